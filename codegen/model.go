@@ -1,0 +1,320 @@
+package codegen
+
+import (
+	"math/big"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// goPackage is one Go package that is written, or, when External, one that a
+// --map put elsewhere and that is only imported.
+type goPackage struct {
+	Name     string // the package clause
+	Path     string // import path, "" where it is not known: then nothing imports it
+	Dir      string // slash path under the output folder, "" for the folder itself
+	External bool
+	Files    []*goFile // sorted by name
+}
+
+// goFile is one generated file. Its declarations are printed in the order of
+// Decls: the order of the schema, outer types before the types they define.
+type goFile struct {
+	Pkg    *goPackage
+	Name   string // "order_created.avro.go"
+	Source string // slash path for the "// Source:" line
+	Decls  []decl
+
+	// importNames maps the import path of each generated package that this
+	// file's types mention to its name in this file. It never equals one of
+	// reservedImportNames, so the emitter may use those for its own imports
+	// and for parameters and local variables.
+	importNames map[string]string
+}
+
+// decl is one of *recordDecl, *enumDecl, *fixedDecl, *unionDecl.
+type decl interface{ declName() string }
+
+// typeName names a declared type: GoName in the package Pkg.
+type typeName struct {
+	Pkg    *goPackage
+	GoName string
+}
+
+// in is the name as file f writes it: with the package's name in f when the
+// type lives in another package.
+func (n typeName) in(f *goFile) string { return f.qualify(n.Pkg, n.GoName) }
+
+// recordDecl is a struct. With Bare it stands for a top level that is no named
+// type: one field Value, encoded as the bare type without record around it.
+type recordDecl struct {
+	typeName
+	AvroName string   // full name; of a bare one the name of its type, "array"
+	Doc      []string // lines of the doc comment without the slashes
+	Fields   []*fieldDecl
+	Bare     bool
+
+	SchemaConst string // "OrderCreatedSchema"
+	Schema      string // its value
+	NewFunc     string // "NewOrderCreated"
+	HasDefaults bool   // NewFunc returns something other than the zero value
+
+	// IsBranchOf are the sealed unions of the same package that this record is
+	// a branch of: *T has the method of each (unionDecl.SealMethod).
+	IsBranchOf []*unionDecl
+
+	// NeedsEqual: == does not compile or does not mean equality.
+	// NeedsClone: assignment shares memory.
+	NeedsEqual, NeedsClone bool
+}
+
+func (d *recordDecl) declName() string { return d.GoName }
+
+// fieldDecl is one field of a record, in schema order.
+type fieldDecl struct {
+	GoName   string
+	AvroName string // in the tags and in the paths of errors
+	Doc      []string
+	Type     *typeExpr
+	Default  *literal // what NewFunc gives it; nil for the Go zero value
+}
+
+// enumDecl is an int32-based type; the value of a constant is the index of its
+// symbol, so that the zero value is the first symbol.
+type enumDecl struct {
+	typeName
+	AvroName string
+	Doc      []string
+	Symbols  []enumSymbol
+
+	// Message: it is the top level of a file, so it gets AvroName, AvroSchema,
+	// AppendAvro and so on, and SchemaConst and NewFunc as a record does.
+	Message              bool
+	SchemaConst, NewFunc string
+	Schema               string
+	Default              int // index NewFunc returns: the enum's own default, or 0
+}
+
+func (d *enumDecl) declName() string { return d.GoName }
+
+type enumSymbol struct {
+	GoName string // "StatusActive"
+	Avro   string // "ACTIVE"
+}
+
+// fixedDecl is a named [Size]byte type. A fixed with a logical type has no
+// declaration: its values are decimal.Decimal, uuid.UUID or avrobin.Duration,
+// and as a top level it is a recordDecl with Bare.
+type fixedDecl struct {
+	typeName
+	AvroName string
+	Doc      []string
+	Size     int
+
+	Message              bool // as for enumDecl
+	SchemaConst, NewFunc string
+	Schema               string
+}
+
+func (d *fixedDecl) declName() string { return d.GoName }
+
+// unionDecl is a sealed interface, and the wrapper types of its branches, which
+// are printed right after it.
+type unionDecl struct {
+	typeName
+	Doc        []string
+	SealMethod string // "isOrderCreatedPayment": unexported, on each branch
+	Branches   []*unionBranch
+	NullIndex  int // the index of the null branch, which is the nil interface; -1 for none
+}
+
+func (d *unionDecl) declName() string { return d.GoName }
+
+// unionBranch is one branch; its place in unionDecl.Branches is its index on
+// the wire. The null branch has Type null, no Wrapper and no Go type.
+type unionBranch struct {
+	AvroName string // as Avro JSON tags it: "string", "shop.orders.Card"
+	Type     *typeExpr
+	// Wrapper is the struct type with one field Value of Type that carries the
+	// branch. It is "" for null and for a record of the same package, which
+	// are carried by nil and *T.
+	Wrapper string
+}
+
+// kind says what a typeExpr is: the Go type and the bytes together.
+type kind uint8
+
+const (
+	kindNull            kind = iota // avrobin.Null
+	kindBool                        // bool
+	kindInt                         // int32
+	kindLong                        // int64
+	kindFloat                       // float32
+	kindDouble                      // float64
+	kindBytes                       // []byte
+	kindString                      // string
+	kindDate                        // avrobin.Date on int
+	kindTimeMillis                  // time.Duration since midnight, on int
+	kindTimeMicros                  // time.Duration since midnight, on long
+	kindTimestampMillis             // time.Time on long; Local says that it is a wall clock
+	kindTimestampMicros             // the same
+	kindTimestampNanos              // the same
+	kindUUIDString                  // uuid.UUID on string
+	kindUUIDFixed                   // uuid.UUID on fixed(16)
+	kindDecimalBytes                // decimal.Decimal on bytes: Precision, Scale
+	kindDecimalFixed                // decimal.Decimal on fixed(Size): Precision, Scale
+	kindDuration                    // avrobin.Duration on fixed(12)
+	kindEnum                        // Enum
+	kindFixed                       // Fixed
+	kindRecord                      // Record, a value; with Pointer *T that must not be nil
+	kindArray                       // []Elem
+	kindMap                         // map[string]Elem
+	kindOptional                    // a union of null and Elem: *Elem, or Elem itself where nil says null
+	kindUnion                       // Union, a sealed interface
+)
+
+// typeExpr is the type of a field, an element or a branch.
+type typeExpr struct {
+	Kind kind
+	Avro *avsc.Schema // the node it was made from
+
+	Local            bool // of a timestamp: local-timestamp-*
+	Precision, Scale int  // of a decimal
+	Size             int  // of a decimal on fixed
+
+	Elem *typeExpr // of an array, map or optional
+
+	// NullIndex of an optional is the index of null in its union, 0 or 1.
+	NullIndex int
+	// Nilable of an optional: Elem is bytes, array or map, whose nil is null.
+	// Without it the Go type is a pointer to Elem's.
+	Nilable bool
+
+	Pointer bool // of a record: a struct must not contain itself
+
+	Record *recordDecl
+	Enum   *enumDecl
+	Fixed  *fixedDecl
+	Union  *unionDecl
+}
+
+// goType is the Go type as file f writes it.
+func (t *typeExpr) goType(f *goFile) string {
+	switch t.Kind {
+	case kindNull:
+		return "avrobin.Null"
+	case kindBool:
+		return "bool"
+	case kindInt:
+		return "int32"
+	case kindLong:
+		return "int64"
+	case kindFloat:
+		return "float32"
+	case kindDouble:
+		return "float64"
+	case kindBytes:
+		return "[]byte"
+	case kindString:
+		return "string"
+	case kindDate:
+		return "avrobin.Date"
+	case kindTimeMillis, kindTimeMicros:
+		return "time.Duration"
+	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos:
+		return "time.Time"
+	case kindUUIDString, kindUUIDFixed:
+		return "uuid.UUID"
+	case kindDecimalBytes, kindDecimalFixed:
+		return "decimal.Decimal"
+	case kindDuration:
+		return "avrobin.Duration"
+	case kindEnum:
+		return t.Enum.in(f)
+	case kindFixed:
+		return t.Fixed.in(f)
+	case kindRecord:
+		if t.Pointer {
+			return "*" + t.Record.in(f)
+		}
+		return t.Record.in(f)
+	case kindArray:
+		return "[]" + t.Elem.goType(f)
+	case kindMap:
+		return "map[string]" + t.Elem.goType(f)
+	case kindOptional:
+		if t.Nilable {
+			return t.Elem.goType(f)
+		}
+		return "*" + t.Elem.goType(f)
+	case kindUnion:
+		return t.Union.in(f)
+	}
+	panic("codegen: unknown kind of type")
+}
+
+// literal is a default value as a tree, exact. Type says which fields count:
+//
+//	null                      nothing
+//	bool                      Bool
+//	int, long, date, time-*, timestamp-*, enum
+//	                          Int: the Avro value; of an enum the symbol's index
+//	float, double             Float, negative zero and infinities included
+//	string                    Str
+//	bytes, fixed              Bytes
+//	uuid, duration            Bytes: the 16 bytes, the 12 of the wire
+//	decimal                   Unscaled; the scale is the type's
+//	record                    Fields: one for each field in order, nil for the
+//	                          Go zero value; New: call NewFunc instead
+//	array                     Elems
+//	map                       Elems under Keys, sorted
+//	optional                  Elems[0], or none for null
+//	union                     Elems[0] of the branch Index; none for null
+//
+// A literal that is the Go zero value is nil instead, wherever a nil is allowed:
+// in fieldDecl.Default and in Fields. Elems never hold nil.
+type literal struct {
+	Type     *typeExpr
+	Bool     bool
+	Int      int64
+	Float    float64
+	Str      string
+	Bytes    []byte
+	Unscaled *big.Int
+	New      bool
+	Index    int
+	Fields   []*literal
+	Keys     []string
+	Elems    []*literal
+}
+
+// qualify writes name, of package p, as f must.
+func (f *goFile) qualify(p *goPackage, name string) string {
+	if p == f.Pkg {
+		return name
+	}
+	return f.importNames[p.Path] + "." + name
+}
+
+// reservedImportNames are never the name of a generated package's import in a
+// file: what the emitter imports itself, and its parameters and locals.
+//
+//nolint:gochecknoglobals // a constant table
+var reservedImportNames = []string{
+	// imports
+	"avrobin", "base64", "big", "bytes", "cmp", "decimal", "errors", "fmt", "json", "maps", "math",
+	"reflect", "slices", "sort", "strconv", "strings", "time", "utf8", "uuid", "unsafe",
+	// parameters and locals
+	"a", "b", "buf", "c", "d", "data", "dst", "e", "elem", "err", "f", "i", "j", "k", "key", "keys", "m", "n",
+	"o", "ok", "other", "out", "p", "plan", "r", "s", "src", "start", "t", "text", "u", "v", "val", "value",
+	"w", "x", "y", "z",
+}
+
+// recordMethods are the names that a field must not have: the exported methods
+// of a generated struct, and those kept free for later. A field of such a name
+// gets an underscore behind it.
+//
+//nolint:gochecknoglobals // a constant table
+var recordMethods = []string{
+	"AvroName", "AvroSchema", "AppendAvro", "UnmarshalAvro", "UnmarshalAvroPlan", "ReadAvro",
+	"Equal", "Clone", "MarshalJSON", "UnmarshalJSON",
+}

@@ -1,0 +1,352 @@
+package kafkacluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Cluster is a running Apache Kafka. Nodes are numbered from 1. Its methods
+// are safe for concurrent use, on different nodes at the same time too.
+type Cluster struct {
+	Certs *Certs
+
+	dir   string
+	own   bool // dir is ours to remove
+	nodes []*node
+	ports []ports
+}
+
+// Option changes what [New] starts.
+type Option func(*options)
+
+type options struct {
+	nodes    int
+	heap     string
+	fast     bool
+	dir      string
+	dataDir  func(id int) string
+	settings map[string]string
+}
+
+// Nodes sets how many nodes run; the default is 3. With fewer than 3 nothing
+// is replicated.
+func Nodes(n int) Option { return func(o *options) { o.nodes = n } }
+
+// Heap is the JVM's heap of each node, "256m" by default.
+func Heap(size string) Option { return func(o *options) { o.heap = size } }
+
+// FullJIT lets the JVM optimise fully: a slower start and a faster broker, for
+// benchmarks.
+func FullJIT() Option { return func(o *options) { o.fast = true } }
+
+// Dir keeps data and logs in dir instead of a temporary folder; they stay there
+// after Close.
+func Dir(dir string) Option { return func(o *options) { o.dir = dir } }
+
+// DataDir says where a node's log directory is, for a small file system of its own.
+func DataDir(f func(id int) string) Option { return func(o *options) { o.dataDir = f } }
+
+// Setting overrides one line of server.properties on every node.
+func Setting(key, value string) Option {
+	return func(o *options) { o.settings[key] = value }
+}
+
+// Start runs a cluster for a test and ends it with the test. When the test has
+// failed, the nodes' logs are kept and their place is printed. A machine without
+// Java or Maven skips the test, unless AVROLINE_REQUIRE_REAL is set.
+func Start(t testing.TB, opts ...Option) *Cluster {
+	t.Helper()
+	for _, tool := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil && os.Getenv("AVROLINE_REQUIRE_REAL") == "" {
+			t.Skipf("kafkacluster: %s is not on PATH", tool)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	c, err := New(ctx, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			kept := filepath.Join(os.TempDir(), fmt.Sprintf("kafka-logs-%d", os.Getpid()))
+			if err := c.SaveLogs(kept); err == nil {
+				t.Logf("kafkacluster: the brokers' logs are in %s", kept)
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("kafkacluster: %v", err)
+		}
+	})
+	return c
+}
+
+// New formats and starts the nodes and returns when all of them are ready.
+func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
+	o := options{nodes: 3, heap: "256m", settings: map[string]string{}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	libs, err := jars(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{dir: o.dir}
+	if c.dir == "" {
+		if c.dir, err = os.MkdirTemp("", "avroline-kafka-"); err != nil {
+			return nil, fmt.Errorf("kafkacluster: %w", err)
+		}
+		c.own = true
+	}
+	defer func() {
+		if err != nil {
+			_ = c.Close()
+		}
+	}()
+	certs := filepath.Join(c.dir, "certs")
+	if c.Certs, err = newCerts(certs); err != nil {
+		return nil, err
+	}
+	logging := filepath.Join(c.dir, "log4j2.properties")
+	if err := os.WriteFile(logging, []byte(log4j2), 0o644); err != nil {
+		return nil, fmt.Errorf("kafkacluster: %w", err)
+	}
+	if c.ports, err = freePorts(o.nodes); err != nil {
+		return nil, err
+	}
+	jvm := []string{"-Djava.awt.headless=true", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(libs, "*")}
+	if !o.fast {
+		jvm = append([]string{"-XX:TieredStopAtLevel=1"}, jvm...)
+	}
+	for id := 1; id <= o.nodes; id++ {
+		dir := filepath.Join(c.dir, fmt.Sprint(id))
+		data := filepath.Join(dir, "data")
+		if o.dataDir != nil {
+			data = o.dataDir(id)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("kafkacluster: %w", err)
+		}
+		conf := filepath.Join(dir, "server.properties")
+		if err := os.WriteFile(conf, []byte(properties(id, c.ports, data, certs, o.settings)), 0o644); err != nil {
+			return nil, fmt.Errorf("kafkacluster: %w", err)
+		}
+		c.nodes = append(c.nodes, &node{
+			id: id, dir: dir, logs: filepath.Join(dir, "server.log"),
+			cmd: func() *exec.Cmd {
+				args := append([]string{"-Xms" + o.heap, "-Xmx" + o.heap}, jvm...)
+				return exec.Command("java", append(args, "kafka.Kafka", conf)...)
+			},
+		})
+	}
+	if err := c.each(func(n *node) error { return n.format(ctx, jvm) }); err != nil {
+		return nil, err
+	}
+	if err := c.each(func(n *node) error { return n.start() }); err != nil {
+		return nil, err
+	}
+	if err := c.each(func(n *node) error { return n.ready(ctx) }); err != nil {
+		return nil, err
+	}
+	return c, c.WaitBrokers(ctx, o.nodes)
+}
+
+const clusterID = "4L6g3nShT-eMCtK--X86sw" // any 16 bytes in base64url
+
+func (n *node) format(ctx context.Context, jvm []string) error {
+	args := append([]string{"-Xmx128m"}, jvm...)
+	args = append(args, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", clusterID,
+		"-c", filepath.Join(n.dir, "server.properties"),
+		"--add-scram", fmt.Sprintf("SCRAM-SHA-512=[name=%s,password=%s]", ScramUser, ScramPassword),
+		"--add-scram", fmt.Sprintf("SCRAM-SHA-256=[name=%s,password=%s]", ScramUser, ScramPassword))
+	if out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("kafkacluster: node %d: format: %w\n%s", n.id, err, tail(out, 2000))
+	}
+	return nil
+}
+
+// each runs f on all nodes side by side and joins the errors.
+func (c *Cluster) each(f func(*node) error) error {
+	errs := make([]error, len(c.nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.nodes {
+		wg.Go(func() { errs[i] = f(n) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// freePorts holds all listeners open until it has as many as needed, so that no
+// port is given twice.
+func freePorts(nodes int) ([]ports, error) {
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			_ = l.Close()
+		}
+	}()
+	out := make([]ports, nodes)
+	for i := range out {
+		p := &out[i]
+		for _, port := range []*int{&p.plain, &p.controller, &p.sasl, &p.mtls, &p.proxied, &p.proxy} {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, fmt.Errorf("kafkacluster: no free port: %w", err)
+			}
+			held = append(held, l)
+			*port = l.Addr().(*net.TCPAddr).Port
+		}
+	}
+	return out, nil
+}
+
+func (c *Cluster) addrs(port func(ports) int) []string {
+	out := make([]string, len(c.ports))
+	for i, p := range c.ports {
+		out[i] = fmt.Sprintf("127.0.0.1:%d", port(p))
+	}
+	return out
+}
+
+// Addrs are the bootstrap addresses of the plain listeners.
+func (c *Cluster) Addrs() []string { return c.addrs(func(p ports) int { return p.plain }) }
+
+// SASLAddrs are those of the SASL_SSL listeners (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512).
+func (c *Cluster) SASLAddrs() []string { return c.addrs(func(p ports) int { return p.sasl }) }
+
+// MTLSAddrs are those of the listeners that ask for a client certificate.
+func (c *Cluster) MTLSAddrs() []string { return c.addrs(func(p ports) int { return p.mtls }) }
+
+// ProxiedAddrs are where a [Proxy] must listen, and ProxiedTargets where it must
+// forward to, node by node: brokers tell clients of that listener the proxy's address.
+func (c *Cluster) ProxiedAddrs() []string { return c.addrs(func(p ports) int { return p.proxy }) }
+
+// ProxiedTargets are the brokers' own addresses behind [Cluster.ProxiedAddrs].
+func (c *Cluster) ProxiedTargets() []string { return c.addrs(func(p ports) int { return p.proxied }) }
+
+// Len is the number of nodes.
+func (c *Cluster) Len() int { return len(c.nodes) }
+
+func (c *Cluster) node(id int) (*node, error) {
+	if id < 1 || id > len(c.nodes) {
+		return nil, fmt.Errorf("kafkacluster: no node %d: there are 1 to %d", id, len(c.nodes))
+	}
+	return c.nodes[id-1], nil
+}
+
+// Kill ends a node with SIGKILL and returns when the process is gone.
+func (c *Cluster) Kill(id int) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	return n.kill()
+}
+
+// Restart starts a node that was killed or stopped and waits until it is ready.
+func (c *Cluster) Restart(ctx context.Context, id int) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	if err := n.start(); err != nil {
+		return err
+	}
+	return n.ready(ctx)
+}
+
+// Stop ends a node in good order (SIGTERM), and with SIGKILL when ctx ends first.
+func (c *Cluster) Stop(ctx context.Context, id int) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	if err := n.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	n.ended(ctx)
+	return nil
+}
+
+// Pause stops a node where it stands (SIGSTOP): to the others it is dead, to
+// itself no time passes. [Cluster.Resume] lets it go on.
+func (c *Cluster) Pause(id int) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	return n.signal(syscall.SIGSTOP)
+}
+
+// Resume lets a paused node go on.
+func (c *Cluster) Resume(id int) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	return n.signal(syscall.SIGCONT)
+}
+
+// SetConfig writes one line into a node's server.properties; it counts from the
+// node's next start.
+func (c *Cluster) SetConfig(id int, key, value string) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(n.dir, "server.properties"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("kafkacluster: %w", err)
+	}
+	// The last line of a key wins.
+	_, err = fmt.Fprintf(f, "%s=%s\n", key, value)
+	return errors.Join(err, f.Close())
+}
+
+// SaveLogs copies every node's log into dir.
+func (c *Cluster) SaveLogs(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, n := range c.nodes {
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("node-%d.log", n.id)))
+		if err != nil {
+			return err
+		}
+		n.copyLogs(io.Writer(f))
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends all nodes and removes their data, unless [Dir] named the folder.
+func (c *Cluster) Close() error {
+	// All at once: the last of a quorum stopped alone waits minutes for a
+	// controller. A test's data is not worth an orderly shutdown either.
+	for _, n := range c.nodes {
+		if p := n.current(); p != nil {
+			select {
+			case <-p.done:
+			default:
+				_ = p.cmd.Process.Kill() // a paused process too
+				<-p.done
+			}
+		}
+	}
+	if c.own {
+		return os.RemoveAll(c.dir)
+	}
+	return nil
+}

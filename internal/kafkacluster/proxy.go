@@ -1,0 +1,127 @@
+package kafkacluster
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// Proxy stands between clients and the PROXIED listeners and loses answers: the
+// broker has done what it was asked, the client never hears of it. That is the
+// fault that idempotence exists for.
+type Proxy struct {
+	listeners []net.Listener
+	drop      atomic.Uint32 // answers lost, of 10,000
+	drops     atomic.Int64
+	rnd       *rand.Rand
+
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// NewProxy listens on the addresses that c tells clients. The seed makes the
+// choice of answers repeatable as far as timing lets it.
+func NewProxy(c *Cluster, seed uint64) (*Proxy, error) {
+	p := &Proxy{rnd: rand.New(rand.NewPCG(seed, 0)), conns: map[net.Conn]struct{}{}}
+	targets := c.ProxiedTargets()
+	for i, addr := range c.ProxiedAddrs() {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			p.Close()
+			return nil, fmt.Errorf("kafkacluster: proxy: %w", err)
+		}
+		p.listeners = append(p.listeners, l)
+		p.wg.Go(func() { p.accept(l, targets[i]) })
+	}
+	return p, nil
+}
+
+// Drop sets the share of answers that are lost from now on, 0 to 1. With each
+// lost answer its connection is cut.
+func (p *Proxy) Drop(share float64) { p.drop.Store(uint32(share * 10_000)) }
+
+// Drops is how many answers were lost.
+func (p *Proxy) Drops() int64 { return p.drops.Load() }
+
+// Cut closes every connection that is open now.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		_ = c.Close()
+	}
+}
+
+// Close ends the proxy and waits for its goroutines.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	for _, l := range p.listeners {
+		_ = l.Close()
+	}
+	p.Cut()
+	p.wg.Wait()
+}
+
+func (p *Proxy) accept(l net.Listener, target string) {
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			return
+		}
+		broker, err := net.Dial("tcp", target)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns[client], p.conns[broker] = struct{}{}, struct{}{}
+		if p.closed { // Close may have passed its Cut already
+			_, _ = client.Close(), broker.Close()
+		}
+		p.mu.Unlock()
+		p.wg.Go(func() { p.pipe(broker, client, false) })
+		p.wg.Go(func() { p.pipe(client, broker, true) })
+	}
+}
+
+// pipe copies until either end is closed. lossy throws answers away.
+func (p *Proxy) pipe(to, from net.Conn, lossy bool) {
+	defer func() {
+		_, _ = to.Close(), from.Close()
+		p.mu.Lock()
+		delete(p.conns, from)
+		p.mu.Unlock()
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if lossy && p.loses() {
+				p.drops.Add(1)
+				return
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *Proxy) loses() bool {
+	share := p.drop.Load()
+	if share == 0 {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rnd.Uint32N(10_000) < share
+}

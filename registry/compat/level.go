@@ -1,0 +1,83 @@
+package compat
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Level is a subject's compatibility level, as schema registries name them.
+// The zero Level is none of them: [Check] refuses it.
+type Level int
+
+// The levels. A BACKWARD level asks that the new schema reads what earlier
+// versions wrote, FORWARD that earlier versions read what the new schema
+// writes, FULL both. The plain ones compare with the latest version only, the
+// TRANSITIVE ones with every version.
+const (
+	Backward Level = iota + 1
+	BackwardTransitive
+	Forward
+	ForwardTransitive
+	Full
+	FullTransitive
+	None
+)
+
+// levelNames returns the names of the levels, in their order.
+func levelNames() []string {
+	return []string{
+		"BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE", "NONE",
+	}
+}
+
+// String returns the registry's name of the level, such as "BACKWARD".
+func (l Level) String() string {
+	if l < Backward || l > None {
+		return fmt.Sprintf("Level(%d)", int(l))
+	}
+	return levelNames()[l-1]
+}
+
+// ParseLevel reads a registry's name of a level, in upper or lower case.
+func ParseLevel(s string) (Level, error) {
+	names := levelNames()
+	for i, n := range names {
+		if strings.EqualFold(s, n) {
+			return Level(i + 1), nil
+		}
+	}
+	return 0, fmt.Errorf("compat: no level %.40q: use one of %s", s, strings.Join(names, ", "))
+}
+
+// MarshalText returns the registry's name; a Level that is none of the seven is
+// an error.
+func (l Level) MarshalText() ([]byte, error) {
+	if l < Backward || l > None {
+		return nil, fmt.Errorf("compat: %v is not a level", l)
+	}
+	return []byte(l.String()), nil
+}
+
+// UnmarshalText is [ParseLevel]; on an error l keeps its value.
+func (l *Level) UnmarshalText(b []byte) error {
+	v, err := ParseLevel(string(b))
+	if err == nil {
+		*l = v
+	}
+	return err
+}
+
+// asksBackward says that the new schema must read the old data.
+func (l Level) asksBackward() bool {
+	return l == Backward || l == BackwardTransitive || l == Full || l == FullTransitive
+}
+
+// asksForward says that old readers must read the new data.
+func (l Level) asksForward() bool {
+	return l == Forward || l == ForwardTransitive || l == Full || l == FullTransitive
+}
+
+// transitive says that every version counts, not the latest only.
+func (l Level) transitive() bool {
+	return l == BackwardTransitive || l == ForwardTransitive || l == FullTransitive
+}

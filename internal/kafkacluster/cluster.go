@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/avroline/avroline/internal/local"
 )
 
 // Cluster is a running Apache Kafka. Nodes are numbered from 1. Its methods
@@ -97,7 +98,7 @@ func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	libs, err := jars(ctx)
+	libs, err := Jars(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("kafkacluster: %w", err)
 		}
 		c.nodes = append(c.nodes, &node{
-			id: id, dir: dir, logs: filepath.Join(dir, "server.log"),
+			id: id, dir: dir,
 			cmd: func() *exec.Cmd {
 				args := append([]string{"-Xms" + o.heap, "-Xmx" + o.heap}, jvm...)
 				return exec.Command("java", append(args, "kafka.Kafka", conf)...)
@@ -170,7 +171,7 @@ func (n *node) format(ctx context.Context, jvm []string) error {
 		"--add-scram", fmt.Sprintf("SCRAM-SHA-512=[name=%s,password=%s]", ScramUser, ScramPassword),
 		"--add-scram", fmt.Sprintf("SCRAM-SHA-256=[name=%s,password=%s]", ScramUser, ScramPassword))
 	if out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("kafkacluster: node %d: format: %w\n%s", n.id, err, tail(out, 2000))
+		return fmt.Errorf("kafkacluster: node %d: format: %w\n%s", n.id, err, local.Tail(out, 2000))
 	}
 	return nil
 }
@@ -271,11 +272,7 @@ func (c *Cluster) Stop(ctx context.Context, id int) error {
 	if err != nil {
 		return err
 	}
-	if err := n.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	n.ended(ctx)
-	return nil
+	return n.stop(ctx)
 }
 
 // Pause stops a node where it stands (SIGSTOP): to the others it is dead, to
@@ -319,12 +316,7 @@ func (c *Cluster) SaveLogs(dir string) error {
 		return err
 	}
 	for _, n := range c.nodes {
-		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("node-%d.log", n.id)))
-		if err != nil {
-			return err
-		}
-		n.copyLogs(io.Writer(f))
-		if err := f.Close(); err != nil {
+		if err := n.saveLog(filepath.Join(dir, fmt.Sprintf("node-%d.log", n.id))); err != nil {
 			return err
 		}
 	}
@@ -336,12 +328,9 @@ func (c *Cluster) Close() error {
 	// All at once: the last of a quorum stopped alone waits minutes for a
 	// controller. A test's data is not worth an orderly shutdown either.
 	for _, n := range c.nodes {
-		if p := n.current(); p != nil {
-			select {
-			case <-p.done:
-			default:
-				_ = p.cmd.Process.Kill() // a paused process too
-				<-p.done
+		if p, err := n.running(); err == nil {
+			if err := p.Kill(); err != nil {
+				return fmt.Errorf("kafkacluster: node %d: %w", n.id, err)
 			}
 		}
 	}

@@ -1,0 +1,57 @@
+// Package local runs other people's servers as local processes for tests: it
+// keeps what was downloaded and ends what was started.
+package local
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Cached returns the folder called name in the user's cache (or in
+// AVROLINE_CACHE). Where it is not there yet, fill makes it in a temporary
+// folder first, so that it is there whole or not at all; two processes may fill
+// it at the same time.
+func Cached(name string, fill func(dir string) error) (string, error) {
+	root := os.Getenv("AVROLINE_CACHE")
+	if root == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("no cache folder, set AVROLINE_CACHE: %w", err)
+		}
+		root = filepath.Join(dir, "avroline")
+	}
+	dir := filepath.Join(root, name)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return "", fmt.Errorf("cache folder: %w", err)
+	}
+	work, err := os.MkdirTemp(root, name+"-")
+	if err != nil {
+		return "", fmt.Errorf("cache folder: %w", err)
+	}
+	defer os.RemoveAll(work)
+	if err := fill(work); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(work, 0o755); err != nil {
+		return "", fmt.Errorf("cache folder: %w", err)
+	}
+	if err := os.Rename(work, dir); err != nil {
+		if _, serr := os.Stat(dir); serr == nil {
+			return dir, nil // another process was first
+		}
+		return "", fmt.Errorf("cache folder: %w", err)
+	}
+	return dir, nil
+}
+
+// Tail is the end of a log, at most n bytes, for an error's text.
+func Tail(log []byte, n int) []byte {
+	if len(log) > n {
+		return log[len(log)-n:]
+	}
+	return log
+}

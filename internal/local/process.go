@@ -1,0 +1,93 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Process is one life of a server. Its methods are safe for concurrent use.
+type Process struct {
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{}
+}
+
+// Run starts cmd with its output in the file log. The process ends with ours,
+// even when ours is killed, and signals to our terminal do not reach it.
+func Run(cmd *exec.Cmd, log string) (*Process, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	p := &Process{cmd: cmd, log: log, done: make(chan struct{})}
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ties Pdeathsig to the thread that forked: this goroutine
+		// keeps its thread until the process has ended.
+		runtime.LockOSThread()
+		defer close(p.done)
+		defer out.Close()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how a killed server ends says nothing
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Alive is false once the process has ended.
+func (p *Process) Alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Await waits until the log holds text and returns the log.
+func (p *Process) Await(ctx context.Context, text string) ([]byte, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		log, err := os.ReadFile(p.log)
+		if err == nil && bytes.Contains(log, []byte(text)) {
+			return log, nil
+		}
+		select {
+		case <-p.done:
+			return nil, fmt.Errorf("the process ended while it started:\n%s", Tail(log, 3000))
+		case <-ctx.Done():
+			return nil, fmt.Errorf("not ready: %w\n%s", ctx.Err(), Tail(log, 3000))
+		case <-tick.C:
+		}
+	}
+}
+
+// Signal sends a signal; an error says that the process has ended.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Kill ends the process with SIGKILL, a stopped one too, and waits for its end.
+func (p *Process) Kill() error {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-p.done
+	return nil
+}

@@ -59,8 +59,11 @@ type config struct {
 	sasl               *SASL
 	logger             *slog.Logger
 	hooks              []Hooks
-	extra              map[string]string // librdkafka's settings that we have no opinion on
-	said               map[string]string // who set it, by librdkafka's name: "WithLinger", "app.properties:3: linger.ms"
+	codecLevels        map[Compression]int // Java's compression.gzip.level and the like
+	protocol           string              // security.protocol where a file said it, else ""
+	extra              map[string]string   // librdkafka's settings that we have no opinion on
+	consumerExtra      map[string]string   // those of a consumer, for a processor
+	said               map[string]string   // who set it, by librdkafka's name: "WithLinger", "app.properties:3: linger.ms"
 }
 
 type createTopics struct {
@@ -86,6 +89,7 @@ func newConfig(who constructor, brokers []string, transactionalID string, opts [
 		metadataMaxAge:     time.Minute,
 		logger:             slog.New(slog.DiscardHandler),
 		extra:              map[string]string{},
+		consumerExtra:      map[string]string{},
 		said:               map[string]string{},
 	}
 	_ = Balanced().apply(c)
@@ -102,6 +106,11 @@ func newConfig(who constructor, brokers []string, transactionalID string, opts [
 		c.brokers = brokers
 		c.said["bootstrap.servers"] = "brokers"
 	}
+	if n, ok := c.codecLevels[c.compression]; ok && c.compressionLevel == -1 {
+		c.compressionLevel = n
+		c.said["compression.level"] = c.name("compression." + string(c.compression) + ".level")
+	}
+	c.settleSecurity()
 	errs = append(errs, c.check()...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -150,8 +159,6 @@ func (c *config) check() []error {
 			bad(key, d, "must be from %v to %v", least, most)
 		}
 	}
-	const week = 7 * 24 * time.Hour
-
 	if len(c.brokers) == 0 {
 		errs = append(errs, &ConfigError{c.name("bootstrap.servers"), "", "no broker given: name at least one host:port"})
 	}
@@ -183,12 +190,12 @@ func (c *config) check() []error {
 	if c.maxBytes < 1 {
 		bad("buffer.memory", c.maxBytes, "must be at least 1 byte")
 	}
-	span("max.block.ms", c.maxBlock, 0, week)
+	span("max.block.ms", c.maxBlock, 0, math.MaxInt32*time.Millisecond)
 	span("retry.backoff.ms", c.retryBackoff, time.Millisecond, 5*time.Minute)
 	span("retry.backoff.max.ms", c.retryBackoffMax, time.Millisecond, 5*time.Minute)
 	span("request.timeout.ms", c.requestTimeout, time.Millisecond, 15*time.Minute)
-	span("delivery.timeout.ms", c.deliveryTimeout, 0, 24*24*time.Hour)
-	span("transaction.timeout.ms", c.transactionTimeout, time.Second, 24*24*time.Hour)
+	span("delivery.timeout.ms", c.deliveryTimeout, 0, math.MaxInt32*time.Millisecond)
+	span("transaction.timeout.ms", c.transactionTimeout, time.Second, math.MaxInt32*time.Millisecond)
 	span("topic.metadata.refresh.interval.ms", c.metadataMaxAge, 10*time.Millisecond, time.Hour)
 	c.checkCompression(bad)
 	c.checkTogether(bad)
@@ -300,6 +307,9 @@ func (c *config) clientMap() kafka.ConfigMap {
 	if c.rack != "" {
 		m["client.rack"] = c.rack
 	}
+	for k, v := range c.extra {
+		m[k] = v
+	}
 	c.addSecurity(m)
 	return m
 }
@@ -308,9 +318,6 @@ func (c *config) clientMap() kafka.ConfigMap {
 // put out of the way, so that it never answers "queue full".
 func (c *config) producerMap() kafka.ConfigMap {
 	m := c.clientMap()
-	for k, v := range c.extra {
-		m[k] = v
-	}
 	m["enable.idempotence"] = !c.weak
 	m["acks"] = int(c.acks)
 	m["linger.ms"] = strconv.FormatFloat(float64(c.linger)/1e6, 'f', -1, 64)

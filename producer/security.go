@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -38,7 +39,7 @@ func redact(set bool) string {
 // librdkafka security.protocol, ssl.*.pem; Java security.protocol, ssl.*.
 func WithTLS(t TLS) Option {
 	return option("WithTLS", func(c *config) {
-		c.tls = &t
+		c.tls = &t // not changed through the pointer
 		c.said["tls"] = "WithTLS"
 	})
 }
@@ -112,11 +113,30 @@ func WithSASL(s SASL) Option {
 	})
 }
 
+// settleSecurity makes the protocol that a file said into what the options say.
+func (c *config) settleSecurity() {
+	if c.tls == nil && strings.HasSuffix(c.protocol, "SSL") {
+		c.tls = &TLS{}
+	}
+	if c.tls != nil && c.protocol != "" && !strings.HasSuffix(c.protocol, "SSL") && c.said["tls"] == "" {
+		c.tls = nil // certificates in the file, but not asked for
+	}
+}
+
 // checkSecurity finds what the client would say later, or in words of OpenSSL.
 func (c *config) checkSecurity() []error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, &ConfigError{c.name(key), "", fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case c.protocol == "":
+	case c.tls != nil && !strings.HasSuffix(c.protocol, "SSL"):
+		bad("security.protocol", "%s is without TLS, and %s asks for it", c.protocol, c.name("tls"))
+	case c.sasl != nil && !strings.HasPrefix(c.protocol, "SASL"):
+		bad("security.protocol", "%s is without SASL, and %s asks for it", c.protocol, c.name("sasl"))
+	case c.sasl == nil && strings.HasPrefix(c.protocol, "SASL"):
+		bad("security.protocol", "%s wants sasl.mechanism and its credentials", c.protocol)
 	}
 	if t := c.tls; t != nil {
 		if len(t.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(t.CA) {

@@ -1,0 +1,272 @@
+package producer
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// selfSigned is a certificate and its key, as PEM.
+func selfSigned(t *testing.T) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "t"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pk, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk}))
+}
+
+// A file as a Java team has it.
+func TestJavaProperties(t *testing.T) {
+	t.Parallel()
+	cert, key := selfSigned(t)
+	trust, store := write(t, "trust.pem", cert), write(t, "store.pem", key+cert)
+	path := write(t, "app.properties", `# the Java service's own file
+bootstrap.servers = b1:9092, b2:9092,\
+                    b3:9092
+acks: all
+enable.idempotence=true
+retries=2147483647
+linger.ms 7
+batch.size=65536
+buffer.memory=33554432
+compression.type=zstd
+compression.zstd.level=5
+max.block.ms=60000
+max.request.size=900000
+request.timeout.ms=20000
+metadata.max.age.ms=30000
+client.id=caf\u00e9-\
+  a
+send.buffer.bytes=131072
+key.serializer=org.apache.kafka.common.serialization.StringSerializer
+value.serializer=io.confluent.kafka.serializers.KafkaAvroSerializer
+! security
+security.protocol=SASL_SSL
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="ada" password="se\\"cret= ;x";
+sasl.mechanism=SCRAM-SHA-512
+ssl.truststore.type=PEM
+ssl.truststore.location=`+trust+`
+ssl.keystore.type=PEM
+ssl.keystore.location=`+store+`
+`)
+	c, err := newConfig(forProducer, nil, "", []Option{WithProperties(path)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := c.producerMap()
+	for k, want := range map[string]any{
+		"bootstrap.servers": "b1:9092,b2:9092,b3:9092", "linger.ms": "7", "batch.size": 65536, "compression.type": "zstd", "compression.level": 5,
+		"message.max.bytes": 900000, "request.timeout.ms": 20000, "client.id": "café-a", "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512",
+		"sasl.username": "ada", "sasl.password": `se"cret= ;x`, "topic.metadata.refresh.interval.ms": 30000, "socket.send.buffer.bytes": "131072",
+		"ssl.ca.pem": cert, "ssl.certificate.pem": cert, "ssl.key.pem": key, "delivery.timeout.ms": 0,
+	} {
+		if m[k] != want {
+			t.Errorf("%s: %v, want %v", k, m[k], want)
+		}
+	}
+	if c.maxBytes != 33554432 || c.maxBlock != time.Minute {
+		t.Errorf("buffer %d, block %v", c.maxBytes, c.maxBlock)
+	}
+	p, err := kafka.NewProducer(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", c, c, c, c), fmt.Sprintf("%v %+v %#v", *c.sasl, c.sasl, *c.sasl), fmt.Sprintf("%v %+v %#v", *c.tls, c.tls, *c.tls), fmt.Sprintf("%+v", WithSASL(*c.sasl))} {
+		if strings.Contains(s, "cret") || strings.Contains(s, "PRIVATE") {
+			t.Errorf("a secret is printed: %s", s)
+		}
+	}
+}
+
+func TestYAMLAndEnvironment(t *testing.T) {
+	t.Parallel()
+	secret := write(t, "pw", "hunter2\n")
+	path := write(t, "app.yaml", `
+bootstrap.servers: ["a:1", "b:2"]
+linger: {ms: 2.5}
+avroline:
+  preset: low-latency
+  weak.acks: 1
+compression:
+  type: lz4
+sasl:
+  mechanism: PLAIN
+  username: bob
+  password.file: `+secret+"\n")
+	for _, opt := range []Option{WithConfigFile(path), {"env", func(c *config) error {
+		return c.loadEnviron("AVROLINE_", []string{
+			"AVROLINE_BOOTSTRAP_SERVERS=a:1,b:2", "AVROLINE_PRESET=low-latency", "AVROLINE_WEAK_ACKS=1", "AVROLINE_COMPRESSION_TYPE=lz4",
+			"AVROLINE_SASL_MECHANISM=PLAIN", "AVROLINE_SASL_USERNAME=bob", "AVROLINE_SASL_PASSWORD_FILE=" + secret,
+			"AVROLINE_SHARED=/x", "AVROLINE_REGISTRY=y", "AVROLINE_TEST_X=1", "OTHER=1",
+		})
+	}}} {
+		c, err := newConfig(forProducer, nil, "", []Option{opt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.brokers) != 2 || !c.weak || c.acks != AcksLeader || c.compression != LZ4 || c.maxMessages != 10_000 || c.sasl.password != "hunter2" {
+			t.Errorf("%s: %+v %v", opt, *c, c.sasl)
+		}
+	}
+}
+
+func TestKeysRefused(t *testing.T) {
+	t.Parallel()
+	strict := func(kv ...string) Option {
+		m := map[string]string{}
+		for i := 0; i < len(kv); i += 2 {
+			m[kv[i]] = kv[i+1]
+		}
+		return WithConfig(m)
+	}
+	file := func(text string) Option { return WithProperties(write(t, "app.properties", text)) }
+	for name, tc := range map[string]struct {
+		opt  Option
+		want []string
+	}{
+		"acks":                  {strict("acks", "1"), []string{"WithConfig: acks", "WithWeakAcks"}},
+		"acks alias":            {strict("request.required.acks", "0"), []string{"WithWeakAcks"}},
+		"idempotence":           {strict("enable.idempotence", "false"), []string{"WithWeakAcks"}},
+		"idempotence, harmless": {strict("enable.idempotence", "true"), []string{"enable.idempotence"}},
+		"retries":               {strict("retries", "1"), []string{"WithRetries"}},
+		"retries alias":         {strict("message.send.max.retries", "1"), []string{"WithRetries"}},
+		"in flight":             {strict("max.in.flight", "5"), []string{"WithInFlightRequests"}},
+		"in flight alias":       {strict("max.in.flight.requests.per.connection", "9"), []string{"WithInFlightRequests"}},
+		"expiry":                {strict("delivery.timeout.ms", "1000"), []string{"WithDeliveryTimeout"}},
+		"expiry alias":          {strict("message.timeout.ms", "1000"), []string{"WithDeliveryTimeout"}},
+		"partitioner":           {strict("partitioner", "consistent"), []string{"WithPartitioner"}},
+		"sticky linger":         {strict("sticky.partitioning.linger.ms", "1"), []string{"WithPartitioner"}},
+		"queue":                 {strict("queue.buffering.max.messages", "1"), []string{"WithMaxInFlight"}},
+		"queue alias":           {strict("queue.buffering.max.kbytes", "1"), []string{"WithMaxInFlight"}},
+		"lifo":                  {strict("queuing.strategy", "lifo"), []string{"order"}},
+		"gapless":               {strict("enable.gapless.guarantee", "true"), []string{"gap"}},
+		"reports":               {strict("delivery.report.only.error", "true"), []string{"outcome"}},
+		"go reports":            {strict("go.delivery.reports", "false"), []string{"go.delivery.reports", "reports"}},
+		"go batch":              {strict("go.batch.producer", "true"), []string{"reports"}},
+		"transactional id":      {strict("transactional.id", "x"), []string{"NewTransactional"}},
+		"mock":                  {strict("test.mock.num.brokers", "1"), []string{"mock"}},
+		"plugins":               {strict("plugin.library.paths", "x"), []string{"code"}},
+		"callback":              {strict("error_cb", "x"), []string{"callbacks"}},
+		"typed value":           {strict("linger.ms", "abc"), []string{"WithConfig: linger.ms", "abc", "milliseconds"}},
+		"not a number":          {strict("linger.ms", "NaN"), []string{"milliseconds"}},
+		"typed range":           {strict("linger.ms", "-1"), []string{"WithConfig: linger.ms", "from 0s"}},
+		"unknown":               {strict("liger.ms", "1"), []string{"unknown", `"linger.ms"`}},
+		"consumer's":            {strict("session.timeout.ms", "1"), []string{"consumer"}},
+		"same by alias":         {strict("linger.ms", "1", "queue.buffering.max.ms", "2"), []string{"linger.ms", "queue.buffering.max.ms", "keep one"}},
+
+		"file acks":        {file("x=1\nacks=1"), []string{"app.properties:2: acks", "weak.acks"}},
+		"file idempotence": {file("enable.idempotence=false"), []string{"app.properties:1", "weak.acks"}},
+		"file retries":     {file("retries=3"), []string{"app.properties:1: retries", "WithWeakAcks"}},
+		"file expiries":    {file("delivery.timeout.ms=1000\n\nmessage.timeout.ms=2000"), []string{"app.properties:3", "app.properties:1", "keep one"}},
+		"file unknown":     {file("# c\ncompresion.type=lz4"), []string{"app.properties:2", `"compression.type"`}},
+		"file continued":   {file("a\\\n=b\nlinger.ms=x"), []string{"app.properties:3: linger.ms"}},
+		"file partitioner": {file("partitioner.class=x"), []string{"WithPartitioner"}},
+		"file registry":    {file("schema.registry.url=http://x"), []string{"registry.New"}},
+		"file escape":      {file(`client.id=\u12`), []string{"app.properties:1", "hexadecimal"}},
+		"file jks":         {file("ssl.truststore.type=JKS"), []string{"PEM", "keytool"}},
+		"file kerberos":    {file("sasl.mechanism=GSSAPI"), []string{"Kerberos"}},
+		"file protocol":    {file("security.protocol=SASL_SSL"), []string{"SASL_SSL", "sasl.mechanism"}},
+		"file missing":     {WithProperties("/does/not/exist"), []string{"/does/not/exist"}},
+		"file module":      {file(`sasl.jaas.config=x.Foo required password="pw";`), []string{"PlainLoginModule"}},
+		"yaml broken":      {WithYAML(write(t, "a.yaml", "a: [")), []string{"a.yaml"}},
+		"yaml list":        {WithYAML(write(t, "a.yaml", "acks: [{a: b}]")), []string{"a.yaml:1", "list"}},
+		"yaml scalar":      {WithYAML(write(t, "a.yaml", "x")), []string{"a.yaml:1", "keys"}},
+		"env unknown":      {Option{"e", func(c *config) error { return c.loadEnviron("A_", []string{"A_LINGER_M=1"}) }}, []string{"A_LINGER_M", `"A_LINGER_MS"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", []Option{tc.opt})
+			var ce *ConfigError
+			if !errors.As(err, &ce) {
+				t.Fatalf("got %v, want a ConfigError", err)
+			}
+			for _, w := range tc.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q lacks %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+// Whatever is wrong with a secret, its text is not in the error.
+func TestSecretsStayOut(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`sasl.jaas.config=x.PlainLoginModule required username="u" password="hunter2`,
+		`sasl.jaas.config=hunter2`,
+		"sasl.pasword=hunter2",
+		"ssl.key.pem=hunter2\nssl.certificate.pem=x",
+		"ssl.keystore.password=hunter2",
+		"sasl.password=hunter2\nsasl.mechanism=NONE",
+		"sasl.password=hunter2\nsasl.password=hunter2",
+	} {
+		_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
+		if err == nil {
+			t.Errorf("%s: accepted", text)
+		} else if s := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(s, "hunter2") {
+			t.Errorf("%s: %s", text, s)
+		}
+	}
+}
+
+// Every key that is handed on is one that the client knows.
+func TestPassedKeysAreTheClients(t *testing.T) {
+	t.Parallel()
+	client, consumer := passedKeys()
+	for _, k := range append(client, consumer...) {
+		err := (&kafka.ConfigMap{}).SetKey(k, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", k: "\x01"})
+		if err != nil && strings.Contains(err.Error(), "No such configuration property") {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+}
+
+func FuzzProperties(f *testing.F) {
+	f.Add("a=b\\\n c\nx:\\u0041")
+	f.Fuzz(func(t *testing.T, text string) {
+		entries, err := parseProperties("f", []byte(text))
+		if err == nil {
+			_ = (&config{said: map[string]string{}, extra: map[string]string{}}).load(entries[:min(len(entries), 100)], true)
+		}
+		_, _, _ = parseJAAS(text)
+		_, _ = parseYAML("f", []byte(text))
+	})
+}

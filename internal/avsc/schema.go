@@ -30,6 +30,26 @@ const (
 	Union
 )
 
+var kindNames = [...]string{
+	Null: "null", Boolean: "boolean", Int: "int", Long: "long", Float: "float", Double: "double",
+	Bytes: "bytes", String: "string", Record: "record", Enum: "enum", Fixed: "fixed",
+	Array: "array", Map: "map", Union: "union",
+}
+
+// String returns the name that the specification gives the type.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// Named reports whether types of this kind have a name: record, enum, fixed.
+func (k Kind) Named() bool { return k == Record || k == Enum || k == Fixed }
+
+// Primitive reports whether k is one of the eight primitive types.
+func (k Kind) Primitive() bool { return k <= String }
+
 // Pos is a place in a source. Line and Col start at 1 and Col counts bytes; a
 // zero Line means that the place is not known.
 type Pos struct {
@@ -54,6 +74,7 @@ type Schema struct {
 	// Name is the full name of a record, enum or fixed ("shop.orders.Order"),
 	// empty otherwise. Aliases are full names too.
 	Name    string
+	NamePos Pos
 	Aliases []Alias
 	Doc     string
 
@@ -83,6 +104,8 @@ type Schema struct {
 
 	// JSON is the node's text as parsed, nil for a schema made in memory.
 	JSON *Value
+
+	source int // index of the source, of a named type
 }
 
 // Field is one field of a record.

@@ -1,0 +1,570 @@
+package avsc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deep JSON may nest: the limit of the JSON reader that
+// Avro's Java implementation uses.
+const maxDepth = 1000
+
+// Comment is one comment of a JSON text, with its marks: // … or /* … */.
+type Comment struct {
+	Pos  Pos
+	Off  int
+	Text string
+}
+
+// ReadJSON reads one JSON text: RFC 8259, and the comments // … and /* … */
+// that Avro's Java implementation accepts. Where the mistakes leave no doubt
+// what was meant (a missing comma, a word without quotes) it goes on and
+// reports them all, so that the error, of type [Errors], may hold several.
+func ReadJSON(file string, text []byte) (*Value, []Comment, error) {
+	r := newReader(file, text)
+	root := r.document()
+	if err := r.errs.err(); err != nil {
+		return nil, nil, err
+	}
+	return root, r.comments, nil
+}
+
+type reader struct {
+	file     string
+	src      string
+	off      int
+	comments []Comment
+	errs     Errors
+	stopped  bool // after a mistake that leaves the structure in doubt
+
+	// The last place asked for: places are asked for in nearly rising order.
+	markOff, markLine, markStart int
+}
+
+func newReader(file string, text []byte) *reader {
+	return &reader{file: file, src: string(text), markLine: 1}
+}
+
+// document reads the whole text. It returns nil after a mistake in structure.
+func (r *reader) document() *Value {
+	switch {
+	case strings.HasPrefix(r.src, "\xef\xbb\xbf"):
+		r.off, r.markOff, r.markStart = 3, 3, 3
+	case strings.HasPrefix(r.src, "\xff\xfe"), strings.HasPrefix(r.src, "\xfe\xff"):
+		r.stop(0, "the file is UTF-16", "save it as UTF-8")
+		return nil
+	}
+	r.space()
+	if r.off == len(r.src) && !r.stopped {
+		r.stop(r.off, "the file is empty", "write a schema, for instance \"string\" or {\"type\": \"record\", …}")
+	}
+	v := r.value(0)
+	r.space()
+	if r.stopped {
+		return nil
+	}
+	if r.off < len(r.src) {
+		fix := "remove it"
+		if c := r.src[r.off]; c == '{' || c == ',' {
+			fix = "put several types of one file into a JSON array, [ … , … ]"
+		}
+		r.report(r.off, "there is more text after the end of the schema", fix)
+	}
+	return v
+}
+
+func (r *reader) pos(off int) Pos {
+	if off < r.markOff {
+		r.markOff, r.markLine, r.markStart = 0, 1, 0
+		if strings.HasPrefix(r.src, "\xef\xbb\xbf") {
+			r.markStart = 3
+		}
+	}
+	for {
+		i := strings.IndexByte(r.src[r.markOff:off], '\n')
+		if i < 0 {
+			break
+		}
+		r.markOff += i + 1
+		r.markStart = r.markOff
+		r.markLine++
+	}
+	r.markOff = off
+	return Pos{File: r.file, Line: r.markLine, Col: off - r.markStart + 1}
+}
+
+func (r *reader) report(off int, what, fix string) {
+	if !r.stopped {
+		r.errs = append(r.errs, &Error{Pos: r.pos(off), What: what, Fix: fix})
+	}
+}
+
+// stop reports a mistake after which the rest cannot be made sense of.
+func (r *reader) stop(off int, what, fix string) {
+	r.report(off, what, fix)
+	r.stopped = true
+	r.off = len(r.src)
+}
+
+// space skips white space and comments.
+func (r *reader) space() {
+	for r.off < len(r.src) {
+		switch c := r.src[r.off]; {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			r.off++
+		case strings.HasPrefix(r.src[r.off:], "//"):
+			end := len(r.src)
+			if i := strings.IndexByte(r.src[r.off:], '\n'); i >= 0 {
+				end = r.off + i
+			}
+			r.comment(end, len(strings.TrimRight(r.src[r.off:end], "\r")))
+		case strings.HasPrefix(r.src[r.off:], "/*"):
+			i := strings.Index(r.src[r.off+2:], "*/")
+			if i < 0 {
+				r.stop(r.off, "a comment is not closed", "end it with */")
+				return
+			}
+			r.comment(r.off+2+i+2, 2+i+2)
+		default:
+			return
+		}
+	}
+}
+
+func (r *reader) comment(end, length int) {
+	text := r.src[r.off : r.off+length]
+	if !utf8.ValidString(text) {
+		r.report(r.off, "the comment is not UTF-8", "save the file as UTF-8")
+	}
+	r.comments = append(r.comments, Comment{Pos: r.pos(r.off), Off: r.off, Text: text})
+	r.off = end
+}
+
+func (r *reader) value(depth int) *Value {
+	r.space()
+	v := &Value{Off: r.off, Pos: r.pos(r.off)}
+	switch c := r.peek(); {
+	case r.stopped:
+	case c == '{' || c == '[':
+		if depth == maxDepth {
+			r.stop(r.off, fmt.Sprintf("JSON nests deeper than %d levels", maxDepth), "name inner types and refer to them by name")
+			break
+		}
+		if c == '{' {
+			r.object(v, depth)
+		} else {
+			r.array(v, depth)
+		}
+	case c == '"':
+		v.Kind = JSONString
+		v.Str, v.bad = r.str()
+	case c == '\'':
+		r.report(r.off, "JSON strings stand in double quotes", "write \" in place of '")
+		v.Kind, v.bad = JSONString, true
+		r.off++
+		end := strings.IndexAny(r.src[r.off:], "'\n")
+		if end < 0 || r.src[r.off+end] == '\n' {
+			r.stopped, r.off = true, len(r.src)
+			break
+		}
+		v.Str = r.src[r.off : r.off+end]
+		r.off += end + 1
+	case c == '-' || c == '+' || c == '.' || '0' <= c && c <= '9':
+		r.number(v)
+	case isWordByte(c):
+		r.word(v)
+	case c == 0:
+		r.unexpected("a value is missing")
+	default:
+		r.unexpected("a value was expected")
+	}
+	v.Text = r.src[v.Off:max(v.Off, r.off)]
+	return v
+}
+
+// peek returns the next byte, 0 at the end.
+func (r *reader) peek() byte {
+	if r.off < len(r.src) {
+		return r.src[r.off]
+	}
+	return 0
+}
+
+// unexpected stops at what stands here.
+func (r *reader) unexpected(what string) {
+	if r.off >= len(r.src) {
+		r.stop(r.off, "the file ends too early: "+what, "complete it")
+		return
+	}
+	c, n := utf8.DecodeRuneInString(r.src[r.off:])
+	if c == utf8.RuneError && n <= 1 {
+		r.stop(r.off, fmt.Sprintf("byte %#02x is not UTF-8", r.src[r.off]), "save the file as UTF-8")
+		return
+	}
+	r.stop(r.off, what+", found "+strconv.QuoteRune(c), "look at what stands before it too")
+}
+
+func (r *reader) object(v *Value, depth int) {
+	v.Kind = JSONObject
+	open := r.off
+	r.off++
+	var seen map[string]int // once there are many
+	for first := true; ; first = false {
+		if r.next(open, '}', first) {
+			return
+		}
+		if r.stopped {
+			return
+		}
+		m := Member{KeyPos: r.pos(r.off)}
+		keyOff := r.off
+		switch c := r.peek(); {
+		case c == '"':
+			m.Key, _ = r.str()
+		case isWordByte(c):
+			for isWordByte(r.peek()) {
+				r.off++
+			}
+			m.Key = r.src[keyOff:r.off]
+			r.report(keyOff, fmt.Sprintf("the name %s has no quotes", m.Key), "put it in double quotes")
+		default:
+			r.unexpected("the name of a member was expected")
+			return
+		}
+		r.space()
+		switch c := r.peek(); {
+		case c == ':':
+			r.off++
+		case c == '=':
+			r.report(r.off, "'=' between a name and its value", "write ':'")
+			r.off++
+		case c == ',' || c == '}' || c == ']' || c == 0:
+			r.unexpected(fmt.Sprintf("member %s has no value: ':' was expected", quote(m.Key)))
+			return
+		default:
+			r.report(r.off, fmt.Sprintf("':' is missing after %s", quote(m.Key)), "add it")
+		}
+		m.Value = r.value(depth + 1)
+		if r.stopped {
+			return
+		}
+		if prev := find(v.Members, m.Key, &seen); prev != nil {
+			r.errs = append(r.errs, &Error{
+				Pos:  m.KeyPos,
+				What: fmt.Sprintf("%s stands twice in this object, first at %d:%d", quote(m.Key), prev.KeyPos.Line, prev.KeyPos.Col),
+				Fix:  "remove one",
+			})
+			continue
+		}
+		v.Members = append(v.Members, m)
+		if seen != nil {
+			seen[m.Key] = len(v.Members) - 1
+		}
+	}
+}
+
+// find looks for a member by a scan, or by an index once there are many.
+func find(ms []Member, key string, index *map[string]int) *Member {
+	if len(ms) > 16 && *index == nil {
+		*index = make(map[string]int, 2*len(ms))
+		for i := range ms {
+			(*index)[ms[i].Key] = i
+		}
+	}
+	if *index != nil {
+		if i, ok := (*index)[key]; ok {
+			return &ms[i]
+		}
+		return nil
+	}
+	for i := range ms {
+		if ms[i].Key == key {
+			return &ms[i]
+		}
+	}
+	return nil
+}
+
+func (r *reader) array(v *Value, depth int) {
+	v.Kind = JSONArray
+	open := r.off
+	r.off++
+	for first := true; ; first = false {
+		if r.next(open, ']', first) || r.stopped {
+			return
+		}
+		e := r.value(depth + 1)
+		if r.stopped {
+			return
+		}
+		v.Elems = append(v.Elems, e)
+	}
+}
+
+// next goes to the next element of the object or array that opened at open: it
+// reports true after the closing mark, and takes the comma between two.
+func (r *reader) next(open int, closing byte, first bool) bool {
+	end := r.off
+	r.space()
+	c := r.peek()
+	if c == closing {
+		r.off++
+		return true
+	}
+	comma := -1
+	if c == ',' {
+		comma = r.off
+		r.off++
+		r.space()
+		c = r.peek()
+		if first {
+			r.report(comma, "a comma with nothing before it", "remove it")
+			comma = -1
+		}
+		if c == ',' {
+			r.report(r.off, "two commas in a row", "remove one")
+			for c == ',' {
+				r.off++
+				r.space()
+				c = r.peek()
+			}
+		}
+	} else if !first && (c == '"' || c == '{' || c == '[' || c == '-' || isWordByte(c)) {
+		r.report(end, "a comma is missing here", "add it")
+	}
+	switch {
+	case r.stopped:
+	case c == closing:
+		if comma >= 0 {
+			r.report(comma, "a comma with nothing after it", "remove it")
+		}
+		r.off++
+		return true
+	case c == '}' || c == ']' || c == 0:
+		at := r.pos(open)
+		what := fmt.Sprintf("'%c' is missing for the '%c' at %d:%d", closing, r.src[open], at.Line, at.Col)
+		if c == 0 && r.off >= len(r.src) {
+			what = "the file ends too early: " + what
+		}
+		r.stop(r.off, what, "close it")
+	case !first && comma < 0 && c != '"' && c != '{' && c != '[' && c != '-' && !isWordByte(c):
+		r.unexpected(fmt.Sprintf("',' or '%c' was expected", closing))
+	}
+	return false
+}
+
+func isWordByte(c byte) bool {
+	return c == '_' || c == '$' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= utf8.RuneSelf
+}
+
+// word reads true, false and null, and reports all other words.
+func (r *reader) word(v *Value) {
+	start := r.off
+	for isWordByte(r.peek()) || r.peek() == '.' || r.peek() == '-' {
+		r.off++
+	}
+	switch w := r.src[start:r.off]; w {
+	case "true", "false":
+		v.Kind, v.Bool = JSONBool, w == "true"
+	case "null":
+		v.Kind = JSONNull
+	default:
+		v.bad = true
+		if !utf8.ValidString(w) {
+			r.report(start, "the text is not UTF-8", "save the file as UTF-8")
+			return
+		}
+		r.report(start, w+" is not JSON", wordFix(w))
+	}
+}
+
+func wordFix(w string) string {
+	switch strings.ToLower(w) {
+	case "true", "false", "null":
+		return "write " + strings.ToLower(w)
+	case "none", "nil", "undefined":
+		return "write null"
+	case "nan", "infinity", "inf":
+		return "JSON has finite numbers only; use another default, or a union with null"
+	}
+	return "put it in double quotes"
+}
+
+func (r *reader) number(v *Value) {
+	v.Kind = JSONNumber
+	start := r.off
+	for c := r.peek(); isWordByte(c) || c == '.' || c == '-' || c == '+'; c = r.peek() {
+		r.off++
+	}
+	lit := r.src[start:r.off]
+	if validNumber(lit) {
+		return
+	}
+	v.bad = true
+	if strings.EqualFold(strings.TrimLeft(lit, "+-"), "infinity") || strings.EqualFold(strings.TrimLeft(lit, "+-"), "nan") {
+		r.report(start, lit+" is not JSON", wordFix("nan"))
+		return
+	}
+	r.report(start, fmt.Sprintf("%s is not a JSON number", quote(lit)), "write digits, then a fraction and an exponent if need be, without leading zeros or '+'; text stands in double quotes")
+}
+
+// validNumber reports whether s is a number by RFC 8259.
+func validNumber(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	digits := func() int {
+		n := 0
+		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+			n++
+		}
+		s = s[n:]
+		return n
+	}
+	zero := strings.HasPrefix(s, "0")
+	if n := digits(); n == 0 || zero && n > 1 {
+		return false
+	}
+	if strings.HasPrefix(s, ".") {
+		s = s[1:]
+		if digits() == 0 {
+			return false
+		}
+	}
+	if s != "" && (s[0] == 'e' || s[0] == 'E') {
+		s = s[1:]
+		if s != "" && (s[0] == '+' || s[0] == '-') {
+			s = s[1:]
+		}
+		if digits() == 0 {
+			return false
+		}
+	}
+	return s == ""
+}
+
+// str reads a string that starts here. It reports its mistakes and says whether
+// there were any.
+func (r *reader) str() (s string, bad bool) {
+	open := r.off
+	r.off++
+	start := r.off
+	var buf []byte // once there is an escape
+	mistake := func(off int, what, fix string) {
+		if !bad {
+			r.report(off, what, fix)
+		}
+		bad = true
+	}
+	for {
+		if r.off >= len(r.src) {
+			r.stop(open, "the string is not closed", "end it with \"")
+			return "", true
+		}
+		switch c := r.src[r.off]; {
+		case c == '"':
+			end := r.off
+			r.off++
+			if buf == nil {
+				return r.src[start:end], bad
+			}
+			return string(append(buf, r.src[start:end]...)), bad
+		case c == '\\':
+			if buf == nil {
+				buf = make([]byte, 0, 64)
+			}
+			buf = append(buf, r.src[start:r.off]...)
+			buf = r.escape(buf, mistake)
+			start = r.off
+		case c == '\n':
+			// Most likely the closing quote is missing; the rest of the file
+			// would be read inside out.
+			r.stop(open, "the string does not end on its line", "end it with \", or write a line break as \\n")
+			return "", true
+		case c < 0x20:
+			mistake(r.off, fmt.Sprintf("control character %#02x in a string", c), fmt.Sprintf("write it as \\u%04x", c))
+			r.off++
+		case c < utf8.RuneSelf:
+			r.off++
+		default:
+			ru, n := utf8.DecodeRuneInString(r.src[r.off:])
+			if ru == utf8.RuneError && n == 1 {
+				mistake(r.off, fmt.Sprintf("byte %#02x is not UTF-8", c), "save the file as UTF-8")
+			}
+			r.off += n
+		}
+	}
+}
+
+// escape appends what the escape that starts here stands for.
+func (r *reader) escape(buf []byte, mistake func(int, string, string)) []byte {
+	at := r.off
+	r.off++
+	c := r.peek()
+	r.off = min(r.off+1, len(r.src))
+	switch c {
+	case '"', '\\', '/':
+		return append(buf, c)
+	case 'b':
+		return append(buf, '\b')
+	case 'f':
+		return append(buf, '\f')
+	case 'n':
+		return append(buf, '\n')
+	case 'r':
+		return append(buf, '\r')
+	case 't':
+		return append(buf, '\t')
+	case 'u':
+		u, ok := r.hex4()
+		if !ok {
+			mistake(at, "\\u without four hexadecimal digits", "write for instance \\u00e9")
+			return buf
+		}
+		if !utf16.IsSurrogate(u) {
+			return utf8.AppendRune(buf, u)
+		}
+		if strings.HasPrefix(r.src[r.off:], "\\u") {
+			back := r.off
+			r.off += 2
+			low, ok := r.hex4()
+			if full := utf16.DecodeRune(u, low); ok && full != utf8.RuneError {
+				return utf8.AppendRune(buf, full)
+			}
+			r.off = back
+		}
+		mistake(at, fmt.Sprintf("\\u%04x is half of a character", u), "write both halves of the surrogate pair, or the character itself")
+		return buf
+	case '\n', 0:
+		r.off = at + 1
+		return buf
+	}
+	mistake(at, fmt.Sprintf("unknown escape %s", quote(r.src[at:r.off])), "write \\\\ for a backslash")
+	return buf
+}
+
+func (r *reader) hex4() (rune, bool) {
+	if r.off+4 > len(r.src) {
+		return 0, false
+	}
+	u, err := strconv.ParseUint(r.src[r.off:r.off+4], 16, 32)
+	if err != nil {
+		return 0, false
+	}
+	r.off += 4
+	return rune(u), true
+}
+
+// quote quotes a text from the input for a message, shortened.
+func quote(s string) string {
+	const most = 60
+	if len(s) > most {
+		n := most
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		return strconv.Quote(s[:n]) + "…"
+	}
+	return strconv.Quote(s)
+}

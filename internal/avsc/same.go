@@ -1,0 +1,138 @@
+package avsc
+
+import "fmt"
+
+// differ says how two definitions of one name differ, "" where they are the
+// same but for white space, order of keys and the way names are written. Types
+// inside that have a name are compared by it: they are definitions themselves.
+func differ(a, b *Schema) string {
+	here := func(what string) string { return what + " differs" }
+	switch {
+	case a.Kind != b.Kind || a.IsError != b.IsError:
+		return fmt.Sprintf("%s there, %s here", kindWord(a), kindWord(b))
+	case a.Doc != b.Doc:
+		return here("its doc")
+	case !sameAliases(a.Aliases, b.Aliases):
+		return here("its aliases")
+	case a.Size != b.Size:
+		return fmt.Sprintf("size %d there, %d here", a.Size, b.Size)
+	case a.Logical != b.Logical:
+		return here("its logical type")
+	case a.EnumDefault != b.EnumDefault:
+		return here("its default")
+	case !sameProps(a.Props, b.Props):
+		return here("one of its properties")
+	case len(a.Symbols) != len(b.Symbols):
+		return fmt.Sprintf("%d symbols there, %d here", len(a.Symbols), len(b.Symbols))
+	}
+	for i := range a.Symbols {
+		if a.Symbols[i].Name != b.Symbols[i].Name {
+			return fmt.Sprintf("symbol %d is %s there, %s here", i+1, a.Symbols[i].Name, b.Symbols[i].Name)
+		}
+	}
+	for i := range min(len(a.Fields), len(b.Fields)) {
+		f, g := a.Fields[i], b.Fields[i]
+		if f.Name != g.Name {
+			return fmt.Sprintf("field %d is %s there, %s here", i+1, f.Name, g.Name)
+		}
+		if what := differField(f, g); what != "" {
+			return fmt.Sprintf("the %s of field %s differs", what, f.Name)
+		}
+	}
+	if len(a.Fields) != len(b.Fields) {
+		return fmt.Sprintf("%d fields there, %d here", len(a.Fields), len(b.Fields))
+	}
+	return ""
+}
+
+func kindWord(s *Schema) string {
+	if s.IsError {
+		return "an error"
+	}
+	if s.Kind == Enum {
+		return "an enum"
+	}
+	return "a " + s.Kind.String()
+}
+
+func differField(f, g *Field) string {
+	switch {
+	case !sameType(f.Type, g.Type):
+		return "type"
+	case (f.Default == nil) != (g.Default == nil) || f.Default != nil && !sameJSON(f.Default, g.Default):
+		return "default"
+	case f.Doc != g.Doc:
+		return "doc"
+	case !sameAliases(f.Aliases, g.Aliases):
+		return "aliases"
+	case f.Order != g.Order:
+		return "order"
+	case !sameProps(f.Props, g.Props):
+		return "properties"
+	}
+	return ""
+}
+
+// sameType compares the types of two fields. A nil one is a known mistake.
+func sameType(a, b *Schema) bool {
+	if a == nil || b == nil {
+		return true
+	}
+	if a.Kind != b.Kind || a.Name != b.Name {
+		return false
+	}
+	if a.Kind.Named() {
+		return true
+	}
+	if a.Logical != b.Logical || len(a.Branches) != len(b.Branches) || !sameProps(a.Props, b.Props) {
+		return false
+	}
+	for i := range a.Branches {
+		if !sameType(a.Branches[i], b.Branches[i]) {
+			return false
+		}
+	}
+	return sameType(a.Elem, b.Elem)
+}
+
+func sameAliases(a, b []Alias) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+func sameProps(a, b []Member) bool {
+	return sameJSON(&Value{Kind: JSONObject, Members: a}, &Value{Kind: JSONObject, Members: b})
+}
+
+// sameJSON compares values; the order of members does not count, the spelling
+// of numbers does.
+func sameJSON(a, b *Value) bool {
+	if a.Kind != b.Kind || a.Bool != b.Bool || a.Str != b.Str || len(a.Elems) != len(b.Elems) || len(a.Members) != len(b.Members) {
+		return false
+	}
+	if a.Kind == JSONNumber {
+		return a.Text == b.Text
+	}
+	for i := range a.Elems {
+		if !sameJSON(a.Elems[i], b.Elems[i]) {
+			return false
+		}
+	}
+	index := make(map[string]*Value, len(b.Members))
+	for _, m := range b.Members {
+		index[m.Key] = m.Value
+	}
+	for _, m := range a.Members {
+		if other := index[m.Key]; other == nil || !sameJSON(m.Value, other) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,201 @@
+package avsc
+
+import "fmt"
+
+// Source is one schema file.
+type Source struct {
+	Name string // for messages and positions
+	Text []byte
+
+	// Protocol is given in place of Text where the source was read already, by
+	// the reader of another format. It has the shape of a protocol (".avpr"),
+	// and where it has a member "schema", that is the source's main schema.
+	Protocol *Value
+}
+
+// Set is a set of sources that were parsed together.
+type Set struct {
+	// Files are the parsed sources, in the order given.
+	Files []*File
+
+	names map[string]*Schema
+}
+
+// File is what one source holds.
+type File struct {
+	Name string
+
+	// Schemas are the schemas that the file declares at its top level: of a
+	// JSON array that consists of definitions of named types these types, of a
+	// protocol its types, else the one schema that the file is.
+	Schemas []*Schema
+
+	// Root is the file as one schema: a JSON array is a union. It is nil for a
+	// protocol, and for IDL without a schema statement.
+	Root *Schema
+
+	// Protocol is the full name of a protocol, else "".
+	Protocol string
+
+	// JSON is the text as read.
+	JSON *Value
+}
+
+// Type returns the named type with the given full name, nil if the set does
+// not define it.
+func (s *Set) Type(fullName string) *Schema { return s.names[fullName] }
+
+// Parse parses one self-contained schema. The error is of type [Errors] and
+// holds every mistake; file stands in the positions.
+func Parse(file string, text []byte) (*Schema, error) {
+	set, err := ParseSet(Source{Name: file, Text: text})
+	if err != nil {
+		return nil, err
+	}
+	f := set.Files[0]
+	if f.Root == nil {
+		return nil, Errors{{
+			Pos:  f.JSON.Pos,
+			What: "this is a protocol, not a schema",
+			Fix:  "give the schema of one of its types",
+		}}
+	}
+	return f.Root, nil
+}
+
+// ParseSet parses sources that may refer to each other's types, whatever their
+// order. A type that several sources define in the same words is one type;
+// defined differently it is an error that shows both places. The error is of
+// type [Errors] and holds the mistakes of all sources.
+func ParseSet(sources ...Source) (*Set, error) {
+	b := &builder{names: map[string]*Schema{}}
+	set := &Set{names: b.names}
+	rank := make(map[string]int, len(sources))
+	for i, src := range sources {
+		if _, ok := rank[src.Name]; !ok {
+			rank[src.Name] = i
+		}
+		b.source = i
+		if f := b.file(src); f != nil {
+			set.Files = append(set.Files, f)
+		}
+	}
+	b.finish()
+	for _, f := range set.Files {
+		if f.Root != nil && f.Schemas == nil {
+			f.Schemas = []*Schema{f.Root}
+			if f.JSON.declaresTypes() {
+				f.Schemas = f.Root.Branches
+			}
+		}
+	}
+	b.errs.sort(rank)
+	if err := b.errs.err(); err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+// file reads one source into the set, nil where its structure is broken.
+func (b *builder) file(src Source) *File {
+	root := src.Protocol
+	if root == nil {
+		r := newReader(src.Name, src.Text)
+		root = r.document()
+		b.errs = append(b.errs, r.errs...)
+		if root == nil {
+			return nil
+		}
+	}
+	f := &File{Name: src.Name, JSON: root}
+	if src.Protocol != nil || root.Member("protocol") != nil && root.Member("type") == nil {
+		b.protocol(f, root)
+		return f
+	}
+	b.schema(root, "", &f.Root)
+	return f
+}
+
+// declaresTypes reports whether v is a list of definitions of named types.
+func (v *Value) declaresTypes() bool {
+	if v.Kind != JSONArray || len(v.Elems) == 0 {
+		return false
+	}
+	for _, e := range v.Elems {
+		if !e.definition() {
+			return false
+		}
+	}
+	return true
+}
+
+// definition reports whether v, a schema, defines a named type.
+func (v *Value) definition() bool {
+	t := v.Member("type")
+	if t == nil || t.Kind != JSONString {
+		return false
+	}
+	switch t.Str {
+	case "record", "error", "enum", "fixed":
+		return true
+	}
+	return false
+}
+
+// protocol takes the types of a protocol, and checks that the schemas of its
+// messages are schemas.
+func (b *builder) protocol(f *File, root *Value) {
+	ns := ""
+	if v := root.Member("namespace"); v != nil && v.Kind == JSONString {
+		ns = v.Str
+	}
+	if v := root.Member("protocol"); v != nil {
+		if v.Kind != JSONString || !ValidFullName(v.Str) {
+			b.mistake(v.Pos, "the name of the protocol is not a name", nameRule)
+		} else {
+			f.Protocol = JoinName(ns, v.Str)
+			ns, _ = SplitName(f.Protocol)
+		}
+	}
+	types := root.Member("types")
+	f.Schemas = []*Schema{}
+	if types != nil && types.Kind != JSONArray {
+		b.mistake(types.Pos, "\"types\" of a protocol is "+types.Kind.String(), "make it an array of definitions of named types")
+	} else if types != nil {
+		f.Schemas = make([]*Schema, len(types.Elems))
+		for i, t := range types.Elems {
+			if !t.bad && !t.definition() {
+				b.mistake(t.Pos, "a protocol's type is not the definition of a record, enum, fixed or error", "use such types inline where they are needed")
+			}
+			b.schema(t, ns, &f.Schemas[i])
+		}
+	}
+	if main := root.Member("schema"); main != nil {
+		b.schema(main, ns, &f.Root)
+	}
+	b.messages(root.Member("messages"), ns)
+}
+
+func (b *builder) messages(v *Value, ns string) {
+	if v == nil {
+		return
+	}
+	if v.Kind != JSONObject {
+		b.mistake(v.Pos, "\"messages\" of a protocol is "+v.Kind.String(), "make it an object")
+		return
+	}
+	for _, m := range v.Members {
+		if !ValidName(m.Key) {
+			b.mistake(m.KeyPos, fmt.Sprintf("%s is no name of a message", quote(m.Key)), nameRule)
+		}
+		if req := m.Value.Member("request"); req != nil {
+			params := &Schema{Kind: Record, Pos: req.Pos}
+			b.fields(params, req, ns, "parameter")
+		}
+		for _, key := range []string{"response", "errors"} {
+			if s := m.Value.Member(key); s != nil {
+				b.schema(s, ns, new(*Schema))
+			}
+		}
+	}
+}

@@ -92,7 +92,7 @@ func (f *goFile) nameImports() {
 	for _, p := range needed {
 		name := p.Name
 		if taken[name] {
-			name = packageName(path.Base(path.Dir(p.Path)) + p.Name)
+			name = PackageName(path.Base(path.Dir(p.Path)) + p.Name)
 		}
 		base := name
 		for i := 2; taken[name]; i++ {

@@ -157,9 +157,10 @@ func (s scope) take(name string) string {
 	return name
 }
 
-// packageName makes a package name of one segment of a namespace: small
-// letters and digits. What Go gives a meaning of its own gets "avro" behind it.
-func packageName(segment string) string {
+// PackageName makes a Go package name of the name of a folder or a segment of a
+// namespace: its ASCII letters and digits in small letters, with "avro" behind
+// what Go gives a meaning of its own ("type", "main", "internal").
+func PackageName(segment string) string {
 	var name strings.Builder
 	for _, r := range strings.ToLower(segment) {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' && name.Len() > 0 {

@@ -72,12 +72,12 @@ func TestPackageName(t *testing.T) {
 		"orders": "orders", "Orders": "orders", "v1": "v1", "1st": "st", "my_events": "myevents", "type": "typeavro",
 		"main": "mainavro", "internal": "internalavro", "_": "avro", "日本": "avro", "x_test": "xtest",
 	} {
-		got := packageName(segment)
+		got := PackageName(segment)
 		if got != want {
-			t.Errorf("packageName(%q) = %q, want %q", segment, got, want)
+			t.Errorf("PackageName(%q) = %q, want %q", segment, got, want)
 		}
 		if !token.IsIdentifier(got) {
-			t.Errorf("packageName(%q) = %q is no identifier", segment, got)
+			t.Errorf("PackageName(%q) = %q is no identifier", segment, got)
 		}
 	}
 }

@@ -67,10 +67,10 @@ func (p *placement) mapped(target string, dirs scope) *goPackage {
 		}
 		if dir, ok := strings.CutPrefix(target, base+"/"); ok {
 			dirs[dir] = true
-			return p.add(&goPackage{Name: packageName(path.Base(dir)), Dir: dir, Path: target})
+			return p.add(&goPackage{Name: PackageName(path.Base(dir)), Dir: dir, Path: target})
 		}
 	}
-	return p.add(&goPackage{Name: packageName(importedName(target)), Path: target, External: true})
+	return p.add(&goPackage{Name: PackageName(importedName(target)), Path: target, External: true})
 }
 
 // importedName guesses the name of a package by its import path: the last
@@ -89,7 +89,7 @@ func (p *placement) freeDir(ns string, taken scope) string {
 	segments := strings.Split(ns, ".")
 	name := ""
 	for i := range slices.Backward(segments) {
-		name = packageName(strings.Join(segments[i:], ""))
+		name = PackageName(strings.Join(segments[i:], ""))
 		if !taken[name] {
 			break
 		}

@@ -21,8 +21,9 @@ const configName = "avrogen.yaml"
 type config struct {
 	dir string // where the file lies; "" without one
 
-	Schemas  []string `yaml:"schemas"`  // PATHs; default: everything below the file
-	Registry string   `yaml:"registry"` // URL, as --registry
+	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
+	Registry string         `yaml:"registry"` // URL, as --registry
+	Generate generateConfig `yaml:"generate"`
 }
 
 // path is a PATH of the configuration as the current folder sees it.

@@ -65,6 +65,8 @@ type format string
 func (f *format) String() string { return cmp.Or(string(*f), "text") }
 func (f *format) Type() string   { return "text|json|github" }
 
+func (f format) isText() bool { return f == "" || f == "text" }
+
 func (f *format) Set(s string) error {
 	switch s {
 	case "text", "json", "github":

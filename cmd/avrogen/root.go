@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
 )
 
 // app is what the commands share: the streams, the environment, and the flags
@@ -28,6 +29,7 @@ type app struct {
 // of its own.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
+		newGenerateCommand,
 		newVersionCommand,
 	}
 }
@@ -110,6 +112,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage *usageError
+	var noSchemas *avscfile.NoSchemasError
 	var mistakes avsc.Errors
 	var mistake *avsc.Error
 	switch {
@@ -121,7 +124,7 @@ func run(ctx context.Context, a *app, args []string) int {
 		return a.reportMistakes(mistakes)
 	case errors.As(err, &mistake):
 		return a.reportMistakes(avsc.Errors{mistake})
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &noSchemas):
 		fmt.Fprintf(a.stderr, "avrogen: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:

@@ -1,0 +1,2 @@
+// Package avrobin is the run time of generated code.
+package avrobin

@@ -49,7 +49,10 @@ func kindWord(s *Schema) string {
 	if s.IsError {
 		return "an error"
 	}
-	return article(s.Kind.String())
+	if s.Kind == Enum {
+		return "an enum"
+	}
+	return "a " + s.Kind.String()
 }
 
 func differField(f, g *Field) string {

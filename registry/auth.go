@@ -1,0 +1,214 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// authorizer puts credentials on a request. Credentials live in closures only,
+// so that no way of printing a client shows them.
+type authorizer func(context.Context, *http.Request) error
+
+func basicAuth(user, password string) authorizer {
+	return func(_ context.Context, r *http.Request) error {
+		r.SetBasicAuth(user, password)
+		return nil
+	}
+}
+
+func bearer(token string) authorizer {
+	return func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	}
+}
+
+// TokenSource gives bearer tokens that expire; a zero expiry means never. The
+// client asks for the next one before the last expires, and never for two at
+// once. [ClientCredentials] is one.
+type TokenSource interface {
+	Token(ctx context.Context) (token string, expiry time.Time, err error)
+}
+
+// tokens keeps the current token of a source.
+type tokens struct {
+	source     TokenSource
+	background *background
+	flights    flights[struct{}, token]
+
+	mu      sync.Mutex
+	current token
+}
+
+type token struct {
+	text           string
+	renew, expires time.Time // zero: never
+}
+
+// early is the part of a token's life before its end in which the next one is
+// fetched while the old one still serves: a fifth, at most a minute.
+func early(life time.Duration) time.Duration { return min(life/5, time.Minute) }
+
+func (t *tokens) authorize(ctx context.Context, r *http.Request) error {
+	tok, err := t.get(ctx)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+tok.text)
+	return nil
+}
+
+// get returns a token that is valid now. Near its end it is renewed in the
+// background; only without a valid one does the caller wait.
+func (t *tokens) get(ctx context.Context) (token, error) {
+	t.mu.Lock()
+	tok := t.current
+	t.mu.Unlock()
+	now := time.Now()
+	switch {
+	case tok.text == "" || !tok.expires.IsZero() && !now.Before(tok.expires):
+		return t.flights.do(ctx, t.background, struct{}{}, t.fetch)
+	case !tok.renew.IsZero() && !now.Before(tok.renew):
+		// Nobody waits for it: a failure shows once the token has expired.
+		_, _ = t.flights.join(ctx, t.background, struct{}{}, t.fetch)
+	}
+	return tok, nil
+}
+
+func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	text, expires, err := t.source.Token(ctx)
+	if err != nil {
+		return token{}, &tokenError{err}
+	}
+	if text == "" {
+		return token{}, &tokenError{errors.New("the token is empty")}
+	}
+	tok := token{text: text, expires: expires}
+	if !expires.IsZero() {
+		tok.renew = expires.Add(-early(time.Until(expires)))
+	}
+	t.mu.Lock()
+	t.current = tok
+	t.mu.Unlock()
+	return tok, nil
+}
+
+// drop forgets a token that the registry did not take.
+func (t *tokens) drop(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.text == text {
+		t.current = token{}
+	}
+}
+
+// tokenTimeout bounds one call of a token source.
+const tokenTimeout = 10 * time.Second
+
+// tokenError is a failure to get a token.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return "no token: " + e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+// ClientCredentials is the OAuth 2.0 client credentials grant (RFC 6749,
+// section 4.4): a [TokenSource] for [WithTokenSource]. It is safe for
+// concurrent use; printing it shows no secret.
+type ClientCredentials struct {
+	TokenURL     string
+	ClientID     string
+	ClientSecret string
+	Scopes       []string
+	// Params are more parameters of the request, such as audience.
+	Params url.Values
+	// HTTPClient makes the call; nil means http.DefaultClient.
+	HTTPClient *http.Client
+}
+
+// Format prints everything but the secret and the parameters, for every verb.
+func (c ClientCredentials) Format(s fmt.State, _ rune) {
+	u := "an invalid URL"
+	if p, err := url.Parse(c.TokenURL); err == nil {
+		u = p.Scheme + "://" + p.Host + p.Path
+	}
+	fmt.Fprintf(s, "registry.ClientCredentials(%s as %s)", u, c.ClientID)
+}
+
+// refusedError says that the token endpoint knows us not: asking again would
+// only lock the account.
+type refusedError struct{ text string }
+
+func (e *refusedError) Error() string { return e.text }
+
+// Token fetches a new token. The client is authenticated by HTTP Basic, as
+// section 2.3.1 asks every server to support.
+func (c *ClientCredentials) Token(ctx context.Context) (string, time.Time, error) {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(c.Scopes) > 0 {
+		form.Set("scope", strings.Join(c.Scopes, " "))
+	}
+	for k, v := range c.Params {
+		form[k] = v
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", time.Time{}, errors.New("the token URL is wrong")
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret))
+	client := http.DefaultClient
+	if c.HTTPClient != nil {
+		client = c.HTTPClient
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		var reason *url.Error // it quotes the URL
+		if errors.As(err, &reason) {
+			err = reason.Err
+		}
+		return "", time.Time{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
+	}
+	var answer struct {
+		AccessToken string      `json:"access_token"`
+		TokenType   string      `json:"token_type"`
+		ExpiresIn   json.Number `json:"expires_in"`
+		Error       string      `json:"error"`
+	}
+	err = json.Unmarshal(body, &answer)
+	switch {
+	case resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusRequestTimeout:
+		// RFC 6749, section 5.2: error is a word from a list. Nothing else of
+		// the body is quoted, since it may repeat what was sent.
+		return "", time.Time{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d %s", r.URL.Host, resp.StatusCode, quote(answer.Error, 60))}
+	case resp.StatusCode/100 != 2:
+		return "", time.Time{}, fmt.Errorf("token endpoint %s answered %d", r.URL.Host, resp.StatusCode)
+	case err != nil || answer.AccessToken == "":
+		return "", time.Time{}, fmt.Errorf("token endpoint %s answered %d without an access_token", r.URL.Host, resp.StatusCode)
+	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
+		return "", time.Time{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", r.URL.Host, quote(answer.TokenType, 60))
+	}
+	var expiry time.Time
+	if s, err := answer.ExpiresIn.Int64(); err == nil && s > 0 {
+		expiry = time.Now().Add(time.Duration(min(s, maxTokenLife)) * time.Second)
+	}
+	return answer.AccessToken, expiry, nil
+}
+
+// maxTokenLife keeps an absurd expires_in from overflowing, in seconds.
+const maxTokenLife = 10 * 365 * 24 * 3600

@@ -1,0 +1,106 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+const (
+	orderV1 = `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"string"}]}`
+	orderV2 = `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"string"},{"name":"note","type":"string","default":""}]}`
+	orderV3 = `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"string"},{"name":"must","type":"string"}]}`
+)
+
+// newClient makes a client that retries at once.
+func newClient(t testing.TB, urls []string, opts ...registry.Option) *registry.Client {
+	t.Helper()
+	opts = append([]registry.Option{registry.WithRetries(3, 0, 0), registry.WithTimeout(10 * time.Second)}, opts...)
+	c, err := registry.New(urls, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestRegisterAndRead(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := registrytest.Start(t)
+	c := newClient(t, []string{s.URL + "/"})
+	for _, subject := range []string{"orders-value", "a/b c", "Zürich ?&%#", ":.ctx:orders"} {
+		id, guid, err := c.Register(ctx, subject, orderV1, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if guid == uuid.Nil {
+			t.Error("no GUID")
+		}
+		id2, guid2, err := c.Lookup(ctx, subject, orderV1, false)
+		if err != nil || id2 != id || guid2 != guid {
+			t.Errorf("Lookup = %d, %v, %v; want %d", id2, guid2, err, id)
+		}
+		schema, err := c.SchemaByID(ctx, subject, id)
+		if err != nil || schema != orderV1 {
+			t.Errorf("SchemaByID = %s, %v", schema, err)
+		}
+		schema, err = c.SchemaByGUID(ctx, guid)
+		if err != nil || schema != orderV1 {
+			t.Errorf("SchemaByGUID = %s, %v", schema, err)
+		}
+		schema, id3, _, err := c.Latest(ctx, subject)
+		if err != nil || schema != orderV1 || id3 != id {
+			t.Errorf("Latest = %s, %d, %v", schema, id3, err)
+		}
+		if _, _, err := c.Register(ctx, subject, orderV2, false); err != nil {
+			t.Fatal(err)
+		}
+		if schema, _, _, err = c.Latest(ctx, subject); err != nil || schema != orderV2 {
+			t.Errorf("Latest after our own Register = %s, %v", schema, err)
+		}
+		versions, err := c.Versions(ctx, subject)
+		if err != nil || fmt.Sprint(versions) != "[1 2]" {
+			t.Errorf("Versions = %v, %v", versions, err)
+		}
+		v, err := c.Version(ctx, subject, 1)
+		if err != nil || v.ID != id || v.Schema != orderV1 || v.Version != 1 || v.Subject != subject {
+			t.Errorf("Version = %+v, %v", v, err)
+		}
+	}
+	if _, err := c.SchemaByID(ctx, "", 99); !errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("unknown id: %v", err)
+	}
+	if _, _, err := c.Lookup(ctx, "nobody", orderV1, false); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("unknown subject: %v", err)
+	}
+}
+
+func TestColdIDIsOneRequest(t *testing.T) {
+	t.Parallel()
+	s := registrytest.Start(t)
+	if err := s.Seed("orders", orderV1); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, []string{s.URL})
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			if _, err := c.SchemaByID(context.Background(), "", 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.Requests(); n != 1 {
+		t.Errorf("%d requests for one id, want 1: %v", n, s.Log())
+	}
+}

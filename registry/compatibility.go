@@ -1,0 +1,111 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/riferrei/srclient"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// Compatibility returns the level that counts for a subject: its own or the
+// global one.
+func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Level, error) {
+	err := checkSubject(subject)
+	var l compat.Level
+	if err == nil {
+		l, err = c.level(ctx, newWork(ctx), subject)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("registry: compatibility of %q: %w", subject, err)
+	}
+	return l, nil
+}
+
+func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Level, error) {
+	var l *srclient.CompatibilityLevel
+	_, err := c.transport.through(ctx, w, nil, func(c *srclient.SchemaRegistryClient) (err error) {
+		l, err = c.GetCompatibilityLevel(subject, true)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return compat.ParseLevel(string(*l))
+}
+
+// SetCompatibility sets the level of a subject, which need not exist yet.
+func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.Level) error {
+	err := checkSubject(subject)
+	if err == nil {
+		err = c.setLevel(ctx, "/config/"+url.PathEscape(subject), l)
+	}
+	if err != nil {
+		return fmt.Errorf("registry: set the compatibility of %q: %w", subject, err)
+	}
+	return nil
+}
+
+// DeleteCompatibility takes a subject's own level away, so that the global one
+// counts. There being none is no error.
+func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error {
+	err := checkSubject(subject)
+	if err == nil {
+		err = c.deleteLevel(ctx, "/config/"+url.PathEscape(subject))
+	}
+	if err != nil {
+		return fmt.Errorf("registry: delete the compatibility of %q: %w", subject, err)
+	}
+	return nil
+}
+
+// GlobalCompatibility returns the level of subjects without their own.
+func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) {
+	var l *srclient.CompatibilityLevel
+	_, err := c.transport.through(ctx, newWork(ctx), nil, func(c *srclient.SchemaRegistryClient) (err error) {
+		l, err = c.GetGlobalCompatibilityLevel()
+		return err
+	})
+	if err == nil {
+		var level compat.Level
+		if level, err = compat.ParseLevel(string(*l)); err == nil {
+			return level, nil
+		}
+	}
+	return 0, fmt.Errorf("registry: global compatibility: %w", err)
+}
+
+// SetGlobalCompatibility sets the level of subjects without their own.
+func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) error {
+	if err := c.setLevel(ctx, "/config", l); err != nil {
+		return fmt.Errorf("registry: set the global compatibility: %w", err)
+	}
+	return nil
+}
+
+// DeleteGlobalCompatibility returns to the registry's own default.
+func (c *Client) DeleteGlobalCompatibility(ctx context.Context) error {
+	if err := c.deleteLevel(ctx, "/config"); err != nil {
+		return fmt.Errorf("registry: delete the global compatibility: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) setLevel(ctx context.Context, path string, l compat.Level) error {
+	body := map[string]compat.Level{"compatibility": l}
+	err := c.transport.call(ctx, newWork(ctx), http.MethodPut, path, nil, body, nil)
+	c.registered.refused.Purge()
+	return err
+}
+
+func (c *Client) deleteLevel(ctx context.Context, path string) error {
+	err := c.transport.call(ctx, newWork(ctx), http.MethodDelete, path, nil, nil, nil)
+	c.registered.refused.Purge()
+	if isStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}

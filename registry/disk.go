@@ -1,0 +1,198 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// disk keeps facts in files, one a fact: a line with the format's name and the
+// SHA-256 of the rest, then a JSON object with the fact's name and value. A nil
+// disk keeps nothing.
+type disk struct {
+	dir    string
+	logger *slog.Logger
+}
+
+const (
+	diskFormat = "avroline-registry-1"
+	// patience is how long the registry is waited for where the disk knows the
+	// answer; none when it was away the last time.
+	patience = time.Second
+	maxFact  = 32 << 20
+)
+
+// fact names one thing that a registry said.
+type fact struct{ kind, name string }
+
+func (k idKey) fact() fact { return fact{"id", k.context + strconv.Itoa(k.id)} }
+
+func (k textKey) fact() fact {
+	return fact{"text", strconv.Quote(k.subject) + strconv.FormatBool(k.normalize) + k.schema}
+}
+
+func latestFact(subject string) fact { return fact{"latest", subject} }
+
+// openDisk makes the folder of one registry, which its URLs tell apart.
+func openDisk(dir string, nodes []*endpoint, logger *slog.Logger) (*disk, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	urls := make([]string, len(nodes))
+	for i, n := range nodes {
+		urls[i] = n.String()
+	}
+	slices.Sort(urls)
+	dir = filepath.Join(dir, digest(strings.Join(urls, " "))[:16])
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("WithDiskCache: %w", err)
+	}
+	return &disk{dir: dir, logger: logger}, nil
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func (d *disk) path(f fact) string { return filepath.Join(d.dir, f.kind+"-"+digest(f.name)) }
+
+// envelope holds the fact's name beside its value, so that a file that was
+// renamed or copied is not believed.
+type envelope struct {
+	Kind  string          `json:"kind"`
+	Name  string          `json:"name"`
+	Value json.RawMessage `json:"value"`
+}
+
+// load reads a fact into v. A file that is torn or of another format is logged
+// and taken for none; it is replaced once the registry has answered.
+func (d *disk) load(f fact, v any) bool {
+	if d == nil {
+		return false
+	}
+	data, err := readFile(d.path(f))
+	if errors.Is(err, os.ErrNotExist) {
+		return false
+	}
+	if err == nil {
+		err = f.decode(data, v)
+	}
+	if err != nil {
+		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_ignored", slog.String("file", d.path(f)), slog.Any("error", err))
+	}
+	return err == nil
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFact {
+		return nil, errors.New("not a file of the cache")
+	}
+	return os.ReadFile(path)
+}
+
+func (f fact) encode(v any) ([]byte, error) {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(envelope{f.kind, digest(f.name), value})
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(diskFormat+" "+digest(string(body))+"\n"), body...), nil
+}
+
+func (f fact) decode(data []byte, v any) error {
+	head, body, _ := bytes.Cut(data, []byte("\n"))
+	if string(head) != diskFormat+" "+digest(string(body)) {
+		return errors.New("the file is torn or of another format")
+	}
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return err
+	}
+	if e.Kind != f.kind || e.Name != digest(f.name) {
+		return errors.New("the file holds another fact")
+	}
+	return json.Unmarshal(e.Value, v)
+}
+
+// save writes a fact for other processes and later ones. The file is replaced
+// in one step; it is not synced, since the checksum finds what a power cut
+// tears. Failures are logged: the cache is no condition for going on.
+func (d *disk) save(f fact, v any) {
+	if d == nil {
+		return
+	}
+	err := d.write(f, v)
+	if err != nil {
+		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_failed", slog.String("file", d.path(f)), slog.Any("error", err))
+	}
+}
+
+func (d *disk) write(f fact, v any) error {
+	data, err := f.encode(v)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(d.dir, "new-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	if err := os.Rename(tmp.Name(), d.path(f)); err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// forget removes a fact that is true no more.
+func (d *disk) forget(f fact) {
+	if d == nil {
+		return
+	}
+	if err := os.Remove(d.path(f)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_failed", slog.String("file", d.path(f)), slog.Any("error", err))
+	}
+}
+
+// recall asks the registry, and answers from the disk when it does not answer
+// in time. What the registry itself refuses stands.
+func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Context) (V, error)) (V, error) {
+	var kept V
+	if !c.disk.load(f, &kept) {
+		return ask(ctx)
+	}
+	limit := patience
+	if c.transport.away.Load() {
+		limit = 0 // it is asked all the same, but nobody waits
+	}
+	short, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	v, err := ask(short)
+	if err == nil || errors.Is(err, ErrClosed) || !errors.Is(err, ErrUnavailable) && short.Err() == nil {
+		return v, err
+	}
+	c.transport.away.Store(true)
+	c.disk.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.kind), slog.Any("error", err))
+	return kept, nil
+}

@@ -1,0 +1,211 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// What a caller may want to tell apart with errors.Is.
+var (
+	// ErrSubjectNotFound: the registry has no such subject, or it was deleted.
+	ErrSubjectNotFound = errors.New("registry: subject not found")
+	// ErrVersionNotFound: the subject has no such version.
+	ErrVersionNotFound = errors.New("registry: version not found")
+	// ErrSchemaNotFound: no schema has this id, or the subject lacks this schema.
+	ErrSchemaNotFound = errors.New("registry: schema not found")
+	// ErrUnavailable: no registry could be reached, or none that could answer.
+	// The error is an [*UnavailableError].
+	ErrUnavailable = errors.New("registry: unavailable")
+	// ErrClosed: the client was closed.
+	ErrClosed = errors.New("registry: client is closed")
+)
+
+// The registry's error codes that mean something to the client.
+const (
+	codeSubjectNotFound    = 40401
+	codeVersionNotFound    = 40402
+	codeSchemaNotFound     = 40403
+	codeSubjectSoftDeleted = 40404
+	codeVersionSoftDeleted = 40406
+	codeNoSubjectLevel     = 40408
+	codeIncompatible       = 409   // registries before 8.2
+	codeIncompatible82     = 40901 // and since
+)
+
+// maxMessage bounds what is quoted of a registry's answer, in bytes.
+const maxMessage = 2 << 10
+
+// Error is an answer of the registry that is an error.
+type Error struct {
+	Status  int    // of HTTP
+	Code    int    // the registry's error_code, 0 where the answer had none
+	Message string // the registry's words, at most 2 KiB of them
+}
+
+// Error tells status, code and the registry's words.
+func (e *Error) Error() string {
+	s := fmt.Sprintf("the registry answered %d", e.Status)
+	if e.Code != 0 && e.Code != e.Status {
+		s += fmt.Sprintf(" (code %d)", e.Code)
+	}
+	if e.Message == "" {
+		return s + " " + http.StatusText(e.Status)
+	}
+	return s + ": " + e.Message
+}
+
+// Is reports whether the answer's code means target: [ErrSubjectNotFound],
+// [ErrVersionNotFound] or [ErrSchemaNotFound]. A 404 without a code means none
+// of them: more likely the URL is wrong.
+func (e *Error) Is(target error) bool {
+	switch e.Code {
+	case codeSubjectNotFound, codeSubjectSoftDeleted:
+		return target == ErrSubjectNotFound
+	case codeVersionNotFound, codeVersionSoftDeleted:
+		return target == ErrVersionNotFound
+	case codeSchemaNotFound:
+		return target == ErrSchemaNotFound
+	}
+	return false
+}
+
+// incompatible reports whether the answer refuses a schema for its
+// compatibility. Not every 409 does: the order of deletions, a read-only store
+// and lost races are answered with it too.
+func (e *Error) incompatible() bool {
+	return e.Status == http.StatusConflict &&
+		(e.Code == codeIncompatible || e.Code == codeIncompatible82) && !e.lostRace()
+}
+
+// lostRace reports whether somebody else stored the same thing meanwhile: the
+// call succeeds when it is made again.
+func (e *Error) lostRace() bool {
+	return e.Status == http.StatusConflict && strings.Contains(e.Message, "already exists")
+}
+
+// newError reads an answer that is an error. Its body may be the registry's
+// JSON, but also empty, plain text or a page of a proxy.
+func newError(status int, body []byte) *Error {
+	e := &Error{Status: status}
+	var answer struct {
+		Code    int    `json:"error_code"`
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(body, &answer) == nil && (answer.Code != 0 || answer.Message != "") {
+		e.Code, e.Message = answer.Code, quote(answer.Message, maxMessage)
+		return e
+	}
+	e.Message = quote(string(body), maxQuote)
+	return e
+}
+
+// maxQuote bounds what is quoted of a body that is not a registry's, in bytes.
+const maxQuote = 200
+
+// quote bounds remote text and makes one line of it.
+func quote(s string, limit int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	cut := len(s) > limit
+	if cut {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == ' ' || r == 0x7f }), " ")
+	if cut {
+		s += " …"
+	}
+	return s
+}
+
+// IncompatibleError says that the registry refused a schema because readers or
+// data of the subject would break. Its text names the reasons.
+type IncompatibleError struct {
+	Subject  string
+	Findings []compat.Finding // empty when neither the registry nor we could tell
+	Err      *Error           // the registry's answer
+}
+
+func (e *IncompatibleError) Error() string {
+	if len(e.Findings) == 0 {
+		return fmt.Sprintf("schema is incompatible with subject %q: %v", e.Subject, e.Err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "schema is incompatible with subject %q:", e.Subject)
+	for i, f := range e.Findings {
+		if i == maxFindings {
+			fmt.Fprintf(&b, " … and %d more", len(e.Findings)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		fmt.Fprintf(&b, " %s at %s", f.Type, f.Path)
+		if f.Message != "" {
+			fmt.Fprintf(&b, ": %s", quote(f.Message, maxQuote))
+		}
+		if f.Advice != "" {
+			fmt.Fprintf(&b, " (%s)", f.Advice)
+		}
+	}
+	return b.String()
+}
+
+// maxFindings bounds how many findings an error's text lists.
+const maxFindings = 10
+
+// Unwrap returns the registry's answer, nil when there is none.
+func (e *IncompatibleError) Unwrap() error {
+	if e.Err == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// UnavailableError says that no registry could be reached, or none that could
+// answer: errors.Is finds [ErrUnavailable], the reasons and, where the caller's
+// context ended the attempts, its error.
+type UnavailableError struct {
+	Attempts []Attempt // the last one on each URL
+	Err      error     // the context's error when it ended the attempts, else nil
+}
+
+// Attempt is one URL that was tried, without credentials, and what it gave.
+type Attempt struct {
+	URL string
+	Err error
+}
+
+func (e *UnavailableError) Error() string {
+	var b strings.Builder
+	b.WriteString("the registry is not available")
+	if e.Err != nil {
+		fmt.Fprintf(&b, " (%v)", e.Err)
+	}
+	for i, a := range e.Attempts {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%s: %v", sep, a.URL, a.Err)
+	}
+	return b.String()
+}
+
+// Is reports whether target is [ErrUnavailable].
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// Unwrap returns the reasons and the context's error.
+func (e *UnavailableError) Unwrap() []error {
+	errs := make([]error, 0, len(e.Attempts)+1)
+	for _, a := range e.Attempts {
+		errs = append(errs, a.Err)
+	}
+	if e.Err != nil {
+		errs = append(errs, e.Err)
+	}
+	return errs
+}

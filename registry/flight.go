@@ -1,0 +1,220 @@
+package registry
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// work is one call to the registry as those who wait for it see it: whether
+// anybody still does, and what was tried so far. golang.org/x/sync/singleflight
+// cannot tell either, hence this file.
+type work struct {
+	deadline time.Time // of the first who asked; zero for none
+
+	mu      sync.Mutex
+	waiters int
+	tried   []Attempt
+}
+
+// newWork is the work of one caller.
+func newWork(ctx context.Context) *work {
+	d, _ := ctx.Deadline()
+	return &work{deadline: d, waiters: 1}
+}
+
+// wanted reports whether somebody waits: without, nothing is tried again.
+func (w *work) wanted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waiters > 0
+}
+
+// note keeps the last attempt on each URL.
+func (w *work) note(url string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.tried {
+		if w.tried[i].URL == url {
+			w.tried[i].Err = err
+			return
+		}
+	}
+	w.tried = append(w.tried, Attempt{url, err})
+}
+
+// failure is the error of a caller who stops waiting with cause, nil when the
+// attempts are used up.
+func (w *work) failure(cause error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.tried) == 0 {
+		return cause
+	}
+	return &UnavailableError{Attempts: append([]Attempt(nil), w.tried...), Err: cause}
+}
+
+// flights holds one call per key. The call belongs to nobody: whoever stops
+// waiting leaves it to the others. When all have left, the attempt under way
+// still ends, so that its answer fills the cache, but nothing is tried again.
+type flights[K comparable, V any] struct {
+	mu    sync.Mutex
+	calls map[K]*flight[V]
+}
+
+type flight[V any] struct {
+	work
+	done  chan struct{}
+	value V
+	err   error
+}
+
+// do waits for the call of key, made by load when none is under way. load's
+// context ends only with the client.
+func (f *flights[K, V]) do(ctx context.Context, b *background, key K, load func(context.Context, *work) (V, error)) (V, error) {
+	var none V
+	c, err := f.join(ctx, b, key, load)
+	if err != nil {
+		return none, err
+	}
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		c.mu.Lock()
+		c.waiters--
+		c.mu.Unlock()
+		return none, c.failure(context.Cause(ctx))
+	}
+}
+
+func (f *flights[K, V]) join(ctx context.Context, b *background, key K, load func(context.Context, *work) (V, error)) (*flight[V], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.calls[key]
+	if c == nil {
+		c = &flight[V]{done: make(chan struct{})}
+		c.deadline, _ = ctx.Deadline()
+		started := b.start(func(life context.Context) {
+			c.value, c.err = load(detached{life, ctx}, &c.work)
+			f.mu.Lock()
+			delete(f.calls, key)
+			f.mu.Unlock()
+			close(c.done)
+		})
+		if !started {
+			return nil, ErrClosed
+		}
+		if f.calls == nil {
+			f.calls = make(map[K]*flight[V])
+		}
+		f.calls[key] = c
+	}
+	c.mu.Lock()
+	c.waiters++
+	c.mu.Unlock()
+	return c, nil
+}
+
+// detached lives as long as one context and carries the values of another, so
+// that traces reach the transport.
+type detached struct {
+	context.Context
+	values context.Context
+}
+
+func (d detached) Value(key any) any { return d.values.Value(key) }
+
+// refusedFor is how long an answer "there is no such thing" is believed: a
+// storm of messages with an unknown id makes one call a second.
+const refusedFor = time.Second
+
+// memo remembers immutable answers, bounded, and makes one call per key for
+// the others. No lock is held during a call.
+type memo[K comparable, V any] struct {
+	background *background
+	known      *lru.Cache[K, V]
+	refused    *lru.Cache[K, refusal]
+	believe    func(error) bool // which errors are answers; nil for none
+	flights    flights[K, V]
+}
+
+type refusal struct {
+	err   error
+	until time.Time
+}
+
+// newCache makes a cache; its only error is that of a size below one, which
+// the options refuse.
+func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
+	c, _ := lru.New[K, V](size)
+	return c
+}
+
+func newMemo[K comparable, V any](b *background, size int, believe func(error) bool) *memo[K, V] {
+	return &memo[K, V]{background: b, known: newCache[K, V](size), refused: newCache[K, refusal](size), believe: believe}
+}
+
+// get returns what is known, a refusal that is still believed, or what load gives.
+func (m *memo[K, V]) get(ctx context.Context, key K, load func(context.Context, *work) (V, error)) (V, error) {
+	if v, ok := m.known.Get(key); ok {
+		return v, nil
+	}
+	if m.believe != nil {
+		if r, ok := m.refused.Get(key); ok && time.Now().Before(r.until) {
+			var none V
+			return none, r.err
+		}
+	}
+	return m.flights.do(ctx, m.background, key, func(ctx context.Context, w *work) (V, error) {
+		// Somebody may have finished between the look above and this call.
+		if v, ok := m.known.Peek(key); ok {
+			return v, nil
+		}
+		v, err := load(ctx, w)
+		if err == nil {
+			m.known.Add(key, v)
+		} else if m.believe != nil && m.believe(err) {
+			m.refused.Add(key, refusal{err, time.Now().Add(refusedFor)})
+		}
+		return v, err
+	})
+}
+
+// background runs what outlives the call that started it, until the client is
+// closed.
+type background struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func newBackground() *background {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &background{ctx: ctx, cancel: cancel}
+}
+
+// start runs f in a goroutine, or reports false after stop.
+func (b *background) start(f func(context.Context)) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.wg.Go(func() { f(b.ctx) })
+	return true
+}
+
+// stop ends everything that runs and waits for it.
+func (b *background) stop() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel()
+	b.wg.Wait()
+}

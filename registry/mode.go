@@ -1,0 +1,80 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Mode says what may be written to a subject or to the registry.
+type Mode string
+
+// The modes of Confluent's registry; others store them without effect.
+const (
+	ReadWrite        Mode = "READWRITE"
+	ReadOnly         Mode = "READONLY"
+	ReadOnlyOverride Mode = "READONLY_OVERRIDE"
+	Import           Mode = "IMPORT"
+)
+
+// Mode returns the mode that counts for a subject: its own or the global one.
+func (c *Client) Mode(ctx context.Context, subject string) (Mode, error) {
+	err := checkSubject(subject)
+	var m Mode
+	if err == nil {
+		m, err = c.mode(ctx, "/mode/"+url.PathEscape(subject))
+	}
+	if err != nil {
+		return "", fmt.Errorf("registry: mode of %q: %w", subject, err)
+	}
+	return m, nil
+}
+
+// SetMode sets the mode of a subject.
+func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
+	err := checkSubject(subject)
+	if err == nil {
+		err = c.setMode(ctx, "/mode/"+url.PathEscape(subject), m)
+	}
+	if err != nil {
+		return fmt.Errorf("registry: set the mode of %q: %w", subject, err)
+	}
+	return nil
+}
+
+// GlobalMode returns the mode of subjects without their own.
+func (c *Client) GlobalMode(ctx context.Context) (Mode, error) {
+	m, err := c.mode(ctx, "/mode")
+	if err != nil {
+		return "", fmt.Errorf("registry: global mode: %w", err)
+	}
+	return m, nil
+}
+
+// SetGlobalMode sets the mode of subjects without their own.
+func (c *Client) SetGlobalMode(ctx context.Context, m Mode) error {
+	if err := c.setMode(ctx, "/mode", m); err != nil {
+		return fmt.Errorf("registry: set the global mode: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) mode(ctx context.Context, path string) (Mode, error) {
+	var body struct {
+		Mode Mode `json:"mode"`
+	}
+	err := c.transport.call(ctx, newWork(ctx), http.MethodGet, path, url.Values{"defaultToGlobal": {"true"}}, nil, &body)
+	return body.Mode, err
+}
+
+func (c *Client) setMode(ctx context.Context, path string, m Mode) error {
+	return c.transport.call(ctx, newWork(ctx), http.MethodPut, path, nil, map[string]Mode{"mode": m}, nil)
+}
+
+// isStatus reports whether err is the registry's answer with an HTTP status.
+func isStatus(err error, status int) bool {
+	var answer *Error
+	return errors.As(err, &answer) && answer.Status == status
+}

@@ -1,0 +1,183 @@
+package registry
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Option changes what [New] makes. Where an option is given twice the last one
+// counts.
+type Option struct{ apply func(*config) }
+
+type config struct {
+	auth        authorizer
+	authBy      string // the option that set auth, "" for none
+	source      TokenSource
+	secrets     []string
+	headers     http.Header
+	tls         *tls.Config
+	roundTrip   http.RoundTripper
+	timeout     time.Duration
+	retries     int
+	base, cap   time.Duration
+	wayBack     time.Duration
+	schemas     int
+	latestTTL   time.Duration
+	disk        string
+	logger      *slog.Logger
+	maxBody     int64
+	authClashes []string
+}
+
+func defaults() *config {
+	return &config{
+		headers:   make(http.Header),
+		timeout:   5 * time.Second,
+		retries:   10,
+		base:      100 * time.Millisecond,
+		cap:       2 * time.Second,
+		wayBack:   30 * time.Second,
+		schemas:   10_000,
+		latestTTL: time.Minute,
+		logger:    slog.New(slog.DiscardHandler),
+		maxBody:   16 << 20,
+	}
+}
+
+// setAuth keeps which options gave credentials: two different ones are a mistake.
+func (c *config) setAuth(by string, a authorizer, secrets ...string) {
+	if c.authBy != "" && c.authBy != by {
+		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
+	}
+	c.auth, c.authBy = a, by
+	c.secrets = append(c.secrets, secrets...)
+}
+
+// WithBasicAuth sends user and password with each call. User info in a URL
+// counts for that URL instead. An empty password is sent too. It excludes
+// [WithBearer] and [WithTokenSource].
+func WithBasicAuth(user, password string) Option {
+	return Option{func(c *config) {
+		c.setAuth("WithBasicAuth", basicAuth(user, password), password)
+	}}
+}
+
+// WithBearer sends a fixed token with each call. It excludes [WithBasicAuth]
+// and [WithTokenSource].
+func WithBearer(token string) Option {
+	return Option{func(c *config) { c.setAuth("WithBearer", bearer(token), token) }}
+}
+
+// WithTokenSource sends tokens of ts, kept until shortly before they expire and
+// renewed once at a time, in the background while the old one is valid. A token
+// that the registry refuses with 401 is renewed once. It excludes
+// [WithBasicAuth] and [WithBearer].
+func WithTokenSource(ts TokenSource) Option {
+	return Option{func(c *config) { c.setAuth("WithTokenSource", nil); c.source = ts }}
+}
+
+// WithHeader sends a header with each call, such as the ones by which a hosted
+// registry names a cluster. Its value is never printed.
+func WithHeader(name, value string) Option {
+	return Option{func(c *config) { c.headers.Set(name, value) }}
+}
+
+// WithTLS uses a copy of t for https: client certificates (mTLS) in
+// Certificates, an own CA in RootCAs. It excludes [WithTransport].
+func WithTLS(t *tls.Config) Option { return Option{func(c *config) { c.tls = t.Clone() }} }
+
+// WithTransport makes the HTTP calls through rt. The default is a transport of
+// the client's own that takes proxies from the environment (HTTP_PROXY,
+// HTTPS_PROXY, NO_PROXY). It excludes [WithTLS].
+func WithTransport(rt http.RoundTripper) Option { return Option{func(c *config) { c.roundTrip = rt }} }
+
+// WithTimeout bounds one attempt on one URL, from the connection to the last
+// byte of the body. The default is 5 s. The caller's context bounds all
+// attempts together; where it has a deadline and there are several URLs, an
+// attempt takes only its share of the time, so that the next URL gets its turn.
+func WithTimeout(d time.Duration) Option { return Option{func(c *config) { c.timeout = d }} }
+
+// WithRetries says how often a call that failed on every URL (connection
+// errors, 408, 429, 5xx, answers that are not a registry's) is made again,
+// after a random pause between zero and base·2ⁿ, at most cap, or what
+// Retry-After asks for. The defaults are 10, 100 ms and 2 s; max 0 turns it off.
+// The caller's context bounds it. Deletions are not made again once they may
+// have arrived.
+func WithRetries(max int, base, cap time.Duration) Option {
+	return Option{func(c *config) { c.retries, c.base, c.cap = max, base, cap }}
+}
+
+// WithWayBack says how long after a failover the client looks, in the
+// background, whether an earlier URL answers again. The default is 30 s.
+func WithWayBack(d time.Duration) Option { return Option{func(c *config) { c.wayBack = d }} }
+
+// WithCacheSize bounds each of the caches in memory: schemas by id, ids by
+// schema, latest versions. The default is 10,000 entries each.
+func WithCacheSize(schemas int) Option { return Option{func(c *config) { c.schemas = schemas }} }
+
+// WithLatestTTL says for how long the latest version of a subject is taken from
+// memory. After that the old answer still serves at once while one call in the
+// background brings the new one, and goes on serving while the registry fails.
+// The default is a minute.
+func WithLatestTTL(d time.Duration) Option { return Option{func(c *config) { c.latestTTL = d }} }
+
+// WithDiskCache keeps what the registry said once in files under dir: schemas
+// by id, ids by schema, the latest versions. A service that restarts while the
+// registry is away goes on reading and writing with them. Schemas by id come
+// from there without a call; for the others the registry is asked first, and
+// the files answer when it does not within a second or before the context ends.
+//
+// Files are checksummed and replaced atomically: several processes may share
+// dir, and a torn file is noticed, ignored and written again. The facts are kept
+// apart by the list of URLs; remove dir when a registry is set up anew under the
+// same URL, since its ids then mean other schemas.
+func WithDiskCache(dir string) Option { return Option{func(c *config) { c.disk = dir }} }
+
+// WithLogger logs what no caller is told: failovers, failed refreshes in the
+// background, files of the disk cache that could not be read or written. The
+// default is silence. Credentials and schemas are never logged.
+func WithLogger(l *slog.Logger) Option { return Option{func(c *config) { c.logger = l }} }
+
+// check finds every mistake in the options.
+func (c *config) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, clash := range c.authClashes {
+		bad("%s exclude each other", clash)
+	}
+	if c.authBy == "WithTokenSource" && c.source == nil {
+		bad("WithTokenSource: the source is nil")
+	}
+	if c.tls != nil && c.roundTrip != nil {
+		bad("WithTLS and WithTransport exclude each other: set TLS in the transport")
+	}
+	if c.timeout <= 0 {
+		bad("WithTimeout: %v is not a positive time", c.timeout)
+	}
+	if c.retries < 0 || c.base < 0 || c.cap < c.base {
+		bad("WithRetries(%d, %v, %v): max and base must not be negative, nor cap less than base", c.retries, c.base, c.cap)
+	}
+	if c.wayBack <= 0 {
+		bad("WithWayBack: %v is not a positive time", c.wayBack)
+	}
+	if c.schemas < 1 {
+		bad("WithCacheSize: %d: at least 1 is needed", c.schemas)
+	}
+	if c.latestTTL <= 0 {
+		bad("WithLatestTTL: %v is not a positive time", c.latestTTL)
+	}
+	if c.logger == nil {
+		bad("WithLogger: the logger is nil")
+	}
+	for name := range c.headers {
+		if strings.EqualFold(name, "Authorization") {
+			bad("WithHeader: use WithBasicAuth, WithBearer or WithTokenSource for %s", name)
+		}
+	}
+	return errors.Join(errs...)
+}

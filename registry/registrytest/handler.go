@@ -1,0 +1,494 @@
+package registrytest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+const contentType = "application/vnd.schemaregistry.v1+json"
+
+// maxBody bounds a request, in bytes.
+const maxBody = 16 << 20
+
+// handler logs, checks credentials, applies faults and answers.
+func (s *Server) handler() http.Handler {
+	mux := s.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		path, context := splitContext(r.URL.EscapedPath())
+		req := Request{
+			Method: r.Method, Path: r.URL.RequestURI(), Body: string(body), Header: r.Header.Clone(),
+			Subject: subjectOf(path, context), ID: idOf(path),
+		}
+		s.mu.Lock()
+		s.log = append(s.log, req)
+		s.mu.Unlock()
+
+		effect, faulty := s.hit(req)
+		if faulty && effect.before != nil && effect.before(s, w, r) {
+			return
+		}
+		if s.check != nil && !s.check(r) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registrytest"`)
+			answerProblem(w, &problem{http.StatusUnauthorized, http.StatusUnauthorized, "Unauthorized"})
+			return
+		}
+		if context != "" {
+			if r.URL, err = url.Parse(path + "?" + r.URL.RawQuery); err != nil {
+				answerProblem(w, &problem{http.StatusBadRequest, http.StatusBadRequest, "bad path"})
+				return
+			}
+			r.Header.Set(contextHeader, context)
+		} else {
+			r.Header.Del(contextHeader)
+		}
+		if !faulty || effect.after == nil && !effect.cut {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		rec := &recorder{header: w.Header(), status: http.StatusOK}
+		mux.ServeHTTP(rec, r)
+		answer := rec.body.Bytes()
+		if effect.after != nil {
+			answer = effect.after(answer)
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		w.WriteHeader(rec.status)
+		if effect.cut {
+			_, _ = w.Write(answer[:len(answer)/2])
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = w.Write(answer)
+	})
+}
+
+// contextHeader carries the context of a path to the handlers.
+const contextHeader = "X-Registrytest-Context"
+
+// splitContext takes /contexts/.name/… apart.
+func splitContext(path string) (rest, context string) {
+	tail, ok := strings.CutPrefix(path, "/contexts/")
+	if !ok {
+		return path, ""
+	}
+	name, rest, ok := strings.Cut(tail, "/")
+	if name, err := url.PathUnescape(strings.Trim(name, ":")); ok && err == nil {
+		if name == "." {
+			return "/" + rest, ""
+		}
+		return "/" + rest, ":" + name + ":"
+	}
+	return path, ""
+}
+
+// subjectOf finds the subject that a path is about.
+func subjectOf(path, context string) string {
+	path = strings.TrimPrefix(path, "/compatibility")
+	for _, prefix := range []string{"/subjects/", "/config/", "/mode/"} {
+		if tail, ok := strings.CutPrefix(path, prefix); ok {
+			name, _, _ := strings.Cut(tail, "/")
+			if name, err := url.PathUnescape(name); err == nil {
+				return context + name
+			}
+		}
+	}
+	return ""
+}
+
+// idOf finds the schema id that a path is about, -1 for none.
+func idOf(path string) int {
+	if tail, ok := strings.CutPrefix(path, "/schemas/ids/"); ok {
+		name, _, _ := strings.Cut(tail, "/")
+		if id, err := strconv.Atoi(name); err == nil {
+			return id
+		}
+	}
+	return -1
+}
+
+func answerJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func answerProblem(w http.ResponseWriter, p *problem) {
+	answerJSON(w, p.status, map[string]any{"error_code": p.code, "message": p.message})
+}
+
+// routes wires the REST API.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	route := func(pattern string, f func(*http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			v, err := f(r)
+			if err == nil {
+				answerJSON(w, http.StatusOK, v)
+				return
+			}
+			var p *problem
+			if !errors.As(err, &p) {
+				p = &problem{http.StatusInternalServerError, 50001, err.Error()}
+			}
+			answerProblem(w, p)
+		})
+	}
+	st := s.store
+	route("GET /{$}", func(*http.Request) (any, error) { return map[string]any{}, nil })
+	route("/", func(*http.Request) (any, error) {
+		return nil, &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}
+	})
+	route("GET /schemas/types", func(*http.Request) (any, error) { return []string{"AVRO"}, nil })
+	route("GET /contexts", st.getContexts)
+	route("GET /schemas/ids/{id}", st.getID)
+	route("GET /schemas/ids/{id}/schema", st.getIDText)
+	route("GET /schemas/ids/{id}/versions", st.getIDVersions)
+	route("GET /schemas/ids/{id}/subjects", st.getIDSubjects)
+	route("GET /schemas/guids/{guid}", st.getGUID)
+	route("GET /subjects", st.getSubjects)
+	route("POST /subjects/{subject}", st.postLookup)
+	route("DELETE /subjects/{subject}", st.deleteSubject)
+	route("GET /subjects/{subject}/metadata", st.getByMetadata)
+	route("GET /subjects/{subject}/versions", st.getVersions)
+	route("POST /subjects/{subject}/versions", st.postVersion)
+	route("GET /subjects/{subject}/versions/{version}", st.getVersion)
+	route("GET /subjects/{subject}/versions/{version}/schema", st.getVersionText)
+	route("GET /subjects/{subject}/versions/{version}/referencedby", st.getReferencedBy)
+	route("DELETE /subjects/{subject}/versions/{version}", st.deleteVersion)
+	route("POST /compatibility/subjects/{subject}/versions", st.postCompatibility)
+	route("POST /compatibility/subjects/{subject}/versions/{version}", st.postCompatibility)
+	for _, kind := range []string{"config", "mode"} {
+		get, put, remove := st.getConfig, st.putConfig, st.deleteConfig
+		if kind == "mode" {
+			get, put, remove = st.getMode, st.putMode, st.deleteMode
+		}
+		for _, path := range []string{"/" + kind, "/" + kind + "/{subject}"} {
+			route("GET "+path, get)
+			route("PUT "+path, put)
+			route("DELETE "+path, remove)
+		}
+	}
+	return mux
+}
+
+// name returns the subject of a request, its context included.
+func name(r *http.Request) string {
+	n := r.PathValue("subject")
+	if contextOf(n) == "" && n != "" {
+		return r.Header.Get(contextHeader) + n
+	}
+	return n
+}
+
+// is reads a boolean parameter.
+func is(r *http.Request, param string) bool { return r.URL.Query().Get(param) == "true" }
+
+func readPosted(r *http.Request) (posted, error) {
+	var p posted
+	if err := json.NewDecoder(r.Body).Decode(&p); err != nil {
+		return p, &problem{http.StatusBadRequest, http.StatusBadRequest, "Unable to process JSON: " + err.Error()}
+	}
+	return p, nil
+}
+
+// number reads the version of a path: -1 for the latest, 0 for none.
+func number(r *http.Request) (int, error) {
+	v := r.PathValue("version")
+	if v == "" {
+		return 0, nil
+	}
+	if v == "latest" || v == "-1" {
+		return -1, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return 0, &problem{http.StatusUnprocessableEntity, 42202, fmt.Sprintf("The specified version '%s' is not a valid version id. "+
+			"Allowed values are between [1, 2^31-1] and the string \"latest\"", v)}
+	}
+	return n, nil
+}
+
+// described is a version as the API shows it.
+type described struct {
+	Subject    string          `json:"subject,omitempty"`
+	Version    int             `json:"version,omitempty"`
+	ID         int             `json:"id,omitempty"`
+	GUID       string          `json:"guid,omitempty"`
+	References []reference     `json:"references,omitempty"`
+	Metadata   json.RawMessage `json:"metadata,omitempty"`
+	RuleSet    json.RawMessage `json:"ruleSet,omitempty"`
+	Schema     string          `json:"schema,omitempty"`
+}
+
+func describe(subject string, v *version) described {
+	sc := v.schema
+	return described{subject, v.number, sc.id, sc.guid.String(), sc.refs, sc.metadata, sc.rules, sc.text}
+}
+
+func (s *store) postVersion(r *http.Request) (any, error) {
+	p, err := readPosted(r)
+	if err != nil {
+		return nil, err
+	}
+	v, sc, err := s.register(name(r), p, true)
+	if err != nil {
+		return nil, err
+	}
+	return described{Version: v.number, ID: sc.id, GUID: sc.guid.String(), Schema: sc.text, References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules}, nil
+}
+
+func (s *store) postLookup(r *http.Request) (any, error) {
+	p, err := readPosted(r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.lookup(name(r), p, is(r, "deleted"))
+	if err != nil {
+		return nil, err
+	}
+	return describe(plain(name(r)), v), nil
+}
+
+func (s *store) postCompatibility(r *http.Request) (any, error) {
+	p, err := readPosted(r)
+	if err != nil {
+		return nil, err
+	}
+	n, err := number(r)
+	if err != nil {
+		return nil, err
+	}
+	msgs, err := s.compatible(name(r), n, p)
+	if err != nil {
+		return nil, err
+	}
+	answer := map[string]any{"is_compatible": len(msgs) == 0}
+	if is(r, "verbose") {
+		answer["messages"] = append([]string{}, msgs...)
+	}
+	return answer, nil
+}
+
+// idContext is the context in which the id of a request counts.
+func idContext(r *http.Request) string {
+	if c := contextOf(r.URL.Query().Get("subject")); c != "" {
+		return c
+	}
+	return r.Header.Get(contextHeader)
+}
+
+// byID finds the schema of a request's id and every live version that has it.
+func (s *store) byID(r *http.Request) (*schema, []described, error) {
+	id, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil {
+		return nil, nil, &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}
+	}
+	n := s.namespace(idContext(r))
+	sc := n.schemas[id]
+	if sc == nil {
+		return nil, nil, &problem{http.StatusNotFound, 40403, fmt.Sprintf("Schema %d not found", id)}
+	}
+	return sc, n.uses(sc), nil
+}
+
+func (n *namespace) uses(sc *schema) []described {
+	var uses []described
+	for _, name := range slices.Sorted(maps.Keys(n.subjects)) {
+		for _, v := range n.subjects[name].live(false) {
+			if v.schema == sc {
+				uses = append(uses, describe(name, v))
+			}
+		}
+	}
+	return uses
+}
+
+func (s *store) getID(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc, _, err := s.byID(r)
+	if err != nil {
+		return nil, err
+	}
+	return described{GUID: sc.guid.String(), References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules, Schema: sc.text}, nil
+}
+
+func (s *store) getIDText(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc, _, err := s.byID(r)
+	if err != nil {
+		return nil, err
+	}
+	return json.RawMessage(sc.text), nil
+}
+
+func (s *store) getIDVersions(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, uses, err := s.byID(r)
+	pairs := make([]map[string]any, len(uses))
+	for i, u := range uses {
+		pairs[i] = map[string]any{"subject": u.Subject, "version": u.Version}
+	}
+	return pairs, err
+}
+
+func (s *store) getIDSubjects(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, uses, err := s.byID(r)
+	names := []string{}
+	for _, u := range uses {
+		if !slices.Contains(names, u.Subject) {
+			names = append(names, u.Subject)
+		}
+	}
+	return names, err
+}
+
+func (s *store) getGUID(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, context := range slices.Sorted(maps.Keys(s.contexts)) {
+		for _, sc := range s.contexts[context].schemas {
+			if sc.guid.String() == r.PathValue("guid") {
+				return described{GUID: sc.guid.String(), References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules, Schema: sc.text}, nil
+			}
+		}
+	}
+	return nil, noSchema()
+}
+
+func (s *store) getSubjects(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prefix := r.URL.Query().Get("subjectPrefix")
+	every := strings.HasPrefix(prefix, ":*:")
+	prefix = strings.TrimPrefix(prefix, ":*:")
+	names := []string{}
+	for context, n := range s.contexts {
+		if !every && context != r.Header.Get(contextHeader) && (context == "" || !strings.HasPrefix(prefix, context)) {
+			continue
+		}
+		for name, sub := range n.subjects {
+			gone := len(sub.live(false)) == 0
+			if len(sub.versions) == 0 || gone && !is(r, "deleted") && !is(r, "deletedOnly") || !gone && is(r, "deletedOnly") {
+				continue
+			}
+			if strings.HasPrefix(name, prefix) || every && strings.HasPrefix(strings.TrimPrefix(name, context), prefix) {
+				names = append(names, name)
+			}
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+func (s *store) getContexts(*http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := []string{"."}
+	for context := range s.contexts {
+		if context != "" {
+			names = append(names, strings.Trim(context, ":"))
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+func (s *store) getVersions(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	numbers := []int{}
+	for _, v := range s.subject(name(r)).live(is(r, "deleted") || is(r, "deletedOnly")) {
+		if v.deleted || !is(r, "deletedOnly") {
+			numbers = append(numbers, v.number)
+		}
+	}
+	if len(numbers) == 0 {
+		return nil, noSubject(name(r))
+	}
+	return numbers, nil
+}
+
+func (s *store) getVersion(r *http.Request) (any, error) {
+	n, err := number(r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, p := s.version(name(r), n, is(r, "deleted"))
+	if p != nil {
+		return nil, p
+	}
+	return describe(plain(name(r)), v), nil
+}
+
+func (s *store) getVersionText(r *http.Request) (any, error) {
+	v, err := s.getVersion(r)
+	if err != nil {
+		return nil, err
+	}
+	d, _ := v.(described)
+	return json.RawMessage(d.Schema), nil
+}
+
+func (s *store) getByMetadata(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	vs := s.subject(name(r)).live(is(r, "deleted"))
+	if len(vs) == 0 {
+		return nil, noSubject(name(r))
+	}
+	query := r.URL.Query()
+	for _, v := range slices.Backward(vs) {
+		var m struct{ Properties map[string]string }
+		if v.schema.metadata != nil {
+			_ = json.Unmarshal(v.schema.metadata, &m) // it was JSON when it came
+		}
+		match := true
+		for i, key := range query["key"] {
+			match = match && i < len(query["value"]) && m.Properties[key] == query["value"][i]
+		}
+		if match {
+			return describe(plain(name(r)), v), nil
+		}
+	}
+	return nil, noSchema()
+}
+
+// level of a body such as {"compatibility":"FULL"}.
+func readLevel(r *http.Request) (compat.Level, error) {
+	var body struct {
+		Compatibility string `json:"compatibility"`
+	}
+	err := json.NewDecoder(r.Body).Decode(&body)
+	var l compat.Level
+	if err == nil {
+		l, err = compat.ParseLevel(body.Compatibility)
+	}
+	if err != nil {
+		return 0, &problem{http.StatusUnprocessableEntity, 42203, "Invalid compatibility level. Valid values are none, backward, " +
+			"forward, full, backward_transitive, forward_transitive, and full_transitive"}
+	}
+	return l, nil
+}

@@ -1,0 +1,441 @@
+package registrytest
+
+import (
+	"crypto/md5" //nolint:gosec // the registry's GUIDs are MD5 sums, no secret hangs on them
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// store is the registry's state, with Confluent's rules.
+type store struct {
+	mu       sync.Mutex
+	global   compat.Level
+	initial  compat.Level
+	mode     string
+	contexts map[string]*namespace
+}
+
+// namespace is one context: ids count in each of them.
+type namespace struct {
+	subjects map[string]*subject // by full name, context included
+	schemas  map[int]*schema
+	nextID   int
+}
+
+type subject struct {
+	versions []*version // ascending
+	level    *compat.Level
+	mode     string
+}
+
+type version struct {
+	number  int
+	schema  *schema
+	deleted bool // softly
+}
+
+// schema is one text with its references; it has one id in its context.
+type schema struct {
+	id        int
+	guid      uuid.UUID
+	text      string // compact, as written
+	canonical string
+	whole     string // references resolved
+	refs      []reference
+	metadata  json.RawMessage
+	rules     json.RawMessage
+}
+
+type reference struct {
+	Name    string `json:"name"`
+	Subject string `json:"subject"`
+	Version int    `json:"version"`
+}
+
+// posted is the body of a request that gives a schema.
+type posted struct {
+	Schema     string          `json:"schema"`
+	SchemaType string          `json:"schemaType"`
+	References []reference     `json:"references"`
+	Metadata   json.RawMessage `json:"metadata"`
+	RuleSet    json.RawMessage `json:"ruleSet"`
+	ID         int             `json:"id"`
+	Version    int             `json:"version"`
+}
+
+func newStore(l compat.Level) *store {
+	return &store{global: l, initial: l, mode: modeReadWrite, contexts: map[string]*namespace{}}
+}
+
+const (
+	modeReadWrite = "READWRITE"
+	modeReadOnly  = "READONLY"
+	modeOverride  = "READONLY_OVERRIDE"
+	modeImport    = "IMPORT"
+)
+
+// problem is an error answer.
+type problem struct {
+	status, code int
+	message      string
+}
+
+func (p *problem) Error() string { return fmt.Sprintf("%d: %s", p.code, p.message) }
+
+func noSubject(name string) *problem {
+	return &problem{http.StatusNotFound, 40401, fmt.Sprintf("Subject '%s' not found.", name)}
+}
+
+func noVersion(n int) *problem {
+	return &problem{http.StatusNotFound, 40402, fmt.Sprintf("Version %d not found.", n)}
+}
+
+func noSchema() *problem { return &problem{http.StatusNotFound, 40403, "Schema not found"} }
+
+func invalid(format string, args ...any) *problem {
+	return &problem{http.StatusUnprocessableEntity, 42201, "Invalid schema: " + fmt.Sprintf(format, args...)}
+}
+
+// contextOf returns the context of a subject's name, "" for the default one.
+func contextOf(name string) string {
+	if !strings.HasPrefix(name, ":.") {
+		return ""
+	}
+	end := strings.IndexByte(name[1:], ':')
+	if end < 0 || name[:end+2] == ":.:" {
+		return ""
+	}
+	return name[:end+2]
+}
+
+// plain drops the default context's name.
+func plain(name string) string { return strings.TrimPrefix(name, ":.:") }
+
+func (s *store) namespace(context string) *namespace {
+	n := s.contexts[context]
+	if n == nil {
+		n = &namespace{subjects: map[string]*subject{}, schemas: map[int]*schema{}, nextID: 1}
+		s.contexts[context] = n
+	}
+	return n
+}
+
+// subject returns a subject that has versions, nil if there is none.
+func (s *store) subject(name string) *subject {
+	sub := s.namespace(contextOf(name)).subjects[plain(name)]
+	if sub == nil || len(sub.versions) == 0 {
+		return nil
+	}
+	return sub
+}
+
+func (s *store) makeSubject(name string) *subject {
+	n := s.namespace(contextOf(name))
+	sub := n.subjects[plain(name)]
+	if sub == nil {
+		sub = new(subject)
+		n.subjects[plain(name)] = sub
+	}
+	return sub
+}
+
+// live returns the versions that are not deleted, or all.
+func (sub *subject) live(deleted bool) []*version {
+	if sub == nil {
+		return nil
+	}
+	var vs []*version
+	for _, v := range sub.versions {
+		if deleted || !v.deleted {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// version finds a version; -1 is the latest.
+func (s *store) version(name string, number int, deleted bool) (*version, *problem) {
+	vs := s.subject(name).live(deleted)
+	if len(vs) == 0 {
+		return nil, noSubject(name)
+	}
+	if number == -1 {
+		return vs[len(vs)-1], nil
+	}
+	for _, v := range vs {
+		if v.number == number {
+			return v, nil
+		}
+	}
+	return nil, noVersion(number)
+}
+
+// parse reads a posted schema with its references.
+func (s *store) parse(name string, p posted) (*schema, error) {
+	if p.SchemaType != "" && p.SchemaType != "AVRO" {
+		return nil, invalid("no provider for the schema type %s", p.SchemaType)
+	}
+	if p.Schema == "" {
+		return nil, invalid("empty schema")
+	}
+	sources, err := s.sources(contextOf(name), p.References, nil)
+	if err != nil {
+		return nil, err
+	}
+	set, err := avsc.ParseSet(append(sources, avsc.Source{Name: "schema", Text: []byte(p.Schema)})...)
+	if err != nil {
+		return nil, invalid("%v", err)
+	}
+	root := set.Files[len(set.Files)-1].Root
+	if root == nil {
+		return nil, invalid("this is a protocol, not a schema")
+	}
+	sc := &schema{
+		text:      string(root.JSON.AppendCompact(nil)),
+		canonical: root.Canonical(), whole: root.Text(),
+		refs: p.References, metadata: p.Metadata, rules: p.RuleSet,
+	}
+	sum := md5.New() //nolint:gosec // see above
+	sum.Write([]byte(sc.text))
+	for _, r := range sc.refs {
+		sum.Write([]byte(r.Name + r.Subject))
+		_ = binary.Write(sum, binary.BigEndian, int32(r.Version)) //nolint:gosec // versions are small
+	}
+	sum.Write(sc.metadata)
+	sum.Write(sc.rules)
+	sc.guid = uuid.UUID(sum.Sum(nil))
+	return sc, nil
+}
+
+// sources collects what refs refer to, through their own references.
+func (s *store) sources(context string, refs []reference, above []*schema) ([]avsc.Source, error) {
+	var sources []avsc.Source
+	for _, r := range refs {
+		name := r.Subject
+		if contextOf(name) == "" {
+			name = context + name
+		}
+		v, p := s.version(name, r.Version, false)
+		if p != nil {
+			return nil, invalid("no reference %s in version %d of subject %s", r.Name, r.Version, name)
+		}
+		if slices.Contains(above, v.schema) {
+			return nil, invalid("references go in a circle")
+		}
+		below, err := s.sources(contextOf(name), v.schema.refs, append(above, v.schema))
+		if err != nil {
+			return nil, err
+		}
+		sources = append(append(sources, below...), avsc.Source{Name: name, Text: []byte(v.schema.text)})
+	}
+	return sources, nil
+}
+
+// same reports whether the registry takes two for one schema: white space, key
+// order and the way names are written do not count, references, docs, aliases,
+// defaults and properties do.
+func (a *schema) same(b *schema) bool {
+	if a.canonical != b.canonical || !slices.Equal(a.refs, b.refs) ||
+		string(a.metadata) != string(b.metadata) || string(a.rules) != string(b.rules) {
+		return false
+	}
+	if a.whole == b.whole {
+		return true
+	}
+	set, err := avsc.ParseSet(avsc.Source{Name: "a", Text: []byte(a.whole)}, avsc.Source{Name: "b", Text: []byte(b.whole)})
+	return err == nil && set.Files[0].Root.Logical == set.Files[1].Root.Logical
+}
+
+// register stores a schema; check is off for seeds.
+func (s *store) register(name string, p posted, check bool) (*version, *schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if plain(name) == "" {
+		return nil, nil, &problem{http.StatusUnprocessableEntity, 42208, "The specified subject is not a valid subject."}
+	}
+	mode := s.effectiveMode(name)
+	if check && (mode == modeReadOnly || mode == modeOverride) {
+		return nil, nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Subject %s is in read-only mode", name)}
+	}
+	if p.ID > 0 && mode != modeImport {
+		return nil, nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Subject %s is not in import mode", name)}
+	}
+	sc, err := s.parse(name, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	live := s.subject(name).live(false)
+	for _, v := range live {
+		if v.schema.same(sc) {
+			return v, v.schema, nil
+		}
+	}
+	if check && mode != modeImport {
+		if msgs, err := s.conflicts(s.effectiveLevel(name), sc, live); err != nil || len(msgs) > 0 {
+			if err != nil {
+				return nil, nil, err
+			}
+			return nil, nil, &problem{http.StatusConflict, 40901, fmt.Sprintf(
+				"Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]", name, strings.Join(msgs, ", "))}
+		}
+	}
+	n := s.namespace(contextOf(name))
+	if sc, err = n.identify(sc, p.ID); err != nil {
+		return nil, nil, err
+	}
+	sub := s.makeSubject(name)
+	v := &version{number: 1, schema: sc}
+	if len(sub.versions) > 0 {
+		v.number = sub.versions[len(sub.versions)-1].number + 1
+	}
+	if p.Version > 0 && p.ID > 0 {
+		v.number = max(p.Version, v.number)
+	}
+	sub.versions = append(sub.versions, v)
+	return v, sc, nil
+}
+
+// identify gives a schema its id: the one it has in the context, or the next.
+func (n *namespace) identify(sc *schema, want int) (*schema, error) {
+	if want > 0 {
+		if known := n.schemas[want]; known != nil {
+			if known.same(sc) {
+				return known, nil
+			}
+			return nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Overwrite new schema with id %d is not permitted.", want)}
+		}
+		sc.id = want
+	} else {
+		for _, known := range n.schemas {
+			if known.same(sc) {
+				return known, nil
+			}
+		}
+		sc.id = n.nextID
+	}
+	n.nextID = max(n.nextID, sc.id+1)
+	n.schemas[sc.id] = sc
+	return sc, nil
+}
+
+// checked turns on the compatibility rules, which come with the next step.
+const checked = false
+
+// conflicts says, in the registry's words, why sc does not go with versions.
+func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) ([]string, error) {
+	if len(versions) == 0 || level == compat.None || !checked {
+		return nil, nil
+	}
+	previous := make([]string, len(versions))
+	for i, v := range versions {
+		previous[i] = v.schema.whole
+	}
+	findings, err := compat.Check(level, sc.whole, previous...)
+	if err != nil {
+		return nil, invalid("%v", err)
+	}
+	if len(findings) == 0 {
+		return nil, nil
+	}
+	msgs := make([]string, 0, len(findings)+2)
+	for _, f := range findings {
+		reader, writer := "new", "old"
+		if !f.NewIsReader {
+			reader, writer = writer, reader
+		}
+		msgs = append(msgs, fmt.Sprintf("{errorType:'%s', description:'The %s schema cannot read data of the %s schema at path '%s'', additionalInfo:'%s'}",
+			f.Type, reader, writer, f.Path, f.Message))
+	}
+	against := versions[findings[0].Against]
+	return append(msgs, fmt.Sprintf("{oldSchemaVersion: %d}", against.number), fmt.Sprintf("{oldSchema: '%s'}", against.schema.text),
+		fmt.Sprintf("{compatibility: '%s'}", level)), nil
+}
+
+// lookup finds a schema under a subject.
+func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	vs := s.subject(name).live(deleted)
+	if len(vs) == 0 {
+		return nil, noSubject(name)
+	}
+	sc, err := s.parse(name, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range slices.Backward(vs) {
+		if v.schema.same(sc) {
+			return v, nil
+		}
+	}
+	return nil, noSchema()
+}
+
+// compatible answers the compatibility endpoints: number 0 is what registering
+// would check, -1 the latest version, else one version.
+func (s *store) compatible(name string, number int, p posted) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	vs := s.subject(name).live(false)
+	if number > 0 {
+		v, problem := s.version(name, number, false)
+		if problem != nil {
+			return nil, problem
+		}
+		vs = []*version{v}
+	} else if number == -1 && len(vs) > 0 {
+		vs = vs[len(vs)-1:]
+	}
+	sc, err := s.parse(name, p)
+	if err != nil {
+		// Confluent's answers are verdicts here, not errors.
+		var reason *problem
+		if errors.As(err, &reason) {
+			return []string{reason.message}, nil
+		}
+		return nil, err
+	}
+	return s.conflicts(s.effectiveLevel(name), sc, vs)
+}
+
+func (s *store) effectiveLevel(name string) compat.Level {
+	if sub := s.namespace(contextOf(name)).subjects[plain(name)]; sub != nil && sub.level != nil {
+		return *sub.level
+	}
+	return s.global
+}
+
+func (s *store) effectiveMode(name string) string {
+	if s.mode == modeOverride {
+		return s.mode
+	}
+	if sub := s.namespace(contextOf(name)).subjects[plain(name)]; sub != nil && sub.mode != "" {
+		return sub.mode
+	}
+	return s.mode
+}
+
+// setLevel sets a subject's level, or the global one; nil takes it away.
+func (s *store) setLevel(name string, l *compat.Level) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case name != "":
+		s.makeSubject(name).level = l
+	case l == nil:
+		s.global = s.initial
+	default:
+		s.global = *l
+	}
+}

@@ -1,0 +1,160 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// maxReferences bounds the depth of references, and maxParts their number.
+const (
+	maxReferences = 32
+	maxParts      = 1000
+)
+
+// resolved returns text with the types that it refers to put in place, so that
+// it stands on its own. References are followed through their own references;
+// a part that several share is fetched once.
+func (c *Client) resolved(ctx context.Context, w *work, subject, text string, refs []Reference) (string, error) {
+	if len(refs) == 0 {
+		return text, nil
+	}
+	r := resolution{client: c, work: w, seen: make(map[partKey]bool)}
+	if err := r.add(ctx, contextOf(subject), refs, nil); err != nil {
+		return "", err
+	}
+	set, err := avsc.ParseSet(append(r.sources, avsc.Source{Name: "schema", Text: []byte(text)})...)
+	if err != nil {
+		return "", fmt.Errorf("schema and references do not fit together: %w", err)
+	}
+	root := set.Files[len(set.Files)-1].Root
+	if root == nil {
+		return "", errors.New("this is a protocol, not a schema")
+	}
+	return root.Text(), nil
+}
+
+// resolution collects the parts of one schema.
+type resolution struct {
+	client  *Client
+	work    *work
+	sources []avsc.Source
+	seen    map[partKey]bool
+}
+
+// add collects refs and what they refer to. A reference without a context
+// counts in that of the schema that has it. above is the way from the top.
+func (r *resolution) add(ctx context.Context, context string, refs []Reference, above []partKey) error {
+	if len(above) >= maxReferences {
+		return fmt.Errorf("references are more than %d deep", maxReferences)
+	}
+	for _, ref := range refs {
+		key := partKey{ref.Subject, ref.Version}
+		if contextOf(key.subject) == "" {
+			key.subject = context + key.subject
+		}
+		for _, k := range above {
+			if k == key {
+				return fmt.Errorf("references go in a circle through version %d of %q", key.version, key.subject)
+			}
+		}
+		if r.seen[key] {
+			continue
+		}
+		r.seen[key] = true
+		if len(r.seen) > maxParts {
+			return fmt.Errorf("more than %d references", maxParts)
+		}
+		part, err := r.client.part(ctx, r.work, key)
+		if err != nil {
+			return fmt.Errorf("reference to %s, version %d of %q: %w", quote(ref.Name, maxQuote), key.version, key.subject, err)
+		}
+		if err := r.add(ctx, contextOf(key.subject), part.References, append(above[:len(above):len(above)], key)); err != nil {
+			return err
+		}
+		r.sources = append(r.sources, avsc.Source{
+			Name: fmt.Sprintf("version %d of %s", key.version, key.subject),
+			Text: []byte(part.Schema),
+		})
+	}
+	return nil
+}
+
+// part returns one version for a reference to it.
+func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error) {
+	if err := checkSubject(key.subject); err != nil {
+		return nil, err
+	}
+	if key.version < 1 {
+		return nil, fmt.Errorf("%d is not a version", key.version)
+	}
+	if a, ok := c.parts.Get(key); ok {
+		return a, nil
+	}
+	a, err := c.transport.version(ctx, w, key.subject, key.version, nil)
+	if err == nil {
+		c.parts.Add(key, a)
+	}
+	return a, err
+}
+
+// inParts finds the version of a subject that is the same schema, registered in
+// parts: the registry compares texts, and there the text is another.
+func (c *Client) inParts(ctx context.Context, w *work, subject, schema string, notFound error) (*answer, error) {
+	versions, err := c.transport.versions(ctx, w, subject, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(versions) - 1; i >= 0; i-- {
+		a, err := c.part(ctx, w, partKey{subject, versions[i]})
+		if err != nil {
+			return nil, err
+		}
+		if len(a.References) == 0 {
+			continue
+		}
+		whole, err := c.resolved(ctx, w, subject, a.Schema, a.References)
+		if err != nil {
+			return nil, err
+		}
+		if same(schema, whole) {
+			return a, nil
+		}
+	}
+	return nil, notFound
+}
+
+// same reports whether two texts are one schema but for white space, the order
+// of keys and the way names are written.
+func same(a, b string) bool {
+	x, y, ok := parsePair(a, b)
+	return ok && x.Canonical() == y.Canonical() && x.Logical == y.Logical
+}
+
+// parsePair parses two texts into one world of names; ok is false when that
+// cannot be, for instance because they define one name in two ways.
+func parsePair(a, b string) (x, y *avsc.Schema, ok bool) {
+	set, err := avsc.ParseSet(avsc.Source{Name: "a", Text: []byte(a)}, avsc.Source{Name: "b", Text: []byte(b)})
+	if err != nil || set.Files[0].Root == nil || set.Files[1].Root == nil {
+		return nil, nil, false
+	}
+	return set.Files[0].Root, set.Files[1].Root, true
+}
+
+// writesAlike reports whether two texts write the same bytes. A registry may
+// answer an older text that differs in docs or aliases. Texts that our parser
+// refuses, but the registry took, can only be compared as texts; they are given
+// the benefit of the doubt.
+func writesAlike(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errA := avsc.Parse("", []byte(a))
+	y, errB := avsc.Parse("", []byte(b))
+	if errA != nil || errB != nil {
+		return errA != nil && errB != nil
+	}
+	return x.Canonical() == y.Canonical()
+}

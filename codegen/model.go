@@ -16,7 +16,8 @@ type goPackage struct {
 	Files    []*goFile // sorted by name
 }
 
-// goFile is one generated file. Its declarations are printed in the order of
+// goFile is one generated file: what emit(f *goFile) ([]byte, error) of emit.go
+// prints, formatted. Its declarations are printed in the order of
 // Decls: the order of the schema, outer types before the types they define.
 type goFile struct {
 	Pkg    *goPackage
@@ -61,6 +62,8 @@ type recordDecl struct {
 	// IsBranchOf are the sealed unions of the same package that this record is
 	// a branch of: *T has the method of each (unionDecl.SealMethod).
 	IsBranchOf []*unionDecl
+
+	unions []*unionDecl // found in its fields, in order
 
 	// NeedsEqual: == does not compile or does not mean equality.
 	// NeedsClone: assignment shares memory.

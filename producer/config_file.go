@@ -28,7 +28,7 @@ func readSmall(path string) ([]byte, error) {
 	return b, err
 }
 
-func (c *config) loadFile(path string, parse func(name string, text []byte) ([]entry, error)) error {
+func (c *config) loadFile(path string, parse func(name string, text []byte) ([]configLine, error)) error {
 	text, err := readSmall(path)
 	if err != nil {
 		return &ConfigError{"configuration file", "", err.Error()}
@@ -39,8 +39,8 @@ func (c *config) loadFile(path string, parse func(name string, text []byte) ([]e
 
 // parseProperties reads what java.util.Properties.load reads: comments with # and !, separators =, : and white space,
 // continued lines, escapes.
-func parseProperties(name string, text []byte) ([]entry, error) {
-	var entries []entry
+func parseProperties(name string, text []byte) ([]configLine, error) {
+	var entries []configLine
 	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
 	for i := 0; i < len(lines); i++ {
 		first := i + 1
@@ -59,7 +59,7 @@ func parseProperties(name string, text []byte) ([]entry, error) {
 		if err := errors.Join(err, err2); err != nil {
 			return nil, &ConfigError{where, "", err.Error()}
 		}
-		entries = append(entries, entry{k, v, where})
+		entries = append(entries, configLine{k, v, where})
 	}
 	return entries, nil
 }
@@ -123,12 +123,12 @@ func unescapeProperty(s string) (string, error) {
 }
 
 // parseYAML flattens nested mappings: their keys are joined by dots, lists of scalars by commas.
-func parseYAML(name string, text []byte) ([]entry, error) {
+func parseYAML(name string, text []byte) ([]configLine, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, &ConfigError{name, "", err.Error()}
 	}
-	var entries []entry
+	var entries []configLine
 	var walk func(prefix string, n *yaml.Node, depth int) error
 	walk = func(prefix string, n *yaml.Node, depth int) error {
 		where := fmt.Sprintf("%s:%d: %s", name, n.Line, prefix)
@@ -157,13 +157,13 @@ func parseYAML(name string, text []byte) ([]entry, error) {
 				}
 				parts = append(parts, e.Value)
 			}
-			entries = append(entries, entry{prefix, strings.Join(parts, ","), where})
+			entries = append(entries, configLine{prefix, strings.Join(parts, ","), where})
 			return nil
 		case yaml.ScalarNode:
 			if prefix == "" {
 				return &ConfigError{where, "", "keys and values are wanted"}
 			}
-			entries = append(entries, entry{prefix, n.Value, where})
+			entries = append(entries, configLine{prefix, n.Value, where})
 			return nil
 		default:
 			return &ConfigError{where, "", "anchors and aliases are not followed"}
@@ -190,7 +190,7 @@ func (c *config) loadEnviron(prefix string, environ []string) error {
 	for _, k := range append(append(client, consumer...), processorKeys()...) {
 		keys[variable(k)] = k
 	}
-	var entries []entry
+	var entries []configLine
 	var errs []error
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
@@ -207,7 +207,7 @@ func (c *config) loadEnviron(prefix string, environ []string) error {
 			errs = append(errs, &ConfigError{name, "", "unknown setting" + nearest(name, names)})
 			continue
 		}
-		entries = append(entries, entry{key, value, name})
+		entries = append(entries, configLine{key, value, name})
 	}
 	return errors.Join(append(errs, c.load(entries, false))...)
 }

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// entry is one setting in text, and what to call it: "app.properties:3: linger.ms".
-type entry struct{ key, value, label string }
+// configLine is one setting in text, and what to call it: "app.properties:3: linger.ms".
+type configLine struct{ key, value, label string }
 
 // WithConfig hands settings to librdkafka by its own names, or Java's. Those that have an option here mean the same as
 // that option. Keys that the guarantee rests on are refused with the reason, by every alias they have; so are keys that
 // nobody knows, with the nearest name.
 func WithConfig(m map[string]string) Option {
-	entries := make([]entry, 0, len(m))
+	entries := make([]configLine, 0, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		entries = append(entries, entry{k, m[k], "WithConfig: " + k})
+		entries = append(entries, configLine{k, m[k], "WithConfig: " + k})
 	}
 	return Option{"WithConfig", func(c *config) error { return c.load(entries, true) }}
 }
@@ -59,10 +59,10 @@ func WithEnviron(prefix string) Option {
 }
 
 // load sets what the entries say, strictly where the guarantee is concerned (WithConfig).
-func (c *config) load(entries []entry, strict bool) error {
+func (c *config) load(entries []configLine, strict bool) error {
 	known := settings()
 	client, consumer := passedKeys()
-	seen := map[string]entry{}
+	seen := map[string]configLine{}
 	var errs []error
 	for _, e := range entries {
 		value := strings.TrimSpace(e.value)

@@ -60,10 +60,10 @@ func BasicAuth(user, password string) Option {
 }
 
 // Start runs a registry for a test and ends it with the test. A machine without
-// Maven skips the test, unless AVROLINE_REQUIRE_REAL is set.
+// Maven skips the test, unless AVROLINE_TEST_REQUIRE_REAL is set.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("mvn"); err != nil && os.Getenv("AVROLINE_REQUIRE_REAL") == "" {
+	if _, err := exec.LookPath("mvn"); err != nil && os.Getenv("AVROLINE_TEST_REQUIRE_REAL") == "" {
 		t.Skip("apicurio: mvn is not on PATH")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

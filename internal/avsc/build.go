@@ -25,6 +25,8 @@ type builder struct {
 	unions   []*Schema
 	defaults []*Field
 	seenJSON int // values read, for the budget of defaults
+
+	suggested int // unknown names for which near ones were looked up
 }
 
 // reference is a name that stands where a schema is due.
@@ -264,6 +266,7 @@ func (b *builder) named(s *Schema, v *Value, ns string, slot **Schema) string {
 	case !ok:
 		b.names[s.Name] = s
 	case first.source == s.source:
+		*slot = nil
 		b.mistake(name.Pos, fmt.Sprintf("%s is defined twice, first at %d:%d", s.Name, first.NamePos.Line, first.NamePos.Col), "refer to the first by its name, or choose another name")
 	default:
 		b.repeats = append(b.repeats, repeat{slot, first, s})
@@ -488,7 +491,7 @@ func (b *builder) unknownFix(r reference) string {
 			"enum": `"name": …, "symbols": […]`, "fixed": `"name": …, "size": …`,
 			"array": `"items": …`, "map": `"values": …`,
 		}[r.name]
-		return fmt.Sprintf("a %s has to be an object of its own: \"type\": {\"type\": %q, %s}", r.name, r.name, shape)
+		return fmt.Sprintf("%s has to be an object of its own: \"type\": {\"type\": %q, %s}", article(r.name), r.name, shape)
 	case "union":
 		return "a union is a JSON array of its branches"
 	case "":
@@ -496,6 +499,9 @@ func (b *builder) unknownFix(r reference) string {
 	}
 	if fix := misnomer(r.name); fix != "" {
 		return "did you mean " + fix + "?"
+	}
+	if b.suggested++; b.suggested > 100 {
+		return "define it, or give the file that does" // looking for names costs, and nobody reads them all
 	}
 	names := slices.Collect(maps.Keys(b.names))
 	for k := Null; k <= String; k++ {
@@ -530,6 +536,13 @@ func (b *builder) checkUnion(u *Schema) {
 		}
 		seen[id] = u.BranchPos[i]
 	}
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 func shorten(s string) string {

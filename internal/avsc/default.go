@@ -268,10 +268,11 @@ func (e *encoder) record(s *Schema, v *Value) {
 		e.mismatch(s, v)
 		return
 	}
+	var index map[string]int
 	for _, f := range s.Fields {
-		m := v.Member(f.Name)
-		if m == nil {
-			m = f.Default
+		m := f.Default
+		if given := find(v.Members, f.Name, &index); given != nil {
+			m = given.Value
 		}
 		if m == nil {
 			e.mistake(v.Pos, fmt.Sprintf("the default of record %s lacks %q, which has no default of its own", s.Name, f.Name), "add it")

@@ -12,6 +12,9 @@ import (
 // Avro's Java implementation uses.
 const maxDepth = 1000
 
+// bom is the byte order mark, which some editors put before UTF-8.
+const bom = "\xef\xbb\xbf"
+
 // Comment is one comment of a JSON text, with its marks: // … or /* … */.
 type Comment struct {
 	Pos  Pos
@@ -51,8 +54,8 @@ func newReader(file string, text []byte) *reader {
 // document reads the whole text. It returns nil after a mistake in structure.
 func (r *reader) document() *Value {
 	switch {
-	case strings.HasPrefix(r.src, "\xef\xbb\xbf"):
-		r.off, r.markOff, r.markStart = 3, 3, 3
+	case strings.HasPrefix(r.src, bom):
+		r.off, r.markOff, r.markStart = len(bom), len(bom), len(bom)
 	case strings.HasPrefix(r.src, "\xff\xfe"), strings.HasPrefix(r.src, "\xfe\xff"):
 		r.stop(0, "the file is UTF-16", "save it as UTF-8")
 		return nil
@@ -77,12 +80,14 @@ func (r *reader) document() *Value {
 }
 
 func (r *reader) pos(off int) Pos {
-	if off < r.markOff {
-		r.markOff, r.markLine, r.markStart = 0, 1, 0
-		if strings.HasPrefix(r.src, "\xef\xbb\xbf") {
-			r.markStart = 3
+	if off < r.markStart { // back over line ends
+		r.markLine -= strings.Count(r.src[off:r.markStart], "\n")
+		r.markStart = strings.LastIndexByte(r.src[:off], '\n') + 1
+		if r.markStart == 0 {
+			r.markStart = len(r.src) - len(strings.TrimPrefix(r.src, bom))
 		}
 	}
+	r.markOff = min(r.markOff, off)
 	for {
 		i := strings.IndexByte(r.src[r.markOff:off], '\n')
 		if i < 0 {

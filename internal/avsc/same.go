@@ -49,10 +49,7 @@ func kindWord(s *Schema) string {
 	if s.IsError {
 		return "an error"
 	}
-	if s.Kind == Enum {
-		return "an enum"
-	}
-	return "a " + s.Kind.String()
+	return article(s.Kind.String())
 }
 
 func differField(f, g *Field) string {

@@ -64,11 +64,11 @@ func Setting(key, value string) Option {
 
 // Start runs a cluster for a test and ends it with the test. When the test has
 // failed, the nodes' logs are kept and their place is printed. A machine without
-// Java or Maven skips the test, unless AVROLINE_REQUIRE_REAL is set.
+// Java or Maven skips the test, unless AVROLINE_TEST_REQUIRE_REAL is set.
 func Start(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	for _, tool := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(tool); err != nil && os.Getenv("AVROLINE_REQUIRE_REAL") == "" {
+		if _, err := exec.LookPath(tool); err != nil && os.Getenv("AVROLINE_TEST_REQUIRE_REAL") == "" {
 			t.Skipf("kafkacluster: %s is not on PATH", tool)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 )
 
 // Cached returns the folder called name in the user's cache (or in
-// AVROLINE_CACHE). Where it is not there yet, fill makes it in a temporary
+// AVROLINE_TEST_CACHE). Where it is not there yet, fill makes it in a temporary
 // folder first, so that it is there whole or not at all; two processes may fill
 // it at the same time.
 func Cached(name string, fill func(dir string) error) (string, error) {
-	root := os.Getenv("AVROLINE_CACHE")
+	root := os.Getenv("AVROLINE_TEST_CACHE")
 	if root == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("no cache folder, set AVROLINE_CACHE: %w", err)
+			return "", fmt.Errorf("no cache folder, set AVROLINE_TEST_CACHE: %w", err)
 		}
 		root = filepath.Join(dir, "avroline")
 	}

@@ -52,7 +52,7 @@ func run(nodes int, fast bool) (err error) {
 			return err
 		}
 	}
-	fmt.Printf(`AVROLINE_BROKERS=%s
+	fmt.Printf(`AVROLINE_TEST_BROKERS=%s
 # SASL_SSL: %s
 #   SCRAM-SHA-256 and -512: %s / %s; PLAIN: %s / %s; CA in %s/ca.pem
 # mTLS: %s

@@ -32,7 +32,7 @@ func run() (err error) {
 			err = cerr
 		}
 	}()
-	fmt.Printf("AVROLINE_REGISTRY_URL=%s\n", s.URL)
+	fmt.Printf("AVROLINE_TEST_REGISTRY=%s\n", s.URL)
 	fmt.Fprintln(os.Stderr, "ready; Ctrl-C ends it")
 	<-ctx.Done()
 	return nil

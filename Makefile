@@ -1,0 +1,80 @@
+# make help explains.
+SHELL := bash
+.DEFAULT_GOAL := all
+
+GOLANGCI_VERSION := v2.15.0
+BIN := $(CURDIR)/.build/bin
+GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+
+# What holds goroutines, and so runs under the race detector.
+RACE := ./internal/avsc/... ./registry/... ./serde/... ./producer/...
+# Everything that must build without a C compiler.
+PUREGO = $$(go list ./... | grep -vE '^$(MODULE)/(producer$$|examples/|internal/verify|internal/cmd)')
+MODULE := github.com/avroline/avroline
+
+# How long each fuzzer runs: make fuzz FUZZTIME=10m
+FUZZTIME ?= 1m
+# How long the soak runs: make soak SOAK=1h
+SOAK ?= 10m
+
+.PHONY: all help fmt lint test race generate check-generate purego fuzz bench vectors integration kafka registry soak clean
+
+all: fmt lint test ## format, lint and test: what to run before a commit
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+fmt: $(GOLANGCI) ## format the code
+	$(GOLANGCI) fmt
+
+lint: $(GOLANGCI) ## lint everything, the arrows between the packages included
+	$(GOLANGCI) run ./...
+	cd internal/bench && $(GOLANGCI) run --config ../../.golangci.yml ./...
+
+$(GOLANGCI):
+	GOBIN=$(BIN)/tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(BIN)/tmp/golangci-lint $@
+
+test: ## the tests: no server, no environment variable
+	go test ./...
+
+race: ## the tests of what is concurrent, under the race detector
+	go test -race -short $(RACE)
+
+generate: ## write the generated code anew
+	go generate ./...
+	cd internal/bench && go generate ./...
+
+check-generate: generate ## fail where generated code is stale
+	@git diff --exit-code --stat -- '*.avro.go' || { echo "generated code is stale: run make generate and commit it"; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- '*.avro.go')" || { echo "generated files are not committed"; exit 1; }
+
+purego: ## build everything but producer without cgo
+	CGO_ENABLED=0 go build $(PUREGO)
+
+fuzz: ## run every fuzzer for FUZZTIME (1m)
+	@for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | grep -v '^internal/bench/' | xargs -n1 dirname | sort -u); do \
+	  for f in $$(git grep -h '^func Fuzz' -- $$pkg/*_test.go | sed -E 's/func (Fuzz[A-Za-z0-9_]*).*/\1/'); do \
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; \
+	  done; done
+
+bench: ## the benchmarks with the peers beside us, as one table of ratios
+	cd internal/bench && go run ./cmd/table
+
+vectors: ## judge schemas, bytes and resolution by other people's vectors
+	cd internal/bench && go test -count=1 ./vectors/...
+
+integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
+	go test -tags integration -count=1 -p 1 -timeout 20m ./internal/integration/... ./internal/kafkacluster ./internal/apicurio
+
+kafka: ## run three nodes of Apache Kafka until Ctrl-C
+	@go run ./internal/cmd/kafka
+
+registry: ## run a real schema registry until Ctrl-C
+	@go run ./internal/cmd/registry
+
+soak: ## random faults on real Kafka for SOAK (10m), everything accounted at the end
+	go test -tags integration -count=1 -timeout 0 -run TestSoak -v ./internal/integration -soak $(SOAK)
+
+clean: ## remove what make built
+	rm -rf .build

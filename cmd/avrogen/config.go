@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// configName is the file that holds the settings of a tree of schemas.
+const configName = "avrogen.yaml"
+
+// config is avrogen.yaml. Paths in it are relative to its folder. Its keys are
+// the yaml tags: an unknown one is an error.
+type config struct {
+	dir string // where the file lies; "" without one
+
+	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
+	Registry string         `yaml:"registry"` // URL, as --registry
+	Generate generateConfig `yaml:"generate"`
+}
+
+// path is a PATH of the configuration as the current folder sees it.
+func (c *config) path(p string) string {
+	if c.dir == "" || filepath.IsAbs(p) {
+		return p
+	}
+	joined := filepath.Join(c.dir, p)
+	if strings.HasSuffix(p, "...") && !strings.HasSuffix(joined, "...") {
+		joined = filepath.Join(joined, "...")
+	}
+	return joined
+}
+
+// paths are the arguments, or without any the schemas of the configuration.
+func (c *config) paths(args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	if c.dir == "" {
+		return nil, usagef("no PATH, and no %s here or above that says where the schemas are", configName)
+	}
+	schemas := c.Schemas
+	if len(schemas) == 0 {
+		schemas = []string{"..."}
+	}
+	paths := make([]string, len(schemas))
+	for i, p := range schemas {
+		paths[i] = c.path(p)
+	}
+	return paths, nil
+}
+
+// loadConfig reads the file of --config, else the nearest avrogen.yaml: in the
+// folder of the first PATH or above, without a PATH in the current folder or
+// above. Without a file it is empty.
+func (a *app) loadConfig(paths []string) (*config, error) {
+	if a.config != nil {
+		return a.config, nil
+	}
+	name := a.configFile
+	if name == "" {
+		start := "."
+		if len(paths) > 0 {
+			start = strings.TrimSuffix(filepath.ToSlash(paths[0]), "...")
+		}
+		found, err := findAbove(start, configName)
+		if err != nil {
+			return nil, err
+		}
+		name = found
+	}
+	a.config = &config{}
+	if name == "" {
+		return a.config, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.config.parse(name, text); err != nil {
+		return nil, &usageError{err}
+	}
+	a.config.dir = filepath.Dir(name)
+	return a.config, nil
+}
+
+// findAbove is the file called name in dir or the nearest folder above it, as
+// the current folder sees it, or "". The last part of dir may be a file.
+func findAbove(dir, name string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return "", err
+	}
+	for {
+		file := filepath.Join(abs, name)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			if rel, err := filepath.Rel(here, file); err == nil {
+				return rel, nil
+			}
+			return file, nil
+		}
+		up := filepath.Dir(abs)
+		if up == abs {
+			return "", nil
+		}
+		abs = up
+	}
+}
+
+// parse fills c from the text of a file. Every unknown key is reported, with
+// its place and the key that was probably meant.
+func (c *config) parse(name string, text []byte) error {
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return fmt.Errorf("%s: %s", filepath.ToSlash(name), strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(document.Content) == 0 {
+		return nil // an empty file
+	}
+	root := document.Content[0]
+	if errs := checkKeys(filepath.ToSlash(name), root, reflect.TypeFor[config]()); len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if err := root.Decode(c); err != nil {
+		return fmt.Errorf("%s: %s", filepath.ToSlash(name), strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return nil
+}
+
+// checkKeys finds the keys of a mapping that t, a struct, has no tag for.
+func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
+	if node.Kind != yaml.MappingNode {
+		return []error{fmt.Errorf("%s:%d:%d: here must be keys with values, such as %s",
+			name, node.Line, node.Column, strings.Join(keysOf(t), ", "))}
+	}
+	var errs []error
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		field, ok := fieldOfKey(t, key.Value)
+		switch {
+		case !ok:
+			errs = append(errs, fmt.Errorf("%s:%d:%d: unknown key %q: %s",
+				name, key.Line, key.Column, key.Value, suggest(key.Value, keysOf(t))))
+		case field.Type.Kind() == reflect.Struct && value.Tag != "!!null":
+			errs = append(errs, checkKeys(name, value, field.Type)...)
+		}
+	}
+	return errs
+}
+
+func fieldOfKey(t reflect.Type, key string) (reflect.StructField, bool) {
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("yaml") == key {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		if key := t.Field(i).Tag.Get("yaml"); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// suggest is "did you mean X?" for a near name among known, else the list.
+func suggest(name string, known []string) string {
+	if len(known) == 0 {
+		return "there is none to choose from"
+	}
+	near := slices.MinFunc(known, func(a, b string) int {
+		return cmp.Compare(distance(name, a), distance(name, b))
+	})
+	if distance(name, near) <= 1+len(name)/4 {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "known are " + strings.Join(known, ", ")
+}
+
+// distance is the number of single letters to insert, drop or change that
+// make b of a, without regard to case (Levenshtein).
+func distance(a, b string) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := corner
+			if a[i] != b[j] {
+				change++
+			}
+			corner = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,373 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/avscfile"
+)
+
+// generateConfig is the part "generate" of avrogen.yaml.
+type generateConfig struct {
+	Output  string            `yaml:"output"`  // folder, as -o; default: that of avrogen.yaml
+	Package string            `yaml:"package"` // as --package
+	Map     map[string]string `yaml:"map"`     // namespace: import path, as --map
+}
+
+// generator is one run of generate.
+type generator struct {
+	*app
+	output      string // folder
+	packageName string
+	namespaces  map[string]string // namespace to import path
+	check       bool
+
+	base string // absolute folder that sources are shown relative to
+}
+
+func newGenerateCommand(a *app) *cobra.Command {
+	g := &generator{app: a}
+	var mapFlags []string
+	cmd := &cobra.Command{
+		Use:   "generate [-o DIR] [--package NAME] [--map NAMESPACE=IMPORTPATH]... [--check] PATH...",
+		Short: "Generate Go types from schemas",
+		Long: `Generate Go types from schemas: one file NAME.avro.go for each schema file.
+
+With --package everything goes into one package in the output folder. Without
+it each namespace has a package of its own in a folder below, named by the last
+segment of the namespace; types without a namespace are in the output folder
+itself. Packages import each other by the module path of the go.mod above.
+
+--map says where a namespace lives. An import path below the output folder is
+generated there, so two namespaces with one path become one package; any other
+import path is taken as generated already, and imported.
+
+Only files that change are written. Files that avrogen wrote earlier are removed
+when their schema is gone, or when its types have moved to another file.
+
+In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
+		Example: `  avrogen generate -o internal/events --package events schemas/...
+  avrogen generate -o gen --map com.acme.common=example.com/common/events orders.avsc
+  avrogen generate --check          with an avrogen.yaml, in CI`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.loadConfig(args)
+			if err != nil {
+				return err
+			}
+			if args, err = cfg.paths(args); err != nil {
+				return err
+			}
+			if err := g.settings(cmd, cfg, mapFlags); err != nil {
+				return err
+			}
+			return g.run(args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&g.output, "output", "o", ".", "folder to write to")
+	flags.StringVar(&g.packageName, "package", "", "put everything into one package of this name")
+	flags.StringArrayVar(&mapFlags, "map", nil, "import path of a namespace's package: NAMESPACE=IMPORTPATH")
+	flags.BoolVar(&g.check, "check", false, "write nothing: print what would change, and exit with status 1 if anything would")
+	return cmd
+}
+
+// settings takes flags, and what they leave open from the configuration.
+func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string) error {
+	if !cmd.Flags().Changed("output") && cfg.dir != "" {
+		g.output = cfg.path(cfg.Generate.Output)
+	}
+	if !cmd.Flags().Changed("package") {
+		g.packageName = cfg.Generate.Package
+	}
+	if g.packageName != "" && (!token.IsIdentifier(g.packageName) || g.packageName == "_") {
+		return usagef("package %q is no Go package name", g.packageName)
+	}
+	g.namespaces = maps.Clone(cfg.Generate.Map)
+	if g.namespaces == nil {
+		g.namespaces = map[string]string{}
+	}
+	for _, m := range mapFlags {
+		namespace, importPath, ok := strings.Cut(m, "=")
+		if !ok || namespace == "" || importPath == "" {
+			return usagef("--map %s: write NAMESPACE=IMPORTPATH", m)
+		}
+		g.namespaces[namespace] = importPath
+	}
+	return nil
+}
+
+func (g *generator) run(paths []string) error {
+	sources, err := avscfile.Loader{}.Sources(paths...)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(g.output); err == nil && !info.IsDir() {
+		return usagef("-o %s is a file: it must be a folder", g.output)
+	}
+	module, importPath, err := goModule(g.output)
+	if err != nil {
+		return err
+	}
+	if g.base = module; module == "" {
+		if g.base, err = filepath.Abs(g.output); err != nil {
+			return err
+		}
+	}
+	progress := g.startProgress("generating", 0)
+	files, err := codegen.Generate(sources, codegen.Options{
+		Package:     g.packageName,
+		RootPackage: rootPackage(g.output),
+		ImportPath:  importPath,
+		Map:         g.namespaces,
+		SourceName:  g.sourceName,
+	})
+	progress.close()
+	if err != nil {
+		return err
+	}
+	stale, err := g.stale(files)
+	if err != nil {
+		return err
+	}
+	if g.check {
+		return g.reportChanges(files, stale)
+	}
+	return g.write(files, stale)
+}
+
+// sourceName shows a source relative to the module, so that the generated file
+// does not depend on the folder that avrogen is run in.
+func (g *generator) sourceName(name string) string {
+	abs, err := filepath.Abs(filepath.FromSlash(name))
+	if err != nil {
+		return path.Base(name)
+	}
+	rel, err := filepath.Rel(g.base, abs)
+	if err != nil {
+		return path.Base(name) // on another volume
+	}
+	return filepath.ToSlash(rel)
+}
+
+const (
+	generatedHeader = "// Code generated by avrogen. DO NOT EDIT.\n"
+	sourcePrefix    = "// Source: "
+)
+
+// sourceOf is the source that a file names as its own, ok when avrogen wrote
+// the file.
+func sourceOf(content []byte) (source string, ok bool) {
+	rest, ok := bytes.CutPrefix(content, []byte(generatedHeader))
+	if !ok {
+		return "", false
+	}
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	source, ok = strings.CutPrefix(string(line), sourcePrefix)
+	return source, ok
+}
+
+// stale are the files in the output folder and its packages that an earlier run
+// wrote and that nothing stands behind any more: their source is gone, or is
+// one of this run's and now makes other files. What comes from a source that
+// this run does not read is another run's.
+func (g *generator) stale(files []codegen.File) ([]string, error) {
+	written, read := map[string]bool{}, map[string]bool{}
+	for _, f := range files {
+		written[f.Path] = true
+		read[f.Source] = true
+	}
+	var stale []string
+	for _, dir := range g.folders(files) {
+		names, err := fs.Glob(os.DirFS(g.output), path.Join(dir, "*.avro.go"))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if written[name] {
+				continue
+			}
+			content, err := os.ReadFile(g.file(name))
+			if err != nil {
+				return nil, err
+			}
+			source, ok := sourceOf(content)
+			if !ok {
+				continue
+			}
+			_, err = os.Stat(filepath.Join(g.base, filepath.FromSlash(source)))
+			if read[source] || errors.Is(err, fs.ErrNotExist) {
+				stale = append(stale, name)
+			}
+		}
+	}
+	return stale, nil
+}
+
+// folders are the output folder, the folders in it and those that files go to.
+func (g *generator) folders(files []codegen.File) []string {
+	folders := []string{"."}
+	entries, _ := os.ReadDir(g.output) // it need not be there yet
+	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, e.Name())
+		}
+	}
+	for _, f := range files {
+		folders = append(folders, path.Dir(f.Path))
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
+// file is the name of a generated file as the current folder sees it.
+func (g *generator) file(name string) string {
+	return filepath.Join(g.output, filepath.FromSlash(name))
+}
+
+// write writes what changed and removes what is stale. Nothing is written when
+// a file of someone else's is in the way.
+func (g *generator) write(files []codegen.File, stale []string) error {
+	var foreign []error
+	for _, f := range files {
+		old, err := os.ReadFile(g.file(f.Path))
+		if _, ours := sourceOf(old); err == nil && !ours {
+			foreign = append(foreign, fmt.Errorf("%s is in the way: avrogen did not write it; move it, or choose another -o", g.file(f.Path)))
+		}
+	}
+	if err := errors.Join(foreign...); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := writeFile(g.file(f.Path), f.Content); err != nil {
+			return err
+		}
+	}
+	for _, name := range stale {
+		if err := os.Remove(g.file(name)); err != nil {
+			return err
+		}
+		// The package is gone with its last file; a folder with anything else
+		// in it stays.
+		if dir := path.Dir(name); dir != "." {
+			_ = os.Remove(g.file(dir))
+		}
+	}
+	return nil
+}
+
+// ruleStale is the rule of generated code that is not what the schemas say.
+const ruleStale = "STALE"
+
+// reportChanges prints what write would do: a unified diff, or as findings.
+func (g *generator) reportChanges(files []codegen.File, stale []string) error {
+	var findings []finding
+	var text bytes.Buffer
+	note := func(name, message string, old, new []byte) {
+		name = filepath.ToSlash(g.file(name))
+		text.Write(diff.Diff(name, old, name, new))
+		findings = append(findings, finding{File: name, Rule: ruleStale, Message: message + ": run avrogen generate"})
+	}
+	for _, f := range files {
+		old, err := os.ReadFile(g.file(f.Path))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			note(f.Path, "generated code is missing", nil, f.Content)
+		case err != nil:
+			return err
+		case !bytes.Equal(old, f.Content):
+			note(f.Path, "generated code is not what the schema says", old, f.Content)
+		}
+	}
+	for _, name := range stale {
+		old, err := os.ReadFile(g.file(name))
+		if err != nil {
+			return err
+		}
+		note(name, "generated code without its schema", old, nil)
+	}
+	if g.format.isText() && len(findings) > 0 {
+		if _, err := g.stdout.Write(text.Bytes()); err != nil {
+			return fmt.Errorf("standard output: %w", err)
+		}
+		return errReported
+	}
+	return g.report(findings)
+}
+
+// goModule finds the go.mod at or above dir, which need not exist yet: the
+// module's absolute folder and the import path of dir, or "" without one.
+func goModule(dir string) (root, importPath string, err error) {
+	file, err := findAbove(dir, "go.mod")
+	if err != nil || file == "" {
+		return "", "", err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	module := modulePath(string(text))
+	if module == "" {
+		return "", "", fmt.Errorf("%s has no module line", file)
+	}
+	if root, err = filepath.Abs(filepath.Dir(file)); err != nil {
+		return "", "", err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", "", err
+	}
+	rel, err := filepath.Rel(root, abs)
+	if err != nil {
+		return "", "", err
+	}
+	return root, path.Join(module, filepath.ToSlash(rel)), nil
+}
+
+// modulePath is the path on the module line of a go.mod.
+func modulePath(goMod string) string {
+	for line := range strings.Lines(goMod) {
+		line, _, _ = strings.Cut(line, "//")
+		if words := strings.Fields(line); len(words) == 2 && words[0] == "module" {
+			return strings.Trim(words[1], "\"`")
+		}
+	}
+	return ""
+}
+
+// rootPackage names the package of the output folder itself: as the Go files
+// there that are not ours say, else by the folder's name.
+func rootPackage(dir string) string {
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		names = nil
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".avro.go") {
+			continue
+		}
+		if f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly); err == nil {
+			return f.Name.Name
+		}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	return codegen.PackageName(filepath.Base(abs))
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+)
+
+// app is what the commands share: the streams, the environment, and the flags
+// that all of them have. Results go to stdout, all else to stderr.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+
+	format     format
+	configFile string
+	config     *config // of loadConfig, read once
+}
+
+// commands are the subcommands in the order of the help. Each lives in a file
+// of its own.
+func commands() []func(*app) *cobra.Command {
+	return []func(*app) *cobra.Command{
+		newGenerateCommand,
+		newVersionCommand,
+	}
+}
+
+// The exit statuses.
+const (
+	exitOK       = 0 // done, nothing to report
+	exitFindings = 1 // the schemas need attention
+	exitUsage    = 2 // wrong usage
+	exitWorld    = 3 // the world failed: unreadable file, registry out of reach
+)
+
+// errReported ends a command whose findings are already printed, with status 1.
+var errReported = errors.New("findings were reported")
+
+// usageError ends a command with status 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usagef is an error of wrong usage: status 2, with a pointer to --help.
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// usageArgs makes what cobra says about positional arguments wrong usage.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &usageError{err}
+		}
+		return nil
+	}
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "avrogen",
+		Short: "Avro schemas: Go code, evolution, registry",
+		Long: `avrogen turns Avro schemas into Go code, and keeps their evolution safe.
+
+PATH is a file, a folder (its .avsc, .avpr and .avdl files) or folder/... (those
+below it too). An avrogen.yaml at the root of the schemas holds the same
+settings as the flags; flags win.
+
+Exit status: 0 done, nothing to report; 1 the schemas need attention; 2 wrong
+usage; 3 something else failed, such as an unreadable file.`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              cobra.ArbitraryArgs,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+			}
+			return usagef("unknown command %q", args[0])
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	flags := root.PersistentFlags()
+	flags.Var(&a.format, "format", "how findings are printed: text, json (one object a line) or github (annotations)")
+	flags.StringVar(&a.configFile, "config", "", "the avrogen.yaml to use (default: the nearest one, here or above)")
+	for _, newCommand := range commands() {
+		root.AddCommand(newCommand(a))
+	}
+	return root
+}
+
+// run runs the command line and returns the exit status.
+func run(ctx context.Context, a *app, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	var usage *usageError
+	var noSchemas *avscfile.NoSchemasError
+	var mistakes avsc.Errors
+	var mistake *avsc.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errReported):
+		return exitFindings
+	case errors.As(err, &mistakes):
+		return a.reportMistakes(mistakes)
+	case errors.As(err, &mistake):
+		return a.reportMistakes(avsc.Errors{mistake})
+	case errors.As(err, &usage), errors.As(err, &noSchemas):
+		fmt.Fprintf(a.stderr, "avrogen: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
+		return exitUsage
+	default:
+		fmt.Fprintf(a.stderr, "avrogen: %v\n", err)
+		return exitWorld
+	}
+}
+
+// reportMistakes prints the mistakes of schemas as findings.
+func (a *app) reportMistakes(mistakes avsc.Errors) int {
+	if err := a.report(mistakeFindings(mistakes)); err != nil && !errors.Is(err, errReported) {
+		fmt.Fprintf(a.stderr, "avrogen: %v\n", err)
+		return exitWorld
+	}
+	return exitFindings
+}

@@ -1,0 +1,331 @@
+package codegen
+
+import (
+	"cmp"
+	"fmt"
+	"go/token"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// builder makes the model of a set. The steps are buildModel's.
+type builder struct {
+	opts   Options
+	place  *placement
+	scopes map[*goPackage]scope
+	errs   avsc.Errors
+
+	sources []*source
+	named   map[*avsc.Schema]*namedType // every record, enum and fixed of the set
+	order   []*namedType                // the same, sorted by full name
+
+	pointers map[*avsc.Field]bool // fields of a record type that must be pointers
+}
+
+// source is one schema file with the types that are generated from it.
+type source struct {
+	file  *avsc.File
+	tops  []*avsc.Schema
+	types []*namedType
+	bare  []*bareType
+}
+
+// namedType is a record, enum or fixed on its way into the model. The decl of
+// its kind is set; a fixed with a logical type has none, since values of the
+// logical type's Go type are used for it.
+type namedType struct {
+	schema   *avsc.Schema
+	pkg      *goPackage
+	topLevel bool // of some file
+
+	record *recordDecl
+	enum   *enumDecl
+	fixed  *fixedDecl
+}
+
+// bareType is the struct for a top level that is no named type of its own.
+type bareType struct {
+	schema *avsc.Schema
+	goName string
+	record *recordDecl
+}
+
+// buildModel decides everything that the emitter prints. The packages are
+// sorted by folder.
+func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
+	b := &builder{opts: opts, named: map[*avsc.Schema]*namedType{}, scopes: map[*goPackage]scope{}}
+	b.collect(set)
+	b.placeTypes()
+	b.nameTypes()
+	b.pointers = selfContaining(b.order)
+	b.declare()
+	b.fillDefaults()
+	b.traits()
+	packages := b.files()
+	b.checkImports(packages)
+	if len(b.errs) > 0 {
+		return nil, b.errs
+	}
+	return packages, nil
+}
+
+func (b *builder) mistake(pos avsc.Pos, fix, format string, args ...any) {
+	b.errs = append(b.errs, &avsc.Error{Pos: pos, What: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// collect finds every named type, and gives each to one source: one that has it
+// at its top level, else the one that defines it.
+func (b *builder) collect(set *avsc.Set) {
+	bySource := map[string]*source{}
+	for _, f := range set.Files {
+		s := &source{file: f, tops: f.Schemas}
+		// IDL has a main schema beside its types. A JSON array of types is
+		// just these types.
+		if f.Root != nil && f.JSON.Kind == avsc.JSONObject && !slices.Contains(f.Schemas, f.Root) {
+			s.tops = append(slices.Clip(s.tops), f.Root)
+		}
+		bySource[f.Name] = s
+		b.sources = append(b.sources, s)
+	}
+	home := map[*avsc.Schema]*source{}
+	for _, s := range b.sources {
+		for _, top := range s.tops {
+			if top.Kind.Named() && (home[top] == nil || top.Pos.File == s.file.Name) {
+				home[top] = s
+			}
+		}
+	}
+	for _, s := range b.sources {
+		for _, top := range s.tops {
+			top.Walk(func(n *avsc.Schema) {
+				if !n.Kind.Named() || b.named[n] != nil {
+					return
+				}
+				t := &namedType{schema: n, topLevel: home[n] != nil}
+				b.named[n] = t
+				b.order = append(b.order, t)
+			})
+		}
+	}
+	for _, t := range b.order {
+		owner := cmp.Or(home[t.schema], bySource[t.schema.Pos.File])
+		if t.hasDecl() {
+			owner.types = append(owner.types, t)
+		}
+		if t.topLevel && !t.hasDecl() {
+			owner.bare = append(owner.bare, &bareType{schema: t.schema, goName: b.typeGoName(t.schema)})
+		}
+	}
+	for _, s := range b.sources {
+		for _, top := range s.tops {
+			if !top.Kind.Named() {
+				base := path.Base(s.file.Name)
+				s.bare = append(s.bare, &bareType{schema: top, goName: goName(strings.TrimSuffix(base, path.Ext(base)))})
+			}
+		}
+	}
+	slices.SortFunc(b.order, func(x, y *namedType) int { return cmp.Compare(x.schema.Name, y.schema.Name) })
+}
+
+// hasDecl: a fixed with a logical type is declared nowhere.
+func (t *namedType) hasDecl() bool {
+	return t.schema.Kind != avsc.Fixed || t.schema.Logical.Name == ""
+}
+
+func (b *builder) placeTypes() {
+	var types []*avsc.Schema
+	for _, t := range b.order {
+		types = append(types, t.schema)
+	}
+	namespaces := namespacesOf(types)
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			if bare.schema.Namespace() == "" && !slices.Contains(namespaces, "") {
+				namespaces = append(namespaces, "")
+			}
+		}
+	}
+	b.place = place(namespaces, b.opts)
+	for _, t := range b.order {
+		t.pkg = b.place.byNS[t.schema.Namespace()]
+	}
+}
+
+// goNameProperty is the property of a type or field that gives its Go name.
+const goNameProperty = "go.name"
+
+// override is the Go name that a schema asks for, or "".
+func (b *builder) override(props []avsc.Member) string {
+	for _, p := range props {
+		if p.Key != goNameProperty {
+			continue
+		}
+		if p.Value.Kind == avsc.JSONString && token.IsIdentifier(p.Value.Str) && token.IsExported(p.Value.Str) {
+			return p.Value.Str
+		}
+		b.mistake(p.Value.Pos, "write a Go name that begins with a capital", "%q is %s, which is no exported Go name", goNameProperty, p.Value.Text)
+	}
+	return ""
+}
+
+func (b *builder) typeGoName(s *avsc.Schema) string {
+	return cmp.Or(b.override(s.Props), goName(s.ShortName()))
+}
+
+// nameTypes gives every type of every package its Go name and makes the empty
+// declarations, so that types can refer to each other.
+func (b *builder) nameTypes() {
+	asked := func(t *namedType) bool { return b.hasOverride(t.schema.Props) }
+	for _, explicit := range []bool{true, false} {
+		for _, t := range b.order {
+			if asked(t) == explicit && t.hasDecl() {
+				b.nameType(t)
+			}
+		}
+	}
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			pkg := b.place.byNS[bare.schema.Namespace()]
+			bare.record = &recordDecl{
+				typeName: typeName{pkg, b.scope(pkg).take(bare.goName)},
+				AvroName: cmp.Or(bare.schema.Name, bare.schema.Kind.String()),
+				Bare:     true,
+				Schema:   bare.schema.Text(),
+			}
+		}
+	}
+	// What is derived from the types comes after them all.
+	for _, t := range b.order {
+		switch {
+		case t.record != nil:
+			b.nameDerived(t.record.typeName, &t.record.SchemaConst, &t.record.NewFunc)
+		case t.enum != nil && t.topLevel:
+			b.nameDerived(t.enum.typeName, &t.enum.SchemaConst, &t.enum.NewFunc)
+		case t.fixed != nil && t.topLevel:
+			b.nameDerived(t.fixed.typeName, &t.fixed.SchemaConst, &t.fixed.NewFunc)
+		}
+	}
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			b.nameDerived(bare.record.typeName, &bare.record.SchemaConst, &bare.record.NewFunc)
+		}
+	}
+}
+
+func (b *builder) hasOverride(props []avsc.Member) bool {
+	return slices.ContainsFunc(props, func(p avsc.Member) bool { return p.Key == goNameProperty })
+}
+
+// nameType names t. Where the name is taken by a type of another namespace it
+// gets the namespace's last segment in front.
+func (b *builder) nameType(t *namedType) {
+	scope := b.scope(t.pkg)
+	name := b.typeGoName(t.schema)
+	segments := strings.Split(t.schema.Namespace(), ".")
+	for i := len(segments) - 1; i >= 0 && scope[name] && segments[i] != ""; i-- {
+		name = goName(segments[i]) + name
+	}
+	at := typeName{t.pkg, scope.take(name)}
+	s := t.schema
+	switch s.Kind {
+	case avsc.Record:
+		t.record = &recordDecl{typeName: at, AvroName: s.Name, Schema: s.Text()}
+	case avsc.Enum:
+		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel}
+		if t.topLevel {
+			t.enum.Schema = s.Text()
+		}
+	default:
+		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel}
+		if t.topLevel {
+			t.fixed.Schema = s.Text()
+		}
+	}
+}
+
+func (b *builder) nameDerived(of typeName, schemaConst, newFunc *string) {
+	scope := b.scope(of.Pkg)
+	*schemaConst = scope.take(of.GoName + "Schema")
+	*newFunc = scope.take("New" + of.GoName)
+}
+
+func (b *builder) scope(p *goPackage) scope {
+	if b.scopes[p] == nil {
+		b.scopes[p] = scope{}
+	}
+	return b.scopes[p]
+}
+
+// selfContaining finds the fields that would make a struct contain itself: a
+// record field whose type leads back to its own record through record fields
+// alone. Those are pointers.
+func selfContaining(types []*namedType) map[*avsc.Field]bool {
+	component := components(types)
+	pointers := map[*avsc.Field]bool{}
+	for _, t := range types {
+		for _, f := range t.schema.Fields {
+			if f.Type.Kind == avsc.Record && component[f.Type] == component[t.schema] {
+				pointers[f] = true
+			}
+		}
+	}
+	return pointers
+}
+
+// components numbers the strongly connected components of the records, an edge
+// being a field of a record type (Tarjan's algorithm, with a stack of its own:
+// schemas may be deep).
+func components(types []*namedType) map[*avsc.Schema]int {
+	type frame struct {
+		s    *avsc.Schema
+		next int
+	}
+	index, low, component := map[*avsc.Schema]int{}, map[*avsc.Schema]int{}, map[*avsc.Schema]int{}
+	var open []*avsc.Schema
+	for _, t := range types {
+		if t.schema.Kind != avsc.Record || index[t.schema] != 0 {
+			continue
+		}
+		calls := []frame{{s: t.schema}}
+		for len(calls) > 0 {
+			f := &calls[len(calls)-1]
+			if f.next == 0 {
+				index[f.s] = len(index) + 1
+				low[f.s] = index[f.s]
+				open = append(open, f.s)
+			}
+			if f.next < len(f.s.Fields) {
+				to := f.s.Fields[f.next].Type
+				f.next++
+				switch {
+				case to.Kind != avsc.Record:
+				case index[to] == 0:
+					calls = append(calls, frame{s: to})
+				case component[to] == 0:
+					low[f.s] = min(low[f.s], index[to])
+				}
+				continue
+			}
+			if low[f.s] == index[f.s] {
+				for {
+					last := open[len(open)-1]
+					open = open[:len(open)-1]
+					component[last] = index[f.s]
+					if last == f.s {
+						break
+					}
+				}
+			}
+			done := f.s
+			calls = calls[:len(calls)-1]
+			if len(calls) > 0 {
+				up := calls[len(calls)-1].s
+				low[up] = min(low[up], low[done])
+			}
+		}
+	}
+	return component
+}

@@ -1,0 +1,102 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// typeDoc is the doc comment of a type: a sentence that names the Avro type,
+// unless the schema's doc begins as a Go comment does, and the schema's doc.
+func typeDoc(name typeName, what string, s *avsc.Schema) []string {
+	doc := docLines(s.Doc)
+	if len(doc) > 0 && strings.HasPrefix(doc[0], name.GoName+" ") {
+		return doc
+	}
+	first := []string{fmt.Sprintf("%s is the Avro %s %s.", name.GoName, what, s.Name)}
+	if len(doc) == 0 {
+		return first
+	}
+	return append(append(first, ""), doc...)
+}
+
+// fieldDoc is the schema's doc, and what the Go type cannot say.
+func fieldDoc(doc string, t *typeExpr) []string {
+	lines := docLines(doc)
+	if t.Kind == kindOptional {
+		t = t.Elem
+	}
+	if t.Local {
+		lines = append(lines, "A wall clock's time: it is written and read in UTC, and means no time zone.")
+	}
+	return lines
+}
+
+// unionDoc lists the branches.
+func unionDoc(u *unionDecl) []string {
+	var branches []string
+	for _, x := range u.Branches {
+		switch {
+		case x.Wrapper != "":
+			branches = append(branches, x.Wrapper)
+		case x.Type.Kind == kindRecord:
+			branches = append(branches, "*"+x.Type.Record.GoName)
+		default:
+			branches = append(branches, "nil")
+		}
+	}
+	var list string
+	switch n := len(branches); {
+	case n == 0:
+		return wrap(u.GoName + " is a union without branches: it has no value.")
+	case n == 1:
+		list = branches[0]
+	default:
+		list = strings.Join(branches[:n-1], ", ") + " or " + branches[n-1]
+	}
+	return wrap(u.GoName + " is a union: " + list + ".")
+}
+
+// docLines makes lines of comment of a doc: without trailing space and without
+// empty lines around, control characters left out. Long lines are wrapped.
+func docLines(doc string) []string {
+	doc = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(doc)
+	doc = strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r != '\n' && (r < ' ' || r == 0x7f || r == 0xfeff || r == 0xfffd) {
+			return -1
+		}
+		return r
+	}, doc)
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSpace(doc), "\n") {
+		lines = append(lines, wrap(strings.TrimSpace(line))...)
+	}
+	if len(lines) == 1 && lines[0] == "" {
+		return nil
+	}
+	return lines
+}
+
+// docWidth is the width that comments are wrapped at.
+const docWidth = 90
+
+// wrap breaks a long line at spaces.
+func wrap(line string) []string {
+	var lines []string
+	for len(line) > docWidth {
+		cut := strings.LastIndexByte(line[:docWidth+1], ' ')
+		if cut <= 0 {
+			cut = strings.IndexByte(line, ' ')
+		}
+		if cut <= 0 {
+			break
+		}
+		lines = append(lines, strings.TrimRight(line[:cut], " "))
+		line = strings.TrimLeft(line[cut:], " ")
+	}
+	return append(lines, line)
+}

@@ -1,0 +1,194 @@
+package codegen
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// files lays the declarations out in files and returns the packages that have
+// any, sorted by folder.
+func (b *builder) files() []*goPackage {
+	names := fileNames{}
+	for _, s := range b.sources {
+		files := map[*goPackage]*goFile{}
+		add := func(p *goPackage, decls ...decl) {
+			if p.External {
+				return
+			}
+			f := files[p]
+			if f == nil {
+				source := b.sourceName(s.file.Name)
+				f = &goFile{Pkg: p, Name: names.take(p, source), Source: source}
+				files[p] = f
+				p.Files = append(p.Files, f)
+			}
+			f.Decls = append(f.Decls, decls...)
+		}
+		for _, bare := range s.bare {
+			add(bare.record.Pkg, withUnions(bare.record)...)
+		}
+		// The order of the text, so outer types come before those they define.
+		slices.SortStableFunc(s.types, func(x, y *namedType) int {
+			return cmp.Or(cmp.Compare(x.schema.Pos.Line, y.schema.Pos.Line), cmp.Compare(x.schema.Pos.Col, y.schema.Pos.Col))
+		})
+		for _, t := range s.types {
+			switch {
+			case t.record != nil:
+				add(t.pkg, withUnions(t.record)...)
+			case t.enum != nil:
+				add(t.pkg, t.enum)
+			default:
+				add(t.pkg, t.fixed)
+			}
+		}
+	}
+	var packages []*goPackage
+	for _, p := range b.place.packages {
+		if len(p.Files) == 0 {
+			continue
+		}
+		packages = append(packages, p)
+		for _, f := range p.Files {
+			f.nameImports()
+		}
+		slices.SortFunc(p.Files, func(x, y *goFile) int { return cmp.Compare(x.Name, y.Name) })
+	}
+	slices.SortFunc(packages, func(x, y *goPackage) int { return cmp.Compare(x.Dir, y.Dir) })
+	return packages
+}
+
+func withUnions(d *recordDecl) []decl {
+	decls := []decl{d}
+	for _, u := range d.unions {
+		decls = append(decls, u)
+	}
+	return decls
+}
+
+func (b *builder) sourceName(name string) string {
+	if b.opts.SourceName != nil {
+		name = b.opts.SourceName(name)
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return '_'
+		}
+		return r
+	}, name)
+}
+
+// nameImports names the generated packages that the file imports. Two of one
+// name get the folder above in front, and a number where that does not help.
+func (f *goFile) nameImports() {
+	needed := f.imports()
+	slices.SortFunc(needed, func(x, y *goPackage) int { return cmp.Compare(x.Path, y.Path) })
+	taken := newScope(reservedImportNames)
+	f.importNames = map[string]string{}
+	for _, p := range needed {
+		name := p.Name
+		if taken[name] {
+			name = PackageName(path.Base(path.Dir(p.Path)) + p.Name)
+		}
+		base := name
+		for i := 2; taken[name]; i++ {
+			name = base + strconv.Itoa(i)
+		}
+		taken[name] = true
+		f.importNames[p.Path] = name
+	}
+}
+
+// packageUse is one place where a package needs another.
+type packageUse struct {
+	from, to *goPackage
+	pos      avsc.Pos
+	user     string // "shop.orders.Order"
+	used     string // "shop.common.Money"
+}
+
+// checkImports finds packages that need each other, which Go does not allow,
+// and packages whose import path is not known.
+func (b *builder) checkImports(packages []*goPackage) {
+	uses := map[*goPackage][]packageUse{}
+	note := func(from *goPackage, user string, pos avsc.Pos, t *typeExpr) {
+		t.eachType(func(t *typeExpr) {
+			to := t.home()
+			if to == nil || to == from || from.External || slices.ContainsFunc(uses[from], func(u packageUse) bool { return u.to == to }) {
+				return
+			}
+			uses[from] = append(uses[from], packageUse{from, to, pos, user, t.Avro.Name})
+		})
+	}
+	for _, t := range b.order {
+		if t.record != nil {
+			for i, f := range t.schema.Fields {
+				note(t.pkg, t.schema.Name, f.TypePos, t.record.Fields[i].Type)
+			}
+		}
+	}
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			note(bare.record.Pkg, b.sourceName(s.file.Name), bare.schema.Pos, bare.record.Fields[0].Type)
+		}
+	}
+	for _, p := range packages {
+		for _, u := range uses[p] {
+			if u.to.Path == "" {
+				b.mistake(u.pos, "generate inside a Go module, or put all into one package with --package NAME",
+					"%s uses %s, which lives in another package, and the import path of the output folder is not known", u.user, u.used)
+			}
+		}
+	}
+	b.checkCycles(packages, uses)
+}
+
+// checkCycles reports each cycle of packages once, by a shortest chain of uses.
+func (b *builder) checkCycles(packages []*goPackage, uses map[*goPackage][]packageUse) {
+	inCycle := map[*goPackage]bool{}
+	for _, p := range packages {
+		if inCycle[p] {
+			continue
+		}
+		chain := shortestWayBack(p, uses)
+		if chain == nil {
+			continue
+		}
+		var steps []string
+		for _, u := range chain {
+			inCycle[u.from] = true
+			steps = append(steps, u.user+" uses "+u.used+" ("+u.pos.String()+")")
+		}
+		b.mistake(chain[0].pos, "put all into one package with --package NAME, or merge the namespaces with --map NAMESPACE=IMPORTPATH, the same path for each",
+			"namespaces that need each other cannot be Go packages: %s", strings.Join(steps, ", "))
+	}
+}
+
+// shortestWayBack is the shortest chain of uses from p to p, nil for none.
+func shortestWayBack(p *goPackage, uses map[*goPackage][]packageUse) []packageUse {
+	chains := [][]packageUse{nil}
+	seen := map[*goPackage]bool{}
+	for len(chains) > 0 {
+		chain := chains[0]
+		chains = chains[1:]
+		at := p
+		if len(chain) > 0 {
+			at = chain[len(chain)-1].to
+		}
+		for _, u := range uses[at] {
+			longer := append(slices.Clip(chain), u)
+			if u.to == p {
+				return longer
+			}
+			if !seen[u.to] {
+				seen[u.to] = true
+				chains = append(chains, longer)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package codegen
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// Source is one schema file: its name, which stands in error positions, and
+// its text.
+type Source = avsc.Source
+
+// Options say where the generated code goes. The zero value makes one package
+// for each namespace, which cannot import each other.
+type Options struct {
+	// Package puts every type into one package of this name in the output
+	// folder. Empty: each namespace has a package of its own in a folder
+	// named by its last segment, and types without a namespace are in the
+	// output folder itself.
+	Package string
+
+	// RootPackage names the package of the output folder itself where Package
+	// is empty. Default "avro".
+	RootPackage string
+
+	// ImportPath is the import path of the output folder. Without it a type
+	// that needs a type of another generated package is an error.
+	ImportPath string
+
+	// Map gives namespaces their import path. A path at or below ImportPath is
+	// generated there, so that mapping two namespaces to one path merges them;
+	// any other path is taken as generated already, and only imported.
+	Map map[string]string
+
+	// SourceName turns the name of a source into the slash path that its
+	// generated files show. Default: the name itself.
+	SourceName func(name string) string
+}
+
+// File is one generated file.
+type File struct {
+	Path    string // slash path under the output folder
+	Source  string // as the file shows it
+	Content []byte
+}
+
+// Generate turns schemas into Go source. The result is sorted by path and does
+// not depend on the order of the sources. The error is of type avsc.Errors and
+// holds every mistake in the schemas, with its position.
+func Generate(sources []Source, opts Options) ([]File, error) {
+	sources = slices.Clone(sources)
+	slices.SortStableFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
+	set, err := avsc.ParseSet(sources...)
+	if err != nil {
+		return nil, err
+	}
+	packages, err := buildModel(set, opts)
+	if err != nil {
+		return nil, err
+	}
+	var out []File
+	for _, p := range packages {
+		for _, f := range p.Files {
+			content, err := emit(f)
+			if err != nil {
+				return nil, err
+			}
+			path := f.Name
+			if p.Dir != "" {
+				path = p.Dir + "/" + f.Name
+			}
+			out = append(out, File{Path: path, Source: f.Source, Content: content})
+		}
+	}
+	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return out, nil
+}

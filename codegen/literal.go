@@ -1,0 +1,219 @@
+package codegen
+
+import (
+	"encoding/binary"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A default is taken by way of its Avro binary, which internal/avsc makes
+// exactly, union branches chosen: what NewX holds and what a plan fills in for
+// a writer without the field are the same bytes.
+
+// fillDefaults gives every field its default literal.
+func (b *builder) fillDefaults() {
+	for _, t := range b.order {
+		if t.record == nil {
+			continue
+		}
+		for i, f := range t.schema.Fields {
+			if f.Default == nil {
+				continue
+			}
+			field := t.record.Fields[i]
+			data, err := f.Type.AppendDefault(nil, f.Default)
+			if err != nil {
+				b.mistake(f.Default.Pos, "", "the default of %s cannot be used: %v", f.Name, err)
+				continue
+			}
+			r := literalReader{data: data}
+			field.Default = r.read(field.Type).orZero()
+			if r.misfit != "" {
+				field.Doc = append(field.Doc, docLines("The schema's default "+r.misfit+", so that New leaves the zero value.")...)
+			}
+		}
+	}
+	b.nestedDefaults()
+}
+
+// nestedDefaults lets a field without a default whose type is a record begin
+// with that record's defaults, and marks the records that have any. A struct
+// does not contain itself, so this ends.
+func (b *builder) nestedDefaults() {
+	done := map[*recordDecl]bool{}
+	var visit func(t *namedType)
+	visit = func(t *namedType) {
+		d := t.record
+		if done[d] {
+			return
+		}
+		done[d] = true
+		for i, f := range d.Fields {
+			if f.Default == nil && t.schema.Fields[i].Default == nil && f.Type.Kind == kindRecord && !f.Type.Pointer {
+				visit(b.named[f.Type.Avro])
+				if f.Type.Record.HasDefaults {
+					f.Default = &literal{Type: f.Type, New: true}
+				}
+			}
+			d.HasDefaults = d.HasDefaults || f.Default != nil
+		}
+	}
+	for _, t := range b.order {
+		if t.record != nil {
+			visit(t)
+		}
+	}
+}
+
+// literalReader reads the binary of a default into a literal. The bytes are our
+// own, so they are well formed.
+type literalReader struct {
+	data   []byte
+	misfit string // why the Go type cannot hold the value, "" when it can
+}
+
+func (r *literalReader) long() int64 {
+	n, size := binary.Varint(r.data)
+	r.data = r.data[size:]
+	return n
+}
+
+func (r *literalReader) take(n int) []byte {
+	b := r.data[:n:n]
+	r.data = r.data[n:]
+	return b
+}
+
+func (r *literalReader) read(t *typeExpr) *literal {
+	l := &literal{Type: t}
+	switch t.Kind {
+	case kindNull:
+	case kindBool:
+		l.Bool = r.take(1)[0] != 0
+	case kindInt, kindLong, kindDate, kindTimeMillis, kindTimeMicros,
+		kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindEnum:
+		l.Int = r.long()
+	case kindFloat:
+		l.Float = float64(math.Float32frombits(binary.LittleEndian.Uint32(r.take(4))))
+	case kindDouble:
+		l.Float = math.Float64frombits(binary.LittleEndian.Uint64(r.take(8)))
+	case kindString:
+		l.Str = string(r.take(int(r.long())))
+	case kindBytes:
+		l.Bytes = r.take(int(r.long()))
+	case kindUUIDString:
+		text := string(r.take(int(r.long())))
+		var ok bool
+		if l.Bytes, ok = parseUUID(text); !ok {
+			r.misfit = strconv.Quote(text) + " is no UUID"
+		}
+	case kindFixed, kindUUIDFixed, kindDuration:
+		l.Bytes = r.take(t.Avro.Size)
+	case kindDecimalBytes:
+		l.Unscaled = unscaled(r.take(int(r.long())))
+	case kindDecimalFixed:
+		l.Unscaled = unscaled(r.take(t.Size))
+	case kindRecord:
+		for _, f := range t.Record.Fields {
+			l.Fields = append(l.Fields, r.read(f.Type).orZero())
+		}
+	case kindArray:
+		for n := r.long(); n > 0; n-- {
+			l.Elems = append(l.Elems, r.read(t.Elem))
+			if n == 1 {
+				r.long() // the end of the blocks
+			}
+		}
+	case kindMap:
+		r.readMap(l)
+	case kindOptional:
+		if r.long() != int64(t.NullIndex) {
+			l.Elems = []*literal{r.read(t.Elem)}
+		}
+	case kindUnion:
+		l.Index = int(r.long())
+		if l.Index != t.Union.NullIndex {
+			l.Elems = []*literal{r.read(t.Union.Branches[l.Index].Type)}
+		}
+	}
+	return l
+}
+
+// readMap sorts by key; of a key written twice the last one counts, as in JSON.
+func (r *literalReader) readMap(l *literal) {
+	values := map[string]*literal{}
+	for n := r.long(); n > 0; n-- {
+		key := string(r.take(int(r.long())))
+		if values[key] == nil {
+			l.Keys = append(l.Keys, key)
+		}
+		values[key] = r.read(l.Type.Elem)
+		if n == 1 {
+			r.long() // the end of the blocks
+		}
+	}
+	slices.Sort(l.Keys)
+	for _, key := range l.Keys {
+		l.Elems = append(l.Elems, values[key])
+	}
+}
+
+// orZero is nil for a literal that is the Go zero value of its type.
+func (l *literal) orZero() *literal {
+	if l.isZero() {
+		return nil
+	}
+	return l
+}
+
+func (l *literal) isZero() bool {
+	switch l.Type.Kind {
+	case kindNull:
+		return true
+	case kindBool:
+		return !l.Bool
+	case kindInt, kindLong, kindDate, kindTimeMillis, kindTimeMicros, kindEnum:
+		return l.Int == 0
+	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos:
+		return false // the zero time.Time is the year 1
+	case kindFloat, kindDouble:
+		return math.Float64bits(l.Float) == 0 // not for negative zero
+	case kindString:
+		return l.Str == ""
+	case kindBytes:
+		return len(l.Bytes) == 0
+	case kindFixed, kindUUIDString, kindUUIDFixed, kindDuration:
+		return !slices.ContainsFunc(l.Bytes, func(c byte) bool { return c != 0 })
+	case kindDecimalBytes, kindDecimalFixed:
+		return l.Unscaled.Sign() == 0
+	case kindRecord:
+		return !l.Type.Pointer && !slices.ContainsFunc(l.Fields, func(f *literal) bool { return f != nil })
+	case kindArray, kindMap, kindOptional, kindUnion:
+		return len(l.Elems) == 0
+	}
+	panic("codegen: unknown kind of type")
+}
+
+// unscaled is the two's complement number of a decimal, big-endian.
+func unscaled(b []byte) *big.Int {
+	n := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return n
+}
+
+// parseUUID reads the text of RFC 9562: 8-4-4-4-12 hexadecimal digits.
+func parseUUID(s string) ([]byte, bool) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return nil, false
+	}
+	n, ok := new(big.Int).SetString(strings.ReplaceAll(s, "-", ""), 16)
+	if !ok || n.Sign() < 0 || strings.Count(s, "-") != 4 || strings.ContainsAny(s, "_+") {
+		return nil, false
+	}
+	return n.FillBytes(make([]byte, 16)), true
+}

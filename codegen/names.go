@@ -1,0 +1,190 @@
+package codegen
+
+import (
+	"strings"
+	"unicode"
+)
+
+// The rule for names, in full:
+//
+//  1. A name is cut into words at everything that is no letter and no digit,
+//     where a small letter or a digit is followed by a capital, and before the
+//     last capital of a run that a small letter follows: order_id, orderId and
+//     OrderID are "order", "id"; HTTPServer is "HTTP", "Server". A name without
+//     a small letter, of two words or of more than one letter, is taken in
+//     small letters first: IN_TRANSIT is "in", "transit".
+//  2. Each word begins with a capital. A word that is one of the usual
+//     initialisms is written in capitals, with digits behind it or not, and its
+//     plural with a small s: ID, ID2, URL, URLs.
+//  3. Underscores go, except between two digits: v1_2 is V1_2, not V12.
+//  4. What does not begin with a letter that has a capital gets an X in front:
+//     _1st is X1st, _ is X.
+//  5. A name that is taken gets an underscore behind it, and one more until it
+//     is free. No name ends in one otherwise, so the names that were there
+//     keep theirs when another is added behind them. Taken are: among fields
+//     the methods of a generated record, then each field in the order of the
+//     schema; in a package the types by full name, then what is derived from
+//     them (constructors, constants, unions and their branches).
+//
+// A property "go.name" of a type or field replaces steps 1 to 4.
+
+// initialisms are the words of golint's list.
+//
+//nolint:gochecknoglobals // a constant table
+var initialisms = map[string]bool{
+	"ACL": true, "API": true, "ASCII": true, "CPU": true, "CSS": true, "DNS": true, "EOF": true, "GUID": true,
+	"HTML": true, "HTTP": true, "HTTPS": true, "ID": true, "IP": true, "JSON": true, "LHS": true, "QPS": true,
+	"RAM": true, "RHS": true, "RPC": true, "SLA": true, "SMTP": true, "SQL": true, "SSH": true, "TCP": true,
+	"TLS": true, "TTL": true, "UDP": true, "UI": true, "UID": true, "UUID": true, "URI": true, "URL": true,
+	"UTF8": true, "VM": true, "XML": true, "XMPP": true, "XSRF": true, "XSS": true,
+}
+
+// goName is the exported Go name of an Avro name: steps 1 to 4 of the rule.
+func goName(avro string) string {
+	if shouts(avro) {
+		avro = strings.ToLower(avro)
+	}
+	var name strings.Builder
+	last := rune(0)
+	for _, word := range words(avro) {
+		first := firstRune(word)
+		if unicode.IsDigit(last) && unicode.IsDigit(first) {
+			name.WriteByte('_')
+		}
+		name.WriteString(capitalise(word))
+		last = lastRune(word)
+	}
+	if s := name.String(); unicode.IsUpper(firstRune(s)) {
+		return s
+	}
+	return "X" + name.String()
+}
+
+// words cuts a name: step 1.
+func words(name string) []string {
+	runes := []rune(name)
+	var words []string
+	start := 0
+	cut := func(end int) {
+		if end > start {
+			words = append(words, string(runes[start:end]))
+		}
+		start = end
+	}
+	for i, r := range runes {
+		switch {
+		case !isLetter(r) && !unicode.IsDigit(r):
+			cut(i)
+			start = i + 1
+		case i == start || !unicode.IsUpper(r):
+		case !unicode.IsUpper(runes[i-1]), i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !isPlural(runes[start:], i-start):
+			cut(i)
+		}
+	}
+	cut(len(runes))
+	return words
+}
+
+// isPlural: the run of capitals up to and with i, with the s behind it, is an
+// initialism's plural that ends there: URLs, but not URLset.
+func isPlural(run []rune, i int) bool {
+	if run[i+1] != 's' || (i+2 < len(run) && unicode.IsLower(run[i+2])) {
+		return false
+	}
+	return initialisms[string(run[:i+1])]
+}
+
+// capitalise writes one word: step 2.
+func capitalise(word string) string {
+	stem := strings.TrimRightFunc(word, unicode.IsDigit)
+	digits := word[len(stem):]
+	upper := strings.ToUpper(stem)
+	switch {
+	case initialisms[upper], initialisms[strings.ToUpper(word)]:
+		return upper + digits
+	case digits == "" && strings.HasSuffix(stem, "s") && initialisms[strings.TrimSuffix(upper, "S")]:
+		return strings.TrimSuffix(upper, "S") + "s"
+	}
+	first := firstRune(word)
+	return string(unicode.ToUpper(first)) + word[len(string(first)):]
+}
+
+// shouts: a name all in capitals, as constants are.
+func shouts(name string) bool {
+	letters := 0
+	for _, r := range name {
+		if unicode.IsLower(r) {
+			return false
+		}
+		if unicode.IsUpper(r) {
+			letters++
+		}
+	}
+	return letters > 1
+}
+
+func isLetter(r rune) bool { return unicode.IsLetter(r) }
+
+func firstRune(s string) rune {
+	for _, r := range s {
+		return r
+	}
+	return 0
+}
+
+func lastRune(s string) rune {
+	runes := []rune(s)
+	return runes[len(runes)-1]
+}
+
+// scope hands out names that are distinct: step 5.
+type scope map[string]bool
+
+func newScope(taken []string) scope {
+	s := scope{}
+	for _, name := range taken {
+		s[name] = true
+	}
+	return s
+}
+
+// take is the first free of name, name_, name__ …, taken from now on.
+func (s scope) take(name string) string {
+	for s[name] {
+		name += "_"
+	}
+	s[name] = true
+	return name
+}
+
+// PackageName makes a Go package name of the name of a folder or a segment of a
+// namespace: its ASCII letters and digits in small letters, with "avro" behind
+// what Go gives a meaning of its own ("type", "main", "internal").
+func PackageName(segment string) string {
+	var name strings.Builder
+	for _, r := range strings.ToLower(segment) {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' && name.Len() > 0 {
+			name.WriteRune(r)
+		}
+	}
+	switch s := name.String(); {
+	case s == "":
+		return "avro"
+	case specialPackage[s]:
+		return s + "avro"
+	default:
+		return s
+	}
+}
+
+// specialPackage are names that a package cannot have, or that make its folder
+// special to the Go tool.
+//
+//nolint:gochecknoglobals // a constant table
+var specialPackage = map[string]bool{
+	"break": true, "case": true, "chan": true, "const": true, "continue": true, "default": true, "defer": true,
+	"else": true, "fallthrough": true, "for": true, "func": true, "go": true, "goto": true, "if": true,
+	"import": true, "interface": true, "map": true, "package": true, "range": true, "return": true,
+	"select": true, "struct": true, "switch": true, "type": true, "var": true,
+	"internal": true, "main": true, "testdata": true, "vendor": true,
+}

@@ -1,0 +1,105 @@
+package codegen
+
+import "slices"
+
+// traits decides which records need Equal and Clone. A record that contains
+// another one by value needs what that one needs; containment by value has no
+// cycles.
+func (b *builder) traits() {
+	done := map[*recordDecl]bool{}
+	var visit func(d *recordDecl)
+	visit = func(d *recordDecl) {
+		if done[d] {
+			return
+		}
+		done[d] = true
+		for _, f := range d.Fields {
+			if f.Type.Kind == kindRecord && !f.Type.Pointer {
+				visit(f.Type.Record)
+			}
+			d.NeedsEqual = d.NeedsEqual || f.Type.needsEqual()
+			d.NeedsClone = d.NeedsClone || f.Type.needsClone()
+		}
+	}
+	for _, t := range b.order {
+		if t.record != nil {
+			visit(t.record)
+		}
+	}
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			visit(bare.record)
+		}
+	}
+}
+
+// needsEqual: == does not compile for the type, or does not mean equality.
+func (t *typeExpr) needsEqual() bool {
+	switch t.Kind {
+	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
+		return true
+	}
+	return t.needsClone()
+}
+
+// needsClone: an assignment shares memory that a change shows through.
+func (t *typeExpr) needsClone() bool {
+	switch t.Kind {
+	case kindBytes, kindArray, kindMap, kindOptional, kindUnion:
+		return true
+	case kindRecord:
+		return t.Pointer || t.Record.NeedsClone
+	}
+	return false
+}
+
+// eachType calls visit for t and every type inside it, unions included, but not
+// for the fields of records.
+func (t *typeExpr) eachType(visit func(*typeExpr)) {
+	visit(t)
+	if t.Elem != nil {
+		t.Elem.eachType(visit)
+	}
+	if t.Union != nil {
+		for _, x := range t.Union.Branches {
+			x.Type.eachType(visit)
+		}
+	}
+}
+
+// home is the package of a declared type that t names, nil for the others.
+func (t *typeExpr) home() *goPackage {
+	switch {
+	case t.Kind == kindRecord:
+		return t.Record.Pkg
+	case t.Kind == kindEnum:
+		return t.Enum.Pkg
+	case t.Kind == kindFixed:
+		return t.Fixed.Pkg
+	case t.Kind == kindUnion:
+		return t.Union.Pkg
+	}
+	return nil
+}
+
+// types are the types of every field of a file's records.
+func (f *goFile) eachType(visit func(*typeExpr)) {
+	for _, d := range f.Decls {
+		if r, ok := d.(*recordDecl); ok {
+			for _, field := range r.Fields {
+				field.Type.eachType(visit)
+			}
+		}
+	}
+}
+
+// imports are the other generated packages that a file needs, sorted by path.
+func (f *goFile) imports() []*goPackage {
+	var needed []*goPackage
+	f.eachType(func(t *typeExpr) {
+		if p := t.home(); p != nil && p != f.Pkg && !slices.Contains(needed, p) {
+			needed = append(needed, p)
+		}
+	})
+	return needed
+}

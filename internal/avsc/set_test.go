@@ -1,0 +1,143 @@
+package avsc_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+func sources(texts ...string) []avsc.Source {
+	var out []avsc.Source
+	for i, text := range texts {
+		out = append(out, avsc.Source{Name: string(rune('a'+i)) + ".avsc", Text: []byte(text)})
+	}
+	return out
+}
+
+func parseSet(t *testing.T, srcs ...avsc.Source) *avsc.Set {
+	t.Helper()
+	set, err := avsc.ParseSet(srcs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// A definition that moves into another namespace keeps its name; where a type
+// is defined depends on the order, what it means does not.
+func TestSetInAnyOrder(t *testing.T) {
+	t.Parallel()
+	srcs := sources(
+		`{"type": "record", "name": "shop.Order", "fields": [{"name": "id", "type": "ID"}, {"name": "total", "type": "money.Amount"}, {"name": "again", "type": "ID"}]}`,
+		`{"type": "fixed", "name": "ID", "size": 16, "namespace": "shop"}`,
+		`{"type": "record", "name": "Amount", "namespace": "money", "fields": [{"name": "unit", "type": "Unit"}, {"name": "x", "type": "Plain"}]}`,
+		`{"type": "enum", "name": "money.Unit", "symbols": ["EUR"]}`,
+		`{"type": "fixed", "name": "Plain", "size": 1}`,
+	)
+	want := `{"type":"record","name":"shop.Order","fields":[` +
+		`{"name":"id","type":{"type":"fixed","name":"ID","size":16,"namespace":"shop"}},` +
+		`{"name":"total","type":{"type":"record","name":"Amount","namespace":"money","fields":[` +
+		`{"name":"unit","type":{"type":"enum","name":"money.Unit","symbols":["EUR"]}},` +
+		`{"name":"x","type":{"type":"fixed","name":"Plain","namespace":"","size":1}}]}},` +
+		`{"name":"again","type":"ID"}]}`
+	for _, reverse := range []bool{false, true} {
+		in := slices.Clone(srcs)
+		if reverse {
+			slices.Reverse(in)
+		}
+		set := parseSet(t, in...)
+		order := set.Type("shop.Order")
+		if diff := cmp.Diff(want, order.Text()); diff != "" {
+			t.Errorf("reverse %v: %s", reverse, diff)
+		}
+		if diff := cmp.Diff(order.Canonical(), parse(t, order.Text()).Canonical()); diff != "" {
+			t.Error(diff)
+		}
+		for i, f := range set.Files {
+			if f.Name != in[i].Name {
+				t.Errorf("file %d is %s", i, f.Name)
+			}
+		}
+	}
+}
+
+func TestMutualRecursionOverFiles(t *testing.T) {
+	t.Parallel()
+	set := parseSet(t, sources(
+		`{"type": "record", "name": "A", "fields": [{"name": "b", "type": ["null", "B"]}]}`,
+		`{"type": "record", "name": "B", "fields": [{"name": "a", "type": ["null", "A"]}]}`,
+	)...)
+	a, b := set.Type("A"), set.Type("B")
+	if a.Fields[0].Type.Branches[1] != b || b.Fields[0].Type.Branches[1] != a {
+		t.Error("the references lead elsewhere")
+	}
+	if set.Type("C") != nil {
+		t.Error("C is there")
+	}
+}
+
+// A type that files repeat in the same words is one type, however its names,
+// its order of keys and the types inside it are written.
+func TestRepeatedType(t *testing.T) {
+	t.Parallel()
+	set := parseSet(t, sources(
+		`{"type": "record", "name": "shop.Line", "fields": [{"name": "sku", "type": {"type": "fixed", "name": "SKU", "size": 8}}]}`,
+		`{"namespace": "shop", "fields": [{"type": "shop.SKU", "order": "ascending", "name": "sku"}], "name": "Line", "type": "record"}`,
+		`{"type": "record", "name": "shop.Order", "fields": [{"name": "line", "type": {"type": "record", "name": "Line", "fields": [{"name": "sku", "type": {"type": "fixed", "name": "SKU", "size": 8}}]}}]}`,
+	)...)
+	line := set.Type("shop.Line")
+	if got := set.Files[1].Schemas[0]; got != line {
+		t.Error("the second file has a type of its own")
+	}
+	if got := set.Type("shop.Order").Fields[0].Type; got != line {
+		t.Error("the field has a type of its own")
+	}
+}
+
+func TestWhatAFileHolds(t *testing.T) {
+	t.Parallel()
+	const types = `[{"type": "record", "name": "A", "fields": [{"name": "b", "type": "B"}]}, {"type": "enum", "name": "B", "symbols": []}]`
+	cases := []struct {
+		name, text string
+		schemas    []string
+		root       string // kind
+		protocol   string
+	}{
+		{"a record", `{"type": "record", "name": "A", "fields": []}`, []string{"A"}, "record", ""},
+		{"a primitive", `"int"`, []string{""}, "int", ""},
+		{"types as an array, which is a union too", types, []string{"A", "B"}, "union", ""},
+		{"a union", `["null", {"type": "fixed", "name": "F", "size": 1}]`, []string{""}, "union", ""},
+		{"the union without branches", `[]`, []string{""}, "union", ""},
+		{"a protocol", `{"protocol": "P", "namespace": "n", "types": ` + types + `, "messages": {"m": {"request": [{"name": "a", "type": "A"}], "response": "null", "errors": ["B"]}}}`, []string{"n.A", "n.B"}, "", "n.P"},
+		{"an empty protocol", `{"protocol": "P"}`, nil, "", "P"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := parseSet(t, sources(c.text)...).Files[0]
+			var got []string
+			for _, s := range f.Schemas {
+				got = append(got, s.Name)
+			}
+			if diff := cmp.Diff(c.schemas, got); diff != "" {
+				t.Error(diff)
+			}
+			root := ""
+			if f.Root != nil {
+				root = f.Root.Kind.String()
+			}
+			if root != c.root || f.Protocol != c.protocol {
+				t.Errorf("root %q, protocol %q", root, f.Protocol)
+			}
+		})
+	}
+	if _, err := avsc.Parse("p.avpr", []byte(`{"protocol": "P"}`)); err == nil {
+		t.Error("a protocol was taken for a schema")
+	}
+	if _, err := avsc.ParseSet(avsc.Source{Name: "p.avpr", Text: []byte(`{"protocol": "P", "messages": {"m": {"request": [{"name": "a", "type": "Absent"}]}}}`)}); err == nil {
+		t.Error("a message with an unknown type was accepted")
+	}
+}

@@ -1,0 +1,167 @@
+// Package avscfile finds schema files and reads them: a file, a folder, or a
+// folder with everything below it ("schemas/..."), as every command and the
+// generator take them.
+package avscfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// Extensions are the names' ends of the files that a folder is searched for:
+// schemas, protocols and Avro IDL. A file that is named itself may have any.
+var extensions = []string{".avsc", ".avpr", ".avdl"}
+
+// Loader reads schema files. The zero Loader reads them from disk; the
+// functions let it read another tree, for instance a commit's.
+type Loader struct {
+	ReadFile func(name string) ([]byte, error)
+	ReadDir  func(name string) ([]fs.DirEntry, error)
+	Stat     func(name string) (fs.FileInfo, error)
+}
+
+// Load reads the schemas at paths from disk: see [Loader.Load].
+func Load(paths ...string) (*avsc.Set, error) { return Loader{}.Load(paths...) }
+
+// Load reads the schemas at paths and parses them together. Mistakes in the
+// schemas are an [avsc.Errors]; a path that cannot be read is an error of
+// package fs, one that holds no schemas a [*NoSchemasError].
+func (l Loader) Load(paths ...string) (*avsc.Set, error) {
+	sources, err := l.Sources(paths...)
+	if err != nil {
+		return nil, err
+	}
+	return avsc.ParseSet(sources...)
+}
+
+// Sources reads the files at paths, each once, sorted by name within a folder.
+func (l Loader) Sources(paths ...string) ([]avsc.Source, error) {
+	names, err := l.Files(paths...)
+	if err != nil {
+		return nil, err
+	}
+	sources := make([]avsc.Source, 0, len(names))
+	for _, name := range names {
+		text, err := l.readFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read a schema: %w", err)
+		}
+		sources = append(sources, avsc.Source{Name: name, Text: text})
+	}
+	return sources, nil
+}
+
+// NoSchemasError says that a folder holds no schema files.
+type NoSchemasError struct {
+	Path string
+	Deep bool // everything below it was searched
+}
+
+func (e *NoSchemasError) Error() string {
+	if e.Deep {
+		return fmt.Sprintf("no schemas in or below %s: it has no file named *%s", e.Path, strings.Join(extensions, ", *"))
+	}
+	return fmt.Sprintf("no schemas in %s: it has no file named *%s; %s/... searches below it too", e.Path, strings.Join(extensions, ", *"), strings.TrimSuffix(e.Path, "/"))
+}
+
+// Files lists the schema files at paths: slash-separated, each once, in the
+// order of paths and sorted by name within a folder. Folders whose name begins
+// with a dot are left out of "...".
+func (l Loader) Files(paths ...string) ([]string, error) {
+	var names []string
+	seen := map[string]bool{}
+	for _, p := range paths {
+		found, err := l.expand(filepath.ToSlash(p))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range found {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+func (l Loader) expand(p string) ([]string, error) {
+	dir, deep := p, false
+	if p == "..." {
+		dir, deep = ".", true
+	} else if d, ok := strings.CutSuffix(p, "/..."); ok {
+		dir, deep = d, true
+		if d == "" {
+			dir = "/"
+		}
+	}
+	dir = path.Clean(dir)
+	info, err := l.stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read schemas: %w", err)
+	}
+	if !info.IsDir() {
+		if deep {
+			return nil, fmt.Errorf("cannot read schemas: %w", &fs.PathError{Op: "search", Path: dir, Err: errors.New("not a folder")})
+		}
+		return []string{dir}, nil
+	}
+	names, err := l.walk(nil, dir, deep)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, &NoSchemasError{Path: dir, Deep: deep}
+	}
+	return names, nil
+}
+
+func (l Loader) walk(names []string, dir string, deep bool) ([]string, error) {
+	entries, err := l.readDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read schemas: %w", err)
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		switch {
+		case e.IsDir():
+			if deep && !strings.HasPrefix(e.Name(), ".") {
+				if names, err = l.walk(names, name, deep); err != nil {
+					return nil, err
+				}
+			}
+		case slices.Contains(extensions, path.Ext(name)):
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (l Loader) readFile(name string) ([]byte, error) {
+	if l.ReadFile != nil {
+		return l.ReadFile(name)
+	}
+	return os.ReadFile(filepath.FromSlash(name))
+}
+
+func (l Loader) readDir(name string) ([]fs.DirEntry, error) {
+	if l.ReadDir != nil {
+		return l.ReadDir(name)
+	}
+	return os.ReadDir(filepath.FromSlash(name))
+}
+
+func (l Loader) stat(name string) (fs.FileInfo, error) {
+	if l.Stat != nil {
+		return l.Stat(name)
+	}
+	return os.Stat(filepath.FromSlash(name))
+}

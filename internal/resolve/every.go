@@ -1,0 +1,81 @@
+package resolve
+
+import "github.com/avroline/avroline/internal/avsc"
+
+// Every says whether the reader can take every value of the writer.
+func Every(writer, reader *avsc.Schema) bool {
+	x := resolver{whole: map[pair]bool{}}
+	return x.every(writer, reader)
+}
+
+func (x *resolver) every(w, r *avsc.Schema) bool {
+	if w.Kind == avsc.Union {
+		for _, b := range w.Branches {
+			if !x.every(b, r) {
+				return false
+			}
+		}
+		return true
+	}
+	if r.Kind == avsc.Union {
+		for _, b := range r.Branches {
+			if x.every(w, b) {
+				return true
+			}
+		}
+		return false
+	}
+	if w.Kind != r.Kind {
+		return Promotes(w.Kind, r.Kind)
+	}
+	switch w.Kind {
+	case avsc.Record:
+		return SameName(w, r) && x.everyRecord(w, r)
+	case avsc.Enum:
+		return SameName(w, r) && (r.EnumDefault != "" || len(missingSymbols(w, r)) == 0)
+	case avsc.Fixed:
+		return SameName(w, r) && w.Size == r.Size
+	case avsc.Array, avsc.Map:
+		return x.every(w.Elem, r.Elem)
+	default:
+		return true
+	}
+}
+
+func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
+	key := pair{w, r}
+	known, ok := x.whole[key]
+	if ok {
+		return known
+	}
+	x.whole[key] = true // while it is found out: a cycle alone fails nothing
+	mark := len(x.trusted)
+	x.trusted = append(x.trusted, key)
+	for _, f := range r.Fields {
+		found := WriterFields(w, f)
+		if len(found) > 1 || len(found) == 0 && f.Default == nil ||
+			len(found) == 1 && !x.every(w.Fields[found[0]].Type, f.Type) {
+			for _, k := range x.trusted[mark:] { // what was found out trusting this one
+				delete(x.whole, k)
+			}
+			x.trusted = x.trusted[:mark]
+			x.whole[key] = false
+			return false
+		}
+	}
+	return true
+}
+
+func missingSymbols(w, r *avsc.Schema) []string {
+	has := make(map[string]bool, len(r.Symbols))
+	for _, s := range r.Symbols {
+		has[s.Name] = true
+	}
+	var missing []string
+	for _, s := range w.Symbols {
+		if !has[s.Name] {
+			missing = append(missing, s.Name)
+		}
+	}
+	return missing
+}

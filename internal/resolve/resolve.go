@@ -1,0 +1,311 @@
+// Package resolve plans how data of one schema is read as data of another
+// (Avro 1.12, "Schema Resolution"), as Apache Avro's Java reader decides it:
+// what can fail for some values only is left to those values.
+package resolve
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Error says why no value of the writer's schema can be read.
+type Error struct {
+	// Path leads to the place, by the schemas' names: items[].kind.
+	Path   string
+	Reason string
+}
+
+func (e *Error) Error() string {
+	if e.Path == "" {
+		return e.Reason
+	}
+	return e.Path + ": " + e.Reason
+}
+
+// Resolve plans the reading of writer's data as reader's. The error is an
+// *[Error]. The plan of a schema read as itself checks data without changing it
+// but for the blocks of arrays and maps, which become one.
+func Resolve(writer, reader *avsc.Schema) (*avrobin.Plan, error) {
+	x := resolver{steps: map[pair]*avrobin.Step{}, whole: map[pair]bool{}}
+	step := x.step(writer, reader)
+	if step.Kind == avrobin.StepFail {
+		return nil, &Error{Path: step.Path, Reason: step.Reason}
+	}
+	return avrobin.NewPlan(reader.Name, reader.Fingerprint(), step)
+}
+
+type pair struct{ w, r *avsc.Schema }
+
+// resolver is the state of one Resolve. Every step function returns a step of
+// kind StepFail where no value can be read.
+type resolver struct {
+	steps map[pair]*avrobin.Step // of records, which may contain themselves
+	whole map[pair]bool          // records of which every value can be read, or not
+	// trusted are the pairs that are true in whole, in the order of asking.
+	trusted []pair
+}
+
+func fail(format string, args ...any) *avrobin.Step {
+	return &avrobin.Step{Kind: avrobin.StepFail, Reason: fmt.Sprintf(format, args...)}
+}
+
+// under is a failing step seen from outside, at the place name in its parent.
+func under(name string, s *avrobin.Step) *avrobin.Step {
+	path := name
+	if s.Path != "" {
+		if s.Path[0] != '[' {
+			path += "."
+		}
+		path += s.Path
+	}
+	return &avrobin.Step{Kind: avrobin.StepFail, Path: path, Reason: s.Reason}
+}
+
+func (x *resolver) step(w, r *avsc.Schema) *avrobin.Step {
+	switch {
+	case w.Kind == avsc.Union:
+		return x.writerUnion(w, r)
+	case r.Kind == avsc.Union:
+		return x.readerUnion(w, r)
+	case w.Kind != r.Kind:
+		if kind, ok := promotion(w.Kind, r.Kind); ok {
+			return &avrobin.Step{Kind: kind}
+		}
+		return fail("%s cannot be read as %s", describe(w), describe(r))
+	}
+	switch w.Kind {
+	case avsc.Record, avsc.Enum, avsc.Fixed:
+		if !SameName(w, r) {
+			return fail("%s cannot be read as %s: the names differ, and no alias of the reader's is %s",
+				describe(w), describe(r), w.Name)
+		}
+	}
+	switch w.Kind {
+	case avsc.Record:
+		return x.record(w, r)
+	case avsc.Enum:
+		return enum(w, r)
+	case avsc.Fixed:
+		if w.Size != r.Size {
+			return fail("%d bytes of %s cannot be read as %d", w.Size, describe(w), r.Size)
+		}
+		return &avrobin.Step{Kind: avrobin.StepFixed, Size: w.Size}
+	case avsc.Array:
+		return &avrobin.Step{Kind: avrobin.StepArray, Items: x.step(w.Elem, r.Elem)}
+	case avsc.Map:
+		return &avrobin.Step{Kind: avrobin.StepMap, Items: x.step(w.Elem, r.Elem)}
+	default:
+		return &avrobin.Step{Kind: primitive(w.Kind)}
+	}
+}
+
+func primitive(k avsc.Kind) avrobin.StepKind {
+	switch k {
+	case avsc.Boolean:
+		return avrobin.StepBoolean
+	case avsc.Int:
+		return avrobin.StepInt
+	case avsc.Long:
+		return avrobin.StepLong
+	case avsc.Float:
+		return avrobin.StepFloat
+	case avsc.Double:
+		return avrobin.StepDouble
+	case avsc.Bytes, avsc.String:
+		return avrobin.StepBytes
+	default:
+		return avrobin.StepNull
+	}
+}
+
+// promotion is how a value of one kind is read as another, where that goes.
+func promotion(w, r avsc.Kind) (avrobin.StepKind, bool) {
+	switch [2]avsc.Kind{w, r} {
+	case [2]avsc.Kind{avsc.Int, avsc.Long}:
+		return avrobin.StepInt, true
+	case [2]avsc.Kind{avsc.Int, avsc.Float}:
+		return avrobin.StepIntToFloat, true
+	case [2]avsc.Kind{avsc.Int, avsc.Double}:
+		return avrobin.StepIntToDouble, true
+	case [2]avsc.Kind{avsc.Long, avsc.Float}:
+		return avrobin.StepLongToFloat, true
+	case [2]avsc.Kind{avsc.Long, avsc.Double}:
+		return avrobin.StepLongToDouble, true
+	case [2]avsc.Kind{avsc.Float, avsc.Double}:
+		return avrobin.StepFloatToDouble, true
+	case [2]avsc.Kind{avsc.String, avsc.Bytes}, [2]avsc.Kind{avsc.Bytes, avsc.String}:
+		return avrobin.StepBytes, true
+	}
+	return 0, false
+}
+
+// Promotes says whether every value of the primitive kind w can be read as the
+// other kind r.
+func Promotes(w, r avsc.Kind) bool {
+	_, ok := promotion(w, r)
+	return ok
+}
+
+func (x *resolver) record(w, r *avsc.Schema) *avrobin.Step {
+	key := pair{w, r}
+	if s, ok := x.steps[key]; ok {
+		return s
+	}
+	s := &avrobin.Step{Kind: avrobin.StepRecord}
+	x.steps[key] = s
+	if why := x.fields(s, w, r); why != nil {
+		*s = *why // whatever refers to s fails as well
+	}
+	return s
+}
+
+// fields fills s and returns a failing step where no record can be read.
+func (x *resolver) fields(s *avrobin.Step, w, r *avsc.Schema) *avrobin.Step {
+	// The reader's field for each of the writer's, -1 for none. As in Java the
+	// reader's aliases rename the writer's fields, so an alias goes before an
+	// equal name and the last of several aliases wins.
+	to := make([]int, len(w.Fields))
+	for i := range to {
+		to[i] = -1
+	}
+	for k, f := range r.Fields {
+		found := WriterFields(w, f)
+		if len(found) > 1 {
+			return under(f.Name, fail("both %s and %s of the writer go by this field's name or aliases",
+				w.Fields[found[0]].Name, w.Fields[found[1]].Name))
+		}
+		if len(found) == 1 && (to[found[0]] < 0 || w.Fields[found[0]].Name != f.Name) {
+			to[found[0]] = k
+		}
+	}
+	has := make([]bool, len(r.Fields))
+	for i, wf := range w.Fields {
+		if to[i] < 0 {
+			s.Fields = append(s.Fields, avrobin.StepField{Name: wf.Name, Reader: -1, Step: x.step(wf.Type, wf.Type)})
+			continue
+		}
+		has[to[i]] = true
+		rf := r.Fields[to[i]]
+		step := x.step(wf.Type, rf.Type)
+		if step.Kind == avrobin.StepFail {
+			return under(rf.Name, step)
+		}
+		s.Fields = append(s.Fields, avrobin.StepField{Name: rf.Name, Reader: to[i], Step: step})
+	}
+	for k, f := range r.Fields {
+		if has[k] {
+			continue
+		}
+		if f.Default == nil {
+			return under(f.Name, fail("the writer has no such field and the reader has no default for it"))
+		}
+		data, err := f.Type.AppendDefault(nil, f.Default)
+		if err != nil {
+			return under(f.Name, fail("the reader's default: %v", err))
+		}
+		s.Defaults = append(s.Defaults, avrobin.StepDefault{Reader: k, Data: data})
+	}
+	return nil
+}
+
+func enum(w, r *avsc.Schema) *avrobin.Step {
+	index := make(map[string]int, len(r.Symbols))
+	for i, s := range r.Symbols {
+		index[s.Name] = i
+	}
+	other := -1
+	if i, ok := index[r.EnumDefault]; ok && r.EnumDefault != "" {
+		other = i
+	}
+	s := &avrobin.Step{Kind: avrobin.StepEnum}
+	some := len(w.Symbols) == 0
+	for _, sym := range w.Symbols {
+		i, ok := index[sym.Name]
+		if !ok {
+			i = other
+		}
+		some = some || i >= 0
+		s.Symbols = append(s.Symbols, i)
+		s.Names = append(s.Names, sym.Name)
+	}
+	if !some {
+		return fail("%s and %s have no symbol in common, and the reader's has no default", describe(w), describe(r))
+	}
+	return s
+}
+
+// writerUnion decides each branch on its own.
+func (x *resolver) writerUnion(w, r *avsc.Schema) *avrobin.Step {
+	s := &avrobin.Step{Kind: avrobin.StepUnion}
+	var why []string
+	for _, b := range w.Branches {
+		step := x.step(b, r)
+		if step.Kind == avrobin.StepFail {
+			why = append(why, step.Reason)
+		}
+		s.Branches = append(s.Branches, step)
+	}
+	if len(why) == len(w.Branches) && len(why) > 0 {
+		return fail("%s", strings.Join(why, "; "))
+	}
+	return s
+}
+
+// readerUnion reads a plain value into a branch of the reader.
+func (x *resolver) readerUnion(w, r *avsc.Schema) *avrobin.Step {
+	i := x.branch(w, r)
+	if i < 0 {
+		return fail("the reader's union has no branch for %s", describe(w))
+	}
+	inner := x.step(w, r.Branches[i])
+	if inner.Kind == avrobin.StepFail {
+		return inner
+	}
+	return &avrobin.Step{Kind: avrobin.StepWrap, Branch: i, Items: inner}
+}
+
+// branch is the index of the reader's branch that reads w, -1 where there is
+// none: the one of w's own type, of several named ones that with the same full
+// name, then by SameName; at last the first that w can be promoted to. A branch
+// that only some values of w fit gives way to a later one that all fit.
+func (x *resolver) branch(w, r *avsc.Schema) int {
+	var named []int
+	for i, b := range r.Branches {
+		if b.Kind != w.Kind {
+			continue
+		}
+		if w.Name == "" {
+			return i
+		}
+		if w.Name == b.Name {
+			named = append([]int{i}, named...)
+		} else if SameName(w, b) {
+			named = append(named, i)
+		}
+	}
+	for _, i := range named {
+		if x.every(w, r.Branches[i]) {
+			return i
+		}
+	}
+	if len(named) > 0 {
+		return named[0]
+	}
+	for i, b := range r.Branches {
+		if Promotes(w.Kind, b.Kind) {
+			return i
+		}
+	}
+	return -1
+}
+
+// describe is a schema in an error: its type, and its name where it has one.
+func describe(s *avsc.Schema) string {
+	if s.Name != "" {
+		return s.Kind.String() + " " + s.Name
+	}
+	return s.Kind.String()
+}

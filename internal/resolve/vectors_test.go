@@ -1,0 +1,116 @@
+package resolve_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+// vectorCase is a line of resolve.jsonl.
+type vectorCase struct {
+	ID          string `json:"id"`
+	Writer      string `json:"writer"`
+	Reader      string `json:"reader"`
+	Hex         string `json:"hex"`
+	ExpectedHex string `json:"expected_hex"`
+	Error       bool   `json:"error"`
+	ErrorJava   string `json:"error_java"`
+	Confidence  string `json:"confidence"`
+}
+
+// vectors opens a file of the vectors that stand beside the project.
+func vectors(t testing.TB, name string) *os.File {
+	t.Helper()
+	dir := os.Getenv("AVROLINE_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared")
+	}
+	f, err := os.Open(filepath.Join(dir, "vectors", name))
+	if err != nil {
+		t.Skipf("no vectors beside the project (AVROLINE_SHARED names their folder): %v", err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestVectors: Java's reader, and most others, read the same values and fail on
+// the same.
+func TestVectors(t *testing.T) {
+	t.Parallel()
+	in := bufio.NewScanner(vectors(t, "resolve.jsonl"))
+	in.Buffer(nil, 1<<24)
+	var right, disputed, disputedRight int
+	for in.Scan() {
+		var c vectorCase
+		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		wrong := c.check()
+		switch {
+		case c.Confidence == "disputed":
+			disputed++
+			if wrong == "" {
+				disputedRight++
+			} else if testing.Verbose() {
+				t.Logf("%s (disputed): %s", c.ID, wrong)
+			}
+		case wrong == "":
+			right++
+		default:
+			t.Errorf("%s (%s): %s\nwriter %s\nreader %s\nhex %s", c.ID, c.Confidence, wrong, c.Writer, c.Reader, c.Hex)
+		}
+	}
+	t.Logf("%d right; of %d disputed ones %d as Java reads them", right, disputed, disputedRight)
+	if right < 2000 {
+		t.Errorf("only %d cases were read: are the vectors whole?", right)
+	}
+}
+
+// check returns what is wrong with our reading of the case.
+func (c vectorCase) check() string {
+	got, r, err := c.run()
+	switch {
+	case c.Error && err == nil:
+		return "read as " + hex.EncodeToString(got) + ", want an error: " + c.ErrorJava
+	case c.Error:
+		return ""
+	case err != nil:
+		return err.Error()
+	case hex.EncodeToString(got) == c.ExpectedHex:
+		return ""
+	}
+	want, _ := hex.DecodeString(c.ExpectedHex)
+	g, gerr := render(r, got)
+	w, werr := render(r, want)
+	if gerr != nil || werr != nil || g != w {
+		return "got " + hex.EncodeToString(got) + " " + g + ", want " + c.ExpectedHex + " " + w
+	}
+	return ""
+}
+
+func (c vectorCase) run() ([]byte, *avsc.Schema, error) {
+	w, err := avsc.Parse("writer", []byte(c.Writer))
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := avsc.Parse("reader", []byte(c.Reader))
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := resolve.Resolve(w, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := hex.DecodeString(c.Hex)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, err := p.Append(nil, data)
+	return got, r, err
+}

@@ -1,0 +1,256 @@
+package producer
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// Why the brokers cannot be used, in a [*ConnectionError].
+var (
+	// ErrUnreachable: no connection to the broker, or what answers there is no broker of this kind.
+	ErrUnreachable = errors.New("producer: broker unreachable")
+	// ErrTLS: broker and client do not trust each other's certificates, or only one of them speaks TLS.
+	ErrTLS = errors.New("producer: tls")
+	// ErrAuthentication: the broker does not take the credentials, or does not offer the mechanism.
+	ErrAuthentication = errors.New("producer: authentication")
+)
+
+// ConnectionError says why a broker cannot be used. librdkafka retries such things without end, and no message ever fails
+// of them; so the newest is kept and added to what a wait that ended, [Producer.Prepare] and Close return.
+type ConnectionError struct {
+	Kind   error  // ErrUnreachable, ErrTLS or ErrAuthentication
+	Broker string // host:port; empty where the client did not say
+	Err    error  // what happened; a kafka.Error, *tls.CertificateVerificationError, *net.OpError, …
+	Fix    string // what to look at
+}
+
+func (e *ConnectionError) Error() string {
+	s := e.Kind.Error()
+	if e.Broker != "" {
+		s += ": broker " + e.Broker
+	}
+	s += ": " + strings.TrimPrefix(e.Err.Error(), "producer: ")
+	if e.Fix != "" {
+		s += ": " + e.Fix
+	}
+	return s
+}
+
+// Unwrap gives the kind and the cause.
+func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
+
+// connectionError makes sense of one of the client's error events; nil when it is about something else. The client tells
+// apart in its texts only what its codes do not: the one place where they are looked at.
+func (c *config) connectionError(event kafka.Error) *ConnectionError {
+	text := event.Error()
+	broker, _, ok := strings.Cut(text, "/")
+	if i := strings.Index(text, "://"); i >= 0 {
+		broker, _, ok = strings.Cut(text[i+3:], "/")
+	}
+	if !ok || strings.ContainsAny(broker, " ") {
+		broker = ""
+	}
+	switch {
+	case event.Code() == kafka.ErrAuthentication || strings.Contains(text, "SASL authentication error"):
+		return &ConnectionError{ErrAuthentication, broker, event, c.saslFix()}
+	case event.Code() == kafka.ErrSsl || strings.Contains(text, "SSL routines") || strings.Contains(text, "SSL handshake"):
+		return &ConnectionError{ErrTLS, broker, event, "look at WithTLS: CA, client certificate, and the broker's own certificate"}
+	case event.Code() == kafka.ErrTransport || event.Code() == kafka.ErrResolve:
+		return &ConnectionError{ErrUnreachable, broker, event, "look at brokers (bootstrap.servers)"}
+	}
+	return nil
+}
+
+func (c *config) saslFix() string {
+	if c.sasl == nil {
+		return "look at WithSASL"
+	}
+	if c.sasl.user == "" {
+		return fmt.Sprintf("look at WithSASL, mechanism %s", c.sasl.mechanism)
+	}
+	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.sasl.mechanism, c.sasl.user)
+}
+
+// probe connects to one broker as the client would, by crypto/tls and the first two requests of the protocol, and says
+// what is wrong in words that librdkafka does not have: a host name, an expired certificate, a mechanism that is not
+// offered, a port that speaks something else. Nil: nothing found.
+func (c *config) probe(ctx context.Context, broker string) error {
+	if _, _, err := net.SplitHostPort(broker); err != nil {
+		broker = net.JoinHostPort(broker, "9092")
+	}
+	fail := func(kind, err error, fix string) error { return &ConnectionError{kind, broker, err, fix} }
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
+	if err != nil {
+		return fail(ErrUnreachable, err, "look at brokers (bootstrap.servers)")
+	}
+	defer conn.Close()
+	// Half of the time: a server that waits for more, as one of HTTP does, is given it after.
+	patience := 5 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)/2)
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if c.tls != nil {
+		secure, err := c.probeTLS(ctx, conn, broker)
+		if err != nil {
+			return err
+		}
+		conn = secure
+	}
+	const apiVersions, saslHandshake, saslAuthenticate = 18, 17, 36
+	answer, err := roundTrip(conn, apiVersions, 0, nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) && speaksHTTP(conn, patience) {
+		err = errHTTP
+	}
+	switch {
+	case err != nil && c.tls != nil:
+		return fail(ErrTLS, err, "the broker ended the connection after the handshake: does it want a client certificate (TLS.Cert, TLS.Key) of a CA that it trusts?")
+	case err != nil:
+		return fail(ErrUnreachable, err, "what listens there does not speak Kafka's protocol in the clear: is it a TLS port (WithTLS), or no broker?")
+	case len(answer) < 6:
+		return fail(ErrUnreachable, errors.New("its answer is not Kafka's"), "is it a broker?")
+	}
+	if c.sasl == nil {
+		return nil
+	}
+	mechanism := c.sasl.mechanism
+	answer, err = roundTrip(conn, saslHandshake, 1, appendString(nil, mechanism))
+	if err != nil {
+		return fail(ErrAuthentication, err, "the broker ended the connection when asked to authenticate: is SASL on for this port?")
+	}
+	if code, offered := handshakeAnswer(answer); code == 33 { // UNSUPPORTED_SASL_MECHANISM
+		return fail(ErrAuthentication, fmt.Errorf("the broker does not offer %s, but %s", mechanism, strings.Join(offered, ", ")), "look at WithSASL")
+	} else if code != 0 {
+		return fail(ErrAuthentication, fmt.Errorf("the broker answers %w", kafka.NewError(kafka.ErrorCode(code), "", false)), "is SASL on for this port?")
+	}
+	if mechanism != "PLAIN" {
+		return nil // the client itself tells of a wrong password
+	}
+	token := "\x00" + c.sasl.user + "\x00" + c.sasl.password
+	answer, err = roundTrip(conn, saslAuthenticate, 0, append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...))
+	if err != nil {
+		return fail(ErrAuthentication, errors.New("the broker refused the user or the password"), c.saslFix())
+	}
+	if len(answer) >= 2 && binary.BigEndian.Uint16(answer) != 0 {
+		return fail(ErrAuthentication, fmt.Errorf("the broker refused the user or the password (%w)",
+			kafka.NewError(kafka.ErrorCode(int16(binary.BigEndian.Uint16(answer))), "", false)), c.saslFix())
+	}
+	return nil
+}
+
+func (c *config) probeTLS(ctx context.Context, conn net.Conn, broker string) (net.Conn, error) {
+	host, _, _ := net.SplitHostPort(broker)
+	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if len(c.tls.CA) > 0 {
+		t.RootCAs = x509.NewCertPool()
+		t.RootCAs.AppendCertsFromPEM(c.tls.CA)
+	}
+	if c.extra["ssl.endpoint.identification.algorithm"] == "none" || c.extra["enable.ssl.certificate.verification"] == "false" {
+		t.InsecureSkipVerify = true // as the user told the client; only a probe, nothing is sent but what the client sends
+	}
+	if len(c.tls.Cert) > 0 && c.tls.KeyPassword == "" {
+		if pair, err := tls.X509KeyPair(c.tls.Cert, c.tls.Key); err == nil {
+			t.Certificates = []tls.Certificate{pair}
+		}
+	}
+	secure := tls.Client(conn, t)
+	err := secure.HandshakeContext(ctx)
+	if err == nil {
+		return secure, nil
+	}
+	fix := "look at WithTLS"
+	var (
+		invalid x509.CertificateInvalidError
+		name    x509.HostnameError
+		unknown x509.UnknownAuthorityError
+		record  tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		fix = fmt.Sprintf("the broker's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
+	case errors.As(err, &name):
+		fix = "the broker's certificate is for another host name: connect by a name that it has, or have it made for this one"
+	case errors.As(err, &unknown):
+		fix = "TLS.CA must hold the CA that signed the broker's certificate"
+	case errors.As(err, &record):
+		fix = "the port does not speak TLS: leave WithTLS out, or use the broker's TLS port"
+	case errors.Is(err, io.EOF):
+		fix = "the port ended the connection in the handshake: does it speak TLS?"
+	}
+	return nil, &ConnectionError{ErrTLS, broker, err, fix}
+}
+
+var errHTTP = errors.New("an HTTP server answers there")
+
+// speaksHTTP ends what a server of HTTP takes for a request.
+func speaksHTTP(conn net.Conn, patience time.Duration) bool {
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	head := make([]byte, 5)
+	if _, err := conn.Write([]byte("\r\n\r\n")); err != nil {
+		return false
+	}
+	_, err := io.ReadFull(conn, head)
+	return err == nil && string(head) == "HTTP/"
+}
+
+// roundTrip sends one request with header version 1 and returns the body of the answer.
+func roundTrip(conn net.Conn, api, version int16, body []byte) ([]byte, error) {
+	const correlation = 7
+	req := binary.BigEndian.AppendUint16(make([]byte, 4), uint16(api))
+	req = binary.BigEndian.AppendUint16(req, uint16(version))
+	req = binary.BigEndian.AppendUint32(req, correlation)
+	req = append(appendString(req, "avroline-probe"), body...)
+	binary.BigEndian.PutUint32(req, uint32(len(req)-4))
+	if _, err := conn.Write(req); err != nil {
+		return nil, err
+	}
+	head := make([]byte, 8)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(head)
+	switch {
+	case bytes.HasPrefix(head, []byte("HTTP/")):
+		return nil, errHTTP
+	case head[0] == 0x15 && head[1] == 3: // a TLS alert record
+		return nil, errors.New("a TLS server answers there")
+	case size < 4 || size > maxConfigFile || binary.BigEndian.Uint32(head[4:]) != correlation:
+		return nil, errors.New("its answer is not Kafka's")
+	}
+	answer := make([]byte, size-4)
+	_, err := io.ReadFull(conn, answer)
+	return answer, err
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
+}
+
+// handshakeAnswer reads the error code and the mechanisms of a SaslHandshake answer.
+func handshakeAnswer(b []byte) (code int16, mechanisms []string) {
+	if len(b) < 6 {
+		return -1, nil
+	}
+	code = int16(binary.BigEndian.Uint16(b))
+	for b = b[6:]; len(b) >= 2; {
+		n := int(binary.BigEndian.Uint16(b))
+		if len(b) < 2+n {
+			break
+		}
+		mechanisms = append(mechanisms, string(b[2:2+n]))
+		b = b[2+n:]
+	}
+	return code, mechanisms
+}

@@ -1,0 +1,173 @@
+package serde
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// ask finds, by the Binding's mode, what the registry has for a record's schema.
+func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) {
+	own, err := avsc.Parse(name, []byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("serde: the schema of %s: %w", name, err)
+	}
+	subject, err := b.config.subject(b.topic, b.part, own.Name)
+	if err != nil {
+		return nil, err
+	}
+	if subject == "" {
+		return nil, fmt.Errorf("serde: the subject function names no subject for %s of topic %s", name, b.topic)
+	}
+	e := &binding{text: text, bare: own.Kind == avsc.Bytes, Registered: Registered{Subject: subject}}
+	branch := -1
+	switch b.config.mode {
+	case autoRegister, lookupOnly:
+		err = b.askOwn(ctx, e, name, own)
+	default:
+		branch, err = b.askOther(ctx, e, name, own)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, b.frame(e, branch)
+}
+
+// askOwn finds the id of the record's own text.
+func (b *Binding) askOwn(ctx context.Context, e *binding, name string, own *avsc.Schema) (err error) {
+	if b.config.mode == autoRegister {
+		e.ID, e.GUID, err = b.reg.Register(ctx, e.Subject, e.text, b.config.normalize)
+		if err != nil {
+			return &RegistryError{fmt.Sprintf("register %s on subject %s", name, e.Subject), err}
+		}
+		return nil
+	}
+	e.ID, e.GUID, err = b.reg.Lookup(ctx, e.Subject, e.text, b.config.normalize)
+	if err == nil {
+		return nil
+	}
+	op := fmt.Sprintf("look up %s on subject %s", name, e.Subject)
+	if !isNotFound(err) {
+		return &RegistryError{op, err}
+	}
+	found, other := b.askVersions(ctx, e, own)
+	if other != nil {
+		return &RegistryError{op, other}
+	}
+	if !found {
+		return &RegistryError{op, fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", err)}
+	}
+	return nil
+}
+
+// askVersions looks, newest first, for a version that is own in another text.
+func (b *Binding) askVersions(ctx context.Context, e *binding, own *avsc.Schema) (found bool, err error) {
+	reg, ok := b.reg.(VersionRegistry)
+	if !ok {
+		return false, nil
+	}
+	versions, err := reg.Versions(ctx, e.Subject)
+	if err != nil {
+		if isNotFound(err) {
+			return false, nil
+		}
+		return false, err
+	}
+	canonical := own.Canonical()
+	for _, v := range slices.Backward(versions) {
+		text, id, guid, err := reg.SchemaByVersion(ctx, e.Subject, v)
+		if err != nil {
+			if isNotFound(err) { // deleted meanwhile
+				continue
+			}
+			return false, err
+		}
+		s, err := avsc.Parse(e.Subject, []byte(text))
+		if err != nil {
+			continue // not ours: another type of schema, or one that our parser refuses
+		}
+		if s.Canonical() == canonical {
+			e.ID, e.GUID = id, guid
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// askOther finds the schema that an option names, and checks that it is the
+// record's own. The branch is the record's in a registered union, else -1.
+func (b *Binding) askOther(ctx context.Context, e *binding, name string, own *avsc.Schema) (branch int, err error) {
+	var text, op string
+	switch b.config.mode {
+	case useLatest:
+		op = fmt.Sprintf("latest version of subject %s", e.Subject)
+		text, e.ID, e.GUID, err = b.reg.Latest(ctx, e.Subject)
+	case useLatestWithMetadata:
+		op = fmt.Sprintf("latest version of subject %s with metadata %v", e.Subject, b.config.metadata)
+		text, e.ID, e.GUID, err = b.reg.(MetadataRegistry).LatestWithMetadata(ctx, e.Subject, b.config.metadata)
+	default:
+		op = fmt.Sprintf("schema %d of subject %s", b.config.id, e.Subject)
+		e.ID = b.config.id
+		text, err = b.reg.SchemaByID(ctx, e.Subject, e.ID)
+		if err == nil && b.config.inHeader {
+			// Only a look-up by text tells the GUID that belongs to an id.
+			e.GUID, err = b.guidOf(ctx, e.Subject, text, e.ID)
+		}
+	}
+	if err != nil {
+		return -1, &RegistryError{op, err}
+	}
+	registered, err := avsc.Parse(e.Subject, []byte(text))
+	if err != nil {
+		return -1, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
+	}
+	canonical := own.Canonical()
+	if registered.Canonical() == canonical {
+		return -1, nil
+	}
+	if registered.Kind == avsc.Union {
+		for i, s := range registered.Branches {
+			if s.Canonical() == canonical {
+				return i, nil
+			}
+		}
+	}
+	return -1, &SchemaChangedError{Record: name, Subject: e.Subject, ID: e.ID, Differs: differences(own, registered)}
+}
+
+func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uuid.UUID, error) {
+	found, guid, err := b.reg.Lookup(ctx, subject, text, b.config.normalize)
+	if err == nil && found != id {
+		return uuid.UUID{}, fmt.Errorf("its text has id %d there: give that one, or keep the id in the prefix", found)
+	}
+	return guid, err
+}
+
+// frame makes what stands before the record, and the header.
+func (b *Binding) frame(e *binding, branch int) error {
+	if b.config.inHeader {
+		if e.GUID == (uuid.UUID{}) {
+			return &RegistryError{fmt.Sprintf("GUID of schema %d of subject %s", e.ID, e.Subject),
+				errors.New("this registry gives none, and IDInHeader needs it: keep the id in the prefix")}
+		}
+		e.header = appendGUID(nil, e.GUID)
+	} else {
+		if e.ID < 0 || e.ID > math.MaxInt32 {
+			return &RegistryError{fmt.Sprintf("id of subject %s", e.Subject),
+				fmt.Errorf("%d does not fit the prefix's 32 bits", e.ID)}
+		}
+		e.prefix = appendIDPrefix(nil, int32(e.ID))
+	}
+	if branch >= 0 {
+		e.prefix = binary.AppendVarint(e.prefix, int64(branch))
+		e.bare = false // the union's bytes branch has its length
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package avrobin
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// AppendBool appends a boolean.
+func AppendBool(dst []byte, v bool) []byte {
+	var b byte
+	if v {
+		b = 1
+	}
+	return append(dst, b)
+}
+
+// AppendFloat appends a float, bit for bit.
+func AppendFloat(dst []byte, v float32) []byte {
+	return binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
+}
+
+// AppendDouble appends a double, bit for bit.
+func AppendDouble(dst []byte, v float64) []byte {
+	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+}
+
+// AppendBytes appends bytes; nil is the empty value.
+func AppendBytes(dst, v []byte) []byte {
+	return append(AppendLong(dst, int64(len(v))), v...)
+}
+
+// AppendString appends a string. A string that is not valid UTF-8 is an
+// [ErrText]: other languages' readers refuse such a message or silently change it.
+func AppendString(dst []byte, v string) ([]byte, error) {
+	n, size := len(dst), len(v)
+	if size >= 64 || cap(dst)-n <= size {
+		return appendString(dst, v)
+	}
+	// Checked and copied in one go, in words of which the last overlaps the one
+	// before: for the strings of events this costs less than a copy alone.
+	dst = dst[:n+1+size]
+	dst[n] = byte(size << 1)
+	out, in := unsafe.Pointer(unsafe.SliceData(dst[n:])), unsafe.Pointer(unsafe.StringData(v))
+	out = unsafe.Add(out, 1)
+	var high uint64
+	switch {
+	case size >= 16:
+		for i := 0; i < size-16; i += 16 {
+			high |= copy8(out, in, i) | copy8(out, in, i+8)
+		}
+		high |= copy8(out, in, size-16) | copy8(out, in, size-8)
+	case size >= 8:
+		high = copy8(out, in, 0) | copy8(out, in, size-8)
+	default:
+		for i := range size {
+			c := v[i]
+			high |= uint64(c)
+			dst[n+1+i] = c
+		}
+	}
+	if high&continuation != 0 && !utf8.ValidString(v) {
+		return dst[:n], textError(v)
+	}
+	return dst, nil
+}
+
+// copy8 copies the eight bytes at i and returns them.
+func copy8(dst, src unsafe.Pointer, i int) uint64 {
+	word := *(*uint64)(unsafe.Add(src, i))
+	*(*uint64)(unsafe.Add(dst, i)) = word
+	return word
+}
+
+// appendString is AppendString for what is long, or needs a larger dst.
+func appendString(dst []byte, v string) ([]byte, error) {
+	if !isASCII(v) && !utf8.ValidString(v) {
+		return dst, textError(v)
+	}
+	return AppendRawString(dst, v), nil
+}
+
+// isASCII is several times as fast as utf8.ValidString.
+func isASCII(v string) bool {
+	p, n := unsafe.Pointer(unsafe.StringData(v)), len(v)
+	if n < 32 {
+		return false // not worth it
+	}
+	var high uint64
+	for i := 0; i < n-32; i += 32 {
+		high |= word(p, i) | word(p, i+8) | word(p, i+16) | word(p, i+24)
+	}
+	high |= word(p, n-32) | word(p, n-24) | word(p, n-16) | word(p, n-8)
+	return high&continuation == 0
+}
+
+func word(p unsafe.Pointer, i int) uint64 { return *(*uint64)(unsafe.Add(p, i)) }
+
+// AppendRawString appends a string whose text is not looked at.
+func AppendRawString(dst []byte, v string) []byte {
+	return append(AppendLong(dst, int64(len(v))), v...)
+}
+
+func textError(v string) error { return fmt.Errorf("%w: %s", ErrText, quote(v)) }
+
+// AppendEnum appends the index of an enum's symbol, of which there are symbols.
+func AppendEnum(dst []byte, index int32, symbols int) ([]byte, error) {
+	if uint(index) >= uint(symbols) {
+		return dst, enumError(index, symbols)
+	}
+	return AppendLong(dst, int64(index)), nil
+}
+
+func enumError(index int32, symbols int) error {
+	return fmt.Errorf("%w: enum value %d has no symbol, there are %d", ErrRange, index, symbols)
+}

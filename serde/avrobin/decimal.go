@@ -1,0 +1,170 @@
+package avrobin
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	"math/bits"
+)
+
+// Decimal is what these functions need to know of a decimal number, so that
+// this package needs no decimal library: the value is Coefficient x 10^Exponent.
+// decimal.Decimal of shopspring/decimal has it.
+type Decimal interface {
+	Coefficient() *big.Int // a copy
+	CoefficientInt64() int64
+	Exponent() int32
+	NumDigits() int // of the coefficient, 1 for zero
+	String() string
+}
+
+// int64Digits is how many decimal digits an int64 holds for sure.
+const int64Digits = 18
+
+// AppendDecimal appends a decimal that is bytes (Avro 1.12, "Decimal"): the
+// unscaled value in the least bytes of two's complement. A value with more than
+// scale digits after the point, or more than precision in all, is an
+// [ErrRange]; nothing is rounded.
+func AppendDecimal[D Decimal](dst []byte, d D, precision, scale int) ([]byte, error) {
+	if digits := d.NumDigits(); int(d.Exponent()) == -scale && digits <= precision && digits <= int64Digits {
+		v := d.CoefficientInt64()
+		size := bits.Len64(uint64(v^v>>63))/8 + 1 // one bit is the sign
+		var text [8]byte
+		binary.BigEndian.PutUint64(text[:], uint64(v))
+		return append(append(dst, byte(size<<1)), text[8-size:]...), nil
+	}
+	v, err := unscaled(d, precision, scale)
+	if err != nil {
+		return dst, err
+	}
+	size := twosSize(v)
+	return appendTwos(AppendLong(dst, int64(size)), v, size), nil
+}
+
+// AppendDecimalFixed appends a decimal that is a fixed of size bytes, as
+// [AppendDecimal] does; a value that does not fit size bytes is an error, too.
+func AppendDecimalFixed[D Decimal](dst []byte, d D, precision, scale, size int) ([]byte, error) {
+	v, err := unscaled(d, precision, scale)
+	if err != nil {
+		return dst, err
+	}
+	if twosSize(v) > size {
+		return dst, fmt.Errorf("%w: decimal %s does not fit %d bytes", ErrRange, bounded(d.String()), size)
+	}
+	return appendTwos(dst, v, size), nil
+}
+
+// ReadDecimal reads a decimal that is bytes. small and large make it from its
+// coefficient and exponent: decimal.New and decimal.NewFromBigInt. Empty bytes
+// are zero; whether the value keeps to the schema's precision is not looked at.
+func ReadDecimal[D any](src []byte, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
+	text, rest, err := ReadBytes(src)
+	if err != nil {
+		return d, src, err
+	}
+	return decimalOf(text, scale, small, large), rest, nil
+}
+
+// ReadDecimalFixed reads a decimal that is a fixed of size bytes, as
+// [ReadDecimal] does.
+func ReadDecimalFixed[D any](src []byte, scale, size int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
+	if len(src) < size {
+		return d, src, ErrTruncated
+	}
+	return decimalOf(src[:size], scale, small, large), src[size:], nil
+}
+
+func decimalOf[D any](text []byte, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) D {
+	if len(text) > 8 {
+		return large(fromTwos(text), int32(-scale))
+	}
+	var v int64
+	if len(text) > 0 {
+		v = int64(int8(text[0]))
+		for _, b := range text[1:] {
+			v = v<<8 | int64(b)
+		}
+	}
+	return small(v, int32(-scale))
+}
+
+// unscaled is d x 10^scale.
+func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
+	v := d.Coefficient()
+	if v.Sign() == 0 {
+		return v, nil
+	}
+	shift := int(d.Exponent()) + scale
+	digits := d.NumDigits() + shift
+	if digits > precision {
+		return nil, fmt.Errorf("%w: decimal %s has more than %d digits, %d of them after the point",
+			ErrRange, describe(d), precision, scale)
+	}
+	switch {
+	case shift > 0:
+		v.Mul(v, power10(shift))
+	case digits <= 0: // all of its digits are behind the last one that counts
+		return nil, inexact(d, scale)
+	case shift < 0:
+		var rest big.Int
+		if v.QuoRem(v, power10(-shift), &rest); rest.Sign() != 0 {
+			return nil, inexact(d, scale)
+		}
+	}
+	return v, nil
+}
+
+func inexact[D Decimal](d D, scale int) error {
+	return fmt.Errorf("%w: decimal %s has more than %d digits after the point", ErrRange, describe(d), scale)
+}
+
+// describe is d for an error's text; an exponent of millions is not written out.
+func describe[D Decimal](d D) string {
+	if e := d.Exponent(); e > 64 || e < -256 || d.NumDigits() > 256 {
+		return fmt.Sprintf("of %d digits x 10^%d", d.NumDigits(), e)
+	}
+	return bounded(d.String())
+}
+
+func bounded(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "…"
+	}
+	return s
+}
+
+func power10(n int) *big.Int {
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
+}
+
+// twosSize is how many bytes of two's complement v takes.
+func twosSize(v *big.Int) int {
+	if v.Sign() < 0 {
+		return new(big.Int).Not(v).BitLen()/8 + 1
+	}
+	return v.BitLen()/8 + 1
+}
+
+// appendTwos appends v in size bytes of two's complement, which are enough.
+func appendTwos(dst []byte, v *big.Int, size int) []byte {
+	n := len(dst)
+	dst = append(dst, make([]byte, size)...)
+	if v.Sign() >= 0 {
+		v.FillBytes(dst[n:])
+		return dst
+	}
+	new(big.Int).Not(v).FillBytes(dst[n:])
+	for i := range dst[n:] {
+		dst[n+i] ^= 0xff
+	}
+	return dst
+}
+
+// fromTwos reads two's complement.
+func fromTwos(text []byte) *big.Int {
+	v := new(big.Int).SetBytes(text)
+	if text[0]&0x80 != 0 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(text))*8))
+	}
+	return v
+}

@@ -1,0 +1,82 @@
+package avrobin
+
+import (
+	"errors"
+	"slices"
+)
+
+// ErrUnreadable: the data is sound, but the reader's schema has no place for
+// one of its values: an enum symbol or a union branch that the reader lacks
+// (Avro 1.12, "Schema Resolution").
+var ErrUnreadable = errors.New("the reader cannot take this value")
+
+// Plan reads data of one schema, the writer's, as data of another, the
+// reader's, by the rules of Avro 1.12, "Schema Resolution". It is a list of
+// operations that rewrites the writer's bytes into bytes of the reader's
+// schema; straight decoding does the rest. Where the schemas agree, runs of
+// bytes are checked and copied as they are.
+//
+// serde.Resolve makes plans. A Plan is immutable and safe for concurrent use.
+// The nil Plan and the zero Plan read nothing.
+type Plan struct {
+	reader      string
+	fingerprint uint64
+	ops         []op
+	where       []string // per op, the path of its value within its body
+	table       []int32  // jump targets, enum maps, permutations
+	consts      []byte   // bytes to emit: defaults, union branches
+	reasons     []refusal
+	grow        int // what a datum grows by, loops aside
+}
+
+// refusal is why a value cannot be read; path leads on from where it is met.
+type refusal struct{ path, reason string }
+
+// Reader returns the full name of the type that the plan's output is of, empty
+// where the reader's schema has no name.
+func (p *Plan) Reader() string {
+	if p == nil {
+		return ""
+	}
+	return p.reader
+}
+
+// Fingerprint returns the CRC-64-AVRO of the reader schema's canonical form.
+// A generated type refuses a plan whose fingerprint is not its own schema's.
+func (p *Plan) Fingerprint() uint64 {
+	if p == nil {
+		return 0
+	}
+	return p.fingerprint
+}
+
+// Append rewrites data, one whole value of the writer's schema, into a value of
+// the reader's schema, appended to dst. Arrays and maps come out as one block.
+//
+// It trusts nothing: every error is an *[Error] with path and offset in data,
+// and dst comes back as it was. Bytes that are left over are an error. Memory
+// and time are bounded by the data's length, [MaxDepth], [MaxEmpty] and a limit
+// on what defaults may add (16 MiB and 64 times the data's length).
+func (p *Plan) Append(dst, data []byte) ([]byte, error) {
+	if p == nil || len(p.ops) == 0 {
+		return dst, &Error{Err: errors.New("a plan that is nil or zero: make it with serde.Resolve")}
+	}
+	t := transcoder{
+		p:      p,
+		src:    data,
+		dst:    slices.Grow(dst, len(data)+p.grow),
+		empty:  MaxEmpty,
+		budget: maxAdded + 64*len(data),
+	}
+	i := t.exec(0, 0, 1)
+	if i >= 0 && i < len(data) {
+		i = t.fail(i, "", ErrTrailing)
+	}
+	if i < 0 {
+		return dst, t.err
+	}
+	return append(t.dst, data[t.mark:]...), nil
+}
+
+// maxAdded is how many bytes defaults may add to any datum.
+const maxAdded = 16 << 20

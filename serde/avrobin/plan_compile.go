@@ -1,0 +1,368 @@
+package avrobin
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// op is one operation of a plan; a and b are its operands.
+type op struct {
+	code opcode
+	a, b int32
+}
+
+type opcode uint8
+
+const (
+	opEnd opcode = iota // of a body
+
+	// Walking over a value that stays as it is.
+	opBoolean
+	opInt
+	opLong
+	opFixed    // a bytes
+	opBytes    // a length and as many bytes
+	opEnum     // one of a symbols
+	opOptional // a union of two: branch a is null and leads to op b, the other goes on
+	opUnion    // branch k of b leads to op table[a+k]
+	opJump     // to op a
+
+	// Changing what was read.
+	opCut      // copies what was walked over so far
+	opDrop     // leaves out what was walked over since
+	opEmit     // consts[a:a+b]
+	opUnionCut // as opUnion, but the index itself is left out
+	opEnumMap  // symbol k of b becomes table[a+k]; a negative one is reasons[-x-1]
+	opIntToFloat
+	opIntToDouble
+	opLongToFloat
+	opLongToDouble
+	opFloatToDouble
+
+	// Structure.
+	opBlocks     // an array or map; its body comes next, a is the op behind, b its flags
+	opSkipBlocks // the same, left out
+	opCall       // the body at op a
+	opSegment    // a segment begins here
+	opPermute    // the last b segments, in the order table[a:a+b]
+	opFail       // reasons[a]
+)
+
+// Flags of opBlocks and opSkipBlocks.
+const (
+	bodyEmpty = 1 << iota // elements take no bytes
+	bodyMap
+)
+
+// compiler turns steps into operations. Records that are used in more than one
+// place, recursive ones among them, become bodies of their own, everything else
+// is laid out in line. What is skipped has bodies apart, which copy nothing.
+type compiler struct {
+	p       *Plan
+	uses    map[*Step]int
+	procs   map[procKey]int // the body's number
+	empties map[*Step]bool
+	todo    []procKey
+	calls   []int // ops whose a is a body's number until all bodies are placed
+
+	path    string // of the value at hand, within the body
+	skip    bool
+	loops   int
+	pending bool // something may have been walked over that is not copied yet
+}
+
+type procKey struct {
+	step *Step
+	skip bool
+}
+
+// count finds out how often each record is used, and that no step is broken.
+func (c *compiler) count(s *Step) error {
+	if s == nil {
+		return errors.New("a step is missing")
+	}
+	if c.uses[s]++; c.uses[s] > 1 {
+		return nil
+	}
+	switch s.Kind {
+	case StepArray, StepMap:
+		return c.count(s.Items)
+	case StepWrap:
+		if s.Branch < 0 {
+			return fmt.Errorf("branch %d", s.Branch)
+		}
+		return c.count(s.Items)
+	case StepUnion:
+		for _, b := range s.Branches {
+			if err := c.count(b); err != nil {
+				return err
+			}
+		}
+	case StepFixed:
+		if s.Size < 0 || s.Size > math.MaxInt32 {
+			return fmt.Errorf("a fixed of %d bytes", s.Size)
+		}
+	case StepEnum:
+		if len(s.Names) != len(s.Symbols) {
+			return fmt.Errorf("%d names for %d symbols", len(s.Names), len(s.Symbols))
+		}
+	case StepRecord:
+		seen := map[int]bool{}
+		for _, f := range s.Fields {
+			if f.Reader >= 0 && seen[f.Reader] {
+				return fmt.Errorf("field %d of the reader comes twice", f.Reader)
+			}
+			seen[f.Reader] = true
+			if err := c.count(f.Step); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+		for _, d := range s.Defaults {
+			if d.Reader < 0 || seen[d.Reader] {
+				return fmt.Errorf("field %d of the reader comes twice", d.Reader)
+			}
+			seen[d.Reader] = true
+		}
+	}
+	return nil
+}
+
+// program lays out the root and then the bodies that are called.
+func (c *compiler) program(root *Step) {
+	c.step(root)
+	c.emit(opEnd, 0, 0)
+	var at []int
+	for len(at) < len(c.todo) {
+		k := c.todo[len(at)]
+		at = append(at, len(c.p.ops))
+		c.path, c.skip, c.loops, c.pending = "", k.skip, 1, !k.skip
+		c.record(k.step)
+		c.emit(opEnd, 0, 0)
+	}
+	for _, pc := range c.calls {
+		c.p.ops[pc].a = int32(at[c.p.ops[pc].a])
+	}
+}
+
+func (c *compiler) emit(code opcode, a, b int) int {
+	c.p.ops = append(c.p.ops, op{code, int32(a), int32(b)})
+	c.p.where = append(c.p.where, c.path)
+	return len(c.p.ops) - 1
+}
+
+// walk emits an operation that leaves its value as it is.
+func (c *compiler) walk(code opcode, a, b int) {
+	c.emit(code, a, b)
+	c.pending = true
+}
+
+func (c *compiler) step(s *Step) {
+	switch s.Kind {
+	case StepNull:
+	case StepBoolean:
+		c.walk(opBoolean, 0, 0)
+	case StepInt:
+		c.walk(opInt, 0, 0)
+	case StepLong:
+		c.walk(opLong, 0, 0)
+	case StepFloat:
+		c.walk(opFixed, 4, 0)
+	case StepDouble:
+		c.walk(opFixed, 8, 0)
+	case StepBytes:
+		c.walk(opBytes, 0, 0)
+	case StepFixed:
+		if s.Size > 0 {
+			c.walk(opFixed, s.Size, 0)
+		}
+	case StepIntToFloat, StepIntToDouble, StepLongToFloat, StepLongToDouble, StepFloatToDouble:
+		c.emit(opIntToFloat+opcode(s.Kind-StepIntToFloat), 0, 0)
+		c.grow(8)
+		c.pending = false
+	case StepEnum:
+		c.enum(s)
+	case StepArray, StepMap:
+		c.blocks(s)
+	case StepRecord:
+		if c.uses[s] > 1 {
+			c.call(s)
+			return
+		}
+		c.record(s)
+	case StepUnion:
+		c.union(s)
+	case StepWrap:
+		c.put(binary.AppendVarint(nil, int64(s.Branch)))
+		c.step(s.Items)
+	case StepFail:
+		c.emit(opFail, c.reason(s.Path, s.Reason), 0)
+	}
+}
+
+// put emits bytes that the writer did not write.
+func (c *compiler) put(b []byte) {
+	if c.skip || len(b) == 0 {
+		return
+	}
+	c.emit(opEmit, len(c.p.consts), len(b))
+	c.p.consts = append(c.p.consts, b...)
+	c.grow(len(b))
+	c.pending = false
+}
+
+func (c *compiler) grow(n int) {
+	if c.loops == 0 {
+		c.p.grow += n
+	}
+}
+
+func (c *compiler) cut() {
+	if c.pending {
+		c.emit(opCut, 0, 0)
+		c.pending = false
+	}
+}
+
+func (c *compiler) reason(path, reason string) int {
+	c.p.reasons = append(c.p.reasons, refusal{path, reason})
+	return len(c.p.reasons) - 1
+}
+
+func (c *compiler) call(s *Step) {
+	k := procKey{s, c.skip}
+	n, ok := c.procs[k]
+	if !ok {
+		n = len(c.todo)
+		c.procs[k] = n
+		c.todo = append(c.todo, k)
+	}
+	c.calls = append(c.calls, c.emit(opCall, n, 0))
+	c.pending = true
+}
+
+func (c *compiler) enum(s *Step) {
+	same := true
+	for i, r := range s.Symbols {
+		same = same && i == r
+	}
+	if same || c.skip {
+		c.walk(opEnum, len(s.Symbols), 0)
+		return
+	}
+	base := len(c.p.table)
+	for i, r := range s.Symbols {
+		if r < 0 {
+			r = -1 - c.reason("", fmt.Sprintf("the reader's enum has no symbol %s and no default", s.Names[i]))
+		}
+		c.p.table = append(c.p.table, int32(r))
+	}
+	c.emit(opEnumMap, base, len(s.Symbols))
+	c.pending = false
+}
+
+// blocks lays out an array or a map; a map's body begins with the key.
+func (c *compiler) blocks(s *Step) {
+	code, flags := opBlocks, 0
+	if c.skip {
+		code = opSkipBlocks
+	}
+	if s.Kind == StepMap {
+		flags |= bodyMap
+	} else if c.empty(s.Items) {
+		flags |= bodyEmpty
+	}
+	pc := c.emit(code, 0, flags)
+	path := c.path
+	c.path = ""
+	c.loops++
+	c.pending = true
+	if s.Kind == StepMap {
+		c.walk(opBytes, 0, 0)
+	}
+	c.step(s.Items)
+	c.loops--
+	c.emit(opEnd, 0, 0)
+	c.path = path
+	c.p.ops[pc].a = int32(len(c.p.ops))
+	c.pending = true
+}
+
+// union lays out a union of the writer. Where every branch keeps its index, the
+// index is walked over as well.
+func (c *compiler) union(s *Step) {
+	keeps := true
+	for i, b := range s.Branches {
+		keeps = keeps && (b.Kind == StepFail || b.Kind == StepWrap && b.Branch == i)
+	}
+	keeps = keeps || c.skip
+	inner := func(b *Step) *Step {
+		if keeps && b.Kind == StepWrap {
+			return b.Items
+		}
+		return b
+	}
+	if keeps && len(s.Branches) == 2 {
+		for i := range 2 {
+			if inner(s.Branches[i]).Kind == StepNull {
+				pc := c.emit(opOptional, i, 0)
+				c.pending = true
+				c.step(inner(s.Branches[1-i]))
+				c.p.ops[pc].b = int32(len(c.p.ops))
+				c.pending = true
+				return
+			}
+		}
+	}
+	code := opUnion
+	if !keeps {
+		code = opUnionCut
+	}
+	base := len(c.p.table)
+	c.p.table = slices.Grow(c.p.table, len(s.Branches))[:base+len(s.Branches)]
+	c.emit(code, base, len(s.Branches))
+	var ends []int
+	for i, b := range s.Branches {
+		c.p.table[base+i] = int32(len(c.p.ops))
+		c.pending = keeps
+		c.step(inner(b))
+		if i+1 < len(s.Branches) {
+			ends = append(ends, c.emit(opJump, 0, 0))
+		}
+	}
+	for _, pc := range ends {
+		c.p.ops[pc].a = int32(len(c.p.ops))
+	}
+	c.pending = true
+}
+
+// empty says whether values of s take no bytes in the writer's data.
+func (c *compiler) empty(s *Step) bool {
+	switch s.Kind {
+	case StepNull:
+		return true
+	case StepFixed:
+		return s.Size == 0
+	case StepWrap:
+		return c.empty(s.Items)
+	case StepFail:
+		return true // it takes none before it fails
+	case StepRecord:
+		known, ok := c.empties[s]
+		if ok {
+			return known
+		}
+		c.empties[s] = true // a record that contains itself
+		for _, f := range s.Fields {
+			if !c.empty(f.Step) {
+				c.empties[s] = false
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}

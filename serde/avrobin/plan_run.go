@@ -1,0 +1,488 @@
+package avrobin
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// transcoder is one run of a plan.
+//
+// src[mark:i], where i is the reading position, has been checked and is to be
+// copied, but was not yet: operations that change nothing only move i, and the
+// first that does something else copies the whole run ("flush").
+type transcoder struct {
+	p      *Plan
+	src    []byte
+	dst    []byte
+	mark   int
+	starts stack // in dst, of the segments that an opPermute will reorder
+	depth  int
+	empty  int // elements without bytes that may still come
+	budget int // bytes that may still be added to what was read
+
+	// On a failure: left is how many iterations of the innermost body that is
+	// being left were to come, iter where in src the current one began.
+	err        *Error
+	left, iter int
+}
+
+// fail records why the value at src[i:] cannot be read and returns -1.
+func (t *transcoder) fail(i int, path string, err error) int {
+	t.err = &Error{Path: path, Offset: i, Err: err}
+	return -1
+}
+
+func fits32(v int64) bool { return int64(int32(v)) == v }
+
+// exec runs the body that begins at op pc n times over src[i:] and returns the
+// position behind, -1 with t.err set on a failure. n is at least 1.
+func (t *transcoder) exec(pc, i, n int) int {
+	var (
+		p     = t.p
+		src   = t.src
+		start = pc
+		begin = i
+		why   error
+		path  string
+	)
+	if t.depth++; t.depth > MaxDepth {
+		t.left, t.iter = n, i
+		return t.fail(i, "", fmt.Errorf("%w: more than %d values in one another", ErrDepth, MaxDepth))
+	}
+	at := i // where the value of the current op begins, for errors
+loop:
+	for {
+		o := &p.ops[pc]
+		at = i
+		pc++
+		switch o.code {
+		case opEnd:
+			if n--; n == 0 {
+				t.depth--
+				return i
+			}
+			pc, begin = start, i
+
+		// Walking: the value stays as it is.
+		case opBoolean:
+			if i >= len(src) {
+				why = ErrTruncated
+				break loop
+			}
+			if src[i] > 1 {
+				why = fmt.Errorf("%w: a boolean of %#x", ErrInvalid, src[i])
+				break loop
+			}
+			i++
+		case opInt:
+			var v int64
+			if v, i = longAt(src, i); i < 0 {
+				why = longError(src, at)
+				break loop
+			}
+			if !fits32(v) {
+				why = fmt.Errorf("%w: an int of %d", ErrInvalid, v)
+				break loop
+			}
+		case opLong:
+			if i = behindLong(src, i); i < 0 {
+				why = longError(src, at)
+				break loop
+			}
+		case opFixed:
+			if int(o.a) > len(src)-i {
+				why = ErrTruncated
+				break loop
+			}
+			i += int(o.a)
+		case opBytes:
+			var v int64
+			if v, i = longAt(src, i); i < 0 || uint64(v) > uint64(len(src)-i) {
+				why = lengthError(src, at)
+				break loop
+			}
+			i += int(v)
+		case opEnum:
+			var v int64
+			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.a) {
+				why = indexError(src, at, "symbol", o.a)
+				break loop
+			}
+		case opOptional:
+			if i >= len(src) {
+				why = ErrTruncated
+				break loop
+			}
+			v := int64(src[i] >> 1)
+			if i++; src[i-1] > 2 || src[i-1] == 1 {
+				if v, i = longAt(src, at); i < 0 || uint64(v) > 1 {
+					why = indexError(src, at, "branch", 2)
+					break loop
+				}
+			}
+			if v == int64(o.a) { // null
+				pc = int(o.b)
+			}
+		case opUnion:
+			var v int64
+			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.b) {
+				why = indexError(src, at, "branch", o.b)
+				break loop
+			}
+			pc = int(p.table[int(o.a)+int(v)])
+		case opJump:
+			pc = int(o.a)
+
+		// What is read is not, or not so, what is written.
+		case opCut:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			t.mark = i
+		case opDrop:
+			t.mark = i
+		case opEmit:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			t.mark = i
+			t.dst = append(t.dst, p.consts[o.a:o.a+o.b]...)
+			if t.budget -= int(o.b); t.budget < 0 {
+				why = fmt.Errorf("%w: the reader's defaults make the data too large", ErrUnreadable)
+				break loop
+			}
+		case opUnionCut:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			var v int64
+			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.b) {
+				why = indexError(src, at, "branch", o.b)
+				break loop
+			}
+			t.mark = i
+			pc = int(p.table[int(o.a)+int(v)])
+		case opEnumMap:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			var v int64
+			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.b) {
+				why = indexError(src, at, "symbol", o.b)
+				break loop
+			}
+			t.mark = i
+			s := p.table[int(o.a)+int(v)]
+			if s < 0 {
+				r := p.reasons[-s-1]
+				path, why = r.path, fmt.Errorf("%w: %s", ErrUnreadable, r.reason)
+				break loop
+			}
+			t.dst = binary.AppendVarint(t.dst, int64(s))
+		case opIntToFloat, opIntToDouble, opLongToFloat, opLongToDouble:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			var v int64
+			if v, i = longAt(src, i); i < 0 {
+				why = longError(src, at)
+				break loop
+			}
+			t.mark = i
+			if o.code <= opIntToDouble && !fits32(v) {
+				why = fmt.Errorf("%w: an int of %d", ErrInvalid, v)
+				break loop
+			}
+			if o.code == opIntToFloat || o.code == opLongToFloat {
+				t.dst = binary.LittleEndian.AppendUint32(t.dst, math.Float32bits(float32(v)))
+			} else {
+				t.dst = binary.LittleEndian.AppendUint64(t.dst, math.Float64bits(float64(v)))
+			}
+		case opFloatToDouble:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			if len(src)-i < 4 {
+				why = ErrTruncated
+				break loop
+			}
+			f := math.Float32frombits(binary.LittleEndian.Uint32(src[i:]))
+			i += 4
+			t.mark = i
+			t.dst = binary.LittleEndian.AppendUint64(t.dst, math.Float64bits(float64(f)))
+
+		// Structure.
+		case opBlocks:
+			if i = t.blocks(pc-1, i); i < 0 {
+				path = p.where[pc-1]
+				break loop
+			}
+			pc = int(o.a)
+		case opSkipBlocks:
+			if i = t.skipBlocks(pc-1, i); i < 0 {
+				path = p.where[pc-1]
+				break loop
+			}
+			pc = int(o.a)
+		case opCall:
+			if i = t.exec(int(o.a), i, 1); i < 0 {
+				break loop
+			}
+		case opSegment:
+			t.starts.push(len(t.dst) + i - t.mark)
+		case opPermute:
+			t.dst = append(t.dst, src[t.mark:i]...)
+			t.mark = i
+			if !t.permute(p.table[o.a : o.a+o.b]) {
+				why = fmt.Errorf("%w: reordered fields nest too deep for so much data", ErrDepth)
+				break loop
+			}
+		case opFail:
+			r := p.reasons[o.a]
+			path, why = r.path, fmt.Errorf("%w: %s", ErrUnreadable, r.reason)
+			break loop
+		}
+	}
+	if why != nil {
+		t.fail(at, join(p.where[pc-1], path), why)
+	} else {
+		t.err.Path = join(p.where[pc-1], t.err.Path)
+	}
+	t.left, t.iter = n, begin
+	return -1
+}
+
+// blocks copies an array or map, whose body begins behind op pc, as one block
+// with a positive count (section "Arrays" of the binary encoding).
+func (t *transcoder) blocks(pc, i int) int {
+	o := t.p.ops[pc]
+	src := t.src
+	t.dst = append(t.dst, src[t.mark:i]...)
+	t.mark = i
+	var (
+		countAt  = len(t.dst)
+		countLen int // of the count as written at countAt
+		total    int
+		blocks   int
+	)
+	for {
+		at := i
+		n, size, next := t.blockHead(i)
+		if next < 0 {
+			return -1
+		}
+		i = next
+		if n == 0 {
+			break
+		}
+		if !t.room(n, i, o) {
+			return t.fail(at, "", t.countError(n, o))
+		}
+		switch blocks++; {
+		case blocks > 1: // belongs to the first
+			t.dst = append(t.dst, src[t.mark:at]...)
+			t.mark = i
+		case size >= 0: // the count was negative
+			t.dst = binary.AppendVarint(t.dst, int64(n))
+			countLen = len(t.dst) - countAt
+			t.mark = i
+		default:
+			countLen = i - at
+		}
+		first := i
+		if i = t.elements(pc, i, n, total); i < 0 {
+			return -1
+		}
+		total += n
+		if size >= 0 && i-first != size {
+			return t.fail(at, "", fmt.Errorf("%w: a block of %d bytes that says it has %d", ErrInvalid, i-first, size))
+		}
+	}
+	if blocks > 1 {
+		t.dst = append(t.dst, src[t.mark:i]...)
+		t.mark = i
+		var buf [binary.MaxVarintLen64]byte
+		t.replace(countAt, countLen, binary.AppendVarint(buf[:0], int64(total)))
+	}
+	return i
+}
+
+// blockHead reads the head of a block: n elements, 0 at the end, and its size
+// in bytes, -1 where it has none.
+func (t *transcoder) blockHead(i int) (n, size, next int) {
+	v, next := longAt(t.src, i)
+	if next < 0 {
+		return 0, 0, t.fail(i, "", longError(t.src, i))
+	}
+	if v > math.MaxInt || v < -math.MaxInt {
+		return 0, 0, t.fail(i, "", fmt.Errorf("%w: a block count of %d", ErrInvalid, v))
+	}
+	if v >= 0 {
+		return int(v), -1, next
+	}
+	at := next
+	s, next := longAt(t.src, next)
+	switch {
+	case next < 0:
+		return 0, 0, t.fail(at, "", longError(t.src, at))
+	case s < 0:
+		return 0, 0, t.fail(at, "", fmt.Errorf("%w: a block size of %d", ErrInvalid, s))
+	case s > int64(len(t.src)-next):
+		return 0, 0, t.fail(at, "", ErrTruncated)
+	}
+	return int(-v), int(s), next
+}
+
+// room says whether n elements can be in what is left of src.
+func (t *transcoder) room(n, i int, o op) bool {
+	if o.b&bodyEmpty != 0 { // elements take no bytes
+		t.empty -= min(n, MaxEmpty+1)
+		return t.empty >= 0
+	}
+	return n <= len(t.src)-i
+}
+
+func (t *transcoder) countError(n int, o op) error {
+	if o.b&bodyEmpty != 0 {
+		return fmt.Errorf("%w: %d elements that take no bytes, more than %d in one message", ErrInvalid, n, MaxEmpty)
+	}
+	return fmt.Errorf("%w: %d elements are said to come", ErrTruncated, n)
+}
+
+// elements runs the body of op pc for n elements, of which done came before.
+func (t *transcoder) elements(pc, i, n, done int) int {
+	body := &t.p.ops[pc+1]
+	if t.p.ops[pc+2].code == opEnd {
+		switch body.code {
+		case opFixed:
+			if size := int(body.a); n <= (len(t.src)-i)/size {
+				return i + n*size
+			}
+		case opLong:
+			for k := range n {
+				at := i
+				if i = behindLong(t.src, i); i < 0 {
+					return t.fail(at, "["+strconv.Itoa(done+k)+"]", longError(t.src, at))
+				}
+			}
+			return i
+		}
+	}
+	next := t.exec(pc+1, i, n)
+	if next < 0 {
+		t.err.Path = join(t.element(pc, done+n-t.left), t.err.Path)
+	}
+	return next
+}
+
+// element is the path of an element: its index, or the key of a map's entry.
+func (t *transcoder) element(pc, index int) string {
+	if t.p.ops[pc].b&bodyMap != 0 {
+		if v, i := longAt(t.src, t.iter); i >= 0 && uint64(v) <= uint64(len(t.src)-i) {
+			return "[" + quote(string(t.src[i:i+int(v)])) + "]"
+		}
+	}
+	return "[" + strconv.Itoa(index) + "]"
+}
+
+// skipBlocks walks over an array or map that the reader does not want. Blocks
+// with a size are jumped over.
+func (t *transcoder) skipBlocks(pc, i int) int {
+	o := t.p.ops[pc]
+	for total := 0; ; {
+		at := i
+		n, size, next := t.blockHead(i)
+		if next < 0 {
+			return -1
+		}
+		i = next
+		switch {
+		case n == 0:
+			return i
+		case size >= 0:
+			i += size
+		case !t.room(n, i, o):
+			return t.fail(at, "", t.countError(n, o))
+		default:
+			if i = t.elements(pc, i, n, total); i < 0 {
+				return -1
+			}
+		}
+		total += n
+	}
+}
+
+// replace puts new in the place of the n bytes at dst[at:].
+func (t *transcoder) replace(at, n int, b []byte) {
+	if d := len(b) - n; d > 0 {
+		end := len(t.dst)
+		t.dst = append(t.dst, b[:d]...)
+		copy(t.dst[at+len(b):], t.dst[at+n:end])
+	} else if d < 0 {
+		t.dst = append(t.dst[:at+len(b)], t.dst[at+n:]...)
+	}
+	copy(t.dst[at:], b)
+}
+
+// permute puts the segments at the end of dst, which begin at the last starts,
+// into the order given. It says false where that is too much copying in all.
+func (t *transcoder) permute(order []int32) bool {
+	t.starts.n -= len(order)
+	base, end := t.starts.n, len(t.dst)
+	from := t.starts.at(base)
+	for _, s := range order {
+		stop := end
+		if int(s)+1 < len(order) {
+			stop = t.starts.at(base + int(s) + 1)
+		}
+		t.dst = append(t.dst, t.dst[t.starts.at(base+int(s)):stop]...)
+	}
+	copy(t.dst[from:], t.dst[end:])
+	t.dst = t.dst[:end]
+	t.budget -= end - from
+	return t.budget >= 0
+}
+
+// stack is a stack of numbers; the first of them need no allocation.
+type stack struct {
+	n    int
+	few  [8]int
+	more []int
+}
+
+func (s *stack) push(v int) {
+	if s.n < len(s.few) {
+		s.few[s.n] = v
+	} else {
+		s.more = append(s.more[:s.n-len(s.few)], v)
+	}
+	s.n++
+}
+
+func (s *stack) at(i int) int {
+	if i < len(s.few) {
+		return s.few[i]
+	}
+	return s.more[i-len(s.few)]
+}
+
+// join puts two paths together; either may be empty.
+func join(a, b string) string {
+	if a == "" || b == "" || b[0] == '[' {
+		return a + b
+	}
+	return a + "." + b
+}
+
+func lengthError(src []byte, i int) error {
+	v, next := longAt(src, i)
+	switch {
+	case next < 0:
+		return longError(src, i)
+	case v < 0:
+		return fmt.Errorf("%w: a length of %d", ErrInvalid, v)
+	default:
+		return fmt.Errorf("%w: a length of %d with %d bytes left", ErrTruncated, v, len(src)-next)
+	}
+}
+
+func indexError(src []byte, i int, what string, n int32) error {
+	v, next := longAt(src, i)
+	if next < 0 {
+		return longError(src, i)
+	}
+	if v < 0 || v >= int64(n) {
+		return fmt.Errorf("%w: %s %d of %d", ErrInvalid, what, v, n)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package avrobin
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// A uuid is a [16]byte here, so that this package needs no UUID library:
+// uuid.UUID of google/uuid is assignable to it and from it.
+
+const uuidSize = 36 // 8-4-4-4-12 digits
+
+// AppendUUID appends a uuid that is a string (Avro 1.12, "UUID"), in lower case.
+func AppendUUID(dst []byte, v [16]byte) []byte {
+	n := len(dst)
+	if cap(dst)-n < 1+uuidSize {
+		dst = slices.Grow(dst, 1+uuidSize)
+	}
+	dst = dst[:n+1+uuidSize]
+	out := (*[1 + uuidSize]byte)(dst[n:])
+	out[0] = uuidSize << 1
+	for i := 0; i < 4; i++ {
+		copy(out[1+2*i:], hexPairs[2*int(v[i]):][:2])
+	}
+	out[9] = '-'
+	copy(out[10:], hexPairs[2*int(v[4]):][:2])
+	copy(out[12:], hexPairs[2*int(v[5]):][:2])
+	out[14] = '-'
+	copy(out[15:], hexPairs[2*int(v[6]):][:2])
+	copy(out[17:], hexPairs[2*int(v[7]):][:2])
+	out[19] = '-'
+	copy(out[20:], hexPairs[2*int(v[8]):][:2])
+	copy(out[22:], hexPairs[2*int(v[9]):][:2])
+	out[24] = '-'
+	copy(out[25:], hexPairs[2*int(v[10]):][:2])
+	copy(out[27:], hexPairs[2*int(v[11]):][:2])
+	copy(out[29:], hexPairs[2*int(v[12]):][:2])
+	copy(out[31:], hexPairs[2*int(v[13]):][:2])
+	copy(out[33:], hexPairs[2*int(v[14]):][:2])
+	copy(out[35:], hexPairs[2*int(v[15]):][:2])
+	return dst
+}
+
+const hexPairs = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
+
+// ReadUUID reads a uuid that is a string, in lower or upper case. Another text
+// is an error.
+func ReadUUID(src []byte) (v [16]byte, rest []byte, err error) {
+	text, rest, err := ReadBytes(src)
+	if err != nil {
+		return v, src, err
+	}
+	if len(text) != uuidSize || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return v, src, uuidError(text)
+	}
+	b := uint64(binary.BigEndian.Uint32(text[9:]))<<32 | uint64(binary.BigEndian.Uint32(text[14:]))
+	c := uint64(binary.BigEndian.Uint32(text[19:]))<<32 | uint64(binary.BigEndian.Uint32(text[24:]))
+	for i, digits := range [4]uint64{binary.BigEndian.Uint64(text), b, c, binary.BigEndian.Uint64(text[28:])} {
+		n := hexValue(digits)
+		if hexDigits(n) != digits && hexDigits(n) != digits|digits&0x4040404040404040>>1 {
+			return v, src, uuidError(text)
+		}
+		binary.BigEndian.PutUint32(v[4*i:], n)
+	}
+	return v, rest, nil
+}
+
+func uuidError(text []byte) error {
+	return fmt.Errorf("%w: %s is no UUID", ErrInvalid, quote(string(text)))
+}
+
+// hexDigits writes the eight digits of n, the first in the highest byte.
+func hexDigits(n uint32) uint64 {
+	x := uint64(n)
+	x = (x | x<<16) & 0x0000ffff0000ffff
+	x = (x | x<<8) & 0x00ff00ff00ff00ff
+	x = (x | x<<4) & 0x0f0f0f0f0f0f0f0f
+	letters := (x + 0x0606060606060606) >> 4 & 0x0101010101010101
+	return x + 0x3030303030303030 + letters*('a'-'0'-10)
+}
+
+// hexValue reads eight digits; whatever they are, hexDigits of the result is
+// equal to them only if they were digits.
+func hexValue(digits uint64) uint32 {
+	letters := digits >> 6 & 0x0101010101010101
+	x := digits&0x0f0f0f0f0f0f0f0f + letters*9
+	x &= 0x0f0f0f0f0f0f0f0f
+	x = (x | x>>4) & 0x00ff00ff00ff00ff
+	x = (x | x>>8) & 0x0000ffff0000ffff
+	return uint32(x | x>>16)
+}

@@ -1,0 +1,246 @@
+package serde_test
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// fakeRegistry is a registry in memory that counts what it is asked.
+type fakeRegistry struct {
+	mu       sync.Mutex
+	schemas  []string            // by id
+	subjects map[string][]string // versions
+	metadata map[string]map[string]string
+	calls    map[string]int
+
+	// hold, when not nil, keeps calls waiting until it is closed or ctx ends.
+	hold    chan struct{}
+	entered chan struct{} // one for each call that is held
+	fail    error         // the answer to every call
+}
+
+var errNotThere = notThere{}
+
+type notThere struct{}
+
+func (notThere) Error() string  { return "no such thing" }
+func (notThere) NotFound() bool { return true }
+
+func newFake() *fakeRegistry {
+	return &fakeRegistry{
+		subjects: map[string][]string{}, metadata: map[string]map[string]string{}, calls: map[string]int{},
+		entered: make(chan struct{}, 1000),
+	}
+}
+
+func (f *fakeRegistry) enter(ctx context.Context, call string) error {
+	f.mu.Lock()
+	f.calls[call]++
+	hold, fail := f.hold, f.fail
+	f.mu.Unlock()
+	if hold != nil {
+		f.entered <- struct{}{}
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return fail
+}
+
+func (f *fakeRegistry) total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, c := range f.calls {
+		n += c
+	}
+	return n
+}
+
+func guidOf(schema string) uuid.UUID { return uuid.UUID(md5.Sum([]byte(schema))) }
+
+// put registers without counting; it answers the id.
+func (f *fakeRegistry) put(subject, schema string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id := -1
+	for i, s := range f.schemas {
+		if s == schema {
+			id = i
+		}
+	}
+	if id < 0 {
+		id = len(f.schemas)
+		f.schemas = append(f.schemas, schema)
+	}
+	for _, s := range f.subjects[subject] {
+		if s == schema {
+			return id
+		}
+	}
+	f.subjects[subject] = append(f.subjects[subject], schema)
+	return id
+}
+
+func (f *fakeRegistry) Register(ctx context.Context, subject, schema string, normalize bool) (int, uuid.UUID, error) {
+	if err := f.enter(ctx, fmt.Sprintf("register %s %v", subject, normalize)); err != nil {
+		return 0, uuid.UUID{}, err
+	}
+	return f.put(subject, schema), guidOf(schema), nil
+}
+
+func (f *fakeRegistry) Lookup(ctx context.Context, subject, schema string, normalize bool) (int, uuid.UUID, error) {
+	if err := f.enter(ctx, fmt.Sprintf("lookup %s %v", subject, normalize)); err != nil {
+		return 0, uuid.UUID{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.subjects[subject] {
+		if s == schema {
+			return f.id(schema), guidOf(schema), nil
+		}
+	}
+	return 0, uuid.UUID{}, errNotThere
+}
+
+func (f *fakeRegistry) id(schema string) int {
+	for i, s := range f.schemas {
+		if s == schema {
+			return i
+		}
+	}
+	return -1
+}
+
+func (f *fakeRegistry) Latest(ctx context.Context, subject string) (string, int, uuid.UUID, error) {
+	if err := f.enter(ctx, "latest "+subject); err != nil {
+		return "", 0, uuid.UUID{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.subjects[subject]
+	if len(v) == 0 {
+		return "", 0, uuid.UUID{}, errNotThere
+	}
+	s := v[len(v)-1]
+	return s, f.id(s), guidOf(s), nil
+}
+
+func (f *fakeRegistry) SchemaByID(ctx context.Context, _ string, id int) (string, error) {
+	if err := f.enter(ctx, fmt.Sprintf("id %d", id)); err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id < 0 || id >= len(f.schemas) {
+		return "", errNotThere
+	}
+	return f.schemas[id], nil
+}
+
+func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (string, error) {
+	if err := f.enter(ctx, "guid "+guid.String()); err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.schemas {
+		if guidOf(s) == guid {
+			return s, nil
+		}
+	}
+	return "", errNotThere
+}
+
+// fullRegistry is a fakeRegistry with what a Registry may have besides.
+type fullRegistry struct{ *fakeRegistry }
+
+func (f fullRegistry) Versions(ctx context.Context, subject string) ([]int, error) {
+	if err := f.enter(ctx, "versions "+subject); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []int
+	for i := range f.subjects[subject] {
+		out = append(out, i+1)
+	}
+	if out == nil {
+		return nil, errNotThere
+	}
+	return out, nil
+}
+
+func (f fullRegistry) SchemaByVersion(ctx context.Context, subject string, version int) (string, int, uuid.UUID, error) {
+	if err := f.enter(ctx, fmt.Sprintf("version %s %d", subject, version)); err != nil {
+		return "", 0, uuid.UUID{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.subjects[subject][version-1]
+	return s, f.id(s), guidOf(s), nil
+}
+
+func (f fullRegistry) LatestWithMetadata(ctx context.Context, subject string, want map[string]string) (string, int, uuid.UUID, error) {
+	if err := f.enter(ctx, "metadata "+subject); err != nil {
+		return "", 0, uuid.UUID{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+next:
+	for i := len(f.subjects[subject]) - 1; i >= 0; i-- {
+		s := f.subjects[subject][i]
+		for k, v := range want {
+			if f.metadata[s][k] != v {
+				continue next
+			}
+		}
+		return s, f.id(s), guidOf(s), nil
+	}
+	return "", 0, uuid.UUID{}, errNotThere
+}
+
+// order is a record as a generator would write it.
+const orderSchema = `{"type":"record","name":"shop.Order","doc":"An order.","fields":[{"name":"id","type":"string"},{"name":"cents","type":"long","default":7}]}`
+
+type order struct {
+	ID    string
+	Cents int64
+}
+
+var errBadOrder = errors.New("id: bad")
+
+func (*order) AvroName() string   { return "shop.Order" }
+func (*order) AvroSchema() string { return orderSchema }
+
+func (o *order) AppendAvro(dst []byte) ([]byte, error) {
+	if o.ID == "bad" {
+		return append(dst, "half"...), errBadOrder
+	}
+	dst = binary.AppendVarint(dst, int64(len(o.ID)))
+	dst = append(dst, o.ID...)
+	return binary.AppendVarint(dst, o.Cents), nil
+}
+
+// payload is a record of a schema of a run-time text.
+type payload struct {
+	name, schema string
+	data         []byte
+}
+
+func (p *payload) AvroName() string                      { return p.name }
+func (p *payload) AvroSchema() string                    { return p.schema }
+func (p *payload) AppendAvro(dst []byte) ([]byte, error) { return append(dst, p.data...), nil }
+
+// avroBytes is the Avro encoding of bytes.
+func avroBytes(data []byte) []byte {
+	return append(binary.AppendVarint(nil, int64(len(data))), data...)
+}

@@ -59,6 +59,7 @@ type config struct {
 	sasl               *SASL
 	logger             *slog.Logger
 	hooks              []Hooks
+	onFailure          func(Delivery, error)
 	codecLevels        map[Compression]int // Java's compression.gzip.level and the like
 	protocol           string              // security.protocol where a file said it, else ""
 	extra              map[string]string   // librdkafka's settings that we have no opinion on

@@ -1,0 +1,183 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// callbackGrace is how long one callback may run after Close's context ended before Close returns without it.
+const callbackGrace = 5 * time.Second
+
+// flush waits until everything accepted before the call has its outcome and its callbacks have returned.
+func (c *core) flush(ctx context.Context) error {
+	if err := c.settled(ctx); err != nil {
+		return err
+	}
+	called := make(chan struct{})
+	c.deliverer.mark(func() { close(called) })
+	select {
+	case <-called:
+		return nil
+	case <-c.deliverer.ended:
+		return nil
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+}
+
+// settled waits until everything accepted before the call has its outcome.
+func (c *core) settled(ctx context.Context) error {
+	c.mu.Lock()
+	clients := append([]*client(nil), c.clients...)
+	c.mu.Unlock()
+	if err := drain(ctx, clients...); err != nil {
+		return c.trouble.explain(err)
+	}
+	return nil
+}
+
+// close refuses new messages, waits for the outcomes until ctx ends, writes off the rest, and returns after the last
+// callback.
+func (c *core) close(ctx context.Context) error {
+	first := false
+	c.closing.Do(func() { first = true })
+	if !first {
+		select {
+		case <-c.closed:
+			return c.result
+		case <-ctx.Done():
+			return fmt.Errorf("producer: another call of Close is still waiting: %w", ended(ctx))
+		}
+	}
+	defer close(c.closed)
+	c.mu.Lock()
+	c.die()
+	clients := c.clients // none is added or replaced from now on
+	c.mu.Unlock()
+	c.limit.close(ErrClosed)
+	for _, k := range clients {
+		k.refuse(ErrClosed)
+	}
+	why := c.settled(ctx)
+	if why != nil {
+		cause := fmt.Errorf("%w before its delivery was reported: %w", ErrClosed, why)
+		for _, k := range clients {
+			k.abandon(cause)
+			_ = k.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | kafka.PurgeNonBlocking)
+		}
+	}
+	destroyed := make(chan struct{})
+	go func() {
+		defer close(destroyed)
+		c.background.Wait() // look-ups in the client must be over
+		for _, k := range clients {
+			k.close()
+		}
+	}()
+	c.deliverer.deliver(nil)
+	stuck := c.lastCallback(ctx)
+	select {
+	case <-destroyed:
+	case <-ctx.Done():
+		// Destroying a client waits for its threads, which may be connecting. It ends by itself.
+		grace := time.NewTimer(callbackGrace)
+		defer grace.Stop()
+		select {
+		case <-destroyed:
+		case <-grace.C:
+		}
+	}
+	c.result = c.account(why, stuck)
+	return c.result
+}
+
+// lastCallback waits for the delivery goroutine. After the end of ctx it goes on waiting as long as callbacks return.
+func (c *core) lastCallback(ctx context.Context) error {
+	select {
+	case <-c.deliverer.ended:
+		return nil
+	case <-ctx.Done():
+	}
+	for {
+		before := c.deliverer.called.Load()
+		grace := time.NewTimer(callbackGrace)
+		select {
+		case <-c.deliverer.ended:
+			grace.Stop()
+			return nil
+		case <-grace.C:
+			if c.deliverer.called.Load() == before {
+				return fmt.Errorf("a callback has not returned for %v after %w: those after it are called when it does",
+					callbackGrace, ended(ctx))
+			}
+		}
+	}
+}
+
+func (c *core) account(why, stuck error) error {
+	if fatal := c.fatal.Load(); fatal != nil {
+		why = errors.Join(why, *fatal)
+	}
+	s := c.stats()
+	if s.NotSent+s.Unknown > 0 {
+		return &UndeliveredError{NotSent: s.NotSent, Unknown: s.Unknown, Err: errors.Join(why, stuck)}
+	}
+	if stuck != nil {
+		return fmt.Errorf("producer: %w", stuck)
+	}
+	return nil
+}
+
+// CloseOnSignal returns a context that ends when the process is told to stop (SIGTERM, as orchestrators send it, or an
+// interrupt), and a function to call last, which closes p within the given time and returns Close's account. Until then p
+// publishes, so that requests in hand can be finished:
+//
+//	ctx, finish := producer.CloseOnSignal(context.Background(), p, 20*time.Second)
+//	serve(ctx)
+//	err := finish()
+//
+// A second signal while finish waits ends the wait at once.
+func CloseOnSignal(parent context.Context, p interface {
+	Close(ctx context.Context) error
+}, within time.Duration) (context.Context, func() error) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	hurry, hurried := context.WithCancelCause(context.WithoutCancel(parent))
+	over := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case s := <-signals:
+				if n == 0 {
+					cancel(fmt.Errorf("%v", s))
+				} else {
+					hurried(fmt.Errorf("%v again", s))
+				}
+			case <-over:
+				return
+			}
+		}
+	}()
+	var once atomic.Bool
+	return ctx, func() error {
+		closing, stop := context.WithTimeout(hurry, within)
+		defer stop()
+		err := p.Close(closing)
+		if once.CompareAndSwap(false, true) {
+			signal.Stop(signals)
+			close(over)
+			cancel(nil)
+			hurried(nil)
+		}
+		return err
+	}
+}

@@ -1,0 +1,208 @@
+package producer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// eventBatch bounds how many reports are settled together.
+const eventBatch = 256
+
+// eventLoop is the event goroutine of a client. It must always be ready to take the next event, or the client stops:
+// so it only keeps the books, and callbacks run on the delivery goroutine.
+//
+// It works in turns. Reports are matched one by one; at the end of a turn, before it waits, come in this order: the
+// counters, the free slots, the waiting calls, the callbacks, and last those who wait for an empty ring.
+type eventLoop struct {
+	*client
+	matching bool // false once reports mean nothing any more
+	topic    *clientTopic
+
+	delivered, failed int64
+	slots, bytes      int64
+	err               error // of the first that failed
+	touched           []*ring
+	waits             []outcome
+	calls             *outcomes
+}
+
+func (k *client) serve() {
+	defer close(k.done)
+	l := &eventLoop{client: k, matching: true, calls: k.core.deliverer.batch()}
+	for {
+		select {
+		case event, open := <-k.kafka.Events():
+			if !open || !l.turn(event) {
+				return
+			}
+		case run := <-k.control:
+			run(l)
+		}
+	}
+}
+
+// turn handles an event and those that are there already; false: there will be none any more.
+func (l *eventLoop) turn(event kafka.Event) (more bool) {
+	defer l.settle()
+	for range eventBatch {
+		l.handle(event)
+		var open bool
+		select {
+		case event, open = <-l.kafka.Events():
+			if !open {
+				return false
+			}
+		default:
+			return true
+		}
+	}
+	l.handle(event)
+	return true
+}
+
+func (l *eventLoop) handle(event kafka.Event) {
+	switch event := event.(type) {
+	case *kafka.Message:
+		if !l.matching {
+			return
+		}
+		if err := l.report(event); err != nil {
+			l.settle()
+			l.fail(err)
+			l.writeOff(*l.fatal.Load())
+		}
+	case kafka.Error:
+		if event.IsFatal() {
+			l.fail(event)
+		} else {
+			l.core.trouble.note(event)
+		}
+	case kafka.OAuthBearerTokenRefresh:
+		l.core.refreshToken(l.kafka)
+	}
+}
+
+// report matches a delivery report to its message. An error means that reports and messages no longer match.
+func (l *eventLoop) report(m *kafka.Message) error {
+	at := &m.TopicPartition
+	if l.topic == nil || l.topic.name != *at.Topic {
+		l.topic = (*l.topics.Load())[*at.Topic]
+	}
+	var rings []*ring
+	if l.topic != nil {
+		rings = *l.topic.rings.Load()
+	}
+	if at.Partition < 0 || int(at.Partition) >= len(rings) {
+		return fmt.Errorf("a delivery report came for %s[%d], where nothing was sent", *at.Topic, at.Partition)
+	}
+	r := rings[at.Partition]
+	offset := int64(at.Offset)
+	switch {
+	case at.Error != nil || offset < 0:
+		offset = -1
+	case offset <= r.offset:
+		return fmt.Errorf("delivery reports out of order: offset %d after %d on %s[%d]", offset, r.offset, *at.Topic, at.Partition)
+	default:
+		r.offset = offset
+	}
+	var e entry
+	if !r.pop(&e) {
+		return fmt.Errorf("a delivery report came for %s[%d], where nothing is in flight", *at.Topic, at.Partition)
+	}
+	var err error
+	if at.Error != nil {
+		cause := at.Error
+		if fatal := l.fatal.Load(); fatal != nil {
+			cause = fmt.Errorf("%w: %w", cause, *fatal)
+		}
+		err = unknown(r.topic.name, r.partition, cause)
+	}
+	l.outcome(r, &e, offset, err)
+	return nil
+}
+
+// outcome puts a popped entry into the books of this turn.
+func (l *eventLoop) outcome(r *ring, e *entry, offset int64, err error) {
+	if r.head.Load() == r.popped-1 { // the ring's first of this turn
+		l.touched = append(l.touched, r)
+	}
+	l.slots++
+	l.bytes += e.bytes
+	if err == nil {
+		l.delivered++
+	} else {
+		l.failed++
+		if l.err == nil {
+			l.err = err
+		}
+	}
+	hooked := l.core.hooks.outcome
+	if e.callback == nil && e.pending == nil && !hooked && (err == nil || l.tx != nil) {
+		return
+	}
+	o := outcome{callback: e.callback, pending: e.pending, since: e.since, err: err, delivery: Delivery{
+		Topic: r.topic.name, Partition: r.partition, Offset: offset,
+		KeySchemaID: e.keyID, ValueSchemaID: e.valueID,
+	}}
+	if e.stamp != 0 {
+		o.delivery.Timestamp = time.UnixMilli(e.stamp)
+	}
+	if e.pending != nil {
+		l.waits = append(l.waits, o)
+		if !hooked && e.callback == nil {
+			return
+		}
+	}
+	l.calls.list = append(l.calls.list, o)
+}
+
+// settle ends a turn.
+func (l *eventLoop) settle() {
+	if l.slots == 0 {
+		return
+	}
+	c := l.core
+	if l.tx != nil {
+		l.tx.add(l.delivered, l.failed, l.err)
+	} else {
+		c.count.delivered.Add(l.delivered)
+		c.count.unknown.Add(l.failed)
+	}
+	c.limit.release(l.slots, l.bytes)
+	if l.delivered > 0 {
+		c.trouble.over()
+	}
+	for i := range l.waits {
+		l.waits[i].pending.complete(l.waits[i].delivery, l.waits[i].err)
+	}
+	clear(l.waits)
+	l.waits = l.waits[:0]
+	if len(l.calls.list) > 0 {
+		c.deliverer.deliver(l.calls)
+		l.calls = c.deliverer.batch()
+	}
+	for _, r := range l.touched {
+		r.settle()
+	}
+	l.touched = l.touched[:0]
+	l.delivered, l.failed, l.slots, l.bytes, l.err = 0, 0, 0, 0, nil
+}
+
+// writeOff gives everything in flight the outcome unknown, and stops matching. The client must refuse already: a publisher
+// that got in before holds its ring's lock until its entry is there, or gone.
+func (l *eventLoop) writeOff(why error) {
+	l.matching = false
+	for _, t := range *l.topics.Load() {
+		for _, r := range *t.rings.Load() {
+			r.mu.Lock()
+			var e entry
+			for r.pop(&e) {
+				l.outcome(r, &e, -1, unknown(t.name, r.partition, why))
+			}
+			r.mu.Unlock()
+		}
+	}
+	l.settle()
+}

@@ -1,0 +1,146 @@
+package producer_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/serde"
+)
+
+// event is what avrogen would write for a record of a string and a long.
+type event struct {
+	Key string
+	Seq int64
+	Pad string
+}
+
+const eventSchema = `{"type":"record","name":"test.Event","fields":[{"name":"key","type":"string"},{"name":"seq","type":"long"},{"name":"pad","type":"string"}]}`
+
+func (*event) AvroName() string   { return "test.Event" }
+func (*event) AvroSchema() string { return eventSchema }
+
+var errBadField = errors.New("pad: refused by the test")
+
+func (e *event) AppendAvro(dst []byte) ([]byte, error) {
+	if e.Pad == "bad" {
+		return dst, errBadField
+	}
+	if e.Pad == "panic" {
+		panic("encoder")
+	}
+	dst = binary.AppendVarint(dst, int64(len(e.Key)))
+	dst = append(dst, e.Key...)
+	dst = binary.AppendVarint(dst, e.Seq)
+	dst = binary.AppendVarint(dst, int64(len(e.Pad)))
+	return append(dst, e.Pad...), nil
+}
+
+// decodeEvent reads what event writes, behind the prefix.
+func decodeEvent(t testing.TB, value []byte) (id int, e event) {
+	t.Helper()
+	if len(value) < 5 || value[0] != 0 {
+		t.Fatalf("not framed: %x", value)
+	}
+	id = int(binary.BigEndian.Uint32(value[1:]))
+	value = value[5:]
+	text := func() string {
+		n, w := binary.Varint(value)
+		s := string(value[w : w+int(n)])
+		value = value[w+int(n):]
+		return s
+	}
+	e.Key = text()
+	seq, w := binary.Varint(value)
+	e.Seq, value = seq, value[w:]
+	e.Pad = text()
+	return id, e
+}
+
+// memoryRegistry gives out ids.
+type memoryRegistry struct {
+	mu  sync.Mutex
+	ids map[string]int
+}
+
+func (r *memoryRegistry) Register(_ context.Context, subject, schema string, _ bool) (int, uuid.UUID, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ids == nil {
+		r.ids = map[string]int{}
+	}
+	if _, ok := r.ids[schema]; !ok {
+		r.ids[schema] = len(r.ids) + 1
+	}
+	return r.ids[schema], uuid.NewMD5(uuid.NameSpaceOID, []byte(schema)), nil
+}
+
+func (r *memoryRegistry) Lookup(ctx context.Context, subject, schema string, n bool) (int, uuid.UUID, error) {
+	return r.Register(ctx, subject, schema, n)
+}
+
+var errNotInTest = errors.New("not in this registry")
+
+func (r *memoryRegistry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
+	return "", 0, uuid.UUID{}, errNotInTest
+}
+
+func (r *memoryRegistry) SchemaByID(context.Context, string, int) (string, error) {
+	return "", errNotInTest
+}
+
+func (r *memoryRegistry) SchemaByGUID(context.Context, uuid.UUID) (string, error) {
+	return "", errNotInTest
+}
+
+func newSerializer(t testing.TB, opts ...serde.Option) *serde.Serializer {
+	t.Helper()
+	s, err := serde.NewSerializer(&memoryRegistry{}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// newProducer is closed with the test, which fails if anything accepted was not delivered. A test that expects that closes
+// it itself.
+func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *producer.Producer {
+	t.Helper()
+	p, err := producer.New(brokers, newSerializer(t), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := p.Close(ctx); err != nil && !t.Failed() {
+			var u *producer.UndeliveredError
+			if !errors.As(err, &u) || !t.Skipped() {
+				t.Logf("close: %v", err)
+			}
+		}
+	})
+	return p
+}
+
+func byKey(e *event) string { return e.Key }
+
+func startBroker(t testing.TB, opts ...producertest.Option) *producertest.Broker {
+	t.Helper()
+	return producertest.Start(t, opts...)
+}
+
+// waitCtx bounds a test's waiting.
+func waitCtx(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

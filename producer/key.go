@@ -1,0 +1,86 @@
+package producer
+
+import (
+	"context"
+
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// KeyFunc says what the key of a record is. Made by [KeyBy], [KeyBytes], [KeyRecord], [NoKey]. A function in it runs on the
+// publishing goroutine, must be safe for concurrent use, and if it panics the message is [ErrNotSent].
+type KeyFunc[R avrobin.Record] struct {
+	text   func(R) string
+	bytes  func(R, []byte) []byte
+	record func(R) avrobin.Record
+}
+
+// KeyBy takes a string as the key. An empty one is a key too.
+func KeyBy[R avrobin.Record](f func(R) string) KeyFunc[R] { return KeyFunc[R]{text: f} }
+
+// KeyBytes lets f append the key to dst, which allocates nothing; a nil result is no key.
+func KeyBytes[R avrobin.Record](f func(r R, dst []byte) []byte) KeyFunc[R] {
+	return KeyFunc[R]{bytes: f}
+}
+
+// KeyRecord takes an Avro record as the key, with a subject of its own ("orders-key"). A nil one is an error.
+func KeyRecord[R, K avrobin.Record](f func(R) K) KeyFunc[R] {
+	return KeyFunc[R]{record: func(r R) avrobin.Record { return f(r) }}
+}
+
+// NoKey leaves the key out: the partitioner deals messages out as it likes.
+func NoKey[R avrobin.Record]() KeyFunc[R] { return KeyFunc[R]{} }
+
+// Key overrides a topic's KeyFunc. The zero Key does not.
+type Key struct {
+	kind   keyKind
+	text   string
+	bytes  []byte
+	record avrobin.Record
+}
+
+type keyKind uint8
+
+const (
+	keyUnset keyKind = iota
+	keyText
+	keyBytes
+	keyRecord
+)
+
+// StringKey is a key of text.
+func StringKey(s string) Key { return Key{kind: keyText, text: s} }
+
+// BytesKey is a key of bytes; nil: no key.
+func BytesKey(b []byte) Key { return Key{kind: keyBytes, bytes: b} }
+
+// RecordKey is an Avro record as a key.
+func RecordKey(r avrobin.Record) Key { return Key{kind: keyRecord, record: r} }
+
+// appendKey appends the key of r to the scratch buffer.
+func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error) {
+	s.step = "the key function"
+	switch {
+	case f.text != nil:
+		s.buf, s.keyed = append(s.buf, f.text(r)...), true
+	case f.bytes != nil:
+		if b := f.bytes(r, s.buf); b != nil {
+			s.buf, s.keyed = b, true
+		}
+	case f.record != nil:
+		err = s.appendKeyRecord(ctx, f.record(r))
+	}
+	return err
+}
+
+// appendTo appends an overriding key.
+func (k *Key) appendTo(ctx context.Context, s *scratch) (err error) {
+	switch k.kind {
+	case keyText:
+		s.buf, s.keyed = append(s.buf, k.text...), true
+	case keyBytes:
+		s.buf, s.keyed = append(s.buf, k.bytes...), k.bytes != nil
+	case keyRecord:
+		err = s.appendKeyRecord(ctx, k.record)
+	}
+	return err
+}

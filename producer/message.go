@@ -1,0 +1,147 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Message is for what a record alone does not say. Zero fields mean the topic's own rule.
+type Message[R avrobin.Record] struct {
+	Value     R
+	Key       Key
+	Headers   []serde.Header
+	Timestamp time.Time // the zero one: now, or what WithTimestampBy says
+	Partition Partition
+	// Tombstone publishes a nil value, which deletes the key in a compacted topic. Key must be set and Value is not looked
+	// at. It is a field of its own so that a nil Value by mistake deletes nothing.
+	Tombstone bool
+}
+
+// Partition: the zero one leaves the choice to the partitioner.
+type Partition struct{ plus1 int32 }
+
+// ToPartition names a partition. One that the topic does not have makes the message [ErrNotSent].
+// Messages of one key that go partly by name and partly by the partitioner are ordered only within each partition.
+func ToPartition(n int32) Partition { return Partition{n + 1} }
+
+// encoded is a message as the client takes it. The slices are the publisher's until produce returns.
+type encoded struct {
+	key, value []byte
+	headers    []kafka.Header
+	timestamp  time.Time
+}
+
+// scratch is what it takes to make one message, kept in a pool.
+type scratch struct {
+	binding *binding
+	step    string // what is being done, for the report of a panic
+	buf     []byte // key, then value
+	keyed   bool   // there is a key, maybe empty
+	keyEnd  int
+	headers []serde.Header
+	encoded
+	entry entry
+}
+
+// maxPooled is the largest buffer that is kept, so that one huge message does not stay for ever.
+const maxPooled = 1 << 16
+
+var scratchPool = sync.Pool{New: func() any { return new(scratch) }} //nolint:gochecknoglobals // a pool of buffers
+
+func takeScratch(b *binding) *scratch {
+	s := scratchPool.Get().(*scratch)
+	s.binding = b
+	return s
+}
+
+func (s *scratch) free() {
+	if cap(s.buf) > maxPooled {
+		s.buf = nil
+	}
+	clear(s.headers)
+	clear(s.encoded.headers)
+	*s = scratch{buf: s.buf[:0], headers: s.headers[:0], encoded: encoded{headers: s.encoded.headers[:0]}}
+	scratchPool.Put(s)
+}
+
+var (
+	errNilRecord = errors.New("the record is nil: a tombstone is published by Tombstone, or by a Message with Tombstone set")
+	errNilKey    = errors.New("the key record is nil")
+)
+
+func (s *scratch) appendKeyRecord(ctx context.Context, r avrobin.Record) (err error) {
+	s.step = "the encoding of the key"
+	b := s.binding.key
+	if s.buf, err = b.Append(ctx, s.buf, r); err != nil {
+		if errors.Is(err, serde.ErrTombstone) {
+			err = errNilKey
+		}
+		return fmt.Errorf("key: %w", err)
+	}
+	s.keyed = true
+	s.entry.keyID, err = s.schema(ctx, b, r)
+	return err
+}
+
+func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error) {
+	s.step = "the encoding of the value"
+	b := s.binding.value
+	if s.buf, err = b.Append(ctx, s.buf, r); err != nil {
+		if errors.Is(err, serde.ErrTombstone) {
+			return errNilRecord
+		}
+		return fmt.Errorf("value: %w", err)
+	}
+	s.entry.valueID, err = s.schema(ctx, b, r)
+	return err
+}
+
+// schema tells the id of r's schema, and adds its header where the id is not in the prefix.
+func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (int, error) {
+	known, err := b.Registered(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	h, ok, err := b.Header(ctx, r)
+	if ok {
+		s.headers = append(s.headers, h)
+	}
+	return known.ID, err
+}
+
+// caught turns a panic of the user's code into an error. For a deferred call.
+func (s *scratch) caught(err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{s.step, v, debug.Stack()}
+	}
+}
+
+// Sizes of the record batch format (version 2): what a message adds to its key, value and headers as a batch of its own.
+const (
+	batchOverhead  = 61
+	recordOverhead = 32 // lengths and deltas, at most
+	headerOverhead = 10
+)
+
+// wireSize is the size of the message as a batch of its own, before compression, at most.
+func (m *encoded) wireSize() int64 {
+	return m.size() + batchOverhead + recordOverhead + int64(len(m.headers))*headerOverhead
+}
+
+// size is what counts against the bound on bytes.
+func (m *encoded) size() int64 {
+	n := len(m.key) + len(m.value)
+	for i := range m.headers {
+		n += len(m.headers[i].Key) + len(m.headers[i].Value)
+	}
+	return int64(n)
+}

@@ -1,0 +1,272 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// topicState is what a core knows of a topic.
+type topicState struct {
+	core  *core
+	name  string
+	route atomic.Pointer[route] // nil: not known yet, or to be known anew
+
+	mu     sync.Mutex
+	lookup *topicLookup // under way
+}
+
+// route is the way to a topic's partitions. It is immutable.
+type route struct {
+	client *client
+	rings  []*ring
+	limit  int64 // max.message.bytes; 0: the broker would not say
+}
+
+type topicLookup struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+const (
+	// unknownTopicWait is how long a topic that the brokers do not know may take to appear: what was just created is not
+	// known to all of them at once.
+	unknownTopicWait = time.Second
+	// firstUseWait bounds the first look-up of a topic where the caller's context does not. Java: max.block.ms.
+	firstUseWait = time.Minute
+	retryPause   = 50 * time.Millisecond
+	// A look-up call cannot be interrupted, so each is short at first; Close waits for the one under way.
+	shortestCall = 500 * time.Millisecond
+	longestCall  = 3 * time.Second
+)
+
+func (c *core) topic(name string) *topicState {
+	if s, ok := c.topics.Load(name); ok {
+		return s.(*topicState)
+	}
+	s, _ := c.topics.LoadOrStore(name, &topicState{core: c, name: name})
+	return s.(*topicState)
+}
+
+// checkTopicName follows Kafka's rule (org.apache.kafka.common.internals.Topic); the client panics on some other names.
+func checkTopicName(name string) error {
+	bad := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+	}
+	switch {
+	case name == "", name == ".", name == "..":
+		return fmt.Errorf("topic name %q is not allowed", name)
+	case len(name) > 249:
+		return fmt.Errorf("topic name of %d bytes: Kafka allows 249", len(name))
+	case strings.ContainsFunc(name, bad):
+		return fmt.Errorf("topic name %q: only letters, digits, '.', '_' and '-' are allowed", name)
+	}
+	return nil
+}
+
+// find gives the route, looking the topic up on first use. Callers share one look-up, each with its own ctx.
+func (s *topicState) find(ctx context.Context) (*route, error) {
+	if r := s.route.Load(); r != nil {
+		return r, nil
+	}
+	if ctx.Done() == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, firstUseWait,
+			fmt.Errorf("looking the topic up took longer than %v, which holds where the context has no deadline", firstUseWait))
+		defer cancel()
+	}
+	for {
+		s.mu.Lock()
+		if r := s.route.Load(); r != nil {
+			s.mu.Unlock()
+			return r, nil
+		}
+		l := s.lookup
+		if l == nil {
+			l = &topicLookup{done: make(chan struct{})}
+			s.lookup = l
+			if !s.core.spawn(func() { s.run(l) }) {
+				s.mu.Unlock()
+				return nil, ErrClosed
+			}
+		}
+		s.mu.Unlock()
+		select {
+		case <-l.done:
+			if l.err != nil {
+				return nil, l.err
+			}
+		case <-ctx.Done():
+			return nil, s.core.trouble.explain(ended(ctx))
+		}
+	}
+}
+
+func (s *topicState) run(l *topicLookup) {
+	var r *route
+	r, l.err = s.core.lookUp(s.core.alive, s.name)
+	s.mu.Lock()
+	s.lookup = nil
+	if l.err == nil {
+		s.route.Store(r)
+	}
+	s.mu.Unlock()
+	close(l.done)
+}
+
+// lookUp asks the brokers for a topic until they know it or say that they do not.
+func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
+	var missing time.Time
+	for wait := shortestCall; ; wait = min(2*wait, longestCall) {
+		k, err := c.mainOrErr()
+		if err != nil {
+			return nil, err
+		}
+		n, err := k.partitions(name, wait)
+		var kerr kafka.Error
+		switch {
+		case err == nil:
+			return c.routeTo(ctx, name, n)
+		case ctx.Err() != nil:
+			return nil, ErrClosed
+		case !errors.As(err, &kerr):
+			return nil, err
+		case kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic:
+			if missing.IsZero() {
+				missing = time.Now()
+			}
+			if time.Since(missing) >= unknownTopicWait {
+				return nil, fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
+					"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.brokers, ","), name, name)
+			}
+		case kerr.Code() == kafka.ErrTopicAuthorizationFailed || kerr.Code() == kafka.ErrTopicException || kerr.Code() == kafka.ErrInvalidArg:
+			return nil, fmt.Errorf("look up topic %s: %w", name, err)
+		}
+		select {
+		case <-time.After(retryPause):
+		case <-ctx.Done():
+			return nil, ErrClosed
+		}
+	}
+}
+
+func (c *core) mainOrErr() (*client, error) {
+	if c.alive.Err() != nil {
+		return nil, ErrClosed
+	}
+	if fatal := c.fatal.Load(); fatal != nil {
+		return nil, *fatal
+	}
+	return c.main(), nil
+}
+
+// partitions asks how many partitions a topic has.
+func (k *client) partitions(topic string, wait time.Duration) (int32, error) {
+	m, err := k.kafka.GetMetadata(&topic, false, millis(wait))
+	if err != nil {
+		return 0, err
+	}
+	t := m.Topics[topic]
+	if code := t.Error.Code(); code != kafka.ErrNoError {
+		return 0, t.Error
+	}
+	if len(t.Partitions) == 0 {
+		return 0, kafka.NewError(kafka.ErrLeaderNotAvailable, "topic has no partitions yet", false)
+	}
+	return int32(len(t.Partitions)), nil
+}
+
+// maxMessageBytes asks for the topic's limit; 0: the broker would not say, which is common where the permission to
+// describe configurations is not given.
+func (k *client) maxMessageBytes(ctx context.Context, topic string) int64 {
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
+	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
+	if err != nil {
+		return 0
+	}
+	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}},
+		kafka.SetAdminRequestTimeout(longestCall))
+	if err != nil || len(results) != 1 || results[0].Error.Code() != kafka.ErrNoError {
+		k.core.config.logger.Info("topic_limit_unknown", "topic", topic, "err", err)
+		return 0
+	}
+	limit, _ := strconv.ParseInt(results[0].Config["max.message.bytes"].Value, 10, 64)
+	return limit
+}
+
+// batchTooLargeError: a topic's limit is below the batch.size of a transactional client, which cannot be two clients.
+// The next client is made with the smaller size.
+type batchTooLargeError struct {
+	topic string
+	limit int64
+}
+
+func (e *batchTooLargeError) Error() string {
+	return fmt.Sprintf("producer: topic %s allows batches of %d bytes (max.message.bytes), fewer than this client's", e.topic, e.limit)
+}
+
+// routeTo chooses the client: the broker's limit is on the batch, and librdkafka does not split one, so a topic with a
+// limit below the usual batch.size has a client of its own with a smaller one. (What fills a batch besides records, its
+// header, librdkafka counts in.)
+func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error) {
+	k := c.main()
+	limit := k.maxMessageBytes(ctx, name)
+	if limit > 0 && limit < int64(k.batch) {
+		if k.tx != nil {
+			c.mu.Lock()
+			c.batch = min(c.batch, int(limit))
+			c.mu.Unlock()
+			return nil, &batchTooLargeError{name, limit}
+		}
+		var err error
+		if k, err = c.client(int(limit)); err != nil {
+			return nil, err
+		}
+	}
+	return &route{client: k, rings: k.rings(name, n), limit: limit}, nil
+}
+
+// refreshTopics looks for partitions that were added and limits that were changed. A limit below the client's batch.size
+// counts for single messages at once, for batches in the next producer.
+func (c *core) refreshTopics() {
+	tick := time.NewTicker(c.config.metadataMaxAge)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.alive.Done():
+			return
+		}
+		c.topics.Range(func(_, value any) bool {
+			s := value.(*topicState)
+			if r := s.route.Load(); r != nil && c.alive.Err() == nil {
+				s.refresh(r)
+			}
+			return true
+		})
+	}
+}
+
+func (s *topicState) refresh(old *route) {
+	n, err := old.client.partitions(s.name, longestCall)
+	if err != nil {
+		return // the next time
+	}
+	limit := old.client.maxMessageBytes(s.core.alive, s.name)
+	if limit == 0 {
+		limit = old.limit
+	}
+	rings := old.client.rings(s.name, n)
+	if len(rings) != len(old.rings) || limit != old.limit {
+		s.core.config.logger.Info("topic_changed", "topic", s.name, "partitions", len(rings), "max_message_bytes", limit)
+		s.route.CompareAndSwap(old, &route{client: old.client, rings: rings, limit: limit})
+	}
+}

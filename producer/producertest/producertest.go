@@ -1,0 +1,294 @@
+// Package producertest runs a Kafka broker in process, for tests and for local runs: nothing to install, no cgo.
+//
+// The broker is franz-go's kfake. It has idempotence, transactions and read_committed as Apache Kafka has them; the few
+// places where it is kinder than the real one (a transaction that timed out is answered with another error) are in
+// docs/producer.md. On top are faults to inject, among them those that matter most to a producer: an answer that is lost
+// after the request was applied.
+package producertest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/internal/logread"
+	"github.com/avroline/avroline/serde"
+)
+
+// Broker speaks Kafka on 127.0.0.1. It is safe for concurrent use. Its log is in memory.
+type Broker struct {
+	cluster *kfake.Cluster
+	tls     *tls.Config
+	dial    []kgo.Opt // how our own clients connect
+
+	mu        sync.Mutex
+	listeners []*listener
+	faults    []*fault
+	closed    bool
+}
+
+// Option configures a [Broker].
+type Option struct{ apply func(*settings) }
+
+type settings struct {
+	brokers int
+	topics  []topic
+	tls     *tls.Config
+	users   []user
+	configs map[string]string
+	dataDir string
+}
+
+type topic struct {
+	name       string
+	partitions int32
+	configs    map[string]string
+}
+
+type user struct{ mechanism, name, password string }
+
+// Topic makes a topic at start.
+func Topic(name string, partitions int32) Option { return TopicWith(name, partitions, nil) }
+
+// TopicWith makes a topic at start with settings by Kafka's names, such as "max.message.bytes".
+func TopicWith(name string, partitions int32, configs map[string]string) Option {
+	return Option{func(s *settings) { s.topics = append(s.topics, topic{name, partitions, configs}) }}
+}
+
+// Brokers is how many nodes the cluster has. Default 1.
+func Brokers(n int) Option { return Option{func(s *settings) { s.brokers = n }} }
+
+// Config sets a broker's setting by Kafka's name, such as "message.max.bytes".
+func Config(key, value string) Option {
+	return Option{func(s *settings) {
+		if s.configs == nil {
+			s.configs = map[string]string{}
+		}
+		s.configs[key] = value
+	}}
+}
+
+// TLS makes the broker speak TLS alone. Without ClientAuth any client may come.
+func TLS(c *tls.Config) Option { return Option{func(s *settings) { s.tls = c }} }
+
+// User demands SASL and knows this user, who may do everything. The mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+func User(mechanism, name, password string) Option {
+	return Option{func(s *settings) { s.users = append(s.users, user{mechanism, name, password}) }}
+}
+
+// DataDir keeps the log on disk, so that a broker started later on the same folder goes on with it, and a long run needs
+// little memory.
+func DataDir(dir string) Option { return Option{func(s *settings) { s.dataDir = dir }} }
+
+// NewBroker starts a broker on random ports. Close it.
+func NewBroker(opts ...Option) (*Broker, error) {
+	s := settings{brokers: 1}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&s)
+		}
+	}
+	b := &Broker{tls: s.tls}
+	kopts := []kfake.Opt{kfake.NumBrokers(s.brokers), kfake.ListenFn(b.listen)}
+	if s.configs != nil {
+		kopts = append(kopts, kfake.BrokerConfigs(s.configs))
+	}
+	if s.dataDir != "" {
+		kopts = append(kopts, kfake.DataDir(s.dataDir))
+	}
+	for _, u := range s.users {
+		kopts = append(kopts, kfake.EnableSASL(), kfake.Superuser(u.mechanism, u.name, u.password))
+	}
+	cluster, err := kfake.NewCluster(kopts...)
+	if err != nil {
+		return nil, fmt.Errorf("producertest: start: %w", err)
+	}
+	b.cluster = cluster
+	b.dial = dialOpts(&s)
+	for _, t := range s.topics {
+		if err := cluster.CreateTopic(t.name, t.partitions, t.configs); err != nil && !(s.dataDir != "" && strings.Contains(err.Error(), "TOPIC_ALREADY_EXISTS")) {
+			cluster.Close()
+			return nil, fmt.Errorf("producertest: topic %s: %w", t.name, err)
+		}
+	}
+	return b, nil
+}
+
+// Start is [NewBroker] for a test: it ends with it.
+func Start(t testing.TB, opts ...Option) *Broker {
+	t.Helper()
+	b, err := NewBroker(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+// Addrs are the host:port of the nodes, for the producer's brokers.
+func (b *Broker) Addrs() []string { return b.cluster.ListenAddrs() }
+
+// Close stops the broker. A second call does nothing.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	listeners := b.listeners
+	b.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close()
+		l.cut()
+	}
+	b.cluster.Close()
+	return nil
+}
+
+// Cluster is the fake cluster itself, for faults that have no method here.
+func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
+
+// callWait bounds what has no context.
+const callWait = 30 * time.Second
+
+// CreateTopic makes a topic in a running broker, with settings by Kafka's names or nil.
+func (b *Broker) CreateTopic(name string, partitions int32, configs map[string]string) error {
+	return b.cluster.CreateTopic(name, partitions, configs)
+}
+
+// AddPartitions lets a topic grow to n partitions.
+func (b *Broker) AddPartitions(topic string, n int) error {
+	return b.with(func(ctx context.Context, cl *kgo.Client) error {
+		r, err := kadm.NewClient(cl).UpdatePartitions(ctx, n, topic)
+		if err != nil {
+			return err
+		}
+		return r.Error()
+	})
+}
+
+// Put appends one record as some other producer would; a nil value is a tombstone.
+func (b *Broker) Put(topic string, key, value []byte, h ...serde.Header) error {
+	return b.with(func(ctx context.Context, cl *kgo.Client) error {
+		r := &kgo.Record{Topic: topic, Key: key, Value: value}
+		for _, header := range h {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: header.Key, Value: header.Value})
+		}
+		return cl.ProduceSync(ctx, r).FirstErr()
+	})
+}
+
+func (b *Broker) with(f func(ctx context.Context, cl *kgo.Client) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callWait)
+	defer cancel()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.Addrs()...)}, b.dial...)...)
+	if err != nil {
+		return fmt.Errorf("producertest: %w", err)
+	}
+	defer cl.Close()
+	if err := f(ctx, cl); err != nil {
+		return fmt.Errorf("producertest: %w", err)
+	}
+	return nil
+}
+
+// Record is one record read. The package does not import producer, so that it needs no cgo.
+type Record[T any] struct {
+	Value     *T // nil for a tombstone
+	Key       []byte
+	Partition int32
+	Offset    int64
+	Timestamp time.Time
+	Headers   []serde.Header
+}
+
+// Read yields what is visible to read_committed from the start to the present end, in order within each partition. A record
+// that does not decode comes with its error, and the next one after it; an error of the reading itself is the last pair.
+func Read[T any](ctx context.Context, b *Broker, topic string, d *serde.Deserializer[T]) iter.Seq2[Record[T], error] {
+	return func(yield func(Record[T], error) bool) {
+		for r, err := range logread.All(ctx, b.Addrs(), topic, b.dial...) {
+			if err != nil {
+				yield(Record[T]{}, fmt.Errorf("producertest: %w", err))
+				return
+			}
+			if !yield(decode(ctx, r, d)) {
+				return
+			}
+		}
+	}
+}
+
+// ReadRaw yields the same without decoding.
+func ReadRaw(ctx context.Context, b *Broker, topic string) iter.Seq2[Record[[]byte], error] {
+	return func(yield func(Record[[]byte], error) bool) {
+		for r, err := range logread.All(ctx, b.Addrs(), topic, b.dial...) {
+			if err != nil {
+				yield(Record[[]byte]{}, fmt.Errorf("producertest: %w", err))
+				return
+			}
+			out := record[[]byte](r)
+			if r.Value != nil {
+				out.Value = &r.Value
+			}
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
+}
+
+func record[T any](r *kgo.Record) Record[T] {
+	out := Record[T]{Key: r.Key, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
+	for _, h := range r.Headers {
+		out.Headers = append(out.Headers, serde.Header{Key: h.Key, Value: h.Value})
+	}
+	return out
+}
+
+func decode[T any](ctx context.Context, r *kgo.Record, d *serde.Deserializer[T]) (Record[T], error) {
+	out := record[T](r)
+	header := func(key string) ([]byte, bool) {
+		for _, h := range r.Headers {
+			if h.Key == key {
+				return h.Value, true
+			}
+		}
+		return nil, false
+	}
+	v, err := d.Decode(ctx, serde.Input{Topic: r.Topic, Part: serde.Value, Data: r.Value, Header: header})
+	switch {
+	case err == nil:
+		out.Value = &v
+	case errors.Is(err, serde.ErrTombstone):
+		err = nil
+	default:
+		err = fmt.Errorf("producertest: %s[%d]@%d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	return out, err
+}
+
+// Request is a kind of request, for faults.
+type Request int16
+
+// The requests that a producer sends.
+const (
+	Produce            = Request(kmsg.Produce)
+	Metadata           = Request(kmsg.Metadata)
+	InitProducerID     = Request(kmsg.InitProducerID)
+	AddPartitionsToTxn = Request(kmsg.AddPartitionsToTxn)
+	AddOffsetsToTxn    = Request(kmsg.AddOffsetsToTxn)
+	TxnOffsetCommit    = Request(kmsg.TxnOffsetCommit)
+	EndTxn             = Request(kmsg.EndTxn)
+)

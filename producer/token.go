@@ -1,0 +1,37 @@
+package producer
+
+import (
+	"context"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// tokenWait bounds one call of a token source.
+const tokenWait = 30 * time.Second
+
+// tokenTaker is a client that wants a token.
+type tokenTaker interface {
+	SetOAuthBearerToken(token kafka.OAuthBearerToken) error
+	SetOAuthBearerTokenFailure(reason string) error
+}
+
+// refreshToken asks the token source for a client that said it needs one. An error is kept as the last trouble, and the
+// client asks again after ten seconds.
+func (c *core) refreshToken(k tokenTaker) {
+	if c.config.sasl == nil || c.config.sasl.token == nil {
+		return
+	}
+	c.spawn(func() {
+		ctx, cancel := context.WithTimeout(c.alive, tokenWait)
+		defer cancel()
+		token, expiry, principal, err := c.config.sasl.token(ctx)
+		if err == nil {
+			err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token, Expiration: expiry, Principal: principal})
+		}
+		if err != nil {
+			c.trouble.note(kafka.NewError(kafka.ErrAuthentication, "token source: "+err.Error(), false))
+			_ = k.SetOAuthBearerTokenFailure(err.Error())
+		}
+	})
+}

@@ -1,0 +1,295 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Topic is a topic of records R, a pointer to a generated type; or, for a topic of several types, an interface
+// that embeds avrobin.Record (with serde.RecordName or TopicRecordName).
+// It is a value to make once; safe for concurrent use, by several producers too.
+type Topic[R avrobin.Record] struct {
+	name    string
+	key     KeyFunc[R]
+	options topicOptions
+	record  recordOptions[R]
+	err     error // of the name or the options; told by the first use
+
+	bound atomic.Pointer[binding] // the producer that published last
+	mu    sync.Mutex
+	all   map[*core]*binding
+}
+
+// binding is a topic bound to a producer.
+type binding struct {
+	core        *core
+	state       *topicState
+	options     *topicOptions
+	value, key  *serde.Binding
+	partitioner Partitioner
+}
+
+// NewTopic says how records of a topic are published: R is inferred from the key. It does no I/O and cannot fail: a wrong
+// name or option is told by Prepare, and by every message.
+func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption) *Topic[R] {
+	t := &Topic[R]{name: name, key: key, err: checkTopicName(name), all: map[*core]*binding{}}
+	for _, o := range opts {
+		if o.apply == nil {
+			continue
+		}
+		if err := o.apply(&t.options); err != nil && t.err == nil {
+			t.err = err
+		}
+	}
+	for _, f := range t.options.typed {
+		apply, ok := f.(func(*recordOptions[R]))
+		if !ok && t.err == nil {
+			t.err = fmt.Errorf("topic %s of %T: an option for another record type was given: %T", name, *new(R), f)
+		}
+		if ok {
+			apply(&t.record)
+		}
+	}
+	if t.options.partitioner == nil {
+		t.options.partitioner = Murmur2()
+	}
+	return t
+}
+
+// Name is the topic's name in Kafka.
+func (t *Topic[R]) Name() string { return t.name }
+
+// bind finds the topic's binding to a producer.
+func (t *Topic[R]) bind(c *core) *binding {
+	if b := t.bound.Load(); b != nil && b.core == c {
+		return b
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.all[c]
+	if b == nil {
+		for other := range t.all { // a topic outlives its producers
+			if other.alive.Err() != nil {
+				delete(t.all, other)
+			}
+		}
+		b = &binding{
+			core: c, state: c.topic(t.name), options: &t.options, partitioner: t.options.partitioner,
+			value: c.serializer.For(t.name, serde.Value, t.options.value...),
+			key:   c.serializer.For(t.name, serde.Key, t.options.key...),
+		}
+		t.all[c] = b
+	}
+	t.bound.Store(b)
+	return b
+}
+
+// publish is the one way of a record into the client, for all kinds of publishing. m is nil where the record is all.
+func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], callback Callback, pending *Pending, block bool) error {
+	if t.err != nil {
+		return notSent(t.name, -1, t.err)
+	}
+	if t.record.before != nil || t.record.after != nil {
+		var err error
+		if m, callback, err = t.intercept(ctx, c, r, m, callback, pending); err != nil {
+			return notSent(t.name, -1, err)
+		}
+		r = m.Value
+	}
+	b := t.bind(c)
+	s := takeScratch(b)
+	defer s.free()
+	s.entry.callback, s.entry.pending = callback, pending
+	if err := t.encode(ctx, s, r, m); err != nil {
+		return notSent(t.name, -1, err)
+	}
+	explicit := Partition{}
+	if m != nil {
+		explicit = m.Partition
+	}
+	if t.record.partition != nil && explicit.plus1 == 0 {
+		return b.send(ctx, s, explicit, func(key []byte, n int32) int32 { return t.record.partition(key, r, n) }, block)
+	}
+	return b.send(ctx, s, explicit, b.partitioner, block)
+}
+
+// encode fills the scratch from the record and the message.
+func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (err error) {
+	defer s.caught(&err)
+	overriding := m != nil && m.Key.kind != keyUnset
+	tombstone := m != nil && m.Tombstone
+	switch {
+	case overriding:
+		err = m.Key.appendTo(ctx, s)
+	case tombstone:
+		err = fmt.Errorf("a tombstone needs Message.Key: there is no record to take it from")
+	default:
+		if isNil(r) {
+			return errNilRecord
+		}
+		err = t.key.appendKey(ctx, s, r)
+	}
+	if err != nil {
+		return err
+	}
+	s.keyEnd = len(s.buf)
+	if !tombstone {
+		if err := s.appendValue(ctx, r); err != nil {
+			return err
+		}
+		s.value = s.buf[s.keyEnd:]
+	}
+	if s.keyed {
+		s.key = s.buf[:s.keyEnd:s.keyEnd]
+	}
+	if m != nil {
+		s.headers = append(s.headers, m.Headers...)
+		s.timestamp = m.Timestamp
+	}
+	s.step = "an option of the topic"
+	if !tombstone {
+		if t.record.headers != nil {
+			s.headers = t.record.headers(r, s.headers)
+		}
+		if t.record.timestamp != nil && s.timestamp.IsZero() {
+			s.timestamp = t.record.timestamp(r)
+		}
+	}
+	return nil
+}
+
+// send gives an encoded message to the client. On nil it was accepted.
+func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, partitioner Partitioner, block bool) error {
+	c := b.core
+	if err := s.finish(ctx); err != nil {
+		return notSent(b.state.name, -1, err)
+	}
+	bytes := s.size()
+	s.entry.bytes = bytes
+	for {
+		way, err := b.way(ctx, block)
+		if err != nil {
+			return notSent(b.state.name, -1, err)
+		}
+		if err := c.fits(s, way.limit, b.state.name); err != nil {
+			return notSent(b.state.name, -1, err)
+		}
+		partition, err := s.choose(explicit, partitioner, int32(len(way.rings)))
+		if err != nil {
+			return notSent(b.state.name, -1, err)
+		}
+		inLine := false
+		if !c.limit.try(bytes) {
+			if !block {
+				return notSent(b.state.name, partition, fmt.Errorf("%w: the buffer (WithMaxInFlight) is full", ErrWouldBlock))
+			}
+			if inLine, err = c.limit.acquire(ctx, bytes, c.config.maxBlock); err != nil {
+				return notSent(b.state.name, partition, c.trouble.explain(err))
+			}
+		}
+		err = way.client.produce(way.rings[partition], &s.encoded, &s.entry)
+		if inLine {
+			c.limit.leave()
+		}
+		if err == nil {
+			if c.hooks.accept {
+				c.hooks.callAccept(ctx, b.state.name, bytes)
+			}
+			return nil
+		}
+		c.limit.release(1, bytes)
+		if _, refused := err.(refusedError); !refused { //nolint:errorlint // ours, never wrapped
+			return notSent(b.state.name, partition, err)
+		}
+		b.state.route.CompareAndSwap(way, nil)
+		if err := c.again(ctx, way.client); err != nil {
+			return notSent(b.state.name, partition, err)
+		}
+	}
+}
+
+// way finds the topic's partitions.
+func (b *binding) way(ctx context.Context, block bool) (*route, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, ended(ctx)
+	}
+	if way := b.state.route.Load(); way != nil {
+		return way, nil
+	}
+	if !block {
+		return nil, fmt.Errorf("%w: the topic is not looked up yet: call Prepare first", ErrWouldBlock)
+	}
+	return b.state.find(ctx)
+}
+
+// eventIDHeader is the name of the header that [WithEventID] adds.
+const eventIDHeader = "event-id"
+
+// finish adds what is the same for all records: the event id, the hooks' headers, the time.
+func (s *scratch) finish(ctx context.Context) (err error) {
+	defer s.caught(&err)
+	c := s.binding.core
+	if s.binding.options.eventID {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("event id: %w", err)
+		}
+		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
+	}
+	if c.hooks.headers {
+		s.step = "a Headers hook"
+		s.headers = c.hooks.callHeaders(ctx, s.binding.state.name, s.headers)
+	}
+	for _, h := range s.headers {
+		s.encoded.headers = append(s.encoded.headers, kafka.Header{Key: h.Key, Value: h.Value})
+	}
+	if s.entry.callback != nil || s.entry.pending != nil {
+		if s.timestamp.IsZero() {
+			s.timestamp = time.Now()
+		}
+		s.entry.stamp = s.timestamp.UnixMilli()
+	}
+	if c.hooks.outcome {
+		s.entry.since = c.now()
+	}
+	return nil
+}
+
+// fits refuses what the client or the broker would refuse, before it is queued.
+func (c *core) fits(s *scratch, limit int64, topic string) error {
+	size := s.wireSize()
+	switch {
+	case limit > 0 && size > limit:
+		return &TooLargeError{size, limit, "max.message.bytes of topic " + topic}
+	case size > int64(c.config.maxMessageBytes):
+		return &TooLargeError{size, int64(c.config.maxMessageBytes), c.config.name("message.max.bytes")}
+	case s.entry.bytes > c.limit.maxBytes:
+		return &TooLargeError{s.entry.bytes, c.limit.maxBytes, "WithMaxInFlight"}
+	}
+	return nil
+}
+
+// choose runs the partitioner.
+func (s *scratch) choose(explicit Partition, partitioner Partitioner, n int32) (p int32, err error) {
+	defer s.caught(&err)
+	if explicit.plus1 != 0 {
+		if p = explicit.plus1 - 1; p < 0 || p >= n {
+			return p, fmt.Errorf("ToPartition(%d): topic %s has partitions 0 to %d", p, s.binding.state.name, n-1)
+		}
+		return p, nil
+	}
+	s.step = "the partitioner"
+	if p = partitioner(s.key, n); p < 0 || p >= n {
+		return p, fmt.Errorf("the partitioner chose %d: topic %s has partitions 0 to %d", p, s.binding.state.name, n-1)
+	}
+	return p, nil
+}

@@ -1,6 +1,10 @@
 package resolve
 
-import "github.com/avroline/avroline/internal/avsc"
+import (
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
 
 // Every says whether the reader can take every value of the writer.
 func Every(writer, reader *avsc.Schema) bool {
@@ -32,7 +36,7 @@ func (x *resolver) every(w, r *avsc.Schema) bool {
 	case avsc.Record:
 		return SameName(w, r) && x.everyRecord(w, r)
 	case avsc.Enum:
-		return SameName(w, r) && (r.EnumDefault != "" || len(missingSymbols(w, r)) == 0)
+		return SameName(w, r) && (r.EnumDefault != "" || len(MissingSymbols(w, r)) == 0)
 	case avsc.Fixed:
 		return SameName(w, r) && w.Size == r.Size
 	case avsc.Array, avsc.Map:
@@ -66,7 +70,8 @@ func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
 	return true
 }
 
-func missingSymbols(w, r *avsc.Schema) []string {
+// MissingSymbols returns the writer's symbols that the reader's enum lacks, sorted.
+func MissingSymbols(w, r *avsc.Schema) []string {
 	has := make(map[string]bool, len(r.Symbols))
 	for _, s := range r.Symbols {
 		has[s.Name] = true
@@ -77,5 +82,13 @@ func missingSymbols(w, r *avsc.Schema) []string {
 			missing = append(missing, s.Name)
 		}
 	}
+	slices.Sort(missing)
 	return missing
+}
+
+// Branch returns the branch of the reader's union that a value of w, which is
+// no union, is read into, -1 where there is none.
+func Branch(w, union *avsc.Schema) int {
+	x := resolver{whole: map[pair]bool{}}
+	return x.branch(w, union)
 }

@@ -1,15 +1,28 @@
-// Package compat decides compatibility as the registry does, without I/O.
+// Package compat decides whether versions of a schema are compatible, as a
+// schema registry decides it, and without asking one.
+//
+// What it finds, it words as the registry does, and adds where in the new
+// schema it is, what to do, who breaks, and a value that shows it: [Check].
 package compat
 
-// The error types of findings, as the registry writes them.
+import (
+	"fmt"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/evolve"
+)
+
+// The types of findings. The first six are the registry's; where a field's
+// name and aliases match two fields of the writer, it only reports that its
+// check failed.
 const (
-	NameMismatch        = "NAME_MISMATCH"
-	FixedSizeMismatch   = "FIXED_SIZE_MISMATCH"
-	MissingEnumSymbols  = "MISSING_ENUM_SYMBOLS"
-	MissingDefault      = "READER_FIELD_MISSING_DEFAULT_VALUE"
-	TypeMismatch        = "TYPE_MISMATCH"
-	MissingUnionBranch  = "MISSING_UNION_BRANCH"
-	AmbiguousFieldAlias = "AMBIGUOUS_FIELD_ALIAS"
+	NameMismatch        = evolve.NameMismatch
+	FixedSizeMismatch   = evolve.FixedSizeMismatch
+	MissingEnumSymbols  = evolve.MissingEnumSymbols
+	MissingDefault      = evolve.MissingDefault
+	TypeMismatch        = evolve.TypeMismatch
+	MissingUnionBranch  = evolve.MissingUnionBranch
+	AmbiguousFieldAlias = evolve.AmbiguousFieldAlias
 )
 
 // Finding is one reason why two versions do not go together.
@@ -23,9 +36,10 @@ type Finding struct {
 	Against     int    // the index in previous, oldest first
 	NewIsReader bool   // the new schema cannot read the old data; else old readers cannot read the new data
 
-	// Witness is a small value that the reader cannot take, nil where there is
-	// none.
-	Witness *Witness
+	// Witness is a small value that the reader cannot take. It is nil where
+	// there is none, and then NoWitness says why.
+	Witness   *Witness
+	NoWitness string
 }
 
 // Witness is a value of the writer's schema that the reader fails on. It was
@@ -36,7 +50,61 @@ type Witness struct {
 	Reason string // the reader's error
 }
 
-// Check compares new with the previous versions, which are in version order,
-// oldest first. No findings and a nil error mean compatible. The error is for
-// text that is not a schema.
-func Check(level Level, new string, previous ...string) ([]Finding, error) { panic("stub") }
+// Check compares a new schema with the previous versions, in version order,
+// oldest first. Each is the text of one self-contained schema. No findings and
+// a nil error mean that the registry accepts the schema at this level; with no
+// previous version, or at [None], everything is accepted.
+//
+// The findings are those against the latest version first, and for each version
+// those of the new schema as a reader before those of it as a writer. As in the
+// registry, a type that is used twice can be found twice.
+//
+// The error is for a level that is none and for text that is not a schema.
+func Check(level Level, new string, previous ...string) ([]Finding, error) { //nolint:predeclared // the word for it
+	if level < Backward || level > None {
+		return nil, fmt.Errorf("compat: %v is not a level", level)
+	}
+	latest, err := avsc.Parse("new schema", []byte(new))
+	if err != nil {
+		return nil, fmt.Errorf("compat: %w", err)
+	}
+	versions := make([]evolve.Version, len(previous))
+	for i, text := range previous {
+		label := fmt.Sprintf("version %d", i+1)
+		s, err := avsc.Parse(label, []byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("compat: %w", err)
+		}
+		versions[i] = evolve.Version{Label: label, Schema: s}
+	}
+	var findings []Finding
+	for i := len(versions) - 1; i >= 0; i-- {
+		if i < len(versions)-1 && !level.transitive() {
+			break
+		}
+		now := evolve.Version{Label: "the new schema", Schema: latest}
+		if level.asksBackward() {
+			findings = append(findings, convert(evolve.Check(now, versions[i], true), i)...)
+		}
+		if level.asksForward() {
+			findings = append(findings, convert(evolve.Check(now, versions[i], false), i)...)
+		}
+	}
+	return findings, nil
+}
+
+func convert(found []evolve.Finding, against int) []Finding {
+	out := make([]Finding, len(found))
+	for i, f := range found {
+		out[i] = Finding{
+			Type: f.Type, Path: f.Path, Message: f.Message, Advice: f.Advice, Who: f.Who,
+			Line: f.Pos.Line, Col: f.Pos.Col, Against: against, NewIsReader: f.NewIsReader,
+			NoWitness: f.NoWitness,
+		}
+		if f.Witness != nil {
+			w := Witness(*f.Witness)
+			out[i].Witness = &w
+		}
+	}
+	return out
+}

@@ -1,0 +1,96 @@
+package evolve
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+// advice says what to do about x. Where the new schema is the reader it can be
+// made to understand old data; where it is the writer, old readers cannot be
+// changed, only what is written.
+func advice(x incompatible, newIsReader bool, earlier string) string {
+	if newIsReader {
+		return readerAdvice(x, earlier)
+	}
+	return writerAdvice(x, earlier)
+}
+
+func readerAdvice(x incompatible, earlier string) string {
+	switch x.kind {
+	case MissingDefault:
+		return fmt.Sprintf("Give %s a default, or, if it is an old field renamed, add the old name as an alias.", x.field.Name)
+	case TypeMismatch:
+		if x.field != nil {
+			return fmt.Sprintf("Give the field %s a default: its enum's own default does not stand in for a missing field.", x.field.Name)
+		}
+		if to := promotions(x.w.Kind); to != "" {
+			return fmt.Sprintf("Keep %s, or widen it to %s; for another type add a new field with a default.", x.w.Kind, to)
+		}
+		return fmt.Sprintf("Keep %s; for another type add a new field with a default.", x.w.Kind)
+	case NameMismatch:
+		return fmt.Sprintf("Add %q to the aliases of %s.", x.w.Name, x.r.Name)
+	case MissingEnumSymbols:
+		return fmt.Sprintf("Keep %s, or give the enum a default for it.", symbols(x))
+	case MissingUnionBranch:
+		return fmt.Sprintf("Keep %s in the union.", branch(x))
+	case FixedSizeMismatch:
+		return fmt.Sprintf("Keep the size of %d bytes, or add a new field of a new fixed type with a default.", x.w.Size)
+	default:
+		return fmt.Sprintf("Take the alias away from %s that means another field of %s.", x.field.Name, earlier)
+	}
+}
+
+func writerAdvice(x incompatible, earlier string) string {
+	switch x.kind {
+	case MissingDefault:
+		return fmt.Sprintf("Keep the field %s: %s has no default for it.", x.field.Name, earlier)
+	case TypeMismatch:
+		if x.field != nil {
+			return fmt.Sprintf("Keep the field %s: %s has no default for it.", x.field.Name, earlier)
+		}
+		return fmt.Sprintf("Keep %s; for another type add a new field and fill both until no reader is left on %s.", x.r.Kind, earlier)
+	case NameMismatch:
+		return fmt.Sprintf("Keep the name %s: %s does not know %s.", x.r.Name, earlier, x.w.Name)
+	case MissingEnumSymbols:
+		return fmt.Sprintf("Move the readers first: %s has no default for %s.", earlier, symbols(x))
+	case MissingUnionBranch:
+		return fmt.Sprintf("Write %s into a new field until no reader is left on %s.", branch(x), earlier)
+	case FixedSizeMismatch:
+		return fmt.Sprintf("Keep the size of %d bytes, or add a new field of a new fixed type.", x.r.Size)
+	default:
+		return fmt.Sprintf("Rename one of the fields: %s takes both for %s.", earlier, x.field.Name)
+	}
+}
+
+func symbols(x incompatible) string {
+	missing := resolve.MissingSymbols(x.w, x.r)
+	if len(missing) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(missing[:3], ", "), len(missing)-3)
+	}
+	return strings.Join(missing, ", ")
+}
+
+func branch(x incompatible) string {
+	if x.w.Name != "" {
+		return x.w.Name
+	}
+	return x.w.Kind.String()
+}
+
+// promotions names the types that every value of kind k can be read as.
+func promotions(k avsc.Kind) string {
+	var to []string
+	for r := avsc.Null; r <= avsc.String; r++ {
+		if resolve.Promotes(k, r) {
+			to = append(to, r.String())
+		}
+	}
+	if len(to) > 1 {
+		to[len(to)-2] += " or " + to[len(to)-1]
+		to = to[:len(to)-1]
+	}
+	return strings.Join(to, ", ")
+}

@@ -1,0 +1,279 @@
+// Package evolve decides whether versions of a schema go together, as schema
+// registries decide it, and shows what breaks: package registry/compat and the
+// command stand on it.
+package evolve
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+// The types of findings. All but the last are the registry's; for that one a
+// registry only says that the check failed.
+const (
+	NameMismatch        = "NAME_MISMATCH"
+	FixedSizeMismatch   = "FIXED_SIZE_MISMATCH"
+	MissingEnumSymbols  = "MISSING_ENUM_SYMBOLS"
+	MissingDefault      = "READER_FIELD_MISSING_DEFAULT_VALUE"
+	TypeMismatch        = "TYPE_MISMATCH"
+	MissingUnionBranch  = "MISSING_UNION_BRANCH"
+	AmbiguousFieldAlias = "AMBIGUOUS_FIELD_ALIAS"
+)
+
+// Version is one version of a schema.
+type Version struct {
+	Label  string // what people call it: "version 3"
+	Schema *avsc.Schema
+}
+
+// Finding is one reason why the new version and an earlier one do not go
+// together.
+type Finding struct {
+	Type    string
+	Path    string // into the reader's schema, as the registry writes it
+	Message string // the registry's additionalInfo
+	Advice  string // a sentence: what to do
+	Who     string // who breaks: "consumers on version 3 reading what you will write"
+	Pos     avsc.Pos
+
+	NewIsReader bool
+
+	// Witness is nil where NoWitness says why.
+	Witness   *Witness
+	NoWitness string
+}
+
+// Check compares two versions in one direction: the new one as the reader of
+// the earlier one's data, or the other way round. No findings mean that every
+// value can be read.
+func Check(newest, earlier Version, newIsReader bool) []Finding {
+	reader, writer := earlier, newest
+	if newIsReader {
+		reader, writer = newest, earlier
+	}
+	c := checker{newIsReader: newIsReader, memo: map[pair][]incompatible{}}
+	found := c.root(place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos})
+	if len(found) == 0 {
+		return nil
+	}
+	w := newWitnesses(writer.Schema, reader.Schema)
+	out := make([]Finding, len(found))
+	for i, x := range found {
+		f := Finding{
+			Type: x.kind, Path: "/" + strings.Join(x.path, "/"), Message: x.message,
+			Pos: x.at, NewIsReader: newIsReader,
+		}
+		if newIsReader {
+			f.Who = "consumers on the new schema reading what " + earlier.Label + " wrote"
+		} else {
+			f.Who = "consumers on " + earlier.Label + " reading what you will write"
+		}
+		f.Advice = advice(x, newIsReader, earlier.Label)
+		f.Witness, f.NoWitness = w.of(x)
+		out[i] = f
+	}
+	return out
+}
+
+// place is a schema and where it is written: at the reference, not at the
+// definition of a named type.
+type place struct {
+	s  *avsc.Schema
+	at avsc.Pos
+}
+
+type pair struct{ w, r *avsc.Schema }
+
+// incompatible is a finding in the making.
+type incompatible struct {
+	kind    string
+	path    []string
+	message string
+	at      avsc.Pos // in the new schema
+	w, r    *avsc.Schema
+	field   *avsc.Field // the reader's, of a missing default
+	route   []hop       // from the writer's root to w
+}
+
+// hop is a step down the writer's schema: into field or branch i of parent, or
+// into its elements.
+type hop struct {
+	parent *avsc.Schema
+	i      int
+}
+
+// checker follows SchemaCompatibility of Apache Avro's Java, which registries
+// ask: its order, its paths, and that a pair of types that was compared before
+// repeats what was found then.
+type checker struct {
+	newIsReader bool
+	memo        map[pair][]incompatible
+	path        []string
+	route       []hop
+}
+
+func (c *checker) report(kind string, w, r place, message string, path ...string) incompatible {
+	at := w.at
+	if c.newIsReader {
+		at = r.at
+	}
+	return incompatible{
+		kind: kind, path: append(slices.Clone(c.path), path...), message: message,
+		at: at, w: w.s, r: r.s, route: slices.Clone(c.route),
+	}
+}
+
+// root compares two schemas with paths that begin anew.
+func (c *checker) root(w, r place) []incompatible {
+	path := c.path
+	c.path = nil
+	found := c.compare(w, r)
+	c.path = path
+	return found
+}
+
+// down compares two schemas at a place below.
+func (c *checker) down(h hop, w, r place, path ...string) []incompatible {
+	c.path = append(c.path, path...)
+	c.route = append(c.route, h)
+	found := c.compare(w, r)
+	c.route = c.route[:len(c.route)-1]
+	c.path = c.path[:len(c.path)-len(path)]
+	return found
+}
+
+func (c *checker) compare(w, r place) []incompatible {
+	if w.s.Kind.Primitive() || r.s.Kind.Primitive() {
+		return c.calculate(w, r)
+	}
+	key := pair{w.s, r.s}
+	if found, ok := c.memo[key]; ok {
+		return found
+	}
+	c.memo[key] = nil // a type inside itself is fine until shown otherwise
+	found := c.calculate(w, r)
+	c.memo[key] = found
+	return found
+}
+
+func (c *checker) calculate(w, r place) (found []incompatible) {
+	if w.s.Kind == avsc.Union {
+		return c.writerUnion(w, r)
+	}
+	if w.s.Kind != r.s.Kind {
+		switch {
+		case r.s.Kind == avsc.Union:
+			return c.readerUnion(w, r)
+		case resolve.Promotes(w.s.Kind, r.s.Kind):
+			return nil
+		}
+		return []incompatible{c.mismatch(w, r)}
+	}
+	if w.s.Kind.Named() && !resolve.SameName(w.s, r.s) {
+		found = append(found, c.report(NameMismatch, w, r, "expected: "+w.s.Name, "name"))
+	}
+	switch w.s.Kind {
+	case avsc.Array:
+		return c.down(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "items")
+	case avsc.Map:
+		return c.down(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "values")
+	case avsc.Fixed:
+		if w.s.Size != r.s.Size {
+			found = append(found, c.report(FixedSizeMismatch, w, r,
+				fmt.Sprintf("expected: %d, found: %d", w.s.Size, r.s.Size), "size"))
+		}
+	case avsc.Enum:
+		if missing := resolve.MissingSymbols(w.s, r.s); len(missing) > 0 && r.s.EnumDefault == "" {
+			x := c.report(MissingEnumSymbols, w, r, "["+strings.Join(missing, ", ")+"]", "symbols")
+			if !c.newIsReader {
+				x.at = symbolPos(w.s, missing[0])
+			}
+			found = append(found, x)
+		}
+	case avsc.Record:
+		found = append(found, c.record(w, r)...)
+	}
+	return found
+}
+
+func (c *checker) mismatch(w, r place) incompatible {
+	return c.report(TypeMismatch, w, r,
+		fmt.Sprintf("reader type: %s not compatible with writer type: %s", typeName(r.s), typeName(w.s)))
+}
+
+// writerUnion: the reader must take each branch.
+func (c *checker) writerUnion(w, r place) (found []incompatible) {
+	for i, b := range w.s.Branches {
+		branch := place{b, w.s.BranchPos[i]}
+		if r.s.Kind != avsc.Union {
+			found = append(found, c.down(hop{w.s, i}, branch, r, strconv.Itoa(i))...)
+			continue
+		}
+		c.route = append(c.route, hop{w.s, i})
+		if len(c.root(branch, r)) > 0 {
+			found = append(found, c.report(MissingUnionBranch, branch, r,
+				"reader union lacking writer type: "+typeName(b), strconv.Itoa(i)))
+		}
+		c.route = c.route[:len(c.route)-1]
+	}
+	return found
+}
+
+// readerUnion: one branch must take the writer's type.
+func (c *checker) readerUnion(w, r place) []incompatible {
+	for i, b := range r.s.Branches {
+		if len(c.root(w, place{b, r.s.BranchPos[i]})) == 0 {
+			return nil
+		}
+	}
+	return []incompatible{c.report(MissingUnionBranch, w, r, "reader union lacking writer type: "+typeName(w.s))}
+}
+
+func (c *checker) record(w, r place) (found []incompatible) {
+	for k, f := range r.s.Fields {
+		here := []string{"fields", strconv.Itoa(k)}
+		field := place{f.Type, f.TypePos}
+		from := resolve.WriterFields(w.s, f)
+		switch {
+		case len(from) == 1:
+			wf := w.s.Fields[from[0]]
+			found = append(found, c.down(hop{w.s, from[0]}, place{wf.Type, wf.TypePos}, field, append(here, "type")...)...)
+			continue
+		case len(from) > 1:
+			x := c.report(AmbiguousFieldAlias, w, place{r.s, f.NamePos},
+				fmt.Sprintf("%s matches the writer's fields %s and %s", f.Name, w.s.Fields[from[0]].Name, w.s.Fields[from[1]].Name), here...)
+			x.field = f
+			found = append(found, x)
+		case f.Default != nil:
+		case f.Type.Kind == avsc.Enum && f.Type.EnumDefault != "":
+			// Java takes the enum's default for one of the field, and then
+			// compares the enum with the whole record.
+			x := c.report(TypeMismatch, w, field,
+				fmt.Sprintf("reader type: %s not compatible with writer type: %s", typeName(f.Type), typeName(w.s)), append(here, "type")...)
+			x.r, x.field = r.s, f
+			found = append(found, x)
+		default:
+			x := c.report(MissingDefault, w, place{r.s, f.NamePos}, f.Name, here...)
+			x.field = f
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+// typeName is the name of a type as the registry's messages have it.
+func typeName(s *avsc.Schema) string { return strings.ToUpper(s.Kind.String()) }
+
+func symbolPos(s *avsc.Schema, name string) avsc.Pos {
+	for _, sym := range s.Symbols {
+		if sym.Name == name {
+			return sym.Pos
+		}
+	}
+	return s.Pos
+}

@@ -1,0 +1,270 @@
+package evolve
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Witness is a small value of the writer that the reader fails on. It was
+// tried: Reason is what reading it said.
+type Witness struct {
+	JSON   string // in Avro JSON
+	Data   []byte // in Avro binary
+	Reason string
+}
+
+// witnesses makes and tries witnesses for one writer and reader.
+type witnesses struct {
+	w, r  *avsc.Schema
+	plan  *avrobin.Plan
+	err   error // why there is no plan: the reader can take no value at all
+	sizes map[*avsc.Schema]int
+}
+
+// endless is the size of values that never end: a record that holds itself.
+const endless = math.MaxInt32
+
+func newWitnesses(w, r *avsc.Schema) *witnesses {
+	x := &witnesses{w: w, r: r}
+	x.plan, x.err = resolve.Resolve(w, r)
+	// The least size of a value of each schema, from the leaves up until
+	// nothing gets smaller.
+	x.sizes = map[*avsc.Schema]int{}
+	var nodes []*avsc.Schema
+	w.Walk(func(s *avsc.Schema) { nodes = append(nodes, s); x.sizes[s] = endless })
+	for changed := true; changed; {
+		changed = false
+		for i := len(nodes) - 1; i >= 0; i-- {
+			if size := x.size(nodes[i]); size < x.sizes[nodes[i]] {
+				x.sizes[nodes[i]], changed = size, true
+			}
+		}
+	}
+	return x
+}
+
+func (x *witnesses) size(s *avsc.Schema) int {
+	switch s.Kind {
+	case avsc.Null:
+		return 0
+	case avsc.Float:
+		return 4
+	case avsc.Double:
+		return 8
+	case avsc.Fixed:
+		return s.Size
+	case avsc.Record:
+		total := 0
+		for _, f := range s.Fields {
+			total = min(endless, total+x.sizes[f.Type])
+		}
+		return total
+	case avsc.Union:
+		least := endless
+		for _, b := range s.Branches {
+			least = min(least, x.sizes[b]+1)
+		}
+		return least
+	case avsc.Enum:
+		if len(s.Symbols) == 0 {
+			return endless
+		}
+	}
+	return 1
+}
+
+// of makes a witness for a finding and tries it.
+func (x *witnesses) of(f incompatible) (*Witness, string) {
+	v, ok := x.leaf(f)
+	for i := len(f.route) - 1; i >= 0 && ok; i-- {
+		v, ok = x.inside(f.route[i], v)
+	}
+	if !ok {
+		return nil, "the writer's schema has no value that ends"
+	}
+	err := x.err
+	if x.plan != nil {
+		_, err = x.plan.Append(nil, v.data)
+	}
+	if err == nil {
+		return nil, "the registry refuses it, yet the reader takes every value that was tried"
+	}
+	return &Witness{JSON: v.json, Data: v.data, Reason: err.Error()}, ""
+}
+
+func (x *witnesses) leaf(f incompatible) (value, bool) {
+	if f.field == nil {
+		if v, ok := x.bad(f.w, f.r, map[pair]bool{}); ok {
+			return v, true
+		}
+	}
+	return x.least(f.w)
+}
+
+// value is a value of the writer in both encodings.
+type value struct {
+	data []byte
+	json string
+}
+
+// inside puts a value into the smallest one around it.
+func (x *witnesses) inside(h hop, v value) (value, bool) {
+	switch h.parent.Kind {
+	case avsc.Union:
+		return wrap(h.parent, h.i, v), true
+	case avsc.Array:
+		return value{concat([]byte{2}, v.data, []byte{0}), "[" + v.json + "]"}, true
+	case avsc.Map:
+		return value{concat([]byte{2, 2, 'k'}, v.data, []byte{0}), `{"k":` + v.json + "}"}, true
+	default:
+		return x.record(h.parent, h.i, v)
+	}
+}
+
+func concat(parts ...[]byte) []byte {
+	var all []byte
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+func wrap(union *avsc.Schema, i int, v value) value {
+	b := union.Branches[i]
+	out := value{data: append(binary.AppendVarint(nil, int64(i)), v.data...), json: v.json}
+	if b.Kind != avsc.Null {
+		name := b.Name
+		if name == "" {
+			name = b.Kind.String()
+		}
+		out.json = "{" + strconv.Quote(name) + ":" + v.json + "}"
+	}
+	return out
+}
+
+// record is the smallest record with the value v in field i.
+func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
+	var out value
+	var members []string
+	for k, f := range s.Fields {
+		field := v
+		if k != i {
+			var ok bool
+			if field, ok = x.least(f.Type); !ok {
+				return value{}, false
+			}
+		}
+		out.data = append(out.data, field.data...)
+		members = append(members, strconv.Quote(f.Name)+":"+field.json)
+	}
+	out.json = "{" + strings.Join(members, ",") + "}"
+	return out, true
+}
+
+// least is the smallest value of s.
+func (x *witnesses) least(s *avsc.Schema) (value, bool) {
+	if x.sizes[s] >= endless {
+		return value{}, false
+	}
+	switch s.Kind {
+	case avsc.Null:
+		return value{nil, "null"}, true
+	case avsc.Boolean:
+		return value{[]byte{0}, "false"}, true
+	case avsc.Int, avsc.Long:
+		return value{[]byte{0}, "0"}, true
+	case avsc.Float:
+		return value{make([]byte, 4), "0"}, true
+	case avsc.Double:
+		return value{make([]byte, 8), "0"}, true
+	case avsc.Bytes, avsc.String:
+		return value{[]byte{0}, `""`}, true
+	case avsc.Fixed:
+		return value{make([]byte, s.Size), `"` + strings.Repeat(`\u0000`, s.Size) + `"`}, true
+	case avsc.Enum:
+		return symbol(s, 0), true
+	case avsc.Array:
+		return value{[]byte{0}, "[]"}, true
+	case avsc.Map:
+		return value{[]byte{0}, "{}"}, true
+	case avsc.Record:
+		return x.record(s, -1, value{})
+	}
+	best := 0
+	for i, b := range s.Branches {
+		if x.sizes[b] < x.sizes[s.Branches[best]] {
+			best = i
+		}
+	}
+	v, ok := x.least(s.Branches[best])
+	return wrap(s, best, v), ok
+}
+
+func symbol(s *avsc.Schema, i int) value {
+	return value{binary.AppendVarint(nil, int64(i)), strconv.Quote(s.Symbols[i].Name)}
+}
+
+// bad looks for a value of w that r cannot take. It looks at each pair once.
+func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
+	key := pair{w, r}
+	if seen[key] {
+		return value{}, false
+	}
+	seen[key] = true
+	switch {
+	case w.Kind == avsc.Union:
+		for i, b := range w.Branches {
+			if v, ok := x.bad(b, r, seen); ok {
+				return wrap(w, i, v), true
+			}
+		}
+		return value{}, false
+	case r.Kind == avsc.Union:
+		i := resolve.Branch(w, r)
+		if i < 0 {
+			return x.least(w)
+		}
+		return x.bad(w, r.Branches[i], seen)
+	case w.Kind != r.Kind:
+		if resolve.Promotes(w.Kind, r.Kind) {
+			return value{}, false
+		}
+		return x.least(w)
+	case w.Kind.Named() && !resolve.SameName(w, r), w.Kind == avsc.Fixed && w.Size != r.Size:
+		return x.least(w)
+	}
+	switch w.Kind {
+	case avsc.Enum:
+		if missing := resolve.MissingSymbols(w, r); len(missing) > 0 && r.EnumDefault == "" {
+			for i, s := range w.Symbols {
+				if s.Name == missing[0] {
+					return symbol(w, i), true
+				}
+			}
+		}
+	case avsc.Array, avsc.Map:
+		if v, ok := x.bad(w.Elem, r.Elem, seen); ok {
+			return x.inside(hop{w, 0}, v)
+		}
+	case avsc.Record:
+		for _, f := range r.Fields {
+			from := resolve.WriterFields(w, f)
+			if len(from) > 1 || len(from) == 0 && f.Default == nil {
+				return x.least(w)
+			}
+			if len(from) == 0 {
+				continue
+			}
+			if v, ok := x.bad(w.Fields[from[0]].Type, f.Type, seen); ok {
+				return x.record(w, from[0], v)
+			}
+		}
+	}
+	return value{}, false
+}

@@ -1,0 +1,118 @@
+package compat_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// eachVector calls f with every line of a file of the vectors that stand beside
+// the project.
+func eachVector[T any](t *testing.T, name string, f func(T)) (n int) {
+	t.Helper()
+	dir := os.Getenv("AVROLINE_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared")
+	}
+	file, err := os.Open(filepath.Join(dir, "vectors", name))
+	if err != nil {
+		t.Skipf("no vectors beside the project (AVROLINE_SHARED names their folder): %v", err)
+	}
+	defer file.Close()
+	in := bufio.NewScanner(file)
+	in.Buffer(nil, 1<<24)
+	for in.Scan() {
+		var c T
+		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		f(c)
+		n++
+	}
+	return n
+}
+
+// words are a finding in the registry's words.
+type words struct {
+	Type    string `json:"type"`
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+type pairCase struct {
+	ID         string  `json:"id"`
+	Reader     string  `json:"reader"`
+	Writer     string  `json:"writer"`
+	Compatible bool    `json:"compatible"`
+	Confidence string  `json:"confidence"`
+	Incompat   []words `json:"incompat"`
+}
+
+// notSchemas are the vectors that we refuse as texts, with the section of Avro
+// 1.12 that has us do so. Their verdicts come from a lenient parser.
+func notSchemas() map[string]string {
+	const names = "Complex Types: a record and a fixed have a name"
+	return map[string]string{
+		"p0000": names, "p0002": names, "p0004": names, "p0333": names, "p0335": names,
+		"p0198": "Enums: the default is one of the symbols",
+	}
+}
+
+// TestPairs: the verdict, and the findings in number, order and words.
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	n := eachVector(t, "compat.jsonl", func(c pairCase) {
+		found, err := compat.Check(compat.Backward, c.Reader, c.Writer)
+		if _, no := notSchemas()[c.ID]; no != (err != nil) {
+			t.Errorf("%s (%s): error %v", c.ID, c.Confidence, err)
+		}
+		if err != nil {
+			return
+		}
+		if c.Confidence == "disputed" && len(c.Incompat) == 0 {
+			return
+		}
+		if (len(found) == 0) != c.Compatible {
+			t.Errorf("%s (%s): %v, want compatible %v\nwriter %s\nreader %s", c.ID, c.Confidence, found, c.Compatible, c.Writer, c.Reader)
+			return
+		}
+		var got []words
+		for _, f := range found {
+			got = append(got, words{f.Type, f.Path, f.Message})
+			if f.Witness == nil && f.NoWitness != "the writer's schema has no value that ends" || f.Line == 0 || f.Advice == "" || f.Who == "" {
+				t.Errorf("%s: incomplete: %+v\nwriter %s\nreader %s", c.ID, f, c.Writer, c.Reader)
+			}
+		}
+		if len(c.Incompat) == 0 {
+			return
+		}
+		if diff := cmp.Diff(c.Incompat, got); diff != "" {
+			t.Errorf("%s (%s): findings (-want +got):\n%s\nwriter %s\nreader %s", c.ID, c.Confidence, diff, c.Writer, c.Reader)
+		}
+	})
+	t.Logf("%d pairs", n)
+}
+
+type levelCase struct {
+	ID         string       `json:"id"`
+	Level      compat.Level `json:"level"`
+	New        string       `json:"new"`
+	Previous   []string     `json:"previous"`
+	Compatible bool         `json:"compatible"`
+}
+
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	eachVector(t, "compat_levels.jsonl", func(c levelCase) {
+		found, err := compat.Check(c.Level, c.New, c.Previous...)
+		if err != nil || (len(found) == 0) != c.Compatible {
+			t.Errorf("%s: %v %v, want compatible %v", c.ID, found, err, c.Compatible)
+		}
+	})
+}

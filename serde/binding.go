@@ -3,7 +3,6 @@ package serde
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -166,10 +165,7 @@ func (b *Binding) search(ctx context.Context, r avrobin.Record, text string) (*b
 		}
 		return e, err
 	})
-	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrRegistry) {
-		err = &RegistryError{"schema of " + name, err} // it ended while others asked
-	}
-	return e, err
+	return e, interrupted(ctx, "schema of "+name, err)
 }
 
 func (b *Binding) recall(text string) *binding {

@@ -48,7 +48,7 @@ func (d *differ) compare(path string, own, reg *avsc.Schema) {
 		return
 	}
 	if own.Kind != reg.Kind {
-		d.add(path, "%s here, %s registered", kindNames[own.Kind], kindNames[reg.Kind])
+		d.add(path, "%s here, %s registered", own.Kind, reg.Kind)
 		return
 	}
 	switch own.Kind {
@@ -133,12 +133,5 @@ func typeName(s *avsc.Schema) string {
 	if s.Name != "" {
 		return s.Name
 	}
-	return kindNames[s.Kind]
-}
-
-var kindNames = [...]string{
-	avsc.Null: "null", avsc.Boolean: "boolean", avsc.Int: "int", avsc.Long: "long",
-	avsc.Float: "float", avsc.Double: "double", avsc.Bytes: "bytes", avsc.String: "string",
-	avsc.Record: "record", avsc.Enum: "enum", avsc.Fixed: "fixed",
-	avsc.Array: "array", avsc.Map: "map", avsc.Union: "union",
+	return s.Kind.String()
 }

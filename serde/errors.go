@@ -1,9 +1,12 @@
 package serde
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 var (
@@ -72,3 +75,51 @@ func (e *SchemaChangedError) Error() string {
 
 // Is makes it ErrSchemaChanged.
 func (e *SchemaChangedError) Is(target error) bool { return target == ErrSchemaChanged }
+
+// interrupted makes a failure to ask of the error of a caller whose context ended
+// while another was asking.
+func interrupted(ctx context.Context, op string, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ErrRegistry) {
+		return err
+	}
+	return &RegistryError{op, err}
+}
+
+// DecodeError is a message whose bytes are not what its schema says, or a value
+// that the reader's type cannot hold.
+type DecodeError struct {
+	Topic  string // of the Input; may be empty
+	Part   Part
+	Record string    // full name of the type that was to be read
+	ID     int       // the schema's id; 0 also where the message gave it otherwise
+	GUID   uuid.UUID // the schema's GUID where the message gave that
+	Path   string    // to the value in the datum: "lines[3].price"; empty for the whole
+	Offset int       // of the value in Input.Data; -1 where no place is to blame
+	Err    error     // the reason; of package avrobin, where the data is at fault
+}
+
+// Error tells the type, the schema, the place and the reason.
+func (e *DecodeError) Error() string {
+	var s strings.Builder
+	s.WriteString("serde: ")
+	s.WriteString(e.Record)
+	if e.GUID != (uuid.UUID{}) {
+		fmt.Fprintf(&s, ", schema %s", e.GUID)
+	} else {
+		fmt.Fprintf(&s, ", schema %d", e.ID)
+	}
+	if e.Topic != "" {
+		fmt.Fprintf(&s, ", %s of topic %s", e.Part, e.Topic)
+	}
+	if e.Path != "" {
+		s.WriteString(": " + e.Path)
+	}
+	s.WriteString(": " + e.Err.Error())
+	if e.Offset >= 0 {
+		fmt.Fprintf(&s, " (offset %d)", e.Offset)
+	}
+	return s.String()
+}
+
+// Unwrap is the reason.
+func (e *DecodeError) Unwrap() error { return e.Err }

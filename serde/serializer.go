@@ -15,11 +15,11 @@ type Serializer struct {
 	defaults config
 
 	mu       sync.RWMutex
-	bindings map[target]*Binding // for Append
+	bindings map[place]*Binding // for Append
 }
 
-// target is what [Serializer.Append] is called with.
-type target struct {
+// place is what [Serializer.Append] is called with.
+type place struct {
 	topic string
 	part  Part
 }
@@ -84,7 +84,7 @@ func (s *Serializer) Append(ctx context.Context, dst []byte, topic string, part 
 }
 
 func (s *Serializer) binding(topic string, part Part) *Binding {
-	key := target{topic, part}
+	key := place{topic, part}
 	s.mu.RLock()
 	b := s.bindings[key]
 	s.mu.RUnlock()
@@ -97,7 +97,7 @@ func (s *Serializer) binding(topic string, part Part) *Binding {
 		return b
 	}
 	if s.bindings == nil || len(s.bindings) == maxBindings {
-		s.bindings = make(map[target]*Binding)
+		s.bindings = make(map[place]*Binding)
 	}
 	b = s.For(topic, part)
 	s.bindings[key] = b

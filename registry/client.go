@@ -11,8 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
-
-	"github.com/avroline/avroline/registry/compat"
 )
 
 // Client talks to a schema registry and remembers what it said. It is safe for
@@ -169,9 +167,10 @@ func (c *Client) Register(ctx context.Context, subject, schema string, normalize
 	return c.identify(ctx, "register", c.registered, textKey{subject, schema, normalize}, c.register)
 }
 
-// Lookup returns the id of a schema that the subject has, registered whole or
-// in parts through references, and registers nothing. The error is
-// [ErrSubjectNotFound] or [ErrSchemaNotFound] where it is not there.
+// Lookup returns the id of a schema that the subject has, and registers nothing.
+// The error is [ErrSubjectNotFound] or [ErrSchemaNotFound] where it is not
+// there; a schema that was registered in parts, through references, is another
+// text and not found.
 func (c *Client) Lookup(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error) {
 	return c.identify(ctx, "look up", c.looked, textKey{subject, schema, normalize}, c.lookup)
 }
@@ -216,9 +215,6 @@ func (c *Client) register(ctx context.Context, w *work, key textKey) (ident, err
 func (c *Client) lookup(ctx context.Context, w *work, key textKey) (ident, error) {
 	s := Schema{Text: key.schema, Normalize: key.normalize}
 	a, err := c.transport.lookup(ctx, w, key.subject, s)
-	if errors.Is(err, ErrSchemaNotFound) {
-		a, err = c.inParts(ctx, w, key.subject, key.schema, err)
-	}
 	if err != nil {
 		return ident{}, err
 	}
@@ -320,18 +316,4 @@ func (c *Client) changed(subject string) {
 	c.latest.Remove(subject)
 	c.mu.Unlock()
 	c.registered.refused.Purge()
-}
-
-// explain turns a refusal for compatibility into an error with its reasons.
-func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema, err error) error {
-	var answer *Error
-	if !errors.As(err, &answer) || !answer.incompatible() {
-		return err
-	}
-	return &IncompatibleError{Subject: subject, Findings: c.findings(ctx, w, subject, s, answer), Err: answer}
-}
-
-// findings is a stand-in until the registry's own words are read.
-func (c *Client) findings(context.Context, *work, string, Schema, *Error) []compat.Finding {
-	return nil
 }

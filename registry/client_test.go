@@ -104,3 +104,34 @@ func TestColdIDIsOneRequest(t *testing.T) {
 		t.Errorf("%d requests for one id, want 1: %v", n, s.Log())
 	}
 }
+
+func TestIncompatible(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := registrytest.Start(t)
+	if err := s.Seed("orders", orderV1); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, []string{s.URL})
+	_, _, err := c.Register(ctx, "orders", orderV3, false)
+	var incompatible *registry.IncompatibleError
+	if !errors.As(err, &incompatible) {
+		t.Fatalf("Register: %v", err)
+	}
+	t.Log(err)
+	if len(incompatible.Findings) != 1 || incompatible.Subject != "orders" || incompatible.Err.Status != 409 {
+		t.Errorf("%+v", incompatible)
+	}
+	f := incompatible.Findings[0]
+	if f.Type != "READER_FIELD_MISSING_DEFAULT_VALUE" || f.Path != "/fields/1" || f.Advice == "" {
+		t.Errorf("finding %+v", f)
+	}
+	found, err := c.TestCompatibility(ctx, "orders", orderV3)
+	if err != nil || len(found) != 1 || found[0].Path != "/fields/1" {
+		t.Errorf("TestCompatibility = %+v, %v", found, err)
+	}
+	found, err = c.TestCompatibility(ctx, "orders", orderV2)
+	if err != nil || len(found) != 0 {
+		t.Errorf("TestCompatibility of a compatible one = %+v, %v", found, err)
+	}
+}

@@ -45,6 +45,8 @@ type Error struct {
 	Status  int    // of HTTP
 	Code    int    // the registry's error_code, 0 where the answer had none
 	Message string // the registry's words, at most 2 KiB of them
+
+	full string // all of them
 }
 
 // Error tells status, code and the registry's words.
@@ -74,6 +76,11 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
+// NotFound reports whether the registry has no such subject, version or schema.
+func (e *Error) NotFound() bool {
+	return e.Is(ErrSubjectNotFound) || e.Is(ErrVersionNotFound) || e.Is(ErrSchemaNotFound)
+}
+
 // incompatible reports whether the answer refuses a schema for its
 // compatibility. Not every 409 does: the order of deletions, a read-only store
 // and lost races are answered with it too.
@@ -97,7 +104,7 @@ func newError(status int, body []byte) *Error {
 		Message string `json:"message"`
 	}
 	if json.Unmarshal(body, &answer) == nil && (answer.Code != 0 || answer.Message != "") {
-		e.Code, e.Message = answer.Code, quote(answer.Message, maxMessage)
+		e.Code, e.Message, e.full = answer.Code, quote(answer.Message, maxMessage), answer.Message
 		return e
 	}
 	e.Message = quote(string(body), maxQuote)
@@ -208,4 +215,9 @@ func (e *UnavailableError) Unwrap() []error {
 		errs = append(errs, e.Err)
 	}
 	return errs
+}
+
+// wrap adds what was done to which subject.
+func wrap(verb, subject string, err error) error {
+	return fmt.Errorf("registry: %s %q: %w", verb, subject, err)
 }

@@ -144,6 +144,21 @@ func (c *Client) Version(ctx context.Context, subject string, version int) (Vers
 	return v, nil
 }
 
+// SchemaByVersion returns one version, its references resolved into the text.
+// Versions never change: what was asked for once comes from memory.
+func (c *Client) SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error) {
+	w := newWork(ctx)
+	a, err := c.part(ctx, w, partKey{subject, version})
+	var v Version
+	if err == nil {
+		v, err = c.asVersion(ctx, w, subject, a)
+	}
+	if err != nil {
+		return "", 0, uuid.Nil, fmt.Errorf("registry: version %d of %q: %w", version, subject, err)
+	}
+	return v.Schema, v.ID, v.GUID, nil
+}
+
 func (c *Client) version(ctx context.Context, w *work, subject string, version int, query url.Values) (Version, error) {
 	a, err := c.transport.version(ctx, w, subject, version, query)
 	if err != nil {

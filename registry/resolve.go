@@ -100,49 +100,6 @@ func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error
 	return a, err
 }
 
-// inParts finds the version of a subject that is the same schema, registered in
-// parts: the registry compares texts, and there the text is another.
-func (c *Client) inParts(ctx context.Context, w *work, subject, schema string, notFound error) (*answer, error) {
-	versions, err := c.transport.versions(ctx, w, subject, nil)
-	if err != nil {
-		return nil, err
-	}
-	for i := len(versions) - 1; i >= 0; i-- {
-		a, err := c.part(ctx, w, partKey{subject, versions[i]})
-		if err != nil {
-			return nil, err
-		}
-		if len(a.References) == 0 {
-			continue
-		}
-		whole, err := c.resolved(ctx, w, subject, a.Schema, a.References)
-		if err != nil {
-			return nil, err
-		}
-		if same(schema, whole) {
-			return a, nil
-		}
-	}
-	return nil, notFound
-}
-
-// same reports whether two texts are one schema but for white space, the order
-// of keys and the way names are written.
-func same(a, b string) bool {
-	x, y, ok := parsePair(a, b)
-	return ok && x.Canonical() == y.Canonical() && x.Logical == y.Logical
-}
-
-// parsePair parses two texts into one world of names; ok is false when that
-// cannot be, for instance because they define one name in two ways.
-func parsePair(a, b string) (x, y *avsc.Schema, ok bool) {
-	set, err := avsc.ParseSet(avsc.Source{Name: "a", Text: []byte(a)}, avsc.Source{Name: "b", Text: []byte(b)})
-	if err != nil || set.Files[0].Root == nil || set.Files[1].Root == nil {
-		return nil, nil, false
-	}
-	return set.Files[0].Root, set.Files[1].Root, true
-}
-
 // writesAlike reports whether two texts write the same bytes. A registry may
 // answer an older text that differs in docs or aliases. Texts that our parser
 // refuses, but the registry took, can only be compared as texts; they are given

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/google/uuid"
 	"github.com/riferrei/srclient"
 )
 
@@ -30,7 +31,10 @@ func listQuery(opts []ListOption) url.Values {
 }
 
 // Subjects lists the subjects, always from the registry.
-func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, error) {
+func (c *Client) Subjects(ctx context.Context) ([]string, error) { return c.ListSubjects(ctx) }
+
+// ListSubjects is [Client.Subjects] with options.
+func (c *Client) ListSubjects(ctx context.Context, opts ...ListOption) ([]string, error) {
 	var names []string
 	_, err := c.transport.through(ctx, newWork(ctx), listQuery(opts), func(c *srclient.SchemaRegistryClient) (err error) {
 		names, err = c.GetSubjects()
@@ -44,7 +48,12 @@ func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, er
 
 // Versions lists the versions of a subject, oldest first, always from the
 // registry. The error is [ErrSubjectNotFound] where there is none.
-func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {
+func (c *Client) Versions(ctx context.Context, subject string) ([]int, error) {
+	return c.ListVersions(ctx, subject)
+}
+
+// ListVersions is [Client.Versions] with options.
+func (c *Client) ListVersions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {
 	err := checkSubject(subject)
 	var versions []int
 	if err == nil {
@@ -56,23 +65,31 @@ func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOptio
 	return versions, nil
 }
 
-// LatestWithMetadata returns the newest version of a subject that has all the
-// given properties, always from the registry. The error is [ErrSchemaNotFound]
-// where none has; registries that keep no metadata answer with another 404.
-func (c *Client) LatestWithMetadata(ctx context.Context, subject string, properties map[string]string) (Version, error) {
-	v, err := c.latestWithMetadata(ctx, subject, properties)
+// LatestWithMetadata returns the newest version of a subject whose metadata has
+// all the given properties, always from the registry. The error is
+// [ErrSchemaNotFound] where none has; registries that keep no metadata answer
+// with another 404.
+func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (schema string, id int, guid uuid.UUID, err error) {
+	v, err := c.LatestVersionWithMetadata(ctx, subject, metadata)
+	return v.Schema, v.ID, v.GUID, err
+}
+
+// LatestVersionWithMetadata is [Client.LatestWithMetadata] with everything the
+// registry knows of the version.
+func (c *Client) LatestVersionWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
+	v, err := c.withMetadata(ctx, subject, metadata)
 	if err != nil {
 		return Version{}, fmt.Errorf("registry: latest version of %q with metadata: %w", subject, err)
 	}
 	return v, nil
 }
 
-func (c *Client) latestWithMetadata(ctx context.Context, subject string, properties map[string]string) (Version, error) {
+func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
 	if err := checkSubject(subject); err != nil {
 		return Version{}, err
 	}
 	query := url.Values{}
-	for k, v := range properties {
+	for k, v := range metadata {
 		query.Add("key", k)
 		query.Add("value", v)
 	}

@@ -329,12 +329,9 @@ func (n *namespace) identify(sc *schema, want int) (*schema, error) {
 	return sc, nil
 }
 
-// checked turns on the compatibility rules, which come with the next step.
-const checked = false
-
 // conflicts says, in the registry's words, why sc does not go with versions.
 func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) ([]string, error) {
-	if len(versions) == 0 || level == compat.None || !checked {
+	if len(versions) == 0 || level == compat.None {
 		return nil, nil
 	}
 	previous := make([]string, len(versions))

@@ -1,0 +1,226 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// explain turns a refusal for compatibility into an error with its reasons.
+func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema, err error) error {
+	var answer *Error
+	if !errors.As(err, &answer) || !answer.incompatible() {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.transport.timeout)
+	defer cancel()
+	whole, wholeErr := c.resolved(ctx, w, subject, s.Text, s.References)
+	if wholeErr != nil { // then the registry's own words must do
+		return &IncompatibleError{Subject: subject, Findings: readFindings(answer.full), Err: answer}
+	}
+	said := readFindings(answer.full)
+	if len(said) == 0 {
+		if v, err := c.transport.verdict(ctx, w, subject, latestVersion, whole); err == nil {
+			said = v.findings()
+		}
+	}
+	ours, _ := c.compare(ctx, w, subject, whole) // without them, what was said must do
+	return &IncompatibleError{Subject: subject, Findings: merge(said, ours), Err: answer}
+}
+
+// TestCompatibility says why registering a schema under a subject would be
+// refused at the level that counts for the subject now, and registers nothing.
+// No findings and no error: it would be taken. A subject without versions takes
+// every schema.
+//
+// The registry decides; where it gives no reasons they are found by
+// [compat.Check].
+func (c *Client) TestCompatibility(ctx context.Context, subject, schema string) ([]compat.Finding, error) {
+	return c.test(ctx, subject, Schema{Text: schema}, 0)
+}
+
+// TestCompatibilityWith is [Client.TestCompatibility] for a schema with
+// references and against one version only, or where version is 0 against what
+// the subject's level asks for.
+func (c *Client) TestCompatibilityWith(ctx context.Context, subject string, version int, s Schema) ([]compat.Finding, error) {
+	return c.test(ctx, subject, s, version)
+}
+
+func (c *Client) test(ctx context.Context, subject string, s Schema, version int) ([]compat.Finding, error) {
+	findings, err := c.tested(ctx, subject, s, version)
+	if err != nil {
+		return nil, wrap("test the compatibility of a schema with", subject, err)
+	}
+	return findings, nil
+}
+
+func (c *Client) tested(ctx context.Context, subject string, s Schema, version int) ([]compat.Finding, error) {
+	if err := checkSubject(subject); err != nil {
+		return nil, err
+	}
+	w := newWork(ctx)
+	// References go in resolved: some registries refuse them here.
+	whole, err := c.resolved(ctx, w, subject, s.Text, s.References)
+	if err != nil {
+		return nil, err
+	}
+	against := strconv.Itoa(version)
+	if version == 0 {
+		level, err := c.level(ctx, w, subject)
+		if err != nil {
+			return nil, err
+		}
+		// Some registries compare with every version unless they are told
+		// which, whatever the level.
+		if against = latestVersion; transitive(level) {
+			against = everyVersion
+		}
+	}
+	v, err := c.transport.verdict(ctx, w, subject, against, whole)
+	if errors.Is(err, ErrSubjectNotFound) {
+		return nil, nil
+	}
+	if err != nil || v.Compatible {
+		return nil, err
+	}
+	ours, err := c.compareWith(ctx, w, subject, whole, version)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	if found := merge(v.findings(), ours); len(found) > 0 {
+		return found, nil
+	}
+	refusal := compat.Finding{Message: "the registry says that it is incompatible and gives no reason"}
+	if len(v.Messages) > 0 {
+		refusal.Message = quote(v.Messages[0], maxMessage)
+	}
+	return []compat.Finding{refusal}, nil
+}
+
+// What a schema is compared with, beside the number of a version.
+const (
+	latestVersion = "latest"
+	everyVersion  = ""
+)
+
+func transitive(l compat.Level) bool {
+	return l == compat.BackwardTransitive || l == compat.ForwardTransitive || l == compat.FullTransitive
+}
+
+// verdict is the registry's answer to a compatibility check.
+type verdict struct {
+	Compatible bool     `json:"is_compatible"`
+	Messages   []string `json:"messages"`
+}
+
+func (t *transport) verdict(ctx context.Context, w *work, subject, against, schema string) (verdict, error) {
+	path := "/compatibility" + subjectPath(subject) + "/versions"
+	if against != everyVersion {
+		path += "/" + against
+	}
+	var v struct {
+		verdict
+		Compatible *bool `json:"is_compatible"`
+	}
+	err := t.call(ctx, w, http.MethodPost, path, url.Values{"verbose": {"true"}}, Schema{Text: schema}.body(), &v)
+	if err == nil && v.Compatible == nil {
+		err = unexpected(errors.New("no is_compatible"))
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	v.verdict.Compatible = *v.Compatible
+	return v.verdict, nil
+}
+
+func (v verdict) findings() []compat.Finding {
+	var found []compat.Finding
+	for _, m := range v.Messages {
+		found = append(found, readFindings(m)...)
+	}
+	return found
+}
+
+// reason is one of the findings in Confluent's messages.
+var reason = regexp.MustCompile(`errorType:'([A-Z_]+)'(?:, description:'(.*?)')?, additionalInfo:'(.*?)'}`)
+
+// place is the path in a finding's description.
+var place = regexp.MustCompile(`at path '([^']*)'`)
+
+// readFindings reads the findings out of the registry's words.
+func readFindings(words string) []compat.Finding {
+	var found []compat.Finding
+	for _, m := range reason.FindAllStringSubmatch(words, -1) {
+		f := compat.Finding{Type: m[1], Message: quote(m[3], maxMessage)}
+		if p := place.FindStringSubmatch(m[2]); p != nil {
+			f.Path = p[1]
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// merge takes the registry's findings, with what ours know besides of the same
+// ones; ours alone where it gave none.
+func merge(said, ours []compat.Finding) []compat.Finding {
+	if len(said) == 0 {
+		return ours
+	}
+	for i, s := range said {
+		for _, f := range ours {
+			if f.Type == s.Type && (s.Path == "" || f.Path == s.Path) {
+				said[i] = f
+				break
+			}
+		}
+	}
+	return said
+}
+
+// maxCompared bounds how many versions are fetched to find reasons.
+const maxCompared = 100
+
+// compare finds the reasons why a schema is refused under a subject, itself.
+func (c *Client) compare(ctx context.Context, w *work, subject, schema string) ([]compat.Finding, error) {
+	return c.compareWith(ctx, w, subject, schema, 0)
+}
+
+// compareWith is compare with one version; 0 stands for those that the level asks for.
+func (c *Client) compareWith(ctx context.Context, w *work, subject, schema string, version int) ([]compat.Finding, error) {
+	level, err := c.level(ctx, w, subject)
+	if err != nil {
+		return nil, err
+	}
+	versions := []int{version}
+	if version == 0 {
+		if versions, err = c.transport.versions(ctx, w, subject, nil); err != nil {
+			return nil, err
+		}
+		switch {
+		case !transitive(level) && len(versions) > 1:
+			versions = versions[len(versions)-1:]
+		case len(versions) > maxCompared:
+			versions = versions[len(versions)-maxCompared:]
+		}
+	}
+	previous := make([]string, len(versions))
+	for i, v := range versions {
+		a, err := c.part(ctx, w, partKey{subject, v})
+		if err != nil {
+			return nil, err
+		}
+		if previous[i], err = c.resolved(ctx, w, subject, a.Schema, a.References); err != nil {
+			return nil, err
+		}
+	}
+	found, err := compat.Check(level, schema, previous...)
+	for i := range found {
+		found[i].Against = versions[found[i].Against] - 1
+	}
+	return found, err
+}

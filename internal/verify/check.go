@@ -1,0 +1,194 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/internal/logread"
+)
+
+// Report is the judgement. The counts of faults are zero in a sound run.
+type Report struct {
+	Intents, Acked, NotSent, Unknown, Read int
+	Committed, Aborted, InDoubt            int // transactions
+
+	Lost       int // acked, or committed, and not in the log
+	Twice      int // records beyond the first of their id
+	AckedTwice int // ids among them that were acked
+	OutOfOrder int // records whose sequence falls behind one before them, of the same producer and key
+	Denied     int // in the log, though reported not sent, or of an aborted transaction
+	Torn       int // transactions in doubt of which a part is in the log
+	Misplaced  int // not where the delivery said
+	Strange    int // in the log, but never intended
+	Undecided  int // without any outcome
+	// UnknownInLog are no fault: messages of unknown outcome that are there.
+	UnknownInLog int
+
+	// Examples tell the first faults in words.
+	Examples []string
+}
+
+// maxExamples keeps a report readable.
+const maxExamples = 20
+
+func (r *Report) fault(count *int, format string, args ...any) {
+	*count++
+	if len(r.Examples) < maxExamples {
+		r.Examples = append(r.Examples, fmt.Sprintf(format, args...))
+	}
+}
+
+// String is the counts in one line.
+func (r *Report) String() string {
+	return fmt.Sprintf("intents %d acked %d not-sent %d unknown %d (in the log %d) read %d; transactions committed %d aborted %d in-doubt %d; "+
+		"LOST %d TWICE %d (acked %d) DISORDER %d DENIED %d TORN %d MISPLACED %d STRANGE %d UNDECIDED %d",
+		r.Intents, r.Acked, r.NotSent, r.Unknown, r.UnknownInLog, r.Read, r.Committed, r.Aborted, r.InDoubt,
+		r.Lost, r.Twice, r.AckedTwice, r.OutOfOrder, r.Denied, r.Torn, r.Misplaced, r.Strange, r.Undecided)
+}
+
+// Err is nil for a sound run, else all that is wrong.
+func (r *Report) Err() error {
+	if len(r.Examples) == 0 {
+		return nil
+	}
+	return errors.New(r.String() + "\n\t" + strings.Join(r.Examples, "\n\t"))
+}
+
+// Check reads the topics to their end offsets with franz-go, in read_committed, and judges. Nothing may be under way any
+// more. decode names a record; ok false leaves it out, such as one of another run.
+func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, decode func(*kgo.Record) (id ID, ok bool, err error)) (*Report, error) {
+	var records []iter.Seq2[*kgo.Record, error]
+	for _, t := range topics {
+		records = append(records, logread.All(ctx, brokers, t))
+	}
+	return j.Judge(decode, records...)
+}
+
+// copyInLog is one record of an id.
+type copyInLog struct {
+	partition int32
+	offset    int64
+}
+
+// Judge is Check over records that somebody else read: in the order of the log within each partition.
+func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), topics ...iter.Seq2[*kgo.Record, error]) (*Report, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := &Report{Intents: len(j.intents)}
+	for _, e := range j.errs {
+		r.fault(new(int), "%s", e)
+	}
+	found := map[ID][]copyInLog{}
+	type lane struct{ producer, key string }
+	newest := map[lane]int64{}
+	for _, records := range topics {
+		for record, err := range records {
+			if err != nil {
+				return nil, err
+			}
+			id, ok, err := decode(record)
+			if err != nil {
+				return nil, fmt.Errorf("%s[%d]@%d: %w", record.Topic, record.Partition, record.Offset, err)
+			}
+			if !ok {
+				continue
+			}
+			r.Read++
+			at := copyInLog{record.Partition, record.Offset}
+			if j.intents[id] == nil {
+				r.fault(&r.Strange, "%v at %v was never intended", id, at)
+				continue
+			}
+			l := lane{id.Producer, id.Key}
+			if last, seen := newest[l]; seen && id.Seq < last && len(found[id]) == 0 {
+				r.fault(&r.OutOfOrder, "%v at %v comes after %d", id, at, last)
+			} else if !seen || id.Seq > last {
+				newest[l] = id.Seq
+			}
+			found[id] = append(found[id], at)
+		}
+	}
+	perTx := map[string][2]int{} // intended, in the log
+	for id, in := range j.intents {
+		r.judge(in, found[id], id.Tx == "", j.txs[id.Tx])
+		if id.Tx != "" {
+			n := perTx[id.Tx]
+			n[0]++
+			n[1] += min(1, len(found[id]))
+			perTx[id.Tx] = n
+		}
+	}
+	for tx, n := range perTx {
+		switch j.txs[tx] {
+		case Committed:
+			r.Committed++
+		case Aborted:
+			r.Aborted++
+		case InDoubt:
+			r.InDoubt++
+			if n[1] != 0 && n[1] != n[0] {
+				r.fault(&r.Torn, "transaction %s: %d of %d messages are visible", tx, n[1], n[0])
+			}
+		case Open:
+			r.fault(&r.Undecided, "transaction %s has no end", tx)
+		}
+	}
+	return r, nil
+}
+
+// judge holds one message against the log.
+func (r *Report) judge(in *Intent, copies []copyInLog, alone bool, end End) {
+	if len(copies) > 1 {
+		if in.outcome == Acked {
+			r.AckedTwice++
+		}
+		for range copies[1:] {
+			r.fault(&r.Twice, "%v (%v) is in the log %d times: %v", in.id, in.outcome, len(copies), copies)
+		}
+	}
+	if !alone {
+		switch {
+		case end == Committed && len(copies) == 0:
+			r.fault(&r.Lost, "%v was committed and is not in the log", in.id)
+		case end == Aborted && len(copies) > 0:
+			r.fault(&r.Denied, "%v was aborted and is visible at %v", in.id, copies)
+		}
+		return
+	}
+	switch in.outcome {
+	case None:
+		r.fault(&r.Undecided, "%v has no outcome (in the log %d times)", in.id, len(copies))
+	case Acked:
+		r.Acked++
+		switch {
+		case len(copies) == 0:
+			r.fault(&r.Lost, "%v was acked at [%d]@%d and is not in the log", in.id, in.partition, in.offset)
+		case in.offset >= 0 && !contains(copies, copyInLog{in.partition, in.offset}):
+			r.fault(&r.Misplaced, "%v was reported at [%d]@%d and is at %v", in.id, in.partition, in.offset, copies)
+		}
+	case NotSent:
+		r.NotSent++
+		if len(copies) > 0 {
+			r.fault(&r.Denied, "%v was reported not sent and is at %v", in.id, copies)
+		}
+	case Unknown:
+		r.Unknown++
+		if len(copies) > 0 {
+			r.UnknownInLog++
+		}
+	}
+}
+
+func contains(copies []copyInLog, at copyInLog) bool {
+	for _, c := range copies {
+		if c == at {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package workload
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/internal/verify"
+	"github.com/avroline/avroline/serde"
+)
+
+// Item is the record of a workload: an id, and some weight.
+type Item struct {
+	verify.ID
+	Pad string
+}
+
+const itemSchema = `{"type":"record","name":"avroline.workload.Item","fields":[` +
+	`{"name":"producer","type":"string"},{"name":"key","type":"string"},{"name":"seq","type":"long"},` +
+	`{"name":"tx","type":"string"},{"name":"pad","type":"string"}]}`
+
+// AvroName is part of avrobin.Record.
+func (*Item) AvroName() string { return "avroline.workload.Item" }
+
+// AvroSchema is part of avrobin.Record.
+func (*Item) AvroSchema() string { return itemSchema }
+
+// AppendAvro is part of avrobin.Record.
+func (i *Item) AppendAvro(dst []byte) ([]byte, error) {
+	text := func(s string) { dst = append(binary.AppendVarint(dst, int64(len(s))), s...) }
+	text(i.Producer)
+	text(i.Key)
+	dst = binary.AppendVarint(dst, i.Seq)
+	text(i.Tx)
+	text(i.Pad)
+	return dst, nil
+}
+
+// Decode names a record of a workload in the log. Records that some other run left there are not of it: run is the prefix
+// of its producers' names.
+func Decode(run string) func(*kgo.Record) (verify.ID, bool, error) {
+	return func(r *kgo.Record) (id verify.ID, ok bool, err error) {
+		data := r.Value
+		if len(data) < 5 || data[0] != 0 {
+			return id, false, fmt.Errorf("value without a schema id: %x", data)
+		}
+		data = data[5:]
+		number := func() int64 {
+			n, w := binary.Varint(data)
+			if w <= 0 {
+				err = errors.New("cut short")
+				return 0
+			}
+			data = data[w:]
+			return n
+		}
+		text := func() string {
+			n := number()
+			if n < 0 || n > int64(len(data)) {
+				err = errors.New("cut short")
+				return ""
+			}
+			s := string(data[:n])
+			data = data[n:]
+			return s
+		}
+		id.Producer, id.Key = text(), text()
+		id.Seq = number()
+		id.Tx = text()
+		return id, len(id.Producer) >= len(run) && id.Producer[:len(run)] == run, err
+	}
+}
+
+// Registry is as much of a schema registry as a workload needs. The zero one is ready.
+type Registry struct {
+	mu  sync.Mutex
+	ids map[string]int
+}
+
+var _ serde.Registry = (*Registry)(nil)
+
+// Register is part of serde.Registry.
+func (r *Registry) Register(_ context.Context, _, schema string, _ bool) (int, uuid.UUID, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ids == nil {
+		r.ids = map[string]int{}
+	}
+	if r.ids[schema] == 0 {
+		r.ids[schema] = len(r.ids) + 1
+	}
+	return r.ids[schema], uuid.NewSHA1(uuid.NameSpaceOID, []byte(schema)), nil
+}
+
+// Lookup is part of serde.Registry.
+func (r *Registry) Lookup(ctx context.Context, subject, schema string, normalize bool) (int, uuid.UUID, error) {
+	return r.Register(ctx, subject, schema, normalize)
+}
+
+var errNoReader = errors.New("the workload's registry only writes")
+
+// Latest is part of serde.Registry.
+func (*Registry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
+	return "", 0, uuid.UUID{}, errNoReader
+}
+
+// SchemaByID is part of serde.Registry.
+func (*Registry) SchemaByID(context.Context, string, int) (string, error) { return "", errNoReader }
+
+// SchemaByGUID is part of serde.Registry.
+func (*Registry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNoReader }

@@ -1,0 +1,211 @@
+package producer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// seed is printed by every run, and taken from AVROLINE_SEED to play one again.
+func seed(t testing.TB) uint64 {
+	t.Helper()
+	s := rand.Uint64()
+	if text := os.Getenv("AVROLINE_SEED"); text != "" {
+		var err error
+		if s, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("AVROLINE_SEED: %v", err)
+		}
+	}
+	t.Logf("AVROLINE_SEED=%d", s)
+	return s
+}
+
+// during lets a fault last for a time, or ends with the context.
+func during(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// every does something over and over for a time.
+func every(ctx context.Context, d, total time.Duration, f func()) {
+	for end := time.Now().Add(total); time.Now().Before(end) && ctx.Err() == nil; {
+		f()
+		during(ctx, d)
+	}
+}
+
+const faultTime = 1500 * time.Millisecond
+
+// quick lets the client come back soon after an outage, so that tests are short.
+func quick() producer.Option {
+	return producer.WithConfig(map[string]string{"reconnect.backoff.ms": "10", "reconnect.backoff.max.ms": "50"})
+}
+
+type faultCase struct {
+	nodes   int
+	disturb func(ctx context.Context, b *producertest.Broker, seed uint64) error
+	change  func(*workload.Run)
+}
+
+func lasting(start func(b *producertest.Broker, seed uint64) *producertest.Fault) func(context.Context, *producertest.Broker, uint64) error {
+	return func(ctx context.Context, b *producertest.Broker, seed uint64) error {
+		f := start(b, seed)
+		during(ctx, faultTime)
+		f.Stop()
+		if f.Hits() == 0 {
+			return fmt.Errorf("the fault befell nothing")
+		}
+		return nil
+	}
+}
+
+// codes of the protocol, for refusals.
+const (
+	leaderNotAvailable  = 5
+	notLeader           = 6
+	requestTimedOut     = 7
+	notEnoughReplicas   = 19
+	kafkaStorageError   = 56
+	coordinatorNotAvail = 15
+)
+
+func faultCases() map[string]faultCase {
+	return map[string]faultCase{
+		"none": {1, func(context.Context, *producertest.Broker, uint64) error { return nil }, nil},
+		"2 % of the answers dropped": {1, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.LoseAnswers(0.02, seed)
+		}), nil},
+		"half of the answers dropped": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.LoseAnswers(0.5, seed)
+		}), nil},
+		"applied but answered with an error": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.FailApplied(0.3, seed)
+		}), nil},
+		"applied but answered with a timeout": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.Refuse(requestTimedOut, 0.3, seed)
+		}), nil},
+		"refused for want of replicas": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.Refuse(notEnoughReplicas, 0.3, seed)
+		}), nil},
+		"disk errors": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.Refuse(kafkaStorageError, 0.2, seed)
+		}), nil},
+		"answers 30 ms late": {3, lasting(func(b *producertest.Broker, _ uint64) *producertest.Fault {
+			return b.DelayAnswers(30 * time.Millisecond)
+		}), nil},
+		"every connection cut each 40 ms": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
+			every(ctx, 40*time.Millisecond, faultTime, b.Cut)
+			return nil
+		}, nil},
+		"leaders moved each 200 ms": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
+			every(ctx, 200*time.Millisecond, faultTime, b.MoveLeaders)
+			return nil
+		}, nil},
+		"a node removed": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
+			during(ctx, faultTime/3)
+			if err := b.RemoveNode(1); err != nil {
+				return err
+			}
+			during(ctx, faultTime/3)
+			return nil
+		}, nil},
+		"an outage longer than every timeout": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
+			during(ctx, faultTime/3)
+			restart := b.Stop()
+			during(ctx, 2*faultTime)
+			restart()
+			return nil
+		}, func(w *workload.Run) {
+			w.Options = append(w.Options, producer.WithRequestTimeout(200*time.Millisecond),
+				producer.WithConfig(map[string]string{"socket.timeout.ms": "1000"}))
+		}},
+		"brokers stopped and started": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
+			for range 4 {
+				during(ctx, 150*time.Millisecond)
+				restart := b.Stop()
+				during(ctx, 200*time.Millisecond)
+				restart()
+			}
+			return nil
+		}, nil},
+		"a full buffer, half of the answers dropped": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.LoseAnswers(0.5, seed)
+		}), func(w *workload.Run) {
+			w.Rate, w.Messages = 0, 10_000
+			w.Options = append(w.Options, producer.WithMaxInFlight(100, 2_000_000))
+		}},
+		"contexts that end at random, connections cut": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
+			every(ctx, 100*time.Millisecond, faultTime, b.Cut)
+			return nil
+		}, func(w *workload.Run) { w.ShortContexts = true }},
+		"callbacks that panic and block, answers dropped": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+			return b.LoseAnswers(0.1, seed)
+		}), func(w *workload.Run) { w.BadCallbacks = true; w.Rate = 5_000 }},
+		"everything at once": {3, func(ctx context.Context, b *producertest.Broker, seed uint64) error {
+			lost, failed := b.LoseAnswers(0.2, seed), b.FailApplied(0.2, seed+1)
+			n := 0
+			every(ctx, 50*time.Millisecond, 2*faultTime, func() {
+				switch n++; n % 4 {
+				case 0:
+					b.MoveLeaders()
+				case 2:
+					b.Cut()
+				}
+			})
+			lost.Stop()
+			failed.Stop()
+			return nil
+		}, func(w *workload.Run) { w.ShortContexts = true }},
+	}
+}
+
+// TestFaults: in every fault nothing acked is missing, nothing is in the log twice, nothing reported not sent is there, the
+// sequence of each key rises, and every message has one outcome.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, c := range faultCases() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := seed(t)
+			b := producertest.Start(t, producertest.Brokers(c.nodes), producertest.Topic("items", 6))
+			w := workload.Run{
+				Brokers: b.Addrs(), Topic: "items", Name: "faults", Seed: s,
+				Messages: 5_000, Rate: 8_000, Options: []producer.Option{quick()},
+			}
+			var disturbed error
+			w.Disturb = func(ctx context.Context) { disturbed = c.disturb(ctx, b, s) }
+			if c.change != nil {
+				c.change(&w)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			r, err := w.Do(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(r)
+			if disturbed != nil {
+				t.Error(disturbed)
+			}
+			if err := r.Err(); err != nil {
+				t.Error(err)
+			}
+			if r.Fatal != nil || r.CloseErr != nil || r.Unbalanced != 0 {
+				t.Errorf("fatal %v, close %v, out of balance %d times", r.Fatal, r.CloseErr, r.Unbalanced)
+			}
+			if int64(r.Acked) > r.Stats.Delivered || r.Stats.InFlight != 0 || r.Stats.Unknown != 0 {
+				t.Errorf("stats %+v do not fit", r.Stats)
+			}
+		})
+	}
+}

@@ -1,0 +1,77 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// The positive controls: the same workload and the same judge, with what the guarantee rests on taken away. If one passes
+// clean, the fault tests prove nothing, and it fails.
+
+// TestControlNoIdempotence: without idempotence, answers that are lost put messages into the log twice.
+func TestControlNoIdempotence(t *testing.T) {
+	t.Parallel()
+	s := seed(t)
+	b := producertest.Start(t, producertest.Brokers(3), producertest.Topic("items", 6))
+	f := b.LoseAnswers(0.02, s) // 2 %, from the first message to the last
+	defer f.Stop()
+	w := workload.Run{
+		Brokers: b.Addrs(), Topic: "items", Name: "control", Seed: s, Messages: 30_000, Rate: 15_000,
+		Options: []producer.Option{quick(), producer.WithWeakAcks(producer.AcksAll), producer.WithLinger(time.Millisecond)},
+		Disturb: func(ctx context.Context) {
+			for f.Hits() < 5 && ctx.Err() == nil {
+				during(ctx, 10*time.Millisecond)
+			}
+		},
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := w.Do(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	if r.AckedTwice == 0 {
+		t.Errorf("%d answers were lost and no acked message is there twice: this run could not have found a duplicate", f.Hits())
+	}
+	if r.Lost != 0 || r.Denied != 0 {
+		t.Errorf("acks=all without idempotence still loses nothing: %v", r.Err())
+	}
+}
+
+// TestControlDeliveryTimeout: with a delivery timeout shorter than the outage, an idempotent client gives messages up that
+// are in the log, and goes on with a new producer id: acked messages twice, or a fatal error.
+func TestControlDeliveryTimeout(t *testing.T) {
+	t.Parallel()
+	s := seed(t)
+	b := producertest.Start(t, producertest.Brokers(3), producertest.Topic("items", 6))
+	w := workload.Run{
+		Brokers: b.Addrs(), Topic: "items", Name: "control", Seed: s, Messages: 10_000, Rate: 8_000,
+		Options: []producer.Option{quick(), producer.WithDeliveryTimeout(500 * time.Millisecond), producer.WithLinger(time.Millisecond)},
+		Disturb: func(ctx context.Context) {
+			f := b.LoseAnswers(0.5, s)
+			defer f.Stop()
+			during(ctx, 4*time.Second)
+		},
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := w.Do(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r, r.Fatal)
+	if r.AckedTwice == 0 && !errors.Is(r.Fatal, producer.ErrFatal) {
+		t.Error("a delivery timeout in an outage left no trace: this run could not have found one")
+	}
+	var u *producer.UndeliveredError
+	if r.Stats.Unknown > 0 && (!errors.As(r.CloseErr, &u) || u.Unknown != r.Stats.Unknown) {
+		t.Errorf("close said %v of %d messages of unknown outcome", r.CloseErr, r.Stats.Unknown)
+	}
+}

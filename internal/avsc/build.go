@@ -19,6 +19,7 @@ type builder struct {
 	errs   Errors
 	names  map[string]*Schema
 	source int
+	rank   map[string]int // of a source's name, its place among the sources
 
 	refs     []reference
 	repeats  []repeat
@@ -455,7 +456,14 @@ func (b *builder) finish() {
 	for _, r := range b.repeats {
 		*r.slot = r.first
 	}
+	broken := map[int]bool{} // sources whose definitions may lack something
+	for _, e := range b.errs {
+		broken[b.rank[e.Pos.File]] = true
+	}
 	for _, r := range b.repeats {
+		if broken[r.first.source] || broken[r.second.source] {
+			continue
+		}
 		if why := differ(r.first, r.second); why != "" {
 			b.mistake(r.second.NamePos, fmt.Sprintf("%s is defined differently at %s: %s", r.first.Name, r.first.NamePos, why), "make both the same, or remove one")
 		}

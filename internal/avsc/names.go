@@ -112,7 +112,7 @@ func nearest(want string, names []string) []string {
 		_, s := SplitName(n)
 		cost := 0
 		if s != short {
-			limit := max(1, len(short)/3)
+			limit := len(short) / 3
 			cost = distance(strings.ToLower(short), strings.ToLower(s), limit)
 			if cost > limit {
 				continue

@@ -1,6 +1,9 @@
 package avsc
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // differ says how two definitions of one name differ, "" where they are the
 // same but for white space, order of keys and the way names are written. Types
@@ -108,14 +111,14 @@ func sameProps(a, b []Member) bool {
 	return sameJSON(&Value{Kind: JSONObject, Members: a}, &Value{Kind: JSONObject, Members: b})
 }
 
-// sameJSON compares values; the order of members does not count, the spelling
-// of numbers does.
+// sameJSON compares values; the order of members and the spelling of numbers do
+// not count.
 func sameJSON(a, b *Value) bool {
 	if a.Kind != b.Kind || a.Bool != b.Bool || a.Str != b.Str || len(a.Elems) != len(b.Elems) || len(a.Members) != len(b.Members) {
 		return false
 	}
-	if a.Kind == JSONNumber {
-		return a.Text == b.Text
+	if a.Kind == JSONNumber && !sameNumber(a.Text, b.Text) {
+		return false
 	}
 	for i := range a.Elems {
 		if !sameJSON(a.Elems[i], b.Elems[i]) {
@@ -132,4 +135,18 @@ func sameJSON(a, b *Value) bool {
 		}
 	}
 	return true
+}
+
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	_, errA := strconv.ParseInt(a, 10, 64)
+	_, errB := strconv.ParseInt(b, 10, 64)
+	if errA == nil && errB == nil {
+		return false // two whole numbers, which a float may not tell apart
+	}
+	f, errA := strconv.ParseFloat(a, 64)
+	g, errB := strconv.ParseFloat(b, 64)
+	return errA == nil && errB == nil && f == g
 }

@@ -11,6 +11,9 @@ type Source struct {
 	// the reader of another format. It has the shape of a protocol (".avpr"),
 	// and where it has a member "schema", that is the source's main schema.
 	Protocol *Value
+
+	// Mistakes are what that reader found; they join those of the parse.
+	Mistakes Errors
 }
 
 // Set is a set of sources that were parsed together.
@@ -68,14 +71,14 @@ func Parse(file string, text []byte) (*Schema, error) {
 // defined differently it is an error that shows both places. The error is of
 // type [Errors] and holds the mistakes of all sources.
 func ParseSet(sources ...Source) (*Set, error) {
-	b := &builder{names: map[string]*Schema{}}
+	b := &builder{names: map[string]*Schema{}, rank: make(map[string]int, len(sources))}
 	set := &Set{names: b.names}
-	rank := make(map[string]int, len(sources))
 	for i, src := range sources {
-		if _, ok := rank[src.Name]; !ok {
-			rank[src.Name] = i
+		if _, ok := b.rank[src.Name]; !ok {
+			b.rank[src.Name] = i
 		}
 		b.source = i
+		b.errs = append(b.errs, src.Mistakes...)
 		if f := b.file(src); f != nil {
 			set.Files = append(set.Files, f)
 		}
@@ -89,7 +92,7 @@ func ParseSet(sources ...Source) (*Set, error) {
 			}
 		}
 	}
-	b.errs.sort(rank)
+	b.errs.sort(b.rank)
 	if err := b.errs.err(); err != nil {
 		return nil, err
 	}
@@ -146,8 +149,10 @@ func (v *Value) definition() bool {
 // messages are schemas.
 func (b *builder) protocol(f *File, root *Value) {
 	ns := ""
-	if v := root.Member("namespace"); v != nil && v.Kind == JSONString {
-		ns = v.Str
+	if v := root.Member("namespace"); v != nil && !v.bad {
+		if ns = v.Str; v.Kind != JSONString || ns != "" && !ValidFullName(ns) {
+			b.mistake(v.Pos, shorten(v.Text)+" is not a namespace", "join names by dots; "+nameRule)
+		}
 	}
 	if v := root.Member("protocol"); v != nil {
 		if v.Kind != JSONString || !ValidFullName(v.Str) {

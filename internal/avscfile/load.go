@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/avroline/avroline/internal/avdl"
 	"github.com/avroline/avroline/internal/avsc"
 )
 
@@ -42,21 +43,67 @@ func (l Loader) Load(paths ...string) (*avsc.Set, error) {
 	return avsc.ParseSet(sources...)
 }
 
-// Sources reads the files at paths, each once, sorted by name within a folder.
+// Sources reads the files at paths, each once, sorted by name within a folder,
+// and after each IDL file what it imports and is not among them.
 func (l Loader) Sources(paths ...string) ([]avsc.Source, error) {
 	names, err := l.Files(paths...)
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]avsc.Source, 0, len(names))
+	r := reading{Loader: l, seen: make(map[string]bool, len(names))}
+	for _, name := range names {
+		r.seen[name] = true
+	}
 	for _, name := range names {
 		text, err := l.readFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read a schema: %w", err)
 		}
-		sources = append(sources, avsc.Source{Name: name, Text: text})
+		kind := "schema"
+		if path.Ext(name) == ".avdl" {
+			kind = "idl"
+		}
+		r.add(name, kind, text)
 	}
-	return sources, nil
+	return r.sources, nil
+}
+
+// reading is one run over files and what they import.
+type reading struct {
+	Loader
+	seen    map[string]bool
+	sources []avsc.Source
+}
+
+func (r *reading) add(name, kind string, text []byte) {
+	if kind != "idl" {
+		r.sources = append(r.sources, avsc.Source{Name: name, Text: text})
+		return
+	}
+	f := avdl.Parse(name, text)
+	at := len(r.sources)
+	r.sources = append(r.sources, f.Source)
+	for _, i := range f.Imports {
+		target := path.Join(path.Dir(name), filepath.ToSlash(i.Path))
+		if path.IsAbs(i.Path) {
+			target = path.Clean(i.Path)
+		}
+		if r.seen[target] {
+			continue
+		}
+		r.seen[target] = true
+		text, err := r.readFile(target)
+		if err != nil {
+			src := &r.sources[at]
+			src.Mistakes = append(src.Mistakes, &avsc.Error{
+				Pos:  i.Pos,
+				What: fmt.Sprintf("cannot import %q: %v", i.Path, err),
+				Fix:  "write the path of the file relative to this one",
+			})
+			continue
+		}
+		r.add(target, i.Kind, text)
+	}
 }
 
 // NoSchemasError says that a folder holds no schema files.

@@ -93,3 +93,50 @@ func TestLoadFromDisk(t *testing.T) {
 		t.Errorf("position in %s, want %s", got, want)
 	}
 }
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"idl/main.avdl":      `import idl "../lib/more.avdl"; import schema "plain.json"; record Main { More more; Plain plain; P p; }`,
+		"idl/plain.json":     `{"type": "fixed", "name": "Plain", "size": 1}`,
+		"lib/more.avdl":      `import idl "../idl/main.avdl"; import protocol "p.avpr"; record More { Main? back; }`,
+		"lib/p.avpr":         `{"protocol": "Pr", "types": [{"type": "enum", "name": "P", "symbols": ["A"]}]}`,
+		"bad/missing.avdl":   "import idl \"none.avdl\";\nrecord R { T t; }",
+		"bad/wrong.avsc":     `{"type": "strin"}`,
+		"once/a.avdl":        `import schema "b.avsc"; record A { B b; }`,
+		"once/b.avsc":        `{"type": "fixed", "name": "B", "size": 1}`,
+		"broken/twice.avdl":  `record T { int a }`,
+		"broken/twice2.avsc": `{"type": "record", "name": "T", "fields": [{"name": "a", "type": "int"}]}`,
+	}
+	l := memory(files)
+	set, err := l.Load("idl/main.avdl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range set.Files {
+		names = append(names, f.Name)
+	}
+	if diff := cmp.Diff([]string{"idl/main.avdl", "lib/more.avdl", "lib/p.avpr", "idl/plain.json"}, names); diff != "" {
+		t.Error(diff)
+	}
+	if set, err = l.Load("once"); err != nil || len(set.Files) != 2 {
+		t.Errorf("an imported file of the same folder: %v", err)
+	}
+
+	// Mistakes of IDL, of its imports and of other files in one report.
+	_, err = l.Load("bad")
+	want := `bad/missing.avdl:1:12: cannot import "none.avdl": open bad/none.avdl: file does not exist: write the path of the file relative to this one
+bad/missing.avdl:2:12: unknown type "T": define it, or give the file that does
+bad/wrong.avsc:1:10: unknown type "strin": did you mean "string"?`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+
+	// What is missing because of a mistake is not reported as a difference.
+	_, err = l.Load("broken")
+	want = `broken/twice.avdl:1:18: ";" was expected after the field, found "}": add it, or look at what stands before it`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
@@ -124,7 +125,11 @@ func (t *target) readerOf(writer *avsc.Schema) *reader {
 	if writer.Canonical() == t.canonical {
 		return r
 	}
-	r.err = errors.New("reading other versions lands with internal/resolve")
+	r.plan, r.err = resolve.Resolve(writer, t.schema)
+	var never *resolve.Error
+	if errors.As(r.err, &never) {
+		r.err = &avrobin.Error{Path: never.Path, Offset: -1, Err: fmt.Errorf("%w: %s", avrobin.ErrUnreadable, never.Reason)}
+	}
 	return r
 }
 

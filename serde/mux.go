@@ -222,4 +222,3 @@ func (m *Mux) known() []string {
 	}
 	return names
 }
-

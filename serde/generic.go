@@ -1,0 +1,267 @@
+package serde
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/linkedin/goavro/v2"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Generic reads and writes data of a schema that is known only at run time. It is
+// immutable and safe for concurrent use.
+//
+// Its values are those of github.com/linkedin/goavro/v2:
+//
+//	null                   nil
+//	boolean                bool
+//	int, long              int32, int64
+//	float, double          float32, float64
+//	bytes, fixed           []byte
+//	string, enum           string
+//	array                  []any
+//	map, record            map[string]any
+//	union                  nil, or map[string]any{branch: value}
+//
+// A branch is named as in Avro's JSON encoding: by the full name of a named type,
+// else by the type ("string", "array"). Logical types are not interpreted: a
+// timestamp-millis is its int64.
+type Generic struct {
+	schema *avsc.Schema
+	text   string
+	codec  *goavro.Codec
+	// check is the bounded walk: goavro trusts the counts in its input.
+	check *avrobin.Plan
+	// alias has the names that goavro is given, nil where it gets our own.
+	alias map[*avsc.Schema]string
+}
+
+// NewGeneric makes a Generic of one self-contained schema.
+func NewGeneric(schema string) (*Generic, error) {
+	s, err := avsc.Parse("schema", []byte(schema))
+	if err != nil {
+		return nil, fmt.Errorf("serde: %w", err)
+	}
+	return newGeneric(s)
+}
+
+func newGeneric(s *avsc.Schema) (*Generic, error) {
+	g := &Generic{schema: s, text: s.Text(), alias: aliases(s)}
+	normal := s.Canonical()
+	if g.alias != nil {
+		normal = string(g.appendSchema(nil, s, map[*avsc.Schema]bool{}))
+	}
+	// The walk goes by the normal text too: an alias that two fields share is
+	// no matter here.
+	same, err := avsc.Parse("schema", []byte(normal))
+	if err != nil {
+		return nil, fmt.Errorf("serde: %w", err)
+	}
+	if g.check, err = resolve.Resolve(same, same); err != nil {
+		return nil, fmt.Errorf("serde: %w", err)
+	}
+	if g.codec, err = goavro.NewCodec(normal); err != nil {
+		return nil, fmt.Errorf("serde: goavro cannot take the schema: %w", err)
+	}
+	return g, nil
+}
+
+// Name is the full name of the schema's type, empty for a type without name.
+func (g *Generic) Name() string { return g.schema.Name }
+
+// Schema is the schema's text, compact, as it is registered.
+func (g *Generic) Schema() string { return g.text }
+
+// Record makes a record of v for a [Binding] or a producer. A field that v lacks
+// is written with the schema's default, and is an error where there is none; a
+// key that is no field is an error. The value of a union of null and one type
+// may be given without its branch. Nothing is copied: v must not be changed
+// before it is written. A nil v is nil.
+func (g *Generic) Record(v map[string]any) avrobin.Record {
+	if v == nil {
+		return nil
+	}
+	return &genericRecord{g, v}
+}
+
+// Value is [Generic.Record] for a schema of any type: v is what the table at
+// [Generic] says.
+func (g *Generic) Value(v any) avrobin.Record { return &genericRecord{g, v} }
+
+type genericRecord struct {
+	g *Generic
+	v any
+}
+
+func (r *genericRecord) AvroName() string   { return r.g.schema.Name }
+func (r *genericRecord) AvroSchema() string { return r.g.text }
+
+func (r *genericRecord) AppendAvro(dst []byte) ([]byte, error) { return r.g.Append(dst, r.v) }
+
+// Append appends the Avro encoding of v to dst. After an error the result is dst
+// as it was given. The order of a map's entries is not defined.
+func (g *Generic) Append(dst []byte, v any) ([]byte, error) {
+	native, err := g.toNative(g.schema, v, 0)
+	if err != nil {
+		return dst, err
+	}
+	out, err := g.codec.BinaryFromNative(dst, native)
+	if err != nil {
+		return dst, fmt.Errorf("serde: %w", err)
+	}
+	return out, nil
+}
+
+// Decode reads data, the Avro encoding of one value of the schema.
+func (g *Generic) Decode(data []byte) (any, error) { return g.DecodePlan(g.check, data) }
+
+// DecodePlan reads data that was written with the writer's schema of p, a plan by
+// [Resolve] whose reader's schema is this one.
+func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
+	v, err := g.native(p, data)
+	if err != nil || g.alias == nil {
+		return v, err
+	}
+	return g.fromNative(g.schema, v), nil
+}
+
+// AppendJSON appends data, the Avro encoding of one value, as Avro's JSON encoding
+// (Avro 1.12, "JSON Encoding") to dst, on one line: fields in the schema's
+// order, the keys of a map sorted, bytes as characters up to U+00FF, a float as
+// its exact value. NaN and the infinities are strings. After an error the result is dst as it was given.
+func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
+	v, err := g.native(g.check, data)
+	if err != nil {
+		return dst, err
+	}
+	return g.appendJSON(dst, g.schema, v), nil
+}
+
+// AppendFromJSON appends the Avro encoding of a value in Avro's JSON encoding to
+// dst. A field that is not there is written with the schema's default; a member
+// that is no field is an error. An error tells line and column. After an error
+// the result is dst as it was given.
+func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
+	text, _, err := avsc.ReadJSON("", json)
+	if err != nil {
+		return dst, fmt.Errorf("serde: JSON: %w", err)
+	}
+	native, err := g.fromJSON(g.schema, text, tagged)
+	if err != nil {
+		return dst, fmt.Errorf("serde: JSON: %w", err)
+	}
+	out, err := g.codec.BinaryFromNative(dst, native)
+	if err != nil {
+		return dst, fmt.Errorf("serde: %w", err)
+	}
+	return out, nil
+}
+
+// native is goavro's value of data, once our own walk has accepted data.
+func (g *Generic) native(p *avrobin.Plan, data []byte) (any, error) {
+	// goavro's bytes alias its input: the copy that the walk makes is theirs.
+	data, err := p.Append(nil, data)
+	if err != nil {
+		return nil, err
+	}
+	v, rest, err := g.codec.NativeFromBinary(data)
+	if err == nil && len(rest) > 0 {
+		err = avrobin.ErrTrailing
+	}
+	if err != nil {
+		return nil, fmt.Errorf("serde: %w", err)
+	}
+	return v, nil
+}
+
+// aliases are names to give to goavro, nil where it can take the schema's own. It
+// cannot where a type without namespace stands within one that has one (it would
+// put it there), nor where a name without its namespace is a keyword, nor a fixed
+// of size 0.
+func aliases(s *avsc.Schema) map[*avsc.Schema]string {
+	keywords := []string{"array", "enum", "fixed", "map", "record", "union", "error"}
+	var types []*avsc.Schema
+	with, without, odd := false, false, false
+	s.Walk(func(s *avsc.Schema) {
+		if !s.Kind.Named() {
+			return
+		}
+		types = append(types, s)
+		if s.Namespace() == "" {
+			without = true
+		} else {
+			with = true
+		}
+		odd = odd || slices.Contains(keywords, s.ShortName()) || empty(s)
+	})
+	if !odd && (!with || !without) {
+		return nil
+	}
+	names := make(map[*avsc.Schema]string, len(types))
+	for i, t := range types {
+		names[t] = "T" + strconv.Itoa(i)
+	}
+	return names
+}
+
+// empty says that s is a fixed of size 0, which goavro is to take for a record
+// without fields.
+func empty(s *avsc.Schema) bool { return s.Kind == avsc.Fixed && s.Size == 0 }
+
+// branch is the name by which goavro knows a branch of a union.
+func (g *Generic) branch(s *avsc.Schema) string {
+	if name, ok := g.alias[s]; ok {
+		return name
+	}
+	return typeName(s)
+}
+
+// appendSchema is s for goavro, with the aliases for names.
+func (g *Generic) appendSchema(dst []byte, s *avsc.Schema, seen map[*avsc.Schema]bool) []byte {
+	name := g.branch(s)
+	if seen[s] || s.Kind.Primitive() {
+		return strconv.AppendQuote(dst, name)
+	}
+	seen[s] = s.Kind.Named()
+	switch s.Kind {
+	case avsc.Record:
+		dst = fmt.Appendf(dst, `{"name":%q,"type":"record","fields":[`, name)
+		for i, f := range s.Fields {
+			dst = fmt.Appendf(comma(dst, i), `{"name":%q,"type":`, f.Name)
+			dst = append(g.appendSchema(dst, f.Type, seen), '}')
+		}
+		return append(dst, "]}"...)
+	case avsc.Enum:
+		dst = fmt.Appendf(dst, `{"name":%q,"type":"enum","symbols":[`, name)
+		for i, sym := range s.Symbols {
+			dst = strconv.AppendQuote(comma(dst, i), sym.Name)
+		}
+		return append(dst, "]}"...)
+	case avsc.Fixed:
+		if empty(s) {
+			return fmt.Appendf(dst, `{"name":%q,"type":"record","fields":[]}`, name)
+		}
+		return fmt.Appendf(dst, `{"name":%q,"type":"fixed","size":%d}`, name, s.Size)
+	case avsc.Array:
+		return append(g.appendSchema(append(dst, `{"type":"array","items":`...), s.Elem, seen), '}')
+	case avsc.Map:
+		return append(g.appendSchema(append(dst, `{"type":"map","values":`...), s.Elem, seen), '}')
+	default: // a union
+		dst = append(dst, '[')
+		for i, b := range s.Branches {
+			dst = g.appendSchema(comma(dst, i), b, seen)
+		}
+		return append(dst, ']')
+	}
+}
+
+func comma(dst []byte, i int) []byte {
+	if i > 0 {
+		return append(dst, ',')
+	}
+	return dst
+}

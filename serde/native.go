@@ -1,0 +1,185 @@
+package serde
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// toNative is v as goavro is to have it: every field there, nothing besides,
+// every value of a union under its branch. What it leaves to goavro is whether a
+// simple value fits its type.
+func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
+	if depth > avrobin.MaxDepth {
+		return nil, avrobin.At(avrobin.ErrDepth, "")
+	}
+	switch s.Kind {
+	case avsc.Record:
+		return g.recordToNative(s, v, depth)
+	case avsc.Union:
+		return g.unionToNative(s, v, depth)
+	case avsc.Array:
+		list := reflect.ValueOf(v)
+		if list.Kind() != reflect.Slice {
+			return nil, unfit(s, v)
+		}
+		out := make([]any, list.Len())
+		for i := range out {
+			elem, err := g.toNative(s.Elem, list.Index(i).Interface(), depth+1)
+			if err != nil {
+				return nil, avrobin.At(err, "", i)
+			}
+			out[i] = elem
+		}
+		return out, nil
+	case avsc.Map:
+		m := reflect.ValueOf(v)
+		if m.Kind() != reflect.Map || m.Type().Key().Kind() != reflect.String {
+			return nil, unfit(s, v)
+		}
+		out := make(map[string]any, m.Len())
+		for it := m.MapRange(); it.Next(); {
+			key := it.Key().String()
+			if !utf8.ValidString(key) {
+				return nil, avrobin.At(avrobin.ErrText, "", key)
+			}
+			elem, err := g.toNative(s.Elem, it.Value().Interface(), depth+1)
+			if err != nil {
+				return nil, avrobin.At(err, "", key)
+			}
+			out[key] = elem
+		}
+		return out, nil
+	case avsc.Fixed:
+		if b, ok := v.([]byte); ok && len(b) == 0 && empty(s) {
+			return map[string]any{}, nil
+		}
+	case avsc.String:
+		if text, ok := v.(string); ok && !utf8.ValidString(text) {
+			return nil, avrobin.At(avrobin.ErrText, "")
+		}
+	}
+	return v, nil
+}
+
+func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, unfit(s, v)
+	}
+	out := make(map[string]any, len(s.Fields))
+	given := 0
+	for _, f := range s.Fields {
+		value, ok := m[f.Name]
+		var err error
+		switch {
+		case ok:
+			given++
+			value, err = g.toNative(f.Type, value, depth+1)
+		case f.Default != nil:
+			value, err = g.fromJSON(f.Type, f.Default, untagged)
+		default:
+			err = errors.New("there is no value, and the schema has no default")
+		}
+		if err != nil {
+			return nil, avrobin.At(err, f.Name)
+		}
+		out[f.Name] = value
+	}
+	if given == len(m) {
+		return out, nil
+	}
+	for key := range m {
+		if _, ok := out[key]; !ok {
+			return nil, avrobin.At(fmt.Errorf("%s has no such field", typeName(s)), key)
+		}
+	}
+	return out, nil
+}
+
+func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {
+	var only *avsc.Schema // the branch beside null, where there is one
+	others := 0
+	for _, b := range s.Branches {
+		if b.Kind == avsc.Null {
+			if v == nil {
+				return nil, nil
+			}
+			continue
+		}
+		only = b
+		others++
+	}
+	if m, ok := v.(map[string]any); ok && len(m) == 1 {
+		for _, b := range s.Branches {
+			if value, ok := m[typeName(b)]; ok {
+				return g.branchToNative(b, value, depth)
+			}
+		}
+	}
+	if others == 1 && v != nil {
+		return g.branchToNative(only, v, depth)
+	}
+	return nil, avrobin.At(fmt.Errorf("%w: give a map[string]any of one of %s, not %T", avrobin.ErrBranch, strings.Join(branchNames(s), ", "), v), "")
+}
+
+func (g *Generic) branchToNative(b *avsc.Schema, v any, depth int) (any, error) {
+	value, err := g.toNative(b, v, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	if b.Kind == avsc.Null {
+		return nil, nil
+	}
+	return map[string]any{g.branch(b): value}, nil
+}
+
+func unfit(s *avsc.Schema, v any) error {
+	return avrobin.At(fmt.Errorf("%T is no value of %s", v, typeName(s)), "")
+}
+
+// fromNative gives the branches of unions their own names back.
+func (g *Generic) fromNative(s *avsc.Schema, v any) any {
+	switch s.Kind {
+	case avsc.Record:
+		m := v.(map[string]any)
+		for _, f := range s.Fields {
+			m[f.Name] = g.fromNative(f.Type, m[f.Name])
+		}
+	case avsc.Array:
+		list := v.([]any)
+		for i := range list {
+			list[i] = g.fromNative(s.Elem, list[i])
+		}
+	case avsc.Map:
+		m := v.(map[string]any)
+		for key := range m {
+			m[key] = g.fromNative(s.Elem, m[key])
+		}
+	case avsc.Fixed:
+		if empty(s) {
+			return []byte{}
+		}
+	case avsc.Union:
+		if b, value := g.taken(s, v); b != nil {
+			return map[string]any{typeName(b): g.fromNative(b, value)}
+		}
+	}
+	return v
+}
+
+// taken is the branch of a union that goavro's value is of, nil for null.
+func (g *Generic) taken(s *avsc.Schema, v any) (*avsc.Schema, any) {
+	m, _ := v.(map[string]any)
+	for _, b := range s.Branches {
+		if value, ok := m[g.branch(b)]; ok {
+			return b, value
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,272 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// What may end a transactional producer's transaction besides an error of the function, in a [*TxError].
+var (
+	// ErrFenced: another producer took over the transactional id. Every later call returns it at once: were this one to
+	// go on it would fence the other in turn.
+	ErrFenced = errors.New("producer: fenced")
+	// ErrTxTimedOut: the transaction was open for longer than [WithTransactionTimeout], so the coordinator aborted it.
+	// On the wire it looks like being fenced; the clock tells them apart. The next [Transactional.InTx] works.
+	ErrTxTimedOut = errors.New("producer: transaction timed out")
+	// ErrTxEnded: a [Tx] was used after its function returned.
+	ErrTxEnded = errors.New("producer: transaction has ended")
+)
+
+// TxError is why a transaction is not known to be committed. It wraps its outcome, [ErrNotSent] (none of it is or will be
+// visible to read_committed) or [ErrOutcomeUnknown] (all of it or nothing), and the cause: the function's own error,
+// [ErrFenced], [ErrTxTimedOut], a kafka.Error.
+type TxError struct {
+	Outcome         error
+	TransactionalID string
+	Cause           error
+}
+
+func (e *TxError) Error() string {
+	return fmt.Sprintf("%s: transaction of %s: %s", e.Outcome, e.TransactionalID, trim(e.Cause))
+}
+
+// Unwrap gives the outcome and the cause.
+func (e *TxError) Unwrap() []error { return []error{e.Outcome, e.Cause} }
+
+// Transactional publishes in transactions: all of one is visible to read_committed, or nothing. It has one transaction at
+// a time; [Transactional.InTx] calls wait for each other, unless [WithGroupCommit] puts them together. It is safe for
+// concurrent use. A process may have many, each with an id of its own.
+type Transactional struct {
+	core   *core
+	turn   chan struct{} // holds one token: whose turn it is
+	client *client       // initialised; nil: the next transaction does it. Under turn
+	fenced error         // every later call returns it. Under turn
+	group  *group        // nil: each InTx has a transaction of its own
+}
+
+// NewTransactional makes a transactional producer. It does no I/O that it waits for. The transactional id names this
+// producer across restarts: a new one with the same id fences the old one ([ErrFenced]) and ends what it left open, so two
+// that run at the same time need two ids. [WithWeakAcks] and [WithRecovery] are refused.
+func NewTransactional(brokers []string, transactionalID string, s *serde.Serializer, opts ...Option) (*Transactional, error) {
+	return newTransactional(forTransactional, brokers, transactionalID, s, opts)
+}
+
+func newTransactional(who constructor, brokers []string, id string, s *serde.Serializer, opts []Option) (*Transactional, error) {
+	config, err := newConfig(who, brokers, id, opts)
+	if err != nil {
+		return nil, err
+	}
+	core, err := newCore(config, s)
+	if err != nil {
+		return nil, err
+	}
+	t := &Transactional{core: core, turn: make(chan struct{}, 1)}
+	t.turn <- struct{}{}
+	if config.groupMessages > 0 {
+		t.group = &group{t: t}
+	}
+	return t, nil
+}
+
+// InTx runs f in a transaction: it commits when f returns nil, and aborts when f returns an error or panics (the panic goes
+// on). The error is nil when the transaction is committed, else a [*TxError].
+//
+// f runs again, after an abort that is known, when the transaction failed for a reason that may pass: so it must not keep
+// anything of an earlier run. It does not run again after a commit whose outcome is not known, because ctx ended or the
+// client failed while the coordinator was asked: then the error is [ErrOutcomeUnknown], and the next InTx works on a new
+// client, whose start ends whatever the old one left open.
+//
+// ctx bounds everything; without a deadline InTx waits as long as an outage lasts. When ctx ends while f runs or before the
+// commit was asked for, the outcome is [ErrNotSent]; the abort that follows may take 5 s more.
+func (t *Transactional) InTx(ctx context.Context, f func(tx *Tx) error) error {
+	if t.group != nil {
+		return t.group.join(ctx, f)
+	}
+	return t.inTx(ctx, f)
+}
+
+func (t *Transactional) inTx(ctx context.Context, f func(tx *Tx) error) error {
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
+	pause := t.core.config.retryBackoff
+	for {
+		again, err := t.once(ctx, f)
+		if !again {
+			return err
+		}
+		t.core.config.logger.Info("transaction_again", "transactional_id", t.core.config.transactionalID, "err", err)
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+			pause = min(2*pause, t.core.config.retryBackoffMax)
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		case <-t.core.alive.Done():
+			wait.Stop()
+			return err
+		}
+	}
+}
+
+// enter takes the turn.
+func (t *Transactional) enter(ctx context.Context) error {
+	select {
+	case <-t.turn:
+	case <-ctx.Done():
+		return t.failed(ErrNotSent, fmt.Errorf("another transaction is open: %w", ended(ctx)))
+	case <-t.core.alive.Done():
+		return t.failed(ErrNotSent, ErrClosed)
+	}
+	var err error
+	switch {
+	case ctx.Err() != nil:
+		err = t.failed(ErrNotSent, ended(ctx))
+	case t.fenced != nil:
+		err = t.failed(ErrNotSent, t.fenced)
+	case !t.core.hold():
+		err = t.failed(ErrNotSent, ErrClosed)
+	}
+	if err != nil {
+		t.turn <- struct{}{}
+	}
+	return err
+}
+
+func (t *Transactional) leave() {
+	t.core.background.Done()
+	t.turn <- struct{}{}
+}
+
+// hold keeps Close from destroying clients while calls into them are under way; background.Done ends it.
+func (c *core) hold() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.alive.Err() != nil {
+		return false
+	}
+	c.background.Add(1)
+	return true
+}
+
+func (t *Transactional) failed(outcome, cause error) error {
+	return &TxError{outcome, t.core.config.transactionalID, cause}
+}
+
+// Err is nil while the producer can publish, else [ErrFenced] or [ErrClosed]. It waits for no transaction: while one is
+// open it tells what was before it.
+func (t *Transactional) Err() error {
+	if t.core.alive.Err() != nil {
+		return ErrClosed
+	}
+	select {
+	case <-t.turn:
+		defer func() { t.turn <- struct{}{} }()
+		return t.fenced
+	default:
+		return nil
+	}
+}
+
+// Stats are the books at this instant. Messages of an open transaction are in flight; NotSent are those of aborted ones.
+func (t *Transactional) Stats() Stats { return t.core.stats() }
+
+// Close refuses new transactions, and waits for the one in hand and all groups. When ctx ends first they are aborted, or
+// left to the coordinator, which aborts them at their timeout. The error is an [*UndeliveredError] when messages of
+// transactions are of unknown outcome; those of aborted ones were already told to be not sent, and are no error.
+func (t *Transactional) Close(ctx context.Context) error {
+	select {
+	case <-t.turn:
+		t.turn <- struct{}{}
+	case <-ctx.Done():
+	case <-t.core.alive.Done():
+	}
+	err := t.core.close(ctx)
+	var left *UndeliveredError
+	if errors.As(err, &left) && left.Unknown == 0 && left.Err == nil {
+		return nil
+	}
+	return err
+}
+
+// Tx is a transaction. It is valid inside the function that it was given to, and safe for concurrent use there.
+type Tx struct {
+	core   *core
+	client *client
+
+	mu     sync.RWMutex // held for reading while messages are added
+	ended  bool
+	first  atomic.Int64          // when the first message was added, core.now; 0: none was
+	broken atomic.Pointer[error] // the first error that only an abort mends
+}
+
+// Add puts a record into the transaction. It blocks while the buffer is full. A nil error means that the message is
+// accepted; its outcome is the transaction's, so there is no delivery to wait for. An error is [ErrNotSent]; the function may
+// go on without the message, except where the error says that the transaction failed: then it is aborted whatever the
+// function returns.
+func (t *Topic[R]) Add(ctx context.Context, tx *Tx, r R) error {
+	return tx.add(t.name, func(c *core) error { return t.publish(ctx, c, r, nil, nil, nil, true) })
+}
+
+// AddMessage is [Topic.Add] with what a record alone does not say: key, headers, timestamp, partition, tombstone.
+func (t *Topic[R]) AddMessage(ctx context.Context, tx *Tx, m Message[R]) error {
+	return tx.add(t.name, func(c *core) error { return t.publish(ctx, c, m.Value, &m, nil, nil, true) })
+}
+
+var _ interface { // what a Tx takes
+	Add(ctx context.Context, tx *Tx, r avrobin.Record) error
+} = (*Topic[avrobin.Record])(nil)
+
+func (tx *Tx) add(topic string, publish func(c *core) error) error {
+	if tx == nil {
+		return notSent(topic, -1, errors.New("the transaction is nil"))
+	}
+	tx.mu.RLock()
+	defer tx.mu.RUnlock()
+	if tx.ended {
+		return notSent(topic, -1, ErrTxEnded)
+	}
+	if broken := tx.broken.Load(); broken != nil {
+		return notSent(topic, -1, *broken)
+	}
+	tx.first.CompareAndSwap(0, tx.core.now())
+	err := publish(tx.core)
+	if err != nil && tx.breaks(err) {
+		tx.broken.CompareAndSwap(nil, &err)
+	}
+	return err
+}
+
+// breaks tells errors of the transaction from those of one message.
+func (tx *Tx) breaks(err error) bool {
+	var small *batchTooLargeError
+	var kerr kafka.Error
+	return errors.As(err, &small) || tx.client.refusal.Load() != nil ||
+		errors.As(err, &kerr) && (kerr.IsFatal() || kerr.TxnRequiresAbort() || kerr.Code() == kafka.ErrState || kerr.Code() == kafka.ErrFatal)
+}
+
+// end waits for the calls of Add under way, and lets no other in.
+func (tx *Tx) end() {
+	tx.mu.Lock()
+	tx.ended = true
+	tx.mu.Unlock()
+}
+
+// open is for how long the coordinator can have had the transaction open, at most.
+func (tx *Tx) open() time.Duration {
+	first := tx.first.Load()
+	if first == 0 {
+		return 0
+	}
+	return time.Duration(tx.core.now() - first)
+}

@@ -1,0 +1,331 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+const (
+	// callSlice bounds one of the client's blocking calls: it heeds only deadlines, and what timed out is called again.
+	callSlice = time.Second
+	// abortGrace is how long an abort may take after the caller's context ended.
+	abortGrace = 5 * time.Second
+)
+
+// once is one transaction. again: it is aborted for a reason that may pass.
+func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
+	k, err := t.ready(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := k.kafka.BeginTransaction(); err != nil {
+		t.drop(k, err)
+		return t.judge(ctx, &Tx{core: t.core, client: k}, 0, err)
+	}
+	tx := &Tx{core: t.core, client: k}
+	returned := false
+	defer func() {
+		if !returned { // f panicked, or ended its goroutine
+			tx.end()
+			t.abort(ctx, k)
+		}
+	}()
+	ferr := f(tx)
+	returned = true
+	took := tx.open()
+	tx.end()
+	broken := tx.broken.Load()
+	switch {
+	case broken != nil && (ferr == nil || errors.Is(ferr, *broken)):
+		t.abort(ctx, k)
+		return t.judge(ctx, tx, took, *broken)
+	case ferr != nil:
+		t.abort(ctx, k)
+		return false, t.failed(ErrNotSent, ferr)
+	}
+	return t.commit(ctx, k, tx, took)
+}
+
+// ready gives a client that may begin a transaction.
+func (t *Transactional) ready(ctx context.Context) (*client, error) {
+	k, err := t.core.mainOrErr()
+	if err != nil {
+		return nil, t.failed(ErrNotSent, err)
+	}
+	if k.refusal.Load() != nil || k.batch > t.core.smallestBatch() {
+		if k = t.drop(k, errReplaced); k == nil {
+			return nil, t.failed(ErrNotSent, ErrClosed)
+		}
+	}
+	if k == t.client {
+		return k, nil
+	}
+	err = k.call(ctx, k.kafka.InitTransactions)
+	if err == nil {
+		t.client = k
+		return k, nil
+	}
+	var kerr kafka.Error
+	switch {
+	case ctx.Err() != nil:
+		err = t.core.trouble.explain(err)
+	case !errors.As(err, &kerr):
+	case isFence(kerr):
+		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
+		err = t.fenced
+	default:
+		if kerr.Code() == kafka.ErrInvalidTransactionTimeout {
+			err = fmt.Errorf("%s, %v, is above the broker's transaction.max.timeout.ms: %w",
+				t.core.config.name("transaction.timeout.ms"), t.core.config.transactionTimeout, err)
+		}
+		t.drop(k, err)
+	}
+	return nil, t.failed(ErrNotSent, err)
+}
+
+// smallestBatch is the batch.size that all topics so far take.
+func (c *core) smallestBatch() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.batch
+}
+
+// call repeats one of the client's blocking calls while that may help, until ctx ends.
+func (k *client) call(ctx context.Context, f func(ctx context.Context) error) error {
+	for {
+		slice, cancel := context.WithTimeout(ctx, callSlice)
+		begun := time.Now()
+		err := f(slice)
+		cancel()
+		var kerr kafka.Error
+		switch {
+		case err == nil:
+			return nil
+		case !errors.As(err, &kerr), kerr.IsFatal(), kerr.TxnRequiresAbort(), !kerr.IsRetriable():
+			return err
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", ended(ctx), err)
+		case k.core.alive.Err() != nil:
+			return fmt.Errorf("%w: %w", ErrClosed, err)
+		}
+		if rest := 20*time.Millisecond - time.Since(begun); rest > 0 { // it did not even try
+			wait := time.NewTimer(rest)
+			select {
+			case <-wait.C:
+			case <-ctx.Done():
+				wait.Stop()
+			}
+		}
+	}
+}
+
+// commit ends a transaction whose function returned nil after took.
+func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time.Duration) (again bool, err error) {
+	asked := tx.open()
+	err = k.call(ctx, k.kafka.CommitTransaction)
+	reported := k.allReported() // it may be ahead of our event goroutine
+	if err == nil {
+		t.settle(k, &t.core.count.delivered)
+		t.core.trouble.over()
+		return false, nil
+	}
+	// The client asks the coordinator only when every message has been reported to us as delivered. So while a report is
+	// missing, or one failed, the transaction is not committed and, with this client gone, never will be.
+	var kerr kafka.Error
+	if reported && k.tx.clean() {
+		refused := errors.As(err, &kerr) && kerr.TxnRequiresAbort() && t.abort(ctx, k)
+		late := t.core.config.transactionTimeout
+		switch {
+		case refused: // an abort after a commit would have failed
+			return t.judge(ctx, tx, took, err)
+		case t.ended(kerr, tx) == ErrTxTimedOut && asked >= late: // it was over before the coordinator was asked
+			t.drop(k, err)
+			return t.judge(ctx, tx, took, err)
+		}
+		t.dropAs(k, err, &t.core.count.unknown)
+		cause := err
+		if end := t.ended(kerr, tx); end != nil {
+			cause = fmt.Errorf("%w: %w", end, err)
+			if end == ErrFenced {
+				t.fenced = cause
+			}
+		}
+		if ctx.Err() != nil {
+			cause = t.core.trouble.explain(cause)
+		}
+		return false, t.failed(ErrOutcomeUnknown, cause)
+	}
+	_, _, report := k.tx.peek()
+	if errors.As(err, &kerr) && kerr.TxnRequiresAbort() {
+		t.abort(ctx, k)
+	} else {
+		t.drop(k, err)
+	}
+	if report != nil {
+		err = fmt.Errorf("%w: %w", err, report)
+	}
+	return t.judge(ctx, tx, took, err)
+}
+
+// abort ends a transaction for which no commit was asked, and counts its messages as not sent; that is sure however the
+// abort goes. It waits first for every report: an abort that overtakes the first messages after a commit is refused by the
+// broker. false: the coordinator did not confirm, and the client was replaced; the next start ends the transaction.
+func (t *Transactional) abort(ctx context.Context, k *client) bool {
+	if ctx.Err() != nil {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
+		defer cancel()
+		ctx = grace
+	}
+	err := k.drain(ctx)
+	if err == nil && k.refusal.Load() == nil {
+		if err = k.call(ctx, k.kafka.AbortTransaction); err == nil {
+			t.settle(k, &t.core.count.notSent)
+			return true
+		}
+	}
+	if err == nil {
+		err = *k.refusal.Load()
+	}
+	t.drop(k, err)
+	return false
+}
+
+// drop gives a client up together with its transaction, which counts as not sent, and puts a new one into its place; nil
+// when the producer was closed.
+func (t *Transactional) drop(k *client, why error) *client {
+	return t.dropAs(k, why, &t.core.count.notSent)
+}
+
+func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *client {
+	k.abandon(why)
+	t.settle(k, outcome)
+	t.client = nil
+	fresh, err := t.core.replace(k, t.core.smallestBatch())
+	if err != nil {
+		t.core.config.logger.Error("client_not_replaced", "err", err)
+		return nil
+	}
+	return fresh
+}
+
+// settle puts the messages of a transaction on the books.
+func (t *Transactional) settle(k *client, outcome *atomic.Int64) {
+	delivered, failed, _ := k.tx.take()
+	outcome.Add(delivered + failed)
+}
+
+// judge decides about a transaction that is known not to be committed: may it pass? took is how long the function ran.
+func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, cause error) (again bool, err error) {
+	var kerr kafka.Error
+	var small *batchTooLargeError
+	known := errors.As(cause, &kerr)
+	switch end := t.ended(kerr, tx); {
+	case errors.As(cause, &small): // the next client has smaller batches
+		again = true
+	case errors.Is(cause, ErrClosed):
+	case end == ErrFenced:
+		cause = fmt.Errorf("%w: %w", ErrFenced, cause)
+		t.fenced = cause
+	case end == ErrTxTimedOut:
+		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
+			t.core.config.name("transaction.timeout.ms"), t.core.config.transactionTimeout, cause)
+		again = took < t.core.config.transactionTimeout // an outage took the time: not the function
+	case known:
+		again = !permanent(kerr.Code())
+	}
+	if ctx.Err() != nil {
+		again = false
+		if !errors.Is(cause, ctx.Err()) {
+			cause = fmt.Errorf("%w: %w", ended(ctx), cause)
+		}
+		cause = t.core.trouble.explain(cause)
+	}
+	return again, t.failed(ErrNotSent, cause)
+}
+
+// ended says what the client's "fenced" means: the coordinator says the same of a transaction that it timed out, but it
+// cannot have done so before the timeout has passed since the first message.
+func (t *Transactional) ended(err kafka.Error, tx *Tx) error {
+	late := tx.open() >= t.core.config.transactionTimeout
+	switch {
+	case isFence(err) && !late:
+		return ErrFenced
+	case isFence(err), late && isGone(err):
+		return ErrTxTimedOut
+	}
+	return nil
+}
+
+func isFence(err kafka.Error) bool {
+	switch err.Code() {
+	case kafka.ErrFenced, kafka.ErrProducerFenced, kafka.ErrInvalidProducerEpoch:
+		return true
+	}
+	return false
+}
+
+// isGone: the coordinator knows of no such open transaction.
+func isGone(err kafka.Error) bool {
+	switch err.Code() {
+	case kafka.ErrInvalidTxnState, kafka.ErrInvalidProducerIDMapping, kafka.ErrUnknownProducerID:
+		return true
+	}
+	return false
+}
+
+// permanent errors come again when the transaction does.
+func permanent(code kafka.ErrorCode) bool {
+	switch code {
+	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+		kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrPolicyViolation,
+		kafka.ErrInvalidTransactionTimeout, kafka.ErrUnsupportedVersion, kafka.ErrUnsupportedForMessageFormat, kafka.ErrInvalidTimestamp,
+		kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrInvalidRecord, kafka.ErrUnsupportedCompressionType, kafka.ErrInvalidArg:
+		return true
+	}
+	return false
+}
+
+// peek is take, without starting anew.
+func (t *txTally) peek() (delivered, failed int64, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.delivered, t.failed, t.err
+}
+
+func (t *txTally) clean() bool {
+	_, failed, _ := t.peek()
+	return failed == 0
+}
+
+// allReported says whether every message has its report, those that wait in the client's event channel counted in.
+// The client takes a message off its own count only after its report is in that channel.
+func (k *client) allReported() bool {
+	answer := make(chan bool, 1)
+	select {
+	case k.control <- func(l *eventLoop) { answer <- l.catchUp() }:
+		return <-answer
+	case <-k.done:
+		return false
+	}
+}
+
+// catchUp handles the events that are there, and says whether nothing is in flight.
+func (l *eventLoop) catchUp() bool {
+	for range len(l.kafka.Events()) {
+		l.handle(<-l.kafka.Events())
+	}
+	l.settle()
+	for _, t := range *l.topics.Load() {
+		for _, r := range *t.rings.Load() {
+			if r.head.Load() != r.tail.Load() {
+				return false
+			}
+		}
+	}
+	return true
+}

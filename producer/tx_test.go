@@ -1,0 +1,399 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/internal/logread"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// where a suite runs: an embedded broker, or the cluster of AVROLINE_BROKERS.
+type where struct {
+	t     testing.TB
+	addrs []string
+	fake  *producertest.Broker // nil on a real cluster
+}
+
+func brokers(t testing.TB) *where {
+	t.Helper()
+	if real := os.Getenv("AVROLINE_BROKERS"); real != "" {
+		return &where{t: t, addrs: strings.Split(real, ",")}
+	}
+	b := producertest.Start(t)
+	return &where{t: t, addrs: b.Addrs(), fake: b}
+}
+
+// embedded skips a test of faults that only the embedded broker makes.
+func embedded(t testing.TB) *where {
+	t.Helper()
+	w := brokers(t)
+	if w.fake == nil {
+		t.Skip("needs the faults of the embedded broker")
+	}
+	return w
+}
+
+// topic makes a topic with a name of its own.
+func (w *where) topic(name string, partitions int32, configs ...string) string {
+	w.t.Helper()
+	name = fmt.Sprintf("%s-%d", name, rand.Int64())
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	settings := map[string]*string{}
+	for i := 0; i < len(configs); i += 2 {
+		settings[configs[i]] = &configs[i+1]
+	}
+	if r, err := kadm.NewClient(cl).CreateTopic(waitCtx(w.t), partitions, -1, settings, name); err != nil || r.Err != nil {
+		w.t.Fatal(err, r.Err)
+	}
+	return name
+}
+
+// committed reads what read_committed sees of a topic of events.
+func (w *where) committed(topic string) []event {
+	w.t.Helper()
+	var out []event
+	for r, err := range logread.All(waitCtx(w.t), w.addrs, topic) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		_, e := decodeEvent(w.t, r.Value)
+		out = append(out, e)
+	}
+	return out
+}
+
+func (w *where) transactional(id string, opts ...producer.Option) *producer.Transactional {
+	w.t.Helper()
+	tp, err := producer.NewTransactional(w.addrs, id, newSerializer(w.t), opts...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := tp.Close(ctx); err != nil {
+			w.t.Logf("close %s: %v", id, err)
+		}
+	})
+	return tp
+}
+
+func newID(t testing.TB) string { return fmt.Sprintf("%s-%d", t.Name(), rand.Int64()) }
+
+var errAsked = errors.New("asked for")
+
+// addAll puts n events of a transaction into it.
+func addAll(ctx context.Context, tx *producer.Tx, events *producer.Topic[*event], name string, n int) error {
+	for i := range n {
+		if err := events.Add(ctx, tx, &event{Key: name, Seq: int64(i)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestTransaction(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("tx", 3)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	tp := w.transactional(newID(t))
+	ctx := waitCtx(t)
+
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "committed", 5) }); err != nil {
+		t.Fatal(err)
+	}
+	var kept *producer.Tx
+	err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		kept = tx
+		return errors.Join(addAll(ctx, tx, events, "aborted", 5), errAsked)
+	})
+	if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) {
+		t.Errorf("abort: %v", err)
+	}
+	if err := events.Add(ctx, kept, &event{}); !errors.Is(err, producer.ErrTxEnded) || !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("a transaction that has ended: %v", err)
+	}
+	func() {
+		defer func() {
+			if recover() != "boom" {
+				t.Error("the panic did not go on")
+			}
+		}()
+		_ = tp.InTx(ctx, func(tx *producer.Tx) error {
+			_ = addAll(ctx, tx, events, "panicked", 5)
+			panic("boom")
+		})
+	}()
+	// One message that is refused is the function's to judge.
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		if err := events.Add(ctx, tx, &event{Key: "x", Pad: "bad"}); !errors.Is(err, errBadField) || !errors.Is(err, producer.ErrNotSent) {
+			t.Errorf("refused: %v", err)
+		}
+		return addAll(ctx, tx, events, "second", 2)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tp.InTx(ctx, func(*producer.Tx) error { return nil }); err != nil {
+		t.Errorf("empty: %v", err)
+	}
+	count := map[string]int{}
+	for _, e := range w.committed(topic) {
+		count[e.Key]++
+	}
+	if count["committed"] != 5 || count["second"] != 2 || len(count) != 2 {
+		t.Errorf("visible: %v", count)
+	}
+	if s := tp.Stats(); s.Accepted != 17 || s.Delivered != 7 || s.NotSent != 10 || s.InFlight != 0 || s.InFlightBytes != 0 {
+		t.Errorf("stats: %+v", s)
+	}
+	if err := tp.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := tp.InTx(ctx, func(*producer.Tx) error { return nil }); !errors.Is(err, producer.ErrClosed) || !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := tp.Err(); !errors.Is(err, producer.ErrClosed) {
+		t.Errorf("Err of a closed one: %v", err)
+	}
+}
+
+// On a real broker an abort with messages under way soon after a commit is fatal unless all reports are waited for.
+func TestAbortRightAfterCommit(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("abort", 6)
+	events := producer.NewTopic(topic, producer.KeyBy(func(e *event) string { return fmt.Sprint(e.Seq) }))
+	tp := w.transactional(newID(t), producer.WithLinger(time.Millisecond))
+	ctx := waitCtx(t)
+	for i := range 20 {
+		if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "yes", 20) }); err != nil {
+			t.Fatal(i, err)
+		}
+		if err := tp.InTx(ctx, func(tx *producer.Tx) error {
+			return errors.Join(addAll(ctx, tx, events, "no", 20), errAsked)
+		}); !errors.Is(err, errAsked) {
+			t.Fatal(i, err)
+		}
+	}
+	got := w.committed(topic)
+	for _, e := range got {
+		if e.Key != "yes" {
+			t.Fatalf("an aborted event is visible: %+v", e)
+		}
+	}
+	if len(got) != 400 {
+		t.Errorf("%d visible, want 400", len(got))
+	}
+}
+
+func TestFenced(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("fence", 1)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	id := newID(t)
+	older, newer := w.transactional(id), w.transactional(id)
+	ctx := waitCtx(t)
+	err := older.InTx(ctx, func(tx *producer.Tx) error {
+		if err := addAll(ctx, tx, events, "zombie", 3); err != nil {
+			return err
+		}
+		// They must lie in the log: what a zombie still had to send would make the embedded broker, which is kinder than the
+		// real one, give it a new epoch.
+		if err := w.until(func() bool { return len(w.open(topic)) > 0 }); err != nil {
+			return err
+		}
+		return newer.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "owner", 3) })
+	})
+	if !errors.Is(err, producer.ErrFenced) || errors.Is(err, producer.ErrTxTimedOut) {
+		t.Errorf("zombie: %v", err)
+	}
+	ran := false
+	if err := older.InTx(ctx, func(*producer.Tx) error { ran = true; return nil }); !errors.Is(err, producer.ErrFenced) || !errors.Is(err, producer.ErrNotSent) || ran {
+		t.Errorf("zombie again: %v, ran %v", err, ran)
+	}
+	if err := older.Err(); !errors.Is(err, producer.ErrFenced) {
+		t.Errorf("Err: %v", err)
+	}
+	if err := newer.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "owner", 3) }); err != nil {
+		t.Errorf("owner: %v", err)
+	}
+	for _, e := range w.committed(topic) {
+		if e.Key != "owner" {
+			t.Errorf("visible: %+v", e)
+		}
+	}
+}
+
+func TestTransactionTimesOut(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("slow", 1)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	tp := w.transactional(newID(t), producer.WithTransactionTimeout(time.Second))
+	ctx := waitCtx(t)
+	runs := 0
+	err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		runs++
+		if err := addAll(ctx, tx, events, "slow", 3); err != nil {
+			return err
+		}
+		// Until the coordinator has opened it, and then aborted it.
+		return errors.Join(w.until(func() bool { return len(w.open(topic)) > 0 }), w.until(func() bool { return len(w.open(topic)) == 0 }))
+	})
+	if !errors.Is(err, producer.ErrTxTimedOut) || errors.Is(err, producer.ErrFenced) || !errors.Is(err, producer.ErrNotSent) || runs != 1 {
+		t.Errorf("after %d runs: %v", runs, err)
+	}
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "next", 3) }); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	if got := w.committed(topic); len(got) != 3 || got[0].Key != "next" {
+		t.Errorf("visible: %+v", got)
+	}
+}
+
+// until asks until f says yes.
+func (w *where) until(f func() bool) error {
+	ctx := waitCtx(w.t)
+	for !f() {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// open is the partitions of a topic in which a transaction is open.
+func (w *where) open(topic string) []int32 {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	stable, err := adm.ListCommittedOffsets(waitCtx(w.t), topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	end, err := adm.ListEndOffsets(waitCtx(w.t), topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []int32
+	end.Each(func(o kadm.ListedOffset) {
+		if s, _ := stable.Lookup(topic, o.Partition); s.Offset < o.Offset {
+			out = append(out, o.Partition)
+		}
+	})
+	return out
+}
+
+func TestContextEndsInTransaction(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	ctx := waitCtx(t)
+	for _, tc := range []struct {
+		name    string
+		fault   func() *producertest.Fault
+		outcome error
+	}{
+		{"first start", func() *producertest.Fault { return w.fake.DelayAnswers(time.Minute, producertest.InitProducerID) }, producer.ErrNotSent},
+		{"messages under way", func() *producertest.Fault { return w.fake.DelayAnswers(time.Minute) }, producer.ErrNotSent},
+		{"commit under way", func() *producertest.Fault { return w.fake.DelayAnswers(time.Minute, producertest.EndTxn) }, producer.ErrOutcomeUnknown},
+		{"commit's answer lost", func() *producertest.Fault { return w.fake.LoseAnswers(1, 1, producertest.EndTxn) }, producer.ErrOutcomeUnknown},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			topic := w.topic("ctx", 2)
+			events := producer.NewTopic(topic, producer.KeyBy(byKey))
+			tp := w.transactional(newID(t), producer.WithLinger(0))
+			if tc.name != "first start" {
+				if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "before", 2) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+			defer cancel()
+			fault := tc.fault()
+			err := tp.InTx(short, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "cut", 2) })
+			if !errors.Is(err, tc.outcome) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			if fault.Hits() == 0 && tc.outcome == producer.ErrOutcomeUnknown && tc.name != "commit under way" {
+				t.Error("the fault did not happen")
+			}
+			fault.Stop()
+			w.fake.Cut()
+			if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "after", 2) }); err != nil {
+				t.Fatalf("the next one: %v", err)
+			}
+			count := map[string]int{}
+			for _, e := range w.committed(topic) {
+				count[e.Key]++
+			}
+			if n := count["cut"]; n != 0 && (n != 2 || tc.outcome == producer.ErrNotSent) {
+				t.Errorf("%d of the cut one are visible", n)
+			}
+			if count["after"] != 2 {
+				t.Errorf("visible: %v", count)
+			}
+		})
+	}
+}
+
+// A topic that takes smaller batches than the client makes.
+func TestTransactionSmallTopic(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("small", 1, "max.message.bytes", "2000")
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	tp := w.transactional(newID(t))
+	ctx := waitCtx(t)
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "x", 500) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.committed(topic)); n != 500 {
+		t.Errorf("%d visible, want 500", n)
+	}
+}
+
+func TestManyTransactionalIDs(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("many", 4)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	ctx := waitCtx(t)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		tp := w.transactional(newID(t))
+		wg.Go(func() {
+			for range 3 {
+				if err := tp.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, fmt.Sprint(i), 10) }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(w.committed(topic)); n != 240 {
+		t.Errorf("%d visible, want 240", n)
+	}
+}

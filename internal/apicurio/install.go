@@ -19,7 +19,7 @@ func install(ctx context.Context) (string, error) {
 			"-Dartifact=io.apicurio:apicurio-registry-app:"+Version+":tar.gz:all", "-DoutputDirectory="+dir)
 		fetch.Dir = dir
 		if out, err := fetch.CombinedOutput(); err != nil {
-			return fmt.Errorf("Maven could not bring Apicurio Registry %s: %w\n%s", Version, err, local.Tail(out, 2000))
+			return fmt.Errorf("maven could not bring Apicurio Registry %s: %w\n%s", Version, err, local.Tail(out, 2000))
 		}
 		archive := filepath.Join(dir, "apicurio-registry-app-"+Version+"-all.tar.gz")
 		if out, err := exec.CommandContext(ctx, "tar", "-xzf", archive, "-C", dir).CombinedOutput(); err != nil {

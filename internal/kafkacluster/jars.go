@@ -28,7 +28,7 @@ func Jars(ctx context.Context) (string, error) {
 			"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies",
 			"-DoutputDirectory="+dir, "-DincludeScope=runtime")
 		if out, err := mvn.CombinedOutput(); err != nil {
-			return fmt.Errorf("Maven could not bring Apache Kafka %s: %w\n%s", Version, err, local.Tail(out, 2000))
+			return fmt.Errorf("maven could not bring Apache Kafka %s: %w\n%s", Version, err, local.Tail(out, 2000))
 		}
 		return nil
 	})

@@ -1,0 +1,142 @@
+// Package otherclients runs Kafka clients and Avro implementations of other
+// languages as commands: they read what we wrote, and write what we read.
+package otherclients
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/avroline/avroline/internal/local"
+)
+
+//go:embed java node python
+var sources embed.FS
+
+// Client is one language's client. Its commands are those of the files in the
+// folder of that language.
+type Client struct {
+	Name    string
+	command []string
+	dir     string
+}
+
+// Java is Apache Kafka's own client with Apache Avro.
+func Java(ctx context.Context) (*Client, error) {
+	dir, err := install(ctx, "java", "mvn", "-B", "-q", "-f", "pom.xml",
+		"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime")
+	if err != nil {
+		return nil, err
+	}
+	// A JDK runs one source file as it stands.
+	return &Client{"java", []string{"java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", filepath.Join(dir, "libs", "*"), filepath.Join(dir, "Client.java")}, dir}, nil
+}
+
+// Python is Confluent's client with its Avro serdes.
+func Python(ctx context.Context) (*Client, error) {
+	dir, err := install(ctx, "python", "python3", "-m", "pip", "install", "-q", "--target", "libs",
+		"confluent-kafka[schemaregistry,avro]==2.16.0")
+	if err != nil {
+		return nil, err
+	}
+	return &Client{"python", []string{"env", "PYTHONPATH=" + filepath.Join(dir, "libs"), "python3", filepath.Join(dir, "client.py")}, dir}, nil
+}
+
+// Node is KafkaJS with the registry client that belongs to it.
+func Node(ctx context.Context) (*Client, error) {
+	dir, err := install(ctx, "node", "npm", "install", "--silent", "--no-audit", "--no-fund",
+		"kafkajs@2.2.4", "@kafkajs/confluent-schema-registry@3.9.0")
+	if err != nil {
+		return nil, err
+	}
+	return &Client{"node", []string{"env", "KAFKAJS_NO_PARTITIONER_WARNING=1", "node", filepath.Join(dir, "client.js")}, dir}, nil
+}
+
+// install copies a language's folder into the cache and runs its package
+// manager there. What is in the folder is part of the name: a changed client
+// is installed anew.
+func install(ctx context.Context, lang string, manager ...string) (string, error) {
+	entries, err := sources.ReadDir(lang)
+	if err != nil {
+		return "", fmt.Errorf("otherclients: %w", err)
+	}
+	files := map[string][]byte{}
+	var sum uint32
+	for _, e := range entries {
+		text, err := sources.ReadFile(lang + "/" + e.Name())
+		if err != nil {
+			return "", fmt.Errorf("otherclients: %w", err)
+		}
+		files[e.Name()] = text
+		for _, c := range text {
+			sum = sum*16777619 ^ uint32(c) // FNV
+		}
+	}
+	dir, err := local.Cached(fmt.Sprintf("%s-client-%08x", lang, sum), func(dir string) error {
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+				return err
+			}
+		}
+		cmd := exec.CommandContext(ctx, manager[0], manager[1:]...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s could not install the %s client: %w\n%s", manager[0], lang, err, local.Tail(out, 2000))
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("otherclients: %w", err)
+	}
+	return dir, nil
+}
+
+// Run gives stdin to a command and returns the lines that it prints.
+func (c *Client) Run(ctx context.Context, stdin []string, args ...string) ([]string, error) {
+	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:len(c.command):len(c.command)], args...)...)
+	cmd.Dir = c.dir
+	cmd.Stdin = strings.NewReader(strings.Join(stdin, "\n") + "\n")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("otherclients: %s %s: %w\n%s", c.Name, args[0], err, local.Tail(errs.Bytes(), 3000))
+	}
+	var lines []string
+	sc := bufio.NewScanner(&out)
+	sc.Buffer(nil, 16<<20)
+	for sc.Scan() {
+		lines = append(lines, sc.Text())
+	}
+	return lines, sc.Err()
+}
+
+// Record is one record that a client read.
+type Record struct {
+	Partition int32           `json:"partition"`
+	Offset    int64           `json:"offset"`
+	Key       *string         `json:"key"`
+	Value     json.RawMessage `json:"value"`
+}
+
+// Read has the client read a whole topic. A reader's schema, where one is given
+// to the Java client, makes it resolve.
+func (c *Client) Read(ctx context.Context, brokers []string, topic, registry string, reader ...string) ([]Record, error) {
+	lines, err := c.Run(ctx, nil, append([]string{"read", strings.Join(brokers, ","), topic, registry}, reader...)...)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]Record, len(lines))
+	for i, l := range lines {
+		if err := json.Unmarshal([]byte(l), &records[i]); err != nil {
+			return nil, fmt.Errorf("otherclients: %s printed %q: %w", c.Name, l, err)
+		}
+	}
+	return records, nil
+}

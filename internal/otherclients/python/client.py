@@ -1,0 +1,66 @@
+"""Confluent's Python client and serdes as one command.
+
+read BROKERS TOPIC REGISTRY     every committed record, a JSON object a line
+write BROKERS TOPIC REGISTRY    first line the schema, then a value as plain JSON a line
+"""
+
+import datetime
+import decimal
+import json
+import sys
+import uuid
+
+from confluent_kafka import Consumer, Producer, TopicPartition, OFFSET_BEGINNING
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+
+def plain(value):
+    """JSON for what fastavro makes of logical types."""
+    if isinstance(value, datetime.datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, (uuid.UUID, decimal.Decimal)):
+        return str(value)
+    raise TypeError(type(value))
+
+
+def read(brokers, topic, registry):
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "judge", "isolation.level": "read_committed", "enable.auto.commit": False})
+    partitions = [TopicPartition(topic, p, OFFSET_BEGINNING) for p in consumer.list_topics(topic, 20).topics[topic].partitions]
+    ends = {p.partition: consumer.get_watermark_offsets(p, 20)[1] for p in partitions}
+    consumer.assign(partitions)
+    deserialize = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+    ctx = SerializationContext(topic, MessageField.VALUE)
+    while True:
+        at = {p.partition: p.offset for p in consumer.position(partitions)}
+        if all(at[p] >= end or (end == 0) for p, end in ends.items()):
+            break
+        message = consumer.poll(1)
+        if message is None:
+            continue
+        if message.error():
+            raise RuntimeError(message.error())
+        value = deserialize(message.value(), ctx)
+        key = message.key().decode() if message.key() is not None else None
+        print(json.dumps({"partition": message.partition(), "offset": message.offset(), "key": key, "value": value}, default=plain))
+    consumer.close()
+
+
+def write(brokers, topic, registry):
+    schema = sys.stdin.readline()
+    serialize = AvroSerializer(SchemaRegistryClient({"url": registry}), schema, conf={"subject.name.strategy": topic_subject_name_strategy})
+    ctx = SerializationContext(topic, MessageField.VALUE)
+    failures = []
+    producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True})
+    n = 0
+    for line in sys.stdin:
+        producer.produce(topic, serialize(json.loads(line), ctx), key=str(n), on_delivery=lambda e, _: e and failures.append(e))
+        n += 1
+    producer.flush()
+    if failures:
+        raise RuntimeError(failures[0])
+    print(n)
+
+
+{"read": read, "write": write}[sys.argv[1]](*sys.argv[2:])

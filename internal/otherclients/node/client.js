@@ -40,7 +40,7 @@ async function read() {
 async function write() {
   const lines = []
   for await (const line of readline.createInterface({ input: process.stdin })) lines.push(line)
-  const { id } = await registry.register({ type: SchemaType.AVRO, schema: lines[0] }, { subject: topic + '-value' })
+  const { id } = await registry.register({ type: SchemaType.AVRO, schema: lines[0] }, { subject: topic + '-value', compatibility: 'NONE' })
   const producer = kafka.producer()
   await producer.connect()
   const messages = await Promise.all(lines.slice(1).map(async (l, i) => ({ key: String(i), value: await registry.encode(id, JSON.parse(l)) })))

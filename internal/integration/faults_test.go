@@ -1,0 +1,292 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/kafkacluster"
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+)
+
+// fault is one row of the matrix.
+type fault struct {
+	name  string
+	short bool // part of what CI runs
+	// disturb does the damage and mends it. Its error fails the test.
+	disturb func(ctx context.Context, w *stage) error
+	topic   map[string]string
+	options []producer.Option
+	proxied bool // through the proxy that loses answers
+	toxic   bool // through toxiproxy
+	// control says what must be seen; nil where nothing may be.
+	control func(r *workload.Result) error
+}
+
+// stage is where a fault plays.
+type stage struct {
+	t     *testing.T
+	c     *kafkacluster.Cluster
+	topic string
+	proxy *kafkacluster.Proxy
+	toxic *toxics
+}
+
+// damage lets the workload run in quiet, breaks something for a while, and
+// leaves with everything healthy.
+func damage(hold time.Duration, do, undo func(ctx context.Context, s *stage) error) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		pause(ctx, time.Second)
+		if err := do(ctx, s); err != nil {
+			return err
+		}
+		pause(ctx, hold)
+		if err := undo(ctx, s); err != nil {
+			return err
+		}
+		if err := s.c.WaitInSync(ctx, s.topic); err != nil {
+			return err
+		}
+		pause(ctx, time.Second)
+		return nil
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// kills ends nodes with SIGKILL and starts them again.
+func kills(hold time.Duration, which func(ctx context.Context, s *stage) ([]int, error)) func(context.Context, *stage) error {
+	var killed []int
+	return damage(hold, func(ctx context.Context, s *stage) error {
+		ids, err := which(ctx, s)
+		if err != nil {
+			return err
+		}
+		killed = ids
+		for _, id := range ids {
+			if err := s.c.Kill(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(ctx context.Context, s *stage) error { return restart(ctx, s.c, killed) })
+}
+
+// restart starts nodes side by side: a quorum that lost most of its nodes waits
+// for them.
+func restart(ctx context.Context, c *kafkacluster.Cluster, ids []int) error {
+	errs := make(chan error, len(ids))
+	for _, id := range ids {
+		go func() { errs <- c.Restart(ctx, id) }()
+	}
+	var first error
+	for range ids {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func leaderOf(n int) func(ctx context.Context, s *stage) ([]int, error) {
+	return func(ctx context.Context, s *stage) ([]int, error) {
+		leader, err := s.c.Leader(ctx, s.topic, 0)
+		ids := []int{leader}
+		for i := 1; i < n; i++ {
+			ids = append(ids, (leader+i-1)%s.c.Len()+1)
+		}
+		return ids, err
+	}
+}
+
+func matrix() []fault {
+	controller := func(ctx context.Context, s *stage) ([]int, error) {
+		id, err := s.c.Controller(ctx)
+		return []int{id}, err
+	}
+	var paused int
+	sleep := func(hold time.Duration) func(context.Context, *stage) error {
+		return damage(hold, func(ctx context.Context, s *stage) (err error) {
+			if paused, err = s.c.Leader(ctx, s.topic, 0); err != nil {
+				return err
+			}
+			return s.c.Pause(paused)
+		}, func(_ context.Context, s *stage) error { return s.c.Resume(paused) })
+	}
+	lose := func(share float64) func(context.Context, *stage) error {
+		return damage(6*time.Second,
+			func(_ context.Context, s *stage) error { s.proxy.Drop(share); return nil },
+			func(_ context.Context, s *stage) error { s.proxy.Drop(0); return nil })
+	}
+	short := func(d time.Duration) []producer.Option { return []producer.Option{producer.WithDeliveryTimeout(d)} }
+	// Small batches, so that many are under way when the fault strikes.
+	weak := []producer.Option{producer.WithWeakAcks(producer.AcksAll), producer.WithBatchMessages(50), producer.WithLinger(time.Millisecond)}
+
+	return []fault{
+		{name: "nothing", disturb: damage(2*time.Second, nothing, nothing)},
+		{name: "kill -9 of the leader", disturb: kills(4*time.Second, leaderOf(1))},
+		{name: "kill -9 of the controller", short: true, disturb: kills(4*time.Second, controller)},
+		{name: "kill -9 of two of three", short: true, disturb: kills(4*time.Second, leaderOf(2))},
+		{name: "kill -9 of all three", disturb: kills(4*time.Second, leaderOf(3))},
+		{name: "the leader sleeps for 20 s", disturb: sleep(20 * time.Second)},
+		{name: "the leader sleeps for 6 s", short: true, disturb: sleep(6 * time.Second)},
+		{name: "every node restarted in turn", disturb: rolling(nil)},
+		{name: "rolling change of settings", disturb: rolling(map[string]string{"num.io.threads": "3", "log.segment.bytes": "33554432"})},
+		{name: "leaders moved by hand", short: true, disturb: moving},
+		{
+			name: "min.insync.replicas not met", topic: map[string]string{"min.insync.replicas": "3"},
+			disturb: kills(5*time.Second, leaderOf(1)),
+		},
+		{name: "2 % of the answers lost", short: true, proxied: true, disturb: lose(0.02)},
+		{name: "90 % of the answers lost", proxied: true, disturb: lose(0.9)},
+		{name: "every connection cut, five times a second", proxied: true, disturb: cutting},
+		{name: "a slow and lossy network", toxic: true, disturb: sick},
+		{
+			name: "control: no idempotence, 2 % of the answers lost", short: true, proxied: true, options: weak,
+			disturb: lose(0.02),
+			control: func(r *workload.Result) error {
+				if r.Twice == 0 {
+					return fmt.Errorf("without idempotence nothing came twice: the fault is too weak to prove anything (%v)", r)
+				}
+				return nil
+			},
+		},
+		{
+			name: "control: messages expire after 1 s, two of three killed", options: short(time.Second),
+			disturb: kills(4*time.Second, leaderOf(2)),
+			control: func(r *workload.Result) error {
+				if r.Unknown == 0 || r.UnknownInLog == 0 {
+					return fmt.Errorf("no message was given up and yet in the log: the fault is too weak to prove anything (%v)", r)
+				}
+				return nil
+			},
+		},
+	}
+}
+
+func nothing(context.Context, *stage) error { return nil }
+
+func rolling(settings map[string]string) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		for id := 1; id <= s.c.Len(); id++ {
+			for key, value := range settings {
+				if err := s.c.SetConfig(id, key, value); err != nil {
+					return err
+				}
+			}
+			stop, cancel := context.WithTimeout(ctx, 15*time.Second)
+			err := s.c.Stop(stop, id)
+			cancel()
+			if err != nil {
+				return err
+			}
+			if err := s.c.Restart(ctx, id); err != nil {
+				return err
+			}
+			if err := s.c.WaitInSync(ctx, s.topic); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func moving(ctx context.Context, s *stage) error {
+	for range 6 {
+		pause(ctx, 500*time.Millisecond)
+		if err := s.c.MoveLeaders(ctx, s.topic); err != nil {
+			return err
+		}
+	}
+	return s.c.WaitInSync(ctx, s.topic)
+}
+
+func cutting(ctx context.Context, s *stage) error {
+	for range 25 {
+		pause(ctx, 200*time.Millisecond)
+		s.proxy.Cut()
+	}
+	pause(ctx, time.Second)
+	return nil
+}
+
+func TestFaults(t *testing.T) {
+	for _, f := range matrix() {
+		if !f.short && !*whole {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) { f.run(t) })
+	}
+}
+
+func (f fault) run(t *testing.T) {
+	s := &stage{t: t, c: cluster(t), topic: topic(t, 6, f.topic)}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	brokers := s.c.Addrs()
+	switch {
+	case f.proxied:
+		p, err := kafkacluster.NewProxy(s.c, *seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		s.proxy, brokers = p, s.c.ProxiedAddrs()
+	case f.toxic:
+		s.toxic, brokers = newToxics(t, s.c), s.c.ProxiedAddrs()
+	}
+	run := workload.Run{
+		Brokers: brokers, Read: s.c.Addrs(), Topic: s.topic, Name: s.topic, Seed: *seed,
+		Messages: 20_000, Rate: 5_000, Pad: 100, Options: f.options, CloseWithin: 2 * time.Minute,
+		Disturb: func(ctx context.Context) {
+			if err := f.disturb(ctx, s); err != nil {
+				t.Errorf("the fault itself failed: %v", err)
+			}
+		},
+	}
+	began := time.Now()
+	r, err := run.Do(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%v", r.Report)
+	f.record(t, r, time.Since(began))
+	if f.control != nil {
+		if err := f.control(r); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	if r.CloseErr != nil || r.Unknown > 0 || r.Fatal != nil {
+		t.Errorf("the producer gave up: close %v, fatal %v, %d unknown", r.CloseErr, r.Fatal, r.Unknown)
+	}
+}
+
+// record appends the row of docs/faults.md.
+func (f fault) record(t *testing.T, r *workload.Result, took time.Duration) {
+	if *table == "" {
+		return
+	}
+	out, err := os.OpenFile(*table, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := fmt.Fprintf(out, "| %s | %d | %d | %d | %d | %d | %d | %.0f s |\n",
+		f.name, r.Intents, r.Lost, r.Twice, r.OutOfOrder, r.Unknown, r.UnknownInLog, took.Seconds()); err != nil {
+		t.Fatal(err)
+	}
+}

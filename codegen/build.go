@@ -194,6 +194,8 @@ func (b *builder) nameTypes() {
 				AvroName: cmp.Or(bare.schema.Name, bare.schema.Kind.String()),
 				Bare:     true,
 				Schema:   bare.schema.Text(),
+
+				Fingerprint: bare.schema.Fingerprint(),
 			}
 		}
 	}
@@ -232,16 +234,16 @@ func (b *builder) nameType(t *namedType) {
 	s := t.schema
 	switch s.Kind {
 	case avsc.Record:
-		t.record = &recordDecl{typeName: at, AvroName: s.Name, Schema: s.Text()}
+		t.record = &recordDecl{typeName: at, AvroName: s.Name, Schema: s.Text(), Fingerprint: s.Fingerprint()}
 	case avsc.Enum:
 		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel}
 		if t.topLevel {
-			t.enum.Schema = s.Text()
+			t.enum.Schema, t.enum.Fingerprint = s.Text(), s.Fingerprint()
 		}
 	default:
 		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel}
 		if t.topLevel {
-			t.fixed.Schema = s.Text()
+			t.fixed.Schema, t.fixed.Fingerprint = s.Text(), s.Fingerprint()
 		}
 	}
 }

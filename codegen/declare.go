@@ -195,7 +195,7 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 		return
 	}
 	pkg := at.record.Pkg
-	u := &unionDecl{typeName: typeName{pkg, b.scope(pkg).take(at.name)}, NullIndex: null}
+	u := &unionDecl{typeName: typeName{pkg, b.scope(pkg).take(at.name)}, Owner: at.record, NullIndex: null}
 	u.SealMethod = "is" + u.GoName
 	t.Kind, t.Union = kindUnion, u
 	at.record.unions = append(at.record.unions, u)

@@ -56,6 +56,7 @@ type recordDecl struct {
 
 	SchemaConst string // "OrderCreatedSchema"
 	Schema      string // its value
+	Fingerprint uint64 // of the schema, which a plan for this type bears
 	NewFunc     string // "NewOrderCreated"
 	HasDefaults bool   // NewFunc returns something other than the zero value
 
@@ -94,6 +95,7 @@ type enumDecl struct {
 	Message              bool
 	SchemaConst, NewFunc string
 	Schema               string
+	Fingerprint          uint64
 	Default              int // index NewFunc returns: the enum's own default, or 0
 }
 
@@ -116,6 +118,7 @@ type fixedDecl struct {
 	Message              bool // as for enumDecl
 	SchemaConst, NewFunc string
 	Schema               string
+	Fingerprint          uint64
 }
 
 func (d *fixedDecl) declName() string { return d.GoName }
@@ -124,6 +127,7 @@ func (d *fixedDecl) declName() string { return d.GoName }
 // are printed right after it.
 type unionDecl struct {
 	typeName
+	Owner      *recordDecl // in whose fields it stands
 	Doc        []string
 	SealMethod string // "isOrderCreatedPayment": unexported, on each branch
 	Branches   []*unionBranch

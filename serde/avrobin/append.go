@@ -106,13 +106,17 @@ func AppendRawString(dst []byte, v string) []byte {
 func textError(v string) error { return fmt.Errorf("%w: %s", ErrText, quote(v)) }
 
 // AppendEnum appends the index of an enum's symbol, of which there are symbols.
-func AppendEnum(dst []byte, index int32, symbols int) ([]byte, error) {
-	if uint(index) >= uint(symbols) {
-		return dst, enumError(index, symbols)
+func AppendEnum[E ~int32](dst []byte, v E, symbols int) ([]byte, error) {
+	if uint(v) >= uint(symbols) {
+		return dst, fmt.Errorf("%w: enum value %d has no symbol, there are %d", ErrRange, int32(v), symbols)
 	}
-	return AppendLong(dst, int64(index)), nil
+	return AppendLong(dst, int64(v)), nil
 }
 
-func enumError(index int32, symbols int) error {
-	return fmt.Errorf("%w: enum value %d has no symbol, there are %d", ErrRange, index, symbols)
+// NoBranch is the error for a union that holds u.
+func NoBranch(u any) error {
+	if u == nil {
+		return fmt.Errorf("%w: it is nil, and null is none", ErrBranch)
+	}
+	return fmt.Errorf("%w: a %T is none", ErrBranch, u)
 }

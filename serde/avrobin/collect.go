@@ -2,14 +2,78 @@ package avrobin
 
 import "slices"
 
+// KeyBuffer is room for the keys of a small map.
+type KeyBuffer [8]string
+
 // SortedKeys returns the keys of m in order, so that equal maps give equal
-// bytes. It appends them to buf[:0]: with a buffer on the caller's stack small
-// maps need no allocation.
-func SortedKeys[V any](buf []string, m map[string]V) []string {
+// bytes. A buffer on the caller's stack, where it has room for them, saves an
+// allocation; the keys returned are then part of it.
+func SortedKeys[V any](m map[string]V, buf *KeyBuffer) []string {
 	keys := buf[:0]
 	for k := range m {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// AppendBlock begins a block of n elements of an array or a map; where there
+// are none it appends nothing. After the elements comes a zero byte.
+func AppendBlock(dst []byte, n int) []byte {
+	if n == 0 {
+		return dst
+	}
+	return AppendLong(dst, int64(n))
+}
+
+// MapOf returns m, or, where m is empty, a map with room for n more: for no more
+// than a few hundred at once, since n is only what a block claims.
+func MapOf[V any](m map[string]V, n int) map[string]V {
+	if len(m) > 0 || n <= 8 {
+		return m
+	}
+	return make(map[string]V, min(n, 256))
+}
+
+// EqualPointers compares what a and b point to; two nils are equal.
+func EqualPointers[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// EqualPointersFunc is [EqualPointers] with a function that compares.
+func EqualPointersFunc[T any](a, b *T, equal func(a, b T) bool) bool {
+	return a == b || a != nil && b != nil && equal(*a, *b)
+}
+
+// ClonePointer returns a pointer to a copy of what p points to, nil for nil.
+func ClonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// ConvertSlice applies f to each element of s; of nil it is nil.
+func ConvertSlice[A, B any](s []A, f func(A) B) []B {
+	if s == nil {
+		return nil
+	}
+	out := make([]B, len(s))
+	for i, x := range s {
+		out[i] = f(x)
+	}
+	return out
+}
+
+// ConvertMap applies f to each value of m; of nil it is nil.
+func ConvertMap[A, B any](m map[string]A, f func(A) B) map[string]B {
+	if m == nil {
+		return nil
+	}
+	out := make(map[string]B, len(m))
+	for k, x := range m {
+		out[k] = f(x)
+	}
+	return out
 }

@@ -23,6 +23,8 @@ var (
 	ErrBranch = errors.New("no branch of the union")
 	// ErrDepth: values nest deeper than [MaxDepth], or a Go value contains itself.
 	ErrDepth = errors.New("nested too deep")
+	// ErrNil: a record that must be there is a nil pointer.
+	ErrNil = errors.New("nil record")
 	// ErrPlan: the plan was not made for this type.
 	ErrPlan = errors.New("plan is for another reader schema")
 )
@@ -72,6 +74,10 @@ func At(err error, name string, in ...any) error {
 	}
 	if e.Path != "" && e.Path[0] != '[' && name != "" {
 		name += "."
+	}
+	const most = 1 << 10 // values may nest deep
+	if len(e.Path) > most {
+		e.Path = e.Path[:most] + "…"
 	}
 	e.Path = name + e.Path
 	return e

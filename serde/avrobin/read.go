@@ -86,12 +86,22 @@ func ReadFixed(dst, src []byte) (rest []byte, err error) {
 }
 
 // ReadEnum reads the index of an enum's symbol, of which there are symbols.
-func ReadEnum(src []byte, symbols int) (int32, []byte, error) {
+func ReadEnum[E ~int32](src []byte, symbols int) (E, []byte, error) {
 	v, rest, err := ReadInt(src)
 	if err == nil && uint(v) >= uint(symbols) {
 		return 0, src, fmt.Errorf("%w: enum index %d, there are %d symbols", ErrInvalid, v, symbols)
 	}
-	return v, rest, err
+	return E(v), rest, err
+}
+
+// ReadPresent reads the index of a union of null and another branch, null being
+// at index null, and reports whether it is the other.
+func ReadPresent(src []byte, null int) (bool, []byte, error) {
+	if len(src) > 0 && (src[0] == 0 || src[0] == 2) {
+		return int(src[0]>>1) != null, src[1:], nil
+	}
+	branch, rest, err := ReadBranch(src, 2)
+	return branch != null, rest, err
 }
 
 // ReadBranch reads the index of a union's branch, of which there are branches.

@@ -1,0 +1,200 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+)
+
+// readMethod prints ReadAvro of a record.
+func (e *emitter) readMethod(d *recordDecl) {
+	at := site{record: d, fail: "src", wrap: true}
+	e.readDoc(e.shape.hasText(d))
+	e.p("func (v *%s) ReadAvro(src []byte) (rest []byte, err error) {", d.GoName)
+	if e.shape.recursive(d) {
+		e.p("return v.readAvro(src, %s)", e.avrobin("MaxDepth"))
+		e.p("}\n")
+		e.p("// readAvro is ReadAvro with the number of values that may yet nest.")
+		e.p("func (v *%s) readAvro(src []byte, depth int) (rest []byte, err error) {", d.GoName)
+		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrDepth"))
+		at.depth = "depth-1"
+	}
+	var block, present bool
+	for _, f := range d.Fields {
+		b, p := f.Type.readVariables()
+		block, present = block || b, present || p
+	}
+	e.readVariables(block, present)
+	for _, f := range d.Fields {
+		if !d.Bare {
+			at.name = f.AvroName
+		}
+		e.readValue("v."+f.GoName, f.Type, at)
+	}
+	e.p("return src, nil\n}\n")
+}
+
+// readVariables declares the variables that reading needs: n, how many
+// elements a block has, and present, whether an optional value is there.
+func (e *emitter) readVariables(block, present bool) {
+	if block {
+		e.p("var n int")
+	}
+	if present {
+		e.p("var present bool")
+	}
+}
+
+func (t *typeExpr) readVariables() (block, present bool) {
+	for x := t; x != nil; x = x.Elem {
+		block = block || x.Kind == kindArray || x.Kind == kindMap
+		present = present || x.Kind == kindOptional
+	}
+	return block, present
+}
+
+// readValue prints statements that read a value from src into x, which is
+// addressable.
+func (e *emitter) readValue(x string, t *typeExpr, at site) {
+	switch t.Kind {
+	case kindNull:
+		return // takes no bytes
+	case kindOptional:
+		e.readOptional(x, t, at)
+	case kindArray:
+		e.readArray(x, t, at)
+	case kindMap:
+		e.readMap(x, t, at)
+	default:
+		if t.Kind == kindRecord && t.Pointer {
+			e.p("%s = new(%s)", x, e.named(t.Record.typeName))
+		}
+		e.p("if %s; err != nil {\n%s\n}", e.readStatement(x, t, at), e.ret(at))
+	}
+}
+
+// readStatement is an assignment that reads x, src and err.
+func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
+	switch bare := strings.TrimPrefix(x, "*"); t.Kind {
+	case kindUUIDFixed, kindFixed:
+		return fmt.Sprintf("src, err = %s(%s[:], src)", e.avrobin("ReadFixed"), bare)
+	case kindRecord:
+		if at.depth != "" && e.shape.loopsTo(t, at.record) {
+			return fmt.Sprintf("src, err = %s.readAvro(src, %s)", bare, at.depth)
+		}
+		return fmt.Sprintf("src, err = %s.ReadAvro(src)", bare)
+	case kindUnion:
+		if at.depth != "" && e.shape.loopsTo(t, at.record) {
+			return fmt.Sprintf("%s, src, err = read%s(src, %s)", x, t.Union.GoName, at.depth)
+		}
+		return fmt.Sprintf("%s, src, err = read%s(src)", x, t.Union.GoName)
+	}
+	return fmt.Sprintf("%s, src, err = %s", x, e.readCall(t))
+}
+
+// readCall is a call that returns a value of t, the rest and an error.
+func (e *emitter) readCall(t *typeExpr) string {
+	call := func(name string, more ...any) string {
+		args := "src"
+		for _, m := range more {
+			args += fmt.Sprintf(", %v", m)
+		}
+		return e.avrobin(name) + "(" + args + ")"
+	}
+	switch t.Kind {
+	case kindBool:
+		return call("ReadBool")
+	case kindInt:
+		return call("ReadInt")
+	case kindLong:
+		return call("ReadLong")
+	case kindFloat:
+		return call("ReadFloat")
+	case kindDouble:
+		return call("ReadDouble")
+	case kindBytes:
+		return call("ReadBytes")
+	case kindString:
+		return call("ReadString")
+	case kindDate:
+		return call("ReadDate")
+	case kindTimeMillis:
+		return call("ReadTimeMillis")
+	case kindTimeMicros:
+		return call("ReadTimeMicros")
+	case kindTimestampMillis:
+		return call("ReadTimestampMillis")
+	case kindTimestampMicros:
+		return call("ReadTimestampMicros")
+	case kindTimestampNanos:
+		return call("ReadTimestampNanos")
+	case kindUUIDString:
+		return call("ReadUUID")
+	case kindDecimalBytes:
+		return call("ReadDecimal", t.Scale, e.decimal("New"), e.decimal("NewFromBigInt"))
+	case kindDecimalFixed:
+		return call("ReadDecimalFixed", t.Scale, t.Size, e.decimal("New"), e.decimal("NewFromBigInt"))
+	case kindDuration:
+		return call("ReadDuration")
+	case kindEnum:
+		return call("ReadEnum["+e.named(t.Enum.typeName)+"]", len(t.Enum.Symbols))
+	}
+	panic("codegen: no call reads this kind of type")
+}
+
+func (e *emitter) readOptional(x string, t *typeExpr, at site) {
+	e.p("if present, src, err = %s(src, %d); err != nil {\n%s\n}", e.avrobin("ReadPresent"), t.NullIndex, e.ret(at))
+	e.p("if %s = nil; present {", x)
+	if t.Nilable {
+		e.readValue(x, t.Elem, at)
+	} else {
+		e.p("%s = new(%s)", x, e.typ(t.Elem))
+		e.readValue("*"+x, t.Elem, at)
+	}
+	e.p("}")
+}
+
+func (e *emitter) readArray(x string, t *typeExpr, at site) {
+	size := least(t.Elem)
+	if size == 0 {
+		e.p("if n, src, err = %s(src); err != nil {\n%s\n}", e.avrobin("ReadEmpty"), e.ret(at))
+		e.p("%s = make(%s, n)", x, e.typ(t))
+		return
+	}
+	i := at.index()
+	block := fmt.Sprintf("n, src, err = %s(src, %d)", e.avrobin("ReadBlock"), size)
+	e.p("%s = %s{}", x, e.typ(t))
+	e.p("for %s; n > 0; %s {", block, block)
+	if e.shape.loopsTo(t, at.record) {
+		// A block of a recursive type may claim as many elements as there are
+		// bytes, and so may each element inside: room is made as they come.
+		e.p("for range n {")
+		e.p("%s := len(%s)", i, x)
+		e.p("%s = append(%s, *new(%s))", x, x, e.typ(t.Elem))
+	} else {
+		e.p("%s := len(%s)", i, x)
+		e.p("%s = append(%s, make(%s, n)...)", x, x, e.typ(t))
+		e.p("for ; %s < len(%s); %s++ {", i, x, i)
+	}
+	e.readValue(x+"["+i+"]", t.Elem, at.element(i))
+	e.p("}\n}")
+	e.p("if err != nil {\n%s\n}", e.ret(at))
+}
+
+func (e *emitter) readMap(x string, t *typeExpr, at site) {
+	key, value := at.key(), at.elem()
+	block := fmt.Sprintf("n, src, err = %s(src, %d)", e.avrobin("ReadBlock"), 1+least(t.Elem))
+	e.p("%s = %s{}", x, e.typ(t))
+	e.p("for %s; n > 0; %s {", block, block)
+	e.p("%s = %s(%s, n)", x, e.avrobin("MapOf"), x)
+	e.p("for range n {")
+	if t.Elem.Kind == kindString {
+		e.p("var %s, %s string", key, value)
+	} else {
+		e.p("var %s string\nvar %s %s", key, value, e.typ(t.Elem))
+	}
+	e.p("if %s, src, err = %s(src); err != nil {\n%s\n}", key, e.avrobin("ReadString"), e.ret(at))
+	e.readValue(value, t.Elem, at.element(key))
+	e.p("%s[%s] = %s", x, key, value)
+	e.p("}\n}")
+	e.p("if err != nil {\n%s\n}", e.ret(at))
+}

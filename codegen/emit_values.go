@@ -1,0 +1,219 @@
+package codegen
+
+import "fmt"
+
+// recordMethods prints the constructor and the methods of a record.
+func (e *emitter) recordMethods(d *recordDecl) {
+	m := messageOf(d)
+	if d.HasDefaults {
+		e.p("// %s returns a %s with the schema's defaults.", d.NewFunc, d.GoName)
+		e.p("func %s() %s {\nreturn %s{", d.NewFunc, d.GoName, d.GoName)
+		for _, f := range d.Fields {
+			if f.Default != nil {
+				e.p("%s: %s,", f.GoName, e.literal(f.Default))
+			}
+		}
+		e.p("}\n}\n")
+	} else {
+		e.p("// %s returns the zero value: the schema has no other defaults.", d.NewFunc)
+		e.p("func %s() %s { return %s{} }\n", d.NewFunc, d.GoName, d.GoName)
+	}
+	e.nameMethods(m)
+	e.appendMethods(d)
+	e.unmarshalMethods(m, d.Fingerprint, e.shape.hasText(d))
+	e.readMethod(d)
+	if d.NeedsEqual {
+		e.equalMethod(d)
+	}
+	if d.NeedsClone {
+		e.cloneMethod(d)
+	}
+	e.jsonMethods(d)
+}
+
+func (e *emitter) equalMethod(d *recordDecl) {
+	e.p("// Equal reports whether v and o are the same value, or both nil. Nil and empty")
+	e.p("// slices and maps are equal where neither is null.")
+	e.p("func (v *%s) Equal(o *%s) bool {", d.GoName, d.GoName)
+	e.p("if v == nil || o == nil {\nreturn v == o\n}")
+	body := "return "
+	for i, f := range d.Fields {
+		if i > 0 {
+			body += " &&\n"
+		}
+		body += e.equal("v."+f.GoName, "o."+f.GoName, f.Type)
+	}
+	e.p("%s\n}\n", body)
+}
+
+// comparable: == of two values of t means that they are equal.
+func (t *typeExpr) comparable() bool {
+	switch t.Kind {
+	case kindRecord:
+		return !t.Pointer && !t.Record.NeedsEqual
+	case kindBytes, kindArray, kindMap, kindOptional, kindUnion,
+		kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
+		return false
+	}
+	return true
+}
+
+// equal is an expression that compares two addressable values.
+func (e *emitter) equal(a, b string, t *typeExpr) string {
+	if t.comparable() {
+		return a + " == " + b
+	}
+	switch t.Kind {
+	case kindRecord:
+		if t.Pointer {
+			if !t.Record.NeedsEqual {
+				return fmt.Sprintf("%s(%s, %s)", e.avrobin("EqualPointers"), a, b)
+			}
+			return fmt.Sprintf("%s.Equal(%s)", a, b)
+		}
+		return fmt.Sprintf("%s.Equal(&%s)", a, b)
+	case kindBytes:
+		return fmt.Sprintf("%s(%s, %s)", e.std("bytes.Equal"), a, b)
+	case kindArray:
+		if t.Elem.comparable() {
+			return fmt.Sprintf("%s(%s, %s)", e.std("slices.Equal"), a, b)
+		}
+		return fmt.Sprintf("%s(%s, %s, %s)", e.std("slices.EqualFunc"), a, b, e.equalFunc(t.Elem))
+	case kindMap:
+		if t.Elem.comparable() {
+			return fmt.Sprintf("%s(%s, %s)", e.std("maps.Equal"), a, b)
+		}
+		return fmt.Sprintf("%s(%s, %s, %s)", e.std("maps.EqualFunc"), a, b, e.equalFunc(t.Elem))
+	case kindOptional:
+		switch {
+		case t.Nilable:
+			return fmt.Sprintf("(%s == nil) == (%s == nil) && %s", a, b, e.equal(a, b, t.Elem))
+		case t.Elem.comparable():
+			return fmt.Sprintf("%s(%s, %s)", e.avrobin("EqualPointers"), a, b)
+		case t.Elem.Kind == kindRecord:
+			return fmt.Sprintf("%s.Equal(%s)", a, b)
+		}
+		return fmt.Sprintf("%s(%s, %s, %s)", e.avrobin("EqualPointersFunc"), a, b, e.equalFunc(t.Elem))
+	case kindUnion:
+		return fmt.Sprintf("equal%s(%s, %s)", t.Union.GoName, a, b)
+	}
+	return fmt.Sprintf("%s.Equal(%s)", a, b) // time.Time, decimal.Decimal
+}
+
+// equalFunc is a function that compares two values of t.
+func (e *emitter) equalFunc(t *typeExpr) string {
+	switch t.Kind {
+	case kindBytes:
+		return e.std("bytes.Equal")
+	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
+		return e.typ(t) + ".Equal"
+	case kindUnion:
+		return "equal" + t.Union.GoName
+	}
+	return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), e.equal("a", "b", t))
+}
+
+func (e *emitter) equalUnion(d *unionDecl) {
+	e.p("func equal%s(a, b %s) bool {", d.GoName, d.GoName)
+	e.p("switch a := a.(type) {")
+	for _, x := range d.Branches {
+		switch {
+		case x.Wrapper != "":
+			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s", x.Wrapper, x.Wrapper, e.equal("a.Value", "b.Value", x.Type))
+		case x.Type.Kind != kindRecord:
+		case x.Type.Record.NeedsEqual:
+			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && a.Equal(b)", x.Type.Record.GoName, x.Type.Record.GoName)
+		default:
+			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && %s(a, b)", x.Type.Record.GoName, x.Type.Record.GoName, e.avrobin("EqualPointers"))
+		}
+	}
+	e.p("}\nreturn a == nil && b == nil\n}\n")
+}
+
+func (e *emitter) cloneMethod(d *recordDecl) {
+	e.p("// Clone returns a copy of v that shares nothing with it; of nil it is nil.")
+	e.p("func (v *%s) Clone() *%s {", d.GoName, d.GoName)
+	e.p("if v == nil {\nreturn nil\n}")
+	e.p("c := *v")
+	for _, f := range d.Fields {
+		e.own("c."+f.GoName, f.Type, 0)
+	}
+	e.p("return &c\n}\n")
+}
+
+// own prints statements that replace what x, a copy by assignment, shares with
+// its original.
+func (e *emitter) own(x string, t *typeExpr, level int) {
+	switch t.Kind {
+	case kindBytes:
+		e.p("%s = %s(%s)", x, e.std("bytes.Clone"), x)
+	case kindArray:
+		e.p("%s = %s(%s)", x, e.std("slices.Clone"), x)
+		if t.Elem.needsClone() {
+			i := numbered("i", level)
+			e.p("for %s := range %s {", i, x)
+			e.own(x+"["+i+"]", t.Elem, level+1)
+			e.p("}")
+		}
+	case kindMap:
+		e.p("%s = %s(%s)", x, e.std("maps.Clone"), x)
+		if t.Elem.needsClone() {
+			key, value := numbered("key", level), numbered("x", level)
+			e.p("for %s, %s := range %s {", key, value, x)
+			e.own(value, t.Elem, level+1)
+			e.p("%s[%s] = %s", x, key, value)
+			e.p("}")
+		}
+	case kindOptional:
+		switch {
+		case t.Nilable:
+			e.own(x, t.Elem, level)
+		case !t.Elem.needsClone():
+			e.p("%s = %s(%s)", x, e.avrobin("ClonePointer"), x)
+		default: // only a record is behind a pointer and shares memory
+			e.p("%s = %s.Clone()", x, x)
+		}
+	case kindRecord:
+		switch {
+		case t.Pointer && t.Record.NeedsClone:
+			e.p("%s = %s.Clone()", x, x)
+		case t.Pointer:
+			e.p("%s = %s(%s)", x, e.avrobin("ClonePointer"), x)
+		case t.Record.NeedsClone:
+			e.p("%s = *%s.Clone()", x, x)
+		}
+	case kindUnion:
+		e.p("%s = clone%s(%s)", x, t.Union.GoName, x)
+	}
+}
+
+func (e *emitter) cloneUnion(d *unionDecl) {
+	e.p("func clone%s(u %s) %s {", d.GoName, d.GoName, d.GoName)
+	var cases int
+	for _, x := range d.Branches {
+		if x.Wrapper == "" && x.Type.Kind == kindRecord || x.Wrapper != "" && x.Type.needsClone() {
+			cases++
+		}
+	}
+	if cases == 0 {
+		e.p("return u // no branch shares memory\n}\n")
+		return
+	}
+	e.p("switch u := u.(type) {")
+	for _, x := range d.Branches {
+		switch {
+		case x.Wrapper != "":
+			if x.Type.needsClone() {
+				e.p("case %s:", x.Wrapper)
+				e.own("u.Value", x.Type, 0)
+				e.p("return u")
+			}
+		case x.Type.Kind != kindRecord:
+		case x.Type.Record.NeedsClone:
+			e.p("case *%s:\nreturn u.Clone()", x.Type.Record.GoName)
+		default:
+			e.p("case *%s:\nreturn %s(u)", x.Type.Record.GoName, e.avrobin("ClonePointer"))
+		}
+	}
+	e.p("}\nreturn u\n}\n")
+}

@@ -30,6 +30,7 @@ type app struct {
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newGenerateCommand,
+		newFmtCommand,
 		newVersionCommand,
 	}
 }

@@ -107,7 +107,11 @@ func (e *emitter) jsonUnion(d *unionDecl) {
 	e.p("// %s carries a %s through encoding/json.", name, d.GoName)
 	e.p("type %s struct{ value %s }\n", name, d.GoName)
 	e.p("func (c %s) MarshalJSON() ([]byte, error) {", name)
-	e.p("switch u := c.value.(type) {")
+	if d.onlyNull() {
+		e.p("switch c.value {")
+	} else {
+		e.p("switch u := c.value.(type) {")
+	}
 	for _, x := range d.Branches {
 		switch {
 		case x.Wrapper == "" && x.Type.Kind == kindNull:
@@ -126,7 +130,11 @@ func (e *emitter) jsonUnion(d *unionDecl) {
 	e.p("}\nreturn nil, %s(c.value)\n}\n", e.avrobin("NoBranch"))
 
 	e.p("func (c *%s) UnmarshalJSON(data []byte) error {", name)
-	e.p("branch, value, err := %s(data)", e.avrobin("UnmarshalBranch"))
+	value := "value"
+	if d.onlyNull() {
+		value = "_"
+	}
+	e.p("branch, %s, err := %s(data)", value, e.avrobin("UnmarshalBranch"))
 	e.p("if err != nil {\nreturn err\n}")
 	e.p("switch branch {")
 	e.p("case \"\": // null\nc.value = nil\nreturn nil")

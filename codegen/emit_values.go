@@ -115,6 +115,10 @@ func (e *emitter) equalFunc(t *typeExpr) string {
 
 func (e *emitter) equalUnion(d *unionDecl) {
 	e.p("func equal%s(a, b %s) bool {", d.GoName, d.GoName)
+	if d.onlyNull() {
+		e.p("return a == nil && b == nil\n}\n")
+		return
+	}
 	e.p("switch a := a.(type) {")
 	for _, x := range d.Branches {
 		switch {

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
@@ -135,6 +136,11 @@ type unionDecl struct {
 }
 
 func (d *unionDecl) declName() string { return d.GoName }
+
+// onlyNull: there is no branch with a value, as in ["null"] and [].
+func (d *unionDecl) onlyNull() bool {
+	return !slices.ContainsFunc(d.Branches, func(x *unionBranch) bool { return x.Type.Kind != kindNull })
+}
 
 // unionBranch is one branch; its place in unionDecl.Branches is its index on
 // the wire. The null branch has Type null, no Wrapper and no Go type.

@@ -188,10 +188,7 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 	if len(s.Branches) == 2 && null >= 0 {
 		t.Kind, t.NullIndex = kindOptional, null
 		t.Elem = b.typeOf(s.Branches[1-null], at)
-		switch t.Elem.Kind {
-		case kindBytes, kindArray, kindMap:
-			t.Nilable = true
-		}
+		t.Nilable = t.Elem.Kind == kindBytes || t.Elem.Kind == kindArray || t.Elem.Kind == kindMap
 		return
 	}
 	pkg := at.record.Pkg

@@ -47,10 +47,10 @@ func unionDoc(u *unionDecl) []string {
 		}
 	}
 	var list string
-	switch n := len(branches); {
-	case n == 0:
+	switch n := len(branches); n {
+	case 0:
 		return wrap(u.GoName + " is a union without branches: it has no value.")
-	case n == 1:
+	case 1:
 		list = branches[0]
 	default:
 		list = strings.Join(branches[:n-1], ", ") + " or " + branches[n-1]

@@ -2,7 +2,11 @@ package codegen
 
 import (
 	"cmp"
+	"path"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
@@ -59,19 +63,22 @@ func Generate(sources []Source, opts Options) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []File
+	var files []*goFile
 	for _, p := range packages {
-		for _, f := range p.Files {
+		files = append(files, p.Files...)
+	}
+	out := make([]File, len(files))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, f := range files {
+		group.Go(func() error {
 			content, err := emit(f)
-			if err != nil {
-				return nil, err
-			}
-			path := f.Name
-			if p.Dir != "" {
-				path = p.Dir + "/" + f.Name
-			}
-			out = append(out, File{Path: path, Source: f.Source, Content: content})
-		}
+			out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: content}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return out, nil

@@ -1,9 +1,15 @@
 package codegen
 
 import (
+	"go/token"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/schemagen"
 )
 
 // model builds the model of one text as orders.avsc.
@@ -43,4 +49,80 @@ func TestSelfContaining(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, got[name], want)
 		}
 	}
+}
+
+// TestNamesStay adds a field to a record: the names of those before it stay.
+func TestNamesStay(t *testing.T) {
+	t.Parallel()
+	goNames := func(typ *schemagen.Type) []string {
+		var names []string
+		for _, d := range model(t, Options{Package: "x"}, typ.JSON())[0].Files[0].Decls {
+			if r, ok := d.(*recordDecl); ok && r.AvroName == typ.Name {
+				for _, f := range r.Fields {
+					names = append(names, f.GoName)
+				}
+			}
+		}
+		return names
+	}
+	for seed := range uint64(200) {
+		typ := schemagen.Record(rand.New(rand.NewPCG(seed, 0)), 20)
+		before := goNames(typ)
+		for _, name := range []string{"type", "Type", "_", "id", "ID", "AvroName", "x_", "added"} {
+			if slices.ContainsFunc(typ.Fields, func(f *schemagen.Field) bool { return f.Name == name }) {
+				continue
+			}
+			typ.Fields = append(typ.Fields, &schemagen.Field{Name: name, Type: &schemagen.Type{Kind: "int"}})
+			if after := goNames(typ); !slices.Equal(before, after[:len(before)]) {
+				t.Errorf("seed %d: with a field %q behind, %q became %q", seed, name, before, after)
+			}
+			typ.Fields = typ.Fields[:len(typ.Fields)-1]
+		}
+	}
+}
+
+func TestDefaultsAreExact(t *testing.T) {
+	t.Parallel()
+	packages := model(t, Options{Package: "x"}, `{"type":"record","name":"D","fields":[
+		{"name":"beyond","type":"long","default":9007199254740993},
+		{"name":"minus_zero","type":"double","default":-0.0},
+		{"name":"zero","type":"double","default":0},
+		{"name":"raw","type":"bytes","default":"\u00ff"},
+		{"name":"epoch","type":{"type":"long","logicalType":"timestamp-millis"},"default":0},
+		{"name":"cents","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2},"default":"\u0080"},
+		{"name":"empty","type":["null",{"type":"array","items":"int"}],"default":[]},
+		{"name":"nothing","type":["null","int"],"default":null},
+		{"name":"third","type":["string","long",{"type":"map","values":"int"}],"default":{"b":3,"a":1}}
+	]}`)
+	fields := packages[0].Files[0].Decls[0].(*recordDecl).Fields
+	want := []func(*literal) bool{
+		func(l *literal) bool { return l.Int == 9007199254740993 },
+		func(l *literal) bool { return l != nil && math.Signbit(l.Float) },
+		func(l *literal) bool { return l == nil },
+		func(l *literal) bool { return string(l.Bytes) == "\xff" },
+		func(l *literal) bool { return l != nil && l.Int == 0 },
+		func(l *literal) bool { return l.Unscaled.Int64() == -128 },
+		func(l *literal) bool { return l != nil && len(l.Elems) == 1 && len(l.Elems[0].Elems) == 0 },
+		func(l *literal) bool { return l == nil },
+		func(l *literal) bool {
+			m := l.Elems[0]
+			return l.Index == 2 && slices.Equal(m.Keys, []string{"a", "b"}) && m.Elems[1].Int == 3
+		},
+	}
+	for i, f := range fields {
+		if !want[i](f.Default) {
+			t.Errorf("the default of %s is %+v", f.AvroName, f.Default)
+		}
+	}
+}
+
+func FuzzGoName(f *testing.F) {
+	for _, seed := range []string{"order_id", "_", "1", "日本", "URLs", "IDs2", "ǅ", "\xff", "a\u0301"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, avro string) {
+		if name := goName(avro); !token.IsIdentifier(name) || !token.IsExported(name) || strings.HasSuffix(name, "_") {
+			t.Errorf("goName(%q) = %q", avro, name)
+		}
+	})
 }

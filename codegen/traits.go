@@ -38,8 +38,9 @@ func (t *typeExpr) needsEqual() bool {
 	switch t.Kind {
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
 		return true
+	default:
+		return t.needsClone()
 	}
-	return t.needsClone()
 }
 
 // needsClone: an assignment shares memory that a change shows through.
@@ -49,8 +50,9 @@ func (t *typeExpr) needsClone() bool {
 		return true
 	case kindRecord:
 		return t.Pointer || t.Record.NeedsClone
+	default:
+		return false
 	}
-	return false
 }
 
 // eachType calls visit for t and every type inside it, unions included, but not
@@ -69,17 +71,18 @@ func (t *typeExpr) eachType(visit func(*typeExpr)) {
 
 // home is the package of a declared type that t names, nil for the others.
 func (t *typeExpr) home() *goPackage {
-	switch {
-	case t.Kind == kindRecord:
+	switch t.Kind {
+	case kindRecord:
 		return t.Record.Pkg
-	case t.Kind == kindEnum:
+	case kindEnum:
 		return t.Enum.Pkg
-	case t.Kind == kindFixed:
+	case kindFixed:
 		return t.Fixed.Pkg
-	case t.Kind == kindUnion:
+	case kindUnion:
 		return t.Union.Pkg
+	default:
+		return nil
 	}
-	return nil
 }
 
 // types are the types of every field of a file's records.

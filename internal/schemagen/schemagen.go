@@ -366,3 +366,18 @@ func (w *writer) doc(doc string) {
 		w.WriteString(`,"doc":` + jsonString(doc))
 	}
 }
+
+// Within puts every name of the schema into a namespace, before its own: so
+// that several random schemas can live in one set.
+func (t *Type) Within(namespace string) *Type {
+	out := t.clone(map[*Type]*Type{})
+	out.each(func(x *Type) {
+		if x.Name != "" {
+			x.Name = namespace + "." + x.Name
+		}
+		for i := range x.Aliases {
+			x.Aliases[i] = namespace + "." + x.Aliases[i]
+		}
+	})
+	return out
+}

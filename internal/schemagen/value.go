@@ -71,9 +71,10 @@ func (v values) append(dst []byte, s *avsc.Schema, depth int) []byte {
 		}
 		dst = binary.AppendVarint(dst, int64(i))
 		return v.append(dst, s.Branches[i], depth+1)
-	}
-	for _, f := range s.Fields {
-		dst = v.append(dst, f.Type, depth+1)
+	case avsc.Record:
+		for _, f := range s.Fields {
+			dst = v.append(dst, f.Type, depth+1)
+		}
 	}
 	return dst
 }
@@ -90,6 +91,7 @@ func shallow(u *avsc.Schema) int {
 			r = 2
 		case avsc.Record:
 			r = 3
+		default:
 		}
 		if r < rank {
 			best, rank = i, r

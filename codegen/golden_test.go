@@ -1,0 +1,139 @@
+package codegen_test
+
+import (
+	"bytes"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/gentest"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata")
+
+// goldenCase is one testdata/*.txtar: schemas, and the Go files they give or,
+// in a file called err, the mistakes. In its comment "package NAME" asks for one
+// package, "map NAMESPACE PATH" maps; without these it is a package each.
+type goldenCase struct {
+	name    string
+	file    string
+	archive *txtar.Archive
+	sources []codegen.Source
+	opts    codegen.Options
+}
+
+func goldenCases(t testing.TB) []goldenCase {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	var cases []goldenCase
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		c := goldenCase{name: name, file: file, archive: archive}
+		c.opts = codegen.Options{ImportPath: gentest.Path + "/" + name, RootPackage: "root", Map: map[string]string{}}
+		for line := range strings.Lines(string(archive.Comment)) {
+			switch words := strings.Fields(line); {
+			case len(words) == 2 && words[0] == "package":
+				c.opts.Package = words[1]
+			case len(words) == 3 && words[0] == "map":
+				c.opts.Map[words[1]] = words[2]
+			}
+		}
+		for _, f := range archive.Files {
+			if strings.HasSuffix(f.Name, ".go") || f.Name == "err" {
+				continue
+			}
+			c.sources = append(c.sources, codegen.Source{Name: f.Name, Text: f.Data})
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, c := range goldenCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			files, err := codegen.Generate(c.sources, c.opts)
+			var got []txtar.File
+			for _, f := range files {
+				got = append(got, txtar.File{Name: f.Path, Data: f.Content})
+			}
+			if err != nil {
+				got = []txtar.File{{Name: "err", Data: []byte(err.Error() + "\n")}}
+			}
+			isOutput := func(f txtar.File) bool { return strings.HasSuffix(f.Name, ".go") || f.Name == "err" }
+			if *update {
+				c.archive.Files = append(slices.DeleteFunc(c.archive.Files, isOutput), got...)
+				writeFile(t, c.file, txtar.Format(c.archive))
+				return
+			}
+			want := slices.DeleteFunc(slices.Clone(c.archive.Files), func(f txtar.File) bool { return !isOutput(f) })
+			if diff := cmp.Diff(textOf(want), textOf(got)); diff != "" {
+				t.Errorf("not as in %s (-update rewrites it):\n%s", c.file, diff)
+			}
+		})
+	}
+}
+
+func textOf(files []txtar.File) string {
+	return string(txtar.Format(&txtar.Archive{Files: files}))
+}
+
+// TestGoldenCompiles compiles and vets what the golden files hold, since they
+// alone prove only that the output does not change.
+func TestGoldenCompiles(t *testing.T) {
+	t.Parallel()
+	m := gentest.New(t)
+	for _, c := range goldenCases(t) {
+		if files, err := codegen.Generate(c.sources, c.opts); err == nil {
+			m.WriteAll(c.name, files)
+		}
+	}
+	m.Go("vet", "./...")
+}
+
+func TestOrderOfSourcesDoesNotCount(t *testing.T) {
+	t.Parallel()
+	for _, c := range goldenCases(t) {
+		want, err := codegen.Generate(c.sources, c.opts)
+		if err != nil {
+			continue
+		}
+		r := rand.New(rand.NewPCG(1, 1))
+		for range 5 {
+			r.Shuffle(len(c.sources), func(i, j int) { c.sources[i], c.sources[j] = c.sources[j], c.sources[i] })
+			got, err := codegen.Generate(c.sources, c.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.EqualFunc(want, got, func(a, b codegen.File) bool {
+				return a.Path == b.Path && a.Source == b.Source && bytes.Equal(a.Content, b.Content)
+			}) {
+				t.Errorf("%s: another order of the sources gives another result", c.name)
+			}
+		}
+	}
+}
+
+func writeFile(t *testing.T, name string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

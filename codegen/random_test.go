@@ -1,0 +1,149 @@
+package codegen_test
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/gentest"
+	"github.com/avroline/avroline/internal/schemagen"
+)
+
+var (
+	randomSchemas = flag.Int("schemas", 40, "how many random schemas to generate, compile and round-trip")
+	randomSeed    = flag.Uint64("seed", 1, "the first seed of the random schemas")
+)
+
+// TestRandomSchemas generates code for random schemas, compiles and vets it, and
+// has it read and write random values: the same bytes, no prefix of them, no
+// byte more, the same again through JSON and a copy.
+func TestRandomSchemas(t *testing.T) {
+	t.Parallel()
+	const perPackage = 50 // many in one package, so that their names clash
+	m := gentest.New(t)
+	var imports, cases strings.Builder
+	for first := 0; first < *randomSchemas; first += perPackage {
+		name := fmt.Sprintf("p%d", first)
+		var sources []codegen.Source
+		fmt.Fprintf(&imports, "\t%q\n", gentest.Path+"/"+name)
+		for i := first; i < min(first+perPackage, *randomSchemas); i++ {
+			seed := *randomSeed + uint64(i)
+			r := rand.New(rand.NewPCG(seed, 0))
+			text := schemagen.Any(r, 30).Within(fmt.Sprintf("s%d", seed)).JSON()
+			source := codegen.Source{Name: fmt.Sprintf("schema_%d.avsc", seed), Text: []byte(text)}
+			sources = append(sources, source)
+			s, err := avsc.Parse(source.Name, source.Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&cases, "\t{%d, %s.NewBySchema[%q], []string{\n", seed, name, text)
+			for range 8 {
+				fmt.Fprintf(&cases, "\t\t%q,\n", hex.EncodeToString(schemagen.AppendValue(nil, r, s)))
+			}
+			cases.WriteString("\t}},\n")
+		}
+		files, err := codegen.Generate(sources, codegen.Options{Package: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.WriteAll(name, files)
+		m.Write(name+"/by_schema.go", bySchema(name, files))
+	}
+	m.Write("roundtrip_test.go", strings.NewReplacer("\t//IMPORTS\n", imports.String(), "\t//CASES\n", cases.String()).Replace(roundTripTest))
+	m.Go("vet", "./...")
+	m.Go("test", "./...")
+}
+
+// bySchema is a file that finds each type by the text of its schema.
+func bySchema(pkg string, files []codegen.File) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "package %s\n\nimport \"github.com/avroline/avroline/serde/avrobin\"\n\n", pkg)
+	b.WriteString("var NewBySchema = map[string]func() (zero, filled avrobin.Decoder){}\n\n")
+	b.WriteString("func add[T any, PT avrobin.Ptr[T]](filled func() T) {\n" +
+		"\tNewBySchema[PT(nil).AvroSchema()] = func() (avrobin.Decoder, avrobin.Decoder) { f := filled(); return PT(new(T)), PT(&f) }\n}\n\nfunc init() {\n")
+	for _, f := range files {
+		for line := range strings.Lines(string(f.Content)) {
+			if rest, ok := strings.CutPrefix(line, "func New"); ok && strings.Contains(line, "() ") {
+				fmt.Fprintf(&b, "\tadd(New%s)\n", rest[:strings.IndexByte(rest, '(')])
+			}
+		}
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+const roundTripTest = `package gen
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/serde/avrobin"
+	//IMPORTS
+)
+
+var cases = []struct {
+	seed   int
+	make   func() (zero, filled avrobin.Decoder)
+	values []string
+}{
+	//CASES
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, c := range cases {
+		if c.make == nil {
+			t.Errorf("seed %d: no type has this schema", c.seed)
+			continue
+		}
+		zero, filled := c.make()
+		_, _ = zero.AppendAvro(nil) // an error or not, but no panic
+		_, _ = filled.AppendAvro(nil)
+		for _, value := range c.values {
+			data, err := hex.DecodeString(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, _ := c.make()
+			if err := v.UnmarshalAvro(data); err != nil {
+				t.Errorf("seed %d: %x: %v", c.seed, data, err)
+				continue
+			}
+			if out, err := v.AppendAvro(nil); err != nil || !bytes.Equal(out, data) {
+				t.Errorf("seed %d: wrote %x (%v), want %x", c.seed, out, err, data)
+				continue
+			}
+			other, _ := c.make()
+			if other.UnmarshalAvro(append(data[:len(data):len(data)], 0)) == nil {
+				t.Errorf("seed %d: %x and a byte more is accepted", c.seed, data)
+			}
+			for n := range data {
+				if other.UnmarshalAvro(data[:n]) == nil {
+					t.Errorf("seed %d: %d bytes of %x are accepted", c.seed, n, data)
+				}
+			}
+			text, err := json.Marshal(v)
+			if err != nil {
+				if !strings.Contains(err.Error(), "unsupported value") { // JSON has no infinity
+					t.Errorf("seed %d: JSON of %x: %v", c.seed, data, err)
+				}
+				continue
+			}
+			back, _ := c.make()
+			if err := json.Unmarshal(text, back); err != nil {
+				t.Errorf("seed %d: reading %s: %v", c.seed, text, err)
+			} else if out, err := back.AppendAvro(nil); err != nil || !bytes.Equal(out, data) {
+				t.Errorf("seed %d: through %s: %x (%v), want %x", c.seed, text, out, err, data)
+			}
+		}
+	}
+}
+`

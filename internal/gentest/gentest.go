@@ -1,0 +1,120 @@
+// Package gentest compiles and runs generated code in a module of its own,
+// which sees this repository through a replace line. It needs no network:
+// everything that generated code imports is in the module cache already.
+package gentest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/codegen"
+)
+
+// Path is the import path of the module.
+const Path = "example.com/gen"
+
+// Module is a temporary module.
+type Module struct {
+	Dir string
+	t   testing.TB
+}
+
+// New makes an empty module that is removed when the test ends.
+func New(t testing.TB) *Module {
+	t.Helper()
+	m := &Module{Dir: t.TempDir(), t: t}
+	root := repository(t)
+	goMod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The requirements are the repository's own, so that nothing is looked up.
+	_, requirements, _ := strings.Cut(string(goMod), "\nrequire ")
+	m.Write("go.mod", "module "+Path+"\n\ngo 1.26.0\n\n"+
+		"require github.com/avroline/avroline v0.0.0\n\n"+
+		"replace github.com/avroline/avroline => "+root+"\n\nrequire "+withoutTools(requirements))
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Write("go.sum", string(sums))
+	return m
+}
+
+// withoutTools drops the tool lines: the module has no tools.
+func withoutTools(goMod string) string {
+	var kept strings.Builder
+	inTools := false
+	for line := range strings.Lines(goMod) {
+		switch {
+		case strings.HasPrefix(line, "tool ("):
+			inTools = true
+		case inTools && strings.HasPrefix(line, ")"):
+			inTools = false
+		case !inTools && !strings.HasPrefix(line, "tool "):
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// repository is the root of the repository that the test runs in.
+func repository(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module github.com/avroline/avroline\n") {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("gentest: not inside the repository")
+		}
+		dir = up
+	}
+}
+
+// Write writes a file of the module.
+func (m *Module) Write(name, content string) {
+	m.t.Helper()
+	file := filepath.Join(m.Dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// WriteAll writes generated files into a folder of the module.
+func (m *Module) WriteAll(folder string, files []codegen.File) {
+	m.t.Helper()
+	for _, f := range files {
+		m.Write(folder+"/"+f.Path, string(f.Content))
+	}
+}
+
+// Go runs the Go tool in the module and returns what it printed. When it fails
+// the test ends with the output.
+func (m *Module) Go(args ...string) string {
+	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), "go", args...)
+	cmd.Dir = m.Dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		text := string(out)
+		if len(text) > 8000 {
+			text = text[:8000] + "…"
+		}
+		m.t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
+	}
+	return string(out)
+}

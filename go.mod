@@ -2,6 +2,8 @@ module github.com/avroline/avroline
 
 go 1.26.0
 
+tool github.com/avroline/avroline/cmd/avrogen
+
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -103,8 +103,8 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 	}
 	for _, m := range mapFlags {
 		namespace, importPath, ok := strings.Cut(m, "=")
-		if !ok || namespace == "" || importPath == "" {
-			return usagef("--map %s: write NAMESPACE=IMPORTPATH", m)
+		if !ok || importPath == "" {
+			return usagef("--map %s: write NAMESPACE=IMPORTPATH (an empty namespace is that of types without one)", m)
 		}
 		g.namespaces[namespace] = importPath
 	}
@@ -128,7 +128,7 @@ func (g *generator) run(paths []string) error {
 			return err
 		}
 	}
-	progress := g.startProgress("generating", 0)
+	stop := g.startProgress("generating")
 	files, err := codegen.Generate(sources, codegen.Options{
 		Package:     g.packageName,
 		RootPackage: rootPackage(g.output),
@@ -136,7 +136,7 @@ func (g *generator) run(paths []string) error {
 		Map:         g.namespaces,
 		SourceName:  g.sourceName,
 	})
-	progress.close()
+	stop()
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,6 @@ type app struct {
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newGenerateCommand,
-		newFmtCommand,
 		newVersionCommand,
 	}
 }

@@ -22,7 +22,7 @@ func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) 
 	if err != nil {
 		return nil, err
 	}
-	if subject == "" {
+	if subject == "" && b.config.mode != useID { // an id needs none
 		return nil, fmt.Errorf("serde: the subject function names no subject for %s of topic %s", name, b.topic)
 	}
 	e := &binding{text: text, bare: own.Kind == avsc.Bytes, Registered: Registered{Subject: subject}}
@@ -70,7 +70,7 @@ func (b *Binding) askOther(ctx context.Context, e *binding, name string, own *av
 		op = fmt.Sprintf("latest version of subject %s with metadata %v", e.Subject, b.config.metadata)
 		text, e.ID, e.GUID, err = b.reg.(MetadataRegistry).LatestWithMetadata(ctx, e.Subject, b.config.metadata)
 	default:
-		op = fmt.Sprintf("schema %d of subject %s", b.config.id, e.Subject)
+		op = fmt.Sprintf("schema %d%s", b.config.id, ofSubject(e.Subject))
 		e.ID = b.config.id
 		text, err = b.reg.SchemaByID(ctx, e.Subject, e.ID)
 		if err == nil && b.config.inHeader {
@@ -99,6 +99,13 @@ func (b *Binding) askOther(ctx context.Context, e *binding, name string, own *av
 	return -1, &SchemaChangedError{Record: name, Subject: e.Subject, ID: e.ID, Differs: differences(own, registered)}
 }
 
+func ofSubject(subject string) string {
+	if subject == "" {
+		return ""
+	}
+	return " of subject " + subject
+}
+
 func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uuid.UUID, error) {
 	found, guid, err := b.reg.Lookup(ctx, subject, text, b.config.normalize)
 	if err == nil && found != id {
@@ -111,7 +118,7 @@ func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uui
 func (b *Binding) frame(e *binding, branch int) error {
 	if b.config.inHeader {
 		if e.GUID == (uuid.UUID{}) {
-			return &RegistryError{fmt.Sprintf("GUID of schema %d of subject %s", e.ID, e.Subject),
+			return &RegistryError{fmt.Sprintf("GUID of schema %d%s", e.ID, ofSubject(e.Subject)),
 				errors.New("this registry gives none, and IDInHeader needs it: keep the id in the prefix")}
 		}
 		e.header = appendGUID(nil, e.GUID)

@@ -69,8 +69,8 @@ type SchemaChangedError struct {
 
 // Error names the subject and what differs.
 func (e *SchemaChangedError) Error() string {
-	return fmt.Sprintf("serde: schema %d of subject %s is not what %s writes: %s: generate the type anew from the registered schema, or register the type's own",
-		e.ID, e.Subject, e.Record, strings.Join(e.Differs, "; "))
+	return fmt.Sprintf("serde: schema %d%s is not what %s writes: %s: generate the type anew from the registered schema, or register the type's own",
+		e.ID, ofSubject(e.Subject), e.Record, strings.Join(e.Differs, "; "))
 }
 
 // Is makes it ErrSchemaChanged.

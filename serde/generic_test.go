@@ -276,3 +276,54 @@ func TestGenericThroughTheRegistry(t *testing.T) {
 		t.Errorf("nil: %v", err)
 	}
 }
+
+func TestGenericDeserializer(t *testing.T) {
+	t.Parallel()
+	reg := newFake()
+	reg.put("a", olderSchema)
+	reg.put("b", newerSchema)
+	reg.put("c", `"bytes"`)
+	d, err := serde.NewGenericDeserializer(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]string{
+		"\x00\x00\x00\x00\x00\x02a":         `{"id":"a"}`,
+		"\x00\x00\x00\x00\x01\x10\x06\x02z": `{"at":8,"cents":3,"id":"z"}`,
+		"\x00\x00\x00\x00\x02raw":           `"raw"`,
+	} {
+		in := serde.Input{Data: []byte(data)}
+		got, err := d.AppendJSON(t.Context(), []byte("x"), in)
+		if err != nil || string(got) != "x"+want {
+			t.Errorf("%q: %s, %v, want x%s", data, got, err, want)
+		}
+		v, err := d.Decode(t.Context(), in)
+		if err != nil {
+			t.Errorf("%q: %v", data, err)
+		}
+		g, bare, err := d.Open(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := g.Decode(bare); err != nil || !cmp.Equal(again, v) {
+			t.Errorf("%q: %v, %v, want %v", data, again, err, v)
+		}
+	}
+	var de *serde.DecodeError
+	bad := serde.Input{Topic: "t", Data: []byte("\x00\x00\x00\x00\x00\x04a")}
+	if out, err := d.AppendJSON(t.Context(), []byte("x"), bad); !errors.As(err, &de) || de.Path != "id" || de.Record != "shop.Order" || string(out) != "x" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if _, err := d.Decode(t.Context(), bad); !errors.As(err, &de) {
+		t.Error(err)
+	}
+	if _, err := d.Decode(t.Context(), serde.Input{}); !errors.Is(err, serde.ErrTombstone) {
+		t.Error(err)
+	}
+	if _, err := d.Decode(t.Context(), serde.Input{Data: []byte("\x00\x00\x00\x00\x09")}); !errors.Is(err, serde.ErrUnknownSchema) {
+		t.Error(err)
+	}
+	if _, err := serde.NewGenericDeserializer(nil); err == nil {
+		t.Error("no registry: no error")
+	}
+}

@@ -115,7 +115,8 @@ func UseLatestWithMetadata(metadata map[string]string) Option {
 }
 
 // UseID writes this id, whose schema must be the record's own as for [UseLatest].
-// It is for one binding, never a Serializer's: one id cannot be every topic's.
+// It is for one binding, never a Serializer's: one id cannot be every topic's. Here
+// a subject function may answer an empty name.
 func UseID(id int) Option {
 	return Option{func(c *config) {
 		c.setMode(useID)

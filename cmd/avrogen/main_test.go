@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/avroline/avroline/registry/registrytest"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files of the scripts")
@@ -29,8 +31,32 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Setup:               startRegistry,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "seed": seed},
 	})
+}
+
+// startRegistry gives each script a registry of its own, at $REGISTRY.
+func startRegistry(env *testscript.Env) error {
+	server, err := registrytest.NewServer()
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { server.Close() })
+	env.Setenv("REGISTRY", server.URL)
+	env.Values["registry"] = server
+	return nil
+}
+
+// seed SUBJECT FILE… registers versions of a subject, whatever its level says.
+func seed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: seed SUBJECT FILE…")
+	}
+	server := ts.Value("registry").(*registrytest.Server)
+	for _, file := range args[1:] {
+		ts.Check(server.Seed(args[0], ts.ReadFile(file)))
+	}
 }
 
 // status N command args… runs a program and asserts its exit status. Its

@@ -30,6 +30,8 @@ type app struct {
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newGenerateCommand,
+		newDecodeCommand,
+		newEncodeCommand,
 		newVersionCommand,
 	}
 }

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// decoder is one run of decode.
+type decoder struct {
+	*app
+	registry string
+	schemas  []string
+	typeName string
+	framed   bool
+	form     form
+	lines    bool
+	indent   bool
+
+	reader *serde.Generic // of --schema, nil without
+	plans  map[string]*avrobin.Plan
+	source *serde.GenericDeserializer // of the registry, nil without
+}
+
+func newDecodeCommand(a *app) *cobra.Command {
+	d := &decoder{app: a, form: formAuto}
+	cmd := &cobra.Command{
+		Use:   "decode (--registry URL | --schema PATH | both) [FILE]",
+		Short: "Print an Avro message as JSON",
+		Long: `Print an Avro message as Avro's JSON encoding: unions tagged by their branch,
+bytes as characters up to U+00FF, logical types as their base type.
+
+The message is read from FILE or standard input: raw bytes, hex or base64. By
+default the form is guessed; what could be all of them is hex, then base64.
+
+With --registry the message is framed: it begins with a schema's id or GUID, and
+the registry knows the schema. With --schema it is the bare record, or with
+--framed as well a framed one whose id is not looked at. With both, the registry
+has the schema that the message was written with, and the message is shown as a
+reader with the schema of --schema sees it.
+
+` + registryHelp,
+		Example: `  avrogen decode --registry http://localhost:8081 message.bin
+  echo 000000000a02610e | avrogen decode --schema order.avsc --framed
+  kcat -C -t orders -f '%s' -o -1 -e | avrogen decode --registry http://localhost:8081`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
+	}
+	flags := cmd.Flags()
+	addRegistryFlag(cmd, &d.registry)
+	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; again for those that it refers to")
+	flags.StringVar(&d.typeName, "type", "", "full name of the type, where the schemas have several")
+	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is skipped")
+	flags.Var(&d.form, "input", "form of the input: auto, raw, hex or base64")
+	flags.BoolVar(&d.lines, "lines", false, "each line is a message")
+	flags.BoolVar(&d.indent, "indent", false, "print JSON over several lines")
+	return cmd
+}
+
+func (d *decoder) run(ctx context.Context, args []string) error {
+	if d.lines && d.form == formRaw {
+		return usagef("--lines and --input raw: raw bytes may hold line ends; use hex or base64")
+	}
+	closeAll, err := d.open()
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	name, text, err := d.input(args)
+	if err != nil {
+		return err
+	}
+	var out []byte
+	for i, m := range messages(text, d.lines) {
+		where := name
+		if d.lines {
+			where = fmt.Sprintf("%s: message %d", name, i+1)
+		}
+		if out, err = d.message(ctx, out, m); err != nil {
+			_, printErr := d.stdout.Write(out)
+			if errors.Is(err, serde.ErrRegistry) {
+				return errors.Join(err, printErr)
+			}
+			return errors.Join(d.badMessage(where, err), printErr)
+		}
+	}
+	_, err = d.stdout.Write(out)
+	return err
+}
+
+// open finds the schemas and the registry that the flags name.
+func (d *decoder) open() (closeAll func(), err error) {
+	cfg, err := d.loadConfig(nil)
+	if err != nil {
+		return nil, err
+	}
+	url := d.registryURL(d.registry, cfg)
+	if len(d.schemas) > 0 {
+		text, err := schemaText(d.schemas, d.typeName)
+		if err != nil {
+			return nil, err
+		}
+		if d.reader, err = serde.NewGeneric(text); err != nil {
+			return nil, err
+		}
+		// A registry that is only in the surroundings is not meant.
+		if url = d.registry; url == "" {
+			return func() {}, nil
+		}
+	}
+	switch {
+	case url == "":
+		return nil, usagef("nothing says what the message is: give --registry or --schema")
+	case d.framed:
+		return nil, usagef("--framed is for --schema without --registry: with a registry every message is framed")
+	}
+	client, err := d.openRegistry(url)
+	if err != nil {
+		return nil, err
+	}
+	d.plans = map[string]*avrobin.Plan{}
+	d.source, err = serde.NewGenericDeserializer(client)
+	return func() { client.Close() }, err
+}
+
+// message appends one message as a line of JSON.
+func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error) {
+	data, err := d.form.read(text)
+	if err != nil {
+		return out, err
+	}
+	start := len(out)
+	switch {
+	case d.source == nil:
+		if d.framed {
+			if data, err = skipFrame(data); err != nil {
+				return out, err
+			}
+		}
+		out, err = d.reader.AppendJSON(out, data)
+	case d.reader == nil:
+		out, err = d.source.AppendJSON(ctx, out, serde.Input{Data: data})
+	default:
+		out, err = d.resolved(ctx, out, data)
+	}
+	if err != nil {
+		return out[:start], err
+	}
+	if d.indent {
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, out[start:], "", "  "); err != nil {
+			return out[:start], err
+		}
+		out = append(out[:start], pretty.Bytes()...)
+	}
+	return append(out, '\n'), nil
+}
+
+// resolved shows a message as the reader of --schema sees it.
+func (d *decoder) resolved(ctx context.Context, out, data []byte) ([]byte, error) {
+	writer, data, err := d.source.Open(ctx, serde.Input{Data: data})
+	if err != nil {
+		return out, err
+	}
+	p := d.plans[writer.Schema()]
+	if p == nil {
+		if p, err = serde.Resolve(writer.Schema(), d.reader.Schema()); err != nil {
+			return out, err
+		}
+		d.plans[writer.Schema()] = p
+	}
+	data, err = p.Append(nil, data)
+	if err != nil {
+		return out, err
+	}
+	return d.reader.AppendJSON(out, data)
+}
+
+// skipFrame drops the Confluent prefix: 00 and an id, or 01 and a GUID.
+func skipFrame(data []byte) ([]byte, error) {
+	switch {
+	case len(data) >= 5 && data[0] == 0:
+		return data[5:], nil
+	case len(data) >= 17 && data[0] == 1:
+		return data[17:], nil
+	}
+	return nil, serde.ErrNotFramed
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/serde"
+)
+
+// encoder is one run of encode.
+type encoder struct {
+	*app
+	registry string
+	schemas  []string
+	typeName string
+	id       int
+	subject  string
+	bare     bool
+	form     form
+	lines    bool
+
+	writer *serde.Generic
+}
+
+// noID is the default of --id: ids begin at 0.
+const noID = -1
+
+func newEncodeCommand(a *app) *cobra.Command {
+	e := &encoder{app: a, form: formHex}
+	cmd := &cobra.Command{
+		Use:   "encode (--schema PATH | --registry URL (--id N | --subject NAME)) [FILE]",
+		Short: "Turn JSON into an Avro message",
+		Long: `Turn Avro's JSON encoding, from FILE or standard input, into an Avro message: the
+way back of decode. A field that is not there gets the schema's default.
+
+With --schema alone the output is the bare record. With --registry it begins with
+the schema's id: the schema is that of --id, or the newest of --subject. With
+--schema as well the registry must have that very schema: under --id, or on
+--subject. Nothing is registered.
+
+` + registryHelp,
+		Example: `  echo '{"id":"a","cents":7}' | avrogen encode --schema order.avsc
+  avrogen encode --registry http://localhost:8081 --subject orders-value order.json
+  avrogen encode --schema order.avsc --output raw order.json > order.bin`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
+	}
+	flags := cmd.Flags()
+	addRegistryFlag(cmd, &e.registry)
+	flags.StringArrayVar(&e.schemas, "schema", nil, "schema file; again for those that it refers to")
+	flags.StringVar(&e.typeName, "type", "", "full name of the type, where the schemas have several")
+	flags.IntVar(&e.id, "id", noID, "id of the schema in the registry")
+	flags.StringVar(&e.subject, "subject", "", "subject of the schema in the registry")
+	flags.BoolVar(&e.bare, "bare", false, "write the record without its schema's id")
+	flags.Var(&e.form, "output", "form of the output: hex, base64 or raw")
+	flags.BoolVar(&e.lines, "lines", false, "each line is a message")
+	return cmd
+}
+
+func (e *encoder) run(ctx context.Context, args []string) error {
+	if e.form == formAuto {
+		return usagef("--output auto: choose hex, base64 or raw")
+	}
+	if e.lines && e.form == formRaw {
+		return usagef("--lines and --output raw: nothing would part the messages; use hex or base64")
+	}
+	write, closeAll, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	name, text, err := e.input(args)
+	if err != nil {
+		return err
+	}
+	var out []byte
+	for i, m := range messages(text, e.lines) {
+		data, err := e.writer.AppendFromJSON(nil, m)
+		if err != nil {
+			where := name
+			if e.lines {
+				where = fmt.Sprintf("%s: message %d", name, i+1)
+			}
+			_, printErr := e.stdout.Write(out)
+			return errors.Join(e.badMessage(where, err), printErr)
+		}
+		if data, err = write(data); err != nil {
+			return err
+		}
+		out = e.form.write(out, data)
+	}
+	_, err = e.stdout.Write(out)
+	return err
+}
+
+// open finds the schema, and how to frame what is written with it.
+func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error), closeAll func(), err error) {
+	nothing := func() {}
+	if len(e.schemas) > 0 {
+		text, err := schemaText(e.schemas, e.typeName)
+		if err != nil {
+			return nil, nothing, err
+		}
+		if e.writer, err = serde.NewGeneric(text); err != nil {
+			return nil, nothing, err
+		}
+	}
+	asked := e.id != noID || e.subject != ""
+	switch {
+	case e.id != noID && e.subject != "":
+		return nil, nothing, usagef("both --id and --subject: one of them says which schema")
+	case e.writer == nil && !asked:
+		return nil, nothing, usagef("nothing says which schema: give --schema, or --registry with --id or --subject")
+	case !asked && e.registry != "":
+		return nil, nothing, usagef("--registry needs --id or --subject")
+	case !asked:
+		return func(data []byte) ([]byte, error) { return data, nil }, nothing, nil
+	}
+	cfg, err := e.loadConfig(nil)
+	if err != nil {
+		return nil, nothing, err
+	}
+	url := e.registryURL(e.registry, cfg)
+	if url == "" {
+		return nil, nothing, usagef("--id and --subject need --registry")
+	}
+	client, err := e.openRegistry(url)
+	if err != nil {
+		return nil, nothing, err
+	}
+	closeAll = func() { client.Close() }
+	if write, err = e.framer(ctx, client); err != nil {
+		closeAll()
+		return nil, nothing, err
+	}
+	return write, closeAll, nil
+}
+
+// framer is how the registry has the schema's messages framed.
+func (e *encoder) framer(ctx context.Context, reg serde.Registry) (func([]byte) ([]byte, error), error) {
+	opt := serde.UseID(e.id)
+	if e.id == noID {
+		opt = serde.UseLatest()
+	}
+	if e.writer == nil {
+		text, err := e.registered(ctx, reg)
+		if err != nil {
+			return nil, err
+		}
+		if e.writer, err = serde.NewGeneric(text); err != nil {
+			return nil, err
+		}
+	} else if e.id == noID {
+		opt = serde.LookupOnly()
+	}
+	if e.bare {
+		return func(data []byte) ([]byte, error) { return data, nil }, nil
+	}
+	ser, err := serde.NewSerializer(reg)
+	if err != nil {
+		return nil, err
+	}
+	subject := func(string, serde.Part, string) (string, error) { return e.subject, nil }
+	b := ser.For("", serde.Value, serde.WithSubject(subject), opt)
+	return func(data []byte) ([]byte, error) {
+		return b.Append(ctx, nil, encoded{e.writer, data})
+	}, nil
+}
+
+func (e *encoder) registered(ctx context.Context, reg serde.Registry) (text string, err error) {
+	if e.id != noID {
+		return reg.SchemaByID(ctx, "", e.id)
+	}
+	text, _, _, err = reg.Latest(ctx, e.subject)
+	return text, err
+}
+
+// encoded is a record that is Avro already.
+type encoded struct {
+	of   *serde.Generic
+	data []byte
+}
+
+func (r encoded) AvroName() string                      { return r.of.Name() }
+func (r encoded) AvroSchema() string                    { return r.of.Schema() }
+func (r encoded) AppendAvro(dst []byte) ([]byte, error) { return append(dst, r.data...), nil }

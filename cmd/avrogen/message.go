@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+)
+
+// form is how the bytes of a message are written in a file or a terminal.
+type form string
+
+const (
+	formAuto   form = "auto"
+	formRaw    form = "raw"
+	formHex    form = "hex"
+	formBase64 form = "base64"
+)
+
+func (f *form) String() string { return string(*f) }
+func (f *form) Type() string   { return "form" }
+
+func (f *form) Set(s string) error {
+	switch form(s) {
+	case formAuto, formRaw, formHex, formBase64:
+		*f = form(s)
+		return nil
+	}
+	return fmt.Errorf("%q is none of auto, raw, hex, base64", s)
+}
+
+// read takes the bytes of a message from text.
+func (f form) read(text []byte) ([]byte, error) {
+	switch f {
+	case formRaw:
+		return text, nil
+	case formHex:
+		data, err := fromHex(text)
+		if err != nil {
+			return nil, fmt.Errorf("the input is not hex: %w", err)
+		}
+		return data, nil
+	case formBase64:
+		data, err := fromBase64(text)
+		if err != nil {
+			return nil, fmt.Errorf("the input is not base64: %w", err)
+		}
+		return data, nil
+	}
+	if data, err := fromHex(text); err == nil {
+		return data, nil
+	}
+	if data, err := fromBase64(text); err == nil {
+		return data, nil
+	}
+	return text, nil
+}
+
+// write appends the bytes of a message as text, with a line's end but for raw.
+func (f form) write(dst, data []byte) []byte {
+	switch f {
+	case formRaw:
+		return append(dst, data...)
+	case formBase64:
+		return append(base64.StdEncoding.AppendEncode(dst, data), '\n')
+	}
+	return append(hex.AppendEncode(dst, data), '\n')
+}
+
+// fromHex takes digits with spaces and line ends between them, 0x before them.
+func fromHex(text []byte) ([]byte, error) {
+	digits := withoutSpace(text)
+	digits = bytes.TrimPrefix(digits, []byte("0x"))
+	return hex.AppendDecode(nil, digits)
+}
+
+// fromBase64 takes both alphabets, with padding and without.
+func fromBase64(text []byte) ([]byte, error) {
+	digits := strings.NewReplacer("-", "+", "_", "/").Replace(string(withoutSpace(text)))
+	return base64.RawStdEncoding.DecodeString(strings.TrimRight(digits, "="))
+}
+
+func withoutSpace(text []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// input reads the one file that the arguments name: "-" and none are standard
+// input. The name is for messages.
+func (a *app) input(args []string) (name string, text []byte, err error) {
+	if len(args) == 0 || args[0] == "-" {
+		text, err = io.ReadAll(a.stdin)
+		if err != nil {
+			return "", nil, fmt.Errorf("standard input: %w", err)
+		}
+		return "standard input", text, nil
+	}
+	text, err = os.ReadFile(args[0])
+	return args[0], text, err
+}
+
+// messages splits text into messages: one, or one a line that is not empty.
+func messages(text []byte, lines bool) [][]byte {
+	if !lines {
+		return [][]byte{text}
+	}
+	var out [][]byte
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// schemaText is the self-contained text of one schema of the files at paths: of
+// the type typeName, else the only one of the first file.
+func schemaText(paths []string, typeName string) (string, error) {
+	set, err := avscfile.Load(paths...)
+	if err != nil {
+		return "", err
+	}
+	if typeName != "" {
+		if s := set.Type(typeName); s != nil {
+			return s.Text(), nil
+		}
+		return "", usagef("--type %s: the schemas have no such type", typeName)
+	}
+	schemas := set.Files[0].Schemas
+	if len(schemas) != 1 {
+		return "", usagef("%s has %d schemas: say which by --type", set.Files[0].Name, len(schemas))
+	}
+	return schemas[0].Text(), nil
+}
+
+// badMessage reports a message that is at fault: on stderr, status 1.
+func (a *app) badMessage(name string, err error) error {
+	var m *avsc.Error
+	if errors.As(err, &m) { // of JSON: it has a place
+		at := *m
+		at.Pos.File = name
+		err = &at
+		fmt.Fprintf(a.stderr, "%v\n", err)
+		return errReported
+	}
+	fmt.Fprintf(a.stderr, "%s: %s\n", name, strings.TrimPrefix(err.Error(), "serde: "))
+	return errReported
+}

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/avroline/avroline/serde"
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // core is what [Producer] and [Transactional] have in common: the settings, the bound on what is in flight, the books,
@@ -55,7 +53,7 @@ func newCore(c *config, s *serde.Serializer) (*core, error) {
 		limit: newLimiter(int64(c.maxMessages), c.maxBytes),
 		batch: c.batchBytes, closed: make(chan struct{}),
 	}
-	k.trouble.config = c
+	k.trouble.core = k
 	k.alive, k.die = context.WithCancel(context.Background())
 	k.deliverer = newDeliverer(k)
 	if _, err := k.client(k.batch); err != nil {
@@ -219,38 +217,7 @@ func (c *core) reportFailure(d Delivery, err error) {
 	c.config.logger.Error("message_failed", "topic", d.Topic, "partition", d.Partition, "err", err)
 }
 
-// trouble is the last thing that a client said went wrong, until a message is delivered. With messages that never expire
-// it is the only sign of a broker out of reach or of wrong credentials.
-type trouble struct {
-	config *config
-	last   atomic.Pointer[kafka.Error]
-}
-
-func (t *trouble) note(err kafka.Error) {
-	if err.Code() == kafka.ErrAllBrokersDown && t.last.Load() != nil {
-		return // it follows upon what says why
-	}
-	t.last.Store(&err)
-	t.config.logger.Warn("client_error", "code", int(err.Code()), "err", err.Error())
-}
-
-func (t *trouble) over() {
-	if t.last.Load() != nil {
-		t.last.Store(nil)
-	}
-}
-
-// explain adds to the end of a wait what the client last complained of.
-func (t *trouble) explain(err error) error {
-	last := t.last.Load()
-	where := fmt.Sprintf("brokers %s, set by %s", strings.Join(t.config.brokers, ","), t.config.name("bootstrap.servers"))
-	if last == nil {
-		return fmt.Errorf("%w (%s)", err, where)
-	}
-	return fmt.Errorf("%w; the client says: %w (%s)", err, *last, where)
-}
-
-// since is the monotonic clock in nanoseconds, from an origin of no meaning.
+// now is the monotonic clock in nanoseconds, from an origin of no meaning.
 func (c *core) now() int64 { return int64(time.Since(epoch)) }
 
 var epoch = time.Now() //nolint:gochecknoglobals // an origin, never changed

@@ -12,6 +12,7 @@ type KeyFunc[R avrobin.Record] struct {
 	text   func(R) string
 	bytes  func(R, []byte) []byte
 	record func(R) avrobin.Record
+	sample avrobin.Record // a nil key record, for its schema
 }
 
 // KeyBy takes a string as the key. An empty one is a key too.
@@ -24,7 +25,8 @@ func KeyBytes[R avrobin.Record](f func(r R, dst []byte) []byte) KeyFunc[R] {
 
 // KeyRecord takes an Avro record as the key, with a subject of its own ("orders-key"). A nil one is an error.
 func KeyRecord[R, K avrobin.Record](f func(R) K) KeyFunc[R] {
-	return KeyFunc[R]{record: func(r R) avrobin.Record { return f(r) }}
+	var none K
+	return KeyFunc[R]{record: func(r R) avrobin.Record { return f(r) }, sample: none}
 }
 
 // NoKey leaves the key out: the partitioner deals messages out as it likes.

@@ -96,8 +96,8 @@ func (c *config) probe(ctx context.Context, broker string) error {
 		return fail(ErrUnreachable, err, "look at brokers (bootstrap.servers)")
 	}
 	defer conn.Close()
-	// Half of the time: a server that waits for more, as one of HTTP does, is given it after.
-	patience := 5 * time.Second
+	// Not all of the time: a server that waits for more, as one of HTTP does, is given it after.
+	patience := 1500 * time.Millisecond
 	if end, ok := ctx.Deadline(); ok {
 		patience = min(patience, time.Until(end)/2)
 	}
@@ -113,6 +113,9 @@ func (c *config) probe(ctx context.Context, broker string) error {
 	answer, err := roundTrip(conn, apiVersions, 0, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) && speaksHTTP(conn, patience) {
 		err = errHTTP
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fail(ErrUnreachable, err, "it takes connections and does not answer: is it a broker, or one that is overloaded?")
 	}
 	switch {
 	case err != nil && c.tls != nil:

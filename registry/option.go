@@ -38,7 +38,7 @@ func defaults() *config {
 	return &config{
 		headers:   make(http.Header),
 		timeout:   5 * time.Second,
-		retries:   10,
+		retries:   12,
 		base:      100 * time.Millisecond,
 		cap:       2 * time.Second,
 		wayBack:   30 * time.Second,
@@ -105,7 +105,8 @@ func WithTimeout(d time.Duration) Option { return Option{func(c *config) { c.tim
 // WithRetries says how often a call that failed on every URL (connection
 // errors, 408, 429, 5xx, answers that are not a registry's) is made again,
 // after a random pause between zero and base·2ⁿ, at most cap, or what
-// Retry-After asks for. The defaults are 10, 100 ms and 2 s; max 0 turns it off.
+// Retry-After asks for. The defaults are 12, 100 ms and 2 s, about nine seconds in all; max 0 turns it
+// off.
 // The caller's context bounds it. Deletions are not made again once they may
 // have arrived.
 func WithRetries(max int, base, cap time.Duration) Option {

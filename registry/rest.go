@@ -107,7 +107,10 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		if x.body, x.err = x.transport.do(r.Context(), x.work, req); x.err != nil {
 			return nil, x.err
 		}
-		body = x.body
+		if body = x.body; string(bytes.TrimSpace(body)) == "null" {
+			x.err = unexpected(errors.New("null")) // srclient would panic
+			return nil, x.err
+		}
 	}
 	return &http.Response{
 		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -29,7 +30,7 @@ func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) 
 	branch := -1
 	switch b.config.mode {
 	case autoRegister, lookupOnly:
-		err = b.askOwn(ctx, e, name)
+		err = b.askOwn(ctx, e, name, own)
 	default:
 		branch, err = b.askOther(ctx, e, name, own)
 	}
@@ -40,7 +41,7 @@ func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) 
 }
 
 // askOwn finds the id of the record's own text.
-func (b *Binding) askOwn(ctx context.Context, e *binding, name string) (err error) {
+func (b *Binding) askOwn(ctx context.Context, e *binding, name string, own *avsc.Schema) (err error) {
 	if b.config.mode == autoRegister {
 		e.ID, e.GUID, err = b.reg.Register(ctx, e.Subject, e.text, b.config.normalize)
 		if err != nil {
@@ -53,9 +54,51 @@ func (b *Binding) askOwn(ctx context.Context, e *binding, name string) (err erro
 		return nil
 	}
 	if isNotFound(err) {
-		err = fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", err)
+		found, other := b.askVersions(ctx, e, own)
+		switch {
+		case other != nil:
+			err = other
+		case found:
+			return nil
+		default:
+			err = fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", err)
+		}
 	}
 	return &RegistryError{fmt.Sprintf("look up %s on subject %s", name, e.Subject), err}
+}
+
+// askVersions looks, newest first, for a version that is own in another text.
+func (b *Binding) askVersions(ctx context.Context, e *binding, own *avsc.Schema) (found bool, err error) {
+	reg, ok := b.reg.(VersionRegistry)
+	if !ok {
+		return false, nil
+	}
+	versions, err := reg.Versions(ctx, e.Subject)
+	if err != nil {
+		if isNotFound(err) {
+			return false, nil
+		}
+		return false, err
+	}
+	canonical := own.Canonical()
+	for _, v := range slices.Backward(versions) {
+		text, id, guid, err := reg.SchemaByVersion(ctx, e.Subject, v)
+		if err != nil {
+			if isNotFound(err) { // deleted meanwhile
+				continue
+			}
+			return false, err
+		}
+		s, err := avsc.Parse(e.Subject, []byte(text))
+		if err != nil {
+			continue // not ours: another type of schema, or one that our parser refuses
+		}
+		if s.Canonical() == canonical {
+			e.ID, e.GUID = id, guid
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // askOther finds the schema that an option names, and checks that it is the

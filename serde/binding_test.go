@@ -206,6 +206,22 @@ func TestLookupOnly(t *testing.T) {
 	}
 }
 
+func TestLookupOnlyFindsASchemaInParts(t *testing.T) {
+	t.Parallel()
+	reg := fullRegistry{newFake()}
+	b := mustSerializer(t, reg, serde.LookupOnly()).For("orders", serde.Value)
+	reg.put("orders-value", `"long"`)
+	if err := b.Prepare(t.Context(), anOrder); !errors.Is(err, serde.ErrUnknownSchema) {
+		t.Fatalf("another schema was taken: %v", err)
+	}
+	reg.put("orders-value", strings.Replace(orderSchema, `"name":"shop.Order"`, `"namespace":"shop","name":"Order"`, 1))
+	reg.put("orders-value", `"string"`)
+	in, err := b.Registered(t.Context(), anOrder)
+	if err != nil || in.ID != 1 {
+		t.Fatalf("%+v, %v", in, err)
+	}
+}
+
 func TestRegisteredSchemaMustBeTheRecordsOwn(t *testing.T) {
 	t.Parallel()
 	sameBytes := strings.Replace(orderSchema, `"An order."`, `"Other words."`, 1)

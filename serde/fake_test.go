@@ -163,6 +163,32 @@ func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (string
 // fullRegistry is a fakeRegistry with what a Registry may have besides.
 type fullRegistry struct{ *fakeRegistry }
 
+func (f fullRegistry) Versions(ctx context.Context, subject string) ([]int, error) {
+	if err := f.enter(ctx, "versions "+subject); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []int
+	for i := range f.subjects[subject] {
+		out = append(out, i+1)
+	}
+	if out == nil {
+		return nil, errNotThere
+	}
+	return out, nil
+}
+
+func (f fullRegistry) SchemaByVersion(ctx context.Context, subject string, version int) (string, int, uuid.UUID, error) {
+	if err := f.enter(ctx, fmt.Sprintf("version %s %d", subject, version)); err != nil {
+		return "", 0, uuid.UUID{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.subjects[subject][version-1]
+	return s, f.id(s), guidOf(s), nil
+}
+
 func (f fullRegistry) LatestWithMetadata(ctx context.Context, subject string, want map[string]string) (string, int, uuid.UUID, error) {
 	if err := f.enter(ctx, "metadata "+subject); err != nil {
 		return "", 0, uuid.UUID{}, err

@@ -89,8 +89,9 @@ func AutoRegister() Option { return Option{func(c *config) { c.setMode(autoRegis
 
 // LookupOnly registers nothing: a record whose schema is not on its subject is an
 // error, ErrUnknownSchema. For production, where schemas are registered by the
-// deployment. A schema that was registered in parts, through references, is
-// found too.
+// deployment. With a registry that is a [VersionRegistry] it also finds a
+// version that is the same schema (by its canonical form) in another text, for
+// instance one registered in parts through references.
 func LookupOnly() Option { return Option{func(c *config) { c.setMode(lookupOnly) }} }
 
 // UseLatest writes the id of the subject's newest version, which must be the

@@ -18,8 +18,7 @@ import (
 type Registry interface {
 	// Register gives the id of schema on subject, registering it if need be.
 	Register(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error)
-	// Lookup gives the id of schema on subject, registered whole or in parts
-	// through references, and registers nothing.
+	// Lookup gives the id of schema on subject and registers nothing.
 	Lookup(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error)
 	// Latest gives the newest version of subject.
 	Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error)
@@ -27,6 +26,16 @@ type Registry interface {
 	SchemaByID(ctx context.Context, subject string, id int) (schema string, err error)
 	// SchemaByGUID gives the schema of a GUID.
 	SchemaByGUID(ctx context.Context, guid uuid.UUID) (schema string, err error)
+}
+
+// VersionRegistry is what a [Registry] may have besides, so that [LookupOnly]
+// finds a schema that was registered in parts, through references: its text is
+// then no version's own text, and Lookup does not find it.
+type VersionRegistry interface {
+	// Versions lists the versions of subject, in ascending order.
+	Versions(ctx context.Context, subject string) ([]int, error)
+	// SchemaByVersion gives one version, its references resolved into the text.
+	SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error)
 }
 
 // MetadataRegistry is what a [Registry] must have besides for

@@ -11,11 +11,11 @@ func (s *Schema) Canonical() string {
 func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 	quoted := func(key, text string) {
 		dst = append(dst, key...)
-		dst = appendQuoted(dst, text)
+		dst = AppendQuoted(dst, text)
 	}
 	if s.Kind.Named() {
 		if seen[s] {
-			return appendQuoted(dst, s.Name)
+			return AppendQuoted(dst, s.Name)
 		}
 		seen[s] = true
 		quoted(`{"name":`, s.Name)
@@ -39,7 +39,7 @@ func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendQuoted(dst, sym.Name)
+			dst = AppendQuoted(dst, sym.Name)
 		}
 		return append(dst, "]}"...)
 	case Fixed:
@@ -64,7 +64,7 @@ func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 		}
 		return append(dst, ']')
 	default:
-		return appendQuoted(dst, s.Kind.String())
+		return AppendQuoted(dst, s.Kind.String())
 	}
 }
 

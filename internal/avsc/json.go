@@ -55,6 +55,7 @@ type Value struct {
 type Member struct {
 	Key    string
 	KeyPos Pos
+	KeyOff int // in bytes from the beginning of the source
 	Value  *Value
 }
 
@@ -81,7 +82,7 @@ func (v *Value) member(key string) *Member {
 
 // StringValue makes the value of a string that stands at pos.
 func StringValue(pos Pos, s string) *Value {
-	return &Value{Kind: JSONString, Pos: pos, Str: s, Text: string(appendQuoted(nil, s))}
+	return &Value{Kind: JSONString, Pos: pos, Str: s, Text: string(AppendQuoted(nil, s))}
 }
 
 // ArrayValue makes an array that starts at pos.
@@ -117,7 +118,7 @@ func (v *Value) AppendCompact(dst []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendQuoted(dst, m.Key)
+			dst = AppendQuoted(dst, m.Key)
 			dst = append(dst, ':')
 			dst = m.Value.AppendCompact(dst)
 		}
@@ -127,8 +128,8 @@ func (v *Value) AppendCompact(dst []byte) []byte {
 	}
 }
 
-// appendQuoted appends s as a JSON string: only what JSON demands is escaped.
-func appendQuoted(dst []byte, s string) []byte {
+// AppendQuoted appends s as a JSON string: only what JSON demands is escaped.
+func AppendQuoted(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {

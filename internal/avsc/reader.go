@@ -224,7 +224,7 @@ func (r *reader) object(v *Value, depth int) {
 		if r.stopped {
 			return
 		}
-		m := Member{KeyPos: r.pos(r.off)}
+		m := Member{KeyPos: r.pos(r.off), KeyOff: r.off}
 		keyOff := r.off
 		switch c := r.peek(); {
 		case c == '"':

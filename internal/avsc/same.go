@@ -59,7 +59,7 @@ func differField(f, g *Field) string {
 	switch {
 	case !sameType(f.Type, g.Type):
 		return "type"
-	case (f.Default == nil) != (g.Default == nil) || f.Default != nil && !sameJSON(f.Default, g.Default):
+	case (f.Default == nil) != (g.Default == nil) || f.Default != nil && !SameJSON(f.Default, g.Default):
 		return "default"
 	case f.Doc != g.Doc:
 		return "doc"
@@ -108,12 +108,12 @@ func sameAliases(a, b []Alias) bool {
 }
 
 func sameProps(a, b []Member) bool {
-	return sameJSON(&Value{Kind: JSONObject, Members: a}, &Value{Kind: JSONObject, Members: b})
+	return SameJSON(&Value{Kind: JSONObject, Members: a}, &Value{Kind: JSONObject, Members: b})
 }
 
-// sameJSON compares values; the order of members and the spelling of numbers do
+// SameJSON reports whether two values are equal; the order of members and the spelling of numbers do
 // not count.
-func sameJSON(a, b *Value) bool {
+func SameJSON(a, b *Value) bool {
 	if a.Kind != b.Kind || a.Bool != b.Bool || a.Str != b.Str || len(a.Elems) != len(b.Elems) || len(a.Members) != len(b.Members) {
 		return false
 	}
@@ -121,7 +121,7 @@ func sameJSON(a, b *Value) bool {
 		return false
 	}
 	for i := range a.Elems {
-		if !sameJSON(a.Elems[i], b.Elems[i]) {
+		if !SameJSON(a.Elems[i], b.Elems[i]) {
 			return false
 		}
 	}
@@ -130,7 +130,7 @@ func sameJSON(a, b *Value) bool {
 		index[m.Key] = m.Value
 	}
 	for _, m := range a.Members {
-		if other := index[m.Key]; other == nil || !sameJSON(m.Value, other) {
+		if other := index[m.Key]; other == nil || !SameJSON(m.Value, other) {
 			return false
 		}
 	}

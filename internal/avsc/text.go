@@ -18,7 +18,7 @@ type writer struct {
 func (w *writer) schema(s *Schema, v *Value, ns string) {
 	switch {
 	case s.Kind.Named() && w.seen[s]:
-		w.dst = appendQuoted(w.dst, nameIn(s, v, ns))
+		w.dst = AppendQuoted(w.dst, nameIn(s, v, ns))
 	case s.JSON == nil: // made in memory
 		w.dst = s.appendCanonical(w.dst, w.seen)
 	case s.Kind.Named():
@@ -68,7 +68,7 @@ func nameIn(s *Schema, v *Value, ns string) string {
 }
 
 func (w *writer) key(k string) {
-	w.dst = appendQuoted(w.dst, k)
+	w.dst = AppendQuoted(w.dst, k)
 	w.dst = append(w.dst, ':')
 }
 
@@ -103,13 +103,13 @@ func (w *writer) definition(s *Schema, ns string) {
 		switch {
 		case m.Key == "name" && respell && space == nil:
 			w.key("name")
-			w.dst = appendQuoted(w.dst, s.ShortName())
+			w.dst = AppendQuoted(w.dst, s.ShortName())
 			w.dst = append(w.dst, ',')
 			w.key("namespace")
-			w.dst = appendQuoted(w.dst, inside)
+			w.dst = AppendQuoted(w.dst, inside)
 		case m.Key == "namespace" && respell:
 			w.key("namespace")
-			w.dst = appendQuoted(w.dst, inside)
+			w.dst = AppendQuoted(w.dst, inside)
 		case m.Key == "fields" && s.Kind == Record:
 			w.key("fields")
 			w.fields(s, m.Value, inside)

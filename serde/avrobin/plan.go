@@ -2,6 +2,7 @@ package avrobin
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -61,16 +62,12 @@ func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	if p == nil || len(p.ops) == 0 {
 		return dst, &Error{Err: errors.New("a plan that is nil or zero: make it with serde.Resolve")}
 	}
-	t := transcoder{
-		p:      p,
-		src:    data,
-		dst:    slices.Grow(dst, len(data)+p.grow),
-		empty:  MaxEmpty,
-		budget: maxAdded + 64*len(data),
-	}
+	var t transcoder
+	t.p, t.src, t.dst = p, data, slices.Grow(dst, len(data)+p.grow)
+	t.empty, t.budget = MaxEmpty, maxAdded+64*len(data)
 	i := t.exec(0, 0, 1)
 	if i >= 0 && i < len(data) {
-		i = t.fail(i, "", ErrTrailing)
+		i = t.fail(i, "", fmt.Errorf("%w: %d of them", ErrTrailing, len(data)-i))
 	}
 	if i < 0 {
 		return dst, t.err

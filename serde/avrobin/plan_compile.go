@@ -22,9 +22,9 @@ const (
 	// Walking over a value that stays as it is.
 	opBoolean
 	opInt
-	opLong
+	opLong     // and the a ops that follow, which are the same
 	opFixed    // a bytes
-	opBytes    // a length and as many bytes
+	opBytes    // a length and as many bytes, and the a ops that follow, which are the same
 	opEnum     // one of a symbols
 	opOptional // a union of two: branch a is null and leads to op b, the other goes on
 	opUnion    // branch k of b leads to op table[a+k]
@@ -47,6 +47,7 @@ const (
 	opSkipBlocks // the same, left out
 	opCall       // the body at op a
 	opSegment    // a segment begins here
+	opSwap       // the last two segments
 	opPermute    // the last b segments, in the order table[a:a+b]
 	opFail       // reasons[a]
 )
@@ -155,8 +156,17 @@ func (c *compiler) emit(code opcode, a, b int) int {
 
 // walk emits an operation that leaves its value as it is.
 func (c *compiler) walk(code opcode, a, b int) {
-	c.emit(code, a, b)
+	pc := c.emit(code, a, b)
 	c.pending = true
+	if code != opBytes && code != opLong {
+		return
+	}
+	// In a run of the same each op takes those behind it along, so that what jumps
+	// into its middle takes the rest.
+	const longest = 16
+	for k := pc - 1; k > pc-longest && k >= 0 && c.p.ops[k].code == code; k-- {
+		c.p.ops[k].a++
+	}
 }
 
 func (c *compiler) step(s *Step) {

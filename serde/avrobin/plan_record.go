@@ -64,12 +64,16 @@ func (c *compiler) record(s *Step) {
 
 // permute puts the segments that begin with these ranks in order.
 func (c *compiler) permute(ranks []int) {
+	c.pending = false
+	if len(ranks) == 2 {
+		c.emit(opSwap, 0, 0)
+		return
+	}
 	base := len(c.p.table)
 	for _, r := range slices.Sorted(slices.Values(ranks)) {
 		c.p.table = append(c.p.table, int32(slices.Index(ranks, r)))
 	}
 	c.emit(opPermute, base, len(ranks))
-	c.pending = false
 }
 
 func (c *compiler) field(f StepField) {
@@ -82,6 +86,9 @@ func (c *compiler) field(f StepField) {
 // skipField walks over a field and leaves it out.
 func (c *compiler) skipField(f StepField) {
 	c.cut()
+	if last := len(c.p.ops) - 1; last >= 0 && c.p.ops[last].code == opDrop {
+		c.p.ops, c.p.where = c.p.ops[:last], c.p.where[:last] // one for both
+	}
 	c.skip = true
 	c.field(f)
 	c.skip = false

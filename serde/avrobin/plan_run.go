@@ -34,32 +34,33 @@ func (t *transcoder) fail(i int, path string, err error) int {
 	return -1
 }
 
-func fits32(v int64) bool { return int64(int32(v)) == v }
-
 // exec runs the body that begins at op pc n times over src[i:] and returns the
 // position behind, -1 with t.err set on a failure. n is at least 1.
+//
+// What went wrong is found out by [transcoder.explain], apart from here, so that
+// this loop stays small.
 func (t *transcoder) exec(pc, i, n int) int {
 	var (
-		p     = t.p
+		ops   = t.p.ops
 		src   = t.src
+		dst   = t.dst
+		mark  = t.mark
 		start = pc
 		begin = i
-		why   error
-		path  string
+		at    = i // where the value of the current op begins
+		v     int64
 	)
 	if t.depth++; t.depth > MaxDepth {
-		t.left, t.iter = n, i
-		return t.fail(i, "", fmt.Errorf("%w: more than %d values in one another", ErrDepth, MaxDepth))
+		goto failed
 	}
-	at := i // where the value of the current op begins, for errors
-loop:
 	for {
-		o := &p.ops[pc]
+		o := &ops[pc]
 		at = i
 		pc++
 		switch o.code {
 		case opEnd:
 			if n--; n == 0 {
+				t.dst, t.mark = dst, mark
 				t.depth--
 				return i
 			}
@@ -67,176 +68,198 @@ loop:
 
 		// Walking: the value stays as it is.
 		case opBoolean:
-			if i >= len(src) {
-				why = ErrTruncated
-				break loop
-			}
-			if src[i] > 1 {
-				why = fmt.Errorf("%w: a boolean of %#x", ErrInvalid, src[i])
-				break loop
+			if i >= len(src) || src[i] > 1 {
+				goto failed
 			}
 			i++
 		case opInt:
-			var v int64
-			if v, i = longAt(src, i); i < 0 {
-				why = longError(src, at)
-				break loop
-			}
-			if !fits32(v) {
-				why = fmt.Errorf("%w: an int of %d", ErrInvalid, v)
-				break loop
+			if uint(i) < uint(len(src)) && src[i] < 0x80 {
+				i++
+			} else if v, i = longAtSlow(src, i); i < 0 || int64(int32(v)) != v {
+				goto failed
 			}
 		case opLong:
-			if i = behindLong(src, i); i < 0 {
-				why = longError(src, at)
-				break loop
+			for stop := pc + int(o.a); ; pc++ {
+				if i = behindLong(src, i); i < 0 {
+					goto failed
+				}
+				if pc == stop {
+					break
+				}
+				at = i
 			}
 		case opFixed:
 			if int(o.a) > len(src)-i {
-				why = ErrTruncated
-				break loop
+				goto failed
 			}
 			i += int(o.a)
 		case opBytes:
-			var v int64
-			if v, i = longAt(src, i); i < 0 || uint64(v) > uint64(len(src)-i) {
-				why = lengthError(src, at)
-				break loop
+			for stop := pc + int(o.a); ; pc++ {
+				if uint(i) < uint(len(src)) && src[i]&0x81 == 0 {
+					v, i = int64(src[i]>>1), i+1
+				} else if v, i = longAtSlow(src, i); i < 0 {
+					goto failed
+				}
+				if uint64(v) > uint64(len(src)-i) {
+					goto failed
+				}
+				i += int(v)
+				if pc == stop {
+					break
+				}
+				at = i
 			}
-			i += int(v)
 		case opEnum:
-			var v int64
 			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.a) {
-				why = indexError(src, at, "symbol", o.a)
-				break loop
+				goto failed
 			}
 		case opOptional:
-			if i >= len(src) {
-				why = ErrTruncated
-				break loop
-			}
-			v := int64(src[i] >> 1)
-			if i++; src[i-1] > 2 || src[i-1] == 1 {
-				if v, i = longAt(src, at); i < 0 || uint64(v) > 1 {
-					why = indexError(src, at, "branch", 2)
-					break loop
-				}
+			if uint(i) < uint(len(src)) && src[i]&0xfd == 0 {
+				v, i = int64(src[i]>>1), i+1
+			} else if v, i = longAtSlow(src, i); i < 0 || uint64(v) > 1 {
+				goto failed
 			}
 			if v == int64(o.a) { // null
 				pc = int(o.b)
 			}
 		case opUnion:
-			var v int64
 			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.b) {
-				why = indexError(src, at, "branch", o.b)
-				break loop
+				goto failed
 			}
-			pc = int(p.table[int(o.a)+int(v)])
+			pc = int(t.p.table[int(o.a)+int(v)])
 		case opJump:
 			pc = int(o.a)
 
 		// What is read is not, or not so, what is written.
 		case opCut:
-			t.dst = append(t.dst, src[t.mark:i]...)
-			t.mark = i
+			dst = append(dst, src[mark:i]...)
+			mark = i
 		case opDrop:
-			t.mark = i
+			mark = i
 		case opEmit:
-			t.dst = append(t.dst, src[t.mark:i]...)
-			t.mark = i
-			t.dst = append(t.dst, p.consts[o.a:o.a+o.b]...)
+			if mark < i {
+				dst = append(dst, src[mark:i]...)
+				mark = i
+			}
+			if o.b == 1 {
+				dst = append(dst, t.p.consts[o.a])
+			} else {
+				dst = append(dst, t.p.consts[o.a:o.a+o.b]...)
+			}
 			if t.budget -= int(o.b); t.budget < 0 {
-				why = fmt.Errorf("%w: the reader's defaults make the data too large", ErrUnreadable)
-				break loop
+				goto failed
 			}
 		case opUnionCut:
-			t.dst = append(t.dst, src[t.mark:i]...)
-			var v int64
+			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.b) {
-				why = indexError(src, at, "branch", o.b)
-				break loop
+				goto failed
 			}
-			t.mark = i
-			pc = int(p.table[int(o.a)+int(v)])
+			mark = i
+			pc = int(t.p.table[int(o.a)+int(v)])
 		case opEnumMap:
-			t.dst = append(t.dst, src[t.mark:i]...)
-			var v int64
+			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 || uint64(v) >= uint64(o.b) {
-				why = indexError(src, at, "symbol", o.b)
-				break loop
+				goto failed
 			}
-			t.mark = i
-			s := p.table[int(o.a)+int(v)]
+			mark = i
+			s := t.p.table[int(o.a)+int(v)]
 			if s < 0 {
-				r := p.reasons[-s-1]
-				path, why = r.path, fmt.Errorf("%w: %s", ErrUnreadable, r.reason)
-				break loop
+				goto failed
 			}
-			t.dst = binary.AppendVarint(t.dst, int64(s))
-		case opIntToFloat, opIntToDouble, opLongToFloat, opLongToDouble:
-			t.dst = append(t.dst, src[t.mark:i]...)
-			var v int64
+			dst = AppendLong(dst, int64(s))
+		case opIntToFloat:
+			dst = append(dst, src[mark:i]...)
+			if v, i = longAt(src, i); i < 0 || int64(int32(v)) != v {
+				goto failed
+			}
+			mark = i
+			dst = AppendFloat(dst, float32(v))
+		case opIntToDouble:
+			dst = append(dst, src[mark:i]...)
+			if v, i = longAt(src, i); i < 0 || int64(int32(v)) != v {
+				goto failed
+			}
+			mark = i
+			dst = AppendDouble(dst, float64(v))
+		case opLongToFloat:
+			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 {
-				why = longError(src, at)
-				break loop
+				goto failed
 			}
-			t.mark = i
-			if o.code <= opIntToDouble && !fits32(v) {
-				why = fmt.Errorf("%w: an int of %d", ErrInvalid, v)
-				break loop
+			mark = i
+			dst = AppendFloat(dst, float32(v))
+		case opLongToDouble:
+			dst = append(dst, src[mark:i]...)
+			if v, i = longAt(src, i); i < 0 {
+				goto failed
 			}
-			if o.code == opIntToFloat || o.code == opLongToFloat {
-				t.dst = binary.LittleEndian.AppendUint32(t.dst, math.Float32bits(float32(v)))
-			} else {
-				t.dst = binary.LittleEndian.AppendUint64(t.dst, math.Float64bits(float64(v)))
-			}
+			mark = i
+			dst = AppendDouble(dst, float64(v))
 		case opFloatToDouble:
-			t.dst = append(t.dst, src[t.mark:i]...)
+			dst = append(dst, src[mark:i]...)
 			if len(src)-i < 4 {
-				why = ErrTruncated
-				break loop
+				goto failed
 			}
 			f := math.Float32frombits(binary.LittleEndian.Uint32(src[i:]))
 			i += 4
-			t.mark = i
-			t.dst = binary.LittleEndian.AppendUint64(t.dst, math.Float64bits(float64(f)))
+			mark = i
+			dst = AppendDouble(dst, float64(f))
 
 		// Structure.
 		case opBlocks:
+			t.dst, t.mark = append(dst, src[mark:i]...), i
 			if i = t.blocks(pc-1, i); i < 0 {
-				path = p.where[pc-1]
-				break loop
+				goto failed
 			}
+			dst, mark = t.dst, t.mark
 			pc = int(o.a)
 		case opSkipBlocks:
 			if i = t.skipBlocks(pc-1, i); i < 0 {
-				path = p.where[pc-1]
-				break loop
+				goto failed
 			}
 			pc = int(o.a)
 		case opCall:
+			t.dst, t.mark = dst, mark
 			if i = t.exec(int(o.a), i, 1); i < 0 {
-				break loop
+				goto failed
 			}
+			dst, mark = t.dst, t.mark
 		case opSegment:
-			t.starts.push(len(t.dst) + i - t.mark)
-		case opPermute:
-			t.dst = append(t.dst, src[t.mark:i]...)
-			t.mark = i
-			if !t.permute(p.table[o.a : o.a+o.b]) {
-				why = fmt.Errorf("%w: reordered fields nest too deep for so much data", ErrDepth)
-				break loop
+			t.starts.push(len(dst) + i - mark)
+		case opSwap:
+			t.starts.n -= 2
+			first, second := t.starts.at(t.starts.n), t.starts.at(t.starts.n+1)
+			if shift := len(dst) - mark; first >= len(dst) { // both are still to be copied
+				first, second = first-shift, second-shift
+				dst = append(dst, src[mark:first]...)
+				dst = append(dst, src[second:i]...)
+				dst = append(dst, src[first:second]...)
+			} else {
+				dst = append(dst, src[mark:i]...)
+				end := len(dst)
+				dst = append(dst, dst[first:second]...)
+				copy(dst[first:], dst[second:])
+				dst = dst[:end]
+				if t.budget -= end - first; t.budget < 0 {
+					goto failed
+				}
 			}
+			mark = i
+		case opPermute:
+			t.dst, t.mark = dst, mark
+			if !t.permute(i, t.p.table[o.a:o.a+o.b]) {
+				goto failed
+			}
+			dst, mark = t.dst, i
 		case opFail:
-			r := p.reasons[o.a]
-			path, why = r.path, fmt.Errorf("%w: %s", ErrUnreadable, r.reason)
-			break loop
+			goto failed
 		}
 	}
-	if why != nil {
-		t.fail(at, join(p.where[pc-1], path), why)
+failed:
+	if t.err == nil {
+		t.explain(pc-1, at)
 	} else {
-		t.err.Path = join(p.where[pc-1], t.err.Path)
+		t.err.Path = join(t.p.where[pc-1], t.err.Path)
 	}
 	t.left, t.iter = n, begin
 	return -1
@@ -247,8 +270,6 @@ loop:
 func (t *transcoder) blocks(pc, i int) int {
 	o := t.p.ops[pc]
 	src := t.src
-	t.dst = append(t.dst, src[t.mark:i]...)
-	t.mark = i
 	var (
 		countAt  = len(t.dst)
 		countLen int // of the count as written at countAt
@@ -414,21 +435,37 @@ func (t *transcoder) replace(at, n int, b []byte) {
 	copy(t.dst[at:], b)
 }
 
-// permute puts the segments at the end of dst, which begin at the last starts,
-// into the order given. It says false where that is too much copying in all.
-func (t *transcoder) permute(order []int32) bool {
+// permute puts the last segments of what was read before src[i:] into the order
+// given, where they begin at the last starts. It says false where that is too
+// much copying in all.
+func (t *transcoder) permute(i int, order []int32) bool {
 	t.starts.n -= len(order)
-	base, end := t.starts.n, len(t.dst)
-	from := t.starts.at(base)
+	var (
+		base = t.starts.n
+		from = t.starts.at(base)
+		done = len(t.dst)
+		in   = t.dst
+		back = 0 // from a position as recorded to one in in
+	)
+	if from >= done { // all of it is still to be copied: take it from there
+		in, back = t.src[:i], t.mark-done
+		t.dst = append(t.dst, in[t.mark:from+back]...)
+	} else {
+		t.dst = append(t.dst, t.src[t.mark:i]...)
+		in = t.dst
+	}
+	end := done + i - t.mark
 	for _, s := range order {
 		stop := end
 		if int(s)+1 < len(order) {
 			stop = t.starts.at(base + int(s) + 1)
 		}
-		t.dst = append(t.dst, t.dst[t.starts.at(base+int(s)):stop]...)
+		t.dst = append(t.dst, in[t.starts.at(base+int(s))+back:stop+back]...)
 	}
-	copy(t.dst[from:], t.dst[end:])
-	t.dst = t.dst[:end]
+	if from < done {
+		copy(t.dst[from:], t.dst[end:])
+		t.dst = t.dst[:end]
+	}
 	t.budget -= end - from
 	return t.budget >= 0
 }
@@ -436,7 +473,7 @@ func (t *transcoder) permute(order []int32) bool {
 // stack is a stack of numbers; the first of them need no allocation.
 type stack struct {
 	n    int
-	few  [8]int
+	few  [4]int
 	more []int
 }
 
@@ -454,35 +491,4 @@ func (s *stack) at(i int) int {
 		return s.few[i]
 	}
 	return s.more[i-len(s.few)]
-}
-
-// join puts two paths together; either may be empty.
-func join(a, b string) string {
-	if a == "" || b == "" || b[0] == '[' {
-		return a + b
-	}
-	return a + "." + b
-}
-
-func lengthError(src []byte, i int) error {
-	v, next := longAt(src, i)
-	switch {
-	case next < 0:
-		return longError(src, i)
-	case v < 0:
-		return fmt.Errorf("%w: a length of %d", ErrInvalid, v)
-	default:
-		return fmt.Errorf("%w: a length of %d with %d bytes left", ErrTruncated, v, len(src)-next)
-	}
-}
-
-func indexError(src []byte, i int, what string, n int32) error {
-	v, next := longAt(src, i)
-	if next < 0 {
-		return longError(src, i)
-	}
-	if v < 0 || v >= int64(n) {
-		return fmt.Errorf("%w: %s %d of %d", ErrInvalid, what, v, n)
-	}
-	return nil
 }

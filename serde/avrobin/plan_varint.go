@@ -18,6 +18,7 @@ func longAt(src []byte, i int) (v int64, next int) {
 	return longAtSlow(src, i)
 }
 
+//go:noinline
 func longAtSlow(src []byte, i int) (int64, int) {
 	var u uint64
 	for shift := uint(0); uint(i) < uint(len(src)); shift += 7 {

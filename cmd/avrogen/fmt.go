@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/internal/avscfmt"
+)
+
+const ruleNotFormatted = "NOT_FORMATTED"
+
+// formatter is one run of fmt.
+type formatter struct {
+	*app
+	write, diff bool
+}
+
+func newFmtCommand(a *app) *cobra.Command {
+	f := &formatter{app: a}
+	cmd := &cobra.Command{
+		Use:   "fmt [-w | -d] PATH...",
+		Short: "Lay schema files out in one way",
+		Long: `Lay schema files (.avsc, .avpr) out in one way: keys in the order of convention,
+two spaces a level, what fits into 100 columns on one line. Comments stay where
+they belong. What a schema means is never changed, and a second run changes
+nothing more.
+
+Without a flag it reports the files that are not formatted. -w rewrites them, -d
+prints what would change; PATH - formats standard input to standard output. IDL
+(.avdl) is left alone.`,
+		Example: `  avrogen fmt -w schemas/...
+  avrogen fmt schemas/...           in CI: status 1 when a file is not formatted`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch {
+			case f.write && f.diff:
+				return usagef("-w and -d: choose one, to write or to show")
+			case f.diff && !f.format.isText():
+				return usagef("-d prints a diff, which has no --format %s", f.format)
+			}
+			if slices.Equal(args, []string{"-"}) {
+				return f.stdinToStdout()
+			}
+			cfg, err := a.loadConfig(args)
+			if err != nil {
+				return err
+			}
+			if args, err = cfg.paths(args); err != nil {
+				return err
+			}
+			return f.run(args)
+		},
+	}
+	cmd.Flags().BoolVarP(&f.write, "write", "w", false, "rewrite the files")
+	cmd.Flags().BoolVarP(&f.diff, "diff", "d", false, "print a unified diff of what would change")
+	return cmd
+}
+
+func (f *formatter) stdinToStdout() error {
+	if f.write || f.diff {
+		return usagef("standard input has no file for -w or -d")
+	}
+	text, err := io.ReadAll(f.stdin)
+	if err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	out, err := avscfmt.Format("<stdin>", text)
+	if err != nil {
+		return err
+	}
+	if _, err := f.stdout.Write(out); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+func (f *formatter) run(paths []string) error {
+	for _, p := range paths {
+		if path.Ext(p) == ".avdl" {
+			return usagef("%s is IDL: fmt lays out .avsc and .avpr only", p)
+		}
+	}
+	names, err := avscfile.Loader{}.Files(paths...)
+	if err != nil {
+		return err
+	}
+	var findings []finding
+	var diffs bytes.Buffer
+	formatted := map[string][]byte{} // what to write, once every file was read
+	for _, name := range names {
+		if path.Ext(name) == ".avdl" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		out, err := avscfmt.Format(name, text)
+		switch mistakes, ok := err.(avsc.Errors); { //nolint:errorlint // Format promises the type itself
+		case ok:
+			findings = append(findings, mistakeFindings(mistakes)...)
+		case err != nil:
+			return err
+		case bytes.Equal(text, out):
+		case f.write:
+			formatted[name] = out
+		case f.diff:
+			diffs.Write(diff.Diff(name, text, name, out))
+		default:
+			findings = append(findings, finding{
+				File: name, Line: firstDifference(text, out), Col: 1, Rule: ruleNotFormatted,
+				Message: "the layout is not that of avrogen fmt: run avrogen fmt -w",
+			})
+		}
+	}
+	for _, name := range names {
+		if out, ok := formatted[name]; ok {
+			if err := writeFile(name, out); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := f.stdout.Write(diffs.Bytes()); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	if err := f.report(findings); err != nil {
+		return err
+	}
+	if diffs.Len() > 0 {
+		return errReported
+	}
+	return nil
+}
+
+// firstDifference is the number of the first line that differs.
+func firstDifference(a, b []byte) int {
+	x, y := strings.SplitAfter(string(a), "\n"), strings.SplitAfter(string(b), "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return i + 1
+		}
+	}
+	return min(len(x), len(y))
+}

@@ -1,0 +1,106 @@
+package avscfmt
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// The order of keys by convention: what a thing is and is called, what it
+// means, then what it consists of. Keys of one's own stand where "" is, in the
+// order that they have. A comment that leads a key goes with it.
+var ( //nolint:gochecknoglobals // constants
+	schemaKeys   = []string{"type", "name", "namespace", "doc", "aliases", "logicalType", "precision", "scale", "", "size", "symbols", "default", "items", "values", "fields"}
+	fieldKeys    = []string{"name", "type", "doc", "default", "order", "aliases", ""}
+	protocolKeys = []string{"protocol", "namespace", "doc", "", "types", "messages"}
+	messageKeys  = []string{"doc", "", "request", "response", "errors", "one-way"}
+)
+
+// order sorts the members of an object.
+func (it *item) order(keys []string) {
+	rank := func(c item) int {
+		if i := slices.Index(keys, c.key); i >= 0 && c.key != "" {
+			return i
+		}
+		return slices.Index(keys, "")
+	}
+	slices.SortStableFunc(it.children, func(a, b item) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// child returns the member with the given key.
+func (it *item) child(key string) *item {
+	if it.value.Kind != avsc.JSONObject {
+		return nil
+	}
+	for i := range it.children {
+		if it.children[i].key == key {
+			return &it.children[i]
+		}
+	}
+	return nil
+}
+
+// orderFile orders all keys of a file, a schema or a protocol.
+func orderFile(it *item) {
+	if it.child("protocol") == nil || it.child("type") != nil {
+		orderSchema(it)
+		return
+	}
+	it.order(protocolKeys)
+	if types := it.child("types"); types != nil {
+		orderSchema(types)
+	}
+	messages := it.child("messages")
+	if messages == nil || messages.value.Kind != avsc.JSONObject {
+		return
+	}
+	for i := range messages.children {
+		m := &messages.children[i]
+		if m.value.Kind != avsc.JSONObject {
+			continue
+		}
+		m.order(messageKeys)
+		orderFields(m.child("request"))
+		for _, key := range []string{"response", "errors"} {
+			if s := m.child(key); s != nil {
+				orderSchema(s)
+			}
+		}
+	}
+}
+
+// orderSchema orders the keys of a schema and of the schemas inside it; an
+// array is a union. Defaults and properties are values: they stay as they are.
+func orderSchema(it *item) {
+	switch it.value.Kind {
+	case avsc.JSONArray:
+		for i := range it.children {
+			orderSchema(&it.children[i])
+		}
+	case avsc.JSONObject:
+		it.order(schemaKeys)
+		for _, key := range []string{"type", "items", "values"} {
+			if s := it.child(key); s != nil {
+				orderSchema(s)
+			}
+		}
+		orderFields(it.child("fields"))
+	}
+}
+
+func orderFields(list *item) {
+	if list == nil || list.value.Kind != avsc.JSONArray {
+		return
+	}
+	for i := range list.children {
+		f := &list.children[i]
+		if f.value.Kind != avsc.JSONObject {
+			continue
+		}
+		f.order(fieldKeys)
+		if t := f.child("type"); t != nil {
+			orderSchema(t)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Prepared is a *[Topic] of any record type.
+type Prepared interface {
+	// prepare finds everything that is wrong with the topic. reached waits for the brokers, and is false if they do not
+	// answer.
+	prepare(ctx context.Context, c *core, reached func() bool) []error
+}
+
+// Prepare finds at the start what would else fail with the first message: it connects to the brokers, and for each topic it
+// looks whether it is there (with [WithCreateTopics] it makes what is missing), whether enough replicas can be in sync for
+// min.insync.replicas, whether we may write to it, takes its partitions and max.message.bytes, and resolves the schemas of
+// keys and values: known, or registered now. All problems are in the error, joined.
+//
+// Wrong credentials and certificates are told at once, brokers out of reach when ctx ends, or after a minute where it has
+// no deadline. It is optional, may be called again, and changes nothing for messages already under way.
+func (p *Producer) Prepare(ctx context.Context, topics ...Prepared) error {
+	return p.core.prepare(ctx, topics)
+}
+
+// Prepare is [Producer.Prepare]. It also takes the transactional id over, which fences an older owner.
+func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
+	err := t.core.prepare(ctx, topics)
+	if errors.Is(err, errUnreached) {
+		return err
+	}
+	if turn := t.enter(ctx); turn != nil {
+		return errors.Join(err, turn)
+	}
+	defer t.leave()
+	_, ready := t.ready(ctx)
+	return errors.Join(err, ready)
+}
+
+// errUnreached marks that no broker answered.
+var errUnreached = errors.New("producer: prepare")
+
+func (c *core) prepare(ctx context.Context, topics []Prepared) error {
+	if !c.hold() {
+		return fmt.Errorf("%w: %w", errUnreached, ErrClosed)
+	}
+	defer c.background.Done()
+	reach := sync.OnceValue(func() error { return c.reach(ctx) })
+	found := make([][]error, len(topics))
+	var wg sync.WaitGroup
+	for i, t := range topics {
+		wg.Go(func() { found[i] = t.prepare(ctx, c, func() bool { return reach() == nil }) })
+	}
+	_ = reach()
+	wg.Wait()
+	var errs []error
+	if err := reach(); err != nil {
+		errs = append(errs, fmt.Errorf("%w: %w", errUnreached, err))
+	}
+	for _, f := range found {
+		errs = append(errs, f...)
+	}
+	return errors.Join(errs...)
+}
+
+// reach waits for an answer of the brokers.
+func (c *core) reach(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, firstUseWait, fmt.Errorf("no broker answered for %v, which holds where the context has no deadline", firstUseWait))
+		defer cancel()
+	}
+	for {
+		k, err := c.mainOrErr()
+		if err != nil {
+			return err
+		}
+		wait := shortestCall
+		if end, ok := ctx.Deadline(); ok {
+			wait = max(min(wait, time.Until(end)), time.Millisecond)
+		}
+		_, err = k.kafka.GetMetadata(nil, false, millis(wait))
+		if err == nil {
+			return nil
+		}
+		c.trouble.look()
+		if refusal := c.trouble.refusal(); refusal != nil {
+			return refusal
+		}
+		pause := time.NewTimer(retryPause)
+		select {
+		case <-pause.C:
+		case <-c.alive.Done():
+			pause.Stop()
+			return ErrClosed
+		case <-ctx.Done():
+			pause.Stop()
+			return c.trouble.explain(ended(ctx))
+		}
+	}
+}
+
+func (t *Topic[R]) prepare(ctx context.Context, c *core, reached func() bool) []error {
+	bad := func(err error) error { return fmt.Errorf("producer: prepare topic %s: %w", t.name, err) }
+	if t.err != nil {
+		return []error{bad(t.err)}
+	}
+	var errs []error
+	b := t.bind(c)
+	var value R
+	for _, s := range []struct {
+		what    string
+		binding *serde.Binding
+		record  avrobin.Record
+	}{{"value", b.value, value}, {"key", b.key, t.key.sample}} {
+		if s.record == nil { // a topic of several types, or a key that is no record
+			continue
+		}
+		if err := s.binding.Prepare(ctx, s.record); err != nil {
+			errs = append(errs, bad(fmt.Errorf("schema of the %s: %w", s.what, err)))
+		}
+	}
+	if !reached() {
+		return errs
+	}
+	for _, err := range c.prepareTopic(ctx, b.state) {
+		errs = append(errs, bad(err))
+	}
+	return errs
+}
+
+// prepareTopic looks at a topic in Kafka.
+func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
+	k, err := c.mainOrErr()
+	if err != nil {
+		return []error{err}
+	}
+	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
+	if err != nil {
+		return []error{err}
+	}
+	if c.config.create.on {
+		if err := c.createTopic(ctx, admin, s.name); err != nil {
+			return []error{err}
+		}
+	}
+	way, err := s.find(ctx)
+	var small *batchTooLargeError
+	switch {
+	case errors.As(err, &small): // the next client is made for it
+	case err != nil:
+		return []error{err}
+	case way.limit > 0 && way.limit < 100: // not even an empty batch
+		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", way.limit)}
+	}
+	return append(c.checkReplicas(ctx, admin, s.name), c.checkPermission(ctx, admin, s.name)...)
+}
+
+// createTopic makes a topic that is missing.
+func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name string) error {
+	make := c.config.create
+	results, err := admin.CreateTopics(ctx, []kafka.TopicSpecification{{
+		Topic: name, NumPartitions: make.partitions, ReplicationFactor: make.replication, Config: make.settings,
+	}})
+	if err != nil {
+		return fmt.Errorf("create it (WithCreateTopics): %w", err)
+	}
+	switch err := results[0].Error; err.Code() {
+	case kafka.ErrNoError:
+		c.config.logger.Info("topic_created", "topic", name, "partitions", make.partitions, "replication", make.replication)
+		return nil
+	case kafka.ErrTopicAlreadyExists:
+		return nil
+	default:
+		return fmt.Errorf("create it (WithCreateTopics(%d, %d)): %w", make.partitions, make.replication, err)
+	}
+}
+
+// checkReplicas finds a topic that could never be written with acks=all.
+func (c *core) checkReplicas(ctx context.Context, admin *kafka.AdminClient, name string) []error {
+	if c.config.acks != AcksAll {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
+	settings, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: name}})
+	if err != nil || len(settings) != 1 || settings[0].Error.Code() != kafka.ErrNoError {
+		return nil // not allowed to know
+	}
+	least, err := strconv.Atoi(settings[0].Config["min.insync.replicas"].Value)
+	if err != nil {
+		return nil
+	}
+	metadata, err := admin.GetMetadata(&name, false, millis(longestCall))
+	if err != nil {
+		return nil // what the brokers do not say is no fault of the topic
+	}
+	var errs []error
+	for _, p := range metadata.Topics[name].Partitions {
+		switch {
+		case len(p.Replicas) < least:
+			return []error{fmt.Errorf("min.insync.replicas is %d, and it has %d replicas: with acks=all no message can ever be written", least, len(p.Replicas))}
+		case len(p.Isrs) < least:
+			errs = append(errs, fmt.Errorf("partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
+				p.ID, len(p.Isrs), len(p.Replicas), least))
+		}
+	}
+	return errs
+}
+
+// checkPermission asks what we may do. Brokers without ACLs allow everything, and old ones do not say.
+func (c *core) checkPermission(ctx context.Context, admin *kafka.AdminClient, name string) []error {
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
+	result, err := admin.DescribeTopics(ctx, kafka.NewTopicCollectionOfTopicNames([]string{name}), kafka.SetAdminOptionIncludeAuthorizedOperations(true))
+	if err != nil || len(result.TopicDescriptions) != 1 || len(result.TopicDescriptions[0].AuthorizedOperations) == 0 {
+		return nil
+	}
+	for _, op := range result.TopicDescriptions[0].AuthorizedOperations {
+		if op == kafka.ACLOperationWrite || op == kafka.ACLOperationAll {
+			return nil
+		}
+	}
+	return []error{fmt.Errorf("no permission to write (operation Write on the topic): %w",
+		kafka.NewError(kafka.ErrTopicAuthorizationFailed, "Topic authorization failed", false))}
+}

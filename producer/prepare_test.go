@@ -1,0 +1,149 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/avroline/avroline/serde"
+)
+
+// note is a record with a schema of no fields.
+type note struct{}
+
+func (*note) AvroName() string                      { return "test.Note" }
+func (*note) AvroSchema() string                    { return `{"type":"record","name":"test.Note","fields":[]}` }
+func (*note) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
+
+// registryStub registers everything, or answers err.
+type registryStub struct{ err error }
+
+func (r registryStub) Register(context.Context, string, string, bool) (int, uuid.UUID, error) {
+	return 1, uuid.UUID{}, r.err
+}
+
+func (r registryStub) Lookup(context.Context, string, string, bool) (int, uuid.UUID, error) {
+	return 1, uuid.UUID{}, r.err
+}
+
+func (r registryStub) Latest(context.Context, string) (string, int, uuid.UUID, error) {
+	return "", 0, uuid.UUID{}, r.err
+}
+func (r registryStub) SchemaByID(context.Context, string, int) (string, error) { return "", r.err }
+func (r registryStub) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", r.err }
+
+func newNotes(t *testing.T, brokers []string, registry error, opts ...Option) *Producer {
+	t.Helper()
+	s, err := serde.NewSerializer(registryStub{registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(brokers, s, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_ = p.Close(ctx)
+	})
+	return p
+}
+
+func noteTopic(name string) *Topic[*note] { return NewTopic(name, NoKey[*note]()) }
+
+// Whatever is wrong with the connection, Prepare and the first message say which within their deadline.
+func TestSecurity(t *testing.T) {
+	t.Parallel()
+	for name, s := range securityCases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newNotes(t, startSecurity(t, s), nil, s.client...)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if s.kind == nil {
+				if err := p.Prepare(ctx, noteTopic("t")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := noteTopic("t").Publish(ctx, p, &note{}); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if s.kind == ErrUnreachable { // it may come up: all of the deadline is given
+				ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+			}
+			err := p.Prepare(ctx, noteTopic("t"))
+			checkConnectionError(t, err, s)
+			if s.kind != ErrUnreachable && ctx.Err() != nil {
+				t.Error("a refusal was not told at once")
+			}
+			short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			_, err = noteTopic("t").Publish(short, p, &note{})
+			checkConnectionError(t, err, s)
+			if !errors.Is(err, ErrNotSent) {
+				t.Errorf("not sent is not said: %v", err)
+			}
+		})
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "there"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+
+	p := newNotes(t, k.ListenAddrs(), nil)
+	if err := p.Prepare(ctx, noteTopic("there")); err != nil {
+		t.Errorf("all is well: %v", err)
+	}
+	if err := p.Prepare(ctx); err != nil {
+		t.Errorf("no topics: %v", err)
+	}
+
+	refused := errors.New("the registry says no")
+	p = newNotes(t, k.ListenAddrs(), refused)
+	err = p.Prepare(ctx, noteTopic("missing"), noteTopic("there"), noteTopic("no/such"))
+	for _, want := range []string{"topic missing: schema of the value", "topic there: schema of the value", "no topic \"missing\"", "no/such"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
+	if !errors.Is(err, refused) || !errors.Is(err, ErrUnknownTopic) {
+		t.Errorf("causes are lost: %v", err)
+	}
+
+	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(3, 1), WithTopicSettings(map[string]string{"max.message.bytes": "5000"}))
+	made := noteTopic("made")
+	for range 2 { // the second finds it
+		if err := p.Prepare(ctx, made, noteTopic("there")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if way := made.bind(p.core).state.route.Load(); len(way.rings) != 3 || way.limit != 5000 {
+		t.Errorf("%d partitions, limit %d", len(way.rings), way.limit)
+	}
+
+	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(1, 1), WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))
+	if err := p.Prepare(ctx, noteTopic("starved")); err == nil || !strings.Contains(err.Error(), "min.insync.replicas is 2") {
+		t.Errorf("too few replicas: %v", err)
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := p.Prepare(ctx, noteTopic("there")); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}

@@ -1,0 +1,356 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/riferrei/srclient"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// counting counts the requests per host.
+type counting struct {
+	mu    sync.Mutex
+	hosts map[string]int
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
+	if c.hosts == nil {
+		c.hosts = map[string]int{}
+	}
+	c.hosts[r.URL.Host]++
+	c.mu.Unlock()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func (c *counting) count(url string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hosts[strings.TrimPrefix(url, "http://")]
+}
+
+// deadURL is an address that refuses connections.
+func deadURL(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+// seeded starts a registry with three schemas, ids 1 to 3.
+func seeded(t *testing.T, opts ...registrytest.Option) *registrytest.Server {
+	t.Helper()
+	s := registrytest.Start(t, opts...)
+	if err := s.Seed("orders", orderV1, orderV2, orderV3); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Each fault of one answer is survived by asking again; a client that asks once
+// gets the error, which is the control.
+func TestFaultOnce(t *testing.T) {
+	t.Parallel()
+	for name, effect := range map[string]registrytest.Effect{
+		"500":               registrytest.Status(500),
+		"503":               registrytest.Status(503),
+		"408":               registrytest.Status(408),
+		"429":               registrytest.Status(429, "Retry-After", "0"),
+		"reset":             registrytest.Reset(),
+		"cut body":          registrytest.CutBody(),
+		"HTML":              registrytest.HTML(),
+		"empty 502":         registrytest.Answer(502, "text/plain", ""),
+		"redirect loop":     registrytest.RedirectLoop(),
+		"registered before": registrytest.Answer(409, "application/json", `{"error_code":409,"message":"Artifact 'orders' already exists"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := seeded(t)
+			times := 2
+			if name == "redirect loop" {
+				times = 12 // six hops an attempt
+			}
+			ctx := context.Background()
+			defer s.Inject(effect, registrytest.Times(times))()
+			if got, err := newClient(t, []string{s.URL}).SchemaByID(ctx, "", 1); err != nil || got != orderV1 {
+				t.Fatalf("SchemaByID = %q, %v", got, err)
+			}
+			defer s.Inject(effect)()
+			if _, err := newClient(t, []string{s.URL}, registry.WithRetries(0, 0, 0)).SchemaByID(ctx, "", 1); !errors.Is(err, registry.ErrUnavailable) {
+				t.Errorf("control: a client that does not retry got %v", err)
+			}
+			n := s.Requests()
+			_, err := newClient(t, []string{s.URL}).SchemaByID(ctx, "", 1)
+			if !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), s.URL) {
+				t.Errorf("a fault that stays: %v", err)
+			}
+			if n := s.Requests() - n; n > 4*6 {
+				t.Errorf("%d requests for 4 attempts", n)
+			}
+		})
+	}
+}
+
+func TestHTMLControl(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	s.Inject(registrytest.HTML(), registrytest.Times(1))
+	if _, err := srclient.NewSchemaRegistryClient(s.URL).GetSchema(1); err == nil {
+		t.Fatal("control: bare srclient took a page for a schema")
+	}
+}
+
+func TestWrongID(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := seeded(t)
+	for name, n := range map[string]int{"of another schema": 1, "of none": 100} {
+		lift := s.Inject(registrytest.WrongID(n), registrytest.OnMethod("POST"))
+		c := newClient(t, []string{s.URL})
+		if id, _, err := c.Register(ctx, "orders", orderV1, false); err == nil || !strings.Contains(err.Error(), "answered id") {
+			t.Errorf("id %s: Register = %d, %v", name, id, err)
+		}
+		if id, _, err := c.Lookup(ctx, "orders", orderV1, false); err == nil {
+			t.Errorf("id %s: Lookup = %d", name, id)
+		}
+		// The control: bare srclient believes it.
+		if got, err := srclient.NewSchemaRegistryClient(s.URL).LookupSchema("orders", orderV1, srclient.Avro); err != nil || got.ID() != 1+n {
+			t.Errorf("control: %v, %v", got, err)
+		}
+		lift()
+		if id, _, err := c.Register(ctx, "orders", orderV1, false); err != nil || id != 1 {
+			t.Errorf("after the fault: %d, %v", id, err)
+		}
+	}
+	defer s.Inject(registrytest.Answer(200, "application/json", `{"id":2,"schema":"\"string\""}`), registrytest.OnID(1))()
+	if got, err := newClient(t, []string{s.URL}).SchemaByID(ctx, "", 1); err == nil {
+		t.Errorf("asked for id 1, answered with id 2: %s", got)
+	}
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for name, body := range map[string]string{
+		"empty": "", "null": "null", "array": "[]", "no id": "{}", "negative": `{"id":-1}`, "text": `{"id":"seven"}`,
+		"too large": `{"id":4294967296}`, "fraction": `{"id":1.5}`,
+	} {
+		s := seeded(t)
+		s.Inject(registrytest.Answer(200, "application/json", body))
+		c := newClient(t, []string{s.URL})
+		if id, _, err := c.Register(ctx, "orders", orderV1, false); err == nil {
+			t.Errorf("%s: registered as %d", name, id)
+		}
+		if schema, err := c.SchemaByID(ctx, "", 1); err == nil {
+			t.Errorf("%s: schema %q", name, schema)
+		}
+		if schema, _, _, err := c.Latest(ctx, "orders"); err == nil {
+			t.Errorf("%s: latest %q", name, schema)
+		}
+	}
+}
+
+func TestFirstURLDead(t *testing.T) {
+	t.Parallel()
+	dead, s, rt := deadURL(t), seeded(t), new(counting)
+	c := newClient(t, []string{dead, s.URL}, registry.WithTransport(rt))
+	for id := 1; id <= 3; id++ {
+		if _, err := c.SchemaByID(context.Background(), "", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := rt.count(dead); n != 1 {
+		t.Errorf("%d attempts on the dead URL, want 1", n)
+	}
+	_, err := newClient(t, []string{dead}).SchemaByID(context.Background(), "", 1)
+	if !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), dead) {
+		t.Errorf("control, the dead URL alone: %v", err)
+	}
+}
+
+func TestURLHangs(t *testing.T) {
+	t.Parallel()
+	slow, s, rt := seeded(t), seeded(t), new(counting)
+	slow.Inject(registrytest.Hang())
+	timeout := registry.WithTimeout(100 * time.Millisecond)
+	c := newClient(t, []string{slow.URL, s.URL}, registry.WithTransport(rt), timeout)
+	for id := 1; id <= 3; id++ {
+		if _, err := c.SchemaByID(context.Background(), "", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := rt.count(slow.URL); n != 1 {
+		t.Errorf("%d attempts on the URL that hangs, want 1", n)
+	}
+	_, err := newClient(t, []string{slow.URL}, timeout).SchemaByID(context.Background(), "", 1)
+	if !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "no answer within 100ms") {
+		t.Errorf("control, the one that hangs alone: %v", err)
+	}
+}
+
+// A deadline is shared between the URLs, so that a first one that hangs leaves
+// time for the second, and an error names what was waited for.
+func TestURLHangsUnderDeadline(t *testing.T) {
+	t.Parallel()
+	slow, s := seeded(t), seeded(t)
+	slow.Inject(registrytest.Hang())
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := newClient(t, []string{slow.URL, s.URL}).SchemaByID(ctx, "", 1); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := newClient(t, []string{slow.URL}).SchemaByID(ctx, "", 1)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), slow.URL+": no answer yet") {
+		t.Errorf("control, the one that hangs alone: %v", err)
+	}
+}
+
+func TestURLDiesMidway(t *testing.T) {
+	t.Parallel()
+	first, second := seeded(t), seeded(t)
+	both := newClient(t, []string{first.URL, second.URL})
+	alone := newClient(t, []string{first.URL})
+	for _, c := range []*registry.Client{both, alone} {
+		if _, err := c.SchemaByID(context.Background(), "", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if second.Requests() != 0 {
+		t.Error("the second URL was asked while the first answered")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := both.SchemaByID(context.Background(), "", 2); err != nil {
+		t.Error(err)
+	}
+	if _, err := alone.SchemaByID(context.Background(), "", 2); !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("control: %v", err)
+	}
+	if _, err := alone.SchemaByID(context.Background(), "", 1); err != nil {
+		t.Errorf("what was known before: %v", err)
+	}
+}
+
+// A registry that hangs delays nobody whose answers are known.
+func TestHangDoesNotReachWarmSubjects(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := registrytest.Start(t)
+	c := newClient(t, []string{s.URL}, registry.WithLatestTTL(time.Nanosecond))
+	id, guid, err := c.Register(ctx, "orders", orderV1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SchemaByGUID(ctx, guid); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := c.Latest(ctx, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	s.Inject(registrytest.Hang())
+	cold, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			if _, _, err := c.Register(cold, "cold", orderV2, false); !errors.Is(err, context.Canceled) {
+				t.Errorf("control: the cold subject got %v", err)
+			}
+		})
+	}
+	for range 10_000 {
+		if got, _, err := c.Register(ctx, "orders", orderV1, false); err != nil || got != id {
+			t.Fatal(got, err)
+		}
+		if _, err := c.SchemaByID(ctx, "", id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.SchemaByGUID(ctx, guid); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := c.Latest(ctx, "orders"); err != nil { // stale at once, refreshed in vain
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	wg.Wait()
+}
+
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	target, s := seeded(t), seeded(t)
+	lift := s.Inject(registrytest.Redirect(target.URL))
+	c := newClient(t, []string{s.URL}, registry.WithBasicAuth("alice", "s3cr3t"), registry.WithHeader("X-Cluster", "lsrc-1"))
+	if id, _, err := c.Register(ctx, "new", orderV1, false); err != nil || id != 1 {
+		t.Errorf("a redirected Register: %d, %v", id, err)
+	}
+	if log := s.Log(); len(log) == 0 || log[0].Header.Get("Authorization") == "" || log[0].Header.Get("X-Cluster") == "" {
+		t.Error("control: no credentials reached the registry itself")
+	}
+	if target.Requests() == 0 {
+		t.Error("the redirect was not followed")
+	}
+	for _, r := range target.Log() {
+		if r.Header.Get("Authorization") != "" || r.Header.Get("X-Cluster") != "" {
+			t.Errorf("credentials went to another host: %v", r)
+		}
+	}
+	lift()
+	// 301 on a POST would turn it into a GET.
+	moved := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		return reply(r, 301, "", "Location", s.URL+r.URL.Path), nil
+	})))
+	if _, _, err := moved.Register(ctx, "new", orderV1, false); err == nil || !strings.Contains(err.Error(), "drops its body") {
+		t.Errorf("301 on a POST: %v", err)
+	}
+}
+
+func TestBodyTooLong(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		resp := reply(r, 200, "")
+		resp.Body = io.NopCloser(endless{})
+		return resp, nil
+	})))
+	if _, err := c.SchemaByID(context.Background(), "", 1); err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("an endless answer: %v", err)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
+// roundTrip is a registry without a network.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func reply(r *http.Request, status int, body string, header ...string) *http.Response {
+	h := http.Header{"Content-Type": {"application/json"}}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+}

@@ -1,0 +1,257 @@
+package serde_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/registrytest"
+	"github.com/avroline/avroline/serde"
+)
+
+// What the client promises to serde, and serde to the client.
+var (
+	_ serde.Registry         = (*registry.Client)(nil)
+	_ serde.VersionRegistry  = (*registry.Client)(nil)
+	_ serde.MetadataRegistry = (*registry.Client)(nil)
+)
+
+func startRegistry(tb testing.TB) (*registrytest.Server, *registry.Client) {
+	tb.Helper()
+	server := registrytest.Start(tb)
+	client, err := registry.New([]string{server.URL})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { client.Close() })
+	return server, client
+}
+
+// Every way to find an id, over the wire and back.
+func TestAllWaysThroughARegistry(t *testing.T) {
+	t.Parallel()
+	server, client := startRegistry(t)
+	if err := server.Seed("orders-value", `"null"`); err != nil { // so that ids differ from zero
+		t.Fatal(err)
+	}
+	if err := client.SetCompatibility(t.Context(), "orders-value", compat.None); err != nil {
+		t.Fatal(err)
+	}
+	v, err := client.RegisterSchema(t.Context(), "orders-value", registry.Schema{
+		Text: orderSchema, Metadata: &registry.Metadata{Properties: map[string]string{"app": "1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mustSerializer(t, client)
+	d := mustDeserializer[order](t, client)
+	for name, opts := range map[string][]serde.Option{
+		"AutoRegister":              nil,
+		"AutoRegister, normalized":  {serde.Normalize()},
+		"LookupOnly":                {serde.LookupOnly()},
+		"LookupOnly, normalized":    {serde.LookupOnly(), serde.Normalize()},
+		"UseLatest":                 {serde.UseLatest()},
+		"UseLatestWithMetadata":     {serde.UseLatestWithMetadata(map[string]string{"app": "1"})},
+		"UseID":                     {serde.UseID(v.ID)},
+		"AutoRegister, header":      {serde.IDInHeader()},
+		"LookupOnly, header":        {serde.LookupOnly(), serde.IDInHeader()},
+		"UseLatest, header":         {serde.UseLatest(), serde.IDInHeader()},
+		"UseLatestWith, header":     {serde.UseLatestWithMetadata(map[string]string{"app": "1"}), serde.IDInHeader()},
+		"RecordName, auto-register": {serde.WithSubject(serde.RecordName)},
+	} {
+		b := s.For("orders", serde.Value, opts...)
+		data, err := b.Append(t.Context(), nil, anOrder)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		in := serde.Input{Topic: "orders", Data: data}
+		h, inHeader, err := b.Header(t.Context(), anOrder)
+		if err != nil || inHeader != strings.HasSuffix(name, "header") {
+			t.Errorf("%s: header %v, %v", name, inHeader, err)
+		}
+		if inHeader {
+			in.Header = headers(h)
+		}
+		if got, err := d.Decode(t.Context(), in); err != nil || got != *anOrder {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	own, err := s.For("plain", serde.Value).Registered(t.Context(), anOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, _, err := s.For("plain", serde.Value, serde.UseID(own.ID), serde.IDInHeader()).Header(t.Context(), anOrder); err != nil || string(h.Value[1:]) != string(own.GUID[:]) {
+		t.Errorf("UseID, header: %x, %v", h, err)
+	}
+	if _, err := s.For("orders", serde.Value, serde.UseLatestWithMetadata(map[string]string{"app": "2"})).Append(t.Context(), nil, anOrder); !errors.Is(err, serde.ErrUnknownSchema) {
+		t.Errorf("metadata that nothing has: %v", err)
+	}
+	_, err = s.For("orders", serde.Value, serde.UseID(999)).Append(t.Context(), nil, anOrder)
+	if !errors.Is(err, serde.ErrUnknownSchema) || !errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("an id that is not there: %v", err)
+	}
+	for _, subject := range []string{"orders", "nowhere"} {
+		_, err = s.For(subject, serde.Key, serde.LookupOnly()).Append(t.Context(), nil, anOrder)
+		if !errors.Is(err, serde.ErrUnknownSchema) {
+			t.Errorf("look-up of what is not there: %v", err)
+		}
+	}
+}
+
+// A schema that was registered in parts is the record's own to LookupOnly, and
+// its id leads back to the whole.
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	_, client := startRegistry(t)
+	const line = `{"type":"record","name":"shop.Line","fields":[{"name":"sku","type":"string"}]}`
+	const cart = `{"type":"record","name":"shop.Cart","fields":[{"name":"line","type":%s}]}`
+	part, err := client.RegisterSchema(t.Context(), "lines", registry.Schema{Text: line})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := client.RegisterSchema(t.Context(), "carts-value", registry.Schema{
+		Text:       fmt.Sprintf(cart, `"shop.Line"`),
+		References: []registry.Reference{{Name: "shop.Line", Subject: "lines", Version: int(part.Version)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mustSerializer(t, client, serde.LookupOnly())
+	r := mustGeneric(t, fmt.Sprintf(cart, line)).Record(map[string]any{"line": map[string]any{"sku": "x"}})
+	b := s.For("carts", serde.Value)
+	in, err := b.Registered(t.Context(), r)
+	if err != nil || in.ID != whole.ID {
+		t.Fatalf("%+v, %v, want id %d", in, err, whole.ID)
+	}
+	other := mustGeneric(t, fmt.Sprintf(cart, strings.Replace(line, "string", "bytes", 1)))
+	if err := b.Prepare(t.Context(), other.Record(map[string]any{})); !errors.Is(err, serde.ErrUnknownSchema) {
+		t.Errorf("another schema: %v", err)
+	}
+
+	// A topic whose schema is a union of references.
+	union, err := client.RegisterSchema(t.Context(), "events-value", registry.Schema{
+		Text: `["shop.Order","shop.Cancelled"]`,
+		References: []registry.Reference{
+			register(t, client, "shop.Order", orderSchema), register(t, client, "shop.Cancelled", cancelledSchema),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := mustSerializer(t, client, serde.UseLatest()).For("events", serde.Value)
+	m := newOrderMux(t, client)
+	data, err := events.Append(t.Context(), nil, &cancelled{"no"})
+	if err != nil || data[4] != byte(union.ID) || data[5] != 2 {
+		t.Fatalf("%x, %v", data, err)
+	}
+	got, err := m.Decode(t.Context(), serde.Input{Data: data})
+	if c, ok := got.(*cancelled); err != nil || !ok || c.Reason != "no" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// A reader of one type takes its branch of the union, and refuses others.
+	d := mustDeserializer[cancelled](t, client)
+	if c, err := d.Decode(t.Context(), serde.Input{Data: data}); err != nil || c.Reason != "no" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	data, err = events.Append(t.Context(), nil, anOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var de *serde.DecodeError
+	if _, err := d.Decode(t.Context(), serde.Input{Data: data}); !errors.As(err, &de) {
+		t.Errorf("the other branch: %v", err)
+	}
+}
+
+func register(t *testing.T, c *registry.Client, name, schema string) registry.Reference {
+	t.Helper()
+	v, err := c.RegisterSchema(t.Context(), name, registry.Schema{Text: schema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return registry.Reference{Name: name, Subject: name, Version: int(v.Version)}
+}
+
+func TestIncompatibleSchemaIsRefusedWithReasons(t *testing.T) {
+	t.Parallel()
+	server, client := startRegistry(t)
+	if err := server.Seed("orders-value", olderSchema); err != nil {
+		t.Fatal(err)
+	}
+	r := mustGeneric(t, newerSchema).Record(map[string]any{"at": 1, "cents": 2, "id": "x"})
+	_, err := mustSerializer(t, client).For("orders", serde.Value).Append(t.Context(), nil, r)
+	var inc *registry.IncompatibleError
+	if !errors.As(err, &inc) || !errors.Is(err, serde.ErrRegistry) || len(inc.Findings) == 0 {
+		t.Fatalf("%v", err)
+	}
+}
+
+// A poison pill, repeated, does not make the registry busy, and a registry that
+// is away is told from one that does not know.
+func TestUnknownIDStorm(t *testing.T) {
+	t.Parallel()
+	server, client := startRegistry(t)
+	d := mustDeserializer[order](t, client)
+	poison := serde.Input{Data: []byte("\x00\x00\x00\x03\xe7" + anOrderHex)}
+	before := server.Requests()
+	for range 500 {
+		if _, err := d.Decode(t.Context(), poison); !errors.Is(err, serde.ErrUnknownSchema) {
+			t.Fatal(err)
+		}
+	}
+	if n := server.Requests() - before; n > 50 {
+		t.Errorf("%d requests for 500 messages", n)
+	}
+	server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := d.Decode(ctx, serde.Input{Topic: "orders", Data: []byte("\x00\x00\x00\x03\xe8" + anOrderHex)})
+	if !errors.Is(err, serde.ErrRegistry) || errors.Is(err, serde.ErrUnknownSchema) || !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("registry away: %v", err)
+	}
+	if !strings.Contains(fmt.Sprint(err), server.URL) || !strings.Contains(fmt.Sprint(err), "orders") {
+		t.Errorf("%v does not say where", err)
+	}
+}
+
+// franz-go's serde judges the framing, both ways.
+func TestFramingByAnotherSerde(t *testing.T) {
+	t.Parallel()
+	_, client := startRegistry(t)
+	b := mustSerializer(t, client).For("orders", serde.Value)
+	data, err := b.Append(t.Context(), nil, anOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := b.Registered(t.Context(), anOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var other sr.Serde
+	other.Register(in.ID, &order{},
+		sr.AppendEncodeFn(func(dst []byte, v any) ([]byte, error) { return v.(*order).AppendAvro(dst) }),
+		sr.DecodeFn(func(data []byte, v any) error { return v.(*order).UnmarshalAvro(data) }))
+	var got order
+	if err := other.Decode(data, &got); err != nil || got != *anOrder {
+		t.Errorf("theirs reads ours as %+v, %v", got, err)
+	}
+	theirs, err := other.AppendEncode(nil, &order{"z", 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := mustDeserializer[order](t, client).Decode(t.Context(), serde.Input{Data: theirs}); err != nil || got != (order{"z", 3}) {
+		t.Errorf("ours reads theirs as %+v, %v", got, err)
+	}
+	if in.GUID == (uuid.UUID{}) {
+		t.Error("the registry gave no GUID")
+	}
+}

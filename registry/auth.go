@@ -135,13 +135,19 @@ type ClientCredentials struct {
 	HTTPClient *http.Client
 }
 
-// Format prints everything but the secret and the parameters, for every verb.
+// Format prints endpoint and id, but nothing that is secret, for every verb.
 func (c ClientCredentials) Format(s fmt.State, _ rune) {
+	text, _ := c.MarshalText()
+	_, _ = s.Write(text)
+}
+
+// MarshalText is what Format prints, so that logs as JSON show no secret either.
+func (c ClientCredentials) MarshalText() ([]byte, error) {
 	u := "an invalid URL"
 	if p, err := url.Parse(c.TokenURL); err == nil {
 		u = p.Scheme + "://" + p.Host + p.Path
 	}
-	fmt.Fprintf(s, "registry.ClientCredentials(%s as %s)", u, c.ClientID)
+	return fmt.Appendf(nil, "registry.ClientCredentials(%s as %s)", u, c.ClientID), nil
 }
 
 // refusedError says that the token endpoint knows us not: asking again would

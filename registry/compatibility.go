@@ -25,10 +25,27 @@ func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Leve
 	return l, nil
 }
 
+// level asks for the level that counts. Some registries answer 404 for a subject
+// that is not there yet, although the global level was asked for in its place.
 func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Level, error) {
 	var l *srclient.CompatibilityLevel
 	_, err := c.transport.through(ctx, w, nil, func(c *srclient.SchemaRegistryClient) (err error) {
 		l, err = c.GetCompatibilityLevel(subject, true)
+		return err
+	})
+	if isStatus(err, http.StatusNotFound) {
+		return c.globalLevel(ctx, w)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return compat.ParseLevel(string(*l))
+}
+
+func (c *Client) globalLevel(ctx context.Context, w *work) (compat.Level, error) {
+	var l *srclient.CompatibilityLevel
+	_, err := c.transport.through(ctx, w, nil, func(c *srclient.SchemaRegistryClient) (err error) {
+		l, err = c.GetGlobalCompatibilityLevel()
 		return err
 	})
 	if err != nil {
@@ -64,18 +81,11 @@ func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error 
 
 // GlobalCompatibility returns the level of subjects without their own.
 func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) {
-	var l *srclient.CompatibilityLevel
-	_, err := c.transport.through(ctx, newWork(ctx), nil, func(c *srclient.SchemaRegistryClient) (err error) {
-		l, err = c.GetGlobalCompatibilityLevel()
-		return err
-	})
-	if err == nil {
-		var level compat.Level
-		if level, err = compat.ParseLevel(string(*l)); err == nil {
-			return level, nil
-		}
+	l, err := c.globalLevel(ctx, newWork(ctx))
+	if err != nil {
+		return 0, fmt.Errorf("registry: global compatibility: %w", err)
 	}
-	return 0, fmt.Errorf("registry: global compatibility: %w", err)
+	return l, nil
 }
 
 // SetGlobalCompatibility sets the level of subjects without their own.

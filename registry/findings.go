@@ -82,10 +82,18 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 		}
 	}
 	v, err := c.transport.verdict(ctx, w, subject, against, whole)
-	if errors.Is(err, ErrSubjectNotFound) {
+	switch {
+	case errors.Is(err, ErrSubjectNotFound):
 		return nil, nil
-	}
-	if err != nil || v.Compatible {
+	case isStatus(err, http.StatusUnprocessableEntity):
+		// It may be the registry that cannot compare, such as one that does not
+		// resolve the references of what it has. Text that is no schema is an
+		// error here, too.
+		if found, ours := c.compareWith(ctx, w, subject, whole, version); ours == nil {
+			return found, nil
+		}
+		return nil, err
+	case err != nil || v.Compatible:
 		return nil, err
 	}
 	ours, err := c.compareWith(ctx, w, subject, whole, version)

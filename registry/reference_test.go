@@ -1,0 +1,102 @@
+package registry_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/avroline/avroline/registry"
+)
+
+// referring is a registry whose id 1 and whose version n of subject s refer to
+// what refs says of n, id 1 being n = 0.
+func referring(refs func(n int) []int, calls *atomic.Int32) roundTrip {
+	return func(r *http.Request) (*http.Response, error) {
+		calls.Add(1)
+		var n int
+		if strings.HasPrefix(r.URL.Path, "/subjects/s/versions/") {
+			if _, err := fmt.Sscanf(r.URL.Path, "/subjects/s/versions/%d", &n); err != nil {
+				return nil, err
+			}
+		}
+		var list, fields []string
+		for i, to := range refs(n) {
+			list = append(list, fmt.Sprintf(`{"name":"R%d","subject":"s","version":%d}`, to, to))
+			fields = append(fields, fmt.Sprintf(`{\"name\":\"f%d\",\"type\":\"R%d\"}`, i, to))
+		}
+		return reply(r, 200, fmt.Sprintf(`{"subject":"s","version":%d,"id":%d,"schema":"{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[%s]}","references":[%s]}`,
+			n, n+1, n, strings.Join(fields, ","), strings.Join(list, ","))), nil
+	}
+}
+
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		refs  func(int) []int
+		err   string // "" for none
+		calls int32
+	}{
+		"none":    {func(int) []int { return nil }, "", 1},
+		"diamond": {func(n int) []int { return [][]int{{1, 2}, {3}, {3}, nil}[n] }, "", 4},
+		"thirty-two deep": {func(n int) []int {
+			if n == 31 {
+				return nil
+			}
+			return []int{n + 1}
+		}, "", 32},
+		"too deep":   {func(n int) []int { return []int{n + 1} }, "more than 32 deep", 33},
+		"itself":     {func(n int) []int { return []int{1} }, "circle through version 1", 2},
+		"a circle":   {func(n int) []int { return []int{n%2 + 1} }, "circle through version", 3},
+		"version 0":  {func(n int) []int { return []int{0} }, "0 is not a version", 1},
+		"exploding":  {func(n int) []int { return []int{n + 1, n + 2} }, "more than", 0},
+		"very broad": {func(n int) []int { return breadth(n, 2000) }, "more than 1000 references", 1001},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int32
+			c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(referring(test.refs, &calls)))
+			schema, err := c.SchemaByID(context.Background(), "", 1)
+			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+				t.Fatalf("%s, %v", schema, err)
+			}
+			if n := calls.Load(); test.calls > 0 && n != test.calls {
+				t.Errorf("%d calls, want %d", n, test.calls)
+			}
+			if err == nil && strings.Count(schema, `"record"`) != int(test.calls) {
+				t.Errorf("not every part is in the text once: %s", schema)
+			}
+		})
+	}
+}
+
+func breadth(n, width int) []int {
+	if n > 0 {
+		return nil
+	}
+	refs := make([]int, width)
+	for i := range refs {
+		refs[i] = i + 1
+	}
+	return refs
+}
+
+// Parts that define one name in two ways cannot be one schema.
+func TestReferencesClash(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		part := `{"version":%d,"id":%d,"schema":"{\"type\":\"fixed\",\"name\":\"F\",\"size\":%d}"}`
+		switch r.URL.Path {
+		case "/subjects/s/versions/1":
+			return reply(r, 200, fmt.Sprintf(part, 1, 1, 1)), nil
+		case "/subjects/s/versions/2":
+			return reply(r, 200, fmt.Sprintf(part, 2, 2, 2)), nil
+		}
+		return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1},{"name":"F","subject":"s","version":2}]}`), nil
+	})))
+	if schema, err := c.SchemaByID(context.Background(), "", 1); err == nil || !strings.Contains(err.Error(), "do not fit together") {
+		t.Errorf("%s, %v", schema, err)
+	}
+}

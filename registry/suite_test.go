@@ -1,0 +1,501 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// The suite runs against registrytest, and against a real registry whose URL is
+// in AVROLINE_TEST_REGISTRY: both must behave the same to a user of the client,
+// but for what apicurio says, which docs/registry.md lists.
+type suite struct {
+	*registry.Client
+	url      string
+	prefix   string // of the subjects of this run
+	apicurio bool
+}
+
+func newSuite(t *testing.T) suite {
+	t.Helper()
+	s := suite{url: os.Getenv("AVROLINE_TEST_REGISTRY"), prefix: "suite-" + uuid.NewString()[:8] + "-"}
+	if s.url == "" {
+		s.url = registrytest.Start(t).URL
+	}
+	s.apicurio = strings.Contains(s.url, "/apis/ccompat/")
+	s.Client = newClient(t, []string{s.url})
+	return s
+}
+
+// another is a client without the first one's memory.
+func (s suite) another(t *testing.T) *registry.Client { return newClient(t, []string{s.url}) }
+
+// text is a schema of its own for this run, so that its id is new.
+func (s suite) text(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(`{"type":"record","name":"NAME","namespace":"RUN","fields":[{"name":"id","type":"string"}]}`,
+		"NAME", name), "RUN", strings.ReplaceAll(s.prefix, "-", "_"))
+}
+
+func TestSuiteRegisterLookupRead(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	subject, text := s.prefix+"a", s.text("A")
+	if _, _, err := s.Lookup(ctx, subject, text, false); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("Lookup before: %v", err)
+	}
+	if _, _, _, err := s.Latest(ctx, subject); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("Latest before: %v", err)
+	}
+	id, guid, err := s.Register(ctx, subject, text, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (guid == uuid.Nil) != s.apicurio {
+		t.Errorf("GUID %v", guid)
+	}
+	c := s.another(t)
+	for what, call := range map[string]func() (int, uuid.UUID, error){
+		"again":              func() (int, uuid.UUID, error) { return c.Register(ctx, subject, text, false) },
+		"normalized":         func() (int, uuid.UUID, error) { return c.Register(ctx, subject, text, true) },
+		"on another subject": func() (int, uuid.UUID, error) { return c.Register(ctx, subject+"2", text, false) },
+		"with white space": func() (int, uuid.UUID, error) {
+			return c.Register(ctx, subject, strings.ReplaceAll(text, ",", " ,\n "), false)
+		},
+		"looked up": func() (int, uuid.UUID, error) { return s.another(t).Lookup(ctx, subject, text, false) },
+		"looked up with white space": func() (int, uuid.UUID, error) {
+			return s.another(t).Lookup(ctx, subject, strings.ReplaceAll(text, ",", ", "), false)
+		},
+		"looked up, normalized": func() (int, uuid.UUID, error) { return s.another(t).Lookup(ctx, subject, text, true) },
+	} {
+		if got, g, err := call(); err != nil || got != id || g != guid {
+			t.Errorf("%s: %d, %v, %v; want %d, %v", what, got, g, err, id, guid)
+		}
+	}
+	if got, err := s.another(t).SchemaByID(ctx, subject, id); err != nil || got != text {
+		t.Errorf("SchemaByID = %s, %v", got, err)
+	}
+	if !s.apicurio {
+		if got, err := c.SchemaByGUID(ctx, guid); err != nil || got != text {
+			t.Errorf("SchemaByGUID = %s, %v", got, err)
+		}
+	}
+	if _, err := c.SchemaByGUID(ctx, uuid.New()); err == nil {
+		t.Error("a schema for a random GUID")
+	}
+	if got, gotID, _, err := c.Latest(ctx, subject); err != nil || got != text || gotID != id {
+		t.Errorf("Latest = %s, %d, %v", got, gotID, err)
+	}
+	if _, err := c.SchemaByID(ctx, "", 1<<30); !errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("unknown id: %v", err)
+	}
+	if _, _, err := c.Lookup(ctx, subject, s.text("B"), false); !errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("Lookup of another schema: %v", err)
+	}
+	if _, err := c.Version(ctx, subject, 99); !errors.Is(err, registry.ErrVersionNotFound) {
+		t.Errorf("version 99: %v", err)
+	}
+	if _, err := c.Versions(ctx, s.prefix+"none"); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("versions of no subject: %v", err)
+	}
+	pairs, err := c.VersionsOf(ctx, id)
+	if err != nil || len(pairs) != 2 {
+		t.Errorf("VersionsOf = %v, %v", pairs, err)
+	}
+	names, err := c.Subjects(ctx)
+	if err != nil || !slices.Contains(names, subject) || !slices.Contains(names, subject+"2") {
+		t.Errorf("Subjects = %v, %v", names, err)
+	}
+}
+
+// The text is registered as it is written: docs, defaults, aliases, logical types.
+func TestSuiteTextAsWritten(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	text := strings.ReplaceAll(`{"type":"record","name":"Rich","namespace":"RUN","doc":"ü \"quoted\"","aliases":["Old"],"owner":"me","fields":[`+
+		`{"name":"t","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"when"},`+
+		`{"name":"d","type":["null",{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}],"default":null,"aliases":["old_d"]},`+
+		`{"name":"n","type":"double","default":1000.0}]}`, "RUN", strings.ReplaceAll(s.prefix, "-", "_"))
+	id, _, err := s.Register(ctx, s.prefix+"rich", text, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.another(t).SchemaByID(ctx, "", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Registries print schemas anew: the order of keys may be another. One name
+	// defined in two ways is an error.
+	if _, err := avsc.ParseSet(avsc.Source{Name: "ours", Text: []byte(text)}, avsc.Source{Name: "theirs", Text: []byte(got)}); err != nil {
+		t.Errorf("registered\n%s\ngot\n%s\n%v", text, got, err)
+	}
+	if other := strings.Replace(got, `"old_d"`, `"older_d"`, 1); other != got {
+		if _, err := avsc.ParseSet(avsc.Source{Name: "ours", Text: []byte(text)}, avsc.Source{Name: "theirs", Text: []byte(other)}); err == nil {
+			t.Error("control: a lost alias would not be seen")
+		}
+	}
+}
+
+func TestSuiteEvolution(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	subject := s.prefix + "evolution"
+	field := func(f string) string { return strings.Replace(s.text("E"), "}]", "},"+f+"]", 1) }
+	optional, required := field(`{"name":"o","type":"string","default":""}`), field(`{"name":"r","type":"string"}`)
+	if _, _, err := s.Register(ctx, subject, s.text("E"), false); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := s.Compatibility(ctx, subject); err != nil || l != compat.Backward {
+		t.Errorf("Compatibility = %v, %v", l, err)
+	}
+	if found, err := s.TestCompatibility(ctx, subject, optional); err != nil || len(found) != 0 {
+		t.Errorf("an optional field: %v, %v", found, err)
+	}
+	found, err := s.TestCompatibility(ctx, subject, required)
+	if err != nil || len(found) != 1 || found[0].Type != compat.MissingDefault || found[0].Path != "/fields/1" || found[0].Advice == "" {
+		t.Errorf("a required field: %+v, %v", found, err)
+	}
+	found, err = s.TestCompatibilityWith(ctx, subject, 1, registry.Schema{Text: required})
+	if err != nil || len(found) != 1 || found[0].Type != compat.MissingDefault {
+		t.Errorf("a required field against version 1: %+v, %v", found, err)
+	}
+	if _, err = s.TestCompatibilityWith(ctx, subject, 9, registry.Schema{Text: required}); !errors.Is(err, registry.ErrVersionNotFound) {
+		t.Errorf("against version 9: %v", err)
+	}
+	if found, err = s.TestCompatibility(ctx, s.prefix+"none", required); err != nil || len(found) != 0 {
+		t.Errorf("on no subject: %v, %v", found, err)
+	}
+	_, _, err = s.Register(ctx, subject, required, false)
+	var refused *registry.IncompatibleError
+	if !errors.As(err, &refused) || refused.Subject != subject || len(refused.Findings) != 1 ||
+		refused.Findings[0].Type != compat.MissingDefault || refused.Findings[0].Path != "/fields/1" {
+		t.Errorf("Register of a required field: %v", err)
+	}
+	for _, l := range []compat.Level{
+		compat.Backward, compat.BackwardTransitive, compat.Forward, compat.ForwardTransitive, compat.Full, compat.FullTransitive, compat.None,
+	} {
+		if err := s.SetCompatibility(ctx, subject, l); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Compatibility(ctx, subject); err != nil || got != l {
+			t.Errorf("Compatibility = %v, %v; want %v", got, err, l)
+		}
+	}
+	if _, _, err := s.Register(ctx, subject, required, false); err != nil {
+		t.Errorf("at NONE: %v", err)
+	}
+	// BACKWARD compares with the latest only, its transitive form with the first, too.
+	if err := s.SetCompatibility(ctx, subject, compat.Backward); err != nil {
+		t.Fatal(err)
+	}
+	retyped := strings.Replace(required, `"r","type":"string"`, `"r","type":["string","null"]`, 1)
+	if _, _, err := s.Register(ctx, subject, retyped, false); err != nil {
+		t.Errorf("BACKWARD with version 2 only: %v", err)
+	}
+	if err := s.SetCompatibility(ctx, subject, compat.BackwardTransitive); err != nil {
+		t.Fatal(err)
+	}
+	again := strings.Replace(required, `"r","type":"string"`, `"r","type":["string","null","int"]`, 1)
+	if _, _, err := s.Register(ctx, subject, again, false); !errors.As(err, &refused) || len(refused.Findings) != 1 {
+		t.Errorf("BACKWARD_TRANSITIVE: %v", err)
+	}
+	if found, err = s.TestCompatibility(ctx, subject, again); err != nil || len(found) != 1 {
+		t.Errorf("BACKWARD_TRANSITIVE, tested: %v, %v", found, err)
+	}
+	if err := s.DeleteCompatibility(ctx, subject); err != nil {
+		t.Error(err)
+	}
+	if err := s.DeleteCompatibility(ctx, subject); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	if l, err := s.Compatibility(ctx, subject); err != nil || l != compat.Backward {
+		t.Errorf("the global level counts again: %v, %v", l, err)
+	}
+	if l, err := s.GlobalCompatibility(ctx); err != nil || l != compat.Backward {
+		t.Errorf("GlobalCompatibility = %v, %v", l, err)
+	}
+	versions, err := s.Versions(ctx, subject)
+	if err != nil || fmt.Sprint(versions) != "[1 2 3]" {
+		t.Errorf("Versions = %v, %v", versions, err)
+	}
+}
+
+func TestSuiteInvalidSchemas(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	for _, text := range []string{
+		`nonsense`, `{"type":"recor"}`, `{"type":"record","name":"A","fields":[{"name":"x","type":"Missing"}]}`,
+		`{"type":"record","name":"A","fields":[{"name":"x","type":"int","default":"s"}]}`,
+		`{"type":"record","name":"A-b","fields":[]}`,
+	} {
+		_, _, err := s.Register(ctx, s.prefix+"bad", text, false)
+		var answer *registry.Error
+		if !errors.As(err, &answer) || answer.Status != 422 || answer.Code != 42201 || answer.Message == "" || !strings.Contains(err.Error(), s.prefix+"bad") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestSuiteReferences(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	ns := strings.ReplaceAll(s.prefix, "-", "_")
+	sub := func(text string) string { return strings.ReplaceAll(text, "RUN", ns) }
+	// Order → Item → Money, Order → Money: nested, and a diamond.
+	money := sub(`{"type":"record","name":"Money","namespace":"RUN","fields":[{"name":"cents","type":"long"}]}`)
+	item := sub(`{"type":"record","name":"Item","namespace":"RUN","fields":[{"name":"price","type":"RUN.Money"}]}`)
+	order := sub(`{"type":"record","name":"Order","namespace":"RUN","fields":[{"name":"items","type":{"type":"array","items":"RUN.Item"}},{"name":"total","type":"RUN.Money"}]}`)
+	whole := sub(`{"type":"record","name":"Order","namespace":"RUN","fields":[{"name":"items","type":{"type":"array","items":{"type":"record","name":"Item","namespace":"RUN","fields":[{"name":"price","type":{"type":"record","name":"Money","namespace":"RUN","fields":[{"name":"cents","type":"long"}]}}]}}},{"name":"total","type":"RUN.Money"}]}`)
+	toMoney := registry.Reference{Name: ns + ".Money", Subject: s.prefix + "money", Version: 1}
+	toItem := registry.Reference{Name: ns + ".Item", Subject: s.prefix + "item", Version: 1}
+	for _, step := range []struct {
+		subject string
+		schema  registry.Schema
+	}{
+		{s.prefix + "money", registry.Schema{Text: money}},
+		{s.prefix + "item", registry.Schema{Text: item, References: []registry.Reference{toMoney}}},
+	} {
+		if _, err := s.RegisterSchema(ctx, step.subject, step.schema); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refs := []registry.Reference{toItem, toMoney}
+	v, err := s.RegisterSchema(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs})
+	if err != nil || v.Schema != whole || v.ID == 0 {
+		t.Fatalf("RegisterSchema = %+v, %v", v, err)
+	}
+	c := s.another(t)
+	if got, err := c.SchemaByID(ctx, "", v.ID); err != nil || got != whole {
+		t.Errorf("SchemaByID = %s, %v", got, err)
+	}
+	got, err := c.Version(ctx, s.prefix+"order", 1)
+	if err != nil || got.Schema != whole || got.Registered != order || !slices.Equal(got.References, refs) || got.ID != v.ID {
+		t.Errorf("Version = %+v, %v", got, err)
+	}
+	if text, id, _, err := c.SchemaByVersion(ctx, s.prefix+"order", 1); err != nil || text != whole || id != v.ID {
+		t.Errorf("SchemaByVersion = %s, %d, %v", text, id, err)
+	}
+	if got, err := c.LookupSchema(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs}); err != nil || got.ID != v.ID {
+		t.Errorf("LookupSchema = %+v, %v", got, err)
+	}
+	if found, err := c.TestCompatibilityWith(ctx, s.prefix+"order", 0, registry.Schema{Text: order, References: refs}); err != nil || len(found) != 0 {
+		t.Errorf("TestCompatibilityWith = %v, %v", found, err)
+	}
+	ids, err := c.ReferencedBy(ctx, s.prefix+"item", 1)
+	if err != nil || !slices.Equal(ids, []int{v.ID}) {
+		t.Errorf("ReferencedBy = %v, %v", ids, err)
+	}
+	for name, bad := range map[string][]registry.Reference{
+		"none": nil, "no subject": {{Name: ns + ".Item", Subject: s.prefix + "none", Version: 1}}, "no version": {{Name: ns + ".Item", Subject: s.prefix + "item", Version: 9}},
+	} {
+		_, err := s.RegisterSchema(ctx, s.prefix+"bad", registry.Schema{Text: order, References: bad})
+		var answer *registry.Error
+		if !errors.As(err, &answer) || answer.Status != 422 {
+			t.Errorf("references %s: %v", name, err)
+		}
+	}
+	var answer *registry.Error
+	if err := c.DeleteVersion(ctx, s.prefix+"item", 1, registry.Soft); !errors.As(err, &answer) || answer.Code != 42206 {
+		t.Errorf("deleting what is referred to: %v", err)
+	}
+}
+
+func TestSuiteDeletes(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	subject := s.prefix + "gone"
+	id, _, err := s.Register(ctx, subject, s.text("G"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteVersion(ctx, subject, 1, registry.Permanent); err == nil {
+		t.Error("a permanent deletion before the soft one")
+	}
+	if versions, err := s.DeleteSubject(ctx, subject, registry.Soft); err != nil || !slices.Equal(versions, []int{1}) {
+		t.Fatalf("DeleteSubject = %v, %v", versions, err)
+	}
+	if _, _, _, err := s.Latest(ctx, subject); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("Latest of a deleted subject: %v", err)
+	}
+	if _, _, err := s.Lookup(ctx, subject, s.text("G"), false); err == nil {
+		t.Error("Lookup on a deleted subject")
+	}
+	if got, err := s.another(t).SchemaByID(ctx, "", id); err != nil || got != s.text("G") {
+		t.Errorf("the id after a soft deletion: %s, %v", got, err)
+	}
+	if names, err := s.ListSubjects(ctx, registry.IncludeDeleted()); err != nil || !slices.Contains(names, subject) {
+		t.Errorf("ListSubjects with deleted ones: %v, %v", names, err)
+	}
+	if names, err := s.Subjects(ctx); err != nil || slices.Contains(names, subject) {
+		t.Errorf("Subjects: %v, %v", names, err)
+	}
+	// It comes back with its id.
+	if again, _, err := s.Register(ctx, subject, s.text("G"), false); err != nil || again != id {
+		t.Errorf("registered again: %d, %v; want %d", again, err, id)
+	}
+	if versions, err := s.Versions(ctx, subject); err != nil || len(versions) != 1 {
+		t.Errorf("Versions = %v, %v", versions, err)
+	}
+	if _, err := s.DeleteSubject(ctx, subject, registry.Soft); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DeleteSubject(ctx, subject, registry.Permanent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ListVersions(ctx, subject, registry.IncludeDeleted()); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("ListVersions of nothing: %v", err)
+	}
+	if _, err := s.another(t).SchemaByID(ctx, "", id); !errors.Is(err, registry.ErrSchemaNotFound) && !s.apicurio {
+		t.Errorf("the id after a permanent deletion: %v", err)
+	}
+	if _, err := s.DeleteSubject(ctx, s.prefix+"none", registry.Soft); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("deleting no subject: %v", err)
+	}
+	if _, err := s.DeleteSubject(ctx, subject, 0); err == nil {
+		t.Error("a deletion of no kind")
+	}
+}
+
+func TestSuiteOddSubjects(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	for _, odd := range []string{"a/b", "a b", "a%b", "é", "a+b", "a:b", "a?b", "a#b", "a;b", `a"b`, "a%2Fb"} {
+		subject := s.prefix + odd
+		id, _, err := s.Register(ctx, subject, s.text("Odd"), false)
+		if err != nil {
+			t.Errorf("%q: %v", odd, err)
+			continue
+		}
+		v, err := s.another(t).LatestVersion(ctx, subject)
+		if err != nil || v.ID != id || v.Subject != subject {
+			t.Errorf("%q: %+v, %v", odd, v, err)
+		}
+		if err := s.SetCompatibility(ctx, subject, compat.Full); err != nil {
+			t.Errorf("%q: %v", odd, err)
+		}
+		if l, err := s.Compatibility(ctx, subject); err != nil || l != compat.Full {
+			t.Errorf("%q: level %v, %v", odd, l, err)
+		}
+		if err := s.DeleteCompatibility(ctx, subject); err != nil {
+			t.Errorf("%q: %v", odd, err)
+		}
+		if _, err := s.DeleteSubject(ctx, subject, registry.Soft); err != nil {
+			t.Errorf("%q: %v", odd, err)
+		}
+	}
+	for _, none := range []string{"", ".", ".."} {
+		if _, _, err := s.Register(ctx, none, s.text("Odd"), false); err == nil {
+			t.Errorf("subject %q was taken", none)
+		}
+	}
+}
+
+// Contexts, metadata and modes are Confluent's alone.
+func TestSuiteConfluentOnly(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	if s.apicurio {
+		t.Skip("Apicurio has none of them: see docs/registry.md")
+	}
+	context := ":." + s.prefix + "ctx:"
+	if _, _, err := s.Register(ctx, s.prefix+"other", s.text("X"), false); err != nil {
+		t.Fatal(err)
+	}
+	id, guid, err := s.Register(ctx, context+"orders", s.text("C"), false)
+	if err != nil || id != 1 {
+		t.Fatalf("the first id of a context: %d, %v", id, err)
+	}
+	if got, err := s.another(t).SchemaByID(ctx, context+"orders", id); err != nil || got != s.text("C") {
+		t.Errorf("SchemaByID in a context: %s, %v", got, err)
+	}
+	if got, err := s.another(t).SchemaByID(ctx, "", id); err == nil && got == s.text("C") {
+		t.Errorf("the id counts outside of its context")
+	}
+	if got, err := s.SchemaByGUID(ctx, guid); err != nil || got != s.text("C") {
+		t.Errorf("SchemaByGUID: %s, %v", got, err)
+	}
+	if names, err := s.Contexts(ctx); err != nil || !slices.Contains(names, "."+s.prefix+"ctx") {
+		t.Errorf("Contexts = %v, %v", names, err)
+	}
+	if names, err := s.ListSubjects(ctx, registry.WithPrefix(context)); err != nil || !slices.Equal(names, []string{context + "orders"}) {
+		t.Errorf("subjects of the context: %v, %v", names, err)
+	}
+	within := newClient(t, []string{s.url + "/contexts/." + s.prefix + "ctx"})
+	if got, err := within.SchemaByID(ctx, "", id); err != nil || got != s.text("C") {
+		t.Errorf("a client of the context: %s, %v", got, err)
+	}
+
+	meta := s.prefix + "meta"
+	v1, err := s.RegisterSchema(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v2, err := s.RegisterSchema(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "2"}}})
+	if err != nil || v2.Version != 2 || v1.Version != 1 {
+		t.Fatalf("%+v, %v", v2, err)
+	}
+	if _, id, _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"}); err != nil || id != v1.ID {
+		t.Errorf("LatestWithMetadata = %d, %v; want %d", id, err, v1.ID)
+	}
+	if _, _, _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "3"}); !errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("LatestWithMetadata of none: %v", err)
+	}
+	if v, err := s.Version(ctx, meta, 2); err != nil || v.Metadata == nil || v.Metadata.Properties["major"] != "2" {
+		t.Errorf("Version = %+v, %v", v, err)
+	}
+
+	if err := s.SetMode(ctx, meta, registry.ReadOnly); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.Mode(ctx, meta); err != nil || m != registry.ReadOnly {
+		t.Errorf("Mode = %v, %v", m, err)
+	}
+	var answer *registry.Error
+	if _, _, err := s.Register(ctx, meta, s.text("N"), false); !errors.As(err, &answer) || answer.Code != 42205 {
+		t.Errorf("Register on a read-only subject: %v", err)
+	}
+	if m, err := s.GlobalMode(ctx); err != nil || m != registry.ReadWrite {
+		t.Errorf("GlobalMode = %v, %v", m, err)
+	}
+}
+
+func TestSuiteWarm(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	if _, _, err := s.Register(ctx, s.prefix+"known", s.text("K"), false); err != nil {
+		t.Fatal(err)
+	}
+	c := s.another(t)
+	err := c.Warm(ctx,
+		registry.NeedRegistered(s.prefix+"new", s.text("W")), registry.NeedLookup(s.prefix+"known", s.text("K")),
+		registry.NeedLatest(s.prefix+"known"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Warm(ctx, registry.NeedRegistered(s.prefix+"new", "nonsense"), registry.NeedLookup(s.prefix+"none", s.text("K")),
+		registry.NeedLatest(s.prefix+"none"), registry.NeedID(1<<30), registry.NeedRegistered(s.prefix+"new", s.text("W")))
+	if err == nil || strings.Count(err.Error(), "registry: ") != 4 {
+		t.Errorf("four problems at once: %v", err)
+	}
+	dead := newClient(t, []string{deadURL(t)})
+	needs := make([]registry.Need, 100)
+	for i := range needs {
+		needs[i] = registry.NeedID(i)
+	}
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := dead.Warm(short, needs...); !errors.Is(err, registry.ErrUnavailable) || strings.Count(err.Error(), "\n") != 99 {
+		t.Errorf("without a registry: %v", err)
+	}
+}

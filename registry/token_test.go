@@ -1,0 +1,184 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// issuer is a token source of tokens t1, t2, …
+type issuer struct {
+	life    time.Duration // 0: they never expire
+	slow    time.Duration
+	down    atomic.Bool
+	issued  atomic.Int32
+	at      atomic.Int32 // under way
+	clashes atomic.Int32
+}
+
+func (i *issuer) Token(context.Context) (string, time.Time, error) {
+	if i.at.Add(1) > 1 {
+		i.clashes.Add(1)
+	}
+	defer i.at.Add(-1)
+	time.Sleep(i.slow)
+	if i.down.Load() {
+		return "", time.Time{}, errors.New("issuer is down")
+	}
+	var expiry time.Time
+	if i.life > 0 {
+		expiry = time.Now().Add(i.life)
+	}
+	return fmt.Sprintf("t%d", i.issued.Add(1)), expiry, nil
+}
+
+func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &issuer{life: 10 * time.Minute, slow: time.Second}
+		var mu sync.Mutex
+		var last string
+		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			last = r.Header.Get("Authorization")
+			return stringSchema(r), nil
+		}}
+		c := f.client(t, registry.WithTokenSource(source), registry.WithRetries(0, 0, 0))
+		id := 0
+		ask := func(want string, wait time.Duration) {
+			t.Helper()
+			id++
+			start := time.Now()
+			if _, err := c.SchemaByID(t.Context(), "", id); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if last != want || time.Since(start) != wait {
+				t.Errorf("sent %q after %v, want %q after %v", last, time.Since(start), want, wait)
+			}
+		}
+		var wg sync.WaitGroup
+		for n := range 50 {
+			wg.Go(func() { _, _ = c.SchemaByID(t.Context(), "", 1000+n) })
+		}
+		wg.Wait()
+		if source.issued.Load() != 1 {
+			t.Errorf("%d tokens for 50 callers at once", source.issued.Load())
+		}
+		ask("Bearer t1", 0)
+		time.Sleep(9*time.Minute + time.Second) // a minute before the end
+		for range 10 {
+			ask("Bearer t1", 0) // renewed in the background
+		}
+		time.Sleep(2 * time.Second)
+		ask("Bearer t2", 0)
+		if source.issued.Load() != 2 || source.clashes.Load() != 0 {
+			t.Errorf("%d tokens, %d at one time", source.issued.Load(), source.clashes.Load())
+		}
+		source.down.Store(true)
+		time.Sleep(9*time.Minute + 30*time.Second)
+		ask("Bearer t2", 0) // the old one still serves
+		time.Sleep(time.Minute)
+		if _, err := c.SchemaByID(t.Context(), "", 5000); !errors.Is(err, registry.ErrUnavailable) {
+			t.Errorf("control, expired and no new one: %v", err)
+		}
+		source.down.Store(false)
+		ask("Bearer t3", time.Second) // the control: without a valid one it waits
+	})
+}
+
+// A token that the registry refuses is renewed once.
+func TestTokenRefused(t *testing.T) {
+	t.Parallel()
+	var valid atomic.Value
+	valid.Store("t1")
+	s := seeded(t, registrytest.WithBearer(func(tok string) bool { return tok == valid.Load() }))
+	source := new(issuer)
+	c := newClient(t, []string{s.URL}, registry.WithTokenSource(source))
+	if _, err := c.SchemaByID(context.Background(), "", 1); err != nil {
+		t.Fatal(err)
+	}
+	valid.Store("t2")
+	if _, err := c.SchemaByID(context.Background(), "", 2); err != nil || s.Requests() != 3 {
+		t.Errorf("after a revocation: %v, %d requests", err, s.Requests())
+	}
+	valid.Store("never")
+	_, err := c.SchemaByID(context.Background(), "", 3)
+	var answer *registry.Error
+	if !errors.As(err, &answer) || answer.Status != 401 || s.Requests() != 5 {
+		t.Errorf("control, refused for good: %v, %d requests", err, s.Requests())
+	}
+}
+
+func TestClientCredentials(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	answer, status := `{"access_token":"abc","token_type":"Bearer","expires_in":3600}`, 200
+	var got *http.Request
+	var form url.Values
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r
+		form, _ = url.ParseQuery(string(body))
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer srv.Close()
+	cc := &registry.ClientCredentials{
+		TokenURL: srv.URL + "/token", ClientID: "me:x", ClientSecret: "p&ss word", Scopes: []string{"a", "b"}, Params: url.Values{"audience": {"registry"}},
+	}
+	tok, expiry, err := cc.Token(ctx)
+	if err != nil || tok != "abc" || time.Until(expiry) < 59*time.Minute || time.Until(expiry) > time.Hour {
+		t.Errorf("Token = %s, %v, %v", tok, expiry, err)
+	}
+	user, pass, _ := got.BasicAuth()
+	if user != "me%3Ax" || pass != "p%26ss+word" || got.Method != http.MethodPost {
+		t.Errorf("sent as %s %s by %s", user, pass, got.Method)
+	}
+	if form.Encode() != "audience=registry&grant_type=client_credentials&scope=a+b" {
+		t.Errorf("sent %v", form)
+	}
+	for _, bad := range []struct {
+		status int
+		answer string
+	}{
+		{200, "<html>"}, {200, "{}"}, {200, `{"access_token":"x","token_type":"mac"}`}, {401, `{"error":"invalid_client"}`}, {500, ""}, {302, ""},
+	} {
+		status, answer = bad.status, bad.answer
+		if tok, _, err := cc.Token(ctx); err == nil {
+			t.Errorf("%d %s gave %q", bad.status, bad.answer, tok)
+		}
+	}
+	// A secret that the endpoint refuses is not tried again and again.
+	status, answer = 401, `{"error":"invalid_client"}`
+	s := seeded(t)
+	var tries atomic.Int32
+	cc.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		tries.Add(1)
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+	_, err = newClient(t, []string{s.URL}, registry.WithTokenSource(cc)).SchemaByID(ctx, "", 1)
+	if err == nil || errors.Is(err, registry.ErrUnavailable) || tries.Load() != 1 {
+		t.Errorf("%d tries: %v", tries.Load(), err)
+	}
+	status = 503
+	tries.Store(0)
+	_, err = newClient(t, []string{s.URL}, registry.WithTokenSource(cc)).SchemaByID(ctx, "", 1)
+	if !errors.Is(err, registry.ErrUnavailable) || tries.Load() != 4 {
+		t.Errorf("control, an endpoint that is away, %d tries: %v", tries.Load(), err)
+	}
+}

@@ -24,6 +24,7 @@ type config struct {
 	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
 	Registry string         `yaml:"registry"` // URL, as --registry
 	Generate generateConfig `yaml:"generate"`
+	Lint     lintConfig     `yaml:"lint"`
 }
 
 // path is a PATH of the configuration as the current folder sees it.

@@ -33,6 +33,7 @@ func commands() []func(*app) *cobra.Command {
 		newDecodeCommand,
 		newEncodeCommand,
 		newFmtCommand,
+		newLintCommand,
 		newVersionCommand,
 	}
 }

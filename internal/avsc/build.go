@@ -419,7 +419,7 @@ func symbolHint(s *Schema, want string) string {
 	for i, sym := range s.Symbols {
 		names[i] = sym.Name
 	}
-	if near := nearest(want, names); near != nil && want != "" {
+	if near := Nearest(want, names); near != nil && want != "" {
 		return "; did you mean " + quote(near[0]) + "?"
 	}
 	return ""
@@ -515,7 +515,7 @@ func (b *builder) unknownFix(r reference) string {
 	for k := Null; k <= String; k++ {
 		names = append(names, k.String())
 	}
-	if near := nearest(r.name, names); near != nil {
+	if near := Nearest(r.name, names); near != nil {
 		for i := range near {
 			near[i] = quote(near[i])
 		}

@@ -100,8 +100,8 @@ func misnomer(name string) string {
 	return ""
 }
 
-// nearest returns up to three of names that look like want, best first.
-func nearest(want string, names []string) []string {
+// Nearest returns up to three of names that look like want, best first.
+func Nearest(want string, names []string) []string {
 	type scored struct {
 		name string
 		cost int

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/internal/avsclint"
+)
+
+// lintConfig is the part "lint" of avrogen.yaml.
+type lintConfig struct {
+	Except   []string `yaml:"except"`   // rules, as --except
+	Baseline string   `yaml:"baseline"` // file, as --baseline
+}
+
+// lint is one run of lint.
+type lint struct {
+	*app
+	except        []string
+	baseline      string
+	writeBaseline bool
+}
+
+func newLintCommand(a *app) *cobra.Command {
+	l := &lint{app: a}
+	rules := false
+	cmd := &cobra.Command{
+		Use:   "lint [--except RULE,...] [--baseline FILE] PATH...",
+		Short: "Find what is valid in a schema and will hurt later",
+		Long: `Find what is valid in a schema and still a mistake, or will hurt when the schema
+evolves. --rules lists the rules, each with its reason; --except leaves some out.
+
+For schemas that have grown, --baseline FILE names the sins of old: what stands
+in FILE is not reported. --write-baseline writes the findings of now into it, one
+line each, RULE and the full name of what it is about, so that it survives moving
+lines and files.`,
+		Example: `  avrogen lint schemas/...
+  avrogen lint --except FIELD_WITHOUT_DOC,SYMBOL_STYLE schemas/...
+  avrogen lint --baseline lint.baseline --write-baseline schemas/...`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if rules {
+				return l.printRules()
+			}
+			cfg, err := a.loadConfig(args)
+			if err != nil {
+				return err
+			}
+			if args, err = cfg.paths(args); err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("except") {
+				l.except = cfg.Lint.Except
+			}
+			if !cmd.Flags().Changed("baseline") && cfg.Lint.Baseline != "" {
+				l.baseline = cfg.path(cfg.Lint.Baseline)
+			}
+			if err := checkRules(l.except); err != nil {
+				return err
+			}
+			if l.writeBaseline && l.baseline == "" {
+				return usagef("--write-baseline: name the file with --baseline")
+			}
+			return l.run(args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&l.except, "except", nil, "rules to leave out, separated by commas")
+	flags.StringVar(&l.baseline, "baseline", "", "file of findings that are not reported")
+	flags.BoolVar(&l.writeBaseline, "write-baseline", false, "write the findings into the baseline instead of reporting them")
+	flags.BoolVar(&rules, "rules", false, "list the rules and their reasons")
+	return cmd
+}
+
+// checkRules refuses names that no rule has.
+func checkRules(names []string) error {
+	known := ruleNames()
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return usagef("unknown rule %q: %s (--rules lists them)", name, suggestRule(name, known))
+		}
+	}
+	return nil
+}
+
+func suggestRule(name string, known []string) string {
+	if s := suggest(name, known); strings.HasPrefix(s, "did you mean") {
+		return s
+	}
+	return "there is no rule of this name"
+}
+
+func ruleNames() []string {
+	var names []string
+	for _, r := range avsclint.Rules() {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+func (l *lint) printRules() error {
+	var out bytes.Buffer
+	for _, r := range avsclint.Rules() {
+		fmt.Fprintf(&out, "%s\n    finds  %s\n    since  %s\n", r.Name, r.Looks, r.Reason)
+	}
+	_, err := l.stdout.Write(out.Bytes())
+	return err
+}
+
+func (l *lint) run(paths []string) error {
+	set, err := avscfile.Load(paths...)
+	if err != nil {
+		return err
+	}
+	found := avsclint.Lint(set, l.except...)
+	if l.writeBaseline {
+		return writeFile(l.baseline, baselineText(found))
+	}
+	known, err := readBaseline(l.baseline)
+	if err != nil {
+		return err
+	}
+	var findings []finding
+	for _, f := range found {
+		if known[baselineKey(f)] {
+			continue
+		}
+		findings = append(findings, finding{
+			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col,
+			Rule: f.Rule, Path: f.Path, Message: f.Message,
+		})
+	}
+	return l.report(findings)
+}
+
+const baselineHeader = "# Findings that avrogen lint does not report. See avrogen lint --help.\n"
+
+// baselineKey names a finding by what it is about, not by where it stands. A
+// file without names is its own name.
+func baselineKey(f avsclint.Finding) string {
+	return f.Rule + " " + cmp.Or(f.Path, path.Base(f.Pos.File))
+}
+
+func baselineText(found []avsclint.Finding) []byte {
+	var keys []string
+	for _, f := range found {
+		keys = append(keys, baselineKey(f)+"\n")
+	}
+	slices.Sort(keys)
+	return []byte(baselineHeader + strings.Join(slices.Compact(keys), ""))
+}
+
+// readBaseline reads a baseline, empty for no name.
+func readBaseline(name string) (map[string]bool, error) {
+	if name == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("no baseline %s: make it with --write-baseline", filepath.ToSlash(name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		rule, about, ok := strings.Cut(line, " ")
+		if !ok || about == "" || !slices.Contains(ruleNames(), rule) {
+			return nil, usagef("%s:%d: a line is RULE and the name of what it is about, not %q", filepath.ToSlash(name), n, line)
+		}
+		known[line] = true
+	}
+	return known, nil
+}

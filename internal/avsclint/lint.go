@@ -1,0 +1,185 @@
+// Package avsclint finds what is valid in a schema and still a mistake, or will
+// hurt when the schema evolves: see [Rules].
+package avsclint
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// Finding is one thing that a rule has found.
+type Finding struct {
+	Pos  avsc.Pos
+	Rule string
+	// Path is the full name of the type, with the field or symbol: it stays the
+	// same when lines move.
+	Path    string
+	Message string // what is wrong, a colon, what to do
+}
+
+// Lint checks every type that the files of the set declare, each once, by all
+// rules but those in except. The findings are sorted by place.
+func Lint(set *avsc.Set, except ...string) []Finding {
+	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			l.topLevel(s)
+		}
+		if f.Root != nil {
+			l.topLevel(f.Root)
+		}
+	}
+	rank := map[string]int{}
+	for i, f := range set.Files {
+		rank[f.Name] = i
+	}
+	slices.SortStableFunc(l.findings, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(rank[a.Pos.File], rank[b.Pos.File]),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Col, b.Pos.Col),
+		)
+	})
+	return l.findings
+}
+
+type linter struct {
+	except   []string
+	seen     map[*avsc.Schema]bool
+	findings []Finding
+}
+
+func (l *linter) report(rule string, pos avsc.Pos, path, what, fix string) {
+	if slices.Contains(l.except, rule) {
+		return
+	}
+	l.findings = append(l.findings, Finding{Pos: pos, Rule: rule, Path: path, Message: what + ": " + fix})
+}
+
+// topLevel checks a file's schema and every schema that it leads to.
+func (l *linter) topLevel(s *avsc.Schema) {
+	s.Walk(func(n *avsc.Schema) {
+		if n.Kind.Named() && !l.seen[n] {
+			l.seen[n] = true
+			l.named(n)
+		}
+	})
+	if !s.Kind.Named() && !l.seen[s] {
+		l.seen[s] = true
+		l.unnamed(s, "")
+	}
+}
+
+// named checks one record, enum or fixed.
+func (l *linter) named(s *avsc.Schema) {
+	l.typeName(s)
+	l.doc(s.JSON, s.Doc, s.NamePos, typeWithoutDoc, s.Name, describe(s))
+	l.properties(s.Props, attributesOf(s.Kind), s.Name)
+	l.logicalType(s, s.Name)
+	switch s.Kind {
+	case avsc.Enum:
+		if len(s.Symbols) == 0 {
+			l.report(noValue, s.NamePos, s.Name, describe(s)+" has no symbols, so no value", "add a symbol")
+		}
+		l.enum(s)
+	case avsc.Record:
+		if needsItself(s) {
+			l.report(noValue, s.NamePos, s.Name, "every value of "+describe(s)+" holds another one, without end", "make a field on the way back to it optional, or an array")
+		}
+		l.fieldNames(s)
+		for _, f := range s.Fields {
+			l.field(s, f)
+		}
+	}
+}
+
+func (l *linter) enum(s *avsc.Schema) {
+	if s.EnumDefault == "" {
+		l.report(enumWithoutDefault, s.NamePos, s.Name, "enum "+s.ShortName()+" has no default", `add "default", a symbol such as UNKNOWN that stands for those of later versions`)
+	}
+	for _, sym := range s.Symbols {
+		if !upperSnake(sym.Name) {
+			l.report(symbolStyle, sym.Pos, s.Name+"."+sym.Name, "symbol "+sym.Name+" is not in UPPER_SNAKE_CASE", "rename it while nobody has written it yet")
+		}
+	}
+}
+
+func (l *linter) field(s *avsc.Schema, f *avsc.Field) {
+	path := s.Name + "." + f.Name
+	l.doc(fieldJSON(s, f), f.Doc, f.NamePos, fieldWithoutDoc, path, "field "+f.Name)
+	l.properties(f.Props, fieldAttributes(), path)
+	if v := property(f.Props, "logicalType"); v != nil {
+		l.report(logicalTypeOnField, v.Pos, path, `"logicalType" stands beside the type of field `+f.Name, `move it into the type: "type": {"type": …, "logicalType": `+v.Text+`}`)
+	}
+	l.reference(f.Type, f.TypePos, path)
+	l.unnamed(f.Type, path)
+	l.meaning(f, path)
+	l.fieldDefault(f, path)
+}
+
+// unnamed checks a type, and those inside it, up to the types that have names.
+func (l *linter) unnamed(s *avsc.Schema, path string) {
+	if s.Kind.Named() {
+		return
+	}
+	l.properties(s.Props, attributesOf(s.Kind), path)
+	l.logicalType(s, path)
+	switch s.Kind {
+	case avsc.Array, avsc.Map:
+		if s.Kind == avsc.Map && s.Elem.Kind == avsc.Map {
+			l.report(mapOfMap, s.ElemPos, path, "the values of a map are maps", "make them a record, or an array of records")
+		}
+		l.reference(s.Elem, s.ElemPos, path)
+		l.unnamed(s.Elem, path)
+	case avsc.Union:
+		switch len(s.Branches) {
+		case 0:
+			l.report(noValue, s.Pos, path, "a union without branches has no value", "add a branch")
+		case 1:
+			l.report(unionOfOne, s.Pos, path, "a union with a single branch", "use the branch itself, or add \"null\"")
+		}
+		for i, b := range s.Branches {
+			l.reference(b, s.BranchPos[i], path)
+			l.unnamed(b, path)
+		}
+	}
+}
+
+// reference checks that a named type is not used above its definition.
+func (l *linter) reference(s *avsc.Schema, at avsc.Pos, path string) {
+	if s.Kind.Named() && at.File == s.Pos.File && isJSON(at.File) && before(at, s.Pos) {
+		l.report(usedBeforeDefined, at, path, s.Name+" is used before its definition", "define it here and refer to it by name below")
+	}
+}
+
+// isJSON tells JSON from IDL, where names may stand before their definition.
+func isJSON(file string) bool {
+	return len(file) < 5 || file[len(file)-5:] != ".avdl"
+}
+
+func before(a, b avsc.Pos) bool {
+	return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
+}
+
+func describe(s *avsc.Schema) string { return s.Kind.String() + " " + s.ShortName() }
+
+func property(props []avsc.Member, key string) *avsc.Value {
+	for _, m := range props {
+		if m.Key == key {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+// fieldJSON is the object that declares f.
+func fieldJSON(s *avsc.Schema, f *avsc.Field) *avsc.Value {
+	for i, g := range s.Fields {
+		if g == f {
+			return s.JSON.Member("fields").Elems[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,192 @@
+package avsclint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// meaning compares what the name of a field says with its type.
+func (l *linter) meaning(f *avsc.Field, path string) {
+	w := words(f.Name)
+	if len(w) == 0 {
+		return
+	}
+	last := w[len(w)-1]
+	for _, s := range scalars(f.Type, nil) {
+		if s.Logical.Name != "" || ignoredLogicalType(s) != nil {
+			continue
+		}
+		switch {
+		case (s.Kind == avsc.Float || s.Kind == avsc.Double) && money(w):
+			l.report(floatForMoney, s.Pos, path, fmt.Sprintf("field %s is a %s and looks like money", f.Name, s.Kind), `use {"type": "bytes", "logicalType": "decimal", "precision": …, "scale": …}`)
+		case (s.Kind == avsc.Long || s.Kind == avsc.Int) && moment(w):
+			logical := "timestamp-millis"
+			if s.Kind == avsc.Int {
+				logical = "date"
+			}
+			l.report(timeAsNumber, s.Pos, path, fmt.Sprintf("field %s is a bare %s and looks like a time", f.Name, s.Kind), fmt.Sprintf("use {\"type\": %q, \"logicalType\": %q} if that is its unit", s.Kind, logical))
+		case s.Kind == avsc.String && (last == "uuid" || last == "guid"):
+			l.report(uuidAsString, s.Pos, path, "field "+f.Name+" is a bare string and looks like a UUID", `use {"type": "string", "logicalType": "uuid"}`)
+		}
+	}
+}
+
+// scalars are the primitive types of a field: its own, a union's branches, an
+// array's items.
+func scalars(s *avsc.Schema, out []*avsc.Schema) []*avsc.Schema {
+	switch {
+	case s.Kind.Primitive():
+		return append(out, s)
+	case s.Kind == avsc.Array:
+		return scalars(s.Elem, out)
+	case s.Kind == avsc.Union:
+		for _, b := range s.Branches {
+			out = scalars(b, out)
+		}
+	}
+	return out
+}
+
+func money(w []string) bool {
+	switch w[len(w)-1] {
+	case "price", "prices", "amount", "amounts", "cost", "costs", "fee", "fees", "balance", "salary", "tax", "vat", "revenue", "subtotal", "money", "refund":
+		return true
+	}
+	return false
+}
+
+func moment(w []string) bool {
+	last := w[len(w)-1]
+	switch last {
+	case "at", "ts", "timestamp", "datetime", "date", "epoch":
+		return true
+	case "time":
+		return len(w) > 1 && slices.Contains([]string{"event", "create", "created", "creation", "update", "updated", "start", "end", "arrival", "departure", "expiry", "order", "request"}, w[len(w)-2])
+	}
+	return false
+}
+
+// ignoredLogicalType returns the "logicalType" that s has and that does not
+// count, nil for none.
+func ignoredLogicalType(s *avsc.Schema) *avsc.Value {
+	return property(s.Props, "logicalType")
+}
+
+func (l *linter) logicalType(s *avsc.Schema, path string) {
+	v := ignoredLogicalType(s)
+	if v == nil {
+		return
+	}
+	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on a %s", v.Text, s.Kind), whyIgnored(v.Str))
+}
+
+func whyIgnored(name string) string {
+	known := map[string]string{
+		"decimal": "it needs bytes or fixed, a precision of at least 1 that fits the size, and a scale from 0 to the precision",
+		"uuid":    "put it on a string or on a fixed of size 16",
+		"date":    "put it on an int", "time-millis": "put it on an int",
+		"duration": "put it on a fixed of size 12",
+	}
+	for _, name := range []string{"time-micros", "timestamp-millis", "timestamp-micros", "timestamp-nanos", "local-timestamp-millis", "local-timestamp-micros", "local-timestamp-nanos"} {
+		known[name] = "put it on a long"
+	}
+	if fix := known[name]; fix != "" {
+		return fix
+	}
+	names := make([]string, 0, len(known))
+	for n := range known {
+		names = append(names, n)
+	}
+	if near := avsc.Nearest(name, names); len(near) > 0 {
+		return fmt.Sprintf("did you mean %q?", near[0])
+	}
+	return "the specification does not know it; remove it, or leave the rule out if your readers do"
+}
+
+func (l *linter) fieldDefault(f *avsc.Field, path string) {
+	t := f.Type
+	if t.Kind == avsc.Union && len(t.Branches) > 0 {
+		hasNull := slices.ContainsFunc(t.Branches, func(b *avsc.Schema) bool { return b.Kind == avsc.Null })
+		if f.Default == nil {
+			if hasNull {
+				fix := `add "default": null`
+				if t.Branches[0].Kind != avsc.Null {
+					fix = `put "null" first and add "default": null`
+				}
+				l.report(optionalWithoutDefault, f.NamePos, path, "field "+f.Name+" can be null and has no default", fix)
+			}
+			return
+		}
+		if _, err := t.Branches[0].AppendDefault(nil, f.Default); err != nil {
+			l.report(defaultNotFirstBranch, f.Default.Pos, path, "the default of field "+f.Name+" is not of the first branch of its union", "put the branch of the default first")
+		}
+	}
+	if f.Default != nil {
+		l.unknownMembers(t, f.Default, path)
+	}
+}
+
+// unknownMembers looks through a default for records with members that the
+// record lacks.
+func (l *linter) unknownMembers(s *avsc.Schema, v *avsc.Value, path string) {
+	switch {
+	case s.Kind == avsc.Union:
+		for _, b := range s.Branches {
+			if _, err := b.AppendDefault(nil, v); err == nil {
+				l.unknownMembers(b, v, path)
+				return
+			}
+		}
+	case s.Kind == avsc.Array:
+		for _, e := range v.Elems {
+			l.unknownMembers(s.Elem, e, path)
+		}
+	case s.Kind == avsc.Map:
+		for _, m := range v.Members {
+			l.unknownMembers(s.Elem, m.Value, path)
+		}
+	case s.Kind == avsc.Record:
+		names := make([]string, len(s.Fields))
+		for i, f := range s.Fields {
+			names[i] = f.Name
+			if m := v.Member(f.Name); m != nil {
+				l.unknownMembers(f.Type, m, path)
+			}
+		}
+		for _, m := range v.Members {
+			if slices.Contains(names, m.Key) {
+				continue
+			}
+			fix := "remove it"
+			if near := avsc.Nearest(m.Key, names); len(near) > 0 {
+				fix = "did you mean " + strings.Join(near[:1], "") + "?"
+			}
+			l.report(defaultUnknownMember, m.KeyPos, path, fmt.Sprintf("the default has a member %q, which record %s lacks", m.Key, s.Name), fix)
+		}
+	}
+}
+
+// needsItself reports whether every value of the record s holds another one, so
+// that none can be finished.
+func needsItself(s *avsc.Schema) bool {
+	known := map[*avsc.Schema]bool{}
+	var needs func(*avsc.Schema) bool
+	field := func(f *avsc.Field) bool { return f.Type == s || needs(f.Type) }
+	needs = func(n *avsc.Schema) bool {
+		switch n.Kind {
+		case avsc.Record:
+			if _, ok := known[n]; !ok {
+				known[n] = false // while it is looked into
+				known[n] = slices.ContainsFunc(n.Fields, field)
+			}
+			return known[n]
+		case avsc.Union:
+			return len(n.Branches) > 0 && !slices.ContainsFunc(n.Branches, func(b *avsc.Schema) bool { return b != s && !needs(b) })
+		}
+		return false // arrays and maps may be empty
+	}
+	return slices.ContainsFunc(s.Fields, field)
+}

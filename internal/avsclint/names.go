@@ -1,0 +1,169 @@
+package avsclint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+func (l *linter) doc(json *avsc.Value, doc string, pos avsc.Pos, rule, path, what string) {
+	if d := json.Member("doc"); d != nil && d.Kind != avsc.JSONString {
+		l.report(docNotText, d.Pos, path, "the doc of "+what+" is "+d.Kind.String(), "write it as a string")
+		return
+	}
+	if strings.TrimSpace(doc) == "" {
+		l.report(rule, pos, path, what+" has no doc", `add "doc": say what it means, its unit, and when it is absent`)
+	}
+}
+
+func (l *linter) typeName(s *avsc.Schema) {
+	name := s.ShortName()
+	if !upperCamel(name) {
+		l.report(typeNameStyle, s.NamePos, s.Name, describe(s)+" is not in UpperCamelCase", "rename it, with its old name as an alias")
+	}
+	ns := s.Namespace()
+	switch {
+	case ns == "":
+		l.report(noNamespace, s.NamePos, s.Name, describe(s)+" has no namespace", "add one, with its old name as an alias if it is in use")
+	case ns != strings.ToLower(ns):
+		l.report(namespaceStyle, s.NamePos, s.Name, "namespace "+ns+" is not in lower case", "write "+strings.ToLower(ns))
+	}
+	for k := avsc.Null; k <= avsc.String; k++ {
+		if name == k.String() {
+			l.report(nameOfPrimitive, s.NamePos, s.Name, describe(s)+" has the name of a primitive type", "rename it, with its old name as an alias")
+		}
+	}
+	for _, a := range s.Aliases {
+		if a.Name == s.Name {
+			l.report(aliasAmbiguous, a.Pos, s.Name, describe(s)+" is its own alias", "remove the alias")
+		}
+	}
+}
+
+func (l *linter) fieldNames(s *avsc.Schema) {
+	owner := make(map[string]*avsc.Field, len(s.Fields))
+	for _, f := range s.Fields {
+		owner[f.Name] = f
+	}
+	var snake, camel *avsc.Field
+	for _, f := range s.Fields {
+		path := s.Name + "." + f.Name
+		switch {
+		case !lowerSnake(f.Name) && !lowerCamel(f.Name):
+			l.report(fieldNameStyle, f.NamePos, path, "field "+f.Name+" is neither in lower_snake_case nor in lowerCamelCase", "rename it, with its old name as an alias")
+		case strings.Contains(f.Name, "_") && snake == nil:
+			snake = f
+		case f.Name != strings.ToLower(f.Name) && camel == nil:
+			camel = f
+		}
+		for _, a := range f.Aliases {
+			if o := owner[a.Name]; o != nil {
+				l.report(aliasAmbiguous, a.Pos, path, fmt.Sprintf("alias %q of field %s stands for field %s already", a.Name, f.Name, o.Name), "remove it from one of them")
+				continue
+			}
+			owner[a.Name] = f
+		}
+	}
+	if snake != nil && camel != nil {
+		l.report(mixedFieldNames, s.NamePos, s.Name, fmt.Sprintf("record %s has %s and %s", s.ShortName(), snake.Name, camel.Name), "choose lower_snake_case or lowerCamelCase for all fields")
+	}
+}
+
+// properties finds attributes that are mistyped.
+func (l *linter) properties(props []avsc.Member, attributes []string, path string) {
+	for _, m := range props {
+		if m.Key == "logicalType" || slices.Contains(attributes, m.Key) {
+			continue
+		}
+		near := nearAttribute(m.Key, attributes)
+		if near == "" {
+			continue
+		}
+		l.report(misspeltAttribute, m.KeyPos, path, fmt.Sprintf("%q is no attribute, but nearly %q", m.Key, near), "correct it, or choose a name that is less alike for a property of your own")
+	}
+}
+
+func nearAttribute(key string, attributes []string) string {
+	if len(key) < 3 {
+		return ""
+	}
+	if near := avsc.Nearest(key, attributes); len(near) > 0 {
+		return near[0]
+	}
+	for _, a := range attributes { // alias for aliases
+		if len(key) > 3 && strings.HasPrefix(a, key) {
+			return a
+		}
+	}
+	return ""
+}
+
+func fieldAttributes() []string {
+	return []string{"name", "type", "doc", "default", "order", "aliases"}
+}
+
+// attributesOf lists the attributes of a type that the specification gives a
+// meaning. Those of a logical type may be properties, if it is ignored.
+func attributesOf(k avsc.Kind) []string {
+	attributes := []string{"logicalType", "precision", "scale"}
+	switch k {
+	case avsc.Record:
+		attributes = append(attributes, "name", "namespace", "doc", "aliases", "fields")
+	case avsc.Enum:
+		attributes = append(attributes, "name", "namespace", "doc", "aliases", "symbols", "default")
+	case avsc.Fixed:
+		attributes = append(attributes, "name", "namespace", "doc", "aliases", "size")
+	case avsc.Array:
+		attributes = append(attributes, "items")
+	case avsc.Map:
+		attributes = append(attributes, "values")
+	}
+	return attributes
+}
+
+func every(s string, ok func(c byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func upper(c byte) bool { return 'A' <= c && c <= 'Z' }
+func lower(c byte) bool { return 'a' <= c && c <= 'z' }
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func upperCamel(s string) bool {
+	return upper(s[0]) && every(s, func(c byte) bool { return c != '_' })
+}
+
+func lowerCamel(s string) bool {
+	return lower(s[0]) && every(s, func(c byte) bool { return c != '_' })
+}
+
+func lowerSnake(s string) bool {
+	return lower(s[0]) && every(s, func(c byte) bool { return lower(c) || digit(c) || c == '_' })
+}
+
+func upperSnake(s string) bool {
+	return upper(s[0]) && every(s, func(c byte) bool { return upper(c) || digit(c) || c == '_' })
+}
+
+// words splits a name into its words in lower case: unit_price, unitPrice and
+// UnitPrice have two.
+func words(name string) []string {
+	var out []string
+	start := 0
+	for i := 1; i <= len(name); i++ {
+		if i == len(name) || name[i] == '_' || upper(name[i]) && !upper(name[i-1]) {
+			if w := strings.Trim(name[start:i], "_"); w != "" {
+				out = append(out, strings.ToLower(w))
+			}
+			start = i
+		}
+	}
+	return out
+}

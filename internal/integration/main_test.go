@@ -31,7 +31,7 @@ var (
 		c    *kafkacluster.Cluster
 		err  error
 	}
-	registry struct {
+	api struct {
 		once sync.Once
 		s    *apicurio.Server
 		err  error
@@ -51,8 +51,8 @@ func TestMain(m *testing.M) {
 		}
 		err = kafka.c.Close()
 	}
-	if registry.s != nil {
-		err = errors.Join(err, registry.s.Close())
+	if api.s != nil {
+		err = errors.Join(err, api.s.Close())
 	}
 	if err != nil {
 		fmt.Println(err)
@@ -76,15 +76,15 @@ func cluster(t *testing.T) *kafkacluster.Cluster {
 
 func schemas(t *testing.T) *apicurio.Server {
 	t.Helper()
-	registry.once.Do(func() {
+	api.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
-		registry.s, registry.err = apicurio.New(ctx)
+		api.s, api.err = apicurio.New(ctx)
 	})
-	if registry.err != nil {
-		t.Fatal(registry.err)
+	if api.err != nil {
+		t.Fatal(api.err)
 	}
-	return registry.s
+	return api.s
 }
 
 // topic makes a topic for one test.

@@ -7,8 +7,10 @@ import (
 
 // Users that every SASL_SSL listener knows.
 const (
-	ScramUser, ScramPassword = "alice", "alice-secret" // SCRAM-SHA-256 and -512
-	PlainUser, PlainPassword = "bob", "bob-secret"     // PLAIN
+	ScramUser     = "alice" // of SCRAM-SHA-256 and -512
+	ScramPassword = "alice-secret"
+	PlainUser     = "bob" // of PLAIN
+	PlainPassword = "bob-secret"
 )
 
 // ports of one node.

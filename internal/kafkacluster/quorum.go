@@ -3,7 +3,6 @@ package kafkacluster
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,15 +29,11 @@ func quorumLeader(ctx context.Context, c *Cluster) (int, error) {
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return 0, err
 	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, err
-			}
-			return int(p.LeaderID), nil
-		}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return 0, errors.New("the answer names no partition")
 	}
-	return 0, fmt.Errorf("the answer names no partition")
+	p := resp.Topics[0].Partitions[0]
+	return int(p.LeaderID), kerr.ErrorForCode(p.ErrorCode)
 }
 
 func isElectionNotNeeded(err error) bool { return errors.Is(err, kerr.ElectionNotNeeded) }

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+	"github.com/avroline/avroline/serde"
+)
+
+// job is one run from the first line to the last outcome.
+type job struct {
+	o       *options
+	in      *inputs
+	acc     *account
+	rejects *rejects
+	lat     latencies
+	send    sender
+	sizes   sizes
+	took    time.Duration
+}
+
+// start makes the sender and has it look whether everything is there.
+func (j *job) start(ctx context.Context, ser *serde.Serializer) error {
+	s, err := newSender(j.o, ser, j.acc, &j.lat)
+	if err != nil {
+		return err
+	}
+	j.send = s
+	pctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if err := s.prepare(pctx); err != nil {
+		return errors.Join(err, j.abandon())
+	}
+	return nil
+}
+
+// abandon closes a sender that has sent nothing.
+func (j *job) abandon() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return j.send.finish(ctx)
+}
+
+// publish reads until the end, the limit, a fatal error or an interruption, and
+// waits for every outcome. An interruption gives what is under way some time.
+func (j *job) publish(ctx context.Context) error {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	defer stop()
+
+	begin := time.Now()
+	bar := startProgress(os.Stderr, j.o.quiet, func() step {
+		return step{events: j.send.settled(), done: j.in.Read.Load(), total: j.in.Total}
+	})
+	err := j.read(ctx, sending)
+	closing, cancelClosing := sending, context.CancelFunc(func() {})
+	if err != nil || ctx.Err() != nil {
+		closing, cancelClosing = context.WithTimeout(sending, grace)
+	}
+	defer cancelClosing()
+	ferr := j.send.finish(closing)
+	j.took = time.Since(begin)
+	bar.finish()
+	return errors.Join(err, ferr)
+}
+
+// read turns lines into events and sends them. ctx ends the reading, sending the
+// publishing.
+func (j *job) read(ctx, sending context.Context) error {
+	var parse parser
+	file := ""
+	for l, err := range j.in.lines(ctx) {
+		if err != nil {
+			return err
+		}
+		if l.file != file || parse == nil {
+			if parse, err = j.parserFor(l); err != nil {
+				return err
+			}
+			file = l.file
+		}
+		seq := j.acc.open(l.file)
+		if err := j.line(sending, parse, seq, l); err != nil {
+			return err
+		}
+		if j.o.limit > 0 && j.acc.lines() >= j.o.limit {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (j *job) parserFor(l line) (parser, error) {
+	format := j.o.format
+	if format == "auto" {
+		format = guessFormat(l.text)
+	}
+	return newParser(format)
+}
+
+func (j *job) line(sending context.Context, parse parser, seq int, l line) error {
+	e := clicks.NewClickEvent()
+	reason := l.err
+	switch {
+	case reason != nil:
+	case len(bytes.TrimSpace(l.text)) == 0:
+		reason = errEmpty
+	default:
+		reason = parse(l.text, &e)
+	}
+	if errors.Is(reason, errHeader) {
+		j.acc.settle(seq, skipped)
+		return nil
+	}
+	if reason != nil {
+		return j.reject(seq, l, reason)
+	}
+	id, err := newEventID()
+	if err != nil {
+		return err
+	}
+	e.EventID, e.SourceFile, e.SourceLine = id, l.file, l.no
+	if e.Visitor == "" {
+		e.Visitor = visitor(e.IP, e.UserAgent)
+	}
+	j.acc.name(seq, id)
+	j.sizes.sample(&e)
+	err = j.send.send(sending, seq, &e)
+	var no refusal
+	if errors.As(err, &no) {
+		return j.reject(seq, l, no.error)
+	}
+	if err != nil {
+		// Not accepted, and no more will be.
+		if j.acc.stateOf(seq) == waiting {
+			j.acc.settle(seq, notSent)
+		}
+		return fmt.Errorf("%s:%d: %w", l.file, l.no, err)
+	}
+	return nil
+}
+
+func (j *job) reject(seq int, l line, reason error) error {
+	j.acc.settle(seq, rejected)
+	if err := j.rejects.add(l, reason); err != nil {
+		return err
+	}
+	if j.o.strict {
+		return fmt.Errorf("%s:%d: %w", l.file, l.no, reason)
+	}
+	return nil
+}
+
+// sizes compares an event's Avro with its JSON, on every 64th event.
+type sizes struct {
+	n, avro, json int64
+	buf           []byte
+	seen          int
+}
+
+// framing is what the registry's prefix adds to every event: a zero and the id.
+const framing = 5
+
+func (s *sizes) sample(e *clicks.ClickEvent) {
+	s.seen++
+	if s.seen%64 != 1 {
+		return
+	}
+	avro, err := e.AppendAvro(s.buf[:0])
+	if err != nil {
+		return // the serializer will say it
+	}
+	s.buf = avro
+	text, err := json.Marshal(e)
+	if err != nil {
+		return
+	}
+	s.n++
+	s.avro += int64(len(avro)) + framing
+	s.json += int64(len(bytes.TrimSpace(text)))
+}
+
+// report is what publishing came to; balance adds what reading back did.
+func (j *job) report(interrupted bool) *report {
+	r := &report{
+		Lines: j.acc.lines(), Rejected: j.acc.sum(rejected), Delivered: j.acc.sum(delivered),
+		NotSent: j.acc.sum(notSent), Unknown: j.acc.sum(unknown) + j.acc.sum(waiting),
+		Files: len(j.in.files), Send: j.o.send, Acks: j.o.acks, Interrupted: interrupted,
+		Seconds:    j.took.Seconds(),
+		LatencyP50: float64(j.lat.quantile(0.50)) / 1e6,
+		LatencyP99: float64(j.lat.quantile(0.99)) / 1e6,
+		Topic:      j.o.topic, Subject: j.o.topic + "-value",
+	}
+	if j.rejects.n > 0 {
+		r.RejectsFile = j.rejects.path
+	}
+	if r.Seconds > 0 {
+		r.EventsPerSecond = float64(r.Delivered) / r.Seconds
+	}
+	if j.sizes.n > 0 {
+		r.AvroBytes = float64(j.sizes.avro) / float64(j.sizes.n)
+		r.JSONBytes = float64(j.sizes.json) / float64(j.sizes.n)
+	}
+	return r
+}
+
+func (j *job) balance(r *report, got found) {
+	b := j.acc.balance()
+	r.ReadBack, r.Lost, r.Twice = b.ReadBack, b.Lost, b.Twice
+	r.Contradicted, r.UnknownInLog = b.Contradicted, b.UnknownInLog
+	r.OutOfOrder, r.Partitions = got.OutOfOrder, got.Partitions
+}

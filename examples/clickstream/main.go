@@ -1,0 +1,54 @@
+// Clickstream publishes every line of web-server access logs as a typed event,
+// each exactly once, reads the topic back with another client, and balances the
+// accounts.
+//
+// Without flags it needs nothing: it writes a sample log and starts Kafka and a
+// schema registry in this process. With --brokers and --registry the same program
+// works on real ones.
+//
+//	lines ─► parse ─► ClickEvent ─► Topic ─► serializer ─► Kafka ─► kgo ─► deserializer ─► account
+//	             └──► rejects                    └──► registry
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	o, err := parseOptions(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "clickstream:", err)
+		fmt.Fprintln(os.Stderr, "clickstream --help tells more")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	r, err := run(ctx, o)
+	interrupted := ctx.Err() != nil
+	stop()
+	if r != nil {
+		if o.json {
+			err = errors.Join(err, r.writeJSON(os.Stdout))
+		} else {
+			r.writeText(os.Stdout)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "clickstream:", err)
+	}
+	switch {
+	case interrupted:
+		os.Exit(130)
+	case err != nil || !r.balanced():
+		os.Exit(1)
+	}
+}

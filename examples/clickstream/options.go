@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/avroline/avroline/producer"
+)
+
+// options are the flags, checked.
+type options struct {
+	input      []string
+	format     string
+	brokers    []string
+	registry   string
+	topic      string
+	partitions int
+	send       string
+	acks       string
+	config     string
+	limit      int64
+	rejects    string
+	sample     int
+	seed       uint64
+	resume     bool
+	strict     bool
+	json       bool
+	quiet      bool
+
+	connection producer.Connection
+}
+
+// embedded is true when the run starts its own Kafka and registry.
+func (o *options) embedded() bool { return len(o.brokers) == 0 }
+
+const usage = `clickstream publishes every line of web-server access logs as a typed event, each
+exactly once, reads the topic back with another client and balances the accounts.
+
+  clickstream                                  a sample log, Kafka and registry in this process
+  clickstream --input access.log --input 'old/*.gz'
+  clickstream --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --input - <access.log
+
+`
+
+// parseOptions returns pflag.ErrHelp when help was asked for and given.
+func parseOptions(args []string, out io.Writer) (*options, error) {
+	o := &options{}
+	f := pflag.NewFlagSet("clickstream", pflag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringArrayVarP(&o.input, "input", "i", nil, "`FILE` to read: a name, a glob, - for standard input; .gz too; again for more, or as arguments (default: a sample)")
+	f.StringVar(&o.format, "format", "auto", "combined, json (an object a line), csv (with a header) or auto, which looks at each file")
+	f.StringSliceVar(&o.brokers, "brokers", nil, "Kafka's bootstrap `HOST:PORT,…` (default: an embedded broker)")
+	f.StringVar(&o.registry, "registry", "", "schema registry's `URL`, more than one with commas (default: an embedded registry)")
+	f.StringVar(&o.topic, "topic", "clicks", "topic to publish to")
+	f.IntVar(&o.partitions, "partitions", 0, "make the topic with so many partitions where it is not there (default: 6 on the embedded broker, else it must be there)")
+	f.StringVar(&o.send, "send", "async", "async, sync, forget or transaction")
+	f.StringVar(&o.acks, "acks", "all", "all, 1 or 0; 1 and 0 give up idempotence, so the guarantee")
+	f.StringVar(&o.config, "config", "", "`FILE` of producer settings, .properties or .yaml: brokers, security, tuning")
+	f.Int64Var(&o.limit, "limit", 0, "stop after so many lines (default: all)")
+	f.StringVar(&o.rejects, "rejects", "clickstream-rejects.log", "`FILE` for the lines that are no events, each with its reason")
+	f.IntVar(&o.sample, "sample-lines", 25_000, "lines of the sample")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the sample")
+	f.BoolVar(&o.resume, "resume", false, "with --send transaction: go on where an earlier run, even a killed one, came to")
+	f.BoolVar(&o.strict, "strict", false, "end at the first line that is no event")
+	f.BoolVar(&o.json, "json", false, "the report as one JSON object")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress")
+	switch err := f.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
+		fmt.Fprint(out, usage, f.FlagUsagesWrapped(100))
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	o.input = append(o.input, f.Args()...)
+	return o, o.check()
+}
+
+func (o *options) check() error {
+	oneOf := func(flag, value string, allowed ...string) error {
+		if slices.Contains(allowed, value) {
+			return nil
+		}
+		return fmt.Errorf("--%s %s: must be %s", flag, value, strings.Join(allowed, ", "))
+	}
+	if err := errors.Join(
+		oneOf("format", o.format, "auto", "combined", "json", "csv"),
+		oneOf("send", o.send, "async", "sync", "forget", "transaction"),
+		oneOf("acks", o.acks, "all", "1", "0"),
+	); err != nil {
+		return err
+	}
+	var err error
+	if o.config != "" || len(o.brokers) > 0 {
+		opts := []producer.Option{}
+		if o.config != "" {
+			opts = append(opts, producer.WithConfigFile(o.config))
+		}
+		if o.connection, err = producer.ConnectionOf(o.brokers, opts...); err != nil {
+			return err
+		}
+		o.brokers = o.connection.Brokers
+	}
+	switch {
+	case o.embedded() != (o.registry == ""):
+		return errors.New("--brokers and --registry go together: ids of one registry mean nothing beside another's")
+	case o.send == "transaction" && o.acks != "all":
+		return fmt.Errorf("--acks %s: a transaction needs all", o.acks)
+	case o.resume && o.send != "transaction":
+		return errors.New("--resume needs --send transaction: only there the position and the events are written together")
+	case o.resume && (len(o.input) == 0 || slices.Contains(o.input, "-")):
+		return errors.New("--resume needs --input FILE: there is nothing else to come back to")
+	case o.resume && o.embedded():
+		return errors.New("--resume needs --brokers: the embedded broker ends with this process")
+	case o.limit < 0 || o.partitions < 0 || o.sample < 0:
+		return errors.New("--limit, --partitions and --sample-lines cannot be negative")
+	}
+	if o.partitions == 0 && o.embedded() {
+		o.partitions = 6
+	}
+	return nil
+}
+
+// producerOptions are what the flags say to the producer.
+func (o *options) producerOptions() []producer.Option {
+	opts := []producer.Option{producer.WithClientID("clickstream")}
+	if o.config != "" {
+		opts = append(opts, producer.WithConfigFile(o.config))
+	}
+	switch o.acks {
+	case "0":
+		opts = append(opts, producer.WithWeakAcks(producer.AcksNone))
+	case "1":
+		opts = append(opts, producer.WithWeakAcks(producer.AcksLeader))
+	}
+	if o.partitions > 0 {
+		opts = append(opts, producer.WithCreateTopics(o.partitions, -1))
+	}
+	return opts
+}
+
+// transactionalID is the same for every run on a topic: a second run fences a
+// first one that is not quite dead.
+func (o *options) transactionalID() string { return "clickstream-" + o.topic }
+
+// readerOptions reach the cluster as the producer does.
+func (o *options) readerOptions() []kgo.Opt {
+	c := o.connection
+	var opts []kgo.Opt
+	if c.TLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(c.TLS))
+	}
+	var m sasl.Mechanism
+	switch c.Mechanism {
+	case "PLAIN":
+		m = plain.Auth{User: c.User, Pass: c.Password}.AsMechanism()
+	case "SCRAM-SHA-256":
+		m = scram.Auth{User: c.User, Pass: c.Password}.AsSha256Mechanism()
+	case "SCRAM-SHA-512":
+		m = scram.Auth{User: c.User, Pass: c.Password}.AsSha512Mechanism()
+	case "OAUTHBEARER":
+		m = oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
+			if c.Token == nil {
+				return oauth.Auth{}, errors.New("the reader cannot get the producer's OIDC tokens")
+			}
+			token, _, _, err := c.Token(ctx)
+			return oauth.Auth{Token: token}, err
+		})
+	default:
+		return opts
+	}
+	return append(opts, kgo.SASL(m))
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func TestParseCombined(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2015, time.May, 17, 10, 5, 3, 0, time.UTC)
+	tests := map[string]struct {
+		line string
+		want clicks.ClickEvent
+		err  string
+	}{
+		"plain": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a/b.png?x=1&y HTTP/1.1" 200 203023 "http://s.example/" "Mozilla/5.0 (X11)"`,
+			want: clicks.ClickEvent{At: at, IP: "83.149.9.216", Method: "GET", Path: "/a/b.png", Query: ptr("x=1&y"), Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(203023)), Referrer: ptr("http://s.example/"), UserAgent: ptr("Mozilla/5.0 (X11)")},
+		},
+		"dashes, a user with a blank, another zone": {
+			line: `::1 - ada l [17/May/2015:12:05:03 +0200] "POST / HTTP/2.0" 304 - "-" "-"`,
+			want: clicks.ClickEvent{At: at, IP: "::1", Method: "POST", Path: "/", Protocol: "HTTP/2.0", Status: 304},
+		},
+		"escaped and unescaped quotes": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "GET /\"q\" HTTP/1.1" 200 1 "-" "Old "Odd" \\ Browser"`,
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: `/"q"`, Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(1)), UserAgent: ptr(`Old "Odd" \ Browser`)},
+		},
+		"bytes that are not UTF-8": {
+			line: "h - - [17/May/2015:10:05:03 +0000] \"GET /caf\xe9 HTTP/1.1\" 200 1 \"-\" \"\xff\"",
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: `/caf\xe9`, Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(1)), UserAgent: ptr(`\xff`)},
+		},
+		"no request": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "-" 408 - "-" "-"`,
+			want: clicks.ClickEvent{At: at, IP: "h", Path: "-", Status: 408},
+		},
+		"a TLS handshake": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "\x16\x03" 400 0 "-" "-"`,
+			want: clicks.ClickEvent{At: at, IP: "h", Path: `\x16\x03`, Status: 400, Bytes: ptr(int64(0))},
+		},
+		"the common format": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5`,
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: "/", Protocol: "HTTP/1.0", Status: 200, Bytes: ptr(int64(5))},
+		},
+		"no time":       {line: `h - - "GET / HTTP/1.0" 200 5`, err: "no time in brackets"},
+		"a bad time":    {line: `h - - [31/Nov/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5`, err: `time "31/Nov/2015:10:05:03 +0000"`},
+		"a bad status":  {line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" OK 5`, err: `status "OK"`},
+		"a bad size":    {line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 big`, err: `size "big"`},
+		"cut":           {line: `h - - [17/May/2015:10:05:03 +0000] "GET / HT`, err: "request: no closing quote"},
+		"cut at the UA": {line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5 "-" "Mozi`, err: "user agent: no closing quote"},
+		"another log":   {line: `logrotate: error`, err: "no time in brackets"},
+		"one word":      {line: `x`, err: "no client address"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got clicks.ClickEvent
+			err := parseCombined([]byte(test.line), &got)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("error %v, want one with %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.At = got.At.UTC()
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestParseJSONAndCSV(t *testing.T) {
+	t.Parallel()
+	want := clicks.ClickEvent{
+		At: time.UnixMilli(1431857103000).UTC(), Visitor: "v1", IP: "h", Method: "GET", Path: "/a", Query: ptr("b=1"), Protocol: "HTTP/1.1",
+		Status: 200, Bytes: ptr(int64(9)), UserAgent: ptr("ua"),
+	}
+	lines := map[string][]string{
+		"json": {`{"@timestamp":"2015-05-17T10:05:03Z","session-id":"v1","clientip":"h","verb":"GET","request":{},"url":"/a?b=1","protocol":"HTTP/1.1","response":"200","bytes":9,"referrer":null,"agent":"ua"}`},
+		"csv":  {"time,visitor,ip,method,url,protocol,status,bytes,referrer,user_agent", "1431857103000,v1,h,GET,/a?b=1,HTTP/1.1,200,9,-,ua"},
+	}
+	for format, text := range lines {
+		parse, err := newParser(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := guessFormat([]byte(text[0])); got != format {
+			t.Errorf("%s is taken for %s", format, got)
+		}
+		var got clicks.ClickEvent
+		for i, l := range text {
+			err = parse([]byte(l), &got)
+			if i < len(text)-1 && !errors.Is(err, errHeader) {
+				t.Errorf("%s: the header: %v", format, err)
+			}
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", format, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", format, diff)
+		}
+	}
+	for _, bad := range []string{`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`} {
+		if err := parseJSON([]byte(bad), new(clicks.ClickEvent)); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+}
+
+// The sample is the same for the same seed, and has dirt of every kind: bad lines
+// are rejected, odd ones are not.
+func TestSample(t *testing.T) {
+	t.Parallel()
+	var a, b, c bytes.Buffer
+	for _, s := range []struct {
+		w    *bytes.Buffer
+		seed uint64
+	}{{&a, 1}, {&b, 1}, {&c, 2}} {
+		if err := writeSample(s.w, 20_000, s.seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(a.Bytes(), b.Bytes()) || bytes.Equal(a.Bytes(), c.Bytes()) {
+		t.Error("a seed must write the same bytes, and another seed others")
+	}
+	reasons := map[string]int{}
+	rejected, odd, ipv6 := 0, 0, 0
+	for l := range bytes.Lines(a.Bytes()) {
+		var e clicks.ClickEvent
+		if err := parseCombined(bytes.TrimSuffix(l, []byte("\n")), &e); err != nil {
+			rejected++
+			reason, _, _ := strings.Cut(err.Error(), " ")
+			reasons[reason]++
+			continue
+		}
+		if strings.Contains(e.Path, `\x`) {
+			odd++
+		}
+		if strings.HasPrefix(e.IP, "2001:") {
+			ipv6++
+		}
+	}
+	if rejected < 20 || rejected > 400 || len(reasons) < 4 {
+		t.Errorf("%d rejected for %v", rejected, reasons)
+	}
+	if odd == 0 || ipv6 == 0 {
+		t.Errorf("%d odd paths, %d IPv6", odd, ipv6)
+	}
+}
+
+func TestInputs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	a := write("a.log", "one\r\ntwo\n\nlast without an end")
+	b := write("b.log", strings.Repeat("x", maxLine+1)+"\nafter\n")
+	in, err := openInputs([]string{filepath.Join(dir, "*.log")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type seen struct {
+		File string
+		No   int64
+		Text string
+		Long bool
+	}
+	var got []seen
+	for l, err := range in.lines(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, seen{l.file, l.no, string(l.text[:min(len(l.text), 30)]), errors.Is(l.err, errLongLine)})
+	}
+	want := []seen{{a, 1, "one", false}, {a, 2, "two", false}, {a, 3, "", false}, {a, 4, "last without an end", false}, {b, 1, strings.Repeat("x", 30), true}, {b, 2, "after", false}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if in.Read.Load() != in.Total || in.Total == 0 {
+		t.Errorf("%d of %d bytes read", in.Read.Load(), in.Total)
+	}
+	for _, bad := range [][]string{{filepath.Join(dir, "none")}, {a, a}, {dir}} {
+		if _, err := openInputs(bad, nil); err == nil {
+			t.Errorf("%v was taken", bad)
+		}
+	}
+}
+
+func FuzzParseCombined(f *testing.F) {
+	f.Add([]byte(`h - - [17/May/2015:10:05:03 +0000] "GET /\"q\" HTTP/1.1" 200 1 "-" "Old "Odd" \\ Browser"`))
+	f.Add([]byte("h - - [17/May/2015:10:05:03 +0000] \"\\\" 200 1 \"\" \"\xff\\"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e := clicks.NewClickEvent()
+		if parseCombined(text, &e) != nil {
+			return
+		}
+		if _, err := e.AppendAvro(nil); err != nil {
+			t.Errorf("%q is an event that cannot be written: %v", text, err)
+		}
+	})
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+)
+
+// newTopic keys each event by its visitor, so that one visitor's events keep
+// their order.
+func newTopic(name string) *producer.Topic[*clicks.ClickEvent] {
+	return producer.NewTopic(name, producer.KeyBy(func(e *clicks.ClickEvent) string { return e.Visitor }))
+}
+
+// sender publishes events one way or another and settles every line with the
+// account, at the latest in finish.
+type sender interface {
+	// prepare looks whether broker, topic and registry are there.
+	prepare(ctx context.Context) error
+	// send may keep no part of e. Its error ends the run, unless it is a refusal.
+	send(ctx context.Context, seq int, e *clicks.ClickEvent) error
+	// finish waits for what is under way. When ctx ends first, what has no
+	// outcome yet becomes unknown.
+	finish(ctx context.Context) error
+	// settled counts the events that have an outcome.
+	settled() int64
+}
+
+// refusal is an event that cannot be published, whatever the broker says: it
+// goes to the rejects, the run goes on.
+type refusal struct{ error }
+
+func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) (sender, error) {
+	opts := append(o.producerOptions(), producer.WithHooks(producer.Hooks{
+		Outcome: func(_ string, _ int32, waited time.Duration, _ error) { lat.add(waited) },
+	}))
+	topic := newTopic(o.topic)
+	if o.send == "transaction" {
+		t, err := producer.NewTransactional(o.brokers, o.transactionalID(), ser, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return &txSender{topic: topic, t: t, acc: acc}, nil
+	}
+	if o.send == "sync" {
+		opts = append(opts, producer.WithLinger(0)) // nobody else's event is coming
+	}
+	p, err := producer.New(o.brokers, ser, opts...)
+	if err != nil {
+		return nil, err
+	}
+	s := producerSender{topic: topic, p: p, acc: acc}
+	switch o.send {
+	case "sync":
+		return &syncSender{s}, nil
+	case "forget":
+		return &forgetSender{s}, nil
+	default:
+		return &asyncSender{s}, nil
+	}
+}
+
+// producerSender is what the ways outside transactions share.
+type producerSender struct {
+	topic *producer.Topic[*clicks.ClickEvent]
+	p     *producer.Producer
+	acc   *account
+}
+
+func (s *producerSender) prepare(ctx context.Context) error { return s.p.Prepare(ctx, s.topic) }
+
+func (s *producerSender) settled() int64 {
+	st := s.p.Stats()
+	return st.Delivered + st.NotSent + st.Unknown
+}
+
+// refused tells an event that cannot be sent from a producer that cannot send.
+func (s *producerSender) refused(ctx context.Context, err error) error {
+	if ctx.Err() != nil || s.p.Err() != nil {
+		return err
+	}
+	return refusal{err}
+}
+
+// finish closes the producer; what it had to leave behind stands in the account
+// already, by the callbacks.
+func (s *producerSender) finish(ctx context.Context) error {
+	err := s.p.Close(ctx)
+	if left := new(producer.UndeliveredError); errors.As(err, &left) {
+		return fmt.Errorf("%d events not sent, %d of unknown outcome: %w", left.NotSent, left.Unknown, err)
+	}
+	return err
+}
+
+func outcome(err error) state {
+	switch {
+	case err == nil:
+		return delivered
+	case errors.Is(err, producer.ErrNotSent):
+		return notSent
+	default:
+		return unknown
+	}
+}
+
+type asyncSender struct{ producerSender }
+
+func (s *asyncSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) error {
+	err := s.topic.PublishAsync(ctx, s.p, e, func(_ producer.Delivery, err error) {
+		s.acc.settle(seq, outcome(err))
+	})
+	if err != nil {
+		return s.refused(ctx, err)
+	}
+	return nil
+}
+
+type syncSender struct{ producerSender }
+
+func (s *syncSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) error {
+	_, err := s.topic.Publish(ctx, s.p, e)
+	switch {
+	case err == nil:
+		s.acc.settle(seq, delivered)
+		return nil
+	case errors.Is(err, producer.ErrOutcomeUnknown):
+		s.acc.settle(seq, unknown)
+		return err
+	default:
+		return s.refused(ctx, err)
+	}
+}
+
+// forgetSender hears of failures only as a sum: either every event was
+// delivered, or those without a known outcome are unknown.
+type forgetSender struct{ producerSender }
+
+func (s *forgetSender) send(ctx context.Context, _ int, e *clicks.ClickEvent) error {
+	if err := s.topic.PublishAsync(ctx, s.p, e, nil); err != nil {
+		return s.refused(ctx, err)
+	}
+	return nil
+}
+
+func (s *forgetSender) finish(ctx context.Context) error {
+	err := s.producerSender.finish(ctx)
+	if st := s.p.Stats(); st.NotSent == 0 && st.Unknown == 0 {
+		s.acc.settleWaiting(delivered)
+	} else {
+		s.acc.settleWaiting(unknown)
+	}
+	return err
+}
+
+// txSender publishes a thousand events in one transaction: all of them or none.
+type txSender struct {
+	topic *producer.Topic[*clicks.ClickEvent]
+	t     *producer.Transactional
+	acc   *account
+	batch []clicks.ClickEvent
+	seqs  []int
+}
+
+const eventsPerTransaction = 1000
+
+func (s *txSender) prepare(ctx context.Context) error { return s.t.Prepare(ctx, s.topic) }
+
+func (s *txSender) settled() int64 { return s.acc.sum(delivered) + s.acc.sum(unknown) }
+
+func (s *txSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) error {
+	s.batch, s.seqs = append(s.batch, *e), append(s.seqs, seq)
+	if len(s.batch) < eventsPerTransaction {
+		return nil
+	}
+	return s.commit(ctx)
+}
+
+func (s *txSender) commit(ctx context.Context) error {
+	if len(s.batch) == 0 {
+		return nil
+	}
+	err := s.t.InTx(ctx, func(tx *producer.Tx) error {
+		for i := range s.batch {
+			if err := s.topic.Add(ctx, tx, &s.batch[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, seq := range s.seqs {
+		if err != nil && !errors.Is(err, producer.ErrOutcomeUnknown) {
+			s.acc.settle(seq, notSent)
+		} else {
+			s.acc.settle(seq, outcome(err))
+		}
+	}
+	s.batch, s.seqs = s.batch[:0], s.seqs[:0]
+	return err
+}
+
+func (s *txSender) finish(ctx context.Context) error {
+	err := s.commit(ctx)
+	return errors.Join(err, s.t.Close(ctx))
+}

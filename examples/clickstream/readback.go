@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+	"github.com/avroline/avroline/serde"
+)
+
+// reader reads the topic with a client that shares nothing with the producer:
+// another implementation of the protocol, committed records only, up to the end
+// that the topic has when reading begins.
+type reader struct {
+	cl    *kgo.Client
+	adm   *kadm.Client
+	topic string
+	start kadm.ListedOffsets
+}
+
+func newReader(o *options) (*reader, error) {
+	cl, err := kgo.NewClient(append(o.readerOptions(),
+		kgo.SeedBrokers(o.brokers...),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(250*time.Millisecond),
+		// Seeing the ends of transactions, it knows that it has come to the end.
+		kgo.KeepControlRecords())...)
+	if err != nil {
+		return nil, fmt.Errorf("reader: %w", err)
+	}
+	return &reader{cl: cl, adm: kadm.NewClient(cl), topic: o.topic}, nil
+}
+
+func (r *reader) close() { r.cl.Close() }
+
+// mark remembers where the topic ends now: older records are not this run's.
+func (r *reader) mark(ctx context.Context) error {
+	ends, err := r.adm.ListEndOffsets(ctx, r.topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("reader: where %s ends: %w", r.topic, err)
+	}
+	r.start = ends
+	return nil
+}
+
+// found is what came back.
+type found struct {
+	Partitions map[int32]int64
+	OutOfOrder int64
+}
+
+// readBack books every event since mark that is this run's.
+func (r *reader) readBack(ctx context.Context, des *serde.Deserializer[clicks.ClickEvent], acc *account) (found, error) {
+	out := found{Partitions: map[int32]int64{}}
+	ends, err := r.stableEnds(ctx)
+	if err != nil {
+		return out, err
+	}
+	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		out.Partitions[o.Partition] = 0
+		begin, _ := r.start.Lookup(r.topic, o.Partition)
+		if o.Offset > begin.Offset {
+			from[o.Partition] = kgo.NewOffset().At(begin.Offset)
+			left[o.Partition] = o.Offset
+		}
+	})
+	r.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: from})
+	last := map[string]int{} // the line of a visitor's latest event
+	for len(left) > 0 {
+		fetches := r.cl.PollFetches(ctx)
+		if err := errors.Join(ctx.Err(), fetches.Err0()); err != nil {
+			return out, fmt.Errorf("reader: %d partitions are not read to their end: %w", len(left), err)
+		}
+		var bad error
+		fetches.EachRecord(func(rec *kgo.Record) {
+			if end, ok := left[rec.Partition]; bad != nil || !ok || rec.Offset >= end {
+				return
+			} else if rec.Offset == end-1 {
+				delete(left, rec.Partition)
+			}
+			if !rec.Attrs.IsControl() {
+				bad = out.book(ctx, rec, des, acc, last)
+			}
+		})
+		if bad != nil {
+			return out, bad
+		}
+	}
+	return out, nil
+}
+
+func (f *found) book(ctx context.Context, rec *kgo.Record, des *serde.Deserializer[clicks.ClickEvent], acc *account, last map[string]int) error {
+	var e clicks.ClickEvent
+	if err := des.DecodeInto(ctx, serde.Input{Topic: rec.Topic, Data: rec.Value}, &e); err != nil {
+		return fmt.Errorf("reader: %s[%d]@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+	}
+	seq, ours := acc.see(e.SourceFile, e.SourceLine, e.EventID)
+	if !ours {
+		return nil
+	}
+	f.Partitions[rec.Partition]++
+	if before, ok := last[e.Visitor]; ok && seq < before {
+		f.OutOfOrder++
+	}
+	last[e.Visitor] = seq
+	return nil
+}
+
+// stableEnds waits until no transaction is open before the topic's end, so that
+// committed reading can come to it.
+func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ends, err := r.adm.ListEndOffsets(ctx, r.topic)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reader: where %s ends: %w", r.topic, err)
+		}
+		stable, err := r.adm.ListCommittedOffsets(ctx, r.topic)
+		if err == nil {
+			err = stable.Error()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reader: what of %s is committed: %w", r.topic, err)
+		}
+		open := false
+		ends.Each(func(o kadm.ListedOffset) {
+			s, ok := stable.Lookup(r.topic, o.Partition)
+			open = open || !ok || s.Offset < o.Offset
+		})
+		if !open {
+			return ends, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("reader: a transaction on %s stays open: %w", r.topic, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}

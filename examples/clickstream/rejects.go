@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+)
+
+// rejects is the file of the lines that were not published. It is made with the
+// first one.
+type rejects struct {
+	path string
+	f    *os.File
+	w    *bufio.Writer
+	n    int64
+}
+
+// add writes file:line: reason: text.
+func (r *rejects) add(l line, reason error) error {
+	if r.f == nil {
+		f, err := os.Create(r.path)
+		if err != nil {
+			return fmt.Errorf("rejects file: %w: name another with --rejects", err)
+		}
+		r.f, r.w = f, bufio.NewWriter(f)
+	}
+	r.n++
+	if _, err := fmt.Fprintf(r.w, "%s:%d: %v: %s\n", l.file, l.no, reason, l.text); err != nil {
+		return fmt.Errorf("rejects file: %w", err)
+	}
+	return nil
+}
+
+func (r *rejects) close() error {
+	if r.f == nil {
+		return nil
+	}
+	if err := r.w.Flush(); err != nil {
+		return fmt.Errorf("rejects file: %w", err)
+	}
+	if err := r.f.Close(); err != nil {
+		return fmt.Errorf("rejects file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+	"github.com/avroline/avroline/serde"
+)
+
+// grace is how long an interrupted run, or one whose broker went away at the
+// end, waits for the outcomes that are still to come.
+const grace = 20 * time.Second
+
+// run does the whole job. It returns a report whenever anything was read, beside
+// an error too.
+func run(ctx context.Context, o *options) (*report, error) { return runFrom(ctx, o, os.Stdin) }
+
+func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err error) {
+	world, err := openWorld(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, world.close()) }()
+	in, err := openInputs(o.input, stdin)
+	if err != nil {
+		return nil, err
+	}
+	in.short = world.dir
+	reg, err := registry.New(strings.Split(o.registry, ","))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reg.Close()) }()
+	ser, err := serde.NewSerializer(reg)
+	if err != nil {
+		return nil, err
+	}
+	des, err := serde.NewDeserializer[clicks.ClickEvent](reg)
+	if err != nil {
+		return nil, err
+	}
+
+	j := &job{o: o, in: in, acc: newAccount(), rejects: &rejects{path: o.rejects}}
+	if err := j.start(ctx, ser); err != nil {
+		return nil, err
+	}
+	back, err := newReader(o)
+	if err != nil {
+		return nil, errors.Join(err, j.abandon())
+	}
+	defer back.close()
+	if err := back.mark(ctx); err != nil {
+		return nil, errors.Join(err, j.abandon())
+	}
+
+	err = errors.Join(j.publish(ctx), j.rejects.close())
+	r = j.report(ctx.Err() != nil)
+
+	// Also after an interruption: what was published is read back.
+	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+j.took)
+	defer cancel()
+	got, rerr := back.readBack(rctx, des, j.acc)
+	j.balance(r, got)
+	return r, errors.Join(err, rerr, schemaOf(rctx, reg, r))
+}
+
+// world is what a run without a cluster starts for itself.
+type world struct {
+	broker *producertest.Broker
+	server *registrytest.Server
+	dir    string
+}
+
+// openWorld starts the embedded parts and writes the sample, where the flags
+// name no others, and puts their addresses into the options.
+func openWorld(o *options) (w *world, err error) {
+	w = &world{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	if o.embedded() {
+		if w.broker, err = producertest.NewBroker(producertest.Topic(o.topic, int32(o.partitions))); err != nil {
+			return nil, err
+		}
+		if w.server, err = registrytest.NewServer(); err != nil {
+			return nil, err
+		}
+		o.brokers, o.registry = w.broker.Addrs(), w.server.URL
+	}
+	if len(o.input) > 0 {
+		return w, nil
+	}
+	if w.dir, err = os.MkdirTemp("", "clickstream-"); err != nil {
+		return nil, err
+	}
+	sample := filepath.Join(w.dir, "sample.log")
+	f, err := os.Create(sample)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(writeSample(f, o.sample, o.seed), f.Close()); err != nil {
+		return nil, fmt.Errorf("writing the sample: %w", err)
+	}
+	o.input = []string{sample}
+	return w, nil
+}
+
+func (w *world) close() error {
+	var errs []error
+	if w.broker != nil {
+		errs = append(errs, w.broker.Close())
+	}
+	if w.server != nil {
+		errs = append(errs, w.server.Close())
+	}
+	if w.dir != "" {
+		errs = append(errs, os.RemoveAll(w.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// schemaOf asks the registry what the events were written with.
+func schemaOf(ctx context.Context, reg *registry.Client, r *report) error {
+	_, id, _, err := reg.Latest(ctx, r.Subject)
+	if errors.Is(err, registry.ErrSubjectNotFound) {
+		return nil // nothing was published
+	}
+	if err != nil {
+		return err
+	}
+	r.SchemaID = id
+	versions, err := reg.Versions(ctx, r.Subject)
+	if err != nil {
+		return err
+	}
+	for _, n := range versions {
+		v, err := reg.Version(ctx, r.Subject, n)
+		if err != nil {
+			return err
+		}
+		if v.Schema == clicks.ClickEventSchema {
+			r.SchemaID, r.Version = v.ID, v.Version
+		}
+	}
+	return nil
+}
+
+// newEventID is a UUID of version 7: it sorts by time.
+func newEventID() (uuid.UUID, error) { return uuid.NewV7() }

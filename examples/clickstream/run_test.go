@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Every way to send comes to the same: all lines accounted for.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	for _, send := range []string{"async", "sync", "forget", "transaction"} {
+		t.Run(send, func(t *testing.T) {
+			t.Parallel()
+			o, err := parseOptions([]string{"--send", send, "--sample-lines", "3000", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.balanced() || r.Lines != 3000 || r.Rejected == 0 {
+				t.Errorf("%+v", r)
+			}
+			if r.SchemaID == 0 || r.Version != 1 || len(r.Partitions) != 6 || r.LatencyP99 <= 0 || r.AvroBytes >= r.JSONBytes {
+				t.Errorf("the report lacks something: %+v", r)
+			}
+			rejects, err := os.ReadFile(o.rejects)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := int64(bytes.Count(rejects, []byte("\n"))); n != r.Rejected || !strings.HasPrefix(string(rejects), "sample.log:") {
+				t.Errorf("%d lines of rejects, %d were counted:\n%.200s", n, r.Rejected, rejects)
+			}
+			var out bytes.Buffer
+			if err := r.writeJSON(&out); err != nil {
+				t.Fatal(err)
+			}
+			var members map[string]any
+			if err := json.Unmarshal(out.Bytes(), &members); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"lines", "rejected", "delivered", "read_back", "lost", "twice", "out_of_order"} {
+				if _, ok := members[name]; !ok {
+					t.Errorf("the JSON report lacks %s", name)
+				}
+			}
+		})
+	}
+}
+
+// An account that does not balance is seen: each kind of damage by itself.
+func TestBalance(t *testing.T) {
+	t.Parallel()
+	id, err := newEventID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound := func() (*account, *report) {
+		a := newAccount()
+		seq := a.open("f")
+		a.name(seq, id)
+		a.settle(seq, delivered)
+		return a, &report{Lines: 1, Delivered: 1}
+	}
+	tests := map[string]struct {
+		damage func(a *account, r *report)
+		ok     bool
+	}{
+		"sound":         {func(a *account, _ *report) { a.see("f", 1, id) }, true},
+		"lost":          {func(*account, *report) {}, false},
+		"twice":         {func(a *account, _ *report) { a.see("f", 1, id); a.see("f", 1, id) }, false},
+		"another run's": {func(a *account, _ *report) { a.see("f", 1, [16]byte{15: 1}) }, false},
+		"denied":        {func(a *account, r *report) { a.see("f", 1, id); a.settle(0, notSent); r.Delivered = 0; r.NotSent = 1 }, false},
+		"unknown":       {func(a *account, r *report) { a.see("f", 1, id); a.settle(0, unknown); r.Delivered = 0; r.Unknown = 1 }, false},
+		"no outcome":    {func(a *account, r *report) { a.see("f", 1, id); r.Lines = 2 }, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, r := sound()
+			test.damage(a, r)
+			(&job{acc: a}).balance(r, found{})
+			if r.balanced() != test.ok {
+				t.Errorf("balanced is %t: %+v", !test.ok, r)
+			}
+		})
+	}
+}
+
+// An interruption stops the reading; what was read has its outcome.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	in, feed := io.Pipe()
+	o, err := parseOptions([]string{"--input", "-", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	go func() {
+		_ = writeSample(feed, 5000, 7)
+		interrupt()
+		_ = writeSample(feed, 1, 7) // the reader sees the end of ctx with the next line
+		feed.Close()
+	}()
+	r, err := runFrom(ctx, o, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || !r.balanced() || r.Lines < 4000 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--send now":                             "--send now: must be async, sync, forget, transaction",
+		"--acks 2":                               "--acks 2",
+		"--format xml":                           "--format xml",
+		"--brokers 127.0.0.1:9":                  "--brokers and --registry go together",
+		"--registry http://127.0.0.1":            "--brokers and --registry go together",
+		"--send transaction --acks 1":            "a transaction needs all",
+		"--resume":                               "--resume needs --send transaction",
+		"--resume --send transaction":            "--resume needs --input",
+		"--resume --send transaction --input go": "--resume needs --brokers",
+		"--limit=-1":                             "cannot be negative",
+		"--bogus":                                "unknown flag",
+		"--config nowhere.properties":            "nowhere.properties",
+		"--brokers : --registry http://x":        "brokers",
+	} {
+		if _, err := parseOptions(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", args, err, want)
+		}
+	}
+}

@@ -92,7 +92,14 @@ func (r *memoryRegistry) Latest(context.Context, string) (string, int, uuid.UUID
 	return "", 0, uuid.UUID{}, errNotInTest
 }
 
-func (r *memoryRegistry) SchemaByID(context.Context, string, int) (string, error) {
+func (r *memoryRegistry) SchemaByID(_ context.Context, _ string, id int) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for schema, known := range r.ids {
+		if known == id {
+			return schema, nil
+		}
+	}
 	return "", errNotInTest
 }
 

@@ -334,7 +334,7 @@ func (c *config) producerMap() kafka.ConfigMap {
 	m["retry.backoff.max.ms"] = millis(c.retryBackoffMax)
 	m["request.timeout.ms"] = millis(c.requestTimeout)
 	m["go.delivery.report.fields"] = "none"
-	m["go.events.channel.size"] = 1024
+	m["go.events.channel.size"] = 8192
 	m["go.produce.channel.size"] = 0
 	if c.retries >= 0 {
 		m["retries"] = c.retries

@@ -61,6 +61,12 @@ func RecordKey(r avrobin.Record) Key { return Key{kind: keyRecord, record: r} }
 // appendKey appends the key of r to the scratch buffer.
 func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error) {
 	s.step = "the key function"
+	if f.text == nil && f.bytes == nil && f.record == nil {
+		return nil
+	}
+	if isNil(r) {
+		return errNilRecord
+	}
 	switch {
 	case f.text != nil:
 		s.buf, s.keyed = append(s.buf, f.text(r)...), true

@@ -67,9 +67,16 @@ func (s *scratch) free() {
 	if cap(s.buf) > maxPooled {
 		s.buf = nil
 	}
-	clear(s.headers)
-	clear(s.encoded.headers)
-	*s = scratch{buf: s.buf[:0], headers: s.headers[:0], encoded: encoded{headers: s.encoded.headers[:0]}}
+	// Field by field: to write the whole struct costs as much as to encode a small record.
+	s.binding, s.entry.callback, s.entry.pending = nil, nil, nil
+	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
+	s.buf, s.keyed, s.key, s.value = s.buf[:0], false, nil, nil
+	s.timestamp = time.Time{}
+	if len(s.headers) > 0 {
+		clear(s.headers)
+		clear(s.encoded.headers)
+		s.headers, s.encoded.headers = s.headers[:0], s.encoded.headers[:0]
+	}
 	scratchPool.Put(s)
 }
 
@@ -105,17 +112,20 @@ func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error)
 	return err
 }
 
-// schema tells the id of r's schema, and adds its header where the id is not in the prefix.
+// schema tells the id of r's schema if somebody will be told, and adds its header where the id is not in the prefix.
 func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (int, error) {
-	known, err := b.Registered(ctx, r)
-	if err != nil {
-		return 0, err
-	}
 	h, ok, err := b.Header(ctx, r)
 	if ok {
 		s.headers = append(s.headers, h)
 	}
-	return known.ID, err
+	if err != nil || !s.entry.told() {
+		return 0, err
+	}
+	known, err := b.Registered(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	return known.ID, nil
 }
 
 // caught turns a panic of the user's code into an error. For a deferred call.

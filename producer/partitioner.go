@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 )
 
 // Partitioner chooses among n partitions, 0 to n-1. It runs in Go on the publishing goroutine, so every partition is
@@ -37,23 +38,28 @@ func RoundRobin() Partitioner {
 	}
 }
 
-// stickyRun is how many messages stay with one partition.
-const stickyRun = 128
+const (
+	stickyRun  = 32
+	stickyTime = 10 * time.Millisecond
+)
 
-// Sticky stays with one partition for 128 messages and then takes another at random, so that batches fill and all
-// partitions get the same in the long run, as in KIP-480 and KIP-794. Keys are not looked at.
+// Sticky stays with one partition for 32 messages, or for 10 ms where more come in that time, and then takes another at
+// random: batches fill, and all partitions get the same in the long run, as in KIP-480. Keys are not looked at.
 func Sticky() Partitioner {
-	var state atomic.Uint64 // messages sent << 32 | partition + 1
+	var (
+		state atomic.Uint64 // messages sent to it << 32 | partition + 1
+		since atomic.Int64  // when it was chosen
+	)
 	return func(_ []byte, n int32) int32 {
 		for {
 			old := state.Load()
-			sent, at := old>>32, int32(uint32(old))-1
+			sent, at := uint32(old>>32), int32(uint32(old))-1
 			switch {
 			case n <= 1:
 				return 0
 			case at < 0 || at >= n:
 				sent, at = 0, rand.Int32N(n)
-			case sent >= stickyRun: // another one
+			case sent%stickyRun == 0 && time.Since(epoch)-time.Duration(since.Load()) >= stickyTime: // another one
 				if next := rand.Int32N(n - 1); next < at {
 					at = next
 				} else {
@@ -61,7 +67,10 @@ func Sticky() Partitioner {
 				}
 				sent = 0
 			}
-			if state.CompareAndSwap(old, (sent+1)<<32|uint64(uint32(at+1))) {
+			if state.CompareAndSwap(old, uint64(sent+1)<<32|uint64(uint32(at+1))) {
+				if sent == 0 {
+					since.Store(int64(time.Since(epoch)))
+				}
 				return at
 			}
 		}

@@ -18,6 +18,9 @@ type entry struct {
 	valueID  int
 }
 
+// told says that somebody wants the delivery.
+func (e *entry) told() bool { return e.callback != nil || e.pending != nil }
+
 const chunkSize = 64
 
 type chunk struct {

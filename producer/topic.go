@@ -133,9 +133,6 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 	case tombstone:
 		err = fmt.Errorf("a tombstone needs Message.Key: there is no record to take it from")
 	default:
-		if isNil(r) {
-			return errNilRecord
-		}
 		err = t.key.appendKey(ctx, s, r)
 	}
 	if err != nil {
@@ -252,7 +249,7 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	for _, h := range s.headers {
 		s.encoded.headers = append(s.encoded.headers, kafka.Header{Key: h.Key, Value: h.Value})
 	}
-	if s.entry.callback != nil || s.entry.pending != nil {
+	if s.entry.told() {
 		if s.timestamp.IsZero() {
 			s.timestamp = time.Now()
 		}

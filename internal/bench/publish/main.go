@@ -1,0 +1,193 @@
+// Publish compares the ways to publish: ours, confluent-kafka-go's own, Confluent's Avro serializer, franz-go. The broker is
+// kfake in a process of its own that stores nothing. Every round runs every way once, in turn, so that what else the machine
+// does falls on all; the table gives the medians, and ratios to the fastest raw mode.
+//
+//	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100
+//
+// # Where the time goes
+//
+// See profile.md beside this file.
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+const (
+	topicName  = "bench"
+	partitions = 4
+	maxFlying  = 100_000
+)
+
+var (
+	count       = flag.Int("n", 500_000, "messages a run")
+	rounds      = flag.Int("rounds", 5, "runs of each way")
+	size        = flag.Int("size", 100, "bytes of a value, prefix included")
+	keyed       = flag.Bool("key", false, "with a key of 12 bytes")
+	compression = flag.String("compression", "none", "none, lz4, zstd")
+	linger      = flag.Int("linger", 5, "milliseconds")
+	only        = flag.String("only", "", "ways to run, separated by commas; default all")
+	profile     = flag.String("cpuprofile", "", "file for a CPU profile of everything")
+)
+
+func main() {
+	if os.Getenv("BENCH_BROKER") != "" {
+		broker()
+		return
+	}
+	flag.Parse()
+	// A service's heap, so that the collector runs as often for all: confluent-kafka-go's default channel alone is 24 MB, and
+	// with next to no heap beside it the others would collect ten times as often.
+	ballast := make([]byte, 64<<20)
+	defer runtime.KeepAlive(ballast)
+	addrs, stop, err := startBroker()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer stop()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+		defer f.Close()
+		_ = pprof.StartCPUProfile(f)
+		defer pprof.StopCPUProfile()
+	}
+	table(run(addrs))
+}
+
+// broker serves until its standard input ends.
+func broker() {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topicName), kfake.BlackholeProduce())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(strings.Join(c.ListenAddrs(), ","))
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	c.Close()
+}
+
+func startBroker() (addrs []string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "BENCH_BROKER=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, nil, fmt.Errorf("broker: %w", err)
+	}
+	return strings.Split(strings.TrimSpace(line), ","), func() { _ = in.Close(); _ = cmd.Wait() }, nil
+}
+
+// figure is what one run cost.
+type figure struct {
+	rate   float64 // messages a second
+	cpu    float64 // microseconds of CPU a message, of this process
+	allocs float64 // a message
+}
+
+func measure(n int, f func()) figure {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c, t := cpuTime(), time.Now()
+	f()
+	took, used := time.Since(t), cpuTime()-c
+	runtime.ReadMemStats(&after)
+	return figure{float64(n) / took.Seconds(), float64(used.Microseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n)}
+}
+
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+func run(addrs []string) map[string][]figure {
+	figures := map[string][]figure{}
+	for round := range *rounds {
+		for i := range ways {
+			w := ways[(i+round)%len(ways)] // none is always after the same one
+			if *only != "" && !slices.Contains(strings.Split(*only, ","), w.name) {
+				continue
+			}
+			send, finish := w.start(addrs)
+			f := measure(*count, func() {
+				for i := range *count {
+					send(i)
+				}
+				finish()
+			})
+			figures[w.name] = append(figures[w.name], f)
+		}
+	}
+	return figures
+}
+
+func median(fs []figure, of func(figure) float64) float64 {
+	var all []float64
+	for _, f := range fs {
+		all = append(all, of(f))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func table(figures map[string][]figure) {
+	fmt.Printf("%d B, key %v, %s, linger %d ms, %d messages, median of %d\n\n", *size, *keyed, *compression, *linger, *count, *rounds)
+	fmt.Println("| way | k msg/s | CPU us/msg | allocs/msg | x raw | x Confluent |")
+	fmt.Println("|---|---|---|---|---|---|")
+	rate := func(f figure) float64 { return f.rate }
+	ratio := func(name, base string) string {
+		if len(figures[base]) == 0 {
+			return ""
+		}
+		// Of the same round: the machine's weather is the same for both.
+		var all []float64
+		for i := range min(len(figures[name]), len(figures[base])) {
+			all = append(all, figures[name][i].rate/figures[base][i].rate)
+		}
+		slices.Sort(all)
+		return fmt.Sprintf("%.2f", all[len(all)/2])
+	}
+	for _, w := range ways {
+		fs := figures[w.name]
+		if len(fs) == 0 {
+			continue
+		}
+		fmt.Printf("| %s | %.0f | %.2f | %.1f | %s | %s |\n", w.name, median(fs, rate)/1000,
+			median(fs, func(f figure) float64 { return f.cpu }), median(fs, func(f figure) float64 { return f.allocs }),
+			ratio(w.name, "raw"), ratio(w.name, "confluent-avro"))
+	}
+}

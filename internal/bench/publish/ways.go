@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry"
+	confluentserde "github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde"
+	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde/avrov2"
+	"github.com/hamba/avro/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+)
+
+// way is one way to publish: start gives a function that sends the i-th message, and one that waits for all and ends.
+type way struct {
+	name  string
+	start func(addrs []string) (send func(i int), finish func())
+}
+
+var ways = []way{
+	{"raw", startRaw(true)},                // Events(), no report fields, reused message, ready bytes: the fastest with reports
+	{"raw-no-reports", startRaw(false)},    // nobody knows what became of a message
+	{"avroline", startOurs(false)},         // a typed event, no callback
+	{"avroline-callback", startOurs(true)}, // a typed event, a callback each
+	{"confluent-avro", startConfluent},     // avrov2's serializer, a delivery channel a message
+	{"kgo", startKgo},                      // franz-go, ready bytes, a callback each
+}
+
+// Event is the record: one string that makes up the size.
+type Event struct {
+	Text string `avro:"text"`
+}
+
+const eventSchema = `{"type":"record","name":"bench.Event","fields":[{"name":"text","type":"string"}]}`
+
+func (*Event) AvroName() string   { return "bench.Event" }
+func (*Event) AvroSchema() string { return eventSchema }
+func (e *Event) AppendAvro(dst []byte) ([]byte, error) {
+	dst = binary.AppendVarint(dst, int64(len(e.Text)))
+	return append(dst, e.Text...), nil
+}
+
+// The same 1,024 events for all.
+func inputs() (events []*Event, values, keys [][]byte) {
+	for i := range 1024 {
+		text := strings.Repeat(string(rune('a'+i%26)), 1) + fmt.Sprintf("%08x", i*2654435761)
+		text = strings.Repeat(text, *size/len(text)+1)[:*size-5-2]
+		e := &Event{text}
+		value := []byte{0, 0, 0, 0, 1}
+		value, _ = e.AppendAvro(value)
+		events, values = append(events, e), append(values, value)
+		var key []byte
+		if *keyed {
+			key = fmt.Appendf(nil, "key-%08d", i*7919)
+		}
+		keys = append(keys, key)
+	}
+	return events, values, keys
+}
+
+// confluentEvent is the same record as avrov2 likes it best: with its schema at hand.
+type confluentEvent struct {
+	Text string `avro:"text"`
+}
+
+var confluentSchema = avro.MustParse(eventSchema)
+
+func (*confluentEvent) Schema() avro.Schema { return confluentSchema }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func confluentConfig(addrs []string) *kafka.ConfigMap {
+	return &kafka.ConfigMap{
+		"bootstrap.servers": strings.Join(addrs, ","), "acks": "all", "enable.idempotence": true, "linger.ms": *linger,
+		"delivery.timeout.ms": 0, "partitioner": "murmur2_random", "enable.metrics.push": false, "log_level": 3,
+		"compression.type": *compression, "queue.buffering.max.messages": maxFlying,
+	}
+}
+
+// produce waits where the client's queue is full.
+func produce(p *kafka.Producer, m *kafka.Message, ch chan kafka.Event) {
+	for {
+		err := p.Produce(m, ch)
+		if err == nil {
+			return
+		}
+		if err.(kafka.Error).Code() != kafka.ErrQueueFull {
+			panic(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// tally waits for n reports.
+type tally struct {
+	left atomic.Int64
+	done chan struct{}
+}
+
+func newTally(n int) *tally {
+	t := &tally{done: make(chan struct{})}
+	t.left.Store(int64(n))
+	return t
+}
+
+func (t *tally) one(err error) {
+	if err != nil {
+		panic(err)
+	}
+	if t.left.Add(-1) == 0 {
+		close(t.done)
+	}
+}
+
+func startRaw(reports bool) func([]string) (func(int), func()) {
+	return func(addrs []string) (func(int), func()) {
+		_, values, keys := inputs()
+		c := confluentConfig(addrs)
+		_ = c.SetKey("go.delivery.report.fields", "none")
+		_ = c.SetKey("go.delivery.reports", reports)
+		p := must(kafka.NewProducer(c))
+		all := newTally(*count)
+		go func() {
+			for e := range p.Events() {
+				if m, ok := e.(*kafka.Message); ok {
+					all.one(m.TopicPartition.Error)
+				}
+			}
+		}()
+		name := topicName
+		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}}
+		return func(i int) {
+				m.Key, m.Value = keys[i&1023], values[i&1023]
+				produce(p, m, nil)
+			}, func() {
+				if reports {
+					<-all.done
+				} else {
+					p.Flush(60_000)
+				}
+				p.Close()
+			}
+	}
+}
+
+func startOurs(callbacks bool) func([]string) (func(int), func()) {
+	return func(addrs []string) (func(int), func()) {
+		events, _, keys := inputs()
+		ser := must(serde.NewSerializer(new(registry)))
+		p := must(producer.New(addrs, ser, producer.WithLinger(time.Duration(*linger)*time.Millisecond),
+			producer.WithCompression(producer.Compression(*compression)), producer.WithMaxInFlight(maxFlying, 1<<30)))
+		next := 0
+		key := producer.NoKey[*Event]()
+		if *keyed {
+			key = producer.KeyBytes(func(_ *Event, dst []byte) []byte { return append(dst, keys[next]...) })
+		}
+		topic := producer.NewTopic(topicName, key)
+		ctx := context.Background()
+		all := newTally(*count)
+		var callback producer.Callback
+		if callbacks {
+			callback = func(_ producer.Delivery, err error) { all.one(err) }
+		}
+		return func(i int) {
+				next = i & 1023
+				if err := topic.PublishAsync(ctx, p, events[next], callback); err != nil {
+					panic(err)
+				}
+			}, func() {
+				if callbacks {
+					<-all.done
+				}
+				if err := p.Close(ctx); err != nil {
+					panic(err)
+				}
+			}
+	}
+}
+
+func startConfluent(addrs []string) (func(int), func()) {
+	inputs, _, keys := inputs()
+	events := make([]*confluentEvent, len(inputs))
+	for i, e := range inputs {
+		events[i] = &confluentEvent{e.Text}
+	}
+	client := must(schemaregistry.NewClient(schemaregistry.NewConfig("mock://bench")))
+	ser := must(avrov2.NewSerializer(client, confluentserde.ValueSerde, avrov2.NewSerializerConfig()))
+	p := must(kafka.NewProducer(confluentConfig(addrs)))
+	all := newTally(*count)
+	go func() {
+		for range p.Events() { //nolint:revive // they must be taken
+		}
+	}()
+	name := topicName
+	return func(i int) {
+			value := must(ser.Serialize(topicName, events[i&1023]))
+			ch := make(chan kafka.Event, 1)
+			produce(p, &kafka.Message{
+				TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}, Key: keys[i&1023], Value: value,
+			}, ch)
+			go func() { all.one((<-ch).(*kafka.Message).TopicPartition.Error) }()
+		}, func() {
+			<-all.done
+			p.Close()
+		}
+}
+
+func startKgo(addrs []string) (func(int), func()) {
+	_, values, keys := inputs()
+	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
+	cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond),
+		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying), kgo.DefaultProduceTopic(topicName)))
+	all := newTally(*count)
+	ctx := context.Background()
+	return func(i int) {
+			cl.Produce(ctx, &kgo.Record{Key: keys[i&1023], Value: values[i&1023]}, func(_ *kgo.Record, err error) { all.one(err) })
+		}, func() {
+			<-all.done
+			cl.Close()
+		}
+}

@@ -1,0 +1,170 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// TestRefused: what cannot be sent is refused before it is queued, as not sent, with what is wrong; its callback is never
+// called, and it is not on the books.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 3), producertest.TopicWith("small", 1, map[string]string{"max.message.bytes": "1000"}))
+	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(10, 2_000_000))
+	key := producer.KeyBy(byKey)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	ok := &event{Key: "a"}
+	big := &event{Key: "a", Pad: strings.Repeat("x", 1_000_000)}
+
+	for name, c := range map[string]struct {
+		topic *producer.Topic[*event]
+		ctx   context.Context
+		m     producer.Message[*event]
+		want  string
+		is    error
+	}{
+		"nil record":               {producer.NewTopic("events", key), nil, producer.Message[*event]{}, "record is nil", nil},
+		"nil record without key":   {producer.NewTopic("events", producer.NoKey[*event]()), nil, producer.Message[*event]{}, "record is nil", nil},
+		"nil record, key given":    {producer.NewTopic("events", key), nil, producer.Message[*event]{Key: producer.StringKey("k")}, "Tombstone", nil},
+		"tombstone without key":    {producer.NewTopic("events", key), nil, producer.Message[*event]{Tombstone: true}, "needs Message.Key", nil},
+		"nil key record":           {producer.NewTopic("events", producer.KeyRecord(func(*event) *event { return nil })), nil, producer.Message[*event]{Value: ok}, "key record is nil", nil},
+		"key function panics":      {producer.NewTopic("events", producer.KeyBy(func(*event) string { panic("key") })), nil, producer.Message[*event]{Value: ok}, "the key function panicked: key", nil},
+		"encoder panics":           {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: &event{Pad: "panic"}}, "the encoding of the value panicked: encoder", nil},
+		"field cannot be encoded":  {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: &event{Pad: "bad"}}, "pad:", errBadField},
+		"partitioner panics":       {producer.NewTopic("events", key, producer.WithPartitioner(func([]byte, int32) int32 { panic("where") })), nil, producer.Message[*event]{Value: ok}, "the partitioner panicked: where", nil},
+		"partitioner out of range": {producer.NewTopic("events", key, producer.WithPartitioner(func(_ []byte, n int32) int32 { return n })), nil, producer.Message[*event]{Value: ok}, "chose 3: topic events has partitions 0 to 2", nil},
+		"no such partition":        {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(7)}, "ToPartition(7): topic events has partitions 0 to 2", nil},
+		"negative partition":       {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(-2)}, "ToPartition(-2)", nil},
+		"too large for the topic":  {producer.NewTopic("small", key), nil, producer.Message[*event]{Value: &event{Pad: strings.Repeat("x", 1000)}}, "max.message.bytes of topic small allows 1000", nil},
+		"too large for us":         {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: big}, "allows 1000000", nil},
+		"ctx over":                 {producer.NewTopic("events", key), ended, producer.Message[*event]{Value: ok}, "canceled", context.Canceled},
+		"unknown topic":            {producer.NewTopic("nowhere", key), nil, producer.Message[*event]{Value: ok}, `no topic "nowhere": create it`, producer.ErrUnknownTopic},
+		"long topic name":          {producer.NewTopic(strings.Repeat("t", 600), key), nil, producer.Message[*event]{Value: ok}, "600 bytes: Kafka allows 249", nil},
+		"bad topic name":           {producer.NewTopic("a/b", key), nil, producer.Message[*event]{Value: ok}, "only letters", nil},
+		"empty topic name":         {producer.NewTopic("", key), nil, producer.Message[*event]{Value: ok}, "not allowed", nil},
+		"option for another type": {
+			producer.NewTopic("events", key, producer.WithTimestampBy(func(*other) time.Time { return time.Time{} })),
+			nil, producer.Message[*event]{Value: ok}, "another record type", nil,
+		},
+		"before refuses": {
+			producer.NewTopic("events", key, producer.Before(func(context.Context, *producer.Message[*event]) error { return errBadField })),
+			nil, producer.Message[*event]{Value: ok}, "pad:", errBadField,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := c.ctx
+			if ctx == nil {
+				ctx = waitCtx(t)
+			}
+			err := c.topic.Send(ctx, p, c.m, func(producer.Delivery, error) { t.Error("callback of a refused message was called") })
+			if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !strings.Contains(fmt.Sprint(err), c.want) {
+				t.Errorf("error %v, want not sent and %q", err, c.want)
+			}
+			if c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("error %v is not %v", err, c.is)
+			}
+			var m *producer.MessageError
+			if !errors.As(err, &m) || m.Topic != c.topic.Name() {
+				t.Errorf("error %v does not name the topic", err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if s := p.Stats(); s.Accepted != 0 || s.InFlight != 0 || s.InFlightBytes != 0 {
+			t.Errorf("refused messages are on the books: %+v", s)
+		}
+	})
+}
+
+// other is another record type.
+type other struct{ event }
+
+// TestTooLargeSizes: both sizes are in the error, and a batch of many small messages fits the topic's limit, though it is
+// far below the client's batch size.
+func TestTopicLimit(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.TopicWith("small", 1, map[string]string{"max.message.bytes": "10000"}), producertest.Topic("events", 1))
+	p := newProducer(t, b.Addrs(), producer.WithLinger(20*time.Millisecond))
+	ctx := waitCtx(t)
+	small := producer.NewTopic("small", producer.KeyBy(byKey))
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+
+	var tooLarge *producer.TooLargeError
+	_, err := small.Publish(ctx, p, &event{Pad: strings.Repeat("x", 20_000)})
+	if !errors.As(err, &tooLarge) || tooLarge.Limit != 10_000 || tooLarge.Size < 20_000 || tooLarge.Size > 20_200 {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := small.Publish(ctx, p, &event{Pad: strings.Repeat("x", 9_850)}); err != nil {
+		t.Fatalf("just below the limit: %v", err)
+	}
+	var batch []*event
+	for i := range 1000 {
+		batch = append(batch, &event{Key: "k", Seq: int64(i), Pad: strings.Repeat("x", 80)})
+	}
+	for _, topic := range []*producer.Topic[*event]{small, events} {
+		if _, err := topic.PublishAll(ctx, p, batch); err != nil {
+			t.Fatalf("1,000 messages of 100 bytes to %s: %v", topic.Name(), err)
+		}
+	}
+}
+
+// TestUnreachable: nobody listens there. The error comes when ctx ends, is not sent, and names address and setting.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	p, err := producer.New([]string{"127.0.0.1:1"}, newSerializer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
+	defer cancel()
+	_, err = producer.NewTopic("events", producer.KeyBy(byKey)).Publish(ctx, p, &event{})
+	for _, want := range []string{"127.0.0.1:1", "refused", "set by brokers"} {
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	if !errors.Is(err, producer.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if err := p.Close(waitCtx(t)); err != nil {
+		t.Errorf("nothing was accepted, so there is nothing to report: %v", err)
+	}
+}
+
+// TestTopicOfSeveralTypes: an interface as the record type, subjects by record name.
+func TestTopicOfSeveralTypes(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	p := newProducer(t, b.Addrs())
+	type anyEvent interface{ avrobin.Record }
+	mixed := producer.NewTopic("events", producer.NoKey[anyEvent](), producer.WithValue(serde.WithSubject(serde.RecordName)))
+	ctx := waitCtx(t)
+	for _, r := range []anyEvent{&event{Key: "a"}, &second{}} {
+		if _, err := mixed.Publish(ctx, p, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, none := range []anyEvent{nil, (*event)(nil)} {
+		if _, err := mixed.Publish(ctx, p, none); !errors.Is(err, producer.ErrNotSent) {
+			t.Errorf("nil record: %v", err)
+		}
+	}
+}
+
+type second struct{}
+
+func (*second) AvroName() string   { return "test.Second" }
+func (*second) AvroSchema() string { return `{"type":"record","name":"test.Second","fields":[]}` }
+
+func (*second) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }

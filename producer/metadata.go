@@ -91,11 +91,11 @@ func (s *topicState) find(ctx context.Context) (*route, error) {
 		l := s.lookup
 		if l == nil {
 			l = &topicLookup{done: make(chan struct{})}
-			s.lookup = l
 			if !s.core.spawn(func() { s.run(l) }) {
 				s.mu.Unlock()
 				return nil, ErrClosed
 			}
+			s.lookup = l
 		}
 		s.mu.Unlock()
 		select {

@@ -38,6 +38,8 @@ type Run struct {
 	// Options of the producer.
 	Options []producer.Option
 
+	// Started is given the producer before the first message.
+	Started func(p *producer.Producer)
 	// Disturb runs beside the publishers. It leaves the cluster healthy.
 	Disturb func(ctx context.Context)
 
@@ -91,6 +93,9 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 	s.topic = producer.NewTopic(w.Topic, producer.KeyBytes(func(i *Item, dst []byte) []byte {
 		return append(append(append(dst, i.Producer...), '/'), i.Key...)
 	}))
+	if w.Started != nil {
+		w.Started(s.p)
+	}
 	s.publish(ctx)
 
 	closing, cancel := context.WithTimeout(ctx, w.CloseWithin)

@@ -1,0 +1,272 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// TestCloseAccounts: the broker is gone for good, and Close's context ends: every callback is called once, with unknown,
+// and the account is exact.
+func TestCloseAccounts(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 3))
+	p := newProducer(t, b.Addrs())
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	for range 10 {
+		if _, err := events.Publish(ctx, p, &event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Stop()
+	var called [1000]atomic.Int64
+	for i := range called {
+		err := events.PublishAsync(ctx, p, &event{Seq: int64(i)}, func(_ producer.Delivery, err error) {
+			called[i].Add(1)
+			if !errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, producer.ErrClosed) {
+				t.Errorf("outcome %v", err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pending, err := events.Enqueue(ctx, p, &event{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	err = p.Close(short)
+	var u *producer.UndeliveredError
+	if !errors.As(err, &u) || u.NotSent != 0 || u.Unknown != 1001 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("close: %v", err)
+	}
+	for i := range called {
+		if n := called[i].Load(); n != 1 {
+			t.Errorf("callback %d was called %d times", i, n)
+		}
+	}
+	if _, err, ok := pending.Done(); !ok || !errors.Is(err, producer.ErrOutcomeUnknown) {
+		t.Errorf("pending: %v %v", err, ok)
+	}
+	if again := p.Close(ctx); again != err {
+		t.Errorf("a second Close: %v", again)
+	}
+	if s := p.Stats(); s.Accepted != 1011 || s.Delivered != 10 || s.Unknown != 1001 || s.InFlight != 0 || s.InFlightBytes != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// TestCloseAmidst: Close while others publish, some of them waiting for room, and while answers are lost.
+func TestCloseAmidst(t *testing.T) {
+	t.Parallel()
+	for name, within := range map[string]time.Duration{"in time": time.Minute, "cut short": 30 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := seed(t)
+			b := startBroker(t, producertest.Topic("items", 4))
+			f := b.LoseAnswers(0.3, s)
+			defer f.Stop()
+			w := workload.Run{
+				Brokers: b.Addrs(), Topic: "items", Name: "close", Seed: s, Messages: 10_000, CloseAfter: 5_000, CloseWithin: within,
+				Options: []producer.Option{quick(), producer.WithMaxInFlight(500, 2_000_000)},
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			r, err := w.Do(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(r, r.CloseErr)
+			if err := r.Err(); err != nil {
+				t.Error(err)
+			}
+			if r.NotSent == 0 {
+				t.Error("nobody was refused by Close: it came too late to test anything")
+			}
+			if r.Stats.InFlight != 0 || r.Unbalanced != 0 || r.Stats.Unknown > 0 != (r.CloseErr != nil) {
+				t.Errorf("stats %+v, close %v", r.Stats, r.CloseErr)
+			}
+		})
+	}
+}
+
+// TestCallbacks: one that publishes, in a buffer of one message, does not deadlock; and one that blocks holds up neither the
+// buffer nor other producers' business.
+func TestCallbacks(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+
+	t.Run("publishes", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(1, 1_000_000), producer.WithLinger(0))
+		done := make(chan struct{})
+		n := 0
+		var again producer.Callback
+		again = func(_ producer.Delivery, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			if n++; n == 100 {
+				close(done)
+				return
+			}
+			if err := events.PublishAsync(ctx, p, &event{}, again); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := events.PublishAsync(ctx, p, &event{}, again); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+	})
+	t.Run("publishes and waits", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(1, 1_000_000), producer.WithLinger(0))
+		done := make(chan error)
+		if err := events.PublishAsync(ctx, p, &event{}, func(producer.Delivery, error) {
+			_, err := events.Publish(ctx, p, &event{})
+			done <- err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("blocks", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(10, 1_000_000), producer.WithLinger(0))
+		unblock, entered := make(chan struct{}), make(chan struct{})
+		if err := events.PublishAsync(ctx, p, &event{}, func(producer.Delivery, error) { close(entered); <-unblock }); err != nil {
+			t.Fatal(err)
+		}
+		<-entered
+		var called atomic.Int64
+		for range 100 { // ten times the buffer
+			if err := events.PublishAsync(ctx, p, &event{}, func(producer.Delivery, error) { called.Add(1) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := events.Publish(ctx, p, &event{}); err != nil {
+			t.Fatal(err)
+		}
+		if called.Load() != 0 {
+			t.Error("callbacks overtook the one that blocks")
+		}
+		close(unblock)
+		if err := p.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if called.Load() != 100 {
+			t.Errorf("%d callbacks, want 100", called.Load())
+		}
+	})
+	t.Run("panics", func(t *testing.T) {
+		t.Parallel()
+		reported := make(chan error, 1)
+		p := newProducer(t, b.Addrs(), producer.WithFailureHandler(func(_ producer.Delivery, err error) { reported <- err }))
+		if err := events.PublishAsync(ctx, p, &event{}, func(producer.Delivery, error) { panic("callback") }); err != nil {
+			t.Fatal(err)
+		}
+		var pe *producer.PanicError
+		if err := <-reported; !errors.As(err, &pe) || pe.Value != "callback" || !strings.Contains(string(pe.Stack), "close_test.go") {
+			t.Errorf("reported %v", err)
+		}
+		if _, err := events.Publish(ctx, p, &event{}); err != nil {
+			t.Errorf("after the panic: %v", err)
+		}
+		if err := p.Close(ctx); err != nil {
+			t.Errorf("the message itself was delivered: %v", err)
+		}
+	})
+}
+
+// TestNoGoroutineLeft: neither after an ordinary Close nor after one that gave up.
+func TestNoGoroutineLeft(t *testing.T) { // not parallel: it counts
+	b := startBroker(t, producertest.Topic("events", 1))
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	for _, stop := range []bool{false, true} {
+		p, err := producer.New(b.Addrs(), newSerializer(t), producer.WithRecovery())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := events.Publish(waitCtx(t), p, &event{}); err != nil {
+			t.Fatal(err)
+		}
+		ctx := waitCtx(t)
+		if stop {
+			defer b.Stop()()
+			if err := events.PublishAsync(ctx, p, &event{}, nil); err != nil {
+				t.Fatal(err)
+			}
+			short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			ctx = short
+		}
+		if err := p.Close(ctx); (err != nil) != stop {
+			t.Fatal(err)
+		}
+		if left := goroutines(); left != "" {
+			t.Errorf("left behind (stopped %v):\n%s", stop, left)
+		}
+	}
+}
+
+// goroutines are those of the producer and its client that run, but for those in their last instruction.
+func goroutines() string {
+	var left []string
+	for range 100 {
+		left = nil
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, g := range strings.Split(string(stacks), "\n\n") {
+			if strings.Contains(g, "avroline/producer.(*") || strings.Contains(g, "confluent-kafka-go") {
+				left = append(left, g)
+			}
+		}
+		if left == nil {
+			break
+		}
+		runtime.Gosched()
+	}
+	return strings.Join(left, "\n\n")
+}
+
+// TestCloseOnSignal: the signal ends the context, not the producer; finish closes it.
+func TestCloseOnSignal(t *testing.T) { // not parallel: signals are the process's
+	b := startBroker(t, producertest.Topic("events", 1))
+	p := newProducer(t, b.Addrs())
+	ctx, finish := producer.CloseOnSignal(waitCtx(t), p, time.Minute)
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !strings.Contains(cause.Error(), "terminated") {
+		t.Errorf("cause %v", cause)
+	}
+	if _, err := events.Publish(waitCtx(t), p, &event{}); err != nil {
+		t.Errorf("the producer publishes until finish: %v", err)
+	}
+	if err := finish(); err != nil {
+		t.Error(err)
+	}
+	if !errors.Is(p.Err(), producer.ErrClosed) {
+		t.Errorf("Err: %v", p.Err())
+	}
+}

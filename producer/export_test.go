@@ -1,0 +1,39 @@
+package producer
+
+import (
+	"context"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// FailForTest raises a fatal error in the client behind p, as the broker could by fencing it.
+func (p *Producer) FailForTest(reason string) {
+	p.core.main().kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, reason)
+}
+
+// Limiter is the bound on what is in flight.
+type Limiter struct{ *limiter }
+
+// NewLimiter makes one.
+func NewLimiter(messages, bytes int64) Limiter { return Limiter{newLimiter(messages, bytes)} }
+
+// Waiting is how many callers are in line.
+func (l Limiter) Waiting() int64 { return l.waiting.Load() }
+
+// Try is try.
+func (l Limiter) Try(bytes int64) bool { return l.try(bytes) }
+
+// Acquire is acquire.
+func (l Limiter) Acquire(ctx context.Context, bytes int64, most time.Duration) (bool, error) {
+	return l.acquire(ctx, bytes, most)
+}
+
+// Leave is leave.
+func (l Limiter) Leave() { l.leave() }
+
+// Release is release.
+func (l Limiter) Release(messages, bytes int64) { l.release(messages, bytes) }
+
+// Close is close.
+func (l Limiter) Close(err error) { l.close(err) }

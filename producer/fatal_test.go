@@ -1,0 +1,97 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// TestFatal: after a fatal error of the client every message that was accepted has one true outcome, the producer says at
+// once that it is over, and nothing waits.
+func TestFatal(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 3))
+	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(50, 1_000_000))
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	if _, err := events.Publish(ctx, p, &event{}); err != nil {
+		t.Fatal(err)
+	}
+	slow := b.DelayAnswers(200 * time.Millisecond) // so that there is something in flight
+	defer slow.Stop()
+	outcomes := make(chan error, 100)
+	accepted := 0
+	blocked := make(chan error, 1)
+	for range 50 {
+		if err := events.PublishAsync(ctx, p, &event{}, func(_ producer.Delivery, err error) { outcomes <- err }); err != nil {
+			t.Fatal(err)
+		}
+		accepted++
+	}
+	go func() { blocked <- events.PublishAsync(ctx, p, &event{}, nil) }()
+	p.FailForTest("a test's doing")
+	if err := <-blocked; err != nil && (!errors.Is(err, producer.ErrFatal) || !errors.Is(err, producer.ErrNotSent)) {
+		t.Errorf("the blocked one: %v", err)
+	}
+	for range accepted {
+		if err := <-outcomes; err != nil && !errors.Is(err, producer.ErrOutcomeUnknown) {
+			t.Errorf("outcome %v", err)
+		}
+	}
+	if err := p.Err(); !errors.Is(err, producer.ErrFatal) {
+		t.Errorf("Err: %v", err)
+	}
+	if err := events.PublishAsync(ctx, p, &event{}, nil); !errors.Is(err, producer.ErrFatal) || !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("publish after: %v", err)
+	}
+	err := p.Close(ctx)
+	s := p.Stats()
+	var u *producer.UndeliveredError
+	if s.Unknown > 0 && (!errors.As(err, &u) || u.Unknown != s.Unknown) || s.InFlight != 0 {
+		t.Errorf("close: %v, stats %+v", err, s)
+	}
+}
+
+// TestRecovery: with WithRecovery the producer goes on after fatal errors, and the contract holds: what failed is unknown
+// and there at most once, nothing is out of order, nothing is sent again.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	s := seed(t)
+	b := startBroker(t, producertest.Brokers(3), producertest.Topic("items", 6))
+	var p *producer.Producer
+	w := workload.Run{
+		Brokers: b.Addrs(), Topic: "items", Name: "recovery", Seed: s, Messages: 10_000, Rate: 8_000,
+		Options: []producer.Option{quick(), producer.WithRecovery()},
+		Started: func(started *producer.Producer) { p = started },
+		Disturb: func(ctx context.Context) {
+			f := b.FailApplied(0.2, s)
+			defer f.Stop()
+			for range 5 {
+				during(ctx, 200*time.Millisecond)
+				p.FailForTest("a test's doing")
+			}
+		},
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := w.Do(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	if r.Fatal != nil || r.NotSent > 100 || r.Acked < 8_000 {
+		t.Errorf("it did not go on: fatal %v, %v", r.Fatal, r)
+	}
+	var u *producer.UndeliveredError
+	if r.Unknown > 0 && (!errors.As(r.CloseErr, &u) || u.Unknown != int64(r.Unknown)) {
+		t.Errorf("close: %v", r.CloseErr)
+	}
+}

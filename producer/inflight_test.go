@@ -1,0 +1,130 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+)
+
+// TestLimiterOrder: who waits gets in by order of arrival, a slot at a time, and nobody overtakes.
+func TestLimiterOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := producer.NewLimiter(8, 1<<20)
+		for range 8 {
+			if !l.Try(1) {
+				t.Fatal("there is room")
+			}
+		}
+		var mu sync.Mutex
+		var order []int
+		for i := range 20 {
+			go func() {
+				inLine, err := l.Acquire(t.Context(), 1, 0)
+				if err != nil || !inLine {
+					t.Errorf("waiter %d: %v, in line %v", i, err, inLine)
+				}
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+				l.Leave()
+				l.Release(1, 1)
+			}()
+			synctest.Wait()
+		}
+		if l.Waiting() != 20 || l.Try(1) {
+			t.Fatalf("%d waiting, and somebody overtook", l.Waiting())
+		}
+		l.Release(1, 1)
+		synctest.Wait()
+		l.Release(7, 7)
+		synctest.Wait()
+		for i, got := range order {
+			if got != i {
+				t.Fatalf("order %v", order)
+			}
+		}
+		if len(order) != 20 || l.Waiting() != 0 {
+			t.Fatalf("order %v, waiting %d", order, l.Waiting())
+		}
+	})
+}
+
+// TestLimiterEnds: a wait ends with its context, with WithMaxBlock, or with the producer, and what it held is given back.
+func TestLimiterEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := producer.NewLimiter(1, 100)
+		l.Try(100)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("why")
+		ends := make(chan error, 3)
+		go func() { _, err := l.Acquire(ctx, 1, 0); ends <- err }()
+		synctest.Wait()
+		cancel(why)
+		if err := <-ends; !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
+			t.Errorf("%v", err)
+		}
+		if _, err := l.Acquire(t.Context(), 1, time.Second); !errors.Is(err, producer.ErrWouldBlock) {
+			t.Errorf("%v", err)
+		}
+		go func() { _, err := l.Acquire(t.Context(), 1, 0); ends <- err }()
+		synctest.Wait()
+		l.Close(producer.ErrClosed)
+		if err := <-ends; !errors.Is(err, producer.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+		if _, err := l.Acquire(t.Context(), 1, 0); !errors.Is(err, producer.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+		l.Release(1, 100)
+		if l.Waiting() != 0 || !l.Try(100) {
+			t.Error("a slot got lost")
+		}
+	})
+}
+
+// TestLimiterBounds: never more than the bounds, and everybody gets through, whatever the interleaving.
+func TestLimiterBounds(t *testing.T) {
+	t.Parallel()
+	const most, mostBytes = 10, 500
+	l := producer.NewLimiter(most, mostBytes)
+	var messages, bytes, ended atomic.Int64
+	var all sync.WaitGroup
+	for g := range 16 {
+		all.Go(func() {
+			for i := range 2000 {
+				size := int64(1 + (g*31+i*17)%200)
+				ctx, cancel := context.Background(), func() {}
+				if i%50 == 0 {
+					ctx, cancel = context.WithTimeout(ctx, time.Duration(i%7)*10*time.Microsecond)
+				}
+				inLine, err := l.Acquire(ctx, size, 0)
+				cancel()
+				if err != nil {
+					ended.Add(1)
+					continue
+				}
+				if m, b := messages.Add(1), bytes.Add(size); m > most || b > mostBytes {
+					t.Errorf("%d messages, %d bytes in flight", m, b)
+				}
+				if inLine {
+					l.Leave()
+				}
+				messages.Add(-1)
+				bytes.Add(-size)
+				l.Release(1, size)
+			}
+		})
+	}
+	all.Wait()
+	if l.Waiting() != 0 || !l.Try(mostBytes) {
+		t.Error("a slot got lost")
+	}
+}

@@ -1,0 +1,218 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/serde"
+)
+
+func readAll(t testing.TB, b *producertest.Broker, topic string) []producertest.Record[[]byte] {
+	t.Helper()
+	var all []producertest.Record[[]byte]
+	for r, err := range producertest.ReadRaw(context.Background(), b, topic) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// TestMessage: key, headers, timestamp and event id reach the log as said, and the delivery says them too.
+func TestMessage(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	type hookKey struct{}
+	p := newProducer(t, b.Addrs(), producer.WithHooks(producer.Hooks{
+		Headers: func(ctx context.Context, topic string, h []serde.Header) []serde.Header {
+			trace, _ := ctx.Value(hookKey{}).(string)
+			return append(h, serde.Header{Key: "trace", Value: []byte(topic + trace)})
+		},
+	}))
+	ctx := context.WithValue(waitCtx(t), hookKey{}, "-7")
+	at := time.Date(2024, 5, 6, 7, 8, 9, 123e6, time.UTC)
+	byRecord := producer.NewTopic("events", producer.KeyRecord(func(e *event) *second { return &second{} }),
+		producer.WithEventID(),
+		producer.WithHeadersBy(func(e *event, h []serde.Header) []serde.Header {
+			return append(h, serde.Header{Key: "seq", Value: fmt.Append(nil, e.Seq)})
+		}),
+		producer.WithTimestampBy(func(e *event) time.Time { return at }))
+
+	d, err := byRecord.Publish(ctx, p, &event{Seq: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !d.Timestamp.Equal(at) || d.KeySchemaID == 0 || d.ValueSchemaID == 0 || d.KeySchemaID == d.ValueSchemaID {
+		t.Errorf("delivery %+v", d)
+	}
+	if _, err := byRecord.SendWait(ctx, p, producer.Message[*event]{
+		Value: &event{Seq: 10}, Key: producer.StringKey("own"), Timestamp: at.Add(time.Hour),
+		Headers: []serde.Header{{Key: "mine", Value: nil}, {Key: "empty", Value: []byte{}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = byRecord.Tombstone(ctx, p, producer.BytesKey([]byte{1, 2})); err != nil || d.ValueSchemaID != 0 {
+		t.Fatal(d, err)
+	}
+	if _, err := producer.NewTopic("events", producer.KeyBytes(func(e *event, dst []byte) []byte { return nil })).Publish(ctx, p, &event{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := producer.NewTopic("events", producer.KeyBy(func(e *event) string { return "" })).Publish(ctx, p, &event{}); err != nil {
+		t.Fatal(err)
+	}
+
+	log := readAll(t, b, "events")
+	if len(log) != 5 {
+		t.Fatalf("%d records", len(log))
+	}
+	header := func(r producertest.Record[[]byte], key string) (string, bool) {
+		i := slices.IndexFunc(r.Headers, func(h serde.Header) bool { return h.Key == key })
+		if i < 0 {
+			return "", false
+		}
+		return string(r.Headers[i].Value), true
+	}
+	if !log[0].Timestamp.Equal(at) || !log[1].Timestamp.Equal(at.Add(time.Hour)) {
+		t.Errorf("timestamps %v, %v", log[0].Timestamp, log[1].Timestamp)
+	}
+	if len(log[0].Key) != 5 || log[0].Key[0] != 0 {
+		t.Errorf("a key record is framed: %x", log[0].Key)
+	}
+	for i, r := range log[:2] {
+		id, _ := header(r, "event-id")
+		if u, err := uuid.Parse(id); err != nil || u.Version() != 7 {
+			t.Errorf("event id %q: %v", id, err)
+		}
+		if seq, _ := header(r, "seq"); seq != fmt.Sprint(9+i) {
+			t.Errorf("seq header %q", seq)
+		}
+		if trace, _ := header(r, "trace"); trace != "events-7" {
+			t.Errorf("trace header %q", trace)
+		}
+	}
+	if string(log[1].Key) != "own" {
+		t.Errorf("key %q", log[1].Key)
+	}
+	if log[1].Headers[0].Key != "mine" || log[1].Headers[0].Value != nil || log[1].Headers[1].Value == nil {
+		t.Errorf("headers %v: nil and empty are two things", log[1].Headers)
+	}
+	if log[2].Value != nil || string(log[2].Key) != "\x01\x02" {
+		t.Errorf("tombstone %v of key %x", log[2].Value, log[2].Key)
+	}
+	if _, there := header(log[2], "seq"); there {
+		t.Error("the record's headers on a tombstone")
+	}
+	if log[3].Key != nil || log[4].Key == nil {
+		t.Errorf("no key %v, empty key %v", log[3].Key, log[4].Key)
+	}
+}
+
+// TestHooks: Before changes what is sent, After and Outcome see what became of it, Accept its size.
+func TestHooks(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	var accepted, bytes, outcomes atomic.Int64
+	p := newProducer(t, b.Addrs(), producer.WithHooks(producer.Hooks{
+		Accept: func(_ context.Context, topic string, n int) { accepted.Add(1); bytes.Add(int64(n)) },
+		Outcome: func(topic string, partition int32, waited time.Duration, err error) {
+			if topic != "events" || partition != 0 || waited < 0 || waited > time.Minute || err != nil {
+				t.Errorf("outcome %s[%d] %v %v", topic, partition, waited, err)
+			}
+			outcomes.Add(1)
+		},
+	}))
+	ctx := waitCtx(t)
+	var after []string
+	events := producer.NewTopic("events", producer.KeyBy(byKey),
+		producer.Before(func(_ context.Context, m *producer.Message[*event]) error {
+			m.Headers = append(m.Headers, serde.Header{Key: "before", Value: []byte("1")})
+			m.Value = &event{Key: m.Value.Key, Seq: m.Value.Seq + 100}
+			return nil
+		}),
+		producer.After(func(e *event, d producer.Delivery, err error) {
+			after = append(after, fmt.Sprintf("%s %d @%d %v", e.Key, e.Seq, d.Offset, err))
+		}))
+	if _, err := events.Publish(ctx, p, &event{Key: "a", Seq: 1}); err != nil {
+		t.Fatal(err)
+	}
+	called := make(chan struct{})
+	if err := events.PublishAsync(ctx, p, &event{Key: "b", Seq: 2}, func(producer.Delivery, error) { close(called) }); err != nil {
+		t.Fatal(err)
+	}
+	<-called
+	if err := events.PublishAsync(ctx, p, &event{Key: "c", Seq: 3}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a 101 @0 <nil>", "b 102 @1 <nil>", "c 103 @2 <nil>"}, after); diff != "" {
+		t.Error(diff)
+	}
+	if accepted.Load() != 3 || outcomes.Load() != 3 || bytes.Load() < 3*6 {
+		t.Errorf("accepted %d (%d bytes), outcomes %d", accepted.Load(), bytes.Load(), outcomes.Load())
+	}
+	for _, r := range readAll(t, b, "events") {
+		if len(r.Headers) != 1 || r.Headers[0].Key != "before" {
+			t.Errorf("headers %v", r.Headers)
+		}
+	}
+}
+
+// TestFireAndForget: a failure that nobody asked for is told to the one handler, and counted.
+func TestFireAndForget(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	failures := make(chan error, 1)
+	p := newProducer(t, b.Addrs(), producer.WithFailureHandler(func(d producer.Delivery, err error) {
+		if d.Topic != "events" || d.Offset != -1 {
+			t.Errorf("delivery %+v", d)
+		}
+		failures <- err
+	}))
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	const topicAuthorizationFailed = 29
+	b.RefuseNext(1, topicAuthorizationFailed)
+	if err := events.PublishAsync(ctx, p, &event{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failures; !errors.Is(err, producer.ErrOutcomeUnknown) || errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("a failed report is no proof: %v", err)
+	}
+	err := p.Close(ctx)
+	var u *producer.UndeliveredError
+	if !errors.As(err, &u) || u.Unknown != 1 || u.NotSent != 0 {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// TestOneTopicManyProducers: a topic remembers each producer's binding.
+func TestOneTopicManyProducers(t *testing.T) {
+	t.Parallel()
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	ctx := waitCtx(t)
+	for range 3 {
+		b1, b2 := startBroker(t, producertest.Topic("events", 1)), startBroker(t, producertest.Topic("events", 1))
+		p1, p2 := newProducer(t, b1.Addrs()), newProducer(t, b2.Addrs())
+		for i := range 4 {
+			for _, p := range []*producer.Producer{p1, p2} {
+				d, err := events.Publish(ctx, p, &event{Seq: int64(i)})
+				if err != nil || d.Offset != int64(i) {
+					t.Fatalf("%+v %v", d, err)
+				}
+			}
+		}
+	}
+}

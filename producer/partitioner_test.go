@@ -1,0 +1,132 @@
+package producer_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// TestMurmur2 holds the default partitioner against what Kafka's Java client said of 200 keys.
+func TestMurmur2(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("testdata/murmur2.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	murmur2 := producer.Murmur2()
+	n := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		fields := strings.Fields(lines.Text())
+		key, err := hex.DecodeString(strings.TrimPrefix(fields[0], "-"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key == nil {
+			key = []byte{} // an empty key is a key
+		}
+		for i, partitions := range []int32{12, 7} {
+			want, err := strconv.Atoi(fields[2+i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := murmur2(key, partitions); got != int32(want) {
+				t.Errorf("key %x of %d partitions: %d, Java says %d", key, partitions, got, want)
+			}
+		}
+		n++
+	}
+	if n != 200 {
+		t.Errorf("%d keys, want 200", n)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]producer.Partitioner{
+		"round robin": producer.RoundRobin(), "sticky": producer.Sticky(), "murmur2 without a key": producer.Murmur2(),
+	} {
+		var got [5]int
+		last, changes := int32(-1), 0
+		for range 5 {
+			for range 1000 {
+				at := p(nil, 5)
+				got[at]++
+				if at != last {
+					last = at
+					changes++
+				}
+			}
+			time.Sleep(15 * time.Millisecond) // longer than one partition is stuck to
+		}
+		if name == "round robin" && (changes != 5000 || got != [5]int{1000, 1000, 1000, 1000, 1000}) {
+			t.Errorf("round robin: %v", got)
+		}
+		if name != "round robin" && (changes < 4 || changes > 200) {
+			t.Errorf("%s changed partition %d times in 5,000 messages: %v", name, changes, got)
+		}
+		if p(nil, 1) != 0 {
+			t.Errorf("%s: one partition", name)
+		}
+		for range 100 { // fewer partitions than before: a topic made anew
+			if at := p(nil, 2); at < 0 || at > 1 {
+				t.Errorf("%s: %d of 2", name, at)
+			}
+		}
+	}
+}
+
+// TestPartitionsAdded: the new count is used within the metadata's age.
+func TestPartitionsAdded(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	p := newProducer(t, b.Addrs(), producer.WithMetadataMaxAge(20*time.Millisecond))
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.NoKey[*event](), producer.WithPartitioner(func(_ []byte, n int32) int32 { return n - 1 }))
+	if d, err := events.Publish(ctx, p, &event{}); err != nil || d.Partition != 0 {
+		t.Fatal(d, err)
+	}
+	if err := b.AddPartitions("events", 4); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		d, err := events.Publish(ctx, p, &event{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Partition == 3 {
+			return
+		}
+	}
+}
+
+// TestPartitionBy sees key, record and count, and yields to an explicit partition.
+func TestPartitionBy(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 4))
+	p := newProducer(t, b.Addrs())
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.KeyBy(byKey), producer.PartitionBy(func(key []byte, e *event, n int32) int32 {
+		if string(key) != e.Key || n != 4 {
+			t.Errorf("key %q, n %d", key, n)
+		}
+		return int32(e.Seq)
+	}))
+	if d, err := events.Publish(ctx, p, &event{Key: "a", Seq: 2}); err != nil || d.Partition != 2 {
+		t.Error(d, err)
+	}
+	d, err := events.SendWait(ctx, p, producer.Message[*event]{Value: &event{Key: "a", Seq: 2}, Partition: producer.ToPartition(1)})
+	if err != nil || d.Partition != 1 {
+		t.Error(d, err)
+	}
+}

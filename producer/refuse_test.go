@@ -129,7 +129,7 @@ func TestUnreachable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
 	defer cancel()
 	_, err = producer.NewTopic("events", producer.KeyBy(byKey)).Publish(ctx, p, &event{})
-	for _, want := range []string{"127.0.0.1:1", "refused", "set by brokers"} {
+	for _, want := range []string{"127.0.0.1:1", "refused", "bootstrap.servers"} {
 		if !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

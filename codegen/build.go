@@ -50,6 +50,7 @@ type namedType struct {
 type bareType struct {
 	schema *avsc.Schema
 	goName string
+	pkg    *goPackage
 	record *recordDecl
 }
 
@@ -82,9 +83,7 @@ func (b *builder) collect(set *avsc.Set) {
 	bySource := map[string]*source{}
 	for _, f := range set.Files {
 		s := &source{file: f, tops: f.Schemas}
-		// IDL has a main schema beside its types. A JSON array of types is
-		// just these types.
-		if f.Root != nil && f.JSON.Kind == avsc.JSONObject && !slices.Contains(f.Schemas, f.Root) {
+		if b.hasRoot(f) {
 			s.tops = append(slices.Clip(s.tops), f.Root)
 		}
 		bySource[f.Name] = s
@@ -122,12 +121,30 @@ func (b *builder) collect(set *avsc.Set) {
 	for _, s := range b.sources {
 		for _, top := range s.tops {
 			if !top.Kind.Named() {
-				base := path.Base(s.file.Name)
-				s.bare = append(s.bare, &bareType{schema: top, goName: goName(strings.TrimSuffix(base, path.Ext(base)))})
+				s.bare = append(s.bare, &bareType{schema: top, goName: fileGoName(s.file.Name)})
 			}
 		}
 	}
 	slices.SortFunc(b.order, func(x, y *namedType) int { return cmp.Compare(x.schema.Name, y.schema.Name) })
+}
+
+// hasRoot: beside its types a file is a schema as a whole: an IDL file its main
+// schema, a JSON array of types the union of them. People also write such an
+// array to have several types in one file, so where one of them is called like
+// the file there is no type of the union.
+func (b *builder) hasRoot(f *avsc.File) bool {
+	if f.Root == nil || slices.Contains(f.Schemas, f.Root) {
+		return false
+	}
+	return f.JSON.Kind != avsc.JSONArray || !slices.ContainsFunc(f.Schemas, func(s *avsc.Schema) bool {
+		return goName(s.ShortName()) == fileGoName(f.Name)
+	})
+}
+
+// fileGoName is the Go name of a type that is called like its file.
+func fileGoName(file string) string {
+	base := path.Base(file)
+	return goName(strings.TrimSuffix(base, path.Ext(base)))
 }
 
 // hasDecl: a fixed with a logical type is declared nowhere.
@@ -141,17 +158,41 @@ func (b *builder) placeTypes() {
 		types = append(types, t.schema)
 	}
 	namespaces := namespacesOf(types)
-	for _, s := range b.sources {
-		for _, bare := range s.bare {
-			if bare.schema.Namespace() == "" && !slices.Contains(namespaces, "") {
-				namespaces = append(namespaces, "")
-			}
-		}
-	}
 	b.place = place(namespaces, b.opts)
 	for _, t := range b.order {
 		t.pkg = b.place.byNS[t.schema.Namespace()]
 	}
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			bare.pkg = b.barePackage(bare.schema)
+		}
+	}
+}
+
+// barePackage is the package of a schema without a name: that of the types in
+// it when they all are in one, else that of the output folder.
+func (b *builder) barePackage(s *avsc.Schema) *goPackage {
+	var pkg *goPackage
+	same := true
+	var visit func(*avsc.Schema)
+	visit = func(n *avsc.Schema) {
+		if t := b.named[n]; t != nil {
+			same = same && (pkg == nil || pkg == t.pkg)
+			pkg = t.pkg
+			return
+		}
+		for _, branch := range n.Branches {
+			visit(branch)
+		}
+		if n.Elem != nil {
+			visit(n.Elem)
+		}
+	}
+	visit(s)
+	if pkg == nil || !same || pkg.External {
+		return b.place.root()
+	}
+	return pkg
 }
 
 // goNameProperty is the property of a type or field that gives its Go name.
@@ -188,9 +229,8 @@ func (b *builder) nameTypes() {
 	}
 	for _, s := range b.sources {
 		for _, bare := range s.bare {
-			pkg := b.place.byNS[bare.schema.Namespace()]
 			bare.record = &recordDecl{
-				typeName: typeName{pkg, b.scope(pkg).take(bare.goName)},
+				typeName: typeName{bare.pkg, b.scope(bare.pkg).take(bare.goName)},
 				AvroName: cmp.Or(bare.schema.Name, bare.schema.Kind.String()),
 				Bare:     true,
 				Schema:   bare.schema.Text(),

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/tools/txtar"
 
 	"github.com/avroline/avroline/codegen"
@@ -84,15 +84,15 @@ func TestGolden(t *testing.T) {
 				return
 			}
 			want := slices.DeleteFunc(slices.Clone(c.archive.Files), func(f txtar.File) bool { return !isOutput(f) })
-			if diff := cmp.Diff(textOf(want), textOf(got)); diff != "" {
-				t.Errorf("not as in %s (-update rewrites it):\n%s", c.file, diff)
+			if diff := diff.Diff("want", textOf(want), "got", textOf(got)); diff != nil {
+				t.Errorf("not as in %s (-update rewrites it):\n%.4000s", c.file, diff)
 			}
 		})
 	}
 }
 
-func textOf(files []txtar.File) string {
-	return string(txtar.Format(&txtar.Archive{Files: files}))
+func textOf(files []txtar.File) []byte {
+	return txtar.Format(&txtar.Archive{Files: files})
 }
 
 // TestGoldenCompiles compiles and vets what the golden files hold, since they

@@ -12,10 +12,10 @@ import (
 	"github.com/avroline/avroline/internal/schemagen"
 )
 
-// model builds the model of one text as orders.avsc.
+// model builds the model of one text as a.avsc.
 func model(t *testing.T, opts Options, text string) []*goPackage {
 	t.Helper()
-	set, err := avsc.ParseSet(avsc.Source{Name: "orders.avsc", Text: []byte(text)})
+	set, err := avsc.ParseSet(avsc.Source{Name: "a.avsc", Text: []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,10 @@ func TestSelfContaining(t *testing.T) {
 	got := map[string]string{}
 	f := packages[0].Files[0]
 	for _, d := range f.Decls {
-		r := d.(*recordDecl)
+		r, ok := d.(*recordDecl)
+		if !ok {
+			continue
+		}
 		for _, field := range r.Fields {
 			got[r.GoName+"."+field.GoName] = field.Type.goType(f)
 		}

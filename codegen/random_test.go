@@ -52,29 +52,11 @@ func TestRandomSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.WriteAll(name, files)
-		m.Write(name+"/by_schema.go", bySchema(name, files))
+		m.Write(name+"/by_schema.go", gentest.BySchema(name, files))
 	}
 	m.Write("roundtrip_test.go", strings.NewReplacer("\t//IMPORTS\n", imports.String(), "\t//CASES\n", cases.String()).Replace(roundTripTest))
 	m.Go("vet", "./...")
 	m.Go("test", "./...")
-}
-
-// bySchema is a file that finds each type by the text of its schema.
-func bySchema(pkg string, files []codegen.File) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "package %s\n\nimport \"github.com/avroline/avroline/serde/avrobin\"\n\n", pkg)
-	b.WriteString("var NewBySchema = map[string]func() (zero, filled avrobin.Decoder){}\n\n")
-	b.WriteString("func add[T any, PT avrobin.Ptr[T]](filled func() T) {\n" +
-		"\tNewBySchema[PT(nil).AvroSchema()] = func() (avrobin.Decoder, avrobin.Decoder) { f := filled(); return PT(new(T)), PT(&f) }\n}\n\nfunc init() {\n")
-	for _, f := range files {
-		for line := range strings.Lines(string(f.Content)) {
-			if rest, ok := strings.CutPrefix(line, "func New"); ok && strings.Contains(line, "() ") {
-				fmt.Fprintf(&b, "\tadd(New%s)\n", rest[:strings.IndexByte(rest, '(')])
-			}
-		}
-	}
-	b.WriteString("}\n")
-	return b.String()
 }
 
 const roundTripTest = `package gen

@@ -4,6 +4,7 @@
 package gentest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,4 +118,23 @@ func (m *Module) Go(args ...string) string {
 		m.t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
 	}
 	return string(out)
+}
+
+// BySchema is a file for a generated package with a map NewBySchema, which finds each type by the
+// text of its schema: the zero value and what its constructor gives.
+func BySchema(pkg string, files []codegen.File) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "package %s\n\nimport \"github.com/avroline/avroline/serde/avrobin\"\n\n", pkg)
+	b.WriteString("var NewBySchema = map[string]func() (zero, filled avrobin.Decoder){}\n\n")
+	b.WriteString("func add[T any, PT avrobin.Ptr[T]](filled func() T) {\n" +
+		"\tNewBySchema[PT(nil).AvroSchema()] = func() (avrobin.Decoder, avrobin.Decoder) { f := filled(); return PT(new(T)), PT(&f) }\n}\n\nfunc init() {\n")
+	for _, f := range files {
+		for line := range strings.Lines(string(f.Content)) {
+			if rest, ok := strings.CutPrefix(line, "func New"); ok && strings.Contains(line, "() ") {
+				fmt.Fprintf(&b, "\tadd(New%s)\n", rest[:strings.IndexByte(rest, '(')])
+			}
+		}
+	}
+	b.WriteString("}\n")
+	return b.String()
 }

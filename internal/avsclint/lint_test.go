@@ -92,6 +92,7 @@ func TestRules(t *testing.T) {
 		{field(`"name": "created_at", "type": {"type": "long", "logicalType": "timestamp-mills"}`), []string{"2:76 LOGICAL_TYPE_IGNORED n.R.created_at"}},
 		{field(`"name": "d", "type": {"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 3}`), []string{"2:68 LOGICAL_TYPE_IGNORED n.R.d"}},
 		{field(`"name": "d", "type": "int", "defualt": 1`), []string{"2:42 MISSPELT_ATTRIBUTE n.R.d"}},
+		{field(`"name": "d", "type": "int", "my.default": 1, "nam": 1, "symbolDocs": 2, "id": 3`), []string{"2:59 MISSPELT_ATTRIBUTE n.R.d"}},
 		{`{"type": "fixed", "name": "n.F", "size": 1, "doc": "x", "alias": ["G"]}`, []string{"1:57 MISSPELT_ATTRIBUTE n.F"}},
 		{field(`"name": "d", "type": {"type": "record", "name": "S", "doc": "x", "fields": [{"name": "amount", "doc": "x", "type": "int"}]}, "default": {"amount": 1, "amonut": 2}`), []string{"2:164 DEFAULT_UNKNOWN_MEMBER n.R.d"}},
 		{field(`"name": "d", "type": "F"}, {"doc": "x", "name": "e", "type": {"type": "fixed", "name": "F", "doc": "x", "size": 1}`), []string{"2:35 USED_BEFORE_DEFINED n.R.d"}},

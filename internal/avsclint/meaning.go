@@ -88,7 +88,8 @@ func whyIgnored(name string) string {
 		"decimal": "it needs bytes or fixed, a precision of at least 1 that fits the size, and a scale from 0 to the precision",
 		"uuid":    "put it on a string or on a fixed of size 16",
 		"date":    "put it on an int", "time-millis": "put it on an int",
-		"duration": "put it on a fixed of size 12",
+		"duration":    "put it on a fixed of size 12",
+		"big-decimal": "avrogen has no type for it; use decimal, with a precision and a scale",
 	}
 	for _, name := range []string{"time-micros", "timestamp-millis", "timestamp-micros", "timestamp-nanos", "local-timestamp-millis", "local-timestamp-micros", "local-timestamp-nanos"} {
 		known[name] = "put it on a long"

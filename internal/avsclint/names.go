@@ -9,7 +9,7 @@ import (
 )
 
 func (l *linter) doc(json *avsc.Value, doc string, pos avsc.Pos, rule, path, what string) {
-	if d := json.Member("doc"); d != nil && d.Kind != avsc.JSONString {
+	if d := json.Member("doc"); d != nil && d.Kind != avsc.JSONString && d.Kind != avsc.JSONNull {
 		l.report(docNotText, d.Pos, path, "the doc of "+what+" is "+d.Kind.String(), "write it as a string")
 		return
 	}
@@ -86,10 +86,10 @@ func (l *linter) properties(props []avsc.Member, attributes []string, path strin
 }
 
 func nearAttribute(key string, attributes []string) string {
-	if len(key) < 3 {
+	if len(key) < 3 || strings.Contains(key, ".") { // a prefix says that it is one's own
 		return ""
 	}
-	if near := avsc.Nearest(key, attributes); len(near) > 0 {
+	if near := avsc.Nearest(key, attributes); len(near) > 0 && len(key)-len(near[0]) <= 2 {
 		return near[0]
 	}
 	for _, a := range attributes { // alias for aliases

@@ -37,13 +37,12 @@ func (t token) is(s string) bool {
 
 // describe names t in a message.
 func (t token) describe() string {
-	switch t.kind {
-	case end:
+	switch {
+	case t.kind == end:
 		return "the end of the file"
-	case text:
+	case t.kind == text:
 		return "a string"
-	}
-	if len(t.s) > 40 {
+	case len(t.s) > 40:
 		return strconv.Quote(t.s[:40]) + "…"
 	}
 	return strconv.Quote(t.s)

@@ -87,7 +87,7 @@ func (p *parser) typeHere(props []property) idlType {
 		if len(props) > 0 {
 			p.mistake(props[0].key.pos, fmt.Sprintf("a reference to %s takes no annotations", name.s), "put them where the type is declared, or before the name of the field")
 		}
-		if _, primitive := primitives[name.s]; primitive && p.ns != "" {
+		if base, logical := primitive(name.s); base != "" && logical == "" && p.ns != "" {
 			name.s = p.ns + "." + name.s // in backticks: a type of that name
 		}
 		out.schema = str(name)
@@ -96,25 +96,39 @@ func (p *parser) typeHere(props []property) idlType {
 	return out
 }
 
-// primitives are the keywords for types, with the logical type they stand for.
-var primitives = map[string][2]string{ //nolint:gochecknoglobals // a constant
-	"null": {"null"}, "boolean": {"boolean"}, "int": {"int"}, "long": {"long"}, "float": {"float"},
-	"double": {"double"}, "bytes": {"bytes"}, "string": {"string"}, "decimal": {"bytes"},
-	"date": {"int", "date"}, "time_ms": {"int", "time-millis"}, "uuid": {"string", "uuid"},
-	"timestamp_ms": {"long", "timestamp-millis"}, "local_timestamp_ms": {"long", "local-timestamp-millis"},
+// primitive returns the type that a keyword stands for, and the logical type
+// where it has one; "" for other words.
+func primitive(name string) (base, logical string) {
+	switch name {
+	case "null", "boolean", "int", "long", "float", "double", "bytes", "string":
+		return name, ""
+	case "decimal":
+		return "bytes", "decimal"
+	case "date":
+		return "int", "date"
+	case "time_ms":
+		return "int", "time-millis"
+	case "timestamp_ms":
+		return "long", "timestamp-millis"
+	case "local_timestamp_ms":
+		return "long", "local-timestamp-millis"
+	case "uuid":
+		return "string", "uuid"
+	}
+	return "", ""
 }
 
 // keyword returns the type that t stands for and its attributes, "" where it
 // is the name of a declared type.
 func keyword(t token) (string, []avsc.Member) {
-	p, ok := primitives[t.s]
-	if !ok || t.quoted {
+	base, logical := primitive(t.s)
+	switch {
+	case t.quoted:
 		return "", nil
+	case logical == "":
+		return base, nil
 	}
-	if p[1] == "" {
-		return p[0], nil
-	}
-	return p[0], []avsc.Member{member("logicalType", t.pos, avsc.StringValue(t.pos, p[1]))}
+	return base, []avsc.Member{member("logicalType", t.pos, avsc.StringValue(t.pos, logical))}
 }
 
 // decimal reads the precision and scale after the keyword.

@@ -86,8 +86,9 @@ func defaultShape(s *Schema) string {
 		return "a JSON array"
 	case Map, Record:
 		return "a JSON object"
+	default:
+		return "a value of one of its branches"
 	}
-	return "a value of one of its branches"
 }
 
 // value appends v as a value of s. A nil schema is one whose mistake is known.
@@ -141,7 +142,7 @@ func (e *encoder) value(s *Schema, v *Value) {
 		e.mapping(s, v)
 	case Record:
 		e.record(s, v)
-	case Union:
+	default:
 		e.union(s, v)
 	}
 }
@@ -327,6 +328,7 @@ func fitsKind(k Kind, j JSONKind) bool {
 		return j == JSONArray
 	case Map, Record:
 		return j == JSONObject
+	default: // no branch is a union
+		return false
 	}
-	return false
 }

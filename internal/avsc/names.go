@@ -58,7 +58,7 @@ func (s *Schema) ShortName() string {
 
 func primitive(name string) (Kind, bool) {
 	for k := Null; k <= String; k++ {
-		if kindNames[k] == name {
+		if k.String() == name {
 			return k, true
 		}
 	}

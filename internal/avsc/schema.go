@@ -30,16 +30,37 @@ const (
 	Union
 )
 
-var kindNames = [...]string{
-	Null: "null", Boolean: "boolean", Int: "int", Long: "long", Float: "float", Double: "double",
-	Bytes: "bytes", String: "string", Record: "record", Enum: "enum", Fixed: "fixed",
-	Array: "array", Map: "map", Union: "union",
-}
-
 // String returns the name that the specification gives the type.
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
+	switch k {
+	case Null:
+		return "null"
+	case Boolean:
+		return "boolean"
+	case Int:
+		return "int"
+	case Long:
+		return "long"
+	case Float:
+		return "float"
+	case Double:
+		return "double"
+	case Bytes:
+		return "bytes"
+	case String:
+		return "string"
+	case Record:
+		return "record"
+	case Enum:
+		return "enum"
+	case Fixed:
+		return "fixed"
+	case Array:
+		return "array"
+	case Map:
+		return "map"
+	case Union:
+		return "union"
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }

@@ -10,16 +10,21 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avdl"
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Extensions are the names' ends of the files that a folder is searched for:
-// schemas, protocols and Avro IDL. A file that is named itself may have any.
-var extensions = []string{".avsc", ".avpr", ".avdl"}
+// isSchemaFile reports whether a folder is searched for files of this name:
+// schemas, protocols and Avro IDL. A file that is given itself may have any.
+func isSchemaFile(name string) bool {
+	switch path.Ext(name) {
+	case ".avsc", ".avpr", ".avdl":
+		return true
+	}
+	return false
+}
 
 // Loader reads schema files. The zero Loader reads them from disk; the
 // functions let it read another tree, for instance a commit's.
@@ -114,9 +119,9 @@ type NoSchemasError struct {
 
 func (e *NoSchemasError) Error() string {
 	if e.Deep {
-		return fmt.Sprintf("no schemas in or below %s: it has no file named *%s", e.Path, strings.Join(extensions, ", *"))
+		return fmt.Sprintf("no schemas in or below %s: it has no *.avsc, *.avpr or *.avdl", e.Path)
 	}
-	return fmt.Sprintf("no schemas in %s: it has no file named *%s; %s/... searches below it too", e.Path, strings.Join(extensions, ", *"), strings.TrimSuffix(e.Path, "/"))
+	return fmt.Sprintf("no schemas in %s: it has no *.avsc, *.avpr or *.avdl; %s/... searches below it too", e.Path, strings.TrimSuffix(e.Path, "/"))
 }
 
 // Files lists the schema files at paths: slash-separated, each once, in the
@@ -185,7 +190,7 @@ func (l Loader) walk(names []string, dir string, deep bool) ([]string, error) {
 					return nil, err
 				}
 			}
-		case slices.Contains(extensions, path.Ext(name)):
+		case isSchemaFile(name):
 			names = append(names, name)
 		}
 	}

@@ -7,23 +7,37 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// The order of keys by convention: what a thing is and is called, what it
+// keys is an order of keys by convention: what a thing is and is called, what it
 // means, then what it consists of. Keys of one's own stand where "" is, in the
-// order that they have. A comment that leads a key goes with it.
-var ( //nolint:gochecknoglobals // constants
-	schemaKeys   = []string{"type", "name", "namespace", "doc", "aliases", "logicalType", "precision", "scale", "", "size", "symbols", "default", "items", "values", "fields"}
-	fieldKeys    = []string{"name", "type", "doc", "default", "order", "aliases", ""}
-	protocolKeys = []string{"protocol", "namespace", "doc", "", "types", "messages"}
-	messageKeys  = []string{"doc", "", "request", "response", "errors", "one-way"}
-)
+// order that they have.
+type keys []string
 
-// order sorts the members of an object.
-func (it *item) order(keys []string) {
+func schemaKeys() keys {
+	return keys{
+		"type", "name", "namespace", "doc", "aliases", "logicalType", "precision", "scale", "",
+		"size", "symbols", "default", "items", "values", "fields",
+	}
+}
+
+func fieldKeys() keys {
+	return keys{"name", "type", "doc", "default", "order", "aliases", ""}
+}
+
+func protocolKeys() keys {
+	return keys{"protocol", "namespace", "doc", "", "types", "messages"}
+}
+
+func messageKeys() keys {
+	return keys{"doc", "", "request", "response", "errors", "one-way"}
+}
+
+// order sorts the members of an object. The comments of a member go with it.
+func (it *item) order(by keys) {
 	rank := func(c item) int {
-		if i := slices.Index(keys, c.key); i >= 0 && c.key != "" {
+		if i := slices.Index(by, c.key); i >= 0 {
 			return i
 		}
-		return slices.Index(keys, "")
+		return slices.Index(by, "")
 	}
 	slices.SortStableFunc(it.children, func(a, b item) int { return cmp.Compare(rank(a), rank(b)) })
 }
@@ -47,7 +61,7 @@ func orderFile(it *item) {
 		orderSchema(it)
 		return
 	}
-	it.order(protocolKeys)
+	it.order(protocolKeys())
 	if types := it.child("types"); types != nil {
 		orderSchema(types)
 	}
@@ -60,7 +74,7 @@ func orderFile(it *item) {
 		if m.value.Kind != avsc.JSONObject {
 			continue
 		}
-		m.order(messageKeys)
+		m.order(messageKeys())
 		orderFields(m.child("request"))
 		for _, key := range []string{"response", "errors"} {
 			if s := m.child(key); s != nil {
@@ -74,12 +88,13 @@ func orderFile(it *item) {
 // array is a union. Defaults and properties are values: they stay as they are.
 func orderSchema(it *item) {
 	switch it.value.Kind {
+	default: // the name of a type
 	case avsc.JSONArray:
 		for i := range it.children {
 			orderSchema(&it.children[i])
 		}
 	case avsc.JSONObject:
-		it.order(schemaKeys)
+		it.order(schemaKeys())
 		for _, key := range []string{"type", "items", "values"} {
 			if s := it.child(key); s != nil {
 				orderSchema(s)
@@ -98,7 +113,7 @@ func orderFields(list *item) {
 		if f.value.Kind != avsc.JSONObject {
 			continue
 		}
-		f.order(fieldKeys)
+		f.order(fieldKeys())
 		if t := f.child("type"); t != nil {
 			orderSchema(t)
 		}

@@ -79,6 +79,7 @@ func (l *linter) named(s *avsc.Schema) {
 	l.properties(s.Props, attributesOf(s.Kind), s.Name)
 	l.logicalType(s, s.Name)
 	switch s.Kind {
+	default: // a fixed
 	case avsc.Enum:
 		if len(s.Symbols) == 0 {
 			l.report(noValue, s.NamePos, s.Name, describe(s)+" has no symbols, so no value", "add a symbol")
@@ -127,6 +128,7 @@ func (l *linter) unnamed(s *avsc.Schema, path string) {
 	l.properties(s.Props, attributesOf(s.Kind), path)
 	l.logicalType(s, path)
 	switch s.Kind {
+	default: // a primitive
 	case avsc.Array, avsc.Map:
 		if s.Kind == avsc.Map && s.Elem.Kind == avsc.Map {
 			l.report(mapOfMap, s.ElemPos, path, "the values of a map are maps", "make them a record, or an array of records")

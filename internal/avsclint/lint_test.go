@@ -2,6 +2,7 @@ package avsclint_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestRules(t *testing.T) {
 		{field(`"name": "created_at", "type": "long", "logicalType": "timestamp-millis"`), []string{"2:44 TIME_AS_NUMBER n.R.created_at", "2:67 LOGICAL_TYPE_ON_FIELD n.R.created_at"}},
 		{field(`"name": "created_at", "type": {"type": "long", "logicalType": "timestamp-mills"}`), []string{"2:76 LOGICAL_TYPE_IGNORED n.R.created_at"}},
 		{field(`"name": "d", "type": {"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 3}`), []string{"2:68 LOGICAL_TYPE_IGNORED n.R.d"}},
-		{field(`"name": "d", "type": "int", "defualt": 1`), []string{"2:42 MISSPELT_ATTRIBUTE n.R.d"}},
+		{field(`"name": "d", "type": "int", "defalt": 1`), []string{"2:42 MISSPELT_ATTRIBUTE n.R.d"}},
 		{field(`"name": "d", "type": "int", "my.default": 1, "nam": 1, "symbolDocs": 2, "id": 3`), []string{"2:59 MISSPELT_ATTRIBUTE n.R.d"}},
 		{`{"type": "fixed", "name": "n.F", "size": 1, "doc": "x", "alias": ["G"]}`, []string{"1:57 MISSPELT_ATTRIBUTE n.F"}},
 		{field(`"name": "d", "type": {"type": "record", "name": "S", "doc": "x", "fields": [{"name": "amount", "doc": "x", "type": "int"}]}, "default": {"amount": 1, "amonut": 2}`), []string{"2:164 DEFAULT_UNKNOWN_MEMBER n.R.d"}},
@@ -126,5 +127,20 @@ func TestRules(t *testing.T) {
 	}
 	if len(tried) > 0 {
 		t.Errorf("not among Rules: %v", tried)
+	}
+}
+
+// The documentation lists every rule, in the words of the code.
+func TestRulesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/schemas.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range avsclint.Rules() {
+		row := fmt.Sprintf("| `%s` | %s | %s |\n", r.Name, r.Looks, r.Reason)
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/schemas.md lacks the row\n%s", row)
+		}
 	}
 }

@@ -186,8 +186,9 @@ func needsItself(s *avsc.Schema) bool {
 			return known[n]
 		case avsc.Union:
 			return len(n.Branches) > 0 && !slices.ContainsFunc(n.Branches, func(b *avsc.Schema) bool { return b != s && !needs(b) })
+		default: // arrays and maps may be empty
+			return false
 		}
-		return false // arrays and maps may be empty
 	}
 	return slices.ContainsFunc(s.Fields, field)
 }

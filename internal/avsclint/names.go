@@ -109,6 +109,7 @@ func fieldAttributes() []string {
 func attributesOf(k avsc.Kind) []string {
 	attributes := []string{"logicalType", "precision", "scale"}
 	switch k {
+	default:
 	case avsc.Record:
 		attributes = append(attributes, "name", "namespace", "doc", "aliases", "fields")
 	case avsc.Enum:

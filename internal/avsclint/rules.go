@@ -39,7 +39,7 @@ const (
 // Rules are all rules, in the order in which the documentation lists them.
 func Rules() []Rule {
 	return []Rule{
-		{misspeltAttribute, "a property that is nearly an attribute, such as \"defualt\"", "it is taken for a property of your own, so it does nothing"},
+		{misspeltAttribute, "a property that is nearly an attribute, such as \"alias\"", "it is taken for a property of your own, so it does nothing"},
 		{logicalTypeOnField, "\"logicalType\" beside a field's name instead of inside its type", "there it is a property that no implementation reads"},
 		{logicalTypeIgnored, "a logical type that is unknown or does not fit its type", "readers silently use the base type"},
 		{docNotText, "a \"doc\" that is no string", "it is ignored"},

@@ -325,7 +325,7 @@ func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return true }
 
 // errNoAnswer stands for an attempt that is under way.
-var errNoAnswer = errors.New("no answer yet") //nolint:gochecknoglobals // a sentinel
+var errNoAnswer = errors.New("no answer yet")
 
 // again reports whether another attempt may succeed.
 func again(err error) bool {

@@ -12,7 +12,7 @@ type Need struct {
 	ask func(context.Context, *Client) error
 }
 
-// NeedRegistered: a schema will be written to a subject by a serializer that registers.
+// NeedRegistered says that a schema will be written to a subject by a serializer that registers.
 func NeedRegistered(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, _, err := c.Register(ctx, subject, schema, false)
@@ -20,7 +20,7 @@ func NeedRegistered(subject, schema string) Need {
 	}}
 }
 
-// NeedLookup: a schema will be written to a subject by a serializer that only looks up.
+// NeedLookup says that a schema will be written to a subject by a serializer that only looks up.
 func NeedLookup(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, _, err := c.Lookup(ctx, subject, schema, false)
@@ -28,7 +28,7 @@ func NeedLookup(subject, schema string) Need {
 	}}
 }
 
-// NeedLatest: the latest version of a subject will be asked for.
+// NeedLatest says that the latest version of a subject will be asked for.
 func NeedLatest(subject string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.LatestVersion(ctx, subject)
@@ -36,7 +36,7 @@ func NeedLatest(subject string) Need {
 	}}
 }
 
-// NeedID: messages with this schema id will be read.
+// NeedID says that messages with this schema id will be read.
 func NeedID(id int) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.SchemaByID(ctx, "", id)

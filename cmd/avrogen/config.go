@@ -21,10 +21,20 @@ const configName = "avrogen.yaml"
 type config struct {
 	dir string // where the file lies; "" without one
 
-	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
-	Registry string         `yaml:"registry"` // URL, as --registry
+	Schemas  []string `yaml:"schemas"`  // PATHs; default: everything below the file
+	Registry string   `yaml:"registry"` // URL, as --registry
+
+	// Subjects are the subjects of types, by full name; a type that is not in it
+	// has its full name for a subject.
+	Subjects map[string]string `yaml:"subjects"`
+
 	Generate generateConfig `yaml:"generate"`
 	Lint     lintConfig     `yaml:"lint"`
+}
+
+// subject is the subject of a type's schema, "" where a type without a name has none.
+func (c *config) subject(fullName string) string {
+	return cmp.Or(c.Subjects[fullName], fullName)
 }
 
 // path is a PATH of the configuration as the current folder sees it.

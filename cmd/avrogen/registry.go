@@ -52,3 +52,12 @@ func (a *app) openRegistry(url string) (*registry.Client, error) {
 	}
 	return client, nil
 }
+
+// openNeededRegistry makes a client for a command that cannot go without.
+func (a *app) openNeededRegistry(flag string, cfg *config) (*registry.Client, error) {
+	url := a.registryURL(flag, cfg)
+	if url == "" {
+		return nil, usagef("which registry? Give --registry URL, or set %s", envRegistry)
+	}
+	return a.openRegistry(url)
+}

@@ -34,6 +34,8 @@ func commands() []func(*app) *cobra.Command {
 		newEncodeCommand,
 		newFmtCommand,
 		newLintCommand,
+		newRegisterCommand,
+		newPullCommand,
 		newVersionCommand,
 	}
 }

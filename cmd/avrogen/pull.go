@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfmt"
+	"github.com/avroline/avroline/registry"
+)
+
+// puller is one run of pull.
+type puller struct {
+	*app
+	url, output string
+	client      *registry.Client
+
+	sources []avsc.Source
+	origin  map[string]pulled // by file name
+}
+
+// pulled is one version of a subject and its file.
+type pulled struct {
+	File    string `json:"file"`
+	Subject string `json:"subject"`
+	Version int    `json:"version"`
+	ID      int    `json:"id"`
+}
+
+func (p pulled) String() string { return fmt.Sprintf("%s: %s@%d", p.File, p.Subject, p.Version) }
+
+func newPullCommand(a *app) *cobra.Command {
+	p := &puller{app: a}
+	cmd := &cobra.Command{
+		Use:   "pull [-o DIR] SUBJECT[@VERSION]...",
+		Short: "Write a registry's schemas to files",
+		Long: `Write the schemas of subjects, the latest versions or those given, and all that
+they refer to, to .avsc files in the output folder: one file for each, named by
+the full name of its type, else by its subject. avrogen generate takes the
+folder as it is.
+
+Nothing is written unless everything fits together. Files of earlier runs are
+replaced, others are left alone.
+
+` + registryHelp,
+		Example: `  avrogen pull -o schemas orders-value payments-value@3
+  avrogen generate -o internal/events --package events schemas`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			cfg, err := a.loadConfig(nil)
+			if err != nil {
+				return err
+			}
+			if p.client, err = a.openNeededRegistry(p.url, cfg); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, p.client.Close()) }()
+			defer a.startProgress("pulling")()
+			return p.run(cmd.Context(), args)
+		},
+	}
+	addRegistryFlag(cmd, &p.url)
+	cmd.Flags().StringVarP(&p.output, "output", "o", ".", "folder to write to")
+	return cmd
+}
+
+func (p *puller) run(ctx context.Context, args []string) error {
+	p.origin = map[string]pulled{}
+	for _, arg := range args {
+		subject, version, err := splitSubject(arg)
+		if err != nil {
+			return err
+		}
+		if err := p.pull(ctx, subject, version); err != nil {
+			return err
+		}
+	}
+	if _, err := avsc.ParseSet(p.sources...); err != nil {
+		return err // the places are in the files as they would have been
+	}
+	for _, s := range p.sources {
+		if err := writeFile(s.Name, s.Text); err != nil {
+			return err
+		}
+		o := p.origin[s.Name]
+		if err := p.print(o, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitSubject reads SUBJECT[@VERSION]; version 0 is the latest. A subject may
+// hold an @ itself: only a number after the last one is a version.
+func splitSubject(arg string) (subject string, version int, err error) {
+	i := strings.LastIndexByte(arg, '@')
+	if i < 0 || arg[i+1:] == "latest" {
+		return strings.TrimSuffix(arg, "@latest"), 0, nil
+	}
+	version, err = strconv.Atoi(arg[i+1:])
+	if err != nil || version < 1 {
+		return "", 0, usagef("%s: after @ comes the number of a version, or latest", arg)
+	}
+	return arg[:i], version, nil
+}
+
+// pull takes one version, after what it refers to.
+func (p *puller) pull(ctx context.Context, subject string, version int) error {
+	var v registry.Version
+	var err error
+	if version == 0 {
+		v, err = p.client.LatestVersion(ctx, subject)
+	} else {
+		v, err = p.client.Version(ctx, subject, version)
+	}
+	if err != nil {
+		return err
+	}
+	// The client has resolved the references, so they end.
+	for _, ref := range v.References {
+		if err := p.pull(ctx, ref.Subject, ref.Version); err != nil {
+			return err
+		}
+	}
+	return p.add(v)
+}
+
+// add puts a version beside the others.
+func (p *puller) add(v registry.Version) error {
+	root, err := avsc.Parse(v.Subject, []byte(v.Schema))
+	if err != nil {
+		return err
+	}
+	name := filepath.ToSlash(filepath.Join(p.output, fileName(root.Name, v.Subject)))
+	mine := pulled{File: name, Subject: v.Subject, Version: v.Version, ID: v.ID}
+	text, err := avscfmt.Format(name, []byte(v.Registered))
+	if err != nil {
+		return err
+	}
+	if other, ok := p.origin[name]; ok {
+		if other == mine || other.ID == mine.ID || sameText(p.sources, name, text) {
+			return nil
+		}
+		return fmt.Errorf("%s@%d and %s@%d both define %s, differently: pull them into folders of their own",
+			other.Subject, other.Version, mine.Subject, mine.Version, root.Name)
+	}
+	p.origin[name] = mine
+	p.sources = append(p.sources, avsc.Source{Name: name, Text: text})
+	return nil
+}
+
+func sameText(sources []avsc.Source, name string, text []byte) bool {
+	for _, s := range sources {
+		if s.Name == name {
+			return string(s.Text) == string(text)
+		}
+	}
+	return false
+}
+
+// fileName is the file of a type, or of a subject whose type has no name.
+func fileName(fullName, subject string) string {
+	if fullName == "" {
+		fullName = strings.Map(func(r rune) rune {
+			if r == '/' || r == '\\' || r == ':' || r < ' ' {
+				return '_'
+			}
+			return r
+		}, strings.TrimLeft(subject, "."))
+	}
+	return path.Base("x/"+fullName) + ".avsc"
+}

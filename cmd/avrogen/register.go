@@ -1,0 +1,445 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// registrar is one run of register.
+type registrar struct {
+	*app
+	url, subject string
+	level        compat.Level // 0: leave the subjects' levels alone
+	dryRun       bool
+	inline       bool
+	config       *config
+	client       *registry.Client
+}
+
+func newRegisterCommand(a *app) *cobra.Command {
+	r := &registrar{app: a}
+	var level string
+	cmd := &cobra.Command{
+		Use:   "register [--dry-run] [--subject NAME] [--level LEVEL] [--inline] PATH...",
+		Short: "Register schemas in a schema registry",
+		Long: `Register schemas in a schema registry. The subject of a schema is --subject, else
+what "subjects" of avrogen.yaml says for its full name, else the full name.
+
+A type that another file defines goes in as a reference to that file's subject,
+so files are registered in the order of their references. With --inline each
+schema is registered whole, as a serializer registers it that is not told
+otherwise.
+
+All schemas are checked before the first is written: nothing is when one is
+incompatible at its subject's level, or at --level, which is then set. What is
+there already is left alone, so that a second run changes nothing.
+
+` + registryHelp,
+		Example: `  avrogen register --dry-run schemas/...
+  avrogen register --subject orders-value --level FULL schemas/order.avsc`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if level != "" {
+				if r.level, err = compat.ParseLevel(level); err != nil {
+					return &usageError{err}
+				}
+			}
+			if r.config, err = a.loadConfig(args); err != nil {
+				return err
+			}
+			if args, err = r.config.paths(args); err != nil {
+				return err
+			}
+			if r.client, err = a.openNeededRegistry(r.url, r.config); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, r.client.Close()) }()
+			defer a.startProgress("registering")()
+			return r.run(cmd.Context(), args)
+		},
+	}
+	addRegistryFlag(cmd, &r.url)
+	flags := cmd.Flags()
+	flags.StringVar(&r.subject, "subject", "", "the subject, for a single schema")
+	flags.StringVar(&level, "level", "", "compatibility level to check at and to set: BACKWARD, FORWARD, FULL, each also _TRANSITIVE, or NONE")
+	flags.BoolVar(&r.dryRun, "dry-run", false, "check everything, show what would be done, and do nothing")
+	flags.BoolVar(&r.inline, "inline", false, "register whole schemas, without references")
+	return cmd
+}
+
+// entry is one schema and its subject.
+type entry struct {
+	file    string
+	schema  *avsc.Schema
+	name    string // full name, "" for a type without one
+	subject string
+	text    string   // with the types of other files by name
+	uses    []*entry // what text refers to, in the order of its use
+
+	version int // in the registry, 0 when it is not there
+	id      int
+}
+
+func (r *registrar) run(ctx context.Context, paths []string) error {
+	set, err := avscfile.Load(paths...)
+	if err != nil {
+		return err
+	}
+	entries, err := r.entries(set)
+	if err != nil {
+		return err
+	}
+	entries, findings := inOrder(entries)
+	for _, e := range entries {
+		found, err := r.check(ctx, e)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, found...)
+	}
+	if len(findings) > 0 {
+		return r.report(findings)
+	}
+	for _, e := range entries {
+		if err := r.register(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries are the schemas of a set with their subjects.
+func (r *registrar) entries(set *avsc.Set) ([]*entry, error) {
+	var entries []*entry
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			e := &entry{file: f.Name, schema: s, name: s.Name, subject: r.subject, text: s.Text()}
+			if e.subject == "" {
+				e.subject = r.config.subject(s.Name)
+			}
+			if e.subject == "" {
+				return nil, usagef("%s: its schema has no name, so it needs --subject", f.Name)
+			}
+			// Types of other files stay names only where the file is one schema:
+			// its text then is the file's own.
+			if !r.inline && s == f.Root && len(f.Schemas) == 1 {
+				e.text = string(s.JSON.AppendCompact(nil))
+			}
+			entries = append(entries, e)
+		}
+	}
+	if r.subject != "" && len(entries) > 1 {
+		return nil, usagef("--subject is for a single schema, the paths have %d: name their subjects in %s", len(entries), configName)
+	}
+	if err := distinct(entries); err != nil {
+		return nil, err
+	}
+	if !r.inline {
+		refer(entries)
+	}
+	return entries, nil
+}
+
+// distinct refuses two schemas for one subject.
+func distinct(entries []*entry) error {
+	bySubject := map[string]*entry{}
+	for _, e := range entries {
+		if other := bySubject[e.subject]; other != nil {
+			return usagef("%s and %s are both for subject %s", other.schema.Pos, e.schema.Pos, e.subject)
+		}
+		bySubject[e.subject] = e
+	}
+	return nil
+}
+
+// refer finds which entries' types a text names without defining them.
+func refer(entries []*entry) {
+	own := make([]map[string]bool, len(entries))
+	definer := map[*avsc.Schema]*entry{}
+	for i, e := range entries {
+		definer[e.schema] = e
+		own[i] = map[string]bool{}
+		defined(e.schema.JSON, "", own[i])
+	}
+	for i, e := range entries {
+		e.schema.Walk(func(s *avsc.Schema) {
+			if definer[s] == nil && own[i][s.Name] {
+				definer[s] = e
+			}
+		})
+	}
+	for i, e := range entries {
+		if e.schema.JSON == nil || e.text != string(e.schema.JSON.AppendCompact(nil)) {
+			continue // every type is in the text
+		}
+		for _, s := range foreign(e.schema, own[i]) {
+			if other := definer[s]; other != nil && other != e && !slices.Contains(e.uses, other) {
+				e.uses = append(e.uses, other)
+			}
+		}
+	}
+}
+
+// defined collects the full names that a schema's text defines.
+func defined(v *avsc.Value, namespace string, names map[string]bool) {
+	if v == nil {
+		return
+	}
+	for _, e := range v.Elems {
+		defined(e, namespace, names)
+	}
+	if v.Kind != avsc.JSONObject {
+		return
+	}
+	if name := v.Member("name"); name != nil && v.Member("type") != nil {
+		if ns := v.Member("namespace"); ns != nil {
+			namespace = ns.Str
+		}
+		full := avsc.JoinName(namespace, name.Str)
+		namespace, _ = avsc.SplitName(full)
+		names[full] = true
+	}
+	for _, key := range []string{"type", "items", "values"} {
+		defined(v.Member(key), namespace, names)
+	}
+	if fields := v.Member("fields"); fields != nil {
+		for _, f := range fields.Elems {
+			defined(f.Member("type"), namespace, names)
+		}
+	}
+}
+
+// foreign are the named types that a schema uses and its own text does not
+// define, in the order of their use. What those use in turn is not looked at.
+func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
+	var found []*avsc.Schema
+	seen := map[*avsc.Schema]bool{}
+	var walk func(s *avsc.Schema)
+	walk = func(s *avsc.Schema) {
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		if s.Kind.Named() && !own[s.Name] {
+			found = append(found, s)
+			return
+		}
+		for _, f := range s.Fields {
+			walk(f.Type)
+		}
+		for _, b := range s.Branches {
+			walk(b)
+		}
+		walk(s.Elem)
+	}
+	walk(root)
+	return found
+}
+
+const ruleReferenceCircle = "REFERENCE_CIRCLE"
+
+// inOrder sorts entries so that each comes after those it refers to. A circle
+// cannot be registered in parts: it is a finding.
+func inOrder(entries []*entry) ([]*entry, []finding) {
+	const under, done = 1, 2
+	state := map[*entry]int{}
+	var order []*entry
+	var findings []finding
+	var visit func(e *entry)
+	visit = func(e *entry) {
+		state[e] = under
+		for _, u := range e.uses {
+			switch state[u] {
+			case 0:
+				visit(u)
+			case under:
+				findings = append(findings, finding{
+					File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col, Rule: ruleReferenceCircle,
+					Message: fmt.Sprintf("%s refers to %s, which refers back to it: put both into one file, or use --inline", e.name, u.name),
+				})
+			}
+		}
+		state[e] = done
+		order = append(order, e)
+	}
+	for _, e := range entries {
+		if state[e] == 0 {
+			visit(e)
+		}
+	}
+	return order, findings
+}
+
+// registrable is the schema as the registry gets it; ok is false while a type
+// that it refers to is not registered.
+func (e *entry) registrable() (s registry.Schema, ok bool) {
+	s.Text = e.text
+	for _, u := range e.uses {
+		s.References = append(s.References, registry.Reference{Name: u.name, Subject: u.subject, Version: u.version})
+		if u.version == 0 {
+			return s, false
+		}
+	}
+	return s, true
+}
+
+// check finds out whether a schema is registered and, when not, what stands
+// against it.
+func (r *registrar) check(ctx context.Context, e *entry) ([]finding, error) {
+	if s, ok := e.registrable(); ok {
+		v, err := r.client.LookupSchema(ctx, e.subject, s)
+		if err == nil {
+			e.version, e.id = v.Version, v.ID
+			return nil, nil
+		}
+		// Some registries answer so for what they would refuse, too.
+		var answer *registry.Error
+		if !errors.As(err, &answer) || !answer.NotFound() && answer.Status != statusUnprocessable {
+			return nil, err
+		}
+	}
+	found, err := r.compare(ctx, e)
+	var answer *registry.Error
+	if errors.As(err, &answer) && answer.Status == statusUnprocessable {
+		return []finding{{File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col, Rule: ruleInvalid, Message: err.Error()}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.findings(e, found), nil
+}
+
+const statusUnprocessable = 422
+
+// compare asks the registry, or compares at --level, which it does not have yet.
+func (r *registrar) compare(ctx context.Context, e *entry) ([]compat.Finding, error) {
+	whole := e.schema.Text()
+	if r.level == 0 {
+		return r.client.TestCompatibility(ctx, e.subject, whole)
+	}
+	versions, err := r.client.Versions(ctx, e.subject)
+	if errors.Is(err, registry.ErrSubjectNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	previous := make([]string, len(versions))
+	for i, v := range versions {
+		if previous[i], _, _, err = r.client.SchemaByVersion(ctx, e.subject, v); err != nil {
+			return nil, err
+		}
+	}
+	return compat.Check(r.level, whole, previous...)
+}
+
+// findings are placed at the schema in its file: their own places are in the
+// whole text, which may hold other files.
+func (r *registrar) findings(e *entry, found []compat.Finding) []finding {
+	findings := make([]finding, len(found))
+	for i, f := range found {
+		message := strings.TrimSpace(f.Message + ": " + f.Advice)
+		if f.Advice == "" || f.Message == "" {
+			message = f.Message + f.Advice
+		}
+		findings[i] = finding{
+			File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col, Rule: f.Type, Path: f.Path,
+			Message: fmt.Sprintf("subject %s: %s", e.subject, message),
+		}
+		if f.Path != "" {
+			findings[i].Message = fmt.Sprintf("subject %s, at %s: %s", e.subject, f.Path, message)
+		}
+		if f.Witness != nil {
+			findings[i].Witness = f.Witness.JSON
+		}
+	}
+	return findings
+}
+
+// outcome is what was done about one schema, for people and as JSON.
+type outcome struct {
+	File    string `json:"file"`
+	Subject string `json:"subject"`
+	Action  string `json:"action"` // unchanged, registered, would register
+	Version int    `json:"version,omitempty"`
+	ID      int    `json:"id,omitempty"`
+	Level   string `json:"level,omitempty"` // when it was set, or would be
+}
+
+func (o outcome) String() string {
+	line := o.Subject + ": " + o.Action
+	if o.Version > 0 {
+		line += fmt.Sprintf(", version %d, id %d", o.Version, o.ID)
+	}
+	if o.Level != "" {
+		line += ", level " + o.Level
+	}
+	return line
+}
+
+func (r *registrar) register(ctx context.Context, e *entry) error {
+	o := outcome{File: e.file, Subject: e.subject, Action: "unchanged"}
+	if r.level != 0 {
+		level, err := r.client.Compatibility(ctx, e.subject)
+		if err != nil {
+			return err
+		}
+		if level != r.level {
+			o.Level = r.level.String()
+			if !r.dryRun {
+				if err := r.client.SetCompatibility(ctx, e.subject, r.level); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if e.version == 0 {
+		o.Action = "would register"
+		if !r.dryRun {
+			o.Action = "registered"
+			if err := r.write(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	o.Version, o.ID = e.version, e.id
+	return r.print(o, o)
+}
+
+// write registers a schema. Not every registry tells the version: it is looked up.
+func (r *registrar) write(ctx context.Context, e *entry) error {
+	s, _ := e.registrable()
+	v, err := r.client.RegisterSchema(ctx, e.subject, s)
+	if err == nil && v.Version == 0 {
+		v, err = r.client.LookupSchema(ctx, e.subject, s)
+	}
+	e.version, e.id = v.Version, v.ID
+	return err
+}
+
+// print writes a result to stdout: as text, or as JSON with --format json.
+func (a *app) print(text fmt.Stringer, object any) error {
+	line := text.String()
+	if a.format == "json" {
+		b, err := json.Marshal(object)
+		if err != nil {
+			return err
+		}
+		line = string(b)
+	}
+	if _, err := fmt.Fprintln(a.stdout, line); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+//go:embed schemas
+var schemas embed.FS
+
+// fifthRelease tries the change that would break all readers.
+func fifthRelease(ctx context.Context, out io.Writer, p *producer.Producer) error {
+	var versions []string
+	for i := range 5 {
+		text, err := schemas.ReadFile(fmt.Sprintf("schemas/v%d.avsc", i+1))
+		if err != nil {
+			return err
+		}
+		versions = append(versions, string(text))
+	}
+	fifth := versions[4]
+
+	fmt.Fprintln(out, "\nrelease 5, says the check:")
+	findings, err := compat.Check(compat.FullTransitive, fifth, versions[:4]...)
+	if err != nil {
+		return err
+	}
+	show(out, "v5.avsc", findings)
+
+	// A service that was built with it all the same, and starts to write.
+	generic, err := serde.NewGeneric(fifth)
+	if err != nil {
+		return err
+	}
+	orders := producer.NewTopic(topic, producer.NoKey[avrobin.Record]())
+	_, err = orders.Publish(ctx, p, generic.Record(map[string]any{"id": "e", "customer": "eve", "total_cents": "1.00", "tenant": "north"}))
+	var refused *registry.IncompatibleError
+	if !errors.As(err, &refused) || !errors.Is(err, producer.ErrNotSent) {
+		return fmt.Errorf("release 5 was not refused by the registry: %w", err)
+	}
+	fmt.Fprintf(out, "\nrelease 5, says the registry when it wants to write; nothing is sent:\n")
+	for _, f := range once(refused.Findings) {
+		printWrapped(out, fmt.Sprintf("%s: %s: %s", f.Path, f.Type, f.Message))
+	}
+	return nil
+}
+
+// show prints findings as the check on a developer's machine does.
+func show(out io.Writer, file string, findings []compat.Finding) {
+	for _, f := range once(findings) {
+		printWrapped(out, fmt.Sprintf("%s:%d:%d: %s: %s", file, f.Line, f.Col, f.Type, f.Message),
+			"It breaks "+f.Who+". "+f.Advice)
+		if f.Witness != nil {
+			fmt.Fprintln(out, "    such as "+f.Witness.JSON)
+		}
+	}
+}
+
+// once leaves out what is found again against other versions.
+func once(findings []compat.Finding) []compat.Finding {
+	type key struct {
+		line, col     int
+		rule, message string
+	}
+	seen := map[key]bool{}
+	return slices.DeleteFunc(slices.Clone(findings), func(f compat.Finding) bool {
+		k := key{f.Line, f.Col, f.Type, f.Message}
+		again := seen[k]
+		seen[k] = true
+		return again
+	})
+}
+
+// printWrapped prints paragraphs within 80 columns, the lines after the first indented.
+func printWrapped(out io.Writer, paragraphs ...string) {
+	for i, p := range paragraphs {
+		line := " "
+		if i > 0 {
+			line = "   "
+		}
+		for _, word := range strings.Fields(p) {
+			if len(line)+1+len(word) > 80 && strings.TrimSpace(line) != "" {
+				fmt.Fprintln(out, line)
+				line = "   "
+			}
+			line += " " + word
+		}
+		fmt.Fprintln(out, line)
+	}
+}

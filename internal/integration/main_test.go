@@ -19,6 +19,7 @@ import (
 var (
 	whole = flag.Bool("whole", false, "every row of the fault matrix, instead of the short form")
 	soak  = flag.Duration("soak", 0, "how long the soak runs; 0 leaves it out")
+	only  = flag.String("only", "", "the soak's faults: those whose name holds this `TEXT`")
 	table = flag.String("table", "", "append the rows of the fault matrix to this `FILE`")
 	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of everything that is random")
 )

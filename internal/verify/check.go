@@ -69,10 +69,18 @@ func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, 
 	return j.Judge(decode, records...)
 }
 
-// copyInLog is one record of an id.
+// copyInLog is one record of an id. The epochs tell who wrote two copies: the
+// client anew, or two leaders that did not know of each other's.
 type copyInLog struct {
-	partition int32
-	offset    int64
+	partition     int32
+	offset        int64
+	leaderEpoch   int32
+	producer      int64
+	producerEpoch int16
+}
+
+func (c copyInLog) String() string {
+	return fmt.Sprintf("[%d]@%d (leader epoch %d, producer %d/%d)", c.partition, c.offset, c.leaderEpoch, c.producer, c.producerEpoch)
 }
 
 // Judge is Check over records that somebody else read: in the order of the log within each partition.
@@ -99,7 +107,7 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 				continue
 			}
 			r.Read++
-			at := copyInLog{record.Partition, record.Offset}
+			at := copyInLog{record.Partition, record.Offset, record.LeaderEpoch, record.ProducerID, record.ProducerEpoch}
 			if j.intents[id] == nil {
 				r.fault(&r.Strange, "%v at %v was never intended", id, at)
 				continue
@@ -168,7 +176,7 @@ func (r *Report) judge(in *Intent, copies []copyInLog, alone bool, end End) {
 		switch {
 		case len(copies) == 0:
 			r.fault(&r.Lost, "%v was acked at [%d]@%d and is not in the log", in.id, in.partition, in.offset)
-		case in.offset >= 0 && !contains(copies, copyInLog{in.partition, in.offset}):
+		case in.offset >= 0 && !contains(copies, in.partition, in.offset):
 			r.fault(&r.Misplaced, "%v was reported at [%d]@%d and is at %v", in.id, in.partition, in.offset, copies)
 		}
 	case NotSent:
@@ -184,9 +192,9 @@ func (r *Report) judge(in *Intent, copies []copyInLog, alone bool, end End) {
 	}
 }
 
-func contains(copies []copyInLog, at copyInLog) bool {
+func contains(copies []copyInLog, partition int32, offset int64) bool {
 	for _, c := range copies {
-		if c == at {
+		if c.partition == partition && c.offset == offset {
 			return true
 		}
 	}

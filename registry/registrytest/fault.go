@@ -30,7 +30,7 @@ func Latency(d time.Duration) Effect {
 		case <-s.closed:
 		case <-r.Context().Done():
 		}
-		return true
+		panic(http.ErrAbortHandler) // to return would be an answer
 	}}
 }
 
@@ -69,7 +69,7 @@ func Hang() Effect {
 		case <-s.closed:
 		case <-r.Context().Done():
 		}
-		return true
+		panic(http.ErrAbortHandler) // to return would be an answer
 	}}
 }
 

@@ -1,0 +1,65 @@
+package registrytest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// Main runs a registry until it is interrupted: it is the main function of a
+// program for local runs, and ends the process.
+//
+//	func main() { registrytest.Main() }
+//
+// The program takes -addr HOST:PORT (default 127.0.0.1:8081) and -level LEVEL
+// (default BACKWARD), and registers SUBJECT=FILE arguments in their order. It
+// prints its URL.
+func Main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run returns the exit status: 2 for wrong usage, 1 for any other failure.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("registry", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	addr := flags.String("addr", "127.0.0.1:8081", "address to listen on")
+	level := compat.Backward
+	flags.TextVar(&level, "level", level, "global compatibility level")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	s, err := NewServer(WithAddr(*addr), WithLevel(level))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	defer func() { _ = s.Close() }()
+	for _, arg := range flags.Args() {
+		subject, file, ok := strings.Cut(arg, "=")
+		if !ok {
+			fmt.Fprintf(stderr, "registrytest: %s is not SUBJECT=FILE\n", arg)
+			return 2
+		}
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = s.Seed(subject, string(text))
+		}
+		if err != nil {
+			fmt.Fprintln(stderr, err)
+			return 1
+		}
+	}
+	fmt.Fprintln(stdout, s.URL)
+	<-ctx.Done()
+	return 0
+}

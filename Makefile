@@ -14,10 +14,13 @@ MODULE := github.com/avroline/avroline
 
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
+# How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
+SCHEMAS ?= 1000
+SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint test race generate check-generate purego fuzz bench vectors integration kafka registry soak clean
+.PHONY: all help fmt lint test race generate check-generate purego fuzz random bench vectors integration kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -57,6 +60,9 @@ fuzz: ## run every fuzzer for FUZZTIME (1m)
 	  for f in $$(git grep -h '^func Fuzz' -- $$pkg/*_test.go | sed -E 's/func (Fuzz[A-Za-z0-9_]*).*/\1/'); do \
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; \
 	  done; done
+
+random: ## generate, compile and round-trip SCHEMAS (1000) random schemas, from SEED (1)
+	go test ./codegen -count=1 -timeout 30m -run TestRandomSchemas -schemas $(SCHEMAS) -seed $(SEED)
 
 bench: ## the benchmarks with the peers beside us, as one table of ratios
 	cd internal/bench && go run ./cmd/table

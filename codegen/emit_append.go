@@ -93,7 +93,9 @@ func (t *typeExpr) fallible() bool {
 	case kindString, kindTimeMillis, kindTimeMicros, kindTimestampMillis, kindTimestampMicros, kindTimestampNanos,
 		kindDecimalBytes, kindDecimalFixed, kindEnum, kindRecord, kindUnion, kindMap:
 		return true
-	case kindArray, kindOptional:
+	case kindArray:
+		return least(t.Elem) > 0 && t.Elem.fallible() // elements of no bytes are not looked at
+	case kindOptional:
 		return t.Elem.fallible()
 	}
 	return false

@@ -136,6 +136,11 @@ func (c *core) account(why, stuck error) error {
 	return nil
 }
 
+// Closer is a [*Producer], a [*Transactional], or what else closes within a context.
+type Closer interface {
+	Close(ctx context.Context) error
+}
+
 // CloseOnSignal returns a context that ends when the process is told to stop (SIGTERM, as orchestrators send it, or an
 // interrupt), and a function to call last, which closes p within the given time and returns Close's account. Until then p
 // publishes, so that requests in hand can be finished:
@@ -145,9 +150,7 @@ func (c *core) account(why, stuck error) error {
 //	err := finish()
 //
 // A second signal while finish waits ends the wait at once.
-func CloseOnSignal(parent context.Context, p interface {
-	Close(ctx context.Context) error
-}, within time.Duration) (context.Context, func() error) {
+func CloseOnSignal(parent context.Context, p Closer, within time.Duration) (ctx context.Context, finish func() error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)

@@ -61,7 +61,7 @@ func TestCloseAccounts(t *testing.T) {
 	if _, err, ok := pending.Done(); !ok || !errors.Is(err, producer.ErrOutcomeUnknown) {
 		t.Errorf("pending: %v %v", err, ok)
 	}
-	if again := p.Close(ctx); again != err {
+	if again := p.Close(ctx); !errors.Is(again, err) {
 		t.Errorf("a second Close: %v", again)
 	}
 	if s := p.Stats(); s.Accepted != 1011 || s.Delivered != 10 || s.Unknown != 1001 || s.InFlight != 0 || s.InFlightBytes != 0 {

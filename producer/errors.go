@@ -8,16 +8,16 @@ import (
 )
 
 var (
-	// ErrNotSent: the message is in no log and never will be. It was refused before the client took it, or its
+	// ErrNotSent says that the message is in no log and never will be. It was refused before the client took it, or its
 	// transaction was aborted.
 	ErrNotSent = errors.New("producer: not sent")
-	// ErrOutcomeUnknown: the message may be in the log once, or come there later once. A failed delivery report means
+	// ErrOutcomeUnknown says that the message may be in the log once, or come there later once. A failed delivery report means
 	// this too, whatever its code: the broker may have applied an attempt whose answer was lost.
 	ErrOutcomeUnknown = errors.New("producer: outcome unknown")
 	// ErrClosed comes with [ErrNotSent]: the producer was closed. It comes with [ErrOutcomeUnknown] where Close gave up
 	// waiting.
 	ErrClosed = errors.New("producer: closed")
-	// ErrFatal: the client behind the producer ended by a fatal error, which is wrapped beside it.
+	// ErrFatal says that the client behind the producer ended by a fatal error, which is wrapped beside it.
 	ErrFatal = errors.New("producer: fatal")
 	// ErrWouldBlock comes with [ErrNotSent] from TryPublish: the buffer is full, or the topic is not known yet.
 	ErrWouldBlock = errors.New("producer: would block")
@@ -56,7 +56,7 @@ func unknown(topic string, partition int32, cause error) error {
 	return &MessageError{ErrOutcomeUnknown, topic, partition, cause}
 }
 
-// TooLargeError: the message does not fit the topic, or the producer's own bounds. It comes with [ErrNotSent].
+// TooLargeError is a message that does not fit the topic, or the producer's own bounds. It comes with [ErrNotSent].
 type TooLargeError struct {
 	Size    int64  // of the message as a batch of its own, before compression
 	Limit   int64  // what it had to fit into

@@ -27,7 +27,9 @@ func (noRegistry) Lookup(context.Context, string, string, bool) (int, uuid.UUID,
 func (noRegistry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
 	return "", 0, uuid.UUID{}, errNoRegistry
 }
+
 func (noRegistry) SchemaByID(context.Context, string, int) (string, error) { return "", errNoRegistry }
+
 func (noRegistry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNoRegistry }
 
 // TestGuard: reports that cannot belong to the messages in flight stop the producer with a fatal error, and what is in

@@ -83,6 +83,7 @@ func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error)
 // appendTo appends an overriding key.
 func (k *Key) appendTo(ctx context.Context, s *scratch) (err error) {
 	switch k.kind {
+	case keyUnset: // nothing overrides
 	case keyText:
 		s.buf, s.keyed = append(s.buf, k.text...), true
 	case keyBytes:

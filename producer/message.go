@@ -26,7 +26,7 @@ type Message[R avrobin.Record] struct {
 	Tombstone bool
 }
 
-// Partition: the zero one leaves the choice to the partitioner.
+// Partition is one of a topic's partitions; the zero one leaves the choice to the partitioner.
 type Partition struct{ plus1 int32 }
 
 // ToPartition names a partition. One that the topic does not have makes the message [ErrNotSent].

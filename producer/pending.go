@@ -47,7 +47,7 @@ func (p *Pending) Wait(ctx context.Context) (Delivery, error) {
 }
 
 // Done says without waiting; false: not yet.
-func (p *Pending) Done() (Delivery, error, bool) { //nolint:revive // the outcome, and whether there is one
+func (p *Pending) Done() (Delivery, error, bool) {
 	if !p.ready.Load() {
 		return Delivery{}, nil, false
 	}

@@ -97,13 +97,13 @@ func (in *Intent) settle(o Outcome, partition int32, offset int64) {
 	in.outcome, in.partition, in.offset = o, partition, offset
 }
 
-// Acked: it was reported delivered there. An offset of -1 was not said.
+// Acked says that it was reported delivered there. An offset of -1 was not said.
 func (in *Intent) Acked(partition int32, offset int64) { in.settle(Acked, partition, offset) }
 
-// NotSent: it was reported to be in no log.
+// NotSent says that it was reported to be in no log.
 func (in *Intent) NotSent() { in.settle(NotSent, 0, -1) }
 
-// Unknown: nobody knows.
+// Unknown says that nobody knows.
 func (in *Intent) Unknown() { in.settle(Unknown, 0, -1) }
 
 // EndTx notes what was said of a transaction; messages of it need no outcome of their own.

@@ -149,7 +149,7 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 		return []error{err}
 	}
 	if c.config.create.on {
-		if err := c.createTopic(ctx, admin, s.name); err != nil {
+		if err := c.createTopic(ctx, admin, s.name, c.config.create); err != nil {
 			return []error{err}
 		}
 	}
@@ -166,8 +166,7 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 }
 
 // createTopic makes a topic that is missing.
-func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name string) error {
-	make := c.config.create
+func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name string, make createTopics) error {
 	results, err := admin.CreateTopics(ctx, []kafka.TopicSpecification{{
 		Topic: name, NumPartitions: make.partitions, ReplicationFactor: make.replication, Config: make.settings,
 	}})

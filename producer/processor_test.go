@@ -165,10 +165,14 @@ func (w *where) exactly(topic string, n int) {
 }
 
 func testLogger(t *testing.T) producer.Option {
+	name := "test"
+	if t != nil {
+		name = t.Name()
+	}
 	if os.Getenv("AVROLINE_TEST_LOG") == "" {
 		return producer.WithLogger(nil)
 	}
-	return producer.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", t.Name()))
+	return producer.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", name))
 }
 
 func TestProcessor(t *testing.T) {

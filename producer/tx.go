@@ -206,6 +206,7 @@ type Tx struct {
 
 	mu     sync.RWMutex // held for reading while messages are added
 	ended  bool
+	onEnd  []func(err error)
 	first  atomic.Int64          // when the first message was added, core.now; 0: none was
 	broken atomic.Pointer[error] // the first error that only an abort mends
 }
@@ -245,6 +246,18 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 		tx.broken.CompareAndSwap(nil, &err)
 	}
 	return err
+}
+
+// OnEnd has f called once when the transaction has ended: with nil when it is committed, else with its [*TxError]; when the
+// function runs again it does so in a new transaction, with calls of its own. It is the place for counting, and whatever else
+// must not happen twice. It runs on the goroutine of InTx, in the order of the calls. After the transaction's end it does
+// nothing.
+func (tx *Tx) OnEnd(f func(err error)) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if !tx.ended {
+		tx.onEnd = append(tx.onEnd, f)
+	}
 }
 
 // breaks tells errors of the transaction from those of one message.

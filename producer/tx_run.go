@@ -17,6 +17,8 @@ const (
 	abortGrace = 5 * time.Second
 )
 
+var errPanicked = errors.New("the function panicked")
+
 // once is one transaction. again: it is aborted for a reason that may pass.
 func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
 	k, err := t.ready(ctx)
@@ -33,6 +35,10 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 		if !returned { // f panicked, or ended its goroutine
 			tx.end()
 			t.abort(ctx, k)
+			err = t.failed(ErrNotSent, errPanicked)
+		}
+		for _, f := range tx.onEnd {
+			f(err)
 		}
 	}()
 	ferr := f(tx)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -53,10 +54,21 @@ func (a *app) report(findings []finding) error {
 	for _, f := range findings {
 		a.format.append(&out, f)
 	}
-	if _, err := a.stdout.Write(out.Bytes()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
+	if err := a.writeText(out.String()); err != nil {
+		return err
 	}
 	return errReported
+}
+
+// writeText writes results to stdout, text on a terminal in lines that fit.
+func (a *app) writeText(text string) error {
+	if width := terminalWidth(a.stdout); width > 0 && a.format.isText() {
+		text = wrap(text, width)
+	}
+	if _, err := io.WriteString(a.stdout, text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
 }
 
 // format is how findings are printed. The zero value is text.
@@ -102,7 +114,12 @@ func (f finding) text() string {
 	if f.Witness == "" {
 		return f.Message
 	}
-	return f.Message + " (for instance " + f.Witness + ")"
+	const most = 200
+	example := f.Witness
+	if len(example) > most {
+		example = strings.ToValidUTF8(example[:most], "") + "…"
+	}
+	return f.Message + " For instance: " + example
 }
 
 // githubData escapes the message of a workflow command, githubProperty a value

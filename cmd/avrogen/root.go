@@ -32,6 +32,7 @@ func commands() []func(*app) *cobra.Command {
 		newGenerateCommand,
 		newDecodeCommand,
 		newEncodeCommand,
+		newCheckCommand,
 		newFmtCommand,
 		newLintCommand,
 		newRegisterCommand,

@@ -8,6 +8,48 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
+// what says what was changed, old before new.
+func what(x incompatible, newIsReader bool, earlier string) string {
+	before, now := x.r, x.w
+	if newIsReader {
+		before, now = x.w, x.r
+	}
+	switch x.kind {
+	case MissingDefault, TypeMismatch:
+		switch {
+		case x.field != nil && newIsReader:
+			return fmt.Sprintf("field %s is new and has no default", x.field.Name)
+		case x.field != nil:
+			return fmt.Sprintf("field %s is gone, and %s has no default for it", x.field.Name, earlier)
+		}
+		return fmt.Sprintf("%s became %s", named(before), named(now))
+	case NameMismatch:
+		return fmt.Sprintf("%s became %s", before.Name, now.Name)
+	case MissingEnumSymbols:
+		if newIsReader {
+			return fmt.Sprintf("%s left enum %s, which has no default", symbols(x), now.Name)
+		}
+		return fmt.Sprintf("%s came to enum %s, which had no default in %s", symbols(x), now.Name, earlier)
+	case MissingUnionBranch:
+		if newIsReader {
+			return fmt.Sprintf("no branch takes %s any more", named(x.w))
+		}
+		return fmt.Sprintf("%s had no branch that takes %s", earlier, named(x.w))
+	case FixedSizeMismatch:
+		return fmt.Sprintf("%s went from %d to %d bytes", now.Name, before.Size, now.Size)
+	default:
+		return fmt.Sprintf("the names and aliases of field %s match two fields", x.field.Name)
+	}
+}
+
+// named is a type as people call it: a named one by its full name.
+func named(s *avsc.Schema) string {
+	if s.Name != "" {
+		return s.Kind.String() + " " + s.Name
+	}
+	return s.Kind.String()
+}
+
 // advice says what to do about x. Where the new schema is the reader it can be
 // made to understand old data; where it is the writer, old readers cannot be
 // changed, only what is written.
@@ -35,7 +77,7 @@ func readerAdvice(x incompatible, earlier string) string {
 	case MissingEnumSymbols:
 		return fmt.Sprintf("Keep %s, or give the enum a default for it.", symbols(x))
 	case MissingUnionBranch:
-		return fmt.Sprintf("Keep %s in the union.", branch(x))
+		return fmt.Sprintf("Keep a branch for %s in the union.", named(x.w))
 	case FixedSizeMismatch:
 		return fmt.Sprintf("Keep the size of %d bytes, or add a new field of a new fixed type with a default.", x.w.Size)
 	default:
@@ -57,7 +99,7 @@ func writerAdvice(x incompatible, earlier string) string {
 	case MissingEnumSymbols:
 		return fmt.Sprintf("Move the readers first: %s has no default for %s.", earlier, symbols(x))
 	case MissingUnionBranch:
-		return fmt.Sprintf("Write %s into a new field until no reader is left on %s.", branch(x), earlier)
+		return fmt.Sprintf("Write %s into a new field until no reader is left on %s.", named(x.w), earlier)
 	case FixedSizeMismatch:
 		return fmt.Sprintf("Keep the size of %d bytes, or add a new field of a new fixed type.", x.r.Size)
 	default:
@@ -71,13 +113,6 @@ func symbols(x incompatible) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(missing[:3], ", "), len(missing)-3)
 	}
 	return strings.Join(missing, ", ")
-}
-
-func branch(x incompatible) string {
-	if x.w.Name != "" {
-		return x.w.Name
-	}
-	return x.w.Kind.String()
 }
 
 // promotions names the types that every value of kind k can be read as.

@@ -37,6 +37,7 @@ type Finding struct {
 	Type    string
 	Path    string // into the reader's schema, as the registry writes it
 	Message string // the registry's additionalInfo
+	What    string // what was changed: "field total is new and has no default"
 	Advice  string // a sentence: what to do
 	Who     string // who breaks: "consumers on version 3 reading what you will write"
 	Pos     avsc.Pos
@@ -73,6 +74,7 @@ func Check(newest, earlier Version, newIsReader bool) []Finding {
 		} else {
 			f.Who = "consumers on " + earlier.Label + " reading what you will write"
 		}
+		f.What = what(x, newIsReader, earlier.Label)
 		f.Advice = advice(x, newIsReader, earlier.Label)
 		f.Witness, f.NoWitness = w.of(x)
 		out[i] = f

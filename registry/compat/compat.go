@@ -30,6 +30,7 @@ type Finding struct {
 	Type        string // the registry's errorType, one of the constants of this package
 	Path        string // the registry's path into the reader's schema, such as /fields/1
 	Message     string // the registry's additionalInfo
+	What        string // what was changed: "field total is new and has no default"
 	Advice      string // a sentence: what to do
 	Who         string // a sentence: who breaks
 	Line, Col   int    // in the new schema's text, from 1, 0 when not known
@@ -79,14 +80,14 @@ func Check(level Level, new string, previous ...string) ([]Finding, error) { //n
 	}
 	var findings []Finding
 	for i := len(versions) - 1; i >= 0; i-- {
-		if i < len(versions)-1 && !level.transitive() {
+		if i < len(versions)-1 && !level.Transitive() {
 			break
 		}
 		now := evolve.Version{Label: "the new schema", Schema: latest}
-		if level.asksBackward() {
+		if level.ReadsOld() {
 			findings = append(findings, convert(evolve.Check(now, versions[i], true), i)...)
 		}
-		if level.asksForward() {
+		if level.ReadByOld() {
 			findings = append(findings, convert(evolve.Check(now, versions[i], false), i)...)
 		}
 	}
@@ -97,7 +98,7 @@ func convert(found []evolve.Finding, against int) []Finding {
 	out := make([]Finding, len(found))
 	for i, f := range found {
 		out[i] = Finding{
-			Type: f.Type, Path: f.Path, Message: f.Message, Advice: f.Advice, Who: f.Who,
+			Type: f.Type, Path: f.Path, Message: f.Message, What: f.What, Advice: f.Advice, Who: f.Who,
 			Line: f.Pos.Line, Col: f.Pos.Col, Against: against, NewIsReader: f.NewIsReader,
 			NoWitness: f.NoWitness,
 		}

@@ -67,17 +67,17 @@ func (l *Level) UnmarshalText(b []byte) error {
 	return err
 }
 
-// asksBackward says that the new schema must read the old data.
-func (l Level) asksBackward() bool {
+// ReadsOld says whether the level asks that the new schema reads old data.
+func (l Level) ReadsOld() bool {
 	return l == Backward || l == BackwardTransitive || l == Full || l == FullTransitive
 }
 
-// asksForward says that old readers must read the new data.
-func (l Level) asksForward() bool {
+// ReadByOld says whether the level asks that old readers read new data.
+func (l Level) ReadByOld() bool {
 	return l == Forward || l == ForwardTransitive || l == Full || l == FullTransitive
 }
 
-// transitive says that every version counts, not the latest only.
-func (l Level) transitive() bool {
+// Transitive says whether every version counts, not the latest only.
+func (l Level) Transitive() bool {
 	return l == BackwardTransitive || l == ForwardTransitive || l == FullTransitive
 }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/internal/check"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// checker is one run of check.
+type checker struct {
+	*app
+	against  string
+	level    levelFlag
+	registry string
+}
+
+func newCheckCommand(a *app) *cobra.Command {
+	c := &checker{app: a}
+	cmd := &cobra.Command{
+		Use:   "check --against DIR|git:REF|registry PATH...\n  avrogen check [--level LEVEL] OLD... NEW",
+		Short: "Find changes that would break a reader",
+		Long: `Find changes that would break a reader, before they are deployed: what a schema
+registry would refuse, in its words, with the place, who breaks, what to do, and
+a small value that shows it.
+
+With --against the schemas at PATH are compared with their earlier selves, which
+are found by full name or by an alias: in a folder, at a git commit (through the
+git program; a file that was moved is found), or in the registry. Without it the
+files are versions of one schema, oldest first.
+
+The LEVEL is BACKWARD (the new schema reads old data), FORWARD (old readers read
+new data), FULL (both), each with _TRANSITIVE for every version instead of the
+latest, or NONE. The default is that of the subject in the registry, elsewhere
+BACKWARD. A schema that is gone is a finding where old data must be read.
+
+` + registryHelp,
+		Example: `  avrogen check --against git:origin/main schemas/...
+  avrogen check --against registry --format github schemas/...
+  avrogen check --level FULL order-v1.avsc order-v2.avsc`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := c.run(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			return a.report(checkFindings(found))
+		},
+	}
+	cmd.Flags().StringVar(&c.against, "against", "", "where the earlier schemas are: a folder, git:REF or registry")
+	cmd.Flags().Var(&c.level, "level", "the compatibility to ask for (default: the subject's, or BACKWARD)")
+	addRegistryFlag(cmd, &c.registry)
+	return cmd
+}
+
+func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, error) {
+	cfg, err := c.loadConfig(args)
+	if err != nil {
+		return nil, err
+	}
+	if c.against == "" && len(args) < 2 {
+		return nil, usagef("nothing to compare with: give --against, or the files of two versions or more, oldest first")
+	}
+	if c.against == "" {
+		return c.versions(args)
+	}
+	if args, err = cfg.paths(args); err != nil {
+		return nil, err
+	}
+	defer c.startProgress("comparing with " + c.against)()
+	ref, isGit := strings.CutPrefix(c.against, "git:")
+	switch {
+	case isGit && ref == "":
+		return nil, usagef("--against git: needs a ref, as in git:origin/main")
+	case isGit:
+		return check.Git(ctx, c.level.or(compat.Backward), ref, args...)
+	case c.against != "registry":
+		return check.Dir(c.level.or(compat.Backward), c.against, args...)
+	}
+	url := c.registryURL(c.registry, cfg)
+	if url == "" {
+		return nil, usagef("--against registry: no registry: give --registry URL, or set %s", envRegistry)
+	}
+	client, err := c.openRegistry(url)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return check.InRegistry(ctx, compat.Level(c.level), client, args...)
+}
+
+// versions compares files that are versions of one schema.
+func (c *checker) versions(files []string) ([]check.Finding, error) {
+	sets := make([]*avsc.Set, len(files))
+	for i, name := range files {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			return nil, usagef("%s is a folder: to compare folders give --against", name)
+		}
+		set, err := avscfile.Load(name)
+		if err != nil {
+			return nil, err
+		}
+		sets[i] = set
+	}
+	subject, err := check.Versions(c.level.or(compat.Backward), sets...)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return check.Compare([]check.Subject{subject}), nil
+}
+
+func checkFindings(found []check.Finding) []finding {
+	findings := make([]finding, len(found))
+	for i, f := range found {
+		findings[i] = finding{
+			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col, Rule: f.Type, Path: f.Path, Message: f.Text(),
+		}
+		if f.Witness != nil {
+			findings[i].Witness = f.Witness.JSON
+		}
+	}
+	return findings
+}
+
+// levelFlag is a --level; the zero value is none.
+type levelFlag compat.Level
+
+func (l *levelFlag) Type() string { return "LEVEL" }
+
+func (l *levelFlag) String() string {
+	if *l == 0 {
+		return ""
+	}
+	return compat.Level(*l).String()
+}
+
+func (l *levelFlag) Set(s string) error {
+	level, err := compat.ParseLevel(s)
+	if err != nil {
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "compat: "))
+	}
+	*l = levelFlag(level)
+	return nil
+}
+
+func (l *levelFlag) or(level compat.Level) compat.Level {
+	if *l == 0 {
+		return level
+	}
+	return compat.Level(*l)
+}

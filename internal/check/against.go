@@ -1,0 +1,202 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// Git compares the schemas at paths with those of a commit of the repository
+// that the first of paths is in. A file that came from outside of paths, or went
+// there, is found.
+func Git(ctx context.Context, level compat.Level, ref string, paths ...string) (found []Finding, err error) {
+	now, err := load(avscfile.Loader{}, paths)
+	if err != nil {
+		return nil, err
+	}
+	commit, err := OpenCommit(ctx, paths[0], ref)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, commit.Close()) }()
+	label := "git:" + ref
+	before, scope, err := commit.load(paths)
+	if err != nil {
+		return nil, fmt.Errorf("the schemas at %s cannot be read: %w", label, plain(err))
+	}
+	if len(now.Files) == 0 && len(before.Files) == 0 {
+		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
+	}
+	return Compare(Trees(level,
+		Tree{Set: now, elsewhere: (&outside{list: commit.workFiles(ctx), read: os.ReadFile, in: now}).find},
+		Tree{Set: before, scope: scope, elsewhere: (&outside{list: commit.schemaFiles, read: commit.readFile, in: before}).find},
+		label)), nil
+}
+
+// Dir compares the schemas at paths with those in a folder and below.
+func Dir(level compat.Level, dir string, paths ...string) ([]Finding, error) {
+	now, err := avscfile.Load(paths...)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the earlier schemas: %w", err)
+	}
+	tree := dir
+	if info.IsDir() {
+		tree = strings.TrimSuffix(dir, "/") + "/..."
+	}
+	before, err := avscfile.Load(tree)
+	if err != nil {
+		return nil, fmt.Errorf("the schemas in %s cannot be read: %w", dir, plain(err))
+	}
+	return Compare(Trees(level, Tree{Set: now}, Tree{Set: before}, dir)), nil
+}
+
+// plain takes the type from an error of schemas that are not those in question:
+// their mistakes are not findings.
+func plain(err error) error {
+	var mistakes avsc.Errors
+	if errors.As(err, &mistakes) {
+		return errors.New(mistakes[0].Error())
+	}
+	return err
+}
+
+// load reads the schemas of the commit that are at paths, which are the scope.
+// Where they need types of other files, which may have been outside of paths
+// then, all files of the commit are read.
+func (c *Commit) load(paths []string) (set *avsc.Set, scope map[string]bool, err error) {
+	if set, err = load(c.Loader(), paths); err == nil {
+		return set, nil, nil
+	}
+	var mistakes avsc.Errors
+	if !errors.As(err, &mistakes) {
+		return nil, nil, err
+	}
+	there, otherErr := present(c.Loader(), paths)
+	if otherErr != nil {
+		return nil, nil, err
+	}
+	sources, otherErr := c.Loader().Sources(there...)
+	if otherErr != nil {
+		return nil, nil, err
+	}
+	scope = map[string]bool{}
+	known := map[string]bool{}
+	for _, src := range sources {
+		scope[src.Name] = true
+		if in, err := c.inRepo(src.Name); err == nil {
+			known[in] = true
+		}
+	}
+	names, _ := c.schemaFiles()
+	for _, name := range names {
+		if in, err := c.inRepo(name); err != nil || known[in] {
+			continue
+		}
+		if text, err := c.readFile(name); err == nil {
+			sources = append(sources, avsc.Source{Name: name, Text: text})
+		}
+	}
+	if set, otherErr = avsc.ParseSet(sources...); otherErr != nil {
+		return nil, nil, err // as it was at first
+	}
+	return set, scope, nil
+}
+
+// load reads the schemas at paths; a path that is not there holds none.
+func load(l avscfile.Loader, paths []string) (*avsc.Set, error) {
+	there, err := present(l, paths)
+	if err != nil {
+		return nil, err
+	}
+	if len(there) == 0 {
+		return avsc.ParseSet()
+	}
+	return l.Load(there...)
+}
+
+// present are the paths that hold schemas.
+func present(l avscfile.Loader, paths []string) ([]string, error) {
+	var there []string
+	for _, p := range paths {
+		_, err := l.Files(p)
+		var none *avscfile.NoSchemasError
+		switch {
+		case errors.As(err, &none), errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		default:
+			there = append(there, p)
+		}
+	}
+	return there, nil
+}
+
+// outside looks for types in the schema files that are not among those in
+// question: a file that was moved.
+type outside struct {
+	list func() ([]string, error)
+	read func(name string) ([]byte, error)
+	in   *avsc.Set
+
+	texts map[string][]byte
+}
+
+func (o *outside) find(name string) *avsc.Schema {
+	if o.texts == nil {
+		o.load()
+	}
+	quoted := []byte(`"` + name[strings.LastIndexByte(name, '.')+1:] + `"`)
+	full := []byte(`"` + name + `"`)
+	for _, file := range slices.Sorted(maps.Keys(o.texts)) {
+		text := o.texts[file]
+		if !bytes.Contains(text, quoted) && !bytes.Contains(text, full) {
+			continue
+		}
+		set, err := avsc.ParseSet(avsc.Source{Name: file, Text: text})
+		if err != nil {
+			continue // one that needs others does not stand for itself
+		}
+		if s := set.Type(name); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// load reads the files; those that cannot be read are not looked into.
+func (o *outside) load() {
+	o.texts = map[string][]byte{}
+	names, err := o.list()
+	if err != nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, f := range o.in.Files {
+		if abs, err := filepath.Abs(f.Name); err == nil {
+			known[abs] = true
+		}
+	}
+	for _, name := range names {
+		if abs, err := filepath.Abs(name); err != nil || known[abs] {
+			continue
+		}
+		if text, err := o.read(name); err == nil {
+			o.texts[name] = text
+		}
+	}
+}

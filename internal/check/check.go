@@ -1,0 +1,201 @@
+// Package check compares the schemas of a tree with what they were before: in
+// another folder, at a git commit, in a registry. The command and package
+// compattest stand on it.
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// SchemaRemoved is the type of the finding that a schema is gone. Registries do
+// not look for that.
+const SchemaRemoved = "SCHEMA_REMOVED"
+
+// Subject is one schema and what it was before.
+type Subject struct {
+	// Now is nil where the schema is gone.
+	Now    *avsc.Schema
+	Before []evolve.Version // oldest first, never empty
+	Level  compat.Level
+}
+
+// Finding is a reason why a schema and an earlier version do not go together.
+type Finding struct {
+	evolve.Finding
+	Schema string // the full name of the schema, "" where it has none
+}
+
+// Text is the finding in sentences.
+func (f Finding) Text() string {
+	s := f.What + ": breaks " + f.Who + "."
+	if f.Advice != "" {
+		s += " " + f.Advice
+	}
+	return s
+}
+
+// Compare finds what is wrong with subjects, each thing once: a type that is
+// part of several schemas is found in its own where it has one, else in the
+// first that it is part of.
+func Compare(subjects []Subject) []Finding {
+	var found []Finding
+	for _, s := range subjects {
+		for i := len(s.Before) - 1; i >= 0; i-- {
+			if i < len(s.Before)-1 && !s.Level.Transitive() {
+				break
+			}
+			found = append(found, s.against(s.Before[i])...)
+		}
+	}
+	type key struct {
+		pos                avsc.Pos
+		typ, what, who, at string
+	}
+	at := map[key]int{}
+	var out []Finding
+	for _, f := range found {
+		k := key{pos: f.Pos, typ: f.Type, what: f.What, who: f.Who}
+		if f.Pos.Line == 0 {
+			k.at = f.Schema
+		}
+		if i, ok := at[k]; !ok {
+			at[k] = len(out)
+			out = append(out, f)
+		} else if len(f.Path) < len(out[i].Path) {
+			out[i] = f
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+	})
+	return out
+}
+
+func (s Subject) against(before evolve.Version) []Finding {
+	name := before.Schema.Name
+	if s.Now == nil {
+		if !s.Level.ReadsOld() {
+			return nil
+		}
+		return []Finding{{Schema: name, Finding: evolve.Finding{
+			Type: SchemaRemoved, NewIsReader: true,
+			What:   fmt.Sprintf("%s is gone", cmp.Or(name, before.Schema.Kind.String())),
+			Who:    "consumers on the new schemas reading what " + before.Label + " wrote",
+			Advice: "Keep it until no such data is left; if it was renamed, add the old name to the aliases of the new one; if it was moved, give its new place as well.",
+			Pos:    avsc.Pos{File: before.Schema.Pos.File},
+		}}}
+	}
+	now := evolve.Version{Label: "the new schema", Schema: s.Now}
+	var found []evolve.Finding
+	if s.Level.ReadsOld() {
+		found = evolve.Check(now, before, true)
+	}
+	if s.Level.ReadByOld() {
+		found = append(found, evolve.Check(now, before, false)...)
+	}
+	out := make([]Finding, len(found))
+	for i, f := range found {
+		out[i] = Finding{Finding: f, Schema: s.Now.Name}
+	}
+	return out
+}
+
+// Versions makes the subject of files that hold versions of one schema, oldest
+// first.
+func Versions(level compat.Level, files ...*avsc.Set) (Subject, error) {
+	s := Subject{Level: level}
+	for i, set := range files {
+		f := set.Files[0]
+		root := f.Root
+		if root == nil || len(f.Schemas) == 1 {
+			if len(f.Schemas) != 1 {
+				return s, fmt.Errorf("%s holds %d schemas: versions of one schema have one in a file", f.Name, len(f.Schemas))
+			}
+			root = f.Schemas[0]
+		}
+		if i == len(files)-1 {
+			s.Now = root
+		} else {
+			s.Before = append(s.Before, evolve.Version{Label: f.Name, Schema: root})
+		}
+	}
+	return s, nil
+}
+
+// Tree is schema files that belong together.
+type Tree struct {
+	*avsc.Set
+	scope     map[string]bool                // the files that are asked about; nil for all
+	elsewhere func(name string) *avsc.Schema // looks for a type outside of the set; may be nil
+}
+
+func (t Tree) find(name string) *avsc.Schema {
+	if s := t.Type(name); s != nil || t.elsewhere == nil {
+		return s
+	}
+	return t.elsewhere(name)
+}
+
+// Trees pairs the schemas of a tree with their earlier selves, by full name or
+// an alias, those without a name by their file. Schemas that are new are left
+// out.
+func Trees(level compat.Level, now, before Tree, label string) []Subject {
+	var subjects []Subject
+	kept := map[*avsc.Schema]bool{}
+	add := func(s, old *avsc.Schema) {
+		kept[old] = true
+		subjects = append(subjects, Subject{
+			Now: s, Before: []evolve.Version{{Label: label, Schema: old}}, Level: level,
+		})
+	}
+	for _, f := range now.Files {
+		for _, s := range f.Schemas {
+			if old := before.earlier(s, f); old != nil {
+				add(s, old)
+			}
+		}
+	}
+	for _, f := range before.Files {
+		if before.scope != nil && !before.scope[f.Name] {
+			continue
+		}
+		for _, old := range f.Schemas {
+			switch {
+			case kept[old]:
+			case old.Name == "":
+				add(nil, old)
+			case now.Type(old.Name) != nil: // part of another schema now, and compared there
+			default:
+				add(now.find(old.Name), old)
+			}
+		}
+	}
+	return subjects
+}
+
+// earlier is what a schema of file f was in t, nil where it is new.
+func (t Tree) earlier(s *avsc.Schema, f *avsc.File) *avsc.Schema {
+	if s.Name == "" {
+		for _, b := range t.Files {
+			if b.Name == f.Name && len(b.Schemas) == 1 {
+				return b.Schemas[0]
+			}
+		}
+		return nil
+	}
+	if old := t.find(s.Name); old != nil {
+		return old
+	}
+	for _, a := range s.Aliases {
+		if old := t.find(a.Name); old != nil {
+			return old
+		}
+	}
+	return nil
+}

@@ -1,0 +1,277 @@
+package check
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/internal/avscfile"
+)
+
+// Commit is the tree of a git commit, read through the git program rather than
+// a library: it knows every kind of repository that the user's git knows
+// (worktrees, partial clones, alternates), and brings no dependency.
+type Commit struct {
+	top   string // the absolute folder of the work tree
+	blobs map[string]string
+	dirs  map[string][]fs.DirEntry
+
+	git *exec.Cmd // cat-file --batch
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// OpenCommit opens the commit that ref names in the repository that path is in.
+// Close it.
+func OpenCommit(ctx context.Context, path, ref string) (*Commit, error) {
+	top, err := workTree(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("git:%s: %w", ref, err)
+	}
+	commit, err := git(ctx, top, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("no such commit in this repository: fetch it first, as in git fetch origin main; in CI a checkout may hold one commit only")
+		}
+		return nil, fmt.Errorf("git:%s: %w", ref, err)
+	}
+	tree, err := git(ctx, top, "ls-tree", "-r", "-z", "--full-tree", strings.TrimSpace(commit))
+	if err != nil {
+		return nil, fmt.Errorf("git:%s: %w", ref, err)
+	}
+	c := &Commit{top: top, blobs: map[string]string{}, dirs: map[string][]fs.DirEntry{".": nil}}
+	for entry := range strings.SplitSeq(tree, "\x00") {
+		// "100644 blob <id>\t<path>"; links and submodules are no schemas.
+		meta, name, _ := strings.Cut(entry, "\t")
+		if parts := strings.Fields(meta); len(parts) == 3 && strings.HasPrefix(parts[0], "100") {
+			c.add(name, parts[2])
+		}
+	}
+	c.git = exec.CommandContext(ctx, "git", "cat-file", "--batch")
+	c.git.Dir = top
+	var stdout io.ReadCloser
+	if c.in, err = c.git.StdinPipe(); err == nil {
+		stdout, err = c.git.StdoutPipe()
+	}
+	if err == nil {
+		err = c.git.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("git:%s: %w", ref, err)
+	}
+	c.out = bufio.NewReader(stdout)
+	return c, nil
+}
+
+// workTree is the work tree that a path, which need not be there any more, is in.
+func workTree(ctx context.Context, name string) (string, error) {
+	dir, err := filepath.Abs(strings.TrimSuffix(name, "..."))
+	if err != nil {
+		return "", err
+	}
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() || filepath.Dir(dir) == dir {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	up, err := git(ctx, dir, "rev-parse", "--show-cdup")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(up, "\n"))), nil
+}
+
+// git runs the git program in a folder and returns what it printed.
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	switch said := strings.TrimSpace(strings.TrimPrefix(stderr.String(), "fatal: ")); {
+	case errors.Is(err, exec.ErrNotFound):
+		return "", errors.New("the git program is not installed")
+	case err != nil && said != "":
+		return "", errors.New(said)
+	case err != nil:
+		return "", err
+	}
+	return stdout.String(), nil
+}
+
+// Close ends the git program.
+func (c *Commit) Close() error {
+	return errors.Join(c.in.Close(), c.git.Wait())
+}
+
+func (c *Commit) add(name, id string) {
+	c.blobs[name] = id
+	for child, isDir := name, false; child != "."; isDir = true {
+		dir := path.Dir(child)
+		_, known := c.dirs[dir]
+		c.dirs[dir] = append(c.dirs[dir], entry{path.Base(child), isDir})
+		if known {
+			return
+		}
+		child = dir
+	}
+}
+
+// Loader reads schemas of the commit by the same names as on disk: relative to
+// the current folder, or absolute.
+func (c *Commit) Loader() avscfile.Loader {
+	return avscfile.Loader{ReadFile: c.readFile, ReadDir: c.readDir, Stat: c.stat}
+}
+
+// inRepo is a file's name as the repository has it.
+func (c *Commit) inRepo(name string) (string, error) {
+	abs, err := filepath.Abs(filepath.FromSlash(name))
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(c.top, abs)
+	if err != nil {
+		return "", err
+	}
+	if rel = filepath.ToSlash(rel); rel == ".." || strings.HasPrefix(rel, "../") {
+		return "", &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("outside of the git repository %s", c.top)}
+	}
+	return rel, nil
+}
+
+// schemaFiles lists the schema files of the commit.
+func (c *Commit) schemaFiles() ([]string, error) {
+	var names []string
+	for in := range c.blobs {
+		if strings.HasSuffix(in, ".avsc") {
+			names = append(names, in)
+		}
+	}
+	return fromHere(c.top, names), nil
+}
+
+// workFiles lists the schema files of the work tree.
+func (c *Commit) workFiles(ctx context.Context) func() ([]string, error) {
+	return func() ([]string, error) {
+		list, err := git(ctx, c.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.avsc")
+		if err != nil {
+			return nil, err
+		}
+		return fromHere(c.top, strings.FieldsFunc(list, func(r rune) bool { return r == 0 })), nil
+	}
+}
+
+// fromHere are names within top as the current folder sees them.
+func fromHere(top string, names []string) []string {
+	here, err := os.Getwd()
+	for i, name := range names {
+		abs := filepath.Join(top, filepath.FromSlash(name))
+		names[i] = filepath.ToSlash(abs)
+		if rel, relErr := filepath.Rel(here, abs); err == nil && relErr == nil {
+			names[i] = filepath.ToSlash(rel)
+		}
+	}
+	return names
+}
+
+func (c *Commit) readFile(name string) ([]byte, error) {
+	in, err := c.inRepo(name)
+	if err != nil {
+		return nil, err
+	}
+	id, ok := c.blobs[in]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	text, err := c.blob(id)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return text, nil
+}
+
+// blob asks the git program for an object: "<id> blob <size>\n<content>\n".
+func (c *Commit) blob(id string) ([]byte, error) {
+	if _, err := io.WriteString(c.in, id+"\n"); err != nil {
+		return nil, err
+	}
+	head, err := c.out.ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("git cat-file ended: %w", err)
+	}
+	parts := strings.Fields(head)
+	if len(parts) != 3 {
+		return nil, fmt.Errorf("git cat-file: %s", strings.TrimSpace(head))
+	}
+	size, err := strconv.Atoi(parts[2])
+	if err != nil {
+		return nil, fmt.Errorf("git cat-file: %s", strings.TrimSpace(head))
+	}
+	text := make([]byte, size+1)
+	if _, err := io.ReadFull(c.out, text); err != nil {
+		return nil, fmt.Errorf("git cat-file ended: %w", err)
+	}
+	return text[:size], nil
+}
+
+func (c *Commit) readDir(name string) ([]fs.DirEntry, error) {
+	in, err := c.inRepo(name)
+	if err != nil {
+		return nil, err
+	}
+	entries, ok := c.dirs[in]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+func (c *Commit) stat(name string) (fs.FileInfo, error) {
+	in, err := c.inRepo(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := c.dirs[in]; ok {
+		return entry{path.Base(in), true}, nil
+	}
+	if _, ok := c.blobs[in]; ok {
+		return entry{path.Base(in), false}, nil
+	}
+	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+}
+
+// entry is a file or folder of a commit.
+type entry struct {
+	name string
+	dir  bool
+}
+
+func (e entry) Name() string               { return e.name }
+func (e entry) IsDir() bool                { return e.dir }
+func (e entry) Size() int64                { return 0 }
+func (e entry) ModTime() time.Time         { return time.Time{} }
+func (e entry) Sys() any                   { return nil }
+func (e entry) Info() (fs.FileInfo, error) { return e, nil }
+func (e entry) Type() fs.FileMode          { return e.Mode().Type() }
+
+func (e entry) Mode() fs.FileMode {
+	if e.dir {
+		return fs.ModeDir | 0o755
+	}
+	return 0o644
+}

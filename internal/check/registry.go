@@ -1,0 +1,147 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// Registry is what is asked of a registry; *registry.Client has it.
+type Registry interface {
+	Subjects(ctx context.Context) ([]string, error)
+	Versions(ctx context.Context, subject string) ([]int, error)
+	SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error)
+	Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error)
+	Compatibility(ctx context.Context, subject string) (compat.Level, error)
+}
+
+// InRegistry compares the schemas at paths with the subjects that hold schemas
+// of their names. A level of 0 is each subject's own. Schemas of no subject are
+// new, and subjects of no schema are left alone: others use the registry too.
+func InRegistry(ctx context.Context, level compat.Level, reg Registry, paths ...string) ([]Finding, error) {
+	now, err := avscfile.Load(paths...)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]*avsc.Schema{}
+	for _, f := range now.Files {
+		for _, s := range f.Schemas {
+			for _, a := range s.Aliases {
+				named[a.Name] = s
+			}
+		}
+	}
+	for _, f := range now.Files {
+		for _, s := range f.Schemas {
+			named[s.Name] = s
+		}
+	}
+	delete(named, "")
+	names, err := reg.Subjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	subjects := make([]*Subject, len(names))
+	err = each(len(names), func(i int) error {
+		s, err := subject(ctx, level, reg, names[i], named)
+		subjects[i] = s
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []Subject
+	for _, s := range subjects {
+		if s != nil {
+			all = append(all, *s)
+		}
+	}
+	return Compare(all), nil
+}
+
+// subject reads a subject that holds one of the named schemas, nil for another.
+func subject(ctx context.Context, level compat.Level, reg Registry, name string, named map[string]*avsc.Schema) (*Subject, error) {
+	text, _, _, err := reg.Latest(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("subject %s: %w", name, err)
+	}
+	if !strings.Contains(text, `"name"`) {
+		return nil, nil
+	}
+	latest, err := avsc.Parse(name, []byte(text))
+	if err != nil || named[latest.Name] == nil {
+		return nil, nil //nolint:nilerr // not Avro, or not one of ours
+	}
+	s := &Subject{Now: named[latest.Name], Level: level}
+	if level == 0 {
+		if s.Level, err = reg.Compatibility(ctx, name); err != nil {
+			return nil, fmt.Errorf("subject %s: %w", name, err)
+		}
+	}
+	versions, err := reg.Versions(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("subject %s: %w", name, err)
+	}
+	slices.Sort(versions)
+	if !s.Level.Transitive() && len(versions) > 0 {
+		versions = versions[len(versions)-1:]
+	}
+	for _, v := range versions {
+		label := fmt.Sprintf("version %d of %s", v, name)
+		text, _, _, err := reg.SchemaByVersion(ctx, name, v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", label, err)
+		}
+		old, err := avsc.Parse(label, []byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
+		}
+		s.Before = append(s.Before, evolve.Version{Label: label, Schema: old})
+	}
+	if len(s.Before) == 0 {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// each calls f for 0 to n-1, eight at a time, and returns the first errors.
+func each(n int, f func(i int) error) error {
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		next int
+		errs error
+	)
+	for range min(n, 8) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				stop := errs != nil
+				mu.Unlock()
+				if i >= n || stop {
+					return
+				}
+				if err := f(i); err != nil {
+					mu.Lock()
+					errs = errors.Join(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}

@@ -1,0 +1,104 @@
+// Package compattest lets a test fail when a change of a schema would break a
+// reader:
+//
+//	func TestSchemas(t *testing.T) {
+//		compattest.NoBreak(t, "schemas/...", compattest.Against("git:origin/main"))
+//	}
+//
+// It is the command avrogen check as a test.
+package compattest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/check"
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// Option says what the schemas are compared with, and how.
+type Option struct{ set func(*config) }
+
+type config struct {
+	against  string
+	level    compat.Level
+	registry Registry
+}
+
+// Registry is what is asked of a registry; *registry.Client has it.
+type Registry interface {
+	Subjects(ctx context.Context) ([]string, error)
+	Versions(ctx context.Context, subject string) ([]int, error)
+	SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error)
+	Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error)
+	Compatibility(ctx context.Context, subject string) (compat.Level, error)
+}
+
+// Against names the earlier schemas: "git:REF" for a commit of the repository
+// that the schemas are in, through the git program, or a folder. Without it and
+// without [AgainstRegistry] it is git:HEAD, what was committed last.
+func Against(where string) Option {
+	return Option{func(c *config) { c.against = where }}
+}
+
+// AgainstRegistry compares with the subjects of a registry that hold schemas of
+// the same names. The level is each subject's own unless [Level] says another.
+func AgainstRegistry(r Registry) Option {
+	return Option{func(c *config) { c.registry = r }}
+}
+
+// Level is the compatibility that is asked for. The default is
+// [compat.Backward], as in a registry: the new schemas read old data.
+// [compat.Full] asks as well that old readers read new data.
+func Level(l compat.Level) Option {
+	return Option{func(c *config) { c.level = l }}
+}
+
+// NoBreak fails the test for each change in the schemas at path that would break
+// a reader: with the place, who breaks, what to do, and a value that shows it.
+// The path is a file, a folder or folder/..., relative to the folder of the
+// test. Schemas are matched by full name or an alias; one that is gone is
+// reported where the level asks that old data is read.
+//
+// What cannot be compared, such as a commit that was not fetched, ends the test.
+func NoBreak(t testing.TB, path string, opts ...Option) {
+	t.Helper()
+	c := config{}
+	for _, o := range opts {
+		o.set(&c)
+	}
+	found, err := c.run(t, path)
+	if err != nil {
+		t.Fatalf("compattest: %v", err)
+	}
+	for _, f := range found {
+		text := f.Text()
+		if f.Witness != nil {
+			text += "\n\tFor instance: " + f.Witness.JSON
+		}
+		t.Errorf("%s: %s: %s", f.Pos, f.Type, text)
+	}
+}
+
+func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
+	if c.registry != nil && c.against != "" {
+		return nil, errors.New("both Against and AgainstRegistry are given: use one")
+	}
+	if c.registry != nil {
+		return check.InRegistry(t.Context(), c.level, c.registry, path)
+	}
+	if c.level == 0 {
+		c.level = compat.Backward
+	}
+	if c.against == "" {
+		c.against = "git:HEAD"
+	}
+	if ref, ok := strings.CutPrefix(c.against, "git:"); ok {
+		return check.Git(t.Context(), c.level, ref, path)
+	}
+	return check.Dir(c.level, c.against, path)
+}

@@ -1,0 +1,137 @@
+package compattest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/compat/compattest"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+const (
+	v1 = `{"type": "record", "name": "Order", "fields": [{"name": "cents", "type": "int"}]}`
+	v2 = `{"type": "record", "name": "Order", "fields": [{"name": "cents", "type": "long"}]}`
+	v3 = `{"type": "record", "name": "Order", "fields": [{"name": "cents", "type": "string"}]}`
+)
+
+// recorder is a test that is expected to fail.
+type recorder struct {
+	testing.TB
+	ctx    context.Context
+	errors []string
+	fatal  string
+}
+
+func (r *recorder) Helper()                  {}
+func (r *recorder) Context() context.Context { return r.ctx }
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.fatal = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func record(t *testing.T, path string, opts ...compattest.Option) *recorder {
+	t.Helper()
+	r := &recorder{ctx: t.Context()}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		compattest.NoBreak(r, path, opts...)
+	}()
+	<-done
+	return r
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// repository is a new git repository with v1 committed; it returns its schemas.
+func repository(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "order.avsc"), v1)
+	for _, args := range [][]string{
+		{"init", "-q"}, {"add", "."},
+		{"-c", "user.name=tester", "-c", "user.email=tester@example.com", "commit", "-q", "-m", "one"},
+	} {
+		cmd := exec.CommandContext(t.Context(), "git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Skipf("no git: %v\n%s", err, out)
+		}
+	}
+	return dir
+}
+
+func TestAgainstGit(t *testing.T) {
+	t.Parallel()
+	dir := repository(t)
+	schemas := filepath.Join(dir, "...")
+	compattest.NoBreak(t, schemas)
+	write(t, filepath.Join(dir, "order.avsc"), v2)
+	compattest.NoBreak(t, schemas, compattest.Against("git:HEAD"))
+	r := record(t, schemas, compattest.Against("git:HEAD"), compattest.Level(compat.Full))
+	if len(r.errors) != 1 || !strings.Contains(r.errors[0], "order.avsc:1:") ||
+		!strings.Contains(r.errors[0], "TYPE_MISMATCH: int became long: breaks consumers on git:HEAD reading what you will write") ||
+		!strings.Contains(r.errors[0], `For instance: {"cents":0}`) {
+		t.Errorf("at FULL: %q %s", r.errors, r.fatal)
+	}
+	if r := record(t, schemas, compattest.Against("git:nowhere")); !strings.Contains(r.fatal, "no such commit") {
+		t.Errorf("another commit: %+v", r)
+	}
+}
+
+func TestAgainstFolder(t *testing.T) {
+	t.Parallel()
+	before, now := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(before, "a.avsc"), v1)
+	write(t, filepath.Join(now, "b.avsc"), v2)
+	compattest.NoBreak(t, now, compattest.Against(before))
+	write(t, filepath.Join(now, "b.avsc"), v3)
+	if r := record(t, now, compattest.Against(before)); len(r.errors) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAgainstRegistry(t *testing.T) {
+	t.Parallel()
+	server := registrytest.Start(t)
+	client, err := registry.New([]string{server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, _, err := client.Register(t.Context(), "orders-value", v1, false); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "order.avsc"), v2)
+	compattest.NoBreak(t, dir, compattest.AgainstRegistry(client))
+	if err := client.SetCompatibility(t.Context(), "orders-value", compat.Full); err != nil {
+		t.Fatal(err)
+	}
+	r := record(t, dir, compattest.AgainstRegistry(client))
+	if len(r.errors) != 1 || !strings.Contains(r.errors[0], "consumers on version 1 of orders-value reading what you will write") {
+		t.Errorf("at the subject's own level: %+v", r)
+	}
+	compattest.NoBreak(t, dir, compattest.AgainstRegistry(client), compattest.Level(compat.Backward))
+	if r := record(t, dir, compattest.AgainstRegistry(client), compattest.Against(dir)); !strings.Contains(r.fatal, "use one") {
+		t.Errorf("both: %+v", r)
+	}
+}

@@ -15,12 +15,13 @@ type builder struct {
 	errs   Errors
 	names  map[string]*Schema
 	source int
+	stored bool           // the source is of data that exists
 	rank   map[string]int // of a source's name, its place among the sources
 
 	refs     []reference
 	repeats  []repeat
 	unions   []*Schema
-	defaults []*Field
+	defaults []fieldDefault
 	seenJSON int // values read, for the budget of defaults
 
 	suggested int // unknown names for which near ones were looked up
@@ -32,6 +33,12 @@ type reference struct {
 	name  string
 	ns    string // the enclosing namespace
 	value *Value
+}
+
+// fieldDefault is a field whose default is to be checked.
+type fieldDefault struct {
+	field  *Field
+	stored bool
 }
 
 // repeat is a second definition of a full name, in another source.

@@ -32,8 +32,13 @@ func (b *builder) finish() {
 		b.checkUnion(u)
 	}
 	budget := newBudget(b.seenJSON)
-	for _, f := range b.defaults {
-		b.errs = append(b.errs, checkDefault(f.Type, f.Default, budget)...)
+	for _, d := range b.defaults {
+		errs := checkDefault(d.field.Type, d.field.Default, budget)
+		if d.stored && len(errs) > 0 {
+			d.field.Default = nil
+			continue
+		}
+		b.errs = append(b.errs, errs...)
 	}
 }
 

@@ -171,7 +171,7 @@ func (b *builder) field(v *Value, ns, what string) *Field {
 	}
 	if d := v.Member("default"); d != nil && !d.bad {
 		f.Default = d
-		b.defaults = append(b.defaults, f)
+		b.defaults = append(b.defaults, fieldDefault{f, b.stored})
 	}
 	f.Props = props(v, []string{"name", "type", "doc", "default", "order", "aliases"})
 	return f

@@ -14,6 +14,11 @@ type Source struct {
 
 	// Mistakes are what that reader found; they join those of the parse.
 	Mistakes Errors
+
+	// Stored says that data was written with this schema, as of one that a
+	// registry holds: it is too late to refuse a default that does not fit its
+	// type, which no writer looks at. Such defaults are left out.
+	Stored bool
 }
 
 // Set is a set of sources that were parsed together.
@@ -51,7 +56,17 @@ func (s *Set) Type(fullName string) *Schema { return s.names[fullName] }
 // Parse parses one self-contained schema. The error is of type [Errors] and
 // holds every mistake; file stands in the positions.
 func Parse(file string, text []byte) (*Schema, error) {
-	set, err := ParseSet(Source{Name: file, Text: text})
+	return parseOne(Source{Name: file, Text: text})
+}
+
+// ParseStored parses the schema of data that exists: as [Parse], but a default
+// that does not fit its type is left out instead of refused (see [Source]).
+func ParseStored(file string, text []byte) (*Schema, error) {
+	return parseOne(Source{Name: file, Text: text, Stored: true})
+}
+
+func parseOne(source Source) (*Schema, error) {
+	set, err := ParseSet(source)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +92,7 @@ func ParseSet(sources ...Source) (*Set, error) {
 		if _, ok := b.rank[src.Name]; !ok {
 			b.rank[src.Name] = i
 		}
-		b.source = i
+		b.source, b.stored = i, src.Stored
 		b.errs = append(b.errs, src.Mistakes...)
 		if f := b.file(src); f != nil {
 			set.Files = append(set.Files, f)

@@ -141,3 +141,24 @@ func TestWhatAFileHolds(t *testing.T) {
 		t.Error("a message with an unknown type was accepted")
 	}
 }
+
+// Data may have been written with a schema whose default does not fit: it can
+// be read all the same, but not registered anew.
+func TestStoredSchemaWithABadDefault(t *testing.T) {
+	t.Parallel()
+	text := []byte(`{"type": "record", "name": "R", "fields": [
+		{"name": "bad", "type": "int", "default": "x"}, {"name": "good", "type": "int", "default": 1}]}`)
+	if _, err := avsc.Parse("t", text); err == nil {
+		t.Error("a new schema with a bad default was accepted")
+	}
+	s, err := avsc.ParseStored("t", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Fields[0].Default != nil || s.Fields[1].Default == nil {
+		t.Errorf("defaults %v, %v", s.Fields[0].Default, s.Fields[1].Default)
+	}
+	if _, err := avsc.ParseStored("t", []byte(`{"type": "strin"}`)); err == nil {
+		t.Error("an unknown type was accepted")
+	}
+}

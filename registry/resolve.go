@@ -25,7 +25,7 @@ func (c *Client) resolved(ctx context.Context, w *work, subject, text string, re
 	if err := r.add(ctx, contextOf(subject), refs, nil); err != nil {
 		return "", err
 	}
-	set, err := avsc.ParseSet(append(r.sources, avsc.Source{Name: "schema", Text: []byte(text)})...)
+	set, err := avsc.ParseSet(append(r.sources, avsc.Source{Name: "schema", Text: []byte(text), Stored: true})...)
 	if err != nil {
 		return "", fmt.Errorf("schema and references do not fit together: %w", err)
 	}
@@ -76,7 +76,7 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 		}
 		r.sources = append(r.sources, avsc.Source{
 			Name: fmt.Sprintf("version %d of %s", key.version, key.subject),
-			Text: []byte(part.Schema),
+			Text: []byte(part.Schema), Stored: true,
 		})
 	}
 	return nil

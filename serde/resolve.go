@@ -16,7 +16,7 @@ import (
 // for text that is not a schema, and for schemas of which no value can be read:
 // it names the place and the reason.
 func Resolve(writerSchema, readerSchema string) (*avrobin.Plan, error) {
-	w, err := avsc.Parse("writer schema", []byte(writerSchema))
+	w, err := avsc.ParseStored("writer schema", []byte(writerSchema))
 	if err != nil {
 		return nil, fmt.Errorf("serde: %w", err)
 	}

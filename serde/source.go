@@ -104,7 +104,7 @@ func (s *source) schema(ctx context.Context, id wireID) (*avsc.Schema, error) {
 	if err != nil {
 		return nil, &RegistryError{op, err}
 	}
-	parsed, err := avsc.Parse(id.String(), []byte(text))
+	parsed, err := avsc.ParseStored(id.String(), []byte(text))
 	if err != nil {
 		return nil, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
 	}

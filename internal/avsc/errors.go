@@ -2,6 +2,7 @@ package avsc
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -66,4 +67,13 @@ func (es Errors) err() error {
 		return nil
 	}
 	return es
+}
+
+// most returns the first n mistakes and, if there are more, how many.
+func (es Errors) most(n int) Errors {
+	if len(es) <= n {
+		return es
+	}
+	more := fmt.Sprintf("%d more mistakes", len(es)-n)
+	return append(es[:n:n], &Error{Pos: es[n].Pos, What: more, Fix: "mend the first ones, and run again"})
 }

@@ -199,3 +199,13 @@ func TestRejectedSets(t *testing.T) {
 		})
 	}
 }
+
+func TestManyMistakes(t *testing.T) {
+	t.Parallel()
+	text := "[" + strings.Repeat(`"x",`, 3000) + `"y"]`
+	_, err := avsc.Parse("t", []byte(text))
+	var mistakes avsc.Errors
+	if !errors.As(err, &mistakes) || len(mistakes) != 1001 || mistakes[1000].What != "2001 more mistakes" {
+		t.Errorf("got %d: %.200v", len(mistakes), err)
+	}
+}

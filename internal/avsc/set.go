@@ -81,6 +81,9 @@ func parseOne(source Source) (*Schema, error) {
 	return f.Root, nil
 }
 
+// maxMistakes is how many mistakes are worth telling at once.
+const maxMistakes = 1000
+
 // ParseSet parses sources that may refer to each other's types, whatever their
 // order. A type that several sources define in the same words is one type;
 // defined differently it is an error that shows both places. The error is of
@@ -107,9 +110,9 @@ func ParseSet(sources ...Source) (*Set, error) {
 			}
 		}
 	}
-	b.errs.sort(b.rank)
-	if err := b.errs.err(); err != nil {
-		return nil, err
+	if len(b.errs) > 0 {
+		b.errs.sort(b.rank)
+		return nil, b.errs.most(maxMistakes)
 	}
 	return set, nil
 }

@@ -6,25 +6,15 @@ import (
 )
 
 // differ says how two definitions of one name differ, "" where they are the
-// same but for white space, order of keys and the way names are written. Types
-// inside that have a name are compared by it: they are definitions themselves.
+// same but for white space, order of keys and the way names are written: first
+// what changes the data, then the rest. Types inside that have a name are
+// compared by it: they are definitions themselves.
 func differ(a, b *Schema) string {
-	here := func(what string) string { return what + " differs" }
 	switch {
 	case a.Kind != b.Kind || a.IsError != b.IsError:
 		return fmt.Sprintf("%s there, %s here", kindWord(a), kindWord(b))
-	case a.Doc != b.Doc:
-		return here("its doc")
-	case !sameAliases(a.Aliases, b.Aliases):
-		return here("its aliases")
 	case a.Size != b.Size:
 		return fmt.Sprintf("size %d there, %d here", a.Size, b.Size)
-	case a.Logical != b.Logical:
-		return here("its logical type")
-	case a.EnumDefault != b.EnumDefault:
-		return here("its default")
-	case !sameProps(a.Props, b.Props):
-		return here("one of its properties")
 	case len(a.Symbols) != len(b.Symbols):
 		return fmt.Sprintf("%d symbols there, %d here", len(a.Symbols), len(b.Symbols))
 	}
@@ -42,8 +32,19 @@ func differ(a, b *Schema) string {
 			return fmt.Sprintf("the %s of field %s differs", what, f.Name)
 		}
 	}
-	if len(a.Fields) != len(b.Fields) {
+	switch {
+	case len(a.Fields) != len(b.Fields):
 		return fmt.Sprintf("%d fields there, %d here", len(a.Fields), len(b.Fields))
+	case a.Logical != b.Logical:
+		return "its logical type differs"
+	case a.EnumDefault != b.EnumDefault:
+		return "its default differs"
+	case !sameAliases(a.Aliases, b.Aliases):
+		return "its aliases differ"
+	case !sameProps(a.Props, b.Props):
+		return "one of its properties differs"
+	case a.Doc != b.Doc:
+		return "its doc differs"
 	}
 	return ""
 }

@@ -20,7 +20,7 @@ func schemaKeys() keys {
 }
 
 func fieldKeys() keys {
-	return keys{"name", "type", "doc", "default", "order", "aliases", ""}
+	return keys{"name", "type", "default", "doc", "order", "aliases", ""}
 }
 
 func protocolKeys() keys {

@@ -1,0 +1,145 @@
+// Payments moves money between accounts: the two entries of a transfer are in the ledger together, or neither is.
+//
+// With no environment it brings its own broker and registry. With BROKERS and REGISTRY (host:port,… and a URL) it runs
+// against real ones; POD tells instances apart, since each needs a transactional id of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/examples/events/ledger"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+	"github.com/avroline/avroline/serde"
+)
+
+var errNoMoney = errors.New("not enough money in the account")
+
+// bank is the balances that the program decides by. They change only when a transfer is committed.
+type bank struct {
+	tp       *producer.Transactional
+	entries  *producer.Topic[*ledger.LedgerEntry]
+	balances map[string]int64
+}
+
+// transfer is all or nothing.
+func (b *bank) transfer(ctx context.Context, from, to string, cents int64) error {
+	err := b.tp.InTx(ctx, func(tx *producer.Tx) error {
+		if err := b.entries.Add(ctx, tx, &ledger.LedgerEntry{Account: to, Cents: cents}); err != nil {
+			return err
+		}
+		if b.balances[from] < cents {
+			return fmt.Errorf("%s: %w", from, errNoMoney) // the entry above will never be visible
+		}
+		return b.entries.Add(ctx, tx, &ledger.LedgerEntry{Account: from, Cents: -cents})
+	})
+	if err == nil {
+		b.balances[from] -= cents
+		b.balances[to] += cents
+	}
+	return err
+}
+
+func run(ctx context.Context, brokers []string, reg *registry.Client, pod string) error {
+	ser, err := serde.NewSerializer(reg)
+	if err != nil {
+		return err
+	}
+	tp, err := producer.NewTransactional(brokers, "payments-"+pod, ser, producer.WithCreateTopics(3, -1))
+	if err != nil {
+		return err
+	}
+	entries := producer.NewTopic("ledger", producer.KeyRecord(func(e *ledger.LedgerEntry) *ledger.AccountKey {
+		return &ledger.AccountKey{Account: e.Account}
+	}))
+	if err := tp.Prepare(ctx, entries); err != nil {
+		return errors.Join(err, tp.Close(ctx))
+	}
+	b := &bank{tp: tp, entries: entries, balances: map[string]int64{"ada": 1000, "bob": 200, "eve": 0}}
+	for _, t := range []struct {
+		from, to string
+		cents    int64
+	}{{"ada", "bob", 300}, {"bob", "eve", 450}, {"eve", "ada", 700}, {"eve", "ada", 50}} {
+		err := b.transfer(ctx, t.from, t.to, t.cents)
+		switch {
+		case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrOutcomeUnknown):
+			// Another instance took over, or nobody can say: only the ledger itself tells now.
+			return errors.Join(err, tp.Close(ctx))
+		case err != nil:
+			fmt.Printf("%s -> %s %4d: no: %v\n", t.from, t.to, t.cents, err)
+		default:
+			fmt.Printf("%s -> %s %4d: booked\n", t.from, t.to, t.cents)
+		}
+	}
+	s := tp.Stats()
+	fmt.Printf("entries accepted %d, committed %d, aborted %d\n", s.Accepted, s.Delivered, s.NotSent)
+	return tp.Close(ctx)
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := start(ctx); err != nil {
+		log.Print(err)
+		os.Exit(1) //nolint:gocritic // the contexts end with the process
+	}
+}
+
+func start(ctx context.Context) error {
+	brokers, registryURL := os.Getenv("BROKERS"), os.Getenv("REGISTRY")
+	var embedded *producertest.Broker
+	if brokers == "" {
+		var err error
+		if embedded, err = producertest.NewBroker(); err != nil {
+			return err
+		}
+		defer embedded.Close()
+		brokers = strings.Join(embedded.Addrs(), ",")
+	}
+	if registryURL == "" {
+		server, err := registrytest.NewServer()
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		registryURL = server.URL
+	}
+	reg, err := registry.New([]string{registryURL})
+	if err != nil {
+		return err
+	}
+	defer reg.Close()
+	if err := run(ctx, strings.Split(brokers, ","), reg, os.Getenv("POD")); err != nil || embedded == nil {
+		return err
+	}
+	return show(ctx, embedded, reg)
+}
+
+// show reads the ledger back, as any reader sees it that reads what is committed.
+func show(ctx context.Context, b *producertest.Broker, reg *registry.Client) error {
+	des, err := serde.NewDeserializer[ledger.LedgerEntry](reg)
+	if err != nil {
+		return err
+	}
+	sums := map[string]int64{}
+	for r, err := range producertest.Read(ctx, b, "ledger", des) {
+		if err != nil {
+			return err
+		}
+		sums[r.Value.Account] += r.Value.Cents
+		sums["all"] += r.Value.Cents
+	}
+	fmt.Println("the ledger:", sums)
+	return nil
+}

@@ -33,6 +33,7 @@ func commands() []func(*app) *cobra.Command {
 		newDecodeCommand,
 		newEncodeCommand,
 		newCheckCommand,
+		newDiffCommand,
 		newFmtCommand,
 		newLintCommand,
 		newRegisterCommand,

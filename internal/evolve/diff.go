@@ -1,0 +1,259 @@
+package evolve
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+// The kinds of changes.
+const (
+	TypeAdded          = "TYPE_ADDED"
+	TypeRemoved        = "TYPE_REMOVED"
+	TypeRenamed        = "TYPE_RENAMED"
+	TypeChanged        = "TYPE_CHANGED"
+	LogicalTypeChanged = "LOGICAL_TYPE_CHANGED"
+	FieldAdded         = "FIELD_ADDED"
+	FieldRemoved       = "FIELD_REMOVED"
+	FieldRenamed       = "FIELD_RENAMED"
+	FieldsReordered    = "FIELDS_REORDERED"
+	DefaultChanged     = "DEFAULT_CHANGED"
+	OrderChanged       = "ORDER_CHANGED"
+	SymbolAdded        = "SYMBOL_ADDED"
+	SymbolRemoved      = "SYMBOL_REMOVED"
+	SymbolsReordered   = "SYMBOLS_REORDERED"
+	EnumDefaultChanged = "ENUM_DEFAULT_CHANGED"
+	BranchAdded        = "BRANCH_ADDED"
+	BranchRemoved      = "BRANCH_REMOVED"
+	BranchesReordered  = "BRANCHES_REORDERED"
+	SizeChanged        = "SIZE_CHANGED"
+	AliasesChanged     = "ALIASES_CHANGED"
+	DocChanged         = "DOC_CHANGED"
+	PropertyChanged    = "PROPERTY_CHANGED"
+)
+
+// Change is one difference in meaning between two versions of a schema.
+type Change struct {
+	Kind string
+	Path string // by the schemas' names: shop.Order.lines[].price
+	What string
+	Pos  avsc.Pos // in the new schema; of what is gone, in the old one
+
+	// OldReaders is what happens to readers of the old schema, OldData what to
+	// data that was written with it.
+	OldReaders, OldData Effect
+}
+
+// Breaks says whether the change breaks something for some value.
+func (c Change) Breaks() bool { return c.OldReaders.Breaks || c.OldData.Breaks }
+
+// Text is the change in sentences.
+func (c Change) Text() string {
+	s := c.What + "."
+	if c.Path != "" {
+		s = c.Path + ": " + s
+	}
+	if c.OldReaders.Text == c.OldData.Text {
+		return s + " Old readers and old data: " + c.OldReaders.Text + "."
+	}
+	return s + " Old readers: " + c.OldReaders.Text + ". Old data: " + c.OldData.Text + "."
+}
+
+// Effect is what a change does to one side.
+type Effect struct {
+	Breaks bool
+	Text   string
+}
+
+func fine(format string, args ...any) Effect { return Effect{Text: fmt.Sprintf(format, args...)} }
+func breaks(format string, args ...any) Effect {
+	return Effect{Breaks: true, Text: fmt.Sprintf(format, args...)}
+}
+
+func nothing() Effect { return fine("nothing changes") }
+
+// Differ collects changes. A pair of named types is compared once, where it is
+// met first.
+type Differ struct {
+	Changes []Change
+	seen    map[pair]bool
+}
+
+// Schemas compares two versions of a schema.
+func (d *Differ) Schemas(before, now *avsc.Schema) {
+	if d.seen == nil {
+		d.seen = map[pair]bool{}
+	}
+	d.schemas("", place{before, before.Pos}, place{now, now.Pos})
+}
+
+// Added notes a schema that is new.
+func (d *Differ) Added(s *avsc.Schema) {
+	d.add(TypeAdded, named(s), s.Pos, "new", nothing(), nothing())
+}
+
+// Removed notes a schema that is gone.
+func (d *Differ) Removed(s *avsc.Schema) {
+	d.add(TypeRemoved, named(s), s.Pos, "gone", fine("get no more of it"), breaks("has no schema to be read with"))
+}
+
+func (d *Differ) add(kind, path string, at avsc.Pos, what string, oldReaders, oldData Effect) {
+	d.Changes = append(d.Changes, Change{Kind: kind, Path: path, What: what, Pos: at, OldReaders: oldReaders, OldData: oldData})
+}
+
+func (d *Differ) schemas(path string, before, now place) {
+	b, n := before.s, now.s
+	if b.Kind != n.Kind {
+		d.typeChanged(path, before, now)
+		return
+	}
+	if b.Kind.Named() {
+		if d.seen[pair{b, n}] {
+			return
+		}
+		d.seen[pair{b, n}] = true
+		path = n.Name
+		d.names(path, b, n)
+	}
+	if b.Logical != n.Logical {
+		d.add(LogicalTypeChanged, path, now.at, fmt.Sprintf("%s became %s", meaning(b), meaning(n)),
+			fine("read the same bytes as the old meaning"), fine("is read as the new meaning"))
+	}
+	switch n.Kind {
+	case avsc.Array:
+		d.schemas(path+"[]", place{b.Elem, b.ElemPos}, place{n.Elem, n.ElemPos})
+	case avsc.Map:
+		d.schemas(path+"{}", place{b.Elem, b.ElemPos}, place{n.Elem, n.ElemPos})
+	case avsc.Fixed:
+		if b.Size != n.Size {
+			d.add(SizeChanged, path, now.at, fmt.Sprintf("%d bytes became %d", b.Size, n.Size), breaks("fail"), breaks("fails"))
+		}
+	case avsc.Enum:
+		d.enums(path, b, n)
+	case avsc.Record:
+		d.records(path, b, n)
+	case avsc.Union:
+		d.unions(path, before, now)
+	}
+	d.properties(path, b, n)
+}
+
+// typeChanged: the effects are found out by the rules of resolution.
+func (d *Differ) typeChanged(path string, before, now place) {
+	d.add(TypeChanged, path, now.at, fmt.Sprintf("%s became %s", short(before.s), short(now.s)),
+		reading(now.s, before.s, "read it", "fail"), reading(before.s, now.s, "is read", "fails"))
+}
+
+// reading is the effect on a reader of a writer's data.
+func reading(w, r *avsc.Schema, well, badly string) Effect {
+	if resolve.Every(w, r) {
+		return fine("%s", well)
+	}
+	if _, err := resolve.Resolve(w, r); err != nil {
+		return breaks("%s", badly)
+	}
+	return breaks("%s for some values", badly)
+}
+
+// short is a schema in a few words: unions as their branches.
+func short(s *avsc.Schema) string {
+	if s.Kind != avsc.Union {
+		return named(s)
+	}
+	names := make([]string, len(s.Branches))
+	for i, b := range s.Branches {
+		names[i] = named(b)
+	}
+	return "[" + strings.Join(names, ", ") + "]"
+}
+
+func meaning(s *avsc.Schema) string {
+	if s.Logical.Name == "" {
+		return "plain " + s.Kind.String()
+	}
+	if s.Logical.Name == "decimal" {
+		return fmt.Sprintf("decimal(%d, %d)", s.Logical.Precision, s.Logical.Scale)
+	}
+	return s.Logical.Name
+}
+
+func (d *Differ) names(path string, b, n *avsc.Schema) {
+	if b.Name != n.Name {
+		d.add(TypeRenamed, path, n.Pos, fmt.Sprintf("was %s", b.Name),
+			nameEffect(n, b, "read it", "fail: they do not know the name"),
+			nameEffect(b, n, "is read", "fails: the old name is no alias"))
+	}
+	d.aliases(path, n.Pos, b.Aliases, n.Aliases)
+	d.doc(path, n.Pos, b.Doc, n.Doc)
+}
+
+func nameEffect(w, r *avsc.Schema, well, badly string) Effect {
+	if resolve.SameName(w, r) {
+		return fine("%s", well)
+	}
+	return breaks("%s", badly)
+}
+
+func (d *Differ) doc(path string, at avsc.Pos, before, now string) {
+	if before != now {
+		d.add(DocChanged, path, at, "another doc", nothing(), nothing())
+	}
+}
+
+func (d *Differ) aliases(path string, at avsc.Pos, before, now []avsc.Alias) {
+	var changes []string
+	for _, a := range now {
+		if !hasAlias(before, a.Name) {
+			changes = append(changes, "new alias "+a.Name)
+		}
+	}
+	oldData := nothing()
+	for _, a := range before {
+		if !hasAlias(now, a.Name) {
+			changes = append(changes, "no more alias "+a.Name)
+			oldData = fine("is read; still older data under that name is not")
+		}
+	}
+	if len(changes) > 0 {
+		d.add(AliasesChanged, path, at, strings.Join(changes, ", "), nothing(), oldData)
+	}
+}
+
+func hasAlias(list []avsc.Alias, name string) bool {
+	return slices.ContainsFunc(list, func(a avsc.Alias) bool { return a.Name == name })
+}
+
+func (d *Differ) properties(path string, b, n *avsc.Schema) {
+	if n.Kind == avsc.Union {
+		return
+	}
+	d.props(path, n.Pos, b.Props, n.Props)
+}
+
+func (d *Differ) props(path string, at avsc.Pos, before, now []avsc.Member) {
+	value := func(list []avsc.Member, key string) string {
+		for _, m := range list {
+			if m.Key == key {
+				return m.Value.Text
+			}
+		}
+		return ""
+	}
+	for _, m := range now {
+		switch old := value(before, m.Key); old {
+		case m.Value.Text:
+		case "":
+			d.add(PropertyChanged, path, at, "new property "+m.Key, nothing(), nothing())
+		default:
+			d.add(PropertyChanged, path, at, "another value of property "+m.Key, nothing(), nothing())
+		}
+	}
+	for _, m := range before {
+		if value(now, m.Key) == "" {
+			d.add(PropertyChanged, path, at, "no more property "+m.Key, nothing(), nothing())
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package evolve
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+func (d *Differ) records(path string, b, n *avsc.Schema) {
+	kept := map[*avsc.Field]bool{} // of b
+	var order []int
+	for _, f := range n.Fields {
+		at := path + "." + f.Name
+		from := resolve.WriterFields(b, f)
+		if len(from) == 0 {
+			oldData := breaks("fails: there is no default for it")
+			what := "new, without default"
+			if f.Default != nil {
+				what = "new, with default " + cut(f.Default.Text)
+				oldData = fine("is read as the default")
+			}
+			d.add(FieldAdded, at, f.NamePos, what, fine("skip it"), oldData)
+			continue
+		}
+		i := from[0]
+		for _, k := range from { // of several its own name
+			if b.Fields[k].Name == f.Name {
+				i = k
+			}
+		}
+		old := b.Fields[i]
+		kept[old] = true
+		order = append(order, i)
+		d.field(at, old, f)
+	}
+	for _, f := range b.Fields {
+		if !kept[f] {
+			d.add(FieldRemoved, path+"."+f.Name, f.NamePos, "gone", withoutField(f), fine("is read without it"))
+		}
+	}
+	if !slices.IsSorted(order) {
+		d.add(FieldsReordered, path, n.Pos, "fields in another order", nothing(), fine("is read; sorts in another order"))
+	}
+}
+
+// withoutField is the effect on a reader that has a field which is not written.
+func withoutField(f *avsc.Field) Effect {
+	if f.Default == nil {
+		return breaks("fail: they have no default for it")
+	}
+	return fine("read their default %s", cut(f.Default.Text))
+}
+
+func (d *Differ) field(path string, before, now *avsc.Field) {
+	if before.Name != now.Name {
+		d.add(FieldRenamed, path, now.NamePos, "was "+before.Name, withoutField(before), fine("is read by the alias"))
+	}
+	d.aliases(path, now.NamePos, before.Aliases, withoutAlias(now.Aliases, before.Name, now.Name))
+	d.doc(path, now.NamePos, before.Doc, now.Doc)
+	d.defaults(path, before, now)
+	if before.Order != now.Order {
+		d.add(OrderChanged, path, now.NamePos, fmt.Sprintf("order %s became %s", before.Order, now.Order), nothing(), fine("sorts in another order"))
+	}
+	d.props(path, now.NamePos, before.Props, now.Props)
+	d.schemas(path, place{before.Type, before.TypePos}, place{now.Type, now.TypePos})
+}
+
+// withoutAlias leaves out the alias that a change of name has brought.
+func withoutAlias(list []avsc.Alias, before, now string) []avsc.Alias {
+	if before == now {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(a avsc.Alias) bool { return a.Name == before })
+}
+
+func (d *Differ) defaults(path string, before, now *avsc.Field) {
+	b, n := before.Default, now.Default
+	switch {
+	case b == nil && n == nil, b != nil && n != nil && sameDefault(before, now):
+	case b == nil:
+		d.add(DefaultChanged, path, n.Pos, "new default "+cut(n.Text), nothing(), fine("is read where it lacks the field"))
+	case n == nil:
+		d.add(DefaultChanged, path, now.NamePos, "no more default "+cut(b.Text), nothing(),
+			fine("is read; still older data that lacks the field is not"))
+	default:
+		d.add(DefaultChanged, path, n.Pos, fmt.Sprintf("default %s became %s", cut(b.Text), cut(n.Text)),
+			nothing(), fine("is read as %s where it lacks the field", cut(n.Text)))
+	}
+}
+
+// sameDefault compares values, not their text. Of another type they differ by
+// the type, which is a change of its own.
+func sameDefault(before, now *avsc.Field) bool {
+	if before.Default.Text == now.Default.Text {
+		return true
+	}
+	b, err := before.Type.AppendDefault(nil, before.Default)
+	if err != nil {
+		return false
+	}
+	n, err := now.Type.AppendDefault(nil, now.Default)
+	return err == nil && string(b) == string(n)
+}
+
+// cut is a JSON text that fits into a sentence.
+func cut(text string) string {
+	const most = 40
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
+}
+
+func (d *Differ) enums(path string, b, n *avsc.Schema) {
+	added, removed := resolve.MissingSymbols(n, b), resolve.MissingSymbols(b, n)
+	for _, name := range added {
+		d.add(SymbolAdded, path, symbolPos(n, name), "new symbol "+name, symbolEffect(b, "fail on it", "read, in its place,"), nothing())
+	}
+	for _, name := range removed {
+		d.add(SymbolRemoved, path, symbolPos(b, name), "no more symbol "+name, nothing(), symbolEffect(n, "fails where it holds it", "is read, in its place"))
+	}
+	var order []int
+	for _, s := range n.Symbols {
+		if i := slices.IndexFunc(b.Symbols, func(o avsc.Symbol) bool { return o.Name == s.Name }); i >= 0 {
+			order = append(order, i)
+		}
+	}
+	if !slices.IsSorted(order) {
+		d.add(SymbolsReordered, path, n.Pos, "symbols in another order", nothing(), fine("is read; sorts in another order"))
+	}
+	if b.EnumDefault != n.EnumDefault {
+		d.add(EnumDefaultChanged, path, n.Pos, fmt.Sprintf("default %s became %s", orNone(b.EnumDefault), orNone(n.EnumDefault)),
+			nothing(), enumDefaultEffect(b, n))
+	}
+}
+
+func enumDefaultEffect(b, n *avsc.Schema) Effect {
+	switch {
+	case n.EnumDefault == "":
+		return fine("fails where it holds a symbol that the enum has lost")
+	case b.EnumDefault == "":
+		return fine("is read where it holds a symbol that the enum lacks")
+	default:
+		return fine("is read as %s where it holds a symbol that the enum lacks", n.EnumDefault)
+	}
+}
+
+func symbolEffect(reader *avsc.Schema, badly, well string) Effect {
+	if reader.EnumDefault == "" {
+		return breaks("%s", badly)
+	}
+	return fine("%s the default %s", well, reader.EnumDefault)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+// unions pairs branches by type and name.
+func (d *Differ) unions(path string, before, now place) {
+	b, n := before.s, now.s
+	kept := map[int]bool{} // of b
+	var order []int
+	for i, branch := range n.Branches {
+		old := slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
+			return o.Kind == branch.Kind && (!o.Kind.Named() || o.Name == branch.Name)
+		})
+		if old < 0 {
+			old = slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
+				return o.Kind == branch.Kind && resolve.SameName(o, branch)
+			})
+		}
+		if old < 0 || kept[old] {
+			d.add(BranchAdded, path, n.BranchPos[i], "new branch "+named(branch), reading(branch, b, "read it", "fail on it"), nothing())
+			continue
+		}
+		kept[old] = true
+		order = append(order, old)
+		d.schemas(path, place{b.Branches[old], b.BranchPos[old]}, place{branch, n.BranchPos[i]})
+	}
+	for i, branch := range b.Branches {
+		if !kept[i] {
+			d.add(BranchRemoved, path, b.BranchPos[i], "no more branch "+named(branch), nothing(), reading(branch, n, "is read", "fails where it holds it"))
+		}
+	}
+	if !slices.IsSorted(order) {
+		d.add(BranchesReordered, path, now.at, "branches in another order", nothing(), nothing())
+	}
+}

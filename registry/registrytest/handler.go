@@ -293,21 +293,26 @@ func idContext(r *http.Request) string {
 	return r.Header.Get(contextHeader)
 }
 
-// byID finds the schema of a request's id and every live version that has it.
-func (s *store) byID(r *http.Request) (*schema, []described, error) {
+// byID finds the schema of a request's id.
+func (s *store) byID(r *http.Request) (*schema, error) {
 	id, err := strconv.Atoi(r.PathValue("id"))
 	if err != nil {
-		return nil, nil, &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}
+		return nil, &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}
 	}
-	n := s.namespace(idContext(r))
-	sc := n.schemas[id]
+	sc := s.namespace(idContext(r)).schemas[id]
 	if sc == nil {
-		return nil, nil, &problem{http.StatusNotFound, 40403, fmt.Sprintf("Schema %d not found", id)}
+		return nil, &problem{http.StatusNotFound, 40403, fmt.Sprintf("Schema %d not found", id)}
 	}
-	return sc, n.uses(sc), nil
+	return sc, nil
 }
 
-func (n *namespace) uses(sc *schema) []described {
+// usesOf finds every live version that has the schema of a request's id.
+func (s *store) usesOf(r *http.Request) ([]described, error) {
+	sc, err := s.byID(r)
+	if err != nil {
+		return nil, err
+	}
+	n := s.namespace(idContext(r))
 	var uses []described
 	for _, name := range slices.Sorted(maps.Keys(n.subjects)) {
 		for _, v := range n.subjects[name].live(false) {
@@ -316,13 +321,13 @@ func (n *namespace) uses(sc *schema) []described {
 			}
 		}
 	}
-	return uses
+	return uses, nil
 }
 
 func (s *store) getID(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sc, _, err := s.byID(r)
+	sc, err := s.byID(r)
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +337,7 @@ func (s *store) getID(r *http.Request) (any, error) {
 func (s *store) getIDText(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sc, _, err := s.byID(r)
+	sc, err := s.byID(r)
 	if err != nil {
 		return nil, err
 	}
@@ -342,7 +347,7 @@ func (s *store) getIDText(r *http.Request) (any, error) {
 func (s *store) getIDVersions(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, uses, err := s.byID(r)
+	uses, err := s.usesOf(r)
 	pairs := make([]map[string]any, len(uses))
 	for i, u := range uses {
 		pairs[i] = map[string]any{"subject": u.Subject, "version": u.Version}
@@ -353,7 +358,7 @@ func (s *store) getIDVersions(r *http.Request) (any, error) {
 func (s *store) getIDSubjects(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, uses, err := s.byID(r)
+	uses, err := s.usesOf(r)
 	names := []string{}
 	for _, u := range uses {
 		if !slices.Contains(names, u.Subject) {

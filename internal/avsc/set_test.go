@@ -2,6 +2,7 @@ package avsc_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -160,5 +161,53 @@ func TestStoredSchemaWithABadDefault(t *testing.T) {
 	}
 	if _, err := avsc.ParseStored("t", []byte(`{"type": "strin"}`)); err == nil {
 		t.Error("an unknown type was accepted")
+	}
+}
+
+// Every way in which two definitions can differ is told, the way they can be
+// written alike is none.
+func TestHowDefinitionsDiffer(t *testing.T) {
+	t.Parallel()
+	rec := func(fields string) string {
+		return `{"type": "record", "name": "T", "fields": [` + fields + `]}`
+	}
+	cases := []struct{ name, a, b, want string }{
+		{"kind", `{"type": "fixed", "name": "T", "size": 1}`, `{"type": "enum", "name": "T", "symbols": []}`, "a fixed there, an enum here"},
+		{"error", rec(""), strings.Replace(rec(""), "record", "error", 1), "a record there, an error here"},
+		{"size", `{"type": "fixed", "name": "T", "size": 1}`, `{"type": "fixed", "name": "T", "size": 2}`, "size 1 there, 2 here"},
+		{"symbols", `{"type": "enum", "name": "T", "symbols": ["A"]}`, `{"type": "enum", "name": "T", "symbols": ["A", "B"]}`, "1 symbols there, 2 here"},
+		{"symbol", `{"type": "enum", "name": "T", "symbols": ["A"]}`, `{"type": "enum", "name": "T", "symbols": ["B"]}`, "symbol 1 is A there, B here"},
+		{"enum default", `{"type": "enum", "name": "T", "symbols": ["A"]}`, `{"type": "enum", "name": "T", "symbols": ["A"], "default": "A"}`, "its default differs"},
+		{"logical type", `{"type": "fixed", "name": "T", "size": 12}`, `{"type": "fixed", "name": "T", "size": 12, "logicalType": "duration"}`, "its logical type differs"},
+		{"aliases", `{"type": "fixed", "name": "T", "size": 1}`, `{"type": "fixed", "name": "T", "size": 1, "aliases": ["U"]}`, "its aliases differ"},
+		{"property", `{"type": "fixed", "name": "T", "size": 1, "p": [1]}`, `{"type": "fixed", "name": "T", "size": 1, "p": [2]}`, "one of its properties differs"},
+		{"doc", `{"type": "fixed", "name": "T", "size": 1}`, `{"type": "fixed", "name": "T", "size": 1, "doc": "x"}`, "its doc differs"},
+		{"field's name", rec(`{"name": "a", "type": "int"}`), rec(`{"name": "b", "type": "int"}`), "field 1 is a there, b here"},
+		{"number of fields", rec(`{"name": "a", "type": "int"}`), rec(`{"name": "a", "type": "int"}, {"name": "b", "type": "int"}`), "1 fields there, 2 here"},
+		{"type inside", rec(`{"name": "a", "type": {"type": "map", "values": ["null", "int"]}}`), rec(`{"name": "a", "type": {"type": "map", "values": ["null", "long"]}}`), "the type of field a differs"},
+		{"logical type inside", rec(`{"name": "a", "type": "int"}`), rec(`{"name": "a", "type": {"type": "int", "logicalType": "date"}}`), "the type of field a differs"},
+		{"default", rec(`{"name": "a", "type": "long", "default": 9007199254740992}`), rec(`{"name": "a", "type": "long", "default": 9007199254740993}`), "the default of field a differs"},
+		{"default or none", rec(`{"name": "a", "type": "null"}`), rec(`{"name": "a", "type": "null", "default": null}`), "the default of field a differs"},
+		{"order", rec(`{"name": "a", "type": "int"}`), rec(`{"name": "a", "type": "int", "order": "ignore"}`), "the order of field a differs"},
+		{"field's aliases", rec(`{"name": "a", "type": "int", "aliases": ["b"]}`), rec(`{"name": "a", "type": "int", "aliases": ["c"]}`), "the aliases of field a differs"},
+		{"field's property", rec(`{"name": "a", "type": "int"}`), rec(`{"name": "a", "type": "int", "x": 1}`), "the properties of field a differs"},
+		{
+			"alike", `{"type": "record", "name": "a.T", "p": {"x": 1, "y": 2}, "fields": [{"name": "a", "type": {"type": "double"}, "default": 1.0}]}`,
+			`{"p": {"y": 2, "x": 1}, "namespace": "a", "fields": [{"type": "double", "name": "a", "order": "ascending", "default": 1}], "name": "T", "type": "record"}`, "",
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := avsc.ParseSet(sources(c.a, c.b)...)
+			switch {
+			case c.want == "":
+				if err != nil {
+					t.Error(err)
+				}
+			case err == nil || !strings.Contains(err.Error(), ": "+c.want+": make both the same"):
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
 	}
 }

@@ -72,6 +72,7 @@ func (b *builder) declareBare(bare *bareType, s *source) {
 
 func (b *builder) declareEnum(d *enumDecl, s *avsc.Schema) {
 	d.Doc = typeDoc(d.typeName, "enum", s)
+	d.Table = b.scope(d.Pkg).take(lowerFirst(d.GoName) + "Symbols")
 	for i, symbol := range s.Symbols {
 		d.Symbols = append(d.Symbols, enumSymbol{
 			GoName: b.scope(d.Pkg).take(d.GoName + symbolGoName(symbol.Name)),
@@ -192,8 +193,19 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 		return
 	}
 	pkg := at.record.Pkg
-	u := &unionDecl{typeName: typeName{pkg, b.scope(pkg).take(at.name)}, Owner: at.record, NullIndex: null}
-	u.SealMethod = "is" + u.GoName
+	scope := b.scope(pkg)
+	name := scope.take(at.name)
+	u := &unionDecl{
+		typeName:   typeName{pkg, name},
+		Owner:      at.record,
+		NullIndex:  null,
+		SealMethod: "is" + name,
+		AppendFunc: scope.take("append" + name),
+		ReadFunc:   scope.take("read" + name),
+		EqualFunc:  scope.take("equal" + name),
+		CloneFunc:  scope.take("clone" + name),
+		Carrier:    scope.take(lowerFirst(name) + "JSON"),
+	}
 	t.Kind, t.Union = kindUnion, u
 	at.record.unions = append(at.record.unions, u)
 	for _, branch := range s.Branches {
@@ -208,7 +220,7 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 		case branch.Kind == avsc.Record && x.Type.Record.Pkg == pkg:
 			x.Type.Record.IsBranchOf = append(x.Type.Record.IsBranchOf, u)
 		default:
-			x.Wrapper = b.scope(pkg).take(u.GoName + part)
+			x.Wrapper = scope.take(u.GoName + part)
 		}
 		u.Branches = append(u.Branches, x)
 	}

@@ -109,7 +109,7 @@ func (e *emitter) importOf(p *goPackage) {
 		return
 	}
 	name := e.file.importNames[p.Path]
-	if strings.HasSuffix(p.Path, "/"+name) {
+	if !p.External && strings.HasSuffix(p.Path, "/"+name) { // of a package elsewhere the name is a guess
 		name = ""
 	}
 	e.imports[p.Path] = name

@@ -183,9 +183,9 @@ func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 		return fmt.Sprintf("%s.AppendAvro(%s)", x, b)
 	case kindUnion:
 		if at.depth != "" && e.shape.loopsTo(t, at.record) {
-			return fmt.Sprintf("append%s(%s, %s, %s)", t.Union.GoName, b, x, at.depth)
+			return fmt.Sprintf("%s(%s, %s, %s)", t.Union.AppendFunc, b, x, at.depth)
 		}
-		return fmt.Sprintf("append%s(%s, %s)", t.Union.GoName, b, x)
+		return fmt.Sprintf("%s(%s, %s)", t.Union.AppendFunc, b, x)
 	}
 	panic("codegen: no call appends this kind of type")
 }

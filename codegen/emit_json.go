@@ -57,8 +57,6 @@ func (t *typeExpr) hasUnion() bool {
 	return t.Kind == kindUnion || t.Elem != nil && t.Elem.hasUnion()
 }
 
-func carrierName(d *unionDecl) string { return lowerFirst(d.GoName) + "JSON" }
-
 // carrier is the type that carries t, which has a union inside.
 func (e *emitter) carrier(t *typeExpr) string {
 	switch t.Kind {
@@ -69,7 +67,7 @@ func (e *emitter) carrier(t *typeExpr) string {
 	case kindOptional: // nil is null
 		return e.carrier(t.Elem)
 	}
-	return carrierName(t.Union)
+	return t.Union.Carrier
 }
 
 func (e *emitter) toCarrier(x string, t *typeExpr) string {
@@ -80,7 +78,7 @@ func (e *emitter) toCarrier(x string, t *typeExpr) string {
 	case kindOptional:
 		return e.toCarrier(x, t.Elem)
 	}
-	return fmt.Sprintf("%s{%s}", carrierName(t.Union), x)
+	return fmt.Sprintf("%s{%s}", t.Union.Carrier, x)
 }
 
 func (e *emitter) fromCarrier(x string, t *typeExpr) string {
@@ -103,7 +101,7 @@ func (e *emitter) convert(t *typeExpr) string {
 
 // jsonUnion prints the carrier of a union.
 func (e *emitter) jsonUnion(d *unionDecl) {
-	name := carrierName(d)
+	name := d.Carrier
 	e.p("// %s carries a %s through encoding/json.", name, d.GoName)
 	e.p("type %s struct{ value %s }\n", name, d.GoName)
 	e.p("func (c %s) MarshalJSON() ([]byte, error) {", name)

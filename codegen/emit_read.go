@@ -84,9 +84,9 @@ func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 		return fmt.Sprintf("src, err = %s.ReadAvro(src)", bare)
 	case kindUnion:
 		if at.depth != "" && e.shape.loopsTo(t, at.record) {
-			return fmt.Sprintf("%s, src, err = read%s(src, %s)", x, t.Union.GoName, at.depth)
+			return fmt.Sprintf("%s, src, err = %s(src, %s)", x, t.Union.ReadFunc, at.depth)
 		}
-		return fmt.Sprintf("%s, src, err = read%s(src)", x, t.Union.GoName)
+		return fmt.Sprintf("%s, src, err = %s(src)", x, t.Union.ReadFunc)
 	}
 	return fmt.Sprintf("%s, src, err = %s", x, e.readCall(t))
 }

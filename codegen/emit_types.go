@@ -1,9 +1,6 @@
 package codegen
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 // declare prints the types of a declaration.
 func (e *emitter) declare(d decl) {
@@ -99,7 +96,7 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text bool) {
 
 // enumMethods prints the methods of an enum.
 func (e *emitter) enumMethods(d *enumDecl) {
-	table := lowerFirst(d.GoName) + "Symbols"
+	table := d.Table
 	e.p("var %s = [...]string{", table)
 	for _, s := range d.Symbols {
 		e.p("%q,", s.Avro)
@@ -169,5 +166,3 @@ func (e *emitter) readDoc(text bool) {
 		e.p("// The strings and bytes of v are parts of src.")
 	}
 }
-
-func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }

@@ -24,7 +24,7 @@ func (e *emitter) branchPlace(d *unionDecl, fail string) (at site, depthParam st
 
 func (e *emitter) appendUnion(d *unionDecl) {
 	at, depth := e.branchPlace(d, "dst")
-	e.p("func append%s(dst []byte, u %s%s) ([]byte, error) {", d.GoName, d.GoName, depth)
+	e.p("func %s(dst []byte, u %s%s) ([]byte, error) {", d.AppendFunc, d.GoName, depth)
 	e.p("switch u := u.(type) {")
 	for i, x := range d.Branches {
 		tagged := appendIndex("dst", i)
@@ -56,7 +56,7 @@ func (e *emitter) appendUnion(d *unionDecl) {
 
 func (e *emitter) readUnion(d *unionDecl) {
 	at, depth := e.branchPlace(d, "nil, src")
-	e.p("func read%s(src []byte%s) (%s, []byte, error) {", d.GoName, depth, d.GoName)
+	e.p("func %s(src []byte%s) (%s, []byte, error) {", d.ReadFunc, depth, d.GoName)
 	e.p("branch, src, err := %s(src, %d)", e.avrobin("ReadBranch"), len(d.Branches))
 	e.p("if err != nil {\nreturn nil, src, err\n}")
 	e.p("switch branch {")

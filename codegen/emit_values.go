@@ -95,7 +95,7 @@ func (e *emitter) equal(a, b string, t *typeExpr) string {
 		}
 		return fmt.Sprintf("%s(%s, %s, %s)", e.avrobin("EqualPointersFunc"), a, b, e.equalFunc(t.Elem))
 	case kindUnion:
-		return fmt.Sprintf("equal%s(%s, %s)", t.Union.GoName, a, b)
+		return fmt.Sprintf("%s(%s, %s)", t.Union.EqualFunc, a, b)
 	}
 	return fmt.Sprintf("%s.Equal(%s)", a, b) // time.Time, decimal.Decimal
 }
@@ -114,7 +114,7 @@ func (e *emitter) equalFunc(t *typeExpr) string {
 }
 
 func (e *emitter) equalUnion(d *unionDecl) {
-	e.p("func equal%s(a, b %s) bool {", d.GoName, d.GoName)
+	e.p("func %s(a, b %s) bool {", d.EqualFunc, d.GoName)
 	if d.onlyNull() {
 		e.p("return a == nil && b == nil\n}\n")
 		return
@@ -187,12 +187,12 @@ func (e *emitter) own(x string, t *typeExpr, level int) {
 			e.p("%s = *%s.Clone()", x, x)
 		}
 	case kindUnion:
-		e.p("%s = clone%s(%s)", x, t.Union.GoName, x)
+		e.p("%s = %s(%s)", x, t.Union.CloneFunc, x)
 	}
 }
 
 func (e *emitter) cloneUnion(d *unionDecl) {
-	e.p("func clone%s(u %s) %s {", d.GoName, d.GoName, d.GoName)
+	e.p("func %s(u %s) %s {", d.CloneFunc, d.GoName, d.GoName)
 	var cases int
 	for _, x := range d.Branches {
 		if x.Wrapper == "" && x.Type.Kind == kindRecord || x.Wrapper != "" && x.Type.needsClone() {

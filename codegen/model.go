@@ -90,6 +90,7 @@ type enumDecl struct {
 	AvroName string
 	Doc      []string
 	Symbols  []enumSymbol
+	Table    string // "statusSymbols": the variable with the Avro symbols
 
 	// Message: it is the top level of a file, so it gets AvroName, AvroSchema,
 	// AppendAvro and so on, and SchemaConst and NewFunc as a record does.
@@ -133,6 +134,9 @@ type unionDecl struct {
 	SealMethod string // "isOrderCreatedPayment": unexported, on each branch
 	Branches   []*unionBranch
 	NullIndex  int // the index of the null branch, which is the nil interface; -1 for none
+
+	// The functions of the union, and the type that carries it through JSON.
+	AppendFunc, ReadFunc, EqualFunc, CloneFunc, Carrier string
 }
 
 func (d *unionDecl) declName() string { return d.GoName }

@@ -161,14 +161,18 @@ func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uui
 func (b *Binding) frame(e *binding, branch int) error {
 	if b.config.inHeader {
 		if e.GUID == (uuid.UUID{}) {
-			return &RegistryError{fmt.Sprintf("GUID of schema %d%s", e.ID, ofSubject(e.Subject)),
-				errors.New("this registry gives none, and IDInHeader needs it: keep the id in the prefix")}
+			return &RegistryError{
+				fmt.Sprintf("GUID of schema %d%s", e.ID, ofSubject(e.Subject)),
+				errors.New("this registry gives none, and IDInHeader needs it: keep the id in the prefix"),
+			}
 		}
 		e.header = appendGUID(nil, e.GUID)
 	} else {
 		if e.ID < 0 || e.ID > math.MaxInt32 {
-			return &RegistryError{fmt.Sprintf("id of subject %s", e.Subject),
-				fmt.Errorf("%d does not fit the prefix's 32 bits", e.ID)}
+			return &RegistryError{
+				fmt.Sprintf("id of subject %s", e.Subject),
+				fmt.Errorf("%d does not fit the prefix's 32 bits", e.ID),
+			}
 		}
 		e.prefix = appendIDPrefix(nil, int32(e.ID))
 	}

@@ -72,6 +72,7 @@ func (d *differ) compare(path string, own, reg *avsc.Schema) {
 		for i := range own.Branches {
 			d.compare(path, own.Branches[i], reg.Branches[i])
 		}
+	default: // a primitive type
 	}
 }
 

@@ -40,7 +40,8 @@ func TestGenericRecord(t *testing.T) {
 		json       string
 	}{
 		{
-			"defaults", map[string]any{"id": "x"},
+			"defaults",
+			map[string]any{"id": "x"},
 			map[string]any{
 				"id": "x", "cents": int64(9007199254740993), "raw": nil, "tags": map[string]any{"a": int32(1)},
 				"state": "PAID", "lines": []any{},
@@ -253,7 +254,7 @@ func TestGenericBadSchema(t *testing.T) {
 	for _, schema := range []string{"", "{", `"nope"`, `{"type":"record","name":"R"}`} {
 		if _, err := serde.NewGeneric(schema); err == nil {
 			t.Errorf("%s: no error", schema)
-		} else if m := (avsc.Errors)(nil); !errors.As(err, &m) {
+		} else if m := avsc.Errors(nil); !errors.As(err, &m) {
 			t.Errorf("%s: %v has no place", schema, err)
 		}
 	}

@@ -63,6 +63,7 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 		if text, ok := v.(string); ok && !utf8.ValidString(text) {
 			return nil, avrobin.At(avrobin.ErrText, "")
 		}
+	default:
 	}
 	return v, nil
 }
@@ -169,6 +170,7 @@ func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 		if b, value := g.taken(s, v); b != nil {
 			return map[string]any{typeName(b): g.fromNative(b, value)}
 		}
+	default:
 	}
 	return v
 }

@@ -82,8 +82,9 @@ func (w wireID) String() string {
 		return "GUID " + w.guid().String()
 	case fingerprint:
 		return fmt.Sprintf("fingerprint %016x", w.lo)
+	default:
+		return fmt.Sprintf("id %d", w.lo)
 	}
-	return fmt.Sprintf("id %d", w.lo)
 }
 
 func confluent(b []byte) wireID {

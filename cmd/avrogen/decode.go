@@ -127,7 +127,7 @@ func (d *decoder) open() (closeAll func(), err error) {
 	}
 	d.plans = map[string]*avrobin.Plan{}
 	d.source, err = serde.NewGenericDeserializer(client)
-	return func() { client.Close() }, err
+	return func() { _ = client.Close() }, err
 }
 
 // message appends one message as a line of JSON.

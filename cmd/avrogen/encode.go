@@ -131,7 +131,7 @@ func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error),
 	if err != nil {
 		return nil, nothing, err
 	}
-	closeAll = func() { client.Close() }
+	closeAll = func() { _ = client.Close() }
 	if write, err = e.framer(ctx, client); err != nil {
 		closeAll()
 		return nil, nothing, err

@@ -54,14 +54,15 @@ func (f form) read(text []byte) ([]byte, error) {
 			return nil, fmt.Errorf("the input is not base64: %w", err)
 		}
 		return data, nil
+	default: // formAuto
+		if data, err := fromHex(text); err == nil {
+			return data, nil
+		}
+		if data, err := fromBase64(text); err == nil {
+			return data, nil
+		}
+		return text, nil
 	}
-	if data, err := fromHex(text); err == nil {
-		return data, nil
-	}
-	if data, err := fromBase64(text); err == nil {
-		return data, nil
-	}
-	return text, nil
 }
 
 // write appends the bytes of a message as text, with a line's end but for raw.
@@ -71,8 +72,9 @@ func (f form) write(dst, data []byte) []byte {
 		return append(dst, data...)
 	case formBase64:
 		return append(base64.StdEncoding.AppendEncode(dst, data), '\n')
+	default: // formHex
+		return append(hex.AppendEncode(dst, data), '\n')
 	}
-	return append(hex.AppendEncode(dst, data), '\n')
 }
 
 // fromHex takes digits with spaces and line ends between them, 0x before them.

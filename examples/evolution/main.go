@@ -42,17 +42,17 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer broker.Close()
+	defer func() { _ = broker.Close() }()
 	server, err := registrytest.NewServer()
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	reg, err := registry.New([]string{server.URL})
 	if err != nil {
 		return err
 	}
-	defer reg.Close()
+	defer func() { _ = reg.Close() }()
 	// Any release may read what any other wrote, and the topic keeps all of it.
 	if err := reg.SetCompatibility(ctx, topic+"-value", compat.FullTransitive); err != nil {
 		return err

@@ -2,6 +2,7 @@ package avsc_test
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -318,5 +319,44 @@ func TestPlacesOverLines(t *testing.T) {
 	want := "t:1:8: a comma is missing here: add it\nt:4:12: ',' or ']' was expected, found ';': look at what stands before it too"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestReadJSON(t *testing.T) {
+	t.Parallel()
+	v, comments, err := avsc.ReadJSON("t", []byte("// a\n{\"b\": [1.50, \"\\u00e9\"] /* c */}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(v.AppendCompact(nil)), `{"b":[1.50,"\u00e9"]}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if e := v.Member("b").Elems[1]; e.Str != "é" || e.Pos != (avsc.Pos{File: "t", Line: 2, Col: 14}) || e.Off != 18 {
+		t.Errorf("got %+v", e)
+	}
+	want := []avsc.Comment{
+		{Pos: avsc.Pos{File: "t", Line: 1, Col: 1}, Off: 0, Text: "// a"},
+		{Pos: avsc.Pos{File: "t", Line: 2, Col: 24}, Off: 28, Text: "/* c */"},
+	}
+	if diff := cmp.Diff(want, comments); diff != "" {
+		t.Error(diff)
+	}
+	var mistake *avsc.Error
+	if _, _, err := avsc.ReadJSON("t", []byte("[")); !errors.As(err, &mistake) || mistake.Pos.Line != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A value made in memory reads back as what it was made of.
+func TestMadeValues(t *testing.T) {
+	t.Parallel()
+	s := "a\"b\\c\n\r\t\x01é😀"
+	made := avsc.ObjectValue(avsc.Pos{}, avsc.Member{Key: s, Value: avsc.ArrayValue(avsc.Pos{}, avsc.StringValue(avsc.Pos{}, s))})
+	read, _, err := avsc.ReadJSON("t", []byte(made.Text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !avsc.SameJSON(made, read) {
+		t.Errorf("%s became %s", made.Text, read.AppendCompact(nil))
 	}
 }

@@ -347,10 +347,10 @@ func (r *reader) next(open int, closing byte, first bool) bool {
 		}
 		r.off++
 		return true
-	case c == '}' || c == ']' || c == 0:
+	case c == '}' || c == ']' || r.off >= len(r.src):
 		at := r.pos(open)
 		what := fmt.Sprintf("'%c' is missing for the '%c' at %d:%d", closing, r.src[open], at.Line, at.Col)
-		if c == 0 && r.off >= len(r.src) {
+		if r.off >= len(r.src) {
 			what = "the file ends too early: " + what
 		}
 		r.stop(r.off, what, "close it")

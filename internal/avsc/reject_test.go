@@ -2,6 +2,7 @@ package avsc_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,6 +15,14 @@ import (
 func rec(field string) string {
 	return `{"type": "record", "name": "R", "fields": [{"name": "f", ` + field + `}]}`
 }
+
+var manyKeys = func() string {
+	var b strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&b, `, "k%d": 0`, i)
+	}
+	return b.String()
+}()
 
 // Each want is what must stand in one of the messages, its place before it.
 func TestRejected(t *testing.T) {
@@ -52,6 +61,12 @@ func TestRejected(t *testing.T) {
 		{"not UTF-8 in a comment", "/* \xe9 */ \"int\"", "1:1: the comment is not UTF-8"},
 		{"comment not closed", "\"int\" /* and", "1:7: a comment is not closed"},
 		{"key twice", `{"type": "int", "type": "long"}`, "1:17: \"type\" stands twice in this object, first at 1:2: remove one"},
+		{"key twice among many", `{"type": "int"` + manyKeys + `, "k20": 1}`, `"k20" stands twice in this object, first at 1:`},
+		{"no hexadecimal digits", `{"type": "int", "doc": "\u12x4"}`, `\u without four hexadecimal digits`},
+		{"end in an escape", `{"type": "int", "doc": "\`, "the string is not closed"},
+		{"zero byte", "[\x00]", "1:2: a value is missing, found '\\x00'"},
+		{"not UTF-8 between", "[\"int\" \xe9]", "a comma is missing here"},
+		{"None", rec(`"type": "null", "default": None`), "None is not JSON: write null"},
 		{"deep", strings.Repeat(`{"type":"array","items":`, 1001) + `"int"` + strings.Repeat("}", 1001), "JSON nests deeper than 1000 levels"},
 		{"column in bytes after a BOM", "\xef\xbb\xbf{\"doc\": \"é\", \"type\": 3}", `1:23: "type" is a number`},
 
@@ -61,6 +76,17 @@ func TestRejected(t *testing.T) {
 		{"unknown type, nothing near", rec(`"type": "Zebra"`), `unknown type "Zebra": define it, or give the file that does`},
 		{"integer", rec(`"type": "integer"`), `unknown type "integer": did you mean "int"?`},
 		{"logical type as type", rec(`"type": "timestamp"`), `did you mean {"type": "long", "logicalType": "timestamp-millis"}?`},
+		{"bool", rec(`"type": "bool"`), `did you mean "boolean"?`},
+		{"text", rec(`"type": "text"`), `did you mean "string"?`},
+		{"number", rec(`"type": "number"`), `did you mean "double"?`},
+		{"bigint", rec(`"type": "bigint"`), `did you mean "long"?`},
+		{"blob", rec(`"type": "blob"`), `did you mean "bytes"?`},
+		{"uuid", rec(`"type": "uuid"`), `did you mean {"type": "string", "logicalType": "uuid"}?`},
+		{"date", rec(`"type": "date"`), `did you mean {"type": "int", "logicalType": "date"}?`},
+		{"decimal", rec(`"type": "decimal"`), `did you mean {"type": "bytes", "logicalType": "decimal"`},
+		{"list", rec(`"type": "list"`), `did you mean {"type": "array", "items": …}?`},
+		{"object", rec(`"type": "object"`), `did you mean {"type": "record"`},
+		{"union as a name", rec(`"type": "union"`), "a union is a JSON array of its branches"},
 		{"array not nested", rec(`"type": "array", "items": "int"`), `unknown type "array": an array has to be an object of its own`},
 		{"hyphen", `{"type": "fixed", "name": "my-id", "size": 1}`, `1:27: "my-id" is not the name of a type: a name is`},
 		{"not ASCII", `{"type": "fixed", "name": "Größe", "size": 1}`, `"Größe" is not the name of a type`},
@@ -119,6 +145,15 @@ func TestRejected(t *testing.T) {
 		{"no branch", rec(`"type": ["null", "string"], "default": 1`), "the default 1 fits no branch of the union"},
 		{"the one branch that it looks like", rec(`"type": ["null", "int"], "default": 3000000000`), "out of the range of int"},
 		{"text null", rec(`"type": ["null", {"type": "array", "items": "int"}], "default": "null"`), `the default "null" fits no branch`},
+		{"of null", rec(`"type": "null", "default": 0`), "the default of type null is a number: write null"},
+		{"of boolean", rec(`"type": "boolean", "default": "true"`), "the default of type boolean is a string: write true or false"},
+		{"of bytes", rec(`"type": "bytes", "default": [1]`), `the default of type bytes is an array: write a string of the bytes as code points \u0000 to \u00ff`},
+		{"of enum", rec(`"type": {"type": "enum", "name": "E", "symbols": ["A"]}, "default": 0`), "the default of type enum E is a number: write one of its symbols as a string"},
+		{"of array", rec(`"type": {"type": "array", "items": "int"}, "default": {}`), "the default of type array is an object: write a JSON array"},
+		{"of map", rec(`"type": {"type": "map", "values": "int"}, "default": []`), "the default of type map is an array: write a JSON object"},
+		{"of record", rec(`"type": {"type": "record", "name": "S", "fields": []}, "default": true`), "the default of type record S is a boolean: write a JSON object"},
+		{"of the empty union", rec(`"type": [], "default": null`), "the default null fits no branch of the union"},
+		{"long text", rec(`"type": ["null"], "default": "` + strings.Repeat("é", 100) + `"`), `the default "\"ééé`},
 		{"without end", `{"type": "record", "name": "R", "fields": [{"name": "r", "type": "R", "default": {}}]}`, "this default is too large or refers to itself without end"},
 	}
 	for _, c := range cases {
@@ -175,6 +210,14 @@ func TestRejectedSets(t *testing.T) {
 	cases := []struct {
 		name, a, b, want string
 	}{
+		{"protocol's namespace", `{"protocol": "P", "namespace": "a b"}`, order, `a.avsc:1:32: "a b" is not a namespace`},
+		{"protocol's name", `{"protocol": 1}`, order, `a.avsc:1:14: the name of the protocol is not a name`},
+		{"protocol's types", `{"protocol": "P", "types": {}}`, order, `a.avsc:1:28: "types" of a protocol is an object`},
+		{"protocol's type", `{"protocol": "P", "types": ["int"]}`, order, `a.avsc:1:29: a protocol's type is not the definition`},
+		{"protocol's messages", `{"protocol": "P", "messages": []}`, order, `a.avsc:1:31: "messages" of a protocol is an array`},
+		{"message's name", `{"protocol": "P", "messages": {"a b": {}}}`, order, `a.avsc:1:32: "a b" is no name of a message`},
+		{"message's request", `{"protocol": "P", "messages": {"m": {"request": 1}}}`, order, `a.avsc:1:49: the list of parameters is a number`},
+		{"message's response", `{"protocol": "P", "messages": {"m": {"response": "Q"}}}`, order, `a.avsc:1:50: unknown type "Q"`},
 		{
 			"differently in two files", order, strings.Replace(order, `"string"`, `"long"`, 1),
 			"b.avsc:1:28: shop.Order is defined differently at a.avsc:1:28: the type of field id differs: make both the same, or remove one",

@@ -75,10 +75,10 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 	now := time.Now()
 	switch {
 	case tok.text == "" || !tok.expires.IsZero() && !now.Before(tok.expires):
-		return t.flights.do(ctx, t.background, struct{}{}, t.fetch)
+		return t.flights.do(ctx, t.background, nil, struct{}{}, t.fetch)
 	case !tok.renew.IsZero() && !now.Before(tok.renew):
 		// Nobody waits for it: a failure shows once the token has expired.
-		_, _ = t.flights.join(ctx, t.background, struct{}{}, t.fetch)
+		_, _ = t.flights.join(ctx, t.background, nil, struct{}{}, t.fetch)
 	}
 	return tok, nil
 }

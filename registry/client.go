@@ -26,8 +26,8 @@ type Client struct {
 	guids      *memo[uuid.UUID, string] // GUID → schema
 	registered *memo[textKey, ident]    // schema on a subject → its id; shares what is known with looked
 	looked     *memo[textKey, ident]
-	parts      *lru.Cache[partKey, *answer] // what references name
-	latest     *lru.Cache[string, *latest]  // by subject
+	parts      *memo[partKey, *answer]     // what references name
+	latest     *lru.Cache[string, *latest] // by subject
 	refresh    flights[string, *latest]
 
 	mu     sync.Mutex
@@ -113,7 +113,7 @@ func New(urls []string, opts ...Option) (*Client, error) {
 		guids:      newMemo[uuid.UUID, string](b, cfg.schemas, absent),
 		registered: newMemo[textKey, ident](b, cfg.schemas, refused),
 		looked:     newMemo[textKey, ident](b, cfg.schemas, nil),
-		parts:      newCache[partKey, *answer](cfg.schemas),
+		parts:      newMemo[partKey, *answer](b, cfg.schemas, nil),
 		latest:     newCache[string, *latest](cfg.schemas),
 	}
 	c.looked.known = c.registered.known // what one found the other need not ask for
@@ -187,7 +187,7 @@ func (c *Client) identify(ctx context.Context, verb string, memo *memo[textKey, 
 		return 0, uuid.Nil, fmt.Errorf("registry: %s: %w", verb, err)
 	}
 	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (ident, error) {
-		return memo.get(ctx, key, func(ctx context.Context, w *work) (ident, error) {
+		return memo.get(ctx, nil, key, func(ctx context.Context, w *work) (ident, error) {
 			v, err := load(ctx, w, key)
 			if err == nil {
 				c.disk.save(key.fact(), v)
@@ -247,26 +247,21 @@ func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema,
 // ids count in each of them; else it may be empty. Answers are kept; an unknown
 // id ([ErrSchemaNotFound]) is asked for once a second at most.
 func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (schema string, err error) {
-	schema, err = c.ids.get(ctx, idKey{contextOf(subject), id}, func(ctx context.Context, w *work) (string, error) {
-		return c.loadID(ctx, w, subject, id)
-	})
+	schema, err = c.schemaByID(ctx, nil, subject, id)
 	if err != nil {
 		return "", fmt.Errorf("registry: schema %d: %w", id, err)
 	}
 	return schema, nil
 }
 
-// schemaByID is SchemaByID inside another call's work, which it shares.
-func (c *Client) schemaByID(ctx context.Context, w *work, subject string, id int) (string, error) {
-	key := idKey{contextOf(subject), id}
-	if schema, ok := c.ids.known.Get(key); ok {
-		return schema, nil
+// schemaByID is SchemaByID for a caller or, with outer, inside another work.
+func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id int) (string, error) {
+	if id < 0 || id > maxID { // no message can carry it
+		return "", ErrSchemaNotFound
 	}
-	schema, err := c.loadID(ctx, w, subject, id)
-	if err == nil {
-		c.ids.known.Add(key, schema)
-	}
-	return schema, err
+	return c.ids.get(ctx, outer, idKey{contextOf(subject), id}, func(ctx context.Context, w *work) (string, error) {
+		return c.loadID(ctx, w, subject, id)
+	})
 }
 
 func (c *Client) loadID(ctx context.Context, w *work, subject string, id int) (string, error) {
@@ -288,7 +283,7 @@ func (c *Client) loadID(ctx context.Context, w *work, subject string, id int) (s
 // SchemaByGUID returns the schema with a GUID, which every context shares, like
 // [Client.SchemaByID]. Registries other than Confluent's know no GUIDs.
 func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (schema string, err error) {
-	schema, err = c.guids.get(ctx, guid, func(ctx context.Context, w *work) (string, error) {
+	schema, err = c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (string, error) {
 		fact := fact{"guid", guid.String()}
 		var schema string
 		if c.disk.load(fact, &schema) {
@@ -315,5 +310,14 @@ func (c *Client) changed(subject string) {
 	c.writes++
 	c.latest.Remove(subject)
 	c.mu.Unlock()
-	c.registered.refused.Purge()
+	c.allow(subject)
+}
+
+// allow forgets what was refused on a subject, or on every one when it is "".
+func (c *Client) allow(subject string) {
+	for _, key := range c.registered.refused.Keys() {
+		if subject == "" || key.subject == subject {
+			c.registered.refused.Remove(key)
+		}
+	}
 }

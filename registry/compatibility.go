@@ -58,7 +58,7 @@ func (c *Client) globalLevel(ctx context.Context, w *work) (compat.Level, error)
 func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.Level) error {
 	err := checkSubject(subject)
 	if err == nil {
-		err = c.setLevel(ctx, "/config/"+url.PathEscape(subject), l)
+		err = c.setLevel(ctx, "/config/"+url.PathEscape(subject), subject, l)
 	}
 	if err != nil {
 		return fmt.Errorf("registry: set the compatibility of %q: %w", subject, err)
@@ -71,7 +71,7 @@ func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.
 func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error {
 	err := checkSubject(subject)
 	if err == nil {
-		err = c.deleteLevel(ctx, "/config/"+url.PathEscape(subject))
+		err = c.deleteLevel(ctx, "/config/"+url.PathEscape(subject), subject)
 	}
 	if err != nil {
 		return fmt.Errorf("registry: delete the compatibility of %q: %w", subject, err)
@@ -90,7 +90,7 @@ func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) 
 
 // SetGlobalCompatibility sets the level of subjects without their own.
 func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) error {
-	if err := c.setLevel(ctx, "/config", l); err != nil {
+	if err := c.setLevel(ctx, "/config", "", l); err != nil {
 		return fmt.Errorf("registry: set the global compatibility: %w", err)
 	}
 	return nil
@@ -98,22 +98,22 @@ func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) err
 
 // DeleteGlobalCompatibility returns to the registry's own default.
 func (c *Client) DeleteGlobalCompatibility(ctx context.Context) error {
-	if err := c.deleteLevel(ctx, "/config"); err != nil {
+	if err := c.deleteLevel(ctx, "/config", ""); err != nil {
 		return fmt.Errorf("registry: delete the global compatibility: %w", err)
 	}
 	return nil
 }
 
-func (c *Client) setLevel(ctx context.Context, path string, l compat.Level) error {
+func (c *Client) setLevel(ctx context.Context, path, subject string, l compat.Level) error {
 	body := map[string]compat.Level{"compatibility": l}
 	err := c.transport.call(ctx, newWork(ctx), http.MethodPut, path, nil, body, nil)
-	c.registered.refused.Purge()
+	c.allow(subject)
 	return err
 }
 
-func (c *Client) deleteLevel(ctx context.Context, path string) error {
+func (c *Client) deleteLevel(ctx context.Context, path, subject string) error {
 	err := c.transport.call(ctx, newWork(ctx), http.MethodDelete, path, nil, nil, nil)
-	c.registered.refused.Purge()
+	c.allow(subject)
 	if isStatus(err, http.StatusNotFound) {
 		return nil
 	}

@@ -189,7 +189,14 @@ func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Cont
 	short, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	v, err := ask(short)
-	if err == nil || errors.Is(err, ErrClosed) || !errors.Is(err, ErrUnavailable) && short.Err() == nil {
+	var answer *Error
+	switch {
+	case err == nil || errors.Is(err, ErrClosed):
+		return v, err
+	case !errors.Is(err, ErrUnavailable) && errors.As(err, &answer) && answer.NotFound():
+		c.disk.forget(f)
+		return v, err
+	case !errors.Is(err, ErrUnavailable) && short.Err() == nil:
 		return v, err
 	}
 	c.transport.away.Store(true)

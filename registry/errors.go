@@ -13,16 +13,16 @@ import (
 // What a caller may want to tell apart with errors.Is.
 var (
 	// ErrSubjectNotFound: the registry has no such subject, or it was deleted.
-	ErrSubjectNotFound = errors.New("registry: subject not found")
+	ErrSubjectNotFound = errors.New("subject not found")
 	// ErrVersionNotFound: the subject has no such version.
-	ErrVersionNotFound = errors.New("registry: version not found")
+	ErrVersionNotFound = errors.New("version not found")
 	// ErrSchemaNotFound: no schema has this id, or the subject lacks this schema.
-	ErrSchemaNotFound = errors.New("registry: schema not found")
+	ErrSchemaNotFound = errors.New("schema not found")
 	// ErrUnavailable: no registry could be reached, or none that could answer.
 	// The error is an [*UnavailableError].
-	ErrUnavailable = errors.New("registry: unavailable")
+	ErrUnavailable = errors.New("the registry is not available")
 	// ErrClosed: the client was closed.
-	ErrClosed = errors.New("registry: client is closed")
+	ErrClosed = errors.New("the client is closed")
 )
 
 // The registry's error codes that mean something to the client.
@@ -188,7 +188,7 @@ type Attempt struct {
 
 func (e *UnavailableError) Error() string {
 	var b strings.Builder
-	b.WriteString("the registry is not available")
+	b.WriteString(ErrUnavailable.Error())
 	if e.Err != nil {
 		fmt.Fprintf(&b, " (%v)", e.Err)
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,37 +13,48 @@ import (
 // anybody still does, and what was tried so far. golang.org/x/sync/singleflight
 // cannot tell either, hence this file.
 type work struct {
-	deadline time.Time // of the first who asked; zero for none
+	deadline time.Time       // of the first who asked; zero for none
+	gone     <-chan struct{} // ends a work of one caller; nil for a flight's
 
 	mu      sync.Mutex
 	waiters int
+	outer   []*work // works that need this one
 	tried   []Attempt
 }
 
 // newWork is the work of one caller.
 func newWork(ctx context.Context) *work {
 	d, _ := ctx.Deadline()
-	return &work{deadline: d, waiters: 1}
+	return &work{deadline: d, gone: ctx.Done(), waiters: 1}
 }
 
 // wanted reports whether somebody waits: without, nothing is tried again.
 func (w *work) wanted() bool {
+	select {
+	case <-w.gone:
+		return false
+	default:
+	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.waiters > 0
+	waited, outer := w.waiters > 0, w.outer
+	w.mu.Unlock()
+	return waited || slices.ContainsFunc(outer, (*work).wanted)
 }
 
 // note keeps the last attempt on each URL.
 func (w *work) note(url string, err error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.tried {
-		if w.tried[i].URL == url {
-			w.tried[i].Err = err
-			return
-		}
+	outer := w.outer
+	i := slices.IndexFunc(w.tried, func(a Attempt) bool { return a.URL == url })
+	if i < 0 {
+		w.tried = append(w.tried, Attempt{url, err})
+	} else {
+		w.tried[i].Err = err
 	}
-	w.tried = append(w.tried, Attempt{url, err})
+	w.mu.Unlock()
+	for _, o := range outer {
+		o.note(url, err)
+	}
 }
 
 // failure is the error of a caller who stops waiting with cause, nil when the
@@ -53,7 +65,7 @@ func (w *work) failure(cause error) error {
 	if len(w.tried) == 0 {
 		return cause
 	}
-	return &UnavailableError{Attempts: append([]Attempt(nil), w.tried...), Err: cause}
+	return &UnavailableError{Attempts: slices.Clone(w.tried), Err: cause}
 }
 
 // flights holds one call per key. The call belongs to nobody: whoever stops
@@ -72,10 +84,11 @@ type flight[V any] struct {
 }
 
 // do waits for the call of key, made by load when none is under way. load's
-// context ends only with the client.
-func (f *flights[K, V]) do(ctx context.Context, b *background, key K, load func(context.Context, *work) (V, error)) (V, error) {
+// context ends only with the client. outer is the work that needs the answer,
+// nil for a caller's own.
+func (f *flights[K, V]) do(ctx context.Context, b *background, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
 	var none V
-	c, err := f.join(ctx, b, key, load)
+	c, err := f.join(ctx, b, outer, key, load)
 	if err != nil {
 		return none, err
 	}
@@ -83,22 +96,29 @@ func (f *flights[K, V]) do(ctx context.Context, b *background, key K, load func(
 	case <-c.done:
 		return c.value, c.err
 	case <-ctx.Done():
-		c.mu.Lock()
-		c.waiters--
-		c.mu.Unlock()
+		if outer == nil {
+			c.mu.Lock()
+			c.waiters--
+			c.mu.Unlock()
+		}
 		return none, c.failure(context.Cause(ctx))
 	}
 }
 
-func (f *flights[K, V]) join(ctx context.Context, b *background, key K, load func(context.Context, *work) (V, error)) (*flight[V], error) {
+func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, key K, load func(context.Context, *work) (V, error)) (*flight[V], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.calls[key]
 	if c == nil {
 		c = &flight[V]{done: make(chan struct{})}
-		c.deadline, _ = ctx.Deadline()
+		if c.deadline, _ = ctx.Deadline(); outer != nil {
+			c.deadline = outer.deadline
+		}
 		started := b.start(func(life context.Context) {
-			c.value, c.err = load(detached{life, ctx}, &c.work)
+			own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+			defer cancel(nil)
+			defer context.AfterFunc(life, func() { cancel(ErrClosed) })()
+			c.value, c.err = load(own, &c.work)
 			f.mu.Lock()
 			delete(f.calls, key)
 			f.mu.Unlock()
@@ -113,19 +133,14 @@ func (f *flights[K, V]) join(ctx context.Context, b *background, key K, load fun
 		f.calls[key] = c
 	}
 	c.mu.Lock()
-	c.waiters++
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if outer == nil {
+		c.waiters++
+	} else {
+		c.outer = append(c.outer[:len(c.outer):len(c.outer)], outer)
+	}
 	return c, nil
 }
-
-// detached lives as long as one context and carries the values of another, so
-// that traces reach the transport.
-type detached struct {
-	context.Context
-	values context.Context
-}
-
-func (d detached) Value(key any) any { return d.values.Value(key) }
 
 // refusedFor is how long an answer "there is no such thing" is believed: a
 // storm of messages with an unknown id makes one call a second.
@@ -157,8 +172,9 @@ func newMemo[K comparable, V any](b *background, size int, believe func(error) b
 	return &memo[K, V]{background: b, known: newCache[K, V](size), refused: newCache[K, refusal](size), believe: believe}
 }
 
-// get returns what is known, a refusal that is still believed, or what load gives.
-func (m *memo[K, V]) get(ctx context.Context, key K, load func(context.Context, *work) (V, error)) (V, error) {
+// get returns what is known, a refusal that is still believed, or what load
+// gives. outer is the work that needs it, nil for a caller's own.
+func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
 	if v, ok := m.known.Get(key); ok {
 		return v, nil
 	}
@@ -168,7 +184,7 @@ func (m *memo[K, V]) get(ctx context.Context, key K, load func(context.Context, 
 			return none, r.err
 		}
 	}
-	return m.flights.do(ctx, m.background, key, func(ctx context.Context, w *work) (V, error) {
+	return m.flights.do(ctx, m.background, outer, key, func(ctx context.Context, w *work) (V, error) {
 		// Somebody may have finished between the look above and this call.
 		if v, ok := m.known.Peek(key); ok {
 			return v, nil
@@ -186,8 +202,8 @@ func (m *memo[K, V]) get(ctx context.Context, key K, load func(context.Context, 
 // background runs what outlives the call that started it, until the client is
 // closed.
 type background struct {
-	ctx    context.Context
-	cancel context.CancelFunc
+	ctx    context.Context // the life of the goroutines
+	cancel context.CancelCauseFunc
 
 	mu     sync.Mutex
 	closed bool
@@ -195,7 +211,7 @@ type background struct {
 }
 
 func newBackground() *background {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	return &background{ctx: ctx, cancel: cancel}
 }
 
@@ -215,6 +231,6 @@ func (b *background) stop() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
-	b.cancel()
+	b.cancel(ErrClosed)
 	b.wg.Wait()
 }

@@ -48,7 +48,7 @@ func (c *Client) LatestVersion(ctx context.Context, subject string) (Version, er
 	}
 	fact := latestFact(subject)
 	v, err := recall(ctx, c, fact, func(ctx context.Context) (Version, error) {
-		l, err := c.refresh.do(ctx, c.background, subject, func(ctx context.Context, w *work) (*latest, error) {
+		l, err := c.refresh.do(ctx, c.background, nil, subject, func(ctx context.Context, w *work) (*latest, error) {
 			return c.loadLatest(ctx, w, subject)
 		})
 		if err != nil {
@@ -71,7 +71,7 @@ func retryRefresh(ttl time.Duration) time.Duration { return min(ttl, time.Second
 // renew is a refresh that nobody waits for: what fails is logged, and the old
 // answer goes on serving. An answer that the subject is gone is believed.
 func (c *Client) renew(ctx context.Context, subject string) {
-	_, err := c.refresh.do(ctx, c.background, subject, func(ctx context.Context, w *work) (*latest, error) {
+	_, err := c.refresh.do(ctx, c.background, nil, subject, func(ctx context.Context, w *work) (*latest, error) {
 		return c.loadLatest(ctx, w, subject)
 	})
 	switch {

@@ -84,7 +84,10 @@ func WithTokenSource(ts TokenSource) Option {
 // WithHeader sends a header with each call, such as the ones by which a hosted
 // registry names a cluster. Its value is never printed.
 func WithHeader(name, value string) Option {
-	return Option{func(c *config) { c.headers.Set(name, value) }}
+	return Option{func(c *config) {
+		c.headers.Set(name, value)
+		c.secrets = append(c.secrets, value)
+	}}
 }
 
 // WithTLS uses a copy of t for https: client certificates (mTLS) in

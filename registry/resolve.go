@@ -90,14 +90,9 @@ func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error
 	if key.version < 1 {
 		return nil, fmt.Errorf("%d is not a version", key.version)
 	}
-	if a, ok := c.parts.Get(key); ok {
-		return a, nil
-	}
-	a, err := c.transport.version(ctx, w, key.subject, key.version, nil)
-	if err == nil {
-		c.parts.Add(key, a)
-	}
-	return a, err
+	return c.parts.get(ctx, w, key, func(ctx context.Context, w *work) (*answer, error) {
+		return c.transport.version(ctx, w, key.subject, key.version, nil)
+	})
 }
 
 // writesAlike reports whether two texts write the same bytes. A registry may

@@ -377,3 +377,61 @@ func TestRefusalStorm(t *testing.T) {
 		}
 	})
 }
+
+// The retries of a part end when the callers who need the whole have left, and
+// their errors tell what was tried for it.
+func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(n int, r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/schemas/ids/1" {
+				return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1}]}`), nil
+			}
+			return reply(r, 500, ""), nil
+		}}
+		c := f.client(t, registry.WithRetries(1000, 100*time.Millisecond, 200*time.Millisecond))
+		for name, ask := range map[string]func(context.Context) error{
+			"in a flight": func(ctx context.Context) error { _, err := c.SchemaByID(ctx, "", 1); return err },
+			"directly":    func(ctx context.Context) error { _, _, _, err := c.SchemaByVersion(ctx, "other", 1); return err },
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			err := ask(ctx)
+			cancel()
+			if !errors.Is(err, registry.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+			n := f.count()
+			time.Sleep(time.Minute)
+			if f.count() > n+1 {
+				t.Errorf("%s: %d calls after everybody had left", name, f.count()-n)
+			}
+		}
+	})
+}
+
+// Callers of different schemas share the call for a part.
+func TestPartsAreSharedInFlight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			if r.URL.Path == "/subjects/s/versions/1" {
+				return reply(r, 200, `{"version":1,"id":1,"schema":"{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}"}`), nil
+			}
+			return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1}]}`), nil
+		}}
+		c := f.client(t)
+		var wg sync.WaitGroup
+		for id := range 50 {
+			wg.Go(func() {
+				if _, err := c.SchemaByID(t.Context(), "", id); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := f.count(); n != 51 {
+			t.Errorf("%d calls for 50 schemas with one part, want 51", n)
+		}
+	})
+}

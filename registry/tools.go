@@ -251,9 +251,9 @@ func (c *Client) forgetSubject(subject string) {
 			c.disk.forget(key.fact())
 		}
 	}
-	for _, key := range c.parts.Keys() {
+	for _, key := range c.parts.known.Keys() {
 		if key.subject == subject {
-			c.parts.Remove(key)
+			c.parts.known.Remove(key)
 		}
 	}
 	c.disk.forget(latestFact(subject))

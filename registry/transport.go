@@ -192,8 +192,8 @@ func (t *transport) probe(ctx context.Context, ep *endpoint) error {
 
 // attempt makes a call on one endpoint, a second time with a new token when
 // the first was refused.
-func (t *transport) attempt(ctx context.Context, ep *endpoint, req request, timeout time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &timeoutError{timeout})
+func (t *transport) attempt(caller context.Context, ep *endpoint, req request, timeout time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(caller, timeout)
 	defer cancel()
 	body, sent, err := t.send(ctx, ep, req)
 	var answer *Error
@@ -201,8 +201,12 @@ func (t *transport) attempt(ctx context.Context, ep *endpoint, req request, time
 		t.tokens.drop(strings.TrimPrefix(sent, "Bearer "))
 		body, _, err = t.send(ctx, ep, req)
 	}
-	if err != nil && ctx.Err() != nil && !errors.As(err, &answer) {
-		err = context.Cause(ctx)
+	switch {
+	case err == nil || errors.As(err, &answer) || ctx.Err() == nil:
+	case caller.Err() != nil:
+		err = &connError{context.Cause(caller)}
+	default:
+		err = &connError{&timeoutError{timeout}}
 	}
 	return body, err
 }
@@ -331,9 +335,7 @@ var errNoAnswer = errors.New("no answer yet")
 func again(err error) bool {
 	var conn *connError
 	var busy *busyError
-	var late *timeoutError
-	return errors.As(err, &conn) || errors.As(err, &busy) || errors.As(err, &late) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	return errors.As(err, &conn) || errors.As(err, &busy)
 }
 
 // arrived reports whether the registry may have carried the call out.

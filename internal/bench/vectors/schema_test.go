@@ -119,8 +119,9 @@ func TestFormsOfRealSchemas(t *testing.T) {
 	t.Logf("%d forms", n)
 }
 
-func TestRealFiles(t *testing.T) {
-	t.Parallel()
+// manifest are the rows of manifest.tsv, each by the names of its columns.
+func manifest(t *testing.T) (rows []map[string]string) {
+	t.Helper()
 	f, err := os.Open(shared(t, "manifest.tsv"))
 	if err != nil {
 		t.Fatal(err)
@@ -128,14 +129,25 @@ func TestRealFiles(t *testing.T) {
 	defer f.Close()
 	in := csv.NewReader(f)
 	in.Comma, in.LazyQuotes = '\t', true
-	rows, err := in.ReadAll()
+	lines, err := in.ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
-	col := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
+	for _, line := range lines[1:] {
+		row := map[string]string{}
+		for i, name := range lines[0] {
+			row[name] = line[i]
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func TestRealFiles(t *testing.T) {
+	t.Parallel()
 	c := newTally(t, "manifest.tsv")
-	for _, row := range rows[1:] {
-		id := col(row, "id")
+	for _, row := range manifest(t) {
+		id := row["id"]
 		text, err := os.ReadFile(shared(t, "avsc/"+id+".avsc"))
 		if err != nil {
 			t.Fatal(err)
@@ -145,12 +157,12 @@ func TestRealFiles(t *testing.T) {
 		if err == nil {
 			checkText(t, id, s)
 		}
-		switch col(row, "verdict") {
+		switch row["verdict"] {
 		case "valid":
 			c.judge(id, verdict(err), "valid", err)
 		case "invalid-alone":
 			// Comments are no mistake to us: Java's implementation takes them.
-			if strings.Contains(col(row, "features"), "json-comments") && err == nil {
+			if strings.Contains(row["features"], "json-comments") && err == nil {
 				continue
 			}
 			c.judge(id, verdict(err), "invalid", err)

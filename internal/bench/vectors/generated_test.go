@@ -1,0 +1,244 @@
+package vectors
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/bench/vectors/judge"
+)
+
+// TestGenerated generates code for every schema that most implementations
+// accept, into one tree; compiles and vets it; and lets it judge every value:
+// decoded to the same value, encoded to the same bytes, bad data refused.
+func TestGenerated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles a thousand packages")
+	}
+	tree := newTree(t)
+	var cases []judge.Case
+
+	type vector struct {
+		ID, Schema string
+		Values     []judge.Value
+	}
+	eachLine(t, "vectors.jsonl", func(r vector) {
+		cases = append(cases, judge.Case{ID: r.ID, Package: tree.add(r.ID, r.Schema), Schema: r.Schema, Values: r.Values})
+	})
+	type hostile struct{ ID, Schema, Hex string }
+	eachLine(t, "hostile_data.jsonl", func(r hostile) {
+		cases = append(cases, judge.Case{
+			ID: r.ID, Package: tree.add(r.ID, r.Schema), Schema: r.Schema,
+			Hostile: true, Values: []judge.Value{{Hex: r.Hex}},
+		})
+	})
+	files := newTally(t, "manifest.tsv")
+	for _, row := range manifest(t) {
+		if row["verdict"] == "valid" {
+			text, err := os.ReadFile(shared(t, "avsc/"+row["id"]+".avsc"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree.add(row["id"], string(text))
+			err = tree.errs[row["id"]]
+			files.judge(row["id"], verdict(err), "valid", err)
+		}
+	}
+	files.done()
+	type set struct {
+		ID             string
+		Schemas, Files []string
+	}
+	eachLine(t, "sets.jsonl", func(r set) { tree.add(r.ID, r.Schemas...) })
+	for id, err := range tree.errs {
+		if _, ok := files.exceptions[id]; !ok {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	t.Logf("%d packages", len(tree.packages))
+
+	tree.write()
+	tree.run("go", "vet", "./...")
+	tree.run("go", "build", "-o", "judge", ".")
+	verdicts := newTally(t, "vectors.jsonl")
+	for _, v := range tree.judge(cases) {
+		id := v.ID + " " + v.What
+		var err error
+		if v.Error != "" {
+			err = fmt.Errorf("%s", v.Error)
+		}
+		verdicts.judge(id, verdict(err), "valid", err)
+	}
+	verdicts.done()
+}
+
+// tree is a module of generated packages, and a program that judges them.
+type tree struct {
+	t        *testing.T
+	dir      string
+	byText   map[string]string // schema text to package
+	packages map[string][]codegen.File
+	errs     map[string]error
+}
+
+const treeModule = "github.com/avroline/avroline/internal/bench/tree"
+
+func newTree(t *testing.T) *tree {
+	t.Helper()
+	dir := os.Getenv("AVROLINE_TREE") // to keep and look at
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	return &tree{t: t, dir: dir, byText: map[string]string{}, packages: map[string][]codegen.File{}, errs: map[string]error{}}
+}
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// add generates a package for schemas and returns its name; equal schemas share one.
+func (x *tree) add(id string, schemas ...string) string {
+	x.t.Helper()
+	var key bytes.Buffer
+	for _, s := range schemas {
+		if err := json.Compact(&key, []byte(s)); err != nil {
+			key.WriteString(s) // it has comments
+		}
+	}
+	if name, ok := x.byText[key.String()]; ok {
+		return name
+	}
+	name := "p" + notInName.ReplaceAllString(strings.ToLower(id), "")
+	var sources []codegen.Source
+	for i, s := range schemas {
+		sources = append(sources, codegen.Source{Name: fmt.Sprintf("%s_%d.avsc", name, i), Text: []byte(s)})
+	}
+	files, err := codegen.Generate(sources, codegen.Options{Package: name})
+	if err != nil {
+		x.errs[id] = err
+		return ""
+	}
+	x.byText[key.String()] = name
+	x.packages[name] = files
+	return name
+}
+
+var decoderCheck = regexp.MustCompile(`_ avrobin\.Decoder = \(\*(\w+)\)\(nil\)`)
+
+func (x *tree) write() {
+	x.t.Helper()
+	put := func(name string, text []byte) {
+		x.t.Helper()
+		path := filepath.Join(x.dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			x.t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	var imports, table bytes.Buffer
+	names := make([]string, 0, len(x.packages))
+	for name := range x.packages {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(&imports, "\t%q\n", treeModule+"/"+name)
+		fmt.Fprintf(&table, "\t%q: {\n", name)
+		for _, f := range x.packages[name] {
+			put(name+"/"+f.Path, f.Content)
+			for _, m := range decoderCheck.FindAllSubmatch(f.Content, -1) {
+				fmt.Fprintf(&table, "\t\tfunc() avrobin.Decoder { return new(%s.%s) },\n", name, m[1])
+			}
+		}
+		table.WriteString("\t},\n")
+	}
+	put("main.go", fmt.Appendf(nil, `package main
+
+import (
+	"log"
+	"os"
+	"runtime/debug"
+
+	"github.com/avroline/avroline/internal/bench/vectors/judge"
+	"github.com/avroline/avroline/serde/avrobin"
+%s)
+
+func main() {
+	debug.SetMemoryLimit(1 << 30)
+	if err := judge.Run(types, os.Stdin, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+var types = map[string][]func() avrobin.Decoder{
+%s}
+
+var _ judge.Types = types
+`, imports.Bytes(), table.Bytes()))
+
+	bench, err := filepath.Abs("..")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(bench, "go.mod"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	text := strings.Replace(string(mod), "module github.com/avroline/avroline/internal/bench", "module "+treeModule, 1)
+	text = strings.Replace(text, "=> ../..", "=> "+filepath.Join(bench, "..", ".."), 1)
+	text += fmt.Sprintf("\nrequire github.com/avroline/avroline/internal/bench v0.0.0\nreplace github.com/avroline/avroline/internal/bench => %s\n", bench)
+	put("go.mod", []byte(text))
+	sum, err := os.ReadFile(filepath.Join(bench, "go.sum"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	put("go.sum", sum)
+}
+
+func (x *tree) run(name string, args ...string) {
+	x.t.Helper()
+	cmd := exec.CommandContext(x.t.Context(), name, args...)
+	cmd.Dir = x.dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		x.t.Fatalf("%s %s: %v\n%.8000s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+// judge runs the program over the cases that have a package.
+func (x *tree) judge(cases []judge.Case) []judge.Verdict {
+	x.t.Helper()
+	var in, out, stderr bytes.Buffer
+	for _, c := range cases {
+		if c.Package == "" {
+			continue
+		}
+		line, err := json.Marshal(c)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		in.Write(append(line, '\n'))
+	}
+	cmd := exec.CommandContext(x.t.Context(), filepath.Join(x.dir, "judge"))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &stderr
+	if err := cmd.Run(); err != nil {
+		x.t.Fatalf("judge: %v\n%.8000s", err, stderr.Bytes())
+	}
+	var verdicts []judge.Verdict
+	for d := json.NewDecoder(&out); d.More(); {
+		var v judge.Verdict
+		if err := d.Decode(&v); err != nil {
+			x.t.Fatal(err)
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}

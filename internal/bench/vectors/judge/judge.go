@@ -1,0 +1,209 @@
+// Package judge runs generated code against vectors from outside. It is the
+// library of a program that the tests of package vectors write, build and run:
+// one that imports a package for every schema.
+package judge
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Case is one line of the program's input.
+type Case struct {
+	ID      string
+	Package string // of the generated code
+	Schema  string
+	Hostile bool // data that is bad, or claims more than it holds
+	Values  []Value
+}
+
+// Value is one value of a case.
+type Value struct {
+	JSON json.RawMessage // in the Avro JSON encoding
+	Hex  string
+}
+
+// Verdict is one line of the program's output.
+type Verdict struct {
+	ID    string // of the case, and behind a slash the number of the value
+	What  string // what was judged
+	Error string // "" where it holds
+}
+
+// Types are the generated messages of each package.
+type Types map[string][]func() avrobin.Decoder
+
+// Run judges every case of in and writes verdicts to out.
+func Run(types Types, in io.Reader, out io.Writer) error {
+	lines := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
+	j := &judge{out: json.NewEncoder(out)}
+	for {
+		var c Case
+		if err := lines.Decode(&c); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := j.judge(&c, types); err != nil {
+			return err
+		}
+	}
+}
+
+type judge struct {
+	out *json.Encoder
+	id  string
+}
+
+func (j *judge) say(what string, err error) bool {
+	v := Verdict{ID: j.id, What: what}
+	if err != nil {
+		v.Error = err.Error()
+	}
+	if e := j.out.Encode(v); e != nil {
+		panic(e)
+	}
+	return err == nil
+}
+
+func (j *judge) judge(c *Case, types Types) error {
+	schema, err := avsc.Parse(c.ID, []byte(c.Schema))
+	if err != nil {
+		return err
+	}
+	var fresh func() avrobin.Decoder
+	for _, f := range types[c.Package] {
+		own, err := avsc.Parse(c.ID, []byte(f().AvroSchema()))
+		if err != nil {
+			return err
+		}
+		if own.Canonical() == schema.Canonical() {
+			fresh = f
+		}
+	}
+	j.id = c.ID
+	if fresh == nil {
+		j.say("type", fmt.Errorf("package %s has no type for %s", c.Package, schema.Canonical()))
+		return nil
+	}
+	j.say("zero", zero(fresh()))
+	for i, v := range c.Values {
+		j.id = fmt.Sprintf("%s/%d", c.ID, i)
+		data, err := hex.DecodeString(v.Hex)
+		if err != nil {
+			return err
+		}
+		if c.Hostile {
+			j.say("bounded", bounded(fresh(), data))
+			continue
+		}
+		j.value(schema, fresh, data, v.JSON)
+	}
+	return nil
+}
+
+// zero wants the zero value to encode or to give an error with a reason.
+func zero(v avrobin.Decoder) error {
+	_, err := v.AppendAvro(nil)
+	var e *avrobin.Error
+	if err != nil && !errors.As(err, &e) {
+		return fmt.Errorf("the zero value: %T", err)
+	}
+	return nil
+}
+
+// bounded wants data to be decoded, or refused, in little memory.
+func bounded(v avrobin.Decoder, data []byte) error {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := v.UnmarshalAvro(data)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
+		return fmt.Errorf("%d bytes of input take %d bytes of memory (%v)", len(data), used, err)
+	}
+	return nil
+}
+
+func (j *judge) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []byte, want json.RawMessage) {
+	v := fresh()
+	if !j.say("decode", v.UnmarshalAvro(data)) {
+		return
+	}
+	got, err := toJSON(schema, v)
+	if err == nil {
+		err = sameJSON(got, want)
+	}
+	j.say("value", err)
+
+	again, err := v.AppendAvro([]byte("before"))
+	if err == nil {
+		err = sameBytes(schema, again[len("before"):], data)
+	}
+	j.say("encode", err)
+
+	alias := fresh()
+	err = avrobin.UnmarshalAlias(alias.(avrobin.ValueReader), data)
+	if err == nil && !reflect.DeepEqual(alias, v) {
+		err = errors.New("another value")
+	}
+	j.say("alias", err)
+	j.say("truncated", truncated(fresh, data))
+	j.say("methods", methods(v, fresh))
+}
+
+// truncated wants every proper prefix and every appended byte refused.
+func truncated(fresh func() avrobin.Decoder, data []byte) error {
+	step := 1 + len(data)/4096
+	for n := 0; n < len(data); n += step {
+		err := fresh().UnmarshalAvro(data[:n])
+		var e *avrobin.Error
+		if !errors.As(err, &e) || e.Offset < 0 || e.Offset > n {
+			return fmt.Errorf("the first %d of %d bytes: %v", n, len(data), err)
+		}
+	}
+	for _, b := range []byte{0, 1, 0xff} {
+		longer := append(data[:len(data):len(data)], b)
+		if err := fresh().UnmarshalAvro(longer); !errors.Is(err, avrobin.ErrTrailing) {
+			return fmt.Errorf("%#x appended: %v", b, err)
+		}
+	}
+	return nil
+}
+
+// methods wants encoding/json, Clone and Equal to keep the value.
+func methods(v avrobin.Decoder, fresh func() avrobin.Decoder) error {
+	rv := reflect.ValueOf(v)
+	equal := func(o avrobin.Decoder) bool {
+		if m := rv.MethodByName("Equal"); m.IsValid() {
+			return m.Call([]reflect.Value{reflect.ValueOf(o)})[0].Bool()
+		}
+		return reflect.DeepEqual(v, o)
+	}
+	if m := rv.MethodByName("Clone"); m.IsValid() {
+		c := m.Call(nil)[0].Interface().(avrobin.Decoder)
+		if !equal(c) {
+			return errors.New("Clone differs")
+		}
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	o := fresh()
+	if err := json.Unmarshal(text, o); err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	if !equal(o) {
+		return fmt.Errorf("another value out of %s", text)
+	}
+	return nil
+}

@@ -20,26 +20,32 @@ func AppendUUID(dst []byte, v [16]byte) []byte {
 	dst = dst[:n+1+uuidSize]
 	out := (*[1 + uuidSize]byte)(dst[n:])
 	out[0] = uuidSize << 1
-	for i := 0; i < 4; i++ {
-		copy(out[1+2*i:], hexPairs[2*int(v[i]):][:2])
-	}
+	binary.LittleEndian.PutUint16(out[1:], hexPair(v[0]))
+	binary.LittleEndian.PutUint16(out[3:], hexPair(v[1]))
+	binary.LittleEndian.PutUint16(out[5:], hexPair(v[2]))
+	binary.LittleEndian.PutUint16(out[7:], hexPair(v[3]))
 	out[9] = '-'
-	copy(out[10:], hexPairs[2*int(v[4]):][:2])
-	copy(out[12:], hexPairs[2*int(v[5]):][:2])
+	binary.LittleEndian.PutUint16(out[10:], hexPair(v[4]))
+	binary.LittleEndian.PutUint16(out[12:], hexPair(v[5]))
 	out[14] = '-'
-	copy(out[15:], hexPairs[2*int(v[6]):][:2])
-	copy(out[17:], hexPairs[2*int(v[7]):][:2])
+	binary.LittleEndian.PutUint16(out[15:], hexPair(v[6]))
+	binary.LittleEndian.PutUint16(out[17:], hexPair(v[7]))
 	out[19] = '-'
-	copy(out[20:], hexPairs[2*int(v[8]):][:2])
-	copy(out[22:], hexPairs[2*int(v[9]):][:2])
+	binary.LittleEndian.PutUint16(out[20:], hexPair(v[8]))
+	binary.LittleEndian.PutUint16(out[22:], hexPair(v[9]))
 	out[24] = '-'
-	copy(out[25:], hexPairs[2*int(v[10]):][:2])
-	copy(out[27:], hexPairs[2*int(v[11]):][:2])
-	copy(out[29:], hexPairs[2*int(v[12]):][:2])
-	copy(out[31:], hexPairs[2*int(v[13]):][:2])
-	copy(out[33:], hexPairs[2*int(v[14]):][:2])
-	copy(out[35:], hexPairs[2*int(v[15]):][:2])
+	binary.LittleEndian.PutUint16(out[25:], hexPair(v[10]))
+	binary.LittleEndian.PutUint16(out[27:], hexPair(v[11]))
+	binary.LittleEndian.PutUint16(out[29:], hexPair(v[12]))
+	binary.LittleEndian.PutUint16(out[31:], hexPair(v[13]))
+	binary.LittleEndian.PutUint16(out[33:], hexPair(v[14]))
+	binary.LittleEndian.PutUint16(out[35:], hexPair(v[15]))
 	return dst
+}
+
+// hexPair is the two digits of b.
+func hexPair(b byte) uint16 {
+	return uint16(hexPairs[2*int(b)]) | uint16(hexPairs[2*int(b)+1])<<8
 }
 
 const hexPairs = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"

@@ -102,7 +102,7 @@ func (e *emitter) convert(t *typeExpr) string {
 // jsonUnion prints the carrier of a union.
 func (e *emitter) jsonUnion(d *unionDecl) {
 	name := d.Carrier
-	e.p("// %s carries a %s through encoding/json.", name, d.GoName)
+	e.p("// %s carries %s through encoding/json.", name, d.GoName)
 	e.p("type %s struct{ value %s }\n", name, d.GoName)
 	e.p("func (c %s) MarshalJSON() ([]byte, error) {", name)
 	if d.onlyNull() {

@@ -80,7 +80,7 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text bool) {
 	e.p("// UnmarshalAvro reads data that was written with exactly this schema.")
 	e.p("func (v *%s) UnmarshalAvro(data []byte) error {", m.GoName)
 	if text {
-		e.p("data = %s(data) // the strings and bytes of v are parts of this one copy", e.std("bytes.Clone"))
+		e.p("data = %s(data) // the strings and bytes of v are parts of this one copy", e.avrobin("Copy"))
 	}
 	e.p("rest, err := v.ReadAvro(data)")
 	e.p("return %s(data, rest, err)", e.avrobin("Done"))

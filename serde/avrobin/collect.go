@@ -1,6 +1,9 @@
 package avrobin
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 // KeyBuffer is room for the keys of a small map.
 type KeyBuffer [8]string
@@ -15,6 +18,15 @@ func SortedKeys[V any](m map[string]V, buf *KeyBuffer) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Copy returns a copy of a message, of which decoded strings and bytes are parts.
+func Copy(data []byte) []byte {
+	// By way of a string, which is allocated at its size and not cleared. (One of
+	// a single byte is not allocated but shared; no value in it has a byte that
+	// could be written to.)
+	s := string(data)
+	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
 // AppendBlock begins a block of n elements of an array or a map; where there

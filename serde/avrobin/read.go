@@ -14,12 +14,12 @@ import (
 // ReadBool reads a boolean; any byte but 0 and 1 is an error.
 func ReadBool(src []byte) (bool, []byte, error) {
 	if len(src) == 0 || src[0] > 1 {
-		return false, src, boolError(src)
+		return false, src, noBool(src)
 	}
 	return src[0] == 1, src[1:], nil
 }
 
-func boolError(src []byte) error {
+func noBool(src []byte) error {
 	if len(src) == 0 {
 		return ErrTruncated
 	}
@@ -55,6 +55,11 @@ func ReadBytes(src []byte) (v, rest []byte, err error) {
 // ReadString reads a string. The result is a part of src. Its text is taken as
 // it is: a writer's mistake in one string is no reason to lose a whole event.
 func ReadString(src []byte) (v string, rest []byte, err error) {
+	if len(src) > 0 && src[0]&0x81 == 0 { // a size of one byte, not negative
+		if size := int(src[0] >> 1); size < len(src) {
+			return unsafe.String(unsafe.SliceData(src[1:]), size), src[1+size:], nil
+		}
+	}
 	size, rest, err := readSize(src)
 	if err != nil {
 		return "", src, err

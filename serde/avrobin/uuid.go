@@ -60,15 +60,17 @@ func ReadUUID(src []byte) (v [16]byte, rest []byte, err error) {
 	if len(text) != uuidSize || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		return v, src, uuidError(text)
 	}
-	b := uint64(binary.BigEndian.Uint32(text[9:]))<<32 | uint64(binary.BigEndian.Uint32(text[14:]))
-	c := uint64(binary.BigEndian.Uint32(text[19:]))<<32 | uint64(binary.BigEndian.Uint32(text[24:]))
-	for i, digits := range [4]uint64{binary.BigEndian.Uint64(text), b, c, binary.BigEndian.Uint64(text[28:])} {
-		n := hexValue(digits)
-		if hexDigits(n) != digits && hexDigits(n) != digits|digits&0x4040404040404040>>1 {
-			return v, src, uuidError(text)
-		}
-		binary.BigEndian.PutUint32(v[4*i:], n)
+	hex0, bad0 := hexValue(binary.BigEndian.Uint64(text))
+	hex1, bad1 := hexValue(uint64(binary.BigEndian.Uint32(text[9:]))<<32 | uint64(binary.BigEndian.Uint32(text[14:])))
+	hex2, bad2 := hexValue(uint64(binary.BigEndian.Uint32(text[19:]))<<32 | uint64(binary.BigEndian.Uint32(text[24:])))
+	hex3, bad3 := hexValue(binary.BigEndian.Uint64(text[28:]))
+	if bad0|bad1|bad2|bad3 != 0 {
+		return v, src, uuidError(text)
 	}
+	binary.BigEndian.PutUint32(v[0:], hex0)
+	binary.BigEndian.PutUint32(v[4:], hex1)
+	binary.BigEndian.PutUint32(v[8:], hex2)
+	binary.BigEndian.PutUint32(v[12:], hex3)
 	return v, rest, nil
 }
 
@@ -76,23 +78,19 @@ func uuidError(text []byte) error {
 	return fmt.Errorf("%w: %s is no UUID", ErrInvalid, quote(string(text)))
 }
 
-// hexDigits writes the eight digits of n, the first in the highest byte.
-func hexDigits(n uint32) uint64 {
-	x := uint64(n)
-	x = (x | x<<16) & 0x0000ffff0000ffff
-	x = (x | x<<8) & 0x00ff00ff00ff00ff
-	x = (x | x<<4) & 0x0f0f0f0f0f0f0f0f
-	letters := (x + 0x0606060606060606) >> 4 & 0x0101010101010101
-	return x + 0x3030303030303030 + letters*('a'-'0'-10)
-}
-
-// hexValue reads eight digits; whatever they are, hexDigits of the result is
-// equal to them only if they were digits.
-func hexValue(digits uint64) uint32 {
-	letters := digits >> 6 & 0x0101010101010101
-	x := digits&0x0f0f0f0f0f0f0f0f + letters*9
-	x &= 0x0f0f0f0f0f0f0f0f
+// hexValue reads eight digits at once, the first in the highest byte; bad is not
+// 0 if one of them is no digit.
+func hexValue(digits uint64) (value uint32, bad uint64) {
+	const each = 0x0101010101010101 // times n: n in each byte
+	letters := digits >> 6 & each   // 1 for each byte that may be a letter
+	digits |= letters << 5          // in lower case
+	x := digits&(0x0f*each) + 9*letters
+	// The digits that x stands for must be those read, and a letter where x is
+	// from 10 to 15, nowhere else.
+	bad = digits ^ (x + '0'*each + ('a'-'0'-10)*letters)
+	bad |= (x+6*each)>>4&each ^ letters
+	bad |= x & (0xf0 * each)
 	x = (x | x>>4) & 0x00ff00ff00ff00ff
 	x = (x | x>>8) & 0x0000ffff0000ffff
-	return uint32(x | x>>16)
+	return uint32(x | x>>16), bad
 }

@@ -105,6 +105,9 @@ func AppendInt(dst []byte, v int32) []byte { return AppendLong(dst, int64(v)) }
 // ReadInt reads an int. A number of more than 32 bits is an error, and so are
 // more than the five bytes that such a number takes.
 func ReadInt(src []byte) (v int32, rest []byte, err error) {
+	if len(src) > 0 && src[0] < 0x80 {
+		return int32(src[0]>>1) ^ -int32(src[0]&1), src[1:], nil
+	}
 	long, rest, err := ReadLong(src)
 	if err != nil {
 		return 0, src, err

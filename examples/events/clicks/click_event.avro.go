@@ -4,7 +4,6 @@
 package clicks
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/avroline/avroline/serde/avrobin"
@@ -113,7 +112,7 @@ func (v *ClickEvent) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *ClickEvent) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }

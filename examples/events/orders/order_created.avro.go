@@ -4,7 +4,6 @@
 package orders
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/avroline/avroline/serde/avrobin"
@@ -64,7 +63,7 @@ func (v *OrderCreated) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *OrderCreated) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }

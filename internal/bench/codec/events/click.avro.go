@@ -4,7 +4,6 @@
 package events
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/avroline/avroline/serde/avrobin"
@@ -67,7 +66,7 @@ func (v *Click) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *Click) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }

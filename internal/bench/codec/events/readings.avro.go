@@ -4,7 +4,6 @@
 package events
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/avroline/avroline/serde/avrobin"
@@ -59,7 +58,7 @@ func (v *Readings) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *Readings) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }
@@ -140,7 +139,7 @@ func (v *Point) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *Point) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }

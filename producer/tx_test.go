@@ -19,7 +19,7 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// where a suite runs: an embedded broker, or the cluster of AVROLINE_BROKERS.
+// where a suite runs: an embedded broker, or the cluster of AVROLINE_TEST_BROKERS.
 type where struct {
 	t     testing.TB
 	addrs []string
@@ -28,7 +28,7 @@ type where struct {
 
 func brokers(t testing.TB) *where {
 	t.Helper()
-	if real := os.Getenv("AVROLINE_BROKERS"); real != "" {
+	if real := os.Getenv("AVROLINE_TEST_BROKERS"); real != "" {
 		return &where{t: t, addrs: strings.Split(real, ",")}
 	}
 	b := producertest.Start(t)

@@ -107,14 +107,7 @@ func (j *job) parserFor(l line) (parser, error) {
 
 func (j *job) line(sending context.Context, parse parser, seq int, l line) error {
 	e := clicks.NewClickEvent()
-	reason := l.err
-	switch {
-	case reason != nil:
-	case len(bytes.TrimSpace(l.text)) == 0:
-		reason = errEmpty
-	default:
-		reason = parse(l.text, &e)
-	}
+	reason := parseLine(parse, l, &e)
 	if errors.Is(reason, errHeader) {
 		j.acc.settle(seq, skipped)
 		return nil
@@ -126,10 +119,7 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 	if err != nil {
 		return err
 	}
-	e.EventID, e.SourceFile, e.SourceLine = id, l.file, l.no
-	if e.Visitor == "" {
-		e.Visitor = visitor(e.IP, e.UserAgent)
-	}
+	e.EventID = id
 	j.acc.name(seq, id)
 	j.sizes.sample(&e)
 	err = j.send.send(sending, seq, &e)
@@ -143,6 +133,24 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 			j.acc.settle(seq, notSent)
 		}
 		return fmt.Errorf("%s:%d: %w", l.file, l.no, err)
+	}
+	return nil
+}
+
+// parseLine fills in all of the event but its id.
+func parseLine(parse parser, l line, e *clicks.ClickEvent) error {
+	switch {
+	case l.err != nil:
+		return l.err
+	case len(bytes.TrimSpace(l.text)) == 0:
+		return errEmpty
+	}
+	if err := parse(l.text, e); err != nil {
+		return err
+	}
+	e.SourceFile, e.SourceLine = l.file, l.no
+	if e.Visitor == "" {
+		e.Visitor = visitor(e.IP, e.UserAgent)
 	}
 	return nil
 }
@@ -187,6 +195,14 @@ func (s *sizes) sample(e *clicks.ClickEvent) {
 	s.json += int64(len(bytes.TrimSpace(text)))
 }
 
+// mean is the bytes of an event as Avro and as JSON, 0 without events.
+func (s *sizes) mean() (avro, text float64) {
+	if s.n == 0 {
+		return 0, 0
+	}
+	return float64(s.avro) / float64(s.n), float64(s.json) / float64(s.n)
+}
+
 // report is what publishing came to; balance adds what reading back did.
 func (j *job) report(interrupted bool) *report {
 	r := &report{
@@ -204,10 +220,7 @@ func (j *job) report(interrupted bool) *report {
 	if r.Seconds > 0 {
 		r.EventsPerSecond = float64(r.Delivered) / r.Seconds
 	}
-	if j.sizes.n > 0 {
-		r.AvroBytes = float64(j.sizes.avro) / float64(j.sizes.n)
-		r.JSONBytes = float64(j.sizes.json) / float64(j.sizes.n)
-	}
+	r.AvroBytes, r.JSONBytes = j.sizes.mean()
 	return r
 }
 

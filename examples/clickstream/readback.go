@@ -57,45 +57,61 @@ type found struct {
 	OutOfOrder int64
 }
 
-// readBack books every event since mark that is this run's.
-func (r *reader) readBack(ctx context.Context, des *serde.Deserializer[clicks.ClickEvent], acc *account) (found, error) {
-	out := found{Partitions: map[int32]int64{}}
+// each calls f for every committed record from mark, or from the topic's start
+// without one, to its present end, and partition for every partition before.
+func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Record) error) error {
 	ends, err := r.stableEnds(ctx)
 	if err != nil {
-		return out, err
+		return err
 	}
 	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
-		out.Partitions[o.Partition] = 0
-		begin, _ := r.start.Lookup(r.topic, o.Partition)
-		if o.Offset > begin.Offset {
-			from[o.Partition] = kgo.NewOffset().At(begin.Offset)
-			left[o.Partition] = o.Offset
+		partition(o.Partition)
+		begin := kgo.NewOffset().AtStart()
+		if mark, ok := r.start.Lookup(r.topic, o.Partition); ok {
+			if mark.Offset == o.Offset {
+				return // nothing since
+			}
+			begin = kgo.NewOffset().At(mark.Offset)
+		}
+		if o.Offset > 0 {
+			from[o.Partition], left[o.Partition] = begin, o.Offset
 		}
 	})
 	r.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: from})
-	last := map[string]int{} // the line of a visitor's latest event
 	for len(left) > 0 {
 		fetches := r.cl.PollFetches(ctx)
 		if err := errors.Join(ctx.Err(), fetches.Err0()); err != nil {
-			return out, fmt.Errorf("reader: %d partitions are not read to their end: %w", len(left), err)
+			return fmt.Errorf("reader: %d partitions are not read to their end: %w", len(left), err)
 		}
 		var bad error
 		fetches.EachRecord(func(rec *kgo.Record) {
-			if end, ok := left[rec.Partition]; bad != nil || !ok || rec.Offset >= end {
+			end, ok := left[rec.Partition]
+			if bad != nil || !ok || rec.Offset >= end {
 				return
-			} else if rec.Offset == end-1 {
+			}
+			if rec.Offset == end-1 {
 				delete(left, rec.Partition)
 			}
 			if !rec.Attrs.IsControl() {
-				bad = out.book(ctx, rec, des, acc, last)
+				bad = f(rec)
 			}
 		})
 		if bad != nil {
-			return out, bad
+			return bad
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// readBack books every event since mark that is this run's.
+func (r *reader) readBack(ctx context.Context, des *serde.Deserializer[clicks.ClickEvent], acc *account) (found, error) {
+	out := found{Partitions: map[int32]int64{}}
+	last := map[string]int{} // the line of a visitor's latest event
+	err := r.each(ctx, func(p int32) { out.Partitions[p] = 0 }, func(rec *kgo.Record) error {
+		return out.book(ctx, rec, des, acc, last)
+	})
+	return out, err
 }
 
 func (f *found) book(ctx context.Context, rec *kgo.Record, des *serde.Deserializer[clicks.ClickEvent], acc *account, last map[string]int) error {

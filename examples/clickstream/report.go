@@ -22,8 +22,8 @@ type report struct {
 	// Contradicted are in the log although reported as not sent.
 	Contradicted int64 `json:"contradicted"`
 	UnknownInLog int64 `json:"unknown_in_log"`
-	// Resumed are the lines that an earlier run had published already.
-	Resumed int64 `json:"resumed,omitempty"`
+	// Remaining are the lines that an interrupted run leaves to the next, with --resume.
+	Remaining int64 `json:"remaining,omitempty"`
 
 	Files       int    `json:"files"`
 	RejectsFile string `json:"rejects_file,omitempty"`
@@ -67,15 +67,15 @@ func (r *report) writeText(w io.Writer) {
 	}
 	n := func(name string, v int64, note string) { row(name, grouped(v), note) }
 	n("lines", r.Lines, fmt.Sprintf("read from %d %s", r.Files, plural(r.Files, "file")))
-	if r.Resumed > 0 {
-		n("resumed", r.Resumed, "of them published by an earlier run")
-	}
 	if r.Rejected > 0 {
 		n("rejected", r.Rejected, "each with its reason in "+r.RejectsFile)
 	} else {
 		n("rejected", r.Rejected, "")
 	}
 	n("delivered", r.Delivered, r.sent())
+	if r.Remaining > 0 {
+		n("remaining", r.Remaining, "for the next run with --resume")
+	}
 	if r.NotSent > 0 {
 		n("not sent", r.NotSent, "in no log")
 	}
@@ -91,7 +91,9 @@ func (r *report) writeText(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	row("events/s", grouped(int64(r.EventsPerSecond)), fmt.Sprintf("in %.1f s", r.Seconds))
-	row("latency", fmt.Sprintf("%.1f ms", r.LatencyP50), fmt.Sprintf("p50; p99 %.1f ms", r.LatencyP99))
+	if r.LatencyP50 > 0 {
+		row("latency", fmt.Sprintf("%.1f ms", r.LatencyP50), fmt.Sprintf("p50; p99 %.1f ms", r.LatencyP99))
+	}
 	if r.AvroBytes > 0 {
 		row("bytes/event", fmt.Sprintf("%.0f", r.AvroBytes), fmt.Sprintf("as JSON %.0f, %.1f times as much", r.JSONBytes, r.JSONBytes/r.AvroBytes))
 	}

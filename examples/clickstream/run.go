@@ -52,6 +52,10 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 		return nil, err
 	}
 
+	if o.resume {
+		return resume(ctx, o, reg, ser, des)
+	}
+
 	j := &job{o: o, in: in, acc: newAccount(), rejects: &rejects{path: o.rejects}}
 	if err := j.start(ctx, ser); err != nil {
 		return nil, err

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/serde"
+)
+
+// resume publishes files exactly once over any number of runs: the position in
+// each file is written in the same transaction as its events, so that a run that
+// was killed at any moment is taken up where its last commit ended.
+//
+// No run knows what an earlier one sent. So the account is made afresh: every
+// line of the files is parsed again and looked for in the whole topic.
+func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
+	in, err := openInputs(o.input, nil)
+	if err != nil {
+		return nil, err
+	}
+	src, err := producer.NewSource(producer.SourceConfig{
+		Brokers: o.brokers, TransactionalID: o.transactionalID(), Name: "clickstream-" + o.topic, Files: in.files,
+	}, reg, ser, o.producerOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	topic := newTopic(o.topic)
+	pctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if err := src.Prepare(pctx, topic); err != nil {
+		closing, cancel := context.WithCancel(context.Background())
+		cancel()
+		return nil, errors.Join(err, src.Close(closing))
+	}
+
+	begin := time.Now()
+	bar := startProgress(os.Stderr, o.quiet, func() step { return step{events: src.Stats().Delivered} })
+	lines := lineParser{format: o.format}
+	err = src.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
+		e, err := lines.event(line{file: l.File, no: l.Number, text: l.Text, err: l.Err}, l.Header)
+		if err != nil {
+			if o.strict && !errors.Is(err, errHeader) {
+				return fmt.Errorf("%s:%d: %w", l.File, l.Number, err)
+			}
+			return nil // the account below writes it to the rejects
+		}
+		return topic.Add(ctx, tx, e)
+	})
+	closing, cancelClosing := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancelClosing()
+	err = errors.Join(err, src.Close(closing))
+	took := time.Since(begin)
+	bar.finish()
+
+	r = &report{
+		Files: len(in.files), Send: o.send, Acks: o.acks, Interrupted: ctx.Err() != nil, Topic: o.topic, Subject: o.topic + "-value",
+		Seconds: took.Seconds(), EventsPerSecond: float64(src.Stats().Delivered) / took.Seconds(),
+	}
+	rctx, cancelRead := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+took)
+	defer cancelRead()
+	return r, errors.Join(err, r.holdAgainst(rctx, o, in, des), schemaOf(rctx, reg, r))
+}
+
+// lineParser parses lines of any file, in any order of the files.
+type lineParser struct {
+	format string
+	file   string
+	parse  parser
+}
+
+// event is the event of a line. header is the file's first line.
+func (p *lineParser) event(l line, header []byte) (*clicks.ClickEvent, error) {
+	if p.parse == nil || p.file != l.file {
+		format := p.format
+		if format == "auto" {
+			format = guessFormat(header)
+		}
+		parse, err := newParser(format)
+		if err != nil {
+			return nil, err
+		}
+		if format == "csv" && l.no > 1 { // taken up in the middle: it needs its header
+			if err := parse(header, new(clicks.ClickEvent)); !errors.Is(err, errHeader) {
+				return nil, err
+			}
+		}
+		p.file, p.parse = l.file, parse
+	}
+	e := clicks.NewClickEvent()
+	if err := parseLine(p.parse, l, &e); err != nil {
+		return nil, err
+	}
+	id, err := newEventID()
+	if err != nil {
+		return nil, err
+	}
+	e.EventID = id
+	return &e, nil
+}
+
+// fingerprint names an event by what it says, but for its id and the name of its
+// file, which log rotation changes.
+func fingerprint(e *clicks.ClickEvent) (uint64, error) {
+	c := *e
+	c.EventID, c.SourceFile = uuid.UUID{}, ""
+	data, err := c.AppendAvro(nil)
+	if err != nil {
+		return 0, err
+	}
+	h := fnv.New64a()
+	h.Write(data)
+	return h.Sum64(), nil
+}
+
+// holdAgainst parses all files again and looks for every event of them in the
+// topic.
+func (r *report) holdAgainst(ctx context.Context, o *options, in *inputs, des *serde.Deserializer[clicks.ClickEvent]) error {
+	type expected struct {
+		times int64
+		file  string // where it stands now; of an event that stands twice, the first
+	}
+	want := map[uint64]expected{}
+	rej := &rejects{path: o.rejects}
+	lines := lineParser{format: o.format}
+	var header []byte
+	var sz sizes
+	for l, err := range in.lines(ctx) {
+		if err != nil {
+			return err
+		}
+		if l.no == 1 {
+			header = append(header[:0], l.text...)
+		}
+		e, err := lines.event(l, header)
+		if errors.Is(err, errHeader) {
+			continue
+		}
+		r.Lines++
+		if err != nil {
+			r.Rejected++
+			if err := rej.add(l, err); err != nil {
+				return err
+			}
+			continue
+		}
+		sz.sample(e)
+		f, err := fingerprint(e)
+		if err != nil {
+			return err
+		}
+		x := want[f]
+		if x.times++; x.times == 1 {
+			x.file = l.file
+		}
+		want[f] = x
+	}
+	if err := rej.close(); err != nil {
+		return err
+	}
+	if rej.n > 0 {
+		r.RejectsFile = rej.path
+	}
+	r.AvroBytes, r.JSONBytes = sz.mean()
+
+	back, err := newReader(o)
+	if err != nil {
+		return err
+	}
+	defer back.close()
+	r.Partitions = map[int32]int64{}
+	type lane struct{ visitor, file string }
+	last := map[lane]int64{}
+	seen := map[uint64]int64{}
+	err = back.each(ctx, func(partition int32) { r.Partitions[partition] += 0 }, func(rec *kgo.Record) error {
+		var e clicks.ClickEvent
+		if err := des.DecodeInto(ctx, serde.Input{Topic: rec.Topic, Data: rec.Value}, &e); err != nil {
+			return fmt.Errorf("reader: %s[%d]@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+		}
+		f, err := fingerprint(&e)
+		if err != nil {
+			return err
+		}
+		x := want[f]
+		if x.times == 0 {
+			return nil // of other files
+		}
+		r.ReadBack++
+		r.Partitions[rec.Partition]++
+		seen[f]++
+		if x.times == 1 && seen[f] == 1 {
+			at := lane{e.Visitor, x.file}
+			if e.SourceLine < last[at] {
+				r.OutOfOrder++
+			}
+			last[at] = e.SourceLine
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for f, x := range want {
+		n := x.times
+		r.Delivered += min(n, seen[f])
+		r.Twice += max(seen[f]-n, 0)
+		if missing := max(n-seen[f], 0); r.Interrupted {
+			r.Remaining += missing
+		} else {
+			r.Lost += missing
+			r.Delivered += missing // promised: every run before reported success
+		}
+	}
+	return nil
+}

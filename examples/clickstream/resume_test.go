@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// The test binary is the program where it is asked to be: only a process of its
+// own can be killed.
+func TestMain(m *testing.M) {
+	if os.Getenv("AVROLINE_TEST_CLICKSTREAM") != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// world is where the program runs: the embedded parts of this process, or the
+// real ones that the environment names.
+func addresses(t *testing.T) (brokers, registry string) {
+	t.Helper()
+	if brokers := os.Getenv("AVROLINE_TEST_BROKERS"); brokers != "" {
+		return brokers, os.Getenv("AVROLINE_TEST_REGISTRY")
+	}
+	b := producertest.Start(t)
+	return strings.Join(b.Addrs(), ","), registrytest.Start(t).URL
+}
+
+func program(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), "AVROLINE_TEST_CLICKSTREAM=1")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	return cmd, &out, &errs
+}
+
+// Killed with SIGKILL at random moments and started again, appended to and
+// rotated in between, every line is in the topic exactly once at the end.
+func TestResumeAfterKills(t *testing.T) {
+	t.Parallel()
+	brokers, registry := addresses(t)
+	dir := t.TempDir()
+	current, rotated := filepath.Join(dir, "access.log"), filepath.Join(dir, "access.log.1")
+	extend := func(lines int, seed uint64) {
+		t.Helper()
+		f, err := os.OpenFile(current, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := writeSample(f, lines, seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{
+		"--brokers", brokers, "--registry", registry, "--topic", fmt.Sprintf("clicks-%d", time.Now().UnixNano()), "--partitions", "3",
+		"--send", "transaction", "--resume", "--json", "--quiet", "--rejects", filepath.Join(dir, "rejects"), "--input", current,
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	kill := func() {
+		t.Helper()
+		cmd, _, errs := program(t, args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		alarm := time.AfterFunc(time.Duration(100+rnd.IntN(600))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		defer alarm.Stop()
+		if err := cmd.Wait(); err != nil && cmd.ProcessState.Exited() {
+			t.Fatalf("%v\n%s", err, errs)
+		}
+	}
+	extend(12_000, 1)
+	kill()
+	kill()
+	extend(6_000, 2) // the log goes on
+	kill()
+	if err := os.Rename(current, rotated); err != nil { // and is rotated
+		t.Fatal(err)
+	}
+	args = append(args, "--input", rotated)
+	extend(4_000, 3)
+	kill()
+	kill()
+
+	cmd, out, errs := program(t, args...)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("the last run: %v\n%s\n%s", err, out, errs)
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if !r.balanced() || r.Lines != 22_000 || r.Rejected == 0 || r.Delivered != r.Lines-r.Rejected {
+		t.Errorf("%+v", r)
+	}
+
+	// A run with nothing to do changes nothing.
+	cmd, out, errs = program(t, args...)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("a run with nothing to do: %v\n%s\n%s", err, out, errs)
+	}
+	var again report
+	if err := json.Unmarshal(out.Bytes(), &again); err != nil {
+		t.Fatal(err)
+	}
+	if again.ReadBack != r.ReadBack || !again.balanced() {
+		t.Errorf("%+v", again)
+	}
+
+	// Control: without --resume the same files are published once more, and the
+	// account of a resumed run sees it.
+	var plain []string
+	for _, a := range args {
+		if a != "--resume" {
+			plain = append(plain, a)
+		}
+	}
+	cmd, out, errs = program(t, plain...)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("without --resume: %v\n%s\n%s", err, out, errs)
+	}
+	cmd, out, _ = program(t, args...)
+	if err := cmd.Run(); err == nil {
+		t.Error("the events are in the topic twice, and the account balances")
+	}
+	var twice report
+	if err := json.Unmarshal(out.Bytes(), &twice); err != nil {
+		t.Fatal(err)
+	}
+	if twice.Twice != r.Delivered {
+		t.Errorf("%d twice, want %d", twice.Twice, r.Delivered)
+	}
+}

@@ -68,7 +68,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := fourReleases(ctx, out, broker, reg, p); err != nil {
 		return errors.Join(err, p.Close(ctx))
 	}
-	if err := fifthRelease(ctx, out, p); err != nil {
+	if err := fifthRelease(ctx, out, reg, p); err != nil {
 		return errors.Join(err, p.Close(ctx))
 	}
 	return p.Close(ctx)

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/compat/compattest"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -20,7 +24,7 @@ import (
 var schemas embed.FS
 
 // fifthRelease tries the change that would break all readers.
-func fifthRelease(ctx context.Context, out io.Writer, p *producer.Producer) error {
+func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *producer.Producer) error {
 	var versions []string
 	for i := range 5 {
 		text, err := schemas.ReadFile(fmt.Sprintf("schemas/v%d.avsc", i+1))
@@ -53,8 +57,54 @@ func fifthRelease(ctx context.Context, out io.Writer, p *producer.Producer) erro
 	for _, f := range once(refused.Findings) {
 		printWrapped(out, fmt.Sprintf("%s: %s: %s", f.Path, f.Type, f.Message))
 	}
+
+	fmt.Fprintln(out, "\nrelease 5, says the test that its repository has:")
+	return testFails(ctx, out, reg, fifth)
+}
+
+// testFails runs what a repository of schemas has as its test,
+//
+//	func TestSchemas(t *testing.T) {
+//		compattest.NoBreak(t, "schemas/...", compattest.AgainstRegistry(reg), compattest.Level(compat.Full))
+//	}
+//
+// on a folder that holds the fifth release, and prints how it fails. Without the
+// level it is the subject's own, FULL_TRANSITIVE, and each version is told.
+func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth string) error {
+	dir, err := os.MkdirTemp("", "evolution")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "order.avsc"), []byte(fifth), 0o600); err != nil {
+		return err
+	}
+	t := &test{ctx: ctx}
+	compattest.NoBreak(t, dir, compattest.AgainstRegistry(reg), compattest.Level(compat.Full))
+	if len(t.failures) == 0 {
+		return errors.New("release 5 was not refused by the test")
+	}
+	for _, f := range t.failures {
+		printWrapped(out, strings.ReplaceAll(f, dir+"/", ""))
+	}
 	return nil
 }
+
+// test stands for the *testing.T that go test gives, and keeps what it is told.
+type test struct {
+	testing.TB
+	ctx      context.Context
+	failures []string
+}
+
+func (*test) Helper()                    {}
+func (t *test) Context() context.Context { return t.ctx }
+
+func (t *test) Errorf(format string, args ...any) {
+	t.failures = append(t.failures, fmt.Sprintf(format, args...))
+}
+
+func (t *test) Fatalf(format string, args ...any) { t.Errorf(format, args...) }
 
 // show prints findings as the check on a developer's machine does.
 func show(out io.Writer, file string, findings []compat.Finding) {

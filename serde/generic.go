@@ -132,7 +132,8 @@ func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
 // AppendJSON appends data, the Avro encoding of one value, as Avro's JSON encoding
 // (Avro 1.12, "JSON Encoding") to dst, on one line: fields in the schema's
 // order, the keys of a map sorted, bytes as characters up to U+00FF, a float as
-// its exact value. NaN and the infinities are strings. After an error the result is dst as it was given.
+// its exact value. NaN and the infinities are strings; what is not UTF-8 in a
+// string becomes U+FFFD. After an error the result is dst as it was given.
 func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 	v, err := g.native(g.check, data)
 	if err != nil {

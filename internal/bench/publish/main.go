@@ -2,11 +2,11 @@
 // kfake in a process of its own that stores nothing. Every round runs every way once, in turn, so that what else the machine
 // does falls on all; the table gives the medians, and ratios to the fastest raw mode.
 //
-//	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100
+//	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100     the ways side by side
+//	cd internal/bench && go run ./publish -sync -n 4000                     one at a time, linger 0
+//	cd internal/bench && go run ./publish -rss -n 10000000                  our memory over ten million messages
 //
-// # Where the time goes
-//
-// See profile.md beside this file.
+// What the figures are made of is in README.md beside this file.
 package main
 
 import (
@@ -40,6 +40,8 @@ var (
 	compression = flag.String("compression", "none", "none, lz4, zstd")
 	linger      = flag.Int("linger", 5, "milliseconds")
 	only        = flag.String("only", "", "ways to run, separated by commas; default all")
+	synchronous = flag.Bool("sync", false, "compare synchronous latencies instead")
+	rss         = flag.Bool("rss", false, "watch our memory instead")
 	profile     = flag.String("cpuprofile", "", "file for a CPU profile of everything")
 )
 
@@ -69,7 +71,14 @@ func main() {
 		_ = pprof.StartCPUProfile(f)
 		defer pprof.StopCPUProfile()
 	}
-	table(run(addrs))
+	switch {
+	case *synchronous:
+		latencies(addrs)
+	case *rss:
+		memory(addrs)
+	default:
+		table(run(addrs))
+	}
 }
 
 // broker serves until its standard input ends.

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// memory publishes with callbacks and tells the process's memory, C heap included, as it goes.
+func memory(addrs []string) {
+	send, finish := startOurs(true)(addrs)
+	for i := range *count {
+		if i%(*count/10) == 0 {
+			fmt.Printf("%9d messages: %s\n", i, resident())
+		}
+		send(i)
+	}
+	finish()
+	fmt.Printf("%9d messages: %s (closed)\n", *count, resident())
+}
+
+func resident() string {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err.Error()
+	}
+	for line := range strings.Lines(string(status)) {
+		if rss, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			return strings.TrimSpace(rss)
+		}
+	}
+	return "unknown"
+}

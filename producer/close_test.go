@@ -176,6 +176,27 @@ func TestCallbacks(t *testing.T) {
 			t.Errorf("%d callbacks, want 100", called.Load())
 		}
 	})
+	t.Run("ends its goroutine", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, b.Addrs())
+		var called atomic.Int64
+		for i := range 10 {
+			if err := events.PublishAsync(ctx, p, &event{}, func(producer.Delivery, error) {
+				called.Add(1)
+				if i%3 == 0 {
+					runtime.Goexit() // as a test's FailNow does
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if called.Load() != 10 {
+			t.Errorf("%d callbacks, want 10", called.Load())
+		}
+	})
 	t.Run("panics", func(t *testing.T) {
 		t.Parallel()
 		reported := make(chan error, 1)

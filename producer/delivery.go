@@ -48,6 +48,12 @@ type deliverer struct {
 	wake   chan struct{} // capacity 1
 	ended  chan struct{}
 	called atomic.Int64 // outcomes told, so that Close can see whether one is stuck
+
+	// The delivery goroutine's. They are fields since a callback may end the goroutine (runtime.Goexit, as a test's FailNow
+	// does): another one then goes on behind it.
+	work []*outcomes
+	next int // of work[0]
+	over bool
 }
 
 func newDeliverer(c *core) *deliverer {
@@ -77,52 +83,56 @@ func (d *deliverer) mark(f func()) {
 }
 
 func (d *deliverer) run() {
-	defer close(d.ended)
-	var work []*outcomes
-	for range d.wake {
-		d.mu.Lock()
-		work, d.queue = d.queue, work[:0]
-		d.mu.Unlock()
-		for i, b := range work {
-			work[i] = nil
+	defer func() {
+		if d.over {
+			close(d.ended)
+		} else {
+			go d.run()
+		}
+	}()
+	for {
+		for len(d.work) > 0 {
+			b := d.work[0]
 			if b == nil {
+				d.over = true
 				return
 			}
-			for next := 0; next < len(b.list); {
-				next = d.call(b.list, next)
+			for d.next < len(b.list) {
+				o := &b.list[d.next]
+				d.next++
+				d.tell(o)
 			}
+			d.work[0], d.next = nil, 0
+			d.work = d.work[1:]
 			if cap(b.list) <= 4*eventBatch {
 				clear(b.list)
 				b.list = b.list[:0]
 				d.pool.Put(b)
 			}
 		}
+		<-d.wake
+		d.mu.Lock()
+		d.work, d.queue = d.queue, d.work[:0]
+		d.mu.Unlock()
 	}
 }
 
-// call calls from i on, until the end or a panic, and returns where to go on.
-func (d *deliverer) call(list []outcome, i int) (next int) {
+func (d *deliverer) tell(o *outcome) {
+	d.called.Add(1)
 	defer func() {
 		if v := recover(); v != nil {
-			d.core.reportFailure(list[next].delivery, &PanicError{"the callback of topic " + list[next].delivery.Topic, v, debug.Stack()})
-			next++
+			d.core.reportFailure(o.delivery, &PanicError{"the callback of topic " + o.delivery.Topic, v, debug.Stack()})
 		}
 	}()
-	for next = i; next < len(list); next++ {
-		d.called.Add(1)
-		o := &list[next]
-		switch {
-		case o.marker != nil:
-			o.marker()
-			continue
-		case o.callback != nil:
-			o.callback(o.delivery, o.err)
-		case o.err != nil && o.pending == nil:
-			d.core.reportFailure(o.delivery, o.err)
-		}
-		if d.core.hooks.outcome {
-			d.core.hooks.callOutcome(o)
-		}
+	if d.core.hooks.outcome && o.marker == nil {
+		d.core.hooks.callOutcome(o)
 	}
-	return next
+	switch {
+	case o.marker != nil:
+		o.marker()
+	case o.callback != nil:
+		o.callback(o.delivery, o.err)
+	case o.err != nil && o.pending == nil:
+		d.core.reportFailure(o.delivery, o.err)
+	}
 }

@@ -72,7 +72,7 @@ func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error)
 		s.buf, s.keyed = append(s.buf, f.text(r)...), true
 	case f.bytes != nil:
 		if b := f.bytes(r, s.buf); b != nil {
-			s.buf, s.keyed = b, true
+			s.buf, s.keyed = own(s.buf, b), true
 		}
 	case f.record != nil:
 		err = s.appendKeyRecord(ctx, f.record(r))

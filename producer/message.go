@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -126,6 +127,15 @@ func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record
 		return 0, err
 	}
 	return known.ID, nil
+}
+
+// own takes over what a function of the user's made by appending to mine. Where it lies elsewhere it may be the user's own,
+// kept and used again: then it is copied, for ours goes back to the pool.
+func own[T any](mine, made []T) []T {
+	if unsafe.SliceData(mine) == unsafe.SliceData(made) {
+		return made
+	}
+	return append(mine[:0], made...)
 }
 
 // caught turns a panic of the user's code into an error. For a deferred call.

@@ -216,3 +216,29 @@ func TestOneTopicManyProducers(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignSlices: a function that gives a slice of its own instead of appending keeps it: what we write after it, and
+// what the next message writes, goes elsewhere.
+func TestForeignSlices(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	p := newProducer(t, b.Addrs())
+	ctx := waitCtx(t)
+	key := append(make([]byte, 0, 100), "key"...)
+	headers := append(make([]serde.Header, 0, 10), serde.Header{Key: "mine", Value: []byte("1")})
+	events := producer.NewTopic("events", producer.KeyBytes(func(*event, []byte) []byte { return key }), producer.WithEventID(),
+		producer.WithHeadersBy(func(*event, []serde.Header) []serde.Header { return headers }))
+	for range 3 {
+		if _, err := events.Publish(ctx, p, &event{Pad: "pad"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(key) != "key" || string(key[:4]) != "key\x00" || len(headers) != 1 || headers[0].Key != "mine" || headers[:2][1].Key != "" {
+		t.Errorf("the user's slices were written to: %q %v", key[:20], headers[:2])
+	}
+	for _, r := range readAll(t, b, "events") {
+		if string(r.Key) != "key" || len(r.Headers) != 2 || r.Headers[0].Key != "mine" {
+			t.Errorf("key %q, headers %v", r.Key, r.Headers)
+		}
+	}
+}

@@ -136,6 +136,7 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 			return c.routeTo(ctx, name, n)
 		case ctx.Err() != nil:
 			return nil, ErrClosed
+		case errors.Is(err, errReplaced): // the next one
 		case !errors.As(err, &kerr):
 			return nil, err
 		case kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic:
@@ -169,6 +170,10 @@ func (c *core) mainOrErr() (*client, error) {
 
 // partitions asks how many partitions a topic has.
 func (k *client) partitions(topic string, wait time.Duration) (int32, error) {
+	if !k.hold() {
+		return 0, errReplaced
+	}
+	defer k.release()
 	m, err := k.kafka.GetMetadata(&topic, false, millis(wait))
 	if err != nil {
 		return 0, err
@@ -188,6 +193,10 @@ func (k *client) partitions(topic string, wait time.Duration) (int32, error) {
 func (k *client) maxMessageBytes(ctx context.Context, topic string) int64 {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
+	if !k.hold() {
+		return 0
+	}
+	defer k.release()
 	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
 	if err != nil {
 		return 0

@@ -88,9 +88,12 @@ func (c *core) reach(ctx context.Context) error {
 		if end, ok := ctx.Deadline(); ok {
 			wait = max(min(wait, time.Until(end)), time.Millisecond)
 		}
-		_, err = k.kafka.GetMetadata(nil, false, millis(wait))
-		if err == nil {
-			return nil
+		if k.hold() {
+			_, err = k.kafka.GetMetadata(nil, false, millis(wait))
+			k.release()
+			if err == nil {
+				return nil
+			}
 		}
 		c.trouble.look()
 		if refusal := c.trouble.refusal(); refusal != nil {
@@ -144,6 +147,10 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 	if err != nil {
 		return []error{err}
 	}
+	if !k.hold() {
+		return []error{errReplaced}
+	}
+	defer k.release()
 	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
 	if err != nil {
 		return []error{err}

@@ -30,6 +30,10 @@ func (s *Source) prepareCheckpoints(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !k.hold() {
+			return errReplaced
+		}
+		defer k.release()
 		admin, err := kafka.NewAdminClientFromProducer(k.kafka)
 		if err != nil {
 			return fmt.Errorf("producer: source %s: %w", s.config.Name, err)

@@ -155,7 +155,7 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 	s.step = "an option of the topic"
 	if !tombstone {
 		if t.record.headers != nil {
-			s.headers = t.record.headers(r, s.headers)
+			s.headers = own(s.headers, t.record.headers(r, s.headers))
 		}
 		if t.record.timestamp != nil && s.timestamp.IsZero() {
 			s.timestamp = t.record.timestamp(r)
@@ -244,7 +244,7 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	}
 	if c.hooks.headers {
 		s.step = "a Headers hook"
-		s.headers = c.hooks.callHeaders(ctx, s.binding.state.name, s.headers)
+		s.headers = own(s.headers, c.hooks.callHeaders(ctx, s.binding.state.name, s.headers))
 	}
 	for _, h := range s.headers {
 		s.encoded.headers = append(s.encoded.headers, kafka.Header{Key: h.Key, Value: h.Value})

@@ -44,13 +44,21 @@ func (f Finding) Text() string {
 // part of several schemas is found in its own where it has one, else in the
 // first that it is part of.
 func Compare(subjects []Subject) []Finding {
+	group := evolve.NewGroup()
+	for _, s := range subjects {
+		for _, b := range s.Before {
+			if s.Now != nil {
+				group.Add(s.Now, b.Schema)
+			}
+		}
+	}
 	var found []Finding
 	for _, s := range subjects {
 		for i := len(s.Before) - 1; i >= 0; i-- {
 			if i < len(s.Before)-1 && !s.Level.Transitive() {
 				break
 			}
-			found = append(found, s.against(s.Before[i])...)
+			found = append(found, s.against(group, s.Before[i])...)
 		}
 	}
 	type key struct {
@@ -77,7 +85,7 @@ func Compare(subjects []Subject) []Finding {
 	return out
 }
 
-func (s Subject) against(before evolve.Version) []Finding {
+func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 	name := before.Schema.Name
 	if s.Now == nil {
 		if !s.Level.ReadsOld() {
@@ -94,10 +102,10 @@ func (s Subject) against(before evolve.Version) []Finding {
 	now := evolve.Version{Label: "the new schema", Schema: s.Now}
 	var found []evolve.Finding
 	if s.Level.ReadsOld() {
-		found = evolve.Check(now, before, true)
+		found = group.Check(now, before, true)
 	}
 	if s.Level.ReadByOld() {
-		found = append(found, evolve.Check(now, before, false)...)
+		found = append(found, group.Check(now, before, false)...)
 	}
 	out := make([]Finding, len(found))
 	for i, f := range found {

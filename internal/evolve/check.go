@@ -53,11 +53,56 @@ type Finding struct {
 // the earlier one's data, or the other way round. No findings mean that every
 // value can be read.
 func Check(newest, earlier Version, newIsReader bool) []Finding {
+	return check(nil, newest, earlier, newIsReader)
+}
+
+// Group checks schemas that are parts of each other: a pair of types that is
+// checked on its own is not looked into again where it is part of another. It is
+// not safe for concurrent use.
+type Group struct {
+	own   map[pair]bool // new and earlier
+	judge *resolve.Judge
+}
+
+// NewGroup returns an empty group.
+func NewGroup() *Group {
+	return &Group{own: map[pair]bool{}, judge: resolve.NewJudge()}
+}
+
+// Add notes that the pair is checked on its own.
+func (g *Group) Add(newest, earlier *avsc.Schema) { g.own[pair{newest, earlier}] = true }
+
+// Check is [Check] within the group.
+func (g *Group) Check(newest, earlier Version, newIsReader bool) []Finding {
+	return check(g, newest, earlier, newIsReader)
+}
+
+// elsewhere says whether a pair below the root is checked on its own.
+func (c *checker) elsewhere(w, r *avsc.Schema) bool {
+	if c.group == nil || !w.Kind.Named() {
+		return false
+	}
+	if c.newIsReader {
+		return c.group.own[pair{r, w}]
+	}
+	return c.group.own[pair{w, r}]
+}
+
+// fits says whether the reader takes every value. It is asked where only that
+// counts, the branches of unions.
+func (c *checker) fits(w, r place) bool {
+	if c.group != nil {
+		return c.group.judge.Every(w.s, r.s)
+	}
+	return len(c.root(w, r)) == 0
+}
+
+func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	reader, writer := earlier, newest
 	if newIsReader {
 		reader, writer = newest, earlier
 	}
-	c := checker{newIsReader: newIsReader, memo: map[pair][]incompatible{}}
+	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}}
 	found := c.root(place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos})
 	if len(found) == 0 {
 		return nil
@@ -113,6 +158,7 @@ type hop struct {
 // ask: its order, its paths, and that a pair of types that was compared before
 // repeats what was found then.
 type checker struct {
+	group       *Group // may be nil
 	newIsReader bool
 	memo        map[pair][]incompatible
 	path        []string
@@ -141,6 +187,9 @@ func (c *checker) root(w, r place) []incompatible {
 
 // down compares two schemas at a place below.
 func (c *checker) down(h hop, w, r place, path ...string) []incompatible {
+	if c.elsewhere(w.s, r.s) {
+		return nil
+	}
 	c.path = append(c.path, path...)
 	c.route = append(c.route, h)
 	found := c.compare(w, r)
@@ -217,7 +266,7 @@ func (c *checker) writerUnion(w, r place) (found []incompatible) {
 			continue
 		}
 		c.route = append(c.route, hop{w.s, i})
-		if len(c.root(branch, r)) > 0 {
+		if !c.fits(branch, r) {
 			found = append(found, c.report(MissingUnionBranch, branch, r,
 				"reader union lacking writer type: "+typeName(b), strconv.Itoa(i)))
 		}
@@ -229,7 +278,7 @@ func (c *checker) writerUnion(w, r place) (found []incompatible) {
 // readerUnion: one branch must take the writer's type.
 func (c *checker) readerUnion(w, r place) []incompatible {
 	for i, b := range r.s.Branches {
-		if len(c.root(w, place{b, r.s.BranchPos[i]})) == 0 {
+		if c.fits(w, place{b, r.s.BranchPos[i]}) {
 			return nil
 		}
 	}

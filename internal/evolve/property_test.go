@@ -64,6 +64,9 @@ func TestCheckAndPlanAgree(t *testing.T) {
 
 func agree(r *rand.Rand, writer, reader *avsc.Schema) (wrong, kind string) {
 	found := evolve.Check(evolve.Version{Label: "new", Schema: reader}, evolve.Version{Label: "old", Schema: writer}, true)
+	if g := evolve.NewGroup().Check(evolve.Version{Label: "new", Schema: reader}, evolve.Version{Label: "old", Schema: writer}, true); (len(g) == 0) != (len(found) == 0) {
+		return fmt.Sprintf("in a group %v, alone %v", g, found), ""
+	}
 	plan, err := resolve.Resolve(writer, reader)
 	if len(found) == 0 {
 		if err != nil {

@@ -21,17 +21,17 @@ type Witness struct {
 
 // witnesses makes and tries witnesses for one writer and reader.
 type witnesses struct {
-	w, r  *avsc.Schema
 	plan  *avrobin.Plan
 	err   error // why there is no plan: the reader can take no value at all
 	sizes map[*avsc.Schema]int
+	small map[*avsc.Schema]value // the smallest records
 }
 
 // endless is the size of values that never end: a record that holds itself.
 const endless = math.MaxInt32
 
 func newWitnesses(w, r *avsc.Schema) *witnesses {
-	x := &witnesses{w: w, r: r}
+	x := &witnesses{small: map[*avsc.Schema]value{}}
 	x.plan, x.err = resolve.Resolve(w, r)
 	// The least size of a value of each schema, from the leaves up until
 	// nothing gets smaller.
@@ -196,7 +196,12 @@ func (x *witnesses) least(s *avsc.Schema) (value, bool) {
 	case avsc.Map:
 		return value{[]byte{0}, "{}"}, true
 	case avsc.Record:
-		return x.record(s, -1, value{})
+		v, ok := x.small[s]
+		if !ok {
+			v, ok = x.record(s, -1, value{})
+			x.small[s] = v
+		}
+		return v, ok
 	}
 	best := 0
 	for i, b := range s.Branches {

@@ -8,9 +8,20 @@ import (
 
 // Every says whether the reader can take every value of the writer.
 func Every(writer, reader *avsc.Schema) bool {
-	x := resolver{whole: map[pair]bool{}}
-	return x.every(writer, reader)
+	return NewJudge().Every(writer, reader)
 }
+
+// Judge answers [Every] and remembers what it found out about pairs of records.
+// It is not safe for concurrent use.
+type Judge struct{ x resolver }
+
+// NewJudge returns a Judge that knows nothing yet.
+func NewJudge() *Judge {
+	return &Judge{resolver{whole: map[pair]bool{}}}
+}
+
+// Every says whether the reader can take every value of the writer.
+func (j *Judge) Every(writer, reader *avsc.Schema) bool { return j.x.every(writer, reader) }
 
 func (x *resolver) every(w, r *avsc.Schema) bool {
 	if w.Kind == avsc.Union {

@@ -21,6 +21,8 @@ var (
 	// ErrUnavailable: no registry could be reached, or none that could answer.
 	// The error is an [*UnavailableError].
 	ErrUnavailable = errors.New("the registry is not available")
+	// ErrNotAvro: the schema is of another type, such as Protobuf.
+	ErrNotAvro = errors.New("the schema is not Avro")
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("the client is closed")
 )

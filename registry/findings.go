@@ -77,7 +77,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 		}
 		// Some registries compare with every version unless they are told
 		// which, whatever the level.
-		if against = latestVersion; transitive(level) {
+		if against = latestVersion; level.Transitive() {
 			against = everyVersion
 		}
 	}
@@ -115,10 +115,6 @@ const (
 	latestVersion = "latest"
 	everyVersion  = ""
 )
-
-func transitive(l compat.Level) bool {
-	return l == compat.BackwardTransitive || l == compat.ForwardTransitive || l == compat.FullTransitive
-}
 
 // verdict is the registry's answer to a compatibility check.
 type verdict struct {
@@ -210,7 +206,7 @@ func (c *Client) compareWith(ctx context.Context, w *work, subject, schema strin
 			return nil, err
 		}
 		switch {
-		case !transitive(level) && len(versions) > 1:
+		case !level.Transitive() && len(versions) > 1:
 			versions = versions[len(versions)-1:]
 		case len(versions) > maxCompared:
 			versions = versions[len(versions)-maxCompared:]

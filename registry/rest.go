@@ -69,7 +69,7 @@ func (a *answer) guid() uuid.UUID {
 // avro refuses schemas of other types.
 func (a *answer) avro() error {
 	if a.Type != "" && a.Type != "AVRO" {
-		return fmt.Errorf("the schema is of type %s, not AVRO", quote(a.Type, 40))
+		return fmt.Errorf("%w but %s", ErrNotAvro, quote(a.Type, 40))
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
 )
@@ -29,7 +32,7 @@ type registrar struct {
 
 func newRegisterCommand(a *app) *cobra.Command {
 	r := &registrar{app: a}
-	var level string
+	var level levelFlag
 	cmd := &cobra.Command{
 		Use:   "register [--dry-run] [--subject NAME] [--level LEVEL] [--inline] PATH...",
 		Short: "Register schemas in a schema registry",
@@ -50,11 +53,7 @@ there already is left alone, so that a second run changes nothing.
   avrogen register --subject orders-value --level FULL schemas/order.avsc`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if level != "" {
-				if r.level, err = compat.ParseLevel(level); err != nil {
-					return &usageError{err}
-				}
-			}
+			r.level = compat.Level(level)
 			if r.config, err = a.loadConfig(args); err != nil {
 				return err
 			}
@@ -72,7 +71,7 @@ there already is left alone, so that a second run changes nothing.
 	addRegistryFlag(cmd, &r.url)
 	flags := cmd.Flags()
 	flags.StringVar(&r.subject, "subject", "", "the subject, for a single schema")
-	flags.StringVar(&level, "level", "", "compatibility level to check at and to set: BACKWARD, FORWARD, FULL, each also _TRANSITIVE, or NONE")
+	flags.Var(&level, "level", "compatibility level to check at and to set: BACKWARD, FORWARD, FULL, each also _TRANSITIVE, or NONE")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "check everything, show what would be done, and do nothing")
 	flags.BoolVar(&r.inline, "inline", false, "register whole schemas, without references")
 	return cmd
@@ -101,12 +100,11 @@ func (r *registrar) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	entries, findings := inOrder(entries)
-	for _, e := range entries {
-		found, err := r.check(ctx, e)
-		if err != nil {
-			return err
-		}
-		findings = append(findings, found...)
+	if len(findings) > 0 {
+		return r.report(findings)
+	}
+	if findings, err = r.check(ctx, entries); err != nil {
+		return err
 	}
 	if len(findings) > 0 {
 		return r.report(findings)
@@ -294,78 +292,79 @@ func (e *entry) registrable() (s registry.Schema, ok bool) {
 	return s, true
 }
 
-// check finds out whether a schema is registered and, when not, what stands
-// against it.
-func (r *registrar) check(ctx context.Context, e *entry) ([]finding, error) {
-	if s, ok := e.registrable(); ok {
-		v, err := r.client.LookupSchema(ctx, e.subject, s)
-		if err == nil {
-			e.version, e.id = v.Version, v.ID
-			return nil, nil
-		}
-		// Some registries answer so for what they would refuse, too.
-		var answer *registry.Error
-		if !errors.As(err, &answer) || !answer.NotFound() && answer.Status != statusUnprocessable {
+// check finds out which schemas are registered and, of the others, what stands
+// against them: first by our own rules, which know the places in the files, then
+// by the registry's word, unless it is about a level that it does not have yet.
+func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, error) {
+	var missing []*entry
+	var subjects []check.Subject
+	for _, e := range entries {
+		there, err := r.find(ctx, e)
+		if err != nil {
 			return nil, err
 		}
+		if there {
+			continue
+		}
+		missing = append(missing, e)
+		level, before, err := check.Earlier(ctx, r.level, r.client, e.subject)
+		if err != nil && !errors.Is(err, registry.ErrSubjectNotFound) {
+			return nil, err
+		}
+		if len(before) > 0 {
+			subjects = append(subjects, check.Subject{Now: e.schema, Before: before, Level: level})
+		}
 	}
-	found, err := r.compare(ctx, e)
+	findings := checkFindings(check.Compare(subjects))
+	if len(findings) > 0 || r.level != 0 {
+		return findings, nil
+	}
+	for _, e := range missing {
+		found, err := r.ask(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, found...)
+	}
+	return findings, nil
+}
+
+// find looks a schema up. Some registries answer 422 for what they do not have
+// and would refuse.
+func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
+	s, ok := e.registrable()
+	if !ok {
+		return false, nil
+	}
+	v, err := r.client.LookupSchema(ctx, e.subject, s)
 	var answer *registry.Error
-	if errors.As(err, &answer) && answer.Status == statusUnprocessable {
-		return []finding{{File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col, Rule: ruleInvalid, Message: err.Error()}}, nil
+	if errors.As(err, &answer) && (answer.NotFound() || answer.Status == http.StatusUnprocessableEntity) {
+		return false, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return r.findings(e, found), nil
+	e.version, e.id = v.Version, v.ID
+	return err == nil, err
 }
 
-const statusUnprocessable = 422
-
-// compare asks the registry, or compares at --level, which it does not have yet.
-func (r *registrar) compare(ctx context.Context, e *entry) ([]compat.Finding, error) {
-	whole := e.schema.Text()
-	if r.level == 0 {
-		return r.client.TestCompatibility(ctx, e.subject, whole)
+// ask asks the registry whether it would take a schema.
+func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
+	at := finding{File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col}
+	found, err := r.client.TestCompatibility(ctx, e.subject, e.schema.Text())
+	var answer *registry.Error
+	if errors.As(err, &answer) && answer.Status == http.StatusUnprocessableEntity {
+		at.Rule, at.Message = ruleInvalid, err.Error()
+		return []finding{at}, nil
 	}
-	versions, err := r.client.Versions(ctx, e.subject)
-	if errors.Is(err, registry.ErrSubjectNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	previous := make([]string, len(versions))
-	for i, v := range versions {
-		if previous[i], _, _, err = r.client.SchemaByVersion(ctx, e.subject, v); err != nil {
-			return nil, err
-		}
-	}
-	return compat.Check(r.level, whole, previous...)
-}
-
-// findings are placed at the schema in its file: their own places are in the
-// whole text, which may hold other files.
-func (r *registrar) findings(e *entry, found []compat.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {
-		message := strings.TrimSpace(f.Message + ": " + f.Advice)
-		if f.Advice == "" || f.Message == "" {
-			message = f.Message + f.Advice
-		}
-		findings[i] = finding{
-			File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col, Rule: f.Type, Path: f.Path,
-			Message: fmt.Sprintf("subject %s: %s", e.subject, message),
-		}
-		if f.Path != "" {
-			findings[i].Message = fmt.Sprintf("subject %s, at %s: %s", e.subject, f.Path, message)
-		}
-		if f.Witness != nil {
-			findings[i].Witness = f.Witness.JSON
-		}
+		at.Rule, at.Path = cmp.Or(f.Type, ruleRefused), f.Path
+		at.Message = fmt.Sprintf("subject %s: %s", e.subject, strings.TrimSpace(f.Message+" "+f.Advice))
+		findings[i] = at
 	}
-	return findings
+	return findings, err
 }
+
+// ruleRefused is the rule of a refusal without a reason that we know.
+const ruleRefused = "REFUSED_BY_REGISTRY"
 
 // outcome is what was done about one schema, for people and as JSON.
 type outcome struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
 )
 
@@ -73,6 +74,9 @@ func InRegistry(ctx context.Context, level compat.Level, reg Registry, paths ...
 // subject reads a subject that holds one of the named schemas, nil for another.
 func subject(ctx context.Context, level compat.Level, reg Registry, name string, named map[string]*avsc.Schema) (*Subject, error) {
 	text, _, _, err := reg.Latest(ctx, name)
+	if errors.Is(err, registry.ErrNotAvro) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("subject %s: %w", name, err)
 	}
@@ -81,38 +85,46 @@ func subject(ctx context.Context, level compat.Level, reg Registry, name string,
 	}
 	latest, err := avsc.Parse(name, []byte(text))
 	if err != nil || named[latest.Name] == nil {
-		return nil, nil //nolint:nilerr // not Avro, or not one of ours
+		return nil, nil //nolint:nilerr // not one of ours
 	}
-	s := &Subject{Now: named[latest.Name], Level: level}
+	s := &Subject{Now: named[latest.Name]}
+	if s.Level, s.Before, err = Earlier(ctx, level, reg, name); err != nil || len(s.Before) == 0 {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Earlier reads what a new version of a subject is compared with: the level,
+// which is the subject's own where 0 is given, and the versions that it asks for.
+func Earlier(ctx context.Context, level compat.Level, reg Registry, name string) (compat.Level, []evolve.Version, error) {
 	if level == 0 {
-		if s.Level, err = reg.Compatibility(ctx, name); err != nil {
-			return nil, fmt.Errorf("subject %s: %w", name, err)
+		var err error
+		if level, err = reg.Compatibility(ctx, name); err != nil {
+			return 0, nil, fmt.Errorf("subject %s: %w", name, err)
 		}
 	}
-	versions, err := reg.Versions(ctx, name)
+	numbers, err := reg.Versions(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("subject %s: %w", name, err)
+		return 0, nil, fmt.Errorf("subject %s: %w", name, err)
 	}
-	slices.Sort(versions)
-	if !s.Level.Transitive() && len(versions) > 0 {
-		versions = versions[len(versions)-1:]
+	slices.Sort(numbers)
+	if !level.Transitive() && len(numbers) > 0 {
+		numbers = numbers[len(numbers)-1:]
 	}
-	for _, v := range versions {
-		label := fmt.Sprintf("version %d of %s", v, name)
-		text, _, _, err := reg.SchemaByVersion(ctx, name, v)
+	versions := make([]evolve.Version, len(numbers))
+	for i, n := range numbers {
+		label := fmt.Sprintf("version %d of %s", n, name)
+		text, _, _, err := reg.SchemaByVersion(ctx, name, n)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", label, err)
+			return 0, nil, fmt.Errorf("%s: %w", label, err)
 		}
 		old, err := avsc.Parse(label, []byte(text))
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
+			return 0, nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
 		}
-		s.Before = append(s.Before, evolve.Version{Label: label, Schema: old})
+		versions[i] = evolve.Version{Label: label, Schema: old}
 	}
-	if len(s.Before) == 0 {
-		return nil, nil
-	}
-	return s, nil
+	return level, versions, nil
 }
 
 // each calls f for 0 to n-1, eight at a time, and returns the first errors.

@@ -198,6 +198,10 @@ func (c *config) check() []error {
 	span("delivery.timeout.ms", c.deliveryTimeout, 0, math.MaxInt32*time.Millisecond)
 	span("transaction.timeout.ms", c.transactionTimeout, time.Second, math.MaxInt32*time.Millisecond)
 	span("topic.metadata.refresh.interval.ms", c.metadataMaxAge, 10*time.Millisecond, time.Hour)
+	if _, said := c.said["group.commit"]; said && (c.groupMessages < 1 || c.groupWait < 0 || c.groupWait >= c.transactionTimeout) {
+		bad("group.commit", fmt.Sprintf("%d, %v", c.groupMessages, c.groupWait), "must be at least 1 message, and a wait from 0 to less than %s, %v",
+			c.name("transaction.timeout.ms"), c.transactionTimeout)
+	}
 	c.checkCompression(bad)
 	c.checkTogether(bad)
 	if c.create.on {

@@ -71,7 +71,7 @@ func newTransactional(who constructor, brokers []string, id string, s *serde.Ser
 	t := &Transactional{core: core, turn: make(chan struct{}, 1)}
 	t.turn <- struct{}{}
 	if config.groupMessages > 0 {
-		t.group = &group{t: t}
+		t.group = newGroup(t)
 	}
 	return t, nil
 }
@@ -181,7 +181,7 @@ func (t *Transactional) Err() error {
 // Stats are the books at this instant. Messages of an open transaction are in flight; NotSent are those of aborted ones.
 func (t *Transactional) Stats() Stats { return t.core.stats() }
 
-// Close refuses new transactions, and waits for the one in hand and all groups. When ctx ends first they are aborted, or
+// Close refuses new transactions, and waits for the one in hand. When ctx ends first they are aborted, or
 // left to the coordinator, which aborts them at their timeout. The error is an [*UndeliveredError] when messages of
 // transactions are of unknown outcome; those of aborted ones were already told to be not sent, and are no error.
 func (t *Transactional) Close(ctx context.Context) error {
@@ -208,6 +208,7 @@ type Tx struct {
 	ended  bool
 	onEnd  []func(err error)
 	first  atomic.Int64          // when the first message was added, core.now; 0: none was
+	added  atomic.Int64          // messages
 	broken atomic.Pointer[error] // the first error that only an abort mends
 }
 
@@ -242,7 +243,10 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 	}
 	tx.first.CompareAndSwap(0, tx.core.now())
 	err := publish(tx.core)
-	if err != nil && tx.breaks(err) {
+	switch {
+	case err == nil:
+		tx.added.Add(1)
+	case tx.breaks(err):
 		tx.broken.CompareAndSwap(nil, &err)
 	}
 	return err

@@ -1,7 +1,204 @@
 package producer
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
 
-type group struct{ t *Transactional }
+// group puts many calls of InTx into one transaction. A leader goroutine, there while there are calls, opens transactions
+// and lets the calls run their functions in them, one after the other, each on its own goroutine.
+type group struct {
+	t       *Transactional
+	arrived chan struct{} // capacity 1: something is queued
 
-func (g *group) join(ctx context.Context, f func(tx *Tx) error) error { return g.t.inTx(ctx, f) }
+	mu      sync.Mutex
+	queue   []*member
+	leading bool
+}
+
+// member is one call of InTx.
+type member struct {
+	ctx   context.Context //nolint:containedctx // it is the call's own, and lives as long
+	f     func(tx *Tx) error
+	turn  chan *Tx   // its function runs now
+	ran   chan error // and this came of it
+	done  chan error // capacity 1: the end of the call
+	ended bool       // its context ended while it waited for the commit: not run again. Under group.mu
+}
+
+// guiltyError is the error of one call's function, which aborts the transaction for all.
+type guiltyError struct {
+	member *member
+	error
+}
+
+func (e *guiltyError) Unwrap() error { return e.error }
+
+func newGroup(t *Transactional) *group { return &group{t: t, arrived: make(chan struct{}, 1)} }
+
+// join is InTx.
+func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
+	m := &member{ctx: ctx, f: f, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
+	if !g.enqueue(m) {
+		return g.t.failed(ErrNotSent, ErrClosed)
+	}
+	waiting := ctx.Done()
+	ran := false
+	for {
+		select {
+		case tx := <-m.turn:
+			m.run(tx)
+			ran = true
+		case err := <-m.done:
+			return err
+		case <-waiting:
+			waiting = nil
+			switch {
+			case g.withdraw(m):
+				return g.t.failed(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ended(ctx)))
+			case ran:
+				g.mu.Lock()
+				m.ended = true
+				g.mu.Unlock()
+				return g.t.failed(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ended(ctx)))
+			}
+		}
+	}
+}
+
+// run runs the function on the call's own goroutine.
+func (m *member) run(tx *Tx) {
+	err := errPanicked
+	defer func() { m.ran <- err }() // also when it panics: the transaction is aborted while the panic goes on
+	err = m.f(tx)
+}
+
+func (g *group) enqueue(m *member) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.leading && !g.t.core.spawn(g.lead) {
+		return false
+	}
+	g.leading = true
+	g.queue = append(g.queue, m)
+	select {
+	case g.arrived <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// withdraw takes a call back that no transaction has taken up.
+func (g *group) withdraw(m *member) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.queue, m)
+	if i < 0 {
+		return false
+	}
+	g.queue = slices.Delete(g.queue, i, i+1)
+	return true
+}
+
+// take gives the next call in the queue, or nil.
+func (g *group) take() *member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 {
+		return nil
+	}
+	m := g.queue[0]
+	g.queue = g.queue[1:]
+	return m
+}
+
+// lead opens transactions until nothing is left to do.
+func (g *group) lead() {
+	var again []*member // of an aborted transaction, through no fault of theirs
+	for {
+		g.mu.Lock()
+		again = slices.DeleteFunc(again, func(m *member) bool { return m.ended })
+		if len(again) == 0 && len(g.queue) == 0 {
+			g.leading = false
+			g.mu.Unlock()
+			return
+		}
+		g.mu.Unlock()
+		again = g.transaction(again, g.t.core.config.groupMessages)
+	}
+}
+
+// transaction is one transaction of those who were in an aborted one and of those who come, up to a number of messages.
+// It returns those who have to run again.
+func (g *group) transaction(first []*member, messages int) (again []*member) {
+	ctx, cancel := context.WithCancel(g.t.core.alive)
+	defer cancel()
+	in := first
+	err := g.t.inTx(ctx, func(tx *Tx) error {
+		g.mu.Lock()
+		in = slices.DeleteFunc(in, func(m *member) bool { return m.ended })
+		g.mu.Unlock()
+		for _, m := range in {
+			if err := m.give(tx); err != nil {
+				return err
+			}
+		}
+		return g.gather(tx, &in, messages)
+	})
+	var guilty *guiltyError
+	switch {
+	case errors.As(err, &guilty):
+		guilty.member.done <- g.t.failed(ErrNotSent, guilty.error)
+		return slices.DeleteFunc(in, func(m *member) bool { return m == guilty.member })
+	case err != nil && len(in) > 1 && errors.Is(err, ErrNotSent) && !errors.Is(err, ErrFenced) && g.t.core.alive.Err() == nil:
+		// It stays, and may be the fault of one: each for itself tells whose.
+		for _, m := range in {
+			g.transaction([]*member{m}, 0)
+		}
+		return nil
+	}
+	for _, m := range in {
+		m.done <- err
+	}
+	return nil
+}
+
+// give runs one call's function in the transaction.
+func (m *member) give(tx *Tx) error {
+	m.turn <- tx
+	err := <-m.ran
+	if broken := tx.broken.Load(); broken != nil {
+		return *broken
+	}
+	if err != nil {
+		return &guiltyError{m, err}
+	}
+	return nil
+}
+
+// gather takes calls up until there are messages enough or the time is over.
+func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
+	over := time.NewTimer(g.t.core.config.groupWait)
+	defer over.Stop()
+	for tx.added.Load() < int64(messages) {
+		if m := g.take(); m != nil {
+			*in = append(*in, m)
+			if err := m.give(tx); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-g.arrived:
+		case <-over.C:
+			return nil
+		case <-g.t.core.alive.Done():
+			return ErrClosed
+		}
+	}
+	return nil
+}

@@ -1,0 +1,320 @@
+//go:build integration
+
+package producer_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/serde"
+)
+
+// workerEnv holds, for a worker process: kind, brokers, id, in, out, group, separated by |.
+const workerEnv = "AVROLINE_TEST_WORKER"
+
+// workFor is how long a worker works on one message, so that kills find it working.
+const workFor = 2 * time.Millisecond
+
+// TestWorker is what a worker process runs. In the tests themselves it does nothing.
+func TestWorker(t *testing.T) {
+	args := strings.Split(os.Getenv(workerEnv), "|")
+	if len(args) != 6 {
+		t.Skip("runs in worker processes only")
+	}
+	w := &where{t: t, addrs: strings.Split(args[1], ",")}
+	reg := &memoryRegistry{}
+	if _, _, err := reg.Register(t.Context(), "", eventSchema, false); err != nil {
+		t.Fatal(err)
+	}
+	id, in, out, group := args[2], args[3], args[4], args[5]
+	switch args[0] {
+	case "processor":
+		c := &copying{w: w, reg: reg, in: in, out: out, group: group, messages: 100, each: func(context.Context, producer.Consumed[event]) error {
+			<-time.After(workFor)
+			return nil
+		}}
+		if err := c.processor(id).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	case "source":
+		workSource(w, reg, id, in, out, group)
+	default:
+		workByHand(w, reg, args[0], id, in, out, group)
+	}
+}
+
+// workByHand copies as one would without the processor: "at-least-once" without transactions, "offsets-outside" with
+// transactions but the offsets committed after them.
+func workByHand(w *where, reg *memoryRegistry, kind, id, in, out, group string) {
+	t := w.t
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ser, err := serde.NewSerializer(reg)
+	must(err)
+	events := producer.NewTopic(out, producer.KeyBy(byKey))
+	p, err := producer.New(w.addrs, ser)
+	must(err)
+	tp, err := producer.NewTransactional(w.addrs, id, ser, producer.WithTransactionTimeout(10*time.Second))
+	must(err)
+	c, err := kafka.NewConsumer(&kafka.ConfigMap{
+		"bootstrap.servers": strings.Join(w.addrs, ","), "group.id": group, "group.protocol": "consumer",
+		"auto.offset.reset": "earliest", "enable.auto.commit": false, "isolation.level": "read_committed",
+	})
+	must(err)
+	must(c.Subscribe(in, nil))
+	for {
+		var batch []*kafka.Message
+		for end := time.Now().Add(50 * time.Millisecond); len(batch) < 100 && time.Now().Before(end); {
+			if m, ok := c.Poll(10).(*kafka.Message); ok && m.TopicPartition.Error == nil {
+				batch = append(batch, m)
+				<-time.After(workFor)
+			}
+		}
+		if len(batch) == 0 {
+			continue
+		}
+		add := func(send func(e *event) error) error {
+			for _, m := range batch {
+				_, e := decodeEvent(t, m.Value)
+				if err := send(&e); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if kind == "at-least-once" {
+			must(add(func(e *event) error { return events.PublishAsync(t.Context(), p, e, nil) }))
+			must(p.Flush(t.Context()))
+		} else {
+			must(tp.InTx(t.Context(), func(tx *producer.Tx) error {
+				return add(func(e *event) error { return events.Add(t.Context(), tx, e) })
+			}))
+		}
+		<-time.After(50 * time.Millisecond)
+		if _, err := c.Commit(); err != nil {
+			fmt.Println("commit:", err)
+		}
+	}
+}
+
+func workSource(w *where, reg *memoryRegistry, id, file, out, checkpoints string) {
+	s := w.source(reg, id, checkpoints, file)
+	events := producer.NewTopic(out, producer.KeyBy(byKey))
+	err := s.Run(w.t.Context(), func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
+		<-time.After(workFor)
+		return events.Add(ctx, tx, &event{Key: fmt.Sprint(l.Number % 50), Seq: l.Number - 1})
+	})
+	if err = errors.Join(err, s.Close(w.t.Context())); err != nil {
+		w.t.Fatal(err)
+	}
+	fmt.Println("all read")
+}
+
+// worker is a process that is this test binary again.
+type worker struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	mu   sync.Mutex
+	out  []string
+}
+
+func startWorker(t *testing.T, args ...string) *worker {
+	t.Helper()
+	w := &worker{cmd: exec.Command(os.Args[0], "-test.run=^TestWorker$", "-test.v"), done: make(chan struct{})} //nolint:noctx // killed by hand
+	w.cmd.Env = append(os.Environ(), workerEnv+"="+strings.Join(args, "|"))
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cmd.Stderr = w.cmd.Stdout
+	if err := w.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(w.done)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			w.mu.Lock()
+			w.out = append(w.out, lines.Text())
+			w.mu.Unlock()
+		}
+		_ = w.cmd.Wait()
+	}()
+	t.Cleanup(w.kill)
+	return w
+}
+
+func (w *worker) kill() {
+	_ = w.cmd.Process.Kill()
+	<-w.done
+}
+
+func (w *worker) said() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.out, "\n")
+}
+
+func killable(t *testing.T) *where {
+	if os.Getenv("AVROLINE_BROKERS") != "" {
+		return brokers(t)
+	}
+	b := producertest.Start(t, producertest.Config("group.consumer.session.timeout.ms", "3000"))
+	return &where{t: t, addrs: b.Addrs(), fake: b}
+}
+
+// behind is how many messages of a topic a group has not committed.
+func (w *where) behind(topic, group string) int64 {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	ends, err := adm.ListEndOffsets(waitCtx(w.t), topic)
+	if err != nil {
+		return -1
+	}
+	committed, err := adm.FetchOffsets(waitCtx(w.t), group)
+	if err != nil {
+		return -1
+	}
+	left := int64(0)
+	ends.Each(func(o kadm.ListedOffset) {
+		left += o.Offset
+		if c, ok := committed.Lookup(topic, o.Partition); ok && c.At > 0 {
+			left -= c.At
+		}
+	})
+	return left
+}
+
+// copyUnderKills has two workers copy n messages while one or the other is killed with -9, and tells what came of it.
+func copyUnderKills(t *testing.T, kind string, n int) (lost, twice, disorder, kills int) {
+	w := killable(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	in, out, group := w.topic("in", 6), w.topic("out", 6), newID(t)
+	w.seed(&memoryRegistry{}, in, n, nil)
+	start := func(i int) *worker {
+		return startWorker(t, kind, strings.Join(w.addrs, ","), fmt.Sprintf("%s-%d", group, i), in, out, group)
+	}
+	workers := []*worker{start(0), start(1)}
+	deadline := time.Now().Add(4 * time.Minute)
+	for w.behind(in, group) != 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d left after %d kills; the workers said:\n%s\n---\n%s", w.behind(in, group), kills, workers[0].said(), workers[1].said())
+		}
+		<-time.After(time.Duration(700+rng.IntN(800)) * time.Millisecond)
+		i := rng.IntN(2)
+		if kills < 15 {
+			workers[i].kill()
+			kills++
+		}
+		for i := range workers {
+			select {
+			case <-workers[i].done:
+				workers[i] = start(i)
+			default:
+			}
+		}
+	}
+	for _, worker := range workers {
+		worker.kill()
+	}
+	for i := range workers { // ends what they left open
+		if err := w.transactional(fmt.Sprintf("%s-%d", group, i)).Prepare(waitCtx(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, last := map[int64]int{}, map[string]int64{}
+	for _, e := range w.committed(out) {
+		seen[e.Seq]++
+		if l, ok := last[e.Key]; ok && e.Seq < l {
+			disorder++
+		}
+		last[e.Key] = e.Seq
+	}
+	for i := range n {
+		if c := seen[int64(i)]; c == 0 {
+			lost++
+		} else {
+			twice += c - 1
+		}
+	}
+	t.Logf("%s: %d messages, %d kills: lost %d, twice %d, out of order %d", kind, n, kills, lost, twice, disorder)
+	return lost, twice, disorder, kills
+}
+
+func TestProcessorKilled(t *testing.T) {
+	lost, twice, disorder, kills := copyUnderKills(t, "processor", 20_000)
+	if lost != 0 || twice != 0 || disorder != 0 {
+		t.Errorf("lost %d, twice %d, out of order %d", lost, twice, disorder)
+	}
+	if kills < 10 {
+		t.Errorf("only %d kills", kills)
+	}
+}
+
+// Positive controls: without transactions, and with the offsets outside of them, the same run must show duplicates.
+func TestControlCopyKilled(t *testing.T) {
+	for _, kind := range []string{"at-least-once", "offsets-outside"} {
+		t.Run(kind, func(t *testing.T) {
+			if _, twice, _, _ := copyUnderKills(t, kind, 8_000); twice == 0 {
+				t.Error("the control passed clean: the kills are too weak to judge by")
+			}
+		})
+	}
+}
+
+func TestSourceKilled(t *testing.T) {
+	w := killable(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	const lines = 10_000
+	out, checkpoints := w.topic("lines", 3), w.topic("checkpoints", 1, "cleanup.policy", "compact")
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, lines)
+	id := newID(t)
+	for kills := 0; ; kills++ {
+		worker := startWorker(t, "source", strings.Join(w.addrs, ","), id, log, out, checkpoints)
+		wait := time.Duration(500+rng.IntN(3000)) * time.Millisecond
+		if kills >= 20 {
+			wait = 2 * time.Minute
+		}
+		select {
+		case <-worker.done:
+			if !strings.Contains(worker.said(), "all read") {
+				t.Fatalf("ended: %s", worker.said())
+			}
+			t.Logf("%d kills", kills)
+			if kills < 5 {
+				t.Errorf("only %d kills", kills)
+			}
+			w.exactly(out, lines)
+			return
+		case <-time.After(wait):
+			worker.kill()
+		}
+	}
+}

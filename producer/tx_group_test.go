@@ -1,0 +1,104 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	topic := w.topic("group", 2)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	tp := w.transactional(newID(t), producer.WithGroupCommit(1000, 20*time.Millisecond), producer.WithLinger(0))
+	ctx := waitCtx(t)
+	ends := w.fake.DelayAnswers(time.Millisecond, producertest.EndTxn) // counts them
+	const calls = 200
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	for i := range calls {
+		wg.Go(func() {
+			defer func() {
+				if v := recover(); (v != nil) != (i == 77) {
+					t.Errorf("call %d: %v", i, v)
+				}
+			}()
+			err := tp.InTx(ctx, func(tx *producer.Tx) error {
+				if err := events.Add(ctx, tx, &event{Key: fmt.Sprint(i % 5), Seq: int64(i)}); err != nil {
+					return err
+				}
+				switch {
+				case i == 77:
+					panic("boom")
+				case i%50 == 13:
+					return errAsked
+				}
+				return nil
+			})
+			if i%50 == 13 {
+				failed.Add(1)
+				if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) {
+					t.Errorf("call %d: %v", i, err)
+				}
+			} else if err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[int64]int{}
+	for _, e := range w.committed(topic) {
+		seen[e.Seq]++
+	}
+	for i := range calls {
+		want := 1
+		if i%50 == 13 || i == 77 {
+			want = 0
+		}
+		if seen[int64(i)] != want {
+			t.Errorf("call %d: %d times, want %d", i, seen[int64(i)], want)
+		}
+	}
+	if n := ends.Hits(); n > calls/4 {
+		t.Errorf("%d transactions for %d calls: they are not put together", n, calls)
+	}
+	if failed.Load() != 4 {
+		t.Errorf("%d failed", failed.Load())
+	}
+}
+
+// A call whose context ends does not hold the others up, and is told the truth.
+func TestGroupCommitContextEnds(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	topic := w.topic("group", 1)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	tp := w.transactional(newID(t), producer.WithGroupCommit(2, time.Minute-time.Second), producer.WithLinger(0))
+	ctx := waitCtx(t)
+	short, cancel := context.WithCancel(ctx)
+	hurried := make(chan error)
+	go func() {
+		hurried <- tp.InTx(short, func(tx *producer.Tx) error { return events.Add(ctx, tx, &event{Key: "hurried"}) })
+	}()
+	if err := w.until(func() bool { return len(w.open(topic)) > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-hurried; !errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, context.Canceled) {
+		t.Errorf("the hurried one: %v", err)
+	}
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error { return events.Add(ctx, tx, &event{Key: "patient"}) }); err != nil {
+		t.Errorf("the patient one: %v", err)
+	}
+	if n := len(w.committed(topic)); n != 2 {
+		t.Errorf("%d visible, want 2", n)
+	}
+}

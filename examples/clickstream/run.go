@@ -139,8 +139,8 @@ func (w *world) close() error {
 
 // schemaOf asks the registry what the events were written with.
 func schemaOf(ctx context.Context, reg *registry.Client, r *report) error {
-	_, id, _, err := reg.Latest(ctx, r.Subject)
-	if errors.Is(err, registry.ErrSubjectNotFound) {
+	id, _, err := reg.Lookup(ctx, r.Subject, clicks.ClickEventSchema, false)
+	if errors.Is(err, registry.ErrSubjectNotFound) || errors.Is(err, registry.ErrSchemaNotFound) {
 		return nil // nothing was published
 	}
 	if err != nil {
@@ -156,8 +156,8 @@ func schemaOf(ctx context.Context, reg *registry.Client, r *report) error {
 		if err != nil {
 			return err
 		}
-		if v.Schema == clicks.ClickEventSchema {
-			r.SchemaID, r.Version = v.ID, v.Version
+		if v.ID == id {
+			r.Version = v.Version
 		}
 	}
 	return nil

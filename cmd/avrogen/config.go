@@ -7,10 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/avroline/avroline/internal/avsc"
 )
 
 // configName is the file that holds the settings of a tree of schemas.
@@ -194,34 +195,8 @@ func suggest(name string, known []string) string {
 	if len(known) == 0 {
 		return "there is none to choose from"
 	}
-	near := slices.MinFunc(known, func(a, b string) int {
-		return cmp.Compare(distance(name, a), distance(name, b))
-	})
-	if distance(name, near) <= 1+len(name)/4 {
-		return fmt.Sprintf("did you mean %q?", near)
+	if near := avsc.Nearest(name, known); len(near) > 0 {
+		return fmt.Sprintf("did you mean %q?", near[0])
 	}
 	return "known are " + strings.Join(known, ", ")
-}
-
-// distance is the number of single letters to insert, drop or change that
-// make b of a, without regard to case (Levenshtein).
-func distance(a, b string) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -43,7 +43,7 @@ func newGenerateCommand(a *app) *cobra.Command {
 	g := &generator{app: a}
 	var mapFlags []string
 	cmd := &cobra.Command{
-		Use:   "generate [-o DIR] [--package NAME] [--map NAMESPACE=IMPORTPATH]... [--check] PATH...",
+		Use:   "generate [-o DIR] [--package NAME] [--map NS=PATH]... [--check] PATH...",
 		Short: "Generate Go types from schemas",
 		Long: `Generate Go types from schemas: one file NAME.avro.go for each schema file.
 
@@ -61,7 +61,7 @@ when their schema is gone, or when its types have moved to another file.
 
 In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
 		Example: `  avrogen generate -o internal/events --package events schemas/...
-  avrogen generate -o gen --map com.acme.common=example.com/common/events orders.avsc
+  avrogen generate -o gen --map acme.common=example.com/common order.avsc
   avrogen generate --check          with an avrogen.yaml, in CI`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,10 +79,10 @@ In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&g.output, "output", "o", ".", "folder to write to")
-	flags.StringVar(&g.packageName, "package", "", "put everything into one package of this name")
-	flags.StringArrayVar(&mapFlags, "map", nil, "import path of a namespace's package: NAMESPACE=IMPORTPATH")
-	flags.BoolVar(&g.check, "check", false, "write nothing: print what would change, and exit with status 1 if anything would")
+	flags.StringVarP(&g.output, "output", "o", ".", "write to folder `DIR`")
+	flags.StringVar(&g.packageName, "package", "", "put everything into one package called `NAME`")
+	flags.StringArrayVar(&mapFlags, "map", nil, "where a namespace lives: `NAMESPACE=IMPORTPATH`")
+	flags.BoolVar(&g.check, "check", false, "write nothing, show changes, status 1 if any")
 	return cmd
 }
 

@@ -106,10 +106,12 @@ usage; 3 something else failed, such as an unreadable file.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.Var(&a.format, "format", "how findings are printed: text, json (one object a line) or github (annotations)")
-	flags.StringVar(&a.configFile, "config", "", "the avrogen.yaml to use (default: the nearest one, here or above)")
+	flags.Var(&a.format, "format", "form of findings")
+	flags.StringVar(&a.configFile, "config", "", "settings file (default: nearest avrogen.yaml)")
 	for _, newCommand := range commands() {
-		root.AddCommand(newCommand(a))
+		cmd := newCommand(a)
+		cmd.DisableFlagsInUseLine = true // the lines name them
+		root.AddCommand(cmd)
 	}
 	return root
 }

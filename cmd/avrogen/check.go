@@ -92,7 +92,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
+	defer client.Close() //nolint:errcheck // what was asked for has been answered
 	return check.InRegistry(ctx, compat.Level(c.level), client, args...)
 }
 

@@ -248,6 +248,7 @@ func (c *checker) calculate(w, r place) (found []incompatible) {
 		}
 	case avsc.Record:
 		found = append(found, c.record(w, r)...)
+	default: // primitive, and the same
 	}
 	return found
 }

@@ -137,6 +137,7 @@ func (d *Differ) schemas(path string, before, now place) {
 		d.records(path, b, n)
 	case avsc.Union:
 		d.unions(path, before, now)
+	default: // primitive, and the same
 	}
 	d.properties(path, b, n)
 }

@@ -75,8 +75,10 @@ func (x *witnesses) size(s *avsc.Schema) int {
 		if len(s.Symbols) == 0 {
 			return endless
 		}
+		return 1
+	default:
+		return 1
 	}
-	return 1
 }
 
 // noWitness is why a finding has no witness: only values that contain themselves
@@ -202,15 +204,16 @@ func (x *witnesses) least(s *avsc.Schema) (value, bool) {
 			x.small[s] = v
 		}
 		return v, ok
-	}
-	best := 0
-	for i, b := range s.Branches {
-		if x.sizes[b] < x.sizes[s.Branches[best]] {
-			best = i
+	default: // a union
+		best := 0
+		for i, b := range s.Branches {
+			if x.sizes[b] < x.sizes[s.Branches[best]] {
+				best = i
+			}
 		}
+		v, ok := x.least(s.Branches[best])
+		return wrap(s, best, v), ok
 	}
-	v, ok := x.least(s.Branches[best])
-	return wrap(s, best, v), ok
 }
 
 func symbol(s *avsc.Schema, i int) value {
@@ -272,6 +275,7 @@ func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 				return x.record(w, from[0], v)
 			}
 		}
+	default: // primitive, and the same
 	}
 	return value{}, false
 }

@@ -1,6 +1,7 @@
 package resolve_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -40,7 +41,7 @@ func FuzzPlan(f *testing.F) {
 			}
 			got, err := p.Append(nil, data)
 			if err != nil {
-				if _, ok := err.(*avrobin.Error); !ok {
+				if e := (*avrobin.Error)(nil); !errors.As(err, &e) {
 					t.Fatalf("error of type %T: %v", err, err)
 				}
 				continue

@@ -87,7 +87,12 @@ func (d *renderer) value(s *avsc.Schema) string {
 			b = append(b, f.Name+":"+d.value(f.Type))
 		}
 		return "{" + strings.Join(b, " ") + "}"
+	default:
+		return d.elements(s)
 	}
+}
+
+func (d *renderer) elements(s *avsc.Schema) string {
 	var elems []string
 	for d.err == nil {
 		n := d.long()

@@ -76,12 +76,9 @@ func (x *resolver) step(w, r *avsc.Schema) *avrobin.Step {
 		}
 		return fail("%s cannot be read as %s", describe(w), describe(r))
 	}
-	switch w.Kind {
-	case avsc.Record, avsc.Enum, avsc.Fixed:
-		if !SameName(w, r) {
-			return fail("%s cannot be read as %s: the names differ, and no alias of the reader's is %s",
-				describe(w), describe(r), w.Name)
-		}
+	if w.Kind.Named() && !SameName(w, r) {
+		return fail("%s cannot be read as %s: the names differ, and no alias of the reader's is %s",
+			describe(w), describe(r), w.Name)
 	}
 	switch w.Kind {
 	case avsc.Record:

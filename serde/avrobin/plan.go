@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// ErrUnreadable: the data is sound, but the reader's schema has no place for
-// one of its values: an enum symbol or a union branch that the reader lacks
-// (Avro 1.12, "Schema Resolution").
+// ErrUnreadable says that the data is sound, but the reader's schema has no
+// place for one of its values: an enum symbol or a union branch that the reader
+// lacks (Avro 1.12, "Schema Resolution").
 var ErrUnreadable = errors.New("the reader cannot take this value")
 
 // Plan reads data of one schema, the writer's, as data of another, the

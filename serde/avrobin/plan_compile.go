@@ -127,6 +127,7 @@ func (c *compiler) count(s *Step) error {
 			}
 			seen[d.Reader] = true
 		}
+	default: // has nothing inside
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ func (t *transcoder) explain(pc, at int) {
 			e.Err = fmt.Errorf("%w: a boolean of %#x", ErrInvalid, t.src[at])
 		}
 		return
+	default: // begins with a number
 	}
 	v, next := longAt(t.src, at)
 	if next < 0 {

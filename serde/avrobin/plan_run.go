@@ -377,6 +377,7 @@ func (t *transcoder) elements(pc, i, n, done int) int {
 				}
 			}
 			return i
+		default:
 		}
 	}
 	next := t.exec(pc+1, i, n)

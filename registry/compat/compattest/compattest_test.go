@@ -67,7 +67,8 @@ func repository(t *testing.T) string {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "order.avsc"), v1)
 	for _, args := range [][]string{
-		{"init", "-q"}, {"add", "."},
+		{"init", "-q"},
+		{"add", "."},
 		{"-c", "user.name=tester", "-c", "user.email=tester@example.com", "commit", "-q", "-m", "one"},
 	} {
 		cmd := exec.CommandContext(t.Context(), "git", args...)

@@ -2,8 +2,6 @@ package vectors
 
 import (
 	"encoding/csv"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -21,7 +19,6 @@ type unit struct {
 	id      string
 	sources []codegen.Source
 	names   []string // full names of its types
-	values  []string // hex, of the one schema of a single source
 }
 
 func newUnit(t *testing.T, id string, sources ...codegen.Source) *unit {
@@ -108,18 +105,6 @@ func allUnits(t *testing.T) []*unit {
 			add(newUnit(t, r.ID, codegen.Source{Name: r.ID + ".avsc", Text: []byte(r.Schema)}))
 		}
 	})
-	i := 0
-	eachLine(t, "vectors.jsonl", func(r struct {
-		ID, Schema string
-		Values     []struct{ Hex string }
-	}) {
-		i++
-		u := newUnit(t, r.ID, codegen.Source{Name: fmt.Sprintf("vector_%d.avsc", i), Text: []byte(r.Schema)})
-		for _, v := range r.Values {
-			u.values = append(u.values, v.Hex)
-		}
-		add(u)
-	})
 	return units
 }
 
@@ -140,14 +125,15 @@ func setUnits(t *testing.T) []*unit {
 	return units
 }
 
-// TestGenerate generates everything, compiles and vets it, and has the
-// generated types read and write every value of vectors.jsonl.
-func TestGenerate(t *testing.T) {
+// TestGenerateTogether generates many schemas into one package, where the short
+// names of their types clash, and compiles and vets the result.
+func TestGenerateTogether(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("compiles a thousand schemas")
+	}
 	m := gentest.New(t)
 	units := allUnits(t)
-	var imports, types, cases strings.Builder
-	var misfits []string
 	packages := pack(units)
 	for name, units := range packages {
 		var sources []codegen.Source
@@ -160,42 +146,9 @@ func TestGenerate(t *testing.T) {
 			continue
 		}
 		m.WriteAll(name, files)
-		m.Write(name+"/by_schema.go", gentest.BySchema(name, files))
-		fmt.Fprintf(&imports, "\t%q\n", gentest.Path+"/"+name)
-		fmt.Fprintf(&types, "\t%q: %s.NewBySchema,\n", name, name)
-		for _, u := range units {
-			if len(u.values) == 0 {
-				continue
-			}
-			s, err := avsc.Parse(u.id, u.sources[0].Text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var values []string
-			for i, value := range u.values {
-				data, err := hex.DecodeString(value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if why, _ := misfit(s, data); why != "" {
-					misfits = append(misfits, fmt.Sprintf("%s/%d: %s", u.id, i, why))
-					continue
-				}
-				values = append(values, value)
-			}
-			line, err := json.Marshal(map[string]any{"id": u.id, "package": name, "schema": s.Text(), "values": values})
-			if err != nil {
-				t.Fatal(err)
-			}
-			cases.Write(append(line, '\n'))
-		}
 	}
 	t.Logf("%d files and sets in %d packages", len(units), len(packages))
-	t.Logf("%d values are none of their logical type, and left out:\n%s", len(misfits), strings.Join(misfits, "\n"))
-	m.Write("cases.jsonl", cases.String())
-	m.Write("values_test.go", strings.NewReplacer("\t//IMPORTS\n", imports.String(), "\t//TYPES\n", types.String()).Replace(valuesTest))
 	m.Go("vet", "./...")
-	t.Log(m.Go("test", "-v", "."))
 }
 
 // TestGenerateSets generates each set with a package for each namespace.
@@ -217,91 +170,3 @@ func TestGenerateSets(t *testing.T) {
 	t.Logf("%d sets have namespaces that need each other", circles)
 	m.Go("vet", "./...")
 }
-
-const valuesTest = `package gen
-
-import (
-	"bufio"
-	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"os"
-	"reflect"
-	"testing"
-
-	"github.com/avroline/avroline/serde/avrobin"
-	//IMPORTS
-)
-
-var types = map[string]map[string]func() (zero, filled avrobin.Decoder){
-	//TYPES
-}
-
-func TestValues(t *testing.T) {
-	f, err := os.Open("cases.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 64<<20)
-	schemas, values, sameBytes, asText := 0, 0, 0, 0
-	for lines.Scan() {
-		var c struct {
-			ID, Package, Schema string
-			Values              []string
-		}
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
-		schemas++
-		make := types[c.Package][c.Schema]
-		if make == nil {
-			t.Errorf("%s: no type has this schema", c.ID)
-			continue
-		}
-		for i, value := range c.Values {
-			values++
-			data, err := hex.DecodeString(value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			v, _ := make()
-			if err := v.UnmarshalAvro(data); err != nil {
-				t.Errorf("%s/%d: %x: %v", c.ID, i, data, err)
-				continue
-			}
-			out, err := v.AppendAvro(nil)
-			if err != nil {
-				t.Errorf("%s/%d: %v", c.ID, i, err)
-				continue
-			}
-			again, _ := make()
-			if bytes.Equal(out, data) {
-				sameBytes++
-			} else if err := again.UnmarshalAvro(out); err != nil || len(out) != len(data) || !reflect.DeepEqual(v, again) {
-				// the keys of a map may stand in another order
-				t.Errorf("%s/%d: wrote %x, %v, want %x", c.ID, i, out, err, data)
-			}
-			if text, err := json.Marshal(v); err == nil {
-				back, _ := make()
-				if err := json.Unmarshal(text, back); err != nil {
-					t.Errorf("%s/%d: reading %s: %v", c.ID, i, text, err)
-				} else if through, err := back.AppendAvro(nil); err != nil || !bytes.Equal(through, out) {
-					t.Errorf("%s/%d: through %s: %x, %v, want %x", c.ID, i, text, through, err, out)
-				}
-				asText++
-			}
-			if again.UnmarshalAvro(append(bytes.Clone(data), 0)) == nil {
-				t.Errorf("%s/%d: a byte more is accepted", c.ID, i)
-			}
-			for n := range min(len(data), 400) {
-				if again.UnmarshalAvro(data[:n]) == nil {
-					t.Errorf("%s/%d: %d of %d bytes are accepted", c.ID, i, n, len(data))
-				}
-			}
-		}
-	}
-	t.Logf("%d schemas, %d values: %d to the same bytes, %d through JSON", schemas, values, sameBytes, asText)
-}
-`

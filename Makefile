@@ -71,7 +71,7 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
-	go test -tags integration -count=1 -p 1 -timeout 20m ./internal/integration/... ./internal/kafkacluster ./internal/apicurio
+	go test -tags integration -count=1 -p 1 -timeout 20m ./internal/integration/... ./internal/kafkacluster ./internal/apicurio ./registry
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C
 	@go run ./internal/cmd/kafka

@@ -44,6 +44,19 @@ func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
 	return nil
 }
 
+// DeleteMode takes a subject's own mode away, so that the global one counts.
+// There being none is no error.
+func (c *Client) DeleteMode(ctx context.Context, subject string) error {
+	err := checkSubject(subject)
+	if err == nil {
+		err = c.transport.call(ctx, newWork(ctx), http.MethodDelete, "/mode/"+url.PathEscape(subject), nil, nil, nil)
+	}
+	if err != nil && !isStatus(err, http.StatusNotFound) {
+		return fmt.Errorf("registry: delete the mode of %q: %w", subject, err)
+	}
+	return nil
+}
+
 // GlobalMode returns the mode of subjects without their own.
 func (c *Client) GlobalMode(ctx context.Context) (Mode, error) {
 	m, err := c.mode(ctx, "/mode")

@@ -465,6 +465,12 @@ func TestSuiteConfluentOnly(t *testing.T) {
 	if _, _, err := s.Register(ctx, meta, s.text("N"), false); !errors.As(err, &answer) || answer.Code != 42205 {
 		t.Errorf("Register on a read-only subject: %v", err)
 	}
+	if err := errors.Join(s.DeleteMode(ctx, meta), s.DeleteMode(ctx, meta)); err != nil {
+		t.Errorf("DeleteMode, twice: %v", err)
+	}
+	if m, err := s.Mode(ctx, meta); err != nil || m != registry.ReadWrite {
+		t.Errorf("Mode without its own: %v, %v", m, err)
+	}
 	if m, err := s.GlobalMode(ctx); err != nil || m != registry.ReadWrite {
 		t.Errorf("GlobalMode = %v, %v", m, err)
 	}

@@ -1,0 +1,64 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+func Example() {
+	server, err := registrytest.NewServer() // a real one's URL in a service
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+
+	reg, err := registry.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+
+	ctx := context.Background()
+	id, _, err := reg.Register(ctx, "orders-value", `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"}]}`, false)
+	fmt.Println(id, err)
+
+	_, _, err = reg.Register(ctx, "orders-value", `{"type":"record","name":"Order","fields":[{"name":"number","type":"long"}]}`, false)
+	var refused *registry.IncompatibleError
+	if errors.As(err, &refused) {
+		for _, f := range refused.Findings {
+			fmt.Println(f.Type, f.Path, f.Message)
+		}
+	}
+	// Output:
+	// 1 <nil>
+	// READER_FIELD_MISSING_DEFAULT_VALUE /fields/0 number
+}
+
+// At the start of a service: everything it will need, and all problems at once.
+func ExampleClient_Warm() {
+	server, err := registrytest.NewServer()
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	reg, err := registry.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+
+	err = reg.Warm(context.Background(),
+		registry.NeedRegistered("orders-value", `"string"`),
+		registry.NeedLatest("payments-value"),
+		registry.NeedID(7))
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, registry.ErrSubjectNotFound), errors.Is(err, registry.ErrSchemaNotFound))
+	// Output:
+	// registry: latest version of "payments-value": the registry answered 404 (code 40401): Subject 'payments-value' not found.
+	// registry: schema 7: the registry answered 404 (code 40403): Schema 7 not found
+	// true true
+}

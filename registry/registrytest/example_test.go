@@ -1,0 +1,38 @@
+package registrytest_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// A registry that is in trouble, and what the client asked for meanwhile.
+func ExampleServer_Inject() {
+	server, err := registrytest.NewServer()
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	if err := server.Seed("names", `"string"`); err != nil {
+		panic(err)
+	}
+	server.Inject(registrytest.Status(503), registrytest.OnID(1), registrytest.Times(2))
+
+	reg, err := registry.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	schema, err := reg.SchemaByID(context.Background(), "", 1)
+	fmt.Println(schema, err)
+	for _, r := range server.Log() {
+		fmt.Println(r)
+	}
+	// Output:
+	// "string" <nil>
+	// GET /schemas/ids/1
+	// GET /schemas/ids/1
+	// GET /schemas/ids/1
+}

@@ -4,7 +4,6 @@
 package checkpoint
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/avroline/avroline/serde/avrobin"
@@ -37,10 +36,12 @@ type FilePosition struct {
 }
 
 // Checksum is the Avro fixed type avroline.checkpoint.Checksum.
+//
+// A SHA-256, as its 32 bytes.
 type Checksum [32]byte
 
 // FilePositionSchema is the schema of FilePosition.
-const FilePositionSchema = `{"type":"record","name":"FilePosition","namespace":"avroline.checkpoint","doc":"How far a source has read a file. It is written in the same transaction as what was made of the lines before it.","fields":[{"name":"source","type":"string","doc":"The source's name."},{"name":"file_id","type":{"type":"string","logicalType":"uuid"},"doc":"Names the file for good, whatever its path becomes: given when its first lines were read."},{"name":"path","type":"string","doc":"Where the file lay when it was read last."},{"name":"offset","type":"long","doc":"The bytes that were read: the next line begins there. Of a compressed file, of what is in it."},{"name":"lines","type":"long","doc":"The lines that were read."},{"name":"head_size","type":"int","doc":"How many bytes from the start of the file the checksum covers."},{"name":"head_sha256","type":{"type":"fixed","name":"Checksum","size":32},"doc":"The SHA-256 of those bytes. A file that was renamed is known by it, and one that was replaced is told from it."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this was written."}]}`
+const FilePositionSchema = `{"type":"record","name":"FilePosition","namespace":"avroline.checkpoint","doc":"How far a source has read a file. It is written in the same transaction as what was made of the lines before it.","fields":[{"name":"source","type":"string","doc":"The source's name."},{"name":"file_id","type":{"type":"string","logicalType":"uuid"},"doc":"Names the file for good, whatever its path becomes: given when its first lines were read."},{"name":"path","type":"string","doc":"Where the file lay when it was read last."},{"name":"offset","type":"long","doc":"The bytes that were read: the next line begins there. Of a compressed file, of what is in it."},{"name":"lines","type":"long","doc":"The lines that were read."},{"name":"head_size","type":"int","doc":"How many bytes from the start of the file the checksum covers."},{"name":"head_sha256","type":{"type":"fixed","name":"Checksum","doc":"A SHA-256, as its 32 bytes.","size":32},"doc":"The SHA-256 of those bytes. A file that was renamed is known by it, and one that was replaced is told from it."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this was written."}]}`
 
 // NewFilePosition returns the zero value: the schema has no other defaults.
 func NewFilePosition() FilePosition { return FilePosition{} }
@@ -77,7 +78,7 @@ func (v *FilePosition) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *FilePosition) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }

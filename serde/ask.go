@@ -14,11 +14,12 @@ import (
 )
 
 // ask finds, by the Binding's mode, what the registry has for a record's schema.
-func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) {
-	own, err := avsc.Parse(name, []byte(text))
+func (b *Binding) ask(ctx context.Context, text string) (*binding, error) {
+	own, err := avsc.Parse("schema", []byte(text))
 	if err != nil {
-		return nil, fmt.Errorf("serde: the schema of %s: %w", name, err)
+		return nil, fmt.Errorf("serde: the record's own schema: %w", err)
 	}
+	name := typeName(own)
 	subject, err := b.config.subject(b.topic, b.part, own.Name)
 	if err != nil {
 		return nil, err
@@ -26,13 +27,13 @@ func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) 
 	if subject == "" && b.config.mode != useID { // an id needs none
 		return nil, fmt.Errorf("serde: the subject function names no subject for %s of topic %s", name, b.topic)
 	}
-	e := &binding{text: text, bare: own.Kind == avsc.Bytes, Registered: Registered{Subject: subject}}
+	e := &binding{text: text, name: name, bare: own.Kind == avsc.Bytes, Registered: Registered{Subject: subject}}
 	branch := -1
 	switch b.config.mode {
 	case autoRegister, lookupOnly:
-		err = b.askOwn(ctx, e, name, own)
+		err = b.askOwn(ctx, e, own)
 	default:
-		branch, err = b.askOther(ctx, e, name, own)
+		branch, err = b.askOther(ctx, e, own)
 	}
 	if err != nil {
 		return nil, err
@@ -41,11 +42,11 @@ func (b *Binding) ask(ctx context.Context, name, text string) (*binding, error) 
 }
 
 // askOwn finds the id of the record's own text.
-func (b *Binding) askOwn(ctx context.Context, e *binding, name string, own *avsc.Schema) (err error) {
+func (b *Binding) askOwn(ctx context.Context, e *binding, own *avsc.Schema) (err error) {
 	if b.config.mode == autoRegister {
 		e.ID, e.GUID, err = b.reg.Register(ctx, e.Subject, e.text, b.config.normalize)
 		if err != nil {
-			return &RegistryError{fmt.Sprintf("register %s on subject %s", name, e.Subject), err}
+			return &RegistryError{fmt.Sprintf("register %s on subject %s", e.name, e.Subject), err}
 		}
 		return nil
 	}
@@ -64,7 +65,7 @@ func (b *Binding) askOwn(ctx context.Context, e *binding, name string, own *avsc
 			err = fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", err)
 		}
 	}
-	return &RegistryError{fmt.Sprintf("look up %s on subject %s", name, e.Subject), err}
+	return &RegistryError{fmt.Sprintf("look up %s on subject %s", e.name, e.Subject), err}
 }
 
 // askVersions looks, newest first, for a version that is own in another text.
@@ -103,7 +104,7 @@ func (b *Binding) askVersions(ctx context.Context, e *binding, own *avsc.Schema)
 
 // askOther finds the schema that an option names, and checks that it is the
 // record's own. The branch is the record's in a registered union, else -1.
-func (b *Binding) askOther(ctx context.Context, e *binding, name string, own *avsc.Schema) (branch int, err error) {
+func (b *Binding) askOther(ctx context.Context, e *binding, own *avsc.Schema) (branch int, err error) {
 	var text, op string
 	switch b.config.mode {
 	case useLatest:
@@ -139,7 +140,7 @@ func (b *Binding) askOther(ctx context.Context, e *binding, name string, own *av
 			}
 		}
 	}
-	return -1, &SchemaChangedError{Record: name, Subject: e.Subject, ID: e.ID, Differs: differences(own, registered)}
+	return -1, &SchemaChangedError{Record: e.name, Subject: e.Subject, ID: e.ID, Differs: differences(own, registered)}
 }
 
 func ofSubject(subject string) string {

@@ -51,6 +51,7 @@ const (
 // binding is what a Binding knows of one schema. It is immutable.
 type binding struct {
 	text   string // the record's own AvroSchema()
+	name   string // of its type, for errors
 	prefix []byte // goes before the record: the id, a union's branch
 	bare   bool   // the schema's type is bytes: they are written without length
 	header []byte // the value of the id header; nil with the id in the prefix
@@ -102,7 +103,7 @@ func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]b
 	start := len(out)
 	out, err = r.AppendAvro(out)
 	if err != nil {
-		return dst, fmt.Errorf("serde: %s: %w", r.AvroName(), err)
+		return dst, fmt.Errorf("serde: %s: %w", e.name, err)
 	}
 	if e.bare {
 		out = dropLength(out, start)
@@ -154,18 +155,17 @@ func (b *Binding) search(ctx context.Context, r avrobin.Record, text string) (*b
 	if e := b.recall(text); e != nil {
 		return e, nil
 	}
-	name := r.AvroName()
 	e, err := b.cold.do(ctx, text, func(ctx context.Context) (*binding, error) {
 		if e := b.recall(text); e != nil { // found since
 			return e, nil
 		}
-		e, err := b.ask(ctx, name, text)
+		e, err := b.ask(ctx, text)
 		if err == nil {
 			b.remember(e)
 		}
 		return e, err
 	})
-	return e, interrupted(ctx, "schema of "+name, err)
+	return e, interrupted(ctx, "schema of "+r.AvroName(), err)
 }
 
 func (b *Binding) recall(text string) *binding {

@@ -95,7 +95,7 @@ func (d *Deserializer[T]) reader(ctx context.Context, id wireID) (*reader, error
 
 // target is a generated type to read into.
 type target struct {
-	name      string
+	name      string // for errors
 	schema    *avsc.Schema
 	canonical string
 }
@@ -108,7 +108,7 @@ func newTarget(d avrobin.Decoder, src *source) (target, error) {
 	if _, ok := d.(avrobin.ValueReader); src.alias && !ok {
 		return target{}, fmt.Errorf("serde: AliasInput: %T has no ReadAvro: generate it anew", d)
 	}
-	return target{name: d.AvroName(), schema: s, canonical: s.Canonical()}, nil
+	return target{name: typeName(s), schema: s, canonical: s.Canonical()}, nil
 }
 
 // reader reads what one writer's schema wrote into one target. It is immutable.
@@ -152,7 +152,7 @@ func (r *reader) read(d avrobin.Decoder, data []byte, alias bool) error {
 // decodeError adds to the error of a payload that begins at offset start where
 // it came from.
 func decodeError(err error, in *Input, id wireID, record string, start int) error {
-	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err}
+	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, wire: id}
 	if id.kind == confluentID || id.kind == apicurioID {
 		e.ID = int(id.lo)
 	}

@@ -20,7 +20,8 @@
 // A [Deserializer] reads what any writer of a compatible schema wrote into one
 // generated type: straight when the writer's schema is the type's own, else by
 // a plan compiled once per writer's schema. A [Mux] reads a topic of several
-// types. [Generic] reads and writes schemas that are known only at run time.
+// types. [Generic] reads and writes schemas that are known only at run time; a
+// [GenericDeserializer] reads any message.
 //
 // # Wire formats
 //

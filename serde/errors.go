@@ -96,18 +96,14 @@ type DecodeError struct {
 	Path   string    // to the value in the datum: "lines[3].price"; empty for the whole
 	Offset int       // of the value in Input.Data; -1 where no place is to blame
 	Err    error     // the reason; of package avrobin, where the data is at fault
+
+	wire wireID
 }
 
 // Error tells the type, the schema, the place and the reason.
 func (e *DecodeError) Error() string {
 	var s strings.Builder
-	s.WriteString("serde: ")
-	s.WriteString(e.Record)
-	if e.GUID != (uuid.UUID{}) {
-		fmt.Fprintf(&s, ", schema %s", e.GUID)
-	} else {
-		fmt.Fprintf(&s, ", schema %d", e.ID)
-	}
+	fmt.Fprintf(&s, "serde: %s, schema %s", e.Record, e.wire)
 	if e.Topic != "" {
 		fmt.Fprintf(&s, ", %s of topic %s", e.Part, e.Topic)
 	}

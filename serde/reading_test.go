@@ -490,6 +490,7 @@ func TestDeserializerOptionsThatCannotBe(t *testing.T) {
 	for name, opts := range map[string][]serde.DeserializerOption{
 		"no registry":    nil,
 		"zero option":    {{}},
+		"no context":     {serde.WithSchemas(orderSchema), serde.InContext("staging")},
 		"not a schema":   {serde.WithSchemas(`{"type":`)},
 		"unknown schema": {serde.WithSchemas(`"shop.Order"`)},
 	} {

@@ -181,6 +181,30 @@ func register(t *testing.T, c *registry.Client, name, schema string) registry.Re
 	return registry.Reference{Name: name, Subject: name, Version: int(v.Version)}
 }
 
+// Ids count in each context of their own.
+func TestContexts(t *testing.T) {
+	t.Parallel()
+	server, client := startRegistry(t)
+	if err := server.Seed("other", `"long"`); err != nil { // the same id elsewhere
+		t.Fatal(err)
+	}
+	staging := func(topic string, part serde.Part, record string) (string, error) {
+		name, err := serde.TopicName(topic, part, record)
+		return ":.staging:" + name, err
+	}
+	data, err := mustSerializer(t, client, serde.WithSubject(staging)).For("orders", serde.Value).Append(t.Context(), nil, anOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := serde.Input{Data: data}
+	if got, err := mustDeserializer[order](t, client, serde.InContext(".staging")).Decode(t.Context(), in); err != nil || got != *anOrder {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := mustDeserializer[order](t, client).Decode(t.Context(), in); err == nil {
+		t.Errorf("the default context has that id for another schema, and gave %+v", got)
+	}
+}
+
 func TestIncompatibleSchemaIsRefusedWithReasons(t *testing.T) {
 	t.Parallel()
 	server, client := startRegistry(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
@@ -38,6 +39,19 @@ func WithSchemas(schemas ...string) DeserializerOption {
 	}}
 }
 
+// InContext reads ids as those of a context of Confluent's registry, by its name
+// with the dot: ".staging". By default they are those of the default context.
+// (A writer chooses the context by its subject: ":.staging:orders-value".)
+func InContext(name string) DeserializerOption {
+	return DeserializerOption{func(s *source) error {
+		if !strings.HasPrefix(name, ".") || strings.Contains(name, ":") {
+			return fmt.Errorf("serde: InContext(%q): the name of a context begins with a dot and has no colon", name)
+		}
+		s.subject = ":" + name + ":"
+		return nil
+	}}
+}
+
 // ApicurioHeaders lets the headers of Apicurio's serializers be read besides:
 // apicurio.value.contentId or, where it is absent, apicurio.value.globalId
 // (apicurio.key.… for keys), each an int64. The number is asked of the registry
@@ -57,6 +71,7 @@ func ApicurioPrefix() DeserializerOption {
 // source finds the writer's schema of a message.
 type source struct {
 	reg             Registry
+	subject         string // says the context, empty for the default one
 	alias           bool
 	apicurioHeaders bool
 	apicurioPrefix  bool
@@ -99,7 +114,7 @@ func (s *source) schema(ctx context.Context, id wireID) (*avsc.Schema, error) {
 	case id.lo > math.MaxInt32:
 		return nil, fmt.Errorf("%w: %s: registries number up to %d", ErrUnknownSchema, id, math.MaxInt32)
 	default:
-		text, err = s.reg.SchemaByID(ctx, "", int(id.lo))
+		text, err = s.reg.SchemaByID(ctx, s.subject, int(id.lo))
 	}
 	if err != nil {
 		return nil, &RegistryError{op, err}

@@ -80,7 +80,7 @@ func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) erro
 		}
 	}
 	if err := r.read(d.asDecoder(dst), data, d.source.alias); err != nil {
-		return decodeError(err, &in, id, d.own.name, len(in.Data)-len(data))
+		return decodeError(err, &in, id, d.own.name)
 	}
 	return nil
 }
@@ -149,9 +149,8 @@ func (r *reader) read(d avrobin.Decoder, data []byte, alias bool) error {
 	return d.UnmarshalAvro(data)
 }
 
-// decodeError adds to the error of a payload that begins at offset start where
-// it came from.
-func decodeError(err error, in *Input, id wireID, record string, start int) error {
+// decodeError adds to the error of a datum where it came from.
+func decodeError(err error, in *Input, id wireID, record string) error {
 	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, wire: id}
 	if id.kind == confluentID || id.kind == apicurioID {
 		e.ID = int(id.lo)
@@ -161,10 +160,7 @@ func decodeError(err error, in *Input, id wireID, record string, start int) erro
 	}
 	var at *avrobin.Error
 	if errors.As(err, &at) {
-		e.Path, e.Err = at.Path, at.Err
-		if at.Offset >= 0 {
-			e.Offset = min(at.Offset+start, len(in.Data))
-		}
+		e.Path, e.Offset, e.Err = at.Path, at.Offset, at.Err
 	}
 	return e
 }

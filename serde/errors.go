@@ -94,7 +94,7 @@ type DecodeError struct {
 	ID     int       // the schema's id; 0 also where the message gave it otherwise
 	GUID   uuid.UUID // the schema's GUID where the message gave that
 	Path   string    // to the value in the datum: "lines[3].price"; empty for the whole
-	Offset int       // of the value in Input.Data; -1 where no place is to blame
+	Offset int       // of the value in the datum, which begins after the schema's id; -1 where no place is to blame
 	Err    error     // the reason; of package avrobin, where the data is at fault
 
 	wire wireID

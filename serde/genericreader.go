@@ -41,7 +41,7 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 	}
 	v, err := g.Decode(data)
 	if err != nil {
-		return nil, decodeError(err, &in, id, typeName(g.schema), len(in.Data)-len(data))
+		return nil, decodeError(err, &in, id, typeName(g.schema))
 	}
 	return v, nil
 }
@@ -55,7 +55,7 @@ func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Inp
 	}
 	out, err := g.AppendJSON(dst, data)
 	if err != nil {
-		return dst, decodeError(err, &in, id, typeName(g.schema), len(in.Data)-len(data))
+		return dst, decodeError(err, &in, id, typeName(g.schema))
 	}
 	return out, nil
 }

@@ -163,7 +163,7 @@ func (m *Mux) decode(ctx context.Context, in *Input) (*muxCase, avrobin.Decoder,
 	if r.union {
 		branch, rest, err := avrobin.ReadBranch(data, len(r.routes))
 		if err != nil {
-			return nil, nil, decodeError(err, in, id, "union", len(in.Data)-len(data))
+			return nil, nil, decodeError(err, in, id, "union")
 		}
 		to, data = &r.routes[branch], rest
 	}
@@ -171,13 +171,13 @@ func (m *Mux) decode(ctx context.Context, in *Input) (*muxCase, avrobin.Decoder,
 	case to.null && len(data) == 0:
 		return nil, nil, ErrTombstone
 	case to.null:
-		return nil, nil, decodeError(avrobin.ErrTrailing, in, id, "null", 0)
+		return nil, nil, decodeError(avrobin.ErrTrailing, in, id, "null")
 	case to.to == nil:
 		return nil, nil, &UnknownTypeError{Topic: in.Topic, Type: to.writer, Known: m.known()}
 	}
 	v := to.to.fresh()
 	if err := to.read(v, data, m.source.alias); err != nil {
-		return nil, nil, decodeError(err, in, id, to.to.name, len(in.Data)-len(data))
+		return nil, nil, decodeError(err, in, id, to.to.name)
 	}
 	return to.to, v, nil
 }

@@ -252,10 +252,10 @@ func TestDecodeErrors(t *testing.T) {
 		path       string
 		is         error
 	}{
-		{"truncated", "\x00\x00\x00\x00\x00\x02a", 0, 7, "cents", avrobin.ErrTruncated},
-		{"left over", "\x00\x00\x00\x00\x00" + anOrderHex + "x", 0, 8, "", avrobin.ErrTrailing},
+		{"truncated", "\x00\x00\x00\x00\x00\x02a", 0, 2, "cents", avrobin.ErrTruncated},
+		{"left over", "\x00\x00\x00\x00\x00" + anOrderHex + "x", 0, 3, "", avrobin.ErrTrailing},
 		{"no value can be read", "\x00\x00\x00\x00\x01\x02", 1, -1, "id", avrobin.ErrUnreadable},
-		{"this value cannot be read", "\x00\x00\x00\x00\x02\x00\x02", 2, 6, "id", avrobin.ErrUnreadable},
+		{"this value cannot be read", "\x00\x00\x00\x00\x02\x00\x02", 2, 1, "id", avrobin.ErrUnreadable},
 	} {
 		_, err := d.Decode(t.Context(), serde.Input{Topic: "orders", Data: []byte(c.data)})
 		var de *serde.DecodeError

@@ -74,6 +74,7 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
 	go test -tags integration -count=1 -p 1 -timeout 20m ./internal/integration/... ./internal/kafkacluster ./internal/apicurio ./registry
+	go test -tags integration -count=1 -timeout 15m -run Killed ./producer
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C
 	@go run ./internal/cmd/kafka

@@ -153,8 +153,10 @@ func passedKeys() (client, consumer []string) {
 
 // processorKeys are a consumer's settings that a processor decides.
 func processorKeys() []string {
-	return []string{"group.id", "group.protocol", "enable.auto.commit", "auto.commit.interval.ms", "enable.auto.offset.store",
-		"enable.partition.eof", "isolation.level", "group.protocol.type", "max.poll.records"}
+	return []string{
+		"group.id", "group.protocol", "enable.auto.commit", "auto.commit.interval.ms", "enable.auto.offset.store",
+		"enable.partition.eof", "isolation.level", "group.protocol.type", "max.poll.records",
+	}
 }
 
 func text(field func(*config) *string) func(*config, string) error {

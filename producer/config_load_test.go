@@ -252,7 +252,7 @@ func TestPassedKeysAreTheClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", k: "\x01"})
+		_, err = kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "log_level": 0, k: "\x01"})
 		if err != nil && strings.Contains(err.Error(), "No such configuration property") {
 			t.Errorf("%s: %v", k, err)
 		}
@@ -269,4 +269,19 @@ func FuzzProperties(f *testing.F) {
 		_, _, _ = parseJAAS(text)
 		_, _ = parseYAML("f", []byte(text))
 	})
+}
+
+// The documentation has every key.
+func TestKeysAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range settings() {
+		refused := s.guard != "" && s.set(&config{said: map[string]string{}}, "\x01") != nil && s.set(&config{}, "true") != nil && s.set(&config{}, "1") != nil && s.set(&config{}, "all") != nil
+		if s.key == name && !refused && !strings.Contains(string(text), "`"+name) && !strings.Contains(string(text), name[strings.LastIndexByte(name, '.'):]) {
+			t.Errorf("docs/configuration.md lacks %s", name)
+		}
+	}
 }

@@ -107,7 +107,7 @@ func (s *SASL) setMechanism(v string) error {
 		s.mechanism = v
 		return nil
 	case "GSSAPI":
-		return errors.New("Kerberos is not built into this client; must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
+		return errors.New("GSSAPI (Kerberos) is not built into this client; must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
 	}
 	return errors.New("must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/checkpoint"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
 )
@@ -39,8 +40,10 @@ func TestWorker(t *testing.T) {
 	}
 	w := &where{t: t, addrs: strings.Split(args[1], ",")}
 	reg := &memoryRegistry{}
-	if _, _, err := reg.Register(t.Context(), "", eventSchema, false); err != nil {
-		t.Fatal(err)
+	for _, schema := range []string{eventSchema, checkpoint.FilePositionSchema, checkpoint.FileKeySchema} { // the same ids in each process
+		if _, _, err := reg.Register(t.Context(), "", schema, false); err != nil {
+			t.Fatal(err)
+		}
 	}
 	id, in, out, group := args[2], args[3], args[4], args[5]
 	switch args[0] {
@@ -139,7 +142,7 @@ type worker struct {
 
 func startWorker(t *testing.T, args ...string) *worker {
 	t.Helper()
-	w := &worker{cmd: exec.Command(os.Args[0], "-test.run=^TestWorker$", "-test.v"), done: make(chan struct{})} //nolint:noctx // killed by hand
+	w := &worker{cmd: exec.Command(os.Args[0], "-test.run=^TestWorker$", "-test.v"), done: make(chan struct{})}
 	w.cmd.Env = append(os.Environ(), workerEnv+"="+strings.Join(args, "|"))
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {

@@ -75,13 +75,13 @@ func TestSecurity(t *testing.T) {
 				}
 				return
 			}
-			if s.kind == ErrUnreachable { // it may come up: all of the deadline is given
+			if errors.Is(s.kind, ErrUnreachable) { // it may come up: all of the deadline is given
 				ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 			}
 			err := p.Prepare(ctx, noteTopic("t"))
 			checkConnectionError(t, err, s)
-			if s.kind != ErrUnreachable && ctx.Err() != nil {
+			if !errors.Is(s.kind, ErrUnreachable) && ctx.Err() != nil {
 				t.Error("a refusal was not told at once")
 			}
 			short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

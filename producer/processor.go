@@ -171,9 +171,9 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		if len(batch) == 0 {
 			continue
 		}
-		again, err := p.process(ctx, grace, in, batch)
+		again, err := p.process(grace, in, batch)
 		for again && p.poisoned(err) && ctx.Err() == nil {
-			again, err = p.process(ctx, grace, in, batch)
+			again, err = p.process(grace, in, batch)
 		}
 		if err == nil {
 			pause = p.t.core.config.retryBackoff
@@ -248,7 +248,7 @@ func (p *Processor[In]) rewind(ctx context.Context, in *input, batch []*kafka.Me
 }
 
 // process is one batch in one transaction. again: it is not committed, and may be the next time.
-func (p *Processor[In]) process(ctx, grace context.Context, in *input, batch []*kafka.Message) (again bool, err error) {
+func (p *Processor[In]) process(grace context.Context, in *input, batch []*kafka.Message) (again bool, err error) {
 	if err := p.t.enter(grace); err != nil {
 		return false, err
 	}
@@ -260,7 +260,7 @@ func (p *Processor[In]) process(ctx, grace context.Context, in *input, batch []*
 				stays = !errors.Is(err, serde.ErrRegistry) && !p.poisoned(err) && tx.broken.Load() == nil
 				return err
 			}
-			if ctx.Err() != nil && grace.Err() != nil {
+			if grace.Err() != nil {
 				return ended(grace)
 			}
 		}

@@ -95,7 +95,7 @@ func (c *config) probe(ctx context.Context, broker string) error {
 	if err != nil {
 		return fail(ErrUnreachable, err, "look at brokers (bootstrap.servers)")
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	// Not all of the time: a server that waits for more, as one of HTTP does, is given it after.
 	patience := 1500 * time.Millisecond
 	if end, ok := ctx.Deadline(); ok {

@@ -44,9 +44,9 @@ type Line struct {
 }
 
 var (
-	// ErrLineTooLong: a line is longer than [SourceConfig.MaxLine]. The lines after it are read.
+	// ErrLineTooLong says that a line is longer than [SourceConfig.MaxLine]. The lines after it are read.
 	ErrLineTooLong = errors.New("producer: line too long")
-	// ErrFileShrank: a file is shorter than what was read of it, though it begins alike. [SourceConfig.Restart] reads it anew.
+	// ErrFileShrank says that a file is shorter than what was read of it, though it begins alike. [SourceConfig.Restart] reads it anew.
 	ErrFileShrank = errors.New("producer: file is shorter than what was read of it")
 )
 

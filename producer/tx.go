@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/avroline/avroline/serde"
-	"github.com/avroline/avroline/serde/avrobin"
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/serde"
 )
 
 // What may end a transactional producer's transaction besides an error of the function, in a [*TxError].
@@ -224,10 +224,6 @@ func (t *Topic[R]) Add(ctx context.Context, tx *Tx, r R) error {
 func (t *Topic[R]) AddMessage(ctx context.Context, tx *Tx, m Message[R]) error {
 	return tx.add(t.name, func(c *core) error { return t.publish(ctx, c, m.Value, &m, nil, nil, true) })
 }
-
-var _ interface { // what a Tx takes
-	Add(ctx context.Context, tx *Tx, r avrobin.Record) error
-} = (*Topic[avrobin.Record])(nil)
 
 func (tx *Tx) add(topic string, publish func(c *core) error) error {
 	if tx == nil {

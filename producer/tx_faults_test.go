@@ -204,7 +204,7 @@ func TestControlRedoneAfterUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tp.Close(waitCtx(t)) //nolint:errcheck // what is unknown is the point
+	defer func() { _ = tp.Close(waitCtx(t)) }() // what is unknown is the point
 	items := producer.NewTopic(topic, producer.NoKey[*workload.Item]())
 	id := verify.ID{Producer: topic, Key: "k", Seq: 1, Tx: "once"}
 	journal.Intend(id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -149,7 +150,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		switch {
 		case refused: // an abort after a commit would have failed
 			return t.judge(ctx, tx, took, err)
-		case t.ended(kerr, tx) == ErrTxTimedOut && asked >= late: // it was over before the coordinator was asked
+		case errors.Is(t.ended(kerr, tx), ErrTxTimedOut) && asked >= late: // it was over before the coordinator was asked
 			t.drop(k, err)
 			return t.judge(ctx, tx, took, err)
 		}
@@ -157,7 +158,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		cause := err
 		if end := t.ended(kerr, tx); end != nil {
 			cause = fmt.Errorf("%w: %w", end, err)
-			if end == ErrFenced {
+			if errors.Is(end, ErrFenced) {
 				t.fenced = cause
 			}
 		}
@@ -234,10 +235,10 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 	case errors.As(cause, &small): // the next client has smaller batches
 		again = true
 	case errors.Is(cause, ErrClosed):
-	case end == ErrFenced:
+	case errors.Is(end, ErrFenced):
 		cause = fmt.Errorf("%w: %w", ErrFenced, cause)
 		t.fenced = cause
-	case end == ErrTxTimedOut:
+	case errors.Is(end, ErrTxTimedOut):
 		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
 			t.core.config.name("transaction.timeout.ms"), t.core.config.transactionTimeout, cause)
 		again = took < t.core.config.transactionTimeout // an outage took the time: not the function
@@ -268,32 +269,22 @@ func (t *Transactional) ended(err kafka.Error, tx *Tx) error {
 }
 
 func isFence(err kafka.Error) bool {
-	switch err.Code() {
-	case kafka.ErrFenced, kafka.ErrProducerFenced, kafka.ErrInvalidProducerEpoch:
-		return true
-	}
-	return false
+	return slices.Contains([]kafka.ErrorCode{kafka.ErrFenced, kafka.ErrProducerFenced, kafka.ErrInvalidProducerEpoch}, err.Code())
 }
 
 // isGone: the coordinator knows of no such open transaction.
 func isGone(err kafka.Error) bool {
-	switch err.Code() {
-	case kafka.ErrInvalidTxnState, kafka.ErrInvalidProducerIDMapping, kafka.ErrUnknownProducerID:
-		return true
-	}
-	return false
+	return slices.Contains([]kafka.ErrorCode{kafka.ErrInvalidTxnState, kafka.ErrInvalidProducerIDMapping, kafka.ErrUnknownProducerID}, err.Code())
 }
 
 // permanent errors come again when the transaction does.
 func permanent(code kafka.ErrorCode) bool {
-	switch code {
-	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+	return slices.Contains([]kafka.ErrorCode{
+		kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
 		kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrPolicyViolation,
 		kafka.ErrInvalidTransactionTimeout, kafka.ErrUnsupportedVersion, kafka.ErrUnsupportedForMessageFormat, kafka.ErrInvalidTimestamp,
-		kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrInvalidRecord, kafka.ErrUnsupportedCompressionType, kafka.ErrInvalidArg:
-		return true
-	}
-	return false
+		kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrInvalidRecord, kafka.ErrUnsupportedCompressionType, kafka.ErrInvalidArg,
+	}, code)
 }
 
 // peek is take, without starting anew.

@@ -104,7 +104,7 @@ func start(ctx context.Context) error {
 		if embedded, err = producertest.NewBroker(); err != nil {
 			return err
 		}
-		defer embedded.Close()
+		defer func() { _ = embedded.Close() }()
 		brokers = strings.Join(embedded.Addrs(), ",")
 	}
 	if registryURL == "" {
@@ -112,14 +112,14 @@ func start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer server.Close()
+		defer func() { _ = server.Close() }()
 		registryURL = server.URL
 	}
 	reg, err := registry.New([]string{registryURL})
 	if err != nil {
 		return err
 	}
-	defer reg.Close()
+	defer func() { _ = reg.Close() }()
 	if err := run(ctx, strings.Split(brokers, ","), reg, os.Getenv("POD")); err != nil || embedded == nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer reg.Close()
+	defer func() { _ = reg.Close() }()
 	p, err := booking(strings.Split(os.Getenv("BROKERS"), ","), reg, os.Getenv("POD"))
 	if err != nil {
 		return err
@@ -93,17 +93,17 @@ func demo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer broker.Close()
+	defer func() { _ = broker.Close() }()
 	server, err := registrytest.NewServer()
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	reg, err := registry.New([]string{server.URL})
 	if err != nil {
 		return err
 	}
-	defer reg.Close()
+	defer func() { _ = reg.Close() }()
 	if err := place(ctx, broker, reg); err != nil {
 		return err
 	}
@@ -141,8 +141,11 @@ func place(ctx context.Context, broker *producertest.Broker, reg *registry.Clien
 	}
 	topic := producer.NewTopic("orders", producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
 	for _, o := range []orders.OrderCreated{
-		{Customer: "ada", TotalCents: 4200}, {Customer: "bob", TotalCents: 1999}, {Customer: "eve", TotalCents: -1},
-		{Customer: "ada", TotalCents: 800}, {Customer: "bob", TotalCents: 1},
+		{Customer: "ada", TotalCents: 4200},
+		{Customer: "bob", TotalCents: 1999},
+		{Customer: "eve", TotalCents: -1},
+		{Customer: "ada", TotalCents: 800},
+		{Customer: "bob", TotalCents: 1},
 	} {
 		o.OrderID, o.At = uuid.New(), time.Now()
 		if _, err := topic.Publish(ctx, p, &o); err != nil {

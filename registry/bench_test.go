@@ -3,12 +3,15 @@ package registry_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	events "github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
+	"github.com/avroline/avroline/serde"
 )
 
 // BenchmarkColdSubjects registers 1,000 schemas on 1,000 subjects of a registry
@@ -90,4 +93,50 @@ func BenchmarkWarm(b *testing.B) {
 			_, _, _, _ = c.Latest(ctx, "orders")
 		}
 	})
+}
+
+// BenchmarkWarmWhileTheRegistryHangs is the 99th percentile of serializing an
+// event of a warm topic, while the registry answers and while it hangs and
+// twenty cold topics wait for it. The two are to be the same.
+func BenchmarkWarmWhileTheRegistryHangs(b *testing.B) {
+	for _, hangs := range []bool{false, true} {
+		b.Run(fmt.Sprintf("hangs=%t", hangs), func(b *testing.B) {
+			ctx, cancel := context.WithCancel(context.Background())
+			s := registrytest.Start(b)
+			ser, err := serde.NewSerializer(newClient(b, []string{s.URL}))
+			if err != nil {
+				b.Fatal(err)
+			}
+			warm, e := ser.For("warm", serde.Value), events.NewOrderCreated()
+			if err := warm.Prepare(ctx, &e); err != nil {
+				b.Fatal(err)
+			}
+			if hangs {
+				s.Inject(registrytest.Hang())
+			}
+			var wg sync.WaitGroup
+			for i := range 20 {
+				wg.Go(func() {
+					e := events.NewOrderCreated()
+					_, _ = ser.For(fmt.Sprint("cold", i), serde.Value).Append(ctx, nil, &e)
+				})
+			}
+			for s.Requests() < 21 {
+				time.Sleep(time.Millisecond)
+			}
+			buf := make([]byte, 0, 1024)
+			took := make([]time.Duration, 0, 1<<20)
+			for b.Loop() {
+				start := time.Now()
+				if _, err := warm.Append(ctx, buf[:0], &e); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+			cancel()
+			wg.Wait()
+		})
+	}
 }

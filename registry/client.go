@@ -156,6 +156,9 @@ func refused(err error) bool {
 // self-contained and is registered as it is written.
 //
 // What was registered once is remembered, so that a second call costs nothing.
+// The first one reads the schema of the id that the registry answers, and
+// refuses an id of another schema.
+//
 // Calls at one time for one schema are one call; a caller whose context ends
 // leaves it to the others.
 //

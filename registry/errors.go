@@ -133,9 +133,11 @@ func quote(s string, limit int) string {
 // IncompatibleError says that the registry refused a schema because readers or
 // data of the subject would break. Its text names the reasons.
 type IncompatibleError struct {
-	Subject  string
-	Findings []compat.Finding // empty when neither the registry nor we could tell
-	Err      *Error           // the registry's answer
+	Subject string
+	// Findings are empty when neither the registry nor we could tell. Against is
+	// the number of the version less one.
+	Findings []compat.Finding
+	Err      *Error // the registry's answer
 }
 
 func (e *IncompatibleError) Error() string {

@@ -1,0 +1,41 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/registry"
+)
+
+func TestSuiteWarm(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSuite(t)
+	if _, _, err := s.Register(ctx, s.prefix+"known", s.text("K"), false); err != nil {
+		t.Fatal(err)
+	}
+	c := s.another(t)
+	err := c.Warm(ctx,
+		registry.NeedRegistered(s.prefix+"new", s.text("W")), registry.NeedLookup(s.prefix+"known", s.text("K")),
+		registry.NeedLatest(s.prefix+"known"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Warm(ctx, registry.NeedRegistered(s.prefix+"new", "nonsense"), registry.NeedLookup(s.prefix+"none", s.text("K")),
+		registry.NeedLatest(s.prefix+"none"), registry.NeedID(1<<30), registry.NeedRegistered(s.prefix+"new", s.text("W")))
+	if err == nil || strings.Count(err.Error(), "registry: ") != 4 {
+		t.Errorf("four problems at once: %v", err)
+	}
+	dead := newClient(t, []string{deadURL(t)})
+	needs := make([]registry.Need, 100)
+	for i := range needs {
+		needs[i] = registry.NeedID(i)
+	}
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := dead.Warm(short, needs...); !errors.Is(err, registry.ErrUnavailable) || strings.Count(err.Error(), "\n") != 99 {
+		t.Errorf("without a registry: %v", err)
+	}
+}

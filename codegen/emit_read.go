@@ -169,7 +169,11 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 		// bytes, and so may each element inside: room is made as they come.
 		e.p("for range n {")
 		e.p("%s := len(%s)", i, x)
-		e.p("%s = append(%s, *new(%s))", x, x, e.typ(t.Elem))
+		zero := "nil"
+		if t.Elem.Kind == kindRecord && !t.Elem.Pointer {
+			zero = e.typ(t.Elem) + "{}"
+		}
+		e.p("%s = append(%s, %s)", x, x, zero)
 	} else {
 		e.p("%s := len(%s)", i, x)
 		e.p("%s = append(%s, make(%s, n)...)", x, x, e.typ(t))

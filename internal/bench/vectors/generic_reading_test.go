@@ -1,0 +1,88 @@
+package vectors
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"runtime"
+	"testing"
+
+	"github.com/avroline/avroline/serde"
+)
+
+// TestGenericHostileData reads payloads that claim more than they hold.
+func TestGenericHostileData(t *testing.T) { // not parallel: it measures
+	const most = 256 << 20 // bytes in all; some of them take tens of GiB elsewhere
+	n := 0
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	eachLine(t, "hostile_data.jsonl", func(r struct{ ID, Schema, Hex string }) {
+		n++
+		g, err := serde.NewGeneric(r.Schema)
+		if err != nil {
+			t.Errorf("%s: %v", r.ID, err)
+			return
+		}
+		data, err := hex.DecodeString(r.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Decode(data); err == nil {
+			t.Logf("%s: within the bounds", r.ID)
+		}
+	})
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > most {
+		t.Errorf("%d payloads took %d MiB", n, took>>20)
+	}
+}
+
+// TestGenericResolution reads each case by Resolve and Generic, as somebody does
+// who knows neither schema before run time.
+func TestGenericResolution(t *testing.T) {
+	t.Parallel()
+	type row struct {
+		ID, Writer, Reader, Hex, Confidence string
+		Expected                            json.RawMessage
+		Error                               bool
+	}
+	n, values := 0, 0
+	eachLine(t, "resolve.jsonl", func(r row) {
+		if r.Confidence == "disputed" {
+			return
+		}
+		n++
+		data, err := hex.DecodeString(r.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := func() ([]byte, error) {
+			p, err := serde.Resolve(r.Writer, r.Reader)
+			if err != nil {
+				return nil, err
+			}
+			g, err := serde.NewGeneric(r.Reader)
+			if err != nil {
+				t.Errorf("%s: %v", r.ID, err)
+				return nil, err
+			}
+			v, err := g.DecodePlan(p, data)
+			if err != nil {
+				return nil, err
+			}
+			if data, err = g.Append(nil, v); err != nil {
+				return nil, err
+			}
+			return g.AppendJSON(nil, data)
+		}()
+		switch {
+		case r.Error != (err != nil):
+			t.Errorf("%s: %s, %v, the others say error %v", r.ID, got, err, r.Error)
+		case err == nil:
+			values++
+			if !sameJSON(t, got, r.Expected) {
+				t.Errorf("%s: %s, want %s", r.ID, got, r.Expected)
+			}
+		}
+	})
+	t.Logf("%d cases, %d with a value", n, values)
+}

@@ -177,7 +177,7 @@ func (w *worker) said() string {
 }
 
 func killable(t *testing.T) *where {
-	if os.Getenv("AVROLINE_BROKERS") != "" {
+	if os.Getenv("AVROLINE_TEST_BROKERS") != "" {
 		return brokers(t)
 	}
 	b := producertest.Start(t, producertest.Config("group.consumer.session.timeout.ms", "3000"))

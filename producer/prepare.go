@@ -35,7 +35,8 @@ func (p *Producer) Prepare(ctx context.Context, topics ...Prepared) error {
 // Prepare is [Producer.Prepare]. It also takes the transactional id over, which fences an older owner.
 func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
 	err := t.core.prepare(ctx, topics)
-	if errors.Is(err, errUnreached) {
+	var problem *prepareError
+	if errors.As(err, &problem) && problem.unreached { // it comes first
 		return err
 	}
 	if turn := t.enter(ctx); turn != nil {
@@ -46,12 +47,25 @@ func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
 	return errors.Join(err, ready)
 }
 
-// errUnreached marks that no broker answered.
-var errUnreached = errors.New("producer: prepare")
+// prepareError is one problem that Prepare found.
+type prepareError struct {
+	topic     string
+	err       error
+	unreached bool // no broker answered
+}
+
+func (e *prepareError) Error() string {
+	if e.topic == "" {
+		return "producer: prepare: " + trim(e.err)
+	}
+	return "producer: prepare topic " + e.topic + ": " + trim(e.err)
+}
+
+func (e *prepareError) Unwrap() error { return e.err }
 
 func (c *core) prepare(ctx context.Context, topics []Prepared) error {
 	if !c.hold() {
-		return fmt.Errorf("%w: %w", errUnreached, ErrClosed)
+		return &prepareError{"", ErrClosed, true}
 	}
 	defer c.background.Done()
 	reach := sync.OnceValue(func() error { return c.reach(ctx) })
@@ -64,7 +78,7 @@ func (c *core) prepare(ctx context.Context, topics []Prepared) error {
 	wg.Wait()
 	var errs []error
 	if err := reach(); err != nil {
-		errs = append(errs, fmt.Errorf("%w: %w", errUnreached, err))
+		errs = append(errs, &prepareError{"", err, true})
 	}
 	for _, f := range found {
 		errs = append(errs, f...)
@@ -113,7 +127,7 @@ func (c *core) reach(ctx context.Context) error {
 }
 
 func (t *Topic[R]) prepare(ctx context.Context, c *core, reached func() bool) []error {
-	bad := func(err error) error { return fmt.Errorf("producer: prepare topic %s: %w", t.name, err) }
+	bad := func(err error) error { return &prepareError{t.name, err, false} }
 	if t.err != nil {
 		return []error{bad(t.err)}
 	}

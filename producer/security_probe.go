@@ -41,7 +41,7 @@ func (e *ConnectionError) Error() string {
 	if e.Broker != "" {
 		s += ": broker " + e.Broker
 	}
-	s += ": " + strings.TrimPrefix(e.Err.Error(), "producer: ")
+	s += ": " + trim(e.Err)
 	if e.Fix != "" {
 		s += ": " + e.Fix
 	}
@@ -109,7 +109,7 @@ func (c *config) probe(ctx context.Context, broker string) error {
 		}
 		conn = secure
 	}
-	const apiVersions, saslHandshake, saslAuthenticate = 18, 17, 36
+	const metadata, apiVersions, saslHandshake, saslAuthenticate = 3, 18, 17, 36
 	answer, err := roundTrip(conn, apiVersions, 0, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) && speaksHTTP(conn, patience) {
 		err = errHTTP
@@ -126,6 +126,10 @@ func (c *config) probe(ctx context.Context, broker string) error {
 		return fail(ErrUnreachable, errors.New("its answer is not Kafka's"), "is it a broker?")
 	}
 	if c.sasl == nil {
+		// Metadata of no topics, creating none: the first request that wants authentication where any does.
+		if _, err := roundTrip(conn, metadata, 4, []byte{0, 0, 0, 0, 0}); err != nil {
+			return fail(ErrAuthentication, err, "the broker ended the connection at the first request: does it want authentication (WithSASL)?")
+		}
 		return nil
 	}
 	mechanism := c.sasl.mechanism

@@ -127,6 +127,7 @@ func (e *emitter) typ(t *typeExpr) string {
 			e.uuid("")
 		case kindDecimalBytes, kindDecimalFixed:
 			e.decimal("")
+		default:
 		}
 		if p := x.home(); p != nil {
 			e.importOf(p)

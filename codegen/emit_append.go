@@ -97,8 +97,9 @@ func (t *typeExpr) fallible() bool {
 		return least(t.Elem) > 0 && t.Elem.fallible() // elements of no bytes are not looked at
 	case kindOptional:
 		return t.Elem.fallible()
+	default:
+		return false
 	}
-	return false
 }
 
 // appendValue prints statements that append the value of the expression x to b.
@@ -186,8 +187,9 @@ func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 			return fmt.Sprintf("%s(%s, %s, %s)", t.Union.AppendFunc, b, x, at.depth)
 		}
 		return fmt.Sprintf("%s(%s, %s)", t.Union.AppendFunc, b, x)
+	default:
+		panic("codegen: no call appends this kind of type")
 	}
-	panic("codegen: no call appends this kind of type")
 }
 
 func (e *emitter) appendOptional(x string, t *typeExpr, at site) {
@@ -253,6 +255,7 @@ func (t *typeExpr) needsVariable() bool {
 	switch t.Kind {
 	case kindFixed, kindUUIDFixed, kindRecord, kindArray, kindMap, kindOptional:
 		return true
+	default:
+		return false
 	}
-	return false
 }

@@ -66,8 +66,9 @@ func (e *emitter) carrier(t *typeExpr) string {
 		return "map[string]" + e.carrier(t.Elem)
 	case kindOptional: // nil is null
 		return e.carrier(t.Elem)
+	default:
+		return t.Union.Carrier
 	}
-	return t.Union.Carrier
 }
 
 func (e *emitter) toCarrier(x string, t *typeExpr) string {
@@ -77,8 +78,9 @@ func (e *emitter) toCarrier(x string, t *typeExpr) string {
 			e.convert(t), x, e.typ(t.Elem), e.carrier(t.Elem), e.toCarrier("x", t.Elem))
 	case kindOptional:
 		return e.toCarrier(x, t.Elem)
+	default:
+		return fmt.Sprintf("%s{%s}", t.Union.Carrier, x)
 	}
-	return fmt.Sprintf("%s{%s}", t.Union.Carrier, x)
 }
 
 func (e *emitter) fromCarrier(x string, t *typeExpr) string {
@@ -88,8 +90,9 @@ func (e *emitter) fromCarrier(x string, t *typeExpr) string {
 			e.convert(t), x, e.carrier(t.Elem), e.typ(t.Elem), e.fromCarrier("x", t.Elem))
 	case kindOptional:
 		return e.fromCarrier(x, t.Elem)
+	default:
+		return x + ".value"
 	}
-	return x + ".value"
 }
 
 func (e *emitter) convert(t *typeExpr) string {

@@ -83,8 +83,9 @@ func (e *emitter) typed(l *literal) string {
 	switch l.Type.Kind {
 	case kindInt, kindLong, kindDate, kindFloat, kindDouble, kindTimeMillis, kindTimeMicros:
 		return fmt.Sprintf("%s(%s)", e.typ(l.Type), e.literal(l))
+	default:
+		return e.literal(l)
 	}
-	return e.literal(l)
 }
 
 func (e *emitter) floatLiteral(l *literal) string {

@@ -87,8 +87,9 @@ func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 			return fmt.Sprintf("%s, src, err = %s(src, %s)", x, t.Union.ReadFunc, at.depth)
 		}
 		return fmt.Sprintf("%s, src, err = %s(src)", x, t.Union.ReadFunc)
+	default:
+		return fmt.Sprintf("%s, src, err = %s", x, e.readCall(t))
 	}
-	return fmt.Sprintf("%s, src, err = %s", x, e.readCall(t))
 }
 
 // readCall is a call that returns a value of t, the rest and an error.
@@ -137,8 +138,9 @@ func (e *emitter) readCall(t *typeExpr) string {
 		return call("ReadDuration")
 	case kindEnum:
 		return call("ReadEnum["+e.named(t.Enum.typeName)+"]", len(t.Enum.Symbols))
+	default:
+		panic("codegen: no call reads this kind of type")
 	}
-	panic("codegen: no call reads this kind of type")
 }
 
 func (e *emitter) readOptional(x string, t *typeExpr, at site) {

@@ -54,8 +54,9 @@ func (t *typeExpr) comparable() bool {
 	case kindBytes, kindArray, kindMap, kindOptional, kindUnion,
 		kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // equal is an expression that compares two addressable values.
@@ -96,8 +97,9 @@ func (e *emitter) equal(a, b string, t *typeExpr) string {
 		return fmt.Sprintf("%s(%s, %s, %s)", e.avrobin("EqualPointersFunc"), a, b, e.equalFunc(t.Elem))
 	case kindUnion:
 		return fmt.Sprintf("%s(%s, %s)", t.Union.EqualFunc, a, b)
+	default:
+		return fmt.Sprintf("%s.Equal(%s)", a, b) // time.Time, decimal.Decimal
 	}
-	return fmt.Sprintf("%s.Equal(%s)", a, b) // time.Time, decimal.Decimal
 }
 
 // equalFunc is a function that compares two values of t.
@@ -109,8 +111,9 @@ func (e *emitter) equalFunc(t *typeExpr) string {
 		return e.typ(t) + ".Equal"
 	case kindUnion:
 		return "equal" + t.Union.GoName
+	default:
+		return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), e.equal("a", "b", t))
 	}
-	return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), e.equal("a", "b", t))
 }
 
 func (e *emitter) equalUnion(d *unionDecl) {
@@ -188,6 +191,7 @@ func (e *emitter) own(x string, t *typeExpr, level int) {
 		}
 	case kindUnion:
 		e.p("%s = %s(%s)", x, t.Union.CloneFunc, x)
+	default:
 	}
 }
 

@@ -105,8 +105,9 @@ func leastIn(t *typeExpr, within []*recordDecl) int {
 			sum += leastIn(f.Type, append(within, t.Record))
 		}
 		return sum
+	default:
+		return 1
 	}
-	return 1
 }
 
 // hasText: a decoded value of d has strings or bytes, which share memory with
@@ -129,6 +130,7 @@ func recordHasText(d *recordDecl) (yes bool) {
 			switch t.Kind {
 			case kindString, kindBytes, kindMap:
 				yes = true
+			default:
 			}
 		})
 	}

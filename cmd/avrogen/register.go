@@ -121,7 +121,11 @@ func (r *registrar) run(ctx context.Context, paths []string) error {
 func (r *registrar) entries(set *avsc.Set) ([]*entry, error) {
 	var entries []*entry
 	for _, f := range set.Files {
-		for _, s := range f.Schemas {
+		schemas := f.Schemas
+		if r.subject != "" && f.Root != nil {
+			schemas = []*avsc.Schema{f.Root} // a list of types is a union: several types in one topic
+		}
+		for _, s := range schemas {
 			e := &entry{file: f.Name, schema: s, name: s.Name, subject: r.subject, text: s.Text()}
 			if e.subject == "" {
 				e.subject = r.config.subject(s.Name)
@@ -131,7 +135,7 @@ func (r *registrar) entries(set *avsc.Set) ([]*entry, error) {
 			}
 			// Types of other files stay names only where the file is one schema:
 			// its text then is the file's own.
-			if !r.inline && s == f.Root && len(f.Schemas) == 1 {
+			if !r.inline && s == f.Root {
 				e.text = string(s.JSON.AppendCompact(nil))
 			}
 			entries = append(entries, e)

@@ -43,11 +43,7 @@ func (c *config) path(p string) string {
 	if c.dir == "" || filepath.IsAbs(p) {
 		return p
 	}
-	joined := filepath.Join(c.dir, p)
-	if strings.HasSuffix(p, "...") && !strings.HasSuffix(joined, "...") {
-		joined = filepath.Join(joined, "...")
-	}
-	return joined
+	return filepath.Join(c.dir, p)
 }
 
 // paths are the arguments, or without any the schemas of the configuration.

@@ -12,6 +12,8 @@ RACE := ./internal/avsc/... ./registry/... ./serde/... ./producer/...
 PUREGO = $$(go list ./... | grep -vE '^$(MODULE)/(producer$$|examples/|internal/verify|internal/cmd)')
 MODULE := github.com/avroline/avroline
 
+# The suites that run against whatever AVROLINE_TEST_BROKERS and _REGISTRY name.
+REAL := Tx|Transact|Processor|Source|Suite|Resume
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
 # How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
@@ -20,7 +22,7 @@ SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint test race generate check-generate purego fuzz random bench vectors integration kafka registry soak clean
+.PHONY: all help fmt lint test race generate check-generate purego fuzz random bench throughput faults vectors integration kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -66,8 +68,21 @@ fuzz: ## run every fuzzer for FUZZTIME (1m)
 random: ## generate, compile and round-trip SCHEMAS (1000) random schemas, from SEED (1)
 	go test ./codegen -count=1 -timeout 30m -run TestRandomSchemas -schemas $(SCHEMAS) -seed $(SEED)
 
-bench: ## the benchmarks with the peers beside us, as one table of ratios
-	cd internal/bench && go run ./cmd/table
+bench: ## the benchmarks, the peers beside us in the same run
+	@echo "== encode and decode: our time by the hand-written limit's, the peers' by ours"
+	@cd internal/bench && go test -count=1 -run TestTable -v ./codec -table | grep -v '^[=-]'
+	@echo "== publish: every way by the fastest raw one"
+	@cd internal/bench && go run ./publish
+	@echo "== serializers"
+	@cd internal/bench && go test -run '^$$' -bench . ./registry | grep Benchmark
+	@echo "== plans, bindings, registry client, generator"
+	@go test -run '^$$' -bench . ./internal/resolve ./serde ./registry ./codegen | grep Benchmark
+
+throughput: ## settings against rate and latency on real Kafka, with plots into docs/img
+	cd internal/bench && go run ./throughput -o ../../docs/img
+
+faults: ## the whole fault matrix on real Kafka (12 minutes)
+	go test -tags integration -count=1 -timeout 30m -v -run TestFaults ./internal/integration -whole
 
 vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...

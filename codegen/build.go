@@ -257,6 +257,23 @@ func (b *builder) nameTypes() {
 	}
 }
 
+// textProperty is the property of a string that, with the value "any", lets it
+// hold what is not UTF-8.
+const textProperty = "go.text"
+
+func (b *builder) anyText(props []avsc.Member) bool {
+	for _, p := range props {
+		if p.Key != textProperty {
+			continue
+		}
+		if p.Value.Kind == avsc.JSONString && p.Value.Str == "any" {
+			return true
+		}
+		b.mistake(p.Value.Pos, `write "any", or leave the property out`, "%q is %s", textProperty, p.Value.Text)
+	}
+	return false
+}
+
 func (b *builder) hasOverride(props []avsc.Member) bool {
 	return slices.ContainsFunc(props, func(p avsc.Member) bool { return p.Key == goNameProperty })
 }

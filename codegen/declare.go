@@ -126,6 +126,7 @@ func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 		}
 	case avsc.String:
 		t.Kind = kindString
+		t.AnyText = b.anyText(s.Props)
 		if s.Logical.Name == "uuid" {
 			t.Kind = kindUUIDString
 		}

@@ -90,7 +90,9 @@ func fallible(d *recordDecl) bool {
 // fallible: appending a value of t can fail.
 func (t *typeExpr) fallible() bool {
 	switch t.Kind {
-	case kindString, kindTimeMillis, kindTimeMicros, kindTimestampMillis, kindTimestampMicros, kindTimestampNanos,
+	case kindString:
+		return !t.AnyText
+	case kindTimeMillis, kindTimeMicros, kindTimestampMillis, kindTimestampMicros, kindTimestampNanos,
 		kindDecimalBytes, kindDecimalFixed, kindEnum, kindRecord, kindUnion, kindMap:
 		return true
 	case kindArray:
@@ -151,6 +153,9 @@ func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 	case kindBytes:
 		return call("AppendBytes")
 	case kindString:
+		if t.AnyText {
+			return call("AppendRawString")
+		}
 		return call("AppendString")
 	case kindDate:
 		return call("AppendDate")

@@ -195,6 +195,7 @@ type typeExpr struct {
 	Avro *avsc.Schema // the node it was made from
 
 	Local            bool // of a timestamp: local-timestamp-*
+	AnyText          bool // of a string: written without a look whether it is UTF-8
 	Precision, Scale int  // of a decimal
 	Size             int  // of a decimal on fixed
 

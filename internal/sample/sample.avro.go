@@ -43,6 +43,7 @@ type Everything struct {
 	FixedPrice  decimal.Decimal       `avro:"fixed_price" json:"fixed_price"`
 	Span        avrobin.Duration      `avro:"span" json:"span"`
 	Maybe       *string               `avro:"maybe" json:"maybe"`
+	RawText     string                `avro:"raw_text" json:"raw_text"`
 	MaybeData   []byte                `avro:"maybe_data" json:"maybe_data"`
 	MaybeTags   []string              `avro:"maybe_tags" json:"maybe_tags"`
 	MaybeHash   *Hash                 `avro:"maybe_hash" json:"maybe_hash"`
@@ -136,7 +137,7 @@ func (*Tree) isTreeNext()          {}
 func (TreeNextString) isTreeNext() {}
 
 // EverythingSchema is the schema of Everything.
-const EverythingSchema = `{"type":"record","name":"Everything","namespace":"sample","doc":"Everything has a field of every kind of type.","fields":[{"name":"nothing","type":"null"},{"name":"flag","type":"boolean","default":true},{"name":"small","type":"int","default":-7},{"name":"large","type":"long","default":9007199254740993},{"name":"single","type":"float"},{"name":"double","type":"double","default":-0.0},{"name":"text","type":"string"},{"name":"data","type":"bytes","default":"\u00ff"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"suit","type":{"type":"enum","name":"Suit","symbols":["CLUBS","HEARTS"]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"time_millis","type":{"type":"int","logicalType":"time-millis"}},{"name":"time_micros","type":{"type":"long","logicalType":"time-micros"}},{"name":"at_millis","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"at_micros","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"at_nanos","type":["null",{"type":"long","logicalType":"timestamp-nanos"}]},{"name":"local_millis","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"RawID","size":16,"logicalType":"uuid"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"wide","type":{"type":"bytes","logicalType":"decimal","precision":40,"scale":10}},{"name":"fixed_price","type":{"type":"fixed","name":"FixedPrice","size":6,"logicalType":"decimal","precision":12,"scale":3}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"maybe","type":["string","null"]},{"name":"maybe_data","type":["null","bytes"]},{"name":"maybe_tags","type":["null",{"type":"array","items":"string"}]},{"name":"maybe_hash","type":["null","Hash"]},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}}},{"name":"matrix","type":{"type":"array","items":{"type":"array","items":"double"}}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"either","type":["null","string","long","Line",{"type":"array","items":"int"},"Suit"]},{"name":"must","type":["int","string"]},{"name":"mixed","type":{"type":"array","items":["null","boolean","Line"]}},{"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}]}]}`
+const EverythingSchema = `{"type":"record","name":"Everything","namespace":"sample","doc":"Everything has a field of every kind of type.","fields":[{"name":"nothing","type":"null"},{"name":"flag","type":"boolean","default":true},{"name":"small","type":"int","default":-7},{"name":"large","type":"long","default":9007199254740993},{"name":"single","type":"float"},{"name":"double","type":"double","default":-0.0},{"name":"text","type":"string"},{"name":"data","type":"bytes","default":"\u00ff"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"suit","type":{"type":"enum","name":"Suit","symbols":["CLUBS","HEARTS"]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"time_millis","type":{"type":"int","logicalType":"time-millis"}},{"name":"time_micros","type":{"type":"long","logicalType":"time-micros"}},{"name":"at_millis","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"at_micros","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"at_nanos","type":["null",{"type":"long","logicalType":"timestamp-nanos"}]},{"name":"local_millis","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"RawID","size":16,"logicalType":"uuid"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"wide","type":{"type":"bytes","logicalType":"decimal","precision":40,"scale":10}},{"name":"fixed_price","type":{"type":"fixed","name":"FixedPrice","size":6,"logicalType":"decimal","precision":12,"scale":3}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"maybe","type":["string","null"]},{"name":"raw_text","type":{"type":"string","go.text":"any"}},{"name":"maybe_data","type":["null","bytes"]},{"name":"maybe_tags","type":["null",{"type":"array","items":"string"}]},{"name":"maybe_hash","type":["null","Hash"]},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}}},{"name":"matrix","type":{"type":"array","items":{"type":"array","items":"double"}}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"either","type":["null","string","long","Line",{"type":"array","items":"int"},"Suit"]},{"name":"must","type":["int","string"]},{"name":"mixed","type":{"type":"array","items":["null","boolean","Line"]}},{"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}]}]}`
 
 // LineSchema is the schema of Line.
 const LineSchema = `{"type":"record","name":"Line","namespace":"sample","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
@@ -219,6 +220,7 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	} else if b, err = avrobin.AppendString(append(b, 0), *v.Maybe); err != nil {
 		return dst, avrobin.At(err, "maybe")
 	}
+	b = avrobin.AppendRawString(b, v.RawText)
 	if v.MaybeData == nil {
 		b = append(b, 0)
 	} else {
@@ -308,7 +310,7 @@ func (v *Everything) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Everything) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xef8bcc7af7bbb9ef, data)
+	data, err := avrobin.Transcode(p, 0xaef1df2dd558b4c4, data)
 	if err != nil {
 		return err
 	}
@@ -401,6 +403,9 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		if *v.Maybe, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.At(err, "maybe")
 		}
+	}
+	if v.RawText, src, err = avrobin.ReadString(src); err != nil {
+		return src, avrobin.At(err, "raw_text")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
 		return src, avrobin.At(err, "maybe_data")
@@ -573,6 +578,7 @@ func (v *Everything) Equal(o *Everything) bool {
 		v.FixedPrice.Equal(o.FixedPrice) &&
 		v.Span == o.Span &&
 		avrobin.EqualPointers(v.Maybe, o.Maybe) &&
+		v.RawText == o.RawText &&
 		(v.MaybeData == nil) == (o.MaybeData == nil) && bytes.Equal(v.MaybeData, o.MaybeData) &&
 		(v.MaybeTags == nil) == (o.MaybeTags == nil) && slices.Equal(v.MaybeTags, o.MaybeTags) &&
 		avrobin.EqualPointers(v.MaybeHash, o.MaybeHash) &&

@@ -129,11 +129,26 @@ func TestEverything(t *testing.T) {
 	}
 }
 
+// TestAnyText: the property go.text lets a string hold what is not UTF-8.
+func TestAnyText(t *testing.T) {
+	t.Parallel()
+	v := everything()
+	v.RawText = "\xff any bytes"
+	data, err := v.AppendAvro(nil)
+	var got sample.Everything
+	if err == nil {
+		err = got.UnmarshalAvro(data)
+	}
+	if err != nil || got.RawText != v.RawText {
+		t.Errorf("%q, %v", got.RawText, err)
+	}
+}
+
 // TestCloneSharesNothing changes every part of a copy that could be shared.
 func TestCloneSharesNothing(t *testing.T) {
 	t.Parallel()
-	v, c := everything(), everything().Clone()
-	c = v.Clone()
+	v := everything()
+	c := v.Clone()
 	c.Data[0], c.MaybeTags[0], c.Matrix[0][0], c.Labels["k"] = 1, "z", 2, "z"
 	*c.Maybe, *c.AtNanos, c.MaybeHash[0] = "z", time.Time{}, 1
 	c.Lines[0].Name, c.Hashes["h"] = "z", sample.Hash{}

@@ -123,6 +123,10 @@ func ops(t testing.TB) []op {
 		pl events.Longs
 	)
 	peer("click", events.ClickSchema, peerClickOf(click), &pc, func() { pc = peerClick{} }, clickBytes)
+	uc := peerUUIDClick(*click)
+	ts, err := twmb.Parse(events.ClickSchema)
+	must(err)
+	encode("click", "twmb-uuid", func() (err error) { buf, err = ts.AppendEncode(buf[:0], &uc); return err })
 	peer("order", events.OrderSchema, peerOrderOf(order), &po, func() { po = peerOrder{} }, orderBytes)
 	peer("readings", events.ReadingsSchema, readings, &pr, func() { pr = events.Readings{} }, readingsBytes)
 	peer("longs", events.LongsSchema, longs, &pl, func() { pl = events.Longs{} }, longsBytes)
@@ -217,7 +221,7 @@ func TestTable(t *testing.T) {
 					line += fmt.Sprintf("  %.2f x %s", ours/x, limit)
 				}
 			}
-			for _, other := range []string{"twmb", "hamba", "goavro", "avroline-alias", "avroline-plan"} {
+			for _, other := range []string{"twmb", "twmb-uuid", "hamba", "goavro", "avroline-alias", "avroline-plan"} {
 				if x := best[at+other]; x > 0 {
 					line += fmt.Sprintf("  %s %.2f x", other, x/ours)
 				}

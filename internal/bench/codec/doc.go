@@ -2,6 +2,25 @@
 // limit, and against other Avro libraries, all in one run:
 //
 //	go test ./codec -run TestTable -table -cpu 1
+//
+// Why it is not more, as perf and -gcflags=-m say.
+//
+// Encoding a click: a third of the time formats the uuid, sixteen table look-ups
+// and stores. The peers are given the id as text, which they only copy: with a
+// uuid, as "twmb-uuid", they take half as long again. The look at the text's
+// UTF-8 costs nothing beside the copy that it is part of. The calls do not
+// inline (AppendLong costs 117 of 80); inlined by hand the click gains 14 %, and
+// reads no more like code.
+//
+// Encoding an order: the sorted keys of the map, which the hand-written code
+// does not sort, and the checks of decimals.
+//
+// Decoding: of a click half is the two allocations, the copy of the message and
+// the optional string. An order adds the map and two allocations for each
+// decimal, inside decimal.New, which no reader of decimals avoids.
+//
+// Decoding readings and longs: every value is returned with the slice that is
+// left and an error, which is seven words; positions in a slice are fewer.
 package codec
 
 //go:generate go -C ../../.. run ./cmd/avrogen generate -o internal/bench/codec/events --package events internal/bench/codec/schemas

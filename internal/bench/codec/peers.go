@@ -4,6 +4,8 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/avroline/avroline/internal/bench/codec/events"
 )
 
@@ -12,6 +14,18 @@ import (
 
 type peerClick struct {
 	ID       string    `avro:"id"`
+	At       time.Time `avro:"at"`
+	User     string    `avro:"user"`
+	URL      string    `avro:"url"`
+	Status   int32     `avro:"status"`
+	Score    float64   `avro:"score"`
+	Mobile   bool      `avro:"mobile"`
+	Referrer *string   `avro:"referrer"`
+}
+
+// peerUUIDClick has the id as we have it.
+type peerUUIDClick struct {
+	ID       uuid.UUID `avro:"id"`
 	At       time.Time `avro:"at"`
 	User     string    `avro:"user"`
 	URL      string    `avro:"url"`

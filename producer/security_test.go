@@ -136,7 +136,7 @@ func securityCases(t *testing.T) map[string]security {
 		"wrong password":    {broker: sasl, client: []Option{WithSASL(Plain("bob", "nope"))}, kind: ErrAuthentication, want: []string{"PLAIN", `"bob"`}},
 		"wrong scram":       {broker: sasl, client: []Option{WithSASL(ScramSHA512("ada", "nope"))}, kind: ErrAuthentication, want: []string{"SCRAM-SHA-512", `"ada"`}},
 		"no such mechanism": {broker: sasl, client: []Option{WithSASL(OAuthBearer(token))}, kind: ErrAuthentication, want: []string{"does not offer OAUTHBEARER", "SCRAM-SHA-256"}},
-		"no authentication":   {broker: sasl, kind: ErrAuthentication, want: []string{"WithSASL"}},
+		"no authentication": {broker: sasl, kind: ErrAuthentication, want: []string{"WithSASL"}},
 		"an HTTP server":    {address: httpd.Listener.Addr().String(), kind: ErrUnreachable, want: []string{"HTTP"}},
 		"nobody there":      {address: nobody, kind: ErrUnreachable, want: []string{"refused", nobody}},
 		"no such host":      {address: "no-such-host.invalid:9092", kind: ErrUnreachable, want: []string{"no-such-host.invalid"}},

@@ -30,6 +30,7 @@ const (
 	topicName  = "bench"
 	partitions = 4
 	maxFlying  = 100_000
+	warmUp     = 10_000
 )
 
 var (
@@ -124,17 +125,22 @@ type figure struct {
 	rate   float64 // messages a second
 	cpu    float64 // microseconds of CPU a message, of this process
 	allocs float64 // a message
+	call   float64 // nanoseconds of a publishing call, waiting for room included
 }
 
-func measure(n int, f func()) figure {
+func measure(n int, r runner) figure {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	c, t := cpuTime(), time.Now()
-	f()
+	for i := range n {
+		r.send(i)
+	}
+	sent := time.Since(t)
+	r.wait(warmUp + n)
 	took, used := time.Since(t), cpuTime()-c
 	runtime.ReadMemStats(&after)
-	return figure{float64(n) / took.Seconds(), float64(used.Microseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n)}
+	return figure{float64(n) / took.Seconds(), float64(used.Microseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n), float64(sent.Nanoseconds()) / float64(n)}
 }
 
 func cpuTime() time.Duration {
@@ -151,13 +157,13 @@ func run(addrs []string) map[string][]figure {
 			if *only != "" && !slices.Contains(strings.Split(*only, ","), w.name) {
 				continue
 			}
-			send, finish := w.start(addrs)
-			f := measure(*count, func() {
-				for i := range *count {
-					send(i)
-				}
-				finish()
-			})
+			r := w.start(addrs)
+			for i := range warmUp { // connections, metadata, pools
+				r.send(i)
+			}
+			r.wait(warmUp)
+			f := measure(*count, r)
+			r.stop()
 			figures[w.name] = append(figures[w.name], f)
 		}
 	}
@@ -175,8 +181,8 @@ func median(fs []figure, of func(figure) float64) float64 {
 
 func table(figures map[string][]figure) {
 	fmt.Printf("%d B, key %v, %s, linger %d ms, %d messages, median of %d\n\n", *size, *keyed, *compression, *linger, *count, *rounds)
-	fmt.Println("| way | k msg/s | CPU us/msg | allocs/msg | x raw | x Confluent |")
-	fmt.Println("|---|---|---|---|---|---|")
+	fmt.Println("| way | k msg/s | CPU us/msg | allocs/msg | call ns | x raw | x Confluent |")
+	fmt.Println("|---|---|---|---|---|---|---|")
 	rate := func(f figure) float64 { return f.rate }
 	ratio := func(name, base string) string {
 		if len(figures[base]) == 0 {
@@ -195,8 +201,9 @@ func table(figures map[string][]figure) {
 		if len(fs) == 0 {
 			continue
 		}
-		fmt.Printf("| %s | %.0f | %.2f | %.1f | %s | %s |\n", w.name, median(fs, rate)/1000,
+		fmt.Printf("| %s | %.0f | %.2f | %.1f | %.0f | %s | %s |\n", w.name, median(fs, rate)/1000,
 			median(fs, func(f figure) float64 { return f.cpu }), median(fs, func(f figure) float64 { return f.allocs }),
+			median(fs, func(f figure) float64 { return f.call }),
 			ratio(w.name, "raw"), ratio(w.name, "confluent-avro"))
 	}
 }

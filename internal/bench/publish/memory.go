@@ -8,14 +8,15 @@ import (
 
 // memory publishes with callbacks and tells the process's memory, C heap included, as it goes.
 func memory(addrs []string) {
-	send, finish := startOurs(true)(addrs)
+	r := startOurs(true)(addrs)
 	for i := range *count {
 		if i%(*count/10) == 0 {
 			fmt.Printf("%9d messages: %s\n", i, resident())
 		}
-		send(i)
+		r.send(i)
 	}
-	finish()
+	r.wait(*count)
+	r.stop()
 	fmt.Printf("%9d messages: %s (closed)\n", *count, resident())
 }
 

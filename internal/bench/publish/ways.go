@@ -19,10 +19,17 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// way is one way to publish: start gives a function that sends the i-th message, and one that waits for all and ends.
+// way is one way to publish.
 type way struct {
 	name  string
-	start func(addrs []string) (send func(i int), finish func())
+	start func(addrs []string) runner
+}
+
+// runner sends the i-th message, waits until n in all have their outcome, and ends.
+type runner struct {
+	send func(i int)
+	wait func(n int)
+	stop func()
 }
 
 var ways = []way{
@@ -104,35 +111,39 @@ func produce(p *kafka.Producer, m *kafka.Message, ch chan kafka.Event) {
 	}
 }
 
-// tally waits for n reports.
+// tally counts reports.
 type tally struct {
-	left atomic.Int64
+	seen atomic.Int64
+	want atomic.Int64
 	done chan struct{}
 }
 
-func newTally(n int) *tally {
-	t := &tally{done: make(chan struct{})}
-	t.left.Store(int64(n))
-	return t
-}
+func newTally() *tally { return &tally{done: make(chan struct{}, 1)} }
 
 func (t *tally) one(err error) {
 	if err != nil {
 		panic(err)
 	}
-	if t.left.Add(-1) == 0 {
-		close(t.done)
+	if t.seen.Add(1) == t.want.Load() {
+		t.done <- struct{}{}
 	}
 }
 
-func startRaw(reports bool) func([]string) (func(int), func()) {
-	return func(addrs []string) (func(int), func()) {
+func (t *tally) wait(n int) {
+	t.want.Store(int64(n))
+	for t.seen.Load() < int64(n) { // what is told may be of the wait before
+		<-t.done
+	}
+}
+
+func startRaw(reports bool) func([]string) runner {
+	return func(addrs []string) runner {
 		_, values, keys := inputs()
 		c := confluentConfig(addrs)
 		_ = c.SetKey("go.delivery.report.fields", "none")
 		_ = c.SetKey("go.delivery.reports", reports)
 		p := must(kafka.NewProducer(c))
-		all := newTally(*count)
+		all := newTally()
 		go func() {
 			for e := range p.Events() {
 				if m, ok := e.(*kafka.Message); ok {
@@ -142,22 +153,19 @@ func startRaw(reports bool) func([]string) (func(int), func()) {
 		}()
 		name := topicName
 		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}}
-		return func(i int) {
-				m.Key, m.Value = keys[i&1023], values[i&1023]
-				produce(p, m, nil)
-			}, func() {
-				if reports {
-					<-all.done
-				} else {
-					p.Flush(60_000)
-				}
-				p.Close()
-			}
+		wait := all.wait
+		if !reports {
+			wait = func(int) { p.Flush(60_000) }
+		}
+		return runner{func(i int) {
+			m.Key, m.Value = keys[i&1023], values[i&1023]
+			produce(p, m, nil)
+		}, wait, p.Close}
 	}
 }
 
-func startOurs(callbacks bool) func([]string) (func(int), func()) {
-	return func(addrs []string) (func(int), func()) {
+func startOurs(callbacks bool) func([]string) runner {
+	return func(addrs []string) runner {
 		events, _, keys := inputs()
 		ser := must(serde.NewSerializer(new(registry)))
 		p := must(producer.New(addrs, ser, producer.WithLinger(time.Duration(*linger)*time.Millisecond),
@@ -169,28 +177,28 @@ func startOurs(callbacks bool) func([]string) (func(int), func()) {
 		}
 		topic := producer.NewTopic(topicName, key)
 		ctx := context.Background()
-		all := newTally(*count)
+		all := newTally()
 		var callback producer.Callback
 		if callbacks {
 			callback = func(_ producer.Delivery, err error) { all.one(err) }
 		}
-		return func(i int) {
-				next = i & 1023
-				if err := topic.PublishAsync(ctx, p, events[next], callback); err != nil {
-					panic(err)
-				}
-			}, func() {
-				if callbacks {
-					<-all.done
-				}
-				if err := p.Close(ctx); err != nil {
-					panic(err)
-				}
+		check := func(err error) {
+			if err != nil {
+				panic(err)
 			}
+		}
+		wait := all.wait
+		if !callbacks {
+			wait = func(int) { check(p.Flush(ctx)) }
+		}
+		return runner{func(i int) {
+			next = i & 1023
+			check(topic.PublishAsync(ctx, p, events[next], callback))
+		}, wait, func() { check(p.Close(ctx)) }}
 	}
 }
 
-func startConfluent(addrs []string) (func(int), func()) {
+func startConfluent(addrs []string) runner {
 	inputs, _, keys := inputs()
 	events := make([]*confluentEvent, len(inputs))
 	for i, e := range inputs {
@@ -199,36 +207,30 @@ func startConfluent(addrs []string) (func(int), func()) {
 	client := must(schemaregistry.NewClient(schemaregistry.NewConfig("mock://bench")))
 	ser := must(avrov2.NewSerializer(client, confluentserde.ValueSerde, avrov2.NewSerializerConfig()))
 	p := must(kafka.NewProducer(confluentConfig(addrs)))
-	all := newTally(*count)
+	all := newTally()
 	go func() {
 		for range p.Events() { //nolint:revive // they must be taken
 		}
 	}()
 	name := topicName
-	return func(i int) {
-			value := must(ser.Serialize(topicName, events[i&1023]))
-			ch := make(chan kafka.Event, 1)
-			produce(p, &kafka.Message{
-				TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}, Key: keys[i&1023], Value: value,
-			}, ch)
-			go func() { all.one((<-ch).(*kafka.Message).TopicPartition.Error) }()
-		}, func() {
-			<-all.done
-			p.Close()
-		}
+	return runner{func(i int) {
+		value := must(ser.Serialize(topicName, events[i&1023]))
+		ch := make(chan kafka.Event, 1)
+		produce(p, &kafka.Message{
+			TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}, Key: keys[i&1023], Value: value,
+		}, ch)
+		go func() { all.one((<-ch).(*kafka.Message).TopicPartition.Error) }()
+	}, all.wait, p.Close}
 }
 
-func startKgo(addrs []string) (func(int), func()) {
+func startKgo(addrs []string) runner {
 	_, values, keys := inputs()
 	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
 	cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond),
 		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying), kgo.DefaultProduceTopic(topicName)))
-	all := newTally(*count)
+	all := newTally()
 	ctx := context.Background()
-	return func(i int) {
-			cl.Produce(ctx, &kgo.Record{Key: keys[i&1023], Value: values[i&1023]}, func(_ *kgo.Record, err error) { all.one(err) })
-		}, func() {
-			<-all.done
-			cl.Close()
-		}
+	return runner{func(i int) {
+		cl.Produce(ctx, &kgo.Record{Key: keys[i&1023], Value: values[i&1023]}, func(_ *kgo.Record, err error) { all.one(err) })
+	}, all.wait, cl.Close}
 }

@@ -160,6 +160,7 @@ func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uui
 
 // frame makes what stands before the record, and the header.
 func (b *Binding) frame(e *binding, branch int) error {
+	e.prefix = e.room[:0]
 	if b.config.inHeader {
 		if e.GUID == (uuid.UUID{}) {
 			return &RegistryError{
@@ -175,7 +176,7 @@ func (b *Binding) frame(e *binding, branch int) error {
 				fmt.Errorf("%d does not fit the prefix's 32 bits", e.ID),
 			}
 		}
-		e.prefix = appendIDPrefix(nil, int32(e.ID))
+		e.prefix = appendIDPrefix(e.prefix, int32(e.ID))
 	}
 	if branch >= 0 {
 		e.prefix = binary.AppendVarint(e.prefix, int64(branch))

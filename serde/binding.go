@@ -28,10 +28,10 @@ type Binding struct {
 	part   Part
 	config config
 
-	// hot are the first maxHot schemas, compared one by one; rest has all of
-	// them, by the address of their text: to hash a text would cost more than
-	// to encode.
-	hot  atomic.Pointer[[]*binding]
+	// hot is the list of the first maxHot schemas, compared one by one; rest
+	// has all of them, by the address of their text: to hash a text would cost
+	// more than to encode.
+	hot  atomic.Pointer[binding]
 	rest sync.Map // *byte → *binding
 
 	mu    sync.Mutex // guards known, and the writing of hot and rest
@@ -48,12 +48,17 @@ const (
 	maxKnown = 1 << 14
 )
 
-// binding is what a Binding knows of one schema. It is immutable.
+// binding is what a Binding knows of one schema. It is immutable once it is
+// known. With many topics most of the time goes into fetching it from memory:
+// what Append reads stands together, at the beginning.
 type binding struct {
-	text   string // the record's own AvroSchema()
+	text   string   // the record's own AvroSchema()
+	prefix []byte   // goes before the record: the id, a union's branch; in room
+	bare   bool     // the schema's type is bytes: they are written without length
+	next   *binding // in the list of hot ones
+	room   [idPrefixLen + binary.MaxVarintLen64]byte
+
 	name   string // of its type, for errors
-	prefix []byte // goes before the record: the id, a union's branch
-	bare   bool   // the schema's type is bytes: they are written without length
 	header []byte // the value of the id header; nil with the id in the prefix
 	Registered
 }
@@ -130,12 +135,10 @@ func (b *Binding) Header(ctx context.Context, r avrobin.Record) (h Header, ok bo
 
 func (b *Binding) find(ctx context.Context, r avrobin.Record) (*binding, error) {
 	text := r.AvroSchema()
-	if hot := b.hot.Load(); hot != nil {
-		for _, e := range *hot {
-			// Two texts of one constant compare by address.
-			if e.text == text {
-				return e, nil
-			}
+	for e := b.hot.Load(); e != nil; e = e.next {
+		// Two texts of one constant compare by address.
+		if e.text == text {
+			return e, nil
 		}
 	}
 	return b.search(ctx, r, text)
@@ -186,16 +189,12 @@ func (b *Binding) remember(e *binding) {
 		b.known = make(map[string]*binding)
 	}
 	b.known[e.text] = e
+	if len(b.known) <= maxHot {
+		e.next = b.hot.Load()
+		b.hot.Store(e)
+	}
 	// e keeps its text alive, so that the address stays the text's.
 	b.rest.Store(unsafe.StringData(e.text), e)
-	var hot []*binding
-	if p := b.hot.Load(); p != nil {
-		hot = *p
-	}
-	if len(hot) < maxHot {
-		hot = append(hot[:len(hot):len(hot)], e)
-		b.hot.Store(&hot)
-	}
 }
 
 // isNil says that r holds no record: the nil interface or a nil pointer.

@@ -70,12 +70,12 @@ func UnmarshalBranch(data []byte) (branch string, value json.RawMessage, err err
 	if err := json.Unmarshal(data, &object); err != nil {
 		return "", nil, fmt.Errorf("avro: a union is null or an object named after its branch: %w", err)
 	}
-	if len(object) != 1 {
-		return "", nil, fmt.Errorf("avro: %w: a union is an object of one member, this has %d", ErrBranch, len(object))
+	for branch, value := range object {
+		if len(object) == 1 {
+			return branch, value, nil
+		}
 	}
-	for branch, value = range object {
-	}
-	return branch, value, nil
+	return "", nil, fmt.Errorf("avro: %w: a union is an object of one member, this has %d", ErrBranch, len(object))
 }
 
 // UnknownBranch is the error for a branch's name that the union does not have.

@@ -128,7 +128,7 @@ func bounded(v avrobin.Decoder, data []byte) error {
 	err := v.UnmarshalAvro(data)
 	runtime.ReadMemStats(&after)
 	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
-		return fmt.Errorf("%d bytes of input take %d bytes of memory (%v)", len(data), used, err)
+		return errors.Join(err, fmt.Errorf("%d bytes of input take %d bytes of memory", len(data), used))
 	}
 	return nil
 }
@@ -167,13 +167,13 @@ func truncated(fresh func() avrobin.Decoder, data []byte) error {
 		err := fresh().UnmarshalAvro(data[:n])
 		var e *avrobin.Error
 		if !errors.As(err, &e) || e.Offset < 0 || e.Offset > n {
-			return fmt.Errorf("the first %d of %d bytes: %v", n, len(data), err)
+			return errors.Join(err, fmt.Errorf("the first %d of %d bytes", n, len(data)))
 		}
 	}
 	for _, b := range []byte{0, 1, 0xff} {
 		longer := append(data[:len(data):len(data)], b)
 		if err := fresh().UnmarshalAvro(longer); !errors.Is(err, avrobin.ErrTrailing) {
-			return fmt.Errorf("%#x appended: %v", b, err)
+			return errors.Join(err, fmt.Errorf("%#x appended", b))
 		}
 	}
 	return nil
@@ -191,7 +191,7 @@ func methods(v avrobin.Decoder, fresh func() avrobin.Decoder) error {
 	if m := rv.MethodByName("Clone"); m.IsValid() {
 		c := m.Call(nil)[0].Interface().(avrobin.Decoder)
 		if !equal(c) {
-			return errors.New("Clone differs")
+			return errors.New("the clone differs")
 		}
 	}
 	text, err := json.Marshal(v)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/avroline/avroline/internal/logread"
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -326,5 +327,23 @@ func TestProcessorConfigRefused(t *testing.T) {
 	cancel()
 	if err := p.Run(ctx); err != nil {
 		t.Errorf("stopped before it began: %v", err)
+	}
+}
+
+// Answers of everything that a processor's transaction asks for are lost, and every input has its effect once.
+func TestProcessorAnswersLost(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	c := newCopying(w, 3)
+	c.messages = 200
+	w.seed(c.reg, c.in, 2000, nil)
+	lost := w.fake.LoseAnswers(0.05, 7, producertest.Produce, producertest.EndTxn, producertest.TxnOffsetCommit, producertest.AddOffsetsToTxn)
+	defer lost.Stop()
+	if err := run(t, c.processor(newID(t)), func() bool { return len(w.committed(c.out)) >= 2000 }); err != nil {
+		t.Fatal(err)
+	}
+	w.exactly(c.out, 2000)
+	if lost.Hits() == 0 {
+		t.Error("no answer was lost")
 	}
 }

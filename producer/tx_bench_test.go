@@ -53,7 +53,7 @@ func BenchmarkTransaction(b *testing.B) {
 			b.Fatal(err)
 		}
 		go func() {
-			for range p.Events() { //nolint:revive // the client wants them read
+			for range p.Events() {
 			}
 		}()
 		defer p.Close()

@@ -35,7 +35,7 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	defer func() {
 		if !returned { // f panicked, or ended its goroutine
 			tx.end()
-			t.abort(ctx, k)
+			t.abort(ctx, k, tx)
 			err = t.failed(ErrNotSent, errPanicked)
 		}
 		for _, f := range tx.onEnd {
@@ -49,10 +49,10 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	broken := tx.broken.Load()
 	switch {
 	case broken != nil && (ferr == nil || errors.Is(ferr, *broken)):
-		t.abort(ctx, k)
+		t.abort(ctx, k, tx)
 		return t.judge(ctx, tx, took, *broken)
 	case ferr != nil:
-		t.abort(ctx, k)
+		t.abort(ctx, k, tx)
 		return false, t.failed(ErrNotSent, ferr)
 	}
 	return t.commit(ctx, k, tx, took)
@@ -145,7 +145,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	// missing, or one failed, the transaction is not committed and, with this client gone, never will be.
 	var kerr kafka.Error
 	if reported && k.tx.clean() {
-		refused := errors.As(err, &kerr) && kerr.TxnRequiresAbort() && t.abort(ctx, k)
+		refused := errors.As(err, &kerr) && kerr.TxnRequiresAbort() && t.abort(ctx, k, tx)
 		late := t.core.config.transactionTimeout
 		switch {
 		case refused: // an abort after a commit would have failed
@@ -169,7 +169,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	}
 	_, _, report := k.tx.peek()
 	if errors.As(err, &kerr) && kerr.TxnRequiresAbort() {
-		t.abort(ctx, k)
+		t.abort(ctx, k, tx)
 	} else {
 		t.drop(k, err)
 	}
@@ -182,7 +182,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 // abort ends a transaction for which no commit was asked, and counts its messages as not sent; that is sure however the
 // abort goes. It waits first for every report: an abort that overtakes the first messages after a commit is refused by the
 // broker. false: the coordinator did not confirm, and the client was replaced; the next start ends the transaction.
-func (t *Transactional) abort(ctx context.Context, k *client) bool {
+func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	if ctx.Err() != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
 		defer cancel()
@@ -197,6 +197,11 @@ func (t *Transactional) abort(ctx context.Context, k *client) bool {
 	}
 	if err == nil {
 		err = *k.refusal.Load()
+	}
+	// Were a zombie not to notice here, its next start would take the id back from the new owner.
+	var kerr kafka.Error
+	if errors.As(err, &kerr) && errors.Is(t.ended(kerr, tx), ErrFenced) {
+		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
 	}
 	t.drop(k, err)
 	return false

@@ -242,6 +242,33 @@ func TestFenced(t *testing.T) {
 	}
 }
 
+// A zombie whose own function fails must notice too: its next transaction would take the id back from the owner.
+func TestFencedWhileFailing(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("fence", 1)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	id := newID(t)
+	older, newer := w.transactional(id), w.transactional(id)
+	ctx := waitCtx(t)
+	add := func(tx *producer.Tx) error { return addAll(ctx, tx, events, "x", 3) }
+	err := older.InTx(ctx, func(tx *producer.Tx) error {
+		if err := errors.Join(add(tx), w.until(func() bool { return len(w.open(topic)) > 0 }), newer.InTx(ctx, add)); err != nil {
+			return err
+		}
+		return errAsked
+	})
+	if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("zombie: %v", err)
+	}
+	if err := older.InTx(ctx, add); !errors.Is(err, producer.ErrFenced) {
+		t.Errorf("zombie again: %v", err)
+	}
+	if err := newer.InTx(ctx, add); err != nil {
+		t.Errorf("owner: %v", err)
+	}
+}
+
 func TestTransactionTimesOut(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -337,7 +364,7 @@ func TestContextEndsInTransaction(t *testing.T) {
 			if !errors.Is(err, tc.outcome) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
-			if fault.Hits() == 0 && tc.outcome == producer.ErrOutcomeUnknown && tc.name != "commit under way" {
+			if fault.Hits() == 0 && errors.Is(tc.outcome, producer.ErrOutcomeUnknown) && tc.name != "commit under way" {
 				t.Error("the fault did not happen")
 			}
 			fault.Stop()
@@ -349,7 +376,7 @@ func TestContextEndsInTransaction(t *testing.T) {
 			for _, e := range w.committed(topic) {
 				count[e.Key]++
 			}
-			if n := count["cut"]; n != 0 && (n != 2 || tc.outcome == producer.ErrNotSent) {
+			if n := count["cut"]; n != 0 && (n != 2 || errors.Is(tc.outcome, producer.ErrNotSent)) {
 				t.Errorf("%d of the cut one are visible", n)
 			}
 			if count["after"] != 2 {

@@ -129,26 +129,28 @@ func settings() map[string]setting {
 // passedKeys are librdkafka's settings on which we have no opinion: they are checked by the client itself.
 // Those of consumers mean something to a processor only.
 func passedKeys() (client, consumer []string) {
-	return []string{
-			"allow.auto.create.topics", "api.version.fallback.ms", "api.version.request", "api.version.request.timeout.ms",
-			"broker.address.family", "broker.address.ttl", "broker.version.fallback", "client.dns.lookup",
-			"connections.max.idle.ms", "debug", "enable.metrics.push", "enable.random.seed", "enable.sparse.connections",
-			"enable.ssl.certificate.verification", "internal.termination.signal", "log.connection.close", "log.thread.name", "log_level",
-			"message.copy.max.bytes", "metadata.recovery.rebootstrap.trigger.ms", "metadata.recovery.strategy",
-			"queue.buffering.backpressure.threshold", "receive.message.max.bytes", "reconnect.backoff.jitter.ms",
-			"reconnect.backoff.max.ms", "reconnect.backoff.ms",
-			"socket.blocking.max.ms", "socket.connection.setup.timeout.ms", "socket.keepalive.enable", "socket.max.fails",
-			"socket.nagle.disable", "socket.timeout.ms",
-			"ssl.ca.certificate.stores", "ssl.cipher.suites", "ssl.crl.location", "ssl.curves.list", "ssl.endpoint.identification.algorithm",
-			"ssl.engine.id", "ssl.engine.location", "ssl.providers", "ssl.sigalgs.list", "statistics.interval.ms",
-			"topic.blacklist", "topic.metadata.propagation.max.ms", "topic.metadata.refresh.fast.cnt",
-			"topic.metadata.refresh.fast.interval.ms", "topic.metadata.refresh.sparse",
-		}, []string{
-			"auto.offset.reset", "check.crcs", "coordinator.query.interval.ms", "fetch.error.backoff.ms", "fetch.max.bytes",
-			"fetch.message.max.bytes", "fetch.min.bytes", "fetch.queue.backoff.ms", "fetch.wait.max.ms", "group.instance.id",
-			"group.remote.assignor", "heartbeat.interval.ms", "max.partition.fetch.bytes", "max.poll.interval.ms",
-			"partition.assignment.strategy", "queued.max.messages.kbytes", "queued.min.messages", "session.timeout.ms",
-		}
+	client = []string{
+		"allow.auto.create.topics", "api.version.fallback.ms", "api.version.request", "api.version.request.timeout.ms",
+		"broker.address.family", "broker.address.ttl", "broker.version.fallback", "client.dns.lookup",
+		"connections.max.idle.ms", "debug", "enable.metrics.push", "enable.random.seed", "enable.sparse.connections",
+		"enable.ssl.certificate.verification", "internal.termination.signal", "log.connection.close", "log.thread.name", "log_level",
+		"message.copy.max.bytes", "metadata.recovery.rebootstrap.trigger.ms", "metadata.recovery.strategy",
+		"queue.buffering.backpressure.threshold", "receive.message.max.bytes", "reconnect.backoff.jitter.ms",
+		"reconnect.backoff.max.ms", "reconnect.backoff.ms",
+		"socket.blocking.max.ms", "socket.connection.setup.timeout.ms", "socket.keepalive.enable", "socket.max.fails",
+		"socket.nagle.disable", "socket.timeout.ms",
+		"ssl.ca.certificate.stores", "ssl.cipher.suites", "ssl.crl.location", "ssl.curves.list", "ssl.endpoint.identification.algorithm",
+		"ssl.engine.id", "ssl.engine.location", "ssl.providers", "ssl.sigalgs.list", "statistics.interval.ms",
+		"topic.blacklist", "topic.metadata.propagation.max.ms", "topic.metadata.refresh.fast.cnt",
+		"topic.metadata.refresh.fast.interval.ms", "topic.metadata.refresh.sparse",
+	}
+	consumer = []string{
+		"auto.offset.reset", "check.crcs", "coordinator.query.interval.ms", "fetch.error.backoff.ms", "fetch.max.bytes",
+		"fetch.message.max.bytes", "fetch.min.bytes", "fetch.queue.backoff.ms", "fetch.wait.max.ms", "group.instance.id",
+		"group.remote.assignor", "heartbeat.interval.ms", "max.partition.fetch.bytes", "max.poll.interval.ms",
+		"partition.assignment.strategy", "queued.max.messages.kbytes", "queued.min.messages", "session.timeout.ms",
+	}
+	return client, consumer
 }
 
 // processorKeys are a consumer's settings that a processor decides.

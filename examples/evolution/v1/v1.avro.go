@@ -4,8 +4,6 @@
 package v1
 
 import (
-	"bytes"
-
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
@@ -69,7 +67,7 @@ func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *Order) UnmarshalAvro(data []byte) error {
-	data = bytes.Clone(data) // the strings and bytes of v are parts of this one copy
+	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
 	return avrobin.Done(data, rest, err)
 }

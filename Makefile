@@ -81,8 +81,8 @@ bench: ## the benchmarks, the peers beside us in the same run
 throughput: ## settings against rate and latency on real Kafka, with plots into docs/img
 	cd internal/bench && go run ./throughput -o ../../docs/img
 
-faults: ## the whole fault matrix on real Kafka (12 minutes)
-	go test -tags integration -count=1 -timeout 30m -v -run TestFaults ./internal/integration -whole
+faults: ## the whole fault matrix on real Kafka (about 10 minutes)
+	go test -tags integration -count=1 -timeout 30m -v -run 'Faults|Disk|Coordinator' ./internal/integration -whole
 
 vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...

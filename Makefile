@@ -13,7 +13,7 @@ PUREGO = $$(go list ./... | grep -vE '^$(MODULE)/(producer$$|examples/|internal/
 MODULE := github.com/avroline/avroline
 
 # The suites that run against whatever AVROLINE_TEST_BROKERS and _REGISTRY name.
-REAL := Tx|Transact|Processor|Source|Suite|Resume
+REAL := Transact|Abort|Fenced|Times|SmallTopic|Processor|Source|Killed|Suite|Resume
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
 # How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
@@ -88,8 +88,8 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
-	go test -tags integration -count=1 -p 1 -timeout 20m ./internal/integration/... ./internal/kafkacluster ./internal/apicurio ./registry
-	go test -tags integration -count=1 -timeout 15m -run Killed ./producer
+	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 10m -run '$(REAL)' ./producer ./registry ./examples/clickstream
+	go test -tags integration -count=1 -timeout 15m ./internal/integration
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C
 	@go run ./internal/cmd/kafka

@@ -143,6 +143,7 @@ func (c *core) renew(old *client) *renewal {
 			r.err = ErrClosed
 			return
 		}
+		old.close() // its connections with it: what of it is under way must not come after what is sent later
 		if _, r.err = c.replace(old, old.batch); r.err != nil {
 			c.fatal.CompareAndSwap(nil, &r.err)
 			c.limit.close(r.err)

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -68,20 +69,42 @@ func (l *eventLoop) handle(event kafka.Event) {
 		if !l.matching {
 			return
 		}
-		if err := l.report(event); err != nil {
-			l.settle()
-			l.fail(err)
-			l.writeOff(*l.fatal.Load())
+		if purged(event.TopicPartition.Error) {
+			l.end(l.fatalCause(event.TopicPartition.Error))
+		} else if err := l.report(event); err != nil {
+			l.end(err)
 		}
 	case kafka.Error:
 		if event.IsFatal() {
-			l.fail(event)
+			l.end(event)
 		} else {
 			l.core.trouble.note(event)
 		}
 	case kafka.OAuthBearerTokenRefresh:
 		l.core.refreshToken(l.kafka)
 	}
+}
+
+// end is for a fatal error, the client's or that of a broken order. The client now gives up what it holds, and reports the
+// newer messages in its queue before the older ones under way: no further report can be matched, and all is unknown.
+func (l *eventLoop) end(cause error) {
+	l.settle()
+	l.fail(cause)
+	if l.matching {
+		l.writeOff(*l.fatal.Load())
+	}
+}
+
+// purged says that the client gave the message up with all others, after a fatal error.
+func purged(err error) bool {
+	kerr, ok := err.(kafka.Error) //nolint:errorlint // as the client made it
+	return ok && (kerr.Code() == kafka.ErrPurgeQueue || kerr.Code() == kafka.ErrPurgeInflight || kerr.Code() == kafka.ErrFatal)
+}
+
+// expired says that the message's time ran out in the client's queue, as only [WithDeliveryTimeout] allows.
+func expired(err error) bool {
+	kerr, ok := err.(kafka.Error) //nolint:errorlint // as the client made it
+	return ok && kerr.Code() == kafka.ErrMsgTimedOut
 }
 
 // report matches a delivery report to its message. An error means that reports and messages no longer match.
@@ -111,8 +134,15 @@ func (l *eventLoop) report(m *kafka.Message) error {
 	if !r.pop(&e) {
 		return fmt.Errorf("a delivery report came for %s[%d], where nothing is in flight", *at.Topic, at.Partition)
 	}
+	if expired(at.Error) {
+		// One in the queue may be reported before older ones under way, so whose report is whose is open for all of now.
+		r.doubt = r.tail.Load()
+	}
 	var err error
-	if at.Error != nil {
+	switch {
+	case at.Error == nil && r.popped <= r.doubt:
+		offset, err = -1, unknown(r.topic.name, r.partition, errDoubt)
+	case at.Error != nil:
 		cause := at.Error
 		if fatal := l.fatal.Load(); fatal != nil {
 			cause = fmt.Errorf("%w: %w", cause, *fatal)
@@ -122,6 +152,8 @@ func (l *eventLoop) report(m *kafka.Message) error {
 	l.outcome(r, &e, offset, err)
 	return nil
 }
+
+var errDoubt = errors.New("messages beside it ran out of time (WithDeliveryTimeout), and their reports cannot be told apart")
 
 // outcome puts a popped entry into the books of this turn.
 func (l *eventLoop) outcome(r *ring, e *entry, offset int64, err error) {

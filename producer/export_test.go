@@ -9,7 +9,11 @@ import (
 
 // FailForTest raises a fatal error in the client behind p, as the broker could by fencing it.
 func (p *Producer) FailForTest(reason string) {
-	p.core.main().kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, reason)
+	k := p.core.main()
+	if k.hold() { // the failure may have the client replaced before the call returns
+		defer k.release()
+		k.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, reason)
+	}
 }
 
 // Limiter is the bound on what is in flight.

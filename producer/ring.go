@@ -48,6 +48,7 @@ type ring struct {
 	first  *chunk
 	taken  int          // entries of first popped
 	popped int64        // entries popped
+	doubt  int64        // up to this entry reports cannot be told apart
 	offset int64        // of the newest report that had one
 	head   atomic.Int64 // entries whose outcome is on the books
 

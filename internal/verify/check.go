@@ -69,6 +69,12 @@ func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, 
 	return j.Judge(decode, records...)
 }
 
+// place is where a record lies in a topic.
+type place struct {
+	partition int32
+	offset    int64
+}
+
 // copyInLog is one record of an id. The epochs tell who wrote two copies: the
 // client anew, or two leaders that did not know of each other's.
 type copyInLog struct {
@@ -92,6 +98,7 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 		r.fault(new(int), "%s", e)
 	}
 	found := map[ID][]copyInLog{}
+	there := map[place]ID{}
 	type lane struct{ producer, key string }
 	newest := map[lane]int64{}
 	for _, records := range topics {
@@ -119,11 +126,12 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 				newest[l] = id.Seq
 			}
 			found[id] = append(found[id], at)
+			there[place{at.partition, at.offset}] = id
 		}
 	}
 	perTx := map[string][2]int{} // intended, in the log
 	for id, in := range j.intents {
-		r.judge(in, found[id], id.Tx == "", j.txs[id.Tx])
+		r.judge(in, found[id], there, id.Tx == "", j.txs[id.Tx])
 		if id.Tx != "" {
 			n := perTx[id.Tx]
 			n[0]++
@@ -150,7 +158,7 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 }
 
 // judge holds one message against the log.
-func (r *Report) judge(in *Intent, copies []copyInLog, alone bool, end End) {
+func (r *Report) judge(in *Intent, copies []copyInLog, there map[place]ID, alone bool, end End) {
 	if len(copies) > 1 {
 		if in.outcome == Acked {
 			r.AckedTwice++
@@ -175,7 +183,11 @@ func (r *Report) judge(in *Intent, copies []copyInLog, alone bool, end End) {
 		r.Acked++
 		switch {
 		case len(copies) == 0:
-			r.fault(&r.Lost, "%v was acked at [%d]@%d and is not in the log", in.id, in.partition, in.offset)
+			at, holds := place{in.partition, in.offset}, "nothing"
+			if other, ok := there[at]; ok {
+				holds = other.String()
+			}
+			r.fault(&r.Lost, "%v was acked at [%d]@%d and is not in the log: %s is there", in.id, in.partition, in.offset, holds)
 		case in.offset >= 0 && !contains(copies, in.partition, in.offset):
 			r.fault(&r.Misplaced, "%v was reported at [%d]@%d and is at %v", in.id, in.partition, in.offset, copies)
 		}

@@ -54,11 +54,15 @@ func TestRefused(t *testing.T) {
 		"empty topic name":         {producer.NewTopic("", key), nil, producer.Message[*event]{Value: ok}, "not allowed", nil},
 		"option for another type": {
 			producer.NewTopic("events", key, producer.WithTimestampBy(func(*other) time.Time { return time.Time{} })),
-			nil, producer.Message[*event]{Value: ok}, "another record type", nil,
+			nil,
+			producer.Message[*event]{Value: ok},
+			"another record type", nil,
 		},
 		"before refuses": {
 			producer.NewTopic("events", key, producer.Before(func(context.Context, *producer.Message[*event]) error { return errBadField })),
-			nil, producer.Message[*event]{Value: ok}, "pad:", errBadField,
+			nil,
+			producer.Message[*event]{Value: ok},
+			"pad:", errBadField,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

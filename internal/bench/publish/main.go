@@ -11,6 +11,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -99,7 +100,7 @@ func startBroker() (addrs []string, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command(self)
+	cmd := exec.CommandContext(context.Background(), self)
 	cmd.Env = append(os.Environ(), "BENCH_BROKER=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -104,7 +105,7 @@ func produce(p *kafka.Producer, m *kafka.Message, ch chan kafka.Event) {
 		if err == nil {
 			return
 		}
-		if err.(kafka.Error).Code() != kafka.ErrQueueFull {
+		if full := new(kafka.Error); !errors.As(err, full) || full.Code() != kafka.ErrQueueFull {
 			panic(err)
 		}
 		time.Sleep(time.Millisecond)
@@ -209,7 +210,7 @@ func startConfluent(addrs []string) runner {
 	p := must(kafka.NewProducer(confluentConfig(addrs)))
 	all := newTally()
 	go func() {
-		for range p.Events() { //nolint:revive // they must be taken
+		for range p.Events() {
 		}
 	}()
 	name := topicName

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -102,7 +103,7 @@ func raw(brokers []string, topic string, n int) (float64, error) {
 			if err == nil {
 				break
 			}
-			if kerr, ok := err.(kafka.Error); !ok || kerr.Code() != kafka.ErrQueueFull {
+			if full := new(kafka.Error); !errors.As(err, full) || full.Code() != kafka.ErrQueueFull {
 				return 0, err
 			}
 			time.Sleep(time.Millisecond)

@@ -113,7 +113,8 @@ func setUnits(t *testing.T) []*unit {
 	eachLine(t, "sets.jsonl", func(r struct {
 		ID             string
 		Files, Schemas []string
-	}) {
+	},
+	) {
 		var sources []codegen.Source
 		for i, name := range r.Files {
 			sources = append(sources, codegen.Source{Name: r.ID + "/" + name, Text: []byte(r.Schemas[i])})

@@ -68,7 +68,7 @@ func anyOf(s *avsc.Schema, v reflect.Value) (any, error) {
 			return x.String(), nil
 		}
 	}
-	switch s.Kind { //nolint:exhaustive // the others are Go's basic types
+	switch s.Kind {
 	case avsc.Record:
 		out := map[string]any{}
 		for i, f := range s.Fields {
@@ -116,7 +116,7 @@ func anyOf(s *avsc.Schema, v reflect.Value) (any, error) {
 }
 
 func anyOfUnion(s *avsc.Schema, v reflect.Value) (any, error) {
-	switch v.Kind() { //nolint:exhaustive // those that may be nil
+	switch v.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
 		if v.IsNil() {
 			return nil, nil

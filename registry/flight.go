@@ -41,6 +41,17 @@ func (w *work) wanted() bool {
 	return waited || slices.ContainsFunc(outer, (*work).wanted)
 }
 
+// join adds one who waits: a caller of its own, or the work that needs this one.
+func (w *work) join(outer *work) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if outer == nil {
+		w.waiters++
+	} else {
+		w.outer = append(w.outer[:len(w.outer):len(w.outer)], outer)
+	}
+}
+
 // note keeps the last attempt on each URL.
 func (w *work) note(url string, err error) {
 	w.mu.Lock()
@@ -109,8 +120,11 @@ func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, ke
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.calls[key]
-	if c == nil {
+	if c != nil {
+		c.join(outer)
+	} else {
 		c = &flight[V]{done: make(chan struct{})}
+		c.join(outer) // before it starts: what nobody waits for is not tried again
 		if c.deadline, _ = ctx.Deadline(); outer != nil {
 			c.deadline = outer.deadline
 		}
@@ -131,13 +145,6 @@ func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, ke
 			f.calls = make(map[K]*flight[V])
 		}
 		f.calls[key] = c
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if outer == nil {
-		c.waiters++
-	} else {
-		c.outer = append(c.outer[:len(c.outer):len(c.outer)], outer)
 	}
 	return c, nil
 }

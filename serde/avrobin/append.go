@@ -43,16 +43,16 @@ func AppendString(dst []byte, v string) ([]byte, error) {
 	// before: for the strings of events this costs less than a copy alone.
 	dst = dst[:n+1+size]
 	dst[n] = byte(size << 1)
-	out, in := unsafe.Pointer(unsafe.SliceData(dst[n:])), unsafe.Pointer(unsafe.StringData(v))
-	out = unsafe.Add(out, 1)
 	var high uint64
 	switch {
 	case size >= 16:
+		out, in := unsafe.Pointer(&dst[n+1]), unsafe.Pointer(unsafe.StringData(v))
 		for i := 0; i < size-16; i += 16 {
 			high |= copy8(out, in, i) | copy8(out, in, i+8)
 		}
 		high |= copy8(out, in, size-16) | copy8(out, in, size-8)
 	case size >= 8:
+		out, in := unsafe.Pointer(&dst[n+1]), unsafe.Pointer(unsafe.StringData(v))
 		high = copy8(out, in, 0) | copy8(out, in, size-8)
 	default:
 		for i := range size {

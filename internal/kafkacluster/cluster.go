@@ -222,7 +222,8 @@ func (c *Cluster) addrs(port func(ports) int) []string {
 // Addrs are the bootstrap addresses of the plain listeners.
 func (c *Cluster) Addrs() []string { return c.addrs(func(p ports) int { return p.plain }) }
 
-// SASLAddrs are those of the SASL_SSL listeners (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512).
+// SASLAddrs are those of the SASL_SSL listeners (PLAIN, SCRAM-SHA-256 and
+// -512, OAUTHBEARER with unsigned tokens).
 func (c *Cluster) SASLAddrs() []string { return c.addrs(func(p ports) int { return p.sasl }) }
 
 // MTLSAddrs are those of the listeners that ask for a client certificate.

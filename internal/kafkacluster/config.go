@@ -91,10 +91,13 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	set("ssl.truststore.location", certs+"/ca.pem")
 	set("listener.name.ssl.ssl.client.auth", "required")
 	set("listener.name.sasl_ssl.ssl.client.auth", "none")
-	set("listener.name.sasl_ssl.sasl.enabled.mechanisms", "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN")
+	set("listener.name.sasl_ssl.sasl.enabled.mechanisms", "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN,OAUTHBEARER")
 	const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 	set("listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config", scram)
 	set("listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config", scram)
+	// It takes tokens without a signature (RFC 7515, "none"), as Kafka's own tests do.
+	set("listener.name.sasl_ssl.oauthbearer.sasl.jaas.config",
+		`org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`)
 	set("listener.name.sasl_ssl.plain.sasl.jaas.config", fmt.Sprintf(
 		"org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=%q;", PlainUser, PlainPassword))
 	return b.String()

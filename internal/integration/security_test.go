@@ -102,7 +102,7 @@ func TestSecurity(t *testing.T) {
 			items := producer.NewTopic(name, producer.KeyBy(func(i *workload.Item) string { return i.Key }))
 			wait := 30 * time.Second
 			if test.want != "" {
-				wait = 6 * time.Second
+				wait = 4 * time.Second
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), wait)
 			defer cancel()

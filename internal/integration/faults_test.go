@@ -290,3 +290,21 @@ func (f fault) record(t *testing.T, r *workload.Result, took time.Duration) {
 		t.Fatal(err)
 	}
 }
+
+// With acks 0 no broker tells an offset: every delivery says -1, and all arrive.
+func TestAcksNone(t *testing.T) {
+	name := topic(t, 3, nil)
+	r, err := workload.Run{
+		Brokers: cluster(t).Addrs(), Topic: name, Name: name, Seed: *seed, Messages: 5_000, Rate: 5_000,
+		Options: []producer.Option{producer.WithWeakAcks(producer.AcksNone)},
+	}.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	if r.CloseErr != nil || r.Fatal != nil || r.Acked != r.Intents {
+		t.Errorf("close %v, fatal %v, %d of %d acked", r.CloseErr, r.Fatal, r.Acked, r.Intents)
+	}
+}

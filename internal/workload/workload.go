@@ -82,7 +82,7 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{Run: w, journal: verify.NewJournal(), result: &Result{}}
+	s := &state{Run: w, journal: verify.NewJournal(), result: &Result{}, closed: make(chan error, 1)}
 	options := append([]producer.Option{
 		producer.WithFailureHandler(func(producer.Delivery, error) { s.failures.Add(1) }),
 	}, w.Options...)
@@ -98,10 +98,11 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 	}
 	s.publish(ctx)
 
-	closing, cancel := context.WithTimeout(ctx, w.CloseWithin)
-	defer cancel()
 	s.result.Fatal = s.p.Err()
-	s.result.CloseErr = s.p.Close(closing)
+	if w.CloseAfter == 0 || s.sent.Load() < int64(w.CloseAfter) { // ctx ended before that many
+		s.close(ctx)
+	}
+	s.result.CloseErr = <-s.closed
 	close(s.watched)
 	s.watcher.Wait()
 	s.result.Stats = s.p.Stats()
@@ -123,6 +124,7 @@ type state struct {
 	sent                 atomic.Int64
 	failures, unbalanced atomic.Int64
 	strange              atomic.Pointer[error]
+	closed               chan error // of Close
 	watched              chan struct{}
 	watcher              sync.WaitGroup
 }
@@ -143,6 +145,12 @@ func (s *state) publish(ctx context.Context) {
 	}
 	publishers.Wait()
 	<-disturbed
+}
+
+func (s *state) close(ctx context.Context) {
+	closing, cancel := context.WithTimeout(ctx, s.CloseWithin)
+	defer cancel()
+	s.closed <- s.p.Close(closing)
 }
 
 // watch looks at the books over and over.
@@ -180,11 +188,7 @@ func (s *state) publisher(ctx context.Context, n int, disturbed <-chan struct{})
 			}
 		}
 		if s.CloseAfter > 0 && total == int64(s.CloseAfter) {
-			go func() {
-				closing, cancel := context.WithTimeout(ctx, s.CloseWithin)
-				defer cancel()
-				_ = s.p.Close(closing) // Do asks for the result
-			}()
+			go s.close(ctx)
 		}
 		if s.CloseAfter > 0 && total > int64(s.CloseAfter)+1000 {
 			return

@@ -41,3 +41,9 @@ func (l Limiter) Release(messages, bytes int64) { l.release(messages, bytes) }
 
 // Close is close.
 func (l Limiter) Close(err error) { l.close(err) }
+
+// CallForTest repeats f as the client's blocking calls are repeated.
+func (t *Transactional) CallForTest(ctx context.Context, f func(ctx context.Context, k *kafka.Producer) error) error {
+	k := t.core.main()
+	return k.call(ctx, func(ctx context.Context) error { return f(ctx, k.kafka) })
+}

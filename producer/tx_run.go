@@ -14,6 +14,11 @@ import (
 const (
 	// callSlice bounds one of the client's blocking calls: it heeds only deadlines, and what timed out is called again.
 	callSlice = time.Second
+	// leastResume is the least time that a call gets which takes up an earlier one. The client first asks its own thread,
+	// which answers within microseconds; were that question to time out while a commit is on its way, librdkafka would
+	// forget that it was a commit, take its answer for an abort's, and end the process by an assertion
+	// (rd_kafka_txn_set_state, "Invalid transaction state transition"; 2.15.1).
+	leastResume = 200 * time.Millisecond
 	// abortGrace is how long an abort may take after the caller's context ended.
 	abortGrace = 5 * time.Second
 )
@@ -104,10 +109,16 @@ func (c *core) smallestBatch() int {
 
 // call repeats one of the client's blocking calls while that may help, until ctx ends.
 func (k *client) call(ctx context.Context, f func(ctx context.Context) error) error {
+	var err error
 	for {
-		slice, cancel := context.WithTimeout(ctx, callSlice)
 		begun := time.Now()
-		err := f(slice)
+		most := sliceOf(ctx, begun)
+		if err != nil && most < leastResume {
+			<-ctx.Done()
+			return fmt.Errorf("%w: %w", ended(ctx), err)
+		}
+		slice, cancel := context.WithTimeout(ctx, most)
+		err = f(slice)
 		cancel()
 		var kerr kafka.Error
 		switch {
@@ -129,6 +140,16 @@ func (k *client) call(ctx context.Context, f func(ctx context.Context) error) er
 			}
 		}
 	}
+}
+
+// sliceOf is how long a call may take: callSlice, or all that ctx has left where a second call would get too little.
+func sliceOf(ctx context.Context, now time.Time) time.Duration {
+	if end, bounded := ctx.Deadline(); bounded {
+		if left := end.Sub(now); left < callSlice+leastResume {
+			return left
+		}
+	}
+	return callSlice
 }
 
 // commit ends a transaction whose function returned nil after took.

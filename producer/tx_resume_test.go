@@ -1,0 +1,123 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// leastResume is less than a call that takes up another may get, with room for a slow machine.
+const leastResume = 150 * time.Millisecond
+
+// TestCallTakenUp: a blocking call that takes up an earlier one gets time enough, wherever the context ends.
+func TestCallTakenUp(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	never := b.DelayAnswers(time.Hour, producertest.InitProducerID)
+	defer never.Stop()
+	tp, err := producer.NewTransactional(b.Addrs(), "taken-up", newSerializer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tp.Close(waitCtx(t)) }()
+	for _, beyond := range []time.Duration{-time.Second, -950 * time.Millisecond, 0, time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 1100 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second+beyond)
+		var slices []time.Duration
+		begun := time.Now()
+		err := tp.CallForTest(ctx, func(slice context.Context, k *kafka.Producer) error {
+			end, _ := slice.Deadline()
+			slices = append(slices, end.Sub(begun))
+			<-slice.Done()
+			begun = end
+			return k.InitTransactions(slice)
+		})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v beyond a second: %v", beyond, err)
+		}
+		for i, slice := range slices {
+			if i > 0 && slice < leastResume {
+				t.Errorf("%v beyond a second: call %d got %v", beyond, i, slice)
+			}
+		}
+		if beyond >= 300*time.Millisecond && len(slices) == 1 {
+			t.Errorf("%v beyond a second: one call of %v, which would not hear of a cancelled context", beyond, slices)
+		}
+	}
+}
+
+const resumeEnv = "AVROLINE_TEST_RESUME"
+
+// TestControlShortResume: what [TestCallTakenUp] keeps away. A commit that is taken up with no time ends the process once
+// its answer comes, in one of two tries or so. When this fails librdkafka has mended it, and leastResume is over.
+func TestControlShortResume(t *testing.T) {
+	if os.Getenv(resumeEnv) != "" {
+		shortResume(t)
+		return
+	}
+	t.Parallel()
+	for range 20 {
+		cmd := exec.CommandContext(waitCtx(t), os.Args[0], "-test.run=^TestControlShortResume$")
+		cmd.Env = append(os.Environ(), resumeEnv+"=1")
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		switch {
+		case err == nil:
+		case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGABRT && strings.Contains(string(out), "rd_kafka_txn_set_state"):
+			return
+		default:
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Error("the process lived on every time")
+}
+
+func shortResume(t *testing.T) {
+	b := startBroker(t, producertest.Topic("events", 1))
+	p, err := kafka.NewProducer(&kafka.ConfigMap{"bootstrap.servers": b.Addrs()[0], "transactional.id": "short"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for range p.Events() { // reports, so that the commit goes on
+		}
+	}()
+	topic := "events"
+	for _, step := range []func() error{
+		func() error { return p.InitTransactions(waitCtx(t)) },
+		p.BeginTransaction,
+		func() error {
+			return p.Produce(&kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic}, Value: []byte("v")}, nil)
+		},
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slow := b.DelayAnswers(time.Second, producertest.EndTxn)
+	defer slow.Stop()
+	for slow.Hits() == 0 { // until the commit is on its way
+		short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		err := p.CommitTransaction(short)
+		cancel()
+		if err == nil {
+			t.Fatal("the commit was not slow")
+		}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	past, cancel := context.WithDeadline(over, time.Now())
+	defer cancel()
+	t.Log(p.CommitTransaction(past))
+	<-time.After(3 * time.Second) // for the answer
+}

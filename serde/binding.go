@@ -27,6 +27,8 @@ type Binding struct {
 	topic  string
 	part   Part
 	config config
+	// asked is whether Header has anything to say: a header, or the error of an option.
+	asked bool
 
 	// hot is the list of the first maxHot schemas, compared one by one; rest
 	// has all of them, by the address of their text: to hash a text would cost
@@ -120,9 +122,13 @@ func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]b
 // id is in the prefix. Its value is shared and must not be changed. A nil
 // pointer of a generated type will do for r; a nil interface is ErrTombstone.
 func (b *Binding) Header(ctx context.Context, r avrobin.Record) (h Header, ok bool, err error) {
-	if !b.config.inHeader && b.config.err == nil {
-		return Header{}, false, nil
+	if !b.asked {
+		return
 	}
+	return b.header(ctx, r)
+}
+
+func (b *Binding) header(ctx context.Context, r avrobin.Record) (h Header, ok bool, err error) {
 	if r == nil {
 		return Header{}, false, ErrTombstone
 	}
@@ -199,11 +205,11 @@ func (b *Binding) remember(e *binding) {
 
 // isNil says that r holds no record: the nil interface or a nil pointer.
 func isNil(r avrobin.Record) bool {
-	if r == nil {
-		return true
+	// An interface is a type and a pointer. Looking at the latter spares reflection's ten nanoseconds for every record.
+	if (*[2]unsafe.Pointer)(unsafe.Pointer(&r))[1] != nil {
+		return false
 	}
-	v := reflect.ValueOf(r)
-	return v.Kind() == reflect.Pointer && v.IsNil()
+	return r == nil || reflect.TypeOf(r).Kind() == reflect.Pointer
 }
 
 // dropLength takes the length off the Avro bytes that stand from start on: a

@@ -64,7 +64,7 @@ func (s *Serializer) For(topic string, part Part, opts ...Option) *Binding {
 	if c.err == nil {
 		c.err = supports(s.reg, c)
 	}
-	return &Binding{reg: s.reg, topic: topic, part: part, config: c}
+	return &Binding{reg: s.reg, topic: topic, part: part, config: c, asked: c.inHeader || c.err != nil}
 }
 
 // Append is For(topic, part).Append with a look-up of the binding in each call,

@@ -229,8 +229,10 @@ func appendIndex(b string, index int) string {
 
 func (e *emitter) appendArray(x string, t *typeExpr, at site) {
 	e.p("b = %s(b, len(%s))", e.avrobin("AppendBlock"), x)
-	if least(t.Elem) > 0 {
-		i := at.index()
+	switch i := at.index(); {
+	case t.Elem.Kind == kindLong:
+		e.p("b = %s(b, %s)", e.avrobin("AppendLongs"), x)
+	case least(t.Elem) > 0:
 		e.p("for %s := range %s {", i, x)
 		e.appendValue(x+"["+i+"]", t.Elem, at.element(i))
 		e.p("}")

@@ -166,7 +166,11 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 	block := fmt.Sprintf("n, src, err = %s(src, %d)", e.avrobin("ReadBlock"), size)
 	e.p("%s = %s{}", x, e.typ(t))
 	e.p("for %s; n > 0; %s {", block, block)
-	if e.shape.loopsTo(t, at.record) {
+	switch elem := at.element(i); {
+	case t.Elem.Kind == kindLong:
+		e.roomForBlock(x, i, t)
+		e.p("if n, src, err = %s(%s[%s:], src); err != nil {\n%s\n}", e.avrobin("ReadLongs"), x, i, e.ret(at.element(i+"+n")))
+	case e.shape.loopsTo(t, at.record):
 		// A block of a recursive type may claim as many elements as there are
 		// bytes, and so may each element inside: room is made as they come.
 		e.p("for range n {")
@@ -176,14 +180,23 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 			zero = e.typ(t.Elem) + "{}"
 		}
 		e.p("%s = append(%s, %s)", x, x, zero)
-	} else {
-		e.p("%s := len(%s)", i, x)
-		e.p("%s = append(%s, make(%s, n)...)", x, x, e.typ(t))
+		e.readValue(x+"["+i+"]", t.Elem, elem)
+		e.p("}")
+	default:
+		e.roomForBlock(x, i, t)
 		e.p("for ; %s < len(%s); %s++ {", i, x, i)
+		e.readValue(x+"["+i+"]", t.Elem, elem)
+		e.p("}")
 	}
-	e.readValue(x+"["+i+"]", t.Elem, at.element(i))
-	e.p("}\n}")
+	e.p("}")
 	e.p("if err != nil {\n%s\n}", e.ret(at))
+}
+
+// roomForBlock lengthens the slice x by the n elements of a block, the first of
+// which is at i.
+func (e *emitter) roomForBlock(x, i string, t *typeExpr) {
+	e.p("%s := len(%s)", i, x)
+	e.p("%s = append(%s, make(%s, n)...)", x, x, e.typ(t))
 }
 
 func (e *emitter) readMap(x string, t *typeExpr, at site) {

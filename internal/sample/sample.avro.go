@@ -56,6 +56,7 @@ type Everything struct {
 	Must        EverythingMust        `avro:"must" json:"must"`
 	Mixed       []EverythingMixedItem `avro:"mixed" json:"mixed"`
 	Tree        *Tree                 `avro:"tree" json:"tree"`
+	Counts      []int64               `avro:"counts" json:"counts"`
 }
 
 // EverythingEither is a union: nil, EverythingEitherString, EverythingEitherLong, *Line,
@@ -137,7 +138,7 @@ func (*Tree) isTreeNext()          {}
 func (TreeNextString) isTreeNext() {}
 
 // EverythingSchema is the schema of Everything.
-const EverythingSchema = `{"type":"record","name":"Everything","namespace":"sample","doc":"Everything has a field of every kind of type.","fields":[{"name":"nothing","type":"null"},{"name":"flag","type":"boolean","default":true},{"name":"small","type":"int","default":-7},{"name":"large","type":"long","default":9007199254740993},{"name":"single","type":"float"},{"name":"double","type":"double","default":-0.0},{"name":"text","type":"string"},{"name":"data","type":"bytes","default":"\u00ff"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"suit","type":{"type":"enum","name":"Suit","symbols":["CLUBS","HEARTS"]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"time_millis","type":{"type":"int","logicalType":"time-millis"}},{"name":"time_micros","type":{"type":"long","logicalType":"time-micros"}},{"name":"at_millis","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"at_micros","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"at_nanos","type":["null",{"type":"long","logicalType":"timestamp-nanos"}]},{"name":"local_millis","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"RawID","size":16,"logicalType":"uuid"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"wide","type":{"type":"bytes","logicalType":"decimal","precision":40,"scale":10}},{"name":"fixed_price","type":{"type":"fixed","name":"FixedPrice","size":6,"logicalType":"decimal","precision":12,"scale":3}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"maybe","type":["string","null"]},{"name":"raw_text","type":{"type":"string","go.text":"any"}},{"name":"maybe_data","type":["null","bytes"]},{"name":"maybe_tags","type":["null",{"type":"array","items":"string"}]},{"name":"maybe_hash","type":["null","Hash"]},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}}},{"name":"matrix","type":{"type":"array","items":{"type":"array","items":"double"}}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"either","type":["null","string","long","Line",{"type":"array","items":"int"},"Suit"]},{"name":"must","type":["int","string"]},{"name":"mixed","type":{"type":"array","items":["null","boolean","Line"]}},{"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}]}]}`
+const EverythingSchema = `{"type":"record","name":"Everything","namespace":"sample","doc":"Everything has a field of every kind of type.","fields":[{"name":"nothing","type":"null"},{"name":"flag","type":"boolean","default":true},{"name":"small","type":"int","default":-7},{"name":"large","type":"long","default":9007199254740993},{"name":"single","type":"float"},{"name":"double","type":"double","default":-0.0},{"name":"text","type":"string"},{"name":"data","type":"bytes","default":"\u00ff"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"suit","type":{"type":"enum","name":"Suit","symbols":["CLUBS","HEARTS"]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"time_millis","type":{"type":"int","logicalType":"time-millis"}},{"name":"time_micros","type":{"type":"long","logicalType":"time-micros"}},{"name":"at_millis","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"at_micros","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"at_nanos","type":["null",{"type":"long","logicalType":"timestamp-nanos"}]},{"name":"local_millis","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"RawID","size":16,"logicalType":"uuid"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"wide","type":{"type":"bytes","logicalType":"decimal","precision":40,"scale":10}},{"name":"fixed_price","type":{"type":"fixed","name":"FixedPrice","size":6,"logicalType":"decimal","precision":12,"scale":3}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"maybe","type":["string","null"]},{"name":"raw_text","type":{"type":"string","go.text":"any"}},{"name":"maybe_data","type":["null","bytes"]},{"name":"maybe_tags","type":["null",{"type":"array","items":"string"}]},{"name":"maybe_hash","type":["null","Hash"]},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}}},{"name":"matrix","type":{"type":"array","items":{"type":"array","items":"double"}}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"either","type":["null","string","long","Line",{"type":"array","items":"int"},"Suit"]},{"name":"must","type":["int","string"]},{"name":"mixed","type":{"type":"array","items":["null","boolean","Line"]}},{"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}]},{"name":"counts","type":{"type":"array","items":"long"}}]}`
 
 // LineSchema is the schema of Line.
 const LineSchema = `{"type":"record","name":"Line","namespace":"sample","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
@@ -298,6 +299,9 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	} else if b, err = v.Tree.AppendAvro(append(b, 2)); err != nil {
 		return dst, avrobin.At(err, "tree")
 	}
+	b = avrobin.AppendBlock(b, len(v.Counts))
+	b = avrobin.AppendLongs(b, v.Counts)
+	b = append(b, 0)
 	return b, nil
 }
 
@@ -310,7 +314,7 @@ func (v *Everything) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Everything) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xaef1df2dd558b4c4, data)
+	data, err := avrobin.Transcode(p, 0xb92ce62b65462ef0, data)
 	if err != nil {
 		return err
 	}
@@ -545,6 +549,17 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 			return src, avrobin.At(err, "tree")
 		}
 	}
+	v.Counts = []int64{}
+	for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
+		i := len(v.Counts)
+		v.Counts = append(v.Counts, make([]int64, n)...)
+		if n, src, err = avrobin.ReadLongs(v.Counts[i:], src); err != nil {
+			return src, avrobin.At(err, "counts", i+n)
+		}
+	}
+	if err != nil {
+		return src, avrobin.At(err, "counts")
+	}
 	return src, nil
 }
 
@@ -590,7 +605,8 @@ func (v *Everything) Equal(o *Everything) bool {
 		equalEverythingEither(v.Either, o.Either) &&
 		equalEverythingMust(v.Must, o.Must) &&
 		slices.EqualFunc(v.Mixed, o.Mixed, equalEverythingMixedItem) &&
-		v.Tree.Equal(o.Tree)
+		v.Tree.Equal(o.Tree) &&
+		slices.Equal(v.Counts, o.Counts)
 }
 
 // Clone returns a copy of v that shares nothing with it; of nil it is nil.
@@ -620,6 +636,7 @@ func (v *Everything) Clone() *Everything {
 		c.Mixed[i] = cloneEverythingMixedItem(c.Mixed[i])
 	}
 	c.Tree = c.Tree.Clone()
+	c.Counts = slices.Clone(c.Counts)
 	return &c
 }
 

@@ -41,30 +41,33 @@ func AppendString(dst []byte, v string) ([]byte, error) {
 	}
 	// Checked and copied in one go, in words of which the last overlaps the one
 	// before: for the strings of events this costs less than a copy alone.
-	dst = dst[:n+1+size]
-	dst[n] = byte(size << 1)
+	in, out := unsafe.Pointer(unsafe.StringData(v)), unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), n)
+	*(*byte)(out) = byte(size << 1)
+	out = unsafe.Add(out, 1)
 	var high uint64
 	switch {
 	case size >= 16:
-		out, in := unsafe.Pointer(&dst[n+1]), unsafe.Pointer(unsafe.StringData(v))
 		for i := 0; i < size-16; i += 16 {
 			high |= copy8(out, in, i) | copy8(out, in, i+8)
 		}
 		high |= copy8(out, in, size-16) | copy8(out, in, size-8)
 	case size >= 8:
-		out, in := unsafe.Pointer(&dst[n+1]), unsafe.Pointer(unsafe.StringData(v))
 		high = copy8(out, in, 0) | copy8(out, in, size-8)
+	case size >= 4:
+		a, z := *(*uint32)(in), *(*uint32)(unsafe.Add(in, size-4))
+		*(*uint32)(out), *(*uint32)(unsafe.Add(out, size-4)) = a, z
+		high = uint64(a | z)
 	default:
 		for i := range size {
 			c := v[i]
 			high |= uint64(c)
-			dst[n+1+i] = c
+			*(*byte)(unsafe.Add(out, i)) = c
 		}
 	}
 	if high&continuation != 0 && !utf8.ValidString(v) {
-		return dst[:n], textError(v)
+		return dst, textError(v)
 	}
-	return dst, nil
+	return dst[:n+1+size], nil
 }
 
 // copy8 copies the eight bytes at i and returns them.

@@ -36,6 +36,7 @@ func everything() *sample.Everything {
 		Children: []sample.Tree{{Name: "child", Next: sample.TreeNextString{Value: "s"}}},
 		ByName:   map[string]sample.Tree{"x": {Next: &sample.Tree{}}},
 	}
+	v.Counts = []int64{0, -1, 300, math.MinInt64, 1 << 60, 7}
 	return &v
 }
 

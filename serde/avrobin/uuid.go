@@ -12,7 +12,9 @@ import (
 const uuidSize = 36 // 8-4-4-4-12 digits
 
 // AppendUUID appends a uuid that is a string (Avro 1.12, "UUID"), in lower case.
-func AppendUUID(dst []byte, v [16]byte) []byte {
+func AppendUUID(dst []byte, v [16]byte) []byte { return appendUUID(dst, &v) }
+
+func appendUUID(dst []byte, v *[16]byte) []byte {
 	n := len(dst)
 	if cap(dst)-n < 1+uuidSize {
 		dst = slices.Grow(dst, 1+uuidSize)
@@ -53,8 +55,10 @@ const hexPairs = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e
 // ReadUUID reads a uuid that is a string, in lower or upper case. Another text
 // is an error.
 func ReadUUID(src []byte) (v [16]byte, rest []byte, err error) {
-	text, rest, err := ReadBytes(src)
-	if err != nil {
+	var text []byte
+	if len(src) > uuidSize && src[0] == uuidSize<<1 {
+		text, rest = src[1:1+uuidSize], src[1+uuidSize:]
+	} else if text, rest, err = ReadBytes(src); err != nil {
 		return v, src, err
 	}
 	if len(text) != uuidSize || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {

@@ -6,11 +6,11 @@
 // Why it is not more, as perf and -gcflags=-m say.
 //
 // Encoding a click: a quarter of the time formats the uuid, sixteen table look-ups
-// and stores. The peers are given the id as text, which they only copy: with a
-// uuid, as "twmb-uuid", they take half as long again. The look at the text's
-// UTF-8 costs nothing beside the copy that it is part of. The calls do not
-// inline (AppendLong costs 222 of a budget of 80); inlined by hand the click gains
-// 14 %, and reads no more like code.
+// and stores; without the table, eight digits at a time in a register, it is 7 ns
+// more. The peers are given the id as text, which they only copy: with a uuid, as
+// "twmb-uuid", they take half as long again. The look at the text's UTF-8 costs
+// nothing beside the copy that it is part of. The calls do not inline (AppendLong
+// costs 222 of a budget of 80).
 //
 // Encoding an order: the sorted keys of the map, which the hand-written code
 // does not sort, and the checks of decimals.
@@ -19,8 +19,9 @@
 // the optional string. An order adds the map and two allocations for each
 // decimal, inside decimal.New, which no reader of decimals avoids.
 //
-// Decoding readings and longs: every value is returned with the slice that is
-// left and an error, which is seven words; positions in a slice are fewer.
+// Decoding readings: every value is returned with the slice that is left and an
+// error, which is seven words; positions in a slice are fewer. The longs of an
+// array are read in one loop, which needs neither.
 package codec
 
 //go:generate go -C ../../.. run ./cmd/avrogen generate -o internal/bench/codec/events --package events internal/bench/codec/schemas

@@ -35,9 +35,7 @@ func (v *Longs) AppendAvro(dst []byte) ([]byte, error) {
 	}
 	b := dst
 	b = avrobin.AppendBlock(b, len(v.Values))
-	for i := range v.Values {
-		b = avrobin.AppendLong(b, v.Values[i])
-	}
+	b = avrobin.AppendLongs(b, v.Values)
 	b = append(b, 0)
 	return b, nil
 }
@@ -65,10 +63,8 @@ func (v *Longs) ReadAvro(src []byte) (rest []byte, err error) {
 	for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
 		i := len(v.Values)
 		v.Values = append(v.Values, make([]int64, n)...)
-		for ; i < len(v.Values); i++ {
-			if v.Values[i], src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "values", i)
-			}
+		if n, src, err = avrobin.ReadLongs(v.Values[i:], src); err != nil {
+			return src, avrobin.At(err, "values", i+n)
 		}
 	}
 	if err != nil {

@@ -40,7 +40,11 @@ type core struct {
 
 // counters are the books. InFlight is what is left over, so that they balance at every instant.
 type counters struct {
-	accepted, delivered, notSent, unknown atomic.Int64
+	_                           apart
+	accepted                    atomic.Int64 // by publishers
+	_                           apart
+	delivered, notSent, unknown atomic.Int64 // by event goroutines
+	_                           apart
 }
 
 // newCore starts the clients' goroutines, but waits for nothing.

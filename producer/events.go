@@ -229,6 +229,7 @@ func (l *eventLoop) writeOff(why error) {
 	for _, t := range *l.topics.Load() {
 		for _, r := range *t.rings.Load() {
 			r.mu.Lock()
+			r.seen = r.tail.Load() // one of those seen before may have been taken back
 			var e entry
 			for r.pop(&e) {
 				l.outcome(r, &e, -1, unknown(t.name, r.partition, why))

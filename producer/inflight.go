@@ -18,9 +18,12 @@ type limiter struct {
 	maxMessages, maxBytes int64
 	lowMessages, lowBytes int64
 
+	waiting  atomic.Int64 // callers in line
+	draining atomic.Bool  // it was full, and has not run down yet
+
+	_               apart
 	messages, bytes atomic.Int64
-	waiting         atomic.Int64 // callers in line
-	draining        atomic.Bool  // it was full, and has not run down yet
+	_               apart
 
 	mu     sync.Mutex
 	line   []*waiter

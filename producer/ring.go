@@ -18,6 +18,9 @@ type entry struct {
 	valueID  int
 }
 
+// apart keeps what is written by different goroutines off each other's cache lines, which processors fetch in pairs.
+type apart [128]byte
+
 // told says that somebody wants the delivery.
 func (e *entry) told() bool { return e.callback != nil || e.pending != nil }
 
@@ -34,20 +37,27 @@ type chunk struct {
 //
 // Publishers push under mu, which they hold across the produce call, so that entry order is produce order. The event
 // goroutine alone pops. The entries lie in a chain of chunks; tail and head count them, and publish them to each other.
+//
+// What publishers write and what the event goroutine writes lies on different cache lines, or each message of one would
+// wait for the other's.
 type ring struct {
 	topic     *clientTopic
 	partition int32
+	_         apart
 
+	// The publishers', under mu.
 	mu      sync.Mutex
 	message kafka.Message // reused: the client copies what it needs before Produce returns
 	last    *chunk        // where the next entry goes
 	used    int           // entries of last in use
 	tail    atomic.Int64
+	_       apart
 
 	// The event goroutine's.
 	first  *chunk
 	taken  int          // entries of first popped
 	popped int64        // entries popped
+	seen   int64        // tail, when it was last looked at
 	doubt  int64        // up to this entry reports cannot be told apart
 	offset int64        // of the newest report that had one
 	head   atomic.Int64 // entries whose outcome is on the books
@@ -91,8 +101,10 @@ func (r *ring) unpush() {
 
 // pop moves the oldest entry out; false: there is none. Only for the event goroutine.
 func (r *ring) pop(e *entry) bool {
-	if r.popped == r.tail.Load() {
-		return false
+	if r.popped == r.seen {
+		if r.seen = r.tail.Load(); r.popped == r.seen {
+			return false
+		}
 	}
 	if r.taken == chunkSize {
 		old := r.first

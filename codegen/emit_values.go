@@ -22,6 +22,9 @@ func (e *emitter) recordMethods(d *recordDecl) {
 	e.appendMethods(d)
 	e.unmarshalMethods(m, d.Fingerprint, e.shape.hasText(d))
 	e.readMethod(d)
+	if e.shape.recursive(d) {
+		e.withinMethod(d)
+	}
 	if d.NeedsEqual {
 		e.equalMethod(d)
 	}
@@ -33,15 +36,22 @@ func (e *emitter) recordMethods(d *recordDecl) {
 
 func (e *emitter) equalMethod(d *recordDecl) {
 	e.p("// Equal reports whether v and o are the same value, or both nil. Nil and empty")
-	e.p("// slices and maps are equal where neither is null.")
-	e.p("func (v *%s) Equal(o *%s) bool {", d.GoName, d.GoName)
+	if !e.shape.recursive(d) {
+		e.p("// slices and maps are equal where neither is null.")
+		e.p("func (v *%s) Equal(o *%s) bool {", d.GoName, d.GoName)
+	} else {
+		e.p("// slices and maps are equal where neither is null. A value that nests deeper than")
+		e.p("// [%s], as one that contains itself does, equals none.", e.avrobin("MaxDepth"))
+		e.p("func (v *%s) Equal(o *%s) bool { return v.within(%s) && v.equal(o) }\n", d.GoName, d.GoName, e.avrobin("MaxDepth"))
+		e.p("func (v *%s) equal(o *%s) bool {", d.GoName, d.GoName)
+	}
 	e.p("if v == nil || o == nil {\nreturn v == o\n}")
 	body := "return "
 	for i, f := range d.Fields {
 		if i > 0 {
 			body += " &&\n"
 		}
-		body += e.equal("v."+f.GoName, "o."+f.GoName, f.Type)
+		body += e.equal("v."+f.GoName, "o."+f.GoName, f.Type, d)
 	}
 	e.p("%s\n}\n", body)
 }
@@ -59,8 +69,8 @@ func (t *typeExpr) comparable() bool {
 	}
 }
 
-// equal is an expression that compares two addressable values.
-func (e *emitter) equal(a, b string, t *typeExpr) string {
+// equal is an expression that compares two addressable values, found in record in.
+func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 	if t.comparable() {
 		return a + " == " + b
 	}
@@ -70,31 +80,31 @@ func (e *emitter) equal(a, b string, t *typeExpr) string {
 			if !t.Record.NeedsEqual {
 				return fmt.Sprintf("%s(%s, %s)", e.avrobin("EqualPointers"), a, b)
 			}
-			return fmt.Sprintf("%s.Equal(%s)", a, b)
+			return fmt.Sprintf("%s.%s(%s)", a, e.bounded("Equal", t, in), b)
 		}
-		return fmt.Sprintf("%s.Equal(&%s)", a, b)
+		return fmt.Sprintf("%s.%s(&%s)", a, e.bounded("Equal", t, in), b)
 	case kindBytes:
 		return fmt.Sprintf("%s(%s, %s)", e.std("bytes.Equal"), a, b)
 	case kindArray:
 		if t.Elem.comparable() {
 			return fmt.Sprintf("%s(%s, %s)", e.std("slices.Equal"), a, b)
 		}
-		return fmt.Sprintf("%s(%s, %s, %s)", e.std("slices.EqualFunc"), a, b, e.equalFunc(t.Elem))
+		return fmt.Sprintf("%s(%s, %s, %s)", e.std("slices.EqualFunc"), a, b, e.equalFunc(t.Elem, in))
 	case kindMap:
 		if t.Elem.comparable() {
 			return fmt.Sprintf("%s(%s, %s)", e.std("maps.Equal"), a, b)
 		}
-		return fmt.Sprintf("%s(%s, %s, %s)", e.std("maps.EqualFunc"), a, b, e.equalFunc(t.Elem))
+		return fmt.Sprintf("%s(%s, %s, %s)", e.std("maps.EqualFunc"), a, b, e.equalFunc(t.Elem, in))
 	case kindOptional:
 		switch {
 		case t.Nilable:
-			return fmt.Sprintf("(%s == nil) == (%s == nil) && %s", a, b, e.equal(a, b, t.Elem))
+			return fmt.Sprintf("(%s == nil) == (%s == nil) && %s", a, b, e.equal(a, b, t.Elem, in))
 		case t.Elem.comparable():
 			return fmt.Sprintf("%s(%s, %s)", e.avrobin("EqualPointers"), a, b)
 		case t.Elem.Kind == kindRecord:
-			return fmt.Sprintf("%s.Equal(%s)", a, b)
+			return fmt.Sprintf("%s.%s(%s)", a, e.bounded("Equal", t.Elem, in), b)
 		}
-		return fmt.Sprintf("%s(%s, %s, %s)", e.avrobin("EqualPointersFunc"), a, b, e.equalFunc(t.Elem))
+		return fmt.Sprintf("%s(%s, %s, %s)", e.avrobin("EqualPointersFunc"), a, b, e.equalFunc(t.Elem, in))
 	case kindUnion:
 		return fmt.Sprintf("%s(%s, %s)", t.Union.EqualFunc, a, b)
 	default:
@@ -103,7 +113,7 @@ func (e *emitter) equal(a, b string, t *typeExpr) string {
 }
 
 // equalFunc is a function that compares two values of t.
-func (e *emitter) equalFunc(t *typeExpr) string {
+func (e *emitter) equalFunc(t *typeExpr, in *recordDecl) string {
 	switch t.Kind {
 	case kindBytes:
 		return e.std("bytes.Equal")
@@ -112,7 +122,7 @@ func (e *emitter) equalFunc(t *typeExpr) string {
 	case kindUnion:
 		return "equal" + t.Union.GoName
 	default:
-		return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), e.equal("a", "b", t))
+		return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), e.equal("a", "b", t, in))
 	}
 }
 
@@ -126,10 +136,11 @@ func (e *emitter) equalUnion(d *unionDecl) {
 	for _, x := range d.Branches {
 		switch {
 		case x.Wrapper != "":
-			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s", x.Wrapper, x.Wrapper, e.equal("a.Value", "b.Value", x.Type))
+			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s", x.Wrapper, x.Wrapper, e.equal("a.Value", "b.Value", x.Type, d.Owner))
 		case x.Type.Kind != kindRecord:
 		case x.Type.Record.NeedsEqual:
-			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && a.Equal(b)", x.Type.Record.GoName, x.Type.Record.GoName)
+			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && a.%s(b)",
+				x.Type.Record.GoName, x.Type.Record.GoName, e.bounded("Equal", x.Type, d.Owner))
 		default:
 			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && %s(a, b)", x.Type.Record.GoName, x.Type.Record.GoName, e.avrobin("EqualPointers"))
 		}
@@ -138,19 +149,29 @@ func (e *emitter) equalUnion(d *unionDecl) {
 }
 
 func (e *emitter) cloneMethod(d *recordDecl) {
-	e.p("// Clone returns a copy of v that shares nothing with it; of nil it is nil.")
-	e.p("func (v *%s) Clone() *%s {", d.GoName, d.GoName)
+	if !e.shape.recursive(d) {
+		e.p("// Clone returns a copy of v that shares nothing with it; of nil it is nil.")
+		e.p("func (v *%s) Clone() *%s {", d.GoName, d.GoName)
+	} else {
+		e.p("// Clone returns a copy of v that shares nothing with it; of nil it is nil. Of a")
+		e.p("// value that nests deeper than [%s], and so cannot be written, it", e.avrobin("MaxDepth"))
+		e.p("// copies the outermost record alone.")
+		e.p("func (v *%s) Clone() *%s {", d.GoName, d.GoName)
+		e.p("if !v.within(%s) {\nreturn %s(v)\n}", e.avrobin("MaxDepth"), e.avrobin("ClonePointer"))
+		e.p("return v.clone()\n}\n")
+		e.p("func (v *%s) clone() *%s {", d.GoName, d.GoName)
+	}
 	e.p("if v == nil {\nreturn nil\n}")
 	e.p("c := *v")
 	for _, f := range d.Fields {
-		e.own("c."+f.GoName, f.Type, 0)
+		e.own("c."+f.GoName, f.Type, d, 0)
 	}
 	e.p("return &c\n}\n")
 }
 
-// own prints statements that replace what x, a copy by assignment, shares with
-// its original.
-func (e *emitter) own(x string, t *typeExpr, level int) {
+// own prints statements that replace what x, a copy by assignment in record in,
+// shares with its original.
+func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 	switch t.Kind {
 	case kindBytes:
 		e.p("%s = %s(%s)", x, e.std("bytes.Clone"), x)
@@ -159,7 +180,7 @@ func (e *emitter) own(x string, t *typeExpr, level int) {
 		if t.Elem.needsClone() {
 			i := numbered("i", level)
 			e.p("for %s := range %s {", i, x)
-			e.own(x+"["+i+"]", t.Elem, level+1)
+			e.own(x+"["+i+"]", t.Elem, in, level+1)
 			e.p("}")
 		}
 	case kindMap:
@@ -167,27 +188,27 @@ func (e *emitter) own(x string, t *typeExpr, level int) {
 		if t.Elem.needsClone() {
 			key, value := numbered("key", level), numbered("x", level)
 			e.p("for %s, %s := range %s {", key, value, x)
-			e.own(value, t.Elem, level+1)
+			e.own(value, t.Elem, in, level+1)
 			e.p("%s[%s] = %s", x, key, value)
 			e.p("}")
 		}
 	case kindOptional:
 		switch {
 		case t.Nilable:
-			e.own(x, t.Elem, level)
+			e.own(x, t.Elem, in, level)
 		case !t.Elem.needsClone():
 			e.p("%s = %s(%s)", x, e.avrobin("ClonePointer"), x)
 		default: // only a record is behind a pointer and shares memory
-			e.p("%s = %s.Clone()", x, x)
+			e.p("%s = %s.%s()", x, x, e.bounded("Clone", t.Elem, in))
 		}
 	case kindRecord:
 		switch {
 		case t.Pointer && t.Record.NeedsClone:
-			e.p("%s = %s.Clone()", x, x)
+			e.p("%s = %s.%s()", x, x, e.bounded("Clone", t, in))
 		case t.Pointer:
 			e.p("%s = %s(%s)", x, e.avrobin("ClonePointer"), x)
 		case t.Record.NeedsClone:
-			e.p("%s = *%s.Clone()", x, x)
+			e.p("%s = *%s.%s()", x, x, e.bounded("Clone", t, in))
 		}
 	case kindUnion:
 		e.p("%s = %s(%s)", x, t.Union.CloneFunc, x)
@@ -213,12 +234,12 @@ func (e *emitter) cloneUnion(d *unionDecl) {
 		case x.Wrapper != "":
 			if x.Type.needsClone() {
 				e.p("case %s:", x.Wrapper)
-				e.own("u.Value", x.Type, 0)
+				e.own("u.Value", x.Type, d.Owner, 0)
 				e.p("return u")
 			}
 		case x.Type.Kind != kindRecord:
 		case x.Type.Record.NeedsClone:
-			e.p("case *%s:\nreturn u.Clone()", x.Type.Record.GoName)
+			e.p("case *%s:\nreturn u.%s()", x.Type.Record.GoName, e.bounded("Clone", x.Type, d.Owner))
 		default:
 			e.p("case *%s:\nreturn %s(u)", x.Type.Record.GoName, e.avrobin("ClonePointer"))
 		}

@@ -1216,31 +1216,70 @@ func (v *Tree) readAvro(src []byte, depth int) (rest []byte, err error) {
 	return src, nil
 }
 
+// within reports whether v nests no deeper than depth.
+func (v *Tree) within(depth int) bool {
+	if v == nil {
+		return true
+	}
+	if depth == 0 {
+		return false
+	}
+	for i := range v.Children {
+		if !v.Children[i].within(depth - 1) {
+			return false
+		}
+	}
+	for _, x := range v.ByName {
+		if !x.within(depth - 1) {
+			return false
+		}
+	}
+	switch u := v.Next.(type) {
+	case *Tree:
+		if !u.within(depth - 1) {
+			return false
+		}
+	}
+	return true
+}
+
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
-func (v *Tree) Equal(o *Tree) bool {
+// slices and maps are equal where neither is null. A value that nests deeper than
+// [avrobin.MaxDepth], as one that contains itself does, equals none.
+func (v *Tree) Equal(o *Tree) bool { return v.within(avrobin.MaxDepth) && v.equal(o) }
+
+func (v *Tree) equal(o *Tree) bool {
 	if v == nil || o == nil {
 		return v == o
 	}
 	return v.Name == o.Name &&
-		slices.EqualFunc(v.Children, o.Children, func(a, b Tree) bool { return a.Equal(&b) }) &&
-		maps.EqualFunc(v.ByName, o.ByName, func(a, b Tree) bool { return a.Equal(&b) }) &&
+		slices.EqualFunc(v.Children, o.Children, func(a, b Tree) bool { return a.equal(&b) }) &&
+		maps.EqualFunc(v.ByName, o.ByName, func(a, b Tree) bool { return a.equal(&b) }) &&
 		equalTreeNext(v.Next, o.Next)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with it; of nil it is nil. Of a
+// value that nests deeper than [avrobin.MaxDepth], and so cannot be written, it
+// copies the outermost record alone.
 func (v *Tree) Clone() *Tree {
+	if !v.within(avrobin.MaxDepth) {
+		return avrobin.ClonePointer(v)
+	}
+	return v.clone()
+}
+
+func (v *Tree) clone() *Tree {
 	if v == nil {
 		return nil
 	}
 	c := *v
 	c.Children = slices.Clone(c.Children)
 	for i := range c.Children {
-		c.Children[i] = *c.Children[i].Clone()
+		c.Children[i] = *c.Children[i].clone()
 	}
 	c.ByName = maps.Clone(c.ByName)
 	for key, x := range c.ByName {
-		x = *x.Clone()
+		x = *x.clone()
 		c.ByName[key] = x
 	}
 	c.Next = cloneTreeNext(c.Next)
@@ -1249,6 +1288,9 @@ func (v *Tree) Clone() *Tree {
 
 // MarshalJSON writes a union as an object of one member, named after the branch.
 func (v Tree) MarshalJSON() ([]byte, error) {
+	if !v.within(avrobin.MaxDepth) {
+		return nil, avrobin.At(avrobin.ErrDepth, "")
+	}
 	type plain Tree // without methods
 	return json.Marshal(struct {
 		plain
@@ -1311,7 +1353,7 @@ func equalTreeNext(a, b TreeNext) bool {
 	switch a := a.(type) {
 	case *Tree:
 		b, ok := b.(*Tree)
-		return ok && a.Equal(b)
+		return ok && a.equal(b)
 	case TreeNextString:
 		b, ok := b.(TreeNextString)
 		return ok && a.Value == b.Value
@@ -1322,7 +1364,7 @@ func equalTreeNext(a, b TreeNext) bool {
 func cloneTreeNext(u TreeNext) TreeNext {
 	switch u := u.(type) {
 	case *Tree:
-		return u.Clone()
+		return u.clone()
 	}
 	return u
 }

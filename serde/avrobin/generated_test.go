@@ -165,6 +165,56 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 }
 
+// TestSelfContained: no method walks for ever through a value that contains
+// itself, by whatever way, nor through one that is too deep to be written.
+func TestSelfContained(t *testing.T) {
+	t.Parallel()
+	chain := func(n int) *sample.Tree { // n trees, one in the other
+		v := &sample.Tree{}
+		for range n - 1 {
+			v = &sample.Tree{Next: v}
+		}
+		return v
+	}
+	next, children, byName, both := &sample.Tree{}, &sample.Tree{}, &sample.Tree{}, &sample.Tree{}
+	next.Next = next
+	children.Children = make([]sample.Tree, 1)
+	children.Children[0].Children = children.Children
+	byName.ByName = map[string]sample.Tree{}
+	byName.ByName["x"] = *byName
+	both.Next, both.Children = both, []sample.Tree{{Next: both}, {Next: both}}
+	for name, c := range map[string]struct {
+		v    *sample.Tree
+		ends bool
+	}{
+		"next":      {next, false},
+		"children":  {children, false},
+		"by_name":   {byName, false},
+		"many ways": {both, false},
+		"too deep":  {chain(avrobin.MaxDepth + 1), false},
+		"just fits": {chain(avrobin.MaxDepth), true},
+		"several":   {&sample.Tree{Children: []sample.Tree{*chain(3), *chain(3)}, Next: chain(3)}, true},
+	} {
+		_, err := c.v.AppendAvro(nil)
+		if c.ends != (err == nil) || !c.ends && !errors.Is(err, avrobin.ErrDepth) {
+			t.Errorf("%s: AppendAvro: %v", name, err)
+		}
+		if _, err = json.Marshal(c.v); c.ends != (err == nil) || !c.ends && !errors.Is(err, avrobin.ErrDepth) {
+			t.Errorf("%s: MarshalJSON: %v", name, err)
+		}
+		if c.v.Equal(c.v) != c.ends || (&sample.Everything{Tree: c.v}).Equal(&sample.Everything{Tree: c.v}) != c.ends {
+			t.Errorf("%s: Equal is not %v", name, c.ends)
+		}
+		if chain(2).Equal(c.v) || c.v.Equal(chain(2)) {
+			t.Errorf("%s: equals another value", name)
+		}
+		clone := (&sample.Everything{Tree: c.v}).Clone().Tree
+		if clone == c.v || clone.Equal(c.v) != c.ends {
+			t.Errorf("%s: Clone", name)
+		}
+	}
+}
+
 // TestHostile wants data that claims much to be refused in little memory.
 func TestHostile(t *testing.T) {
 	tree := func(n int, body string) []byte { return []byte(strings.Repeat(body, n)) }

@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,7 +19,8 @@ import (
 
 // TestGenerated generates code for every schema that most implementations
 // accept, into one tree; compiles and vets it; and lets it judge every value:
-// decoded to the same value, encoded to the same bytes, bad data refused.
+// decoded to the same value, encoded to the same bytes, bad data refused, the
+// same through JSON. What it wrote, of random schemas too, the peers judge.
 func TestGenerated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles a thousand packages")
@@ -26,13 +28,22 @@ func TestGenerated(t *testing.T) {
 	tree := newTree(t)
 	var cases []judge.Case
 
-	type vector struct {
-		ID, Schema string
-		Values     []judge.Value
-	}
-	eachLine(t, "vectors.jsonl", func(r vector) {
-		cases = append(cases, judge.Case{ID: r.ID, Package: tree.add(r.ID, r.Schema), Schema: r.Schema, Values: r.Values})
+	eachVector(t, func(id, schema string, values []judge.Value) {
+		cases = append(cases, judge.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Values: values})
 	})
+	random := map[string][]codegen.Source{}
+	eachRandom(t, func(id, schema string, values []judge.Value) {
+		name := fmt.Sprintf("random%d", len(cases)%12) // many in one package, so that their names clash
+		random[name] = append(random[name], codegen.Source{Name: id + ".avsc", Text: []byte(schema)})
+		cases = append(cases, judge.Case{ID: id, Package: name, Schema: schema, Values: values})
+	})
+	for name, sources := range random {
+		files, err := codegen.Generate(sources, codegen.Options{Package: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree.packages[name] = files
+	}
 	type hostile struct{ ID, Schema, Hex string }
 	eachLine(t, "hostile_data.jsonl", func(r hostile) {
 		cases = append(cases, judge.Case{
@@ -69,8 +80,14 @@ func TestGenerated(t *testing.T) {
 	tree.run("go", "vet", "./...")
 	tree.run("go", "build", "-o", "judge", ".")
 	verdicts := newTally(t, "vectors.jsonl")
+	wrote := map[string][][]byte{}
 	for _, v := range tree.judge(cases) {
 		id := v.ID + " " + v.What
+		if data, err := hex.DecodeString(v.Wrote); err != nil {
+			t.Fatal(err)
+		} else if of, _, ok := strings.Cut(v.ID, "/"); ok && v.What == "encode" && v.Error == "" {
+			wrote[of] = append(wrote[of], data)
+		}
 		var err error
 		if v.Error != "" {
 			err = fmt.Errorf("%s", v.Error)
@@ -78,6 +95,14 @@ func TestGenerated(t *testing.T) {
 		verdicts.judge(id, verdict(err), "valid", err)
 	}
 	verdicts.done()
+
+	p := newPanel(t)
+	for _, c := range cases {
+		if !c.Hostile {
+			p.ask(c.ID, c.Schema, wrote[c.ID])
+		}
+	}
+	p.done(false)
 }
 
 // tree is a module of generated packages, and a program that judges them.

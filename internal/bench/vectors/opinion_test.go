@@ -14,6 +14,7 @@ import (
 	twmb "github.com/twmb/avro"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/bench/vectors/judge"
 	"github.com/avroline/avroline/internal/schemagen"
 	"github.com/avroline/avroline/serde"
 )
@@ -183,82 +184,121 @@ func (o *opinions) ask(id string, s *avsc.Schema, g *serde.Generic, values [][]b
 	}
 }
 
-// TestSecondOpinions: twmb/avro and hamba/avro write what we wrote, read by
-// them, to the same bytes, wherever they are right.
-func TestSecondOpinions(t *testing.T) {
-	const seeds, salt = 600, 12
-	all := []*opinions{}
+// panel is all peers.
+type panel struct {
+	t   *testing.T
+	all []*opinions
+}
+
+func newPanel(t *testing.T) *panel {
+	p := &panel{t: t}
 	for name, mk := range peers {
-		all = append(all, &opinions{t: t, name: name, make: mk, excused: map[fault]int{}})
+		p.all = append(p.all, &opinions{t: t, name: name, make: mk, excused: map[fault]int{}})
 	}
-	each := func(id, schema string, values [][]byte) {
+	return p
+}
+
+// ask wants every peer to write each of our encodings as it is.
+func (p *panel) ask(id, schema string, ours [][]byte) {
+	p.t.Helper()
+	s, err := avsc.Parse(id, []byte(schema))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		p.t.Fatalf("%s: %v", id, err)
+	}
+	for _, o := range p.all {
+		o.ask(id, s, g, ours)
+	}
+}
+
+// done says how often the peers agreed. Where the whole table of faults is asked
+// for, each of its rows must have been needed.
+func (p *panel) done(whole bool) {
+	p.t.Helper()
+	for _, o := range p.all {
+		p.t.Logf("%s: %d values agreed, %d disagreed for a known reason or failed above; %d schemas unparsed, %d recursive ones not asked; %d prefixes refused, %d taken",
+			o.name, o.agreed, o.differed, o.unparsed, o.unasked, o.refused, o.takenPrefix)
+		for _, f := range faults {
+			if n := o.excused[f]; n > 0 {
+				p.t.Logf("%s: %d: %s (%s)", o.name, n, f.reason, f.spec)
+			} else if f.peer == o.name && whole {
+				p.t.Errorf("%s: no case of %q any more: take it out of the table", o.name, f.reason)
+			}
+		}
+		if o.agreed < 5000 || o.refused == 0 {
+			p.t.Errorf("%s agreed on %d values and refused %d prefixes only", o.name, o.agreed, o.refused)
+		}
+	}
+}
+
+// eachVector calls use with the values of every schema of the vectors.
+func eachVector(t *testing.T, use func(id, schema string, values []judge.Value)) {
+	t.Helper()
+	eachLine(t, "vectors.jsonl", func(r struct {
+		ID, Schema string
+		Values     []judge.Value
+	},
+	) {
+		use(r.ID, r.Schema, r.Values)
+	})
+}
+
+// eachRandom calls use with values of random schemas, whose names are in a
+// namespace each.
+func eachRandom(t *testing.T, use func(id, schema string, values []judge.Value)) {
+	t.Helper()
+	const seeds, salt = 600, 12
+	t.Logf("random schemas of seeds (0..%d, %d)", seeds-1, salt)
+	for seed := range uint64(seeds) {
+		r := rand.New(rand.NewPCG(seed, salt))
+		id := fmt.Sprintf("seed%d", seed)
+		schema := schemagen.Any(r, 1+r.IntN(20)).Within(id).JSON()
 		s, err := avsc.Parse(id, []byte(schema))
 		if err != nil {
 			t.Fatal(err)
 		}
+		var values []judge.Value
+		for range 3 {
+			values = append(values, judge.Value{Hex: hex.EncodeToString(schemagen.AppendValue(nil, r, s))})
+		}
+		use(id, schema, values)
+	}
+}
+
+// TestSecondOpinions: twmb/avro and hamba/avro write what serde.Generic wrote,
+// read by them, to the same bytes, wherever they are right. TestGenerated asks
+// them about what generated code wrote.
+func TestSecondOpinions(t *testing.T) {
+	p := newPanel(t)
+	ask := func(id, schema string, values []judge.Value) {
 		g, err := serde.NewGeneric(schema)
 		if err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
 		var ours [][]byte
-		for _, data := range values {
-			v, err := g.Decode(data)
+		for _, v := range values {
+			data, err := hex.DecodeString(v.Hex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			native, err := g.Decode(data)
 			if err != nil {
 				t.Fatalf("%s: %v", id, err)
 			}
-			out, err := g.Value(v).AppendAvro(nil)
+			out, err := g.Value(native).AppendAvro(nil)
 			if err != nil {
 				t.Fatalf("%s: %v", id, err)
 			}
 			ours = append(ours, out)
 		}
-		for _, o := range all {
-			o.ask(id, s, g, ours)
-		}
+		p.ask(id, schema, ours)
 	}
-	eachLine(t, "vectors.jsonl", func(r struct {
-		ID, Schema string
-		Values     []struct{ Hex string }
-	},
-	) {
-		var values [][]byte
-		for _, v := range r.Values {
-			data, err := hex.DecodeString(v.Hex)
-			if err != nil {
-				t.Fatal(err)
-			}
-			values = append(values, data)
-		}
-		each(r.ID, r.Schema, values)
-	})
-	t.Logf("random schemas of seeds (0..%d, %d)", seeds-1, salt)
-	for seed := range uint64(seeds) {
-		r := rand.New(rand.NewPCG(seed, salt))
-		schema := schemagen.Any(r, 1+r.IntN(20)).JSON()
-		s, err := avsc.Parse("random", []byte(schema))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var values [][]byte
-		for range 3 {
-			values = append(values, schemagen.AppendValue(nil, r, s))
-		}
-		each(fmt.Sprintf("seed %d", seed), schema, values)
-	}
-	for _, o := range all {
-		t.Logf("%s: %d values agreed, %d disagreed for a known reason or failed above; %d schemas unparsed, %d recursive ones not asked; %d prefixes refused, %d taken",
-			o.name, o.agreed, o.differed, o.unparsed, o.unasked, o.refused, o.takenPrefix)
-		for _, f := range faults {
-			if n := o.excused[f]; n > 0 {
-				t.Logf("%s: %d: %s (%s)", o.name, n, f.reason, f.spec)
-			} else if f.peer == o.name {
-				t.Errorf("%s: no case of %q any more: take it out of the table", o.name, f.reason)
-			}
-		}
-		if o.agreed < 5000 || o.refused == 0 {
-			t.Errorf("%s agreed on %d values and refused %d prefixes only", o.name, o.agreed, o.refused)
-		}
-	}
+	eachVector(t, ask)
+	eachRandom(t, ask)
+	p.done(true)
 }
 
 // TestSecondOpinionsNotice is the positive control: bytes of ours with one

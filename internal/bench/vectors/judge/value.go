@@ -23,10 +23,15 @@ import (
 // and by the schema: a way that the generated code has no part in.
 func toJSON(s *avsc.Schema, v avrobin.Decoder) (any, error) {
 	rv := reflect.ValueOf(v).Elem()
-	if rv.Kind() == reflect.Struct && s.Kind != avsc.Record {
-		rv = rv.FieldByName("Value") // a bare type
+	if isBare(s, v) {
+		rv = rv.FieldByName("Value")
 	}
 	return anyOf(s, rv)
+}
+
+// isBare reports whether v is a struct with one field that is encoded alone.
+func isBare(s *avsc.Schema, v avrobin.Decoder) bool {
+	return s.Kind != avsc.Record && reflect.TypeOf(v).Elem().Kind() == reflect.Struct
 }
 
 func anyOf(s *avsc.Schema, v reflect.Value) (any, error) {
@@ -199,21 +204,25 @@ func sameJSON(got any, want json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	var a, b any
-	for _, x := range []struct {
-		text []byte
-		to   *any
-	}{{text, &a}, {want, &b}} {
-		d := json.NewDecoder(bytes.NewReader(x.text))
-		d.UseNumber()
-		if err := d.Decode(x.to); err != nil {
-			return err
-		}
+	a, err := parseJSON(text)
+	if err != nil {
+		return err
+	}
+	b, err := parseJSON(want)
+	if err != nil {
+		return err
 	}
 	if !sameValue(a, b) {
 		return fmt.Errorf("%s, want %s", text, want)
 	}
 	return nil
+}
+
+func parseJSON(text []byte) (v any, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	err = d.Decode(&v)
+	return v, err
 }
 
 func sameValue(a, b any) bool {

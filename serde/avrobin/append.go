@@ -36,7 +36,7 @@ func AppendBytes(dst, v []byte) []byte {
 // [ErrText]: other languages' readers refuse such a message or silently change it.
 func AppendString(dst []byte, v string) ([]byte, error) {
 	n, size := len(dst), len(v)
-	if size >= 64 || cap(dst)-n <= size {
+	if size == 0 || size >= 64 || cap(dst)-n <= size { // with no text there may be nothing behind the length to point to
 		return appendString(dst, v)
 	}
 	// Checked and copied in one go, in words of which the last overlaps the one

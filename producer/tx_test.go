@@ -67,6 +67,7 @@ func (w *where) topic(name string, partitions int32, configs ...string) string {
 // committed reads what read_committed sees of a topic of events.
 func (w *where) committed(topic string) []event {
 	w.t.Helper()
+	w.decided(topic)
 	var out []event
 	for r, err := range logread.All(waitCtx(w.t), w.addrs, topic) {
 		if err != nil {
@@ -76,6 +77,32 @@ func (w *where) committed(topic string) []event {
 		out = append(out, e)
 	}
 	return out
+}
+
+// decided gives the brokers a moment to write the markers: the coordinator answers a commit before they are in the log.
+// Where a test leaves a transaction open there is none to wait for.
+func (w *where) decided(topic string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	for ctx.Err() == nil {
+		open := false
+		stable, err := adm.ListCommittedOffsets(ctx, topic)
+		ends, err2 := adm.ListEndOffsets(ctx, topic)
+		ends.Each(func(end kadm.ListedOffset) {
+			at, _ := stable.Lookup(topic, end.Partition)
+			open = open || at.Offset != end.Offset
+		})
+		if err == nil && err2 == nil && !open {
+			return
+		}
+	}
 }
 
 func (w *where) transactional(id string, opts ...producer.Option) *producer.Transactional {

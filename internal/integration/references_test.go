@@ -5,10 +5,12 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/avroline/avroline/examples/events/clicks"
 	"github.com/avroline/avroline/internal/logread"
 	"github.com/avroline/avroline/internal/otherclients"
 	"github.com/avroline/avroline/producer"
@@ -85,6 +87,91 @@ func TestReferences(t *testing.T) {
 		if err := readPerson(t, des, r); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Python's client registers a schema in four parts, a country that both the
+// address and the person refer to, and writes with it: the typed deserializer, whose
+// type lacks two of the fields and has others, and the generic one read it.
+func TestReferencesOfOthers(t *testing.T) {
+	const (
+		country = `{"type":"enum","name":"Country","namespace":"n","symbols":["CH","LI"]}`
+		address = `{"type":"record","name":"Address","namespace":"n","fields":[{"name":"city","type":"string"},{"name":"country","type":"n.Country"}]}`
+		// The event in parts: what is shared comes first, as type and as field.
+		parts = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","fields":[` +
+			`{"name":"from","type":"n.Address"},{"name":"born","type":"n.Country"},` +
+			`{"name":"path","type":"string"},{"name":"status","type":"int"},{"name":"visitor","type":"string"},` +
+			`{"name":"event_id","type":"string"},{"name":"at","type":"long"},{"name":"ip","type":"string"},` +
+			`{"name":"method","type":"string"},{"name":"protocol","type":"string"}]}`
+	)
+	type reference struct {
+		Name    string `json:"name"`
+		Subject string `json:"subject"`
+		Version int    `json:"version"`
+	}
+	type part struct {
+		Subject    string      `json:"subject"`
+		Schema     string      `json:"schema"`
+		References []reference `json:"references"`
+	}
+	python := install(t, otherclients.Python)
+	name := topic(t, 1, nil)
+	toCountry, toAddress := reference{"n.Country", name + "-country", 1}, reference{"n.Address", name + "-address", 1}
+	first, err := json.Marshal(map[string][]part{"parts": {
+		{toCountry.Subject, country, []reference{}},
+		{toAddress.Subject, address, []reference{toCountry}},
+		{name + "-value", parts, []reference{toAddress, toCountry}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := []string{string(first)}
+	for n := range events {
+		e := click(n)
+		path, err := json.Marshal(e.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		input = append(input, fmt.Sprintf(`{"from":{"city":"Zürich","country":"CH"},"born":"LI","path":%s,"status":%d,"visitor":%q,"event_id":%q,"at":%d,"ip":"h","method":"GET","protocol":"p"}`,
+			path, e.Status, e.Visitor, e.EventID, e.At.UnixMilli()))
+	}
+	if _, err := python.Run(t.Context(), input, "write", strings.Join(cluster(t).Addrs(), ","), name, schemas(t).URL); err != nil {
+		t.Fatal(err)
+	}
+
+	reg, _ := clients(t)
+	typed, err := serde.NewDeserializer[clicks.ClickEvent](reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	generic, err := serde.NewGenericDeserializer(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for r, err := range logread.All(t.Context(), cluster(t).Addrs(), name) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := serde.Input{Topic: name, Data: r.Value}
+		want := click(n)
+		switch got, err := typed.Decode(t.Context(), in); {
+		case err != nil:
+			t.Fatal(err)
+		case got.EventID != want.EventID || got.Path != want.Path || !got.At.Equal(want.At) || got.Visitor != want.Visitor:
+			t.Errorf("event %d is read as %+v", n, got)
+		}
+		text, err := generic.AppendJSON(t.Context(), nil, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sameJSON(text, []byte(input[1+n])); err != nil {
+			t.Errorf("event %d: %v", n, err)
+		}
+		n++
+	}
+	if n != events {
+		t.Errorf("%d events, want %d", n, events)
 	}
 }
 

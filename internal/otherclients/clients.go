@@ -13,11 +13,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/avroline/avroline/internal/local"
 )
 
-//go:embed java node python
+//go:embed java node python apicurio
 var sources embed.FS
 
 // Client is one language's client. Its commands are those of the files in the
@@ -29,14 +30,20 @@ type Client struct {
 }
 
 // Java is Apache Kafka's own client with Apache Avro.
-func Java(ctx context.Context) (*Client, error) {
-	dir, err := install(ctx, "java", "mvn", "-B", "-q", "-f", "pom.xml",
+func Java(ctx context.Context) (*Client, error) { return onJVM(ctx, "java") }
+
+// Apicurio is Apache Kafka's own client with Apicurio's serdes. They speak that
+// registry's core API, and its address is what Read and Run take.
+func Apicurio(ctx context.Context) (*Client, error) { return onJVM(ctx, "apicurio") }
+
+func onJVM(ctx context.Context, name string) (*Client, error) {
+	dir, err := install(ctx, name, "mvn", "-B", "-q", "-f", "pom.xml",
 		"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime")
 	if err != nil {
 		return nil, err
 	}
 	// A JDK runs one source file as it stands.
-	return &Client{"java", []string{"java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", filepath.Join(dir, "libs", "*"), filepath.Join(dir, "Client.java")}, dir}, nil
+	return &Client{name, []string{"java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", filepath.Join(dir, "libs", "*"), filepath.Join(dir, "Client.java")}, dir}, nil
 }
 
 // Python is Confluent's client with its Avro serdes.
@@ -49,10 +56,11 @@ func Python(ctx context.Context) (*Client, error) {
 	return &Client{"python", []string{"env", "PYTHONPATH=" + filepath.Join(dir, "libs"), "python3", filepath.Join(dir, "client.py")}, dir}, nil
 }
 
-// Node is KafkaJS with the registry client that belongs to it.
+// Node is KafkaJS with the registry client that belongs to it, and a codec of each
+// compression.
 func Node(ctx context.Context) (*Client, error) {
 	dir, err := install(ctx, "node", "npm", "install", "--silent", "--no-audit", "--no-fund",
-		"kafkajs@2.2.4", "@kafkajs/confluent-schema-registry@3.9.0")
+		"kafkajs@2.2.4", "@kafkajs/confluent-schema-registry@3.9.0", "snappyjs@0.7.0", "lz4js@0.2.0", "@bokuweb/zstd-wasm@0.0.27")
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +106,14 @@ func install(ctx context.Context, lang string, manager ...string) (string, error
 	return dir, nil
 }
 
+// patience bounds one command: a client that waits for what never comes fails its
+// own test, and not the whole run.
+const patience = time.Minute
+
 // Run gives stdin to a command and returns the lines that it prints.
 func (c *Client) Run(ctx context.Context, stdin []string, args ...string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:len(c.command):len(c.command)], args...)...)
 	cmd.Dir = c.dir
 	cmd.Stdin = strings.NewReader(strings.Join(stdin, "\n") + "\n")
@@ -125,10 +139,10 @@ type Record struct {
 	Value     json.RawMessage `json:"value"`
 }
 
-// Read has the client read a whole topic. A reader's schema, where one is given
-// to the Java client, makes it resolve.
-func (c *Client) Read(ctx context.Context, brokers []string, topic, registry string, reader ...string) ([]Record, error) {
-	lines, err := c.Run(ctx, nil, append([]string{"read", strings.Join(brokers, ","), topic, registry}, reader...)...)
+// Read has the client read a whole topic. More arguments are the Java client's
+// reader schema, which makes it resolve, or settings of Apicurio's.
+func (c *Client) Read(ctx context.Context, brokers []string, topic, registry string, more ...string) ([]Record, error) {
+	lines, err := c.Run(ctx, nil, append([]string{"read", strings.Join(brokers, ","), topic, registry}, more...)...)
 	if err != nil {
 		return nil, err
 	}

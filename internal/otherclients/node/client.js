@@ -1,15 +1,50 @@
-// KafkaJS and its registry client as one command.
+// KafkaJS and its registry client as one command. KafkaJS itself brings none and
+// gzip; the other codecs are registered here.
 //
-//   read BROKERS TOPIC REGISTRY     every record, a JSON object a line
-//   write BROKERS TOPIC REGISTRY    first line the schema, then a value as plain JSON a line
+//   read BROKERS TOPIC REGISTRY            every record, a JSON object a line
+//   write BROKERS TOPIC REGISTRY [CODEC]   first line the schema, then a value as plain JSON a line
 const readline = require('readline')
-const { Kafka, logLevel } = require('kafkajs')
+const { Kafka, logLevel, CompressionTypes, CompressionCodecs } = require('kafkajs')
 const { SchemaRegistry, SchemaType } = require('@kafkajs/confluent-schema-registry')
+const snappy = require('snappyjs')
+const lz4 = require('lz4js')
+const xxh32 = require('lz4js/xxh32')
+const zstd = require('@bokuweb/zstd-wasm')
 
-const [, , mode, brokers, topic, host] = process.argv
+const [, , mode, brokers, topic, host, codec = 'none'] = process.argv
 const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR })
 const registry = new SchemaRegistry({ host })
 // avsc reads a long beyond 2^53 only with help; the events here have none.
+
+// Java puts snappy into blocks behind a header of snappy-java, others write it bare.
+const snappyJava = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0])
+function uncompressSnappy(data) {
+  if (!data.subarray(0, 8).equals(snappyJava)) return snappy.uncompress(data)
+  const blocks = []
+  for (let at = 16; at < data.length;) {
+    const size = data.readInt32BE(at)
+    blocks.push(Buffer.from(snappy.uncompress(data.subarray(at + 4, at + 4 + size))))
+    at += 4 + size
+  }
+  return Buffer.concat(blocks)
+}
+
+// lz4js does not say of its blocks that they are independent, which Kafka wants to
+// hear. A frame below 4 MB has one block.
+function compressLZ4(data) {
+  const frame = Buffer.from(lz4.compress(data))
+  frame[4] |= 0x20
+  frame[6] = xxh32.hash(0, frame, 4, 2) >> 8
+  return frame
+}
+
+const codecOf = (compress, decompress) => () => ({
+  compress: async encoder => Buffer.from(compress(encoder.buffer)),
+  decompress: async buffer => Buffer.from(decompress(buffer)),
+})
+CompressionCodecs[CompressionTypes.Snappy] = codecOf(snappy.compress, uncompressSnappy)
+CompressionCodecs[CompressionTypes.LZ4] = codecOf(compressLZ4, lz4.decompress)
+CompressionCodecs[CompressionTypes.ZSTD] = codecOf(zstd.compress, zstd.decompress)
 
 async function read() {
   const admin = kafka.admin()
@@ -24,13 +59,16 @@ async function read() {
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   await new Promise((resolve, reject) => {
     consumer.on(consumer.events.CRASH, e => reject(e.payload.error))
+    // The end of a partition may be no message, but what a transaction's end leaves.
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
+      if (Number(lastOffset) + 1 >= left.get(partition)) left.delete(partition)
+      if (left.size === 0) resolve()
+    })
     consumer.run({
       autoCommit: false,
       eachMessage: async ({ partition, message }) => {
         const value = await registry.decode(message.value)
         console.log(JSON.stringify({ partition, offset: Number(message.offset), key: message.key && message.key.toString(), value }))
-        if (Number(message.offset) + 1 >= left.get(partition)) left.delete(partition)
-        if (left.size === 0) resolve()
       },
     })
   })
@@ -43,10 +81,11 @@ async function write() {
   const { id } = await registry.register({ type: SchemaType.AVRO, schema: lines[0] }, { subject: topic + '-value', compatibility: 'NONE' })
   const producer = kafka.producer()
   await producer.connect()
+  const compression = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4, zstd: CompressionTypes.ZSTD }[codec]
   const messages = await Promise.all(lines.slice(1).map(async (l, i) => ({ key: String(i), value: await registry.encode(id, JSON.parse(l)) })))
-  await producer.send({ topic, acks: -1, messages })
+  await producer.send({ topic, acks: -1, compression, messages })
   await producer.disconnect()
   console.log(messages.length)
 }
 
-({ read, write })[mode]().then(() => process.exit(0), e => { console.error(e); process.exit(1) })
+zstd.init().then({ read, write }[mode]).then(() => process.exit(0), e => { console.error(e); process.exit(1) })

@@ -1,7 +1,11 @@
 """Confluent's Python client and serdes as one command.
 
-read BROKERS TOPIC REGISTRY     every committed record, a JSON object a line
-write BROKERS TOPIC REGISTRY    first line the schema, then a value as plain JSON a line
+read BROKERS TOPIC REGISTRY            every committed record, a JSON object a line
+write BROKERS TOPIC REGISTRY [CODEC]   first line the schema, then a value as plain JSON a line
+
+Instead of the schema the first line may be {"parts": [{"subject", "schema", "references":
+[{"name", "subject", "version"}]}, ...]}: they are registered in that order, and the last is
+the topic's.
 """
 
 import datetime
@@ -11,7 +15,7 @@ import sys
 import uuid
 
 from confluent_kafka import Consumer, Producer, TopicPartition, OFFSET_BEGINNING
-from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -47,12 +51,23 @@ def read(brokers, topic, registry):
     consumer.close()
 
 
-def write(brokers, topic, registry):
-    schema = sys.stdin.readline()
-    serialize = AvroSerializer(SchemaRegistryClient({"url": registry}), schema, conf={"subject.name.strategy": topic_subject_name_strategy})
+def written_with(client, line):
+    first = json.loads(line)
+    if "parts" not in first:
+        return line
+    for part in first["parts"]:
+        schema = Schema(part["schema"], "AVRO", [SchemaReference(**r) for r in part["references"]])
+        client.register_schema(part["subject"], schema)
+    return schema
+
+
+def write(brokers, topic, registry, codec="none"):
+    client = SchemaRegistryClient({"url": registry})
+    schema = written_with(client, sys.stdin.readline())
+    serialize = AvroSerializer(client, schema, conf={"subject.name.strategy": topic_subject_name_strategy})
     ctx = SerializationContext(topic, MessageField.VALUE)
     failures = []
-    producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "compression.type": codec})
     n = 0
     for line in sys.stdin:
         producer.produce(topic, serialize(json.loads(line), ctx), key=str(n), on_delivery=lambda e, _: e and failures.append(e))

@@ -57,14 +57,30 @@ func addSecuritySettings(add func(s setting, names ...string)) {
 	plain(onTLS(func(t *TLS, v string) (err error) { t.CA, err = readSmall(v); return err }), "ssl.ca.location")
 	plain(onTLS(func(t *TLS, v string) error { t.CA = []byte(v); return nil }), "ssl.ca.pem", "ssl.truststore.certificates")
 	plain(onTLS(func(t *TLS, v string) (err error) { t.CA, err = readPEM(v); return err }), "ssl.truststore.location")
-	plain(onTLS(func(t *TLS, v string) (err error) { t.Cert, err = readSmall(v); return err }), "ssl.certificate.location")
-	plain(onTLS(func(t *TLS, v string) error { t.Cert = []byte(v); return nil }), "ssl.certificate.pem", "ssl.keystore.certificate.chain")
-	plain(onTLS(func(t *TLS, v string) (err error) { t.Key, err = readSmall(v); return err }), "ssl.key.location")
-	secret(onTLS(func(t *TLS, v string) error { t.Key = []byte(v); return nil }), "ssl.key.pem", "ssl.keystore.key")
+	plain(onTLS(func(t *TLS, v string) (err error) {
+		t.Cert, err = readSmall(v)
+		t.certFrom = pemOrigin{"ssl.certificate.location", v}
+		return err
+	}), "ssl.certificate.location")
+	plain(onTLS(func(t *TLS, v string) error {
+		t.Cert, t.certFrom = []byte(v), pemOrigin{"ssl.certificate.pem", ""}
+		return nil
+	}), "ssl.certificate.pem", "ssl.keystore.certificate.chain")
+	plain(onTLS(func(t *TLS, v string) (err error) {
+		t.Key, err = readSmall(v)
+		t.keyFrom = pemOrigin{"ssl.key.location", v}
+		return err
+	}), "ssl.key.location")
+	secret(onTLS(func(t *TLS, v string) error {
+		t.Key, t.keyFrom = []byte(v), pemOrigin{"ssl.key.pem", ""}
+		return nil
+	}), "ssl.key.pem", "ssl.keystore.key")
 	secret(onTLS(func(t *TLS, v string) error { t.KeyPassword = v; return nil }), "ssl.key.password")
 	plain(onTLS(func(t *TLS, v string) error {
 		b, err := readPEM(v)
 		t.Cert, t.Key = splitPEM(b)
+		t.certFrom = pemOrigin{"ssl.keystore.location", v}
+		t.keyFrom = t.certFrom
 		return err
 	}), "ssl.keystore.location")
 	for _, key := range []string{"ssl.truststore.type", "ssl.keystore.type"} {

@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"strings"
@@ -12,12 +11,15 @@ import (
 )
 
 // TLS is PEM text, since librdkafka takes no *tls.Config. With no field set the system's roots are trusted.
-// The host name is always checked against the broker's certificate. It prints without its key.
+// The host name is always checked against the broker's certificate. A client certificate that has expired, is not valid yet
+// or does not go with its key is refused at the start. It prints without its key.
 type TLS struct {
 	CA          []byte // trusted roots; nil: the system's. librdkafka ssl.ca.pem, Java ssl.truststore.certificates
 	Cert        []byte // client certificate chain. librdkafka ssl.certificate.pem, Java ssl.keystore.certificate.chain
 	Key         []byte // its key. librdkafka ssl.key.pem, Java ssl.keystore.key
 	KeyPassword string // of an encrypted key. librdkafka ssl.key.password, Java the same
+
+	certFrom, keyFrom pemOrigin
 }
 
 // String tells which parts are there.
@@ -145,9 +147,9 @@ func (c *config) checkSecurity() []error {
 		switch {
 		case (len(t.Cert) == 0) != (len(t.Key) == 0):
 			bad("tls", "Cert and Key go together: one is missing")
-		case len(t.Cert) > 0 && t.KeyPassword == "":
-			if _, err := tls.X509KeyPair(t.Cert, t.Key); err != nil {
-				bad("tls", "Cert and Key: %v", err)
+		case len(t.Cert) > 0:
+			if err := c.checkCertificate(t); err != nil {
+				errs = append(errs, err)
 			}
 		}
 	}

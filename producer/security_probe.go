@@ -66,11 +66,19 @@ func (c *config) connectionError(event kafka.Error) *ConnectionError {
 	case event.Code() == kafka.ErrAuthentication || strings.Contains(text, "SASL authentication error"):
 		return &ConnectionError{ErrAuthentication, broker, event, c.saslFix()}
 	case event.Code() == kafka.ErrSsl || strings.Contains(text, "SSL routines") || strings.Contains(text, "SSL handshake"):
-		return &ConnectionError{ErrTLS, broker, event, "look at WithTLS: CA, client certificate, and the broker's own certificate"}
+		return &ConnectionError{ErrTLS, broker, event, c.tlsFix()}
 	case event.Code() == kafka.ErrTransport || event.Code() == kafka.ErrResolve:
 		return &ConnectionError{ErrUnreachable, broker, event, "look at brokers (bootstrap.servers)"}
 	}
 	return nil
+}
+
+func (c *config) tlsFix() string {
+	const fix = "look at WithTLS: CA, client certificate, and the broker's own certificate"
+	if c.tls == nil || len(c.tls.Cert) == 0 {
+		return fix
+	}
+	return fix + "; " + c.tls.clientFix()
 }
 
 func (c *config) saslFix() string {
@@ -119,7 +127,7 @@ func (c *config) probe(ctx context.Context, broker string) error {
 	}
 	switch {
 	case err != nil && c.tls != nil:
-		return fail(ErrTLS, err, "the broker ended the connection after the handshake: does it want a client certificate (TLS.Cert, TLS.Key) of a CA that it trusts?")
+		return fail(ErrTLS, err, "the broker ended the connection after the handshake: "+c.tls.clientFix())
 	case err != nil:
 		return fail(ErrUnreachable, err, "what listens there does not speak Kafka's protocol in the clear: is it a TLS port (WithTLS), or no broker?")
 	case len(answer) < 6:

@@ -14,10 +14,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -49,12 +52,16 @@ func newAuthority(t *testing.T, name string) *authority {
 
 // issue makes a leaf certificate: host is an IP address or a name, life may be negative.
 func (a *authority) issue(host string, life time.Duration) (cert, key []byte) {
+	return a.issueFrom(host, time.Now().Add(-48*time.Hour), life)
+}
+
+func (a *authority) issueFrom(host string, from time.Time, life time.Duration) (cert, key []byte) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	tpl := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(life),
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, NotBefore: from, NotAfter: time.Now().Add(life),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if ip := net.ParseIP(host); ip != nil {
@@ -129,8 +136,7 @@ func securityCases(t *testing.T) map[string]security {
 		"unknown authority": {broker: good, client: []Option{WithTLS(TLS{CA: other.pem})}, kind: ErrTLS, want: []string{"TLS.CA"}},
 		"system roots":      {broker: good, client: []Option{WithTLS(TLS{})}, kind: ErrTLS, want: []string{"TLS.CA"}},
 		"no client cert":    {broker: mutual, client: []Option{WithTLS(TLS{CA: ca.pem})}, kind: ErrTLS, want: []string{"client certificate"}},
-		"client of another": {broker: mutual, client: []Option{WithTLS(client(other, time.Hour))}, kind: ErrTLS, want: []string{"client certificate"}},
-		"client expired":    {broker: mutual, client: []Option{WithTLS(client(ca, -time.Hour))}, kind: ErrTLS, want: []string{"client certificate"}},
+		"client of another": {broker: mutual, client: []Option{WithTLS(client(other, time.Hour))}, kind: ErrTLS, want: []string{"client certificate", "CN=other"}},
 		"clear to tls port": {broker: good, kind: ErrUnreachable, want: []string{"WithTLS"}},
 		"tls to clear port": {client: []Option{WithTLS(TLS{CA: ca.pem})}, kind: ErrTLS, want: []string{"TLS"}},
 		"wrong password":    {broker: sasl, client: []Option{WithSASL(Plain("bob", "nope"))}, kind: ErrAuthentication, want: []string{"PLAIN", `"bob"`}},
@@ -177,6 +183,75 @@ func TestProbe(t *testing.T) {
 			checkConnectionError(t, err, s)
 		})
 	}
+}
+
+// Our own certificate is looked at before anything connects, and again when a broker refuses it: it may have expired since.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t, "ca")
+	dir := t.TempDir()
+	file := func(name string, text []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cert, key := ca.issue("client", time.Hour)
+	late, lateKey := ca.issue("client", -time.Hour)
+	early, earlyKey := ca.issueFrom("client", time.Now().Add(time.Hour), 2*time.Hour)
+	expired := time.Now().Add(-time.Hour).UTC().Format("2006-01-02T")
+	properties := func(cert, key string) Option {
+		return WithProperties(file(filepath.Base(cert)+".properties", []byte("security.protocol=SSL\nssl.certificate.location="+cert+"\nssl.key.location="+key+"\n")))
+	}
+	for name, test := range map[string]struct {
+		option Option
+		want   []string
+	}{
+		"as it should be":        {WithTLS(TLS{Cert: cert, Key: key}), nil},
+		"files as they should":   {properties(file("good.pem", cert), file("good.key", key)), nil},
+		"expired":                {WithTLS(TLS{Cert: late, Key: lateKey}), []string{"WithTLS", "CN=leaf", "expired on " + expired}},
+		"expired, key encrypted": {WithTLS(TLS{Cert: late, Key: lateKey, KeyPassword: "secret"}), []string{"WithTLS", "expired on " + expired}},
+		"expired file":           {properties(file("late.pem", late), file("late.key", lateKey)), []string{"late.pem.properties:2", filepath.Join(dir, "late.pem"), "expired on " + expired}},
+		"not yet valid":          {WithTLS(TLS{Cert: early, Key: earlyKey}), []string{"WithTLS", "is not valid before "}},
+		"key of another":         {WithTLS(TLS{Cert: cert, Key: lateKey}), []string{"WithTLS", "Cert and Key do not go together"}},
+		"key file of another":    {properties(file("mixed.pem", cert), file("mixed.key", lateKey)), []string{"mixed.pem", filepath.Join(dir, "mixed.key"), "do not go together"}},
+		"no certificate":         {WithTLS(TLS{Cert: key, Key: key}), []string{"WithTLS", "holds no PEM certificate"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", []Option{test.option})
+			if test.want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var bad *ConfigError
+			if !errors.As(err, &bad) {
+				t.Fatalf("error %v, want a *ConfigError", err)
+			}
+			for _, w := range test.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q lacks %q", err, w)
+				}
+			}
+			if strings.Contains(err.Error(), "PRIVATE") || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%q holds a secret", err)
+			}
+		})
+	}
+	t.Run("expired since the start", func(t *testing.T) {
+		cases := securityCases(t)["mtls"]
+		c, err := newConfig(forProducer, startSecurity(t, cases), "", cases.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.tls.Cert, c.tls.Key = late, lateKey
+		s := security{kind: ErrTLS, want: []string{"client certificate (CN=leaf) expired on " + expired}}
+		checkConnectionError(t, c.probe(t.Context(), c.brokers[0]), s)
+		event := kafka.NewError(kafka.ErrSsl, "ssl://127.0.0.1:1/bootstrap: SSL handshake failed: bad certificate", false)
+		checkConnectionError(t, c.connectionError(event), s)
+	})
 }
 
 func checkConnectionError(t *testing.T, err error, s security) {

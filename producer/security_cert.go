@@ -1,0 +1,79 @@
+package producer
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// pemOrigin is the setting that gave PEM text, and the file where it names one; empty: [WithTLS].
+type pemOrigin struct{ key, path string }
+
+// checkCertificate finds what is wrong with our own certificate, which a broker refuses in words of OpenSSL or none.
+func (c *config) checkCertificate(t *TLS) error {
+	bad := func(format string, args ...any) error {
+		name := c.name("tls")
+		if t.certFrom.key != "" {
+			name = c.name(t.certFrom.key)
+		}
+		return &ConfigError{name, t.certFrom.path, fmt.Sprintf(format, args...)}
+	}
+	leaf, err := t.leaf()
+	if err != nil {
+		return bad("Cert: %v", err)
+	}
+	if why := outOfDate(leaf, time.Now()); why != "" {
+		return bad("the client certificate %s", why)
+	}
+	if t.KeyPassword != "" {
+		return nil // the client itself decrypts it
+	}
+	if _, err := tls.X509KeyPair(t.Cert, t.Key); err != nil {
+		key := "Key"
+		if t.keyFrom.path != "" {
+			key += fmt.Sprintf(" (%s)", t.keyFrom.path)
+		}
+		return bad("Cert and %s do not go together: %v", key, err)
+	}
+	return nil
+}
+
+// leaf is the first of Cert's chain, who we are.
+func (t *TLS) leaf() (*x509.Certificate, error) {
+	for rest := t.Cert; ; {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		switch {
+		case block == nil:
+			return nil, errors.New("holds no PEM certificate")
+		case block.Type == "CERTIFICATE":
+			return x509.ParseCertificate(block.Bytes)
+		}
+	}
+}
+
+// outOfDate says why a certificate is not valid at a time; empty where it is.
+func outOfDate(cert *x509.Certificate, now time.Time) string {
+	switch {
+	case now.After(cert.NotAfter):
+		return fmt.Sprintf("(%s) expired on %s", cert.Subject, cert.NotAfter.UTC().Format(time.RFC3339))
+	case now.Before(cert.NotBefore):
+		return fmt.Sprintf("(%s) is not valid before %s", cert.Subject, cert.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// clientFix says what to look at when a broker ended the connection over our certificate, or may have.
+func (t *TLS) clientFix() string {
+	leaf, err := t.leaf()
+	if err != nil {
+		return "does it want a client certificate (TLS.Cert, TLS.Key) of a CA that it trusts?"
+	}
+	if why := outOfDate(leaf, time.Now()); why != "" { // since the start
+		return "the client certificate " + why
+	}
+	return fmt.Sprintf("does it trust the CA (%s) of our client certificate (%s)?", leaf.Issuer, leaf.Subject)
+}

@@ -81,7 +81,7 @@ func (l *eventLoop) handle(event kafka.Event) {
 			l.core.trouble.note(event)
 		}
 	case kafka.OAuthBearerTokenRefresh:
-		l.core.refreshToken(l.kafka)
+		l.core.refreshToken(l.kafka, l.client)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -33,6 +34,10 @@ type input struct {
 	// meanwhile could commit for partitions that it no longer has.
 	member   *kafka.ConsumerGroupMetadata
 	poisoned map[place]error // to be given to OnBad when they come again
+
+	// Beside that goroutine only a token comes to the consumer.
+	mu     sync.Mutex
+	closed bool
 }
 
 // pollSlice bounds a poll, which heeds no context.
@@ -70,9 +75,29 @@ func openInput(c *core, limits *ProcessorConfig) (*input, error) {
 	return in, nil
 }
 
+// hold keeps the consumer from being closed until release; false: it is.
+func (in *input) hold() bool {
+	in.mu.Lock()
+	if in.closed {
+		in.mu.Unlock()
+		return false
+	}
+	return true
+}
+
+func (in *input) release() { in.mu.Unlock() }
+
+// shut closes the consumer, once no token comes to it any more.
+func (in *input) shut() error {
+	in.mu.Lock()
+	in.closed = true
+	in.mu.Unlock()
+	return in.consumer.Close()
+}
+
 // close leaves the group.
 func (in *input) close() {
-	if err := in.consumer.Close(); err != nil {
+	if err := in.shut(); err != nil {
 		in.core.config.logger.Warn("consumer_close", "err", err)
 	}
 	close(in.logs)
@@ -143,7 +168,7 @@ func (in *input) poll(wait time.Duration) (*kafka.Message, error) {
 	case kafka.Error:
 		return nil, in.failed(event)
 	case kafka.OAuthBearerTokenRefresh:
-		in.core.refreshToken(in.consumer)
+		in.core.refreshToken(in.consumer, in)
 	}
 	return nil, nil
 }

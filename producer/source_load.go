@@ -82,8 +82,8 @@ func (s *Source) load(ctx context.Context) ([]*checkpoint.FilePosition, error) {
 	if err != nil {
 		return fail(err)
 	}
-	defer func() { _ = consumer.Close() }()
 	in := &input{core: c, consumer: consumer, limits: &ProcessorConfig{Group: c.config.transactionalID}}
+	defer func() { _ = in.shut() }()
 
 	found := map[uuid.UUID]*checkpoint.FilePosition{}
 	ends := map[int32]kafka.Offset{}
@@ -119,7 +119,7 @@ func (s *Source) load(ctx context.Context) ([]*checkpoint.FilePosition, error) {
 				return fail(err)
 			}
 		case kafka.OAuthBearerTokenRefresh:
-			c.refreshToken(consumer)
+			c.refreshToken(consumer, in)
 		}
 	}
 	out := slices.Collect(maps.Values(found))

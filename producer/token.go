@@ -16,9 +16,15 @@ type tokenTaker interface {
 	SetOAuthBearerTokenFailure(reason string) error
 }
 
+// holder keeps a client from being closed between hold and release; hold is false where it is too late.
+type holder interface {
+	hold() bool
+	release()
+}
+
 // refreshToken asks the token source for a client that said it needs one. An error is kept as the last trouble, and the
-// client asks again after ten seconds.
-func (c *core) refreshToken(k tokenTaker) {
+// client asks again after ten seconds. The client may be closed while the source is asked.
+func (c *core) refreshToken(k tokenTaker, use holder) {
 	if c.config.sasl == nil || c.config.sasl.token == nil {
 		return
 	}
@@ -26,6 +32,10 @@ func (c *core) refreshToken(k tokenTaker) {
 		ctx, cancel := context.WithTimeout(c.alive, tokenWait)
 		defer cancel()
 		token, expiry, principal, err := c.config.sasl.token(ctx)
+		if !use.hold() {
+			return // the client that comes after it asks for itself
+		}
+		defer use.release()
 		if err == nil {
 			err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token, Expiration: expiry, Principal: principal})
 		}

@@ -1,12 +1,16 @@
 package codegen
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
 
 // recordMethods prints the constructor and the methods of a record.
 func (e *emitter) recordMethods(d *recordDecl) {
 	m := messageOf(d)
 	if d.HasDefaults {
-		e.p("// %s returns a %s with the schema's defaults.", d.NewFunc, d.GoName)
+		e.p("// %s returns %s with the schema's defaults.", d.NewFunc, avsc.Article(d.GoName))
 		e.p("func %s() %s {\nreturn %s{", d.NewFunc, d.GoName, d.GoName)
 		for _, f := range d.Fields {
 			if f.Default != nil {

@@ -227,13 +227,6 @@ func props(v *Value, reserved []string) []Member {
 	return out
 }
 
-func article(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
 func shorten(s string) string {
 	if len(s) > 60 {
 		return quote(s)

@@ -64,7 +64,7 @@ func (b *builder) unknownFix(r reference) string {
 			"enum": `"name": …, "symbols": […]`, "fixed": `"name": …, "size": …`,
 			"array": `"items": …`, "map": `"values": …`,
 		}[r.name]
-		return fmt.Sprintf("%s has to be an object of its own: \"type\": {\"type\": %q, %s}", article(r.name), r.name, shape)
+		return fmt.Sprintf("%s has to be an object of its own: \"type\": {\"type\": %q, %s}", Article(r.name), r.name, shape)
 	case "union":
 		return "a union is a JSON array of its branches"
 	case "":

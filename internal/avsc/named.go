@@ -116,7 +116,7 @@ func (b *builder) fields(s *Schema, list *Value, ns, what string) {
 			continue
 		}
 		if v.Kind != JSONObject {
-			b.mistake(v.Pos, "a "+what+" is "+v.Kind.String(), "make it an object with \"name\" and \"type\"")
+			b.mistake(v.Pos, Article(what)+" is "+v.Kind.String(), "make it an object with \"name\" and \"type\"")
 			continue
 		}
 		f := b.field(v, ns, what)
@@ -145,7 +145,7 @@ func (b *builder) field(v *Value, ns, what string) *Field {
 	case name.Kind != JSONString:
 		b.mistake(name.Pos, "\"name\" is "+name.Kind.String(), "write it in quotes")
 	case !ValidName(name.Str):
-		b.mistake(name.Pos, fmt.Sprintf("%s is not the name of a %s", quote(name.Str), what), nameRule)
+		b.mistake(name.Pos, fmt.Sprintf("%s is not the name of %s", quote(name.Str), Article(what)), nameRule)
 	default:
 		f.Name, f.NamePos = name.Str, name.Pos
 	}

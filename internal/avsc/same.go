@@ -53,7 +53,7 @@ func kindWord(s *Schema) string {
 	if s.IsError {
 		return "an error"
 	}
-	return article(s.Kind.String())
+	return Article(s.Kind.String())
 }
 
 func differField(f, g *Field) string {

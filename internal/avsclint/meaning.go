@@ -80,7 +80,7 @@ func (l *linter) logicalType(s *avsc.Schema, path string) {
 	if v == nil {
 		return
 	}
-	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on a %s", v.Text, s.Kind), whyIgnored(v.Str))
+	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on %s", v.Text, avsc.Article(s.Kind.String())), whyIgnored(v.Str))
 }
 
 func whyIgnored(name string) string {

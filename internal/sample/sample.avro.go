@@ -146,7 +146,7 @@ const LineSchema = `{"type":"record","name":"Line","namespace":"sample","fields"
 // TreeSchema is the schema of Tree.
 const TreeSchema = `{"type":"record","name":"Tree","namespace":"sample","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}`
 
-// NewEverything returns a Everything with the schema's defaults.
+// NewEverything returns an Everything with the schema's defaults.
 func NewEverything() Everything {
 	return Everything{
 		Flag:   true,

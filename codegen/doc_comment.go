@@ -28,7 +28,7 @@ func fieldDoc(doc string, t *typeExpr) []string {
 		t = t.Elem
 	}
 	if t.Local {
-		lines = append(lines, "A wall clock's time: it is written and read in UTC, and means no time zone.")
+		lines = append(lines, "A wall clock's time: written as its own location shows it, read in UTC, of no time zone.")
 	}
 	return lines
 }
@@ -56,6 +56,14 @@ func unionDoc(u *unionDecl) []string {
 		list = strings.Join(branches[:n-1], ", ") + " or " + branches[n-1]
 	}
 	return wrap(u.GoName + " is a union: " + list + ".")
+}
+
+// count is "1 byte" or "2 bytes".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // docLines makes lines of comment of a doc: without trailing space and without

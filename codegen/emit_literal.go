@@ -53,13 +53,13 @@ func (e *emitter) literal(l *literal) string {
 	case kindArray:
 		var elems []string
 		for _, x := range l.Elems {
-			elems = append(elems, e.literal(x))
+			elems = append(elems, e.elem(x))
 		}
 		return e.typ(t) + "{" + strings.Join(elems, ", ") + "}"
 	case kindMap:
 		out := e.typ(t) + "{"
 		for i, x := range l.Elems {
-			out += fmt.Sprintf("%q: %s, ", l.Keys[i], e.literal(x))
+			out += fmt.Sprintf("%q: %s, ", l.Keys[i], e.elem(x))
 		}
 		return strings.TrimSuffix(out, ", ") + "}"
 	case kindOptional:
@@ -76,6 +76,18 @@ func (e *emitter) literal(l *literal) string {
 		return e.unionLiteral(l)
 	}
 	panic("codegen: no literal of this kind of type")
+}
+
+// elem is l as an element, without its type, which the array or map gives it.
+func (e *emitter) elem(l *literal) string {
+	out, typ := e.literal(l), e.typ(l.Type)
+	if l.Type.Kind == kindOptional && !l.Type.Nilable {
+		typ = "&" + e.typ(l.Type.Elem)
+	}
+	if rest, ok := strings.CutPrefix(out, typ); ok && strings.HasPrefix(rest, "{") {
+		return rest
+	}
+	return out
 }
 
 // typed is l as an expression that has its own type wherever it stands.

@@ -152,7 +152,7 @@ func (e *emitter) fixedMethods(d *fixedDecl) {
 	}
 	e.p("// MarshalText writes base64.")
 	e.p("func (v %s) MarshalText() ([]byte, error) { return %s(v[:]) }\n", d.GoName, e.avrobin("MarshalFixed"))
-	e.p("// UnmarshalText reads base64 of %d bytes.", d.Size)
+	e.p("// UnmarshalText reads base64 of %s.", count(d.Size, "byte"))
 	e.p("func (v *%s) UnmarshalText(text []byte) error { return %s(v[:], text) }\n", d.GoName, e.avrobin("UnmarshalFixed"))
 }
 

@@ -2,6 +2,8 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
@@ -119,14 +121,14 @@ func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 // equalFunc is a function that compares two values of t.
 func (e *emitter) equalFunc(t *typeExpr, in *recordDecl) string {
 	switch t.Kind {
-	case kindBytes:
-		return e.std("bytes.Equal")
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
 		return e.typ(t) + ".Equal"
-	case kindUnion:
-		return "equal" + t.Union.GoName
 	default:
-		return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), e.equal("a", "b", t, in))
+		body := e.equal("a", "b", t, in)
+		if name, ok := strings.CutSuffix(body, "(a, b)"); ok && !strings.Contains(name, " ") {
+			return name
+		}
+		return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), body)
 	}
 }
 
@@ -140,13 +142,12 @@ func (e *emitter) equalUnion(d *unionDecl) {
 	for _, x := range d.Branches {
 		switch {
 		case x.Wrapper != "":
-			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s", x.Wrapper, x.Wrapper, e.equal("a.Value", "b.Value", x.Type, d.Owner))
+			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s", x.goType(), x.goType(), e.equal("a.Value", "b.Value", x.Type, d.Owner))
 		case x.Type.Kind != kindRecord:
 		case x.Type.Record.NeedsEqual:
-			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && a.%s(b)",
-				x.Type.Record.GoName, x.Type.Record.GoName, e.bounded("Equal", x.Type, d.Owner))
+			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && a.%s(b)", x.goType(), x.goType(), e.bounded("Equal", x.Type, d.Owner))
 		default:
-			e.p("case *%s:\nb, ok := b.(*%s)\nreturn ok && %s(a, b)", x.Type.Record.GoName, x.Type.Record.GoName, e.avrobin("EqualPointers"))
+			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s(a, b)", x.goType(), x.goType(), e.avrobin("EqualPointers"))
 		}
 	}
 	e.p("}\nreturn a == nil && b == nil\n}\n")
@@ -221,32 +222,35 @@ func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 }
 
 func (e *emitter) cloneUnion(d *unionDecl) {
+	shares := slices.DeleteFunc(slices.Clone(d.Branches), func(x *unionBranch) bool {
+		return (x.Wrapper != "" || x.Type.Kind != kindRecord) && !x.Type.needsClone()
+	})
 	e.p("func %s(u %s) %s {", d.CloneFunc, d.GoName, d.GoName)
-	var cases int
-	for _, x := range d.Branches {
-		if x.Wrapper == "" && x.Type.Kind == kindRecord || x.Wrapper != "" && x.Type.needsClone() {
-			cases++
-		}
-	}
-	if cases == 0 {
+	switch len(shares) {
+	case 0:
 		e.p("return u // no branch shares memory\n}\n")
 		return
-	}
-	e.p("switch u := u.(type) {")
-	for _, x := range d.Branches {
-		switch {
-		case x.Wrapper != "":
-			if x.Type.needsClone() {
-				e.p("case %s:", x.Wrapper)
-				e.own("u.Value", x.Type, d.Owner, 0)
-				e.p("return u")
-			}
-		case x.Type.Kind != kindRecord:
-		case x.Type.Record.NeedsClone:
-			e.p("case *%s:\nreturn u.%s()", x.Type.Record.GoName, e.bounded("Clone", x.Type, d.Owner))
-		default:
-			e.p("case *%s:\nreturn %s(u)", x.Type.Record.GoName, e.avrobin("ClonePointer"))
+	case 1:
+		e.p("if u, ok := u.(%s); ok {", shares[0].goType())
+		e.cloneBranch(shares[0], d)
+	default:
+		e.p("switch u := u.(type) {")
+		for _, x := range shares {
+			e.p("case %s:", x.goType())
+			e.cloneBranch(x, d)
 		}
 	}
 	e.p("}\nreturn u\n}\n")
+}
+
+func (e *emitter) cloneBranch(x *unionBranch, d *unionDecl) {
+	switch {
+	case x.Wrapper != "":
+		e.own("u.Value", x.Type, d.Owner, 0)
+		e.p("return u")
+	case x.Type.Record.NeedsClone:
+		e.p("return u.%s()", e.bounded("Clone", x.Type, d.Owner))
+	default:
+		e.p("return %s(u)", e.avrobin("ClonePointer"))
+	}
 }

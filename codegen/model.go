@@ -157,6 +157,14 @@ type unionBranch struct {
 	Wrapper string
 }
 
+// goType is the Go type that carries a branch other than null.
+func (x *unionBranch) goType() string {
+	if x.Wrapper != "" {
+		return x.Wrapper
+	}
+	return "*" + x.Type.Record.GoName
+}
+
 // kind says what a typeExpr is: the Go type and the bytes together.
 type kind uint8
 

@@ -34,7 +34,7 @@ type Everything struct {
 	AtMillis   time.Time     `avro:"at_millis" json:"at_millis"`
 	AtMicros   time.Time     `avro:"at_micros" json:"at_micros"`
 	AtNanos    *time.Time    `avro:"at_nanos" json:"at_nanos"`
-	// A wall clock's time: it is written and read in UTC, and means no time zone.
+	// A wall clock's time: written as its own location shows it, read in UTC, of no time zone.
 	LocalMillis time.Time             `avro:"local_millis" json:"local_millis"`
 	ID          uuid.UUID             `avro:"id" json:"id"`
 	RawID       uuid.UUID             `avro:"raw_id" json:"raw_id"`
@@ -598,7 +598,7 @@ func (v *Everything) Equal(o *Everything) bool {
 		(v.MaybeTags == nil) == (o.MaybeTags == nil) && slices.Equal(v.MaybeTags, o.MaybeTags) &&
 		avrobin.EqualPointers(v.MaybeHash, o.MaybeHash) &&
 		slices.EqualFunc(v.Lines, o.Lines, func(a, b Line) bool { return a.Equal(&b) }) &&
-		slices.EqualFunc(v.Matrix, o.Matrix, func(a, b []float64) bool { return slices.Equal(a, b) }) &&
+		slices.EqualFunc(v.Matrix, o.Matrix, slices.Equal) &&
 		slices.Equal(v.Nulls, o.Nulls) &&
 		maps.Equal(v.Labels, o.Labels) &&
 		maps.Equal(v.Hashes, o.Hashes) &&
@@ -965,8 +965,7 @@ func equalEverythingMixedItem(a, b EverythingMixedItem) bool {
 }
 
 func cloneEverythingMixedItem(u EverythingMixedItem) EverythingMixedItem {
-	switch u := u.(type) {
-	case *Line:
+	if u, ok := u.(*Line); ok {
 		return avrobin.ClonePointer(u)
 	}
 	return u
@@ -1362,8 +1361,7 @@ func equalTreeNext(a, b TreeNext) bool {
 }
 
 func cloneTreeNext(u TreeNext) TreeNext {
-	switch u := u.(type) {
-	case *Tree:
+	if u, ok := u.(*Tree); ok {
 		return u.clone()
 	}
 	return u

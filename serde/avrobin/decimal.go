@@ -97,7 +97,7 @@ func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
 	shift := int(d.Exponent()) + scale
 	digits := d.NumDigits() + shift
 	if digits > precision {
-		return nil, fmt.Errorf("%w: decimal %s has more than %d digits, %d of them after the point",
+		return nil, fmt.Errorf("%w: decimal %s does not fit precision %d, scale %d",
 			ErrRange, describe(d), precision, scale)
 	}
 	switch {
@@ -115,13 +115,13 @@ func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
 }
 
 func inexact[D Decimal](d D, scale int) error {
-	return fmt.Errorf("%w: decimal %s has more than %d digits after the point", ErrRange, describe(d), scale)
+	return fmt.Errorf("%w: decimal %s has more digits after the point than scale %d", ErrRange, describe(d), scale)
 }
 
 // describe is d for an error's text; an exponent of millions is not written out.
 func describe[D Decimal](d D) string {
 	if e := d.Exponent(); e > 64 || e < -256 || d.NumDigits() > 256 {
-		return fmt.Sprintf("of %d digits x 10^%d", d.NumDigits(), e)
+		return fmt.Sprintf("(digits: %d, exponent: %d)", d.NumDigits(), e)
 	}
 	return bounded(d.String())
 }

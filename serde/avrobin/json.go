@@ -50,7 +50,7 @@ func UnmarshalFixed(v, text []byte) error {
 		return fmt.Errorf("avro: fixed: %w", err)
 	}
 	if len(decoded) != len(v) {
-		return fmt.Errorf("avro: %w: %d bytes for a fixed of %d", ErrRange, len(decoded), len(v))
+		return fmt.Errorf("avro: %w: a fixed of size %d from bytes of length %d", ErrRange, len(v), len(decoded))
 	}
 	copy(v, decoded)
 	return nil

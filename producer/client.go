@@ -171,7 +171,7 @@ func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 // fail notes a fatal error: nothing new is taken. What is in flight gets its reports from the client, which gives up
 // everything that it holds.
 func (k *client) fail(cause error) {
-	err := fmt.Errorf("%w: %w", ErrFatal, cause)
+	err := fmt.Errorf("%w: %w", ErrFatal, k.core.config.lacking(cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type Prepared interface {
 
 // Prepare finds at the start what would else fail with the first message: it connects to the brokers, and for each topic it
 // looks whether it is there (with [WithCreateTopics] it makes what is missing), whether enough replicas can be in sync for
-// min.insync.replicas, whether we may write to it, takes its partitions and max.message.bytes, and resolves the schemas of
+// min.insync.replicas, whether we may write to it (where the brokers have an
+// authorizer the error says what to grant), takes its partitions and max.message.bytes, and resolves the schemas of
 // keys and values: known, or registered now. All problems are in the error, joined.
 //
 // Wrong credentials and certificates are told at once, brokers out of reach when ctx ends, or after a minute where it has
@@ -32,7 +34,8 @@ func (p *Producer) Prepare(ctx context.Context, topics ...Prepared) error {
 	return p.core.prepare(ctx, topics)
 }
 
-// Prepare is [Producer.Prepare]. It also takes the transactional id over, which fences an older owner.
+// Prepare is [Producer.Prepare]. It also takes the transactional id over, which fences an older owner, and for which Write on
+// that id is needed.
 func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
 	err := t.core.prepare(ctx, topics)
 	var problem *prepareError
@@ -83,7 +86,19 @@ func (c *core) prepare(ctx context.Context, topics []Prepared) error {
 	for _, f := range found {
 		errs = append(errs, f...)
 	}
+	if fatal := c.fatal.Load(); fatal != nil && len(errs) == 0 {
+		errs = append(errs, &prepareError{"", *fatal, false})
+	}
 	return errors.Join(errs...)
+}
+
+// asking gives a client to ask the brokers with: one that ended because it may publish nothing can do that still.
+func (c *core) asking() (*client, error) {
+	k, err := c.mainOrErr()
+	if code(err) == kafka.ErrClusterAuthorizationFailed {
+		return c.main(), nil
+	}
+	return k, err
 }
 
 // reach waits for an answer of the brokers.
@@ -94,7 +109,7 @@ func (c *core) reach(ctx context.Context) error {
 		defer cancel()
 	}
 	for {
-		k, err := c.mainOrErr()
+		k, err := c.asking()
 		if err != nil {
 			return err
 		}
@@ -157,7 +172,7 @@ func (t *Topic[R]) prepare(ctx context.Context, c *core, reached func() bool) []
 
 // prepareTopic looks at a topic in Kafka.
 func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
-	k, err := c.mainOrErr()
+	k, err := c.asking()
 	if err != nil {
 		return []error{err}
 	}
@@ -171,7 +186,7 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 	}
 	if c.config.create.on {
 		if err := c.createTopic(ctx, admin, s.name, c.config.create); err != nil {
-			return []error{err}
+			return append([]error{err}, c.checkPermission(ctx, admin, s.name)...)
 		}
 	}
 	way, err := s.find(ctx)
@@ -179,6 +194,9 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 	switch {
 	case errors.As(err, &small): // the next client is made for it
 	case err != nil:
+		if denied := c.checkPermission(ctx, admin, s.name); denied != nil { // it may be why the client ended
+			return denied
+		}
 		return []error{err}
 	case way.limit > 0 && way.limit < 100: // not even an empty batch
 		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", way.limit)}
@@ -200,6 +218,12 @@ func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name s
 		return nil
 	case kafka.ErrTopicAlreadyExists:
 		return nil
+	case kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed:
+		metadata, known := admin.GetMetadata(&name, false, millis(longestCall))
+		if known == nil && metadata.Topics[name].Error.Code() == kafka.ErrNoError { // it is there: nothing to make
+			return nil
+		}
+		return fmt.Errorf("create it (WithCreateTopics): %w", c.config.grant(err, "Create", "topic", name))
 	default:
 		return fmt.Errorf("create it (WithCreateTopics(%d, %d)): %w", make.partitions, make.replication, err)
 	}
@@ -237,19 +261,21 @@ func (c *core) checkReplicas(ctx context.Context, admin *kafka.AdminClient, name
 	return errs
 }
 
-// checkPermission asks what we may do. Brokers without ACLs allow everything, and old ones do not say.
+// checkPermission asks what we may do. Brokers without an authorizer allow everything, and old ones do not say.
 func (c *core) checkPermission(ctx context.Context, admin *kafka.AdminClient, name string) []error {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
 	result, err := admin.DescribeTopics(ctx, kafka.NewTopicCollectionOfTopicNames([]string{name}), kafka.SetAdminOptionIncludeAuthorizedOperations(true))
-	if err != nil || len(result.TopicDescriptions) != 1 || len(result.TopicDescriptions[0].AuthorizedOperations) == 0 {
+	if err != nil || len(result.TopicDescriptions) != 1 {
 		return nil
 	}
-	for _, op := range result.TopicDescriptions[0].AuthorizedOperations {
-		if op == kafka.ACLOperationWrite || op == kafka.ACLOperationAll {
-			return nil
-		}
+	topic := result.TopicDescriptions[0]
+	may := func(op kafka.ACLOperation) bool { return slices.Contains(topic.AuthorizedOperations, op) }
+	denied := kafka.NewError(kafka.ErrTopicAuthorizationFailed, "Topic authorization failed", false)
+	switch {
+	case topic.Error.Code() == denied.Code(): // not even to be described
+	case len(topic.AuthorizedOperations) == 0, may(kafka.ACLOperationWrite), may(kafka.ACLOperationAll):
+		return nil
 	}
-	return []error{fmt.Errorf("no permission to write (operation Write on the topic): %w",
-		kafka.NewError(kafka.ErrTopicAuthorizationFailed, "Topic authorization failed", false))}
+	return []error{c.config.grant(denied, "Write", "topic", name)}
 }

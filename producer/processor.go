@@ -212,7 +212,7 @@ func (p *Processor[In]) start(ctx context.Context) error {
 				break
 			}
 			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || p.t.core.trouble.refusal() != nil {
-				return fmt.Errorf("producer: processor: %w", err)
+				return fmt.Errorf("producer: processor: %w", p.t.core.config.lacking(err, "Read", name))
 			}
 		}
 	}

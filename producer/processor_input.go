@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -181,7 +182,11 @@ func (in *input) failed(err error) error {
 	}
 	switch {
 	case kerr.IsFatal(), permanent(kerr.Code()), kerr.Code() == kafka.ErrUnsupportedVersion, kerr.Code() == kafka.ErrInvalidGroupID:
-		return fmt.Errorf("producer: processor: group %s: %w", in.limits.Group, err)
+		name := in.limits.Group
+		if kerr.Code() == kafka.ErrTopicAuthorizationFailed {
+			name = strings.Join(in.limits.Topics, ",")
+		}
+		return fmt.Errorf("producer: processor: group %s: %w", in.limits.Group, in.core.config.lacking(err, "Read", name))
 	}
 	in.core.trouble.note(kerr)
 	return nil

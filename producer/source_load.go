@@ -46,7 +46,7 @@ func (s *Source) prepareCheckpoints(ctx context.Context) error {
 	_, err := c.topic(s.config.Checkpoints).find(ctx)
 	var small *batchTooLargeError
 	if err != nil && !errors.As(err, &small) {
-		return fmt.Errorf("producer: source %s: positions (a compacted topic, cleanup.policy=compact): %w", s.config.Name, err)
+		return fmt.Errorf("producer: source %s: positions (a compacted topic, cleanup.policy=compact): %w", s.config.Name, c.config.lacking(err, "Write", s.config.Checkpoints))
 	}
 	return nil
 }

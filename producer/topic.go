@@ -225,7 +225,8 @@ func (b *binding) way(ctx context.Context, block bool) (*route, error) {
 	if !block {
 		return nil, fmt.Errorf("%w: the topic is not looked up yet: call Prepare first", ErrWouldBlock)
 	}
-	return b.state.find(ctx)
+	way, err := b.state.find(ctx)
+	return way, b.core.config.lacking(err, "Write", b.state.name)
 }
 
 // eventIDHeader is the name of the header that [WithEventID] adds.

@@ -96,6 +96,7 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 				t.core.config.name("transaction.timeout.ms"), t.core.config.transactionTimeout, err)
 		}
 		t.drop(k, err)
+		err = t.core.config.lacking(err, "", "")
 	}
 	return nil, t.failed(ErrNotSent, err)
 }

@@ -57,7 +57,16 @@ func Dir(dir string) Option { return func(o *options) { o.dir = dir } }
 // DataDir says where a node's log directory is, for a small file system of its own.
 func DataDir(f func(id int) string) Option { return func(o *options) { o.dataDir = f } }
 
-// Setting overrides one line of server.properties on every node.
+// Authorizer makes the brokers look at ACLs. The plain listeners may do everything;
+// the users of the others what [Cluster.Allow] gives them.
+func Authorizer() Option {
+	return func(o *options) {
+		o.settings["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+		o.settings["super.users"] = "User:ANONYMOUS"
+	}
+}
+
+// Setting overrides or adds one line of server.properties on every node.
 func Setting(key, value string) Option {
 	return func(o *options) { o.settings[key] = value }
 }

@@ -2,6 +2,8 @@ package kafkacluster
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ type ports struct {
 	plain, controller, sasl, mtls, proxied, proxy int
 }
 
-// properties is one node's server.properties. settings win over what stands here.
+// properties is one node's server.properties. settings win over what stands here, and add to it.
 func properties(id int, all []ports, dir, certs string, settings map[string]string) string {
 	p := all[id-1]
 	voters := make([]string, len(all))
@@ -31,9 +33,11 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	}
 	at := func(name string, port int) string { return fmt.Sprintf("%s://127.0.0.1:%d", name, port) }
 	var b strings.Builder
+	rest := maps.Clone(settings)
 	set := func(key string, value any) {
 		if own, ok := settings[key]; ok {
 			value = own
+			delete(rest, key)
 		}
 		fmt.Fprintf(&b, "%s=%v\n", key, value)
 	}
@@ -100,6 +104,9 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 		`org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`)
 	set("listener.name.sasl_ssl.plain.sasl.jaas.config", fmt.Sprintf(
 		"org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=%q;", PlainUser, PlainPassword))
+	for _, key := range slices.Sorted(maps.Keys(rest)) {
+		set(key, nil)
+	}
 	return b.String()
 }
 

@@ -31,6 +31,8 @@ var (
 
 const partitions = 6
 
+var amount = map[int]string{1: "One node", 3: "Three nodes"}
+
 func main() {
 	flag.Parse()
 	ctx := context.Background()
@@ -52,7 +54,7 @@ func run(ctx context.Context, nodes int) (err error) {
 			err = cerr
 		}
 	}()
-	fmt.Printf("\n## %s of Apache Kafka %s\n", map[int]string{1: "One node", 3: "Three nodes"}[nodes], kafkacluster.Version)
+	fmt.Printf("\n## %s of Apache Kafka %s\n", amount[nodes], kafkacluster.Version)
 	if *only != "million" {
 		if err := settings(ctx, c, nodes); err != nil {
 			return err
@@ -127,19 +129,17 @@ func settings(ctx context.Context, c *kafkacluster.Cluster, nodes int) error {
 		fmt.Printf("\n| %s | events/s | p50 | p99 at %d events/s |\n|---|---|---|---|\n", strings.TrimSpace(s.name+" "+s.unit), pacedRate)
 		for j, p := range s.points {
 			medians[j] = median(figures[j])
-			fmt.Printf("| %s | %.0f | %.1f ms | %.1f ms |\n", p.label, medians[j].rate, ms(medians[j].p50), ms(medians[j].p99))
+			fmt.Printf("| %s | %.0f | %.1f ms | %.1f ms |\n", p.label, medians[j].rate, inMs(medians[j].p50), inMs(medians[j].p99))
 		}
 		if *folder != "" {
 			file := filepath.Join(*folder, fmt.Sprintf("%s-%d.png", strings.ReplaceAll(s.name, " ", "-"), nodes))
-			if err := draw(file, s, medians, nodes); err != nil {
+			if err := plotSweep(file, s, medians, strings.ToLower(amount[nodes])); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func median(f []figure) figure {
 	by := func(value func(figure) float64) float64 {

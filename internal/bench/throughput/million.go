@@ -20,16 +20,42 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-const payload = 100 // bytes, for clients that have no events
+// ready are the events as a client without types gets them: framed, each with its
+// key.
+type ready struct {
+	keys, values [][]byte
+	mean         int // bytes of a key and a value
+}
+
+func readyMade() (ready, error) {
+	var r ready
+	total := 0
+	for _, e := range events() {
+		value, err := e.AppendAvro([]byte{0, 0, 0, 0, 1})
+		if err != nil {
+			return r, err
+		}
+		r.keys, r.values = append(r.keys, []byte(e.Visitor)), append(r.values, value)
+		total += len(e.Visitor) + len(value)
+	}
+	r.mean = total / len(r.values)
+	return r, nil
+}
 
 // million asks every client for a million messages, in turn, and prints the
-// median rates beside each other.
+// median rates beside each other. All send the same bytes under the same keys, so
+// to the same partitions; Java's tool knows no keys and gets their bytes in its
+// values.
 func million(ctx context.Context, c *kafkacluster.Cluster) error {
 	const topic = "million"
 	if err := c.CreateTopic(ctx, topic, partitions, nil); err != nil {
 		return err
 	}
 	n := *count * 3
+	input, err := readyMade()
+	if err != nil {
+		return err
+	}
 	clients := []struct {
 		name string
 		run  func() (float64, error)
@@ -37,9 +63,9 @@ func million(ctx context.Context, c *kafkacluster.Cluster) error {
 		{"avroline, typed events", func() (float64, error) {
 			return flatOut(ctx, c.Addrs(), topic, n, []producer.Option{producer.WithMaxInFlight(500_000, 256<<20)})
 		}},
-		{"confluent-kafka-go, ready bytes, its fastest way", func() (float64, error) { return raw(c.Addrs(), topic, n) }},
-		{"franz-go, ready bytes", func() (float64, error) { return franz(ctx, c.Addrs(), topic, n) }},
-		{"Java's ProducerPerformance, ready bytes", func() (float64, error) { return java(ctx, c.Addrs(), topic, n) }},
+		{"confluent-kafka-go, ready bytes, its fastest way", func() (float64, error) { return raw(c.Addrs(), topic, n, input) }},
+		{"franz-go, ready bytes", func() (float64, error) { return franz(ctx, c.Addrs(), topic, n, input) }},
+		{"Java's ProducerPerformance, ready bytes", func() (float64, error) { return java(ctx, c.Addrs(), topic, n, input.mean) }},
 	}
 	rates := make([][]float64, len(clients))
 	for range *rounds {
@@ -51,7 +77,7 @@ func million(ctx context.Context, c *kafkacluster.Cluster) error {
 			rates[i] = append(rates[i], rate)
 		}
 	}
-	fmt.Printf("\n| %d messages, acks all, idempotent | messages/s | beside confluent-kafka-go |\n|---|---|---|\n", n)
+	fmt.Printf("\n| %d messages of %d bytes, acks all, idempotent | messages/s | beside confluent-kafka-go |\n|---|---|---|\n", n, input.mean)
 	middle := make([]float64, len(clients))
 	for i := range clients {
 		slices.Sort(rates[i])
@@ -65,11 +91,11 @@ func million(ctx context.Context, c *kafkacluster.Cluster) error {
 
 // raw is the fastest way that confluent-kafka-go has: reports without fields on
 // the events channel, and one message used again.
-func raw(brokers []string, topic string, n int) (float64, error) {
+func raw(brokers []string, topic string, n int, input ready) (float64, error) {
 	p, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers": strings.Join(brokers, ","), "enable.idempotence": true, "acks": "all", "linger.ms": 5,
 		"delivery.timeout.ms": 0, "queue.buffering.max.messages": 500_000, "queue.buffering.max.kbytes": 1 << 20,
-		"go.delivery.report.fields": "none", "enable.metrics.push": false,
+		"partitioner": "murmur2_random", "go.delivery.report.fields": "none", "enable.metrics.push": false,
 	})
 	if err != nil {
 		return 0, err
@@ -94,10 +120,10 @@ func raw(brokers []string, topic string, n int) (float64, error) {
 		}
 	}()
 	name := topic
-	m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}, Value: make([]byte, payload)}
+	m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}}
 	begin := time.Now()
 	for i := range n {
-		m.TopicPartition.Partition = int32(i / 1000 % partitions)
+		m.Key, m.Value = input.keys[i%len(input.keys)], input.values[i%len(input.values)]
 		for {
 			err := p.Produce(m, nil)
 			if err == nil {
@@ -116,7 +142,7 @@ func raw(brokers []string, topic string, n int) (float64, error) {
 	return float64(n) / time.Since(begin).Seconds(), nil
 }
 
-func franz(ctx context.Context, brokers []string, topic string, n int) (float64, error) {
+func franz(ctx context.Context, brokers []string, topic string, n int, input ready) (float64, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(5*time.Millisecond),
 		kgo.MaxBufferedRecords(500_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {
@@ -124,10 +150,9 @@ func franz(ctx context.Context, brokers []string, topic string, n int) (float64,
 	}
 	defer cl.Close()
 	var failed atomic.Pointer[error]
-	value := make([]byte, payload)
 	begin := time.Now()
-	for range n {
-		cl.Produce(ctx, &kgo.Record{Value: value}, func(_ *kgo.Record, err error) {
+	for i := range n {
+		cl.Produce(ctx, &kgo.Record{Key: input.keys[i%len(input.keys)], Value: input.values[i%len(input.values)]}, func(_ *kgo.Record, err error) {
 			if err != nil {
 				failed.Store(&err)
 			}
@@ -144,13 +169,13 @@ func franz(ctx context.Context, brokers []string, topic string, n int) (float64,
 
 var javaRate = regexp.MustCompile(`(\d+) records sent, ([0-9.]+) records/sec`)
 
-func java(ctx context.Context, brokers []string, topic string, n int) (float64, error) {
+func java(ctx context.Context, brokers []string, topic string, n, size int) (float64, error) {
 	libs, err := kafkacluster.Jars(ctx)
 	if err != nil {
 		return 0, err
 	}
 	out, err := exec.CommandContext(ctx, "java", "-Xmx512m", "-cp", filepath.Join(libs, "*"), "org.apache.kafka.tools.ProducerPerformance",
-		"--topic", topic, "--num-records", strconv.Itoa(n), "--record-size", strconv.Itoa(payload), "--throughput", "-1",
+		"--topic", topic, "--num-records", strconv.Itoa(n), "--record-size", strconv.Itoa(size), "--throughput", "-1",
 		"--producer-props", "bootstrap.servers="+strings.Join(brokers, ","), "acks=all", "linger.ms=5", "batch.size=900000", "buffer.memory=268435456").CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, out)

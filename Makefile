@@ -92,10 +92,10 @@ integration: ## the suites against real Kafka and a real registry (Java 21, Mave
 	go test -tags integration -count=1 -timeout 15m ./internal/integration
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C
-	@go run ./internal/cmd/kafka
+	@mkdir -p .build/bin && go build -o .build/bin/ ./internal/cmd/kafka && exec .build/bin/kafka
 
 registry: ## run a real schema registry until Ctrl-C
-	@go run ./internal/cmd/registry
+	@mkdir -p .build/bin && go build -o .build/bin/ ./internal/cmd/registry && exec .build/bin/registry
 
 soak: ## random faults on real Kafka for SOAK (10m), everything accounted at the end
 	go test -tags integration -count=1 -timeout 0 -run TestSoak -v ./internal/integration -soak $(SOAK)

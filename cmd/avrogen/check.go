@@ -7,12 +7,21 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry/compat"
 )
+
+// checkConfig is the part "check" of avrogen.yaml: what check does without
+// arguments.
+type checkConfig struct {
+	Against string    `yaml:"against"` // as --against; a folder is relative to the file
+	Level   levelFlag `yaml:"level"`   // as --level
+	Paths   []string  `yaml:"paths"`   // PATHs; default: the schemas
+}
 
 // checker is one run of check.
 type checker struct {
@@ -25,7 +34,7 @@ type checker struct {
 func newCheckCommand(a *app) *cobra.Command {
 	c := &checker{app: a}
 	cmd := &cobra.Command{
-		Use:   "check --against DIR|git:REF|registry PATH...\n  avrogen check [--level LEVEL] OLD... NEW",
+		Use:   "check [--against DIR|git:REF|registry] PATH...\n  avrogen check [--level LEVEL] OLD... NEW",
 		Short: "Find changes that would break a reader",
 		Long: `Find changes that would break a reader, before they are deployed: what a schema
 registry would refuse, in its words, with the place, who breaks, what to do, and
@@ -33,8 +42,9 @@ a small value that shows it.
 
 With --against the schemas at PATH are compared with their earlier selves, which
 are found by full name or by an alias: in a folder, at a git commit (through the
-git program; a file that was moved is found), or in the registry. Without it the
-files are versions of one schema, oldest first.
+git program; a file that was moved is found), or in the registry. Without it two
+files or more are versions of one schema, oldest first; with one PATH or none
+"check" of avrogen.yaml says what to compare with.
 
 The LEVEL is BACKWARD (the new schema reads old data), FORWARD (old readers read
 new data), FULL (both), each with _TRANSITIVE for every version instead of the
@@ -42,7 +52,8 @@ latest, or NONE. The default is that of the subject in the registry, elsewhere
 BACKWARD. A schema that is gone is a finding where old data must be read.
 
 ` + registryHelp,
-		Example: `  avrogen check --against git:origin/main schemas/...
+		Example: `  avrogen check                        with an avrogen.yaml
+  avrogen check --against git:origin/main schemas/...
   avrogen check --against registry --format github schemas/...
   avrogen check --level FULL order-v1.avsc order-v2.avsc`,
 		Args: cobra.ArbitraryArgs,
@@ -65,13 +76,19 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	if err != nil {
 		return nil, err
 	}
-	if c.against == "" && len(args) < 2 {
-		return nil, usagef("nothing to compare with: give --against, or the files of two versions or more, oldest first")
+	if c.level == 0 {
+		c.level = cfg.Check.Level
 	}
-	if c.against == "" {
+	if c.against == "" && len(args) >= 2 {
 		return c.versions(args)
 	}
-	if args, err = cfg.paths(args); err != nil {
+	if c.against == "" {
+		c.against = cfg.against()
+	}
+	if c.against == "" {
+		return nil, usagef("nothing to compare with: give --against, or set \"against\" under \"check\" in %s; or give two versions of a schema or more, oldest first", configName)
+	}
+	if args, err = cfg.paths(args, cfg.Check.Paths); err != nil {
 		return nil, err
 	}
 	defer c.startProgress("comparing with " + c.against)()
@@ -94,6 +111,16 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	}
 	defer client.Close() //nolint:errcheck // what was asked for has been answered
 	return check.InRegistry(ctx, compat.Level(c.level), client, args...)
+}
+
+// against is where the configuration has the earlier schemas, "" where it does
+// not say.
+func (c *config) against() string {
+	where := c.Check.Against
+	if where == "" || where == "registry" || strings.HasPrefix(where, "git:") {
+		return where
+	}
+	return c.path(where)
 }
 
 // versions compares files that are versions of one schema.
@@ -147,6 +174,14 @@ func (l *levelFlag) Set(s string) error {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "compat: "))
 	}
 	*l = levelFlag(level)
+	return nil
+}
+
+// UnmarshalYAML reads the level of a configuration.
+func (l *levelFlag) UnmarshalYAML(node *yaml.Node) error {
+	if err := l.Set(node.Value); err != nil {
+		return &valueError{node.Line, node.Column, err}
+	}
 	return nil
 }
 

@@ -31,6 +31,7 @@ type config struct {
 
 	Generate generateConfig `yaml:"generate"`
 	Lint     lintConfig     `yaml:"lint"`
+	Check    checkConfig    `yaml:"check"`
 }
 
 // subject is the subject of a type's schema, "" where a type without a name has none.
@@ -46,17 +47,21 @@ func (c *config) path(p string) string {
 	return filepath.Join(c.dir, p)
 }
 
-// paths are the arguments, or without any the schemas of the configuration.
-func (c *config) paths(args []string) ([]string, error) {
+// paths are the arguments, or without any the first of the lists of PATHs in the
+// configuration that is not empty; the last of them are its schemas.
+func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil
 	}
 	if c.dir == "" {
 		return nil, usagef("no PATH, and no %s here or above that says where the schemas are", configName)
 	}
-	schemas := c.Schemas
-	if len(schemas) == 0 {
-		schemas = []string{"..."}
+	schemas := []string{"..."}
+	for _, list := range append(lists, c.Schemas) {
+		if len(list) > 0 {
+			schemas = list
+			break
+		}
 	}
 	paths := make([]string, len(schemas))
 	for i, p := range schemas {
@@ -141,10 +146,22 @@ func (c *config) parse(name string, text []byte) error {
 		return errors.Join(errs...)
 	}
 	if err := root.Decode(c); err != nil {
+		var at *valueError
+		if errors.As(err, &at) {
+			return fmt.Errorf("%s:%d:%d: %w", filepath.ToSlash(name), at.line, at.col, at.err)
+		}
 		return fmt.Errorf("%s: %s", filepath.ToSlash(name), strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	return nil
 }
+
+// valueError is a value that is wrong, and where it stands.
+type valueError struct {
+	line, col int
+	err       error
+}
+
+func (e *valueError) Error() string { return e.err.Error() }
 
 // checkKeys finds the keys of a mapping that t, a struct, has no tag for.
 func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {

@@ -52,7 +52,8 @@ func AgainstRegistry(r Registry) Option {
 }
 
 // Level is the compatibility that is asked for. The default is
-// [compat.Backward], as in a registry: the new schemas read old data.
+// [compat.Backward], as in a registry: the new schemas read old data. With
+// [AgainstRegistry] the default is each subject's own level.
 // [compat.Full] asks as well that old readers read new data.
 func Level(l compat.Level) Option {
 	return Option{func(c *config) { c.level = l }}
@@ -63,6 +64,9 @@ func Level(l compat.Level) Option {
 // The path is a file, a folder or folder/..., relative to the folder of the
 // test. Schemas are matched by full name or an alias; one that is gone is
 // reported where the level asks that old data is read.
+//
+// Without options the schemas are compared with git:HEAD at [compat.Backward]: what
+// you have not committed yet must read what the last commit wrote.
 //
 // What cannot be compared, such as a commit that was not fetched, ends the test.
 func NoBreak(t testing.TB, path string, opts ...Option) {

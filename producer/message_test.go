@@ -11,18 +11,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/avroline/avroline/internal/logread"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
 )
 
-func readAll(t testing.TB, b *producertest.Broker, topic string) []producertest.Record[[]byte] {
-	t.Helper()
-	var all []producertest.Record[[]byte]
-	for r, err := range producertest.ReadRaw(context.Background(), b, topic) {
+// log reads a topic to its end.
+func (w *where) log(topic string) []*kgo.Record {
+	w.t.Helper()
+	var all []*kgo.Record
+	for r, err := range logread.All(waitCtx(w.t), w.addrs, topic) {
 		if err != nil {
-			t.Fatal(err)
+			w.t.Fatal(err)
 		}
 		all = append(all, r)
 	}
@@ -32,9 +35,10 @@ func readAll(t testing.TB, b *producertest.Broker, topic string) []producertest.
 // TestMessage: key, headers, timestamp and event id reach the log as said, and the delivery says them too.
 func TestMessage(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
+	w := brokers(t)
+	name := w.topic("events", 1)
 	type hookKey struct{}
-	p := newProducer(t, b.Addrs(), producer.WithHooks(producer.Hooks{
+	p := newProducer(t, w.addrs, producer.WithHooks(producer.Hooks{
 		Headers: func(ctx context.Context, topic string, h []serde.Header) []serde.Header {
 			trace, _ := ctx.Value(hookKey{}).(string)
 			return append(h, serde.Header{Key: "trace", Value: []byte(topic + trace)})
@@ -42,7 +46,7 @@ func TestMessage(t *testing.T) {
 	}))
 	ctx := context.WithValue(waitCtx(t), hookKey{}, "-7")
 	at := time.Date(2024, 5, 6, 7, 8, 9, 123e6, time.UTC)
-	byRecord := producer.NewTopic("events", producer.KeyRecord(func(e *event) *second { return &second{} }),
+	byRecord := producer.NewTopic(name, producer.KeyRecord(func(e *event) *second { return &second{} }),
 		producer.WithEventID(),
 		producer.WithHeadersBy(func(e *event, h []serde.Header) []serde.Header {
 			return append(h, serde.Header{Key: "seq", Value: fmt.Append(nil, e.Seq)})
@@ -65,19 +69,19 @@ func TestMessage(t *testing.T) {
 	if d, err = byRecord.Tombstone(ctx, p, producer.BytesKey([]byte{1, 2})); err != nil || d.ValueSchemaID != 0 {
 		t.Fatal(d, err)
 	}
-	if _, err := producer.NewTopic("events", producer.KeyBytes(func(e *event, dst []byte) []byte { return nil })).Publish(ctx, p, &event{}); err != nil {
+	if _, err := producer.NewTopic(name, producer.KeyBytes(func(e *event, dst []byte) []byte { return nil })).Publish(ctx, p, &event{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := producer.NewTopic("events", producer.KeyBy(func(e *event) string { return "" })).Publish(ctx, p, &event{}); err != nil {
+	if _, err := producer.NewTopic(name, producer.KeyBy(func(e *event) string { return "" })).Publish(ctx, p, &event{}); err != nil {
 		t.Fatal(err)
 	}
 
-	log := readAll(t, b, "events")
+	log := w.log(name)
 	if len(log) != 5 {
 		t.Fatalf("%d records", len(log))
 	}
-	header := func(r producertest.Record[[]byte], key string) (string, bool) {
-		i := slices.IndexFunc(r.Headers, func(h serde.Header) bool { return h.Key == key })
+	header := func(r *kgo.Record, key string) (string, bool) {
+		i := slices.IndexFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == key })
 		if i < 0 {
 			return "", false
 		}
@@ -97,7 +101,7 @@ func TestMessage(t *testing.T) {
 		if seq, _ := header(r, "seq"); seq != fmt.Sprint(9+i) {
 			t.Errorf("seq header %q", seq)
 		}
-		if trace, _ := header(r, "trace"); trace != "events-7" {
+		if trace, _ := header(r, "trace"); trace != name+"-7" {
 			t.Errorf("trace header %q", trace)
 		}
 	}
@@ -121,12 +125,13 @@ func TestMessage(t *testing.T) {
 // TestHooks: Before changes what is sent, After and Outcome see what became of it, Accept its size.
 func TestHooks(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
+	w := brokers(t)
+	name := w.topic("events", 1)
 	var accepted, bytes, outcomes atomic.Int64
-	p := newProducer(t, b.Addrs(), producer.WithHooks(producer.Hooks{
+	p := newProducer(t, w.addrs, producer.WithHooks(producer.Hooks{
 		Accept: func(_ context.Context, topic string, n int) { accepted.Add(1); bytes.Add(int64(n)) },
 		Outcome: func(topic string, partition int32, waited time.Duration, err error) {
-			if topic != "events" || partition != 0 || waited < 0 || waited > time.Minute || err != nil {
+			if topic != name || partition != 0 || waited < 0 || waited > time.Minute || err != nil {
 				t.Errorf("outcome %s[%d] %v %v", topic, partition, waited, err)
 			}
 			outcomes.Add(1)
@@ -134,7 +139,7 @@ func TestHooks(t *testing.T) {
 	}))
 	ctx := waitCtx(t)
 	var after []string
-	events := producer.NewTopic("events", producer.KeyBy(byKey),
+	events := producer.NewTopic(name, producer.KeyBy(byKey),
 		producer.Before(func(_ context.Context, m *producer.Message[*event]) error {
 			m.Headers = append(m.Headers, serde.Header{Key: "before", Value: []byte("1")})
 			m.Value = &event{Key: m.Value.Key, Seq: m.Value.Seq + 100}
@@ -163,7 +168,7 @@ func TestHooks(t *testing.T) {
 	if accepted.Load() != 3 || outcomes.Load() != 3 || bytes.Load() < 3*6 {
 		t.Errorf("accepted %d (%d bytes), outcomes %d", accepted.Load(), bytes.Load(), outcomes.Load())
 	}
-	for _, r := range readAll(t, b, "events") {
+	for _, r := range w.log(name) {
 		if len(r.Headers) != 1 || r.Headers[0].Key != "before" {
 			t.Errorf("headers %v", r.Headers)
 		}
@@ -221,12 +226,13 @@ func TestOneTopicManyProducers(t *testing.T) {
 // what the next message writes, goes elsewhere.
 func TestForeignSlices(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
-	p := newProducer(t, b.Addrs())
+	w := brokers(t)
+	name := w.topic("events", 1)
+	p := newProducer(t, w.addrs)
 	ctx := waitCtx(t)
 	key := append(make([]byte, 0, 100), "key"...)
 	headers := append(make([]serde.Header, 0, 10), serde.Header{Key: "mine", Value: []byte("1")})
-	events := producer.NewTopic("events", producer.KeyBytes(func(*event, []byte) []byte { return key }), producer.WithEventID(),
+	events := producer.NewTopic(name, producer.KeyBytes(func(*event, []byte) []byte { return key }), producer.WithEventID(),
 		producer.WithHeadersBy(func(*event, []serde.Header) []serde.Header { return headers }))
 	for range 3 {
 		if _, err := events.Publish(ctx, p, &event{Pad: "pad"}); err != nil {
@@ -236,7 +242,7 @@ func TestForeignSlices(t *testing.T) {
 	if string(key) != "key" || string(key[:4]) != "key\x00" || len(headers) != 1 || headers[0].Key != "mine" || headers[:2][1].Key != "" {
 		t.Errorf("the user's slices were written to: %q %v", key[:20], headers[:2])
 	}
-	for _, r := range readAll(t, b, "events") {
+	for _, r := range w.log(name) {
 		if string(r.Key) != "key" || len(r.Headers) != 2 || r.Headers[0].Key != "mine" {
 			t.Errorf("key %q, headers %v", r.Key, r.Headers)
 		}

@@ -1,28 +1,27 @@
 package producer_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
 
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/producertest"
 )
 
 func TestPublish(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 3))
-	p := newProducer(t, b.Addrs())
+	w := brokers(t)
+	name := w.topic("events", 3)
+	p := newProducer(t, w.addrs)
 	ctx := waitCtx(t)
-	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	events := producer.NewTopic(name, producer.KeyBy(byKey))
 
 	d, err := events.Publish(ctx, p, &event{Key: "a", Seq: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Topic != "events" || d.Offset != 0 || d.ValueSchemaID != 1 || d.KeySchemaID != 0 || d.Timestamp.IsZero() {
+	if d.Topic != name || d.Offset != 0 || d.ValueSchemaID != 1 || d.KeySchemaID != 0 || d.Timestamp.IsZero() {
 		t.Errorf("delivery %+v", d)
 	}
 
@@ -45,7 +44,7 @@ func TestPublish(t *testing.T) {
 	if _, err := pending.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if d, err, ok := pending.Done(); !ok || err != nil || d.Topic != "events" {
+	if d, err, ok := pending.Done(); !ok || err != nil || d.Topic != name {
 		t.Errorf("Done after Wait: %v %v %v", d, err, ok)
 	}
 	results, err := events.PublishAll(ctx, p, []*event{{Key: "x"}, {Key: "x", Seq: 1}, {Key: "x", Seq: 2}})
@@ -74,11 +73,8 @@ func TestPublish(t *testing.T) {
 	}
 
 	read := 0
-	for r, err := range producertest.ReadRaw(context.Background(), b, "events") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id, _ := decodeEvent(t, *r.Value); id != 1 {
+	for _, r := range w.log(name) {
+		if id, _ := decodeEvent(t, r.Value); id != 1 {
 			t.Errorf("schema id %d", id)
 		}
 		read++

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -18,54 +17,55 @@ import (
 // called, and it is not on the books.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 3), producertest.TopicWith("small", 1, map[string]string{"max.message.bytes": "1000"}))
-	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(10, 2_000_000))
+	w := brokers(t)
+	name, small := w.topic("events", 3), w.topic("small", 1, "max.message.bytes", "1000")
+	p := newProducer(t, w.addrs, producer.WithMaxInFlight(10, 2_000_000))
 	key := producer.KeyBy(byKey)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	ok := &event{Key: "a"}
 	big := &event{Key: "a", Pad: strings.Repeat("x", 1_000_000)}
 
-	for name, c := range map[string]struct {
+	for what, c := range map[string]struct {
 		topic *producer.Topic[*event]
 		ctx   context.Context
 		m     producer.Message[*event]
 		want  string
 		is    error
 	}{
-		"nil record":               {producer.NewTopic("events", key), nil, producer.Message[*event]{}, "record is nil", nil},
-		"nil record without key":   {producer.NewTopic("events", producer.NoKey[*event]()), nil, producer.Message[*event]{}, "record is nil", nil},
-		"nil record, key given":    {producer.NewTopic("events", key), nil, producer.Message[*event]{Key: producer.StringKey("k")}, "Tombstone", nil},
-		"tombstone without key":    {producer.NewTopic("events", key), nil, producer.Message[*event]{Tombstone: true}, "needs Message.Key", nil},
-		"nil key record":           {producer.NewTopic("events", producer.KeyRecord(func(*event) *event { return nil })), nil, producer.Message[*event]{Value: ok}, "key record is nil", nil},
-		"key function panics":      {producer.NewTopic("events", producer.KeyBy(func(*event) string { panic("key") })), nil, producer.Message[*event]{Value: ok}, "the key function panicked: key", nil},
-		"encoder panics":           {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: &event{Pad: "panic"}}, "the encoding of the value panicked: encoder", nil},
-		"field cannot be encoded":  {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: &event{Pad: "bad"}}, "pad:", errBadField},
-		"partitioner panics":       {producer.NewTopic("events", key, producer.WithPartitioner(func([]byte, int32) int32 { panic("where") })), nil, producer.Message[*event]{Value: ok}, "the partitioner panicked: where", nil},
-		"partitioner out of range": {producer.NewTopic("events", key, producer.WithPartitioner(func(_ []byte, n int32) int32 { return n })), nil, producer.Message[*event]{Value: ok}, "chose 3: topic events has partitions 0 to 2", nil},
-		"no such partition":        {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(7)}, "ToPartition(7): topic events has partitions 0 to 2", nil},
-		"negative partition":       {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(-2)}, "ToPartition(-2)", nil},
-		"too large for the topic":  {producer.NewTopic("small", key), nil, producer.Message[*event]{Value: &event{Pad: strings.Repeat("x", 1000)}}, "max.message.bytes of topic small allows 1000", nil},
-		"too large for us":         {producer.NewTopic("events", key), nil, producer.Message[*event]{Value: big}, "allows 1000000", nil},
-		"ctx over":                 {producer.NewTopic("events", key), ended, producer.Message[*event]{Value: ok}, "canceled", context.Canceled},
+		"nil record":               {producer.NewTopic(name, key), nil, producer.Message[*event]{}, "record is nil", nil},
+		"nil record without key":   {producer.NewTopic(name, producer.NoKey[*event]()), nil, producer.Message[*event]{}, "record is nil", nil},
+		"nil record, key given":    {producer.NewTopic(name, key), nil, producer.Message[*event]{Key: producer.StringKey("k")}, "Tombstone", nil},
+		"tombstone without key":    {producer.NewTopic(name, key), nil, producer.Message[*event]{Tombstone: true}, "needs Message.Key", nil},
+		"nil key record":           {producer.NewTopic(name, producer.KeyRecord(func(*event) *event { return nil })), nil, producer.Message[*event]{Value: ok}, "key record is nil", nil},
+		"key function panics":      {producer.NewTopic(name, producer.KeyBy(func(*event) string { panic("key") })), nil, producer.Message[*event]{Value: ok}, "the key function panicked: key", nil},
+		"encoder panics":           {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: &event{Pad: "panic"}}, "the encoding of the value panicked: encoder", nil},
+		"field cannot be encoded":  {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: &event{Pad: "bad"}}, "pad:", errBadField},
+		"partitioner panics":       {producer.NewTopic(name, key, producer.WithPartitioner(func([]byte, int32) int32 { panic("where") })), nil, producer.Message[*event]{Value: ok}, "the partitioner panicked: where", nil},
+		"partitioner out of range": {producer.NewTopic(name, key, producer.WithPartitioner(func(_ []byte, n int32) int32 { return n })), nil, producer.Message[*event]{Value: ok}, "chose 3: topic " + name + " has partitions 0 to 2", nil},
+		"no such partition":        {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(7)}, "ToPartition(7): topic " + name + " has partitions 0 to 2", nil},
+		"negative partition":       {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(-2)}, "ToPartition(-2)", nil},
+		"too large for the topic":  {producer.NewTopic(small, key), nil, producer.Message[*event]{Value: &event{Pad: strings.Repeat("x", 1000)}}, "max.message.bytes of topic " + small + " allows 1000", nil},
+		"too large for us":         {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: big}, "allows 1000000", nil},
+		"ctx over":                 {producer.NewTopic(name, key), ended, producer.Message[*event]{Value: ok}, "canceled", context.Canceled},
 		"unknown topic":            {producer.NewTopic("nowhere", key), nil, producer.Message[*event]{Value: ok}, `no topic "nowhere": create it`, producer.ErrUnknownTopic},
 		"long topic name":          {producer.NewTopic(strings.Repeat("t", 600), key), nil, producer.Message[*event]{Value: ok}, "600 bytes: Kafka allows 249", nil},
 		"bad topic name":           {producer.NewTopic("a/b", key), nil, producer.Message[*event]{Value: ok}, "only letters", nil},
 		"empty topic name":         {producer.NewTopic("", key), nil, producer.Message[*event]{Value: ok}, "not allowed", nil},
 		"option for another type": {
-			producer.NewTopic("events", key, producer.WithTimestampBy(func(*other) time.Time { return time.Time{} })),
+			producer.NewTopic(name, key, producer.WithTimestampBy(func(*other) time.Time { return time.Time{} })),
 			nil,
 			producer.Message[*event]{Value: ok},
 			"another record type", nil,
 		},
 		"before refuses": {
-			producer.NewTopic("events", key, producer.Before(func(context.Context, *producer.Message[*event]) error { return errBadField })),
+			producer.NewTopic(name, key, producer.Before(func(context.Context, *producer.Message[*event]) error { return errBadField })),
 			nil,
 			producer.Message[*event]{Value: ok},
 			"pad:", errBadField,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			ctx := c.ctx
 			if ctx == nil {
@@ -98,11 +98,11 @@ type other struct{ event }
 // far below the client's batch size.
 func TestTopicLimit(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.TopicWith("small", 1, map[string]string{"max.message.bytes": "10000"}), producertest.Topic("events", 1))
-	p := newProducer(t, b.Addrs(), producer.WithLinger(20*time.Millisecond))
+	w := brokers(t)
+	p := newProducer(t, w.addrs, producer.WithLinger(20*time.Millisecond))
 	ctx := waitCtx(t)
-	small := producer.NewTopic("small", producer.KeyBy(byKey))
-	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	small := producer.NewTopic(w.topic("small", 1, "max.message.bytes", "10000"), producer.KeyBy(byKey))
+	events := producer.NewTopic(w.topic("events", 1), producer.KeyBy(byKey))
 
 	var tooLarge *producer.TooLargeError
 	_, err := small.Publish(ctx, p, &event{Pad: strings.Repeat("x", 20_000)})
@@ -149,10 +149,10 @@ func TestUnreachable(t *testing.T) {
 // TestTopicOfSeveralTypes: an interface as the record type, subjects by record name.
 func TestTopicOfSeveralTypes(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
-	p := newProducer(t, b.Addrs())
+	w := brokers(t)
+	p := newProducer(t, w.addrs)
 	type anyEvent interface{ avrobin.Record }
-	mixed := producer.NewTopic("events", producer.NoKey[anyEvent](), producer.WithValue(serde.WithSubject(serde.RecordName)))
+	mixed := producer.NewTopic(w.topic("events", 1), producer.NoKey[anyEvent](), producer.WithValue(serde.WithSubject(serde.RecordName)))
 	ctx := waitCtx(t)
 	for _, r := range []anyEvent{&event{Key: "a"}, &second{}} {
 		if _, err := mixed.Publish(ctx, p, r); err != nil {

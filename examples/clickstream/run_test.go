@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // Every way to send comes to the same: all lines accounted for.
@@ -17,7 +19,12 @@ func TestRun(t *testing.T) {
 	for _, send := range []string{"async", "sync", "forget", "transaction"} {
 		t.Run(send, func(t *testing.T) {
 			t.Parallel()
-			o, err := parseOptions([]string{"--send", send, "--sample-lines", "3000", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}, io.Discard)
+			args := []string{"--send", send, "--sample-lines", "3000", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}
+			if brokers := os.Getenv("AVROLINE_TEST_BROKERS"); brokers != "" {
+				args = append(args, "--brokers", brokers, "--registry", os.Getenv("AVROLINE_TEST_REGISTRY"),
+					"--topic", "clicks-"+uuid.NewString(), "--partitions", "6")
+			}
+			o, err := parseOptions(args, io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}

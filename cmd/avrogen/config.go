@@ -203,13 +203,17 @@ func keysOf(t reflect.Type) []string {
 	return keys
 }
 
-// suggest is "did you mean X?" for a near name among known, else the list.
+// suggest is "did you mean X?" for a near name among known, else the list where
+// it is not long.
 func suggest(name string, known []string) string {
 	if len(known) == 0 {
 		return "there is none to choose from"
 	}
 	if near := avsc.Nearest(name, known); len(near) > 0 {
 		return fmt.Sprintf("did you mean %q?", near[0])
+	}
+	if len(known) > 20 {
+		return fmt.Sprintf("none of the %d is near it", len(known))
 	}
 	return "known are " + strings.Join(known, ", ")
 }

@@ -49,7 +49,8 @@ reader with the schema of --schema sees it.
 ` + registryHelp,
 		Example: `  avrogen decode --registry http://localhost:8081 message.bin
   echo 000000000a02610e | avrogen decode --schema order.avsc --framed
-  kcat -C -t orders -f '%s' -o -1 -e | avrogen decode --registry http://localhost:8081`,
+  kcat -C -t orders -f '%s' -o -1 -e |
+    avrogen decode --registry http://localhost:8081`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
 	}

@@ -31,19 +31,19 @@ const noID = -1
 func newEncodeCommand(a *app) *cobra.Command {
 	e := &encoder{app: a, form: formHex}
 	cmd := &cobra.Command{
-		Use:   "encode (--schema PATH | --registry URL (--id N | --subject NAME)) [FILE]",
+		Use:   "encode --schema PATH [FILE]\n  avrogen encode --registry URL (--id N | --subject NAME) [FILE]",
 		Short: "Turn JSON into an Avro message",
-		Long: `Turn Avro's JSON encoding, from FILE or standard input, into an Avro message: the
-way back of decode. A field that is not there gets the schema's default.
+		Long: `Turn Avro's JSON encoding, from FILE or standard input, into an Avro message:
+the way back of decode. A field that is not there gets the schema's default.
 
-With --schema alone the output is the bare record. With --registry it begins with
-the schema's id: the schema is that of --id, or the newest of --subject. With
---schema as well the registry must have that very schema: under --id, or on
---subject. Nothing is registered.
+With --schema alone the output is the bare record. With --registry it begins
+with the schema's id: the schema is that of --id, or the newest of --subject.
+With --schema as well the registry must have that very schema: under --id, or
+on --subject. Nothing is registered.
 
 ` + registryHelp,
 		Example: `  echo '{"id":"a","cents":7}' | avrogen encode --schema order.avsc
-  avrogen encode --registry http://localhost:8081 --subject orders-value order.json
+  avrogen encode --registry http://localhost:8081 --subject orders order.json
   avrogen encode --schema order.avsc --output raw order.json > order.bin`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },

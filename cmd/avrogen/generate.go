@@ -43,7 +43,7 @@ func newGenerateCommand(a *app) *cobra.Command {
 	g := &generator{app: a}
 	var mapFlags []string
 	cmd := &cobra.Command{
-		Use:   "generate [-o DIR] [--package NAME] [--map NS=PATH]... [--check] PATH...",
+		Use:   "generate [-o DIR] [--package NAME] [--map NS=PATH]... PATH...",
 		Short: "Generate Go types from schemas",
 		Long: `Generate Go types from schemas: one file NAME.avro.go for each schema file.
 

@@ -39,12 +39,13 @@ func newLintCommand(a *app) *cobra.Command {
 		Use:   "lint [--except RULE,...] [--baseline FILE] PATH...",
 		Short: "Find what is valid in a schema and will hurt later",
 		Long: `Find what is valid in a schema and still a mistake, or will hurt when the schema
-evolves. --rules lists the rules, each with its reason; --except leaves some out.
+evolves. --rules lists the rules, each with its reason; --except leaves some
+out.
 
 For schemas that have grown, --baseline FILE names the sins of old: what stands
-in FILE is not reported. --write-baseline writes the findings of now into it, one
-line each, RULE and the full name of what it is about, so that it survives moving
-lines and files.`,
+in FILE is not reported. --write-baseline writes the findings of now into it,
+one line each, RULE and the full name of what it is about, so that it survives
+moving lines and files.`,
 		Example: `  avrogen lint schemas/...
   avrogen lint --except FIELD_WITHOUT_DOC,SYMBOL_STYLE schemas/...
   avrogen lint --baseline lint.baseline --write-baseline schemas/...`,

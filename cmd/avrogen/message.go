@@ -128,7 +128,8 @@ func messages(text []byte, lines bool) [][]byte {
 }
 
 // schemaText is the self-contained text of one schema of the files at paths: of
-// the type typeName, else the only one of the first file.
+// the type typeName, else the only one of the first file, or of the folder where
+// that is what comes first.
 func schemaText(paths []string, typeName string) (string, error) {
 	set, err := avscfile.Load(paths...)
 	if err != nil {
@@ -140,9 +141,16 @@ func schemaText(paths []string, typeName string) (string, error) {
 		}
 		return "", usagef("--type %s: the schemas have no such type", typeName)
 	}
-	schemas := set.Files[0].Schemas
+	files := set.Files[:1]
+	if info, err := os.Stat(paths[0]); err != nil || info.IsDir() { // "folder/..." is no file
+		files = set.Files
+	}
+	var schemas []*avsc.Schema
+	for _, f := range files {
+		schemas = append(schemas, f.Schemas...)
+	}
 	if len(schemas) != 1 {
-		return "", usagef("%s has %d schemas: say which by --type", set.Files[0].Name, len(schemas))
+		return "", usagef("%s has %d schemas: say which by --type", paths[0], len(schemas))
 	}
 	return schemas[0].Text(), nil
 }
@@ -154,9 +162,9 @@ func (a *app) badMessage(name string, err error) error {
 		at := *m
 		at.Pos.File = name
 		err = &at
-		fmt.Fprintf(a.stderr, "%v\n", err)
+		a.complain("%v\n", err)
 		return errReported
 	}
-	fmt.Fprintf(a.stderr, "%s: %s\n", name, strings.TrimPrefix(err.Error(), "serde: "))
+	a.complain("%s: %s\n", name, strings.TrimPrefix(err.Error(), "serde: "))
 	return errReported
 }

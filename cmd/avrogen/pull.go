@@ -121,7 +121,7 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 		v, err = p.client.Version(ctx, subject, version)
 	}
 	if err != nil {
-		return err
+		return p.known(ctx, subject, err)
 	}
 	// The client has resolved the references, so they end.
 	for _, ref := range v.References {
@@ -130,6 +130,22 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 		}
 	}
 	return p.add(v)
+}
+
+// known adds to an error about a subject or version that is not there which
+// ones are.
+func (p *puller) known(ctx context.Context, subject string, err error) error {
+	switch {
+	case errors.Is(err, registry.ErrSubjectNotFound):
+		if subjects, e := p.client.Subjects(ctx); e == nil {
+			return fmt.Errorf("no subject %s has a version in the registry: %s", subject, suggest(subject, subjects))
+		}
+	case errors.Is(err, registry.ErrVersionNotFound):
+		if versions, e := p.client.Versions(ctx, subject); e == nil {
+			return fmt.Errorf("%w: %s has the versions %s", err, subject, strings.Trim(fmt.Sprint(versions), "[]"))
+		}
+	}
+	return err
 }
 
 // add puts a version beside the others.

@@ -34,10 +34,10 @@ func newRegisterCommand(a *app) *cobra.Command {
 	r := &registrar{app: a}
 	var level levelFlag
 	cmd := &cobra.Command{
-		Use:   "register [--dry-run] [--subject NAME] [--level LEVEL] [--inline] PATH...",
+		Use:   "register [--dry-run] [--subject NAME] [--level LEVEL] PATH...",
 		Short: "Register schemas in a schema registry",
-		Long: `Register schemas in a schema registry. The subject of a schema is --subject, else
-what "subjects" of avrogen.yaml says for its full name, else the full name.
+		Long: `Register schemas in a schema registry. The subject of a schema is --subject,
+else what "subjects" of avrogen.yaml says for its full name, else the full name.
 
 A type that another file defines goes in as a reference to that file's subject,
 so files are registered in the order of their references. With --inline each

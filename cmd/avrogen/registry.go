@@ -19,9 +19,10 @@ const (
 	envToken    = "AVROGEN_REGISTRY_TOKEN"
 )
 
-const registryHelp = `The registry is --registry, else ` + envRegistry + `, else that of avrogen.yaml; several
-URLs are separated by commas. Credentials come from the environment:
-` + envUser + ` and ` + envPassword + `, or ` + envToken + `.`
+const registryHelp = `The registry is --registry, else ` + envRegistry + `, else that of avrogen.yaml;
+several URLs are separated by commas. Credentials come from the environment:
+` + envUser + ` and ` + envPassword + `, or
+` + envToken + `.`
 
 // addRegistryFlag gives a command --registry.
 func addRegistryFlag(cmd *cobra.Command, url *string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/registry"
 )
 
 // app is what the commands share: the streams, the environment, and the flags
@@ -101,6 +102,7 @@ usage; 3 something else failed, such as an unreadable file.`,
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -135,10 +137,13 @@ func run(ctx context.Context, a *app, args []string) int {
 	case errors.As(err, &mistake):
 		return a.reportMistakes(avsc.Errors{mistake})
 	case errors.As(err, &usage), errors.As(err, &noSchemas):
-		fmt.Fprintf(a.stderr, "avrogen: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
+		a.complain("avrogen: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitUsage
+	case errors.Is(err, registry.ErrUnavailable):
+		a.complain("avrogen: %v: see whether it runs, and whether --registry or %s is its URL\n", err, envRegistry)
+		return exitWorld
 	default:
-		fmt.Fprintf(a.stderr, "avrogen: %v\n", err)
+		a.complain("avrogen: %v\n", err)
 		return exitWorld
 	}
 }
@@ -146,8 +151,17 @@ func run(ctx context.Context, a *app, args []string) int {
 // reportMistakes prints the mistakes of schemas as findings.
 func (a *app) reportMistakes(mistakes avsc.Errors) int {
 	if err := a.report(mistakeFindings(mistakes)); err != nil && !errors.Is(err, errReported) {
-		fmt.Fprintf(a.stderr, "avrogen: %v\n", err)
+		a.complain("avrogen: %v\n", err)
 		return exitWorld
 	}
 	return exitFindings
+}
+
+// complain writes to stderr, on a terminal in lines that fit.
+func (a *app) complain(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if width := terminalWidth(a.stderr); width > 0 {
+		text = wrap(text, width)
+	}
+	_, _ = io.WriteString(a.stderr, text) // there is nowhere else to say it
 }

@@ -1,6 +1,31 @@
 package main
 
-import "testing"
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// TestHelpFits asks every command for its help, which is to be read at 80 columns.
+func TestHelpFits(t *testing.T) {
+	t.Parallel()
+	for _, cmd := range append(newRoot(&app{}).Commands(), newRoot(&app{})) {
+		t.Run(cmd.Name(), func(t *testing.T) {
+			t.Parallel()
+			args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+			var out bytes.Buffer
+			if code := run(t.Context(), &app{stdout: &out, stderr: &out}, args); code != exitOK || out.Len() == 0 {
+				t.Fatalf("status %d: %s", code, &out)
+			}
+			for line := range strings.Lines(out.String()) {
+				if n := utf8.RuneCountInString(line) - 1; n > 80 {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+		})
+	}
+}
 
 func TestWrap(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,10 @@ func what(x incompatible, newIsReader bool, earlier string) string {
 			return fmt.Sprintf("field %s is new and has no default", x.field.Name)
 		case x.field != nil:
 			return fmt.Sprintf("field %s is gone, and %s has no default for it", x.field.Name, earlier)
+		case x.branch() && newIsReader:
+			return fmt.Sprintf("a union with %s became %s", named(before), named(now))
+		case x.branch():
+			return fmt.Sprintf("%s became a union with %s", named(before), named(now))
 		}
 		return fmt.Sprintf("%s became %s", named(before), named(now))
 	case NameMismatch:
@@ -67,6 +71,9 @@ func readerAdvice(x incompatible, earlier string) string {
 	case TypeMismatch:
 		if x.field != nil {
 			return fmt.Sprintf("Give the field %s a default: its enum's own default does not stand in for a missing field.", x.field.Name)
+		}
+		if x.branch() {
+			return fmt.Sprintf("Keep the union; for %s alone add a new field with a default.", named(x.r))
 		}
 		if to := promotions(x.w.Kind); to != "" {
 			return fmt.Sprintf("Keep %s, or widen it to %s; for another type add a new field with a default.", x.w.Kind, to)

@@ -147,6 +147,11 @@ type incompatible struct {
 	route   []hop       // from the writer's root to w
 }
 
+// branch: the writer's type is a branch of a union, where the reader has none.
+func (x incompatible) branch() bool {
+	return x.kind == TypeMismatch && len(x.route) > 0 && x.route[len(x.route)-1].parent.Kind == avsc.Union
+}
+
 // hop is a step down the writer's schema: into field or branch i of parent, or
 // into its elements.
 type hop struct {

@@ -109,7 +109,7 @@ func TestIncompatible(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	s := registrytest.Start(t)
-	if err := s.Seed("orders", orderV1); err != nil {
+	if err := s.Seed("orders", orderV1, orderV2); err != nil {
 		t.Fatal(err)
 	}
 	c := newClient(t, []string{s.URL})
@@ -123,7 +123,8 @@ func TestIncompatible(t *testing.T) {
 		t.Errorf("%+v", incompatible)
 	}
 	f := incompatible.Findings[0]
-	if f.Type != "READER_FIELD_MISSING_DEFAULT_VALUE" || f.Path != "/fields/1" || f.Advice == "" {
+	if f.Type != "READER_FIELD_MISSING_DEFAULT_VALUE" || f.Path != "/fields/1" || f.Advice == "" ||
+		f.Against != 1 || f.Who != "consumers on the new schema reading what version 2 wrote" {
 		t.Errorf("finding %+v", f)
 	}
 	found, err := c.TestCompatibility(ctx, "orders", orderV3)

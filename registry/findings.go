@@ -212,19 +212,15 @@ func (c *Client) compareWith(ctx context.Context, w *work, subject, schema strin
 			versions = versions[len(versions)-maxCompared:]
 		}
 	}
-	previous := make([]string, len(versions))
-	for i, v := range versions {
+	previous := make(map[int]string, len(versions))
+	for _, v := range versions {
 		a, err := c.part(ctx, w, partKey{subject, v})
 		if err != nil {
 			return nil, err
 		}
-		if previous[i], err = c.resolved(ctx, w, subject, a.Schema, a.References); err != nil {
+		if previous[v], err = c.resolved(ctx, w, subject, a.Schema, a.References); err != nil {
 			return nil, err
 		}
 	}
-	found, err := compat.Check(level, schema, previous...)
-	for i := range found {
-		found[i].Against = versions[found[i].Against] - 1
-	}
-	return found, err
+	return compat.CheckVersions(level, schema, previous)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/check"
+	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
 )
@@ -110,7 +111,12 @@ func (r *registrar) run(ctx context.Context, paths []string) error {
 		return r.report(findings)
 	}
 	for _, e := range entries {
-		if err := r.register(ctx, e); err != nil {
+		err := r.register(ctx, e)
+		var refused *registry.IncompatibleError
+		if errors.As(err, &refused) {
+			return r.report(refusals(e, refused.Findings))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -358,13 +364,30 @@ func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 		at.Rule, at.Message = ruleInvalid, err.Error()
 		return []finding{at}, nil
 	}
+	return refusals(e, found), err
+}
+
+// refusals are the reasons why the registry refuses a schema, in the words of
+// check where we found them as well.
+func refusals(e *entry, found []compat.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {
-		at.Rule, at.Path = cmp.Or(f.Type, ruleRefused), f.Path
-		at.Message = fmt.Sprintf("subject %s: %s", e.subject, strings.TrimSpace(f.Message+" "+f.Advice))
-		findings[i] = at
+		x := finding{
+			File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col,
+			Rule: cmp.Or(f.Type, ruleRefused), Path: f.Path,
+		}
+		if f.What == "" {
+			x.Message = fmt.Sprintf("subject %s refuses it: %s", e.subject, f.Message)
+		} else {
+			here := check.Finding{Finding: evolve.Finding{What: f.What, Who: f.Who, Advice: f.Advice}}
+			x.Message = strings.ReplaceAll(here.Text(), fmt.Sprintf("version %d", f.Against+1), fmt.Sprintf("version %d of %s", f.Against+1, e.subject))
+		}
+		if f.Witness != nil {
+			x.Witness = f.Witness.JSON
+		}
+		findings[i] = x
 	}
-	return findings, err
+	return findings
 }
 
 // ruleRefused is the rule of a refusal without a reason that we know.

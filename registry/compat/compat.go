@@ -7,6 +7,8 @@ package compat
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/evolve"
@@ -62,6 +64,17 @@ type Witness struct {
 //
 // The error is for a level that is none and for text that is not a schema.
 func Check(level Level, new string, previous ...string) ([]Finding, error) { //nolint:predeclared // the word for it
+	versions := make(map[int]string, len(previous))
+	for i, text := range previous {
+		versions[i+1] = text
+	}
+	return CheckVersions(level, new, versions)
+}
+
+// CheckVersions is [Check] for previous versions under their numbers, which a
+// subject's need not count from 1 without a gap. Against of a finding is then the
+// number less 1.
+func CheckVersions(level Level, new string, previous map[int]string) ([]Finding, error) { //nolint:predeclared // the word for it
 	if level < Backward || level > None {
 		return nil, fmt.Errorf("compat: %v is not a level", level)
 	}
@@ -69,26 +82,27 @@ func Check(level Level, new string, previous ...string) ([]Finding, error) { //n
 	if err != nil {
 		return nil, fmt.Errorf("compat: %w", err)
 	}
-	versions := make([]evolve.Version, len(previous))
-	for i, text := range previous {
-		label := fmt.Sprintf("version %d", i+1)
-		s, err := avsc.Parse(label, []byte(text))
+	numbers := slices.Sorted(maps.Keys(previous))
+	versions := make([]evolve.Version, len(numbers))
+	for i, n := range numbers {
+		label := fmt.Sprintf("version %d", n)
+		s, err := avsc.Parse(label, []byte(previous[n]))
 		if err != nil {
 			return nil, fmt.Errorf("compat: %w", err)
 		}
 		versions[i] = evolve.Version{Label: label, Schema: s}
 	}
 	var findings []Finding
-	for i := len(versions) - 1; i >= 0; i-- {
-		if i < len(versions)-1 && !level.Transitive() {
+	for i, n := range slices.Backward(numbers) {
+		if i < len(numbers)-1 && !level.Transitive() {
 			break
 		}
 		now := evolve.Version{Label: "the new schema", Schema: latest}
 		if level.ReadsOld() {
-			findings = append(findings, convert(evolve.Check(now, versions[i], true), i)...)
+			findings = append(findings, convert(evolve.Check(now, versions[i], true), n-1)...)
 		}
 		if level.ReadByOld() {
-			findings = append(findings, convert(evolve.Check(now, versions[i], false), i)...)
+			findings = append(findings, convert(evolve.Check(now, versions[i], false), n-1)...)
 		}
 	}
 	return findings, nil

@@ -12,7 +12,7 @@ RACE := ./internal/avsc/... ./registry/... ./serde/... ./producer/...
 PUREGO = go list -f '{{$$c := false}}{{range .Deps}}{{if eq . "github.com/confluentinc/confluent-kafka-go/v2/kafka"}}{{$$c = true}}{{end}}{{end}}{{if not $$c}}{{.ImportPath}}{{end}}' ./...
 
 # The suites that run against whatever AVROLINE_TEST_BROKERS and _REGISTRY name.
-REAL := Suite|Publish|Message|Hooks|ForeignSlices|Refused|TopicLimit|SeveralTypes|Transact|Abort|Fenced|Times|SmallTopic|Processor|Source|Killed|Resume|TestRun
+REAL := Suite|Publish|Message|Hooks|ForeignSlices|Refused|TopicLimit|SeveralTypes|Transact|Abort|Fenced|Times|SmallTopic|Processor|Source|Killed|Rebalances|Resume|TestRun
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
 # How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
@@ -88,7 +88,7 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
-	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 10m -run '$(REAL)' ./producer ./serde ./registry ./examples/clickstream
+	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./serde ./registry ./examples/clickstream
 	go test -tags integration -count=1 -timeout 15m ./internal/integration
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C

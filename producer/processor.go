@@ -122,7 +122,8 @@ func orDefault[T comparable](v *T, value T) {
 	}
 }
 
-// Stats are the books of what was produced; see [Transactional.Stats].
+// Stats are the books of what was produced; see [Transactional.Stats]. A commit in doubt is Unknown until the group's offsets
+// have told.
 func (p *Processor[In]) Stats() Stats { return p.t.Stats() }
 
 // poisonError marks a message that cannot be processed, ever.
@@ -143,7 +144,12 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	defer func() {
 		closing, done := context.WithTimeout(context.WithoutCancel(ctx), p.config.StopWithin)
 		defer done()
-		err = errors.Join(err, p.t.Close(closing))
+		closed := p.t.Close(closing)
+		var left *UndeliveredError
+		if errors.As(closed, &left) && left.Err == nil { // in doubt: the group's offsets will tell the next run
+			closed = nil
+		}
+		err = errors.Join(err, closed)
 	}()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(p.config.StopWithin, cancel) })
 	defer stop()
@@ -239,9 +245,13 @@ func (p *Processor[In]) rewind(ctx context.Context, in *input, batch []*kafka.Me
 	if err := p.takeOver(ctx); err != nil {
 		return err
 	}
-	back, err := in.committed(ctx, first(batch))
+	from := first(batch)
+	back, err := in.committed(ctx, from)
 	if err != nil {
 		return err
+	}
+	if in.owns(from) { // else another member may have committed them
+		p.t.resolve(back[0].Offset > from[0].Offset)
 	}
 	in.seek(back)
 	return nil

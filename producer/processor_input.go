@@ -263,6 +263,14 @@ func (in *input) committed(ctx context.Context, given []kafka.TopicPartition) ([
 	}
 }
 
+// owns says whether all of these partitions are ours.
+func (in *input) owns(parts []kafka.TopicPartition) bool {
+	ours, err := in.consumer.Assignment()
+	return err == nil && !slices.ContainsFunc(parts, func(part kafka.TopicPartition) bool {
+		return !slices.ContainsFunc(ours, func(tp kafka.TopicPartition) bool { return *tp.Topic == *part.Topic && tp.Partition == part.Partition })
+	})
+}
+
 // pause waits without reading, but polls, so that we stay in the group.
 func (in *input) pause(ctx context.Context, d time.Duration) error {
 	paused, err := in.consumer.Assignment()

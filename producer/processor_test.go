@@ -76,10 +76,13 @@ type copying struct {
 	reg      *memoryRegistry
 	in, out  string
 	group    string
+	protocol string // of the group; "": the default
 	onBad    func(ctx context.Context, tx *producer.Tx, m producer.Raw) error
 	each     func(ctx context.Context, m producer.Consumed[event]) error
 	messages int
 	opts     []producer.Option
+
+	stopWithin time.Duration
 }
 
 func (c *copying) processor(id string) *producer.Processor[event] {
@@ -95,7 +98,7 @@ func (c *copying) processor(id string) *producer.Processor[event] {
 	out := producer.NewTopic(c.out, producer.KeyBy(byKey))
 	p, err := producer.NewProcessor(producer.ProcessorConfig{
 		Brokers: c.w.addrs, Group: c.group, TransactionalID: id, Topics: []string{c.in}, OnBad: c.onBad,
-		BatchMessages: c.messages, BatchWait: 20 * time.Millisecond,
+		BatchMessages: c.messages, BatchWait: 20 * time.Millisecond, GroupProtocol: c.protocol, StopWithin: c.stopWithin,
 	}, des, ser, func(ctx context.Context, tx *producer.Tx, m producer.Consumed[event]) error {
 		if c.each != nil {
 			if err := c.each(ctx, m); err != nil {
@@ -140,28 +143,37 @@ func run(t *testing.T, p *producer.Processor[event], enough func() bool) error {
 	}
 }
 
-// exactly checks that a topic holds each of n events once, and each key's in order.
-func (w *where) exactly(topic string, n int) {
+// copied is what came of n events in a topic.
+type copied struct{ lost, twice, disorder, strange int }
+
+// judge looks for each of n events in a topic, and at the order of each key's.
+func (w *where) judge(topic string, n int) (c copied) {
 	w.t.Helper()
 	seen, last := map[int64]int{}, map[string]int64{}
 	for _, e := range w.committed(topic) {
 		seen[e.Seq]++
 		if l, ok := last[e.Key]; ok && e.Seq < l {
-			w.t.Errorf("key %s: %d after %d", e.Key, e.Seq, l)
+			c.disorder++
 		}
 		last[e.Key] = e.Seq
 	}
-	lost, twice := 0, 0
 	for i := range n {
-		switch c := seen[int64(i)]; {
-		case c == 0:
-			lost++
-		case c > 1:
-			twice += c - 1
+		if times := seen[int64(i)]; times == 0 {
+			c.lost++
+		} else {
+			c.twice += times - 1
 		}
+		delete(seen, int64(i))
 	}
-	if lost > 0 || twice > 0 || len(seen) != n {
-		w.t.Errorf("lost %d, twice %d, %d ids of %d", lost, twice, len(seen), n)
+	c.strange = len(seen)
+	return c
+}
+
+// exactly checks that a topic holds each of n events once, and each key's in order.
+func (w *where) exactly(topic string, n int) {
+	w.t.Helper()
+	if c := w.judge(topic, n); c != (copied{}) {
+		w.t.Errorf("%+v", c)
 	}
 }
 

@@ -63,6 +63,7 @@ type Source struct {
 	t         *Transactional
 	decode    *serde.Deserializer[checkpoint.FilePosition]
 	positions *Topic[*checkpoint.FilePosition]
+	doubt     *checkpoint.FilePosition // of a commit in doubt
 }
 
 // NewSource makes a source. It does no I/O that it waits for. The registry reads back what the serializer registered.
@@ -114,7 +115,8 @@ func (s *Source) Prepare(ctx context.Context, topics ...Prepared) error {
 	return s.t.Prepare(ctx, append(topics, s.positions)...)
 }
 
-// Stats are the books; positions are messages too. See [Transactional.Stats].
+// Stats are the books; positions are messages too. See [Transactional.Stats]. A commit in doubt is Unknown until the next run
+// has read the positions.
 func (s *Source) Stats() Stats { return s.t.Stats() }
 
 // Close is [Transactional.Close].
@@ -145,6 +147,12 @@ func (s *Source) run(ctx context.Context, f func(ctx context.Context, tx *Tx, l 
 	known, err := s.load(ctx)
 	if err != nil {
 		return false, err
+	}
+	if s.doubt != nil {
+		s.t.resolve(slices.ContainsFunc(known, func(p *checkpoint.FilePosition) bool {
+			return p.FileID == s.doubt.FileID && p.Offset == s.doubt.Offset
+		}))
+		s.doubt = nil
 	}
 	files, err := s.match(known)
 	if err != nil {
@@ -226,6 +234,9 @@ func (b *sourceBatch) commit(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
+		if errors.Is(err, ErrOutcomeUnknown) {
+			b.source.doubt = b.positions[0]
+		}
 		return err
 	}
 	clear(b.lines)

@@ -49,6 +49,7 @@ type Transactional struct {
 	turn   chan struct{} // holds one token: whose turn it is
 	client *client       // initialised; nil: the next transaction does it. Under turn
 	fenced error         // every later call returns it. Under turn
+	doubt  int64         // messages of the last commit whose outcome is unknown. Under turn
 	group  *group        // nil: each InTx has a transaction of its own
 }
 

@@ -176,6 +176,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 			t.drop(k, err)
 			return t.judge(ctx, tx, took, err)
 		}
+		t.doubt, _, _ = k.tx.peek()
 		t.dropAs(k, err, &t.core.count.unknown)
 		cause := err
 		if end := t.ended(kerr, tx); end != nil {
@@ -251,6 +252,18 @@ func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *cli
 func (t *Transactional) settle(k *client, outcome *atomic.Int64) {
 	delivered, failed, _ := k.tx.take()
 	outcome.Add(delivered + failed)
+}
+
+// resolve puts the last commit in doubt on the books, for an owner that has found out what became of it: with its turn, or
+// alone.
+func (t *Transactional) resolve(committed bool) {
+	outcome := &t.core.count.notSent
+	if committed {
+		outcome = &t.core.count.delivered
+	}
+	t.core.count.unknown.Add(-t.doubt) // first: what is on no side is in flight
+	outcome.Add(t.doubt)
+	t.doubt = 0
 }
 
 // judge decides about a transaction that is known not to be committed: may it pass? took is how long the function ran.

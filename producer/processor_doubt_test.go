@@ -1,0 +1,121 @@
+package producer_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+const invalidTxnState = 48
+
+// reached waits for a fault to befall n requests.
+func reached(ctx context.Context, f *producertest.Fault, n int) {
+	for f.Hits() < n && ctx.Err() == nil {
+		during(ctx, 5*time.Millisecond)
+	}
+}
+
+// inDoubt has commits end in doubt, by turns one that was applied and some that were not. The channel is closed when it is over.
+func inDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for range 4 {
+			lost := b.LoseAnswers(1, 1, producertest.EndTxn)
+			reached(ctx, lost, 1)
+			// What is applied is asked for again, and refused so that the client ends; and so is the next commit.
+			refused := b.Refuse(invalidTxnState, 1, 1, producertest.EndTxn)
+			again := refused.Hits()
+			lost.Stop()
+			reached(ctx, refused, again+2)
+			refused.Stop()
+		}
+	}()
+	return over
+}
+
+// TestProcessorInDoubt: the new client's start decides, the group's offsets tell, and the input goes on from there: from the
+// end of the batch in doubt, or from its start.
+func TestProcessorInDoubt(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	c := newCopying(w, 3)
+	c.messages = 50
+	const n = 2000
+	w.seed(c.reg, c.in, n, nil)
+	over := inDoubt(waitCtx(t), w.fake)
+	p := c.processor(newID(t))
+	if err := run(t, p, func() bool {
+		select {
+		case <-over:
+			return len(w.committed(c.out)) >= n
+		default:
+			return false
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.exactly(c.out, n)
+	if s := p.Stats(); s.Delivered != n || s.Unknown != 0 || s.NotSent == 0 || s.InFlight != 0 {
+		t.Errorf("the doubts are over, and the books say %+v", s)
+	}
+}
+
+// TestSourceInDoubt: the newest position tells, and the lines go on behind it.
+func TestSourceInDoubt(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	const n = 2000
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, n)
+	topic := w.topic("lines", 3)
+	out := producer.NewTopic(topic, producer.KeyBy(byKey))
+	s := w.source(&memoryRegistry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
+	ctx := waitCtx(t)
+	over := inDoubt(ctx, w.fake)
+	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
+		return out.Add(ctx, tx, &event{Key: fmt.Sprint(l.Number % 5), Seq: l.Number - 1})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-over:
+	default:
+		t.Error("the lines ended before the doubts")
+	}
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if s := s.Stats(); s.Delivered != n+n/50 || s.Unknown != 0 || s.NotSent == 0 { // the lines, and a position for each batch
+		t.Errorf("the doubts are over, and the books say %+v", s)
+	}
+	w.exactly(topic, n)
+}
+
+// TestProcessorStoppedInDoubt: no answer to a commit comes within all the time that a run has to end, over and over. The
+// next run goes on behind what was committed after all.
+func TestProcessorStoppedInDoubt(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	c := newCopying(w, 3)
+	c.messages, c.stopWithin = 50, 300*time.Millisecond
+	const n = 1000
+	w.seed(c.reg, c.in, n, nil)
+	id := newID(t)
+	for range 4 {
+		lost := w.fake.LoseAnswers(1, 1, producertest.EndTxn)
+		if err := run(t, c.processor(id), func() bool { return lost.Hits() > 0 }); err != nil {
+			t.Fatal(err)
+		}
+		lost.Stop()
+	}
+	if err := run(t, c.processor(id), func() bool { return len(w.committed(c.out)) >= n }); err != nil {
+		t.Fatal(err)
+	}
+	w.exactly(c.out, n)
+}

@@ -1,21 +1,26 @@
 // Processor books orders: it reads the topic orders and writes the topic ledger, each order exactly once, however often it
 // is killed. What cannot be read goes to orders.dead.
 //
-// With no environment it brings its own broker and registry, and some orders to work on. With BROKERS and REGISTRY
-// (host:port,… and a URL) it works on real ones until it is interrupted; POD tells instances apart.
+// With no environment it brings its own broker and registry, and some orders to work on. On real ones, which make kafka and
+// make registry start in terminals of their own and tell the addresses of:
+//
+//	export BROKERS=host:port,… REGISTRY=http://host:port/…
+//	go run ./examples/processor place 10000 # makes the topics, and places orders
+//	POD=0 go run ./examples/processor       # books them until it is interrupted; POD tells instances apart
+//	go run ./examples/processor sums        # adds the ledger up
+//
+// Kill an instance with -9 while it works, start it again, and the sums are those that place has told.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/examples/events/ledger"
 	"github.com/avroline/avroline/examples/events/orders"
@@ -61,28 +66,42 @@ func booking(brokers []string, reg *registry.Client, pod string) (*producer.Proc
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	run := demo
-	if os.Getenv("BROKERS") != "" {
-		run = work
+	run := func() error { return demo(ctx) }
+	if brokers := os.Getenv("BROKERS"); brokers != "" {
+		run = func() error { return real(ctx, strings.Split(brokers, ","), os.Args[1:]) }
 	}
-	if err := run(ctx); err != nil {
+	if err := run(); err != nil {
 		log.Print(err)
 		os.Exit(1) //nolint:gocritic // the context ends with the process
 	}
 }
 
-// work runs until it is interrupted.
-func work(ctx context.Context) error {
+var errUsage = errors.New("usage: processor [place N | sums]")
+
+// real does what the arguments say on real brokers.
+func real(ctx context.Context, brokers, args []string) error {
 	reg, err := registry.New([]string{os.Getenv("REGISTRY")})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reg.Close() }()
-	p, err := booking(strings.Split(os.Getenv("BROKERS"), ","), reg, os.Getenv("POD"))
-	if err != nil {
-		return err
+	switch {
+	case len(args) == 0:
+		p, err := booking(brokers, reg, os.Getenv("POD"))
+		if err != nil {
+			return err
+		}
+		return p.Run(ctx)
+	case len(args) == 2 && args[0] == "place":
+		n, err := strconv.Atoi(args[1])
+		if err != nil {
+			return errUsage
+		}
+		return placeMany(ctx, brokers, reg, n)
+	case len(args) == 1 && args[0] == "sums":
+		return show(ctx, brokers, reg)
 	}
-	return p.Run(ctx)
+	return errUsage
 }
 
 // demo works on orders of its own until they are booked.
@@ -104,7 +123,7 @@ func demo(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = reg.Close() }()
-	if err := place(ctx, broker, reg); err != nil {
+	if err := placeSome(ctx, broker, reg); err != nil {
 		return err
 	}
 	p, err := booking(broker.Addrs(), reg, "demo")
@@ -126,59 +145,5 @@ func demo(ctx context.Context) error {
 	if err := <-ended; err != nil {
 		return err
 	}
-	return show(ctx, broker, reg)
-}
-
-// place publishes four good orders, one that cannot be booked, and bytes that are no order.
-func place(ctx context.Context, broker *producertest.Broker, reg *registry.Client) error {
-	ser, err := serde.NewSerializer(reg)
-	if err != nil {
-		return err
-	}
-	p, err := producer.New(broker.Addrs(), ser)
-	if err != nil {
-		return err
-	}
-	topic := producer.NewTopic("orders", producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
-	for _, o := range []orders.OrderCreated{
-		{Customer: "ada", TotalCents: 4200},
-		{Customer: "bob", TotalCents: 1999},
-		{Customer: "eve", TotalCents: -1},
-		{Customer: "ada", TotalCents: 800},
-		{Customer: "bob", TotalCents: 1},
-	} {
-		o.OrderID, o.At = uuid.New(), time.Now()
-		if _, err := topic.Publish(ctx, p, &o); err != nil {
-			return err
-		}
-	}
-	return errors.Join(broker.Put("orders", []byte("who knows"), []byte("not an order")), p.Close(ctx))
-}
-
-func show(ctx context.Context, broker *producertest.Broker, reg *registry.Client) error {
-	des, err := serde.NewDeserializer[ledger.LedgerEntry](reg)
-	if err != nil {
-		return err
-	}
-	sums := map[string]int64{}
-	for r, err := range producertest.Read(ctx, broker, "ledger", des) {
-		if err != nil {
-			return err
-		}
-		sums[r.Value.Account] += r.Value.Cents
-	}
-	fmt.Println("the ledger:", sums)
-	dead := 0
-	for r, err := range producertest.ReadRaw(ctx, broker, "orders.dead") {
-		if err != nil {
-			return err
-		}
-		for _, h := range r.Headers {
-			if h.Key == producer.DeadLetterReason {
-				dead++
-			}
-		}
-	}
-	fmt.Println("dead letters:", dead)
-	return nil
+	return show(ctx, broker.Addrs(), reg)
 }

@@ -1,0 +1,222 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/examples/events/orders"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/serde"
+)
+
+// TestTryPublish: it waits neither for the look-up of a topic nor for room, and what it refused is not sent.
+func TestTryPublish(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 1))
+	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(3, 1_000_000))
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	ctx := waitCtx(t)
+	wouldBlock := func(err error) {
+		t.Helper()
+		if !errors.Is(err, producer.ErrWouldBlock) || !errors.Is(err, producer.ErrNotSent) {
+			t.Errorf("error %v, want that it would block", err)
+		}
+	}
+	never := func(producer.Delivery, error) { t.Error("callback of a refused message was called") }
+	wouldBlock(events.TryPublish(ctx, p, &event{}, never))
+	if err := p.Prepare(ctx, events); err != nil {
+		t.Fatal(err)
+	}
+	restart := b.Stop() // nothing leaves the buffer
+	delivered := make(chan error, 3)
+	for range 3 {
+		if err := events.TryPublish(ctx, p, &event{Key: "in"}, func(_ producer.Delivery, err error) { delivered <- err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		wouldBlock(events.TryPublish(ctx, p, &event{Key: "out"}, never))
+	}
+	restart()
+	for range 3 {
+		if err := <-delivered; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := events.TryPublish(ctx, p, &event{Key: "in"}, nil); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	w := &where{t: t, addrs: b.Addrs(), fake: b}
+	for _, e := range w.committed("events") {
+		if e.Key != "in" {
+			t.Error("what was refused is in the log")
+		}
+	}
+	if s := p.Stats(); s.Accepted != 4 || s.Delivered != 4 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// TestPublishSeq: it counts what was delivered, and stops at what is refused or not delivered in time.
+func TestPublishSeq(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("events", 3))
+	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(50, 1_000_000))
+	events := producer.NewTopic("events", producer.KeyBy(byKey))
+	asked := 0
+	stream := func(n, bad int) iter.Seq[*event] {
+		return func(yield func(*event) bool) {
+			for i := range n {
+				asked = i
+				e := &event{Seq: int64(i)}
+				if i == bad {
+					e.Pad = "bad"
+				}
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+	if n, err := events.PublishSeq(waitCtx(t), p, stream(1000, -1)); n != 1000 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := events.PublishSeq(waitCtx(t), p, stream(1000, 700)); n != 700 || !errors.Is(err, errBadField) || asked != 700 {
+		t.Errorf("a bad one: %d delivered, asked for %d, %v", n, asked, err)
+	}
+	defer b.Stop()()
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if n, err := events.PublishSeq(short, p, stream(10, -1)); n != 0 || !errors.Is(err, producer.ErrOutcomeUnknown) {
+		t.Errorf("no broker: %d, %v", n, err)
+	}
+}
+
+// TestAddMessage: what a message says is in the log of a transaction too, a tombstone by a record key among it; and a key's
+// own serializer options count.
+func TestAddMessage(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	name := w.topic("events", 2)
+	events := producer.NewTopic(name, producer.KeyBy(byKey), producer.WithKey(serde.WithSubject(serde.RecordName)))
+	tp := w.transactional(newID(t))
+	ctx := waitCtx(t)
+	at := time.UnixMilli(1_700_000_000_123)
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		return errors.Join(
+			events.AddMessage(ctx, tx, producer.Message[*event]{
+				Value: &event{Seq: 1}, Key: producer.StringKey("k"), Timestamp: at, Partition: producer.ToPartition(1),
+				Headers: []serde.Header{{Key: "h", Value: []byte("v")}},
+			}),
+			events.AddMessage(ctx, tx, producer.Message[*event]{Tombstone: true, Key: producer.RecordKey(&second{}), Partition: producer.ToPartition(0)}),
+		)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.decided(name)
+	log := w.log(name)
+	if len(log) != 2 {
+		t.Fatalf("%d records", len(log))
+	}
+	for _, r := range log {
+		switch {
+		case r.Partition == 0 && (r.Value != nil || len(r.Key) != 5 || r.Key[0] != 0):
+			t.Errorf("tombstone: key %x, value %x", r.Key, r.Value)
+		case r.Partition == 1 && (string(r.Key) != "k" || !r.Timestamp.Equal(at) || len(r.Headers) != 1 || string(r.Headers[0].Value) != "v"):
+			t.Errorf("message: %+v", r)
+		}
+	}
+	err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		return events.AddMessage(ctx, tx, producer.Message[*event]{Tombstone: true})
+	})
+	var txErr *producer.TxError
+	if !errors.As(err, &txErr) || !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "needs Message.Key") || !strings.Contains(err.Error(), txErr.TransactionalID) {
+		t.Errorf("a tombstone without key: %v", err)
+	}
+}
+
+// TestEnviron: the environment says how to reach the cluster, for the producer and for a client beside it.
+func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets the environment
+	t.Setenv("AVROLINE_BOOTSTRAP_SERVERS", "a:1,b:2")
+	t.Setenv("AVROLINE_SECURITY_PROTOCOL", "SASL_SSL")
+	t.Setenv("AVROLINE_SASL_MECHANISM", "SCRAM-SHA-512")
+	t.Setenv("AVROLINE_SASL_USERNAME", "ada")
+	t.Setenv("AVROLINE_SASL_PASSWORD", "hush-hush")
+	c, err := producer.ConnectionOf(nil, producer.WithEnviron(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(c.Brokers, " ") != "a:1 b:2" || c.Mechanism != "SCRAM-SHA-512" || c.User != "ada" || c.Password != "hush-hush" || c.TLS == nil {
+		t.Errorf("%+v", c)
+	}
+	if s := c.String() + c.GoString(); strings.Contains(s, "hush") || !strings.Contains(s, "ada") {
+		t.Errorf("it prints as %s", s)
+	}
+	t.Setenv("AVROLINE_LINGER_MSS", "1")
+	_, err = producer.New(nil, newSerializer(t), producer.WithEnviron(""))
+	if err == nil || !strings.Contains(err.Error(), "AVROLINE_LINGER_MSS: ") || !strings.Contains(err.Error(), `did you mean "AVROLINE_LINGER_MS"?`) {
+		t.Errorf("a variable that is no setting: %v", err)
+	}
+}
+
+// TestAllocations: the whole way of a typed event with a key, on the warm path, costs at most six allocations, those of the
+// client (it makes five), of the event goroutine and of the broker in this process among them.
+func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of the whole process
+	if testing.Short() {
+		t.Skip("the race detector allocates")
+	}
+	b := startBroker(t, producertest.Topic("orders", 6))
+	p := newProducer(t, b.Addrs())
+	ctx := waitCtx(t)
+	o := &orders.OrderCreated{OrderID: uuid.MustParse("0198c0de-0000-7000-8000-000000000001"), Customer: "ada", TotalCents: 4200, At: time.UnixMilli(1_700_000_000_000)}
+	var delivered atomic.Int64
+	callback := func(producer.Delivery, error) { delivered.Add(1) }
+	for _, c := range []struct {
+		name     string
+		key      producer.KeyFunc[*orders.OrderCreated]
+		callback producer.Callback
+	}{
+		{"a key of text", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), nil},
+		{"a key of bytes", producer.KeyBytes(func(o *orders.OrderCreated, dst []byte) []byte { return append(dst, o.OrderID[:]...) }), nil},
+		{"a key of text, a callback", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), callback},
+		{"a uuid as text, which is one more itself", producer.KeyBy(func(o *orders.OrderCreated) string { return o.OrderID.String() }), nil},
+	} {
+		topic := producer.NewTopic("orders", c.key)
+		publish := func(n int) {
+			for range n {
+				if err := topic.PublishAsync(ctx, p, o, c.callback); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.Flush(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		publish(20_000)
+		const n = 50_000
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		publish(n)
+		runtime.ReadMemStats(&after)
+		each := float64(after.Mallocs-before.Mallocs) / n
+		t.Logf("%s: %.2f allocations a message", c.name, each)
+		if each > 6.1 { // a tenth for what comes once a batch
+			t.Errorf("%s: %.2f allocations a message, want at most 6", c.name, each)
+		}
+	}
+	if delivered.Load() != 70_000 {
+		t.Errorf("%d callbacks", delivered.Load())
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -127,6 +128,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	var noSchemas *avscfile.NoSchemasError
 	var mistakes avsc.Errors
 	var mistake *avsc.Error
+	var answer *registry.Error
 	switch {
 	case err == nil:
 		return exitOK
@@ -141,6 +143,9 @@ func run(ctx context.Context, a *app, args []string) int {
 		return exitUsage
 	case errors.Is(err, registry.ErrUnavailable):
 		a.complain("avrogen: %v: see whether it runs, and whether --registry or %s is its URL\n", err, envRegistry)
+		return exitWorld
+	case errors.As(err, &answer) && answer.Status == http.StatusNotFound && answer.Code == 0: // no registry's answer
+		a.complain("avrogen: %v: is --registry or %s its URL, with the path that it may need?\n", err, envRegistry)
 		return exitWorld
 	default:
 		a.complain("avrogen: %v\n", err)

@@ -52,6 +52,9 @@ func Dir(level compat.Level, dir string, paths ...string) ([]Finding, error) {
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the earlier schemas: %w: a commit is git:%s", err, dir)
+		}
 		return nil, fmt.Errorf("the earlier schemas: %w", err)
 	}
 	tree := dir

@@ -144,7 +144,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	case errors.Is(err, registry.ErrUnavailable):
 		a.complain("avrogen: %v: see whether it runs, and whether --registry or %s is its URL\n", err, envRegistry)
 		return exitWorld
-	case errors.As(err, &answer) && answer.Status == http.StatusNotFound && answer.Code == 0: // no registry's answer
+	case errors.As(err, &answer) && answer.Status == http.StatusNotFound && !answer.NotFound():
 		a.complain("avrogen: %v: is --registry or %s its URL, with the path that it may need?\n", err, envRegistry)
 		return exitWorld
 	default:

@@ -1,7 +1,9 @@
 package schemagen_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -58,6 +60,25 @@ func TestValuesAreWhole(t *testing.T) {
 			if len(data) > 1<<20 {
 				t.Fatalf("seed %d: a value of %d bytes", seed, len(data))
 			}
+		}
+	}
+}
+
+// TestValuesEnd takes a record with many lists of itself, whose values grow with
+// the power of their depth.
+func TestValuesEnd(t *testing.T) {
+	t.Parallel()
+	var fields []string
+	for i := range 30 {
+		fields = append(fields, fmt.Sprintf(`{"name": "f%d", "type": {"type": "array", "items": "R"}}`, i))
+	}
+	s, err := avsc.Parse("wide.avsc", []byte(`{"type": "record", "name": "R", "fields": [`+strings.Join(fields, ",")+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(20) {
+		if data := schemagen.AppendValue(nil, rand.New(rand.NewPCG(seed, 1)), s); len(data) > 1<<18 {
+			t.Fatalf("seed %d: a value of %d bytes", seed, len(data))
 		}
 	}
 }

@@ -15,18 +15,31 @@ import (
 // that generated code writes: one block for an array or map, map keys sorted
 // and distinct, decimals in as few bytes as they need, UUIDs in small letters.
 // Logical types get values that their Go types hold. Values of a recursive
-// schema end; s must have values (as the schemas of this package do).
+// schema end, and are not much larger than the least one with some thousand parts;
+// s must have values (as the schemas of this package do).
 func AppendValue(dst []byte, r *rand.Rand, s *avsc.Schema) []byte {
-	v := values{Rand: r}
+	v := &values{Rand: r}
 	return v.append(dst, s, 0)
 }
 
-// values ends recursion by giving nulls and empty lists from some depth on.
-type values struct{ *rand.Rand }
+// values ends recursion by giving nulls and empty lists from some depth on, and
+// when a value has many parts already: a list of records of lists and so on has
+// exponentially many.
+type values struct {
+	*rand.Rand
+	parts int
+}
 
-const deep = 6
+const (
+	deep = 6
+	many = 5_000
+)
 
-func (v values) append(dst []byte, s *avsc.Schema, depth int) []byte {
+// enough: a value is to end here as soon as it can.
+func (v *values) enough(depth int) bool { return depth > deep || v.parts > many }
+
+func (v *values) append(dst []byte, s *avsc.Schema, depth int) []byte {
+	v.parts++
 	switch s.Kind {
 	case avsc.Null:
 		return dst
@@ -66,7 +79,7 @@ func (v values) append(dst []byte, s *avsc.Schema, depth int) []byte {
 		return append(dst, 0)
 	case avsc.Union:
 		i := v.IntN(len(s.Branches))
-		if depth > deep {
+		if v.enough(depth) {
 			i = shallow(s)
 		}
 		dst = binary.AppendVarint(dst, int64(i))
@@ -100,14 +113,14 @@ func shallow(u *avsc.Schema) int {
 	return best
 }
 
-func (v values) count(depth int) int {
-	if depth > deep {
+func (v *values) count(depth int) int {
+	if v.enough(depth) {
 		return 0
 	}
 	return v.IntN(4)
 }
 
-func (v values) keys(n int) []string {
+func (v *values) keys(n int) []string {
 	var keys []string
 	for range n {
 		keys = append(keys, v.text())
@@ -127,7 +140,7 @@ func appendBytes(dst, b []byte) []byte {
 	return append(binary.AppendVarint(dst, int64(len(b))), b...)
 }
 
-func (v values) whole(s *avsc.Schema) int64 {
+func (v *values) whole(s *avsc.Schema) int64 {
 	const day = 24 * 60 * 60
 	switch s.Logical.Name {
 	case "date":
@@ -149,11 +162,11 @@ func (v values) whole(s *avsc.Schema) int64 {
 	return int64(v.Uint64()) >> v.IntN(64)
 }
 
-func (v values) float() float64 {
+func (v *values) float() float64 {
 	return pick(v.Rand, 0, math.Copysign(0, -1), 1, -1.5, math.Inf(1), math.Inf(-1), 1e30, v.NormFloat64())
 }
 
-func (v values) bytes(s *avsc.Schema) []byte {
+func (v *values) bytes(s *avsc.Schema) []byte {
 	if s.Logical.Name == "decimal" {
 		return twosComplement(v.unscaled(s.Logical.Precision))
 	}
@@ -164,7 +177,7 @@ func (v values) bytes(s *avsc.Schema) []byte {
 	return b
 }
 
-func (v values) fixed(s *avsc.Schema) []byte {
+func (v *values) fixed(s *avsc.Schema) []byte {
 	if s.Logical.Name == "decimal" {
 		n := v.unscaled(s.Logical.Precision)
 		b := make([]byte, s.Size)
@@ -181,7 +194,7 @@ func (v values) fixed(s *avsc.Schema) []byte {
 }
 
 // unscaled is a number of at most precision digits.
-func (v values) unscaled(precision int) *big.Int {
+func (v *values) unscaled(precision int) *big.Int {
 	n := new(big.Int)
 	for range v.IntN(precision + 1) {
 		n.Mul(n, big.NewInt(10)).Add(n, big.NewInt(int64(v.IntN(10))))
@@ -207,12 +220,12 @@ func twosComplement(n *big.Int) []byte {
 	return n.FillBytes(make([]byte, size))
 }
 
-func (v values) uuid() string {
+func (v *values) uuid() string {
 	hi, lo := v.Uint64(), v.Uint64()
 	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&0xffffffffffff)
 }
 
-func (v values) text() string {
+func (v *values) text() string {
 	n := v.IntN(10)
 	runes := make([]rune, n)
 	for i := range runes {

@@ -1,15 +1,12 @@
 package resolve_test
 
 import (
-	"bufio"
 	"encoding/hex"
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // vectorCase is a line of resolve.jsonl.
@@ -24,33 +21,12 @@ type vectorCase struct {
 	Confidence  string `json:"confidence"`
 }
 
-// vectors opens a file of the vectors that stand beside the project.
-func vectors(t testing.TB, name string) *os.File {
-	t.Helper()
-	dir := os.Getenv("AVROLINE_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	f, err := os.Open(filepath.Join(dir, "vectors", name))
-	if err != nil {
-		t.Skipf("no vectors beside the project (AVROLINE_SHARED names their folder): %v", err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 // TestVectors: Java's reader, and most others, read the same values and fail on
 // the same.
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	in := bufio.NewScanner(vectors(t, "resolve.jsonl"))
-	in.Buffer(nil, 1<<24)
 	var right, disputed, disputedRight int
-	for in.Scan() {
-		var c vectorCase
-		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
+	vectortest.Each(t, "resolve.jsonl", func(c vectorCase) {
 		wrong := c.check()
 		switch {
 		case c.Confidence == "disputed":
@@ -65,7 +41,7 @@ func TestVectors(t *testing.T) {
 		default:
 			t.Errorf("%s (%s): %s\nwriter %s\nreader %s\nhex %s", c.ID, c.Confidence, wrong, c.Writer, c.Reader, c.Hex)
 		}
-	}
+	})
 	t.Logf("%d right; of %d disputed ones %d as Java reads them", right, disputed, disputedRight)
 	if right < 2000 {
 		t.Errorf("only %d cases were read: are the vectors whole?", right)

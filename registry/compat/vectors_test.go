@@ -1,42 +1,13 @@
 package compat_test
 
 import (
-	"bufio"
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/registry/compat"
 )
-
-// eachVector calls f with every line of a file of the vectors that stand beside
-// the project.
-func eachVector[T any](t *testing.T, name string, f func(T)) (n int) {
-	t.Helper()
-	dir := os.Getenv("AVROLINE_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	file, err := os.Open(filepath.Join(dir, "vectors", name))
-	if err != nil {
-		t.Skipf("no vectors beside the project (AVROLINE_SHARED names their folder): %v", err)
-	}
-	defer file.Close()
-	in := bufio.NewScanner(file)
-	in.Buffer(nil, 1<<24)
-	for in.Scan() {
-		var c T
-		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
-		f(c)
-		n++
-	}
-	return n
-}
 
 // words are a finding in the registry's words.
 type words struct {
@@ -67,7 +38,7 @@ func notSchemas() map[string]string {
 // TestPairs: the verdict, and the findings in number, order and words.
 func TestPairs(t *testing.T) {
 	t.Parallel()
-	n := eachVector(t, "compat.jsonl", func(c pairCase) {
+	n := vectortest.Each(t, "compat.jsonl", func(c pairCase) {
 		found, err := compat.Check(compat.Backward, c.Reader, c.Writer)
 		if _, no := notSchemas()[c.ID]; no != (err != nil) {
 			t.Errorf("%s (%s): error %v", c.ID, c.Confidence, err)
@@ -109,7 +80,7 @@ type levelCase struct {
 
 func TestLevels(t *testing.T) {
 	t.Parallel()
-	eachVector(t, "compat_levels.jsonl", func(c levelCase) {
+	vectortest.Each(t, "compat_levels.jsonl", func(c levelCase) {
 		found, err := compat.Check(c.Level, c.New, c.Previous...)
 		if err != nil || (len(found) == 0) != c.Compatible {
 			t.Errorf("%s: %v %v, want compatible %v", c.ID, found, err, c.Compatible)

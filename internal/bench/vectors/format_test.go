@@ -7,13 +7,14 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfmt"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // Every real file keeps its value, its meaning and the number of its comments,
 // and formatting it twice changes nothing more.
 func TestFormatRealFiles(t *testing.T) {
 	t.Parallel()
-	names, err := filepath.Glob(filepath.Join(shared(t, "avsc"), "*.avsc"))
+	names, err := filepath.Glob(filepath.Join(vectortest.Path(t, "avsc"), "*.avsc"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no files: %v", err)
 	}

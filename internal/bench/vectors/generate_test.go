@@ -12,6 +12,7 @@ import (
 	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/gentest"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // unit is what is generated together: a file, or a set of files.
@@ -76,7 +77,7 @@ func allUnits(t *testing.T) []*unit {
 			units = append(units, u)
 		}
 	}
-	f, err := os.Open(shared(t, "manifest.tsv"))
+	f, err := os.Open(vectortest.Path(t, "manifest.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func allUnits(t *testing.T) []*unit {
 		if row[7] != "valid" {
 			continue
 		}
-		text, err := os.ReadFile(shared(t, "avsc/"+row[0]+".avsc"))
+		text, err := os.ReadFile(vectortest.Path(t, "avsc/"+row[0]+".avsc"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +101,7 @@ func allUnits(t *testing.T) []*unit {
 	for _, u := range setUnits(t) {
 		add(u)
 	}
-	eachLine(t, "schema_cases.jsonl", func(r struct{ ID, Schema, Expected, Confidence string }) {
+	vectortest.Each(t, "schema_cases.jsonl", func(r struct{ ID, Schema, Expected, Confidence string }) {
 		if r.Expected == "valid" && r.Confidence != "disputed" {
 			add(newUnit(t, r.ID, codegen.Source{Name: r.ID + ".avsc", Text: []byte(r.Schema)}))
 		}
@@ -110,7 +111,7 @@ func allUnits(t *testing.T) []*unit {
 
 func setUnits(t *testing.T) []*unit {
 	var units []*unit
-	eachLine(t, "sets.jsonl", func(r struct {
+	vectortest.Each(t, "sets.jsonl", func(r struct {
 		ID             string
 		Files, Schemas []string
 	},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/bench/vectors/judge"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // TestGenerated generates code for every schema that most implementations
@@ -45,7 +46,7 @@ func TestGenerated(t *testing.T) {
 		tree.packages[name] = files
 	}
 	type hostile struct{ ID, Schema, Hex string }
-	eachLine(t, "hostile_data.jsonl", func(r hostile) {
+	vectortest.Each(t, "hostile_data.jsonl", func(r hostile) {
 		cases = append(cases, judge.Case{
 			ID: r.ID, Package: tree.add(r.ID, r.Schema), Schema: r.Schema,
 			Hostile: true, Values: []judge.Value{{Hex: r.Hex}},
@@ -54,7 +55,7 @@ func TestGenerated(t *testing.T) {
 	files := newTally(t, "manifest.tsv")
 	for _, row := range manifest(t) {
 		if row["verdict"] == "valid" {
-			text, err := os.ReadFile(shared(t, "avsc/"+row["id"]+".avsc"))
+			text, err := os.ReadFile(vectortest.Path(t, "avsc/"+row["id"]+".avsc"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +69,7 @@ func TestGenerated(t *testing.T) {
 		ID             string
 		Schemas, Files []string
 	}
-	eachLine(t, "sets.jsonl", func(r set) { tree.add(r.ID, r.Schemas...) })
+	vectortest.Each(t, "sets.jsonl", func(r set) { tree.add(r.ID, r.Schemas...) })
 	for id, err := range tree.errs {
 		if _, ok := files.exceptions[id]; !ok {
 			t.Errorf("%s: %v", id, err)

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -15,7 +16,7 @@ func TestGenericHostileData(t *testing.T) { // not parallel: it measures
 	n := 0
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	eachLine(t, "hostile_data.jsonl", func(r struct{ ID, Schema, Hex string }) {
+	vectortest.Each(t, "hostile_data.jsonl", func(r struct{ ID, Schema, Hex string }) {
 		n++
 		g, err := serde.NewGeneric(r.Schema)
 		if err != nil {
@@ -46,7 +47,7 @@ func TestGenericResolution(t *testing.T) {
 		Error                               bool
 	}
 	n, values := 0, 0
-	eachLine(t, "resolve.jsonl", func(r row) {
+	vectortest.Each(t, "resolve.jsonl", func(r row) {
 		if r.Confidence == "disputed" {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -26,7 +27,7 @@ func TestGenericValues(t *testing.T) {
 		Values     []value
 	}
 	schemas, values := 0, 0
-	eachLine(t, "vectors.jsonl", func(r row) {
+	vectortest.Each(t, "vectors.jsonl", func(r row) {
 		schemas++
 		g, err := serde.NewGeneric(r.Schema)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/bench/vectors/judge"
 	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -237,7 +238,7 @@ func (p *panel) done(whole bool) {
 // eachVector calls use with the values of every schema of the vectors.
 func eachVector(t *testing.T, use func(id, schema string, values []judge.Value)) {
 	t.Helper()
-	eachLine(t, "vectors.jsonl", func(r struct {
+	vectortest.Each(t, "vectors.jsonl", func(r struct {
 		ID, Schema string
 		Values     []judge.Value
 	},

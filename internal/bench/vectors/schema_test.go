@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 func verdict(err error) string {
@@ -51,7 +52,7 @@ func TestSchemaCases(t *testing.T) {
 	type row struct{ ID, Schema, Expected, Confidence string }
 	c := newTally(t, "schema_cases.jsonl")
 	disputed, agree := 0, 0
-	eachLine(t, c.file, func(r row) {
+	vectortest.Each(t, c.file, func(r row) {
 		s, err := avsc.Parse(r.ID, []byte(r.Schema))
 		checkError(t, r.ID, err)
 		if err == nil {
@@ -77,7 +78,7 @@ func TestCanonicalForm(t *testing.T) {
 		Fingerprint       *int64
 	}
 	n := 0
-	eachLine(t, "canonical_form.jsonl", func(r row) {
+	vectortest.Each(t, "canonical_form.jsonl", func(r row) {
 		n++
 		s, err := avsc.Parse("s", []byte(r.Schema))
 		if err != nil {
@@ -98,7 +99,7 @@ func TestFormsOfRealSchemas(t *testing.T) {
 	t.Parallel()
 	type row struct{ ID, Schema, PCF, Rabin string }
 	n := 0
-	eachLine(t, "vectors.jsonl", func(r row) {
+	vectortest.Each(t, "vectors.jsonl", func(r row) {
 		s, err := avsc.Parse(r.ID, []byte(r.Schema))
 		if err != nil {
 			t.Error(err)
@@ -122,7 +123,7 @@ func TestFormsOfRealSchemas(t *testing.T) {
 // manifest are the rows of manifest.tsv, each by the names of its columns.
 func manifest(t *testing.T) (rows []map[string]string) {
 	t.Helper()
-	f, err := os.Open(shared(t, "manifest.tsv"))
+	f, err := os.Open(vectortest.Path(t, "manifest.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestRealFiles(t *testing.T) {
 	c := newTally(t, "manifest.tsv")
 	for _, row := range manifest(t) {
 		id := row["id"]
-		text, err := os.ReadFile(shared(t, "avsc/"+id+".avsc"))
+		text, err := os.ReadFile(vectortest.Path(t, "avsc/"+id+".avsc"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +181,7 @@ func TestSets(t *testing.T) {
 		Schemas, Files []string
 	}
 	n := 0
-	eachLine(t, "sets.jsonl", func(r row) {
+	vectortest.Each(t, "sets.jsonl", func(r row) {
 		n++
 		var sources []avsc.Source
 		for i, text := range r.Schemas {

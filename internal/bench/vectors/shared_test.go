@@ -1,53 +1,10 @@
 package vectors
 
 import (
-	"bufio"
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// shared returns the path of a shared file, and skips the test without it.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("AVROLINE_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared")
-	}
-	p := filepath.Join(dir, "vectors", filepath.FromSlash(name))
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("no shared vectors (set AVROLINE_SHARED to the folder that holds them): %v", err)
-	}
-	return p
-}
-
-// eachLine decodes each line of a file of JSON lines.
-func eachLine[T any](t *testing.T, name string, use func(T)) {
-	t.Helper()
-	f, err := os.Open(shared(t, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 64<<20)
-	n := 0
-	for ; lines.Scan(); n++ {
-		var row T
-		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
-			t.Fatalf("%s:%d: %v", name, n+1, err)
-		}
-		use(row)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	if n == 0 {
-		t.Fatalf("%s is empty", name)
-	}
-}
 
 // tally counts the cases of one file, and reports those that came out wrong
 // and are not among the exceptions.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // A schema cut into one file a named type, the files in reverse order, is the
@@ -16,7 +17,7 @@ func TestSplitSchemas(t *testing.T) {
 	t.Parallel()
 	type row struct{ ID, Schema string }
 	split := 0
-	eachLine(t, "vectors.jsonl", func(r row) {
+	vectortest.Each(t, "vectors.jsonl", func(r row) {
 		s, err := avsc.Parse(r.ID, []byte(r.Schema))
 		if err != nil {
 			t.Error(err)

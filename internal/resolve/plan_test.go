@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/resolve"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -355,5 +356,41 @@ func TestAppendAllocatesOnlyTheOutput(t *testing.T) {
 		}
 	}); n != one || len(out) == 0 {
 		t.Errorf("%v allocations into nil, want %v", n, one)
+	}
+}
+
+// TestOwnAliases: a schema whose aliases would rename its own fields reads, and
+// leaves out, what it wrote as it stands. As in Java, aliases are for other
+// writers; for one of those these are ambiguous.
+func TestOwnAliases(t *testing.T) {
+	t.Parallel()
+	const person = `{"type":"record","name":"Person","fields":[
+		{"name":"long","type":"long","aliases":["phone"]},
+		{"name":"double","type":"double","aliases":["phone"]},
+		{"name":"phone","type":"int"}]}`
+	parse := func(text string) *avsc.Schema {
+		s, err := avsc.Parse("person", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s, data := parse(person), []byte{0x7e, 0, 0, 0, 0, 0, 0, 0, 0, 0x0e}
+	p, err := resolve.Resolve(s, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Append(nil, data); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%x (%v), want %x", got, err, data)
+	}
+	without := parse(`{"type":"record","name":"Call","fields":[]}`)
+	if p, err = resolve.Resolve(parse(`{"type":"record","name":"Call","fields":[{"name":"who","type":`+person+`}]}`), without); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Append(nil, data); err != nil || len(got) > 0 {
+		t.Errorf("%x (%v), want nothing", got, err)
+	}
+	if _, err = resolve.Resolve(parse(person), s); err == nil {
+		t.Error("ambiguous aliases are accepted")
 	}
 }

@@ -169,6 +169,10 @@ func (x *resolver) fields(s *avrobin.Step, w, r *avsc.Schema) *avrobin.Step {
 		to[i] = -1
 	}
 	for k, f := range r.Fields {
+		if w == r { // its own reader has nothing to rename
+			to[k] = k
+			continue
+		}
 		found := WriterFields(w, f)
 		if len(found) > 1 {
 			return under(f.Name, fail("both %s and %s of the writer go by this field's name or aliases",

@@ -14,6 +14,7 @@ type site struct {
 	fail   string      // what a failing statement returns beside the error: "dst", "src", "nil, src"
 	wrap   bool        // whether an error gets a path even if there is nothing to add
 	depth  string      // the depth left for values of recursive types, "" in others
+	layout string      // of the records in there, on reading; "" where it is their own
 }
 
 // element is the place of an element of what stands at p.

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -18,12 +19,7 @@ func (e *emitter) readMethod(d *recordDecl) {
 		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrDepth"))
 		at.depth = "depth-1"
 	}
-	var block, present bool
-	for _, f := range d.Fields {
-		b, p := f.Type.readVariables()
-		block, present = block || b, present || p
-	}
-	e.readVariables(block, present)
+	e.fieldVariables(d)
 	for _, f := range d.Fields {
 		if !d.Bare {
 			at.name = f.AvroName
@@ -31,6 +27,16 @@ func (e *emitter) readMethod(d *recordDecl) {
 		e.readValue("v."+f.GoName, f.Type, at)
 	}
 	e.p("return src, nil\n}\n")
+}
+
+// fieldVariables declares the variables that reading the fields of d needs.
+func (e *emitter) fieldVariables(d *recordDecl) {
+	var block, present bool
+	for _, f := range d.Fields {
+		b, p := f.Type.readVariables()
+		block, present = block || b, present || p
+	}
+	e.readVariables(block, present)
 }
 
 // readVariables declares the variables that reading needs: n, how many
@@ -78,10 +84,14 @@ func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 	case kindUUIDFixed, kindFixed:
 		return fmt.Sprintf("src, err = %s(%s[:], src)", e.avrobin("ReadFixed"), bare)
 	case kindRecord:
-		if at.depth != "" && e.shape.loopsTo(t, at.record) {
-			return fmt.Sprintf("src, err = %s.readAvro(src, %s)", bare, at.depth)
+		method, args := "ReadAvro", "src"
+		if at.layout != "" {
+			method, args = "ReadAvroAs", at.layout+", src"
 		}
-		return fmt.Sprintf("src, err = %s.ReadAvro(src)", bare)
+		if at.depth != "" && e.shape.loopsTo(t, at.record) {
+			method, args = "r"+method[1:], args+", "+at.depth
+		}
+		return fmt.Sprintf("src, err = %s.%s(%s)", bare, method, args)
 	case kindUnion:
 		if at.depth != "" && e.shape.loopsTo(t, at.record) {
 			return fmt.Sprintf("%s, src, err = %s(src, %s)", x, t.Union.ReadFunc, at.depth)
@@ -163,7 +173,7 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 		return
 	}
 	i := at.index()
-	block := fmt.Sprintf("n, src, err = %s(src, %d)", e.avrobin("ReadBlock"), size)
+	block := fmt.Sprintf("n, src, err = %s(src, %s)", e.avrobin("ReadBlock"), at.least(t.Elem, size))
 	e.p("%s = %s{}", x, e.typ(t))
 	e.p("for %s; n > 0; %s {", block, block)
 	switch elem := at.element(i); {
@@ -201,7 +211,11 @@ func (e *emitter) roomForBlock(x, i string, t *typeExpr) {
 
 func (e *emitter) readMap(x string, t *typeExpr, at site) {
 	key, value := at.key(), at.elem()
-	block := fmt.Sprintf("n, src, err = %s(src, %d)", e.avrobin("ReadBlock"), 1+least(t.Elem))
+	size := "1+" + at.least(t.Elem, least(t.Elem))
+	if at.layout == "" {
+		size = strconv.Itoa(1 + least(t.Elem))
+	}
+	block := fmt.Sprintf("n, src, err = %s(src, %s)", e.avrobin("ReadBlock"), size)
 	e.p("%s = %s{}", x, e.typ(t))
 	e.p("for %s; n > 0; %s {", block, block)
 	e.p("%s = %s(%s, n)", x, e.avrobin("MapOf"), x)

@@ -75,8 +75,9 @@ func (e *emitter) nameMethods(m *message) {
 }
 
 // unmarshalMethods prints how a whole message is read; ReadAvro does the work.
-// With text, what is read shares memory with the bytes that it is read from.
-func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text bool) {
+// With text, what is read shares memory with the bytes that it is read from. A
+// record is read through a plan as its writer laid it out.
+func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record bool) {
 	e.p("// UnmarshalAvro reads data that was written with exactly this schema.")
 	e.p("func (v *%s) UnmarshalAvro(data []byte) error {", m.GoName)
 	if text {
@@ -87,6 +88,10 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text bool) {
 	e.p("}\n")
 	e.p("// UnmarshalAvroPlan reads data that was written with the writer schema of p.")
 	e.p("func (v *%s) UnmarshalAvroPlan(p *%s, data []byte) error {", m.GoName, e.avrobin("Plan"))
+	if record {
+		e.p("return p.Unmarshal(v, %#x, data)\n}\n", fingerprint)
+		return
+	}
 	e.p("data, err := %s(p, %#x, data)", e.avrobin("Transcode"), fingerprint)
 	e.p("if err != nil {\nreturn err\n}")
 	e.p("rest, err := v.ReadAvro(data)")
@@ -117,7 +122,7 @@ func (e *emitter) enumMethods(d *enumDecl) {
 		e.p("b, err := %s(dst, *v, %d)", e.avrobin("AppendEnum"), len(d.Symbols))
 		e.p("if err != nil {\nreturn dst, %s(err, \"\")\n}", e.avrobin("At"))
 		e.p("return b, nil\n}\n")
-		e.unmarshalMethods(m, d.Fingerprint, false)
+		e.unmarshalMethods(m, d.Fingerprint, false, false)
 		e.readDoc(false)
 		e.p("func (v *%s) ReadAvro(src []byte) (rest []byte, err error) {", d.GoName)
 		e.p("if *v, rest, err = %s[%s](src, %d); err != nil {", e.avrobin("ReadEnum"), d.GoName, len(d.Symbols))
@@ -143,7 +148,7 @@ func (e *emitter) fixedMethods(d *fixedDecl) {
 		e.p("func (v *%s) AppendAvro(dst []byte) ([]byte, error) {", d.GoName)
 		e.nilCheck()
 		e.p("return append(dst, v[:]...), nil\n}\n")
-		e.unmarshalMethods(m, d.Fingerprint, false)
+		e.unmarshalMethods(m, d.Fingerprint, false, false)
 		e.readDoc(false)
 		e.p("func (v *%s) ReadAvro(src []byte) (rest []byte, err error) {", d.GoName)
 		e.p("if rest, err = %s(v[:], src); err != nil {", e.avrobin("ReadFixed"))

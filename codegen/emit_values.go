@@ -26,8 +26,11 @@ func (e *emitter) recordMethods(d *recordDecl) {
 	}
 	e.nameMethods(m)
 	e.appendMethods(d)
-	e.unmarshalMethods(m, d.Fingerprint, e.shape.hasText(d))
+	e.unmarshalMethods(m, d.Fingerprint, e.shape.hasText(d), !d.Bare)
 	e.readMethod(d)
+	if !d.Bare {
+		e.readAsMethod(d)
+	}
 	if e.shape.recursive(d) {
 		e.withinMethod(d)
 	}

@@ -341,6 +341,6 @@ var reservedImportNames = []string{
 //
 //nolint:gochecknoglobals // a constant table
 var recordMethods = []string{
-	"AvroName", "AvroSchema", "AppendAvro", "UnmarshalAvro", "UnmarshalAvroPlan", "ReadAvro",
+	"AvroName", "AvroSchema", "AppendAvro", "UnmarshalAvro", "UnmarshalAvroPlan", "ReadAvro", "ReadAvroAs",
 	"Equal", "Clone", "MarshalJSON", "UnmarshalJSON",
 }

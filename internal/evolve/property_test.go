@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -40,7 +39,7 @@ func TestCheckAndPlanAgree(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if endless(writer) {
+		if schemagen.Endless(writer) {
 			continue // it has no random values
 		}
 		wrong, kind := agree(r, writer, reader)
@@ -102,28 +101,4 @@ func agree(r *rand.Rand, writer, reader *avsc.Schema) (wrong, kind string) {
 		return "", "refused"
 	}
 	return "", "by value"
-}
-
-// endless says whether a type within s has no value that ends.
-func endless(s *avsc.Schema) bool {
-	var named []*avsc.Schema
-	s.Walk(func(n *avsc.Schema) {
-		if n.Kind == avsc.Record {
-			named = append(named, n)
-		}
-	})
-	ends := map[*avsc.Schema]bool{}
-	var of func(n *avsc.Schema) bool
-	of = func(n *avsc.Schema) bool {
-		if n.Kind == avsc.Union {
-			return slices.ContainsFunc(n.Branches, of)
-		}
-		return n.Kind != avsc.Record || ends[n]
-	}
-	for range named {
-		for _, n := range named {
-			ends[n] = !slices.ContainsFunc(n.Fields, func(f *avsc.Field) bool { return !of(f.Type) })
-		}
-	}
-	return slices.ContainsFunc(named, func(n *avsc.Schema) bool { return !ends[n] })
 }

@@ -5,6 +5,7 @@ package resolve
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -122,7 +123,7 @@ func primitive(k avsc.Kind) avrobin.StepKind {
 func promotion(w, r avsc.Kind) (avrobin.StepKind, bool) {
 	switch [2]avsc.Kind{w, r} {
 	case [2]avsc.Kind{avsc.Int, avsc.Long}:
-		return avrobin.StepInt, true
+		return avrobin.StepIntToLong, true
 	case [2]avsc.Kind{avsc.Int, avsc.Float}:
 		return avrobin.StepIntToFloat, true
 	case [2]avsc.Kind{avsc.Int, avsc.Double}:
@@ -207,9 +208,29 @@ func (x *resolver) fields(s *avrobin.Step, w, r *avsc.Schema) *avrobin.Step {
 		if err != nil {
 			return under(f.Name, fail("the reader's default: %v", err))
 		}
-		s.Defaults = append(s.Defaults, avrobin.StepDefault{Reader: k, Data: data})
+		s.Defaults = append(s.Defaults, avrobin.StepDefault{Reader: k, Data: data, Mutable: hasBytes(f.Type, map[*avsc.Schema]bool{})})
 	}
 	return nil
+}
+
+// hasBytes says whether values of s may hold bytes; seen are records looked at.
+func hasBytes(s *avsc.Schema, seen map[*avsc.Schema]bool) bool {
+	switch s.Kind {
+	case avsc.Bytes:
+		return true
+	case avsc.Array, avsc.Map:
+		return hasBytes(s.Elem, seen)
+	case avsc.Union:
+		return slices.ContainsFunc(s.Branches, func(b *avsc.Schema) bool { return hasBytes(b, seen) })
+	case avsc.Record:
+		if seen[s] {
+			return false
+		}
+		seen[s] = true
+		return slices.ContainsFunc(s.Fields, func(f *avsc.Field) bool { return hasBytes(f.Type, seen) })
+	default:
+		return false
+	}
 }
 
 func enum(w, r *avsc.Schema) *avrobin.Step {
@@ -221,7 +242,7 @@ func enum(w, r *avsc.Schema) *avrobin.Step {
 	if i, ok := index[r.EnumDefault]; ok && r.EnumDefault != "" {
 		other = i
 	}
-	s := &avrobin.Step{Kind: avrobin.StepEnum}
+	s := &avrobin.Step{Kind: avrobin.StepEnum, Size: len(r.Symbols)}
 	some := len(w.Symbols) == 0
 	for _, sym := range w.Symbols {
 		i, ok := index[sym.Name]
@@ -240,7 +261,7 @@ func enum(w, r *avsc.Schema) *avrobin.Step {
 
 // writerUnion decides each branch on its own.
 func (x *resolver) writerUnion(w, r *avsc.Schema) *avrobin.Step {
-	s := &avrobin.Step{Kind: avrobin.StepUnion}
+	s := &avrobin.Step{Kind: avrobin.StepUnion, Size: len(r.Branches)}
 	var why []string
 	for _, b := range w.Branches {
 		step := x.step(b, r)

@@ -314,12 +314,7 @@ func (v *Everything) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Everything) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xb92ce62b65462ef0, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xb92ce62b65462ef0, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -561,6 +556,296 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "counts")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var n int
+	var present bool
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+		case 1:
+			if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
+				return src, avrobin.At(err, "flag")
+			}
+		case 2:
+			if v.Small, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "small")
+			}
+		case 3:
+			if v.Large, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "large")
+			}
+		case 4:
+			if v.Single, src, err = s.ReadFloat(src); err != nil {
+				return src, avrobin.At(err, "single")
+			}
+		case 5:
+			if v.Double, src, err = s.ReadDouble(src); err != nil {
+				return src, avrobin.At(err, "double")
+			}
+		case 6:
+			if v.Text, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "text")
+			}
+		case 7:
+			if v.Data, src, err = avrobin.ReadBytes(src); err != nil {
+				return src, avrobin.At(err, "data")
+			}
+		case 8:
+			if src, err = avrobin.ReadFixed(v.Hash[:], src); err != nil {
+				return src, avrobin.At(err, "hash")
+			}
+		case 9:
+			if v.Suit, src, err = avrobin.ReadEnumAs[Suit](s, src, 2); err != nil {
+				return src, avrobin.At(err, "suit")
+			}
+		case 10:
+			if v.Date, src, err = avrobin.ReadDate(src); err != nil {
+				return src, avrobin.At(err, "date")
+			}
+		case 11:
+			if v.TimeMillis, src, err = avrobin.ReadTimeMillis(src); err != nil {
+				return src, avrobin.At(err, "time_millis")
+			}
+		case 12:
+			if v.TimeMicros, src, err = avrobin.ReadTimeMicros(src); err != nil {
+				return src, avrobin.At(err, "time_micros")
+			}
+		case 13:
+			if v.AtMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
+				return src, avrobin.At(err, "at_millis")
+			}
+		case 14:
+			if v.AtMicros, src, err = avrobin.ReadTimestampMicros(src); err != nil {
+				return src, avrobin.At(err, "at_micros")
+			}
+		case 15:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "at_nanos")
+			}
+			if v.AtNanos = nil; present {
+				v.AtNanos = new(time.Time)
+				if *v.AtNanos, src, err = avrobin.ReadTimestampNanos(src); err != nil {
+					return src, avrobin.At(err, "at_nanos")
+				}
+			}
+		case 16:
+			if v.LocalMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
+				return src, avrobin.At(err, "local_millis")
+			}
+		case 17:
+			if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 18:
+			if src, err = avrobin.ReadFixed(v.RawID[:], src); err != nil {
+				return src, avrobin.At(err, "raw_id")
+			}
+		case 19:
+			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+				return src, avrobin.At(err, "price")
+			}
+		case 20:
+			if v.Wide, src, err = avrobin.ReadDecimal(src, 10, decimal.New, decimal.NewFromBigInt); err != nil {
+				return src, avrobin.At(err, "wide")
+			}
+		case 21:
+			if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
+				return src, avrobin.At(err, "fixed_price")
+			}
+		case 22:
+			if v.Span, src, err = avrobin.ReadDuration(src); err != nil {
+				return src, avrobin.At(err, "span")
+			}
+		case 23:
+			if present, src, err = avrobin.ReadPresent(src, 1); err != nil {
+				return src, avrobin.At(err, "maybe")
+			}
+			if v.Maybe = nil; present {
+				v.Maybe = new(string)
+				if *v.Maybe, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "maybe")
+				}
+			}
+		case 24:
+			if v.RawText, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "raw_text")
+			}
+		case 25:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "maybe_data")
+			}
+			if v.MaybeData = nil; present {
+				if v.MaybeData, src, err = avrobin.ReadBytes(src); err != nil {
+					return src, avrobin.At(err, "maybe_data")
+				}
+			}
+		case 26:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "maybe_tags")
+			}
+			if v.MaybeTags = nil; present {
+				v.MaybeTags = []string{}
+				for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
+					i := len(v.MaybeTags)
+					v.MaybeTags = append(v.MaybeTags, make([]string, n)...)
+					for ; i < len(v.MaybeTags); i++ {
+						if v.MaybeTags[i], src, err = avrobin.ReadString(src); err != nil {
+							return src, avrobin.At(err, "maybe_tags", i)
+						}
+					}
+				}
+				if err != nil {
+					return src, avrobin.At(err, "maybe_tags")
+				}
+			}
+		case 27:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "maybe_hash")
+			}
+			if v.MaybeHash = nil; present {
+				v.MaybeHash = new(Hash)
+				if src, err = avrobin.ReadFixed(v.MaybeHash[:], src); err != nil {
+					return src, avrobin.At(err, "maybe_hash")
+				}
+			}
+		case 28:
+			in := l.In(s)
+			v.Lines = []Line{}
+			for n, src, err = avrobin.ReadBlock(src, in.Least(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(2)) {
+				i := len(v.Lines)
+				v.Lines = append(v.Lines, make([]Line, n)...)
+				for ; i < len(v.Lines); i++ {
+					if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
+						return src, avrobin.At(err, "lines", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "lines")
+			}
+		case 29:
+			v.Matrix = [][]float64{}
+			for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
+				i := len(v.Matrix)
+				v.Matrix = append(v.Matrix, make([][]float64, n)...)
+				for ; i < len(v.Matrix); i++ {
+					v.Matrix[i] = []float64{}
+					for n, src, err = avrobin.ReadBlock(src, 8); n > 0; n, src, err = avrobin.ReadBlock(src, 8) {
+						i2 := len(v.Matrix[i])
+						v.Matrix[i] = append(v.Matrix[i], make([]float64, n)...)
+						for ; i2 < len(v.Matrix[i]); i2++ {
+							if v.Matrix[i][i2], src, err = avrobin.ReadDouble(src); err != nil {
+								return src, avrobin.At(err, "matrix", i, i2)
+							}
+						}
+					}
+					if err != nil {
+						return src, avrobin.At(err, "matrix", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "matrix")
+			}
+		case 30:
+			if n, src, err = avrobin.ReadEmpty(src); err != nil {
+				return src, avrobin.At(err, "nulls")
+			}
+			v.Nulls = make([]avrobin.Null, n)
+		case 31:
+			v.Labels = map[string]string{}
+			for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
+				v.Labels = avrobin.MapOf(v.Labels, n)
+				for range n {
+					var key, x string
+					if key, src, err = avrobin.ReadString(src); err != nil {
+						return src, avrobin.At(err, "labels")
+					}
+					if x, src, err = avrobin.ReadString(src); err != nil {
+						return src, avrobin.At(err, "labels", key)
+					}
+					v.Labels[key] = x
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "labels")
+			}
+		case 32:
+			v.Hashes = map[string]Hash{}
+			for n, src, err = avrobin.ReadBlock(src, 5); n > 0; n, src, err = avrobin.ReadBlock(src, 5) {
+				v.Hashes = avrobin.MapOf(v.Hashes, n)
+				for range n {
+					var key string
+					var x Hash
+					if key, src, err = avrobin.ReadString(src); err != nil {
+						return src, avrobin.At(err, "hashes")
+					}
+					if src, err = avrobin.ReadFixed(x[:], src); err != nil {
+						return src, avrobin.At(err, "hashes", key)
+					}
+					v.Hashes[key] = x
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "hashes")
+			}
+		case 33:
+			if v.Either, src, err = readEverythingEither(src); err != nil {
+				return src, avrobin.At(err, "either")
+			}
+		case 34:
+			if v.Must, src, err = readEverythingMust(src); err != nil {
+				return src, avrobin.At(err, "must")
+			}
+		case 35:
+			v.Mixed = []EverythingMixedItem{}
+			for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
+				i := len(v.Mixed)
+				v.Mixed = append(v.Mixed, make([]EverythingMixedItem, n)...)
+				for ; i < len(v.Mixed); i++ {
+					if v.Mixed[i], src, err = readEverythingMixedItem(src); err != nil {
+						return src, avrobin.At(err, "mixed", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "mixed")
+			}
+		case 36:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "tree")
+			}
+			if v.Tree = nil; present {
+				v.Tree = new(Tree)
+				if src, err = v.Tree.ReadAvroAs(l.In(s), src); err != nil {
+					return src, avrobin.At(err, "tree")
+				}
+			}
+		case 37:
+			v.Counts = []int64{}
+			for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
+				i := len(v.Counts)
+				v.Counts = append(v.Counts, make([]int64, n)...)
+				if n, src, err = avrobin.ReadLongs(v.Counts[i:], src); err != nil {
+					return src, avrobin.At(err, "counts", i+n)
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "counts")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -1065,12 +1350,7 @@ func (v *Line) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Line) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x622f88219d7d290c, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x622f88219d7d290c, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -1083,6 +1363,30 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "price")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Name, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "name")
+			}
+		case 1:
+			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+				return src, avrobin.At(err, "price")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -1155,12 +1459,7 @@ func (v *Tree) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Tree) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xb4b7029886372c00, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xb4b7029886372c00, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -1213,6 +1512,74 @@ func (v *Tree) readAvro(src []byte, depth int) (rest []byte, err error) {
 		return src, avrobin.At(err, "next")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Tree) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	return v.readAvroAs(l, src, avrobin.MaxDepth)
+}
+
+// readAvroAs is ReadAvroAs with the number of values that may yet nest.
+func (v *Tree) readAvroAs(l avrobin.Layout, src []byte, depth int) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.readAvro(src, depth)
+	}
+	if depth == 0 {
+		return src, avrobin.At(avrobin.ErrDepth, "")
+	}
+	var n int
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Name, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "name")
+			}
+		case 1:
+			in := l.In(s)
+			v.Children = []Tree{}
+			for n, src, err = avrobin.ReadBlock(src, in.Least(4)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(4)) {
+				for range n {
+					i := len(v.Children)
+					v.Children = append(v.Children, Tree{})
+					if src, err = v.Children[i].readAvroAs(in, src, depth-1); err != nil {
+						return src, avrobin.At(err, "children", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "children")
+			}
+		case 2:
+			in := l.In(s)
+			v.ByName = map[string]Tree{}
+			for n, src, err = avrobin.ReadBlock(src, 1+in.Least(4)); n > 0; n, src, err = avrobin.ReadBlock(src, 1+in.Least(4)) {
+				v.ByName = avrobin.MapOf(v.ByName, n)
+				for range n {
+					var key string
+					var x Tree
+					if key, src, err = avrobin.ReadString(src); err != nil {
+						return src, avrobin.At(err, "by_name")
+					}
+					if src, err = x.readAvroAs(in, src, depth-1); err != nil {
+						return src, avrobin.At(err, "by_name", key)
+					}
+					v.ByName[key] = x
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "by_name")
+			}
+		case 3:
+			if v.Next, src, err = readTreeNext(src, depth-1); err != nil {
+				return src, avrobin.At(err, "next")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // within reports whether v nests no deeper than depth.

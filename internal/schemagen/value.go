@@ -233,3 +233,28 @@ func (v *values) text() string {
 	}
 	return string(runes)
 }
+
+// Endless says whether a type within s has no value that ends, as versions of a
+// schema may.
+func Endless(s *avsc.Schema) bool {
+	var named []*avsc.Schema
+	s.Walk(func(n *avsc.Schema) {
+		if n.Kind == avsc.Record {
+			named = append(named, n)
+		}
+	})
+	ends := map[*avsc.Schema]bool{}
+	var of func(n *avsc.Schema) bool
+	of = func(n *avsc.Schema) bool {
+		if n.Kind == avsc.Union {
+			return slices.ContainsFunc(n.Branches, of)
+		}
+		return n.Kind != avsc.Record || ends[n]
+	}
+	for range named {
+		for _, n := range named {
+			ends[n] = !slices.ContainsFunc(n.Fields, func(f *avsc.Field) bool { return !of(f.Type) })
+		}
+	}
+	return slices.ContainsFunc(named, func(n *avsc.Schema) bool { return !ends[n] })
+}

@@ -53,12 +53,7 @@ func (v *FileKey) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *FileKey) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xfe1d48572556faad, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xfe1d48572556faad, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -71,6 +66,30 @@ func (v *FileKey) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "file_id")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *FileKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Source, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "source")
+			}
+		case 1:
+			if v.FileID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "file_id")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // This code is for a run time that knows version 1 of its shape.

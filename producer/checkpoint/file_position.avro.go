@@ -85,12 +85,7 @@ func (v *FilePosition) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *FilePosition) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xd8fc61953a2d4c4e, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xd8fc61953a2d4c4e, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -121,6 +116,54 @@ func (v *FilePosition) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "at")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *FilePosition) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Source, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "source")
+			}
+		case 1:
+			if v.FileID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "file_id")
+			}
+		case 2:
+			if v.Path, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "path")
+			}
+		case 3:
+			if v.Offset, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "offset")
+			}
+		case 4:
+			if v.Lines, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "lines")
+			}
+		case 5:
+			if v.HeadSize, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "head_size")
+			}
+		case 6:
+			if src, err = avrobin.ReadFixed(v.HeadSha256[:], src); err != nil {
+				return src, avrobin.At(err, "head_sha256")
+			}
+		case 7:
+			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
+				return src, avrobin.At(err, "at")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty

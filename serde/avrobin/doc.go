@@ -1,7 +1,8 @@
 // Package avrobin is the run time of generated code: it appends and reads the
 // values of the Avro binary encoding (Avro 1.12, "Binary Encoding"), and it
-// resolves schemas by rewriting bytes ([Plan]). It holds no global state and
-// imports the standard library only.
+// resolves schemas ([Plan]): by a layout, which generated code goes by, or by
+// rewriting bytes. It holds no global state and imports the standard library
+// only.
 //
 // Encoding appends: each function takes the bytes so far and returns them
 // extended, or, where a value may not fit its Avro type, an error. Decoding

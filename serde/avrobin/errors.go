@@ -83,7 +83,7 @@ func At(err error, name string, in ...any) error {
 	return e
 }
 
-func notDone(data, rest []byte, err error) error {
+func notDone(data, rest []byte, err error) *Error {
 	if err == nil {
 		err = fmt.Errorf("%w: %d of them", ErrTrailing, len(rest))
 	}

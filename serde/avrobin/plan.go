@@ -12,10 +12,14 @@ import (
 var ErrUnreadable = errors.New("the reader cannot take this value")
 
 // Plan reads data of one schema, the writer's, as data of another, the
-// reader's, by the rules of Avro 1.12, "Schema Resolution". It is a list of
-// operations that rewrites the writer's bytes into bytes of the reader's
-// schema; straight decoding does the rest. Where the schemas agree, runs of
-// bytes are checked and copied as they are.
+// reader's, by the rules of Avro 1.12, "Schema Resolution".
+//
+// It is two things. A list of operations rewrites the writer's bytes into bytes
+// of the reader's schema; where the schemas agree, runs of bytes are checked and
+// copied as they are ([Plan.Append]). Generated records need that for little:
+// for each record that has changed there is a [Layout], by which they read the
+// message as it came, field by field in the writer's order, and have only those
+// fields rewritten that are not encoded alike ([Plan.Unmarshal]).
 //
 // serde.Resolve makes plans. A Plan is immutable and safe for concurrent use.
 // The nil Plan and the zero Plan read nothing.
@@ -28,6 +32,9 @@ type Plan struct {
 	consts      []byte   // bytes to emit: defaults, union branches
 	reasons     []refusal
 	grow        int // what a datum grows by, loops aside
+
+	layout   *layout // of the record that a datum is; nil for others
+	stateful bool    // reading by the layout needs a transcoder
 }
 
 // refusal is why a value cannot be read; path leads on from where it is met.

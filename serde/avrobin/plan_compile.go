@@ -66,6 +66,11 @@ type compiler struct {
 	uses    map[*Step]int
 	procs   map[procKey]int // the body's number
 	empties map[*Step]bool
+	leasts  map[*Step]int  // of records
+	gone    map[*Step]bool // records that take no bytes in the reader's schema
+	layouts map[*Step]*layout
+	records []*Step        // those inside a record before it
+	changed map[*Step]bool // records
 	todo    []procKey
 	calls   []int // ops whose a is a body's number until all bodies are placed
 
@@ -127,6 +132,7 @@ func (c *compiler) count(s *Step) error {
 			}
 			seen[d.Reader] = true
 		}
+		c.records = append(c.records, s)
 	default: // has nothing inside
 	}
 	return nil
@@ -136,6 +142,7 @@ func (c *compiler) count(s *Step) error {
 func (c *compiler) program(root *Step) {
 	c.step(root)
 	c.emit(opEnd, 0, 0)
+	c.rootLayout(root)
 	var at []int
 	for len(at) < len(c.todo) {
 		k := c.todo[len(at)]
@@ -175,7 +182,7 @@ func (c *compiler) step(s *Step) {
 	case StepNull:
 	case StepBoolean:
 		c.walk(opBoolean, 0, 0)
-	case StepInt:
+	case StepInt, StepIntToLong:
 		c.walk(opInt, 0, 0)
 	case StepLong:
 		c.walk(opLong, 0, 0)
@@ -266,12 +273,16 @@ func (c *compiler) enum(s *Step) {
 	base := len(c.p.table)
 	for i, r := range s.Symbols {
 		if r < 0 {
-			r = -1 - c.reason("", fmt.Sprintf("the reader's enum has no symbol %s and no default", s.Names[i]))
+			r = -1 - c.reason("", noSymbol(s.Names[i]))
 		}
 		c.p.table = append(c.p.table, int32(r))
 	}
 	c.emit(opEnumMap, base, len(s.Symbols))
 	c.pending = false
+}
+
+func noSymbol(name string) string {
+	return fmt.Sprintf("the reader's enum has no symbol %s and no default", name)
 }
 
 // blocks lays out an array or a map; a map's body begins with the key.
@@ -284,6 +295,7 @@ func (c *compiler) blocks(s *Step) {
 		flags |= bodyMap
 	} else if c.empty(s.Items) {
 		flags |= bodyEmpty
+		c.p.stateful = true // counts them
 	}
 	pc := c.emit(code, 0, flags)
 	path := c.path

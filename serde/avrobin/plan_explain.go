@@ -22,7 +22,7 @@ func (t *transcoder) explain(pc, at int) {
 		unreadable(t.p.reasons[o.a])
 		return
 	case opEmit:
-		e.Err = fmt.Errorf("%w: the reader's defaults make the message too large", ErrUnreadable)
+		e.Err = errDefaults
 		return
 	case opSwap, opPermute:
 		e.Err = fmt.Errorf("%w: fields in another order, too many inside one another", ErrDepth)
@@ -66,6 +66,8 @@ func (t *transcoder) explain(pc, at int) {
 		e.Err = fmt.Errorf("%w: an int of %d", ErrInvalid, v)
 	}
 }
+
+var errDefaults = fmt.Errorf("%w: the reader's defaults make the message too large", ErrUnreadable)
 
 // join puts two paths together; either may be empty.
 func join(a, b string) string {

@@ -9,7 +9,7 @@ type StepKind uint8
 const (
 	StepNull StepKind = iota
 	StepBoolean
-	StepInt    // of 32 bits; a long reader takes the same bytes
+	StepInt    // of 32 bits
 	StepLong   // of 64 bits
 	StepFloat  // 4 bytes
 	StepDouble // 8 bytes
@@ -21,6 +21,8 @@ const (
 	StepEnum   // Symbols
 	StepUnion  // a union of the writer: Branches
 	StepWrap   // a plain value for a union of the reader: its Branch, then Items
+
+	StepIntToLong // the bytes stay as they are
 
 	// Promotions that change the bytes.
 	StepIntToFloat
@@ -39,8 +41,11 @@ const (
 // programs call serde.Resolve.
 type Step struct {
 	Kind  StepKind
-	Size  int
 	Items *Step
+
+	// Size is a fixed's bytes; of an enum or a union, how many symbols or branches
+	// the reader has.
+	Size int
 
 	Fields   []StepField // in the writer's order
 	Defaults []StepDefault
@@ -65,8 +70,9 @@ type StepField struct {
 
 // StepDefault is a field that only the reader has.
 type StepDefault struct {
-	Reader int
-	Data   []byte // the default in Avro binary
+	Reader  int
+	Data    []byte // the default in Avro binary
+	Mutable bool   // it holds bytes, which a program may write to
 }
 
 // NewPlan compiles steps into a plan. The reader's full name and fingerprint
@@ -78,6 +84,10 @@ func NewPlan(reader string, fingerprint uint64, root *Step) (p *Plan, err error)
 		uses:    map[*Step]int{},
 		procs:   map[procKey]int{},
 		empties: map[*Step]bool{},
+		leasts:  map[*Step]int{},
+		gone:    map[*Step]bool{},
+		layouts: map[*Step]*layout{},
+		changed: map[*Step]bool{},
 	}
 	if err := c.count(root); err != nil {
 		return nil, fmt.Errorf("avrobin: plan for %s: %w", reader, err)

@@ -119,12 +119,7 @@ func (v *ClickEvent) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *ClickEvent) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x1cf015630db29fc7, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x1cf015630db29fc7, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -198,6 +193,103 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "source_line")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var present bool
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.EventID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "event_id")
+			}
+		case 1:
+			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
+				return src, avrobin.At(err, "at")
+			}
+		case 2:
+			if v.Visitor, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "visitor")
+			}
+		case 3:
+			if v.IP, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "ip")
+			}
+		case 4:
+			if v.Method, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "method")
+			}
+		case 5:
+			if v.Path, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "path")
+			}
+		case 6:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "query")
+			}
+			if v.Query = nil; present {
+				v.Query = new(string)
+				if *v.Query, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "query")
+				}
+			}
+		case 7:
+			if v.Protocol, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "protocol")
+			}
+		case 8:
+			if v.Status, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "status")
+			}
+		case 9:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "bytes")
+			}
+			if v.Bytes = nil; present {
+				v.Bytes = new(int64)
+				if *v.Bytes, src, err = avrobin.ReadLong(src); err != nil {
+					return src, avrobin.At(err, "bytes")
+				}
+			}
+		case 10:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "referrer")
+			}
+			if v.Referrer = nil; present {
+				v.Referrer = new(string)
+				if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "referrer")
+				}
+			}
+		case 11:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "user_agent")
+			}
+			if v.UserAgent = nil; present {
+				v.UserAgent = new(string)
+				if *v.UserAgent, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "user_agent")
+				}
+			}
+		case 12:
+			if v.SourceFile, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "source_file")
+			}
+		case 13:
+			if v.SourceLine, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "source_line")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty

@@ -52,12 +52,7 @@ func (v *LedgerEntry) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *LedgerEntry) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xcfe31c9a2fdf0284, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xcfe31c9a2fdf0284, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -70,6 +65,30 @@ func (v *LedgerEntry) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "cents")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *LedgerEntry) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Account, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "account")
+			}
+		case 1:
+			if v.Cents, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "cents")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // This code is for a run time that knows version 1 of its shape.

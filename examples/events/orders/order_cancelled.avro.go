@@ -53,12 +53,7 @@ func (v *OrderCancelled) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *OrderCancelled) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xbb5a6cdc9d916975, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xbb5a6cdc9d916975, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -71,6 +66,30 @@ func (v *OrderCancelled) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "reason")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *OrderCancelled) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "order_id")
+			}
+		case 1:
+			if v.Reason, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "reason")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // This code is for a run time that knows version 1 of its shape.

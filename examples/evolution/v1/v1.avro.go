@@ -74,12 +74,7 @@ func (v *Order) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x1ca25e3f238cbeb9, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x1ca25e3f238cbeb9, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -98,6 +93,38 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "state")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.ID, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 1:
+			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "customer")
+			}
+		case 2:
+			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "total_cents")
+			}
+		case 3:
+			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 3); err != nil {
+				return src, avrobin.At(err, "state")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 var stateSymbols = [...]string{

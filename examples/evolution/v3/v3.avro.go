@@ -87,12 +87,7 @@ func (v *Order) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x3f1d93852e9cf3b8, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x3f1d93852e9cf3b8, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -124,6 +119,53 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "comment")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var present bool
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.ID, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 1:
+			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 4); err != nil {
+				return src, avrobin.At(err, "state")
+			}
+		case 2:
+			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "customer")
+			}
+		case 3:
+			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "total_cents")
+			}
+		case 4:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "channel")
+			}
+			if v.Channel = nil; present {
+				v.Channel = new(string)
+				if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "channel")
+				}
+			}
+		case 5:
+			if v.Comment, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "comment")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty

@@ -104,12 +104,7 @@ func (v *Order) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x5c92cf5e824dcbec, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x5c92cf5e824dcbec, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -145,6 +140,58 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "lines")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var n int
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.ID, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 1:
+			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 4); err != nil {
+				return src, avrobin.At(err, "state")
+			}
+		case 2:
+			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "customer")
+			}
+		case 3:
+			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "total_cents")
+			}
+		case 4:
+			if v.Comment, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "comment")
+			}
+		case 5:
+			in := l.In(s)
+			v.Lines = []Line{}
+			for n, src, err = avrobin.ReadBlock(src, in.Least(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(2)) {
+				i := len(v.Lines)
+				v.Lines = append(v.Lines, make([]Line, n)...)
+				for ; i < len(v.Lines); i++ {
+					if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
+						return src, avrobin.At(err, "lines", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "lines")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -225,12 +272,7 @@ func (v *Line) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Line) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xeb4dbc2053412960, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xeb4dbc2053412960, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -243,6 +285,30 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "quantity")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Sku, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "sku")
+			}
+		case 1:
+			if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "quantity")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // This code is for a run time that knows version 1 of its shape.

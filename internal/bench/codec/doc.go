@@ -22,6 +22,14 @@
 // Decoding readings: every value is returned with the slice that is left and an
 // error, which is seven words; positions in a slice are fewer. The longs of an
 // array are read in one loop, which needs neither.
+//
+// Through a plan (-bench Evolved) a value is read once, in the writer's order. What
+// a click takes more, 28 to 34 %, is by pprof in about equal parts the loop over
+// the fields, whose state is in memory across each call, the calls that leave
+// fields out and turn to the defaults, and the copy of a message that is a size
+// class longer. An order, 25 to 35 %, has the loop in each element once more.
+// Rewriting the bytes first and reading them straight, which walks over every
+// field twice, was 87 % and 55 %.
 package codec
 
 //go:generate go -C ../../.. run ./cmd/avrogen generate -o internal/bench/codec/events --package events internal/bench/codec/schemas

@@ -73,12 +73,7 @@ func (v *Click) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Click) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xa41500bfb4ac3d73, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xa41500bfb4ac3d73, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -116,6 +111,61 @@ func (v *Click) ReadAvro(src []byte) (rest []byte, err error) {
 		}
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Click) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var present bool
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 1:
+			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
+				return src, avrobin.At(err, "at")
+			}
+		case 2:
+			if v.User, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "user")
+			}
+		case 3:
+			if v.URL, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "url")
+			}
+		case 4:
+			if v.Status, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "status")
+			}
+		case 5:
+			if v.Score, src, err = s.ReadDouble(src); err != nil {
+				return src, avrobin.At(err, "score")
+			}
+		case 6:
+			if v.Mobile, src, err = avrobin.ReadBool(src); err != nil {
+				return src, avrobin.At(err, "mobile")
+			}
+		case 7:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "referrer")
+			}
+			if v.Referrer = nil; present {
+				v.Referrer = new(string)
+				if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "referrer")
+				}
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty

@@ -48,12 +48,7 @@ func (v *Longs) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Longs) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x27af9ae4f9f03d4a, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x27af9ae4f9f03d4a, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -71,6 +66,35 @@ func (v *Longs) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "values")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Longs) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var n int
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			v.Values = []int64{}
+			for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
+				i := len(v.Values)
+				v.Values = append(v.Values, make([]int64, n)...)
+				if n, src, err = avrobin.ReadLongs(v.Values[i:], src); err != nil {
+					return src, avrobin.At(err, "values", i+n)
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "values")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty

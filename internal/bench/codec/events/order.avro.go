@@ -190,12 +190,7 @@ func (v *Order) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x598be7b4429a97b6, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x598be7b4429a97b6, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -257,6 +252,88 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "total")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var n int
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
+				return src, avrobin.At(err, "order_id")
+			}
+		case 1:
+			if v.Created, src, err = avrobin.ReadTimestampMicros(src); err != nil {
+				return src, avrobin.At(err, "created")
+			}
+		case 2:
+			if v.Due, src, err = avrobin.ReadDate(src); err != nil {
+				return src, avrobin.At(err, "due")
+			}
+		case 3:
+			if v.Status, src, err = avrobin.ReadEnumAs[OrderStatus](s, src, 4); err != nil {
+				return src, avrobin.At(err, "status")
+			}
+		case 4:
+			if src, err = v.Customer.ReadAvroAs(l.In(s), src); err != nil {
+				return src, avrobin.At(err, "customer")
+			}
+		case 5:
+			in := l.In(s)
+			v.Items = []LineItem{}
+			for n, src, err = avrobin.ReadBlock(src, in.Least(5)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(5)) {
+				i := len(v.Items)
+				v.Items = append(v.Items, make([]LineItem, n)...)
+				for ; i < len(v.Items); i++ {
+					if src, err = v.Items[i].ReadAvroAs(in, src); err != nil {
+						return src, avrobin.At(err, "items", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "items")
+			}
+		case 6:
+			v.Attributes = map[string]string{}
+			for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
+				v.Attributes = avrobin.MapOf(v.Attributes, n)
+				for range n {
+					var key, x string
+					if key, src, err = avrobin.ReadString(src); err != nil {
+						return src, avrobin.At(err, "attributes")
+					}
+					if x, src, err = avrobin.ReadString(src); err != nil {
+						return src, avrobin.At(err, "attributes", key)
+					}
+					v.Attributes[key] = x
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "attributes")
+			}
+		case 7:
+			if v.Payment, src, err = readOrderPayment(src); err != nil {
+				return src, avrobin.At(err, "payment")
+			}
+		case 8:
+			if v.Note, src, err = readOrderNote(src); err != nil {
+				return src, avrobin.At(err, "note")
+			}
+		case 9:
+			if v.Total, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+				return src, avrobin.At(err, "total")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -582,12 +659,7 @@ func (v *Customer) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Customer) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x7858eb5eab74babf, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x7858eb5eab74babf, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -613,6 +685,45 @@ func (v *Customer) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "address")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Customer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var present bool
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.ID, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 1:
+			if v.Name, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "name")
+			}
+		case 2:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "email")
+			}
+			if v.Email = nil; present {
+				v.Email = new(string)
+				if *v.Email, src, err = avrobin.ReadString(src); err != nil {
+					return src, avrobin.At(err, "email")
+				}
+			}
+		case 3:
+			if src, err = v.Address.ReadAvroAs(l.In(s), src); err != nil {
+				return src, avrobin.At(err, "address")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -677,12 +788,7 @@ func (v *Address) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Address) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x4f20845f702ef366, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x4f20845f702ef366, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -701,6 +807,38 @@ func (v *Address) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "country")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Address) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Street, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "street")
+			}
+		case 1:
+			if v.City, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "city")
+			}
+		case 2:
+			if v.Zip, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "zip")
+			}
+		case 3:
+			if v.Country, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "country")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // NewLineItem returns the zero value: the schema has no other defaults.
@@ -746,12 +884,7 @@ func (v *LineItem) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *LineItem) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x8b839ae737e16c81, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x8b839ae737e16c81, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -780,6 +913,49 @@ func (v *LineItem) ReadAvro(src []byte) (rest []byte, err error) {
 		}
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var present bool
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Sku, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "sku")
+			}
+		case 1:
+			if v.Title, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "title")
+			}
+		case 2:
+			if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "quantity")
+			}
+		case 3:
+			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+				return src, avrobin.At(err, "price")
+			}
+		case 4:
+			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
+				return src, avrobin.At(err, "discount")
+			}
+			if v.Discount = nil; present {
+				v.Discount = new(float64)
+				if *v.Discount, src, err = avrobin.ReadDouble(src); err != nil {
+					return src, avrobin.At(err, "discount")
+				}
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -838,12 +1014,7 @@ func (v *Card) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Card) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x412d152184e49e86, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x412d152184e49e86, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -859,6 +1030,34 @@ func (v *Card) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "exp_year")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Card) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Pan, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "pan")
+			}
+		case 1:
+			if v.ExpMonth, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "exp_month")
+			}
+		case 2:
+			if v.ExpYear, src, err = avrobin.ReadInt(src); err != nil {
+				return src, avrobin.At(err, "exp_year")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // NewBankTransfer returns the zero value: the schema has no other defaults.
@@ -892,12 +1091,7 @@ func (v *BankTransfer) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *BankTransfer) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x76375f1fbb4ff932, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x76375f1fbb4ff932, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -907,6 +1101,26 @@ func (v *BankTransfer) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "iban")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *BankTransfer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Iban, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "iban")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // NewWallet returns the zero value: the schema has no other defaults.
@@ -941,12 +1155,7 @@ func (v *Wallet) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Wallet) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x508f17fc67217bc5, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x508f17fc67217bc5, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -959,6 +1168,30 @@ func (v *Wallet) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "token")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.Provider, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "provider")
+			}
+		case 1:
+			if v.Token, src, err = avrobin.ReadBytes(src); err != nil {
+				return src, avrobin.At(err, "token")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty

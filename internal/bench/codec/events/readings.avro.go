@@ -65,12 +65,7 @@ func (v *Readings) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Readings) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0xbf32ae527273c138, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0xbf32ae527273c138, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -91,6 +86,38 @@ func (v *Readings) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "points")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Readings) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	var n int
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			in := l.In(s)
+			v.Points = []Point{}
+			for n, src, err = avrobin.ReadBlock(src, in.Least(11)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(11)) {
+				i := len(v.Points)
+				v.Points = append(v.Points, make([]Point, n)...)
+				for ; i < len(v.Points); i++ {
+					if src, err = v.Points[i].ReadAvroAs(in, src); err != nil {
+						return src, avrobin.At(err, "points", i)
+					}
+				}
+			}
+			if err != nil {
+				return src, avrobin.At(err, "points")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty
@@ -146,12 +173,7 @@ func (v *Point) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Point) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	data, err := avrobin.Transcode(p, 0x2f3edf81aa5708ca, data)
-	if err != nil {
-		return err
-	}
-	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return p.Unmarshal(v, 0x2f3edf81aa5708ca, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -170,6 +192,38 @@ func (v *Point) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.At(err, "flag")
 	}
 	return src, nil
+}
+
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+func (v *Point) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
+	if l.IsOwn() {
+		return v.ReadAvro(src)
+	}
+	for s := l.First(); s != nil; s = s.Next() {
+		switch s.Field {
+		case 0:
+			if v.ID, src, err = avrobin.ReadLong(src); err != nil {
+				return src, avrobin.At(err, "id")
+			}
+		case 1:
+			if v.Name, src, err = avrobin.ReadString(src); err != nil {
+				return src, avrobin.At(err, "name")
+			}
+		case 2:
+			if v.Value, src, err = s.ReadDouble(src); err != nil {
+				return src, avrobin.At(err, "value")
+			}
+		case 3:
+			if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
+				return src, avrobin.At(err, "flag")
+			}
+		default: // between two fields of v
+			if src, err = l.Turn(s, src, &rest); err != nil {
+				return src, err
+			}
+		}
+	}
+	return l.End(src, rest), nil
 }
 
 // This code is for a run time that knows version 1 of its shape.

@@ -1,0 +1,88 @@
+package codegen
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// readAsMethod prints ReadAvroAs of a record: what ReadAvro does for each field,
+// in the order in which a plan says that the fields come.
+func (e *emitter) readAsMethod(d *recordDecl) {
+	at := site{record: d, fail: "src", wrap: true}
+	layout := e.avrobin("Layout")
+	own := "v.ReadAvro(src)"
+	e.p("// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.")
+	e.p("func (v *%s) ReadAvroAs(l %s, src []byte) (rest []byte, err error) {", d.GoName, layout)
+	if e.shape.recursive(d) {
+		e.p("return v.readAvroAs(l, src, %s)", e.avrobin("MaxDepth"))
+		e.p("}\n")
+		e.p("// readAvroAs is ReadAvroAs with the number of values that may yet nest.")
+		e.p("func (v *%s) readAvroAs(l %s, src []byte, depth int) (rest []byte, err error) {", d.GoName, layout)
+		own = "v.readAvro(src, depth)"
+		at.depth = "depth-1"
+	}
+	e.p("if l.IsOwn() {\nreturn %s\n}", own)
+	if at.depth != "" {
+		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrDepth"))
+	}
+	e.fieldVariables(d)
+	e.p("for s := l.First(); s != nil; s = s.Next() {")
+	const turn = "if src, err = l.Turn(s, src, &rest); err != nil {\nreturn src, err\n}\n}"
+	if len(d.Fields) == 0 {
+		e.p("%s", turn)
+	} else {
+		e.p("switch s.Field {")
+		for i, f := range d.Fields {
+			e.p("case %d:", i)
+			at.name = f.AvroName
+			e.readFieldAs("v."+f.GoName, f.Type, at)
+		}
+		e.p("default: // between two fields of v\n%s\n}", turn)
+	}
+	e.p("return l.End(src, rest), nil\n}\n")
+}
+
+// readFieldAs prints how a field is read that the step s is for.
+func (e *emitter) readFieldAs(x string, t *typeExpr, at site) {
+	var call string
+	switch t.Kind {
+	case kindFloat:
+		call = "s.ReadFloat(src)"
+	case kindDouble:
+		call = "s.ReadDouble(src)"
+	case kindEnum:
+		call = fmt.Sprintf("%s[%s](s, src, %d)", e.avrobin("ReadEnumAs"), e.named(t.Enum.typeName), len(t.Enum.Symbols))
+	default:
+		if record, listed := t.record(); record {
+			at.layout = "l.In(s)"
+			if listed {
+				at.layout = "in"
+				e.p("in := l.In(s)")
+			}
+		}
+		e.readValue(x, t, at)
+		return
+	}
+	e.p("if %s, src, err = %s; err != nil {\n%s\n}", x, call, e.ret(at))
+}
+
+// record says whether t is a record, or in the end of one as an optional, an
+// array or a map of it, and whether it is listed in the latter two. Elements
+// without bytes are not read.
+func (t *typeExpr) record() (is, listed bool) {
+	for ; t.Elem != nil; t = t.Elem {
+		listed = listed || t.Kind != kindOptional
+		if t.Kind == kindArray && least(t.Elem) == 0 {
+			return false, false
+		}
+	}
+	return t.Kind == kindRecord, listed
+}
+
+// least is the fewest bytes of an element of t, which by its own schema are size.
+func (p site) least(t *typeExpr, size int) string {
+	if p.layout != "" && t.Kind == kindRecord {
+		return fmt.Sprintf("%s.Least(%d)", p.layout, size)
+	}
+	return strconv.Itoa(size)
+}

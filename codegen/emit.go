@@ -148,6 +148,12 @@ func (e *emitter) importBlock(out *bytes.Buffer) {
 	}
 	slices.Sort(std)
 	slices.Sort(other)
+	if len(std)+len(other) == 1 {
+		for _, path := range append(std, other...) {
+			fmt.Fprintf(out, "import %s %q\n\n", e.imports[path], path)
+		}
+		return
+	}
 	out.WriteString("import (\n")
 	for _, path := range std {
 		fmt.Fprintf(out, "%q\n", path)

@@ -44,15 +44,19 @@ func (e *emitter) recordMethods(d *recordDecl) {
 }
 
 func (e *emitter) equalMethod(d *recordDecl) {
-	e.p("// Equal reports whether v and o are the same value, or both nil. Nil and empty")
-	if !e.shape.recursive(d) {
-		e.p("// slices and maps are equal where neither is null.")
-		e.p("func (v *%s) Equal(o *%s) bool {", d.GoName, d.GoName)
-	} else {
-		e.p("// slices and maps are equal where neither is null. A value that nests deeper than")
-		e.p("// [%s], as one that contains itself does, equals none.", e.avrobin("MaxDepth"))
+	doc := "Equal reports whether v and o are the same value, or both nil."
+	if holds(d, kindBytes, kindArray, kindMap) {
+		doc += " Nil and empty slices and maps are equal where neither is null."
+	}
+	if e.shape.recursive(d) {
+		doc += fmt.Sprintf(" A value that nests deeper than [%s], as one that contains itself does, equals none.", e.avrobin("MaxDepth"))
+	}
+	e.doc(wrap(doc))
+	if e.shape.recursive(d) {
 		e.p("func (v *%s) Equal(o *%s) bool { return v.within(%s) && v.equal(o) }\n", d.GoName, d.GoName, e.avrobin("MaxDepth"))
 		e.p("func (v *%s) equal(o *%s) bool {", d.GoName, d.GoName)
+	} else {
+		e.p("func (v *%s) Equal(o *%s) bool {", d.GoName, d.GoName)
 	}
 	e.p("if v == nil || o == nil {\nreturn v == o\n}")
 	body := "return "

@@ -1,5 +1,7 @@
 package codegen
 
+import "slices"
+
 // shape answers questions about whole types that decide how they are encoded
 // and decoded. Its answers are kept, since records are asked about often.
 type shape struct {
@@ -124,15 +126,12 @@ func (s *shape) hasText(d *recordDecl) bool {
 	return yes
 }
 
-func recordHasText(d *recordDecl) (yes bool) {
+func recordHasText(d *recordDecl) bool { return holds(d, kindString, kindBytes, kindMap) }
+
+// holds: a field of d is of one of the kinds, or an element or branch of one is.
+func holds(d *recordDecl, kinds ...kind) (yes bool) {
 	for _, f := range d.Fields {
-		f.Type.eachType(func(t *typeExpr) {
-			switch t.Kind {
-			case kindString, kindBytes, kindMap:
-				yes = true
-			default:
-			}
-		})
+		f.Type.eachType(func(t *typeExpr) { yes = yes || slices.Contains(kinds, t.Kind) })
 	}
 	return yes
 }

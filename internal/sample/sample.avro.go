@@ -848,8 +848,8 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
+// maps are equal where neither is null.
 func (v *Everything) Equal(o *Everything) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -1389,8 +1389,7 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *Line) Equal(o *Line) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -1609,9 +1608,9 @@ func (v *Tree) within(depth int) bool {
 	return true
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null. A value that nests deeper than
-// [avrobin.MaxDepth], as one that contains itself does, equals none.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
+// maps are equal where neither is null. A value that nests deeper than [avrobin.MaxDepth],
+// as one that contains itself does, equals none.
 func (v *Tree) Equal(o *Tree) bool { return v.within(avrobin.MaxDepth) && v.equal(o) }
 
 func (v *Tree) equal(o *Tree) bool {

@@ -166,8 +166,7 @@ func (v *FilePosition) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *FilePosition) Equal(o *FilePosition) bool {
 	if v == nil || o == nil {
 		return v == o

@@ -292,8 +292,7 @@ func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *ClickEvent) Equal(o *ClickEvent) bool {
 	if v == nil || o == nil {
 		return v == o

@@ -3,9 +3,7 @@
 
 package ledger
 
-import (
-	"github.com/avroline/avroline/serde/avrobin"
-)
+import "github.com/avroline/avroline/serde/avrobin"
 
 // LedgerEntry is the Avro record shop.ledger.LedgerEntry.
 //

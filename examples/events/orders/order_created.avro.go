@@ -144,8 +144,7 @@ func (v *OrderCreated) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *OrderCreated) Equal(o *OrderCreated) bool {
 	if v == nil || o == nil {
 		return v == o

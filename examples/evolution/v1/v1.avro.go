@@ -3,9 +3,7 @@
 
 package v1
 
-import (
-	"github.com/avroline/avroline/serde/avrobin"
-)
+import "github.com/avroline/avroline/serde/avrobin"
 
 // Order is the Avro record shop.evolution.Order.
 //

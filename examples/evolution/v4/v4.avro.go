@@ -194,8 +194,8 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
+// maps are equal where neither is null.
 func (v *Order) Equal(o *Order) bool {
 	if v == nil || o == nil {
 		return v == o

@@ -168,8 +168,7 @@ func (v *Click) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *Click) Equal(o *Click) bool {
 	if v == nil || o == nil {
 		return v == o

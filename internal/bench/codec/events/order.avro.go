@@ -336,8 +336,8 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
+// maps are equal where neither is null.
 func (v *Order) Equal(o *Order) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -726,8 +726,7 @@ func (v *Customer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *Customer) Equal(o *Customer) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -958,8 +957,7 @@ func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil.
 func (v *LineItem) Equal(o *LineItem) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -1194,8 +1192,8 @@ func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err erro
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
+// maps are equal where neither is null.
 func (v *Wallet) Equal(o *Wallet) bool {
 	if v == nil || o == nil {
 		return v == o

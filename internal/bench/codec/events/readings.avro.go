@@ -120,8 +120,8 @@ func (v *Readings) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	return l.End(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty
-// slices and maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
+// maps are equal where neither is null.
 func (v *Readings) Equal(o *Readings) bool {
 	if v == nil || o == nil {
 		return v == o

@@ -82,7 +82,7 @@ throughput: ## settings against rate and latency on real Kafka, with plots into 
 	cd internal/bench && go run ./throughput -o ../../docs/img
 
 faults: ## the whole fault matrix on real Kafka (about 10 minutes)
-	go test -tags integration -count=1 -timeout 30m -v -run 'Faults|Disk|Coordinator' ./internal/integration -whole
+	go test -tags integration -count=1 -timeout 30m -v -run 'Faults|Disk' ./internal/integration -whole
 
 vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...

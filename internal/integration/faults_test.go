@@ -142,14 +142,15 @@ func matrix() []fault {
 		{name: "the leader sleeps for 6 s", short: true, disturb: sleep(6 * time.Second)},
 		{name: "every node restarted in turn", disturb: rolling(nil)},
 		{name: "rolling change of settings", disturb: rolling(map[string]string{"num.io.threads": "3", "log.segment.bytes": "33554432"})},
-		{name: "leaders moved by hand", short: true, disturb: moving},
+		{name: "leaders moved each 200 ms", short: true, disturb: moving(15)},
 		{
 			name: "min.insync.replicas not met", topic: map[string]string{"min.insync.replicas": "3"},
 			disturb: kills(5*time.Second, leaderOf(1)),
 		},
 		{name: "2 % of the answers lost", short: true, proxied: true, disturb: lose(0.02)},
 		{name: "90 % of the answers lost", proxied: true, disturb: lose(0.9)},
-		{name: "every connection cut, five times a second", proxied: true, disturb: cutting},
+		{name: "every connection cut each 40 ms", short: true, proxied: true, disturb: cutting},
+		{name: "throttled to 60 kB a second", disturb: throttled},
 		{name: "a slow and lossy network", toxic: true, disturb: sick},
 		{
 			name: "control: no idempotence, 2 % of the answers lost", short: true, proxied: true, options: weak,
@@ -201,19 +202,32 @@ func rolling(settings map[string]string) func(context.Context, *stage) error {
 	}
 }
 
-func moving(ctx context.Context, s *stage) error {
-	for range 6 {
-		pause(ctx, 500*time.Millisecond)
-		if err := s.c.MoveLeaders(ctx, s.topic); err != nil {
-			return err
+func moving(times int) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		for range times {
+			pause(ctx, 200*time.Millisecond)
+			if err := s.c.MoveLeaders(ctx, s.topic); err != nil {
+				return err
+			}
 		}
+		return s.c.WaitInSync(ctx, s.topic)
 	}
-	return s.c.WaitInSync(ctx, s.topic)
+}
+
+// throttled has every broker hold its answers back (KIP-219) until the average
+// is below a quota.
+func throttled(ctx context.Context, s *stage) error {
+	pause(ctx, time.Second)
+	if err := s.c.Throttle(ctx, 60_000); err != nil {
+		return err
+	}
+	pause(ctx, 10*time.Second)
+	return s.c.Throttle(ctx, 0)
 }
 
 func cutting(ctx context.Context, s *stage) error {
-	for range 25 {
-		pause(ctx, 200*time.Millisecond)
+	for range 125 {
+		pause(ctx, 40*time.Millisecond)
 		s.proxy.Cut()
 	}
 	pause(ctx, time.Second)
@@ -229,22 +243,30 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func (f fault) run(t *testing.T) {
-	s := &stage{t: t, c: cluster(t), topic: topic(t, 6, f.topic)}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	brokers := s.c.Addrs()
+// stage is set up for the fault, with the brokers' addresses there.
+func (f fault) stage(t *testing.T) (s *stage, brokers []string) {
+	t.Helper()
+	s = &stage{t: t, c: cluster(t), topic: topic(t, 6, f.topic)}
 	switch {
 	case f.proxied:
 		p, err := kafkacluster.NewProxy(s.c, *seed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer p.Close()
-		s.proxy, brokers = p, s.c.ProxiedAddrs()
+		t.Cleanup(p.Close)
+		s.proxy = p
 	case f.toxic:
-		s.toxic, brokers = newToxics(t, s.c), s.c.ProxiedAddrs()
+		s.toxic = newToxics(t, s.c)
+	default:
+		return s, s.c.Addrs()
 	}
+	return s, s.c.ProxiedAddrs()
+}
+
+func (f fault) run(t *testing.T) {
+	s, brokers := f.stage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
 	run := workload.Run{
 		Brokers: brokers, Read: s.c.Addrs(), Topic: s.topic, Name: s.topic, Seed: *seed,
 		Messages: 20_000, Rate: 5_000, Pad: 100, Options: f.options, CloseWithin: 2 * time.Minute,

@@ -15,47 +15,79 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The coordinator of a transactional id is killed while one transaction after
-// another is committed, so that some are prepared and not yet complete: what was
-// committed is there whole, what was aborted is not, and nothing twice.
-func TestCoordinatorKilled(t *testing.T) {
-	c := cluster(t)
-	name := topic(t, 6, nil)
+// Faults strike while one transaction after another is committed, so that some
+// are prepared and not yet complete: what was committed is there whole, what was
+// aborted is not, and nothing twice.
+func TestTransactionFaults(t *testing.T) {
+	losing := func(ctx context.Context, s *stage) error {
+		s.proxy.Drop(0.1)
+		pause(ctx, 15*time.Second)
+		s.proxy.Drop(0)
+		if s.proxy.Drops() == 0 {
+			return errors.New("no answer was lost")
+		}
+		return nil
+	}
+	late := func(ctx context.Context, s *stage) error {
+		return s.toxic.with(ctx, 10*time.Second, `{"type":"latency","stream":"downstream","attributes":{"latency":300,"jitter":200}}`)
+	}
+	for _, f := range []fault{
+		{name: "the transaction coordinator killed while it commits", short: true, disturb: coordinatorKilled},
+		{name: "transactions, 10 % of all answers lost", short: true, proxied: true, disturb: losing},
+		{name: "transactions, all answers 100 to 500 ms late", toxic: true, disturb: late},
+		{name: "transactions, leaders moved each 200 ms", disturb: moving(50)},
+	} {
+		if f.short || *whole {
+			t.Run(f.name, f.runTransactions)
+		}
+	}
+}
+
+// coordinatorKilled kills the coordinator of the id that has the topic's name.
+func coordinatorKilled(ctx context.Context, s *stage) error {
+	kills := 1
+	if *whole {
+		kills = 3
+	}
+	for range kills {
+		pause(ctx, 2*time.Second)
+		id, err := s.c.Coordinator(ctx, s.topic)
+		if err == nil {
+			err = s.c.Kill(id)
+		}
+		if err == nil {
+			pause(ctx, 3*time.Second)
+			err = s.c.Restart(ctx, id)
+		}
+		if err == nil {
+			err = s.c.WaitInSync(ctx, s.topic)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f fault) runTransactions(t *testing.T) {
+	s, brokers := f.stage(t)
+	name := s.topic
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ser, err := serde.NewSerializer(&workload.Registry{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tp, err := producer.NewTransactional(c.Addrs(), name, ser)
+	tp, err := producer.NewTransactional(brokers, name, ser)
 	if err != nil {
 		t.Fatal(err)
 	}
 	items := producer.NewTopic(name, producer.KeyBy(func(i *workload.Item) string { return i.Key }))
-	kills := 1
-	if *whole {
-		kills = 3
-	}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		for range kills {
-			pause(ctx, 2*time.Second)
-			id, err := c.Coordinator(ctx, name)
-			if err == nil {
-				err = c.Kill(id)
-			}
-			if err == nil {
-				pause(ctx, 3*time.Second)
-				err = c.Restart(ctx, id)
-			}
-			if err == nil {
-				err = c.WaitInSync(ctx, name)
-			}
-			if err != nil {
-				t.Errorf("the fault itself failed: %v", err)
-				return
-			}
+		if err := f.disturb(ctx, s); err != nil {
+			t.Errorf("the fault itself failed: %v", err)
 		}
 	}()
 	journal := verify.NewJournal()
@@ -102,12 +134,12 @@ func TestCoordinatorKilled(t *testing.T) {
 	if err := tp.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	r, err := journal.Check(ctx, c.Addrs(), []string{name}, workload.Decode(name))
+	r, err := journal.Check(ctx, s.c.Addrs(), []string{name}, workload.Decode(name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%v", r)
-	fault{name: "the transaction coordinator killed while it commits"}.record(t, &workload.Result{Report: r}, time.Since(began))
+	f.record(t, &workload.Result{Report: r}, time.Since(began))
 	if err := r.Err(); err != nil {
 		t.Error(err)
 	}

@@ -170,7 +170,7 @@ func startOurs(callbacks bool) func([]string) runner {
 		events, _, keys := inputs()
 		ser := must(serde.NewSerializer(new(registry)))
 		p := must(producer.New(addrs, ser, producer.WithLinger(time.Duration(*linger)*time.Millisecond),
-			producer.WithCompression(producer.Compression(*compression)), producer.WithMaxInFlight(maxFlying, 1<<30)))
+			producer.WithCompression(producer.Compression(*compression)), producer.WithMaxInFlight(maxFlying, 1<<30), producer.WithInFlightRequests(*inflight)))
 		next := 0
 		key := producer.NoKey[*Event]()
 		if *keyed {

@@ -29,9 +29,7 @@ type client struct {
 	refusal atomic.Pointer[error] // why it takes no message any more
 	fatal   atomic.Pointer[error] // the fatal error behind that, if it is one
 
-	users   sync.WaitGroup // calls under way that close must not pull the client away from
-	useMu   sync.Mutex
-	closing bool
+	uses // whatever calls into it beside produce and the event goroutine: a client may be replaced at any time
 
 	control chan func(*eventLoop) // run on the event goroutine
 	done    chan struct{}         // the event goroutine has ended
@@ -229,27 +227,10 @@ func (k *client) abandon(why error) {
 	}
 }
 
-// hold keeps the client from being destroyed until release; false: it is about to be. Whatever calls into it beside produce
-// and the event goroutine needs this: a client may be replaced at any time.
-func (k *client) hold() bool {
-	k.useMu.Lock()
-	defer k.useMu.Unlock()
-	if k.closing {
-		return false
-	}
-	k.users.Add(1)
-	return true
-}
-
-func (k *client) release() { k.users.Done() }
-
 // close ends the client. In flight there must be nothing, or what is must have been abandoned.
 func (k *client) close() {
 	k.refuse(ErrClosed)
-	k.useMu.Lock()
-	k.closing = true
-	k.useMu.Unlock()
-	k.users.Wait()
+	k.lastUse()
 	k.kafka.Close()
 	<-k.done
 	<-k.logs

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -36,9 +35,7 @@ type input struct {
 	member   *kafka.ConsumerGroupMetadata
 	poisoned map[place]error // to be given to OnBad when they come again
 
-	// Beside that goroutine only a token comes to the consumer.
-	mu     sync.Mutex
-	closed bool
+	uses // by whom a token comes: nobody else is beside that goroutine
 }
 
 // pollSlice bounds a poll, which heeds no context.
@@ -76,23 +73,9 @@ func openInput(c *core, limits *ProcessorConfig) (*input, error) {
 	return in, nil
 }
 
-// hold keeps the consumer from being closed until release; false: it is.
-func (in *input) hold() bool {
-	in.mu.Lock()
-	if in.closed {
-		in.mu.Unlock()
-		return false
-	}
-	return true
-}
-
-func (in *input) release() { in.mu.Unlock() }
-
 // shut closes the consumer, once no token comes to it any more.
 func (in *input) shut() error {
-	in.mu.Lock()
-	in.closed = true
-	in.mu.Unlock()
+	in.lastUse()
 	return in.consumer.Close()
 }
 

@@ -35,7 +35,7 @@ func TestTransactionFaults(t *testing.T) {
 		{name: "the transaction coordinator killed while it commits", short: true, disturb: coordinatorKilled},
 		{name: "transactions, 10 % of all answers lost", short: true, proxied: true, disturb: losing},
 		{name: "transactions, all answers 100 to 500 ms late", toxic: true, disturb: late},
-		{name: "transactions, leaders moved each 200 ms", disturb: moving(50)},
+		{name: "transactions, leaders moved each 200 ms", disturb: moving(50, 200*time.Millisecond)},
 	} {
 		if f.short || *whole {
 			t.Run(f.name, f.runTransactions)

@@ -24,9 +24,9 @@ type Prepared interface {
 
 // Prepare finds at the start what would else fail with the first message: it connects to the brokers, and for each topic it
 // looks whether it is there (with [WithCreateTopics] it makes what is missing), whether enough replicas can be in sync for
-// min.insync.replicas, whether we may write to it (where the brokers have an
-// authorizer the error says what to grant), takes its partitions and max.message.bytes, and resolves the schemas of
-// keys and values: known, or registered now. All problems are in the error, joined.
+// min.insync.replicas, whether we may write to it (where the brokers have an authorizer the error says what to grant), takes
+// its partitions and max.message.bytes, and resolves the schemas of keys and values: known, or registered now. All problems
+// are in the error, joined.
 //
 // Wrong credentials and certificates are told at once, brokers out of reach when ctx ends, or after a minute where it has
 // no deadline. It is optional, may be called again, and changes nothing for messages already under way.

@@ -43,6 +43,9 @@ type Run struct {
 	// Disturb runs beside the publishers. It leaves the cluster healthy.
 	Disturb func(ctx context.Context)
 
+	// Closed is called between Close and the reading, with what was reported delivered.
+	Closed func(delivered int64)
+
 	// ShortContexts lets some calls have a context that ends at random.
 	ShortContexts bool
 	// BadCallbacks lets some callbacks panic and others block for a while.
@@ -109,6 +112,9 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 	s.result.Failures, s.result.Unbalanced = s.failures.Load(), s.unbalanced.Load()
 	if e := s.strange.Load(); e != nil {
 		return nil, *e
+	}
+	if w.Closed != nil {
+		w.Closed(s.result.Stats.Delivered)
 	}
 	s.result.Report, err = s.journal.Check(ctx, w.Read, []string{w.Topic}, Decode(w.Name+"-"))
 	return s.result, err

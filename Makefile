@@ -81,7 +81,7 @@ bench: ## the benchmarks, the peers beside us in the same run
 throughput: ## settings against rate and latency on real Kafka, with plots into docs/img
 	cd internal/bench && go run ./throughput -o ../../docs/img
 
-faults: ## the whole fault matrix on real Kafka (about 10 minutes)
+faults: ## the whole fault matrix on real Kafka (about 6 minutes)
 	go test -tags integration -count=1 -timeout 30m -v -run 'Faults|Disk' ./internal/integration -whole
 
 vectors: ## judge schemas, bytes and resolution by other people's vectors

@@ -3,11 +3,13 @@ package logread
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -25,6 +27,9 @@ func All(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) i
 func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yield func(*kgo.Record, error) bool) error {
 	base := append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...)
 	left, starts, err := bounds(ctx, base, topic)
+	for moving(err) && pause(ctx) {
+		left, starts, err = bounds(ctx, base, topic)
+	}
 	if err != nil || len(left) == 0 {
 		return err
 	}
@@ -79,7 +84,7 @@ func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]i
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := last.Error(); err != nil {
+	if err := errors.Join(first.Error(), last.Error()); err != nil {
 		return nil, nil, err
 	}
 	ends, starts = map[int32]int64{}, map[int32]kgo.Offset{}
@@ -90,6 +95,21 @@ func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]i
 		}
 	})
 	return ends, starts, nil
+}
+
+// moving says that a partition's leader has just changed, and the new one does not know yet where the partition ends.
+func moving(err error) bool {
+	return errors.Is(err, kerr.OffsetNotAvailable) || errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.LeaderNotAvailable)
+}
+
+// pause waits a moment; false: ctx ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(fetchWait):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // fetchWait keeps the last fetch of a partition short.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/librdkafka"
 )
 
 // client is one confluent-kafka-go producer with what it takes to know the outcome of every message: its event goroutine
@@ -19,7 +21,8 @@ import (
 type client struct {
 	core  *core
 	kafka *kafka.Producer
-	batch int // batch.size
+	below *librdkafka.Client // the same, beneath confluent-kafka-go
+	batch int                // batch.size
 
 	chunks sync.Pool
 
@@ -33,7 +36,10 @@ type client struct {
 
 	control chan func(*eventLoop) // run on the event goroutine
 	done    chan struct{}         // the event goroutine has ended
-	logs    chan struct{}         // the log goroutine has ended
+	closing sync.Once
+
+	lines chan kafka.LogEvent // the client's log
+	logs  chan struct{}       // the log goroutine has ended
 
 	// tx, where it is set, takes the outcomes instead of the core's counters: in a transaction a delivered message is not
 	// delivered before the commit. Set before the first message.
@@ -45,6 +51,7 @@ type clientTopic struct {
 	client *client
 	name   string
 	rings  atomic.Pointer[[]*ring]
+	below  atomic.Pointer[librdkafka.Topic] // made when the first message is produced
 }
 
 // txTally counts the reports of a transactional client since it was last taken. The client's messages count as in flight
@@ -76,15 +83,13 @@ func (t *txTally) take() (delivered, failed int64, err error) {
 
 // newClient starts a client. It does not wait for the network.
 func newClient(c *core, batch int) (*client, error) {
-	m := c.config.producerMap()
-	m["batch.size"] = batch
-	p, err := kafka.NewProducer(&m)
-	if err != nil {
-		return nil, fmt.Errorf("producer: client: %w", err)
-	}
 	k := &client{
-		core: c, kafka: p, batch: batch,
-		control: make(chan func(*eventLoop)), done: make(chan struct{}), logs: make(chan struct{}),
+		core: c, batch: batch,
+		control: make(chan func(*eventLoop)), done: make(chan struct{}),
+		lines: make(chan kafka.LogEvent, 1000), logs: make(chan struct{}),
+	}
+	if err := k.start(); err != nil {
+		return nil, fmt.Errorf("producer: client: %w", err)
 	}
 	k.chunks.New = func() any { return new(chunk) }
 	k.topics.Store(&map[string]*clientTopic{})
@@ -94,6 +99,22 @@ func newClient(c *core, batch int) (*client, error) {
 	go k.serve()
 	go k.forwardLogs()
 	return k, nil
+}
+
+func (k *client) start() (err error) {
+	m := k.core.config.producerMap()
+	m["batch.size"] = k.batch
+	m["go.logs.channel"] = k.lines
+	if k.kafka, err = kafka.NewProducer(&m); err != nil {
+		return err
+	}
+	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.guarded() {
+		err = k.below.Guard(k.logged)
+	}
+	if err != nil {
+		k.kafka.Close()
+	}
+	return err
 }
 
 // rings gives a topic's rings, at least n of them.
@@ -128,21 +149,38 @@ type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
+// native gives the library's handle of the topic. The client must take messages still.
+func (t *clientTopic) native() (*librdkafka.Topic, error) {
+	if below := t.below.Load(); below != nil {
+		return below, nil
+	}
+	t.client.mu.Lock()
+	defer t.client.mu.Unlock()
+	if below := t.below.Load(); below != nil {
+		return below, nil
+	}
+	below, err := t.client.below.Topic(t.name)
+	if err == nil {
+		t.below.Store(below)
+	}
+	return below, err
+}
+
 // produce hands a message to the client. On nil there will be one outcome for e; on an error nothing was taken.
-func (k *client) produce(r *ring, m *encoded, e *entry) error {
+func (k *client) produce(r *ring, m *librdkafka.Message, e *entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := k.refusal.Load(); err != nil {
 		return refusedError{*err}
 	}
+	below, err := r.topic.native()
+	if err != nil {
+		return err
+	}
 	// The entry goes first: the report may come before Produce returns.
 	r.push(e)
 	k.core.count.accepted.Add(1)
-	r.message.Key, r.message.Value = m.key, m.value
-	r.message.Timestamp, r.message.Headers = m.timestamp, m.headers
-	err := k.kafka.Produce(&r.message, nil)
-	r.message.Key, r.message.Value, r.message.Headers = nil, nil, nil
-	if err != nil {
+	if err := below.Produce(r.partition, m); err != nil {
 		r.unpush()
 		k.core.count.accepted.Add(-1)
 		var kerr kafka.Error
@@ -169,6 +207,12 @@ func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 // fail notes a fatal error: nothing new is taken. What is in flight gets its reports from the client, which gives up
 // everything that it holds.
 func (k *client) fail(cause error) {
+	var kerr kafka.Error
+	if errors.As(cause, &kerr) {
+		if line, ok := librdkafka.Skipped(kerr); ok {
+			cause = fmt.Errorf("%w: %s", errSkipped, line)
+		}
+	}
 	err := fmt.Errorf("%w: %w", ErrFatal, k.core.config.lacking(cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
@@ -176,6 +220,9 @@ func (k *client) fail(cause error) {
 	k.refuse(err)
 	k.core.failed(k, err)
 }
+
+var errSkipped = errors.New("a batch came to its partition before the one that it follows, as happens while leaders move, and had " +
+	"the client gone on it might have written others twice (librdkafka issue 4953; WithRecovery goes on with a new client)")
 
 // wait calls done once everything taken before the call has its outcome on the books.
 func (k *client) wait(each func() (done func())) {
@@ -227,11 +274,29 @@ func (k *client) abandon(why error) {
 	}
 }
 
-// close ends the client. In flight there must be nothing, or what is must have been abandoned.
+// close ends the client. In flight there must be nothing, or what is must have been abandoned. It may be called again.
 func (k *client) close() {
-	k.refuse(ErrClosed)
-	k.lastUse()
-	k.kafka.Close()
-	<-k.done
-	<-k.logs
+	k.closing.Do(func() {
+		k.refuse(ErrClosed)
+		k.lastUse()
+		for _, t := range *k.topics.Load() {
+			t.free()
+		}
+		k.kafka.Close()
+		k.below.Unguard()
+		close(k.lines)
+		<-k.done
+		<-k.logs
+	})
+}
+
+// free gives the library's handle back, once no publisher is inside.
+func (t *clientTopic) free() {
+	for _, r := range *t.rings.Load() {
+		r.mu.Lock()   // whoever comes after is refused
+		r.mu.Unlock() //nolint:staticcheck // nothing in between
+	}
+	if below := t.below.Load(); below != nil {
+		below.Free()
+	}
 }

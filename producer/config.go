@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/librdkafka"
 )
 
 // constructor says who is asking, since not every option can be honoured by each.
@@ -346,6 +348,9 @@ func (c *config) producerMap() kafka.ConfigMap {
 	if c.retries >= 0 {
 		m["retries"] = c.retries
 	}
+	if c.guarded() {
+		m["debug"] = strings.Trim(c.debug()+","+librdkafka.GuardDebug, ",")
+	}
 	if c.transactionalID == "" {
 		m["delivery.timeout.ms"] = millis(c.deliveryTimeout)
 		return m
@@ -357,6 +362,12 @@ func (c *config) producerMap() kafka.ConfigMap {
 	}
 	return m
 }
+
+// guarded says that a skipped sequence number must end the client: a transaction aborts of it.
+func (c *config) guarded() bool { return !c.weak && c.transactionalID == "" }
+
+// debug is what the client shall log beside errors, as WithConfig says.
+func (c *config) debug() string { return c.extra["debug"] }
 
 // millis rounds up, so that a positive duration never becomes the 0 that means something else.
 func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }

@@ -3,12 +3,15 @@ package producer
 import (
 	"context"
 	"log/slog"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // forwardLogs hands the client's own log lines to the logger. librdkafka would write them to standard error.
 func (k *client) forwardLogs() {
 	defer close(k.logs)
-	for line := range k.kafka.Logs() {
+	debug := k.core.config.debug() != ""
+	for line := range k.lines {
 		level := slog.LevelDebug
 		switch {
 		case line.Level <= 3: // syslog: error and worse
@@ -17,7 +20,17 @@ func (k *client) forwardLogs() {
 			level = slog.LevelWarn
 		case line.Level <= 6:
 			level = slog.LevelInfo
+		case !debug: // what the guard has the client log
+			continue
 		}
 		k.core.config.logger.Log(context.Background(), level, "client_log", "tag", line.Tag, "line", line.Message)
+	}
+}
+
+// logged takes a line from one of the client's threads, which must not wait: with a full channel the line is lost.
+func (k *client) logged(line kafka.LogEvent) {
+	select {
+	case k.lines <- line:
+	default:
 	}
 }

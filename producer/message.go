@@ -9,8 +9,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
+	"github.com/avroline/avroline/producer/internal/librdkafka"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -34,13 +33,6 @@ type Partition struct{ plus1 int32 }
 // Messages of one key that go partly by name and partly by the partitioner are ordered only within each partition.
 func ToPartition(n int32) Partition { return Partition{n + 1} }
 
-// encoded is a message as the client takes it. The slices are the publisher's until produce returns.
-type encoded struct {
-	key, value []byte
-	headers    []kafka.Header
-	timestamp  time.Time
-}
-
 // scratch is what it takes to make one message, kept in a pool.
 type scratch struct {
 	binding *binding
@@ -49,8 +41,8 @@ type scratch struct {
 	keyed   bool   // there is a key, maybe empty
 	keyEnd  int
 	headers []serde.Header
-	encoded
-	entry entry
+	message librdkafka.Message // as the client takes it, which copies it
+	entry   entry
 }
 
 // maxPooled is the largest buffer that is kept, so that one huge message does not stay for ever.
@@ -71,12 +63,12 @@ func (s *scratch) free() {
 	// Field by field: to write the whole struct costs as much as to encode a small record.
 	s.binding, s.entry.callback, s.entry.pending = nil, nil, nil
 	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
-	s.buf, s.keyed, s.key, s.value = s.buf[:0], false, nil, nil
-	s.timestamp = time.Time{}
+	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
+	s.message.Timestamp = time.Time{}
 	if len(s.headers) > 0 {
 		clear(s.headers)
-		clear(s.encoded.headers)
-		s.headers, s.encoded.headers = s.headers[:0], s.encoded.headers[:0]
+		s.headers = s.headers[:0]
+		s.message.Headers.Reset()
 	}
 	scratchPool.Put(s)
 }
@@ -153,15 +145,11 @@ const (
 )
 
 // wireSize is the size of the message as a batch of its own, before compression, at most.
-func (m *encoded) wireSize() int64 {
-	return m.size() + batchOverhead + recordOverhead + int64(len(m.headers))*headerOverhead
+func (s *scratch) wireSize() int64 {
+	return s.size() + batchOverhead + recordOverhead + int64(s.message.Headers.Len())*headerOverhead
 }
 
 // size is what counts against the bound on bytes.
-func (m *encoded) size() int64 {
-	n := len(m.key) + len(m.value)
-	for i := range m.headers {
-		n += len(m.headers[i].Key) + len(m.headers[i].Value)
-	}
-	return int64(n)
+func (s *scratch) size() int64 {
+	return int64(len(s.message.Key) + len(s.message.Value) + s.message.Headers.Size())
 }

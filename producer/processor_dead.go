@@ -51,12 +51,12 @@ func (c *core) sendRaw(ctx context.Context, topic string, key []byte, value *[]b
 	b := &binding{core: c, state: c.topic(topic), options: &topicOptions{}, partitioner: Murmur2()}
 	s := takeScratch(b)
 	defer s.free()
-	s.key = key
+	s.message.Key = key
 	if value != nil {
-		s.value = *value
+		s.message.Value = *value
 	}
 	s.headers = append(s.headers, headers...)
-	s.timestamp = time.Now()
+	s.message.Timestamp = time.Now()
 	err := b.send(ctx, s, Partition{}, b.partitioner, true)
 	var large *TooLargeError
 	if errors.As(err, &large) {

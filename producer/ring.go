@@ -3,8 +3,6 @@ package producer
 import (
 	"sync"
 	"sync/atomic"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // entry is what the producer remembers of a message under way.
@@ -46,12 +44,11 @@ type ring struct {
 	_         apart
 
 	// The publishers', under mu.
-	mu      sync.Mutex
-	message kafka.Message // reused: the client copies what it needs before Produce returns
-	last    *chunk        // where the next entry goes
-	used    int           // entries of last in use
-	tail    atomic.Int64
-	_       apart
+	mu   sync.Mutex
+	last *chunk // where the next entry goes
+	used int    // entries of last in use
+	tail atomic.Int64
+	_    apart
 
 	// The event goroutine's.
 	first  *chunk
@@ -75,9 +72,7 @@ type ringWaiter struct {
 
 func newRing(t *clientTopic, partition int32) *ring {
 	c := t.client.chunks.Get().(*chunk)
-	r := &ring{topic: t, partition: partition, last: c, first: c, offset: -1}
-	r.message.TopicPartition = kafka.TopicPartition{Topic: &t.name, Partition: partition}
-	return r
+	return &ring{topic: t, partition: partition, last: c, first: c, offset: -1}
 }
 
 // push appends an entry. Under mu.

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/serde"
@@ -143,22 +142,22 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 		if err := s.appendValue(ctx, r); err != nil {
 			return err
 		}
-		s.value = s.buf[s.keyEnd:]
+		s.message.Value = s.buf[s.keyEnd:]
 	}
 	if s.keyed {
-		s.key = s.buf[:s.keyEnd:s.keyEnd]
+		s.message.Key = s.buf[:s.keyEnd:s.keyEnd]
 	}
 	if m != nil {
 		s.headers = append(s.headers, m.Headers...)
-		s.timestamp = m.Timestamp
+		s.message.Timestamp = m.Timestamp
 	}
 	s.step = "an option of the topic"
 	if !tombstone {
 		if t.record.headers != nil {
 			s.headers = own(s.headers, t.record.headers(r, s.headers))
 		}
-		if t.record.timestamp != nil && s.timestamp.IsZero() {
-			s.timestamp = t.record.timestamp(r)
+		if t.record.timestamp != nil && s.message.Timestamp.IsZero() {
+			s.message.Timestamp = t.record.timestamp(r)
 		}
 	}
 	return nil
@@ -193,7 +192,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 				return notSent(b.state.name, partition, c.trouble.explain(err))
 			}
 		}
-		err = way.client.produce(way.rings[partition], &s.encoded, &s.entry)
+		err = way.client.produce(way.rings[partition], &s.message, &s.entry)
 		if inLine {
 			c.limit.leave()
 		}
@@ -248,13 +247,13 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 		s.headers = own(s.headers, c.hooks.callHeaders(ctx, s.binding.state.name, s.headers))
 	}
 	for _, h := range s.headers {
-		s.encoded.headers = append(s.encoded.headers, kafka.Header{Key: h.Key, Value: h.Value})
+		s.message.Headers.Add(h.Key, h.Value)
 	}
 	if s.entry.told() {
-		if s.timestamp.IsZero() {
-			s.timestamp = time.Now()
+		if s.message.Timestamp.IsZero() {
+			s.message.Timestamp = time.Now()
 		}
-		s.entry.stamp = s.timestamp.UnixMilli()
+		s.entry.stamp = s.message.Timestamp.UnixMilli()
 	}
 	if c.hooks.outcome {
 		s.entry.since = c.now()
@@ -286,7 +285,7 @@ func (s *scratch) choose(explicit Partition, partitioner Partitioner, n int32) (
 		return p, nil
 	}
 	s.step = "the partitioner"
-	if p = partitioner(s.key, n); p < 0 || p >= n {
+	if p = partitioner(s.message.Key, n); p < 0 || p >= n {
 		return p, fmt.Errorf("the partitioner chose %d: topic %s has partitions 0 to %d", p, s.binding.state.name, n-1)
 	}
 	return p, nil

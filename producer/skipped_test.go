@@ -1,0 +1,151 @@
+package producer_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// skip makes the broker skip a sequence number, as it happens while leaders move: of three batches that are under way
+// together the first is refused, the second, for another partition, is written and said not to be, and the third, behind
+// the first, is out of order. publish sends a value to a partition as a batch of its own and waits for nothing; settled
+// waits for all. It returns how often each value is in the log.
+func skip(t *testing.T, b *producertest.Broker, publish func(partition int32, value string), settled func()) map[string]int {
+	t.Helper()
+	for partition := range int32(2) { // sequences begin
+		publish(partition, "warm")
+	}
+	settled()
+	produce := []kmsg.Key{kmsg.Produce}
+	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{0}, Count: 1, Err: kerr.NotLeaderForPartition})
+	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{1}, Count: 1, Err: kerr.NotEnoughReplicasAfterAppend})
+	slow := b.DelayAnswers(500 * time.Millisecond)
+	publish(0, "refused")
+	publish(1, "written")
+	publish(0, "behind")
+	slow.Stop()
+	settled()
+	found := map[string]int{}
+	for r, err := range producertest.ReadRaw(t.Context(), b, "skips") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"refused", "written", "behind"} {
+			if strings.HasSuffix(string(*r.Value), name) {
+				found[name]++
+			}
+		}
+	}
+	return found
+}
+
+// batchPause is long enough for a message to leave as a batch of its own.
+const batchPause = 100 * time.Millisecond
+
+// TestSkippedSequence: what librdkafka would answer by writing twice ends the client instead, and nothing is there twice.
+func TestSkippedSequence(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("skips", 2))
+	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
+	topic := producer.NewTopic("skips", producer.NoKey[*event]())
+	ctx := waitCtx(t)
+	var outcomes sync.Map // value → its error
+	var under sync.WaitGroup
+	found := skip(t, b, func(partition int32, value string) {
+		under.Add(1)
+		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
+		if err := topic.Send(ctx, p, m, func(_ producer.Delivery, err error) {
+			outcomes.Store(value, &err)
+			under.Done()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(batchPause)
+	}, under.Wait)
+	for value, n := range found {
+		if n > 1 {
+			t.Errorf("%q is in the log %d times", value, n)
+		}
+	}
+	for _, value := range []string{"refused", "written", "behind"} {
+		err, told := outcomes.Load(value)
+		if !told || !errors.Is(*err.(*error), producer.ErrOutcomeUnknown) {
+			t.Errorf("%q has the outcome %v", value, err)
+		}
+	}
+	if found["written"] != 1 {
+		t.Errorf("what was written is there %d times", found["written"])
+	}
+	err := p.Err()
+	if !errors.Is(err, producer.ErrFatal) || !strings.Contains(err.Error(), "4953") || !strings.Contains(err.Error(), "skips [0]") {
+		t.Errorf("the producer says %v", err)
+	}
+	if _, err := topic.Publish(ctx, p, &event{}); !errors.Is(err, producer.ErrFatal) || !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestSkippedSequenceRecovery: with WithRecovery a new client goes on.
+func TestSkippedSequenceRecovery(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("skips", 2))
+	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5), producer.WithRecovery())
+	topic := producer.NewTopic("skips", producer.NoKey[*event]())
+	ctx := waitCtx(t)
+	found := skip(t, b, func(partition int32, value string) {
+		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
+		if err := topic.Send(ctx, p, m, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(batchPause)
+	}, func() { _ = p.Flush(ctx) })
+	if found["written"] != 1 {
+		t.Errorf("what was written is there %d times", found["written"])
+	}
+	if _, err := topic.Publish(ctx, p, &event{}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestControlSkippedSequence: the client alone writes it twice and reports one delivery, or the tests above say nothing.
+func TestControlSkippedSequence(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("skips", 2))
+	p, err := kafka.NewProducer(&kafka.ConfigMap{
+		"bootstrap.servers": strings.Join(b.Addrs(), ","), "enable.idempotence": true, "acks": "all", "linger.ms": 0,
+		"enable.metrics.push": false, "go.logs.channel.enable": true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	name := "skips"
+	published, delivered := 0, 0
+	found := skip(t, b, func(partition int32, value string) {
+		published++
+		at := kafka.TopicPartition{Topic: &name, Partition: partition}
+		if err := p.Produce(&kafka.Message{TopicPartition: at, Value: []byte(value)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(batchPause)
+	}, func() {
+		for delivered < published {
+			if m, ok := (<-p.Events()).(*kafka.Message); ok && m.TopicPartition.Error == nil {
+				delivered++
+			}
+		}
+	})
+	if found["written"] != 2 || delivered != 5 {
+		t.Errorf("what was written is there %d times, and %d of 5 were reported delivered: the fault is gone", found["written"], delivered)
+	}
+}

@@ -109,7 +109,7 @@ func (k *client) start() (err error) {
 		return err
 	}
 	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.guarded() {
-		err = k.below.Guard(k.logged)
+		err = k.below.Guard(k.core.config.debug() != "", k.logged)
 	}
 	if err != nil {
 		k.kafka.Close()

@@ -14,8 +14,13 @@ typedef struct rd_kafka_topic_s rd_kafka_topic_t;
 int avl_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, uintptr_t key, size_t key_len, uintptr_t value,
                 size_t value_len, int64_t timestamp, uintptr_t headers, size_t header_count);
 
-// avl_guard has log lines told to Go as they are logged: 0, or -1 where the library refuses.
-int avl_guard(rd_kafka_t *rk);
+// AVL_SKIPPED is the tag of the line that says that a batch was refused for its sequence number while one before it was not
+// written yet. It is logged in the debug context "eos".
+#define AVL_SKIPPED "ERRSEQ"
+
+// avl_guard has log lines told to Go as they are logged, with or without those of debugging: 0, or -1 where the library
+// refuses.
+int avl_guard(rd_kafka_t *rk, int debug);
 
 const char *rd_kafka_name(const rd_kafka_t *rk);
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, void *conf);

@@ -23,12 +23,16 @@ const GuardDebug = "eos"
 // no lock then; and no thread sends anything once there is a fatal error. So nothing is sent again, and what is under way
 // has an unknown outcome.
 //
-// The library's log lines go to log from now on, on the library's own threads: it must not block, and must not call the
-// client. Unguard must follow once the producer is closed.
-func (c *Client) Guard(log func(kafka.LogEvent)) error {
+// The library's log lines, with those of debugging or without, go to log from now on, on the library's own threads: it must
+// not block, and must not call the client. Unguard must follow once the producer is closed.
+func (c *Client) Guard(debug bool, log func(kafka.LogEvent)) error {
 	c.log = log
 	guarded.Store(c.address(), c)
-	if C.avl_guard(c.rk) != 0 {
+	all := C.int(0)
+	if debug {
+		all = 1
+	}
+	if C.avl_guard(c.rk, all) != 0 {
 		return errors.New("librdkafka does not log at once, as the guard against its issue 4953 needs it")
 	}
 	return nil
@@ -47,7 +51,7 @@ func avrolineLog(rk C.uintptr_t, level C.int, tag, line *C.char) {
 	}
 	c := found.(*Client)
 	event := kafka.LogEvent{Tag: C.GoString(tag), Message: C.GoString(line), Level: int(level), Timestamp: time.Now()}
-	if event.Tag == "ERRSEQ" {
+	if event.Tag == C.AVL_SKIPPED {
 		c.producer.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, guardMark+event.Message)
 	}
 	c.log(event)

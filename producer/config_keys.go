@@ -100,7 +100,6 @@ func settings() map[string]setting {
 	refused(guardPartition, "partitioner.class", "partitioner.ignore.keys", "partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms",
 		"partitioner_cb", "sticky.partitioning.linger.ms")
 	refused("it would change the order of messages", "queuing.strategy", "msg_order_cmp")
-	refused("it makes any gap fatal, and gaps are only made by messages that expire: ours do not", "enable.gapless.guarantee")
 	refused("every message has an outcome, which comes by these reports", "delivery.report.only.error", "produce.offset.report", "dr_cb", "dr_msg_cb")
 	refused("it is a parameter of NewTransactional, one per running process", "transactional.id")
 	refused("the log goes to WithLogger", "log.queue", "log_cb")
@@ -132,7 +131,7 @@ func passedKeys() (client, consumer []string) {
 	client = []string{
 		"allow.auto.create.topics", "api.version.fallback.ms", "api.version.request", "api.version.request.timeout.ms",
 		"broker.address.family", "broker.address.ttl", "broker.version.fallback", "client.dns.lookup",
-		"connections.max.idle.ms", "debug", "enable.metrics.push", "enable.random.seed", "enable.sparse.connections",
+		"connections.max.idle.ms", "debug", "enable.gapless.guarantee", "enable.metrics.push", "enable.random.seed", "enable.sparse.connections",
 		"enable.ssl.certificate.verification", "internal.termination.signal", "log.connection.close", "log.thread.name", "log_level",
 		"message.copy.max.bytes", "metadata.recovery.rebootstrap.trigger.ms", "metadata.recovery.strategy",
 		"queue.buffering.backpressure.threshold", "receive.message.max.bytes", "reconnect.backoff.jitter.ms",

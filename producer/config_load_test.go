@@ -172,7 +172,6 @@ func TestKeysRefused(t *testing.T) {
 		"queue":                 {strict("queue.buffering.max.messages", "1"), []string{"WithMaxInFlight"}},
 		"queue alias":           {strict("queue.buffering.max.kbytes", "1"), []string{"WithMaxInFlight"}},
 		"lifo":                  {strict("queuing.strategy", "lifo"), []string{"order"}},
-		"gapless":               {strict("enable.gapless.guarantee", "true"), []string{"gap"}},
 		"reports":               {strict("delivery.report.only.error", "true"), []string{"outcome"}},
 		"go reports":            {strict("go.delivery.reports", "false"), []string{"go.delivery.reports", "reports"}},
 		"go batch":              {strict("go.batch.producer", "true"), []string{"reports"}},

@@ -16,23 +16,25 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// skip makes the broker skip a sequence number, as it happens while leaders move: of three batches that are under way
-// together the first is refused, the second, for another partition, is written and said not to be, and the third, behind
-// the first, is out of order. publish sends a value to a partition as a batch of its own and waits for nothing; settled
-// waits for all. It returns how often each value is in the log.
-func skip(t *testing.T, b *producertest.Broker, publish func(partition int32, value string), settled func()) map[string]int {
+// ambiguity has the broker refuse a batch while another one, for another partition, was written and is said not to be.
+// behind says that a third follows the refused one, which is out of order then: so it happens while leaders move. publish
+// sends a value to a partition as a batch of its own and waits for nothing; settled waits for all. It returns how often each
+// value is in the log.
+func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind bool, publish func(partition int32, value string), settled func()) map[string]int {
 	t.Helper()
 	for partition := range int32(2) { // sequences begin
 		publish(partition, "warm")
 	}
 	settled()
 	produce := []kmsg.Key{kmsg.Produce}
-	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{0}, Count: 1, Err: kerr.NotLeaderForPartition})
+	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{0}, Count: 1, Err: refusal})
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{1}, Count: 1, Err: kerr.NotEnoughReplicasAfterAppend})
 	slow := b.DelayAnswers(500 * time.Millisecond)
-	publish(0, "refused")
 	publish(1, "written")
-	publish(0, "behind")
+	publish(0, "refused")
+	if behind {
+		publish(0, "behind")
+	}
 	slow.Stop()
 	settled()
 	found := map[string]int{}
@@ -49,37 +51,53 @@ func skip(t *testing.T, b *producertest.Broker, publish func(partition int32, va
 	return found
 }
 
+// skip is ambiguity with a skipped sequence number.
+func skip(t *testing.T, b *producertest.Broker, publish func(partition int32, value string), settled func()) map[string]int {
+	t.Helper()
+	return ambiguity(t, b, kerr.NotLeaderForPartition, true, publish, settled)
+}
+
 // batchPause is long enough for a message to leave as a batch of its own.
 const batchPause = 100 * time.Millisecond
 
-// TestSkippedSequence: what librdkafka would answer by writing twice ends the client instead, and nothing is there twice.
-func TestSkippedSequence(t *testing.T) {
-	t.Parallel()
-	b := startBroker(t, producertest.Topic("skips", 2))
-	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
-	topic := producer.NewTopic("skips", producer.NoKey[*event]())
+var skips = producer.NewTopic("skips", producer.NoKey[*event]())
+
+// batches gives what ambiguity asks for, by p, and the outcome of each value.
+func batches(t *testing.T, p *producer.Producer) (publish func(partition int32, value string), settled func(), outcome func(value string) error) {
 	ctx := waitCtx(t)
-	var outcomes sync.Map // value → its error
+	var outcomes sync.Map // value → *error
 	var under sync.WaitGroup
-	found := skip(t, b, func(partition int32, value string) {
+	publish = func(partition int32, value string) {
 		under.Add(1)
 		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
-		if err := topic.Send(ctx, p, m, func(_ producer.Delivery, err error) {
+		if err := skips.Send(ctx, p, m, func(_ producer.Delivery, err error) {
 			outcomes.Store(value, &err)
 			under.Done()
 		}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(batchPause)
-	}, under.Wait)
+	}
+	return publish, under.Wait, func(value string) error {
+		err, _ := outcomes.Load(value)
+		return *err.(*error)
+	}
+}
+
+// TestSkippedSequence: what librdkafka would answer by writing twice ends the client instead, and nothing is there twice.
+func TestSkippedSequence(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("skips", 2))
+	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
+	publish, settled, outcome := batches(t, p)
+	found := skip(t, b, publish, settled)
 	for value, n := range found {
 		if n > 1 {
 			t.Errorf("%q is in the log %d times", value, n)
 		}
 	}
 	for _, value := range []string{"refused", "written", "behind"} {
-		err, told := outcomes.Load(value)
-		if !told || !errors.Is(*err.(*error), producer.ErrOutcomeUnknown) {
+		if err := outcome(value); !errors.Is(err, producer.ErrOutcomeUnknown) {
 			t.Errorf("%q has the outcome %v", value, err)
 		}
 	}
@@ -90,7 +108,7 @@ func TestSkippedSequence(t *testing.T) {
 	if !errors.Is(err, producer.ErrFatal) || !strings.Contains(err.Error(), "4953") || !strings.Contains(err.Error(), "skips [0]") {
 		t.Errorf("the producer says %v", err)
 	}
-	if _, err := topic.Publish(ctx, p, &event{}); !errors.Is(err, producer.ErrFatal) || !errors.Is(err, producer.ErrNotSent) {
+	if _, err := skips.Publish(waitCtx(t), p, &event{}); !errors.Is(err, producer.ErrFatal) || !errors.Is(err, producer.ErrNotSent) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -100,19 +118,12 @@ func TestSkippedSequenceRecovery(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.Topic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5), producer.WithRecovery())
-	topic := producer.NewTopic("skips", producer.NoKey[*event]())
-	ctx := waitCtx(t)
-	found := skip(t, b, func(partition int32, value string) {
-		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
-		if err := topic.Send(ctx, p, m, nil); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(batchPause)
-	}, func() { _ = p.Flush(ctx) })
+	publish, settled, _ := batches(t, p)
+	found := skip(t, b, publish, settled)
 	if found["written"] != 1 {
 		t.Errorf("what was written is there %d times", found["written"])
 	}
-	if _, err := topic.Publish(ctx, p, &event{}); err != nil {
+	if _, err := skips.Publish(waitCtx(t), p, &event{}); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -147,5 +158,33 @@ func TestControlSkippedSequence(t *testing.T) {
 	})
 	if found["written"] != 2 || delivered != 5 {
 		t.Errorf("what was written is there %d times, and %d of 5 were reported delivered: the fault is gone", found["written"], delivered)
+	}
+}
+
+// TestRefusedForGood: with enable.gapless.guarantee a batch that the broker refuses for good ends the client, too.
+func TestRefusedForGood(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("skips", 2))
+	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5),
+		producer.WithConfig(map[string]string{"enable.gapless.guarantee": "true"}))
+	publish, settled, outcome := batches(t, p)
+	found := ambiguity(t, b, kerr.PolicyViolation, false, publish, settled)
+	if err := outcome("written"); found["written"] != 1 || !errors.Is(err, producer.ErrOutcomeUnknown) {
+		t.Errorf("what was written is there %d times: %v", found["written"], err)
+	}
+	if err := p.Err(); !errors.Is(err, producer.ErrFatal) {
+		t.Errorf("the producer says %v", err)
+	}
+}
+
+// TestControlRefusedForGood: without it what was written comes twice, as docs/faults.md says.
+func TestControlRefusedForGood(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.Topic("skips", 2))
+	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
+	publish, settled, outcome := batches(t, p)
+	found := ambiguity(t, b, kerr.PolicyViolation, false, publish, settled)
+	if err := outcome("written"); found["written"] != 2 || err != nil {
+		t.Errorf("what was written is there %d times, %v: the fault is gone, and docs/faults.md is to be changed", found["written"], err)
 	}
 }

@@ -1,7 +1,7 @@
 // Package librdkafka calls the C library beneath a confluent-kafka-go producer, for what the Go client has no call for.
 //
-// Produce takes half the time of the client's own, which allocates twice a message, looks the topic up by name, and copies
-// each header by two calls into C. The guard stops the library before a known fault of it writes messages twice. Both need
+// [Topic.Produce] is the client's own without its two allocations a message, the look-up of the topic by name, and the two
+// calls into C for each header. [Client.Guard] stops the library before a known fault of it writes messages twice. Both need
 // what the Go client keeps to itself, the pointer to the C instance: [Open] reads it by reflection, and refuses a client in
 // which it does not lie where it is known to.
 package librdkafka
@@ -29,26 +29,30 @@ type Client struct {
 
 func (c *Client) address() uintptr { return uintptr(unsafe.Pointer(c.rk)) }
 
-// Open finds the C instance. An error means that confluent-kafka-go is of a version that keeps it elsewhere.
+// Open finds the C instance. It takes nothing that has to be given back. An error means that confluent-kafka-go is of a
+// version that keeps it elsewhere.
 func Open(p *kafka.Producer) (*Client, error) {
 	at := reflect.ValueOf(p).Elem()
 	for _, field := range []string{"handle", "rk"} {
 		if at.Kind() != reflect.Struct || !at.FieldByName(field).IsValid() {
-			return nil, errElsewhere
+			return nil, errElsewhere()
 		}
 		at = at.FieldByName(field)
 	}
 	if at.Type().String() != "*kafka._Ctype_struct_rd_kafka_s" {
-		return nil, errElsewhere
+		return nil, errElsewhere()
 	}
 	rk := (*C.rd_kafka_t)(at.UnsafePointer())
 	if rk == nil || C.GoString(C.rd_kafka_name(rk)) != p.String() {
-		return nil, errElsewhere
+		return nil, errElsewhere()
 	}
 	return &Client{rk: rk, producer: p}, nil
 }
 
-var errElsewhere = fmt.Errorf("confluent-kafka-go %s is not one that avroline knows: require the version that avroline's go.mod names", kafka.LibrdkafkaLinkInfo)
+func errElsewhere() error {
+	_, version := kafka.LibraryVersion()
+	return fmt.Errorf("the confluent-kafka-go with librdkafka %s is not one that avroline knows: require the version in avroline's go.mod", version)
+}
 
 // Topic is a topic's handle in the library.
 type Topic struct {

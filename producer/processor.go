@@ -151,6 +151,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		}
 		err = errors.Join(err, closed)
 	}()
+	defer p.t.unresolved()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(p.config.StopWithin, cancel) })
 	defer stop()
 
@@ -250,8 +251,10 @@ func (p *Processor[In]) rewind(ctx context.Context, in *input, batch []*kafka.Me
 	if err != nil {
 		return err
 	}
-	if in.owns(from) { // else another member may have committed them
+	if in.owns(from) {
 		p.t.resolve(back[0].Offset > from[0].Offset)
+	} else { // another member may have committed them
+		p.t.unresolved()
 	}
 	in.seek(back)
 	return nil

@@ -2,8 +2,10 @@ package producer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +51,8 @@ func TestProcessorInDoubt(t *testing.T) {
 	const n = 2000
 	w.seed(c.reg, c.in, n, nil)
 	over := inDoubt(waitCtx(t), w.fake)
+	var ends endings
+	c.onEnd = ends.note
 	p := c.processor(newID(t))
 	if err := run(t, p, func() bool {
 		select {
@@ -64,6 +68,29 @@ func TestProcessorInDoubt(t *testing.T) {
 	if s := p.Stats(); s.Delivered != n || s.Unknown != 0 || s.NotSent == 0 || s.InFlight != 0 {
 		t.Errorf("the doubts are over, and the books say %+v", s)
 	}
+	ends.check(t, n)
+}
+
+// endings are what Tx.OnEnd told.
+type endings struct{ committed, not, unknown atomic.Int64 }
+
+func (e *endings) note(err error) {
+	switch {
+	case err == nil:
+		e.committed.Add(1)
+	case errors.Is(err, producer.ErrNotSent):
+		e.not.Add(1)
+	default:
+		e.unknown.Add(1)
+	}
+}
+
+// check asks that each of n was told committed once, some not at first, and none unknown.
+func (e *endings) check(t *testing.T, n int64) {
+	t.Helper()
+	if e.committed.Load() != n || e.not.Load() == 0 || e.unknown.Load() != 0 {
+		t.Errorf("OnEnd told of %d committed, %d not, %d unknown, of %d", e.committed.Load(), e.not.Load(), e.unknown.Load(), n)
+	}
 }
 
 // TestSourceInDoubt: the newest position tells, and the lines go on behind it.
@@ -78,7 +105,9 @@ func TestSourceInDoubt(t *testing.T) {
 	s := w.source(&memoryRegistry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
 	ctx := waitCtx(t)
 	over := inDoubt(ctx, w.fake)
+	var ends endings
 	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
+		tx.OnEnd(ends.note)
 		return out.Add(ctx, tx, &event{Key: fmt.Sprint(l.Number % 5), Seq: l.Number - 1})
 	}); err != nil {
 		t.Fatal(err)
@@ -94,6 +123,7 @@ func TestSourceInDoubt(t *testing.T) {
 	if s := s.Stats(); s.Delivered != n+n/50 || s.Unknown != 0 || s.NotSent == 0 { // the lines, and a position for each batch
 		t.Errorf("the doubts are over, and the books say %+v", s)
 	}
+	ends.check(t, n)
 	w.exactly(topic, n)
 }
 

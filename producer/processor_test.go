@@ -79,6 +79,7 @@ type copying struct {
 	protocol string // of the group; "": the default
 	onBad    func(ctx context.Context, tx *producer.Tx, m producer.Raw) error
 	each     func(ctx context.Context, m producer.Consumed[event]) error
+	onEnd    func(err error) // of each message
 	messages int
 	opts     []producer.Option
 
@@ -100,6 +101,9 @@ func (c *copying) processor(id string) *producer.Processor[event] {
 		Brokers: c.w.addrs, Group: c.group, TransactionalID: id, Topics: []string{c.in}, OnBad: c.onBad,
 		BatchMessages: c.messages, BatchWait: 20 * time.Millisecond, GroupProtocol: c.protocol, StopWithin: c.stopWithin,
 	}, des, ser, func(ctx context.Context, tx *producer.Tx, m producer.Consumed[event]) error {
+		if c.onEnd != nil {
+			tx.OnEnd(c.onEnd)
+		}
 		if c.each != nil {
 			if err := c.each(ctx, m); err != nil {
 				return err

@@ -133,6 +133,7 @@ func (s *Source) Run(ctx context.Context, f func(ctx context.Context, tx *Tx, l 
 	if err := s.prepareCheckpoints(ctx); err != nil {
 		return err
 	}
+	defer s.t.unresolved()
 	for {
 		doubt, err := s.run(ctx, f)
 		if !doubt || ctx.Err() != nil {

@@ -49,7 +49,7 @@ type Transactional struct {
 	turn   chan struct{} // holds one token: whose turn it is
 	client *client       // initialised; nil: the next transaction does it. Under turn
 	fenced error         // every later call returns it. Under turn
-	doubt  int64         // messages of the last commit whose outcome is unknown. Under turn
+	doubt  doubt         // the last commit whose outcome is unknown. Under turn
 	group  *group        // nil: each InTx has a transaction of its own
 }
 
@@ -251,8 +251,9 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 
 // OnEnd has f called once when the transaction has ended: with nil when it is committed, else with its [*TxError]; when the
 // function runs again it does so in a new transaction, with calls of its own. It is the place for counting, and whatever else
-// must not happen twice. It runs on the goroutine of InTx, in the order of the calls. After the transaction's end it does
-// nothing.
+// must not happen twice. It runs on the goroutine of InTx, or of Run, in the order of the calls; of a commit in doubt a
+// [Processor] and a [Source] tell once they have found out, and [ErrOutcomeUnknown] only where Run ends before. After the
+// transaction's end OnEnd does nothing.
 func (tx *Tx) OnEnd(f func(err error)) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()

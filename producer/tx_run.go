@@ -43,8 +43,9 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 			t.abort(ctx, k, tx)
 			err = t.failed(ErrNotSent, errPanicked)
 		}
-		for _, f := range tx.onEnd {
-			f(err)
+		t.doubt.ends, t.doubt.err = tx.onEnd, err
+		if !t.findsOut(err) {
+			t.tell(err)
 		}
 	}()
 	ferr := f(tx)
@@ -176,7 +177,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 			t.drop(k, err)
 			return t.judge(ctx, tx, took, err)
 		}
-		t.doubt, _, _ = k.tx.peek()
+		t.doubt.messages, _, _ = k.tx.peek()
 		t.dropAs(k, err, &t.core.count.unknown)
 		cause := err
 		if end := t.ended(kerr, tx); end != nil {
@@ -254,16 +255,41 @@ func (t *Transactional) settle(k *client, outcome *atomic.Int64) {
 	outcome.Add(delivered + failed)
 }
 
+// doubt is a commit whose outcome nobody knows yet.
+type doubt struct {
+	messages int64
+	ends     []func(err error) // what Tx.OnEnd was given and nobody has called
+	err      error
+}
+
+// findsOut says whether the owner will find out what became of a commit.
+func (t *Transactional) findsOut(err error) bool {
+	return t.core.config.forWhom != forTransactional && errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrFenced)
+}
+
 // resolve puts the last commit in doubt on the books, for an owner that has found out what became of it: with its turn, or
 // alone.
 func (t *Transactional) resolve(committed bool) {
-	outcome := &t.core.count.notSent
-	if committed {
-		outcome = &t.core.count.delivered
+	outcome, err := &t.core.count.delivered, error(nil)
+	if !committed {
+		outcome, err = &t.core.count.notSent, t.failed(ErrNotSent, t.doubt.err)
 	}
-	t.core.count.unknown.Add(-t.doubt) // first: what is on no side is in flight
-	outcome.Add(t.doubt)
-	t.doubt = 0
+	t.core.count.unknown.Add(-t.doubt.messages) // first: what is on no side is in flight
+	outcome.Add(t.doubt.messages)
+	t.doubt.messages = 0
+	t.tell(err)
+}
+
+// unresolved says that the owner did not find out, if there is a doubt.
+func (t *Transactional) unresolved() { t.tell(t.doubt.err) }
+
+// tell calls what Tx.OnEnd was given, if nobody has.
+func (t *Transactional) tell(err error) {
+	ends := t.doubt.ends
+	t.doubt.ends = nil
+	for _, f := range ends {
+		f(err)
+	}
 }
 
 // judge decides about a transaction that is known not to be committed: may it pass? took is how long the function ran.

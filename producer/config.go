@@ -95,9 +95,6 @@ func newConfig(who constructor, brokers []string, transactionalID string, opts [
 		consumerExtra:      map[string]string{},
 		said:               map[string]string{},
 	}
-	if who == forProducer { // see WithInFlightRequests
-		c.inFlightRequests = 1
-	}
 	_ = Balanced().apply(c)
 	var errs []error
 	for _, o := range opts {

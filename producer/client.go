@@ -109,7 +109,9 @@ func (k *client) start() (err error) {
 		return err
 	}
 	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.guarded() {
-		err = k.below.Guard(k.core.config.debug() != "", k.logged)
+		if err = k.below.Guard(k.core.config.logLevel() >= logDebug, k.logged); err != nil {
+			k.below.Unguard()
+		}
 	}
 	if err != nil {
 		k.kafka.Close()
@@ -207,13 +209,13 @@ func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 // fail notes a fatal error: nothing new is taken. What is in flight gets its reports from the client, which gives up
 // everything that it holds.
 func (k *client) fail(cause error) {
+	err := fmt.Errorf("%w: %w", ErrFatal, k.core.config.lacking(cause, "", ""))
 	var kerr kafka.Error
 	if errors.As(cause, &kerr) {
-		if line, ok := librdkafka.Skipped(kerr); ok {
-			cause = fmt.Errorf("%w: %s", errSkipped, line)
+		if line, ok := librdkafka.Skipped(kerr); ok { // of the client, not of the producer
+			err = fmt.Errorf("%w: %s", errSkipped, line)
 		}
 	}
-	err := fmt.Errorf("%w: %w", ErrFatal, k.core.config.lacking(cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
 	}
@@ -222,7 +224,7 @@ func (k *client) fail(cause error) {
 }
 
 var errSkipped = errors.New("a batch came to its partition before the one that it follows, as happens while leaders move, and had " +
-	"the client gone on it might have written others twice (librdkafka issue 4953; WithRecovery goes on with a new client)")
+	"the client gone on it might have written others twice (librdkafka issue 4953): another client goes on")
 
 // wait calls done once everything taken before the call has its outcome on the books.
 func (k *client) wait(each func() (done func())) {

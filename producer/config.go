@@ -95,6 +95,9 @@ func newConfig(who constructor, brokers []string, transactionalID string, opts [
 		consumerExtra:      map[string]string{},
 		said:               map[string]string{},
 	}
+	if who == forProducer { // see WithInFlightRequests
+		c.inFlightRequests = 1
+	}
 	_ = Balanced().apply(c)
 	var errs []error
 	for _, o := range opts {
@@ -346,7 +349,7 @@ func (c *config) producerMap() kafka.ConfigMap {
 		m["retries"] = c.retries
 	}
 	if c.guarded() {
-		m["debug"] = strings.Trim(c.debug()+","+librdkafka.GuardDebug, ",")
+		m["debug"] = strings.Trim(c.extra["debug"]+","+librdkafka.GuardDebug, ",")
 	}
 	if c.transactionalID == "" {
 		m["delivery.timeout.ms"] = millis(c.deliveryTimeout)
@@ -363,8 +366,24 @@ func (c *config) producerMap() kafka.ConfigMap {
 // guarded says that a skipped sequence number must end the client: a transaction aborts of it.
 func (c *config) guarded() bool { return !c.weak && c.transactionalID == "" }
 
-// debug is what the client shall log beside errors, as WithConfig says.
-func (c *config) debug() string { return c.extra["debug"] }
+// The levels of syslog that the client's log has.
+const (
+	logError   = 3
+	logWarning = 4
+	logInfo    = 6
+	logDebug   = 7
+)
+
+// logLevel is what of the client's log is told: as the client has it, were there no guard, which makes it log all.
+func (c *config) logLevel() int {
+	if c.extra["debug"] != "" {
+		return logDebug
+	}
+	if level, err := strconv.Atoi(c.extra["log_level"]); err == nil {
+		return level
+	}
+	return logInfo
+}
 
 // millis rounds up, so that a positive duration never becomes the 0 that means something else.
 func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }

@@ -117,13 +117,16 @@ func (c *core) failed(k *client, err error) {
 	switch {
 	case k.tx != nil: // its owner replaces it
 		c.limit.dismiss(err)
-	case c.config.recovery:
+	case c.recovers(err):
 		c.renew(k)
 	default:
 		c.fatal.CompareAndSwap(nil, &err)
 		c.limit.close(err)
 	}
 }
+
+// recovers says whether a client that failed is replaced.
+func (c *core) recovers(err error) bool { return c.config.recovery || errors.Is(err, errSkipped) }
 
 // renewal is the replacement of a client.
 type renewal struct {
@@ -196,7 +199,7 @@ func (c *core) again(ctx context.Context, k *client) error {
 	if errors.Is(why, errReplaced) {
 		return nil
 	}
-	if k.tx != nil || !c.config.recovery {
+	if k.tx != nil || !c.recovers(why) {
 		return why
 	}
 	r := c.renew(k)

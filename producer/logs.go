@@ -10,18 +10,19 @@ import (
 // forwardLogs hands the client's own log lines to the logger. librdkafka would write them to standard error.
 func (k *client) forwardLogs() {
 	defer close(k.logs)
-	debug := k.core.config.debug() != ""
+	most := k.core.config.logLevel()
 	for line := range k.lines {
+		if line.Level > most {
+			continue
+		}
 		level := slog.LevelDebug
 		switch {
-		case line.Level <= 3: // syslog: error and worse
+		case line.Level <= logError:
 			level = slog.LevelError
-		case line.Level == 4:
+		case line.Level == logWarning:
 			level = slog.LevelWarn
-		case line.Level <= 6:
+		case line.Level <= logInfo:
 			level = slog.LevelInfo
-		case !debug: // what the guard has the client log
-			continue
 		}
 		k.core.config.logger.Log(context.Background(), level, "client_log", "tag", line.Tag, "line", line.Message)
 	}

@@ -87,9 +87,10 @@ func WithMaxBlock(d time.Duration) Option {
 	return typed("WithMaxBlock", "max.block.ms", func(c *config) { c.maxBlock = d })
 }
 
-// WithInFlightRequests bounds the requests under way on one connection; idempotence allows 5, the default. librdkafka's requests
-// hold one partition each, so with few of them the partitions of a broker that is far away wait for each other. With 1 batches
-// fill while the one before is under way: a stream to brokers nearby is faster by a tenth.
+// WithInFlightRequests bounds the requests under way on one connection; idempotence allows 5. Default 1, and 5 in transactions.
+// With more than one, a batch that is refused for a while (too few replicas, a disk error) has the one behind it refused for its
+// sequence, which ends the client behind the producer (docs/faults.md). With one, batches fill while it is under way, so a
+// stream is as fast; what becomes slower are many partitions on brokers that are far away, since a request holds one partition.
 // librdkafka max.in.flight.requests.per.connection (max.in.flight), Java the same.
 func WithInFlightRequests(n int) Option {
 	return typed("WithInFlightRequests", "max.in.flight.requests.per.connection", func(c *config) { c.inFlightRequests = n })
@@ -192,10 +193,10 @@ func WithWeakAcks(a Acks) Option {
 	})
 }
 
-// WithRecovery lets a [Producer] replace the client behind it after a fatal error, and go on. What was in flight is
+// WithRecovery lets a [Producer] replace the client behind it after any fatal error, and go on. What was in flight is
 // [ErrOutcomeUnknown] and is not sent again; the order of a key across the replacement is kept, but the broker's guard
-// against duplicates starts anew. Default: after a fatal error every call returns [ErrFatal]. Transactional producers
-// always replace their client; they lose nothing by it.
+// against duplicates starts anew. Default: after a fatal error every call returns [ErrFatal], except where our own guard ended
+// the client (docs/faults.md): then it is always replaced, as are the clients of transactional producers.
 func WithRecovery() Option {
 	return option("WithRecovery", func(c *config) {
 		c.recovery = true

@@ -135,8 +135,6 @@ func matrix() []fault {
 	// Small batches, so that many are under way when the fault strikes.
 	weak := []producer.Option{producer.WithWeakAcks(producer.AcksAll), producer.WithBatchMessages(50), producer.WithLinger(time.Millisecond)}
 
-	recovery := []producer.Option{producer.WithRecovery()}
-
 	return []fault{
 		{name: "nothing", disturb: damage(2*time.Second, nothing, nothing)},
 		{name: "kill -9 of the leader", disturb: kills(4*time.Second, leaderOf(1))},
@@ -148,8 +146,8 @@ func matrix() []fault {
 		{name: "every node restarted in turn", disturb: rolling(nil)},
 		{name: "rolling change of settings", disturb: rolling(map[string]string{"num.io.threads": "3", "log.segment.bytes": "33554432"})},
 		{name: "leaders moved each 500 ms", short: true, disturb: moving(6, 500*time.Millisecond)},
-		{name: "leaders moved each 200 ms", short: true, disturb: moving(15, 200*time.Millisecond), options: recovery, guarded: true},
-		{name: "the same, one request in flight", disturb: moving(15, 200*time.Millisecond), options: append(recovery, producer.WithInFlightRequests(1)), guarded: true},
+		{name: "leaders moved each 200 ms", short: true, disturb: moving(15, 200*time.Millisecond), guarded: true},
+		{name: "the same, five requests in flight", disturb: moving(15, 200*time.Millisecond), options: []producer.Option{producer.WithInFlightRequests(5)}, guarded: true},
 		{
 			name: "min.insync.replicas not met", topic: map[string]string{"min.insync.replicas": "3"},
 			disturb: kills(5*time.Second, leaderOf(1)),

@@ -5,6 +5,8 @@ package integration
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +173,35 @@ func TestPermissions(t *testing.T) {
 	if err := x.process(); !errors.Is(err, errDecoded) {
 		t.Errorf("a processor that may read: %v", err)
 	}
+
+	if err := x.c.CreateTopic(x.ctx, "positions", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+		t.Fatal(err)
+	}
+	x.says("a source without its positions", x.source(), grantTo("Write", "topic positions"))
+	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpDescribe)
+	x.says("a source that finds its positions", x.source(), grantTo("Read", "topic positions"))
+	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpRead)
+	x.says("a source that reads its positions", x.source(), grantTo("Write", "topic positions"))
+	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpWrite)
+	x.says("a source", x.source())
+}
+
+// source runs a source of one line into topic a.
+func (x *authorized) source() error {
+	file := filepath.Join(x.t.TempDir(), "lines")
+	if err := os.WriteFile(file, []byte("a line\n"), 0o644); err != nil {
+		x.t.Fatal(err)
+	}
+	s, err := producer.NewSource(producer.SourceConfig{
+		Brokers: x.c.SASLAddrs(), TransactionalID: "tx", Name: file, Files: []string{file}, Checkpoints: "positions",
+	}, &workload.Registry{}, x.serializer(), x.options()...)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer x.close(s.Close)
+	return s.Run(x.ctx, func(ctx context.Context, tx *producer.Tx, _ producer.Line) error {
+		return x.a.Add(ctx, tx, &workload.Item{})
+	})
 }
 
 var errDecoded = errors.New("a message came")

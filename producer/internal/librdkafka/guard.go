@@ -39,7 +39,9 @@ func (c *Client) Guard(debug bool, log func(kafka.LogEvent)) error {
 }
 
 // Unguard ends what Guard began. Without it, it does nothing.
-func (c *Client) Unguard() { guarded.Delete(c.address()) }
+func (c *Client) Unguard() {
+	guarded.CompareAndDelete(c.address(), c) // by now the address may be another client's
+}
 
 var guarded sync.Map //nolint:gochecknoglobals // the library knows its client by address only: address → *Client
 

@@ -43,7 +43,17 @@ func (e *MessageError) Error() string {
 }
 
 // Unwrap gives the outcome and the cause.
-func (e *MessageError) Unwrap() []error { return []error{e.Outcome, e.Cause} }
+func (e *MessageError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
+
+// beneath is a cause of which the outcome is not looked at: it may be that of another message, or of another producer's, and
+// an error has one outcome.
+type beneath struct{ error }
+
+func (b beneath) Is(target error) bool {
+	return target != ErrNotSent && target != ErrOutcomeUnknown && errors.Is(b.error, target)
+}
+
+func (b beneath) As(target any) bool { return errors.As(b.error, target) }
 
 // trim takes off the package's own prefix where a cause is wrapped by another error of this package.
 func trim(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }

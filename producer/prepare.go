@@ -279,3 +279,23 @@ func (c *core) checkPermission(ctx context.Context, admin *kafka.AdminClient, na
 	}
 	return []error{c.config.grant(denied, "Write", "topic", name)}
 }
+
+// denied adds to the "not authorized" of a transaction what to grant: the coordinator does not say for which topic.
+func (c *core) denied(ctx context.Context, k *client, err error) error {
+	if code(err) != kafka.ErrTopicAuthorizationFailed || !k.hold() {
+		return err
+	}
+	defer k.release()
+	admin, failed := kafka.NewAdminClientFromProducer(k.kafka)
+	if failed != nil {
+		return err
+	}
+	var grants []error
+	for name := range *k.topics.Load() {
+		grants = append(grants, c.checkPermission(ctx, admin, name)...)
+	}
+	if grants == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errors.Join(grants...), err)
+}

@@ -169,7 +169,11 @@ func (in *input) failed(err error) error {
 		if kerr.Code() == kafka.ErrTopicAuthorizationFailed {
 			name = strings.Join(in.limits.Topics, ",")
 		}
-		return fmt.Errorf("producer: processor: group %s: %w", in.limits.Group, in.core.config.lacking(err, "Read", name))
+		err = in.core.config.lacking(err, "Read", name)
+		if in.core.config.forWhom == forSource { // it is in no group, and says itself what it reads
+			return err
+		}
+		return fmt.Errorf("producer: processor: group %s: %w", in.limits.Group, err)
 	}
 	in.core.trouble.note(kerr)
 	return nil

@@ -39,7 +39,7 @@ func (e *TxError) Error() string {
 }
 
 // Unwrap gives the outcome and the cause.
-func (e *TxError) Unwrap() []error { return []error{e.Outcome, e.Cause} }
+func (e *TxError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
 
 // Transactional publishes in transactions: all of one is visible to read_committed, or nothing. It has one transaction at
 // a time; [Transactional.InTx] calls wait for each other, unless [WithGroupCommit] puts them together. It is safe for

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -231,5 +233,55 @@ func TestControlRedoneAfterUnknown(t *testing.T) {
 	}
 	if report.Twice != 1 {
 		t.Errorf("the control passed clean: %v", report)
+	}
+}
+
+// TestTransactionDenied: what is refused for good ends the transaction at once, as not sent, with the broker's reason; and a
+// source does not take that for a commit in doubt.
+func TestTransactionDenied(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	const topicAuthorizationFailed = 29
+	denied := w.fake.Refuse(topicAuthorizationFailed, 1, 1)
+	topic := w.topic("lines", 3)
+	out := producer.NewTopic(topic, producer.KeyBy(byKey))
+	ctx := waitCtx(t)
+	check := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "Topic authorization failed") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	tp, err := producer.NewTransactional(w.addrs, newID(t), newSerializer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tp.Close(ctx)
+	check("a transaction", tp.InTx(ctx, func(tx *producer.Tx) error { return out.Add(ctx, tx, &event{}) }))
+
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, 10)
+	s := w.source(&memoryRegistry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
+	defer s.Close(ctx)
+	check("a source", s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
+		return out.Add(ctx, tx, &event{Seq: l.Number})
+	}))
+	denied.Stop()
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error { return out.Add(ctx, tx, &event{}) }); err != nil {
+		t.Errorf("once it may: %v", err)
+	}
+}
+
+// TestOneOutcome: an error has one outcome, whatever lies beneath it.
+func TestOneOutcome(t *testing.T) {
+	t.Parallel()
+	other := &producer.MessageError{Outcome: producer.ErrOutcomeUnknown, Topic: "t", Cause: producer.ErrFatal}
+	for _, err := range []error{
+		&producer.TxError{Outcome: producer.ErrNotSent, Cause: fmt.Errorf("f: %w", other)},
+		&producer.MessageError{Outcome: producer.ErrNotSent, Cause: other},
+	} {
+		if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, producer.ErrFatal) {
+			t.Errorf("%v", err)
+		}
 	}
 }

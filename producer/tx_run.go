@@ -192,13 +192,14 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		return false, t.failed(ErrOutcomeUnknown, cause)
 	}
 	_, _, report := k.tx.peek()
-	if errors.As(err, &kerr) && kerr.TxnRequiresAbort() {
+	if errors.As(err, &kerr) && kerr.TxnRequiresAbort() { // and says why: what is reported is that the client gave up the rest
+		err = t.core.denied(ctx, k, err)
 		t.abort(ctx, k, tx)
 	} else {
 		t.drop(k, err)
-	}
-	if report != nil {
-		err = fmt.Errorf("%w: %w", err, report)
+		if failed := new(MessageError); errors.As(report, &failed) {
+			err = fmt.Errorf("%w: %s[%d]: %w", err, failed.Topic, failed.Partition, failed.Cause)
+		}
 	}
 	return t.judge(ctx, tx, took, err)
 }

@@ -28,6 +28,7 @@ type authorized struct {
 	ctx  context.Context
 	c    *kafkacluster.Cluster
 	a, b *producer.Topic[*workload.Item]
+	reg  workload.Registry
 }
 
 // grantTo is what an error must say for kafka-acls.sh to be given.
@@ -63,7 +64,7 @@ func (x *authorized) options(more ...producer.Option) []producer.Option {
 }
 
 func (x *authorized) serializer() *serde.Serializer {
-	ser, err := serde.NewSerializer(&workload.Registry{})
+	ser, err := serde.NewSerializer(&x.reg)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -179,10 +180,11 @@ func TestPermissions(t *testing.T) {
 	}
 	x.says("a source without its positions", x.source(), grantTo("Write", "topic positions"))
 	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpDescribe)
-	x.says("a source that finds its positions", x.source(), grantTo("Read", "topic positions"))
-	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpRead)
-	x.says("a source that reads its positions", x.source(), grantTo("Write", "topic positions"))
+	x.says("a source that may not write its positions", x.source(), grantTo("Write", "topic positions"))
 	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpWrite)
+	x.says("a source at its start", x.source())
+	x.says("a source that may not read its positions", x.source(), grantTo("Read", "topic positions"))
+	x.allow(func(b *kadm.ACLBuilder) { b.Topics("positions") }, kadm.OpRead)
 	x.says("a source", x.source())
 }
 
@@ -193,13 +195,15 @@ func (x *authorized) source() error {
 		x.t.Fatal(err)
 	}
 	s, err := producer.NewSource(producer.SourceConfig{
-		Brokers: x.c.SASLAddrs(), TransactionalID: "tx", Name: file, Files: []string{file}, Checkpoints: "positions",
-	}, &workload.Registry{}, x.serializer(), x.options()...)
+		Brokers: x.c.SASLAddrs(), TransactionalID: "tx", Name: "s", Files: []string{file}, Checkpoints: "positions",
+	}, &x.reg, x.serializer(), x.options()...)
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	defer x.close(s.Close)
-	return s.Run(x.ctx, func(ctx context.Context, tx *producer.Tx, _ producer.Line) error {
+	ctx, cancel := context.WithTimeout(x.ctx, 30*time.Second)
+	defer cancel()
+	return s.Run(ctx, func(ctx context.Context, tx *producer.Tx, _ producer.Line) error {
 		return x.a.Add(ctx, tx, &workload.Item{})
 	})
 }

@@ -102,15 +102,24 @@ func (r *Registry) Lookup(ctx context.Context, subject, schema string, normalize
 	return r.Register(ctx, subject, schema, normalize)
 }
 
-var errNoReader = errors.New("the workload's registry only writes")
+var errNotThere = errors.New("not in the workload's registry")
 
 // Latest is part of serde.Registry.
 func (*Registry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
-	return "", 0, uuid.UUID{}, errNoReader
+	return "", 0, uuid.UUID{}, errNotThere
 }
 
 // SchemaByID is part of serde.Registry.
-func (*Registry) SchemaByID(context.Context, string, int) (string, error) { return "", errNoReader }
+func (r *Registry) SchemaByID(_ context.Context, _ string, id int) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for schema, known := range r.ids {
+		if known == id {
+			return schema, nil
+		}
+	}
+	return "", errNotThere
+}
 
 // SchemaByGUID is part of serde.Registry.
-func (*Registry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNoReader }
+func (*Registry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNotThere }

@@ -17,23 +17,26 @@ import (
 )
 
 // ambiguity has the broker refuse a batch while another one, for another partition, was written and is said not to be.
-// behind says that a third follows the refused one, which is out of order then: so it happens while leaders move. publish
-// sends a value to a partition as a batch of its own and waits for nothing; settled waits for all. It returns how often each
-// value is in the log.
-func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind bool, publish func(partition int32, value string), settled func()) map[string]int {
+// behind says that a third follows the refused one, which is out of order then: so it happens while leaders move. send sends a
+// value to a partition and waits for nothing; settled waits for all. It returns how often each value is in the log.
+func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind bool, send func(partition int32, value string), settled func()) map[string]int {
 	t.Helper()
 	for partition := range int32(2) { // sequences begin
-		publish(partition, "warm")
+		send(partition, "warm")
 	}
 	settled()
 	produce := []kmsg.Key{kmsg.Produce}
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{0}, Count: 1, Err: refusal})
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{1}, Count: 1, Err: kerr.NotEnoughReplicasAfterAppend})
-	slow := b.DelayAnswers(500 * time.Millisecond)
-	publish(1, "written")
-	publish(0, "refused")
-	if behind {
-		publish(0, "behind")
+	slow := b.DelayAnswers(2 * time.Second) // all are on the wire before the first is answered
+	for _, m := range []struct {
+		partition int32
+		value     string
+	}{{1, "written"}, {0, "refused"}, {0, "behind"}} {
+		if m.value != "behind" || behind {
+			send(m.partition, m.value)
+			during(t.Context(), 300*time.Millisecond) // it leaves as a batch of its own
+		}
 	}
 	slow.Stop()
 	settled()
@@ -52,22 +55,19 @@ func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind
 }
 
 // skip is ambiguity with a skipped sequence number.
-func skip(t *testing.T, b *producertest.Broker, publish func(partition int32, value string), settled func()) map[string]int {
+func skip(t *testing.T, b *producertest.Broker, send func(partition int32, value string), settled func()) map[string]int {
 	t.Helper()
-	return ambiguity(t, b, kerr.NotLeaderForPartition, true, publish, settled)
+	return ambiguity(t, b, kerr.NotLeaderForPartition, true, send, settled)
 }
-
-// batchPause is long enough for a message to leave as a batch of its own.
-const batchPause = 100 * time.Millisecond
 
 var skips = producer.NewTopic("skips", producer.NoKey[*event]())
 
 // batches gives what ambiguity asks for, by p, and the outcome of each value.
-func batches(t *testing.T, p *producer.Producer) (publish func(partition int32, value string), settled func(), outcome func(value string) error) {
+func batches(t *testing.T, p *producer.Producer) (send func(partition int32, value string), settled func(), outcome func(value string) error) {
 	ctx := waitCtx(t)
 	var outcomes sync.Map // value → *error
 	var under sync.WaitGroup
-	publish = func(partition int32, value string) {
+	send = func(partition int32, value string) {
 		under.Add(1)
 		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
 		if err := skips.Send(ctx, p, m, func(_ producer.Delivery, err error) {
@@ -76,9 +76,8 @@ func batches(t *testing.T, p *producer.Producer) (publish func(partition int32, 
 		}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(batchPause)
 	}
-	return publish, under.Wait, func(value string) error {
+	return send, under.Wait, func(value string) error {
 		err, _ := outcomes.Load(value)
 		return *err.(*error)
 	}
@@ -90,8 +89,8 @@ func TestSkippedSequence(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.Topic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
-	publish, settled, outcome := batches(t, p)
-	found := skip(t, b, publish, settled)
+	send, settled, outcome := batches(t, p)
+	found := skip(t, b, send, settled)
 	for value, n := range found {
 		if n > 1 {
 			t.Errorf("%q is in the log %d times", value, n)
@@ -116,7 +115,7 @@ func TestSkippedSequence(t *testing.T) {
 	}
 }
 
-// TestControlSkippedSequence: the client alone writes it twice and reports one delivery, or the tests above say nothing.
+// TestControlSkippedSequence: the client alone writes it twice and reports one delivery, or the test above says nothing.
 func TestControlSkippedSequence(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.Topic("skips", 2))
@@ -136,7 +135,6 @@ func TestControlSkippedSequence(t *testing.T) {
 		if err := p.Produce(&kafka.Message{TopicPartition: at, Value: []byte(value)}, nil); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(batchPause)
 	}, func() {
 		for delivered < published {
 			if m, ok := (<-p.Events()).(*kafka.Message); ok && m.TopicPartition.Error == nil {
@@ -155,8 +153,8 @@ func TestRefusedForGood(t *testing.T) {
 	b := startBroker(t, producertest.Topic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5),
 		producer.WithConfig(map[string]string{"enable.gapless.guarantee": "true"}))
-	publish, settled, outcome := batches(t, p)
-	found := ambiguity(t, b, kerr.PolicyViolation, false, publish, settled)
+	send, settled, outcome := batches(t, p)
+	found := ambiguity(t, b, kerr.PolicyViolation, false, send, settled)
 	if err := outcome("written"); found["written"] != 1 || !errors.Is(err, producer.ErrOutcomeUnknown) {
 		t.Errorf("what was written is there %d times: %v", found["written"], err)
 	}
@@ -170,8 +168,8 @@ func TestControlRefusedForGood(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.Topic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
-	publish, settled, outcome := batches(t, p)
-	found := ambiguity(t, b, kerr.PolicyViolation, false, publish, settled)
+	send, settled, outcome := batches(t, p)
+	found := ambiguity(t, b, kerr.PolicyViolation, false, send, settled)
 	if err := outcome("written"); found["written"] != 2 || err != nil {
 		t.Errorf("what was written is there %d times, %v: the fault is gone, and docs/faults.md is to be changed", found["written"], err)
 	}

@@ -1,10 +1,6 @@
 package librdkafka
 
-/*
-#cgo noescape avl_produce
-#cgo nocallback avl_produce
-#include "below.h"
-*/
+// #include "below.h"
 import "C"
 
 import (
@@ -54,6 +50,7 @@ type Message struct {
 // message was not taken. The report comes as an event of the producer.
 //
 // The pointers go down as numbers, for cgo looks at what each pointer points to, and that takes longer than a small message.
+// It may log on the way, and so call back into Go.
 func (t *Topic) Produce(partition int32, m *Message) error {
 	var timestamp int64
 	if !m.Timestamp.IsZero() {

@@ -29,6 +29,14 @@ func newProducer(t testing.TB, brokers string) (*kafka.Producer, *Client) {
 	return p, c
 }
 
+// TestOpenElsewhere: a client whose C instance is not where it is known to lie is refused, and not guessed at.
+func TestOpenElsewhere(t *testing.T) {
+	t.Parallel()
+	if _, err := Open(new(kafka.Producer)); err == nil || !strings.Contains(err.Error(), "go.mod") {
+		t.Errorf("opened what was never made: %v", err)
+	}
+}
+
 // TestProduce: what an independent client reads is what was produced, null and empty told apart.
 func TestProduce(t *testing.T) {
 	t.Parallel()

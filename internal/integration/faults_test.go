@@ -147,7 +147,7 @@ func matrix() []fault {
 		{name: "rolling change of settings", disturb: rolling(map[string]string{"num.io.threads": "3", "log.segment.bytes": "33554432"})},
 		{name: "leaders moved each 500 ms", short: true, disturb: moving(6, 500*time.Millisecond)},
 		{name: "leaders moved each 200 ms", short: true, disturb: moving(15, 200*time.Millisecond), guarded: true},
-		{name: "the same, five requests in flight", disturb: moving(15, 200*time.Millisecond), options: []producer.Option{producer.WithInFlightRequests(5)}, guarded: true},
+		{name: "leaders moved each 200 ms, five in flight", disturb: moving(15, 200*time.Millisecond), options: []producer.Option{producer.WithInFlightRequests(5)}, guarded: true},
 		{
 			name: "min.insync.replicas not met", topic: map[string]string{"min.insync.replicas": "3"},
 			disturb: kills(5*time.Second, leaderOf(1)),

@@ -25,5 +25,6 @@ int avl_guard(rd_kafka_t *rk, int debug) {
   char error[256];
   rd_kafka_set_logger(rk, debug ? log_all : log_terse);
   // Lines go to the logger on the thread that logs them, and not through a queue, in which they would come too late.
+  // The configuration of a running client is read-only, says librdkafka; this flag alone is set, before the first message.
   return rd_kafka_conf_set((rd_kafka_conf_t *)rd_kafka_conf(rk), "log.queue", "false", error, sizeof error) == 0 ? 0 : -1;
 }

@@ -68,7 +68,7 @@ func (s *scratch) free() {
 	if len(s.headers) > 0 {
 		clear(s.headers)
 		s.headers = s.headers[:0]
-		s.message.Headers.Reset()
+		s.message.Headers.Reset(maxPooled)
 	}
 	scratchPool.Put(s)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-func newProducer(t testing.TB, brokers string) (*kafka.Producer, *Client) {
+// newTopic gives a handle of the topic events, and the producer that it belongs to.
+func newTopic(t testing.TB, brokers string) (*kafka.Producer, *Topic) {
 	t.Helper()
 	p, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers": brokers, "linger.ms": 1, "enable.metrics.push": false, "go.logs.channel.enable": true,
@@ -22,11 +23,17 @@ func newProducer(t testing.TB, brokers string) (*kafka.Producer, *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.Close)
 	c, err := Open(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, c
+	topic, err := c.Topic("events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(topic.Free)
+	return p, topic
 }
 
 // TestOpenElsewhere: a client whose C instance is not where it is known to lie is refused, and not guessed at.
@@ -41,13 +48,7 @@ func TestOpenElsewhere(t *testing.T) {
 func TestProduce(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t, producertest.Topic("events", 2))
-	p, c := newProducer(t, b.Addrs()[0])
-	defer p.Close()
-	topic, err := c.Topic("events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer topic.Free()
+	p, topic := newTopic(t, b.Addrs()[0])
 
 	long := bytes.Repeat([]byte("x"), 100_000)
 	then := time.Date(2019, 7, 3, 1, 2, 3, 4_000_000, time.UTC)
@@ -117,17 +118,24 @@ func TestProduce(t *testing.T) {
 	}
 }
 
+// TestHeadersReset: one message with huge headers does not keep their memory for ever.
+func TestHeadersReset(t *testing.T) {
+	t.Parallel()
+	for size, kept := range map[int]bool{100: true, 1000: false} {
+		var h Headers
+		h.Add("k", make([]byte, size))
+		h.Reset(500)
+		if h.Len() != 0 || h.Size() != 0 || (cap(h.packed) > 0) != kept {
+			t.Errorf("after %d bytes: %d headers, %d bytes, room for %d", size, h.Len(), h.Size(), cap(h.packed))
+		}
+	}
+}
+
 // TestRefused: an error has the client's code, and the message is not taken.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t, producertest.Topic("events", 2))
-	p, c := newProducer(t, b.Addrs()[0])
-	defer p.Close()
-	topic, err := c.Topic("events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer topic.Free()
+	p, topic := newTopic(t, b.Addrs()[0])
 	if err := topic.Produce(0, &Message{}); err != nil { // by then the partitions are known
 		t.Fatal(err)
 	}
@@ -145,7 +153,7 @@ func TestRefused(t *testing.T) {
 	huge := make([]byte, 2_000_000)
 	refused("too large", topic.Produce(0, &Message{Value: huge}), kafka.ErrMsgSizeTooLarge)
 	refused("too large, with headers", topic.Produce(0, &Message{Value: huge, Headers: h}), kafka.ErrMsgSizeTooLarge)
-	_, err = c.Topic(strings.Repeat("x", 600))
+	_, err := topic.client.Topic(strings.Repeat("x", 600))
 	refused("a topic's name", err, kafka.ErrInvalidArg)
 	if n := p.Len(); n != 0 {
 		t.Errorf("%d were taken", n)
@@ -154,13 +162,7 @@ func TestRefused(t *testing.T) {
 
 // TestProduceAllocates nothing.
 func TestProduceAllocates(t *testing.T) {
-	p, c := newProducer(t, "127.0.0.1:1")
-	defer p.Close()
-	topic, err := c.Topic("events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer topic.Free()
+	p, topic := newTopic(t, "127.0.0.1:1")
 	m := &Message{Key: []byte("key"), Value: []byte("value")}
 	m.Headers.Add("event-id", []byte("0190163d-8694-739b-aea5-966c26f8ad90"))
 	if n := testing.AllocsPerRun(100, func() { _ = topic.Produce(kafka.PartitionAny, m) }); n != 0 {
@@ -218,13 +220,7 @@ func BenchmarkProduce(b *testing.B) {
 		}
 		suffix := map[int]string{0: "", 3: "/three-headers"}[headers]
 		b.Run("ours"+suffix, func(b *testing.B) {
-			p, c := newProducer(b, "127.0.0.1:1")
-			defer p.Close()
-			t, err := c.Topic(name)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer t.Free()
+			p, t := newTopic(b, "127.0.0.1:1")
 			m := &Message{Key: value[:12], Value: value, Headers: packed}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -236,8 +232,7 @@ func BenchmarkProduce(b *testing.B) {
 			_ = p.Purge(kafka.PurgeQueue)
 		})
 		b.Run("confluent"+suffix, func(b *testing.B) {
-			p, _ := newProducer(b, "127.0.0.1:1")
-			defer p.Close()
+			p, _ := newTopic(b, "127.0.0.1:1")
 			m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}, Key: value[:12], Value: value, Headers: list}
 			b.ReportAllocs()
 			for b.Loop() {

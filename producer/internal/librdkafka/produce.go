@@ -36,8 +36,13 @@ func (h *Headers) Len() int { return h.count }
 // Size is the bytes of all names and values.
 func (h *Headers) Size() int { return len(h.packed) - 8*h.count }
 
-// Reset empties h, keeping its memory.
-func (h *Headers) Reset() { h.packed, h.count = h.packed[:0], 0 }
+// Reset empties h, and keeps its memory up to so many bytes.
+func (h *Headers) Reset(most int) {
+	h.packed, h.count = h.packed[:0], 0
+	if cap(h.packed) > most {
+		h.packed = nil
+	}
+}
 
 // Message is what Produce takes. A nil key or value is null; the zero timestamp is now.
 type Message struct {

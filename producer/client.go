@@ -51,7 +51,10 @@ type clientTopic struct {
 	client *client
 	name   string
 	rings  atomic.Pointer[[]*ring]
-	below  atomic.Pointer[librdkafka.Topic] // made when the first message is produced
+
+	made  sync.Once
+	below *librdkafka.Topic // made for the first message
+	err   error             // why there is none
 }
 
 // txTally counts the reports of a transactional client since it was last taken. The client's messages count as in flight
@@ -101,6 +104,7 @@ func newClient(c *core, batch int) (*client, error) {
 	return k, nil
 }
 
+// start makes the producer of confluent-kafka-go.
 func (k *client) start() (err error) {
 	m := k.core.config.producerMap()
 	m["batch.size"] = k.batch
@@ -109,9 +113,7 @@ func (k *client) start() (err error) {
 		return err
 	}
 	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.guarded() {
-		if err = k.below.Guard(k.core.config.logLevel() >= logDebug, k.logged); err != nil {
-			k.below.Unguard()
-		}
+		err = k.below.Guard(k.core.config.logLevel() >= logDebug, k.logged)
 	}
 	if err != nil {
 		k.kafka.Close()
@@ -153,19 +155,8 @@ func (e refusedError) Unwrap() error { return e.error }
 
 // native gives the library's handle of the topic. The client must take messages still.
 func (t *clientTopic) native() (*librdkafka.Topic, error) {
-	if below := t.below.Load(); below != nil {
-		return below, nil
-	}
-	t.client.mu.Lock()
-	defer t.client.mu.Unlock()
-	if below := t.below.Load(); below != nil {
-		return below, nil
-	}
-	below, err := t.client.below.Topic(t.name)
-	if err == nil {
-		t.below.Store(below)
-	}
-	return below, err
+	t.made.Do(func() { t.below, t.err = t.client.below.Topic(t.name) })
+	return t.below, t.err
 }
 
 // produce hands a message to the client. On nil there will be one outcome for e; on an error nothing was taken.
@@ -210,11 +201,8 @@ func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 // everything that it holds.
 func (k *client) fail(cause error) {
 	err := fmt.Errorf("%w: %w", ErrFatal, k.core.config.lacking(cause, "", ""))
-	var kerr kafka.Error
-	if errors.As(cause, &kerr) {
-		if line, ok := librdkafka.Skipped(kerr); ok { // of the client, not of the producer
-			err = fmt.Errorf("%w: %s", errSkipped, line)
-		}
+	if line, ok := librdkafka.Skipped(cause); ok { // of the client, not of the producer
+		err = fmt.Errorf("%w: %s", errSkipped, line)
 	}
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
@@ -298,7 +286,7 @@ func (t *clientTopic) free() {
 		r.mu.Lock()   // whoever comes after is refused
 		r.mu.Unlock() //nolint:staticcheck // nothing in between
 	}
-	if below := t.below.Load(); below != nil {
-		below.Free()
+	if t.below != nil {
+		t.below.Free()
 	}
 }

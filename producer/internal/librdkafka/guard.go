@@ -24,7 +24,7 @@ const GuardDebug = "eos"
 // has an unknown outcome.
 //
 // The library's log lines, with those of debugging or without, go to log from now on, on the library's own threads: it must
-// not block, and must not call the client. Unguard must follow once the producer is closed.
+// not block, and must not call the client. Unguard must follow once the producer is closed, unless there is an error.
 func (c *Client) Guard(debug bool, log func(kafka.LogEvent)) error {
 	c.log = log
 	guarded.Store(c.address(), c)
@@ -33,6 +33,7 @@ func (c *Client) Guard(debug bool, log func(kafka.LogEvent)) error {
 		all = 1
 	}
 	if C.avl_guard(c.rk, all) != 0 {
+		c.Unguard()
 		return errors.New("librdkafka does not log at once, as the guard against its issue 4953 needs it")
 	}
 	return nil
@@ -62,7 +63,7 @@ func avrolineLog(rk C.uintptr_t, level C.int, tag, line *C.char) {
 const guardMark = "skipped sequence number: "
 
 // Skipped tells whether a fatal error is the guard's, and the line that the library had logged.
-func Skipped(err kafka.Error) (line string, ok bool) {
+func Skipped(err error) (line string, ok bool) {
 	_, line, ok = strings.Cut(err.Error(), guardMark)
 	return line, ok
 }

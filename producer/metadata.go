@@ -188,19 +188,28 @@ func (k *client) partitions(topic string, wait time.Duration) (int32, error) {
 	return int32(len(t.Partitions)), nil
 }
 
+// admin gives a client for administration. With it, and without an error, k is held until release.
+func (k *client) admin() (*kafka.AdminClient, error) {
+	if !k.hold() {
+		return nil, errReplaced
+	}
+	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
+	if err != nil {
+		k.release()
+	}
+	return admin, err
+}
+
 // maxMessageBytes asks for the topic's limit; 0: the broker would not say, which is common where the permission to
 // describe configurations is not given.
 func (k *client) maxMessageBytes(ctx context.Context, topic string) int64 {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
-	if !k.hold() {
-		return 0
-	}
-	defer k.release()
-	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
+	admin, err := k.admin()
 	if err != nil {
 		return 0
 	}
+	defer k.release()
 	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}},
 		kafka.SetAdminRequestTimeout(longestCall))
 	if err != nil || len(results) != 1 || results[0].Error.Code() != kafka.ErrNoError {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -176,14 +177,11 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 	if err != nil {
 		return []error{err}
 	}
-	if !k.hold() {
-		return []error{errReplaced}
-	}
-	defer k.release()
-	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
+	admin, err := k.admin()
 	if err != nil {
 		return []error{err}
 	}
+	defer k.release()
 	if c.config.create.on {
 		if err := c.createTopic(ctx, admin, s.name, c.config.create); err != nil {
 			return append([]error{err}, c.checkPermission(ctx, admin, s.name)...)
@@ -282,16 +280,16 @@ func (c *core) checkPermission(ctx context.Context, admin *kafka.AdminClient, na
 
 // denied adds to the "not authorized" of a transaction what to grant: the coordinator does not say for which topic.
 func (c *core) denied(ctx context.Context, k *client, err error) error {
-	if code(err) != kafka.ErrTopicAuthorizationFailed || !k.hold() {
+	if code(err) != kafka.ErrTopicAuthorizationFailed {
 		return err
 	}
-	defer k.release()
-	admin, failed := kafka.NewAdminClientFromProducer(k.kafka)
+	admin, failed := k.admin()
 	if failed != nil {
 		return err
 	}
+	defer k.release()
 	var grants []error
-	for name := range *k.topics.Load() {
+	for _, name := range slices.Sorted(maps.Keys(*k.topics.Load())) {
 		grants = append(grants, c.checkPermission(ctx, admin, name)...)
 	}
 	if grants == nil {

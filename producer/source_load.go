@@ -30,14 +30,11 @@ func (s *Source) prepareCheckpoints(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !k.hold() {
-			return errReplaced
-		}
-		defer k.release()
-		admin, err := kafka.NewAdminClientFromProducer(k.kafka)
+		admin, err := k.admin()
 		if err != nil {
 			return fmt.Errorf("producer: source %s: %w", s.config.Name, err)
 		}
+		defer k.release()
 		settings := map[string]string{"cleanup.policy": "compact"}
 		if err := c.createTopic(ctx, admin, s.config.Checkpoints, createTopics{partitions: 1, replication: c.config.create.replication, settings: settings}); err != nil {
 			return fmt.Errorf("producer: source %s: topic %s: %w", s.config.Name, s.config.Checkpoints, err)

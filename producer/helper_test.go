@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
+	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
@@ -64,52 +62,9 @@ func decodeEvent(t testing.TB, value []byte) (id int, e event) {
 	return id, e
 }
 
-// memoryRegistry gives out ids.
-type memoryRegistry struct {
-	mu  sync.Mutex
-	ids map[string]int
-}
-
-func (r *memoryRegistry) Register(_ context.Context, subject, schema string, _ bool) (int, uuid.UUID, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ids == nil {
-		r.ids = map[string]int{}
-	}
-	if _, ok := r.ids[schema]; !ok {
-		r.ids[schema] = len(r.ids) + 1
-	}
-	return r.ids[schema], uuid.NewMD5(uuid.NameSpaceOID, []byte(schema)), nil
-}
-
-func (r *memoryRegistry) Lookup(ctx context.Context, subject, schema string, n bool) (int, uuid.UUID, error) {
-	return r.Register(ctx, subject, schema, n)
-}
-
-var errNotInTest = errors.New("not in this registry")
-
-func (r *memoryRegistry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
-	return "", 0, uuid.UUID{}, errNotInTest
-}
-
-func (r *memoryRegistry) SchemaByID(_ context.Context, _ string, id int) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for schema, known := range r.ids {
-		if known == id {
-			return schema, nil
-		}
-	}
-	return "", errNotInTest
-}
-
-func (r *memoryRegistry) SchemaByGUID(context.Context, uuid.UUID) (string, error) {
-	return "", errNotInTest
-}
-
 func newSerializer(t testing.TB, opts ...serde.Option) *serde.Serializer {
 	t.Helper()
-	s, err := serde.NewSerializer(&memoryRegistry{}, opts...)
+	s, err := serde.NewSerializer(&workload.Registry{}, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/checkpoint"
 	"github.com/avroline/avroline/producer/producertest"
@@ -39,7 +40,7 @@ func TestWorker(t *testing.T) {
 		t.Skip("runs in worker processes only")
 	}
 	w := &where{t: t, addrs: strings.Split(args[1], ",")}
-	reg := &memoryRegistry{}
+	reg := &workload.Registry{}
 	for _, schema := range []string{eventSchema, checkpoint.FilePositionSchema, checkpoint.FileKeySchema} { // the same ids in each process
 		if _, _, err := reg.Register(t.Context(), "", schema, false); err != nil {
 			t.Fatal(err)
@@ -138,7 +139,7 @@ func (c *copying) byHand(ctx context.Context, kind, id string) {
 	}
 }
 
-func workSource(w *where, reg *memoryRegistry, id, file, out, checkpoints string) {
+func workSource(w *where, reg *workload.Registry, id, file, out, checkpoints string) {
 	s := w.source(reg, id, checkpoints, file)
 	events := producer.NewTopic(out, producer.KeyBy(byKey))
 	err := s.Run(w.t.Context(), func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
@@ -240,7 +241,7 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copied, kills
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	in, out, group := w.topic("in", 6), w.topic("out", 6), newID(t)
-	w.seed(&memoryRegistry{}, in, n, nil)
+	w.seed(&workload.Registry{}, in, n, nil)
 	start := func(i int) *worker {
 		return startWorker(t, kind, strings.Join(w.addrs, ","), fmt.Sprintf("%s-%d", group, i), in, out, group, protocol)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 )
@@ -102,7 +103,7 @@ func TestSourceInDoubt(t *testing.T) {
 	writeLines(t, log, 0, n)
 	topic := w.topic("lines", 3)
 	out := producer.NewTopic(topic, producer.KeyBy(byKey))
-	s := w.source(&memoryRegistry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
+	s := w.source(&workload.Registry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
 	ctx := waitCtx(t)
 	over := inDoubt(ctx, w.fake)
 	var ends endings

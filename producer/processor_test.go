@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/avroline/avroline/internal/logread"
+	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
@@ -47,7 +48,7 @@ func (e *event) UnmarshalAvro(data []byte) error {
 func (e *event) UnmarshalAvroPlan(*avrobin.Plan, []byte) error { return errors.New("one version only") }
 
 // seed writes n events, keyed, into a topic by another client, and puts raw values where bad says so.
-func (w *where) seed(reg *memoryRegistry, topic string, n int, bad func(i int) []byte) {
+func (w *where) seed(reg *workload.Registry, topic string, n int, bad func(i int) []byte) {
 	w.t.Helper()
 	id, _, _ := reg.Register(context.Background(), "", eventSchema, false)
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...), kgo.DefaultProduceTopic(topic))
@@ -73,7 +74,7 @@ func (w *where) seed(reg *memoryRegistry, topic string, n int, bad func(i int) [
 // processor makes one that copies events from one topic to another, and runs it until the test stops it.
 type copying struct {
 	w        *where
-	reg      *memoryRegistry
+	reg      *workload.Registry
 	in, out  string
 	group    string
 	protocol string // of the group; "": the default
@@ -121,7 +122,7 @@ func (c *copying) processor(id string) *producer.Processor[event] {
 }
 
 func newCopying(w *where, partitions int32) *copying {
-	return &copying{w: w, reg: &memoryRegistry{}, in: w.topic("in", partitions), out: w.topic("out", partitions), group: newID(w.t)}
+	return &copying{w: w, reg: &workload.Registry{}, in: w.topic("in", partitions), out: w.topic("out", partitions), group: newID(w.t)}
 }
 
 // run runs a processor until enough says so, or it ends by itself.
@@ -263,6 +264,15 @@ func TestProcessorDeadLetters(t *testing.T) {
 	}
 }
 
+// stringsAlone is a registry in which the first schema is a string, so that no event decodes.
+func stringsAlone(t *testing.T) *workload.Registry {
+	r := new(workload.Registry)
+	if id, _, err := r.Register(t.Context(), "", `"string"`, false); id != 1 || err != nil {
+		t.Fatal(id, err)
+	}
+	return r
+}
+
 func TestProcessorEnds(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -276,9 +286,9 @@ func TestProcessorEnds(t *testing.T) {
 		"poison that nobody takes": {func(c *copying) {
 			c.each = func(context.Context, producer.Consumed[event]) error { return producer.Poison(errAsked) }
 		}, errAsked},
-		"a message that does not decode": {func(c *copying) { c.reg = &memoryRegistry{ids: map[string]int{`"string"`: 1}} }, avrobin.ErrUnreadable},
+		"a message that does not decode": {func(c *copying) { c.reg = stringsAlone(t) }, avrobin.ErrUnreadable},
 		"OnBad says no": {func(c *copying) {
-			c.reg = &memoryRegistry{ids: map[string]int{`"string"`: 1}}
+			c.reg = stringsAlone(t)
 			c.onBad = func(context.Context, *producer.Tx, producer.Raw) error { return errAsked }
 		}, errAsked},
 		"no such topic": {func(c *copying) { c.in = "no-such-topic" }, producer.ErrUnknownTopic},
@@ -302,7 +312,7 @@ func TestProcessorEnds(t *testing.T) {
 func TestProcessorConfigRefused(t *testing.T) {
 	t.Parallel()
 	ser := newSerializer(t)
-	des, err := serde.NewDeserializer[event](&memoryRegistry{})
+	des, err := serde.NewDeserializer[event](&workload.Registry{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 )
 
@@ -20,7 +21,7 @@ var protocols = []string{"consumer", "classic"}
 func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx context.Context, c *copying, id string) error) copied {
 	t.Helper()
 	w := killable(t, protocol)
-	c := copying{w: w, reg: &memoryRegistry{}, in: w.topic("in", 6), out: w.topic("out", 6), group: newID(t), protocol: protocol, messages: 100, opts: soonGone(protocol)}
+	c := copying{w: w, reg: &workload.Registry{}, in: w.topic("in", 6), out: w.topic("out", 6), group: newID(t), protocol: protocol, messages: 100, opts: soonGone(protocol)}
 	w.seed(c.reg, c.in, n, nil)
 	limit, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()

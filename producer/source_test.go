@@ -10,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/serde"
 )
 
-func (w *where) source(reg *memoryRegistry, name, checkpoints string, files ...string) *producer.Source {
+func (w *where) source(reg *workload.Registry, name, checkpoints string, files ...string) *producer.Source {
 	w.t.Helper()
 	ser, err := serde.NewSerializer(reg)
 	if err != nil {
@@ -48,7 +49,7 @@ func writeLines(t *testing.T, path string, from, to int) {
 func TestSource(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
-	reg := &memoryRegistry{}
+	reg := &workload.Registry{}
 	topic := w.topic("lines", 3)
 	checkpoints := w.topic("checkpoints", 1, "cleanup.policy", "compact")
 	out := producer.NewTopic(topic, producer.KeyBy(byKey))
@@ -124,7 +125,7 @@ func TestSource(t *testing.T) {
 
 func TestSourceRefused(t *testing.T) {
 	t.Parallel()
-	reg := &memoryRegistry{}
+	reg := &workload.Registry{}
 	ser := newSerializer(t)
 	good := producer.SourceConfig{Brokers: []string{"127.0.0.1:1"}, TransactionalID: "t", Name: "n"}
 	for want, change := range map[string]func(c *producer.SourceConfig){

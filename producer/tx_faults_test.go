@@ -261,7 +261,7 @@ func TestTransactionDenied(t *testing.T) {
 
 	log := filepath.Join(t.TempDir(), "log")
 	writeLines(t, log, 0, 10)
-	s := w.source(&memoryRegistry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
+	s := w.source(&workload.Registry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
 	defer s.Close(ctx)
 	check("a source", s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
 		return out.Add(ctx, tx, &event{Seq: l.Number})

@@ -106,7 +106,11 @@ func (o *options) check() error {
 		if o.config != "" {
 			opts = append(opts, producer.WithConfigFile(o.config))
 		}
-		if o.connection, err = producer.ConnectionOf(o.brokers, opts...); err != nil {
+		o.connection, err = producer.ConnectionOf(o.brokers, opts...)
+		if err != nil && len(o.brokers) == 0 { // the file names none: it may be for the embedded one, and all else right
+			_, err = producer.ConnectionOf([]string{"embedded:1"}, opts...)
+		}
+		if err != nil {
 			return err
 		}
 		o.brokers = o.connection.Brokers

@@ -125,6 +125,37 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// A file of settings may name the brokers, or only tune what talks to the embedded one.
+func TestConfigFile(t *testing.T) {
+	t.Parallel()
+	file := func(text string) string {
+		name := filepath.Join(t.TempDir(), "c.properties")
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	o, err := parseOptions([]string{"--config", file("linger.ms=1\n"), "--sample-lines", "100", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := run(t.Context(), o); err != nil || !r.balanced() || r.Delivered == 0 {
+		t.Errorf("tuned: %+v, %v", r, err)
+	}
+	o, err = parseOptions([]string{"--config", file("bootstrap.servers=a:1,b:2\n"), "--registry", "http://c"}, io.Discard)
+	if err != nil || strings.Join(o.brokers, ",") != "a:1,b:2" {
+		t.Errorf("brokers %v, %v", o.brokers, err)
+	}
+	for text, want := range map[string]string{
+		"bogus.key=1\n":           "bogus.key: unknown setting",
+		"bootstrap.servers=a:1\n": "--brokers and --registry go together",
+	} {
+		if _, err := parseOptions([]string{"--config", file(text)}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", text, err, want)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/avroline/avroline/internal/oauth"
 )
 
 // authorizer puts credentials on a request. Credentials live in closures only,
@@ -31,12 +33,14 @@ func bearer(token string) authorizer {
 	}
 }
 
-// TokenSource gives bearer tokens that expire; a zero expiry means never. The
-// client asks for the next one before the last expires, and never for two at
-// once. [ClientCredentials] is one.
-type TokenSource interface {
-	Token(ctx context.Context) (token string, expiry time.Time, err error)
-}
+// Token is a bearer token: its Value, its Expiry (the zero time means never) and
+// a Principal that a registry does not use. No text form shows the Value.
+type Token = oauth.Token
+
+// TokenSource gives bearer tokens. The client asks for the next token before the
+// current one expires, and never for two at the same time. [ClientCredentials]
+// is a TokenSource. Package producer takes the same type.
+type TokenSource = oauth.TokenSource
 
 // tokens keeps the current token of a source.
 type tokens struct {
@@ -86,16 +90,16 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	text, expires, err := t.source.Token(ctx)
+	given, err := t.source.Token(ctx)
 	if err != nil {
 		return token{}, &tokenError{err}
 	}
-	if text == "" {
+	if given.Value == "" {
 		return token{}, &tokenError{errors.New("the token is empty")}
 	}
-	tok := token{text: text, expires: expires}
-	if !expires.IsZero() {
-		tok.renew = expires.Add(-early(time.Until(expires)))
+	tok := token{text: given.Value, expires: given.Expiry}
+	if !tok.expires.IsZero() {
+		tok.renew = tok.expires.Add(-early(time.Until(tok.expires)))
 	}
 	t.mu.Lock()
 	t.current = tok
@@ -158,7 +162,7 @@ func (e *refusedError) Error() string { return e.text }
 
 // Token fetches a new token. The client is authenticated by HTTP Basic, as
 // section 2.3.1 asks every server to support.
-func (c *ClientCredentials) Token(ctx context.Context) (string, time.Time, error) {
+func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	form := url.Values{"grant_type": {"client_credentials"}}
 	if len(c.Scopes) > 0 {
 		form.Set("scope", strings.Join(c.Scopes, " "))
@@ -168,7 +172,7 @@ func (c *ClientCredentials) Token(ctx context.Context) (string, time.Time, error
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", time.Time{}, errors.New("the token URL is wrong")
+		return Token{}, errors.New("the token URL is wrong")
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
@@ -183,12 +187,12 @@ func (c *ClientCredentials) Token(ctx context.Context) (string, time.Time, error
 		if errors.As(err, &reason) {
 			err = reason.Err
 		}
-		return "", time.Time{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
+		return Token{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
+		return Token{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
 	}
 	var answer struct {
 		AccessToken string      `json:"access_token"`
@@ -201,19 +205,19 @@ func (c *ClientCredentials) Token(ctx context.Context) (string, time.Time, error
 	case resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusRequestTimeout:
 		// RFC 6749, section 5.2: error is a word from a list. Nothing else of
 		// the body is quoted, since it may repeat what was sent.
-		return "", time.Time{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d %s", r.URL.Host, resp.StatusCode, quote(answer.Error, 60))}
+		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d %s", r.URL.Host, resp.StatusCode, quote(answer.Error, 60))}
 	case resp.StatusCode/100 != 2:
-		return "", time.Time{}, fmt.Errorf("token endpoint %s answered %d", r.URL.Host, resp.StatusCode)
+		return Token{}, fmt.Errorf("token endpoint %s answered %d", r.URL.Host, resp.StatusCode)
 	case err != nil || answer.AccessToken == "":
-		return "", time.Time{}, fmt.Errorf("token endpoint %s answered %d without an access_token", r.URL.Host, resp.StatusCode)
+		return Token{}, fmt.Errorf("token endpoint %s answered %d without an access_token", r.URL.Host, resp.StatusCode)
 	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
-		return "", time.Time{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", r.URL.Host, quote(answer.TokenType, 60))
+		return Token{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", r.URL.Host, quote(answer.TokenType, 60))
 	}
 	var expiry time.Time
 	if s, err := answer.ExpiresIn.Int64(); err == nil && s > 0 {
 		expiry = time.Now().Add(time.Duration(min(s, maxTokenLife)) * time.Second)
 	}
-	return answer.AccessToken, expiry, nil
+	return Token{Value: answer.AccessToken, Expiry: expiry}, nil
 }
 
 // maxTokenLife keeps an absurd expires_in from overflowing, in seconds.

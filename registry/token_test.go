@@ -28,20 +28,20 @@ type issuer struct {
 	clashes atomic.Int32
 }
 
-func (i *issuer) Token(context.Context) (string, time.Time, error) {
+func (i *issuer) Token(context.Context) (registry.Token, error) {
 	if i.at.Add(1) > 1 {
 		i.clashes.Add(1)
 	}
 	defer i.at.Add(-1)
 	time.Sleep(i.slow)
 	if i.down.Load() {
-		return "", time.Time{}, errors.New("issuer is down")
+		return registry.Token{}, errors.New("issuer is down")
 	}
 	var expiry time.Time
 	if i.life > 0 {
 		expiry = time.Now().Add(i.life)
 	}
-	return fmt.Sprintf("t%d", i.issued.Add(1)), expiry, nil
+	return registry.Token{Value: fmt.Sprintf("t%d", i.issued.Add(1)), Expiry: expiry}, nil
 }
 
 func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
@@ -141,9 +141,9 @@ func TestClientCredentials(t *testing.T) {
 	cc := &registry.ClientCredentials{
 		TokenURL: srv.URL + "/token", ClientID: "me:x", ClientSecret: "p&ss word", Scopes: []string{"a", "b"}, Params: url.Values{"audience": {"registry"}},
 	}
-	tok, expiry, err := cc.Token(ctx)
-	if err != nil || tok != "abc" || time.Until(expiry) < 59*time.Minute || time.Until(expiry) > time.Hour {
-		t.Errorf("Token = %s, %v, %v", tok, expiry, err)
+	tok, err := cc.Token(ctx)
+	if err != nil || tok.Value != "abc" || time.Until(tok.Expiry) < 59*time.Minute || time.Until(tok.Expiry) > time.Hour {
+		t.Errorf("Token = %v, %v", tok, err)
 	}
 	user, pass, _ := got.BasicAuth()
 	if user != "me%3Ax" || pass != "p%26ss+word" || got.Method != http.MethodPost {
@@ -159,7 +159,7 @@ func TestClientCredentials(t *testing.T) {
 		{200, "<html>"}, {200, "{}"}, {200, `{"access_token":"x","token_type":"mac"}`}, {401, `{"error":"invalid_client"}`}, {500, ""}, {302, ""},
 	} {
 		status, answer = bad.status, bad.answer
-		if tok, _, err := cc.Token(ctx); err == nil {
+		if tok, err := cc.Token(ctx); err == nil {
 			t.Errorf("%d %s gave %q", bad.status, bad.answer, tok)
 		}
 	}

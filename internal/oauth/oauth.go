@@ -1,0 +1,66 @@
+// Package oauth declares the one shape of a bearer token that packages registry
+// and producer share.
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Token is a bearer token. No text form of a Token shows its Value: neither the
+// verbs of package fmt, nor encoding/json, YAML, XML or log/slog. A Token cannot
+// be written with encoding/gob. The zero Token holds no token.
+type Token struct {
+	// Value is what follows "Bearer " in an Authorization header.
+	Value string
+	// Expiry is when the token stops being valid. The zero time means never.
+	Expiry time.Time
+	// Principal is the name that Kafka's OAUTHBEARER mechanism logs for the
+	// client. A schema registry does not use it.
+	Principal string
+}
+
+// TokenSource gives bearer tokens. A TokenSource must be safe for concurrent
+// use. Token must return when ctx ends, and it must not return a Token without
+// a Value and without an error.
+type TokenSource interface {
+	Token(ctx context.Context) (Token, error)
+}
+
+// String tells whether there is a token, whose it is and when it expires.
+func (t Token) String() string {
+	text := "Token{no value"
+	if t.Value != "" {
+		text = "Token{value hidden"
+	}
+	if t.Principal != "" {
+		text += ", principal " + t.Principal
+	}
+	if !t.Expiry.IsZero() {
+		text += ", expires " + t.Expiry.Format(time.RFC3339)
+	}
+	return text + "}"
+}
+
+// Format prints [Token.String] for every verb.
+func (t Token) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.String()) }
+
+// MarshalText returns [Token.String], so that JSON, YAML and XML hide the value.
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// LogValue returns [Token.String] for log/slog.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// GobEncode refuses: a written token would be a secret in a file.
+func (t Token) GobEncode() ([]byte, error) {
+	return nil, errors.New("oauth: a token cannot be written with encoding/gob")
+}
+
+// GobDecode refuses, as [Token.GobEncode] does.
+func (t *Token) GobDecode([]byte) error {
+	return errors.New("oauth: a token cannot be read with encoding/gob")
+}

@@ -135,7 +135,8 @@ type ClientCredentials struct {
 	Scopes       []string
 	// Params are more parameters of the request, such as audience.
 	Params url.Values
-	// HTTPClient makes the call; nil means http.DefaultClient.
+	// HTTPClient makes the call. Nil means http.DefaultClient. Redirects are
+	// never followed, because the next host would get the client secret.
 	HTTPClient *http.Client
 }
 
@@ -177,11 +178,7 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret))
-	client := http.DefaultClient
-	if c.HTTPClient != nil {
-		client = c.HTTPClient
-	}
-	resp, err := client.Do(r)
+	resp, err := c.client().Do(r)
 	if err != nil {
 		var reason *url.Error // it quotes the URL
 		if errors.As(err, &reason) {
@@ -202,6 +199,8 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	}
 	err = json.Unmarshal(body, &answer)
 	switch {
+	case resp.StatusCode/100 == 3:
+		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d, and redirects of a token endpoint are not followed: use the URL to which it redirects", r.URL.Host, resp.StatusCode)}
 	case resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusRequestTimeout:
 		// RFC 6749, section 5.2: error is a word from a list. Nothing else of
 		// the body is quoted, since it may repeat what was sent.
@@ -218,6 +217,16 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 		expiry = time.Now().Add(time.Duration(min(s, maxTokenLife)) * time.Second)
 	}
 	return Token{Value: answer.AccessToken, Expiry: expiry}, nil
+}
+
+// client returns a copy of the HTTP client that follows no redirect.
+func (c *ClientCredentials) client() *http.Client {
+	client := *http.DefaultClient
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
 }
 
 // maxTokenLife keeps an absurd expires_in from overflowing, in seconds.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,5 +181,40 @@ func TestClientCredentials(t *testing.T) {
 	_, err = newClient(t, []string{s.URL}, registry.WithTokenSource(cc)).SchemaByID(ctx, "", 1)
 	if !errors.Is(err, registry.ErrUnavailable) || tries.Load() != 4 {
 		t.Errorf("control, an endpoint that is away, %d tries: %v", tries.Load(), err)
+	}
+}
+
+// The token endpoint's redirects are not followed: the client secret would go to
+// the next host. The control is Go's own client, which does follow them.
+func TestTokenEndpointFollowsNoRedirect(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		var elsewhere atomic.Int32
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			elsewhere.Add(1)
+			_, _ = io.WriteString(w, `{"access_token":"stolen"}`)
+		}))
+		defer other.Close()
+		endpoint := httptest.NewServer(http.RedirectHandler(other.URL, status))
+		defer endpoint.Close()
+		for name, client := range map[string]*http.Client{"default client": nil, "a client that follows": {}} {
+			source := &registry.ClientCredentials{TokenURL: endpoint.URL, ClientID: "me", ClientSecret: "s3cr3t", HTTPClient: client}
+			token, err := source.Token(t.Context())
+			if err == nil || elsewhere.Load() != 0 {
+				t.Errorf("%d, %s: token %v, error %v, %d requests elsewhere", status, name, token, err, elsewhere.Load())
+			}
+			s := seeded(t)
+			_, err = newClient(t, []string{s.URL}, registry.WithTokenSource(source)).SchemaByID(t.Context(), "", 1)
+			if err == nil || errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "redirect") {
+				t.Errorf("%d, %s: a redirect is no outage: %v", status, name, err)
+			}
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.DefaultClient.Do(r); err != nil || resp.Body.Close() != nil || elsewhere.Load() != 1 {
+			t.Errorf("control %d: %v, %d requests elsewhere", status, err, elsewhere.Load())
+		}
 	}
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/avroline/avroline/producer/internal/librdkafka"
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // client is one confluent-kafka-go producer with what it takes to know the outcome of every message: its event goroutine
@@ -96,7 +99,7 @@ func newClient(c *core, batch int) (*client, error) {
 	}
 	k.chunks.New = func() any { return new(chunk) }
 	k.topics.Store(&map[string]*clientTopic{})
-	if c.config.transactionalID != "" {
+	if c.config.TransactionalID != "" {
 		k.tx = new(txTally)
 	}
 	go k.serve()
@@ -104,16 +107,32 @@ func newClient(c *core, batch int) (*client, error) {
 	return k, nil
 }
 
+// configMap gives the settings the type that confluent-kafka-go wants.
+func configMap(m map[string]any) kafka.ConfigMap {
+	converted := make(kafka.ConfigMap, len(m))
+	for k, v := range m {
+		converted[k] = v
+	}
+	return converted
+}
+
+// millis rounds up, so that a positive duration never becomes the 0 that means
+// something else.
+func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }
+
 // start makes the producer of confluent-kafka-go.
 func (k *client) start() (err error) {
-	m := k.core.config.producerMap()
+	m := configMap(k.core.config.ProducerMap())
 	m["batch.size"] = k.batch
+	if k.core.config.Guarded() {
+		m["debug"] = strings.Trim(k.core.config.Passed["debug"]+","+librdkafka.GuardDebug, ",")
+	}
 	m["go.logs.channel"] = k.lines
 	if k.kafka, err = kafka.NewProducer(&m); err != nil {
 		return err
 	}
-	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.guarded() {
-		err = k.below.Guard(k.core.config.logLevel() >= logDebug, k.logged)
+	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.Guarded() {
+		err = k.below.Guard(k.core.config.LogLevel() >= settings.LogDebug, k.logged)
 	}
 	if err != nil {
 		k.kafka.Close()
@@ -200,7 +219,7 @@ func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 // fail notes a fatal error: nothing new is taken. What is in flight gets its reports from the client, which gives up
 // everything that it holds.
 func (k *client) fail(cause error) {
-	err := fmt.Errorf("%w: %w", ErrFatal, k.core.config.lacking(cause, "", ""))
+	err := fmt.Errorf("%w: %w", ErrFatal, explainDenied(k.core.config, cause, "", ""))
 	if line, ok := librdkafka.Skipped(cause); ok { // of the client, not of the producer
 		err = fmt.Errorf("%w: %s", errSkipped, line)
 	}

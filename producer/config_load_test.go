@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 func write(t *testing.T, name, text string) string {
@@ -81,11 +83,11 @@ ssl.truststore.location=`+trust+`
 ssl.keystore.type=PEM
 ssl.keystore.location=`+store+`
 `)
-	c, err := newConfig(forProducer, nil, "", []Option{WithProperties(path)})
+	c, err := settings.New(settings.ForProducer, nil, "", []Option{WithProperties(path)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := c.producerMap()
+	m := configMap(c.ProducerMap())
 	for k, want := range map[string]any{
 		"bootstrap.servers": "b1:9092,b2:9092,b3:9092", "linger.ms": "7", "batch.size": 65536, "compression.type": "zstd", "compression.level": 5,
 		"message.max.bytes": 900000, "request.timeout.ms": 20000, "client.id": "café-a", "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512",
@@ -96,15 +98,15 @@ ssl.keystore.location=`+store+`
 			t.Errorf("%s: %v, want %v", k, m[k], want)
 		}
 	}
-	if c.maxBytes != 33554432 || c.maxBlock != time.Minute {
-		t.Errorf("buffer %d, block %v", c.maxBytes, c.maxBlock)
+	if c.MaxInFlightBytes != 33554432 || c.MaxBlock != time.Minute {
+		t.Errorf("buffer %d, block %v", c.MaxInFlightBytes, c.MaxBlock)
 	}
 	p, err := kafka.NewProducer(&m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Close()
-	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", c, c, c, c), fmt.Sprintf("%v %+v %#v", *c.sasl, c.sasl, *c.sasl), fmt.Sprintf("%v %+v %#v", *c.tls, c.tls, *c.tls), fmt.Sprintf("%+v", WithSASL(*c.sasl))} {
+	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", c, c, c, c), fmt.Sprintf("%v %+v %#v", *c.SASL, c.SASL, *c.SASL), fmt.Sprintf("%v %+v %#v", *c.TLS, c.TLS, *c.TLS), fmt.Sprintf("%+v", WithSASL(settings.NewSASL(*c.SASL)))} {
 		if strings.Contains(s, "cret") || strings.Contains(s, "PRIVATE") {
 			t.Errorf("a secret is printed: %s", s)
 		}
@@ -126,19 +128,19 @@ sasl:
   mechanism: PLAIN
   username: bob
   password.file: `+secret+"\n")
-	for _, opt := range []Option{WithConfigFile(path), {"env", func(c *config) error {
-		return c.loadEnviron("AVROLINE_", []string{
+	for _, opt := range []Option{WithConfigFile(path), settings.FromEnviron("", func() []string {
+		return []string{
 			"AVROLINE_BOOTSTRAP_SERVERS=a:1,b:2", "AVROLINE_PRESET=low-latency", "AVROLINE_WEAK_ACKS=1", "AVROLINE_COMPRESSION_TYPE=lz4",
 			"AVROLINE_SASL_MECHANISM=PLAIN", "AVROLINE_SASL_USERNAME=bob", "AVROLINE_SASL_PASSWORD_FILE=" + secret,
 			"AVROLINE_SHARED=/x", "AVROLINE_REGISTRY=y", "AVROLINE_TEST_X=1", "OTHER=1",
-		})
-	}}} {
-		c, err := newConfig(forProducer, nil, "", []Option{opt})
+		}
+	})} {
+		c, err := settings.New(settings.ForProducer, nil, "", []Option{opt})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(c.brokers) != 2 || !c.weak || c.acks != AcksLeader || c.compression != LZ4 || c.maxMessages != 10_000 || c.sasl.password != "hunter2" {
-			t.Errorf("%s: %+v %v", opt, *c, c.sasl)
+		if len(c.Brokers) != 2 || !c.WeakAcks || c.Acks != AcksLeader || c.Compression != LZ4 || c.MaxInFlightMessages != 10_000 || c.SASL.Password != "hunter2" {
+			t.Errorf("%s: %+v %v", opt, *c, c.SASL)
 		}
 	}
 }
@@ -203,11 +205,11 @@ func TestKeysRefused(t *testing.T) {
 		"yaml broken":      {WithYAML(write(t, "a.yaml", "a: [")), []string{"a.yaml"}},
 		"yaml list":        {WithYAML(write(t, "a.yaml", "acks: [{a: b}]")), []string{"a.yaml:1", "list"}},
 		"yaml scalar":      {WithYAML(write(t, "a.yaml", "x")), []string{"a.yaml:1", "keys"}},
-		"env unknown":      {Option{"e", func(c *config) error { return c.loadEnviron("A_", []string{"A_LINGER_M=1"}) }}, []string{"A_LINGER_M", `"A_LINGER_MS"`}},
+		"env unknown":      {settings.FromEnviron("A_", func() []string { return []string{"A_LINGER_M=1"} }), []string{"A_LINGER_M", `"A_LINGER_MS"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", []Option{tc.opt})
+			_, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", []Option{tc.opt})
 			var ce *ConfigError
 			if !errors.As(err, &ce) {
 				t.Fatalf("got %v, want a ConfigError", err)
@@ -233,7 +235,7 @@ func TestSecretsStayOut(t *testing.T) {
 		"sasl.password=hunter2\nsasl.mechanism=NONE",
 		"sasl.password=hunter2\nsasl.password=hunter2",
 	} {
-		_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
+		_, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
 		if err == nil {
 			t.Errorf("%s: accepted", text)
 		} else if s := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(s, "hunter2") {
@@ -245,7 +247,7 @@ func TestSecretsStayOut(t *testing.T) {
 // Every key that is handed on is one that the client knows.
 func TestPassedKeysAreTheClients(t *testing.T) {
 	t.Parallel()
-	client, consumer := passedKeys()
+	client, consumer := settings.PassedKeys()
 	for _, k := range append(client, consumer...) {
 		err := (&kafka.ConfigMap{}).SetKey(k, "")
 		if err != nil {
@@ -254,33 +256,6 @@ func TestPassedKeysAreTheClients(t *testing.T) {
 		_, err = kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "log_level": 0, k: "\x01"})
 		if err != nil && strings.Contains(err.Error(), "No such configuration property") {
 			t.Errorf("%s: %v", k, err)
-		}
-	}
-}
-
-func FuzzProperties(f *testing.F) {
-	f.Add("a=b\\\n c\nx:\\u0041")
-	f.Fuzz(func(t *testing.T, text string) {
-		entries, err := parseProperties("f", []byte(text))
-		if err == nil {
-			_ = (&config{said: map[string]string{}, extra: map[string]string{}}).load(entries[:min(len(entries), 100)], true)
-		}
-		_, _, _ = parseJAAS(text)
-		_, _ = parseYAML("f", []byte(text))
-	})
-}
-
-// The documentation has every key.
-func TestKeysAreDocumented(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range settings() {
-		refused := s.guard != "" && s.set(&config{said: map[string]string{}}, "\x01") != nil && s.set(&config{}, "true") != nil && s.set(&config{}, "1") != nil && s.set(&config{}, "all") != nil
-		if s.key == name && !refused && !strings.Contains(string(text), "`"+name) && !strings.Contains(string(text), name[strings.LastIndexByte(name, '.'):]) {
-			t.Errorf("docs/configuration.md lacks %s", name)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // The client must take what every combination of ours builds.
@@ -27,15 +29,15 @@ func TestClientTakesConfig(t *testing.T) {
 		"plain":          {WithSASL(Plain("u", "p"))},
 		"oidc":           {WithSASL(OIDC(OIDCConfig{TokenURL: "https://127.0.0.1:1/token", ClientID: "c", ClientSecret: "s", Scope: "x", Extensions: "a=b"}))},
 	} {
-		for _, who := range []constructor{forProducer, forTransactional} {
+		for _, who := range []settings.Purpose{settings.ForProducer, settings.ForTransactional} {
 			t.Run(fmt.Sprint(name, "/", who), func(t *testing.T) {
 				t.Parallel()
 				id := ""
-				if who == forTransactional {
+				if who == settings.ForTransactional {
 					id = "tid"
 				}
-				c, err := newConfig(who, []string{"127.0.0.1:1"}, id, opts)
-				if who == forTransactional && (strings.HasPrefix(name, "weak") || name == "everything") {
+				c, err := settings.New(who, []string{"127.0.0.1:1"}, id, opts)
+				if who == settings.ForTransactional && (strings.HasPrefix(name, "weak") || name == "everything") {
 					if err == nil {
 						t.Fatal("accepted in a transaction")
 					}
@@ -44,7 +46,7 @@ func TestClientTakesConfig(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m := c.producerMap()
+				m := configMap(c.ProducerMap())
 				p, err := kafka.NewProducer(&m)
 				if err != nil {
 					t.Fatal(err)
@@ -80,7 +82,7 @@ func TestConfigRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", tc.opts)
+			_, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", tc.opts)
 			var ce *ConfigError
 			if !errors.As(err, &ce) {
 				t.Fatalf("got %v, want a ConfigError", err)
@@ -97,16 +99,16 @@ func TestConfigRefuses(t *testing.T) {
 func TestBrokersRefused(t *testing.T) {
 	t.Parallel()
 	for _, b := range []string{"", " ", "kafka://x:1", "a:1,b:2", "a:0", "a:65536", "a:x", ":9092", "::1:9092"} {
-		if _, err := newConfig(forProducer, []string{b}, "", nil); err == nil {
+		if _, err := settings.New(settings.ForProducer, []string{b}, "", nil); err == nil {
 			t.Errorf("%q accepted", b)
 		}
 	}
 	for _, b := range []string{"a", "a:1", "[::1]:9092", "10.0.0.1:9092"} {
-		if _, err := newConfig(forProducer, []string{b}, "", nil); err != nil {
+		if _, err := settings.New(settings.ForProducer, []string{b}, "", nil); err != nil {
 			t.Errorf("%q: %v", b, err)
 		}
 	}
-	if _, err := newConfig(forProducer, nil, "", nil); err == nil {
+	if _, err := settings.New(settings.ForProducer, nil, "", nil); err == nil {
 		t.Error("no brokers accepted")
 	}
 }

@@ -8,13 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
 // core is what [Producer] and [Transactional] have in common: the settings, the bound on what is in flight, the books,
 // the delivery goroutine, what is known of topics, and the client or clients behind.
 type core struct {
-	config     *config
+	config     *settings.Config
+	onFailure  failureHandler // nil: what nobody hears is logged
 	serializer *serde.Serializer
 	hooks      hooks
 	limit      *limiter
@@ -48,14 +50,14 @@ type counters struct {
 }
 
 // newCore starts the clients' goroutines, but waits for nothing.
-func newCore(c *config, s *serde.Serializer) (*core, error) {
+func newCore(c *settings.Config, s *serde.Serializer) (*core, error) {
 	if s == nil {
-		return nil, &ConfigError{"serializer", "", "must not be nil: make one with serde.NewSerializer"}
+		return nil, &ConfigError{Setting: "serializer", Reason: "must not be nil: make one with serde.NewSerializer"}
 	}
 	k := &core{
-		config: c, serializer: s, hooks: joinHooks(c.hooks),
-		limit: newLimiter(int64(c.maxMessages), c.maxBytes),
-		batch: c.batchBytes, closed: make(chan struct{}),
+		config: c, serializer: s, onFailure: lastFailureHandler(c), hooks: joinHooks(settings.Carried[Hooks](c)),
+		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
+		batch: c.BatchBytes, closed: make(chan struct{}),
 	}
 	k.trouble.core = k
 	k.alive, k.die = context.WithCancel(context.Background())
@@ -113,7 +115,7 @@ func (c *core) main() *client {
 
 // failed is told by a client of its fatal error, on any goroutine.
 func (c *core) failed(k *client, err error) {
-	c.config.logger.Error("fatal_error", "err", err)
+	c.config.Logger.Error("fatal_error", "err", err)
 	switch {
 	case k.tx != nil: // its owner replaces it
 		c.limit.dismiss(err)
@@ -126,7 +128,7 @@ func (c *core) failed(k *client, err error) {
 }
 
 // recovers says whether a client that failed is replaced.
-func (c *core) recovers(err error) bool { return c.config.recovery || errors.Is(err, errSkipped) }
+func (c *core) recovers(err error) bool { return c.config.Recovery || errors.Is(err, errSkipped) }
 
 // renewal is the replacement of a client.
 type renewal struct {
@@ -213,16 +215,16 @@ func (c *core) again(ctx context.Context, k *client) error {
 
 // reportFailure tells what nobody else would hear of: a fire-and-forget message that failed, a callback that panicked.
 func (c *core) reportFailure(d Delivery, err error) {
-	if f := c.config.onFailure; f != nil {
+	if f := c.onFailure; f != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				c.config.logger.Error("failure_handler_panicked", "panic", fmt.Sprint(v))
+				c.config.Logger.Error("failure_handler_panicked", "panic", fmt.Sprint(v))
 			}
 		}()
 		f(d, err)
 		return
 	}
-	c.config.logger.Error("message_failed", "topic", d.Topic, "partition", d.Partition, "err", err)
+	c.config.Logger.Error("message_failed", "topic", d.Topic, "partition", d.Partition, "err", err)
 }
 
 // now is the monotonic clock in nanoseconds, from an origin of no meaning.

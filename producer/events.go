@@ -123,9 +123,9 @@ func (l *eventLoop) report(m *kafka.Message) error {
 	r := rings[at.Partition]
 	offset := int64(at.Offset)
 	switch {
-	case at.Error != nil || offset < 0 || l.core.config.weak && l.core.config.acks == AcksNone:
+	case at.Error != nil || offset < 0 || l.core.config.WeakAcks && l.core.config.Acks == AcksNone:
 		offset = -1 // with acks 0 no broker says one, and the client reports 0
-	case offset <= r.offset && !l.core.config.weak: // without idempotence the log itself may be out of order
+	case offset <= r.offset && !l.core.config.WeakAcks: // without idempotence the log itself may be out of order
 		return fmt.Errorf("delivery reports out of order: offset %d after %d on %s[%d]", offset, r.offset, *at.Topic, at.Partition)
 	default:
 		r.offset = offset

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -22,7 +23,18 @@ type Hooks struct {
 // panics in callbacks ([*PanicError]). It runs on the delivery goroutine and must not block. Default: they are logged, and
 // always counted in [Stats] and in what Close returns.
 func WithFailureHandler(f func(d Delivery, err error)) Option {
-	return option("WithFailureHandler", func(c *config) { c.onFailure = f })
+	return settings.Carry("WithFailureHandler", failureHandler(f))
+}
+
+type failureHandler func(d Delivery, err error)
+
+// lastFailureHandler is the handler of the last option; nil if there is none.
+func lastFailureHandler(c *settings.Config) failureHandler {
+	all := settings.Carried[failureHandler](c)
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
 }
 
 // hooks are all hooks given, with what is absent known before the first message.

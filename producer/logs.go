@@ -5,26 +5,28 @@ import (
 	"log/slog"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // forwardLogs hands the client's own log lines to the logger. librdkafka would write them to standard error.
 func (k *client) forwardLogs() {
 	defer close(k.logs)
-	most := k.core.config.logLevel()
+	most := k.core.config.LogLevel()
 	for line := range k.lines {
 		if line.Level > most {
 			continue
 		}
 		level := slog.LevelDebug
 		switch {
-		case line.Level <= logError:
+		case line.Level <= settings.LogError:
 			level = slog.LevelError
-		case line.Level == logWarning:
+		case line.Level == settings.LogWarning:
 			level = slog.LevelWarn
-		case line.Level <= logInfo:
+		case line.Level <= settings.LogInfo:
 			level = slog.LevelInfo
 		}
-		k.core.config.logger.Log(context.Background(), level, "client_log", "tag", line.Tag, "line", line.Message)
+		k.core.config.Logger.Log(context.Background(), level, "client_log", "tag", line.Tag, "line", line.Message)
 	}
 }
 

@@ -145,7 +145,7 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 			}
 			if time.Since(missing) >= unknownTopicWait {
 				return nil, fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
-					"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.brokers, ","), name, name)
+					"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.Brokers, ","), name, name)
 			}
 		case kerr.Code() == kafka.ErrTopicAuthorizationFailed || kerr.Code() == kafka.ErrTopicException || kerr.Code() == kafka.ErrInvalidArg:
 			return nil, fmt.Errorf("look up topic %s: %w", name, err)
@@ -213,7 +213,7 @@ func (k *client) maxMessageBytes(ctx context.Context, topic string) int64 {
 	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}},
 		kafka.SetAdminRequestTimeout(longestCall))
 	if err != nil || len(results) != 1 || results[0].Error.Code() != kafka.ErrNoError {
-		k.core.config.logger.Info("topic_limit_unknown", "topic", topic, "err", err)
+		k.core.config.Logger.Info("topic_limit_unknown", "topic", topic, "err", err)
 		return 0
 	}
 	limit, _ := strconv.ParseInt(results[0].Config["max.message.bytes"].Value, 10, 64)
@@ -255,7 +255,7 @@ func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error
 // refreshTopics looks for partitions that were added and limits that were changed. A limit below the client's batch.size
 // counts for single messages at once, for batches in the next producer.
 func (c *core) refreshTopics() {
-	tick := time.NewTicker(c.config.metadataMaxAge)
+	tick := time.NewTicker(c.config.MetadataMaxAge)
 	defer tick.Stop()
 	for {
 		select {
@@ -284,7 +284,7 @@ func (s *topicState) refresh(old *route) {
 	}
 	rings := old.client.rings(s.name, n)
 	if len(rings) != len(old.rings) || limit != old.limit {
-		s.core.config.logger.Info("topic_changed", "topic", s.name, "partitions", len(rings), "max_message_bytes", limit)
+		s.core.config.Logger.Info("topic_changed", "topic", s.name, "partitions", len(rings), "max_message_bytes", limit)
 		s.route.CompareAndSwap(old, &route{client: old.client, rings: rings, limit: limit})
 	}
 }

@@ -1,90 +1,67 @@
 package producer
 
 import (
-	"fmt"
 	"log/slog"
 	"maps"
 	"time"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // Option configures [New], [NewTransactional] and [NewProcessor] alike. It is made by the functions of this package
 // that return one. Options apply in the order given, and of two that say the same thing the later wins; so a preset
 // or a file comes first and what refines it after. An option that a constructor cannot honour is refused by name.
-type Option struct {
-	name  string
-	apply func(*config) error
-}
-
-func option(name string, apply func(*config)) Option {
-	return Option{name, func(c *config) error { apply(c); return nil }}
-}
-
-// typed is an option that stands for one setting, by librdkafka's name of it.
-func typed(name, key string, apply func(*config)) Option {
-	return option(name, func(c *config) {
-		apply(c)
-		c.said[key] = name
-	})
-}
-
-// String is the option's name; values, some of them secret, are never in it.
-func (o Option) String() string { return o.name }
-
-// GoString is [Option.String].
-func (o Option) GoString() string { return o.name }
+type Option = settings.Option
 
 // WithLinger is how long the client waits for more messages before it sends a batch that is not full.
 // Default 5 ms; 0 sends at once, which is what synchronous publishing wants. Up to 15 minutes.
 // librdkafka linger.ms (queue.buffering.max.ms), Java linger.ms.
 func WithLinger(d time.Duration) Option {
-	return typed("WithLinger", "linger.ms", func(c *config) { c.linger = d })
+	return settings.Set("WithLinger", func(c *settings.Config) { c.Linger = d }, "linger.ms")
 }
 
 // WithBatchSize bounds the bytes of one batch, before compression. Default 1,000,000. A topic's max.message.bytes
 // limits the batch, not the message, and the client does not split: [Producer.Prepare] lowers it to the smallest limit
 // of its topics. librdkafka batch.size, Java batch.size.
 func WithBatchSize(bytes int) Option {
-	return typed("WithBatchSize", "batch.size", func(c *config) { c.batchBytes = bytes })
+	return settings.Set("WithBatchSize", func(c *settings.Config) { c.BatchBytes = bytes }, "batch.size")
 }
 
 // WithBatchMessages bounds the messages of one batch. Default 10,000, up to 1,000,000.
 // librdkafka batch.num.messages; Java has none.
 func WithBatchMessages(n int) Option {
-	return typed("WithBatchMessages", "batch.num.messages", func(c *config) { c.batchMessages = n })
+	return settings.Set("WithBatchMessages", func(c *settings.Config) { c.BatchMessages = n }, "batch.num.messages")
 }
 
 // WithMaxMessageBytes bounds one message, and a request: larger ones are refused before they are queued. Default
 // 1,000,000; raise the topic's max.message.bytes with it. librdkafka message.max.bytes, Java max.request.size.
 func WithMaxMessageBytes(n int) Option {
-	return typed("WithMaxMessageBytes", "message.max.bytes", func(c *config) { c.maxMessageBytes = n })
+	return settings.Set("WithMaxMessageBytes", func(c *settings.Config) { c.MaxMessageBytes = n }, "message.max.bytes")
 }
 
 // WithCompression compresses batches. Default [NoCompression].
 // librdkafka compression.type (compression.codec), Java compression.type.
 func WithCompression(codec Compression) Option {
-	return typed("WithCompression", "compression.type", func(c *config) { c.compression = codec })
+	return settings.Set("WithCompression", func(c *settings.Config) { c.Compression = codec }, "compression.type")
 }
 
 // WithCompressionLevel sets the codec's level: gzip 0 to 9, lz4 0 to 12, zstd 0 to 12; -1 is the codec's default, and ours.
 // Snappy and no compression have none. librdkafka compression.level, Java compression.{gzip,lz4,zstd}.level.
 func WithCompressionLevel(level int) Option {
-	return typed("WithCompressionLevel", "compression.level", func(c *config) { c.compressionLevel = level })
+	return settings.Set("WithCompressionLevel", func(c *settings.Config) { c.CompressionLevel = level }, "compression.level")
 }
 
 // WithMaxInFlight bounds what is accepted and has no outcome yet: messages, and the bytes of their keys, values and
 // headers. A full buffer blocks the publisher until there is room or its context ends. Default 100,000 messages and
 // 64 MiB. librdkafka queue.buffering.max.messages and queue.buffering.max.kbytes, Java buffer.memory.
 func WithMaxInFlight(messages int, bytes int64) Option {
-	return option("WithMaxInFlight", func(c *config) {
-		c.maxMessages, c.maxBytes = messages, bytes
-		c.said["queue.buffering.max.messages"], c.said["buffer.memory"] = "WithMaxInFlight", "WithMaxInFlight"
-	})
+	return settings.Set("WithMaxInFlight", func(c *settings.Config) { c.MaxInFlightMessages, c.MaxInFlightBytes = messages, bytes }, "queue.buffering.max.messages", "buffer.memory")
 }
 
 // WithMaxBlock bounds the waiting for room in a full buffer, beside the context of the call. Default 0: only the
 // context bounds it. Java max.block.ms; librdkafka has none.
 func WithMaxBlock(d time.Duration) Option {
-	return typed("WithMaxBlock", "max.block.ms", func(c *config) { c.maxBlock = d })
+	return settings.Set("WithMaxBlock", func(c *settings.Config) { c.MaxBlock = d }, "max.block.ms")
 }
 
 // WithInFlightRequests bounds the requests under way on one connection; idempotence allows 5. Default 1, and 5 in transactions.
@@ -93,28 +70,25 @@ func WithMaxBlock(d time.Duration) Option {
 // stream is as fast; what becomes slower are many partitions on brokers that are far away, since a request holds one partition.
 // librdkafka max.in.flight.requests.per.connection (max.in.flight), Java the same.
 func WithInFlightRequests(n int) Option {
-	return typed("WithInFlightRequests", "max.in.flight.requests.per.connection", func(c *config) { c.inFlightRequests = n })
+	return settings.Set("WithInFlightRequests", func(c *settings.Config) { c.InFlightRequests = n }, "max.in.flight.requests.per.connection")
 }
 
 // WithRetries bounds how often a message is sent again. Idempotence rests on retrying without end, so it goes only with
 // [WithWeakAcks]. Default: without end. librdkafka retries (message.send.max.retries), Java retries.
 func WithRetries(n int) Option {
-	return typed("WithRetries", "retries", func(c *config) { c.retries = n })
+	return settings.Set("WithRetries", func(c *settings.Config) { c.Retries = n }, "retries")
 }
 
 // WithRetryBackoff is the pause before a request is repeated, doubled each time up to the second. Default 100 ms and 1 s.
 // librdkafka retry.backoff.ms and retry.backoff.max.ms, Java the same.
 func WithRetryBackoff(first, most time.Duration) Option {
-	return option("WithRetryBackoff", func(c *config) {
-		c.retryBackoff, c.retryBackoffMax = first, most
-		c.said["retry.backoff.ms"], c.said["retry.backoff.max.ms"] = "WithRetryBackoff", "WithRetryBackoff"
-	})
+	return settings.Set("WithRetryBackoff", func(c *settings.Config) { c.RetryBackoff, c.RetryBackoffMax = first, most }, "retry.backoff.ms", "retry.backoff.max.ms")
 }
 
 // WithRequestTimeout is how long the broker may take to have a batch replicated before it answers with an error.
 // Default 30 s. librdkafka request.timeout.ms, Java the same.
 func WithRequestTimeout(d time.Duration) Option {
-	return typed("WithRequestTimeout", "request.timeout.ms", func(c *config) { c.requestTimeout = d })
+	return settings.Set("WithRequestTimeout", func(c *settings.Config) { c.RequestTimeout = d }, "request.timeout.ms")
 }
 
 // WithDeliveryTimeout lets a message expire inside the client after d. It gives up the guarantee: in an outage that
@@ -123,14 +97,14 @@ func WithRequestTimeout(d time.Duration) Option {
 // transaction, which is safe; there d may not exceed the transaction timeout, and 0 leaves it to that.
 // librdkafka delivery.timeout.ms (message.timeout.ms), Java delivery.timeout.ms.
 func WithDeliveryTimeout(d time.Duration) Option {
-	return typed("WithDeliveryTimeout", "delivery.timeout.ms", func(c *config) { c.deliveryTimeout = d })
+	return settings.Set("WithDeliveryTimeout", func(c *settings.Config) { c.DeliveryTimeout = d }, "delivery.timeout.ms")
 }
 
 // WithTransactionTimeout is how long the coordinator lets a transaction stay open before it aborts it.
 // Default 60 s; the broker's transaction.max.timeout.ms bounds it (15 minutes unless changed there). Refused by [New].
 // librdkafka transaction.timeout.ms, Java the same.
 func WithTransactionTimeout(d time.Duration) Option {
-	return typed("WithTransactionTimeout", "transaction.timeout.ms", func(c *config) { c.transactionTimeout = d })
+	return settings.Set("WithTransactionTimeout", func(c *settings.Config) { c.TransactionTimeout = d }, "transaction.timeout.ms")
 }
 
 // WithGroupCommit puts many small [Transactional.InTx] calls into one transaction: it commits when messages of them are
@@ -138,48 +112,41 @@ func WithTransactionTimeout(d time.Duration) Option {
 // function aborts the transaction, and the others run again without it. Default: each call has its own.
 // Refused by [New] and [NewProcessor].
 func WithGroupCommit(messages int, wait time.Duration) Option {
-	return option("WithGroupCommit", func(c *config) {
-		c.groupMessages, c.groupWait = messages, wait
-		c.said["group.commit"] = "WithGroupCommit"
-	})
+	return settings.Set("WithGroupCommit", func(c *settings.Config) { c.GroupCommitMessages, c.GroupCommitWait = messages, wait }, "group.commit")
 }
 
 // WithClientID names this client in the broker's logs, metrics and quotas. Default "avroline".
 // librdkafka client.id, Java the same.
 func WithClientID(id string) Option {
-	return typed("WithClientID", "client.id", func(c *config) { c.clientID = id })
+	return settings.Set("WithClientID", func(c *settings.Config) { c.ClientID = id }, "client.id")
 }
 
 // WithRack says where this client runs, so that a consumer in a processor may read from a replica near it.
 // Default none. librdkafka client.rack, Java the same.
 func WithRack(rack string) Option {
-	return typed("WithRack", "client.rack", func(c *config) { c.rack = rack })
+	return settings.Set("WithRack", func(c *settings.Config) { c.Rack = rack }, "client.rack")
 }
 
 // WithMetadataMaxAge is how often partition counts and leaders are looked up when nothing asks for it sooner.
 // Default 1 minute: so long may it take until partitions that were added are used.
 // librdkafka topic.metadata.refresh.interval.ms, Java metadata.max.age.ms.
 func WithMetadataMaxAge(d time.Duration) Option {
-	return typed("WithMetadataMaxAge", "topic.metadata.refresh.interval.ms", func(c *config) { c.metadataMaxAge = d })
+	return settings.Set("WithMetadataMaxAge", func(c *settings.Config) { c.MetadataMaxAge = d }, "topic.metadata.refresh.interval.ms")
 }
 
 // WithCreateTopics lets [Producer.Prepare] create the topics that are missing. -1 leaves a number to the broker.
 // Default: a missing topic is an error.
 func WithCreateTopics(partitions, replication int) Option {
-	return option("WithCreateTopics", func(c *config) {
-		c.create.on, c.create.partitions, c.create.replication = true, partitions, replication
-		c.said["create.topics"] = "WithCreateTopics"
-	})
+	return settings.Set("WithCreateTopics", func(c *settings.Config) {
+		c.CreateTopics.Allowed, c.CreateTopics.Partitions, c.CreateTopics.Replication = true, partitions, replication
+	}, "create.topics")
 }
 
 // WithTopicSettings are the settings of topics that [WithCreateTopics] makes, by the broker's names, such as
 // "retention.ms" or "min.insync.replicas".
-func WithTopicSettings(settings map[string]string) Option {
-	settings = maps.Clone(settings)
-	return option("WithTopicSettings", func(c *config) {
-		c.create.settings = settings
-		c.said["topic.settings"] = "WithTopicSettings"
-	})
+func WithTopicSettings(topicSettings map[string]string) Option {
+	cloned := maps.Clone(topicSettings)
+	return settings.Set("WithTopicSettings", func(c *settings.Config) { c.CreateTopics.Settings = cloned }, "topic.settings")
 }
 
 // WithWeakAcks turns idempotence off, and with it the guarantee: messages may be lost with [AcksNone] and
@@ -187,10 +154,7 @@ func WithTopicSettings(settings map[string]string) Option {
 // replicas as a says had it ([AcksNone]: that it was written to a socket, its offset -1). Refused in transactions.
 // librdkafka enable.idempotence=false and acks, Java the same.
 func WithWeakAcks(a Acks) Option {
-	return option("WithWeakAcks", func(c *config) {
-		c.weak, c.acks = true, a
-		c.said["acks"] = "WithWeakAcks"
-	})
+	return settings.Set("WithWeakAcks", func(c *settings.Config) { c.WeakAcks, c.Acks = true, a }, "acks")
 }
 
 // WithRecovery lets a [Producer] replace the client behind it after any fatal error, and go on. What was in flight is
@@ -198,52 +162,45 @@ func WithWeakAcks(a Acks) Option {
 // against duplicates starts anew. Default: after a fatal error every call returns [ErrFatal], except where our own guard ended
 // the client (docs/faults.md): then it is always replaced, as are the clients of transactional producers.
 func WithRecovery() Option {
-	return option("WithRecovery", func(c *config) {
-		c.recovery = true
-		c.said["recovery"] = "WithRecovery"
-	})
+	return settings.Set("WithRecovery", func(c *settings.Config) { c.Recovery = true }, "recovery")
 }
 
 // WithLogger takes the log: the client's own lines and ours, no payloads and no secrets. Default: silent.
 func WithLogger(l *slog.Logger) Option {
-	return option("WithLogger", func(c *config) {
+	return settings.Set("WithLogger", func(c *settings.Config) {
 		if l == nil {
 			l = slog.New(slog.DiscardHandler)
 		}
-		c.logger = l
+		c.Logger = l
 	})
 }
 
 // WithHooks adds hooks for metrics and traces. Given several times, all are called in order.
 func WithHooks(h Hooks) Option {
-	return option("WithHooks", func(c *config) { c.hooks = append(c.hooks, h) })
+	return settings.Carry("WithHooks", h)
 }
 
 // Acks is how many replicas must have a message before the broker answers.
-type Acks int
+type Acks = settings.Acks
 
 // The values of [Acks]. Without [WithWeakAcks] it is AcksAll, with idempotence.
 const (
-	AcksAll    Acks = -1
-	AcksNone   Acks = 0
-	AcksLeader Acks = 1
+	AcksAll    = settings.AcksAll
+	AcksNone   = settings.AcksNone
+	AcksLeader = settings.AcksLeader
 )
 
-func (a Acks) String() string {
-	if a == AcksAll {
-		return "all"
-	}
-	return fmt.Sprint(int(a))
-}
-
 // Compression is a codec, by its name in Kafka.
-type Compression string
+type Compression = settings.Compression
 
 // The codecs. The client has all of them built in.
 const (
-	NoCompression Compression = "none"
-	Gzip          Compression = "gzip"
-	Snappy        Compression = "snappy"
-	LZ4           Compression = "lz4"
-	Zstd          Compression = "zstd"
+	NoCompression = settings.NoCompression
+	Gzip          = settings.Gzip
+	Snappy        = settings.Snappy
+	LZ4           = settings.LZ4
+	Zstd          = settings.Zstd
 )
+
+// ConfigError is one setting that cannot be. Secrets are not in it.
+type ConfigError = settings.ConfigError

@@ -5,34 +5,36 @@ import (
 	"fmt"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// lacking adds to a broker's "not authorized" what to grant; other errors stay as they are. operation is what was wanted of
+// explainDenied adds to a broker's "not authorized" what to grant; other errors stay as they are. operation is what was wanted of
 // name: a topic, or a group.
-func (c *config) lacking(err error, operation, name string) error {
+func explainDenied(c *settings.Config, err error, operation, name string) error {
 	switch code(err) {
 	case kafka.ErrTopicAuthorizationFailed:
-		return c.grant(err, operation, "topic", name)
+		return grantHint(c, err, operation, "topic", name)
 	case kafka.ErrGroupAuthorizationFailed:
-		return c.grant(err, operation, "group", name)
+		return grantHint(c, err, operation, "group", name)
 	case kafka.ErrTransactionalIDAuthorizationFailed:
-		return c.grant(err, "Write", "transactional-id", c.transactionalID)
+		return grantHint(c, err, "Write", "transactional-id", c.TransactionalID)
 	case kafka.ErrClusterAuthorizationFailed: // KIP-679: Write on any topic brings it
 		return fmt.Errorf("no permission to publish idempotently: grant Write on a topic, which is enough from Kafka 2.8 on, "+
-			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", c.principal(), err)
+			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", principal(c), err)
 	}
 	return err
 }
 
-func (c *config) grant(err error, operation, kind, name string) error {
+func grantHint(c *settings.Config, err error, operation, kind, name string) error {
 	return fmt.Errorf("no permission: grant %[1]s on %[2]s %[3]s (kafka-acls.sh --add --allow-principal %[4]s --operation %[1]s --%[2]s %[3]s): %[5]w",
-		operation, kind, name, c.principal(), err)
+		operation, kind, name, principal(c), err)
 }
 
 // principal is who we are to an authorizer, as far as we know it: of a token or a certificate the broker decides.
-func (c *config) principal() string {
-	if c.sasl != nil && c.sasl.user != "" && c.sasl.oidc == nil {
-		return "User:" + c.sasl.user
+func principal(c *settings.Config) string {
+	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {
+		return "User:" + c.SASL.User
 	}
 	return "User:…"
 }

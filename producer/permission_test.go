@@ -6,22 +6,24 @@ import (
 	"testing"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // Every "not authorized" says what to grant to whom, and keeps the client's error. (On real brokers: TestPermissions in
 // internal/integration.)
 func TestLacking(t *testing.T) {
 	t.Parallel()
-	named, err := newConfig(forTransactional, []string{"b:1"}, "pay-0", []Option{WithSASL(ScramSHA512("alice", "p"))})
+	named, err := settings.New(settings.ForTransactional, []string{"b:1"}, "pay-0", []Option{WithSASL(ScramSHA512("alice", "p"))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := newConfig(forProducer, []string{"b:1"}, "", []Option{WithSASL(OIDC(OIDCConfig{TokenURL: "https://i/t", ClientID: "c", ClientSecret: "s"}))})
+	token, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithSASL(OIDC(OIDCConfig{TokenURL: "https://i/t", ClientID: "c", ClientSecret: "s"}))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		config *config
+		config *settings.Config
 		code   kafka.ErrorCode
 		want   string
 	}{
@@ -33,12 +35,12 @@ func TestLacking(t *testing.T) {
 		{named, kafka.ErrUnknownTopicOrPart, ""},
 	} {
 		cause := kafka.NewError(c.code, "refused", false)
-		err := c.config.lacking(cause, "Write", "it")
+		err := explainDenied(c.config, cause, "Write", "it")
 		if !errors.Is(err, cause) || !strings.Contains(err.Error(), c.want) || (c.want == "") != (err.Error() == "refused") {
 			t.Errorf("%v: %v, want %q", c.code, err, c.want)
 		}
 	}
-	if err := named.lacking(nil, "Write", "it"); err != nil {
+	if err := explainDenied(named, nil, "Write", "it"); err != nil {
 		t.Error(err)
 	}
 }

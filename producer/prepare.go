@@ -12,6 +12,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -182,8 +183,8 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 		return []error{err}
 	}
 	defer k.release()
-	if c.config.create.on {
-		if err := c.createTopic(ctx, admin, s.name, c.config.create); err != nil {
+	if c.config.CreateTopics.Allowed {
+		if err := c.createTopic(ctx, admin, s.name, c.config.CreateTopics); err != nil {
 			return append([]error{err}, c.checkPermission(ctx, admin, s.name)...)
 		}
 	}
@@ -203,16 +204,16 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 }
 
 // createTopic makes a topic that is missing.
-func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name string, make createTopics) error {
+func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name string, make settings.CreateTopics) error {
 	results, err := admin.CreateTopics(ctx, []kafka.TopicSpecification{{
-		Topic: name, NumPartitions: make.partitions, ReplicationFactor: make.replication, Config: make.settings,
+		Topic: name, NumPartitions: make.Partitions, ReplicationFactor: make.Replication, Config: make.Settings,
 	}})
 	if err != nil {
 		return fmt.Errorf("create it (WithCreateTopics): %w", err)
 	}
 	switch err := results[0].Error; err.Code() {
 	case kafka.ErrNoError:
-		c.config.logger.Info("topic_created", "topic", name, "partitions", make.partitions, "replication", make.replication)
+		c.config.Logger.Info("topic_created", "topic", name, "partitions", make.Partitions, "replication", make.Replication)
 		return nil
 	case kafka.ErrTopicAlreadyExists:
 		return nil
@@ -221,15 +222,15 @@ func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name s
 		if known == nil && metadata.Topics[name].Error.Code() == kafka.ErrNoError { // it is there: nothing to make
 			return nil
 		}
-		return fmt.Errorf("create it (WithCreateTopics): %w", c.config.grant(err, "Create", "topic", name))
+		return fmt.Errorf("create it (WithCreateTopics): %w", grantHint(c.config, err, "Create", "topic", name))
 	default:
-		return fmt.Errorf("create it (WithCreateTopics(%d, %d)): %w", make.partitions, make.replication, err)
+		return fmt.Errorf("create it (WithCreateTopics(%d, %d)): %w", make.Partitions, make.Replication, err)
 	}
 }
 
 // checkReplicas finds a topic that could never be written with acks=all.
 func (c *core) checkReplicas(ctx context.Context, admin *kafka.AdminClient, name string) []error {
-	if c.config.acks != AcksAll {
+	if c.config.Acks != AcksAll {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
@@ -275,7 +276,7 @@ func (c *core) checkPermission(ctx context.Context, admin *kafka.AdminClient, na
 	case len(topic.AuthorizedOperations) == 0, may(kafka.ACLOperationWrite), may(kafka.ACLOperationAll):
 		return nil
 	}
-	return []error{c.config.grant(denied, "Write", "topic", name)}
+	return []error{grantHint(c.config, denied, "Write", "topic", name)}
 }
 
 // denied adds to the "not authorized" of a transaction what to grant: the coordinator does not say for which topic.

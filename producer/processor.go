@@ -8,6 +8,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -78,7 +79,7 @@ func NewProcessor[In any](c ProcessorConfig, d *serde.Deserializer[In], s *serde
 	opts = append([]Option{WithTransactionTimeout(10 * time.Second)}, opts...)
 	var errs []error
 	bad := func(field, value, reason string) {
-		errs = append(errs, &ConfigError{"ProcessorConfig." + field, value, reason})
+		errs = append(errs, &ConfigError{Setting: "ProcessorConfig." + field, Value: value, Reason: reason})
 	}
 	if c.Group == "" {
 		bad("Group", "", "must not be empty")
@@ -108,7 +109,7 @@ func NewProcessor[In any](c ProcessorConfig, d *serde.Deserializer[In], s *serde
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	t, err := newTransactional(forProcessor, c.Brokers, c.TransactionalID, s, opts)
+	t, err := newTransactional(settings.ForProcessor, c.Brokers, c.TransactionalID, s, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +170,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer in.close()
-	pause := p.t.core.config.retryBackoff
+	pause := p.t.core.config.RetryBackoff
 	for ctx.Err() == nil {
 		batch, err := in.collect(ctx)
 		if err != nil {
@@ -183,20 +184,20 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 			again, err = p.process(grace, in, batch)
 		}
 		if err == nil {
-			pause = p.t.core.config.retryBackoff
+			pause = p.t.core.config.RetryBackoff
 			continue
 		}
 		if !again {
 			return stopped(ctx, err)
 		}
-		p.t.core.config.logger.Info("batch_again", "group", p.config.Group, "err", err)
+		p.t.core.config.Logger.Info("batch_again", "group", p.config.Group, "err", err)
 		if err := p.rewind(grace, in, batch, errors.Is(err, ErrOutcomeUnknown)); err != nil {
 			return stopped(ctx, err)
 		}
 		if err := in.pause(ctx, pause); err != nil {
 			return err
 		}
-		pause = min(2*pause, p.t.core.config.retryBackoffMax)
+		pause = min(2*pause, p.t.core.config.RetryBackoffMax)
 	}
 	return nil
 }
@@ -219,7 +220,7 @@ func (p *Processor[In]) start(ctx context.Context) error {
 				break
 			}
 			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || p.t.core.trouble.refusal() != nil {
-				return fmt.Errorf("producer: processor: %w", p.t.core.config.lacking(err, "Read", name))
+				return fmt.Errorf("producer: processor: %w", explainDenied(p.t.core.config, err, "Read", name))
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // place is where a message lies.
@@ -42,8 +44,8 @@ type input struct {
 const pollSlice = 50 * time.Millisecond
 
 func openInput(c *core, limits *ProcessorConfig) (*input, error) {
-	m := c.config.clientMap()
-	for k, v := range c.config.consumerExtra {
+	m := configMap(c.config.ClientMap())
+	for k, v := range c.config.ConsumerPassed {
 		m[k] = v
 	}
 	logs := make(chan kafka.LogEvent, 64)
@@ -63,7 +65,7 @@ func openInput(c *core, limits *ProcessorConfig) (*input, error) {
 	in := &input{core: c, consumer: consumer, limits: limits, logs: logs, poisoned: map[place]error{}}
 	go func() {
 		for line := range logs {
-			c.config.logger.Debug("consumer_log", "tag", line.Tag, "line", line.Message)
+			c.config.Logger.Debug("consumer_log", "tag", line.Tag, "line", line.Message)
 		}
 	}()
 	if err := consumer.SubscribeTopics(limits.Topics, in.rebalanced); err != nil {
@@ -82,7 +84,7 @@ func (in *input) shut() error {
 // close leaves the group.
 func (in *input) close() {
 	if err := in.shut(); err != nil {
-		in.core.config.logger.Warn("consumer_close", "err", err)
+		in.core.config.Logger.Warn("consumer_close", "err", err)
 	}
 	close(in.logs)
 }
@@ -91,10 +93,10 @@ func (in *input) close() {
 func (in *input) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 	revoked, ok := event.(kafka.RevokedPartitions)
 	if !ok {
-		in.core.config.logger.Info("partitions_assigned", "event", fmt.Sprint(event))
+		in.core.config.Logger.Info("partitions_assigned", "event", fmt.Sprint(event))
 		return nil
 	}
-	in.core.config.logger.Info("partitions_revoked", "event", fmt.Sprint(event))
+	in.core.config.Logger.Info("partitions_revoked", "event", fmt.Sprint(event))
 	in.batch = slices.DeleteFunc(in.batch, func(m *kafka.Message) bool {
 		return slices.ContainsFunc(revoked.Partitions, func(tp kafka.TopicPartition) bool {
 			return *tp.Topic == *m.TopicPartition.Topic && tp.Partition == m.TopicPartition.Partition
@@ -169,8 +171,8 @@ func (in *input) failed(err error) error {
 		if kerr.Code() == kafka.ErrTopicAuthorizationFailed {
 			name = strings.Join(in.limits.Topics, ",")
 		}
-		err = in.core.config.lacking(err, "Read", name)
-		if in.core.config.forWhom == forSource { // it is in no group, and says itself what it reads
+		err = explainDenied(in.core.config, err, "Read", name)
+		if in.core.config.Purpose == settings.ForSource { // it is in no group, and says itself what it reads
 			return err
 		}
 		return fmt.Errorf("producer: processor: group %s: %w", in.limits.Group, err)
@@ -224,7 +226,7 @@ func (in *input) seek(to []kafka.TopicPartition) {
 	for _, tp := range to {
 		if err := in.consumer.Seek(tp, 0); err != nil {
 			// No longer ours: its next owner begins at what is committed.
-			in.core.config.logger.Info("seek_refused", "partition", tp.String(), "err", err)
+			in.core.config.Logger.Info("seek_refused", "partition", tp.String(), "err", err)
 		}
 	}
 }
@@ -265,7 +267,7 @@ func (in *input) pause(ctx context.Context, d time.Duration) error {
 		err = in.consumer.Pause(paused)
 	}
 	if err != nil {
-		in.core.config.logger.Info("pause_refused", "err", err)
+		in.core.config.Logger.Info("pause_refused", "err", err)
 	}
 	for end := time.Now().Add(d); ctx.Err() == nil && time.Until(end) > 0; {
 		m, err := in.poll(min(pollSlice, time.Until(end)))

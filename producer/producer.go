@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -12,7 +13,7 @@ type Producer struct{ core *core }
 // New makes a producer. It does no I/O that it waits for; [Producer.Prepare] does, or the first message. Brokers are
 // host:port; one that can be reached is enough. All mistakes in the options are in the error, each a [*ConfigError].
 func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, error) {
-	config, err := newConfig(forProducer, brokers, "", opts)
+	config, err := settings.New(settings.ForProducer, brokers, "", opts)
 	if err != nil {
 		return nil, err
 	}

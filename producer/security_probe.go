@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // Why the brokers cannot be used, in a [*ConnectionError].
@@ -53,7 +55,7 @@ func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // connectionError makes sense of one of the client's error events; nil when it is about something else. The client tells
 // apart in its texts only what its codes do not: the one place where they are looked at.
-func (c *config) connectionError(event kafka.Error) *ConnectionError {
+func connectionError(c *settings.Config, event kafka.Error) *ConnectionError {
 	text := event.Error()
 	broker, _, ok := strings.Cut(text, "/")
 	if i := strings.Index(text, "://"); i >= 0 {
@@ -64,37 +66,37 @@ func (c *config) connectionError(event kafka.Error) *ConnectionError {
 	}
 	switch {
 	case event.Code() == kafka.ErrAuthentication || strings.Contains(text, "SASL authentication error"):
-		return &ConnectionError{ErrAuthentication, broker, event, c.saslFix()}
+		return &ConnectionError{ErrAuthentication, broker, event, saslFix(c)}
 	case event.Code() == kafka.ErrSsl || strings.Contains(text, "SSL routines") || strings.Contains(text, "SSL handshake"):
-		return &ConnectionError{ErrTLS, broker, event, c.tlsFix()}
+		return &ConnectionError{ErrTLS, broker, event, tlsFix(c)}
 	case event.Code() == kafka.ErrTransport || event.Code() == kafka.ErrResolve:
 		return &ConnectionError{ErrUnreachable, broker, event, "look at brokers (bootstrap.servers)"}
 	}
 	return nil
 }
 
-func (c *config) tlsFix() string {
+func tlsFix(c *settings.Config) string {
 	const fix = "look at WithTLS: CA, client certificate, and the broker's own certificate"
-	if c.tls == nil || len(c.tls.Cert) == 0 {
+	if c.TLS == nil || len(c.TLS.Cert) == 0 {
 		return fix
 	}
-	return fix + "; " + c.tls.clientFix()
+	return fix + "; " + settings.ClientCertificateFix(c.TLS)
 }
 
-func (c *config) saslFix() string {
-	if c.sasl == nil {
+func saslFix(c *settings.Config) string {
+	if c.SASL == nil {
 		return "look at WithSASL"
 	}
-	if c.sasl.user == "" {
-		return fmt.Sprintf("look at WithSASL, mechanism %s", c.sasl.mechanism)
+	if c.SASL.User == "" {
+		return fmt.Sprintf("look at WithSASL, mechanism %s", c.SASL.Mechanism)
 	}
-	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.sasl.mechanism, c.sasl.user)
+	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.SASL.Mechanism, c.SASL.User)
 }
 
 // probe connects to one broker as the client would, by crypto/tls and the first two requests of the protocol, and says
 // what is wrong in words that librdkafka does not have: a host name, an expired certificate, a mechanism that is not
 // offered, a port that speaks something else. Nil: nothing found.
-func (c *config) probe(ctx context.Context, broker string) error {
+func probe(ctx context.Context, c *settings.Config, broker string) error {
 	if _, _, err := net.SplitHostPort(broker); err != nil {
 		broker = net.JoinHostPort(broker, "9092")
 	}
@@ -110,8 +112,8 @@ func (c *config) probe(ctx context.Context, broker string) error {
 		patience = min(patience, time.Until(end)/2)
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	if c.tls != nil {
-		secure, err := c.probeTLS(ctx, conn, broker)
+	if c.TLS != nil {
+		secure, err := probeTLS(ctx, c, conn, broker)
 		if err != nil {
 			return err
 		}
@@ -126,21 +128,21 @@ func (c *config) probe(ctx context.Context, broker string) error {
 		return fail(ErrUnreachable, err, "it takes connections and does not answer: is it a broker, or one that is overloaded?")
 	}
 	switch {
-	case err != nil && c.tls != nil:
-		return fail(ErrTLS, err, "the broker ended the connection after the handshake: "+c.tls.clientFix())
+	case err != nil && c.TLS != nil:
+		return fail(ErrTLS, err, "the broker ended the connection after the handshake: "+settings.ClientCertificateFix(c.TLS))
 	case err != nil:
 		return fail(ErrUnreachable, err, "what listens there does not speak Kafka's protocol in the clear: is it a TLS port (WithTLS), or no broker?")
 	case len(answer) < 6:
 		return fail(ErrUnreachable, errors.New("its answer is not Kafka's"), "is it a broker?")
 	}
-	if c.sasl == nil {
+	if c.SASL == nil {
 		// Metadata of no topics, creating none: the first request that wants authentication where any does.
 		if _, err := roundTrip(conn, metadata, 4, []byte{0, 0, 0, 0, 0}); err != nil {
 			return fail(ErrAuthentication, err, "the broker ended the connection at the first request: does it want authentication (WithSASL)?")
 		}
 		return nil
 	}
-	mechanism := c.sasl.mechanism
+	mechanism := c.SASL.Mechanism
 	answer, err = roundTrip(conn, saslHandshake, 1, appendString(nil, mechanism))
 	if err != nil {
 		return fail(ErrAuthentication, err, "the broker ended the connection when asked to authenticate: is SASL on for this port?")
@@ -153,30 +155,30 @@ func (c *config) probe(ctx context.Context, broker string) error {
 	if mechanism != "PLAIN" {
 		return nil // the client itself tells of a wrong password
 	}
-	token := "\x00" + c.sasl.user + "\x00" + c.sasl.password
+	token := "\x00" + c.SASL.User + "\x00" + c.SASL.Password
 	answer, err = roundTrip(conn, saslAuthenticate, 0, append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...))
 	if err != nil {
-		return fail(ErrAuthentication, errors.New("the broker refused the user or the password"), c.saslFix())
+		return fail(ErrAuthentication, errors.New("the broker refused the user or the password"), saslFix(c))
 	}
 	if len(answer) >= 2 && binary.BigEndian.Uint16(answer) != 0 {
 		return fail(ErrAuthentication, fmt.Errorf("the broker refused the user or the password (%w)",
-			kafka.NewError(kafka.ErrorCode(int16(binary.BigEndian.Uint16(answer))), "", false)), c.saslFix())
+			kafka.NewError(kafka.ErrorCode(int16(binary.BigEndian.Uint16(answer))), "", false)), saslFix(c))
 	}
 	return nil
 }
 
-func (c *config) probeTLS(ctx context.Context, conn net.Conn, broker string) (net.Conn, error) {
+func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(broker)
 	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if len(c.tls.CA) > 0 {
+	if len(c.TLS.CA) > 0 {
 		t.RootCAs = x509.NewCertPool()
-		t.RootCAs.AppendCertsFromPEM(c.tls.CA)
+		t.RootCAs.AppendCertsFromPEM(c.TLS.CA)
 	}
-	if c.extra["ssl.endpoint.identification.algorithm"] == "none" || c.extra["enable.ssl.certificate.verification"] == "false" {
+	if c.Passed["ssl.endpoint.identification.algorithm"] == "none" || c.Passed["enable.ssl.certificate.verification"] == "false" {
 		t.InsecureSkipVerify = true // as the user told the client; only a probe, nothing is sent but what the client sends
 	}
-	if len(c.tls.Cert) > 0 && c.tls.KeyPassword == "" {
-		if pair, err := tls.X509KeyPair(c.tls.Cert, c.tls.Key); err == nil {
+	if len(c.TLS.Cert) > 0 && c.TLS.KeyPassword == "" {
+		if pair, err := tls.X509KeyPair(c.TLS.Cert, c.TLS.Key); err == nil {
 			t.Certificates = []tls.Certificate{pair}
 		}
 	}
@@ -206,6 +208,9 @@ func (c *config) probeTLS(ctx context.Context, conn net.Conn, broker string) (ne
 	}
 	return nil, &ConnectionError{ErrTLS, broker, err, fix}
 }
+
+// maxProbeAnswer bounds what is read of a broker's answer.
+const maxProbeAnswer = 1 << 20
 
 var errHTTP = errors.New("an HTTP server answers there")
 
@@ -241,7 +246,7 @@ func roundTrip(conn net.Conn, api, version int16, body []byte) ([]byte, error) {
 		return nil, errHTTP
 	case head[0] == 0x15 && head[1] == 3: // a TLS alert record
 		return nil, errors.New("a TLS server answers there")
-	case size < 4 || size > maxConfigFile || binary.BigEndian.Uint32(head[4:]) != correlation:
+	case size < 4 || size > maxProbeAnswer || binary.BigEndian.Uint32(head[4:]) != correlation:
 		return nil, errors.New("its answer is not Kafka's")
 	}
 	answer := make([]byte, size-4)

@@ -22,6 +22,8 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 // authority signs certificates for tests.
@@ -167,13 +169,13 @@ func TestProbe(t *testing.T) {
 	for name, s := range securityCases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := newConfig(forProducer, startSecurity(t, s), "", s.client)
+			c, err := settings.New(settings.ForProducer, startSecurity(t, s), "", s.client)
 			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			err = c.probe(ctx, c.brokers[0])
+			err = probe(ctx, c, c.Brokers[0])
 			if s.kind == nil || name == "wrong scram" { // the client's own events tell of that
 				if err != nil {
 					t.Fatal(err)
@@ -219,7 +221,7 @@ func TestClientCertificate(t *testing.T) {
 		"no certificate":         {WithTLS(TLS{Cert: key, Key: key}), []string{"WithTLS", "holds no PEM certificate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newConfig(forProducer, []string{"127.0.0.1:1"}, "", []Option{test.option})
+			_, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", []Option{test.option})
 			if test.want == nil {
 				if err != nil {
 					t.Fatal(err)
@@ -242,15 +244,15 @@ func TestClientCertificate(t *testing.T) {
 	}
 	t.Run("expired since the start", func(t *testing.T) {
 		cases := securityCases(t)["mtls"]
-		c, err := newConfig(forProducer, startSecurity(t, cases), "", cases.client)
+		c, err := settings.New(settings.ForProducer, startSecurity(t, cases), "", cases.client)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.tls.Cert, c.tls.Key = late, lateKey
+		c.TLS.Cert, c.TLS.Key = late, lateKey
 		s := security{kind: ErrTLS, want: []string{"client certificate (CN=leaf) expired on " + expired}}
-		checkConnectionError(t, c.probe(t.Context(), c.brokers[0]), s)
+		checkConnectionError(t, probe(t.Context(), c, c.Brokers[0]), s)
 		event := kafka.NewError(kafka.ErrSsl, "ssl://127.0.0.1:1/bootstrap: SSL handshake failed: bad certificate", false)
-		checkConnectionError(t, c.connectionError(event), s)
+		checkConnectionError(t, connectionError(c, event), s)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer/checkpoint"
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -70,7 +71,7 @@ type Source struct {
 func NewSource(c SourceConfig, reg serde.Registry, s *serde.Serializer, opts ...Option) (*Source, error) {
 	var errs []error
 	bad := func(field, value, reason string) {
-		errs = append(errs, &ConfigError{"SourceConfig." + field, value, reason})
+		errs = append(errs, &ConfigError{Setting: "SourceConfig." + field, Value: value, Reason: reason})
 	}
 	if c.Name == "" {
 		bad("Name", "", "must not be empty: positions are kept under it")
@@ -97,7 +98,7 @@ func NewSource(c SourceConfig, reg serde.Registry, s *serde.Serializer, opts ...
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	t, err := newTransactional(forSource, c.Brokers, c.TransactionalID, s, opts)
+	t, err := newTransactional(settings.ForSource, c.Brokers, c.TransactionalID, s, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (s *Source) Run(ctx context.Context, f func(ctx context.Context, tx *Tx, l 
 		if !doubt || ctx.Err() != nil {
 			return err
 		}
-		s.t.core.config.logger.Info("commit_in_doubt", "source", s.config.Name, "err", err)
+		s.t.core.config.Logger.Info("commit_in_doubt", "source", s.config.Name, "err", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/producer/checkpoint"
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -25,7 +26,7 @@ func (s *Source) prepareCheckpoints(ctx context.Context) error {
 	if err := c.reach(ctx); err != nil {
 		return fmt.Errorf("producer: source %s: %w", s.config.Name, err)
 	}
-	if c.config.create.on {
+	if c.config.CreateTopics.Allowed {
 		k, err := c.mainOrErr()
 		if err != nil {
 			return err
@@ -35,15 +36,15 @@ func (s *Source) prepareCheckpoints(ctx context.Context) error {
 			return fmt.Errorf("producer: source %s: %w", s.config.Name, err)
 		}
 		defer k.release()
-		settings := map[string]string{"cleanup.policy": "compact"}
-		if err := c.createTopic(ctx, admin, s.config.Checkpoints, createTopics{partitions: 1, replication: c.config.create.replication, settings: settings}); err != nil {
+		compacted := map[string]string{"cleanup.policy": "compact"}
+		if err := c.createTopic(ctx, admin, s.config.Checkpoints, settings.CreateTopics{Partitions: 1, Replication: c.config.CreateTopics.Replication, Settings: compacted}); err != nil {
 			return fmt.Errorf("producer: source %s: topic %s: %w", s.config.Name, s.config.Checkpoints, err)
 		}
 	}
 	_, err := c.topic(s.config.Checkpoints).find(ctx)
 	var small *batchTooLargeError
 	if err != nil && !errors.As(err, &small) {
-		return fmt.Errorf("producer: source %s: positions (a compacted topic, cleanup.policy=compact): %w", s.config.Name, c.config.lacking(err, "Write", s.config.Checkpoints))
+		return fmt.Errorf("producer: source %s: positions (a compacted topic, cleanup.policy=compact): %w", s.config.Name, explainDenied(c.config, err, "Write", s.config.Checkpoints))
 	}
 	return nil
 }
@@ -68,8 +69,8 @@ func (s *Source) load(ctx context.Context) ([]*checkpoint.FilePosition, error) {
 	if err != nil {
 		return fail(err)
 	}
-	m := c.config.clientMap()
-	m["group.id"] = c.config.transactionalID // never joined, nothing is committed to it
+	m := configMap(c.config.ClientMap())
+	m["group.id"] = c.config.TransactionalID // never joined, nothing is committed to it
 	m["isolation.level"] = "read_committed"
 	m["enable.auto.commit"] = false
 	m["enable.partition.eof"] = true

@@ -25,13 +25,13 @@ type holder interface {
 // refreshToken asks the token source for a client that said it needs one. An error is kept as the last trouble, and the
 // client asks again after ten seconds. The client may be closed while the source is asked.
 func (c *core) refreshToken(k tokenTaker, use holder) {
-	if c.config.sasl == nil || c.config.sasl.token == nil {
+	if c.config.SASL == nil || c.config.SASL.Token == nil {
 		return
 	}
 	c.spawn(func() {
 		ctx, cancel := context.WithTimeout(c.alive, tokenWait)
 		defer cancel()
-		token, expiry, principal, err := c.config.sasl.token(ctx)
+		token, expiry, principal, err := c.config.SASL.Token(ctx)
 		if !use.hold() {
 			return // the client that comes after it asks for itself
 		}

@@ -188,7 +188,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 			if !block {
 				return notSent(b.state.name, partition, fmt.Errorf("%w: the buffer (WithMaxInFlight) is full", ErrWouldBlock))
 			}
-			if inLine, err = c.limit.acquire(ctx, bytes, c.config.maxBlock); err != nil {
+			if inLine, err = c.limit.acquire(ctx, bytes, c.config.MaxBlock); err != nil {
 				return notSent(b.state.name, partition, c.trouble.explain(err))
 			}
 		}
@@ -225,7 +225,7 @@ func (b *binding) way(ctx context.Context, block bool) (*route, error) {
 		return nil, fmt.Errorf("%w: the topic is not looked up yet: call Prepare first", ErrWouldBlock)
 	}
 	way, err := b.state.find(ctx)
-	return way, b.core.config.lacking(err, "Write", b.state.name)
+	return way, explainDenied(b.core.config, err, "Write", b.state.name)
 }
 
 // eventIDHeader is the name of the header that [WithEventID] adds.
@@ -267,8 +267,8 @@ func (c *core) fits(s *scratch, limit int64, topic string) error {
 	switch {
 	case limit > 0 && size > limit:
 		return &TooLargeError{size, limit, "max.message.bytes of topic " + topic}
-	case size > int64(c.config.maxMessageBytes):
-		return &TooLargeError{size, int64(c.config.maxMessageBytes), c.config.name("message.max.bytes")}
+	case size > int64(c.config.MaxMessageBytes):
+		return &TooLargeError{size, int64(c.config.MaxMessageBytes), c.config.Origin("message.max.bytes")}
 	case s.entry.bytes > c.limit.maxBytes:
 		return &TooLargeError{s.entry.bytes, c.limit.maxBytes, "WithMaxInFlight"}
 	}

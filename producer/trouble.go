@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 const (
@@ -39,12 +41,12 @@ func (t *trouble) note(err kafka.Error) {
 		}
 	}
 	var said error = err
-	if c := t.core.config.connectionError(err); c != nil {
+	if c := connectionError(t.core.config, err); c != nil {
 		said = c
 		t.look()
 	}
 	t.last.Store(&said)
-	t.core.config.logger.Warn("client_error", "code", int(err.Code()), "err", said)
+	t.core.config.Logger.Warn("client_error", "code", int(err.Code()), "err", said)
 }
 
 // look probes the brokers, unless it did so a short while ago.
@@ -58,7 +60,7 @@ func (t *trouble) look() {
 	t.core.spawn(func() {
 		ctx, cancel := context.WithTimeout(t.core.alive, probeWait)
 		defer cancel()
-		if err := t.core.config.probeAll(ctx); err != nil && ctx.Err() == nil {
+		if err := probeAll(ctx, t.core.config); err != nil && ctx.Err() == nil {
 			t.found.Store(&err)
 		}
 	})
@@ -94,15 +96,15 @@ func (t *trouble) explain(err error) error {
 	if cause := t.cause(); cause != nil {
 		return fmt.Errorf("%w: %w", err, cause)
 	}
-	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.core.config.brokers, ","), t.core.config.name("bootstrap.servers"))
+	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.core.config.Brokers, ","), t.core.config.Origin("bootstrap.servers"))
 }
 
 // probeAll probes every broker at once: nil where one of them is found well, else the finding of the first in the list.
-func (c *config) probeAll(ctx context.Context) error {
-	found := make([]error, len(c.brokers))
+func probeAll(ctx context.Context, c *settings.Config) error {
+	found := make([]error, len(c.Brokers))
 	var wg sync.WaitGroup
-	for i, b := range c.brokers {
-		wg.Go(func() { found[i] = c.probe(ctx, b) })
+	for i, b := range c.Brokers {
+		wg.Go(func() { found[i] = probe(ctx, c, b) })
 	}
 	wg.Wait()
 	for _, err := range found {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -57,11 +58,11 @@ type Transactional struct {
 // producer across restarts: a new one with the same id fences the old one ([ErrFenced]) and ends what it left open, so two
 // that run at the same time need two ids. [WithWeakAcks] and [WithRecovery] are refused.
 func NewTransactional(brokers []string, transactionalID string, s *serde.Serializer, opts ...Option) (*Transactional, error) {
-	return newTransactional(forTransactional, brokers, transactionalID, s, opts)
+	return newTransactional(settings.ForTransactional, brokers, transactionalID, s, opts)
 }
 
-func newTransactional(who constructor, brokers []string, id string, s *serde.Serializer, opts []Option) (*Transactional, error) {
-	config, err := newConfig(who, brokers, id, opts)
+func newTransactional(who settings.Purpose, brokers []string, id string, s *serde.Serializer, opts []Option) (*Transactional, error) {
+	config, err := settings.New(who, brokers, id, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func newTransactional(who constructor, brokers []string, id string, s *serde.Ser
 	}
 	t := &Transactional{core: core, turn: make(chan struct{}, 1)}
 	t.turn <- struct{}{}
-	if config.groupMessages > 0 {
+	if config.GroupCommitMessages > 0 {
 		t.group = newGroup(t)
 	}
 	return t, nil
@@ -99,17 +100,17 @@ func (t *Transactional) inTx(ctx context.Context, f func(tx *Tx) error) error {
 		return err
 	}
 	defer t.leave()
-	pause := t.core.config.retryBackoff
+	pause := t.core.config.RetryBackoff
 	for {
 		again, err := t.once(ctx, f)
 		if !again {
 			return err
 		}
-		t.core.config.logger.Info("transaction_again", "transactional_id", t.core.config.transactionalID, "err", err)
+		t.core.config.Logger.Info("transaction_again", "transactional_id", t.core.config.TransactionalID, "err", err)
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:
-			pause = min(2*pause, t.core.config.retryBackoffMax)
+			pause = min(2*pause, t.core.config.RetryBackoffMax)
 		case <-ctx.Done():
 			wait.Stop()
 			return err
@@ -161,7 +162,7 @@ func (c *core) hold() bool {
 }
 
 func (t *Transactional) failed(outcome, cause error) error {
-	return &TxError{outcome, t.core.config.transactionalID, cause}
+	return &TxError{outcome, t.core.config.TransactionalID, cause}
 }
 
 // Err is nil while the producer can publish, else [ErrFenced] or [ErrClosed]. It waits for no transaction: while one is

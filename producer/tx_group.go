@@ -128,7 +128,7 @@ func (g *group) lead() {
 			return
 		}
 		g.mu.Unlock()
-		again = g.transaction(again, g.t.core.config.groupMessages)
+		again = g.transaction(again, g.t.core.config.GroupCommitMessages)
 	}
 }
 
@@ -182,7 +182,7 @@ func (m *member) give(tx *Tx) error {
 
 // gather takes calls up until there are messages enough or the time is over.
 func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
-	over := time.NewTimer(g.t.core.config.groupWait)
+	over := time.NewTimer(g.t.core.config.GroupCommitWait)
 	defer over.Stop()
 	for tx.added.Load() < int64(messages) {
 		if m := g.take(); m != nil {

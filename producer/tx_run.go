@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 const (
@@ -94,10 +96,10 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 	default:
 		if kerr.Code() == kafka.ErrInvalidTransactionTimeout {
 			err = fmt.Errorf("%s, %v, is above the broker's transaction.max.timeout.ms: %w",
-				t.core.config.name("transaction.timeout.ms"), t.core.config.transactionTimeout, err)
+				t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, err)
 		}
 		t.drop(k, err)
-		err = t.core.config.lacking(err, "", "")
+		err = explainDenied(t.core.config, err, "", "")
 	}
 	return nil, t.failed(ErrNotSent, err)
 }
@@ -169,7 +171,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	var kerr kafka.Error
 	if reported && k.tx.clean() {
 		refused := errors.As(err, &kerr) && kerr.TxnRequiresAbort() && t.abort(ctx, k, tx)
-		late := t.core.config.transactionTimeout
+		late := t.core.config.TransactionTimeout
 		switch {
 		case refused: // an abort after a commit would have failed
 			return t.judge(ctx, tx, took, err)
@@ -244,7 +246,7 @@ func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *cli
 	t.client = nil
 	fresh, err := t.core.replace(k, t.core.smallestBatch())
 	if err != nil {
-		t.core.config.logger.Error("client_not_replaced", "err", err)
+		t.core.config.Logger.Error("client_not_replaced", "err", err)
 		return nil
 	}
 	return fresh
@@ -265,7 +267,7 @@ type doubt struct {
 
 // findsOut says whether the owner will find out what became of a commit.
 func (t *Transactional) findsOut(err error) bool {
-	return t.core.config.forWhom != forTransactional && errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrFenced)
+	return t.core.config.Purpose != settings.ForTransactional && errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrFenced)
 }
 
 // resolve puts the last commit in doubt on the books, for an owner that has found out what became of it: with its turn, or
@@ -307,8 +309,8 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 		t.fenced = cause
 	case errors.Is(end, ErrTxTimedOut):
 		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
-			t.core.config.name("transaction.timeout.ms"), t.core.config.transactionTimeout, cause)
-		again = took < t.core.config.transactionTimeout // an outage took the time: not the function
+			t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, cause)
+		again = took < t.core.config.TransactionTimeout // an outage took the time: not the function
 	case known:
 		again = !permanent(kerr.Code())
 	}
@@ -325,7 +327,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 // ended says what the client's "fenced" means: the coordinator says the same of a transaction that it timed out, but it
 // cannot have done so before the timeout has passed since the first message.
 func (t *Transactional) ended(err kafka.Error, tx *Tx) error {
-	late := tx.open() >= t.core.config.transactionTimeout
+	late := tx.open() >= t.core.config.TransactionTimeout
 	switch {
 	case isFence(err) && !late:
 		return ErrFenced

@@ -1,4 +1,4 @@
-package producer
+package settings
 
 import (
 	"bytes"
@@ -10,41 +10,41 @@ import (
 
 // addSecuritySettings adds the keys of TLS and SASL. They change copies, so that an Option can be used twice.
 func addSecuritySettings(add func(s setting, names ...string)) {
-	plain := func(set func(*config, string) error, names ...string) { add(setting{set: set}, names...) }
-	secret := func(set func(*config, string) error, names ...string) { add(setting{set: set, secret: true}, names...) }
-	onTLS := func(f func(t *TLS, v string) error) func(*config, string) error {
-		return func(c *config, v string) error {
+	plain := func(set func(*Config, string) error, names ...string) { add(setting{set: set}, names...) }
+	secret := func(set func(*Config, string) error, names ...string) { add(setting{set: set, secret: true}, names...) }
+	onTLS := func(f func(t *TLS, v string) error) func(*Config, string) error {
+		return func(c *Config, v string) error {
 			t := TLS{}
-			if c.tls != nil {
-				t = *c.tls
+			if c.TLS != nil {
+				t = *c.TLS
 			}
-			c.tls = &t
+			c.TLS = &t
 			return f(&t, v)
 		}
 	}
-	onSASL := func(f func(s *SASL, v string) error) func(*config, string) error {
-		return func(c *config, v string) error {
-			s := SASL{}
-			if c.sasl != nil {
-				s = *c.sasl
+	onSASL := func(f func(s *Credentials, v string) error) func(*Config, string) error {
+		return func(c *Config, v string) error {
+			s := Credentials{}
+			if c.SASL != nil {
+				s = *c.SASL
 			}
-			c.sasl = &s
+			c.SASL = &s
 			return f(&s, v)
 		}
 	}
-	onOIDC := func(field func(o *OIDCConfig) *string) func(*config, string) error {
-		return onSASL(func(s *SASL, v string) error {
+	onOIDC := func(field func(o *OIDCConfig) *string) func(*Config, string) error {
+		return onSASL(func(s *Credentials, v string) error {
 			o := OIDCConfig{}
-			if s.oidc != nil {
-				o = *s.oidc
+			if s.OIDC != nil {
+				o = *s.OIDC
 			}
-			s.oidc, s.mechanism = &o, "OAUTHBEARER"
+			s.OIDC, s.Mechanism = &o, "OAUTHBEARER"
 			*field(&o) = v
 			return nil
 		})
 	}
 
-	plain(func(c *config, v string) error {
+	plain(func(c *Config, v string) error {
 		v = strings.ToUpper(v)
 		switch v {
 		case "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL":
@@ -84,7 +84,7 @@ func addSecuritySettings(add func(s setting, names ...string)) {
 		return err
 	}), "ssl.keystore.location")
 	for _, key := range []string{"ssl.truststore.type", "ssl.keystore.type"} {
-		plain(func(_ *config, v string) error {
+		plain(func(_ *Config, v string) error {
 			if !strings.EqualFold(v, "PEM") {
 				return fmt.Errorf("must be PEM: %s", toPEM)
 			}
@@ -92,16 +92,16 @@ func addSecuritySettings(add func(s setting, names ...string)) {
 		}, key)
 	}
 	for _, key := range []string{"ssl.truststore.password", "ssl.keystore.password"} {
-		secret(func(*config, string) error {
+		secret(func(*Config, string) error {
 			return errors.New("PEM stores have no password; a key's own is ssl.key.password")
 		}, key)
 	}
 
-	plain(onSASL(func(s *SASL, v string) error { return s.setMechanism(v) }), "sasl.mechanism", "sasl.mechanisms")
-	plain(onSASL(func(s *SASL, v string) error { s.user = v; return nil }), "sasl.username")
-	secret(onSASL(func(s *SASL, v string) error { s.password = v; return nil }), "sasl.password")
-	secret(onSASL(func(s *SASL, v string) error { return s.setJAAS(v) }), "sasl.jaas.config")
-	plain(onSASL(func(_ *SASL, v string) error {
+	plain(onSASL(func(s *Credentials, v string) error { return s.setMechanism(v) }), "sasl.mechanism", "sasl.mechanisms")
+	plain(onSASL(func(s *Credentials, v string) error { s.User = v; return nil }), "sasl.username")
+	secret(onSASL(func(s *Credentials, v string) error { s.Password = v; return nil }), "sasl.password")
+	secret(onSASL(func(s *Credentials, v string) error { return s.setJAAS(v) }), "sasl.jaas.config")
+	plain(onSASL(func(_ *Credentials, v string) error {
 		if !strings.EqualFold(v, "oidc") {
 			return errors.New("must be oidc; a token source of one's own goes into WithSASL(OAuthBearer(...))")
 		}
@@ -113,14 +113,14 @@ func addSecuritySettings(add func(s setting, names ...string)) {
 	plain(onOIDC(func(o *OIDCConfig) *string { return &o.Scope }), "sasl.oauthbearer.scope")
 	plain(onOIDC(func(o *OIDCConfig) *string { return &o.Extensions }), "sasl.oauthbearer.extensions")
 	// Java's way to say "get tokens by OIDC", which the token endpoint says here.
-	plain(func(*config, string) error { return nil }, "sasl.login.callback.handler.class")
+	plain(func(*Config, string) error { return nil }, "sasl.login.callback.handler.class")
 }
 
-func (s *SASL) setMechanism(v string) error {
+func (s *Credentials) setMechanism(v string) error {
 	v = strings.ToUpper(v)
 	switch v {
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER":
-		s.mechanism = v
+		s.Mechanism = v
 		return nil
 	case "GSSAPI":
 		return errors.New("GSSAPI (Kerberos) is not built into this client; must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
@@ -129,29 +129,29 @@ func (s *SASL) setMechanism(v string) error {
 }
 
 // setJAAS understands the login modules of Kafka: Plain, Scram, OAuthBearer. The mechanism is sasl.mechanism's to say.
-func (s *SASL) setJAAS(v string) error {
+func (s *Credentials) setJAAS(v string) error {
 	module, opts, err := parseJAAS(v)
 	if err != nil {
 		return err
 	}
 	switch module[strings.LastIndexByte(module, '.')+1:] {
 	case "PlainLoginModule":
-		if s.mechanism == "" {
-			s.mechanism = "PLAIN"
+		if s.Mechanism == "" {
+			s.Mechanism = "PLAIN"
 		}
 	case "ScramLoginModule":
 	case "OAuthBearerLoginModule":
 		o := OIDCConfig{}
-		if s.oidc != nil {
-			o = *s.oidc
+		if s.OIDC != nil {
+			o = *s.OIDC
 		}
 		o.ClientID, o.ClientSecret, o.Scope = opts["clientId"], opts["clientSecret"], opts["scope"]
-		s.oidc, s.mechanism = &o, "OAUTHBEARER"
+		s.OIDC, s.Mechanism = &o, "OAUTHBEARER"
 		return nil
 	default:
 		return fmt.Errorf("login module %s: must be one of PlainLoginModule, ScramLoginModule, OAuthBearerLoginModule", module)
 	}
-	s.user, s.password = opts["username"], opts["password"]
+	s.User, s.Password = opts["username"], opts["password"]
 	return nil
 }
 

@@ -1,10 +1,9 @@
-package producer
+package settings
 
 import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 )
@@ -12,56 +11,51 @@ import (
 // configLine is one setting in text, and what to call it: "app.properties:3: linger.ms".
 type configLine struct{ key, value, label string }
 
-// WithConfig hands settings to librdkafka by its own names, or Java's. Those that have an option here mean the same as
-// that option. Keys that the guarantee rests on are refused with the reason, by every alias they have; so are keys that
-// nobody knows, with the nearest name.
-func WithConfig(m map[string]string) Option {
+// FromMap reads librdkafka's or Java's names from a map. Keys that the
+// guarantee rests on are refused, whatever their value.
+func FromMap(m map[string]string) Option {
 	entries := make([]configLine, 0, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		entries = append(entries, configLine{k, m[k], "WithConfig: " + k})
 	}
-	return Option{"WithConfig", func(c *config) error { return c.load(entries, true) }}
+	return Option{"WithConfig", func(c *Config) error { return c.load(entries, true) }}
 }
 
-// WithProperties reads a Java-style properties file, with Java's or librdkafka's names: see docs/configuration.md.
-// Keys that are unknown, said twice, or that only another producer could honour are errors with file and line.
-// The password keys may be said as KEY.file, naming a file that holds the value.
-func WithProperties(path string) Option {
-	return Option{"WithProperties", func(c *config) error { return c.loadFile(path, parseProperties) }}
+// FromProperties reads a properties file.
+func FromProperties(path string) Option {
+	return Option{"WithProperties", func(c *Config) error { return c.loadFile(path, parseProperties) }}
 }
 
-// WithYAML reads the same keys from YAML (or JSON), nested or with dots: "linger: {ms: 5}" is "linger.ms: 5".
-func WithYAML(path string) Option {
-	return Option{"WithYAML", func(c *config) error { return c.loadFile(path, parseYAML) }}
+// FromYAML reads a file of YAML or JSON.
+func FromYAML(path string) Option {
+	return Option{"WithYAML", func(c *Config) error { return c.loadFile(path, parseYAML) }}
 }
 
-// WithConfigFile is [WithYAML] for names that end in .yaml, .yml or .json, and [WithProperties] for all others: what a
-// program's --config flag wants.
-func WithConfigFile(path string) Option {
+// FromFile chooses between [FromYAML] and [FromProperties] by the file's
+// extension.
+func FromFile(path string) Option {
 	if i := strings.LastIndexByte(path, '.'); i >= 0 {
 		switch path[i:] {
 		case ".yaml", ".yml", ".json":
-			return WithYAML(path)
+			return FromYAML(path)
 		}
 	}
-	return WithProperties(path)
+	return FromProperties(path)
 }
 
-// WithEnviron reads the same keys from environment variables: prefix, then the key in capitals with _ for its dots.
-// With the prefix AVROLINE_ (which "" stands for) AVROLINE_LINGER_MS is linger.ms and AVROLINE_SASL_PASSWORD_FILE
-// names the file that holds the password. A variable with the prefix that is no setting is an error, except
-// AVROLINE_REGISTRY, AVROLINE_SHARED and those that begin with AVROLINE_TEST_, which belong to programs and tests.
-func WithEnviron(prefix string) Option {
+// FromEnviron reads the variables that begin with prefix. An empty prefix means
+// AVROLINE_. environ is [os.Environ] or a test's own; New calls it.
+func FromEnviron(prefix string, environ func() []string) Option {
 	if prefix == "" {
 		prefix = "AVROLINE_"
 	}
-	return Option{"WithEnviron", func(c *config) error { return c.loadEnviron(prefix, os.Environ()) }}
+	return Option{"WithEnviron", func(c *Config) error { return c.loadEnviron(prefix, environ()) }}
 }
 
 // load sets what the entries say, strictly where the guarantee is concerned (WithConfig).
-func (c *config) load(entries []configLine, strict bool) error {
+func (c *Config) load(entries []configLine, strict bool) error {
 	known := settings()
-	client, consumer := passedKeys()
+	client, consumer := PassedKeys()
 	seen := map[string]configLine{}
 	var errs []error
 	for _, e := range entries {
@@ -86,9 +80,9 @@ func (c *config) load(entries []configLine, strict bool) error {
 		if !ok {
 			switch {
 			case slices.Contains(client, e.key):
-				s = setting{key: e.key, set: func(c *config, v string) error { c.extra[e.key] = v; return nil }}
-			case slices.Contains(consumer, e.key) && c.forWhom == forProcessor:
-				s = setting{key: e.key, set: func(c *config, v string) error { c.consumerExtra[e.key] = v; return nil }}
+				s = setting{key: e.key, set: func(c *Config, v string) error { c.Passed[e.key] = v; return nil }}
+			case slices.Contains(consumer, e.key) && c.Purpose == ForProcessor:
+				s = setting{key: e.key, set: func(c *Config, v string) error { c.ConsumerPassed[e.key] = v; return nil }}
 			case slices.Contains(consumer, e.key):
 				refuse("is a consumer's setting: only NewProcessor takes it")
 				continue
@@ -116,7 +110,7 @@ func (c *config) load(entries []configLine, strict bool) error {
 			refuse("%v", err)
 			continue
 		}
-		c.said[s.key] = e.label
+		c.origins[s.key] = e.label
 	}
 	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package producer
+package settings
 
 import (
 	"crypto/tls"
@@ -13,11 +13,11 @@ import (
 type pemOrigin struct{ key, path string }
 
 // checkCertificate finds what is wrong with our own certificate, which a broker refuses in words of OpenSSL or none.
-func (c *config) checkCertificate(t *TLS) error {
+func (c *Config) checkCertificate(t *TLS) error {
 	bad := func(format string, args ...any) error {
-		name := c.name("tls")
+		name := c.Origin("tls")
 		if t.certFrom.key != "" {
-			name = c.name(t.certFrom.key)
+			name = c.Origin(t.certFrom.key)
 		}
 		return &ConfigError{name, t.certFrom.path, fmt.Sprintf(format, args...)}
 	}
@@ -66,8 +66,9 @@ func outOfDate(cert *x509.Certificate, now time.Time) string {
 	return ""
 }
 
-// clientFix says what to look at when a broker ended the connection over our certificate, or may have.
-func (t *TLS) clientFix() string {
+// ClientCertificateFix says what to look at if a broker may have ended the
+// connection because of our certificate.
+func ClientCertificateFix(t *TLS) string {
 	leaf, err := t.leaf()
 	if err != nil {
 		return "does it want a client certificate (TLS.Cert, TLS.Key) of a CA that it trusts?"

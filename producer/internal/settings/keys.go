@@ -1,4 +1,4 @@
-package producer
+package settings
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 // setting is what one key of a configuration file means.
 type setting struct {
 	key    string // the canonical name; aliases share it
-	set    func(c *config, value string) error
+	set    func(c *Config, value string) error
 	guard  string // why WithConfig refuses it whatever its value
 	secret bool   // never printed; KEY.file names a file that holds it
 }
@@ -28,7 +28,7 @@ const (
 )
 
 // settings are all keys that mean something to us, by librdkafka's and Java's names. What is not here and not among
-// passedKeys is unknown.
+// PassedKeys is unknown.
 func settings() map[string]setting {
 	all := map[string]setting{}
 	add := func(s setting, names ...string) {
@@ -37,51 +37,51 @@ func settings() map[string]setting {
 			all[n] = s
 		}
 	}
-	plain := func(set func(*config, string) error, names ...string) { add(setting{set: set}, names...) }
-	guarded := func(why string, set func(*config, string) error, names ...string) {
+	plain := func(set func(*Config, string) error, names ...string) { add(setting{set: set}, names...) }
+	guarded := func(why string, set func(*Config, string) error, names ...string) {
 		add(setting{set: set, guard: why}, names...)
 	}
 	refused := func(why string, names ...string) {
 		for _, n := range names { // no aliases of each other
-			add(setting{guard: why, set: func(*config, string) error { return fmt.Errorf("%s", why) }}, n)
+			add(setting{guard: why, set: func(*Config, string) error { return fmt.Errorf("%s", why) }}, n)
 		}
 	}
 
 	plain(setBrokers, "bootstrap.servers", "metadata.broker.list", "brokers")
-	plain(text(func(c *config) *string { return &c.clientID }), "client.id")
-	plain(text(func(c *config) *string { return &c.rack }), "client.rack")
-	plain(millisOf(func(c *config) *time.Duration { return &c.linger }), "linger.ms", "queue.buffering.max.ms")
-	plain(number(func(c *config) *int { return &c.batchBytes }), "batch.size")
-	plain(number(func(c *config) *int { return &c.batchMessages }), "batch.num.messages")
-	plain(number(func(c *config) *int { return &c.maxMessageBytes }), "message.max.bytes", "max.request.size")
-	plain(func(c *config, v string) error { c.compression = Compression(strings.ToLower(v)); return nil },
+	plain(text(func(c *Config) *string { return &c.ClientID }), "client.id")
+	plain(text(func(c *Config) *string { return &c.Rack }), "client.rack")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.Linger }), "linger.ms", "queue.buffering.max.ms")
+	plain(number(func(c *Config) *int { return &c.BatchBytes }), "batch.size")
+	plain(number(func(c *Config) *int { return &c.BatchMessages }), "batch.num.messages")
+	plain(number(func(c *Config) *int { return &c.MaxMessageBytes }), "message.max.bytes", "max.request.size")
+	plain(func(c *Config, v string) error { c.Compression = Compression(strings.ToLower(v)); return nil },
 		"compression.type", "compression.codec")
-	plain(number(func(c *config) *int { return &c.compressionLevel }), "compression.level")
+	plain(number(func(c *Config) *int { return &c.CompressionLevel }), "compression.level")
 	for _, codec := range []Compression{Gzip, LZ4, Zstd} {
-		plain(func(c *config, v string) error { return c.setCodecLevel(codec, v) }, "compression."+string(codec)+".level")
+		plain(func(c *Config, v string) error { return c.setCodecLevel(codec, v) }, "compression."+string(codec)+".level")
 	}
-	plain(func(c *config, v string) error { return setBytes(c, v, 1) }, "buffer.memory")
-	guarded(guardBuffer, number(func(c *config) *int { return &c.maxMessages }), "queue.buffering.max.messages")
-	guarded(guardBuffer, func(c *config, v string) error { return setBytes(c, v, 1024) }, "queue.buffering.max.kbytes")
-	plain(millisOf(func(c *config) *time.Duration { return &c.maxBlock }), "max.block.ms")
-	plain(millisOf(func(c *config) *time.Duration { return &c.retryBackoff }), "retry.backoff.ms")
-	plain(millisOf(func(c *config) *time.Duration { return &c.retryBackoffMax }), "retry.backoff.max.ms")
-	plain(millisOf(func(c *config) *time.Duration { return &c.requestTimeout }), "request.timeout.ms")
-	plain(millisOf(func(c *config) *time.Duration { return &c.transactionTimeout }), "transaction.timeout.ms")
-	plain(millisOf(func(c *config) *time.Duration { return &c.metadataMaxAge }), "topic.metadata.refresh.interval.ms", "metadata.max.age.ms")
+	plain(func(c *Config, v string) error { return setBytes(c, v, 1) }, "buffer.memory")
+	guarded(guardBuffer, number(func(c *Config) *int { return &c.MaxInFlightMessages }), "queue.buffering.max.messages")
+	guarded(guardBuffer, func(c *Config, v string) error { return setBytes(c, v, 1024) }, "queue.buffering.max.kbytes")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.MaxBlock }), "max.block.ms")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.RetryBackoff }), "retry.backoff.ms")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.RetryBackoffMax }), "retry.backoff.max.ms")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.RequestTimeout }), "request.timeout.ms")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.TransactionTimeout }), "transaction.timeout.ms")
+	plain(millisOf(func(c *Config) *time.Duration { return &c.MetadataMaxAge }), "topic.metadata.refresh.interval.ms", "metadata.max.age.ms")
 
 	guarded(guardAcks, setAcks, "acks", "request.required.acks")
-	guarded(guardIdempotent, func(c *config, v string) error {
-		if !strings.EqualFold(v, "true") && !c.weak {
+	guarded(guardIdempotent, func(c *Config, v string) error {
+		if !strings.EqualFold(v, "true") && !c.WeakAcks {
 			return fmt.Errorf("%s (in a file: avroline.weak.acks)", guardIdempotent)
 		}
 		return nil
 	}, "enable.idempotence")
 	guarded(guardRetries, setRetries, "retries", "message.send.max.retries")
-	guarded(guardInFlight, number(func(c *config) *int { return &c.inFlightRequests }),
+	guarded(guardInFlight, number(func(c *Config) *int { return &c.InFlightRequests }),
 		"max.in.flight.requests.per.connection", "max.in.flight")
-	guarded(guardExpiry, millisOf(func(c *config) *time.Duration { return &c.deliveryTimeout }), "delivery.timeout.ms", "message.timeout.ms")
-	guarded(guardPartition, func(_ *config, v string) error {
+	guarded(guardExpiry, millisOf(func(c *Config) *time.Duration { return &c.DeliveryTimeout }), "delivery.timeout.ms", "message.timeout.ms")
+	guarded(guardPartition, func(_ *Config, v string) error {
 		if v != "murmur2_random" { // what we do by default
 			return fmt.Errorf("%s", guardPartition)
 		}
@@ -89,11 +89,11 @@ func settings() map[string]setting {
 	}, "partitioner")
 
 	plain(setPreset, "avroline.preset")
-	plain(func(c *config, v string) error {
-		c.weak = true
+	plain(func(c *Config, v string) error {
+		c.WeakAcks = true
 		return setAcks(c, v)
 	}, "avroline.weak.acks")
-	plain(boolean(func(c *config) *bool { return &c.recovery }), "avroline.recovery")
+	plain(boolean(func(c *Config) *bool { return &c.Recovery }), "avroline.recovery")
 
 	addSecuritySettings(add)
 
@@ -117,17 +117,17 @@ func settings() map[string]setting {
 	refused("Kerberos is not built into this client", "sasl.kerberos.keytab", "sasl.kerberos.kinit.cmd",
 		"sasl.kerberos.min.time.before.relogin", "sasl.kerberos.principal", "sasl.kerberos.service.name")
 	for java, ours := range map[string]string{"send.buffer.bytes": "socket.send.buffer.bytes", "receive.buffer.bytes": "socket.receive.buffer.bytes"} {
-		plain(func(c *config, v string) error { c.extra[ours] = v; return nil }, ours, java)
+		plain(func(c *Config, v string) error { c.Passed[ours] = v; return nil }, ours, java)
 	}
 	// Java has them in every file, and what they could say is what we do.
-	plain(func(*config, string) error { return nil }, "key.serializer")
-	plain(func(*config, string) error { return nil }, "value.serializer")
+	plain(func(*Config, string) error { return nil }, "key.serializer")
+	plain(func(*Config, string) error { return nil }, "value.serializer")
 	return all
 }
 
-// passedKeys are librdkafka's settings on which we have no opinion: they are checked by the client itself.
+// PassedKeys are librdkafka's settings on which we have no opinion: they are checked by the client itself.
 // Those of consumers mean something to a processor only.
-func passedKeys() (client, consumer []string) {
+func PassedKeys() (client, consumer []string) {
 	client = []string{
 		"allow.auto.create.topics", "api.version.fallback.ms", "api.version.request", "api.version.request.timeout.ms",
 		"broker.address.family", "broker.address.ttl", "broker.version.fallback", "client.dns.lookup",
@@ -160,12 +160,12 @@ func processorKeys() []string {
 	}
 }
 
-func text(field func(*config) *string) func(*config, string) error {
-	return func(c *config, v string) error { *field(c) = v; return nil }
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error { *field(c) = v; return nil }
 }
 
-func number(field func(*config) *int) func(*config, string) error {
-	return func(c *config, v string) error {
+func number(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < math.MinInt32 || n > math.MaxInt32 {
 			return fmt.Errorf("must be a whole number of 32 bits")
@@ -175,8 +175,8 @@ func number(field func(*config) *int) func(*config, string) error {
 	}
 }
 
-func boolean(field func(*config) *bool) func(*config, string) error {
-	return func(c *config, v string) error {
+func boolean(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, v string) error {
 		b, err := strconv.ParseBool(v)
 		if err != nil {
 			return fmt.Errorf("must be true or false")
@@ -186,8 +186,8 @@ func boolean(field func(*config) *bool) func(*config, string) error {
 	}
 }
 
-func millisOf(field func(*config) *time.Duration) func(*config, string) error {
-	return func(c *config, v string) error {
+func millisOf(field func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, v string) error {
 		n, err := strconv.ParseFloat(v, 64)
 		if err != nil || !(math.Abs(n) <= math.MaxInt32) { // not NaN either
 			return fmt.Errorf("must be a number of milliseconds")
@@ -197,46 +197,46 @@ func millisOf(field func(*config) *time.Duration) func(*config, string) error {
 	}
 }
 
-func setBrokers(c *config, v string) error {
-	c.brokers = nil
+func setBrokers(c *Config, v string) error {
+	c.Brokers = nil
 	for _, b := range strings.Split(v, ",") {
-		c.brokers = append(c.brokers, strings.TrimSpace(b))
+		c.Brokers = append(c.Brokers, strings.TrimSpace(b))
 	}
 	return nil
 }
 
-func setBytes(c *config, v string, unit int64) error {
+func setBytes(c *Config, v string, unit int64) error {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
 		return fmt.Errorf("must be a whole number")
 	}
-	c.maxBytes = n * unit
+	c.MaxInFlightBytes = n * unit
 	return nil
 }
 
-func setAcks(c *config, v string) error {
+func setAcks(c *Config, v string) error {
 	a, ok := map[string]Acks{"all": AcksAll, "-1": AcksAll, "0": AcksNone, "1": AcksLeader}[strings.ToLower(v)]
 	switch {
 	case !ok:
 		return fmt.Errorf("must be one of all, 1, 0")
-	case a != AcksAll && !c.weak:
+	case a != AcksAll && !c.WeakAcks:
 		return fmt.Errorf("gives up idempotence, and so the guarantee: only WithWeakAcks (in a file: avroline.weak.acks) may say so")
 	}
-	c.acks = a
+	c.Acks = a
 	return nil
 }
 
-func setRetries(c *config, v string) error {
-	if err := number(func(c *config) *int { return &c.retries })(c, v); err != nil {
+func setRetries(c *Config, v string) error {
+	if err := number(func(c *Config) *int { return &c.Retries })(c, v); err != nil {
 		return err
 	}
-	if c.retries == math.MaxInt32 { // Java's and librdkafka's default: without end
-		c.retries = -1
+	if c.Retries == math.MaxInt32 { // Java's and librdkafka's default: without end
+		c.Retries = -1
 	}
 	return nil
 }
 
-func setPreset(c *config, v string) error {
+func setPreset(c *Config, v string) error {
 	p, ok := map[string]func() Option{"low-latency": LowLatency, "balanced": Balanced, "high-throughput": HighThroughput}[v]
 	if !ok {
 		return fmt.Errorf("must be one of low-latency, balanced, high-throughput")
@@ -244,7 +244,7 @@ func setPreset(c *config, v string) error {
 	return p().apply(c)
 }
 
-func (c *config) setCodecLevel(codec Compression, v string) error {
+func (c *Config) setCodecLevel(codec Compression, v string) error {
 	n, err := strconv.Atoi(v)
 	if err != nil {
 		return fmt.Errorf("must be a whole number")

@@ -1,4 +1,4 @@
-package producer
+package settings
 
 import (
 	"crypto/tls"
@@ -29,31 +29,31 @@ func (c Connection) GoString() string { return c.String() }
 // ConnectionOf resolves brokers and security as [New] would, from files and the environment too. It does no I/O beyond
 // reading those; its errors are those of New.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
-	c, err := newConfig(forProducer, brokers, "", opts)
+	c, err := New(ForProducer, brokers, "", opts)
 	if err != nil {
 		return Connection{}, err
 	}
-	out := Connection{Brokers: c.brokers}
-	if c.sasl != nil {
-		out.Mechanism, out.User, out.Password, out.Token = c.sasl.mechanism, c.sasl.user, c.sasl.password, c.sasl.token
+	out := Connection{Brokers: c.Brokers}
+	if c.SASL != nil {
+		out.Mechanism, out.User, out.Password, out.Token = c.SASL.Mechanism, c.SASL.User, c.SASL.Password, c.SASL.Token
 	}
-	if c.tls == nil {
+	if c.TLS == nil {
 		return out, nil
 	}
 	out.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(c.tls.CA) > 0 {
+	if len(c.TLS.CA) > 0 {
 		out.TLS.RootCAs = x509.NewCertPool()
-		if !out.TLS.RootCAs.AppendCertsFromPEM(c.tls.CA) {
-			return Connection{}, &ConfigError{c.name("ssl.ca.pem"), "", "holds no certificate in PEM"}
+		if !out.TLS.RootCAs.AppendCertsFromPEM(c.TLS.CA) {
+			return Connection{}, &ConfigError{c.Origin("ssl.ca.pem"), "", "holds no certificate in PEM"}
 		}
 	}
-	if len(c.tls.Cert) > 0 {
-		if c.tls.KeyPassword != "" {
-			return Connection{}, &ConfigError{c.name("ssl.key.password"), "", "an encrypted key is for the producer alone: give the other client a plain one"}
+	if len(c.TLS.Cert) > 0 {
+		if c.TLS.KeyPassword != "" {
+			return Connection{}, &ConfigError{c.Origin("ssl.key.password"), "", "an encrypted key is for the producer alone: give the other client a plain one"}
 		}
-		pair, err := tls.X509KeyPair(c.tls.Cert, c.tls.Key)
+		pair, err := tls.X509KeyPair(c.TLS.Cert, c.TLS.Key)
 		if err != nil {
-			return Connection{}, errors.Join(&ConfigError{c.name("ssl.certificate.pem"), "", "certificate and key do not go together"}, err)
+			return Connection{}, errors.Join(&ConfigError{c.Origin("ssl.certificate.pem"), "", "certificate and key do not go together"}, err)
 		}
 		out.TLS.Certificates = []tls.Certificate{pair}
 	}

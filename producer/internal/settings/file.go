@@ -1,4 +1,4 @@
-package producer
+package settings
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func readSmall(path string) ([]byte, error) {
 	return b, err
 }
 
-func (c *config) loadFile(path string, parse func(name string, text []byte) ([]configLine, error)) error {
+func (c *Config) loadFile(path string, parse func(name string, text []byte) ([]configLine, error)) error {
 	text, err := readSmall(path)
 	if err != nil {
 		return &ConfigError{"configuration file", "", err.Error()}
@@ -178,8 +178,8 @@ func parseYAML(name string, text []byte) ([]configLine, error) {
 	return entries, nil
 }
 
-func (c *config) loadEnviron(prefix string, environ []string) error {
-	client, consumer := passedKeys()
+func (c *Config) loadEnviron(prefix string, environ []string) error {
+	client, consumer := PassedKeys()
 	keys := map[string]string{}
 	for k, s := range settings() {
 		keys[variable(k)] = k

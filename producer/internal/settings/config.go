@@ -1,0 +1,318 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Purpose is the constructor that reads the settings. Not every constructor
+// can honour every setting.
+type Purpose string
+
+// The values of [Purpose] are the names of the constructors.
+const (
+	ForProducer      Purpose = "New"
+	ForTransactional Purpose = "NewTransactional"
+	ForProcessor     Purpose = "NewProcessor"
+	ForSource        Purpose = "NewSource"
+)
+
+// Config holds the value of every setting. [New] makes it and checks it.
+// Nobody changes it afterwards, so it is safe for concurrent use.
+type Config struct {
+	Purpose         Purpose
+	Brokers         []string
+	TransactionalID string // empty without transactions
+
+	ClientID, Rack string
+	WeakAcks       bool // WithWeakAcks: no idempotence
+	Acks           Acks
+
+	Linger              time.Duration
+	BatchBytes          int
+	BatchMessages       int
+	MaxMessageBytes     int
+	Compression         Compression
+	CompressionLevel    int // -1: the codec's own level
+	MaxInFlightMessages int // accepted messages without an outcome
+	MaxInFlightBytes    int64
+	MaxBlock            time.Duration // 0: only the context bounds the wait
+	InFlightRequests    int
+	Retries             int // -1: without end
+	RetryBackoff        time.Duration
+	RetryBackoffMax     time.Duration
+	RequestTimeout      time.Duration
+	DeliveryTimeout     time.Duration // 0: never; in a transaction, its timeout
+	TransactionTimeout  time.Duration
+	MetadataMaxAge      time.Duration
+	GroupCommitMessages int // 0: no group commit
+	GroupCommitWait     time.Duration
+	CreateTopics        CreateTopics
+	Recovery            bool
+	TLS                 *TLS
+	SASL                *Credentials
+	Logger              *slog.Logger
+
+	// Passed has librdkafka's settings that have no field here.
+	Passed map[string]string
+	// ConsumerPassed has those of a consumer, for a processor.
+	ConsumerPassed map[string]string
+
+	codecLevels map[Compression]int // Java's compression.gzip.level and the like
+	protocol    string              // security.protocol where a file said it, else ""
+	origins     map[string]string   // by setting: "WithLinger", "app.properties:3: linger.ms"
+	carried     []any
+}
+
+// CreateTopics says whether and how missing topics are created.
+type CreateTopics struct {
+	Allowed                 bool
+	Partitions, Replication int
+	Settings                map[string]string
+}
+
+// New applies the options in their order and checks the result. The error
+// holds every mistake, each as a [*ConfigError]. The parameter brokers wins
+// over the bootstrap.servers of a file.
+func New(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
+	c := &Config{
+		Purpose: purpose, TransactionalID: transactionalID,
+		ClientID:           "avroline",
+		Acks:               AcksAll,
+		MaxMessageBytes:    1_000_000,
+		InFlightRequests:   5,
+		Retries:            -1,
+		RetryBackoff:       100 * time.Millisecond,
+		RetryBackoffMax:    time.Second,
+		RequestTimeout:     30 * time.Second,
+		TransactionTimeout: time.Minute,
+		MetadataMaxAge:     time.Minute,
+		Logger:             slog.New(slog.DiscardHandler),
+		Passed:             map[string]string{},
+		ConsumerPassed:     map[string]string{},
+		origins:            map[string]string{},
+	}
+	if purpose == ForProducer { // see WithInFlightRequests
+		c.InFlightRequests = 1
+	}
+	_ = Balanced().apply(c)
+	var errs []error
+	for _, o := range opts {
+		if o.apply == nil { // the zero Option
+			continue
+		}
+		if err := o.apply(c); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(brokers) > 0 {
+		c.Brokers = brokers
+		c.origins["bootstrap.servers"] = "brokers"
+	}
+	if n, ok := c.codecLevels[c.Compression]; ok && c.CompressionLevel == -1 {
+		c.CompressionLevel = n
+		c.origins["compression.level"] = c.Origin("compression." + string(c.Compression) + ".level")
+	}
+	c.settleSecurity()
+	errs = append(errs, c.check()...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	c.Brokers = slices.Clone(c.Brokers)
+	return c, nil
+}
+
+// ConfigError is one setting that cannot be. Secrets are not in it.
+type ConfigError struct {
+	// Setting is the option's name, or file, line and key.
+	Setting string
+	// Value is what was given, empty for a secret.
+	Value string
+	// Reason says why not, and what is allowed.
+	Reason string
+}
+
+func (e *ConfigError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("producer: %s: %s", e.Setting, e.Reason)
+	}
+	return fmt.Sprintf("producer: %s: %q: %s", e.Setting, e.Value, e.Reason)
+}
+
+// Origin tells where the user set a setting: by an option, or on a line of a
+// file. It returns the key itself if nobody set it.
+func (c *Config) Origin(key string) string {
+	if who, ok := c.origins[key]; ok {
+		return who
+	}
+	return key
+}
+
+func (c *Config) check() []error {
+	var errs []error
+	bad := func(key string, value any, format string, args ...any) {
+		errs = append(errs, &ConfigError{c.Origin(key), fmt.Sprint(value), fmt.Sprintf(format, args...)})
+	}
+	between := func(key string, v, least, most int) {
+		if v < least || v > most {
+			bad(key, v, "must be from %d to %d", least, most)
+		}
+	}
+	span := func(key string, d, least, most time.Duration) {
+		if d < least || d > most {
+			bad(key, d, "must be from %v to %v", least, most)
+		}
+	}
+	if len(c.Brokers) == 0 {
+		errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), "", "no broker given: name at least one host:port"})
+	}
+	for _, b := range c.Brokers {
+		if reason := badBroker(b); reason != "" {
+			bad("bootstrap.servers", b, "%s", reason)
+		}
+	}
+	if c.Purpose != ForProducer && c.TransactionalID == "" {
+		errs = append(errs, &ConfigError{"transactionalID", "", "must not be empty: one per running process, kept across restarts"})
+	}
+	for _, key := range c.refusedKeys() {
+		if who, ok := c.origins[key]; ok {
+			errs = append(errs, &ConfigError{who, "", "cannot be honoured by " + string(c.Purpose)})
+		}
+	}
+	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return r < ' ' || r == 0x7f }) || c.ClientID == "" {
+		bad("client.id", c.ClientID, "must be text without control characters")
+	}
+	if c.Acks < AcksAll || c.Acks > AcksLeader {
+		bad("acks", c.Acks, "must be AcksNone, AcksLeader or AcksAll")
+	}
+	span("linger.ms", c.Linger, 0, 15*time.Minute)
+	between("batch.size", c.BatchBytes, 1, math.MaxInt32)
+	between("batch.num.messages", c.BatchMessages, 1, 1_000_000)
+	between("message.max.bytes", c.MaxMessageBytes, 1000, 1_000_000_000)
+	between("max.in.flight.requests.per.connection", c.InFlightRequests, 1, 1_000_000)
+	between("queue.buffering.max.messages", c.MaxInFlightMessages, 1, 100_000_000)
+	if c.MaxInFlightBytes < 1 {
+		bad("buffer.memory", c.MaxInFlightBytes, "must be at least 1 byte")
+	}
+	span("max.block.ms", c.MaxBlock, 0, math.MaxInt32*time.Millisecond)
+	span("retry.backoff.ms", c.RetryBackoff, time.Millisecond, 5*time.Minute)
+	span("retry.backoff.max.ms", c.RetryBackoffMax, time.Millisecond, 5*time.Minute)
+	span("request.timeout.ms", c.RequestTimeout, time.Millisecond, 15*time.Minute)
+	span("delivery.timeout.ms", c.DeliveryTimeout, 0, math.MaxInt32*time.Millisecond)
+	span("transaction.timeout.ms", c.TransactionTimeout, time.Second, math.MaxInt32*time.Millisecond)
+	span("topic.metadata.refresh.interval.ms", c.MetadataMaxAge, 10*time.Millisecond, time.Hour)
+	if _, said := c.origins["group.commit"]; said && (c.GroupCommitMessages < 1 || c.GroupCommitWait < 0 || c.GroupCommitWait >= c.TransactionTimeout) {
+		bad("group.commit", fmt.Sprintf("%d, %v", c.GroupCommitMessages, c.GroupCommitWait), "must be at least 1 message, and a wait from 0 to less than %s, %v",
+			c.Origin("transaction.timeout.ms"), c.TransactionTimeout)
+	}
+	c.checkCompression(bad)
+	c.checkTogether(bad)
+	if c.CreateTopics.Allowed {
+		for _, n := range []int{c.CreateTopics.Partitions, c.CreateTopics.Replication} {
+			if n != -1 && (n < 1 || n > 100_000) {
+				bad("create.topics", n, "must be at least 1, or -1 for the broker's own number")
+			}
+		}
+	} else if len(c.CreateTopics.Settings) > 0 {
+		bad("topic.settings", "", "goes only with WithCreateTopics")
+	}
+	return append(errs, c.checkSecurity()...)
+}
+
+func (c *Config) checkCompression(bad func(key string, value any, format string, args ...any)) {
+	most := map[Compression]int{NoCompression: 0, Gzip: 9, Snappy: 0, LZ4: 12, Zstd: 12}
+	top, ok := most[c.Compression]
+	switch {
+	case !ok:
+		bad("compression.type", c.Compression, "must be one of none, gzip, snappy, lz4, zstd")
+	case c.CompressionLevel == -1:
+	case top == 0:
+		bad("compression.level", c.CompressionLevel, "%s %s has no levels", c.Origin("compression.type"), c.Compression)
+	case c.CompressionLevel < 0 || c.CompressionLevel > top:
+		bad("compression.level", c.CompressionLevel, "must be from 0 to %d for %s %s, or -1 for its own",
+			top, c.Origin("compression.type"), c.Compression)
+	}
+}
+
+// checkTogether refuses values that are fine alone.
+func (c *Config) checkTogether(bad func(key string, value any, format string, args ...any)) {
+	if c.RetryBackoffMax < c.RetryBackoff {
+		bad("retry.backoff.max.ms", c.RetryBackoffMax, "is below %s, %v", c.Origin("retry.backoff.ms"), c.RetryBackoff)
+	}
+	if c.DeliveryTimeout > 0 && c.DeliveryTimeout <= c.Linger {
+		bad("delivery.timeout.ms", c.DeliveryTimeout, "must be above %s, %v", c.Origin("linger.ms"), c.Linger)
+	}
+	if c.MaxInFlightBytes < int64(c.MaxMessageBytes) {
+		bad("buffer.memory", c.MaxInFlightBytes, "one message of %s, %d, would not fit", c.Origin("message.max.bytes"), c.MaxMessageBytes)
+	}
+	if !c.WeakAcks {
+		if c.InFlightRequests > 5 {
+			bad("max.in.flight.requests.per.connection", c.InFlightRequests, "idempotence allows 5 at most; WithWeakAcks would give it up")
+		}
+		if c.Retries >= 0 {
+			bad("retries", c.Retries, "idempotence rests on retrying without end; only WithWeakAcks would give it up")
+		}
+	}
+	if c.TransactionalID == "" {
+		return
+	}
+	if c.WeakAcks {
+		bad("acks", c.Acks, "a transaction needs acks=all and idempotence")
+	}
+	if c.DeliveryTimeout > c.TransactionTimeout {
+		bad("delivery.timeout.ms", c.DeliveryTimeout, "is above %s, %v", c.Origin("transaction.timeout.ms"), c.TransactionTimeout)
+	}
+}
+
+// refusedKeys are the settings that mean nothing to the constructor.
+func (c *Config) refusedKeys() []string {
+	switch c.Purpose {
+	case ForTransactional:
+		return []string{"recovery"}
+	case ForProcessor, ForSource:
+		return []string{"recovery", "group.commit"}
+	default:
+		return []string{"transaction.timeout.ms", "group.commit"}
+	}
+}
+
+func badBroker(b string) string {
+	if strings.TrimSpace(b) == "" {
+		return "is empty: host:port is wanted (is an environment variable unset?)"
+	}
+	if i := strings.Index(b, "://"); i >= 0 {
+		return "has a scheme: host:port is wanted, security goes into WithTLS and WithSASL"
+	}
+	if strings.ContainsAny(b, ", \t\r\n") {
+		return "host:port is wanted, one broker an element"
+	}
+	host, port, err := net.SplitHostPort(b)
+	if err != nil {
+		host, port = b, "9092" // librdkafka's default
+		if strings.Contains(b, ":") {
+			return "host:port is wanted ([host]:port for IPv6)"
+		}
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "the port must be from 1 to 65535"
+	}
+	if host == "" {
+		return "the host is empty"
+	}
+	return ""
+}
+
+// String tells the settings without secrets, so that a config may be logged.
+func (c *Config) String() string {
+	return fmt.Sprintf("config{%s brokers=%v client.id=%s acks=%v linger=%v}", c.Purpose, c.Brokers, c.ClientID, c.Acks, c.Linger)
+}
+
+// GoString is String, so that %#v prints no secret either.
+func (c *Config) GoString() string { return c.String() }

@@ -1,0 +1,93 @@
+package settings
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ClientMap has the librdkafka settings that producers, consumers and admin
+// clients have in common.
+func (c *Config) ClientMap() map[string]any {
+	m := map[string]any{
+		"bootstrap.servers":                  strings.Join(c.Brokers, ","),
+		"client.id":                          c.ClientID,
+		"client.software.name":               "avroline",
+		"topic.metadata.refresh.interval.ms": millis(c.MetadataMaxAge),
+		"enable.metrics.push":                false,
+		"go.logs.channel.enable":             true, // else librdkafka writes to stderr
+	}
+	if c.Rack != "" {
+		m["client.rack"] = c.Rack
+	}
+	for k, v := range c.Passed {
+		m[k] = v
+	}
+	c.addSecurity(m)
+	return m
+}
+
+// ProducerMap has the librdkafka settings of the producing client. The engine
+// bounds the buffer, so the client's own bounds are as high as they go and the
+// client never answers "queue full".
+func (c *Config) ProducerMap() map[string]any {
+	m := c.ClientMap()
+	m["enable.idempotence"] = !c.WeakAcks
+	m["acks"] = int(c.Acks)
+	m["linger.ms"] = strconv.FormatFloat(float64(c.Linger)/1e6, 'f', -1, 64)
+	m["batch.size"] = c.BatchBytes
+	m["batch.num.messages"] = c.BatchMessages
+	m["message.max.bytes"] = c.MaxMessageBytes
+	m["compression.type"] = string(c.Compression)
+	m["compression.level"] = c.CompressionLevel
+	m["queue.buffering.max.messages"] = 0
+	m["queue.buffering.max.kbytes"] = math.MaxInt32
+	m["max.in.flight.requests.per.connection"] = c.InFlightRequests
+	m["retry.backoff.ms"] = millis(c.RetryBackoff)
+	m["retry.backoff.max.ms"] = millis(c.RetryBackoffMax)
+	m["request.timeout.ms"] = millis(c.RequestTimeout)
+	m["go.delivery.report.fields"] = "none"
+	m["go.events.channel.size"] = 8192
+	m["go.produce.channel.size"] = 0
+	if c.Retries >= 0 {
+		m["retries"] = c.Retries
+	}
+	if c.TransactionalID == "" {
+		m["delivery.timeout.ms"] = millis(c.DeliveryTimeout)
+		return m
+	}
+	m["transactional.id"] = c.TransactionalID
+	m["transaction.timeout.ms"] = millis(c.TransactionTimeout)
+	if c.DeliveryTimeout > 0 { // unset, messages expire with their transaction, which aborts cleanly
+		m["delivery.timeout.ms"] = millis(c.DeliveryTimeout)
+	}
+	return m
+}
+
+// Guarded tells whether a skipped sequence number must end the client. A
+// transaction needs no guard, because it aborts.
+func (c *Config) Guarded() bool { return !c.WeakAcks && c.TransactionalID == "" }
+
+// The levels of syslog that the client's log has.
+const (
+	LogError   = 3
+	LogWarning = 4
+	LogInfo    = 6
+	LogDebug   = 7
+)
+
+// LogLevel is the level up to which the client's log is shown. The guard makes
+// the client log everything, so the client cannot apply the level itself.
+func (c *Config) LogLevel() int {
+	if c.Passed["debug"] != "" {
+		return LogDebug
+	}
+	if level, err := strconv.Atoi(c.Passed["log_level"]); err == nil {
+		return level
+	}
+	return LogInfo
+}
+
+// millis rounds up, so that a positive duration never becomes the 0 that means something else.
+func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }

@@ -198,28 +198,27 @@ func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 // goNameProperty is the property of a type or field that gives its Go name.
 const goNameProperty = "go.name"
 
-// override is the Go name that a schema asks for, or "".
-func (b *builder) override(props []avsc.Member) string {
+// override is the Go name that a schema asks for, or "". A value that is no
+// exported Go name was meant for another tool: it has no effect, and lint
+// reports it.
+func override(props []avsc.Member) string {
 	for _, p := range props {
-		if p.Key != goNameProperty {
-			continue
-		}
-		if p.Value.Kind == avsc.JSONString && token.IsIdentifier(p.Value.Str) && token.IsExported(p.Value.Str) {
+		if p.Key == goNameProperty && p.Value.Kind == avsc.JSONString &&
+			token.IsIdentifier(p.Value.Str) && token.IsExported(p.Value.Str) {
 			return p.Value.Str
 		}
-		b.mistake(p.Value.Pos, "write a Go name that begins with a capital", "%q is %s, which is no exported Go name", goNameProperty, p.Value.Text)
 	}
 	return ""
 }
 
 func (b *builder) typeGoName(s *avsc.Schema) string {
-	return cmp.Or(b.override(s.Props), goName(s.ShortName()))
+	return cmp.Or(override(s.Props), goName(s.ShortName()))
 }
 
 // nameTypes gives every type of every package its Go name and makes the empty
 // declarations, so that types can refer to each other.
 func (b *builder) nameTypes() {
-	asked := func(t *namedType) bool { return b.hasOverride(t.schema.Props) }
+	asked := func(t *namedType) bool { return override(t.schema.Props) != "" }
 	for _, explicit := range []bool{true, false} {
 		for _, t := range b.order {
 			if asked(t) == explicit && t.hasDecl() {
@@ -258,24 +257,13 @@ func (b *builder) nameTypes() {
 }
 
 // textProperty is the property of a string that, with the value "any", lets it
-// hold what is not UTF-8.
+// hold what is not UTF-8. Any other value has no effect, and lint reports it.
 const textProperty = "go.text"
 
-func (b *builder) anyText(props []avsc.Member) bool {
-	for _, p := range props {
-		if p.Key != textProperty {
-			continue
-		}
-		if p.Value.Kind == avsc.JSONString && p.Value.Str == "any" {
-			return true
-		}
-		b.mistake(p.Value.Pos, `write "any", or leave the property out`, "%q is %s", textProperty, p.Value.Text)
-	}
-	return false
-}
-
-func (b *builder) hasOverride(props []avsc.Member) bool {
-	return slices.ContainsFunc(props, func(p avsc.Member) bool { return p.Key == goNameProperty })
+func anyText(props []avsc.Member) bool {
+	return slices.ContainsFunc(props, func(p avsc.Member) bool {
+		return p.Key == textProperty && p.Value.Kind == avsc.JSONString && p.Value.Str == "any"
+	})
 }
 
 // nameType names t. Where the name is taken by a type of another namespace it

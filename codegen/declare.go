@@ -37,10 +37,10 @@ func (b *builder) declareRecord(d *recordDecl, s *avsc.Schema) {
 	goNames := make([]string, len(s.Fields))
 	for _, explicit := range []bool{true, false} {
 		for i, f := range s.Fields {
-			if b.hasOverride(f.Props) != explicit {
+			if (override(f.Props) != "") != explicit {
 				continue
 			}
-			name := b.override(f.Props)
+			name := override(f.Props)
 			if name == "" {
 				name = goName(f.Name)
 			}
@@ -126,7 +126,7 @@ func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 		}
 	case avsc.String:
 		t.Kind = kindString
-		t.AnyText = b.anyText(s.Props)
+		t.AnyText = anyText(s.Props)
 		if s.Logical.Name == "uuid" {
 			t.Kind = kindUUIDString
 		}

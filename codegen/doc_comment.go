@@ -86,7 +86,19 @@ func docLines(doc string) []string {
 	if len(lines) == 1 && lines[0] == "" {
 		return nil
 	}
+	for i, line := range lines {
+		lines[i] = inert(line)
+	}
 	return lines
+}
+
+// inert keeps a comment line from having a meaning for the Go tools: gofmt
+// turns a line "+build" anywhere in a file into a build constraint.
+func inert(line string) string {
+	if strings.HasPrefix(line, "+build") {
+		return `\` + line
+	}
+	return line
 }
 
 // docWidth is the width that comments are wrapped at.

@@ -87,15 +87,19 @@ func (b *builder) sourceName(name string) string {
 func (f *goFile) nameImports() {
 	needed := f.imports()
 	slices.SortFunc(needed, func(x, y *goPackage) int { return cmp.Compare(x.Path, y.Path) })
-	taken := newScope(reservedImportNames)
+	taken := scope{}
+	free := func(name string) bool { return !taken[name] && !reservedImportName(name) }
 	f.importNames = map[string]string{}
 	for _, p := range needed {
 		name := p.Name
-		if taken[name] {
+		if !free(name) {
 			name = PackageName(path.Base(path.Dir(p.Path)) + p.Name)
 		}
 		base := name
-		for i := 2; taken[name]; i++ {
+		if numberedLocal.MatchString(base + "2") {
+			base += "avro"
+		}
+		for i := 2; !free(name); i++ {
 			name = base + strconv.Itoa(i)
 		}
 		taken[name] = true

@@ -1,7 +1,9 @@
 package codegen
 
 import (
+	"go/types"
 	"math/big"
+	"regexp"
 	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -322,17 +324,29 @@ func (f *goFile) qualify(p *goPackage, name string) string {
 }
 
 // reservedImportNames are never the name of a generated package's import in a
-// file: what the emitter imports itself, and its parameters and locals.
+// file: the packages that the emitter imports itself, its parameters and local
+// variables, and the names that Go predeclares. TestWordsOfGeneratedCode tries
+// every identifier of the generated code.
 //
 //nolint:gochecknoglobals // a constant table
-var reservedImportNames = []string{
+var reservedImportNames = slices.Concat([]string{
 	// imports
 	"avrobin", "base64", "big", "bytes", "cmp", "decimal", "errors", "fmt", "json", "maps", "math",
 	"reflect", "slices", "sort", "strconv", "strings", "time", "utf8", "uuid", "unsafe",
-	// parameters and locals
-	"a", "b", "buf", "c", "d", "data", "dst", "e", "elem", "err", "f", "i", "j", "k", "key", "keys", "m", "n",
-	"o", "ok", "other", "out", "p", "plan", "r", "s", "src", "start", "t", "text", "u", "v", "val", "value",
-	"w", "x", "y", "z",
+	// parameters and local variables
+	"a", "b", "branch", "buf", "c", "d", "data", "depth", "dst", "e", "elem", "err", "f", "i", "in", "j", "k",
+	"key", "keys", "l", "m", "n", "o", "ok", "other", "out", "p", "plain", "plan", "present", "r", "rest", "s",
+	"src", "start", "t", "text", "u", "v", "val", "value", "w", "x", "y", "z",
+	// special names of a package's scope
+	"init", "main",
+}, types.Universe.Names())
+
+// numberedLocal matches the local variables of nested loops: i2, key3, x10.
+var numberedLocal = regexp.MustCompile(`^(?:elem|i|key|n|u|x)[0-9]+$`)
+
+// reservedImportName reports whether a file may not import a package as name.
+func reservedImportName(name string) bool {
+	return slices.Contains(reservedImportNames, name) || numberedLocal.MatchString(name)
 }
 
 // recordMethods are the names that a field must not have: the exported methods

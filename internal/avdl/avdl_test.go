@@ -40,6 +40,9 @@ func TestDeclarations(t *testing.T) {
 		{"complex types", `record R { array<map<union {null, R}>> a; @x(1) array<int> b; }`, []string{
 			`{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":{"type":"map","values":["null","R"]}}},{"name":"b","type":{"type":"array","items":"int","x":1}}]}`,
 		}},
+		{"annotated union", `record R { @java-class("x") union {null, int} @y(1) a; array<@z(1) union {int}> b; }`, []string{
+			`{"type":"record","name":"R","fields":[{"name":"a","type":["null","int"],"y":1},{"name":"b","type":{"type":"array","items":["int"]}}]}`,
+		}},
 		{"optional", `record R { string? a; string? b = null; int? c = 1; date? d = 0; array<long?> e = []; }`, []string{
 			`{"type":"record","name":"R","fields":[{"name":"a","type":["null","string"]},{"name":"b","type":["null","string"],"default":null},{"name":"c","type":["int","null"],"default":1},{"name":"d","type":[{"type":"int","logicalType":"date"},"null"],"default":0},{"name":"e","type":{"type":"array","items":["null","long"]},"default":[]}]}`,
 		}},
@@ -160,7 +163,6 @@ func TestMistakes(t *testing.T) {
 		{"number", `record R { double a = 1.2.3; }`, `1:23: "1.2.3" is not a number`},
 		{"decimal", `record R { decimal(2, 3) a; }`, `decimal(2, 3) does not exist`},
 		{"annotated reference", `record R { @x(1) R a; }`, `1:13: a reference to R takes no annotations`},
-		{"annotated union", `record R { @x(1) union {null, R} a; }`, `1:13: a union takes no annotations`},
 		{"annotation twice", `@x(1) @x(2) record R { }`, `1:8: "x" is given twice`},
 		{"annotation that is a member", `@fields([]) record R { }`, `1:2: "fields" is given twice, or is no annotation`},
 		{"aliases", `@aliases("x") record R { }`, `"aliases" is a string`},

@@ -33,7 +33,7 @@ func Parse(file string, text []byte) File {
 	p.errs = l.errs
 	root := p.file()
 	return File{
-		Source:  avsc.Source{Name: file, Protocol: root, Mistakes: p.errs},
+		Source:  avsc.Source{Name: file, Protocol: root, Mistakes: p.errs, Dropped: p.dropped},
 		Imports: p.imports,
 	}
 }
@@ -45,6 +45,7 @@ type parser struct {
 	depth   int
 	errs    avsc.Errors
 	imports []Import
+	dropped []avsc.Dropped
 
 	types    []*avsc.Value
 	messages []avsc.Member

@@ -58,8 +58,8 @@ func (p *parser) typeHere(props []property) idlType {
 		return idlType{pos: t.pos, schema: annotated(typeMember(t.s), member(key, elem.Pos, elem))}
 	case t.is("union"):
 		p.next()
-		if len(props) > 0 {
-			p.mistake(props[0].key.pos, "a union takes no annotations", "put them before one of its branches, or before the name of the field")
+		for _, x := range props { // as Java does
+			p.dropped = append(p.dropped, avsc.Dropped{Key: x.key.s, Pos: x.key.pos})
 		}
 		p.expect("{", "after union")
 		var branches []*avsc.Value
@@ -198,14 +198,24 @@ func (p *parser) jsonHere() *avsc.Value {
 		return &avsc.Value{Kind: avsc.JSONNull, Pos: t.pos, Text: t.s}
 	case t.is("true"), t.is("false"):
 		return &avsc.Value{Kind: avsc.JSONBool, Pos: t.pos, Text: t.s, Bool: t.s == "true"}
-	case t.is("NaN"), t.is("Infinity"):
+	case t.kind == word && !t.quoted && isNotFinite(t.s):
 		p.fail(t, t.s+" is no value", notFinite)
 	}
 	p.fail(t, "a value was expected, found "+t.describe(), "write JSON; text stands in double quotes")
 	return nil
 }
 
-const notFinite = "Avro schemas have finite numbers only; use a number, or a union with null"
+const notFinite = "a default is JSON, which has finite numbers only; leave the default out and set the value in code, " +
+	"use another number, or a union with null; if it is a text, write it in double quotes"
+
+// isNotFinite reports whether a word stands for a number that JSON lacks.
+func isNotFinite(word string) bool {
+	switch strings.ToLower(strings.TrimLeft(word, "+-")) {
+	case "nan", "inf", "infinity":
+		return true
+	}
+	return false
+}
 
 // number turns a literal of Java into one of JSON.
 func (p *parser) number(t token) *avsc.Value {
@@ -213,7 +223,7 @@ func (p *parser) number(t token) *avsc.Value {
 		return numberValue(t.pos, n)
 	}
 	s := strings.TrimPrefix(t.s, "+")
-	if name := strings.TrimLeft(t.s, "+-"); name == "Infinity" || name == "NaN" {
+	if isNotFinite(t.s) {
 		p.fail(t, t.s+" is no value", notFinite)
 	}
 	hex := strings.HasPrefix(strings.ToLower(strings.TrimPrefix(s, "-")), "0x")

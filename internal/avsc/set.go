@@ -15,6 +15,9 @@ type Source struct {
 	// Mistakes are what that reader found; they join those of the parse.
 	Mistakes Errors
 
+	// Dropped are the annotations of IDL that JSON has no place for.
+	Dropped []Dropped
+
 	// Stored says that data was written with this schema, as of one that a
 	// registry holds: it is too late to refuse a default that does not fit its
 	// type, which no writer looks at. Such defaults are left out.
@@ -47,6 +50,15 @@ type File struct {
 
 	// JSON is the text as read.
 	JSON *Value
+
+	// Dropped are the source's.
+	Dropped []Dropped
+}
+
+// Dropped is an annotation of IDL that has no effect.
+type Dropped struct {
+	Key string
+	Pos Pos
 }
 
 // Type returns the named type with the given full name, nil if the set does
@@ -128,7 +140,7 @@ func (b *builder) file(src Source) *File {
 			return nil
 		}
 	}
-	f := &File{Name: src.Name, JSON: root}
+	f := &File{Name: src.Name, JSON: root, Dropped: src.Dropped}
 	if src.Protocol != nil || root.Member("protocol") != nil && root.Member("type") == nil {
 		b.protocol(f, root)
 		return f

@@ -24,6 +24,9 @@ type Finding struct {
 func Lint(set *avsc.Set, except ...string) []Finding {
 	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
 	for _, f := range set.Files {
+		for _, d := range f.Dropped {
+			l.report(annotationDropped, d.Pos, d.Key, "the annotation @"+d.Key+" before a union is dropped, because a union has no properties", "put it before one of the branches, or before the name of the field")
+		}
 		for _, s := range f.Schemas {
 			l.topLevel(s)
 		}
@@ -77,6 +80,7 @@ func (l *linter) named(s *avsc.Schema) {
 	l.typeName(s)
 	l.doc(s.JSON, s.Doc, s.NamePos, typeWithoutDoc, s.Name, describe(s))
 	l.properties(s.Props, attributesOf(s.Kind), s.Name)
+	l.fieldAttributesOf(s, s.Name)
 	l.logicalType(s, s.Name)
 	switch s.Kind {
 	default: // a fixed
@@ -126,6 +130,7 @@ func (l *linter) unnamed(s *avsc.Schema, path string) {
 		return
 	}
 	l.properties(s.Props, attributesOf(s.Kind), path)
+	l.fieldAttributesOf(s, path)
 	l.logicalType(s, path)
 	switch s.Kind {
 	default: // a primitive

@@ -9,14 +9,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/avroline/avroline/internal/avdl"
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avsclint"
 )
 
-// lint returns the findings of a text as "line:col RULE path".
+// lint returns the findings of a text as "line:col RULE path". What does not
+// begin as JSON is IDL.
 func lint(t *testing.T, text string, except ...string) []string {
 	t.Helper()
-	set, err := avsc.ParseSet(avsc.Source{Name: "t.avsc", Text: []byte(text)})
+	source := avsc.Source{Name: "t.avsc", Text: []byte(text)}
+	if !strings.ContainsAny(text[:1], "{[") {
+		source = avdl.Parse("t.avdl", []byte(text)).Source
+	}
+	set, err := avsc.ParseSet(source)
 	if err != nil {
 		t.Fatalf("%s\n%v", text, err)
 	}
@@ -97,6 +103,14 @@ func TestRules(t *testing.T) {
 		{`{"type": "fixed", "name": "n.F", "size": 1, "doc": "x", "alias": ["G"]}`, []string{"1:57 MISSPELT_ATTRIBUTE n.F"}},
 		{field(`"name": "d", "type": {"type": "record", "name": "S", "doc": "x", "fields": [{"name": "amount", "doc": "x", "type": "int"}]}, "default": {"amount": 1, "amonut": 2}`), []string{"2:164 DEFAULT_UNKNOWN_MEMBER n.R.d"}},
 		{field(`"name": "d", "type": "F"}, {"doc": "x", "name": "e", "type": {"type": "fixed", "name": "F", "doc": "x", "size": 1}`), []string{"2:35 USED_BEFORE_DEFINED n.R.d"}},
+		{field(`"name": "s", "type": {"type": "string", "default": "x"}`), []string{"2:54 ATTRIBUTE_ON_TYPE n.R.s"}},
+		{field(`"name": "s", "type": ["null", {"type": "array", "items": {"type": "int", "order": "ignore"}, "aliases": ["t"]}], "default": null`), []string{"2:87 ATTRIBUTE_ON_TYPE n.R.s", "2:107 ATTRIBUTE_ON_TYPE n.R.s"}},
+		{`{"type": "fixed", "name": "n.F", "size": 1, "doc": "x", "aliases": ["G"], "default": "x"}`, []string{"1:75 ATTRIBUTE_ON_TYPE n.F"}},
+		{`{"type": "enum", "name": "n.E", "doc": "x", "symbols": ["A"], "default": "A", "order": "ignore"}`, []string{"1:79 ATTRIBUTE_ON_TYPE n.E"}},
+		{"namespace n; /** x */ record R { /** x */ @aliases([\"t\"]) string s; /** x */ string @aliases([\"u\"]) v; }", []string{"1:44 ATTRIBUTE_ON_TYPE n.R.s"}},
+		{"namespace n; /** x */ record R { /** x */ @java-class(\"List\") union { int, string } s; }", []string{"1:44 ANNOTATION_DROPPED java-class"}},
+		{field(`"name": "s", "type": {"type": "string", "go.text": true}, "go.name": "github.com/x.T"`), []string{"2:65 GO_PROPERTY_IGNORED n.R.s", "2:83 GO_PROPERTY_IGNORED n.R.s"}},
+		{`{"type": "fixed", "name": "n.F", "size": 1, "doc": "x", "go.name": "f"}`, []string{"1:68 GO_PROPERTY_IGNORED n.F"}},
 		{`{"type": "map", "values": {"type": "map", "values": []}}`, []string{"1:27 MAP_OF_MAP ", "1:53 NO_VALUE "}},
 		{`[{"type": "fixed", "name": "n.F", "size": 1, "doc": "x"}, {"type": "fixed", "name": "n.G", "size": 1}]`, []string{"1:85 TYPE_WITHOUT_DOC n.G"}},
 	}
@@ -127,6 +141,35 @@ func TestRules(t *testing.T) {
 	}
 	if len(tried) > 0 {
 		t.Errorf("not among Rules: %v", tried)
+	}
+}
+
+// A logical type that has no effect says which of its conditions is not met.
+func TestWhyADecimalIsIgnored(t *testing.T) {
+	t.Parallel()
+	for typ, want := range map[string]string{
+		`"string", "precision": 4`:                          "put it on bytes or on a fixed",
+		`"bytes"`:                                           "it has no precision",
+		`"bytes", "precision": "4"`:                         `its precision is "4"`,
+		`"bytes", "precision": 0`:                           "its precision is 0",
+		`"bytes", "precision": 4, "scale": 5`:               "its scale 5 is more than its precision 4",
+		`"bytes", "precision": 4, "scale": -1`:              "its scale is -1",
+		`"fixed", "name": "F", "size": 2, "precision": 5`:   "a fixed of size 2 holds 4 digits, and its precision is 5",
+		`"fixed", "name": "F", "size": 8, "precision": 4.5`: "its precision is 4.5",
+	} {
+		set, err := avsc.ParseSet(avsc.Source{Name: "t.avsc", Text: []byte(`{"logicalType": "decimal", "type": ` + typ + `}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range avsclint.Lint(set) {
+			if f.Rule == "LOGICAL_TYPE_IGNORED" {
+				got = append(got, f.Message)
+			}
+		}
+		if len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: %q, want %q", typ, got, want)
+		}
 	}
 }
 

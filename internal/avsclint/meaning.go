@@ -2,7 +2,9 @@ package avsclint
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -80,14 +82,18 @@ func (l *linter) logicalType(s *avsc.Schema, path string) {
 	if v == nil {
 		return
 	}
-	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on %s", v.Text, avsc.Article(s.Kind.String())), whyIgnored(v.Str))
+	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on %s", v.Text, avsc.Article(s.Kind.String())), whyIgnored(s, v.Str))
 }
 
-func whyIgnored(name string) string {
+// whyIgnored says which condition of the logical type called name s does not
+// meet, and what to do.
+func whyIgnored(s *avsc.Schema, name string) string {
+	if name == "decimal" {
+		return whyNoDecimal(s)
+	}
 	known := map[string]string{
-		"decimal": "it needs bytes or fixed, a precision of at least 1 that fits the size, and a scale from 0 to the precision",
-		"uuid":    "put it on a string or on a fixed of size 16",
-		"date":    "put it on an int", "time-millis": "put it on an int",
+		"uuid": "put it on a string or on a fixed of size 16",
+		"date": "put it on an int", "time-millis": "put it on an int",
 		"duration":    "put it on a fixed of size 12",
 		"big-decimal": "avrogen has no type for it; use decimal, with a precision and a scale",
 	}
@@ -97,7 +103,7 @@ func whyIgnored(name string) string {
 	if fix := known[name]; fix != "" {
 		return fix
 	}
-	names := make([]string, 0, len(known))
+	names := []string{"decimal"}
 	for n := range known {
 		names = append(names, n)
 	}
@@ -105,6 +111,39 @@ func whyIgnored(name string) string {
 		return fmt.Sprintf("did you mean %q?", near[0])
 	}
 	return "the specification does not know it; remove it, or leave the rule out if your readers do"
+}
+
+// whyNoDecimal says which condition of a decimal s does not meet.
+func whyNoDecimal(s *avsc.Schema) string {
+	if s.Kind != avsc.Bytes && s.Kind != avsc.Fixed {
+		return "put it on bytes or on a fixed"
+	}
+	precision, ok := wholeNumber(s.JSON.Member("precision"))
+	if m := s.JSON.Member("precision"); m == nil {
+		return `it has no precision; add "precision", the number of digits`
+	} else if !ok || precision < 1 {
+		return "its precision is " + m.Text + "; write a whole number of at least 1"
+	}
+	if m := s.JSON.Member("scale"); m != nil {
+		scale, ok := wholeNumber(m)
+		switch {
+		case !ok || scale < 0:
+			return "its scale is " + m.Text + "; write a whole number of at least 0"
+		case scale > precision:
+			return fmt.Sprintf("its scale %d is more than its precision %d; write a scale of at most %d", scale, precision, precision)
+		}
+	}
+	digits := int(math.Floor(float64(8*s.Size-1) * math.Log10(2)))
+	return fmt.Sprintf("%s holds %d digits, and its precision is %d; make the fixed larger or the precision smaller",
+		avsc.Article(fmt.Sprintf("fixed of size %d", s.Size)), max(digits, 0), precision)
+}
+
+func wholeNumber(v *avsc.Value) (int, bool) {
+	if v == nil || v.Kind != avsc.JSONNumber {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(v.Text, 10, 32)
+	return int(n), err == nil
 }
 
 func (l *linter) fieldDefault(f *avsc.Field, path string) {

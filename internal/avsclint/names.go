@@ -2,6 +2,7 @@ package avsclint
 
 import (
 	"fmt"
+	"go/token"
 	"slices"
 	"strings"
 
@@ -71,9 +72,16 @@ func (l *linter) fieldNames(s *avsc.Schema) {
 	}
 }
 
-// properties finds attributes that are mistyped.
+// properties finds attributes that are mistyped, and those of avrogen that have
+// no effect.
 func (l *linter) properties(props []avsc.Member, attributes []string, path string) {
 	for _, m := range props {
+		switch {
+		case m.Key == "go.name" && !goName(m.Value):
+			l.report(goPropertyIgnored, m.Value.Pos, path, `"go.name" is `+m.Value.Text+", which is no exported Go name, so it has no effect", "write a Go name that begins with a capital")
+		case m.Key == "go.text" && m.Value.Str != "any":
+			l.report(goPropertyIgnored, m.Value.Pos, path, `"go.text" is `+m.Value.Text+", so it has no effect", `write "any", or leave the property out`)
+		}
 		if m.Key == "logicalType" || slices.Contains(attributes, m.Key) {
 			continue
 		}
@@ -82,6 +90,28 @@ func (l *linter) properties(props []avsc.Member, attributes []string, path strin
 			continue
 		}
 		l.report(misspeltAttribute, m.KeyPos, path, fmt.Sprintf("%q is no attribute, but nearly %q", m.Key, near), "correct it, or choose a name that is less alike for a property of your own")
+	}
+}
+
+func goName(v *avsc.Value) bool {
+	return v.Kind == avsc.JSONString && token.IsIdentifier(v.Str) && token.IsExported(v.Str)
+}
+
+// fieldAttributesOf finds attributes of fields among the properties of a type,
+// where they have no effect.
+func (l *linter) fieldAttributesOf(s *avsc.Schema, path string) {
+	for _, m := range s.Props {
+		if m.Key != "aliases" && m.Key != "default" && m.Key != "order" || slices.Contains(attributesOf(s.Kind), m.Key) {
+			continue
+		}
+		fix := `move it to the field, beside its "name"`
+		if !isJSON(m.KeyPos.File) {
+			fix = "write it before the name of the field, behind the type"
+			if m.Key == "default" {
+				fix = "write = and the value behind the name of the field"
+			}
+		}
+		l.report(attributeOnType, m.KeyPos, path, fmt.Sprintf("%q on the type has no effect", m.Key), fix)
 	}
 }
 

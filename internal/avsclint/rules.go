@@ -34,12 +34,18 @@ const (
 	logicalTypeOnField     = "LOGICAL_TYPE_ON_FIELD"
 	logicalTypeIgnored     = "LOGICAL_TYPE_IGNORED"
 	misspeltAttribute      = "MISSPELT_ATTRIBUTE"
+	attributeOnType        = "ATTRIBUTE_ON_TYPE"
+	annotationDropped      = "ANNOTATION_DROPPED"
+	goPropertyIgnored      = "GO_PROPERTY_IGNORED"
 )
 
 // Rules are all rules, in the order in which the documentation lists them.
 func Rules() []Rule {
 	return []Rule{
 		{misspeltAttribute, "a property that is nearly an attribute, such as \"alias\"", "it is taken for a property of your own, so it does nothing"},
+		{attributeOnType, "\"aliases\", \"default\" or \"order\" on the type of a field instead of the field", "there it is a property that no implementation reads"},
+		{annotationDropped, "an annotation before a union in IDL", "a union in JSON has no place for it, so it is dropped, as Java does"},
+		{goPropertyIgnored, "\"go.name\" that is no exported Go name, \"go.text\" that is not \"any\"", "avrogen generate takes no notice of it"},
 		{logicalTypeOnField, "\"logicalType\" beside a field's name instead of inside its type", "there it is a property that no implementation reads"},
 		{logicalTypeIgnored, "a logical type that is unknown or does not fit its type", "readers silently use the base type"},
 		{docNotText, "a \"doc\" that is no string", "it is ignored"},

@@ -1,0 +1,110 @@
+package codegen_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/gentest"
+)
+
+// identifiersOf are the identifiers that a Go file declares or uses, apart from
+// the names behind a dot, sorted.
+func identifiersOf(t testing.TB, name string, content []byte) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, content, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	selectors := map[*ast.Ident]bool{}
+	seen := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			selectors[n.Sel] = true
+		case *ast.Ident:
+			if !selectors[n] {
+				seen[n.Name] = true
+			}
+		}
+		return true
+	})
+	var names []string
+	for name := range seen {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// words are all words that a namespace may end in and that generated code gives
+// another meaning: what Go predeclares, its keywords, and every identifier in
+// small letters of the golden files, such as local variables.
+func words(t testing.TB) []string {
+	t.Helper()
+	names := types.Universe.Names()
+	for tok := token.BREAK; tok <= token.VAR; tok++ {
+		names = append(names, tok.String())
+	}
+	names = append(names, "init", "main", "internal", "vendor", "testdata", "i2", "x2", "key3", "u2")
+	for _, c := range goldenCases(t) {
+		files, err := codegen.Generate(c.sources, c.opts)
+		if err != nil {
+			continue
+		}
+		for _, f := range files {
+			for _, name := range identifiersOf(t, f.Path, f.Content) {
+				if name != "_" && name == strings.ToLower(name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// TestWordsOfGeneratedCode takes each word that generated code gives a meaning
+// as the last segment of a namespace, as a type, a field, a symbol and a branch
+// of a union, and compiles the result.
+func TestWordsOfGeneratedCode(t *testing.T) {
+	t.Parallel()
+	m := gentest.New(t)
+	var sources []codegen.Source
+	var fields []string
+	for _, w := range words(t) {
+		// The types have the word as a name too, and hold themselves, so that
+		// the code for recursive types is printed.
+		sources = append(sources, codegen.Source{Name: "acme_" + w + ".avsc", Text: fmt.Appendf(nil, `[
+			{"type": "enum", "name": "E_%[1]s", "namespace": "acme.%[1]s", "symbols": ["%[1]s", "other"]},
+			{"type": "fixed", "name": "F_%[1]s", "namespace": "acme.%[1]s", "size": 2},
+			{"type": "record", "name": "%[1]s", "namespace": "acme.%[1]s", "fields": [
+				{"name": "%[1]s", "type": ["null", "acme.%[1]s.%[1]s"]},
+				{"name": "at", "type": {"type": "array", "items": {"type": "map", "values": {"type": "long", "logicalType": "timestamp-micros"}}}}
+			]}]`, w)})
+		fields = append(fields, fmt.Sprintf(`
+			{"name": "%[1]s", "type": {"type": "array", "items": {"type": "map", "values": ["null", "acme.%[1]s.%[1]s"]}}},
+			{"name": "one_%[1]s", "type": "acme.%[1]s.%[1]s"},
+			{"name": "default_%[1]s", "type": "acme.%[1]s.E_%[1]s", "default": "other"},
+			{"name": "union_%[1]s", "type": ["acme.%[1]s.E_%[1]s", "acme.%[1]s.F_%[1]s", "acme.%[1]s.%[1]s", "Own"]}`, w))
+	}
+	own := `{"type": "record", "name": "Own", "namespace": "app", "fields": []}`
+	sources = append(sources,
+		codegen.Source{Name: "own.avsc", Text: []byte(own)},
+		codegen.Source{Name: "user.avsc", Text: []byte(`{"type": "record", "name": "User", "namespace": "app", "fields": [` + strings.Join(fields, ",") + `]}`)},
+	)
+	for _, pkg := range []string{"", "one"} { // a package for each namespace, and one for all
+		files, err := codegen.Generate(sources, codegen.Options{Package: pkg, ImportPath: gentest.Path + "/all" + pkg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.WriteAll("all"+pkg, files)
+	}
+	m.Go("build", "./...")
+}

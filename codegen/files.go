@@ -137,7 +137,7 @@ func (b *builder) checkImports(packages []*goPackage) {
 	}
 	for _, s := range b.sources {
 		for _, bare := range s.bare {
-			note(bare.record.Pkg, b.sourceName(s.file.Name), bare.schema.Pos, bare.record.Fields[0].Type)
+			note(bare.record.Pkg, s.file.Name, bare.schema.Pos, bare.record.Fields[0].Type)
 		}
 	}
 	for _, p := range packages {

@@ -20,7 +20,8 @@ const (
 	untagged unions = true  // a default: the first branch that fits
 )
 
-// fromJSON is goavro's value of a JSON value. The error is an *[avsc.Error].
+// fromJSON is goavro's value of a JSON value. The error unwraps to
+// an *[avsc.Error].
 func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, error) {
 	switch s.Kind {
 	case avsc.Null:
@@ -60,7 +61,7 @@ func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, erro
 			for i, e := range v.Elems {
 				var err error
 				if out[i], err = g.fromJSON(s.Elem, e, how); err != nil {
-					return nil, err
+					return nil, inside(err, fmt.Sprintf("[%d]", i))
 				}
 			}
 			return out, nil
@@ -71,7 +72,7 @@ func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, erro
 			for _, m := range v.Members {
 				var err error
 				if out[m.Key], err = g.fromJSON(s.Elem, m.Value, how); err != nil {
-					return nil, err
+					return nil, inside(err, fmt.Sprintf("[%q]", m.Key))
 				}
 			}
 			return out, nil
@@ -87,6 +88,33 @@ func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, erro
 		return g.unionFromJSON(s, v)
 	}
 	return nil, mistake(v, fmt.Sprintf("%s where the schema has %s", v.Kind, typeName(s)), "")
+}
+
+// pathError is a mistake with the path of the value inside the record.
+type pathError struct {
+	path    string
+	mistake *avsc.Error
+}
+
+func (e *pathError) Error() string { return e.flat().Error() }
+func (e *pathError) Unwrap() error { return e.flat() }
+
+// flat is the mistake with the path in its text.
+func (e *pathError) flat() *avsc.Error {
+	flat := *e.mistake
+	flat.What = strings.TrimPrefix(e.path, ".") + ": " + flat.What
+	return &flat
+}
+
+// inside adds a step to the path of a mistake.
+func inside(err error, step string) error {
+	switch e := err.(type) { //nolint:errorlint // made in this file, never wrapped
+	case *pathError:
+		return &pathError{step + e.path, e.mistake}
+	case *avsc.Error:
+		return &pathError{step, e}
+	}
+	return err
 }
 
 func mistake(v *avsc.Value, what, fix string) error {
@@ -163,7 +191,7 @@ func (g *Generic) recordFromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any
 		}
 		var err error
 		if out[f.Name], err = g.fromJSON(f.Type, value, fieldHow); err != nil {
-			return nil, err
+			return nil, inside(err, "."+f.Name)
 		}
 	}
 	if given < len(v.Members) {
@@ -193,7 +221,31 @@ func (g *Generic) unionFromJSON(s *avsc.Schema, v *avsc.Value) (any, error) {
 			return nil, nil
 		}
 	}
-	return nil, mistake(v, "no branch of the union of "+strings.Join(branchNames(s), ", "), `write null, or the branch's name with the value: {"string": "x"}`)
+	return nil, mistake(v, "no branch of the union of "+strings.Join(branchNames(s), ", "), g.howToWrite(s, v))
+}
+
+// howToWrite says how JSON names a branch of the union s. If v is a value of one
+// branch, that branch is the example.
+func (g *Generic) howToWrite(s *avsc.Schema, v *avsc.Value) string {
+	var example, null string
+	for _, b := range s.Branches {
+		if b.Kind == avsc.Null {
+			null = "null, or "
+			continue
+		}
+		if _, err := g.fromJSON(b, v, tagged); err == nil {
+			if text := string(v.AppendCompact(nil)); len(text) <= 40 {
+				return fmt.Sprintf("write {%q: %s}", typeName(b), text)
+			}
+		}
+		if example == "" {
+			example = fmt.Sprintf("{%q: …}", typeName(b))
+		}
+	}
+	if example == "" {
+		return "write null"
+	}
+	return "write " + null + "the branch's name with the value: " + example
 }
 
 func (g *Generic) defaultOfUnion(s *avsc.Schema, v *avsc.Value) (any, error) {

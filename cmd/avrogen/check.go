@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -83,7 +84,9 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 		return c.versions(args)
 	}
 	if c.against == "" {
-		c.against = cfg.against()
+		if c.against, err = cfg.against(); err != nil {
+			return nil, err
+		}
 	}
 	if c.against == "" {
 		return nil, usagef("nothing to compare with: give --against, or set \"against\" under \"check\" in %s; or give two versions of a schema or more, oldest first", configName)
@@ -97,7 +100,13 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	case isGit && ref == "":
 		return nil, usagef("--against git: needs a ref, as in git:origin/main")
 	case isGit:
-		return check.Git(ctx, c.level.or(compat.Backward), ref, args...)
+		found, err := check.Git(ctx, c.level.or(compat.Backward), ref, args...)
+		if errors.Is(err, check.ErrNoCommits) {
+			// Every schema is new. A hook must not prevent the first commit.
+			c.complain("avrogen: %v\n", err)
+			return nil, nil
+		}
+		return found, err
 	case c.against != "registry":
 		return check.Dir(c.level.or(compat.Backward), c.against, args...)
 	}
@@ -115,12 +124,16 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 
 // against is where the configuration has the earlier schemas, "" where it does
 // not say.
-func (c *config) against() string {
+func (c *config) against() (string, error) {
 	where := c.Check.Against
 	if where == "" || where == "registry" || strings.HasPrefix(where, "git:") {
-		return where
+		return where, nil
 	}
-	return c.path(where)
+	where = c.path(where)
+	if err := c.exists(where); err != nil {
+		return "", fmt.Errorf("%s: check: against: %w", c.name(), err)
+	}
+	return where, nil
 }
 
 // versions compares files that are versions of one schema.

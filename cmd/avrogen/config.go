@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,7 +21,8 @@ const configName = "avrogen.yaml"
 // config is avrogen.yaml. Paths in it are relative to its folder. Its keys are
 // the yaml tags: an unknown one is an error.
 type config struct {
-	dir string // where the file lies; "" without one
+	file string // "" without one
+	dir  string // where the file lies; "" without one
 
 	Schemas  []string `yaml:"schemas"`  // PATHs; default: everything below the file
 	Registry string   `yaml:"registry"` // URL, as --registry
@@ -47,6 +49,27 @@ func (c *config) path(p string) string {
 	return filepath.Join(c.dir, p)
 }
 
+// name is the file of the configuration as the current folder sees it.
+func (c *config) name() string { return filepath.ToSlash(c.file) }
+
+// exists reports a PATH of the configuration that is not there.
+func (c *config) exists(p string) error {
+	folder := filepath.Clean(strings.TrimSuffix(filepath.ToSlash(p), "..."))
+	if _, err := os.Stat(folder); err != nil {
+		return fmt.Errorf("cannot read %s: %w: paths in %s are relative to its folder", filepath.ToSlash(p), unwrapPath(err), configName)
+	}
+	return nil
+}
+
+// unwrapPath is the cause of an error that names a path.
+func unwrapPath(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
 // paths are the arguments, or without any the first of the lists of PATHs in the
 // configuration that is not empty; the last of them are its schemas.
 func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
@@ -66,6 +89,9 @@ func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	paths := make([]string, len(schemas))
 	for i, p := range schemas {
 		paths[i] = c.path(p)
+		if err := c.exists(paths[i]); err != nil {
+			return nil, fmt.Errorf("%s: schemas: %w", c.name(), err)
+		}
 	}
 	return paths, nil
 }
@@ -100,7 +126,7 @@ func (a *app) loadConfig(paths []string) (*config, error) {
 	if err := a.config.parse(name, text); err != nil {
 		return nil, &usageError{err}
 	}
-	a.config.dir = filepath.Dir(name)
+	a.config.file, a.config.dir = name, filepath.Dir(name)
 	return a.config, nil
 }
 

@@ -137,6 +137,9 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 	if err != nil {
 		return out, err
 	}
+	if bytes.HasPrefix(data, []byte("Obj\x01")) {
+		return out, errors.New("this is an Avro object container file, not one message: read it with avro-tools tojson")
+	}
 	start := len(out)
 	switch {
 	case d.source == nil:

@@ -36,7 +36,8 @@ type generator struct {
 	namespaces  map[string]string // namespace to import path
 	check       bool
 
-	base string // absolute folder that sources are shown relative to
+	base       string // absolute folder that sources are shown relative to
+	importPath string // of the output folder, "" outside a module
 }
 
 func newGenerateCommand(a *app) *cobra.Command {
@@ -123,6 +124,7 @@ func (g *generator) run(paths []string) error {
 	if err != nil {
 		return err
 	}
+	g.importPath = importPath
 	if g.base = module; module == "" {
 		if g.base, err = filepath.Abs(g.output); err != nil {
 			return err
@@ -140,7 +142,7 @@ func (g *generator) run(paths []string) error {
 	if err != nil {
 		return err
 	}
-	stale, err := g.stale(files)
+	stale, err := g.stale(sources, files)
 	if err != nil {
 		return err
 	}
@@ -181,15 +183,17 @@ func sourceOf(content []byte) (source string, ok bool) {
 	return source, ok
 }
 
-// stale are the files in the output folder and its packages that an earlier run
-// wrote and that nothing stands behind any more: their source is gone, or is
-// one of this run's and now makes other files. What comes from a source that
-// this run does not read is another run's.
-func (g *generator) stale(files []codegen.File) ([]string, error) {
+// stale lists the files in the output folder and its packages that an earlier
+// run wrote and that no schema makes any more. Their source is gone, or this run
+// read the source and it makes other files now, or none. A file whose source
+// this run did not read belongs to another run.
+func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]string, error) {
 	written, read := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
 		written[f.Path] = true
-		read[f.Source] = true
+	}
+	for _, s := range sources {
+		read[g.sourceName(s.Name)] = true
 	}
 	var stale []string
 	for _, dir := range g.folders(files) {
@@ -218,7 +222,8 @@ func (g *generator) stale(files []codegen.File) ([]string, error) {
 	return stale, nil
 }
 
-// folders are the output folder, the folders in it and those that files go to.
+// folders are the output folder, the folders in it, those that files go to, and
+// those of mapped namespaces.
 func (g *generator) folders(files []codegen.File) []string {
 	folders := []string{"."}
 	entries, _ := os.ReadDir(g.output) // it need not be there yet
@@ -229,6 +234,11 @@ func (g *generator) folders(files []codegen.File) []string {
 	}
 	for _, f := range files {
 		folders = append(folders, path.Dir(f.Path))
+	}
+	for _, importPath := range g.namespaces {
+		if dir, ok := strings.CutPrefix(importPath, g.importPath+"/"); ok && g.importPath != "" {
+			folders = append(folders, dir)
+		}
 	}
 	slices.Sort(folders)
 	return slices.Compact(folders)

@@ -30,6 +30,8 @@ type lint struct {
 	except        []string
 	baseline      string
 	writeBaseline bool
+
+	baselineInConfig bool // it is the one of avrogen.yaml
 }
 
 func newLintCommand(a *app) *cobra.Command {
@@ -65,7 +67,7 @@ moving lines and files.`,
 				l.except = cfg.Lint.Except
 			}
 			if !cmd.Flags().Changed("baseline") && cfg.Lint.Baseline != "" {
-				l.baseline = cfg.path(cfg.Lint.Baseline)
+				l.baseline, l.baselineInConfig = cfg.path(cfg.Lint.Baseline), true
 			}
 			if err := checkRules(l.except); err != nil {
 				return err
@@ -130,7 +132,7 @@ func (l *lint) run(paths []string) error {
 	}
 	known, err := readBaseline(l.baseline)
 	if err != nil {
-		return err
+		return l.configured(err)
 	}
 	var findings []finding
 	for _, f := range found {
@@ -143,6 +145,14 @@ func (l *lint) run(paths []string) error {
 		})
 	}
 	return l.report(findings)
+}
+
+// configured names the file that the baseline comes from, unless a flag gave it.
+func (l *lint) configured(err error) error {
+	if !l.baselineInConfig {
+		return err
+	}
+	return &usageError{fmt.Errorf("%s: lint: baseline: %w", l.config.name(), err)}
 }
 
 const baselineHeader = "# Findings that avrogen lint does not report. See avrogen lint --help.\n"

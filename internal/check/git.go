@@ -43,7 +43,9 @@ func OpenCommit(ctx context.Context, path, ref string) (*Commit, error) {
 	commit, err := git(ctx, top, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
 	if err != nil {
 		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if errors.As(err, &exit) && !hasCommits(ctx, top) {
+			err = ErrNoCommits
+		} else if errors.As(err, &exit) {
 			err = fmt.Errorf("no such commit in this repository: fetch it first, as in git fetch origin main; in CI a checkout may hold one commit only")
 		}
 		return nil, fmt.Errorf("git:%s: %w", ref, err)
@@ -74,6 +76,14 @@ func OpenCommit(ctx context.Context, path, ref string) (*Commit, error) {
 	}
 	c.out = bufio.NewReader(stdout)
 	return c, nil
+}
+
+// ErrNoCommits says that a repository has no commit yet.
+var ErrNoCommits = errors.New("the repository has no commit yet, so there is nothing to compare with")
+
+func hasCommits(ctx context.Context, top string) bool {
+	out, err := git(ctx, top, "rev-list", "--all", "--max-count=1")
+	return err != nil || strings.TrimSpace(out) != ""
 }
 
 // workTree is the work tree that a path, which need not be there any more, is in.

@@ -9,6 +9,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -16,21 +17,25 @@ type noRegistry struct{}
 
 var errNoRegistry = errors.New("no registry in this test")
 
-func (noRegistry) Register(context.Context, string, string, bool) (int, uuid.UUID, error) {
-	return 0, uuid.UUID{}, errNoRegistry
+func (noRegistry) Register(context.Context, string, contract.Schema) (contract.Version, error) {
+	return contract.Version{}, errNoRegistry
 }
 
-func (noRegistry) Lookup(context.Context, string, string, bool) (int, uuid.UUID, error) {
-	return 0, uuid.UUID{}, errNoRegistry
+func (noRegistry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
+	return contract.Version{}, errNoRegistry
 }
 
-func (noRegistry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
-	return "", 0, uuid.UUID{}, errNoRegistry
+func (noRegistry) Latest(context.Context, string) (contract.Version, error) {
+	return contract.Version{}, errNoRegistry
 }
 
-func (noRegistry) SchemaByID(context.Context, string, int) (string, error) { return "", errNoRegistry }
+func (noRegistry) SchemaByID(context.Context, string, int) (contract.Version, error) {
+	return contract.Version{}, errNoRegistry
+}
 
-func (noRegistry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNoRegistry }
+func (noRegistry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
+	return contract.Version{}, errNoRegistry
+}
 
 // TestGuard: reports that cannot belong to the messages in flight stop the producer with a fatal error, and what is in
 // flight is of unknown outcome: never matched with the wrong report.

@@ -24,6 +24,7 @@ import (
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/checkpoint"
 	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -42,7 +43,7 @@ func TestWorker(t *testing.T) {
 	w := &where{t: t, addrs: strings.Split(args[1], ",")}
 	reg := &workload.Registry{}
 	for _, schema := range []string{eventSchema, checkpoint.FilePositionSchema, checkpoint.FileKeySchema} { // the same ids in each process
-		if _, _, err := reg.Register(t.Context(), "", schema, false); err != nil {
+		if _, err := reg.Register(t.Context(), "", contract.Schema{Text: schema}); err != nil {
 			t.Fatal(err)
 		}
 	}

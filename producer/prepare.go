@@ -44,7 +44,12 @@ func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
 	if errors.As(err, &problem) && problem.unreached { // it comes first
 		return err
 	}
-	return errors.Join(err, t.takeOver(ctx))
+	if turn := t.enter(ctx); turn != nil {
+		return errors.Join(err, turn)
+	}
+	defer t.leave()
+	_, ready := t.ready(ctx)
+	return errors.Join(err, ready)
 }
 
 // prepareError is one problem that Prepare found.

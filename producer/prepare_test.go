@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -23,19 +24,23 @@ func (*note) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
 // registryStub registers everything, or answers err.
 type registryStub struct{ err error }
 
-func (r registryStub) Register(context.Context, string, string, bool) (int, uuid.UUID, error) {
-	return 1, uuid.UUID{}, r.err
+func (r registryStub) Register(context.Context, string, contract.Schema) (contract.Version, error) {
+	return contract.Version{ID: 1}, r.err
 }
 
-func (r registryStub) Lookup(context.Context, string, string, bool) (int, uuid.UUID, error) {
-	return 1, uuid.UUID{}, r.err
+func (r registryStub) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
+	return contract.Version{ID: 1}, r.err
 }
 
-func (r registryStub) Latest(context.Context, string) (string, int, uuid.UUID, error) {
-	return "", 0, uuid.UUID{}, r.err
+func (r registryStub) Latest(context.Context, string) (contract.Version, error) {
+	return contract.Version{}, r.err
 }
-func (r registryStub) SchemaByID(context.Context, string, int) (string, error) { return "", r.err }
-func (r registryStub) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", r.err }
+func (r registryStub) SchemaByID(context.Context, string, int) (contract.Version, error) {
+	return contract.Version{}, r.err
+}
+func (r registryStub) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
+	return contract.Version{}, r.err
+}
 
 func newNotes(t *testing.T, brokers []string, registry error, opts ...Option) *Producer {
 	t.Helper()

@@ -17,6 +17,7 @@ import (
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -50,7 +51,7 @@ func (e *event) UnmarshalAvroPlan(*avrobin.Plan, []byte) error { return errors.N
 // seed writes n events, keyed, into a topic by another client, and puts raw values where bad says so.
 func (w *where) seed(reg *workload.Registry, topic string, n int, bad func(i int) []byte) {
 	w.t.Helper()
-	id, _, _ := reg.Register(context.Background(), "", eventSchema, false)
+	v, _ := reg.Register(context.Background(), "", contract.Schema{Text: eventSchema})
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...), kgo.DefaultProduceTopic(topic))
 	if err != nil {
 		w.t.Fatal(err)
@@ -58,7 +59,7 @@ func (w *where) seed(reg *workload.Registry, topic string, n int, bad func(i int
 	defer cl.Close()
 	for i := range n {
 		e := event{Key: fmt.Sprint(i % 50), Seq: int64(i)}
-		value, _ := e.AppendAvro(binary.BigEndian.AppendUint32([]byte{0}, uint32(id)))
+		value, _ := e.AppendAvro(binary.BigEndian.AppendUint32([]byte{0}, uint32(v.ID)))
 		if bad != nil {
 			if b := bad(i); b != nil {
 				value = b
@@ -267,8 +268,8 @@ func TestProcessorDeadLetters(t *testing.T) {
 // stringsAlone is a registry in which the first schema is a string, so that no event decodes.
 func stringsAlone(t *testing.T) *workload.Registry {
 	r := new(workload.Registry)
-	if id, _, err := r.Register(t.Context(), "", `"string"`, false); id != 1 || err != nil {
-		t.Fatal(id, err)
+	if v, err := r.Register(t.Context(), "", contract.Schema{Text: `"string"`}); v.ID != 1 || err != nil {
+		t.Fatal(v.ID, err)
 	}
 	return r
 }

@@ -25,7 +25,7 @@ func BenchmarkColdSubjects(b *testing.B) {
 		return fmt.Sprintf(`{"type":"record","name":"R%d","fields":[{"name":"a","type":"string"}]}`, i)
 	}
 	register := func(c *registry.Client, i int) {
-		if _, _, err := c.Register(context.Background(), fmt.Sprint("s", i), text(i), false); err != nil {
+		if _, err := c.Register(context.Background(), fmt.Sprint("s", i), registry.Schema{Text: text(i)}); err != nil {
 			b.Error(err)
 		}
 	}
@@ -68,29 +68,29 @@ func BenchmarkWarm(b *testing.B) {
 	ctx := context.Background()
 	s := registrytest.Start(b)
 	c := newClient(b, []string{s.URL})
-	id, _, err := c.Register(ctx, "orders", orderV1, false)
+	v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, _, _, err := c.Latest(ctx, "orders"); err != nil {
+	if _, err := c.Latest(ctx, "orders"); err != nil {
 		b.Fatal(err)
 	}
 	b.Run("Register", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _, _ = c.Register(ctx, "orders", orderV1, false)
+			_, _ = c.Register(ctx, "orders", registry.Schema{Text: orderV1})
 		}
 	})
 	b.Run("SchemaByID", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = c.SchemaByID(ctx, "", id)
+			_, _ = c.SchemaByID(ctx, "", v.ID)
 		}
 	})
 	b.Run("Latest", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _, _, _ = c.Latest(ctx, "orders")
+			_, _ = c.Latest(ctx, "orders")
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +24,11 @@ type Client struct {
 	disk       *disk
 	latestTTL  time.Duration
 
-	ids        *memo[idKey, string]     // id → schema, references resolved
-	guids      *memo[uuid.UUID, string] // GUID → schema
-	registered *memo[textKey, ident]    // schema on a subject → its id; shares what is known with looked
-	looked     *memo[textKey, ident]
+	ids        *memo[idKey, Version]
+	guids      *memo[uuid.UUID, Version]
+	registered *memo[schemaKey, Version] // shares what is known with looked
+	looked     *memo[schemaKey, Version]
+	found      *memo[findKey, Version]
 	parts      *memo[partKey, *answer]     // what references name
 	latest     *lru.Cache[string, *latest] // by subject
 	refresh    flights[string, *latest]
@@ -40,20 +43,25 @@ type idKey struct {
 	id      int
 }
 
-type textKey struct {
-	subject, schema string
-	normalize       bool
+// schemaKey names a schema on a subject. rest holds references, metadata and
+// rules as JSON; it is "" for a schema without them.
+type schemaKey struct {
+	subject, text, rest string
+	normalize           bool
+}
+
+func newSchemaKey(subject string, s Schema) schemaKey {
+	key := schemaKey{subject: subject, text: s.Text, normalize: s.Normalize}
+	if len(s.References) > 0 || s.Metadata != nil || s.RuleSet != nil {
+		rest, _ := json.Marshal([]any{s.References, s.Metadata, s.RuleSet}) // plain data: it cannot fail
+		key.rest = string(rest)
+	}
+	return key
 }
 
 type partKey struct {
 	subject string
 	version int
-}
-
-// ident is what goes before a message.
-type ident struct {
-	ID   int       `json:"id"`
-	GUID uuid.UUID `json:"guid"`
 }
 
 // New makes a client for the registry at urls, which are nodes of one registry
@@ -109,10 +117,11 @@ func New(urls []string, opts ...Option) (*Client, error) {
 		background: b,
 		disk:       store,
 		latestTTL:  cfg.latestTTL,
-		ids:        newMemo[idKey, string](b, cfg.schemas, absent),
-		guids:      newMemo[uuid.UUID, string](b, cfg.schemas, absent),
-		registered: newMemo[textKey, ident](b, cfg.schemas, refused),
-		looked:     newMemo[textKey, ident](b, cfg.schemas, nil),
+		ids:        newMemo[idKey, Version](b, cfg.schemas, absent),
+		guids:      newMemo[uuid.UUID, Version](b, cfg.schemas, absent),
+		registered: newMemo[schemaKey, Version](b, cfg.schemas, refused),
+		looked:     newMemo[schemaKey, Version](b, cfg.schemas, notThere),
+		found:      newMemo[findKey, Version](b, cfg.schemas, notThere),
 		parts:      newMemo[partKey, *answer](b, cfg.schemas, nil),
 		latest:     newCache[string, *latest](cfg.schemas),
 	}
@@ -142,6 +151,11 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(urls, ", "))
 }
 
+// notThere reports whether the registry has no such schema on the subject.
+func notThere(err error) bool {
+	return errors.Is(err, ErrSchemaNotFound) || errors.Is(err, ErrSubjectNotFound)
+}
+
 // refused reports whether a schema was refused for good: for a second the
 // answer is believed, so that a storm of events of a refused schema is no storm
 // of calls.
@@ -152,46 +166,48 @@ func refused(err error) bool {
 }
 
 // Register stores a schema under a subject, unless it is there already, and
-// returns its id; guid is zero where the registry does not know GUIDs. schema is
-// self-contained and is registered as it is written.
+// returns what the registry says of it. The schema is registered as it is
+// written. [Version].Version is 0 where the registry does not tell the number;
+// [Client.Lookup] then finds it.
 //
 // What was registered once is remembered, so that a second call costs nothing.
-// The first one reads the schema of the id that the registry answers, and
-// refuses an id of another schema.
+// The first call reads the schema of the id that the registry answers, and
+// refuses the id of another schema.
 //
-// Calls at one time for one schema are one call; a caller whose context ends
-// leaves it to the others.
+// Calls at one time for one schema are one call. A caller whose context ends
+// leaves the call to the others.
 //
 // The error is an [*IncompatibleError] when the subject's compatibility level
 // forbids the schema, an [*Error] when the registry refuses it otherwise (422
-// for a text that is not a schema), an [*UnavailableError] when no registry
+// for a text that is not a schema), and an [*UnavailableError] when no registry
 // answered.
-func (c *Client) Register(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error) {
-	return c.identify(ctx, "register", c.registered, textKey{subject, schema, normalize}, c.register)
+func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
+	return c.identify(ctx, "register", c.registered, subject, s, c.register)
 }
 
-// Lookup returns the id of a schema that the subject has, and registers nothing.
-// The error is [ErrSubjectNotFound] or [ErrSchemaNotFound] where it is not
-// there; a schema that was registered in parts, through references, is another
-// text and not found.
-func (c *Client) Lookup(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error) {
-	return c.identify(ctx, "look up", c.looked, textKey{subject, schema, normalize}, c.lookup)
+// Lookup returns the version of a subject that is exactly this schema, with the
+// same references in the same order, and registers nothing. It remembers what it
+// found as [Client.Register] does. The error is [ErrSubjectNotFound] or
+// [ErrSchemaNotFound] where there is none.
+func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
+	return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
 }
 
-// identify answers from memory, from the registry, or, when that does not
-// answer in time, from the disk.
-func (c *Client) identify(ctx context.Context, verb string, memo *memo[textKey, ident], key textKey,
-	load func(context.Context, *work, textKey) (ident, error),
-) (int, uuid.UUID, error) {
+// identify answers from memory, from the registry, or, when the registry does
+// not answer in time, from the disk.
+func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey, Version], subject string, s Schema,
+	load func(context.Context, *work, string, Schema) (Version, error),
+) (Version, error) {
+	key := newSchemaKey(subject, s)
 	if known, ok := memo.known.Get(key); ok {
-		return known.ID, known.GUID, nil
+		return known, nil
 	}
-	if err := checkSubject(key.subject); err != nil {
-		return 0, uuid.Nil, fmt.Errorf("registry: %s: %w", verb, err)
+	if err := checkSubject(subject); err != nil {
+		return Version{}, fmt.Errorf("registry: %s: %w", verb, err)
 	}
-	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (ident, error) {
-		return memo.get(ctx, nil, key, func(ctx context.Context, w *work) (ident, error) {
-			v, err := load(ctx, w, key)
+	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (Version, error) {
+		return memo.get(ctx, nil, key, func(ctx context.Context, w *work) (Version, error) {
+			v, err := load(ctx, w, subject, s)
 			if err == nil {
 				c.disk.save(key.fact(), v)
 			}
@@ -199,112 +215,118 @@ func (c *Client) identify(ctx context.Context, verb string, memo *memo[textKey, 
 		})
 	})
 	if err != nil {
-		return 0, uuid.Nil, fmt.Errorf("registry: %s a schema of %q: %w", verb, key.subject, err)
+		return Version{}, fmt.Errorf("registry: %s a schema of %q: %w", verb, subject, err)
 	}
 	memo.known.Add(key, v)
-	return v.ID, v.GUID, nil
+	return v, nil
 }
 
-func (c *Client) register(ctx context.Context, w *work, key textKey) (ident, error) {
-	s := Schema{Text: key.schema, Normalize: key.normalize}
-	a, err := c.transport.register(ctx, w, key.subject, s)
+func (c *Client) register(ctx context.Context, w *work, subject string, s Schema) (Version, error) {
+	a, err := c.transport.register(ctx, w, subject, s)
 	if err != nil {
-		return ident{}, c.explain(ctx, w, key.subject, s, err)
+		return Version{}, c.explain(ctx, w, subject, s, err)
 	}
-	c.changed(key.subject)
-	return c.confirm(ctx, w, key.subject, s, a)
+	c.changed(subject)
+	return c.confirm(ctx, w, subject, s, a)
 }
 
-func (c *Client) lookup(ctx context.Context, w *work, key textKey) (ident, error) {
-	s := Schema{Text: key.schema, Normalize: key.normalize}
-	a, err := c.transport.lookup(ctx, w, key.subject, s)
+func (c *Client) lookup(ctx context.Context, w *work, subject string, s Schema) (Version, error) {
+	a, err := c.transport.lookup(ctx, w, subject, s)
 	if err != nil {
-		return ident{}, err
+		return Version{}, err
 	}
-	return c.confirm(ctx, w, key.subject, s, a)
+	return c.confirm(ctx, w, subject, s, a)
 }
 
 // confirm checks that the id of an answer is one of the schema: a wrong id
 // before our bytes would corrupt them silently for every reader.
-func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema, a *answer) (ident, error) {
+func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema, a *answer) (Version, error) {
 	id, err := a.id()
 	if err != nil {
-		return ident{}, err
+		return Version{}, err
 	}
 	there, err := c.schemaByID(ctx, w, subject, id)
 	if err != nil {
-		return ident{}, fmt.Errorf("the registry answered id %d, which cannot be read: %w", id, err)
+		return Version{}, fmt.Errorf("the registry answered id %d, which cannot be read: %w", id, err)
 	}
 	ours, err := c.resolved(ctx, w, subject, s.Text, s.References)
 	if err != nil {
-		return ident{}, err
+		return Version{}, err
 	}
-	if !writesAlike(ours, there) {
-		return ident{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, quote(there, maxQuote))
+	if !writesAlike(ours, there.Schema) {
+		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, quote(there.Schema, maxQuote))
 	}
-	return ident{id, a.guid()}, nil
+	return Version{
+		Subject: subject, Version: a.Version, ID: id, GUID: a.guid(), Schema: ours,
+		Registered: s.Text, References: s.References,
+		Metadata: cmp.Or(a.Metadata, there.Metadata, s.Metadata), RuleSet: cmp.Or(a.RuleSet, there.RuleSet, s.RuleSet),
+	}, nil
 }
 
-// SchemaByID returns the schema with an id, its references resolved into the
-// text. subject only matters where it names a context (":.context:name"), since
-// ids count in each of them; else it may be empty. Answers are kept; an unknown
-// id ([ErrSchemaNotFound]) is asked for once a second at most.
-func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (schema string, err error) {
-	schema, err = c.schemaByID(ctx, nil, subject, id)
+// SchemaByID returns the schema with an id. subject only matters where it names
+// a context (":.context:name"), because ids count in each context; otherwise it
+// may be empty. Answers are kept. An unknown id ([ErrSchemaNotFound]) is asked
+// for once a second at most.
+func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (Version, error) {
+	v, err := c.schemaByID(ctx, nil, subject, id)
 	if err != nil {
-		return "", fmt.Errorf("registry: schema %d: %w", id, err)
+		return Version{}, fmt.Errorf("registry: schema %d: %w", id, err)
 	}
-	return schema, nil
+	return v, nil
 }
 
 // schemaByID is SchemaByID for a caller or, with outer, inside another work.
-func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id int) (string, error) {
+func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id int) (Version, error) {
 	if id < 0 || id > maxID { // no message can carry it
-		return "", ErrSchemaNotFound
+		return Version{}, ErrSchemaNotFound
 	}
-	return c.ids.get(ctx, outer, idKey{contextOf(subject), id}, func(ctx context.Context, w *work) (string, error) {
+	return c.ids.get(ctx, outer, idKey{contextOf(subject), id}, func(ctx context.Context, w *work) (Version, error) {
 		return c.loadID(ctx, w, subject, id)
 	})
 }
 
-func (c *Client) loadID(ctx context.Context, w *work, subject string, id int) (string, error) {
+func (c *Client) loadID(ctx context.Context, w *work, subject string, id int) (Version, error) {
 	fact := idKey{contextOf(subject), id}.fact()
-	var schema string
-	if c.disk.load(fact, &schema) {
-		return schema, nil
+	var v Version
+	if c.disk.load(fact, &v) {
+		return v, nil
 	}
 	a, err := c.transport.schemaByID(ctx, w, subject, id)
 	if err != nil {
-		return "", err
+		return Version{}, err
 	}
-	if schema, err = c.resolved(ctx, w, subject, a.Schema, a.References); err == nil {
-		c.disk.save(fact, schema)
+	if v, err = c.asSchema(ctx, w, subject, a); err != nil {
+		return Version{}, err
 	}
-	return schema, err
+	v.ID = id
+	c.disk.save(fact, v)
+	return v, nil
 }
 
 // SchemaByGUID returns the schema with a GUID, which every context shares, like
 // [Client.SchemaByID]. Registries other than Confluent's know no GUIDs.
-func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (schema string, err error) {
-	schema, err = c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (string, error) {
+func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
+	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (Version, error) {
 		fact := fact{"guid", guid.String()}
-		var schema string
-		if c.disk.load(fact, &schema) {
-			return schema, nil
+		var v Version
+		if c.disk.load(fact, &v) {
+			return v, nil
 		}
 		a, err := c.transport.schemaByGUID(ctx, w, guid)
 		if err != nil {
-			return "", err
+			return Version{}, err
 		}
-		if schema, err = c.resolved(ctx, w, a.Subject, a.Schema, a.References); err == nil {
-			c.disk.save(fact, schema)
+		if v, err = c.asSchema(ctx, w, a.Subject, a); err != nil {
+			return Version{}, err
 		}
-		return schema, err
+		v.GUID = guid
+		c.disk.save(fact, v)
+		return v, nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("registry: schema %s: %w", guid, err)
+		return Version{}, fmt.Errorf("registry: schema %s: %w", guid, err)
 	}
-	return schema, nil
+	return v, nil
 }
 
 // changed forgets what a write of ours may have made untrue.
@@ -321,6 +343,16 @@ func (c *Client) allow(subject string) {
 	for _, key := range c.registered.refused.Keys() {
 		if subject == "" || key.subject == subject {
 			c.registered.refused.Remove(key)
+		}
+	}
+	for _, key := range c.looked.refused.Keys() {
+		if subject == "" || key.subject == subject {
+			c.looked.refused.Remove(key)
+		}
+	}
+	for _, key := range c.found.refused.Keys() {
+		if subject == "" || key.subject == subject {
+			c.found.refused.Remove(key)
 		}
 	}
 }

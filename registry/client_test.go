@@ -38,48 +38,48 @@ func TestRegisterAndRead(t *testing.T) {
 	s := registrytest.Start(t)
 	c := newClient(t, []string{s.URL + "/"})
 	for _, subject := range []string{"orders-value", "a/b c", "Zürich ?&%#", ":.ctx:orders"} {
-		id, guid, err := c.Register(ctx, subject, orderV1, false)
+		made, err := c.Register(ctx, subject, registry.Schema{Text: orderV1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if guid == uuid.Nil {
-			t.Error("no GUID")
+		if made.GUID == uuid.Nil || made.Version != 1 || made.Schema != orderV1 || made.Subject != subject {
+			t.Errorf("Register = %+v", made)
 		}
-		id2, guid2, err := c.Lookup(ctx, subject, orderV1, false)
-		if err != nil || id2 != id || guid2 != guid {
-			t.Errorf("Lookup = %d, %v, %v; want %d", id2, guid2, err, id)
+		found, err := c.Lookup(ctx, subject, registry.Schema{Text: orderV1})
+		if err != nil || found.ID != made.ID || found.GUID != made.GUID {
+			t.Errorf("Lookup = %+v, %v; want %+v", found, err, made)
 		}
-		schema, err := c.SchemaByID(ctx, subject, id)
-		if err != nil || schema != orderV1 {
-			t.Errorf("SchemaByID = %s, %v", schema, err)
+		v, err := c.SchemaByID(ctx, subject, made.ID)
+		if err != nil || v.Schema != orderV1 {
+			t.Errorf("SchemaByID = %+v, %v", v, err)
 		}
-		schema, err = c.SchemaByGUID(ctx, guid)
-		if err != nil || schema != orderV1 {
-			t.Errorf("SchemaByGUID = %s, %v", schema, err)
+		v, err = c.SchemaByGUID(ctx, made.GUID)
+		if err != nil || v.Schema != orderV1 {
+			t.Errorf("SchemaByGUID = %+v, %v", v, err)
 		}
-		schema, id3, _, err := c.Latest(ctx, subject)
-		if err != nil || schema != orderV1 || id3 != id {
-			t.Errorf("Latest = %s, %d, %v", schema, id3, err)
+		v, err = c.Latest(ctx, subject)
+		if err != nil || v.Schema != orderV1 || v.ID != made.ID {
+			t.Errorf("Latest = %+v, %v", v, err)
 		}
-		if _, _, err := c.Register(ctx, subject, orderV2, false); err != nil {
+		if _, err := c.Register(ctx, subject, registry.Schema{Text: orderV2}); err != nil {
 			t.Fatal(err)
 		}
-		if schema, _, _, err = c.Latest(ctx, subject); err != nil || schema != orderV2 {
-			t.Errorf("Latest after our own Register = %s, %v", schema, err)
+		if v, err = c.Latest(ctx, subject); err != nil || v.Schema != orderV2 {
+			t.Errorf("Latest after our own Register = %+v, %v", v, err)
 		}
 		versions, err := c.Versions(ctx, subject)
 		if err != nil || fmt.Sprint(versions) != "[1 2]" {
 			t.Errorf("Versions = %v, %v", versions, err)
 		}
-		v, err := c.Version(ctx, subject, 1)
-		if err != nil || v.ID != id || v.Schema != orderV1 || v.Version != 1 || v.Subject != subject {
+		v, err = c.Version(ctx, subject, 1)
+		if err != nil || v.ID != made.ID || v.Schema != orderV1 || v.Version != 1 || v.Subject != subject {
 			t.Errorf("Version = %+v, %v", v, err)
 		}
 	}
 	if _, err := c.SchemaByID(ctx, "", 99); !errors.Is(err, registry.ErrSchemaNotFound) {
 		t.Errorf("unknown id: %v", err)
 	}
-	if _, _, err := c.Lookup(ctx, "nobody", orderV1, false); !errors.Is(err, registry.ErrSubjectNotFound) {
+	if _, err := c.Lookup(ctx, "nobody", registry.Schema{Text: orderV1}); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("unknown subject: %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func TestIncompatible(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, []string{s.URL})
-	_, _, err := c.Register(ctx, "orders", orderV3, false)
+	_, err := c.Register(ctx, "orders", registry.Schema{Text: orderV3})
 	var incompatible *registry.IncompatibleError
 	if !errors.As(err, &incompatible) {
 		t.Fatalf("Register: %v", err)
@@ -127,11 +127,11 @@ func TestIncompatible(t *testing.T) {
 		f.Against != 1 || f.Who != "consumers on the new schema reading what version 2 wrote" {
 		t.Errorf("finding %+v", f)
 	}
-	found, err := c.TestCompatibility(ctx, "orders", orderV3)
+	found, err := c.TestCompatibility(ctx, "orders", registry.Schema{Text: orderV3})
 	if err != nil || len(found) != 1 || found[0].Path != "/fields/1" {
 		t.Errorf("TestCompatibility = %+v, %v", found, err)
 	}
-	found, err = c.TestCompatibility(ctx, "orders", orderV2)
+	found, err = c.TestCompatibility(ctx, "orders", registry.Schema{Text: orderV2})
 	if err != nil || len(found) != 0 {
 		t.Errorf("TestCompatibility of a compatible one = %+v, %v", found, err)
 	}

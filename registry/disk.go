@@ -26,7 +26,7 @@ type disk struct {
 }
 
 const (
-	diskFormat = "avroline-registry-1"
+	diskFormat = "avroline-registry-2"
 	// patience is how long the registry is waited for where the disk knows the
 	// answer; none when it was away the last time.
 	patience = time.Second
@@ -38,8 +38,8 @@ type fact struct{ kind, name string }
 
 func (k idKey) fact() fact { return fact{"id", k.context + strconv.Itoa(k.id)} }
 
-func (k textKey) fact() fact {
-	return fact{"text", strconv.Quote(k.subject) + strconv.FormatBool(k.normalize) + k.schema}
+func (k schemaKey) fact() fact {
+	return fact{"text", strconv.Quote(k.subject) + strconv.FormatBool(k.normalize) + k.rest + k.text}
 }
 
 func latestFact(subject string) fact { return fact{"latest", subject} }

@@ -19,12 +19,12 @@ import (
 
 // serviceRun is what a service does with the registry in one run.
 func serviceRun(ctx context.Context, c *registry.Client, guid *uuid.UUID) error {
-	_, g, err := c.Register(ctx, "orders", orderV1, false)
+	v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1})
 	if *guid == uuid.Nil {
-		*guid = g
+		*guid = v.GUID
 	}
-	_, _, err2 := c.Lookup(ctx, "orders", orderV1, true)
-	_, _, _, err3 := c.Latest(ctx, "orders")
+	_, err2 := c.Lookup(ctx, "orders", registry.Schema{Text: orderV1, Normalize: true})
+	_, err3 := c.Latest(ctx, "orders")
 	_, err4 := c.SchemaByID(ctx, "", 1)
 	_, err5 := c.SchemaByGUID(ctx, *guid)
 	return errors.Join(err, err2, err3, err4, err5)
@@ -141,8 +141,8 @@ func TestDiskCacheMixedUpFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := newClient(t, []string{s.URL}, registry.WithDiskCache(dir)).SchemaByID(ctx, "", 2); err != nil || got != orderV2 {
-		t.Errorf("schema 2 = %q, %v", got, err)
+	if got, err := newClient(t, []string{s.URL}, registry.WithDiskCache(dir)).SchemaByID(ctx, "", 2); err != nil || got.Schema != orderV2 {
+		t.Errorf("schema 2 = %q, %v", got.Schema, err)
 	}
 }
 
@@ -158,11 +158,11 @@ func TestDiskCacheShared(t *testing.T) {
 			var log syncBuffer
 			c := newClient(t, []string{s.URL}, registry.WithDiskCache(dir), registry.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 			for id, want := range map[int]string{1: orderV1, 2: orderV2, 3: orderV3} {
-				if got, err := c.SchemaByID(ctx, "", id); err != nil || got != want {
-					t.Errorf("%d: %q, %v", id, got, err)
+				if got, err := c.SchemaByID(ctx, "", id); err != nil || got.Schema != want {
+					t.Errorf("%d: %q, %v", id, got.Schema, err)
 				}
 			}
-			if _, _, err := c.Register(ctx, "orders", orderV1, false); err != nil {
+			if _, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err != nil {
 				t.Error(err)
 			}
 			if log.String() != "" {
@@ -187,16 +187,16 @@ func TestDiskCacheOfAnotherRegistry(t *testing.T) {
 	dir := t.TempDir()
 	for url, want := range map[string]string{a.URL: orderV1, b.URL: orderV2} {
 		c := newClient(t, []string{url}, registry.WithDiskCache(dir))
-		if got, err := c.SchemaByID(ctx, "", 1); err != nil || got != want {
-			t.Errorf("%q, %v", got, err)
+		if got, err := c.SchemaByID(ctx, "", 1); err != nil || got.Schema != want {
+			t.Errorf("%q, %v", got.Schema, err)
 		}
-		if _, _, err := c.Register(ctx, "orders", want, false); err != nil {
+		if _, err := c.Register(ctx, "orders", registry.Schema{Text: want}); err != nil {
 			t.Error(err)
 		}
 	}
 	a.Inject(registrytest.Status(403))
 	var answer *registry.Error
-	if _, _, err := newClient(t, []string{a.URL}, registry.WithDiskCache(dir)).Register(ctx, "orders", orderV1, false); !errors.As(err, &answer) || answer.Status != 403 {
+	if _, err := newClient(t, []string{a.URL}, registry.WithDiskCache(dir)).Register(ctx, "orders", registry.Schema{Text: orderV1}); !errors.As(err, &answer) || answer.Status != 403 {
 		t.Errorf("a registry that refuses us: %v", err)
 	}
 	if _, err := registry.New([]string{a.URL}, registry.WithDiskCache(filepath.Join(dir, "file", "\x00"))); err == nil {

@@ -10,22 +10,33 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// What a caller may want to tell apart with errors.Is.
+// The errors that errors.Is finds in what the client returns.
 var (
-	// ErrSubjectNotFound: the registry has no such subject, or it was deleted.
-	ErrSubjectNotFound = errors.New("subject not found")
+	// ErrSubjectNotFound: the registry has no such subject, or the subject was
+	// deleted.
+	ErrSubjectNotFound error = notFoundError("registry: subject not found")
 	// ErrVersionNotFound: the subject has no such version.
-	ErrVersionNotFound = errors.New("version not found")
-	// ErrSchemaNotFound: no schema has this id, or the subject lacks this schema.
-	ErrSchemaNotFound = errors.New("schema not found")
+	ErrVersionNotFound error = notFoundError("registry: version not found")
+	// ErrSchemaNotFound: no schema has this id or GUID, or the subject lacks
+	// this schema.
+	ErrSchemaNotFound error = notFoundError("registry: schema not found")
 	// ErrUnavailable: no registry could be reached, or none that could answer.
 	// The error is an [*UnavailableError].
-	ErrUnavailable = errors.New("the registry is not available")
+	ErrUnavailable = errors.New("registry: no registry available")
 	// ErrNotAvro: the schema is of another type, such as Protobuf.
-	ErrNotAvro = errors.New("the schema is not Avro")
+	ErrNotAvro = errors.New("registry: schema of another type than Avro")
 	// ErrClosed: the client was closed.
-	ErrClosed = errors.New("the client is closed")
+	ErrClosed = errors.New("registry: client closed")
 )
+
+// notFoundError is an error that says of itself that the registry has no such
+// thing, which package serde looks for.
+type notFoundError string
+
+func (e notFoundError) Error() string { return string(e) }
+
+// NotFound reports true.
+func (notFoundError) NotFound() bool { return true }
 
 // The registry's error codes that mean something to the client.
 const (
@@ -192,7 +203,7 @@ type Attempt struct {
 
 func (e *UnavailableError) Error() string {
 	var b strings.Builder
-	b.WriteString(ErrUnavailable.Error())
+	b.WriteString("no registry is available")
 	if e.Err != nil {
 		fmt.Fprintf(&b, " (%v)", e.Err)
 	}

@@ -23,10 +23,10 @@ func Example() {
 	defer reg.Close()
 
 	ctx := context.Background()
-	id, _, err := reg.Register(ctx, "orders-value", `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"}]}`, false)
-	fmt.Println(id, err)
+	v, err := reg.Register(ctx, "orders-value", registry.Schema{Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"}]}`})
+	fmt.Println(v.ID, err)
 
-	_, _, err = reg.Register(ctx, "orders-value", `{"type":"record","name":"Order","fields":[{"name":"number","type":"long"}]}`, false)
+	_, err = reg.Register(ctx, "orders-value", registry.Schema{Text: `{"type":"record","name":"Order","fields":[{"name":"number","type":"long"}]}`})
 	var refused *registry.IncompatibleError
 	if errors.As(err, &refused) {
 		for _, f := range refused.Findings {

@@ -85,8 +85,8 @@ func TestFaultOnce(t *testing.T) {
 			}
 			ctx := context.Background()
 			defer s.Inject(effect, registrytest.Times(times))()
-			if got, err := newClient(t, []string{s.URL}).SchemaByID(ctx, "", 1); err != nil || got != orderV1 {
-				t.Fatalf("SchemaByID = %q, %v", got, err)
+			if got, err := newClient(t, []string{s.URL}).SchemaByID(ctx, "", 1); err != nil || got.Schema != orderV1 {
+				t.Fatalf("SchemaByID = %q, %v", got.Schema, err)
 			}
 			defer s.Inject(effect)()
 			if _, err := newClient(t, []string{s.URL}, registry.WithRetries(0, 0, 0)).SchemaByID(ctx, "", 1); !errors.Is(err, registry.ErrUnavailable) {
@@ -120,24 +120,24 @@ func TestWrongID(t *testing.T) {
 	for name, n := range map[string]int{"of another schema": 1, "of none": 100} {
 		lift := s.Inject(registrytest.WrongID(n), registrytest.OnMethod("POST"))
 		c := newClient(t, []string{s.URL})
-		if id, _, err := c.Register(ctx, "orders", orderV1, false); err == nil || !strings.Contains(err.Error(), "answered id") {
-			t.Errorf("id %s: Register = %d, %v", name, id, err)
+		if v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err == nil || !strings.Contains(err.Error(), "answered id") {
+			t.Errorf("id %s: Register = %d, %v", name, v.ID, err)
 		}
-		if id, _, err := c.Lookup(ctx, "orders", orderV1, false); err == nil {
-			t.Errorf("id %s: Lookup = %d", name, id)
+		if v, err := c.Lookup(ctx, "orders", registry.Schema{Text: orderV1}); err == nil {
+			t.Errorf("id %s: Lookup = %d", name, v.ID)
 		}
 		// The control: bare srclient believes it.
 		if got, err := srclient.NewSchemaRegistryClient(s.URL).LookupSchema("orders", orderV1, srclient.Avro); err != nil || got.ID() != 1+n {
 			t.Errorf("control: %v, %v", got, err)
 		}
 		lift()
-		if id, _, err := c.Register(ctx, "orders", orderV1, false); err != nil || id != 1 {
-			t.Errorf("after the fault: %d, %v", id, err)
+		if v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err != nil || v.ID != 1 {
+			t.Errorf("after the fault: %d, %v", v.ID, err)
 		}
 	}
 	defer s.Inject(registrytest.Answer(200, "application/json", `{"id":2,"schema":"\"string\""}`), registrytest.OnID(1))()
 	if got, err := newClient(t, []string{s.URL}).SchemaByID(ctx, "", 1); err == nil {
-		t.Errorf("asked for id 1, answered with id 2: %s", got)
+		t.Errorf("asked for id 1, answered with id 2: %s", got.Schema)
 	}
 }
 
@@ -151,14 +151,14 @@ func TestAnswersThatAreNone(t *testing.T) {
 		s := seeded(t)
 		s.Inject(registrytest.Answer(200, "application/json", body))
 		c := newClient(t, []string{s.URL})
-		if id, _, err := c.Register(ctx, "orders", orderV1, false); err == nil {
-			t.Errorf("%s: registered as %d", name, id)
+		if v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err == nil {
+			t.Errorf("%s: registered as %d", name, v.ID)
 		}
-		if schema, err := c.SchemaByID(ctx, "", 1); err == nil {
-			t.Errorf("%s: schema %q", name, schema)
+		if v, err := c.SchemaByID(ctx, "", 1); err == nil {
+			t.Errorf("%s: v.Schema %q", name, v.Schema)
 		}
-		if schema, _, _, err := c.Latest(ctx, "orders"); err == nil {
-			t.Errorf("%s: latest %q", name, schema)
+		if v, err := c.Latest(ctx, "orders"); err == nil {
+			t.Errorf("%s: latest %q", name, v.Schema)
 		}
 	}
 }
@@ -253,14 +253,14 @@ func TestHangDoesNotReachWarmSubjects(t *testing.T) {
 	ctx := context.Background()
 	s := registrytest.Start(t)
 	c := newClient(t, []string{s.URL}, registry.WithLatestTTL(time.Nanosecond))
-	id, guid, err := c.Register(ctx, "orders", orderV1, false)
+	made, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.SchemaByGUID(ctx, guid); err != nil {
+	if _, err := c.SchemaByGUID(ctx, made.GUID); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := c.Latest(ctx, "orders"); err != nil {
+	if _, err := c.Latest(ctx, "orders"); err != nil {
 		t.Fatal(err)
 	}
 	s.Inject(registrytest.Hang())
@@ -268,22 +268,22 @@ func TestHangDoesNotReachWarmSubjects(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() {
-			if _, _, err := c.Register(cold, "cold", orderV2, false); !errors.Is(err, context.Canceled) {
+			if _, err := c.Register(cold, "cold", registry.Schema{Text: orderV2}); !errors.Is(err, context.Canceled) {
 				t.Errorf("control: the cold subject got %v", err)
 			}
 		})
 	}
 	for range 10_000 {
-		if got, _, err := c.Register(ctx, "orders", orderV1, false); err != nil || got != id {
-			t.Fatal(got, err)
+		if got, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err != nil || got.ID != made.ID {
+			t.Fatal(got.ID, err)
 		}
-		if _, err := c.SchemaByID(ctx, "", id); err != nil {
+		if _, err := c.SchemaByID(ctx, "", made.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.SchemaByGUID(ctx, guid); err != nil {
+		if _, err := c.SchemaByGUID(ctx, made.GUID); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err := c.Latest(ctx, "orders"); err != nil { // stale at once, refreshed in vain
+		if _, err := c.Latest(ctx, "orders"); err != nil { // stale at once, refreshed in vain
 			t.Fatal(err)
 		}
 	}
@@ -297,8 +297,8 @@ func TestRedirects(t *testing.T) {
 	target, s := seeded(t), seeded(t)
 	lift := s.Inject(registrytest.Redirect(target.URL))
 	c := newClient(t, []string{s.URL}, registry.WithBasicAuth("alice", "s3cr3t"), registry.WithHeader("X-Cluster", "lsrc-1"))
-	if id, _, err := c.Register(ctx, "new", orderV1, false); err != nil || id != 1 {
-		t.Errorf("a redirected Register: %d, %v", id, err)
+	if v, err := c.Register(ctx, "new", registry.Schema{Text: orderV1}); err != nil || v.ID != 1 {
+		t.Errorf("a redirected Register: %d, %v", v.ID, err)
 	}
 	if log := s.Log(); len(log) == 0 || log[0].Header.Get("Authorization") == "" || log[0].Header.Get("X-Cluster") == "" {
 		t.Error("control: no credentials reached the registry itself")
@@ -316,7 +316,7 @@ func TestRedirects(t *testing.T) {
 	moved := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
 		return reply(r, 301, "", "Location", s.URL+r.URL.Path), nil
 	})))
-	if _, _, err := moved.Register(ctx, "new", orderV1, false); err == nil || !strings.Contains(err.Error(), "drops its body") {
+	if _, err := moved.Register(ctx, "new", registry.Schema{Text: orderV1}); err == nil || !strings.Contains(err.Error(), "drops its body") {
 		t.Errorf("301 on a POST: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -33,25 +34,25 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	return &IncompatibleError{Subject: subject, Findings: merge(said, ours), Err: answer}
 }
 
+// TestOption changes what [Client.TestCompatibility] compares with.
+type TestOption struct{ version int }
+
+// WithVersion compares with one version of the subject only. The default is
+// what the subject's level asks for: the latest version, or all of them.
+func WithVersion(version int) TestOption { return TestOption{version} }
+
 // TestCompatibility says why registering a schema under a subject would be
 // refused at the level that counts for the subject now, and registers nothing.
-// No findings and no error: it would be taken. A subject without versions takes
-// every schema.
+// No findings and no error mean that the schema would be taken. A subject
+// without versions takes every schema.
 //
 // The registry decides; where it gives no reasons they are found by
 // [compat.Check].
-func (c *Client) TestCompatibility(ctx context.Context, subject, schema string) ([]compat.Finding, error) {
-	return c.test(ctx, subject, Schema{Text: schema}, 0)
-}
-
-// TestCompatibilityWith is [Client.TestCompatibility] for a schema with
-// references and against one version only, or where version is 0 against what
-// the subject's level asks for.
-func (c *Client) TestCompatibilityWith(ctx context.Context, subject string, version int, s Schema) ([]compat.Finding, error) {
-	return c.test(ctx, subject, s, version)
-}
-
-func (c *Client) test(ctx context.Context, subject string, s Schema, version int) ([]compat.Finding, error) {
+func (c *Client) TestCompatibility(ctx context.Context, subject string, s Schema, opts ...TestOption) ([]compat.Finding, error) {
+	version := 0
+	for _, o := range opts {
+		version = cmp.Or(o.version, version)
+	}
 	findings, err := c.tested(ctx, subject, s, version)
 	if err != nil {
 		return nil, wrap("test the compatibility of a schema with", subject, err)
@@ -131,7 +132,7 @@ func (t *transport) verdict(ctx context.Context, w *work, subject, against, sche
 		verdict
 		Compatible *bool `json:"is_compatible"`
 	}
-	err := t.call(ctx, w, http.MethodPost, path, url.Values{"verbose": {"true"}}, Schema{Text: schema}.body(), &v)
+	err := t.call(ctx, w, http.MethodPost, path, url.Values{"verbose": {"true"}}, schemaBody(Schema{Text: schema}), &v)
 	if err == nil && v.Compatible == nil {
 		err = unexpected(errors.New("no is_compatible"))
 	}

@@ -33,27 +33,27 @@ func FuzzAnswer(f *testing.F) {
 		c := newClient(t, []string{"http://registry.invalid"}, registry.WithRetries(0, 0, 0), registry.WithTransport(
 			roundTrip(func(r *http.Request) (*http.Response, error) { return reply(r, status, body), nil })))
 		defer c.Close()
-		if schema, err := c.SchemaByID(ctx, ":.c:s", 1); err == nil && schema == "" {
+		if v, err := c.SchemaByID(ctx, ":.c:s", 1); err == nil && v.Schema == "" {
 			t.Error("an empty schema")
 		}
-		if schema, err := c.SchemaByGUID(ctx, uuid.UUID{1}); err == nil && schema == "" {
+		if v, err := c.SchemaByGUID(ctx, uuid.UUID{1}); err == nil && v.Schema == "" {
 			t.Error("an empty schema")
 		}
-		if id, _, err := c.Register(ctx, "s", orderV1, false); err == nil && (status/100 != 2 || id < 0) {
-			t.Errorf("registered as %d", id)
+		if v, err := c.Register(ctx, "s", registry.Schema{Text: orderV1}); err == nil && (status/100 != 2 || v.ID < 0) {
+			t.Errorf("registered as %d", v.ID)
 		}
-		if _, _, err := c.Lookup(ctx, "s", orderV1, true); err == nil && status/100 != 2 {
+		if _, err := c.Lookup(ctx, "s", registry.Schema{Text: orderV1, Normalize: true}); err == nil && status/100 != 2 {
 			t.Error("found")
 		}
-		if v, err := c.LatestVersion(ctx, "s"); err == nil && v.Schema == "" {
+		if v, err := c.Latest(ctx, "s"); err == nil && v.Schema == "" {
 			t.Error("an empty schema")
 		}
 		refs := []registry.Reference{{Name: "R", Subject: "s", Version: 1}}
-		_, _ = c.RegisterSchema(ctx, "s", registry.Schema{Text: orderV1, References: refs, Metadata: new(registry.Metadata)})
-		_, _ = c.LookupSchema(ctx, "s", registry.Schema{Text: orderV1, References: refs})
-		_, _ = c.TestCompatibilityWith(ctx, "s", 0, registry.Schema{Text: orderV1, References: refs})
-		_, _, _, _ = c.LatestWithMetadata(ctx, "s", map[string]string{"a": "b"})
-		_, _, _, _ = c.SchemaByVersion(ctx, "s", 1)
+		_, _ = c.Register(ctx, "s", registry.Schema{Text: orderV1, References: refs, Metadata: new(registry.Metadata)})
+		_, _ = c.Lookup(ctx, "s", registry.Schema{Text: orderV1, References: refs})
+		_, _ = c.TestCompatibility(ctx, "s", registry.Schema{Text: orderV1, References: refs})
+		_, _ = c.LatestWithMetadata(ctx, "s", map[string]string{"a": "b"})
+		_, _ = c.Version(ctx, "s", 1)
 		_, _ = c.Version(ctx, "s", 2)
 		_, _ = c.Versions(ctx, "s")
 		_, _ = c.Subjects(ctx)

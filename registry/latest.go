@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/riferrei/srclient"
 )
 
@@ -25,16 +24,9 @@ func newLatest(v Version, ttl time.Duration) *latest {
 	return l
 }
 
-// Latest returns the newest version of a subject, its references resolved into
-// the text. See [WithLatestTTL] for how new that is, and [Client.LatestVersion]
-// for more of it. The error is [ErrSubjectNotFound] when there is none.
-func (c *Client) Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error) {
-	v, err := c.LatestVersion(ctx, subject)
-	return v.Schema, v.ID, v.GUID, err
-}
-
-// LatestVersion is [Client.Latest] with everything the registry knows of it.
-func (c *Client) LatestVersion(ctx context.Context, subject string) (Version, error) {
+// Latest returns the newest version of a subject. See [WithLatestTTL] for how
+// new that is. The error is [ErrSubjectNotFound] when there is none.
+func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 	if l, ok := c.latest.Get(subject); ok {
 		// One caller starts the refresh, none waits for it.
 		due, now := l.stale.Load(), time.Now()
@@ -114,39 +106,10 @@ func (e *subjectError) Error() string        { return e.err.Error() }
 func (e *subjectError) Unwrap() error        { return e.err }
 func (e *subjectError) Is(target error) bool { return target == ErrSubjectNotFound }
 
-// Version is one version of a subject.
-type Version struct {
-	Subject string
-	Version int
-	ID      int
-	GUID    uuid.UUID // zero where the registry does not know it
-	Schema  string    // its references resolved into the text
-
-	Registered string      // the text as it was registered
-	References []Reference // what Registered uses of other subjects
-	Metadata   *Metadata   // nil where it has none, or the registry keeps none
-}
-
-// Version returns one version of a subject, always from the registry. The error
-// is [ErrSubjectNotFound] or [ErrVersionNotFound] where there is none.
+// Version returns one version of a subject. Versions never change: what was
+// asked for once comes from memory. The error is [ErrSubjectNotFound] or
+// [ErrVersionNotFound] where there is none.
 func (c *Client) Version(ctx context.Context, subject string, version int) (Version, error) {
-	err := checkSubject(subject)
-	if err == nil && version < 1 {
-		err = fmt.Errorf("%d is not a version: they count from 1", version)
-	}
-	var v Version
-	if err == nil {
-		v, err = c.version(ctx, newWork(ctx), subject, version, nil)
-	}
-	if err != nil {
-		return Version{}, fmt.Errorf("registry: version %d of %q: %w", version, subject, err)
-	}
-	return v, nil
-}
-
-// SchemaByVersion returns one version, its references resolved into the text.
-// Versions never change: what was asked for once comes from memory.
-func (c *Client) SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error) {
 	w := newWork(ctx)
 	a, err := c.part(ctx, w, partKey{subject, version})
 	var v Version
@@ -154,9 +117,9 @@ func (c *Client) SchemaByVersion(ctx context.Context, subject string, version in
 		v, err = c.asVersion(ctx, w, subject, a)
 	}
 	if err != nil {
-		return "", 0, uuid.Nil, fmt.Errorf("registry: version %d of %q: %w", version, subject, err)
+		return Version{}, fmt.Errorf("registry: version %d of %q: %w", version, subject, err)
 	}
-	return v.Schema, v.ID, v.GUID, nil
+	return v, nil
 }
 
 func (c *Client) version(ctx context.Context, w *work, subject string, version int, query url.Values) (Version, error) {
@@ -173,6 +136,13 @@ func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answ
 	if err != nil {
 		return Version{}, err
 	}
+	v, err := c.asSchema(ctx, w, subject, a)
+	v.Subject, v.Version, v.ID = subject, a.Version, id
+	return v, err
+}
+
+// asSchema reads an answer about one schema.
+func (c *Client) asSchema(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
 	if a.Schema == "" {
 		return Version{}, unexpected(errors.New("no schema"))
 	}
@@ -181,8 +151,8 @@ func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answ
 		return Version{}, err
 	}
 	return Version{
-		Subject: subject, Version: a.Version, ID: id, GUID: a.guid(), Schema: whole,
-		Registered: a.Schema, References: a.References, Metadata: a.Metadata,
+		GUID: a.guid(), Schema: whole, Registered: a.Schema,
+		References: a.References, Metadata: a.Metadata, RuleSet: a.RuleSet,
 	}, nil
 }
 

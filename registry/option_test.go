@@ -163,8 +163,8 @@ func TestMutualTLS(t *testing.T) {
 		Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool,
 	}))
 	both := &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "client")}}
-	if got, err := newClient(t, []string{s.URL}, registry.WithTLS(both)).SchemaByID(ctx, "", 1); err != nil || got != orderV1 {
-		t.Errorf("with a certificate: %s, %v", got, err)
+	if got, err := newClient(t, []string{s.URL}, registry.WithTLS(both)).SchemaByID(ctx, "", 1); err != nil || got.Schema != orderV1 {
+		t.Errorf("with a certificate: %s, %v", got.Schema, err)
 	}
 	once := registry.WithRetries(0, 0, 0)
 	if _, err := newClient(t, []string{s.URL}, once, registry.WithTLS(&tls.Config{RootCAs: ca.pool})).SchemaByID(ctx, "", 1); err == nil {
@@ -184,8 +184,8 @@ func TestProxyFromEnvironment(t *testing.T) {
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("NO_PROXY", "")
 	c := newClient(t, []string{"http://registry.invalid"}, registry.WithRetries(0, 0, 0))
-	if got, err := c.SchemaByID(context.Background(), "", 1); err != nil || got != orderV1 || proxy.Requests() != 1 {
-		t.Errorf("through the proxy: %s, %v", got, err)
+	if got, err := c.SchemaByID(context.Background(), "", 1); err != nil || got.Schema != orderV1 || proxy.Requests() != 1 {
+		t.Errorf("through the proxy: %s, %v", got.Schema, err)
 	}
 }
 

@@ -58,15 +58,15 @@ func TestReferences(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int32
 			c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(referring(test.refs, &calls)))
-			schema, err := c.SchemaByID(context.Background(), "", 1)
+			v, err := c.SchemaByID(context.Background(), "", 1)
 			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
-				t.Fatalf("%s, %v", schema, err)
+				t.Fatalf("%+v, %v", v, err)
 			}
 			if n := calls.Load(); test.calls > 0 && n != test.calls {
 				t.Errorf("%d calls, want %d", n, test.calls)
 			}
-			if err == nil && strings.Count(schema, `"record"`) != int(test.calls) {
-				t.Errorf("not every part is in the text once: %s", schema)
+			if err == nil && strings.Count(v.Schema, `"record"`) != int(test.calls) {
+				t.Errorf("not every part is in the text once: %s", v.Schema)
 			}
 		})
 	}
@@ -96,7 +96,7 @@ func TestReferencesClash(t *testing.T) {
 		}
 		return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1},{"name":"F","subject":"s","version":2}]}`), nil
 	})))
-	if schema, err := c.SchemaByID(context.Background(), "", 1); err == nil || !strings.Contains(err.Error(), "do not fit together") {
-		t.Errorf("%s, %v", schema, err)
+	if v, err := c.SchemaByID(context.Background(), "", 1); err == nil || !strings.Contains(err.Error(), "do not fit together") {
+		t.Errorf("%s, %v", v.Schema, err)
 	}
 }

@@ -95,18 +95,18 @@ func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error
 	})
 }
 
-// writesAlike reports whether two texts write the same bytes. A registry may
-// answer an older text that differs in docs or aliases. Texts that our parser
-// refuses, but the registry took, can only be compared as texts; they are given
-// the benefit of the doubt.
+// writesAlike reports whether two texts write the same bytes, with the same
+// meaning. A registry may answer an older text that differs in docs or aliases.
+// Two texts that the registry took and our parser refuses cannot be compared:
+// they pass.
 func writesAlike(a, b string) bool {
 	if a == b {
 		return true
 	}
-	x, errA := avsc.Parse("", []byte(a))
-	y, errB := avsc.Parse("", []byte(b))
+	x, errA := avsc.ParseStored("", []byte(a))
+	y, errB := avsc.ParseStored("", []byte(b))
 	if errA != nil || errB != nil {
 		return errA != nil && errB != nil
 	}
-	return x.Canonical() == y.Canonical()
+	return avsc.SameMeaning(x, y)
 }

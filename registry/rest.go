@@ -15,31 +15,17 @@ import (
 	"github.com/riferrei/srclient"
 )
 
-// Reference says that a schema uses the named type Name of another subject's version.
-type Reference struct {
-	Name    string `json:"name"`
-	Subject string `json:"subject"`
-	Version int    `json:"version"`
-}
-
-// Metadata goes with a version; Confluent's registry keeps it, others drop it.
-type Metadata struct {
-	Tags       map[string][]string `json:"tags,omitempty"`
-	Properties map[string]string   `json:"properties,omitempty"`
-	Sensitive  []string            `json:"sensitive,omitempty"`
-}
-
 // answer is what the REST API says about a schema; each call fills a part.
 type answer struct {
-	Subject    string          `json:"subject"`
-	Version    int             `json:"version"`
-	ID         *int            `json:"id"`
-	GUID       string          `json:"guid"`
-	Type       string          `json:"schemaType"`
-	Schema     string          `json:"schema"`
-	References []Reference     `json:"references"`
-	Metadata   *Metadata       `json:"metadata"`
-	RuleSet    json.RawMessage `json:"ruleSet"`
+	Subject    string      `json:"subject"`
+	Version    int         `json:"version"`
+	ID         *int        `json:"id"`
+	GUID       string      `json:"guid"`
+	Type       string      `json:"schemaType"`
+	Schema     string      `json:"schema"`
+	References []Reference `json:"references"`
+	Metadata   *Metadata   `json:"metadata"`
+	RuleSet    *RuleSet    `json:"ruleSet"`
 }
 
 // maxID is the largest id that the wire format holds.
@@ -69,7 +55,7 @@ func (a *answer) guid() uuid.UUID {
 // avro refuses schemas of other types.
 func (a *answer) avro() error {
 	if a.Type != "" && a.Type != "AVRO" {
-		return fmt.Errorf("%w but %s", ErrNotAvro, quote(a.Type, 40))
+		return fmt.Errorf("%w: %s", ErrNotAvro, quote(a.Type, 40))
 	}
 	return nil
 }
@@ -231,53 +217,46 @@ func (t *transport) version(ctx context.Context, w *work, subject string, versio
 // would turn line breaks into spaces, but what is registered is the text as it
 // was written.
 func (t *transport) register(ctx context.Context, w *work, subject string, s Schema) (*answer, error) {
-	query := s.query()
-	if s.plain() {
+	query := schemaQuery(s)
+	if plain(s) {
 		return asAnswer(t.through(ctx, w, query, func(c *srclient.SchemaRegistryClient) error {
-			_, err := c.CreateSchema(subject, s.Text, srclient.Avro, s.references()...)
+			_, err := c.CreateSchema(subject, s.Text, srclient.Avro, references(s)...)
 			return err
 		}))
 	}
 	a := new(answer)
-	return a, t.call(ctx, w, http.MethodPost, subjectPath(subject)+"/versions", query, s.body(), a)
+	return a, t.call(ctx, w, http.MethodPost, subjectPath(subject)+"/versions", query, schemaBody(s), a)
 }
 
 // lookup makes the call.
 func (t *transport) lookup(ctx context.Context, w *work, subject string, s Schema) (*answer, error) {
-	query := s.query()
-	if s.plain() {
+	query := schemaQuery(s)
+	if plain(s) {
 		return asAnswer(t.through(ctx, w, query, func(c *srclient.SchemaRegistryClient) error {
-			_, err := c.LookupSchema(subject, s.Text, srclient.Avro, s.references()...)
+			_, err := c.LookupSchema(subject, s.Text, srclient.Avro, references(s)...)
 			return err
 		}))
 	}
 	a := new(answer)
-	return a, t.call(ctx, w, http.MethodPost, subjectPath(subject), query, s.body(), a)
+	return a, t.call(ctx, w, http.MethodPost, subjectPath(subject), query, schemaBody(s), a)
 }
 
 func subjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
 
-// Schema is a schema with what may go with it.
-type Schema struct {
-	Text       string
-	References []Reference     // what Text uses of other subjects
-	Metadata   *Metadata       // kept by Confluent's registry only
-	RuleSet    json.RawMessage // kept by Confluent's registry only
-	Normalize  bool            // ask the registry to compare and store it normalised
-}
-
-func (s Schema) plain() bool {
+// plain reports whether srclient can send s: it knows neither metadata nor
+// rules, and it turns line breaks into spaces.
+func plain(s Schema) bool {
 	return s.Metadata == nil && s.RuleSet == nil && !strings.ContainsAny(s.Text, "\n")
 }
 
-func (s Schema) query() url.Values {
+func schemaQuery(s Schema) url.Values {
 	if !s.Normalize {
 		return nil
 	}
 	return url.Values{"normalize": {"true"}}
 }
 
-func (s Schema) references() []srclient.Reference {
+func references(s Schema) []srclient.Reference {
 	refs := make([]srclient.Reference, len(s.References))
 	for i, r := range s.References {
 		refs[i] = srclient.Reference(r)
@@ -285,12 +264,13 @@ func (s Schema) references() []srclient.Reference {
 	return refs
 }
 
-func (s Schema) body() any {
+// schemaBody is the JSON form of s in a request.
+func schemaBody(s Schema) any {
 	return struct {
-		Schema     string          `json:"schema"`
-		References []Reference     `json:"references,omitempty"`
-		Metadata   *Metadata       `json:"metadata,omitempty"`
-		RuleSet    json.RawMessage `json:"ruleSet,omitempty"`
+		Schema     string      `json:"schema"`
+		References []Reference `json:"references,omitempty"`
+		Metadata   *Metadata   `json:"metadata,omitempty"`
+		RuleSet    *RuleSet    `json:"ruleSet,omitempty"`
 	}{s.Text, s.References, s.Metadata, s.RuleSet}
 }
 

@@ -51,55 +51,58 @@ func TestSuiteRegisterLookupRead(t *testing.T) {
 	t.Parallel()
 	ctx, s := context.Background(), newSuite(t)
 	subject, text := s.prefix+"a", s.text("A")
-	if _, _, err := s.Lookup(ctx, subject, text, false); !errors.Is(err, registry.ErrSubjectNotFound) {
+	if _, err := s.Lookup(ctx, subject, registry.Schema{Text: text}); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("Lookup before: %v", err)
 	}
-	if _, _, _, err := s.Latest(ctx, subject); !errors.Is(err, registry.ErrSubjectNotFound) {
+	if _, err := s.Latest(ctx, subject); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("Latest before: %v", err)
 	}
-	id, guid, err := s.Register(ctx, subject, text, false)
+	made, err := s.Register(ctx, subject, registry.Schema{Text: text})
 	if err != nil {
 		t.Fatal(err)
 	}
+	id, guid := made.ID, made.GUID
 	if (guid == uuid.Nil) != s.apicurio {
 		t.Errorf("GUID %v", guid)
 	}
 	c := s.another(t)
-	for what, call := range map[string]func() (int, uuid.UUID, error){
-		"again":              func() (int, uuid.UUID, error) { return c.Register(ctx, subject, text, false) },
-		"normalized":         func() (int, uuid.UUID, error) { return c.Register(ctx, subject, text, true) },
-		"on another subject": func() (int, uuid.UUID, error) { return c.Register(ctx, subject+"2", text, false) },
-		"with white space": func() (int, uuid.UUID, error) {
-			return c.Register(ctx, subject, strings.ReplaceAll(text, ",", " ,\n "), false)
-		},
-		"looked up": func() (int, uuid.UUID, error) { return s.another(t).Lookup(ctx, subject, text, false) },
-		"looked up with white space": func() (int, uuid.UUID, error) {
-			return s.another(t).Lookup(ctx, subject, strings.ReplaceAll(text, ",", ", "), false)
-		},
-		"looked up, normalized": func() (int, uuid.UUID, error) { return s.another(t).Lookup(ctx, subject, text, true) },
+	spaced := strings.ReplaceAll(text, ",", " ,\n ")
+	type call = func(ctx context.Context, subject string, schema registry.Schema) (registry.Version, error)
+	for what, test := range map[string]struct {
+		call    call
+		subject string
+		schema  registry.Schema
+	}{
+		"again":                      {c.Register, subject, registry.Schema{Text: text}},
+		"normalized":                 {c.Register, subject, registry.Schema{Text: text, Normalize: true}},
+		"on another subject":         {c.Register, subject + "2", registry.Schema{Text: text}},
+		"with white space":           {c.Register, subject, registry.Schema{Text: spaced}},
+		"looked up":                  {s.another(t).Lookup, subject, registry.Schema{Text: text}},
+		"looked up with white space": {s.another(t).Lookup, subject, registry.Schema{Text: spaced}},
+		"looked up, normalized":      {s.another(t).Lookup, subject, registry.Schema{Text: text, Normalize: true}},
 	} {
-		if got, g, err := call(); err != nil || got != id || g != guid {
-			t.Errorf("%s: %d, %v, %v; want %d, %v", what, got, g, err, id, guid)
+		if got, err := test.call(ctx, test.subject, test.schema); err != nil || got.ID != id || got.GUID != guid {
+			t.Errorf("%s: %+v, %v; want %d, %v", what, got, err, id, guid)
 		}
 	}
-	if got, err := s.another(t).SchemaByID(ctx, subject, id); err != nil || got != text {
-		t.Errorf("SchemaByID = %s, %v", got, err)
+	if got, err := s.another(t).SchemaByID(ctx, subject, id); err != nil || got.Schema != text {
+		t.Errorf("SchemaByID = %s, %v", got.Schema, err)
 	}
 	if !s.apicurio {
-		if got, err := c.SchemaByGUID(ctx, guid); err != nil || got != text {
-			t.Errorf("SchemaByGUID = %s, %v", got, err)
+		if got, err := c.SchemaByGUID(ctx, guid); err != nil || got.Schema != text {
+			t.Errorf("SchemaByGUID = %s, %v", got.Schema, err)
 		}
 	}
 	if _, err := c.SchemaByGUID(ctx, uuid.New()); err == nil {
 		t.Error("a schema for a random GUID")
 	}
-	if got, gotID, _, err := c.Latest(ctx, subject); err != nil || got != text || gotID != id {
-		t.Errorf("Latest = %s, %d, %v", got, gotID, err)
+	if got, err := c.Latest(ctx, subject); err != nil || got.Schema != text || got.ID != id {
+		t.Errorf("Latest = %+v, %v", got, err)
 	}
 	if _, err := c.SchemaByID(ctx, "", 1<<30); !errors.Is(err, registry.ErrSchemaNotFound) {
 		t.Errorf("unknown id: %v", err)
 	}
-	if _, _, err := c.Lookup(ctx, subject, s.text("B"), false); !errors.Is(err, registry.ErrSchemaNotFound) {
+	if _, err := c.Lookup(ctx, subject, registry.Schema{Text: s.text("B")}); !errors.Is(err, registry.ErrSchemaNotFound) {
 		t.Errorf("Lookup of another schema: %v", err)
 	}
 	if _, err := c.Version(ctx, subject, 99); !errors.Is(err, registry.ErrVersionNotFound) {
@@ -126,14 +129,15 @@ func TestSuiteTextAsWritten(t *testing.T) {
 		`{"name":"t","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"when"},`+
 		`{"name":"d","type":["null",{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}],"default":null,"aliases":["old_d"]},`+
 		`{"name":"n","type":"double","default":1000.0}]}`, "RUN", strings.ReplaceAll(s.prefix, "-", "_"))
-	id, _, err := s.Register(ctx, s.prefix+"rich", text, false)
+	made, err := s.Register(ctx, s.prefix+"rich", registry.Schema{Text: text})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.another(t).SchemaByID(ctx, "", id)
+	read, err := s.another(t).SchemaByID(ctx, "", made.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := read.Schema
 	// Registries print schemas anew: the order of keys may be another. One name
 	// defined in two ways is an error.
 	if _, err := avsc.ParseSet(avsc.Source{Name: "ours", Text: []byte(text)}, avsc.Source{Name: "theirs", Text: []byte(got)}); err != nil {
@@ -152,30 +156,30 @@ func TestSuiteEvolution(t *testing.T) {
 	subject := s.prefix + "evolution"
 	field := func(f string) string { return strings.Replace(s.text("E"), "}]", "},"+f+"]", 1) }
 	optional, required := field(`{"name":"o","type":"string","default":""}`), field(`{"name":"r","type":"string"}`)
-	if _, _, err := s.Register(ctx, subject, s.text("E"), false); err != nil {
+	if _, err := s.Register(ctx, subject, registry.Schema{Text: s.text("E")}); err != nil {
 		t.Fatal(err)
 	}
 	if l, err := s.Compatibility(ctx, subject); err != nil || l != compat.Backward {
 		t.Errorf("Compatibility = %v, %v", l, err)
 	}
-	if found, err := s.TestCompatibility(ctx, subject, optional); err != nil || len(found) != 0 {
+	if found, err := s.TestCompatibility(ctx, subject, registry.Schema{Text: optional}); err != nil || len(found) != 0 {
 		t.Errorf("an optional field: %v, %v", found, err)
 	}
-	found, err := s.TestCompatibility(ctx, subject, required)
+	found, err := s.TestCompatibility(ctx, subject, registry.Schema{Text: required})
 	if err != nil || len(found) != 1 || found[0].Type != compat.MissingDefault || found[0].Path != "/fields/1" || found[0].Advice == "" {
 		t.Errorf("a required field: %+v, %v", found, err)
 	}
-	found, err = s.TestCompatibilityWith(ctx, subject, 1, registry.Schema{Text: required})
+	found, err = s.TestCompatibility(ctx, subject, registry.Schema{Text: required}, registry.WithVersion(1))
 	if err != nil || len(found) != 1 || found[0].Type != compat.MissingDefault {
 		t.Errorf("a required field against version 1: %+v, %v", found, err)
 	}
-	if _, err = s.TestCompatibilityWith(ctx, subject, 9, registry.Schema{Text: required}); !errors.Is(err, registry.ErrVersionNotFound) {
+	if _, err = s.TestCompatibility(ctx, subject, registry.Schema{Text: required}, registry.WithVersion(9)); !errors.Is(err, registry.ErrVersionNotFound) {
 		t.Errorf("against version 9: %v", err)
 	}
-	if found, err = s.TestCompatibility(ctx, s.prefix+"none", required); err != nil || len(found) != 0 {
+	if found, err = s.TestCompatibility(ctx, s.prefix+"none", registry.Schema{Text: required}); err != nil || len(found) != 0 {
 		t.Errorf("on no subject: %v, %v", found, err)
 	}
-	_, _, err = s.Register(ctx, subject, required, false)
+	_, err = s.Register(ctx, subject, registry.Schema{Text: required})
 	var refused *registry.IncompatibleError
 	if !errors.As(err, &refused) || refused.Subject != subject || len(refused.Findings) != 1 ||
 		refused.Findings[0].Type != compat.MissingDefault || refused.Findings[0].Path != "/fields/1" {
@@ -191,7 +195,7 @@ func TestSuiteEvolution(t *testing.T) {
 			t.Errorf("Compatibility = %v, %v; want %v", got, err, l)
 		}
 	}
-	if _, _, err := s.Register(ctx, subject, required, false); err != nil {
+	if _, err := s.Register(ctx, subject, registry.Schema{Text: required}); err != nil {
 		t.Errorf("at NONE: %v", err)
 	}
 	// BACKWARD compares with the latest only, its transitive form with the first, too.
@@ -199,17 +203,17 @@ func TestSuiteEvolution(t *testing.T) {
 		t.Fatal(err)
 	}
 	retyped := strings.Replace(required, `"r","type":"string"`, `"r","type":["string","null"]`, 1)
-	if _, _, err := s.Register(ctx, subject, retyped, false); err != nil {
+	if _, err := s.Register(ctx, subject, registry.Schema{Text: retyped}); err != nil {
 		t.Errorf("BACKWARD with version 2 only: %v", err)
 	}
 	if err := s.SetCompatibility(ctx, subject, compat.BackwardTransitive); err != nil {
 		t.Fatal(err)
 	}
 	again := strings.Replace(required, `"r","type":"string"`, `"r","type":["string","null","int"]`, 1)
-	if _, _, err := s.Register(ctx, subject, again, false); !errors.As(err, &refused) || len(refused.Findings) != 1 {
+	if _, err := s.Register(ctx, subject, registry.Schema{Text: again}); !errors.As(err, &refused) || len(refused.Findings) != 1 {
 		t.Errorf("BACKWARD_TRANSITIVE: %v", err)
 	}
-	if found, err = s.TestCompatibility(ctx, subject, again); err != nil || len(found) != 1 {
+	if found, err = s.TestCompatibility(ctx, subject, registry.Schema{Text: again}); err != nil || len(found) != 1 {
 		t.Errorf("BACKWARD_TRANSITIVE, tested: %v, %v", found, err)
 	}
 	if err := s.DeleteCompatibility(ctx, subject); err != nil {
@@ -238,7 +242,7 @@ func TestSuiteInvalidSchemas(t *testing.T) {
 		`{"type":"record","name":"A","fields":[{"name":"x","type":"int","default":"s"}]}`,
 		`{"type":"record","name":"A-b","fields":[]}`,
 	} {
-		_, _, err := s.Register(ctx, s.prefix+"bad", text, false)
+		_, err := s.Register(ctx, s.prefix+"bad", registry.Schema{Text: text})
 		var answer *registry.Error
 		if !errors.As(err, &answer) || answer.Status != 422 || answer.Code != 42201 || answer.Message == "" || !strings.Contains(err.Error(), s.prefix+"bad") {
 			t.Errorf("%s: %v", text, err)
@@ -265,31 +269,28 @@ func TestSuiteReferences(t *testing.T) {
 		{s.prefix + "money", registry.Schema{Text: money}},
 		{s.prefix + "item", registry.Schema{Text: item, References: []registry.Reference{toMoney}}},
 	} {
-		if _, err := s.RegisterSchema(ctx, step.subject, step.schema); err != nil {
+		if _, err := s.Register(ctx, step.subject, step.schema); err != nil {
 			t.Fatal(err)
 		}
 	}
 	refs := []registry.Reference{toItem, toMoney}
-	v, err := s.RegisterSchema(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs})
+	v, err := s.Register(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs})
 	if err != nil || v.Schema != whole || v.ID == 0 {
-		t.Fatalf("RegisterSchema = %+v, %v", v, err)
+		t.Fatalf("Register = %+v, %v", v, err)
 	}
 	c := s.another(t)
-	if got, err := c.SchemaByID(ctx, "", v.ID); err != nil || got != whole {
-		t.Errorf("SchemaByID = %s, %v", got, err)
+	if got, err := c.SchemaByID(ctx, "", v.ID); err != nil || got.Schema != whole {
+		t.Errorf("SchemaByID = %s, %v", got.Schema, err)
 	}
 	got, err := c.Version(ctx, s.prefix+"order", 1)
 	if err != nil || got.Schema != whole || got.Registered != order || !slices.Equal(got.References, refs) || got.ID != v.ID {
 		t.Errorf("Version = %+v, %v", got, err)
 	}
-	if text, id, _, err := c.SchemaByVersion(ctx, s.prefix+"order", 1); err != nil || text != whole || id != v.ID {
-		t.Errorf("SchemaByVersion = %s, %d, %v", text, id, err)
+	if got, err := c.Lookup(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs}); err != nil || got.ID != v.ID {
+		t.Errorf("Lookup = %+v, %v", got.ID, err)
 	}
-	if got, err := c.LookupSchema(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs}); err != nil || got.ID != v.ID {
-		t.Errorf("LookupSchema = %+v, %v", got, err)
-	}
-	if found, err := c.TestCompatibilityWith(ctx, s.prefix+"order", 0, registry.Schema{Text: order, References: refs}); err != nil || len(found) != 0 {
-		t.Errorf("TestCompatibilityWith = %v, %v", found, err)
+	if found, err := c.TestCompatibility(ctx, s.prefix+"order", registry.Schema{Text: order, References: refs}); err != nil || len(found) != 0 {
+		t.Errorf("TestCompatibility = %v, %v", found, err)
 	}
 	ids, err := c.ReferencedBy(ctx, s.prefix+"item", 1)
 	if err != nil || !slices.Equal(ids, []int{v.ID}) {
@@ -298,7 +299,7 @@ func TestSuiteReferences(t *testing.T) {
 	for name, bad := range map[string][]registry.Reference{
 		"none": nil, "no subject": {{Name: ns + ".Item", Subject: s.prefix + "none", Version: 1}}, "no version": {{Name: ns + ".Item", Subject: s.prefix + "item", Version: 9}},
 	} {
-		_, err := s.RegisterSchema(ctx, s.prefix+"bad", registry.Schema{Text: order, References: bad})
+		_, err := s.Register(ctx, s.prefix+"bad", registry.Schema{Text: order, References: bad})
 		var answer *registry.Error
 		if !errors.As(err, &answer) || answer.Status != 422 {
 			t.Errorf("references %s: %v", name, err)
@@ -314,34 +315,35 @@ func TestSuiteDeletes(t *testing.T) {
 	t.Parallel()
 	ctx, s := context.Background(), newSuite(t)
 	subject := s.prefix + "gone"
-	id, _, err := s.Register(ctx, subject, s.text("G"), false)
+	made, err := s.Register(ctx, subject, registry.Schema{Text: s.text("G")})
 	if err != nil {
 		t.Fatal(err)
 	}
+	id := made.ID
 	if err := s.DeleteVersion(ctx, subject, 1, registry.Permanent); err == nil {
 		t.Error("a permanent deletion before the soft one")
 	}
 	if versions, err := s.DeleteSubject(ctx, subject, registry.Soft); err != nil || !slices.Equal(versions, []int{1}) {
 		t.Fatalf("DeleteSubject = %v, %v", versions, err)
 	}
-	if _, _, _, err := s.Latest(ctx, subject); !errors.Is(err, registry.ErrSubjectNotFound) {
+	if _, err := s.Latest(ctx, subject); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("Latest of a deleted subject: %v", err)
 	}
-	if _, _, err := s.Lookup(ctx, subject, s.text("G"), false); err == nil {
+	if _, err := s.Lookup(ctx, subject, registry.Schema{Text: s.text("G")}); err == nil {
 		t.Error("Lookup on a deleted subject")
 	}
-	if got, err := s.another(t).SchemaByID(ctx, "", id); err != nil || got != s.text("G") {
-		t.Errorf("the id after a soft deletion: %s, %v", got, err)
+	if got, err := s.another(t).SchemaByID(ctx, "", id); err != nil || got.Schema != s.text("G") {
+		t.Errorf("the id after a soft deletion: %s, %v", got.Schema, err)
 	}
-	if names, err := s.ListSubjects(ctx, registry.IncludeDeleted()); err != nil || !slices.Contains(names, subject) {
-		t.Errorf("ListSubjects with deleted ones: %v, %v", names, err)
+	if names, err := s.Subjects(ctx, registry.IncludeDeleted()); err != nil || !slices.Contains(names, subject) {
+		t.Errorf("Subjects with deleted ones: %v, %v", names, err)
 	}
 	if names, err := s.Subjects(ctx); err != nil || slices.Contains(names, subject) {
 		t.Errorf("Subjects: %v, %v", names, err)
 	}
 	// It comes back with its id.
-	if again, _, err := s.Register(ctx, subject, s.text("G"), false); err != nil || again != id {
-		t.Errorf("registered again: %d, %v; want %d", again, err, id)
+	if again, err := s.Register(ctx, subject, registry.Schema{Text: s.text("G")}); err != nil || again.ID != id {
+		t.Errorf("registered again.ID: %d, %v; want %d", again.ID, err, id)
 	}
 	if versions, err := s.Versions(ctx, subject); err != nil || len(versions) != 1 {
 		t.Errorf("Versions = %v, %v", versions, err)
@@ -352,8 +354,8 @@ func TestSuiteDeletes(t *testing.T) {
 	if _, err := s.DeleteSubject(ctx, subject, registry.Permanent); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.ListVersions(ctx, subject, registry.IncludeDeleted()); !errors.Is(err, registry.ErrSubjectNotFound) {
-		t.Errorf("ListVersions of nothing: %v", err)
+	if _, err := s.Versions(ctx, subject, registry.IncludeDeleted()); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("Versions of nothing: %v", err)
 	}
 	if _, err := s.another(t).SchemaByID(ctx, "", id); !errors.Is(err, registry.ErrSchemaNotFound) && !s.apicurio {
 		t.Errorf("the id after a permanent deletion: %v", err)
@@ -371,13 +373,13 @@ func TestSuiteOddSubjects(t *testing.T) {
 	ctx, s := context.Background(), newSuite(t)
 	for _, odd := range []string{"a/b", "a b", "a%b", "é", "a+b", "a:b", "a?b", "a#b", "a;b", `a"b`, "a%2Fb"} {
 		subject := s.prefix + odd
-		id, _, err := s.Register(ctx, subject, s.text("Odd"), false)
+		made, err := s.Register(ctx, subject, registry.Schema{Text: s.text("Odd")})
 		if err != nil {
 			t.Errorf("%q: %v", odd, err)
 			continue
 		}
-		v, err := s.another(t).LatestVersion(ctx, subject)
-		if err != nil || v.ID != id || v.Subject != subject {
+		v, err := s.another(t).Latest(ctx, subject)
+		if err != nil || v.ID != made.ID || v.Subject != subject {
 			t.Errorf("%q: %+v, %v", odd, v, err)
 		}
 		if err := s.SetCompatibility(ctx, subject, compat.Full); err != nil {
@@ -394,7 +396,7 @@ func TestSuiteOddSubjects(t *testing.T) {
 		}
 	}
 	for _, none := range []string{"", ".", ".."} {
-		if _, _, err := s.Register(ctx, none, s.text("Odd"), false); err == nil {
+		if _, err := s.Register(ctx, none, registry.Schema{Text: s.text("Odd")}); err == nil {
 			t.Errorf("subject %q was taken", none)
 		}
 	}
@@ -408,46 +410,47 @@ func TestSuiteConfluentOnly(t *testing.T) {
 		t.Skip("Apicurio has none of them: see docs/registry.md")
 	}
 	context := ":." + s.prefix + "ctx:"
-	if _, _, err := s.Register(ctx, s.prefix+"other", s.text("X"), false); err != nil {
+	if _, err := s.Register(ctx, s.prefix+"other", registry.Schema{Text: s.text("X")}); err != nil {
 		t.Fatal(err)
 	}
-	id, guid, err := s.Register(ctx, context+"orders", s.text("C"), false)
-	if err != nil || id != 1 {
-		t.Fatalf("the first id of a context: %d, %v", id, err)
+	made, err := s.Register(ctx, context+"orders", registry.Schema{Text: s.text("C")})
+	if err != nil || made.ID != 1 {
+		t.Fatalf("the first id of a context: %+v, %v", made, err)
 	}
-	if got, err := s.another(t).SchemaByID(ctx, context+"orders", id); err != nil || got != s.text("C") {
-		t.Errorf("SchemaByID in a context: %s, %v", got, err)
+	id, guid := made.ID, made.GUID
+	if got, err := s.another(t).SchemaByID(ctx, context+"orders", id); err != nil || got.Schema != s.text("C") {
+		t.Errorf("SchemaByID in a context: %s, %v", got.Schema, err)
 	}
-	if got, err := s.another(t).SchemaByID(ctx, "", id); err == nil && got == s.text("C") {
+	if got, err := s.another(t).SchemaByID(ctx, "", id); err == nil && got.Schema == s.text("C") {
 		t.Errorf("the id counts outside of its context")
 	}
-	if got, err := s.SchemaByGUID(ctx, guid); err != nil || got != s.text("C") {
-		t.Errorf("SchemaByGUID: %s, %v", got, err)
+	if got, err := s.SchemaByGUID(ctx, guid); err != nil || got.Schema != s.text("C") {
+		t.Errorf("SchemaByGUID: %s, %v", got.Schema, err)
 	}
 	if names, err := s.Contexts(ctx); err != nil || !slices.Contains(names, "."+s.prefix+"ctx") {
 		t.Errorf("Contexts = %v, %v", names, err)
 	}
-	if names, err := s.ListSubjects(ctx, registry.WithPrefix(context)); err != nil || !slices.Equal(names, []string{context + "orders"}) {
+	if names, err := s.Subjects(ctx, registry.WithPrefix(context)); err != nil || !slices.Equal(names, []string{context + "orders"}) {
 		t.Errorf("subjects of the context: %v, %v", names, err)
 	}
 	within := newClient(t, []string{s.url + "/contexts/." + s.prefix + "ctx"})
-	if got, err := within.SchemaByID(ctx, "", id); err != nil || got != s.text("C") {
-		t.Errorf("a client of the context: %s, %v", got, err)
+	if got, err := within.SchemaByID(ctx, "", id); err != nil || got.Schema != s.text("C") {
+		t.Errorf("a client of the context: %s, %v", got.Schema, err)
 	}
 
 	meta := s.prefix + "meta"
-	v1, err := s.RegisterSchema(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "1"}}})
+	v1, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v2, err := s.RegisterSchema(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "2"}}})
+	v2, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "2"}}})
 	if err != nil || v2.Version != 2 || v1.Version != 1 {
 		t.Fatalf("%+v, %v", v2, err)
 	}
-	if _, id, _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"}); err != nil || id != v1.ID {
-		t.Errorf("LatestWithMetadata = %d, %v; want %d", id, err, v1.ID)
+	if v, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"}); err != nil || v.ID != v1.ID {
+		t.Errorf("LatestWithMetadata = %d, %v; want %d", v.ID, err, v1.ID)
 	}
-	if _, _, _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "3"}); !errors.Is(err, registry.ErrSchemaNotFound) {
+	if _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "3"}); !errors.Is(err, registry.ErrSchemaNotFound) {
 		t.Errorf("LatestWithMetadata of none: %v", err)
 	}
 	if v, err := s.Version(ctx, meta, 2); err != nil || v.Metadata == nil || v.Metadata.Properties["major"] != "2" {
@@ -461,7 +464,7 @@ func TestSuiteConfluentOnly(t *testing.T) {
 		t.Errorf("Mode = %v, %v", m, err)
 	}
 	var answer *registry.Error
-	if _, _, err := s.Register(ctx, meta, s.text("N"), false); !errors.As(err, &answer) || answer.Code != 42205 {
+	if _, err := s.Register(ctx, meta, registry.Schema{Text: s.text("N")}); !errors.As(err, &answer) || answer.Code != 42205 {
 		t.Errorf("Register on a read-only subject: %v", err)
 	}
 	if err := errors.Join(s.DeleteMode(ctx, meta), s.DeleteMode(ctx, meta)); err != nil {

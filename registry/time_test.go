@@ -265,8 +265,8 @@ func TestLatestTTL(t *testing.T) {
 		is := func(want int) {
 			t.Helper()
 			start := time.Now()
-			if _, id, _, err := c.Latest(t.Context(), "s"); err != nil || id != want || time.Since(start) != 0 {
-				t.Errorf("Latest = %d, %v after %v; want %d at once", id, err, time.Since(start), want)
+			if v, err := c.Latest(t.Context(), "s"); err != nil || v.ID != want || time.Since(start) != 0 {
+				t.Errorf("Latest = %d, %v after %v; want %d at once", v.ID, err, time.Since(start), want)
 			}
 			synctest.Wait() // for a refresh
 		}
@@ -287,7 +287,7 @@ func TestLatestTTL(t *testing.T) {
 		is(2)
 		down.Store(false)
 		time.Sleep(time.Minute)
-		_, _, _, _ = c.Latest(t.Context(), "s") // a retry of the old refresh may have brought it already
+		_, _ = c.Latest(t.Context(), "s") // a retry of the old refresh may have brought it already
 		synctest.Wait()
 		is(3)
 		// Gone is gone.
@@ -296,7 +296,7 @@ func TestLatestTTL(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		is(3)
-		if _, _, _, err := c.Latest(t.Context(), "s"); !errors.Is(err, registry.ErrSubjectNotFound) {
+		if _, err := c.Latest(t.Context(), "s"); !errors.Is(err, registry.ErrSubjectNotFound) {
 			t.Errorf("a deleted subject: %v", err)
 		}
 	})
@@ -367,7 +367,7 @@ func TestRefusalStorm(t *testing.T) {
 		c := f.client(t)
 		for range 100 {
 			var answer *registry.Error
-			if _, _, err := c.Register(t.Context(), "s", `"strin"`, false); !errors.As(err, &answer) || answer.Code != 42201 {
+			if _, err := c.Register(t.Context(), "s", registry.Schema{Text: `"strin"`}); !errors.As(err, &answer) || answer.Code != 42201 {
 				t.Fatal(err)
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -392,7 +392,7 @@ func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
 		c := f.client(t, registry.WithRetries(1000, 100*time.Millisecond, 200*time.Millisecond))
 		for name, ask := range map[string]func(context.Context) error{
 			"in a flight": func(ctx context.Context) error { _, err := c.SchemaByID(ctx, "", 1); return err },
-			"directly":    func(ctx context.Context) error { _, _, _, err := c.SchemaByVersion(ctx, "other", 1); return err },
+			"directly":    func(ctx context.Context) error { _, err := c.Version(ctx, "other", 1); return err },
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			err := ask(ctx)

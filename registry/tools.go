@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/google/uuid"
 	"github.com/riferrei/srclient"
 )
 
@@ -25,16 +24,15 @@ func WithPrefix(prefix string) ListOption { return ListOption{"subjectPrefix", p
 func listQuery(opts []ListOption) url.Values {
 	query := url.Values{}
 	for _, o := range opts {
-		query.Set(o.key, o.value)
+		if o.key != "" {
+			query.Set(o.key, o.value)
+		}
 	}
 	return query
 }
 
 // Subjects lists the subjects, always from the registry.
-func (c *Client) Subjects(ctx context.Context) ([]string, error) { return c.ListSubjects(ctx) }
-
-// ListSubjects is [Client.Subjects] with options.
-func (c *Client) ListSubjects(ctx context.Context, opts ...ListOption) ([]string, error) {
+func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, error) {
 	var names []string
 	_, err := c.transport.through(ctx, newWork(ctx), listQuery(opts), func(c *srclient.SchemaRegistryClient) (err error) {
 		names, err = c.GetSubjects()
@@ -48,12 +46,7 @@ func (c *Client) ListSubjects(ctx context.Context, opts ...ListOption) ([]string
 
 // Versions lists the versions of a subject, oldest first, always from the
 // registry. The error is [ErrSubjectNotFound] where there is none.
-func (c *Client) Versions(ctx context.Context, subject string) ([]int, error) {
-	return c.ListVersions(ctx, subject)
-}
-
-// ListVersions is [Client.Versions] with options.
-func (c *Client) ListVersions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {
+func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {
 	err := checkSubject(subject)
 	var versions []int
 	if err == nil {
@@ -69,14 +62,7 @@ func (c *Client) ListVersions(ctx context.Context, subject string, opts ...ListO
 // all the given properties, always from the registry. The error is
 // [ErrSchemaNotFound] where none has; registries that keep no metadata answer
 // with another 404.
-func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (schema string, id int, guid uuid.UUID, err error) {
-	v, err := c.LatestVersionWithMetadata(ctx, subject, metadata)
-	return v.Schema, v.ID, v.GUID, err
-}
-
-// LatestVersionWithMetadata is [Client.LatestWithMetadata] with everything the
-// registry knows of the version.
-func (c *Client) LatestVersionWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
+func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
 	v, err := c.withMetadata(ctx, subject, metadata)
 	if err != nil {
 		return Version{}, fmt.Errorf("registry: latest version of %q with metadata: %w", subject, err)
@@ -144,55 +130,6 @@ func (c *Client) Contexts(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// RegisterSchema is [Client.Register] for a schema with references, metadata or
-// rules; it always asks the registry and returns the version, whose number is 0
-// where the registry does not tell it.
-func (c *Client) RegisterSchema(ctx context.Context, subject string, s Schema) (Version, error) {
-	v, err := c.storeSchema(ctx, subject, s, true)
-	if err != nil {
-		return Version{}, fmt.Errorf("registry: register a schema of %q: %w", subject, err)
-	}
-	return v, nil
-}
-
-// LookupSchema is [Client.Lookup] for a schema with references, metadata or
-// rules; it always asks the registry. References must be given in the order in
-// which they were registered.
-func (c *Client) LookupSchema(ctx context.Context, subject string, s Schema) (Version, error) {
-	v, err := c.storeSchema(ctx, subject, s, false)
-	if err != nil {
-		return Version{}, fmt.Errorf("registry: look up a schema of %q: %w", subject, err)
-	}
-	return v, nil
-}
-
-func (c *Client) storeSchema(ctx context.Context, subject string, s Schema, write bool) (Version, error) {
-	if err := checkSubject(subject); err != nil {
-		return Version{}, err
-	}
-	w := newWork(ctx)
-	call := c.transport.lookup
-	if write {
-		call = c.transport.register
-	}
-	a, err := call(ctx, w, subject, s)
-	if err != nil {
-		return Version{}, c.explain(ctx, w, subject, s, err)
-	}
-	if write {
-		c.changed(subject)
-	}
-	i, err := c.confirm(ctx, w, subject, s, a)
-	if err != nil {
-		return Version{}, err
-	}
-	whole, err := c.resolved(ctx, w, subject, s.Text, s.References)
-	return Version{
-		Subject: subject, Version: a.Version, ID: i.ID, GUID: i.GUID, Schema: whole,
-		Registered: s.Text, References: s.References, Metadata: s.Metadata,
-	}, err
-}
-
 // Deletion says how to delete.
 type Deletion int
 
@@ -249,6 +186,11 @@ func (c *Client) forgetSubject(subject string) {
 		if key.subject == subject {
 			c.registered.known.Remove(key)
 			c.disk.forget(key.fact())
+		}
+	}
+	for _, key := range c.found.known.Keys() {
+		if key.subject == subject {
+			c.found.known.Remove(key)
 		}
 	}
 	for _, key := range c.parts.known.Keys() {

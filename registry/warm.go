@@ -15,7 +15,7 @@ type Need struct {
 // NeedRegistered says that a schema will be written to a subject by a serializer that registers.
 func NeedRegistered(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
-		_, _, err := c.Register(ctx, subject, schema, false)
+		_, err := c.Register(ctx, subject, Schema{Text: schema})
 		return err
 	}}
 }
@@ -23,7 +23,7 @@ func NeedRegistered(subject, schema string) Need {
 // NeedLookup says that a schema will be written to a subject by a serializer that only looks up.
 func NeedLookup(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
-		_, _, err := c.Lookup(ctx, subject, schema, false)
+		_, err := c.Lookup(ctx, subject, Schema{Text: schema})
 		return err
 	}}
 }
@@ -31,7 +31,7 @@ func NeedLookup(subject, schema string) Need {
 // NeedLatest says that the latest version of a subject will be asked for.
 func NeedLatest(subject string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
-		_, err := c.LatestVersion(ctx, subject)
+		_, err := c.Latest(ctx, subject)
 		return err
 	}}
 }

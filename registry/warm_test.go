@@ -13,7 +13,7 @@ import (
 func TestSuiteWarm(t *testing.T) {
 	t.Parallel()
 	ctx, s := context.Background(), newSuite(t)
-	if _, _, err := s.Register(ctx, s.prefix+"known", s.text("K"), false); err != nil {
+	if _, err := s.Register(ctx, s.prefix+"known", registry.Schema{Text: s.text("K")}); err != nil {
 		t.Fatal(err)
 	}
 	c := s.another(t)

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // ask finds, by the Binding's mode, what the registry has for a record's schema.
@@ -31,7 +31,7 @@ func (b *Binding) ask(ctx context.Context, text string) (*binding, error) {
 	branch := -1
 	switch b.config.mode {
 	case autoRegister, lookupOnly:
-		err = b.askOwn(ctx, e, own)
+		err = b.askOwn(ctx, e)
 	default:
 		branch, err = b.askOther(ctx, e, own)
 	}
@@ -42,90 +42,64 @@ func (b *Binding) ask(ctx context.Context, text string) (*binding, error) {
 }
 
 // askOwn finds the id of the record's own text.
-func (b *Binding) askOwn(ctx context.Context, e *binding, own *avsc.Schema) (err error) {
+func (b *Binding) askOwn(ctx context.Context, e *binding) error {
 	if b.config.mode == autoRegister {
-		e.ID, e.GUID, err = b.reg.Register(ctx, e.Subject, e.text, b.config.normalize)
+		v, err := b.reg.Register(ctx, e.Subject, contract.Schema{Text: e.text, Normalize: b.config.normalize})
 		if err != nil {
 			return &RegistryError{fmt.Sprintf("register %s on subject %s", e.name, e.Subject), err}
 		}
+		e.ID, e.GUID = v.ID, v.GUID
 		return nil
 	}
-	e.ID, e.GUID, err = b.reg.Lookup(ctx, e.Subject, e.text, b.config.normalize)
-	if err == nil {
-		return nil
-	}
+	v, err := b.reg.Lookup(ctx, e.Subject, contract.Schema{Text: e.text, Normalize: b.config.normalize})
 	if isNotFound(err) {
-		found, other := b.askVersions(ctx, e, own)
-		switch {
-		case other != nil:
-			err = other
-		case found:
-			return nil
-		default:
-			err = fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", err)
-		}
+		v, err = b.findVersion(ctx, e, err)
 	}
-	return &RegistryError{fmt.Sprintf("look up %s on subject %s", e.name, e.Subject), err}
+	if err != nil {
+		return &RegistryError{fmt.Sprintf("look up %s on subject %s", e.name, e.Subject), err}
+	}
+	e.ID, e.GUID = v.ID, v.GUID
+	return nil
 }
 
-// askVersions looks, newest first, for a version that is own in another text.
-func (b *Binding) askVersions(ctx context.Context, e *binding, own *avsc.Schema) (found bool, err error) {
-	reg, ok := b.reg.(VersionRegistry)
-	if !ok {
-		return false, nil
-	}
-	versions, err := reg.Versions(ctx, e.Subject)
-	if err != nil {
-		if isNotFound(err) {
-			return false, nil
-		}
-		return false, err
-	}
-	canonical := own.Canonical()
-	for _, v := range slices.Backward(versions) {
-		text, id, guid, err := reg.SchemaByVersion(ctx, e.Subject, v)
-		if err != nil {
-			if isNotFound(err) { // deleted meanwhile
-				continue
-			}
-			return false, err
-		}
-		s, err := avsc.Parse(e.Subject, []byte(text))
-		if err != nil {
-			continue // not ours: another type of schema, or one that our parser refuses
-		}
-		if s.Canonical() == canonical {
-			e.ID, e.GUID = id, guid
-			return true, nil
+// findVersion looks for a version that means the same as the record's schema.
+// absent is the error of the look-up by text.
+func (b *Binding) findVersion(ctx context.Context, e *binding, absent error) (contract.Version, error) {
+	if reg, ok := b.reg.(VersionRegistry); ok {
+		v, err := reg.FindVersion(ctx, e.Subject, e.text)
+		if err == nil || !isNotFound(err) {
+			return v, err
 		}
 	}
-	return false, nil
+	return contract.Version{}, fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", absent)
 }
 
 // askOther finds the schema that an option names, and checks that it is the
 // record's own. The branch is the record's in a registered union, else -1.
 func (b *Binding) askOther(ctx context.Context, e *binding, own *avsc.Schema) (branch int, err error) {
-	var text, op string
+	var op string
+	var v contract.Version
 	switch b.config.mode {
 	case useLatest:
 		op = fmt.Sprintf("latest version of subject %s", e.Subject)
-		text, e.ID, e.GUID, err = b.reg.Latest(ctx, e.Subject)
+		v, err = b.reg.Latest(ctx, e.Subject)
 	case useLatestWithMetadata:
 		op = fmt.Sprintf("latest version of subject %s with metadata %v", e.Subject, b.config.metadata)
-		text, e.ID, e.GUID, err = b.reg.(MetadataRegistry).LatestWithMetadata(ctx, e.Subject, b.config.metadata)
+		v, err = b.reg.(MetadataRegistry).LatestWithMetadata(ctx, e.Subject, b.config.metadata)
 	default:
 		op = fmt.Sprintf("schema %d%s", b.config.id, ofSubject(e.Subject))
-		e.ID = b.config.id
-		text, err = b.reg.SchemaByID(ctx, e.Subject, e.ID)
-		if err == nil && b.config.inHeader {
+		v, err = b.reg.SchemaByID(ctx, e.Subject, b.config.id)
+		v.ID = b.config.id
+		if err == nil && b.config.inHeader && v.GUID == (uuid.UUID{}) {
 			// Only a look-up by text tells the GUID that belongs to an id.
-			e.GUID, err = b.guidOf(ctx, e.Subject, text, e.ID)
+			v.GUID, err = b.guidOf(ctx, e.Subject, v.Schema, v.ID)
 		}
 	}
 	if err != nil {
 		return -1, &RegistryError{op, err}
 	}
-	registered, err := avsc.Parse(e.Subject, []byte(text))
+	e.ID, e.GUID = v.ID, v.GUID
+	registered, err := avsc.Parse(e.Subject, []byte(v.Schema))
 	if err != nil {
 		return -1, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
 	}
@@ -151,11 +125,11 @@ func ofSubject(subject string) string {
 }
 
 func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uuid.UUID, error) {
-	found, guid, err := b.reg.Lookup(ctx, subject, text, b.config.normalize)
-	if err == nil && found != id {
-		return uuid.UUID{}, fmt.Errorf("its text has id %d there: give that one, or keep the id in the prefix", found)
+	v, err := b.reg.Lookup(ctx, subject, contract.Schema{Text: text, Normalize: b.config.normalize})
+	if err == nil && v.ID != id {
+		return uuid.UUID{}, fmt.Errorf("its text has id %d there: give that one, or keep the id in the prefix", v.ID)
 	}
-	return guid, err
+	return v.GUID, err
 }
 
 // frame makes what stands before the record, and the header.

@@ -6,9 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // fakeRegistry is a registry in memory that counts what it is asked.
@@ -90,25 +94,30 @@ func (f *fakeRegistry) put(subject, schema string) int {
 	return id
 }
 
-func (f *fakeRegistry) Register(ctx context.Context, subject, schema string, normalize bool) (int, uuid.UUID, error) {
-	if err := f.enter(ctx, fmt.Sprintf("register %s %v", subject, normalize)); err != nil {
-		return 0, uuid.UUID{}, err
+func (f *fakeRegistry) Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error) {
+	if err := f.enter(ctx, fmt.Sprintf("register %s %v", subject, s.Normalize)); err != nil {
+		return contract.Version{}, err
 	}
-	return f.put(subject, schema), guidOf(schema), nil
+	return contract.Version{ID: f.put(subject, s.Text), GUID: guidOf(s.Text), Schema: s.Text}, nil
 }
 
-func (f *fakeRegistry) Lookup(ctx context.Context, subject, schema string, normalize bool) (int, uuid.UUID, error) {
-	if err := f.enter(ctx, fmt.Sprintf("lookup %s %v", subject, normalize)); err != nil {
-		return 0, uuid.UUID{}, err
+func (f *fakeRegistry) Lookup(ctx context.Context, subject string, want contract.Schema) (contract.Version, error) {
+	if err := f.enter(ctx, fmt.Sprintf("lookup %s %v", subject, want.Normalize)); err != nil {
+		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.subjects[subject] {
-		if s == schema {
-			return f.id(schema), guidOf(schema), nil
+		if s == want.Text {
+			return f.version(s), nil
 		}
 	}
-	return 0, uuid.UUID{}, errNotThere
+	return contract.Version{}, errNotThere
+}
+
+// version is what the registry says of one of its schemas.
+func (f *fakeRegistry) version(schema string) contract.Version {
+	return contract.Version{ID: f.id(schema), GUID: guidOf(schema), Schema: schema}
 }
 
 func (f *fakeRegistry) id(schema string) int {
@@ -120,78 +129,70 @@ func (f *fakeRegistry) id(schema string) int {
 	return -1
 }
 
-func (f *fakeRegistry) Latest(ctx context.Context, subject string) (string, int, uuid.UUID, error) {
+func (f *fakeRegistry) Latest(ctx context.Context, subject string) (contract.Version, error) {
 	if err := f.enter(ctx, "latest "+subject); err != nil {
-		return "", 0, uuid.UUID{}, err
+		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.subjects[subject]
 	if len(v) == 0 {
-		return "", 0, uuid.UUID{}, errNotThere
+		return contract.Version{}, errNotThere
 	}
 	s := v[len(v)-1]
-	return s, f.id(s), guidOf(s), nil
+	return f.version(s), nil
 }
 
-func (f *fakeRegistry) SchemaByID(ctx context.Context, _ string, id int) (string, error) {
+func (f *fakeRegistry) SchemaByID(ctx context.Context, _ string, id int) (contract.Version, error) {
 	if err := f.enter(ctx, fmt.Sprintf("id %d", id)); err != nil {
-		return "", err
+		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if id < 0 || id >= len(f.schemas) {
-		return "", errNotThere
+		return contract.Version{}, errNotThere
 	}
-	return f.schemas[id], nil
+	return contract.Version{ID: id, Schema: f.schemas[id]}, nil
 }
 
-func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (string, error) {
+func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (contract.Version, error) {
 	if err := f.enter(ctx, "guid "+guid.String()); err != nil {
-		return "", err
+		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.schemas {
 		if guidOf(s) == guid {
-			return s, nil
+			return contract.Version{GUID: guid, Schema: s}, nil
 		}
 	}
-	return "", errNotThere
+	return contract.Version{}, errNotThere
 }
 
 // fullRegistry is a fakeRegistry with what a Registry may have besides.
 type fullRegistry struct{ *fakeRegistry }
 
-func (f fullRegistry) Versions(ctx context.Context, subject string) ([]int, error) {
-	if err := f.enter(ctx, "versions "+subject); err != nil {
-		return nil, err
+func (f fullRegistry) FindVersion(ctx context.Context, subject, schema string) (contract.Version, error) {
+	if err := f.enter(ctx, "find "+subject); err != nil {
+		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []int
-	for i := range f.subjects[subject] {
-		out = append(out, i+1)
+	want, err := avsc.Parse("", []byte(schema))
+	if err != nil {
+		return contract.Version{}, err
 	}
-	if out == nil {
-		return nil, errNotThere
+	for _, s := range slices.Backward(f.subjects[subject]) {
+		if got, err := avsc.Parse("", []byte(s)); err == nil && avsc.SameMeaning(want, got) {
+			return f.version(s), nil
+		}
 	}
-	return out, nil
+	return contract.Version{}, errNotThere
 }
 
-func (f fullRegistry) SchemaByVersion(ctx context.Context, subject string, version int) (string, int, uuid.UUID, error) {
-	if err := f.enter(ctx, fmt.Sprintf("version %s %d", subject, version)); err != nil {
-		return "", 0, uuid.UUID{}, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s := f.subjects[subject][version-1]
-	return s, f.id(s), guidOf(s), nil
-}
-
-func (f fullRegistry) LatestWithMetadata(ctx context.Context, subject string, want map[string]string) (string, int, uuid.UUID, error) {
+func (f fullRegistry) LatestWithMetadata(ctx context.Context, subject string, want map[string]string) (contract.Version, error) {
 	if err := f.enter(ctx, "metadata "+subject); err != nil {
-		return "", 0, uuid.UUID{}, err
+		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -203,9 +204,9 @@ next:
 				continue next
 			}
 		}
-		return s, f.id(s), guidOf(s), nil
+		return f.version(s), nil
 	}
-	return "", 0, uuid.UUID{}, errNotThere
+	return contract.Version{}, errNotThere
 }
 
 // order is a record as a generator would write it.

@@ -4,38 +4,39 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // Registry is what this package needs of a schema registry; *registry.Client
-// has it. Every schema that it returns is self-contained: references are
-// resolved into the text. It must be safe for concurrent use and should cache
-// what is immutable, since each Binding and each Deserializer asks for itself. A
-// call must end when its ctx does.
+// implements it. Each returned [contract.Version] has a Schema that stands on
+// its own: the types of its references are in the text. A Registry must be safe
+// for concurrent use and should cache what is immutable, because each Binding
+// and each Deserializer asks for itself. A call must end when its ctx ends.
 //
-// An error may say that the registry answered and has no such thing by a method
-// NotFound() bool, anywhere in its chain. What does not say so is taken for a
+// An error says that the registry answered and has no such thing by a method
+// NotFound() bool, anywhere in its chain. Every other error is taken for a
 // failure to ask.
 type Registry interface {
-	// Register gives the id of schema on subject, registering it if need be.
-	Register(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error)
-	// Lookup gives the id of schema on subject and registers nothing.
-	Lookup(ctx context.Context, subject, schema string, normalize bool) (id int, guid uuid.UUID, err error)
+	// Register gives the id of s on subject, and registers s if need be.
+	Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
+	// Lookup gives the id of s on subject and registers nothing.
+	Lookup(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
 	// Latest gives the newest version of subject.
-	Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error)
+	Latest(ctx context.Context, subject string) (contract.Version, error)
 	// SchemaByID gives the schema of an id; subject may be empty.
-	SchemaByID(ctx context.Context, subject string, id int) (schema string, err error)
+	SchemaByID(ctx context.Context, subject string, id int) (contract.Version, error)
 	// SchemaByGUID gives the schema of a GUID.
-	SchemaByGUID(ctx context.Context, guid uuid.UUID) (schema string, err error)
+	SchemaByGUID(ctx context.Context, guid uuid.UUID) (contract.Version, error)
 }
 
 // VersionRegistry is what a [Registry] may have besides, so that [LookupOnly]
-// finds a schema that was registered in parts, through references: its text is
-// then no version's own text, and Lookup does not find it.
+// finds a schema that was registered in parts, through references, or with other
+// docs: its text is then no version's own text, and Lookup does not find it.
 type VersionRegistry interface {
-	// Versions lists the versions of subject, in ascending order.
-	Versions(ctx context.Context, subject string) ([]int, error)
-	// SchemaByVersion gives one version, its references resolved into the text.
-	SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error)
+	// FindVersion gives the newest version of subject that means the same as
+	// schema: the same structure and the same logical types.
+	FindVersion(ctx context.Context, subject, schema string) (contract.Version, error)
 }
 
 // MetadataRegistry is what a [Registry] must have besides for
@@ -43,5 +44,5 @@ type VersionRegistry interface {
 type MetadataRegistry interface {
 	// LatestWithMetadata gives the newest version of subject whose metadata
 	// has all the given properties.
-	LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (schema string, id int, guid uuid.UUID, err error)
+	LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (contract.Version, error)
 }

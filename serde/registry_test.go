@@ -68,13 +68,13 @@ func TestSuiteAllWays(t *testing.T) {
 	t.Parallel()
 	client, app1 := newSuite(t), map[string]string{"app": "1"}
 	topic, orders := client.topic, client.topic+"-value"
-	if _, err := client.RegisterSchema(t.Context(), orders, registry.Schema{Text: `"null"`}); err != nil { // another version
+	if _, err := client.Register(t.Context(), orders, registry.Schema{Text: `"null"`}); err != nil { // another version
 		t.Fatal(err)
 	}
 	if err := client.SetCompatibility(t.Context(), orders, compat.None); err != nil {
 		t.Fatal(err)
 	}
-	v, err := client.RegisterSchema(t.Context(), orders, registry.Schema{
+	v, err := client.Register(t.Context(), orders, registry.Schema{
 		Text: orderSchema, Metadata: &registry.Metadata{Properties: app1},
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func TestSuiteReferences(t *testing.T) {
 	topic := client.topic
 	const line = `{"type":"record","name":"shop.Line","fields":[{"name":"sku","type":"string"}]}`
 	const cart = `{"type":"record","name":"shop.Cart","fields":[{"name":"line","type":%s}]}`
-	whole, err := client.RegisterSchema(t.Context(), "carts"+topic+"-value", registry.Schema{
+	whole, err := client.Register(t.Context(), "carts"+topic+"-value", registry.Schema{
 		Text:       fmt.Sprintf(cart, `"shop.Line"`),
 		References: []registry.Reference{client.register(t, "shop.Line", line)},
 	})
@@ -171,7 +171,7 @@ func TestSuiteReferences(t *testing.T) {
 	}
 
 	// A topic whose schema is a union of references.
-	union, err := client.RegisterSchema(t.Context(), "events"+topic+"-value", registry.Schema{
+	union, err := client.Register(t.Context(), "events"+topic+"-value", registry.Schema{
 		Text: `["shop.Order","shop.Cancelled"]`,
 		References: []registry.Reference{
 			client.register(t, "shop.Order", orderSchema), client.register(t, "shop.Cancelled", cancelledSchema),
@@ -208,7 +208,7 @@ func TestSuiteReferences(t *testing.T) {
 func (s suite) register(t *testing.T, name, schema string) registry.Reference {
 	t.Helper()
 	subject := s.topic + name
-	if _, err := s.RegisterSchema(t.Context(), subject, registry.Schema{Text: schema}); err != nil {
+	if _, err := s.Register(t.Context(), subject, registry.Schema{Text: schema}); err != nil {
 		t.Fatal(err)
 	}
 	return registry.Reference{Name: name, Subject: subject, Version: 1}
@@ -242,7 +242,7 @@ func TestSuiteIncompatible(t *testing.T) {
 	t.Parallel()
 	client := newSuite(t)
 	subject := client.topic + "-value"
-	if _, err := client.RegisterSchema(t.Context(), subject, registry.Schema{Text: olderSchema}); err != nil {
+	if _, err := client.Register(t.Context(), subject, registry.Schema{Text: olderSchema}); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.SetCompatibility(t.Context(), subject, compat.Backward); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // DeserializerOption sets what a [Deserializer] or a [Mux] reads, and how.
@@ -106,20 +107,20 @@ func (s *source) schema(ctx context.Context, id wireID) (*avsc.Schema, error) {
 	if s.reg == nil {
 		return nil, fmt.Errorf("serde: %s: this deserializer has no registry", op)
 	}
-	var text string
+	var v contract.Version
 	var err error
 	switch {
 	case id.kind == schemaGUID:
-		text, err = s.reg.SchemaByGUID(ctx, id.guid())
+		v, err = s.reg.SchemaByGUID(ctx, id.guid())
 	case id.lo > math.MaxInt32:
 		return nil, fmt.Errorf("%w: %s: registries number up to %d", ErrUnknownSchema, id, math.MaxInt32)
 	default:
-		text, err = s.reg.SchemaByID(ctx, s.subject, int(id.lo))
+		v, err = s.reg.SchemaByID(ctx, s.subject, int(id.lo))
 	}
 	if err != nil {
 		return nil, &RegistryError{op, err}
 	}
-	parsed, err := avsc.ParseStored(id.String(), []byte(text))
+	parsed, err := avsc.ParseStored(id.String(), []byte(v.Schema))
 	if err != nil {
 		return nil, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
 	}

@@ -170,12 +170,14 @@ func (e *encoder) framer(ctx context.Context, reg serde.Registry) (func([]byte) 
 	}, nil
 }
 
-func (e *encoder) registered(ctx context.Context, reg serde.Registry) (text string, err error) {
+// registered is the schema in the registry that the message is written with.
+func (e *encoder) registered(ctx context.Context, reg serde.Registry) (string, error) {
 	if e.id != noID {
-		return reg.SchemaByID(ctx, "", e.id)
+		v, err := reg.SchemaByID(ctx, "", e.id)
+		return v.Schema, err
 	}
-	text, _, _, err = reg.Latest(ctx, e.subject)
-	return text, err
+	v, err := reg.Latest(ctx, e.subject)
+	return v.Schema, err
 }
 
 // encoded is a record that is Avro already.

@@ -116,7 +116,7 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 	var v registry.Version
 	var err error
 	if version == 0 {
-		v, err = p.client.LatestVersion(ctx, subject)
+		v, err = p.client.Latest(ctx, subject)
 	} else {
 		v, err = p.client.Version(ctx, subject, version)
 	}

@@ -346,7 +346,7 @@ func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	v, err := r.client.LookupSchema(ctx, e.subject, s)
+	v, err := r.client.Lookup(ctx, e.subject, s)
 	var answer *registry.Error
 	if errors.As(err, &answer) && (answer.NotFound() || answer.Status == http.StatusUnprocessableEntity) {
 		return false, nil
@@ -358,7 +358,7 @@ func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 // ask asks the registry whether it would take a schema.
 func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 	at := finding{File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col}
-	found, err := r.client.TestCompatibility(ctx, e.subject, e.schema.Text())
+	found, err := r.client.TestCompatibility(ctx, e.subject, registry.Schema{Text: e.schema.Text()})
 	var answer *registry.Error
 	if errors.As(err, &answer) && answer.Status == http.StatusUnprocessableEntity {
 		at.Rule, at.Message = ruleInvalid, err.Error()
@@ -446,9 +446,9 @@ func (r *registrar) register(ctx context.Context, e *entry) error {
 // write registers a schema. Not every registry tells the version: it is looked up.
 func (r *registrar) write(ctx context.Context, e *entry) error {
 	s, _ := e.registrable()
-	v, err := r.client.RegisterSchema(ctx, e.subject, s)
+	v, err := r.client.Register(ctx, e.subject, s)
 	if err == nil && v.Version == 0 {
-		v, err = r.client.LookupSchema(ctx, e.subject, s)
+		v, err = r.client.Lookup(ctx, e.subject, s)
 	}
 	e.version, e.id = v.Version, v.ID
 	return err

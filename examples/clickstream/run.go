@@ -139,27 +139,14 @@ func (w *world) close() error {
 
 // schemaOf asks the registry what the events were written with.
 func schemaOf(ctx context.Context, reg *registry.Client, r *report) error {
-	id, _, err := reg.Lookup(ctx, r.Subject, clicks.ClickEventSchema, false)
+	v, err := reg.Lookup(ctx, r.Subject, registry.Schema{Text: clicks.ClickEventSchema})
 	if errors.Is(err, registry.ErrSubjectNotFound) || errors.Is(err, registry.ErrSchemaNotFound) {
 		return nil // nothing was published
 	}
 	if err != nil {
 		return err
 	}
-	r.SchemaID = id
-	versions, err := reg.Versions(ctx, r.Subject)
-	if err != nil {
-		return err
-	}
-	for _, n := range versions {
-		v, err := reg.Version(ctx, r.Subject, n)
-		if err != nil {
-			return err
-		}
-		if v.ID == id {
-			r.Version = v.Version
-		}
-	}
+	r.SchemaID, r.Version = v.ID, v.Version
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -154,10 +155,10 @@ func (s *Server) setLevel(ctx context.Context, o options) error {
 func (s *Server) log() string { return filepath.Join(s.dir, "registry.log") }
 
 // Pause stops the process where it stands: it accepts and never answers.
-func (s *Server) Pause() error { return s.proc.Pause() }
+func (s *Server) Pause() error { return s.proc.Signal(syscall.SIGSTOP) }
 
 // Resume lets it go on.
-func (s *Server) Resume() error { return s.proc.Resume() }
+func (s *Server) Resume() error { return s.proc.Signal(syscall.SIGCONT) }
 
 // Close ends the process and removes what it wrote.
 func (s *Server) Close() error {

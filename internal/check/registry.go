@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/uuid"
-
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/evolve"
@@ -19,10 +17,10 @@ import (
 
 // Registry is what is asked of a registry; *registry.Client has it.
 type Registry interface {
-	Subjects(ctx context.Context) ([]string, error)
-	Versions(ctx context.Context, subject string) ([]int, error)
-	SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error)
-	Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error)
+	Subjects(ctx context.Context, opts ...registry.ListOption) ([]string, error)
+	Versions(ctx context.Context, subject string, opts ...registry.ListOption) ([]int, error)
+	Version(ctx context.Context, subject string, version int) (registry.Version, error)
+	Latest(ctx context.Context, subject string) (registry.Version, error)
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
@@ -73,17 +71,17 @@ func InRegistry(ctx context.Context, level compat.Level, reg Registry, paths ...
 
 // subject reads a subject that holds one of the named schemas, nil for another.
 func subject(ctx context.Context, level compat.Level, reg Registry, name string, named map[string]*avsc.Schema) (*Subject, error) {
-	text, _, _, err := reg.Latest(ctx, name)
+	v, err := reg.Latest(ctx, name)
 	if errors.Is(err, registry.ErrNotAvro) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("subject %s: %w", name, err)
 	}
-	if !strings.Contains(text, `"name"`) {
+	if !strings.Contains(v.Schema, `"name"`) {
 		return nil, nil
 	}
-	latest, err := avsc.Parse(name, []byte(text))
+	latest, err := avsc.Parse(name, []byte(v.Schema))
 	if err != nil || named[latest.Name] == nil {
 		return nil, nil //nolint:nilerr // not one of ours
 	}
@@ -114,11 +112,11 @@ func Earlier(ctx context.Context, level compat.Level, reg Registry, name string)
 	versions := make([]evolve.Version, len(numbers))
 	for i, n := range numbers {
 		label := fmt.Sprintf("version %d of %s", n, name)
-		text, _, _, err := reg.SchemaByVersion(ctx, name, n)
+		v, err := reg.Version(ctx, name, n)
 		if err != nil {
 			return 0, nil, fmt.Errorf("%s: %w", label, err)
 		}
-		old, err := avsc.Parse(label, []byte(text))
+		old, err := avsc.Parse(label, []byte(v.Schema))
 		if err != nil {
 			return 0, nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
 		}

@@ -31,10 +31,10 @@ func TestReferences(t *testing.T) {
 	python := install(t, otherclients.Python)
 	name := topic(t, 1, nil)
 	reg, _ := clients(t)
-	if _, err := reg.RegisterSchema(t.Context(), name+"-address", registry.Schema{Text: address}); err != nil {
+	if _, err := reg.Register(t.Context(), name+"-address", registry.Schema{Text: address}); err != nil {
 		t.Fatal(err)
 	}
-	version, err := reg.RegisterSchema(t.Context(), name+"-value", registry.Schema{
+	version, err := reg.Register(t.Context(), name+"-value", registry.Schema{
 		Text: parts, References: []registry.Reference{{Name: "n.Address", Subject: name + "-address", Version: 1}},
 	})
 	if err != nil {

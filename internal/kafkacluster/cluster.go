@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -291,7 +292,7 @@ func (c *Cluster) Pause(id int) error {
 	if err != nil {
 		return err
 	}
-	return n.signal((*local.Process).Pause)
+	return n.signal(syscall.SIGSTOP)
 }
 
 // Resume lets a paused node go on.
@@ -300,7 +301,7 @@ func (c *Cluster) Resume(id int) error {
 	if err != nil {
 		return err
 	}
-	return n.signal((*local.Process).Resume)
+	return n.signal(syscall.SIGCONT)
 }
 
 // SetConfig writes one line into a node's server.properties; it counts from the

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/avroline/avroline/internal/verify"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -85,41 +86,43 @@ type Registry struct {
 var _ serde.Registry = (*Registry)(nil)
 
 // Register is part of serde.Registry.
-func (r *Registry) Register(_ context.Context, _, schema string, _ bool) (int, uuid.UUID, error) {
+func (r *Registry) Register(_ context.Context, _ string, s contract.Schema) (contract.Version, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ids == nil {
 		r.ids = map[string]int{}
 	}
-	if r.ids[schema] == 0 {
-		r.ids[schema] = len(r.ids) + 1
+	if r.ids[s.Text] == 0 {
+		r.ids[s.Text] = len(r.ids) + 1
 	}
-	return r.ids[schema], uuid.NewSHA1(uuid.NameSpaceOID, []byte(schema)), nil
+	return contract.Version{ID: r.ids[s.Text], GUID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(s.Text)), Schema: s.Text}, nil
 }
 
 // Lookup is part of serde.Registry.
-func (r *Registry) Lookup(ctx context.Context, subject, schema string, normalize bool) (int, uuid.UUID, error) {
-	return r.Register(ctx, subject, schema, normalize)
+func (r *Registry) Lookup(ctx context.Context, subject string, s contract.Schema) (contract.Version, error) {
+	return r.Register(ctx, subject, s)
 }
 
 var errNotThere = errors.New("not in the workload's registry")
 
 // Latest is part of serde.Registry.
-func (*Registry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
-	return "", 0, uuid.UUID{}, errNotThere
+func (*Registry) Latest(context.Context, string) (contract.Version, error) {
+	return contract.Version{}, errNotThere
 }
 
 // SchemaByID is part of serde.Registry.
-func (r *Registry) SchemaByID(_ context.Context, _ string, id int) (string, error) {
+func (r *Registry) SchemaByID(_ context.Context, _ string, id int) (contract.Version, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for schema, known := range r.ids {
 		if known == id {
-			return schema, nil
+			return contract.Version{ID: id, Schema: schema}, nil
 		}
 	}
-	return "", errNotThere
+	return contract.Version{}, errNotThere
 }
 
 // SchemaByGUID is part of serde.Registry.
-func (*Registry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNotThere }
+func (*Registry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
+	return contract.Version{}, errNotThere
+}

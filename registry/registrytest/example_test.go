@@ -25,8 +25,8 @@ func ExampleServer_Inject() {
 		panic(err)
 	}
 	defer reg.Close()
-	schema, err := reg.SchemaByID(context.Background(), "", 1)
-	fmt.Println(schema, err)
+	v, err := reg.SchemaByID(context.Background(), "", 1)
+	fmt.Println(v.Schema, err)
 	for _, r := range server.Log() {
 		fmt.Println(r)
 	}

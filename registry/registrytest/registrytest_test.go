@@ -187,10 +187,10 @@ func TestOtherClient(t *testing.T) {
 		t.Fatalf("%+v, %v", made, err)
 	}
 	if got, err := c.SchemaByID(ctx, 1); err != nil || got.Schema != v1 {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("%+v, %v", got.Schema, err)
 	}
 	if got, err := c.SchemaByGUID(ctx, made.GUID); err != nil || got.Schema.Schema != v1 {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("%+v, %v", got.Schema, err)
 	}
 	if _, err := c.CreateSchema(ctx, "s", sr.Schema{Schema: bad}); err == nil {
 		t.Error("an incompatible schema was taken")

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // registry gives every schema the id 1.
@@ -12,18 +14,22 @@ type registry struct{}
 
 var errNot = errors.New("not in this benchmark")
 
-func (registry) Register(context.Context, string, string, bool) (int, uuid.UUID, error) {
-	return 1, uuid.UUID{}, nil
+func (registry) Register(context.Context, string, contract.Schema) (contract.Version, error) {
+	return contract.Version{ID: 1}, nil
 }
 
-func (registry) Lookup(context.Context, string, string, bool) (int, uuid.UUID, error) {
-	return 1, uuid.UUID{}, nil
+func (registry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
+	return contract.Version{ID: 1}, nil
 }
 
-func (registry) Latest(context.Context, string) (string, int, uuid.UUID, error) {
-	return "", 0, uuid.UUID{}, errNot
+func (registry) Latest(context.Context, string) (contract.Version, error) {
+	return contract.Version{}, errNot
 }
 
-func (registry) SchemaByID(context.Context, string, int) (string, error) { return "", errNot }
+func (registry) SchemaByID(context.Context, string, int) (contract.Version, error) {
+	return contract.Version{}, errNot
+}
 
-func (registry) SchemaByGUID(context.Context, uuid.UUID) (string, error) { return "", errNot }
+func (registry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
+	return contract.Version{}, errNot
+}

@@ -277,9 +277,9 @@ func (c *Config) refusedKeys() []string {
 	case ForTransactional:
 		return []string{"recovery"}
 	case ForProcessor, ForSource:
-		return []string{"recovery", "group.commit", "resolver"}
+		return []string{"recovery", "group.commit"}
 	default:
-		return []string{"transaction.timeout.ms", "group.commit", "resolver"}
+		return []string{"transaction.timeout.ms", "group.commit"}
 	}
 }
 

@@ -14,9 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/avroline/avroline/internal/check"
+	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
 )
 
@@ -31,10 +30,10 @@ type config struct {
 
 // Registry is what is asked of a registry; *registry.Client has it.
 type Registry interface {
-	Subjects(ctx context.Context) ([]string, error)
-	Versions(ctx context.Context, subject string) ([]int, error)
-	SchemaByVersion(ctx context.Context, subject string, version int) (schema string, id int, guid uuid.UUID, err error)
-	Latest(ctx context.Context, subject string) (schema string, id int, guid uuid.UUID, err error)
+	Subjects(ctx context.Context, opts ...registry.ListOption) ([]string, error)
+	Versions(ctx context.Context, subject string, opts ...registry.ListOption) ([]int, error)
+	Version(ctx context.Context, subject string, version int) (registry.Version, error)
+	Latest(ctx context.Context, subject string) (registry.Version, error)
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 

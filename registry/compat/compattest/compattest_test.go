@@ -118,7 +118,7 @@ func TestAgainstRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, _, err := client.Register(t.Context(), "orders-value", v1, false); err != nil {
+	if _, err := client.Register(t.Context(), "orders-value", registry.Schema{Text: v1}); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

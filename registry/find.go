@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// The bounds of [Client.FindVersion].
+const (
+	searchedAtOnce = 16
+	maxSearched    = 1000
+)
+
+// findKey names a schema that is searched among the versions of a subject.
+type findKey struct{ subject, text string }
+
+// FindVersion returns the newest version of a subject that means the same as a
+// self-contained schema: the same structure and the same logical types, so that
+// both write the same bytes. Docs, aliases and defaults may differ, and the
+// version may have been registered in parts, through references. [Client.Lookup]
+// finds only the exact text.
+//
+// The newest 1,000 versions are searched, 16 at a time. Versions never change,
+// so each is fetched once. The error is [ErrSubjectNotFound] or
+// [ErrSchemaNotFound] when there is no such version, and this answer is
+// believed for a second, or until this client changes the subject.
+func (c *Client) FindVersion(ctx context.Context, subject, schema string) (Version, error) {
+	err := checkSubject(subject)
+	var v Version
+	if err == nil {
+		v, err = c.found.get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *work) (Version, error) {
+			return c.findVersion(ctx, w, subject, schema)
+		})
+	}
+	if err != nil {
+		return Version{}, fmt.Errorf("registry: find a version of %q: %w", subject, err)
+	}
+	return v, nil
+}
+
+func (c *Client) findVersion(ctx context.Context, w *work, subject, schema string) (Version, error) {
+	want, err := avsc.Parse("schema", []byte(schema))
+	if err != nil {
+		return Version{}, err
+	}
+	numbers, err := c.transport.versions(ctx, w, subject, nil)
+	if err != nil {
+		return Version{}, err
+	}
+	slices.Sort(numbers)
+	slices.Reverse(numbers)
+	all := len(numbers)
+	numbers = numbers[:min(all, maxSearched)]
+	s := search{
+		match: func(ctx context.Context, i int) (Version, bool, error) {
+			return c.sameVersion(ctx, w, subject, numbers[i], want)
+		},
+		end: len(numbers),
+	}
+	if v, found, err := s.run(ctx); found || err != nil {
+		return v, err
+	}
+	if all > maxSearched {
+		return Version{}, fmt.Errorf("%w among the newest %d of %d versions", ErrSchemaNotFound, maxSearched, all)
+	}
+	return Version{}, fmt.Errorf("%w among %d versions", ErrSchemaNotFound, all)
+}
+
+// sameVersion reads one version and reports whether it means the same as want.
+// A version that is gone, or that our parser does not read, is another schema.
+func (c *Client) sameVersion(ctx context.Context, w *work, subject string, number int, want *avsc.Schema) (Version, bool, error) {
+	a, err := c.part(ctx, w, partKey{subject, number})
+	var v Version
+	if err == nil {
+		v, err = c.asVersion(ctx, w, subject, a)
+	}
+	if errors.Is(err, ErrVersionNotFound) || errors.Is(err, ErrNotAvro) {
+		return Version{}, false, nil
+	}
+	if err != nil {
+		return Version{}, false, err
+	}
+	got, err := avsc.ParseStored(subject, []byte(v.Schema))
+	return v, err == nil && avsc.SameMeaning(want, got), nil
+}
+
+// search looks at the indexes from 0 to end, several at once, for the lowest
+// one that matches.
+type search struct {
+	match func(ctx context.Context, i int) (Version, bool, error)
+
+	mu   sync.Mutex
+	next int
+	end  int // nothing at or above end is of interest any more
+	v    Version
+	hit  bool
+	err  error
+}
+
+func (s *search) run(ctx context.Context) (Version, bool, error) {
+	var wg sync.WaitGroup
+	for range min(searchedAtOnce, s.end) {
+		wg.Go(func() {
+			for {
+				i, ok := s.take()
+				if !ok {
+					return
+				}
+				v, hit, err := s.match(ctx, i)
+				s.report(i, v, hit, err)
+			}
+		})
+	}
+	wg.Wait()
+	return s.v, s.hit, s.err
+}
+
+// take returns the next index, or false when the rest cannot change the result.
+func (s *search) take() (int, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next >= s.end {
+		return 0, false
+	}
+	s.next++
+	return s.next - 1, true
+}
+
+// report keeps the result of the lowest index that matched or failed.
+func (s *search) report(i int, v Version, hit bool, err error) {
+	if !hit && err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i < s.end {
+		s.end, s.v, s.hit, s.err = i, v, hit, err
+	}
+}

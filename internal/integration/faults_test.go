@@ -327,7 +327,8 @@ func TestAcksNone(t *testing.T) {
 	name := topic(t, 3, nil)
 	r, err := workload.Run{
 		Brokers: cluster(t).Addrs(), Topic: name, Name: name, Seed: *seed, Messages: 5_000, Rate: 5_000,
-		Options: []producer.Option{producer.WithWeakAcks(producer.AcksNone)},
+		Options:   []producer.Option{producer.WithWeakAcks(producer.AcksNone)},
+		NoOffsets: true,
 		Started: func(p *producer.Producer) { // else those that would rather drop than wait are not sent at first
 			if err := p.Prepare(t.Context(), producer.NewTopic(name, producer.NoKey[*workload.Item]())); err != nil {
 				t.Error(err)

@@ -1,4 +1,5 @@
-// Package logread reads a topic whole with franz-go, a client that shares no code with the one that wrote it.
+// Package logread reads a whole topic with franz-go. Tests use it as a reader
+// that is independent of the producer.
 package logread
 
 import (
@@ -13,9 +14,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// All yields what is visible to read_committed in a topic, from the start to the end offsets of the moment of the call:
-// a reader that stops at an empty poll would miss what comes late. Records of one partition come in order. The last pair may
-// be an error: ctx ended, or the topic is not there.
+// All yields the records of a topic that a read_committed consumer sees. It reads
+// from the start to the end offsets at the moment of the call. (A reader that
+// stops at an empty poll would miss late records.) Records of one partition come
+// in order. The last pair holds an error if ctx ended or the topic does not exist.
 func All(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) iter.Seq2[*kgo.Record, error] {
 	return func(yield func(*kgo.Record, error) bool) {
 		if err := all(ctx, brokers, topic, opts, yield); err != nil {
@@ -36,7 +38,7 @@ func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yi
 	cl, err := kgo.NewClient(append(base,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // the end of a partition may be one: what a transaction's end leaves
+		kgo.KeepControlRecords(), // the last record of a partition may be a transaction marker
 		kgo.FetchMaxWait(fetchWait),
 	)...)
 	if err != nil {
@@ -68,7 +70,7 @@ func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yi
 	return nil
 }
 
-// bounds are the ends of the partitions that hold anything, and where to begin.
+// bounds returns the start and end offsets of all partitions that are not empty.
 func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -97,12 +99,13 @@ func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]i
 	return ends, starts, nil
 }
 
-// moving says that a partition's leader has just changed, and the new one does not know yet where the partition ends.
+// moving reports whether the leader of a partition has just changed. A new leader
+// may not know the end of the partition yet.
 func moving(err error) bool {
 	return errors.Is(err, kerr.OffsetNotAvailable) || errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.LeaderNotAvailable)
 }
 
-// pause waits a moment; false: ctx ended.
+// pause waits for fetchWait. It returns false if ctx ended first.
 func pause(ctx context.Context) bool {
 	select {
 	case <-time.After(fetchWait):

@@ -12,24 +12,40 @@ import (
 	"github.com/avroline/avroline/internal/logread"
 )
 
-// Report is the judgement. The counts of faults are zero in a sound run.
+// Report is the result of a comparison. All counts of faults are zero in a
+// correct run.
 type Report struct {
 	Intents, Acked, NotSent, Unknown, Read int
 	Committed, Aborted, InDoubt            int // transactions
 
-	Lost       int // acked, or committed, and not in the log
-	Twice      int // records beyond the first of their id
-	AckedTwice int // ids among them that were acked
-	OutOfOrder int // records whose sequence falls behind one before them, of the same producer and key
-	Denied     int // in the log, though reported not sent, or of an aborted transaction
-	Torn       int // transactions in doubt of which a part is in the log
-	Misplaced  int // not where the delivery said
-	Strange    int // in the log, but never intended
-	Undecided  int // without any outcome
-	// UnknownInLog are no fault: messages of unknown outcome that are there.
+	// Lost counts messages that were acked or committed and are not in the log.
+	Lost int
+	// Twice counts the records beyond the first of each id. AckedTwice counts
+	// the ids with such records that were acked.
+	Twice, AckedTwice int
+	// OutOfOrder counts records with a lower sequence number than an earlier
+	// record of the same producer and key.
+	OutOfOrder int
+	// Denied counts records in the log that were reported as not sent, or that
+	// belong to an aborted transaction.
+	Denied int
+	// Torn counts transactions in doubt with only a part of their messages in
+	// the log.
+	Torn int
+	// Misplaced counts messages that are not at the offset of their delivery.
+	Misplaced int
+	// Unplaced counts deliveries without an offset, if the journal requires
+	// offsets (see [Journal.RequireOffsets]).
+	Unplaced int
+	// Strange counts records in the log that nobody intended to send.
+	Strange int
+	// Undecided counts messages and transactions without an outcome.
+	Undecided int
+	// UnknownInLog counts messages of unknown outcome that are in the log. That
+	// is no fault.
 	UnknownInLog int
 
-	// Examples tell the first faults in words.
+	// Examples describe the first faults.
 	Examples []string
 }
 
@@ -43,15 +59,15 @@ func (r *Report) fault(count *int, format string, args ...any) {
 	}
 }
 
-// String is the counts in one line.
+// String returns the counts in one line.
 func (r *Report) String() string {
 	return fmt.Sprintf("intents %d acked %d not-sent %d unknown %d (in the log %d) read %d; transactions committed %d aborted %d in-doubt %d; "+
-		"LOST %d TWICE %d (acked %d) DISORDER %d DENIED %d TORN %d MISPLACED %d STRANGE %d UNDECIDED %d",
+		"LOST %d TWICE %d (acked %d) DISORDER %d DENIED %d TORN %d MISPLACED %d UNPLACED %d STRANGE %d UNDECIDED %d",
 		r.Intents, r.Acked, r.NotSent, r.Unknown, r.UnknownInLog, r.Read, r.Committed, r.Aborted, r.InDoubt,
-		r.Lost, r.Twice, r.AckedTwice, r.OutOfOrder, r.Denied, r.Torn, r.Misplaced, r.Strange, r.Undecided)
+		r.Lost, r.Twice, r.AckedTwice, r.OutOfOrder, r.Denied, r.Torn, r.Misplaced, r.Unplaced, r.Strange, r.Undecided)
 }
 
-// Err is nil for a sound run, else all that is wrong.
+// Err is nil for a correct run. Otherwise it holds the counts and the examples.
 func (r *Report) Err() error {
 	if len(r.Examples) == 0 {
 		return nil
@@ -59,8 +75,10 @@ func (r *Report) Err() error {
 	return errors.New(r.String() + "\n\t" + strings.Join(r.Examples, "\n\t"))
 }
 
-// Check reads the topics to their end offsets with franz-go, in read_committed, and judges. Nothing may be under way any
-// more. decode names a record; ok false leaves it out, such as one of another run.
+// Check reads the topics to their end offsets with franz-go in read_committed,
+// and compares. Every send must have ended before the call. decode returns the id
+// of a record. A record with ok == false, for instance from another run, is left
+// out.
 func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, decode func(*kgo.Record) (id ID, ok bool, err error)) (*Report, error) {
 	var records []iter.Seq2[*kgo.Record, error]
 	for _, t := range topics {
@@ -69,14 +87,14 @@ func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, 
 	return j.Judge(decode, records...)
 }
 
-// place is where a record lies in a topic.
+// place is the position of a record in a topic.
 type place struct {
 	partition int32
 	offset    int64
 }
 
-// copyInLog is one record of an id. The epochs tell who wrote two copies: the
-// client anew, or two leaders that did not know of each other's.
+// copyInLog is one record of an id. If there are two copies, the epochs show
+// the cause: the client sent the message again, or two leaders accepted it.
 type copyInLog struct {
 	partition     int32
 	offset        int64
@@ -89,7 +107,8 @@ func (c copyInLog) String() string {
 	return fmt.Sprintf("[%d]@%d (leader epoch %d, producer %d/%d)", c.partition, c.offset, c.leaderEpoch, c.producer, c.producerEpoch)
 }
 
-// Judge is Check over records that somebody else read: in the order of the log within each partition.
+// Judge compares like Check, with records that the caller has read. The records
+// of one partition must come in the order of the log.
 func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), topics ...iter.Seq2[*kgo.Record, error]) (*Report, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -131,7 +150,7 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 	}
 	perTx := map[string][2]int{} // intended, in the log
 	for id, in := range j.intents {
-		r.judge(in, found[id], there, id.Tx == "", j.txs[id.Tx])
+		r.judge(j, in, found[id], there)
 		if id.Tx != "" {
 			n := perTx[id.Tx]
 			n[0]++
@@ -157,8 +176,8 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 	return r, nil
 }
 
-// judge holds one message against the log.
-func (r *Report) judge(in *Intent, copies []copyInLog, there map[place]ID, alone bool, end End) {
+// judge compares one message with the log.
+func (r *Report) judge(j *Journal, in *Intent, copies []copyInLog, there map[place]ID) {
 	if len(copies) > 1 {
 		if in.outcome == Acked {
 			r.AckedTwice++
@@ -167,8 +186,8 @@ func (r *Report) judge(in *Intent, copies []copyInLog, there map[place]ID, alone
 			r.fault(&r.Twice, "%v (%v) is in the log %d times: %v", in.id, in.outcome, len(copies), copies)
 		}
 	}
-	if !alone {
-		switch {
+	if in.id.Tx != "" {
+		switch end := j.txs[in.id.Tx]; {
 		case end == Committed && len(copies) == 0:
 			r.fault(&r.Lost, "%v was committed and is not in the log", in.id)
 		case end == Aborted && len(copies) > 0:
@@ -188,6 +207,8 @@ func (r *Report) judge(in *Intent, copies []copyInLog, there map[place]ID, alone
 				holds = other.String()
 			}
 			r.fault(&r.Lost, "%v was acked at [%d]@%d and is not in the log: %s is there", in.id, in.partition, in.offset, holds)
+		case in.offset < 0 && j.requireOffsets:
+			r.fault(&r.Unplaced, "%v was reported delivered without an offset and is at %v", in.id, copies)
 		case in.offset >= 0 && !contains(copies, in.partition, in.offset):
 			r.fault(&r.Misplaced, "%v was reported at [%d]@%d and is at %v", in.id, in.partition, in.offset, copies)
 		}

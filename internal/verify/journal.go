@@ -1,5 +1,6 @@
-// Package verify judges delivery: what a producer was told to send and what it said became of it, against what an
-// independent client reads from the log.
+// Package verify checks delivery. It compares three things: the messages that a
+// test intended to send, the outcomes that the producer reported, and the records
+// that an independent client reads from the log.
 package verify
 
 import (
@@ -7,11 +8,11 @@ import (
 	"sync"
 )
 
-// ID names one message. It must be readable from the record in the log.
+// ID identifies one message. The record in the log must contain the id.
 type ID struct {
-	Producer string // who sent it
-	Key      string // sequences rise per producer and key
-	Seq      int64
+	Producer string
+	Key      string
+	Seq      int64  // rises by producer and key
 	Tx       string // empty outside transactions
 }
 
@@ -23,12 +24,12 @@ func (id ID) String() string {
 	return s
 }
 
-// Outcome is what the producer said of a message.
+// Outcome is the outcome that the producer reported for a message.
 type Outcome uint8
 
 // The outcomes.
 const (
-	None Outcome = iota // it said nothing
+	None Outcome = iota // nothing was reported yet
 	Acked
 	NotSent
 	Unknown
@@ -36,7 +37,7 @@ const (
 
 func (o Outcome) String() string { return [...]string{"no outcome", "acked", "not sent", "unknown"}[o] }
 
-// End is what was said of a transaction.
+// End is the reported end of a transaction.
 type End uint8
 
 // The ends of a transaction.
@@ -49,33 +50,46 @@ const (
 
 func (e End) String() string { return [...]string{"open", "committed", "aborted", "in doubt"}[e] }
 
-// Journal takes down every send before it is made and every outcome when it is told. It is safe for concurrent use.
+// Journal records every message before it is sent, and every outcome when it is
+// reported. It is safe for concurrent use.
 type Journal struct {
 	mu      sync.Mutex
 	intents map[ID]*Intent
 	txs     map[string]End
 	errs    []string
+
+	requireOffsets bool
 }
 
-// Intent is one message that was about to be sent.
+// Intent is one message that the test is about to send.
 type Intent struct {
 	journal   *Journal
 	id        ID
 	outcome   Outcome
 	partition int32
-	offset    int64 // -1: not said
+	offset    int64 // -1 if none was reported
 }
 
-// NewJournal is an empty one.
+// NewJournal returns an empty journal.
 func NewJournal() *Journal {
 	return &Journal{intents: map[ID]*Intent{}, txs: map[string]End{}}
 }
 
+// RequireOffsets makes a delivery without an offset a fault. Call it before the
+// first message. Do not call it for acks 0, where no broker names an offset.
+func (j *Journal) RequireOffsets() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.requireOffsets = true
+}
+
+// violate notes a fault in the calls of the journal itself.
 func (j *Journal) violate(format string, args ...any) {
 	j.errs = append(j.errs, fmt.Sprintf(format, args...))
 }
 
-// Intend is called before the message is given to the producer.
+// Intend records a message. Call it before you give the message to the
+// producer.
 func (j *Journal) Intend(id ID) *Intent {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -97,16 +111,17 @@ func (in *Intent) settle(o Outcome, partition int32, offset int64) {
 	in.outcome, in.partition, in.offset = o, partition, offset
 }
 
-// Acked says that it was reported delivered there. An offset of -1 was not said.
+// Acked records a delivery. The offset is -1 if the producer named none.
 func (in *Intent) Acked(partition int32, offset int64) { in.settle(Acked, partition, offset) }
 
-// NotSent says that it was reported to be in no log.
+// NotSent records the outcome "not sent": the message is in no log.
 func (in *Intent) NotSent() { in.settle(NotSent, 0, -1) }
 
-// Unknown says that nobody knows.
+// Unknown records the outcome "unknown".
 func (in *Intent) Unknown() { in.settle(Unknown, 0, -1) }
 
-// EndTx notes what was said of a transaction; messages of it need no outcome of their own.
+// EndTx records the end of a transaction. The messages of a transaction need no
+// outcome of their own.
 func (j *Journal) EndTx(tx string, end End) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -33,7 +33,8 @@ func logOf(values ...string) iter.Seq2[*kgo.Record, error] {
 	}
 }
 
-// sound is a run without a fault: p/k/0..4 of every outcome, and three transactions.
+// sound returns a run without a fault: p/k/0 to p/k/5 with every outcome, and
+// three transactions.
 func sound() (*Journal, []string) {
 	j := NewJournal()
 	for seq := range int64(3) {
@@ -69,7 +70,8 @@ func TestSound(t *testing.T) {
 	}
 }
 
-// TestForged: each fault, forged into a sound run, must be found, and under its name.
+// TestForged forges one fault after another into a correct run. The comparison
+// must find each fault and count it under its name.
 func TestForged(t *testing.T) {
 	t.Parallel()
 	without := func(log []string, v string) []string {
@@ -108,6 +110,21 @@ func TestForged(t *testing.T) {
 		"a wrong offset": {
 			func(j *Journal, log []string) []string {
 				j.intents[ID{Producer: "p", Key: "k", Seq: 2}].offset = 7
+				return log
+			},
+			func(r *Report) int { return r.Misplaced },
+		},
+		"a delivery without an offset": {
+			func(j *Journal, log []string) []string {
+				j.RequireOffsets()
+				j.intents[ID{Producer: "p", Key: "k", Seq: 2}].offset = -1
+				return log
+			},
+			func(r *Report) int { return r.Unplaced },
+		},
+		"an offset where another record lies": {
+			func(j *Journal, log []string) []string {
+				j.intents[ID{Producer: "p", Key: "k", Seq: 2}].offset = 1
 				return log
 			},
 			func(r *Report) int { return r.Misplaced },

@@ -15,7 +15,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Item is the record of a workload: an id, and some weight.
+// Item is the record of a workload: an id, and padding.
 type Item struct {
 	verify.ID
 	Pad string
@@ -42,8 +42,8 @@ func (i *Item) AppendAvro(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// Decode names a record of a workload in the log. Records that some other run left there are not of it: run is the prefix
-// of its producers' names.
+// Decode returns a function that reads the id of a record. run is the prefix of
+// the producer names of the workload. Records of another run give ok == false.
 func Decode(run string) func(*kgo.Record) (verify.ID, bool, error) {
 	return func(r *kgo.Record) (id verify.ID, ok bool, err error) {
 		data := r.Value
@@ -77,7 +77,8 @@ func Decode(run string) func(*kgo.Record) (verify.ID, bool, error) {
 	}
 }
 
-// Registry is as much of a schema registry as a workload needs. The zero one is ready.
+// Registry is the part of a schema registry that a workload needs. The zero
+// value is ready for use.
 type Registry struct {
 	mu  sync.Mutex
 	ids map[string]int

@@ -1,5 +1,6 @@
-// Package workload publishes under disturbance and has the outcome judged by package verify. The same runs serve the
-// embedded broker and a real cluster: what disturbs is the caller's.
+// Package workload publishes events while the caller disturbs the cluster, and
+// lets package verify check the outcomes. The same runs work against the embedded
+// broker and against a real cluster.
 package workload
 
 import (
@@ -19,55 +20,67 @@ import (
 
 // Run is one workload.
 type Run struct {
-	Brokers []string // where the producer finds the cluster
-	Read    []string // where the judge does; nil: at Brokers
-	Topic   string
-	Name    string // of this run, unlike that of any other in the topic
-	Seed    uint64
+	// Brokers are the addresses for the producer, Read those for the verifier.
+	// Read defaults to Brokers.
+	Brokers, Read []string
+	Topic         string
+	// Name must differ from the name of every other run in the topic.
+	Name string
+	Seed uint64
 
-	// Messages to publish in all. While Disturb has not returned, publishers go on beyond it.
+	// Messages is the number of messages to publish. The publishers go on beyond
+	// it until Disturb has returned.
 	Messages int
-	// Rate is how many messages a second the publishers together try; 0: as fast as they can.
+	// Rate is the number of messages a second of all publishers together. 0 means
+	// as fast as possible.
 	Rate int
-	// Publishers are goroutines, each with keys of its own. Default 4.
+	// Publishers is the number of goroutines that publish. Each goroutine has its
+	// own keys. Default 4.
 	Publishers int
-	// Keys of each publisher. Default 8.
+	// Keys is the number of keys of each publisher. Default 8.
 	Keys int
-	// Pad is the weight of a record in bytes.
+	// Pad is the size of the padding in each record, in bytes.
 	Pad int
-	// Options of the producer.
+	// Options are the options of the producer.
 	Options []producer.Option
+	// NoOffsets accepts deliveries without an offset, as acks 0 gives them.
+	NoOffsets bool
 
-	// Started is given the producer before the first message.
+	// Started is called with the producer before the first message.
 	Started func(p *producer.Producer)
-	// Disturb runs beside the publishers. It leaves the cluster healthy.
+	// Disturb runs beside the publishers. The cluster must be healthy again when
+	// Disturb returns.
 	Disturb func(ctx context.Context)
 
-	// Closed is called between Close and the reading, with what was reported delivered.
+	// Closed is called after Close and before the topic is read, with the number
+	// of messages that were reported delivered.
 	Closed func(delivered int64)
 
-	// ShortContexts lets some calls have a context that ends at random.
+	// ShortContexts gives some calls a context that ends at a random moment.
 	ShortContexts bool
-	// BadCallbacks lets some callbacks panic and others block for a while.
+	// BadCallbacks makes some callbacks panic and others block for a while.
 	BadCallbacks bool
-	// CloseAfter closes the producer after so many messages while others publish; 0: when all is done.
+	// CloseAfter closes the producer after this number of messages while others
+	// still publish. 0 means that Close comes last.
 	CloseAfter int
-	// CloseWithin bounds Close. Default a minute.
+	// CloseWithin is the timeout of Close. Default 1 minute.
 	CloseWithin time.Duration
 }
 
-// Result is what came of it.
+// Result is the result of a run.
 type Result struct {
 	*verify.Report
 	Stats    producer.Stats
 	CloseErr error
-	Fatal    error // of the producer before Close, if it had one
-	Failures int64 // told to the failure handler
-	// Unbalanced are the instants at which the books did not balance.
+	Fatal    error // the producer's Err before Close
+	Failures int64 // calls of the failure handler
+	// Unbalanced counts the moments at which Stats did not add up.
 	Unbalanced int64
 }
 
-// Do publishes, closes and judges. An error is that of the judging, or of a message that came back with neither outcome.
+// Do publishes, closes the producer, reads the topic, and compares. The error is
+// not nil if the topic could not be read, or if a message came back without one
+// of the three outcomes.
 func (w Run) Do(ctx context.Context) (*Result, error) {
 	if w.Publishers == 0 {
 		w.Publishers = 4
@@ -96,6 +109,9 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 	s.topic = producer.NewTopic(w.Topic, producer.KeyBytes(func(i *Item, dst []byte) []byte {
 		return append(append(append(dst, i.Producer...), '/'), i.Key...)
 	}))
+	if !w.NoOffsets {
+		s.journal.RequireOffsets()
+	}
 	if w.Started != nil {
 		w.Started(s.p)
 	}
@@ -130,7 +146,7 @@ type state struct {
 	sent                 atomic.Int64
 	failures, unbalanced atomic.Int64
 	strange              atomic.Pointer[error]
-	closed               chan error // of Close
+	closed               chan error // the result of Close
 	watched              chan struct{}
 	watcher              sync.WaitGroup
 }
@@ -159,7 +175,7 @@ func (s *state) close(ctx context.Context) {
 	s.closed <- s.p.Close(closing)
 }
 
-// watch looks at the books over and over.
+// watch checks again and again that Stats adds up.
 func (s *state) watch() {
 	for {
 		select {
@@ -171,7 +187,7 @@ func (s *state) watch() {
 		if st.InFlight < 0 || st.Accepted != st.Delivered+st.NotSent+st.Unknown+st.InFlight {
 			s.unbalanced.Add(1)
 		}
-		time.Sleep(time.Millisecond) // a sample, nothing waits for it
+		time.Sleep(time.Millisecond) // the interval of the samples
 	}
 }
 
@@ -210,7 +226,7 @@ func (s *state) publisher(ctx context.Context, n int, disturbed <-chan struct{})
 	}
 }
 
-// pace holds a publisher to its part of the rate.
+// pace waits until the next message of a publisher is due.
 func (s *state) pace(ctx context.Context, began time.Time, sent int) {
 	if s.Rate == 0 {
 		return
@@ -224,7 +240,7 @@ func (s *state) pace(ctx context.Context, began time.Time, sent int) {
 	}
 }
 
-// one publishes one item in some way and notes what is said of it.
+// one publishes one item in a randomly chosen way and records the outcome.
 func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
 	in := s.journal.Intend(item.ID)
 	note := func(d producer.Delivery, err error) {
@@ -248,14 +264,14 @@ func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
 	switch way := rng.IntN(100); {
 	case way == 0: // synchronous
 		note(s.topic.Publish(ctx, s.p, item))
-	case way == 1: // a future, waited for now
+	case way == 1: // as a future
 		pending, err := s.topic.Enqueue(ctx, s.p, item)
 		if err != nil {
 			note(producer.Delivery{}, err)
 			return
 		}
 		note(pending.Wait(ctx))
-	case way == 2: // drop rather than wait
+	case way == 2: // without waiting for room
 		if err := s.topic.TryPublish(ctx, s.p, item, note); err != nil {
 			note(producer.Delivery{}, err)
 		}
@@ -270,7 +286,7 @@ func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
 	}
 }
 
-// bad is a callback that misbehaves after it took note.
+// bad returns a callback that records the outcome and then panics or blocks.
 func (s *state) bad(note producer.Callback, way int) producer.Callback {
 	return func(d producer.Delivery, err error) {
 		note(d, err)
@@ -278,7 +294,7 @@ func (s *state) bad(note producer.Callback, way int) producer.Callback {
 		case 10, 11, 12:
 			panic("a callback of the workload")
 		case 13:
-			time.Sleep(5 * time.Millisecond) // it blocks: that is the test
+			time.Sleep(5 * time.Millisecond) // a slow callback is part of the test
 		}
 	}
 }

@@ -243,19 +243,3 @@ func TestSecretsStayOut(t *testing.T) {
 		}
 	}
 }
-
-// Every key that is handed on is one that the client knows.
-func TestPassedKeysAreTheClients(t *testing.T) {
-	t.Parallel()
-	client, consumer := settings.PassedKeys()
-	for _, k := range append(client, consumer...) {
-		err := (&kafka.ConfigMap{}).SetKey(k, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "log_level": 0, k: "\x01"})
-		if err != nil && strings.Contains(err.Error(), "No such configuration property") {
-			t.Errorf("%s: %v", k, err)
-		}
-	}
-}

@@ -162,7 +162,7 @@ func WithWeakAcks(a Acks) Option {
 // against duplicates starts anew. Default: after a fatal error every call returns [ErrFatal], except where our own guard ended
 // the client (docs/faults.md): then it is always replaced, as are the clients of transactional producers.
 func WithRecovery() Option {
-	return settings.Set("WithRecovery", func(c *settings.Config) { c.Recovery = true }, "recovery")
+	return settings.Set("WithRecovery", func(c *settings.Config) { c.Recovery = true }, "avroline.recovery")
 }
 
 // WithLogger takes the log: the client's own lines and ours, no payloads and no secrets. Default: silent.

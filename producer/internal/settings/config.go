@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -69,6 +68,7 @@ type Config struct {
 	protocol    string              // security.protocol where a file said it, else ""
 	origins     map[string]string   // by setting: "WithLinger", "app.properties:3: linger.ms"
 	carried     []any
+	rows        []Setting
 }
 
 // CreateTopics says whether and how missing topics are created.
@@ -82,27 +82,8 @@ type CreateTopics struct {
 // holds every mistake, each as a [*ConfigError]. The parameter brokers wins
 // over the bootstrap.servers of a file.
 func New(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
-	c := &Config{
-		Purpose: purpose, TransactionalID: transactionalID,
-		ClientID:           "avroline",
-		Acks:               AcksAll,
-		MaxMessageBytes:    1_000_000,
-		InFlightRequests:   5,
-		Retries:            -1,
-		RetryBackoff:       100 * time.Millisecond,
-		RetryBackoffMax:    time.Second,
-		RequestTimeout:     30 * time.Second,
-		TransactionTimeout: time.Minute,
-		MetadataMaxAge:     time.Minute,
-		Logger:             slog.New(slog.DiscardHandler),
-		Passed:             map[string]string{},
-		ConsumerPassed:     map[string]string{},
-		origins:            map[string]string{},
-	}
-	if purpose == ForProducer { // see WithInFlightRequests
-		c.InFlightRequests = 1
-	}
-	_ = Balanced().apply(c)
+	c := newDefaults(purpose)
+	c.TransactionalID = transactionalID
 	var errs []error
 	for _, o := range opts {
 		if o.apply == nil { // the zero Option
@@ -127,6 +108,28 @@ func New(purpose Purpose, brokers []string, transactionalID string, opts []Optio
 	}
 	c.Brokers = slices.Clone(c.Brokers)
 	return c, nil
+}
+
+// newDefaults makes a Config in which every setting has its default.
+func newDefaults(purpose Purpose) *Config {
+	c := &Config{
+		Purpose:        purpose,
+		Acks:           AcksAll,
+		Logger:         slog.New(slog.DiscardHandler),
+		Passed:         map[string]string{},
+		ConsumerPassed: map[string]string{},
+		origins:        map[string]string{},
+		rows:           Table(),
+	}
+	for i := range c.rows {
+		if s := &c.rows[i]; s.Default != "" {
+			_ = s.set(c, s.Default) // a test reads every default
+		}
+	}
+	if purpose == ForProducer { // see WithInFlightRequests
+		c.InFlightRequests = 1
+	}
+	return c
 }
 
 // ConfigError is one setting that cannot be. Secrets are not in it.
@@ -155,90 +158,44 @@ func (c *Config) Origin(key string) string {
 	return key
 }
 
+// check returns every mistake in the settings, each as a [*ConfigError].
 func (c *Config) check() []error {
 	var errs []error
-	bad := func(key string, value any, format string, args ...any) {
-		errs = append(errs, &ConfigError{c.Origin(key), fmt.Sprint(value), fmt.Sprintf(format, args...)})
-	}
-	between := func(key string, v, least, most int) {
-		if v < least || v > most {
-			bad(key, v, "must be from %d to %d", least, most)
-		}
-	}
-	span := func(key string, d, least, most time.Duration) {
-		if d < least || d > most {
-			bad(key, d, "must be from %v to %v", least, most)
-		}
-	}
 	if len(c.Brokers) == 0 {
 		errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), "", "no broker given: name at least one host:port"})
 	}
 	for _, b := range c.Brokers {
 		if reason := badBroker(b); reason != "" {
-			bad("bootstrap.servers", b, "%s", reason)
+			errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), b, reason})
 		}
 	}
 	if c.Purpose != ForProducer && c.TransactionalID == "" {
 		errs = append(errs, &ConfigError{"transactionalID", "", "must not be empty: one per running process, kept across restarts"})
 	}
-	for _, key := range c.refusedKeys() {
-		if who, ok := c.origins[key]; ok {
-			errs = append(errs, &ConfigError{who, "", "cannot be honoured by " + string(c.Purpose)})
-		}
-	}
-	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return r < ' ' || r == 0x7f }) || c.ClientID == "" {
-		bad("client.id", c.ClientID, "must be text without control characters")
-	}
-	if c.Acks < AcksAll || c.Acks > AcksLeader {
-		bad("acks", c.Acks, "must be AcksNone, AcksLeader or AcksAll")
-	}
-	span("linger.ms", c.Linger, 0, 15*time.Minute)
-	between("batch.size", c.BatchBytes, 1, math.MaxInt32)
-	between("batch.num.messages", c.BatchMessages, 1, 1_000_000)
-	between("message.max.bytes", c.MaxMessageBytes, 1000, 1_000_000_000)
-	between("max.in.flight.requests.per.connection", c.InFlightRequests, 1, 1_000_000)
-	between("queue.buffering.max.messages", c.MaxInFlightMessages, 1, 100_000_000)
-	if c.MaxInFlightBytes < 1 {
-		bad("buffer.memory", c.MaxInFlightBytes, "must be at least 1 byte")
-	}
-	span("max.block.ms", c.MaxBlock, 0, math.MaxInt32*time.Millisecond)
-	span("retry.backoff.ms", c.RetryBackoff, time.Millisecond, 5*time.Minute)
-	span("retry.backoff.max.ms", c.RetryBackoffMax, time.Millisecond, 5*time.Minute)
-	span("request.timeout.ms", c.RequestTimeout, time.Millisecond, 15*time.Minute)
-	span("delivery.timeout.ms", c.DeliveryTimeout, 0, math.MaxInt32*time.Millisecond)
-	span("transaction.timeout.ms", c.TransactionTimeout, time.Second, math.MaxInt32*time.Millisecond)
-	span("topic.metadata.refresh.interval.ms", c.MetadataMaxAge, 10*time.Millisecond, time.Hour)
-	if _, said := c.origins["group.commit"]; said && (c.GroupCommitMessages < 1 || c.GroupCommitWait < 0 || c.GroupCommitWait >= c.TransactionTimeout) {
-		bad("group.commit", fmt.Sprintf("%d, %v", c.GroupCommitMessages, c.GroupCommitWait), "must be at least 1 message, and a wait from 0 to less than %s, %v",
-			c.Origin("transaction.timeout.ms"), c.TransactionTimeout)
-	}
-	c.checkCompression(bad)
-	c.checkTogether(bad)
-	if c.CreateTopics.Allowed {
-		for _, n := range []int{c.CreateTopics.Partitions, c.CreateTopics.Replication} {
-			if n != -1 && (n < 1 || n > 100_000) {
-				bad("create.topics", n, "must be at least 1, or -1 for the broker's own number")
+	for i := range c.rows {
+		s := &c.rows[i]
+		origin, set := c.origins[s.Key]
+		switch {
+		case set && !s.In.has(c.Purpose) && s.passed != toConsumer:
+			errs = append(errs, &ConfigError{origin, "", "cannot be honoured by " + string(c.Purpose)})
+		case s.check != nil:
+			if reason := s.check(c); reason != "" {
+				errs = append(errs, &ConfigError{c.Origin(s.Key), c.shown(s), reason})
 			}
 		}
-	} else if len(c.CreateTopics.Settings) > 0 {
-		bad("topic.settings", "", "goes only with WithCreateTopics")
 	}
+	c.checkTogether(func(key string, value any, format string, args ...any) {
+		errs = append(errs, &ConfigError{c.Origin(key), fmt.Sprint(value), fmt.Sprintf(format, args...)})
+	})
 	return append(errs, c.checkSecurity()...)
 }
 
-func (c *Config) checkCompression(bad func(key string, value any, format string, args ...any)) {
-	most := map[Compression]int{NoCompression: 0, Gzip: 9, Snappy: 0, LZ4: 12, Zstd: 12}
-	top, ok := most[c.Compression]
-	switch {
-	case !ok:
-		bad("compression.type", c.Compression, "must be one of none, gzip, snappy, lz4, zstd")
-	case c.CompressionLevel == -1:
-	case top == 0:
-		bad("compression.level", c.CompressionLevel, "%s %s has no levels", c.Origin("compression.type"), c.Compression)
-	case c.CompressionLevel < 0 || c.CompressionLevel > top:
-		bad("compression.level", c.CompressionLevel, "must be from 0 to %d for %s %s, or -1 for its own",
-			top, c.Origin("compression.type"), c.Compression)
+// shown is the value of a setting as an error may show it.
+func (c *Config) shown(s *Setting) string {
+	if s.Show != Harmless || s.value == nil {
+		return ""
 	}
+	return fmt.Sprint(s.value(c))
 }
 
 // checkTogether refuses values that are fine alone.
@@ -268,18 +225,6 @@ func (c *Config) checkTogether(bad func(key string, value any, format string, ar
 	}
 	if c.DeliveryTimeout > c.TransactionTimeout {
 		bad("delivery.timeout.ms", c.DeliveryTimeout, "is above %s, %v", c.Origin("transaction.timeout.ms"), c.TransactionTimeout)
-	}
-}
-
-// refusedKeys are the settings that mean nothing to the constructor.
-func (c *Config) refusedKeys() []string {
-	switch c.Purpose {
-	case ForTransactional:
-		return []string{"recovery"}
-	case ForProcessor, ForSource:
-		return []string{"recovery", "group.commit"}
-	default:
-		return []string{"transaction.timeout.ms", "group.commit"}
 	}
 }
 

@@ -179,16 +179,15 @@ func parseYAML(name string, text []byte) ([]configLine, error) {
 }
 
 func (c *Config) loadEnviron(prefix string, environ []string) error {
-	client, consumer := PassedKeys()
 	keys := map[string]string{}
-	for k, s := range settings() {
-		keys[variable(k)] = k
-		if s.secret {
-			keys[variable(k+".file")] = k + ".file"
+	for name, s := range byName(c.rows) {
+		keys[variable(name)] = name
+		if s.Show == Secret {
+			keys[variable(name+".file")] = name + ".file"
 		}
 	}
-	for _, k := range append(append(client, consumer...), processorKeys()...) {
-		keys[variable(k)] = k
+	for _, key := range DecidedByProcessor() {
+		keys[variable(key)] = key
 	}
 	var entries []configLine
 	var errs []error
@@ -210,10 +209,4 @@ func (c *Config) loadEnviron(prefix string, environ []string) error {
 		entries = append(entries, configLine{key, value, name})
 	}
 	return errors.Join(append(errs, c.load(entries, false))...)
-}
-
-// variable is the key as an environment variable, without the prefix. AVROLINE_PRESET is avroline.preset.
-func variable(key string) string {
-	key = strings.TrimPrefix(key, "avroline.")
-	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
 }

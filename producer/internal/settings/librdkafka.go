@@ -3,7 +3,6 @@ package settings
 import (
 	"math"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -11,16 +10,11 @@ import (
 // clients have in common.
 func (c *Config) ClientMap() map[string]any {
 	m := map[string]any{
-		"bootstrap.servers":                  strings.Join(c.Brokers, ","),
-		"client.id":                          c.ClientID,
-		"client.software.name":               "avroline",
-		"topic.metadata.refresh.interval.ms": millis(c.MetadataMaxAge),
-		"enable.metrics.push":                false,
-		"go.logs.channel.enable":             true, // else librdkafka writes to stderr
+		"client.software.name":   "avroline",
+		"enable.metrics.push":    false,
+		"go.logs.channel.enable": true, // else librdkafka writes to stderr
 	}
-	if c.Rack != "" {
-		m["client.rack"] = c.Rack
-	}
+	c.send(m, sentToAll)
 	for k, v := range c.Passed {
 		m[k] = v
 	}
@@ -33,26 +27,12 @@ func (c *Config) ClientMap() map[string]any {
 // client never answers "queue full".
 func (c *Config) ProducerMap() map[string]any {
 	m := c.ClientMap()
-	m["enable.idempotence"] = !c.WeakAcks
-	m["acks"] = int(c.Acks)
-	m["linger.ms"] = strconv.FormatFloat(float64(c.Linger)/1e6, 'f', -1, 64)
-	m["batch.size"] = c.BatchBytes
-	m["batch.num.messages"] = c.BatchMessages
-	m["message.max.bytes"] = c.MaxMessageBytes
-	m["compression.type"] = string(c.Compression)
-	m["compression.level"] = c.CompressionLevel
+	c.send(m, sentToProducers)
 	m["queue.buffering.max.messages"] = 0
 	m["queue.buffering.max.kbytes"] = math.MaxInt32
-	m["max.in.flight.requests.per.connection"] = c.InFlightRequests
-	m["retry.backoff.ms"] = millis(c.RetryBackoff)
-	m["retry.backoff.max.ms"] = millis(c.RetryBackoffMax)
-	m["request.timeout.ms"] = millis(c.RequestTimeout)
 	m["go.delivery.report.fields"] = "none"
 	m["go.events.channel.size"] = 8192
 	m["go.produce.channel.size"] = 0
-	if c.Retries >= 0 {
-		m["retries"] = c.Retries
-	}
 	if c.TransactionalID == "" {
 		m["delivery.timeout.ms"] = millis(c.DeliveryTimeout)
 		return m
@@ -63,6 +43,19 @@ func (c *Config) ProducerMap() map[string]any {
 		m["delivery.timeout.ms"] = millis(c.DeliveryTimeout)
 	}
 	return m
+}
+
+// send adds the values that the table sends to these clients.
+func (c *Config) send(m map[string]any, to sentTo) {
+	for i := range c.rows {
+		s := &c.rows[i]
+		if s.sent != to {
+			continue
+		}
+		if v := s.client(c); v != nil {
+			m[s.Key] = v
+		}
+	}
 }
 
 // Guarded tells whether a skipped sequence number must end the client. A

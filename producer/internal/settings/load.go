@@ -52,67 +52,66 @@ func FromEnviron(prefix string, environ func() []string) Option {
 	return Option{"WithEnviron", func(c *Config) error { return c.loadEnviron(prefix, environ()) }}
 }
 
-// load sets what the entries say, strictly where the guarantee is concerned (WithConfig).
+// load sets what the entries say. strict refuses every key that the guarantee
+// rests on.
 func (c *Config) load(entries []configLine, strict bool) error {
-	known := settings()
-	client, consumer := PassedKeys()
+	rows := byName(c.rows)
 	seen := map[string]configLine{}
 	var errs []error
 	for _, e := range entries {
 		value := strings.TrimSpace(e.value)
-		refuse := func(format string, args ...any) {
-			shown := value
-			if s, ok := known[e.key]; !ok || s.secret {
-				shown = "" // of an unknown key we cannot tell whether it is a secret
+		refuse := func(s *Setting, reason string) {
+			shown := ""
+			if s != nil && s.Show == Harmless {
+				shown = value
 			}
-			errs = append(errs, &ConfigError{e.label, shown, fmt.Sprintf(format, args...)})
+			errs = append(errs, &ConfigError{e.label, shown, reason})
 		}
-		s, ok := known[e.key]
-		if file, isFile := strings.CutSuffix(e.key, ".file"); !ok && isFile && known[file].secret {
-			s, ok = known[file], true
-			b, err := readSmall(value)
-			if err != nil {
-				refuse("%v", err)
-				continue
-			}
-			value = strings.TrimRight(string(b), "\r\n")
-		}
-		if !ok {
-			switch {
-			case slices.Contains(client, e.key):
-				s = setting{key: e.key, set: func(c *Config, v string) error { c.Passed[e.key] = v; return nil }}
-			case slices.Contains(consumer, e.key) && c.Purpose == ForProcessor:
-				s = setting{key: e.key, set: func(c *Config, v string) error { c.ConsumerPassed[e.key] = v; return nil }}
-			case slices.Contains(consumer, e.key):
-				refuse("is a consumer's setting: only NewProcessor takes it")
-				continue
-			case slices.Contains(processorKeys(), e.key):
-				refuse("is decided by the processor, and means nothing to a producer")
-				continue
-			case strings.HasPrefix(e.key, "go."):
-				refuse("how reports and logs reach us rests on it")
-				continue
-			default:
-				refuse("unknown setting%s", nearest(e.key, append(slices.Collect(maps.Keys(known)), client...)))
-				continue
+		s := rows[e.key]
+		if s == nil {
+			if key, isFile := strings.CutSuffix(e.key, ".file"); isFile && rows[key] != nil && rows[key].Show == Secret {
+				b, err := readSmall(value)
+				if err != nil {
+					errs = append(errs, &ConfigError{e.label, value, err.Error()})
+					continue
+				}
+				s, value = rows[key], strings.TrimRight(string(b), "\r\n")
 			}
 		}
-		if strict && s.guard != "" {
-			refuse("%s", s.guard)
+		switch {
+		case s == nil:
+			refuse(nil, unknownReason(e.key, rows))
+			continue
+		case s.passed == toConsumer && !s.In.has(c.Purpose):
+			refuse(nil, "is a consumer's setting: only NewProcessor takes it")
+			continue
+		case strict && s.Guard != "":
+			refuse(s, s.Guard)
 			continue
 		}
-		if before, twice := seen[s.key]; twice {
-			refuse("says the same as %s: keep one", before.label)
+		if before, twice := seen[s.Key]; twice {
+			refuse(s, fmt.Sprintf("says the same as %s: keep one", before.label))
 			continue
 		}
-		seen[s.key] = e
+		seen[s.Key] = e
 		if err := s.set(c, value); err != nil {
-			refuse("%v", err)
+			refuse(s, err.Error())
 			continue
 		}
-		c.origins[s.key] = e.label
+		c.origins[s.Key] = e.label
 	}
 	return errors.Join(errs...)
+}
+
+// unknownReason says why a key without a row is refused.
+func unknownReason(key string, rows map[string]*Setting) string {
+	switch {
+	case slices.Contains(DecidedByProcessor(), key):
+		return "is decided by the processor, and means nothing to a producer"
+	case strings.HasPrefix(key, "go."):
+		return "how reports and logs reach us rests on it"
+	}
+	return "unknown setting" + nearest(key, slices.Collect(maps.Keys(rows)))
 }
 
 // nearest suggests what may have been meant.

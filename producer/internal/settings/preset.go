@@ -1,33 +1,56 @@
 package settings
 
-import "time"
+import (
+	"fmt"
+	"strings"
+)
 
-// LowLatency is producer.LowLatency.
-func LowLatency() Option {
-	return Set("LowLatency", func(c *Config) {
-		c.Linger = 0
-		c.BatchBytes, c.BatchMessages = 128<<10, 1_000
-		c.Compression, c.CompressionLevel = NoCompression, -1
-		c.MaxInFlightMessages, c.MaxInFlightBytes = 10_000, 16<<20
+// preset sets several settings at once, by their keys in files.
+func preset(name string, values ...[2]string) Option {
+	return Set(name, func(c *Config) {
+		rows := byName(c.rows)
+		for _, v := range values {
+			_ = rows[v[0]].set(c, v[1]) // a test reads every preset
+		}
 	})
 }
 
-// Balanced is producer.Balanced, the default.
+// LowLatency is producer.LowLatency.
+func LowLatency() Option {
+	return preset("LowLatency", [][2]string{
+		{"linger.ms", "0"},
+		{"batch.size", "131072"}, {"batch.num.messages", "1000"},
+		{"compression.type", "none"}, {"compression.level", "-1"},
+		{"queue.buffering.max.messages", "10000"}, {"buffer.memory", "16777216"},
+	}...)
+}
+
+// Balanced is producer.Balanced. Its values are the defaults of the table.
 func Balanced() Option {
-	return Set("Balanced", func(c *Config) {
-		c.Linger = 5 * time.Millisecond
-		c.BatchBytes, c.BatchMessages = 1_000_000, 10_000
-		c.Compression, c.CompressionLevel = NoCompression, -1
-		c.MaxInFlightMessages, c.MaxInFlightBytes = 100_000, 64<<20
-	})
+	return preset("Balanced", [][2]string{
+		{"linger.ms", "5"},
+		{"batch.size", "1000000"}, {"batch.num.messages", "10000"},
+		{"compression.type", "none"}, {"compression.level", "-1"},
+		{"queue.buffering.max.messages", "100000"}, {"buffer.memory", "67108864"},
+	}...)
 }
 
 // HighThroughput is producer.HighThroughput.
 func HighThroughput() Option {
-	return Set("HighThroughput", func(c *Config) {
-		c.Linger = 50 * time.Millisecond
-		c.BatchBytes, c.BatchMessages = 1_000_000, 100_000
-		c.Compression, c.CompressionLevel = LZ4, -1
-		c.MaxInFlightMessages, c.MaxInFlightBytes = 500_000, 256<<20
-	})
+	return preset("HighThroughput", [][2]string{
+		{"linger.ms", "50"},
+		{"batch.size", "1000000"}, {"batch.num.messages", "100000"},
+		{"compression.type", "lz4"}, {"compression.level", "-1"},
+		{"queue.buffering.max.messages", "500000"}, {"buffer.memory", "268435456"},
+	}...)
+}
+
+// setPreset applies the preset that a file names.
+func setPreset(c *Config, v string) error {
+	presets := map[string]Option{"low-latency": LowLatency(), "balanced": Balanced(), "high-throughput": HighThroughput()}
+	p, ok := presets[strings.ToLower(v)]
+	if !ok {
+		return fmt.Errorf("must be one of low-latency, balanced, high-throughput")
+	}
+	return p.apply(c)
 }

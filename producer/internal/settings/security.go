@@ -99,9 +99,25 @@ func (c *Config) settleSecurity() {
 	if c.TLS == nil && strings.HasSuffix(c.protocol, "SSL") {
 		c.TLS = &TLS{}
 	}
+	if s := c.SASL; s != nil && s.Mechanism == "OAUTHBEARER" && s.OIDC == nil && s.Token == nil && c.passedOIDC() {
+		withOIDC := *s
+		withOIDC.OIDC = &OIDCConfig{}
+		c.SASL = &withOIDC
+	}
 	if c.TLS != nil && c.protocol != "" && !strings.HasSuffix(c.protocol, "SSL") && c.origins["tls"] == "" {
 		c.TLS = nil // certificates in the file, but not asked for
 	}
+}
+
+// passedOIDC tells whether the library's own OpenID client is configured by keys
+// that have no field here.
+func (c *Config) passedOIDC() bool {
+	for key := range c.Passed {
+		if strings.HasPrefix(key, "sasl.oauthbearer.") {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSecurity finds what the client would say later, or in words of OpenSSL.
@@ -137,8 +153,8 @@ func (c *Config) checkSecurity() []error {
 		case s.Mechanism == "":
 			bad("sasl", "no mechanism: use Plain, ScramSHA256, ScramSHA512, OAuthBearer or OIDC")
 		case s.OIDC != nil:
-			if s.OIDC.TokenURL == "" || s.OIDC.ClientID == "" || s.OIDC.ClientSecret == "" {
-				bad("sasl", "OIDC needs TokenURL, ClientID and ClientSecret")
+			if missing := c.missingOIDC(s.OIDC); missing != "" {
+				bad("sasl", "OIDC needs %s", missing)
 			}
 		case s.Mechanism == "OAUTHBEARER":
 			if s.Token == nil {
@@ -149,6 +165,25 @@ func (c *Config) checkSecurity() []error {
 		}
 	}
 	return errs
+}
+
+// missingOIDC names what the way to get tokens needs and does not have. The
+// library has other ways than the client secret: a signed assertion, and the
+// metadata service of a cloud.
+func (c *Config) missingOIDC(o *OIDCConfig) string {
+	switch metadata := c.Passed["sasl.oauthbearer.metadata.authentication.type"]; {
+	case metadata != "" && !strings.EqualFold(metadata, "none"):
+		if o.TokenURL == "" && c.Passed["sasl.oauthbearer.config"] == "" {
+			return "TokenURL, or sasl.oauthbearer.config with the query of the metadata service"
+		}
+	case strings.Contains(c.Passed["sasl.oauthbearer.grant.type"], "jwt-bearer"):
+		if o.TokenURL == "" {
+			return "TokenURL"
+		}
+	case o.TokenURL == "" || o.ClientID == "" || o.ClientSecret == "":
+		return "TokenURL, ClientID and ClientSecret"
+	}
+	return ""
 }
 
 // addSecurity writes protocol, TLS and SASL into a client's configuration.

@@ -1,0 +1,157 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// text is any text.
+func text(at func(*Config) *string) kind {
+	return kind{
+		set:    func(c *Config, v string) error { *at(c) = v; return nil },
+		value:  func(c *Config) any { return *at(c) },
+		client: func(c *Config) any { return *at(c) },
+	}
+}
+
+// whole is a whole number from least to most.
+func whole(at func(*Config) *int, least, most int) kind {
+	return kind{
+		set: func(c *Config, v string) error {
+			n, err := parseWhole(v)
+			if err == nil {
+				*at(c) = n
+			}
+			return err
+		},
+		value: func(c *Config) any { return *at(c) },
+		check: func(c *Config) string {
+			if v := *at(c); v < least || v > most {
+				return fmt.Sprintf("must be from %d to %d", least, most)
+			}
+			return ""
+		},
+		client: func(c *Config) any { return *at(c) },
+		bounds: fmt.Sprintf("%s to %s", thousands(int64(least)), thousands(int64(most))),
+	}
+}
+
+func parseWhole(v string) (int, error) {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < math.MinInt32 || n > math.MaxInt32 {
+		return 0, errors.New("must be a whole number of 32 bits")
+	}
+	return int(n), nil
+}
+
+// milliseconds is a duration from least to most. A file gives it in
+// milliseconds, fractions allowed.
+func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) kind {
+	return kind{
+		set: func(c *Config, v string) error {
+			n, err := strconv.ParseFloat(v, 64)
+			if err != nil || !(math.Abs(n) <= math.MaxInt32) { // NaN fails too
+				return errors.New("must be a number of milliseconds")
+			}
+			*at(c) = time.Duration(n * float64(time.Millisecond))
+			return nil
+		},
+		value: func(c *Config) any { return *at(c) },
+		check: func(c *Config) string {
+			if d := *at(c); d < least || d > most {
+				return fmt.Sprintf("must be from %v to %v", least, most)
+			}
+			return ""
+		},
+		client: func(c *Config) any { return millis(*at(c)) },
+		bounds: fmt.Sprintf("%s to %s ms", thousands(least.Milliseconds()), thousands(most.Milliseconds())),
+	}
+}
+
+// boolean is true or false.
+func boolean(at func(*Config) *bool) kind {
+	return kind{
+		set: func(c *Config, v string) error {
+			b, err := strconv.ParseBool(v)
+			if err != nil {
+				return errors.New("must be true or false")
+			}
+			*at(c) = b
+			return nil
+		},
+		value:  func(c *Config) any { return *at(c) },
+		bounds: "`true`, `false`",
+	}
+}
+
+// parsed is a value that only its own function can read.
+func parsed(set func(*Config, string) error, bounds string) kind {
+	return kind{set: set, bounds: bounds}
+}
+
+// passedWhole, passedBoolean, passedOneOf, passedList and passedText are values
+// that go to the client library as they are. The library takes nothing else.
+
+func passedWhole(to passedTo, least, most int) kind {
+	return kind{passed: to, bounds: fmt.Sprintf("%s to %s", thousands(int64(least)), thousands(int64(most))), set: func(_ *Config, v string) error {
+		if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < int64(least) || n > int64(most) {
+			return fmt.Errorf("must be a whole number from %d to %d", least, most)
+		}
+		return nil
+	}}
+}
+
+func passedBoolean(to passedTo) kind {
+	return kind{passed: to, bounds: "`true`, `false`", set: func(_ *Config, v string) error {
+		if !slices.Contains([]string{"true", "false", "t", "f", "1", "0"}, strings.ToLower(v)) {
+			return errors.New("must be true or false")
+		}
+		return nil
+	}}
+}
+
+func passedOneOf(to passedTo, values ...string) kind {
+	return kind{passed: to, bounds: quoted(values), set: func(_ *Config, v string) error {
+		if !slices.ContainsFunc(values, func(one string) bool { return strings.EqualFold(one, v) }) {
+			return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
+		}
+		return nil
+	}}
+}
+
+// passedList is a list with commas. A member may have a minus in front.
+func passedList(to passedTo, values ...string) kind {
+	return kind{passed: to, bounds: quoted(values), set: func(_ *Config, v string) error {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); !slices.Contains(values, strings.ToLower(strings.TrimPrefix(part, "-"))) {
+				return fmt.Errorf("must be a list, with commas, of %s", strings.Join(values, ", "))
+			}
+		}
+		return nil
+	}}
+}
+
+func passedText(to passedTo) kind {
+	return kind{passed: to, set: func(_ *Config, v string) error {
+		if strings.ContainsRune(v, 0) {
+			return errors.New("must not contain the character NUL")
+		}
+		return nil
+	}}
+}
+
+func quoted(values []string) string { return "`" + strings.Join(values, "`, `") + "`" }
+
+// thousands writes a number with commas.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,357 @@
+package settings
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// securityRows are the settings of TLS and SASL.
+func securityRows() []Setting {
+	return slices.Concat(tlsRows(), saslRows(), oauthRows())
+}
+
+// setTLS reads a value into a copy of the current TLS settings, so that an
+// Option can be used twice.
+func setTLS(set func(t *TLS, v string) error) kind {
+	return kind{set: func(c *Config, v string) error {
+		t := TLS{}
+		if c.TLS != nil {
+			t = *c.TLS
+		}
+		c.TLS = &t
+		return set(&t, v)
+	}}
+}
+
+// setSASL is setTLS for the credentials.
+func setSASL(set func(s *Credentials, v string) error) kind {
+	return kind{set: func(c *Config, v string) error {
+		s := Credentials{}
+		if c.SASL != nil {
+			s = *c.SASL
+		}
+		c.SASL = &s
+		return set(&s, v)
+	}}
+}
+
+// setOIDC is setTLS for a text of the OIDC settings.
+func setOIDC(at func(o *OIDCConfig) *string) kind {
+	return setSASL(func(s *Credentials, v string) error {
+		*at(s.changeOIDC()) = v
+		return nil
+	})
+}
+
+// changeOIDC returns a copy of the OIDC settings that may be changed. Tokens of
+// a provider need the mechanism OAUTHBEARER.
+func (s *Credentials) changeOIDC() *OIDCConfig {
+	o := OIDCConfig{}
+	if s.OIDC != nil {
+		o = *s.OIDC
+	}
+	s.OIDC, s.Mechanism = &o, "OAUTHBEARER"
+	return &o
+}
+
+// setFile reads a file that a key names.
+func setFile(read func(path string) ([]byte, error), use func(t *TLS, path string, content []byte)) kind {
+	return setTLS(func(t *TLS, path string) error {
+		content, err := read(path)
+		use(t, path, content)
+		return err
+	})
+}
+
+func tlsRows() []Setting {
+	onlyPEM := parsed(func(_ *Config, v string) error {
+		if !strings.EqualFold(v, "PEM") {
+			return fmt.Errorf("must be PEM: %s", toPEM)
+		}
+		return nil
+	}, "`PEM`")
+	noStorePassword := parsed(func(*Config, string) error {
+		return errors.New("PEM stores have no password; a key's own is ssl.key.password")
+	}, "")
+	passed := func(key string) Setting {
+		return Setting{Key: key, Show: Harmless, Transports: Confluent, kind: passedText(toClient)}
+	}
+	return []Setting{
+		{Key: "security.protocol", Option: "WithTLS, WithSASL", About: "`PLAINTEXT`", Show: Harmless, kind: parsed(setProtocol, "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`")},
+		{
+			Key: "ssl.ca.location", Option: "TLS.CA", About: "a PEM file; without one the system's roots", Show: Harmless,
+			kind: setFile(readSmall, func(t *TLS, _ string, b []byte) { t.CA = b }),
+		},
+		{
+			Key: "ssl.ca.pem", Java: "ssl.truststore.certificates", Option: "TLS.CA", About: "PEM text",
+			kind: setTLS(func(t *TLS, v string) error { t.CA = []byte(v); return nil }),
+		},
+		{
+			Key: "ssl.truststore.location", Option: "TLS.CA", About: "Java's name of `ssl.ca.location`", Show: Harmless,
+			kind: setFile(readPEM, func(t *TLS, _ string, b []byte) { t.CA = b }),
+		},
+		{
+			Key: "ssl.certificate.location", Option: "TLS.Cert", About: "a PEM file: the client's certificate", Show: Harmless,
+			kind: setFile(readSmall, func(t *TLS, path string, b []byte) {
+				t.Cert, t.certFrom = b, pemOrigin{"ssl.certificate.location", path}
+			}),
+		},
+		{
+			Key: "ssl.certificate.pem", Java: "ssl.keystore.certificate.chain", Option: "TLS.Cert", About: "PEM text",
+			kind: setTLS(func(t *TLS, v string) error {
+				t.Cert, t.certFrom = []byte(v), pemOrigin{"ssl.certificate.pem", ""}
+				return nil
+			}),
+		},
+		{
+			Key: "ssl.key.location", Option: "TLS.Key", About: "a PEM file: the key of the certificate", Show: Harmless,
+			kind: setFile(readSmall, func(t *TLS, path string, b []byte) {
+				t.Key, t.keyFrom = b, pemOrigin{"ssl.key.location", path}
+			}),
+		},
+		{
+			Key: "ssl.key.pem", Java: "ssl.keystore.key", Option: "TLS.Key", About: "PEM text", Show: Secret,
+			kind: setTLS(func(t *TLS, v string) error {
+				t.Key, t.keyFrom = []byte(v), pemOrigin{"ssl.key.pem", ""}
+				return nil
+			}),
+		},
+		{
+			Key: "ssl.key.password", Option: "TLS.KeyPassword", About: "of an encrypted key", Show: Secret,
+			kind: setTLS(func(t *TLS, v string) error { t.KeyPassword = v; return nil }),
+		},
+		{
+			Key: "ssl.keystore.location", Option: "TLS.Cert, TLS.Key", About: "Java's name: certificate and key in one PEM file", Show: Harmless,
+			kind: setFile(readPEM, func(t *TLS, path string, b []byte) {
+				t.Cert, t.Key = splitPEM(b)
+				t.certFrom = pemOrigin{"ssl.keystore.location", path}
+				t.keyFrom = t.certFrom
+			}),
+		},
+		{Key: "ssl.truststore.type", Show: Harmless, kind: onlyPEM},
+		{Key: "ssl.keystore.type", Show: Harmless, kind: onlyPEM},
+		{Key: "ssl.truststore.password", About: "refused: PEM stores have none", Show: Secret, kind: noStorePassword},
+		{Key: "ssl.keystore.password", About: "refused: PEM stores have none", Show: Secret, kind: noStorePassword},
+		passed("ssl.ca.certificate.stores"),
+		passed("ssl.cipher.suites"),
+		passed("ssl.crl.location"),
+		passed("ssl.curves.list"),
+		passed("ssl.sigalgs.list"),
+		{Key: "ssl.endpoint.identification.algorithm", Show: Harmless, Transports: Confluent, kind: passedOneOf(toClient, "none", "https")},
+		{Key: "enable.ssl.certificate.verification", Show: Harmless, Transports: Confluent, kind: passedBoolean(toClient)},
+	}
+}
+
+func setProtocol(c *Config, v string) error {
+	switch v = strings.ToUpper(v); v {
+	case "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL":
+		c.protocol = v
+		return nil
+	}
+	return errors.New("must be one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")
+}
+
+func saslRows() []Setting {
+	return []Setting{
+		{
+			Key: "sasl.mechanism", Aliases: []string{"sasl.mechanisms"}, Option: "WithSASL", Show: Harmless,
+			kind: described("`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`", setSASL((*Credentials).setMechanism)),
+		},
+		{Key: "sasl.username", Option: "Plain, ScramSHA256, ScramSHA512", kind: setSASL(func(s *Credentials, v string) error { s.User = v; return nil })},
+		{Key: "sasl.password", Option: "Plain, ScramSHA256, ScramSHA512", Show: Secret, kind: setSASL(func(s *Credentials, v string) error { s.Password = v; return nil })},
+		{Key: "sasl.jaas.config", About: "Java's form: the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: setSASL((*Credentials).setJAAS)},
+	}
+}
+
+func described(bounds string, k kind) kind {
+	k.bounds = bounds
+	return k
+}
+
+// passedOAuth is a setting of the library's own OpenID client.
+func passedOAuth(key string, show Visibility, k kind) Setting {
+	return Setting{Key: key, Show: show, Transports: Confluent, kind: k}
+}
+
+// metadataAuthentication leaves out aws_iam, which librdkafka lists and does not
+// implement.
+func metadataAuthentication() kind {
+	k := passedOneOf(toClient, "none", "azure_imds")
+	set := k.set
+	k.set = func(c *Config, v string) error {
+		if strings.EqualFold(v, "aws_iam") {
+			return errors.New("librdkafka does not implement aws_iam: give a token source to WithSASL(OAuthBearer(...))")
+		}
+		return set(c, v)
+	}
+	return k
+}
+
+// oauthRows are the settings of SASL OAUTHBEARER with an OpenID provider.
+func oauthRows() []Setting {
+	onlyOIDC := func(_ *Credentials, v string) error {
+		if !strings.EqualFold(v, "oidc") {
+			return errors.New("must be oidc; a token source of one's own goes into WithSASL(OAuthBearer(...))")
+		}
+		return nil
+	}
+	return []Setting{
+		{Key: "sasl.oauthbearer.method", Option: "OIDC", Show: Harmless, kind: described("`oidc`", setSASL(onlyOIDC))},
+		{Key: "sasl.oauthbearer.token.endpoint.url", Option: "OIDCConfig.TokenURL", kind: setOIDC(func(o *OIDCConfig) *string { return &o.TokenURL })},
+		{
+			Key: "sasl.oauthbearer.client.id", Aliases: []string{"sasl.oauthbearer.client.credentials.client.id"}, Option: "OIDCConfig.ClientID",
+			kind: setOIDC(func(o *OIDCConfig) *string { return &o.ClientID }),
+		},
+		{
+			Key: "sasl.oauthbearer.client.secret", Aliases: []string{"sasl.oauthbearer.client.credentials.client.secret"}, Option: "OIDCConfig.ClientSecret", Show: Secret,
+			kind: setOIDC(func(o *OIDCConfig) *string { return &o.ClientSecret }),
+		},
+		{Key: "sasl.oauthbearer.scope", Option: "OIDCConfig.Scope", Show: Harmless, kind: setOIDC(func(o *OIDCConfig) *string { return &o.Scope })},
+		{Key: "sasl.oauthbearer.extensions", Option: "OIDCConfig.Extensions", kind: setOIDC(func(o *OIDCConfig) *string { return &o.Extensions })},
+		passedOAuth("sasl.oauthbearer.grant.type", Harmless, passedOneOf(toClient, "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer")),
+		passedOAuth("sasl.oauthbearer.metadata.authentication.type", Harmless, metadataAuthentication()),
+		passedOAuth("sasl.oauthbearer.config", Hidden, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.sub.claim.name", Harmless, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.algorithm", Harmless, passedOneOf(toClient, "RS256", "ES256")),
+		passedOAuth("sasl.oauthbearer.assertion.private.key.file", Harmless, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.private.key.passphrase", Secret, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.private.key.pem", Secret, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.file", Harmless, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.claim.aud", Harmless, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.claim.exp.seconds", Harmless, passedWhole(toClient, 1, math.MaxInt32)),
+		passedOAuth("sasl.oauthbearer.assertion.claim.iss", Harmless, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.claim.jti.include", Harmless, passedBoolean(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.claim.nbf.seconds", Harmless, passedWhole(toClient, 0, math.MaxInt32)),
+		passedOAuth("sasl.oauthbearer.assertion.claim.sub", Harmless, passedText(toClient)),
+		passedOAuth("sasl.oauthbearer.assertion.jwt.template.file", Harmless, passedText(toClient)),
+		passedOAuth("https.ca.location", Harmless, passedText(toClient)),
+		{Key: "https.ca.pem", Option: "OIDCConfig.CA", kind: setSASL(func(s *Credentials, v string) error {
+			s.changeOIDC().CA = []byte(v)
+			return nil
+		})},
+		{Key: "sasl.login.callback.handler.class", About: "read over: the token endpoint's key says it here", kind: ignored()},
+	}
+}
+
+// ignored is a value that Java's files have and that says what holds anyway.
+func ignored() kind { return kind{set: func(*Config, string) error { return nil }} }
+
+func (s *Credentials) setMechanism(v string) error {
+	v = strings.ToUpper(v)
+	switch v {
+	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER":
+		s.Mechanism = v
+		return nil
+	case "GSSAPI":
+		return errors.New("GSSAPI (Kerberos) is not built into this client; must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
+	}
+	return errors.New("must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
+}
+
+// setJAAS understands the login modules of Kafka: Plain, Scram, OAuthBearer. The mechanism is sasl.mechanism's to say.
+func (s *Credentials) setJAAS(v string) error {
+	module, opts, err := parseJAAS(v)
+	if err != nil {
+		return err
+	}
+	switch module[strings.LastIndexByte(module, '.')+1:] {
+	case "PlainLoginModule":
+		if s.Mechanism == "" {
+			s.Mechanism = "PLAIN"
+		}
+	case "ScramLoginModule":
+	case "OAuthBearerLoginModule":
+		o := s.changeOIDC()
+		o.ClientID, o.ClientSecret, o.Scope = opts["clientId"], opts["clientSecret"], opts["scope"]
+		return nil
+	default:
+		return fmt.Errorf("login module %s: must be one of PlainLoginModule, ScramLoginModule, OAuthBearerLoginModule", module)
+	}
+	s.User, s.Password = opts["username"], opts["password"]
+	return nil
+}
+
+// parseJAAS reads `module flag key="value" …;`. It never quotes the text, which holds secrets.
+func parseJAAS(s string) (module string, opts map[string]string, err error) {
+	opts = map[string]string{}
+	s = strings.TrimSpace(s)
+	s, ok := strings.CutSuffix(s, ";")
+	module, s, _ = strings.Cut(strings.TrimSpace(s), " ")
+	flag, s, _ := strings.Cut(strings.TrimSpace(s), " ")
+	if !ok || module == "" || !strings.Contains("required requisite sufficient optional", strings.ToLower(flag)) || flag == "" {
+		return "", nil, errors.New(`must be of the form: LoginModule required username="…" password="…";`)
+	}
+	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
+		key, rest, ok := strings.Cut(s, "=")
+		rest = strings.TrimSpace(rest)
+		if !ok || rest == "" {
+			return "", nil, errors.New(`options must be of the form key="value"`)
+		}
+		value, after, err := jaasValue(rest)
+		if err != nil {
+			return "", nil, fmt.Errorf("option %s: %w", strings.TrimSpace(key), err)
+		}
+		opts[strings.TrimSpace(key)] = value
+		s = after
+	}
+	return module, opts, nil
+}
+
+// jaasValue reads a word, or a string in quotes with backslash escapes.
+func jaasValue(s string) (value, rest string, err error) {
+	quote := s[0]
+	if quote != '"' && quote != '\'' {
+		value, rest, _ = strings.Cut(s, " ")
+		return value, rest, nil
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == quote:
+			return b.String(), s[i+1:], nil
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			b.WriteByte(s[i])
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return "", "", errors.New("the closing quote is missing")
+}
+
+const toPEM = "make PEM of it: keytool -importkeystore -deststoretype PKCS12, then openssl pkcs12"
+
+// readPEM reads a store that Java may have as PEM, JKS or PKCS#12; only PEM is taken.
+func readPEM(path string) ([]byte, error) {
+	b, err := readSmall(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case bytes.HasPrefix(b, []byte{0xfe, 0xed, 0xfe, 0xed}):
+		return nil, fmt.Errorf("is a JKS store: %s", toPEM)
+	case !bytes.Contains(b, []byte("-----BEGIN")):
+		return nil, fmt.Errorf("is not PEM: %s", toPEM)
+	}
+	return b, nil
+}
+
+// splitPEM parts a store of key and certificates.
+func splitPEM(b []byte) (cert, key []byte) {
+	for {
+		var block *pem.Block
+		block, b = pem.Decode(b)
+		switch {
+		case block == nil:
+			return cert, key
+		case block.Type == "CERTIFICATE":
+			cert = append(cert, pem.EncodeToMemory(block)...)
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			key = append(key, pem.EncodeToMemory(block)...)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package settings
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Setting is one row of the [Table]: everything that this package knows about
+// one setting.
+type Setting struct {
+	// Key names the setting in files, in errors and in [Config.Origin]. It is
+	// librdkafka's name if the library has the setting, else Java's, else one of
+	// ours that begins with "avroline.".
+	Key string
+	// Java is Java's name where it differs from Key.
+	Java string
+	// Aliases are further names that a file may use.
+	Aliases []string
+	// Option is the function of package producer that sets it, if there is one.
+	Option string
+	// GoOnly says that no file can set it, because the value is no text.
+	GoOnly bool
+	// Default is the value that [New] starts with, in the form of a file.
+	Default string
+	// About is the part of the documentation that the other fields do not say.
+	About string
+	// In says which constructors take the setting. 0 means all.
+	In Purposes
+	// Show says whether errors may show the value.
+	Show Visibility
+	// Transports says which transports honour the setting. 0 means all.
+	Transports Transports
+	// Guard is the reason why WithConfig refuses the key, whatever its value.
+	// Files and the environment may still give the value that holds anyway.
+	Guard string
+	// Refused is the reason why the key is refused everywhere.
+	Refused string
+
+	kind
+}
+
+// Visibility says whether errors show the value of a setting.
+type Visibility uint8
+
+const (
+	// Hidden values are never shown. It is the zero value.
+	Hidden Visibility = iota
+	// Harmless values are shown in errors.
+	Harmless
+	// Secret values are never shown, and a file may give them as KEY.file, which
+	// names the file that holds the value.
+	Secret
+)
+
+// Purposes is a set of constructors.
+type Purposes uint8
+
+// The members of [Purposes].
+const (
+	InProducer Purposes = 1 << iota
+	InTransactional
+	InProcessor
+	InSource
+	InTransactions = InTransactional | InProcessor | InSource
+)
+
+func (in Purposes) has(p Purpose) bool {
+	member := map[Purpose]Purposes{ForProducer: InProducer, ForTransactional: InTransactional, ForProcessor: InProcessor, ForSource: InSource}
+	return in == 0 || in&member[p] != 0
+}
+
+// Transports is a set of transports.
+type Transports uint8
+
+// The members of [Transports].
+const (
+	Confluent Transports = 1 << iota // librdkafka under confluent-kafka-go
+	Franz                            // franz-go
+)
+
+// Has tells whether the set has t. The zero set has all.
+func (s Transports) Has(t Transports) bool { return s == 0 || s&t != 0 }
+
+// kind is what a setting does with its value. Every function may be nil.
+type kind struct {
+	// set reads the text of a file. An error is a reason without the value.
+	set func(c *Config, text string) error
+	// value returns the current value, for errors.
+	value func(c *Config) any
+	// check returns why the current value is refused, or "".
+	check func(c *Config) string
+	// bounds describes the allowed values in the documentation.
+	bounds string
+	// passed names the map that takes the value: it goes to the client library
+	// as it is.
+	passed passedTo
+	// client returns the value for librdkafka. sent says to which clients.
+	client func(c *Config) any
+	sent   sentTo
+}
+
+type passedTo uint8
+
+const (
+	toField passedTo = iota
+	toClient
+	toConsumer
+)
+
+type sentTo uint8
+
+const (
+	sentToNone sentTo = iota
+	sentToAll
+	sentToProducers
+)
+
+// Names are all names of the setting in files: the key, then the others.
+func (s *Setting) Names() []string {
+	names := []string{s.Key}
+	if s.Java != "" {
+		names = append(names, s.Java)
+	}
+	return append(names, s.Aliases...)
+}
+
+// Bounds describes the allowed values, for the documentation.
+func (s *Setting) Bounds() string { return s.bounds }
+
+// Passed tells whether the value goes to the client library as it is.
+func (s *Setting) Passed() bool { return s.passed != toField }
+
+// Table returns every setting that is known, in the order of the
+// documentation. A key that is not in the table is unknown.
+func Table() []Setting {
+	rows := slices.Concat(optionRows(), securityRows(), clientRows(), consumerRows(), refusedRows())
+	for i := range rows {
+		switch s := &rows[i]; {
+		case s.Refused != "":
+			s.set = func(*Config, string) error { return fmt.Errorf("%s", s.Refused) }
+		case s.passed == toClient:
+			s.set = passInto(func(c *Config) map[string]string { return c.Passed }, s.Key, s.set)
+		case s.passed == toConsumer:
+			s.set = passInto(func(c *Config) map[string]string { return c.ConsumerPassed }, s.Key, s.set)
+		}
+	}
+	return rows
+}
+
+func passInto(values func(*Config) map[string]string, key string, validate func(*Config, string) error) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		if err := validate(c, text); err != nil {
+			return err
+		}
+		values(c)[key] = text
+		return nil
+	}
+}
+
+// byName finds the rows of the table by every name that they have.
+func byName(rows []Setting) map[string]*Setting {
+	found := make(map[string]*Setting, 2*len(rows))
+	for i := range rows {
+		if rows[i].GoOnly {
+			continue
+		}
+		for _, name := range rows[i].Names() {
+			found[name] = &rows[i]
+		}
+	}
+	return found
+}
+
+// variable is the key as an environment variable, without the prefix.
+// avroline.preset gives PRESET.
+func variable(key string) string {
+	key = strings.TrimPrefix(key, "avroline.")
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}

@@ -1,0 +1,125 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every name belongs to one row, every default can be read, and every row that
+// a file can set has a function that reads it.
+func TestTableIsSound(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	c := newDefaults(ForProducer)
+	for _, s := range c.rows {
+		for _, name := range s.Names() {
+			if other, twice := seen[name]; twice {
+				t.Errorf("%s: in the rows %s and %s", name, other, s.Key)
+			}
+			seen[name] = s.Key
+		}
+		if s.Refused != "" {
+			continue
+		}
+		if s.GoOnly == (s.set != nil) {
+			t.Errorf("%s: GoOnly %t, set %t", s.Key, s.GoOnly, s.set != nil)
+		}
+		if s.Default != "" {
+			if err := s.set(c, s.Default); err != nil {
+				t.Errorf("%s: default %q: %v", s.Key, s.Default, err)
+			}
+		}
+		if s.sent != sentToNone && s.client == nil {
+			t.Errorf("%s: is sent, and has no value", s.Key)
+		}
+	}
+	for _, key := range DecidedByProcessor() {
+		if row, ok := seen[key]; ok {
+			t.Errorf("%s: decided by the processor, and in the row %s", key, row)
+		}
+	}
+}
+
+// The preset Balanced is the defaults, and every preset sets all that Balanced
+// sets.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	values := func(opts ...Option) map[string]any {
+		c, err := New(ForProducer, []string{"b:1"}, "", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ProducerMap()
+	}
+	if diff := cmp.Diff(values(), values(HighThroughput(), LowLatency(), Balanced())); diff != "" {
+		t.Errorf("Balanced is not the default: %s", diff)
+	}
+	for key, want := range map[string]any{
+		"linger.ms": "50", "batch.size": 1_000_000, "batch.num.messages": 100_000, "compression.type": "lz4", "compression.level": -1,
+	} {
+		if got := values(LowLatency(), HighThroughput())[key]; got != want {
+			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+	for key, want := range map[string]any{
+		"linger.ms": "0", "batch.size": 131_072, "batch.num.messages": 1_000, "compression.type": "none", "compression.level": -1,
+	} {
+		if got := values(HighThroughput(), LowLatency())[key]; got != want {
+			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+}
+
+// A value that the client library gets as it is, is checked when the producer is
+// made, with file, line and key.
+func TestPassedValuesAreChecked(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"socket.keepalive.enable=yes":      `a.properties:1: socket.keepalive.enable: "yes": must be true or false`,
+		"client.dns.lookup=default":        `a.properties:1: client.dns.lookup: "default": must be one of use_all_dns_ips, resolve_canonical_bootstrap_servers_only`,
+		"socket.timeout.ms=5":              `a.properties:1: socket.timeout.ms: "5": must be a whole number from 10 to 300000`,
+		"reconnect.backoff.ms=1s":          `a.properties:1: reconnect.backoff.ms: "1s": must be a whole number from 0 to 3600000`,
+		"receive.buffer.bytes=-1":          `a.properties:1: receive.buffer.bytes: "-1": must be a whole number from 0 to 100000000`,
+		"ssl.engine.location=/tmp/evil.so": `a.properties:1: ssl.engine.location: it loads code into the process`,
+	} {
+		c := newDefaults(ForProducer)
+		entries, err := parseProperties("a.properties", []byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = c.load(entries, false); err == nil || err.Error() != "producer: "+want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+	for _, line := range []string{"debug=broker,-topic", "socket.keepalive.enable=TRUE", "send.buffer.bytes=131072", "broker.address.family=v4"} {
+		c := newDefaults(ForProducer)
+		entries, _ := parseProperties("a.properties", []byte(line))
+		if err := c.load(entries, true); err != nil || len(c.Passed) != 1 {
+			t.Errorf("%s: %v, %v", line, err, c.Passed)
+		}
+	}
+}
+
+// Of a key that is not marked as harmless, errors show no value.
+func TestOnlyHarmlessValuesAreShown(t *testing.T) {
+	t.Parallel()
+	const marker = "hunter2"
+	c := newDefaults(ForProducer)
+	for _, s := range c.rows {
+		if s.Show == Harmless || s.GoOnly {
+			continue
+		}
+		for _, name := range s.Names() {
+			c := newDefaults(ForProducer)
+			// The second entry is refused, because it repeats the first.
+			err := c.load([]configLine{{name, marker, "a"}, {name, marker, "b"}}, false)
+			if err == nil {
+				t.Errorf("%s: twice, and accepted", name)
+			} else if strings.Contains(err.Error(), marker) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}

@@ -13,6 +13,25 @@ import (
 // or a file comes first and what refines it after. An option that a constructor cannot honour is refused by name.
 type Option = settings.Option
 
+// Transport is the client library under a producer.
+type Transport = settings.Transports
+
+// The transports. docs/transport.md compares them.
+const (
+	// Confluent is librdkafka under confluent-kafka-go. It needs cgo, and is the
+	// default where the program is built with it.
+	Confluent = settings.Confluent
+	// Franz is franz-go, which is pure Go.
+	Franz = settings.Franz
+)
+
+// WithTransport chooses the client library. API, outcomes and errors are the
+// same with each. A setting that the chosen transport does not have is refused
+// by its name. In a file: avroline.transport.
+func WithTransport(t Transport) Option {
+	return settings.Set("WithTransport", func(c *settings.Config) { c.Transport = t }, "avroline.transport")
+}
+
 // WithLinger is how long the client waits for more messages before it sends a batch that is not full.
 // Default 5 ms; 0 sends at once, which is what synchronous publishing wants. Up to 15 minutes.
 // librdkafka linger.ms (queue.buffering.max.ms), Java linger.ms.

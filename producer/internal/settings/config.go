@@ -30,6 +30,7 @@ type Config struct {
 	Brokers         []string
 	TransactionalID string // empty without transactions
 
+	Transport      Transports // Confluent or Franz
 	ClientID, Rack string
 	WeakAcks       bool // WithWeakAcks: no idempotence
 	Acks           Acks
@@ -114,6 +115,7 @@ func New(purpose Purpose, brokers []string, transactionalID string, opts []Optio
 func newDefaults(purpose Purpose) *Config {
 	c := &Config{
 		Purpose:        purpose,
+		Transport:      linked()[0],
 		Acks:           AcksAll,
 		Logger:         slog.New(slog.DiscardHandler),
 		Passed:         map[string]string{},
@@ -178,6 +180,8 @@ func (c *Config) check() []error {
 		switch {
 		case set && !s.In.has(c.Purpose) && s.passed != toConsumer:
 			errs = append(errs, &ConfigError{origin, "", "cannot be honoured by " + string(c.Purpose)})
+		case set && !s.Transports.Has(c.Transport):
+			errs = append(errs, &ConfigError{origin, "", fmt.Sprintf("the transport %s does not have this setting", c.Transport)})
 		case s.check != nil:
 			if reason := s.check(c); reason != "" {
 				errs = append(errs, &ConfigError{c.Origin(s.Key), c.shown(s), reason})

@@ -28,6 +28,10 @@ func optionRows() []Setting {
 			Key: "bootstrap.servers", Aliases: []string{"metadata.broker.list", "brokers"}, About: "the parameter `brokers`; required",
 			Show: Harmless, kind: brokerList(),
 		},
+		{
+			Key: "avroline.transport", Option: "WithTransport", About: "`confluent`; `franz` in a build without cgo", Show: Harmless,
+			kind: transport(),
+		},
 		{Key: "client.id", Option: "WithClientID", Default: "avroline", Show: Harmless, kind: clientID()},
 		{Key: "client.rack", Option: "WithRack", Show: Harmless, kind: sent(sentToAll, omitEmpty(text(func(c *Config) *string { return &c.Rack })))},
 		{

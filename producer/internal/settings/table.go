@@ -70,18 +70,6 @@ func (in Purposes) has(p Purpose) bool {
 	return in == 0 || in&member[p] != 0
 }
 
-// Transports is a set of transports.
-type Transports uint8
-
-// The members of [Transports].
-const (
-	Confluent Transports = 1 << iota // librdkafka under confluent-kafka-go
-	Franz                            // franz-go
-)
-
-// Has tells whether the set has t. The zero set has all.
-func (s Transports) Has(t Transports) bool { return s == 0 || s&t != 0 }
-
 // kind is what a setting does with its value. Every function may be nil.
 type kind struct {
 	// set reads the text of a file. An error is a reason without the value.

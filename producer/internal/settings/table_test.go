@@ -123,3 +123,21 @@ func TestOnlyHarmlessValuesAreShown(t *testing.T) {
 		}
 	}
 }
+
+// A setting that the chosen transport does not have is refused by its name.
+func TestTransportRefusesSettings(t *testing.T) {
+	t.Parallel()
+	debug := FromMap(map[string]string{"debug": "broker", "avroline.transport": "franz"})
+	_, err := New(ForProducer, []string{"b:1"}, "", []Option{debug})
+	want := "producer: WithConfig: debug: the transport franz does not have this setting"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if _, err := New(ForProducer, []string{"b:1"}, "", []Option{FromMap(map[string]string{"avroline.transport": "sarama"})}); err == nil {
+		t.Error("an unknown transport was accepted")
+	}
+	c, err := New(ForProducer, []string{"b:1"}, "", []Option{FromMap(map[string]string{"avroline.transport": "Franz", "linger.ms": "1"})})
+	if err != nil || c.Transport != Franz {
+		t.Errorf("%v, %v", c, err)
+	}
+}

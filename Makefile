@@ -21,7 +21,7 @@ SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint test race generate check-generate purego fuzz random bench throughput faults vectors integration kafka registry soak clean
+.PHONY: all help fmt lint prose test race generate check-generate purego fuzz random bench throughput faults vectors integration kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -36,6 +36,9 @@ lint: $(GOLANGCI) ## lint everything, the arrows between the packages included
 	cd internal/bench && $(GOLANGCI) run --allow-parallel-runners --config ../../.golangci.yml ./...
 	go run ./cmd/avrogen fmt schemas/...
 	go run ./cmd/avrogen lint schemas/...
+
+prose: ## count how the comments read, and fail where one is wider than 80 columns
+	go run ./internal/cmd/prose
 
 $(GOLANGCI):
 	GOBIN=$(BIN)/tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

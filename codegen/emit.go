@@ -191,8 +191,8 @@ func (e *emitter) checks() {
 			messages = append(messages, m.GoName)
 		}
 	}
-	e.p("// This code is for a run time that knows version 1 of its shape.")
-	e.p("const _ = %s\n", e.avrobin("Version1"))
+	e.p("// This code is for a run time that knows version 2 of its shape.")
+	e.p("const _ = %s\n", e.avrobin("Version2"))
 	switch len(messages) {
 	case 0:
 	case 1:

@@ -29,7 +29,7 @@ func (e *emitter) ret(at site) string {
 		return "return " + at.fail + ", err"
 	}
 	args := append([]string{"err", fmt.Sprintf("%q", at.name)}, at.in...)
-	return fmt.Sprintf("return %s, %s(%s)", at.fail, e.avrobin("At"), strings.Join(args, ", "))
+	return fmt.Sprintf("return %s, %s(%s)", at.fail, e.avrobin("ErrorAt"), strings.Join(args, ", "))
 }
 
 // index is a name for a loop's index, key that of a map's key and elem that of
@@ -56,7 +56,7 @@ func (e *emitter) appendMethods(d *recordDecl) {
 		e.p("// appendAvro is AppendAvro with the number of values that may yet nest.")
 		e.p("func (v *%s) appendAvro(dst []byte, depth int) ([]byte, error) {", d.GoName)
 		e.nilCheck()
-		e.p("if depth == 0 {\nreturn dst, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrDepth"))
+		e.p("if depth == 0 {\nreturn dst, %s(%s, \"\")\n}", e.avrobin("ErrorAt"), e.avrobin("ErrDepth"))
 		at.depth = "depth-1"
 	} else {
 		e.p("func (v *%s) AppendAvro(dst []byte) ([]byte, error) {", d.GoName)

@@ -26,7 +26,7 @@ func (e *emitter) jsonMethods(d *recordDecl) {
 	e.p("// MarshalJSON writes a union as an object of one member, named after the branch.")
 	e.p("func (v %s) MarshalJSON() ([]byte, error) {", d.GoName)
 	if e.shape.recursive(d) {
-		e.p("if !v.within(%s) {\nreturn nil, %s(%s, \"\")\n}", e.avrobin("MaxDepth"), e.avrobin("At"), e.avrobin("ErrDepth"))
+		e.p("if !v.within(%s) {\nreturn nil, %s(%s, \"\")\n}", e.avrobin("MaxDepth"), e.avrobin("ErrorAt"), e.avrobin("ErrDepth"))
 	}
 	e.p("type plain %s // without methods", d.GoName)
 	e.p("return %s(struct {", e.std("json.Marshal"))

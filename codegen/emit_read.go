@@ -16,7 +16,7 @@ func (e *emitter) readMethod(d *recordDecl) {
 		e.p("}\n")
 		e.p("// readAvro is ReadAvro with the number of values that may yet nest.")
 		e.p("func (v *%s) readAvro(src []byte, depth int) (rest []byte, err error) {", d.GoName)
-		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrDepth"))
+		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("ErrorAt"), e.avrobin("ErrDepth"))
 		at.depth = "depth-1"
 	}
 	e.fieldVariables(d)
@@ -218,7 +218,7 @@ func (e *emitter) readMap(x string, t *typeExpr, at site) {
 	block := fmt.Sprintf("n, src, err = %s(src, %s)", e.avrobin("ReadBlock"), size)
 	e.p("%s = %s{}", x, e.typ(t))
 	e.p("for %s; n > 0; %s {", block, block)
-	e.p("%s = %s(%s, n)", x, e.avrobin("MapOf"), x)
+	e.p("%s = %s(%s, n)", x, e.avrobin("GrowMap"), x)
 	e.p("for range n {")
 	if t.Elem.Kind == kindString {
 		e.p("var %s, %s string", key, value)

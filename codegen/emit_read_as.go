@@ -23,13 +23,13 @@ func (e *emitter) readAsMethod(d *recordDecl) {
 	}
 	e.p("if l.IsOwn() {\nreturn %s\n}", own)
 	if at.depth != "" {
-		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrDepth"))
+		e.p("if depth == 0 {\nreturn src, %s(%s, \"\")\n}", e.avrobin("ErrorAt"), e.avrobin("ErrDepth"))
 	}
 	e.fieldVariables(d)
-	e.p("for s := l.First(); s != nil; s = s.Next() {")
-	const turn = "if src, err = l.Turn(s, src, &rest); err != nil {\nreturn src, err\n}\n}"
+	e.p("for s := l.FirstStep(); s != nil; s = s.Next() {")
+	const runStep = "if src, err = l.RunStep(s, src, &rest); err != nil {\nreturn src, err\n}\n}"
 	if len(d.Fields) == 0 {
-		e.p("%s", turn)
+		e.p("%s", runStep)
 	} else {
 		e.p("switch s.Field {")
 		for i, f := range d.Fields {
@@ -37,9 +37,9 @@ func (e *emitter) readAsMethod(d *recordDecl) {
 			at.name = f.AvroName
 			e.readFieldAs("v."+f.GoName, f.Type, at)
 		}
-		e.p("default: // between two fields of v\n%s\n}", turn)
+		e.p("default: // between two fields of v\n%s\n}", runStep)
 	}
-	e.p("return l.End(src, rest), nil\n}\n")
+	e.p("return l.Rest(src, rest), nil\n}\n")
 }
 
 // readFieldAs prints how a field is read that the step s is for.
@@ -54,10 +54,10 @@ func (e *emitter) readFieldAs(x string, t *typeExpr, at site) {
 		call = fmt.Sprintf("%s[%s](s, src, %d)", e.avrobin("ReadEnumAs"), e.named(t.Enum.typeName), len(t.Enum.Symbols))
 	default:
 		if record, listed := t.record(); record {
-			at.layout = "l.In(s)"
+			at.layout = "l.Inner(s)"
 			if listed {
 				at.layout = "in"
-				e.p("in := l.In(s)")
+				e.p("in := l.Inner(s)")
 			}
 		}
 		e.readValue(x, t, at)
@@ -82,7 +82,7 @@ func (t *typeExpr) record() (is, listed bool) {
 // least is the fewest bytes of an element of t, which by its own schema are size.
 func (p site) least(t *typeExpr, size int) string {
 	if p.layout != "" && t.Kind == kindRecord {
-		return fmt.Sprintf("%s.Least(%d)", p.layout, size)
+		return fmt.Sprintf("%s.MinSize(%d)", p.layout, size)
 	}
 	return strconv.Itoa(size)
 }

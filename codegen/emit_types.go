@@ -84,7 +84,7 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record 
 		e.p("data = %s(data) // the strings and bytes of v are parts of this one copy", e.avrobin("Copy"))
 	}
 	e.p("rest, err := v.ReadAvro(data)")
-	e.p("return %s(data, rest, err)", e.avrobin("Done"))
+	e.p("return %s(data, rest, err)", e.avrobin("FinishMessage"))
 	e.p("}\n")
 	e.p("// UnmarshalAvroPlan reads data that was written with the writer schema of p.")
 	e.p("func (v *%s) UnmarshalAvroPlan(p *%s, data []byte) error {", m.GoName, e.avrobin("Plan"))
@@ -92,11 +92,7 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record 
 		e.p("return p.Unmarshal(v, %#x, data)\n}\n", fingerprint)
 		return
 	}
-	e.p("data, err := %s(p, %#x, data)", e.avrobin("Transcode"), fingerprint)
-	e.p("if err != nil {\nreturn err\n}")
-	e.p("rest, err := v.ReadAvro(data)")
-	e.p("return %s(data, rest, err)", e.avrobin("Done"))
-	e.p("}\n")
+	e.p("return p.UnmarshalRewritten(v, %#x, data)\n}\n", fingerprint)
 }
 
 // enumMethods prints the methods of an enum.
@@ -120,13 +116,13 @@ func (e *emitter) enumMethods(d *enumDecl) {
 		e.p("func (v *%s) AppendAvro(dst []byte) ([]byte, error) {", d.GoName)
 		e.nilCheck()
 		e.p("b, err := %s(dst, *v, %d)", e.avrobin("AppendEnum"), len(d.Symbols))
-		e.p("if err != nil {\nreturn dst, %s(err, \"\")\n}", e.avrobin("At"))
+		e.p("if err != nil {\nreturn dst, %s(err, \"\")\n}", e.avrobin("ErrorAt"))
 		e.p("return b, nil\n}\n")
 		e.unmarshalMethods(m, d.Fingerprint, false, false)
 		e.readDoc(false)
 		e.p("func (v *%s) ReadAvro(src []byte) (rest []byte, err error) {", d.GoName)
 		e.p("if *v, rest, err = %s[%s](src, %d); err != nil {", e.avrobin("ReadEnum"), d.GoName, len(d.Symbols))
-		e.p("return src, %s(err, \"\")\n}", e.avrobin("At"))
+		e.p("return src, %s(err, \"\")\n}", e.avrobin("ErrorAt"))
 		e.p("return rest, nil\n}\n")
 	}
 	e.p("// String is the symbol.")
@@ -152,7 +148,7 @@ func (e *emitter) fixedMethods(d *fixedDecl) {
 		e.readDoc(false)
 		e.p("func (v *%s) ReadAvro(src []byte) (rest []byte, err error) {", d.GoName)
 		e.p("if rest, err = %s(v[:], src); err != nil {", e.avrobin("ReadFixed"))
-		e.p("return src, %s(err, \"\")\n}", e.avrobin("At"))
+		e.p("return src, %s(err, \"\")\n}", e.avrobin("ErrorAt"))
 		e.p("return rest, nil\n}\n")
 	}
 	e.p("// MarshalText writes base64.")
@@ -162,7 +158,7 @@ func (e *emitter) fixedMethods(d *fixedDecl) {
 }
 
 func (e *emitter) nilCheck() {
-	e.p("if v == nil {\nreturn dst, %s(%s, \"\")\n}", e.avrobin("At"), e.avrobin("ErrNil"))
+	e.p("if v == nil {\nreturn dst, %s(%s, \"\")\n}", e.avrobin("ErrorAt"), e.avrobin("ErrNil"))
 }
 
 func (e *emitter) readDoc(text bool) {

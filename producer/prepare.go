@@ -44,12 +44,7 @@ func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
 	if errors.As(err, &problem) && problem.unreached { // it comes first
 		return err
 	}
-	if turn := t.enter(ctx); turn != nil {
-		return errors.Join(err, turn)
-	}
-	defer t.leave()
-	_, ready := t.ready(ctx)
-	return errors.Join(err, ready)
+	return errors.Join(err, t.takeOver(ctx))
 }
 
 // prepareError is one problem that Prepare found.

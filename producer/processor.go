@@ -59,10 +59,11 @@ type ProcessorConfig struct {
 // Processor reads a group's topics, and commits what its function adds together with the offsets of what it read
 // (KIP-447): each message read has its effect exactly once, through rebalances, restarts and kill -9 at any point.
 type Processor[In any] struct {
-	config ProcessorConfig
-	decode *serde.Deserializer[In]
-	f      func(ctx context.Context, tx *Tx, m Consumed[In]) error
-	t      *Transactional
+	config   ProcessorConfig
+	decode   *serde.Deserializer[In]
+	f        func(ctx context.Context, tx *Tx, m Consumed[In]) error
+	t        *Transactional
+	resolver *processorResolver
 }
 
 // NewProcessor makes a processor; In is inferred from f. It does no I/O that it waits for. f is called for each message, in
@@ -113,7 +114,9 @@ func NewProcessor[In any](c ProcessorConfig, d *serde.Deserializer[In], s *serde
 	if err != nil {
 		return nil, err
 	}
-	return &Processor[In]{config: c, decode: d, f: f, t: t}, nil
+	resolver := &processorResolver{}
+	t.resolver = resolver
+	return &Processor[In]{config: c, decode: d, f: f, t: t, resolver: resolver}, nil
 }
 
 func orDefault[T comparable](v *T, value T) {
@@ -152,7 +155,6 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		}
 		err = errors.Join(err, closed)
 	}()
-	defer p.t.unresolved()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(p.config.StopWithin, cancel) })
 	defer stop()
 
@@ -170,6 +172,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer in.close()
+	p.resolver.in = in
 	pause := p.t.core.config.RetryBackoff
 	for ctx.Err() == nil {
 		batch, err := in.collect(ctx)
@@ -191,8 +194,10 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 			return stopped(ctx, err)
 		}
 		p.t.core.config.Logger.Info("batch_again", "group", p.config.Group, "err", err)
-		if err := p.rewind(grace, in, batch, errors.Is(err, ErrOutcomeUnknown)); err != nil {
-			return stopped(ctx, err)
+		if p.resolver.back != nil {
+			in.seek(p.resolver.back)
+		} else {
+			in.seek(first(batch))
 		}
 		if err := in.pause(ctx, pause); err != nil {
 			return err
@@ -224,51 +229,38 @@ func (p *Processor[In]) start(ctx context.Context) error {
 			}
 		}
 	}
-	return p.takeOver(ctx)
+	return p.t.takeOver(ctx)
 }
 
-// takeOver makes the transactional id ours: whatever an older client left open has ended when it returns.
-func (p *Processor[In]) takeOver(ctx context.Context) error {
-	if err := p.t.enter(ctx); err != nil {
-		return err
+// Resume answers for a batch whose commit is in doubt: the group's offsets tell.
+func (r *processorResolver) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
+	if !inDoubt {
+		return false, nil
 	}
-	defer p.t.leave()
-	_, err := p.t.ready(ctx)
-	return err
-}
-
-// rewind goes back to where a batch began that is not committed. Where that is in doubt the group's offsets tell, once the
-// new client's start has ended what the old one left open.
-func (p *Processor[In]) rewind(ctx context.Context, in *input, batch []*kafka.Message, doubt bool) error {
-	if !doubt {
-		in.seek(first(batch))
-		return nil
-	}
-	if err := p.takeOver(ctx); err != nil {
-		return err
-	}
-	from := first(batch)
-	back, err := in.committed(ctx, from)
+	from := first(r.batch)
+	back, err := r.in.committed(ctx, from)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if in.owns(from) {
-		p.t.resolve(back[0].Offset > from[0].Offset)
-	} else { // another member may have committed them
-		p.t.unresolved()
+	if !r.in.owns(from) {
+		r.back = back
+		return false, fmt.Errorf("%w: another member of the group has the partitions now, and may have committed them", ErrOutcomeUnknown)
 	}
-	in.seek(back)
-	return nil
+	return back[0].Offset > from[0].Offset, nil
+}
+
+// processorResolver knows the batch in hand.
+type processorResolver struct {
+	in    *input
+	batch []*kafka.Message
+	back  []kafka.TopicPartition // what is committed, if the outcome stays unknown
 }
 
 // process is one batch in one transaction. again: it is not committed, and may be the next time.
 func (p *Processor[In]) process(grace context.Context, in *input, batch []*kafka.Message) (again bool, err error) {
-	if err := p.t.enter(grace); err != nil {
-		return false, err
-	}
-	defer p.t.leave()
+	p.resolver.batch, p.resolver.back = batch, nil
 	var stays bool // the error is about the batch, and stays
-	again, err = p.t.once(grace, func(tx *Tx) error {
+	err = p.t.InTxOnce(grace, func(tx *Tx) error {
 		for _, m := range batch {
 			if err := p.one(grace, tx, in, m); err != nil {
 				stays = !errors.Is(err, serde.ErrRegistry) && !p.poisoned(err) && tx.broken.Load() == nil
@@ -278,17 +270,18 @@ func (p *Processor[In]) process(grace context.Context, in *input, batch []*kafka
 				return ended(grace)
 			}
 		}
-		return tx.sendOffsets(grace, in, batch)
+		return tx.SendOffsets(grace, next(batch), GroupMember{Group: p.config.Group, Library: in.member})
 	})
+	failed := new(TxError)
 	switch {
 	case err == nil:
 		in.forgive(batch)
 		return false, nil
-	case errors.Is(err, ErrOutcomeUnknown): // the group's offsets tell
-		return !errors.Is(err, ErrFenced), err
+	case errors.Is(err, ErrOutcomeUnknown):
+		return p.resolver.back != nil, err
 	case stays:
 		return false, err
-	case again:
+	case errors.As(err, &failed) && failed.Retriable:
 		return true, err
 	}
 	return errors.Is(err, serde.ErrRegistry) || p.poisoned(err), err

@@ -2,11 +2,9 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/avroline/avroline/serde"
 )
@@ -24,9 +22,6 @@ const (
 // another topic in the same transaction, with headers that say why and where from. The topic must exist.
 func DeadLetter(topic string) func(ctx context.Context, tx *Tx, m Raw) error {
 	return func(ctx context.Context, tx *Tx, m Raw) error {
-		if err := checkTopicName(topic); err != nil {
-			return err
-		}
 		headers := append(slices.Clone(m.Headers),
 			serde.Header{Key: DeadLetterReason, Value: []byte(bounded(m.Err.Error(), 1000))},
 			serde.Header{Key: DeadLetterTopic, Value: []byte(m.Topic)},
@@ -34,7 +29,11 @@ func DeadLetter(topic string) func(ctx context.Context, tx *Tx, m Raw) error {
 			serde.Header{Key: DeadLetterOffset, Value: strconv.AppendInt(nil, m.Offset, 10)},
 			serde.Header{Key: DeadLetterTimestamp, Value: strconv.AppendInt(nil, m.Timestamp.UnixMilli(), 10)},
 		)
-		return tx.add(topic, func(c *core) error { return c.sendRaw(ctx, topic, m.Key, m.Value, headers) })
+		dead := Encoded{Topic: topic, Key: m.Key, Headers: headers}
+		if m.Value != nil {
+			dead.Value = *m.Value
+		}
+		return dead.Add(ctx, tx)
 	}
 }
 
@@ -44,23 +43,4 @@ func bounded(s string, most int) string {
 		return s
 	}
 	return s[:most] + fmt.Sprintf("… (%d bytes)", len(s))
-}
-
-// sendRaw publishes bytes as they are.
-func (c *core) sendRaw(ctx context.Context, topic string, key []byte, value *[]byte, headers []serde.Header) error {
-	b := &binding{core: c, state: c.topic(topic), options: &topicOptions{}, partitioner: Murmur2()}
-	s := takeScratch(b)
-	defer s.free()
-	s.message.Key = key
-	if value != nil {
-		s.message.Value = *value
-	}
-	s.headers = append(s.headers, headers...)
-	s.message.Timestamp = time.Now()
-	err := b.send(ctx, s, Partition{}, b.partitioner, true)
-	var large *TooLargeError
-	if errors.As(err, &large) {
-		return fmt.Errorf("dead letter: %w", err)
-	}
-	return err
 }

@@ -182,31 +182,22 @@ func (in *input) failed(err error) error {
 }
 
 // next are the offsets to commit for a batch: one after the last of each partition.
-func next(batch []*kafka.Message) []kafka.TopicPartition {
-	var out []kafka.TopicPartition
+func next(batch []*kafka.Message) []GroupOffset {
+	var out []GroupOffset
 	for _, m := range batch {
 		at := m.TopicPartition
-		i := slices.IndexFunc(out, func(tp kafka.TopicPartition) bool { return *tp.Topic == *at.Topic && tp.Partition == at.Partition })
+		i := slices.IndexFunc(out, func(o GroupOffset) bool { return o.Topic == *at.Topic && o.Partition == at.Partition })
 		if i < 0 {
 			i = len(out)
-			out = append(out, kafka.TopicPartition{Topic: at.Topic, Partition: at.Partition})
+			out = append(out, GroupOffset{Topic: *at.Topic, Partition: at.Partition})
 		}
-		out[i].Offset = at.Offset + 1
-		out[i].LeaderEpoch = at.LeaderEpoch
+		out[i].Offset = int64(at.Offset) + 1
+		out[i].LeaderEpoch = -1
+		if at.LeaderEpoch != nil {
+			out[i].LeaderEpoch = *at.LeaderEpoch
+		}
 	}
 	return out
-}
-
-// sendOffsets puts the offsets of a batch into the transaction.
-func (tx *Tx) sendOffsets(ctx context.Context, in *input, batch []*kafka.Message) error {
-	tx.first.CompareAndSwap(0, tx.core.now())
-	err := tx.client.call(ctx, func(ctx context.Context) error {
-		return tx.client.kafka.SendOffsetsToTransaction(ctx, next(batch), in.member)
-	})
-	if err != nil {
-		tx.broken.CompareAndSwap(nil, &err)
-	}
-	return err
 }
 
 // first is where each partition's part of a batch begins.

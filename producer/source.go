@@ -64,7 +64,9 @@ type Source struct {
 	t         *Transactional
 	decode    *serde.Deserializer[checkpoint.FilePosition]
 	positions *Topic[*checkpoint.FilePosition]
-	doubt     *checkpoint.FilePosition // of a commit in doubt
+	batch     []*checkpoint.FilePosition // of the transaction in hand
+	known     []*checkpoint.FilePosition // what is committed, as last read
+	fresh     bool                       // known was read for this run
 }
 
 // NewSource makes a source. It does no I/O that it waits for. The registry reads back what the serializer registered.
@@ -102,10 +104,26 @@ func NewSource(c SourceConfig, reg serde.Registry, s *serde.Serializer, opts ...
 	if err != nil {
 		return nil, err
 	}
-	return &Source{config: c, t: t, decode: d, positions: NewTopic(c.Checkpoints,
+	source := &Source{config: c, t: t, decode: d, positions: NewTopic(c.Checkpoints,
 		KeyRecord(func(p *checkpoint.FilePosition) *checkpoint.FileKey {
 			return &checkpoint.FileKey{Source: p.Source, FileID: p.FileID}
-		}))}, nil
+		}))}
+	t.resolver = source
+	return source, nil
+}
+
+// Resume reads the positions that are committed. It is for [Transactional] alone.
+func (s *Source) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
+	if s.known, err = s.load(ctx); err != nil {
+		return false, err
+	}
+	s.fresh = true
+	if !inDoubt {
+		return false, nil
+	}
+	return slices.ContainsFunc(s.known, func(p *checkpoint.FilePosition) bool {
+		return p.FileID == s.batch[0].FileID && p.Offset == s.batch[0].Offset
+	}), nil
 }
 
 // Prepare is [Transactional.Prepare], for the topic of positions too.
@@ -134,45 +152,42 @@ func (s *Source) Run(ctx context.Context, f func(ctx context.Context, tx *Tx, l 
 	if err := s.prepareCheckpoints(ctx); err != nil {
 		return err
 	}
-	defer s.t.unresolved()
-	for {
-		doubt, err := s.run(ctx, f)
-		if !doubt || ctx.Err() != nil {
-			return err
-		}
-		s.t.core.config.Logger.Info("commit_in_doubt", "source", s.config.Name, "err", err)
-	}
-}
-
-// run works from the positions that are committed. doubt: a commit's outcome is not known, so read the positions again.
-func (s *Source) run(ctx context.Context, f func(ctx context.Context, tx *Tx, l Line) error) (doubt bool, err error) {
-	known, err := s.load(ctx)
+	known, err := s.committed(ctx)
 	if err != nil {
-		return false, err
-	}
-	if s.doubt != nil {
-		s.t.resolve(slices.ContainsFunc(known, func(p *checkpoint.FilePosition) bool {
-			return p.FileID == s.doubt.FileID && p.Offset == s.doubt.Offset
-		}))
-		s.doubt = nil
+		return err
 	}
 	files, err := s.match(known)
 	if err != nil {
-		return false, err
+		return err
 	}
 	batch := sourceBatch{source: s, f: f}
 	for _, file := range files {
 		if err := file.open(s.config.MaxLine); err != nil {
-			return false, err
+			return err
 		}
 		err := s.read(ctx, file, &batch)
 		file.close()
 		if err != nil {
-			return errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrFenced), err
+			return err
 		}
 	}
-	err = batch.commit(ctx)
-	return errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrFenced), err
+	return batch.commit(ctx)
+}
+
+// committed gives the positions to begin at.
+func (s *Source) committed(ctx context.Context) ([]*checkpoint.FilePosition, error) {
+	s.fresh = false
+	if err := s.t.takeOver(ctx); err != nil || s.config.Restart {
+		return nil, err
+	}
+	if s.fresh { // the takeover was a new one
+		return s.known, nil
+	}
+	if !s.t.core.hold() {
+		return nil, ErrClosed
+	}
+	defer s.t.core.background.Done()
+	return s.load(ctx)
 }
 
 func (s *Source) read(ctx context.Context, file *sourceFile, batch *sourceBatch) error {
@@ -221,6 +236,7 @@ func (b *sourceBatch) commit(ctx context.Context) error {
 	if len(b.lines) == 0 {
 		return nil
 	}
+	b.source.batch = b.positions
 	err := b.source.t.InTx(ctx, func(tx *Tx) error {
 		for _, l := range b.lines {
 			if err := b.f(ctx, tx, l); err != nil {
@@ -236,9 +252,6 @@ func (b *sourceBatch) commit(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		if errors.Is(err, ErrOutcomeUnknown) {
-			b.source.doubt = b.positions[0]
-		}
 		return err
 	}
 	clear(b.lines)

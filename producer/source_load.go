@@ -49,17 +49,15 @@ func (s *Source) prepareCheckpoints(ctx context.Context) error {
 	return nil
 }
 
-// load reads the newest committed position of each file of this source, oldest file first. It takes the transactional id
-// over before, which ends what an earlier run left open; and it reads to the end of the topic as it is then, waiting for
-// the open transactions of other sources, behind which a position of ours may lie.
+// load reads the newest committed position of each file of this source, oldest
+// file first. The transactional id was taken over before, which ended what an
+// earlier run left open. load reads to the end of the topic as it is then, and
+// waits for the open transactions of other sources, behind which a position of
+// ours may lie.
 func (s *Source) load(ctx context.Context) ([]*checkpoint.FilePosition, error) {
 	c := s.t.core
-	if err := s.t.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer s.t.leave()
-	k, err := s.t.ready(ctx)
-	if err != nil || s.config.Restart {
+	k, err := c.mainOrErr()
+	if err != nil {
 		return nil, err
 	}
 	fail := func(err error) ([]*checkpoint.FilePosition, error) {

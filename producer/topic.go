@@ -23,9 +23,10 @@ type Topic[R avrobin.Record] struct {
 	record  recordOptions[R]
 	err     error // of the name or the options; told by the first use
 
-	bound atomic.Pointer[binding] // the producer that published last
-	mu    sync.Mutex
-	all   map[*core]*binding
+	bound   atomic.Pointer[binding] // the producer that published last
+	encoded atomic.Pointer[encoder] // the serializer of the last Encode
+	mu      sync.Mutex
+	all     map[*core]*binding
 }
 
 // binding is a topic bound to a producer.

@@ -14,6 +14,7 @@ type TopicOption struct{ apply func(*topicOptions) error }
 
 type topicOptions struct {
 	partitioner Partitioner
+	partitions  bool // WithPartitioner was given
 	value, key  []serde.Option
 	eventID     bool
 	typed       []any // func(*recordOptions[R])
@@ -39,7 +40,7 @@ func typedOption[R avrobin.Record](apply func(*recordOptions[R])) TopicOption {
 // WithPartitioner chooses partitions by key. Default [Murmur2]. A partitioner with a state, such as [RoundRobin], is shared
 // by all producers that use the topic.
 func WithPartitioner(p Partitioner) TopicOption {
-	return topicOption(func(o *topicOptions) { o.partitioner = p })
+	return topicOption(func(o *topicOptions) { o.partitioner, o.partitions = p, true })
 }
 
 // PartitionBy chooses the partition by key, record and the number of partitions; it wins over [WithPartitioner].

@@ -33,6 +33,10 @@ type TxError struct {
 	Outcome         error
 	TransactionalID string
 	Cause           error
+	// Retriable says that the same transaction may succeed if it is run again.
+	// [Transactional.InTx] does so itself. [Transactional.InTxOnce] leaves it to
+	// its caller.
+	Retriable bool
 }
 
 func (e *TxError) Error() string {
@@ -46,12 +50,14 @@ func (e *TxError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}}
 // a time; [Transactional.InTx] calls wait for each other, unless [WithGroupCommit] puts them together. It is safe for
 // concurrent use. A process may have many, each with an id of its own.
 type Transactional struct {
-	core   *core
-	turn   chan struct{} // holds one token: whose turn it is
-	client *client       // initialised; nil: the next transaction does it. Under turn
-	fenced error         // every later call returns it. Under turn
-	doubt  doubt         // the last commit whose outcome is unknown. Under turn
-	group  *group        // nil: each InTx has a transaction of its own
+	core     *core
+	turn     chan struct{} // holds one token: whose turn it is
+	client   *client       // initialised; nil: the next transaction does it. Under turn
+	fenced   error         // every later call returns it. Under turn
+	resolver Resolver      // nil: none
+	resumed  bool          // the resolver has answered since the client was initialised. Under turn
+	doubt    doubt         // the last commit whose outcome is unknown. Under turn
+	group    *group        // nil: each InTx has a transaction of its own
 }
 
 // NewTransactional makes a transactional producer. It does no I/O that it waits for. The transactional id names this
@@ -71,6 +77,9 @@ func newTransactional(who settings.Purpose, brokers []string, id string, s *serd
 		return nil, err
 	}
 	t := &Transactional{core: core, turn: make(chan struct{}, 1)}
+	for _, r := range settings.Carried[Resolver](config) {
+		t.resolver = r
+	}
 	t.turn <- struct{}{}
 	if config.GroupCommitMessages > 0 {
 		t.group = newGroup(t)
@@ -81,18 +90,72 @@ func newTransactional(who settings.Purpose, brokers []string, id string, s *serd
 // InTx runs f in a transaction: it commits when f returns nil, and aborts when f returns an error or panics (the panic goes
 // on). The error is nil when the transaction is committed, else a [*TxError].
 //
-// f runs again, after an abort that is known, when the transaction failed for a reason that may pass: so it must not keep
-// anything of an earlier run. It does not run again after a commit whose outcome is not known, because ctx ended or the
-// client failed while the coordinator was asked: then the error is [ErrOutcomeUnknown], and the next InTx works on a new
-// client, whose start ends whatever the old one left open.
+// f runs again, after an abort that is known, when the transaction failed for a
+// reason that may pass. So f must not keep anything of an earlier run. f does not
+// run again after a commit whose outcome is unknown, because ctx ended or the
+// client failed while the coordinator was asked. Then the error is
+// [ErrOutcomeUnknown], unless a [Resolver] finds the outcome out. The next InTx
+// works on a new client, whose start ends what the old client left open.
 //
-// ctx bounds everything; without a deadline InTx waits as long as an outage lasts. When ctx ends while f runs or before the
-// commit was asked for, the outcome is [ErrNotSent]; the abort that follows may take 5 s more.
+// ctx bounds everything. Without a deadline InTx waits as long as an outage lasts.
+// If ctx ends before the commit was asked for, nothing is committed, also if f
+// returns nil, and the outcome is [ErrNotSent]. The abort that follows may take
+// 5 s more.
 func (t *Transactional) InTx(ctx context.Context, f func(tx *Tx) error) error {
 	if t.group != nil {
 		return t.group.join(ctx, f)
 	}
 	return t.inTx(ctx, f)
+}
+
+// InTxOnce is [Transactional.InTx] with a single attempt: it returns where InTx
+// would run f again. [TxError.Retriable] says whether another attempt may help.
+// The transaction is not shared with other calls, also under [WithGroupCommit].
+func (t *Transactional) InTxOnce(ctx context.Context, f func(tx *Tx) error) error {
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
+	_, err := t.attempt(ctx, f)
+	return err
+}
+
+// attempt is once, with the verdict in the error too.
+func (t *Transactional) attempt(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
+	again, err = t.once(ctx, f)
+	if failed := new(TxError); errors.As(err, &failed) {
+		failed.Retriable = again
+	}
+	return again, err
+}
+
+// Resolver knows what the coordinator does not tell: whether a transaction that
+// was in doubt is committed. A processor knows by its group's offsets. A source
+// knows by a position record that it writes into each transaction.
+type Resolver interface {
+	// Resume is called each time after a client has taken the transactional id
+	// over (InitTransactions), before anything is written with it. All earlier
+	// transactions of the id are committed or aborted then. So it is also the
+	// place to read positions again: another process may have worked meanwhile.
+	//
+	// inDoubt says that the outcome of this producer's last commit is unknown.
+	// Then committed is the answer: [Transactional.InTx] returns nil for true and
+	// [ErrNotSent] for false, and [Stats] count accordingly. Otherwise committed
+	// is ignored.
+	//
+	// After an error nothing is begun: the call returns [ErrNotSent] with the
+	// error, or [ErrOutcomeUnknown] for a commit in doubt. The next call asks
+	// again. An error that wraps [ErrOutcomeUnknown] says that nobody will ever
+	// know: the commit in doubt stays unknown, and the producer goes on. Resume runs on the goroutine of InTx or Prepare and must not call
+	// InTx, InTxOnce or Prepare of the same producer.
+	Resume(ctx context.Context, inDoubt bool) (committed bool, err error)
+}
+
+// WithResolver lets r find out what became of a commit in doubt, and hear of each
+// takeover of the transactional id. Default: none, so that a commit in doubt is
+// [ErrOutcomeUnknown]. It goes with [NewTransactional] only.
+func WithResolver(r Resolver) Option {
+	return settings.Carry("WithResolver", r, "resolver")
 }
 
 func (t *Transactional) inTx(ctx context.Context, f func(tx *Tx) error) error {
@@ -102,7 +165,7 @@ func (t *Transactional) inTx(ctx context.Context, f func(tx *Tx) error) error {
 	defer t.leave()
 	pause := t.core.config.RetryBackoff
 	for {
-		again, err := t.once(ctx, f)
+		again, err := t.attempt(ctx, f)
 		if !again {
 			return err
 		}
@@ -162,7 +225,7 @@ func (c *core) hold() bool {
 }
 
 func (t *Transactional) failed(outcome, cause error) error {
-	return &TxError{outcome, t.core.config.TransactionalID, cause}
+	return &TxError{Outcome: outcome, TransactionalID: t.core.config.TransactionalID, Cause: cause}
 }
 
 // Err is nil while the producer can publish, else [ErrFenced] or [ErrClosed]. It waits for no transaction: while one is
@@ -252,15 +315,27 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 
 // OnEnd has f called once when the transaction has ended: with nil when it is committed, else with its [*TxError]; when the
 // function runs again it does so in a new transaction, with calls of its own. It is the place for counting, and whatever else
-// must not happen twice. It runs on the goroutine of InTx, or of Run, in the order of the calls; of a commit in doubt a
-// [Processor] and a [Source] tell once they have found out, and [ErrOutcomeUnknown] only where Run ends before. After the
-// transaction's end OnEnd does nothing.
+// must not happen twice. It runs on the goroutine of InTx, or of Run, in the order
+// of the calls. With a [Resolver], a [Processor] or a [Source], a commit in doubt
+// is told once its outcome is found out, and [ErrOutcomeUnknown] only if ctx ends
+// before. After the transaction's end OnEnd does nothing.
 func (tx *Tx) OnEnd(f func(err error)) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	if !tx.ended {
 		tx.onEnd = append(tx.onEnd, f)
 	}
+}
+
+// Err returns the first error that only an abort can follow, such as a lost
+// connection to the coordinator or a fenced producer. nil means that the
+// transaction may still commit. An error of one message, such as one that is too
+// large, does not count.
+func (tx *Tx) Err() error {
+	if broken := tx.broken.Load(); broken != nil {
+		return *broken
+	}
+	return nil
 }
 
 // breaks tells errors of the transaction from those of one message.

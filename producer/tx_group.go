@@ -22,12 +22,13 @@ type group struct {
 
 // member is one call of InTx.
 type member struct {
-	ctx   context.Context //nolint:containedctx // it is the call's own, and lives as long
-	f     func(tx *Tx) error
-	turn  chan *Tx   // its function runs now
-	ran   chan error // and this came of it
-	done  chan error // capacity 1: the end of the call
-	ended bool       // its context ended while it waited for the commit: not run again. Under group.mu
+	ctx        context.Context //nolint:containedctx // it is the call's own, and lives as long
+	f          func(tx *Tx) error
+	turn       chan *Tx   // its function runs now
+	ran        chan error // and this came of it
+	done       chan error // capacity 1: the end of the call
+	committing bool       // the commit with its messages was asked for. Under group.mu
+	ended      bool       // its context ended while it waited for the commit: not run again. Under group.mu
 }
 
 // guiltyError is the error of one call's function, which aborts the transaction for all.
@@ -47,12 +48,10 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 		return g.t.failed(ErrNotSent, ErrClosed)
 	}
 	waiting := ctx.Done()
-	ran := false
 	for {
 		select {
 		case tx := <-m.turn:
 			m.run(tx)
-			ran = true
 		case err := <-m.done:
 			return err
 		case <-waiting:
@@ -60,12 +59,10 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 			switch {
 			case g.withdraw(m):
 				return g.t.failed(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ended(ctx)))
-			case ran:
-				g.mu.Lock()
-				m.ended = true
-				g.mu.Unlock()
+			case g.leaves(m):
 				return g.t.failed(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ended(ctx)))
 			}
+			g.wake() // the leader gives it up
 		}
 	}
 }
@@ -85,11 +82,25 @@ func (g *group) enqueue(m *member) bool {
 	}
 	g.leading = true
 	g.queue = append(g.queue, m)
+	g.wake()
+	return true
+}
+
+// wake lets a leader that waits for calls look again.
+func (g *group) wake() {
 	select {
 	case g.arrived <- struct{}{}:
 	default:
 	}
-	return true
+}
+
+// leaves says whether a call whose context has ended must leave without knowing
+// its outcome, because the commit is on its way.
+func (g *group) leaves(m *member) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.ended = m.committing
+	return m.ended
 }
 
 // withdraw takes a call back that no transaction has taken up.
@@ -141,13 +152,19 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 	err := g.t.inTx(ctx, func(tx *Tx) error {
 		g.mu.Lock()
 		in = slices.DeleteFunc(in, func(m *member) bool { return m.ended })
+		for _, m := range in {
+			m.committing = false
+		}
 		g.mu.Unlock()
 		for _, m := range in {
 			if err := m.give(tx); err != nil {
 				return err
 			}
 		}
-		return g.gather(tx, &in, messages)
+		if err := g.gather(tx, &in, messages); err != nil {
+			return err
+		}
+		return g.close(in)
 	})
 	var guilty *guiltyError
 	switch {
@@ -167,8 +184,35 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 	return nil
 }
 
+// close is the last thing before the commit: no call whose context has ended may
+// be in it.
+func (g *group) close(in []*member) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := guiltyOf(in); err != nil {
+		return err
+	}
+	for _, m := range in {
+		m.committing = true
+	}
+	return nil
+}
+
+// guiltyOf returns an error if the context of a call has ended.
+func guiltyOf(in []*member) error {
+	for _, m := range in {
+		if m.ctx.Err() != nil {
+			return &guiltyError{m, fmt.Errorf("the context ended before the commit: %w", ended(m.ctx))}
+		}
+	}
+	return nil
+}
+
 // give runs one call's function in the transaction.
 func (m *member) give(tx *Tx) error {
+	if err := guiltyOf([]*member{m}); err != nil {
+		return err
+	}
 	m.turn <- tx
 	err := <-m.ran
 	if broken := tx.broken.Load(); broken != nil {
@@ -191,6 +235,9 @@ func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
 				return err
 			}
 			continue
+		}
+		if err := guiltyOf(*in); err != nil {
+			return err
 		}
 		select {
 		case <-g.arrived:

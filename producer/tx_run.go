@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
-	"github.com/avroline/avroline/producer/internal/settings"
 )
 
 const (
@@ -45,9 +43,8 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 			t.abort(ctx, k, tx)
 			err = t.failed(ErrNotSent, errPanicked)
 		}
-		t.doubt.ends, t.doubt.err = tx.onEnd, err
-		if !t.findsOut(err) {
-			t.tell(err)
+		for _, f := range tx.onEnd {
+			f(err)
 		}
 	}()
 	ferr := f(tx)
@@ -62,6 +59,9 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	case ferr != nil:
 		t.abort(ctx, k, tx)
 		return false, t.failed(ErrNotSent, ferr)
+	case ctx.Err() != nil:
+		t.abort(ctx, k, tx)
+		return false, t.failed(ErrNotSent, fmt.Errorf("the context ended before the commit: %w", ended(ctx)))
 	}
 	return t.commit(ctx, k, tx, took)
 }
@@ -78,12 +78,12 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 		}
 	}
 	if k == t.client {
-		return k, nil
+		return k, t.resume(ctx)
 	}
 	err = k.call(ctx, k.kafka.InitTransactions)
 	if err == nil {
-		t.client = k
-		return k, nil
+		t.client, t.resumed = k, false
+		return k, t.resume(ctx)
 	}
 	var kerr kafka.Error
 	switch {
@@ -102,6 +102,17 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 		err = explainDenied(t.core.config, err, "", "")
 	}
 	return nil, t.failed(ErrNotSent, err)
+}
+
+// takeOver makes the transactional id ours: whatever an older client left open
+// has ended when it returns nil, and the resolver has been asked.
+func (t *Transactional) takeOver(ctx context.Context) error {
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
+	_, err := t.ready(ctx)
+	return err
 }
 
 // smallestBatch is the batch.size that all topics so far take.
@@ -179,7 +190,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 			t.drop(k, err)
 			return t.judge(ctx, tx, took, err)
 		}
-		t.doubt.messages, _, _ = k.tx.peek()
+		messages, _, _ := k.tx.peek()
 		t.dropAs(k, err, &t.core.count.unknown)
 		cause := err
 		if end := t.ended(kerr, tx); end != nil {
@@ -191,7 +202,11 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		if ctx.Err() != nil {
 			cause = t.core.trouble.explain(cause)
 		}
-		return false, t.failed(ErrOutcomeUnknown, cause)
+		t.doubt = doubt{open: true, messages: messages}
+		if t.resolver == nil || t.fenced != nil || ctx.Err() != nil {
+			return false, t.failed(ErrOutcomeUnknown, cause)
+		}
+		return t.findOut(ctx, tx, took, cause, err)
 	}
 	_, _, report := k.tx.peek()
 	if errors.As(err, &kerr) && kerr.TxnRequiresAbort() { // and says why: what is reported is that the client gave up the rest
@@ -258,41 +273,76 @@ func (t *Transactional) settle(k *client, outcome *atomic.Int64) {
 	outcome.Add(delivered + failed)
 }
 
-// doubt is a commit whose outcome nobody knows yet.
+// doubt is a commit whose outcome nobody knows yet. Its messages count as unknown.
 type doubt struct {
-	messages int64
-	ends     []func(err error) // what Tx.OnEnd was given and nobody has called
-	err      error
+	open      bool
+	messages  int64
+	committed bool  // the resolver's answer, once open is false again
+	lost      error // why the resolver can never know
 }
 
-// findsOut says whether the owner will find out what became of a commit.
-func (t *Transactional) findsOut(err error) bool {
-	return t.core.config.Purpose != settings.ForTransactional && errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrFenced)
+// findOut takes the transactional id over and asks the resolver about the commit
+// in doubt. cause is the doubt's reason, err the client's own error in it.
+func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration, cause, err error) (again bool, _ error) {
+	t.core.config.Logger.Info("commit_in_doubt", "transactional_id", t.core.config.TransactionalID, "err", cause)
+	for {
+		_, unready := t.ready(ctx)
+		switch failed := new(TxError); {
+		case unready == nil && t.doubt.lost != nil:
+			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w: %w", cause, t.doubt.lost))
+		case unready == nil && t.doubt.committed:
+			return false, nil
+		case unready == nil:
+			return t.judge(ctx, tx, took, err)
+		case t.fenced != nil, ctx.Err() != nil, t.core.alive.Err() != nil, !errors.As(unready, &failed):
+			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, unready))
+		default:
+			var kerr kafka.Error
+			if !errors.As(failed.Cause, &kerr) || permanent(kerr.Code()) {
+				return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, failed.Cause))
+			}
+		}
+		pause := time.NewTimer(t.core.config.RetryBackoff)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		case <-t.core.alive.Done():
+			pause.Stop()
+		}
+	}
 }
 
-// resolve puts the last commit in doubt on the books, for an owner that has found out what became of it: with its turn, or
-// alone.
-func (t *Transactional) resolve(committed bool) {
-	outcome, err := &t.core.count.delivered, error(nil)
+// resume asks the resolver, if it has not answered since the client was
+// initialised, and puts a commit in doubt on the books.
+func (t *Transactional) resume(ctx context.Context) error {
+	if t.resumed {
+		return nil
+	}
+	if r := t.resolver; r != nil {
+		committed, err := r.Resume(ctx, t.doubt.open)
+		switch {
+		case err != nil && t.doubt.open && errors.Is(err, ErrOutcomeUnknown): // and always will be
+			t.doubt.lost = err
+		case err != nil:
+			return t.failed(ErrNotSent, err)
+		case t.doubt.open:
+			t.settleDoubt(committed)
+		}
+	}
+	t.resumed, t.doubt.open = true, false
+	return nil
+}
+
+// settleDoubt counts the messages of a commit in doubt as what they are.
+func (t *Transactional) settleDoubt(committed bool) {
+	outcome := &t.core.count.delivered
 	if !committed {
-		outcome, err = &t.core.count.notSent, t.failed(ErrNotSent, t.doubt.err)
+		outcome = &t.core.count.notSent
 	}
 	t.core.count.unknown.Add(-t.doubt.messages) // first: what is on no side is in flight
 	outcome.Add(t.doubt.messages)
-	t.doubt.messages = 0
-	t.tell(err)
-}
-
-// unresolved says that the owner did not find out, if there is a doubt.
-func (t *Transactional) unresolved() { t.tell(t.doubt.err) }
-
-// tell calls what Tx.OnEnd was given, if nobody has.
-func (t *Transactional) tell(err error) {
-	ends := t.doubt.ends
-	t.doubt.ends = nil
-	for _, f := range ends {
-		f(err)
-	}
+	t.doubt = doubt{committed: committed}
 }
 
 // judge decides about a transaction that is known not to be committed: may it pass? took is how long the function ran.

@@ -413,6 +413,43 @@ func TestContextEndsInTransaction(t *testing.T) {
 	}
 }
 
+// Nothing is committed after the context has ended, also if the function returns
+// nil.
+func TestContextEndsBeforeCommit(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	topic := w.topic("ended", 2)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	for name, run := range map[string]func(tp *producer.Transactional, ctx context.Context, f func(tx *producer.Tx) error) error{
+		"InTx":     (*producer.Transactional).InTx,
+		"InTxOnce": (*producer.Transactional).InTxOnce,
+	} {
+		for _, opts := range [][]producer.Option{nil, {producer.WithGroupCommit(100, 10*time.Millisecond)}} {
+			tp := w.transactional(newID(t), opts...)
+			ctx, cancel := context.WithCancelCause(waitCtx(t))
+			err := run(tp, ctx, func(tx *producer.Tx) error {
+				defer cancel(errAsked)
+				return addAll(ctx, tx, events, "cut", 3)
+			})
+			if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, errAsked) {
+				t.Errorf("%s with %d options: %v", name, len(opts), err)
+			}
+			if err := tp.InTx(waitCtx(t), func(tx *producer.Tx) error { return addAll(t.Context(), tx, events, "after", 1) }); err != nil {
+				t.Errorf("%s with %d options, the next one: %v", name, len(opts), err)
+			}
+		}
+	}
+	got := w.committed(topic)
+	for _, e := range got {
+		if e.Key != "after" {
+			t.Errorf("visible: %+v", e)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("%d are visible, want 4", len(got))
+	}
+}
+
 // A topic that takes smaller batches than the client makes.
 func TestTransactionSmallTopic(t *testing.T) {
 	t.Parallel()

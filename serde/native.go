@@ -16,7 +16,7 @@ import (
 // simple value fits its type.
 func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 	if depth > avrobin.MaxDepth {
-		return nil, avrobin.At(avrobin.ErrDepth, "")
+		return nil, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	switch s.Kind {
 	case avsc.Record:
@@ -32,7 +32,7 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 		for i := range out {
 			elem, err := g.toNative(s.Elem, list.Index(i).Interface(), depth+1)
 			if err != nil {
-				return nil, avrobin.At(err, "", i)
+				return nil, avrobin.ErrorAt(err, "", i)
 			}
 			out[i] = elem
 		}
@@ -46,11 +46,11 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 		for it := m.MapRange(); it.Next(); {
 			key := it.Key().String()
 			if !utf8.ValidString(key) {
-				return nil, avrobin.At(avrobin.ErrText, "", key)
+				return nil, avrobin.ErrorAt(avrobin.ErrText, "", key)
 			}
 			elem, err := g.toNative(s.Elem, it.Value().Interface(), depth+1)
 			if err != nil {
-				return nil, avrobin.At(err, "", key)
+				return nil, avrobin.ErrorAt(err, "", key)
 			}
 			out[key] = elem
 		}
@@ -61,7 +61,7 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 		}
 	case avsc.String:
 		if text, ok := v.(string); ok && !utf8.ValidString(text) {
-			return nil, avrobin.At(avrobin.ErrText, "")
+			return nil, avrobin.ErrorAt(avrobin.ErrText, "")
 		}
 	default:
 	}
@@ -88,7 +88,7 @@ func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) 
 			err = errors.New("there is no value, and the schema has no default")
 		}
 		if err != nil {
-			return nil, avrobin.At(err, f.Name)
+			return nil, avrobin.ErrorAt(err, f.Name)
 		}
 		out[f.Name] = value
 	}
@@ -97,7 +97,7 @@ func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) 
 	}
 	for key := range m {
 		if _, ok := out[key]; !ok {
-			return nil, avrobin.At(fmt.Errorf("%s has no such field", typeName(s)), key)
+			return nil, avrobin.ErrorAt(fmt.Errorf("%s has no such field", typeName(s)), key)
 		}
 	}
 	return out, nil
@@ -126,7 +126,7 @@ func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {
 	if others == 1 && v != nil {
 		return g.branchToNative(only, v, depth)
 	}
-	return nil, avrobin.At(fmt.Errorf("%w: give a map[string]any of one of %s, not %T", avrobin.ErrBranch, strings.Join(branchNames(s), ", "), v), "")
+	return nil, avrobin.ErrorAt(fmt.Errorf("%w: give a map[string]any of one of %s, not %T", avrobin.ErrBranch, strings.Join(branchNames(s), ", "), v), "")
 }
 
 func (g *Generic) branchToNative(b *avsc.Schema, v any, depth int) (any, error) {
@@ -141,7 +141,7 @@ func (g *Generic) branchToNative(b *avsc.Schema, v any, depth int) (any, error) 
 }
 
 func unfit(s *avsc.Schema, v any) error {
-	return avrobin.At(fmt.Errorf("%T is no value of %s", v, typeName(s)), "")
+	return avrobin.ErrorAt(fmt.Errorf("%T is no value of %s", v, typeName(s)), "")
 }
 
 // fromNative gives the branches of unions their own names back.

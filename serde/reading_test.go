@@ -20,11 +20,11 @@ import (
 func (o *order) ReadAvro(src []byte) (rest []byte, err error) {
 	o.ID, rest, err = avrobin.ReadString(src)
 	if err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	o.Cents, rest, err = avrobin.ReadLong(rest)
 	if err != nil {
-		return rest, avrobin.At(err, "cents")
+		return rest, avrobin.ErrorAt(err, "cents")
 	}
 	return rest, nil
 }
@@ -57,7 +57,7 @@ func (c *cancelled) UnmarshalAvro(data []byte) error {
 	var err error
 	var rest []byte
 	c.Reason, rest, err = avrobin.ReadString(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 func (c *cancelled) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
@@ -78,7 +78,7 @@ func (b *blob) AppendAvro(dst []byte) ([]byte, error) { return avrobin.AppendByt
 func (b *blob) UnmarshalAvro(data []byte) (err error) {
 	v, rest, err := avrobin.ReadBytes(data)
 	b.Value = append([]byte{}, v...)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 func (b *blob) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -155,10 +154,10 @@ func (s *Server) setLevel(ctx context.Context, o options) error {
 func (s *Server) log() string { return filepath.Join(s.dir, "registry.log") }
 
 // Pause stops the process where it stands: it accepts and never answers.
-func (s *Server) Pause() error { return s.proc.Signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { return s.proc.Pause() }
 
 // Resume lets it go on.
-func (s *Server) Resume() error { return s.proc.Signal(syscall.SIGCONT) }
+func (s *Server) Resume() error { return s.proc.Resume() }
 
 // Close ends the process and removes what it wrote.
 func (s *Server) Close() error {

@@ -106,18 +106,24 @@ func (m *Module) WriteAll(folder string, files []codegen.File) {
 // the test ends with the output.
 func (m *Module) Go(args ...string) string {
 	m.t.Helper()
-	cmd := exec.CommandContext(m.t.Context(), "go", args...)
-	cmd.Dir = m.Dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
+	text, err := m.TryGo(args...)
 	if err != nil {
-		text := string(out)
 		if len(text) > 8000 {
 			text = text[:8000] + "…"
 		}
 		m.t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
 	}
-	return string(out)
+	return text
+}
+
+// TryGo is [Module.Go] for a command that may fail.
+func (m *Module) TryGo(args ...string) (output string, err error) {
+	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), "go", args...)
+	cmd.Dir = m.Dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // BySchema is a file for a generated package with a map NewBySchema, which finds each type by the

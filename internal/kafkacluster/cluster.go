@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -292,7 +291,7 @@ func (c *Cluster) Pause(id int) error {
 	if err != nil {
 		return err
 	}
-	return n.signal(syscall.SIGSTOP)
+	return n.signal((*local.Process).Pause)
 }
 
 // Resume lets a paused node go on.
@@ -301,7 +300,7 @@ func (c *Cluster) Resume(id int) error {
 	if err != nil {
 		return err
 	}
-	return n.signal(syscall.SIGCONT)
+	return n.signal((*local.Process).Resume)
 }
 
 // SetConfig writes one line into a node's server.properties; it counts from the

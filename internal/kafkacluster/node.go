@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"github.com/avroline/avroline/internal/local"
 )
@@ -62,12 +61,13 @@ func (n *node) ready(ctx context.Context) error {
 	return nil
 }
 
-func (n *node) signal(s syscall.Signal) error {
+// signal calls one of the process's methods, Pause or Resume.
+func (n *node) signal(send func(*local.Process) error) error {
 	p, err := n.running()
 	if err != nil {
 		return err
 	}
-	if err := p.Signal(s); err != nil {
+	if err := send(p); err != nil {
 		return fmt.Errorf("kafkacluster: node %d: %w", n.id, err)
 	}
 	return nil
@@ -87,7 +87,7 @@ func (n *node) stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Terminate(); err != nil {
 		return fmt.Errorf("kafkacluster: node %d: %w", n.id, err)
 	}
 	select {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 	"time"
 )
 
@@ -19,19 +18,19 @@ type Process struct {
 	done chan struct{}
 }
 
-// Run starts cmd with its output in the file log. The process ends with ours,
-// even when ours is killed, and signals to our terminal do not reach it.
+// Run starts cmd with its output in the file log. On Linux the process ends with
+// ours, even when ours is killed. Signals of our terminal do not reach it.
 func Run(cmd *exec.Cmd, log string) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = attributes()
 	p := &Process{cmd: cmd, log: log, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// The kernel ties Pdeathsig to the thread that forked: this goroutine
+		// The kernel ties Pdeathsig to the thread that forked. So this goroutine
 		// keeps its thread until the process has ended.
 		runtime.LockOSThread()
 		defer close(p.done)
@@ -79,9 +78,6 @@ func (p *Process) Await(ctx context.Context, text string) ([]byte, error) {
 		}
 	}
 }
-
-// Signal sends a signal; an error says that the process has ended.
-func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
 // Kill ends the process with SIGKILL, a stopped one too, and waits for its end.
 func (p *Process) Kill() error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/plan"
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
@@ -30,12 +31,13 @@ func (e *Error) Error() string {
 // *[Error]. The plan of a schema read as itself checks data without changing it
 // but for the blocks of arrays and maps, which become one.
 func Resolve(writer, reader *avsc.Schema) (*avrobin.Plan, error) {
-	x := resolver{steps: map[pair]*avrobin.Step{}, whole: map[pair]bool{}}
+	x := resolver{steps: map[pair]*plan.Step{}, whole: map[pair]bool{}}
 	step := x.step(writer, reader)
-	if step.Kind == avrobin.StepFail {
+	if step.Kind == plan.StepFail {
 		return nil, &Error{Path: step.Path, Reason: step.Reason}
 	}
-	return avrobin.NewPlan(reader.Name, reader.Fingerprint(), step)
+	p, err := plan.New(reader.Name, reader.Fingerprint(), step)
+	return (*avrobin.Plan)(p), err
 }
 
 type pair struct{ w, r *avsc.Schema }
@@ -43,18 +45,18 @@ type pair struct{ w, r *avsc.Schema }
 // resolver is the state of one Resolve. Every step function returns a step of
 // kind StepFail where no value can be read.
 type resolver struct {
-	steps map[pair]*avrobin.Step // of records, which may contain themselves
-	whole map[pair]bool          // records of which every value can be read, or not
+	steps map[pair]*plan.Step // of records, which may contain themselves
+	whole map[pair]bool       // records of which every value can be read, or not
 	// trusted are the pairs that are true in whole, in the order of asking.
 	trusted []pair
 }
 
-func fail(format string, args ...any) *avrobin.Step {
-	return &avrobin.Step{Kind: avrobin.StepFail, Reason: fmt.Sprintf(format, args...)}
+func fail(format string, args ...any) *plan.Step {
+	return &plan.Step{Kind: plan.StepFail, Reason: fmt.Sprintf(format, args...)}
 }
 
 // under is a failing step seen from outside, at the place name in its parent.
-func under(name string, s *avrobin.Step) *avrobin.Step {
+func under(name string, s *plan.Step) *plan.Step {
 	path := name
 	if s.Path != "" {
 		if s.Path[0] != '[' {
@@ -62,10 +64,10 @@ func under(name string, s *avrobin.Step) *avrobin.Step {
 		}
 		path += s.Path
 	}
-	return &avrobin.Step{Kind: avrobin.StepFail, Path: path, Reason: s.Reason}
+	return &plan.Step{Kind: plan.StepFail, Path: path, Reason: s.Reason}
 }
 
-func (x *resolver) step(w, r *avsc.Schema) *avrobin.Step {
+func (x *resolver) step(w, r *avsc.Schema) *plan.Step {
 	switch {
 	case w.Kind == avsc.Union:
 		return x.writerUnion(w, r)
@@ -73,7 +75,7 @@ func (x *resolver) step(w, r *avsc.Schema) *avrobin.Step {
 		return x.readerUnion(w, r)
 	case w.Kind != r.Kind:
 		if kind, ok := promotion(w.Kind, r.Kind); ok {
-			return &avrobin.Step{Kind: kind}
+			return &plan.Step{Kind: kind}
 		}
 		return fail("%s cannot be read as %s", describe(w), describe(r))
 	}
@@ -90,52 +92,52 @@ func (x *resolver) step(w, r *avsc.Schema) *avrobin.Step {
 		if w.Size != r.Size {
 			return fail("%d bytes of %s cannot be read as %d", w.Size, describe(w), r.Size)
 		}
-		return &avrobin.Step{Kind: avrobin.StepFixed, Size: w.Size}
+		return &plan.Step{Kind: plan.StepFixed, Size: w.Size}
 	case avsc.Array:
-		return &avrobin.Step{Kind: avrobin.StepArray, Items: x.step(w.Elem, r.Elem)}
+		return &plan.Step{Kind: plan.StepArray, Items: x.step(w.Elem, r.Elem)}
 	case avsc.Map:
-		return &avrobin.Step{Kind: avrobin.StepMap, Items: x.step(w.Elem, r.Elem)}
+		return &plan.Step{Kind: plan.StepMap, Items: x.step(w.Elem, r.Elem)}
 	default:
-		return &avrobin.Step{Kind: primitive(w.Kind)}
+		return &plan.Step{Kind: primitive(w.Kind)}
 	}
 }
 
-func primitive(k avsc.Kind) avrobin.StepKind {
+func primitive(k avsc.Kind) plan.StepKind {
 	switch k {
 	case avsc.Boolean:
-		return avrobin.StepBoolean
+		return plan.StepBoolean
 	case avsc.Int:
-		return avrobin.StepInt
+		return plan.StepInt
 	case avsc.Long:
-		return avrobin.StepLong
+		return plan.StepLong
 	case avsc.Float:
-		return avrobin.StepFloat
+		return plan.StepFloat
 	case avsc.Double:
-		return avrobin.StepDouble
+		return plan.StepDouble
 	case avsc.Bytes, avsc.String:
-		return avrobin.StepBytes
+		return plan.StepBytes
 	default:
-		return avrobin.StepNull
+		return plan.StepNull
 	}
 }
 
 // promotion is how a value of one kind is read as another, where that goes.
-func promotion(w, r avsc.Kind) (avrobin.StepKind, bool) {
+func promotion(w, r avsc.Kind) (plan.StepKind, bool) {
 	switch [2]avsc.Kind{w, r} {
 	case [2]avsc.Kind{avsc.Int, avsc.Long}:
-		return avrobin.StepIntToLong, true
+		return plan.StepIntToLong, true
 	case [2]avsc.Kind{avsc.Int, avsc.Float}:
-		return avrobin.StepIntToFloat, true
+		return plan.StepIntToFloat, true
 	case [2]avsc.Kind{avsc.Int, avsc.Double}:
-		return avrobin.StepIntToDouble, true
+		return plan.StepIntToDouble, true
 	case [2]avsc.Kind{avsc.Long, avsc.Float}:
-		return avrobin.StepLongToFloat, true
+		return plan.StepLongToFloat, true
 	case [2]avsc.Kind{avsc.Long, avsc.Double}:
-		return avrobin.StepLongToDouble, true
+		return plan.StepLongToDouble, true
 	case [2]avsc.Kind{avsc.Float, avsc.Double}:
-		return avrobin.StepFloatToDouble, true
+		return plan.StepFloatToDouble, true
 	case [2]avsc.Kind{avsc.String, avsc.Bytes}, [2]avsc.Kind{avsc.Bytes, avsc.String}:
-		return avrobin.StepBytes, true
+		return plan.StepBytes, true
 	}
 	return 0, false
 }
@@ -147,12 +149,12 @@ func Promotes(w, r avsc.Kind) bool {
 	return ok
 }
 
-func (x *resolver) record(w, r *avsc.Schema) *avrobin.Step {
+func (x *resolver) record(w, r *avsc.Schema) *plan.Step {
 	key := pair{w, r}
 	if s, ok := x.steps[key]; ok {
 		return s
 	}
-	s := &avrobin.Step{Kind: avrobin.StepRecord}
+	s := &plan.Step{Kind: plan.StepRecord}
 	x.steps[key] = s
 	if why := x.fields(s, w, r); why != nil {
 		*s = *why // whatever refers to s fails as well
@@ -161,7 +163,7 @@ func (x *resolver) record(w, r *avsc.Schema) *avrobin.Step {
 }
 
 // fields fills s and returns a failing step where no record can be read.
-func (x *resolver) fields(s *avrobin.Step, w, r *avsc.Schema) *avrobin.Step {
+func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 	// The reader's field for each of the writer's, -1 for none. As in Java the
 	// reader's aliases rename the writer's fields, so an alias goes before an
 	// equal name and the last of several aliases wins.
@@ -186,16 +188,16 @@ func (x *resolver) fields(s *avrobin.Step, w, r *avsc.Schema) *avrobin.Step {
 	has := make([]bool, len(r.Fields))
 	for i, wf := range w.Fields {
 		if to[i] < 0 {
-			s.Fields = append(s.Fields, avrobin.StepField{Name: wf.Name, Reader: -1, Step: x.step(wf.Type, wf.Type)})
+			s.Fields = append(s.Fields, plan.StepField{Name: wf.Name, Reader: -1, Step: x.step(wf.Type, wf.Type)})
 			continue
 		}
 		has[to[i]] = true
 		rf := r.Fields[to[i]]
 		step := x.step(wf.Type, rf.Type)
-		if step.Kind == avrobin.StepFail {
+		if step.Kind == plan.StepFail {
 			return under(rf.Name, step)
 		}
-		s.Fields = append(s.Fields, avrobin.StepField{Name: rf.Name, Reader: to[i], Step: step})
+		s.Fields = append(s.Fields, plan.StepField{Name: rf.Name, Reader: to[i], Step: step})
 	}
 	for k, f := range r.Fields {
 		if has[k] {
@@ -208,7 +210,7 @@ func (x *resolver) fields(s *avrobin.Step, w, r *avsc.Schema) *avrobin.Step {
 		if err != nil {
 			return under(f.Name, fail("the reader's default: %v", err))
 		}
-		s.Defaults = append(s.Defaults, avrobin.StepDefault{Reader: k, Data: data, Mutable: hasBytes(f.Type, map[*avsc.Schema]bool{})})
+		s.Defaults = append(s.Defaults, plan.StepDefault{Reader: k, Data: data, Mutable: hasBytes(f.Type, map[*avsc.Schema]bool{})})
 	}
 	return nil
 }
@@ -233,7 +235,7 @@ func hasBytes(s *avsc.Schema, seen map[*avsc.Schema]bool) bool {
 	}
 }
 
-func enum(w, r *avsc.Schema) *avrobin.Step {
+func enum(w, r *avsc.Schema) *plan.Step {
 	index := make(map[string]int, len(r.Symbols))
 	for i, s := range r.Symbols {
 		index[s.Name] = i
@@ -242,7 +244,7 @@ func enum(w, r *avsc.Schema) *avrobin.Step {
 	if i, ok := index[r.EnumDefault]; ok && r.EnumDefault != "" {
 		other = i
 	}
-	s := &avrobin.Step{Kind: avrobin.StepEnum, Size: len(r.Symbols)}
+	s := &plan.Step{Kind: plan.StepEnum, Size: len(r.Symbols)}
 	some := len(w.Symbols) == 0
 	for _, sym := range w.Symbols {
 		i, ok := index[sym.Name]
@@ -260,12 +262,12 @@ func enum(w, r *avsc.Schema) *avrobin.Step {
 }
 
 // writerUnion decides each branch on its own.
-func (x *resolver) writerUnion(w, r *avsc.Schema) *avrobin.Step {
-	s := &avrobin.Step{Kind: avrobin.StepUnion, Size: len(r.Branches)}
+func (x *resolver) writerUnion(w, r *avsc.Schema) *plan.Step {
+	s := &plan.Step{Kind: plan.StepUnion, Size: len(r.Branches)}
 	var why []string
 	for _, b := range w.Branches {
 		step := x.step(b, r)
-		if step.Kind == avrobin.StepFail {
+		if step.Kind == plan.StepFail {
 			why = append(why, step.Reason)
 		}
 		s.Branches = append(s.Branches, step)
@@ -277,16 +279,16 @@ func (x *resolver) writerUnion(w, r *avsc.Schema) *avrobin.Step {
 }
 
 // readerUnion reads a plain value into a branch of the reader.
-func (x *resolver) readerUnion(w, r *avsc.Schema) *avrobin.Step {
+func (x *resolver) readerUnion(w, r *avsc.Schema) *plan.Step {
 	i := x.branch(w, r)
 	if i < 0 {
 		return fail("the reader's union has no branch for %s", describe(w))
 	}
 	inner := x.step(w, r.Branches[i])
-	if inner.Kind == avrobin.StepFail {
+	if inner.Kind == plan.StepFail {
 		return inner
 	}
-	return &avrobin.Step{Kind: avrobin.StepWrap, Branch: i, Items: inner}
+	return &plan.Step{Kind: plan.StepWrap, Branch: i, Items: inner}
 }
 
 // branch is the index of the reader's branch that reads w, -1 where there is

@@ -166,7 +166,7 @@ func (*Everything) AvroSchema() string { return EverythingSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
@@ -176,50 +176,50 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	b = avrobin.AppendFloat(b, v.Single)
 	b = avrobin.AppendDouble(b, v.Double)
 	if b, err = avrobin.AppendString(b, v.Text); err != nil {
-		return dst, avrobin.At(err, "text")
+		return dst, avrobin.ErrorAt(err, "text")
 	}
 	b = avrobin.AppendBytes(b, v.Data)
 	b = append(b, v.Hash[:]...)
 	if b, err = avrobin.AppendEnum(b, v.Suit, 2); err != nil {
-		return dst, avrobin.At(err, "suit")
+		return dst, avrobin.ErrorAt(err, "suit")
 	}
 	b = avrobin.AppendDate(b, v.Date)
 	if b, err = avrobin.AppendTimeMillis(b, v.TimeMillis); err != nil {
-		return dst, avrobin.At(err, "time_millis")
+		return dst, avrobin.ErrorAt(err, "time_millis")
 	}
 	if b, err = avrobin.AppendTimeMicros(b, v.TimeMicros); err != nil {
-		return dst, avrobin.At(err, "time_micros")
+		return dst, avrobin.ErrorAt(err, "time_micros")
 	}
 	if b, err = avrobin.AppendTimestampMillis(b, v.AtMillis); err != nil {
-		return dst, avrobin.At(err, "at_millis")
+		return dst, avrobin.ErrorAt(err, "at_millis")
 	}
 	if b, err = avrobin.AppendTimestampMicros(b, v.AtMicros); err != nil {
-		return dst, avrobin.At(err, "at_micros")
+		return dst, avrobin.ErrorAt(err, "at_micros")
 	}
 	if v.AtNanos == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendTimestampNanos(append(b, 2), *v.AtNanos); err != nil {
-		return dst, avrobin.At(err, "at_nanos")
+		return dst, avrobin.ErrorAt(err, "at_nanos")
 	}
 	if b, err = avrobin.AppendLocalTimestampMillis(b, v.LocalMillis); err != nil {
-		return dst, avrobin.At(err, "local_millis")
+		return dst, avrobin.ErrorAt(err, "local_millis")
 	}
 	b = avrobin.AppendUUID(b, v.ID)
 	b = append(b, v.RawID[:]...)
 	if b, err = avrobin.AppendDecimal(b, v.Price, 9, 2); err != nil {
-		return dst, avrobin.At(err, "price")
+		return dst, avrobin.ErrorAt(err, "price")
 	}
 	if b, err = avrobin.AppendDecimal(b, v.Wide, 40, 10); err != nil {
-		return dst, avrobin.At(err, "wide")
+		return dst, avrobin.ErrorAt(err, "wide")
 	}
 	if b, err = avrobin.AppendDecimalFixed(b, v.FixedPrice, 12, 3, 6); err != nil {
-		return dst, avrobin.At(err, "fixed_price")
+		return dst, avrobin.ErrorAt(err, "fixed_price")
 	}
 	b = avrobin.AppendDuration(b, v.Span)
 	if v.Maybe == nil {
 		b = append(b, 2)
 	} else if b, err = avrobin.AppendString(append(b, 0), *v.Maybe); err != nil {
-		return dst, avrobin.At(err, "maybe")
+		return dst, avrobin.ErrorAt(err, "maybe")
 	}
 	b = avrobin.AppendRawString(b, v.RawText)
 	if v.MaybeData == nil {
@@ -234,7 +234,7 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 		b = avrobin.AppendBlock(b, len(v.MaybeTags))
 		for i := range v.MaybeTags {
 			if b, err = avrobin.AppendString(b, v.MaybeTags[i]); err != nil {
-				return dst, avrobin.At(err, "maybe_tags", i)
+				return dst, avrobin.ErrorAt(err, "maybe_tags", i)
 			}
 		}
 		b = append(b, 0)
@@ -247,7 +247,7 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	b = avrobin.AppendBlock(b, len(v.Lines))
 	for i := range v.Lines {
 		if b, err = v.Lines[i].AppendAvro(b); err != nil {
-			return dst, avrobin.At(err, "lines", i)
+			return dst, avrobin.ErrorAt(err, "lines", i)
 		}
 	}
 	b = append(b, 0)
@@ -265,39 +265,39 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	b = avrobin.AppendBlock(b, len(v.Labels))
 	for _, key := range avrobin.SortedKeys(v.Labels, new(avrobin.KeyBuffer)) {
 		if b, err = avrobin.AppendString(b, key); err != nil {
-			return dst, avrobin.At(err, "labels", key)
+			return dst, avrobin.ErrorAt(err, "labels", key)
 		}
 		if b, err = avrobin.AppendString(b, v.Labels[key]); err != nil {
-			return dst, avrobin.At(err, "labels", key)
+			return dst, avrobin.ErrorAt(err, "labels", key)
 		}
 	}
 	b = append(b, 0)
 	b = avrobin.AppendBlock(b, len(v.Hashes))
 	for _, key := range avrobin.SortedKeys(v.Hashes, new(avrobin.KeyBuffer)) {
 		if b, err = avrobin.AppendString(b, key); err != nil {
-			return dst, avrobin.At(err, "hashes", key)
+			return dst, avrobin.ErrorAt(err, "hashes", key)
 		}
 		x := v.Hashes[key]
 		b = append(b, x[:]...)
 	}
 	b = append(b, 0)
 	if b, err = appendEverythingEither(b, v.Either); err != nil {
-		return dst, avrobin.At(err, "either")
+		return dst, avrobin.ErrorAt(err, "either")
 	}
 	if b, err = appendEverythingMust(b, v.Must); err != nil {
-		return dst, avrobin.At(err, "must")
+		return dst, avrobin.ErrorAt(err, "must")
 	}
 	b = avrobin.AppendBlock(b, len(v.Mixed))
 	for i := range v.Mixed {
 		if b, err = appendEverythingMixedItem(b, v.Mixed[i]); err != nil {
-			return dst, avrobin.At(err, "mixed", i)
+			return dst, avrobin.ErrorAt(err, "mixed", i)
 		}
 	}
 	b = append(b, 0)
 	if v.Tree == nil {
 		b = append(b, 0)
 	} else if b, err = v.Tree.AppendAvro(append(b, 2)); err != nil {
-		return dst, avrobin.At(err, "tree")
+		return dst, avrobin.ErrorAt(err, "tree")
 	}
 	b = avrobin.AppendBlock(b, len(v.Counts))
 	b = avrobin.AppendLongs(b, v.Counts)
@@ -309,7 +309,7 @@ func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Everything) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -323,99 +323,99 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 	var n int
 	var present bool
 	if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
-		return src, avrobin.At(err, "flag")
+		return src, avrobin.ErrorAt(err, "flag")
 	}
 	if v.Small, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "small")
+		return src, avrobin.ErrorAt(err, "small")
 	}
 	if v.Large, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "large")
+		return src, avrobin.ErrorAt(err, "large")
 	}
 	if v.Single, src, err = avrobin.ReadFloat(src); err != nil {
-		return src, avrobin.At(err, "single")
+		return src, avrobin.ErrorAt(err, "single")
 	}
 	if v.Double, src, err = avrobin.ReadDouble(src); err != nil {
-		return src, avrobin.At(err, "double")
+		return src, avrobin.ErrorAt(err, "double")
 	}
 	if v.Text, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "text")
+		return src, avrobin.ErrorAt(err, "text")
 	}
 	if v.Data, src, err = avrobin.ReadBytes(src); err != nil {
-		return src, avrobin.At(err, "data")
+		return src, avrobin.ErrorAt(err, "data")
 	}
 	if src, err = avrobin.ReadFixed(v.Hash[:], src); err != nil {
-		return src, avrobin.At(err, "hash")
+		return src, avrobin.ErrorAt(err, "hash")
 	}
 	if v.Suit, src, err = avrobin.ReadEnum[Suit](src, 2); err != nil {
-		return src, avrobin.At(err, "suit")
+		return src, avrobin.ErrorAt(err, "suit")
 	}
 	if v.Date, src, err = avrobin.ReadDate(src); err != nil {
-		return src, avrobin.At(err, "date")
+		return src, avrobin.ErrorAt(err, "date")
 	}
 	if v.TimeMillis, src, err = avrobin.ReadTimeMillis(src); err != nil {
-		return src, avrobin.At(err, "time_millis")
+		return src, avrobin.ErrorAt(err, "time_millis")
 	}
 	if v.TimeMicros, src, err = avrobin.ReadTimeMicros(src); err != nil {
-		return src, avrobin.At(err, "time_micros")
+		return src, avrobin.ErrorAt(err, "time_micros")
 	}
 	if v.AtMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-		return src, avrobin.At(err, "at_millis")
+		return src, avrobin.ErrorAt(err, "at_millis")
 	}
 	if v.AtMicros, src, err = avrobin.ReadTimestampMicros(src); err != nil {
-		return src, avrobin.At(err, "at_micros")
+		return src, avrobin.ErrorAt(err, "at_micros")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "at_nanos")
+		return src, avrobin.ErrorAt(err, "at_nanos")
 	}
 	if v.AtNanos = nil; present {
 		v.AtNanos = new(time.Time)
 		if *v.AtNanos, src, err = avrobin.ReadTimestampNanos(src); err != nil {
-			return src, avrobin.At(err, "at_nanos")
+			return src, avrobin.ErrorAt(err, "at_nanos")
 		}
 	}
 	if v.LocalMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-		return src, avrobin.At(err, "local_millis")
+		return src, avrobin.ErrorAt(err, "local_millis")
 	}
 	if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	if src, err = avrobin.ReadFixed(v.RawID[:], src); err != nil {
-		return src, avrobin.At(err, "raw_id")
+		return src, avrobin.ErrorAt(err, "raw_id")
 	}
 	if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-		return src, avrobin.At(err, "price")
+		return src, avrobin.ErrorAt(err, "price")
 	}
 	if v.Wide, src, err = avrobin.ReadDecimal(src, 10, decimal.New, decimal.NewFromBigInt); err != nil {
-		return src, avrobin.At(err, "wide")
+		return src, avrobin.ErrorAt(err, "wide")
 	}
 	if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
-		return src, avrobin.At(err, "fixed_price")
+		return src, avrobin.ErrorAt(err, "fixed_price")
 	}
 	if v.Span, src, err = avrobin.ReadDuration(src); err != nil {
-		return src, avrobin.At(err, "span")
+		return src, avrobin.ErrorAt(err, "span")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 1); err != nil {
-		return src, avrobin.At(err, "maybe")
+		return src, avrobin.ErrorAt(err, "maybe")
 	}
 	if v.Maybe = nil; present {
 		v.Maybe = new(string)
 		if *v.Maybe, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "maybe")
+			return src, avrobin.ErrorAt(err, "maybe")
 		}
 	}
 	if v.RawText, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "raw_text")
+		return src, avrobin.ErrorAt(err, "raw_text")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "maybe_data")
+		return src, avrobin.ErrorAt(err, "maybe_data")
 	}
 	if v.MaybeData = nil; present {
 		if v.MaybeData, src, err = avrobin.ReadBytes(src); err != nil {
-			return src, avrobin.At(err, "maybe_data")
+			return src, avrobin.ErrorAt(err, "maybe_data")
 		}
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "maybe_tags")
+		return src, avrobin.ErrorAt(err, "maybe_tags")
 	}
 	if v.MaybeTags = nil; present {
 		v.MaybeTags = []string{}
@@ -424,21 +424,21 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 			v.MaybeTags = append(v.MaybeTags, make([]string, n)...)
 			for ; i < len(v.MaybeTags); i++ {
 				if v.MaybeTags[i], src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "maybe_tags", i)
+					return src, avrobin.ErrorAt(err, "maybe_tags", i)
 				}
 			}
 		}
 		if err != nil {
-			return src, avrobin.At(err, "maybe_tags")
+			return src, avrobin.ErrorAt(err, "maybe_tags")
 		}
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "maybe_hash")
+		return src, avrobin.ErrorAt(err, "maybe_hash")
 	}
 	if v.MaybeHash = nil; present {
 		v.MaybeHash = new(Hash)
 		if src, err = avrobin.ReadFixed(v.MaybeHash[:], src); err != nil {
-			return src, avrobin.At(err, "maybe_hash")
+			return src, avrobin.ErrorAt(err, "maybe_hash")
 		}
 	}
 	v.Lines = []Line{}
@@ -447,12 +447,12 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		v.Lines = append(v.Lines, make([]Line, n)...)
 		for ; i < len(v.Lines); i++ {
 			if src, err = v.Lines[i].ReadAvro(src); err != nil {
-				return src, avrobin.At(err, "lines", i)
+				return src, avrobin.ErrorAt(err, "lines", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "lines")
+		return src, avrobin.ErrorAt(err, "lines")
 	}
 	v.Matrix = [][]float64{}
 	for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
@@ -465,62 +465,62 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 				v.Matrix[i] = append(v.Matrix[i], make([]float64, n)...)
 				for ; i2 < len(v.Matrix[i]); i2++ {
 					if v.Matrix[i][i2], src, err = avrobin.ReadDouble(src); err != nil {
-						return src, avrobin.At(err, "matrix", i, i2)
+						return src, avrobin.ErrorAt(err, "matrix", i, i2)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "matrix", i)
+				return src, avrobin.ErrorAt(err, "matrix", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "matrix")
+		return src, avrobin.ErrorAt(err, "matrix")
 	}
 	if n, src, err = avrobin.ReadEmpty(src); err != nil {
-		return src, avrobin.At(err, "nulls")
+		return src, avrobin.ErrorAt(err, "nulls")
 	}
 	v.Nulls = make([]avrobin.Null, n)
 	v.Labels = map[string]string{}
 	for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
-		v.Labels = avrobin.MapOf(v.Labels, n)
+		v.Labels = avrobin.GrowMap(v.Labels, n)
 		for range n {
 			var key, x string
 			if key, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "labels")
+				return src, avrobin.ErrorAt(err, "labels")
 			}
 			if x, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "labels", key)
+				return src, avrobin.ErrorAt(err, "labels", key)
 			}
 			v.Labels[key] = x
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "labels")
+		return src, avrobin.ErrorAt(err, "labels")
 	}
 	v.Hashes = map[string]Hash{}
 	for n, src, err = avrobin.ReadBlock(src, 5); n > 0; n, src, err = avrobin.ReadBlock(src, 5) {
-		v.Hashes = avrobin.MapOf(v.Hashes, n)
+		v.Hashes = avrobin.GrowMap(v.Hashes, n)
 		for range n {
 			var key string
 			var x Hash
 			if key, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "hashes")
+				return src, avrobin.ErrorAt(err, "hashes")
 			}
 			if src, err = avrobin.ReadFixed(x[:], src); err != nil {
-				return src, avrobin.At(err, "hashes", key)
+				return src, avrobin.ErrorAt(err, "hashes", key)
 			}
 			v.Hashes[key] = x
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "hashes")
+		return src, avrobin.ErrorAt(err, "hashes")
 	}
 	if v.Either, src, err = readEverythingEither(src); err != nil {
-		return src, avrobin.At(err, "either")
+		return src, avrobin.ErrorAt(err, "either")
 	}
 	if v.Must, src, err = readEverythingMust(src); err != nil {
-		return src, avrobin.At(err, "must")
+		return src, avrobin.ErrorAt(err, "must")
 	}
 	v.Mixed = []EverythingMixedItem{}
 	for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
@@ -528,20 +528,20 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		v.Mixed = append(v.Mixed, make([]EverythingMixedItem, n)...)
 		for ; i < len(v.Mixed); i++ {
 			if v.Mixed[i], src, err = readEverythingMixedItem(src); err != nil {
-				return src, avrobin.At(err, "mixed", i)
+				return src, avrobin.ErrorAt(err, "mixed", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "mixed")
+		return src, avrobin.ErrorAt(err, "mixed")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "tree")
+		return src, avrobin.ErrorAt(err, "tree")
 	}
 	if v.Tree = nil; present {
 		v.Tree = new(Tree)
 		if src, err = v.Tree.ReadAvro(src); err != nil {
-			return src, avrobin.At(err, "tree")
+			return src, avrobin.ErrorAt(err, "tree")
 		}
 	}
 	v.Counts = []int64{}
@@ -549,11 +549,11 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		i := len(v.Counts)
 		v.Counts = append(v.Counts, make([]int64, n)...)
 		if n, src, err = avrobin.ReadLongs(v.Counts[i:], src); err != nil {
-			return src, avrobin.At(err, "counts", i+n)
+			return src, avrobin.ErrorAt(err, "counts", i+n)
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "counts")
+		return src, avrobin.ErrorAt(err, "counts")
 	}
 	return src, nil
 }
@@ -565,129 +565,129 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	}
 	var n int
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 		case 1:
 			if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
-				return src, avrobin.At(err, "flag")
+				return src, avrobin.ErrorAt(err, "flag")
 			}
 		case 2:
 			if v.Small, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "small")
+				return src, avrobin.ErrorAt(err, "small")
 			}
 		case 3:
 			if v.Large, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "large")
+				return src, avrobin.ErrorAt(err, "large")
 			}
 		case 4:
 			if v.Single, src, err = s.ReadFloat(src); err != nil {
-				return src, avrobin.At(err, "single")
+				return src, avrobin.ErrorAt(err, "single")
 			}
 		case 5:
 			if v.Double, src, err = s.ReadDouble(src); err != nil {
-				return src, avrobin.At(err, "double")
+				return src, avrobin.ErrorAt(err, "double")
 			}
 		case 6:
 			if v.Text, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "text")
+				return src, avrobin.ErrorAt(err, "text")
 			}
 		case 7:
 			if v.Data, src, err = avrobin.ReadBytes(src); err != nil {
-				return src, avrobin.At(err, "data")
+				return src, avrobin.ErrorAt(err, "data")
 			}
 		case 8:
 			if src, err = avrobin.ReadFixed(v.Hash[:], src); err != nil {
-				return src, avrobin.At(err, "hash")
+				return src, avrobin.ErrorAt(err, "hash")
 			}
 		case 9:
 			if v.Suit, src, err = avrobin.ReadEnumAs[Suit](s, src, 2); err != nil {
-				return src, avrobin.At(err, "suit")
+				return src, avrobin.ErrorAt(err, "suit")
 			}
 		case 10:
 			if v.Date, src, err = avrobin.ReadDate(src); err != nil {
-				return src, avrobin.At(err, "date")
+				return src, avrobin.ErrorAt(err, "date")
 			}
 		case 11:
 			if v.TimeMillis, src, err = avrobin.ReadTimeMillis(src); err != nil {
-				return src, avrobin.At(err, "time_millis")
+				return src, avrobin.ErrorAt(err, "time_millis")
 			}
 		case 12:
 			if v.TimeMicros, src, err = avrobin.ReadTimeMicros(src); err != nil {
-				return src, avrobin.At(err, "time_micros")
+				return src, avrobin.ErrorAt(err, "time_micros")
 			}
 		case 13:
 			if v.AtMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.At(err, "at_millis")
+				return src, avrobin.ErrorAt(err, "at_millis")
 			}
 		case 14:
 			if v.AtMicros, src, err = avrobin.ReadTimestampMicros(src); err != nil {
-				return src, avrobin.At(err, "at_micros")
+				return src, avrobin.ErrorAt(err, "at_micros")
 			}
 		case 15:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "at_nanos")
+				return src, avrobin.ErrorAt(err, "at_nanos")
 			}
 			if v.AtNanos = nil; present {
 				v.AtNanos = new(time.Time)
 				if *v.AtNanos, src, err = avrobin.ReadTimestampNanos(src); err != nil {
-					return src, avrobin.At(err, "at_nanos")
+					return src, avrobin.ErrorAt(err, "at_nanos")
 				}
 			}
 		case 16:
 			if v.LocalMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.At(err, "local_millis")
+				return src, avrobin.ErrorAt(err, "local_millis")
 			}
 		case 17:
 			if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "id")
+				return src, avrobin.ErrorAt(err, "id")
 			}
 		case 18:
 			if src, err = avrobin.ReadFixed(v.RawID[:], src); err != nil {
-				return src, avrobin.At(err, "raw_id")
+				return src, avrobin.ErrorAt(err, "raw_id")
 			}
 		case 19:
 			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.At(err, "price")
+				return src, avrobin.ErrorAt(err, "price")
 			}
 		case 20:
 			if v.Wide, src, err = avrobin.ReadDecimal(src, 10, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.At(err, "wide")
+				return src, avrobin.ErrorAt(err, "wide")
 			}
 		case 21:
 			if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.At(err, "fixed_price")
+				return src, avrobin.ErrorAt(err, "fixed_price")
 			}
 		case 22:
 			if v.Span, src, err = avrobin.ReadDuration(src); err != nil {
-				return src, avrobin.At(err, "span")
+				return src, avrobin.ErrorAt(err, "span")
 			}
 		case 23:
 			if present, src, err = avrobin.ReadPresent(src, 1); err != nil {
-				return src, avrobin.At(err, "maybe")
+				return src, avrobin.ErrorAt(err, "maybe")
 			}
 			if v.Maybe = nil; present {
 				v.Maybe = new(string)
 				if *v.Maybe, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "maybe")
+					return src, avrobin.ErrorAt(err, "maybe")
 				}
 			}
 		case 24:
 			if v.RawText, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "raw_text")
+				return src, avrobin.ErrorAt(err, "raw_text")
 			}
 		case 25:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "maybe_data")
+				return src, avrobin.ErrorAt(err, "maybe_data")
 			}
 			if v.MaybeData = nil; present {
 				if v.MaybeData, src, err = avrobin.ReadBytes(src); err != nil {
-					return src, avrobin.At(err, "maybe_data")
+					return src, avrobin.ErrorAt(err, "maybe_data")
 				}
 			}
 		case 26:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "maybe_tags")
+				return src, avrobin.ErrorAt(err, "maybe_tags")
 			}
 			if v.MaybeTags = nil; present {
 				v.MaybeTags = []string{}
@@ -696,38 +696,38 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 					v.MaybeTags = append(v.MaybeTags, make([]string, n)...)
 					for ; i < len(v.MaybeTags); i++ {
 						if v.MaybeTags[i], src, err = avrobin.ReadString(src); err != nil {
-							return src, avrobin.At(err, "maybe_tags", i)
+							return src, avrobin.ErrorAt(err, "maybe_tags", i)
 						}
 					}
 				}
 				if err != nil {
-					return src, avrobin.At(err, "maybe_tags")
+					return src, avrobin.ErrorAt(err, "maybe_tags")
 				}
 			}
 		case 27:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "maybe_hash")
+				return src, avrobin.ErrorAt(err, "maybe_hash")
 			}
 			if v.MaybeHash = nil; present {
 				v.MaybeHash = new(Hash)
 				if src, err = avrobin.ReadFixed(v.MaybeHash[:], src); err != nil {
-					return src, avrobin.At(err, "maybe_hash")
+					return src, avrobin.ErrorAt(err, "maybe_hash")
 				}
 			}
 		case 28:
-			in := l.In(s)
+			in := l.Inner(s)
 			v.Lines = []Line{}
-			for n, src, err = avrobin.ReadBlock(src, in.Least(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(2)) {
+			for n, src, err = avrobin.ReadBlock(src, in.MinSize(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(2)) {
 				i := len(v.Lines)
 				v.Lines = append(v.Lines, make([]Line, n)...)
 				for ; i < len(v.Lines); i++ {
 					if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.At(err, "lines", i)
+						return src, avrobin.ErrorAt(err, "lines", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "lines")
+				return src, avrobin.ErrorAt(err, "lines")
 			}
 		case 29:
 			v.Matrix = [][]float64{}
@@ -741,67 +741,67 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 						v.Matrix[i] = append(v.Matrix[i], make([]float64, n)...)
 						for ; i2 < len(v.Matrix[i]); i2++ {
 							if v.Matrix[i][i2], src, err = avrobin.ReadDouble(src); err != nil {
-								return src, avrobin.At(err, "matrix", i, i2)
+								return src, avrobin.ErrorAt(err, "matrix", i, i2)
 							}
 						}
 					}
 					if err != nil {
-						return src, avrobin.At(err, "matrix", i)
+						return src, avrobin.ErrorAt(err, "matrix", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "matrix")
+				return src, avrobin.ErrorAt(err, "matrix")
 			}
 		case 30:
 			if n, src, err = avrobin.ReadEmpty(src); err != nil {
-				return src, avrobin.At(err, "nulls")
+				return src, avrobin.ErrorAt(err, "nulls")
 			}
 			v.Nulls = make([]avrobin.Null, n)
 		case 31:
 			v.Labels = map[string]string{}
 			for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
-				v.Labels = avrobin.MapOf(v.Labels, n)
+				v.Labels = avrobin.GrowMap(v.Labels, n)
 				for range n {
 					var key, x string
 					if key, src, err = avrobin.ReadString(src); err != nil {
-						return src, avrobin.At(err, "labels")
+						return src, avrobin.ErrorAt(err, "labels")
 					}
 					if x, src, err = avrobin.ReadString(src); err != nil {
-						return src, avrobin.At(err, "labels", key)
+						return src, avrobin.ErrorAt(err, "labels", key)
 					}
 					v.Labels[key] = x
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "labels")
+				return src, avrobin.ErrorAt(err, "labels")
 			}
 		case 32:
 			v.Hashes = map[string]Hash{}
 			for n, src, err = avrobin.ReadBlock(src, 5); n > 0; n, src, err = avrobin.ReadBlock(src, 5) {
-				v.Hashes = avrobin.MapOf(v.Hashes, n)
+				v.Hashes = avrobin.GrowMap(v.Hashes, n)
 				for range n {
 					var key string
 					var x Hash
 					if key, src, err = avrobin.ReadString(src); err != nil {
-						return src, avrobin.At(err, "hashes")
+						return src, avrobin.ErrorAt(err, "hashes")
 					}
 					if src, err = avrobin.ReadFixed(x[:], src); err != nil {
-						return src, avrobin.At(err, "hashes", key)
+						return src, avrobin.ErrorAt(err, "hashes", key)
 					}
 					v.Hashes[key] = x
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "hashes")
+				return src, avrobin.ErrorAt(err, "hashes")
 			}
 		case 33:
 			if v.Either, src, err = readEverythingEither(src); err != nil {
-				return src, avrobin.At(err, "either")
+				return src, avrobin.ErrorAt(err, "either")
 			}
 		case 34:
 			if v.Must, src, err = readEverythingMust(src); err != nil {
-				return src, avrobin.At(err, "must")
+				return src, avrobin.ErrorAt(err, "must")
 			}
 		case 35:
 			v.Mixed = []EverythingMixedItem{}
@@ -810,21 +810,21 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 				v.Mixed = append(v.Mixed, make([]EverythingMixedItem, n)...)
 				for ; i < len(v.Mixed); i++ {
 					if v.Mixed[i], src, err = readEverythingMixedItem(src); err != nil {
-						return src, avrobin.At(err, "mixed", i)
+						return src, avrobin.ErrorAt(err, "mixed", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "mixed")
+				return src, avrobin.ErrorAt(err, "mixed")
 			}
 		case 36:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "tree")
+				return src, avrobin.ErrorAt(err, "tree")
 			}
 			if v.Tree = nil; present {
 				v.Tree = new(Tree)
-				if src, err = v.Tree.ReadAvroAs(l.In(s), src); err != nil {
-					return src, avrobin.At(err, "tree")
+				if src, err = v.Tree.ReadAvroAs(l.Inner(s), src); err != nil {
+					return src, avrobin.ErrorAt(err, "tree")
 				}
 			}
 		case 37:
@@ -833,19 +833,19 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 				i := len(v.Counts)
 				v.Counts = append(v.Counts, make([]int64, n)...)
 				if n, src, err = avrobin.ReadLongs(v.Counts[i:], src); err != nil {
-					return src, avrobin.At(err, "counts", i+n)
+					return src, avrobin.ErrorAt(err, "counts", i+n)
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "counts")
+				return src, avrobin.ErrorAt(err, "counts")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
@@ -1016,7 +1016,7 @@ func readEverythingEither(src []byte) (EverythingEither, []byte, error) {
 			u.Value = append(u.Value, make([]int32, n)...)
 			for ; i < len(u.Value); i++ {
 				if u.Value[i], src, err = avrobin.ReadInt(src); err != nil {
-					return nil, src, avrobin.At(err, "", i)
+					return nil, src, avrobin.ErrorAt(err, "", i)
 				}
 			}
 		}
@@ -1328,15 +1328,15 @@ func (*Line) AvroSchema() string { return LineSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Name); err != nil {
-		return dst, avrobin.At(err, "name")
+		return dst, avrobin.ErrorAt(err, "name")
 	}
 	if b, err = avrobin.AppendDecimal(b, v.Price, 9, 2); err != nil {
-		return dst, avrobin.At(err, "price")
+		return dst, avrobin.ErrorAt(err, "price")
 	}
 	return b, nil
 }
@@ -1345,7 +1345,7 @@ func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Line) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -1357,10 +1357,10 @@ func (v *Line) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Name, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "name")
+		return src, avrobin.ErrorAt(err, "name")
 	}
 	if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-		return src, avrobin.At(err, "price")
+		return src, avrobin.ErrorAt(err, "price")
 	}
 	return src, nil
 }
@@ -1370,23 +1370,23 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "name")
+				return src, avrobin.ErrorAt(err, "name")
 			}
 		case 1:
 			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.At(err, "price")
+				return src, avrobin.ErrorAt(err, "price")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -1415,36 +1415,36 @@ func (v *Tree) AppendAvro(dst []byte) ([]byte, error) {
 // appendAvro is AppendAvro with the number of values that may yet nest.
 func (v *Tree) appendAvro(dst []byte, depth int) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	if depth == 0 {
-		return dst, avrobin.At(avrobin.ErrDepth, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Name); err != nil {
-		return dst, avrobin.At(err, "name")
+		return dst, avrobin.ErrorAt(err, "name")
 	}
 	b = avrobin.AppendBlock(b, len(v.Children))
 	for i := range v.Children {
 		if b, err = v.Children[i].appendAvro(b, depth-1); err != nil {
-			return dst, avrobin.At(err, "children", i)
+			return dst, avrobin.ErrorAt(err, "children", i)
 		}
 	}
 	b = append(b, 0)
 	b = avrobin.AppendBlock(b, len(v.ByName))
 	for _, key := range avrobin.SortedKeys(v.ByName, new(avrobin.KeyBuffer)) {
 		if b, err = avrobin.AppendString(b, key); err != nil {
-			return dst, avrobin.At(err, "by_name", key)
+			return dst, avrobin.ErrorAt(err, "by_name", key)
 		}
 		x := v.ByName[key]
 		if b, err = x.appendAvro(b, depth-1); err != nil {
-			return dst, avrobin.At(err, "by_name", key)
+			return dst, avrobin.ErrorAt(err, "by_name", key)
 		}
 	}
 	b = append(b, 0)
 	if b, err = appendTreeNext(b, v.Next, depth-1); err != nil {
-		return dst, avrobin.At(err, "next")
+		return dst, avrobin.ErrorAt(err, "next")
 	}
 	return b, nil
 }
@@ -1453,7 +1453,7 @@ func (v *Tree) appendAvro(dst []byte, depth int) ([]byte, error) {
 func (v *Tree) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -1470,11 +1470,11 @@ func (v *Tree) ReadAvro(src []byte) (rest []byte, err error) {
 // readAvro is ReadAvro with the number of values that may yet nest.
 func (v *Tree) readAvro(src []byte, depth int) (rest []byte, err error) {
 	if depth == 0 {
-		return src, avrobin.At(avrobin.ErrDepth, "")
+		return src, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	var n int
 	if v.Name, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "name")
+		return src, avrobin.ErrorAt(err, "name")
 	}
 	v.Children = []Tree{}
 	for n, src, err = avrobin.ReadBlock(src, 4); n > 0; n, src, err = avrobin.ReadBlock(src, 4) {
@@ -1482,33 +1482,33 @@ func (v *Tree) readAvro(src []byte, depth int) (rest []byte, err error) {
 			i := len(v.Children)
 			v.Children = append(v.Children, Tree{})
 			if src, err = v.Children[i].readAvro(src, depth-1); err != nil {
-				return src, avrobin.At(err, "children", i)
+				return src, avrobin.ErrorAt(err, "children", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "children")
+		return src, avrobin.ErrorAt(err, "children")
 	}
 	v.ByName = map[string]Tree{}
 	for n, src, err = avrobin.ReadBlock(src, 5); n > 0; n, src, err = avrobin.ReadBlock(src, 5) {
-		v.ByName = avrobin.MapOf(v.ByName, n)
+		v.ByName = avrobin.GrowMap(v.ByName, n)
 		for range n {
 			var key string
 			var x Tree
 			if key, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "by_name")
+				return src, avrobin.ErrorAt(err, "by_name")
 			}
 			if src, err = x.readAvro(src, depth-1); err != nil {
-				return src, avrobin.At(err, "by_name", key)
+				return src, avrobin.ErrorAt(err, "by_name", key)
 			}
 			v.ByName[key] = x
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "by_name")
+		return src, avrobin.ErrorAt(err, "by_name")
 	}
 	if v.Next, src, err = readTreeNext(src, depth-1); err != nil {
-		return src, avrobin.At(err, "next")
+		return src, avrobin.ErrorAt(err, "next")
 	}
 	return src, nil
 }
@@ -1524,61 +1524,61 @@ func (v *Tree) readAvroAs(l avrobin.Layout, src []byte, depth int) (rest []byte,
 		return v.readAvro(src, depth)
 	}
 	if depth == 0 {
-		return src, avrobin.At(avrobin.ErrDepth, "")
+		return src, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	var n int
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "name")
+				return src, avrobin.ErrorAt(err, "name")
 			}
 		case 1:
-			in := l.In(s)
+			in := l.Inner(s)
 			v.Children = []Tree{}
-			for n, src, err = avrobin.ReadBlock(src, in.Least(4)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(4)) {
+			for n, src, err = avrobin.ReadBlock(src, in.MinSize(4)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(4)) {
 				for range n {
 					i := len(v.Children)
 					v.Children = append(v.Children, Tree{})
 					if src, err = v.Children[i].readAvroAs(in, src, depth-1); err != nil {
-						return src, avrobin.At(err, "children", i)
+						return src, avrobin.ErrorAt(err, "children", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "children")
+				return src, avrobin.ErrorAt(err, "children")
 			}
 		case 2:
-			in := l.In(s)
+			in := l.Inner(s)
 			v.ByName = map[string]Tree{}
-			for n, src, err = avrobin.ReadBlock(src, 1+in.Least(4)); n > 0; n, src, err = avrobin.ReadBlock(src, 1+in.Least(4)) {
-				v.ByName = avrobin.MapOf(v.ByName, n)
+			for n, src, err = avrobin.ReadBlock(src, 1+in.MinSize(4)); n > 0; n, src, err = avrobin.ReadBlock(src, 1+in.MinSize(4)) {
+				v.ByName = avrobin.GrowMap(v.ByName, n)
 				for range n {
 					var key string
 					var x Tree
 					if key, src, err = avrobin.ReadString(src); err != nil {
-						return src, avrobin.At(err, "by_name")
+						return src, avrobin.ErrorAt(err, "by_name")
 					}
 					if src, err = x.readAvroAs(in, src, depth-1); err != nil {
-						return src, avrobin.At(err, "by_name", key)
+						return src, avrobin.ErrorAt(err, "by_name", key)
 					}
 					v.ByName[key] = x
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "by_name")
+				return src, avrobin.ErrorAt(err, "by_name")
 			}
 		case 3:
 			if v.Next, src, err = readTreeNext(src, depth-1); err != nil {
-				return src, avrobin.At(err, "next")
+				return src, avrobin.ErrorAt(err, "next")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // within reports whether v nests no deeper than depth.
@@ -1654,7 +1654,7 @@ func (v *Tree) clone() *Tree {
 // MarshalJSON writes a union as an object of one member, named after the branch.
 func (v Tree) MarshalJSON() ([]byte, error) {
 	if !v.within(avrobin.MaxDepth) {
-		return nil, avrobin.At(avrobin.ErrDepth, "")
+		return nil, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	type plain Tree // without methods
 	return json.Marshal(struct {
@@ -1771,8 +1771,8 @@ func (c *treeNextJSON) UnmarshalJSON(data []byte) error {
 	return avrobin.UnknownBranch(branch)
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var (
 	_ avrobin.Decoder = (*Everything)(nil)

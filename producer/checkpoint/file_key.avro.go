@@ -33,12 +33,12 @@ func (*FileKey) AvroSchema() string { return FileKeySchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *FileKey) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Source); err != nil {
-		return dst, avrobin.At(err, "source")
+		return dst, avrobin.ErrorAt(err, "source")
 	}
 	b = avrobin.AppendUUID(b, v.FileID)
 	return b, nil
@@ -48,7 +48,7 @@ func (v *FileKey) AppendAvro(dst []byte) ([]byte, error) {
 func (v *FileKey) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -60,10 +60,10 @@ func (v *FileKey) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *FileKey) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Source, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "source")
+		return src, avrobin.ErrorAt(err, "source")
 	}
 	if v.FileID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "file_id")
+		return src, avrobin.ErrorAt(err, "file_id")
 	}
 	return src, nil
 }
@@ -73,26 +73,26 @@ func (v *FileKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err err
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Source, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "source")
+				return src, avrobin.ErrorAt(err, "source")
 			}
 		case 1:
 			if v.FileID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "file_id")
+				return src, avrobin.ErrorAt(err, "file_id")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*FileKey)(nil)

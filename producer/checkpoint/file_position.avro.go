@@ -55,23 +55,23 @@ func (*FilePosition) AvroSchema() string { return FilePositionSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *FilePosition) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Source); err != nil {
-		return dst, avrobin.At(err, "source")
+		return dst, avrobin.ErrorAt(err, "source")
 	}
 	b = avrobin.AppendUUID(b, v.FileID)
 	if b, err = avrobin.AppendString(b, v.Path); err != nil {
-		return dst, avrobin.At(err, "path")
+		return dst, avrobin.ErrorAt(err, "path")
 	}
 	b = avrobin.AppendLong(b, v.Offset)
 	b = avrobin.AppendLong(b, v.Lines)
 	b = avrobin.AppendInt(b, v.HeadSize)
 	b = append(b, v.HeadSha256[:]...)
 	if b, err = avrobin.AppendTimestampMillis(b, v.At); err != nil {
-		return dst, avrobin.At(err, "at")
+		return dst, avrobin.ErrorAt(err, "at")
 	}
 	return b, nil
 }
@@ -80,7 +80,7 @@ func (v *FilePosition) AppendAvro(dst []byte) ([]byte, error) {
 func (v *FilePosition) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -92,28 +92,28 @@ func (v *FilePosition) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *FilePosition) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Source, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "source")
+		return src, avrobin.ErrorAt(err, "source")
 	}
 	if v.FileID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "file_id")
+		return src, avrobin.ErrorAt(err, "file_id")
 	}
 	if v.Path, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "path")
+		return src, avrobin.ErrorAt(err, "path")
 	}
 	if v.Offset, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "offset")
+		return src, avrobin.ErrorAt(err, "offset")
 	}
 	if v.Lines, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "lines")
+		return src, avrobin.ErrorAt(err, "lines")
 	}
 	if v.HeadSize, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "head_size")
+		return src, avrobin.ErrorAt(err, "head_size")
 	}
 	if src, err = avrobin.ReadFixed(v.HeadSha256[:], src); err != nil {
-		return src, avrobin.At(err, "head_sha256")
+		return src, avrobin.ErrorAt(err, "head_sha256")
 	}
 	if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-		return src, avrobin.At(err, "at")
+		return src, avrobin.ErrorAt(err, "at")
 	}
 	return src, nil
 }
@@ -123,47 +123,47 @@ func (v *FilePosition) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Source, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "source")
+				return src, avrobin.ErrorAt(err, "source")
 			}
 		case 1:
 			if v.FileID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "file_id")
+				return src, avrobin.ErrorAt(err, "file_id")
 			}
 		case 2:
 			if v.Path, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "path")
+				return src, avrobin.ErrorAt(err, "path")
 			}
 		case 3:
 			if v.Offset, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "offset")
+				return src, avrobin.ErrorAt(err, "offset")
 			}
 		case 4:
 			if v.Lines, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "lines")
+				return src, avrobin.ErrorAt(err, "lines")
 			}
 		case 5:
 			if v.HeadSize, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "head_size")
+				return src, avrobin.ErrorAt(err, "head_size")
 			}
 		case 6:
 			if src, err = avrobin.ReadFixed(v.HeadSha256[:], src); err != nil {
-				return src, avrobin.At(err, "head_sha256")
+				return src, avrobin.ErrorAt(err, "head_sha256")
 			}
 		case 7:
 			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.At(err, "at")
+				return src, avrobin.ErrorAt(err, "at")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -187,7 +187,7 @@ func (v Checksum) MarshalText() ([]byte, error) { return avrobin.MarshalFixed(v[
 // UnmarshalText reads base64 of 32 bytes.
 func (v *Checksum) UnmarshalText(text []byte) error { return avrobin.UnmarshalFixed(v[:], text) }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*FilePosition)(nil)

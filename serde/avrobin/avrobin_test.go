@@ -336,16 +336,16 @@ func TestDate(t *testing.T) {
 
 func TestErrorPath(t *testing.T) {
 	t.Parallel()
-	err := avrobin.At(avrobin.At(avrobin.At(avrobin.ErrRange, "price"), "lines", 3), "order")
+	err := avrobin.ErrorAt(avrobin.ErrorAt(avrobin.ErrorAt(avrobin.ErrRange, "price"), "lines", 3), "order")
 	if got, want := err.Error(), "avro: order.lines[3].price: value out of range"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	err = avrobin.At(avrobin.At(avrobin.ErrText, "", 1, "a\"b"), "matrix")
+	err = avrobin.ErrorAt(avrobin.ErrorAt(avrobin.ErrText, "", 1, "a\"b"), "matrix")
 	if got, want := err.Error(), `avro: matrix[1]["a\"b"]: string is not valid UTF-8`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	for range 100_000 {
-		err = avrobin.At(err, "children", 0)
+		err = avrobin.ErrorAt(err, "children", 0)
 	}
 	if n := len(err.Error()); n > 2000 {
 		t.Errorf("a path of %d bytes", n)

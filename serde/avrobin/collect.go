@@ -38,9 +38,9 @@ func AppendBlock(dst []byte, n int) []byte {
 	return AppendLong(dst, int64(n))
 }
 
-// MapOf returns m, or, where m is empty, a map with room for n more: for no more
+// GrowMap returns m, or, where m is empty, a map with room for n more: for no more
 // than a few hundred at once, since n is only what a block claims.
-func MapOf[V any](m map[string]V, n int) map[string]V {
+func GrowMap[V any](m map[string]V, n int) map[string]V {
 	if len(m) > 0 || n <= 8 {
 		return m
 	}

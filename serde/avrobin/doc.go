@@ -1,8 +1,11 @@
-// Package avrobin is the run time of generated code: it appends and reads the
-// values of the Avro binary encoding (Avro 1.12, "Binary Encoding"), and it
-// resolves schemas ([Plan]): by a layout, which generated code goes by, or by
-// rewriting bytes. It holds no global state and imports the standard library
-// only.
+// Package avrobin is the run time of generated code. It appends and reads the
+// values of the Avro binary encoding (Avro 1.12, "Binary Encoding"). A [Plan]
+// reads what was written with another version of a schema. The package holds no
+// global state.
+//
+// Programs use few of its names: [Record], [Decoder], [Plan], [Error] and its
+// sentinels, [Date], [Duration], [Null] and [UnmarshalAlias]. All other functions
+// are for generated code.
 //
 // Encoding appends: each function takes the bytes so far and returns them
 // extended, or, where a value may not fit its Avro type, an error. Decoding

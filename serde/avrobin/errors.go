@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/avroline/avroline/internal/plan"
 )
 
 // What a *[Error] wraps, for errors.Is.
 var (
 	// ErrTruncated: the data ends inside a value.
-	ErrTruncated = errors.New("the data ends inside a value")
+	ErrTruncated = plan.ErrTruncated
 	// ErrTrailing: bytes are left after the value.
-	ErrTrailing = errors.New("bytes are left after the value")
+	ErrTrailing = plan.ErrTrailing
 	// ErrInvalid: the data is not an Avro encoding of its schema.
-	ErrInvalid = errors.New("invalid data")
+	ErrInvalid = plan.ErrInvalid
 	// ErrRange: the value does not fit the other side's type: on encoding the
 	// Avro type, on decoding the Go type.
 	ErrRange = errors.New("value out of range")
@@ -22,9 +24,13 @@ var (
 	// ErrBranch: a union holds no value that is one of its branches.
 	ErrBranch = errors.New("no branch of the union")
 	// ErrDepth: values nest deeper than [MaxDepth], or a Go value contains itself.
-	ErrDepth = errors.New("nested too deep")
+	ErrDepth = plan.ErrDepth
 	// ErrNil: a record that must be there is a nil pointer.
 	ErrNil = errors.New("nil record")
+	// ErrUnreadable: the data is sound, but the reader's schema has no place for
+	// one of its values, as for an enum's symbol or a union's branch that the
+	// reader lacks (Avro 1.12, "Schema Resolution").
+	ErrUnreadable = plan.ErrUnreadable
 	// ErrPlan: the plan was not made for this type.
 	ErrPlan = errors.New("plan is for another reader schema")
 )
@@ -56,10 +62,10 @@ func (e *Error) Error() string {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// At adds where err happened to its path: in field name, and within that at
+// ErrorAt adds where err happened to its path: in field name, and within that at
 // the elements in, outermost first: an int is an index, a string a map's key.
 // An empty name adds the elements alone. Generated code calls it on its way out.
-func At(err error, name string, in ...any) error {
+func ErrorAt(err error, name string, in ...any) error {
 	e, ok := err.(*Error) //nolint:errorlint // ours, never wrapped on the way out
 	if !ok {
 		e = &Error{Offset: -1, Err: err}

@@ -1,86 +1,94 @@
 package avrobin
 
 import (
-	"errors"
-	"fmt"
-	"slices"
+	"unsafe"
+
+	"github.com/avroline/avroline/internal/plan"
 )
 
-// ErrUnreadable says that the data is sound, but the reader's schema has no
-// place for one of its values: an enum symbol or a union branch that the reader
-// lacks (Avro 1.12, "Schema Resolution").
-var ErrUnreadable = errors.New("the reader cannot take this value")
-
 // Plan reads data of one schema, the writer's, as data of another, the
-// reader's, by the rules of Avro 1.12, "Schema Resolution".
+// reader's, by the rules of Avro 1.12, "Schema Resolution". serde.Resolve makes
+// plans.
 //
-// It is two things. A list of operations rewrites the writer's bytes into bytes
-// of the reader's schema; where the schemas agree, runs of bytes are checked and
-// copied as they are ([Plan.Append]). Generated records need that for little:
-// for each record that has changed there is a [Layout], by which they read the
-// message as it came, field by field in the writer's order, and have only those
-// fields rewritten that are not encoded alike ([Plan.Unmarshal]).
-//
-// serde.Resolve makes plans. A Plan is immutable and safe for concurrent use.
-// The nil Plan and the zero Plan read nothing.
-type Plan struct {
-	reader      string
-	fingerprint uint64
-	ops         []op
-	where       []string // per op, the path of its value within its body
-	table       []int32  // jump targets, enum maps, permutations
-	consts      []byte   // bytes to emit: defaults, union branches
-	reasons     []refusal
-	grow        int // what a datum grows by, loops aside
+// A Plan is immutable and safe for concurrent use. The nil Plan and the zero
+// Plan read nothing.
+type Plan plan.Plan
 
-	layout   *layout // of the record that a datum is; nil for others
-	stateful bool    // reading by the layout needs a transcoder
-}
-
-// refusal is why a value cannot be read; path leads on from where it is met.
-type refusal struct{ path, reason string }
-
-// Reader returns the full name of the type that the plan's output is of, empty
-// where the reader's schema has no name.
-func (p *Plan) Reader() string {
-	if p == nil {
-		return ""
-	}
-	return p.reader
-}
+// Reader returns the full name of the reader's type, empty where the reader's
+// schema has no name.
+func (p *Plan) Reader() string { return (*plan.Plan)(p).Reader() }
 
 // Fingerprint returns the CRC-64-AVRO of the reader schema's canonical form.
 // A generated type refuses a plan whose fingerprint is not its own schema's.
-func (p *Plan) Fingerprint() uint64 {
-	if p == nil {
-		return 0
-	}
-	return p.fingerprint
-}
+func (p *Plan) Fingerprint() uint64 { return (*plan.Plan)(p).Fingerprint() }
 
 // Append rewrites data, one whole value of the writer's schema, into a value of
 // the reader's schema, appended to dst. Arrays and maps come out as one block.
 //
-// It trusts nothing: every error is an *[Error] with path and offset in data,
-// and dst comes back as it was. Bytes that are left over are an error. Memory
-// and time are bounded by the data's length, [MaxDepth], [MaxEmpty] and a limit
-// on what defaults may add (16 MiB and 64 times the data's length).
+// Every error is an *[Error] with path and offset in data, and dst comes back
+// as it was. Bytes that are left over are an error. Memory and time are bounded
+// by the data's length, [MaxDepth], [MaxEmpty] and a limit on what defaults may
+// add (16 MiB and 64 times the data's length).
 func (p *Plan) Append(dst, data []byte) ([]byte, error) {
-	if p == nil || len(p.ops) == 0 {
-		return dst, &Error{Err: errors.New("a plan that is nil or zero: make it with serde.Resolve")}
+	dst, err := (*plan.Plan)(p).Append(dst, data)
+	if err != nil {
+		return dst, planError(err)
 	}
-	var t transcoder
-	t.p, t.src, t.dst = p, data, slices.Grow(dst, len(data)+p.grow)
-	t.empty, t.budget = MaxEmpty, maxAdded+64*len(data)
-	i := t.exec(0, 0, 1)
-	if i >= 0 && i < len(data) {
-		i = t.fail(i, "", fmt.Errorf("%w: %d of them", ErrTrailing, len(data)-i))
-	}
-	if i < 0 {
-		return dst, t.err
-	}
-	return append(t.dst, data[t.mark:]...), nil
+	return dst, nil
 }
 
-// maxAdded is how many bytes defaults may add to any datum.
-const maxAdded = 16 << 20
+// Unmarshal reads data, one value of the writer's schema, into v, whose schema
+// has the fingerprint (CRC-64-AVRO). A plan for another one is an [ErrPlan].
+// Generated UnmarshalAvroPlan is this. Strings and bytes of v share one copy of
+// data, and another of what had to be rewritten.
+func (p *Plan) Unmarshal(v LayoutReader, fingerprint uint64, data []byte) error {
+	if p == nil || p.Fingerprint() != fingerprint {
+		return &Error{Offset: -1, Err: ErrPlan}
+	}
+	l, ok := (*plan.Plan)(p).Layout(len(data))
+	if !ok { // the writer's type is no record
+		return p.UnmarshalRewritten(own{v}, fingerprint, data)
+	}
+	src := Copy(data)
+	rest, err := v.ReadAvroAs(Layout(l), src)
+	if err == nil && len(rest) == 0 {
+		return nil
+	}
+	e := notDone(src, rest, err)
+	if !within(src, rest) {
+		e.Offset = -1 // not in the message: a default, or a field that was rewritten
+	}
+	return e
+}
+
+// UnmarshalRewritten is [Plan.Unmarshal] for a type that is no record: the plan
+// rewrites the message, and v reads the result.
+func (p *Plan) UnmarshalRewritten(v ValueReader, fingerprint uint64, data []byte) error {
+	if p == nil || p.Fingerprint() != fingerprint {
+		return &Error{Offset: -1, Err: ErrPlan}
+	}
+	data, err := p.Append(nil, data)
+	if err != nil {
+		return err
+	}
+	return UnmarshalAlias(v, data)
+}
+
+// own reads a record by its own schema.
+type own struct{ v LayoutReader }
+
+func (o own) ReadAvro(src []byte) ([]byte, error) { return o.v.ReadAvroAs(Layout{}, src) }
+
+// within says whether part is a part of all.
+func within(all, part []byte) bool {
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(part))) - uintptr(unsafe.Pointer(unsafe.SliceData(all)))
+	return from <= uintptr(len(all))
+}
+
+// planError returns an error of package plan as one of this package.
+func planError(err error) error {
+	if e, ok := err.(*plan.Error); ok { //nolint:errorlint // never wrapped
+		return &Error{Path: e.Path, Offset: e.Offset, Err: e.Err}
+	}
+	return err
+}

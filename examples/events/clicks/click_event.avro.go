@@ -59,33 +59,33 @@ func (*ClickEvent) AvroSchema() string { return ClickEventSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *ClickEvent) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendUUID(b, v.EventID)
 	if b, err = avrobin.AppendTimestampMillis(b, v.At); err != nil {
-		return dst, avrobin.At(err, "at")
+		return dst, avrobin.ErrorAt(err, "at")
 	}
 	if b, err = avrobin.AppendString(b, v.Visitor); err != nil {
-		return dst, avrobin.At(err, "visitor")
+		return dst, avrobin.ErrorAt(err, "visitor")
 	}
 	if b, err = avrobin.AppendString(b, v.IP); err != nil {
-		return dst, avrobin.At(err, "ip")
+		return dst, avrobin.ErrorAt(err, "ip")
 	}
 	if b, err = avrobin.AppendString(b, v.Method); err != nil {
-		return dst, avrobin.At(err, "method")
+		return dst, avrobin.ErrorAt(err, "method")
 	}
 	if b, err = avrobin.AppendString(b, v.Path); err != nil {
-		return dst, avrobin.At(err, "path")
+		return dst, avrobin.ErrorAt(err, "path")
 	}
 	if v.Query == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.Query); err != nil {
-		return dst, avrobin.At(err, "query")
+		return dst, avrobin.ErrorAt(err, "query")
 	}
 	if b, err = avrobin.AppendString(b, v.Protocol); err != nil {
-		return dst, avrobin.At(err, "protocol")
+		return dst, avrobin.ErrorAt(err, "protocol")
 	}
 	b = avrobin.AppendInt(b, v.Status)
 	if v.Bytes == nil {
@@ -96,15 +96,15 @@ func (v *ClickEvent) AppendAvro(dst []byte) ([]byte, error) {
 	if v.Referrer == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.Referrer); err != nil {
-		return dst, avrobin.At(err, "referrer")
+		return dst, avrobin.ErrorAt(err, "referrer")
 	}
 	if v.UserAgent == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.UserAgent); err != nil {
-		return dst, avrobin.At(err, "user_agent")
+		return dst, avrobin.ErrorAt(err, "user_agent")
 	}
 	if b, err = avrobin.AppendString(b, v.SourceFile); err != nil {
-		return dst, avrobin.At(err, "source_file")
+		return dst, avrobin.ErrorAt(err, "source_file")
 	}
 	b = avrobin.AppendLong(b, v.SourceLine)
 	return b, nil
@@ -114,7 +114,7 @@ func (v *ClickEvent) AppendAvro(dst []byte) ([]byte, error) {
 func (v *ClickEvent) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -127,70 +127,70 @@ func (v *ClickEvent) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
 	if v.EventID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "event_id")
+		return src, avrobin.ErrorAt(err, "event_id")
 	}
 	if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-		return src, avrobin.At(err, "at")
+		return src, avrobin.ErrorAt(err, "at")
 	}
 	if v.Visitor, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "visitor")
+		return src, avrobin.ErrorAt(err, "visitor")
 	}
 	if v.IP, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "ip")
+		return src, avrobin.ErrorAt(err, "ip")
 	}
 	if v.Method, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "method")
+		return src, avrobin.ErrorAt(err, "method")
 	}
 	if v.Path, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "path")
+		return src, avrobin.ErrorAt(err, "path")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "query")
+		return src, avrobin.ErrorAt(err, "query")
 	}
 	if v.Query = nil; present {
 		v.Query = new(string)
 		if *v.Query, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "query")
+			return src, avrobin.ErrorAt(err, "query")
 		}
 	}
 	if v.Protocol, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "protocol")
+		return src, avrobin.ErrorAt(err, "protocol")
 	}
 	if v.Status, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "status")
+		return src, avrobin.ErrorAt(err, "status")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "bytes")
+		return src, avrobin.ErrorAt(err, "bytes")
 	}
 	if v.Bytes = nil; present {
 		v.Bytes = new(int64)
 		if *v.Bytes, src, err = avrobin.ReadLong(src); err != nil {
-			return src, avrobin.At(err, "bytes")
+			return src, avrobin.ErrorAt(err, "bytes")
 		}
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "referrer")
+		return src, avrobin.ErrorAt(err, "referrer")
 	}
 	if v.Referrer = nil; present {
 		v.Referrer = new(string)
 		if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "referrer")
+			return src, avrobin.ErrorAt(err, "referrer")
 		}
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "user_agent")
+		return src, avrobin.ErrorAt(err, "user_agent")
 	}
 	if v.UserAgent = nil; present {
 		v.UserAgent = new(string)
 		if *v.UserAgent, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "user_agent")
+			return src, avrobin.ErrorAt(err, "user_agent")
 		}
 	}
 	if v.SourceFile, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "source_file")
+		return src, avrobin.ErrorAt(err, "source_file")
 	}
 	if v.SourceLine, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "source_line")
+		return src, avrobin.ErrorAt(err, "source_line")
 	}
 	return src, nil
 }
@@ -201,95 +201,95 @@ func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 		return v.ReadAvro(src)
 	}
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.EventID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "event_id")
+				return src, avrobin.ErrorAt(err, "event_id")
 			}
 		case 1:
 			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.At(err, "at")
+				return src, avrobin.ErrorAt(err, "at")
 			}
 		case 2:
 			if v.Visitor, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "visitor")
+				return src, avrobin.ErrorAt(err, "visitor")
 			}
 		case 3:
 			if v.IP, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "ip")
+				return src, avrobin.ErrorAt(err, "ip")
 			}
 		case 4:
 			if v.Method, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "method")
+				return src, avrobin.ErrorAt(err, "method")
 			}
 		case 5:
 			if v.Path, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "path")
+				return src, avrobin.ErrorAt(err, "path")
 			}
 		case 6:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "query")
+				return src, avrobin.ErrorAt(err, "query")
 			}
 			if v.Query = nil; present {
 				v.Query = new(string)
 				if *v.Query, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "query")
+					return src, avrobin.ErrorAt(err, "query")
 				}
 			}
 		case 7:
 			if v.Protocol, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "protocol")
+				return src, avrobin.ErrorAt(err, "protocol")
 			}
 		case 8:
 			if v.Status, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "status")
+				return src, avrobin.ErrorAt(err, "status")
 			}
 		case 9:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "bytes")
+				return src, avrobin.ErrorAt(err, "bytes")
 			}
 			if v.Bytes = nil; present {
 				v.Bytes = new(int64)
 				if *v.Bytes, src, err = avrobin.ReadLong(src); err != nil {
-					return src, avrobin.At(err, "bytes")
+					return src, avrobin.ErrorAt(err, "bytes")
 				}
 			}
 		case 10:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "referrer")
+				return src, avrobin.ErrorAt(err, "referrer")
 			}
 			if v.Referrer = nil; present {
 				v.Referrer = new(string)
 				if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "referrer")
+					return src, avrobin.ErrorAt(err, "referrer")
 				}
 			}
 		case 11:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "user_agent")
+				return src, avrobin.ErrorAt(err, "user_agent")
 			}
 			if v.UserAgent = nil; present {
 				v.UserAgent = new(string)
 				if *v.UserAgent, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "user_agent")
+					return src, avrobin.ErrorAt(err, "user_agent")
 				}
 			}
 		case 12:
 			if v.SourceFile, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "source_file")
+				return src, avrobin.ErrorAt(err, "source_file")
 			}
 		case 13:
 			if v.SourceLine, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "source_line")
+				return src, avrobin.ErrorAt(err, "source_line")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -326,7 +326,7 @@ func (v *ClickEvent) Clone() *ClickEvent {
 	return &c
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*ClickEvent)(nil)

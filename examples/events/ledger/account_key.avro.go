@@ -28,12 +28,12 @@ func (*AccountKey) AvroSchema() string { return AccountKeySchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *AccountKey) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Account); err != nil {
-		return dst, avrobin.At(err, "account")
+		return dst, avrobin.ErrorAt(err, "account")
 	}
 	return b, nil
 }
@@ -42,7 +42,7 @@ func (v *AccountKey) AppendAvro(dst []byte) ([]byte, error) {
 func (v *AccountKey) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -54,7 +54,7 @@ func (v *AccountKey) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *AccountKey) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Account, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "account")
+		return src, avrobin.ErrorAt(err, "account")
 	}
 	return src, nil
 }
@@ -64,22 +64,22 @@ func (v *AccountKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Account, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "account")
+				return src, avrobin.ErrorAt(err, "account")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*AccountKey)(nil)

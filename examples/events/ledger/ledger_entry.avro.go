@@ -30,12 +30,12 @@ func (*LedgerEntry) AvroSchema() string { return LedgerEntrySchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *LedgerEntry) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Account); err != nil {
-		return dst, avrobin.At(err, "account")
+		return dst, avrobin.ErrorAt(err, "account")
 	}
 	b = avrobin.AppendLong(b, v.Cents)
 	return b, nil
@@ -45,7 +45,7 @@ func (v *LedgerEntry) AppendAvro(dst []byte) ([]byte, error) {
 func (v *LedgerEntry) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -57,10 +57,10 @@ func (v *LedgerEntry) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *LedgerEntry) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Account, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "account")
+		return src, avrobin.ErrorAt(err, "account")
 	}
 	if v.Cents, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "cents")
+		return src, avrobin.ErrorAt(err, "cents")
 	}
 	return src, nil
 }
@@ -70,26 +70,26 @@ func (v *LedgerEntry) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Account, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "account")
+				return src, avrobin.ErrorAt(err, "account")
 			}
 		case 1:
 			if v.Cents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "cents")
+				return src, avrobin.ErrorAt(err, "cents")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*LedgerEntry)(nil)

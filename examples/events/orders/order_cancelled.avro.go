@@ -33,13 +33,13 @@ func (*OrderCancelled) AvroSchema() string { return OrderCancelledSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *OrderCancelled) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendUUID(b, v.OrderID)
 	if b, err = avrobin.AppendString(b, v.Reason); err != nil {
-		return dst, avrobin.At(err, "reason")
+		return dst, avrobin.ErrorAt(err, "reason")
 	}
 	return b, nil
 }
@@ -48,7 +48,7 @@ func (v *OrderCancelled) AppendAvro(dst []byte) ([]byte, error) {
 func (v *OrderCancelled) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -60,10 +60,10 @@ func (v *OrderCancelled) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *OrderCancelled) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "order_id")
+		return src, avrobin.ErrorAt(err, "order_id")
 	}
 	if v.Reason, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "reason")
+		return src, avrobin.ErrorAt(err, "reason")
 	}
 	return src, nil
 }
@@ -73,26 +73,26 @@ func (v *OrderCancelled) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, 
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "order_id")
+				return src, avrobin.ErrorAt(err, "order_id")
 			}
 		case 1:
 			if v.Reason, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "reason")
+				return src, avrobin.ErrorAt(err, "reason")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*OrderCancelled)(nil)

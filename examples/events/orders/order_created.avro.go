@@ -41,22 +41,22 @@ func (*OrderCreated) AvroSchema() string { return OrderCreatedSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *OrderCreated) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendUUID(b, v.OrderID)
 	if b, err = avrobin.AppendString(b, v.Customer); err != nil {
-		return dst, avrobin.At(err, "customer")
+		return dst, avrobin.ErrorAt(err, "customer")
 	}
 	b = avrobin.AppendLong(b, v.TotalCents)
 	if v.Channel == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.Channel); err != nil {
-		return dst, avrobin.At(err, "channel")
+		return dst, avrobin.ErrorAt(err, "channel")
 	}
 	if b, err = avrobin.AppendTimestampMillis(b, v.At); err != nil {
-		return dst, avrobin.At(err, "at")
+		return dst, avrobin.ErrorAt(err, "at")
 	}
 	return b, nil
 }
@@ -65,7 +65,7 @@ func (v *OrderCreated) AppendAvro(dst []byte) ([]byte, error) {
 func (v *OrderCreated) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -78,25 +78,25 @@ func (v *OrderCreated) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *OrderCreated) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
 	if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "order_id")
+		return src, avrobin.ErrorAt(err, "order_id")
 	}
 	if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "customer")
+		return src, avrobin.ErrorAt(err, "customer")
 	}
 	if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "total_cents")
+		return src, avrobin.ErrorAt(err, "total_cents")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "channel")
+		return src, avrobin.ErrorAt(err, "channel")
 	}
 	if v.Channel = nil; present {
 		v.Channel = new(string)
 		if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "channel")
+			return src, avrobin.ErrorAt(err, "channel")
 		}
 	}
 	if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-		return src, avrobin.At(err, "at")
+		return src, avrobin.ErrorAt(err, "at")
 	}
 	return src, nil
 }
@@ -107,41 +107,41 @@ func (v *OrderCreated) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 		return v.ReadAvro(src)
 	}
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "order_id")
+				return src, avrobin.ErrorAt(err, "order_id")
 			}
 		case 1:
 			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "customer")
+				return src, avrobin.ErrorAt(err, "customer")
 			}
 		case 2:
 			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "total_cents")
+				return src, avrobin.ErrorAt(err, "total_cents")
 			}
 		case 3:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "channel")
+				return src, avrobin.ErrorAt(err, "channel")
 			}
 			if v.Channel = nil; present {
 				v.Channel = new(string)
 				if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "channel")
+					return src, avrobin.ErrorAt(err, "channel")
 				}
 			}
 		case 4:
 			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.At(err, "at")
+				return src, avrobin.ErrorAt(err, "at")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -166,7 +166,7 @@ func (v *OrderCreated) Clone() *OrderCreated {
 	return &c
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*OrderCreated)(nil)

@@ -50,27 +50,27 @@ func (*Order) AvroSchema() string { return OrderSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.ID); err != nil {
-		return dst, avrobin.At(err, "id")
+		return dst, avrobin.ErrorAt(err, "id")
 	}
 	if b, err = avrobin.AppendString(b, v.Customer); err != nil {
-		return dst, avrobin.At(err, "customer")
+		return dst, avrobin.ErrorAt(err, "customer")
 	}
 	b = avrobin.AppendLong(b, v.TotalCents)
 	if b, err = avrobin.AppendEnum(b, v.State, 3); err != nil {
-		return dst, avrobin.At(err, "state")
+		return dst, avrobin.ErrorAt(err, "state")
 	}
 	if v.Channel == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.Channel); err != nil {
-		return dst, avrobin.At(err, "channel")
+		return dst, avrobin.ErrorAt(err, "channel")
 	}
 	if b, err = avrobin.AppendString(b, v.Note); err != nil {
-		return dst, avrobin.At(err, "note")
+		return dst, avrobin.ErrorAt(err, "note")
 	}
 	return b, nil
 }
@@ -79,7 +79,7 @@ func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Order) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -92,28 +92,28 @@ func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
 	if v.ID, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "customer")
+		return src, avrobin.ErrorAt(err, "customer")
 	}
 	if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "total_cents")
+		return src, avrobin.ErrorAt(err, "total_cents")
 	}
 	if v.State, src, err = avrobin.ReadEnum[State](src, 3); err != nil {
-		return src, avrobin.At(err, "state")
+		return src, avrobin.ErrorAt(err, "state")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "channel")
+		return src, avrobin.ErrorAt(err, "channel")
 	}
 	if v.Channel = nil; present {
 		v.Channel = new(string)
 		if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "channel")
+			return src, avrobin.ErrorAt(err, "channel")
 		}
 	}
 	if v.Note, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "note")
+		return src, avrobin.ErrorAt(err, "note")
 	}
 	return src, nil
 }
@@ -124,45 +124,45 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 		return v.ReadAvro(src)
 	}
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.ID, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "id")
+				return src, avrobin.ErrorAt(err, "id")
 			}
 		case 1:
 			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "customer")
+				return src, avrobin.ErrorAt(err, "customer")
 			}
 		case 2:
 			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "total_cents")
+				return src, avrobin.ErrorAt(err, "total_cents")
 			}
 		case 3:
 			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 3); err != nil {
-				return src, avrobin.At(err, "state")
+				return src, avrobin.ErrorAt(err, "state")
 			}
 		case 4:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "channel")
+				return src, avrobin.ErrorAt(err, "channel")
 			}
 			if v.Channel = nil; present {
 				v.Channel = new(string)
 				if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "channel")
+					return src, avrobin.ErrorAt(err, "channel")
 				}
 			}
 		case 5:
 			if v.Note, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "note")
+				return src, avrobin.ErrorAt(err, "note")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -205,7 +205,7 @@ func (v *State) UnmarshalText(text []byte) error {
 	return avrobin.UnmarshalEnum("State", v, text, stateSymbols[:])
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*Order)(nil)

@@ -68,27 +68,27 @@ func (*Order) AvroSchema() string { return OrderSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.ID); err != nil {
-		return dst, avrobin.At(err, "id")
+		return dst, avrobin.ErrorAt(err, "id")
 	}
 	if b, err = avrobin.AppendEnum(b, v.State, 4); err != nil {
-		return dst, avrobin.At(err, "state")
+		return dst, avrobin.ErrorAt(err, "state")
 	}
 	if b, err = avrobin.AppendString(b, v.Customer); err != nil {
-		return dst, avrobin.At(err, "customer")
+		return dst, avrobin.ErrorAt(err, "customer")
 	}
 	b = avrobin.AppendLong(b, v.TotalCents)
 	if b, err = avrobin.AppendString(b, v.Comment); err != nil {
-		return dst, avrobin.At(err, "comment")
+		return dst, avrobin.ErrorAt(err, "comment")
 	}
 	b = avrobin.AppendBlock(b, len(v.Lines))
 	for i := range v.Lines {
 		if b, err = v.Lines[i].AppendAvro(b); err != nil {
-			return dst, avrobin.At(err, "lines", i)
+			return dst, avrobin.ErrorAt(err, "lines", i)
 		}
 	}
 	b = append(b, 0)
@@ -99,7 +99,7 @@ func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Order) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -112,19 +112,19 @@ func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	var n int
 	if v.ID, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	if v.State, src, err = avrobin.ReadEnum[State](src, 4); err != nil {
-		return src, avrobin.At(err, "state")
+		return src, avrobin.ErrorAt(err, "state")
 	}
 	if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "customer")
+		return src, avrobin.ErrorAt(err, "customer")
 	}
 	if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "total_cents")
+		return src, avrobin.ErrorAt(err, "total_cents")
 	}
 	if v.Comment, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "comment")
+		return src, avrobin.ErrorAt(err, "comment")
 	}
 	v.Lines = []Line{}
 	for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
@@ -132,12 +132,12 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 		v.Lines = append(v.Lines, make([]Line, n)...)
 		for ; i < len(v.Lines); i++ {
 			if src, err = v.Lines[i].ReadAvro(src); err != nil {
-				return src, avrobin.At(err, "lines", i)
+				return src, avrobin.ErrorAt(err, "lines", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "lines")
+		return src, avrobin.ErrorAt(err, "lines")
 	}
 	return src, nil
 }
@@ -148,50 +148,50 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 		return v.ReadAvro(src)
 	}
 	var n int
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.ID, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "id")
+				return src, avrobin.ErrorAt(err, "id")
 			}
 		case 1:
 			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 4); err != nil {
-				return src, avrobin.At(err, "state")
+				return src, avrobin.ErrorAt(err, "state")
 			}
 		case 2:
 			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "customer")
+				return src, avrobin.ErrorAt(err, "customer")
 			}
 		case 3:
 			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "total_cents")
+				return src, avrobin.ErrorAt(err, "total_cents")
 			}
 		case 4:
 			if v.Comment, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "comment")
+				return src, avrobin.ErrorAt(err, "comment")
 			}
 		case 5:
-			in := l.In(s)
+			in := l.Inner(s)
 			v.Lines = []Line{}
-			for n, src, err = avrobin.ReadBlock(src, in.Least(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(2)) {
+			for n, src, err = avrobin.ReadBlock(src, in.MinSize(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(2)) {
 				i := len(v.Lines)
 				v.Lines = append(v.Lines, make([]Line, n)...)
 				for ; i < len(v.Lines); i++ {
 					if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.At(err, "lines", i)
+						return src, avrobin.ErrorAt(err, "lines", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "lines")
+				return src, avrobin.ErrorAt(err, "lines")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
@@ -252,12 +252,12 @@ func (*Line) AvroSchema() string { return LineSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Sku); err != nil {
-		return dst, avrobin.At(err, "sku")
+		return dst, avrobin.ErrorAt(err, "sku")
 	}
 	b = avrobin.AppendInt(b, v.Quantity)
 	return b, nil
@@ -267,7 +267,7 @@ func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Line) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -279,10 +279,10 @@ func (v *Line) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Sku, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "sku")
+		return src, avrobin.ErrorAt(err, "sku")
 	}
 	if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "quantity")
+		return src, avrobin.ErrorAt(err, "quantity")
 	}
 	return src, nil
 }
@@ -292,27 +292,27 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Sku, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "sku")
+				return src, avrobin.ErrorAt(err, "sku")
 			}
 		case 1:
 			if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "quantity")
+				return src, avrobin.ErrorAt(err, "quantity")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var (
 	_ avrobin.Decoder = (*Order)(nil)

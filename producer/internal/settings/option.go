@@ -23,8 +23,8 @@ func Set(name string, apply func(*Config), keys ...string) Option {
 
 // Carry makes an option that only transports a value of a higher layer, for
 // example hooks. [Carried] finds the value again.
-func Carry(name string, value any) Option {
-	return Set(name, func(c *Config) { c.carried = append(c.carried, value) })
+func Carry(name string, value any, keys ...string) Option {
+	return Set(name, func(c *Config) { c.carried = append(c.carried, value) }, keys...)
 }
 
 // Carried returns the values of type T that came with [Carry], in the order of

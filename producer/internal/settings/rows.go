@@ -138,6 +138,7 @@ func optionRows() []Setting {
 		{Key: "logger", GoOnly: true, Option: "WithLogger"},
 		{Key: "hooks", GoOnly: true, Option: "WithHooks"},
 		{Key: "failure.handler", GoOnly: true, Option: "WithFailureHandler"},
+		{Key: "resolver", GoOnly: true, Option: "WithResolver", In: InTransactional},
 	}
 	return rows
 }

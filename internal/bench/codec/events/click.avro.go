@@ -39,19 +39,19 @@ func (*Click) AvroSchema() string { return ClickSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Click) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendUUID(b, v.ID)
 	if b, err = avrobin.AppendTimestampMillis(b, v.At); err != nil {
-		return dst, avrobin.At(err, "at")
+		return dst, avrobin.ErrorAt(err, "at")
 	}
 	if b, err = avrobin.AppendString(b, v.User); err != nil {
-		return dst, avrobin.At(err, "user")
+		return dst, avrobin.ErrorAt(err, "user")
 	}
 	if b, err = avrobin.AppendString(b, v.URL); err != nil {
-		return dst, avrobin.At(err, "url")
+		return dst, avrobin.ErrorAt(err, "url")
 	}
 	b = avrobin.AppendInt(b, v.Status)
 	b = avrobin.AppendDouble(b, v.Score)
@@ -59,7 +59,7 @@ func (v *Click) AppendAvro(dst []byte) ([]byte, error) {
 	if v.Referrer == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.Referrer); err != nil {
-		return dst, avrobin.At(err, "referrer")
+		return dst, avrobin.ErrorAt(err, "referrer")
 	}
 	return b, nil
 }
@@ -68,7 +68,7 @@ func (v *Click) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Click) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -81,33 +81,33 @@ func (v *Click) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *Click) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
 	if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-		return src, avrobin.At(err, "at")
+		return src, avrobin.ErrorAt(err, "at")
 	}
 	if v.User, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "user")
+		return src, avrobin.ErrorAt(err, "user")
 	}
 	if v.URL, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "url")
+		return src, avrobin.ErrorAt(err, "url")
 	}
 	if v.Status, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "status")
+		return src, avrobin.ErrorAt(err, "status")
 	}
 	if v.Score, src, err = avrobin.ReadDouble(src); err != nil {
-		return src, avrobin.At(err, "score")
+		return src, avrobin.ErrorAt(err, "score")
 	}
 	if v.Mobile, src, err = avrobin.ReadBool(src); err != nil {
-		return src, avrobin.At(err, "mobile")
+		return src, avrobin.ErrorAt(err, "mobile")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "referrer")
+		return src, avrobin.ErrorAt(err, "referrer")
 	}
 	if v.Referrer = nil; present {
 		v.Referrer = new(string)
 		if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "referrer")
+			return src, avrobin.ErrorAt(err, "referrer")
 		}
 	}
 	return src, nil
@@ -119,53 +119,53 @@ func (v *Click) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 		return v.ReadAvro(src)
 	}
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "id")
+				return src, avrobin.ErrorAt(err, "id")
 			}
 		case 1:
 			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.At(err, "at")
+				return src, avrobin.ErrorAt(err, "at")
 			}
 		case 2:
 			if v.User, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "user")
+				return src, avrobin.ErrorAt(err, "user")
 			}
 		case 3:
 			if v.URL, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "url")
+				return src, avrobin.ErrorAt(err, "url")
 			}
 		case 4:
 			if v.Status, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "status")
+				return src, avrobin.ErrorAt(err, "status")
 			}
 		case 5:
 			if v.Score, src, err = s.ReadDouble(src); err != nil {
-				return src, avrobin.At(err, "score")
+				return src, avrobin.ErrorAt(err, "score")
 			}
 		case 6:
 			if v.Mobile, src, err = avrobin.ReadBool(src); err != nil {
-				return src, avrobin.At(err, "mobile")
+				return src, avrobin.ErrorAt(err, "mobile")
 			}
 		case 7:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "referrer")
+				return src, avrobin.ErrorAt(err, "referrer")
 			}
 			if v.Referrer = nil; present {
 				v.Referrer = new(string)
 				if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "referrer")
+					return src, avrobin.ErrorAt(err, "referrer")
 				}
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -193,7 +193,7 @@ func (v *Click) Clone() *Click {
 	return &c
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*Click)(nil)

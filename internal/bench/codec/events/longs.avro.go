@@ -31,7 +31,7 @@ func (*Longs) AvroSchema() string { return LongsSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Longs) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	b = avrobin.AppendBlock(b, len(v.Values))
@@ -43,7 +43,7 @@ func (v *Longs) AppendAvro(dst []byte) ([]byte, error) {
 // UnmarshalAvro reads data that was written with exactly this schema.
 func (v *Longs) UnmarshalAvro(data []byte) error {
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -59,11 +59,11 @@ func (v *Longs) ReadAvro(src []byte) (rest []byte, err error) {
 		i := len(v.Values)
 		v.Values = append(v.Values, make([]int64, n)...)
 		if n, src, err = avrobin.ReadLongs(v.Values[i:], src); err != nil {
-			return src, avrobin.At(err, "values", i+n)
+			return src, avrobin.ErrorAt(err, "values", i+n)
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "values")
+		return src, avrobin.ErrorAt(err, "values")
 	}
 	return src, nil
 }
@@ -74,7 +74,7 @@ func (v *Longs) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 		return v.ReadAvro(src)
 	}
 	var n int
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			v.Values = []int64{}
@@ -82,19 +82,19 @@ func (v *Longs) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 				i := len(v.Values)
 				v.Values = append(v.Values, make([]int64, n)...)
 				if n, src, err = avrobin.ReadLongs(v.Values[i:], src); err != nil {
-					return src, avrobin.At(err, "values", i+n)
+					return src, avrobin.ErrorAt(err, "values", i+n)
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "values")
+				return src, avrobin.ErrorAt(err, "values")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
@@ -116,7 +116,7 @@ func (v *Longs) Clone() *Longs {
 	return &c
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var _ avrobin.Decoder = (*Longs)(nil)

@@ -137,46 +137,46 @@ func (*Order) AvroSchema() string { return OrderSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendUUID(b, v.OrderID)
 	if b, err = avrobin.AppendTimestampMicros(b, v.Created); err != nil {
-		return dst, avrobin.At(err, "created")
+		return dst, avrobin.ErrorAt(err, "created")
 	}
 	b = avrobin.AppendDate(b, v.Due)
 	if b, err = avrobin.AppendEnum(b, v.Status, 4); err != nil {
-		return dst, avrobin.At(err, "status")
+		return dst, avrobin.ErrorAt(err, "status")
 	}
 	if b, err = v.Customer.AppendAvro(b); err != nil {
-		return dst, avrobin.At(err, "customer")
+		return dst, avrobin.ErrorAt(err, "customer")
 	}
 	b = avrobin.AppendBlock(b, len(v.Items))
 	for i := range v.Items {
 		if b, err = v.Items[i].AppendAvro(b); err != nil {
-			return dst, avrobin.At(err, "items", i)
+			return dst, avrobin.ErrorAt(err, "items", i)
 		}
 	}
 	b = append(b, 0)
 	b = avrobin.AppendBlock(b, len(v.Attributes))
 	for _, key := range avrobin.SortedKeys(v.Attributes, new(avrobin.KeyBuffer)) {
 		if b, err = avrobin.AppendString(b, key); err != nil {
-			return dst, avrobin.At(err, "attributes", key)
+			return dst, avrobin.ErrorAt(err, "attributes", key)
 		}
 		if b, err = avrobin.AppendString(b, v.Attributes[key]); err != nil {
-			return dst, avrobin.At(err, "attributes", key)
+			return dst, avrobin.ErrorAt(err, "attributes", key)
 		}
 	}
 	b = append(b, 0)
 	if b, err = appendOrderPayment(b, v.Payment); err != nil {
-		return dst, avrobin.At(err, "payment")
+		return dst, avrobin.ErrorAt(err, "payment")
 	}
 	if b, err = appendOrderNote(b, v.Note); err != nil {
-		return dst, avrobin.At(err, "note")
+		return dst, avrobin.ErrorAt(err, "note")
 	}
 	if b, err = avrobin.AppendDecimal(b, v.Total, 14, 2); err != nil {
-		return dst, avrobin.At(err, "total")
+		return dst, avrobin.ErrorAt(err, "total")
 	}
 	return b, nil
 }
@@ -185,7 +185,7 @@ func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Order) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -198,19 +198,19 @@ func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	var n int
 	if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-		return src, avrobin.At(err, "order_id")
+		return src, avrobin.ErrorAt(err, "order_id")
 	}
 	if v.Created, src, err = avrobin.ReadTimestampMicros(src); err != nil {
-		return src, avrobin.At(err, "created")
+		return src, avrobin.ErrorAt(err, "created")
 	}
 	if v.Due, src, err = avrobin.ReadDate(src); err != nil {
-		return src, avrobin.At(err, "due")
+		return src, avrobin.ErrorAt(err, "due")
 	}
 	if v.Status, src, err = avrobin.ReadEnum[OrderStatus](src, 4); err != nil {
-		return src, avrobin.At(err, "status")
+		return src, avrobin.ErrorAt(err, "status")
 	}
 	if src, err = v.Customer.ReadAvro(src); err != nil {
-		return src, avrobin.At(err, "customer")
+		return src, avrobin.ErrorAt(err, "customer")
 	}
 	v.Items = []LineItem{}
 	for n, src, err = avrobin.ReadBlock(src, 5); n > 0; n, src, err = avrobin.ReadBlock(src, 5) {
@@ -218,38 +218,38 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 		v.Items = append(v.Items, make([]LineItem, n)...)
 		for ; i < len(v.Items); i++ {
 			if src, err = v.Items[i].ReadAvro(src); err != nil {
-				return src, avrobin.At(err, "items", i)
+				return src, avrobin.ErrorAt(err, "items", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "items")
+		return src, avrobin.ErrorAt(err, "items")
 	}
 	v.Attributes = map[string]string{}
 	for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
-		v.Attributes = avrobin.MapOf(v.Attributes, n)
+		v.Attributes = avrobin.GrowMap(v.Attributes, n)
 		for range n {
 			var key, x string
 			if key, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "attributes")
+				return src, avrobin.ErrorAt(err, "attributes")
 			}
 			if x, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "attributes", key)
+				return src, avrobin.ErrorAt(err, "attributes", key)
 			}
 			v.Attributes[key] = x
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "attributes")
+		return src, avrobin.ErrorAt(err, "attributes")
 	}
 	if v.Payment, src, err = readOrderPayment(src); err != nil {
-		return src, avrobin.At(err, "payment")
+		return src, avrobin.ErrorAt(err, "payment")
 	}
 	if v.Note, src, err = readOrderNote(src); err != nil {
-		return src, avrobin.At(err, "note")
+		return src, avrobin.ErrorAt(err, "note")
 	}
 	if v.Total, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-		return src, avrobin.At(err, "total")
+		return src, avrobin.ErrorAt(err, "total")
 	}
 	return src, nil
 }
@@ -260,80 +260,80 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 		return v.ReadAvro(src)
 	}
 	var n int
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.At(err, "order_id")
+				return src, avrobin.ErrorAt(err, "order_id")
 			}
 		case 1:
 			if v.Created, src, err = avrobin.ReadTimestampMicros(src); err != nil {
-				return src, avrobin.At(err, "created")
+				return src, avrobin.ErrorAt(err, "created")
 			}
 		case 2:
 			if v.Due, src, err = avrobin.ReadDate(src); err != nil {
-				return src, avrobin.At(err, "due")
+				return src, avrobin.ErrorAt(err, "due")
 			}
 		case 3:
 			if v.Status, src, err = avrobin.ReadEnumAs[OrderStatus](s, src, 4); err != nil {
-				return src, avrobin.At(err, "status")
+				return src, avrobin.ErrorAt(err, "status")
 			}
 		case 4:
-			if src, err = v.Customer.ReadAvroAs(l.In(s), src); err != nil {
-				return src, avrobin.At(err, "customer")
+			if src, err = v.Customer.ReadAvroAs(l.Inner(s), src); err != nil {
+				return src, avrobin.ErrorAt(err, "customer")
 			}
 		case 5:
-			in := l.In(s)
+			in := l.Inner(s)
 			v.Items = []LineItem{}
-			for n, src, err = avrobin.ReadBlock(src, in.Least(5)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(5)) {
+			for n, src, err = avrobin.ReadBlock(src, in.MinSize(5)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(5)) {
 				i := len(v.Items)
 				v.Items = append(v.Items, make([]LineItem, n)...)
 				for ; i < len(v.Items); i++ {
 					if src, err = v.Items[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.At(err, "items", i)
+						return src, avrobin.ErrorAt(err, "items", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "items")
+				return src, avrobin.ErrorAt(err, "items")
 			}
 		case 6:
 			v.Attributes = map[string]string{}
 			for n, src, err = avrobin.ReadBlock(src, 2); n > 0; n, src, err = avrobin.ReadBlock(src, 2) {
-				v.Attributes = avrobin.MapOf(v.Attributes, n)
+				v.Attributes = avrobin.GrowMap(v.Attributes, n)
 				for range n {
 					var key, x string
 					if key, src, err = avrobin.ReadString(src); err != nil {
-						return src, avrobin.At(err, "attributes")
+						return src, avrobin.ErrorAt(err, "attributes")
 					}
 					if x, src, err = avrobin.ReadString(src); err != nil {
-						return src, avrobin.At(err, "attributes", key)
+						return src, avrobin.ErrorAt(err, "attributes", key)
 					}
 					v.Attributes[key] = x
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "attributes")
+				return src, avrobin.ErrorAt(err, "attributes")
 			}
 		case 7:
 			if v.Payment, src, err = readOrderPayment(src); err != nil {
-				return src, avrobin.At(err, "payment")
+				return src, avrobin.ErrorAt(err, "payment")
 			}
 		case 8:
 			if v.Note, src, err = readOrderNote(src); err != nil {
-				return src, avrobin.At(err, "note")
+				return src, avrobin.ErrorAt(err, "note")
 			}
 		case 9:
 			if v.Total, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.At(err, "total")
+				return src, avrobin.ErrorAt(err, "total")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
@@ -631,21 +631,21 @@ func (*Customer) AvroSchema() string { return CustomerSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Customer) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendLong(b, v.ID)
 	if b, err = avrobin.AppendString(b, v.Name); err != nil {
-		return dst, avrobin.At(err, "name")
+		return dst, avrobin.ErrorAt(err, "name")
 	}
 	if v.Email == nil {
 		b = append(b, 0)
 	} else if b, err = avrobin.AppendString(append(b, 2), *v.Email); err != nil {
-		return dst, avrobin.At(err, "email")
+		return dst, avrobin.ErrorAt(err, "email")
 	}
 	if b, err = v.Address.AppendAvro(b); err != nil {
-		return dst, avrobin.At(err, "address")
+		return dst, avrobin.ErrorAt(err, "address")
 	}
 	return b, nil
 }
@@ -654,7 +654,7 @@ func (v *Customer) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Customer) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -667,22 +667,22 @@ func (v *Customer) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *Customer) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
 	if v.ID, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	if v.Name, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "name")
+		return src, avrobin.ErrorAt(err, "name")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "email")
+		return src, avrobin.ErrorAt(err, "email")
 	}
 	if v.Email = nil; present {
 		v.Email = new(string)
 		if *v.Email, src, err = avrobin.ReadString(src); err != nil {
-			return src, avrobin.At(err, "email")
+			return src, avrobin.ErrorAt(err, "email")
 		}
 	}
 	if src, err = v.Address.ReadAvro(src); err != nil {
-		return src, avrobin.At(err, "address")
+		return src, avrobin.ErrorAt(err, "address")
 	}
 	return src, nil
 }
@@ -693,37 +693,37 @@ func (v *Customer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 		return v.ReadAvro(src)
 	}
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.ID, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "id")
+				return src, avrobin.ErrorAt(err, "id")
 			}
 		case 1:
 			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "name")
+				return src, avrobin.ErrorAt(err, "name")
 			}
 		case 2:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "email")
+				return src, avrobin.ErrorAt(err, "email")
 			}
 			if v.Email = nil; present {
 				v.Email = new(string)
 				if *v.Email, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.At(err, "email")
+					return src, avrobin.ErrorAt(err, "email")
 				}
 			}
 		case 3:
-			if src, err = v.Address.ReadAvroAs(l.In(s), src); err != nil {
-				return src, avrobin.At(err, "address")
+			if src, err = v.Address.ReadAvroAs(l.Inner(s), src); err != nil {
+				return src, avrobin.ErrorAt(err, "address")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -759,21 +759,21 @@ func (*Address) AvroSchema() string { return AddressSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Address) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Street); err != nil {
-		return dst, avrobin.At(err, "street")
+		return dst, avrobin.ErrorAt(err, "street")
 	}
 	if b, err = avrobin.AppendString(b, v.City); err != nil {
-		return dst, avrobin.At(err, "city")
+		return dst, avrobin.ErrorAt(err, "city")
 	}
 	if b, err = avrobin.AppendString(b, v.Zip); err != nil {
-		return dst, avrobin.At(err, "zip")
+		return dst, avrobin.ErrorAt(err, "zip")
 	}
 	if b, err = avrobin.AppendString(b, v.Country); err != nil {
-		return dst, avrobin.At(err, "country")
+		return dst, avrobin.ErrorAt(err, "country")
 	}
 	return b, nil
 }
@@ -782,7 +782,7 @@ func (v *Address) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Address) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -794,16 +794,16 @@ func (v *Address) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *Address) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Street, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "street")
+		return src, avrobin.ErrorAt(err, "street")
 	}
 	if v.City, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "city")
+		return src, avrobin.ErrorAt(err, "city")
 	}
 	if v.Zip, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "zip")
+		return src, avrobin.ErrorAt(err, "zip")
 	}
 	if v.Country, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "country")
+		return src, avrobin.ErrorAt(err, "country")
 	}
 	return src, nil
 }
@@ -813,31 +813,31 @@ func (v *Address) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err err
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Street, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "street")
+				return src, avrobin.ErrorAt(err, "street")
 			}
 		case 1:
 			if v.City, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "city")
+				return src, avrobin.ErrorAt(err, "city")
 			}
 		case 2:
 			if v.Zip, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "zip")
+				return src, avrobin.ErrorAt(err, "zip")
 			}
 		case 3:
 			if v.Country, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "country")
+				return src, avrobin.ErrorAt(err, "country")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // NewLineItem returns the zero value: the schema has no other defaults.
@@ -852,19 +852,19 @@ func (*LineItem) AvroSchema() string { return LineItemSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *LineItem) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Sku); err != nil {
-		return dst, avrobin.At(err, "sku")
+		return dst, avrobin.ErrorAt(err, "sku")
 	}
 	if b, err = avrobin.AppendString(b, v.Title); err != nil {
-		return dst, avrobin.At(err, "title")
+		return dst, avrobin.ErrorAt(err, "title")
 	}
 	b = avrobin.AppendInt(b, v.Quantity)
 	if b, err = avrobin.AppendDecimal(b, v.Price, 12, 2); err != nil {
-		return dst, avrobin.At(err, "price")
+		return dst, avrobin.ErrorAt(err, "price")
 	}
 	if v.Discount == nil {
 		b = append(b, 0)
@@ -878,7 +878,7 @@ func (v *LineItem) AppendAvro(dst []byte) ([]byte, error) {
 func (v *LineItem) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -891,24 +891,24 @@ func (v *LineItem) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 func (v *LineItem) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
 	if v.Sku, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "sku")
+		return src, avrobin.ErrorAt(err, "sku")
 	}
 	if v.Title, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "title")
+		return src, avrobin.ErrorAt(err, "title")
 	}
 	if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "quantity")
+		return src, avrobin.ErrorAt(err, "quantity")
 	}
 	if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-		return src, avrobin.At(err, "price")
+		return src, avrobin.ErrorAt(err, "price")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-		return src, avrobin.At(err, "discount")
+		return src, avrobin.ErrorAt(err, "discount")
 	}
 	if v.Discount = nil; present {
 		v.Discount = new(float64)
 		if *v.Discount, src, err = avrobin.ReadDouble(src); err != nil {
-			return src, avrobin.At(err, "discount")
+			return src, avrobin.ErrorAt(err, "discount")
 		}
 	}
 	return src, nil
@@ -920,41 +920,41 @@ func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 		return v.ReadAvro(src)
 	}
 	var present bool
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Sku, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "sku")
+				return src, avrobin.ErrorAt(err, "sku")
 			}
 		case 1:
 			if v.Title, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "title")
+				return src, avrobin.ErrorAt(err, "title")
 			}
 		case 2:
 			if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "quantity")
+				return src, avrobin.ErrorAt(err, "quantity")
 			}
 		case 3:
 			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.At(err, "price")
+				return src, avrobin.ErrorAt(err, "price")
 			}
 		case 4:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.At(err, "discount")
+				return src, avrobin.ErrorAt(err, "discount")
 			}
 			if v.Discount = nil; present {
 				v.Discount = new(float64)
 				if *v.Discount, src, err = avrobin.ReadDouble(src); err != nil {
-					return src, avrobin.At(err, "discount")
+					return src, avrobin.ErrorAt(err, "discount")
 				}
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil.
@@ -991,12 +991,12 @@ func (*Card) AvroSchema() string { return CardSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Card) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Pan); err != nil {
-		return dst, avrobin.At(err, "pan")
+		return dst, avrobin.ErrorAt(err, "pan")
 	}
 	b = avrobin.AppendInt(b, v.ExpMonth)
 	b = avrobin.AppendInt(b, v.ExpYear)
@@ -1007,7 +1007,7 @@ func (v *Card) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Card) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -1019,13 +1019,13 @@ func (v *Card) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *Card) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Pan, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "pan")
+		return src, avrobin.ErrorAt(err, "pan")
 	}
 	if v.ExpMonth, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "exp_month")
+		return src, avrobin.ErrorAt(err, "exp_month")
 	}
 	if v.ExpYear, src, err = avrobin.ReadInt(src); err != nil {
-		return src, avrobin.At(err, "exp_year")
+		return src, avrobin.ErrorAt(err, "exp_year")
 	}
 	return src, nil
 }
@@ -1035,27 +1035,27 @@ func (v *Card) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Pan, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "pan")
+				return src, avrobin.ErrorAt(err, "pan")
 			}
 		case 1:
 			if v.ExpMonth, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "exp_month")
+				return src, avrobin.ErrorAt(err, "exp_month")
 			}
 		case 2:
 			if v.ExpYear, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.At(err, "exp_year")
+				return src, avrobin.ErrorAt(err, "exp_year")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // NewBankTransfer returns the zero value: the schema has no other defaults.
@@ -1070,12 +1070,12 @@ func (*BankTransfer) AvroSchema() string { return BankTransferSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *BankTransfer) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Iban); err != nil {
-		return dst, avrobin.At(err, "iban")
+		return dst, avrobin.ErrorAt(err, "iban")
 	}
 	return b, nil
 }
@@ -1084,7 +1084,7 @@ func (v *BankTransfer) AppendAvro(dst []byte) ([]byte, error) {
 func (v *BankTransfer) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -1096,7 +1096,7 @@ func (v *BankTransfer) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *BankTransfer) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Iban, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "iban")
+		return src, avrobin.ErrorAt(err, "iban")
 	}
 	return src, nil
 }
@@ -1106,19 +1106,19 @@ func (v *BankTransfer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Iban, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "iban")
+				return src, avrobin.ErrorAt(err, "iban")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // NewWallet returns the zero value: the schema has no other defaults.
@@ -1133,12 +1133,12 @@ func (*Wallet) AvroSchema() string { return WalletSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Wallet) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	if b, err = avrobin.AppendString(b, v.Provider); err != nil {
-		return dst, avrobin.At(err, "provider")
+		return dst, avrobin.ErrorAt(err, "provider")
 	}
 	b = avrobin.AppendBytes(b, v.Token)
 	return b, nil
@@ -1148,7 +1148,7 @@ func (v *Wallet) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Wallet) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -1160,10 +1160,10 @@ func (v *Wallet) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *Wallet) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Provider, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "provider")
+		return src, avrobin.ErrorAt(err, "provider")
 	}
 	if v.Token, src, err = avrobin.ReadBytes(src); err != nil {
-		return src, avrobin.At(err, "token")
+		return src, avrobin.ErrorAt(err, "token")
 	}
 	return src, nil
 }
@@ -1173,23 +1173,23 @@ func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err erro
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.Provider, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "provider")
+				return src, avrobin.ErrorAt(err, "provider")
 			}
 		case 1:
 			if v.Token, src, err = avrobin.ReadBytes(src); err != nil {
-				return src, avrobin.At(err, "token")
+				return src, avrobin.ErrorAt(err, "token")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
@@ -1212,8 +1212,8 @@ func (v *Wallet) Clone() *Wallet {
 	return &c
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var (
 	_ avrobin.Decoder = (*Order)(nil)

@@ -42,14 +42,14 @@ func (*Readings) AvroSchema() string { return ReadingsSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Readings) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendBlock(b, len(v.Points))
 	for i := range v.Points {
 		if b, err = v.Points[i].AppendAvro(b); err != nil {
-			return dst, avrobin.At(err, "points", i)
+			return dst, avrobin.ErrorAt(err, "points", i)
 		}
 	}
 	b = append(b, 0)
@@ -60,7 +60,7 @@ func (v *Readings) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Readings) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -78,12 +78,12 @@ func (v *Readings) ReadAvro(src []byte) (rest []byte, err error) {
 		v.Points = append(v.Points, make([]Point, n)...)
 		for ; i < len(v.Points); i++ {
 			if src, err = v.Points[i].ReadAvro(src); err != nil {
-				return src, avrobin.At(err, "points", i)
+				return src, avrobin.ErrorAt(err, "points", i)
 			}
 		}
 	}
 	if err != nil {
-		return src, avrobin.At(err, "points")
+		return src, avrobin.ErrorAt(err, "points")
 	}
 	return src, nil
 }
@@ -94,30 +94,30 @@ func (v *Readings) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 		return v.ReadAvro(src)
 	}
 	var n int
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			in := l.In(s)
+			in := l.Inner(s)
 			v.Points = []Point{}
-			for n, src, err = avrobin.ReadBlock(src, in.Least(11)); n > 0; n, src, err = avrobin.ReadBlock(src, in.Least(11)) {
+			for n, src, err = avrobin.ReadBlock(src, in.MinSize(11)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(11)) {
 				i := len(v.Points)
 				v.Points = append(v.Points, make([]Point, n)...)
 				for ; i < len(v.Points); i++ {
 					if src, err = v.Points[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.At(err, "points", i)
+						return src, avrobin.ErrorAt(err, "points", i)
 					}
 				}
 			}
 			if err != nil {
-				return src, avrobin.At(err, "points")
+				return src, avrobin.ErrorAt(err, "points")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
 // Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
@@ -151,13 +151,13 @@ func (*Point) AvroSchema() string { return PointSchema }
 // AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
 func (v *Point) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
-		return dst, avrobin.At(avrobin.ErrNil, "")
+		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
 	}
 	b := dst
 	var err error
 	b = avrobin.AppendLong(b, v.ID)
 	if b, err = avrobin.AppendString(b, v.Name); err != nil {
-		return dst, avrobin.At(err, "name")
+		return dst, avrobin.ErrorAt(err, "name")
 	}
 	b = avrobin.AppendDouble(b, v.Value)
 	b = avrobin.AppendBool(b, v.Flag)
@@ -168,7 +168,7 @@ func (v *Point) AppendAvro(dst []byte) ([]byte, error) {
 func (v *Point) UnmarshalAvro(data []byte) error {
 	data = avrobin.Copy(data) // the strings and bytes of v are parts of this one copy
 	rest, err := v.ReadAvro(data)
-	return avrobin.Done(data, rest, err)
+	return avrobin.FinishMessage(data, rest, err)
 }
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
@@ -180,16 +180,16 @@ func (v *Point) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 // The strings and bytes of v are parts of src.
 func (v *Point) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.ID, src, err = avrobin.ReadLong(src); err != nil {
-		return src, avrobin.At(err, "id")
+		return src, avrobin.ErrorAt(err, "id")
 	}
 	if v.Name, src, err = avrobin.ReadString(src); err != nil {
-		return src, avrobin.At(err, "name")
+		return src, avrobin.ErrorAt(err, "name")
 	}
 	if v.Value, src, err = avrobin.ReadDouble(src); err != nil {
-		return src, avrobin.At(err, "value")
+		return src, avrobin.ErrorAt(err, "value")
 	}
 	if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
-		return src, avrobin.At(err, "flag")
+		return src, avrobin.ErrorAt(err, "flag")
 	}
 	return src, nil
 }
@@ -199,35 +199,35 @@ func (v *Point) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	if l.IsOwn() {
 		return v.ReadAvro(src)
 	}
-	for s := l.First(); s != nil; s = s.Next() {
+	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			if v.ID, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.At(err, "id")
+				return src, avrobin.ErrorAt(err, "id")
 			}
 		case 1:
 			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.At(err, "name")
+				return src, avrobin.ErrorAt(err, "name")
 			}
 		case 2:
 			if v.Value, src, err = s.ReadDouble(src); err != nil {
-				return src, avrobin.At(err, "value")
+				return src, avrobin.ErrorAt(err, "value")
 			}
 		case 3:
 			if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
-				return src, avrobin.At(err, "flag")
+				return src, avrobin.ErrorAt(err, "flag")
 			}
 		default: // between two fields of v
-			if src, err = l.Turn(s, src, &rest); err != nil {
+			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
 		}
 	}
-	return l.End(src, rest), nil
+	return l.Rest(src, rest), nil
 }
 
-// This code is for a run time that knows version 1 of its shape.
-const _ = avrobin.Version1
+// This code is for a run time that knows version 2 of its shape.
+const _ = avrobin.Version2
 
 var (
 	_ avrobin.Decoder = (*Readings)(nil)

@@ -1,4 +1,4 @@
-package avrobin
+package plan
 
 import "fmt"
 
@@ -37,8 +37,8 @@ const (
 
 // Step is one node of a plan in the making: how a value of the writer's schema
 // becomes one of the reader's. Steps of recursive types point to themselves.
-// Each kind uses the fields that it names. Internal packages build steps;
-// programs call serde.Resolve.
+// Each kind uses the fields that it names. Package
+// internal/resolve builds steps.
 type Step struct {
 	Kind  StepKind
 	Items *Step
@@ -75,10 +75,10 @@ type StepDefault struct {
 	Mutable bool   // it holds bytes, which a program may write to
 }
 
-// NewPlan compiles steps into a plan. The reader's full name and fingerprint
-// are what [Plan.Reader] and [Plan.Fingerprint] return. The error is for steps
-// that do not hang together.
-func NewPlan(reader string, fingerprint uint64, root *Step) (p *Plan, err error) {
+// New compiles steps into a plan. The reader's full name and fingerprint are
+// what [Plan.Reader] and [Plan.Fingerprint] return. The error is for steps that
+// do not hang together.
+func New(reader string, fingerprint uint64, root *Step) (p *Plan, err error) {
 	c := compiler{
 		p:       &Plan{reader: reader, fingerprint: fingerprint},
 		uses:    map[*Step]int{},
@@ -90,7 +90,7 @@ func NewPlan(reader string, fingerprint uint64, root *Step) (p *Plan, err error)
 		changed: map[*Step]bool{},
 	}
 	if err := c.count(root); err != nil {
-		return nil, fmt.Errorf("avrobin: plan for %s: %w", reader, err)
+		return nil, fmt.Errorf("plan for %s: %w", reader, err)
 	}
 	c.program(root)
 	return c.p, nil

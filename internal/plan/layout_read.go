@@ -1,6 +1,10 @@
-package avrobin
+package plan
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
 
 // What a writer may have in another way, and the reader takes without a copy.
 
@@ -9,13 +13,16 @@ import "fmt"
 func (s *LayoutStep) ReadDouble(src []byte) (v float64, rest []byte, err error) {
 	switch s.kind {
 	case layoutFloat:
-		f, rest, err := ReadFloat(src)
+		f, rest, err := readFloat(src)
 		return float64(f), rest, err
 	case layoutInt, layoutLong:
 		n, rest, err := s.readWhole(src)
 		return float64(n), rest, err
 	default:
-		return ReadDouble(src)
+		if len(src) < 8 {
+			return 0, src, ErrTruncated
+		}
+		return math.Float64frombits(binary.LittleEndian.Uint64(src)), src[8:], nil
 	}
 }
 
@@ -26,30 +33,33 @@ func (s *LayoutStep) ReadFloat(src []byte) (v float32, rest []byte, err error) {
 		n, rest, err := s.readWhole(src)
 		return float32(n), rest, err
 	default:
-		return ReadFloat(src)
+		return readFloat(src)
 	}
 }
 
+func readFloat(src []byte) (v float32, rest []byte, err error) {
+	if len(src) < 4 {
+		return 0, src, ErrTruncated
+	}
+	return math.Float32frombits(binary.LittleEndian.Uint32(src)), src[4:], nil
+}
+
 func (s *LayoutStep) readWhole(src []byte) (int64, []byte, error) {
-	v, rest, err := ReadLong(src)
+	v, rest, err := readLong(src)
 	if err == nil && s.kind == layoutInt && int64(int32(v)) != v {
 		return 0, src, fmt.Errorf("%w: an int of %d", ErrInvalid, v)
 	}
 	return v, rest, err
 }
 
-// ReadEnumAs reads the index of an enum's symbol, of which there are symbols, as
-// s has it.
-func ReadEnumAs[E ~int32](s *LayoutStep, src []byte, symbols int) (E, []byte, error) {
-	if s.symbols == nil {
-		return ReadEnum[E](src, symbols)
-	}
-	v, rest, err := s.readSymbol(src)
-	return E(v), rest, err
-}
+// MapsSymbols reports whether the writer's enum has other symbols than the
+// reader's: then [LayoutStep.ReadSymbol] reads them.
+func (s *LayoutStep) MapsSymbols() bool { return s.symbols != nil }
 
-func (s *LayoutStep) readSymbol(src []byte) (int32, []byte, error) {
-	v, rest, err := ReadLong(src)
+// ReadSymbol reads the index of an enum's symbol and returns the reader's index
+// of the same symbol.
+func (s *LayoutStep) ReadSymbol(src []byte) (int32, []byte, error) {
+	v, rest, err := readLong(src)
 	switch {
 	case err != nil:
 		return 0, src, err

@@ -1,4 +1,4 @@
-package avrobin
+package plan
 
 import (
 	"encoding/binary"
@@ -166,35 +166,35 @@ func (t *transcoder) exec(pc, i, n int) int {
 			if s < 0 {
 				goto failed
 			}
-			dst = AppendLong(dst, int64(s))
+			dst = appendLong(dst, int64(s))
 		case opIntToFloat:
 			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 || int64(int32(v)) != v {
 				goto failed
 			}
 			mark = i
-			dst = AppendFloat(dst, float32(v))
+			dst = appendFloat(dst, float32(v))
 		case opIntToDouble:
 			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 || int64(int32(v)) != v {
 				goto failed
 			}
 			mark = i
-			dst = AppendDouble(dst, float64(v))
+			dst = appendDouble(dst, float64(v))
 		case opLongToFloat:
 			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 {
 				goto failed
 			}
 			mark = i
-			dst = AppendFloat(dst, float32(v))
+			dst = appendFloat(dst, float32(v))
 		case opLongToDouble:
 			dst = append(dst, src[mark:i]...)
 			if v, i = longAt(src, i); i < 0 {
 				goto failed
 			}
 			mark = i
-			dst = AppendDouble(dst, float64(v))
+			dst = appendDouble(dst, float64(v))
 		case opFloatToDouble:
 			dst = append(dst, src[mark:i]...)
 			if len(src)-i < 4 {
@@ -203,7 +203,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 			f := math.Float32frombits(binary.LittleEndian.Uint32(src[i:]))
 			i += 4
 			mark = i
-			dst = AppendDouble(dst, float64(f))
+			dst = appendDouble(dst, float64(f))
 
 		// Structure.
 		case opBlocks:

@@ -1,8 +1,9 @@
-package avrobin
+package plan
 
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -56,4 +57,24 @@ func longError(src []byte, i int) error {
 		return ErrTruncated
 	}
 	return fmt.Errorf("%w: a number of more than 64 bits", ErrInvalid)
+}
+
+// readLong reads a long from the front of src.
+func readLong(src []byte) (v int64, rest []byte, err error) {
+	v, next := longAt(src, 0)
+	if next < 0 {
+		return 0, src, longError(src, 0)
+	}
+	return v, src[next:], nil
+}
+
+// appendLong appends a long.
+func appendLong(dst []byte, v int64) []byte { return binary.AppendVarint(dst, v) }
+
+func appendFloat(dst []byte, v float32) []byte {
+	return binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
+}
+
+func appendDouble(dst []byte, v float64) []byte {
+	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
 }

@@ -1,4 +1,4 @@
-package avrobin
+package plan
 
 import (
 	"encoding/binary"

@@ -1,0 +1,10 @@
+//go:build unix && !linux
+
+package local
+
+import "syscall"
+
+// attributes puts a child into a session of its own, so that signals of our
+// terminal do not reach it. Only Linux can tie the child's life to ours: here a
+// child outlives a test process that is killed.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

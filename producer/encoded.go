@@ -1,0 +1,133 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/serde"
+)
+
+// Encoded is a message as Kafka stores it: the bytes of its key and value,
+// ready to be published. [Topic.Encode] makes one from a record, and
+// [Encoded.Add] publishes one in a transaction. Between the two it may be kept
+// elsewhere, for example in a row of a database.
+type Encoded struct {
+	Topic string
+	// Key and Value are published as they are. A nil Key is no key, and a nil
+	// Value is a tombstone.
+	Key, Value []byte
+	Headers    []serde.Header
+	// Timestamp is the message's time. The zero value is the time of Add.
+	Timestamp time.Time
+	// Partition is where the message goes. The zero value leaves the choice to
+	// [Murmur2] over Key.
+	Partition Partition
+}
+
+// errPartitioned is why Encode refuses some topics.
+var errPartitioned = errors.New("the topic has a partitioner of its own (WithPartitioner, PartitionBy), which cannot be applied to bytes: " +
+	"leave it out, or set Message.Partition")
+
+// Encode encodes a message with s, as publishing it would. The schemas are
+// registered or looked up as s does it, so a schema that the registry refuses
+// is an error here. Encode applies the topic's key, headers, timestamp, event
+// id and Before functions. It does not run the Headers function of [Hooks],
+// which belong to a producer: [Encoded.Add] runs them.
+//
+// A topic with a partitioner of its own is refused, unless m names the
+// partition. The result shares no memory with m or the topic.
+func (t *Topic[R]) Encode(ctx context.Context, s *serde.Serializer, m Message[R]) (Encoded, error) {
+	e, err := t.encodeAlone(ctx, s, &m)
+	if err != nil {
+		return Encoded{}, fmt.Errorf("producer: encode for topic %s: %w", t.name, err)
+	}
+	return e, nil
+}
+
+func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer, m *Message[R]) (e Encoded, err error) {
+	switch {
+	case t.err != nil:
+		return e, t.err
+	case serializer == nil:
+		return e, errors.New("the serializer is nil")
+	case m.Partition.plus1 == 0 && (t.options.partitions || t.record.partition != nil):
+		return e, errPartitioned
+	}
+	if t.record.before != nil {
+		if m, _, err = t.intercept(ctx, nil, m.Value, m, nil, nil); err != nil {
+			return e, err
+		}
+	}
+	s := takeScratch(t.encoder(serializer))
+	defer s.free()
+	if err := t.encode(ctx, s, m.Value, m); err != nil {
+		return e, err
+	}
+	if t.options.eventID {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return e, fmt.Errorf("event id: %w", err)
+		}
+		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
+	}
+	e = Encoded{Topic: t.name, Timestamp: s.message.Timestamp, Partition: m.Partition, Headers: cloneHeaders(s.headers)}
+	if s.message.Key != nil {
+		e.Key = append([]byte{}, s.message.Key...)
+	}
+	if s.message.Value != nil {
+		e.Value = append([]byte{}, s.message.Value...)
+	}
+	return e, nil
+}
+
+// encoder is the binding of a topic to a serializer alone.
+type encoder struct {
+	serializer *serde.Serializer
+	binding    *binding
+}
+
+// encoder returns the binding that encoded last, or makes one.
+func (t *Topic[R]) encoder(s *serde.Serializer) *binding {
+	last := t.encoded.Load()
+	if last == nil || last.serializer != s {
+		last = &encoder{s, &binding{
+			options: &t.options,
+			value:   s.For(t.name, serde.Value, t.options.value...),
+			key:     s.For(t.name, serde.Key, t.options.key...),
+		}}
+		t.encoded.Store(last)
+	}
+	return last.binding
+}
+
+func cloneHeaders(headers []serde.Header) []serde.Header {
+	out := slices.Clone(headers)
+	for i := range out {
+		out[i].Value = slices.Clone(out[i].Value)
+	}
+	return out
+}
+
+// Add puts the message into a transaction, as [Topic.Add] does with a record:
+// it blocks while the buffer is full, and an error is [ErrNotSent].
+func (e Encoded) Add(ctx context.Context, tx *Tx) error {
+	if err := checkTopicName(e.Topic); err != nil {
+		return notSent(e.Topic, -1, err)
+	}
+	return tx.add(e.Topic, func(c *core) error {
+		b := &binding{core: c, state: c.topic(e.Topic), options: &topicOptions{}, partitioner: Murmur2()}
+		s := takeScratch(b)
+		defer s.free()
+		s.message.Key, s.message.Value = e.Key, e.Value
+		s.headers = append(s.headers, e.Headers...)
+		if s.message.Timestamp = e.Timestamp; e.Timestamp.IsZero() {
+			s.message.Timestamp = time.Now()
+		}
+		return b.send(ctx, s, e.Partition, b.partitioner, true)
+	})
+}

@@ -1,0 +1,51 @@
+package producer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// GroupOffset is an offset of a consumer group, as [Tx.SendOffsets] commits it:
+// one more than the offset of the last message that was processed.
+type GroupOffset = transport.GroupOffset
+
+// GroupMember identifies a member of a consumer group, so that the coordinator
+// refuses the offsets of a member that was replaced. Library takes what the
+// client library itself hands out, for instance the
+// *kafka.ConsumerGroupMetadata of a confluent-kafka-go consumer.
+type GroupMember = transport.GroupMember
+
+// SendOffsets puts offsets of a consumer group into the transaction (KIP-447), so
+// that they are committed with its messages or not at all. It is for a consumer
+// of the caller's own; a processor does so by itself. After an error the
+// transaction can only be aborted.
+func (tx *Tx) SendOffsets(ctx context.Context, offsets []GroupOffset, member GroupMember) error {
+	tx.mu.RLock()
+	defer tx.mu.RUnlock()
+	if tx.ended {
+		return ErrTxEnded
+	}
+	metadata, ok := member.Library.(*kafka.ConsumerGroupMetadata)
+	if !ok {
+		return errors.New("producer: SendOffsets: GroupMember.Library must be the *kafka.ConsumerGroupMetadata of the consumer")
+	}
+	parts := make([]kafka.TopicPartition, len(offsets))
+	for i, o := range offsets {
+		parts[i] = kafka.TopicPartition{Topic: &offsets[i].Topic, Partition: o.Partition, Offset: kafka.Offset(o.Offset)}
+		if epoch := o.LeaderEpoch; epoch >= 0 {
+			parts[i].LeaderEpoch = &epoch
+		}
+	}
+	tx.first.CompareAndSwap(0, tx.core.now())
+	err := tx.client.call(ctx, func(ctx context.Context) error {
+		return tx.client.kafka.SendOffsetsToTransaction(ctx, parts, metadata)
+	})
+	if err != nil {
+		tx.broken.CompareAndSwap(nil, &err)
+	}
+	return err
+}

@@ -1,0 +1,13 @@
+package avrobin
+
+// Names of generated code of version 1, which must be generated again. Such code
+// does not compile: the compiler prints the type of these variables, and so the
+// sentence in it.
+var (
+	At struct {
+		_ struct{} `outdated:"an older avrogen made this code: run avrogen generate"`
+	}
+	Version1 struct {
+		_ struct{} `outdated:"an older avrogen made this code: run avrogen generate"`
+	}
+)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
@@ -22,6 +23,27 @@ type checkConfig struct {
 	Against string    `yaml:"against"` // as --against; a folder is relative to the file
 	Level   levelFlag `yaml:"level"`   // as --level
 	Paths   []string  `yaml:"paths"`   // PATHs; default: the schemas
+
+	Renames map[string]string `yaml:"renames"` // old name: new name, as --map
+}
+
+// addRenamesFlag adds the flag --map of the commands that compare.
+func addRenamesFlag(cmd *cobra.Command, to *[]string) {
+	cmd.Flags().StringArrayVar(to, "map", nil, "a namespace or type that has another name now: `OLD=NEW`")
+}
+
+// renames are those of avrogen.yaml and of --map, which wins.
+func (c *config) renames(flags []string) (check.Renames, error) {
+	renames := check.Renames{}
+	maps.Copy(renames, c.Check.Renames)
+	for _, m := range flags {
+		old, now, ok := strings.Cut(m, "=")
+		if !ok || old == "" || now == "" {
+			return nil, usagef("--map %s: write OLD=NEW, two namespaces or the full names of two types", m)
+		}
+		renames[old] = now
+	}
+	return renames, nil
 }
 
 // checker is one run of check.
@@ -30,12 +52,13 @@ type checker struct {
 	against  string
 	level    levelFlag
 	registry string
+	mapFlags []string
 }
 
 func newCheckCommand(a *app) *cobra.Command {
 	c := &checker{app: a}
 	cmd := &cobra.Command{
-		Use:   "check [--against DIR|git:REF|registry] PATH...\n  avrogen check [--level LEVEL] OLD... NEW",
+		Use:   "check [--against DIR|git:REF|registry] PATH...\n  avrogen check [--level LEVEL] [--map OLD=NEW]... OLD... NEW",
 		Short: "Find changes that would break a reader",
 		Long: `Find changes that would break a reader, before they are deployed: what a schema
 registry would refuse, in its words, with the place, who breaks, what to do, and
@@ -44,8 +67,10 @@ a small value that shows it.
 With --against the schemas at PATH are compared with their earlier selves, which
 are found by full name or by an alias: in a folder, at a git commit (through the
 git program; a file that was moved is found), or in the registry. Without it two
-files or more are versions of one schema, oldest first; with one PATH or none
-"check" of avrogen.yaml says what to compare with.
+files or more are versions of one schema, oldest first, and two folders or more
+are versions of their schemas; what a file refers to is looked for beside and
+below it. With one PATH or none "check" of avrogen.yaml says what to compare
+with. --map tells that a namespace or a type has another name now.
 
 The LEVEL is BACKWARD (the new schema reads old data), FORWARD (old readers read
 new data), FULL (both), each with _TRANSITIVE for every version instead of the
@@ -56,7 +81,8 @@ BACKWARD. A schema that is gone is a finding where old data must be read.
 		Example: `  avrogen check                        with an avrogen.yaml
   avrogen check --against git:origin/main schemas/...
   avrogen check --against registry --format github schemas/...
-  avrogen check --level FULL order-v1.avsc order-v2.avsc`,
+  avrogen check --level FULL order-v1.avsc order-v2.avsc
+  avrogen check --map acme.v1=acme.v2 schemas/v1 schemas/v2`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := c.run(cmd.Context(), args)
@@ -68,6 +94,7 @@ BACKWARD. A schema that is gone is a finding where old data must be read.
 	}
 	cmd.Flags().StringVar(&c.against, "against", "", "where the earlier schemas are: a folder, git:REF or registry")
 	cmd.Flags().Var(&c.level, "level", "the compatibility to ask for (default: the subject's, or BACKWARD)")
+	addRenamesFlag(cmd, &c.mapFlags)
 	addRegistryFlag(cmd, &c.registry)
 	return cmd
 }
@@ -80,8 +107,12 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	if c.level == 0 {
 		c.level = cfg.Check.Level
 	}
+	renames, err := cfg.renames(c.mapFlags)
+	if err != nil {
+		return nil, err
+	}
 	if c.against == "" && len(args) >= 2 {
-		return c.versions(args)
+		return c.versions(renames, args)
 	}
 	if c.against == "" {
 		if c.against, err = cfg.against(); err != nil {
@@ -100,7 +131,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	case isGit && ref == "":
 		return nil, usagef("--against git: needs a ref, as in git:origin/main")
 	case isGit:
-		found, err := check.Git(ctx, c.level.or(compat.Backward), ref, args...)
+		found, err := check.Git(ctx, c.level.or(compat.Backward), renames, ref, args...)
 		if errors.Is(err, check.ErrNoCommits) {
 			// Every schema is new. A hook must not prevent the first commit.
 			c.complain("avrogen: %v\n", err)
@@ -108,7 +139,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 		}
 		return found, err
 	case c.against != "registry":
-		return check.Dir(c.level.or(compat.Backward), c.against, args...)
+		return check.Dir(c.level.or(compat.Backward), renames, c.against, args...)
 	}
 	url := c.registryURL(c.registry, cfg)
 	if url == "" {
@@ -136,20 +167,32 @@ func (c *config) against() (string, error) {
 	return where, nil
 }
 
-// versions compares files that are versions of one schema.
-func (c *checker) versions(files []string) ([]check.Finding, error) {
-	sets := make([]*avsc.Set, len(files))
-	for i, name := range files {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			return nil, usagef("%s is a folder: to compare folders give --against", name)
+// versions compares files, or folders, that are versions of the same schemas.
+func (c *checker) versions(renames check.Renames, paths []string) ([]check.Finding, error) {
+	var folders []string
+	for _, name := range paths {
+		folder := strings.TrimSuffix(name, "/...")
+		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+			folders = append(folders, folder)
 		}
-		set, err := avscfile.Load(name)
+	}
+	level := c.level.or(compat.Backward)
+	switch len(folders) {
+	case 0:
+	case len(paths):
+		return check.Folders(level, renames, folders...)
+	default:
+		return nil, usagef("%s is a folder: to compare files with folders give --against", folders[0])
+	}
+	sets := make([]*avsc.Set, len(paths))
+	for i, name := range paths {
+		set, err := avscfile.Loader{}.LoadWithNeeded(name)
 		if err != nil {
 			return nil, err
 		}
 		sets[i] = set
 	}
-	subject, err := check.Versions(c.level.or(compat.Backward), sets...)
+	subject, err := check.Versions(level, renames, sets...)
 	if err != nil {
 		return nil, &usageError{err}
 	}

@@ -65,6 +65,21 @@ type Dropped struct {
 // not define it.
 func (s *Set) Type(fullName string) *Schema { return s.names[fullName] }
 
+// Rename gives the named types of the set, and their aliases, the full names
+// that f returns for theirs. Only the model changes: positions and texts stay.
+// Call Rename before the set is shared.
+func (s *Set) Rename(f func(fullName string) string) {
+	renamed := make(map[string]*Schema, len(s.names))
+	for name, t := range s.names {
+		t.Name = f(name)
+		for i, a := range t.Aliases {
+			t.Aliases[i].Name = f(a.Name)
+		}
+		renamed[t.Name] = t
+	}
+	s.names = renamed
+}
+
 // Parse parses one self-contained schema. The error is of type [Errors] and
 // holds every mistake; file stands in the positions.
 func Parse(file string, text []byte) (*Schema, error) {

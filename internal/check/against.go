@@ -17,10 +17,37 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
+// Renames are old names and new ones, of namespaces or of types by full name:
+// the earlier schemas are compared as if they had had the new names.
+type Renames map[string]string
+
+// apply renames the types of a set.
+func (r Renames) apply(set *avsc.Set) {
+	if len(r) > 0 && set != nil {
+		set.Rename(r.name)
+	}
+}
+
+// name is the new name of a type: the longest old name that is its own or a
+// namespace above it counts.
+func (r Renames) name(fullName string) string {
+	for old := fullName; old != ""; {
+		if now, ok := r[old]; ok {
+			return strings.TrimPrefix(now+fullName[len(old):], ".")
+		}
+		i := strings.LastIndexByte(old, '.')
+		if i < 0 {
+			break
+		}
+		old = old[:i]
+	}
+	return fullName
+}
+
 // Git compares the schemas at paths with those of a commit of the repository
 // that the first of paths is in. A file that came from outside of paths, or went
 // there, is found.
-func Git(ctx context.Context, level compat.Level, ref string, paths ...string) (found []Finding, err error) {
+func Git(ctx context.Context, level compat.Level, renames Renames, ref string, paths ...string) (found []Finding, err error) {
 	now, err := load(avscfile.Loader{}, paths)
 	if err != nil {
 		return nil, err
@@ -35,6 +62,7 @@ func Git(ctx context.Context, level compat.Level, ref string, paths ...string) (
 	if err != nil {
 		return nil, fmt.Errorf("the schemas at %s cannot be read: %w", label, plain(err))
 	}
+	renames.apply(before)
 	if len(now.Files) == 0 && len(before.Files) == 0 {
 		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
 	}
@@ -45,11 +73,41 @@ func Git(ctx context.Context, level compat.Level, ref string, paths ...string) (
 }
 
 // Dir compares the schemas at paths with those in a folder and below.
-func Dir(level compat.Level, dir string, paths ...string) ([]Finding, error) {
+func Dir(level compat.Level, renames Renames, dir string, paths ...string) ([]Finding, error) {
 	now, err := avscfile.Load(paths...)
 	if err != nil {
 		return nil, err
 	}
+	before, err := earlierTree(renames, dir)
+	if err != nil {
+		return nil, err
+	}
+	return Compare(Trees(level, Tree{Set: now}, Tree{Set: before}, dir)), nil
+}
+
+// Folders compares folders that hold versions of the same schemas, oldest first.
+func Folders(level compat.Level, renames Renames, dirs ...string) ([]Finding, error) {
+	now, err := avscfile.Load(strings.TrimSuffix(dirs[len(dirs)-1], "/") + "/...")
+	if err != nil {
+		return nil, err
+	}
+	earlier := dirs[:len(dirs)-1]
+	if !level.Transitive() {
+		earlier = earlier[len(earlier)-1:]
+	}
+	var subjects []Subject
+	for _, dir := range earlier {
+		before, err := earlierTree(renames, dir)
+		if err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, Trees(level, Tree{Set: now}, Tree{Set: before}, dir)...)
+	}
+	return Compare(subjects), nil
+}
+
+// earlierTree reads the schemas in a folder and below, or those of a file.
+func earlierTree(renames Renames, dir string) (*avsc.Set, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +123,8 @@ func Dir(level compat.Level, dir string, paths ...string) ([]Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the schemas in %s cannot be read: %w", dir, plain(err))
 	}
-	return Compare(Trees(level, Tree{Set: now}, Tree{Set: before}, dir)), nil
+	renames.apply(before)
+	return before, nil
 }
 
 // plain takes the type from an error of schemas that are not those in question:

@@ -22,7 +22,12 @@ type Subject struct {
 	// Now is nil where the schema is gone.
 	Now    *avsc.Schema
 	Before []evolve.Version // oldest first, never empty
-	Level  compat.Level
+
+	// Namesake is a new type of the same name in another namespace, where Now
+	// is nil.
+	Namesake *avsc.Schema
+
+	Level compat.Level
 }
 
 // Finding is a reason why a schema and an earlier version do not go together.
@@ -91,13 +96,19 @@ func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 		if !s.Level.ReadsOld() {
 			return nil
 		}
-		return []Finding{{Schema: name, Finding: evolve.Finding{
+		f := evolve.Finding{
 			Type: SchemaRemoved, NewIsReader: true,
 			What:   fmt.Sprintf("%s is gone", cmp.Or(name, before.Schema.Kind.String())),
 			Who:    "consumers on the new schemas reading what " + before.Label + " wrote",
 			Advice: "Keep it until no such data is left; if it was renamed, add the old name to the aliases of the new one; if it was moved, give its new place as well.",
 			Pos:    avsc.Pos{File: before.Schema.Pos.File},
-		}}}
+		}
+		if s.Namesake != nil {
+			f.What += fmt.Sprintf(", and %s is new", s.Namesake.Name)
+			f.Advice = fmt.Sprintf("If its namespace changed, give --map %s=%s, or add the old name to the aliases of the new type; else keep it until no such data is left.",
+				before.Schema.Namespace(), s.Namesake.Namespace())
+		}
+		return []Finding{{Schema: name, Finding: f}}
 	}
 	now := evolve.Version{Label: "the new schema", Schema: s.Now}
 	var found []evolve.Finding
@@ -116,9 +127,12 @@ func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 
 // Versions makes the subject of files that hold versions of one schema, oldest
 // first.
-func Versions(level compat.Level, files ...*avsc.Set) (Subject, error) {
+func Versions(level compat.Level, renames Renames, files ...*avsc.Set) (Subject, error) {
 	s := Subject{Level: level}
 	for i, set := range files {
+		if i < len(files)-1 {
+			renames.apply(set)
+		}
 		f := set.Files[0]
 		root := f.Root
 		if root == nil || len(f.Schemas) == 1 {
@@ -169,6 +183,14 @@ func Trees(level compat.Level, now, before Tree, label string) []Subject {
 			}
 		}
 	}
+	namesakes := map[string]*avsc.Schema{} // new types by their short names
+	for _, f := range now.Files {
+		for _, s := range f.Schemas {
+			if s.Kind.Named() && before.earlier(s, f) == nil {
+				namesakes[s.ShortName()] = s
+			}
+		}
+	}
 	for _, f := range before.Files {
 		if before.scope != nil && !before.scope[f.Name] {
 			continue
@@ -181,6 +203,9 @@ func Trees(level compat.Level, now, before Tree, label string) []Subject {
 			case now.Type(old.Name) != nil: // part of another schema now, and compared there
 			default:
 				add(now.find(old.Name), old)
+				if last := &subjects[len(subjects)-1]; last.Now == nil {
+					last.Namesake = namesakes[old.ShortName()]
+				}
 			}
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	pathpkg "path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -17,7 +20,7 @@ import (
 func Load(ctx context.Context, where, other string) (set *avsc.Set, err error) {
 	in, ok := strings.CutPrefix(where, "git:")
 	if !ok {
-		return avscfile.Load(where)
+		return load1(avscfile.Loader{}, where)
 	}
 	ref, path, ok := strings.Cut(in, ":")
 	if !ok {
@@ -31,40 +34,63 @@ func Load(ctx context.Context, where, other string) (set *avsc.Set, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, commit.Close()) }()
-	set, err = commit.Loader().Load(path)
+	set, err = load1(commit.Loader(), path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, plain(err))
 	}
 	return set, nil
 }
 
+// load1 reads the schemas at one path. For a file, the types that the file
+// refers to are looked for beside and below it.
+func load1(l avscfile.Loader, path string) (*avsc.Set, error) {
+	if files, err := l.Files(path); err == nil && len(files) == 1 && files[0] == pathpkg.Clean(filepath.ToSlash(path)) {
+		return l.LoadWithNeeded(path)
+	}
+	return l.Load(path)
+}
+
 // Diff finds what was changed between two trees. Two files of one schema each
-// are two versions of it, whatever their names.
-func Diff(before, now *avsc.Set) []evolve.Change {
+// are two versions of it, whatever their names. A type that is gone and a new
+// one of the same structure are one type that was renamed.
+func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
+	renames.apply(before)
 	var d evolve.Differ
 	if b, n := single(before), single(now); b != nil && n != nil {
 		d.Schemas(b, n)
 		return d.Changes
 	}
 	known := map[*avsc.Schema]bool{}
-	subjects := Trees(compat.Full, Tree{Set: now}, Tree{Set: before}, "")
-	for _, s := range subjects {
-		if s.Now != nil {
-			known[s.Now] = true
-			d.Schemas(s.Before[0].Schema, s.Now)
+	var gone, added []*avsc.Schema
+	for _, s := range Trees(compat.Full, Tree{Set: now}, Tree{Set: before}, "") {
+		if s.Now == nil {
+			gone = append(gone, s.Before[0].Schema)
+			continue
 		}
+		known[s.Now] = true
+		d.Schemas(s.Before[0].Schema, s.Now)
 	}
 	for _, f := range now.Files {
 		for _, s := range f.Schemas {
 			if !known[s] {
-				d.Added(s)
+				added = append(added, s)
 			}
 		}
 	}
-	for _, s := range subjects {
-		if s.Now == nil {
-			d.Removed(s.Before[0].Schema)
+	// A type that another one holds was compared there, under its new name.
+	isRenamed := func(s *avsc.Schema) bool { return d.Renamed[s] }
+	gone, added = slices.DeleteFunc(gone, isRenamed), slices.DeleteFunc(added, isRenamed)
+	for _, s := range added {
+		i := slices.IndexFunc(gone, func(old *avsc.Schema) bool { return evolve.SameButForName(old, s) })
+		if i < 0 {
+			d.Added(s)
+			continue
 		}
+		d.Schemas(gone[i], s)
+		gone = slices.Delete(gone, i, i+1)
+	}
+	for _, s := range gone {
+		d.Removed(s)
 	}
 	return d.Changes
 }

@@ -3,6 +3,7 @@ package evolve
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -79,7 +80,26 @@ func nothing() Effect { return fine("nothing changes") }
 // met first.
 type Differ struct {
 	Changes []Change
-	seen    map[pair]bool
+
+	// Renamed are the types of both sides that were compared under two names.
+	Renamed map[*avsc.Schema]bool
+
+	seen map[pair]bool
+}
+
+// SameButForName reports whether two named types differ in nothing but their
+// names, or in their namespaces alone.
+func SameButForName(a, b *avsc.Schema) bool {
+	if a.Kind != b.Kind || !a.Kind.Named() {
+		return false
+	}
+	if a.ShortName() == b.ShortName() {
+		return true
+	}
+	unnamed := func(s *avsc.Schema) string {
+		return strings.ReplaceAll(s.Canonical(), strconv.Quote(s.Name), `"?"`)
+	}
+	return unnamed(a) == unnamed(b)
 }
 
 // Schemas compares two versions of a schema.
@@ -183,6 +203,10 @@ func meaning(s *avsc.Schema) string {
 
 func (d *Differ) names(path string, b, n *avsc.Schema) {
 	if b.Name != n.Name {
+		if d.Renamed == nil {
+			d.Renamed = map[*avsc.Schema]bool{}
+		}
+		d.Renamed[b], d.Renamed[n] = true, true
 		d.add(TypeRenamed, path, n.Pos, fmt.Sprintf("was %s", b.Name),
 			nameEffect(n, b, "read it", "fail: they do not know the name"),
 			nameEffect(b, n, "is read", "fails: the old name is no alias"))

@@ -175,6 +175,11 @@ func (d *Differ) unions(path string, before, now place) {
 				return o.Kind == branch.Kind && resolve.SameName(o, branch)
 			})
 		}
+		if old < 0 { // renamed without an alias
+			old = slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
+				return SameButForName(o, branch) && !slices.ContainsFunc(n.Branches, func(x *avsc.Schema) bool { return x.Name == o.Name })
+			})
+		}
 		if old < 0 || kept[old] {
 			d.add(BranchAdded, path, n.BranchPos[i], "new branch "+named(branch), reading(branch, b, "read it", "fail on it"), nothing())
 			continue

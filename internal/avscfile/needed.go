@@ -1,0 +1,132 @@
+package avscfile
+
+import (
+	"errors"
+	"path"
+
+	"github.com/avroline/avroline/internal/avdl"
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// LoadWithNeeded reads one schema file. Types that the file does not define are
+// looked for in the schema files of its folder and below. The set then holds
+// those types too, but its Files are the one file alone.
+func (l Loader) LoadWithNeeded(name string) (*avsc.Set, error) {
+	set, err := l.Load(name)
+	var mistakes avsc.Errors
+	if err == nil || !errors.As(err, &mistakes) {
+		return set, err
+	}
+	own, readErr := l.Sources(name)
+	if readErr != nil {
+		return nil, err
+	}
+	sources := l.needed(own)
+	if len(sources) == len(own) {
+		return nil, err
+	}
+	set, err = avsc.ParseSet(sources...)
+	if err != nil {
+		return nil, err
+	}
+	set.Files = set.Files[:1]
+	return set, nil
+}
+
+// needed are own, and the files beside and below the first of them that define
+// types which own, or the files found so far, refer to.
+func (l Loader) needed(own []avsc.Source) []avsc.Source {
+	names, err := l.Files(path.Join(path.Dir(own[0].Name), "..."))
+	if err != nil {
+		return own
+	}
+	have := map[string]bool{}
+	for _, s := range own {
+		have[s.Name] = true
+	}
+	definers := map[string]avsc.Source{} // by full name: the first file that defines it
+	for _, name := range names {
+		if have[name] {
+			continue
+		}
+		text, err := l.readFile(name)
+		if err != nil {
+			continue
+		}
+		source := avsc.Source{Name: name, Text: text}
+		if path.Ext(name) == ".avdl" {
+			source = avdl.Parse(name, text).Source
+		}
+		defined, _ := namesIn(source)
+		for _, fullName := range defined {
+			if _, ok := definers[fullName]; !ok {
+				definers[fullName] = source
+			}
+		}
+	}
+	sources := own
+	for i := 0; i < len(sources); i++ {
+		_, used := namesIn(sources[i])
+		for _, fullName := range used {
+			if source, ok := definers[fullName]; ok && !have[source.Name] {
+				have[source.Name] = true
+				sources = append(sources, source)
+			}
+		}
+	}
+	return sources
+}
+
+// namesIn are the full names of the types that a source defines and of those
+// that it refers to, as far as its text can be read.
+func namesIn(source avsc.Source) (defined, used []string) {
+	root := source.Protocol
+	if root == nil {
+		var err error
+		if root, _, err = avsc.ReadJSON(source.Name, source.Text); err != nil {
+			return nil, nil
+		}
+	}
+	var walk func(v *avsc.Value, ns string)
+	walk = func(v *avsc.Value, ns string) {
+		switch v.Kind {
+		case avsc.JSONString:
+			used = append(used, avsc.JoinName(ns, v.Str))
+		case avsc.JSONArray:
+			for _, e := range v.Elems {
+				walk(e, ns)
+			}
+		case avsc.JSONObject:
+			if space := v.Member("namespace"); space != nil && space.Kind == avsc.JSONString {
+				ns = space.Str
+			}
+			for _, key := range []string{"name", "protocol"} {
+				if name := v.Member(key); name != nil && name.Kind == avsc.JSONString {
+					fullName := avsc.JoinName(ns, name.Str)
+					ns, _ = avsc.SplitName(fullName)
+					defined = append(defined, fullName)
+				}
+			}
+			for _, key := range []string{"type", "items", "values", "schema"} {
+				if inner := v.Member(key); inner != nil {
+					walk(inner, ns)
+				}
+			}
+			for _, key := range []string{"types", "fields"} {
+				if list := v.Member(key); list != nil && list.Kind == avsc.JSONArray {
+					for _, e := range list.Elems {
+						if key == "fields" {
+							e = e.Member("type")
+						}
+						if e != nil {
+							walk(e, ns)
+						}
+					}
+				}
+			}
+		default:
+		}
+	}
+	walk(root, "")
+	return defined, used
+}

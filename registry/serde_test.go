@@ -16,8 +16,8 @@ import (
 // What serde asks of a registry beyond the least.
 var (
 	_ serde.Registry         = (*registry.Client)(nil)
-	_ serde.VersionRegistry  = (*registry.Client)(nil)
-	_ serde.MetadataRegistry = (*registry.Client)(nil)
+	_ serde.VersionFinder  = (*registry.Client)(nil)
+	_ serde.MetadataFinder = (*registry.Client)(nil)
 )
 
 // A registry that hangs is not in the way of 10,000 events of a warm topic,

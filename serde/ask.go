@@ -13,108 +13,154 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// ask finds, by the Binding's mode, what the registry has for a record's schema.
-func (b *Binding) ask(ctx context.Context, text string) (*binding, error) {
+// ask finds a record's schema in the registry, in the way of the Binding's mode,
+// and the rules that apply to the record.
+func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
 	own, err := avsc.Parse("schema", []byte(text))
 	if err != nil {
-		return nil, fmt.Errorf("serde: the record's own schema: %w", err)
+		return nil, fmt.Errorf("serde: the schema of the record's type: %w", err)
 	}
 	name := typeName(own)
-	subject, err := b.config.subject(b.topic, b.part, own.Name)
+	subject, err := b.config.subject.of(ctx, b.reg, b.topic, b.part, own.Name)
 	if err != nil {
 		return nil, err
 	}
-	if subject == "" && b.config.mode != useID { // an id needs none
-		return nil, fmt.Errorf("serde: the subject function names no subject for %s of topic %s", name, b.topic)
+	if subject == "" && b.config.mode != useID {
+		return nil, fmt.Errorf("serde: the subject function returned no name for %s of topic %s", name, b.topic)
 	}
-	e := &binding{text: text, name: name, bare: own.Kind == avsc.Bytes, Registered: Registered{Subject: subject}}
-	branch := -1
-	switch b.config.mode {
-	case autoRegister, lookupOnly:
-		err = b.askOwn(ctx, e)
-	default:
-		branch, err = b.askOther(ctx, e, own)
-	}
+	q := question{Binding: b, subject: subject, name: name, own: own, text: text}
+	v, branch, err := q.version(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return e, b.frame(e, branch)
+	s := &boundSchema{
+		text: text, name: name, bare: own.Kind == avsc.Bytes && branch < 0,
+		Registered: Registered{Subject: subject, ID: v.ID, GUID: v.GUID},
+	}
+	if s.rules, err = q.rules(ctx, v, branch); err != nil {
+		return nil, err
+	}
+	s.rework = s.bare || s.rules != nil
+	return s, b.frame(s, branch)
 }
 
-// askOwn finds the id of the record's own text.
-func (b *Binding) askOwn(ctx context.Context, e *binding) error {
-	if b.config.mode == autoRegister {
-		v, err := b.reg.Register(ctx, e.Subject, contract.Schema{Text: e.text, Normalize: b.config.normalize})
-		if err != nil {
-			return &RegistryError{fmt.Sprintf("register %s on subject %s", e.name, e.Subject), err}
-		}
-		e.ID, e.GUID = v.ID, v.GUID
-		return nil
-	}
-	v, err := b.reg.Lookup(ctx, e.Subject, contract.Schema{Text: e.text, Normalize: b.config.normalize})
-	if isNotFound(err) {
-		v, err = b.findVersion(ctx, e, err)
-	}
-	if err != nil {
-		return &RegistryError{fmt.Sprintf("look up %s on subject %s", e.name, e.Subject), err}
-	}
-	e.ID, e.GUID = v.ID, v.GUID
-	return nil
+// question is what a Binding asks the registry about one schema.
+type question struct {
+	*Binding
+	subject string
+	name    string // of the type, for errors
+	own     *avsc.Schema
+	text    string // of own
 }
 
-// findVersion looks for a version that means the same as the record's schema.
-// absent is the error of the look-up by text.
-func (b *Binding) findVersion(ctx context.Context, e *binding, absent error) (contract.Version, error) {
-	if reg, ok := b.reg.(VersionRegistry); ok {
-		v, err := reg.FindVersion(ctx, e.Subject, e.text)
-		if err == nil || !isNotFound(err) {
-			return v, err
-		}
-	}
-	return contract.Version{}, fmt.Errorf("%w: register it before, this serializer is told not to (LookupOnly)", absent)
-}
+// noBranch is the branch of a record that is not written as a branch of a union.
+const noBranch = -1
 
-// askOther finds the schema that an option names, and checks that it is the
-// record's own. The branch is the record's in a registered union, else -1.
-func (b *Binding) askOther(ctx context.Context, e *binding, own *avsc.Schema) (branch int, err error) {
+// version returns the registered version that the record is written under, and
+// the branch if that version is a union. The version means the same as the
+// record's own schema.
+func (q *question) version(ctx context.Context) (v contract.Version, branch int, err error) {
 	var op string
-	var v contract.Version
-	switch b.config.mode {
+	ours := contract.Schema{Text: q.text, Normalize: q.config.normalize}
+	switch q.config.mode {
+	case autoRegister:
+		op = fmt.Sprintf("register %s on subject %s", q.name, q.subject)
+		v, err = q.reg.Register(ctx, q.subject, ours)
+	case lookupOnly:
+		op = fmt.Sprintf("look up %s on subject %s", q.name, q.subject)
+		v, err = q.lookUp(ctx, ours)
 	case useLatest:
-		op = fmt.Sprintf("latest version of subject %s", e.Subject)
-		v, err = b.reg.Latest(ctx, e.Subject)
+		op = fmt.Sprintf("latest version of subject %s", q.subject)
+		v, err = q.reg.Latest(ctx, q.subject)
 	case useLatestWithMetadata:
-		op = fmt.Sprintf("latest version of subject %s with metadata %v", e.Subject, b.config.metadata)
-		v, err = b.reg.(MetadataRegistry).LatestWithMetadata(ctx, e.Subject, b.config.metadata)
+		op = fmt.Sprintf("latest version of subject %s with metadata %v", q.subject, q.config.metadata)
+		v, err = q.reg.(MetadataFinder).LatestWithMetadata(ctx, q.subject, q.config.metadata)
 	default:
-		op = fmt.Sprintf("schema %d%s", b.config.id, ofSubject(e.Subject))
-		v, err = b.reg.SchemaByID(ctx, e.Subject, b.config.id)
-		v.ID = b.config.id
-		if err == nil && b.config.inHeader && v.GUID == (uuid.UUID{}) {
-			// Only a look-up by text tells the GUID that belongs to an id.
-			v.GUID, err = b.guidOf(ctx, e.Subject, v.Schema, v.ID)
-		}
+		op = fmt.Sprintf("schema %d%s", q.config.id, ofSubject(q.subject))
+		v, err = q.byID(ctx)
 	}
 	if err != nil {
-		return -1, &RegistryError{op, err}
+		return v, noBranch, &RegistryError{op, err}
 	}
-	e.ID, e.GUID = v.ID, v.GUID
-	registered, err := avsc.Parse(e.Subject, []byte(v.Schema))
+	if v.Schema == "" || v.Schema == q.text {
+		return v, noBranch, nil // the answer to Register or Lookup may be the ids alone
+	}
+	registered, err := avsc.ParseStored(q.subject, []byte(v.Schema))
 	if err != nil {
-		return -1, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
+		return v, noBranch, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
 	}
-	canonical := own.Canonical()
-	if registered.Canonical() == canonical {
-		return -1, nil
+	if avsc.SameMeaning(q.own, registered) {
+		return v, noBranch, nil
 	}
 	if registered.Kind == avsc.Union {
 		for i, s := range registered.Branches {
-			if s.Canonical() == canonical {
-				return i, nil
+			if avsc.SameMeaning(q.own, s) {
+				return v, i, nil
 			}
 		}
 	}
-	return -1, &SchemaChangedError{Record: e.name, Subject: e.Subject, ID: e.ID, Differs: differences(own, registered)}
+	return v, noBranch, &SchemaChangedError{Record: q.name, Subject: q.subject, ID: v.ID, Differs: differences(q.own, registered)}
+}
+
+func (q *question) lookUp(ctx context.Context, ours contract.Schema) (contract.Version, error) {
+	v, err := q.reg.Lookup(ctx, q.subject, ours)
+	if !isNotFound(err) {
+		return v, err
+	}
+	if finder, ok := q.reg.(VersionFinder); ok {
+		found, other := finder.FindVersion(ctx, q.subject, q.text)
+		if !isNotFound(other) {
+			return found, other
+		}
+	}
+	return v, fmt.Errorf("%w: register the schema first, because this serializer registers nothing (LookupOnly)", err)
+}
+
+func (q *question) byID(ctx context.Context) (contract.Version, error) {
+	id := q.config.id
+	v, err := q.reg.SchemaByID(ctx, q.subject, id)
+	if err != nil {
+		return v, err
+	}
+	v.ID = id
+	if q.config.inHeader && v.GUID == (uuid.UUID{}) {
+		// Most registries tell the GUID of an id only to a look-up by text.
+		found, err := q.reg.Lookup(ctx, q.subject, contract.Schema{Text: v.Schema, Normalize: q.config.normalize})
+		if err == nil && found.ID != id {
+			err = fmt.Errorf("the text of schema %d has id %d on this subject: use that id, or keep the id in the prefix", id, found.ID)
+		}
+		if err != nil {
+			return v, err
+		}
+		v.GUID = found.GUID
+	}
+	return v, nil
+}
+
+// rules returns the rules for writing the record under v.
+func (q *question) rules(ctx context.Context, v contract.Version, branch int) (*ruleChain, error) {
+	if q.config.ignoreRules {
+		return nil, nil
+	}
+	in := ruleScope{version: v, schema: q.own, subject: q.subject, topic: q.topic, part: q.part}
+	if q.config.mode == autoRegister || q.config.mode == lookupOnly {
+		// The subject's latest rules count for every schema of the subject.
+		if v.RuleSet == nil {
+			latest, err := q.reg.Latest(ctx, q.subject)
+			if err != nil {
+				return nil, &RegistryError{fmt.Sprintf("rules of subject %s", q.subject), err}
+			}
+			in.version = latest
+		}
+	}
+	if branch != noBranch { // rules see the whole union
+		union, err := avsc.ParseStored(q.subject, []byte(v.Schema))
+		if err != nil {
+			return nil, err
+		}
+		in.schema = union
+	}
+	return q.config.bind(ctx, in)
 }
 
 func ofSubject(subject string) string {
@@ -124,37 +170,29 @@ func ofSubject(subject string) string {
 	return " of subject " + subject
 }
 
-func (b *Binding) guidOf(ctx context.Context, subject, text string, id int) (uuid.UUID, error) {
-	v, err := b.reg.Lookup(ctx, subject, contract.Schema{Text: text, Normalize: b.config.normalize})
-	if err == nil && v.ID != id {
-		return uuid.UUID{}, fmt.Errorf("its text has id %d there: give that one, or keep the id in the prefix", v.ID)
-	}
-	return v.GUID, err
-}
-
-// frame makes what stands before the record, and the header.
-func (b *Binding) frame(e *binding, branch int) error {
-	e.prefix = e.room[:0]
+// frame makes the prefix or the header of s.
+func (b *Binding) frame(s *boundSchema, branch int) error {
+	s.prefix = s.room[:0]
 	if b.config.inHeader {
-		if e.GUID == (uuid.UUID{}) {
+		if s.GUID == (uuid.UUID{}) {
 			return &RegistryError{
-				fmt.Sprintf("GUID of schema %d%s", e.ID, ofSubject(e.Subject)),
-				errors.New("this registry gives none, and IDInHeader needs it: keep the id in the prefix"),
+				fmt.Sprintf("GUID of schema %d%s", s.ID, ofSubject(s.Subject)),
+				errors.New("this registry gives no GUID, and IDInHeader needs one: keep the id in the prefix"),
 			}
 		}
-		e.header = appendGUID(nil, e.GUID)
+		s.header = appendGUID(nil, s.GUID)
 	} else {
-		if e.ID < 0 || e.ID > math.MaxInt32 {
+		if s.ID < 0 || s.ID > math.MaxInt32 {
 			return &RegistryError{
-				fmt.Sprintf("id of subject %s", e.Subject),
-				fmt.Errorf("%d does not fit the prefix's 32 bits", e.ID),
+				fmt.Sprintf("id of subject %s", s.Subject),
+				fmt.Errorf("%d does not fit into the 32 bits of the prefix", s.ID),
 			}
 		}
-		e.prefix = appendIDPrefix(e.prefix, int32(e.ID))
+		s.prefix = appendIDPrefix(s.prefix, int32(s.ID))
+		s.idLen = len(s.prefix)
 	}
-	if branch >= 0 {
-		e.prefix = binary.AppendVarint(e.prefix, int64(branch))
-		e.bare = false // the union's bytes branch has its length
+	if branch != noBranch {
+		s.prefix = binary.AppendVarint(s.prefix, int64(branch))
 	}
 	return nil
 }

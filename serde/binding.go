@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -15,114 +14,144 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Binding writes the records of one topic and part, of any number of types. It
-// is safe for concurrent use. Made by [Serializer.For].
+// Binding writes the records of one topic and part. The records may be of any
+// number of types. A Binding is safe for concurrent use. [Serializer.For] makes
+// it.
 //
-// Warm, that is after the first record of a schema, its methods neither call the
-// registry nor lock nor allocate. Cold, one call per schema is under way
-// whatever the number of goroutines; each waits no longer than its own ctx; an
-// error is told to those who waited and not remembered.
+// The first record of a schema asks the registry. The caller waits no longer
+// than its context. Every later record of that schema is a warm call: it makes
+// no request, takes no lock and allocates nothing.
 type Binding struct {
 	reg    Registry
 	topic  string
 	part   Part
 	config config
-	// asked is whether Header has anything to say: a header, or the error of an option.
-	asked bool
+	// hasHeader says that Header returns a header, or the error of an option.
+	hasHeader bool
 
-	// hot is the list of the first maxHot schemas, compared one by one; rest
-	// has all of them, by the address of their text: to hash a text would cost
-	// more than to encode.
-	hot  atomic.Pointer[binding]
-	rest sync.Map // *byte → *binding
+	// first is a linked list of the first maxFirst schemas, which Append compares
+	// one by one. byAddress has all schemas by the address of their text, because
+	// hashing a text costs more than encoding a record.
+	first     atomic.Pointer[boundSchema]
+	byAddress sync.Map // *byte → *boundSchema
 
-	mu    sync.Mutex // guards known, and the writing of hot and rest
-	known map[string]*binding
-	cold  flights[string, *binding]
+	mu       sync.Mutex // guards the fields below, and writing first and byAddress
+	byText   map[string]*boundSchema
+	failures failures
 }
 
 const (
-	// maxHot is small since a comparison that fails is paid by all behind it.
-	maxHot = 4
-	// maxKnown bounds the schemas of a Binding. Generated types are few; only
-	// schemas made at run time without end get there, and then the oldest
-	// knowledge is dropped whole and found again.
-	maxKnown = 1 << 14
+	// maxFirst is small, because each schema in the list costs the later ones a
+	// comparison.
+	maxFirst = 4
+	// maxBound is how many schemas a Binding keeps. Only a program that keeps
+	// making new schemas reaches this limit. The Binding then forgets all of them
+	// and asks the registry again.
+	maxBound = 1 << 14
 )
 
-// binding is what a Binding knows of one schema. It is immutable once it is
-// known. With many topics most of the time goes into fetching it from memory:
-// what Append reads stands together, at the beginning.
-type binding struct {
-	text   string   // the record's own AvroSchema()
-	prefix []byte   // goes before the record: the id, a union's branch; in room
-	bare   bool     // the schema's type is bytes: they are written without length
-	next   *binding // in the list of hot ones
+// boundSchema is a record's schema together with its place in the registry. It
+// is immutable once a Binding keeps it. With many topics, Append spends most of
+// its time fetching a boundSchema from memory. Therefore the fields that Append
+// reads come first and lie together.
+type boundSchema struct {
+	text   string       // the record's own AvroSchema()
+	prefix []byte       // written before the record: the id and a union's branch; lies in room
+	rework bool         // the bytes of AppendAvro are not yet the payload: see finish
+	next   *boundSchema // in Binding.first
 	room   [idPrefixLen + binary.MaxVarintLen64]byte
 
-	name   string // of its type, for errors
-	header []byte // the value of the id header; nil with the id in the prefix
+	name   string     // of the schema's type, for errors
+	header []byte     // value of the id header; nil if the id is in the prefix
+	idLen  int        // length of the id in prefix; a union's branch may follow
+	bare   bool       // the schema is of type bytes: the record is written without its length
+	rules  *ruleChain // nil if no rule applies
 	Registered
 }
 
-// Registered is where a record's schema stands in the registry.
+// Registered is the place of a record's schema in the registry.
 type Registered struct {
 	Subject string
 	ID      int
-	GUID    uuid.UUID // zero where the registry does not know GUIDs
+	GUID    uuid.UUID // zero if the registry knows no GUIDs
 }
 
-// Prepare finds the schema of r now, so that the first record does not wait. A
-// nil pointer of a generated type will do for r.
+// Prepare asks the registry for the schema of r now, so that the first record
+// does not wait. r may be a nil pointer of a generated type.
 func (b *Binding) Prepare(ctx context.Context, r avrobin.Record) error {
 	_, err := b.Registered(ctx, r)
 	return err
 }
 
-// Registered tells under which id Append writes r. Warm it costs what Append
-// costs above the encoding. The result is shared and must not be changed. A nil
-// pointer of a generated type will do for r; a nil interface is ErrTombstone.
+// Registered returns the subject and the ids that Append writes r under. A warm
+// call costs what Append costs without the encoding. The caller must not change
+// the result. r may be a nil pointer of a generated type; a nil interface is
+// [ErrTombstone].
 func (b *Binding) Registered(ctx context.Context, r avrobin.Record) (*Registered, error) {
 	if r == nil {
 		return nil, ErrTombstone
 	}
-	e, err := b.find(ctx, r)
+	s, err := b.find(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &e.Registered, nil
+	return &s.Registered, nil
 }
 
-// Append appends the id's prefix and the record to dst. With [IDInHeader] it
-// appends the record alone: add [Binding.Header] to the message.
+// Append appends the prefix with the schema's id and the encoded record to dst.
+// With [IDInHeader] it appends the encoded record alone, and the caller adds
+// [Binding.Header] to the message.
 //
-// A nil r, a nil pointer in r too, is [ErrTombstone]: the payload to send is nil,
-// not an empty slice. After any error the result is dst as it was given.
+// A nil r and a nil pointer in r are [ErrTombstone]: the payload to send is nil,
+// not an empty slice. After any error the result is dst as it was given. The
+// errors are [ErrTombstone], [ErrRegistry], [ErrUnknownSchema],
+// [ErrRefused], [ErrSchemaChanged], [*RuleError], and an error of the record's own
+// AppendAvro.
 func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]byte, error) {
 	if isNil(r) {
 		return dst, ErrTombstone
 	}
-	e, err := b.find(ctx, r)
+	s, err := b.find(ctx, r)
 	if err != nil {
 		return dst, err
 	}
-	out := append(dst, e.prefix...)
-	start := len(out)
-	out, err = r.AppendAvro(out)
+	out, err := r.AppendAvro(append(dst, s.prefix...))
 	if err != nil {
-		return dst, fmt.Errorf("serde: %s: %w", e.name, err)
+		return dst, fmt.Errorf("serde: encode %s: %w", s.name, err)
 	}
-	if e.bare {
-		out = dropLength(out, start)
+	if s.rework {
+		return s.finish(ctx, dst, out)
 	}
 	return out, nil
 }
 
-// Header is the header that carries the id of r's schema; ok is false while the
-// id is in the prefix. Its value is shared and must not be changed. A nil
-// pointer of a generated type will do for r; a nil interface is ErrTombstone.
+// finish makes the payload of a record that has rules or is of type bytes. out
+// is dst, the prefix and the record.
+func (s *boundSchema) finish(ctx context.Context, dst, out []byte) ([]byte, error) {
+	head, body := out[:len(dst)+s.idLen], out[len(dst)+s.idLen:]
+	var err error
+	if s.rules != nil {
+		if body, err = run(ctx, s.rules.domain, body); err != nil {
+			return dst, err
+		}
+	}
+	if s.bare {
+		_, width := binary.Varint(body)
+		body = body[max(width, 0):]
+	}
+	if s.rules != nil {
+		if body, err = run(ctx, s.rules.encoding, body); err != nil {
+			return dst, err
+		}
+	}
+	return append(head, body...), nil
+}
+
+// Header returns the header that carries the id of r's schema. ok is false if
+// the id is in the prefix. The caller must not change the header's value. r may
+// be a nil pointer of a generated type; a nil interface is [ErrTombstone].
 func (b *Binding) Header(ctx context.Context, r avrobin.Record) (h Header, ok bool, err error) {
-	if !b.asked {
+	if !b.hasHeader {
 		return
 	}
 	return b.header(ctx, r)
@@ -132,89 +161,96 @@ func (b *Binding) header(ctx context.Context, r avrobin.Record) (h Header, ok bo
 	if r == nil {
 		return Header{}, false, ErrTombstone
 	}
-	e, err := b.find(ctx, r)
+	s, err := b.find(ctx, r)
 	if err != nil {
 		return Header{}, false, err
 	}
-	return Header{Key: idHeaderKey(b.part), Value: e.header}, true, nil
+	return Header{Key: idHeaderKey(b.part), Value: s.header}, true, nil
 }
 
-func (b *Binding) find(ctx context.Context, r avrobin.Record) (*binding, error) {
+func (b *Binding) find(ctx context.Context, r avrobin.Record) (*boundSchema, error) {
 	text := r.AvroSchema()
-	for e := b.hot.Load(); e != nil; e = e.next {
-		// Two texts of one constant compare by address.
-		if e.text == text {
-			return e, nil
+	for s := b.first.Load(); s != nil; s = s.next {
+		// Two strings of one constant have the same address, and Go compares
+		// addresses first.
+		if s.text == text {
+			return s, nil
 		}
 	}
-	return b.search(ctx, r, text)
+	return b.findBeyondFirst(ctx, text)
 }
 
-// search is find beyond the hot schemas.
-func (b *Binding) search(ctx context.Context, r avrobin.Record, text string) (*binding, error) {
-	if v, ok := b.rest.Load(unsafe.StringData(text)); ok {
-		// A text may begin where another does.
-		if e := v.(*binding); len(e.text) == len(text) {
-			return e, nil
+func (b *Binding) findBeyondFirst(ctx context.Context, text string) (*boundSchema, error) {
+	if v, ok := b.byAddress.Load(unsafe.StringData(text)); ok {
+		// A text may begin where another text begins.
+		if s := v.(*boundSchema); len(s.text) == len(text) {
+			return s, nil
 		}
 	}
 	if b.config.err != nil {
 		return nil, b.config.err
 	}
-	if e := b.recall(text); e != nil {
-		return e, nil
+	if s, err := b.recall(text); s != nil || err != nil {
+		return s, err
 	}
-	e, err := b.cold.do(ctx, text, func(ctx context.Context) (*binding, error) {
-		if e := b.recall(text); e != nil { // found since
-			return e, nil
-		}
-		e, err := b.ask(ctx, text)
-		if err == nil {
-			b.remember(e)
-		}
-		return e, err
-	})
-	return e, interrupted(ctx, "schema of "+r.AvroName(), err)
+	s, err := b.ask(ctx, text)
+	if err != nil {
+		b.rememberFailure(text, err)
+		return nil, err
+	}
+	return b.keep(s), nil
 }
 
-func (b *Binding) recall(text string) *binding {
+// recall returns the schema of text, or the failure of a short time ago, or
+// neither.
+func (b *Binding) recall(text string) (*boundSchema, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.known[text]
+	if s := b.byText[text]; s != nil {
+		return s, nil
+	}
+	return nil, b.failures.recall(text)
 }
 
-func (b *Binding) remember(e *binding) {
+func (b *Binding) rememberFailure(text string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.known) == maxKnown {
-		b.known = nil
-		b.hot.Store(nil)
-		b.rest.Clear()
-	}
-	if b.known == nil {
-		b.known = make(map[string]*binding)
-	}
-	b.known[e.text] = e
-	if len(b.known) <= maxHot {
-		e.next = b.hot.Load()
-		b.hot.Store(e)
-	}
-	// e keeps its text alive, so that the address stays the text's.
-	b.rest.Store(unsafe.StringData(e.text), e)
+	b.failures.remember(text, err)
 }
 
-// isNil says that r holds no record: the nil interface or a nil pointer.
+// keep makes s the schema of its text, unless a concurrent caller was first. It
+// returns the schema that the Binding has.
+func (b *Binding) keep(s *boundSchema) *boundSchema {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if other := b.byText[s.text]; other != nil {
+		return other
+	}
+	if len(b.byText) == maxBound {
+		b.byText = nil
+		b.first.Store(nil)
+		b.byAddress.Clear()
+	}
+	if b.byText == nil {
+		b.byText = make(map[string]*boundSchema)
+	}
+	b.byText[s.text] = s
+	b.failures.forget(s.text)
+	if len(b.byText) <= maxFirst {
+		s.next = b.first.Load()
+		b.first.Store(s)
+	}
+	// s keeps its text alive, so no other text gets this address.
+	b.byAddress.Store(unsafe.StringData(s.text), s)
+	return s
+}
+
+// isNil reports whether r is the nil interface or holds a nil pointer.
 func isNil(r avrobin.Record) bool {
-	// An interface is a type and a pointer. Looking at the latter spares reflection's ten nanoseconds for every record.
+	// An interface is two words, a type and a pointer. Reading the pointer costs
+	// less than reflection, which takes ten nanoseconds per record.
 	if (*[2]unsafe.Pointer)(unsafe.Pointer(&r))[1] != nil {
 		return false
 	}
 	return r == nil || reflect.TypeOf(r).Kind() == reflect.Pointer
-}
-
-// dropLength takes the length off the Avro bytes that stand from start on: a
-// schema of type bytes is framed bare, as Confluent's serializers do.
-func dropLength(buf []byte, start int) []byte {
-	_, width := binary.Varint(buf[start:])
-	return slices.Delete(buf, start, start+max(width, 0))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,7 +42,7 @@ func TestAppendPrefix(t *testing.T) {
 			t.Fatalf("got %q, want %q", got, want)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"register orders-value false": 1}, reg.calls); diff != "" {
+	if diff := cmp.Diff(map[string]int{"register orders-value false": 1, "latest orders-value": 1}, reg.calls); diff != "" {
 		t.Error(diff)
 	}
 	if got := reg.subjects["orders-value"]; len(got) != 1 || got[0] != orderSchema {
@@ -161,7 +162,7 @@ func TestSubjects(t *testing.T) {
 func TestOneBindingManyTypes(t *testing.T) {
 	t.Parallel()
 	reg := newFake()
-	b := mustSerializer(t, reg, serde.WithSubject(serde.RecordName)).For("events", serde.Value)
+	b := mustSerializer(t, reg, serde.WithSubject(serde.RecordName), serde.IgnoreRules()).For("events", serde.Value)
 	const types = 40
 	rs := make([]*payload, types)
 	for i := range rs {
@@ -188,22 +189,30 @@ func TestOneBindingManyTypes(t *testing.T) {
 
 func TestLookupOnly(t *testing.T) {
 	t.Parallel()
-	reg := newFake()
-	b := mustSerializer(t, reg, serde.LookupOnly(), serde.Normalize()).For("orders", serde.Value)
-	_, err := b.Append(t.Context(), nil, anOrder)
-	if !errors.Is(err, serde.ErrUnknownSchema) || errors.Is(err, serde.ErrRegistry) {
-		t.Fatalf("not registered: %v", err)
-	}
-	if !strings.Contains(err.Error(), "orders-value") {
-		t.Errorf("%v does not name the subject", err)
-	}
-	reg.put("orders-value", orderSchema)
-	if _, err := b.Append(t.Context(), nil, anOrder); err != nil { // the error was not remembered
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]int{"lookup orders-value true": 2}, reg.calls); diff != "" {
-		t.Error(diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake()
+		b := mustSerializer(t, reg, serde.LookupOnly(), serde.Normalize()).For("orders", serde.Value)
+		for range 1000 { // a stream of records costs one request a second
+			_, err := b.Append(t.Context(), nil, anOrder)
+			if !errors.Is(err, serde.ErrUnknownSchema) || errors.Is(err, serde.ErrRegistry) {
+				t.Fatalf("not registered: %v", err)
+			}
+			if !strings.Contains(err.Error(), "orders-value") {
+				t.Fatalf("%v does not name the subject", err)
+			}
+		}
+		reg.put("orders-value", orderSchema)
+		if _, err := b.Append(t.Context(), nil, anOrder); err == nil {
+			t.Error("control: the failure was not remembered")
+		}
+		time.Sleep(time.Second)
+		if _, err := b.Append(t.Context(), nil, anOrder); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]int{"lookup orders-value true": 2, "latest orders-value": 1}, reg.calls); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestLookupOnlyFindsASchemaInParts(t *testing.T) {
@@ -211,7 +220,7 @@ func TestLookupOnlyFindsASchemaInParts(t *testing.T) {
 	reg := fullRegistry{newFake()}
 	b := mustSerializer(t, reg, serde.LookupOnly()).For("orders", serde.Value)
 	reg.put("orders-value", `"long"`)
-	if err := b.Prepare(t.Context(), anOrder); !errors.Is(err, serde.ErrUnknownSchema) {
+	if err := mustSerializer(t, reg, serde.LookupOnly()).For("orders", serde.Value).Prepare(t.Context(), anOrder); !errors.Is(err, serde.ErrUnknownSchema) {
 		t.Fatalf("another schema was taken: %v", err)
 	}
 	reg.put("orders-value", strings.Replace(orderSchema, `"name":"shop.Order"`, `"namespace":"shop","name":"Order"`, 1))
@@ -294,7 +303,9 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		"two ways":                {serde.LookupOnly(), serde.UseLatest()},
 		"id for all":              {serde.UseID(3)},
 		"no function":             {serde.WithSubject(nil)},
-		"zero option":             {{}},
+		"no fallback":             {serde.WithAssociatedSubject("", nil)},
+		"no associations":         {serde.WithAssociatedSubject("", serde.TopicName)},
+		"no executor":             {serde.WithRules(nil)},
 		"no metadata":             {serde.UseLatestWithMetadata(nil)},
 		"metadata, not supported": {serde.UseLatestWithMetadata(map[string]string{"a": "b"})},
 	} {
@@ -332,68 +343,6 @@ func TestRegistryFailureIsToldAndNotRemembered(t *testing.T) {
 	if _, err := b.Append(t.Context(), nil, anOrder); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestColdHerdMakesOneCall(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		reg := newFake()
-		reg.hold = make(chan struct{})
-		b := mustSerializer(t, reg).For("orders", serde.Value)
-		const herd = 200
-		errs := make(chan error, herd)
-		for range herd {
-			go func() {
-				_, err := b.Append(t.Context(), nil, anOrder)
-				errs <- err
-			}()
-		}
-		synctest.Wait()
-		// One of them gives up; it and nobody else hears of it.
-		ctx, cancel := context.WithCancel(t.Context())
-		gone := make(chan error, 1)
-		go func() {
-			_, err := b.Append(ctx, nil, anOrder)
-			gone <- err
-		}()
-		synctest.Wait()
-		cancel()
-		if err := <-gone; !errors.Is(err, context.Canceled) || !errors.Is(err, serde.ErrRegistry) {
-			t.Errorf("who gave up hears %v", err)
-		}
-		close(reg.hold)
-		for range herd {
-			if err := <-errs; err != nil {
-				t.Error(err)
-			}
-		}
-		if n := reg.total(); n != 1 {
-			t.Errorf("%d calls for one schema", n)
-		}
-	})
-}
-
-func TestCallerWhoLeavesHandsTheCallOn(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		reg := newFake()
-		reg.hold = make(chan struct{})
-		b := mustSerializer(t, reg).For("orders", serde.Value)
-		ctx, cancel := context.WithCancel(t.Context())
-		first, second := make(chan error, 1), make(chan error, 1)
-		go func() { first <- b.Prepare(ctx, anOrder) }()
-		synctest.Wait()
-		go func() { second <- b.Prepare(t.Context(), anOrder) }()
-		synctest.Wait()
-		cancel()
-		if err := <-first; !errors.Is(err, context.Canceled) {
-			t.Errorf("the first: %v", err)
-		}
-		close(reg.hold)
-		if err := <-second; err != nil {
-			t.Errorf("the second: %v", err)
-		}
-	})
 }
 
 func TestHungSubjectDoesNotDelayWarmOnes(t *testing.T) {

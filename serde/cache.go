@@ -6,28 +6,28 @@ import (
 	"sync/atomic"
 )
 
-// maxCached bounds the writers' schemas that a cache keeps.
+// maxCached is how many writer schemas a cache keeps.
 const maxCached = 1024
 
-// cache keeps what was made of a writer's schema, by the id on the wire. To look
-// is one atomic load: the map is never changed but replaced. When it is full,
-// what was not looked up since it was last full is dropped.
+// cache keeps the readers that were made of writer schemas, by the schema id of
+// the messages. A look-up is one atomic load, because the map is never changed:
+// each addition replaces the map. A full cache drops the entries that were not
+// used since it was last full.
 type cache[V any] struct {
-	newest atomic.Pointer[cached[V]] // most messages are of the newest schema
-	all    atomic.Pointer[map[wireID]*cached[V]]
+	newest atomic.Pointer[cached[V]] // most messages have the newest schema
+	all    atomic.Pointer[map[schemaID]*cached[V]]
 
-	mu   sync.Mutex // guards the replacing
-	cold flights[wireID, *V]
+	mu sync.Mutex // guards the replacement of all
 }
 
 type cached[V any] struct {
-	id    wireID
+	id    schemaID
 	value *V
-	used  atomic.Bool
+	used  atomic.Bool // since the cache was last full
 }
 
-// find is nil where nothing is known.
-func (c *cache[V]) find(id wireID) *V {
+// find returns the value of id, or nil if the cache has none.
+func (c *cache[V]) find(id schemaID) *V {
 	if e := c.newest.Load(); e != nil && e.id == id {
 		return e.value
 	}
@@ -45,27 +45,25 @@ func (c *cache[V]) find(id wireID) *V {
 	return e.value
 }
 
-// fill finds what find did not, by one call of load for all who ask at a time.
-// An error of load is not kept.
-func (c *cache[V]) fill(ctx context.Context, id wireID, load func(context.Context, wireID) (*V, error)) (*V, error) {
-	v, err := c.cold.do(ctx, id, func(ctx context.Context) (*V, error) {
-		if v := c.find(id); v != nil { // found since
-			return v, nil
-		}
-		v, err := load(ctx, id)
-		if err == nil {
-			c.add(id, v)
-		}
-		return v, err
-	})
-	return v, interrupted(ctx, "schema of "+id.String(), err)
+// fill makes the value of id with load and keeps it. Concurrent callers may make
+// it more than once; all of them return the value that was kept first. An error
+// of load is not kept.
+func (c *cache[V]) fill(ctx context.Context, id schemaID, load func(context.Context, schemaID) (*V, error)) (*V, error) {
+	v, err := load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.keep(id, v), nil
 }
 
-func (c *cache[V]) add(id wireID, v *V) {
+func (c *cache[V]) keep(id schemaID, v *V) *V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := map[wireID]*cached[V]{}
+	next := map[schemaID]*cached[V]{}
 	if all := c.all.Load(); all != nil {
+		if e := (*all)[id]; e != nil {
+			return e.value
+		}
 		full := len(*all) >= maxCached
 		for id, e := range *all {
 			if full && (!e.used.Swap(false) || len(next) == maxCached/2) {
@@ -78,4 +76,5 @@ func (c *cache[V]) add(id wireID, v *V) {
 	next[id] = e
 	c.all.Store(&next)
 	c.newest.Store(e)
+	return v
 }

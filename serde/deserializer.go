@@ -10,32 +10,39 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Input is one half of a consumed message.
+// Input is the value or the key of a consumed message.
 type Input struct {
 	Topic string // for error texts; may be empty
 	Part  Part
 	Data  []byte // the payload; nil is a tombstone
-	// Header gives the message's header of that name. A nil function means
-	// that there are none.
+	// Header returns the message's header of that name. A nil function means
+	// that the message has no headers.
 	Header func(key string) ([]byte, bool)
 }
 
-// Deserializer reads messages into T, a generated type, whatever version of its
-// schema they were written with. It is safe for concurrent use and holds nothing
-// that needs closing.
+// Deserializer reads messages into the generated type T. The messages may be
+// written with any version of T's schema. A Deserializer is safe for concurrent
+// use and needs no closing.
 //
-// Warm, that is after the first message of a writer's schema, it neither calls
-// the registry nor locks. The schemas of the last 1,024 ids that came are kept.
+// The first message of a writer schema asks the registry. Later messages of that
+// schema make no request and take no lock. The Deserializer keeps what it needs
+// for 1,024 writer schemas.
 type Deserializer[T any] struct {
 	asDecoder func(*T) avrobin.Decoder
 	source    *source
 	own       target
-	readers   cache[reader]
+	readers   cache[typedReader]
 }
 
-// NewDeserializer makes a Deserializer of T that asks reg; the second type
-// argument is inferred: NewDeserializer[events.OrderCreated](reg). It does no
-// I/O. The registry may be nil when [WithSchemas] names all there is to read.
+// typedReader reads the messages of one writer schema.
+type typedReader struct {
+	*unpacker
+	*reader
+}
+
+// NewDeserializer returns a Deserializer of T that asks reg. Go infers the second
+// type argument: NewDeserializer[events.OrderCreated](reg). NewDeserializer does
+// no I/O. reg may be nil if [WithSchemas] names every schema to read.
 func NewDeserializer[T any, PT avrobin.Ptr[T]](reg Registry, opts ...DeserializerOption) (*Deserializer[T], error) {
 	src, err := newSource(reg, opts)
 	if err != nil {
@@ -52,21 +59,22 @@ func NewDeserializer[T any, PT avrobin.Ptr[T]](reg Registry, opts ...Deserialize
 	}, nil
 }
 
-// Decode reads one message. The errors:
+// Decode reads one message. The errors are:
 //
-//   - [ErrTombstone]: Data is nil, there is no record;
-//   - [ErrNotFramed]: Data carries no schema id in a form that is read;
-//   - [ErrRegistry]: the registry could not be asked; nothing is known of Data;
-//   - [ErrUnknownSchema]: the registry does not know the schema's id;
-//   - [*DecodeError]: the data is not what its schema says, or T cannot hold it.
+//   - [ErrTombstone]: Data is nil, so there is no record.
+//   - [ErrNotFramed]: Data has no schema id in a form that is read.
+//   - [ErrRegistry]: the registry could not be asked. The message may be good.
+//   - [ErrUnknownSchema]: the registry does not know the schema id.
+//   - [*DecodeError]: the data does not fit its schema, or T cannot hold it.
+//   - [*RuleError]: a rule of the registry stopped the message.
 func (d *Deserializer[T]) Decode(ctx context.Context, in Input) (T, error) {
 	var v T
 	err := d.DecodeInto(ctx, in, &v)
 	return v, err
 }
 
-// DecodeInto is [Deserializer.Decode] into a value of the caller's, of which
-// nothing is kept. After an error dst is in no defined state.
+// DecodeInto is [Deserializer.Decode] into *dst, whose old value is lost. After
+// an error *dst has no defined value.
 func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) error {
 	id, data, err := d.source.frame(&in)
 	if err != nil {
@@ -76,28 +84,30 @@ func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) erro
 	if r == nil {
 		r, err = d.readers.fill(ctx, id, d.reader)
 		if err != nil {
-			return d.source.describe(&in, err)
+			return d.source.schemaError(&in, id, err)
 		}
 	}
+	if data, err = r.unpack(ctx, &in, data); err != nil {
+		return d.source.describe(&in, err)
+	}
 	if err := r.read(d.asDecoder(dst), data, d.source.alias); err != nil {
-		return decodeError(err, &in, id, d.own.name)
+		return d.source.decodeError(err, &in, id, d.own.name)
 	}
 	return nil
 }
 
-func (d *Deserializer[T]) reader(ctx context.Context, id wireID) (*reader, error) {
+func (d *Deserializer[T]) reader(ctx context.Context, id schemaID) (*typedReader, error) {
 	writer, err := d.source.schema(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return d.own.readerOf(writer), nil
+	return &typedReader{newUnpacker(d.source, writer), d.own.readerOf(writer.Schema)}, nil
 }
 
 // target is a generated type to read into.
 type target struct {
-	name      string // for errors
-	schema    *avsc.Schema
-	canonical string
+	name   string // for errors
+	schema *avsc.Schema
 }
 
 func newTarget(d avrobin.Decoder, src *source) (target, error) {
@@ -106,23 +116,23 @@ func newTarget(d avrobin.Decoder, src *source) (target, error) {
 		return target{}, fmt.Errorf("serde: the schema of %T: %w", d, err)
 	}
 	if _, ok := d.(avrobin.ValueReader); src.alias && !ok {
-		return target{}, fmt.Errorf("serde: AliasInput: %T has no ReadAvro: generate it anew", d)
+		return target{}, fmt.Errorf("serde: AliasInput: %T has no ReadAvro: run avrogen generate again", d)
 	}
-	return target{name: typeName(s), schema: s, canonical: s.Canonical()}, nil
+	return target{name: typeName(s), schema: s}, nil
 }
 
-// reader reads what one writer's schema wrote into one target. It is immutable.
+// reader reads the data of one writer schema into one target. It is immutable.
 type reader struct {
-	plan *avrobin.Plan // nil when the schema is the target's own
-	bare bool          // the writer's type is bytes: they come without length
-	err  error         // no value of the writer's can be read
+	plan *avrobin.Plan // nil if the writer schema means the same as the target's
+	err  error         // the target can read no value of the writer schema
 }
 
-// readerOf keeps the refusal of a writer's schema, so that a stream of messages
-// with it is refused without thinking again.
+// readerOf returns a reader even if the target can read no value of the writer
+// schema. The reader keeps that error, so that a stream of such messages is
+// refused without a second resolution.
 func (t *target) readerOf(writer *avsc.Schema) *reader {
-	r := &reader{bare: writer.Kind == avsc.Bytes}
-	if writer.Canonical() == t.canonical {
+	r := &reader{}
+	if avsc.SameMeaning(writer, t.schema) {
 		return r
 	}
 	r.plan, r.err = resolve.Resolve(writer, t.schema)
@@ -137,9 +147,6 @@ func (r *reader) read(d avrobin.Decoder, data []byte, alias bool) error {
 	if r.err != nil {
 		return r.err
 	}
-	if r.bare {
-		data = avrobin.AppendBytes(nil, data)
-	}
 	switch {
 	case r.plan != nil:
 		return d.UnmarshalAvroPlan(r.plan, data)
@@ -149,9 +156,9 @@ func (r *reader) read(d avrobin.Decoder, data []byte, alias bool) error {
 	return d.UnmarshalAvro(data)
 }
 
-// decodeError adds to the error of a datum where it came from.
-func decodeError(err error, in *Input, id wireID, record string) error {
-	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, wire: id}
+// decodeError adds to the error of a message where the message came from.
+func (s *source) decodeError(err error, in *Input, id schemaID, record string) error {
+	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, id: id}
 	if id.kind == confluentID || id.kind == apicurioID {
 		e.ID = int(id.lo)
 	}
@@ -161,6 +168,9 @@ func decodeError(err error, in *Input, id wireID, record string) error {
 	var at *avrobin.Error
 	if errors.As(err, &at) {
 		e.Path, e.Offset, e.Err = at.Path, at.Offset, at.Err
+	}
+	if why := s.misread(in, id); why != "" {
+		e.Err = fmt.Errorf("%w: %s", e.Err, why)
 	}
 	return e
 }

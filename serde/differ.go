@@ -3,24 +3,27 @@ package serde
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// maxDiffers bounds what an error tells: enough to see what happened.
-const maxDiffers = 5
+// maxDifferences bounds how many differences an error lists.
+const maxDifferences = 5
 
-// differences tells in words where the bytes of two schemas differ, path first:
-// "total_cents: long here, int registered". It looks only at what the canonical
-// form keeps.
+// differences lists where two schemas give the same bytes a different meaning,
+// path first: "total: decimal(12,4) here, decimal(12,2) registered". It matches
+// fields by name and is for reading; [avsc.SameMeaning] decides.
 func differences(own, registered *avsc.Schema) []string {
 	d := differ{seen: map[[2]*avsc.Schema]bool{}}
 	d.compare("", own, registered)
 	if len(d.out) == 0 {
-		d.add("", "its canonical form differs")
+		if first := avsc.Compare(own, registered); first != nil {
+			d.add(first.Path, "%s here, %s registered", first.A, first.B)
+		}
 	}
-	if len(d.out) > maxDiffers {
-		d.out = append(d.out[:maxDiffers], fmt.Sprintf("and %d more", len(d.out)-maxDiffers))
+	if len(d.out) > maxDifferences {
+		d.out = append(d.out[:maxDifferences], fmt.Sprintf("and %d more", len(d.out)-maxDifferences))
 	}
 	return d.out
 }
@@ -38,41 +41,42 @@ func (d *differ) add(path, format string, args ...any) {
 }
 
 func (d *differ) compare(path string, own, reg *avsc.Schema) {
-	if pair := [2]*avsc.Schema{own, reg}; d.seen[pair] {
-		return
-	} else {
-		d.seen[pair] = true
-	}
-	if own.Name != reg.Name {
-		d.add(path, "%s here, %s registered", typeName(own), typeName(reg))
+	pair := [2]*avsc.Schema{own, reg}
+	if d.seen[pair] {
 		return
 	}
-	if own.Kind != reg.Kind {
-		d.add(path, "%s here, %s registered", own.Kind, reg.Kind)
+	d.seen[pair] = true
+	switch {
+	case own.Name != reg.Name || own.Kind != reg.Kind:
+		d.add(path, "%s here, %s registered", own.Describe(), reg.Describe())
 		return
+	case own.Size != reg.Size:
+		d.add(path, "fixed of %d bytes here, of %d bytes registered", own.Size, reg.Size)
+	case own.Logical != reg.Logical:
+		d.add(path, "%s here, %s registered", meaning(own), meaning(reg))
 	}
 	switch own.Kind {
 	case avsc.Record:
 		d.fields(path, own, reg)
 	case avsc.Enum:
 		if !slices.Equal(symbols(own), symbols(reg)) {
-			d.add(path, "symbols %v here, %v registered", symbols(own), symbols(reg))
-		}
-	case avsc.Fixed:
-		if own.Size != reg.Size {
-			d.add(path, "fixed of %d bytes here, of %d registered", own.Size, reg.Size)
+			d.add(path, "symbols %s here, %s registered", list(symbols(own)), list(symbols(reg)))
 		}
 	case avsc.Array, avsc.Map:
 		d.compare(path+"[]", own.Elem, reg.Elem)
 	case avsc.Union:
-		if len(own.Branches) != len(reg.Branches) {
-			d.add(path, "union %s here, %s registered", branchNames(own), branchNames(reg))
-			return
-		}
-		for i := range own.Branches {
-			d.compare(path, own.Branches[i], reg.Branches[i])
-		}
-	default: // a primitive type
+		d.branches(path, own, reg)
+	default: // compared above
+	}
+}
+
+func (d *differ) branches(path string, own, reg *avsc.Schema) {
+	if len(own.Branches) != len(reg.Branches) {
+		d.add(path, "union of %s here, of %s registered", list(branchNames(own)), list(branchNames(reg)))
+		return
+	}
+	for i := range own.Branches {
+		d.compare(path, own.Branches[i], reg.Branches[i])
 	}
 }
 
@@ -80,36 +84,54 @@ func (d *differ) fields(path string, own, reg *avsc.Schema) {
 	if path != "" {
 		path += "."
 	}
-	theirs := make(map[string]int, len(reg.Fields))
-	for i, f := range reg.Fields {
-		theirs[f.Name] = i
+	registered := make(map[string]*avsc.Field, len(reg.Fields))
+	for _, f := range reg.Fields {
+		registered[f.Name] = f
 	}
-	same := len(own.Fields) == len(reg.Fields)
+	sameFields := len(own.Fields) == len(reg.Fields)
 	for _, f := range own.Fields {
-		i, ok := theirs[f.Name]
-		if !ok {
+		other := registered[f.Name]
+		if other == nil {
 			d.add(path+f.Name, "only here")
-			same = false
+			sameFields = false
 			continue
 		}
-		d.compare(path+f.Name, f.Type, reg.Fields[i].Type)
-		delete(theirs, f.Name)
+		d.compare(path+f.Name, f.Type, other.Type)
+		delete(registered, f.Name)
 	}
 	for _, f := range reg.Fields {
-		if _, left := theirs[f.Name]; left {
+		if registered[f.Name] != nil {
 			d.add(path+f.Name, "only registered")
-			same = false
+			sameFields = false
 		}
 	}
-	if !same {
+	if !sameFields {
 		return
 	}
 	for i, f := range own.Fields {
 		if other := reg.Fields[i].Name; f.Name != other {
-			d.add(path+f.Name, "in place %d, where %s is registered", i+1, other)
+			d.add(path+f.Name, "in place %d here, %s is in place %d in the registered schema", i+1, other, i+1)
 			return
 		}
 	}
+}
+
+// meaning is the logical type of s, or its type where it has none.
+func meaning(s *avsc.Schema) string {
+	if s.Logical.Name == "" {
+		return s.Kind.String() + " without a logical type"
+	}
+	return s.Logical.String()
+}
+
+// maxListed bounds the symbols or branches that an error lists.
+const maxListed = 20
+
+func list(names []string) string {
+	if len(names) > maxListed {
+		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", len(names)-maxListed))
+	}
+	return "[" + strings.Join(names, ", ") + "]"
 }
 
 func symbols(s *avsc.Schema) []string {
@@ -128,8 +150,8 @@ func branchNames(s *avsc.Schema) []string {
 	return out
 }
 
-// typeName names a type as unions do: a named type by its full name, the others
-// by their kind.
+// typeName is the name of a type as unions have it: the full name of a named
+// type, else the kind.
 func typeName(s *avsc.Schema) string {
 	if s.Name != "" {
 		return s.Name

@@ -1,7 +1,6 @@
 package serde
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,100 +9,103 @@ import (
 )
 
 var (
-	// ErrTombstone says that there is no record: a nil record was given to
-	// write, or a nil payload to read. What goes on the wire is a null, without
-	// prefix.
-	ErrTombstone = errors.New("serde: tombstone: there is no record")
-	// ErrNotFramed says that the bytes carry no schema id in a form that the
+	// ErrTombstone says that there is no record: the record to write is nil, or
+	// the payload to read is nil. A tombstone goes on the wire as a null without
+	// a prefix.
+	ErrTombstone = errors.New("serde: tombstone")
+	// ErrNotFramed says that the message has no schema id in a form that the
 	// Deserializer reads.
 	ErrNotFramed = errors.New("serde: no schema id")
-	// ErrSchemaChanged says that the registered schema which [UseLatest],
-	// [UseLatestWithMetadata] or [UseID] named is not the one that the record
-	// writes. The error is a [*SchemaChangedError].
-	ErrSchemaChanged = errors.New("serde: the registered schema is not the record's own")
-	// ErrRegistry says that the registry could not be asked, refused, or
-	// answered nonsense: nothing is known of the data, and trying again later
-	// may help. The error is a [*RegistryError].
-	ErrRegistry = errors.New("serde: registry")
-	// ErrUnknownSchema says that the registry answered, and knows no such
-	// schema. The error is a [*RegistryError], which is then not ErrRegistry.
-	ErrUnknownSchema = errors.New("serde: the registry has no such schema")
+	// ErrSchemaChanged says that the registered schema gives the record's bytes
+	// another meaning than the record's own schema. The error is a
+	// [*SchemaChangedError].
+	ErrSchemaChanged = errors.New("serde: changed schema")
+	// ErrRegistry says that the registry could not be asked, denied access, or
+	// gave an answer of no use. The call may succeed later. The error is a
+	// [*RegistryError].
+	ErrRegistry = errors.New("serde: registry failure")
+	// ErrRefused says that the registry refused to register the schema, because
+	// the schema is incompatible or invalid. Another call fails in the same way.
+	// The error is a [*RegistryError].
+	ErrRefused = errors.New("serde: refused schema")
+	// ErrUnknownSchema says that the registry answered and has no such schema,
+	// version or subject. The error is a [*RegistryError], or says that a
+	// fingerprint is none of [WithSchemas].
+	ErrUnknownSchema = errors.New("serde: unknown schema")
 )
 
-// RegistryError is a call of the registry that failed. It is [ErrUnknownSchema]
-// when the registry answered that it has no such schema, else [ErrRegistry].
+// RegistryError is a failed call to the registry. It matches exactly one of
+// [ErrUnknownSchema], [ErrRefused] and [ErrRegistry].
 type RegistryError struct {
-	Op  string // what was asked: "register shop.orders.OrderCreated on subject orders-value"
-	Err error
+	Op  string // the call: "register shop.orders.OrderCreated on subject orders-value"
+	Err error  // from the registry client
 }
 
-// Error says what was asked and what the registry's client said.
+// Error names the call and its cause.
 func (e *RegistryError) Error() string { return "serde: " + e.Op + ": " + e.Err.Error() }
 
-// Unwrap is the error of the registry's client.
+// Unwrap returns the error of the registry client.
 func (e *RegistryError) Unwrap() error { return e.Err }
 
-// Is tells ErrUnknownSchema and ErrRegistry apart.
+// Is reports whether target is the sentinel of this error.
 func (e *RegistryError) Is(target error) bool {
 	switch target {
 	case ErrUnknownSchema:
 		return isNotFound(e.Err)
+	case ErrRefused:
+		return isRefused(e.Err)
 	case ErrRegistry:
-		return !isNotFound(e.Err)
+		return !isNotFound(e.Err) && !isRefused(e.Err)
 	}
 	return false
 }
 
 func isNotFound(err error) bool {
-	var nf interface{ NotFound() bool }
-	return errors.As(err, &nf) && nf.NotFound()
+	var e interface{ NotFound() bool }
+	return errors.As(err, &e) && e.NotFound()
 }
 
-// SchemaChangedError is [ErrSchemaChanged] with what differs.
+func isRefused(err error) bool {
+	var e interface{ Refused() bool }
+	return errors.As(err, &e) && e.Refused()
+}
+
+// SchemaChangedError is [ErrSchemaChanged] with the differences.
 type SchemaChangedError struct {
 	Record  string   // full name of the record's schema
-	Subject string   // where the registered schema was found
-	ID      int      // the registered schema's id
-	Differs []string // what differs, each with its path; some, when there is much
+	Subject string   // of the registered schema; empty if the registry was asked for an id alone
+	ID      int      // of the registered schema
+	Differs []string // the first differences, each with its path and both sides
 }
 
-// Error names the subject and what differs.
+// Error names the subject and the differences.
 func (e *SchemaChangedError) Error() string {
-	return fmt.Sprintf("serde: schema %d%s is not what %s writes: %s: generate the type anew from the registered schema, or register the type's own",
+	return fmt.Sprintf("serde: schema %d%s is not the schema of %s: %s: generate the type from the registered schema, or register the type's own schema",
 		e.ID, ofSubject(e.Subject), e.Record, strings.Join(e.Differs, "; "))
 }
 
-// Is makes it ErrSchemaChanged.
+// Is reports whether target is [ErrSchemaChanged].
 func (e *SchemaChangedError) Is(target error) bool { return target == ErrSchemaChanged }
 
-// interrupted makes a failure to ask of the error of a caller whose context ended
-// while another was asking.
-func interrupted(ctx context.Context, op string, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, ErrRegistry) {
-		return err
-	}
-	return &RegistryError{op, err}
-}
-
-// DecodeError is a message whose bytes are not what its schema says, or a value
-// that the reader's type cannot hold.
+// DecodeError says that the bytes of a message do not fit its schema, or that the
+// reader's type cannot hold a value.
 type DecodeError struct {
 	Topic  string // of the Input; may be empty
 	Part   Part
-	Record string    // full name of the type that was to be read
-	ID     int       // the schema's id; 0 also where the message gave it otherwise
-	GUID   uuid.UUID // the schema's GUID where the message gave that
-	Path   string    // to the value in the datum: "lines[3].price"; empty for the whole
-	Offset int       // of the value in the datum, which begins after the schema's id; -1 where no place is to blame
-	Err    error     // the reason; of package avrobin, where the data is at fault
+	Record string    // full name of the type to read
+	ID     int       // of the schema; 0 if the message has another form of id
+	GUID   uuid.UUID // of the schema; zero if the message has another form of id
+	Path   string    // of the value: "lines[3].price"; empty for the whole record
+	Offset int       // of the value in bytes after the schema id; -1 if not known
+	Err    error     // the cause; of package avrobin if the data is at fault
 
-	wire wireID
+	id schemaID
 }
 
-// Error tells the type, the schema, the place and the reason.
+// Error names the type, the schema, the place and the cause.
 func (e *DecodeError) Error() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "serde: %s, schema %s", e.Record, e.wire)
+	fmt.Fprintf(&s, "serde: %s, schema %s", e.Record, e.id)
 	if e.Topic != "" {
 		fmt.Fprintf(&s, ", %s of topic %s", e.Part, e.Topic)
 	}
@@ -117,5 +119,5 @@ func (e *DecodeError) Error() string {
 	return s.String()
 }
 
-// Unwrap is the reason.
+// Unwrap returns the cause.
 func (e *DecodeError) Unwrap() error { return e.Err }

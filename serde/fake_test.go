@@ -23,6 +23,10 @@ type fakeRegistry struct {
 	metadata map[string]map[string]string
 	calls    map[string]int
 
+	rules      map[string]*contract.RuleSet // by subject
+	contracts  map[string]*contract.Metadata
+	associated map[[3]string][]string // by topic, cluster and part
+
 	// hold, when not nil, keeps calls waiting until it is closed or ctx ends.
 	hold    chan struct{}
 	entered chan struct{} // one for each call that is held
@@ -38,7 +42,7 @@ func (notThere) NotFound() bool { return true }
 
 func newFake() *fakeRegistry {
 	return &fakeRegistry{
-		subjects: map[string][]string{}, metadata: map[string]map[string]string{}, calls: map[string]int{},
+		subjects: map[string][]string{}, rules: map[string]*contract.RuleSet{}, metadata: map[string]map[string]string{}, calls: map[string]int{},
 		entered: make(chan struct{}, 1000),
 	}
 }
@@ -94,30 +98,31 @@ func (f *fakeRegistry) put(subject, schema string) int {
 	return id
 }
 
+// version is what the fake knows of a schema.
+func (f *fakeRegistry) version(subject, schema string) contract.Version {
+	return contract.Version{Subject: subject, ID: f.id(schema), GUID: guidOf(schema), Schema: schema, RuleSet: f.rules[subject], Metadata: f.contracts[subject]}
+}
+
 func (f *fakeRegistry) Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error) {
 	if err := f.enter(ctx, fmt.Sprintf("register %s %v", subject, s.Normalize)); err != nil {
 		return contract.Version{}, err
 	}
-	return contract.Version{ID: f.put(subject, s.Text), GUID: guidOf(s.Text), Schema: s.Text}, nil
+	id := f.put(subject, s.Text)
+	return contract.Version{ID: id, GUID: guidOf(s.Text)}, nil
 }
 
-func (f *fakeRegistry) Lookup(ctx context.Context, subject string, want contract.Schema) (contract.Version, error) {
-	if err := f.enter(ctx, fmt.Sprintf("lookup %s %v", subject, want.Normalize)); err != nil {
+func (f *fakeRegistry) Lookup(ctx context.Context, subject string, s contract.Schema) (contract.Version, error) {
+	if err := f.enter(ctx, fmt.Sprintf("lookup %s %v", subject, s.Normalize)); err != nil {
 		return contract.Version{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, s := range f.subjects[subject] {
-		if s == want.Text {
-			return f.version(s), nil
+	for _, text := range f.subjects[subject] {
+		if text == s.Text {
+			return contract.Version{ID: f.id(text), GUID: guidOf(text)}, nil
 		}
 	}
 	return contract.Version{}, errNotThere
-}
-
-// version is what the registry says of one of its schemas.
-func (f *fakeRegistry) version(schema string) contract.Version {
-	return contract.Version{ID: f.id(schema), GUID: guidOf(schema), Schema: schema}
 }
 
 func (f *fakeRegistry) id(schema string) int {
@@ -139,8 +144,7 @@ func (f *fakeRegistry) Latest(ctx context.Context, subject string) (contract.Ver
 	if len(v) == 0 {
 		return contract.Version{}, errNotThere
 	}
-	s := v[len(v)-1]
-	return f.version(s), nil
+	return f.version(subject, v[len(v)-1]), nil
 }
 
 func (f *fakeRegistry) SchemaByID(ctx context.Context, _ string, id int) (contract.Version, error) {
@@ -152,7 +156,7 @@ func (f *fakeRegistry) SchemaByID(ctx context.Context, _ string, id int) (contra
 	if id < 0 || id >= len(f.schemas) {
 		return contract.Version{}, errNotThere
 	}
-	return contract.Version{ID: id, Schema: f.schemas[id]}, nil
+	return f.byText(f.schemas[id]), nil
 }
 
 func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (contract.Version, error) {
@@ -163,10 +167,20 @@ func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (contra
 	defer f.mu.Unlock()
 	for _, s := range f.schemas {
 		if guidOf(s) == guid {
-			return contract.Version{GUID: guid, Schema: s}, nil
+			return f.byText(s), nil
 		}
 	}
 	return contract.Version{}, errNotThere
+}
+
+// byText is the schema with the rules of a subject that has it.
+func (f *fakeRegistry) byText(schema string) contract.Version {
+	for subject, versions := range f.subjects {
+		if slices.Contains(versions, schema) && f.rules[subject] != nil {
+			return f.version(subject, schema)
+		}
+	}
+	return contract.Version{ID: f.id(schema), Schema: schema}
 }
 
 // fullRegistry is a fakeRegistry with what a Registry may have besides.
@@ -176,15 +190,15 @@ func (f fullRegistry) FindVersion(ctx context.Context, subject, schema string) (
 	if err := f.enter(ctx, "find "+subject); err != nil {
 		return contract.Version{}, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	want, err := avsc.Parse("", []byte(schema))
+	own, err := avsc.Parse("own", []byte(schema))
 	if err != nil {
 		return contract.Version{}, err
 	}
-	for _, s := range slices.Backward(f.subjects[subject]) {
-		if got, err := avsc.Parse("", []byte(s)); err == nil && avsc.SameMeaning(want, got) {
-			return f.version(s), nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, text := range slices.Backward(f.subjects[subject]) {
+		if s, err := avsc.Parse("version", []byte(text)); err == nil && avsc.SameMeaning(own, s) {
+			return f.version(subject, text), nil
 		}
 	}
 	return contract.Version{}, errNotThere
@@ -197,16 +211,22 @@ func (f fullRegistry) LatestWithMetadata(ctx context.Context, subject string, wa
 	f.mu.Lock()
 	defer f.mu.Unlock()
 next:
-	for i := len(f.subjects[subject]) - 1; i >= 0; i-- {
-		s := f.subjects[subject][i]
+	for _, s := range slices.Backward(f.subjects[subject]) {
 		for k, v := range want {
 			if f.metadata[s][k] != v {
 				continue next
 			}
 		}
-		return f.version(s), nil
+		return f.version(subject, s), nil
 	}
 	return contract.Version{}, errNotThere
+}
+
+func (f fullRegistry) AssociatedSubjects(ctx context.Context, topic, clusterID, part string) ([]string, error) {
+	if err := f.enter(ctx, "associated "+topic); err != nil {
+		return nil, err
+	}
+	return f.associated[[3]string{topic, clusterID, part}], nil
 }
 
 // order is a record as a generator would write it.

@@ -1,22 +1,24 @@
 package serde
 
-import (
-	"context"
+import "context"
 
-	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/serde/avrobin"
-)
-
-// GenericDeserializer reads messages of any schema, each as its writer's schema
-// says. It is safe for concurrent use and, like a [Deserializer], keeps what it
-// made of the last 1,024 schema ids.
+// GenericDeserializer reads messages of any schema. Each message is read as its
+// writer schema says. A GenericDeserializer is safe for concurrent use and keeps
+// what it needs for 1,024 writer schemas, as a [Deserializer] does.
 type GenericDeserializer struct {
 	source  *source
-	readers cache[Generic]
+	readers cache[genericReader]
 }
 
-// NewGenericDeserializer makes a GenericDeserializer that asks reg, as
-// [NewDeserializer] does. It does no I/O. [AliasInput] has no effect on it.
+// genericReader reads the messages of one writer schema.
+type genericReader struct {
+	*unpacker
+	generic *Generic
+}
+
+// NewGenericDeserializer returns a GenericDeserializer that asks reg, under the
+// same conditions as [NewDeserializer]. It does no I/O. [AliasInput] has no
+// effect on it.
 func NewGenericDeserializer(reg Registry, opts ...DeserializerOption) (*GenericDeserializer, error) {
 	src, err := newSource(reg, opts)
 	if err != nil {
@@ -25,15 +27,16 @@ func NewGenericDeserializer(reg Registry, opts ...DeserializerOption) (*GenericD
 	return &GenericDeserializer{source: src}, nil
 }
 
-// Open finds the schema of a message and its bare Avro data. The errors are those
-// of [Deserializer.Decode] but for [*DecodeError]: the data is not looked at.
+// Open returns the schema of a message and its bare Avro data. The errors are
+// those of [Deserializer.Decode] except [*DecodeError], because Open does not
+// look at the data.
 func (d *GenericDeserializer) Open(ctx context.Context, in Input) (g *Generic, data []byte, err error) {
 	g, data, _, err = d.open(ctx, &in)
 	return g, data, err
 }
 
-// Decode reads one message into a value as [Generic] has them. The errors are
-// those of [Deserializer.Decode].
+// Decode reads one message into a value of the Go types that [Generic] lists. The
+// errors are those of [Deserializer.Decode].
 func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error) {
 	g, data, id, err := d.open(ctx, &in)
 	if err != nil {
@@ -41,13 +44,14 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 	}
 	v, err := g.Decode(data)
 	if err != nil {
-		return nil, decodeError(err, &in, id, typeName(g.schema))
+		return nil, d.source.decodeError(err, &in, id, typeName(g.schema))
 	}
 	return v, nil
 }
 
-// AppendJSON reads one message and appends it as Avro's JSON encoding to dst. The
-// errors are those of [Deserializer.Decode]; dst then comes back as it was given.
+// AppendJSON reads one message and appends it in Avro's JSON encoding to dst. The
+// errors are those of [Deserializer.Decode]. After an error the result is dst as
+// it was given.
 func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
 	g, data, id, err := d.open(ctx, &in)
 	if err != nil {
@@ -55,33 +59,37 @@ func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Inp
 	}
 	out, err := g.AppendJSON(dst, data)
 	if err != nil {
-		return dst, decodeError(err, &in, id, typeName(g.schema))
+		return dst, d.source.decodeError(err, &in, id, typeName(g.schema))
 	}
 	return out, nil
 }
 
-func (d *GenericDeserializer) open(ctx context.Context, in *Input) (*Generic, []byte, wireID, error) {
+func (d *GenericDeserializer) open(ctx context.Context, in *Input) (*Generic, []byte, schemaID, error) {
 	id, data, err := d.source.frame(in)
 	if err != nil {
 		return nil, nil, id, err
 	}
-	g := d.readers.find(id)
-	if g == nil {
-		g, err = d.readers.fill(ctx, id, d.generic)
+	r := d.readers.find(id)
+	if r == nil {
+		r, err = d.readers.fill(ctx, id, d.reader)
 		if err != nil {
-			return nil, nil, id, d.source.describe(in, err)
+			return nil, nil, id, d.source.schemaError(in, id, err)
 		}
 	}
-	if g.schema.Kind == avsc.Bytes {
-		data = avrobin.AppendBytes(nil, data)
+	if data, err = r.unpack(ctx, in, data); err != nil {
+		return nil, nil, id, d.source.describe(in, err)
 	}
-	return g, data, id, nil
+	return r.generic, data, id, nil
 }
 
-func (d *GenericDeserializer) generic(ctx context.Context, id wireID) (*Generic, error) {
+func (d *GenericDeserializer) reader(ctx context.Context, id schemaID) (*genericReader, error) {
 	writer, err := d.source.schema(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return newGeneric(writer)
+	g, err := newGeneric(writer.Schema)
+	if err != nil {
+		return nil, err
+	}
+	return &genericReader{newUnpacker(d.source, writer), g}, nil
 }

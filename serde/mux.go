@@ -11,66 +11,72 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// ErrUnknownType says that a message is of a type that the [Mux] was not told of.
-// The error is an [*UnknownTypeError].
-var ErrUnknownType = errors.New("serde: type not handled")
+// ErrUnknownType says that a message has a type that the [Mux] does not have. The
+// error is an [*UnknownTypeError].
+var ErrUnknownType = errors.New("serde: unknown type")
 
 // UnknownTypeError is [ErrUnknownType] with the names.
 type UnknownTypeError struct {
 	Topic string   // of the Input; may be empty
-	Type  string   // full name of the writer's schema, or its kind where it has no name
-	Known []string // full names that the Mux was told of
+	Type  string   // full name of the message's type; its kind if it has no name
+	Known []string // full names of the types that the Mux has
 }
 
-// Error names the type that came and those that were expected.
+// Error names the message's type and the types of the Mux.
 func (e *UnknownTypeError) Error() string {
 	where := ""
 	if e.Topic != "" {
 		where = " on topic " + e.Topic
 	}
-	return fmt.Sprintf("serde: a message of type %s%s: known are %s", e.Type, where, strings.Join(e.Known, ", "))
+	known := "the Mux has no types"
+	if len(e.Known) > 0 {
+		known = "the Mux has " + strings.Join(e.Known, ", ")
+	}
+	return fmt.Sprintf("serde: message of type %s%s: %s: add the type by Handle or Accept", e.Type, where, known)
 }
 
-// Is makes it ErrUnknownType.
+// Is reports whether target is [ErrUnknownType].
 func (e *UnknownTypeError) Is(target error) bool { return target == ErrUnknownType }
 
-// Mux reads a topic that holds a closed set of types. The writer's schema says by
-// its full name which type came; a type that was renamed is found by its
-// aliases. Where the topic's schema is a union, the branch of the message says.
+// Mux reads a topic that holds a closed set of types. The full name of the writer
+// schema selects the type. A renamed type is found by its aliases. If the writer
+// schema is a union, the branch of the message selects the type. The null branch
+// of a union is a type that no Mux has, because it is not a tombstone.
 //
-// Tell it the types by [Handle] or [Accept], then read by [Mux.Dispatch] or
-// [Mux.Decode]. The telling must be over before the reading begins; reading is
-// safe for concurrent use. As a [Deserializer] it keeps what it made of the last
-// 1,024 schema ids.
+// Add the types by [Handle] or [Accept], then read by [Mux.Dispatch] or
+// [Mux.Decode]. Reading is safe for concurrent use, adding is not. A Mux keeps
+// what it needs for 1,024 writer schemas, as a [Deserializer] does.
 type Mux struct {
 	source  *source
-	cases   []*muxCase
-	err     error // the first mistake of telling
+	types   []*muxType
+	err     error // of the first type that could not be added
 	readers cache[muxReader]
 }
 
-// muxCase is one type of a Mux.
-type muxCase struct {
+// muxType is one type of a Mux.
+type muxType struct {
 	target
 	fresh  func() avrobin.Decoder
-	handle func(context.Context, avrobin.Decoder) error // nil when only accepted
+	handle func(context.Context, avrobin.Decoder) error // nil after Accept
 }
 
-// muxReader reads what one writer's schema wrote: one route, or one a branch of
-// a union.
+// muxReader reads messages of one writer schema. It has one route, or one per
+// branch if the schema is a union.
 type muxReader struct {
+	*unpacker
 	union  bool
 	routes []route
 }
 
 type route struct {
-	to     *muxCase // nil where no type takes it
-	null   bool     // the union's null
+	to     *muxType // nil if the Mux does not have the type
+	null   bool     // the writer's type is null
 	writer string   // name of the writer's type
 	reader
 }
 
-// NewMux makes a Mux that asks reg, as [NewDeserializer] does. It does no I/O.
+// NewMux returns a Mux without types that asks reg, under the same conditions as
+// [NewDeserializer]. It does no I/O.
 func NewMux(reg Registry, opts ...DeserializerOption) (*Mux, error) {
 	src, err := newSource(reg, opts)
 	if err != nil {
@@ -79,58 +85,68 @@ func NewMux(reg Registry, opts ...DeserializerOption) (*Mux, error) {
 	return &Mux{source: src}, nil
 }
 
-// Handle has f called with each message of type T. It is a function since
-// methods have no type parameters. A type told twice, and one whose schema is
-// not a named type, are the error of every reading.
+// Handle makes [Mux.Dispatch] call f for each message of type T. Handle is a
+// function, because methods have no type parameters. Every later read fails if f
+// is nil, if T was added before, or if T's schema is not a named type.
 func Handle[T any, PT avrobin.Ptr[T]](m *Mux, f func(ctx context.Context, v *T) error) {
-	m.tell(func() avrobin.Decoder { return PT(new(T)) }, func(ctx context.Context, d avrobin.Decoder) error {
+	if f == nil {
+		m.fail(fmt.Errorf("serde: Handle: the function for %T is nil", *new(T)))
+		return
+	}
+	m.add(func() avrobin.Decoder { return PT(new(T)) }, func(ctx context.Context, d avrobin.Decoder) error {
 		return f(ctx, (*T)(d.(PT)))
 	})
 }
 
-// Accept has [Mux.Decode] return messages of type T. [Mux.Dispatch] reads them
-// and calls nothing.
+// Accept makes [Mux.Decode] return messages of type T. [Mux.Dispatch] reads them
+// and calls nothing. Accept fails as [Handle] does.
 func Accept[T any, PT avrobin.Ptr[T]](m *Mux) {
-	m.tell(func() avrobin.Decoder { return PT(new(T)) }, nil)
+	m.add(func() avrobin.Decoder { return PT(new(T)) }, nil)
 }
 
-func (m *Mux) tell(fresh func() avrobin.Decoder, handle func(context.Context, avrobin.Decoder) error) {
+func (m *Mux) add(fresh func() avrobin.Decoder, handle func(context.Context, avrobin.Decoder) error) {
 	t, err := newTarget(fresh(), m.source)
 	switch {
-	case m.err != nil:
 	case err != nil:
-		m.err = err
+		m.fail(err)
 	case t.schema.Name == "":
-		m.err = fmt.Errorf("serde: Mux: the schema of %T is not a named type: messages are told apart by name", fresh())
+		m.fail(fmt.Errorf("serde: Mux: the schema of %T is not a named type: a Mux selects types by name", fresh()))
 	case m.named(t.schema.Name) != nil:
-		m.err = fmt.Errorf("serde: Mux: %s is told twice", t.schema.Name)
+		m.fail(fmt.Errorf("serde: Mux: %s was added twice", t.schema.Name))
 	default:
-		m.cases = append(m.cases, &muxCase{target: t, fresh: fresh, handle: handle})
+		m.types = append(m.types, &muxType{target: t, fresh: fresh, handle: handle})
 	}
 }
 
-func (m *Mux) named(name string) *muxCase {
-	for _, c := range m.cases {
-		if c.schema.Name == name {
-			return c
+func (m *Mux) fail(err error) {
+	if m.err == nil {
+		m.err = err
+	}
+}
+
+func (m *Mux) named(name string) *muxType {
+	for _, t := range m.types {
+		if t.schema.Name == name {
+			return t
 		}
 	}
 	return nil
 }
 
-// Dispatch reads one message and calls the function of its type, whose error it
-// returns as it is. Its own errors are those of [Deserializer.Decode], and
-// [ErrUnknownType].
+// Dispatch reads one message, calls the function of its type and returns the
+// error of that function as it is. Its own errors are those of
+// [Deserializer.Decode] and [ErrUnknownType].
 func (m *Mux) Dispatch(ctx context.Context, in Input) error {
-	c, v, err := m.decode(ctx, &in)
-	if err != nil || c.handle == nil {
+	t, v, err := m.decode(ctx, &in)
+	if err != nil || t.handle == nil {
 		return err
 	}
-	return c.handle(ctx, v)
+	return t.handle(ctx, v)
 }
 
-// Decode reads one message and returns a pointer to the type that came, for a
-// type switch; it calls no function of [Handle]. Errors as for [Mux.Dispatch].
+// Decode reads one message and returns a pointer to a value of its type, for a
+// type switch. It calls no function of [Handle]. The errors are those of
+// [Mux.Dispatch].
 //
 //	switch v := v.(type) {
 //	case *events.OrderCreated:
@@ -144,7 +160,7 @@ func (m *Mux) Decode(ctx context.Context, in Input) (avrobin.Record, error) {
 	return v, nil
 }
 
-func (m *Mux) decode(ctx context.Context, in *Input) (*muxCase, avrobin.Decoder, error) {
+func (m *Mux) decode(ctx context.Context, in *Input) (*muxType, avrobin.Decoder, error) {
 	if m.err != nil {
 		return nil, nil, m.err
 	}
@@ -156,55 +172,57 @@ func (m *Mux) decode(ctx context.Context, in *Input) (*muxCase, avrobin.Decoder,
 	if r == nil {
 		r, err = m.readers.fill(ctx, id, m.reader)
 		if err != nil {
-			return nil, nil, m.source.describe(in, err)
+			return nil, nil, m.source.schemaError(in, id, err)
 		}
+	}
+	if data, err = r.unpack(ctx, in, data); err != nil {
+		return nil, nil, m.source.describe(in, err)
 	}
 	to := &r.routes[0]
 	if r.union {
 		branch, rest, err := avrobin.ReadBranch(data, len(r.routes))
 		if err != nil {
-			return nil, nil, decodeError(err, in, id, "union")
+			return nil, nil, m.source.decodeError(err, in, id, "union")
 		}
 		to, data = &r.routes[branch], rest
 	}
-	switch {
-	case to.null && len(data) == 0:
-		return nil, nil, ErrTombstone
-	case to.null:
-		return nil, nil, decodeError(avrobin.ErrTrailing, in, id, "null")
-	case to.to == nil:
+	if to.null && len(data) > 0 {
+		return nil, nil, m.source.decodeError(avrobin.ErrTrailing, in, id, "null")
+	}
+	if to.to == nil {
 		return nil, nil, &UnknownTypeError{Topic: in.Topic, Type: to.writer, Known: m.known()}
 	}
 	v := to.to.fresh()
 	if err := to.read(v, data, m.source.alias); err != nil {
-		return nil, nil, decodeError(err, in, id, to.to.name)
+		return nil, nil, m.source.decodeError(err, in, id, to.to.name)
 	}
 	return to.to, v, nil
 }
 
-func (m *Mux) reader(ctx context.Context, id wireID) (*muxReader, error) {
+func (m *Mux) reader(ctx context.Context, id schemaID) (*muxReader, error) {
 	writer, err := m.source.schema(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if writer.Kind != avsc.Union {
-		return &muxReader{routes: []route{m.route(writer)}}, nil
+	r := &muxReader{unpacker: newUnpacker(m.source, writer), union: writer.Kind == avsc.Union}
+	if !r.union {
+		r.routes = []route{m.route(writer.Schema)}
+		return r, nil
 	}
-	r := &muxReader{union: true}
 	for _, b := range writer.Branches {
 		r.routes = append(r.routes, m.route(b))
 	}
 	return r, nil
 }
 
-// route finds who takes what writer wrote: the type of its name, else the one
-// that has had that name.
+// route selects the type for what writer wrote: the type of the same name, else
+// the type that has this name as an alias.
 func (m *Mux) route(writer *avsc.Schema) route {
 	r := route{writer: typeName(writer), null: writer.Kind == avsc.Null, to: m.named(writer.Name)}
 	if r.to == nil && writer.Name != "" {
-		for _, c := range m.cases {
-			if slices.ContainsFunc(c.schema.Aliases, func(a avsc.Alias) bool { return a.Name == writer.Name }) {
-				r.to = c
+		for _, t := range m.types {
+			if slices.ContainsFunc(t.schema.Aliases, func(a avsc.Alias) bool { return a.Name == writer.Name }) {
+				r.to = t
 				break
 			}
 		}
@@ -216,9 +234,9 @@ func (m *Mux) route(writer *avsc.Schema) route {
 }
 
 func (m *Mux) known() []string {
-	names := make([]string, len(m.cases))
-	for i, c := range m.cases {
-		names[i] = c.schema.Name
+	names := make([]string, len(m.types))
+	for i, t := range m.types {
+		names[i] = t.schema.Name
 	}
 	return names
 }

@@ -7,16 +7,46 @@ import (
 	"math"
 )
 
-// Option sets how schemas are found and where their id goes. Options of
-// [NewSerializer] are the defaults of its bindings; [Serializer.For] takes the
-// same ones again, and there they win.
+// Option sets how a [Serializer] finds schemas and where it writes their ids. The
+// options of [NewSerializer] are the defaults of its bindings. [Serializer.For]
+// takes the same options for one binding, and there they win. A nil Option does
+// nothing.
 //
-// How a schema's id is found is one choice of five: [AutoRegister] (the
-// default), [LookupOnly], [UseLatest], [UseLatestWithMetadata], [UseID]. Two of
-// them in one call are an error.
-type Option struct{ apply func(*config) }
+// The id of a schema is found in one of five ways: [AutoRegister] (the default),
+// [LookupOnly], [UseLatest], [UseLatestWithMetadata] and [UseID]. Two of them in
+// one call are an error.
+type Option interface{ applyToSerializer(c *config) }
 
-// mode is how a schema's id is found.
+// DeserializerOption sets what a [Deserializer], a [Mux] or a
+// [GenericDeserializer] reads. A nil DeserializerOption does nothing.
+type DeserializerOption interface{ applyToDeserializer(s *source) error }
+
+// CommonOption is an option of serializers and of deserializers.
+type CommonOption interface {
+	Option
+	DeserializerOption
+}
+
+type serializerOption func(*config)
+
+func (o serializerOption) applyToSerializer(c *config) { o(c) }
+
+type deserializerOption func(*source) error
+
+func (o deserializerOption) applyToDeserializer(s *source) error { return o(s) }
+
+// commonOption is an option on the settings that both sides have.
+type commonOption func(*common) error
+
+func (o commonOption) applyToSerializer(c *config) {
+	if err := o(&c.common); err != nil {
+		c.fail(err)
+	}
+}
+
+func (o commonOption) applyToDeserializer(s *source) error { return o(&s.common) }
+
+// mode is a way to find the id of a schema.
 type mode uint8
 
 const (
@@ -31,16 +61,24 @@ func (m mode) String() string {
 	return [...]string{"AutoRegister", "LookupOnly", "UseLatest", "UseLatestWithMetadata", "UseID"}[m]
 }
 
+// config is the settings of a Serializer or of one Binding.
 type config struct {
-	subject   SubjectFunc
+	common
 	normalize bool
 	inHeader  bool
 	mode      mode
-	modeSet   bool // in this call
+	modeSet   bool // by an option of this call
 	metadata  map[string]string
 	id        int
 
-	err error // the first option that cannot be
+	err error // of the first option that is wrong
+}
+
+// common is the settings that serializers and deserializers share.
+type common struct {
+	subject     subjectStrategy
+	executors   map[string]RuleExecutor // by rule type
+	ignoreRules bool
 }
 
 func (c *config) setMode(m mode) {
@@ -57,86 +95,76 @@ func (c *config) fail(err error) {
 	}
 }
 
-// with is c changed by opts.
+// with returns c changed by opts.
 func (c config) with(opts []Option) config {
 	c.modeSet = false
 	for _, o := range opts {
-		if o.apply == nil {
-			c.fail(errors.New("serde: a zero Option: use the functions that make one"))
-			continue
+		if o != nil {
+			o.applyToSerializer(&c)
 		}
-		o.apply(&c)
 	}
 	return c
 }
 
-// WithSubject sets the subject strategy: [TopicName] (the default), [RecordName],
-// [TopicRecordName] or a function of your own. Nil is an error.
-func WithSubject(f SubjectFunc) Option {
-	return Option{func(c *config) {
-		if f == nil {
-			c.fail(errors.New("serde: WithSubject: the function is nil"))
-			return
-		}
-		c.subject = f
-	}}
-}
+// AutoRegister registers the schema of a record on its subject at the first use.
+// A schema that the subject has already stays as it is. AutoRegister is the
+// default; as an option of [Serializer.For] it replaces the Serializer's choice.
+func AutoRegister() Option { return serializerOption(func(c *config) { c.setMode(autoRegister) }) }
 
-// AutoRegister registers a record's schema on its subject at first use, which
-// does nothing where it is registered already. It is the default; as an option
-// it takes back another choice of the Serializer's.
-func AutoRegister() Option { return Option{func(c *config) { c.setMode(autoRegister) }} }
+// LookupOnly registers nothing. A record whose schema is not on its subject is
+// [ErrUnknownSchema], which is repeated for a second before the registry is asked
+// again. Use LookupOnly where a deployment step registers the schemas. With a
+// [VersionFinder] it also finds a version with the same meaning in another text,
+// such as a schema that was registered with references.
+func LookupOnly() Option { return serializerOption(func(c *config) { c.setMode(lookupOnly) }) }
 
-// LookupOnly registers nothing: a record whose schema is not on its subject is an
-// error, ErrUnknownSchema. For production, where schemas are registered by the
-// deployment. With a registry that is a [VersionRegistry] it also finds a
-// version that is the same schema (by its canonical form) in another text, for
-// instance one registered in parts through references.
-func LookupOnly() Option { return Option{func(c *config) { c.setMode(lookupOnly) }} }
-
-// UseLatest writes the id of the subject's newest version, which must be the
-// record's own schema by its canonical form (docs, defaults, aliases and
-// logical types may differ), or a union that has the record's schema as a
-// branch; then the record is written as that branch. Else it is
-// ErrSchemaChanged. The newest is asked for once per binding and schema, so a
-// version registered later does not stop a running writer.
-func UseLatest() Option { return Option{func(c *config) { c.setMode(useLatest) }} }
+// UseLatest writes the id of the subject's newest version. That version must give
+// bytes the same meaning as the record's own schema: the same structure and the
+// same logical types with their parameters. Docs, defaults and aliases may
+// differ. If the version is a union with the record's schema as a branch, the
+// record is written as that branch. Otherwise the error is [ErrSchemaChanged].
+//
+// A binding asks for the newest version once per schema. A version that is
+// registered later does not stop a running writer.
+func UseLatest() Option { return serializerOption(func(c *config) { c.setMode(useLatest) }) }
 
 // UseLatestWithMetadata is [UseLatest] among the versions whose metadata has all
-// these properties. The registry must be a [MetadataRegistry].
-func UseLatestWithMetadata(metadata map[string]string) Option {
-	metadata = maps.Clone(metadata)
-	return Option{func(c *config) {
+// these properties. The registry must be a [MetadataFinder]. No property is an
+// error.
+func UseLatestWithMetadata(properties map[string]string) Option {
+	properties = maps.Clone(properties)
+	return serializerOption(func(c *config) {
 		c.setMode(useLatestWithMetadata)
-		c.metadata = metadata
-		if len(metadata) == 0 {
-			c.fail(errors.New("serde: UseLatestWithMetadata: no property: use UseLatest"))
+		c.metadata = properties
+		if len(properties) == 0 {
+			c.fail(errors.New("serde: UseLatestWithMetadata: there is no property: use UseLatest"))
 		}
-	}}
+	})
 }
 
-// UseID writes this id, whose schema must be the record's own as for [UseLatest].
-// It is for one binding, never a Serializer's: one id cannot be every topic's. Here
-// a subject function may answer an empty name.
+// UseID writes this schema id. The id's schema must mean the same as the record's
+// own schema, as for [UseLatest]. UseID is an option of [Serializer.For] alone,
+// because one id cannot belong to every topic. The subject function may then
+// return an empty name.
 func UseID(id int) Option {
-	return Option{func(c *config) {
+	return serializerOption(func(c *config) {
 		c.setMode(useID)
 		c.id = id
 		if id < 0 || id > math.MaxInt32 {
 			c.fail(fmt.Errorf("serde: UseID(%d): an id is between 0 and %d", id, math.MaxInt32))
 		}
-	}}
+	})
 }
 
-// Normalize has the registry compare and register schemas in its normal form
-// (normalize=true). It works with AutoRegister and LookupOnly and has no effect
-// on the others.
-func Normalize() Option { return Option{func(c *config) { c.normalize = true }} }
+// Normalize makes the registry compare and register schemas in its normal form
+// (normalize=true). It works with [AutoRegister] and [LookupOnly], and has no
+// effect on the other ways.
+func Normalize() Option { return serializerOption(func(c *config) { c.normalize = true }) }
 
 // IDInHeader writes the schema's GUID into a header and the bare record into the
-// payload; see [Binding.Header]. The registry must know GUIDs.
-func IDInHeader() Option { return Option{func(c *config) { c.inHeader = true }} }
+// payload. See [Binding.Header]. The registry must know GUIDs.
+func IDInHeader() Option { return serializerOption(func(c *config) { c.inHeader = true }) }
 
-// IDInPrefix writes the schema's id before the record. It is the default; as an
-// option it takes back the Serializer's IDInHeader.
-func IDInPrefix() Option { return Option{func(c *config) { c.inHeader = false }} }
+// IDInPrefix writes the schema id before the record. It is the default; as an
+// option of [Serializer.For] it replaces the Serializer's IDInHeader.
+func IDInPrefix() Option { return serializerOption(func(c *config) { c.inHeader = false }) }

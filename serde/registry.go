@@ -2,47 +2,71 @@ package serde
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// Registry is what this package needs of a schema registry; *registry.Client
-// implements it. Each returned [contract.Version] has a Schema that stands on
-// its own: the types of its references are in the text. A Registry must be safe
-// for concurrent use and should cache what is immutable, because each Binding
-// and each Deserializer asks for itself. A call must end when its ctx ends.
+// Registry is the view of a schema registry client that this package needs.
+// *registry.Client is a Registry. An implementation must be safe for concurrent
+// use. It should remember answers that cannot change and share one request among
+// concurrent callers, because this package does neither. A call must end when its
+// context ends.
 //
-// An error says that the registry answered and has no such thing by a method
-// NotFound() bool, anywhere in its chain. Every other error is taken for a
-// failure to ask.
+// An error may carry the methods NotFound() bool and Refused() bool anywhere in
+// its chain. NotFound says that the registry answered and has no such schema,
+// version or subject ([ErrUnknownSchema]). Refused says that the registry does
+// not accept the schema ([ErrRefused]). Every other error is [ErrRegistry].
 type Registry interface {
-	// Register gives the id of s on subject, and registers s if need be.
+	// Register registers the schema on subject, unless subject has the schema
+	// already. The result may leave out everything but the ids. If its RuleSet is
+	// nil, this package asks Latest for the rules of the subject; an empty
+	// RuleSet says that there are none.
 	Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
-	// Lookup gives the id of s on subject and registers nothing.
+	// Lookup is Register for a schema that subject must have already.
 	Lookup(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
-	// Latest gives the newest version of subject.
+	// Latest returns the newest version of subject.
 	Latest(ctx context.Context, subject string) (contract.Version, error)
-	// SchemaByID gives the schema of an id; subject may be empty.
+	// SchemaByID returns the schema of an id. subject says the registry's
+	// context and may be empty.
 	SchemaByID(ctx context.Context, subject string, id int) (contract.Version, error)
-	// SchemaByGUID gives the schema of a GUID.
+	// SchemaByGUID returns the schema of a GUID.
 	SchemaByGUID(ctx context.Context, guid uuid.UUID) (contract.Version, error)
 }
 
-// VersionRegistry is what a [Registry] may have besides, so that [LookupOnly]
-// finds a schema that was registered in parts, through references, or with other
-// docs: its text is then no version's own text, and Lookup does not find it.
-type VersionRegistry interface {
-	// FindVersion gives the newest version of subject that means the same as
-	// schema: the same structure and the same logical types.
+// VersionFinder is a [Registry] that finds a version by what its schema means.
+// With a VersionFinder, [LookupOnly] also finds a schema that was registered in
+// another text, such as a schema with references.
+type VersionFinder interface {
+	// FindVersion returns the newest version of subject that gives bytes the
+	// same meaning as schema.
 	FindVersion(ctx context.Context, subject, schema string) (contract.Version, error)
 }
 
-// MetadataRegistry is what a [Registry] must have besides for
-// [UseLatestWithMetadata].
-type MetadataRegistry interface {
-	// LatestWithMetadata gives the newest version of subject whose metadata
+// MetadataFinder is a [Registry] that can look up versions by their metadata.
+// [UseLatestWithMetadata] needs one.
+type MetadataFinder interface {
+	// LatestWithMetadata returns the newest version of subject whose metadata
 	// has all the given properties.
 	LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (contract.Version, error)
+}
+
+// AssociationFinder is a [Registry] that knows which subject belongs to a topic.
+// [WithAssociatedSubject] needs one.
+type AssociationFinder interface {
+	// AssociatedSubjects returns the subjects that are associated with a part
+	// ("key" or "value") of a topic, and none if the registry has no
+	// associations. An empty cluster id means any cluster.
+	AssociatedSubjects(ctx context.Context, topic, clusterID, part string) ([]string, error)
+}
+
+// isNilRegistry reports whether reg is nil or holds a nil pointer.
+func isNilRegistry(reg Registry) bool {
+	if reg == nil {
+		return true
+	}
+	v := reflect.ValueOf(reg)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }

@@ -21,9 +21,9 @@ import (
 
 // What the client promises to serde, and serde to the client.
 var (
-	_ serde.Registry         = (*registry.Client)(nil)
-	_ serde.VersionRegistry  = (*registry.Client)(nil)
-	_ serde.MetadataRegistry = (*registry.Client)(nil)
+	_ serde.Registry       = (*registry.Client)(nil)
+	_ serde.VersionFinder  = (*registry.Client)(nil)
+	_ serde.MetadataFinder = (*registry.Client)(nil)
 )
 
 func startRegistry(tb testing.TB) (*registrytest.Server, *registry.Client) {
@@ -230,7 +230,7 @@ func TestContexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := serde.Input{Data: data}
-	if got, err := mustDeserializer[order](t, client, serde.InContext(".staging")).Decode(t.Context(), in); err != nil || got != *anOrder {
+	if got, err := mustDeserializer[order](t, client, serde.WithRegistryContext(".staging")).Decode(t.Context(), in); err != nil || got != *anOrder {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := mustDeserializer[order](t, client).Decode(t.Context(), in); err == nil {

@@ -3,73 +3,81 @@ package serde
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Serializer makes bindings. It is safe for concurrent use and holds nothing
-// that needs closing.
+// Serializer makes bindings. It is safe for concurrent use and needs no closing.
 type Serializer struct {
 	reg      Registry
 	defaults config
 
 	mu       sync.RWMutex
-	bindings map[place]*Binding // for Append
+	bindings map[destination]*Binding // made by Append
 }
 
-// place is what [Serializer.Append] is called with.
-type place struct {
+// destination is the topic and the part that [Serializer.Append] is called with.
+type destination struct {
 	topic string
 	part  Part
 }
 
-// maxBindings bounds what Serializer.Append remembers; a caller who writes to
-// more topics than that holds bindings.
+// maxBindings is how many bindings Serializer.Append keeps. A program that writes
+// to more topics should keep its own bindings.
 const maxBindings = 1 << 16
 
-// NewSerializer makes a Serializer that asks reg. It does no I/O. A nil registry,
-// options that exclude each other and [UseID] are errors.
+// NewSerializer returns a Serializer that asks reg. It does no I/O. It is an error
+// if reg is nil, if options exclude each other, if an option needs a method that
+// reg does not have, or if an option is [UseID].
 func NewSerializer(reg Registry, opts ...Option) (*Serializer, error) {
-	if reg == nil {
+	if isNilRegistry(reg) {
 		return nil, errors.New("serde: NewSerializer: the registry is nil")
 	}
-	c := config{subject: TopicName}.with(opts)
+	c := config{}.with(opts)
 	if c.err != nil {
 		return nil, c.err
 	}
 	if c.mode == useID {
 		return nil, errors.New("serde: NewSerializer: UseID is an option of one binding: give it to For")
 	}
-	if err := supports(reg, c); err != nil {
+	if err := c.check(reg); err != nil {
 		return nil, err
 	}
 	return &Serializer{reg: reg, defaults: c}, nil
 }
 
-// supports checks that reg can do what c asks for.
-func supports(reg Registry, c config) error {
-	if _, ok := reg.(MetadataRegistry); !ok && c.mode == useLatestWithMetadata {
-		return errors.New("serde: UseLatestWithMetadata: this registry client cannot look up by metadata")
+// check reports whether reg has the methods that c needs.
+func (c *config) check(reg Registry) error {
+	if _, ok := reg.(MetadataFinder); !ok && c.mode == useLatestWithMetadata {
+		return fmt.Errorf("serde: UseLatestWithMetadata: %T cannot look up by metadata: it is no MetadataFinder", reg)
+	}
+	return c.common.check(reg)
+}
+
+func (c *common) check(reg Registry) error {
+	if _, ok := reg.(AssociationFinder); !ok && c.subject.associated {
+		return fmt.Errorf("serde: WithAssociatedSubject: %T knows no associations: it is no AssociationFinder", reg)
 	}
 	return nil
 }
 
-// For binds a topic and a part; opts change the Serializer's own. One Binding
-// serves every record type of that topic and part. Make it once and keep it:
-// its memory of the schemas is what makes it fast. For does no I/O; options that
-// cannot be are the error of every call of the Binding.
+// For returns a binding for a topic and a part. opts change the Serializer's own
+// options. One Binding serves every record type of that topic and part. Make it
+// once and keep it, because the Binding remembers the schemas. For does no I/O. A
+// wrong option is the error of every call of the Binding.
 func (s *Serializer) For(topic string, part Part, opts ...Option) *Binding {
 	c := s.defaults.with(opts)
 	if c.err == nil {
-		c.err = supports(s.reg, c)
+		c.err = c.check(s.reg)
 	}
-	return &Binding{reg: s.reg, topic: topic, part: part, config: c, asked: c.inHeader || c.err != nil}
+	return &Binding{reg: s.reg, topic: topic, part: part, config: c, hasHeader: c.inHeader || c.err != nil}
 }
 
-// Append is For(topic, part).Append with a look-up of the binding in each call,
-// for those who do not know their topics beforehand. The headers are the ones to
-// send with the message: none while the id is in the prefix.
+// Append is [Binding.Append] for a program that does not know its topics
+// beforehand. It looks up the binding in each call. The headers are to be sent
+// with the message; there are none if the id is in the prefix.
 func (s *Serializer) Append(ctx context.Context, dst []byte, topic string, part Part, r avrobin.Record) ([]byte, []Header, error) {
 	b := s.binding(topic, part)
 	out, err := b.Append(ctx, dst, r)
@@ -77,14 +85,17 @@ func (s *Serializer) Append(ctx context.Context, dst []byte, topic string, part 
 		return out, nil, err
 	}
 	h, ok, err := b.Header(ctx, r)
-	if err != nil || !ok {
-		return out, nil, err
+	if err != nil {
+		return dst, nil, err
+	}
+	if !ok {
+		return out, nil, nil
 	}
 	return out, []Header{h}, nil
 }
 
 func (s *Serializer) binding(topic string, part Part) *Binding {
-	key := place{topic, part}
+	key := destination{topic, part}
 	s.mu.RLock()
 	b := s.bindings[key]
 	s.mu.RUnlock()
@@ -97,7 +108,7 @@ func (s *Serializer) binding(topic string, part Part) *Binding {
 		return b
 	}
 	if s.bindings == nil || len(s.bindings) == maxBindings {
-		s.bindings = make(map[place]*Binding)
+		s.bindings = make(map[destination]*Binding)
 	}
 	b = s.For(topic, part)
 	s.bindings[key] = b

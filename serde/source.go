@@ -11,21 +11,19 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// DeserializerOption sets what a [Deserializer] or a [Mux] reads, and how.
-type DeserializerOption struct{ apply func(*source) error }
-
-// AliasInput lets strings and bytes of what is read be parts of Input.Data, which
-// must then not change as long as they are in use. By default they are parts of
-// one copy. A message of another version of the schema is copied all the same.
+// AliasInput lets the strings and bytes of a read value share memory with
+// Input.Data, which must then not change while the value is in use. By default
+// they share one copy of the data. A message of another version of the schema is
+// copied in any case.
 func AliasInput() DeserializerOption {
-	return DeserializerOption{func(s *source) error { s.alias = true; return nil }}
+	return deserializerOption(func(s *source) error { s.alias = true; return nil })
 }
 
-// WithSchemas lets Avro's single-object encoding be read besides ("Single-object
-// encoding" in the specification): its fingerprint is looked up among these.
-// More calls add more schemas.
+// WithSchemas makes the Deserializer read Avro's single-object encoding besides
+// ("Single-object encoding" in the specification). A message's fingerprint is
+// looked up among these schemas. More calls add more schemas.
 func WithSchemas(schemas ...string) DeserializerOption {
-	return DeserializerOption{func(s *source) error {
+	return deserializerOption(func(s *source) error {
 		for i, text := range schemas {
 			parsed, err := avsc.Parse(fmt.Sprintf("schema %d", i+1), []byte(text))
 			if err != nil {
@@ -37,42 +35,44 @@ func WithSchemas(schemas ...string) DeserializerOption {
 			s.known[parsed.Fingerprint()] = parsed
 		}
 		return nil
-	}}
+	})
 }
 
-// InContext reads ids as those of a context of Confluent's registry, by its name
-// with the dot: ".staging". By default they are those of the default context.
-// (A writer chooses the context by its subject: ":.staging:orders-value".)
-func InContext(name string) DeserializerOption {
-	return DeserializerOption{func(s *source) error {
+// WithRegistryContext reads ids as ids of a context of Confluent's registry. The
+// name begins with a dot: ".staging". By default the ids are those of the default
+// context. A writer chooses the context by its subject,
+// ":.staging:orders-value".
+func WithRegistryContext(name string) DeserializerOption {
+	return deserializerOption(func(s *source) error {
 		if !strings.HasPrefix(name, ".") || strings.Contains(name, ":") {
-			return fmt.Errorf("serde: InContext(%q): the name of a context begins with a dot and has no colon", name)
+			return fmt.Errorf("serde: WithRegistryContext(%q): the name of a context begins with a dot and has no colon", name)
 		}
-		s.subject = ":" + name + ":"
+		s.context = ":" + name + ":"
 		return nil
-	}}
+	})
 }
 
-// ApicurioHeaders lets the headers of Apicurio's serializers be read besides:
-// apicurio.value.contentId or, where it is absent, apicurio.value.globalId
-// (apicurio.key.… for keys), each an int64. The number is asked of the registry
-// as a schema's id, so the registry's Confluent API must number schemas by it
-// (contentId is Apicurio's default).
+// ApicurioHeaders makes the Deserializer read the headers of Apicurio's
+// serializers besides: apicurio.value.contentId or, if that is absent,
+// apicurio.value.globalId. For keys the headers are apicurio.key.…. The number is
+// looked up as a schema id, so the registry's Confluent API must number schemas
+// by the same kind of id. contentId is Apicurio's default.
 func ApicurioHeaders() DeserializerOption {
-	return DeserializerOption{func(s *source) error { s.apicurioHeaders = true; return nil }}
+	return deserializerOption(func(s *source) error { s.apicurioHeaders = true; return nil })
 }
 
 // ApicurioPrefix reads a prefix of a zero byte and an int64, as older serializers
-// of Apicurio write, in place of the Confluent prefix: bytes cannot tell them
-// apart.
+// of Apicurio write it. The Confluent prefix is then not read, because the bytes
+// of the two look alike.
 func ApicurioPrefix() DeserializerOption {
-	return DeserializerOption{func(s *source) error { s.apicurioPrefix = true; return nil }}
+	return deserializerOption(func(s *source) error { s.apicurioPrefix = true; return nil })
 }
 
-// source finds the writer's schema of a message.
+// source finds the writer schemas of messages.
 type source struct {
-	reg             Registry
-	subject         string // says the context, empty for the default one
+	common
+	reg             Registry // nil if known has every schema
+	context         string   // of the ids, as a subject's prefix; "" is the default context
 	alias           bool
 	apicurioHeaders bool
 	apicurioPrefix  bool
@@ -80,32 +80,41 @@ type source struct {
 }
 
 func newSource(reg Registry, opts []DeserializerOption) (*source, error) {
-	s := &source{reg: reg}
+	s := &source{}
+	if !isNilRegistry(reg) {
+		s.reg = reg
+	}
 	for _, o := range opts {
-		if o.apply == nil {
-			return nil, errors.New("serde: a zero DeserializerOption: use the functions that make one")
+		if o == nil {
+			continue
 		}
-		if err := o.apply(s); err != nil {
+		if err := o.applyToDeserializer(s); err != nil {
 			return nil, err
 		}
 	}
-	if reg == nil && s.known == nil {
-		return nil, errors.New("serde: the registry is nil, and no schema is given by WithSchemas")
+	if s.reg == nil && s.known == nil {
+		return nil, errors.New("serde: the registry is nil, and there are no schemas of WithSchemas")
 	}
-	return s, nil
+	return s, s.common.check(s.reg)
 }
 
-// schema finds the schema of an id.
-func (s *source) schema(ctx context.Context, id wireID) (*avsc.Schema, error) {
+// writerSchema is the schema that a message was written with.
+type writerSchema struct {
+	*avsc.Schema
+	version contract.Version // zero for a schema of WithSchemas
+}
+
+// schema returns the schema of an id.
+func (s *source) schema(ctx context.Context, id schemaID) (writerSchema, error) {
 	if id.kind == fingerprint {
 		if known, ok := s.known[id.lo]; ok {
-			return known, nil
+			return writerSchema{Schema: known}, nil
 		}
-		return nil, fmt.Errorf("%w: fingerprint %016x is none of WithSchemas", ErrUnknownSchema, id.lo)
+		return writerSchema{}, fmt.Errorf("%w: fingerprint %016x is none of WithSchemas", ErrUnknownSchema, id.lo)
 	}
 	op := "schema of " + id.String()
 	if s.reg == nil {
-		return nil, fmt.Errorf("serde: %s: this deserializer has no registry", op)
+		return writerSchema{}, fmt.Errorf("serde: %s: this deserializer has no registry", op)
 	}
 	var v contract.Version
 	var err error
@@ -113,24 +122,34 @@ func (s *source) schema(ctx context.Context, id wireID) (*avsc.Schema, error) {
 	case id.kind == schemaGUID:
 		v, err = s.reg.SchemaByGUID(ctx, id.guid())
 	case id.lo > math.MaxInt32:
-		return nil, fmt.Errorf("%w: %s: registries number up to %d", ErrUnknownSchema, id, math.MaxInt32)
+		return writerSchema{}, fmt.Errorf("%w: %s: registries number schemas up to %d", ErrUnknownSchema, id, math.MaxInt32)
 	default:
-		v, err = s.reg.SchemaByID(ctx, s.subject, int(id.lo))
+		v, err = s.reg.SchemaByID(ctx, s.context, int(id.lo))
 	}
 	if err != nil {
-		return nil, &RegistryError{op, err}
+		return writerSchema{}, &RegistryError{op, err}
 	}
 	parsed, err := avsc.ParseStored(id.String(), []byte(v.Schema))
 	if err != nil {
-		return nil, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
+		return writerSchema{}, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
 	}
-	return parsed, nil
+	return writerSchema{parsed, v}, nil
 }
 
-// describe adds where a message came from to an error about its schema.
+// describe adds to an error about a message where the message came from.
 func (s *source) describe(in *Input, err error) error {
 	if in.Topic == "" {
 		return err
 	}
 	return fmt.Errorf("%w (%s of topic %s)", err, in.Part, in.Topic)
+}
+
+// schemaError is the error of a message whose schema was not found.
+func (s *source) schemaError(in *Input, id schemaID, err error) error {
+	if errors.Is(err, ErrUnknownSchema) {
+		if why := s.misread(in, id); why != "" {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
+	}
+	return s.describe(in, err)
 }

@@ -1,8 +1,13 @@
 package serde
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
 
-// Part is the half of a message. The zero Part is Value.
+// Part is the value or the key of a message. The zero Part is Value.
 type Part uint8
 
 // The parts.
@@ -11,7 +16,7 @@ const (
 	Key
 )
 
-// String is "value" or "key", as in a subject's name.
+// String returns "value" or "key", as in the name of a subject.
 func (p Part) String() string {
 	if p == Key {
 		return "key"
@@ -19,39 +24,107 @@ func (p Part) String() string {
 	return "value"
 }
 
-// SubjectFunc names the subject that a record's schema belongs to. The record is
-// the schema's full name, empty for a schema that has none (a bare type). It is
-// called once per schema and binding, not once per message, and must be safe
-// for concurrent use.
+// SubjectFunc returns the subject of a record's schema. record is the full name
+// of the schema, and empty for a schema without a name. A SubjectFunc is called
+// once per schema and binding, not once per message. It must be safe for
+// concurrent use.
 type SubjectFunc func(topic string, part Part, record string) (string, error)
 
-// TopicName is the default strategy: "orders-value". One topic holds one type,
-// since the registry checks all versions of a subject against each other.
+// TopicName is the default strategy: "orders-value". Each topic then holds one
+// type, because the registry checks all versions of a subject against each
+// other.
 func TopicName(topic string, part Part, _ string) (string, error) {
 	if topic == "" {
-		return "", fmt.Errorf("serde: subject by topic name: the topic has no name")
+		return "", errors.New("serde: TopicName: the topic has no name")
 	}
 	return topic + "-" + part.String(), nil
 }
 
-// RecordName is the record's full name, "shop.orders.OrderCreated", whatever the
-// topic: one type evolves alike in all topics.
+// RecordName is the full name of the record, "shop.orders.OrderCreated", for
+// every topic. One type then evolves alike in all topics.
 func RecordName(_ string, _ Part, record string) (string, error) {
 	if record == "" {
-		return "", fmt.Errorf("serde: subject by record name: the schema is not a named type: use TopicName or a function of your own")
+		return "", errors.New("serde: RecordName: the schema has no name: use TopicName or a function of your own")
 	}
 	return record, nil
 }
 
-// TopicRecordName is "orders-shop.orders.OrderCreated": several types in one
-// topic, each evolving on its own there.
+// TopicRecordName is "orders-shop.orders.OrderCreated". A topic can then hold
+// several types, and each type evolves separately in each topic.
 func TopicRecordName(topic string, part Part, record string) (string, error) {
 	if topic == "" {
-		return "", fmt.Errorf("serde: subject by topic and record name: the topic has no name")
+		return "", errors.New("serde: TopicRecordName: the topic has no name")
 	}
 	name, err := RecordName(topic, part, record)
 	if err != nil {
 		return "", err
 	}
 	return topic + "-" + name, nil
+}
+
+// NoSubject is an error for every record. As the fallback of
+// [WithAssociatedSubject] it makes the association required.
+func NoSubject(topic string, part Part, _ string) (string, error) {
+	return "", fmt.Errorf("serde: the registry associates no subject with the %s of topic %s", part, topic)
+}
+
+// subjectStrategy is a SubjectFunc, or associations with a SubjectFunc as the
+// fallback.
+type subjectStrategy struct {
+	name       SubjectFunc // TopicName if nil
+	associated bool
+	clusterID  string
+}
+
+// WithSubject sets the subject strategy: [TopicName] (the default), [RecordName],
+// [TopicRecordName] or a function of your own. Nil is an error. A deserializer
+// needs the strategy only for the rules of a schema.
+func WithSubject(f SubjectFunc) CommonOption {
+	return commonOption(func(c *common) error {
+		if f == nil {
+			return errors.New("serde: WithSubject: the function is nil")
+		}
+		c.subject = subjectStrategy{name: f}
+		return nil
+	})
+}
+
+// WithAssociatedSubject takes the subject that the registry associates with the
+// topic and the part. Confluent calls this strategy AssociatedNameStrategy. The
+// registry must be an [AssociationFinder]. clusterID is the Kafka cluster of the
+// association; "" matches associations without a cluster. More than one
+// associated subject is an error. Without an association, or if the registry has
+// no associations at all, fallback names the subject: [TopicName] as Confluent's
+// clients do, [NoSubject] to make the association required, or another function.
+// Nil is an error.
+func WithAssociatedSubject(clusterID string, fallback SubjectFunc) CommonOption {
+	return commonOption(func(c *common) error {
+		if fallback == nil {
+			return errors.New("serde: WithAssociatedSubject: the fallback is nil: use TopicName or NoSubject")
+		}
+		c.subject = subjectStrategy{name: fallback, associated: true, clusterID: clusterID}
+		return nil
+	})
+}
+
+// of returns the subject of a record's schema.
+func (s subjectStrategy) of(ctx context.Context, reg Registry, topic string, part Part, record string) (string, error) {
+	name := s.name
+	if name == nil {
+		name = TopicName
+	}
+	if !s.associated || topic == "" {
+		return name(topic, part, record)
+	}
+	subjects, err := reg.(AssociationFinder).AssociatedSubjects(ctx, topic, s.clusterID, part.String())
+	switch {
+	case err != nil:
+		return "", &RegistryError{fmt.Sprintf("subject associated with the %s of topic %s", part, topic), err}
+	case len(subjects) > 1:
+		return "", fmt.Errorf("serde: the registry associates %d subjects with the %s of topic %s: %s: leave one",
+			len(subjects), part, topic, strings.Join(subjects, ", "))
+	case len(subjects) == 1:
+		return subjects[0], nil
+	}
+	return name(topic, part, record)
 }

@@ -13,14 +13,14 @@ type Header struct {
 	Value []byte
 }
 
-// The first byte of a payload, or of the header that carries a schema's id.
+// The first byte of a payload, or of the header that carries a schema id.
 const (
-	magicID   = 0x00 // Confluent V0: the id as a big-endian int32 follows
-	magicGUID = 0x01 // Confluent V1: the GUID's 16 bytes follow
+	magicID   = 0x00 // Confluent V0; the id as a big-endian int32 follows
+	magicGUID = 0x01 // Confluent V1; the 16 bytes of the GUID follow
 )
 
-// The first bytes of Avro's single-object encoding; 8 bytes of the schema's
-// CRC-64-AVRO follow, little-endian.
+// The first bytes of Avro's single-object encoding. The schema's CRC-64-AVRO
+// follows as 8 bytes in little-endian order.
 const (
 	magicSingle0 = 0xC3
 	magicSingle1 = 0x01
@@ -33,11 +33,16 @@ const (
 	singlePrefixLen = 2 + 8
 )
 
+const (
+	valueIDHeader = "__value_schema_id"
+	keyIDHeader   = "__key_schema_id"
+)
+
 func idHeaderKey(p Part) string {
 	if p == Key {
-		return "__key_schema_id"
+		return keyIDHeader
 	}
-	return "__value_schema_id"
+	return valueIDHeader
 }
 
 func apicurioHeaderKeys(p Part) [2]string {
@@ -45,6 +50,22 @@ func apicurioHeaderKeys(p Part) [2]string {
 		return [2]string{"apicurio.key.contentId", "apicurio.key.globalId"}
 	}
 	return [2]string{"apicurio.value.contentId", "apicurio.value.globalId"}
+}
+
+// IsIDHeader reports whether a message header of this name tells readers the
+// schema id of part p. The names are Confluent's ("__value_schema_id") and
+// Apicurio's ("apicurio.value.contentId", "apicurio.value.globalId").
+//
+// Such a header belongs to the bytes that a [Binding] wrote. A header that was
+// copied from another message names that message's schema, and readers would
+// believe it. Whoever sends the bytes of a Binding must therefore leave such
+// headers out, except for [Binding.Header]. Package producer does.
+func IsIDHeader(name string, p Part) bool {
+	if name == idHeaderKey(p) {
+		return true
+	}
+	apicurio := apicurioHeaderKeys(p)
+	return name == apicurio[0] || name == apicurio[1]
 }
 
 func appendIDPrefix(dst []byte, id int32) []byte {
@@ -55,49 +76,49 @@ func appendGUID(dst []byte, guid uuid.UUID) []byte {
 	return append(append(dst, magicGUID), guid[:]...)
 }
 
-// wireID is what a message says of its schema.
-type wireID struct {
-	kind   wireKind
-	hi, lo uint64 // the two halves of a GUID; else lo alone
+// schemaID is the schema id of a message, in one of the forms of idKind.
+type schemaID struct {
+	kind   idKind
+	hi, lo uint64 // the two halves of a GUID; the other kinds use lo alone
 }
 
-type wireKind uint8
+type idKind uint8
 
 const (
-	confluentID wireKind = iota
+	confluentID idKind = iota
 	schemaGUID
 	apicurioID
 	fingerprint
 )
 
-func (w wireID) guid() (g uuid.UUID) {
-	binary.BigEndian.PutUint64(g[:8], w.hi)
-	binary.BigEndian.PutUint64(g[8:], w.lo)
+func (id schemaID) guid() (g uuid.UUID) {
+	binary.BigEndian.PutUint64(g[:8], id.hi)
+	binary.BigEndian.PutUint64(g[8:], id.lo)
 	return g
 }
 
-func (w wireID) String() string {
-	switch w.kind {
+func (id schemaID) String() string {
+	switch id.kind {
 	case schemaGUID:
-		return "GUID " + w.guid().String()
+		return "GUID " + id.guid().String()
 	case fingerprint:
-		return fmt.Sprintf("fingerprint %016x", w.lo)
+		return fmt.Sprintf("fingerprint %016x", id.lo)
 	default:
-		return fmt.Sprintf("id %d", w.lo)
+		return fmt.Sprintf("id %d", id.lo)
 	}
 }
 
-func confluent(b []byte) wireID {
-	return wireID{kind: confluentID, lo: uint64(binary.BigEndian.Uint32(b))}
+func readID(b []byte) schemaID {
+	return schemaID{kind: confluentID, lo: uint64(binary.BigEndian.Uint32(b))}
 }
 
-func guidID(b []byte) wireID {
-	return wireID{schemaGUID, binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+func readGUID(b []byte) schemaID {
+	return schemaID{schemaGUID, binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 }
 
-// frame finds the schema's id and the bare record of a message. Headers come
-// first: they say that the payload is bare, whatever it begins with.
-func (s *source) frame(in *Input) (id wireID, data []byte, err error) {
+// frame returns the schema id and the bare Avro data of a message. A header with
+// an id says that the payload is bare, so headers are looked at first.
+func (s *source) frame(in *Input) (id schemaID, data []byte, err error) {
 	data = in.Data
 	if data == nil {
 		return id, nil, ErrTombstone
@@ -109,28 +130,29 @@ func (s *source) frame(in *Input) (id wireID, data []byte, err error) {
 		}
 	}
 	if len(data) >= idPrefixLen && data[0] == magicID && !s.apicurioPrefix {
-		return confluent(data[1:]), data[idPrefixLen:], nil
+		return readID(data[1:]), data[idPrefixLen:], nil
 	}
 	switch {
 	case len(data) >= longPrefixLen && data[0] == magicID && s.apicurioPrefix:
-		return wireID{kind: apicurioID, lo: binary.BigEndian.Uint64(data[1:])}, data[longPrefixLen:], nil
+		return schemaID{kind: apicurioID, lo: binary.BigEndian.Uint64(data[1:])}, data[longPrefixLen:], nil
 	case len(data) >= guidPrefixLen && data[0] == magicGUID:
-		return guidID(data[1:]), data[guidPrefixLen:], nil
+		return readGUID(data[1:]), data[guidPrefixLen:], nil
 	case len(data) >= singlePrefixLen && data[0] == magicSingle0 && data[1] == magicSingle1 && s.known != nil:
-		return wireID{kind: fingerprint, lo: binary.LittleEndian.Uint64(data[2:])}, data[singlePrefixLen:], nil
+		return schemaID{kind: fingerprint, lo: binary.LittleEndian.Uint64(data[2:])}, data[singlePrefixLen:], nil
 	}
-	return id, nil, s.notFramed(in)
+	return id, nil, s.describe(in, fmt.Errorf("%w: the %s, %s, %s", ErrNotFramed, in.Part, glimpse(data), s.whyNotFramed(in)))
 }
 
-// headerID is the id that a header says, ok false where there is none.
-func (s *source) headerID(in *Input) (id wireID, ok bool, err error) {
+// headerID returns the schema id that a header carries. ok is false if there is
+// no such header.
+func (s *source) headerID(in *Input) (id schemaID, ok bool, err error) {
 	key := idHeaderKey(in.Part)
 	if v, there := in.Header(key); there && v != nil {
 		switch {
 		case len(v) == guidPrefixLen && v[0] == magicGUID:
-			return guidID(v[1:]), true, nil
+			return readGUID(v[1:]), true, nil
 		case len(v) == idPrefixLen && v[0] == magicID:
-			return confluent(v[1:]), true, nil
+			return readID(v[1:]), true, nil
 		}
 		return id, false, s.describe(in, fmt.Errorf("%w: header %s holds %s", ErrNotFramed, key, glimpse(v)))
 	}
@@ -142,30 +164,14 @@ func (s *source) headerID(in *Input) (id wireID, ok bool, err error) {
 			if len(v) != 8 {
 				return id, false, s.describe(in, fmt.Errorf("%w: header %s holds %s", ErrNotFramed, key, glimpse(v)))
 			}
-			return wireID{kind: apicurioID, lo: binary.BigEndian.Uint64(v)}, true, nil
+			return schemaID{kind: apicurioID, lo: binary.BigEndian.Uint64(v)}, true, nil
 		}
 	}
 	return id, false, nil
 }
 
-func (s *source) notFramed(in *Input) error {
-	data := in.Data
-	why := "does not begin as any framing that is read here"
-	switch {
-	case len(data) == 0:
-		why = "is empty (a tombstone is null)"
-	case data[0] == magicID, data[0] == magicGUID:
-		why = "ends inside the schema id"
-	case len(data) > 1 && data[0] == magicSingle0 && data[1] == magicSingle1 && s.known == nil:
-		why = "is a single-object encoding: name its schemas by WithSchemas"
-	case data[0] == '{', data[0] == '[':
-		why = "looks like JSON"
-	}
-	return s.describe(in, fmt.Errorf("%w: the %s, %s, %s", ErrNotFramed, in.Part, glimpse(data), why))
-}
-
-// glimpse is the beginning of data for an error's text: enough to know the
-// framing, too little to tell what was in the message.
+// glimpse describes the beginning of data for an error text. It shows enough to
+// recognise the framing, and too little to read the message.
 func glimpse(data []byte) string {
 	const most = 6
 	if len(data) > most {

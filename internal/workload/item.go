@@ -96,7 +96,7 @@ func (r *Registry) Register(_ context.Context, _ string, s contract.Schema) (con
 	if r.ids[s.Text] == 0 {
 		r.ids[s.Text] = len(r.ids) + 1
 	}
-	return contract.Version{ID: r.ids[s.Text], GUID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(s.Text)), Schema: s.Text}, nil
+	return contract.Version{ID: r.ids[s.Text], GUID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(s.Text)), Schema: s.Text, RuleSet: &contract.RuleSet{}}, nil
 }
 
 // Lookup is part of serde.Registry.

@@ -81,6 +81,9 @@ type RuleSet struct {
 	DomainRules []Rule `json:"domainRules,omitempty"`
 	// EncodingRules change the bytes of a whole message.
 	EncodingRules []Rule `json:"encodingRules,omitempty"`
+	// EnableAt says who executes the rules. Clients do if it is "", "ALL" or
+	// "CLIENT".
+	EnableAt string `json:"enableAt,omitempty"`
 }
 
 // Rule is one rule of a [RuleSet].

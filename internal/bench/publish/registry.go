@@ -15,11 +15,11 @@ type registry struct{}
 var errNot = errors.New("not in this benchmark")
 
 func (registry) Register(context.Context, string, contract.Schema) (contract.Version, error) {
-	return contract.Version{ID: 1}, nil
+	return contract.Version{ID: 1, RuleSet: &contract.RuleSet{}}, nil
 }
 
 func (registry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
-	return contract.Version{ID: 1}, nil
+	return contract.Version{ID: 1, RuleSet: &contract.RuleSet{}}, nil
 }
 
 func (registry) Latest(context.Context, string) (contract.Version, error) {

@@ -1,0 +1,237 @@
+package serde
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
+)
+
+// ruleChain is the rules for the records of one schema in one direction. It is
+// immutable.
+type ruleChain struct {
+	domain   []ruleStep // on the Avro encoding of a record
+	encoding []ruleStep // on the payload without the schema id
+}
+
+type ruleStep struct {
+	run       RuleFunc
+	subject   string
+	rule      contract.Rule
+	onSuccess string
+	onFailure string
+}
+
+// The actions that this package takes itself. Every other action of a failure
+// is an error with the name of the action.
+const (
+	actionNone  = "NONE"
+	actionError = "ERROR"
+)
+
+// ruleScope says which records a chain is for.
+type ruleScope struct {
+	version contract.Version // that has the rules
+	schema  *avsc.Schema     // of the records
+	subject string
+	topic   string
+	part    Part
+	reading bool
+}
+
+// bind returns the chain of the rules that apply, and nil if no rule does. The
+// error is a *RuleError.
+func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
+	set := in.version.RuleSet
+	if c.ignoreRules || set == nil || !in.clientExecutes() {
+		return nil, nil
+	}
+	domain, encoding := in.applicable(set.DomainRules), in.applicable(set.EncodingRules)
+	if len(domain) == 0 && len(encoding) == 0 {
+		return nil, nil
+	}
+	// Refuse before a rule asks a service.
+	for _, rule := range slices.Concat(domain, encoding) {
+		if !knownMode(rule.Mode) {
+			return nil, in.failed(rule, actionError, fmt.Errorf("unknown mode %q", rule.Mode))
+		}
+		if c.executors[rule.Type] == nil {
+			return nil, in.failed(rule, actionError, ErrNoExecutor)
+		}
+	}
+	chain, tags := &ruleChain{}, fieldTags(in.version, in.schema)
+	for _, phase := range []struct {
+		rules []contract.Rule
+		steps *[]ruleStep
+	}{{domain, &chain.domain}, {encoding, &chain.encoding}} {
+		for _, rule := range phase.rules {
+			run, err := c.executors[rule.Type].Bind(ctx, BoundRule{
+				Rule: rule, Version: in.version, Schema: in.schema.Text(), Tags: tags,
+				Subject: in.subject, Topic: in.topic, Part: in.part, Reading: in.reading,
+				Encoding: phase.steps == &chain.encoding,
+			})
+			if err != nil {
+				return nil, in.failed(rule, actionError, err)
+			}
+			*phase.steps = append(*phase.steps, ruleStep{
+				run: run, subject: in.subject, rule: rule,
+				onSuccess: action(rule.OnSuccess, actionNone, in.reading),
+				onFailure: action(rule.OnFailure, actionError, in.reading),
+			})
+		}
+	}
+	return chain, nil
+}
+
+// clientExecutes reports whether the rules are for clients at all.
+func (in *ruleScope) clientExecutes() bool {
+	switch strings.ToUpper(in.version.RuleSet.EnableAt) {
+	case "", "ALL", "CLIENT":
+		return true
+	}
+	return false
+}
+
+// applicable returns the rules that apply, in the order of execution: readers
+// undo in reverse what writers did.
+func (in *ruleScope) applicable(rules []contract.Rule) []contract.Rule {
+	var out []contract.Rule
+	for _, rule := range rules {
+		applies := true // also a mode that is not known: bind refuses it
+		switch strings.ToUpper(rule.Mode) {
+		case contract.ModeWrite:
+			applies = !in.reading
+		case contract.ModeRead:
+			applies = in.reading
+		case contract.ModeUpgrade, contract.ModeDowngrade, contract.ModeUpDown:
+			applies = false
+		}
+		if applies && !rule.Disabled {
+			out = append(out, rule)
+		}
+	}
+	if in.reading {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+func knownMode(mode string) bool {
+	switch strings.ToUpper(mode) {
+	case contract.ModeWrite, contract.ModeRead, contract.ModeWriteRead:
+		return true
+	}
+	return false
+}
+
+// action returns the action for one direction. A rule for both directions may
+// have two actions, "write,read".
+func action(actions, otherwise string, reading bool) string {
+	write, read, two := strings.Cut(actions, ",")
+	if two && reading {
+		write = read
+	}
+	if write = strings.TrimSpace(write); write == "" {
+		return otherwise
+	}
+	return write
+}
+
+func (in *ruleScope) failed(rule contract.Rule, action string, err error) error {
+	return &RuleError{Subject: in.subject, Rule: rule.Name, Type: rule.Type, Action: action, Err: err}
+}
+
+// run runs steps on data. The result may share memory with data.
+func run(ctx context.Context, steps []ruleStep, data []byte) ([]byte, error) {
+	for i := range steps {
+		s := &steps[i]
+		out, err := s.run(ctx, data)
+		if err != nil && ctx.Err() != nil {
+			return nil, s.failed(actionError, err)
+		}
+		if err != nil {
+			if strings.EqualFold(s.onFailure, actionNone) {
+				continue // the record passes without the rule
+			}
+			return nil, s.failed(s.onFailure, err)
+		}
+		data = out
+		if !strings.EqualFold(s.onSuccess, actionNone) {
+			return nil, s.failed(s.onSuccess, errors.New("the rule names an action for success that is not known here"))
+		}
+	}
+	return data, nil
+}
+
+func (s *ruleStep) failed(action string, err error) error {
+	return &RuleError{Subject: s.subject, Rule: s.rule.Name, Type: s.rule.Type, Action: action, Err: err}
+}
+
+// fieldTags returns the tags of all record fields by full name. Tags come from
+// confluent:tags in the schema of the records and in the registered schema, and
+// from the paths in the version's metadata.
+func fieldTags(v contract.Version, schema *avsc.Schema) map[string][]string {
+	tags := map[string][]string{}
+	add := func(field, tag string) {
+		if !slices.Contains(tags[field], tag) {
+			tags[field] = append(tags[field], tag)
+		}
+	}
+	collect := func(s *avsc.Schema) {
+		if s.Kind != avsc.Record {
+			return
+		}
+		for _, f := range s.Fields {
+			name := s.Name + "." + f.Name
+			for _, tag := range inlineTags(f) {
+				add(name, tag)
+			}
+			if v.Metadata == nil {
+				continue
+			}
+			for path, list := range v.Metadata.Tags {
+				if matchPath(path, name) {
+					for _, tag := range list {
+						add(name, tag)
+					}
+				}
+			}
+		}
+	}
+	schema.Walk(collect)
+	if registered, err := avsc.ParseStored("schema", []byte(v.Schema)); err == nil {
+		registered.Walk(collect)
+	}
+	return tags
+}
+
+func inlineTags(f *avsc.Field) []string {
+	var tags []string
+	for _, p := range f.Props {
+		if p.Key != "confluent:tags" || p.Value.Kind != avsc.JSONArray {
+			continue
+		}
+		for _, e := range p.Value.Elems {
+			if e.Kind == avsc.JSONString {
+				tags = append(tags, e.Str)
+			}
+		}
+	}
+	return tags
+}
+
+// matchPath reports whether a path of metadata tags names a field. "*" stands for
+// any characters but a dot, "**" for any characters, "?" for one character but a
+// dot.
+func matchPath(path, name string) bool {
+	path = strings.ReplaceAll(path, "**.*", "**")
+	expr := regexp.QuoteMeta(path)
+	expr = strings.NewReplacer(`\*\*`, `.*`, `\*`, `[^.]*`, `\?`, `[^.]`).Replace(expr)
+	match, err := regexp.MatchString("^(?:"+expr+")$", name)
+	return err == nil && match
+}

@@ -1,0 +1,103 @@
+package franz
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// admin answers questions about the cluster over a client's connections.
+type admin struct{ kgo *kgo.Client }
+
+// Admin implements [transport.Client].
+func (c *client) Admin() transport.Admin { return admin{c.kgo} }
+
+// TopicConfig implements [transport.Admin].
+func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string, error) {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	resource := kmsg.NewDescribeConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	req.Resources = append(req.Resources, resource)
+	resp, err := req.RequestWith(ctx, a.kgo)
+	if err != nil {
+		return nil, convert(err)
+	}
+	settings := map[string]string{}
+	for _, r := range resp.Resources {
+		if err := named(r.ErrorCode, r.ErrorMessage); err != nil {
+			return nil, err
+		}
+		for _, c := range r.Configs {
+			if c.Value != nil {
+				settings[c.Name] = *c.Value
+			}
+		}
+	}
+	return settings, nil
+}
+
+// CreateTopic implements [transport.Admin].
+func (a admin) CreateTopic(ctx context.Context, name string, partitions, replicas int, settings map[string]string) error {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	if end, ok := ctx.Deadline(); ok {
+		req.TimeoutMillis = int32(max(time.Until(end).Milliseconds(), 1))
+	}
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, int32(partitions), int16(replicas)
+	for key, value := range settings {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = key, kmsg.StringPtr(value)
+		t.Configs = append(t.Configs, c)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, a.kgo)
+	if err != nil {
+		return convert(err)
+	}
+	for _, t := range resp.Topics {
+		if err := named(t.ErrorCode, t.ErrorMessage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named is a broker's code with its own text, or nil for code 0.
+func named(code int16, text *string) error {
+	if code == 0 {
+		return nil
+	}
+	e := convert(kerr.TypedErrorForCode(code))
+	if text != nil && *text != "" {
+		e.Text = *text
+	}
+	return e
+}
+
+// topicMetadata reads one topic of a metadata response.
+func topicMetadata(resp *kmsg.MetadataResponse, name string) (transport.TopicMetadata, error) {
+	for _, t := range resp.Topics {
+		if t.Topic == nil || *t.Topic != name {
+			continue
+		}
+		if err := named(t.ErrorCode, nil); err != nil {
+			return transport.TopicMetadata{}, err
+		}
+		m := transport.TopicMetadata{Name: name, ID: t.TopicID, Partitions: make([]transport.PartitionMetadata, len(t.Partitions))}
+		for _, p := range t.Partitions {
+			if int(p.Partition) >= len(m.Partitions) {
+				continue
+			}
+			m.Partitions[p.Partition] = transport.PartitionMetadata{
+				Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR, Err: named(p.ErrorCode, nil),
+			}
+		}
+		return m, nil
+	}
+	return transport.TopicMetadata{}, named(kerr.UnknownTopicOrPartition.Code, nil)
+}

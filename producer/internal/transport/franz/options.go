@@ -1,0 +1,148 @@
+package franz
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// dialFunc opens a connection to a broker, with its TLS handshake done.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+const dialTimeout = 10 * time.Second
+
+// options are kgo's settings that every client has, and the function that
+// connects to a broker.
+func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, error) {
+	connect, err := dialer(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
+		kgo.SoftwareNameAndVersion("avroline", "franz"),
+		kgo.MetadataMaxAge(c.MetadataMaxAge),
+		kgo.MetadataMinAge(min(max(c.RetryBackoff, 10*time.Millisecond), c.MetadataMaxAge)),
+		kgo.RetryBackoffFn(backoff(c.RetryBackoff, c.RetryBackoffMax)),
+		kgo.ProduceRequestTimeout(max(c.RequestTimeout, 100*time.Millisecond)),
+		kgo.ConnIdleTimeout(5 * time.Minute), // a broker's own is 10
+		kgo.DisableClientMetrics(),
+		kgo.WithLogger(logger{c.Logger}),
+		// The context of a call bounds it, not a number of attempts.
+		kgo.RequestRetries(math.MaxInt32),
+		kgo.RetryTimeoutFn(func(key int16) time.Duration {
+			switch key {
+			case int16(kmsg.JoinGroup), int16(kmsg.SyncGroup), int16(kmsg.Heartbeat):
+				return 45 * time.Second // the session's
+			}
+			return 0
+		}),
+	}
+	if c.Rack != "" {
+		opts = append(opts, kgo.Rack(c.Rack))
+	}
+	if c.SASL != nil {
+		mechanism, err := mechanism(c, h)
+		if err != nil {
+			return nil, nil, err
+		}
+		opts = append(opts, kgo.SASL(mechanism))
+	}
+	return opts, connect, nil
+}
+
+// backoff doubles from least to most, with jitter of a fifth.
+func backoff(least, most time.Duration) func(int) time.Duration {
+	return func(fails int) time.Duration {
+		d := least << min(max(fails-1, 0), 20)
+		if d > most || d <= 0 {
+			d = most
+		}
+		return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+	}
+}
+
+func dialer(c *settings.Config) (dialFunc, error) {
+	plain := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	if c.TLS == nil {
+		return plain.DialContext, nil
+	}
+	config, err := tlsConfig(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, fmt.Errorf("broker %q: %w", address, err)
+		}
+		own := config.Clone()
+		own.ServerName = host
+		return (&tls.Dialer{NetDialer: plain, Config: own}).DialContext(ctx, network, address)
+	}, nil
+}
+
+// codec is how batches are compressed.
+func codec(c *settings.Config) (kgo.CompressionCodec, error) {
+	codecs := map[settings.Compression]kgo.CompressionCodec{
+		settings.NoCompression: kgo.NoCompression(),
+		settings.Gzip:          kgo.GzipCompression(),
+		settings.Snappy:        kgo.SnappyCompression(),
+		settings.LZ4:           kgo.Lz4Compression(),
+		settings.Zstd:          kgo.ZstdCompression(),
+	}
+	codec, ok := codecs[c.Compression]
+	if !ok {
+		return codec, fmt.Errorf("franz: no compression %q", c.Compression)
+	}
+	if c.CompressionLevel >= 0 {
+		codec = codec.WithLevel(c.CompressionLevel)
+	}
+	return codec, nil
+}
+
+// hooks tell the engine of connections that fail. A message does not fail with
+// them.
+type hooks struct{ handler transport.Handler }
+
+var _ kgo.HookBrokerConnect = (*hooks)(nil)
+
+// OnBrokerConnect implements kgo's hook.
+func (h *hooks) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
+		return
+	}
+	e := *convert(err)
+	e.Text = fmt.Sprintf("broker %s: %s", net.JoinHostPort(m.Host, fmt.Sprint(m.Port)), e.Text)
+	h.handler.Trouble(&e)
+}
+
+// logger passes kgo's warnings and errors on. Its errors are reports of single
+// requests, which kgo then repeats, so they are warnings here.
+type logger struct{ log *slog.Logger }
+
+// Level implements kgo.Logger.
+func (l logger) Level() kgo.LogLevel {
+	if l.log.Enabled(context.Background(), slog.LevelWarn) {
+		return kgo.LogLevelWarn
+	}
+	return kgo.LogLevelNone
+}
+
+// Log implements kgo.Logger.
+func (l logger) Log(_ kgo.LogLevel, text string, fields ...any) {
+	l.log.Warn("kafka_client", append([]any{"text", text}, fields...)...)
+}

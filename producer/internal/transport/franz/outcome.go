@@ -1,0 +1,305 @@
+package franz
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// promised is kgo's report of one message. kgo calls it for one message after
+// the other, and for the messages of a partition in their order. (A message that
+// kgo refuses before it is in the queue comes early.)
+func (c *client) promised(kr *kgo.Record, err error) {
+	r := kr.Context.(*recordContext).record
+	p := r.part
+	o := transport.Outcome{Token: r.token, Partition: p.number, Offset: -1, Timestamp: -1}
+
+	p.mu.Lock()
+	if r.index != p.ended {
+		p.muddled = true
+	}
+	if err == nil {
+		o.Offset, o.Persistence = kr.Offset, transport.Persisted
+		o.Timestamp = p.appendTime(kr.Offset)
+		if p.refusal != nil && r.index >= p.refusal.batch.first {
+			p.refusal = nil // kgo sent the refused batch again, behind an earlier one
+		}
+		if kr.Offset < 0 && !c.config.WeakAcks && !p.duplicate(r.index) {
+			o.Persistence = transport.PossiblyPersisted
+			o.Err = &transport.Error{Code: transport.Other, Text: "the broker acknowledged the message without an offset"}
+		}
+	} else {
+		p.explain(&o, r.index, err)
+	}
+	p.ended++
+	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended {
+		p.batches[0] = nil
+		p.batches = p.batches[1:]
+	}
+	settled := p.ended == p.handed
+	if settled {
+		p.settle()
+	}
+	p.mu.Unlock()
+
+	if o.Err != nil {
+		c.failed(o.Err)
+	}
+	c.chunks.release(r)
+	c.outbox.put(o)
+}
+
+// settle forgets what was known of the messages that have all ended, and hands
+// over those that waited. p.mu is held.
+func (p *partition) settle() {
+	p.written, p.batches, p.stamps = p.handed, nil, nil
+	p.refusal, p.muddled = nil, false
+	if !p.held || p.topic.blocked() {
+		return
+	}
+	p.held = false
+	p.flush()
+}
+
+// flush hands the waiting messages over, or ends them if the client is closed.
+// p.mu is held.
+func (p *partition) flush() {
+	waiting := p.waiting
+	p.waiting = nil
+	for _, r := range waiting {
+		p.hand(r)
+	}
+}
+
+// explain says what is known of a message that has failed. p.mu is held.
+func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
+	b := p.batchOf(index)
+	switch refused := p.refusal; {
+	case refused != nil && !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, kgo.ErrAborting):
+		o.Err = refused.err
+		if b != refused.batch {
+			o.Err = gaveUp("an earlier batch of the partition was refused: " + refused.err.Error())
+		} else if text, ok := refused.guilty[index-b.first]; ok && !p.muddled {
+			o.Guilty = true
+			if text != "" {
+				o.Err = &transport.Error{Code: refused.err.Code, Text: text, Err: refused.err}
+			}
+		}
+		// Nothing that is in flight behind a refused batch is appended.
+		o.Persistence = persistence(b != nil && b.maybe || p.muddled && index < p.written)
+	default:
+		converted := convert(err)
+		switch {
+		case errors.Is(err, kgo.ErrAborting):
+			converted = gaveUp("the client was told to give up what is not delivered")
+		case topicState(p.topic.state.Load()) == topicGone:
+			converted = &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Err: err}
+		}
+		o.Err = converted
+		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil) || p.muddled && index < p.written)
+	}
+}
+
+func persistence(maybe bool) transport.Persistence {
+	if maybe {
+		return transport.PossiblyPersisted
+	}
+	return transport.NotPersisted
+}
+
+// batchOf returns the written batch of a message, or nil. p.mu is held.
+func (p *partition) batchOf(index uint64) *batch {
+	for _, b := range p.batches {
+		if index >= b.first && index < b.first+b.count {
+			return b
+		}
+	}
+	return nil
+}
+
+// duplicate says that the broker named the message's batch a duplicate of one in
+// the log. p.mu is held.
+func (p *partition) duplicate(index uint64) bool {
+	b := p.batchOf(index)
+	return b != nil && b.duplicate
+}
+
+// appendTime is the time at which the broker appended the message at an offset,
+// or -1. p.mu is held.
+func (p *partition) appendTime(offset int64) int64 {
+	for len(p.stamps) > 0 && offset >= p.stamps[0].offset+p.stamps[0].count {
+		p.stamps = p.stamps[1:]
+	}
+	if len(p.stamps) > 0 && offset >= p.stamps[0].offset {
+		return p.stamps[0].time
+	}
+	return -1
+}
+
+// wrote notes that a batch is about to be written by a request. It returns the
+// batch, to which the answer belongs. kgo has a batch in one request at a time.
+func (p *partition) wrote(r *request, key batchKey, count uint64) *batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.batches {
+		if b.key == key && b.count == count {
+			b.request = r
+			return b
+		}
+	}
+	b := &batch{part: p, key: key, first: p.written, count: count, request: r}
+	p.batches = append(p.batches, b)
+	p.written += count
+	return b
+}
+
+// unwritten takes back a note of wrote: not a byte of the request was sent.
+func (b *batch) unwritten(r *request) {
+	b.part.mu.Lock()
+	defer b.part.mu.Unlock()
+	if b.request == r {
+		b.request = nil
+	}
+}
+
+// lost notes that a request has no answer and will get none.
+func (b *batch) lost(r *request) {
+	b.part.mu.Lock()
+	defer b.part.mu.Unlock()
+	if b.request == r {
+		b.request, b.maybe = nil, true
+	}
+}
+
+// answered notes what a broker says of the partition's batch in a request. It
+// returns false if kgo must not go on with the batch: kgo would write it under a
+// new sequence, and an earlier attempt may be in the log.
+func (p *partition) answered(r *request, a answer) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.batches {
+		if b.request == r {
+			b.request = nil
+			return b.answered(a)
+		}
+	}
+	return true
+}
+
+func (b *batch) answered(a answer) bool {
+	p := b.part
+	code := kerr.TypedErrorForCode(a.code)
+	switch {
+	case a.code == 0:
+		b.maybe = true
+		if a.appendTime >= 0 {
+			p.stamps = append(p.stamps, stamp{a.offset, int64(b.count), a.appendTime})
+		}
+		return true
+	case code == kerr.DuplicateSequenceNumber:
+		b.maybe, b.duplicate = true, true
+		return true
+	case !appendsNothing(a.code):
+		b.maybe = true
+		return true
+	case p.refusal != nil && b.first > p.refusal.batch.first:
+		return true // kgo gives it up, with all that is behind the refused batch
+	}
+	kgoResends := kerr.IsRetriable(code) && code != kerr.CorruptMessage || code == kerr.ConcurrentTransactions
+	dangerous := false
+	if newSequence(code) && p.topic.client.config.TransactionalID == "" {
+		kgoResends, dangerous = !b.maybe, b.maybe
+		p.muddled = p.muddled || kgoResends
+	}
+	if !kgoResends && (p.refusal == nil || b.first < p.refusal.batch.first) {
+		p.refusal = &refusal{batch: b, err: convert(code), guilty: a.guilty}
+		if a.text != "" {
+			p.refusal.err.Text = a.text
+		}
+		p.held = true
+	}
+	return !dangerous
+}
+
+// newSequence: kgo answers the code with a new epoch and sequence.
+func newSequence(code *kerr.Error) bool {
+	switch code {
+	case kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerIDMapping, kerr.InvalidProducerEpoch:
+		return true
+	}
+	return false
+}
+
+// outbox passes outcomes on in groups, on a goroutine of its own.
+type outbox struct {
+	handler transport.Handler
+
+	mu     sync.Mutex
+	filled sync.Cond // something to do
+	idle   sync.Cond // nothing to do
+	next   []transport.Outcome
+	busy   bool
+	closed bool
+	done   chan struct{}
+}
+
+func newOutbox(h transport.Handler) *outbox {
+	o := &outbox{handler: h, done: make(chan struct{})}
+	o.filled.L, o.idle.L = &o.mu, &o.mu
+	go o.run()
+	return o
+}
+
+func (o *outbox) put(outcome transport.Outcome) {
+	o.mu.Lock()
+	o.next = append(o.next, outcome)
+	if len(o.next) == 1 {
+		o.filled.Signal()
+	}
+	o.mu.Unlock()
+}
+
+func (o *outbox) run() {
+	defer close(o.done)
+	var group []transport.Outcome
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		for len(o.next) == 0 {
+			o.busy = false
+			o.idle.Broadcast()
+			if o.closed {
+				return
+			}
+			o.filled.Wait()
+		}
+		o.busy = true
+		group, o.next = o.next, group[:0]
+		o.mu.Unlock()
+		o.handler.Outcomes(group)
+		clear(group)
+		o.mu.Lock()
+	}
+}
+
+// wait returns when everything that was put has been passed on.
+func (o *outbox) wait() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.busy || len(o.next) > 0 {
+		o.idle.Wait()
+	}
+}
+
+// close passes the rest on and ends the goroutine.
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.filled.Signal()
+	o.mu.Unlock()
+	<-o.done
+}

@@ -1,0 +1,203 @@
+package franz
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// tlsConfig makes what crypto/tls wants of the PEM text.
+func tlsConfig(t *settings.TLS) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(t.CA) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(t.CA) {
+			return nil, errors.New("franz: TLS: CA holds no PEM certificate")
+		}
+	}
+	if len(t.Cert) == 0 {
+		return config, nil
+	}
+	key, err := decryptedKey(t.Key, t.KeyPassword)
+	if err != nil {
+		return nil, fmt.Errorf("franz: TLS: Key: %w", err)
+	}
+	certificate, err := tls.X509KeyPair(t.Cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("franz: TLS: Cert and Key: %w", err)
+	}
+	config.Certificates = []tls.Certificate{certificate}
+	return config, nil
+}
+
+// decryptedKey returns a PEM key without its password.
+func decryptedKey(key []byte, password string) ([]byte, error) {
+	if password == "" {
+		return key, nil
+	}
+	for rest := key; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return key, nil // no block is encrypted, or there is none
+		}
+		switch {
+		case block.Type == "ENCRYPTED PRIVATE KEY":
+			plain, err := decryptPKCS8(block.Bytes, []byte(password))
+			if err != nil {
+				return nil, err
+			}
+			return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: plain}), nil
+		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // what OpenSSL wrote for years
+			plain, err := x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // the same
+			if err != nil {
+				return nil, err
+			}
+			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: plain}), nil
+		}
+	}
+}
+
+// mechanism makes kgo's form of the credentials.
+func mechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) {
+	s := c.SASL
+	switch s.Mechanism {
+	case "PLAIN":
+		return plain.Auth{User: s.User, Pass: s.Password}.AsMechanism(), nil
+	case "SCRAM-SHA-256":
+		return scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism(), nil
+	case "SCRAM-SHA-512":
+		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), nil
+	case "OAUTHBEARER":
+		source := &tokenCache{source: s.Token, handler: h}
+		if s.OIDC != nil {
+			fetch, err := newOIDC(s.OIDC)
+			if err != nil {
+				return nil, err
+			}
+			source.source, source.extensions = fetch.token, extensions(s.OIDC.Extensions)
+		}
+		return oauth.Oauth(source.auth), nil
+	}
+	return nil, fmt.Errorf("franz: no SASL mechanism %q", s.Mechanism)
+}
+
+// extensions reads "key=value,key=value".
+func extensions(s string) map[string]string {
+	m := map[string]string{}
+	for pair := range strings.SplitSeq(s, ",") {
+		if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
+			m[key] = value
+		}
+	}
+	return m
+}
+
+// tokenCache asks a token source before the first login, and when four fifths of
+// a token's life are over.
+type tokenCache struct {
+	source     settings.TokenSource
+	extensions map[string]string
+	handler    transport.Handler
+
+	mu    sync.Mutex
+	token string
+	renew time.Time
+}
+
+const tokenWait = 30 * time.Second
+
+func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.token == "" || !now.Before(t.renew) {
+		ctx, cancel := context.WithTimeout(ctx, tokenWait)
+		defer cancel()
+		token, expiry, _, err := t.source(ctx)
+		if err == nil && token == "" {
+			err = errors.New("the token is empty")
+		}
+		if err != nil {
+			e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: "token source: " + err.Error(), Err: err}
+			t.handler.Trouble(e)
+			return oauth.Auth{}, e
+		}
+		t.token, t.renew = token, now.Add(expiry.Sub(now)*4/5)
+	}
+	return oauth.Auth{Token: t.token, Extensions: t.extensions}, nil
+}
+
+// oidc gets tokens by the client credentials grant.
+type oidc struct {
+	config *settings.OIDCConfig
+	http   *http.Client
+}
+
+func newOIDC(c *settings.OIDCConfig) (*oidc, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if len(c.CA) > 0 {
+		var err error
+		if t.TLSClientConfig, err = tlsConfig(&settings.TLS{CA: c.CA}); err != nil {
+			return nil, err
+		}
+	}
+	return &oidc{c, &http.Client{Transport: t}}, nil
+}
+
+// maxToken bounds the answer of a token endpoint.
+const maxToken = 1 << 20
+
+func (o *oidc) token(ctx context.Context) (token string, expiry time.Time, principal string, err error) {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if o.config.Scope != "" {
+		form.Set("scope", o.config.Scope)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.config.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", time.Time{}, "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	req.SetBasicAuth(url.QueryEscape(o.config.ClientID), url.QueryEscape(o.config.ClientSecret))
+	resp, err := o.http.Do(req)
+	if err != nil {
+		return "", time.Time{}, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
+	if err != nil {
+		return "", time.Time{}, "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", time.Time{}, "", fmt.Errorf("%s answered %s", o.config.TokenURL, resp.Status)
+	}
+	var answer struct {
+		AccessToken string  `json:"access_token"`
+		ExpiresIn   float64 `json:"expires_in"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return "", time.Time{}, "", fmt.Errorf("%s: %w", o.config.TokenURL, err)
+	}
+	if answer.ExpiresIn <= 0 {
+		answer.ExpiresIn = 60
+	}
+	return answer.AccessToken, time.Now().Add(time.Duration(answer.ExpiresIn * float64(time.Second))), "", nil
+}

@@ -1,0 +1,308 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// transaction is the client's open transaction.
+//
+// Consumed offsets come from a consumer that is another client, so kgo does not
+// know of them. The package sends them itself (KIP-98: AddOffsetsToTxn, then
+// TxnOffsetCommit), and ends a transaction that holds offsets only.
+type transaction struct {
+	client *client
+
+	mu      sync.Mutex
+	groups  map[string]bool // groups of which offsets were added
+	running *operation      // the commit or abort that a call was cut off from
+	aux     *kgo.Client     // for the requests of offsets, made when first needed
+
+	// produced says that a message of the transaction was handed to kgo, broken
+	// why the transaction cannot be committed.
+	produced atomic.Bool
+	broken   atomic.Pointer[transport.Error]
+}
+
+// operation is a commit or abort. It goes on if the caller's context ends, so
+// that the next call learns how it ended.
+type operation struct {
+	commit bool
+	done   chan struct{}
+	err    error
+}
+
+// InitTransactions implements [transport.Client].
+func (c *client) InitTransactions(ctx context.Context) error {
+	if _, _, err := c.kgo.ProducerID(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return wrap(err)
+	}
+	return nil
+}
+
+// wrap is convert for a result: nil stays an untyped nil.
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return convert(err)
+}
+
+// BeginTransaction implements [transport.Client].
+func (c *client) BeginTransaction() error {
+	t := &c.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.running != nil {
+		return &transport.Error{Code: transport.State, Text: "the transaction before has not ended"}
+	}
+	t.groups = nil
+	t.produced.Store(false)
+	t.broken.Store(nil)
+	return wrap(c.kgo.BeginTransaction())
+}
+
+// CommitTransaction implements [transport.Client].
+func (c *client) CommitTransaction(ctx context.Context) error {
+	return c.tx.end(ctx, true, func(life context.Context) error {
+		if err := c.kgo.Flush(life); err != nil {
+			return err
+		}
+		c.outbox.wait()
+		if err := c.tx.broken.Load(); err != nil {
+			e := *err
+			e.AbortRequired = !e.Fatal
+			return &e
+		}
+		return c.tx.finish(life, kgo.TryCommit)
+	})
+}
+
+// AbortTransaction implements [transport.Client].
+func (c *client) AbortTransaction(ctx context.Context) error {
+	return c.tx.end(ctx, false, func(life context.Context) error {
+		if err := c.kgo.AbortBufferedRecords(life); err != nil {
+			return err
+		}
+		c.outbox.wait()
+		return c.tx.finish(life, kgo.TryAbort)
+	})
+}
+
+// end runs a commit or an abort, or waits for the one that runs.
+func (t *transaction) end(ctx context.Context, commit bool, f func(life context.Context) error) error {
+	t.mu.Lock()
+	op := t.running
+	switch {
+	case op == nil:
+		op = &operation{commit: commit, done: make(chan struct{})}
+		t.running = op
+		t.client.background.Go(func() {
+			defer close(op.done)
+			op.err = f(context.Background()) // kgo's Close ends it
+		})
+	case op.commit != commit:
+		t.mu.Unlock()
+		return &transport.Error{Code: transport.State, Text: "the other end of the transaction is on its way"}
+	}
+	t.mu.Unlock()
+	select {
+	case <-op.done:
+	case <-ctx.Done():
+		select {
+		case <-op.done:
+		default:
+			return convert(ctx.Err())
+		}
+	}
+	t.mu.Lock()
+	if t.running == op {
+		t.running = nil
+	}
+	t.mu.Unlock()
+	return wrap(op.err)
+}
+
+// finish ends the transaction at the coordinator.
+func (t *transaction) finish(ctx context.Context, try kgo.TransactionEndTry) error {
+	t.mu.Lock()
+	offsetsOnly := len(t.groups) > 0 && !t.produced.Load()
+	t.mu.Unlock()
+	if offsetsOnly { // kgo takes the transaction for an empty one
+		if err := t.endOffsets(ctx, bool(try)); err != nil {
+			return err
+		}
+	}
+	return t.client.kgo.EndTransaction(ctx, try)
+}
+
+// endOffsets ends a transaction in which kgo has written nothing.
+func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
+	id, epoch, err := t.client.kgo.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	aux, err := t.auxiliary()
+	if err != nil {
+		return err
+	}
+	return whileConcurrent(ctx, func() error {
+		req := kmsg.NewPtrEndTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.client.config.TransactionalID, id, epoch, commit
+		resp, err := req.RequestWith(ctx, aux)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
+}
+
+// SendOffsets implements [transport.Client].
+func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
+	return wrap(c.tx.sendOffsets(ctx, offsets, member))
+}
+
+func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
+	id, epoch, err := t.client.kgo.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	aux, err := t.auxiliary()
+	if err != nil {
+		return err
+	}
+	if err := t.addGroup(ctx, aux, member.Group, id, epoch); err != nil {
+		return err
+	}
+	req := kmsg.NewPtrTxnOffsetCommitRequest()
+	req.TransactionalID, req.Group = t.client.config.TransactionalID, member.Group
+	req.ProducerID, req.ProducerEpoch = id, epoch
+	req.MemberID, req.Generation = member.MemberID, member.Generation
+	if member.InstanceID != "" {
+		req.InstanceID = kmsg.StringPtr(member.InstanceID)
+	}
+	byTopic := map[string]int{}
+	for _, o := range offsets {
+		i, ok := byTopic[o.Topic]
+		if !ok {
+			i = len(req.Topics)
+			byTopic[o.Topic] = i
+			topic := kmsg.NewTxnOffsetCommitRequestTopic()
+			topic.Topic = o.Topic
+			req.Topics = append(req.Topics, topic)
+		}
+		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset, p.LeaderEpoch = o.Partition, o.Offset, o.LeaderEpoch
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	return whileConcurrent(ctx, func() error {
+		resp, err := req.RequestWith(ctx, aux)
+		if err != nil {
+			return err
+		}
+		for _, topic := range resp.Topics {
+			for _, p := range topic.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return offsetError(err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// offsetError says what a refused commit of offsets means: the transaction can
+// be aborted, unless the producer is fenced.
+func offsetError(err error) error {
+	e := *convert(err)
+	e.AbortRequired = !e.Retriable && !e.Fatal
+	return &e
+}
+
+// addGroup makes a group part of the transaction, once.
+func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group string, id int64, epoch int16) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.groups[group] {
+		return nil
+	}
+	err := whileConcurrent(ctx, func() error {
+		req := kmsg.NewPtrAddOffsetsToTxnRequest()
+		req.TransactionalID, req.Group = t.client.config.TransactionalID, group
+		req.ProducerID, req.ProducerEpoch = id, epoch
+		resp, err := req.RequestWith(ctx, aux)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
+	if err != nil {
+		return err
+	}
+	if t.groups == nil {
+		t.groups = map[string]bool{}
+	}
+	t.groups[group] = true
+	return nil
+}
+
+// auxiliary is a client for the requests that kgo's own transactions do not
+// make. Their versions are those before KIP-890's second part: with later ones
+// the coordinator gives the producer a new epoch that kgo would not hear of.
+func (t *transaction) auxiliary() (*kgo.Client, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.aux != nil {
+		return t.aux, nil
+	}
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.EndTxn), 4)
+	versions.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
+	versions.SetMaxKeyVersion(int16(kmsg.AddOffsetsToTxn), 3)
+	common, connect, err := options(t.client.config, t.client.handler)
+	if err != nil {
+		return nil, err
+	}
+	t.aux, err = kgo.NewClient(append(common, kgo.Dialer(connect), kgo.MaxVersions(versions))...)
+	return t.aux, err
+}
+
+// close ends what a transaction holds. Operations that run end with an error.
+func (t *transaction) close() {
+	t.mu.Lock()
+	aux := t.aux
+	t.mu.Unlock()
+	if aux != nil {
+		aux.Close()
+	}
+}
+
+// whileConcurrent repeats f while the coordinator still ends the transaction
+// before.
+func whileConcurrent(ctx context.Context, f func() error) error {
+	const pause = 20 * time.Millisecond
+	for {
+		err := f()
+		if !errors.Is(err, kerr.ConcurrentTransactions) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}

@@ -1,0 +1,436 @@
+package franz
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// wire watches a client's connections. It notes which batches are written and
+// what the brokers answer, before kgo sees the answer.
+type wire struct {
+	client *client
+
+	mu      sync.RWMutex // written by stop, held for reading while a request is noted
+	stopped bool
+
+	ids sync.Map // topic id → name
+}
+
+var errStopped = errors.New("the client writes no messages any more")
+
+// stop ends the writing of messages: what is not on a connection when stop
+// returns will never be.
+func (w *wire) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+}
+
+// dial connects to a broker.
+func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	inner, err := w.client.connect(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: inner, wire: w, open: map[int32]*request{}}, nil
+}
+
+// conn is a connection to a broker. kgo writes each request by one Write.
+type conn struct {
+	net.Conn
+	wire *wire
+
+	mu     sync.Mutex
+	open   map[int32]*request // by correlation id: those whose answer is read
+	closed bool
+
+	frame []byte // of an answer, with its length
+	read  int    // how much of it kgo has read
+}
+
+// request is a request whose answer the wire reads.
+type request struct {
+	key, version int16
+	batches      []*batch
+}
+
+const (
+	keyProduce          = 0
+	keyMetadata         = 3
+	keySASLAuthenticate = 36
+)
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	r, correlation, err := c.note(b)
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(b)
+	if err != nil && n == 0 && r != nil && c.forget(correlation) != nil {
+		for _, batch := range r.batches {
+			batch.unwritten(r)
+		}
+	}
+	return n, err
+}
+
+// note registers a request that is about to be written.
+func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
+	if len(b) < 12 {
+		return nil, 0, nil
+	}
+	key, version := int16(binary.BigEndian.Uint16(b[4:])), int16(binary.BigEndian.Uint16(b[6:]))
+	correlation = int32(binary.BigEndian.Uint32(b[8:]))
+	r = &request{key: key, version: version}
+	switch key {
+	case keyProduce:
+		w := c.wire
+		w.mu.RLock()
+		defer w.mu.RUnlock()
+		if w.stopped {
+			return nil, 0, errStopped
+		}
+		acks, err := w.readProduce(b, r)
+		if err != nil {
+			return nil, 0, err
+		}
+		if acks == 0 {
+			return nil, 0, nil
+		}
+	case keyMetadata, keySASLAuthenticate:
+	default:
+		return nil, 0, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, 0, net.ErrClosed
+	}
+	c.open[correlation] = r
+	return r, correlation, nil
+}
+
+// forget returns a registered request, once.
+func (c *conn) forget(correlation int32) *request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.open[correlation]
+	delete(c.open, correlation)
+	return r
+}
+
+// Read implements net.Conn. It reads whole answers, and looks at them first.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.read == len(c.frame) {
+		if err := c.readFrame(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, c.frame[c.read:])
+	c.read += n
+	return n, nil
+}
+
+const maxKeptFrame = 64 << 10
+
+func (c *conn) readFrame() error {
+	if cap(c.frame) > maxKeptFrame {
+		c.frame = nil
+	}
+	c.frame, c.read = append(c.frame[:0], 0, 0, 0, 0), 4
+	if _, err := io.ReadFull(c.Conn, c.frame); err != nil {
+		return c.broken(err)
+	}
+	size := int(int32(binary.BigEndian.Uint32(c.frame)))
+	if size < 4 || size > maxFrame { // not Kafka: let kgo say so
+		c.read = 0
+		return nil
+	}
+	if size+4 > cap(c.frame) {
+		c.frame = append(make([]byte, 0, size+4), c.frame...)
+	}
+	c.frame = c.frame[:size+4]
+	if _, err := io.ReadFull(c.Conn, c.frame[4:]); err != nil {
+		return c.broken(err)
+	}
+	c.read = 0
+	if r := c.forget(int32(binary.BigEndian.Uint32(c.frame[4:]))); r != nil {
+		c.wire.answered(r, c.frame[8:])
+	}
+	return nil
+}
+
+const maxFrame = 100 << 20
+
+// broken leaves nothing of a frame that did not come whole.
+func (c *conn) broken(err error) error {
+	c.frame, c.read = c.frame[:0], 0
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.open {
+		if r.key == keySASLAuthenticate && errors.Is(err, io.EOF) {
+			c.wire.client.handler.Trouble(&transport.Error{
+				Code: transport.Authentication, Text: "the broker closed the connection during the login", Err: err,
+			})
+		}
+	}
+	return err
+}
+
+// Close implements net.Conn. Requests that have no answer get none any more.
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.mu.Lock()
+	open := c.open
+	c.open, c.closed = nil, true
+	c.mu.Unlock()
+	for _, r := range open {
+		for _, b := range r.batches {
+			b.lost(r)
+		}
+	}
+	return err
+}
+
+// answered looks at an answer, and may change it.
+func (w *wire) answered(r *request, body []byte) {
+	switch r.key {
+	case keyProduce:
+		w.readAnswer(r, body)
+	case keyMetadata:
+		w.readTopics(r.version, body)
+	case keySASLAuthenticate:
+		w.readLogin(r.version, body)
+	}
+}
+
+// readProduce notes the batches of a produce request. It returns the acks.
+func (w *wire) readProduce(b []byte, r *request) (acks int16, err error) {
+	flexible := r.version >= 9
+	in := reader{b: b[12:], flexible: flexible}
+	in.skip(int(max(in.int16(), 0))) // the client id has the old form in every version
+	in.tags()
+	if r.version >= 3 {
+		in.bytes() // the transactional id
+	}
+	acks = in.int16()
+	in.int32()
+	for range in.count() {
+		t := w.readTopic(&in, r.version)
+		if t != nil && topicState(t.state.Load()) == topicGone {
+			return 0, errStopped
+		}
+		for range in.count() {
+			number := in.int32()
+			records := in.bytes32()
+			in.tags()
+			if t == nil || len(records) < 61 {
+				continue
+			}
+			if p := t.at(number); p != nil && acks != 0 {
+				r.batches = append(r.batches, p.wrote(r, batchKey{
+					producer: int64(binary.BigEndian.Uint64(records[43:])),
+					epoch:    int16(binary.BigEndian.Uint16(records[51:])),
+					sequence: int32(binary.BigEndian.Uint32(records[53:])),
+				}, uint64(binary.BigEndian.Uint32(records[57:]))))
+			}
+		}
+		in.tags()
+	}
+	if in.bad {
+		return 0, errors.New("a produce request cannot be read")
+	}
+	return acks, nil
+}
+
+// readTopic reads a topic's name or id. It returns nil for a topic that is not
+// the client's.
+func (w *wire) readTopic(in *reader, version int16) *topic {
+	name := ""
+	if version >= 13 {
+		id, _ := w.ids.Load([16]byte(in.take(16)))
+		name, _ = id.(string)
+	} else {
+		name = string(in.bytes())
+	}
+	return (*w.client.topics.Load())[name]
+}
+
+// answer is what a broker says of one batch.
+type answer struct {
+	code               int16
+	offset, appendTime int64
+	guilty             map[uint64]string
+	text               string
+}
+
+// readAnswer notes the answers to the batches of a produce request.
+func (w *wire) readAnswer(r *request, body []byte) {
+	in := reader{b: body, flexible: r.version >= 9}
+	in.tags()
+	for range in.count() {
+		t := w.readTopic(&in, r.version)
+		for range in.count() {
+			number := in.int32()
+			at := len(body) - len(in.b)
+			a := in.answer(r.version)
+			if in.bad || t == nil {
+				continue
+			}
+			if p := t.at(number); p != nil && !p.answered(r, a) {
+				binary.BigEndian.PutUint16(body[at:], uint16(kerr.InvalidRecord.Code))
+			}
+		}
+		in.tags()
+	}
+	for _, b := range r.batches {
+		b.lost(r)
+	}
+}
+
+// answer reads a partition of a produce response, after its number.
+func (in *reader) answer(version int16) answer {
+	a := answer{code: in.int16(), offset: in.int64(), appendTime: -1}
+	if version >= 2 {
+		a.appendTime = in.int64()
+	}
+	if version >= 5 {
+		in.int64() // the log's start
+	}
+	if version >= 8 {
+		for range in.count() {
+			index := in.int32()
+			text := in.bytes()
+			in.tags()
+			if a.guilty == nil {
+				a.guilty = map[uint64]string{}
+			}
+			a.guilty[uint64(index)] = string(text)
+		}
+		a.text = string(in.bytes())
+	}
+	in.tags()
+	return a
+}
+
+// readTopics learns the ids of topics, and which topics are missing.
+func (w *wire) readTopics(version int16, body []byte) {
+	resp := kmsg.NewPtrMetadataResponse()
+	resp.Version = version
+	if version >= 9 {
+		in := reader{b: body, flexible: true}
+		in.tags()
+		body = in.b
+	}
+	if resp.ReadFrom(body) != nil {
+		return
+	}
+	for i := range resp.Topics {
+		t := &resp.Topics[i]
+		if t.Topic == nil {
+			continue
+		}
+		if t.ErrorCode == 0 && t.TopicID != [16]byte{} {
+			w.ids.Store(t.TopicID, *t.Topic)
+		}
+		if known := (*w.client.topics.Load())[*t.Topic]; known != nil {
+			known.seen(t.ErrorCode, t.TopicID)
+		}
+	}
+}
+
+// readLogin reports why a broker refused a login. kgo tells nobody.
+func (w *wire) readLogin(version int16, body []byte) {
+	in := reader{b: body, flexible: version >= 2}
+	in.tags()
+	code, text := in.int16(), string(in.bytes())
+	if in.bad || code == 0 {
+		return
+	}
+	e := convert(kerr.TypedErrorForCode(code))
+	if text != "" {
+		e.Text = text
+	}
+	e.Code = transport.Authentication
+	w.client.handler.Trouble(e)
+}
+
+// reader reads the fields of Kafka's protocol. After the end it returns zeros
+// and sets bad.
+type reader struct {
+	b        []byte
+	flexible bool
+	bad      bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n < 0 || n > len(r.b) {
+		r.bad, r.b = true, nil
+		return zeros[:min(max(n, 0), len(zeros))]
+	}
+	taken := r.b[:n]
+	r.b = r.b[n:]
+	return taken
+}
+
+var zeros [16]byte //nolint:gochecknoglobals // never written
+
+func (r *reader) skip(n int)   { r.take(n) }
+func (r *reader) int16() int16 { return int16(binary.BigEndian.Uint16(r.take(2))) }
+func (r *reader) int32() int32 { return int32(binary.BigEndian.Uint32(r.take(4))) }
+func (r *reader) int64() int64 { return int64(binary.BigEndian.Uint64(r.take(8))) }
+
+func (r *reader) uvarint() int {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > maxFrame {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return int(v)
+}
+
+// count reads the length of an array. A null array has none.
+func (r *reader) count() int {
+	if r.flexible {
+		return max(r.uvarint()-1, 0)
+	}
+	return min(max(int(r.int32()), 0), len(r.b))
+}
+
+// bytes reads a string, which may be null.
+func (r *reader) bytes() []byte {
+	if r.flexible {
+		return r.take(max(r.uvarint()-1, 0))
+	}
+	return r.take(max(int(r.int16()), 0))
+}
+
+// bytes32 reads bytes, which may be null.
+func (r *reader) bytes32() []byte {
+	if r.flexible {
+		return r.take(max(r.uvarint()-1, 0))
+	}
+	return r.take(max(int(r.int32()), 0))
+}
+
+// tags skips the tagged fields of a flexible version.
+func (r *reader) tags() {
+	if !r.flexible {
+		return
+	}
+	for range min(r.uvarint(), len(r.b)) {
+		r.uvarint()
+		r.skip(r.uvarint())
+	}
+}

@@ -1,0 +1,262 @@
+package transporttest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// testFaults: whatever passes by itself is waited out, and every message is in
+// the log once.
+func testFaults(t *testing.T, lib Library) {
+	const n = 20_000
+	faults := []struct {
+		name  string
+		nodes int
+		begin func(t *testing.T, b *producertest.Broker) (end func())
+	}{
+		{"answers are lost", 1, func(t *testing.T, b *producertest.Broker) func() {
+			f := b.LoseAnswers(0.3, 1)
+			return func() {
+				if f.Hits() == 0 {
+					t.Error("no answer was lost")
+				}
+				f.Stop()
+			}
+		}},
+		{"applied, but answered with an error", 1, func(t *testing.T, b *producertest.Broker) func() {
+			f := b.FailApplied(0.3, 1)
+			return func() {
+				if f.Hits() == 0 {
+					t.Error("no request was answered so")
+				}
+				f.Stop()
+			}
+		}},
+		{"leaders move", 3, func(_ *testing.T, b *producertest.Broker) func() {
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(30 * time.Millisecond):
+						b.MoveLeaders()
+					}
+				}
+			}()
+			return func() { close(stop); <-stopped }
+		}},
+		{"connections are cut", 3, func(_ *testing.T, b *producertest.Broker) func() {
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(50 * time.Millisecond):
+						b.Cut()
+					}
+				}
+			}()
+			return func() { close(stop); <-stopped }
+		}},
+	}
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			b := embedded(t, producertest.Brokers(fault.nodes))
+			name := b.create(t, "faults", 3, nil)
+			s := open(t, lib, config(t, b.addrs, "", small()))
+			end := fault.begin(t, b.inside)
+			s.spread(t, s.topic(t, name), 3, n)
+			end()
+			s.all(t, n)
+			s.exactly(t, b.read(t, name))
+			if persisted, _, _ := s.count(); persisted != n {
+				t.Errorf("%d of %d persisted", persisted, n)
+			}
+		})
+	}
+	t.Run("control: without idempotence lost answers write twice", func(t *testing.T) {
+		t.Parallel()
+		b := embedded(t)
+		name := b.create(t, "control", 3, nil)
+		weak := set(func(c *settings.Config) { c.WeakAcks, c.InFlightRequests = true, 1 })
+		s := open(t, lib, config(t, b.addrs, "", small(), weak))
+		f := b.inside.LoseAnswers(0.3, 1)
+		s.spread(t, s.topic(t, name), 3, n)
+		f.Stop()
+		s.all(t, n)
+		if got := len(b.read(t, name)); got <= n {
+			t.Errorf("%d messages sent, %d in the log: the fault does not bite", n, got)
+		}
+	})
+}
+
+// small makes many small batches, so that a fault meets many of them.
+func small() settings.Option { return set(func(c *settings.Config) { c.BatchBytes = 4 << 10 }) }
+
+// spread sends over some time, so that a fault meets the middle of it.
+func (s *session) spread(t *testing.T, h transport.Topic, partitions int32, n int) {
+	t.Helper()
+	const parts = 20
+	for range parts {
+		s.send(t, h, partitions, n/parts)
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// testRefused: a batch that the broker refuses is no message's end but the
+// guilty one's.
+func testRefused(t *testing.T, lib Library) {
+	t.Run("only what is certainly not written is called so", func(t *testing.T) {
+		t.Parallel()
+		b := embedded(t)
+		name := b.create(t, "refused", 1, nil)
+		s := open(t, lib, config(t, b.addrs, "", small()))
+		h := s.topic(t, name)
+		s.send(t, h, 1, 100)
+		s.all(t, 100)
+		guilty := refuseOne(t, b.inside, 5)
+		s.send(t, h, 1, 500)
+		s.all(t, 600)
+		s.exactly(t, b.read(t, name))
+		persisted, not, maybe := s.count()
+		if !guilty.refused() || not == 0 || maybe != 0 || persisted+not != 600 {
+			t.Errorf("persisted %d, not persisted %d, possibly %d (a batch was refused: %t)", persisted, not, maybe, guilty.refused())
+		}
+		s.resend(t, h)
+		if lib.NamesGuilty {
+			if persisted, _, _ := s.count(); persisted != 599 {
+				t.Errorf("%d of 599 persisted", persisted)
+			}
+			s.exactly(t, b.read(t, name))
+		}
+		if lib.NamesGuilty {
+			named := 0
+			for token, o := range s.outcomes {
+				if !o.Guilty {
+					continue
+				}
+				named++
+				if code(o.Err) != transport.Code(kerr.InvalidTimestamp.Code) || o.Persistence != transport.NotPersisted {
+					t.Errorf("message %d: guilty, %v, persistence %d", token, o.Err, o.Persistence)
+				}
+			}
+			if named != 1 {
+				t.Errorf("%d messages are guilty, want 1", named)
+			}
+		}
+	})
+	t.Run("after an answer that was lost nothing is certain", func(t *testing.T) {
+		t.Parallel()
+		b := embedded(t)
+		name := b.create(t, "refused", 1, nil)
+		s := open(t, lib, config(t, b.addrs, ""))
+		h := s.topic(t, name)
+		s.send(t, h, 1, 10)
+		s.all(t, 10)
+		b.inside.DropAnswers(1)
+		b.inside.Cluster().ControlKey(0, func(kmsg.Request) (kmsg.Response, error, bool) {
+			// The first attempt is applied and its answer lost. All later ones are
+			// refused.
+			refuseAll(t, b.inside)
+			return nil, nil, false
+		})
+		s.send(t, h, 1, 1)
+		s.all(t, 11)
+		if o := s.outcomes[11]; o.Err == nil || o.Persistence != transport.PossiblyPersisted {
+			t.Errorf("persistence %d, error %v, want possibly persisted", o.Persistence, o.Err)
+		}
+		s.exactly(t, b.read(t, name))
+	})
+}
+
+// resend sends what certainly is not written, and is not guilty, again in the
+// order of the outcomes.
+func (s *session) resend(t *testing.T, h transport.Topic) {
+	t.Helper()
+	s.mu.Lock()
+	var again []transport.Token
+	for _, token := range s.order[0] {
+		if o := s.outcomes[token]; o.Persistence == transport.NotPersisted && !o.Guilty {
+			again = append(again, token)
+			delete(s.outcomes, token)
+		}
+	}
+	s.order = map[int32][]transport.Token{}
+	s.mu.Unlock()
+	total := len(s.outcomes) + len(again)
+	for _, token := range again {
+		if err := h.Produce(0, &transport.Message{Value: value(token)}, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.all(t, total)
+}
+
+// guilt says whether a batch was refused.
+type guilt chan struct{}
+
+func (g guilt) refused() bool { return len(g) > 0 }
+
+// refuseOne refuses the next batch of more than index records, and names the one
+// at index.
+func refuseOne(t *testing.T, b *producertest.Broker, index int32) guilt {
+	t.Helper()
+	g := make(guilt, 1)
+	b.Cluster().ControlKey(0, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		b.Cluster().KeepControl()
+		req := r.(*kmsg.ProduceRequest)
+		if g.refused() || records(req) <= index {
+			return nil, nil, false
+		}
+		g <- struct{}{}
+		return refusal(req, kerr.InvalidTimestamp.Code, index), nil, true
+	})
+	return g
+}
+
+func refuseAll(t *testing.T, b *producertest.Broker) {
+	t.Helper()
+	b.Cluster().ControlKey(0, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		b.Cluster().KeepControl()
+		return refusal(r.(*kmsg.ProduceRequest), kerr.InvalidTimestamp.Code, 0), nil, true
+	})
+}
+
+// records is the number of records in the first batch of a request.
+func records(req *kmsg.ProduceRequest) int32 {
+	var batch kmsg.RecordBatch
+	if err := batch.ReadFrom(req.Topics[0].Partitions[0].Records); err != nil {
+		return 0
+	}
+	return batch.NumRecords
+}
+
+// refusal answers every partition of a request with a code and one guilty
+// record.
+func refusal(req *kmsg.ProduceRequest, code int16, index int32) *kmsg.ProduceResponse {
+	resp := req.ResponseKind().(*kmsg.ProduceResponse)
+	for _, t := range req.Topics {
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic, topic.TopicID = t.Topic, t.TopicID
+		for _, p := range t.Partitions {
+			partition := kmsg.NewProduceResponseTopicPartition()
+			partition.Partition, partition.ErrorCode, partition.BaseOffset = p.Partition, code, -1
+			partition.ErrorRecords = []kmsg.ProduceResponseTopicPartitionErrorRecord{{RelativeOffset: index}}
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp
+}

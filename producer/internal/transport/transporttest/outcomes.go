@@ -1,0 +1,172 @@
+package transporttest
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// testOutcomes: without faults every message is delivered once, as it was handed
+// over, at the offset that is reported.
+func testOutcomes(t *testing.T, lib Library) {
+	t.Run("each message has one outcome", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) {
+			name := b.create(t, "outcomes", 3, nil)
+			s := open(t, lib, config(t, b.addrs, ""))
+			const n = 5000
+			s.send(t, s.topic(t, name), 3, n)
+			s.all(t, n)
+			s.exactly(t, b.read(t, name))
+			if persisted, _, _ := s.count(); persisted != n {
+				t.Errorf("%d of %d persisted", persisted, n)
+			}
+		})
+	})
+	t.Run("a message arrives as it was", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) { testMessage(t, lib, b) })
+	})
+	t.Run("the caller's memory is not kept", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) {
+			name := b.create(t, "memory", 1, nil)
+			s := open(t, lib, config(t, b.addrs, ""))
+			h := s.topic(t, name)
+			buf := make([]byte, 0, 100)
+			m := &transport.Message{Headers: []transport.Header{{}}}
+			for i := range transport.Token(1000) {
+				buf = append(buf[:0], value(i)...)
+				m.Key, m.Value = buf, buf
+				m.Headers[0] = transport.Header{Key: "h", Value: buf}
+				if err := h.Produce(0, m, i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.all(t, 1000)
+			for i, r := range b.read(t, name) {
+				want := string(value(transport.Token(i)))
+				if got := []string{string(r.Key), string(r.Value), string(r.Headers[0].Value)}; !cmp.Equal(got, []string{want, want, want}) {
+					t.Fatalf("message %d arrived as %q", i, got)
+				}
+			}
+		})
+	})
+	t.Run("the broker's time is reported", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) {
+			name := b.create(t, "stamped", 1, map[string]string{"message.timestamp.type": "LogAppendTime"})
+			s := open(t, lib, config(t, b.addrs, ""))
+			s.send(t, s.topic(t, name), 1, 10)
+			s.all(t, 10)
+			if b.inside != nil {
+				t.Skip("the embedded broker reports no append time")
+			}
+			for _, r := range b.read(t, name) {
+				for _, o := range s.outcomes {
+					if o.Offset == r.Offset && o.Timestamp != r.Timestamp.UnixMilli() {
+						t.Errorf("offset %d has the time %d, reported %d", r.Offset, r.Timestamp.UnixMilli(), o.Timestamp)
+					}
+				}
+			}
+		})
+	})
+	t.Run("a message too large is refused", func(t *testing.T) {
+		t.Parallel()
+		b := embedded(t)
+		name := b.create(t, "large", 1, nil)
+		s := open(t, lib, config(t, b.addrs, ""))
+		err := s.topic(t, name).Produce(0, &transport.Message{Value: make([]byte, 2<<20)}, 1)
+		if code(err) != 10 {
+			t.Errorf("2 MiB: %v, want code 10 (MESSAGE_TOO_LARGE)", err)
+		}
+	})
+}
+
+func testMessage(t *testing.T, lib Library, b brokers) {
+	name := b.create(t, "message", 1, nil)
+	s := open(t, lib, config(t, b.addrs, ""))
+	h := s.topic(t, name)
+	large := make([]byte, 200_000)
+	for i := range large {
+		large[i] = byte(i)
+	}
+	messages := []*transport.Message{
+		{Key: []byte("key"), Value: []byte("value"), Timestamp: 1_700_000_000_123, HasTimestamp: true},
+		{Key: nil, Value: nil},
+		{Key: []byte{}, Value: []byte{}},
+		{Value: []byte("epoch"), Timestamp: 0, HasTimestamp: true},
+		{Value: []byte("headers"), Headers: []transport.Header{
+			{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte{}}, {Key: "", Value: nil},
+		}},
+		{Key: large, Value: large, Headers: []transport.Header{{Key: "large", Value: large}}},
+	}
+	before := time.Now().Truncate(time.Millisecond)
+	for i, m := range messages {
+		if err := h.Produce(0, m, transport.Token(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.all(t, len(messages))
+	for i, r := range b.read(t, name) {
+		want := messages[i]
+		got := &transport.Message{Key: r.Key, Value: r.Value, Timestamp: r.Timestamp.UnixMilli(), HasTimestamp: want.HasTimestamp}
+		for _, h := range r.Headers {
+			got.Headers = append(got.Headers, transport.Header{Key: h.Key, Value: h.Value})
+		}
+		if !want.HasTimestamp {
+			if r.Timestamp.Before(before) || r.Timestamp.After(time.Now()) {
+				t.Errorf("message %d has the time %v", i, r.Timestamp)
+			}
+			got.Timestamp = want.Timestamp
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("message %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+// testPartitions: a client serves very many partitions at once.
+func testPartitions(t *testing.T, lib Library) {
+	everywhere(t, func(t *testing.T, b brokers) {
+		topics, partitions, rounds := 50, int32(40), 3
+		if b.inside == nil {
+			topics = 5
+		}
+		s := open(t, lib, config(t, b.addrs, ""))
+		sent := 0
+		for i := range topics {
+			name := b.create(t, "many-"+strconv.Itoa(i), partitions, nil)
+			h := s.topic(t, name)
+			for range rounds {
+				s.send(t, h, partitions, int(partitions))
+				sent += int(partitions)
+			}
+		}
+		s.all(t, sent)
+		if persisted, _, _ := s.count(); persisted != sent {
+			t.Errorf("%d of %d persisted", persisted, sent)
+		}
+		got := 0
+		for i := range topics {
+			byPartition := map[int32]int{}
+			for _, r := range b.read(t, b.topic(fmt.Sprintf("many-%d", i))) {
+				byPartition[r.Partition]++
+			}
+			for p := range partitions {
+				if byPartition[p] != rounds {
+					t.Errorf("topic %d, partition %d: %d messages, want %d", i, p, byPartition[p], rounds)
+				}
+				got += byPartition[p]
+			}
+		}
+		if got != sent {
+			t.Errorf("%d messages in the logs, sent %d", got, sent)
+		}
+	})
+}

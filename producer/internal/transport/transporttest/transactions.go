@@ -1,0 +1,142 @@
+package transporttest
+
+import (
+	"testing"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// testTransactions: what is committed is visible once, what is aborted never.
+func testTransactions(t *testing.T, lib Library) {
+	t.Run("commit and abort", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) {
+			name := b.create(t, "transactions", 3, nil)
+			s := open(t, lib, config(t, b.addrs, b.topic("commit")))
+			ctx := deadline(t)
+			must(t, s.client.InitTransactions(ctx))
+			h := s.topic(t, name)
+			want := 0
+			for i := range 10 {
+				must(t, s.client.BeginTransaction())
+				s.send(t, h, 3, 50)
+				s.all(t, 50*(i+1))
+				if i%3 == 2 {
+					must(t, s.client.AbortTransaction(ctx))
+					continue
+				}
+				must(t, s.client.CommitTransaction(ctx))
+				want += 50
+			}
+			if got := len(b.read(t, name)); got != want {
+				t.Errorf("%d messages are visible, want %d", got, want)
+			}
+		})
+	})
+	t.Run("a commit waits for what is in flight", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) {
+			name := b.create(t, "inflight", 3, nil)
+			s := open(t, lib, config(t, b.addrs, b.topic("inflight")))
+			ctx := deadline(t)
+			must(t, s.client.InitTransactions(ctx))
+			must(t, s.client.BeginTransaction())
+			s.send(t, s.topic(t, name), 3, 1000)
+			must(t, s.client.CommitTransaction(ctx))
+			s.mu.Lock()
+			outcomes := len(s.outcomes)
+			s.mu.Unlock()
+			if outcomes != 1000 {
+				t.Errorf("%d outcomes when the commit had returned, want 1000", outcomes)
+			}
+			s.exactly(t, b.read(t, name))
+		})
+	})
+	t.Run("offsets are committed with the messages", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) { testOffsets(t, lib, b, 10) })
+	})
+	t.Run("offsets alone are committed", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) { testOffsets(t, lib, b, 0) })
+	})
+	t.Run("the older client is fenced", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) {
+			name := b.create(t, "fenced", 1, nil)
+			ctx := deadline(t)
+			old := open(t, lib, config(t, b.addrs, b.topic("fenced")))
+			must(t, old.client.InitTransactions(ctx))
+			must(t, old.client.BeginTransaction())
+			old.send(t, old.topic(t, name), 1, 5)
+			old.all(t, 5)
+			young := open(t, lib, config(t, b.addrs, b.topic("fenced")))
+			must(t, young.client.InitTransactions(ctx))
+			err := old.client.CommitTransaction(ctx)
+			switch code(err) {
+			case transport.Fenced, 90, 47: // PRODUCER_FENCED, INVALID_PRODUCER_EPOCH
+			case 48: // INVALID_TXN_STATE
+				if b.inside == nil {
+					t.Errorf("the older client's commit: %v", err)
+				}
+			default:
+				t.Errorf("the older client's commit: %v", err)
+			}
+			must(t, young.client.BeginTransaction())
+			young.next = 100
+			young.send(t, young.topic(t, name), 1, 5)
+			must(t, young.client.CommitTransaction(ctx))
+			if got := len(b.read(t, name)); got != 5 {
+				t.Errorf("%d messages are visible, want the 5 of the younger client", got)
+			}
+		})
+	})
+}
+
+// testOffsets commits n messages and a group's offsets in a transaction, and
+// aborts a second one.
+func testOffsets(t *testing.T, lib Library, b brokers, n int) {
+	in := b.create(t, "in", 2, nil)
+	out := b.create(t, "out", 1, nil)
+	group := b.topic("group")
+	s := open(t, lib, config(t, b.addrs, b.topic("offsets")))
+	ctx := deadline(t)
+	must(t, s.client.InitTransactions(ctx))
+	h := s.topic(t, out)
+	member := transport.GroupMember{Group: group, Generation: -1}
+	for round, commit := range []bool{true, false, true} {
+		must(t, s.client.BeginTransaction())
+		s.send(t, h, 1, n)
+		must(t, s.client.SendOffsets(ctx, []transport.GroupOffset{
+			{Topic: in, Partition: 0, Offset: int64(10 + round), LeaderEpoch: -1},
+			{Topic: in, Partition: 1, Offset: int64(20 + round), LeaderEpoch: -1},
+		}, member))
+		s.all(t, n*(round+1))
+		if commit {
+			must(t, s.client.CommitTransaction(ctx))
+		} else {
+			must(t, s.client.AbortTransaction(ctx))
+		}
+		want := int64(round)
+		if !commit {
+			want--
+		}
+		offsets, err := b.admin(t).FetchOffsets(ctx, group)
+		must(t, err)
+		for partition, base := range []int64{10, 20} {
+			if got, ok := offsets.Lookup(in, int32(partition)); !ok || got.At != base+want {
+				t.Errorf("round %d, partition %d: offset %v, want %d", round, partition, got.At, base+want)
+			}
+		}
+	}
+	if got := len(b.read(t, out)); got != 2*n {
+		t.Errorf("%d messages are visible, want %d", got, 2*n)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

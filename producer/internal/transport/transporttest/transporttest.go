@@ -1,0 +1,376 @@
+// Package transporttest is the conformance suite of the seam: what the engine
+// may rely on, whichever client library is below.
+//
+// [Run] is called by the test of each transport. It runs on the broker in
+// process (producertest). With AVROLINE_TEST_BROKERS it also runs the parts that
+// need no injected fault on the brokers named there.
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/internal/logread"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// Library is a transport under test.
+type Library struct {
+	Open func(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error)
+	// NamesGuilty says that the library reports which record the broker refused.
+	NamesGuilty bool
+}
+
+// Run runs the whole suite.
+func Run(t *testing.T, lib Library) {
+	for _, group := range []struct {
+		name string
+		run  func(*testing.T, Library)
+	}{
+		{"outcomes", testOutcomes},
+		{"faults", testFaults},
+		{"refused", testRefused},
+		{"transactions", testTransactions},
+		{"security", testSecurity},
+		{"partitions", testPartitions},
+		{"close", testClose},
+		{"topics", testTopics},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			t.Parallel()
+			group.run(t, lib)
+		})
+	}
+}
+
+// wait bounds every wait of the suite.
+const wait = 60 * time.Second
+
+func deadline(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// brokers are the brokers of a test: those in process, and the real ones.
+type brokers struct {
+	name   string
+	addrs  []string
+	prefix string // of topic names
+	inside *producertest.Broker
+}
+
+// topic names a topic of the test's own.
+func (b brokers) topic(name string) string { return b.prefix + name }
+
+// create makes a topic.
+func (b brokers) create(t *testing.T, name string, partitions int32, config map[string]string) string {
+	t.Helper()
+	name = b.topic(name)
+	adm := b.admin(t)
+	settings := map[string]*string{}
+	for k, v := range config {
+		settings[k] = &v
+	}
+	_, err := adm.CreateTopic(deadline(t), partitions, -1, settings, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (b brokers) admin(t *testing.T) *kadm.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.addrs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return kadm.NewClient(cl)
+}
+
+// read returns what is visible to read_committed.
+func (b brokers) read(t *testing.T, topic string) []*kgo.Record {
+	t.Helper()
+	var all []*kgo.Record
+	for r, err := range logread.All(deadline(t), b.addrs, topic) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// everywhere runs a test on the broker in process and on the real ones.
+func everywhere(t *testing.T, f func(t *testing.T, b brokers)) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		f(t, embedded(t))
+	})
+	if addrs := os.Getenv("AVROLINE_TEST_BROKERS"); addrs != "" {
+		t.Run("real", func(t *testing.T) {
+			t.Parallel()
+			f(t, brokers{"real", strings.Split(addrs, ","), "transport-" + uuid.NewString()[:8] + "-", nil})
+		})
+	}
+}
+
+func embedded(t *testing.T, opts ...producertest.Option) brokers {
+	t.Helper()
+	b := producertest.Start(t, opts...)
+	return brokers{"embedded", b.Addrs(), "", b}
+}
+
+// config makes the settings of a client.
+func config(t *testing.T, addrs []string, transactionalID string, opts ...settings.Option) *settings.Config {
+	t.Helper()
+	purpose := settings.ForProducer
+	if transactionalID != "" {
+		purpose = settings.ForTransactional
+	}
+	c, err := settings.New(purpose, addrs, transactionalID, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// set is an option that changes a field.
+func set(f func(c *settings.Config)) settings.Option { return settings.Set("test", f) }
+
+// recorder is a handler that keeps what it is told.
+type recorder struct {
+	mu       sync.Mutex
+	changed  chan struct{}
+	outcomes map[transport.Token]transport.Outcome
+	order    map[int32][]transport.Token // by partition
+	twice    []transport.Token
+	trouble  []*transport.Error
+	fatal    []*transport.Error
+	late     int // outcomes after close
+	closed   bool
+}
+
+func newRecorder() *recorder {
+	return &recorder{
+		changed:  make(chan struct{}, 1),
+		outcomes: map[transport.Token]transport.Outcome{}, order: map[int32][]transport.Token{},
+	}
+}
+
+func (r *recorder) note(f func()) {
+	r.mu.Lock()
+	f()
+	r.mu.Unlock()
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Outcomes implements [transport.Handler].
+func (r *recorder) Outcomes(outcomes []transport.Outcome) {
+	r.note(func() {
+		for _, o := range outcomes {
+			if _, ok := r.outcomes[o.Token]; ok {
+				r.twice = append(r.twice, o.Token)
+			}
+			if r.closed {
+				r.late++
+			}
+			r.outcomes[o.Token] = o
+			r.order[o.Partition] = append(r.order[o.Partition], o.Token)
+		}
+	})
+}
+
+// Trouble implements [transport.Handler].
+func (r *recorder) Trouble(err *transport.Error) {
+	r.note(func() { r.trouble = append(r.trouble, err) })
+}
+
+// Fatal implements [transport.Handler].
+func (r *recorder) Fatal(err *transport.Error) { r.note(func() { r.fatal = append(r.fatal, err) }) }
+
+// until waits for a condition, which is asked under the recorder's lock.
+func (r *recorder) until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx := deadline(t)
+	for {
+		r.mu.Lock()
+		done := ok()
+		r.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-r.changed:
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			t.Fatalf("waited in vain for %s: %d outcomes, fatal %v, trouble %v (%d in all)",
+				what, len(r.outcomes), r.fatal, r.trouble[max(0, len(r.trouble)-3):], len(r.trouble))
+		}
+	}
+}
+
+// all waits for n outcomes.
+func (r *recorder) all(t *testing.T, n int) {
+	t.Helper()
+	r.until(t, fmt.Sprintf("%d outcomes", n), func() bool { return len(r.outcomes) >= n })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.outcomes) > n || len(r.twice) > 0 {
+		t.Fatalf("%d outcomes of %d, twice: %v", len(r.outcomes), n, r.twice)
+	}
+}
+
+// session is an open client with its recorder.
+type session struct {
+	*recorder
+	client transport.Client
+	next   transport.Token
+}
+
+func open(t *testing.T, lib Library, c *settings.Config) *session {
+	t.Helper()
+	r := newRecorder()
+	client, err := lib.Open(c, c.BatchBytes, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{recorder: r, client: client}
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *session) close() {
+	s.client.Close()
+	s.note(func() { s.closed = true })
+}
+
+// topic returns a topic's handle.
+func (s *session) topic(t *testing.T, name string) transport.Topic {
+	t.Helper()
+	h, err := s.client.Topic(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// send produces n messages to each partition in turn. The value of a message is
+// its token.
+func (s *session) send(t *testing.T, h transport.Topic, partitions int32, n int) (first transport.Token) {
+	t.Helper()
+	first = s.next + 1
+	for range n {
+		s.next++
+		err := h.Produce(int32(s.next)%partitions, &transport.Message{Value: value(s.next)}, s.next)
+		if err != nil {
+			t.Fatalf("message %d: %v", s.next, err)
+		}
+	}
+	return first
+}
+
+func value(token transport.Token) []byte { return fmt.Appendf(nil, "message %d", token) }
+
+// exactly holds outcomes against the log: what is reported persisted is there
+// once, at its offset; what is reported not persisted is not there; the rest is
+// there at most once. The messages of a partition are in the order of their
+// tokens.
+func (s *session) exactly(t *testing.T, log []*kgo.Record) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[transport.Token]*kgo.Record{}
+	last := map[int32]transport.Token{}
+	for _, r := range log {
+		var token transport.Token
+		if _, err := fmt.Sscanf(string(r.Value), "message %d", &token); err != nil {
+			t.Fatalf("the log holds %q", r.Value)
+		}
+		if found[token] != nil {
+			t.Errorf("message %d is there twice: offsets %d and %d of partition %d", token, found[token].Offset, r.Offset, r.Partition)
+		}
+		if token <= last[r.Partition] {
+			t.Errorf("message %d lies behind %d in partition %d", token, last[r.Partition], r.Partition)
+		}
+		found[token], last[r.Partition] = r, token
+	}
+	for token, o := range s.outcomes {
+		r := found[token]
+		switch o.Persistence {
+		case transport.Persisted:
+			if o.Err != nil {
+				t.Errorf("message %d: persisted, with the error %v", token, o.Err)
+			}
+			if r == nil {
+				t.Errorf("message %d: reported persisted, and lost", token)
+			} else if r.Offset != o.Offset || r.Partition != o.Partition {
+				t.Errorf("message %d: reported at %d of %d, lies at %d of %d", token, o.Offset, o.Partition, r.Offset, r.Partition)
+			}
+		case transport.NotPersisted:
+			if o.Err == nil {
+				t.Errorf("message %d: not persisted, without an error", token)
+			}
+			if r != nil {
+				t.Errorf("message %d: reported not persisted (%v), lies at %d of %d", token, o.Err, r.Offset, r.Partition)
+			}
+		default:
+			if o.Err == nil {
+				t.Errorf("message %d: possibly persisted, without an error", token)
+			}
+		}
+	}
+	for partition, tokens := range s.order {
+		for i := 1; i < len(tokens); i++ {
+			a, b := s.outcomes[tokens[i-1]], s.outcomes[tokens[i]]
+			if a.Err == nil && b.Err == nil && a.Offset >= b.Offset {
+				t.Errorf("partition %d: offset %d is reported before %d", partition, a.Offset, b.Offset)
+			}
+		}
+	}
+}
+
+// count returns how many outcomes have each persistence.
+func (s *session) count() (persisted, not, maybe int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.outcomes {
+		switch o.Persistence {
+		case transport.Persisted:
+			persisted++
+		case transport.NotPersisted:
+			not++
+		default:
+			maybe++
+		}
+	}
+	return persisted, not, maybe
+}
+
+// code is the seam's code of an error, or 0.
+func code(err error) transport.Code {
+	var e *transport.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}

@@ -20,7 +20,7 @@ import (
 // and the account is exact.
 func TestCloseAccounts(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 3))
+	b := startBroker(t, producertest.WithTopic("events", 3))
 	p := newProducer(t, b.Addrs())
 	ctx := waitCtx(t)
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
@@ -42,7 +42,7 @@ func TestCloseAccounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pending, err := events.Enqueue(ctx, p, &event{})
+	pending, err := events.PublishFuture(ctx, p, &event{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestCloseAmidst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := seed(t)
-			b := startBroker(t, producertest.Topic("items", 4))
+			b := startBroker(t, producertest.WithTopic("items", 4))
 			f := b.LoseAnswers(0.3, s)
 			defer f.Stop()
 			w := workload.Run{
@@ -107,7 +107,7 @@ func TestCloseAmidst(t *testing.T) {
 // buffer nor other producers' business.
 func TestCallbacks(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	ctx := waitCtx(t)
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 
@@ -219,7 +219,7 @@ func TestCallbacks(t *testing.T) {
 
 // TestNoGoroutineLeft: neither after an ordinary Close nor after one that gave up.
 func TestNoGoroutineLeft(t *testing.T) { // not parallel: it counts
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 	for _, stop := range []bool{false, true} {
 		p, err := producer.New(b.Addrs(), newSerializer(t), producer.WithRecovery())
@@ -270,7 +270,7 @@ func goroutines() string {
 
 // TestCloseOnSignal: the signal ends the context, not the producer; finish closes it.
 func TestCloseOnSignal(t *testing.T) { // not parallel: signals are the process's
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	p := newProducer(t, b.Addrs())
 	ctx, finish := producer.CloseOnSignal(waitCtx(t), p, time.Minute)
 	events := producer.NewTopic("events", producer.KeyBy(byKey))

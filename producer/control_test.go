@@ -18,7 +18,7 @@ import (
 func TestControlNoIdempotence(t *testing.T) {
 	t.Parallel()
 	s := seed(t)
-	b := producertest.Start(t, producertest.Brokers(3), producertest.Topic("items", 6))
+	b := producertest.Start(t, producertest.WithBrokers(3), producertest.WithTopic("items", 6))
 	f := b.LoseAnswers(0.02, s) // 2 %, from the first message to the last
 	defer f.Stop()
 	w := workload.Run{
@@ -50,7 +50,7 @@ func TestControlNoIdempotence(t *testing.T) {
 func TestControlDeliveryTimeout(t *testing.T) {
 	t.Parallel()
 	s := seed(t)
-	b := producertest.Start(t, producertest.Brokers(3), producertest.Topic("items", 6))
+	b := producertest.Start(t, producertest.WithBrokers(3), producertest.WithTopic("items", 6))
 	w := workload.Run{
 		Brokers: b.Addrs(), Topic: "items", Name: "control", Seed: s, Messages: 10_000, Rate: 8_000,
 		Options: []producer.Option{quick(), producer.WithDeliveryTimeout(500 * time.Millisecond), producer.WithLinger(time.Millisecond)},

@@ -29,7 +29,7 @@ type Callback func(d Delivery, err error)
 // outcome is one message's end, on its way to who asked.
 type outcome struct {
 	callback Callback
-	pending  *Pending
+	future   *Future
 	since    int64
 	err      error
 	delivery Delivery
@@ -132,7 +132,7 @@ func (d *deliverer) tell(o *outcome) {
 		o.marker()
 	case o.callback != nil:
 		o.callback(o.delivery, o.err)
-	case o.err != nil && o.pending == nil:
+	case o.err != nil && o.future == nil:
 		d.core.reportFailure(o.delivery, o.err)
 	}
 }

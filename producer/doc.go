@@ -5,7 +5,7 @@
 //	p, err := producer.New(brokers, serializer)
 //	d, err := orders.Publish(ctx, p, &event)                  // wait for the outcome
 //	err = orders.PublishAsync(ctx, p, &event, callback)       // or be told
-//	pending, err := orders.Enqueue(ctx, p, &event)            // or ask later
+//	future, err := orders.PublishFuture(ctx, p, &event)       // or ask later
 //	err = p.Close(ctx)                                        // accounts for everything
 //
 // # Outcomes

@@ -30,7 +30,7 @@ type Encoded struct {
 }
 
 // errPartitioned is why Encode refuses some topics.
-var errPartitioned = errors.New("the topic has a partitioner of its own (WithPartitioner, PartitionBy), which cannot be applied to bytes: " +
+var errPartitioned = errors.New("the topic has a partitioner of its own (WithPartitioner, WithPartitionBy), which cannot be applied to bytes: " +
 	"leave it out, or set Message.Partition")
 
 // Encode encodes a message with s, as publishing it would. The schemas are

@@ -85,7 +85,7 @@ func TestEncodeRefuses(t *testing.T) {
 	ctx := t.Context()
 	ser := newSerializer(t)
 	value := producer.Message[*event]{Value: &event{Key: "k"}}
-	byPartition := producer.PartitionBy(func([]byte, *event, int32) int32 { return 0 })
+	byPartition := producer.WithPartitionBy(func([]byte, *event, int32) int32 { return 0 })
 	for name, tc := range map[string]struct {
 		topic   *producer.Topic[*event]
 		ser     *serde.Serializer
@@ -97,7 +97,7 @@ func TestEncodeRefuses(t *testing.T) {
 		"a nil record":            {producer.NewTopic("t", producer.KeyBy(byKey)), ser, producer.Message[*event]{}, "nil"},
 		"PartitionBy":             {producer.NewTopic("t", producer.KeyBy(byKey), byPartition), ser, value, "partitioner of its own"},
 		"WithPartitioner":         {producer.NewTopic("t", producer.KeyBy(byKey), producer.WithPartitioner(producer.RoundRobin())), ser, value, "partitioner of its own"},
-		"a Before function":       {producer.NewTopic("t", producer.KeyBy(byKey), producer.Before(func(context.Context, *producer.Message[*event]) error { return errAsked })), ser, value, errAsked.Error()},
+		"a Before function":       {producer.NewTopic("t", producer.KeyBy(byKey), producer.WithBefore(func(context.Context, *producer.Message[*event]) error { return errAsked })), ser, value, errAsked.Error()},
 		"a key that panics":       {producer.NewTopic("t", producer.KeyBy(func(*event) string { panic("boom") })), ser, value, "boom"},
 		"a field that is refused": {producer.NewTopic("t", producer.KeyBy(byKey)), ser, producer.Message[*event]{Value: &event{Pad: "bad"}}, errBadField.Error()},
 	} {

@@ -19,7 +19,7 @@ var (
 	ErrClosed = errors.New("producer: closed")
 	// ErrFatal says that the client behind the producer ended by a fatal error, which is wrapped beside it.
 	ErrFatal = errors.New("producer: fatal")
-	// ErrWouldBlock comes with [ErrNotSent] from TryPublish: the buffer is full, or the topic is not known yet.
+	// ErrWouldBlock comes with [ErrNotSent] from the Try methods: the buffer is full, or the topic is not known yet.
 	ErrWouldBlock = errors.New("producer: would block")
 	// ErrUnknownTopic comes with [ErrNotSent]: the brokers know no such topic.
 	ErrUnknownTopic = errors.New("producer: unknown topic")

@@ -171,17 +171,17 @@ func (l *eventLoop) outcome(r *ring, e *entry, offset int64, err error) {
 		}
 	}
 	hooked := l.core.hooks.outcome
-	if e.callback == nil && e.pending == nil && !hooked && (err == nil || l.tx != nil) {
+	if e.callback == nil && e.future == nil && !hooked && (err == nil || l.tx != nil) {
 		return
 	}
-	o := outcome{callback: e.callback, pending: e.pending, since: e.since, err: err, delivery: Delivery{
+	o := outcome{callback: e.callback, future: e.future, since: e.since, err: err, delivery: Delivery{
 		Topic: r.topic.name, Partition: r.partition, Offset: offset,
 		KeySchemaID: e.keyID, ValueSchemaID: e.valueID,
 	}}
 	if e.stamp != 0 {
 		o.delivery.Timestamp = time.UnixMilli(e.stamp)
 	}
-	if e.pending != nil {
+	if e.future != nil {
 		l.waits = append(l.waits, o)
 		if !hooked && e.callback == nil {
 			return
@@ -207,7 +207,7 @@ func (l *eventLoop) settle() {
 		c.trouble.over()
 	}
 	for i := range l.waits {
-		l.waits[i].pending.complete(l.waits[i].delivery, l.waits[i].err)
+		l.waits[i].future.complete(l.waits[i].delivery, l.waits[i].err)
 	}
 	clear(l.waits)
 	l.waits = l.waits[:0]

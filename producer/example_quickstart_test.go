@@ -20,7 +20,7 @@ import (
 // process. It is examples/quickstart with an order that is always the same.
 func Example() {
 	ctx := context.Background()
-	broker := must(producertest.NewBroker(producertest.Topic("orders", 3)))
+	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 3)))
 	defer broker.Close()
 	server := must(registrytest.NewServer())
 	defer server.Close()

@@ -15,7 +15,7 @@ import (
 // once that it is over, and nothing waits.
 func TestFatal(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 3))
+	b := startBroker(t, producertest.WithTopic("events", 3))
 	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(50, 1_000_000))
 	ctx := waitCtx(t)
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
@@ -62,7 +62,7 @@ func TestFatal(t *testing.T) {
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	s := seed(t)
-	b := startBroker(t, producertest.Brokers(3), producertest.Topic("items", 6))
+	b := startBroker(t, producertest.WithBrokers(3), producertest.WithTopic("items", 6))
 	var p *producer.Producer
 	w := workload.Run{
 		Brokers: b.Addrs(), Topic: "items", Name: "recovery", Seed: s, Messages: 10_000, Rate: 8_000,

@@ -178,7 +178,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := seed(t)
-			b := producertest.Start(t, producertest.Brokers(c.nodes), producertest.Topic("items", 6))
+			b := producertest.Start(t, producertest.WithBrokers(c.nodes), producertest.WithTopic("items", 6))
 			w := workload.Run{
 				Brokers: b.Addrs(), Topic: "items", Name: "faults", Seed: s,
 				Messages: 5_000, Rate: 8_000, Options: []producer.Option{quick()},

@@ -205,7 +205,7 @@ func killable(t *testing.T, protocol string) *where {
 	if protocol == "classic" {
 		t.Skip("the embedded broker's classic group stalls when members go")
 	}
-	b := producertest.Start(t, producertest.Config("group.consumer.session.timeout.ms", "3000"), producertest.Config("group.consumer.heartbeat.interval.ms", "500"))
+	b := producertest.Start(t, producertest.WithConfig("group.consumer.session.timeout.ms", "3000"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "500"))
 	return &where{t: t, addrs: b.Addrs(), fake: b}
 }
 

@@ -19,7 +19,7 @@ func TestClientLog(t *testing.T) {
 		if debug != "" {
 			settings["debug"] = debug
 		}
-		b := startBroker(t, producertest.Topic("events", 3))
+		b := startBroker(t, producertest.WithTopic("events", 3))
 		p, err := producer.New(b.Addrs(), newSerializer(t), producer.WithConfig(settings),
 			producer.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 		if err != nil {

@@ -61,7 +61,7 @@ func (s *scratch) free() {
 		s.buf = nil
 	}
 	// Field by field: to write the whole struct costs as much as to encode a small record.
-	s.binding, s.entry.callback, s.entry.pending = nil, nil, nil
+	s.binding, s.entry.callback, s.entry.future = nil, nil, nil
 	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
 	s.message.Timestamp = time.Time{}
@@ -74,7 +74,7 @@ func (s *scratch) free() {
 }
 
 var (
-	errNilRecord = errors.New("the record is nil: a tombstone is published by Tombstone, or by a Message with Tombstone set")
+	errNilRecord = errors.New("the record is nil: a tombstone is a Message with Tombstone set")
 	errNilKey    = errors.New("the key record is nil")
 )
 

@@ -60,13 +60,13 @@ func TestMessage(t *testing.T) {
 	if !d.Timestamp.Equal(at) || d.KeySchemaID == 0 || d.ValueSchemaID == 0 || d.KeySchemaID == d.ValueSchemaID {
 		t.Errorf("delivery %+v", d)
 	}
-	if _, err := byRecord.SendWait(ctx, p, producer.Message[*event]{
+	if _, err := byRecord.Send(ctx, p, producer.Message[*event]{
 		Value: &event{Seq: 10}, Key: producer.StringKey("own"), Timestamp: at.Add(time.Hour),
 		Headers: []serde.Header{{Key: "mine", Value: nil}, {Key: "empty", Value: []byte{}}},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if d, err = byRecord.Tombstone(ctx, p, producer.BytesKey([]byte{1, 2})); err != nil || d.ValueSchemaID != 0 {
+	if d, err = byRecord.Send(ctx, p, producer.Message[*event]{Key: producer.BytesKey([]byte{1, 2}), Tombstone: true}); err != nil || d.ValueSchemaID != 0 {
 		t.Fatal(d, err)
 	}
 	if _, err := producer.NewTopic(name, producer.KeyBytes(func(e *event, dst []byte) []byte { return nil })).Publish(ctx, p, &event{}); err != nil {
@@ -140,12 +140,12 @@ func TestHooks(t *testing.T) {
 	ctx := waitCtx(t)
 	var after []string
 	events := producer.NewTopic(name, producer.KeyBy(byKey),
-		producer.Before(func(_ context.Context, m *producer.Message[*event]) error {
+		producer.WithBefore(func(_ context.Context, m *producer.Message[*event]) error {
 			m.Headers = append(m.Headers, serde.Header{Key: "before", Value: []byte("1")})
 			m.Value = &event{Key: m.Value.Key, Seq: m.Value.Seq + 100}
 			return nil
 		}),
-		producer.After(func(e *event, d producer.Delivery, err error) {
+		producer.WithAfter(func(e *event, d producer.Delivery, err error) {
 			after = append(after, fmt.Sprintf("%s %d @%d %v", e.Key, e.Seq, d.Offset, err))
 		}))
 	if _, err := events.Publish(ctx, p, &event{Key: "a", Seq: 1}); err != nil {
@@ -178,7 +178,7 @@ func TestHooks(t *testing.T) {
 // TestFireAndForget: a failure that nobody asked for is told to the one handler, and counted.
 func TestFireAndForget(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	failures := make(chan error, 1)
 	p := newProducer(t, b.Addrs(), producer.WithFailureHandler(func(d producer.Delivery, err error) {
 		if d.Topic != "events" || d.Offset != -1 {
@@ -209,7 +209,7 @@ func TestOneTopicManyProducers(t *testing.T) {
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 	ctx := waitCtx(t)
 	for range 3 {
-		b1, b2 := startBroker(t, producertest.Topic("events", 1)), startBroker(t, producertest.Topic("events", 1))
+		b1, b2 := startBroker(t, producertest.WithTopic("events", 1)), startBroker(t, producertest.WithTopic("events", 1))
 		p1, p2 := newProducer(t, b1.Addrs()), newProducer(t, b2.Addrs())
 		for i := range 4 {
 			for _, p := range []*producer.Producer{p1, p2} {

@@ -89,7 +89,7 @@ func TestSpread(t *testing.T) {
 // TestPartitionsAdded: the new count is used within the metadata's age.
 func TestPartitionsAdded(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	p := newProducer(t, b.Addrs(), producer.WithMetadataMaxAge(20*time.Millisecond))
 	ctx := waitCtx(t)
 	events := producer.NewTopic("events", producer.NoKey[*event](), producer.WithPartitioner(func(_ []byte, n int32) int32 { return n - 1 }))
@@ -113,10 +113,10 @@ func TestPartitionsAdded(t *testing.T) {
 // TestPartitionBy sees key, record and count, and yields to an explicit partition.
 func TestPartitionBy(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 4))
+	b := startBroker(t, producertest.WithTopic("events", 4))
 	p := newProducer(t, b.Addrs())
 	ctx := waitCtx(t)
-	events := producer.NewTopic("events", producer.KeyBy(byKey), producer.PartitionBy(func(key []byte, e *event, n int32) int32 {
+	events := producer.NewTopic("events", producer.KeyBy(byKey), producer.WithPartitionBy(func(key []byte, e *event, n int32) int32 {
 		if string(key) != e.Key || n != 4 {
 			t.Errorf("key %q, n %d", key, n)
 		}
@@ -125,7 +125,7 @@ func TestPartitionBy(t *testing.T) {
 	if d, err := events.Publish(ctx, p, &event{Key: "a", Seq: 2}); err != nil || d.Partition != 2 {
 		t.Error(d, err)
 	}
-	d, err := events.SendWait(ctx, p, producer.Message[*event]{Value: &event{Key: "a", Seq: 2}, Partition: producer.ToPartition(1)})
+	d, err := events.Send(ctx, p, producer.Message[*event]{Value: &event{Key: "a", Seq: 2}, Partition: producer.ToPartition(1)})
 	if err != nil || d.Partition != 1 {
 		t.Error(d, err)
 	}

@@ -37,7 +37,7 @@ func TestPublish(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pending, err := events.Enqueue(ctx, p, &event{Key: "future"})
+	pending, err := events.PublishFuture(ctx, p, &event{Key: "future"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,55 +8,89 @@ import (
 	"sync/atomic"
 )
 
-// Publish publishes a record and waits for its outcome, or until ctx ends: then the error is [ErrNotSent] if the message was
-// not accepted yet, else [ErrOutcomeUnknown].
+// Publish publishes a record and waits for its outcome, or until ctx ends. If ctx
+// ends before the message was accepted, the error is [ErrNotSent]. If it ends
+// later, the error is [ErrOutcomeUnknown].
 func (t *Topic[R]) Publish(ctx context.Context, p *Producer, r R) (Delivery, error) {
 	return t.wait(ctx, p, r, nil)
 }
 
-func (t *Topic[R]) wait(ctx context.Context, p *Producer, r R, m *Message[R]) (Delivery, error) {
-	pending := newPending(p.core, t.name)
-	if err := t.publish(ctx, p.core, r, m, nil, pending, true); err != nil {
-		return Delivery{}, err
-	}
-	return pending.Wait(ctx)
-}
-
-// PublishAsync accepts a record and returns. The callback is called with its outcome; nil is fire and forget: a failure is
-// counted and told to [WithFailureHandler]. An error means that the record was refused, is [ErrNotSent], and the callback is
-// not called. It blocks while the buffer is full, until there is room or ctx ends; afterwards ctx means nothing to it.
+// PublishAsync accepts a record and returns. The callback is called once with the
+// outcome. A nil callback is fire and forget: a failure is counted and given to
+// [WithFailureHandler].
+//
+// An error means that the record was refused. It is [ErrNotSent], and the callback
+// is not called. PublishAsync blocks while the buffer is full, until there is room
+// or ctx ends. Once the record is accepted, the end of ctx changes nothing.
 func (t *Topic[R]) PublishAsync(ctx context.Context, p *Producer, r R, cb Callback) error {
 	return t.publish(ctx, p.core, r, nil, cb, nil, true)
 }
 
-// TryPublish is PublishAsync that never waits: with a full buffer, or a topic that was not looked up yet (see
-// [Producer.Prepare]), the error is [ErrWouldBlock]. A schema that is not known yet is still asked for, within ctx.
-func (t *Topic[R]) TryPublish(ctx context.Context, p *Producer, r R, cb Callback) error {
+// PublishFuture is [Topic.PublishAsync] with a future instead of a callback.
+func (t *Topic[R]) PublishFuture(ctx context.Context, p *Producer, r R) (*Future, error) {
+	return t.future(ctx, p, r, nil)
+}
+
+// TryPublishAsync is [Topic.PublishAsync] that never waits for room. If the buffer
+// is full, or the topic was not looked up yet (see [Producer.Prepare]), the error
+// is [ErrWouldBlock]. A schema that is not known yet is still looked up, within
+// ctx.
+func (t *Topic[R]) TryPublishAsync(ctx context.Context, p *Producer, r R, cb Callback) error {
 	return t.publish(ctx, p.core, r, nil, cb, nil, false)
 }
 
-// Enqueue is PublishAsync that gives a future instead of a callback.
-func (t *Topic[R]) Enqueue(ctx context.Context, p *Producer, r R) (*Pending, error) {
-	pending := newPending(p.core, t.name)
-	if err := t.publish(ctx, p.core, r, nil, nil, pending, true); err != nil {
-		return nil, err
-	}
-	return pending, nil
+// Send is [Topic.Publish] for a [Message]: a record with headers, a timestamp, a
+// partition or a key of its own, or a tombstone.
+func (t *Topic[R]) Send(ctx context.Context, p *Producer, m Message[R]) (Delivery, error) {
+	return t.wait(ctx, p, m.Value, &m)
 }
 
-// PublishAll publishes records in order and waits for all outcomes. It returns one Result a record, in order; err is nil
-// when all are delivered, else the first by index. When ctx ends, what was not accepted is [ErrNotSent] and what has no
-// outcome [ErrOutcomeUnknown]. A record that is refused for itself does not keep the others back.
+// SendAsync is [Topic.PublishAsync] for a [Message].
+func (t *Topic[R]) SendAsync(ctx context.Context, p *Producer, m Message[R], cb Callback) error {
+	return t.publish(ctx, p.core, m.Value, &m, cb, nil, true)
+}
+
+// SendFuture is [Topic.PublishFuture] for a [Message].
+func (t *Topic[R]) SendFuture(ctx context.Context, p *Producer, m Message[R]) (*Future, error) {
+	return t.future(ctx, p, m.Value, &m)
+}
+
+// TrySendAsync is [Topic.TryPublishAsync] for a [Message].
+func (t *Topic[R]) TrySendAsync(ctx context.Context, p *Producer, m Message[R], cb Callback) error {
+	return t.publish(ctx, p.core, m.Value, &m, cb, nil, false)
+}
+
+func (t *Topic[R]) wait(ctx context.Context, p *Producer, r R, m *Message[R]) (Delivery, error) {
+	future, err := t.future(ctx, p, r, m)
+	if err != nil {
+		return Delivery{}, err
+	}
+	return future.Wait(ctx)
+}
+
+func (t *Topic[R]) future(ctx context.Context, p *Producer, r R, m *Message[R]) (*Future, error) {
+	future := newFuture(p.core, t.name)
+	if err := t.publish(ctx, p.core, r, m, nil, future, true); err != nil {
+		return nil, err
+	}
+	return future, nil
+}
+
+// PublishAll publishes records in order and waits for all outcomes. It returns one
+// [Result] for each record, in the same order. err is nil if all are delivered,
+// otherwise the error of the first record that is not. A record that is refused
+// does not keep the others back. If ctx ends, records that were not accepted are
+// [ErrNotSent] and those without an outcome [ErrOutcomeUnknown].
 func (t *Topic[R]) PublishAll(ctx context.Context, p *Producer, rs []R) ([]Result, error) {
 	results := make([]Result, len(rs))
-	pending := make([]*Pending, len(rs))
+	futures := make([]*Future, len(rs))
 	for i, r := range rs {
-		pending[i], results[i].Err = t.Enqueue(ctx, p, r)
+		futures[i], results[i].Err = t.PublishFuture(ctx, p, r)
 	}
 	var first error
-	for i, wait := range pending {
-		if wait != nil {
-			results[i].Delivery, results[i].Err = wait.Wait(ctx)
+	for i, future := range futures {
+		if future != nil {
+			results[i].Delivery, results[i].Err = future.Wait(ctx)
 		}
 		if first == nil {
 			first = results[i].Err
@@ -65,8 +99,9 @@ func (t *Topic[R]) PublishAll(ctx context.Context, p *Producer, rs []R) ([]Resul
 	return results, first
 }
 
-// PublishSeq is the same for a stream: bounded memory, stops at the first that is not accepted, or was not delivered. n is
-// how many were delivered; err is nil when all were.
+// PublishSeq publishes a stream in bounded memory and waits for all outcomes. It
+// stops at the first record that is not accepted or not delivered. n is the number
+// of delivered records. err is nil if all were delivered.
 func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) (n int64, err error) {
 	var (
 		delivered atomic.Int64
@@ -116,24 +151,8 @@ func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) 
 	return delivered.Load(), err
 }
 
-// Send is PublishAsync for what a record alone does not say: headers, timestamp, partition, another key.
-func (t *Topic[R]) Send(ctx context.Context, p *Producer, m Message[R], cb Callback) error {
-	return t.publish(ctx, p.core, m.Value, &m, cb, nil, true)
-}
-
-// SendWait is [Topic.Send] that waits for the outcome, as Publish does.
-func (t *Topic[R]) SendWait(ctx context.Context, p *Producer, m Message[R]) (Delivery, error) {
-	return t.wait(ctx, p, m.Value, &m)
-}
-
-// Tombstone publishes a nil value: the key must be said, there is no record to take it from.
-func (t *Topic[R]) Tombstone(ctx context.Context, p *Producer, k Key) (Delivery, error) {
-	var none R
-	return t.wait(ctx, p, none, &Message[R]{Key: k, Tombstone: true})
-}
-
 // intercept runs the Before functions, and puts the After functions before the callback.
-func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], callback Callback, pending *Pending) (_ *Message[R], _ Callback, err error) {
+func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future) (_ *Message[R], _ Callback, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{"a Before function", v, debug.Stack()}
@@ -158,7 +177,7 @@ func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], c
 		switch {
 		case callback != nil:
 			callback(d, err)
-		case err != nil && pending == nil:
+		case err != nil && future == nil:
 			c.reportFailure(d, err)
 		}
 	}, nil

@@ -59,7 +59,7 @@ func TestRefused(t *testing.T) {
 			"another record type", nil,
 		},
 		"before refuses": {
-			producer.NewTopic(name, key, producer.Before(func(context.Context, *producer.Message[*event]) error { return errBadField })),
+			producer.NewTopic(name, key, producer.WithBefore(func(context.Context, *producer.Message[*event]) error { return errBadField })),
 			nil,
 			producer.Message[*event]{Value: ok},
 			"pad:", errBadField,
@@ -71,7 +71,7 @@ func TestRefused(t *testing.T) {
 			if ctx == nil {
 				ctx = waitCtx(t)
 			}
-			err := c.topic.Send(ctx, p, c.m, func(producer.Delivery, error) { t.Error("callback of a refused message was called") })
+			err := c.topic.SendAsync(ctx, p, c.m, func(producer.Delivery, error) { t.Error("callback of a refused message was called") })
 			if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !strings.Contains(fmt.Sprint(err), c.want) {
 				t.Errorf("error %v, want not sent and %q", err, c.want)
 			}

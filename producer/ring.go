@@ -8,7 +8,7 @@ import (
 // entry is what the producer remembers of a message under way.
 type entry struct {
 	callback Callback
-	pending  *Pending
+	future   *Future
 	stamp    int64 // the message's timestamp, Unix milliseconds; 0: nobody asked
 	since    int64 // when it was accepted, on the monotonic clock; 0: nobody asked
 	bytes    int64
@@ -20,7 +20,7 @@ type entry struct {
 type apart [128]byte
 
 // told says that somebody wants the delivery.
-func (e *entry) told() bool { return e.callback != nil || e.pending != nil }
+func (e *entry) told() bool { return e.callback != nil || e.future != nil }
 
 const chunkSize = 64
 

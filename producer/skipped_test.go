@@ -70,7 +70,7 @@ func batches(t *testing.T, p *producer.Producer) (send func(partition int32, val
 	send = func(partition int32, value string) {
 		under.Add(1)
 		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
-		if err := skips.Send(ctx, p, m, func(_ producer.Delivery, err error) {
+		if err := skips.SendAsync(ctx, p, m, func(_ producer.Delivery, err error) {
 			outcomes.Store(value, &err)
 			under.Done()
 		}); err != nil {
@@ -87,7 +87,7 @@ func batches(t *testing.T, p *producer.Producer) (send func(partition int32, val
 // another client goes on.
 func TestSkippedSequence(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("skips", 2))
+	b := startBroker(t, producertest.WithTopic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
 	send, settled, outcome := batches(t, p)
 	found := skip(t, b, send, settled)
@@ -118,7 +118,7 @@ func TestSkippedSequence(t *testing.T) {
 // TestControlSkippedSequence: the client alone writes it twice and reports one delivery, or the test above says nothing.
 func TestControlSkippedSequence(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("skips", 2))
+	b := startBroker(t, producertest.WithTopic("skips", 2))
 	p, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers": strings.Join(b.Addrs(), ","), "enable.idempotence": true, "acks": "all", "linger.ms": 0,
 		"enable.metrics.push": false, "go.logs.channel.enable": true,
@@ -150,7 +150,7 @@ func TestControlSkippedSequence(t *testing.T) {
 // TestRefusedForGood: with enable.gapless.guarantee a batch that the broker refuses for good ends the client, too.
 func TestRefusedForGood(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("skips", 2))
+	b := startBroker(t, producertest.WithTopic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5),
 		producer.WithConfig(map[string]string{"enable.gapless.guarantee": "true"}))
 	send, settled, outcome := batches(t, p)
@@ -166,7 +166,7 @@ func TestRefusedForGood(t *testing.T) {
 // TestControlRefusedForGood: without it what was written comes twice, as docs/faults.md says.
 func TestControlRefusedForGood(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("skips", 2))
+	b := startBroker(t, producertest.WithTopic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
 	send, settled, outcome := batches(t, p)
 	found := ambiguity(t, b, kerr.PolicyViolation, false, send, settled)

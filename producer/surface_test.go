@@ -18,10 +18,10 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestTryPublish: it waits neither for the look-up of a topic nor for room, and what it refused is not sent.
-func TestTryPublish(t *testing.T) {
+// TestTryPublishAsync: it waits neither for the look-up of a topic nor for room, and what it refused is not sent.
+func TestTryPublishAsync(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(3, 1_000_000))
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 	ctx := waitCtx(t)
@@ -32,19 +32,19 @@ func TestTryPublish(t *testing.T) {
 		}
 	}
 	never := func(producer.Delivery, error) { t.Error("callback of a refused message was called") }
-	wouldBlock(events.TryPublish(ctx, p, &event{}, never))
+	wouldBlock(events.TryPublishAsync(ctx, p, &event{}, never))
 	if err := p.Prepare(ctx, events); err != nil {
 		t.Fatal(err)
 	}
 	restart := b.Stop() // nothing leaves the buffer
 	delivered := make(chan error, 3)
 	for range 3 {
-		if err := events.TryPublish(ctx, p, &event{Key: "in"}, func(_ producer.Delivery, err error) { delivered <- err }); err != nil {
+		if err := events.TryPublishAsync(ctx, p, &event{Key: "in"}, func(_ producer.Delivery, err error) { delivered <- err }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 10 {
-		wouldBlock(events.TryPublish(ctx, p, &event{Key: "out"}, never))
+		wouldBlock(events.TryPublishAsync(ctx, p, &event{Key: "out"}, never))
 	}
 	restart()
 	for range 3 {
@@ -52,7 +52,7 @@ func TestTryPublish(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := events.TryPublish(ctx, p, &event{Key: "in"}, nil); err != nil {
+	if err := events.TryPublishAsync(ctx, p, &event{Key: "in"}, nil); err != nil {
 		t.Errorf("there is room again: %v", err)
 	}
 	if err := p.Close(ctx); err != nil {
@@ -72,7 +72,7 @@ func TestTryPublish(t *testing.T) {
 // TestPublishSeq: it counts what was delivered, and stops at what is refused or not delivered in time.
 func TestPublishSeq(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, producertest.Topic("events", 3))
+	b := startBroker(t, producertest.WithTopic("events", 3))
 	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(50, 1_000_000))
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 	asked := 0
@@ -177,7 +177,7 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of
 	if testing.Short() {
 		t.Skip("the race detector allocates")
 	}
-	b := startBroker(t, producertest.Topic("orders", 6))
+	b := startBroker(t, producertest.WithTopic("orders", 6))
 	p := newProducer(t, b.Addrs())
 	ctx := waitCtx(t)
 	o := &orders.OrderCreated{OrderID: uuid.MustParse("0198c0de-0000-7000-8000-000000000001"), Customer: "ada", TotalCents: 4200, At: time.UnixMilli(1_700_000_000_000)}

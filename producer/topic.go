@@ -94,13 +94,13 @@ func (t *Topic[R]) bind(c *core) *binding {
 }
 
 // publish is the one way of a record into the client, for all kinds of publishing. m is nil where the record is all.
-func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], callback Callback, pending *Pending, block bool) error {
+func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future, block bool) error {
 	if t.err != nil {
 		return notSent(t.name, -1, t.err)
 	}
 	if t.record.before != nil || t.record.after != nil {
 		var err error
-		if m, callback, err = t.intercept(ctx, c, r, m, callback, pending); err != nil {
+		if m, callback, err = t.intercept(ctx, c, r, m, callback, future); err != nil {
 			return notSent(t.name, -1, err)
 		}
 		r = m.Value
@@ -108,7 +108,7 @@ func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], cal
 	b := t.bind(c)
 	s := takeScratch(b)
 	defer s.free()
-	s.entry.callback, s.entry.pending = callback, pending
+	s.entry.callback, s.entry.future = callback, future
 	if err := t.encode(ctx, s, r, m); err != nil {
 		return notSent(t.name, -1, err)
 	}

@@ -43,8 +43,8 @@ func WithPartitioner(p Partitioner) TopicOption {
 	return topicOption(func(o *topicOptions) { o.partitioner, o.partitions = p, true })
 }
 
-// PartitionBy chooses the partition by key, record and the number of partitions; it wins over [WithPartitioner].
-func PartitionBy[R avrobin.Record](f func(key []byte, r R, n int32) int32) TopicOption {
+// WithPartitionBy chooses the partition by key, record and the number of partitions; it wins over [WithPartitioner].
+func WithPartitionBy[R avrobin.Record](f func(key []byte, r R, n int32) int32) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.partition = f })
 }
 
@@ -74,14 +74,14 @@ func WithTimestampBy[R avrobin.Record](f func(r R) time.Time) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.timestamp = f })
 }
 
-// Before lets f see and change every message before it is encoded, on the publishing goroutine; an error refuses it. Given
+// WithBefore lets f see and change every message before it is encoded, on the publishing goroutine; an error refuses it. Given
 // several times, all are called in order. It costs an allocation a message.
-func Before[R avrobin.Record](f func(ctx context.Context, m *Message[R]) error) TopicOption {
+func WithBefore[R avrobin.Record](f func(ctx context.Context, m *Message[R]) error) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.before = append(o.before, f) })
 }
 
-// After lets f see every accepted message's outcome beside its record, on the delivery goroutine, before the callback. It
+// WithAfter lets f see every accepted message's outcome beside its record, on the delivery goroutine, before the callback. It
 // is not called for messages of a transaction. It costs an allocation a message.
-func After[R avrobin.Record](f func(r R, d Delivery, err error)) TopicOption {
+func WithAfter[R avrobin.Record](f func(r R, d Delivery, err error)) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.after = append(o.after, f) })
 }

@@ -76,7 +76,7 @@ func TestControlShortResume(t *testing.T) {
 }
 
 func shortResume(t *testing.T) {
-	b := startBroker(t, producertest.Topic("events", 1))
+	b := startBroker(t, producertest.WithTopic("events", 1))
 	p, err := kafka.NewProducer(&kafka.ConfigMap{"bootstrap.servers": b.Addrs()[0], "transactional.id": "short"})
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func openWorld(o *options) (w *world, err error) {
 		}
 	}()
 	if o.embedded() {
-		if w.broker, err = producertest.NewBroker(producertest.Topic(o.topic, int32(o.partitions))); err != nil {
+		if w.broker, err = producertest.NewBroker(producertest.WithTopic(o.topic, int32(o.partitions))); err != nil {
 			return nil, err
 		}
 		if w.server, err = registrytest.NewServer(); err != nil {

@@ -38,7 +38,7 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	broker, err := producertest.NewBroker(producertest.Topic(topic, 1))
+	broker, err := producertest.NewBroker(producertest.WithTopic(topic, 1))
 	if err != nil {
 		return err
 	}

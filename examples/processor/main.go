@@ -108,7 +108,7 @@ func real(ctx context.Context, brokers, args []string) error {
 func demo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	broker, err := producertest.NewBroker(producertest.Topic("orders", 3), producertest.Topic("ledger", 3), producertest.Topic("orders.dead", 1))
+	broker, err := producertest.NewBroker(producertest.WithTopic("orders", 3), producertest.WithTopic("ledger", 3), producertest.WithTopic("orders.dead", 1))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	broker := must(producertest.NewBroker(producertest.Topic("orders", 3)))
+	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 3)))
 	server := must(registrytest.NewServer())
 	reg := must(registry.New([]string{server.URL}))
 	p := must(producer.New(broker.Addrs(), must(serde.NewSerializer(reg))))

@@ -265,14 +265,14 @@ func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
 	case way == 0: // synchronous
 		note(s.topic.Publish(ctx, s.p, item))
 	case way == 1: // as a future
-		pending, err := s.topic.Enqueue(ctx, s.p, item)
+		pending, err := s.topic.PublishFuture(ctx, s.p, item)
 		if err != nil {
 			note(producer.Delivery{}, err)
 			return
 		}
 		note(pending.Wait(ctx))
 	case way == 2: // without waiting for room
-		if err := s.topic.TryPublish(ctx, s.p, item, note); err != nil {
+		if err := s.topic.TryPublishAsync(ctx, s.p, item, note); err != nil {
 			note(producer.Delivery{}, err)
 		}
 	default:

@@ -58,19 +58,19 @@ type topic struct {
 
 type user struct{ mechanism, name, password string }
 
-// Topic makes a topic at start.
-func Topic(name string, partitions int32) Option { return TopicWith(name, partitions, nil) }
+// WithTopic makes a topic at start.
+func WithTopic(name string, partitions int32) Option { return WithTopicConfig(name, partitions, nil) }
 
-// TopicWith makes a topic at start with settings by Kafka's names, such as "max.message.bytes".
-func TopicWith(name string, partitions int32, configs map[string]string) Option {
+// WithTopicConfig makes a topic at start with settings by Kafka's names, such as "max.message.bytes".
+func WithTopicConfig(name string, partitions int32, configs map[string]string) Option {
 	return Option{func(s *settings) { s.topics = append(s.topics, topic{name, partitions, configs}) }}
 }
 
-// Brokers is how many nodes the cluster has. Default 1.
-func Brokers(n int) Option { return Option{func(s *settings) { s.brokers = n }} }
+// WithBrokers is how many nodes the cluster has. Default 1.
+func WithBrokers(n int) Option { return Option{func(s *settings) { s.brokers = n }} }
 
-// Config sets a broker's setting by Kafka's name, such as "message.max.bytes".
-func Config(key, value string) Option {
+// WithConfig sets a broker's setting by Kafka's name, such as "message.max.bytes".
+func WithConfig(key, value string) Option {
 	return Option{func(s *settings) {
 		if s.configs == nil {
 			s.configs = map[string]string{}
@@ -79,17 +79,17 @@ func Config(key, value string) Option {
 	}}
 }
 
-// TLS makes the broker speak TLS alone. Without ClientAuth any client may come.
-func TLS(c *tls.Config) Option { return Option{func(s *settings) { s.tls = c }} }
+// WithTLS makes the broker speak TLS alone. Without ClientAuth any client may come.
+func WithTLS(c *tls.Config) Option { return Option{func(s *settings) { s.tls = c }} }
 
-// User demands SASL and knows this user, who may do everything. The mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
-func User(mechanism, name, password string) Option {
+// WithUser demands SASL and knows this user, who may do everything. The mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+func WithUser(mechanism, name, password string) Option {
 	return Option{func(s *settings) { s.users = append(s.users, user{mechanism, name, password}) }}
 }
 
-// DataDir keeps the log on disk, so that a broker started later on the same folder goes on with it, and a long run needs
+// WithDataDir keeps the log on disk, so that a broker started later on the same folder goes on with it, and a long run needs
 // little memory.
-func DataDir(dir string) Option { return Option{func(s *settings) { s.dataDir = dir }} }
+func WithDataDir(dir string) Option { return Option{func(s *settings) { s.dataDir = dir }} }
 
 // NewBroker starts a broker on random ports. Close it.
 func NewBroker(opts ...Option) (*Broker, error) {

@@ -47,7 +47,7 @@ func TestOpenElsewhere(t *testing.T) {
 // TestProduce: what an independent client reads is what was produced, null and empty told apart.
 func TestProduce(t *testing.T) {
 	t.Parallel()
-	b := producertest.Start(t, producertest.Topic("events", 2))
+	b := producertest.Start(t, producertest.WithTopic("events", 2))
 	p, topic := newTopic(t, b.Addrs()[0])
 
 	long := bytes.Repeat([]byte("x"), 100_000)
@@ -134,7 +134,7 @@ func TestHeadersReset(t *testing.T) {
 // TestRefused: an error has the client's code, and the message is not taken.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	b := producertest.Start(t, producertest.Topic("events", 2))
+	b := producertest.Start(t, producertest.WithTopic("events", 2))
 	p, topic := newTopic(t, b.Addrs()[0])
 	if err := topic.Produce(0, &Message{}); err != nil { // by then the partitions are known
 		t.Fatal(err)

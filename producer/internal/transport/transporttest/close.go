@@ -14,7 +14,7 @@ import (
 func testClose(t *testing.T, lib Library) {
 	t.Run("what was never written is not persisted", func(t *testing.T) {
 		t.Parallel()
-		b := embedded(t, producertest.Topic("topic", 3))
+		b := embedded(t, producertest.WithTopic("topic", 3))
 		s := open(t, lib, config(t, b.addrs, ""))
 		h := s.topic(t, "topic")
 		s.send(t, h, 3, 30)
@@ -32,7 +32,7 @@ func testClose(t *testing.T, lib Library) {
 	})
 	t.Run("what waits for its answer is possibly persisted", func(t *testing.T) {
 		t.Parallel()
-		b := embedded(t, producertest.Topic("topic", 1))
+		b := embedded(t, producertest.WithTopic("topic", 1))
 		s := open(t, lib, config(t, b.addrs, ""))
 		h := s.topic(t, "topic")
 		s.send(t, h, 1, 10)
@@ -57,7 +57,7 @@ func testClose(t *testing.T, lib Library) {
 	})
 	t.Run("nothing is taken after Purge and Close", func(t *testing.T) {
 		t.Parallel()
-		b := embedded(t, producertest.Topic("topic", 1))
+		b := embedded(t, producertest.WithTopic("topic", 1))
 		s := open(t, lib, config(t, b.addrs, ""))
 		h := s.topic(t, "topic")
 		s.send(t, h, 1, 10)
@@ -79,7 +79,7 @@ func testClose(t *testing.T, lib Library) {
 	})
 	t.Run("Close while publishers publish", func(t *testing.T) {
 		t.Parallel()
-		b := embedded(t, producertest.Topic("topic", 3))
+		b := embedded(t, producertest.WithTopic("topic", 3))
 		s := open(t, lib, config(t, b.addrs, ""))
 		h := s.topic(t, "topic")
 		const publishers = 4

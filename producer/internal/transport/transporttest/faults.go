@@ -73,7 +73,7 @@ func testFaults(t *testing.T, lib Library) {
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
-			b := embedded(t, producertest.Brokers(fault.nodes))
+			b := embedded(t, producertest.WithBrokers(fault.nodes))
 			name := b.create(t, "faults", 3, nil)
 			s := open(t, lib, config(t, b.addrs, "", small()))
 			end := fault.begin(t, b.inside)

@@ -13,7 +13,7 @@ func testSecurity(t *testing.T, lib Library) {
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
-			b := embedded(t, producertest.User(mechanism, "ada", "right"), producertest.Topic("topic", 1))
+			b := embedded(t, producertest.WithUser(mechanism, "ada", "right"), producertest.WithTopic("topic", 1))
 			login := func(password string) settings.Option {
 				return settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: mechanism, User: "ada", Password: password}))
 			}

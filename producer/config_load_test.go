@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -190,12 +192,13 @@ func TestKeysRefused(t *testing.T) {
 
 		"file acks":        {file("x=1\nacks=1"), []string{"app.properties:2: acks", "weak.acks"}},
 		"file idempotence": {file("enable.idempotence=false"), []string{"app.properties:1", "weak.acks"}},
-		"file retries":     {file("retries=3"), []string{"app.properties:1: retries", "WithWeakAcks"}},
+		"file retries":     {file("retries=0"), []string{"app.properties:1: retries", "WithWeakAcks"}},
 		"file expiries":    {file("delivery.timeout.ms=1000\n\nmessage.timeout.ms=2000"), []string{"app.properties:3", "app.properties:1", "keep one"}},
 		"file unknown":     {file("# c\ncompresion.type=lz4"), []string{"app.properties:2", `"compression.type"`}},
 		"file continued":   {file("a\\\n=b\nlinger.ms=x"), []string{"app.properties:3: linger.ms"}},
 		"file partitioner": {file("partitioner.class=x"), []string{"WithPartitioner"}},
-		"file registry":    {file("schema.registry.url=http://x"), []string{"registry.New"}},
+		"registry's":       {strict("schema.registry.url", "http://user:hunter2@x"), []string{"registry.New"}},
+		"serializer's":     {strict("use.latest.version", "true"), []string{"serde.Serializer"}},
 		"file escape":      {file(`client.id=\u12`), []string{"app.properties:1", "hexadecimal"}},
 		"file jks":         {file("ssl.truststore.type=JKS"), []string{"PEM", "keytool"}},
 		"file kerberos":    {file("sasl.mechanism=GSSAPI"), []string{"Kerberos"}},
@@ -220,6 +223,58 @@ func TestKeysRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A file belongs to several readers: keys of the registry client, the
+// serializer, a consumer, Kafka Connect and Spring Boot are no errors.
+func TestFilesOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a.properties":       "bootstrap.servers=b:1,\nschema.registry.url=http://r\nbasic.auth.user.info=a:b\nuse.latest.version=true\nsession.timeout.ms=45000\ngroup.id=g\nisolation.level=read_committed\nlinger.ms=7",
+		"connect.properties": "bootstrap.servers=b:1\ngroup.id=connect\nkey.converter=x\nvalue.converter=y\nvalue.converter.schema.registry.url=http://r\noffset.storage.topic=o\nplugin.path=/p\nproducer.linger.ms=7\nlinger.ms=1",
+		"application.yaml":   "server.port: 1\nspring:\n  kafka:\n    bootstrap-servers: [b:1]\n    consumer: {group-id: g}\n    properties: {linger.ms: 1}\n    producer: {properties: {linger.ms: 7}}\n",
+	} {
+		c, err := settings.New(settings.ForProducer, nil, "", []Option{WithConfigFile(write(t, name, text))})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if c.Linger != 7*time.Millisecond || len(c.Brokers) != 1 || len(c.ConsumerPassed) != 0 {
+			t.Errorf("%s: linger %v, brokers %q, consumer %v", name, c.Linger, c.Brokers, c.ConsumerPassed)
+		}
+	}
+	c, err := settings.New(settings.ForProcessor, nil, "id", []Option{WithConfigFile(write(t, "a.properties", "bootstrap.servers=b:1\nsession.timeout.ms=45000"))})
+	if err != nil || c.ConsumerPassed["session.timeout.ms"] != "45000" {
+		t.Errorf("a processor does not get its consumer's keys: %v", err)
+	}
+}
+
+// A file's bound on the retries has an effect only with weak acks. An option is
+// no file.
+func TestRetriesOfFiles(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"retries=3": -1, "retries=2147483647": -1, "retries=3\navroline.weak.acks=all": 3, "avroline.weak.acks=1\nretries=0": 0} {
+		c, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
+		if err != nil || c.Retries != want {
+			t.Errorf("%q: %v, %v", text, c, err)
+		}
+	}
+}
+
+// Keys that nobody knows are refused, or with LogUnknownKeys told in one line of
+// the log. In no case is a value shown.
+func TestUnknownKeysAreToldOnce(t *testing.T) {
+	t.Parallel()
+	file := WithConfigFile(write(t, "a.properties", "bootstrap.servers=b:1\nmy.token=hunter2\nliger.ms=hunter2"))
+	_, err := settings.New(settings.ForProducer, nil, "", []Option{file})
+	if err == nil || !strings.Contains(err.Error(), `a.properties:3: liger.ms: unknown setting: did you mean "linger.ms"?`) || !strings.Contains(err.Error(), "a.properties:2: my.token") || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
+	}
+	var log bytes.Buffer
+	_, err = settings.New(settings.ForProducer, nil, "", []Option{file, LogUnknownKeys(), WithLogger(slog.New(slog.NewTextHandler(&log, nil)))})
+	if got := log.String(); err != nil || strings.Count(got, "\n") != 1 || !strings.Contains(got, "a.properties:3: liger.ms") || strings.Contains(got, "hunter2") {
+		t.Errorf("%v, log %q", err, got)
 	}
 }
 

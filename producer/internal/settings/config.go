@@ -70,6 +70,10 @@ type Config struct {
 	origins     map[string]string   // by setting: "WithLinger", "app.properties:3: linger.ms"
 	carried     []any
 	rows        []Setting
+	names       map[string]*Setting // rows by every name in files
+	unknown     []error             // keys of files that nobody knows
+	logUnknown  bool
+	fileRetries *int // retries if a file bounds them
 }
 
 // CreateTopics says whether and how missing topics are created.
@@ -103,12 +107,26 @@ func New(purpose Purpose, brokers []string, transactionalID string, opts []Optio
 		c.origins["compression.level"] = c.Origin("compression." + string(c.Compression) + ".level")
 	}
 	c.settleSecurity()
+	c.settleRetries()
+	errs = append(errs, c.unknownKeys())
 	errs = append(errs, c.check()...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	c.Brokers = slices.Clone(c.Brokers)
 	return c, nil
+}
+
+// settleRetries gives a file's bound on the retries its effect: with weak acks
+// the bound holds, and without them there is none.
+func (c *Config) settleRetries() {
+	switch {
+	case c.fileRetries == nil || c.Retries != -1:
+	case c.WeakAcks || *c.fileRetries < 1: // check refuses less than 1 without weak acks
+		c.Retries = *c.fileRetries
+	default:
+		c.Logger.Info("setting_without_effect", "setting", c.Origin("retries"), "reason", "a message is retried until its context ends")
+	}
 }
 
 // newDefaults makes a Config in which every setting has its default.
@@ -123,6 +141,7 @@ func newDefaults(purpose Purpose) *Config {
 		origins:        map[string]string{},
 		rows:           Table(),
 	}
+	c.names = byName(c.rows)
 	for i := range c.rows {
 		if s := &c.rows[i]; s.Default != "" {
 			_ = s.set(c, s.Default) // a test reads every default

@@ -1,150 +1,170 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-)
 
-// configLine is one setting in text, and what to call it: "app.properties:3: linger.ms".
-type configLine struct{ key, value, label string }
+	"github.com/avroline/avroline/internal/configfile"
+)
 
 // FromMap reads librdkafka's or Java's names from a map. Keys that the
 // guarantee rests on are refused, whatever their value.
 func FromMap(m map[string]string) Option {
-	entries := make([]configLine, 0, len(m))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		entries = append(entries, configLine{k, m[k], "WithConfig: " + k})
-	}
-	return Option{"WithConfig", func(c *Config) error { return c.load(entries, true) }}
+	m = maps.Clone(m)
+	return Option{"WithConfig", func(c *Config) error {
+		var errs []error
+		seen := map[string]string{}
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			errs = append(errs, c.load(key, m[key], "WithConfig: "+key, seen, true))
+		}
+		return errors.Join(errs...)
+	}}
 }
 
 // FromProperties reads a properties file.
 func FromProperties(path string) Option {
-	return Option{"WithProperties", func(c *Config) error { return c.loadFile(path, parseProperties) }}
+	return fromFile("WithProperties", path, configfile.ReadProperties)
 }
 
 // FromYAML reads a file of YAML or JSON.
-func FromYAML(path string) Option {
-	return Option{"WithYAML", func(c *Config) error { return c.loadFile(path, parseYAML) }}
-}
+func FromYAML(path string) Option { return fromFile("WithYAML", path, configfile.ReadYAML) }
 
 // FromFile chooses between [FromYAML] and [FromProperties] by the file's
 // extension.
-func FromFile(path string) Option {
-	if i := strings.LastIndexByte(path, '.'); i >= 0 {
-		switch path[i:] {
-		case ".yaml", ".yml", ".json":
-			return FromYAML(path)
+func FromFile(path string) Option { return fromFile("WithConfigFile", path, configfile.Read) }
+
+func fromFile(name, path string, read func(string) (configfile.File, error)) Option {
+	return Option{name, func(c *Config) error {
+		f, err := read(path)
+		if err != nil {
+			return configError(err)
 		}
-	}
-	return FromProperties(path)
+		return c.loadFile(f)
+	}}
 }
 
 // FromEnviron reads the variables that begin with prefix. An empty prefix means
 // AVROLINE_. environ is [os.Environ] or a test's own; New calls it.
 func FromEnviron(prefix string, environ func() []string) Option {
-	if prefix == "" {
-		prefix = "AVROLINE_"
-	}
-	return Option{"WithEnviron", func(c *Config) error { return c.loadEnviron(prefix, environ()) }}
+	prefix = cmp.Or(prefix, "AVROLINE_")
+	return Option{"WithEnviron", func(c *Config) error {
+		variables := environ()
+		if prefix == "AVROLINE_" { // these belong to programs and tests
+			variables = slices.DeleteFunc(slices.Clone(variables), func(v string) bool {
+				name, _, _ := strings.Cut(v, "=")
+				return name == "AVROLINE_REGISTRY" || name == "AVROLINE_SHARED" || strings.HasPrefix(name, "AVROLINE_TEST_")
+			})
+		}
+		return c.loadFile(configfile.Environ(prefix, variables))
+	}}
 }
 
-// load sets what the entries say. strict refuses every key that the guarantee
-// rests on.
-func (c *Config) load(entries []configLine, strict bool) error {
-	rows := byName(c.rows)
-	seen := map[string]configLine{}
+// LogUnknownKeys is producer.LogUnknownKeys.
+func LogUnknownKeys() Option {
+	return Set("LogUnknownKeys", func(c *Config) { c.logUnknown = true })
+}
+
+// configError gives an error of package configfile the type of this package.
+func configError(err error) error {
+	var e *configfile.Error
+	if errors.As(err, &e) {
+		return &ConfigError{Setting: e.Origin, Reason: e.Reason}
+	}
+	return err
+}
+
+// loadFile sets what a file or the environment says. Keys of other owners are
+// left alone. Keys that nobody knows are kept until every option was read.
+func (c *Config) loadFile(f configfile.File) error {
+	for _, e := range f.Unknown() {
+		c.unknown = append(c.unknown, &ConfigError{Setting: e.Origin, Reason: "unknown setting" + e.Hint})
+	}
+	owners := []configfile.Owner{configfile.Producer}
+	if c.Purpose == ForProcessor {
+		owners = append(owners, configfile.Consumer)
+	}
 	var errs []error
-	for _, e := range entries {
-		value := strings.TrimSpace(e.value)
-		refuse := func(s *Setting, reason string) {
-			shown := ""
-			if s != nil && s.Show == Harmless {
-				shown = value
+	for _, owner := range owners {
+		entries, err := f.For(owner)
+		if err != nil {
+			errs = append(errs, configError(err))
+		}
+		common, special := map[string]string{}, map[string]string{}
+		for _, e := range entries {
+			seen := special
+			if e.Common() {
+				seen = common
 			}
-			errs = append(errs, &ConfigError{e.label, shown, reason})
+			errs = append(errs, c.load(e.Key, e.Value, e.Origin, seen, false))
 		}
-		s := rows[e.key]
-		if s == nil {
-			if key, isFile := strings.CutSuffix(e.key, ".file"); isFile && rows[key] != nil && rows[key].Show == Secret {
-				b, err := readSmall(value)
-				if err != nil {
-					errs = append(errs, &ConfigError{e.label, value, err.Error()})
-					continue
-				}
-				s, value = rows[key], strings.TrimRight(string(b), "\r\n")
-			}
-		}
-		switch {
-		case s == nil:
-			refuse(nil, unknownReason(e.key, rows))
-			continue
-		case s.passed == toConsumer && !s.In.has(c.Purpose):
-			refuse(nil, "is a consumer's setting: only NewProcessor takes it")
-			continue
-		case strict && s.Guard != "":
-			refuse(s, s.Guard)
-			continue
-		}
-		if before, twice := seen[s.Key]; twice {
-			refuse(s, fmt.Sprintf("says the same as %s: keep one", before.label))
-			continue
-		}
-		seen[s.Key] = e
-		if err := s.set(c, value); err != nil {
-			refuse(s, err.Error())
-			continue
-		}
-		c.origins[s.Key] = e.label
 	}
 	return errors.Join(errs...)
 }
 
+// load sets one key. seen has the keys that the same source has said before, and
+// where. strict refuses every key that the guarantee rests on.
+func (c *Config) load(key, value, origin string, seen map[string]string, strict bool) error {
+	value = strings.TrimSpace(value)
+	s, known := c.names[key]
+	if !known {
+		return &ConfigError{Setting: origin, Reason: unknownReason(key, c.names)}
+	}
+	refuse := func(reason string) error {
+		if s.Show != Harmless {
+			value = ""
+		}
+		return &ConfigError{origin, value, reason}
+	}
+	if s.passed == toConsumer && !s.In.has(c.Purpose) {
+		return &ConfigError{Setting: origin, Reason: "is a consumer's setting: only NewProcessor takes it"}
+	}
+	if strict && s.Guard != "" {
+		return refuse(s.Guard)
+	}
+	if before, twice := seen[s.Key]; twice {
+		return refuse(fmt.Sprintf("says the same as %s: keep one", before))
+	}
+	seen[s.Key] = origin
+	if err := s.set(c, value); err != nil {
+		return refuse(err.Error())
+	}
+	c.origins[s.Key] = origin
+	return nil
+}
+
 // unknownReason says why a key without a row is refused.
-func unknownReason(key string, rows map[string]*Setting) string {
-	switch {
+func unknownReason(key string, names map[string]*Setting) string {
+	switch owner := configfile.OwnerOf(key); {
 	case slices.Contains(DecidedByProcessor(), key):
 		return "is decided by the processor, and means nothing to a producer"
 	case strings.HasPrefix(key, "go."):
 		return "how reports and logs reach us rests on it"
+	case owner == configfile.Registry:
+		return "it belongs to registry.New"
+	case owner == configfile.Serde:
+		return "it belongs to the serde.Serializer"
+	case owner != configfile.Nobody:
+		return "has no meaning here"
 	}
-	return "unknown setting" + nearest(key, slices.Collect(maps.Keys(rows)))
+	return "unknown setting" + configfile.Nearest(key, slices.Collect(maps.Keys(names)))
 }
 
-// nearest suggests what may have been meant.
-func nearest(name string, known []string) string {
-	best, least := "", max(2, len(name)/3)+1
-	slices.Sort(known)
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			best, least = k, d
-		}
+// unknownKeys refuses the keys that nobody knows, or logs them.
+func (c *Config) unknownKeys() error {
+	if len(c.unknown) == 0 {
+		return nil
 	}
-	if best == "" {
-		return ""
+	if !c.logUnknown {
+		return errors.Join(c.unknown...)
 	}
-	return fmt.Sprintf(": did you mean %q?", best)
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	keys := make([]string, len(c.unknown))
+	for i, err := range c.unknown {
+		keys[i] = err.(*ConfigError).Setting //nolint:errorlint // made above
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	c.Logger.Warn("unknown_settings", "settings", keys)
+	return nil
 }

@@ -1,17 +1,19 @@
 package settings
 
-import (
-	"testing"
-)
+import "testing"
 
-func FuzzProperties(f *testing.F) {
-	f.Add("a=b\\\n c\nx:\\u0041")
-	f.Fuzz(func(t *testing.T, text string) {
-		entries, err := parseProperties("f", []byte(text))
-		if err == nil {
-			_ = newDefaults(ForProducer).load(entries[:min(len(entries), 100)], true)
+func FuzzLoad(f *testing.F) {
+	f.Add("linger.ms", "5")
+	f.Add("sasl.jaas.config", `x.PlainLoginModule required username="u" password="p";`)
+	f.Fuzz(func(t *testing.T, key, value string) {
+		for _, purpose := range []Purpose{ForProducer, ForProcessor} {
+			c := newDefaults(purpose)
+			if s := c.names[key]; s != nil && s.readsFiles {
+				return
+			}
+			_ = c.load(key, value, "f", map[string]string{}, false)
+			_ = c.check()
 		}
-		_, _, _ = parseJAAS(text)
-		_, _ = parseYAML("f", []byte(text))
+		_, _, _ = parseJAAS(value)
 	})
 }

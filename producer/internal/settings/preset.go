@@ -8,9 +8,8 @@ import (
 // preset sets several settings at once, by their keys in files.
 func preset(name string, values ...[2]string) Option {
 	return Set(name, func(c *Config) {
-		rows := byName(c.rows)
 		for _, v := range values {
-			_ = rows[v[0]].set(c, v[1]) // a test reads every preset
+			_ = c.names[v[0]].set(c, v[1]) // a test reads every preset
 		}
 	})
 }

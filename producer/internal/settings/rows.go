@@ -78,7 +78,7 @@ func optionRows() []Setting {
 		},
 		{
 			Key: "retries", Aliases: []string{"message.send.max.retries"}, Option: "WithRetries", Default: "2147483647",
-			About: "without end; another number only with weak acks", Show: Harmless, Guard: guardRetries, kind: retries(),
+			About: "without end; a smaller number has an effect only with weak acks", Show: Harmless, Guard: guardRetries, kind: retries(),
 		},
 		{
 			Key: "retry.backoff.ms", Option: "WithRetryBackoff", Default: "100", Show: Harmless,
@@ -129,9 +129,6 @@ func optionRows() []Setting {
 			Key: "avroline.preset", Option: "LowLatency, Balanced, HighThroughput", About: "`balanced`", Show: Harmless,
 			kind: parsed(setPreset, "`low-latency`, `balanced`, `high-throughput`"),
 		},
-		// Java has them in every file.
-		{Key: "key.serializer", About: "read over", kind: ignored()},
-		{Key: "value.serializer", About: "read over", kind: ignored()},
 		{Key: "group.commit", GoOnly: true, Option: "WithGroupCommit", In: InTransactional, Show: Harmless, kind: groupCommit()},
 		{Key: "create.topics", GoOnly: true, Option: "WithCreateTopics", Show: Harmless, kind: createTopics()},
 		{Key: "topic.settings", GoOnly: true, Option: "WithTopicSettings", Show: Hidden, kind: topicSettings()},
@@ -174,7 +171,12 @@ func brokerList() kind {
 		set: func(c *Config, v string) error {
 			c.Brokers = nil
 			for b := range strings.SplitSeq(v, ",") {
-				c.Brokers = append(c.Brokers, strings.TrimSpace(b))
+				if b = strings.TrimSpace(b); b != "" { // a comma at the end
+					c.Brokers = append(c.Brokers, b)
+				}
+			}
+			if len(c.Brokers) == 0 {
+				return errors.New("is empty: host:port is wanted (is an environment variable unset?)")
 			}
 			return nil
 		},
@@ -277,6 +279,9 @@ func bufferBytes(unit int64) kind {
 	}
 }
 
+// retries takes every number above 0 from a file. Java's files often bound the
+// retries, and retrying without end keeps more messages than they ask for. New
+// logs that the number has no effect.
 func retries() kind {
 	return kind{
 		set: func(c *Config, v string) error {
@@ -284,8 +289,8 @@ func retries() kind {
 			if err != nil {
 				return err
 			}
-			if c.Retries = n; n == math.MaxInt32 { // Java's and librdkafka's default: without end
-				c.Retries = -1
+			if c.fileRetries, c.Retries = nil, -1; n < math.MaxInt32 { // Java's and librdkafka's default: without end
+				c.fileRetries = &n
 			}
 			return nil
 		},

@@ -87,7 +87,7 @@ func consumerRows() []Setting {
 		number("fetch.message.max.bytes", 1, 1000000000, "max.partition.fetch.bytes"),
 		number("fetch.min.bytes", 1, 100000000),
 		number("fetch.queue.backoff.ms", 0, 300000),
-		number("fetch.wait.max.ms", 0, 300000),
+		number("fetch.wait.max.ms", 0, 300000, "fetch.max.wait.ms"),
 		plain("group.instance.id"),
 		plain("group.remote.assignor"),
 		number("heartbeat.interval.ms", 1, 3600000),
@@ -118,13 +118,7 @@ func refusedRows() []Setting {
 		"consume_cb", "opaque", "default_topic_conf", "ssl_engine_callback_data", "ssl_ca", "ssl_certificate", "ssl_key")
 	refuse("it replaces the brokers by a mock that lies about transactions", "test.mock.num.brokers", "test.mock.broker.rtt")
 	refuse("it loads code into the process", "plugin.library.paths", "interceptors", "interceptor.classes", "metric.reporters", "ssl.engine.location", "ssl.engine.id", "ssl.providers")
-	refuse("records are serialized by the serde.Serializer: configure that, and leave it out here",
-		"auto.register.schemas", "use.latest.version", "normalize.schemas", "value.subject.name.strategy", "key.subject.name.strategy")
-	refuse("it belongs to registry.New", "schema.registry.url", "basic.auth.credentials.source", "basic.auth.user.info",
-		"schema.registry.basic.auth.user.info", "schema.registry.ssl.truststore.location", "bearer.auth.token")
 	refuse("tokens without a signature prove nothing: use WithSASL(OAuthBearer(...))", "enable.sasl.oauthbearer.unsecure.jwt")
-	refuse("OpenSSL's own defaults decide it: leave it out", "ssl.protocol", "ssl.enabled.protocols", "ssl.provider",
-		"ssl.keymanager.algorithm", "ssl.trustmanager.algorithm", "ssl.secure.random.implementation")
 	refuse("Kerberos is not built into this client", "sasl.kerberos.keytab", "sasl.kerberos.kinit.cmd",
 		"sasl.kerberos.min.time.before.relogin", "sasl.kerberos.principal", "sasl.kerberos.service.name")
 	return rows

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/avroline/avroline/internal/configfile"
 )
 
 // securityRows are the settings of TLS and SASL.
@@ -61,11 +63,13 @@ func (s *Credentials) changeOIDC() *OIDCConfig {
 
 // setFile reads a file that a key names.
 func setFile(read func(path string) ([]byte, error), use func(t *TLS, path string, content []byte)) kind {
-	return setTLS(func(t *TLS, path string) error {
+	k := setTLS(func(t *TLS, path string) error {
 		content, err := read(path)
 		use(t, path, content)
 		return err
 	})
+	k.readsFiles = true
+	return k
 }
 
 func tlsRows() []Setting {
@@ -85,7 +89,7 @@ func tlsRows() []Setting {
 		{Key: "security.protocol", Option: "WithTLS, WithSASL", About: "`PLAINTEXT`", Show: Harmless, kind: parsed(setProtocol, "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`")},
 		{
 			Key: "ssl.ca.location", Option: "TLS.CA", About: "a PEM file; without one the system's roots", Show: Harmless,
-			kind: setFile(readSmall, func(t *TLS, _ string, b []byte) { t.CA = b }),
+			kind: setFile(configfile.ReadSmall, func(t *TLS, _ string, b []byte) { t.CA = b }),
 		},
 		{
 			Key: "ssl.ca.pem", Java: "ssl.truststore.certificates", Option: "TLS.CA", About: "PEM text",
@@ -97,7 +101,7 @@ func tlsRows() []Setting {
 		},
 		{
 			Key: "ssl.certificate.location", Option: "TLS.Cert", About: "a PEM file: the client's certificate", Show: Harmless,
-			kind: setFile(readSmall, func(t *TLS, path string, b []byte) {
+			kind: setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
 				t.Cert, t.certFrom = b, pemOrigin{"ssl.certificate.location", path}
 			}),
 		},
@@ -110,7 +114,7 @@ func tlsRows() []Setting {
 		},
 		{
 			Key: "ssl.key.location", Option: "TLS.Key", About: "a PEM file: the key of the certificate", Show: Harmless,
-			kind: setFile(readSmall, func(t *TLS, path string, b []byte) {
+			kind: setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
 				t.Key, t.keyFrom = b, pemOrigin{"ssl.key.location", path}
 			}),
 		},
@@ -137,6 +141,8 @@ func tlsRows() []Setting {
 		{Key: "ssl.keystore.type", Show: Harmless, kind: onlyPEM},
 		{Key: "ssl.truststore.password", About: "refused: PEM stores have none", Show: Secret, kind: noStorePassword},
 		{Key: "ssl.keystore.password", About: "refused: PEM stores have none", Show: Secret, kind: noStorePassword},
+		{Key: "ssl.protocol", About: "Java's; the client uses the highest version", Show: Harmless, kind: javaTLSVersions()},
+		{Key: "ssl.enabled.protocols", About: "Java's; the client always has both on", Show: Harmless, kind: javaTLSVersions()},
 		passed("ssl.ca.certificate.stores"),
 		passed("ssl.cipher.suites"),
 		passed("ssl.crl.location"),
@@ -145,6 +151,20 @@ func tlsRows() []Setting {
 		{Key: "ssl.endpoint.identification.algorithm", Show: Harmless, Transports: Confluent, kind: passedOneOf(toClient, "none", "https")},
 		{Key: "enable.ssl.certificate.verification", Show: Harmless, Transports: Confluent, kind: passedBoolean(toClient)},
 	}
+}
+
+// javaTLSVersions takes the versions that the client has on anyway.
+func javaTLSVersions() kind {
+	return parsed(func(_ *Config, v string) error {
+		for version := range strings.SplitSeq(v, ",") {
+			switch strings.TrimSpace(version) {
+			case "TLS", "TLSv1.2", "TLSv1.3":
+			default:
+				return errors.New("must be a list, with commas, of TLSv1.2, TLSv1.3")
+			}
+		}
+		return nil
+	}, "`TLSv1.2`, `TLSv1.3`")
 }
 
 func setProtocol(c *Config, v string) error {
@@ -234,12 +254,8 @@ func oauthRows() []Setting {
 			s.changeOIDC().CA = []byte(v)
 			return nil
 		})},
-		{Key: "sasl.login.callback.handler.class", About: "read over: the token endpoint's key says it here", kind: ignored()},
 	}
 }
-
-// ignored is a value that Java's files have and that says what holds anyway.
-func ignored() kind { return kind{set: func(*Config, string) error { return nil }} }
 
 func (s *Credentials) setMechanism(v string) error {
 	v = strings.ToUpper(v)
@@ -328,7 +344,7 @@ const toPEM = "make PEM of it: keytool -importkeystore -deststoretype PKCS12, th
 
 // readPEM reads a store that Java may have as PEM, JKS or PKCS#12; only PEM is taken.
 func readPEM(path string) ([]byte, error) {
-	b, err := readSmall(path)
+	b, err := configfile.ReadSmall(path)
 	switch {
 	case err != nil:
 		return nil, err

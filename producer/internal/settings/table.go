@@ -3,7 +3,6 @@ package settings
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Setting is one row of the [Table]: everything that this package knows about
@@ -86,6 +85,8 @@ type kind struct {
 	// client returns the value for librdkafka. sent says to which clients.
 	client func(c *Config) any
 	sent   sentTo
+	// readsFiles says that the value names a file that set reads.
+	readsFiles bool
 }
 
 type passedTo uint8
@@ -122,7 +123,7 @@ func (s *Setting) Passed() bool { return s.passed != toField }
 // Table returns every setting that is known, in the order of the
 // documentation. A key that is not in the table is unknown.
 func Table() []Setting {
-	rows := slices.Concat(optionRows(), securityRows(), clientRows(), consumerRows(), refusedRows())
+	rows := slices.Concat(optionRows(), securityRows(), clientRows(), consumerRows(), javaRows(), refusedRows())
 	for i := range rows {
 		switch s := &rows[i]; {
 		case s.Refused != "":
@@ -158,11 +159,4 @@ func byName(rows []Setting) map[string]*Setting {
 		}
 	}
 	return found
-}
-
-// variable is the key as an environment variable, without the prefix.
-// avroline.preset gives PRESET.
-func variable(key string) string {
-	key = strings.TrimPrefix(key, "avroline.")
-	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
 }

@@ -1,6 +1,9 @@
 package settings
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -84,20 +87,20 @@ func TestPassedValuesAreChecked(t *testing.T) {
 		"receive.buffer.bytes=-1":          `a.properties:1: receive.buffer.bytes: "-1": must be a whole number from 0 to 100000000`,
 		"ssl.engine.location=/tmp/evil.so": `a.properties:1: ssl.engine.location: it loads code into the process`,
 	} {
-		c := newDefaults(ForProducer)
-		entries, err := parseProperties("a.properties", []byte(line))
-		if err != nil {
+		path := filepath.Join(t.TempDir(), "a.properties")
+		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err = c.load(entries, false); err == nil || err.Error() != "producer: "+want {
+		_, err := New(ForProducer, []string{"b:1"}, "", []Option{FromFile(path)})
+		if err == nil || err.Error() != "producer: "+want {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 	}
 	for _, line := range []string{"debug=broker,-topic", "socket.keepalive.enable=TRUE", "send.buffer.bytes=131072", "broker.address.family=v4"} {
-		c := newDefaults(ForProducer)
-		entries, _ := parseProperties("a.properties", []byte(line))
-		if err := c.load(entries, true); err != nil || len(c.Passed) != 1 {
-			t.Errorf("%s: %v, %v", line, err, c.Passed)
+		key, value, _ := strings.Cut(line, "=")
+		c, err := New(ForProducer, []string{"b:1"}, "", []Option{FromMap(map[string]string{key: value})})
+		if err != nil || len(c.Passed) != 1 {
+			t.Errorf("%s: %v", line, err)
 		}
 	}
 }
@@ -113,11 +116,13 @@ func TestOnlyHarmlessValuesAreShown(t *testing.T) {
 		}
 		for _, name := range s.Names() {
 			c := newDefaults(ForProducer)
-			// The second entry is refused, because it repeats the first.
-			err := c.load([]configLine{{name, marker, "a"}, {name, marker, "b"}}, false)
-			if err == nil {
+			seen := map[string]string{}
+			first := c.load(name, marker, "a", seen, false)
+			second := c.load(name, marker, "b", seen, false) // is refused, because it repeats the first
+			if second == nil && first == nil {
 				t.Errorf("%s: twice, and accepted", name)
-			} else if strings.Contains(err.Error(), marker) {
+			}
+			if err := errors.Join(first, second); strings.Contains(err.Error(), marker) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

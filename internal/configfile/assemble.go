@@ -1,0 +1,137 @@
+package configfile
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// lookup finds a variable of the environment, as [os.LookupEnv] does.
+type lookup func(name string) (value string, ok bool)
+
+// assemble makes entries of the lines of a file: it chooses the documents that
+// count, names every setting as Kafka's clients do, and replaces placeholders.
+func assemble(documents []document, env lookup) (File, error) {
+	spring := slices.ContainsFunc(documents, func(d document) bool {
+		return slices.ContainsFunc(d, func(l line) bool { return strings.HasPrefix(l.key, "spring.") })
+	})
+	if spring {
+		return assembleSpring(documents, env)
+	}
+	lines := slices.Concat(documents...)
+	placeholders := newProviders(lines, env)
+	connect := slices.ContainsFunc(lines, func(l line) bool {
+		return l.key == "key.converter" || l.key == "value.converter" || strings.HasPrefix(l.key, "offset.storage.")
+	})
+	var f File
+	var errs []error
+	for _, l := range lines {
+		e := plainEntry(l, connect)
+		errs = append(errs, f.add(e, l, placeholders.replace))
+	}
+	return f, errors.Join(errs...)
+}
+
+// plainEntry names a line of properties or YAML. A Connect worker file has
+// prefixes for its clients and its converters.
+func plainEntry(l line, connect bool) Entry {
+	e := Entry{Key: l.key, Value: l.value, Origin: l.origin, owner: OwnerOf(l.key)}
+	for _, section := range []struct {
+		prefix string
+		client client
+	}{
+		{"producer.override.", producerClient},
+		{"producer.", producerClient},
+		{"consumer.override.", consumerClient},
+		{"consumer.", consumerClient},
+		{"value.converter.", producerClient},
+		{"key.converter.", anyClient},
+	} {
+		key, ok := strings.CutPrefix(l.key, section.prefix)
+		if !ok || e.owner != Nobody {
+			continue
+		}
+		e.owner = OwnerOf(key)
+		if converter := strings.HasSuffix(section.prefix, "converter."); converter && e.owner != Registry && e.owner != Serde {
+			e.owner = Elsewhere // the converter's own
+		}
+		if e.owner != Nobody {
+			e.Key, e.client = key, section.client
+		}
+		break
+	}
+	if connect && l.key == "group.id" {
+		e.owner = Elsewhere // the group of the workers
+	}
+	return e
+}
+
+// mostHints bounds the work for files with many unknown keys.
+const mostHints = 20
+
+// add appends an entry. Placeholders and wrong values matter only if somebody
+// reads the entry.
+func (f *File) add(e Entry, l line, replace func(string) (string, error)) error {
+	if e.owner == Nobody && f.hints < mostHints {
+		f.hints++
+		e.Hint = Nearest(e.Key, knownNames())
+	}
+	if e.owner != Nobody && e.owner != Elsewhere {
+		if l.wrong != "" {
+			return &Error{e.Origin, l.wrong}
+		}
+		value, err := replace(e.Value)
+		if err != nil {
+			return &Error{e.Origin, err.Error()}
+		}
+		e.Value = value
+	}
+	f.entries = append(f.entries, e)
+	return nil
+}
+
+// knownNames are the names that somebody may have meant.
+func knownNames() []string {
+	return slices.Concat(Names(Producer), Names(Consumer), Names(Registry), Names(Serde))
+}
+
+// Environ returns the variables that begin with prefix. The rest of a variable's
+// name is the key in capitals, with _ for dots and dashes, and without
+// "avroline." in front. environ is what [os.Environ] returns.
+func Environ(prefix string, environ []string) File {
+	keys := map[string]string{}
+	for _, key := range knownNames() {
+		keys[Variable(key)] = key
+		if Secret(key) {
+			keys[Variable(key+".file")] = key + ".file"
+		}
+	}
+	variables := make([]string, 0, len(keys))
+	for name := range keys {
+		variables = append(variables, prefix+name)
+	}
+	var f File
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		rest, ok := strings.CutPrefix(name, prefix)
+		if !ok || rest == "" {
+			continue
+		}
+		e := Entry{Key: name, Value: strings.TrimSpace(value), Origin: name}
+		if key, ok := keys[rest]; ok {
+			e.Key, e.owner = key, OwnerOf(key)
+		} else if f.hints < mostHints {
+			f.hints++
+			e.Hint = Nearest(name, variables)
+		}
+		f.entries = append(f.entries, e)
+	}
+	return f
+}
+
+// Variable is the key as an environment variable, without the prefix.
+// avroline.preset gives PRESET.
+func Variable(key string) string {
+	key = strings.TrimPrefix(key, "avroline.")
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}

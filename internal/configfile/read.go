@@ -1,0 +1,107 @@
+package configfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxFile bounds what is read of a file.
+const maxFile = 1 << 20
+
+// ReadSmall reads a regular file of at most 1 MiB: settings, a certificate or a
+// secret.
+func ReadSmall(path string) ([]byte, error) {
+	if strings.Contains(path, "-----BEGIN") || strings.ContainsAny(path, "\r\n\x00") {
+		return nil, errors.New("must be the name of a file, and looks like the content of one")
+	}
+	info, err := os.Stat(path) // before Open, which would wait for the writer of a FIFO
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxFile)
+	}
+	return b, err
+}
+
+// trimNewline is the content of a file that holds one secret.
+func trimNewline(b []byte) string {
+	return strings.TrimRight(strings.TrimPrefix(string(b), "\ufeff"), "\r\n")
+}
+
+// Read reads a file as YAML if its name ends in .yaml, .yml or .json, and as
+// properties otherwise.
+func Read(path string) (File, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml", ".json":
+		return ReadYAML(path)
+	}
+	return ReadProperties(path)
+}
+
+// ReadProperties reads what java.util.Properties reads: comments with # and !,
+// separators =, : and white space, continued lines, escapes.
+func ReadProperties(path string) (File, error) { return read(path, parseProperties) }
+
+// ReadYAML reads YAML or JSON. Keys of nested mappings are joined by dots, and
+// the members of a list by commas.
+func ReadYAML(path string) (File, error) { return read(path, parseYAML) }
+
+func read(path string, parse func(name, text string) ([]document, error)) (File, error) {
+	b, err := ReadSmall(path)
+	if err != nil {
+		return File{}, &Error{"configuration file", err.Error()}
+	}
+	text, err := decode(b)
+	if err != nil {
+		return File{}, &Error{filepath.Base(path), err.Error()}
+	}
+	documents, err := parse(filepath.Base(path), text)
+	if err != nil {
+		return File{}, err
+	}
+	return assemble(documents, os.LookupEnv)
+}
+
+// decode makes text of a file: UTF-8 with or without a byte order mark, or
+// Latin-1, which Java's properties were for a long time.
+func decode(b []byte) (string, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	switch {
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}), bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+		return "", errors.New("is UTF-16: save it as UTF-8")
+	case bytes.IndexByte(b, 0) >= 0:
+		return "", errors.New("is not a text file: it has a NUL byte")
+	case utf8.Valid(b):
+		return string(b), nil
+	}
+	var text strings.Builder
+	for _, c := range b {
+		text.WriteRune(rune(c))
+	}
+	return text.String(), nil
+}
+
+// document is a file, or one of several parts of a Spring Boot file.
+type document []line
+
+// line is a key and its value as the file has them.
+type line struct {
+	key, value, origin string
+	wrong              string // why the value cannot be a setting, or empty
+}

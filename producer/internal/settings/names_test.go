@@ -1,0 +1,45 @@
+package settings
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/internal/configfile"
+)
+
+// Package configfile knows whose every key is, without this package. Its lists
+// are those of the table.
+func TestNamesOfFiles(t *testing.T) {
+	t.Parallel()
+	var producer, consumer, secret []string
+	for _, s := range Table() {
+		for _, name := range s.Names() {
+			switch {
+			case s.GoOnly:
+			case s.passed == toConsumer:
+				consumer = append(consumer, name)
+			default:
+				producer = append(producer, name)
+			}
+			if s.Show == Secret {
+				secret = append(secret, name)
+			}
+		}
+	}
+	slices.Sort(producer)
+	if diff := cmp.Diff(producer, configfile.Names(configfile.Producer)); diff != "" {
+		t.Errorf("configfile.producerNames: -want +got\n%s", diff)
+	}
+	for _, name := range append(consumer, DecidedByProcessor()...) {
+		if configfile.OwnerOf(name) != configfile.Consumer {
+			t.Errorf("%s: not in configfile.consumerNames", name)
+		}
+	}
+	for _, name := range secret {
+		if !configfile.Secret(name) {
+			t.Errorf("%s: not in configfile.secretNames", name)
+		}
+	}
+}

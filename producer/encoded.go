@@ -75,7 +75,7 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 		}
 		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
 	}
-	e = Encoded{Topic: t.name, Timestamp: s.message.Timestamp, Partition: m.Partition, Headers: cloneHeaders(s.headers)}
+	e = Encoded{Topic: t.name, Timestamp: s.message.Timestamp, Partition: m.Partition, Headers: cloneHeaders(s.ids.dropForeign(s.headers))}
 	if s.message.Key != nil {
 		e.Key = append([]byte{}, s.message.Key...)
 	}

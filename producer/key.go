@@ -69,7 +69,7 @@ func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error)
 	}
 	switch {
 	case f.text != nil:
-		s.buf, s.keyed = append(s.buf, f.text(r)...), true
+		s.buf, s.keyed, s.ids.key = append(s.buf, f.text(r)...), true, true
 	case f.bytes != nil:
 		if b := f.bytes(r, s.buf); b != nil {
 			s.buf, s.keyed = own(s.buf, b), true
@@ -85,7 +85,7 @@ func (k *Key) appendTo(ctx context.Context, s *scratch) (err error) {
 	switch k.kind {
 	case keyUnset: // nothing overrides
 	case keyText:
-		s.buf, s.keyed = append(s.buf, k.text...), true
+		s.buf, s.keyed, s.ids.key = append(s.buf, k.text...), true, true
 	case keyBytes:
 		s.buf, s.keyed = append(s.buf, k.bytes...), k.bytes != nil
 	case keyRecord:

@@ -41,6 +41,7 @@ type scratch struct {
 	keyed   bool   // there is a key, maybe empty
 	keyEnd  int
 	headers []serde.Header
+	ids     idHeaders
 	message librdkafka.Message // as the client takes it, which copies it
 	entry   entry
 }
@@ -64,7 +65,7 @@ func (s *scratch) free() {
 	s.binding, s.entry.callback, s.entry.future = nil, nil, nil
 	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
-	s.message.Timestamp = time.Time{}
+	s.message.Timestamp, s.ids = time.Time{}, idHeaders{}
 	if len(s.headers) > 0 {
 		clear(s.headers)
 		s.headers = s.headers[:0]
@@ -87,8 +88,8 @@ func (s *scratch) appendKeyRecord(ctx context.Context, r avrobin.Record) (err er
 		}
 		return fmt.Errorf("key: %w", err)
 	}
-	s.keyed = true
-	s.entry.keyID, err = s.schema(ctx, b, r)
+	s.keyed, s.ids.key = true, true
+	s.entry.keyID, s.ids.keyID, err = s.schema(ctx, b, r)
 	return err
 }
 
@@ -101,24 +102,27 @@ func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error)
 		}
 		return fmt.Errorf("value: %w", err)
 	}
-	s.entry.valueID, err = s.schema(ctx, b, r)
+	s.ids.value = true
+	s.entry.valueID, s.ids.valueID, err = s.schema(ctx, b, r)
 	return err
 }
 
-// schema tells the id of r's schema if somebody will be told, and adds its header where the id is not in the prefix.
-func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (int, error) {
+// schema adds the id header of r's schema if the id is not in the prefix, and
+// returns the header's value. It returns the id itself if the message has a
+// receiver for its delivery.
+func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (id int, header []byte, err error) {
 	h, ok, err := b.Header(ctx, r)
 	if ok {
 		s.headers = append(s.headers, h)
 	}
 	if err != nil || !s.entry.told() {
-		return 0, err
+		return 0, h.Value, err
 	}
 	known, err := b.Registered(ctx, r)
 	if err != nil {
-		return 0, err
+		return 0, h.Value, err
 	}
-	return known.ID, nil
+	return known.ID, h.Value, nil
 }
 
 // own takes over what a function of the user's made by appending to mine. Where it lies elsewhere it may be the user's own,

@@ -247,6 +247,7 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 		s.step = "a Headers hook"
 		s.headers = own(s.headers, c.hooks.callHeaders(ctx, s.binding.state.name, s.headers))
 	}
+	s.headers = s.ids.dropForeign(s.headers)
 	for _, h := range s.headers {
 		s.message.Headers.Add(h.Key, h.Value)
 	}

@@ -9,37 +9,37 @@ import (
 	"github.com/google/uuid"
 )
 
-// state is what is known of one line.
+// state is the state of one line.
 type state uint8
 
 const (
 	waiting   state = iota // sent, no outcome yet
-	rejected               // not an event, or refused before it was queued
+	rejected               // no event, or refused before the queue
 	delivered              // acknowledged
 	notSent                // in no log
-	unknown                // perhaps in the log
-	skipped                // a header: it tells of the lines behind it
+	unknown                // may be in the log
+	skipped                // a header line
 )
 
-// account is the book of one run: every line has an entry, and what the topic
-// says afterwards is held against it. It is safe for concurrent use.
+// account records the outcome of every line of a run. The topic is compared
+// with the account at the end. It is safe for concurrent use.
 type account struct {
 	mu      sync.Mutex
-	files   map[string]int // where a file's entries begin
+	files   map[string]int // index of each file's first entry
 	entries []entry
 	count   [skipped + 1]int64
 }
 
 type entry struct {
-	id    uint64 // the random half of the event's id: this run's own event
+	id    uint64 // the random half of the event id
 	state state
 	seen  uint8
 }
 
 func newAccount() *account { return &account{files: map[string]int{}} }
 
-// open begins a new line and returns its number in the run. Lines of a file are
-// opened in order, without gaps.
+// open begins a new line and returns its number in the run. The lines of a file
+// must be opened in order, without gaps.
 func (a *account) open(file string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,8 +71,8 @@ func (a *account) stateOf(seq int) state {
 	return a.entries[seq].state
 }
 
-// settleWaiting gives every line that waits the same outcome: fire and forget
-// knows only the sum.
+// settleWaiting gives every line that still waits the same outcome. Fire and
+// forget needs this, because only the sum of failures is known there.
 func (a *account) settleWaiting(s state) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,8 +97,8 @@ func (a *account) lines() int64 {
 	return int64(len(a.entries)) - a.count[skipped]
 }
 
-// see books an event that was read back. It returns the line's number, and
-// false where the event is not of this run.
+// see records an event that was read back. It returns the number of the line.
+// The second result is false if the event belongs to another run.
 func (a *account) see(file string, no int64, id uuid.UUID) (int, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,11 +117,11 @@ func (a *account) see(file string, no int64, id uuid.UUID) (int, bool) {
 	return seq, true
 }
 
-// balance holds the topic against the book.
+// balance compares the topic with the account.
 type balance struct {
 	ReadBack, Lost, Twice int64
-	// Contradicted are events that are in the log although they were reported
-	// as not sent; UnknownInLog are those of unknown outcome that are there.
+	// Contradicted counts events in the log that were reported as not sent.
+	// UnknownInLog counts events of unknown outcome in the log.
 	Contradicted, UnknownInLog int64
 }
 
@@ -148,8 +148,8 @@ func (a *account) balance() balance {
 
 func half(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
-// latencies is a histogram with buckets an eighth of a power of two wide. It is
-// safe for concurrent use.
+// latencies is a histogram. Each bucket is an eighth of a power of two wide. It
+// is safe for concurrent use.
 type latencies struct {
 	mu     sync.Mutex
 	bucket [64 * 8]int64
@@ -159,14 +159,14 @@ type latencies struct {
 func (l *latencies) add(d time.Duration) {
 	us := uint64(max(d.Microseconds(), 1))
 	top := bits.Len64(us) - 1
-	frac := int(us << (64 - top) >> 61) // the three bits behind the first
+	frac := int(us << (64 - top) >> 61) // the three bits after the highest one
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bucket[top*8+frac]++
 	l.n++
 }
 
-// quantile is the upper edge of the bucket that holds it, 0 without data.
+// quantile returns the upper edge of the quantile's bucket, or 0 without data.
 func (l *latencies) quantile(q float64) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

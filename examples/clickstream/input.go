@@ -16,30 +16,33 @@ import (
 	"sync/atomic"
 )
 
-// maxLine bounds one line; a longer one is rejected, not read into memory.
+// maxLine is the longest line, in bytes. A longer line is rejected and not read
+// into memory.
 const maxLine = 1 << 20
 
-// line is one line of an input, without its end.
+// line is one line of an input, without the line feed.
 type line struct {
 	file string
 	no   int64  // from 1
 	text []byte // valid until the next line
-	err  error  // the line cannot be used
+	err  error  // why the line cannot be used
 }
 
-// inputs are the files to read, in order. Read counts the bytes taken from them
-// so far, compressed ones as they lie on disk; Total is 0 where it cannot be known.
+// inputs are the files to read, in order. Read is the number of bytes read so
+// far, counted before decompression. Total is the size of all files, or 0 if
+// unknown.
 type inputs struct {
 	files []string
-	// short, where it is set, is a folder whose files are called by their base names.
+	// short is a folder whose files are shown by their base names. It may be
+	// empty.
 	short string
 	Total int64
 	Read  atomic.Int64
 	stdin io.Reader
 }
 
-// openInputs expands globs and looks whether the files are there, so that a
-// mistyped name is said before the first event goes out.
+// openInputs expands globs and checks that the files exist. So a mistyped name
+// is reported before the first event is sent.
 func openInputs(patterns []string, stdin io.Reader) (*inputs, error) {
 	in := &inputs{stdin: stdin}
 	for _, p := range patterns {
@@ -77,8 +80,8 @@ func openInputs(patterns []string, stdin io.Reader) (*inputs, error) {
 	return in, nil
 }
 
-// lines yields every line of every file until ctx ends. A file that cannot be
-// read further ends it with an error.
+// lines yields every line of every file until ctx ends. A read error is the
+// last element.
 func (in *inputs) lines(ctx context.Context) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		for _, name := range in.files {
@@ -119,7 +122,7 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 	return false
 }
 
-// open tells gzip by its first bytes, not by the name.
+// open detects gzip by the first bytes of the file, not by its name.
 func (in *inputs) open(name string) (io.Reader, func(), error) {
 	raw, close := in.stdin, func() {}
 	if name != "-" {
@@ -131,7 +134,7 @@ func (in *inputs) open(name string) (io.Reader, func(), error) {
 	}
 	br := bufio.NewReaderSize(&counted{raw, &in.Read}, 256<<10)
 	if magic, err := br.Peek(2); err != nil || !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return br, close, nil // also shorter than two bytes
+		return br, close, nil // this includes files shorter than two bytes
 	}
 	gz, err := gzip.NewReader(br)
 	if err != nil {
@@ -154,8 +157,8 @@ func (c *counted) Read(p []byte) (int, error) {
 
 var errLongLine = fmt.Errorf("longer than %d bytes", maxLine)
 
-// readLine returns a line without its end, or the beginning of one that is too
-// long with errLongLine. The last line needs no newline.
+// readLine returns a line without its line feed. For a line that is too long,
+// it returns the beginning and errLongLine. The last line needs no line feed.
 func readLine(br *bufio.Reader) ([]byte, error) {
 	text, err := br.ReadSlice('\n')
 	if err == nil {
@@ -183,7 +186,7 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 	return bytes.TrimRight(long, "\r\n"), nil
 }
 
-// format guesses a file's format from a line of it: its first that is not empty.
+// format guesses the format of a file from its first line that is not empty.
 func guessFormat(text []byte) string {
 	t := bytes.TrimSpace(text)
 	switch {

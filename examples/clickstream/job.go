@@ -13,7 +13,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// job is one run from the first line to the last outcome.
+// job is one run, from the first line to the last outcome.
 type job struct {
 	o       *options
 	in      *inputs
@@ -25,7 +25,8 @@ type job struct {
 	took    time.Duration
 }
 
-// start makes the sender and has it look whether everything is there.
+// start creates the sender and lets it check the brokers, the topic and the
+// registry.
 func (j *job) start(ctx context.Context, ser *serde.Serializer) error {
 	s, err := newSender(j.o, ser, j.acc, &j.lat)
 	if err != nil {
@@ -47,8 +48,9 @@ func (j *job) abandon() error {
 	return j.send.finish(ctx)
 }
 
-// publish reads until the end, the limit, a fatal error or an interruption, and
-// waits for every outcome. An interruption gives what is under way some time.
+// publish reads until the end, the limit, a fatal error or an interruption.
+// Then it waits for every outcome. After an interruption this wait is bounded
+// by grace.
 func (j *job) publish(ctx context.Context) error {
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -71,8 +73,8 @@ func (j *job) publish(ctx context.Context) error {
 	return errors.Join(err, ferr)
 }
 
-// read turns lines into events and sends them. ctx ends the reading, sending the
-// publishing.
+// read turns lines into events and sends them. The end of ctx stops the
+// reading. The end of sending stops the publishing.
 func (j *job) read(ctx, sending context.Context) error {
 	var parse parser
 	file := ""
@@ -128,7 +130,7 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 		return j.reject(seq, l, no.error)
 	}
 	if err != nil {
-		// Not accepted, and no more will be.
+		// The event was not accepted, and no later one will be.
 		if j.acc.stateOf(seq) == waiting {
 			j.acc.settle(seq, notSent)
 		}
@@ -137,7 +139,7 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 	return nil
 }
 
-// parseLine fills in all of the event but its id.
+// parseLine fills in the whole event except its id.
 func parseLine(parse parser, l line, e *clicks.ClickEvent) error {
 	switch {
 	case l.err != nil:
@@ -166,14 +168,16 @@ func (j *job) reject(seq int, l line, reason error) error {
 	return nil
 }
 
-// sizes compares an event's Avro with its JSON, on every 64th event.
+// sizes compares the size of an event in Avro and in JSON, for every 64th
+// event.
 type sizes struct {
 	n, avro, json int64
 	buf           []byte
 	seen          int
 }
 
-// framing is what the registry's prefix adds to every event: a zero and the id.
+// framing is the number of bytes that the registry's prefix adds to each event:
+// a zero byte and the schema id.
 const framing = 5
 
 func (s *sizes) sample(e *clicks.ClickEvent) {
@@ -183,7 +187,7 @@ func (s *sizes) sample(e *clicks.ClickEvent) {
 	}
 	avro, err := e.AppendAvro(s.buf[:0])
 	if err != nil {
-		return // the serializer will say it
+		return // the serializer reports this error
 	}
 	s.buf = avro
 	text, err := json.Marshal(e)
@@ -195,7 +199,7 @@ func (s *sizes) sample(e *clicks.ClickEvent) {
 	s.json += int64(len(bytes.TrimSpace(text)))
 }
 
-// mean is the bytes of an event as Avro and as JSON, 0 without events.
+// mean returns the mean size of an event as Avro and as JSON, 0 without events.
 func (s *sizes) mean() (avro, text float64) {
 	if s.n == 0 {
 		return 0, 0
@@ -203,7 +207,8 @@ func (s *sizes) mean() (avro, text float64) {
 	return float64(s.avro) / float64(s.n), float64(s.json) / float64(s.n)
 }
 
-// report is what publishing came to; balance adds what reading back did.
+// report returns the result of publishing. The method balance adds the result
+// of reading back.
 func (j *job) report(interrupted bool) *report {
 	r := &report{
 		Lines: j.acc.lines(), Rejected: j.acc.sum(rejected), Delivered: j.acc.sum(delivered),

@@ -1,10 +1,10 @@
 // Clickstream publishes every line of web-server access logs as a typed event,
-// each exactly once, reads the topic back with another client, and balances the
-// accounts.
+// exactly once. Then it reads the topic back with another client and compares
+// both sides.
 //
-// Without flags it needs nothing: it writes a sample log and starts Kafka and a
-// schema registry in this process. With --brokers and --registry the same program
-// works on real ones.
+// Without flags the command needs no server. It writes a sample log and starts
+// Kafka and a schema registry in this process. With --brokers and --registry
+// the same program uses real servers.
 //
 //	lines ─► parse ─► ClickEvent ─► Topic ─► serializer ─► Kafka ─► kgo ─► deserializer ─► account
 //	             └──► rejects                    └──► registry

@@ -18,7 +18,7 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// options are the flags, checked.
+// options holds the checked values of the flags.
 type options struct {
 	input      []string
 	format     string
@@ -41,7 +41,7 @@ type options struct {
 	connection producer.Connection
 }
 
-// embedded is true when the run starts its own Kafka and registry.
+// embedded reports whether the run starts its own Kafka and registry.
 func (o *options) embedded() bool { return len(o.brokers) == 0 }
 
 const usage = `clickstream publishes every line of web-server access logs as a typed event, each
@@ -53,7 +53,8 @@ exactly once, reads the topic back with another client and balances the accounts
 
 `
 
-// parseOptions returns pflag.ErrHelp when help was asked for and given.
+// parseOptions returns pflag.ErrHelp if the help text was asked for and
+// printed.
 func parseOptions(args []string, out io.Writer) (*options, error) {
 	o := &options{}
 	f := pflag.NewFlagSet("clickstream", pflag.ContinueOnError)
@@ -135,7 +136,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// producerOptions are what the flags say to the producer.
+// producerOptions returns the producer options that the flags ask for.
 func (o *options) producerOptions() []producer.Option {
 	opts := []producer.Option{producer.WithClientID("clickstream")}
 	if o.config != "" {
@@ -153,11 +154,11 @@ func (o *options) producerOptions() []producer.Option {
 	return opts
 }
 
-// transactionalID is the same for every run on a topic: a second run fences a
-// first one that is not quite dead.
+// transactionalID is the same for every run on a topic. So a second run fences
+// a first run that still lives.
 func (o *options) transactionalID() string { return "clickstream-" + o.topic }
 
-// readerOptions reach the cluster as the producer does.
+// readerOptions connects to the cluster in the same way as the producer.
 func (o *options) readerOptions() []kgo.Opt {
 	c := o.connection
 	var opts []kgo.Opt

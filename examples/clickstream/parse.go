@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/examples/events/clicks"
 )
 
-// parser turns lines of one file into events. A line that is no event is an
-// error; the header of a CSV file is errHeader.
+// parser turns the lines of one file into events. A line without an event is an
+// error. The header line of a CSV file is errHeader.
 type parser func(text []byte, e *clicks.ClickEvent) error
 
 var (
@@ -42,16 +42,17 @@ func newParser(format string) (parser, error) {
 //
 //	%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"
 //
-// Apache writes quotes, backslashes and unprintable bytes of what a client sent
-// with a backslash; some servers do not, so the last quoted text runs to the
-// last quote of the line.
+// Apache escapes quotes, backslashes and unprintable bytes of the client with a
+// backslash. Some servers do not. So the last quoted text extends to the last
+// quote of the line.
 func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	rest := string(text)
 	host, rest, ok := strings.Cut(rest, " ")
 	if !ok || host == "" {
 		return errors.New("no client address")
 	}
-	// Identity and user: the user may hold blanks, the time's bracket ends it.
+	// The next fields are identity and user. The user may contain spaces, so
+	// the field ends at the bracket of the time.
 	_, rest, ok = strings.Cut(rest, "[")
 	if !ok {
 		return errors.New("no time in brackets")
@@ -97,8 +98,8 @@ func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	return nil
 }
 
-// setRequest takes a request line apart. What is none, such as a TLS handshake
-// on a plain port, stays whole as the path.
+// setRequest splits a request line. Text that is no request line, such as a TLS
+// handshake on a plain port, becomes the path.
 func setRequest(e *clicks.ClickEvent, request string) {
 	method, target, ok := strings.Cut(request, " ")
 	if !ok {
@@ -133,7 +134,7 @@ func parseSize(s string) (*int64, error) {
 	return &n, nil
 }
 
-// quoted reads a text in quotes at the start of s and returns what follows.
+// quoted reads a quoted text at the start of s and returns the rest of s.
 func quoted(s string) (text, rest string, err error) {
 	if !strings.HasPrefix(s, `"`) {
 		return "", "", errors.New("no opening quote")
@@ -149,7 +150,8 @@ func quoted(s string) (text, rest string, err error) {
 	return "", "", errors.New("no closing quote")
 }
 
-// lastQuoted reads a text in quotes that ends the line, quotes inside it or not.
+// lastQuoted reads the quoted text at the end of a line. The text may contain
+// quotes.
 func lastQuoted(s string) (string, error) {
 	end := strings.LastIndexByte(s, '"')
 	switch {
@@ -161,8 +163,8 @@ func lastQuoted(s string) (string, error) {
 	return unescape(s[1:end]), nil
 }
 
-// unescape undoes Apache's \" and \\ . Other bytes that it escaped (\xhh) stay
-// as they are written: they are not text.
+// unescape replaces Apache's \" and \\ . An escaped byte (\xhh) stays escaped,
+// because the byte is not text.
 func unescape(s string) string {
 	if strings.IndexByte(s, '\\') >= 0 {
 		s = apacheEscapes.Replace(s)
@@ -172,8 +174,8 @@ func unescape(s string) string {
 
 var apacheEscapes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
-// clean writes bytes that are not UTF-8 as Apache does, \xhh: nothing is lost,
-// and what goes out is text.
+// clean escapes bytes that are not UTF-8 as Apache does (\xhh). So no byte is
+// lost, and the result is valid text.
 func clean(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -205,7 +207,8 @@ func clip(s string) string {
 	return clean(s)
 }
 
-// visitor is a name for an address and a user agent that does not tell them.
+// visitor returns a stable name for an address and a user agent. The name
+// reveals neither.
 func visitor(ip string, agent *string) string {
 	h := sha256.New()
 	h.Write([]byte(ip))
@@ -217,7 +220,7 @@ func visitor(ip string, agent *string) string {
 	return hex.EncodeToString(h.Sum(sum[:0])[:8])
 }
 
-// field is what a column of CSV or a member of JSON means.
+// field is the meaning of a CSV column or a JSON member.
 type field int
 
 const (
@@ -235,7 +238,7 @@ const (
 	fieldAgent
 )
 
-// fieldOf knows the names that servers and log shippers give the fields.
+// fieldOf knows the field names of common servers and log shippers.
 var fieldOf = map[string]field{
 	"at": fieldAt, "time": fieldAt, "timestamp": fieldAt, "@timestamp": fieldAt, "ts": fieldAt, "date": fieldAt, "datetime": fieldAt, "event_time": fieldAt,
 	"visitor": fieldVisitor, "visitor_id": fieldVisitor, "user_id": fieldVisitor, "session": fieldVisitor, "session_id": fieldVisitor,
@@ -254,7 +257,7 @@ func normal(name string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "-", "_")
 }
 
-// set puts one named value into the event; an empty one or a dash is none.
+// set puts a named value into the event. An empty text and "-" mean no value.
 func set(e *clicks.ClickEvent, f field, value string) (err error) {
 	if value == "" || value == "-" {
 		return nil
@@ -295,7 +298,7 @@ func set(e *clicks.ClickEvent, f field, value string) (err error) {
 	return err
 }
 
-// complete refuses an event without what makes it one.
+// complete refuses an event without the fields that every event needs.
 func complete(e *clicks.ClickEvent) error {
 	switch {
 	case e.At.IsZero():
@@ -308,7 +311,7 @@ func complete(e *clicks.ClickEvent) error {
 	return nil
 }
 
-// parseTime takes RFC 3339, the log's own form, and seconds or milliseconds
+// parseTime accepts RFC 3339, the log's own form, and seconds or milliseconds
 // since 1970.
 func parseTime(s string) (time.Time, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
@@ -343,7 +346,7 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 		case json.Number:
 			text = v.String()
 		default:
-			continue // null, or nothing that a click has
+			continue // null, or a member that an event does not have
 		}
 		if err := set(e, fieldOf[normal(name)], text); err != nil {
 			return err
@@ -352,7 +355,8 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 	return complete(e)
 }
 
-// csvParser takes the first line as the header. A field may not hold a newline.
+// csvParser takes the first line as the header. A field must not contain a line
+// feed.
 type csvParser struct{ columns []field }
 
 func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {

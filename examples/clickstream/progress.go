@@ -10,18 +10,18 @@ import (
 	"golang.org/x/term"
 )
 
-// progress tells how far a run is: a bar on a terminal, a line every few seconds
-// elsewhere.
+// progress shows how far a run is. On a terminal it is a bar. Elsewhere it is a
+// line every few seconds.
 type progress struct {
 	stop, stopped chan struct{}
 }
 
-// step is how far the work is: bytes of total, 0 where the total is not known.
+// step is the progress in bytes. total is 0 if it is unknown.
 type step struct {
 	events, done, total int64
 }
 
-// startProgress reports to w until stopped. It is silent when quiet.
+// startProgress reports to w until it is stopped. It is silent if quiet is set.
 func startProgress(w *os.File, quiet bool, now func() step) *progress {
 	p := &progress{stop: make(chan struct{}), stopped: make(chan struct{})}
 	if quiet {
@@ -57,7 +57,7 @@ func startProgress(w *os.File, quiet bool, now func() step) *progress {
 	return p
 }
 
-// finish ends it and leaves a clean line.
+// finish stops the report and leaves a clean line.
 func (p *progress) finish() {
 	select {
 	case <-p.stop:

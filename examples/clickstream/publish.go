@@ -11,28 +11,29 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// newTopic keys each event by its visitor, so that one visitor's events keep
+// newTopic uses the visitor as key, so that the events of one visitor keep
 // their order.
 func newTopic(name string) *producer.Topic[*clicks.ClickEvent] {
 	return producer.NewTopic(name, producer.KeyBy(func(e *clicks.ClickEvent) string { return e.Visitor }))
 }
 
-// sender publishes events one way or another and settles every line with the
-// account, at the latest in finish.
+// sender publishes events in one of several ways. It reports the outcome of
+// every line to the account, at the latest in finish.
 type sender interface {
-	// prepare looks whether broker, topic and registry are there.
+	// prepare checks that the brokers, the topic and the registry are there.
 	prepare(ctx context.Context) error
-	// send may keep no part of e. Its error ends the run, unless it is a refusal.
+	// send must not keep any part of e. An error that is no refusal ends the
+	// run.
 	send(ctx context.Context, seq int, e *clicks.ClickEvent) error
-	// finish waits for what is under way. When ctx ends first, what has no
-	// outcome yet becomes unknown.
+	// finish waits for everything in flight. If ctx ends first, events without
+	// an outcome become unknown.
 	finish(ctx context.Context) error
-	// settled counts the events that have an outcome.
+	// settled returns the number of events that have an outcome.
 	settled() int64
 }
 
-// refusal is an event that cannot be published, whatever the broker says: it
-// goes to the rejects, the run goes on.
+// refusal is the error of an event that can never be published. The event goes
+// to the rejects, and the run goes on.
 type refusal struct{ error }
 
 func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) (sender, error) {
@@ -48,7 +49,7 @@ func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) 
 		return &txSender{topic: topic, t: t, acc: acc}, nil
 	}
 	if o.send == "sync" {
-		opts = append(opts, producer.WithLinger(0)) // nobody else's event is coming
+		opts = append(opts, producer.WithLinger(0)) // no second event would share the batch
 	}
 	p, err := producer.New(o.brokers, ser, opts...)
 	if err != nil {
@@ -65,7 +66,7 @@ func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) 
 	}
 }
 
-// producerSender is what the ways outside transactions share.
+// producerSender is the common part of all senders without transactions.
 type producerSender struct {
 	topic *producer.Topic[*clicks.ClickEvent]
 	p     *producer.Producer
@@ -79,7 +80,8 @@ func (s *producerSender) settled() int64 {
 	return st.Delivered + st.NotSent + st.Unknown
 }
 
-// refused tells an event that cannot be sent from a producer that cannot send.
+// refused separates an event that cannot be sent from a producer that cannot
+// send.
 func (s *producerSender) refused(ctx context.Context, err error) error {
 	if ctx.Err() != nil || s.p.Err() != nil {
 		return err
@@ -87,8 +89,8 @@ func (s *producerSender) refused(ctx context.Context, err error) error {
 	return refusal{err}
 }
 
-// finish closes the producer; what it had to leave behind stands in the account
-// already, by the callbacks.
+// finish closes the producer. The callbacks have already recorded every event
+// that could not be delivered.
 func (s *producerSender) finish(ctx context.Context) error {
 	err := s.p.Close(ctx)
 	if left := new(producer.UndeliveredError); errors.As(err, &left) {
@@ -136,8 +138,8 @@ func (s *syncSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) er
 	}
 }
 
-// forgetSender hears of failures only as a sum: either every event was
-// delivered, or those without a known outcome are unknown.
+// forgetSender knows only the number of failures. If there is one, every event
+// without a known outcome becomes unknown.
 type forgetSender struct{ producerSender }
 
 func (s *forgetSender) send(ctx context.Context, _ int, e *clicks.ClickEvent) error {
@@ -157,7 +159,7 @@ func (s *forgetSender) finish(ctx context.Context) error {
 	return err
 }
 
-// txSender publishes a thousand events in one transaction: all of them or none.
+// txSender publishes a thousand events in one transaction, all or none.
 type txSender struct {
 	topic *producer.Topic[*clicks.ClickEvent]
 	t     *producer.Transactional

@@ -13,9 +13,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// reader reads the topic with a client that shares nothing with the producer:
-// another implementation of the protocol, committed records only, up to the end
-// that the topic has when reading begins.
+// reader reads the topic with a client that shares no code with the producer.
+// It reads committed records only, up to the end of the topic at the start of
+// the reading.
 type reader struct {
 	cl    *kgo.Client
 	adm   *kadm.Client
@@ -28,7 +28,7 @@ func newReader(o *options) (*reader, error) {
 		kgo.SeedBrokers(o.brokers...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(250*time.Millisecond),
-		// Seeing the ends of transactions, it knows that it has come to the end.
+		// Control records show the reader that it has reached the end.
 		kgo.KeepControlRecords())...)
 	if err != nil {
 		return nil, fmt.Errorf("reader: %w", err)
@@ -38,7 +38,8 @@ func newReader(o *options) (*reader, error) {
 
 func (r *reader) close() { r.cl.Close() }
 
-// mark remembers where the topic ends now: older records are not this run's.
+// mark remembers the present end of the topic. Older records belong to other
+// runs.
 func (r *reader) mark(ctx context.Context) error {
 	ends, err := r.adm.ListEndOffsets(ctx, r.topic)
 	if err == nil {
@@ -51,14 +52,15 @@ func (r *reader) mark(ctx context.Context) error {
 	return nil
 }
 
-// found is what came back.
+// found is the result of reading back.
 type found struct {
 	Partitions map[int32]int64
 	OutOfOrder int64
 }
 
-// each calls f for every committed record from mark, or from the topic's start
-// without one, to its present end, and partition for every partition before.
+// each calls f for every committed record from mark to the present end of the
+// topic. Without a mark it begins at the start. It calls partition before the
+// records of each partition.
 func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Record) error) error {
 	ends, err := r.stableEnds(ctx)
 	if err != nil {
@@ -70,7 +72,7 @@ func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Re
 		begin := kgo.NewOffset().AtStart()
 		if mark, ok := r.start.Lookup(r.topic, o.Partition); ok {
 			if mark.Offset == o.Offset {
-				return // nothing since
+				return // no new records
 			}
 			begin = kgo.NewOffset().At(mark.Offset)
 		}
@@ -104,10 +106,10 @@ func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Re
 	return nil
 }
 
-// readBack books every event since mark that is this run's.
+// readBack records every event of this run after mark.
 func (r *reader) readBack(ctx context.Context, des *serde.Deserializer[clicks.ClickEvent], acc *account) (found, error) {
 	out := found{Partitions: map[int32]int64{}}
-	last := map[string]int{} // the line of a visitor's latest event
+	last := map[string]int{} // the line of each visitor's latest event
 	err := r.each(ctx, func(p int32) { out.Partitions[p] = 0 }, func(rec *kgo.Record) error {
 		return out.book(ctx, rec, des, acc, last)
 	})
@@ -131,8 +133,8 @@ func (f *found) book(ctx context.Context, rec *kgo.Record, des *serde.Deserializ
 	return nil
 }
 
-// stableEnds waits until no transaction is open before the topic's end, so that
-// committed reading can come to it.
+// stableEnds waits until no transaction is open before the end of the topic.
+// Only then can a read_committed reader reach the end.
 func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// rejects is the file of the lines that were not published. It is made with the
-// first one.
+// rejects is the file of the lines that were not published. The first rejected
+// line creates the file.
 type rejects struct {
 	path string
 	f    *os.File

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// report is what a run comes to. Its JSON names are a contract.
+// report is the result of a run. Its JSON names are a contract.
 type report struct {
 	Lines      int64 `json:"lines"`
 	Rejected   int64 `json:"rejected"`
@@ -19,10 +19,11 @@ type report struct {
 	Lost       int64 `json:"lost"`
 	Twice      int64 `json:"twice"`
 	OutOfOrder int64 `json:"out_of_order"`
-	// Contradicted are in the log although reported as not sent.
+	// Contradicted counts events in the log that were reported as not sent.
 	Contradicted int64 `json:"contradicted"`
 	UnknownInLog int64 `json:"unknown_in_log"`
-	// Remaining are the lines that an interrupted run leaves to the next, with --resume.
+	// Remaining counts the lines that an interrupted run leaves to the next run
+	// (--resume).
 	Remaining int64 `json:"remaining,omitempty"`
 
 	Files       int    `json:"files"`
@@ -45,7 +46,7 @@ type report struct {
 	Version    int             `json:"schema_version"`
 }
 
-// balanced is true when every line has its outcome and the log says the same.
+// balanced reports whether every line has an outcome and the log agrees.
 func (r *report) balanced() bool {
 	return r.Lines == r.Rejected+r.Delivered && r.ReadBack == r.Delivered &&
 		r.NotSent == 0 && r.Unknown == 0 && r.Lost == 0 && r.Twice == 0 && r.OutOfOrder == 0 && r.Contradicted == 0
@@ -112,7 +113,8 @@ func (r *report) sent() string {
 	}
 }
 
-// spread lists the events of each partition, or only the extremes of many.
+// spread lists the number of events by partition, or only the extremes if there
+// are many partitions.
 func (r *report) spread() string {
 	var ids []int32
 	for id := range r.Partitions {

@@ -17,12 +17,13 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// resume publishes files exactly once over any number of runs: the position in
-// each file is written in the same transaction as its events, so that a run that
-// was killed at any moment is taken up where its last commit ended.
+// resume publishes files exactly once over any number of runs. The position in
+// each file is written in the same transaction as its events. So the next run
+// goes on after the last commit, even if this run is killed.
 //
-// No run knows what an earlier one sent. So the account is made afresh: every
-// line of the files is parsed again and looked for in the whole topic.
+// No run knows what an earlier run sent. So the account is built again each
+// time: every line of the files is parsed, and its event is searched in the
+// whole topic.
 func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
 	in, err := openInputs(o.input, nil)
 	if err != nil {
@@ -52,7 +53,7 @@ func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Se
 			if o.strict && !errors.Is(err, errHeader) {
 				return fmt.Errorf("%s:%d: %w", l.File, l.Number, err)
 			}
-			return nil // the account below writes it to the rejects
+			return nil // the account writes the line to the rejects
 		}
 		return topic.Add(ctx, tx, e)
 	})
@@ -78,7 +79,7 @@ type lineParser struct {
 	parse  parser
 }
 
-// event is the event of a line. header is the file's first line.
+// event returns the event of a line. header is the first line of the file.
 func (p *lineParser) event(l line, header []byte) (*clicks.ClickEvent, error) {
 	if p.parse == nil || p.file != l.file {
 		format := p.format
@@ -89,7 +90,7 @@ func (p *lineParser) event(l line, header []byte) (*clicks.ClickEvent, error) {
 		if err != nil {
 			return nil, err
 		}
-		if format == "csv" && l.no > 1 { // taken up in the middle: it needs its header
+		if format == "csv" && l.no > 1 { // after a resume the parser has not seen the header
 			if err := parse(header, new(clicks.ClickEvent)); !errors.Is(err, errHeader) {
 				return nil, err
 			}
@@ -108,8 +109,8 @@ func (p *lineParser) event(l line, header []byte) (*clicks.ClickEvent, error) {
 	return &e, nil
 }
 
-// fingerprint names an event by what it says, but for its id and the name of its
-// file, which log rotation changes.
+// fingerprint identifies an event by its content, without its id and without
+// the file name. Log rotation changes the file name.
 func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 	c := *e
 	c.EventID, c.SourceFile = uuid.UUID{}, ""
@@ -122,12 +123,11 @@ func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// holdAgainst parses all files again and looks for every event of them in the
-// topic.
+// holdAgainst parses all files again and searches the topic for every event.
 func (r *report) holdAgainst(ctx context.Context, o *options, in *inputs, des *serde.Deserializer[clicks.ClickEvent]) error {
 	type expected struct {
 		times int64
-		file  string // where it stands now; of an event that stands twice, the first
+		file  string // the file of the event, the first one if there are two
 	}
 	want := map[uint64]expected{}
 	rej := &rejects{path: o.rejects}
@@ -192,7 +192,7 @@ func (r *report) holdAgainst(ctx context.Context, o *options, in *inputs, des *s
 		}
 		x := want[f]
 		if x.times == 0 {
-			return nil // of other files
+			return nil // from other files
 		}
 		r.ReadBack++
 		r.Partitions[rec.Partition]++
@@ -217,7 +217,7 @@ func (r *report) holdAgainst(ctx context.Context, o *options, in *inputs, des *s
 			r.Remaining += missing
 		} else {
 			r.Lost += missing
-			r.Delivered += missing // promised: every run before reported success
+			r.Delivered += missing // every earlier run reported success
 		}
 	}
 	return nil

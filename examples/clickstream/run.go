@@ -19,12 +19,12 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// grace is how long an interrupted run, or one whose broker went away at the
-// end, waits for the outcomes that are still to come.
+// grace is the time that a run waits for missing outcomes after an interruption
+// or after the broker has gone.
 const grace = 20 * time.Second
 
-// run does the whole job. It returns a report whenever anything was read, beside
-// an error too.
+// run does the whole job. If anything was read, it returns a report, also
+// together with an error.
 func run(ctx context.Context, o *options) (*report, error) { return runFrom(ctx, o, os.Stdin) }
 
 func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err error) {
@@ -72,7 +72,7 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	err = errors.Join(j.publish(ctx), j.rejects.close())
 	r = j.report(ctx.Err() != nil)
 
-	// Also after an interruption: what was published is read back.
+	// Events are read back after an interruption too.
 	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+j.took)
 	defer cancel()
 	got, rerr := back.readBack(rctx, des, j.acc)
@@ -80,15 +80,15 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	return r, errors.Join(err, rerr, schemaOf(rctx, reg, r))
 }
 
-// world is what a run without a cluster starts for itself.
+// world is the set of servers and files that a run without a cluster creates.
 type world struct {
 	broker *producertest.Broker
 	server *registrytest.Server
 	dir    string
 }
 
-// openWorld starts the embedded parts and writes the sample, where the flags
-// name no others, and puts their addresses into the options.
+// openWorld starts the embedded servers and writes the sample, unless the flags
+// name others. It puts their addresses into the options.
 func openWorld(o *options) (w *world, err error) {
 	w = &world{}
 	defer func() {
@@ -137,7 +137,7 @@ func (w *world) close() error {
 	return errors.Join(errs...)
 }
 
-// schemaOf asks the registry what the events were written with.
+// schemaOf asks the registry for the schema of the events.
 func schemaOf(ctx context.Context, reg *registry.Client, r *report) error {
 	v, err := reg.Lookup(ctx, r.Subject, registry.Schema{Text: clicks.ClickEventSchema})
 	if errors.Is(err, registry.ErrSubjectNotFound) || errors.Is(err, registry.ErrSchemaNotFound) {
@@ -150,5 +150,5 @@ func schemaOf(ctx context.Context, reg *registry.Client, r *report) error {
 	return nil
 }
 
-// newEventID is a UUID of version 7: it sorts by time.
+// newEventID returns a UUID of version 7, which sorts by time.
 func newEventID() (uuid.UUID, error) { return uuid.NewV7() }

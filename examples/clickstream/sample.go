@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// writeSample writes n lines of an access log as a busy shop's server would: a
-// few visitors come often, most seldom, and some of the lines are dirt. The same
-// seed writes the same bytes.
+// writeSample writes n lines of an access log of a busy shop. A few visitors
+// come often, most come rarely, and some lines are broken. The same seed gives
+// the same bytes.
 func writeSample(w io.Writer, n int, seed uint64) error {
 	rnd := rand.New(rand.NewPCG(seed, 0x636c69636b73))
 	zipf := rand.NewZipf(rnd, 1.2, 8, 4999)
@@ -29,7 +29,7 @@ func writeSample(w io.Writer, n int, seed uint64) error {
 	return out.Flush()
 }
 
-// address is the visitor's for good, IPv6 for every third.
+// address returns the fixed address of a visitor. Every third visitor has IPv6.
 func address(who uint64) string {
 	if who%3 == 0 {
 		return fmt.Sprintf("2001:db8:%x:%x::%x", who%7, who*31%0xffff, who+1)
@@ -47,7 +47,7 @@ func user(rnd *rand.Rand) string {
 func request(rnd *rand.Rand) string {
 	switch rnd.IntN(200) {
 	case 0:
-		return "-" // a connection that asked nothing
+		return "-" // a connection without a request
 	case 1:
 		return `\x16\x03\x01\x02` // a TLS handshake on the plain port
 	case 2:
@@ -91,13 +91,14 @@ func referrer(rnd *rand.Rand) string {
 	return referrers[rnd.IntN(len(referrers))]
 }
 
-// badLine is what no server should write and every log has.
+// badLine returns a line that no server should write and that every log
+// contains.
 func badLine(rnd *rand.Rand, kind int, address string, at time.Time) string {
 	stamp := at.Format("02/Jan/2006:15:04:05 -0700")
 	whole := fmt.Sprintf(`%s - - [%s] "GET / HTTP/1.1" 200 512 "-" "curl/8.9.1"`, address, stamp)
 	switch kind {
 	case 0:
-		return whole[:len(whole)-1-rnd.IntN(len(whole)/2)] // the disk was full
+		return whole[:len(whole)-1-rnd.IntN(len(whole)/2)] // as after a full disk
 	case 1:
 		return fmt.Sprintf(`%s - - [31/Nov/2026:25:61:00 +0000] "GET / HTTP/1.1" 200 512 "-" "-"`, address)
 	case 2:

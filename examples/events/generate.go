@@ -1,5 +1,5 @@
-// Package events is the root of the examples' generated events: one package for
-// each namespace of the schemas in the repository's folder schemas.
+// Package events is the root of the generated events of the examples. Each
+// namespace in the folder schemas has its own package.
 package events
 
 //go:generate go tool avrogen generate -o . ../../schemas/clickstream ../../schemas/orders ../../schemas/ledger

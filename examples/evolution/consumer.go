@@ -11,15 +11,15 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// consumer reads the topic as a service does whose code was generated from one
-// release of the schema. Any client will do: the deserializer wants bytes and
-// headers only.
+// consumer reads the topic as a service does that was built with one release of
+// the schema. The deserializer needs only bytes and headers, so any client
+// library works.
 type consumer struct {
-	lines chan string // what it read, a line a message
+	lines chan string // one line for each message
 	ended chan struct{}
 }
 
-// consume starts a consumer of T, which shows each order by show until ctx ends.
+// consume starts a consumer of T. It passes each order to show until ctx ends.
 func consume[T any, PT avrobin.Ptr[T]](ctx context.Context, broker *producertest.Broker, reg *registry.Client, show func(*T) string) (*consumer, error) {
 	des, err := serde.NewDeserializer[T, PT](reg)
 	if err != nil {
@@ -57,5 +57,5 @@ func consume[T any, PT avrobin.Ptr[T]](ctx context.Context, broker *producertest
 	return c, nil
 }
 
-// close waits for the consumer, whose context must have ended.
+// close waits for the consumer. The consumer's context must have ended.
 func (c *consumer) close() { <-c.ended }

@@ -1,9 +1,10 @@
-// Evolution shows how an event lives through four releases: services built with
-// the first and with the newest read what all of them write, live. The fifth
-// release would break them, and is refused three times: by the check on a
-// developer's machine, by the registry, and in the tests.
+// Evolution shows one event through four releases of its schema. Services built
+// with the first release and with the newest release read the events of all
+// releases. A fifth release would break them. It is refused three times: by the
+// check on a developer's machine, by the registry, and by a test.
 //
-// Broker and registry run in this process: there is nothing to install.
+// The broker and the registry run in this process, so there is nothing to
+// install.
 package main
 
 import (
@@ -53,7 +54,8 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = reg.Close() }()
-	// Any release may read what any other wrote, and the topic keeps all of it.
+	// Every release must be able to read every other release, because the topic
+	// keeps all events.
 	if err := reg.SetCompatibility(ctx, topic+"-value", compat.FullTransitive); err != nil {
 		return err
 	}
@@ -74,8 +76,8 @@ func run(ctx context.Context, out io.Writer) error {
 	return p.Close(ctx)
 }
 
-// fourReleases has each release write an order, which the consumers of the first
-// and of the newest release read.
+// fourReleases lets each release write an order. Consumers of the first and of
+// the newest release read the orders.
 func fourReleases(ctx context.Context, out io.Writer, broker *producertest.Broker, reg *registry.Client, p *producer.Producer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	oldest, err := consume(ctx, broker, reg, func(o *v1.Order) string {
@@ -94,7 +96,7 @@ func fourReleases(ctx context.Context, out io.Writer, broker *producertest.Broke
 		return err
 	}
 	defer newest.close()
-	defer cancel() // before the consumers are waited for
+	defer cancel() // must run before the wait for the consumers
 
 	web := "web"
 	first := producer.NewTopic(topic, producer.KeyBy(func(o *v1.Order) string { return o.ID }))

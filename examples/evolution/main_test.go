@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What the program prints is seen by it, not written down in it: each release
-// reads what each other wrote, and the fifth is refused.
+// TestRun checks the output of the program: each release reads the orders of
+// each other release, and the fifth release is refused.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

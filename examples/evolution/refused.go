@@ -23,7 +23,7 @@ import (
 //go:embed schemas
 var schemas embed.FS
 
-// fifthRelease tries the change that would break all readers.
+// fifthRelease tries a change that would break all readers.
 func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *producer.Producer) error {
 	var versions []string
 	for i := range 5 {
@@ -42,7 +42,8 @@ func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *p
 	}
 	show(out, "v5.avsc", findings)
 
-	// A service that was built with it all the same, and starts to write.
+	// A service was built with the fifth release in spite of the check, and
+	// starts to write.
 	generic, err := serde.NewGeneric(fifth)
 	if err != nil {
 		return err
@@ -62,14 +63,15 @@ func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *p
 	return testFails(ctx, out, reg, fifth)
 }
 
-// testFails runs what a repository of schemas has as its test,
+// testFails runs the test that a repository of schemas has:
 //
 //	func TestSchemas(t *testing.T) {
 //		compattest.NoBreak(t, "schemas/...", compattest.AgainstRegistry(reg), compattest.Level(compat.Full))
 //	}
 //
-// on a folder that holds the fifth release, and prints how it fails. Without the
-// level it is the subject's own, FULL_TRANSITIVE, and each version is told.
+// It runs on a folder with the fifth release and prints the failure. Without
+// compattest.Level, the level is the subject's own level, here FULL_TRANSITIVE,
+// and every version is compared.
 func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth string) error {
 	dir, err := os.MkdirTemp("", "evolution")
 	if err != nil {
@@ -90,7 +92,7 @@ func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth s
 	return nil
 }
 
-// test stands for the *testing.T that go test gives, and keeps what it is told.
+// test replaces the *testing.T of go test and records its messages.
 type test struct {
 	testing.TB
 	ctx      context.Context
@@ -117,7 +119,7 @@ func show(out io.Writer, file string, findings []compat.Finding) {
 	}
 }
 
-// once leaves out what is found again against other versions.
+// once removes findings that occur against several versions.
 func once(findings []compat.Finding) []compat.Finding {
 	type key struct {
 		line, col     int
@@ -132,7 +134,8 @@ func once(findings []compat.Finding) []compat.Finding {
 	})
 }
 
-// printWrapped prints paragraphs within 80 columns, the lines after the first indented.
+// printWrapped prints paragraphs in 80 columns. Every line but the first is
+// indented.
 func printWrapped(out io.Writer, paragraphs ...string) {
 	for i, p := range paragraphs {
 		line := " "

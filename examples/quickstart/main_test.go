@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-func TestRuns(*testing.T) { main() } // it ends the process when anything fails
+func TestRuns(*testing.T) { main() } // main ends the process if anything fails
 
-// The README's first code is this program, to the letter.
+// TestReadmeShowsThisProgram checks that the first program in the README is this program.
 func TestReadmeShowsThisProgram(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")

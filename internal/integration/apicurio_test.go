@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Apicurio's own serdes write, in each of their framings, and we read; those that
-// need an option of ours are not read without it.
+// TestApicurioFramings reads messages that Apicurio's serdes wrote, in each
+// framing. A framing that needs an option of ours must fail without the option.
 func TestApicurioFramings(t *testing.T) {
 	apicurio := install(t, otherclients.Apicurio)
 	const legacy = "id-handler=io.apicurio.registry.serde.Legacy8ByteIdHandler"
@@ -25,7 +25,7 @@ func TestApicurioFramings(t *testing.T) {
 		settings []string
 		options  []serde.DeserializerOption
 		header   string
-		size     int // of the prefix
+		size     int // the size of the prefix
 	}{
 		{"prefix", nil, nil, "", 5},
 		{"legacy prefix", []string{legacy}, []serde.DeserializerOption{serde.ApicurioPrefix()}, "", 9},
@@ -109,7 +109,7 @@ func TestApicurioFramings(t *testing.T) {
 	}
 }
 
-// Apicurio's deserializer reads what we write, as it stands.
+// TestApicurioReadsOurs lets Apicurio's deserializer read our messages.
 func TestApicurioReadsOurs(t *testing.T) {
 	apicurio := install(t, otherclients.Apicurio)
 	name := topic(t, 1, nil)

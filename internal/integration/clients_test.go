@@ -27,7 +27,7 @@ import (
 
 var codecs = []producer.Compression{producer.NoCompression, producer.Gzip, producer.Snappy, producer.LZ4, producer.Zstd}
 
-// compressions are the numbers that Kafka has for them.
+// compressions maps a codec to its number in Kafka's record batch.
 var compressions = map[producer.Compression]uint8{producer.NoCompression: 0, producer.Gzip: 1, producer.Snappy: 2, producer.LZ4: 3, producer.Zstd: 4}
 
 func install(t *testing.T, f func(context.Context) (*otherclients.Client, error)) *otherclients.Client {
@@ -41,7 +41,8 @@ func install(t *testing.T, f func(context.Context) (*otherclients.Client, error)
 	return c
 }
 
-// The same key goes to the same partition as with Java's default partitioner.
+// TestPartitionerAgreesWithJava compares our partitions with those of Java's
+// default partitioner.
 func TestPartitionerAgreesWithJava(t *testing.T) {
 	java := install(t, otherclients.Java)
 	rnd := rand.New(rand.NewPCG(*seed, 1))
@@ -105,8 +106,8 @@ func clickTopic(name string) *producer.Topic[*clicks.ClickEvent] {
 
 const events = 60
 
-// publish writes the events, in transactions of which every second is aborted
-// where transactional is set.
+// publish writes the events. If transactional is set, every second transaction
+// is aborted.
 func publish(t *testing.T, name string, codec producer.Compression, transactional bool) {
 	t.Helper()
 	_, ser := clients(t)
@@ -173,7 +174,8 @@ func publish(t *testing.T, name string, codec producer.Compression, transactiona
 	}
 }
 
-// Every client reads what we write: each codec, in transactions and not.
+// TestOthersReadOurs lets every client read our messages: each codec, with and
+// without transactions.
 func TestOthersReadOurs(t *testing.T) {
 	java, python, node := install(t, otherclients.Java), install(t, otherclients.Python), install(t, otherclients.Node)
 	asJSON, err := serde.NewGeneric(clicks.ClickEventSchema)
@@ -183,7 +185,7 @@ func TestOthersReadOurs(t *testing.T) {
 	for i, codec := range codecs {
 		for _, transactional := range []bool{false, true} {
 			if transactional && i != len(codecs)-1 {
-				continue // one codec of them will do
+				continue // one codec is enough in transactions
 			}
 			t.Run(fmt.Sprintf("%s transactional=%t", codec, transactional), func(t *testing.T) {
 				name := topic(t, 3, nil)
@@ -301,10 +303,11 @@ func sameJSON(got, want []byte) error {
 	return nil
 }
 
-// We read what every client writes, with every codec.
+// TestWeReadOthers reads the messages of every client, with every codec.
 func TestWeReadOthers(t *testing.T) {
 	java, python, node := install(t, otherclients.Java), install(t, otherclients.Python), install(t, otherclients.Node)
-	// An older version of the event: our type reads it by a plan.
+	// The writer uses an older version of the event. Our type reads it through
+	// a plan.
 	const older = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","fields":[` +
 		`{"name":"path","type":"string"},{"name":"status","type":"int"},{"name":"visitor","type":"string"},` +
 		`{"name":"event_id","type":"string"},{"name":"at","type":"long"},{"name":"ip","type":"string"},` +

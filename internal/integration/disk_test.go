@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/internal/workload"
 )
 
-// The disk of one broker is full: it gives up, the others go on. The node's disk
-// is a file system in memory of its own, so this test needs to be root.
+// TestDiskFull fills the disk of one broker. This broker stops and the others
+// go on. The disk is a small file system in memory, so the test needs root.
 func TestDiskFull(t *testing.T) {
 	if !*whole {
 		t.Skip("part of the whole matrix: -whole")
@@ -57,7 +57,7 @@ func TestDiskFull(t *testing.T) {
 	if r.CloseErr != nil || r.Unknown > 0 || r.Fatal != nil {
 		t.Errorf("the producer gave up: close %v, fatal %v, %d unknown", r.CloseErr, r.Fatal, r.Unknown)
 	}
-	// Control: the disk was indeed full, so the node is gone.
+	// Control: the node must have stopped because its disk was full.
 	if err := c.Kill(1); err == nil {
 		t.Error("node 1 still runs: its disk was not full, and this proves nothing")
 	}

@@ -1,5 +1,5 @@
-// Package integration judges avroline on Apache Kafka's own broker, with a real
-// registry and with the clients of other languages. Its tests carry the build
-// tag integration: "make integration" runs them, "make faults" the whole matrix
-// and "make soak" as much of it as one asks.
+// Package integration tests avroline with Apache Kafka's own broker, a real
+// registry, and the clients of other languages. Its tests have the build tag
+// integration. "make integration" runs the short form, "make faults" runs all
+// faults, and "make soak" runs random faults for a chosen time.
 package integration

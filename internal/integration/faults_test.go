@@ -17,22 +17,23 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// fault is one row of the matrix.
+// fault is one row of the fault matrix.
 type fault struct {
 	name  string
-	short bool // part of what CI runs
-	// disturb does the damage and mends it. Its error fails the test.
+	short bool // CI runs this row
+	// disturb causes the damage and repairs it. Its error fails the test.
 	disturb func(ctx context.Context, w *stage) error
 	topic   map[string]string
 	options []producer.Option
-	proxied bool // through the proxy that loses answers
+	proxied bool // through the proxy that drops answers
 	toxic   bool // through toxiproxy
 	guarded bool // a skipped sequence number may end the client, and leave outcomes unknown (docs/faults.md)
-	// control says what must be seen; nil where nothing may be.
+	// control checks the damage that must be visible. It is nil for a row
+	// without damage.
 	control func(r *workload.Result) error
 }
 
-// stage is where a fault plays.
+// stage is the environment of a fault.
 type stage struct {
 	t     *testing.T
 	c     *kafkacluster.Cluster
@@ -41,8 +42,8 @@ type stage struct {
 	toxic *toxics
 }
 
-// damage lets the workload run in quiet, breaks something for a while, and
-// leaves with everything healthy.
+// damage waits, breaks something, holds the damage for a while, repairs it, and
+// waits until everything is healthy.
 func damage(hold time.Duration, do, undo func(ctx context.Context, s *stage) error) func(context.Context, *stage) error {
 	return func(ctx context.Context, s *stage) error {
 		pause(ctx, time.Second)
@@ -86,8 +87,8 @@ func kills(hold time.Duration, which func(ctx context.Context, s *stage) ([]int,
 	}, func(ctx context.Context, s *stage) error { return restart(ctx, s.c, killed) })
 }
 
-// restart starts nodes side by side: a quorum that lost most of its nodes waits
-// for them.
+// restart starts nodes at the same time, because a quorum without a majority
+// waits for all of them.
 func restart(ctx context.Context, c *kafkacluster.Cluster, ids []int) error {
 	errs := make(chan error, len(ids))
 	for _, id := range ids {
@@ -133,7 +134,7 @@ func matrix() []fault {
 			func(_ context.Context, s *stage) error { s.proxy.Drop(0); return nil })
 	}
 	short := func(d time.Duration) []producer.Option { return []producer.Option{producer.WithDeliveryTimeout(d)} }
-	// Small batches, so that many are under way when the fault strikes.
+	// With small batches many batches are in flight when the fault begins.
 	weak := []producer.Option{producer.WithWeakAcks(producer.AcksAll), producer.WithBatchMessages(50), producer.WithLinger(time.Millisecond)}
 
 	return []fault{
@@ -220,8 +221,8 @@ func moving(times int, every time.Duration) func(context.Context, *stage) error 
 	}
 }
 
-// throttled has every broker hold its answers back (KIP-219) until the average
-// is below a quota.
+// throttled makes every broker delay its answers (KIP-219) until the average
+// rate is below a quota.
 func throttled(ctx context.Context, s *stage) error {
 	pause(ctx, time.Second)
 	if err := s.c.Throttle(ctx, 60_000); err != nil {
@@ -249,7 +250,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// stage is set up for the fault, with the brokers' addresses there.
+// stage prepares the environment of the fault. It returns the addresses of the
+// brokers for the producer.
 func (f fault) stage(t *testing.T) (s *stage, brokers []string) {
 	t.Helper()
 	s = &stage{t: t, c: cluster(t), topic: topic(t, 6, f.topic)}
@@ -321,15 +323,15 @@ func (f fault) record(t *testing.T, r *workload.Result, took time.Duration) {
 	}
 }
 
-// With acks 0 no broker tells an offset: every delivery says -1, and all arrive,
-// some of them after the client is gone.
+// TestAcksNone uses acks 0. No broker names an offset, so every delivery has
+// -1. All events arrive, some of them after Close.
 func TestAcksNone(t *testing.T) {
 	name := topic(t, 3, nil)
 	r, err := workload.Run{
 		Brokers: cluster(t).Addrs(), Topic: name, Name: name, Seed: *seed, Messages: 5_000, Rate: 5_000,
 		Options:   []producer.Option{producer.WithWeakAcks(producer.AcksNone)},
 		NoOffsets: true,
-		Started: func(p *producer.Producer) { // else those that would rather drop than wait are not sent at first
+		Started: func(p *producer.Producer) { // without Prepare, the first TryPublish calls would be refused
 			if err := p.Prepare(t.Context(), producer.NewTopic(name, producer.NoKey[*workload.Item]())); err != nil {
 				t.Error(err)
 			}
@@ -347,7 +349,7 @@ func TestAcksNone(t *testing.T) {
 	}
 }
 
-// arrived waits until a topic holds n records, for half a minute at most.
+// arrived waits until a topic holds n records, at most half a minute.
 func arrived(t *testing.T, topic string, n int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

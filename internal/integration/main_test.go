@@ -24,8 +24,9 @@ var (
 	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of everything that is random")
 )
 
-// One cluster and one registry serve all tests: starting them costs more than
-// most tests do. Each test has topics of its own and leaves all nodes healthy.
+// One cluster and one registry serve all tests, because starting them takes
+// longer than most tests. Each test uses its own topics and leaves all nodes
+// healthy.
 var (
 	kafka struct {
 		once sync.Once
@@ -88,7 +89,7 @@ func schemas(t *testing.T) *apicurio.Server {
 	return api.s
 }
 
-// topic makes a topic for one test.
+// topic creates a topic for one test.
 func topic(t *testing.T, partitions int32, configs map[string]string) string {
 	t.Helper()
 	name := fmt.Sprintf("t-%d", time.Now().UnixNano())

@@ -21,8 +21,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// authorized is a cluster that looks at ACLs, with two topics, and a user whom
-// allow gives one thing after another.
+// authorized is a cluster that checks ACLs, with two topics and one user. allow
+// gives the user one permission after another.
 type authorized struct {
 	t    *testing.T
 	ctx  context.Context
@@ -31,7 +31,7 @@ type authorized struct {
 	reg  workload.Registry
 }
 
-// grantTo is what an error must say for kafka-acls.sh to be given.
+// grantTo returns the text that an error must contain for a grant.
 func grantTo(operation, resource string) string {
 	return "kafka-acls.sh --add --allow-principal User:" + kafkacluster.PlainUser + " --operation " + operation + " --" + resource
 }
@@ -114,8 +114,9 @@ func (x *authorized) says(what string, err error, want ...string) {
 	}
 }
 
-// Who may not do what it takes is told so by Prepare, all of it at once and with
-// what to grant, before anything is produced; once it was granted all is well.
+// TestPermissions removes every permission. Prepare must name all missing
+// grants at once, before anything is produced. After the grants everything
+// works.
 func TestPermissions(t *testing.T) {
 	x := newAuthorized(t)
 	writeA, writeB, writeTx := grantTo("Write", "topic a"), grantTo("Write", "topic b"), grantTo("Write", "transactional-id tx")
@@ -131,7 +132,8 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("publish: %v", err)
 	}
 	x.says("a processor", x.process(), grantTo("Read", "topic a"))
-	// Without Write anywhere the client itself ends. That hides nothing.
+	// Without Write on any topic the client itself ends. Prepare must still
+	// name the grants.
 	gone := x.ended()
 	x.says("the client has ended", gone.Prepare(x.ctx, x.a, x.b), writeA, writeB)
 	x.says("the client has ended, no topic", gone.Prepare(x.ctx), idempotent)
@@ -143,7 +145,7 @@ func TestPermissions(t *testing.T) {
 	x.says("Describe, in a transaction", x.transactional().Prepare(x.ctx, x.a, x.b), writeA, writeB, writeTx)
 	x.empty()
 
-	// Write on one topic brings IdempotentWrite (KIP-679).
+	// Write on one topic includes IdempotentWrite (KIP-679).
 	x.allow(func(b *kadm.ACLBuilder) { b.Topics("a") }, kadm.OpWrite)
 	x.says("Write on a", x.producer().Prepare(x.ctx, x.a, x.b), writeB)
 	x.says("Write on a, in a transaction", x.transactional().Prepare(x.ctx, x.a, x.b), writeB, writeTx)
@@ -188,7 +190,7 @@ func TestPermissions(t *testing.T) {
 	x.says("a source", x.source())
 }
 
-// source runs a source of one line into topic a.
+// source runs a source with one line into topic a.
 func (x *authorized) source() error {
 	file := filepath.Join(x.t.TempDir(), "lines")
 	if err := os.WriteFile(file, []byte("a line\n"), 0o644); err != nil {
@@ -210,12 +212,13 @@ func (x *authorized) source() error {
 
 var errDecoded = errors.New("a message came")
 
-// onlyStrings is a registry in which every schema is a string: no order decodes.
+// onlyStrings is a registry in which every schema is a string. So no order can
+// be decoded.
 type onlyStrings struct{ workload.Registry }
 
 func (*onlyStrings) SchemaByID(context.Context, string, int) (string, error) { return `"string"`, nil }
 
-// process runs a processor until it is refused something, or a message has come.
+// process runs a processor until it is refused or has received a message.
 func (x *authorized) process() error {
 	des, err := serde.NewDeserializer[orders.OrderCreated](&onlyStrings{})
 	if err != nil {
@@ -231,7 +234,8 @@ func (x *authorized) process() error {
 	return p.Run(x.ctx)
 }
 
-// ended is a producer whose client has ended for want of permission.
+// ended returns a producer whose client has ended because of a missing
+// permission.
 func (x *authorized) ended() *producer.Producer {
 	x.t.Helper()
 	p := x.producer()

@@ -19,9 +19,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// A schema that was registered in parts, its address a subject of its own, is
-// found by its whole text, and what we write under it Python's client and our
-// own read through the reference.
+// TestReferences registers a schema in two parts. The address is a subject of
+// its own. Our client finds the schema by its whole text. Python's client and
+// ours read the events through the reference.
 func TestReferences(t *testing.T) {
 	const (
 		address = `{"type":"record","name":"Address","namespace":"n","fields":[{"name":"city","type":"string"}]}`
@@ -75,7 +75,7 @@ func TestReferences(t *testing.T) {
 		t.Error("Python:", err)
 	}
 
-	fresh, _ := clients(t) // knows nothing yet
+	fresh, _ := clients(t) // a client with empty caches
 	des, err := serde.NewGenericDeserializer(fresh)
 	if err != nil {
 		t.Fatal(err)
@@ -90,14 +90,15 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// Python's client registers a schema in four parts, a country that both the
-// address and the person refer to, and writes with it: the typed deserializer, whose
-// type lacks two of the fields and has others, and the generic one read it.
+// Python's client registers a schema in four parts. The address and the person
+// both refer to the country. The typed deserializer and the generic one read
+// the events. The type of the typed one lacks two of the fields and has other
+// fields.
 func TestReferencesOfOthers(t *testing.T) {
 	const (
 		country = `{"type":"enum","name":"Country","namespace":"n","symbols":["CH","LI"]}`
 		address = `{"type":"record","name":"Address","namespace":"n","fields":[{"name":"city","type":"string"},{"name":"country","type":"n.Country"}]}`
-		// The event in parts: what is shared comes first, as type and as field.
+		// The parts come first, in the order in which they refer to each other.
 		parts = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","fields":[` +
 			`{"name":"from","type":"n.Address"},{"name":"born","type":"n.Country"},` +
 			`{"name":"path","type":"string"},{"name":"status","type":"int"},{"name":"visitor","type":"string"},` +

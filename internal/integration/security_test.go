@@ -19,8 +19,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// unsigned is a bearer token that the brokers of the test take: JSON claims
-// without a signature.
+// unsigned returns a bearer token without a signature. The brokers of the test
+// accept it.
 func unsigned(t *testing.T, subject string, expiry time.Time) string {
 	t.Helper()
 	part := func(v any) string {
@@ -34,8 +34,9 @@ func unsigned(t *testing.T, subject string, expiry time.Time) string {
 		part(map[string]any{"sub": subject, "iat": time.Now().Unix(), "exp": expiry.Unix(), "scope": "kafka"}) + "."
 }
 
-// Every way to prove who one is, right and wrong: what is right publishes, what
-// is wrong is an error that says which, within the deadline.
+// TestSecurity tries every way to log in, right and wrong. A right login
+// publishes. A wrong login is an error that names the reason within the
+// deadline.
 func TestSecurity(t *testing.T) {
 	c := cluster(t)
 	name := topic(t, 3, nil)
@@ -70,7 +71,7 @@ func TestSecurity(t *testing.T) {
 		brokers []string
 		tls     producer.TLS
 		sasl    *producer.SASL
-		want    string // in the error; "" publishes
+		want    string // text of the error; "" means that publishing works
 	}{
 		{"PLAIN", sasl, ca, ptr(producer.Plain(kafkacluster.PlainUser, kafkacluster.PlainPassword)), ""},
 		{"SCRAM-SHA-256", sasl, ca, ptr(producer.ScramSHA256(kafkacluster.ScramUser, kafkacluster.ScramPassword)), ""},
@@ -96,7 +97,7 @@ func TestSecurity(t *testing.T) {
 				opts = append(opts, producer.WithSASL(*test.sasl))
 			}
 			p, err := producer.New(test.brokers, ser, opts...)
-			if test.want != "" && err != nil { // told before it connects
+			if test.want != "" && err != nil { // refused before the first connection
 				if !strings.Contains(err.Error(), test.want) {
 					t.Errorf("error %v, want one that says %q", err, test.want)
 				}
@@ -115,7 +116,7 @@ func TestSecurity(t *testing.T) {
 			_, err = items.Publish(ctx, p, &workload.Item{})
 			closing, stop := context.WithTimeout(context.Background(), time.Second)
 			defer stop()
-			_ = p.Close(closing) // what it could not send is why Publish failed
+			_ = p.Close(closing) // Publish has already reported the reason
 			switch {
 			case test.want == "" && err != nil:
 				t.Error(err)

@@ -18,8 +18,8 @@ import (
 )
 
 // TestSoak publishes under one random fault after another until -soak is over.
-// Each round has a producer of its own and is judged at its end; what a round
-// leaves behind in this process, memory, goroutines, files, must not grow.
+// Each round has its own producer and verifies its own events. Memory,
+// goroutines and open files of this process must not grow from round to round.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("no -soak DURATION")
@@ -65,7 +65,7 @@ func TestSoak(t *testing.T) {
 		now := measure(t)
 		t.Logf("round %d, %s: %d events, lost %d, twice %d, out of order %d, unknown %d; %v", round, f.name, r.Intents, r.Lost, r.Twice, r.OutOfOrder, r.Unknown, now)
 		switch {
-		case round == 2: // the first warmed everything up
+		case round == 2: // the first round fills the caches
 			first = now
 		case round > 2 && now.grownSince(first):
 			t.Errorf("it grows: %v after round 2, %v now", first, now)
@@ -74,9 +74,9 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d events", total)
 }
 
-// footprint is what a process holds.
+// footprint is what this process holds.
 type footprint struct {
-	heap, resident    int64 // bytes
+	heap, resident    int64 // in bytes
 	goroutines, files int
 }
 
@@ -84,7 +84,7 @@ func (f footprint) String() string {
 	return fmt.Sprintf("heap %d MiB, resident %d MiB, %d goroutines, %d files", f.heap>>20, f.resident>>20, f.goroutines, f.files)
 }
 
-// grownSince leaves room for what a garbage collector and an allocator keep.
+// grownSince allows for memory that the garbage collector keeps.
 func (f footprint) grownSince(o footprint) bool {
 	return f.heap > o.heap+64<<20 || f.resident > o.resident+256<<20 || f.goroutines > o.goroutines+20 || f.files > o.files+20
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/avroline/avroline/internal/kafkacluster"
 )
 
-// toxics are toxiproxies before every node.
+// toxics are toxiproxies, one before each node.
 type toxics struct{ proxies []*toxiproxy.Proxy }
 
 func newToxics(t *testing.T, c *kafkacluster.Cluster) *toxics {
@@ -34,7 +34,7 @@ func newToxics(t *testing.T, c *kafkacluster.Cluster) *toxics {
 	return x
 }
 
-// with adds a toxic everywhere for a while.
+// with adds a toxic to every proxy for a while.
 func (x *toxics) with(ctx context.Context, hold time.Duration, toxic string) error {
 	var errs []error
 	for _, p := range x.proxies {
@@ -48,8 +48,8 @@ func (x *toxics) with(ctx context.Context, hold time.Duration, toxic string) err
 	return errors.Join(errs...)
 }
 
-// sick is a network that is slow, then narrow, then resets connections, then
-// swallows what it is given.
+// sick makes the network slow, then narrow, then lets it reset connections,
+// then lets it swallow data.
 func sick(ctx context.Context, s *stage) error {
 	return errors.Join(
 		s.toxic.with(ctx, 4*time.Second, `{"type":"latency","stream":"downstream","attributes":{"latency":120,"jitter":100}}`),

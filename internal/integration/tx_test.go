@@ -15,9 +15,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Faults strike while one transaction after another is committed, so that some
-// are prepared and not yet complete: what was committed is there whole, what was
-// aborted is not, and nothing twice.
+// TestTransactionFaults causes faults while transactions commit one after
+// another. So some transactions are prepared and not complete. Committed events
+// must be in the log once. Aborted events must be invisible.
 func TestTransactionFaults(t *testing.T) {
 	losing := func(ctx context.Context, s *stage) error {
 		s.proxy.Drop(0.1)
@@ -43,7 +43,8 @@ func TestTransactionFaults(t *testing.T) {
 	}
 }
 
-// coordinatorKilled kills the coordinator of the id that has the topic's name.
+// coordinatorKilled kills the coordinator of the transactional id, which is the
+// topic's name.
 func coordinatorKilled(ctx context.Context, s *stage) error {
 	kills := 1
 	if *whole {

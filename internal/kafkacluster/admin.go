@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Admin is a new admin client of the plain listeners; the caller closes it.
+// Admin returns a new admin client of the plain listeners. The caller closes
+// the client.
 func (c *Cluster) Admin() (*kadm.Client, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
@@ -19,7 +20,7 @@ func (c *Cluster) Admin() (*kadm.Client, error) {
 	return kadm.NewClient(cl), nil
 }
 
-// poll runs f about ten times a second until it says true, or ctx ends.
+// poll calls f about ten times a second until f returns true or ctx ends.
 func poll(ctx context.Context, what string, f func(context.Context) (bool, error)) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -38,7 +39,7 @@ func poll(ctx context.Context, what string, f func(context.Context) (bool, error
 	}
 }
 
-// WaitBrokers waits until n brokers are in the metadata.
+// WaitBrokers waits until the metadata lists n brokers.
 func (c *Cluster) WaitBrokers(ctx context.Context, n int) error {
 	adm, err := c.Admin()
 	if err != nil {
@@ -51,8 +52,8 @@ func (c *Cluster) WaitBrokers(ctx context.Context, n int) error {
 	})
 }
 
-// WaitInSync waits until every partition of the topics has a leader and all of
-// its replicas in sync.
+// WaitInSync waits until every partition of the topics has a leader and all its
+// replicas are in sync.
 func (c *Cluster) WaitInSync(ctx context.Context, topics ...string) error {
 	adm, err := c.Admin()
 	if err != nil {
@@ -78,8 +79,8 @@ func (c *Cluster) WaitInSync(ctx context.Context, topics ...string) error {
 	})
 }
 
-// CreateTopic makes a topic, replicated as widely as there are nodes (at most
-// 3), and waits until all replicas are in sync.
+// CreateTopic creates a topic and waits until all replicas are in sync. The
+// topic has one replica on each node, at most 3.
 func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32, configs map[string]string) error {
 	adm, err := c.Admin()
 	if err != nil {
@@ -103,7 +104,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32
 	return c.WaitInSync(ctx, name)
 }
 
-// Leader is the node that leads a partition.
+// Leader returns the node that leads a partition.
 func (c *Cluster) Leader(ctx context.Context, topic string, partition int32) (int, error) {
 	adm, err := c.Admin()
 	if err != nil {
@@ -123,8 +124,9 @@ func (c *Cluster) Leader(ctx context.Context, topic string, partition int32) (in
 	return leader, err
 }
 
-// Controller is the node that is the active controller. KRaft brokers answer
-// metadata requests with a random node, so this asks the quorum itself.
+// Controller returns the node that is the active controller. A KRaft broker
+// answers a metadata request with a random node. So Controller asks the quorum
+// itself.
 func (c *Cluster) Controller(ctx context.Context) (int, error) {
 	adm, err := c.Admin()
 	if err != nil {
@@ -140,7 +142,7 @@ func (c *Cluster) Controller(ctx context.Context) (int, error) {
 	return leader, err
 }
 
-// Coordinator is the node that coordinates a transactional id.
+// Coordinator returns the node that coordinates a transactional id.
 func (c *Cluster) Coordinator(ctx context.Context, transactionalID string) (int, error) {
 	adm, err := c.Admin()
 	if err != nil {
@@ -161,8 +163,8 @@ func (c *Cluster) Coordinator(ctx context.Context, transactionalID string) (int,
 	return id, err
 }
 
-// MoveLeaders gives every partition of a topic to the next of its replicas: it
-// turns the replica lists round and asks for an election of the preferred.
+// MoveLeaders moves the leader of every partition of a topic to the next
+// replica. It rotates the replica lists and then elects the preferred leaders.
 func (c *Cluster) MoveLeaders(ctx context.Context, topic string) error {
 	adm, err := c.Admin()
 	if err != nil {
@@ -176,7 +178,7 @@ func (c *Cluster) MoveLeaders(ctx context.Context, topic string) error {
 	var want kadm.AlterPartitionAssignmentsReq
 	var set kadm.TopicsSet
 	for id, p := range md.Topics[topic].Partitions {
-		// The present leader goes to the end.
+		// The present leader becomes the last replica.
 		next := make([]int32, 0, len(p.Replicas))
 		for _, r := range p.Replicas {
 			if r != p.Leader {

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// Certs is the PEM text of a test's certificates.
+// Certs holds the certificates of a test as PEM text.
 type Certs struct {
-	CA []byte // signs the brokers' certificate and Client's
+	CA []byte // signs the certificates of the brokers and of Client
 
 	Client, ClientKey     []byte // for the mTLS listener
-	Expired, ExpiredKey   []byte // signed by CA, over since yesterday
+	Expired, ExpiredKey   []byte // signed by CA, expired yesterday
 	Stranger, StrangerKey []byte // signed by a CA that the brokers do not know
-	OtherCA               []byte // the stranger's
+	OtherCA               []byte // the CA of Stranger
 }
 
 type authority struct {
@@ -52,7 +52,8 @@ func newAuthority(name string) (*authority, error) {
 	return &authority{cert: cert, key: key, pem: block("CERTIFICATE", der)}, nil
 }
 
-// leaf signs a certificate that ends at notAfter, for 127.0.0.1 and localhost.
+// leaf signs a certificate for 127.0.0.1 and localhost that expires at
+// notAfter.
 func (a *authority) leaf(name string, serial int64, notAfter time.Time) (cert, key []byte, err error) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -80,7 +81,8 @@ func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// newCerts makes a test's certificates and writes what the brokers read into dir.
+// newCerts creates the certificates of a test and writes the brokers' files
+// into dir.
 func newCerts(dir string) (*Certs, error) {
 	ca, err := newAuthority("avroline test CA")
 	if err != nil {
@@ -108,7 +110,8 @@ func newCerts(dir string) (*Certs, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
 	}
-	// Kafka wants the PKCS#8 key first, then the chain, in one file.
+	// Kafka expects one file with the PKCS#8 key first and the chain after the
+	// key.
 	if err := os.WriteFile(filepath.Join(dir, "server.pem"), append(serverKey, server...), 0o600); err != nil {
 		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
 	}

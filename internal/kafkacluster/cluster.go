@@ -15,18 +15,18 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// Cluster is a running Apache Kafka. Nodes are numbered from 1. Its methods
-// are safe for concurrent use, on different nodes at the same time too.
+// Cluster is a running Apache Kafka. Its nodes are numbered from 1. It is safe
+// for concurrent use.
 type Cluster struct {
 	Certs *Certs
 
 	dir   string
-	own   bool // dir is ours to remove
+	own   bool // remove dir at the end
 	nodes []*node
 	ports []ports
 }
 
-// Option changes what [New] starts.
+// Option changes the cluster that [New] starts.
 type Option func(*options)
 
 type options struct {
@@ -38,26 +38,27 @@ type options struct {
 	settings map[string]string
 }
 
-// Nodes sets how many nodes run; the default is 3. With fewer than 3 nothing
-// is replicated.
+// Nodes sets the number of nodes. Default 3. With fewer than 3 nodes nothing is
+// replicated.
 func Nodes(n int) Option { return func(o *options) { o.nodes = n } }
 
-// Heap is the JVM's heap of each node, "256m" by default.
+// Heap sets the JVM heap of each node. Default "256m".
 func Heap(size string) Option { return func(o *options) { o.heap = size } }
 
-// FullJIT lets the JVM optimise fully: a slower start and a faster broker, for
-// benchmarks.
+// FullJIT lets the JVM optimize fully. The start is slower and the broker
+// faster, as benchmarks need it.
 func FullJIT() Option { return func(o *options) { o.fast = true } }
 
-// Dir keeps data and logs in dir instead of a temporary folder; they stay there
-// after Close.
+// Dir keeps data and logs in dir instead of a temporary folder. Close does not
+// remove dir.
 func Dir(dir string) Option { return func(o *options) { o.dir = dir } }
 
-// DataDir says where a node's log directory is, for a small file system of its own.
+// DataDir sets the log directory of each node, for instance on a small file
+// system.
 func DataDir(f func(id int) string) Option { return func(o *options) { o.dataDir = f } }
 
-// Authorizer makes the brokers look at ACLs. The plain listeners may do everything;
-// the users of the others what [Cluster.Allow] gives them.
+// Authorizer makes the brokers check ACLs. Clients of the plain listeners may
+// do everything. Users of the other listeners need [Cluster.Allow].
 func Authorizer() Option {
 	return func(o *options) {
 		o.settings["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
@@ -65,14 +66,14 @@ func Authorizer() Option {
 	}
 }
 
-// Setting overrides or adds one line of server.properties on every node.
+// Setting sets one line of server.properties on every node.
 func Setting(key, value string) Option {
 	return func(o *options) { o.settings[key] = value }
 }
 
-// Start runs a cluster for a test and ends it with the test. When the test has
-// failed, the nodes' logs are kept and their place is printed. A machine without
-// Java or Maven skips the test, unless AVROLINE_TEST_REQUIRE_REAL is set.
+// Start runs a cluster for a test and ends it with the test. If the test fails,
+// Start keeps the logs of the nodes and prints their folder. Without Java or
+// Maven the test is skipped, unless AVROLINE_TEST_REQUIRE_REAL is set.
 func Start(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	for _, tool := range []string{"java", "mvn"} {
@@ -100,7 +101,7 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 	return c
 }
 
-// New formats and starts the nodes and returns when all of them are ready.
+// New formats and starts the nodes. It returns when all nodes are ready.
 func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
 	o := options{nodes: 3, heap: "256m", settings: map[string]string{}}
 	for _, opt := range opts {
@@ -184,7 +185,7 @@ func (n *node) format(ctx context.Context, jvm []string) error {
 	return nil
 }
 
-// each runs f on all nodes side by side and joins the errors.
+// each runs f on all nodes at the same time and joins the errors.
 func (c *Cluster) each(f func(*node) error) error {
 	errs := make([]error, len(c.nodes))
 	var wg sync.WaitGroup
@@ -195,8 +196,8 @@ func (c *Cluster) each(f func(*node) error) error {
 	return errors.Join(errs...)
 }
 
-// freePorts holds all listeners open until it has as many as needed, so that no
-// port is given twice.
+// freePorts keeps all listeners open until it has enough ports. So no port is
+// returned twice.
 func freePorts(nodes int) ([]ports, error) {
 	var held []net.Listener
 	defer func() {
@@ -227,24 +228,25 @@ func (c *Cluster) addrs(port func(ports) int) []string {
 	return out
 }
 
-// Addrs are the bootstrap addresses of the plain listeners.
+// Addrs returns the bootstrap addresses of the plain listeners.
 func (c *Cluster) Addrs() []string { return c.addrs(func(p ports) int { return p.plain }) }
 
-// SASLAddrs are those of the SASL_SSL listeners (PLAIN, SCRAM-SHA-256 and
-// -512, OAUTHBEARER with unsigned tokens).
+// SASLAddrs returns the addresses of the SASL_SSL listeners (PLAIN,
+// SCRAM-SHA-256, SCRAM-SHA-512, and OAUTHBEARER with unsigned tokens).
 func (c *Cluster) SASLAddrs() []string { return c.addrs(func(p ports) int { return p.sasl }) }
 
-// MTLSAddrs are those of the listeners that ask for a client certificate.
+// MTLSAddrs returns the addresses of the listeners that require a client
+// certificate.
 func (c *Cluster) MTLSAddrs() []string { return c.addrs(func(p ports) int { return p.mtls }) }
 
-// ProxiedAddrs are where a [Proxy] must listen, and ProxiedTargets where it must
-// forward to, node by node: brokers tell clients of that listener the proxy's address.
+// ProxiedAddrs returns the addresses where a [Proxy] must listen, one for each
+// node. The brokers advertise these addresses.
 func (c *Cluster) ProxiedAddrs() []string { return c.addrs(func(p ports) int { return p.proxy }) }
 
-// ProxiedTargets are the brokers' own addresses behind [Cluster.ProxiedAddrs].
+// ProxiedTargets returns the addresses to which a [Proxy] must forward.
 func (c *Cluster) ProxiedTargets() []string { return c.addrs(func(p ports) int { return p.proxied }) }
 
-// Len is the number of nodes.
+// Len returns the number of nodes.
 func (c *Cluster) Len() int { return len(c.nodes) }
 
 func (c *Cluster) node(id int) (*node, error) {
@@ -254,7 +256,7 @@ func (c *Cluster) node(id int) (*node, error) {
 	return c.nodes[id-1], nil
 }
 
-// Kill ends a node with SIGKILL and returns when the process is gone.
+// Kill ends a node with SIGKILL and returns when the process has ended.
 func (c *Cluster) Kill(id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -263,7 +265,7 @@ func (c *Cluster) Kill(id int) error {
 	return n.kill()
 }
 
-// Restart starts a node that was killed or stopped and waits until it is ready.
+// Restart starts a killed or stopped node and waits until it is ready.
 func (c *Cluster) Restart(ctx context.Context, id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -275,7 +277,7 @@ func (c *Cluster) Restart(ctx context.Context, id int) error {
 	return n.ready(ctx)
 }
 
-// Stop ends a node in good order (SIGTERM), and with SIGKILL when ctx ends first.
+// Stop ends a node with SIGTERM. If ctx ends first, Stop uses SIGKILL.
 func (c *Cluster) Stop(ctx context.Context, id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -284,8 +286,8 @@ func (c *Cluster) Stop(ctx context.Context, id int) error {
 	return n.stop(ctx)
 }
 
-// Pause stops a node where it stands (SIGSTOP): to the others it is dead, to
-// itself no time passes. [Cluster.Resume] lets it go on.
+// Pause freezes a node with SIGSTOP. The other nodes see a dead node. The node
+// itself notices no gap in time. [Cluster.Resume] lets the node go on.
 func (c *Cluster) Pause(id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -303,8 +305,8 @@ func (c *Cluster) Resume(id int) error {
 	return n.signal((*local.Process).Resume)
 }
 
-// SetConfig writes one line into a node's server.properties; it counts from the
-// node's next start.
+// SetConfig writes one line into the server.properties of a node. The line
+// takes effect at the next start of the node.
 func (c *Cluster) SetConfig(id int, key, value string) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -314,12 +316,12 @@ func (c *Cluster) SetConfig(id int, key, value string) error {
 	if err != nil {
 		return fmt.Errorf("kafkacluster: %w", err)
 	}
-	// The last line of a key wins.
+	// If a key occurs twice, the last line wins.
 	_, err = fmt.Fprintf(f, "%s=%s\n", key, value)
 	return errors.Join(err, f.Close())
 }
 
-// SaveLogs copies every node's log into dir.
+// SaveLogs copies the log of every node into dir.
 func (c *Cluster) SaveLogs(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -334,8 +336,8 @@ func (c *Cluster) SaveLogs(dir string) error {
 
 // Close ends all nodes and removes their data, unless [Dir] named the folder.
 func (c *Cluster) Close() error {
-	// All at once: the last of a quorum stopped alone waits minutes for a
-	// controller. A test's data is not worth an orderly shutdown either.
+	// Close kills all nodes at the same time. If nodes are stopped one by one,
+	// the last node waits minutes for a controller.
 	for _, n := range c.nodes {
 		if p, err := n.running(); err == nil {
 			if err := p.Kill(); err != nil {

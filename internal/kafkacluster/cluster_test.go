@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/internal/kafkacluster"
 )
 
-// One cluster goes through everything that the fault tests ask of it.
+// TestCluster runs every operation that the fault tests need on one cluster.
 func TestCluster(t *testing.T) {
 	c := kafkacluster.Start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

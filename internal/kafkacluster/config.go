@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// Users that every SASL_SSL listener knows.
+// Users of every SASL_SSL listener.
 const (
-	ScramUser     = "alice" // of SCRAM-SHA-256 and -512
+	ScramUser     = "alice" // for SCRAM-SHA-256 and SCRAM-SHA-512
 	ScramPassword = "alice-secret"
-	PlainUser     = "bob" // of PLAIN
+	PlainUser     = "bob" // for PLAIN
 	PlainPassword = "bob-secret"
 )
 
-// ports of one node.
+// ports are the ports of one node.
 type ports struct {
 	plain, controller, sasl, mtls, proxied, proxy int
 }
 
-// properties is one node's server.properties. settings win over what stands here, and add to it.
+// properties returns the server.properties of one node. settings override the
+// lines and add to them.
 func properties(id int, all []ports, dir, certs string, settings map[string]string) string {
 	p := all[id-1]
 	voters := make([]string, len(all))
@@ -48,7 +49,7 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	set("listeners", strings.Join([]string{
 		at("PLAINTEXT", p.plain), at("CONTROLLER", p.controller), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxied),
 	}, ","))
-	// Clients of the PROXIED listener are told the port of a proxy that a test runs.
+	// The PROXIED listener advertises the port of a proxy that a test runs.
 	set("advertised.listeners", strings.Join([]string{
 		at("PLAINTEXT", p.plain), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxy),
 	}, ","))
@@ -69,7 +70,7 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	set("auto.create.topics.enable", false)
 	set("unclean.leader.election.enable", false)
 
-	// A test does not wait for the defaults of a data centre.
+	// Production defaults would make the tests wait too long.
 	set("broker.session.timeout.ms", 3000)
 	set("broker.heartbeat.interval.ms", 500)
 	set("replica.lag.time.max.ms", 5000)
@@ -81,8 +82,8 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	set("group.consumer.heartbeat.interval.ms", 500)
 	set("transaction.abort.timed.out.transaction.cleanup.interval.ms", 1000)
 
-	// Small: three brokers live on one machine. The cleaner's default buffer
-	// alone is half of the heap.
+	// Three brokers share one machine, so the buffers are small. The default
+	// buffer of the log cleaner alone takes half of the heap.
 	set("log.segment.bytes", 64<<20)
 	set("log.index.size.max.bytes", 1<<20)
 	set("log.cleaner.dedupe.buffer.size", 4<<20)
@@ -99,7 +100,8 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 	set("listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config", scram)
 	set("listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config", scram)
-	// It takes tokens without a signature (RFC 7515, "none"), as Kafka's own tests do.
+	// This listener accepts tokens without a signature (RFC 7515, "none"), as
+	// Kafka's own tests do.
 	set("listener.name.sasl_ssl.oauthbearer.sasl.jaas.config",
 		`org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`)
 	set("listener.name.sasl_ssl.plain.sasl.jaas.config", fmt.Sprintf(

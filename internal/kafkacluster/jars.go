@@ -11,14 +11,14 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// Version is the Apache Kafka release that runs.
+// Version is the Apache Kafka release that runs by default.
 const Version = "4.3.1"
 
 //go:embed pom.xml
 var pom []byte
 
-// Jars returns the folder with Kafka's jars, the Java clients and tools among
-// them. Maven brings them once.
+// Jars returns the folder with the jars of Kafka, including the Java clients
+// and tools. Maven downloads them once.
 func Jars(ctx context.Context) (string, error) {
 	dir, err := local.Cached("kafka-"+Version, func(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, "pom.xml"), pom, 0o644); err != nil {

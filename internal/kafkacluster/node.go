@@ -11,19 +11,19 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// node is one member of the cluster, through all lives of its process.
+// node is one member of the cluster, across all restarts of its process.
 type node struct {
 	id  int
 	dir string
 	cmd func() *exec.Cmd
 
 	mu    sync.Mutex
-	lives []string // the log of each life
+	lives []string // the log file of each start
 	proc  *local.Process
 }
 
-// start begins a new life. Each has a log of its own, since readiness is read
-// from it.
+// start starts the process. Each start has its own log file, because ready
+// reads the log.
 func (n *node) start() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -39,7 +39,8 @@ func (n *node) start() error {
 	return nil
 }
 
-// running is the node's process while it lives.
+// running returns the process of the node, or an error if the node does not
+// run.
 func (n *node) running() (*local.Process, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -49,7 +50,7 @@ func (n *node) running() (*local.Process, error) {
 	return n.proc, nil
 }
 
-// ready waits until the broker says that its listeners accept.
+// ready waits until the log says that the listeners accept connections.
 func (n *node) ready(ctx context.Context) error {
 	p, err := n.running()
 	if err != nil {
@@ -81,7 +82,7 @@ func (n *node) kill() error {
 	return p.Kill()
 }
 
-// stop ends the node in good order, and kills it when ctx ends first.
+// stop ends the node with SIGTERM. If ctx ends first, stop kills the node.
 func (n *node) stop(ctx context.Context) error {
 	p, err := n.running()
 	if err != nil {
@@ -98,7 +99,7 @@ func (n *node) stop(ctx context.Context) error {
 	}
 }
 
-// saveLog writes the logs of all lives into one file.
+// saveLog writes the logs of all starts into one file.
 func (n *node) saveLog(name string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// Proxy stands between clients and the PROXIED listeners and loses answers: the
-// broker has done what it was asked, the client never hears of it. That is the
-// fault that idempotence exists for.
+// Proxy stands between the clients and the PROXIED listeners and drops answers.
+// So the broker has applied a request, and the client does not know.
+// Idempotence exists for this fault.
 type Proxy struct {
 	listeners []net.Listener
-	drop      atomic.Uint32 // answers lost, of 10,000
+	drop      atomic.Uint32 // share of dropped answers, in 1/10,000
 	drops     atomic.Int64
 	rnd       *rand.Rand
 
@@ -23,8 +23,8 @@ type Proxy struct {
 	wg     sync.WaitGroup
 }
 
-// NewProxy listens on the addresses that c tells clients. The seed makes the
-// choice of answers repeatable as far as timing lets it.
+// NewProxy listens on the addresses that c advertises. The seed makes the
+// choice of dropped answers repeatable, as far as timing allows.
 func NewProxy(c *Cluster, seed uint64) (*Proxy, error) {
 	p := &Proxy{rnd: rand.New(rand.NewPCG(seed, 0)), conns: map[net.Conn]struct{}{}}
 	targets := c.ProxiedTargets()
@@ -40,14 +40,14 @@ func NewProxy(c *Cluster, seed uint64) (*Proxy, error) {
 	return p, nil
 }
 
-// Drop sets the share of answers that are lost from now on, 0 to 1. With each
-// lost answer its connection is cut.
+// Drop sets the share of dropped answers from now on, from 0 to 1. A dropped
+// answer also closes its connection.
 func (p *Proxy) Drop(share float64) { p.drop.Store(uint32(share * 10_000)) }
 
-// Drops is how many answers were lost.
+// Drops returns the number of dropped answers.
 func (p *Proxy) Drops() int64 { return p.drops.Load() }
 
-// Cut closes every connection that is open now.
+// Cut closes every open connection.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +81,7 @@ func (p *Proxy) accept(l net.Listener, target string) {
 		}
 		p.mu.Lock()
 		p.conns[client], p.conns[broker] = struct{}{}, struct{}{}
-		if p.closed { // Close may have passed its Cut already
+		if p.closed { // Cut in Close may have run before this connection was added
 			_, _ = client.Close(), broker.Close()
 		}
 		p.mu.Unlock()
@@ -90,7 +90,7 @@ func (p *Proxy) accept(l net.Listener, target string) {
 	}
 }
 
-// pipe copies until either end is closed. lossy throws answers away.
+// pipe copies until one end closes. If lossy is set, pipe may drop an answer.
 func (p *Proxy) pipe(to, from net.Conn, lossy bool) {
 	defer func() {
 		_, _ = to.Close(), from.Close()

@@ -9,7 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// quorumLeader asks DescribeQuorum (KIP-595) for the leader of the metadata log.
+// quorumLeader asks for the leader of the metadata log (DescribeQuorum,
+// KIP-595).
 func quorumLeader(ctx context.Context, c *Cluster) (int, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Throttle bounds what each broker takes from a client, in bytes a second; 0 ends it.
+// Throttle limits each client on each broker, in bytes a second. 0 removes the
+// limit.
 func (c *Cluster) Throttle(ctx context.Context, bytes float64) error {
 	adm, err := c.Admin()
 	if err != nil {
@@ -15,7 +16,7 @@ func (c *Cluster) Throttle(ctx context.Context, bytes float64) error {
 	}
 	defer adm.Close()
 	r, err := adm.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{{
-		Entity: kadm.ClientQuotaEntity{{Type: "client-id"}}, // without a name: every client
+		Entity: kadm.ClientQuotaEntity{{Type: "client-id"}}, // no name means every client
 		Ops:    []kadm.AlterClientQuotaOp{{Key: "producer_byte_rate", Value: bytes, Remove: bytes == 0}},
 	}})
 	for _, entity := range r {

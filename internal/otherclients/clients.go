@@ -1,5 +1,5 @@
 // Package otherclients runs Kafka clients and Avro implementations of other
-// languages as commands: they read what we wrote, and write what we read.
+// languages as commands. They read our messages, and we read theirs.
 package otherclients
 
 import (
@@ -21,19 +21,20 @@ import (
 //go:embed java node python apicurio
 var sources embed.FS
 
-// Client is one language's client. Its commands are those of the files in the
-// folder of that language.
+// Client is a client of one language. The source files in the folder of the
+// language define its commands.
 type Client struct {
 	Name    string
 	command []string
 	dir     string
 }
 
-// Java is Apache Kafka's own client with Apache Avro.
+// Java returns Apache Kafka's own client with Apache Avro.
 func Java(ctx context.Context) (*Client, error) { return onJVM(ctx, "java") }
 
-// Apicurio is Apache Kafka's own client with Apicurio's serdes. They speak that
-// registry's core API, and its address is what Read and Run take.
+// Apicurio returns Apache Kafka's own client with Apicurio's serdes. They use
+// the core API of Apicurio Registry. Pass the address of that API to Read and
+// Run.
 func Apicurio(ctx context.Context) (*Client, error) { return onJVM(ctx, "apicurio") }
 
 func onJVM(ctx context.Context, name string) (*Client, error) {
@@ -42,11 +43,11 @@ func onJVM(ctx context.Context, name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A JDK runs one source file as it stands.
+	// java runs a single source file without a compile step.
 	return &Client{name, []string{"java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", filepath.Join(dir, "libs", "*"), filepath.Join(dir, "Client.java")}, dir}, nil
 }
 
-// Python is Confluent's client with its Avro serdes.
+// Python returns Confluent's Python client with its Avro serdes.
 func Python(ctx context.Context) (*Client, error) {
 	dir, err := install(ctx, "python", "python3", "-m", "pip", "install", "-q", "--target", "libs",
 		"confluent-kafka[schemaregistry,avro]==2.16.0")
@@ -56,7 +57,7 @@ func Python(ctx context.Context) (*Client, error) {
 	return &Client{"python", []string{"env", "PYTHONPATH=" + filepath.Join(dir, "libs"), "python3", filepath.Join(dir, "client.py")}, dir}, nil
 }
 
-// Node is KafkaJS with the registry client that belongs to it, and a codec of each
+// Node returns KafkaJS with its registry client and the codec of each
 // compression.
 func Node(ctx context.Context) (*Client, error) {
 	dir, err := install(ctx, "node", "npm", "install", "--silent", "--no-audit", "--no-fund",
@@ -67,9 +68,9 @@ func Node(ctx context.Context) (*Client, error) {
 	return &Client{"node", []string{"env", "KAFKAJS_NO_PARTITIONER_WARNING=1", "node", filepath.Join(dir, "client.js")}, dir}, nil
 }
 
-// install copies a language's folder into the cache and runs its package
-// manager there. What is in the folder is part of the name: a changed client
-// is installed anew.
+// install copies the folder of a language into the cache and runs the package
+// manager there. The cache name contains a hash of the folder. So a changed
+// client is installed again.
 func install(ctx context.Context, lang string, manager ...string) (string, error) {
 	entries, err := sources.ReadDir(lang)
 	if err != nil {
@@ -106,11 +107,11 @@ func install(ctx context.Context, lang string, manager ...string) (string, error
 	return dir, nil
 }
 
-// patience bounds one command: a client that waits for what never comes fails its
-// own test, and not the whole run.
+// patience is the timeout of one command. A client that waits for ever fails
+// its own test and not the whole run.
 const patience = time.Minute
 
-// Run gives stdin to a command and returns the lines that it prints.
+// Run passes stdin to a command and returns the printed lines.
 func (c *Client) Run(ctx context.Context, stdin []string, args ...string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -131,7 +132,7 @@ func (c *Client) Run(ctx context.Context, stdin []string, args ...string) ([]str
 	return lines, sc.Err()
 }
 
-// Record is one record that a client read.
+// Record is one record that a client has read.
 type Record struct {
 	Partition int32           `json:"partition"`
 	Offset    int64           `json:"offset"`
@@ -139,8 +140,8 @@ type Record struct {
 	Value     json.RawMessage `json:"value"`
 }
 
-// Read has the client read a whole topic. More arguments are the Java client's
-// reader schema, which makes it resolve, or settings of Apicurio's.
+// Read lets the client read a whole topic. The remaining arguments are the
+// reader schema of the Java client, or settings of Apicurio's client.
 func (c *Client) Read(ctx context.Context, brokers []string, topic, registry string, more ...string) ([]Record, error) {
 	lines, err := c.Run(ctx, nil, append([]string{"read", strings.Join(brokers, ","), topic, registry}, more...)...)
 	if err != nil {

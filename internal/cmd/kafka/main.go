@@ -1,5 +1,5 @@
-// Kafka runs three nodes of Apache Kafka on 127.0.0.1 until it is interrupted,
-// and prints how to reach them. It is what "make kafka" starts.
+// Kafka runs three nodes of Apache Kafka on 127.0.0.1 until it is interrupted.
+// It prints their addresses. "make kafka" starts it.
 package main
 
 import (

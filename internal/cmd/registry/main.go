@@ -1,5 +1,5 @@
-// Registry runs Apicurio Registry on 127.0.0.1 until it is interrupted, and
-// prints the address of its Confluent API. It is what "make registry" starts.
+// Registry runs Apicurio Registry on 127.0.0.1 until it is interrupted. It
+// prints the address of its Confluent API. "make registry" starts it.
 package main
 
 import (

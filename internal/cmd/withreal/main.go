@@ -1,9 +1,10 @@
-// Withreal runs a command beside a real Kafka and a real registry and ends them
-// with it:
+// Withreal starts a real Kafka and a real registry, runs a command, and ends
+// the servers with the command:
 //
 //	withreal [-nodes N] [--] COMMAND [ARG]…
 //
-// The command finds them in AVROLINE_TEST_BROKERS and AVROLINE_TEST_REGISTRY.
+// The command finds the addresses in AVROLINE_TEST_BROKERS and
+// AVROLINE_TEST_REGISTRY.
 package main
 
 import (
@@ -31,7 +32,7 @@ func main() {
 	}
 	err := run(*nodes, flag.Args())
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		os.Exit(exit.ExitCode()) // the command has said why
+		os.Exit(exit.ExitCode()) // the command has printed the reason
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "withreal:", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/avroline/avroline/internal/kafkacluster"
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -216,7 +217,9 @@ var errDecoded = errors.New("a message came")
 // be decoded.
 type onlyStrings struct{ workload.Registry }
 
-func (*onlyStrings) SchemaByID(context.Context, string, int) (string, error) { return `"string"`, nil }
+func (*onlyStrings) SchemaByID(_ context.Context, _ string, id int) (contract.Version, error) {
+	return contract.Version{ID: id, Schema: `"string"`}, nil
+}
 
 // process runs a processor until it is refused or has received a message.
 func (x *authorized) process() error {

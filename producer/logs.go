@@ -26,7 +26,7 @@ func (k *client) forwardLogs() {
 		case line.Level <= settings.LogInfo:
 			level = slog.LevelInfo
 		}
-		k.core.config.Logger.Log(context.Background(), level, "client_log", "tag", line.Tag, "line", line.Message)
+		k.core.config.Logger.Log(context.Background(), level, "client_log", "tag", line.Tag, "line", k.core.config.Redact(line.Message))
 	}
 }
 

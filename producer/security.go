@@ -1,30 +1,33 @@
 package producer
 
-import (
-	"context"
-	"time"
+import "github.com/avroline/avroline/producer/internal/settings"
 
-	"github.com/avroline/avroline/producer/internal/settings"
-)
-
-// TLS is PEM text, since librdkafka takes no *tls.Config. With no field set the system's roots are trusted.
-// The host name is always checked against the broker's certificate. A client certificate that has expired, is not valid yet
-// or does not go with its key is refused at the start. It prints without its key.
+// TLS holds certificates and a key as PEM text. The zero TLS trusts the roots of
+// the system. The broker's certificate and its host name are checked, unless
+// InsecureSkipVerify or InsecureSkipHostname is set.
 type TLS = settings.TLS
 
-// WithTLS encrypts, and with Cert and Key set authenticates by certificate (mTLS). Default: plain text.
+// WithTLS encrypts the connections. With Cert and Key it also authenticates the
+// client (mTLS). Default: plain text.
 // librdkafka security.protocol, ssl.*.pem; Java security.protocol, ssl.*.
 func WithTLS(t TLS) Option { return settings.WithTLS(t) }
 
-// TokenSource gives a bearer token, when it expires and whose it is. It is called before the first connection and when
-// four fifths of a token's life are over; an error is kept as the connection's last and tried again.
+// Token is a bearer token for [OAuthBearer]. No text form of a Token shows its
+// Value. Package registry takes the same type.
+type Token = settings.Token
+
+// TokenSource gives bearer tokens. A client asks for one before it connects for
+// the first time, and again when four fifths of the token's life are over. If
+// the source fails, the error is kept as the connection's last error, and the
+// client asks again. Package registry takes the same type.
 type TokenSource = settings.TokenSource
 
-// SASL is how to authenticate: made by [Plain], [ScramSHA256], [ScramSHA512], [OAuthBearer], [OIDC]. It prints without
-// its secrets.
+// SASL is how to authenticate. [Plain], [ScramSHA256], [ScramSHA512],
+// [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret.
 type SASL = settings.SASL
 
-// Plain is SASL PLAIN (RFC 4616): the password goes over the wire, so use it with [WithTLS].
+// Plain is SASL PLAIN (RFC 4616). The password goes over the wire, so use it with
+// [WithTLS]. Without TLS, New logs a warning: see [AllowClearTextPassword].
 func Plain(user, password string) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "PLAIN", User: user, Password: password})
 }
@@ -39,19 +42,29 @@ func ScramSHA512(user, password string) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "SCRAM-SHA-512", User: user, Password: password})
 }
 
-// OAuthBearer is SASL OAUTHBEARER (KIP-255) with tokens of one's own source.
-func OAuthBearer(token func(ctx context.Context) (token string, expiry time.Time, principal string, err error)) SASL {
-	return settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", Token: token})
+// OAuthBearer is SASL OAUTHBEARER (KIP-255) with the tokens of a source. Packages
+// below producer/auth have sources for Amazon MSK, Azure and Google Cloud.
+func OAuthBearer(source TokenSource) SASL {
+	return settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", Token: source})
 }
 
-// OIDCConfig says where [OIDC] gets its tokens: the client credentials grant (RFC 6749, section 4.4).
+// OIDCConfig says where [OIDC] gets its tokens, by the client credentials grant
+// (RFC 6749, section 4.4). No text form of an OIDCConfig shows the secret.
 type OIDCConfig = settings.OIDCConfig
 
-// OIDC is SASL OAUTHBEARER with tokens that the client itself gets from an OpenID provider (KIP-768).
+// OIDC is SASL OAUTHBEARER with tokens that the client itself gets from an OpenID
+// provider (KIP-768).
 func OIDC(o OIDCConfig) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", User: o.ClientID, OIDC: &o})
 }
 
-// WithSASL authenticates, over TLS when [WithTLS] is given too. Default: no authentication.
-// librdkafka sasl.mechanism (sasl.mechanisms), sasl.username, sasl.password; Java sasl.mechanism, sasl.jaas.config.
+// WithSASL authenticates the client, over TLS if [WithTLS] is given too. Default:
+// no authentication. It replaces everything that a file says about SASL.
+// librdkafka sasl.mechanism (sasl.mechanisms), sasl.username, sasl.password; Java
+// sasl.mechanism, sasl.jaas.config.
 func WithSASL(s SASL) Option { return settings.WithSASL(s) }
+
+// AllowClearTextPassword says that a password or a token without TLS is meant.
+// Default: New logs the warning "password_in_clear_text" for PLAIN and
+// OAUTHBEARER without TLS. In a file: avroline.allow.clear.text.password.
+func AllowClearTextPassword() Option { return settings.AllowClearTextPassword() }

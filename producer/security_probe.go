@@ -169,21 +169,13 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 
 func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(broker)
-	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if len(c.TLS.CA) > 0 {
-		t.RootCAs = x509.NewCertPool()
-		t.RootCAs.AppendCertsFromPEM(c.TLS.CA)
+	t, err := settings.NewTLSConfig(c.TLS)
+	if err != nil {
+		return nil, &ConnectionError{ErrTLS, broker, err, "look at WithTLS"}
 	}
-	if c.Passed["ssl.endpoint.identification.algorithm"] == "none" || c.Passed["enable.ssl.certificate.verification"] == "false" {
-		t.InsecureSkipVerify = true // as the user told the client; only a probe, nothing is sent but what the client sends
-	}
-	if len(c.TLS.Cert) > 0 && c.TLS.KeyPassword == "" {
-		if pair, err := tls.X509KeyPair(c.TLS.Cert, c.TLS.Key); err == nil {
-			t.Certificates = []tls.Certificate{pair}
-		}
-	}
+	t.ServerName = host
 	secure := tls.Client(conn, t)
-	err := secure.HandshakeContext(ctx)
+	err = secure.HandshakeContext(ctx)
 	if err == nil {
 		return secure, nil
 	}

@@ -114,9 +114,9 @@ func securityCases(t *testing.T) map[string]security {
 	sasl := []kfake.Opt{
 		kfake.EnableSASL(), kfake.Superuser("PLAIN", "bob", "bobs"), kfake.Superuser("SCRAM-SHA-256", "ada", "adas"), kfake.Superuser("SCRAM-SHA-512", "ada", "adas"),
 	}
-	token := func(context.Context) (string, time.Time, string, error) {
-		return "token", time.Now().Add(time.Hour), "ada", nil
-	}
+	token := tokenFunc(func(context.Context) (Token, error) {
+		return Token{Value: "token", Expiry: time.Now().Add(time.Hour), Principal: "ada"}, nil
+	})
 	httpd := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(httpd.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

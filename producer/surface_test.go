@@ -3,6 +3,7 @@ package producer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"runtime"
 	"strings"
@@ -161,7 +162,7 @@ func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets the environmen
 	if strings.Join(c.Brokers, " ") != "a:1 b:2" || c.Mechanism != "SCRAM-SHA-512" || c.User != "ada" || c.Password != "hush-hush" || c.TLS == nil {
 		t.Errorf("%+v", c)
 	}
-	if s := c.String() + c.GoString(); strings.Contains(s, "hush") || !strings.Contains(s, "ada") {
+	if s := c.String() + fmt.Sprintf("%#v", c); strings.Contains(s, "hush") || !strings.Contains(s, "ada") {
 		t.Errorf("it prints as %s", s)
 	}
 	t.Setenv("AVROLINE_LINGER_MSS", "1")

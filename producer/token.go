@@ -31,17 +31,28 @@ func (c *core) refreshToken(k tokenTaker, use holder) {
 	c.spawn(func() {
 		ctx, cancel := context.WithTimeout(c.alive, tokenWait)
 		defer cancel()
-		token, expiry, principal, err := c.config.SASL.Token(ctx)
+		token, err := c.config.SASL.Token.Token(ctx)
+		c.config.AddSecret(token.Value)
 		if !use.hold() {
 			return // the client that comes after it asks for itself
 		}
 		defer use.release()
 		if err == nil {
-			err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token, Expiration: expiry, Principal: principal})
+			err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value, Expiration: expiry(token), Principal: token.Principal})
 		}
 		if err != nil {
-			c.trouble.note(kafka.NewError(kafka.ErrAuthentication, "token source: "+err.Error(), false))
-			_ = k.SetOAuthBearerTokenFailure(err.Error())
+			text := c.config.Redact(err.Error())
+			c.trouble.note(kafka.NewError(kafka.ErrAuthentication, "token source: "+text, false))
+			_ = k.SetOAuthBearerTokenFailure(text)
 		}
 	})
+}
+
+// expiry is when a token ends. librdkafka wants a time, so a token that never
+// ends is asked for again after a day.
+func expiry(t Token) time.Time {
+	if t.Expiry.IsZero() {
+		return time.Now().Add(24 * time.Hour)
+	}
+	return t.Expiry
 }

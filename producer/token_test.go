@@ -8,6 +8,11 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
+// tokenFunc is a token source of one function.
+type tokenFunc func(context.Context) (Token, error)
+
+func (f tokenFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
+
 // A client, or a consumer, may be closed while its token is on the way: the token then goes nowhere, and that is no trouble.
 func TestTokenAfterTheClient(t *testing.T) {
 	t.Parallel()
@@ -16,15 +21,15 @@ func TestTokenAfterTheClient(t *testing.T) {
 			t.Run(kind+map[bool]string{false: " there", true: " gone"}[gone], func(t *testing.T) {
 				t.Parallel()
 				give := make(chan struct{})
-				source := func(ctx context.Context) (string, time.Time, string, error) {
+				source := tokenFunc(func(ctx context.Context) (Token, error) {
 					select {
 					case <-give:
 					case <-ctx.Done():
-						return "", time.Time{}, "", ctx.Err()
+						return Token{}, ctx.Err()
 					}
 					// Not a token: the client refuses it, where there is one.
-					return "", time.Now().Add(-time.Hour), "", nil
-				}
+					return Token{Expiry: time.Now().Add(-time.Hour)}, nil
+				})
 				p := newNotes(t, []string{"127.0.0.1:1"}, nil, WithSASL(OAuthBearer(source)))
 				k, err := p.core.client(1000)
 				if err != nil {

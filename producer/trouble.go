@@ -40,6 +40,9 @@ func (t *trouble) note(err kafka.Error) {
 			return
 		}
 	}
+	if text := err.Error(); t.core.config.Redact(text) != text {
+		err = kafka.NewError(err.Code(), t.core.config.Redact(text), err.IsFatal())
+	}
 	var said error = err
 	if c := connectionError(t.core.config, err); c != nil {
 		said = c

@@ -178,8 +178,8 @@ func (o *options) readerOptions() []kgo.Opt {
 			if c.Token == nil {
 				return oauth.Auth{}, errors.New("the reader cannot get the producer's OIDC tokens")
 			}
-			token, _, _, err := c.Token(ctx)
-			return oauth.Auth{Token: token}, err
+			token, err := c.Token.Token(ctx)
+			return oauth.Auth{Token: token.Value}, err
 		})
 	default:
 		return opts

@@ -9,8 +9,11 @@ api.version.fallback.ms
 api.version.request
 api.version.request.timeout.ms
 auto.include.jmx.reporter
+avroline.allow.clear.text.password
 avroline.preset
 avroline.recovery
+avroline.tls.insecure.skip.hostname
+avroline.tls.insecure.skip.verify
 avroline.transport
 avroline.weak.acks
 background_event_cb

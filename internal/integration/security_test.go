@@ -56,10 +56,10 @@ func TestSecurity(t *testing.T) {
 	}))
 	defer oidc.Close()
 	token := func(subject string, life time.Duration) producer.SASL {
-		return producer.OAuthBearer(func(context.Context) (string, time.Time, string, error) {
+		return producer.OAuthBearer(source(func(context.Context) (producer.Token, error) {
 			expiry := time.Now().Add(life)
-			return unsigned(t, subject, expiry), expiry, subject, nil
-		})
+			return producer.Token{Value: unsigned(t, subject, expiry), Expiry: expiry, Principal: subject}, nil
+		}))
 	}
 	provider := func(secret string) producer.SASL {
 		return producer.OIDC(producer.OIDCConfig{TokenURL: oidc.URL + "/token", ClientID: "orders", ClientSecret: secret, Scope: "kafka"})
@@ -138,3 +138,8 @@ func TestSecurity(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// source is a token source of one function.
+type source func(context.Context) (producer.Token, error)
+
+func (s source) Token(ctx context.Context) (producer.Token, error) { return s(ctx) }

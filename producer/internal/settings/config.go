@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -73,6 +74,14 @@ type Config struct {
 	names       map[string]*Setting // rows by every name in files
 	unknown     []error             // keys of files that nobody knows
 	logUnknown  bool
+
+	// What files say about the check of the broker's certificate: whether it is
+	// on (in librdkafka's and Java's words), and whether off is meant (in ours).
+	verifyOn, hostnameOff    bool
+	skipVerify, skipHostname bool
+	clearTextMeant           bool // AllowClearTextPassword
+	secrets                  *secrets
+
 	fileRetries *int // retries if a file bounds them
 }
 
@@ -87,6 +96,15 @@ type CreateTopics struct {
 // holds every mistake, each as a [*ConfigError]. The parameter brokers wins
 // over the bootstrap.servers of a file.
 func New(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
+	c, err := build(purpose, brokers, transactionalID, opts)
+	if err == nil {
+		c.warnings()
+	}
+	return c, err
+}
+
+// build is New without the lines of the log that a producer writes once.
+func build(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
 	c := newDefaults(purpose)
 	c.TransactionalID = transactionalID
 	var errs []error
@@ -114,6 +132,7 @@ func New(purpose Purpose, brokers []string, transactionalID string, opts []Optio
 		return nil, err
 	}
 	c.Brokers = slices.Clone(c.Brokers)
+	c.secrets = newSecrets(c)
 	return c, nil
 }
 
@@ -187,6 +206,9 @@ func (c *Config) check() []error {
 	}
 	for _, b := range c.Brokers {
 		if reason := badBroker(b); reason != "" {
+			if strings.ContainsRune(b, '@') { // user:password@host
+				b = ""
+			}
 			errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), b, reason})
 		}
 	}
@@ -255,7 +277,10 @@ func badBroker(b string) string {
 	if strings.TrimSpace(b) == "" {
 		return "is empty: host:port is wanted (is an environment variable unset?)"
 	}
-	if i := strings.Index(b, "://"); i >= 0 {
+	if strings.ContainsRune(b, '@') {
+		return "host:port is wanted, without user and password: they go into WithSASL"
+	}
+	if strings.Contains(b, "://") {
 		return "has a scheme: host:port is wanted, security goes into WithTLS and WithSASL"
 	}
 	if strings.ContainsAny(b, ", \t\r\n") {
@@ -282,5 +307,5 @@ func (c *Config) String() string {
 	return fmt.Sprintf("config{%s brokers=%v client.id=%s acks=%v linger=%v}", c.Purpose, c.Brokers, c.ClientID, c.Acks, c.Linger)
 }
 
-// GoString is String, so that %#v prints no secret either.
-func (c *Config) GoString() string { return c.String() }
+// Format prints [Config.String] for every verb.
+func (c *Config) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String()) }

@@ -2,34 +2,53 @@ package settings
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 )
 
-// Connection is how a set of options reaches its cluster, for a client beside the producer: an admin client, a reader of
-// another make. It prints without its secrets.
+// Connection is how a set of options reaches its cluster, for a client beside
+// the producer: an admin client, or a consumer of another library. No text form
+// of a Connection shows the password, and encoding/gob refuses it.
 type Connection struct {
 	Brokers []string
-	TLS     *tls.Config // nil: plain text
-	// Mechanism is the SASL mechanism, "" for none. User and Password go with PLAIN and SCRAM, Token with OAUTHBEARER.
+	// TLS is nil for plain text. It holds the client certificate if there is one.
+	TLS *tls.Config
+	// Mechanism is the SASL mechanism, or empty. User and Password go with PLAIN
+	// and SCRAM, Token goes with OAUTHBEARER.
 	Mechanism, User string
 	Password        string
-	Token           TokenSource // nil also with [OIDC], whose tokens librdkafka gets itself
+	// Token is nil also with [OIDC], because the client library gets those tokens
+	// itself.
+	Token TokenSource
 }
 
-// String tells no secret.
+// String shows everything but the password.
 func (c Connection) String() string {
 	return fmt.Sprintf("Connection{%v tls=%t sasl=%q user=%q password=%s}", c.Brokers, c.TLS != nil, c.Mechanism, c.User, redact(c.Password != ""))
 }
 
-// GoString is [Connection.String].
-func (c Connection) GoString() string { return c.String() }
+// Format prints [Connection.String] for every verb.
+func (c Connection) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String()) }
 
-// ConnectionOf resolves brokers and security as [New] would, from files and the environment too. It does no I/O beyond
-// reading those; its errors are those of New.
+// MarshalText returns [Connection.String], so that JSON, YAML and XML hide the
+// password.
+func (c Connection) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// LogValue returns [Connection.String] for log/slog.
+func (c Connection) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// GobEncode refuses: a written password would be a secret in a file.
+func (c Connection) GobEncode() ([]byte, error) { return nil, errNoGob }
+
+// GobDecode refuses, as [Connection.GobEncode] does.
+func (c *Connection) GobDecode([]byte) error { return errNoGob }
+
+// ConnectionOf resolves brokers and security as [New] does, from files and the
+// environment too. It reads files and makes no connection. Its errors are those
+// of New.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
-	c, err := New(ForProducer, brokers, "", opts)
+	c, err := build(ForProducer, brokers, "", opts)
 	if err != nil {
 		return Connection{}, err
 	}
@@ -37,25 +56,10 @@ func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
 	if c.SASL != nil {
 		out.Mechanism, out.User, out.Password, out.Token = c.SASL.Mechanism, c.SASL.User, c.SASL.Password, c.SASL.Token
 	}
-	if c.TLS == nil {
-		return out, nil
-	}
-	out.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(c.TLS.CA) > 0 {
-		out.TLS.RootCAs = x509.NewCertPool()
-		if !out.TLS.RootCAs.AppendCertsFromPEM(c.TLS.CA) {
-			return Connection{}, &ConfigError{c.Origin("ssl.ca.pem"), "", "holds no certificate in PEM"}
+	if c.TLS != nil {
+		if out.TLS, err = NewTLSConfig(c.TLS); err != nil {
+			return Connection{}, &ConfigError{c.Origin("tls"), "", err.Error()}
 		}
-	}
-	if len(c.TLS.Cert) > 0 {
-		if c.TLS.KeyPassword != "" {
-			return Connection{}, &ConfigError{c.Origin("ssl.key.password"), "", "an encrypted key is for the producer alone: give the other client a plain one"}
-		}
-		pair, err := tls.X509KeyPair(c.TLS.Cert, c.TLS.Key)
-		if err != nil {
-			return Connection{}, errors.Join(&ConfigError{c.Origin("ssl.certificate.pem"), "", "certificate and key do not go together"}, err)
-		}
-		out.TLS.Certificates = []tls.Certificate{pair}
 	}
 	return out, nil
 }

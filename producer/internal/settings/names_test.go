@@ -1,7 +1,9 @@
 package settings
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,7 +12,7 @@ import (
 )
 
 // Package configfile knows whose every key is, without this package. Its lists
-// are those of the table.
+// are those of the table. The flag -update rewrites the producer's list.
 func TestNamesOfFiles(t *testing.T) {
 	t.Parallel()
 	var producer, consumer, secret []string
@@ -29,6 +31,20 @@ func TestNamesOfFiles(t *testing.T) {
 		}
 	}
 	slices.Sort(producer)
+	if *update {
+		const list = "../../../internal/configfile/names.go"
+		b, err := os.ReadFile(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, _ := strings.Cut(string(b), "const producerNames = `\n")
+		_, after, _ := strings.Cut(rest, "`")
+		text := before + "const producerNames = `\n" + strings.Join(producer, "\n") + "\n`" + after
+		if err := os.WriteFile(list, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	if diff := cmp.Diff(producer, configfile.Names(configfile.Producer)); diff != "" {
 		t.Errorf("configfile.producerNames: -want +got\n%s", diff)
 	}

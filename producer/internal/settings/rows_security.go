@@ -2,9 +2,11 @@ package settings
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -148,8 +150,22 @@ func tlsRows() []Setting {
 		passed("ssl.crl.location"),
 		passed("ssl.curves.list"),
 		passed("ssl.sigalgs.list"),
-		{Key: "ssl.endpoint.identification.algorithm", Show: Harmless, Transports: Confluent, kind: passedOneOf(toClient, "none", "https")},
-		{Key: "enable.ssl.certificate.verification", Show: Harmless, Transports: Confluent, kind: passedBoolean(toClient)},
+		{
+			Key: "enable.ssl.certificate.verification", Default: "true", About: "`false` only with `avroline.tls.insecure.skip.verify=true`", Show: Harmless,
+			kind: boolean(func(c *Config) *bool { return &c.verifyOn }),
+		},
+		{
+			Key: "ssl.endpoint.identification.algorithm", Default: "https", About: "`none` and empty only with `avroline.tls.insecure.skip.hostname=true`", Show: Harmless,
+			kind: parsed(setHostnameCheck, "`https`, `none`, empty"),
+		},
+		{
+			Key: "avroline.tls.insecure.skip.verify", Option: "TLS.InsecureSkipVerify", Default: "false", About: "`true` accepts every certificate: for tests", Show: Harmless,
+			kind: boolean(func(c *Config) *bool { return &c.skipVerify }),
+		},
+		{
+			Key: "avroline.tls.insecure.skip.hostname", Option: "TLS.InsecureSkipHostname", Default: "false", About: "`true` accepts a certificate for another host name", Show: Harmless,
+			kind: boolean(func(c *Config) *bool { return &c.skipHostname }),
+		},
 	}
 }
 
@@ -165,6 +181,19 @@ func javaTLSVersions() kind {
 		}
 		return nil
 	}, "`TLSv1.2`, `TLSv1.3`")
+}
+
+// setHostnameCheck takes librdkafka's none and Java's empty value for off.
+func setHostnameCheck(c *Config, v string) error {
+	switch strings.ToLower(v) {
+	case "https":
+		c.hostnameOff = false
+	case "none", "":
+		c.hostnameOff = true
+	default:
+		return errors.New("must be https, none or empty")
+	}
+	return nil
 }
 
 func setProtocol(c *Config, v string) error {
@@ -184,6 +213,10 @@ func saslRows() []Setting {
 		},
 		{Key: "sasl.username", Option: "Plain, ScramSHA256, ScramSHA512", kind: setSASL(func(s *Credentials, v string) error { s.User = v; return nil })},
 		{Key: "sasl.password", Option: "Plain, ScramSHA256, ScramSHA512", Show: Secret, kind: setSASL(func(s *Credentials, v string) error { s.Password = v; return nil })},
+		{
+			Key: "avroline.allow.clear.text.password", Option: "AllowClearTextPassword", Default: "false", About: "`true` logs no warning about a password or a token without TLS", Show: Harmless,
+			kind: boolean(func(c *Config) *bool { return &c.clearTextMeant }),
+		},
 		{Key: "sasl.jaas.config", About: "Java's form: the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: setSASL((*Credentials).setJAAS)},
 	}
 }
@@ -260,7 +293,7 @@ func oauthRows() []Setting {
 func (s *Credentials) setMechanism(v string) error {
 	v = strings.ToUpper(v)
 	switch v {
-	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER":
+	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", mskIAM: // checkSASL refuses mskIAM, unless WithSASL replaces it
 		s.Mechanism = v
 		return nil
 	case "GSSAPI":
@@ -281,9 +314,19 @@ func (s *Credentials) setJAAS(v string) error {
 			s.Mechanism = "PLAIN"
 		}
 	case "ScramLoginModule":
+	case "IAMLoginModule": // of Amazon's plug-in
+		s.Mechanism = mskIAM
+		return nil
 	case "OAuthBearerLoginModule":
 		o := s.changeOIDC()
 		o.ClientID, o.ClientSecret, o.Scope = opts["clientId"], opts["clientSecret"], opts["scope"]
+		var extensions []string
+		for _, key := range slices.Sorted(maps.Keys(opts)) {
+			if name, ok := strings.CutPrefix(key, "extension_"); ok {
+				extensions = append(extensions, name+"="+opts[key])
+			}
+		}
+		o.Extensions = cmp.Or(strings.Join(extensions, ","), o.Extensions)
 		return nil
 	default:
 		return fmt.Errorf("login module %s: must be one of PlainLoginModule, ScramLoginModule, OAuthBearerLoginModule", module)

@@ -1,32 +1,73 @@
 package settings
 
 import (
-	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
-	"time"
+
+	"github.com/avroline/avroline/internal/oauth"
 )
 
-// TLS is PEM text, since librdkafka takes no *tls.Config. With no field set the system's roots are trusted.
-// The host name is always checked against the broker's certificate. A client certificate that has expired, is not valid yet
-// or does not go with its key is refused at the start. It prints without its key.
+// TLS holds certificates and a key as PEM text. The zero TLS trusts the roots of
+// the system. The broker's certificate and its host name are checked, unless an
+// Insecure field says otherwise. New refuses a client certificate that has
+// expired, is not valid yet or does not go with its key.
+//
+// No text form of a TLS shows Key or KeyPassword, and encoding/gob refuses it.
 type TLS struct {
-	CA          []byte // trusted roots; nil: the system's. librdkafka ssl.ca.pem, Java ssl.truststore.certificates
-	Cert        []byte // client certificate chain. librdkafka ssl.certificate.pem, Java ssl.keystore.certificate.chain
-	Key         []byte // its key. librdkafka ssl.key.pem, Java ssl.keystore.key
-	KeyPassword string // of an encrypted key. librdkafka ssl.key.password, Java the same
+	// CA has the trusted roots. Nil means the system's roots.
+	// librdkafka ssl.ca.pem, Java ssl.truststore.certificates.
+	CA []byte
+	// Cert is the chain of the client certificate, the client's own first.
+	// librdkafka ssl.certificate.pem, Java ssl.keystore.certificate.chain.
+	Cert []byte
+	// Key is the key of Cert. librdkafka ssl.key.pem, Java ssl.keystore.key.
+	Key []byte
+	// KeyPassword decrypts Key. librdkafka and Java ssl.key.password.
+	KeyPassword string
+	// InsecureSkipVerify accepts every certificate of a broker. Everybody on the
+	// way can then read and change messages and steal passwords. It is for tests.
+	// In a file: avroline.tls.insecure.skip.verify.
+	InsecureSkipVerify bool
+	// InsecureSkipHostname accepts a broker's certificate for another host name,
+	// if a trusted root has signed it. In a file:
+	// avroline.tls.insecure.skip.hostname.
+	InsecureSkipHostname bool
 
 	certFrom, keyFrom pemOrigin
 }
 
 // String tells which parts are there.
 func (t TLS) String() string {
-	return fmt.Sprintf("TLS{CA: %d bytes, Cert: %d bytes, Key: %s}", len(t.CA), len(t.Cert), redact(len(t.Key) > 0))
+	text := fmt.Sprintf("TLS{CA: %d bytes, Cert: %d bytes, Key: %s", len(t.CA), len(t.Cert), redact(len(t.Key) > 0))
+	if t.InsecureSkipVerify {
+		text += ", InsecureSkipVerify"
+	}
+	if t.InsecureSkipHostname {
+		text += ", InsecureSkipHostname"
+	}
+	return text + "}"
 }
 
-// GoString is [TLS.String].
-func (t TLS) GoString() string { return t.String() }
+// Format prints [TLS.String] for every verb.
+func (t TLS) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.String()) }
+
+// MarshalText returns [TLS.String], so that JSON, YAML and XML hide the key.
+func (t TLS) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// LogValue returns [TLS.String] for log/slog.
+func (t TLS) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// GobEncode refuses: a written key would be a secret in a file.
+func (t TLS) GobEncode() ([]byte, error) { return nil, errNoGob }
+
+// GobDecode refuses, as [TLS.GobEncode] does.
+func (t *TLS) GobDecode([]byte) error { return errNoGob }
+
+var errNoGob = errors.New("producer: a secret cannot be written or read with encoding/gob")
 
 func redact(set bool) string {
 	if set {
@@ -40,9 +81,11 @@ func WithTLS(t TLS) Option {
 	return Set("WithTLS", func(c *Config) { c.TLS = &t }, "tls") // nothing changes *c.TLS
 }
 
-// TokenSource gives a bearer token, when it expires and whose it is. It is called before the first connection and when
-// four fifths of a token's life are over; an error is kept as the connection's last and tried again.
-type TokenSource func(ctx context.Context) (token string, expiry time.Time, principal string, err error)
+// Token is a bearer token.
+type Token = oauth.Token
+
+// TokenSource gives bearer tokens.
+type TokenSource = oauth.TokenSource
 
 // Credentials are the parts of a [SASL].
 type Credentials struct {
@@ -55,23 +98,47 @@ type Credentials struct {
 // String is the mechanism and the user.
 func (c Credentials) String() string { return fmt.Sprintf("SASL{%s user=%q}", c.Mechanism, c.User) }
 
-// GoString is [Credentials.String].
-func (c Credentials) GoString() string { return c.String() }
+// Format prints [Credentials.String] for every verb.
+func (c Credentials) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String()) }
 
 // SASL is how to authenticate. [Plain], [ScramSHA256], [ScramSHA512],
-// [OAuthBearer] and [OIDC] make it. It prints without its secrets.
-type SASL struct{ credentials Credentials }
-
-// String is the mechanism and the user.
-func (s SASL) String() string { return s.credentials.String() }
-
-// GoString is [SASL.String].
-func (s SASL) GoString() string { return s.String() }
+// [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret, and
+// encoding/gob refuses it.
+type SASL struct {
+	// A pointer, because fmt prints a struct in an unexported field of somebody's
+	// struct without its methods.
+	credentials *Credentials
+}
 
 // NewSASL hides credentials in a [SASL].
-func NewSASL(c Credentials) SASL { return SASL{c} }
+func NewSASL(c Credentials) SASL { return SASL{&c} }
 
-// OIDCConfig says where [OIDC] gets its tokens: the client credentials grant (RFC 6749, section 4.4).
+// String is the mechanism and the user.
+func (s SASL) String() string {
+	if s.credentials == nil {
+		return Credentials{}.String()
+	}
+	return s.credentials.String()
+}
+
+// Format prints [SASL.String] for every verb.
+func (s SASL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText returns [SASL.String], so that JSON, YAML and XML hide the secret.
+func (s SASL) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue returns [SASL.String] for log/slog.
+func (s SASL) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// GobEncode refuses: a written password would be a secret in a file.
+func (s SASL) GobEncode() ([]byte, error) { return nil, errNoGob }
+
+// GobDecode refuses, as [SASL.GobEncode] does.
+func (s *SASL) GobDecode([]byte) error { return errNoGob }
+
+// OIDCConfig says where [OIDC] gets its tokens, by the client credentials grant
+// (RFC 6749, section 4.4). No text form of an OIDCConfig shows the secret, and
+// encoding/gob refuses it.
 type OIDCConfig struct {
 	TokenURL     string // librdkafka and Java sasl.oauthbearer.token.endpoint.url
 	ClientID     string // librdkafka sasl.oauthbearer.client.id
@@ -81,31 +148,72 @@ type OIDCConfig struct {
 	CA           []byte // PEM roots for TokenURL; nil: the system's. librdkafka https.ca.pem
 }
 
-// String tells no secret.
+// String shows the URL without what may be a secret in it, and the client.
 func (o OIDCConfig) String() string {
-	return fmt.Sprintf("OIDCConfig{%s client=%q secret=%s}", o.TokenURL, o.ClientID, redact(o.ClientSecret != ""))
+	return fmt.Sprintf("OIDCConfig{%s client=%q secret=%s}", plainURL(o.TokenURL), o.ClientID, redact(o.ClientSecret != ""))
 }
 
-// GoString is [OIDCConfig.String].
-func (o OIDCConfig) GoString() string { return o.String() }
+// Format prints [OIDCConfig.String] for every verb.
+func (o OIDCConfig) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, o.String()) }
+
+// MarshalText returns [OIDCConfig.String], so that JSON, YAML and XML hide the
+// secret.
+func (o OIDCConfig) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// LogValue returns [OIDCConfig.String] for log/slog.
+func (o OIDCConfig) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
+// GobEncode refuses: a written secret would be a secret in a file.
+func (o OIDCConfig) GobEncode() ([]byte, error) { return nil, errNoGob }
+
+// GobDecode refuses, as [OIDCConfig.GobEncode] does.
+func (o *OIDCConfig) GobDecode([]byte) error { return errNoGob }
+
+// plainURL is a URL without user, password, query and fragment.
+func plainURL(text string) string {
+	if i := strings.IndexAny(text, "?#"); i >= 0 {
+		text = text[:i]
+	}
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return "an unreadable URL"
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host[strings.LastIndexByte(host, '@')+1:] + "/" + path
+}
 
 // WithSASL is producer.WithSASL.
 func WithSASL(s SASL) Option {
-	return Set("WithSASL", func(c *Config) { c.SASL = &s.credentials }, "sasl")
+	return Set("WithSASL", func(c *Config) {
+		if c.SASL = s.credentials; c.SASL == nil {
+			c.SASL = &Credentials{}
+		}
+	}, "sasl")
 }
 
-// settleSecurity makes the protocol that a file said into what the options say.
+// AllowClearTextPassword is producer.AllowClearTextPassword.
+func AllowClearTextPassword() Option {
+	return Set("AllowClearTextPassword", func(c *Config) { c.clearTextMeant = true }, "avroline.allow.clear.text.password")
+}
+
+// settleSecurity makes one answer of what options and files say.
 func (c *Config) settleSecurity() {
 	if c.TLS == nil && strings.HasSuffix(c.protocol, "SSL") {
 		c.TLS = &TLS{}
+	}
+	if c.TLS != nil && c.protocol != "" && !strings.HasSuffix(c.protocol, "SSL") && c.origins["tls"] == "" {
+		c.TLS = nil // the file has certificates, and does not ask for TLS
 	}
 	if s := c.SASL; s != nil && s.Mechanism == "OAUTHBEARER" && s.OIDC == nil && s.Token == nil && c.passedOIDC() {
 		withOIDC := *s
 		withOIDC.OIDC = &OIDCConfig{}
 		c.SASL = &withOIDC
 	}
-	if c.TLS != nil && c.protocol != "" && !strings.HasSuffix(c.protocol, "SSL") && c.origins["tls"] == "" {
-		c.TLS = nil // certificates in the file, but not asked for
+	if c.TLS != nil && (c.skipVerify || c.skipHostname) {
+		t := *c.TLS
+		t.InsecureSkipVerify = t.InsecureSkipVerify || c.skipVerify
+		t.InsecureSkipHostname = t.InsecureSkipHostname || c.skipHostname
+		c.TLS = &t
 	}
 }
 
@@ -120,51 +228,104 @@ func (c *Config) passedOIDC() bool {
 	return false
 }
 
-// checkSecurity finds what the client would say later, or in words of OpenSSL.
+// checkSecurity finds mistakes of which a client would tell later, or in words
+// of OpenSSL.
 func (c *Config) checkSecurity() []error {
-	var errs []error
-	bad := func(key, format string, args ...any) {
-		errs = append(errs, &ConfigError{c.Origin(key), "", fmt.Sprintf(format, args...)})
+	return append(append(c.checkProtocol(), c.checkTLS()...), c.checkSASL()...)
+}
+
+func (c *Config) checkProtocol() []error {
+	bad := func(format string, args ...any) []error {
+		return []error{&ConfigError{c.Origin("security.protocol"), "", fmt.Sprintf(format, args...)}}
 	}
 	switch {
 	case c.protocol == "":
 	case c.TLS != nil && !strings.HasSuffix(c.protocol, "SSL"):
-		bad("security.protocol", "%s is without TLS, and %s asks for it", c.protocol, c.Origin("tls"))
+		return bad("%s is without TLS, and %s asks for it", c.protocol, c.Origin("tls"))
 	case c.SASL != nil && !strings.HasPrefix(c.protocol, "SASL"):
-		bad("security.protocol", "%s is without SASL, and %s asks for it", c.protocol, c.Origin("sasl"))
+		return bad("%s is without SASL, and %s asks for it", c.protocol, c.Origin("sasl"))
 	case c.SASL == nil && strings.HasPrefix(c.protocol, "SASL"):
-		bad("security.protocol", "%s wants sasl.mechanism and its credentials", c.protocol)
+		return bad("%s wants sasl.mechanism and its credentials", c.protocol)
 	}
-	if t := c.TLS; t != nil {
-		if len(t.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(t.CA) {
-			bad("tls", "CA holds no PEM certificate")
-		}
-		switch {
-		case (len(t.Cert) == 0) != (len(t.Key) == 0):
-			bad("tls", "Cert and Key go together: one is missing")
-		case len(t.Cert) > 0:
-			if err := c.checkCertificate(t); err != nil {
-				errs = append(errs, err)
-			}
+	return nil
+}
+
+func (c *Config) checkTLS() []error {
+	t := c.TLS
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	bad := func(key, reason string) { errs = append(errs, &ConfigError{Setting: c.Origin(key), Reason: reason}) }
+	if len(t.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(t.CA) {
+		bad("tls", "CA holds no PEM certificate")
+	}
+	switch {
+	case (len(t.Cert) == 0) != (len(t.Key) == 0):
+		bad("tls", "Cert and Key go together: one is missing")
+	case len(t.Cert) > 0:
+		if err := c.checkCertificate(t); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	if s := c.SASL; s != nil {
-		switch {
-		case s.Mechanism == "":
-			bad("sasl", "no mechanism: use Plain, ScramSHA256, ScramSHA512, OAuthBearer or OIDC")
-		case s.OIDC != nil:
-			if missing := c.missingOIDC(s.OIDC); missing != "" {
-				bad("sasl", "OIDC needs %s", missing)
-			}
-		case s.Mechanism == "OAUTHBEARER":
-			if s.Token == nil {
-				bad("sasl", "OAuthBearer needs a token source")
-			}
-		case s.User == "" || s.Password == "":
-			bad("sasl", "%s needs user and password", s.Mechanism)
-		}
+	if !c.verifyOn && !t.InsecureSkipVerify {
+		bad("enable.ssl.certificate.verification", "everybody could pretend to be the broker: say TLS.InsecureSkipVerify, or in a file avroline.tls.insecure.skip.verify=true, if that is meant")
+	}
+	if c.hostnameOff && !t.InsecureSkipHostname && !t.InsecureSkipVerify {
+		bad("ssl.endpoint.identification.algorithm", "the owner of any certificate of the same CA could pretend to be the broker: say TLS.InsecureSkipHostname, or in a file avroline.tls.insecure.skip.hostname=true, if that is meant")
 	}
 	return errs
+}
+
+func (c *Config) checkSASL() []error {
+	s := c.SASL
+	if s == nil {
+		return nil
+	}
+	bad := func(format string, args ...any) []error {
+		return []error{&ConfigError{c.saslOrigin(), "", fmt.Sprintf(format, args...)}}
+	}
+	switch {
+	case s.Mechanism == "":
+		return bad("no mechanism: use Plain, ScramSHA256, ScramSHA512, OAuthBearer or OIDC")
+	case s.Mechanism == mskIAM:
+		return bad("%s is a mechanism of Amazon's Java client. Amazon MSK takes OAUTHBEARER as well: give WithSASL(OAuthBearer(source)), with the token source of package producer/auth/awsmsk", mskIAM)
+	case s.OIDC != nil:
+		if missing := c.missingOIDC(s.OIDC); missing != "" {
+			return bad("OIDC needs %s", missing)
+		}
+	case s.Mechanism == "OAUTHBEARER":
+		if s.Token == nil {
+			return bad("OAuthBearer needs a token source")
+		}
+	case s.User == "" || s.Password == "":
+		return bad("%s needs user and password", s.Mechanism)
+	}
+	return nil
+}
+
+// mskIAM is a mechanism that only Amazon's plug-in for Java has.
+const mskIAM = "AWS_MSK_IAM"
+
+// saslOrigin is where the credentials, or at least the mechanism, were given.
+func (c *Config) saslOrigin() string {
+	for _, key := range []string{"sasl", "sasl.mechanism", "sasl.jaas.config"} {
+		if origin, ok := c.origins[key]; ok {
+			return origin
+		}
+	}
+	return "sasl"
+}
+
+// warnings are what New logs about the security of the settings.
+func (c *Config) warnings() {
+	if c.TLS == nil && c.SASL != nil && !c.clearTextMeant && (c.SASL.Mechanism == "PLAIN" || c.SASL.Mechanism == "OAUTHBEARER") {
+		c.Logger.Warn("password_in_clear_text", "mechanism", c.SASL.Mechanism,
+			"reason", "everybody on the way can read the password or the token: use WithTLS, or say AllowClearTextPassword if it is meant")
+	}
+	if c.TLS != nil && (c.TLS.InsecureSkipVerify || c.TLS.InsecureSkipHostname) {
+		c.Logger.Warn("broker_not_verified", "tls", *c.TLS, "reason", "somebody else could pretend to be the broker")
+	}
 }
 
 // missingOIDC names what the way to get tokens needs and does not have. The
@@ -208,6 +369,11 @@ func (c *Config) addSecurity(m map[string]any) {
 		put("ssl.certificate.pem", string(t.Cert))
 		put("ssl.key.pem", string(t.Key))
 		put("ssl.key.password", t.KeyPassword)
+		m["enable.ssl.certificate.verification"] = !t.InsecureSkipVerify
+		m["ssl.endpoint.identification.algorithm"] = "https"
+		if t.InsecureSkipVerify || t.InsecureSkipHostname {
+			m["ssl.endpoint.identification.algorithm"] = "none"
+		}
 	}
 	if s := c.SASL; s != nil {
 		m["sasl.mechanism"] = s.Mechanism

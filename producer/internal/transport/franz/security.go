@@ -3,9 +3,7 @@ package franz
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -26,53 +24,11 @@ import (
 
 // tlsConfig makes what crypto/tls wants of the PEM text.
 func tlsConfig(t *settings.TLS) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(t.CA) > 0 {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(t.CA) {
-			return nil, errors.New("franz: TLS: CA holds no PEM certificate")
-		}
-	}
-	if len(t.Cert) == 0 {
-		return config, nil
-	}
-	key, err := decryptedKey(t.Key, t.KeyPassword)
+	config, err := settings.NewTLSConfig(t)
 	if err != nil {
-		return nil, fmt.Errorf("franz: TLS: Key: %w", err)
+		return nil, fmt.Errorf("franz: TLS: %w", err)
 	}
-	certificate, err := tls.X509KeyPair(t.Cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("franz: TLS: Cert and Key: %w", err)
-	}
-	config.Certificates = []tls.Certificate{certificate}
 	return config, nil
-}
-
-// decryptedKey returns a PEM key without its password.
-func decryptedKey(key []byte, password string) ([]byte, error) {
-	if password == "" {
-		return key, nil
-	}
-	for rest := key; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return key, nil // no block is encrypted, or there is none
-		}
-		switch {
-		case block.Type == "ENCRYPTED PRIVATE KEY":
-			plain, err := decryptPKCS8(block.Bytes, []byte(password))
-			if err != nil {
-				return nil, err
-			}
-			return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: plain}), nil
-		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // what OpenSSL wrote for years
-			plain, err := x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // the same
-			if err != nil {
-				return nil, err
-			}
-			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: plain}), nil
-		}
-	}
 }
 
 // mechanism makes kgo's form of the credentials.
@@ -86,13 +42,13 @@ func mechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) 
 	case "SCRAM-SHA-512":
 		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), nil
 	case "OAUTHBEARER":
-		source := &tokenCache{source: s.Token, handler: h}
+		source := &tokenCache{source: s.Token, handler: h, config: c}
 		if s.OIDC != nil {
 			fetch, err := newOIDC(s.OIDC)
 			if err != nil {
 				return nil, err
 			}
-			source.source, source.extensions = fetch.token, extensions(s.OIDC.Extensions)
+			source.source, source.extensions = fetch, extensions(s.OIDC.Extensions)
 		}
 		return oauth.Oauth(source.auth), nil
 	}
@@ -116,6 +72,7 @@ type tokenCache struct {
 	source     settings.TokenSource
 	extensions map[string]string
 	handler    transport.Handler
+	config     *settings.Config
 
 	mu    sync.Mutex
 	token string
@@ -131,16 +88,20 @@ func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 	if t.token == "" || !now.Before(t.renew) {
 		ctx, cancel := context.WithTimeout(ctx, tokenWait)
 		defer cancel()
-		token, expiry, _, err := t.source(ctx)
-		if err == nil && token == "" {
+		token, err := t.source.Token(ctx)
+		t.config.AddSecret(token.Value)
+		if err == nil && token.Value == "" {
 			err = errors.New("the token is empty")
 		}
 		if err != nil {
-			e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: "token source: " + err.Error(), Err: err}
+			e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: "token source: " + t.config.Redact(err.Error())}
 			t.handler.Trouble(e)
 			return oauth.Auth{}, e
 		}
-		t.token, t.renew = token, now.Add(expiry.Sub(now)*4/5)
+		t.token, t.renew = token.Value, now.Add(24*time.Hour) // a token without an end
+		if !token.Expiry.IsZero() {
+			t.renew = now.Add(token.Expiry.Sub(now) * 4 / 5)
+		}
 	}
 	return oauth.Auth{Token: t.token, Extensions: t.extensions}, nil
 }
@@ -159,45 +120,50 @@ func newOIDC(c *settings.OIDCConfig) (*oidc, error) {
 			return nil, err
 		}
 	}
-	return &oidc{c, &http.Client{Transport: t}}, nil
+	return &oidc{c, &http.Client{
+		Transport: t,
+		// A redirect would carry the secret to another place.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
 }
 
 // maxToken bounds the answer of a token endpoint.
 const maxToken = 1 << 20
 
-func (o *oidc) token(ctx context.Context) (token string, expiry time.Time, principal string, err error) {
+// Token makes oidc a [settings.TokenSource].
+func (o *oidc) Token(ctx context.Context) (settings.Token, error) {
 	form := url.Values{"grant_type": {"client_credentials"}}
 	if o.config.Scope != "" {
 		form.Set("scope", o.config.Scope)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.config.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", time.Time{}, "", err
+		return settings.Token{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	req.SetBasicAuth(url.QueryEscape(o.config.ClientID), url.QueryEscape(o.config.ClientSecret))
 	resp, err := o.http.Do(req)
 	if err != nil {
-		return "", time.Time{}, "", err
+		return settings.Token{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
 	if err != nil {
-		return "", time.Time{}, "", err
+		return settings.Token{}, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", time.Time{}, "", fmt.Errorf("%s answered %s", o.config.TokenURL, resp.Status)
+		return settings.Token{}, fmt.Errorf("%s answered %s", o.config.TokenURL, resp.Status)
 	}
 	var answer struct {
 		AccessToken string  `json:"access_token"`
 		ExpiresIn   float64 `json:"expires_in"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return "", time.Time{}, "", fmt.Errorf("%s: %w", o.config.TokenURL, err)
+		return settings.Token{}, fmt.Errorf("%s: %w", o.config.TokenURL, err)
 	}
 	if answer.ExpiresIn <= 0 {
 		answer.ExpiresIn = 60
 	}
-	return answer.AccessToken, time.Now().Add(time.Duration(answer.ExpiresIn * float64(time.Second))), "", nil
+	return settings.Token{Value: answer.AccessToken, Expiry: time.Now().Add(time.Duration(answer.ExpiresIn * float64(time.Second)))}, nil
 }

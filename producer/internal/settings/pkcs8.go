@@ -1,4 +1,4 @@
-package franz
+package settings
 
 import (
 	"crypto/aes"
@@ -52,6 +52,10 @@ type pbkdf2Params struct {
 	Hash       pkix.AlgorithmIdentifier `asn1:"optional"`
 }
 
+// errEncryption says that a key is encrypted in a way that OpenSSL may know and
+// that this package does not.
+var errEncryption = errors.New("is encrypted in another way")
+
 // maxIterations bounds the work that a key file can ask for.
 const maxIterations = 10_000_000
 
@@ -59,11 +63,11 @@ const maxIterations = 10_000_000
 func decryptPKCS8(der, password []byte) ([]byte, error) {
 	var key encryptedKey
 	if _, err := asn1.Unmarshal(der, &key); err != nil {
-		return nil, fmt.Errorf("is not an encrypted PKCS#8 key: %w", err)
+		return nil, fmt.Errorf("%w than PBES2: %w", errEncryption, err)
 	}
 	derivation, encryption := key.Algorithm.Params.Derivation, key.Algorithm.Params.Encryption
 	if !key.Algorithm.ID.Equal(oidPBES2) || !derivation.Algorithm.Equal(oidPBKDF2) {
-		return nil, errors.New("is encrypted in another way than PBES2 with PBKDF2")
+		return nil, fmt.Errorf("%w than PBES2 with PBKDF2", errEncryption)
 	}
 	var params pbkdf2Params
 	if _, err := asn1.Unmarshal(derivation.Parameters.FullBytes, &params); err != nil {
@@ -72,13 +76,13 @@ func decryptPKCS8(der, password []byte) ([]byte, error) {
 	newHash := sha1.New // the default of the standard
 	if len(params.Hash.Algorithm) > 0 {
 		if newHash = pbesHashes[params.Hash.Algorithm.String()]; newHash == nil {
-			return nil, fmt.Errorf("is encrypted with the unknown hash %s", params.Hash.Algorithm)
+			return nil, fmt.Errorf("%w: hash %s", errEncryption, params.Hash.Algorithm)
 		}
 	}
 	method, ok := pbesCiphers[encryption.Algorithm.String()]
 	var iv []byte
 	if _, err := asn1.Unmarshal(encryption.Parameters.FullBytes, &iv); !ok || err != nil {
-		return nil, fmt.Errorf("is encrypted with the unknown cipher %s", encryption.Algorithm)
+		return nil, fmt.Errorf("%w: cipher %s", errEncryption, encryption.Algorithm)
 	}
 	if params.Iterations < 1 || params.Iterations > maxIterations {
 		return nil, fmt.Errorf("asks for %d iterations", params.Iterations)

@@ -62,7 +62,7 @@ func (b *builder) declareBare(bare *bareType, s *source) {
 		d.Doc = typeDoc(d.typeName, "fixed type", bare.schema)
 	} else {
 		d.Doc = docLines(fmt.Sprintf("%s is the schema of %s: its value stands alone, without a record around it.",
-			d.GoName, b.sourceName(s.file.Name)))
+			d.GoName, b.sourceName(s.file.Name)), docWidth)
 	}
 	field := &fieldDecl{GoName: "Value", AvroName: "value"}
 	field.Type = b.typeOf(bare.schema, unionPlace{d, d.GoName + field.GoName})

@@ -10,11 +10,11 @@ import (
 // typeDoc is the doc comment of a type: a sentence that names the Avro type,
 // unless the schema's doc begins as a Go comment does, and the schema's doc.
 func typeDoc(name typeName, what string, s *avsc.Schema) []string {
-	doc := docLines(s.Doc)
+	doc := docLines(s.Doc, docWidth)
 	if len(doc) > 0 && strings.HasPrefix(doc[0], name.GoName+" ") {
 		return doc
 	}
-	first := []string{fmt.Sprintf("%s is the Avro %s %s.", name.GoName, what, s.Name)}
+	first := wrap(fmt.Sprintf("%s is the Avro %s %s.", name.GoName, what, s.Name))
 	if len(doc) == 0 {
 		return first
 	}
@@ -23,12 +23,12 @@ func typeDoc(name typeName, what string, s *avsc.Schema) []string {
 
 // fieldDoc is the schema's doc, and what the Go type cannot say.
 func fieldDoc(doc string, t *typeExpr) []string {
-	lines := docLines(doc)
+	lines := docLines(doc, fieldDocWidth)
 	if t.Kind == kindOptional {
 		t = t.Elem
 	}
 	if t.Local {
-		lines = append(lines, "A wall clock's time: written as its own location shows it, read in UTC, of no time zone.")
+		lines = append(lines, wrapAt("The time of a wall clock, of no time zone. It is written as its own location shows it and read in UTC.", fieldDocWidth)...)
 	}
 	return lines
 }
@@ -68,7 +68,7 @@ func count(n int, noun string) string {
 
 // docLines makes lines of comment of a doc: without trailing space and without
 // empty lines around, control characters left out. Long lines are wrapped.
-func docLines(doc string) []string {
+func docLines(doc string, width int) []string {
 	doc = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(doc)
 	doc = strings.Map(func(r rune) rune {
 		if r == '\t' {
@@ -81,7 +81,7 @@ func docLines(doc string) []string {
 	}, doc)
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSpace(doc), "\n") {
-		lines = append(lines, wrap(strings.TrimSpace(line))...)
+		lines = append(lines, wrapAt(strings.TrimSpace(line), width)...)
 	}
 	if len(lines) == 1 && lines[0] == "" {
 		return nil
@@ -101,14 +101,20 @@ func inert(line string) string {
 	return line
 }
 
-// docWidth is the width that comments are wrapped at.
-const docWidth = 90
+// The widths that comments are wrapped at, so that no line is wider than 80
+// columns: those of declarations, and those of fields behind a tab.
+const (
+	docWidth      = 80 - len("// ")
+	fieldDocWidth = docWidth - 4
+)
 
 // wrap breaks a long line at spaces.
-func wrap(line string) []string {
+func wrap(line string) []string { return wrapAt(line, docWidth) }
+
+func wrapAt(line string, width int) []string {
 	var lines []string
-	for len(line) > docWidth {
-		cut := strings.LastIndexByte(line[:docWidth+1], ' ')
+	for len(line) > width {
+		cut := strings.LastIndexByte(line[:width+1], ' ')
 		if cut <= 0 {
 			cut = strings.IndexByte(line, ' ')
 		}

@@ -48,7 +48,7 @@ func numbered(name string, level int) string {
 // appendMethods prints AppendAvro of a record.
 func (e *emitter) appendMethods(d *recordDecl) {
 	at := site{record: d, fail: "dst", wrap: true}
-	e.p("// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.")
+	e.note("AppendAvro appends the Avro encoding of v to dst. On an error it returns dst as it was.")
 	if e.shape.recursive(d) {
 		e.p("func (v *%s) AppendAvro(dst []byte) ([]byte, error) {", d.GoName)
 		e.p("return v.appendAvro(dst, %s)", e.avrobin("MaxDepth"))

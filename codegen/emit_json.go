@@ -18,37 +18,35 @@ func (e *emitter) jsonMethods(d *recordDecl) {
 		return
 	}
 	shadow := func(plain string) {
-		e.p("%s", plain)
+		e.p("var x struct {\n%s", plain)
+		var rows [][]string
 		for _, f := range unions {
-			e.p("%s %s `json:%q`", f.GoName, e.carrier(f.Type), f.AvroName)
+			rows = append(rows, []string{f.GoName, e.carrier(f.Type), fmt.Sprintf("`json:%q`", f.AvroName)})
+		}
+		e.columns(rows)
+		e.p("}")
+	}
+	fill := func(plain string) {
+		e.p("x.plain = %s", plain)
+		for _, f := range unions {
+			e.p("x.%s = %s", f.GoName, e.toCarrier("v."+f.GoName, f.Type))
 		}
 	}
-	e.p("// MarshalJSON writes a union as an object of one member, named after the branch.")
+	e.note("MarshalJSON writes a union as an object of one member, named after the branch.")
 	e.p("func (v %s) MarshalJSON() ([]byte, error) {", d.GoName)
 	if e.shape.recursive(d) {
 		e.p("if !v.within(%s) {\nreturn nil, %s(%s, \"\")\n}", e.avrobin("MaxDepth"), e.avrobin("ErrorAt"), e.avrobin("ErrDepth"))
 	}
 	e.p("type plain %s // without methods", d.GoName)
-	e.p("return %s(struct {", e.std("json.Marshal"))
 	shadow("plain")
-	e.p("}{")
-	e.p("plain: plain(v),")
-	for _, f := range unions {
-		e.p("%s: %s,", f.GoName, e.toCarrier("v."+f.GoName, f.Type))
-	}
-	e.p("})\n}\n")
+	fill("plain(v)")
+	e.p("return %s(x)\n}\n", e.std("json.Marshal"))
 
-	e.p("// UnmarshalJSON reads what MarshalJSON writes.")
+	e.note("UnmarshalJSON reads what MarshalJSON writes.")
 	e.p("func (v *%s) UnmarshalJSON(data []byte) error {", d.GoName)
 	e.p("type plain %s", d.GoName)
-	e.p("x := struct {")
 	shadow("*plain")
-	e.p("}{")
-	e.p("plain: (*plain)(v),")
-	for _, f := range unions {
-		e.p("%s: %s,", f.GoName, e.toCarrier("v."+f.GoName, f.Type))
-	}
-	e.p("}")
+	fill("(*plain)(v)")
 	e.p("if err := json.Unmarshal(data, &x); err != nil {\nreturn err\n}")
 	for _, f := range unions {
 		e.p("v.%s = %s", f.GoName, e.fromCarrier("x."+f.GoName, f.Type))
@@ -77,8 +75,8 @@ func (e *emitter) carrier(t *typeExpr) string {
 func (e *emitter) toCarrier(x string, t *typeExpr) string {
 	switch t.Kind {
 	case kindArray, kindMap:
-		return fmt.Sprintf("%s(%s, func(x %s) %s { return %s })",
-			e.convert(t), x, e.typ(t.Elem), e.carrier(t.Elem), e.toCarrier("x", t.Elem))
+		header := fmt.Sprintf("func(x %s) %s", e.typ(t.Elem), e.carrier(t.Elem))
+		return fmt.Sprintf("%s(%s, %s)", e.convert(t), x, oneLine(header, "return "+e.toCarrier("x", t.Elem)))
 	case kindOptional:
 		return e.toCarrier(x, t.Elem)
 	default:
@@ -89,8 +87,8 @@ func (e *emitter) toCarrier(x string, t *typeExpr) string {
 func (e *emitter) fromCarrier(x string, t *typeExpr) string {
 	switch t.Kind {
 	case kindArray, kindMap:
-		return fmt.Sprintf("%s(%s, func(x %s) %s { return %s })",
-			e.convert(t), x, e.carrier(t.Elem), e.typ(t.Elem), e.fromCarrier("x", t.Elem))
+		header := fmt.Sprintf("func(x %s) %s", e.carrier(t.Elem), e.typ(t.Elem))
+		return fmt.Sprintf("%s(%s, %s)", e.convert(t), x, oneLine(header, "return "+e.fromCarrier("x", t.Elem)))
 	case kindOptional:
 		return e.fromCarrier(x, t.Elem)
 	default:
@@ -108,8 +106,8 @@ func (e *emitter) convert(t *typeExpr) string {
 // jsonUnion prints the carrier of a union.
 func (e *emitter) jsonUnion(d *unionDecl) {
 	name := d.Carrier
-	e.p("// %s carries %s through encoding/json.", name, d.GoName)
-	e.p("type %s struct{ value %s }\n", name, d.GoName)
+	e.note("%s carries %s through encoding/json.", name, d.GoName)
+	e.p("type %s %s\n", name, valueStruct("value", d.GoName))
 	e.p("func (c %s) MarshalJSON() ([]byte, error) {", name)
 	if d.onlyNull() {
 		e.p("switch c.value {")

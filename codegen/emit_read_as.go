@@ -11,7 +11,7 @@ func (e *emitter) readAsMethod(d *recordDecl) {
 	at := site{record: d, fail: "src", wrap: true}
 	layout := e.avrobin("Layout")
 	own := "v.ReadAvro(src)"
-	e.p("// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.")
+	e.note("ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.")
 	e.p("func (v *%s) ReadAvroAs(l %s, src []byte) (rest []byte, err error) {", d.GoName, layout)
 	if e.shape.recursive(d) {
 		e.p("return v.readAvroAs(l, src, %s)", e.avrobin("MaxDepth"))

@@ -1,6 +1,9 @@
 package codegen
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // declare prints the types of a declaration.
 func (e *emitter) declare(d decl) {
@@ -12,10 +15,7 @@ func (e *emitter) declare(d decl) {
 			break
 		}
 		e.p("type %s struct {", d.GoName)
-		for _, f := range d.Fields {
-			e.doc(f.Doc)
-			e.p("%s %s %s", f.GoName, e.typ(f.Type), fieldTag(f.AvroName))
-		}
+		e.fields(d.Fields)
 		e.p("}\n")
 	case *enumDecl:
 		e.doc(d.Doc)
@@ -23,7 +23,7 @@ func (e *emitter) declare(d decl) {
 		if len(d.Symbols) == 0 {
 			break
 		}
-		e.p("// The symbols of %s.", d.GoName)
+		e.note("The symbols of %s.", d.GoName)
 		e.p("const (")
 		for i, s := range d.Symbols {
 			if i == 0 {
@@ -43,42 +43,55 @@ func (e *emitter) declare(d decl) {
 	}
 }
 
+// fields prints the fields of a struct. A comment begins a new section, within
+// which names, types and tags stand below each other.
+func (e *emitter) fields(fields []*fieldDecl) {
+	var rows [][]string
+	for _, f := range fields {
+		if len(f.Doc) > 0 {
+			e.columns(rows)
+			rows = nil
+			e.comment(f.Doc...)
+		}
+		rows = append(rows, []string{f.GoName, e.typ(f.Type), fieldTag(f.AvroName)})
+	}
+	e.columns(rows)
+}
+
 func fieldTag(name string) string {
 	return "`avro:" + strconv.Quote(name) + " json:" + strconv.Quote(name) + "`"
 }
 
 // wrappers prints the types that carry branches, and what makes each a branch.
 func (e *emitter) wrappers(d *unionDecl) {
-	for _, x := range d.Branches {
-		if x.Wrapper != "" {
-			e.p("// %s is the branch %s of %s.", x.Wrapper, x.AvroName, d.GoName)
-			e.p("type %s struct{ Value %s }\n", x.Wrapper, e.typ(x.Type))
-		}
-	}
+	var methods []string
 	for _, x := range d.Branches {
 		switch {
 		case x.Wrapper != "":
-			e.p("func (%s) %s() {}", x.Wrapper, d.SealMethod)
+			e.note("%s is the branch %s of %s.", x.Wrapper, x.AvroName, d.GoName)
+			e.p("type %s %s\n", x.Wrapper, valueStruct("Value", e.typ(x.Type)))
+			methods = append(methods, fmt.Sprintf("func (%s) %s()", x.Wrapper, d.SealMethod))
 		case x.Type.Kind == kindRecord:
-			e.p("func (*%s) %s() {}", x.Type.Record.GoName, d.SealMethod)
+			methods = append(methods, fmt.Sprintf("func (*%s) %s()", x.Type.Record.GoName, d.SealMethod))
 		}
 	}
+	e.emptyMethods(methods)
 	e.p("")
 }
 
-// messageMethods prints the constructor, the name and the schema.
+// nameMethods prints the constructor, the name and the schema.
 func (e *emitter) nameMethods(m *message) {
-	e.p("// AvroName is the full name of the Avro type.")
-	e.p("func (*%s) AvroName() string { return %q }\n", m.GoName, m.avroName)
-	e.p("// AvroSchema is [%s].", m.schemaConst)
-	e.p("func (*%s) AvroSchema() string { return %s }\n", m.GoName, m.schemaConst)
+	e.note("AvroName is the full name of the Avro type.")
+	e.function(fmt.Sprintf("func (*%s) AvroName() string", m.GoName), fmt.Sprintf("return %q", m.avroName))
+	e.note("AvroSchema is [%s].", m.schemaConst)
+	e.function(fmt.Sprintf("func (*%s) AvroSchema() string", m.GoName), "return "+m.schemaConst)
 }
 
 // unmarshalMethods prints how a whole message is read; ReadAvro does the work.
 // With text, what is read shares memory with the bytes that it is read from. A
 // record is read through a plan as its writer laid it out.
 func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record bool) {
-	e.p("// UnmarshalAvro reads data that was written with exactly this schema.")
+	e.note("UnmarshalAvro reads data that was written with exactly this schema.")
 	e.p("func (v *%s) UnmarshalAvro(data []byte) error {", m.GoName)
 	if text {
 		e.p("data = %s(data) // the strings and bytes of v are parts of this one copy", e.avrobin("Copy"))
@@ -86,7 +99,7 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record 
 	e.p("rest, err := v.ReadAvro(data)")
 	e.p("return %s(data, rest, err)", e.avrobin("FinishMessage"))
 	e.p("}\n")
-	e.p("// UnmarshalAvroPlan reads data that was written with the writer schema of p.")
+	e.note("UnmarshalAvroPlan reads data that was written with the writer schema of p.")
 	e.p("func (v *%s) UnmarshalAvroPlan(p *%s, data []byte) error {", m.GoName, e.avrobin("Plan"))
 	if record {
 		e.p("return p.Unmarshal(v, %#x, data)\n}\n", fingerprint)
@@ -109,10 +122,10 @@ func (e *emitter) enumMethods(d *enumDecl) {
 		if len(d.Symbols) > 0 {
 			def = d.Symbols[d.Default].GoName
 		}
-		e.p("// %s returns the schema's default, or else the first symbol.", d.NewFunc)
-		e.p("func %s() %s { return %s }\n", d.NewFunc, d.GoName, def)
+		e.note("%s returns the schema's default, or else the first symbol.", d.NewFunc)
+		e.function(fmt.Sprintf("func %s() %s", d.NewFunc, d.GoName), "return "+def)
 		e.nameMethods(m)
-		e.p("// AppendAvro appends the Avro encoding of v to dst.")
+		e.note("AppendAvro appends the Avro encoding of v to dst.")
 		e.p("func (v *%s) AppendAvro(dst []byte) ([]byte, error) {", d.GoName)
 		e.nilCheck()
 		e.p("b, err := %s(dst, *v, %d)", e.avrobin("AppendEnum"), len(d.Symbols))
@@ -125,22 +138,22 @@ func (e *emitter) enumMethods(d *enumDecl) {
 		e.p("return src, %s(err, \"\")\n}", e.avrobin("ErrorAt"))
 		e.p("return rest, nil\n}\n")
 	}
-	e.p("// String is the symbol.")
-	e.p("func (v %s) String() string { return %s(%q, v, %s[:]) }\n", d.GoName, e.avrobin("EnumString"), d.GoName, table)
-	e.p("// MarshalText writes the symbol; a value without one is an error.")
-	e.p("func (v %s) MarshalText() ([]byte, error) { return %s(%q, v, %s[:]) }\n", d.GoName, e.avrobin("MarshalEnum"), d.GoName, table)
-	e.p("// UnmarshalText reads a symbol.")
-	e.p("func (v *%s) UnmarshalText(text []byte) error { return %s(%q, v, text, %s[:]) }\n", d.GoName, e.avrobin("UnmarshalEnum"), d.GoName, table)
+	e.note("String is the symbol.")
+	e.function(fmt.Sprintf("func (v %s) String() string", d.GoName), fmt.Sprintf("return %s(%q, v, %s[:])", e.avrobin("EnumString"), d.GoName, table))
+	e.note("MarshalText writes the symbol; a value without one is an error.")
+	e.function(fmt.Sprintf("func (v %s) MarshalText() ([]byte, error)", d.GoName), fmt.Sprintf("return %s(%q, v, %s[:])", e.avrobin("MarshalEnum"), d.GoName, table))
+	e.note("UnmarshalText reads a symbol.")
+	e.function(fmt.Sprintf("func (v *%s) UnmarshalText(text []byte) error", d.GoName), fmt.Sprintf("return %s(%q, v, text, %s[:])", e.avrobin("UnmarshalEnum"), d.GoName, table))
 }
 
 // fixedMethods prints the methods of a fixed.
 func (e *emitter) fixedMethods(d *fixedDecl) {
 	if d.Message {
 		m := messageOf(d)
-		e.p("// %s returns zeros.", d.NewFunc)
-		e.p("func %s() %s { return %s{} }\n", d.NewFunc, d.GoName, d.GoName)
+		e.note("%s returns zeros.", d.NewFunc)
+		e.function(fmt.Sprintf("func %s() %s", d.NewFunc, d.GoName), fmt.Sprintf("return %s{}", d.GoName))
 		e.nameMethods(m)
-		e.p("// AppendAvro appends the Avro encoding of v to dst.")
+		e.note("AppendAvro appends the Avro encoding of v to dst.")
 		e.p("func (v *%s) AppendAvro(dst []byte) ([]byte, error) {", d.GoName)
 		e.nilCheck()
 		e.p("return append(dst, v[:]...), nil\n}\n")
@@ -151,10 +164,10 @@ func (e *emitter) fixedMethods(d *fixedDecl) {
 		e.p("return src, %s(err, \"\")\n}", e.avrobin("ErrorAt"))
 		e.p("return rest, nil\n}\n")
 	}
-	e.p("// MarshalText writes base64.")
-	e.p("func (v %s) MarshalText() ([]byte, error) { return %s(v[:]) }\n", d.GoName, e.avrobin("MarshalFixed"))
-	e.p("// UnmarshalText reads base64 of %s.", count(d.Size, "byte"))
-	e.p("func (v *%s) UnmarshalText(text []byte) error { return %s(v[:], text) }\n", d.GoName, e.avrobin("UnmarshalFixed"))
+	e.note("MarshalText writes base64.")
+	e.function(fmt.Sprintf("func (v %s) MarshalText() ([]byte, error)", d.GoName), fmt.Sprintf("return %s(v[:])", e.avrobin("MarshalFixed")))
+	e.note("UnmarshalText reads base64 of %s.", count(d.Size, "byte"))
+	e.function(fmt.Sprintf("func (v *%s) UnmarshalText(text []byte) error", d.GoName), fmt.Sprintf("return %s(v[:], text)", e.avrobin("UnmarshalFixed")))
 }
 
 func (e *emitter) nilCheck() {
@@ -162,8 +175,8 @@ func (e *emitter) nilCheck() {
 }
 
 func (e *emitter) readDoc(text bool) {
-	e.p("// ReadAvro reads one value from the front of src and returns what follows it.")
+	e.note("ReadAvro reads one value from the front of src and returns what follows it.")
 	if text {
-		e.p("// The strings and bytes of v are parts of src.")
+		e.note("The strings and bytes of v are parts of src.")
 	}
 }

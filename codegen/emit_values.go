@@ -12,17 +12,17 @@ import (
 func (e *emitter) recordMethods(d *recordDecl) {
 	m := messageOf(d)
 	if d.HasDefaults {
-		e.p("// %s returns %s with the schema's defaults.", d.NewFunc, avsc.Article(d.GoName))
-		e.p("func %s() %s {\nreturn %s{", d.NewFunc, d.GoName, d.GoName)
+		e.note("%s returns %s with the schema's defaults.", d.NewFunc, avsc.Article(d.GoName))
+		e.p("func %s() %s {\nvar v %s", d.NewFunc, d.GoName, d.GoName)
 		for _, f := range d.Fields {
 			if f.Default != nil {
-				e.p("%s: %s,", f.GoName, e.literal(f.Default))
+				e.p("v.%s = %s", f.GoName, e.literal(f.Default))
 			}
 		}
-		e.p("}\n}\n")
+		e.p("return v\n}\n")
 	} else {
-		e.p("// %s returns the zero value: the schema has no other defaults.", d.NewFunc)
-		e.p("func %s() %s { return %s{} }\n", d.NewFunc, d.GoName, d.GoName)
+		e.note("%s returns the zero value: the schema has no other defaults.", d.NewFunc)
+		e.function(fmt.Sprintf("func %s() %s", d.NewFunc, d.GoName), fmt.Sprintf("return %s{}", d.GoName))
 	}
 	e.nameMethods(m)
 	e.appendMethods(d)
@@ -53,20 +53,49 @@ func (e *emitter) equalMethod(d *recordDecl) {
 	}
 	e.doc(wrap(doc))
 	if e.shape.recursive(d) {
-		e.p("func (v *%s) Equal(o *%s) bool { return v.within(%s) && v.equal(o) }\n", d.GoName, d.GoName, e.avrobin("MaxDepth"))
+		e.function(fmt.Sprintf("func (v *%s) Equal(o *%s) bool", d.GoName, d.GoName), fmt.Sprintf("return v.within(%s) && v.equal(o)", e.avrobin("MaxDepth")))
 		e.p("func (v *%s) equal(o *%s) bool {", d.GoName, d.GoName)
 	} else {
 		e.p("func (v *%s) Equal(o *%s) bool {", d.GoName, d.GoName)
 	}
 	e.p("if v == nil || o == nil {\nreturn v == o\n}")
-	body := "return "
-	for i, f := range d.Fields {
-		if i > 0 {
-			body += " &&\n"
+	for fields := range slices.Chunk(d.Fields, longestCondition) {
+		var terms []string
+		for _, f := range fields {
+			terms = append(terms, e.equalTerms("v."+f.GoName, "o."+f.GoName, f.Type, d)...)
 		}
-		body += e.equal("v."+f.GoName, "o."+f.GoName, f.Type, d)
+		if len(d.Fields) <= longestCondition {
+			e.terms("return ", terms, "")
+			e.p("}\n")
+			return
+		}
+		e.terms("if !(", terms, ") {")
+		e.p("return false\n}")
 	}
-	e.p("%s\n}\n", body)
+	e.p("return true\n}\n")
+}
+
+// longestCondition is how many fields one condition compares: the compiler takes
+// long over longer ones.
+const longestCondition = 100
+
+// terms prints a condition of terms that must all hold, each on a line.
+func (e *emitter) terms(before string, terms []string, after string) {
+	for i, term := range terms {
+		if i == 0 {
+			term = before + term
+		}
+		if i < len(terms)-1 {
+			term += " &&"
+		} else {
+			term += after
+		}
+		e.p("%s", term)
+		if i == 0 {
+			e.indent++ // the lines behind go on from it
+		}
+	}
+	e.indent--
 }
 
 // comparable: == of two values of t means that they are equal.
@@ -82,7 +111,17 @@ func (t *typeExpr) comparable() bool {
 	}
 }
 
-// equal is an expression that compares two addressable values, found in record in.
+// equalTerms are the conditions that must all hold for two addressable values,
+// found in record in, to be equal.
+func (e *emitter) equalTerms(a, b string, t *typeExpr, in *recordDecl) []string {
+	if t.Kind == kindOptional && t.Nilable {
+		return []string{fmt.Sprintf("(%s == nil) == (%s == nil)", a, b), e.equal(a, b, t.Elem, in)}
+	}
+	return []string{e.equal(a, b, t, in)}
+}
+
+// equal is an expression that compares two addressable values, found in record
+// in, of a type that needs one condition.
 func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 	if t.comparable() {
 		return a + " == " + b
@@ -110,8 +149,6 @@ func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 		return fmt.Sprintf("%s(%s, %s, %s)", e.std("maps.EqualFunc"), a, b, e.equalFunc(t.Elem, in))
 	case kindOptional:
 		switch {
-		case t.Nilable:
-			return fmt.Sprintf("(%s == nil) == (%s == nil) && %s", a, b, e.equal(a, b, t.Elem, in))
 		case t.Elem.comparable():
 			return fmt.Sprintf("%s(%s, %s)", e.avrobin("EqualPointers"), a, b)
 		case t.Elem.Kind == kindRecord:
@@ -131,11 +168,16 @@ func (e *emitter) equalFunc(t *typeExpr, in *recordDecl) string {
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
 		return e.typ(t) + ".Equal"
 	default:
-		body := e.equal("a", "b", t, in)
+		terms := e.equalTerms("a", "b", t, in)
+		header := fmt.Sprintf("func(a, b %s) bool", e.typ(t))
+		if len(terms) > 1 && strings.Contains(terms[1], "\n") {
+			return oneLine(header, "if !("+terms[0]+") {\nreturn false\n}\nreturn "+terms[1])
+		}
+		body := strings.Join(terms, " && ")
 		if name, ok := strings.CutSuffix(body, "(a, b)"); ok && !strings.Contains(name, " ") {
 			return name
 		}
-		return fmt.Sprintf("func(a, b %s) bool { return %s }", e.typ(t), body)
+		return oneLine(header, "return "+body)
 	}
 }
 
@@ -149,7 +191,12 @@ func (e *emitter) equalUnion(d *unionDecl) {
 	for _, x := range d.Branches {
 		switch {
 		case x.Wrapper != "":
-			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && %s", x.goType(), x.goType(), e.equal("a.Value", "b.Value", x.Type, d.Owner))
+			e.p("case %s:\nb, ok := b.(%s)", x.goType(), x.goType())
+			terms := append([]string{"ok"}, e.equalTerms("a.Value", "b.Value", x.Type, d.Owner)...)
+			if line := strings.Join(terms, " && "); !strings.Contains(line, "\n") {
+				terms = []string{line}
+			}
+			e.terms("return ", terms, "")
 		case x.Type.Kind != kindRecord:
 		case x.Type.Record.NeedsEqual:
 			e.p("case %s:\nb, ok := b.(%s)\nreturn ok && a.%s(b)", x.goType(), x.goType(), e.bounded("Equal", x.Type, d.Owner))
@@ -162,12 +209,10 @@ func (e *emitter) equalUnion(d *unionDecl) {
 
 func (e *emitter) cloneMethod(d *recordDecl) {
 	if !e.shape.recursive(d) {
-		e.p("// Clone returns a copy of v that shares nothing with it; of nil it is nil.")
+		e.note("Clone returns a copy of v that shares nothing with v, and nil for nil.")
 		e.p("func (v *%s) Clone() *%s {", d.GoName, d.GoName)
 	} else {
-		e.p("// Clone returns a copy of v that shares nothing with it; of nil it is nil. Of a")
-		e.p("// value that nests deeper than [%s], and so cannot be written, it", e.avrobin("MaxDepth"))
-		e.p("// copies the outermost record alone.")
+		e.note("Clone returns a copy of v that shares nothing with v, and nil for nil. If v nests deeper than [%s], so that it cannot be written, Clone copies the outermost record alone.", e.avrobin("MaxDepth"))
 		e.p("func (v *%s) Clone() *%s {", d.GoName, d.GoName)
 		e.p("if !v.within(%s) {\nreturn %s(v)\n}", e.avrobin("MaxDepth"), e.avrobin("ClonePointer"))
 		e.p("return v.clone()\n}\n")

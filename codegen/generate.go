@@ -72,9 +72,8 @@ func Generate(sources []Source, opts Options) ([]File, error) {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range files {
 		group.Go(func() error {
-			content, err := emit(f)
-			out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: content}
-			return err
+			out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: emit(f)}
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {

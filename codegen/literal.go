@@ -32,7 +32,7 @@ func (b *builder) fillDefaults() {
 			r := literalReader{data: data}
 			field.Default = r.read(field.Type).orZero()
 			if r.misfit != "" {
-				field.Doc = append(field.Doc, docLines("The schema's default "+r.misfit+", so that New leaves the zero value.")...)
+				field.Doc = append(field.Doc, docLines("The schema's default "+r.misfit+", so that New leaves the zero value.", fieldDocWidth)...)
 			}
 		}
 	}

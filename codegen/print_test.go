@@ -1,0 +1,89 @@
+package codegen_test
+
+import (
+	"fmt"
+	"go/format"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/schemagen"
+)
+
+// wantGofmt fails the test where gofmt would change a generated file.
+func wantGofmt(t *testing.T, files []codegen.File) {
+	t.Helper()
+	for _, f := range files {
+		formatted, err := format.Source(f.Content)
+		if err != nil {
+			t.Fatalf("%s: %v\n%.3000s", f.Path, err, f.Content)
+		}
+		if d := diff.Diff(f.Path, f.Content, "gofmt", formatted); d != nil {
+			t.Errorf("%.3000s", d)
+		}
+	}
+}
+
+// TestGofmtChangesNothing: the generator prints what gofmt would make of it,
+// which it does not call, because formatting takes longer than all the rest.
+func TestGofmtChangesNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("golden", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range goldenCases(t) {
+			if files, err := codegen.Generate(c.sources, c.opts); err == nil {
+				wantGofmt(t, files)
+			}
+		}
+	})
+	t.Run("random", func(t *testing.T) {
+		t.Parallel()
+		for seed := range uint64(300) {
+			text := schemagen.Any(rand.New(rand.NewPCG(seed, 0)), 30).Within("s").JSON()
+			files, err := codegen.Generate([]codegen.Source{{Name: "s.avsc", Text: []byte(text)}}, codegen.Options{Package: "x"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantGofmt(t, files)
+		}
+	})
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		names, err := filepath.Glob("../../shared/vectors/avsc/*.avsc")
+		if err != nil || len(names) == 0 {
+			t.Skip("no schemas of others beside the repository")
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, err := codegen.Generate([]codegen.Source{{Name: filepath.Base(name), Text: text}}, codegen.Options{Package: "x"})
+			if err == nil { // else it is invalid, or needs other files
+				wantGofmt(t, files)
+			}
+		}
+	})
+	t.Run("docs", func(t *testing.T) {
+		t.Parallel()
+		pieces := []string{"+build x", "//go:build y", "# Head", "- item", "  1. one", "\t\tcode()", "[l]: http://x", "word", "", " ", "Deprecated: no", "*/ x", "\\", "`", "%d", "a.\n\n\nb", "#", "-", "+build", "é\u00a0x", "go:embed z"}
+		for seed := range uint64(300) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			var doc []string
+			for range r.IntN(7) {
+				doc = append(doc, pieces[r.IntN(len(pieces))])
+			}
+			text := fmt.Sprintf(`{"type": "record", "name": "R", "doc": %q, "fields": [{"name": "a", "type": "int", "doc": %[1]q}, {"name": "bb", "type": "int"}]}`, strings.Join(doc, "\n"))
+			files, err := codegen.Generate([]codegen.Source{{Name: "s.avsc", Text: []byte(text)}}, codegen.Options{Package: "x"})
+			if err != nil {
+				continue // %q is not JSON for every piece
+			}
+			wantGofmt(t, files)
+		}
+	})
+}

@@ -22,7 +22,8 @@ type builder struct {
 	named   map[*avsc.Schema]*namedType // every record, enum and fixed of the set
 	order   []*namedType                // the same, sorted by full name
 
-	pointers map[*avsc.Field]bool // fields of a record type that must be pointers
+	pointers map[*avsc.Field]bool     // fields of a record type that must be pointers
+	lists    map[*goPackage]*textList // where constants of their own would be too long
 }
 
 // source is one schema file with the types that are generated from it.
@@ -232,26 +233,26 @@ func (b *builder) nameTypes() {
 				typeName: typeName{bare.pkg, b.scope(bare.pkg).take(bare.goName)},
 				AvroName: cmp.Or(bare.schema.Name, bare.schema.Kind.String()),
 				Bare:     true,
-				Schema:   bare.schema.Text(),
 
 				Fingerprint: bare.schema.Fingerprint(),
 			}
 		}
 	}
 	// What is derived from the types comes after them all.
+	b.placeSchemas()
 	for _, t := range b.order {
 		switch {
 		case t.record != nil:
-			b.nameDerived(t.record.typeName, &t.record.SchemaConst, &t.record.NewFunc)
+			b.nameDerived(t.record.typeName, t.record.SchemaText, &t.record.NewFunc)
 		case t.enum != nil && t.topLevel:
-			b.nameDerived(t.enum.typeName, &t.enum.SchemaConst, &t.enum.NewFunc)
+			b.nameDerived(t.enum.typeName, t.enum.SchemaText, &t.enum.NewFunc)
 		case t.fixed != nil && t.topLevel:
-			b.nameDerived(t.fixed.typeName, &t.fixed.SchemaConst, &t.fixed.NewFunc)
+			b.nameDerived(t.fixed.typeName, t.fixed.SchemaText, &t.fixed.NewFunc)
 		}
 	}
 	for _, s := range b.sources {
 		for _, bare := range s.bare {
-			b.nameDerived(bare.record.typeName, &bare.record.SchemaConst, &bare.record.NewFunc)
+			b.nameDerived(bare.record.typeName, bare.record.SchemaText, &bare.record.NewFunc)
 		}
 	}
 }
@@ -279,23 +280,23 @@ func (b *builder) nameType(t *namedType) {
 	s := t.schema
 	switch s.Kind {
 	case avsc.Record:
-		t.record = &recordDecl{typeName: at, AvroName: s.Name, Schema: s.Text(), Fingerprint: s.Fingerprint()}
+		t.record = &recordDecl{typeName: at, AvroName: s.Name, Fingerprint: s.Fingerprint()}
 	case avsc.Enum:
 		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel}
 		if t.topLevel {
-			t.enum.Schema, t.enum.Fingerprint = s.Text(), s.Fingerprint()
+			t.enum.Fingerprint = s.Fingerprint()
 		}
 	default:
 		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel}
 		if t.topLevel {
-			t.fixed.Schema, t.fixed.Fingerprint = s.Text(), s.Fingerprint()
+			t.fixed.Fingerprint = s.Fingerprint()
 		}
 	}
 }
 
-func (b *builder) nameDerived(of typeName, schemaConst, newFunc *string) {
+func (b *builder) nameDerived(of typeName, text *schemaText, newFunc *string) {
 	scope := b.scope(of.Pkg)
-	*schemaConst = scope.take(of.GoName + "Schema")
+	text.name(scope, of.GoName)
 	*newFunc = scope.take("New" + of.GoName)
 }
 

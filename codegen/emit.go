@@ -151,15 +151,41 @@ func (e *emitter) isGenerated(path string) bool {
 	return ok
 }
 
-// schemas prints the constants that hold the schemas.
+// schemas prints the constants that hold the schemas, and the variables of those
+// that are cut out of them.
 func (e *emitter) schemas() {
+	var cut [][]string
 	for _, d := range e.file.Decls {
-		if m := messageOf(d); m != nil {
-			e.note("%s is the schema of %s.", m.schemaConst, m.GoName)
-			e.verbatim("const " + m.schemaConst + " = " + rawString(m.schema))
+		m := messageOf(d)
+		switch {
+		case m == nil:
+		case m.schema.Const != "":
+			e.note("%s is the schema of %s.", m.schema.Const, m.GoName)
+			e.verbatim("const " + m.schema.Const + " = " + schemaLiteral(m.schema.Text))
+			e.p("")
+		default:
+			cut = append(cut, []string{m.schema.Var, e.avrobin("InnerSchema")})
+		}
+	}
+	if list := e.file.Texts; list != nil {
+		e.note("%s defines each type of the package once.", list.Name)
+		e.p("var %s = [...]string{%s}\n", list.Name, strings.Join(list.Consts, ", "))
+		for i, name := range list.Consts {
+			e.verbatim("const " + name + " = " + schemaLiteral(list.Texts[i]))
 			e.p("")
 		}
 	}
+	if len(cut) == 0 {
+		return
+	}
+	e.note("The schemas of types that other schemas hold.")
+	if len(cut) == 1 {
+		e.p("var %s\n", strings.Join(cut[0], " "))
+		return
+	}
+	e.p("var (")
+	e.columns(cut)
+	e.p(")\n")
 }
 
 // checks prints what makes drift between generator, generated code and run time
@@ -189,21 +215,22 @@ func (e *emitter) checks() {
 // message is what record, enum and fixed have in common that are events of their own.
 type message struct {
 	typeName
-	avroName, schemaConst, schema string
+	avroName string
+	schema   *schemaText
 }
 
 // messageOf is nil for a declaration that is no message.
 func messageOf(d decl) *message {
 	switch d := d.(type) {
 	case *recordDecl:
-		return &message{d.typeName, d.AvroName, d.SchemaConst, d.Schema}
+		return &message{d.typeName, d.AvroName, d.SchemaText}
 	case *enumDecl:
 		if d.Message {
-			return &message{d.typeName, d.AvroName, d.SchemaConst, d.Schema}
+			return &message{d.typeName, d.AvroName, d.SchemaText}
 		}
 	case *fixedDecl:
 		if d.Message {
-			return &message{d.typeName, d.AvroName, d.SchemaConst, d.Schema}
+			return &message{d.typeName, d.AvroName, d.SchemaText}
 		}
 	}
 	return nil

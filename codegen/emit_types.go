@@ -83,8 +83,18 @@ func (e *emitter) wrappers(d *unionDecl) {
 func (e *emitter) nameMethods(m *message) {
 	e.note("AvroName is the full name of the Avro type.")
 	e.function(fmt.Sprintf("func (*%s) AvroName() string", m.GoName), fmt.Sprintf("return %q", m.avroName))
-	e.note("AvroSchema is [%s].", m.schemaConst)
-	e.function(fmt.Sprintf("func (*%s) AvroSchema() string", m.GoName), "return "+m.schemaConst)
+	header := fmt.Sprintf("func (*%s) AvroSchema() string", m.GoName)
+	switch text := m.schema; {
+	case text.Const != "":
+		e.note("AvroSchema is [%s].", text.Const)
+		e.function(header, "return "+text.Const)
+	case text.List != "":
+		e.note("AvroSchema is the schema, with all types that it refers to.")
+		e.function(header, fmt.Sprintf("return %s.Of(%q, %s[:]...)", text.Var, m.avroName, text.List))
+	default:
+		e.note("AvroSchema is the schema as [%s] holds it.", text.From.Const)
+		e.function(header, fmt.Sprintf("return %s.Of(%q, %s)", text.Var, m.avroName, text.From.Const))
+	}
 }
 
 // unmarshalMethods prints how a whole message is read; ReadAvro does the work.

@@ -57,6 +57,7 @@ func (b *builder) files() []*goPackage {
 			f.nameImports()
 		}
 		slices.SortFunc(p.Files, func(x, y *goFile) int { return cmp.Compare(x.Name, y.Name) })
+		p.Files[0].Texts = b.lists[p]
 	}
 	slices.SortFunc(packages, func(x, y *goPackage) int { return cmp.Compare(x.Dir, y.Dir) })
 	return packages

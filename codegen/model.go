@@ -27,6 +27,7 @@ type goFile struct {
 	Name   string // "order_created.avro.go"
 	Source string // slash path for the "// Source:" line
 	Decls  []decl
+	Texts  *textList // of the package, in its first file, or nil
 
 	// importNames maps the import path of each generated package that this
 	// file's types mention to its name in this file. It never equals one of
@@ -57,8 +58,7 @@ type recordDecl struct {
 	Fields   []*fieldDecl
 	Bare     bool
 
-	SchemaConst string // "OrderCreatedSchema"
-	Schema      string // its value
+	SchemaText  *schemaText
 	Fingerprint uint64 // of the schema, which a plan for this type bears
 	NewFunc     string // "NewOrderCreated"
 	HasDefaults bool   // NewFunc returns something other than the zero value
@@ -95,12 +95,12 @@ type enumDecl struct {
 	Table    string // "statusSymbols": the variable with the Avro symbols
 
 	// Message: it is the top level of a file, so it gets AvroName, AvroSchema,
-	// AppendAvro and so on, and SchemaConst and NewFunc as a record does.
-	Message              bool
-	SchemaConst, NewFunc string
-	Schema               string
-	Fingerprint          uint64
-	Default              int // index NewFunc returns: the enum's own default, or 0
+	// AppendAvro and so on, and SchemaText and NewFunc as a record does.
+	Message     bool
+	NewFunc     string
+	SchemaText  *schemaText
+	Fingerprint uint64
+	Default     int // index NewFunc returns: the enum's own default, or 0
 }
 
 func (d *enumDecl) declName() string { return d.GoName }
@@ -119,10 +119,10 @@ type fixedDecl struct {
 	Doc      []string
 	Size     int
 
-	Message              bool // as for enumDecl
-	SchemaConst, NewFunc string
-	Schema               string
-	Fingerprint          uint64
+	Message     bool // as for enumDecl
+	NewFunc     string
+	SchemaText  *schemaText
+	Fingerprint uint64
 }
 
 func (d *fixedDecl) declName() string { return d.GoName }

@@ -9,6 +9,23 @@ func (s *Schema) Text() string {
 	return string(w.dst)
 }
 
+// Texts returns the texts of schemas that are kept together: a type is defined
+// once in all of them, at its first use. A schema that an earlier text defines
+// has the text "".
+func Texts(schemas ...*Schema) []string {
+	w := writer{seen: map[*Schema]bool{}}
+	out := make([]string, len(schemas))
+	for i, s := range schemas {
+		if s.Kind.Named() && w.seen[s] {
+			continue
+		}
+		w.dst = nil
+		w.schema(s, s.JSON, "")
+		out[i] = string(w.dst)
+	}
+	return out
+}
+
 type writer struct {
 	dst  []byte
 	seen map[*Schema]bool // named types that stand in dst

@@ -34,7 +34,8 @@ type Everything struct {
 	AtMillis   time.Time     `avro:"at_millis" json:"at_millis"`
 	AtMicros   time.Time     `avro:"at_micros" json:"at_micros"`
 	AtNanos    *time.Time    `avro:"at_nanos" json:"at_nanos"`
-	// A wall clock's time: written as its own location shows it, read in UTC, of no time zone.
+	// The time of a wall clock, of no time zone. It is written as its own
+	// location shows it and read in UTC.
 	LocalMillis time.Time             `avro:"local_millis" json:"local_millis"`
 	ID          uuid.UUID             `avro:"id" json:"id"`
 	RawID       uuid.UUID             `avro:"raw_id" json:"raw_id"`
@@ -59,8 +60,8 @@ type Everything struct {
 	Counts      []int64               `avro:"counts" json:"counts"`
 }
 
-// EverythingEither is a union: nil, EverythingEitherString, EverythingEitherLong, *Line,
-// EverythingEitherArray or EverythingEitherSuit.
+// EverythingEither is a union: nil, EverythingEitherString,
+// EverythingEitherLong, *Line, EverythingEitherArray or EverythingEitherSuit.
 type EverythingEither interface{ isEverythingEither() }
 
 // EverythingEitherString is the branch string of EverythingEither.
@@ -138,23 +139,64 @@ func (*Tree) isTreeNext()          {}
 func (TreeNextString) isTreeNext() {}
 
 // EverythingSchema is the schema of Everything.
-const EverythingSchema = `{"type":"record","name":"Everything","namespace":"sample","doc":"Everything has a field of every kind of type.","fields":[{"name":"nothing","type":"null"},{"name":"flag","type":"boolean","default":true},{"name":"small","type":"int","default":-7},{"name":"large","type":"long","default":9007199254740993},{"name":"single","type":"float"},{"name":"double","type":"double","default":-0.0},{"name":"text","type":"string"},{"name":"data","type":"bytes","default":"\u00ff"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"suit","type":{"type":"enum","name":"Suit","symbols":["CLUBS","HEARTS"]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"time_millis","type":{"type":"int","logicalType":"time-millis"}},{"name":"time_micros","type":{"type":"long","logicalType":"time-micros"}},{"name":"at_millis","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"at_micros","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"at_nanos","type":["null",{"type":"long","logicalType":"timestamp-nanos"}]},{"name":"local_millis","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"RawID","size":16,"logicalType":"uuid"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"wide","type":{"type":"bytes","logicalType":"decimal","precision":40,"scale":10}},{"name":"fixed_price","type":{"type":"fixed","name":"FixedPrice","size":6,"logicalType":"decimal","precision":12,"scale":3}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"maybe","type":["string","null"]},{"name":"raw_text","type":{"type":"string","go.text":"any"}},{"name":"maybe_data","type":["null","bytes"]},{"name":"maybe_tags","type":["null",{"type":"array","items":"string"}]},{"name":"maybe_hash","type":["null","Hash"]},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}}},{"name":"matrix","type":{"type":"array","items":{"type":"array","items":"double"}}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"either","type":["null","string","long","Line",{"type":"array","items":"int"},"Suit"]},{"name":"must","type":["int","string"]},{"name":"mixed","type":{"type":"array","items":["null","boolean","Line"]}},{"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}]},{"name":"counts","type":{"type":"array","items":"long"}}]}`
+const EverythingSchema = `{"type":"record","name":"Everything","namespace":"sample","doc":"Everything has a field of every kind of type.",` +
+	`"fields":[{"name":"nothing","type":"null"},` +
+	`{"name":"flag","type":"boolean","default":true},` +
+	`{"name":"small","type":"int","default":-7},` +
+	`{"name":"large","type":"long","default":9007199254740993},` +
+	`{"name":"single","type":"float"},{"name":"double","type":"double","default":-0.0},` +
+	`{"name":"text","type":"string"},{"name":"data","type":"bytes","default":"\u00ff"},` +
+	`{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},` +
+	`{"name":"suit","type":{"type":"enum","name":"Suit","symbols":["CLUBS","HEARTS"]}},` +
+	`{"name":"date","type":{"type":"int","logicalType":"date"}},` +
+	`{"name":"time_millis","type":{"type":"int","logicalType":"time-millis"}},` +
+	`{"name":"time_micros","type":{"type":"long","logicalType":"time-micros"}},` +
+	`{"name":"at_millis","type":{"type":"long","logicalType":"timestamp-millis"}},` +
+	`{"name":"at_micros","type":{"type":"long","logicalType":"timestamp-micros"}},` +
+	`{"name":"at_nanos","type":["null",{"type":"long","logicalType":"timestamp-nanos"}]},` +
+	`{"name":"local_millis","type":{"type":"long","logicalType":"local-timestamp-millis"}},` +
+	`{"name":"id","type":{"type":"string","logicalType":"uuid"}},` +
+	`{"name":"raw_id","type":{"type":"fixed","name":"RawID","size":16,"logicalType":"uuid"}},` +
+	`{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},` +
+	`{"name":"wide","type":{"type":"bytes","logicalType":"decimal","precision":40,"scale":10}},` +
+	`{"name":"fixed_price","type":{"type":"fixed","name":"FixedPrice","size":6,"logicalType":"decimal","precision":12,` +
+	`"scale":3}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},` +
+	`{"name":"maybe","type":["string","null"]},` +
+	`{"name":"raw_text","type":{"type":"string","go.text":"any"}},` +
+	`{"name":"maybe_data","type":["null","bytes"]},` +
+	`{"name":"maybe_tags","type":["null",{"type":"array","items":"string"}]},` +
+	`{"name":"maybe_hash","type":["null","Hash"]},` +
+	`{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"name",` +
+	`"type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}}},` +
+	`{"name":"matrix","type":{"type":"array","items":{"type":"array","items":"double"}}},` +
+	`{"name":"nulls","type":{"type":"array","items":"null"}},` +
+	`{"name":"labels","type":{"type":"map","values":"string"}},` +
+	`{"name":"hashes","type":{"type":"map","values":"Hash"}},` +
+	`{"name":"either","type":["null","string","long","Line",` +
+	`{"type":"array","items":"int"},"Suit"]},` +
+	`{"name":"must","type":["int","string"]},` +
+	`{"name":"mixed","type":{"type":"array","items":["null","boolean","Line"]}},` +
+	`{"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},` +
+	`{"name":"children","type":{"type":"array","items":"Tree"}},` +
+	`{"name":"by_name","type":{"type":"map","values":"Tree"}},` +
+	`{"name":"next","type":["null","Tree","string"]}]}]},` +
+	`{"name":"counts","type":{"type":"array","items":"long"}}]}`
 
-// LineSchema is the schema of Line.
-const LineSchema = `{"type":"record","name":"Line","namespace":"sample","fields":[{"name":"name","type":"string"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
-
-// TreeSchema is the schema of Tree.
-const TreeSchema = `{"type":"record","name":"Tree","namespace":"sample","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},{"name":"next","type":["null","Tree","string"]}]}`
+// The schemas of types that other schemas hold.
+var (
+	lineSchema avrobin.InnerSchema
+	treeSchema avrobin.InnerSchema
+)
 
 // NewEverything returns an Everything with the schema's defaults.
 func NewEverything() Everything {
-	return Everything{
-		Flag:   true,
-		Small:  -7,
-		Large:  9007199254740993,
-		Double: math.Copysign(0, -1),
-		Data:   []byte("\xff"),
-	}
+	var v Everything
+	v.Flag = true
+	v.Small = -7
+	v.Large = 9007199254740993
+	v.Double = math.Copysign(0, -1)
+	v.Data = []byte("\xff")
+	return v
 }
 
 // AvroName is the full name of the Avro type.
@@ -163,7 +205,8 @@ func (*Everything) AvroName() string { return "sample.Everything" }
 // AvroSchema is [EverythingSchema].
 func (*Everything) AvroSchema() string { return EverythingSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Everything) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -558,7 +601,8 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -848,8 +892,8 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	return l.Rest(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null.
 func (v *Everything) Equal(o *Everything) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -879,8 +923,10 @@ func (v *Everything) Equal(o *Everything) bool {
 		v.Span == o.Span &&
 		avrobin.EqualPointers(v.Maybe, o.Maybe) &&
 		v.RawText == o.RawText &&
-		(v.MaybeData == nil) == (o.MaybeData == nil) && bytes.Equal(v.MaybeData, o.MaybeData) &&
-		(v.MaybeTags == nil) == (o.MaybeTags == nil) && slices.Equal(v.MaybeTags, o.MaybeTags) &&
+		(v.MaybeData == nil) == (o.MaybeData == nil) &&
+		bytes.Equal(v.MaybeData, o.MaybeData) &&
+		(v.MaybeTags == nil) == (o.MaybeTags == nil) &&
+		slices.Equal(v.MaybeTags, o.MaybeTags) &&
 		avrobin.EqualPointers(v.MaybeHash, o.MaybeHash) &&
 		slices.EqualFunc(v.Lines, o.Lines, func(a, b Line) bool { return a.Equal(&b) }) &&
 		slices.EqualFunc(v.Matrix, o.Matrix, slices.Equal) &&
@@ -894,7 +940,7 @@ func (v *Everything) Equal(o *Everything) bool {
 		slices.Equal(v.Counts, o.Counts)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Everything) Clone() *Everything {
 	if v == nil {
 		return nil
@@ -925,36 +971,36 @@ func (v *Everything) Clone() *Everything {
 	return &c
 }
 
-// MarshalJSON writes a union as an object of one member, named after the branch.
+// MarshalJSON writes a union as an object of one member, named after the
+// branch.
 func (v Everything) MarshalJSON() ([]byte, error) {
 	type plain Everything // without methods
-	return json.Marshal(struct {
+	var x struct {
 		plain
 		Either everythingEitherJSON      `json:"either"`
 		Must   everythingMustJSON        `json:"must"`
 		Mixed  []everythingMixedItemJSON `json:"mixed"`
-	}{
-		plain:  plain(v),
-		Either: everythingEitherJSON{v.Either},
-		Must:   everythingMustJSON{v.Must},
-		Mixed:  avrobin.ConvertSlice(v.Mixed, func(x EverythingMixedItem) everythingMixedItemJSON { return everythingMixedItemJSON{x} }),
-	})
+	}
+	x.plain = plain(v)
+	x.Either = everythingEitherJSON{v.Either}
+	x.Must = everythingMustJSON{v.Must}
+	x.Mixed = avrobin.ConvertSlice(v.Mixed, func(x EverythingMixedItem) everythingMixedItemJSON { return everythingMixedItemJSON{x} })
+	return json.Marshal(x)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (v *Everything) UnmarshalJSON(data []byte) error {
 	type plain Everything
-	x := struct {
+	var x struct {
 		*plain
 		Either everythingEitherJSON      `json:"either"`
 		Must   everythingMustJSON        `json:"must"`
 		Mixed  []everythingMixedItemJSON `json:"mixed"`
-	}{
-		plain:  (*plain)(v),
-		Either: everythingEitherJSON{v.Either},
-		Must:   everythingMustJSON{v.Must},
-		Mixed:  avrobin.ConvertSlice(v.Mixed, func(x EverythingMixedItem) everythingMixedItemJSON { return everythingMixedItemJSON{x} }),
 	}
+	x.plain = (*plain)(v)
+	x.Either = everythingEitherJSON{v.Either}
+	x.Must = everythingMustJSON{v.Must}
+	x.Mixed = avrobin.ConvertSlice(v.Mixed, func(x EverythingMixedItem) everythingMixedItemJSON { return everythingMixedItemJSON{x} })
 	if err := json.Unmarshal(data, &x); err != nil {
 		return err
 	}
@@ -1322,10 +1368,11 @@ func NewLine() Line { return Line{} }
 // AvroName is the full name of the Avro type.
 func (*Line) AvroName() string { return "sample.Line" }
 
-// AvroSchema is [LineSchema].
-func (*Line) AvroSchema() string { return LineSchema }
+// AvroSchema is the schema as [EverythingSchema] holds it.
+func (*Line) AvroSchema() string { return lineSchema.Of("sample.Line", EverythingSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -1365,7 +1412,8 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -1404,10 +1452,11 @@ func NewTree() Tree { return Tree{} }
 // AvroName is the full name of the Avro type.
 func (*Tree) AvroName() string { return "sample.Tree" }
 
-// AvroSchema is [TreeSchema].
-func (*Tree) AvroSchema() string { return TreeSchema }
+// AvroSchema is the schema as [EverythingSchema] holds it.
+func (*Tree) AvroSchema() string { return treeSchema.Of("sample.Tree", EverythingSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Tree) AppendAvro(dst []byte) ([]byte, error) {
 	return v.appendAvro(dst, avrobin.MaxDepth)
 }
@@ -1513,7 +1562,8 @@ func (v *Tree) readAvro(src []byte, depth int) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Tree) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	return v.readAvroAs(l, src, avrobin.MaxDepth)
 }
@@ -1608,9 +1658,9 @@ func (v *Tree) within(depth int) bool {
 	return true
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null. A value that nests deeper than [avrobin.MaxDepth],
-// as one that contains itself does, equals none.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null. A value that nests deeper
+// than [avrobin.MaxDepth], as one that contains itself does, equals none.
 func (v *Tree) Equal(o *Tree) bool { return v.within(avrobin.MaxDepth) && v.equal(o) }
 
 func (v *Tree) equal(o *Tree) bool {
@@ -1623,8 +1673,8 @@ func (v *Tree) equal(o *Tree) bool {
 		equalTreeNext(v.Next, o.Next)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil. Of a
-// value that nests deeper than [avrobin.MaxDepth], and so cannot be written, it
+// Clone returns a copy of v that shares nothing with v, and nil for nil. If v
+// nests deeper than [avrobin.MaxDepth], so that it cannot be written, Clone
 // copies the outermost record alone.
 func (v *Tree) Clone() *Tree {
 	if !v.within(avrobin.MaxDepth) {
@@ -1651,31 +1701,31 @@ func (v *Tree) clone() *Tree {
 	return &c
 }
 
-// MarshalJSON writes a union as an object of one member, named after the branch.
+// MarshalJSON writes a union as an object of one member, named after the
+// branch.
 func (v Tree) MarshalJSON() ([]byte, error) {
 	if !v.within(avrobin.MaxDepth) {
 		return nil, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	type plain Tree // without methods
-	return json.Marshal(struct {
+	var x struct {
 		plain
 		Next treeNextJSON `json:"next"`
-	}{
-		plain: plain(v),
-		Next:  treeNextJSON{v.Next},
-	})
+	}
+	x.plain = plain(v)
+	x.Next = treeNextJSON{v.Next}
+	return json.Marshal(x)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (v *Tree) UnmarshalJSON(data []byte) error {
 	type plain Tree
-	x := struct {
+	var x struct {
 		*plain
 		Next treeNextJSON `json:"next"`
-	}{
-		plain: (*plain)(v),
-		Next:  treeNextJSON{v.Next},
 	}
+	x.plain = (*plain)(v)
+	x.Next = treeNextJSON{v.Next}
 	if err := json.Unmarshal(data, &x); err != nil {
 		return err
 	}

@@ -10,7 +10,8 @@ import (
 
 // FileKey is the Avro record avroline.checkpoint.FileKey.
 //
-// The key of a FilePosition, so that compaction keeps the last one of each file.
+// The key of a FilePosition, so that compaction keeps the last one of each
+// file.
 type FileKey struct {
 	// The source's name.
 	Source string `avro:"source" json:"source"`
@@ -19,7 +20,9 @@ type FileKey struct {
 }
 
 // FileKeySchema is the schema of FileKey.
-const FileKeySchema = `{"type":"record","name":"FileKey","namespace":"avroline.checkpoint","doc":"The key of a FilePosition, so that compaction keeps the last one of each file.","fields":[{"name":"source","type":"string","doc":"The source's name."},{"name":"file_id","type":{"type":"string","logicalType":"uuid"},"doc":"The file, as in FilePosition."}]}`
+const FileKeySchema = `{"type":"record","name":"FileKey","namespace":"avroline.checkpoint","doc":"The key of a FilePosition, so that compaction keeps the last one of each file.",` +
+	`"fields":[{"name":"source","type":"string","doc":"The source's name."},` +
+	`{"name":"file_id","type":{"type":"string","logicalType":"uuid"},"doc":"The file, as in FilePosition."}]}`
 
 // NewFileKey returns the zero value: the schema has no other defaults.
 func NewFileKey() FileKey { return FileKey{} }
@@ -30,7 +33,8 @@ func (*FileKey) AvroName() string { return "avroline.checkpoint.FileKey" }
 // AvroSchema is [FileKeySchema].
 func (*FileKey) AvroSchema() string { return FileKeySchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *FileKey) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -68,7 +72,8 @@ func (v *FileKey) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *FileKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

@@ -12,24 +12,25 @@ import (
 
 // FilePosition is the Avro record avroline.checkpoint.FilePosition.
 //
-// How far a source has read a file. It is written in the same transaction as what was made
-// of the lines before it.
+// How far a source has read a file. It is written in the same transaction as
+// what was made of the lines before it.
 type FilePosition struct {
 	// The source's name.
 	Source string `avro:"source" json:"source"`
-	// Names the file for good, whatever its path becomes: given when its first lines were read.
+	// Names the file for good, whatever its path becomes: given when its first
+	// lines were read.
 	FileID uuid.UUID `avro:"file_id" json:"file_id"`
 	// Where the file lay when it was read last.
 	Path string `avro:"path" json:"path"`
-	// The bytes that were read: the next line begins there. Of a compressed file, of what is in
-	// it.
+	// The bytes that were read: the next line begins there. Of a compressed
+	// file, of what is in it.
 	Offset int64 `avro:"offset" json:"offset"`
 	// The lines that were read.
 	Lines int64 `avro:"lines" json:"lines"`
 	// How many bytes from the start of the file the checksum covers.
 	HeadSize int32 `avro:"head_size" json:"head_size"`
-	// The SHA-256 of those bytes. A file that was renamed is known by it, and one that was
-	// replaced is told from it.
+	// The SHA-256 of those bytes. A file that was renamed is known by it, and
+	// one that was replaced is told from it.
 	HeadSha256 Checksum `avro:"head_sha256" json:"head_sha256"`
 	// When this was written.
 	At time.Time `avro:"at" json:"at"`
@@ -41,7 +42,16 @@ type FilePosition struct {
 type Checksum [32]byte
 
 // FilePositionSchema is the schema of FilePosition.
-const FilePositionSchema = `{"type":"record","name":"FilePosition","namespace":"avroline.checkpoint","doc":"How far a source has read a file. It is written in the same transaction as what was made of the lines before it.","fields":[{"name":"source","type":"string","doc":"The source's name."},{"name":"file_id","type":{"type":"string","logicalType":"uuid"},"doc":"Names the file for good, whatever its path becomes: given when its first lines were read."},{"name":"path","type":"string","doc":"Where the file lay when it was read last."},{"name":"offset","type":"long","doc":"The bytes that were read: the next line begins there. Of a compressed file, of what is in it."},{"name":"lines","type":"long","doc":"The lines that were read."},{"name":"head_size","type":"int","doc":"How many bytes from the start of the file the checksum covers."},{"name":"head_sha256","type":{"type":"fixed","name":"Checksum","doc":"A SHA-256, as its 32 bytes.","size":32},"doc":"The SHA-256 of those bytes. A file that was renamed is known by it, and one that was replaced is told from it."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this was written."}]}`
+const FilePositionSchema = `{"type":"record","name":"FilePosition","namespace":"avroline.checkpoint","doc":"How far a source has read a file. It is written in the same transaction as what was made of the lines before it.",` +
+	`"fields":[{"name":"source","type":"string","doc":"The source's name."},` +
+	`{"name":"file_id","type":{"type":"string","logicalType":"uuid"},"doc":"Names the file for good, whatever its path becomes: given when its first lines were read."},` +
+	`{"name":"path","type":"string","doc":"Where the file lay when it was read last."},` +
+	`{"name":"offset","type":"long","doc":"The bytes that were read: the next line begins there. Of a compressed file, of what is in it."},` +
+	`{"name":"lines","type":"long","doc":"The lines that were read."},` +
+	`{"name":"head_size","type":"int","doc":"How many bytes from the start of the file the checksum covers."},` +
+	`{"name":"head_sha256","type":{"type":"fixed","name":"Checksum","doc":"A SHA-256, as its 32 bytes.","size":32},` +
+	`"doc":"The SHA-256 of those bytes. A file that was renamed is known by it, and one that was replaced is told from it."},` +
+	`{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this was written."}]}`
 
 // NewFilePosition returns the zero value: the schema has no other defaults.
 func NewFilePosition() FilePosition { return FilePosition{} }
@@ -52,7 +62,8 @@ func (*FilePosition) AvroName() string { return "avroline.checkpoint.FilePositio
 // AvroSchema is [FilePositionSchema].
 func (*FilePosition) AvroSchema() string { return FilePositionSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *FilePosition) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -118,7 +129,8 @@ func (v *FilePosition) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *FilePosition) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

@@ -115,7 +115,7 @@ func FuzzUnmarshalPlan(f *testing.F) {
 		if err == nil {
 			readsAlike(t, p, data, func() decoder { return new(sample.Everything) })
 		}
-		if p, err = serde.Resolve(older(r, sample.TreeSchema), sample.TreeSchema); err == nil {
+		if p, err = serde.Resolve(older(r, (*sample.Tree)(nil).AvroSchema()), (*sample.Tree)(nil).AvroSchema()); err == nil {
 			readsAlike(t, p, data, func() decoder { return new(sample.Tree) })
 		}
 	})
@@ -278,7 +278,7 @@ func TestBlockOfOlder(t *testing.T) {
 	p, err := serde.Resolve(`{"type":"record","name":"Tree","namespace":"sample","fields":[
 		{"name":"name","type":"string"},{"name":"gone","type":{"type":"fixed","name":"Gone","size":100}},
 		{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}},
-		{"name":"next","type":["null","Tree","string"]}]}`, sample.TreeSchema)
+		{"name":"next","type":["null","Tree","string"]}]}`, (*sample.Tree)(nil).AvroSchema())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +377,7 @@ func TestHostileOlder(t *testing.T) {
 	const old = `{"type":"record","name":"Tree","namespace":"sample","fields":[
 			{"name":"next","type":["null","Tree","string"]},{"name":"name","type":"bytes"},{"name":"gone","type":"long"},
 			{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}}]}`
-	p, err := serde.Resolve(old, sample.TreeSchema)
+	p, err := serde.Resolve(old, (*sample.Tree)(nil).AvroSchema())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,16 @@ import (
 //
 // One request to the web server, as a line of its access log tells it.
 type ClickEvent struct {
-	// Names this event for good: a UUID of version 7, given when the line was read.
+	// Names this event for good: a UUID of version 7, given when the line was
+	// read.
 	EventID uuid.UUID `avro:"event_id" json:"event_id"`
 	// When the server took the request.
 	At time.Time `avro:"at" json:"at"`
-	// The anonymised visitor: stable for one address and user agent, and the key of the event.
+	// The anonymised visitor: stable for one address and user agent, and the
+	// key of the event.
 	Visitor string `avro:"visitor" json:"visitor"`
-	// The client's address, IPv4 or IPv6, or its host name where the server resolved it.
+	// The client's address, IPv4 or IPv6, or its host name where the server
+	// resolved it.
 	IP string `avro:"ip" json:"ip"`
 	// The request's method as sent, normally GET or POST.
 	Method string `avro:"method" json:"method"`
@@ -45,7 +48,21 @@ type ClickEvent struct {
 }
 
 // ClickEventSchema is the schema of ClickEvent.
-const ClickEventSchema = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","doc":"One request to the web server, as a line of its access log tells it.","fields":[{"name":"event_id","type":{"type":"string","logicalType":"uuid"},"doc":"Names this event for good: a UUID of version 7, given when the line was read."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the server took the request."},{"name":"visitor","type":"string","doc":"The anonymised visitor: stable for one address and user agent, and the key of the event."},{"name":"ip","type":"string","doc":"The client's address, IPv4 or IPv6, or its host name where the server resolved it."},{"name":"method","type":"string","doc":"The request's method as sent, normally GET or POST."},{"name":"path","type":"string","doc":"The path of the request, without the query."},{"name":"query","type":["null","string"],"default":null,"doc":"What follows the question mark; null where there is none."},{"name":"protocol","type":"string","doc":"The protocol as sent, such as HTTP/1.1."},{"name":"status","type":"int","doc":"The status of the answer."},{"name":"bytes","type":["null","long"],"default":null,"doc":"The size of the answer's body in bytes; null where the log has a dash."},{"name":"referrer","type":["null","string"],"default":null,"doc":"The page that led here; null where the log has a dash."},{"name":"user_agent","type":["null","string"],"default":null,"doc":"What the client says it is; null where the log has a dash."},{"name":"source_file","type":"string","default":"","doc":"The log file that the line stands in."},{"name":"source_line","type":"long","default":0,"doc":"The number of the line in its file, from 1."}]}`
+const ClickEventSchema = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","doc":"One request to the web server, as a line of its access log tells it.",` +
+	`"fields":[{"name":"event_id","type":{"type":"string","logicalType":"uuid"},"doc":"Names this event for good: a UUID of version 7, given when the line was read."},` +
+	`{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the server took the request."},` +
+	`{"name":"visitor","type":"string","doc":"The anonymised visitor: stable for one address and user agent, and the key of the event."},` +
+	`{"name":"ip","type":"string","doc":"The client's address, IPv4 or IPv6, or its host name where the server resolved it."},` +
+	`{"name":"method","type":"string","doc":"The request's method as sent, normally GET or POST."},` +
+	`{"name":"path","type":"string","doc":"The path of the request, without the query."},` +
+	`{"name":"query","type":["null","string"],"default":null,"doc":"What follows the question mark; null where there is none."},` +
+	`{"name":"protocol","type":"string","doc":"The protocol as sent, such as HTTP/1.1."},` +
+	`{"name":"status","type":"int","doc":"The status of the answer."},` +
+	`{"name":"bytes","type":["null","long"],"default":null,"doc":"The size of the answer's body in bytes; null where the log has a dash."},` +
+	`{"name":"referrer","type":["null","string"],"default":null,"doc":"The page that led here; null where the log has a dash."},` +
+	`{"name":"user_agent","type":["null","string"],"default":null,"doc":"What the client says it is; null where the log has a dash."},` +
+	`{"name":"source_file","type":"string","default":"","doc":"The log file that the line stands in."},` +
+	`{"name":"source_line","type":"long","default":0,"doc":"The number of the line in its file, from 1."}]}`
 
 // NewClickEvent returns the zero value: the schema has no other defaults.
 func NewClickEvent() ClickEvent { return ClickEvent{} }
@@ -56,7 +73,8 @@ func (*ClickEvent) AvroName() string { return "web.clicks.ClickEvent" }
 // AvroSchema is [ClickEventSchema].
 func (*ClickEvent) AvroSchema() string { return ClickEventSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *ClickEvent) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -195,7 +213,8 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -313,7 +332,7 @@ func (v *ClickEvent) Equal(o *ClickEvent) bool {
 		v.SourceLine == o.SourceLine
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *ClickEvent) Clone() *ClickEvent {
 	if v == nil {
 		return nil

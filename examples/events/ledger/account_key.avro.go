@@ -14,7 +14,8 @@ type AccountKey struct {
 }
 
 // AccountKeySchema is the schema of AccountKey.
-const AccountKeySchema = `{"type":"record","name":"AccountKey","namespace":"shop.ledger","doc":"The key of a ledger entry, so that an account's entries stay in order.","fields":[{"name":"account","type":"string","doc":"The account, as in LedgerEntry."}]}`
+const AccountKeySchema = `{"type":"record","name":"AccountKey","namespace":"shop.ledger","doc":"The key of a ledger entry, so that an account's entries stay in order.",` +
+	`"fields":[{"name":"account","type":"string","doc":"The account, as in LedgerEntry."}]}`
 
 // NewAccountKey returns the zero value: the schema has no other defaults.
 func NewAccountKey() AccountKey { return AccountKey{} }
@@ -25,7 +26,8 @@ func (*AccountKey) AvroName() string { return "shop.ledger.AccountKey" }
 // AvroSchema is [AccountKeySchema].
 func (*AccountKey) AvroSchema() string { return AccountKeySchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *AccountKey) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -59,7 +61,8 @@ func (v *AccountKey) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *AccountKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

@@ -16,7 +16,9 @@ type LedgerEntry struct {
 }
 
 // LedgerEntrySchema is the schema of LedgerEntry.
-const LedgerEntrySchema = `{"type":"record","name":"LedgerEntry","namespace":"shop.ledger","doc":"One side of a booking. The entries of a booking add up to zero.","fields":[{"name":"account","type":"string","doc":"The account that the entry belongs to."},{"name":"cents","type":"long","doc":"The amount in cents: what the account gains, negative for what it loses."}]}`
+const LedgerEntrySchema = `{"type":"record","name":"LedgerEntry","namespace":"shop.ledger","doc":"One side of a booking. The entries of a booking add up to zero.",` +
+	`"fields":[{"name":"account","type":"string","doc":"The account that the entry belongs to."},` +
+	`{"name":"cents","type":"long","doc":"The amount in cents: what the account gains, negative for what it loses."}]}`
 
 // NewLedgerEntry returns the zero value: the schema has no other defaults.
 func NewLedgerEntry() LedgerEntry { return LedgerEntry{} }
@@ -27,7 +29,8 @@ func (*LedgerEntry) AvroName() string { return "shop.ledger.LedgerEntry" }
 // AvroSchema is [LedgerEntrySchema].
 func (*LedgerEntry) AvroSchema() string { return LedgerEntrySchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *LedgerEntry) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -65,7 +68,8 @@ func (v *LedgerEntry) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *LedgerEntry) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

@@ -19,7 +19,9 @@ type OrderCancelled struct {
 }
 
 // OrderCancelledSchema is the schema of OrderCancelled.
-const OrderCancelledSchema = `{"type":"record","name":"OrderCancelled","namespace":"shop.orders","doc":"An order will not be delivered.","fields":[{"name":"order_id","type":{"type":"string","logicalType":"uuid"},"doc":"The id of the order, as in OrderCreated."},{"name":"reason","type":"string","doc":"Why, in words for people."}]}`
+const OrderCancelledSchema = `{"type":"record","name":"OrderCancelled","namespace":"shop.orders","doc":"An order will not be delivered.",` +
+	`"fields":[{"name":"order_id","type":{"type":"string","logicalType":"uuid"},"doc":"The id of the order, as in OrderCreated."},` +
+	`{"name":"reason","type":"string","doc":"Why, in words for people."}]}`
 
 // NewOrderCancelled returns the zero value: the schema has no other defaults.
 func NewOrderCancelled() OrderCancelled { return OrderCancelled{} }
@@ -30,7 +32,8 @@ func (*OrderCancelled) AvroName() string { return "shop.orders.OrderCancelled" }
 // AvroSchema is [OrderCancelledSchema].
 func (*OrderCancelled) AvroSchema() string { return OrderCancelledSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *OrderCancelled) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -68,7 +71,8 @@ func (v *OrderCancelled) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *OrderCancelled) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

@@ -20,14 +20,20 @@ type OrderCreated struct {
 	Customer string `avro:"customer" json:"customer"`
 	// The order's total in cents, taxes included.
 	TotalCents int64 `avro:"total_cents" json:"total_cents"`
-	// Where the order came from, such as "web" or "phone"; null where it is not known.
+	// Where the order came from, such as "web" or "phone"; null where it is not
+	// known.
 	Channel *string `avro:"channel" json:"channel"`
 	// When the order was placed.
 	At time.Time `avro:"at" json:"at"`
 }
 
 // OrderCreatedSchema is the schema of OrderCreated.
-const OrderCreatedSchema = `{"type":"record","name":"OrderCreated","namespace":"shop.orders","doc":"A customer placed an order.","fields":[{"name":"order_id","type":{"type":"string","logicalType":"uuid"},"doc":"The order's id, and the key of its events."},{"name":"customer","type":"string","doc":"Who ordered."},{"name":"total_cents","type":"long","doc":"The order's total in cents, taxes included."},{"name":"channel","type":["null","string"],"default":null,"doc":"Where the order came from, such as \"web\" or \"phone\"; null where it is not known."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order was placed."}]}`
+const OrderCreatedSchema = `{"type":"record","name":"OrderCreated","namespace":"shop.orders","doc":"A customer placed an order.",` +
+	`"fields":[{"name":"order_id","type":{"type":"string","logicalType":"uuid"},"doc":"The order's id, and the key of its events."},` +
+	`{"name":"customer","type":"string","doc":"Who ordered."},` +
+	`{"name":"total_cents","type":"long","doc":"The order's total in cents, taxes included."},` +
+	`{"name":"channel","type":["null","string"],"default":null,"doc":"Where the order came from, such as \"web\" or \"phone\"; null where it is not known."},` +
+	`{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the order was placed."}]}`
 
 // NewOrderCreated returns the zero value: the schema has no other defaults.
 func NewOrderCreated() OrderCreated { return OrderCreated{} }
@@ -38,7 +44,8 @@ func (*OrderCreated) AvroName() string { return "shop.orders.OrderCreated" }
 // AvroSchema is [OrderCreatedSchema].
 func (*OrderCreated) AvroSchema() string { return OrderCreatedSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *OrderCreated) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -101,7 +108,8 @@ func (v *OrderCreated) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *OrderCreated) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -156,7 +164,7 @@ func (v *OrderCreated) Equal(o *OrderCreated) bool {
 		v.At.Equal(o.At)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *OrderCreated) Clone() *OrderCreated {
 	if v == nil {
 		return nil

@@ -32,7 +32,12 @@ const (
 )
 
 // OrderSchema is the schema of Order.
-const OrderSchema = `{"type":"record","name":"Order","namespace":"shop.evolution","doc":"An order, as the first release knew it.","fields":[{"name":"id","type":"string","doc":"The order's id, and the key of its events."},{"name":"customer","type":"string","doc":"Who ordered."},{"name":"total_cents","type":"long","doc":"The total in cents."},{"name":"state","type":{"type":"enum","name":"State","doc":"Where the order is.","symbols":["UNKNOWN","PLACED","PAID"],"default":"UNKNOWN"},"default":"UNKNOWN","doc":"Where the order is; UNKNOWN stands for states of later releases."}]}`
+const OrderSchema = `{"type":"record","name":"Order","namespace":"shop.evolution","doc":"An order, as the first release knew it.",` +
+	`"fields":[{"name":"id","type":"string","doc":"The order's id, and the key of its events."},` +
+	`{"name":"customer","type":"string","doc":"Who ordered."},` +
+	`{"name":"total_cents","type":"long","doc":"The total in cents."},` +
+	`{"name":"state","type":{"type":"enum","name":"State","doc":"Where the order is.","symbols":["UNKNOWN",` +
+	`"PLACED","PAID"],"default":"UNKNOWN"},"default":"UNKNOWN","doc":"Where the order is; UNKNOWN stands for states of later releases."}]}`
 
 // NewOrder returns the zero value: the schema has no other defaults.
 func NewOrder() Order { return Order{} }
@@ -43,7 +48,8 @@ func (*Order) AvroName() string { return "shop.evolution.Order" }
 // AvroSchema is [OrderSchema].
 func (*Order) AvroSchema() string { return OrderSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -93,7 +99,8 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

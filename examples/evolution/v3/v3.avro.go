@@ -7,7 +7,8 @@ import "github.com/avroline/avroline/serde/avrobin"
 
 // Order is the Avro record shop.evolution.Order.
 //
-// An order. New: the state SHIPPED, another order of fields; note is now called comment.
+// An order. New: the state SHIPPED, another order of fields; note is now called
+// comment.
 type Order struct {
 	// The order's id, and the key of its events.
 	ID string `avro:"id" json:"id"`
@@ -37,7 +38,14 @@ const (
 )
 
 // OrderSchema is the schema of Order.
-const OrderSchema = `{"type":"record","name":"Order","namespace":"shop.evolution","doc":"An order. New: the state SHIPPED, another order of fields; note is now called comment.","fields":[{"name":"id","type":"string","doc":"The order's id, and the key of its events."},{"name":"state","type":{"type":"enum","name":"State","doc":"Where the order is.","symbols":["UNKNOWN","PLACED","PAID","SHIPPED"],"default":"UNKNOWN"},"default":"UNKNOWN","doc":"Where the order is; UNKNOWN stands for states of later releases."},{"name":"customer","type":"string","doc":"Who ordered."},{"name":"total_cents","type":"long","doc":"The total in cents."},{"name":"channel","type":["null","string"],"default":null,"doc":"Where it came from."},{"name":"comment","aliases":["note"],"type":"string","default":"","doc":"What the customer wrote."}]}`
+const OrderSchema = `{"type":"record","name":"Order","namespace":"shop.evolution","doc":"An order. New: the state SHIPPED, another order of fields; note is now called comment.",` +
+	`"fields":[{"name":"id","type":"string","doc":"The order's id, and the key of its events."},` +
+	`{"name":"state","type":{"type":"enum","name":"State","doc":"Where the order is.","symbols":["UNKNOWN",` +
+	`"PLACED","PAID","SHIPPED"],"default":"UNKNOWN"},"default":"UNKNOWN","doc":"Where the order is; UNKNOWN stands for states of later releases."},` +
+	`{"name":"customer","type":"string","doc":"Who ordered."},` +
+	`{"name":"total_cents","type":"long","doc":"The total in cents."},` +
+	`{"name":"channel","type":["null","string"],"default":null,"doc":"Where it came from."},` +
+	`{"name":"comment","aliases":["note"],"type":"string","default":"","doc":"What the customer wrote."}]}`
 
 // NewOrder returns the zero value: the schema has no other defaults.
 func NewOrder() Order { return Order{} }
@@ -48,7 +56,8 @@ func (*Order) AvroName() string { return "shop.evolution.Order" }
 // AvroSchema is [OrderSchema].
 func (*Order) AvroSchema() string { return OrderSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -119,7 +128,8 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -179,7 +189,7 @@ func (v *Order) Equal(o *Order) bool {
 		v.Comment == o.Comment
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Order) Clone() *Order {
 	if v == nil {
 		return nil

@@ -51,10 +51,19 @@ type Line struct {
 }
 
 // OrderSchema is the schema of Order.
-const OrderSchema = `{"type":"record","name":"Order","namespace":"shop.evolution","doc":"An order. New: lines; gone: channel, whose readers fall back on its default.","fields":[{"name":"id","type":"string","doc":"The order's id, and the key of its events."},{"name":"state","type":{"type":"enum","name":"State","doc":"Where the order is.","symbols":["UNKNOWN","PLACED","PAID","SHIPPED"],"default":"UNKNOWN"},"default":"UNKNOWN","doc":"Where the order is; UNKNOWN stands for states of later releases."},{"name":"customer","type":"string","doc":"Who ordered."},{"name":"total_cents","type":"long","doc":"The total in cents."},{"name":"comment","aliases":["note"],"type":"string","default":"","doc":"What the customer wrote."},{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","doc":"One line of an order.","fields":[{"name":"sku","type":"string","doc":"What was ordered."},{"name":"quantity","type":"int","default":1,"doc":"How many."}]}},"default":[],"doc":"What was ordered; empty for orders of earlier releases."}]}`
+const OrderSchema = `{"type":"record","name":"Order","namespace":"shop.evolution","doc":"An order. New: lines; gone: channel, whose readers fall back on its default.",` +
+	`"fields":[{"name":"id","type":"string","doc":"The order's id, and the key of its events."},` +
+	`{"name":"state","type":{"type":"enum","name":"State","doc":"Where the order is.","symbols":["UNKNOWN",` +
+	`"PLACED","PAID","SHIPPED"],"default":"UNKNOWN"},"default":"UNKNOWN","doc":"Where the order is; UNKNOWN stands for states of later releases."},` +
+	`{"name":"customer","type":"string","doc":"Who ordered."},` +
+	`{"name":"total_cents","type":"long","doc":"The total in cents."},` +
+	`{"name":"comment","aliases":["note"],"type":"string","default":"","doc":"What the customer wrote."},` +
+	`{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","doc":"One line of an order.",` +
+	`"fields":[{"name":"sku","type":"string","doc":"What was ordered."},` +
+	`{"name":"quantity","type":"int","default":1,"doc":"How many."}]}},"default":[],"doc":"What was ordered; empty for orders of earlier releases."}]}`
 
-// LineSchema is the schema of Line.
-const LineSchema = `{"type":"record","name":"Line","namespace":"shop.evolution","doc":"One line of an order.","fields":[{"name":"sku","type":"string","doc":"What was ordered."},{"name":"quantity","type":"int","default":1,"doc":"How many."}]}`
+// The schemas of types that other schemas hold.
+var lineSchema avrobin.InnerSchema
 
 // NewOrder returns the zero value: the schema has no other defaults.
 func NewOrder() Order { return Order{} }
@@ -65,7 +74,8 @@ func (*Order) AvroName() string { return "shop.evolution.Order" }
 // AvroSchema is [OrderSchema].
 func (*Order) AvroSchema() string { return OrderSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -142,7 +152,8 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -194,8 +205,8 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.Rest(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null.
 func (v *Order) Equal(o *Order) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -208,7 +219,7 @@ func (v *Order) Equal(o *Order) bool {
 		slices.Equal(v.Lines, o.Lines)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Order) Clone() *Order {
 	if v == nil {
 		return nil
@@ -238,18 +249,19 @@ func (v *State) UnmarshalText(text []byte) error {
 
 // NewLine returns a Line with the schema's defaults.
 func NewLine() Line {
-	return Line{
-		Quantity: 1,
-	}
+	var v Line
+	v.Quantity = 1
+	return v
 }
 
 // AvroName is the full name of the Avro type.
 func (*Line) AvroName() string { return "shop.evolution.Line" }
 
-// AvroSchema is [LineSchema].
-func (*Line) AvroSchema() string { return LineSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*Line) AvroSchema() string { return lineSchema.Of("shop.evolution.Line", OrderSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -287,7 +299,8 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

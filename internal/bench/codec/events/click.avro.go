@@ -25,7 +25,12 @@ type Click struct {
 }
 
 // ClickSchema is the schema of Click.
-const ClickSchema = `{"type":"record","name":"Click","namespace":"bench.codec","doc":"Flat: what a web server logs of one request. 165 bytes encoded.","fields":[{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"user","type":"string"},{"name":"url","type":"string"},{"name":"status","type":"int"},{"name":"score","type":"double"},{"name":"mobile","type":"boolean"},{"name":"referrer","type":["null","string"],"default":null}]}`
+const ClickSchema = `{"type":"record","name":"Click","namespace":"bench.codec","doc":"Flat: what a web server logs of one request. 165 bytes encoded.",` +
+	`"fields":[{"name":"id","type":{"type":"string","logicalType":"uuid"}},` +
+	`{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},` +
+	`{"name":"user","type":"string"},{"name":"url","type":"string"},` +
+	`{"name":"status","type":"int"},{"name":"score","type":"double"},` +
+	`{"name":"mobile","type":"boolean"},{"name":"referrer","type":["null","string"],"default":null}]}`
 
 // NewClick returns the zero value: the schema has no other defaults.
 func NewClick() Click { return Click{} }
@@ -36,7 +41,8 @@ func (*Click) AvroName() string { return "bench.codec.Click" }
 // AvroSchema is [ClickSchema].
 func (*Click) AvroSchema() string { return ClickSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Click) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -113,7 +119,8 @@ func (v *Click) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Click) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -183,7 +190,7 @@ func (v *Click) Equal(o *Click) bool {
 		avrobin.EqualPointers(v.Referrer, o.Referrer)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Click) Clone() *Click {
 	if v == nil {
 		return nil

@@ -17,7 +17,8 @@ type Longs struct {
 }
 
 // LongsSchema is the schema of Longs.
-const LongsSchema = `{"type":"record","name":"Longs","namespace":"bench.codec","doc":"An array of a thousand longs of every size.","fields":[{"name":"values","type":{"type":"array","items":"long"}}]}`
+const LongsSchema = `{"type":"record","name":"Longs","namespace":"bench.codec","doc":"An array of a thousand longs of every size.",` +
+	`"fields":[{"name":"values","type":{"type":"array","items":"long"}}]}`
 
 // NewLongs returns the zero value: the schema has no other defaults.
 func NewLongs() Longs { return Longs{} }
@@ -28,7 +29,8 @@ func (*Longs) AvroName() string { return "bench.codec.Longs" }
 // AvroSchema is [LongsSchema].
 func (*Longs) AvroSchema() string { return LongsSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Longs) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -68,7 +70,8 @@ func (v *Longs) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Longs) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -97,8 +100,8 @@ func (v *Longs) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.Rest(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null.
 func (v *Longs) Equal(o *Longs) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -106,7 +109,7 @@ func (v *Longs) Equal(o *Longs) bool {
 	return slices.Equal(v.Values, o.Values)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Longs) Clone() *Longs {
 	if v == nil {
 		return nil

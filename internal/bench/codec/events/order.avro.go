@@ -17,7 +17,8 @@ import (
 
 // Order is the Avro record bench.codec.Order.
 //
-// Nested: records, an enum, an array, a map, unions and decimals. 430 bytes encoded.
+// Nested: records, an enum, an array, a map, unions and decimals. 430 bytes
+// encoded.
 type Order struct {
 	OrderID    uuid.UUID         `avro:"order_id" json:"order_id"`
 	Created    time.Time         `avro:"created" json:"created"`
@@ -105,25 +106,38 @@ type Wallet struct {
 }
 
 // OrderSchema is the schema of Order.
-const OrderSchema = `{"type":"record","name":"Order","namespace":"bench.codec","doc":"Nested: records, an enum, an array, a map, unions and decimals. 430 bytes encoded.","fields":[{"name":"order_id","type":{"type":"string","logicalType":"uuid"}},{"name":"created","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"due","type":{"type":"int","logicalType":"date"}},{"name":"status","type":{"type":"enum","name":"OrderStatus","symbols":["NEW","PAID","SHIPPED","CANCELLED"],"default":"NEW"}},{"name":"customer","type":{"type":"record","name":"Customer","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"email","type":["null","string"],"default":null},{"name":"address","type":{"type":"record","name":"Address","fields":[{"name":"street","type":"string"},{"name":"city","type":"string"},{"name":"zip","type":"string"},{"name":"country","type":"string"}]}}]}},{"name":"items","type":{"type":"array","items":{"type":"record","name":"LineItem","fields":[{"name":"sku","type":"string"},{"name":"title","type":"string"},{"name":"quantity","type":"int"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}},{"name":"discount","type":["null","double"],"default":null}]}}},{"name":"attributes","type":{"type":"map","values":"string"}},{"name":"payment","type":[{"type":"record","name":"Card","fields":[{"name":"pan","type":"string"},{"name":"exp_month","type":"int"},{"name":"exp_year","type":"int"}]},{"type":"record","name":"BankTransfer","fields":[{"name":"iban","type":"string"}]},{"type":"record","name":"Wallet","fields":[{"name":"provider","type":"string"},{"name":"token","type":"bytes"}]}]},{"name":"note","type":["null","string","long"],"default":null},{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":14,"scale":2}}]}`
+const OrderSchema = `{"type":"record","name":"Order","namespace":"bench.codec","doc":"Nested: records, an enum, an array, a map, unions and decimals. 430 bytes encoded.",` +
+	`"fields":[{"name":"order_id","type":{"type":"string","logicalType":"uuid"}},` +
+	`{"name":"created","type":{"type":"long","logicalType":"timestamp-micros"}},` +
+	`{"name":"due","type":{"type":"int","logicalType":"date"}},` +
+	`{"name":"status","type":{"type":"enum","name":"OrderStatus","symbols":["NEW","PAID","SHIPPED","CANCELLED"],` +
+	`"default":"NEW"}},{"name":"customer","type":{"type":"record","name":"Customer","fields":[{"name":"id",` +
+	`"type":"long"},{"name":"name","type":"string"},` +
+	`{"name":"email","type":["null","string"],"default":null},` +
+	`{"name":"address","type":{"type":"record","name":"Address","fields":[{"name":"street","type":"string"},` +
+	`{"name":"city","type":"string"},{"name":"zip","type":"string"},` +
+	`{"name":"country","type":"string"}]}}]}},` +
+	`{"name":"items","type":{"type":"array","items":{"type":"record","name":"LineItem","fields":[{"name":"sku",` +
+	`"type":"string"},{"name":"title","type":"string"},` +
+	`{"name":"quantity","type":"int"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":12,` +
+	`"scale":2}},{"name":"discount","type":["null","double"],"default":null}]}}},` +
+	`{"name":"attributes","type":{"type":"map","values":"string"}},` +
+	`{"name":"payment","type":[{"type":"record","name":"Card","fields":[{"name":"pan","type":"string"},` +
+	`{"name":"exp_month","type":"int"},{"name":"exp_year","type":"int"}]},` +
+	`{"type":"record","name":"BankTransfer","fields":[{"name":"iban","type":"string"}]},` +
+	`{"type":"record","name":"Wallet","fields":[{"name":"provider","type":"string"},` +
+	`{"name":"token","type":"bytes"}]}]},{"name":"note","type":["null","string","long"],"default":null},` +
+	`{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":14,"scale":2}}]}`
 
-// CustomerSchema is the schema of Customer.
-const CustomerSchema = `{"type":"record","name":"Customer","namespace":"bench.codec","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"email","type":["null","string"],"default":null},{"name":"address","type":{"type":"record","name":"Address","fields":[{"name":"street","type":"string"},{"name":"city","type":"string"},{"name":"zip","type":"string"},{"name":"country","type":"string"}]}}]}`
-
-// AddressSchema is the schema of Address.
-const AddressSchema = `{"type":"record","name":"Address","namespace":"bench.codec","fields":[{"name":"street","type":"string"},{"name":"city","type":"string"},{"name":"zip","type":"string"},{"name":"country","type":"string"}]}`
-
-// LineItemSchema is the schema of LineItem.
-const LineItemSchema = `{"type":"record","name":"LineItem","namespace":"bench.codec","fields":[{"name":"sku","type":"string"},{"name":"title","type":"string"},{"name":"quantity","type":"int"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}},{"name":"discount","type":["null","double"],"default":null}]}`
-
-// CardSchema is the schema of Card.
-const CardSchema = `{"type":"record","name":"Card","namespace":"bench.codec","fields":[{"name":"pan","type":"string"},{"name":"exp_month","type":"int"},{"name":"exp_year","type":"int"}]}`
-
-// BankTransferSchema is the schema of BankTransfer.
-const BankTransferSchema = `{"type":"record","name":"BankTransfer","namespace":"bench.codec","fields":[{"name":"iban","type":"string"}]}`
-
-// WalletSchema is the schema of Wallet.
-const WalletSchema = `{"type":"record","name":"Wallet","namespace":"bench.codec","fields":[{"name":"provider","type":"string"},{"name":"token","type":"bytes"}]}`
+// The schemas of types that other schemas hold.
+var (
+	customerSchema     avrobin.InnerSchema
+	addressSchema      avrobin.InnerSchema
+	lineItemSchema     avrobin.InnerSchema
+	cardSchema         avrobin.InnerSchema
+	bankTransferSchema avrobin.InnerSchema
+	walletSchema       avrobin.InnerSchema
+)
 
 // NewOrder returns the zero value: the schema has no other defaults.
 func NewOrder() Order { return Order{} }
@@ -134,7 +148,8 @@ func (*Order) AvroName() string { return "bench.codec.Order" }
 // AvroSchema is [OrderSchema].
 func (*Order) AvroSchema() string { return OrderSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -254,7 +269,8 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -336,8 +352,8 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.Rest(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null.
 func (v *Order) Equal(o *Order) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -354,7 +370,7 @@ func (v *Order) Equal(o *Order) bool {
 		v.Total.Equal(o.Total)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Order) Clone() *Order {
 	if v == nil {
 		return nil
@@ -371,32 +387,32 @@ func (v *Order) Clone() *Order {
 	return &c
 }
 
-// MarshalJSON writes a union as an object of one member, named after the branch.
+// MarshalJSON writes a union as an object of one member, named after the
+// branch.
 func (v Order) MarshalJSON() ([]byte, error) {
 	type plain Order // without methods
-	return json.Marshal(struct {
+	var x struct {
 		plain
 		Payment orderPaymentJSON `json:"payment"`
 		Note    orderNoteJSON    `json:"note"`
-	}{
-		plain:   plain(v),
-		Payment: orderPaymentJSON{v.Payment},
-		Note:    orderNoteJSON{v.Note},
-	})
+	}
+	x.plain = plain(v)
+	x.Payment = orderPaymentJSON{v.Payment}
+	x.Note = orderNoteJSON{v.Note}
+	return json.Marshal(x)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (v *Order) UnmarshalJSON(data []byte) error {
 	type plain Order
-	x := struct {
+	var x struct {
 		*plain
 		Payment orderPaymentJSON `json:"payment"`
 		Note    orderNoteJSON    `json:"note"`
-	}{
-		plain:   (*plain)(v),
-		Payment: orderPaymentJSON{v.Payment},
-		Note:    orderNoteJSON{v.Note},
 	}
+	x.plain = (*plain)(v)
+	x.Payment = orderPaymentJSON{v.Payment}
+	x.Note = orderNoteJSON{v.Note}
 	if err := json.Unmarshal(data, &x); err != nil {
 		return err
 	}
@@ -625,10 +641,11 @@ func NewCustomer() Customer { return Customer{} }
 // AvroName is the full name of the Avro type.
 func (*Customer) AvroName() string { return "bench.codec.Customer" }
 
-// AvroSchema is [CustomerSchema].
-func (*Customer) AvroSchema() string { return CustomerSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*Customer) AvroSchema() string { return customerSchema.Of("bench.codec.Customer", OrderSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Customer) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -687,7 +704,8 @@ func (v *Customer) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Customer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -737,7 +755,7 @@ func (v *Customer) Equal(o *Customer) bool {
 		v.Address == o.Address
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Customer) Clone() *Customer {
 	if v == nil {
 		return nil
@@ -753,10 +771,11 @@ func NewAddress() Address { return Address{} }
 // AvroName is the full name of the Avro type.
 func (*Address) AvroName() string { return "bench.codec.Address" }
 
-// AvroSchema is [AddressSchema].
-func (*Address) AvroSchema() string { return AddressSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*Address) AvroSchema() string { return addressSchema.Of("bench.codec.Address", OrderSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Address) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -808,7 +827,8 @@ func (v *Address) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Address) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -846,10 +866,11 @@ func NewLineItem() LineItem { return LineItem{} }
 // AvroName is the full name of the Avro type.
 func (*LineItem) AvroName() string { return "bench.codec.LineItem" }
 
-// AvroSchema is [LineItemSchema].
-func (*LineItem) AvroSchema() string { return LineItemSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*LineItem) AvroSchema() string { return lineItemSchema.Of("bench.codec.LineItem", OrderSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *LineItem) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -914,7 +935,8 @@ func (v *LineItem) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -969,7 +991,7 @@ func (v *LineItem) Equal(o *LineItem) bool {
 		avrobin.EqualPointers(v.Discount, o.Discount)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *LineItem) Clone() *LineItem {
 	if v == nil {
 		return nil
@@ -985,10 +1007,11 @@ func NewCard() Card { return Card{} }
 // AvroName is the full name of the Avro type.
 func (*Card) AvroName() string { return "bench.codec.Card" }
 
-// AvroSchema is [CardSchema].
-func (*Card) AvroSchema() string { return CardSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*Card) AvroSchema() string { return cardSchema.Of("bench.codec.Card", OrderSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Card) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -1030,7 +1053,8 @@ func (v *Card) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Card) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -1064,10 +1088,13 @@ func NewBankTransfer() BankTransfer { return BankTransfer{} }
 // AvroName is the full name of the Avro type.
 func (*BankTransfer) AvroName() string { return "bench.codec.BankTransfer" }
 
-// AvroSchema is [BankTransferSchema].
-func (*BankTransfer) AvroSchema() string { return BankTransferSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*BankTransfer) AvroSchema() string {
+	return bankTransferSchema.Of("bench.codec.BankTransfer", OrderSchema)
+}
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *BankTransfer) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -1101,7 +1128,8 @@ func (v *BankTransfer) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *BankTransfer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -1127,10 +1155,11 @@ func NewWallet() Wallet { return Wallet{} }
 // AvroName is the full name of the Avro type.
 func (*Wallet) AvroName() string { return "bench.codec.Wallet" }
 
-// AvroSchema is [WalletSchema].
-func (*Wallet) AvroSchema() string { return WalletSchema }
+// AvroSchema is the schema as [OrderSchema] holds it.
+func (*Wallet) AvroSchema() string { return walletSchema.Of("bench.codec.Wallet", OrderSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Wallet) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -1168,7 +1197,8 @@ func (v *Wallet) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -1192,8 +1222,8 @@ func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err erro
 	return l.Rest(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null.
 func (v *Wallet) Equal(o *Wallet) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -1202,7 +1232,7 @@ func (v *Wallet) Equal(o *Wallet) bool {
 		bytes.Equal(v.Token, o.Token)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Wallet) Clone() *Wallet {
 	if v == nil {
 		return nil

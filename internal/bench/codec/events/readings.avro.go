@@ -25,10 +25,13 @@ type Point struct {
 }
 
 // ReadingsSchema is the schema of Readings.
-const ReadingsSchema = `{"type":"record","name":"Readings","namespace":"bench.codec","doc":"An array of a thousand small records.","fields":[{"name":"points","type":{"type":"array","items":{"type":"record","name":"Point","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"value","type":"double"},{"name":"flag","type":"boolean"}]}}}]}`
+const ReadingsSchema = `{"type":"record","name":"Readings","namespace":"bench.codec","doc":"An array of a thousand small records.",` +
+	`"fields":[{"name":"points","type":{"type":"array","items":{"type":"record","name":"Point","fields":[{"name":"id",` +
+	`"type":"long"},{"name":"name","type":"string"},` +
+	`{"name":"value","type":"double"},{"name":"flag","type":"boolean"}]}}}]}`
 
-// PointSchema is the schema of Point.
-const PointSchema = `{"type":"record","name":"Point","namespace":"bench.codec","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"value","type":"double"},{"name":"flag","type":"boolean"}]}`
+// The schemas of types that other schemas hold.
+var pointSchema avrobin.InnerSchema
 
 // NewReadings returns the zero value: the schema has no other defaults.
 func NewReadings() Readings { return Readings{} }
@@ -39,7 +42,8 @@ func (*Readings) AvroName() string { return "bench.codec.Readings" }
 // AvroSchema is [ReadingsSchema].
 func (*Readings) AvroSchema() string { return ReadingsSchema }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Readings) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -88,7 +92,8 @@ func (v *Readings) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Readings) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)
@@ -120,8 +125,8 @@ func (v *Readings) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	return l.Rest(src, rest), nil
 }
 
-// Equal reports whether v and o are the same value, or both nil. Nil and empty slices and
-// maps are equal where neither is null.
+// Equal reports whether v and o are the same value, or both nil. Nil and empty
+// slices and maps are equal where neither is null.
 func (v *Readings) Equal(o *Readings) bool {
 	if v == nil || o == nil {
 		return v == o
@@ -129,7 +134,7 @@ func (v *Readings) Equal(o *Readings) bool {
 	return slices.Equal(v.Points, o.Points)
 }
 
-// Clone returns a copy of v that shares nothing with it; of nil it is nil.
+// Clone returns a copy of v that shares nothing with v, and nil for nil.
 func (v *Readings) Clone() *Readings {
 	if v == nil {
 		return nil
@@ -145,10 +150,11 @@ func NewPoint() Point { return Point{} }
 // AvroName is the full name of the Avro type.
 func (*Point) AvroName() string { return "bench.codec.Point" }
 
-// AvroSchema is [PointSchema].
-func (*Point) AvroSchema() string { return PointSchema }
+// AvroSchema is the schema as [ReadingsSchema] holds it.
+func (*Point) AvroSchema() string { return pointSchema.Of("bench.codec.Point", ReadingsSchema) }
 
-// AppendAvro appends the Avro encoding of v to dst; on an error it returns dst as it was.
+// AppendAvro appends the Avro encoding of v to dst. On an error it returns dst
+// as it was.
 func (v *Point) AppendAvro(dst []byte) ([]byte, error) {
 	if v == nil {
 		return dst, avrobin.ErrorAt(avrobin.ErrNil, "")
@@ -194,7 +200,8 @@ func (v *Point) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
-// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l says.
+// ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
+// says.
 func (v *Point) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	if l.IsOwn() {
 		return v.ReadAvro(src)

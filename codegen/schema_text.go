@@ -1,0 +1,247 @@
+package codegen
+
+import (
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// schemaText is how generated code holds the schema of a message. Either the
+// code has a constant with the whole text, or the run time cuts the text out of
+// other constants when it is first asked for: the text of a type stands once in
+// a package, although the schemas of all types around it hold it too.
+type schemaText struct {
+	schema *avsc.Schema
+
+	Const string // of the whole text, "" for a text that is cut out
+	Text  string // the value of Const
+
+	Var  string      // of type avrobin.InnerSchema
+	From *schemaText // whose constant it is cut out of
+	List string      // in place of From: the package's list of constants
+}
+
+// textList is the list of constants from which all schemas of a package are cut.
+type textList struct {
+	Name   string
+	Consts []string
+	Texts  []string
+}
+
+// mostText is how many times as long as the sources the constants may be, and by
+// how much more. A set of schemas that hold each other beyond that gets one list
+// of texts for each package.
+const (
+	mostTextFactor = 8
+	mostTextExtra  = 1 << 20
+)
+
+// placeSchemas decides where the text of each message's schema stands. A type at
+// the top level of a file has a constant, and so has a type that no constant of
+// its package holds. All others are cut out of the constant that holds them.
+func (b *builder) placeSchemas() {
+	var tops []*namedType
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			bare.record.SchemaText = &schemaText{schema: bare.schema, Text: bare.schema.Text()}
+		}
+		for _, t := range s.types {
+			if t.topLevel && !t.pkg.External {
+				tops = append(tops, t)
+			}
+		}
+	}
+	holder := map[*avsc.Schema]*schemaText{} // constant that holds a type
+	for _, t := range tops {
+		holder[t.schema] = &schemaText{schema: t.schema}
+	}
+	for _, t := range tops {
+		b.hold(t, holder)
+	}
+	for _, s := range b.sources {
+		for _, t := range s.types {
+			if t.record != nil && !t.pkg.External && holder[t.schema] == nil {
+				holder[t.schema] = &schemaText{schema: t.schema}
+				tops = append(tops, t)
+				b.hold(t, holder)
+			}
+		}
+	}
+	if !b.setTexts(tops, holder) {
+		b.listTexts(tops)
+		return
+	}
+	for _, t := range b.order {
+		if !t.isMessage() {
+			continue
+		}
+		switch h := holder[t.schema]; {
+		case h == nil: // of another module
+			t.setText(&schemaText{schema: t.schema})
+		case h.schema == t.schema:
+			t.setText(h)
+		default:
+			t.setText(&schemaText{schema: t.schema, From: h})
+		}
+	}
+}
+
+// hold notes for the types that t's schema holds, in the package of t and with
+// no holder so far, that t's constant holds them.
+func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
+	seen := map[*avsc.Schema]bool{}
+	var visit func(s *avsc.Schema)
+	visit = func(s *avsc.Schema) {
+		if s.Kind.Named() {
+			if seen[s] {
+				return
+			}
+			seen[s] = true
+			if s != t.schema && b.named[s].pkg == t.pkg {
+				if holder[s] != nil {
+					return // and so has all that it holds
+				}
+				holder[s] = holder[t.schema]
+			}
+		}
+		for _, f := range s.Fields {
+			visit(f.Type)
+		}
+		for _, branch := range s.Branches {
+			visit(branch)
+		}
+		if s.Elem != nil {
+			visit(s.Elem)
+		}
+	}
+	visit(t.schema)
+}
+
+// setTexts gives the types that have constants their texts. It reports false if
+// these would be too long.
+func (b *builder) setTexts(tops []*namedType, holder map[*avsc.Schema]*schemaText) bool {
+	most := mostTextExtra
+	for _, s := range b.sources {
+		most += mostTextFactor * len(s.file.JSON.AppendCompact(nil))
+	}
+	sum := 0
+	for _, t := range tops {
+		text := t.schema.Text()
+		if sum += len(text); sum > most {
+			return false
+		}
+		holder[t.schema].Text = text
+	}
+	return true
+}
+
+// listTexts gives each package one list of texts, in which each type is defined
+// once, and has every schema cut out of them.
+func (b *builder) listTexts(tops []*namedType) {
+	b.lists = map[*goPackage]*textList{}
+	byPackage := map[*goPackage][]*namedType{}
+	for _, t := range tops {
+		byPackage[t.pkg] = append(byPackage[t.pkg], t)
+	}
+	for pkg, types := range byPackage {
+		list := &textList{Name: b.scope(pkg).take("avroSchemas")}
+		schemas := make([]*avsc.Schema, len(types))
+		for i, t := range types {
+			schemas[i] = t.schema
+		}
+		for i, text := range avsc.Texts(schemas...) {
+			if text != "" {
+				list.Consts = append(list.Consts, b.scope(pkg).take(lowerFirst(types[i].goName())+"Text"))
+				list.Texts = append(list.Texts, text)
+			}
+		}
+		b.lists[pkg] = list
+	}
+	for _, t := range b.order {
+		if t.isMessage() {
+			text := &schemaText{schema: t.schema}
+			if list := b.lists[t.pkg]; list != nil {
+				text.List = list.Name
+			}
+			t.setText(text)
+		}
+	}
+}
+
+// isMessage reports whether the type has AvroSchema.
+func (t *namedType) isMessage() bool { return t.record != nil || t.hasDecl() && t.topLevel }
+
+func (t *namedType) goName() string {
+	switch {
+	case t.record != nil:
+		return t.record.GoName
+	case t.enum != nil:
+		return t.enum.GoName
+	}
+	return t.fixed.GoName
+}
+
+func (t *namedType) setText(text *schemaText) {
+	switch {
+	case t.record != nil:
+		t.record.SchemaText = text
+	case t.enum != nil:
+		t.enum.SchemaText = text
+	default:
+		t.fixed.SchemaText = text
+	}
+}
+
+// name names the constant or the variable of a schema.
+func (text *schemaText) name(scope scope, goName string) {
+	if text.Text != "" {
+		text.Const = scope.take(goName + "Schema")
+	} else {
+		text.Var = scope.take(lowerFirst(goName) + "Schema")
+	}
+}
+
+// The lines of a schema constant: one for each field or type where they are
+// long enough, and never so many that the compiler takes long over them.
+const (
+	shortSchemaLine  = 40
+	longSchemaLine   = 100
+	mostSchemaPieces = 2000
+)
+
+// schemaLines cuts the compact JSON of a schema into lines: before an object
+// that follows another one, and behind any comma where a line grows long.
+func schemaLines(text string) []string {
+	if len(text) <= longSchemaLine {
+		return []string{text}
+	}
+	short, long := shortSchemaLine, longSchemaLine
+	if least := len(text) / mostSchemaPieces; least > short {
+		short, long = least, 2*least
+	}
+	var lines []string
+	start, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString || c != ',':
+		case i+1-start >= long, i+1-start >= short && i+1 < len(text) && text[i+1] == '{':
+			lines = append(lines, text[start:i+1])
+			start = i + 1
+		}
+	}
+	return append(lines, text[start:])
+}
+
+// schemaLiteral is the Go expression for a schema constant, one line of it for
+// each line of the schema.
+func schemaLiteral(text string) string {
+	lines := schemaLines(text)
+	for i, line := range lines {
+		lines[i] = rawString(line)
+	}
+	return strings.Join(lines, " +\n\t")
+}

@@ -1,0 +1,93 @@
+package codegen_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/gentest"
+)
+
+// chain is n records that each hold the next one, as an array of definitions.
+func chain(n int) codegen.Source {
+	defs := make([]string, n)
+	for i := range defs {
+		defs[i] = fmt.Sprintf(`{"type":"record","name":"R%d","namespace":"c","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","R%d"],"default":null}]}`, i, min(i+1, n-1))
+	}
+	return codegen.Source{Name: "r0.avsc", Text: []byte("[" + strings.Join(defs, ",") + "]")}
+}
+
+func size(t *testing.T, sources ...codegen.Source) (bytes int) {
+	t.Helper()
+	files, err := codegen.Generate(sources, codegen.Options{Package: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		bytes += len(f.Content)
+	}
+	return bytes
+}
+
+// TestOutputIsLinear: four times the input is about four times the output,
+// though each schema holds all that follow.
+func TestOutputIsLinear(t *testing.T) {
+	t.Parallel()
+	small, large := size(t, chain(300)), size(t, chain(1200))
+	if large > 5*small {
+		t.Errorf("300 records: %d bytes, 1,200 records: %d bytes", small, large)
+	}
+	// The same from a file each.
+	split := func(n int) (sources []codegen.Source) {
+		set, err := avsc.ParseSet(chain(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range set.Files[0].Schemas {
+			sources = append(sources, codegen.Source{Name: fmt.Sprintf("f%d.avsc", i), Text: s.JSON.AppendCompact(nil)})
+		}
+		return sources
+	}
+	small, large = size(t, split(300)...), size(t, split(1200)...)
+	if large > 5*small {
+		t.Errorf("300 files: %d bytes, 1,200 files: %d bytes", small, large)
+	}
+}
+
+// TestSchemasThatAreCutOut compiles types whose schemas are cut out of other
+// constants, and compares what AvroSchema returns with the schema itself.
+func TestSchemasThatAreCutOut(t *testing.T) {
+	t.Parallel()
+	nested := codegen.Source{Name: "outer.avsc", Text: []byte(`{"type":"record","name":"Outer","namespace":"n","fields":[{"name":"a","type":{"type":"record","name":"Inner","fields":[{"name":"b","type":["null",{"type":"record","name":"Innermost","namespace":"m","fields":[{"name":"o","type":"n.Outer"}]}]}]}}]}`)}
+	var tests strings.Builder
+	m := gentest.New(t)
+	fmt.Fprintf(&tests, "package gen\n\nimport (\n\t\"testing\"\n\n\t\"github.com/avroline/avroline/serde/avrobin\"\n\t\"%[1]s/chain\"\n\t\"%[1]s/nested\"\n)\n\nfunc TestSchemas(t *testing.T) {\n\tfor _, c := range []struct{r avrobin.Record; want string}{\n", gentest.Path)
+	for _, c := range []struct {
+		pkg    string
+		source codegen.Source
+		types  []string
+	}{
+		{"chain", chain(500), []string{"c.R0", "c.R250", "c.R499"}},
+		{"nested", nested, []string{"n.Outer", "n.Inner", "m.Innermost"}},
+	} {
+		files, err := codegen.Generate([]codegen.Source{c.source}, codegen.Options{Package: c.pkg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.WriteAll(c.pkg, files)
+		set, err := avsc.ParseSet(c.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range c.types {
+			s := set.Type(name)
+			fmt.Fprintf(&tests, "\t\t{new(%s.%s), %s},\n", c.pkg, s.ShortName(), strconv.Quote(s.Text()))
+		}
+	}
+	tests.WriteString("\t} {\n\t\tif got := c.r.AvroSchema(); got != c.want {\n\t\t\tt.Errorf(\"%s:\\n got %.300s\\nwant %.300s\", c.r.AvroName(), got, c.want)\n\t\t}\n\t}\n}\n")
+	m.Write("schemas_test.go", tests.String())
+	m.Go("test", "./...")
+}

@@ -1,0 +1,111 @@
+package avrobin_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// withoutNamespaces is a schema as Go values without the namespaces, which two
+// texts of one schema may spell at different places.
+func withoutNamespaces(t *testing.T, text string) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	var strip func(any) any
+	strip = func(v any) any {
+		switch v := v.(type) {
+		case []any:
+			for i := range v {
+				v[i] = strip(v[i])
+			}
+		case map[string]any:
+			if _, ok := v["type"]; ok {
+				delete(v, "namespace")
+			}
+			for k := range v {
+				if k != "default" {
+					v[k] = strip(v[k])
+				}
+			}
+		}
+		return v
+	}
+	return strip(v)
+}
+
+// wantInner cuts every named type out of the text of s, and compares the result
+// with the text that the type has by itself.
+func wantInner(t *testing.T, s *avsc.Schema) {
+	t.Helper()
+	text := s.Text()
+	s.Walk(func(n *avsc.Schema) {
+		if !n.Kind.Named() {
+			return
+		}
+		var inner avrobin.InnerSchema
+		got, err := avsc.ParseStored("inner", []byte(inner.Of(n.Name, text)))
+		if err != nil {
+			t.Errorf("%s of %s: %v", n.Name, text, err)
+			return
+		}
+		want, err := avsc.ParseStored("own", []byte(n.Text()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Canonical() != want.Canonical() || got.Name != n.Name {
+			t.Errorf("%s of %s:\n got %s\nwant %s", n.Name, text, got.Canonical(), want.Canonical())
+		}
+		if d := cmp.Diff(withoutNamespaces(t, want.Text()), withoutNamespaces(t, got.Text())); d != "" {
+			t.Errorf("%s of %s:\n%s", n.Name, text, d)
+		}
+	})
+}
+
+func TestInnerSchema(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{"type":"record","name":"a.R","fields":[{"name":"x","type":{"type":"record","name":"S","fields":[{"name":"r","type":["null","R"]}]}}]}`,
+		// The namespace is inherited, spelt, another one, and none.
+		`{"fields":[{"type":{"fields":[{"type":{"type":"enum","symbols":["A"],"name":"E"},"name":"e"}],"type":"record","name":"S"},"name":"x"},{"type":"E","name":"e2"},{"name":"t","type":{"type":"record","name":"T","namespace":"b","fields":[{"name":"e","type":"a.E"},{"name":"s","type":"a.S"},{"name":"u","type":{"type":"fixed","name":"U","size":1}}]}},{"name":"v","type":{"type":"fixed","name":"V","namespace":"","size":2}},{"name":"w","type":["V","b.U",{"type":"array","items":"b.T"},{"type":"map","values":"S"}]}],"name":"R","type":"record","namespace":"a"}`,
+		// Names that are words of the schema language; brackets in texts.
+		`{"type":"record","name":"n.array","doc":"]}\"{[","fields":[{"name":"a","type":{"type":"array","items":{"type":"record","name":"map","fields":[{"name":"i","type":"int","default":3},{"name":"m","type":["null","n.map","array"],"default":null}]}},"default":[]},{"name":"s","type":{"type":"fixed","name":"n.string","size":3}},{"name":"t","type":["string","n.string"]}]}`,
+		`["int",{"type":"enum","name":"E","symbols":["A"],"x":{"type":"E","fields":[{"type":"E"}]}},{"type":"record","name":"R","fields":[{"name":"e","type":"E","default":"A"}]}]`,
+	} {
+		s, err := avsc.Parse("t.avsc", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantInner(t, s)
+	}
+	for seed := range uint64(500) {
+		s, err := avsc.Parse("t.avsc", []byte(schemagen.Any(rand.New(rand.NewPCG(seed, 0)), 30).Within("s").JSON()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantInner(t, s)
+	}
+	names, err := filepath.Glob("../../../shared/vectors/avsc/*.avsc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := avsc.Parse(filepath.Base(name), text); err == nil { // others are invalid or need more files
+			wantInner(t, s)
+		}
+	}
+}

@@ -94,8 +94,9 @@ func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
 	if err != nil {
 		return token{}, &tokenError{err}
 	}
-	if given.Value == "" {
-		return token{}, &tokenError{errors.New("the token is empty")}
+	if err := checkToken(given.Value); err != nil {
+		// The source would give the same again: this is no outage.
+		return token{}, &refusedError{"the token source gave a token that cannot be sent: " + err.Error()}
 	}
 	tok := token{text: given.Value, expires: given.Expiry}
 	if !tok.expires.IsZero() {

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/riferrei/srclient"
-
 	"github.com/avroline/avroline/registry/compat"
 )
 
@@ -28,30 +26,11 @@ func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Leve
 // level asks for the level that counts. Some registries answer 404 for a subject
 // that is not there yet, although the global level was asked for in its place.
 func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Level, error) {
-	var l *srclient.CompatibilityLevel
-	_, err := c.transport.through(ctx, w, nil, func(c *srclient.SchemaRegistryClient) (err error) {
-		l, err = c.GetCompatibilityLevel(subject, true)
-		return err
-	})
+	l, err := c.caller(w, false).level(ctx, subject)
 	if isStatus(err, http.StatusNotFound) {
-		return c.globalLevel(ctx, w)
+		return c.caller(w, false).level(ctx, "")
 	}
-	if err != nil {
-		return 0, err
-	}
-	return compat.ParseLevel(string(*l))
-}
-
-func (c *Client) globalLevel(ctx context.Context, w *work) (compat.Level, error) {
-	var l *srclient.CompatibilityLevel
-	_, err := c.transport.through(ctx, w, nil, func(c *srclient.SchemaRegistryClient) (err error) {
-		l, err = c.GetGlobalCompatibilityLevel()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return compat.ParseLevel(string(*l))
+	return l, err
 }
 
 // SetCompatibility sets the level of a subject, which need not exist yet.
@@ -81,7 +60,7 @@ func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error 
 
 // GlobalCompatibility returns the level of subjects without their own.
 func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) {
-	l, err := c.globalLevel(ctx, newWork(ctx))
+	l, err := c.fromRegistry(ctx).level(ctx, "")
 	if err != nil {
 		return 0, fmt.Errorf("registry: global compatibility: %w", err)
 	}
@@ -106,13 +85,13 @@ func (c *Client) DeleteGlobalCompatibility(ctx context.Context) error {
 
 func (c *Client) setLevel(ctx context.Context, path, subject string, l compat.Level) error {
 	body := map[string]compat.Level{"compatibility": l}
-	err := c.transport.call(ctx, newWork(ctx), http.MethodPut, path, nil, body, nil)
+	err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: path, form: formLevel}, body, nil)
 	c.allow(subject)
 	return err
 }
 
 func (c *Client) deleteLevel(ctx context.Context, path, subject string) error {
-	err := c.transport.call(ctx, newWork(ctx), http.MethodDelete, path, nil, nil, nil)
+	err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodDelete, path: path}, nil, nil)
 	c.allow(subject)
 	if isStatus(err, http.StatusNotFound) {
 		return nil

@@ -8,21 +8,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 // disk keeps facts in files, one a fact: a line with the format's name and the
 // SHA-256 of the rest, then a JSON object with the fact's name and value. A nil
-// disk keeps nothing.
+// disk keeps nothing. Only the owner of the files can write them: see
+// checkFolder.
 type disk struct {
-	dir    string
-	logger *slog.Logger
+	dir      string
+	logger   *slog.Logger
+	readOnly atomic.Bool // the folder cannot be written; it was logged
 }
 
 const (
@@ -49,16 +55,37 @@ func openDisk(dir string, nodes []*endpoint, logger *slog.Logger) (*disk, error)
 	if dir == "" {
 		return nil, nil
 	}
-	urls := make([]string, len(nodes))
-	for i, n := range nodes {
-		urls[i] = n.String()
-	}
+	urls := (&endpoints{list: nodes}).urls()
 	slices.Sort(urls)
-	dir = filepath.Join(dir, digest(strings.Join(urls, " "))[:16])
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	d := &disk{dir: filepath.Join(dir, digest(strings.Join(urls, " "))[:16]), logger: logger}
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = checkFolder(dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("WithDiskCache: %w", err)
 	}
-	return &disk{dir: dir, logger: logger}, nil
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		d.cannotWrite(err) // and there is nothing to read either
+		return d, nil
+	}
+	if err := checkFolder(d.dir); err != nil {
+		return nil, fmt.Errorf("WithDiskCache: %w", err)
+	}
+	if probe, err := os.CreateTemp(d.dir, "new-*"); err != nil {
+		d.cannotWrite(err)
+	} else {
+		_ = probe.Close()
+		_ = os.Remove(probe.Name())
+	}
+	return d, nil
+}
+
+// cannotWrite turns the cache read-only and logs it once.
+func (d *disk) cannotWrite(err error) {
+	if d.readOnly.CompareAndSwap(false, true) {
+		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_read_only", slog.String("folder", d.dir), slog.Any("error", err))
+	}
 }
 
 func digest(s string) string {
@@ -96,14 +123,22 @@ func (d *disk) load(f fact, v any) bool {
 }
 
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFact {
 		return nil, errors.New("not a file of the cache")
 	}
-	return os.ReadFile(path)
+	if err := checkOwner(info); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(file, maxFact))
 }
 
 func (f fact) encode(v any) ([]byte, error) {
@@ -137,11 +172,14 @@ func (f fact) decode(data []byte, v any) error {
 // in one step; it is not synced, since the checksum finds what a power cut
 // tears. Failures are logged: the cache is no condition for going on.
 func (d *disk) save(f fact, v any) {
-	if d == nil {
+	if d == nil || d.readOnly.Load() {
 		return
 	}
 	err := d.write(f, v)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
+		d.cannotWrite(err)
+	case err != nil:
 		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_failed", slog.String("file", d.path(f)), slog.Any("error", err))
 	}
 }
@@ -167,7 +205,7 @@ func (d *disk) write(f fact, v any) error {
 
 // forget removes a fact that is true no more.
 func (d *disk) forget(f fact) {
-	if d == nil {
+	if d == nil || d.readOnly.Load() {
 		return
 	}
 	if err := os.Remove(d.path(f)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -99,8 +99,10 @@ func TestDiskCacheTornFiles(t *testing.T) {
 		if err := serviceRun(ctx, c, &guid); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if n := strings.Count(log.String(), "registry_disk_cache_ignored"); n != 5 {
-			t.Errorf("%s: %d of 5 torn files noticed:\n%s", name, n, log.String())
+		// The file of the id is written anew before it is read: Register was told
+		// the schema of the id.
+		if n := strings.Count(log.String(), "registry_disk_cache_ignored"); n != 4 {
+			t.Errorf("%s: %d of 4 torn files noticed:\n%s", name, n, log.String())
 		}
 		if s.Requests() == 0 {
 			t.Errorf("%s: the registry was not asked", name)

@@ -18,10 +18,14 @@ type endpoint struct {
 
 func (e *endpoint) String() string { return e.base.String() }
 
-// parseEndpoint reads one URL that a user gave. Its errors never quote the URL
-// as a whole: it may hold a password.
+// parseEndpoint reads one URL that a user gave. Its errors never quote a URL
+// with an @ in it, because it may hold a password.
 func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 	s = strings.TrimSpace(s)
+	secret := strings.Contains(s, "@")
+	if n := strings.Count(s, "://"); n > 1 || strings.Contains(s, ",") && !secret {
+		return nil, nil, errors.New("the text holds several URLs: give each URL as an element of its own")
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		var reason *url.Error
@@ -29,8 +33,8 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 			err = reason.Err
 		}
 		// A reason such as `invalid port ":pass@host"` quotes parts of the URL.
-		if strings.Contains(s, "@") {
-			err = errors.New("it does not parse (the text is not shown, as it may hold a password)")
+		if secret {
+			err = errors.New("it does not parse; the text is not shown, because it may hold a password. In a user or a password write %40 for @, %2F for /, %3A for :, %3F for ? and %23 for #")
 		}
 		return nil, nil, fmt.Errorf("the URL is wrong: %w", err)
 	}
@@ -38,12 +42,17 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 	u.User = nil
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		if strings.Contains(s, "@") {
+		if secret {
 			return nil, nil, errors.New("the URL lacks a scheme: write http://… or https://…")
 		}
 		return nil, nil, fmt.Errorf("the URL %q lacks a scheme: write http://… or https://…", s)
+	case strings.Count(s, "@") > 1 || secret && user == nil:
+		// "http://me:p@ss/word@host" parses as the host "ss".
+		return nil, nil, errors.New("the URL holds an @ that does not end its user info; the text is not shown, because it may hold a password. In a user or a password write %40 for @ and %2F for /")
 	case u.Hostname() == "":
 		return nil, nil, fmt.Errorf("the URL %q lacks a host", u)
+	case strings.ContainsAny(u.Host, ", "):
+		return nil, nil, errors.New("the text holds several URLs: give each URL as an element of its own")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, nil, fmt.Errorf("the URL of %s has a query or a fragment: leave it out", u.Host)
 	}
@@ -59,6 +68,15 @@ type endpoints struct {
 	current atomic.Int32
 	probed  atomic.Int64 // when an earlier endpoint was last tried, in Unix nanoseconds
 	wayBack time.Duration
+}
+
+// urls are the base URLs, without credentials.
+func (e *endpoints) urls() []string {
+	urls := make([]string, len(e.list))
+	for i, ep := range e.list {
+		urls[i] = ep.String()
+	}
+	return urls
 }
 
 // order is the order in which one call tries the endpoints.

@@ -55,23 +55,41 @@ const maxMessage = 2 << 10
 
 // Error is an answer of the registry that is an error.
 type Error struct {
+	URL     string // the base URL that answered, without credentials
 	Status  int    // of HTTP
 	Code    int    // the registry's error_code, 0 where the answer had none
 	Message string // the registry's words, at most 2 KiB of them
 
 	full string // all of them
+	page bool   // the answer was a page of HTML, so that no registry wrote it
 }
 
-// Error tells status, code and the registry's words.
+// Error tells the URL, the status, the code and the registry's words.
 func (e *Error) Error() string {
-	s := fmt.Sprintf("the registry answered %d", e.Status)
+	if e.URL == "" {
+		return "the registry " + e.answered()
+	}
+	return "the registry at " + e.URL + " " + e.answered()
+}
+
+// answered is the text without the URL.
+func (e *Error) answered() string {
+	s := fmt.Sprintf("answered %d", e.Status)
 	if e.Code != 0 && e.Code != e.Status {
 		s += fmt.Sprintf(" (code %d)", e.Code)
 	}
-	if e.Message == "" {
-		return s + " " + http.StatusText(e.Status)
+	switch {
+	case e.page:
+		s += " with a page that is not a registry's: " + e.Message
+	case e.Message != "":
+		s += ": " + e.Message
+	default:
+		s += " " + http.StatusText(e.Status)
 	}
-	return s + ": " + e.Message
+	if e.Status == http.StatusNotFound && !e.NotFound() && e.Code == 0 {
+		s += " (is the URL complete? Some registries need a path, such as /apis/ccompat/v7 of Apicurio)"
+	}
+	return s
 }
 
 // Is reports whether the answer's code means target: [ErrSubjectNotFound],
@@ -94,6 +112,10 @@ func (e *Error) NotFound() bool {
 	return e.Is(ErrSubjectNotFound) || e.Is(ErrVersionNotFound) || e.Is(ErrSchemaNotFound)
 }
 
+// Refused reports whether the registry refuses what it was given (422), such as
+// a text that is not a schema: the same call would fail again.
+func (e *Error) Refused() bool { return e.Status == http.StatusUnprocessableEntity }
+
 // incompatible reports whether the answer refuses a schema for its
 // compatibility. Not every 409 does: the order of deletions, a read-only store
 // and lost races are answered with it too.
@@ -110,8 +132,8 @@ func (e *Error) lostRace() bool {
 
 // newError reads an answer that is an error. Its body may be the registry's
 // JSON, but also empty, plain text or a page of a proxy.
-func newError(status int, body []byte) *Error {
-	e := &Error{Status: status}
+func newError(url string, status int, contentType string, body []byte) *Error {
+	e := &Error{URL: url, Status: status}
 	var answer struct {
 		Code    int    `json:"error_code"`
 		Message string `json:"message"`
@@ -121,6 +143,7 @@ func newError(status int, body []byte) *Error {
 		return e
 	}
 	e.Message = quote(string(body), maxQuote)
+	e.page = strings.Contains(contentType, "html") || strings.HasPrefix(e.Message, "<")
 	return e
 }
 
@@ -179,6 +202,9 @@ func (e *IncompatibleError) Error() string {
 // maxFindings bounds how many findings an error's text lists.
 const maxFindings = 10
 
+// Refused reports true: the same schema would be refused again.
+func (e *IncompatibleError) Refused() bool { return true }
+
 // Unwrap returns the registry's answer, nil when there is none.
 func (e *IncompatibleError) Unwrap() error {
 	if e.Err == nil {
@@ -201,6 +227,15 @@ type Attempt struct {
 	Err error
 }
 
+// text is the error without the URL, which stands before it.
+func (a Attempt) text() string {
+	var answer *Error
+	if errors.As(a.Err, &answer) {
+		return answer.answered()
+	}
+	return a.Err.Error()
+}
+
 func (e *UnavailableError) Error() string {
 	var b strings.Builder
 	b.WriteString("no registry is available")
@@ -212,7 +247,7 @@ func (e *UnavailableError) Error() string {
 		if i == 0 {
 			sep = ": "
 		}
-		fmt.Fprintf(&b, "%s%s: %v", sep, a.URL, a.Err)
+		fmt.Fprintf(&b, "%s%s: %s", sep, a.URL, a.text())
 	}
 	return b.String()
 }
@@ -230,9 +265,4 @@ func (e *UnavailableError) Unwrap() []error {
 		errs = append(errs, e.Err)
 	}
 	return errs
-}
-
-// wrap adds what was done to which subject.
-func wrap(verb, subject string, err error) error {
-	return fmt.Errorf("registry: %s %q: %w", verb, subject, err)
 }

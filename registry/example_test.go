@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
@@ -55,10 +56,10 @@ func ExampleClient_Warm() {
 		registry.NeedRegistered("orders-value", `"string"`),
 		registry.NeedLatest("payments-value"),
 		registry.NeedID(7))
-	fmt.Println(err)
+	fmt.Println(strings.ReplaceAll(err.Error(), server.URL, "http://registry:8081"))
 	fmt.Println(errors.Is(err, registry.ErrSubjectNotFound), errors.Is(err, registry.ErrSchemaNotFound))
 	// Output:
-	// registry: latest version of "payments-value": the registry answered 404 (code 40401): Subject 'payments-value' not found.
-	// registry: schema 7: the registry answered 404 (code 40403): Schema 7 not found
+	// registry: latest version of "payments-value": the registry at http://registry:8081 answered 404 (code 40401): Subject 'payments-value' not found.
+	// registry: schema 7: the registry at http://registry:8081 answered 404 (code 40403): Schema 7 not found
 	// true true
 }

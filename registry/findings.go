@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 
@@ -26,7 +25,7 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	}
 	said := readFindings(answer.full)
 	if len(said) == 0 {
-		if v, err := c.transport.verdict(ctx, w, subject, latestVersion, whole); err == nil {
+		if v, err := c.caller(w, false).verdict(ctx, subject, latestVersion, whole); err == nil {
 			said = v.findings()
 		}
 	}
@@ -82,7 +81,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 			against = everyVersion
 		}
 	}
-	v, err := c.transport.verdict(ctx, w, subject, against, whole)
+	v, err := c.caller(w, false).verdict(ctx, subject, against, whole)
 	switch {
 	case errors.Is(err, ErrSubjectNotFound):
 		return nil, nil
@@ -123,24 +122,15 @@ type verdict struct {
 	Messages   []string `json:"messages"`
 }
 
-func (t *transport) verdict(ctx context.Context, w *work, subject, against, schema string) (verdict, error) {
+func (c caller) verdict(ctx context.Context, subject, against, schema string) (verdict, error) {
 	path := "/compatibility" + subjectPath(subject) + "/versions"
 	if against != everyVersion {
 		path += "/" + against
 	}
-	var v struct {
-		verdict
-		Compatible *bool `json:"is_compatible"`
-	}
-	err := t.call(ctx, w, http.MethodPost, path, url.Values{"verbose": {"true"}}, schemaBody(Schema{Text: schema}), &v)
-	if err == nil && v.Compatible == nil {
-		err = unexpected(errors.New("no is_compatible"))
-	}
-	if err != nil {
-		return verdict{}, err
-	}
-	v.verdict.Compatible = *v.Compatible
-	return v.verdict, nil
+	var v verdict
+	req := request{method: http.MethodPost, path: path, query: "verbose=true", form: formVerdict}
+	err := c.call(ctx, req, schemaBody(Schema{Text: schema}), &v)
+	return v, err
 }
 
 func (v verdict) findings() []compat.Finding {
@@ -203,7 +193,7 @@ func (c *Client) compareWith(ctx context.Context, w *work, subject, schema strin
 	}
 	versions := []int{version}
 	if version == 0 {
-		if versions, err = c.transport.versions(ctx, w, subject, nil); err != nil {
+		if versions, err = c.caller(w, false).versions(ctx, subject, nil); err != nil {
 			return nil, err
 		}
 		switch {

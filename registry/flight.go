@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // work is one call to the registry as those who wait for it see it: whether
@@ -15,6 +13,7 @@ import (
 type work struct {
 	deadline time.Time       // of the first who asked; zero for none
 	gone     <-chan struct{} // ends a work of one caller; nil for a flight's
+	once     bool            // nothing is tried again: it has failed a moment ago
 
 	mu      sync.Mutex
 	waiters int
@@ -147,97 +146,4 @@ func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, ke
 		f.calls[key] = c
 	}
 	return c, nil
-}
-
-// refusedFor is how long an answer "there is no such thing" is believed: a
-// storm of messages with an unknown id makes one call a second.
-const refusedFor = time.Second
-
-// memo remembers immutable answers, bounded, and makes one call per key for
-// the others. No lock is held during a call.
-type memo[K comparable, V any] struct {
-	background *background
-	known      *lru.Cache[K, V]
-	refused    *lru.Cache[K, refusal]
-	believe    func(error) bool // which errors are answers; nil for none
-	flights    flights[K, V]
-}
-
-type refusal struct {
-	err   error
-	until time.Time
-}
-
-// newCache makes a cache; its only error is that of a size below one, which
-// the options refuse.
-func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
-	c, _ := lru.New[K, V](size)
-	return c
-}
-
-func newMemo[K comparable, V any](b *background, size int, believe func(error) bool) *memo[K, V] {
-	return &memo[K, V]{background: b, known: newCache[K, V](size), refused: newCache[K, refusal](size), believe: believe}
-}
-
-// get returns what is known, a refusal that is still believed, or what load
-// gives. outer is the work that needs it, nil for a caller's own.
-func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
-	if v, ok := m.known.Get(key); ok {
-		return v, nil
-	}
-	if m.believe != nil {
-		if r, ok := m.refused.Get(key); ok && time.Now().Before(r.until) {
-			var none V
-			return none, r.err
-		}
-	}
-	return m.flights.do(ctx, m.background, outer, key, func(ctx context.Context, w *work) (V, error) {
-		// Somebody may have finished between the look above and this call.
-		if v, ok := m.known.Peek(key); ok {
-			return v, nil
-		}
-		v, err := load(ctx, w)
-		if err == nil {
-			m.known.Add(key, v)
-		} else if m.believe != nil && m.believe(err) {
-			m.refused.Add(key, refusal{err, time.Now().Add(refusedFor)})
-		}
-		return v, err
-	})
-}
-
-// background runs what outlives the call that started it, until the client is
-// closed.
-type background struct {
-	ctx    context.Context // the life of the goroutines
-	cancel context.CancelCauseFunc
-
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup
-}
-
-func newBackground() *background {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	return &background{ctx: ctx, cancel: cancel}
-}
-
-// start runs f in a goroutine, or reports false after stop.
-func (b *background) start(f func(context.Context)) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return false
-	}
-	b.wg.Go(func() { f(b.ctx) })
-	return true
-}
-
-// stop ends everything that runs and waits for it.
-func (b *background) stop() {
-	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
-	b.cancel(ErrClosed)
-	b.wg.Wait()
 }

@@ -49,7 +49,7 @@ func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
 func (c *Client) DeleteMode(ctx context.Context, subject string) error {
 	err := checkSubject(subject)
 	if err == nil {
-		err = c.transport.call(ctx, newWork(ctx), http.MethodDelete, "/mode/"+url.PathEscape(subject), nil, nil, nil)
+		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodDelete, path: "/mode/" + url.PathEscape(subject)}, nil, nil)
 	}
 	if err != nil && !isStatus(err, http.StatusNotFound) {
 		return fmt.Errorf("registry: delete the mode of %q: %w", subject, err)
@@ -78,12 +78,12 @@ func (c *Client) mode(ctx context.Context, path string) (Mode, error) {
 	var body struct {
 		Mode Mode `json:"mode"`
 	}
-	err := c.transport.call(ctx, newWork(ctx), http.MethodGet, path, url.Values{"defaultToGlobal": {"true"}}, nil, &body)
+	err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: path, query: "defaultToGlobal=true", form: formMode}, nil, &body)
 	return body.Mode, err
 }
 
 func (c *Client) setMode(ctx context.Context, path string, m Mode) error {
-	return c.transport.call(ctx, newWork(ctx), http.MethodPut, path, nil, map[string]Mode{"mode": m}, nil)
+	return c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: path, form: formMode}, map[string]Mode{"mode": m}, nil)
 }
 
 // isStatus reports whether err is the registry's answer with an HTTP status.

@@ -32,6 +32,7 @@ type config struct {
 	logger      *slog.Logger
 	maxBody     int64
 	authClashes []string
+	mistakes    []error // of options whose value is needed and missing
 }
 
 func defaults() *config {
@@ -58,19 +59,33 @@ func (c *config) setAuth(by string, a authorizer, secrets ...string) {
 	c.secrets = append(c.secrets, secrets...)
 }
 
+// mistake notes an option whose value is wrong.
+func (c *config) mistake(format string, args ...any) {
+	c.mistakes = append(c.mistakes, fmt.Errorf(format, args...))
+}
+
 // WithBasicAuth sends user and password with each call. User info in a URL
-// counts for that URL instead. An empty password is sent too. It excludes
-// [WithBearer] and [WithTokenSource].
+// counts for that URL instead. An empty password is sent too; the user must not
+// be empty or hold a colon. It excludes [WithBearer] and [WithTokenSource].
 func WithBasicAuth(user, password string) Option {
 	return Option{func(c *config) {
+		if user == "" || strings.Contains(user, ":") {
+			c.mistake("WithBasicAuth: the user is empty or holds a colon")
+		}
 		c.setAuth("WithBasicAuth", basicAuth(user, password), password)
 	}}
 }
 
-// WithBearer sends a fixed token with each call. It excludes [WithBasicAuth]
-// and [WithTokenSource].
+// WithBearer sends a fixed token with each call. The token must not be empty,
+// and it must be what a header can carry: a line break at its end is refused. It
+// excludes [WithBasicAuth] and [WithTokenSource].
 func WithBearer(token string) Option {
-	return Option{func(c *config) { c.setAuth("WithBearer", bearer(token), token) }}
+	return Option{func(c *config) {
+		if err := checkToken(token); err != nil {
+			c.mistake("WithBearer: %w", err)
+		}
+		c.setAuth("WithBearer", bearer(token), token)
+	}}
 }
 
 // WithTokenSource sends tokens of ts, kept until shortly before they expire and
@@ -78,13 +93,27 @@ func WithBearer(token string) Option {
 // that the registry refuses with 401 is renewed once. It excludes
 // [WithBasicAuth] and [WithBearer].
 func WithTokenSource(ts TokenSource) Option {
-	return Option{func(c *config) { c.setAuth("WithTokenSource", nil); c.source = ts }}
+	return Option{func(c *config) {
+		if ts == nil {
+			c.mistake("WithTokenSource: the source is nil")
+		}
+		c.setAuth("WithTokenSource", nil)
+		c.source = ts
+	}}
 }
 
 // WithHeader sends a header with each call, such as the ones by which a hosted
 // registry names a cluster. Its value is never printed.
 func WithHeader(name, value string) Option {
 	return Option{func(c *config) {
+		switch {
+		case strings.EqualFold(name, "Authorization"):
+			c.mistake("WithHeader: use WithBasicAuth, WithBearer or WithTokenSource for %s", name)
+		case !headerName(name):
+			c.mistake("WithHeader: %q is no name of a header", quote(name, 40))
+		case !headerValue(value):
+			c.mistake("WithHeader(%q): the value holds a line break or another control character", name)
+		}
 		c.headers.Set(name, value)
 		c.secrets = append(c.secrets, value)
 	}}
@@ -92,12 +121,26 @@ func WithHeader(name, value string) Option {
 
 // WithTLS uses a copy of t for https: client certificates (mTLS) in
 // Certificates, an own CA in RootCAs. It excludes [WithTransport].
-func WithTLS(t *tls.Config) Option { return Option{func(c *config) { c.tls = t.Clone() }} }
+func WithTLS(t *tls.Config) Option {
+	return Option{func(c *config) {
+		if t == nil {
+			c.mistake("WithTLS: the configuration is nil")
+		}
+		c.tls = t.Clone()
+	}}
+}
 
 // WithTransport makes the HTTP calls through rt. The default is a transport of
 // the client's own that takes proxies from the environment (HTTP_PROXY,
 // HTTPS_PROXY, NO_PROXY). It excludes [WithTLS].
-func WithTransport(rt http.RoundTripper) Option { return Option{func(c *config) { c.roundTrip = rt }} }
+func WithTransport(rt http.RoundTripper) Option {
+	return Option{func(c *config) {
+		if rt == nil {
+			c.mistake("WithTransport: the round tripper is nil")
+		}
+		c.roundTrip = rt
+	}}
+}
 
 // WithTimeout bounds one attempt on one URL, from the connection to the last
 // byte of the body. The default is 5 s. The caller's context bounds all
@@ -133,14 +176,27 @@ func WithLatestTTL(d time.Duration) Option { return Option{func(c *config) { c.l
 // WithDiskCache keeps what the registry said once in files under dir: schemas
 // by id, ids by schema, the latest versions. A service that restarts while the
 // registry is away goes on reading and writing with them. Schemas by id come
-// from there without a call; for the others the registry is asked first, and
-// the files answer when it does not within a second or before the context ends.
+// from there without a call. For the others the registry is asked first, and the
+// files answer when the registry does not within a second or before the context
+// ends.
 //
-// Files are checksummed and replaced atomically: several processes may share
-// dir, and a torn file is noticed, ignored and written again. The facts are kept
-// apart by the list of URLs; remove dir when a registry is set up anew under the
-// same URL, since its ids then mean other schemas.
-func WithDiskCache(dir string) Option { return Option{func(c *config) { c.disk = dir }} }
+// The files decide what bytes mean, so [New] refuses a dir that other users may
+// write, or that another user owns: make it with mode 0700 or 0755. A file that
+// others may write, or that another user owns, is ignored. A dir that this
+// process cannot write is used for reading only, and one log line says so.
+//
+// Files are checksummed and replaced atomically: several processes of one user
+// may share dir, and a torn file is noticed, ignored and written again. The
+// facts are kept apart by the list of URLs. Remove dir when a registry is set up
+// anew under the same URL, because its ids then mean other schemas.
+func WithDiskCache(dir string) Option {
+	return Option{func(c *config) {
+		if dir == "" {
+			c.mistake("WithDiskCache: the folder is empty")
+		}
+		c.disk = dir
+	}}
+}
 
 // WithLogger logs what no caller is told: failovers, failed refreshes in the
 // background, files of the disk cache that could not be read or written. The
@@ -151,11 +207,9 @@ func WithLogger(l *slog.Logger) Option { return Option{func(c *config) { c.logge
 func (c *config) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	errs = append(errs, c.mistakes...)
 	for _, clash := range c.authClashes {
 		bad("%s exclude each other", clash)
-	}
-	if c.authBy == "WithTokenSource" && c.source == nil {
-		bad("WithTokenSource: the source is nil")
 	}
 	if c.tls != nil && c.roundTrip != nil {
 		bad("WithTLS and WithTransport exclude each other: set TLS in the transport")
@@ -178,10 +232,32 @@ func (c *config) check() error {
 	if c.logger == nil {
 		bad("WithLogger: the logger is nil")
 	}
-	for name := range c.headers {
-		if strings.EqualFold(name, "Authorization") {
-			bad("WithHeader: use WithBasicAuth, WithBearer or WithTokenSource for %s", name)
-		}
-	}
 	return errors.Join(errs...)
+}
+
+// checkToken refuses what no Authorization header can carry. The error does not
+// quote the token.
+func checkToken(token string) error {
+	switch {
+	case token == "":
+		return errors.New("the token is empty")
+	case strings.TrimSpace(token) != token:
+		return errors.New("the token begins or ends with white space: was it read from a file together with its line break?")
+	case !headerValue(token):
+		return errors.New("the token holds a control character")
+	}
+	return nil
+}
+
+// headerName reports whether name is a token of RFC 9110, section 5.6.2.
+func headerName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// headerValue reports whether a header can carry value: no control characters
+// but the tab.
+func headerValue(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

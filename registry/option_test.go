@@ -39,6 +39,25 @@ func TestNewRefuses(t *testing.T) {
 			"URL 2 of 3", "URL 3 of 3", "WithTimeout", "WithCacheSize", "WithLatestTTL", "WithRetries", "WithWayBack", "WithLogger", "WithHeader",
 			"WithTokenSource", "WithTLS and WithTransport",
 		}},
+		"several URLs in one":   {[]string{"http://a,http://b"}, nil, []string{"URL 1 of 1", "several URLs", "of its own"}},
+		"hosts in one":          {[]string{"http://a:8081,b:8081"}, nil, []string{"several URLs"}},
+		"several with secrets":  {[]string{"http://u:s3cr3t@a,http://u:s3cr3t@b"}, nil, []string{"several URLs"}},
+		"@ and / in a password": {[]string{"http://alice:p@ss/s3cr3t@registry:8081"}, nil, []string{"%40"}},
+		"@ in a password":       {[]string{"http://alice:p@s3cr3t@registry:8081"}, nil, []string{"%40"}},
+		"/ in a password":       {[]string{"http://alice:1/s3cr3t@registry:8081"}, nil, []string{"%2F"}},
+		"# in a password":       {[]string{"http://alice:1#s3cr3t@registry:8081"}, nil, []string{"%40"}},
+		"? in a password":       {[]string{"http://alice:1?s3cr3t@registry:8081"}, nil, []string{"%40"}},
+		"a token's line break":  {[]string{"http://registry"}, []registry.Option{registry.WithBearer("s3cr3t\n")}, []string{"WithBearer", "line break"}},
+		"a control in a token":  {[]string{"http://registry"}, []registry.Option{registry.WithBearer("s3cr3t\x00x")}, []string{"WithBearer"}},
+		"an empty token":        {[]string{"http://registry"}, []registry.Option{registry.WithBearer("")}, []string{"WithBearer", "empty"}},
+		"no user":               {[]string{"http://registry"}, []registry.Option{registry.WithBasicAuth("", "s3cr3t")}, []string{"WithBasicAuth"}},
+		"a user with a colon":   {[]string{"http://registry"}, []registry.Option{registry.WithBasicAuth("a:s3cr3t", "s3cr3t")}, []string{"WithBasicAuth"}},
+		"a header without name": {[]string{"http://registry"}, []registry.Option{registry.WithHeader("", "s3cr3t")}, []string{"WithHeader"}},
+		"a bad header name":     {[]string{"http://registry"}, []registry.Option{registry.WithHeader("X Cluster", "s3cr3t")}, []string{"WithHeader", "X Cluster"}},
+		"a bad header value":    {[]string{"http://registry"}, []registry.Option{registry.WithHeader("X-Cluster", "s3cr3t\r\nX: y")}, []string{"WithHeader", "X-Cluster"}},
+		"nil values": {[]string{"http://registry"}, []registry.Option{
+			registry.WithTLS(nil), registry.WithTransport(nil), registry.WithLogger(nil), registry.WithTokenSource(nil), registry.WithDiskCache(""),
+		}, []string{"WithTLS", "WithTransport", "WithLogger", "WithTokenSource", "WithDiskCache"}},
 		"two credentials": {[]string{"http://registry"}, []registry.Option{registry.WithBasicAuth("alice", "s3cr3t"), registry.WithBearer("s3cr3t")}, []string{"WithBasicAuth and WithBearer"}},
 	} {
 		_, err := registry.New(test.urls, test.opts...)
@@ -55,7 +74,7 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: the error shows a secret: %v", name, err)
 		}
 	}
-	if _, err := registry.New([]string{"http://registry"}, registry.Option{}, registry.WithBasicAuth("a", ""), registry.WithBasicAuth("b", "")); err != nil {
+	if _, err := registry.New([]string{"http://registry"}, registry.Option{}, registry.WithBasicAuth("a", ""), registry.WithBasicAuth("b", "p@ss/w,rd")); err != nil {
 		t.Errorf("an option twice: %v", err)
 	}
 }

@@ -51,10 +51,7 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 		return fmt.Errorf("references are more than %d deep", maxReferences)
 	}
 	for _, ref := range refs {
-		key := partKey{ref.Subject, ref.Version}
-		if contextOf(key.subject) == "" {
-			key.subject = context + key.subject
-		}
+		key := partKey{inContext(context, ref.Subject), ref.Version}
 		for _, k := range above {
 			if k == key {
 				return fmt.Errorf("references go in a circle through version %d of %q", key.version, key.subject)
@@ -80,19 +77,6 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 		})
 	}
 	return nil
-}
-
-// part returns one version for a reference to it.
-func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error) {
-	if err := checkSubject(key.subject); err != nil {
-		return nil, err
-	}
-	if key.version < 1 {
-		return nil, fmt.Errorf("%d is not a version", key.version)
-	}
-	return c.parts.get(ctx, w, key, func(ctx context.Context, w *work) (*answer, error) {
-		return c.transport.version(ctx, w, key.subject, key.version, nil)
-	})
 }
 
 // writesAlike reports whether two texts write the same bytes, with the same

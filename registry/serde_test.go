@@ -15,7 +15,7 @@ import (
 
 // What serde asks of a registry beyond the least.
 var (
-	_ serde.Registry         = (*registry.Client)(nil)
+	_ serde.Registry       = (*registry.Client)(nil)
 	_ serde.VersionFinder  = (*registry.Client)(nil)
 	_ serde.MetadataFinder = (*registry.Client)(nil)
 )

@@ -3,7 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +40,14 @@ type request struct {
 	path   string // escaped, from the base on
 	query  string
 	body   []byte
+	// form says whether the body of a 2xx is an answer of the API. Everything
+	// else is a proxy's, and is treated like a 503. nil takes every JSON.
+	form form
+	// justWritten says that this client has just written what is asked for. A
+	// 404 then comes from a node that lags behind, and the call is made again.
+	justWritten bool
+	// noContent is what a 204 means; nil for success.
+	noContent error
 }
 
 const (
@@ -93,19 +101,21 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 }
 
 // do makes a call until a registry answers, and returns the body of a 2xx. Any
-// other answer is an *Error, none an *UnavailableError.
+// other answer is an *Error. Without an answer the error is an
+// *UnavailableError.
 func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error) {
 	for round := 0; ; round++ {
-		body, pause, err := t.round(ctx, w, req)
-		if err == nil || !again(err) {
+		body, next, err := t.round(ctx, w, req, round)
+		if err == nil || next.rounds == 0 && answered(err) {
 			return body, err
 		}
 		if ctx.Err() != nil {
 			return nil, w.failure(context.Cause(ctx))
 		}
-		if round >= t.retries || pause > maxRetryAfter || !w.wanted() || req.method == http.MethodDelete && arrived(err) {
-			return nil, w.failure(nil)
+		if round >= next.rounds || next.pause > maxRetryAfter || w.once || !w.wanted() || req.method == http.MethodDelete && arrived(err) {
+			return nil, giveUp(w, err)
 		}
+		pause := next.pause
 		if pause == 0 {
 			pause = t.jitter(round)
 		}
@@ -122,6 +132,15 @@ func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error
 	}
 }
 
+// giveUp is the error of a call whose attempts are used up.
+func giveUp(w *work, err error) error {
+	var lag *lagError
+	if errors.As(err, &lag) {
+		return lag.answer
+	}
+	return w.failure(nil)
+}
+
 // jitter is a random pause between zero and base·2ⁿ, at most cap.
 func (t *transport) jitter(round int) time.Duration {
 	ceiling := t.cap
@@ -134,33 +153,84 @@ func (t *transport) jitter(round int) time.Duration {
 	return rand.N(ceiling)
 }
 
-// round tries each endpoint once. The error is that of the last one; pause is
-// what Retry-After asked for.
-func (t *transport) round(ctx context.Context, w *work, req request) (body []byte, pause time.Duration, err error) {
+// lagPause is the pause before a node that lags is asked again. It does not
+// depend on [WithRetries]: what was written is there, and only the time until
+// this node sees it is unknown.
+func lagPause(round int) time.Duration {
+	ceiling := min(lagBase<<min(round, 10), lagCap)
+	return ceiling/2 + rand.N(ceiling/2)
+}
+
+const (
+	lagRounds = 14
+	lagBase   = 20 * time.Millisecond
+	lagCap    = time.Second
+	// hostRounds is how often an unknown host is looked up again. A name may
+	// come up together with this process, but it does not for nine seconds.
+	hostRounds = 2
+)
+
+// again says how a call goes on after a round: how many rounds may follow the
+// first one, and the pause that is asked for before the next one.
+type again struct {
+	rounds int
+	pause  time.Duration
+}
+
+// round tries each endpoint once. The error is that of the last one.
+func (t *transport) round(ctx context.Context, w *work, req request, number int) (body []byte, next again, err error) {
 	t.endpoints.goBack(t.background, t.probe)
 	order := t.endpoints.order()
 	for i, ep := range order {
 		w.note(ep.String(), errNoAnswer)
 		body, err = t.attempt(ctx, ep, req, t.share(ctx, w, len(order)-i))
-		if err == nil || !again(err) {
+		if err == nil || answered(err) {
 			t.away.Store(false)
 			t.endpoints.answered(ep)
-			return body, 0, err
+			return body, again{}, err
 		}
 		w.note(ep.String(), err)
 		if ctx.Err() != nil || req.method == http.MethodDelete && arrived(err) {
-			return nil, 0, err
+			return nil, again{}, err
 		}
-		t.logger.LogAttrs(ctx, slog.LevelWarn, "registry_attempt_failed", slog.String("url", ep.String()), slog.Any("error", err))
+		level := slog.LevelWarn
+		if number > 0 || w.once {
+			level = slog.LevelDebug // the first round has told it
+		}
+		t.logger.LogAttrs(ctx, level, "registry_attempt_failed", slog.String("url", ep.String()), slog.Any("error", err))
+		next.rounds = max(next.rounds, t.roundsAfter(err))
 		var busy *busyError
 		if errors.As(err, &busy) {
-			pause = max(pause, busy.after)
+			next.pause = max(next.pause, busy.after)
 			if busy.answer.Status == http.StatusTooManyRequests {
-				return nil, pause, err // the limit holds for all of them
+				return nil, next, err // the limit holds for all of them
 			}
 		}
+		var lag *lagError
+		if errors.As(err, &lag) {
+			next.pause = max(next.pause, lagPause(number))
+		}
 	}
-	return nil, pause, err
+	return nil, next, err
+}
+
+// roundsAfter says how many rounds may follow an attempt that failed.
+func (t *transport) roundsAfter(err error) int {
+	var lag *lagError
+	var dns *net.DNSError
+	var remote *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &lag):
+		return lagRounds
+	case errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch):
+		return 0 // nothing changes until somebody changes the settings
+	case errors.As(err, &remote) && remote.Op == "remote error": // an alert of TLS
+		return 0
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return min(t.retries, hostRounds)
+	}
+	return t.retries
 }
 
 // share is the time of one attempt: its timeout, or less when others wait for
@@ -184,7 +254,7 @@ func (t *transport) share(ctx context.Context, w *work, left int) time.Duration 
 func (t *transport) probe(ctx context.Context, ep *endpoint) error {
 	_, err := t.attempt(ctx, ep, request{method: http.MethodGet, path: "/config"}, t.timeout)
 	var answer *Error
-	if errors.As(err, &answer) && !again(err) {
+	if errors.As(err, &answer) && answered(err) {
 		return nil
 	}
 	return err
@@ -260,24 +330,36 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 	body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case !ok:
-		e := newError(resp.StatusCode, body)
-		e.Message = hide(e.Message)
-		if retryStatus(e.Status) {
-			return nil, sent, &busyError{answer: e, after: retryAfter(resp.Header)}
-		}
-		if e.lostRace() {
-			return nil, sent, &busyError{answer: e}
-		}
-		return nil, sent, e
+		return nil, sent, t.refusal(ep, req, resp, body, hide)
 	case err != nil:
 		return nil, sent, hideIn(&connError{fmt.Errorf("the body was cut: %w", err)}, hide)
 	case int64(len(body)) > limit:
 		return nil, sent, fmt.Errorf("the answer of %s is longer than %d bytes", ep, limit)
-	case len(body) > 0 && !json.Valid(body):
-		return nil, sent, &connError{fmt.Errorf("status %d with %d bytes that are no registry's answer: %s",
-			resp.StatusCode, len(body), hide(quote(string(body), maxQuote)))}
+	case resp.StatusCode == http.StatusNoContent:
+		return nil, sent, req.noContent
+	}
+	if err := req.form.check(body); err != nil {
+		return nil, sent, &connError{fmt.Errorf("status %d with %d bytes that are no registry's answer (%w): %s",
+			resp.StatusCode, len(body), err, hide(quote(string(body), maxQuote)))}
 	}
 	return body, sent, nil
+}
+
+// refusal is the error of an answer that is none of 2xx.
+func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body []byte, hide func(string) string) error {
+	e := newError(ep.String(), resp.StatusCode, resp.Header.Get("Content-Type"), body)
+	e.Message = hide(e.Message)
+	switch {
+	case retryStatus(e.Status):
+		return &busyError{answer: e, after: retryAfter(resp.Header)}
+	case e.lostRace():
+		return &busyError{answer: e}
+	case e.page && e.Status != http.StatusUnauthorized && e.Status != http.StatusProxyAuthRequired:
+		return &busyError{answer: e} // a proxy wrote it, as it does for a 503
+	case req.justWritten && e.NotFound():
+		return &lagError{e}
+	}
+	return e
 }
 
 // redact takes credentials out of remote text.
@@ -331,11 +413,19 @@ func (e *timeoutError) Temporary() bool { return true }
 // errNoAnswer stands for an attempt that is under way.
 var errNoAnswer = errors.New("no answer yet")
 
-// again reports whether another attempt may succeed.
-func again(err error) bool {
+// lagError is the answer of a node that has not seen yet what was written.
+type lagError struct{ answer *Error }
+
+func (e *lagError) Error() string { return e.answer.Error() }
+func (e *lagError) Unwrap() error { return e.answer }
+
+// answered reports whether a registry answered, so that another attempt would
+// give the same.
+func answered(err error) bool {
 	var conn *connError
 	var busy *busyError
-	return errors.As(err, &conn) || errors.As(err, &busy)
+	var lag *lagError
+	return !errors.As(err, &conn) && !errors.As(err, &busy) && !errors.As(err, &lag)
 }
 
 // arrived reports whether the registry may have carried the call out.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -93,7 +94,9 @@ func Reset() Effect {
 // the answer.
 func CutBody() Effect { return Effect{cut: true} }
 
-// WrongID carries the request out and answers with an id that is off by n.
+// WrongID carries the request out and answers with an id that is off by n. The
+// answer holds no schema, as that of older registries does not: nothing else in
+// it shows that the id is wrong.
 func WrongID(n int) Effect {
 	return Effect{after: func(body []byte) []byte {
 		var m map[string]json.RawMessage
@@ -105,6 +108,7 @@ func WrongID(n int) Effect {
 			return body
 		}
 		m["id"] = json.RawMessage(strconv.Itoa(id + n))
+		delete(m, "schema")
 		if wrong, err := json.Marshal(m); err == nil {
 			return wrong
 		}
@@ -137,6 +141,9 @@ func OnSubject(name string) Match { return Match{func(f *fault) { f.subject = na
 // OnID hits requests for one schema id only.
 func OnID(id int) Match { return Match{func(f *fault) { f.id = id }} }
 
+// OnPath hits requests whose path ends so, such as "/versions/2".
+func OnPath(suffix string) Match { return Match{func(f *fault) { f.path = suffix }} }
+
 // OnMethod hits requests of one HTTP method only.
 func OnMethod(method string) Match { return Match{func(f *fault) { f.method = method }} }
 
@@ -148,6 +155,7 @@ type fault struct {
 	subject string
 	id      int
 	method  string
+	path    string
 	left    int // negative: for ever
 }
 
@@ -175,8 +183,10 @@ func (s *Server) Fail(n, status int) { s.Inject(Status(status), Times(n)) }
 func (s *Server) hit(r Request) (Effect, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	path, _, _ := strings.Cut(r.Path, "?")
 	for _, f := range s.faults {
-		if f.left == 0 || f.subject != "" && f.subject != r.Subject || f.id >= 0 && f.id != r.ID || f.method != "" && f.method != r.Method {
+		if f.left == 0 || f.subject != "" && f.subject != r.Subject || f.id >= 0 && f.id != r.ID || f.method != "" && f.method != r.Method ||
+			!strings.HasSuffix(path, f.path) {
 			continue
 		}
 		if f.left > 0 {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/riferrei/srclient"
+
+	"github.com/avroline/avroline/registry/compat"
 )
 
 // answer is what the REST API says about a schema; each call fills a part.
@@ -60,31 +62,47 @@ func (a *answer) avro() error {
 	return nil
 }
 
+// caller makes the calls of one piece of work: which URL path, through srclient
+// or not, and what form the answer must have.
+//
+// srclient makes every call that it has. Its client is made for each call and
+// thrown away, because it takes no context, and because its caches, its
+// semaphore and its errors would be in the way. The calls that srclient lacks
+// (metadata, rules, GUIDs, modes, contexts, global levels, checks against all
+// versions) and texts with line breaks, which srclient would change, go over the
+// same transport.
+type caller struct {
+	transport   *transport
+	work        *work
+	justWritten bool // see request
+}
+
 // exchange is the round tripper of one call that srclient makes: it carries the
 // call to the transport and keeps its answer, of which srclient drops the status
 // and the newer members.
 type exchange struct {
-	transport *transport
-	work      *work
-	query     url.Values // added to srclient's
-	body      []byte
-	err       error
-	calls     int
+	caller
+	query url.Values // added to srclient's
+	form  form
+	body  []byte
+	err   error
+	calls int
 }
 
 // RoundTrip carries out the first request. After registering, srclient asks for
-// the schema of the id as well: that one is answered here, the client checks
-// ids itself (see Client.confirm).
+// the schema of the id as well: that request is answered here, because the
+// client checks ids itself (see Client.confirm).
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.calls++
 	body := []byte("{}")
 	if x.calls == 1 {
-		req := request{method: r.Method, path: r.URL.EscapedPath()}
 		query := r.URL.Query()
 		for k, v := range x.query {
 			query[k] = v
 		}
-		req.query = query.Encode()
+		req := request{
+			method: r.Method, path: r.URL.EscapedPath(), query: query.Encode(), form: x.form, justWritten: x.justWritten,
+		}
 		if r.Body != nil {
 			if req.body, x.err = io.ReadAll(r.Body); x.err != nil {
 				return nil, x.err
@@ -93,10 +111,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		if x.body, x.err = x.transport.do(r.Context(), x.work, req); x.err != nil {
 			return nil, x.err
 		}
-		if body = x.body; string(bytes.TrimSpace(body)) == "null" {
-			x.err = unexpected(errors.New("null")) // srclient would panic
-			return nil, x.err
-		}
+		body = x.body
 	}
 	return &http.Response{
 		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -104,19 +119,18 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// through makes one call through a throwaway srclient: it has no contexts, and
-// its own caches, semaphore and errors would be in the way. f's result is not
-// looked at where the body of the answer, which is returned, says more.
-func (t *transport) through(ctx context.Context, w *work, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
-	x := &exchange{transport: t, work: w, query: query}
-	c := srclient.NewSchemaRegistryClient("http://registry",
+// through makes one call through srclient. What f returns is not looked at where
+// the body of the answer, which is returned, says more.
+func (c caller) through(ctx context.Context, form form, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
+	x := &exchange{caller: c, query: query, form: form}
+	client := srclient.NewSchemaRegistryClient("http://registry",
 		srclient.WithClient(&http.Client{Transport: x}),
 		srclient.WithPreReqFn(func(r *http.Request) error {
 			*r = *r.WithContext(ctx)
 			return nil
 		}))
-	c.CachingEnabled(false)
-	err := f(c)
+	client.CachingEnabled(false)
+	err := f(client)
 	if x.err != nil {
 		return nil, x.err
 	}
@@ -126,15 +140,10 @@ func (t *transport) through(ctx context.Context, w *work, query url.Values, f fu
 	return x.body, nil
 }
 
-// unexpected is the error for an answer of another shape than the API's.
-func unexpected(err error) error {
-	return fmt.Errorf("the registry's answer has an unexpected form: %w", err)
-}
-
-// call makes a call that srclient lacks. A nil in sends no body, a nil out
-// drops the answer.
-func (t *transport) call(ctx context.Context, w *work, method, path string, query url.Values, in, out any) error {
-	req := request{method: method, path: path, query: query.Encode()}
+// call makes a call that srclient lacks. A nil in sends no body, a nil out drops
+// the answer.
+func (c caller) call(ctx context.Context, req request, in, out any) error {
+	req.justWritten = c.justWritten
 	if in != nil {
 		body, err := json.Marshal(in)
 		if err != nil {
@@ -142,7 +151,7 @@ func (t *transport) call(ctx context.Context, w *work, method, path string, quer
 		}
 		req.body = body
 	}
-	body, err := t.do(ctx, w, req)
+	body, err := c.transport.do(ctx, c.work, req)
 	if err != nil || out == nil {
 		return err
 	}
@@ -150,6 +159,12 @@ func (t *transport) call(ctx context.Context, w *work, method, path string, quer
 		return unexpected(err)
 	}
 	return nil
+}
+
+// unexpected is the error for an answer that has the API's members with values
+// of other kinds.
+func unexpected(err error) error {
+	return fmt.Errorf("the registry's answer has an unexpected form: %w", err)
 }
 
 // asAnswer reads the body of a call through srclient.
@@ -164,42 +179,38 @@ func asAnswer(body []byte, err error) (*answer, error) {
 	return a, a.avro()
 }
 
-// schemaByID makes the call; subject only names the context that the id counts in.
-func (t *transport) schemaByID(ctx context.Context, w *work, subject string, id int) (*answer, error) {
+// schemaByID asks for the schema of an id; subject only names the context in
+// which the id counts.
+func (c caller) schemaByID(ctx context.Context, subject string, id int) (*answer, error) {
 	var query url.Values
 	if contextOf(subject) != "" {
 		query = url.Values{"subject": {subject}}
 	}
-	a, err := asAnswer(t.through(ctx, w, query, func(c *srclient.SchemaRegistryClient) error {
+	a, err := asAnswer(c.through(ctx, formSchema, query, func(c *srclient.SchemaRegistryClient) error {
 		_, err := c.GetSchema(id)
 		return err
 	}))
 	if err == nil && a.ID != nil && *a.ID != id {
 		return nil, fmt.Errorf("asked for id %d, the registry answered with id %d", id, *a.ID)
 	}
-	if err == nil && a.Schema == "" {
-		return nil, unexpected(errors.New("no schema"))
-	}
 	return a, err
 }
 
-func (t *transport) schemaByGUID(ctx context.Context, w *work, guid uuid.UUID) (*answer, error) {
+func (c caller) schemaByGUID(ctx context.Context, guid uuid.UUID) (*answer, error) {
 	a := new(answer)
-	if err := t.call(ctx, w, http.MethodGet, "/schemas/guids/"+guid.String(), nil, nil, a); err != nil {
+	req := request{method: http.MethodGet, path: "/schemas/guids/" + guid.String(), form: formSchema}
+	if err := c.call(ctx, req, nil, a); err != nil {
 		return nil, err
 	}
 	if g := a.guid(); g != uuid.Nil && g != guid {
 		return nil, fmt.Errorf("asked for GUID %s, the registry answered with %s", guid, g)
 	}
-	if a.Schema == "" {
-		return nil, unexpected(errors.New("no schema"))
-	}
 	return a, a.avro()
 }
 
-// version makes the call; version 0 is the latest.
-func (t *transport) version(ctx context.Context, w *work, subject string, version int, query url.Values) (*answer, error) {
-	a, err := asAnswer(t.through(ctx, w, query, func(c *srclient.SchemaRegistryClient) error {
+// version asks for one version; 0 is the latest.
+func (c caller) version(ctx context.Context, subject string, version int) (*answer, error) {
+	a, err := asAnswer(c.through(ctx, formSchema, nil, func(c *srclient.SchemaRegistryClient) error {
 		if version == 0 {
 			_, err := c.GetLatestSchema(subject)
 			return err
@@ -213,32 +224,70 @@ func (t *transport) version(ctx context.Context, w *work, subject string, versio
 	return a, err
 }
 
-// register makes the call. srclient knows neither metadata nor rules, and it
-// would turn line breaks into spaces, but what is registered is the text as it
-// was written.
-func (t *transport) register(ctx context.Context, w *work, subject string, s Schema) (*answer, error) {
-	query := schemaQuery(s)
-	if plain(s) {
-		return asAnswer(t.through(ctx, w, query, func(c *srclient.SchemaRegistryClient) error {
-			_, err := c.CreateSchema(subject, s.Text, srclient.Avro, references(s)...)
-			return err
-		}))
-	}
-	a := new(answer)
-	return a, t.call(ctx, w, http.MethodPost, subjectPath(subject)+"/versions", query, schemaBody(s), a)
+// versions lists the versions of a subject.
+func (c caller) versions(ctx context.Context, subject string, query url.Values) (versions []int, err error) {
+	_, err = c.through(ctx, formList, query, func(c *srclient.SchemaRegistryClient) (err error) {
+		versions, err = c.GetSchemaVersions(subject)
+		return err
+	})
+	return versions, err
 }
 
-// lookup makes the call.
-func (t *transport) lookup(ctx context.Context, w *work, subject string, s Schema) (*answer, error) {
-	query := schemaQuery(s)
+// subjects lists the subjects.
+func (c caller) subjects(ctx context.Context, query url.Values) (names []string, err error) {
+	_, err = c.through(ctx, formList, query, func(c *srclient.SchemaRegistryClient) (err error) {
+		names, err = c.GetSubjects()
+		return err
+	})
+	return names, err
+}
+
+// register stores a schema under a subject.
+func (c caller) register(ctx context.Context, subject string, s Schema) (*answer, error) {
+	return c.send(ctx, subjectPath(subject)+"/versions", s, func(c *srclient.SchemaRegistryClient) error {
+		_, err := c.CreateSchema(subject, s.Text, srclient.Avro, references(s)...)
+		return err
+	})
+}
+
+// lookup finds a schema under a subject.
+func (c caller) lookup(ctx context.Context, subject string, s Schema) (*answer, error) {
+	return c.send(ctx, subjectPath(subject), s, func(c *srclient.SchemaRegistryClient) error {
+		_, err := c.LookupSchema(subject, s.Text, srclient.Avro, references(s)...)
+		return err
+	})
+}
+
+// send posts a schema: by post, which calls srclient, or by a request of our own
+// where srclient would leave something out.
+func (c caller) send(ctx context.Context, path string, s Schema, post func(*srclient.SchemaRegistryClient) error) (*answer, error) {
 	if plain(s) {
-		return asAnswer(t.through(ctx, w, query, func(c *srclient.SchemaRegistryClient) error {
-			_, err := c.LookupSchema(subject, s.Text, srclient.Avro, references(s)...)
-			return err
-		}))
+		return asAnswer(c.through(ctx, formID, schemaQuery(s), post))
 	}
 	a := new(answer)
-	return a, t.call(ctx, w, http.MethodPost, subjectPath(subject), query, schemaBody(s), a)
+	req := request{method: http.MethodPost, path: path, query: schemaQuery(s).Encode(), form: formID}
+	if err := c.call(ctx, req, schemaBody(s), a); err != nil {
+		return nil, err
+	}
+	return a, a.avro()
+}
+
+// level asks for the level of a subject, or for the global one where subject is
+// "".
+func (c caller) level(ctx context.Context, subject string) (compat.Level, error) {
+	var l *srclient.CompatibilityLevel
+	_, err := c.through(ctx, formLevel, nil, func(c *srclient.SchemaRegistryClient) (err error) {
+		if subject == "" {
+			l, err = c.GetGlobalCompatibilityLevel()
+		} else {
+			l, err = c.GetCompatibilityLevel(subject, true)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return compat.ParseLevel(string(*l))
 }
 
 func subjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
@@ -296,4 +345,13 @@ func contextOf(subject string) string {
 		return ""
 	}
 	return subject[:end+2]
+}
+
+// inContext is a reference's subject: without a context of its own it counts in
+// the context of the schema that refers to it.
+func inContext(context, subject string) string {
+	if contextOf(subject) != "" {
+		return subject
+	}
+	return context + subject
 }

@@ -1,0 +1,42 @@
+package registry
+
+import (
+	"context"
+	"sync"
+)
+
+// background runs what outlives the call that started it, until the client is
+// closed.
+type background struct {
+	ctx    context.Context // the life of the goroutines
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func newBackground() *background {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &background{ctx: ctx, cancel: cancel}
+}
+
+// start runs f in a goroutine, or reports false after stop.
+func (b *background) start(f func(context.Context)) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.wg.Go(func() { f(b.ctx) })
+	return true
+}
+
+// stop ends everything that runs and waits for it.
+func (b *background) stop() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel(ErrClosed)
+	b.wg.Wait()
+}

@@ -1,0 +1,85 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// Deletion says how to delete.
+type Deletion int
+
+// The ways to delete. A soft deletion hides: ids go on working, and the schema
+// may be registered again. A permanent one, which only what was deleted softly
+// before can get, makes the ids unreadable for good.
+const (
+	Soft Deletion = iota + 1
+	Permanent
+)
+
+func (d Deletion) query() (url.Values, error) {
+	switch d {
+	case Soft:
+		return nil, nil
+	case Permanent:
+		return url.Values{"permanent": {"true"}}, nil
+	}
+	return nil, fmt.Errorf("%d is no way to delete: use Soft or Permanent", int(d))
+}
+
+// DeleteSubject deletes all versions of a subject and returns their numbers.
+func (c *Client) DeleteSubject(ctx context.Context, subject string, how Deletion) ([]int, error) {
+	var versions []int
+	err := c.delete(ctx, subject, "", how, &versions)
+	if err != nil {
+		return nil, fmt.Errorf("registry: delete subject %q: %w", subject, err)
+	}
+	return versions, nil
+}
+
+// DeleteVersion deletes one version of a subject.
+func (c *Client) DeleteVersion(ctx context.Context, subject string, version int, how Deletion) error {
+	if err := c.delete(ctx, subject, "/versions/"+strconv.Itoa(version), how, nil); err != nil {
+		return fmt.Errorf("registry: delete version %d of %q: %w", version, subject, err)
+	}
+	return nil
+}
+
+func (c *Client) delete(ctx context.Context, subject, rest string, how Deletion, out any) error {
+	query, err := how.query()
+	if err = errors.Join(err, checkSubject(subject)); err != nil {
+		return err
+	}
+	req := request{method: http.MethodDelete, path: subjectPath(subject) + rest, query: query.Encode()}
+	err = c.fromRegistry(ctx).call(ctx, req, nil, out)
+	c.changed(subject)
+	c.writes.forget(subject)
+	c.forgetSubject(subject)
+	return err
+}
+
+// forgetSubject drops what is known of a subject's schemas.
+func (c *Client) forgetSubject(subject string) {
+	for _, memo := range []*memo[schemaKey, Version]{c.registered, c.looked} {
+		for _, key := range memo.known.Keys() {
+			if key.subject == subject {
+				memo.known.Remove(key)
+				c.disk.forget(key.fact())
+			}
+		}
+	}
+	for _, key := range c.found.known.Keys() {
+		if key.subject == subject {
+			c.found.known.Remove(key)
+		}
+	}
+	for _, key := range c.parts.known.Keys() {
+		if key.subject == subject {
+			c.parts.known.Remove(key)
+		}
+	}
+	c.disk.forget(latestFact(subject))
+}

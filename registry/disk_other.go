@@ -1,0 +1,21 @@
+//go:build !unix
+
+package registry
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// checkFolder wants a folder. The permissions of this system are not looked at:
+// keep the folder inside the user's own profile.
+func checkFolder(dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", dir)
+	}
+	return err
+}
+
+func checkOwner(fs.FileInfo) error { return nil }

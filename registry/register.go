@@ -1,0 +1,167 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// schemaKey names a schema on a subject. rest holds references, metadata and
+// rules as JSON; it is "" for a schema without them.
+type schemaKey struct {
+	subject, text, rest string
+	normalize           bool
+}
+
+func newSchemaKey(subject string, s Schema) schemaKey {
+	key := schemaKey{subject: subject, text: s.Text, normalize: s.Normalize}
+	if len(s.References) > 0 || s.Metadata != nil || s.RuleSet != nil {
+		rest, _ := json.Marshal([]any{s.References, s.Metadata, s.RuleSet}) // plain data: it cannot fail
+		key.rest = string(rest)
+	}
+	return key
+}
+
+// Register stores a schema under a subject, unless it is there already, and
+// returns what the registry says of it. The schema is registered as it is
+// written. [Version].Version is 0 where the registry does not tell the number;
+// [Client.Lookup] then finds it. A reference to version 0 becomes a reference to
+// the latest version of its subject.
+//
+// What was registered once is remembered, so that a second call costs nothing.
+// Where the registry answers with the id alone, the first call reads the schema
+// of that id, and refuses the id of another schema.
+//
+// Calls at one time for one schema are one call. A caller whose context ends
+// leaves the call to the others.
+//
+// The error is an [*IncompatibleError] when the subject's compatibility level
+// forbids the schema, an [*Error] when the registry refuses it otherwise (422
+// for a text that is not a schema), and an [*UnavailableError] when no registry
+// answered.
+func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
+	return c.identify(ctx, "register", c.registered, subject, s, c.register)
+}
+
+// Lookup returns the version of a subject that is exactly this schema, with the
+// same references in the same order, and registers nothing. It remembers what it
+// found as [Client.Register] does. The error is [ErrSubjectNotFound] or
+// [ErrSchemaNotFound] where there is none; this answer is believed for a second.
+func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
+	return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
+}
+
+// identify answers from memory, from the registry, or, when the registry does
+// not answer in time, from the disk.
+func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey, Version], subject string, s Schema,
+	load func(context.Context, *work, schemaKey, Schema) (Version, error),
+) (Version, error) {
+	fail := func(err error) (Version, error) {
+		return Version{}, fmt.Errorf("registry: %s a schema of %q: %w", verb, subject, err)
+	}
+	s, err := c.pinned(ctx, subject, s)
+	if err != nil {
+		return fail(err)
+	}
+	key := newSchemaKey(subject, s)
+	if known, ok := c.registered.known.Get(key); ok && (known.Version != 0 || memo == c.registered) {
+		return known, nil
+	}
+	if known, ok := c.looked.known.Get(key); ok {
+		return known, nil
+	}
+	if err := checkSubject(subject); err != nil {
+		return fail(err)
+	}
+	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (Version, error) {
+		return memo.get(ctx, nil, key, func(ctx context.Context, w *work) (Version, error) {
+			v, err := load(ctx, w, key, s)
+			if err == nil {
+				c.disk.save(key.fact(), v)
+			}
+			return v, err
+		})
+	})
+	if err != nil {
+		return fail(err)
+	}
+	memo.known.Add(key, v)
+	return v, nil
+}
+
+// pinned replaces references to version 0 by references to the latest version.
+func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, error) {
+	for i, r := range s.References {
+		if r.Version != 0 {
+			continue
+		}
+		name := inContext(contextOf(subject), r.Subject)
+		v, err := c.Latest(ctx, name)
+		if err != nil {
+			return s, fmt.Errorf("reference to %s, the latest version of %q: %w", quote(r.Name, maxQuote), name, err)
+		}
+		s.References = append([]Reference(nil), s.References...)
+		s.References[i].Version = v.Version
+	}
+	return s, nil
+}
+
+func (c *Client) register(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
+	a, err := c.caller(w, false).register(ctx, key.subject, s)
+	if err != nil {
+		return Version{}, c.explain(ctx, w, key.subject, s, err)
+	}
+	c.changed(key.subject)
+	c.writes.wrote(key.subject, a.Version)
+	return c.confirm(ctx, w, key.subject, s, a)
+}
+
+func (c *Client) lookup(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
+	// A schema that this client registered is there: Register told its id, and
+	// Lookup is to tell its version.
+	a, err := c.caller(w, c.registered.known.Contains(key)).lookup(ctx, key.subject, s)
+	if err != nil {
+		return Version{}, err
+	}
+	return c.confirm(ctx, w, key.subject, s, a)
+}
+
+// confirm checks that the id of an answer is one of the schema: a wrong id
+// before our bytes would corrupt them silently for every reader. An answer that
+// holds the schema beside the id is believed. Otherwise the schema of the id is
+// read.
+func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema, a *answer) (Version, error) {
+	id, err := a.id()
+	if err != nil {
+		return Version{}, err
+	}
+	key := idKey{contextOf(subject), id}
+	c.writes.give(key)
+	c.ids.failures.forget(func(k idKey) bool { return k == key })
+	var there Version
+	if a.Schema != "" {
+		there, err = c.asSchema(ctx, w, subject, a)
+	} else {
+		there, err = c.schemaByID(ctx, w, subject, id)
+	}
+	if err != nil {
+		return Version{}, fmt.Errorf("the registry answered id %d, which cannot be read: %w", id, err)
+	}
+	whole, err := c.resolved(ctx, w, subject, s.Text, s.References)
+	if err != nil {
+		return Version{}, err
+	}
+	if !writesAlike(whole, there.Schema) {
+		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, quote(there.Schema, maxQuote))
+	}
+	if a.Schema != "" { // the first reader of this id need not ask
+		there.ID = id
+		c.ids.known.Add(key, there)
+		c.disk.save(key.fact(), there)
+	}
+	return Version{
+		Subject: subject, Version: a.Version, ID: id, GUID: cmp.Or(a.guid(), there.GUID), Schema: whole,
+		Registered: s.Text, References: s.References, Metadata: there.Metadata, RuleSet: there.RuleSet,
+	}, nil
+}

@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// idKey names a schema by its id: ids count per context.
+type idKey struct {
+	context string
+	id      int
+}
+
+// partKey names one version of a subject.
+type partKey struct {
+	subject string
+	version int
+}
+
+// SchemaByID returns the schema with an id. subject only matters where it names
+// a context (":.context:name"), because ids count in each context; otherwise it
+// may be empty. Answers are kept. An unknown id ([ErrSchemaNotFound]) is asked
+// for once a second at most, and so is an id for which the registry has no
+// answer but an error of its own.
+func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (Version, error) {
+	v, err := c.schemaByID(ctx, nil, subject, id)
+	if err != nil {
+		return Version{}, fmt.Errorf("registry: schema %d: %w", id, err)
+	}
+	return v, nil
+}
+
+// schemaByID is SchemaByID for a caller or, with outer, inside another work.
+func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id int) (Version, error) {
+	if id < 0 || id > maxID { // no message can carry it
+		return Version{}, ErrSchemaNotFound
+	}
+	key := idKey{contextOf(subject), id}
+	return c.ids.get(ctx, outer, key, func(ctx context.Context, w *work) (Version, error) {
+		return recorded(c, key.fact(), func() (Version, error) {
+			a, err := c.caller(w, c.writes.gave(key)).schemaByID(ctx, subject, id)
+			if err != nil {
+				return Version{}, err
+			}
+			v, err := c.asSchema(ctx, w, subject, a)
+			v.ID = id
+			return v, err
+		})
+	})
+}
+
+// SchemaByGUID returns the schema with a GUID, which every context shares, like
+// [Client.SchemaByID]. Registries other than Confluent's know no GUIDs.
+func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
+	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (Version, error) {
+		return recorded(c, fact{"guid", guid.String()}, func() (Version, error) {
+			a, err := c.caller(w, false).schemaByGUID(ctx, guid)
+			if err != nil {
+				return Version{}, err
+			}
+			v, err := c.asSchema(ctx, w, a.Subject, a)
+			v.GUID = guid
+			return v, err
+		})
+	})
+	if err != nil {
+		return Version{}, fmt.Errorf("registry: schema %s: %w", guid, err)
+	}
+	return v, nil
+}
+
+// recorded answers from the disk, or loads and writes to the disk.
+func recorded(c *Client, f fact, load func() (Version, error)) (Version, error) {
+	var v Version
+	if c.disk.load(f, &v) {
+		return v, nil
+	}
+	v, err := load()
+	if err != nil {
+		return Version{}, err
+	}
+	c.disk.save(f, v)
+	return v, nil
+}
+
+// Version returns one version of a subject. Versions never change: what was
+// asked for once comes from memory. The error is [ErrSubjectNotFound] or
+// [ErrVersionNotFound] where there is none.
+func (c *Client) Version(ctx context.Context, subject string, version int) (Version, error) {
+	w := newWork(ctx)
+	a, err := c.part(ctx, w, partKey{subject, version})
+	var v Version
+	if err == nil {
+		v, err = c.asVersion(ctx, w, subject, a)
+	}
+	if err != nil {
+		return Version{}, fmt.Errorf("registry: version %d of %q: %w", version, subject, err)
+	}
+	return v, nil
+}
+
+// part returns one version as the registry answered it.
+func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error) {
+	if err := checkSubject(key.subject); err != nil {
+		return nil, err
+	}
+	if key.version < 1 {
+		return nil, fmt.Errorf("%d is not a version: they count from 1", key.version)
+	}
+	return c.parts.get(ctx, w, key, func(ctx context.Context, w *work) (*answer, error) {
+		return c.caller(w, c.writes.has(key.subject, key.version)).version(ctx, key.subject, key.version)
+	})
+}
+
+// asVersion reads an answer about one version.
+func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
+	id, err := a.id()
+	if err != nil {
+		return Version{}, err
+	}
+	v, err := c.asSchema(ctx, w, subject, a)
+	v.Subject, v.Version, v.ID = subject, a.Version, id
+	return v, err
+}
+
+// asSchema reads an answer about one schema. The answer has told the rules: it
+// has none where it names none.
+func (c *Client) asSchema(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
+	if a.Schema == "" {
+		return Version{}, unexpected(errors.New("no schema"))
+	}
+	whole, err := c.resolved(ctx, w, subject, a.Schema, a.References)
+	if err != nil {
+		return Version{}, err
+	}
+	return Version{
+		GUID: a.guid(), Schema: whole, Registered: a.Schema,
+		References: a.References, Metadata: a.Metadata, RuleSet: cmp.Or(a.RuleSet, new(RuleSet)),
+	}, nil
+}

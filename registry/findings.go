@@ -52,6 +52,10 @@ func (c *Client) TestCompatibility(ctx context.Context, subject string, s Schema
 	for _, o := range opts {
 		version = cmp.Or(o.version, version)
 	}
+	s, err := c.pinned(ctx, subject, s)
+	if err != nil {
+		return nil, wrap("test the compatibility of a schema with", subject, err)
+	}
 	findings, err := c.tested(ctx, subject, s, version)
 	if err != nil {
 		return nil, wrap("test the compatibility of a schema with", subject, err)

@@ -251,7 +251,7 @@ func TestSuiteIncompatible(t *testing.T) {
 	r := mustGeneric(t, newerSchema).Record(map[string]any{"at": 1, "cents": 2, "id": "x"})
 	_, err := mustSerializer(t, client).For(client.topic, serde.Value).Append(t.Context(), nil, r)
 	var inc *registry.IncompatibleError
-	if !errors.As(err, &inc) || !errors.Is(err, serde.ErrRegistry) || len(inc.Findings) == 0 {
+	if !errors.As(err, &inc) || !errors.Is(err, serde.ErrRefused) || errors.Is(err, serde.ErrRegistry) || len(inc.Findings) == 0 {
 		t.Fatalf("%v", err)
 	}
 }

@@ -156,6 +156,16 @@ func (c ClientCredentials) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "registry.ClientCredentials(%s as %s)", u, c.ClientID), nil
 }
 
+// GobEncode refuses: a written secret would be a secret in a file.
+func (c ClientCredentials) GobEncode() ([]byte, error) {
+	return nil, errors.New("registry: client credentials cannot be written with encoding/gob")
+}
+
+// GobDecode refuses, as [ClientCredentials.GobEncode] does.
+func (c *ClientCredentials) GobDecode([]byte) error {
+	return errors.New("registry: client credentials cannot be read with encoding/gob")
+}
+
 // refusedError says that the token endpoint knows us not: asking again would
 // only lock the account.
 type refusedError struct{ text string }

@@ -105,20 +105,20 @@ func (c Credentials) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.St
 // [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret, and
 // encoding/gob refuses it.
 type SASL struct {
-	// A pointer, because fmt prints a struct in an unexported field of somebody's
-	// struct without its methods.
-	credentials *Credentials
+	// A function, because fmt prints what is in an unexported field of somebody's
+	// struct without its methods, and follows pointers there.
+	credentials func() *Credentials
 }
 
 // NewSASL hides credentials in a [SASL].
-func NewSASL(c Credentials) SASL { return SASL{&c} }
+func NewSASL(c Credentials) SASL { return SASL{func() *Credentials { return &c }} }
 
 // String is the mechanism and the user.
 func (s SASL) String() string {
 	if s.credentials == nil {
 		return Credentials{}.String()
 	}
-	return s.credentials.String()
+	return s.credentials().String()
 }
 
 // Format prints [SASL.String] for every verb.
@@ -185,8 +185,9 @@ func plainURL(text string) string {
 // WithSASL is producer.WithSASL.
 func WithSASL(s SASL) Option {
 	return Set("WithSASL", func(c *Config) {
-		if c.SASL = s.credentials; c.SASL == nil {
-			c.SASL = &Credentials{}
+		c.SASL = &Credentials{}
+		if s.credentials != nil {
+			c.SASL = s.credentials()
 		}
 	}, "sasl")
 }

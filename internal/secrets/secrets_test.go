@@ -1,0 +1,291 @@
+// Package secrets_test looks at every type of the module that holds a secret: no
+// way to print a value shows the secret.
+package secrets_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/gob"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+	"unsafe"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/avroline/avroline/internal/oauth"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+	"github.com/avroline/avroline/serde"
+)
+
+// marker is the secret in all tests here.
+const marker = "hUnTeR2sEcReT"
+
+// secretName matches the names of fields that hold a secret.
+var secretName = regexp.MustCompile(`(?i)(password|secret|passphrase|^tokens?$|userinfo|apikey|credential|bearer|privatekey|keymaterial|authorization)`)
+
+// holders are the exported types with a secret in a field, as pointers to their
+// zero values. TestEveryHolderIsListed finds those that are missing.
+func holders() map[string]any {
+	return map[string]any{
+		"oauth.Token":                new(oauth.Token),
+		"settings.TLS":               new(producer.TLS),
+		"settings.OIDCConfig":        new(producer.OIDCConfig),
+		"settings.Connection":        new(producer.Connection),
+		"settings.SASL":              new(producer.SASL),
+		"registry.ClientCredentials": new(registry.ClientCredentials),
+	}
+}
+
+// notHolders are types with a field of such a name that is no secret, or that
+// never leaves its package.
+var notHolders = map[string]string{
+	"settings.Credentials": "internal: producer.SASL holds it behind a pointer",
+}
+
+// secretFields are fields that hold a secret under an innocent name.
+var secretFields = map[string]bool{"TLS.Key": true, "Token.Value": true}
+
+func TestEveryHolderIsListed(t *testing.T) {
+	t.Parallel()
+	listed := holders()
+	found := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == "examples"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".avro.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() {
+				return true
+			}
+			fields, ok := spec.Type.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			name := file.Name.Name + "." + spec.Name.Name
+			for _, f := range fields.Fields.List {
+				for _, field := range f.Names {
+					if !secretName.MatchString(field.Name) || !isText(f.Type) {
+						continue
+					}
+					found++
+					if _, ok := listed[name]; !ok && notHolders[name] == "" {
+						t.Errorf("%s: %s.%s may be a secret: add the type to holders, or to notHolders with a reason", path, name, field.Name)
+					}
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found < 4 {
+		t.Errorf("only %d fields were found", found)
+	}
+}
+
+// isText tells whether a field's type is text: string, []byte, or a list or map
+// of them.
+func isText(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name == "string" || e.Name == "byte"
+	case *ast.ArrayType:
+		return isText(e.Elt)
+	case *ast.MapType:
+		return isText(e.Value)
+	}
+	return false
+}
+
+// fill puts the marker into every secret of a struct, exported or not, and says
+// how many there were.
+func fill(v reflect.Value, typeName string) (n int) {
+	for i := range v.NumField() {
+		field, name := v.Field(i), v.Type().Field(i).Name
+		if !field.CanSet() {
+			field = reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem() //nolint:gosec // a test writes unexported fields
+		}
+		secret := secretName.MatchString(name) || secretFields[typeName+"."+name]
+		switch {
+		case field.Kind() == reflect.Struct:
+			n += fill(field, field.Type().Name())
+		case field.Kind() == reflect.Pointer && field.Type().Elem().Kind() == reflect.Struct && field.Type().Elem().Name() == "Credentials":
+			field.Set(reflect.New(field.Type().Elem()))
+			n += fill(field.Elem(), "Credentials")
+		case secret && field.Kind() == reflect.String:
+			field.SetString(marker)
+			n++
+		case secret && field.Type() == reflect.TypeFor[[]byte]():
+			field.SetBytes([]byte(marker))
+			n++
+		}
+	}
+	return n
+}
+
+// texts prints a value in every way that a program may.
+func texts(v any) map[string]string {
+	all := map[string]string{}
+	pointer := reflect.New(reflect.TypeOf(v))
+	pointer.Elem().Set(reflect.ValueOf(v))
+	shapes := map[string]any{
+		"value": v, "pointer": pointer.Interface(), "slice": []any{v}, "map": map[string]any{"k": v},
+		"field": struct{ Field any }{v}, "pointer to pointer": &struct{ P any }{pointer.Interface()}, "error": fmt.Errorf("wrapped: %v", v),
+	}
+	for shape, value := range shapes {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%O", "%c", "%U", "%e", "%f", "%g", "%t", "%T", "%20v", "%.3s"} {
+			all[verb+" of a "+shape] = fmt.Sprintf(verb, value)
+		}
+		for name, marshal := range map[string]func(any) ([]byte, error){
+			"json": json.Marshal, "yaml": marshalYAML, "xml": xml.Marshal, "gob": marshalGob,
+		} {
+			b, err := marshal(value)
+			all[name+" of a "+shape] = string(b) + fmt.Sprint(err)
+		}
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "v", value, slog.Group("g", "v", value))
+		slog.New(slog.NewTextHandler(&log, nil)).Info("m", "v", value)
+		all["slog of a "+shape] = log.String()
+		var page bytes.Buffer
+		_ = template.Must(template.New("t").Parse("{{.}}")).Execute(&page, value)
+		all["template of a "+shape] = page.String()
+	}
+	return all
+}
+
+func marshalYAML(v any) (b []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil { // yaml panics on a type that it cannot write
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return yaml.Marshal(v)
+}
+
+func marshalGob(v any) ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(v)
+	return b.Bytes(), err
+}
+
+// shows tells whether a text has the marker in some form.
+func shows(text string) bool {
+	raw := []byte(marker)
+	forms := []string{marker, base64.StdEncoding.EncodeToString(raw), base64.StdEncoding.EncodeToString([]byte("u:" + marker))}
+	for _, verb := range []string{"%d", "%x", "%X", "% x", "%b", "%o", "%O", "%c", "%U", "%#v", "%e"} {
+		forms = append(forms, strings.Trim(fmt.Sprintf(verb, raw), "[]"))
+	}
+	forms = append(forms, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", raw), "[]byte{"), "}"))
+	return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
+// unprotected is the control: the same test finds its secret.
+type unprotected struct {
+	Password string
+	Secret   []byte
+}
+
+func TestNoWayShowsASecret(t *testing.T) {
+	t.Parallel()
+	for name, holder := range holders() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := reflect.ValueOf(holder).Elem()
+			if name == "settings.SASL" {
+				v.Set(reflect.ValueOf(producer.Plain("u", marker)))
+			} else if fill(v, v.Type().Name()) == 0 {
+				t.Fatal("the type has no secret")
+			}
+			for way, text := range texts(v.Interface()) {
+				if shows(text) {
+					t.Errorf("%s: %s", way, text)
+				}
+			}
+		})
+	}
+	leaks := 0
+	for _, text := range texts(unprotected{marker, []byte(marker)}) {
+		if shows(text) {
+			leaks++
+		}
+	}
+	if leaks < 80 {
+		t.Errorf("control: a type without protection leaks in only %d ways", leaks)
+	}
+}
+
+// What constructors make of secrets shows none either.
+func TestNothingMadeShowsASecret(t *testing.T) {
+	t.Parallel()
+	r := registrytest.Start(t)
+	client := func(opts ...registry.Option) *registry.Client {
+		c, err := registry.New([]string{r.URL}, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	basic := client(registry.WithBasicAuth("u", marker))
+	serializer, err := serde.NewSerializer(basic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []producer.Option{
+		producer.WithSASL(producer.Plain("u", marker)), producer.WithTLS(producer.TLS{KeyPassword: marker}),
+		producer.WithConfig(map[string]string{"sasl.oauthbearer.assertion.private.key.passphrase": marker}),
+	}
+	p, err := producer.New([]string{"127.0.0.1:1"}, serializer, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(t.Context()) })
+	made := map[string]any{
+		"producer": p, "serializer": serializer, "basic": basic, "bearer": client(registry.WithBearer(marker)),
+		"registry option": registry.WithBasicAuth("u", marker), "header": registry.WithHeader("X-Api-Key", marker),
+		"scram": producer.ScramSHA512("u", marker), "oidc": producer.OIDC(producer.OIDCConfig{ClientSecret: marker}),
+		"in a private field": struct{ sasl producer.SASL }{producer.Plain("u", marker)},
+	}
+	for i, o := range options {
+		made[fmt.Sprint("option ", i)] = o
+	}
+	for name, v := range made {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if text := fmt.Sprintf(verb, v); shows(text) {
+				t.Errorf("%s: %s: %s", name, verb, text)
+			}
+		}
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "v", v)
+		if b, _ := json.Marshal(v); shows(string(b)) || shows(log.String()) {
+			t.Errorf("%s: json %s, log %s", name, b, log.String())
+		}
+	}
+}

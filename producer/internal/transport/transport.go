@@ -119,6 +119,8 @@ type Topic interface {
 	// Produce hands a message over. It does not block on the network. After nil
 	// there is exactly one Outcome for the token, possibly before the return.
 	// After an error nothing was taken, and there is none.
+	//
+	// Produce may be called under a lock that the Handler's Outcomes takes too.
 	Produce(partition int32, m *Message, token Token) error
 	// Close frees the handle. Messages already handed over are not affected.
 	Close()

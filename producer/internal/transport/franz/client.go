@@ -198,7 +198,7 @@ func (c *client) Purge() {
 				continue
 			}
 			p.mu.Lock() // whoever comes after is refused
-			p.dropWaiting(gaveUp("the client was told to give up what is not delivered"))
+			p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
 			p.mu.Unlock()
 		}
 	}

@@ -17,4 +17,10 @@
 //     follows that of the refused batch, so the broker refuses it too. kgo
 //     writes a second batch only after the leader has acknowledged one.
 //  4. Every other message that failed may be in the log.
+//
+// After a refusal the partition is closed: until the handler has returned from
+// the last outcome behind the refusal, nothing new goes into the log. So the
+// engine can stop sending to the partition inside Outcomes, send again what is
+// not persisted, and keep the order. What it hands over meanwhile is given up
+// too, as not persisted.
 package franz

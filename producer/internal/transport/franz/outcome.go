@@ -40,9 +40,12 @@ func (c *client) promised(kr *kgo.Record, err error) {
 		p.batches[0] = nil
 		p.batches = p.batches[1:]
 	}
-	settled := p.ended == p.handed
-	if settled {
+	var resume func()
+	if p.ended == p.handed {
 		p.settle()
+		if p.held {
+			resume = p.resume
+		}
 	}
 	p.mu.Unlock()
 
@@ -50,29 +53,14 @@ func (c *client) promised(kr *kgo.Record, err error) {
 		c.failed(o.Err)
 	}
 	c.chunks.release(r)
-	c.outbox.put(o)
+	c.outbox.put(o, resume)
 }
 
-// settle forgets what was known of the messages that have all ended, and hands
-// over those that waited. p.mu is held.
+// settle forgets what was known of the messages that have all ended. p.mu is
+// held.
 func (p *partition) settle() {
 	p.written, p.batches, p.stamps = p.handed, nil, nil
 	p.refusal, p.muddled = nil, false
-	if !p.held || p.topic.blocked() {
-		return
-	}
-	p.held = false
-	p.flush()
-}
-
-// flush hands the waiting messages over, or ends them if the client is closed.
-// p.mu is held.
-func (p *partition) flush() {
-	waiting := p.waiting
-	p.waiting = nil
-	for _, r := range waiting {
-		p.hand(r)
-	}
 }
 
 // explain says what is known of a message that has failed. p.mu is held.
@@ -242,6 +230,7 @@ type outbox struct {
 	filled sync.Cond // something to do
 	idle   sync.Cond // nothing to do
 	next   []transport.Outcome
+	then   []func() // run when next has been passed on
 	busy   bool
 	closed bool
 	done   chan struct{}
@@ -254,9 +243,14 @@ func newOutbox(h transport.Handler) *outbox {
 	return o
 }
 
-func (o *outbox) put(outcome transport.Outcome) {
+// put queues an outcome. then runs after the handler has returned from it; nil
+// is nothing.
+func (o *outbox) put(outcome transport.Outcome, then func()) {
 	o.mu.Lock()
 	o.next = append(o.next, outcome)
+	if then != nil {
+		o.then = append(o.then, then)
+	}
 	if len(o.next) == 1 {
 		o.filled.Signal()
 	}
@@ -279,8 +273,13 @@ func (o *outbox) run() {
 		}
 		o.busy = true
 		group, o.next = o.next, group[:0]
+		then := o.then
+		o.then = nil
 		o.mu.Unlock()
 		o.handler.Outcomes(group)
+		for _, f := range then {
+			f()
+		}
 		clear(group)
 		o.mu.Lock()
 	}

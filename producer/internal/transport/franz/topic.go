@@ -50,8 +50,8 @@ type partition struct {
 	// batches are those with a message that has not ended, in order.
 	batches []*batch
 	stamps  []stamp
-	// held keeps new messages in waiting while the end of a refused batch and of
-	// everything behind it is being reported.
+	// held keeps new messages in waiting until the handler has been told of a
+	// refused batch and of everything behind it.
 	held    bool
 	waiting []*record
 	refusal *refusal
@@ -155,7 +155,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case state == topicGone:
 		c.chunks.release(r)
 		return &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Retriable: true}
-	case state == topicRenewed, p.held:
+	case state == topicRenewed, p.held: // kgo would refuse it, or overtake what is sent again
 		p.waiting = append(p.waiting, r)
 		return nil
 	}
@@ -229,44 +229,54 @@ func (t *topic) seen(code int16, id [16]byte) {
 }
 
 // forget has kgo give up the topic's messages and what it knows of the topic.
-// Then the messages that waited go on, or are given up too.
+// The messages that waited are given up too.
 func (t *topic) forget() {
 	t.client.kgo.PurgeTopicsFromProducing(t.name)
 	t.mu.Lock()
-	gone := topicState(t.state.Load()) == topicGone
 	t.state.CompareAndSwap(int32(topicRenewed), int32(topicUsable))
 	t.mu.Unlock()
 	for _, p := range *t.partitions.Load() {
-		if p != nil {
-			p.resume(gone)
+		if p == nil {
+			continue
+		}
+		p.mu.Lock()
+		p.held = true
+		ended := p.handed == p.ended
+		p.mu.Unlock()
+		if ended { // else the last outcome does it
+			p.resume()
 		}
 	}
 }
 
-// resume goes on with the messages that waited for the topic.
-func (p *partition) resume(gone bool) {
+// resume opens the partition again after a refusal, when the handler has been
+// told of every message behind it. Messages that came meanwhile end too, because
+// the engine may have to send those before them again. They are given up until
+// the engine, which has heard of the refusal, sends no more.
+func (p *partition) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case gone:
-		p.dropWaiting(&transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more"})
-	case p.handed == p.ended:
-		p.held = false
-		p.flush()
-	default: // settle does it after the last outcome
-		p.held = true
+	if len(p.waiting) > 0 {
+		p.dropWaiting(gaveUp("an earlier message of the partition was refused"), p.resume)
+		return
 	}
+	p.held = p.handed != p.ended
 }
 
 // dropWaiting ends the messages that kgo has not seen. p.mu is held.
-func (p *partition) dropWaiting(err *transport.Error) {
+func (p *partition) dropWaiting(err *transport.Error, then func()) {
 	c := p.topic.client
-	for _, r := range p.waiting {
-		c.outbox.put(transport.Outcome{
+	for i, r := range p.waiting {
+		o := transport.Outcome{
 			Token: r.token, Partition: p.number, Offset: -1, Timestamp: -1,
 			Persistence: transport.NotPersisted, Err: err,
-		})
+		}
 		c.chunks.release(r)
+		if i < len(p.waiting)-1 {
+			c.outbox.put(o, nil)
+		} else {
+			c.outbox.put(o, then)
+		}
 	}
 	p.waiting = nil
 }

@@ -23,9 +23,7 @@ func testOutcomes(t *testing.T, lib Library) {
 			s.send(t, s.topic(t, name), 3, n)
 			s.all(t, n)
 			s.exactly(t, b.read(t, name))
-			if persisted, _, _ := s.count(); persisted != n {
-				t.Errorf("%d of %d persisted", persisted, n)
-			}
+			s.allPersisted(t, n)
 		})
 	})
 	t.Run("a message arrives as it was", func(t *testing.T) {
@@ -149,9 +147,7 @@ func testPartitions(t *testing.T, lib Library) {
 			}
 		}
 		s.all(t, sent)
-		if persisted, _, _ := s.count(); persisted != sent {
-			t.Errorf("%d of %d persisted", persisted, sent)
-		}
+		s.allPersisted(t, sent)
 		got := 0
 		for i := range topics {
 			byPartition := map[int32]int{}

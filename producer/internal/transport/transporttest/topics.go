@@ -71,6 +71,7 @@ func testTopics(t *testing.T, lib Library) {
 					}
 					s.mu.Lock()
 					delete(s.outcomes, token)
+					s.held = false
 					s.mu.Unlock()
 				}
 				if ctx.Err() != nil {

@@ -163,6 +163,10 @@ type recorder struct {
 	fatal    []*transport.Error
 	late     int // outcomes after close
 	closed   bool
+	// held queues what is sent, as the engine does once a message was refused
+	// that it may send again.
+	held bool
+	kept []transport.Token
 }
 
 func newRecorder() *recorder {
@@ -193,6 +197,7 @@ func (r *recorder) Outcomes(outcomes []transport.Outcome) {
 				r.late++
 			}
 			r.outcomes[o.Token] = o
+			r.held = r.held || o.Persistence == transport.NotPersisted
 			r.order[o.Partition] = append(r.order[o.Partition], o.Token)
 		}
 	})
@@ -281,7 +286,14 @@ func (s *session) send(t *testing.T, h transport.Topic, partitions int32, n int)
 	first = s.next + 1
 	for range n {
 		s.next++
+		s.mu.Lock()
+		if s.held {
+			s.kept = append(s.kept, s.next)
+			s.mu.Unlock()
+			continue
+		}
 		err := h.Produce(int32(s.next)%partitions, &transport.Message{Value: value(s.next)}, s.next)
+		s.mu.Unlock()
 		if err != nil {
 			t.Fatalf("message %d: %v", s.next, err)
 		}
@@ -364,6 +376,25 @@ func (s *session) count() (persisted, not, maybe int) {
 		}
 	}
 	return persisted, not, maybe
+}
+
+// allPersisted reports the messages of n that were not persisted.
+func (s *session) allPersisted(t *testing.T, n int) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failed := 0
+	for token, o := range s.outcomes {
+		if o.Persistence == transport.Persisted {
+			continue
+		}
+		if failed++; failed <= 3 {
+			t.Errorf("message %d of partition %d: persistence %d, %v", token, o.Partition, o.Persistence, o.Err)
+		}
+	}
+	if failed > 0 || len(s.outcomes) != n {
+		t.Errorf("%d outcomes of %d, %d failed", len(s.outcomes), n, failed)
+	}
 }
 
 // code is the seam's code of an error, or 0.

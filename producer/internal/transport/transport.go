@@ -202,3 +202,22 @@ type Consumer interface {
 	// Close leaves the group.
 	Close() error
 }
+
+// Group says what a [Consumer] reads as a member of a consumer group.
+type Group struct {
+	ID       string
+	Protocol Protocol
+	Topics   []string
+	// Revoked is called inside Poll, Pause or Close with the partitions that are
+	// no longer ours. Nil: nobody wants to know.
+	Revoked func(partitions []TopicPartition)
+}
+
+// Protocol is how members of a consumer group agree on who reads what.
+type Protocol string
+
+// The values of [Protocol].
+const (
+	ConsumerProtocol Protocol = "consumer" // KIP-848, brokers from 4.0
+	ClassicProtocol  Protocol = "classic"
+)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -149,23 +148,22 @@ func (c *client) fail(err *transport.Error) {
 	})
 }
 
-// failed looks at the error of a message for one that ends the client: kgo gives
-// every later message the same.
+// failed looks at the error of a message for one that ends the client, because
+// kgo gives every later message the same. A transaction of which a message has
+// failed can only be aborted.
 func (c *client) failed(err error) {
 	e := convert(err)
+	if c.config.TransactionalID != "" {
+		c.tx.broken.CompareAndSwap(nil, e)
+		return
+	}
 	switch e.Code {
 	case codeClusterAuthorization, codeTransactionalIDAuthorization, codeProducerFenced, codeInvalidTransactionTimeout,
 		codeInvalidProducerIDMapping, codeInvalidProducerEpoch:
-	default:
-		return
+		fatal := *e
+		fatal.Fatal = true
+		c.fail(&fatal)
 	}
-	if c.config.TransactionalID != "" {
-		c.tx.broken.CompareAndSwap(nil, e)
-		return // the transaction fails, and the engine takes another client
-	}
-	fatal := *e
-	fatal.Fatal = true
-	c.fail(&fatal)
 }
 
 const (
@@ -220,13 +218,5 @@ func (c *client) Close() {
 
 // Metadata implements [transport.Client].
 func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMetadata, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = kmsg.StringPtr(name)
-	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, c.kgo)
-	if err != nil {
-		return transport.TopicMetadata{}, convert(err)
-	}
-	return topicMetadata(resp, name)
+	return metadata(ctx, c.kgo, name)
 }

@@ -40,6 +40,7 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 		kgo.ProduceRequestTimeout(max(c.RequestTimeout, 100*time.Millisecond)),
 		kgo.ConnIdleTimeout(5 * time.Minute), // a broker's own is 10
 		kgo.DisableClientMetrics(),
+		kgo.AlwaysRetryEOF(), // a broker that stops closes connections at any time
 		kgo.WithLogger(logger{c.Logger}),
 		// The context of a call bounds it, not a number of attempts.
 		kgo.RequestRetries(math.MaxInt32),

@@ -3,6 +3,7 @@ package franz
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,15 +26,16 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	if err == nil {
 		o.Offset, o.Persistence = kr.Offset, transport.Persisted
 		o.Timestamp = p.appendTime(kr.Offset)
-		if p.refusal != nil && r.index >= p.refusal.batch.first {
-			p.refusal = nil // kgo sent the refused batch again, behind an earlier one
-		}
 		if kr.Offset < 0 && !c.config.WeakAcks && !p.duplicate(r.index) {
 			o.Persistence = transport.PossiblyPersisted
 			o.Err = &transport.Error{Code: transport.Other, Text: "the broker acknowledged the message without an offset"}
 		}
 	} else {
 		p.explain(&o, r.index, err)
+	}
+	retried := err != nil && p.retries(&o)
+	if retried {
+		p.again = append(p.again, r)
 	}
 	p.ended++
 	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended {
@@ -43,12 +45,24 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	var resume func()
 	if p.ended == p.handed {
 		p.settle()
-		if p.held {
+		switch {
+		case len(p.again) > 0:
+			p.held = true
+			p.waiting, p.again = append(p.again, p.waiting...), nil
+			if c.refuses() != nil {
+				p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
+			} else {
+				time.AfterFunc(c.config.RetryBackoffMax, p.retry)
+			}
+		case p.held:
 			resume = p.resume
 		}
 	}
 	p.mu.Unlock()
 
+	if retried {
+		return
+	}
 	if o.Err != nil {
 		c.failed(o.Err)
 	}
@@ -61,6 +75,36 @@ func (c *client) promised(kr *kgo.Record, err error) {
 func (p *partition) settle() {
 	p.written, p.batches, p.stamps = p.handed, nil, nil
 	p.refusal, p.muddled = nil, false
+}
+
+// retries tells whether a message that failed is handed to kgo again: it never
+// left the client, because no connection could be made or no login. kgo gives
+// such messages up. p.mu is held.
+func (p *partition) retries(o *transport.Outcome) bool {
+	c := p.topic.client
+	if o.Persistence != transport.NotPersisted || p.refusal != nil || c.config.TransactionalID != "" || c.refuses() != nil {
+		return false
+	}
+	switch convert(o.Err).Code {
+	case transport.Transport, transport.Authentication, transport.Certificate:
+		return true
+	}
+	return false
+}
+
+// retry hands the messages over again that never left the client.
+func (p *partition) retry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.topic.client.refuses() != nil {
+		return // Purge has ended them
+	}
+	p.held = false
+	waiting := p.waiting
+	p.waiting = nil
+	for _, r := range waiting {
+		p.hand(r)
+	}
 }
 
 // explain says what is known of a message that has failed. p.mu is held.
@@ -183,19 +227,19 @@ func (b *batch) answered(a answer) bool {
 	code := kerr.TypedErrorForCode(a.code)
 	switch {
 	case a.code == 0:
-		b.maybe = true
+		b.maybe, b.acknowledged = true, true
 		if a.appendTime >= 0 {
 			p.stamps = append(p.stamps, stamp{a.offset, int64(b.count), a.appendTime})
 		}
 		return true
 	case code == kerr.DuplicateSequenceNumber:
-		b.maybe, b.duplicate = true, true
+		b.maybe, b.acknowledged, b.duplicate = true, true, true
 		return true
 	case !appendsNothing(a.code):
 		b.maybe = true
 		return true
-	case p.refusal != nil && b.first > p.refusal.batch.first:
-		return true // kgo gives it up, with all that is behind the refused batch
+	case !p.leads(b):
+		return true // kgo looks only at the answer to the first batch, and resends the others
 	}
 	kgoResends := kerr.IsRetriable(code) && code != kerr.CorruptMessage || code == kerr.ConcurrentTransactions
 	dangerous := false
@@ -203,7 +247,7 @@ func (b *batch) answered(a answer) bool {
 		kgoResends, dangerous = !b.maybe, b.maybe
 		p.muddled = p.muddled || kgoResends
 	}
-	if !kgoResends && (p.refusal == nil || b.first < p.refusal.batch.first) {
+	if !kgoResends {
 		p.refusal = &refusal{batch: b, err: convert(code), guilty: a.guilty}
 		if a.text != "" {
 			p.refusal.err.Text = a.text
@@ -211,6 +255,20 @@ func (b *batch) answered(a answer) bool {
 		p.held = true
 	}
 	return !dangerous
+}
+
+// leads tells whether a batch is the first of those that the broker has not
+// acknowledged. p.mu is held.
+func (p *partition) leads(b *batch) bool {
+	for _, earlier := range p.batches {
+		if earlier == b {
+			return true
+		}
+		if !earlier.acknowledged {
+			return false
+		}
+	}
+	return true
 }
 
 // newSequence: kgo answers the code with a new epoch and sequence.

@@ -54,6 +54,7 @@ type partition struct {
 	// refused batch and of everything behind it.
 	held    bool
 	waiting []*record
+	again   []*record // messages that kgo gave up and that are handed to it again
 	refusal *refusal
 	// muddled says that written and the batches do not fit the messages. kgo
 	// has begun a new sequence.
@@ -68,8 +69,9 @@ type batch struct {
 	count   uint64
 	request *request // the one that carries it now and has no answer yet
 	maybe   bool     // an attempt may have been appended
-	// duplicate: a broker answered that the batch is in the log.
-	duplicate bool
+	// acknowledged: a broker answered that the batch is in the log. duplicate: it
+	// named no offset, because the batch was there already.
+	acknowledged, duplicate bool
 }
 
 // batchKey identifies a batch for the broker. kgo resends a batch unchanged.

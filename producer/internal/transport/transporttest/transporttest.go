@@ -56,7 +56,7 @@ func Run(t *testing.T, lib Library) {
 }
 
 // wait bounds every wait of the suite.
-const wait = 60 * time.Second
+const wait = 30 * time.Second
 
 func deadline(t *testing.T) context.Context {
 	t.Helper()
@@ -228,6 +228,13 @@ func (r *recorder) until(t *testing.T, what string, ok func() bool) {
 		case <-ctx.Done():
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			shown := 0
+			for token, o := range r.outcomes {
+				if o.Err != nil && shown < 3 {
+					t.Logf("message %d of partition %d: persistence %d, %v", token, o.Partition, o.Persistence, o.Err)
+					shown++
+				}
+			}
 			t.Fatalf("waited in vain for %s: %d outcomes, fatal %v, trouble %v (%d in all)",
 				what, len(r.outcomes), r.fatal, r.trouble[max(0, len(r.trouble)-3):], len(r.trouble))
 		}

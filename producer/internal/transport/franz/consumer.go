@@ -1,0 +1,478 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// consumer is a member of a consumer group. One goroutine uses it.
+type consumer struct {
+	settings *settings.Config
+	group    transport.Group
+	kgo      *kgo.Client
+	troubled troubleFunc
+	queue    []*kgo.Record // polled from kgo, and not yet returned
+
+	// rebalances come from kgo's goroutine, which waits until Poll or Close has
+	// taken them.
+	rebalances chan rebalance
+	closed     chan struct{}
+	closing    sync.Once
+
+	assigned map[place]bool
+}
+
+// place is a partition of a topic.
+type place struct {
+	topic     string
+	partition int32
+}
+
+// rebalance is a change of what is assigned.
+type rebalance struct {
+	added, removed map[string][]int32
+	taken          chan struct{}
+}
+
+var _ transport.Consumer = (*consumer)(nil)
+
+// troubleFunc is a [transport.Handler] that takes only trouble.
+type troubleFunc func(*transport.Error)
+
+// Trouble implements [transport.Handler].
+func (f troubleFunc) Trouble(err *transport.Error) {
+	if f != nil {
+		f(err)
+	}
+}
+
+// Outcomes implements [transport.Handler].
+func (troubleFunc) Outcomes([]transport.Outcome) {}
+
+// Fatal implements [transport.Handler].
+func (f troubleFunc) Fatal(err *transport.Error) { f.Trouble(err) }
+
+// OpenConsumer joins a group. Nothing waits for the network. trouble is told of
+// errors that pass by themselves. It may be nil.
+func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
+	in := &consumer{
+		settings: c, group: g, troubled: trouble, assigned: map[place]bool{},
+		rebalances: make(chan rebalance), closed: make(chan struct{}),
+	}
+	common, connect, err := options(c, in.troubled)
+	if err != nil {
+		return nil, err
+	}
+	changed := func(added, removed map[string][]int32) {
+		r := rebalance{added, removed, make(chan struct{})}
+		select {
+		case in.rebalances <- r:
+			<-r.taken
+		case <-in.closed:
+		}
+	}
+	opts := append(common,
+		kgo.Dialer(connect), kgo.WithHooks(&hooks{in.troubled}),
+		kgo.ConsumerGroup(g.ID), kgo.ConsumeTopics(g.Topics...),
+		kgo.DisableAutoCommit(), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { changed(m, nil) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { changed(nil, m) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { changed(nil, m) }),
+	)
+	own, err := consumerOptions(c.ConsumerPassed)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, own...)
+	if g.Protocol == transport.ConsumerProtocol {
+		opts = append(opts, kgo.Balancers(kgo.RangeBalancer()), kgo.ServerSideBalancer())
+	}
+	if in.kgo, err = kgo.NewClient(opts...); err != nil {
+		return nil, fmt.Errorf("franz: %w", err)
+	}
+	return in, nil
+}
+
+// consumerOptions are the settings of a consumer that kgo has, by librdkafka's
+// names.
+func consumerOptions(passed map[string]string) ([]kgo.Opt, error) {
+	start := kgo.NewOffset().AtStart()
+	var opts []kgo.Opt
+	for key, value := range passed {
+		set, ok := consumerSettings[key]
+		switch {
+		case key == "auto.offset.reset":
+			switch value {
+			case "earliest", "smallest", "beginning":
+			case "latest", "largest", "end":
+				start = kgo.NewOffset().AtEnd()
+			case "error", "none":
+				start = kgo.NoResetOffset()
+			default:
+				return nil, fmt.Errorf("franz: auto.offset.reset: %q is none of earliest, latest, error", value)
+			}
+			continue
+		case !ok:
+			return nil, fmt.Errorf("franz: the transport franz has no setting %s", key)
+		}
+		opt, err := set(value)
+		if err != nil {
+			return nil, fmt.Errorf("franz: %s: %w", key, err)
+		}
+		opts = append(opts, opt)
+	}
+	return append(opts, kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start)), nil
+}
+
+// consumerSettings are the settings of a consumer that kgo has beside
+// auto.offset.reset.
+var consumerSettings = map[string]func(value string) (kgo.Opt, error){ //nolint:gochecknoglobals // never changed
+	"session.timeout.ms":        millisOption(kgo.SessionTimeout),
+	"heartbeat.interval.ms":     millisOption(kgo.HeartbeatInterval),
+	"max.poll.interval.ms":      millisOption(kgo.RebalanceTimeout),
+	"fetch.wait.max.ms":         millisOption(func(d time.Duration) kgo.ConsumerOpt { return kgo.FetchMaxWait(d) }),
+	"fetch.min.bytes":           int32Option(kgo.FetchMinBytes),
+	"fetch.max.bytes":           int32Option(kgo.FetchMaxBytes),
+	"max.partition.fetch.bytes": int32Option(kgo.FetchMaxPartitionBytes),
+	"fetch.message.max.bytes":   int32Option(kgo.FetchMaxPartitionBytes),
+	"group.instance.id":         func(v string) (kgo.Opt, error) { return kgo.InstanceID(v), nil },
+}
+
+func millisOption[O kgo.Opt](f func(time.Duration) O) func(string) (kgo.Opt, error) {
+	return func(v string) (kgo.Opt, error) {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no number of milliseconds", v)
+		}
+		return f(time.Duration(n) * time.Millisecond), nil
+	}
+}
+
+func int32Option[O kgo.Opt](f func(int32) O) func(string) (kgo.Opt, error) {
+	return func(v string) (kgo.Opt, error) {
+		n, err := strconv.ParseInt(v, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no number of bytes", v)
+		}
+		return f(int32(n)), nil
+	}
+}
+
+// pollRecords is how many records one poll of kgo returns at most.
+const pollRecords = 500
+
+// Poll implements [transport.Consumer].
+func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		in.takeRebalances()
+		if len(in.queue) > 0 {
+			r := in.queue[0]
+			in.queue[0] = nil
+			in.queue = in.queue[1:]
+			return consumed(r), nil
+		}
+		fetches := make(chan kgo.Fetches, 1)
+		polling, stop := context.WithCancel(ctx)
+		go func() { fetches <- in.kgo.PollRecords(polling, pollRecords) }()
+		var got kgo.Fetches
+		select {
+		case got = <-fetches:
+		case r := <-in.rebalances:
+			in.take(r)
+			stop()
+			got = <-fetches
+		}
+		stop()
+		err := in.keep(got)
+		if err != nil {
+			return nil, err
+		}
+		if len(in.queue) == 0 && ctx.Err() != nil {
+			return nil, nil
+		}
+	}
+}
+
+// keep queues what was fetched. It returns an error that does not pass.
+func (in *consumer) keep(fetches kgo.Fetches) error {
+	var lasting error
+	fetches.EachError(func(_ string, _ int32, err error) {
+		var broker *kerr.Error
+		switch {
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed):
+		case errors.As(err, &broker) && isPermanent(broker):
+			lasting = convert(err)
+		default:
+			in.troubled.Trouble(convert(err))
+		}
+	})
+	fetches.EachRecord(func(r *kgo.Record) {
+		if in.assigned[place{r.Topic, r.Partition}] {
+			in.queue = append(in.queue, r)
+		}
+	})
+	return lasting
+}
+
+// isPermanent tells whether an error is the same at the next try.
+func isPermanent(err *kerr.Error) bool {
+	switch err {
+	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+		kerr.UnsupportedVersion, kerr.InvalidGroupID, kerr.UnsupportedForMessageFormat:
+		return true
+	}
+	return false
+}
+
+// takeRebalances takes what has changed, without waiting.
+func (in *consumer) takeRebalances() {
+	for {
+		select {
+		case r := <-in.rebalances:
+			in.take(r)
+		default:
+			return
+		}
+	}
+}
+
+func (in *consumer) take(r rebalance) {
+	defer close(r.taken)
+	for topic, partitions := range r.added {
+		for _, p := range partitions {
+			in.assigned[place{topic, p}] = true
+		}
+	}
+	var gone []transport.TopicPartition
+	for topic, partitions := range r.removed {
+		for _, p := range partitions {
+			delete(in.assigned, place{topic, p})
+			gone = append(gone, transport.TopicPartition{Topic: topic, Partition: p})
+		}
+	}
+	if len(r.added) > 0 {
+		in.settings.Logger.Info("partitions_assigned", "group", in.group.ID, "partitions", fmt.Sprint(r.added))
+	}
+	if len(gone) == 0 {
+		return
+	}
+	in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "partitions", fmt.Sprint(r.removed))
+	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool { return !in.assigned[place{r.Topic, r.Partition}] })
+	if in.group.Revoked != nil {
+		in.group.Revoked(gone)
+	}
+}
+
+func consumed(r *kgo.Record) *transport.ConsumedMessage {
+	m := &transport.ConsumedMessage{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch,
+		Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
+	}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, transport.Header{Key: h.Key, Value: h.Value})
+	}
+	return m
+}
+
+// notJoined marks a member that had no place in its group. Offsets that it sent
+// would be taken without a check of who owns the partitions.
+type notJoined struct{}
+
+// Member implements [transport.Consumer].
+func (in *consumer) Member() (transport.GroupMember, error) {
+	id, generation := in.kgo.GroupMetadata()
+	m := transport.GroupMember{Group: in.group.ID, MemberID: id, Generation: generation, InstanceID: in.settings.ConsumerPassed["group.instance.id"]}
+	if id == "" {
+		m.Library = notJoined{}
+	}
+	return m, nil
+}
+
+// Assignment implements [transport.Consumer].
+func (in *consumer) Assignment() ([]transport.TopicPartition, error) {
+	all := make([]transport.TopicPartition, 0, len(in.assigned))
+	for p := range in.assigned {
+		all = append(all, transport.TopicPartition{Topic: p.topic, Partition: p.partition})
+	}
+	return all, nil
+}
+
+// Committed implements [transport.Consumer]. A partition without an offset has
+// -1.
+func (in *consumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
+	for {
+		out, err := in.committed(ctx, partitions)
+		if err == nil {
+			return out, nil
+		}
+		var e *transport.Error
+		if !errors.As(err, &e) || !e.Retriable {
+			return nil, err
+		}
+		if err := pause(ctx, in.settings.RetryBackoff); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (in *consumer) committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	group := kmsg.NewOffsetFetchRequestGroup()
+	req.Group, group.Group, req.RequireStable = in.group.ID, in.group.ID, true
+	topics := map[string][]int32{}
+	for _, p := range partitions {
+		topics[p.Topic] = append(topics[p.Topic], p.Partition)
+	}
+	for name, numbers := range topics {
+		t := kmsg.NewOffsetFetchRequestGroupTopic()
+		t.Topic, t.Partitions = name, numbers
+		group.Topics = append(group.Topics, t)
+		old := kmsg.NewOffsetFetchRequestTopic()
+		old.Topic, old.Partitions = name, numbers
+		req.Topics = append(req.Topics, old)
+	}
+	req.Groups = append(req.Groups, group)
+	resp, err := req.RequestWith(ctx, in.kgo)
+	if err != nil {
+		return nil, convert(err)
+	}
+	found := map[place]int64{}
+	keep := func(topic string, partition int32, offset int64, code int16) error {
+		found[place{topic, partition}] = max(offset, -1)
+		return wrap(kerr.ErrorForCode(code))
+	}
+	var errs []error
+	for _, g := range resp.Groups {
+		errs = append(errs, wrap(kerr.ErrorForCode(g.ErrorCode)))
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				errs = append(errs, keep(t.Topic, p.Partition, p.Offset, p.ErrorCode))
+			}
+		}
+	}
+	errs = append(errs, wrap(kerr.ErrorForCode(resp.ErrorCode)))
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			errs = append(errs, keep(t.Topic, p.Partition, p.Offset, p.ErrorCode))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	out := slices.Clone(partitions)
+	for i, p := range out {
+		offset, ok := found[place{p.Topic, p.Partition}]
+		if !ok {
+			offset = -1
+		}
+		out[i].Offset = offset
+	}
+	return out, nil
+}
+
+// EndOffsets implements [transport.Consumer].
+func (in *consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
+	return offsets(ctx, in.kgo, topic, latest)
+}
+
+// Seek implements [transport.Consumer]. It tries every partition. A partition
+// that is no longer ours is an error, and the others were sought.
+func (in *consumer) Seek(to []transport.TopicPartition) error {
+	var errs []error
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for _, p := range to {
+		if !in.assigned[place{p.Topic, p.Partition}] {
+			errs = append(errs, fmt.Errorf("seek %s[%d] to %d: the partition is not assigned", p.Topic, p.Partition, p.Offset))
+			continue
+		}
+		if offsets[p.Topic] == nil {
+			offsets[p.Topic] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[p.Topic][p.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.Offset}
+	}
+	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool {
+		_, moved := offsets[r.Topic][r.Partition]
+		return moved
+	})
+	if len(offsets) > 0 {
+		in.waitFor(func() { in.kgo.SetOffsets(offsets) })
+	}
+	return errors.Join(errs...)
+}
+
+// waitFor runs a call of kgo that may wait for a rebalance, which waits for us.
+func (in *consumer) waitFor(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	for {
+		select {
+		case r := <-in.rebalances:
+			in.take(r)
+		case <-done:
+			return
+		}
+	}
+}
+
+// Pause implements [transport.Consumer].
+func (in *consumer) Pause(partitions []transport.TopicPartition) error {
+	in.kgo.PauseFetchPartitions(byTopic(partitions))
+	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool {
+		return slices.ContainsFunc(partitions, func(p transport.TopicPartition) bool {
+			return p.Topic == r.Topic && p.Partition == r.Partition
+		})
+	})
+	return nil
+}
+
+// Resume implements [transport.Consumer].
+func (in *consumer) Resume(partitions []transport.TopicPartition) error {
+	in.kgo.ResumeFetchPartitions(byTopic(partitions))
+	return nil
+}
+
+func byTopic(partitions []transport.TopicPartition) map[string][]int32 {
+	m := map[string][]int32{}
+	for _, p := range partitions {
+		m[p.Topic] = append(m[p.Topic], p.Partition)
+	}
+	return m
+}
+
+// Close implements [transport.Consumer].
+func (in *consumer) Close() error {
+	in.closing.Do(func() {
+		in.waitFor(in.kgo.Close)
+		close(in.closed)
+	})
+	return nil
+}
+
+// pause waits for a time, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,195 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// Special times of a ListOffsets request.
+const (
+	latest   = -1
+	earliest = -2
+)
+
+// offsets asks where each partition of a topic ends or begins.
+func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64) (map[int32]int64, error) {
+	found := map[int32]int64{}
+	err := repeat(ctx, func() error {
+		m, err := metadata(ctx, cl, topic)
+		if err != nil {
+			return err
+		}
+		req := kmsg.NewPtrListOffsetsRequest()
+		req.ReplicaID = -1
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		for n := range m.Partitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = int32(n), at
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Topics = append(req.Topics, t)
+		resp, err := req.RequestWith(ctx, cl)
+		if err != nil {
+			return convert(err)
+		}
+		clear(found)
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return convert(err)
+				}
+				found[p.Partition] = p.Offset
+			}
+		}
+		if len(found) != len(m.Partitions) {
+			return &transport.Error{Code: transport.Other, Retriable: true, Text: fmt.Sprintf("%d of %d partitions were answered", len(found), len(m.Partitions))}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// repeat makes a call again while its error may pass, until ctx ends. A topic
+// that does not exist is an error at once.
+func repeat(ctx context.Context, call func() error) error {
+	const rest = 50 * time.Millisecond
+	for {
+		err := call()
+		var e *transport.Error
+		if err == nil || !errors.As(err, &e) || !e.Retriable || e.Code == codeUnknownTopic {
+			return err
+		}
+		if cause := pause(ctx, rest); cause != nil {
+			return fmt.Errorf("%w: %w", cause, err)
+		}
+	}
+}
+
+func metadata(ctx context.Context, cl *kgo.Client, topic string) (transport.TopicMetadata, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = kmsg.StringPtr(topic)
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return transport.TopicMetadata{}, convert(err)
+	}
+	return topicMetadata(resp, topic)
+}
+
+// ReadCommitted reads a topic from its start to its end as it is at the call,
+// and calls each for every message that is visible to read_committed, in the
+// order of each partition. It waits for transactions that are open before that
+// end. It joins no group.
+func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
+	each func(*transport.ConsumedMessage) error,
+) error {
+	handler := troubleFunc(trouble)
+	common, connect, err := options(c, handler)
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(append(common, kgo.Dialer(connect), kgo.WithHooks(&hooks{handler}))...)
+	if err != nil {
+		return fmt.Errorf("franz: %w", err)
+	}
+	defer cl.Close()
+	ends, err := offsets(ctx, cl, topic, latest)
+	if err != nil {
+		return err
+	}
+	starts, err := offsets(ctx, cl, topic, earliest)
+	if err != nil {
+		return err
+	}
+	for partition := range int32(len(ends)) {
+		r := reading{kgo: cl, topic: topic, partition: partition, next: starts[partition], end: ends[partition]}
+		for r.next < r.end {
+			if err := repeat(ctx, func() error { return r.fetch(ctx, each) }); err != nil {
+				if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+					err = fmt.Errorf("%w: %w", cause, err)
+				}
+				return fmt.Errorf("read %s[%d] from %d to %d: %w", topic, partition, r.next, r.end, err)
+			}
+		}
+	}
+	return nil
+}
+
+// reading is the reading of one partition.
+type reading struct {
+	kgo       *kgo.Client
+	topic     string
+	partition int32
+	next, end int64
+}
+
+const fetchBytes = 4 << 20
+
+// fetch reads what comes next, and moves on. An empty answer is no error.
+func (r *reading) fetch(ctx context.Context, each func(*transport.ConsumedMessage) error) error {
+	m, err := metadata(ctx, r.kgo, r.topic)
+	if err != nil {
+		return err
+	}
+	if int(r.partition) >= len(m.Partitions) || m.Partitions[r.partition].Leader < 0 {
+		return &transport.Error{Code: transport.Code(kerr.LeaderNotAvailable.Code), Retriable: true, Text: "no leader"}
+	}
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 100, 1, fetchBytes, 1
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID = r.topic, m.ID
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = r.partition, r.next, fetchBytes
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	answer, err := r.kgo.Broker(int(m.Partitions[r.partition].Leader)).Request(ctx, req)
+	if err != nil {
+		return convert(err)
+	}
+	resp := answer.(*kmsg.FetchResponse)
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return convert(err)
+	}
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			return r.take(&resp.Topics[i].Partitions[j], each)
+		}
+	}
+	return &transport.Error{Code: transport.Other, Retriable: true, Text: "the broker answered without the partition"}
+}
+
+func (r *reading) take(p *kmsg.FetchResponseTopicPartition, each func(*transport.ConsumedMessage) error) error {
+	empty := len(p.RecordBatches) == 0
+	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		Offset: r.next, IsolationLevel: kgo.ReadCommitted(), Topic: r.topic, Partition: r.partition,
+	}, p, kgo.DefaultDecompressor(), nil)
+	if fetched.Err != nil {
+		return convert(fetched.Err)
+	}
+	for _, record := range fetched.Records {
+		if record.Offset >= r.end {
+			break
+		}
+		if err := each(consumed(record)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case next > r.next:
+		r.next = next
+	case empty && p.LastStableOffset >= r.end: // what was there is compacted away
+		r.next = r.end
+	}
+	return nil
+}

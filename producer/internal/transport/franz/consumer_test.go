@@ -54,7 +54,7 @@ func TestConsumer(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
-			b := producertest.Start(t, producertest.Topic("in", 2))
+			b := producertest.Start(t, producertest.WithTopic("in", 2))
 			for i := range 6 {
 				if err := b.Put("in", fmt.Append(nil, i), fmt.Append(nil, i)); err != nil {
 					t.Fatal(err)
@@ -170,7 +170,7 @@ func TestReadCommitted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	b := producertest.Start(t, producertest.Topic("in", 3))
+	b := producertest.Start(t, producertest.WithTopic("in", 3))
 	c := testConfig(t, b.Addrs(), "")
 	read := func() []string {
 		t.Helper()

@@ -63,9 +63,11 @@ func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
 	b.placeTypes()
 	b.nameTypes()
 	b.pointers = selfContaining(b.order)
+	largeStructs(b.order, b.pointers)
 	b.declare()
 	b.fillDefaults()
 	b.traits()
+	b.minSizes()
 	packages := b.files()
 	b.checkImports(packages)
 	if len(b.errs) > 0 {

@@ -94,10 +94,12 @@ func (t *typeExpr) fallible() bool {
 	case kindString:
 		return !t.AnyText
 	case kindTimeMillis, kindTimeMicros, kindTimestampMillis, kindTimestampMicros, kindTimestampNanos,
-		kindDecimalBytes, kindDecimalFixed, kindEnum, kindRecord, kindUnion, kindMap:
+		kindDecimalBytes, kindDecimalFixed, kindEnum, kindUnion, kindMap:
 		return true
+	case kindRecord:
+		return t.minSize() > 0
 	case kindArray:
-		return least(t.Elem) > 0 && t.Elem.fallible() // elements of no bytes are not looked at
+		return t.Elem.minSize() > 0 && t.Elem.fallible() // elements of no bytes are not looked at
 	case kindOptional:
 		return t.Elem.fallible()
 	default:
@@ -107,9 +109,10 @@ func (t *typeExpr) fallible() bool {
 
 // appendValue prints statements that append the value of the expression x to b.
 func (e *emitter) appendValue(x string, t *typeExpr, at site) {
+	if t.minSize() == 0 {
+		return
+	}
 	switch t.Kind {
-	case kindNull:
-		return // takes no bytes
 	case kindOptional:
 		e.appendOptional(x, t, at)
 	case kindArray:
@@ -183,6 +186,9 @@ func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 	case kindEnum:
 		return call("AppendEnum", len(t.Enum.Symbols))
 	case kindRecord:
+		if t.minSize() == 0 {
+			return b
+		}
 		x = strings.TrimPrefix(x, "*")
 		if at.depth != "" && e.shape.loopsTo(t, at.record) {
 			return fmt.Sprintf("%s.appendAvro(%s, %s)", x, b, at.depth)
@@ -233,7 +239,7 @@ func (e *emitter) appendArray(x string, t *typeExpr, at site) {
 	switch i := at.index(); {
 	case t.Elem.Kind == kindLong:
 		e.p("b = %s(b, %s)", e.avrobin("AppendLongs"), x)
-	case least(t.Elem) > 0:
+	case t.Elem.minSize() > 0:
 		e.p("for %s := range %s {", i, x)
 		e.appendValue(x+"["+i+"]", t.Elem, at.element(i))
 		e.p("}")
@@ -262,7 +268,7 @@ func (e *emitter) appendMap(x string, t *typeExpr, at site) {
 func (t *typeExpr) needsVariable() bool {
 	switch t.Kind {
 	case kindFixed, kindUUIDFixed, kindRecord, kindArray, kindMap, kindOptional:
-		return true
+		return t.minSize() > 0
 	default:
 		return false
 	}

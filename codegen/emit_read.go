@@ -61,9 +61,10 @@ func (t *typeExpr) readVariables() (block, present bool) {
 // readValue prints statements that read a value from src into x, which is
 // addressable.
 func (e *emitter) readValue(x string, t *typeExpr, at site) {
+	if t.minSize() == 0 {
+		return
+	}
 	switch t.Kind {
-	case kindNull:
-		return // takes no bytes
 	case kindOptional:
 		e.readOptional(x, t, at)
 	case kindArray:
@@ -166,7 +167,7 @@ func (e *emitter) readOptional(x string, t *typeExpr, at site) {
 }
 
 func (e *emitter) readArray(x string, t *typeExpr, at site) {
-	size := least(t.Elem)
+	size := t.Elem.minSize()
 	if size == 0 {
 		e.p("if n, src, err = %s(src); err != nil {\n%s\n}", e.avrobin("ReadEmpty"), e.ret(at))
 		e.p("%s = make(%s, n)", x, e.typ(t))
@@ -211,9 +212,9 @@ func (e *emitter) roomForBlock(x, i string, t *typeExpr) {
 
 func (e *emitter) readMap(x string, t *typeExpr, at site) {
 	key, value := at.key(), at.elem()
-	size := "1+" + at.least(t.Elem, least(t.Elem))
+	size := "1+" + at.least(t.Elem, t.Elem.minSize())
 	if at.layout == "" {
-		size = strconv.Itoa(1 + least(t.Elem))
+		size = strconv.Itoa(1 + t.Elem.minSize())
 	}
 	block := fmt.Sprintf("n, src, err = %s(src, %s)", e.avrobin("ReadBlock"), size)
 	e.p("%s = %s{}", x, e.typ(t))

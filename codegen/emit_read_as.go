@@ -72,7 +72,7 @@ func (e *emitter) readFieldAs(x string, t *typeExpr, at site) {
 func (t *typeExpr) record() (is, listed bool) {
 	for ; t.Elem != nil; t = t.Elem {
 		listed = listed || t.Kind != kindOptional
-		if t.Kind == kindArray && least(t.Elem) == 0 {
+		if t.Kind == kindArray && t.Elem.minSize() == 0 {
 			return false, false
 		}
 	}

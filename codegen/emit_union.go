@@ -31,6 +31,8 @@ func (e *emitter) appendUnion(d *unionDecl) {
 		switch {
 		case x.Type.Kind == kindNull && x.Wrapper == "":
 			e.p("case nil:\nreturn %s, nil", tagged)
+		case x.Wrapper == "" && !x.Type.fallible():
+			e.p("case *%s:\nreturn %s, nil", x.Type.Record.GoName, e.appendCall(tagged, "u", x.Type, at))
 		case x.Wrapper == "":
 			e.p("case *%s:\nreturn %s", x.Type.Record.GoName, e.appendCall(tagged, "u", x.Type, at))
 		default:

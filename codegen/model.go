@@ -72,6 +72,8 @@ type recordDecl struct {
 	// NeedsEqual: == does not compile or does not mean equality.
 	// NeedsClone: assignment shares memory.
 	NeedsEqual, NeedsClone bool
+
+	MinSize int // the fewest bytes that a value takes
 }
 
 func (d *recordDecl) declName() string { return d.GoName }

@@ -75,43 +75,6 @@ func (s *shape) loopsTo(t *typeExpr, d *recordDecl) bool {
 	return yes
 }
 
-// least is the fewest bytes that a value of t takes.
-func least(t *typeExpr) int { return leastIn(t, nil) }
-
-func leastIn(t *typeExpr, within []*recordDecl) int {
-	switch t.Kind {
-	case kindNull:
-		return 0
-	case kindFloat:
-		return 4
-	case kindDouble:
-		return 8
-	case kindUUIDString:
-		return 37
-	case kindUUIDFixed:
-		return 16
-	case kindDuration:
-		return 12
-	case kindDecimalFixed:
-		return t.Size
-	case kindFixed:
-		return t.Fixed.Size
-	case kindRecord:
-		for _, d := range within {
-			if d == t.Record {
-				return 1 // a record that holds itself for ever: no value is that short
-			}
-		}
-		var sum int
-		for _, f := range t.Record.Fields {
-			sum += leastIn(f.Type, append(within, t.Record))
-		}
-		return sum
-	default:
-		return 1
-	}
-}
-
 // hasText: a decoded value of d has strings or bytes, which share memory with
 // what they were read from.
 func (s *shape) hasText(d *recordDecl) bool {

@@ -1,0 +1,103 @@
+package codegen
+
+import (
+	"math"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// maxStructs is how many structs a struct may hold by value, at all depths.
+// A record that would hold more holds them through pointers: the compiler's
+// time and the size of a value grow with the number of structs, and each record
+// type may double that number.
+const maxStructs = 256
+
+// largeStructs adds the fields to pointers whose struct would make the struct
+// around it too large. The structs that contain themselves are in pointers
+// already.
+func largeStructs(types []*namedType, pointers map[*avsc.Field]bool) {
+	structs := map[*avsc.Schema]int{}
+	var count func(s *avsc.Schema) int
+	count = func(s *avsc.Schema) int {
+		if n, ok := structs[s]; ok {
+			return n
+		}
+		n := 1
+		for _, f := range s.Fields {
+			if f.Type.Kind != avsc.Record || pointers[f] {
+				continue
+			}
+			inner := count(f.Type)
+			if n+inner > maxStructs {
+				pointers[f] = true
+				continue
+			}
+			n += inner
+		}
+		structs[s] = n
+		return n
+	}
+	for _, t := range types {
+		if t.schema.Kind == avsc.Record {
+			count(t.schema)
+		}
+	}
+}
+
+// minSizes sets the least size of every record.
+func (b *builder) minSizes() {
+	done := map[*recordDecl]bool{}
+	var visit func(d *recordDecl)
+	visit = func(d *recordDecl) {
+		if done[d] {
+			return
+		}
+		done[d] = true
+		d.MinSize = 1 // a record that holds itself without end has no value
+		sum := 0
+		for _, f := range d.Fields {
+			if f.Type.Kind == kindRecord {
+				visit(f.Type.Record)
+			}
+			sum = min(sum+f.Type.minSize(), math.MaxInt32)
+		}
+		d.MinSize = sum
+	}
+	for _, t := range b.order {
+		if t.record != nil {
+			visit(t.record)
+		}
+	}
+	for _, s := range b.sources {
+		for _, bare := range s.bare {
+			visit(bare.record)
+		}
+	}
+}
+
+// minSize is the fewest bytes that a value of t takes. A value of 0 has nothing
+// to write and nothing to read.
+func (t *typeExpr) minSize() int {
+	switch t.Kind {
+	case kindNull:
+		return 0
+	case kindFloat:
+		return 4
+	case kindDouble:
+		return 8
+	case kindUUIDString:
+		return 37
+	case kindUUIDFixed:
+		return 16
+	case kindDuration:
+		return 12
+	case kindDecimalFixed:
+		return t.Size
+	case kindFixed:
+		return t.Fixed.Size
+	case kindRecord:
+		return t.Record.MinSize
+	default:
+		return 1
+	}
+}

@@ -236,7 +236,7 @@ func (b *builder) nameTypes() {
 				AvroName: cmp.Or(bare.schema.Name, bare.schema.Kind.String()),
 				Bare:     true,
 
-				Fingerprint: bare.schema.Fingerprint(),
+				Fingerprint: bare.schema.MeaningFingerprint(),
 			}
 		}
 	}
@@ -282,16 +282,16 @@ func (b *builder) nameType(t *namedType) {
 	s := t.schema
 	switch s.Kind {
 	case avsc.Record:
-		t.record = &recordDecl{typeName: at, AvroName: s.Name, Fingerprint: s.Fingerprint()}
+		t.record = &recordDecl{typeName: at, AvroName: s.Name, Fingerprint: s.MeaningFingerprint()}
 	case avsc.Enum:
 		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel}
 		if t.topLevel {
-			t.enum.Fingerprint = s.Fingerprint()
+			t.enum.Fingerprint = s.MeaningFingerprint()
 		}
 	default:
 		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel}
 		if t.topLevel {
-			t.fixed.Fingerprint = s.Fingerprint()
+			t.fixed.Fingerprint = s.MeaningFingerprint()
 		}
 	}
 }

@@ -142,9 +142,9 @@ func (e *emitter) readCall(t *typeExpr) string {
 	case kindUUIDString:
 		return call("ReadUUID")
 	case kindDecimalBytes:
-		return call("ReadDecimal", t.Scale, e.decimal("New"), e.decimal("NewFromBigInt"))
+		return call("ReadDecimal", t.Precision, t.Scale, e.decimal("New"), e.decimal("NewFromBigInt"))
 	case kindDecimalFixed:
-		return call("ReadDecimalFixed", t.Scale, t.Size, e.decimal("New"), e.decimal("NewFromBigInt"))
+		return call("ReadDecimalFixed", t.Precision, t.Scale, t.Size, e.decimal("New"), e.decimal("NewFromBigInt"))
 	case kindDuration:
 		return call("ReadDuration")
 	case kindEnum:
@@ -193,6 +193,14 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 		e.p("%s = append(%s, %s)", x, x, zero)
 		e.readValue(x+"["+i+"]", t.Elem, elem)
 		e.p("}")
+	case t.Elem.Kind == kindRecord && at.layout != "":
+		e.p("for n > 0 {")
+		e.p("%s := len(%s)", i, x)
+		e.p("%s = %s(%s, %s, n)", x, e.avrobin("GrowSlice"), at.layout, x)
+		e.p("n -= len(%s) - %s", x, i)
+		e.p("for ; %s < len(%s); %s++ {", i, x, i)
+		e.readValue(x+"["+i+"]", t.Elem, elem)
+		e.p("}\n}")
 	default:
 		e.roomForBlock(x, i, t)
 		e.p("for ; %s < len(%s); %s++ {", i, x, i)

@@ -3,21 +3,43 @@ package avsc
 import "strconv"
 
 // Canonical returns the parsing canonical form: section "Parsing Canonical Form
-// for Schemas". Two schemas with equal forms read and write the same bytes.
+// for Schemas". Two schemas with equal forms write values of the same structure,
+// but may give these values a different meaning: logical types are not in it.
 func (s *Schema) Canonical() string {
-	return string(s.appendCanonical(nil, map[*Schema]bool{}))
+	c := canonical{seen: map[*Schema]bool{}}
+	return string(c.append(nil, s))
 }
 
-func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
+// canonical appends a canonical form.
+type canonical struct {
+	seen map[*Schema]bool // named types that stand in the form already
+	// logical adds the logical types, which the parsing canonical form lacks.
+	logical bool
+}
+
+// appendLogical appends the members that say a logical type.
+func appendLogical(dst []byte, l Logical) []byte {
+	dst = append(dst, `,"logicalType":`...)
+	dst = AppendQuoted(dst, l.Name)
+	if l.Name == "decimal" {
+		dst = append(dst, `,"precision":`...)
+		dst = strconv.AppendInt(dst, int64(l.Precision), 10)
+		dst = append(dst, `,"scale":`...)
+		dst = strconv.AppendInt(dst, int64(l.Scale), 10)
+	}
+	return dst
+}
+
+func (c *canonical) append(dst []byte, s *Schema) []byte {
 	quoted := func(key, text string) {
 		dst = append(dst, key...)
 		dst = AppendQuoted(dst, text)
 	}
 	if s.Kind.Named() {
-		if seen[s] {
+		if c.seen[s] {
 			return AppendQuoted(dst, s.Name)
 		}
-		seen[s] = true
+		c.seen[s] = true
 		quoted(`{"name":`, s.Name)
 	}
 	switch s.Kind {
@@ -29,7 +51,7 @@ func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 			}
 			quoted(`{"name":`, f.Name)
 			dst = append(dst, `,"type":`...)
-			dst = f.Type.appendCanonical(dst, seen)
+			dst = c.append(dst, f.Type)
 			dst = append(dst, '}')
 		}
 		return append(dst, "]}"...)
@@ -45,14 +67,17 @@ func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 	case Fixed:
 		dst = append(dst, `,"type":"fixed","size":`...)
 		dst = strconv.AppendInt(dst, int64(s.Size), 10)
+		if c.logical && s.Logical.Name != "" {
+			dst = appendLogical(dst, s.Logical)
+		}
 		return append(dst, '}')
 	case Array:
 		dst = append(dst, `{"type":"array","items":`...)
-		dst = s.Elem.appendCanonical(dst, seen)
+		dst = c.append(dst, s.Elem)
 		return append(dst, '}')
 	case Map:
 		dst = append(dst, `{"type":"map","values":`...)
-		dst = s.Elem.appendCanonical(dst, seen)
+		dst = c.append(dst, s.Elem)
 		return append(dst, '}')
 	case Union:
 		dst = append(dst, '[')
@@ -60,10 +85,14 @@ func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = b.appendCanonical(dst, seen)
+			dst = c.append(dst, b)
 		}
 		return append(dst, ']')
 	default:
+		if c.logical && s.Logical.Name != "" {
+			quoted(`{"type":`, s.Kind.String())
+			return append(appendLogical(dst, s.Logical), '}')
+		}
 		return AppendQuoted(dst, s.Kind.String())
 	}
 }
@@ -72,6 +101,14 @@ func (s *Schema) appendCanonical(dst []byte, seen map[*Schema]bool) []byte {
 // "Schema Fingerprints". Single-object encoding writes it in little-endian.
 func (s *Schema) Fingerprint() uint64 {
 	return crc64Avro([]byte(s.Canonical()))
+}
+
+// MeaningFingerprint returns the CRC-64-AVRO of the parsing canonical form with
+// the valid logical types in it. Schemas with equal meaning, as [Compare] finds
+// it, have equal meaning fingerprints.
+func (s *Schema) MeaningFingerprint() uint64 {
+	c := canonical{seen: map[*Schema]bool{}, logical: true}
+	return crc64Avro(c.append(nil, s))
 }
 
 const crc64Empty = 0xc15d213aa4d7a795

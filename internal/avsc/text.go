@@ -37,7 +37,8 @@ func (w *writer) schema(s *Schema, v *Value, ns string) {
 	case s.Kind.Named() && w.seen[s]:
 		w.dst = AppendQuoted(w.dst, nameIn(s, v, ns))
 	case s.JSON == nil: // made in memory
-		w.dst = s.appendCanonical(w.dst, w.seen)
+		c := canonical{seen: w.seen}
+		w.dst = c.append(w.dst, s)
 	case s.Kind.Named():
 		w.seen[s] = true
 		w.definition(s, ns)

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// The types of findings. All but the last are the registry's; for that one a
-// registry only says that the check failed.
+// The types of findings that a registry has too. For the last one a registry
+// only says that the check failed.
 const (
 	NameMismatch        = "NAME_MISMATCH"
 	FixedSizeMismatch   = "FIXED_SIZE_MISMATCH"
@@ -44,10 +44,30 @@ type Finding struct {
 
 	NewIsReader bool
 
+	// Causes are the changes inside a union for which no branch takes a value
+	// any more, at most maxCauses. What, Advice and Pos of the finding are those
+	// of the first cause.
+	Causes []Cause
+
 	// Witness is nil where NoWitness says why.
 	Witness   *Witness
 	NoWitness string
 }
+
+// Cause is a change inside a union: its Type, What, Advice and Pos are what a
+// finding of its own would have.
+type Cause struct {
+	Type, What, Advice string
+	Pos                avsc.Pos
+}
+
+// maxCauses is how many changes inside one union are told.
+const maxCauses = 20
+
+// maxFindings is how many findings one check returns. A type that is used twice
+// is found twice, as in the registry, so that the number can double with every
+// level of types.
+const maxFindings = 1000
 
 // Check compares two versions in one direction: the new one as the reader of
 // the earlier one's data, or the other way round. No findings mean that every
@@ -102,12 +122,15 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	if newIsReader {
 		reader, writer = newest, earlier
 	}
-	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}}
-	found := c.root(place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos})
+	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}, fields: resolve.FieldIndex{}}
+	wp, rp := place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos}
+	found := c.root(wp, rp)
+	found = append(found, c.logical(wp, rp, map[pair]bool{})...)
 	if len(found) == 0 {
 		return nil
 	}
 	w := newWitnesses(writer.Schema, reader.Schema)
+	causes := newCauses(&c)
 	out := make([]Finding, len(found))
 	for i, x := range found {
 		f := Finding{
@@ -121,6 +144,15 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 		}
 		f.What = what(x, newIsReader, earlier.Label)
 		f.Advice = advice(x, newIsReader, earlier.Label)
+		for _, y := range causes.of(x) {
+			f.Causes = append(f.Causes, Cause{
+				Type: y.kind, What: what(y, newIsReader, earlier.Label),
+				Advice: advice(y, newIsReader, earlier.Label), Pos: y.at,
+			})
+		}
+		if len(f.Causes) > 0 {
+			f.Pos, f.What, f.Advice = f.Causes[0].Pos, f.Causes[0].What, f.Causes[0].Advice
+		}
 		f.Witness, f.NoWitness = w.of(x)
 		out[i] = f
 	}
@@ -143,6 +175,8 @@ type incompatible struct {
 	message string
 	at      avsc.Pos // in the new schema
 	w, r    *avsc.Schema
+	from    place       // the writer's type
+	union   place       // the reader's union, of a missing branch
 	field   *avsc.Field // the reader's, of a missing default
 	route   []hop       // from the writer's root to w
 }
@@ -166,6 +200,7 @@ type checker struct {
 	group       *Group // may be nil
 	newIsReader bool
 	memo        map[pair][]incompatible
+	fields      resolve.FieldIndex
 	path        []string
 	route       []hop
 }
@@ -177,7 +212,7 @@ func (c *checker) report(kind string, w, r place, message string, path ...string
 	}
 	return incompatible{
 		kind: kind, path: append(slices.Clone(c.path), path...), message: message,
-		at: at, w: w.s, r: r.s, route: slices.Clone(c.route),
+		at: at, w: w.s, r: r.s, from: w, route: slices.Clone(c.route),
 	}
 }
 
@@ -275,6 +310,7 @@ func (c *checker) writerUnion(w, r place) (found []incompatible) {
 		if !c.fits(branch, r) {
 			found = append(found, c.report(MissingUnionBranch, branch, r,
 				"reader union lacking writer type: "+typeName(b), strconv.Itoa(i)))
+			found[len(found)-1].union = r
 		}
 		c.route = c.route[:len(c.route)-1]
 	}
@@ -288,14 +324,19 @@ func (c *checker) readerUnion(w, r place) []incompatible {
 			return nil
 		}
 	}
-	return []incompatible{c.report(MissingUnionBranch, w, r, "reader union lacking writer type: "+typeName(w.s))}
+	x := c.report(MissingUnionBranch, w, r, "reader union lacking writer type: "+typeName(w.s))
+	x.union = r
+	return []incompatible{x}
 }
 
 func (c *checker) record(w, r place) (found []incompatible) {
 	for k, f := range r.s.Fields {
+		if len(found) > maxFindings {
+			return found[:maxFindings]
+		}
 		here := []string{"fields", strconv.Itoa(k)}
 		field := place{f.Type, f.TypePos}
-		from := resolve.WriterFields(w.s, f)
+		from := c.fields.Of(w.s, f)
 		switch {
 		case len(from) == 1:
 			wf := w.s.Fields[from[0]]

@@ -16,7 +16,6 @@ const (
 	TypeRemoved        = "TYPE_REMOVED"
 	TypeRenamed        = "TYPE_RENAMED"
 	TypeChanged        = "TYPE_CHANGED"
-	LogicalTypeChanged = "LOGICAL_TYPE_CHANGED"
 	FieldAdded         = "FIELD_ADDED"
 	FieldRemoved       = "FIELD_REMOVED"
 	FieldRenamed       = "FIELD_RENAMED"
@@ -84,7 +83,8 @@ type Differ struct {
 	// Renamed are the types of both sides that were compared under two names.
 	Renamed map[*avsc.Schema]bool
 
-	seen map[pair]bool
+	seen   map[pair]bool
+	fields resolve.FieldIndex
 }
 
 // SameButForName reports whether two named types differ in nothing but their
@@ -105,7 +105,7 @@ func SameButForName(a, b *avsc.Schema) bool {
 // Schemas compares two versions of a schema.
 func (d *Differ) Schemas(before, now *avsc.Schema) {
 	if d.seen == nil {
-		d.seen = map[pair]bool{}
+		d.seen, d.fields = map[pair]bool{}, resolve.FieldIndex{}
 	}
 	d.schemas("", place{before, before.Pos}, place{now, now.Pos})
 }

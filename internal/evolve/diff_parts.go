@@ -13,7 +13,7 @@ func (d *Differ) records(path string, b, n *avsc.Schema) {
 	var order []int
 	for _, f := range n.Fields {
 		at := path + "." + f.Name
-		from := resolve.WriterFields(b, f)
+		from := d.fields.Of(b, f)
 		if len(from) == 0 {
 			oldData := breaks("fails: there is no default for it")
 			what := "new, without default"

@@ -2,6 +2,7 @@ package evolve
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -11,8 +12,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Witness is a small value of the writer that the reader fails on. It was
-// tried: Reason is what reading it said.
+// Witness is a small value of the writer that the reader fails on, or of a
+// changed logical type a value that the reader takes for another. Failures were
+// tried: Reason is what reading said.
 type Witness struct {
 	JSON   string // in Avro JSON
 	Data   []byte // in Avro binary
@@ -25,13 +27,15 @@ type witnesses struct {
 	err   error // why there is no plan: the reader can take no value at all
 	sizes map[*avsc.Schema]int
 	small map[*avsc.Schema]value // the smallest records
+
+	fields resolve.FieldIndex
 }
 
 // endless is the size of values that never end: a record that holds itself.
 const endless = math.MaxInt32
 
 func newWitnesses(w, r *avsc.Schema) *witnesses {
-	x := &witnesses{small: map[*avsc.Schema]value{}}
+	x := &witnesses{small: map[*avsc.Schema]value{}, fields: resolve.FieldIndex{}}
 	x.plan, x.err = resolve.Resolve(w, r)
 	// The least size of a value of each schema, from the leaves up until
 	// nothing gets smaller.
@@ -81,12 +85,18 @@ func (x *witnesses) size(s *avsc.Schema) int {
 	}
 }
 
+// maxWitness bounds the text of a witness.
+const maxWitness = 1 << 20
+
 // noWitness is why a finding has no witness: only values that contain themselves
 // get to the place.
 const noWitness = "no value that ends shows it"
 
 // of makes a witness for a finding and tries it.
 func (x *witnesses) of(f incompatible) (*Witness, string) {
+	if f.kind == LogicalTypeChanged {
+		return x.changedMeaning(f)
+	}
 	v, ok := x.leaf(f)
 	for i := len(f.route) - 1; i >= 0 && ok; i-- {
 		v, ok = x.inside(f.route[i], v)
@@ -102,6 +112,23 @@ func (x *witnesses) of(f incompatible) (*Witness, string) {
 		return nil, noWitness
 	}
 	return &Witness{JSON: v.json, Data: v.data, Reason: err.Error()}, ""
+}
+
+// changedMeaning is a witness that needs no trial: it says what a reader makes of
+// a value that does not convert it.
+func (x *witnesses) changedMeaning(f incompatible) (*Witness, string) {
+	v, written, read := example(f.w, f.r)
+	ok := true
+	for i := len(f.route) - 1; i >= 0 && ok; i-- {
+		v, ok = x.inside(f.route[i], v)
+	}
+	if !ok {
+		return nil, noWitness
+	}
+	return &Witness{
+		JSON: v.json, Data: v.data,
+		Reason: fmt.Sprintf("written as %s, read as %s by readers that do not convert, such as Java's", written, read),
+	}, ""
 }
 
 func (x *witnesses) leaf(f incompatible) (value, bool) {
@@ -156,6 +183,7 @@ func wrap(union *avsc.Schema, i int, v value) value {
 func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 	var out value
 	var members []string
+	size := 0
 	for k, f := range s.Fields {
 		field := v
 		if k != i {
@@ -166,6 +194,9 @@ func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 		}
 		out.data = append(out.data, field.data...)
 		members = append(members, strconv.Quote(f.Name)+":"+field.json)
+		if size += len(field.json); size > maxWitness {
+			return value{}, false // its text may double with every level
+		}
 	}
 	out.json = "{" + strings.Join(members, ",") + "}"
 	return out, true
@@ -264,7 +295,7 @@ func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 		}
 	case avsc.Record:
 		for _, f := range r.Fields {
-			from := resolve.WriterFields(w, f)
+			from := x.fields.Of(w, f)
 			if len(from) > 1 || len(from) == 0 && f.Default == nil {
 				return x.least(w)
 			}

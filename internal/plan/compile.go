@@ -8,10 +8,10 @@ import (
 	"slices"
 )
 
-// op is one operation of a plan; a and b are its operands.
+// op is one operation of a plan; a, b and c are its operands.
 type op struct {
-	code opcode
-	a, b int32
+	code    opcode
+	a, b, c int32
 }
 
 type opcode uint8
@@ -33,7 +33,7 @@ const (
 	// Changing what was read.
 	opCut      // copies what was walked over so far
 	opDrop     // leaves out what was walked over since
-	opEmit     // consts[a:a+b]
+	opEmit     // consts[a:a+b], which take c bytes of memory
 	opUnionCut // as opUnion, but the index itself is left out
 	opEnumMap  // symbol k of b becomes table[a+k]; a negative one is reasons[-x-1]
 	opIntToFloat
@@ -46,6 +46,8 @@ const (
 	opBlocks     // an array or map; its body comes next, a is the op behind, b its flags
 	opSkipBlocks // the same, left out
 	opCall       // the body at op a
+	opCharge     // a values that take no bytes
+	opConvert    // conversions[a]
 	opSegment    // a segment begins here
 	opSwap       // the last two segments
 	opPermute    // the last b segments, in the order table[a:a+b]
@@ -66,6 +68,7 @@ type compiler struct {
 	uses    map[*Step]int
 	procs   map[procKey]int // the body's number
 	empties map[*Step]bool
+	voids   map[*Step]int  // of records, see void
 	leasts  map[*Step]int  // of records
 	gone    map[*Step]bool // records that take no bytes in the reader's schema
 	layouts map[*Step]*layout
@@ -157,7 +160,7 @@ func (c *compiler) program(root *Step) {
 }
 
 func (c *compiler) emit(code opcode, a, b int) int {
-	c.p.ops = append(c.p.ops, op{code, int32(a), int32(b)})
+	c.p.ops = append(c.p.ops, op{code: code, a: int32(a), b: int32(b)})
 	c.p.where = append(c.p.where, c.path)
 	return len(c.p.ops) - 1
 }
@@ -178,6 +181,12 @@ func (c *compiler) walk(code opcode, a, b int) {
 }
 
 func (c *compiler) step(s *Step) {
+	if n := c.void(s); n >= 0 {
+		if n > 1 && !c.skip {
+			c.emit(opCharge, n, 0)
+		}
+		return
+	}
 	switch s.Kind {
 	case StepNull:
 	case StepBoolean:
@@ -213,19 +222,29 @@ func (c *compiler) step(s *Step) {
 	case StepUnion:
 		c.union(s)
 	case StepWrap:
-		c.put(binary.AppendVarint(nil, int64(s.Branch)))
+		c.put(binary.AppendVarint(nil, int64(s.Branch)), branchMemory)
 		c.step(s.Items)
+	case StepConvert:
+		c.p.conversions = append(c.p.conversions, s.Conversion)
+		c.emit(opConvert, len(c.p.conversions)-1, 0)
+		c.pending = false
 	case StepFail:
 		c.emit(opFail, c.reason(s.Path, s.Reason), 0)
 	}
 }
 
-// put emits bytes that the writer did not write.
-func (c *compiler) put(b []byte) {
+// branchMemory is about how much memory a value takes that becomes a branch of
+// a union.
+const branchMemory = 64
+
+// put emits bytes that the writer did not write, and that take memory when they
+// are read.
+func (c *compiler) put(b []byte, memory int) {
 	if c.skip || len(b) == 0 {
 		return
 	}
-	c.emit(opEmit, len(c.p.consts), len(b))
+	pc := c.emit(opEmit, len(c.p.consts), len(b))
+	c.p.ops[pc].c = int32(min(memory, math.MaxInt32))
 	c.p.consts = append(c.p.consts, b...)
 	c.grow(len(b))
 	c.pending = false
@@ -359,6 +378,58 @@ func (c *compiler) union(s *Step) {
 		c.p.ops[pc].a = int32(len(c.p.ops))
 	}
 	c.pending = true
+}
+
+// void says whether values of s take no bytes in the writer's data and none in
+// the reader's. It returns how many values each is, at all depths, or -1 where
+// some value takes bytes, fails or holds itself without end. Nothing is done for
+// such values: a schema of a few lines may have more of them than there are
+// bytes in the world.
+func (c *compiler) void(s *Step) int {
+	switch s.Kind {
+	case StepNull:
+		return 1
+	case StepFixed:
+		if s.Size == 0 {
+			return 1
+		}
+		return -1
+	case StepRecord:
+		n, ok := c.voids[s]
+		if ok {
+			return n
+		}
+		c.voids[s] = -1
+		for _, d := range s.Defaults {
+			if len(d.Data) > 0 {
+				return -1
+			}
+		}
+		n = 1 + len(s.Defaults)
+		for _, f := range s.Fields {
+			inner := c.void(f.Step)
+			if inner < 0 {
+				return -1
+			}
+			n = min(n+inner, math.MaxInt32)
+		}
+		c.voids[s] = n
+		return n
+	default:
+		return -1
+	}
+}
+
+// voidFields is how many values without bytes each record of s has in its own
+// fields.
+func (c *compiler) voidFields(s *Step) int {
+	n := 0
+	for _, f := range s.Fields {
+		if f.Reader >= 0 {
+			n = min(n+max(c.void(f.Step), 0), math.MaxInt32)
+		}
+	}
+	return n
 }
 
 // empty says whether values of s take no bytes in the writer's data.

@@ -22,6 +22,10 @@ func (c *compiler) rootLayout(root *Step) {
 		}
 	}
 	c.p.layout = c.layout(root)
+	c.p.layout.wide = c.p.layout.wide && c.uses[root] > 1 // else there is one
+	for _, l := range c.layouts {
+		c.p.stateful = c.p.stateful || l.wide
+	}
 }
 
 // sameFields says whether the fields are those of the reader, in its order and
@@ -112,17 +116,19 @@ func (c *compiler) layout(s *Step) *layout {
 	defaults := slices.Clone(s.Defaults)
 	slices.SortFunc(defaults, func(a, b StepDefault) int { return a.Reader - b.Reader })
 	if len(defaults) == 0 {
+		l.wide = l.added > DefaultAddedPerByte*l.least
 		return l
 	}
 	all := l.turn(layoutDefaults)
 	for _, d := range defaults {
 		all.data = append(all.data, d.Data...)
 		all.mutable = all.mutable || d.Mutable
+		all.added = min(all.added+max(d.Memory, 1), math.MaxInt32)
 		l.field(d.Reader)
 	}
 	l.away = true
-	// Small defaults a reader's schema bounds well enough.
-	c.p.stateful = c.p.stateful || len(all.data) > 64
+	l.added = min(l.added+all.added, math.MaxInt32)
+	l.wide = l.added > DefaultAddedPerByte*l.least
 	return l
 }
 
@@ -143,6 +149,10 @@ func (l *layout) add(s *LayoutStep) *LayoutStep {
 func (c *compiler) layoutField(l *layout, f StepField) {
 	s, k := f.Step, f.Reader
 	switch {
+	case c.void(s) >= 0: // there is nothing to read, and generated code reads nothing
+		if k >= 0 {
+			l.field(k)
+		}
 	case k < 0:
 		kind := layoutSkip
 		if s.Kind == StepBytes {
@@ -173,8 +183,11 @@ func (c *compiler) layoutField(l *layout, f StepField) {
 	case s.Kind == StepFloatToDouble:
 		l.field(k).kind = layoutFloat
 	default:
-		if in := c.inner(s); in != nil {
+		if in := c.inner(s); in != nil && !c.vanishes(s) {
 			l.field(k).inner = in
+			if s.Kind == StepRecord {
+				l.added = min(l.added+in.added, math.MaxInt32)
+			}
 			return
 		}
 		l.turn(layoutRewrite).pc = c.body(f, false)

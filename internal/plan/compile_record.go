@@ -2,6 +2,13 @@ package plan
 
 import "slices"
 
+// freeVoids is how many values without bytes a record may have uncharged.
+const freeVoids = 4
+
+// defaultMemory is the least memory that a field takes in a program which reads
+// rewritten bytes: an entry of a map, in serde.Generic.
+const defaultMemory = 48
+
 // record lays out a record: the writer's fields in the writer's order, what the
 // reader lacks left out, defaults put where the reader has them. Fields that the
 // reader has in another order are written as segments in the writer's order
@@ -13,6 +20,9 @@ func (c *compiler) record(s *Step) {
 		}
 		return
 	}
+	if n := c.voidFields(s); n > freeVoids {
+		c.emit(opCharge, n, 0)
+	}
 	// The reader's order as ranks: of each field that is kept, and of each default
 	// the rank of the kept field that it follows.
 	order := make([]int, 0, len(s.Fields))
@@ -23,13 +33,15 @@ func (c *compiler) record(s *Step) {
 	}
 	slices.Sort(order)
 	after := make([][]byte, len(order)+1) // defaults behind the field of rank k-1
+	memory := make([]int, len(order)+1)
 	defaults := slices.Clone(s.Defaults)
 	slices.SortFunc(defaults, func(a, b StepDefault) int { return a.Reader - b.Reader })
 	for _, d := range defaults {
 		k, _ := slices.BinarySearch(order, d.Reader)
 		after[k] = append(after[k], d.Data...)
+		memory[k] += max(d.Memory, defaultMemory)
 	}
-	c.put(after[0])
+	c.put(after[0], memory[0])
 
 	var (
 		kept     int   // fields laid out
@@ -54,7 +66,7 @@ func (c *compiler) record(s *Step) {
 			c.emit(opSegment, 0, 0)
 		}
 		c.field(f)
-		c.put(after[rank+1])
+		c.put(after[rank+1], memory[rank+1])
 		last, highest = rank, max(highest, rank)
 		if kept++; highest < kept && len(segments) > 0 {
 			c.permute(segments)
@@ -70,13 +82,19 @@ func (c *compiler) permute(ranks []int) {
 		return
 	}
 	base := len(c.p.table)
-	for _, r := range slices.Sorted(slices.Values(ranks)) {
-		c.p.table = append(c.p.table, int32(slices.Index(ranks, r)))
+	order := make([]int32, len(ranks))
+	for i := range order {
+		order[i] = int32(i)
 	}
+	slices.SortFunc(order, func(a, b int32) int { return ranks[a] - ranks[b] })
+	c.p.table = append(c.p.table, order...)
 	c.emit(opPermute, base, len(ranks))
 }
 
 func (c *compiler) field(f StepField) {
+	if c.void(f.Step) >= 0 {
+		return // the record has charged them
+	}
 	path := c.path
 	c.path = join(path, f.Name)
 	c.step(f.Step)
@@ -85,6 +103,9 @@ func (c *compiler) field(f StepField) {
 
 // skipField walks over a field and leaves it out.
 func (c *compiler) skipField(f StepField) {
+	if c.void(f.Step) >= 0 {
+		return
+	}
 	c.cut()
 	if last := len(c.p.ops) - 1; last >= 0 && c.p.ops[last].code == opDrop {
 		c.p.ops, c.p.where = c.p.ops[:last], c.p.where[:last] // one for both

@@ -24,6 +24,9 @@ func (t *transcoder) explain(pc, at int) {
 	case opEmit:
 		e.Err = errDefaults
 		return
+	case opCharge:
+		e.Err = errVoids
+		return
 	case opSwap, opPermute:
 		e.Err = fmt.Errorf("%w: fields in another order, too many inside one another", ErrDepth)
 		return
@@ -67,7 +70,10 @@ func (t *transcoder) explain(pc, at int) {
 	}
 }
 
-var errDefaults = fmt.Errorf("%w: the reader's defaults make the message too large", ErrUnreadable)
+var (
+	errDefaults = fmt.Errorf("%w: the reader's defaults make the message too large", ErrUnreadable)
+	errVoids    = fmt.Errorf("%w: more than %d values that take no bytes", ErrInvalid, MaxEmpty)
+)
 
 // join puts two paths together; either may be empty.
 func join(a, b string) string {

@@ -19,6 +19,12 @@ type layout struct {
 	last  *LayoutStep
 	away  bool // the last steps read defaults
 	least int  // bytes that a record takes
+
+	// added is the memory of the reader's fields that the writer does not have,
+	// those of records inside by value included. A wide record has so many that
+	// its size says nothing about the message's.
+	added int
+	wide  bool
 }
 
 // LayoutStep reads one field, or does what is to be done between two.
@@ -32,6 +38,7 @@ type LayoutStep struct {
 	size    int      // how many symbols or branches the writer has
 	pc      int      // the body that walks over the field or rewrites it
 	data    []byte   // defaults
+	added   int      // memory that they take
 	mutable bool     // data has bytes that a program may write to
 	inner   *layout  // of the records inside the field; nil for as they are
 	symbols []int32  // of an enum: the reader's for each of the writer's, or -1-k for why not,
@@ -77,6 +84,10 @@ func (l Layout) MinSize(own int) int {
 	return l.record.least
 }
 
+// Wide reports whether room for records must be made as they are read: the
+// message may hold few bytes for each.
+func (l Layout) Wide() bool { return l.record != nil && l.record.wide }
+
 // Layout returns the layout by which a message of size bytes is read, false
 // where the plan has none: the type that it reads is no record.
 func (p *Plan) Layout(size int) (Layout, bool) {
@@ -85,7 +96,7 @@ func (p *Plan) Layout(size int) (Layout, bool) {
 	}
 	l := Layout{record: p.layout}
 	if p.stateful {
-		l.t = &transcoder{p: p, empty: MaxEmpty, budget: maxAdded + 64*size}
+		l.t = &transcoder{p: p, empty: MaxEmpty, budget: p.limit(size)}
 	}
 	return l, true
 }
@@ -114,7 +125,7 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 		}
 	case layoutDefaults:
 		if l.t != nil {
-			if l.t.budget -= len(s.data); l.t.budget < 0 {
+			if l.t.budget -= s.added; l.t.budget < 0 {
 				return src, &Error{Offset: -1, Err: errDefaults}
 			}
 		}

@@ -30,10 +30,13 @@ type Plan struct {
 	table       []int32  // jump targets, enum maps, permutations
 	consts      []byte   // bytes to emit: defaults, union branches
 	reasons     []refusal
+	conversions []Conversion
 	grow        int // what a datum grows by, loops aside
 
 	layout   *layout // of the record that a datum is; nil for others
 	stateful bool    // reading by the layout needs a transcoder
+
+	added, addedPerByte int // the limit on added memory, 0 for the default
 }
 
 // refusal is why a value cannot be read; path leads on from where it is met.
@@ -62,15 +65,15 @@ func (p *Plan) Fingerprint() uint64 {
 //
 // It trusts nothing: every error is an *[Error] with path and offset in data,
 // and dst comes back as it was. Bytes that are left over are an error. Memory
-// and time are bounded by the data's length, [MaxDepth], [MaxEmpty] and a limit
-// on what defaults may add (16 MiB and 64 times the data's length).
+// and time are bounded by the data's length, [MaxDepth], [MaxEmpty] and the
+// limit on what the reader's schema may add ([Plan.WithLimit]).
 func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	if p == nil || len(p.ops) == 0 {
 		return dst, &Error{Err: errors.New("a plan that is nil or zero: make it with serde.Resolve")}
 	}
 	var t transcoder
 	t.p, t.src, t.dst = p, data, slices.Grow(dst, len(data)+p.grow)
-	t.empty, t.budget = MaxEmpty, maxAdded+64*len(data)
+	t.empty, t.budget = MaxEmpty, p.limit(len(data))
 	i := t.exec(0, 0, 1)
 	if i >= 0 && i < len(data) {
 		i = t.fail(i, "", fmt.Errorf("%w: %d of them", ErrTrailing, len(data)-i))
@@ -81,5 +84,33 @@ func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	return append(t.dst, data[t.mark:]...), nil
 }
 
-// maxAdded is how many bytes defaults may add to any datum.
-const maxAdded = 16 << 20
+// The memory that the reader's schema may add to a message by default: fields
+// that the writer does not have, and branches of unions.
+const (
+	DefaultAdded        = 64 << 20
+	DefaultAddedPerByte = 64
+)
+
+// WithLimit returns a plan that reads as p does, but adds at most added bytes of
+// memory to a message, and perByte more for each byte of the message. Zeros mean
+// the defaults.
+func (p *Plan) WithLimit(added, perByte int) *Plan {
+	if p == nil {
+		return nil
+	}
+	limited := *p
+	limited.added, limited.addedPerByte = added, perByte
+	return &limited
+}
+
+// limit is how much memory may be added to a message of size bytes.
+func (p *Plan) limit(size int) int {
+	added, perByte := p.added, p.addedPerByte
+	if added == 0 {
+		added = DefaultAdded
+	}
+	if perByte == 0 {
+		perByte = DefaultAddedPerByte
+	}
+	return added + perByte*size
+}

@@ -19,8 +19,8 @@ type transcoder struct {
 	mark   int
 	starts stack // in dst, of the segments that an opPermute will reorder
 	depth  int
-	empty  int // elements without bytes that may still come
-	budget int // bytes that may still be added to what was read
+	empty  int // values without bytes that may still come
+	budget int // bytes of memory that the reader may still take beyond the data
 
 	// On a failure: left is how many iterations of the innermost body that is
 	// being left were to come, iter where in src the current one began.
@@ -146,7 +146,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 			} else {
 				dst = append(dst, t.p.consts[o.a:o.a+o.b]...)
 			}
-			if t.budget -= int(o.b); t.budget < 0 {
+			if t.budget -= int(o.c); t.budget < 0 {
 				goto failed
 			}
 		case opUnionCut:
@@ -224,6 +224,16 @@ func (t *transcoder) exec(pc, i, n int) int {
 				goto failed
 			}
 			dst, mark = t.dst, t.mark
+		case opCharge:
+			if t.empty -= int(o.a); t.empty < 0 {
+				goto failed
+			}
+		case opConvert:
+			t.dst = append(dst, src[mark:i]...)
+			if i = t.convert(&t.p.conversions[o.a], i); i < 0 {
+				goto failed
+			}
+			dst, mark = t.dst, i
 		case opSegment:
 			t.starts.push(len(dst) + i - mark)
 		case opSwap:

@@ -31,6 +31,9 @@ const (
 	StepLongToDouble
 	StepFloatToDouble
 
+	// StepConvert reads another logical type: Conversion.
+	StepConvert
+
 	// StepFail fails for every value that comes to it: Path and Reason.
 	StepFail
 )
@@ -58,6 +61,8 @@ type Step struct {
 	Branches []*Step // of the writer; those with a Branch of the reader are StepWrap
 	Branch   int
 
+	Conversion Conversion
+
 	Path, Reason string
 }
 
@@ -73,6 +78,7 @@ type StepDefault struct {
 	Reader  int
 	Data    []byte // the default in Avro binary
 	Mutable bool   // it holds bytes, which a program may write to
+	Memory  int    // about how many bytes the value takes in a Go program
 }
 
 // New compiles steps into a plan. The reader's full name and fingerprint are
@@ -84,6 +90,7 @@ func New(reader string, fingerprint uint64, root *Step) (p *Plan, err error) {
 		uses:    map[*Step]int{},
 		procs:   map[procKey]int{},
 		empties: map[*Step]bool{},
+		voids:   map[*Step]int{},
 		leasts:  map[*Step]int{},
 		gone:    map[*Step]bool{},
 		layouts: map[*Step]*layout{},

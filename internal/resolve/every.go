@@ -17,7 +17,7 @@ type Judge struct{ x resolver }
 
 // NewJudge returns a Judge that knows nothing yet.
 func NewJudge() *Judge {
-	return &Judge{resolver{whole: map[pair]bool{}}}
+	return &Judge{newResolver()}
 }
 
 // Every says whether the reader can take every value of the writer.
@@ -67,7 +67,7 @@ func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
 	mark := len(x.trusted)
 	x.trusted = append(x.trusted, key)
 	for _, f := range r.Fields {
-		found := WriterFields(w, f)
+		found := x.index.Of(w, f)
 		if len(found) > 1 || len(found) == 0 && f.Default == nil ||
 			len(found) == 1 && !x.every(w.Fields[found[0]].Type, f.Type) {
 			for _, k := range x.trusted[mark:] { // what was found out trusting this one
@@ -100,6 +100,6 @@ func MissingSymbols(w, r *avsc.Schema) []string {
 // Branch returns the branch of the reader's union that a value of w, which is
 // no union, is read into, -1 where there is none.
 func Branch(w, union *avsc.Schema) int {
-	x := resolver{whole: map[pair]bool{}}
+	x := newResolver()
 	return x.branch(w, union)
 }

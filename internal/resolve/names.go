@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -24,24 +25,32 @@ func SameName(w, r *avsc.Schema) bool {
 
 func simple(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// WriterFields returns the indices of the writer's fields that a field of the
-// reader names, by its name or by an alias. More than one is ambiguous: no
-// reader can tell which is meant.
-func WriterFields(w *avsc.Schema, f *avsc.Field) []int {
+// FieldIndex finds the fields of writers' records by name. It is made for each
+// record when it is first asked for, so that a record of n fields takes time in
+// proportion to n. It is not safe for concurrent use.
+type FieldIndex map[*avsc.Schema]map[string]int
+
+// Of returns the indices of the fields of w, a record of the writer, that a
+// field of the reader names, by its name or by an alias, in ascending order.
+// More than one is ambiguous: no reader can tell which is meant.
+func (x FieldIndex) Of(w *avsc.Schema, f *avsc.Field) []int {
+	names := x[w]
+	if names == nil {
+		names = make(map[string]int, len(w.Fields))
+		for i, wf := range w.Fields {
+			names[wf.Name] = i
+		}
+		x[w] = names
+	}
 	var found []int
-	for i, wf := range w.Fields {
-		if wf.Name == f.Name || hasAlias(f, wf.Name) {
+	if i, ok := names[f.Name]; ok {
+		found = append(found, i)
+	}
+	for _, a := range f.Aliases {
+		if i, ok := names[a.Name]; ok && !slices.Contains(found, i) {
 			found = append(found, i)
 		}
 	}
+	slices.Sort(found)
 	return found
-}
-
-func hasAlias(f *avsc.Field, name string) bool {
-	for _, a := range f.Aliases {
-		if a.Name == name {
-			return true
-		}
-	}
-	return false
 }

@@ -31,12 +31,12 @@ func (e *Error) Error() string {
 // *[Error]. The plan of a schema read as itself checks data without changing it
 // but for the blocks of arrays and maps, which become one.
 func Resolve(writer, reader *avsc.Schema) (*avrobin.Plan, error) {
-	x := resolver{steps: map[pair]*plan.Step{}, whole: map[pair]bool{}}
+	x := newResolver()
 	step := x.step(writer, reader)
 	if step.Kind == plan.StepFail {
 		return nil, &Error{Path: step.Path, Reason: step.Reason}
 	}
-	p, err := plan.New(reader.Name, reader.Fingerprint(), step)
+	p, err := plan.New(reader.Name, reader.MeaningFingerprint(), step)
 	return (*avrobin.Plan)(p), err
 }
 
@@ -49,6 +49,15 @@ type resolver struct {
 	whole map[pair]bool       // records of which every value can be read, or not
 	// trusted are the pairs that are true in whole, in the order of asking.
 	trusted []pair
+	index   FieldIndex
+	memory  map[*avsc.Schema]int // of records, see goMemory
+}
+
+func newResolver() resolver {
+	return resolver{
+		steps: map[pair]*plan.Step{}, whole: map[pair]bool{}, index: FieldIndex{},
+		memory: map[*avsc.Schema]int{},
+	}
 }
 
 func fail(format string, args ...any) *plan.Step {
@@ -73,15 +82,23 @@ func (x *resolver) step(w, r *avsc.Schema) *plan.Step {
 		return x.writerUnion(w, r)
 	case r.Kind == avsc.Union:
 		return x.readerUnion(w, r)
-	case w.Kind != r.Kind:
-		if kind, ok := promotion(w.Kind, r.Kind); ok {
-			return &plan.Step{Kind: kind}
-		}
-		return fail("%s cannot be read as %s", describe(w), describe(r))
+	case w.Kind != r.Kind && !Promotes(w.Kind, r.Kind):
+		return fail("%s cannot be read as %s", w.Describe(), r.Describe())
 	}
 	if w.Kind.Named() && !SameName(w, r) {
 		return fail("%s cannot be read as %s: the names differ, and no alias of the reader's is %s",
 			describe(w), describe(r), w.Name)
+	}
+	if w.Kind == avsc.Fixed && w.Size != r.Size {
+		return fail("%d bytes of %s cannot be read as %d", w.Size, describe(w), r.Size)
+	}
+	if c, ok := conversion(w, r); !ok {
+		return fail("%s cannot be read as %s", w.Logical, r.Logical)
+	} else if c != nil {
+		return &plan.Step{Kind: plan.StepConvert, Size: w.Size, Conversion: *c}
+	}
+	if kind, ok := promotion(w.Kind, r.Kind); ok {
+		return &plan.Step{Kind: kind}
 	}
 	switch w.Kind {
 	case avsc.Record:
@@ -89,9 +106,6 @@ func (x *resolver) step(w, r *avsc.Schema) *plan.Step {
 	case avsc.Enum:
 		return enum(w, r)
 	case avsc.Fixed:
-		if w.Size != r.Size {
-			return fail("%d bytes of %s cannot be read as %d", w.Size, describe(w), r.Size)
-		}
 		return &plan.Step{Kind: plan.StepFixed, Size: w.Size}
 	case avsc.Array:
 		return &plan.Step{Kind: plan.StepArray, Items: x.step(w.Elem, r.Elem)}
@@ -176,7 +190,7 @@ func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 			to[k] = k
 			continue
 		}
-		found := WriterFields(w, f)
+		found := x.index.Of(w, f)
 		if len(found) > 1 {
 			return under(f.Name, fail("both %s and %s of the writer go by this field's name or aliases",
 				w.Fields[found[0]].Name, w.Fields[found[1]].Name))
@@ -210,7 +224,10 @@ func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 		if err != nil {
 			return under(f.Name, fail("the reader's default: %v", err))
 		}
-		s.Defaults = append(s.Defaults, plan.StepDefault{Reader: k, Data: data, Mutable: hasBytes(f.Type, map[*avsc.Schema]bool{})})
+		s.Defaults = append(s.Defaults, plan.StepDefault{
+			Reader: k, Data: data, Mutable: hasBytes(f.Type, map[*avsc.Schema]bool{}),
+			Memory: x.goMemory(f.Type) + elementMemory*max(0, len(data)-1),
+		})
 	}
 	return nil
 }
@@ -294,11 +311,17 @@ func (x *resolver) readerUnion(w, r *avsc.Schema) *plan.Step {
 // branch is the index of the reader's branch that reads w, -1 where there is
 // none: the one of w's own type, of several named ones that with the same full
 // name, then by SameName; at last the first that w can be promoted to. A branch
+// whose logical type has no answer for w's comes last. A branch
 // that only some values of w fit gives way to a later one that all fit.
 func (x *resolver) branch(w, r *avsc.Schema) int {
 	var named []int
+	other := -1 // of w's type with a logical type that w cannot be read as
 	for i, b := range r.Branches {
 		if b.Kind != w.Kind {
+			continue
+		}
+		if _, ok := conversion(w, b); !ok {
+			other = i
 			continue
 		}
 		if w.Name == "" {
@@ -319,11 +342,17 @@ func (x *resolver) branch(w, r *avsc.Schema) int {
 		return named[0]
 	}
 	for i, b := range r.Branches {
-		if Promotes(w.Kind, b.Kind) {
+		if !Promotes(w.Kind, b.Kind) {
+			continue
+		}
+		if _, ok := conversion(w, b); ok {
 			return i
 		}
+		if other < 0 {
+			other = i
+		}
 	}
-	return -1
+	return other
 }
 
 // describe is a schema in an error: its type, and its name where it has one.

@@ -357,7 +357,7 @@ func (v *Everything) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Everything) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0xb92ce62b65462ef0, data)
+	return p.Unmarshal(v, 0x44116139d0240b55, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -425,13 +425,13 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 	if src, err = avrobin.ReadFixed(v.RawID[:], src); err != nil {
 		return src, avrobin.ErrorAt(err, "raw_id")
 	}
-	if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+	if v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 		return src, avrobin.ErrorAt(err, "price")
 	}
-	if v.Wide, src, err = avrobin.ReadDecimal(src, 10, decimal.New, decimal.NewFromBigInt); err != nil {
+	if v.Wide, src, err = avrobin.ReadDecimal(src, 40, 10, decimal.New, decimal.NewFromBigInt); err != nil {
 		return src, avrobin.ErrorAt(err, "wide")
 	}
-	if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
+	if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 12, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
 		return src, avrobin.ErrorAt(err, "fixed_price")
 	}
 	if v.Span, src, err = avrobin.ReadDuration(src); err != nil {
@@ -691,15 +691,15 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 				return src, avrobin.ErrorAt(err, "raw_id")
 			}
 		case 19:
-			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+			if v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 				return src, avrobin.ErrorAt(err, "price")
 			}
 		case 20:
-			if v.Wide, src, err = avrobin.ReadDecimal(src, 10, decimal.New, decimal.NewFromBigInt); err != nil {
+			if v.Wide, src, err = avrobin.ReadDecimal(src, 40, 10, decimal.New, decimal.NewFromBigInt); err != nil {
 				return src, avrobin.ErrorAt(err, "wide")
 			}
 		case 21:
-			if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
+			if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 12, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
 				return src, avrobin.ErrorAt(err, "fixed_price")
 			}
 		case 22:
@@ -762,11 +762,14 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			in := l.Inner(s)
 			v.Lines = []Line{}
 			for n, src, err = avrobin.ReadBlock(src, in.MinSize(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(2)) {
-				i := len(v.Lines)
-				v.Lines = append(v.Lines, make([]Line, n)...)
-				for ; i < len(v.Lines); i++ {
-					if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.ErrorAt(err, "lines", i)
+				for n > 0 {
+					i := len(v.Lines)
+					v.Lines = avrobin.GrowSlice(in, v.Lines, n)
+					n -= len(v.Lines) - i
+					for ; i < len(v.Lines); i++ {
+						if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
+							return src, avrobin.ErrorAt(err, "lines", i)
+						}
 					}
 				}
 			}
@@ -1397,7 +1400,7 @@ func (v *Line) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Line) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0x622f88219d7d290c, data)
+	return p.Unmarshal(v, 0x73ebca18a6ba6f48, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -1406,7 +1409,7 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Name, src, err = avrobin.ReadString(src); err != nil {
 		return src, avrobin.ErrorAt(err, "name")
 	}
-	if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+	if v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 		return src, avrobin.ErrorAt(err, "price")
 	}
 	return src, nil
@@ -1425,7 +1428,7 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 				return src, avrobin.ErrorAt(err, "name")
 			}
 		case 1:
-			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+			if v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 				return src, avrobin.ErrorAt(err, "price")
 			}
 		default: // between two fields of v

@@ -57,7 +57,7 @@ func (v *FileKey) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *FileKey) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0xfe1d48572556faad, data)
+	return p.Unmarshal(v, 0x2592b212dd5c5481, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.

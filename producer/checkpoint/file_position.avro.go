@@ -96,7 +96,7 @@ func (v *FilePosition) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *FilePosition) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0xd8fc61953a2d4c4e, data)
+	return p.Unmarshal(v, 0xd90bc345422b5447, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.

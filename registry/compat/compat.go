@@ -14,9 +14,13 @@ import (
 	"github.com/avroline/avroline/internal/evolve"
 )
 
-// The types of findings. The first six are the registry's; where a field's
-// name and aliases match two fields of the writer, it only reports that its
+// The types of findings. The first six are the registry's. Where a field's name
+// and aliases match two fields of the writer, a registry only reports that its
 // check failed.
+//
+// LogicalTypeChanged is not known to registries: they accept a changed logical
+// type, precision, scale or unit. Most readers do not convert, and read another
+// value than was written.
 const (
 	NameMismatch        = evolve.NameMismatch
 	FixedSizeMismatch   = evolve.FixedSizeMismatch
@@ -25,6 +29,7 @@ const (
 	TypeMismatch        = evolve.TypeMismatch
 	MissingUnionBranch  = evolve.MissingUnionBranch
 	AmbiguousFieldAlias = evolve.AmbiguousFieldAlias
+	LogicalTypeChanged  = evolve.LogicalTypeChanged
 )
 
 // Finding is one reason why two versions do not go together.
@@ -39,14 +44,28 @@ type Finding struct {
 	Against     int    // the index in previous, oldest first
 	NewIsReader bool   // the new schema cannot read the old data; else old readers cannot read the new data
 
+	// Causes are the changes inside a union, of a [MissingUnionBranch] whose
+	// branch is there but cannot read some value. What, Advice, Line and Col are
+	// those of the first cause.
+	Causes []Cause
+
 	// Witness is a small value that the reader cannot take. It is nil where
 	// there is none, and then NoWitness says why.
 	Witness   *Witness
 	NoWitness string
 }
 
-// Witness is a value of the writer's schema that the reader fails on. It was
-// tried: Reason is what the reader's plan said.
+// Cause is a change inside a union.
+type Cause struct {
+	Type      string // one of the constants of this package
+	What      string // what was changed
+	Advice    string // a sentence: what to do
+	Line, Col int    // in the new schema's text, from 1, 0 when not known
+}
+
+// Witness is a value of the writer's schema that the reader fails on: Reason is
+// what the reader's plan said. For a [LogicalTypeChanged] it is a value that is
+// read as another one, and Reason names both.
 type Witness struct {
 	JSON   string // the value in Avro JSON
 	Data   []byte // the value in Avro binary, under the writer's schema
@@ -55,8 +74,9 @@ type Witness struct {
 
 // Check compares a new schema with the previous versions, in version order,
 // oldest first. Each is the text of one self-contained schema. No findings and
-// a nil error mean that the registry accepts the schema at this level; with no
-// previous version, or at [None], everything is accepted.
+// a nil error mean that the registry accepts the schema at this level, and that
+// every value keeps its meaning ([LogicalTypeChanged]). With no previous version,
+// or at [None], there are no findings.
 //
 // The findings are those against the latest version first, and for each version
 // those of the new schema as a reader before those of it as a writer. As in the
@@ -115,6 +135,9 @@ func convert(found []evolve.Finding, against int) []Finding {
 			Type: f.Type, Path: f.Path, Message: f.Message, What: f.What, Advice: f.Advice, Who: f.Who,
 			Line: f.Pos.Line, Col: f.Pos.Col, Against: against, NewIsReader: f.NewIsReader,
 			NoWitness: f.NoWitness,
+		}
+		for _, c := range f.Causes {
+			out[i].Causes = append(out[i].Causes, Cause{c.Type, c.What, c.Advice, c.Pos.Line, c.Pos.Col})
 		}
 		if f.Witness != nil {
 			w := Witness(*f.Witness)

@@ -342,6 +342,8 @@ func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) (
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
+	// A registry looks at the structure only.
+	findings = slices.DeleteFunc(findings, func(f compat.Finding) bool { return f.Type == compat.LogicalTypeChanged })
 	if len(findings) == 0 {
 		return nil, nil
 	}

@@ -217,7 +217,7 @@ func TestDecimal(t *testing.T) {
 			t.Errorf("%s: %x, %v, want %s", c.value, got[1:], err, c.hex)
 			continue
 		}
-		back, rest, err := avrobin.ReadDecimal(got[1:], c.scale, decimal.New, decimal.NewFromBigInt)
+		back, rest, err := avrobin.ReadDecimal(got[1:], c.precision, c.scale, decimal.New, decimal.NewFromBigInt)
 		if err != nil || len(rest) != 0 || !back.Equal(d) {
 			t.Errorf("%s: read as %s, %v", c.value, back, err)
 		}
@@ -226,7 +226,7 @@ func TestDecimal(t *testing.T) {
 			t.Errorf("%s: %x, %v", c.value, fixed, err)
 			continue
 		}
-		back, _, err = avrobin.ReadDecimalFixed(fixed, c.scale, 12, decimal.New, decimal.NewFromBigInt)
+		back, _, err = avrobin.ReadDecimalFixed(fixed, c.precision, c.scale, 12, decimal.New, decimal.NewFromBigInt)
 		if err != nil || !back.Equal(d) {
 			t.Errorf("%s: read as %s, %v", c.value, back, err)
 		}
@@ -237,7 +237,7 @@ func TestDecimal(t *testing.T) {
 	if got, err := avrobin.AppendDecimal(nil, decimal.Decimal{}, 9, 2); err != nil || hex.EncodeToString(got) != "0200" {
 		t.Errorf("the zero Decimal: %x, %v", got, err)
 	}
-	if d, _, err := avrobin.ReadDecimal([]byte{0}, 2, decimal.New, decimal.NewFromBigInt); err != nil || !d.IsZero() {
+	if d, _, err := avrobin.ReadDecimal([]byte{0}, 4, 2, decimal.New, decimal.NewFromBigInt); err != nil || !d.IsZero() {
 		t.Errorf("no bytes: %s, %v", d, err)
 	}
 }

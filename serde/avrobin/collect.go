@@ -3,6 +3,8 @@ package avrobin
 import (
 	"slices"
 	"unsafe"
+
+	"github.com/avroline/avroline/internal/plan"
 )
 
 // KeyBuffer is room for the keys of a small map.
@@ -39,12 +41,24 @@ func AppendBlock(dst []byte, n int) []byte {
 }
 
 // GrowMap returns m, or, where m is empty, a map with room for n more: for no more
-// than a few hundred at once, since n is only what a block claims.
+// than a few hundred at once, because n is only what a block claims.
 func GrowMap[V any](m map[string]V, n int) map[string]V {
-	if len(m) > 0 || n <= 8 {
+	var v V
+	if len(m) > 0 || n <= 8 || unsafe.Sizeof(v) > 1<<10 {
 		return m
 	}
 	return make(map[string]V, min(n, 256))
+}
+
+// GrowSlice lengthens s by room for the next of the n records that a block holds
+// in layout l: for all of them, or, where a record takes much more memory than
+// bytes in the message, for about as many as were read before.
+func GrowSlice[T any](l Layout, s []T, n int) []T {
+	const first = 16
+	if n > first && plan.Layout(l).Wide() {
+		n = min(n, max(first, len(s)))
+	}
+	return append(s, make([]T, n)...)
 }
 
 // EqualPointers compares what a and b point to; two nils are equal.

@@ -56,27 +56,39 @@ func AppendDecimalFixed[D Decimal](dst []byte, d D, precision, scale, size int) 
 
 // ReadDecimal reads a decimal that is bytes. small and large make it from its
 // coefficient and exponent: decimal.New and decimal.NewFromBigInt. Empty bytes
-// are zero; whether the value keeps to the schema's precision is not looked at.
-func ReadDecimal[D any](src []byte, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
+// are zero. A value of more digits than precision is an [ErrRange].
+func ReadDecimal[D any](src []byte, precision, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
 	text, rest, err := ReadBytes(src)
 	if err != nil {
 		return d, src, err
 	}
-	return decimalOf(text, scale, small, large), rest, nil
+	if d, err = decimalOf(text, precision, scale, small, large); err != nil {
+		return d, src, err
+	}
+	return d, rest, nil
 }
 
 // ReadDecimalFixed reads a decimal that is a fixed of size bytes, as
 // [ReadDecimal] does.
-func ReadDecimalFixed[D any](src []byte, scale, size int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
+func ReadDecimalFixed[D any](src []byte, precision, scale, size int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
 	if len(src) < size {
 		return d, src, ErrTruncated
 	}
-	return decimalOf(src[:size], scale, small, large), src[size:], nil
+	if d, err = decimalOf(src[:size], precision, scale, small, large); err != nil {
+		return d, src, err
+	}
+	return d, src[size:], nil
 }
 
-func decimalOf[D any](text []byte, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) D {
+func decimalOf[D any](text []byte, precision, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, err error) {
 	if len(text) > 8 {
-		return large(fromTwos(text), int32(-scale))
+		if text = withoutSignBytes(text); len(text) > 8 {
+			v := fromTwos(text)
+			if !fitsDigits(v, precision) {
+				return d, tooManyDigits(precision, scale)
+			}
+			return large(v, int32(-scale)), nil
+		}
 	}
 	var v int64
 	if len(text) > 0 {
@@ -85,7 +97,44 @@ func decimalOf[D any](text []byte, scale int, small func(int64, int32) D, large 
 			v = v<<8 | int64(b)
 		}
 	}
-	return small(v, int32(-scale))
+	if precision <= int64Digits {
+		if limit := powers10[precision]; v >= limit || v <= -limit {
+			return d, tooManyDigits(precision, scale)
+		}
+	}
+	return small(v, int32(-scale)), nil
+}
+
+func tooManyDigits(precision, scale int) error {
+	return fmt.Errorf("%w: a decimal of more digits than precision %d, scale %d", ErrRange, precision, scale)
+}
+
+// powers10 are 10 to the power of the index.
+var powers10 = [int64Digits + 1]int64{
+	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+}
+
+// withoutSignBytes leaves out leading bytes that only repeat the sign.
+func withoutSignBytes(text []byte) []byte {
+	for len(text) > 1 && (text[0] == 0 && text[1] < 0x80 || text[0] == 0xff && text[1] >= 0x80) {
+		text = text[1:]
+	}
+	return text
+}
+
+// fitsDigits reports whether v has at most precision decimal digits. The power
+// of 10 is only made where the number of bits leaves it open.
+func fitsDigits(v *big.Int, precision int) bool {
+	const bitsPerDigit = 3.3219280948873626 // log2(10)
+	limit := float64(precision) * bitsPerDigit
+	switch size := float64(v.BitLen()); {
+	case size < limit-1:
+		return true
+	case size > limit+1:
+		return false
+	}
+	return v.CmpAbs(power10(precision)) < 0
 }
 
 // unscaled is d x 10^scale.

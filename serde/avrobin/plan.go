@@ -18,8 +18,9 @@ type Plan plan.Plan
 // schema has no name.
 func (p *Plan) Reader() string { return (*plan.Plan)(p).Reader() }
 
-// Fingerprint returns the CRC-64-AVRO of the reader schema's canonical form.
-// A generated type refuses a plan whose fingerprint is not its own schema's.
+// Fingerprint says what the reader's schema means: it is the CRC-64-AVRO of the
+// schema's canonical form with the logical types. A generated type refuses a plan
+// whose fingerprint is not its own schema's.
 func (p *Plan) Fingerprint() uint64 { return (*plan.Plan)(p).Fingerprint() }
 
 // Append rewrites data, one whole value of the writer's schema, into a value of
@@ -27,8 +28,8 @@ func (p *Plan) Fingerprint() uint64 { return (*plan.Plan)(p).Fingerprint() }
 //
 // Every error is an *[Error] with path and offset in data, and dst comes back
 // as it was. Bytes that are left over are an error. Memory and time are bounded
-// by the data's length, [MaxDepth], [MaxEmpty] and a limit on what defaults may
-// add (16 MiB and 64 times the data's length).
+// by the data's length, [MaxDepth], [MaxEmpty] and the limit on what the
+// reader's schema may add ([Plan.WithLimit]).
 func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	dst, err := (*plan.Plan)(p).Append(dst, data)
 	if err != nil {
@@ -37,8 +38,16 @@ func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// WithLimit returns a plan that reads as p does and adds at most added bytes of
+// memory to a message, and perByte more for each byte of the message: for fields
+// that the writer's schema lacks and for branches of unions. A message that needs
+// more is an [ErrUnreadable]. Zeros mean the defaults, 64 MiB and 64.
+func (p *Plan) WithLimit(added, perByte int) *Plan {
+	return (*Plan)((*plan.Plan)(p).WithLimit(added, perByte))
+}
+
 // Unmarshal reads data, one value of the writer's schema, into v, whose schema
-// has the fingerprint (CRC-64-AVRO). A plan for another one is an [ErrPlan].
+// has the fingerprint. A plan for another one is an [ErrPlan].
 // Generated UnmarshalAvroPlan is this. Strings and bytes of v share one copy of
 // data, and another of what had to be rewritten.
 func (p *Plan) Unmarshal(v LayoutReader, fingerprint uint64, data []byte) error {

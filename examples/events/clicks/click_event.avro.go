@@ -137,7 +137,7 @@ func (v *ClickEvent) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *ClickEvent) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0x1cf015630db29fc7, data)
+	return p.Unmarshal(v, 0xf9193f84cc26142d, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.

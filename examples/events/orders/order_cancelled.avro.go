@@ -56,7 +56,7 @@ func (v *OrderCancelled) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *OrderCancelled) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0xbb5a6cdc9d916975, data)
+	return p.Unmarshal(v, 0xd601093283ea95b, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.

@@ -77,7 +77,7 @@ func (v *OrderCreated) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *OrderCreated) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0xd3e923761622fcb5, data)
+	return p.Unmarshal(v, 0xa9f8edab5b513c99, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.

@@ -185,11 +185,14 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 			in := l.Inner(s)
 			v.Lines = []Line{}
 			for n, src, err = avrobin.ReadBlock(src, in.MinSize(2)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(2)) {
-				i := len(v.Lines)
-				v.Lines = append(v.Lines, make([]Line, n)...)
-				for ; i < len(v.Lines); i++ {
-					if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.ErrorAt(err, "lines", i)
+				for n > 0 {
+					i := len(v.Lines)
+					v.Lines = avrobin.GrowSlice(in, v.Lines, n)
+					n -= len(v.Lines) - i
+					for ; i < len(v.Lines); i++ {
+						if src, err = v.Lines[i].ReadAvroAs(in, src); err != nil {
+							return src, avrobin.ErrorAt(err, "lines", i)
+						}
 					}
 				}
 			}

@@ -79,7 +79,7 @@ func (v *Click) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Click) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0xa41500bfb4ac3d73, data)
+	return p.Unmarshal(v, 0xf8e5bbb6fff87560, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.

@@ -205,7 +205,7 @@ func (v *Order) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *Order) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0x598be7b4429a97b6, data)
+	return p.Unmarshal(v, 0xff4c728c313effc8, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -263,7 +263,7 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Note, src, err = readOrderNote(src); err != nil {
 		return src, avrobin.ErrorAt(err, "note")
 	}
-	if v.Total, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+	if v.Total, src, err = avrobin.ReadDecimal(src, 14, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 		return src, avrobin.ErrorAt(err, "total")
 	}
 	return src, nil
@@ -302,11 +302,14 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 			in := l.Inner(s)
 			v.Items = []LineItem{}
 			for n, src, err = avrobin.ReadBlock(src, in.MinSize(5)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(5)) {
-				i := len(v.Items)
-				v.Items = append(v.Items, make([]LineItem, n)...)
-				for ; i < len(v.Items); i++ {
-					if src, err = v.Items[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.ErrorAt(err, "items", i)
+				for n > 0 {
+					i := len(v.Items)
+					v.Items = avrobin.GrowSlice(in, v.Items, n)
+					n -= len(v.Items) - i
+					for ; i < len(v.Items); i++ {
+						if src, err = v.Items[i].ReadAvroAs(in, src); err != nil {
+							return src, avrobin.ErrorAt(err, "items", i)
+						}
 					}
 				}
 			}
@@ -340,7 +343,7 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 				return src, avrobin.ErrorAt(err, "note")
 			}
 		case 9:
-			if v.Total, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+			if v.Total, src, err = avrobin.ReadDecimal(src, 14, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 				return src, avrobin.ErrorAt(err, "total")
 			}
 		default: // between two fields of v
@@ -904,7 +907,7 @@ func (v *LineItem) UnmarshalAvro(data []byte) error {
 
 // UnmarshalAvroPlan reads data that was written with the writer schema of p.
 func (v *LineItem) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
-	return p.Unmarshal(v, 0x8b839ae737e16c81, data)
+	return p.Unmarshal(v, 0x231639bf73b28cd3, data)
 }
 
 // ReadAvro reads one value from the front of src and returns what follows it.
@@ -920,7 +923,7 @@ func (v *LineItem) ReadAvro(src []byte) (rest []byte, err error) {
 	if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
 		return src, avrobin.ErrorAt(err, "quantity")
 	}
-	if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+	if v.Price, src, err = avrobin.ReadDecimal(src, 12, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 		return src, avrobin.ErrorAt(err, "price")
 	}
 	if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
@@ -957,7 +960,7 @@ func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 				return src, avrobin.ErrorAt(err, "quantity")
 			}
 		case 3:
-			if v.Price, src, err = avrobin.ReadDecimal(src, 2, decimal.New, decimal.NewFromBigInt); err != nil {
+			if v.Price, src, err = avrobin.ReadDecimal(src, 12, 2, decimal.New, decimal.NewFromBigInt); err != nil {
 				return src, avrobin.ErrorAt(err, "price")
 			}
 		case 4:

@@ -105,11 +105,14 @@ func (v *Readings) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 			in := l.Inner(s)
 			v.Points = []Point{}
 			for n, src, err = avrobin.ReadBlock(src, in.MinSize(11)); n > 0; n, src, err = avrobin.ReadBlock(src, in.MinSize(11)) {
-				i := len(v.Points)
-				v.Points = append(v.Points, make([]Point, n)...)
-				for ; i < len(v.Points); i++ {
-					if src, err = v.Points[i].ReadAvroAs(in, src); err != nil {
-						return src, avrobin.ErrorAt(err, "points", i)
+				for n > 0 {
+					i := len(v.Points)
+					v.Points = avrobin.GrowSlice(in, v.Points, n)
+					n -= len(v.Points) - i
+					for ; i < len(v.Points); i++ {
+						if src, err = v.Points[i].ReadAvroAs(in, src); err != nil {
+							return src, avrobin.ErrorAt(err, "points", i)
+						}
 					}
 				}
 			}

@@ -1,0 +1,76 @@
+package evolve
+
+import (
+	"slices"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+// causes finds out why no branch of a union takes a value. A registry only says
+// that a branch is missing, also where the branch is there and something deep
+// inside was changed. It has a checker of its own, because the order in which
+// pairs are compared decides what a checker reports.
+type causes struct{ c checker }
+
+func newCauses(of *checker) *causes {
+	return &causes{checker{newIsReader: of.newIsReader, memo: map[pair][]incompatible{}, fields: of.fields}}
+}
+
+// of returns the changes that make the finding x, a missing union branch. It
+// returns none where the union really has no branch for the value.
+func (a *causes) of(x incompatible) []incompatible {
+	return a.inside(x, map[pair]bool{})
+}
+
+func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatible) {
+	if x.kind != MissingUnionBranch {
+		return nil
+	}
+	key := pair{x.w, x.union.s}
+	i := nearestBranch(x.w, x.union.s)
+	if i < 0 || seen[key] {
+		return nil
+	}
+	seen[key] = true
+	branch := place{x.union.s.Branches[i], x.union.s.BranchPos[i]}
+	for _, y := range a.c.root(x.from, branch) {
+		if len(found) >= maxCauses {
+			break
+		}
+		deeper := a.inside(y, seen)
+		if len(deeper) == 0 {
+			deeper = []incompatible{y}
+		}
+		for _, z := range deeper {
+			again := func(o incompatible) bool { return o.kind == z.kind && o.at == z.at && o.w == z.w && o.r == z.r }
+			if !slices.ContainsFunc(found, again) {
+				found = append(found, z)
+			}
+		}
+	}
+	return found[:min(len(found), maxCauses)]
+}
+
+// nearestBranch returns the branch of the union that a value of w is meant for,
+// -1 where it is none: the branch that resolution takes, or else the only one
+// beside null.
+func nearestBranch(w, union *avsc.Schema) int {
+	if i := resolve.Branch(w, union); i >= 0 {
+		return i
+	}
+	only := -1
+	for i, b := range union.Branches {
+		switch {
+		case b.Kind == avsc.Null:
+		case only >= 0:
+			return -1
+		default:
+			only = i
+		}
+	}
+	if w.Kind == avsc.Null {
+		return -1
+	}
+	return only
+}

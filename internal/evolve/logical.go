@@ -1,0 +1,224 @@
+package evolve
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/resolve"
+)
+
+// LogicalTypeChanged is the type of a finding that a registry does not have: a
+// value is read as another one, because writer and reader give the same bytes
+// another logical type, precision, scale or unit.
+const LogicalTypeChanged = "LOGICAL_TYPE_CHANGED"
+
+// logical finds the places where values of w are read with another logical
+// type. It follows the way of a value, and leaves out places where no value can
+// be read: those have a finding already. Each pair of records is looked at once.
+func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible) {
+	key := pair{w.s, r.s}
+	if w.s.Kind.Named() {
+		if seen[key] {
+			return nil
+		}
+		seen[key] = true
+	}
+	inside := func(h hop, w, r place, path ...string) {
+		if c.elsewhere(w.s, r.s) {
+			return
+		}
+		c.path = append(c.path, path...)
+		c.route = append(c.route, h)
+		found = append(found, c.logical(w, r, seen)...)
+		c.route = c.route[:len(c.route)-1]
+		c.path = c.path[:len(c.path)-len(path)]
+	}
+	switch {
+	case w.s.Kind == avsc.Union:
+		for i, b := range w.s.Branches {
+			inside(hop{w.s, i}, place{b, w.s.BranchPos[i]}, r)
+		}
+		return found
+	case r.s.Kind == avsc.Union:
+		i := resolve.Branch(w.s, r.s)
+		if i < 0 {
+			return nil
+		}
+		c.path = append(c.path, strconv.Itoa(i))
+		found = c.logical(w, place{r.s.Branches[i], r.s.BranchPos[i]}, seen)
+		c.path = c.path[:len(c.path)-1]
+		return found
+	case w.s.Kind != r.s.Kind && !resolve.Promotes(w.s.Kind, r.s.Kind):
+		return nil
+	case w.s.Kind == avsc.Fixed && w.s.Size != r.s.Size:
+		return nil
+	}
+	if w.s.Logical != r.s.Logical {
+		found = append(found, c.report(LogicalTypeChanged, w, r,
+			fmt.Sprintf("reader logical type: %s, writer logical type: %s", logicalName(r.s.Logical), logicalName(w.s.Logical))))
+	}
+	switch w.s.Kind {
+	case avsc.Array:
+		inside(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "items")
+	case avsc.Map:
+		inside(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "values")
+	case avsc.Record:
+		for k, f := range r.s.Fields {
+			from := c.fields.Of(w.s, f)
+			if len(from) != 1 {
+				continue
+			}
+			wf := w.s.Fields[from[0]]
+			inside(hop{w.s, from[0]}, place{wf.Type, wf.TypePos}, place{f.Type, f.TypePos}, "fields", strconv.Itoa(k), "type")
+		}
+	default: // nothing inside
+	}
+	return found
+}
+
+func logicalName(l avsc.Logical) string {
+	if l.Name == "" {
+		return "none"
+	}
+	return l.String()
+}
+
+// meaningOf names the type with its logical type: "decimal(12,2)", "long without
+// a logical type".
+func meaningOf(s *avsc.Schema) string {
+	if s.Logical.Name == "" {
+		return s.Kind.String() + " without a logical type"
+	}
+	return s.Logical.String()
+}
+
+// example is a value of w, a type with or without a logical type, and what a
+// program shows that takes it for w's and for r's logical type.
+func example(w, r *avsc.Schema) (v value, written, read string) {
+	switch w.Kind {
+	case avsc.Int, avsc.Long:
+		n := exampleNumber(w.Logical.Name, r.Logical.Name, w.Kind)
+		v = value{binary.AppendVarint(nil, n), strconv.FormatInt(n, 10)}
+		return v, showNumber(w.Logical.Name, n), showNumber(r.Logical.Name, n)
+	case avsc.Bytes, avsc.Fixed:
+		digits := max(1, min(4, w.Logical.Precision))
+		if w.Logical.Name == "decimal" && r.Logical.Name == "decimal" && w.Logical.Precision > r.Logical.Precision {
+			digits = min(w.Logical.Precision, 40) // more than the reader has
+		}
+		n, _ := new(big.Int).SetString("1234567890123456789012345678901234567890"[:digits], 10)
+		text := n.Bytes()
+		if text[0] >= 0x80 {
+			text = append([]byte{0}, text...)
+		}
+		if w.Kind == avsc.Fixed {
+			text = append(make([]byte, max(0, w.Size-len(text))), text...)[:w.Size]
+		} else {
+			v.data = binary.AppendVarint(nil, int64(len(text)))
+		}
+		v.data = append(v.data, text...)
+		v.json = bytesJSON(text)
+		return v, showBytes(w.Logical, text), showBytes(r.Logical, text)
+	default: // a string
+		text := "order-1"
+		if w.Logical.Name == "uuid" {
+			text = "123e4567-e89b-12d3-a456-426614174000"
+		}
+		v = value{append(binary.AppendVarint(nil, int64(len(text))), text...), strconv.Quote(text)}
+		read = strconv.Quote(text)
+		if r.Logical.Name == "uuid" {
+			read = "no UUID"
+		}
+		return v, strconv.Quote(text), read
+	}
+}
+
+// exampleNumber is a number of a logical type: noon of a day, or noon.
+func exampleNumber(logical, other string, k avsc.Kind) int64 {
+	instant := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	if logical == "" {
+		logical = other
+	}
+	switch strings.TrimPrefix(logical, "local-") {
+	case "timestamp-millis":
+		if k == avsc.Long {
+			return instant.UnixMilli()
+		}
+	case "timestamp-micros":
+		if k == avsc.Long {
+			return instant.UnixMicro()
+		}
+	case "timestamp-nanos":
+		if k == avsc.Long {
+			return instant.UnixNano()
+		}
+	case "date":
+		return instant.Unix() / (24 * 60 * 60)
+	case "time-millis":
+		return (12 * time.Hour).Milliseconds()
+	case "time-micros":
+		if k == avsc.Long {
+			return (12 * time.Hour).Microseconds()
+		}
+	}
+	return 20_000
+}
+
+func showNumber(logical string, n int64) string {
+	const wall = "2006-01-02T15:04:05.999999999"
+	show := func(t time.Time, local string) string {
+		if strings.HasPrefix(logical, "local-") {
+			return t.UTC().Format(local)
+		}
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	switch strings.TrimPrefix(logical, "local-") {
+	case "timestamp-millis":
+		return show(time.UnixMilli(n), wall)
+	case "timestamp-micros":
+		return show(time.UnixMicro(n), wall)
+	case "timestamp-nanos":
+		return show(time.Unix(0, n), wall)
+	case "date":
+		return time.Unix(0, 0).UTC().AddDate(0, 0, int(n)).Format(time.DateOnly)
+	case "time-millis", "time-micros":
+		unit := time.Millisecond
+		if logical == "time-micros" {
+			unit = time.Microsecond
+		}
+		if n < 0 || n >= int64(24*time.Hour/unit) {
+			return "no time of day"
+		}
+		return time.Unix(0, 0).UTC().Add(time.Duration(n) * unit).Format("15:04:05.999999")
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func showBytes(l avsc.Logical, text []byte) string {
+	if l.Name != "decimal" {
+		return fmt.Sprintf("the bytes %x", text)
+	}
+	digits := new(big.Int).SetBytes(text).String()
+	if len(digits) > l.Precision {
+		return "a number of too many digits"
+	}
+	if l.Scale == 0 {
+		return digits
+	}
+	if len(digits) <= l.Scale {
+		digits = strings.Repeat("0", min(l.Scale, 64)+1-len(digits)) + digits
+	}
+	return digits[:len(digits)-l.Scale] + "." + digits[len(digits)-l.Scale:]
+}
+
+func bytesJSON(text []byte) string {
+	var b strings.Builder
+	for _, c := range text {
+		fmt.Fprintf(&b, `\u%04x`, c)
+	}
+	return `"` + b.String() + `"`
+}

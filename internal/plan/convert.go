@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/big"
+	"math/bits"
+)
+
+// Conversion turns a value of one logical type into the same value of another.
+// From and To are the logical types, for errors.
+//
+// A Conversion of decimals has a Precision: the value is multiplied by 10 to the
+// power of Shift. Size is the size of a fixed, 0 for bytes. Any other Conversion
+// multiplies a whole number by Multiply and divides it by Divide, one of which
+// is 1. Int says that the writer's number is an int.
+type Conversion struct {
+	From, To string
+
+	Precision, Shift, Size int
+
+	Multiply, Divide int64
+	Int              bool
+}
+
+// convert appends the value at src[i:], converted, to t.dst and returns the
+// position behind it. A value that the reader's type cannot hold exactly is an
+// error.
+func (t *transcoder) convert(c *Conversion, i int) int {
+	if c.Precision == 0 {
+		return t.convertNumber(c, i)
+	}
+	at, size := i, c.Size
+	if size == 0 {
+		v, next := longAt(t.src, i)
+		if next < 0 {
+			return t.fail(at, "", longError(t.src, at))
+		}
+		if v < 0 {
+			return t.fail(at, "", fmt.Errorf("%w: a length of %d", ErrInvalid, v))
+		}
+		if v > int64(len(t.src)-next) {
+			return t.fail(at, "", ErrTruncated)
+		}
+		i, size = next, int(v)
+	} else if size > len(t.src)-i {
+		return t.fail(at, "", ErrTruncated)
+	}
+	v, err := c.rescale(t.src[i : i+size])
+	if err != nil {
+		return t.fail(at, "", err)
+	}
+	least := twosSize(v)
+	switch {
+	case c.Size == 0:
+		t.dst = binary.AppendVarint(t.dst, int64(least))
+		t.dst = appendTwos(t.dst, v, least)
+	case least > c.Size:
+		return t.fail(at, "", c.tooLarge())
+	default:
+		t.dst = appendTwos(t.dst, v, c.Size)
+	}
+	return i + size
+}
+
+// rescale converts a decimal. No number is made that is much larger than the
+// given one or than the reader's precision allows.
+func (c *Conversion) rescale(text []byte) (*big.Int, error) {
+	v := fromTwos(text)
+	if v.Sign() == 0 {
+		return v, nil
+	}
+	digits := minDigits(v)
+	switch {
+	case digits+c.Shift > c.Precision:
+		return nil, c.tooLarge()
+	case c.Shift > 0:
+		v.Mul(v, power10(c.Shift))
+	case c.Shift < 0:
+		var rest big.Int
+		if digits+1 < -c.Shift {
+			return nil, c.inexact()
+		}
+		if v.QuoRem(v, power10(-c.Shift), &rest); rest.Sign() != 0 {
+			return nil, c.inexact()
+		}
+	}
+	if minDigits(v)+1 >= c.Precision && v.CmpAbs(power10(c.Precision)) >= 0 {
+		return nil, c.tooLarge()
+	}
+	return v, nil
+}
+
+func (c *Conversion) tooLarge() error {
+	return fmt.Errorf("%w: a value of %s is too large for %s", ErrUnreadable, c.From, c.To)
+}
+
+func (c *Conversion) inexact() error {
+	return fmt.Errorf("%w: a value of %s has more digits than %s can hold", ErrUnreadable, c.From, c.To)
+}
+
+func (t *transcoder) convertNumber(c *Conversion, i int) int {
+	v, next := longAt(t.src, i)
+	if next < 0 {
+		return t.fail(i, "", longError(t.src, i))
+	}
+	if c.Int && int64(int32(v)) != v {
+		return t.fail(i, "", fmt.Errorf("%w: an int of %d", ErrInvalid, v))
+	}
+	if v%c.Divide != 0 {
+		return t.fail(i, "", c.inexact())
+	}
+	v /= c.Divide
+	hi, lo := bits.Mul64(magnitude(v), uint64(c.Multiply))
+	if hi != 0 || lo > math.MaxInt64 {
+		return t.fail(i, "", c.tooLarge())
+	}
+	t.dst = binary.AppendVarint(t.dst, v*c.Multiply)
+	return next
+}
+
+func magnitude(v int64) uint64 {
+	if v < 0 {
+		return -uint64(v)
+	}
+	return uint64(v)
+}
+
+// minDigits is how many decimal digits v has, or one fewer. v is not 0.
+func minDigits(v *big.Int) int {
+	return int(float64(v.BitLen()-1)*math.Log10(2)) + 1
+}
+
+func power10(n int) *big.Int {
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
+}
+
+// fromTwos reads two's complement, most significant byte first.
+func fromTwos(text []byte) *big.Int {
+	v := new(big.Int).SetBytes(text)
+	if len(text) > 0 && text[0]&0x80 != 0 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(text))*8))
+	}
+	return v
+}
+
+// twosSize is how many bytes of two's complement v takes.
+func twosSize(v *big.Int) int {
+	if v.Sign() < 0 {
+		return new(big.Int).Not(v).BitLen()/8 + 1
+	}
+	return v.BitLen()/8 + 1
+}
+
+// appendTwos appends v in size bytes of two's complement, which are enough.
+func appendTwos(dst []byte, v *big.Int, size int) []byte {
+	n := len(dst)
+	dst = append(dst, make([]byte, size)...)
+	if v.Sign() >= 0 {
+		v.FillBytes(dst[n:])
+		return dst
+	}
+	new(big.Int).Not(v).FillBytes(dst[n:])
+	for i := range dst[n:] {
+		dst[n+i] ^= 0xff
+	}
+	return dst
+}

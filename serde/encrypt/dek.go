@@ -1,0 +1,324 @@
+package encrypt
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/core/registry"
+	"github.com/tink-crypto/tink-go/v2/daead"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/avroline/avroline/registry/contract"
+)
+
+const (
+	// maxDEKs is how many data keys a Keys keeps.
+	maxDEKs = 1000
+	// failureLife is how long a failure to get a key is repeated without asking
+	// again.
+	failureLife = time.Second
+	// latestVersion asks the registry for the newest version of a DEK.
+	latestVersion = -1
+)
+
+// keyParams is the parameters of a rule.
+type keyParams struct {
+	kek        string
+	kmsType    string
+	kmsKeyID   string
+	algorithm  string
+	expiryDays int
+	alternates []string // other key ids of the same KEK, such as in other regions
+	subject    string
+	reading    bool
+}
+
+// dekID names a data key as a Keys keeps it.
+type dekID struct {
+	kek, subject, algorithm string
+	version                 int // latestVersion for a writer with expiry
+	reading                 bool
+}
+
+// dekEntry is one key, or the failure to get it.
+type dekEntry struct {
+	turn chan struct{} // capacity 1: one caller asks, the others wait
+
+	mu    sync.Mutex
+	key   *dek
+	err   error
+	until time.Time // of key or err
+}
+
+// dek is a data key that is ready for use.
+type dek struct {
+	version int
+	aead    tink.AEAD              // AES128_GCM, AES256_GCM
+	daead   tink.DeterministicAEAD // AES256_SIV
+}
+
+func (d *dek) encrypt(plain []byte) ([]byte, error) {
+	if d.daead != nil {
+		return d.daead.EncryptDeterministically(plain, nil)
+	}
+	return d.aead.Encrypt(plain, nil)
+}
+
+// errCiphertext says nothing of the data.
+var errCiphertext = errors.New("the ciphertext does not fit the key: it was changed, or encrypted with another key")
+
+func (d *dek) decrypt(ciphertext []byte) (plain []byte, err error) {
+	if d.daead != nil {
+		plain, err = d.daead.DecryptDeterministically(ciphertext, nil)
+	} else {
+		plain, err = d.aead.Decrypt(ciphertext, nil)
+	}
+	if err != nil {
+		return nil, errCiphertext
+	}
+	return plain, nil
+}
+
+// template returns Tink's key template of an algorithm.
+func template(algorithm string) (*tinkpb.KeyTemplate, error) {
+	switch algorithm {
+	case "AES128_GCM":
+		return aead.AES128GCMKeyTemplate(), nil
+	case "AES256_GCM":
+		return aead.AES256GCMKeyTemplate(), nil
+	case "AES256_SIV":
+		return daead.AESSIVKeyTemplate(), nil
+	}
+	return nil, fmt.Errorf("encrypt.dek.algorithm is %q: use AES256_GCM, AES128_GCM or AES256_SIV", algorithm)
+}
+
+// dek returns the data key of a rule. version is latestVersion to write, and the
+// version of the ciphertext to read.
+func (k *Keys) dek(ctx context.Context, p *keyParams, version int) (*dek, error) {
+	id := dekID{kek: p.kek, subject: p.subject, algorithm: p.algorithm, version: version, reading: p.reading}
+	e, err := k.entry(id)
+	if err != nil {
+		return nil, err
+	}
+	if d, err, ok := e.known(k.now()); ok {
+		return d, err
+	}
+	select {
+	case e.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-e.turn }()
+	if d, err, ok := e.known(k.now()); ok { // another caller was first
+		return d, err
+	}
+	d, err := k.load(ctx, p, version)
+	if ctx.Err() != nil && err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.key, e.err, e.until = d, err, k.now().Add(failureLife)
+	if err == nil {
+		e.until = k.now().Add(k.lifetime)
+	}
+	return d, err
+}
+
+// known returns the key or the failure, if they still count.
+func (e *dekEntry) known(now time.Time) (*dek, error, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.key == nil && e.err == nil || !now.Before(e.until) {
+		return nil, nil, false
+	}
+	return e.key, e.err, true
+}
+
+func (k *Keys) entry(id dekID) (*dekEntry, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, ErrClosed
+	}
+	e := k.deks[id]
+	if e == nil {
+		for other := range k.deks { // any of them: it is asked for again
+			if len(k.deks) < maxDEKs {
+				break
+			}
+			delete(k.deks, other)
+		}
+		e = &dekEntry{turn: make(chan struct{}, 1)}
+		k.deks[id] = e
+	}
+	return e, nil
+}
+
+// load gets the data key from the registry, and makes it if a writer needs one.
+func (k *Keys) load(ctx context.Context, p *keyParams, version int) (*dek, error) {
+	keyEncryption, err := k.kek(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	d, err := k.reg.DEK(ctx, p.kek, p.subject, version, p.algorithm, p.reading)
+	missing := isNotFound(err)
+	switch {
+	case missing && p.reading:
+		return nil, fmt.Errorf("the registry has no DEK of KEK %s for subject %s: %w", p.kek, p.subject, err)
+	case err != nil && !missing:
+		return nil, fmt.Errorf("DEK of KEK %s for subject %s: %w", p.kek, p.subject, err)
+	case missing:
+		d, err = k.create(ctx, p, keyEncryption, 1, version)
+	case !p.reading && k.expired(p, d):
+		newer, failed := k.create(ctx, p, keyEncryption, d.Version+1, version)
+		if failed == nil {
+			d = newer
+		} // otherwise the old key is better than no record
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k.open(ctx, p, keyEncryption, d)
+}
+
+func (k *Keys) expired(p *keyParams, d contract.DEK) bool {
+	age := k.now().Sub(time.UnixMilli(d.Timestamp))
+	return p.expiryDays > 0 && age >= time.Duration(p.expiryDays)*24*time.Hour
+}
+
+// kek returns the registry's entry of the KEK, and makes it if a writer needs it.
+func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
+	found, err := k.reg.KEK(ctx, p.kek, p.reading)
+	if isNotFound(err) {
+		switch {
+		case p.reading:
+			return found, fmt.Errorf("the registry has no KEK %s: %w", p.kek, err)
+		case p.kmsType == "" || p.kmsKeyID == "":
+			return found, fmt.Errorf("the registry has no KEK %s, and the rule lacks encrypt.kms.type or encrypt.kms.key.id to make one: %w", p.kek, err)
+		}
+		found, err = k.reg.CreateKEK(ctx, contract.KEK{Name: p.kek, KMSType: p.kmsType, KMSKeyID: p.kmsKeyID})
+		if isConflict(err) { // another writer was first
+			found, err = k.reg.KEK(ctx, p.kek, false)
+		}
+	}
+	switch {
+	case err != nil:
+		return found, fmt.Errorf("KEK %s: %w", p.kek, err)
+	case p.kmsType != "" && p.kmsType != found.KMSType:
+		return found, fmt.Errorf("KEK %s is of KMS type %s in the registry, and of %s in the rule", p.kek, found.KMSType, p.kmsType)
+	case p.kmsKeyID != "" && p.kmsKeyID != found.KMSKeyID:
+		return found, fmt.Errorf("KEK %s has the KMS key id %s in the registry, and %s in the rule", p.kek, found.KMSKeyID, p.kmsKeyID)
+	}
+	return found, nil
+}
+
+// create makes a version of the data key.
+func (k *Keys) create(ctx context.Context, p *keyParams, by contract.KEK, version, asked int) (contract.DEK, error) {
+	d := contract.DEK{KEKName: p.kek, Subject: p.subject, Version: version, Algorithm: p.algorithm}
+	if !by.Shared {
+		t, err := template(p.algorithm)
+		if err != nil {
+			return d, err
+		}
+		fresh, err := registry.NewKeyData(t)
+		if err != nil {
+			return d, fmt.Errorf("make a DEK: %w", err)
+		}
+		defer clear(fresh.Value)
+		wrapped, err := k.eachKey(p, by, func(key kek) ([]byte, error) { return key.wrap(ctx, fresh.Value) })
+		if err != nil {
+			return d, fmt.Errorf("wrap the DEK: %w", err)
+		}
+		d.EncryptedKeyMaterial = base64.StdEncoding.EncodeToString(wrapped)
+	}
+	made, err := k.reg.CreateDEK(ctx, d)
+	if isConflict(err) { // another writer was first
+		made, err = k.reg.DEK(ctx, p.kek, p.subject, asked, p.algorithm, false)
+	}
+	if err != nil {
+		return d, fmt.Errorf("DEK of KEK %s for subject %s: %w", p.kek, p.subject, err)
+	}
+	return made, nil
+}
+
+// open makes a data key ready for use.
+func (k *Keys) open(ctx context.Context, p *keyParams, by contract.KEK, d contract.DEK) (*dek, error) {
+	raw, err := base64.StdEncoding.DecodeString(string(d.KeyMaterial))
+	if err == nil && len(raw) == 0 {
+		var wrapped []byte
+		if wrapped, err = base64.StdEncoding.DecodeString(d.EncryptedKeyMaterial); err == nil {
+			if len(wrapped) == 0 {
+				return nil, fmt.Errorf("the registry gives no key material of KEK %s for subject %s", p.kek, p.subject)
+			}
+			raw, err = k.eachKey(p, by, func(key kek) ([]byte, error) { return key.unwrap(ctx, wrapped) })
+		}
+	}
+	var corrupt base64.CorruptInputError
+	if errors.As(err, &corrupt) {
+		return nil, fmt.Errorf("DEK of KEK %s for subject %s: the key material is not base64", p.kek, p.subject)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unwrap the DEK of subject %s: %w", p.subject, err)
+	}
+	defer clear(raw)
+	t, err := template(p.algorithm)
+	if err != nil {
+		return nil, err
+	}
+	primitive, err := registry.Primitive(t.TypeUrl, raw)
+	if err != nil { // the text may quote the key
+		return nil, fmt.Errorf("DEK of KEK %s for subject %s is not a key for %s", p.kek, p.subject, p.algorithm)
+	}
+	out := &dek{version: d.Version}
+	switch primitive := primitive.(type) {
+	case tink.DeterministicAEAD:
+		out.daead = primitive
+	case tink.AEAD:
+		out.aead = primitive
+	}
+	return out, nil
+}
+
+// alternateKeyIDs is the property with other key ids of a KEK.
+const alternateKeyIDs = "encrypt.alternate.kms.key.ids"
+
+// eachKey calls f with the key of the KEK, and with its alternates until one
+// succeeds.
+func (k *Keys) eachKey(p *keyParams, by contract.KEK, f func(kek) ([]byte, error)) (out []byte, err error) {
+	ids := []string{by.KMSKeyID}
+	alternates := p.alternates
+	if list, ok := by.KMSProps[alternateKeyIDs]; ok {
+		alternates = strings.Split(list, ",")
+	}
+	for _, id := range alternates {
+		if id = strings.TrimSpace(id); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	var all []error
+	for _, id := range ids {
+		if out, err = f(kek{k.kms, by.KMSType + "://" + id}); err == nil {
+			return out, nil
+		}
+		all = append(all, err)
+	}
+	return nil, errors.Join(all...)
+}
+
+func isNotFound(err error) bool {
+	var e interface{ NotFound() bool }
+	return errors.As(err, &e) && e.NotFound()
+}
+
+func isConflict(err error) bool {
+	var e interface{ Conflict() bool }
+	return errors.As(err, &e) && e.Conflict()
+}

@@ -1,0 +1,494 @@
+package encrypt
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/tink-crypto/tink-go/v2/core/registry"
+
+	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/serde"
+)
+
+// fakeRegistry is a registry in memory with one subject.
+type fakeRegistry struct {
+	mu      sync.Mutex
+	version contract.Version
+	keks    map[string]contract.KEK
+	deks    []contract.DEK
+	calls   map[string]int
+	fail    error
+	now     func() time.Time
+	// race is called before a key is made.
+	race func()
+}
+
+type status string
+
+func (s status) Error() string  { return string(s) }
+func (s status) NotFound() bool { return s == "not found" }
+func (s status) Conflict() bool { return s == "conflict" }
+
+func (f *fakeRegistry) enter(call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[call]++
+	return f.fail
+}
+
+func (f *fakeRegistry) Register(context.Context, string, contract.Schema) (contract.Version, error) {
+	return f.version, nil
+}
+
+func (f *fakeRegistry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
+	return f.version, nil
+}
+func (f *fakeRegistry) Latest(context.Context, string) (contract.Version, error) { return f.version, nil }
+func (f *fakeRegistry) SchemaByID(context.Context, string, int) (contract.Version, error) {
+	return f.version, nil
+}
+func (f *fakeRegistry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
+	return f.version, nil
+}
+
+func (f *fakeRegistry) KEK(_ context.Context, name string, deleted bool) (contract.KEK, error) {
+	if err := f.enter("kek"); err != nil {
+		return contract.KEK{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k, ok := f.keks[name]
+	if !ok || k.Deleted && !deleted {
+		return k, status("not found")
+	}
+	return k, nil
+}
+
+func (f *fakeRegistry) CreateKEK(_ context.Context, k contract.KEK) (contract.KEK, error) {
+	if err := f.enter("create kek"); err != nil {
+		return k, err
+	}
+	if f.race != nil {
+		f.race()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.keks[k.Name]; ok {
+		return k, status("conflict")
+	}
+	f.keks[k.Name] = k
+	return k, nil
+}
+
+func (f *fakeRegistry) DEK(_ context.Context, kek, subject string, version int, algorithm string, deleted bool) (contract.DEK, error) {
+	if err := f.enter("dek"); err != nil {
+		return contract.DEK{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := len(f.deks) - 1; i >= 0; i-- {
+		d := f.deks[i]
+		if d.KEKName == kek && d.Subject == subject && d.Algorithm == algorithm && (d.Version == version || version == -1) && (deleted || !d.Deleted) {
+			return d, nil
+		}
+	}
+	return contract.DEK{}, status("not found")
+}
+
+func (f *fakeRegistry) CreateDEK(_ context.Context, d contract.DEK) (contract.DEK, error) {
+	if err := f.enter("create dek"); err != nil {
+		return d, err
+	}
+	if f.race != nil {
+		f.race()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, other := range f.deks {
+		if other.Subject == d.Subject && other.Version == d.Version && other.Algorithm == d.Algorithm {
+			return d, status("conflict")
+		}
+	}
+	if f.keks[d.KEKName].Shared {
+		t, err := template(d.Algorithm)
+		if err != nil {
+			return d, err
+		}
+		key, err := registry.NewKeyData(t)
+		if err != nil {
+			return d, err
+		}
+		d.KeyMaterial = contract.Secret(base64.StdEncoding.EncodeToString(key.Value))
+	}
+	d.Timestamp = f.now().UnixMilli()
+	f.deks = append(f.deks, d)
+	return d, nil
+}
+
+const personSchema = `{"type":"record","name":"shop.Person","fields":[
+	{"name":"id","type":"long"},
+	{"name":"email","type":"string","confluent:tags":["PII"]},
+	{"name":"photo","type":["null","bytes"],"confluent:tags":["PII"]},
+	{"name":"phones","type":{"type":"array","items":["null","string"]},"confluent:tags":["PRIVATE","PII"]},
+	{"name":"notes","type":{"type":"map","values":{"type":"record","name":"shop.Note","fields":[{"name":"text","type":"string"},{"name":"by","type":"string"}]}}},
+	{"name":"level","type":{"type":"enum","name":"shop.Level","symbols":["A","B"]}},
+	{"name":"hash","type":{"type":"fixed","name":"shop.Hash","size":3}},
+	{"name":"rest","type":["null","boolean","float","double","int"]}]}`
+
+func person() map[string]any {
+	return map[string]any{
+		"id": int64(7), "email": "ada@example.com", "photo": map[string]any{"bytes": []byte("secret photo")},
+		"phones": []any{map[string]any{"string": "+44 secret"}, nil},
+		"notes":  map[string]any{"n": map[string]any{"text": "secret note", "by": "bob"}},
+		"level":  "B", "hash": []byte("abc"), "rest": map[string]any{"double": 1.5},
+	}
+}
+
+// set is a rule set with one rule.
+func set(typ string, params map[string]string) *contract.RuleSet {
+	r := []contract.Rule{{Name: "protect", Kind: contract.Transform, Mode: contract.ModeWriteRead, Type: typ, Params: params}}
+	if typ == "ENCRYPT_PAYLOAD" {
+		return &contract.RuleSet{EncodingRules: r}
+	}
+	r[0].Tags = []string{"PII"}
+	return &contract.RuleSet{DomainRules: r}
+}
+
+func newFake(rules *contract.RuleSet) *fakeRegistry {
+	return &fakeRegistry{
+		version: contract.Version{
+			ID: 1, Schema: personSchema, RuleSet: rules,
+			Metadata: &contract.Metadata{
+				Tags:       map[string][]string{"**.text": {"PII"}},
+				Properties: map[string]string{"encrypt.kek.name": "kek1", "encrypt.kms.type": "local-kms", "encrypt.kms.key.id": "key1"},
+			},
+		},
+		keks: map[string]contract.KEK{}, calls: map[string]int{}, now: time.Now,
+	}
+}
+
+func newKeys(tb testing.TB, reg Registry, opts ...Option) *Keys {
+	tb.Helper()
+	kms, err := LocalKMS("mysecret")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	k, err := NewKeys(reg, append([]Option{WithKMS(kms)}, opts...)...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return k
+}
+
+func write(ctx context.Context, reg *fakeRegistry, k *Keys) ([]byte, error) {
+	g, err := serde.NewGeneric(personSchema)
+	if err != nil {
+		return nil, err
+	}
+	s, err := serde.NewSerializer(reg, serde.WithRules(k.Executors()...))
+	if err != nil {
+		return nil, err
+	}
+	return s.For("people", serde.Value).Append(ctx, nil, g.Record(person()))
+}
+
+func read(ctx context.Context, reg *fakeRegistry, data []byte, opt serde.DeserializerOption) (any, error) {
+	d, err := serde.NewGenericDeserializer(reg, opt)
+	if err != nil {
+		return nil, err
+	}
+	return d.Decode(ctx, serde.Input{Topic: "people", Data: data})
+}
+
+func rules(k *Keys) serde.CommonOption { return serde.WithRules(k.Executors()...) }
+
+// What is written holds no plain text of the tagged values, and is read as it
+// was, for each algorithm, rule type and form of key.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, typ := range []string{"ENCRYPT", "ENCRYPT_PAYLOAD"} {
+		for _, algorithm := range []string{"", "AES128_GCM", "AES256_GCM", "AES256_SIV"} {
+			for _, form := range []string{"wrapped", "shared", "expiry"} {
+				t.Run(typ+" "+algorithm+" "+form, func(t *testing.T) {
+					t.Parallel()
+					params := map[string]string{}
+					if algorithm != "" {
+						params["encrypt.dek.algorithm"] = algorithm
+					}
+					if form == "expiry" {
+						params["encrypt.dek.expiry.days"] = "1"
+					}
+					reg := newFake(set(typ, params))
+					if form == "shared" {
+						reg.keks["kek1"] = contract.KEK{Name: "kek1", KMSType: "local-kms", KMSKeyID: "key1", Shared: true}
+					}
+					data, err := write(t.Context(), reg, newKeys(t, reg))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, plain := range []string{"ada@", "secret photo", "secret note", "+44"} {
+						if bytes.Contains(data, []byte(plain)) {
+							t.Errorf("%q is in clear", plain)
+						}
+					}
+					if clear := bytes.Contains(data, []byte("bob")); clear != (typ == "ENCRYPT") {
+						t.Errorf("the field without a tag: clear=%v", clear)
+					}
+					got, err := read(t.Context(), reg, data, rules(newKeys(t, reg)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if diff := cmp.Diff(any(person()), got); diff != "" {
+						t.Error(diff)
+					}
+					if got, err := read(t.Context(), reg, data, serde.IgnoreRules()); err == nil && cmp.Equal(any(person()), got) {
+						t.Error("control: it reads as plain text without keys")
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestKeysAreMadeOnceAndKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake(set("ENCRYPT", nil))
+		k := newKeys(t, reg, WithLifetime(time.Minute))
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := write(t.Context(), reg, k); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if diff := cmp.Diff(map[string]int{"kek": 1, "create kek": 1, "dek": 1, "create dek": 1}, reg.calls); diff != "" {
+			t.Error(diff)
+		}
+		time.Sleep(time.Minute)
+		if _, err := write(t.Context(), reg, k); err != nil || reg.calls["dek"] != 2 {
+			t.Errorf("after the lifetime: %v, %v", reg.calls, err)
+		}
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := write(t.Context(), reg, k); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// A key is replaced when it has expired, and records of the old key stay
+// readable.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+		k := newKeys(t, reg)
+		old, err := write(t.Context(), reg, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		fresh, err := write(t.Context(), reg, k)
+		if err != nil || len(reg.deks) != 2 || reg.deks[1].Version != 2 {
+			t.Fatalf("%+v, %v", reg.deks, err)
+		}
+		for name, data := range map[string][]byte{"old": old, "new": fresh} {
+			if got, err := read(t.Context(), reg, data, rules(newKeys(t, reg))); err != nil || !cmp.Equal(any(person()), got) {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+		}
+		reg.deks[0].Deleted = true // a reader asks for deleted keys as well
+		if _, err := read(t.Context(), reg, old, rules(newKeys(t, reg))); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A writer that loses the race for a key takes the winner's.
+func TestLostRace(t *testing.T) {
+	t.Parallel()
+	reg := newFake(set("ENCRYPT", nil))
+	var winner []byte
+	reg.race = func() {
+		reg.race = nil
+		var err error
+		if winner, err = write(t.Context(), reg, newKeys(t, reg)); err != nil {
+			t.Error(err)
+		}
+	}
+	loser, err := write(t.Context(), reg, newKeys(t, reg))
+	if err != nil || len(reg.deks) != 1 {
+		t.Fatalf("%d keys, %v", len(reg.deks), err)
+	}
+	for _, data := range [][]byte{winner, loser} {
+		if got, err := read(t.Context(), reg, data, rules(newKeys(t, reg))); err != nil || !cmp.Equal(any(person()), got) {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	withRule := func(change func(*contract.Rule)) func(*fakeRegistry) {
+		return func(f *fakeRegistry) { change(&f.version.RuleSet.DomainRules[0]) }
+	}
+	for name, c := range map[string]struct {
+		change func(*fakeRegistry)
+		words  string
+	}{
+		"no KEK name": {func(f *fakeRegistry) { f.version.Metadata = nil }, "encrypt.kek.name"},
+		"no KMS type": {func(f *fakeRegistry) { delete(f.version.Metadata.Properties, "encrypt.kms.type") }, "encrypt.kms.type"},
+		"another KMS": {func(f *fakeRegistry) { f.version.Metadata.Properties["encrypt.kms.type"] = "aws-kms" }, "WithKMS"},
+		"another key in the registry": {func(f *fakeRegistry) {
+			f.keks["kek1"] = contract.KEK{Name: "kek1", KMSType: "local-kms", KMSKeyID: "other"}
+		}, "other"},
+		"algorithm":        {withRule(func(r *contract.Rule) { r.Params = map[string]string{"encrypt.dek.algorithm": "ROT13"} }), "ROT13"},
+		"expiry":           {withRule(func(r *contract.Rule) { r.Params = map[string]string{"encrypt.dek.expiry.days": "soon"} }), "soon"},
+		"registry away":    {func(f *fakeRegistry) { f.fail = errors.New("connection refused") }, "connection refused"},
+		"type":             {func(f *fakeRegistry) { f.version.Metadata.Tags["shop.Person.level"] = []string{"PII"} }, "level: a value of type enum cannot be encrypted"},
+		"payload as field": {withRule(func(r *contract.Rule) { r.Type = "ENCRYPT_PAYLOAD" }), "encoding rule"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := newFake(set("ENCRYPT", nil))
+			c.change(reg)
+			data, err := write(t.Context(), reg, newKeys(t, reg))
+			var rule *serde.RuleError
+			if len(data) > 0 || !errors.As(err, &rule) || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("%q, %v", data, err)
+			}
+		})
+	}
+	for name, opt := range map[string]Option{"no KMS": WithKMS(nil), "lifetime": WithLifetime(0)} {
+		if _, err := NewKeys(newFake(nil), opt); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := NewKeys(nil); err == nil {
+		t.Error("a nil registry was taken")
+	}
+	if _, err := LocalKMS(""); err == nil {
+		t.Error("an empty secret was taken")
+	}
+}
+
+// A reader without the key gets an error, or the ciphertext if the rule says so.
+func TestReaderWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	for action, passes := range map[string]bool{"": false, "ERROR": false, "DLQ": false, "ERROR,NONE": true, "NONE": true} {
+		reg := newFake(set("ENCRYPT", nil))
+		data, err := write(t.Context(), reg, newKeys(t, reg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reg.version.RuleSet.DomainRules[0].OnFailure = action
+		other, err := LocalKMS("another secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := NewKeys(reg, WithKMS(other))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := read(t.Context(), reg, data, rules(k))
+		var rule *serde.RuleError
+		switch {
+		case passes && (err != nil || strings.Contains(fmt.Sprint(got), "ada@")):
+			t.Errorf("%q: %v, %v", action, got, err)
+		case !passes && !errors.As(err, &rule):
+			t.Errorf("%q: %v, %v", action, got, err)
+		}
+	}
+}
+
+// No text shows a secret.
+func TestSecretsAreHidden(t *testing.T) {
+	t.Parallel()
+	kms, err := LocalKMS("MARKER-SECRET")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := newFake(set("ENCRYPT", nil))
+	k, err := NewKeys(reg, WithKMS(kms))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := write(t.Context(), reg, k); err != nil {
+		t.Fatal(err)
+	}
+	d := contract.DEK{KeyMaterial: "MARKER-SECRET"}
+	var out bytes.Buffer
+	for _, v := range []any{k, kms, d, &d, d.KeyMaterial} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
+	}
+	if err := json.NewEncoder(&out).Encode(d); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"MARKER", fmt.Sprintf("%x", "MARKER")} {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("%s is in %s", secret, out.String())
+		}
+	}
+	if err := json.Unmarshal([]byte(`{"keyMaterial":"abc"}`), &d); err != nil || d.KeyMaterial != "abc" {
+		t.Errorf("%v", err)
+	}
+}
+
+// The walk never panics, never runs without end and changes no other byte.
+func FuzzDecrypt(f *testing.F) {
+	reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+	k := newKeys(f, reg)
+	data, err := write(context.Background(), reg, k)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte("\x00\x00\x00\x00\x01\x00\x00"))
+	d, err := serde.NewGenericDeserializer(reg, rules(k))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _ = d.Decode(t.Context(), serde.Input{Topic: "people", Data: data})
+	})
+}
+
+// Values that take no bytes do not run without end.
+func TestValuesWithoutBytes(t *testing.T) {
+	t.Parallel()
+	deep := `{"type":"record","name":"Z","fields":[{"name":"s","type":"string","confluent:tags":["PII"]},{"name":"a","type":{"type":"array","items":"null"}}]}`
+	reg := newFake(set("ENCRYPT", nil))
+	k := newKeys(t, reg)
+	run, err := executor{k, "ENCRYPT"}.Bind(t.Context(), serde.BoundRule{
+		Rule: reg.version.RuleSet.DomainRules[0], Version: reg.version, Schema: deep, Tags: map[string][]string{"Z.s": {"PII"}}, Subject: "z",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = run(t.Context(), []byte("\x00\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\x00"))
+	if !errors.Is(err, errBudget) {
+		t.Errorf("%v", err)
+	}
+	if _, err := run(t.Context(), []byte("\x00\x08\x00")); err != nil {
+		t.Errorf("control: %v", err)
+	}
+}

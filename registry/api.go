@@ -72,9 +72,9 @@ func (a *answer) avro() error {
 // versions) and texts with line breaks, which srclient would change, go over the
 // same transport.
 type caller struct {
-	transport   *transport
-	work        *work
-	justWritten bool // see request
+	transport *transport
+	work      *work
+	written   written // see request
 }
 
 // exchange is the round tripper of one call that srclient makes: it carries the
@@ -101,7 +101,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 			query[k] = v
 		}
 		req := request{
-			method: r.Method, path: r.URL.EscapedPath(), query: query.Encode(), form: x.form, justWritten: x.justWritten,
+			method: r.Method, path: r.URL.EscapedPath(), query: query.Encode(), form: x.form, written: x.written,
 		}
 		if r.Body != nil {
 			if req.body, x.err = io.ReadAll(r.Body); x.err != nil {
@@ -143,7 +143,7 @@ func (c caller) through(ctx context.Context, form form, query url.Values, f func
 // call makes a call that srclient lacks. A nil in sends no body, a nil out drops
 // the answer.
 func (c caller) call(ctx context.Context, req request, in, out any) error {
-	req.justWritten = c.justWritten
+	req.written = c.written
 	if in != nil {
 		body, err := json.Marshal(in)
 		if err != nil {

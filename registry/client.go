@@ -118,10 +118,10 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.endpoints.urls(), ", "))
 }
 
-// caller makes calls for a piece of work. justWritten says that this client has
-// just written what they ask for.
-func (c *Client) caller(w *work, justWritten bool) caller {
-	return caller{transport: c.transport, work: w, justWritten: justWritten}
+// caller makes calls for a piece of work. known is what this client has just
+// written of what they ask for.
+func (c *Client) caller(w *work, known written) caller {
+	return caller{transport: c.transport, work: w, written: known}
 }
 
 // changed forgets what a write of this client may have made untrue.
@@ -159,4 +159,6 @@ func wrap(verb, subject string, err error) error {
 }
 
 // fromRegistry makes one call that nothing is remembered of.
-func (c *Client) fromRegistry(ctx context.Context) caller { return c.caller(newWork(ctx), false) }
+func (c *Client) fromRegistry(ctx context.Context) caller {
+	return c.caller(newWork(ctx), nothingWritten)
+}

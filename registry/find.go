@@ -48,7 +48,7 @@ func (c *Client) findVersion(ctx context.Context, w *work, subject, schema strin
 	if err != nil {
 		return Version{}, err
 	}
-	numbers, err := c.caller(w, c.writes.has(subject, 0)).versions(ctx, subject, nil)
+	numbers, err := c.caller(w, c.writes.of(subject, 0)).versions(ctx, subject, nil)
 	if err != nil {
 		return Version{}, err
 	}

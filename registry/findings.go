@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/avroline/avroline/registry/compat"
 )
@@ -25,7 +28,7 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	}
 	said := readFindings(answer.full)
 	if len(said) == 0 {
-		if v, err := c.caller(w, false).verdict(ctx, subject, latestVersion, whole); err == nil {
+		if v, err := c.caller(w, nothingWritten).verdict(ctx, subject, latestVersion, whole); err == nil {
 			said = v.findings()
 		}
 	}
@@ -73,22 +76,10 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	if err != nil {
 		return nil, err
 	}
-	against := strconv.Itoa(version)
-	if version == 0 {
-		level, err := c.level(ctx, w, subject)
-		if err != nil {
-			return nil, err
-		}
-		// Some registries compare with every version unless they are told
-		// which, whatever the level.
-		if against = latestVersion; level.Transitive() {
-			against = everyVersion
-		}
-	}
-	v, err := c.caller(w, false).verdict(ctx, subject, against, whole)
+	v, err := c.verdictAt(ctx, w, subject, whole, version)
 	switch {
-	case errors.Is(err, ErrSubjectNotFound):
-		return nil, nil
+	case err != nil && version == 0 && (errors.Is(err, ErrSubjectNotFound) || errors.Is(err, ErrVersionNotFound)):
+		return nil, nil // no version yet; Karapace says "Version -1 not found"
 	case isStatus(err, http.StatusUnprocessableEntity):
 		// It may be the registry that cannot compare, such as one that does not
 		// resolve the references of what it has. Text that is no schema is an
@@ -112,6 +103,67 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 		refusal.Message = quote(v.Messages[0], maxMessage)
 	}
 	return []compat.Finding{refusal}, nil
+}
+
+// verdictAt asks the registry for its verdict at the level that counts; version 0
+// is what the level asks for. Some registries compare with every version unless
+// they are told which, whatever the level.
+func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, version int) (verdict, error) {
+	ask := c.caller(w, nothingWritten)
+	if version != 0 {
+		return ask.verdict(ctx, subject, strconv.Itoa(version), whole)
+	}
+	level, err := c.level(ctx, w, subject)
+	if err != nil {
+		return verdict{}, err
+	}
+	if !level.Transitive() {
+		return ask.verdict(ctx, subject, latestVersion, whole)
+	}
+	v, err := ask.verdict(ctx, subject, everyVersion, whole)
+	if !noSuchCall(err) {
+		return v, err
+	}
+	// Karapace and Redpanda have no check against all versions at once.
+	c.transport.logger.LogAttrs(ctx, slog.LevelInfo, "registry_checks_version_by_version", slog.String("subject", subject))
+	return c.verdictOfEach(ctx, w, subject, whole)
+}
+
+// noSuchCall reports whether the registry does not have a call: a 404 without one
+// of the API's codes.
+func noSuchCall(err error) bool {
+	var answer *Error
+	return errors.As(err, &answer) && !answer.NotFound() &&
+		(answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed)
+}
+
+// verdictOfEach asks for a verdict against each version, newest first, several at
+// a time, and returns the first that is not "compatible".
+func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole string) (verdict, error) {
+	numbers, err := c.caller(w, nothingWritten).versions(ctx, subject, nil)
+	if err != nil {
+		return verdict{}, err
+	}
+	slices.Sort(numbers)
+	slices.Reverse(numbers)
+	numbers = numbers[:min(len(numbers), maxSearched)]
+	var mu sync.Mutex
+	refusals := map[int]verdict{}
+	s := search{end: len(numbers), match: func(ctx context.Context, i int) (Version, bool, error) {
+		v, err := c.caller(w, nothingWritten).verdict(ctx, subject, strconv.Itoa(numbers[i]), whole)
+		if errors.Is(err, ErrVersionNotFound) { // deleted meanwhile
+			return Version{}, false, nil
+		}
+		mu.Lock()
+		refusals[numbers[i]] = v
+		mu.Unlock()
+		return Version{Version: numbers[i]}, err == nil && !v.Compatible, err
+	}}
+	hit, found, err := s.run(ctx)
+	if err != nil || !found {
+		return verdict{Compatible: true}, err
+	}
+	return refusals[hit.Version], nil
 }
 
 // What a schema is compared with, beside the number of a version.
@@ -197,7 +249,7 @@ func (c *Client) compareWith(ctx context.Context, w *work, subject, schema strin
 	}
 	versions := []int{version}
 	if version == 0 {
-		if versions, err = c.caller(w, false).versions(ctx, subject, nil); err != nil {
+		if versions, err = c.caller(w, nothingWritten).versions(ctx, subject, nil); err != nil {
 			return nil, err
 		}
 		switch {

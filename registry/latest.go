@@ -98,7 +98,7 @@ func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*lat
 
 func (c *Client) loadLatest(ctx context.Context, w *work, subject string) (*latest, error) {
 	before := c.writes.soFar()
-	a, err := c.caller(w, c.writes.has(subject, 0)).version(ctx, subject, 0)
+	a, err := c.caller(w, c.writes.of(subject, 0)).version(ctx, subject, 0)
 	if errors.Is(err, ErrVersionNotFound) { // some registries' words for an unknown subject
 		err = &subjectError{err}
 	}

@@ -77,7 +77,7 @@ func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[
 		method: http.MethodGet, path: subjectPath(subject) + "/metadata", query: query.Encode(), form: formSchema,
 		noContent: fmt.Errorf("%w: no version has this metadata", ErrSchemaNotFound), // Apicurio's answer
 	}
-	if err := c.caller(w, false).call(ctx, req, nil, a); err != nil {
+	if err := c.caller(w, nothingWritten).call(ctx, req, nil, a); err != nil {
 		return Version{}, err
 	}
 	if err := a.avro(); err != nil {

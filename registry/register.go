@@ -108,7 +108,7 @@ func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, 
 }
 
 func (c *Client) register(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
-	a, err := c.caller(w, false).register(ctx, key.subject, s)
+	a, err := c.caller(w, nothingWritten).register(ctx, key.subject, s)
 	if err != nil {
 		return Version{}, c.explain(ctx, w, key.subject, s, err)
 	}
@@ -120,9 +120,16 @@ func (c *Client) register(ctx context.Context, w *work, key schemaKey, s Schema)
 func (c *Client) lookup(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
 	// A schema that this client registered is there: Register told its id, and
 	// Lookup is to tell its version.
-	a, err := c.caller(w, c.registered.known.Contains(key)).lookup(ctx, key.subject, s)
+	known := c.writes.of(key.subject, 0)
+	if !c.registered.known.Contains(key) {
+		known = min(known, subjectWritten)
+	}
+	a, err := c.caller(w, known).lookup(ctx, key.subject, s)
 	if err != nil {
 		return Version{}, err
+	}
+	if known == allWritten && a.Version != 0 { // Register was not told it
+		c.writes.wrote(key.subject, a.Version)
 	}
 	return c.confirm(ctx, w, key.subject, s, a)
 }

@@ -42,7 +42,7 @@ func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id
 	key := idKey{contextOf(subject), id}
 	return c.ids.get(ctx, outer, key, func(ctx context.Context, w *work) (Version, error) {
 		return recorded(c, key.fact(), func() (Version, error) {
-			a, err := c.caller(w, c.writes.gave(key)).schemaByID(ctx, subject, id)
+			a, err := c.caller(w, c.writes.ofID(key)).schemaByID(ctx, subject, id)
 			if err != nil {
 				return Version{}, err
 			}
@@ -58,7 +58,7 @@ func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id
 func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
 	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (Version, error) {
 		return recorded(c, fact{"guid", guid.String()}, func() (Version, error) {
-			a, err := c.caller(w, false).schemaByGUID(ctx, guid)
+			a, err := c.caller(w, nothingWritten).schemaByGUID(ctx, guid)
 			if err != nil {
 				return Version{}, err
 			}
@@ -112,7 +112,7 @@ func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error
 		return nil, fmt.Errorf("%d is not a version: they count from 1", key.version)
 	}
 	return c.parts.get(ctx, w, key, func(ctx context.Context, w *work) (*answer, error) {
-		return c.caller(w, c.writes.has(key.subject, key.version)).version(ctx, key.subject, key.version)
+		return c.caller(w, c.writes.of(key.subject, key.version)).version(ctx, key.subject, key.version)
 	})
 }
 

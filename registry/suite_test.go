@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -17,25 +18,56 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// The suite runs against registrytest, and against a real registry whose URL is
-// in AVROLINE_TEST_REGISTRY: both must behave the same to a user of the client,
-// but for what apicurio says, which docs/registry.md lists.
+// The suites run against every dialect of registrytest, or against the real
+// registry whose URL is in AVROLINE_TEST_REGISTRY. All of them must behave the
+// same to a user of the client, but for what lacks says. docs/registry.md has
+// the table.
 type suite struct {
 	*registry.Client
-	url      string
-	prefix   string // of the subjects of this run
-	apicurio bool
+	url    string
+	prefix string // of the subjects of this run
+	lacks  lacks
 }
 
-func newSuite(t *testing.T) suite {
-	t.Helper()
-	s := suite{url: os.Getenv("AVROLINE_TEST_REGISTRY"), prefix: "suite-" + uuid.NewString()[:8] + "-"}
-	if s.url == "" {
-		s.url = registrytest.Start(t).URL
+// lacks is what a registry cannot do.
+type lacks struct{ guids, contracts, contexts, modes, deletedIDs bool }
+
+func lacksOf(dialect registrytest.Dialect) lacks {
+	switch dialect {
+	case registrytest.Confluent8:
+		return lacks{}
+	case registrytest.Confluent7:
+		return lacks{guids: true}
+	case registrytest.Redpanda:
+		return lacks{guids: true, contracts: true, contexts: true}
+	case registrytest.Karapace:
+		return lacks{guids: true, contracts: true, contexts: true, modes: true}
+	default: // Apicurio
+		return lacks{guids: true, contracts: true, contexts: true, modes: true, deletedIDs: true}
 	}
-	s.apicurio = strings.Contains(s.url, "/apis/ccompat/")
-	s.Client = newClient(t, []string{s.url})
-	return s
+}
+
+func eachRegistry(t *testing.T, test func(*testing.T, suite)) {
+	t.Helper()
+	t.Parallel()
+	if url := os.Getenv("AVROLINE_TEST_REGISTRY"); url != "" {
+		test(t, newSuite(t, url, lacksOf(registrytest.Apicurio)))
+		return
+	}
+	for _, dialect := range registrytest.Dialects() {
+		t.Run(dialect.String(), func(t *testing.T) {
+			t.Parallel()
+			server := registrytest.Start(t, registrytest.WithDialect(dialect), registrytest.WithLevel(compat.Backward))
+			test(t, newSuite(t, server.URL, lacksOf(dialect)))
+		})
+	}
+}
+
+func newSuite(t *testing.T, url string, l lacks) suite {
+	t.Helper()
+	return suite{
+		url: url, prefix: "suite-" + uuid.NewString()[:8] + "-", lacks: l, Client: newClient(t, []string{url}),
+	}
 }
 
 // another is a client without the first one's memory.
@@ -47,9 +79,10 @@ func (s suite) text(name string) string {
 		"NAME", name), "RUN", strings.ReplaceAll(s.prefix, "-", "_"))
 }
 
-func TestSuiteRegisterLookupRead(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteRegisterLookupRead(t *testing.T) { eachRegistry(t, suiteRegisterLookupRead) }
+
+func suiteRegisterLookupRead(t *testing.T, s suite) {
+	ctx := context.Background()
 	subject, text := s.prefix+"a", s.text("A")
 	if _, err := s.Lookup(ctx, subject, registry.Schema{Text: text}); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("Lookup before: %v", err)
@@ -62,7 +95,7 @@ func TestSuiteRegisterLookupRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, guid := made.ID, made.GUID
-	if (guid == uuid.Nil) != s.apicurio {
+	if (guid == uuid.Nil) != s.lacks.guids {
 		t.Errorf("GUID %v", guid)
 	}
 	c := s.another(t)
@@ -88,7 +121,7 @@ func TestSuiteRegisterLookupRead(t *testing.T) {
 	if got, err := s.another(t).SchemaByID(ctx, subject, id); err != nil || got.Schema != text {
 		t.Errorf("SchemaByID = %s, %v", got.Schema, err)
 	}
-	if !s.apicurio {
+	if !s.lacks.guids {
 		if got, err := c.SchemaByGUID(ctx, guid); err != nil || got.Schema != text {
 			t.Errorf("SchemaByGUID = %s, %v", got.Schema, err)
 		}
@@ -122,9 +155,10 @@ func TestSuiteRegisterLookupRead(t *testing.T) {
 }
 
 // The text is registered as it is written: docs, defaults, aliases, logical types.
-func TestSuiteTextAsWritten(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteTextAsWritten(t *testing.T) { eachRegistry(t, suiteTextAsWritten) }
+
+func suiteTextAsWritten(t *testing.T, s suite) {
+	ctx := context.Background()
 	text := strings.ReplaceAll(`{"type":"record","name":"Rich","namespace":"RUN","doc":"ü \"quoted\"","aliases":["Old"],"owner":"me","fields":[`+
 		`{"name":"t","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"when"},`+
 		`{"name":"d","type":["null",{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}],"default":null,"aliases":["old_d"]},`+
@@ -150,9 +184,10 @@ func TestSuiteTextAsWritten(t *testing.T) {
 	}
 }
 
-func TestSuiteEvolution(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteEvolution(t *testing.T) { eachRegistry(t, suiteEvolution) }
+
+func suiteEvolution(t *testing.T, s suite) {
+	ctx := context.Background()
 	subject := s.prefix + "evolution"
 	field := func(f string) string { return strings.Replace(s.text("E"), "}]", "},"+f+"]", 1) }
 	optional, required := field(`{"name":"o","type":"string","default":""}`), field(`{"name":"r","type":"string"}`)
@@ -234,9 +269,10 @@ func TestSuiteEvolution(t *testing.T) {
 	}
 }
 
-func TestSuiteInvalidSchemas(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteInvalidSchemas(t *testing.T) { eachRegistry(t, suiteInvalidSchemas) }
+
+func suiteInvalidSchemas(t *testing.T, s suite) {
+	ctx := context.Background()
 	for _, text := range []string{
 		`nonsense`, `{"type":"recor"}`, `{"type":"record","name":"A","fields":[{"name":"x","type":"Missing"}]}`,
 		`{"type":"record","name":"A","fields":[{"name":"x","type":"int","default":"s"}]}`,
@@ -250,9 +286,10 @@ func TestSuiteInvalidSchemas(t *testing.T) {
 	}
 }
 
-func TestSuiteReferences(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteReferences(t *testing.T) { eachRegistry(t, suiteReferences) }
+
+func suiteReferences(t *testing.T, s suite) {
+	ctx := context.Background()
 	ns := strings.ReplaceAll(s.prefix, "-", "_")
 	sub := func(text string) string { return strings.ReplaceAll(text, "RUN", ns) }
 	// Order → Item → Money, Order → Money: nested, and a diamond.
@@ -311,9 +348,10 @@ func TestSuiteReferences(t *testing.T) {
 	}
 }
 
-func TestSuiteDeletes(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteDeletes(t *testing.T) { eachRegistry(t, suiteDeletes) }
+
+func suiteDeletes(t *testing.T, s suite) {
+	ctx := context.Background()
 	subject := s.prefix + "gone"
 	made, err := s.Register(ctx, subject, registry.Schema{Text: s.text("G")})
 	if err != nil {
@@ -357,7 +395,7 @@ func TestSuiteDeletes(t *testing.T) {
 	if _, err := s.Versions(ctx, subject, registry.IncludeDeleted()); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("Versions of nothing: %v", err)
 	}
-	if _, err := s.another(t).SchemaByID(ctx, "", id); !errors.Is(err, registry.ErrSchemaNotFound) && !s.apicurio {
+	if _, err := s.another(t).SchemaByID(ctx, "", id); !errors.Is(err, registry.ErrSchemaNotFound) && !s.lacks.deletedIDs {
 		t.Errorf("the id after a permanent deletion: %v", err)
 	}
 	if _, err := s.DeleteSubject(ctx, s.prefix+"none", registry.Soft); !errors.Is(err, registry.ErrSubjectNotFound) {
@@ -368,9 +406,10 @@ func TestSuiteDeletes(t *testing.T) {
 	}
 }
 
-func TestSuiteOddSubjects(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
+func TestSuiteOddSubjects(t *testing.T) { eachRegistry(t, suiteOddSubjects) }
+
+func suiteOddSubjects(t *testing.T, s suite) {
+	ctx := context.Background()
 	for _, odd := range []string{"a/b", "a b", "a%b", "é", "a+b", "a:b", "a?b", "a#b", "a;b", `a"b`, "a%2Fb"} {
 		subject := s.prefix + odd
 		made, err := s.Register(ctx, subject, registry.Schema{Text: s.text("Odd")})
@@ -402,12 +441,24 @@ func TestSuiteOddSubjects(t *testing.T) {
 	}
 }
 
-// Contexts, metadata and modes are Confluent's alone.
-func TestSuiteConfluentOnly(t *testing.T) {
-	t.Parallel()
-	ctx, s := context.Background(), newSuite(t)
-	if s.apicurio {
-		t.Skip("Apicurio has none of them: see docs/registry.md")
+func TestSuiteContexts(t *testing.T) { eachRegistry(t, suiteContexts) }
+
+func suiteContexts(t *testing.T, s suite) {
+	ctx := context.Background()
+	if s.lacks.contexts {
+		// A context is then a part of the subject's name.
+		subject := ":." + s.prefix + "ctx:orders"
+		made, err := s.Register(ctx, subject, registry.Schema{Text: s.text("C")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.another(t).SchemaByID(ctx, subject, made.ID); err != nil || got.Schema != s.text("C") {
+			t.Errorf("SchemaByID: %+v, %v", got, err)
+		}
+		if _, err := s.Contexts(ctx); err == nil {
+			t.Error("Contexts: no error")
+		}
+		return
 	}
 	context := ":." + s.prefix + "ctx:"
 	if _, err := s.Register(ctx, s.prefix+"other", registry.Schema{Text: s.text("X")}); err != nil {
@@ -424,7 +475,7 @@ func TestSuiteConfluentOnly(t *testing.T) {
 	if got, err := s.another(t).SchemaByID(ctx, "", id); err == nil && got.Schema == s.text("C") {
 		t.Errorf("the id counts outside of its context")
 	}
-	if got, err := s.SchemaByGUID(ctx, guid); err != nil || got.Schema != s.text("C") {
+	if got, err := s.SchemaByGUID(ctx, guid); !s.lacks.guids && (err != nil || got.Schema != s.text("C")) {
 		t.Errorf("SchemaByGUID: %s, %v", got.Schema, err)
 	}
 	if names, err := s.Contexts(ctx); err != nil || !slices.Contains(names, "."+s.prefix+"ctx") {
@@ -437,26 +488,96 @@ func TestSuiteConfluentOnly(t *testing.T) {
 	if got, err := within.SchemaByID(ctx, "", id); err != nil || got.Schema != s.text("C") {
 		t.Errorf("a client of the context: %s, %v", got.Schema, err)
 	}
+}
 
+func TestSuiteContracts(t *testing.T) { eachRegistry(t, suiteContracts) }
+
+func suiteContracts(t *testing.T, s suite) {
+	ctx := context.Background()
 	meta := s.prefix + "meta"
-	v1, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "1"}}})
+	rules := &registry.RuleSet{DomainRules: []registry.Rule{{
+		Name: "encryptPII", Kind: "TRANSFORM", Type: "ENCRYPT", Mode: "WRITEREAD", Tags: []string{"PII"},
+		Params: map[string]string{"encrypt.kek.name": "kek"}, OnFailure: "ERROR,NONE",
+	}}}
+	if s.lacks.contracts {
+		// Dropped without a word: the client shows that there is none.
+		v, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{}, RuleSet: rules})
+		if err != nil || v.Metadata != nil || !v.RuleSet.Empty() {
+			t.Errorf("Register = %+v, %v", v, err)
+		}
+		if _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"}); err == nil {
+			t.Error("LatestWithMetadata: no error")
+		}
+		return
+	}
+	metadata := func(major string) *registry.Metadata {
+		return &registry.Metadata{
+			Properties: map[string]string{"major": major}, Sensitive: []string{"key"},
+			Tags: map[string][]string{"**.id": {"PII"}},
+		}
+	}
+	v1, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: metadata("1"), RuleSet: rules})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v2, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "2"}}})
-	if err != nil || v2.Version != 2 || v1.Version != 1 {
+	v2, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: metadata("2")})
+	if err != nil || v2.ID == v1.ID {
 		t.Fatalf("%+v, %v", v2, err)
 	}
-	if v, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"}); err != nil || v.ID != v1.ID {
-		t.Errorf("LatestWithMetadata = %d, %v; want %d", v.ID, err, v1.ID)
+	c := s.another(t)
+	for what, ask := range map[string]func() (registry.Version, error){
+		"SchemaByID": func() (registry.Version, error) { return c.SchemaByID(ctx, "", v1.ID) },
+		"Version":    func() (registry.Version, error) { return c.Version(ctx, meta, 1) },
+		"LatestWithMetadata": func() (registry.Version, error) {
+			return c.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"})
+		},
+		"Lookup": func() (registry.Version, error) {
+			return c.Lookup(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: metadata("1"), RuleSet: rules})
+		},
+		"Register": func() (registry.Version, error) {
+			return s.another(t).Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: metadata("1"), RuleSet: rules})
+		},
+	} {
+		v, err := ask()
+		if err != nil || v.ID != v1.ID {
+			t.Errorf("%s: %+v, %v; want id %d", what, v, err, v1.ID)
+			continue
+		}
+		if diff := cmp.Diff(metadata("1"), v.Metadata) + cmp.Diff(rules, v.RuleSet); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
 	}
 	if _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "3"}); !errors.Is(err, registry.ErrSchemaNotFound) {
 		t.Errorf("LatestWithMetadata of none: %v", err)
 	}
-	if v, err := s.Version(ctx, meta, 2); err != nil || v.Metadata == nil || v.Metadata.Properties["major"] != "2" {
-		t.Errorf("Version = %+v, %v", v, err)
+	// The rules and the metadata of the version before are carried on.
+	v3, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M3")})
+	if err == nil {
+		t.Errorf("another name is not compatible: %+v", v3)
 	}
+	wider := strings.Replace(s.text("M"), "}]}", `},{"name":"n","type":"int","default":0}]}`, 1)
+	if _, err := s.Register(ctx, meta, registry.Schema{Text: wider}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.another(t).Latest(ctx, meta); err != nil || v.Metadata == nil || v.Metadata.Properties["major"] != "2" || v.Version != 3 {
+		t.Errorf("the metadata of version 2 is not carried on: %+v, %v", v, err)
+	}
+}
 
+func TestSuiteModes(t *testing.T) { eachRegistry(t, suiteModes) }
+
+func suiteModes(t *testing.T, s suite) {
+	ctx := context.Background()
+	if m, err := s.GlobalMode(ctx); err != nil || m != registry.ReadWrite {
+		t.Errorf("GlobalMode = %v, %v", m, err)
+	}
+	if s.lacks.modes {
+		return
+	}
+	meta := s.prefix + "mode"
+	if _, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M")}); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.SetMode(ctx, meta, registry.ReadOnly); err != nil {
 		t.Fatal(err)
 	}

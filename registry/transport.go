@@ -43,9 +43,8 @@ type request struct {
 	// form says whether the body of a 2xx is an answer of the API. Everything
 	// else is a proxy's, and is treated like a 503. nil takes every JSON.
 	form form
-	// justWritten says that this client has just written what is asked for. A
-	// 404 then comes from a node that lags behind, and the call is made again.
-	justWritten bool
+	// written is what this client has just written of what is asked for.
+	written written
 	// noContent is what a 204 means; nil for success.
 	noContent error
 }
@@ -356,7 +355,7 @@ func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body
 		return &busyError{answer: e}
 	case e.page && e.Status != http.StatusUnauthorized && e.Status != http.StatusProxyAuthRequired:
 		return &busyError{answer: e} // a proxy wrote it, as it does for a 503
-	case req.justWritten && e.NotFound():
+	case req.written.contradicts(e):
 		return &lagError{e}
 	}
 	return e

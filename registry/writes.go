@@ -12,23 +12,39 @@ import (
 // believed for lagFor.
 type writes struct {
 	ids      *lru.Cache[idKey, time.Time]
-	subjects *lru.Cache[string, written]
+	subjects *lru.Cache[string, lastWrite]
 
 	mu    sync.Mutex
 	count uint64 // how often this client changed something in the registry
 }
 
-// written is what this client last wrote to a subject.
-type written struct {
+// lastWrite is what this client last wrote to a subject.
+type lastWrite struct {
 	version int // 0 where the registry did not tell it
 	until   time.Time
+}
+
+// written says how much of what a call asks for this client has just written. A
+// 404 that contradicts it comes from a node that lags behind, and the call is
+// made again.
+type written int
+
+const (
+	nothingWritten written = iota
+	subjectWritten         // the subject is there; the version may not be
+	allWritten
+)
+
+// contradicts reports whether an answer denies what was written.
+func (w written) contradicts(e *Error) bool {
+	return w == allWritten && e.NotFound() || w == subjectWritten && e.Is(ErrSubjectNotFound)
 }
 
 // lagFor is how long a node may lag behind.
 const lagFor = 30 * time.Second
 
 func newWrites(size int) *writes {
-	return &writes{ids: newCache[idKey, time.Time](size), subjects: newCache[string, written](size)}
+	return &writes{ids: newCache[idKey, time.Time](size), subjects: newCache[string, lastWrite](size)}
 }
 
 // give notes an id that the registry answered.
@@ -40,16 +56,30 @@ func (w *writes) gave(key idKey) bool {
 	return ok && time.Now().Before(until)
 }
 
-// wrote notes a version that this client registered.
-func (w *writes) wrote(subject string, version int) {
-	w.subjects.Add(subject, written{version, time.Now().Add(lagFor)})
+// ofID is what is known of a schema id.
+func (w *writes) ofID(key idKey) written {
+	if w.gave(key) {
+		return allWritten
+	}
+	return nothingWritten
 }
 
-// has reports whether this client knows from its own writes that a subject has a
-// version; 0 is any version.
-func (w *writes) has(subject string, version int) bool {
+// wrote notes a version that this client registered.
+func (w *writes) wrote(subject string, version int) {
+	w.subjects.Add(subject, lastWrite{version, time.Now().Add(lagFor)})
+}
+
+// of is what is known of one version of a subject; version 0 is any version.
+func (w *writes) of(subject string, version int) written {
 	last, ok := w.subjects.Peek(subject)
-	return ok && time.Now().Before(last.until) && (last.version == 0 || version <= last.version)
+	switch {
+	case !ok || !time.Now().Before(last.until):
+		return nothingWritten
+	case version <= last.version:
+		return allWritten
+	default:
+		return subjectWritten
+	}
 }
 
 // forget drops what is known of a subject, because something was deleted there.

@@ -15,7 +15,11 @@ func (s *store) getConfig(r *http.Request) (any, error) {
 	n := name(r)
 	l := s.global
 	if n != "" {
-		sub := s.namespace(contextOf(n)).subjects[plain(n)]
+		sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
+		none := sub == nil || sub.level == nil && len(sub.versions) == 0
+		if none && !s.dialect.levelOfNone {
+			return nil, noSubject(n)
+		}
 		if (sub == nil || sub.level == nil) && !is(r, "defaultToGlobal") {
 			return nil, &problem{http.StatusNotFound, 40408, fmt.Sprintf("Subject '%s' does not have subject-level compatibility configured", n)}
 		}
@@ -38,7 +42,7 @@ func (s *store) deleteConfig(r *http.Request) (any, error) {
 	s.mu.Lock()
 	old := s.global
 	if n != "" {
-		sub := s.namespace(contextOf(n)).subjects[plain(n)]
+		sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
 		if sub == nil || sub.level == nil {
 			s.mu.Unlock()
 			return nil, noSubject(n)
@@ -56,7 +60,7 @@ func (s *store) getMode(r *http.Request) (any, error) {
 	n := name(r)
 	mode := s.mode
 	if n != "" {
-		sub := s.namespace(contextOf(n)).subjects[plain(n)]
+		sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
 		if (sub == nil || sub.mode == "") && !is(r, "defaultToGlobal") {
 			return nil, &problem{http.StatusNotFound, 40409, fmt.Sprintf("Subject '%s' does not have subject-level mode configured", n)}
 		}
@@ -96,7 +100,7 @@ func (s *store) deleteMode(r *http.Request) (any, error) {
 		s.mode = modeReadWrite
 		return map[string]string{"mode": old}, nil
 	}
-	sub := s.namespace(contextOf(n)).subjects[plain(n)]
+	sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
 	if sub == nil || sub.mode == "" {
 		return nil, noSubject(n)
 	}
@@ -136,7 +140,7 @@ func (s *store) deleteSubject(r *http.Request) (any, error) {
 	}
 	if permanent {
 		sub.versions = nil
-		s.sweep(contextOf(n))
+		s.sweep(s.dialect.contextOf(n))
 	}
 	sub.level, sub.mode = nil, ""
 	return numbers, nil
@@ -172,7 +176,7 @@ func (s *store) deleteVersion(r *http.Request) (any, error) {
 	v.deleted = true
 	if permanent {
 		sub.versions = slices.DeleteFunc(sub.versions, func(w *version) bool { return w == v })
-		s.sweep(contextOf(n))
+		s.sweep(s.dialect.contextOf(n))
 	}
 	return v.number, nil
 }
@@ -184,7 +188,7 @@ func (s *store) referencing(name string, v *version, f func(*schema)) {
 			for _, user := range sub.live(false) {
 				for _, ref := range user.schema.refs {
 					of := ref.Subject
-					if contextOf(of) == "" {
+					if s.dialect.contextOf(of) == "" {
 						of = context + plain(of)
 					}
 					if plain(of) == plain(name) && ref.Version == v.number {
@@ -226,6 +230,9 @@ func (s *store) getReferencedBy(r *http.Request) (any, error) {
 
 // sweep drops the schemas of a context that no version has any more.
 func (s *store) sweep(context string) {
+	if s.dialect.keepsIDs {
+		return
+	}
 	n := s.namespace(context)
 	for id, sc := range n.schemas {
 		used := false

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/avroline/avroline/registry/compat"
 )
 
@@ -25,14 +27,30 @@ const maxBody = 16 << 20
 func (s *Server) handler() http.Handler {
 	mux := s.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asSent := r.URL.RequestURI()
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			return
 		}
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
-		path, context := splitContext(r.URL.EscapedPath())
+		path, context := r.URL.EscapedPath(), ""
+		if base := s.store.dialect.base; base != "" {
+			inside, ok := strings.CutPrefix(path, base)
+			if !ok {
+				http.NotFound(w, r)
+				return
+			}
+			path = inside
+			if r.URL, err = url.Parse(path + "?" + r.URL.RawQuery); err != nil {
+				http.NotFound(w, r)
+				return
+			}
+		}
+		if s.store.dialect.contexts {
+			path, context = splitContext(path)
+		}
 		req := Request{
-			Method: r.Method, Path: r.URL.RequestURI(), Body: string(body), Header: r.Header.Clone(),
+			Method: r.Method, Path: asSent, Body: string(body), Header: r.Header.Clone(),
 			Subject: subjectOf(path, context), ID: idOf(path),
 		}
 		s.mu.Lock()
@@ -129,6 +147,14 @@ func answerJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func answerProblem(w http.ResponseWriter, p *problem) {
+	switch {
+	case p.status == http.StatusNoContent:
+		w.WriteHeader(p.status)
+		return
+	case p.code == 0: // not the API's own answer
+		http.Error(w, strconv.Itoa(p.status)+": "+http.StatusText(p.status), p.status)
+		return
+	}
 	answerJSON(w, p.status, map[string]any{"error_code": p.code, "message": p.message})
 }
 
@@ -151,27 +177,33 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	st := s.store
 	route("GET /{$}", func(*http.Request) (any, error) { return map[string]any{}, nil })
-	route("/", func(*http.Request) (any, error) {
-		return nil, &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}
-	})
+	route("/", func(*http.Request) (any, error) { return nil, noRoute(st.dialect) })
 	route("GET /schemas/types", func(*http.Request) (any, error) { return []string{"AVRO"}, nil })
-	route("GET /contexts", st.getContexts)
+	if st.dialect.contexts {
+		route("GET /contexts", st.getContexts)
+	}
+	if st.dialect.guids {
+		route("GET /schemas/guids/{guid}", st.getGUID)
+	}
+	if st.dialect.noMetadata != 0 {
+		route("GET /subjects/{subject}/metadata", st.getByMetadata)
+	}
+	if st.dialect.checksAll {
+		route("POST /compatibility/subjects/{subject}/versions", st.postCompatibility)
+	}
 	route("GET /schemas/ids/{id}", st.getID)
 	route("GET /schemas/ids/{id}/schema", st.getIDText)
 	route("GET /schemas/ids/{id}/versions", st.getIDVersions)
 	route("GET /schemas/ids/{id}/subjects", st.getIDSubjects)
-	route("GET /schemas/guids/{guid}", st.getGUID)
 	route("GET /subjects", st.getSubjects)
 	route("POST /subjects/{subject}", st.postLookup)
 	route("DELETE /subjects/{subject}", st.deleteSubject)
-	route("GET /subjects/{subject}/metadata", st.getByMetadata)
 	route("GET /subjects/{subject}/versions", st.getVersions)
 	route("POST /subjects/{subject}/versions", st.postVersion)
 	route("GET /subjects/{subject}/versions/{version}", st.getVersion)
 	route("GET /subjects/{subject}/versions/{version}/schema", st.getVersionText)
 	route("GET /subjects/{subject}/versions/{version}/referencedby", st.getReferencedBy)
 	route("DELETE /subjects/{subject}/versions/{version}", st.deleteVersion)
-	route("POST /compatibility/subjects/{subject}/versions", st.postCompatibility)
 	route("POST /compatibility/subjects/{subject}/versions/{version}", st.postCompatibility)
 	for _, kind := range []string{"config", "mode"} {
 		get, put, remove := st.getConfig, st.putConfig, st.deleteConfig
@@ -180,6 +212,9 @@ func (s *Server) routes() *http.ServeMux {
 		}
 		for _, path := range []string{"/" + kind, "/" + kind + "/{subject}"} {
 			route("GET "+path, get)
+			if kind == "mode" && st.dialect.modes == modesFixed {
+				continue
+			}
 			route("PUT "+path, put)
 			route("DELETE "+path, remove)
 		}
@@ -238,7 +273,15 @@ type described struct {
 
 func describe(subject string, v *version) described {
 	sc := v.schema
-	return described{subject, v.number, sc.id, sc.guid.String(), sc.refs, sc.metadata, sc.rules, sc.text}
+	return described{subject, v.number, sc.id, guidText(sc.guid), sc.refs, sc.metadata, sc.rules, sc.text}
+}
+
+// guidText is "" where the dialect has no GUIDs.
+func guidText(g uuid.UUID) string {
+	if g == uuid.Nil {
+		return ""
+	}
+	return g.String()
 }
 
 func (s *store) postVersion(r *http.Request) (any, error) {
@@ -249,6 +292,9 @@ func (s *store) postVersion(r *http.Request) (any, error) {
 	v, sc, err := s.register(name(r), p, true)
 	if err != nil {
 		return nil, err
+	}
+	if !s.dialect.tellsAll {
+		return map[string]int{"id": sc.id}, nil
 	}
 	return described{Version: v.number, ID: sc.id, GUID: sc.guid.String(), Schema: sc.text, References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules}, nil
 }
@@ -279,15 +325,15 @@ func (s *store) postCompatibility(r *http.Request) (any, error) {
 		return nil, err
 	}
 	answer := map[string]any{"is_compatible": len(msgs) == 0}
-	if is(r, "verbose") {
+	if is(r, "verbose") && s.dialect.findings {
 		answer["messages"] = append([]string{}, msgs...)
 	}
 	return answer, nil
 }
 
 // idContext is the context in which the id of a request counts.
-func idContext(r *http.Request) string {
-	if c := contextOf(r.URL.Query().Get("subject")); c != "" {
+func (s *store) idContext(r *http.Request) string {
+	if c := s.dialect.contextOf(r.URL.Query().Get("subject")); c != "" {
 		return c
 	}
 	return r.Header.Get(contextHeader)
@@ -299,7 +345,7 @@ func (s *store) byID(r *http.Request) (*schema, error) {
 	if err != nil {
 		return nil, &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}
 	}
-	sc := s.namespace(idContext(r)).schemas[id]
+	sc := s.namespace(s.idContext(r)).schemas[id]
 	if sc == nil {
 		return nil, &problem{http.StatusNotFound, 40403, fmt.Sprintf("Schema %d not found", id)}
 	}
@@ -312,7 +358,7 @@ func (s *store) usesOf(r *http.Request) ([]described, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := s.namespace(idContext(r))
+	n := s.namespace(s.idContext(r))
 	var uses []described
 	for _, name := range slices.Sorted(maps.Keys(n.subjects)) {
 		for _, v := range n.subjects[name].live(false) {
@@ -331,7 +377,7 @@ func (s *store) getID(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return described{GUID: sc.guid.String(), References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules, Schema: sc.text}, nil
+	return described{GUID: guidText(sc.guid), References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules, Schema: sc.text}, nil
 }
 
 func (s *store) getIDText(r *http.Request) (any, error) {
@@ -385,6 +431,9 @@ func (s *store) getSubjects(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	prefix := r.URL.Query().Get("subjectPrefix")
+	if !s.dialect.prefixes {
+		prefix = ""
+	}
 	every := strings.HasPrefix(prefix, ":*:")
 	prefix = strings.TrimPrefix(prefix, ":*:")
 	names := []string{}
@@ -474,9 +523,12 @@ func (s *store) getByMetadata(r *http.Request) (any, error) {
 		for i, key := range query["key"] {
 			match = match && i < len(query["value"]) && m.Properties[key] == query["value"][i]
 		}
-		if match {
+		if match && s.dialect.contracts {
 			return describe(plain(name(r)), v), nil
 		}
+	}
+	if s.dialect.noMetadata == http.StatusNoContent {
+		return nil, &problem{status: http.StatusNoContent}
 	}
 	return nil, noSchema()
 }

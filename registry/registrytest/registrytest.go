@@ -23,7 +23,8 @@ import (
 // Server is a registry that listens on a loopback address. It is safe for
 // concurrent use.
 type Server struct {
-	// URL is the base URL for a client, such as http://127.0.0.1:41234.
+	// URL is the base URL for a client, such as http://127.0.0.1:41234, with the
+	// path that the dialect needs.
 	URL string
 
 	store  *store
@@ -42,19 +43,20 @@ type Server struct {
 type Option struct{ apply func(*config) }
 
 type config struct {
-	addr  string
-	level compat.Level
-	tls   *tls.Config
-	check func(*http.Request) bool
+	addr    string
+	level   *compat.Level // nil: the dialect's
+	dialect *traits
+	tls     *tls.Config
+	check   func(*http.Request) bool
 }
 
 // WithAddr sets the address to listen on, for local runs. The default is a free
 // port of 127.0.0.1.
 func WithAddr(hostPort string) Option { return Option{func(c *config) { c.addr = hostPort }} }
 
-// WithLevel sets the global compatibility level. The default is BACKWARD, as
-// Confluent's.
-func WithLevel(l compat.Level) Option { return Option{func(c *config) { c.level = l }} }
+// WithLevel sets the global compatibility level. The default is the dialect's:
+// BACKWARD, and NONE of [Apicurio].
+func WithLevel(l compat.Level) Option { return Option{func(c *config) { c.level = &l }} }
 
 // WithTLS serves https with t, which holds the server's certificate and, for
 // mTLS, ClientAuth and ClientCAs. The default is http.
@@ -83,7 +85,7 @@ func WithBearer(valid func(token string) bool) Option {
 
 // NewServer starts an empty registry. Close it.
 func NewServer(opts ...Option) (*Server, error) {
-	cfg := config{addr: "127.0.0.1:0", level: compat.Backward}
+	cfg := config{addr: "127.0.0.1:0", dialect: Dialect{}.of()}
 	for _, o := range opts {
 		if o.apply != nil {
 			o.apply(&cfg)
@@ -93,12 +95,16 @@ func NewServer(opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registrytest: %w", err)
 	}
-	s := &Server{
-		store: newStore(cfg.level), closed: make(chan struct{}), served: make(chan struct{}), check: cfg.check,
+	level := cfg.dialect.level
+	if cfg.level != nil {
+		level = *cfg.level
 	}
-	s.URL = "http://" + l.Addr().String()
+	s := &Server{
+		store: newStore(level, cfg.dialect), closed: make(chan struct{}), served: make(chan struct{}), check: cfg.check,
+	}
+	s.URL = "http://" + l.Addr().String() + cfg.dialect.base
 	if cfg.tls != nil {
-		s.URL = "https://" + l.Addr().String()
+		s.URL = "https://" + l.Addr().String() + cfg.dialect.base
 		cfg.tls.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, cfg.tls)
 	}

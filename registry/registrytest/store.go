@@ -24,6 +24,7 @@ type store struct {
 	initial  compat.Level
 	mode     string
 	contexts map[string]*namespace
+	dialect  *traits
 }
 
 // namespace is one context: ids count in each of them.
@@ -74,8 +75,8 @@ type posted struct {
 	Version    int             `json:"version"`
 }
 
-func newStore(l compat.Level) *store {
-	return &store{global: l, initial: l, mode: modeReadWrite, contexts: map[string]*namespace{}}
+func newStore(l compat.Level, d *traits) *store {
+	return &store{global: l, initial: l, mode: modeReadWrite, contexts: map[string]*namespace{}, dialect: d}
 }
 
 const (
@@ -107,7 +108,15 @@ func invalid(format string, args ...any) *problem {
 	return &problem{http.StatusUnprocessableEntity, 42201, "Invalid schema: " + fmt.Sprintf(format, args...)}
 }
 
-// contextOf returns the context of a subject's name, "" for the default one.
+// contextOf returns the context of a subject's name, "" for the default one and
+// where the dialect has none.
+func (t *traits) contextOf(name string) string {
+	if !t.contexts {
+		return ""
+	}
+	return contextOf(name)
+}
+
 func contextOf(name string) string {
 	if !strings.HasPrefix(name, ":.") {
 		return ""
@@ -133,7 +142,7 @@ func (s *store) namespace(context string) *namespace {
 
 // subject returns a subject that has versions, nil if there is none.
 func (s *store) subject(name string) *subject {
-	sub := s.namespace(contextOf(name)).subjects[plain(name)]
+	sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]
 	if sub == nil || len(sub.versions) == 0 {
 		return nil
 	}
@@ -141,7 +150,7 @@ func (s *store) subject(name string) *subject {
 }
 
 func (s *store) makeSubject(name string) *subject {
-	n := s.namespace(contextOf(name))
+	n := s.namespace(s.dialect.contextOf(name))
 	sub := n.subjects[plain(name)]
 	if sub == nil {
 		sub = new(subject)
@@ -183,13 +192,16 @@ func (s *store) version(name string, number int, deleted bool) (*version, *probl
 
 // parse reads a posted schema with its references.
 func (s *store) parse(name string, p posted) (*schema, error) {
+	if !s.dialect.contracts {
+		p.Metadata, p.RuleSet = nil, nil // dropped without a word
+	}
 	if p.SchemaType != "" && p.SchemaType != "AVRO" {
 		return nil, invalid("no provider for the schema type %s", p.SchemaType)
 	}
 	if p.Schema == "" {
 		return nil, invalid("empty schema")
 	}
-	sources, err := s.sources(contextOf(name), p.References, nil)
+	sources, err := s.sources(s.dialect.contextOf(name), p.References, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +226,9 @@ func (s *store) parse(name string, p posted) (*schema, error) {
 	}
 	sum.Write(sc.metadata)
 	sum.Write(sc.rules)
-	sc.guid = uuid.UUID(sum.Sum(nil))
+	if s.dialect.guids {
+		sc.guid = uuid.UUID(sum.Sum(nil))
+	}
 	return sc, nil
 }
 
@@ -223,8 +237,11 @@ func (s *store) sources(context string, refs []reference, above []*schema) ([]av
 	var sources []avsc.Source
 	for _, r := range refs {
 		name := r.Subject
-		if contextOf(name) == "" {
+		if s.dialect.contextOf(name) == "" {
 			name = context + name
+		}
+		if r.Version == 0 && s.dialect.badReference != nil {
+			return nil, s.dialect.badReference
 		}
 		v, p := s.version(name, r.Version, false)
 		if p != nil {
@@ -233,7 +250,7 @@ func (s *store) sources(context string, refs []reference, above []*schema) ([]av
 		if slices.Contains(above, v.schema) {
 			return nil, invalid("references go in a circle")
 		}
-		below, err := s.sources(contextOf(name), v.schema.refs, append(above, v.schema))
+		below, err := s.sources(s.dialect.contextOf(name), v.schema.refs, append(above, v.schema))
 		if err != nil {
 			return nil, err
 		}
@@ -244,11 +261,18 @@ func (s *store) sources(context string, refs []reference, above []*schema) ([]av
 
 // same reports whether the registry takes two for one schema: white space, key
 // order and the way names are written do not count, references, docs, aliases,
-// defaults and properties do.
-func (a *schema) same(b *schema) bool {
-	if a.canonical != b.canonical || !slices.Equal(a.refs, b.refs) ||
+// defaults and properties do. In some dialects the posted schema may have the
+// types of references in its text, and in some of them docs and aliases do not
+// count.
+func (t *traits) same(stored, given *schema) bool {
+	a, b := stored, given
+	inline := t.comparesInline && len(b.refs) == 0
+	if a.canonical != b.canonical || !inline && !slices.Equal(a.refs, b.refs) ||
 		string(a.metadata) != string(b.metadata) || string(a.rules) != string(b.rules) {
 		return false
+	}
+	if !t.docsCount {
+		return true
 	}
 	if a.whole == b.whole {
 		return true
@@ -265,6 +289,9 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 		return nil, nil, &problem{http.StatusUnprocessableEntity, 42208, "The specified subject is not a valid subject."}
 	}
 	mode := s.effectiveMode(name)
+	if s.dialect.modes != modesEnforced {
+		mode = modeReadWrite
+	}
 	if check && (mode == modeReadOnly || mode == modeOverride) {
 		return nil, nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Subject %s is in read-only mode", name)}
 	}
@@ -276,8 +303,13 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 		return nil, nil, err
 	}
 	live := s.subject(name).live(false)
+	if s.dialect.contracts && len(live) > 0 && p.Metadata == nil && p.RuleSet == nil {
+		if sc, err = s.carryOn(name, p, live[len(live)-1].schema, sc); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, v := range live {
-		if v.schema.same(sc) {
+		if s.dialect.same(v.schema, sc) {
 			return v, v.schema, nil
 		}
 	}
@@ -286,12 +318,15 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 			if err != nil {
 				return nil, nil, err
 			}
-			return nil, nil, &problem{http.StatusConflict, 40901, fmt.Sprintf(
+			if !s.dialect.findings {
+				msgs = []string{"no reason is given"}
+			}
+			return nil, nil, &problem{http.StatusConflict, s.dialect.incompatible, fmt.Sprintf(
 				"Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]", name, strings.Join(msgs, ", "))}
 		}
 	}
-	n := s.namespace(contextOf(name))
-	if sc, err = n.identify(sc, p.ID); err != nil {
+	n := s.namespace(s.dialect.contextOf(name))
+	if sc, err = n.identify(s.dialect, sc, p.ID); err != nil {
 		return nil, nil, err
 	}
 	sub := s.makeSubject(name)
@@ -306,11 +341,21 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 	return v, sc, nil
 }
 
+// carryOn gives a schema that comes without metadata and rules those of the
+// version before, as Confluent's registry does.
+func (s *store) carryOn(name string, p posted, before, plain *schema) (*schema, error) {
+	if before.metadata == nil && before.rules == nil {
+		return plain, nil
+	}
+	p.Metadata, p.RuleSet = before.metadata, before.rules
+	return s.parse(name, p)
+}
+
 // identify gives a schema its id: the one it has in the context, or the next.
-func (n *namespace) identify(sc *schema, want int) (*schema, error) {
+func (n *namespace) identify(t *traits, sc *schema, want int) (*schema, error) {
 	if want > 0 {
 		if known := n.schemas[want]; known != nil {
-			if known.same(sc) {
+			if t.same(known, sc) {
 				return known, nil
 			}
 			return nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Overwrite new schema with id %d is not permitted.", want)}
@@ -318,7 +363,7 @@ func (n *namespace) identify(sc *schema, want int) (*schema, error) {
 		sc.id = want
 	} else {
 		for _, known := range n.schemas {
-			if known.same(sc) {
+			if t.same(known, sc) {
 				return known, nil
 			}
 		}
@@ -367,14 +412,20 @@ func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
 	defer s.mu.Unlock()
 	vs := s.subject(name).live(deleted)
 	if len(vs) == 0 {
+		if s.dialect.lookupDeleted != nil && s.subject(name) != nil {
+			return nil, s.dialect.lookupDeleted
+		}
 		return nil, noSubject(name)
 	}
 	sc, err := s.parse(name, p)
 	if err != nil {
+		if s.dialect.lookupInvalid != nil {
+			return nil, s.dialect.lookupInvalid
+		}
 		return nil, err
 	}
 	for _, v := range slices.Backward(vs) {
-		if v.schema.same(sc) {
+		if s.dialect.same(v.schema, sc) {
 			return v, nil
 		}
 	}
@@ -387,14 +438,21 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	vs := s.subject(name).live(false)
+	level := s.effectiveLevel(name)
+	if len(vs) == 0 && s.dialect.newSubject != nil && (number == -1 || s.dialect.checksByLevel) {
+		return nil, s.dialect.newSubject
+	}
 	if number > 0 {
 		v, problem := s.version(name, number, false)
 		if problem != nil {
 			return nil, problem
 		}
 		vs = []*version{v}
-	} else if number == -1 && len(vs) > 0 {
+	} else if number == -1 && len(vs) > 0 && !(s.dialect.checksByLevel && level.Transitive()) {
 		vs = vs[len(vs)-1:]
+	}
+	if !s.dialect.checksReferences && (len(p.References) > 0 || slices.ContainsFunc(vs, func(v *version) bool { return len(v.schema.refs) > 0 })) {
+		return nil, invalid("references are not resolved here")
 	}
 	sc, err := s.parse(name, p)
 	if err != nil {
@@ -405,11 +463,11 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 		}
 		return nil, err
 	}
-	return s.conflicts(s.effectiveLevel(name), sc, vs)
+	return s.conflicts(level, sc, vs)
 }
 
 func (s *store) effectiveLevel(name string) compat.Level {
-	if sub := s.namespace(contextOf(name)).subjects[plain(name)]; sub != nil && sub.level != nil {
+	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]; sub != nil && sub.level != nil {
 		return *sub.level
 	}
 	return s.global
@@ -419,7 +477,7 @@ func (s *store) effectiveMode(name string) string {
 	if s.mode == modeOverride {
 		return s.mode
 	}
-	if sub := s.namespace(contextOf(name)).subjects[plain(name)]; sub != nil && sub.mode != "" {
+	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]; sub != nil && sub.mode != "" {
 		return sub.mode
 	}
 	return s.mode

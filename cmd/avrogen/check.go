@@ -12,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry/compat"
 )
@@ -111,8 +110,9 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	if err != nil {
 		return nil, err
 	}
+	opts := check.Options{Renames: renames, Loader: c.loader(cfg)}
 	if c.against == "" && len(args) >= 2 {
-		return c.versions(renames, args)
+		return c.versions(opts, args)
 	}
 	if c.against == "" {
 		if c.against, err = cfg.against(); err != nil {
@@ -131,7 +131,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	case isGit && ref == "":
 		return nil, usagef("--against git: needs a ref, as in git:origin/main")
 	case isGit:
-		found, err := check.Git(ctx, c.level.or(compat.Backward), renames, ref, args...)
+		found, err := check.Git(ctx, c.level.or(compat.Backward), opts, ref, args...)
 		if errors.Is(err, check.ErrNoCommits) {
 			// Every schema is new. A hook must not prevent the first commit.
 			c.complain("avrogen: %v\n", err)
@@ -139,7 +139,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 		}
 		return found, err
 	case c.against != "registry":
-		return check.Dir(c.level.or(compat.Backward), renames, c.against, args...)
+		return check.Dir(c.level.or(compat.Backward), opts, c.against, args...)
 	}
 	url := c.registryURL(c.registry, cfg)
 	if url == "" {
@@ -168,7 +168,7 @@ func (c *config) against() (string, error) {
 }
 
 // versions compares files, or folders, that are versions of the same schemas.
-func (c *checker) versions(renames check.Renames, paths []string) ([]check.Finding, error) {
+func (c *checker) versions(opts check.Options, paths []string) ([]check.Finding, error) {
 	var folders []string
 	for _, name := range paths {
 		folder := strings.TrimSuffix(name, "/...")
@@ -180,19 +180,19 @@ func (c *checker) versions(renames check.Renames, paths []string) ([]check.Findi
 	switch len(folders) {
 	case 0:
 	case len(paths):
-		return check.Folders(level, renames, folders...)
+		return check.Folders(level, opts, folders...)
 	default:
 		return nil, usagef("%s is a folder: to compare files with folders give --against", folders[0])
 	}
 	sets := make([]*avsc.Set, len(paths))
 	for i, name := range paths {
-		set, err := avscfile.Loader{}.LoadWithNeeded(name)
+		set, err := c.loader(c.config).LoadWithNeeded(name)
 		if err != nil {
 			return nil, err
 		}
 		sets[i] = set
 	}
-	subject, err := check.Versions(level, renames, sets...)
+	subject, err := check.Versions(level, opts.Renames, sets...)
 	if err != nil {
 		return nil, &usageError{err}
 	}

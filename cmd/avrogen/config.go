@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
 )
 
 // configName is the file that holds the settings of a tree of schemas.
@@ -68,6 +69,20 @@ func unwrapPath(err error) error {
 		return at.Err
 	}
 	return err
+}
+
+// loader reads schemas. IDL may import from the folders of avrogen.yaml too.
+func (a *app) loader(c *config) avscfile.Loader {
+	l := avscfile.Loader{AllowOutside: a.allowOutside}
+	if c != nil && c.dir != "" {
+		for _, p := range c.Schemas {
+			l.Roots = append(l.Roots, c.path(p))
+		}
+		if len(c.Schemas) == 0 {
+			l.Roots = append(l.Roots, c.dir)
+		}
+	}
+	return l
 }
 
 // paths are the arguments, or without any the first of the lists of PATHs in the

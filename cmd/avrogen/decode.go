@@ -104,7 +104,7 @@ func (d *decoder) open() (closeAll func(), err error) {
 	}
 	url := d.registryURL(d.registry, cfg)
 	if len(d.schemas) > 0 {
-		text, err := schemaText(d.schemas, d.typeName)
+		text, err := d.schemaText(d.schemas, d.typeName)
 		if err != nil {
 			return nil, err
 		}

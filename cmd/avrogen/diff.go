@@ -29,10 +29,6 @@ The status is 1 when a change breaks old readers or old data, else 0.`,
   avrogen diff --map acme.v1=acme.v2 schemas/v1 schemas/v2`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			before, err := check.Load(cmd.Context(), args[0], args[1])
-			if err != nil {
-				return err
-			}
 			cfg, err := a.loadConfig(nil)
 			if err != nil {
 				return err
@@ -41,7 +37,11 @@ The status is 1 when a change breaks old readers or old data, else 0.`,
 			if err != nil {
 				return err
 			}
-			now, err := check.Load(cmd.Context(), args[1], args[0])
+			before, err := check.Load(cmd.Context(), a.loader(cfg), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			now, err := check.Load(cmd.Context(), a.loader(cfg), args[1], args[0])
 			if err != nil {
 				return err
 			}

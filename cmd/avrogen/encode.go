@@ -100,7 +100,7 @@ func (e *encoder) run(ctx context.Context, args []string) error {
 func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error), closeAll func(), err error) {
 	nothing := func() {}
 	if len(e.schemas) > 0 {
-		text, err := schemaText(e.schemas, e.typeName)
+		text, err := e.schemaText(e.schemas, e.typeName)
 		if err != nil {
 			return nil, nothing, err
 		}

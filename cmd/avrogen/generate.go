@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avroline/avroline/codegen"
-	"github.com/avroline/avroline/internal/avscfile"
 )
 
 // generateConfig is the part "generate" of avrogen.yaml.
@@ -113,7 +112,7 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 }
 
 func (g *generator) run(paths []string) error {
-	sources, err := avscfile.Loader{}.Sources(paths...)
+	sources, err := g.loader(g.config).Sources(paths...)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/avsclint"
 )
 
@@ -122,7 +121,7 @@ func (l *lint) printRules() error {
 }
 
 func (l *lint) run(paths []string) error {
-	set, err := avscfile.Load(paths...)
+	set, err := l.loader(l.config).Load(paths...)
 	if err != nil {
 		return err
 	}

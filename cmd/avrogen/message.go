@@ -12,7 +12,6 @@ import (
 	"unicode"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/avscfile"
 )
 
 // form is how the bytes of a message are written in a file or a terminal.
@@ -130,8 +129,8 @@ func messages(text []byte, lines bool) [][]byte {
 // schemaText is the self-contained text of one schema of the files at paths: of
 // the type typeName, else the only one of the first file, or of the folder where
 // that is what comes first.
-func schemaText(paths []string, typeName string) (string, error) {
-	set, err := avscfile.Load(paths...)
+func (a *app) schemaText(paths []string, typeName string) (string, error) {
+	set, err := a.loader(a.config).Load(paths...)
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry"
@@ -92,7 +91,7 @@ type entry struct {
 }
 
 func (r *registrar) run(ctx context.Context, paths []string) error {
-	set, err := avscfile.Load(paths...)
+	set, err := r.loader(r.config).Load(paths...)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,9 @@ type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 
-	format     format
-	configFile string
+	format       format
+	configFile   string
+	allowOutside bool // IDL may import files from anywhere
 	config     *config // of loadConfig, read once
 }
 
@@ -111,6 +112,7 @@ usage; 3 something else failed, such as an unreadable file.`,
 	flags := root.PersistentFlags()
 	flags.Var(&a.format, "format", "form of findings")
 	flags.StringVar(&a.configFile, "config", "", "settings file (default: nearest avrogen.yaml)")
+	flags.BoolVar(&a.allowOutside, "allow-outside", false, "let IDL import files outside of PATHs")
 	for _, newCommand := range commands() {
 		cmd := newCommand(a)
 		cmd.DisableFlagsInUseLine = true // the lines name them

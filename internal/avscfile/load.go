@@ -6,6 +6,7 @@ package avscfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -32,7 +33,17 @@ type Loader struct {
 	ReadFile func(name string) ([]byte, error)
 	ReadDir  func(name string) ([]fs.DirEntry, error)
 	Stat     func(name string) (fs.FileInfo, error)
+
+	// Roots are folders, beside those of the paths that are read, that hold what
+	// IDL may import. A link counts as the file that it leads to.
+	Roots []string
+
+	// AllowOutside lets IDL import files from anywhere.
+	AllowOutside bool
 }
+
+// maxSize is the size of the largest file that is read as a schema.
+const maxSize = 64 << 20
 
 // Load reads the schemas at paths from disk: see [Loader.Load].
 func Load(paths ...string) (*avsc.Set, error) { return Loader{}.Load(paths...) }
@@ -55,7 +66,7 @@ func (l Loader) Sources(paths ...string) ([]avsc.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reading{Loader: l, seen: make(map[string]bool, len(names))}
+	r := reading{Loader: l, seen: make(map[string]bool, len(names)), roots: l.roots(paths)}
 	for _, name := range names {
 		r.seen[name] = true
 	}
@@ -68,15 +79,26 @@ func (l Loader) Sources(paths ...string) ([]avsc.Source, error) {
 		if path.Ext(name) == ".avdl" {
 			kind = "idl"
 		}
+		if what := notASchema(kind, text); what != "" {
+			r.sources = append(r.sources, avsc.Source{Name: name, Protocol: emptyProtocol(name), Mistakes: avsc.Errors{{
+				Pos: avsc.Pos{File: name, Line: 1, Col: 1}, What: what, Fix: "give a schema, a protocol or IDL",
+			}}})
+			continue
+		}
 		r.add(name, kind, text)
 	}
 	return r.sources, nil
+}
+
+func emptyProtocol(name string) *avsc.Value {
+	return avsc.ObjectValue(avsc.Pos{File: name, Line: 1, Col: 1})
 }
 
 // reading is one run over files and what they import.
 type reading struct {
 	Loader
 	seen    map[string]bool
+	roots   []string
 	sources []avsc.Source
 }
 
@@ -97,17 +119,43 @@ func (r *reading) add(name, kind string, text []byte) {
 			continue
 		}
 		r.seen[target] = true
-		text, err := r.readFile(target)
-		if err != nil {
+		text, what, fix := r.imported(i, target)
+		if what != "" {
 			src := &r.sources[at]
 			src.Mistakes = append(src.Mistakes, &avsc.Error{
 				Pos:  i.Pos,
-				What: fmt.Sprintf("cannot import %q: %v", i.Path, err),
-				Fix:  "write the path of the file relative to this one",
+				What: fmt.Sprintf("cannot import %q: %s", i.Path, what),
+				Fix:  fix,
 			})
 			continue
 		}
 		r.add(target, i.Kind, text)
+	}
+}
+
+// imported reads a file that IDL imports, or says why not and what to do. What
+// it says quotes nothing of a file that is no schema.
+func (r *reading) imported(i avdl.Import, target string) (text []byte, what, fix string) {
+	if !r.AllowOutside && !r.inside(target) {
+		return nil, "the file lies outside of the folders that are read", "give its folder as a PATH too, or --allow-outside to read files from anywhere"
+	}
+	text, err := r.readFile(target)
+	if err != nil {
+		return nil, err.Error(), "write the path of the file relative to this one"
+	}
+	what = notASchema(i.Kind, text)
+	if what == "" && i.Kind != "idl" {
+		what = notImportable(text)
+	}
+	switch {
+	case what == "":
+		return text, "", ""
+	case i.Kind == "idl":
+		return nil, what, "import a file of Avro IDL"
+	case i.Kind == "protocol":
+		return nil, what, "import a protocol in JSON"
+	default:
+		return nil, what, "import a schema in JSON"
 	}
 }
 
@@ -201,7 +249,32 @@ func (l Loader) readFile(name string) ([]byte, error) {
 	if l.ReadFile != nil {
 		return l.ReadFile(name)
 	}
-	return os.ReadFile(filepath.FromSlash(name))
+	return readRegular(filepath.FromSlash(name))
+}
+
+// readRegular reads a regular file of at most maxSize bytes. Reading a pipe or a
+// device might never end.
+func readRegular(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // opened for reading
+	text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+	if err == nil && len(text) > maxSize {
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d MiB, which no schema is", maxSize>>20)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
 }
 
 func (l Loader) readDir(name string) ([]fs.DirEntry, error) {

@@ -2,9 +2,11 @@ package avscfile_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -109,6 +111,18 @@ func TestImports(t *testing.T) {
 		"broken/twice2.avsc": `{"type": "record", "name": "T", "fields": [{"name": "a", "type": "int"}]}`,
 	}
 	l := memory(files)
+	if _, err := l.Load("idl/main.avdl"); err == nil || !strings.Contains(err.Error(), "outside of the folders that are read") {
+		t.Errorf("an import from outside: %v", err)
+	}
+	if _, err := l.Load("idl/main.avdl", "lib/more.avdl"); err != nil {
+		t.Errorf("an import from the folder of another path: %v", err)
+	}
+	l.AllowOutside = true
+	if _, err := l.Load("idl/main.avdl"); err != nil {
+		t.Errorf("an import from outside, allowed: %v", err)
+	}
+	l.AllowOutside = false
+	l.Roots = []string{"lib/..."}
 	set, err := l.Load("idl/main.avdl")
 	if err != nil {
 		t.Fatal(err)
@@ -138,5 +152,67 @@ bad/wrong.avsc:1:10: unknown type "strin": did you mean "string"?`
 	want = `broken/twice.avdl:1:18: ";" was expected after the field, found "}": add it, or look at what stands before it`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// TestHostileImports: what an import may not read, and that no message quotes
+// what is no schema.
+func TestHostileImports(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secret.env", "PASSWORD=hunter2\n")
+	write("s/inside.env", "PASSWORD=hunter2\n")
+	write("s/key.json", `{"type": "hunter2", "private_key": "hunter2"}`)
+	write("s/text.json", `"hunter2"`)
+	write("s/broken.json", `{"type": hunter2}`)
+	write("s/no.avpr", `{"hunter2": 1}`)
+	if err := os.Symlink(filepath.Join(dir, "secret.env"), filepath.Join(dir, "s", "link.avsc")); err != nil {
+		t.Skip(err)
+	}
+	for statement, want := range map[string]string{
+		`schema "../secret.env"`: "outside of the folders",
+		`idl "../secret.env"`:    "outside of the folders",
+		fmt.Sprintf("schema %q", filepath.Join(dir, "secret.env")): "outside of the folders",
+		`schema "link.avsc"`:    "outside of the folders",
+		`schema "/dev/zero"`:    "outside of the folders",
+		`schema "inside.env"`:   "the file is no schema",
+		`idl "inside.env"`:      "the file is no IDL",
+		`schema "key.json"`:     "the file is no schema",
+		`schema "text.json"`:    "the file is no schema",
+		`schema "broken.json"`:  "the file is not valid JSON at 1:10",
+		`protocol "no.avpr"`:    "the file is no protocol",
+		`protocol "text.json"`:  "the file is no protocol",
+		`schema "missing.avsc"`: "no such file",
+	} {
+		write("s/main.avdl", "import "+statement+"; record R { int a; }")
+		_, err := avscfile.Load(filepath.Join(dir, "s", "main.avdl"))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "PASSWORD") {
+			t.Errorf("import %s: %v, want %s", statement, err, want)
+		}
+	}
+	for _, name := range []string{"secret.env", "s/link.avsc"} {
+		if _, err := avscfile.Load(filepath.Join(dir, name)); err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "PASSWORD") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"/dev/zero", "/dev/null"} {
+		if _, err := avscfile.Load(name); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+		l := avscfile.Loader{AllowOutside: true}
+		write("s/main.avdl", fmt.Sprintf("import schema %q;", name))
+		if _, err := l.Load(filepath.Join(dir, "s", "main.avdl")); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("import of %s: %v", name, err)
+		}
 	}
 }

@@ -21,6 +21,13 @@ import (
 // the earlier schemas are compared as if they had had the new names.
 type Renames map[string]string
 
+// Options say how schemas are read and compared. The zero value reads them from
+// disk and renames nothing.
+type Options struct {
+	Renames Renames
+	Loader  avscfile.Loader // of the new schemas
+}
+
 // apply renames the types of a set.
 func (r Renames) apply(set *avsc.Set) {
 	if len(r) > 0 && set != nil {
@@ -47,8 +54,8 @@ func (r Renames) name(fullName string) string {
 // Git compares the schemas at paths with those of a commit of the repository
 // that the first of paths is in. A file that came from outside of paths, or went
 // there, is found.
-func Git(ctx context.Context, level compat.Level, renames Renames, ref string, paths ...string) (found []Finding, err error) {
-	now, err := load(avscfile.Loader{}, paths)
+func Git(ctx context.Context, level compat.Level, opts Options, ref string, paths ...string) (found []Finding, err error) {
+	now, err := load(opts.Loader, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +65,11 @@ func Git(ctx context.Context, level compat.Level, renames Renames, ref string, p
 	}
 	defer func() { err = errors.Join(err, commit.Close()) }()
 	label := "git:" + ref
-	before, scope, err := commit.load(paths)
+	before, scope, err := commit.load(opts.Loader, paths)
 	if err != nil {
 		return nil, fmt.Errorf("the schemas at %s cannot be read: %w", label, plain(err))
 	}
-	renames.apply(before)
+	opts.Renames.apply(before)
 	if len(now.Files) == 0 && len(before.Files) == 0 {
 		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
 	}
@@ -73,12 +80,12 @@ func Git(ctx context.Context, level compat.Level, renames Renames, ref string, p
 }
 
 // Dir compares the schemas at paths with those in a folder and below.
-func Dir(level compat.Level, renames Renames, dir string, paths ...string) ([]Finding, error) {
-	now, err := avscfile.Load(paths...)
+func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]Finding, error) {
+	now, err := opts.Loader.Load(paths...)
 	if err != nil {
 		return nil, err
 	}
-	before, err := earlierTree(renames, dir)
+	before, err := earlierTree(opts, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +93,8 @@ func Dir(level compat.Level, renames Renames, dir string, paths ...string) ([]Fi
 }
 
 // Folders compares folders that hold versions of the same schemas, oldest first.
-func Folders(level compat.Level, renames Renames, dirs ...string) ([]Finding, error) {
-	now, err := avscfile.Load(strings.TrimSuffix(dirs[len(dirs)-1], "/") + "/...")
+func Folders(level compat.Level, opts Options, dirs ...string) ([]Finding, error) {
+	now, err := opts.Loader.Load(strings.TrimSuffix(dirs[len(dirs)-1], "/") + "/...")
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +104,7 @@ func Folders(level compat.Level, renames Renames, dirs ...string) ([]Finding, er
 	}
 	var subjects []Subject
 	for _, dir := range earlier {
-		before, err := earlierTree(renames, dir)
+		before, err := earlierTree(opts, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +114,7 @@ func Folders(level compat.Level, renames Renames, dirs ...string) ([]Finding, er
 }
 
 // earlierTree reads the schemas in a folder and below, or those of a file.
-func earlierTree(renames Renames, dir string) (*avsc.Set, error) {
+func earlierTree(opts Options, dir string) (*avsc.Set, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -119,11 +126,11 @@ func earlierTree(renames Renames, dir string) (*avsc.Set, error) {
 	if info.IsDir() {
 		tree = strings.TrimSuffix(dir, "/") + "/..."
 	}
-	before, err := avscfile.Load(tree)
+	before, err := opts.Loader.Load(tree)
 	if err != nil {
 		return nil, fmt.Errorf("the schemas in %s cannot be read: %w", dir, plain(err))
 	}
-	renames.apply(before)
+	opts.Renames.apply(before)
 	return before, nil
 }
 
@@ -140,19 +147,19 @@ func plain(err error) error {
 // load reads the schemas of the commit that are at paths, which are the scope.
 // Where they need types of other files, which may have been outside of paths
 // then, all files of the commit are read.
-func (c *Commit) load(paths []string) (set *avsc.Set, scope map[string]bool, err error) {
-	if set, err = load(c.Loader(), paths); err == nil {
+func (c *Commit) load(as avscfile.Loader, paths []string) (set *avsc.Set, scope map[string]bool, err error) {
+	if set, err = load(c.loaderAs(as), paths); err == nil {
 		return set, nil, nil
 	}
 	var mistakes avsc.Errors
 	if !errors.As(err, &mistakes) {
 		return nil, nil, err
 	}
-	there, otherErr := present(c.Loader(), paths)
+	there, otherErr := present(c.loaderAs(as), paths)
 	if otherErr != nil {
 		return nil, nil, err
 	}
-	sources, otherErr := c.Loader().Sources(there...)
+	sources, otherErr := c.loaderAs(as).Sources(there...)
 	if otherErr != nil {
 		return nil, nil, err
 	}

@@ -17,10 +17,10 @@ import (
 
 // Load reads the schemas at where: a file, a folder, folder/..., or the same at
 // a git commit as git:REF:PATH. In git:REF the path is that of the other side.
-func Load(ctx context.Context, where, other string) (set *avsc.Set, err error) {
+func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avsc.Set, err error) {
 	in, ok := strings.CutPrefix(where, "git:")
 	if !ok {
-		return load1(avscfile.Loader{}, where)
+		return load1(l, where)
 	}
 	ref, path, ok := strings.Cut(in, ":")
 	if !ok {
@@ -34,7 +34,7 @@ func Load(ctx context.Context, where, other string) (set *avsc.Set, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, commit.Close()) }()
-	set, err = load1(commit.Loader(), path)
+	set, err = load1(commit.loaderAs(l), path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, plain(err))
 	}

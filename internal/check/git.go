@@ -147,6 +147,13 @@ func (c *Commit) Loader() avscfile.Loader {
 	return avscfile.Loader{ReadFile: c.readFile, ReadDir: c.readDir, Stat: c.stat}
 }
 
+// loaderAs is Loader with the rules of l for what IDL may import.
+func (c *Commit) loaderAs(l avscfile.Loader) avscfile.Loader {
+	own := c.Loader()
+	own.Roots, own.AllowOutside = l.Roots, l.AllowOutside
+	return own
+}
+
 // inRepo is a file's name as the repository has it.
 func (c *Commit) inRepo(name string) (string, error) {
 	abs, err := filepath.Abs(filepath.FromSlash(name))

@@ -101,7 +101,7 @@ func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 		c.against = "git:HEAD"
 	}
 	if ref, ok := strings.CutPrefix(c.against, "git:"); ok {
-		return check.Git(t.Context(), c.level, nil, ref, path)
+		return check.Git(t.Context(), c.level, check.Options{}, ref, path)
 	}
-	return check.Dir(c.level, nil, c.against, path)
+	return check.Dir(c.level, check.Options{}, c.against, path)
 }

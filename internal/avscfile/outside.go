@@ -1,0 +1,149 @@
+package avscfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// roots are the folders from which IDL may import: those of the paths that are
+// read, and those of the loader. The result has absolute names without links.
+func (l Loader) roots(paths []string) []string {
+	var roots []string
+	for _, p := range append(append([]string{}, paths...), l.Roots...) {
+		dir := strings.TrimSuffix(filepath.ToSlash(p), "...")
+		if info, err := l.stat(path.Clean(orHere(dir))); err == nil && !info.IsDir() {
+			dir = path.Dir(dir)
+		}
+		roots = append(roots, l.real(orHere(dir)))
+	}
+	return roots
+}
+
+func orHere(dir string) string {
+	if dir == "" {
+		return "."
+	}
+	return dir
+}
+
+// inside reports whether a file lies in one of the roots or below.
+func (r *reading) inside(name string) bool {
+	file := r.real(name)
+	for _, root := range r.roots {
+		if rel, err := filepath.Rel(root, file); err == nil && rel != ".." && !strings.HasPrefix(filepath.ToSlash(rel), "../") {
+			return true
+		}
+	}
+	return false
+}
+
+// real is the absolute name of a file; on disk links are followed.
+func (l Loader) real(name string) string {
+	name = filepath.FromSlash(name)
+	if abs, err := filepath.Abs(name); err == nil {
+		name = abs
+	}
+	if l.ReadFile != nil {
+		return name
+	}
+	if resolved, err := filepath.EvalSymlinks(name); err == nil {
+		return resolved
+	}
+	// The file may be missing. Its folder may be there.
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		return filepath.Join(dir, filepath.Base(name))
+	}
+	return name
+}
+
+// notASchema says why a text is no schema, protocol or IDL at all, without a
+// word of the text; "" if it may be one. Mistakes in schemas are the parser's.
+func notASchema(kind string, text []byte) string {
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	first := firstWord(text)
+	switch kind {
+	case "idl":
+		switch first {
+		case "", "protocol", "namespace", "schema", "import", "record", "error", "enum", "fixed", "@":
+			return ""
+		}
+		return "the file is no IDL"
+	case "protocol":
+		if first != "{" {
+			return "the file is no protocol"
+		}
+		if root, _, err := avsc.ReadJSON("", text); err == nil && root.Member("protocol") == nil {
+			return "the file is no protocol"
+		}
+	default:
+		switch first {
+		case "{", "[", `"`, "":
+			return ""
+		}
+		return "the file is no schema, because it is no JSON object, array or string"
+	}
+	return ""
+}
+
+// notImportable says why JSON cannot be a schema, without a word of it: the
+// parser's messages would quote what may be no schema but a secret.
+func notImportable(text []byte) string {
+	root, _, err := avsc.ReadJSON("", text)
+	var mistakes avsc.Errors
+	if errors.As(err, &mistakes) {
+		return fmt.Sprintf("the file is not valid JSON at %d:%d", mistakes[0].Pos.Line, mistakes[0].Pos.Col)
+	}
+	name := root
+	if root.Kind == avsc.JSONObject && root.Member("protocol") == nil {
+		name = root.Member("type")
+	}
+	switch {
+	case name == nil, name.Kind == avsc.JSONString && !isTypeWord(name.Str):
+		return "the file is no schema"
+	}
+	return ""
+}
+
+func isTypeWord(s string) bool {
+	switch s {
+	case "record", "error", "enum", "fixed", "array", "map":
+		return true
+	}
+	for k := avsc.Null; k <= avsc.String; k++ {
+		if s == k.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// firstWord is the first word, or else the first character, of a text behind
+// white space and comments. A word that is not of letters alone is "?".
+func firstWord(text []byte) string {
+	for {
+		text = bytes.TrimLeft(text, " \t\r\n\f")
+		switch {
+		case bytes.HasPrefix(text, []byte("//")):
+			_, text, _ = bytes.Cut(text, []byte("\n"))
+			continue
+		case bytes.HasPrefix(text, []byte("/*")):
+			_, text, _ = bytes.Cut(text, []byte("*/"))
+			continue
+		}
+		break
+	}
+	if len(text) == 0 {
+		return ""
+	}
+	n := 0
+	for n < len(text) && (text[n] >= 'a' && text[n] <= 'z' || text[n] >= 'A' && text[n] <= 'Z' || text[n] == '_' || text[n] >= '0' && text[n] <= '9') {
+		n++
+	}
+	return string(text[:max(n, 1)])
+}

@@ -85,15 +85,14 @@ func (d *decoder) run(ctx context.Context, args []string) error {
 			where = fmt.Sprintf("%s: message %d", name, i+1)
 		}
 		if out, err = d.message(ctx, out, m); err != nil {
-			_, printErr := d.stdout.Write(out)
+			printErr := d.writeContent(out)
 			if errors.Is(err, serde.ErrRegistry) {
 				return errors.Join(err, printErr)
 			}
 			return errors.Join(d.badMessage(where, err), printErr)
 		}
 	}
-	_, err = d.stdout.Write(out)
-	return err
+	return d.writeContent(out)
 }
 
 // open finds the schemas and the registry that the flags name.

@@ -2,41 +2,102 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
-// writeFile replaces a file as a whole, or leaves it as it was: whoever reads
-// it meanwhile sees the old or the new content. It makes the folder, and does
-// not touch a file that already has the content. An existing file keeps its
-// permissions.
-func writeFile(name string, content []byte) error {
+// output is one file to write.
+type output struct {
+	name    string
+	content []byte
+}
+
+// staging writes files so that an interrupt leaves all of them as they were, or
+// all of them written. Files are first written under other names beside their
+// own, and then all are renamed. It is safe for concurrent use.
+type staging struct {
+	mu    sync.Mutex
+	temps []string // written, and not yet renamed
+	names []string // what they become
+}
+
+// write replaces files, each as a whole, and then calls finish unless that is
+// nil. It makes folders, keeps the permissions of files that exist, and does not
+// touch a file that has its content already. After an error, or when ctx ends
+// before all are written, no file was changed.
+func (s *staging) write(ctx context.Context, files []output, finish func() error) error {
+	for _, f := range files {
+		if err := s.stage(ctx, f); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.discard()
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		s.discard()
+		return err
+	}
+	for i, temp := range s.temps {
+		if err := os.Rename(temp, s.names[i]); err != nil {
+			s.temps, s.names = s.temps[i:], s.names[i:]
+			s.discard()
+			return err
+		}
+	}
+	s.temps, s.names = nil, nil
+	if finish != nil {
+		return finish()
+	}
+	return nil
+}
+
+// stage writes one file under another name.
+func (s *staging) stage(ctx context.Context, f output) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	mode := fs.FileMode(0o644)
-	if old, err := os.ReadFile(name); err == nil {
-		if bytes.Equal(old, content) {
+	if old, err := os.ReadFile(f.name); err == nil {
+		if bytes.Equal(old, f.content) {
 			return nil
 		}
-		if info, err := os.Stat(name); err == nil {
+		if info, err := os.Stat(f.name); err == nil {
 			mode = info.Mode().Perm()
 		}
 	}
-	dir := filepath.Dir(name)
+	dir := filepath.Dir(f.name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
+	temp, err := os.CreateTemp(dir, "."+filepath.Base(f.name)+".*")
 	if err != nil {
 		return err
 	}
-	_, err = temp.Write(content)
-	err = errors.Join(err, temp.Chmod(mode), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), name)
+	s.temps, s.names = append(s.temps, temp.Name()), append(s.names, f.name)
+	_, err = temp.Write(f.content)
+	return errors.Join(err, temp.Chmod(mode), temp.Close())
+}
+
+// discard removes what is not renamed. The caller holds mu.
+func (s *staging) discard() {
+	for _, temp := range s.temps {
+		_ = os.Remove(temp) // nothing else can be done about it
 	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	return nil
+	s.temps, s.names = nil, nil
+}
+
+// abandon waits until files that are being renamed are, removes those that only
+// have their other names, and keeps any more from being written.
+func (s *staging) abandon() {
+	s.mu.Lock() // for good
+	s.discard()
 }

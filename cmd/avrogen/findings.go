@@ -62,6 +62,7 @@ func (a *app) report(findings []finding) error {
 
 // writeText writes results to stdout, text on a terminal in lines that fit.
 func (a *app) writeText(text string) error {
+	text = visible(text)
 	if width := terminalWidth(a.stdout); width > 0 && a.format.isText() {
 		text = wrap(text, width)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -41,7 +42,7 @@ prints what would change; PATH - formats standard input to standard output. IDL
 		Example: `  avrogen fmt -w schemas/...
   avrogen fmt schemas/...           in CI: status 1 when a file is not formatted`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case f.write && f.diff:
 				return usagef("-w and -d: choose one, to write or to show")
@@ -58,7 +59,7 @@ prints what would change; PATH - formats standard input to standard output. IDL
 			if args, err = cfg.paths(args); err != nil {
 				return err
 			}
-			return f.run(args)
+			return f.run(cmd.Context(), args)
 		},
 	}
 	cmd.Flags().BoolVarP(&f.write, "write", "w", false, "rewrite the files")
@@ -78,13 +79,10 @@ func (f *formatter) stdinToStdout() error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.stdout.Write(out); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	return nil
+	return f.writeContent(out)
 }
 
-func (f *formatter) run(paths []string) error {
+func (f *formatter) run(ctx context.Context, paths []string) error {
 	for _, p := range paths {
 		if path.Ext(p) == ".avdl" {
 			return usagef("%s is IDL: fmt lays out .avsc and .avpr only", p)
@@ -96,7 +94,7 @@ func (f *formatter) run(paths []string) error {
 	}
 	var findings []finding
 	var diffs bytes.Buffer
-	formatted := map[string][]byte{} // what to write, once every file was read
+	var formatted []output // what to write, once every file was read
 	for _, name := range names {
 		if path.Ext(name) == ".avdl" {
 			continue
@@ -113,7 +111,7 @@ func (f *formatter) run(paths []string) error {
 			return err
 		case bytes.Equal(text, out):
 		case f.write:
-			formatted[name] = out
+			formatted = append(formatted, output{name, out})
 		case f.diff:
 			diffs.Write(diff.Diff(name, text, name, out))
 		default:
@@ -123,15 +121,11 @@ func (f *formatter) run(paths []string) error {
 			})
 		}
 	}
-	for _, name := range names {
-		if out, ok := formatted[name]; ok {
-			if err := writeFile(name, out); err != nil {
-				return err
-			}
-		}
+	if err := f.staging.write(ctx, formatted, nil); err != nil {
+		return err
 	}
-	if _, err := f.stdout.Write(diffs.Bytes()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
+	if err := f.writeContent(diffs.Bytes()); err != nil {
+		return err
 	}
 	if err := f.report(findings); err != nil {
 		return err

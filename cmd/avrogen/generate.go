@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"go/parser"
@@ -75,7 +76,7 @@ In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
 			if err := g.settings(cmd, cfg, mapFlags); err != nil {
 				return err
 			}
-			return g.run(args)
+			return g.run(cmd.Context(), args)
 		},
 	}
 	flags := cmd.Flags()
@@ -111,7 +112,7 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 	return nil
 }
 
-func (g *generator) run(paths []string) error {
+func (g *generator) run(ctx context.Context, paths []string) error {
 	sources, err := g.loader(g.config).Sources(paths...)
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func (g *generator) run(paths []string) error {
 	if g.check {
 		return g.reportChanges(files, stale)
 	}
-	return g.write(files, stale)
+	return g.write(ctx, files, stale)
 }
 
 // sourceName shows a source relative to the module, so that the generated file
@@ -250,7 +251,7 @@ func (g *generator) file(name string) string {
 
 // write writes what changed and removes what is stale. Nothing is written when
 // a file of someone else's is in the way.
-func (g *generator) write(files []codegen.File, stale []string) error {
+func (g *generator) write(ctx context.Context, files []codegen.File, stale []string) error {
 	var foreign []error
 	for _, f := range files {
 		old, err := os.ReadFile(g.file(f.Path))
@@ -261,19 +262,21 @@ func (g *generator) write(files []codegen.File, stale []string) error {
 	if err := errors.Join(foreign...); err != nil {
 		return err
 	}
-	for _, f := range files {
-		if err := writeFile(g.file(f.Path), f.Content); err != nil {
-			return err
-		}
+	out := make([]output, len(files))
+	for i, f := range files {
+		out[i] = output{g.file(f.Path), f.Content}
 	}
+	return g.staging.write(ctx, out, func() error { return g.remove(stale) })
+}
+
+// remove removes files, and the folders that have no other.
+func (g *generator) remove(stale []string) error {
 	for _, name := range stale {
 		if err := os.Remove(g.file(name)); err != nil {
 			return err
 		}
-		// The package is gone with its last file; a folder with anything else
-		// in it stays.
 		if dir := path.Dir(name); dir != "." {
-			_ = os.Remove(g.file(dir))
+			_ = os.Remove(g.file(dir)) // fails where anything else is in it
 		}
 	}
 	return nil
@@ -310,8 +313,8 @@ func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 		note(name, "generated code without its schema", old, nil)
 	}
 	if g.format.isText() && len(findings) > 0 {
-		if _, err := g.stdout.Write(text.Bytes()); err != nil {
-			return fmt.Errorf("standard output: %w", err)
+		if err := g.writeContent(text.Bytes()); err != nil {
+			return err
 		}
 		return errReported
 	}

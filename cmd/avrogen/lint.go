@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,7 +75,7 @@ moving lines and files.`,
 			if l.writeBaseline && l.baseline == "" {
 				return usagef("--write-baseline: name the file with --baseline")
 			}
-			return l.run(args)
+			return l.run(cmd.Context(), args)
 		},
 	}
 	flags := cmd.Flags()
@@ -120,14 +121,14 @@ func (l *lint) printRules() error {
 	return err
 }
 
-func (l *lint) run(paths []string) error {
+func (l *lint) run(ctx context.Context, paths []string) error {
 	set, err := l.loader(l.config).Load(paths...)
 	if err != nil {
 		return err
 	}
 	found := avsclint.Lint(set, l.except...)
 	if l.writeBaseline {
-		return writeFile(l.baseline, baselineText(found))
+		return l.staging.write(ctx, []output{{l.baseline, baselineText(found)}}, nil)
 	}
 	known, err := readBaseline(l.baseline)
 	if err != nil {

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +27,14 @@ type puller struct {
 	client      *registry.Client
 
 	sources []avsc.Source
-	origin  map[string]pulled // by file name
+	origin  map[string]pulled       // by file name
+	asked   map[subjectVersion]bool // what was asked for already
+}
+
+// subjectVersion is a version of a subject; 0 is the latest.
+type subjectVersion struct {
+	subject string
+	version int
 }
 
 // pulled is one version of a subject and its file.
@@ -72,7 +83,7 @@ replaced, others are left alone.
 }
 
 func (p *puller) run(ctx context.Context, args []string) error {
-	p.origin = map[string]pulled{}
+	p.origin, p.asked = map[string]pulled{}, map[subjectVersion]bool{}
 	for _, arg := range args {
 		subject, version, err := splitSubject(arg)
 		if err != nil {
@@ -85,14 +96,40 @@ func (p *puller) run(ctx context.Context, args []string) error {
 	if _, err := avsc.ParseSet(p.sources...); err != nil {
 		return err // the places are in the files as they would have been
 	}
+	if err := p.differOnlyInCase(); err != nil {
+		return err
+	}
+	files := make([]output, len(p.sources))
+	for i, s := range p.sources {
+		files[i] = output{s.Name, s.Text}
+	}
+	if err := p.staging.write(ctx, files, nil); err != nil {
+		return err
+	}
 	for _, s := range p.sources {
-		if err := writeFile(s.Name, s.Text); err != nil {
-			return err
-		}
 		o := p.origin[s.Name]
 		if err := p.print(o, o); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// differOnlyInCase refuses files whose names differ in case alone, among
+// themselves or from files that are there: on some systems these are one file.
+func (p *puller) differOnlyInCase() error {
+	names := map[string]string{}       // by the name in small letters
+	entries, _ := os.ReadDir(p.output) // it need not be there yet
+	for _, e := range entries {
+		names[strings.ToLower(e.Name())] = e.Name()
+	}
+	for _, s := range p.sources {
+		name := path.Base(s.Name)
+		key := strings.ToLower(name)
+		if other, ok := names[key]; ok && other != name {
+			return fmt.Errorf("%s and %s differ in capitals only, and some systems take them for one file: pull them into folders of their own", other, name)
+		}
+		names[key] = name
 	}
 	return nil
 }
@@ -111,8 +148,13 @@ func splitSubject(arg string) (subject string, version int, err error) {
 	return arg[:i], version, nil
 }
 
-// pull takes one version, after what it refers to.
+// pull takes one version, after what it refers to. Each version is asked for
+// once, however many others refer to it.
 func (p *puller) pull(ctx context.Context, subject string, version int) error {
+	if p.asked[subjectVersion{subject, version}] {
+		return nil
+	}
+	p.asked[subjectVersion{subject, version}] = true
 	var v registry.Version
 	var err error
 	if version == 0 {
@@ -123,6 +165,7 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 	if err != nil {
 		return p.known(ctx, subject, err)
 	}
+	p.asked[subjectVersion{subject, v.Version}] = true
 	// The client has resolved the references, so they end.
 	for _, ref := range v.References {
 		if err := p.pull(ctx, ref.Subject, ref.Version); err != nil {
@@ -181,15 +224,17 @@ func sameText(sources []avsc.Source, name string, text []byte) bool {
 	return false
 }
 
-// fileName is the file of a type, or of a subject whose type has no name.
+// fileName is the file of a type, or of a subject whose type has no name: a name
+// that every system takes.
 func fileName(fullName, subject string) string {
 	if fullName == "" {
-		fullName = strings.Map(func(r rune) rune {
-			if r == '/' || r == '\\' || r == ':' || r < ' ' {
-				return '_'
-			}
-			return r
-		}, strings.TrimLeft(subject, "."))
+		fullName = strings.TrimRight(strings.TrimLeft(subject, "."), ". ")
 	}
-	return path.Base("x/"+fullName) + ".avsc"
+	fullName = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || r == utf8.RuneError || steers(r) || unicode.IsSpace(r) && r != ' ' || r == '\n' || r == '\t' {
+			return '_'
+		}
+		return r
+	}, fullName)
+	return cmp.Or(fullName, "_") + ".avsc"
 }

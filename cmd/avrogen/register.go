@@ -463,7 +463,7 @@ func (a *app) print(text fmt.Stringer, object any) error {
 		}
 		line = string(b)
 	}
-	if _, err := fmt.Fprintln(a.stdout, line); err != nil {
+	if _, err := fmt.Fprintln(a.stdout, visible(line)); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return nil

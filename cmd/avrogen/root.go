@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +27,9 @@ type app struct {
 	format       format
 	configFile   string
 	allowOutside bool // IDL may import files from anywhere
-	config     *config // of loadConfig, read once
+
+	staging staging // of the files that the command writes
+	config  *config // of loadConfig, read once
 }
 
 // commands are the subcommands in the order of the help. Each lives in a file
@@ -51,6 +55,9 @@ const (
 	exitFindings = 1 // the schemas need attention
 	exitUsage    = 2 // wrong usage
 	exitWorld    = 3 // the world failed: unreadable file, registry out of reach
+
+	exitInterrupted = 128 + 2  // by Ctrl-C
+	exitTerminated  = 128 + 15 // by SIGTERM
 )
 
 // errReported ends a command whose findings are already printed, with status 1.
@@ -88,7 +95,8 @@ below it too). An avrogen.yaml at the root of the schemas holds the same
 settings as the flags; flags win.
 
 Exit status: 0 done, nothing to report; 1 the schemas need attention; 2 wrong
-usage; 3 something else failed, such as an unreadable file.`,
+usage; 3 something else failed, such as an unreadable file; 130 interrupted by
+Ctrl-C, 143 by SIGTERM, with no file half written.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		Args:              cobra.ArbitraryArgs,
@@ -121,11 +129,40 @@ usage; 3 something else failed, such as an unreadable file.`,
 	return root
 }
 
-// run runs the command line and returns the exit status.
+// interruptedError is the cause of a context that a signal ended.
+type interruptedError struct{ signal os.Signal }
+
+func (e *interruptedError) Error() string { return "interrupted: " + e.signal.String() }
+
+// run runs the command line and returns the exit status. When ctx ends it
+// returns at once, whatever the command is doing, and leaves no file half
+// written. The command may then still run: the process must end.
 func run(ctx context.Context, a *app, args []string) int {
+	done := make(chan int, 1)
+	go func() { done <- a.execute(ctx, args) }()
+	select {
+	case code := <-done:
+		if ctx.Err() == nil {
+			return code
+		}
+	case <-ctx.Done():
+	}
+	a.staging.abandon()
+	var interrupted *interruptedError
+	if errors.As(context.Cause(ctx), &interrupted) && interrupted.signal == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
+}
+
+// execute runs the command line and returns the exit status.
+func (a *app) execute(ctx context.Context, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if ctx.Err() != nil {
+		return exitInterrupted // whatever it says
+	}
 	var usage *usageError
 	var noSchemas *avscfile.NoSchemasError
 	var mistakes avsc.Errors
@@ -166,7 +203,7 @@ func (a *app) reportMistakes(mistakes avsc.Errors) int {
 
 // complain writes to stderr, on a terminal in lines that fit.
 func (a *app) complain(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := visible(fmt.Sprintf(format, args...))
 	if width := terminalWidth(a.stderr); width > 0 {
 		text = wrap(text, width)
 	}

@@ -2,6 +2,7 @@ package codegen_test
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -90,4 +91,31 @@ func TestSchemasThatAreCutOut(t *testing.T) {
 	tests.WriteString("\t} {\n\t\tif got := c.r.AvroSchema(); got != c.want {\n\t\t\tt.Errorf(\"%s:\\n got %.300s\\nwant %.300s\", c.r.AvroName(), got, c.want)\n\t\t}\n\t}\n}\n")
 	m.Write("schemas_test.go", tests.String())
 	m.Go("test", "./...")
+}
+
+// TestWideRecordIsLinear: a record of four times as many fields takes about four
+// times the memory and not more, which quadratic work would.
+func TestWideRecordIsLinear(t *testing.T) {
+	wide := func(fields int) codegen.Source {
+		types := []string{`"int"`, `"string"`, `["null","long"]`, `{"type":"array","items":"string"}`, `["int","string"]`}
+		list := make([]string, fields)
+		for i := range list {
+			list[i] = fmt.Sprintf(`{"name":"field_%d","type":%s}`, i, types[i%len(types)])
+		}
+		return codegen.Source{Name: "wide.avsc", Text: []byte(`{"type":"record","name":"W","fields":[` + strings.Join(list, ",") + `]}`)}
+	}
+	allocated := func(fields int) uint64 {
+		source := wide(fields)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := codegen.Generate([]codegen.Source{source}, codegen.Options{Package: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	small, large := allocated(5_000), allocated(20_000)
+	if large > 6*small {
+		t.Errorf("5,000 fields: %d bytes allocated, 20,000 fields: %d", small, large)
+	}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // idHeaders says which parts of a message were written by this producer. The
-// schema id header of such a part belongs to the producer. A header of that name
-// from elsewhere, such as a header that was copied from a consumed message, names
-// another schema and would make the message unreadable.
+// schema id header of such a part belongs to the producer. A header of that
+// name from elsewhere, such as a header that was copied from a consumed
+// message, names another schema and would make the message unreadable.
 type idHeaders struct {
 	value, key     bool
 	valueID, keyID []byte // the header's own value; nil if the id is in the prefix

@@ -9,9 +9,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A header with a schema id that was copied from a consumed message is left out.
-// The control is the message's own header, and a header over a key that the
-// caller framed.
+// A header with a schema id that was copied from a consumed message is left
+// out. The control is the message's own header, and a header over a key that
+// the caller framed.
 func TestForeignSchemaIDHeaders(t *testing.T) {
 	t.Parallel()
 	foreign := []serde.Header{

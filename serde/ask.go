@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// ask finds a record's schema in the registry, in the way of the Binding's mode,
-// and the rules that apply to the record.
+// ask finds a record's schema in the registry, in the way of the Binding's
+// mode, and the rules that apply to the record.
 func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
 	own, err := avsc.Parse("schema", []byte(text))
 	if err != nil {
@@ -53,7 +53,8 @@ type question struct {
 	text    string // of own
 }
 
-// noBranch is the branch of a record that is not written as a branch of a union.
+// noBranch is the branch of a record that is not written as a branch of a
+// union.
 const noBranch = -1
 
 // version returns the registered version that the record is written under, and

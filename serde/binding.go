@@ -29,9 +29,9 @@ type Binding struct {
 	// hasHeader says that Header returns a header, or the error of an option.
 	hasHeader bool
 
-	// first is a linked list of the first maxFirst schemas, which Append compares
-	// one by one. byAddress has all schemas by the address of their text, because
-	// hashing a text costs more than encoding a record.
+	// first is a linked list of the first maxFirst schemas, which Append
+	// compares one by one. byAddress has all schemas by the address of their
+	// text, because hashing a text costs more than encoding a record.
 	first     atomic.Pointer[boundSchema]
 	byAddress sync.Map // *byte → *boundSchema
 
@@ -45,8 +45,8 @@ const (
 	// comparison.
 	maxFirst = 4
 	// maxBound is how many schemas a Binding keeps. Only a program that keeps
-	// making new schemas reaches this limit. The Binding then forgets all of them
-	// and asks the registry again.
+	// making new schemas reaches this limit. The Binding then forgets all of
+	// them and asks the registry again.
 	maxBound = 1 << 14
 )
 
@@ -102,11 +102,11 @@ func (b *Binding) Registered(ctx context.Context, r avrobin.Record) (*Registered
 // With [IDInHeader] it appends the encoded record alone, and the caller adds
 // [Binding.Header] to the message.
 //
-// A nil r and a nil pointer in r are [ErrTombstone]: the payload to send is nil,
-// not an empty slice. After any error the result is dst as it was given. The
-// errors are [ErrTombstone], [ErrRegistry], [ErrUnknownSchema],
-// [ErrRefused], [ErrSchemaChanged], [*RuleError], and an error of the record's own
-// AppendAvro.
+// A nil r and a nil pointer in r are [ErrTombstone]: the payload to send is
+// nil, not an empty slice. After any error the result is dst as it was given.
+// The errors are [ErrTombstone], [ErrRegistry], [ErrUnknownSchema],
+// [ErrRefused], [ErrSchemaChanged], [*RuleError], and an error of the record's
+// own AppendAvro.
 func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]byte, error) {
 	if isNil(r) {
 		return dst, ErrTombstone
@@ -247,8 +247,8 @@ func (b *Binding) keep(s *boundSchema) *boundSchema {
 
 // isNil reports whether r is the nil interface or holds a nil pointer.
 func isNil(r avrobin.Record) bool {
-	// An interface is two words, a type and a pointer. Reading the pointer costs
-	// less than reflection, which takes ten nanoseconds per record.
+	// An interface is two words, a type and a pointer. Reading the pointer
+	// costs less than reflection, which takes ten nanoseconds per record.
 	if (*[2]unsafe.Pointer)(unsafe.Pointer(&r))[1] != nil {
 		return false
 	}

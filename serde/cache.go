@@ -45,9 +45,9 @@ func (c *cache[V]) find(id schemaID) *V {
 	return e.value
 }
 
-// fill makes the value of id with load and keeps it. Concurrent callers may make
-// it more than once; all of them return the value that was kept first. An error
-// of load is not kept.
+// fill makes the value of id with load and keeps it. Concurrent callers may
+// make it more than once; all of them return the value that was kept first. An
+// error of load is not kept.
 func (c *cache[V]) fill(ctx context.Context, id schemaID, load func(context.Context, schemaID) (*V, error)) (*V, error) {
 	v, err := load(ctx, id)
 	if err != nil {

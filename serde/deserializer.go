@@ -24,9 +24,9 @@ type Input struct {
 // written with any version of T's schema. A Deserializer is safe for concurrent
 // use and needs no closing.
 //
-// The first message of a writer schema asks the registry. Later messages of that
-// schema make no request and take no lock. The Deserializer keeps what it needs
-// for 1,024 writer schemas.
+// The first message of a writer schema asks the registry. Later messages of
+// that schema make no request and take no lock. The Deserializer keeps what it
+// needs for 1,024 writer schemas.
 type Deserializer[T any] struct {
 	asDecoder func(*T) avrobin.Decoder
 	source    *source
@@ -40,9 +40,10 @@ type typedReader struct {
 	*reader
 }
 
-// NewDeserializer returns a Deserializer of T that asks reg. Go infers the second
-// type argument: NewDeserializer[events.OrderCreated](reg). NewDeserializer does
-// no I/O. reg may be nil if [WithSchemas] names every schema to read.
+// NewDeserializer returns a Deserializer of T that asks reg. Go infers the
+// second type argument: NewDeserializer[events.OrderCreated](reg).
+// NewDeserializer does no I/O. reg may be nil if [WithSchemas] names every
+// schema to read.
 func NewDeserializer[T any, PT avrobin.Ptr[T]](reg Registry, opts ...DeserializerOption) (*Deserializer[T], error) {
 	src, err := newSource(reg, opts)
 	if err != nil {

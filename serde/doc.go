@@ -1,32 +1,43 @@
-// Package serde turns records into schema-registry-framed bytes and back.
+// Package serde turns records into messages of a schema registry and back. A
+// message is a schema id and the Avro encoding of a record.
 //
 // # Writing
 //
-// A [Serializer] holds a registry and options; [Serializer.For] binds a topic
-// and a part (value or key) once, and [Binding.Append] is the warm path:
+// A [Serializer] holds a registry client and options. [Serializer.For] binds a
+// topic and a part, value or key. Do that once per topic. [Binding.Append] then
+// writes records:
 //
 //	ser, err := serde.NewSerializer(reg)
 //	orders := ser.For("orders", serde.Value)
 //	buf, err = orders.Append(ctx, buf[:0], &OrderCreated{…})
 //
-// The first record of a schema asks the registry; from then on Append costs one
-// atomic load and one compare above the record's own AppendAvro, without a
-// lock, an allocation or a call. A record always writes its own schema, so the
-// registry is asked for that schema's id and never for another's: see
-// [LookupOnly], [UseLatest], [UseLatestWithMetadata] and [UseID].
+// The first record of a schema asks the registry. Later records make no
+// request, take no lock and allocate nothing. A record is written only under a
+// schema id whose schema gives the bytes the same meaning as the record's own
+// schema. See [AutoRegister], [LookupOnly], [UseLatest],
+// [UseLatestWithMetadata] and [UseID].
 //
 // # Reading
 //
-// A [Deserializer] reads what any writer of a compatible schema wrote into one
-// generated type: straight when the writer's schema is the type's own, else by
-// a plan compiled once per writer's schema. A [Mux] reads a topic of several
-// types. [Generic] reads and writes schemas that are known only at run time; a
-// [GenericDeserializer] reads any message.
+// A [Deserializer] reads messages into one generated type. If the message has
+// the type's own schema, the data is decoded directly. If the message has
+// another version of the schema, a plan converts the data; the plan is made
+// once per writer schema. A [Mux] reads a topic of several types. [Generic]
+// reads and writes a schema that is known only at run time, and a
+// [GenericDeserializer] reads messages of any schema.
+//
+// # Rules
+//
+// A subject may have rules in the registry, such as a rule that encrypts tagged
+// fields. [WithRules] gives the executors for such rules. A record whose schema
+// has a rule without an executor is refused with a [*RuleError]. [IgnoreRules]
+// lets records pass without their rules.
 //
 // # Wire formats
 //
-// Written: the Confluent prefix (a zero byte, the id as a big-endian int32), or
-// with [IDInHeader] the GUID header. Read by default: both of them, and the
-// GUID as a prefix. Apicurio's and Avro's single-object framing are read by
-// explicit option only: bytes alone cannot tell them apart safely.
+// A Binding writes Confluent's prefix: a zero byte and the id as a big-endian
+// int32. With [IDInHeader] it writes the schema's GUID into a header instead. A
+// Deserializer reads both forms, and the GUID as a prefix. It reads the formats
+// of Apicurio and Avro's single-object encoding only with an option, because
+// the bytes alone do not tell the formats apart.
 package serde

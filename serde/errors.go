@@ -10,8 +10,8 @@ import (
 
 var (
 	// ErrTombstone says that there is no record: the record to write is nil, or
-	// the payload to read is nil. A tombstone goes on the wire as a null without
-	// a prefix.
+	// the payload to read is nil. A tombstone goes on the wire as a null
+	// without a prefix.
 	ErrTombstone = errors.New("serde: tombstone")
 	// ErrNotFramed says that the message has no schema id in a form that the
 	// Deserializer reads.
@@ -25,8 +25,8 @@ var (
 	// [*RegistryError].
 	ErrRegistry = errors.New("serde: registry failure")
 	// ErrRefused says that the registry refused to register the schema, because
-	// the schema is incompatible or invalid. Another call fails in the same way.
-	// The error is a [*RegistryError].
+	// the schema is incompatible or invalid. Another call fails in the same
+	// way. The error is a [*RegistryError].
 	ErrRefused = errors.New("serde: refused schema")
 	// ErrUnknownSchema says that the registry answered and has no such schema,
 	// version or subject. The error is a [*RegistryError], or says that a
@@ -87,8 +87,8 @@ func (e *SchemaChangedError) Error() string {
 // Is reports whether target is [ErrSchemaChanged].
 func (e *SchemaChangedError) Is(target error) bool { return target == ErrSchemaChanged }
 
-// DecodeError says that the bytes of a message do not fit its schema, or that the
-// reader's type cannot hold a value.
+// DecodeError says that the bytes of a message do not fit its schema, or that
+// the reader's type cannot hold a value.
 type DecodeError struct {
 	Topic  string // of the Input; may be empty
 	Part   Part

@@ -39,9 +39,9 @@ func (f *failures) recall(text string) error {
 	return nil
 }
 
-// remember keeps err if the next call would fail for the same reason. A registry
-// that could not be asked may answer the next call, so ErrRegistry is not kept.
-// Neither is the end of one caller's context.
+// remember keeps err if the next call would fail for the same reason. A
+// registry that could not be asked may answer the next call, so ErrRegistry is
+// not kept. Neither is the end of one caller's context.
 func (f *failures) remember(text string, err error) {
 	if errors.Is(err, ErrRegistry) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return

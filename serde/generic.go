@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Generic reads and writes data of a schema that is known only at run time. It is
-// immutable and safe for concurrent use.
+// Generic reads and writes data of a schema that is known only at run time. It
+// is immutable and safe for concurrent use.
 //
 // Its values are those of github.com/linkedin/goavro/v2:
 //
@@ -27,20 +27,22 @@ import (
 //	map, record            map[string]any
 //	union                  nil, or map[string]any{branch: value}
 //
-// A branch is named as in Avro's JSON encoding: by the full name of a named type,
-// else by the type ("string", "array"). Logical types are not interpreted: a
-// timestamp-millis is its int64.
+// A branch is named as in Avro's JSON encoding: by the full name of a named
+// type, and by the type otherwise ("string", "array"). Logical types are not
+// interpreted, so a timestamp-millis is an int64.
 type Generic struct {
 	schema *avsc.Schema
 	text   string
 	codec  *goavro.Codec
-	// check is the bounded walk: goavro trusts the counts in its input.
+	// check walks over the data before goavro, because goavro trusts the counts
+	// in its input.
 	check *avrobin.Plan
-	// alias has the names that goavro is given, nil where it gets our own.
+	// alias has the type names for goavro. It is nil if goavro gets the
+	// schema's own names.
 	alias map[*avsc.Schema]string
 }
 
-// NewGeneric makes a Generic of one self-contained schema.
+// NewGeneric returns a Generic of one self-contained schema.
 func NewGeneric(schema string) (*Generic, error) {
 	s, err := avsc.Parse("schema", []byte(schema))
 	if err != nil {
@@ -55,8 +57,8 @@ func newGeneric(s *avsc.Schema) (*Generic, error) {
 	if g.alias != nil {
 		normal = string(g.appendSchema(nil, s, map[*avsc.Schema]bool{}))
 	}
-	// The walk goes by the normal text too: an alias that two fields share is
-	// no matter here.
+	// The walk takes the normal text too, because an alias that two fields
+	// share is an error in the original text only.
 	same, err := avsc.Parse("schema", []byte(normal))
 	if err != nil {
 		return nil, fmt.Errorf("serde: %w", err)
@@ -70,17 +72,19 @@ func newGeneric(s *avsc.Schema) (*Generic, error) {
 	return g, nil
 }
 
-// Name is the full name of the schema's type, empty for a type without name.
+// Name returns the full name of the schema's type. It is empty for a type
+// without a name.
 func (g *Generic) Name() string { return g.schema.Name }
 
-// Schema is the schema's text, compact, as it is registered.
+// Schema returns the schema's text in the compact form in which it is
+// registered.
 func (g *Generic) Schema() string { return g.text }
 
-// Record makes a record of v for a [Binding] or a producer. A field that v lacks
-// is written with the schema's default, and is an error where there is none; a
-// key that is no field is an error. The value of a union of null and one type
-// may be given without its branch. Nothing is copied: v must not be changed
-// before it is written. A nil v is nil.
+// Record returns v as a record for a [Binding] or a producer. A missing field
+// is written with the schema's default, and is an error if there is no default.
+// A key that is no field is an error. The value of a union of null and one type
+// may be given without its branch. Record copies nothing, so v must not change
+// before it is written. A nil v gives a nil record.
 func (g *Generic) Record(v map[string]any) avrobin.Record {
 	if v == nil {
 		return nil
@@ -88,8 +92,8 @@ func (g *Generic) Record(v map[string]any) avrobin.Record {
 	return &genericRecord{g, v}
 }
 
-// Value is [Generic.Record] for a schema of any type: v is what the table at
-// [Generic] says.
+// Value is [Generic.Record] for a schema of any type. v has the Go types that
+// [Generic] lists.
 func (g *Generic) Value(v any) avrobin.Record { return &genericRecord{g, v} }
 
 type genericRecord struct {
@@ -102,8 +106,8 @@ func (r *genericRecord) AvroSchema() string { return r.g.text }
 
 func (r *genericRecord) AppendAvro(dst []byte) ([]byte, error) { return r.g.Append(dst, r.v) }
 
-// Append appends the Avro encoding of v to dst. After an error the result is dst
-// as it was given. The order of a map's entries is not defined.
+// Append appends the Avro encoding of v to dst. After an error the result is
+// dst as it was given. The entries of a map have no defined order.
 func (g *Generic) Append(dst []byte, v any) ([]byte, error) {
 	native, err := g.toNative(g.schema, v, 0)
 	if err != nil {
@@ -116,11 +120,12 @@ func (g *Generic) Append(dst []byte, v any) ([]byte, error) {
 	return out, nil
 }
 
-// Decode reads data, the Avro encoding of one value of the schema.
+// Decode returns the value of data, the Avro encoding of one value of the
+// schema.
 func (g *Generic) Decode(data []byte) (any, error) { return g.DecodePlan(g.check, data) }
 
-// DecodePlan reads data that was written with the writer's schema of p, a plan by
-// [Resolve] whose reader's schema is this one.
+// DecodePlan is Decode for data of another schema. p is a plan of [Resolve]
+// from the writer schema to this schema.
 func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
 	v, err := g.native(p, data)
 	if err != nil || g.alias == nil {
@@ -129,11 +134,12 @@ func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
 	return g.fromNative(g.schema, v), nil
 }
 
-// AppendJSON appends data, the Avro encoding of one value, as Avro's JSON encoding
-// (Avro 1.12, "JSON Encoding") to dst, on one line: fields in the schema's
-// order, the keys of a map sorted, bytes as characters up to U+00FF, a float as
-// its exact value. NaN and the infinities are strings; what is not UTF-8 in a
-// string becomes U+FFFD. After an error the result is dst as it was given.
+// AppendJSON reads the Avro encoding of one value and appends the value to dst
+// in Avro's JSON encoding (Avro 1.12, "JSON Encoding"), on one line. Fields
+// have the schema's order, and the keys of a map are sorted. Bytes are
+// characters up to U+00FF, and a float has its exact value. NaN and the
+// infinities are strings. Bytes of a string that are not UTF-8 become U+FFFD.
+// After an error the result is dst as it was given.
 func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 	v, err := g.native(g.check, data)
 	if err != nil {
@@ -142,10 +148,10 @@ func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 	return g.appendJSON(dst, g.schema, v), nil
 }
 
-// AppendFromJSON appends the Avro encoding of a value in Avro's JSON encoding to
-// dst. A field that is not there is written with the schema's default; a member
-// that is no field is an error. An error tells line and column. After an error
-// the result is dst as it was given.
+// AppendFromJSON reads a value in Avro's JSON encoding and appends its Avro
+// encoding to dst. A missing field is written with the schema's default. A
+// member that is no field is an error. An error gives line and column. After an
+// error the result is dst as it was given.
 func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
 	text, _, err := avsc.ReadJSON("", json)
 	if err != nil {
@@ -162,9 +168,10 @@ func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
 	return out, nil
 }
 
-// native is goavro's value of data, once our own walk has accepted data.
+// native returns goavro's value of data, after our own walk has accepted data.
 func (g *Generic) native(p *avrobin.Plan, data []byte) (any, error) {
-	// goavro's bytes alias its input: the copy that the walk makes is theirs.
+	// goavro's bytes share memory with its input, so goavro gets the copy of
+	// the walk.
 	data, err := p.Append(nil, data)
 	if err != nil {
 		return nil, err
@@ -179,10 +186,10 @@ func (g *Generic) native(p *avrobin.Plan, data []byte) (any, error) {
 	return v, nil
 }
 
-// aliases are names to give to goavro, nil where it can take the schema's own. It
-// cannot where a type without namespace stands within one that has one (it would
-// put it there), nor where a name without its namespace is a keyword, nor a fixed
-// of size 0.
+// aliases returns type names for goavro, or nil if goavro can take the schema's
+// own names. goavro puts a type without a namespace into the namespace around
+// it. It also refuses a keyword as the last part of a name, and a fixed of size
+// 0.
 func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 	keywords := []string{"array", "enum", "fixed", "map", "record", "union", "error"}
 	var types []*avsc.Schema
@@ -209,11 +216,11 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 	return names
 }
 
-// empty says that s is a fixed of size 0, which goavro is to take for a record
-// without fields.
+// empty reports whether s is a fixed of size 0. goavro gets a record without
+// fields instead.
 func empty(s *avsc.Schema) bool { return s.Kind == avsc.Fixed && s.Size == 0 }
 
-// branch is the name by which goavro knows a branch of a union.
+// branch returns goavro's name of a union's branch.
 func (g *Generic) branch(s *avsc.Schema) string {
 	if name, ok := g.alias[s]; ok {
 		return name
@@ -221,7 +228,7 @@ func (g *Generic) branch(s *avsc.Schema) string {
 	return typeName(s)
 }
 
-// appendSchema is s for goavro, with the aliases for names.
+// appendSchema appends the text of s for goavro, with the aliases as names.
 func (g *Generic) appendSchema(dst []byte, s *avsc.Schema, seen map[*avsc.Schema]bool) []byte {
 	name := g.branch(s)
 	if seen[s] || s.Kind.Primitive() {

@@ -3,8 +3,8 @@ package serde
 import "context"
 
 // GenericDeserializer reads messages of any schema. Each message is read as its
-// writer schema says. A GenericDeserializer is safe for concurrent use and keeps
-// what it needs for 1,024 writer schemas, as a [Deserializer] does.
+// writer schema says. A GenericDeserializer is safe for concurrent use and
+// keeps what it needs for 1,024 writer schemas, as a [Deserializer] does.
 type GenericDeserializer struct {
 	source  *source
 	readers cache[genericReader]
@@ -35,8 +35,8 @@ func (d *GenericDeserializer) Open(ctx context.Context, in Input) (g *Generic, d
 	return g, data, err
 }
 
-// Decode reads one message into a value of the Go types that [Generic] lists. The
-// errors are those of [Deserializer.Decode].
+// Decode reads one message into a value of the Go types that [Generic] lists.
+// The errors are those of [Deserializer.Decode].
 func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error) {
 	g, data, id, err := d.open(ctx, &in)
 	if err != nil {
@@ -49,9 +49,9 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 	return v, nil
 }
 
-// AppendJSON reads one message and appends it in Avro's JSON encoding to dst. The
-// errors are those of [Deserializer.Decode]. After an error the result is dst as
-// it was given.
+// AppendJSON reads one message and appends it in Avro's JSON encoding to dst.
+// The errors are those of [Deserializer.Decode]. After an error the result is
+// dst as it was given.
 func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
 	g, data, id, err := d.open(ctx, &in)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// unions is how JSON says a union's branch.
+// unions says how JSON gives the branch of a union.
 type unions bool
 
 const (
@@ -20,8 +20,8 @@ const (
 	untagged unions = true  // a default: the first branch that fits
 )
 
-// fromJSON is goavro's value of a JSON value. The error unwraps to
-// an *[avsc.Error].
+// fromJSON returns goavro's value of a JSON value. The error unwraps to an
+// *[avsc.Error].
 func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, error) {
 	switch s.Kind {
 	case avsc.Null:
@@ -224,8 +224,8 @@ func (g *Generic) unionFromJSON(s *avsc.Schema, v *avsc.Value) (any, error) {
 	return nil, mistake(v, "no branch of the union of "+strings.Join(branchNames(s), ", "), g.howToWrite(s, v))
 }
 
-// howToWrite says how JSON names a branch of the union s. If v is a value of one
-// branch, that branch is the example.
+// howToWrite says how JSON names a branch of the union s. If v is a value of
+// one branch, that branch is the example.
 func (g *Generic) howToWrite(s *avsc.Schema, v *avsc.Value) string {
 	var example, null string
 	for _, b := range s.Branches {
@@ -262,7 +262,7 @@ func (g *Generic) defaultOfUnion(s *avsc.Schema, v *avsc.Value) (any, error) {
 	return nil, mistake(v, "the default is of no branch of the union", "")
 }
 
-// appendJSON writes goavro's value v, which is one of s.
+// appendJSON appends goavro's value v of the schema s.
 func (g *Generic) appendJSON(dst []byte, s *avsc.Schema, v any) []byte {
 	switch v := v.(type) {
 	case nil:
@@ -325,7 +325,8 @@ func appendFloat(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, 'g', -1, 64)
 }
 
-// appendString writes what is not UTF-8 as U+FFFD: JSON cannot hold it.
+// appendString writes bytes that are not UTF-8 as U+FFFD, because JSON cannot
+// hold them.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for _, r := range s {

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A record is never written under a schema that gives its bytes another meaning,
-// in none of the ways to find the id.
+// A record is never written under a schema that gives its bytes another
+// meaning, in none of the ways to find the id.
 func TestLogicalTypesAreTheSchemasMeaning(t *testing.T) {
 	t.Parallel()
 	const record = `{"type":"record","name":"shop.Sum","fields":[{"name":"lines","type":{"type":"array","items":{"type":"record","name":"shop.Line","fields":[{"name":"v","type":["null",%s]}]}}}]}`

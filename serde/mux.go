@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// ErrUnknownType says that a message has a type that the [Mux] does not have. The
-// error is an [*UnknownTypeError].
+// ErrUnknownType says that a message has a type that the [Mux] does not have.
+// The error is an [*UnknownTypeError].
 var ErrUnknownType = errors.New("serde: unknown type")
 
 // UnknownTypeError is [ErrUnknownType] with the names.
@@ -38,10 +38,11 @@ func (e *UnknownTypeError) Error() string {
 // Is reports whether target is [ErrUnknownType].
 func (e *UnknownTypeError) Is(target error) bool { return target == ErrUnknownType }
 
-// Mux reads a topic that holds a closed set of types. The full name of the writer
-// schema selects the type. A renamed type is found by its aliases. If the writer
-// schema is a union, the branch of the message selects the type. The null branch
-// of a union is a type that no Mux has, because it is not a tombstone.
+// Mux reads a topic that holds a closed set of types. The full name of the
+// writer schema selects the type. A renamed type is found by its aliases. If
+// the writer schema is a union, the branch of the message selects the type. The
+// null branch of a union is a type that no Mux has, because it is not a
+// tombstone.
 //
 // Add the types by [Handle] or [Accept], then read by [Mux.Dispatch] or
 // [Mux.Decode]. Reading is safe for concurrent use, adding is not. A Mux keeps
@@ -75,8 +76,8 @@ type route struct {
 	reader
 }
 
-// NewMux returns a Mux without types that asks reg, under the same conditions as
-// [NewDeserializer]. It does no I/O.
+// NewMux returns a Mux without types that asks reg, under the same conditions
+// as [NewDeserializer]. It does no I/O.
 func NewMux(reg Registry, opts ...DeserializerOption) (*Mux, error) {
 	src, err := newSource(reg, opts)
 	if err != nil {
@@ -86,8 +87,8 @@ func NewMux(reg Registry, opts ...DeserializerOption) (*Mux, error) {
 }
 
 // Handle makes [Mux.Dispatch] call f for each message of type T. Handle is a
-// function, because methods have no type parameters. Every later read fails if f
-// is nil, if T was added before, or if T's schema is not a named type.
+// function, because methods have no type parameters. Every later read fails if
+// f is nil, if T was added before, or if T's schema is not a named type.
 func Handle[T any, PT avrobin.Ptr[T]](m *Mux, f func(ctx context.Context, v *T) error) {
 	if f == nil {
 		m.fail(fmt.Errorf("serde: Handle: the function for %T is nil", *new(T)))
@@ -98,8 +99,8 @@ func Handle[T any, PT avrobin.Ptr[T]](m *Mux, f func(ctx context.Context, v *T) 
 	})
 }
 
-// Accept makes [Mux.Decode] return messages of type T. [Mux.Dispatch] reads them
-// and calls nothing. Accept fails as [Handle] does.
+// Accept makes [Mux.Decode] return messages of type T. [Mux.Dispatch] reads
+// them and calls nothing. Accept fails as [Handle] does.
 func Accept[T any, PT avrobin.Ptr[T]](m *Mux) {
 	m.add(func() avrobin.Decoder { return PT(new(T)) }, nil)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// toNative is v as goavro is to have it: every field there, nothing besides,
-// every value of a union under its branch. What it leaves to goavro is whether a
-// simple value fits its type.
+// toNative returns v in goavro's form: each field is there, no other key is
+// there, and each value of a union lies under its branch. goavro checks whether
+// a simple value fits its type.
 func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 	if depth > avrobin.MaxDepth {
 		return nil, avrobin.ErrorAt(avrobin.ErrDepth, "")
@@ -175,7 +175,8 @@ func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 	return v
 }
 
-// taken is the branch of a union that goavro's value is of, nil for null.
+// taken returns the branch of a union that goavro's value has, and nil for
+// null.
 func (g *Generic) taken(s *avsc.Schema, v any) (*avsc.Schema, any) {
 	m, _ := v.(map[string]any)
 	for _, b := range s.Branches {

@@ -7,14 +7,14 @@ import (
 	"math"
 )
 
-// Option sets how a [Serializer] finds schemas and where it writes their ids. The
-// options of [NewSerializer] are the defaults of its bindings. [Serializer.For]
-// takes the same options for one binding, and there they win. A nil Option does
-// nothing.
+// Option sets how a [Serializer] finds schemas and where it writes their ids.
+// The options of [NewSerializer] are the defaults of its bindings.
+// [Serializer.For] takes the same options for one binding, and there they win.
+// A nil Option does nothing.
 //
-// The id of a schema is found in one of five ways: [AutoRegister] (the default),
-// [LookupOnly], [UseLatest], [UseLatestWithMetadata] and [UseID]. Two of them in
-// one call are an error.
+// The id of a schema is found in one of five ways: [AutoRegister] (the
+// default), [LookupOnly], [UseLatest], [UseLatestWithMetadata] and [UseID]. Two
+// of them in one call are an error.
 type Option interface{ applyToSerializer(c *config) }
 
 // DeserializerOption sets what a [Deserializer], a [Mux] or a
@@ -106,31 +106,33 @@ func (c config) with(opts []Option) config {
 	return c
 }
 
-// AutoRegister registers the schema of a record on its subject at the first use.
-// A schema that the subject has already stays as it is. AutoRegister is the
-// default; as an option of [Serializer.For] it replaces the Serializer's choice.
+// AutoRegister registers the schema of a record on its subject at the first
+// use. A schema that the subject has already stays as it is. AutoRegister is
+// the default; as an option of [Serializer.For] it replaces the Serializer's
+// choice.
 func AutoRegister() Option { return serializerOption(func(c *config) { c.setMode(autoRegister) }) }
 
 // LookupOnly registers nothing. A record whose schema is not on its subject is
-// [ErrUnknownSchema], which is repeated for a second before the registry is asked
-// again. Use LookupOnly where a deployment step registers the schemas. With a
-// [VersionFinder] it also finds a version with the same meaning in another text,
-// such as a schema that was registered with references.
+// [ErrUnknownSchema], which is repeated for a second before the registry is
+// asked again. Use LookupOnly where a deployment step registers the schemas.
+// With a [VersionFinder] it also finds a version with the same meaning in
+// another text, such as a schema that was registered with references.
 func LookupOnly() Option { return serializerOption(func(c *config) { c.setMode(lookupOnly) }) }
 
-// UseLatest writes the id of the subject's newest version. That version must give
-// bytes the same meaning as the record's own schema: the same structure and the
-// same logical types with their parameters. Docs, defaults and aliases may
-// differ. If the version is a union with the record's schema as a branch, the
-// record is written as that branch. Otherwise the error is [ErrSchemaChanged].
+// UseLatest writes the id of the subject's newest version. That version must
+// give bytes the same meaning as the record's own schema: the same structure
+// and the same logical types with their parameters. Docs, defaults and aliases
+// may differ. If the version is a union with the record's schema as a branch,
+// the record is written as that branch. Otherwise the error is
+// [ErrSchemaChanged].
 //
 // A binding asks for the newest version once per schema. A version that is
 // registered later does not stop a running writer.
 func UseLatest() Option { return serializerOption(func(c *config) { c.setMode(useLatest) }) }
 
-// UseLatestWithMetadata is [UseLatest] among the versions whose metadata has all
-// these properties. The registry must be a [MetadataFinder]. No property is an
-// error.
+// UseLatestWithMetadata is [UseLatest] among the versions whose metadata has
+// all these properties. The registry must be a [MetadataFinder]. No property is
+// an error.
 func UseLatestWithMetadata(properties map[string]string) Option {
 	properties = maps.Clone(properties)
 	return serializerOption(func(c *config) {
@@ -142,10 +144,10 @@ func UseLatestWithMetadata(properties map[string]string) Option {
 	})
 }
 
-// UseID writes this schema id. The id's schema must mean the same as the record's
-// own schema, as for [UseLatest]. UseID is an option of [Serializer.For] alone,
-// because one id cannot belong to every topic. The subject function may then
-// return an empty name.
+// UseID writes this schema id. The id's schema must mean the same as the
+// record's own schema, as for [UseLatest]. UseID is an option of
+// [Serializer.For] alone, because one id cannot belong to every topic. The
+// subject function may then return an empty name.
 func UseID(id int) Option {
 	return serializerOption(func(c *config) {
 		c.setMode(useID)
@@ -161,8 +163,8 @@ func UseID(id int) Option {
 // effect on the other ways.
 func Normalize() Option { return serializerOption(func(c *config) { c.normalize = true }) }
 
-// IDInHeader writes the schema's GUID into a header and the bare record into the
-// payload. See [Binding.Header]. The registry must know GUIDs.
+// IDInHeader writes the schema's GUID into a header and the bare record into
+// the payload. See [Binding.Header]. The registry must know GUIDs.
 func IDInHeader() Option { return serializerOption(func(c *config) { c.inHeader = true }) }
 
 // IDInPrefix writes the schema id before the record. It is the default; as an

@@ -11,9 +11,9 @@ import (
 
 // Registry is the view of a schema registry client that this package needs.
 // *registry.Client is a Registry. An implementation must be safe for concurrent
-// use. It should remember answers that cannot change and share one request among
-// concurrent callers, because this package does neither. A call must end when its
-// context ends.
+// use. It should remember answers that cannot change and share one request
+// among concurrent callers, because this package does neither. A call must end
+// when its context ends.
 //
 // An error may carry the methods NotFound() bool and Refused() bool anywhere in
 // its chain. NotFound says that the registry answered and has no such schema,
@@ -21,8 +21,8 @@ import (
 // not accept the schema ([ErrRefused]). Every other error is [ErrRegistry].
 type Registry interface {
 	// Register registers the schema on subject, unless subject has the schema
-	// already. The result may leave out everything but the ids. If its RuleSet is
-	// nil, this package asks Latest for the rules of the subject; an empty
+	// already. The result may leave out everything but the ids. If its RuleSet
+	// is nil, this package asks Latest for the rules of the subject; an empty
 	// RuleSet says that there are none.
 	Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
 	// Lookup is Register for a schema that subject must have already.
@@ -53,8 +53,8 @@ type MetadataFinder interface {
 	LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (contract.Version, error)
 }
 
-// AssociationFinder is a [Registry] that knows which subject belongs to a topic.
-// [WithAssociatedSubject] needs one.
+// AssociationFinder is a [Registry] that knows which subject belongs to a
+// topic. [WithAssociatedSubject] needs one.
 type AssociationFinder interface {
 	// AssociatedSubjects returns the subjects that are associated with a part
 	// ("key" or "value") of a topic, and none if the registry has no

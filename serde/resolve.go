@@ -8,13 +8,14 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Resolve plans the reading of one schema's data as another's (Avro 1.12,
-// "Schema Resolution"). Generated types run the plan in UnmarshalAvroPlan; make
-// it once per pair of schemas and share it.
+// Resolve returns the plan to read data of the writer schema as data of the
+// reader schema (Avro 1.12, "Schema Resolution"). Generated types run the plan
+// in UnmarshalAvroPlan. Make the plan once per pair of schemas and share it.
 //
-// What can be read for some values only is left to those values. The error is
-// for text that is not a schema, and for schemas of which no value can be read:
-// it names the place and the reason.
+// If only some values can be read, reading the other values is an error.
+// Resolve returns an error for a text that is not a schema, and for a pair of
+// schemas of which no value can be read. That error names the place and the
+// reason.
 func Resolve(writerSchema, readerSchema string) (*avrobin.Plan, error) {
 	w, err := avsc.ParseStored("writer schema", []byte(writerSchema))
 	if err != nil {

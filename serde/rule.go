@@ -13,8 +13,8 @@ var (
 	// ErrNoExecutor says that a schema has a rule of a type that no executor of
 	// [WithRules] runs. The error is a [*RuleError].
 	ErrNoExecutor = errors.New("serde: no rule executor")
-	// ErrCondition says that a record does not meet a condition of its subject. A
-	// [RuleFunc] of a condition returns it. The error of the call is a
+	// ErrCondition says that a record does not meet a condition of its subject.
+	// A [RuleFunc] of a condition returns it. The error of the call is a
 	// [*RuleError].
 	ErrCondition = errors.New("serde: unmet condition")
 )
@@ -54,8 +54,8 @@ type RuleExecutor interface {
 	// Type is the type of the rules, as the registry has it: "ENCRYPT".
 	Type() string
 	// Bind prepares one rule of one schema. It is called once per rule, schema
-	// and direction, and may ask other services. An error stops the record; Bind
-	// is called again for a later record.
+	// and direction, and may ask other services. An error stops the record;
+	// Bind is called again for a later record.
 	Bind(ctx context.Context, r BoundRule) (RuleFunc, error)
 }
 
@@ -72,13 +72,13 @@ type BoundRule struct {
 	contract.Rule
 	// Version is the registered version that has the rule, with its metadata.
 	Version contract.Version
-	// Schema is the schema of the records, self-contained. Its meaning may differ
-	// from Version.Schema if the subject's latest rules count for an older
-	// schema.
+	// Schema is the schema of the records, self-contained. Its meaning may
+	// differ from Version.Schema if the subject's latest rules count for an
+	// older schema.
 	Schema string
 	// Tags are the tags of the record fields by full name:
-	// "shop.Customer.email". They join the confluent:tags of the schemas and the
-	// tags of the metadata.
+	// "shop.Customer.email". They join the confluent:tags of the schemas and
+	// the tags of the metadata.
 	Tags    map[string][]string
 	Subject string
 	Topic   string // may be empty for a reader
@@ -88,8 +88,8 @@ type BoundRule struct {
 	Encoding bool
 }
 
-// Param returns a parameter of the rule. Where the rule has none of this name, the
-// property of the version's metadata counts.
+// Param returns a parameter of the rule. Where the rule has none of this name,
+// the property of the version's metadata counts.
 func (r *BoundRule) Param(name string) (value string, ok bool) {
 	if value, ok = r.Params[name]; ok {
 		return value, true
@@ -101,8 +101,8 @@ func (r *BoundRule) Param(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// WithRules gives the executors for the rules that subjects have in the registry.
-// A rule without an executor stops every record of its schema with a
+// WithRules gives the executors for the rules that subjects have in the
+// registry. A rule without an executor stops every record of its schema with a
 // [*RuleError]. Schemas without rules cost nothing more. A later WithRules adds
 // executors and replaces those of the same type. A nil executor is an error.
 func WithRules(executors ...RuleExecutor) CommonOption {

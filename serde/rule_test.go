@@ -221,7 +221,8 @@ func TestRulesRun(t *testing.T) {
 				if got, err := d.Decode(t.Context(), in); err != nil || got != *anOrder {
 					t.Errorf("%+v, %v", got, err)
 				}
-				// Another topic has another subject, and rules are bound for it too.
+				// Another topic has another subject, and rules are bound for it
+				// too.
 				in.Topic = "copy"
 				if got, err := d.Decode(t.Context(), in); err != nil || got != *anOrder {
 					t.Errorf("another topic: %+v, %v", got, err)

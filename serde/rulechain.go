@@ -225,9 +225,9 @@ func inlineTags(f *avsc.Field) []string {
 	return tags
 }
 
-// matchPath reports whether a path of metadata tags names a field. "*" stands for
-// any characters but a dot, "**" for any characters, "?" for one character but a
-// dot.
+// matchPath reports whether a path of metadata tags names a field. "*" stands
+// for any characters but a dot, "**" for any characters, "?" for one character
+// but a dot.
 func matchPath(path, name string) bool {
 	path = strings.ReplaceAll(path, "**.*", "**")
 	expr := regexp.QuoteMeta(path)

@@ -9,7 +9,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Serializer makes bindings. It is safe for concurrent use and needs no closing.
+// Serializer makes bindings. It is safe for concurrent use and needs no
+// closing.
 type Serializer struct {
 	reg      Registry
 	defaults config
@@ -18,19 +19,20 @@ type Serializer struct {
 	bindings map[destination]*Binding // made by Append
 }
 
-// destination is the topic and the part that [Serializer.Append] is called with.
+// destination is the topic and the part that [Serializer.Append] is called
+// with.
 type destination struct {
 	topic string
 	part  Part
 }
 
-// maxBindings is how many bindings Serializer.Append keeps. A program that writes
-// to more topics should keep its own bindings.
+// maxBindings is how many bindings Serializer.Append keeps. A program that
+// writes to more topics should keep its own bindings.
 const maxBindings = 1 << 16
 
-// NewSerializer returns a Serializer that asks reg. It does no I/O. It is an error
-// if reg is nil, if options exclude each other, if an option needs a method that
-// reg does not have, or if an option is [UseID].
+// NewSerializer returns a Serializer that asks reg. It does no I/O. It is an
+// error if reg is nil, if options exclude each other, if an option needs a
+// method that reg does not have, or if an option is [UseID].
 func NewSerializer(reg Registry, opts ...Option) (*Serializer, error) {
 	if isNilRegistry(reg) {
 		return nil, errors.New("serde: NewSerializer: the registry is nil")
@@ -63,10 +65,10 @@ func (c *common) check(reg Registry) error {
 	return nil
 }
 
-// For returns a binding for a topic and a part. opts change the Serializer's own
-// options. One Binding serves every record type of that topic and part. Make it
-// once and keep it, because the Binding remembers the schemas. For does no I/O. A
-// wrong option is the error of every call of the Binding.
+// For returns a binding for a topic and a part. opts change the Serializer's
+// own options. One Binding serves every record type of that topic and part.
+// Make it once and keep it, because the Binding remembers the schemas. For does
+// no I/O. A wrong option is the error of every call of the Binding.
 func (s *Serializer) For(topic string, part Part, opts ...Option) *Binding {
 	c := s.defaults.with(opts)
 	if c.err == nil {

@@ -13,8 +13,8 @@ import (
 
 // AliasInput lets the strings and bytes of a read value share memory with
 // Input.Data, which must then not change while the value is in use. By default
-// they share one copy of the data. A message of another version of the schema is
-// copied in any case.
+// they share one copy of the data. A message of another version of the schema
+// is copied in any case.
 func AliasInput() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.alias = true; return nil })
 }
@@ -38,9 +38,9 @@ func WithSchemas(schemas ...string) DeserializerOption {
 	})
 }
 
-// WithRegistryContext reads ids as ids of a context of Confluent's registry. The
-// name begins with a dot: ".staging". By default the ids are those of the default
-// context. A writer chooses the context by its subject,
+// WithRegistryContext reads ids as ids of a context of Confluent's registry.
+// The name begins with a dot: ".staging". By default the ids are those of the
+// default context. A writer chooses the context by its subject,
 // ":.staging:orders-value".
 func WithRegistryContext(name string) DeserializerOption {
 	return deserializerOption(func(s *source) error {
@@ -54,16 +54,16 @@ func WithRegistryContext(name string) DeserializerOption {
 
 // ApicurioHeaders makes the Deserializer read the headers of Apicurio's
 // serializers besides: apicurio.value.contentId or, if that is absent,
-// apicurio.value.globalId. For keys the headers are apicurio.key.…. The number is
-// looked up as a schema id, so the registry's Confluent API must number schemas
-// by the same kind of id. contentId is Apicurio's default.
+// apicurio.value.globalId. For keys the headers are apicurio.key.…. The number
+// is looked up as a schema id, so the registry's Confluent API must number
+// schemas by the same kind of id. contentId is Apicurio's default.
 func ApicurioHeaders() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.apicurioHeaders = true; return nil })
 }
 
-// ApicurioPrefix reads a prefix of a zero byte and an int64, as older serializers
-// of Apicurio write it. The Confluent prefix is then not read, because the bytes
-// of the two look alike.
+// ApicurioPrefix reads a prefix of a zero byte and an int64, as older
+// serializers of Apicurio write it. The Confluent prefix is then not read,
+// because the bytes of the two look alike.
 func ApicurioPrefix() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.apicurioPrefix = true; return nil })
 }

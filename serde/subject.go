@@ -76,9 +76,9 @@ type subjectStrategy struct {
 	clusterID  string
 }
 
-// WithSubject sets the subject strategy: [TopicName] (the default), [RecordName],
-// [TopicRecordName] or a function of your own. Nil is an error. A deserializer
-// needs the strategy only for the rules of a schema.
+// WithSubject sets the subject strategy: [TopicName] (the default),
+// [RecordName], [TopicRecordName] or a function of your own. Nil is an error. A
+// deserializer needs the strategy only for the rules of a schema.
 func WithSubject(f SubjectFunc) CommonOption {
 	return commonOption(func(c *common) error {
 		if f == nil {
@@ -91,12 +91,12 @@ func WithSubject(f SubjectFunc) CommonOption {
 
 // WithAssociatedSubject takes the subject that the registry associates with the
 // topic and the part. Confluent calls this strategy AssociatedNameStrategy. The
-// registry must be an [AssociationFinder]. clusterID is the Kafka cluster of the
-// association; "" matches associations without a cluster. More than one
-// associated subject is an error. Without an association, or if the registry has
-// no associations at all, fallback names the subject: [TopicName] as Confluent's
-// clients do, [NoSubject] to make the association required, or another function.
-// Nil is an error.
+// registry must be an [AssociationFinder]. clusterID is the Kafka cluster of
+// the association; "" matches associations without a cluster. More than one
+// associated subject is an error. Without an association, or if the registry
+// has no associations at all, fallback names the subject: [TopicName] as
+// Confluent's clients do, [NoSubject] to make the association required, or
+// another function. Nil is an error.
 func WithAssociatedSubject(clusterID string, fallback SubjectFunc) CommonOption {
 	return commonOption(func(c *common) error {
 		if fallback == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// unpacker turns the payloads of one writer schema into Avro data. It is safe for
-// concurrent use.
+// unpacker turns the payloads of one writer schema into Avro data. It is safe
+// for concurrent use.
 type unpacker struct {
 	bare   bool // the schema is of type bytes: payloads come without the length
 	source *source

@@ -116,8 +116,8 @@ func readGUID(b []byte) schemaID {
 	return schemaID{schemaGUID, binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 }
 
-// frame returns the schema id and the bare Avro data of a message. A header with
-// an id says that the payload is bare, so headers are looked at first.
+// frame returns the schema id and the bare Avro data of a message. A header
+// with an id says that the payload is bare, so headers are looked at first.
 func (s *source) frame(in *Input) (id schemaID, data []byte, err error) {
 	data = in.Data
 	if data == nil {

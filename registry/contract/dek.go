@@ -26,8 +26,8 @@ type DEK struct {
 	Subject   string `json:"subject"`
 	Version   int    `json:"version,omitempty"` // counts from 1
 	Algorithm string `json:"algorithm"`         // "AES128_GCM", "AES256_GCM" or "AES256_SIV"
-	// EncryptedKeyMaterial is the key, wrapped by the KEK, in base64. It is empty
-	// in a request for a shared KEK.
+	// EncryptedKeyMaterial is the key, wrapped by the KEK, in base64. It is
+	// empty in a request for a shared KEK.
 	EncryptedKeyMaterial string `json:"encryptedKeyMaterial,omitempty"`
 	// KeyMaterial is the key in clear, in base64, for a shared KEK.
 	KeyMaterial Secret `json:"keyMaterial,omitempty"`

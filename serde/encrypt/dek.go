@@ -99,8 +99,8 @@ func template(algorithm string) (*tinkpb.KeyTemplate, error) {
 	return nil, fmt.Errorf("encrypt.dek.algorithm is %q: use AES256_GCM, AES128_GCM or AES256_SIV", algorithm)
 }
 
-// dek returns the data key of a rule. version is latestVersion to write, and the
-// version of the ciphertext to read.
+// dek returns the data key of a rule. version is latestVersion to write, and
+// the version of the ciphertext to read.
 func (k *Keys) dek(ctx context.Context, p *keyParams, version int) (*dek, error) {
 	id := dekID{kek: p.kek, subject: p.subject, algorithm: p.algorithm, version: version, reading: p.reading}
 	e, err := k.entry(id)
@@ -194,7 +194,8 @@ func (k *Keys) expired(p *keyParams, d contract.DEK) bool {
 	return p.expiryDays > 0 && age >= time.Duration(p.expiryDays)*24*time.Hour
 }
 
-// kek returns the registry's entry of the KEK, and makes it if a writer needs it.
+// kek returns the registry's entry of the KEK, and makes it if a writer needs
+// it.
 func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
 	found, err := k.reg.KEK(ctx, p.kek, p.reading)
 	if isNotFound(err) {

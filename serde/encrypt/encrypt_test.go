@@ -55,7 +55,9 @@ func (f *fakeRegistry) Register(context.Context, string, contract.Schema) (contr
 func (f *fakeRegistry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
 	return f.version, nil
 }
-func (f *fakeRegistry) Latest(context.Context, string) (contract.Version, error) { return f.version, nil }
+func (f *fakeRegistry) Latest(context.Context, string) (contract.Version, error) {
+	return f.version, nil
+}
 func (f *fakeRegistry) SchemaByID(context.Context, string, int) (contract.Version, error) {
 	return f.version, nil
 }
@@ -388,7 +390,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A reader without the key gets an error, or the ciphertext if the rule says so.
+// A reader without the key gets an error, or the ciphertext if the rule says
+// so.
 func TestReaderWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	for action, passes := range map[string]bool{"": false, "ERROR": false, "DLQ": false, "ERROR,NONE": true, "NONE": true} {

@@ -23,8 +23,8 @@ type executor struct {
 
 func (e executor) Type() string { return e.typ }
 
-// Bind asks nobody. The keys are looked up when a record needs them, so that the
-// rule's action for a failure decides about each record.
+// Bind asks nobody. The keys are looked up when a record needs them, so that
+// the rule's action for a failure decides about each record.
 func (e executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) {
 	p, err := newKeyParams(&r)
 	if err != nil {

@@ -13,14 +13,15 @@ import (
 )
 
 // Registry is the view of a registry client that this package needs.
-// *registry.Client is a Registry. An error may carry the methods NotFound() bool
-// and Conflict() bool anywhere in its chain: the registry has no such key, or has
-// another key of this name already. deleted asks for deleted keys as well, which
-// readers need.
+// *registry.Client is a Registry. An error may carry the methods NotFound()
+// bool and Conflict() bool anywhere in its chain: the registry has no such key,
+// or has another key of this name already. deleted asks for deleted keys as
+// well, which readers need.
 type Registry interface {
 	KEK(ctx context.Context, name string, deleted bool) (contract.KEK, error)
 	CreateKEK(ctx context.Context, k contract.KEK) (contract.KEK, error)
-	// DEK returns one version of a subject's DEK, and the newest version for -1.
+	// DEK returns one version of a subject's DEK, and the newest version for
+	// -1.
 	DEK(ctx context.Context, kek, subject string, version int, algorithm string, deleted bool) (contract.DEK, error)
 	CreateDEK(ctx context.Context, d contract.DEK) (contract.DEK, error)
 }
@@ -28,8 +29,9 @@ type Registry interface {
 // Option sets how [NewKeys] finds and keeps keys. The zero Option does nothing.
 type Option struct{ apply func(*Keys) error }
 
-// WithKMS gives key management systems. For each KEK the first KMS that supports
-// the type of the KEK is used. More calls add more of them. Nil is an error.
+// WithKMS gives key management systems. For each KEK the first KMS that
+// supports the type of the KEK is used. More calls add more of them. Nil is an
+// error.
 func WithKMS(kms ...KMS) Option {
 	return Option{func(k *Keys) error {
 		for _, m := range kms {
@@ -59,8 +61,8 @@ func WithLifetime(d time.Duration) Option {
 }
 
 // Keys finds, makes and keeps the keys of encryption rules. It is safe for
-// concurrent use. It keeps at most 1,000 data keys in memory and shows no key in
-// any text.
+// concurrent use. It keeps at most 1,000 data keys in memory and shows no key
+// in any text.
 type Keys struct {
 	reg      Registry
 	kms      []KMS
@@ -95,8 +97,8 @@ func (k *Keys) Executors() []serde.RuleExecutor {
 	return []serde.RuleExecutor{executor{k, "ENCRYPT"}, executor{k, "ENCRYPT_PAYLOAD"}}
 }
 
-// Close forgets all keys and overwrites what Go lets this package reach of them.
-// Later records that need a key are [ErrClosed].
+// Close forgets all keys and overwrites what Go lets this package reach of
+// them. Later records that need a key are [ErrClosed].
 func (k *Keys) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

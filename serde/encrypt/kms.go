@@ -25,10 +25,11 @@ type KMS interface {
 // localKMSPrefix begins the URIs of [LocalKMS].
 const localKMSPrefix = "local-kms://"
 
-// LocalKMS returns a KMS of type "local-kms" for tests and local runs. Every key
-// id stands for the same key, an AES-128-GCM key that HKDF-SHA256 derives from
-// secret. Confluent's clients derive the same key from their setting "secret" or
-// the environment variable LOCAL_SECRET. An empty secret is an error.
+// LocalKMS returns a KMS of type "local-kms" for tests and local runs. Every
+// key id stands for the same key, an AES-128-GCM key that HKDF-SHA256 derives
+// from secret. Confluent's clients derive the same key from their setting
+// "secret" or the environment variable LOCAL_SECRET. An empty secret is an
+// error.
 func LocalKMS(secret string) (KMS, error) {
 	if secret == "" {
 		return nil, errors.New("encrypt: LocalKMS: the secret is empty")

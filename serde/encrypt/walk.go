@@ -87,7 +87,8 @@ type walk struct {
 }
 
 // emptyBudget bounds the values of a message of n bytes. Values that take no
-// bytes, such as nulls and empty records, would otherwise cost work without end.
+// bytes, such as nulls and empty records, would otherwise cost work without
+// end.
 func emptyBudget(n int) int { return 1<<16 + 16*n }
 
 var errBudget = errors.New("the data has more values than its size allows")
@@ -158,7 +159,8 @@ func (w *walk) blocks(n *node, tagged bool, depth int) error {
 			if count == math.MinInt64 {
 				return avrobin.ErrInvalid
 			}
-			// The block's size in bytes follows. It changes here, so it is left out.
+			// The block's size in bytes follows. It changes here, so it is left
+			// out.
 			_, width := binary.Varint(w.in)
 			if width <= 0 {
 				return avrobin.ErrTruncated

@@ -57,13 +57,16 @@ const (
 	Desynchronized
 	// Other: everything else, with its text.
 	Other
+	// Recovering: a batch of the partition was refused, and what was behind it is
+	// being reported. See Topic.Produce.
+	Recovering
 )
 
 func (c Code) String() string {
 	if name, ok := map[Code]string{
 		TimedOut: "timed out", Transport: "broker transport failure", AllBrokersDown: "all brokers down",
 		Authentication: "authentication failed", Certificate: "TLS handshake failed", Purged: "purged", Closed: "closed",
-		Fenced: "fenced", State: "wrong state", Invalid: "invalid argument", Desynchronized: "sequence desynchronized", Other: "client error",
+		Fenced: "fenced", State: "wrong state", Invalid: "invalid argument", Desynchronized: "sequence desynchronized", Other: "client error", Recovering: "partition recovering",
 	}[c]; ok {
 		return name
 	}

@@ -67,6 +67,11 @@ type Outcome struct {
 	Guilty bool
 	// Err is nil for a delivered message. Otherwise it is an *Error, or wraps one.
 	Err error
+	// Message is the message as it was handed over, if Persistence is
+	// NotPersisted, so that the engine can send it again. It has a timestamp, also
+	// if the library chose it. Its memory belongs to the receiver. It may be nil if
+	// the transport does not keep messages.
+	Message *Message
 }
 
 // Handler receives what a client has to say. Its methods are called on the
@@ -118,7 +123,10 @@ type Client interface {
 type Topic interface {
 	// Produce hands a message over. It does not block on the network. After nil
 	// there is exactly one Outcome for the token, possibly before the return.
-	// After an error nothing was taken, and there is none.
+	// After an error nothing was taken, and there is none. The code Recovering
+	// means that an earlier batch of the partition was refused and its outcomes are
+	// on their way to the Handler: the partition takes messages again when Outcomes
+	// has returned.
 	//
 	// Produce may be called under a lock that the Handler's Outcomes takes too.
 	Produce(partition int32, m *Message, token Token) error

@@ -18,9 +18,8 @@
 //     writes a second batch only after the leader has acknowledged one.
 //  4. Every other message that failed may be in the log.
 //
-// After a refusal the partition is closed: until the handler has returned from
-// the last outcome behind the refusal, nothing new goes into the log. So the
-// engine can stop sending to the partition inside Outcomes, send again what is
-// not persisted, and keep the order. What it hands over meanwhile is given up
-// too, as not persisted.
+// After a refusal the partition is closed: Produce returns the code Recovering
+// until the handler has returned from the last outcome behind the refusal. So
+// the engine can stop its publishers inside Outcomes, send again what is not
+// persisted, and keep the order.
 package franz

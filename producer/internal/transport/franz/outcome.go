@@ -47,7 +47,7 @@ func (c *client) promised(kr *kgo.Record, err error) {
 		p.settle()
 		switch {
 		case len(p.again) > 0:
-			p.held = true
+			p.retrying = true
 			p.waiting, p.again = append(p.again, p.waiting...), nil
 			if c.refuses() != nil {
 				p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
@@ -65,6 +65,9 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	}
 	if o.Err != nil {
 		c.failed(o.Err)
+		if o.Persistence == transport.NotPersisted {
+			o.Message = r.message()
+		}
 	}
 	c.chunks.release(r)
 	c.outbox.put(o, resume)
@@ -99,7 +102,7 @@ func (p *partition) retry() {
 	if p.topic.client.refuses() != nil {
 		return // Purge has ended them
 	}
-	p.held = false
+	p.retrying = false
 	waiting := p.waiting
 	p.waiting = nil
 	for _, r := range waiting {

@@ -26,6 +26,20 @@ type record struct {
 	index uint64 // counts the messages of the partition
 }
 
+// message is the message as it was handed over, in memory of its own.
+func (r *record) message() *transport.Message {
+	m := &transport.Message{
+		Key: clone(r.Key), Value: clone(r.Value), HasTimestamp: true, Timestamp: r.Timestamp.UnixMilli(),
+	}
+	if r.Timestamp.IsZero() { // kgo has not seen it
+		m.Timestamp = time.Now().UnixMilli()
+	}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, transport.Header{Key: h.Key, Value: clone(h.Value)})
+	}
+	return m
+}
+
 // recordContext is a context that never ends. kgo passes it through, so the
 // record is found again without a map and without an allocation.
 type recordContext struct{ record *record }

@@ -50,12 +50,15 @@ type partition struct {
 	// batches are those with a message that has not ended, in order.
 	batches []*batch
 	stamps  []stamp
-	// held keeps new messages in waiting until the handler has been told of a
-	// refused batch and of everything behind it.
-	held    bool
-	waiting []*record
-	again   []*record // messages that kgo gave up and that are handed to it again
-	refusal *refusal
+	// held: a batch was refused, and the handler has not been told yet of
+	// everything behind it.
+	held bool
+	// waiting are messages for later: kgo made no connection for those before
+	// them (retrying), or is told to forget the topic. again are those that kgo
+	// gave up for that reason.
+	waiting, again []*record
+	retrying       bool
+	refusal        *refusal
 	// muddled says that written and the batches do not fit the messages. kgo
 	// has begun a new sequence.
 	muddled bool
@@ -157,12 +160,19 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case state == topicGone:
 		c.chunks.release(r)
 		return &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Retriable: true}
-	case state == topicRenewed, p.held: // kgo would refuse it, or overtake what is sent again
+	case p.held: // kgo would refuse it, or it would overtake what is sent again
+		c.chunks.release(r)
+		return errRecovering
+	case state == topicRenewed, p.retrying:
 		p.waiting = append(p.waiting, r)
 		return nil
 	}
 	p.hand(r)
 	return nil
+}
+
+var errRecovering = &transport.Error{ //nolint:gochecknoglobals // never changed
+	Code: transport.Recovering, Retriable: true, Text: "an earlier batch of the partition was refused",
 }
 
 // hand gives a message to kgo. p.mu is held: it keeps the order of the indexes
@@ -252,9 +262,8 @@ func (t *topic) forget() {
 }
 
 // resume opens the partition again after a refusal, when the handler has been
-// told of every message behind it. Messages that came meanwhile end too, because
-// the engine may have to send those before them again. They are given up until
-// the engine, which has heard of the refusal, sends no more.
+// told of every message behind it. Messages that waited end first, because the
+// engine may have to send those before them again.
 func (p *partition) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -271,7 +280,7 @@ func (p *partition) dropWaiting(err *transport.Error, then func()) {
 	for i, r := range p.waiting {
 		o := transport.Outcome{
 			Token: r.token, Partition: p.number, Offset: -1, Timestamp: -1,
-			Persistence: transport.NotPersisted, Err: err,
+			Persistence: transport.NotPersisted, Err: err, Message: r.message(),
 		}
 		c.chunks.release(r)
 		if i < len(p.waiting)-1 {

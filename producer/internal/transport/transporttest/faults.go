@@ -186,7 +186,11 @@ func (s *session) resend(t *testing.T, h transport.Topic) {
 	s.mu.Lock()
 	var again []transport.Token
 	for _, token := range s.order[0] {
-		if o := s.outcomes[token]; o.Persistence == transport.NotPersisted && !o.Guilty {
+		o := s.outcomes[token]
+		if o.Persistence == transport.NotPersisted && o.Message != nil && string(o.Message.Value) != string(value(token)) {
+			t.Errorf("message %d comes back as %q", token, o.Message.Value)
+		}
+		if o.Persistence == transport.NotPersisted && !o.Guilty {
 			again = append(again, token)
 			delete(s.outcomes, token)
 		}
@@ -196,8 +200,15 @@ func (s *session) resend(t *testing.T, h transport.Topic) {
 	total := len(s.outcomes) + len(again)
 	s.mu.Unlock()
 	for _, token := range again {
-		if err := h.Produce(0, &transport.Message{Value: value(token)}, token); err != nil {
-			t.Fatal(err)
+		for {
+			err := h.Produce(0, &transport.Message{Value: value(token)}, token)
+			if err == nil {
+				break
+			}
+			if code(err) != transport.Recovering || t.Context().Err() != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
 		}
 	}
 	s.all(t, total)

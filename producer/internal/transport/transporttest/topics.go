@@ -74,6 +74,9 @@ func testTopics(t *testing.T, lib Library) {
 					s.held = false
 					s.mu.Unlock()
 				}
+				s.mu.Lock()
+				s.held = false
+				s.mu.Unlock()
 				if ctx.Err() != nil {
 					t.Fatal("the topic that was made again is not found")
 				}

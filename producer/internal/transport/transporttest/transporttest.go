@@ -300,6 +300,10 @@ func (s *session) send(t *testing.T, h transport.Topic, partitions int32, n int)
 			continue
 		}
 		err := h.Produce(int32(s.next)%partitions, &transport.Message{Value: value(s.next)}, s.next)
+		if code(err) == transport.Recovering {
+			s.kept = append(s.kept, s.next)
+			s.held, err = true, nil
+		}
 		s.mu.Unlock()
 		if err != nil {
 			t.Fatalf("message %d: %v", s.next, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-func testConfig(t *testing.T, addrs []string, id string) *settings.Config {
+func testConfig(t testing.TB, addrs []string, id string) *settings.Config {
 	t.Helper()
 	purpose := settings.ForProducer
 	if id != "" {

@@ -13,7 +13,8 @@ import (
 
 const (
 	chunkRecords = 64
-	chunkBytes   = 16 << 10
+	// maxKept is the largest buffer that a record keeps for its next message.
+	maxKept = 64 << 10
 )
 
 // record is one message on its way through kgo.
@@ -24,6 +25,7 @@ type record struct {
 	chunk *chunk
 	token transport.Token
 	index uint64 // counts the messages of the partition
+	bytes []byte // the key, the value and the values of the headers
 }
 
 // message is the message as it was handed over, in memory of its own.
@@ -51,13 +53,11 @@ func (*recordContext) Done() <-chan struct{}       { return nil }
 func (*recordContext) Err() error                  { return nil }
 func (*recordContext) Value(any) any               { return nil }
 
-// chunk is memory for some messages in a row: their records, keys and values. It
-// is used again when all of them have ended.
+// chunk is memory for some messages in a row. It is used again when all of them
+// have ended.
 type chunk struct {
 	records [chunkRecords]record
 	used    int
-	bytes   []byte
-	headers []kgo.RecordHeader
 	left    atomic.Int32 // messages that have not ended; chunkOpen more while it is filled
 }
 
@@ -72,7 +72,7 @@ type chunkPool struct {
 }
 
 func newChunk() *chunk {
-	c := &chunk{bytes: make([]byte, 0, chunkBytes)}
+	c := new(chunk)
 	for i := range c.records {
 		r := &c.records[i]
 		r.self.record, r.chunk = r, c
@@ -81,34 +81,47 @@ func newChunk() *chunk {
 	return c
 }
 
-// copy copies a message into a chunk.
+// copy copies a message of size bytes into a chunk.
 func (p *chunkPool) copy(m *transport.Message, size int) *record {
 	c, _ := p.filling.Get().(*chunk)
-	if c != nil && (c.used == chunkRecords || len(c.bytes)+size > cap(c.bytes)) {
-		p.seal(c)
-		c = nil
-	}
 	if c == nil {
-		c, _ = p.empty.Get().(*chunk)
-		if c == nil {
+		if c, _ = p.empty.Get().(*chunk); c == nil {
 			c = newChunk()
 		}
 		c.left.Store(chunkOpen)
 	}
 	r := &c.records[c.used]
 	c.used++
-	if size > cap(c.bytes)-len(c.bytes) { // a message larger than a chunk
-		r.Key, r.Value = clone(m.Key), clone(m.Value)
-		r.Headers = r.Headers[:0]
-		for _, h := range m.Headers {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: clone(h.Value)})
-		}
+	if c.used == chunkRecords {
+		p.drop(c, chunkOpen-chunkRecords)
 	} else {
-		r.Key, r.Value = c.keep(m.Key), c.keep(m.Value)
-		r.Headers = c.keepHeaders(m.Headers)
+		p.filling.Put(c)
 	}
-	p.filling.Put(c)
+	r.fill(m, size)
 	return r
+}
+
+// fill copies a message.
+func (r *record) fill(m *transport.Message, size int) {
+	if r.bytes == nil || size > cap(r.bytes) {
+		r.bytes = make([]byte, 0, size)
+	}
+	r.bytes = r.bytes[:0]
+	r.Key, r.Value = r.keep(m.Key), r.keep(m.Value)
+	r.Headers = r.Headers[:0]
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: r.keep(h.Value)})
+	}
+}
+
+// keep copies b. nil stays nil.
+func (r *record) keep(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	start := len(r.bytes)
+	r.bytes = append(r.bytes, b...)
+	return r.bytes[start:len(r.bytes):len(r.bytes)]
 }
 
 func clone(b []byte) []byte {
@@ -118,43 +131,22 @@ func clone(b []byte) []byte {
 	return append(make([]byte, 0, len(b)), b...)
 }
 
-// keep copies b into the chunk. nil stays nil.
-func (c *chunk) keep(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	start := len(c.bytes)
-	c.bytes = append(c.bytes, b...)
-	return c.bytes[start:len(c.bytes):len(c.bytes)]
-}
-
-func (c *chunk) keepHeaders(headers []transport.Header) []kgo.RecordHeader {
-	if len(headers) == 0 {
-		return nil
-	}
-	start := len(c.headers)
-	for _, h := range headers {
-		c.headers = append(c.headers, kgo.RecordHeader{Key: h.Key, Value: c.keep(h.Value)})
-	}
-	return c.headers[start:len(c.headers):len(c.headers)]
-}
-
-// seal ends the filling of a chunk.
-func (p *chunkPool) seal(c *chunk) { p.drop(c, chunkOpen-int32(c.used)) }
-
 // drop takes n off a chunk's count, and keeps the chunk for later when nothing
 // uses it any more.
 func (p *chunkPool) drop(c *chunk, n int32) {
-	if c.left.Add(-n) > 0 {
-		return
+	if c.left.Add(-n) == 0 {
+		c.used = 0
+		p.empty.Put(c)
 	}
-	for i := range c.used {
-		c.records[i].Key, c.records[i].Value, c.records[i].Headers = nil, nil, nil
-	}
-	clear(c.headers)
-	c.used, c.bytes, c.headers = 0, c.bytes[:0], c.headers[:0]
-	p.empty.Put(c)
 }
 
 // release says that a message has ended.
-func (p *chunkPool) release(r *record) { p.drop(r.chunk, 1) }
+func (p *chunkPool) release(r *record) {
+	if cap(r.bytes) > maxKept {
+		r.bytes, r.Key, r.Value = nil, nil, nil
+	}
+	if len(r.Headers) > 0 {
+		clear(r.Headers)
+	}
+	p.drop(r.chunk, 1)
+}

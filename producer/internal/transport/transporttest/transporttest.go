@@ -102,9 +102,30 @@ func (b brokers) admin(t *testing.T) *kadm.Client {
 	return kadm.NewClient(cl)
 }
 
-// read returns what is visible to read_committed.
+// read returns what is visible to read_committed. Before, it waits until no
+// transaction is open: a commit returns before the brokers have ended the
+// transaction in every partition.
 func (b brokers) read(t *testing.T, topic string) []*kgo.Record {
 	t.Helper()
+	adm, ctx := b.admin(t), deadline(t)
+	for {
+		ends, err := adm.ListEndOffsets(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stable, err := adm.ListCommittedOffsets(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := false
+		ends.Each(func(end kadm.ListedOffset) {
+			committed, _ := stable.Lookup(end.Topic, end.Partition)
+			open = open || committed.Offset < end.Offset
+		})
+		if !open {
+			break
+		}
+	}
 	var all []*kgo.Record
 	for r, err := range logread.All(deadline(t), b.addrs, topic) {
 		if err != nil {

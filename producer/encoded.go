@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -116,7 +117,7 @@ func cloneHeaders(headers []serde.Header) []serde.Header {
 // Add puts the message into a transaction, as [Topic.Add] does with a record:
 // it blocks while the buffer is full, and an error is [ErrNotSent].
 func (e Encoded) Add(ctx context.Context, tx *Tx) error {
-	if err := checkTopicName(e.Topic); err != nil {
+	if err := settings.CheckTopicName(e.Topic); err != nil {
 		return notSent(e.Topic, -1, err)
 	}
 	return tx.add(e.Topic, func(c *core) error {
@@ -131,3 +132,7 @@ func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 		return b.send(ctx, s, e.Partition, b.partitioner, true)
 	})
 }
+
+// Number is the partition that was named. It returns false for the zero
+// Partition.
+func (p Partition) Number() (int32, bool) { return p.plus1 - 1, p.plus1 != 0 }

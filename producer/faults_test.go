@@ -210,3 +210,10 @@ func TestFaults(t *testing.T) {
 		})
 	}
 }
+
+// reached waits until a fault has hit n requests.
+func reached(ctx context.Context, f *producertest.Fault, n int) {
+	for f.Hits() < n && ctx.Err() == nil {
+		during(ctx, 5*time.Millisecond)
+	}
+}

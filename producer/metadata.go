@@ -55,22 +55,6 @@ func (c *core) topic(name string) *topicState {
 	return s.(*topicState)
 }
 
-// checkTopicName follows Kafka's rule (org.apache.kafka.common.internals.Topic); the client panics on some other names.
-func checkTopicName(name string) error {
-	bad := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
-	}
-	switch {
-	case name == "", name == ".", name == "..":
-		return fmt.Errorf("topic name %q is not allowed", name)
-	case len(name) > 249:
-		return fmt.Errorf("topic name of %d bytes: Kafka allows 249", len(name))
-	case strings.ContainsFunc(name, bad):
-		return fmt.Errorf("topic name %q: only letters, digits, '.', '_' and '-' are allowed", name)
-	}
-	return nil
-}
-
 // find gives the route, looking the topic up on first use. Callers share one look-up, each with its own ctx.
 func (s *topicState) find(ctx context.Context) (*route, error) {
 	if r := s.route.Load(); r != nil {

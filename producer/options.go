@@ -8,7 +8,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// Option configures [New], [NewTransactional] and [NewProcessor] alike. It is made by the functions of this package
+// Option configures [New] and [NewTransactional]. Packages processor, source and outbox take it by their WithProducer. It is made by the functions of this package
 // that return one. Options apply in the order given, and of two that say the same thing the later wins; so a preset
 // or a file comes first and what refines it after. An option that a constructor cannot honour is refused by name.
 type Option = settings.Option
@@ -129,7 +129,7 @@ func WithTransactionTimeout(d time.Duration) Option {
 // WithGroupCommit puts many small [Transactional.InTx] calls into one transaction: it commits when messages of them are
 // in it or wait has passed since the first. Each call returns when that transaction has ended; an error of one call's
 // function aborts the transaction, and the others run again without it. Default: each call has its own.
-// Refused by [New] and [NewProcessor].
+// Refused by [New], and in processors and sources.
 func WithGroupCommit(messages int, wait time.Duration) Option {
 	return settings.Set("WithGroupCommit", func(c *settings.Config) { c.GroupCommitMessages, c.GroupCommitWait = messages, wait }, "group.commit")
 }

@@ -13,55 +13,42 @@ type tokenFunc func(context.Context) (Token, error)
 
 func (f tokenFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
 
-// A client, or a consumer, may be closed while its token is on the way: the token then goes nowhere, and that is no trouble.
+// TestTokenAfterTheClient: a client may be closed while its token is on the way.
+// The token then goes nowhere.
 func TestTokenAfterTheClient(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"client", "consumer"} {
-		for _, gone := range []bool{false, true} {
-			t.Run(kind+map[bool]string{false: " there", true: " gone"}[gone], func(t *testing.T) {
-				t.Parallel()
-				give := make(chan struct{})
-				source := tokenFunc(func(ctx context.Context) (Token, error) {
-					select {
-					case <-give:
-					case <-ctx.Done():
-						return Token{}, ctx.Err()
-					}
-					// Not a token: the client refuses it, where there is one.
-					return Token{Expiry: time.Now().Add(-time.Hour)}, nil
-				})
-				p := newNotes(t, []string{"127.0.0.1:1"}, nil, WithSASL(OAuthBearer(source)))
-				k, err := p.core.client(1000)
-				if err != nil {
-					t.Fatal(err)
+	for _, gone := range []bool{false, true} {
+		t.Run(map[bool]string{false: "there", true: "gone"}[gone], func(t *testing.T) {
+			t.Parallel()
+			give := make(chan struct{})
+			source := tokenFunc(func(ctx context.Context) (Token, error) {
+				select {
+				case <-give:
+				case <-ctx.Done():
+					return Token{}, ctx.Err()
 				}
-				taker, use, end := tokenTaker(k.kafka), holder(k), k.close
-				if kind == "consumer" {
-					consumer, err := kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "log_level": 0, "sasl.mechanism": "OAUTHBEARER", "security.protocol": "SASL_PLAINTEXT"})
-					if err != nil {
-						t.Fatal(err)
-					}
-					in := &input{core: p.core, consumer: consumer}
-					taker, use, end = consumer, in, func() {
-						if err := in.shut(); err != nil {
-							t.Error(err)
-						}
-					}
-				}
-				told := &told{tokenTaker: taker, holder: use, over: make(chan struct{})}
-				p.core.refreshToken(told, told)
-				if gone {
-					end()
-				} else {
-					defer end()
-				}
-				close(give)
-				<-told.over
-				if want := map[bool]int{false: 2, true: 0}[gone]; told.calls != want { // the token, and its failure
-					t.Errorf("the %s was called %d times, want %d", kind, told.calls, want)
-				}
+				// Not a token: the client refuses it, where there is one.
+				return Token{Expiry: time.Now().Add(-time.Hour)}, nil
 			})
-		}
+			p := newNotes(t, []string{"127.0.0.1:1"}, nil, WithSASL(OAuthBearer(source)))
+			k, err := p.core.client(1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			taker, use, end := tokenTaker(k.kafka), holder(k), k.close
+			told := &told{tokenTaker: taker, holder: use, over: make(chan struct{})}
+			p.core.refreshToken(told, told)
+			if gone {
+				end()
+			} else {
+				defer end()
+			}
+			close(give)
+			<-told.over
+			if want := map[bool]int{false: 2, true: 0}[gone]; told.calls != want { // the token, and its failure
+				t.Errorf("the client was called %d times, want %d", told.calls, want)
+			}
+		})
 	}
 }
 

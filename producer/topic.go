@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -41,7 +42,7 @@ type binding struct {
 // NewTopic says how records of a topic are published: R is inferred from the key. It does no I/O and cannot fail: a wrong
 // name or option is told by Prepare, and by every message.
 func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption) *Topic[R] {
-	t := &Topic[R]{name: name, key: key, err: checkTopicName(name), all: map[*core]*binding{}}
+	t := &Topic[R]{name: name, key: key, err: settings.CheckTopicName(name), all: map[*core]*binding{}}
 	for _, o := range opts {
 		if o.apply == nil {
 			continue

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -236,8 +235,8 @@ func TestControlRedoneAfterUnknown(t *testing.T) {
 	}
 }
 
-// TestTransactionDenied: what is refused for good ends the transaction at once, as not sent, with the broker's reason; and a
-// source does not take that for a commit in doubt.
+// TestTransactionDenied: what is refused for good ends the transaction at once,
+// as not sent, with the broker's reason.
 func TestTransactionDenied(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
@@ -259,13 +258,6 @@ func TestTransactionDenied(t *testing.T) {
 	defer tp.Close(ctx)
 	check("a transaction", tp.InTx(ctx, func(tx *producer.Tx) error { return out.Add(ctx, tx, &event{}) }))
 
-	log := filepath.Join(t.TempDir(), "log")
-	writeLines(t, log, 0, 10)
-	s := w.source(&workload.Registry{}, newID(t), w.topic("checkpoints", 1, "cleanup.policy", "compact"), log)
-	defer s.Close(ctx)
-	check("a source", s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
-		return out.Add(ctx, tx, &event{Seq: l.Number})
-	}))
 	denied.Stop()
 	if err := tp.InTx(ctx, func(tx *producer.Tx) error { return out.Add(ctx, tx, &event{}) }); err != nil {
 		t.Errorf("once it may: %v", err)

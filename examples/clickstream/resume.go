@@ -13,6 +13,7 @@ import (
 
 	"github.com/avroline/avroline/examples/events/clicks"
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/source"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/serde"
 )
@@ -29,9 +30,7 @@ func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Se
 	if err != nil {
 		return nil, err
 	}
-	src, err := producer.NewSource(producer.SourceConfig{
-		Brokers: o.brokers, TransactionalID: o.transactionalID(), Name: "clickstream-" + o.topic, Files: in.files,
-	}, reg, ser, o.producerOptions()...)
+	src, err := source.New(o.brokers, o.transactionalID(), source.Files(in.files), reg, ser, source.WithProducer(o.producerOptions()...))
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +46,7 @@ func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Se
 	begin := time.Now()
 	bar := startProgress(os.Stderr, o.quiet, func() step { return step{events: src.Stats().Delivered} })
 	lines := lineParser{format: o.format}
-	err = src.Run(ctx, func(ctx context.Context, tx *producer.Tx, l producer.Line) error {
+	err = src.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
 		e, err := lines.event(line{file: l.File, no: l.Number, text: l.Text, err: l.Err}, l.Header)
 		if err != nil {
 			if o.strict && !errors.Is(err, errHeader) {

@@ -25,6 +25,7 @@ import (
 	"github.com/avroline/avroline/examples/events/ledger"
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
@@ -34,7 +35,7 @@ import (
 var errRefund = errors.New("an order of less than nothing")
 
 // booking makes the processor.
-func booking(brokers []string, reg *registry.Client, pod string) (*producer.Processor[orders.OrderCreated], error) {
+func booking(brokers []string, reg *registry.Client, pod string) (*processor.Processor[orders.OrderCreated], error) {
 	ser, err := serde.NewSerializer(reg)
 	if err != nil {
 		return nil, err
@@ -46,21 +47,20 @@ func booking(brokers []string, reg *registry.Client, pod string) (*producer.Proc
 	entries := producer.NewTopic("ledger", producer.KeyRecord(func(e *ledger.LedgerEntry) *ledger.AccountKey {
 		return &ledger.AccountKey{Account: e.Account}
 	}))
-	return producer.NewProcessor(producer.ProcessorConfig{
-		Brokers: brokers, Group: "booking", TransactionalID: "booking-" + pod, Topics: []string{"orders"},
-		OnBad: producer.DeadLetter("orders.dead"),
-	}, des, ser, func(ctx context.Context, tx *producer.Tx, m producer.Consumed[orders.OrderCreated]) error {
+	book := func(ctx context.Context, tx *producer.Tx, m processor.Consumed[orders.OrderCreated]) error {
 		switch {
 		case m.Value == nil: // a tombstone
 			return nil
 		case m.Value.TotalCents < 0:
-			return producer.Poison(errRefund)
+			return processor.Poison(errRefund)
 		}
 		return errors.Join(
 			entries.Add(ctx, tx, &ledger.LedgerEntry{Account: m.Value.Customer, Cents: -m.Value.TotalCents}),
 			entries.Add(ctx, tx, &ledger.LedgerEntry{Account: "sales", Cents: m.Value.TotalCents}),
 		)
-	})
+	}
+	return processor.New(brokers, "booking-"+pod, "booking", []string{"orders"}, des, ser, book,
+		processor.WithBadHandler(processor.DeadLetter("orders.dead")))
 }
 
 func main() {

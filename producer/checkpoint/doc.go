@@ -1,5 +1,7 @@
-// Package checkpoint holds the records that a producer.Source keeps of how far it has read, for those who want to look at
-// its topic.
+// Package checkpoint holds the records in which a [source.Source] keeps how far it has
+// read, for those who want to read its topic.
+//
+// [source.Source]: https://pkg.go.dev/github.com/avroline/avroline/producer/source#Source
 package checkpoint
 
 //go:generate go tool avrogen generate -o .. ../../schemas/checkpoint

@@ -20,8 +20,8 @@ type Purpose string
 const (
 	ForProducer      Purpose = "New"
 	ForTransactional Purpose = "NewTransactional"
-	ForProcessor     Purpose = "NewProcessor"
-	ForSource        Purpose = "NewSource"
+	ForProcessor     Purpose = "processor.New"
+	ForSource        Purpose = "source.New"
 )
 
 // Config holds the value of every setting. [New] makes it and checks it.

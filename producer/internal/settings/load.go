@@ -120,7 +120,7 @@ func (c *Config) load(key, value, origin string, seen map[string]string, strict 
 		return &ConfigError{origin, value, reason}
 	}
 	if s.passed == toConsumer && !s.In.has(c.Purpose) {
-		return &ConfigError{Setting: origin, Reason: "is a consumer's setting: only NewProcessor takes it"}
+		return &ConfigError{Setting: origin, Reason: "is a consumer's setting: only processor.New takes it"}
 	}
 	if strict && s.Guard != "" {
 		return refuse(s.Guard)

@@ -21,6 +21,16 @@ func Set(name string, apply func(*Config), keys ...string) Option {
 	}}
 }
 
+// As returns options that read the given ones as another constructor would,
+// because a processor's options may be those of its consumer, too. What is
+// checked at the end is checked for the constructor that is called.
+func As(p Purpose, opts []Option) []Option {
+	var own Purpose
+	begin := Set("As", func(c *Config) { own, c.Purpose = c.Purpose, p })
+	end := Set("As", func(c *Config) { c.Purpose = own })
+	return append(append([]Option{begin}, opts...), end)
+}
+
 // Carry makes an option that only transports a value of a higher layer, for
 // example hooks. [Carried] finds the value again.
 func Carry(name string, value any, keys ...string) Option {

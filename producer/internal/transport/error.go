@@ -62,6 +62,23 @@ const (
 	Recovering
 )
 
+// Codes of brokers that the layers above tell apart.
+const (
+	CorruptMessage              Code = 2
+	UnknownTopicOrPartition     Code = 3
+	MessageTooLarge             Code = 10
+	RecordListTooLarge          Code = 18
+	TopicAuthorizationFailed    Code = 29
+	GroupAuthorizationFailed    Code = 30
+	ClusterAuthorizationFailed  Code = 31
+	InvalidTimestamp            Code = 32
+	TopicAlreadyExists          Code = 36
+	UnsupportedForMessageFormat Code = 43
+	PolicyViolation             Code = 44
+	UnsupportedCompressionType  Code = 76
+	InvalidRecord               Code = 87
+)
+
 func (c Code) String() string {
 	if name, ok := map[Code]string{
 		TimedOut: "timed out", Transport: "broker transport failure", AllBrokersDown: "all brokers down",

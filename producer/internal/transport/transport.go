@@ -187,6 +187,16 @@ type ConsumedMessage struct {
 	Timestamp   time.Time
 }
 
+// Header returns the value of the last header of a name, as Kafka's clients do.
+func (m *ConsumedMessage) Header(key string) ([]byte, bool) {
+	for i := len(m.Headers) - 1; i >= 0; i-- {
+		if m.Headers[i].Key == key {
+			return m.Headers[i].Value, true
+		}
+	}
+	return nil, false
+}
+
 // TopicPartition names a partition, and an offset where one is asked for.
 type TopicPartition struct {
 	Topic     string

@@ -1,0 +1,395 @@
+// Package consumer reads from Kafka by confluent-kafka-go: as a member of a
+// group, or a whole topic from its start to its end.
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/internal/oauth"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+const (
+	// callSlice bounds one blocking call of the library, which heeds no context.
+	callSlice = time.Second
+	// pollSlice bounds one poll in the same way.
+	pollSlice = 50 * time.Millisecond
+	// tokenWait bounds one call of a token source.
+	tokenWait = 30 * time.Second
+)
+
+// Consumer implements [transport.Consumer].
+type Consumer struct {
+	settings *settings.Config
+	group    transport.Group
+	trouble  func(*transport.Error)
+	kafka    *kafka.Consumer
+	logs     chan kafka.LogEvent
+	logged   chan struct{} // closed when the last log line was written
+
+	mu     sync.Mutex // held while a token is handed over, and by Close
+	closed bool
+}
+
+// Open joins a group. Nothing waits for the network. trouble is told of errors
+// that pass by themselves. It may be nil.
+func Open(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (*Consumer, error) {
+	m := c.ClientMap()
+	for k, v := range c.ConsumerPassed {
+		m[k] = v
+	}
+	m["group.id"] = g.ID
+	m["group.protocol"] = string(g.Protocol)
+	m["enable.auto.offset.store"] = false
+	if _, given := m["auto.offset.reset"]; !given {
+		m["auto.offset.reset"] = "earliest"
+	}
+	in, err := start(c, g, m, trouble)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.kafka.SubscribeTopics(g.Topics, in.rebalanced); err != nil {
+		return nil, errors.Join(asError(err), in.Close())
+	}
+	return in, nil
+}
+
+func start(c *settings.Config, g transport.Group, settings map[string]any, trouble func(*transport.Error)) (*Consumer, error) {
+	if trouble == nil {
+		trouble = func(*transport.Error) {}
+	}
+	in := &Consumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{})}
+	m := kafka.ConfigMap{"go.logs.channel": in.logs, "isolation.level": "read_committed", "enable.auto.commit": false}
+	for k, v := range settings {
+		if _, ours := m[k]; !ours {
+			m[k] = v
+		}
+	}
+	var err error
+	if in.kafka, err = kafka.NewConsumer(&m); err != nil {
+		return nil, asError(err)
+	}
+	go in.forwardLogs()
+	return in, nil
+}
+
+func (in *Consumer) forwardLogs() {
+	defer close(in.logged)
+	for line := range in.logs {
+		in.settings.Logger.Debug("consumer_log", "tag", line.Tag, "line", line.Message)
+	}
+}
+
+// Close leaves the group. It may be called again.
+func (in *Consumer) Close() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return nil
+	}
+	in.closed = true
+	err := in.kafka.Close()
+	close(in.logs)
+	<-in.logged
+	return asError(err)
+}
+
+// rebalanced reports partitions that were revoked. The library itself assigns
+// and unassigns.
+func (in *Consumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
+	revoked, ok := event.(kafka.RevokedPartitions)
+	if !ok {
+		in.settings.Logger.Info("partitions_assigned", "group", in.group.ID, "event", fmt.Sprint(event))
+		return nil
+	}
+	in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "event", fmt.Sprint(event))
+	if in.group.Revoked != nil {
+		in.group.Revoked(ours(revoked.Partitions))
+	}
+	return nil
+}
+
+// Poll returns the next message, or nil after wait. A nil error without a
+// message means that there was none.
+func (in *Consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
+	for end := time.Now().Add(wait); ; {
+		event := in.kafka.Poll(millis(min(pollSlice, time.Until(end))))
+		if m, ok := event.(*kafka.Message); ok && m.TopicPartition.Error == nil {
+			return consumed(m), nil
+		}
+		if err := in.handle(event); err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil || !time.Now().Before(end) {
+			return nil, nil
+		}
+	}
+}
+
+// handle takes an event that is not a message. It returns an error that does
+// not pass.
+func (in *Consumer) handle(event kafka.Event) error {
+	switch event := event.(type) {
+	case *kafka.Message:
+		return in.lasting(event.TopicPartition.Error)
+	case kafka.Error:
+		return in.lasting(event)
+	case kafka.OAuthBearerTokenRefresh:
+		in.refreshToken()
+	}
+	return nil
+}
+
+// lasting returns err if it does not pass by itself. Other errors go to the
+// trouble function.
+func (in *Consumer) lasting(err error) error {
+	var kerr kafka.Error
+	if !errors.As(err, &kerr) {
+		return err
+	}
+	said := asError(err)
+	if kerr.IsFatal() || isPermanent(kerr.Code()) {
+		return said
+	}
+	var known *transport.Error
+	if errors.As(said, &known) {
+		in.trouble(known)
+	}
+	return nil
+}
+
+// isPermanent tells whether an error will be the same at the next try.
+func isPermanent(code kafka.ErrorCode) bool {
+	switch code {
+	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+		kafka.ErrUnsupportedVersion, kafka.ErrInvalidGroupID, kafka.ErrUnsupportedForMessageFormat, kafka.ErrInvalidArg:
+		return true
+	}
+	return false
+}
+
+// refreshToken asks the token source, beside the caller.
+func (in *Consumer) refreshToken() {
+	sasl := in.settings.SASL
+	if sasl == nil || sasl.Token == nil {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), tokenWait)
+		defer cancel()
+		token, err := sasl.Token.Token(ctx)
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if in.closed {
+			return
+		}
+		if err == nil {
+			err = in.kafka.SetOAuthBearerToken(bearer(token))
+		}
+		if err != nil {
+			in.trouble(&transport.Error{Code: transport.Authentication, Text: "token source: " + err.Error(), Err: err})
+			_ = in.kafka.SetOAuthBearerTokenFailure(err.Error())
+		}
+	}()
+}
+
+// Member identifies the group member at this moment. Library is a
+// *kafka.ConsumerGroupMetadata.
+func (in *Consumer) Member() (transport.GroupMember, error) {
+	m, err := in.kafka.GetConsumerGroupMetadata()
+	if err != nil {
+		return transport.GroupMember{}, asError(err)
+	}
+	return transport.GroupMember{Group: in.group.ID, Library: m}, nil
+}
+
+// Assignment returns the partitions that are ours.
+func (in *Consumer) Assignment() ([]transport.TopicPartition, error) {
+	parts, err := in.kafka.Assignment()
+	return ours(parts), asError(err)
+}
+
+// Committed asks the group for its offsets. A partition without one has -1.
+func (in *Consumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
+	var out []kafka.TopicPartition
+	err := in.repeat(ctx, func() (err error) {
+		out, err = in.kafka.Committed(theirs(partitions), millis(callSlice))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	back := ours(out)
+	for i := range back {
+		back[i].Offset = max(back[i].Offset, -1)
+	}
+	return back, nil
+}
+
+// EndOffsets returns where each partition of a topic ends. Messages of open
+// transactions count.
+func (in *Consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
+	ends := map[int32]int64{}
+	var partitions []kafka.PartitionMetadata
+	if err := in.repeat(ctx, func() error {
+		m, err := in.kafka.GetMetadata(&topic, false, millis(callSlice))
+		if err != nil {
+			return err
+		}
+		t := m.Topics[topic]
+		partitions = t.Partitions
+		if t.Error.Code() != kafka.ErrNoError {
+			return t.Error
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for _, p := range partitions {
+		if err := in.repeat(ctx, func() error {
+			_, high, err := in.kafka.QueryWatermarkOffsets(topic, p.ID, millis(callSlice))
+			ends[p.ID] = high
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return ends, nil
+}
+
+// repeat makes a call again while its error may pass, until ctx ends.
+func (in *Consumer) repeat(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		var kerr kafka.Error
+		if errors.As(err, &kerr) && (kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic) {
+			return asError(err)
+		}
+		if lasting := in.lasting(err); lasting != nil {
+			return lasting
+		}
+		pause := time.NewTimer(pollSlice)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return fmt.Errorf("%w: %w", context.Cause(ctx), asError(err))
+		}
+	}
+}
+
+// Seek goes on reading elsewhere. It tries every partition. A partition that is
+// no longer ours is an error, and the others were sought.
+func (in *Consumer) Seek(to []transport.TopicPartition) error {
+	var errs []error
+	for _, tp := range theirs(to) {
+		if err := in.kafka.Seek(tp, 0); err != nil {
+			errs = append(errs, fmt.Errorf("seek %s[%d] to %d: %w", *tp.Topic, tp.Partition, tp.Offset, asError(err)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Pause stops the reading of partitions.
+func (in *Consumer) Pause(partitions []transport.TopicPartition) error {
+	return asError(in.kafka.Pause(theirs(partitions)))
+}
+
+// Resume goes on reading partitions. Those that were revoked are left out.
+func (in *Consumer) Resume(partitions []transport.TopicPartition) error {
+	for _, tp := range theirs(partitions) {
+		_ = in.kafka.Resume([]kafka.TopicPartition{tp}) // refused for a revoked partition
+	}
+	return nil
+}
+
+func consumed(m *kafka.Message) *transport.ConsumedMessage {
+	out := &transport.ConsumedMessage{
+		Topic: *m.TopicPartition.Topic, Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset), LeaderEpoch: -1,
+		Key: m.Key, Value: m.Value, Timestamp: m.Timestamp,
+	}
+	if m.TopicPartition.LeaderEpoch != nil {
+		out.LeaderEpoch = *m.TopicPartition.LeaderEpoch
+	}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, transport.Header{Key: h.Key, Value: h.Value})
+	}
+	return out
+}
+
+func ours(parts []kafka.TopicPartition) []transport.TopicPartition {
+	out := make([]transport.TopicPartition, len(parts))
+	for i, tp := range parts {
+		out[i] = transport.TopicPartition{Topic: *tp.Topic, Partition: tp.Partition, Offset: int64(tp.Offset)}
+	}
+	return out
+}
+
+func theirs(parts []transport.TopicPartition) []kafka.TopicPartition {
+	out := make([]kafka.TopicPartition, len(parts))
+	for i, tp := range parts {
+		out[i] = kafka.TopicPartition{Topic: &parts[i].Topic, Partition: tp.Partition, Offset: kafka.Offset(tp.Offset)}
+	}
+	return out
+}
+
+func millis(d time.Duration) int { return int((max(d, 0) + time.Millisecond - 1) / time.Millisecond) }
+
+// asError gives a kafka.Error the seam's words. nil stays nil.
+func asError(err error) error {
+	var kerr kafka.Error
+	if !errors.As(err, &kerr) {
+		return err
+	}
+	code := transport.Other
+	switch k := kerr.Code(); k {
+	case kafka.ErrTimedOut, kafka.ErrTimedOutQueue, kafka.ErrMsgTimedOut:
+		code = transport.TimedOut
+	case kafka.ErrTransport, kafka.ErrResolve:
+		code = transport.Transport
+	case kafka.ErrAllBrokersDown:
+		code = transport.AllBrokersDown
+	case kafka.ErrAuthentication:
+		code = transport.Authentication
+	case kafka.ErrSsl:
+		code = transport.Certificate
+	case kafka.ErrUnknownTopic, kafka.ErrUnknownPartition:
+		code = transport.Code(kafka.ErrUnknownTopicOrPart)
+	case kafka.ErrFenced:
+		code = transport.Fenced
+	case kafka.ErrState:
+		code = transport.State
+	case kafka.ErrInvalidArg:
+		code = transport.Invalid
+	default:
+		if k > 0 { // the broker's code
+			code = transport.Code(k)
+		}
+	}
+	return &transport.Error{Code: code, Fatal: kerr.IsFatal(), Retriable: kerr.IsRetriable(), Text: kerr.Error(), Err: err}
+}
+
+// Code returns the code of the client's or the broker's error in err, and 0 if
+// there is none.
+func Code(err error) transport.Code {
+	var said *transport.Error
+	if !errors.As(err, &said) && !errors.As(asError(err), &said) {
+		return 0
+	}
+	return said.Code
+}
+
+// bearer is a token as the library takes it.
+func bearer(t oauth.Token) kafka.OAuthBearerToken {
+	return kafka.OAuthBearerToken{TokenValue: t.Value, Expiration: t.Expiry, Principal: t.Principal}
+}

@@ -1,0 +1,126 @@
+package consumer
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// ChooseProtocol returns the protocol that the brokers have: see
+// [DetectProtocol]. If no broker answers that question, it is
+// [transport.ClassicProtocol], which every broker has. The error is that of the
+// context.
+func ChooseProtocol(ctx context.Context, c *settings.Config) (transport.Protocol, error) {
+	var secure *tls.Config
+	var err error
+	if c.TLS != nil {
+		secure, err = settings.NewTLSConfig(c.TLS)
+	}
+	if err == nil {
+		var found transport.Protocol
+		if found, err = DetectProtocol(ctx, c, secure); err == nil {
+			return found, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	c.Logger.Warn("group_protocol_unknown", "taken", string(transport.ClassicProtocol), "err", err)
+	return transport.ClassicProtocol, nil
+}
+
+// DetectProtocol asks the brokers which group protocol they have. A broker has
+// [transport.ConsumerProtocol] if the cluster's feature group.version is at
+// least 1. That the broker lists the requests of the protocol is no proof:
+// Kafka 3.9 lists them and refuses them.
+//
+// The question is asked before authentication, which brokers allow. The error
+// is that of the last broker if no broker answers.
+func DetectProtocol(ctx context.Context, c *settings.Config, secure *tls.Config) (transport.Protocol, error) {
+	var errs []error
+	for _, broker := range c.Brokers {
+		protocol, err := detectAt(ctx, broker, secure)
+		if err == nil {
+			return protocol, nil
+		}
+		errs = append(errs, fmt.Errorf("broker %s: %w", broker, err))
+	}
+	return "", fmt.Errorf("ask for the group protocol: %w", errors.Join(errs...))
+}
+
+// detectWait bounds the conversation with one broker.
+const detectWait = 5 * time.Second
+
+func detectAt(ctx context.Context, broker string, secure *tls.Config) (transport.Protocol, error) {
+	if _, _, err := net.SplitHostPort(broker); err != nil {
+		broker = net.JoinHostPort(broker, "9092")
+	}
+	ctx, cancel := context.WithTimeout(ctx, detectWait)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	if secure == nil {
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", broker)
+	} else {
+		conn, err = (&tls.Dialer{Config: secure}).DialContext(ctx, "tcp", broker)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	if end, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(end)
+	}
+	answer, err := askVersions(conn, 3)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range answer.FinalizedFeatures {
+		if f.Name == "group.version" && f.MaxVersionLevel >= 1 {
+			return transport.ConsumerProtocol, nil
+		}
+	}
+	return transport.ClassicProtocol, nil
+}
+
+// askVersions sends one ApiVersions request. A broker that does not know the
+// version answers by version 0, without features.
+func askVersions(conn io.ReadWriter, version int16) (*kmsg.ApiVersionsResponse, error) {
+	request := kmsg.NewPtrApiVersionsRequest()
+	request.SetVersion(version)
+	request.ClientSoftwareName, request.ClientSoftwareVersion = "avroline", "1"
+	message := kmsg.NewRequestFormatter(kmsg.FormatterClientID("avroline")).AppendRequest(nil, request, 1)
+	if _, err := conn.Write(message); err != nil {
+		return nil, err
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if n < 4 || n > 1<<20 {
+		return nil, fmt.Errorf("the answer is not Kafka's: %d bytes", n)
+	}
+	answer := make([]byte, n)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return nil, err
+	}
+	response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
+	if len(answer) >= 6 && binary.BigEndian.Uint16(answer[4:]) == 35 { // UNSUPPORTED_VERSION
+		response.SetVersion(0)
+	}
+	if err := response.ReadFrom(answer[4:]); err != nil { // this answer has no tags after its correlation id
+		return nil, err
+	}
+	return response, nil
+}

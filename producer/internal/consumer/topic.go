@@ -1,0 +1,151 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// ReadCommitted reads a topic from its start to its end as it is at the call,
+// and calls each for every message that is committed, in the order of each
+// partition. It waits for the open transactions before that end. It joins no
+// group. An error of each ends the reading.
+func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
+	each func(*transport.ConsumedMessage) error,
+) error {
+	m := c.ClientMap()
+	m["group.id"] = c.TransactionalID // never joined, and nothing is committed to it
+	m["enable.partition.eof"] = true
+	m["fetch.wait.max.ms"] = 10 // the end of a partition is told by an empty answer
+	m["log_level"] = 0          // what goes wrong comes as an event
+	in, err := start(c, transport.Group{}, m, trouble)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	ends, err := in.EndOffsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	var all []kafka.TopicPartition
+	for p, end := range ends {
+		if end == 0 {
+			delete(ends, p)
+			continue
+		}
+		all = append(all, kafka.TopicPartition{Topic: &topic, Partition: p, Offset: kafka.OffsetBeginning})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := in.kafka.Assign(all); err != nil {
+		return asError(err)
+	}
+	for len(ends) > 0 {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %d partitions of topic %s are not read to their end", context.Cause(ctx), len(ends), topic)
+		}
+		event := in.kafka.Poll(millis(pollSlice))
+		if m, ok := event.(*kafka.Message); ok && m.TopicPartition.Error == nil {
+			if err := each(consumed(m)); err != nil {
+				return err
+			}
+			continue
+		}
+		if eof, ok := event.(kafka.PartitionEOF); ok {
+			if int64(eof.Offset) >= ends[eof.Partition] {
+				delete(ends, eof.Partition)
+			}
+			continue
+		}
+		if err := in.handle(event); err != nil && !isGroupDenied(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateTopic creates a topic if it does not exist. -1 leaves the replication to
+// the broker.
+func CreateTopic(ctx context.Context, c *settings.Config, name string, partitions, replication int, config map[string]string) error {
+	m := c.ClientMap()
+	logs := make(chan kafka.LogEvent, 64)
+	m["go.logs.channel"] = logs
+	go func() {
+		for range logs { // what matters is in the error
+		}
+	}()
+	defer close(logs)
+	cm := kafka.ConfigMap{}
+	for k, v := range m {
+		cm[k] = v
+	}
+	admin, err := kafka.NewAdminClient(&cm)
+	if err != nil {
+		return asError(err)
+	}
+	defer admin.Close()
+	if sasl := c.SASL; sasl != nil && sasl.Token != nil {
+		token, err := sasl.Token.Token(ctx)
+		if err != nil {
+			return fmt.Errorf("token source: %w", err)
+		}
+		if err := admin.SetOAuthBearerToken(bearer(token)); err != nil {
+			return asError(err)
+		}
+	}
+	made, err := admin.CreateTopics(ctx, []kafka.TopicSpecification{{
+		Topic: name, NumPartitions: partitions, ReplicationFactor: replication, Config: config,
+	}})
+	if err != nil {
+		return asError(err)
+	}
+	switch failed := made[0].Error; failed.Code() {
+	case kafka.ErrNoError, kafka.ErrTopicAlreadyExists:
+		return nil
+	case kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed:
+		metadata, err := admin.GetMetadata(&name, false, millis(callSlice))
+		if err == nil && metadata.Topics[name].Error.Code() == kafka.ErrNoError { // it exists
+			return nil
+		}
+		return ExplainDenied(c, asError(failed), "Create", name)
+	default:
+		return asError(failed)
+	}
+}
+
+// ExplainDenied adds to a broker's "not authorized" what to grant: an operation
+// on a topic, or on a group. Other errors stay as they are.
+func ExplainDenied(c *settings.Config, err error, operation, name string) error {
+	var said *transport.Error
+	if !errors.As(err, &said) {
+		return err
+	}
+	kind := ""
+	switch said.Code {
+	case transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed:
+		kind = "topic"
+	case transport.GroupAuthorizationFailed:
+		kind = "group"
+	default:
+		return err
+	}
+	principal := "User:…"
+	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {
+		principal = "User:" + c.SASL.User
+	}
+	return fmt.Errorf("no permission: grant %[1]s on %[2]s %[3]s (kafka-acls.sh --add --allow-principal %[4]s --operation %[1]s --%[2]s %[3]s): %[5]w",
+		operation, kind, name, principal, err)
+}
+
+// isGroupDenied: the library asks for the group's coordinator, of which we want
+// nothing.
+func isGroupDenied(err error) bool {
+	var said *transport.Error
+	return errors.As(err, &said) && said.Code == transport.GroupAuthorizationFailed
+}

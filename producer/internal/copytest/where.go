@@ -1,0 +1,310 @@
+package copytest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/internal/logread"
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/serde"
+)
+
+// ErrAsked is an error that a test asks for.
+var ErrAsked = errors.New("asked for")
+
+// Where is the place in which a suite runs: an embedded broker, or the cluster
+// of AVROLINE_TEST_BROKERS.
+type Where struct {
+	testing.TB
+	Addrs []string
+	Fake  *producertest.Broker // nil on a real cluster
+}
+
+// Brokers returns the real cluster if there is one, else an embedded broker.
+func Brokers(t testing.TB, opts ...producertest.Option) *Where {
+	t.Helper()
+	if real := os.Getenv("AVROLINE_TEST_BROKERS"); real != "" {
+		return &Where{TB: t, Addrs: strings.Split(real, ",")}
+	}
+	b := producertest.Start(t, opts...)
+	return &Where{TB: t, Addrs: b.Addrs(), Fake: b}
+}
+
+// Embedded skips a test of faults that only the embedded broker makes.
+func Embedded(t testing.TB, opts ...producertest.Option) *Where {
+	t.Helper()
+	w := Brokers(t, opts...)
+	if w.Fake == nil {
+		t.Skip("needs the faults of the embedded broker")
+	}
+	return w
+}
+
+// Topic creates a topic with a name of its own. configs are names and values by
+// turns.
+func (w *Where) Topic(name string, partitions int32, configs ...string) string {
+	w.Helper()
+	name = fmt.Sprintf("%s-%d", name, rand.Int64())
+	cl := w.client()
+	defer cl.Close()
+	settings := map[string]*string{}
+	for i := 0; i < len(configs); i += 2 {
+		settings[configs[i]] = &configs[i+1]
+	}
+	if r, err := kadm.NewClient(cl).CreateTopic(Ctx(w), partitions, -1, settings, name); err != nil || r.Err != nil {
+		w.Fatal(err, r.Err)
+	}
+	return name
+}
+
+func (w *Where) client(opts ...kgo.Opt) *kgo.Client {
+	w.Helper()
+	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.Addrs...))...)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return cl
+}
+
+// Records returns what read_committed sees of a topic.
+func (w *Where) Records(topic string) []*kgo.Record {
+	w.Helper()
+	w.Decided(topic)
+	var out []*kgo.Record
+	for r, err := range logread.All(Ctx(w), w.Addrs, topic) {
+		if err != nil {
+			w.Fatal(err)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// Committed returns the events that read_committed sees in a topic.
+func (w *Where) Committed(topic string) []Event {
+	w.Helper()
+	var out []Event
+	for _, r := range w.Records(topic) {
+		out = append(out, w.Decode(r.Value))
+	}
+	return out
+}
+
+// Decode reads a framed Event.
+func (w *Where) Decode(value []byte) Event {
+	w.Helper()
+	var e Event
+	if len(value) < 5 || value[0] != 0 {
+		w.Fatalf("not framed: %x", value)
+	}
+	if err := e.UnmarshalAvro(value[5:]); err != nil {
+		w.Fatal(err)
+	}
+	return e
+}
+
+// Decided waits a moment for the markers of transactions: the coordinator
+// answers a commit before the markers are in the log. If a test leaves a
+// transaction open, there is no marker to wait for.
+func (w *Where) Decided(topic string) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
+	defer cancel()
+	cl := w.client()
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	for ctx.Err() == nil {
+		open := false
+		stable, err := adm.ListCommittedOffsets(ctx, topic)
+		ends, err2 := adm.ListEndOffsets(ctx, topic)
+		ends.Each(func(end kadm.ListedOffset) {
+			at, _ := stable.Lookup(topic, end.Partition)
+			open = open || at.Offset != end.Offset
+		})
+		if err == nil && err2 == nil && !open {
+			return
+		}
+	}
+}
+
+// Seed writes n events with keys into a topic, by another client. bad returns
+// the value of the i-th message, or nil for an event.
+func (w *Where) Seed(reg *workload.Registry, topic string, n int, bad func(i int) []byte) {
+	w.Helper()
+	v, err := reg.Register(context.Background(), "", contract.Schema{Text: Schema})
+	if err != nil {
+		w.Fatal(err)
+	}
+	cl := w.client(kgo.DefaultProduceTopic(topic))
+	defer cl.Close()
+	for i := range n {
+		e := Event{Key: fmt.Sprint(i % 50), Seq: int64(i)}
+		value, _ := e.AppendAvro(binary.BigEndian.AppendUint32([]byte{0}, uint32(v.ID)))
+		if bad != nil {
+			if b := bad(i); b != nil {
+				value = b
+			}
+		}
+		cl.Produce(context.Background(), &kgo.Record{Key: []byte(e.Key), Value: value, Headers: []kgo.RecordHeader{{Key: "n", Value: []byte(fmt.Sprint(i))}}}, nil)
+	}
+	if err := cl.Flush(Ctx(w)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// Found is what the judge found.
+type Found struct{ Lost, Twice, OutOfOrder, Strange int }
+
+// Judge looks for each of n events in a topic, and at the order of each key's.
+func (w *Where) Judge(topic string, n int) Found {
+	w.Helper()
+	return JudgeEvents(w.Committed(topic), n)
+}
+
+// JudgeEvents looks for each of n events, and at the order of each key's.
+func JudgeEvents(events []Event, n int) (f Found) {
+	seen, last := map[int64]int{}, map[string]int64{}
+	for _, e := range events {
+		seen[e.Seq]++
+		if l, ok := last[e.Key]; ok && e.Seq < l {
+			f.OutOfOrder++
+		}
+		last[e.Key] = e.Seq
+	}
+	for i := range n {
+		if times := seen[int64(i)]; times == 0 {
+			f.Lost++
+		} else {
+			f.Twice += times - 1
+		}
+		delete(seen, int64(i))
+	}
+	f.Strange = len(seen)
+	return f
+}
+
+// Exactly checks that a topic holds each of n events once, and each key's in
+// order.
+func (w *Where) Exactly(topic string, n int) {
+	w.Helper()
+	if f := w.Judge(topic, n); f != (Found{}) {
+		w.Errorf("%+v", f)
+	}
+}
+
+// Behind is how many messages of a topic a group has not committed, or -1.
+func (w *Where) Behind(topic, group string) int64 {
+	cl := w.client()
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	ends, err := adm.ListEndOffsets(Ctx(w), topic)
+	if err != nil {
+		return -1
+	}
+	committed, err := adm.FetchOffsets(Ctx(w), group)
+	if err != nil {
+		return -1
+	}
+	left := int64(0)
+	ends.Each(func(o kadm.ListedOffset) {
+		left += o.Offset
+		if c, ok := committed.Lookup(topic, o.Partition); ok && c.At > 0 {
+			left -= c.At
+		}
+	})
+	return left
+}
+
+// Serializer makes a serializer.
+func Serializer(t testing.TB, reg serde.Registry) *serde.Serializer {
+	t.Helper()
+	s, err := serde.NewSerializer(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// NewID is a name that nobody else has.
+func NewID(t testing.TB) string { return fmt.Sprintf("%s-%d", t.Name(), rand.Int64()) }
+
+// Ctx bounds a test's waiting.
+func Ctx(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// During waits.
+func During(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// Logger shows the log if AVROLINE_TEST_LOG is set.
+func Logger(t testing.TB) producer.Option {
+	if os.Getenv("AVROLINE_TEST_LOG") == "" {
+		return producer.WithLogger(nil)
+	}
+	return producer.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", t.Name()))
+}
+
+const invalidTxnState = 48
+
+// InDoubt lets commits end in doubt, by turns one that was applied and some that
+// were not. The channel is closed when it is over.
+func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
+	over := make(chan struct{})
+	reached := func(f *producertest.Fault, n int) {
+		for f.Hits() < n && ctx.Err() == nil {
+			During(ctx, 5*time.Millisecond)
+		}
+	}
+	go func() {
+		defer close(over)
+		for range 4 {
+			lost := b.LoseAnswers(1, 1, producertest.EndTxn)
+			reached(lost, 1)
+			// The client asks again for the commit that was applied. The refusal
+			// ends the client. The next commit is refused, too.
+			refused := b.Refuse(invalidTxnState, 1, 1, producertest.EndTxn)
+			again := refused.Hits()
+			lost.Stop()
+			reached(refused, again+2)
+			refused.Stop()
+		}
+	}()
+	return over
+}
+
+// Endings count what Tx.OnEnd told.
+type Endings struct{ Committed, NotSent, Unknown int64 }
+
+// Note is given to Tx.OnEnd. It is for one goroutine.
+func (e *Endings) Note(err error) {
+	switch {
+	case err == nil:
+		e.Committed++
+	case errors.Is(err, producer.ErrNotSent):
+		e.NotSent++
+	default:
+		e.Unknown++
+	}
+}

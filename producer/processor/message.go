@@ -1,0 +1,105 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/serde"
+)
+
+// Consumed is a message that was read.
+type Consumed[T any] struct {
+	Value     *T // nil for a tombstone
+	Key       []byte
+	Topic     string
+	Partition int32
+	Offset    int64
+	Timestamp time.Time
+	Headers   []serde.Header
+}
+
+// Raw is a message that cannot be processed. Err says why. Value points to the
+// bytes as they came.
+type Raw struct {
+	Consumed[[]byte]
+	Err error
+}
+
+// poisonError marks a message that can never be processed.
+type poisonError struct{ error }
+
+func (e poisonError) Unwrap() error { return e.error }
+
+// Poison marks an error of the function as the message's own fault: the
+// transaction is aborted and done again, with the message given to the handler
+// of [WithBadHandler] in place of the function. nil stays nil.
+func Poison(err error) error {
+	if err == nil {
+		return nil
+	}
+	return poisonError{err}
+}
+
+// The headers that [DeadLetter] adds to those of the message.
+const (
+	DeadLetterReason    = "dead-letter.reason"    // the error's text
+	DeadLetterTopic     = "dead-letter.topic"     // where the message was read
+	DeadLetterPartition = "dead-letter.partition" // in decimal, as are the offset and the timestamp
+	DeadLetterOffset    = "dead-letter.offset"
+	DeadLetterTimestamp = "dead-letter.timestamp" // Unix milliseconds of the original
+)
+
+// DeadLetter makes a handler that writes the message to another topic, in the
+// same transaction: key, value and headers byte for byte, and headers that say
+// why and where from. The topic must exist.
+func DeadLetter(topic string) BadHandler {
+	return func(ctx context.Context, tx *producer.Tx, m Raw) error {
+		dead := producer.Encoded{Topic: topic, Key: m.Key, Headers: append(slices.Clone(m.Headers),
+			serde.Header{Key: DeadLetterReason, Value: []byte(bounded(m.Err.Error(), 1000))},
+			serde.Header{Key: DeadLetterTopic, Value: []byte(m.Topic)},
+			serde.Header{Key: DeadLetterPartition, Value: strconv.AppendInt(nil, int64(m.Partition), 10)},
+			serde.Header{Key: DeadLetterOffset, Value: strconv.AppendInt(nil, m.Offset, 10)},
+			serde.Header{Key: DeadLetterTimestamp, Value: strconv.AppendInt(nil, m.Timestamp.UnixMilli(), 10)},
+		)}
+		if m.Value != nil {
+			dead.Value = *m.Value
+		}
+		if err := dead.Add(ctx, tx); err != nil {
+			return fmt.Errorf("dead letter: %w", err)
+		}
+		return nil
+	}
+}
+
+// bounded cuts a text that others wrote.
+func bounded(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + fmt.Sprintf("… (%d bytes)", len(s))
+}
+
+// place is where a message lies.
+type place struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+func (p place) String() string { return fmt.Sprintf("%s[%d]@%d", p.topic, p.partition, p.offset) }
+
+func placeOf(m *transport.ConsumedMessage) place { return place{m.Topic, m.Partition, m.Offset} }
+
+// describe is a message without its value.
+func describe[T any](m *transport.ConsumedMessage) Consumed[T] {
+	c := Consumed[T]{Key: m.Key, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp}
+	for _, h := range m.Headers {
+		c.Headers = append(c.Headers, serde.Header{Key: h.Key, Value: h.Value})
+	}
+	return c
+}

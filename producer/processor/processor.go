@@ -1,0 +1,398 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/serde"
+)
+
+// Processor reads the topics of a group, and commits what its function adds
+// together with the offsets of what it read.
+type Processor[In any] struct {
+	id       string
+	group    string
+	topics   []string
+	config   config
+	settings *settings.Config
+	decode   *serde.Deserializer[In]
+	f        Function[In]
+	t        *producer.Transactional
+
+	// The fields below belong to the goroutine of Run.
+	in       *input
+	batch    []*transport.ConsumedMessage // in the transaction in hand
+	back     []transport.TopicPartition   // where to read on, if a commit's outcome stays unknown
+	poisoned map[place]error              // messages for the bad handler, when they come again
+	messages int                          // the present bound on a batch
+	tooSlow  int                          // how often in a row one message alone took too long
+}
+
+// Function is called for each message, in the order of its partition. It adds to
+// the transaction what follows from the message. It runs again for the same
+// message after an abort, so it must have no other lasting effect: counting, for
+// example, belongs into [producer.Tx.OnEnd].
+//
+// An error ends Run, except these: an error made by [Poison], and the refusal of
+// a single message by the producer, go to the handler of [WithBadHandler] if
+// there is one. An error that wraps [serde.ErrRegistry] has the batch done again
+// after a pause.
+type Function[In any] func(ctx context.Context, tx *producer.Tx, m Consumed[In]) error
+
+const (
+	// closeWait bounds the closing after Run's context has ended.
+	closeWait = 10 * time.Second
+	// slowMost is how often a message that takes longer than the transaction
+	// timeout is tried.
+	slowMost = 3
+)
+
+// New makes a processor. It does no I/O that it waits for. In is inferred from
+// f. Processes with the same group share its partitions. transactionalID is one
+// per running process, and stays the same over restarts: a pod's ordinal, not
+// its random name. All mistakes are in the error.
+func New[In any](brokers []string, transactionalID, group string, topics []string,
+	d *serde.Deserializer[In], s *serde.Serializer, f Function[In], opts ...Option,
+) (*Processor[In], error) {
+	c := config{messages: 1000, bytes: 1 << 20, wait: 100 * time.Millisecond}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&c)
+		}
+	}
+	c.producer = append([]producer.Option{producer.WithTransactionTimeout(10 * time.Second)}, c.producer...)
+	errs := c.check()
+	if group == "" {
+		errs = append(errs, bad("group", "", "must not be empty"))
+	}
+	if len(topics) == 0 {
+		errs = append(errs, bad("topics", "", "must name at least one topic"))
+	}
+	for _, t := range topics {
+		if err := settings.CheckTopicName(t); err != nil {
+			errs = append(errs, bad("topics", t, err.Error()))
+		}
+	}
+	if d == nil || f == nil {
+		errs = append(errs, bad("deserializer, function", "", "must not be nil"))
+	}
+	set, err := settings.New(settings.ForProcessor, brokers, transactionalID, c.producer)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	p := &Processor[In]{
+		id: transactionalID, group: group, topics: topics, config: c, settings: set, decode: d, f: f,
+		poisoned: map[place]error{}, messages: c.messages,
+	}
+	p.t, err = producer.NewTransactional(brokers, transactionalID, s,
+		append(settings.As(settings.ForProcessor, c.producer), producer.WithResolver(p))...)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Stats are the counts of what was produced: see [producer.Transactional.Stats].
+func (p *Processor[In]) Stats() producer.Stats { return p.t.Stats() }
+
+// Prepare is [producer.Transactional.Prepare]: it checks the topics that the
+// function writes to. It is optional.
+func (p *Processor[In]) Prepare(ctx context.Context, topics ...producer.Prepared) error {
+	return p.t.Prepare(ctx, topics...)
+}
+
+// Run works until ctx ends. Then it aborts the batch in hand, which the next run
+// reads again, leaves the group and returns nil. Before that it returns only for
+// what does not pass: an error of the function, [producer.ErrFenced], a topic
+// that does not exist, a missing permission. Outages, rebalances, and having
+// been frozen are waited out. Run closes the processor, so it is called once.
+func (p *Processor[In]) Run(ctx context.Context) (err error) {
+	defer func() {
+		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+		defer done()
+		closed := p.t.Close(closing)
+		var left *producer.UndeliveredError
+		if errors.As(closed, &left) && left.Err == nil { // in doubt: the group's offsets tell the next run
+			closed = nil
+		}
+		err = errors.Join(err, closed)
+	}()
+	err = p.run(ctx)
+	switch {
+	case err == nil, ctx.Err() != nil && !errors.Is(err, producer.ErrFenced):
+		return nil // what was in hand was aborted, and the next run reads it again
+	}
+	return fmt.Errorf("processor: %w", err)
+}
+
+func (p *Processor[In]) run(ctx context.Context) error {
+	// Taking over the transactional id comes first. It aborts the open
+	// transaction of an earlier run, so that the group's offsets become readable.
+	if err := p.takeOver(ctx); err != nil {
+		return err
+	}
+	protocol := transport.Protocol(p.config.protocol)
+	if protocol == "" {
+		var err error
+		if protocol, err = consumer.ChooseProtocol(ctx, p.settings); err != nil {
+			return err
+		}
+	}
+	p.settings.Logger.Info("group_protocol", "group", p.group, "protocol", string(protocol))
+	in, err := openInput(p.settings, p.group, p.topics, protocol)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	p.in = in
+	if err := p.findTopics(ctx); err != nil {
+		return err
+	}
+	pause := p.settings.RetryBackoff
+	for ctx.Err() == nil {
+		p.batch, err = in.collect(ctx, &p.config, p.messages)
+		if err != nil {
+			return err
+		}
+		if len(p.batch) == 0 {
+			continue
+		}
+		err = p.process(ctx)
+		for p.isPoisoned(err) && ctx.Err() == nil {
+			err = p.process(ctx)
+		}
+		if err == nil {
+			pause = p.settings.RetryBackoff
+			p.messages = min(2*p.messages, p.config.messages)
+			continue
+		}
+		if !p.passes(err) {
+			return err
+		}
+		p.settings.Logger.Info("batch_again", "group", p.group, "messages", len(p.batch), "err", err)
+		if p.back != nil {
+			in.seek(p.back)
+		} else {
+			in.seek(first(p.batch))
+		}
+		if err := in.pause(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, p.settings.RetryBackoffMax)
+	}
+	return nil
+}
+
+// takeOver makes the transactional id ours. An outage is waited out.
+func (p *Processor[In]) takeOver(ctx context.Context) error {
+	for {
+		err := p.t.Prepare(ctx)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		p.settings.Logger.Warn("brokers_away", "group", p.group, "err", err)
+	}
+}
+
+// findTopics looks for the topics to read.
+func (p *Processor[In]) findTopics(ctx context.Context) error {
+	for _, name := range p.topics {
+		_, err := p.in.consumer.EndOffsets(ctx, name)
+		switch {
+		case err == nil:
+		case consumer.Code(err) == transport.UnknownTopicOrPartition:
+			return fmt.Errorf("%w: the brokers have no topic %q to read from: %w", producer.ErrUnknownTopic, name, err)
+		default:
+			return fmt.Errorf("look up topic %s: %w", name, consumer.ExplainDenied(p.settings, err, "Read", name))
+		}
+	}
+	return nil
+}
+
+// Resume is called by the producer after it took the transactional id over. It
+// answers for a batch whose commit is in doubt: the group's offsets tell.
+func (p *Processor[In]) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
+	if !inDoubt {
+		return false, nil
+	}
+	from := first(p.batch)
+	back, err := p.in.committed(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	if !p.in.owns(from) {
+		p.back = back
+		return false, fmt.Errorf("%w: another member of the group has the partitions now, and may have committed them", producer.ErrOutcomeUnknown)
+	}
+	return back[0].Offset > from[0].Offset, nil
+}
+
+// process handles the batch in one transaction.
+func (p *Processor[In]) process(ctx context.Context) error {
+	p.back = nil
+	var ofFunction error
+	err := p.t.InTxOnce(ctx, func(tx *producer.Tx) error {
+		for _, m := range p.batch {
+			if err := p.one(ctx, tx, m); err != nil {
+				if tx.Err() == nil {
+					ofFunction = err
+				}
+				return err
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+		return tx.SendOffsets(ctx, next(p.batch), p.in.member)
+	})
+	switch {
+	case err == nil:
+		p.tooSlow = 0
+		for _, m := range p.batch {
+			delete(p.poisoned, placeOf(m))
+		}
+		return nil
+	case ofFunction != nil:
+		if errors.Is(ofFunction, serde.ErrRegistry) || p.isPoisoned(ofFunction) {
+			return err
+		}
+		return lastingError{err}
+	case isRefusal(err):
+		return p.isolate(err)
+	case errors.Is(err, producer.ErrTxTimedOut):
+		return p.slow(err)
+	}
+	return err
+}
+
+// lastingError comes again when the batch does.
+type lastingError struct{ error }
+
+func (e lastingError) Unwrap() error { return e.error }
+
+// passes tells whether doing the batch again may help.
+func (p *Processor[In]) passes(err error) bool {
+	var failed *producer.TxError
+	switch {
+	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.As(err, new(lastingError)):
+		return false
+	case errors.Is(err, producer.ErrOutcomeUnknown):
+		return p.back != nil
+	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), isRefusal(err), p.isPoisoned(err):
+		return true
+	}
+	return errors.As(err, &failed) && failed.Retriable
+}
+
+// isRefusal tells whether a broker refused a message for what it is.
+func isRefusal(err error) bool {
+	if errors.Is(err, producer.ErrOutcomeUnknown) {
+		return false
+	}
+	switch consumer.Code(err) {
+	case transport.CorruptMessage, transport.MessageTooLarge, transport.RecordListTooLarge, transport.InvalidTimestamp,
+		transport.UnsupportedForMessageFormat, transport.PolicyViolation, transport.UnsupportedCompressionType, transport.InvalidRecord:
+		return true
+	}
+	return false
+}
+
+// isolate looks for the message whose results a broker refuses: the batches get
+// smaller until it is alone. Then it is poisoned.
+func (p *Processor[In]) isolate(err error) error {
+	if len(p.batch) > 1 {
+		p.messages = max(1, len(p.batch)/2)
+		return err
+	}
+	at := placeOf(p.batch[0])
+	if p.config.onBad == nil || p.poisoned[at] != nil { // the handler's own message was refused
+		return lastingError{fmt.Errorf("%v: %w", at, err)}
+	}
+	p.poisoned[at] = err
+	return poisonError{err}
+}
+
+// slow halves the batch, because the transaction took longer than its timeout. A
+// process that was frozen looks the same, so one message gets several tries.
+func (p *Processor[In]) slow(err error) error {
+	if len(p.batch) > 1 {
+		p.messages = max(1, len(p.batch)/2)
+		return err
+	}
+	if p.tooSlow++; p.tooSlow < slowMost {
+		return err
+	}
+	return lastingError{fmt.Errorf("%v took too long %d times: %w", placeOf(p.batch[0]), p.tooSlow, err)}
+}
+
+// isPoisoned tells whether the batch is to be done again at once, with a message
+// given to the bad handler.
+func (p *Processor[In]) isPoisoned(err error) bool {
+	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(lastingError))
+}
+
+// one handles one message.
+func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
+	at := placeOf(m)
+	if reason := p.poisoned[at]; reason != nil {
+		return p.bad(ctx, tx, m, reason)
+	}
+	c := describe[In](m)
+	value := new(In)
+	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, value)
+	switch {
+	case err == nil:
+		c.Value = value
+	case errors.Is(err, serde.ErrTombstone):
+	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // this says nothing about the message
+		return err
+	default:
+		return p.bad(ctx, tx, m, err)
+	}
+	err = p.f(ctx, tx, c)
+	if err == nil || tx.Err() != nil {
+		return err
+	}
+	var poison poisonError
+	if p.config.onBad != nil {
+		switch {
+		case errors.As(err, &poison):
+			p.poisoned[at] = poison.error
+		case isOwnRefusal(err) && ctx.Err() == nil:
+			p.poisoned[at] = err
+			err = poisonError{err}
+		}
+	}
+	return fmt.Errorf("%v: %w", at, err)
+}
+
+// isOwnRefusal tells whether the producer refused one message for what it is.
+func isOwnRefusal(err error) bool {
+	return errors.As(err, new(*producer.MessageError)) && !errors.Is(err, serde.ErrRegistry) && !errors.Is(err, producer.ErrUnknownTopic) &&
+		!errors.Is(err, producer.ErrClosed) && consumer.Code(err) == 0
+}
+
+// bad gives a message to the bad handler.
+func (p *Processor[In]) bad(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage, reason error) error {
+	at := placeOf(m)
+	if p.config.onBad == nil {
+		return fmt.Errorf("%v: %w", at, reason)
+	}
+	r := Raw{Consumed: describe[[]byte](m), Err: reason}
+	if m.Value != nil {
+		r.Value = &m.Value
+	}
+	if err := p.config.onBad(ctx, tx, r); err != nil {
+		return fmt.Errorf("%v: bad handler: %w", at, err)
+	}
+	return nil
+}

@@ -1,0 +1,448 @@
+package processor_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/copytest"
+	"github.com/avroline/avroline/producer/processor"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+type event = copytest.Event
+
+// copying copies events from one topic to another.
+type copying struct {
+	w        *copytest.Where
+	reg      *workload.Registry
+	in, out  string
+	group    string
+	protocol string // "": the default
+	onBad    processor.BadHandler
+	each     func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error
+	messages int
+	opts     []producer.Option
+}
+
+func newCopying(w *copytest.Where, partitions int32) *copying {
+	return &copying{w: w, reg: &workload.Registry{}, in: w.Topic("in", partitions), out: w.Topic("out", partitions), group: copytest.NewID(w), messages: 1000}
+}
+
+func (c *copying) processor(id string) *processor.Processor[event] {
+	c.w.Helper()
+	des, err := serde.NewDeserializer[event](c.reg)
+	if err != nil {
+		c.w.Fatal(err)
+	}
+	out := producer.NewTopic(c.out, producer.KeyBy(copytest.ByKey))
+	opts := []processor.Option{
+		processor.WithBatch(c.messages, 1<<20, 20*time.Millisecond), processor.WithGroupProtocol(c.protocol),
+		processor.WithProducer(append([]producer.Option{copytest.Logger(c.w)}, c.opts...)...),
+	}
+	if c.onBad != nil {
+		opts = append(opts, processor.WithBadHandler(c.onBad))
+	}
+	p, err := processor.New(c.w.Addrs, id, c.group, []string{c.in}, des, copytest.Serializer(c.w, c.reg),
+		func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error {
+			if c.each != nil {
+				if err := c.each(ctx, tx, m); err != nil {
+					return err
+				}
+			}
+			if m.Value == nil {
+				return nil
+			}
+			return out.Add(ctx, tx, m.Value)
+		}, opts...)
+	if err != nil {
+		c.w.Fatal(err)
+	}
+	return p
+}
+
+// run runs a processor until enough says so, or until it ends by itself.
+func run(t *testing.T, p *processor.Processor[event], enough func() bool) error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(copytest.Ctx(t))
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(50 * time.Millisecond):
+			if ctx.Err() != nil {
+				t.Error("not enough in time")
+			}
+			if ctx.Err() != nil || enough() {
+				cancel()
+				return <-ended
+			}
+		}
+	}
+}
+
+// copied returns a function that tells whether n events are in the output.
+func (c *copying) copied(n int) func() bool {
+	return func() bool { return len(c.w.Committed(c.out)) >= n }
+}
+
+func TestProcessor(t *testing.T) {
+	t.Parallel()
+	c := newCopying(copytest.Brokers(t), 3)
+	c.w.Seed(c.reg, c.in, 3000, nil)
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(3000)); err != nil {
+		t.Fatal(err)
+	}
+	c.w.Exactly(c.out, 3000)
+
+	// It goes on where it was: in smaller batches, and nothing is done again.
+	c.messages = 7
+	if err := run(t, c.processor(copytest.NewID(t)), func() bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	c.w.Exactly(c.out, 3000)
+}
+
+// TestGroupProtocol: the default is what the brokers have. Kafka 3.9 lists the
+// requests of the protocol "consumer", and does not have the feature.
+func TestGroupProtocol(t *testing.T) {
+	t.Parallel()
+	for name, version := range map[string]*kversion.Versions{"2.8": kversion.V2_8_0(), "3.6": kversion.V3_6_0(), "3.9": kversion.V3_9_0(), "4.0": kversion.V4_0_0()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.MaxVersions(version))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(cluster.Close)
+			w := &copytest.Where{TB: t, Addrs: cluster.ListenAddrs()}
+			c := newCopying(w, 1)
+			w.Seed(c.reg, c.in, 100, nil)
+			if err := run(t, c.processor(copytest.NewID(t)), c.copied(100)); err != nil {
+				t.Fatal(err)
+			}
+			w.Exactly(c.out, 100)
+		})
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	c := newCopying(w, 2)
+	dead := w.Topic("dead", 1)
+	c.onBad = processor.DeadLetter(dead)
+	c.messages = 100
+	errOdd := errors.New("thirteen")
+	c.each = func(_ context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
+		if m.Value != nil && m.Value.Seq%100 == 13 {
+			return processor.Poison(errOdd)
+		}
+		return nil
+	}
+	w.Seed(c.reg, c.in, 1000, func(i int) []byte {
+		switch {
+		case i == 500:
+			return []byte("not framed")
+		case i == 501:
+			return []byte{0, 0, 0, 0, 1, 0xff} // short
+		}
+		return nil
+	})
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(988)); err != nil {
+		t.Fatal(err)
+	}
+	reasons := map[string]string{}
+	for _, r := range w.Records(dead) {
+		h := map[string]string{}
+		for _, header := range r.Headers {
+			h[header.Key] = string(header.Value)
+		}
+		if h[processor.DeadLetterTopic] != c.in || h[processor.DeadLetterOffset] == "" || h[processor.DeadLetterPartition] == "" || string(r.Key) == "" {
+			t.Errorf("headers: %v", h)
+		}
+		if h["n"] == "500" && string(r.Value) != "not framed" {
+			t.Errorf("the dead letter is not as it came: %q", r.Value)
+		}
+		reasons[h["n"]] = h[processor.DeadLetterReason]
+	}
+	if len(reasons) != 12 || reasons["113"] != "thirteen" || !strings.Contains(reasons["500"], "schema id") {
+		t.Errorf("dead letters: %v", reasons)
+	}
+	if n := len(w.Committed(c.out)); n != 988 {
+		t.Errorf("%d copied, want 988", n)
+	}
+}
+
+// TestRefusedResult: a result that is too large for its topic goes to the bad
+// handler by itself, and its neighbours are copied.
+func TestRefusedResult(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	c := newCopying(w, 1)
+	c.out = w.Topic("small", 1, "max.message.bytes", "2000")
+	dead := w.Topic("dead", 1)
+	c.onBad = processor.DeadLetter(dead)
+	c.each = func(_ context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
+		if m.Value.Seq == 42 {
+			m.Value.Pad = strings.Repeat("x", 3000)
+		}
+		return nil
+	}
+	w.Seed(c.reg, c.in, 100, nil)
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(99)); err != nil {
+		t.Fatal(err)
+	}
+	letters := w.Records(dead)
+	if len(letters) != 1 || w.Decode(letters[0].Value).Seq != 42 {
+		t.Errorf("%d dead letters", len(letters))
+	}
+	if n := len(w.Committed(c.out)); n != 99 {
+		t.Errorf("%d copied, want 99", n)
+	}
+}
+
+// stringsOnly is a registry in which the first schema is a string, so that no
+// event decodes.
+func stringsOnly(t *testing.T) *workload.Registry {
+	r := new(workload.Registry)
+	if v, err := r.Register(t.Context(), "", contract.Schema{Text: `"string"`}); v.ID != 1 || err != nil {
+		t.Fatal(v, err)
+	}
+	return r
+}
+
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	for name, tc := range map[string]struct {
+		change func(c *copying)
+		want   error
+	}{
+		"an error of the function": {func(c *copying) {
+			c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error { return copytest.ErrAsked }
+		}, copytest.ErrAsked},
+		"poison that nobody takes": {func(c *copying) {
+			c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error {
+				return processor.Poison(copytest.ErrAsked)
+			}
+		}, copytest.ErrAsked},
+		"a message that does not decode": {func(c *copying) { c.reg = stringsOnly(t) }, avrobin.ErrUnreadable},
+		"the bad handler says no": {func(c *copying) {
+			c.reg = stringsOnly(t)
+			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return copytest.ErrAsked }
+		}, copytest.ErrAsked},
+		"no such topic to read": {func(c *copying) { c.in = "no-such-topic" }, producer.ErrUnknownTopic},
+		"no such topic to write": {func(c *copying) {
+			c.out = "no-such-topic"
+			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return nil } // is not the message's fault
+		}, producer.ErrUnknownTopic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCopying(w, 1)
+			w.Seed(c.reg, c.in, 10, nil)
+			out := c.out
+			tc.change(c)
+			err := run(t, c.processor(copytest.NewID(t)), func() bool { return false })
+			if !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			if n := len(w.Committed(out)); n != 0 {
+				t.Errorf("%d copied", n)
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	ser := copytest.Serializer(t, &workload.Registry{})
+	des, err := serde.NewDeserializer[event](&workload.Registry{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(context.Context, *producer.Tx, processor.Consumed[event]) error { return nil }
+	type args struct {
+		brokers   []string
+		id, group string
+		topics    []string
+		opts      []processor.Option
+	}
+	good := args{[]string{"127.0.0.1:1"}, "t", "g", []string{"x"}, nil}
+	with := func(o producer.Option) func(a *args) {
+		return func(a *args) { a.opts = []processor.Option{processor.WithProducer(o)} }
+	}
+	for name, change := range map[string]func(a *args){
+		"group":               func(a *args) { a.group = "" },
+		"transactionalID":     func(a *args) { a.id = "" },
+		"topics":              func(a *args) { a.topics = nil },
+		"allowed":             func(a *args) { a.topics = []string{"a/b"} },
+		"WithBatch":           func(a *args) { a.opts = []processor.Option{processor.WithBatch(0, 1, 0)} },
+		"WithGroupProtocol":   func(a *args) { a.opts = []processor.Option{processor.WithGroupProtocol("share")} },
+		"broker":              func(a *args) { a.brokers = nil },
+		"WithRecovery":        with(producer.WithRecovery()),
+		"WithGroupCommit":     with(producer.WithGroupCommit(1, time.Second)),
+		"WithWeakAcks":        with(producer.WithWeakAcks(producer.AcksAll)),
+		"enable.auto.commit":  with(producer.WithConfig(map[string]string{"enable.auto.commit": "true"})),
+		"isolation.level":     with(producer.WithConfig(map[string]string{"isolation.level": "read_uncommitted"})),
+		"transaction.timeout": with(producer.WithConfig(map[string]string{"transaction.timeout.ms": "1"})),
+	} {
+		a := good
+		change(&a)
+		if _, err := processor.New(a.brokers, a.id, a.group, a.topics, des, ser, f, a.opts...); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p, err := processor.New(good.brokers, "t", "g", good.topics, des, ser, f, processor.WithProducer(producer.WithConfig(map[string]string{"max.poll.interval.ms": "10000"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Run(ctx); err != nil {
+		t.Errorf("stopped before it began: %v", err)
+	}
+}
+
+// TestNothingCommittedAfterTheContext: the function returns nil after Run's
+// context has ended, and nothing of that batch is visible.
+func TestNothingCommittedAfterTheContext(t *testing.T) {
+	t.Parallel()
+	c := newCopying(copytest.Brokers(t), 1)
+	c.w.Seed(c.reg, c.in, 10, nil)
+	ctx, cancel := context.WithCancel(copytest.Ctx(t))
+	defer cancel()
+	c.each = func(_ context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
+		if m.Value.Seq == 5 {
+			cancel()
+		}
+		return nil
+	}
+	if err := c.processor(copytest.NewID(t)).Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if n := len(c.w.Committed(c.out)); n != 0 {
+		t.Errorf("%d copied after the end", n)
+	}
+	c.each = nil
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(10)); err != nil {
+		t.Error(err)
+	}
+	c.w.Exactly(c.out, 10)
+}
+
+// TestAnswersLost loses answers of everything that a processor's transaction
+// asks for, and every message has its effect once.
+func TestAnswersLost(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	c := newCopying(w, 3)
+	c.messages = 200
+	w.Seed(c.reg, c.in, 2000, nil)
+	lost := w.Fake.LoseAnswers(0.05, 7, producertest.Produce, producertest.EndTxn, producertest.TxnOffsetCommit, producertest.AddOffsetsToTxn)
+	defer lost.Stop()
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(2000)); err != nil {
+		t.Fatal(err)
+	}
+	w.Exactly(c.out, 2000)
+	if lost.Hits() == 0 {
+		t.Error("no answer was lost")
+	}
+}
+
+// TestInDoubt lets commits end in doubt. The start of the next client decides,
+// the group's offsets tell, and the input goes on from there: from the end of
+// the batch in doubt, or from its start.
+func TestInDoubt(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	c := newCopying(w, 3)
+	c.messages = 50
+	const n = 2000
+	w.Seed(c.reg, c.in, n, nil)
+	over := copytest.InDoubt(copytest.Ctx(t), w.Fake)
+	var ends copytest.Endings
+	c.each = func(_ context.Context, tx *producer.Tx, _ processor.Consumed[event]) error {
+		tx.OnEnd(ends.Note)
+		return nil
+	}
+	p := c.processor(copytest.NewID(t))
+	if err := run(t, p, func() bool {
+		select {
+		case <-over:
+			return len(w.Committed(c.out)) >= n
+		default:
+			return false
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.Exactly(c.out, n)
+	if s := p.Stats(); s.Delivered != n || s.Unknown != 0 || s.NotSent == 0 || s.InFlight != 0 {
+		t.Errorf("the doubts are over, and the counts are %+v", s)
+	}
+	if ends.Committed != n || ends.NotSent == 0 || ends.Unknown != 0 {
+		t.Errorf("OnEnd told %+v, want %d committed", ends, n)
+	}
+}
+
+// TestStoppedInDoubt: no answer to a commit comes before a run ends, over and
+// over. The next run goes on behind what was committed after all.
+func TestStoppedInDoubt(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	c := newCopying(w, 3)
+	c.messages = 50
+	const n = 1000
+	w.Seed(c.reg, c.in, n, nil)
+	id := copytest.NewID(t)
+	for range 4 {
+		lost := w.Fake.LoseAnswers(1, 1, producertest.EndTxn)
+		if err := run(t, c.processor(id), func() bool { return lost.Hits() > 0 }); err != nil {
+			t.Fatal(err)
+		}
+		lost.Stop()
+	}
+	if err := run(t, c.processor(id), c.copied(n)); err != nil {
+		t.Fatal(err)
+	}
+	w.Exactly(c.out, n)
+}
+
+// TestSlowFunction: a function that holds a transaction beyond its timeout does
+// not end Run.
+func TestSlowFunction(t *testing.T) {
+	t.Parallel()
+	c := newCopying(copytest.Brokers(t), 1)
+	c.opts = []producer.Option{producer.WithTransactionTimeout(time.Second)}
+	c.w.Seed(c.reg, c.in, 200, nil)
+	slept := 0
+	c.each = func(ctx context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
+		if m.Value.Seq == 20 && slept < 2 {
+			slept++
+			copytest.During(ctx, 2500*time.Millisecond) // as a process that was frozen
+		}
+		return nil
+	}
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(200)); err != nil {
+		t.Fatal(err)
+	}
+	c.w.Exactly(c.out, 200)
+	if slept != 2 {
+		t.Errorf("slept %d times", slept)
+	}
+}

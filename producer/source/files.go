@@ -1,0 +1,247 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// FilesOption changes how [Files] reads.
+type FilesOption struct {
+	name  string
+	apply func(*files)
+}
+
+// WithMaxLine bounds the length of a line in bytes. A longer line comes with
+// [ErrLineTooLong]. Default 1 MiB.
+func WithMaxLine(bytes int) FilesOption {
+	return FilesOption{"WithMaxLine", func(f *files) { f.maxLine = bytes }}
+}
+
+// Files reads files line by line, in the order given, each to its present end.
+// Files that are compressed by gzip are recognised by their content.
+//
+// The position of a file includes a checksum of its beginning (4 KiB). So a
+// file that grew is read on from where it was left. A file that was renamed, as
+// log rotation does, keeps its position under the new name, even compressed. A
+// file with other content under an old name is a new file.
+//
+// The last line of a file is read even if it has no line feed. What is appended
+// to that line later becomes a line of its own. So let a log that is being
+// written end with a whole line when a run begins.
+func Files(paths []string, opts ...FilesOption) Input[Line] {
+	f := &files{paths: slices.Clone(paths), maxLine: 1 << 20}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(f)
+		}
+	}
+	return f
+}
+
+type files struct {
+	paths   []string
+	maxLine int
+}
+
+// check finds what is wrong with the arguments of Files.
+func (f *files) check() error {
+	if f.maxLine < 1 {
+		return fmt.Errorf("WithMaxLine: %d: must be positive", f.maxLine)
+	}
+	for i, path := range f.paths {
+		if slices.ContainsFunc(f.paths[:i], func(other string) bool { return samePath(path, other) }) {
+			return fmt.Errorf("Files: %q is named twice: its lines would be read twice", path)
+		}
+	}
+	return nil
+}
+
+// filePosition is the text of a position. The stream is the file's id, which
+// the file keeps whatever its path becomes.
+type filePosition struct {
+	Path       string `json:"path"`
+	Offset     int64  `json:"offset"`
+	Lines      int64  `json:"lines"`
+	HeadSize   int    `json:"head_size"`
+	HeadSHA256 string `json:"head_sha256"`
+
+	id  string
+	sum [sha256.Size]byte
+}
+
+func parseFilePosition(p Position) (*filePosition, error) {
+	at := filePosition{id: p.Stream}
+	if err := json.Unmarshal([]byte(p.Value), &at); err != nil {
+		return nil, fmt.Errorf("position of stream %s: %w", p.Stream, err)
+	}
+	sum, err := hex.DecodeString(at.HeadSHA256)
+	if err != nil || len(sum) != len(at.sum) || at.Offset < 0 || at.Lines < 0 || at.HeadSize < 0 || at.HeadSize > headMost {
+		return nil, fmt.Errorf("position of stream %s: impossible values: %s", p.Stream, p.Value)
+	}
+	copy(at.sum[:], sum)
+	return &at, nil
+}
+
+var errFilesSharded = errors.New("source: files cannot be shared out: give each instance its own files and its own name, without WithShards")
+
+// Open implements [Input].
+func (f *files) Open(_ context.Context, shard Shard, committed []Position) (Reader[Line], error) {
+	if shard.Count != 1 {
+		return nil, errFilesSharded
+	}
+	known := make([]*filePosition, len(committed))
+	for i, p := range committed {
+		at, err := parseFilePosition(p)
+		if err != nil {
+			return nil, fmt.Errorf("source: %w", err)
+		}
+		known[i] = at
+	}
+	// The ids are UUIDs of version 7: the oldest file comes first.
+	slices.SortFunc(known, func(a, b *filePosition) int { return strings.Compare(a.id, b.id) })
+	matched, err := f.match(known)
+	if err != nil {
+		return nil, err
+	}
+	return &filesReader{files: matched}, nil
+}
+
+// streamFile is a file with the id of its stream.
+type streamFile struct {
+	id string
+	lineReader
+}
+
+// match finds the known position of each file.
+func (f *files) match(known []*filePosition) ([]*streamFile, error) {
+	heads := map[string][]byte{}
+	headOf := func(path string) ([]byte, error) {
+		if h, ok := heads[path]; ok {
+			return h, nil
+		}
+		h, err := readHead(path, headMost)
+		if err == nil {
+			heads[path] = h
+		}
+		return h, err
+	}
+	begins := func(path string, p *filePosition) bool {
+		h, err := headOf(path)
+		return err == nil && len(h) >= p.HeadSize && sha256.Sum256(h[:p.HeadSize]) == p.sum
+	}
+	taken := map[string]bool{}
+	out := make([]*streamFile, len(f.paths))
+	take := func(i int, id string, offset, lines int64) {
+		taken[id] = true
+		out[i] = &streamFile{id, lineReader{path: f.paths[i], offset: offset, lines: lines, maxLine: f.maxLine}}
+	}
+	for i, path := range f.paths { // files under their old names first
+		if _, err := headOf(path); err != nil {
+			return nil, err
+		}
+		for _, p := range known {
+			if out[i] == nil && !taken[p.id] && samePath(p.Path, path) && begins(path, p) {
+				take(i, p.id, p.Offset, p.Lines)
+			}
+		}
+	}
+	for i, path := range f.paths {
+		for _, p := range known { // then renamed files: another file, or none, has the old name now
+			if out[i] == nil && !taken[p.id] && begins(path, p) && !begins(p.Path, p) {
+				take(i, p.id, p.Offset, p.Lines)
+			}
+		}
+		if out[i] == nil {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return nil, fmt.Errorf("source: %w", err)
+			}
+			take(i, id.String(), 0, 0)
+		}
+	}
+	return out, nil
+}
+
+func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }
+
+// filesReader reads one file after the other.
+type filesReader struct {
+	files []*streamFile // the first is being read
+	open  bool          // whether it is open
+	read  bool          // whether it gave a line since the last Positions
+	done  []Position    // of files that were read to their end since then
+}
+
+// Next implements [Reader].
+func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
+	for len(r.files) > 0 {
+		file := r.files[0]
+		if !r.open {
+			if err := file.lineReader.open(); err != nil {
+				return false, err
+			}
+			r.open = true
+		}
+		ok, err := file.next(&item.Value)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			item.Bytes = len(item.Value.Text)
+			r.read = true
+			return true, nil
+		}
+		if r.read {
+			r.done = append(r.done, file.position())
+			r.read = false
+		}
+		file.close()
+		r.files, r.open = r.files[1:], false
+	}
+	return false, nil
+}
+
+// More implements [Reader]. A file is read to the end that it has when its turn
+// comes.
+func (r *filesReader) More(context.Context) (bool, error) { return false, nil }
+
+// Positions implements [Reader].
+func (r *filesReader) Positions() []Position {
+	out := r.done
+	r.done = nil
+	if r.read {
+		out = append(out, r.files[0].position())
+		r.read = false
+	}
+	return out
+}
+
+// Close implements [Reader].
+func (r *filesReader) Close() error {
+	if r.open {
+		r.files[0].close()
+		r.open = false
+	}
+	return nil
+}
+
+// position is how far the file was read.
+func (f *streamFile) position() Position {
+	size, sum := f.identity()
+	text, err := json.Marshal(filePosition{
+		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]),
+	})
+	if err != nil { // a struct of strings and numbers always has a text
+		panic(err)
+	}
+	return Position{Stream: f.id, Value: string(text)}
+}

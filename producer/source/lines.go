@@ -1,0 +1,278 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Line is one line of a file.
+type Line struct {
+	File   string
+	Number int64 // from 1
+	// Offset is where the line begins. In a compressed file, it counts the bytes
+	// after decompression.
+	Offset int64
+	// Text has neither the line feed nor a carriage return before it. It may be
+	// kept. It shares memory with other lines, so do not change it.
+	Text []byte
+	// Header is the first line of the file, for formats that need it. It is there
+	// after a restart, too.
+	Header []byte
+	// Err is nil or [ErrLineTooLong]. With the error, Text is the beginning of
+	// the line.
+	Err error
+}
+
+var (
+	// ErrLineTooLong says that a line is longer than [WithMaxLine] allows. The
+	// lines after it are read.
+	ErrLineTooLong = errors.New("source: line too long")
+	// ErrFileShrank says that a file is shorter than what was read of it, though
+	// it begins with the same bytes. [Restart] reads it from the beginning.
+	ErrFileShrank = errors.New("source: file is shorter than what was read of it")
+)
+
+const (
+	// headMost is how many bytes of a file's beginning identify it. The first
+	// lines of a log hold a time, so two logs differ within that many bytes.
+	headMost = 4096
+	// blockSize is the size of the memory that lines share.
+	blockSize = 64 << 10
+)
+
+// lineReader reads the lines of one file, and knows how far it has read.
+type lineReader struct {
+	path   string
+	offset int64
+	lines  int64
+	head   []byte // the first bytes read, up to headMost
+	header []byte // the first line
+	last   byte   // the last byte read
+
+	headSum     [sha256.Size]byte // of the first headSummed bytes of head
+	headSummed  int
+	maxLine     int
+	block       []byte // free memory for lines
+	long        []byte // a line that is longer than the buffer
+	compression io.Closer
+	file        io.Closer
+	reader      *bufio.Reader
+}
+
+// openPlain opens a file and takes the compression off.
+func (r *lineReader) openPlain() error {
+	f, err := os.Open(r.path)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	r.file, r.compression = f, nil
+	r.reader = bufio.NewReaderSize(f, blockSize)
+	if magic, _ := r.reader.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return nil
+	}
+	z, err := gzip.NewReader(r.reader)
+	if err != nil {
+		r.close()
+		return fmt.Errorf("source: %s: gzip: %w", r.path, err)
+	}
+	r.compression = z
+	r.reader = bufio.NewReaderSize(z, blockSize)
+	return nil
+}
+
+// readHead returns the first bytes of a file, up to most.
+func readHead(path string, most int) ([]byte, error) {
+	r := lineReader{path: path}
+	if err := r.openPlain(); err != nil {
+		return nil, err
+	}
+	defer r.close()
+	head, err := io.ReadAll(io.LimitReader(r.reader, int64(most)))
+	if err != nil {
+		return nil, fmt.Errorf("source: %s: %w", path, err)
+	}
+	return head, nil
+}
+
+// open goes to r.offset, where an earlier run has stopped.
+func (r *lineReader) open() error {
+	to := r.offset
+	r.offset, r.head, r.headSummed = 0, nil, 0
+	if to == 0 {
+		return r.openPlain()
+	}
+	first := lineReader{path: r.path, maxLine: r.maxLine}
+	if err := first.openPlain(); err != nil {
+		return err
+	}
+	header, _, err := first.line()
+	first.close()
+	if err != nil {
+		return err
+	}
+	r.header = header
+	if err := r.openPlain(); err != nil {
+		return err
+	}
+	if err = r.skip(to); err == nil {
+		err = r.skipLineFeed()
+	}
+	if err != nil {
+		r.close()
+	}
+	return err
+}
+
+func (r *lineReader) close() {
+	if r.compression != nil {
+		_ = r.compression.Close() // it was only read
+	}
+	if r.file != nil {
+		_ = r.file.Close()
+	}
+	r.compression, r.file = nil, nil
+}
+
+// skip reads n bytes, of which it keeps what belongs to the head, and the last.
+func (r *lineReader) skip(n int64) error {
+	if missing := headMost - len(r.head); missing > 0 && n > 0 {
+		part := make([]byte, min(int64(missing), n))
+		k, err := io.ReadFull(r.reader, part)
+		r.head = append(r.head, part[:k]...)
+		r.offset += int64(k)
+		n -= int64(k)
+		if err != nil {
+			return r.readError(err)
+		}
+		r.last = part[k-1]
+	}
+	if n > 1 {
+		k, err := io.CopyN(io.Discard, r.reader, n-1)
+		r.offset += k
+		if err != nil {
+			return r.readError(err)
+		}
+	}
+	if n > 0 {
+		b, err := r.reader.ReadByte()
+		if err != nil {
+			return r.readError(err)
+		}
+		r.offset++
+		r.last = b
+	}
+	return nil
+}
+
+func (r *lineReader) readError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: %w: it ends at byte %d", r.path, ErrFileShrank, r.offset)
+	}
+	return fmt.Errorf("source: %s: %w", r.path, err)
+}
+
+// skipLineFeed skips the end of a line that had no end when it was read.
+func (r *lineReader) skipLineFeed() error {
+	if r.last == '\n' {
+		return nil
+	}
+	b, err := r.reader.Peek(1)
+	if err != nil || b[0] != '\n' {
+		return nil //nolint:nilerr // at the end, or a line that was continued: next reports either
+	}
+	return r.skip(1)
+}
+
+// next stores the next line. It returns false at the end of the file.
+func (r *lineReader) next(l *Line) (bool, error) {
+	at := r.offset
+	text, long, err := r.line()
+	if err != nil || r.offset == at {
+		return false, err
+	}
+	r.lines++
+	if r.lines == 1 {
+		r.header = text
+	}
+	*l = Line{File: r.path, Number: r.lines, Offset: at, Text: text, Header: r.header}
+	if long {
+		l.Err = fmt.Errorf("%w: more than %d bytes", ErrLineTooLong, r.maxLine)
+	}
+	return true, nil
+}
+
+// line reads one line, of which it keeps at most maxLine bytes.
+func (r *lineReader) line() (text []byte, long bool, err error) {
+	part, err := r.reader.ReadSlice('\n')
+	r.advance(part)
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, false, fmt.Errorf("source: %s: at byte %d: %w", r.path, r.offset, err)
+		}
+		return r.keep(part)
+	}
+	most := r.maxLine + 2 // with the line's end
+	r.long = r.long[:0]
+	for {
+		room := most - len(r.long)
+		r.long = append(r.long, part[:min(room, len(part))]...)
+		long = long || room < len(part)
+		switch {
+		case err == nil, errors.Is(err, io.EOF):
+			text, cut, err := r.keep(r.long)
+			return text, cut || long, err
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, false, fmt.Errorf("source: %s: at byte %d: %w", r.path, r.offset, err)
+		}
+		part, err = r.reader.ReadSlice('\n')
+		r.advance(part)
+	}
+}
+
+// advance notes bytes that were read.
+func (r *lineReader) advance(part []byte) {
+	if len(part) == 0 {
+		return
+	}
+	r.offset += int64(len(part))
+	r.last = part[len(part)-1]
+	if missing := headMost - len(r.head); missing > 0 {
+		r.head = append(r.head, part[:min(missing, len(part))]...)
+	}
+}
+
+// keep copies a line out of the buffer, without its end.
+func (r *lineReader) keep(line []byte) (text []byte, long bool, err error) {
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
+	if long = len(line) > r.maxLine; long {
+		line = line[:r.maxLine]
+	}
+	if len(line) > len(r.block) {
+		if len(line) > blockSize/4 {
+			return bytes.Clone(line), long, nil
+		}
+		r.block = make([]byte, blockSize)
+	}
+	text = r.block[:len(line):len(line)]
+	copy(text, line)
+	r.block = r.block[len(line):]
+	return text, long, nil
+}
+
+// identity returns how many bytes of the file's beginning were read, and their
+// checksum. After the first headMost bytes the checksum is computed no more.
+func (r *lineReader) identity() (size int, sum [sha256.Size]byte) {
+	if r.headSummed != len(r.head) || r.headSummed == 0 {
+		r.headSum, r.headSummed = sha256.Sum256(r.head), len(r.head)
+	}
+	return r.headSummed, r.headSum
+}
+
+// Where is the file and the number of the line, as FILE:NUMBER.
+func (l Line) Where() string { return fmt.Sprintf("%s:%d", l.File, l.Number) }

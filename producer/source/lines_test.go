@@ -1,0 +1,316 @@
+package source
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func put(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if strings.HasSuffix(name, ".gz") {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text = b.String()
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// rest reads a file from where r is.
+func rest(t *testing.T, r *lineReader) []Line {
+	t.Helper()
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	var out []Line
+	for {
+		var l Line
+		ok, err := r.next(&l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return out
+		}
+		out = append(out, l)
+	}
+}
+
+func texts(lines []Line) string {
+	var out []string
+	for _, l := range lines {
+		s := string(l.Text)
+		if l.Err != nil {
+			s += "!"
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, "|")
+}
+
+// stopAfter reads n lines and returns the reader's offset and lines.
+func stopAfter(t *testing.T, path string, maxLine, n int) (offset, lines int64) {
+	t.Helper()
+	r := &lineReader{path: path, maxLine: maxLine}
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	for range n {
+		if _, err := r.next(new(Line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r.offset, r.lines
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i, tc := range []struct{ text, want string }{
+		{"", ""},
+		{"\n", ""},
+		{"a\nb\n", "a|b"},
+		{"a\r\n\nb", "a||b"},
+		{"12345678\n123456789\n1\n", "12345678|12345678!|1"},
+		{"12345678\r\n" + strings.Repeat("x", 200_000) + "\nend\n", "12345678|xxxxxxxx!|end"},
+		{"\xff\x00\n", "\xff\x00"},
+	} {
+		for _, ext := range []string{".log", ".gz"} {
+			path := put(t, dir, fmt.Sprint(i, ext), tc.text)
+			all := rest(t, &lineReader{path: path, maxLine: 8})
+			if got := texts(all); got != tc.want {
+				t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
+			}
+			for n := range all { // from every line on: the same lines, numbers and header
+				offset, lines := stopAfter(t, path, 8, n)
+				again := rest(t, &lineReader{path: path, maxLine: 8, offset: offset, lines: lines})
+				if texts(again) != texts(all[n:]) || again[0].Number != all[n].Number || again[0].Offset != all[n].Offset ||
+					!bytes.Equal(again[0].Header, all[n].Header) {
+					t.Errorf("%q from line %d: %+v, want %+v", tc.text, n, again, all[n:])
+				}
+			}
+			if len(all) > 0 && !errors.Is(all[len(all)-1].Err, ErrLineTooLong) && all[len(all)-1].Err != nil {
+				t.Errorf("%v", all[len(all)-1].Err)
+			}
+		}
+	}
+}
+
+// TestLongLines reads lines around the sizes of the buffers.
+func TestLongLines(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	var want []int
+	for _, n := range []int{0, 1, blockSize/4 - 1, blockSize / 4, blockSize/4 + 1, blockSize - 1, blockSize, blockSize + 1, 3*blockSize + 7, 5} {
+		text.WriteString(strings.Repeat("x", n) + "\n")
+		want = append(want, n)
+	}
+	all := rest(t, &lineReader{path: put(t, t.TempDir(), "log", text.String()), maxLine: 1 << 20})
+	var got []int
+	for _, l := range all {
+		got = append(got, len(l.Text))
+		if strings.Trim(string(l.Text), "x") != "" || l.Err != nil {
+			t.Errorf("line %d was changed: %v", l.Number, l.Err)
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// readAll returns the position of a file that was read to its end.
+func readAll(t *testing.T, path string) Position {
+	t.Helper()
+	f := &files{paths: []string{path}, maxLine: 100}
+	r := open(t, f)
+	defer func() { _ = r.Close() }()
+	for {
+		if ok, err := r.Next(t.Context(), new(Item[Line])); err != nil {
+			t.Fatal(err)
+		} else if !ok {
+			break
+		}
+	}
+	return r.Positions()[0]
+}
+
+func open(t *testing.T, f *files, known ...Position) Reader[Line] {
+	t.Helper()
+	r, err := f.Open(t.Context(), Shard{0, 1}, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestKnowsFiles(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a line of the log\n", 400) // longer than the head
+	// left reads the files and returns the lines of each.
+	left := func(t *testing.T, known []Position, paths ...string) map[string]string {
+		t.Helper()
+		r := open(t, &files{paths: paths, maxLine: 100}, known...)
+		defer func() { _ = r.Close() }()
+		all := map[string][]Line{}
+		for {
+			var item Item[Line]
+			ok, err := r.Next(t.Context(), &item)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			name := filepath.Base(item.Value.File)
+			all[name] = append(all[name], item.Value)
+		}
+		out := map[string]string{}
+		for name, lines := range all {
+			out[name] = texts(lines)
+		}
+		return out
+	}
+	check := func(t *testing.T, got map[string]string, want map[string]string) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	t.Run("appended", func(t *testing.T) {
+		t.Parallel()
+		for _, first := range []string{"one\n", long} {
+			dir := t.TempDir()
+			path := put(t, dir, "log", first)
+			at := readAll(t, path)
+			put(t, dir, "log", first+"two\nthree\n")
+			check(t, left(t, []Position{at}, path), map[string]string{"log": "two|three"})
+		}
+	})
+	t.Run("line without end, ended later", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		path := put(t, dir, "log", "one\ntwo")
+		at := readAll(t, path)
+		put(t, dir, "log", "one\ntwo\nthree\n")
+		check(t, left(t, []Position{at}, path), map[string]string{"log": "three"})
+		put(t, dir, "log", "one\ntwo and a half\n")
+		check(t, left(t, []Position{at}, path), map[string]string{"log": " and a half"})
+	})
+	t.Run("rotated", func(t *testing.T) {
+		t.Parallel()
+		for _, rotated := range []string{"log.1", "log.1.gz"} {
+			dir := t.TempDir()
+			at := readAll(t, put(t, dir, "log", long+"x\n"))
+			other := put(t, dir, rotated, long+"x\ny\n")
+			path := put(t, dir, "log", "new\n")
+			check(t, left(t, []Position{at}, path, other), map[string]string{"log": "new", rotated: "y"})
+		}
+	})
+	t.Run("copied", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		path := put(t, dir, "log", "one\n")
+		at := readAll(t, path)
+		check(t, left(t, []Position{at}, path, put(t, dir, "copy", "one\n")), map[string]string{"copy": "one"})
+	})
+	t.Run("replaced", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		at := readAll(t, put(t, dir, "log", "one\n"))
+		check(t, left(t, []Position{at}, put(t, dir, "log", "two\n")), map[string]string{"log": "two"})
+	})
+	t.Run("shrunk", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		at := readAll(t, put(t, dir, "log", long))
+		r := open(t, &files{paths: []string{put(t, dir, "log", long[:headMost+100])}, maxLine: 100}, at)
+		if _, err := r.Next(t.Context(), new(Item[Line])); !errors.Is(err, ErrFileShrank) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("missing", func(t *testing.T) {
+		t.Parallel()
+		if _, err := (&files{paths: []string{"/no/such/file"}}).Open(t.Context(), Shard{0, 1}, nil); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("impossible positions", func(t *testing.T) {
+		t.Parallel()
+		for _, value := range []string{"", "{", `{"offset":-1}`, `{"head_sha256":"00"}`, `{"head_size":5000,"head_sha256":"` + strings.Repeat("00", 32) + `"}`} {
+			if _, err := (&files{}).Open(t.Context(), Shard{0, 1}, []Position{{Value: value}}); err == nil {
+				t.Errorf("%q was taken", value)
+			}
+		}
+	})
+	t.Run("sharded", func(t *testing.T) {
+		t.Parallel()
+		if _, err := (&files{}).Open(t.Context(), Shard{0, 2}, nil); !errors.Is(err, errFilesSharded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestPositionsOfSeveralFiles: a transaction over the ends of files has a
+// position for each.
+func TestPositionsOfSeveralFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := &files{paths: []string{put(t, dir, "a", "1\n2\n"), put(t, dir, "empty", ""), put(t, dir, "b", "3\n4\n")}, maxLine: 10}
+	r := open(t, f)
+	defer func() { _ = r.Close() }()
+	for range 3 {
+		if ok, err := r.Next(t.Context(), new(Item[Line])); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	first := r.Positions()
+	if len(first) != 2 || !strings.Contains(first[0].Value, `"lines":2`) || !strings.Contains(first[1].Value, `"lines":1`) {
+		t.Errorf("got %v", first)
+	}
+	if more := r.Positions(); len(more) != 0 {
+		t.Errorf("the same again: %v", more)
+	}
+	again := open(t, f, first...)
+	defer func() { _ = again.Close() }()
+	var item Item[Line]
+	if ok, err := again.Next(t.Context(), &item); !ok || err != nil || string(item.Value.Text) != "4" {
+		t.Errorf("got %v, %v: %q", ok, err, item.Value.Text)
+	}
+}
+
+// FuzzLines: whatever is in a file, no position loses or repeats a line.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\r\nb\n\nc"), 2)
+	f.Fuzz(func(t *testing.T, text []byte, stop int) {
+		if bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
+			t.Skip("compressed")
+		}
+		path := put(t, t.TempDir(), "log", string(text))
+		all := rest(t, &lineReader{path: path, maxLine: 1 << 20})
+		if len(all) == 0 {
+			return
+		}
+		n := int(uint(stop) % uint(len(all)))
+		offset, lines := stopAfter(t, path, 1<<20, n)
+		if got, want := texts(rest(t, &lineReader{path: path, maxLine: 1 << 20, offset: offset, lines: lines})), texts(all[n:]); got != want {
+			t.Errorf("from line %d: %q, want %q", n, got, want)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/checkpoint"
+	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/serde"
+)
+
+// positions is the topic in which the positions of sources are kept.
+type positions struct {
+	name   string
+	source string
+	topic  *producer.Topic[*checkpoint.Position]
+	decode *serde.Deserializer[checkpoint.Position]
+}
+
+func newPositions(name, source string, reg serde.Registry) (positions, error) {
+	p := positions{name: name, source: source}
+	if err := settings.CheckTopicName(name); err != nil {
+		return p, bad("WithCheckpoints", name, err.Error())
+	}
+	p.topic = producer.NewTopic(name, producer.KeyRecord(func(p *checkpoint.Position) *checkpoint.PositionKey {
+		return &checkpoint.PositionKey{Source: p.Source, Stream: p.Stream}
+	}))
+	var err error
+	p.decode, err = serde.NewDeserializer[checkpoint.Position](reg)
+	return p, err
+}
+
+// place is a committed position and who wrote it.
+type place struct {
+	value  string
+	shard  int
+	writer uuid.UUID
+}
+
+// places are the committed positions by their stream.
+type places map[string]place
+
+// ofShard returns those that one shard wrote.
+func (p places) ofShard(shard int) places {
+	out := places{}
+	for stream, at := range p {
+		if at.shard == shard {
+			out[stream] = at
+		}
+	}
+	return out
+}
+
+// list returns the positions as an [Input] takes them, sorted by stream.
+func (p places) list() []Position {
+	out := make([]Position, 0, len(p))
+	for stream, at := range p {
+		out = append(out, Position{Stream: stream, Value: at.value})
+	}
+	slices.SortFunc(out, func(a, b Position) int { return strings.Compare(a.Stream, b.Stream) })
+	return out
+}
+
+// read returns the committed positions of the source. It waits for the open
+// transactions of other sources, because a position of ours may lie behind
+// them.
+func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (places, error) {
+	found := places{}
+	err := consumer.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
+		return p.keep(ctx, found, m, shards)
+	})
+	var said *transport.Error
+	switch {
+	case err == nil:
+		return found, nil
+	case errors.As(err, &said) && said.Code == transport.UnknownTopicOrPartition:
+		err = fmt.Errorf("%w: create it with cleanup.policy=compact, or give producer.WithCreateTopics: %w", producer.ErrUnknownTopic, err)
+	case ctx.Err() == nil:
+		err = consumer.ExplainDenied(c, err, "Read", p.name)
+	}
+	return nil, fmt.Errorf("read the positions from topic %s: %w", p.name, err)
+}
+
+// keep takes a position that is this source's.
+func (p *positions) keep(ctx context.Context, found places, m *transport.ConsumedMessage, shards int) error {
+	var at checkpoint.Position
+	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, &at)
+	switch {
+	case errors.Is(err, serde.ErrTombstone): // somebody tidied up
+		return nil
+	case err != nil:
+		return fmt.Errorf("partition %d, offset %d: %w", m.Partition, m.Offset, err)
+	case at.Source != p.source:
+		return nil
+	case int(at.Shards) != shards:
+		return fmt.Errorf("the source %s ran with %d shards before, and now has %d: let it publish everything with the old number, "+
+			"then delete its positions or give it another name", p.source, at.Shards, shards)
+	}
+	found[at.Stream] = place{value: at.Position, shard: int(at.Shard), writer: at.Writer}
+	return nil
+}

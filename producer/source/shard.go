@@ -1,0 +1,297 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+)
+
+// shard reads one shard in transactions. It is the transactional producer's
+// [producer.Resolver]: a position that is in the log is committed.
+type shard[T any] struct {
+	Shard
+	source *Source[T]
+	t      *producer.Transactional
+	writer uuid.UUID // this run, in position records
+
+	// The fields below belong to the goroutine of run.
+	loaded    bool
+	committed places    // of this shard, as far as we know
+	others    places    // of the other shards, as last read
+	pending   places    // of the transaction in hand
+	reader    Reader[T] // nil: closed
+
+	health shardHealth
+}
+
+// errMoved says that the log has positions that the open reader does not know.
+var errMoved = errors.New("other positions were committed: read from there")
+
+// Resume is called by the producer each time after it took the transactional id
+// over, and before anything is written. It reads the positions from the log: if
+// another process has worked meanwhile, ours in memory are old.
+func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
+	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
+	if err != nil {
+		return false, err
+	}
+	found := all.ofShard(h.Number)
+	if inDoubt {
+		after := maps.Clone(h.committed)
+		maps.Copy(after, h.pending)
+		committed = maps.Equal(found, after)
+	}
+	moved := !committed && h.loaded && !maps.Equal(found, h.committed)
+	h.others = all
+	h.committed, h.loaded = found, true
+	if moved && !inDoubt && h.reader != nil {
+		return false, errMoved
+	}
+	return committed, nil
+}
+
+// tookOver tells whether another process has committed positions of this shard
+// since we did. It reads the log without taking the transactional id over,
+// because that would fence the other process.
+func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
+	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
+	if err != nil {
+		return false, err
+	}
+	for stream, at := range all.ofShard(h.Number) {
+		if before, ok := h.committed[stream]; (!ok || before != at) && at.writer != h.writer {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// run reads until the shard's end. An error does not pass by itself.
+func (h *shard[T]) run(ctx context.Context) (err error) {
+	h.health.set(func(s *ShardHealth) { s.Running, s.Err = true, nil })
+	h.each(func(k Hooks) {
+		if k.Started != nil {
+			k.Started(h.Number)
+		}
+	})
+	defer func() {
+		told := err
+		if ctx.Err() != nil && !errors.Is(err, producer.ErrFenced) {
+			told = nil
+		}
+		h.health.set(func(s *ShardHealth) { s.Running, s.Err = false, told })
+		h.each(func(k Hooks) {
+			if k.Stopped != nil {
+				k.Stopped(h.Number, told)
+			}
+		})
+	}()
+	log := h.source.settings.Logger
+	pause := h.source.settings.RetryBackoff
+	for {
+		before := h.health.get().Transactions
+		err := h.session(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || !passes(err) {
+			return err
+		}
+		if h.health.get().Transactions > before {
+			pause = h.source.settings.RetryBackoff
+		}
+		log.Info("source_again", "source", h.source.name, "shard", h.Number, "err", err)
+		h.health.set(func(s *ShardHealth) { s.Err = err })
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+			pause = min(2*pause, h.source.settings.RetryBackoffMax)
+		case <-ctx.Done():
+			wait.Stop()
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		if !h.loaded {
+			continue
+		}
+		// A transaction that timed out looks the same whether we were slow or
+		// somebody has taken over. The positions tell.
+		if took, failed := h.tookOver(ctx); failed == nil && took {
+			return fmt.Errorf("%w: another process has committed positions of this source: %w", producer.ErrFenced, err)
+		}
+	}
+}
+
+// passes tells whether reading again may help.
+func passes(err error) bool {
+	var failed *producer.TxError
+	switch {
+	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.Is(err, producer.ErrOutcomeUnknown):
+		return false
+	case errors.As(err, new(temporaryError)), errors.Is(err, errMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry):
+		return true
+	}
+	return errors.As(err, &failed) && failed.Retriable
+}
+
+// session reads from the committed positions until something fails.
+func (h *shard[T]) session(ctx context.Context) error {
+	if err := h.t.Prepare(ctx); err != nil { // takes the id over, if it is not ours, and calls Resume
+		return err
+	}
+	from := h.others
+	if from == nil {
+		from = places{}
+	}
+	maps.DeleteFunc(from, func(_ string, at place) bool { return at.shard == h.Number })
+	maps.Copy(from, h.committed)
+	if h.source.config.restart {
+		from, h.source.config.restart = places{}, false
+	}
+	reader, err := h.source.input.Open(ctx, h.Shard, from.list())
+	if err != nil {
+		return err
+	}
+	h.reader = reader
+	h.health.open(reader)
+	defer func() {
+		h.reader = nil
+		h.health.open(nil)
+		if err := reader.Close(); err != nil {
+			h.source.settings.Logger.Warn("source_close", "source", h.source.name, "shard", h.Number, "err", err)
+		}
+	}()
+	h.cleanUp(ctx, h.committed.list())
+	for {
+		var item Item[T]
+		ok, err := reader.Next(ctx, &item)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			more, err := reader.More(ctx)
+			switch {
+			case err != nil:
+				return err
+			case !more:
+				return nil
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		if err := h.transaction(ctx, &item); err != nil {
+			h.each(func(k Hooks) {
+				if k.Aborted != nil {
+					k.Aborted(h.Number, err)
+				}
+			})
+			return err
+		}
+	}
+}
+
+// located is an item that knows where it comes from.
+type located interface{ Where() string }
+
+// transaction publishes items, of which the first was already read.
+func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
+	c := &h.source.config
+	begun := time.Now()
+	n, bytes := 0, 0
+	h.pending = places{}
+	err := h.t.InTxOnce(ctx, func(tx *producer.Tx) error {
+		for {
+			if err := h.source.function(ctx, tx, item.Value); err != nil {
+				if at, ok := any(item.Value).(located); ok {
+					return fmt.Errorf("%s: %w", at.Where(), err)
+				}
+				return err
+			}
+			n++
+			bytes += item.Bytes
+			// The clock costs as much as a small item, so it is not read for each.
+			if n >= c.items || bytes >= c.bytes || (n < 16 || n%16 == 0) && time.Since(begun) >= c.time {
+				break
+			}
+			if ok, err := h.reader.Next(ctx, item); err != nil {
+				return err
+			} else if !ok {
+				break
+			}
+		}
+		for _, p := range h.reader.Positions() {
+			h.pending[p.Stream] = place{value: p.Value, shard: h.Number, writer: h.writer}
+			if err := h.source.positions.topic.Add(ctx, tx, h.record(p)); err != nil {
+				return fmt.Errorf("position of %s: %w", p.Stream, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	maps.Copy(h.committed, h.pending)
+	commit := Commit{Shard: h.Number, Items: n, Bytes: bytes, Took: time.Since(begun)}
+	h.health.set(func(s *ShardHealth) {
+		s.Transactions++
+		s.Items += int64(n)
+		s.LastCommit, s.Err = time.Now(), nil
+	})
+	h.each(func(k Hooks) {
+		if k.Committed != nil {
+			k.Committed(commit)
+		}
+	})
+	h.cleanUp(ctx, h.pending.list())
+	return nil
+}
+
+// cleanUp tells the reader what is committed.
+func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
+	committer, ok := h.reader.(Committer)
+	if !ok || len(positions) == 0 {
+		return
+	}
+	if err := committer.Committed(ctx, positions); err != nil && ctx.Err() == nil {
+		h.source.settings.Logger.Warn("source_cleanup", "source", h.source.name, "shard", h.Number, "err", err)
+	}
+}
+
+func (h *shard[T]) each(f func(Hooks)) {
+	for _, k := range h.source.config.hooks {
+		f(k)
+	}
+}
+
+// shardHealth is what [Source.Health] reads from another goroutine.
+type shardHealth struct {
+	mu     sync.Mutex
+	now    ShardHealth
+	lagger Lagger
+}
+
+func (s *shardHealth) set(change func(*ShardHealth)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.now)
+}
+
+func (s *shardHealth) get() ShardHealth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *shardHealth) open(reader any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lagger, _ = reader.(Lagger)
+}

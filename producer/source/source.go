@@ -1,0 +1,287 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/checkpoint"
+	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/serde"
+)
+
+// Source reads an [Input] into transactions, each item exactly once. T is the
+// type of the items. It is safe for concurrent use, except that Run is called
+// once.
+type Source[T any] struct {
+	name       string
+	input      Input[T]
+	config     config
+	settings   *settings.Config
+	brokers    []string
+	serializer *serde.Serializer
+	positions  positions
+	function   Function[T]
+
+	mu     sync.Mutex
+	shards map[int]*shard[T] // those that this instance reads, or has read
+	past   producer.Stats    // of shards that were closed
+	closed bool
+}
+
+// Function is called for each item, in the order of its stream. It adds to the
+// transaction what follows from the item. Functions of different shards run at
+// the same time.
+//
+// Function runs again for the same items after an abort, so it must have no
+// other lasting effect: counting, for example, belongs into [producer.Tx.OnEnd].
+// An error aborts the transaction and ends the shard, unless it wraps
+// [serde.ErrRegistry] or is made by [Temporary]: then the items are read again
+// after a pause.
+type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
+
+// New makes a source. It does no I/O that it waits for. name is the source's
+// own, and stays the same over restarts: positions are kept under it, and it is
+// the transactional id. reg reads back the schemas that the serializer has
+// registered. All mistakes are in the error.
+func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, s *serde.Serializer, opts ...Option) (*Source[T], error) {
+	c := config{checkpoints: "avroline-checkpoints", items: 1000, bytes: 1 << 20, time: 5 * time.Second}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&c)
+		}
+	}
+	var errs []error
+	if name == "" {
+		errs = append(errs, bad("name", "", "must not be empty: positions are kept under it"))
+	}
+	switch checked := any(in).(type) {
+	case nil:
+		errs = append(errs, bad("input", "", "must not be nil"))
+	case interface{ check() error }:
+		if err := checked.check(); err != nil {
+			errs = append(errs, bad("input", "", err.Error()))
+		}
+	}
+	set, err := settings.New(settings.ForSource, brokers, orDefault(name, "unnamed"), c.producer)
+	if err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, c.check(set.TransactionTimeout)...)
+	}
+	log, err := newPositions(c.checkpoints, name, reg)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if s == nil {
+		errs = append(errs, bad("serializer", "", "must not be nil: make one with serde.NewSerializer"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	out := &Source[T]{
+		name: name, input: in, config: c, settings: set, brokers: brokers, serializer: s, positions: log,
+		shards: map[int]*shard[T]{},
+	}
+	if c.shards == 0 {
+		if _, err := out.open(Shard{Number: 0, Count: 1}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func orDefault(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// transactional makes the producer of a shard.
+func (s *Source[T]) transactional(id string, r producer.Resolver) (*producer.Transactional, error) {
+	opts := slices.Clone(s.config.producer)
+	if r != nil {
+		opts = append(opts, producer.WithResolver(r))
+	}
+	return producer.NewTransactional(s.brokers, id, s.serializer, opts...)
+}
+
+// open makes a shard.
+func (s *Source[T]) open(number Shard) (*shard[T], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, producer.ErrClosed
+	}
+	h := &shard[T]{source: s, Shard: number, writer: uuid.New()}
+	id := s.name
+	if s.config.shards > 0 {
+		id = fmt.Sprintf("%s-%d", s.name, number.Number)
+	}
+	t, err := s.transactional(id, h)
+	if err != nil {
+		return nil, err
+	}
+	h.t = t
+	s.shards[number.Number] = h
+	return h, nil
+}
+
+// retire closes a shard and keeps its account.
+func (s *Source[T]) retire(ctx context.Context, h *shard[T]) error {
+	err := h.t.Close(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shards[h.Number] == h {
+		delete(s.shards, h.Number)
+		s.past = add(s.past, h.t.Stats())
+	}
+	return err
+}
+
+func add(a, b producer.Stats) producer.Stats {
+	a.Accepted += b.Accepted
+	a.Delivered += b.Delivered
+	a.NotSent += b.NotSent
+	a.Unknown += b.Unknown
+	a.InFlight += b.InFlight
+	a.InFlightBytes += b.InFlightBytes
+	return a
+}
+
+// Stats are the counts of all messages of this instance, positions among them.
+// See [producer.Transactional.Stats].
+func (s *Source[T]) Stats() producer.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := s.past
+	for _, h := range s.shards {
+		sum = add(sum, h.t.Stats())
+	}
+	return sum
+}
+
+// Prepare is [producer.Transactional.Prepare], for the topic of positions too.
+// It is optional. Without [WithShards] it takes the source over from another
+// instance.
+func (s *Source[T]) Prepare(ctx context.Context, topics ...producer.Prepared) error {
+	if err := s.prepareCheckpoints(ctx); err != nil {
+		return err
+	}
+	topics = append(topics, s.positions.topic)
+	s.mu.Lock()
+	h := s.shards[0]
+	s.mu.Unlock()
+	if s.config.shards == 0 && h != nil {
+		return h.t.Prepare(ctx, topics...)
+	}
+	// An id of nobody: the ids of shards belong to whoever reads them.
+	t, err := s.transactional(fmt.Sprintf("%s-prepare-%s", s.name, uuid.New()), nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.Prepare(ctx, topics...), t.Close(ctx))
+}
+
+// prepareCheckpoints creates the topic of positions, if that is allowed.
+func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
+	if !s.settings.CreateTopics.Allowed {
+		return nil
+	}
+	err := consumer.CreateTopic(ctx, s.settings, s.positions.name, max(1, s.config.shards), s.settings.CreateTopics.Replication,
+		map[string]string{"cleanup.policy": "compact"})
+	if err != nil {
+		return fmt.Errorf("source: %s: create the topic of positions: %w", s.name, err)
+	}
+	return nil
+}
+
+// Run reads the input and calls f for each item.
+//
+// Without [WithShards], Run returns nil when the input is at its end and
+// everything is committed. It returns an error for what does not pass: an error
+// of f, [producer.ErrFenced], a topic that does not exist, a missing permission.
+// Outages are waited out. With WithShards, Run works until ctx ends: a shard
+// that fails is logged, reported by [Source.Health] and [Hooks], and tried again
+// after a pause that grows to one minute.
+//
+// When ctx ends, the transaction in hand is aborted and the error wraps the
+// reason. The next Run, of this or another process, goes on after the last item
+// that is committed.
+func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
+	s.mu.Lock()
+	again := s.function != nil
+	s.function = f
+	s.mu.Unlock()
+	switch {
+	case f == nil:
+		return errors.New("source: Run: the function is nil")
+	case again && s.config.shards > 0:
+		return errors.New("source: Run was called before")
+	}
+	if err := s.prepareCheckpoints(ctx); err != nil {
+		return err
+	}
+	if s.config.shards > 0 {
+		return s.share(ctx)
+	}
+	s.mu.Lock()
+	h := s.shards[0]
+	s.mu.Unlock()
+	if h == nil {
+		return producer.ErrClosed
+	}
+	err := h.run(ctx)
+	if err != nil {
+		return fmt.Errorf("source: %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// Close ends the source: see [producer.Transactional.Close]. Let Run return
+// first.
+func (s *Source[T]) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	all := make([]*shard[T], 0, len(s.shards))
+	for _, h := range s.shards {
+		all = append(all, h)
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, h := range all {
+		errs = append(errs, s.retire(ctx, h))
+	}
+	return errors.Join(errs...)
+}
+
+// temporaryError is an error that may pass.
+type temporaryError struct{ error }
+
+func (e temporaryError) Unwrap() error { return e.error }
+
+// Temporary marks an error of an [Input] or a [Function] as one that may pass:
+// the shard's transaction is aborted, and its items are read again after a
+// pause. nil stays nil.
+func Temporary(err error) error {
+	if err == nil {
+		return nil
+	}
+	return temporaryError{err}
+}
+
+// record makes the record of a position.
+func (h *shard[T]) record(p Position) *checkpoint.Position {
+	return &checkpoint.Position{
+		Source: h.source.name, Stream: p.Stream, Position: p.Value,
+		Shard: int32(h.Number), Shards: int32(h.Count), Writer: h.writer, At: time.Now(),
+	}
+}

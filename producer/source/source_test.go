@@ -1,0 +1,295 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/copytest"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/producer/source"
+)
+
+// compacted creates a topic of positions.
+func compacted(w *copytest.Where, partitions int32) string {
+	return w.Topic("checkpoints", partitions, "cleanup.policy", "compact")
+}
+
+func lines(w *copytest.Where, reg *workload.Registry, name, checkpoints string, files []string, opts ...source.Option) *source.Source[source.Line] {
+	w.Helper()
+	opts = append([]source.Option{
+		source.WithCheckpoints(checkpoints), source.WithTransaction(50, 1<<20, 5*time.Second),
+		source.WithProducer(producer.WithCreateTopics(1, -1), copytest.Logger(w)),
+	}, opts...)
+	s, err := source.New(w.Addrs, name, source.Files(files), reg, copytest.Serializer(w, reg), opts...)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s
+}
+
+func writeLines(t testing.TB, path string, from, to int) {
+	t.Helper()
+	var b strings.Builder
+	for i := from; i < to; i++ {
+		fmt.Fprintf(&b, "line %d\n", i)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteString(b.String()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parse makes the event of a line that writeLines wrote.
+func parse(l source.Line) (*copytest.Event, error) {
+	var n int64
+	if _, err := fmt.Sscanf(string(l.Text), "line %d", &n); err != nil {
+		return nil, err
+	}
+	return &copytest.Event{Key: fmt.Sprint(n % 5), Seq: n, Pad: fmt.Sprint(l.Number)}, nil
+}
+
+// TestFiles reads files that grow and are rotated, through errors and panics at
+// random places, each time with a new source, as after a crash.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	reg := &workload.Registry{}
+	topic, checkpoints := w.Topic("lines", 3), compacted(w, 1)
+	out := producer.NewTopic(topic, producer.KeyBy(copytest.ByKey))
+	name := copytest.NewID(t)
+	dir := t.TempDir()
+	log, rotated := filepath.Join(dir, "log"), filepath.Join(dir, "log.1")
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+
+	counted := 0
+	run := func(files ...string) {
+		t.Helper()
+		for tries := 0; ; tries++ {
+			s := lines(w, reg, name, checkpoints, files)
+			left := rng.IntN(400)
+			err := func() (err error) {
+				defer func() {
+					if v := recover(); v != nil {
+						err = fmt.Errorf("%v", v)
+					}
+				}()
+				return s.Run(copytest.Ctx(t), func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+					if left--; left < 0 && tries < 6 {
+						if left%2 == 0 {
+							panic("crashed")
+						}
+						return copytest.ErrAsked
+					}
+					tx.OnEnd(func(err error) {
+						if err == nil {
+							counted++
+						}
+					})
+					e, err := parse(l)
+					if err != nil {
+						return err
+					}
+					return out.Add(ctx, tx, e)
+				})
+			}()
+			if closed := s.Close(copytest.Ctx(t)); closed != nil {
+				t.Error(closed)
+			}
+			if err == nil {
+				return
+			}
+			if !errors.Is(err, copytest.ErrAsked) && err.Error() != "crashed" {
+				t.Fatal(err)
+			}
+			if errors.Is(err, copytest.ErrAsked) && !strings.Contains(err.Error(), "log:") && !strings.Contains(err.Error(), "log.1:") {
+				t.Errorf("the error names no line: %v", err)
+			}
+		}
+	}
+	writeLines(t, log, 0, 1000)
+	run(log)
+	w.Exactly(topic, 1000)
+	run(log) // nothing new
+	w.Exactly(topic, 1000)
+	writeLines(t, log, 1000, 1500)
+	run(log)
+	w.Exactly(topic, 1500)
+	if err := os.Rename(log, rotated); err != nil {
+		t.Fatal(err)
+	}
+	writeLines(t, rotated, 1500, 1600)
+	writeLines(t, log, 1600, 2000)
+	run(rotated, log)
+	w.Exactly(topic, 2000)
+	if counted != 2000 {
+		t.Errorf("OnEnd told of %d lines committed, want 2000", counted)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	reg := &workload.Registry{}
+	ser := copytest.Serializer(t, reg)
+	addrs := []string{"127.0.0.1:1"}
+	files := func(paths ...string) source.Input[source.Line] { return source.Files(paths) }
+	for want, tc := range map[string]struct {
+		name string
+		in   source.Input[source.Line]
+		opts []source.Option
+	}{
+		"name":            {"", files(), nil},
+		"input":           {"n", nil, nil},
+		"twice":           {"n", files("a", "b", "./a"), nil},
+		"WithMaxLine":     {"n", source.Files(nil, source.WithMaxLine(0)), nil},
+		"WithCheckpoints": {"n", files(), []source.Option{source.WithCheckpoints("a/b")}},
+		"WithTransaction": {"n", files(), []source.Option{source.WithTransaction(0, 1, time.Second)}},
+		"timeout, 2s":     {"n", files(), []source.Option{source.WithProducer(producer.WithTransactionTimeout(2 * time.Second))}},
+		"WithShards":      {"n", files(), []source.Option{source.WithShards(-1)}},
+		"WithGroupCommit": {"n", files(), []source.Option{source.WithProducer(producer.WithGroupCommit(1, time.Second))}},
+		"WithRecovery":    {"n", files(), []source.Option{source.WithProducer(producer.WithRecovery())}},
+	} {
+		if _, err := source.New(addrs, tc.name, tc.in, reg, ser, tc.opts...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if _, err := source.New(addrs, "n", files(), reg, nil); err == nil || !strings.Contains(err.Error(), "serializer") {
+		t.Errorf("no serializer: %v", err)
+	}
+	w := copytest.Embedded(t)
+	s, err := source.New(w.Addrs, "n", files(), reg, ser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(context.Context, *producer.Tx, source.Line) error { return nil }
+	if err := s.Run(copytest.Ctx(t), nothing); !errors.Is(err, producer.ErrUnknownTopic) || !strings.Contains(err.Error(), "compact") {
+		t.Errorf("no topic for positions: %v", err)
+	}
+	if err := s.Run(copytest.Ctx(t), nil); err == nil {
+		t.Error("a nil function was taken")
+	}
+	if err := s.Close(copytest.Ctx(t)); err != nil {
+		t.Error(err)
+	}
+	if err := s.Run(copytest.Ctx(t), nothing); !errors.Is(err, producer.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// TestInDoubt lets commits end in doubt. The newest position tells what became
+// of them, and the lines go on behind it.
+func TestInDoubt(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	const n = 2000
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, n)
+	topic := w.Topic("lines", 3)
+	out := producer.NewTopic(topic, producer.KeyBy(copytest.ByKey))
+	s := lines(w, &workload.Registry{}, copytest.NewID(t), compacted(w, 1), []string{log})
+	ctx := copytest.Ctx(t)
+	over := copytest.InDoubt(ctx, w.Fake)
+	var ends copytest.Endings
+	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+		tx.OnEnd(ends.Note)
+		e, err := parse(l)
+		if err != nil {
+			return err
+		}
+		return out.Add(ctx, tx, e)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-over:
+	default:
+		t.Error("the lines ended before the doubts")
+	}
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if s := s.Stats(); s.Delivered != n+n/50 || s.Unknown != 0 || s.NotSent == 0 { // the lines, and a position for each transaction
+		t.Errorf("the doubts are over, and the counts are %+v", s)
+	}
+	if ends.Committed != n || ends.NotSent == 0 || ends.Unknown != 0 {
+		t.Errorf("OnEnd told %+v, want %d committed", ends, n)
+	}
+	w.Exactly(topic, n)
+}
+
+// TestDenied: what is refused for good ends Run at once, with the broker's
+// reason, and is no commit in doubt.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	const topicAuthorizationFailed = 29
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, 10)
+	out := producer.NewTopic(w.Topic("lines", 3), producer.KeyBy(copytest.ByKey))
+	s := lines(w, &workload.Registry{}, copytest.NewID(t), compacted(w, 1), []string{log})
+	defer func() { _ = s.Close(copytest.Ctx(t)) }()
+	if err := s.Prepare(copytest.Ctx(t), out); err != nil {
+		t.Fatal(err)
+	}
+	denied := w.Fake.Refuse(topicAuthorizationFailed, 1, 1, producertest.Produce)
+	defer denied.Stop()
+	err := s.Run(copytest.Ctx(t), func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+		return out.Add(ctx, tx, &copytest.Event{Seq: l.Number})
+	})
+	if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "Topic authorization failed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStops: when the context ends, nothing of the transaction in hand is
+// committed, and the error wraps the reason.
+func TestStops(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, 120)
+	topic, reg, checkpoints, name := w.Topic("lines", 1), &workload.Registry{}, compacted(w, 1), copytest.NewID(t)
+	out := producer.NewTopic(topic, producer.KeyBy(copytest.ByKey))
+	ctx, cancel := context.WithCancelCause(copytest.Ctx(t))
+	copyLine := func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+		e, err := parse(l)
+		if err != nil {
+			return err
+		}
+		if e.Seq == 75 {
+			cancel(copytest.ErrAsked)
+		}
+		return out.Add(context.WithoutCancel(ctx), tx, e)
+	}
+	for i, want := range []int{50, 120} {
+		s := lines(w, reg, name, checkpoints, []string{log})
+		err := s.Run(ctx, copyLine)
+		if i == 0 && !errors.Is(err, copytest.ErrAsked) {
+			t.Errorf("got %v", err)
+		}
+		if i == 1 && err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(copytest.Ctx(t)); err != nil {
+			t.Error(err)
+		}
+		if n := len(w.Committed(topic)); n != want {
+			t.Errorf("run %d: %d lines, want %d", i+1, n, want)
+		}
+		ctx = copytest.Ctx(t)
+	}
+}

@@ -3,6 +3,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
+import java.io.File;
 import java.io.InputStreamReader;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -18,6 +19,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import org.apache.avro.Schema;
+import org.apache.avro.file.CodecFactory;
+import org.apache.avro.file.DataFileReader;
+import org.apache.avro.file.DataFileWriter;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericDatumWriter;
 import org.apache.avro.io.BinaryDecoder;
@@ -40,6 +44,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * <pre>
  * read BROKERS TOPIC REGISTRY [SCHEMA]   every committed record, a JSON object a line; as SCHEMA where it is given
  * write BROKERS TOPIC REGISTRY CODEC     first line the schema, then a value in Avro JSON a line, keyed by the line's number
+ * container-read FILE                    every value of an Avro container file, in Avro JSON, a line each
+ * container-write FILE CODEC             first line the schema, then a value in Avro JSON a line, into a container file
  * partition COUNT                        a key in hex a line: the partition that the default partitioner chooses
  * </pre>
  */
@@ -51,6 +57,8 @@ public class Client {
     switch (args[0]) {
       case "read" -> read(args[1], args[2], args[3], args.length > 4 ? args[4] : null);
       case "write" -> write(args[1], args[2], args[3], args[4]);
+      case "container-read" -> readContainer(args[1]);
+      case "container-write" -> writeContainer(args[1], args[2]);
       case "partition" -> partition(Integer.parseInt(args[1]));
       default -> throw new IllegalArgumentException(args[0]);
     }
@@ -150,6 +158,32 @@ public class Client {
       }
       producer.flush();
       System.out.println(n);
+    }
+  }
+
+  static void readContainer(String file) throws Exception {
+    try (var reader = new DataFileReader<Object>(new File(file), new GenericDatumReader<>())) {
+      Schema schema = reader.getSchema();
+      for (Object value : reader) {
+        var text = new ByteArrayOutputStream();
+        JsonEncoder encoder = EncoderFactory.get().jsonEncoder(schema, text);
+        new GenericDatumWriter<>(schema).write(value, encoder);
+        encoder.flush();
+        System.out.println(JSON.readTree(text.toByteArray()));
+      }
+    }
+  }
+
+  static void writeContainer(String file, String codec) throws Exception {
+    var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    Schema schema = new Schema.Parser().parse(in.readLine());
+    try (var writer = new DataFileWriter<Object>(new GenericDatumWriter<>(schema))) {
+      writer.setCodec(CodecFactory.fromString(codec));
+      writer.setSyncInterval(1024);
+      writer.create(schema, new File(file));
+      for (String line; (line = in.readLine()) != null; ) {
+        writer.append(new GenericDatumReader<>(schema).read(null, DecoderFactory.get().jsonDecoder(schema, line)));
+      }
     }
   }
 

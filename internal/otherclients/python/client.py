@@ -2,6 +2,7 @@
 
 read BROKERS TOPIC REGISTRY            every committed record, a JSON object a line
 write BROKERS TOPIC REGISTRY [CODEC]   first line the schema, then a value as plain JSON a line
+container-write FILE CODEC             first line the schema, then a value as plain JSON a line, into an Avro container file
 
 Instead of the schema the first line may be {"parts": [{"subject", "schema", "references":
 [{"name", "subject", "version"}]}, ...]}: they are registered in that order, and the last is
@@ -78,4 +79,12 @@ def write(brokers, topic, registry, codec="none"):
     print(n)
 
 
-{"read": read, "write": write}[sys.argv[1]](*sys.argv[2:])
+def write_container(path, codec):
+    import fastavro
+
+    schema = fastavro.parse_schema(json.loads(sys.stdin.readline()))
+    with open(path, "wb") as out:
+        fastavro.writer(out, schema, map(json.loads, sys.stdin), codec=codec, sync_interval=1024)
+
+
+{"read": read, "write": write, "container-write": write_container}[sys.argv[1]](*sys.argv[2:])

@@ -36,6 +36,7 @@ type options struct {
 	dir      string
 	dataDir  func(id int) string
 	settings map[string]string
+	classes  string
 }
 
 // Nodes sets the number of nodes. Default 3. With fewer than 3 nodes nothing is
@@ -71,6 +72,10 @@ func Setting(key, value string) Option {
 	return func(o *options) { o.settings[key] = value }
 }
 
+// Classes adds a folder with compiled classes to the classpath of the nodes, for
+// instance a plug-in of the broker.
+func Classes(dir string) Option { return func(o *options) { o.classes = dir } }
+
 // Start runs a cluster for a test and ends it with the test. If the test fails,
 // Start keeps the logs of the nodes and prints their folder. Without Java or
 // Maven the test is skipped, unless AVROLINE_TEST_REQUIRE_REAL is set.
@@ -99,6 +104,14 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 		}
 	})
 	return c
+}
+
+func classpath(libs, classes string) string {
+	path := filepath.Join(libs, "*")
+	if classes != "" {
+		path += string(os.PathListSeparator) + classes
+	}
+	return path
 }
 
 // New formats and starts the nodes. It returns when all nodes are ready.
@@ -134,7 +147,7 @@ func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
 	if c.ports, err = freePorts(o.nodes); err != nil {
 		return nil, err
 	}
-	jvm := []string{"-Djava.awt.headless=true", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(libs, "*")}
+	jvm := []string{"-Djava.awt.headless=true", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + logging, "-cp", classpath(libs, o.classes)}
 	if !o.fast {
 		jvm = append([]string{"-XX:TieredStopAtLevel=1"}, jvm...)
 	}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/auth/awsmsk"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
 	"github.com/avroline/avroline/serde"
@@ -48,6 +49,7 @@ func holders() map[string]any {
 		"settings.Connection":        new(producer.Connection),
 		"settings.SASL":              new(producer.SASL),
 		"registry.ClientCredentials": new(registry.ClientCredentials),
+		"awsmsk.Credentials":         new(awsmsk.Credentials),
 	}
 }
 
@@ -58,7 +60,7 @@ var notHolders = map[string]string{
 }
 
 // secretFields are fields that hold a secret under an innocent name.
-var secretFields = map[string]bool{"TLS.Key": true, "Token.Value": true}
+var secretFields = map[string]bool{"TLS.Key": true, "Token.Value": true, "Credentials.SessionToken": true}
 
 func TestEveryHolderIsListed(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,8 @@ var (
 	// ErrSchemaNotFound: no schema has this id or GUID, or the subject lacks
 	// this schema.
 	ErrSchemaNotFound error = notFoundError("registry: schema not found")
+	// ErrKeyNotFound: the DEK registry has no such key.
+	ErrKeyNotFound error = notFoundError("registry: key not found")
 	// ErrUnavailable: no registry could be reached, or none that could answer.
 	// The error is an [*UnavailableError].
 	ErrUnavailable = errors.New("registry: no registry available")
@@ -46,6 +48,8 @@ const (
 	codeSubjectSoftDeleted = 40404
 	codeVersionSoftDeleted = 40406
 	codeNoSubjectLevel     = 40408
+	codeKeyNotFound        = 40470 // of KEKs
+	codeDataKeyNotFound    = 40471 // of DEKs
 	codeIncompatible       = 409   // registries before 8.2
 	codeIncompatible82     = 40901 // and since
 )
@@ -93,7 +97,7 @@ func (e *Error) answered() string {
 }
 
 // Is reports whether the answer's code means target: [ErrSubjectNotFound],
-// [ErrVersionNotFound] or [ErrSchemaNotFound]. A 404 without a code means none
+// [ErrVersionNotFound], [ErrSchemaNotFound] or [ErrKeyNotFound]. A 404 without a code means none
 // of them: more likely the URL is wrong.
 func (e *Error) Is(target error) bool {
 	switch e.Code {
@@ -103,18 +107,24 @@ func (e *Error) Is(target error) bool {
 		return target == ErrVersionNotFound
 	case codeSchemaNotFound:
 		return target == ErrSchemaNotFound
+	case codeKeyNotFound, codeDataKeyNotFound:
+		return target == ErrKeyNotFound
 	}
 	return false
 }
 
-// NotFound reports whether the registry has no such subject, version or schema.
+// NotFound reports whether the registry has no such subject, version, schema or
+// key.
 func (e *Error) NotFound() bool {
-	return e.Is(ErrSubjectNotFound) || e.Is(ErrVersionNotFound) || e.Is(ErrSchemaNotFound)
+	return e.Is(ErrKeyNotFound) || e.Is(ErrSubjectNotFound) || e.Is(ErrVersionNotFound) || e.Is(ErrSchemaNotFound)
 }
 
 // Refused reports whether the registry refuses what it was given (422), such as
 // a text that is not a schema: the same call would fail again.
 func (e *Error) Refused() bool { return e.Status == http.StatusUnprocessableEntity }
+
+// Conflict reports whether somebody else stored the same thing before (409).
+func (e *Error) Conflict() bool { return e.Status == http.StatusConflict }
 
 // incompatible reports whether the answer refuses a schema for its
 // compatibility. Not every 409 does: the order of deletions, a read-only store

@@ -22,6 +22,7 @@ var (
 	formID      = form{members: []string{"id"}}                                  //nolint:gochecknoglobals // a constant
 	formLevel   = form{members: []string{"compatibilityLevel", "compatibility"}} //nolint:gochecknoglobals // a constant
 	formVerdict = form{members: []string{"is_compatible"}}                       //nolint:gochecknoglobals // a constant
+	formKey     = form{members: []string{"kmsType", "algorithm"}}                //nolint:gochecknoglobals // a constant
 	formMode    = form{members: []string{"mode"}}                                //nolint:gochecknoglobals // a constant
 )
 

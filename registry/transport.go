@@ -45,6 +45,8 @@ type request struct {
 	form form
 	// written is what this client has just written of what is asked for.
 	written written
+	// secret says that the answer holds a secret, which no error may quote.
+	secret bool
 	// noContent is what a 204 means; nil for success.
 	noContent error
 }
@@ -338,8 +340,12 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 		return nil, sent, req.noContent
 	}
 	if err := req.form.check(body); err != nil {
+		text := hide(quote(string(body), maxQuote))
+		if req.secret {
+			text = "the body is not shown"
+		}
 		return nil, sent, &connError{fmt.Errorf("status %d with %d bytes that are no registry's answer (%w): %s",
-			resp.StatusCode, len(body), err, hide(quote(string(body), maxQuote)))}
+			resp.StatusCode, len(body), err, text)}
 	}
 	return body, sent, nil
 }
@@ -348,6 +354,9 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body []byte, hide func(string) string) error {
 	e := newError(ep.String(), resp.StatusCode, resp.Header.Get("Content-Type"), body)
 	e.Message = hide(e.Message)
+	if req.secret {
+		e.Message, e.full = http.StatusText(e.Status), ""
+	}
 	switch {
 	case retryStatus(e.Status):
 		return &busyError{answer: e, after: retryAfter(resp.Header)}

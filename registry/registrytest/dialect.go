@@ -73,6 +73,8 @@ type traits struct {
 	levelOfNone    bool     // a subject that is not there has the global level
 	lookupInvalid  *problem // the answer to the look-up of a text that is no schema; nil for 42201
 	lookupDeleted  *problem // the answer to a look-up on a deleted subject; nil for 40401
+	keys           bool     // there is a DEK registry
+	associations   bool     // topics can be associated with subjects
 	docsCount      bool     // another doc or alias makes another version
 	keepsIDs       bool     // an id stays readable after a permanent deletion
 	noMetadata     int      // the status where no version has the metadata
@@ -93,11 +95,12 @@ const (
 var (
 	confluent8 = traits{
 		name: "Confluent 8", level: compat.Backward,
+		keys: true, associations: true,
 		tellsAll: true, guids: true, contexts: true, contracts: true, incompatible: 40901, findings: true, prefixes: true,
 		checksAll: true, checksReferences: true, levelOfNone: true, docsCount: true, comparesInline: true, noMetadata: http.StatusNotFound,
 	}
 	confluent7 = traits{
-		name: "Confluent 7", level: compat.Backward,
+		name: "Confluent 7", level: compat.Backward, keys: true,
 		contexts: true, contracts: true, incompatible: 409, findings: true, prefixes: true,
 		checksAll: true, checksReferences: true, levelOfNone: true, docsCount: true, comparesInline: true, noMetadata: http.StatusNotFound,
 	}

@@ -205,6 +205,12 @@ func (s *Server) routes() *http.ServeMux {
 	route("GET /subjects/{subject}/versions/{version}/referencedby", st.getReferencedBy)
 	route("DELETE /subjects/{subject}/versions/{version}", st.deleteVersion)
 	route("POST /compatibility/subjects/{subject}/versions/{version}", st.postCompatibility)
+	if st.dialect.keys {
+		s.keys.routes(route)
+	}
+	if st.dialect.associations {
+		route("GET /associations/resources/{cluster}/{topic}", s.getAssociations)
+	}
 	for _, kind := range []string{"config", "mode"} {
 		get, put, remove := st.getConfig, st.putConfig, st.deleteConfig
 		if kind == "mode" {

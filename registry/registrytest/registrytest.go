@@ -34,10 +34,16 @@ type Server struct {
 	served chan struct{}
 	check  func(*http.Request) bool // credentials; nil takes everybody
 
-	mu     sync.Mutex
-	log    []Request
-	faults []*fault
+	keys *keyStore
+
+	mu           sync.Mutex
+	log          []Request
+	faults       []*fault
+	associations map[association][]string // subjects
 }
+
+// association names one part of a topic.
+type association struct{ topic, part string }
 
 // Option changes what [NewServer] makes.
 type Option struct{ apply func(*config) }
@@ -100,7 +106,7 @@ func NewServer(opts ...Option) (*Server, error) {
 		level = *cfg.level
 	}
 	s := &Server{
-		store: newStore(level, cfg.dialect), closed: make(chan struct{}), served: make(chan struct{}), check: cfg.check,
+		store: newStore(level, cfg.dialect), keys: newKeyStore(), closed: make(chan struct{}), served: make(chan struct{}), check: cfg.check,
 	}
 	s.URL = "http://" + l.Addr().String() + cfg.dialect.base
 	if cfg.tls != nil {
@@ -153,6 +159,34 @@ func (s *Server) Seed(subject string, schemas ...string) error {
 		}
 	}
 	return nil
+}
+
+// Associate associates the "value" or the "key" of a topic with a subject, in
+// every cluster. It is not counted as a request.
+func (s *Server) Associate(topic, part, subject string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.associations == nil {
+		s.associations = map[association][]string{}
+	}
+	a := association{topic, part}
+	s.associations[a] = append(s.associations[a], subject)
+}
+
+func (s *Server) getAssociations(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	query := r.URL.Query()
+	found := []map[string]string{}
+	for _, part := range query["associationType"] {
+		for _, subject := range s.associations[association{r.PathValue("topic"), part}] {
+			found = append(found, map[string]string{
+				"subject": subject, "resourceName": r.PathValue("topic"), "resourceNamespace": r.PathValue("cluster"),
+				"resourceType": "topic", "associationType": part,
+			})
+		}
+	}
+	return found, nil
 }
 
 // SetLevel sets the compatibility level of a subject, or the global one when

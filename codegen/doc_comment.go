@@ -3,6 +3,8 @@ package codegen
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
@@ -74,7 +76,7 @@ func docLines(doc string, width int) []string {
 		if r == '\t' {
 			return ' '
 		}
-		if r != '\n' && (r < ' ' || r == 0x7f || r == 0xfeff || r == 0xfffd) {
+		if r != '\n' && unprintable(r) {
 			return -1
 		}
 		return r
@@ -99,6 +101,12 @@ func inert(line string) string {
 		return `\` + line
 	}
 	return line
+}
+
+// unprintable reports whether a comment leaves r out: control characters, what a
+// Go file cannot hold, and marks that change the direction of what follows.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || r == '\ufeff' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // The widths that comments are wrapped at, so that no line is wider than 80

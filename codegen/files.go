@@ -76,7 +76,7 @@ func (b *builder) sourceName(name string) string {
 		name = b.opts.SourceName(name)
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' {
+		if unprintable(r) || r == '\u2028' || r == '\u2029' {
 			return '_'
 		}
 		return r

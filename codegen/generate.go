@@ -5,14 +5,14 @@ import (
 	"path"
 	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
+	"sync/atomic"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Source is one schema file: its name, which stands in error positions, and
-// its text.
+// Source is one schema file: its Name, which errors and generated files show,
+// and its Text, a schema or a protocol in JSON. The other fields are avrogen's.
 type Source = avsc.Source
 
 // Options say where the generated code goes. The zero value makes one package
@@ -50,35 +50,36 @@ type File struct {
 }
 
 // Generate turns schemas into Go source. The result is sorted by path and does
-// not depend on the order of the sources. The error is of type avsc.Errors and
-// holds every mistake in the schemas, with its position.
+// not depend on the order of the sources. The error is of type [Errors] and
+// holds every mistake in the schemas, with its place. Generate does no I/O and
+// is safe for concurrent use.
 func Generate(sources []Source, opts Options) ([]File, error) {
 	sources = slices.Clone(sources)
 	slices.SortStableFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
 	set, err := avsc.ParseSet(sources...)
 	if err != nil {
-		return nil, err
+		return nil, publicErrors(err)
 	}
 	packages, err := buildModel(set, opts)
 	if err != nil {
-		return nil, err
+		return nil, publicErrors(err)
 	}
 	var files []*goFile
 	for _, p := range packages {
 		files = append(files, p.Files...)
 	}
 	out := make([]File, len(files))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, f := range files {
-		group.Go(func() error {
-			out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: emit(f)}
-			return nil
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
+				f := files[i]
+				out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: emit(f)}
+			}
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
+	group.Wait()
 	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/registry"
@@ -167,6 +168,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	var noSchemas *avscfile.NoSchemasError
 	var mistakes avsc.Errors
 	var mistake *avsc.Error
+	var generator codegen.Errors
 	var answer *registry.Error
 	switch {
 	case err == nil:
@@ -175,6 +177,8 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return exitFindings
 	case errors.As(err, &mistakes):
 		return a.reportMistakes(mistakes)
+	case errors.As(err, &generator):
+		return a.reportMistakes(internalMistakes(generator))
 	case errors.As(err, &mistake):
 		return a.reportMistakes(avsc.Errors{mistake})
 	case errors.As(err, &usage), errors.As(err, &noSchemas):
@@ -190,6 +194,15 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		a.complain("avrogen: %v\n", err)
 		return exitWorld
 	}
+}
+
+// internalMistakes are the mistakes that the generator found.
+func internalMistakes(found codegen.Errors) avsc.Errors {
+	mistakes := make(avsc.Errors, len(found))
+	for i, e := range found {
+		mistakes[i] = &avsc.Error{Pos: avsc.Pos{File: e.File, Line: e.Line, Col: e.Column}, What: e.Problem, Fix: e.Fix}
+	}
+	return mistakes
 }
 
 // reportMistakes prints the mistakes of schemas as findings.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -52,6 +53,8 @@ type checker struct {
 	level    levelFlag
 	registry string
 	mapFlags []string
+
+	exceptions []check.Exception
 }
 
 func newCheckCommand(a *app) *cobra.Command {
@@ -74,7 +77,12 @@ with. --map tells that a namespace or a type has another name now.
 The LEVEL is BACKWARD (the new schema reads old data), FORWARD (old readers read
 new data), FULL (both), each with _TRANSITIVE for every version instead of the
 latest, or NONE. The default is that of the subject in the registry, elsewhere
-BACKWARD. A schema that is gone is a finding where old data must be read.
+BACKWARD. A schema that is gone is a finding where old data must be read, and a
+changed logical type, precision, scale or unit is one at every level but NONE:
+most readers do not convert.
+
+An intended break is accepted by "except" of avrogen.yaml, a list of rule, path,
+reason and, if wished, until (the last day). What is accepted is said on stderr.
 
 ` + registryHelp,
 		Example: `  avrogen check                        with an avrogen.yaml
@@ -88,7 +96,7 @@ BACKWARD. A schema that is gone is a finding where old data must be read.
 			if err != nil {
 				return err
 			}
-			return a.report(checkFindings(found))
+			return a.report(checkFindings(c.except(found)))
 		},
 	}
 	cmd.Flags().StringVar(&c.against, "against", "", "where the earlier schemas are: a folder, git:REF or registry")
@@ -101,6 +109,9 @@ BACKWARD. A schema that is gone is a finding where old data must be read.
 func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, error) {
 	cfg, err := c.loadConfig(args)
 	if err != nil {
+		return nil, err
+	}
+	if c.exceptions, err = cfg.exceptions(); err != nil {
 		return nil, err
 	}
 	if c.level == 0 {
@@ -199,6 +210,46 @@ func (c *checker) versions(opts check.Options, paths []string) ([]check.Finding,
 	return check.Compare([]check.Subject{subject}), nil
 }
 
+// exception is one entry of "except" in avrogen.yaml: an intended break.
+type exception struct {
+	Rule   string `yaml:"rule"`   // such as LOGICAL_TYPE_CHANGED
+	Path   string `yaml:"path"`   // such as shop.Order.lines[].price
+	Reason string `yaml:"reason"` // why
+	Until  string `yaml:"until"`  // the last day, YYYY-MM-DD; default: no end
+}
+
+// exceptions are those of avrogen.yaml.
+func (c *config) exceptions() ([]check.Exception, error) {
+	all := make([]check.Exception, len(c.Except))
+	for i, e := range c.Except {
+		x := check.Exception{Rule: e.Rule, Path: e.Path, Reason: e.Reason}
+		err := x.Valid()
+		if err == nil && e.Until != "" {
+			if x.Until, err = time.Parse(time.DateOnly, e.Until); err != nil {
+				err = fmt.Errorf("until: %q is no day: write YYYY-MM-DD", e.Until)
+			}
+		}
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("%s: except: entry %d: %w", c.name(), i+1, err)}
+		}
+		all[i] = x
+	}
+	return all, nil
+}
+
+// except takes out the findings that avrogen.yaml accepts, and says on stderr
+// which these are.
+func (c *checker) except(found []check.Finding) []check.Finding {
+	kept, accepted, unused := check.Except(found, c.exceptions, time.Now())
+	for _, a := range accepted {
+		c.complain("avrogen: %s: %s\n", a.Finding.Pos, a.Text())
+	}
+	for _, x := range unused {
+		c.complain("avrogen: %s: except: nothing breaks %s at %s: remove the entry\n", c.config.name(), x.Rule, x.Path)
+	}
+	return kept
+}
+
 func checkFindings(found []check.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {
@@ -207,6 +258,9 @@ func checkFindings(found []check.Finding) []finding {
 		}
 		if f.Witness != nil {
 			findings[i].Witness = f.Witness.JSON
+			if f.Type == compat.LogicalTypeChanged {
+				findings[i].Witness += " is " + f.Witness.Reason
+			}
 		}
 	}
 	return findings

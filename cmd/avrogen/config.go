@@ -35,6 +35,7 @@ type config struct {
 	Generate generateConfig `yaml:"generate"`
 	Lint     lintConfig     `yaml:"lint"`
 	Check    checkConfig    `yaml:"check"`
+	Except   []exception    `yaml:"except"`
 }
 
 // subject is the subject of a type's schema, "" where a type without a name has none.

@@ -66,11 +66,11 @@ func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *p
 // testFails runs the test that a repository of schemas has:
 //
 //	func TestSchemas(t *testing.T) {
-//		compattest.NoBreak(t, "schemas/...", compattest.AgainstRegistry(reg), compattest.Level(compat.Full))
+//		compattest.NoBreak(t, "schemas/...", compattest.WithRegistry(reg), compattest.WithLevel(compat.Full))
 //	}
 //
 // It runs on a folder with the fifth release and prints the failure. Without
-// compattest.Level, the level is the subject's own level, here FULL_TRANSITIVE,
+// compattest.WithLevel, the level is the subject's own level, here FULL_TRANSITIVE,
 // and every version is compared.
 func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth string) error {
 	dir, err := os.MkdirTemp("", "evolution")
@@ -82,7 +82,7 @@ func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth s
 		return err
 	}
 	t := &test{ctx: ctx}
-	compattest.NoBreak(t, dir, compattest.AgainstRegistry(reg), compattest.Level(compat.Full))
+	compattest.NoBreak(t, dir, compattest.WithRegistry(reg), compattest.WithLevel(compat.Full))
 	if len(t.failures) == 0 {
 		return errors.New("release 5 was not refused by the test")
 	}

@@ -38,7 +38,11 @@ type Finding struct {
 
 // Text is the finding in sentences.
 func (f Finding) Text() string {
-	s := f.What + ": breaks " + f.Who + "."
+	s := f.What
+	if f.Frame != "" {
+		s += ", so that " + f.Frame
+	}
+	s += ": breaks " + f.Who + "."
 	if f.Advice != "" {
 		s += " " + f.Advice
 	}
@@ -97,7 +101,7 @@ func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 			return nil
 		}
 		f := evolve.Finding{
-			Type: SchemaRemoved, NewIsReader: true,
+			Type: SchemaRemoved, NewIsReader: true, Place: name,
 			What:   fmt.Sprintf("%s is gone", cmp.Or(name, before.Schema.Kind.String())),
 			Who:    "consumers on the new schemas reading what " + before.Label + " wrote",
 			Advice: "Keep it until no such data is left; if it was renamed, add the old name to the aliases of the new one; if it was moved, give its new place as well.",
@@ -118,9 +122,11 @@ func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 	if s.Level.ReadByOld() {
 		found = append(found, group.Check(now, before, false)...)
 	}
-	out := make([]Finding, len(found))
-	for i, f := range found {
-		out[i] = Finding{Finding: f, Schema: s.Now.Name}
+	var out []Finding
+	for _, f := range found {
+		for _, c := range f.EachCause() {
+			out = append(out, Finding{Finding: c, Schema: s.Now.Name})
+		}
 	}
 	return out
 }

@@ -36,8 +36,10 @@ type Version struct {
 type Finding struct {
 	Type    string
 	Path    string // into the reader's schema, as the registry writes it
+	Place   string // the same by the schemas' names: "shop.Order.lines[].price"
 	Message string // the registry's additionalInfo
 	What    string // what was changed: "field total is new and has no default"
+	Frame   string // what follows for the union around a cause, "" without causes
 	Advice  string // a sentence: what to do
 	Who     string // who breaks: "consumers on version 3 reading what you will write"
 	Pos     avsc.Pos
@@ -134,8 +136,8 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	out := make([]Finding, len(found))
 	for i, x := range found {
 		f := Finding{
-			Type: x.kind, Path: "/" + strings.Join(x.path, "/"), Message: x.message,
-			Pos: x.at, NewIsReader: newIsReader,
+			Type: x.kind, Path: "/" + strings.Join(x.path, "/"), Place: namePath(reader.Schema, x.path),
+			Message: x.message, Pos: x.at, NewIsReader: newIsReader,
 		}
 		if newIsReader {
 			f.Who = "consumers on the new schema reading what " + earlier.Label + " wrote"
@@ -151,12 +153,55 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 			})
 		}
 		if len(f.Causes) > 0 {
+			f.Frame = f.What
 			f.Pos, f.What, f.Advice = f.Causes[0].Pos, f.Causes[0].What, f.Causes[0].Advice
 		}
 		f.Witness, f.NoWitness = w.of(x)
 		out[i] = f
 	}
 	return out
+}
+
+// EachCause returns the finding once for each of its causes, with the cause's
+// position, change and advice. Without causes it returns the finding itself.
+func (f Finding) EachCause() []Finding {
+	if len(f.Causes) == 0 {
+		return []Finding{f}
+	}
+	all := make([]Finding, len(f.Causes))
+	for i, c := range f.Causes {
+		all[i] = f
+		all[i].Pos, all[i].What, all[i].Advice = c.Pos, c.What, c.Advice
+	}
+	return all
+}
+
+// namePath is a registry's path into s by the schemas' names.
+func namePath(s *avsc.Schema, path []string) string {
+	out := s.Name
+	for i := 0; i < len(path); i++ {
+		switch key := path[i]; {
+		case key == "fields" && s.Kind == avsc.Record && i+1 < len(path):
+			i++
+			k, err := strconv.Atoi(path[i])
+			if err != nil || k >= len(s.Fields) {
+				return out
+			}
+			out += "." + s.Fields[k].Name
+			s = s.Fields[k].Type
+		case key == "items" && s.Kind == avsc.Array:
+			out += "[]"
+			s = s.Elem
+		case key == "values" && s.Kind == avsc.Map:
+			out += "{}"
+			s = s.Elem
+		case s.Kind == avsc.Union: // a branch, of the writer's union or of this one
+			if k, err := strconv.Atoi(key); err == nil && k < len(s.Branches) {
+				s = s.Branches[k]
+			}
+		}
+	}
+	return strings.TrimPrefix(out, ".")
 }
 
 // place is a schema and where it is written: at the reference, not at the

@@ -38,6 +38,7 @@ type Finding struct {
 	Path        string // the registry's path into the reader's schema, such as /fields/1
 	Message     string // the registry's additionalInfo
 	What        string // what was changed: "field total is new and has no default"
+	Frame       string // what follows for the union around the change, of a finding with Causes
 	Advice      string // a sentence: what to do
 	Who         string // a sentence: who breaks
 	Line, Col   int    // in the new schema's text, from 1, 0 when not known
@@ -132,7 +133,7 @@ func convert(found []evolve.Finding, against int) []Finding {
 	out := make([]Finding, len(found))
 	for i, f := range found {
 		out[i] = Finding{
-			Type: f.Type, Path: f.Path, Message: f.Message, What: f.What, Advice: f.Advice, Who: f.Who,
+			Type: f.Type, Path: f.Path, Message: f.Message, What: f.What, Frame: f.Frame, Advice: f.Advice, Who: f.Who,
 			Line: f.Pos.Line, Col: f.Pos.Col, Against: against, NewIsReader: f.NewIsReader,
 			NoWitness: f.NoWitness,
 		}

@@ -95,4 +95,6 @@ func TestGenericResolution(t *testing.T) {
 }
 
 // withoutLogical returns a schema without its logical types.
-func withoutLogical(schema string) string { return strings.ReplaceAll(schema, `"logicalType"`, `"plain"`) }
+func withoutLogical(schema string) string {
+	return strings.ReplaceAll(schema, `"logicalType"`, `"plain"`)
+}

@@ -2,7 +2,7 @@
 // reader:
 //
 //	func TestSchemas(t *testing.T) {
-//		compattest.NoBreak(t, "schemas/...", compattest.Against("git:origin/main"))
+//		compattest.NoBreak(t, "schemas/...", compattest.WithAgainst("git:origin/main"))
 //	}
 //
 // It is the command avrogen check as a test.
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry"
@@ -26,6 +27,7 @@ type config struct {
 	against  string
 	level    compat.Level
 	registry Registry
+	accepted []check.Exception
 }
 
 // Registry is what is asked of a registry; *registry.Client has it.
@@ -37,25 +39,37 @@ type Registry interface {
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
-// Against names the earlier schemas: "git:REF" for a commit of the repository
+// WithAgainst names the earlier schemas: "git:REF" for a commit of the repository
 // that the schemas are in, through the git program, or a folder. Without it and
 // without [AgainstRegistry] it is git:HEAD, what was committed last.
-func Against(where string) Option {
+func WithAgainst(where string) Option {
 	return Option{func(c *config) { c.against = where }}
 }
 
-// AgainstRegistry compares with the subjects of a registry that hold schemas of
-// the same names. The level is each subject's own unless [Level] says another.
-func AgainstRegistry(r Registry) Option {
+// WithRegistry compares with the subjects of a registry that hold schemas of
+// the same names. The level is each subject's own unless [WithLevel] says another.
+func WithRegistry(r Registry) Option {
 	return Option{func(c *config) { c.registry = r }}
 }
 
-// Level is the compatibility that is asked for. The default is
+// WithLevel is the compatibility that is asked for. The default is
 // [compat.Backward], as in a registry: the new schemas read old data. With
-// [AgainstRegistry] the default is each subject's own level.
+// [WithRegistry] the default is each subject's own level.
 // [compat.Full] asks as well that old readers read new data.
-func Level(l compat.Level) Option {
+func WithLevel(l compat.Level) Option {
 	return Option{func(c *config) { c.level = l }}
+}
+
+// WithException accepts an intended break. The rule is the type of the finding,
+// such as [compat.LogicalTypeChanged]. The path is its place by the schemas'
+// names, such as "shop.Order.lines[].price"; the name of a type accepts the rule
+// everywhere in the type. The reason must not be empty. What is accepted is
+// logged. An exception that accepts nothing fails the test. The option may be
+// repeated.
+func WithException(rule, path, reason string) Option {
+	return Option{func(c *config) {
+		c.accepted = append(c.accepted, check.Exception{Rule: rule, Path: path, Reason: reason})
+	}}
 }
 
 // NoBreak fails the test for each change in the schemas at path that would break
@@ -72,16 +86,33 @@ func NoBreak(t testing.TB, path string, opts ...Option) {
 	t.Helper()
 	c := config{}
 	for _, o := range opts {
-		o.set(&c)
+		if o.set != nil {
+			o.set(&c)
+		}
+	}
+	for _, x := range c.accepted {
+		if err := x.Valid(); err != nil {
+			t.Fatalf("compattest: %v", err)
+		}
 	}
 	found, err := c.run(t, path)
 	if err != nil {
 		t.Fatalf("compattest: %v", err)
 	}
+	found, accepted, unused := check.Except(found, c.accepted, time.Now())
+	for _, a := range accepted {
+		t.Logf("%s: %s", a.Finding.Pos, a.Text())
+	}
+	for _, x := range unused {
+		t.Errorf("compattest: nothing breaks %s at %s: remove the exception", x.Rule, x.Path)
+	}
 	for _, f := range found {
 		text := f.Text()
 		if f.Witness != nil {
 			text += "\n\tFor instance: " + f.Witness.JSON
+			if f.Type == compat.LogicalTypeChanged {
+				text += " is " + f.Witness.Reason
+			}
 		}
 		t.Errorf("%s: %s: %s", f.Pos, f.Type, text)
 	}
@@ -89,7 +120,7 @@ func NoBreak(t testing.TB, path string, opts ...Option) {
 
 func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 	if c.registry != nil && c.against != "" {
-		return nil, errors.New("both Against and AgainstRegistry are given: use one")
+		return nil, errors.New("both WithAgainst and WithRegistry are given: use one")
 	}
 	if c.registry != nil {
 		return check.InRegistry(t.Context(), c.level, c.registry, path)

@@ -28,6 +28,7 @@ type recorder struct {
 	ctx    context.Context
 	errors []string
 	fatal  string
+	log    string
 }
 
 func (r *recorder) Helper()                  {}
@@ -36,6 +37,8 @@ func (r *recorder) Context() context.Context { return r.ctx }
 func (r *recorder) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
+
+func (r *recorder) Logf(format string, args ...any) { r.log += fmt.Sprintf(format, args...) }
 
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.fatal = fmt.Sprintf(format, args...)
@@ -86,14 +89,14 @@ func TestAgainstGit(t *testing.T) {
 	schemas := filepath.Join(dir, "...")
 	compattest.NoBreak(t, schemas)
 	write(t, filepath.Join(dir, "order.avsc"), v2)
-	compattest.NoBreak(t, schemas, compattest.Against("git:HEAD"))
-	r := record(t, schemas, compattest.Against("git:HEAD"), compattest.Level(compat.Full))
+	compattest.NoBreak(t, schemas, compattest.WithAgainst("git:HEAD"))
+	r := record(t, schemas, compattest.WithAgainst("git:HEAD"), compattest.WithLevel(compat.Full))
 	if len(r.errors) != 1 || !strings.Contains(r.errors[0], "order.avsc:1:") ||
 		!strings.Contains(r.errors[0], "TYPE_MISMATCH: int became long: breaks consumers on git:HEAD reading what you will write") ||
 		!strings.Contains(r.errors[0], `For instance: {"cents":0}`) {
 		t.Errorf("at FULL: %q %s", r.errors, r.fatal)
 	}
-	if r := record(t, schemas, compattest.Against("git:nowhere")); !strings.Contains(r.fatal, "no such commit") {
+	if r := record(t, schemas, compattest.WithAgainst("git:nowhere")); !strings.Contains(r.fatal, "no such commit") {
 		t.Errorf("another commit: %+v", r)
 	}
 }
@@ -103,9 +106,9 @@ func TestAgainstFolder(t *testing.T) {
 	before, now := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(before, "a.avsc"), v1)
 	write(t, filepath.Join(now, "b.avsc"), v2)
-	compattest.NoBreak(t, now, compattest.Against(before))
+	compattest.NoBreak(t, now, compattest.WithAgainst(before))
 	write(t, filepath.Join(now, "b.avsc"), v3)
-	if r := record(t, now, compattest.Against(before)); len(r.errors) != 1 {
+	if r := record(t, now, compattest.WithAgainst(before)); len(r.errors) != 1 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -123,16 +126,46 @@ func TestAgainstRegistry(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "order.avsc"), v2)
-	compattest.NoBreak(t, dir, compattest.AgainstRegistry(client))
+	compattest.NoBreak(t, dir, compattest.WithRegistry(client))
 	if err := client.SetCompatibility(t.Context(), "orders-value", compat.Full); err != nil {
 		t.Fatal(err)
 	}
-	r := record(t, dir, compattest.AgainstRegistry(client))
+	r := record(t, dir, compattest.WithRegistry(client))
 	if len(r.errors) != 1 || !strings.Contains(r.errors[0], "consumers on version 1 of orders-value reading what you will write") {
 		t.Errorf("at the subject's own level: %+v", r)
 	}
-	compattest.NoBreak(t, dir, compattest.AgainstRegistry(client), compattest.Level(compat.Backward))
-	if r := record(t, dir, compattest.AgainstRegistry(client), compattest.Against(dir)); !strings.Contains(r.fatal, "use one") {
+	compattest.NoBreak(t, dir, compattest.WithRegistry(client), compattest.WithLevel(compat.Backward))
+	if r := record(t, dir, compattest.WithRegistry(client), compattest.WithAgainst(dir)); !strings.Contains(r.fatal, "use one") {
 		t.Errorf("both: %+v", r)
+	}
+}
+
+func TestException(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	before, now := filepath.Join(dir, "before"), filepath.Join(dir, "now")
+	for folder, text := range map[string]string{
+		before: `{"type": "record", "name": "Order", "fields": [{"name": "t", "type": {"type": "long", "logicalType": "timestamp-millis"}}]}`,
+		now:    `{"type": "record", "name": "Order", "fields": [{"name": "t", "type": {"type": "long", "logicalType": "timestamp-micros"}}]}`,
+	} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(folder, "order.avsc"), text)
+	}
+	against := compattest.WithAgainst(before)
+	r := record(t, now, against)
+	if len(r.errors) != 1 || !strings.Contains(r.errors[0], compat.LogicalTypeChanged) || !strings.Contains(r.errors[0], "written as 2026-03-14T12:00:00Z, read as 1970-01-21") {
+		t.Errorf("%q %s", r.errors, r.fatal)
+	}
+	accept := compattest.WithException(compat.LogicalTypeChanged, "Order.t", "all readers convert")
+	if r := record(t, now, against, accept, compattest.Option{}); len(r.errors) != 0 || r.fatal != "" || !strings.Contains(r.log, "all readers convert") {
+		t.Errorf("%q %s %s", r.errors, r.fatal, r.log)
+	}
+	if r := record(t, before, against, accept); len(r.errors) != 1 || !strings.Contains(r.errors[0], "remove the exception") {
+		t.Errorf("%q %s", r.errors, r.fatal)
+	}
+	if r := record(t, now, against, compattest.WithException(compat.LogicalTypeChanged, "Order.t", " ")); !strings.Contains(r.fatal, "no reason") {
+		t.Errorf("%q %s", r.errors, r.fatal)
 	}
 }

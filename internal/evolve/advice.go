@@ -28,7 +28,7 @@ func what(x incompatible, newIsReader bool, earlier string) string {
 		}
 		return fmt.Sprintf("%s became %s", named(before), named(now))
 	case LogicalTypeChanged:
-		return fmt.Sprintf("%s became %s", meaningOf(before), meaningOf(now))
+		return fmt.Sprintf("%s became %s", meaning(before), meaning(now))
 	case NameMismatch:
 		return fmt.Sprintf("%s became %s", before.Name, now.Name)
 	case MissingEnumSymbols:
@@ -69,7 +69,7 @@ func advice(x incompatible, newIsReader bool, earlier string) string {
 func readerAdvice(x incompatible, earlier string) string {
 	switch x.kind {
 	case LogicalTypeChanged:
-		return fmt.Sprintf("Keep %s; for another meaning add a new field with a default.", meaningOf(x.w))
+		return fmt.Sprintf("Keep %s; for another meaning add a new field with a default.", meaning(x.w))
 	case MissingDefault:
 		return fmt.Sprintf("Give %s a default, or, if it is an old field renamed, add the old name as an alias.", x.field.Name)
 	case TypeMismatch:
@@ -99,7 +99,7 @@ func readerAdvice(x incompatible, earlier string) string {
 func writerAdvice(x incompatible, earlier string) string {
 	switch x.kind {
 	case LogicalTypeChanged:
-		return fmt.Sprintf("Keep %s; for another meaning add a new field and fill both until no reader is left on %s.", meaningOf(x.r), earlier)
+		return fmt.Sprintf("Keep %s; for another meaning add a new field and fill both until no reader is left on %s.", meaning(x.r), earlier)
 	case MissingDefault:
 		return fmt.Sprintf("Keep the field %s: %s has no default for it.", x.field.Name, earlier)
 	case TypeMismatch:

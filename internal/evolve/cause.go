@@ -28,7 +28,7 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 		return nil
 	}
 	key := pair{x.w, x.union.s}
-	i := nearestBranch(x.w, x.union.s)
+	i := x.nearestBranch()
 	if i < 0 || seen[key] {
 		return nil
 	}
@@ -52,13 +52,25 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 	return found[:min(len(found), maxCauses)]
 }
 
-// nearestBranch returns the branch of the union that a value of w is meant for,
-// -1 where it is none: the branch that resolution takes, or else the only one
-// beside null.
-func nearestBranch(w, union *avsc.Schema) int {
-	if i := resolve.Branch(w, union); i >= 0 {
+// nearestBranch returns the branch of the reader's union that the writer's value
+// is meant for, -1 where it is none: the branch that resolution takes, or else
+// the only one beside null for the only one beside null.
+func (x incompatible) nearestBranch() int {
+	if i := resolve.Branch(x.w, x.union.s); i >= 0 {
 		return i
 	}
+	if n := len(x.route); n > 0 && x.route[n-1].parent.Kind == avsc.Union && onlyBranch(x.route[n-1].parent) < 0 {
+		return -1
+	}
+	if x.w.Kind == avsc.Null {
+		return -1
+	}
+	return onlyBranch(x.union.s)
+}
+
+// onlyBranch returns the branch of a union beside null, -1 where there is none
+// or more than one.
+func onlyBranch(union *avsc.Schema) int {
 	only := -1
 	for i, b := range union.Branches {
 		switch {
@@ -68,9 +80,6 @@ func nearestBranch(w, union *avsc.Schema) int {
 		default:
 			only = i
 		}
-	}
-	if w.Kind == avsc.Null {
-		return -1
 	}
 	return only
 }

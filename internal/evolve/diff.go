@@ -120,6 +120,13 @@ func (d *Differ) Removed(s *avsc.Schema) {
 	d.add(TypeRemoved, named(s), s.Pos, "gone", fine("get no more of it"), breaks("has no schema to be read with"))
 }
 
+// anotherMeaning is the effect of reading what w wrote by r's logical type. The
+// format takes the value written and the value read.
+func anotherMeaning(format string, w, r *avsc.Schema) Effect {
+	_, written, read := example(w, r)
+	return breaks(format, written, read)
+}
+
 func (d *Differ) add(kind, path string, at avsc.Pos, what string, oldReaders, oldData Effect) {
 	d.Changes = append(d.Changes, Change{Kind: kind, Path: path, What: what, Pos: at, OldReaders: oldReaders, OldData: oldData})
 }
@@ -140,7 +147,8 @@ func (d *Differ) schemas(path string, before, now place) {
 	}
 	if b.Logical != n.Logical {
 		d.add(LogicalTypeChanged, path, now.at, fmt.Sprintf("%s became %s", meaning(b), meaning(n)),
-			fine("read the same bytes as the old meaning"), fine("is read as the new meaning"))
+			anotherMeaning("read %s as %s unless they convert", n, b),
+			anotherMeaning("of %s a reader makes %s unless it converts", b, n))
 	}
 	switch n.Kind {
 	case avsc.Array:
@@ -195,10 +203,7 @@ func meaning(s *avsc.Schema) string {
 	if s.Logical.Name == "" {
 		return "plain " + s.Kind.String()
 	}
-	if s.Logical.Name == "decimal" {
-		return fmt.Sprintf("decimal(%d, %d)", s.Logical.Precision, s.Logical.Scale)
-	}
-	return s.Logical.Name
+	return s.Logical.String()
 }
 
 func (d *Differ) names(path string, b, n *avsc.Schema) {

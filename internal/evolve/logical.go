@@ -88,15 +88,6 @@ func logicalName(l avsc.Logical) string {
 	return l.String()
 }
 
-// meaningOf names the type with its logical type: "decimal(12,2)", "long without
-// a logical type".
-func meaningOf(s *avsc.Schema) string {
-	if s.Logical.Name == "" {
-		return s.Kind.String() + " without a logical type"
-	}
-	return s.Logical.String()
-}
-
 // example is a value of w, a type with or without a logical type, and what a
 // program shows that takes it for w's and for r's logical type.
 func example(w, r *avsc.Schema) (v value, written, read string) {

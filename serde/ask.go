@@ -21,7 +21,7 @@ func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
 		return nil, fmt.Errorf("serde: the schema of the record's type: %w", err)
 	}
 	name := typeName(own)
-	subject, err := b.config.subject.of(ctx, b.reg, b.topic, b.part, own.Name)
+	subject, err := b.config.subjects[b.part].of(ctx, b.reg, b.topic, b.part, own.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (q *question) byID(ctx context.Context) (contract.Version, error) {
 		return v, err
 	}
 	v.ID = id
-	if q.config.inHeader && v.GUID == (uuid.UUID{}) {
+	if q.config.inHeader[q.part] && v.GUID == (uuid.UUID{}) {
 		// Most registries tell the GUID of an id only to a look-up by text.
 		found, err := q.reg.Lookup(ctx, q.subject, contract.Schema{Text: v.Schema, Normalize: q.config.normalize})
 		if err == nil && found.ID != id {
@@ -174,7 +174,7 @@ func ofSubject(subject string) string {
 // frame makes the prefix or the header of s.
 func (b *Binding) frame(s *boundSchema, branch int) error {
 	s.prefix = s.room[:0]
-	if b.config.inHeader {
+	if b.config.inHeader[b.part] {
 		if s.GUID == (uuid.UUID{}) {
 			return &RegistryError{
 				fmt.Sprintf("GUID of schema %d%s", s.ID, ofSubject(s.Subject)),

@@ -65,18 +65,19 @@ func (m mode) String() string {
 type config struct {
 	common
 	normalize bool
-	inHeader  bool
+	inHeader  [2]bool // by Part
 	mode      mode
 	modeSet   bool // by an option of this call
 	metadata  map[string]string
 	id        int
+	valueID   *int // use.schema.id of a settings file, for bindings of values
 
 	err error // of the first option that is wrong
 }
 
 // common is the settings that serializers and deserializers share.
 type common struct {
-	subject     subjectStrategy
+	subjects    [2]subjectStrategy      // by Part
 	executors   map[string]RuleExecutor // by rule type
 	ignoreRules bool
 }
@@ -86,7 +87,7 @@ func (c *config) setMode(m mode) {
 		c.fail(fmt.Errorf("serde: %s and %s exclude each other", c.mode, m))
 		return
 	}
-	c.mode, c.modeSet = m, true
+	c.mode, c.modeSet, c.valueID = m, true, nil
 }
 
 func (c *config) fail(err error) {
@@ -165,8 +166,10 @@ func Normalize() Option { return serializerOption(func(c *config) { c.normalize 
 
 // IDInHeader writes the schema's GUID into a header and the bare record into
 // the payload. See [Binding.Header]. The registry must know GUIDs.
-func IDInHeader() Option { return serializerOption(func(c *config) { c.inHeader = true }) }
+func IDInHeader() Option {
+	return serializerOption(func(c *config) { c.inHeader = [2]bool{true, true} })
+}
 
 // IDInPrefix writes the schema id before the record. It is the default; as an
 // option of [Serializer.For] it replaces the Serializer's IDInHeader.
-func IDInPrefix() Option { return serializerOption(func(c *config) { c.inHeader = false }) }
+func IDInPrefix() Option { return serializerOption(func(c *config) { c.inHeader = [2]bool{} }) }

@@ -59,7 +59,7 @@ func (c *config) check(reg Registry) error {
 }
 
 func (c *common) check(reg Registry) error {
-	if _, ok := reg.(AssociationFinder); !ok && c.subject.associated {
+	if _, ok := reg.(AssociationFinder); !ok && (c.subjects[Value].associated || c.subjects[Key].associated) {
 		return fmt.Errorf("serde: WithAssociatedSubject: %T knows no associations: it is no AssociationFinder", reg)
 	}
 	return nil
@@ -71,10 +71,13 @@ func (c *common) check(reg Registry) error {
 // no I/O. A wrong option is the error of every call of the Binding.
 func (s *Serializer) For(topic string, part Part, opts ...Option) *Binding {
 	c := s.defaults.with(opts)
+	if c.valueID != nil && part == Value {
+		c.mode, c.id = useID, *c.valueID
+	}
 	if c.err == nil {
 		c.err = c.check(s.reg)
 	}
-	return &Binding{reg: s.reg, topic: topic, part: part, config: c, hasHeader: c.inHeader || c.err != nil}
+	return &Binding{reg: s.reg, topic: topic, part: part, config: c, hasHeader: c.inHeader[part] || c.err != nil}
 }
 
 // Append is [Binding.Append] for a program that does not know its topics

@@ -84,7 +84,7 @@ func WithSubject(f SubjectFunc) CommonOption {
 		if f == nil {
 			return errors.New("serde: WithSubject: the function is nil")
 		}
-		c.subject = subjectStrategy{name: f}
+		c.setSubject(subjectStrategy{name: f})
 		return nil
 	})
 }
@@ -102,10 +102,12 @@ func WithAssociatedSubject(clusterID string, fallback SubjectFunc) CommonOption 
 		if fallback == nil {
 			return errors.New("serde: WithAssociatedSubject: the fallback is nil: use TopicName or NoSubject")
 		}
-		c.subject = subjectStrategy{name: fallback, associated: true, clusterID: clusterID}
+		c.setSubject(subjectStrategy{name: fallback, associated: true, clusterID: clusterID})
 		return nil
 	})
 }
+
+func (c *common) setSubject(s subjectStrategy) { c.subjects = [2]subjectStrategy{s, s} }
 
 // of returns the subject of a record's schema.
 func (s subjectStrategy) of(ctx context.Context, reg Registry, topic string, part Part, record string) (string, error) {

@@ -60,7 +60,7 @@ func (u *unpacker) chain(ctx context.Context, in *Input) (*ruleChain, error) {
 		return c.(*ruleChain), nil
 	}
 	scope := ruleScope{version: u.writer.version, schema: u.writer.Schema, topic: in.Topic, part: in.Part, reading: true}
-	subject, err := u.source.common.subject.of(ctx, u.source.reg, in.Topic, in.Part, u.writer.Name)
+	subject, err := u.source.subjects[in.Part].of(ctx, u.source.reg, in.Topic, in.Part, u.writer.Name)
 	scope.subject = subject
 	c, failed := u.source.bind(ctx, scope)
 	if failed != nil {

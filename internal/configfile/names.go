@@ -349,6 +349,7 @@ rule.service.loader.enable
 enhanced.avro.schema.support
 use.subject.name.associations
 subject.name.strategy.kafka.cluster.id
+subject.name.strategy.fallback.type
 `
 
 // elsewhereNames are names that such files have and that nothing here reads.

@@ -31,6 +31,7 @@ type Option func(*options)
 
 type options struct {
 	nodes    int
+	release  string
 	heap     string
 	fast     bool
 	dir      string
@@ -42,6 +43,9 @@ type options struct {
 // Nodes sets the number of nodes. Default 3. With fewer than 3 nodes nothing is
 // replicated.
 func Nodes(n int) Option { return func(o *options) { o.nodes = n } }
+
+// Release sets the Apache Kafka release, from 3.6 on. Default [Version].
+func Release(version string) Option { return func(o *options) { o.release = version } }
 
 // Heap sets the JVM heap of each node. Default "256m".
 func Heap(size string) Option { return func(o *options) { o.heap = size } }
@@ -116,11 +120,11 @@ func classpath(libs, classes string) string {
 
 // New formats and starts the nodes. It returns when all nodes are ready.
 func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
-	o := options{nodes: 3, heap: "256m", settings: map[string]string{}}
+	o := options{nodes: 3, release: Version, heap: "256m", settings: map[string]string{}}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	libs, err := Jars(ctx)
+	libs, err := jars(ctx, o.release)
 	if err != nil {
 		return nil, err
 	}

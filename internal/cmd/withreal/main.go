@@ -1,7 +1,7 @@
 // Withreal starts a real Kafka and a real registry, runs a command, and ends
 // the servers with the command:
 //
-//	withreal [-nodes N] [--] COMMAND [ARG]…
+//	withreal [-nodes N] [-kafka RELEASE] [--] COMMAND [ARG]…
 //
 // The command finds the addresses in AVROLINE_TEST_BROKERS and
 // AVROLINE_TEST_REGISTRY.
@@ -25,12 +25,13 @@ import (
 
 func main() {
 	nodes := flag.Int("nodes", 3, "how many nodes of Kafka")
+	release := flag.String("kafka", kafkacluster.Version, "which release of Apache Kafka")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		fmt.Fprintln(os.Stderr, "withreal: which command?")
 		os.Exit(2)
 	}
-	err := run(*nodes, flag.Args())
+	err := run(*nodes, *release, flag.Args())
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		os.Exit(exit.ExitCode()) // the command has printed the reason
 	}
@@ -40,11 +41,11 @@ func main() {
 	}
 }
 
-func run(nodes int, command []string) (err error) {
+func run(nodes int, release string, command []string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	begin := time.Now()
-	kafka, err := kafkacluster.New(ctx, kafkacluster.Nodes(nodes))
+	kafka, err := kafkacluster.New(ctx, kafkacluster.Nodes(nodes), kafkacluster.Release(release))
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func run(nodes int, command []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, registry.Close()) }()
 	fmt.Fprintf(os.Stderr, "withreal: %d nodes of Apache Kafka %s and Apicurio Registry %s after %.0f s\n",
-		nodes, kafkacluster.Version, apicurio.Version, time.Since(begin).Seconds())
+		nodes, release, apicurio.Version, time.Since(begin).Seconds())
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(),

@@ -43,7 +43,7 @@ func optionRows() []Setting {
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.BatchBytes }, 1, math.MaxInt32)),
 		},
 		{
-			Key: "batch.num.messages", Option: "WithBatchMessages", Default: "10000", Show: Harmless,
+			Key: "batch.num.messages", Option: "WithBatchMessages", Default: "10000", Show: Harmless, Transports: Confluent,
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.BatchMessages }, 1, 1_000_000)),
 		},
 		{
@@ -73,7 +73,7 @@ func optionRows() []Setting {
 		},
 		{
 			Key: "max.in.flight.requests.per.connection", Aliases: []string{"max.in.flight"}, Option: "WithInFlightRequests", Default: "5",
-			About: "1 in a producer without transactions; above 5 only with weak acks", Show: Harmless, Guard: guardInFlight,
+			About: "1 in a producer without transactions; above 5 only with weak acks; franz takes it only with weak acks, and else lets one request go until the leader has acknowledged, then up to 5", Show: Harmless, Guard: guardInFlight,
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.InFlightRequests }, 1, 1_000_000)),
 		},
 		{

@@ -21,16 +21,20 @@ func clientRows() []Setting {
 		s.Java = name
 		return s
 	}
+	everywhere := func(s Setting) Setting {
+		s.Transports = Confluent | Franz
+		return s
+	}
 	return []Setting{
 		flag("allow.auto.create.topics"),
 		number("api.version.fallback.ms", 0, 604800000),
 		flag("api.version.request"),
 		number("api.version.request.timeout.ms", 1, 300000),
-		oneOf("broker.address.family", "any", "v4", "v6"),
+		everywhere(oneOf("broker.address.family", "any", "v4", "v6")),
 		number("broker.address.ttl", 0, 86400000),
 		plain("broker.version.fallback"),
 		oneOf("client.dns.lookup", "use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"),
-		number("connections.max.idle.ms", 0, most),
+		everywhere(number("connections.max.idle.ms", 0, most)),
 		{Key: "debug", Show: Harmless, Transports: Confluent, kind: passedList(toClient, "generic", "broker", "topic", "metadata", "feature", "queue", "msg",
 			"protocol", "cgrp", "security", "fetch", "interceptor", "plugin", "consumer", "admin", "eos", "mock", "assignor", "conf", "telemetry", "all")},
 		flag("enable.gapless.guarantee"),
@@ -45,13 +49,13 @@ func clientRows() []Setting {
 		number("metadata.recovery.rebootstrap.trigger.ms", 0, most),
 		oneOf("metadata.recovery.strategy", "none", "rebootstrap"),
 		number("queue.buffering.backpressure.threshold", 1, 1000000),
-		number("receive.message.max.bytes", 1000, most),
+		everywhere(number("receive.message.max.bytes", 1000, most)),
 		number("reconnect.backoff.jitter.ms", 0, 3600000),
 		number("reconnect.backoff.max.ms", 0, 3600000),
 		number("reconnect.backoff.ms", 0, 3600000),
 		number("socket.blocking.max.ms", 1, 60000),
-		number("socket.connection.setup.timeout.ms", 1000, most),
-		flag("socket.keepalive.enable"),
+		everywhere(number("socket.connection.setup.timeout.ms", 1000, most)),
+		everywhere(flag("socket.keepalive.enable")),
 		number("socket.max.fails", 0, 1000000),
 		flag("socket.nagle.disable"),
 		java(number("socket.receive.buffer.bytes", 0, 100000000), "receive.buffer.bytes"),
@@ -75,27 +79,31 @@ func consumerRows() []Setting {
 	plain := func(key string) Setting {
 		return Setting{Key: key, In: InProcessor, Show: Harmless, Transports: Confluent, kind: passedText(toConsumer)}
 	}
+	everywhere := func(s Setting) Setting {
+		s.Transports = Confluent | Franz
+		return s
+	}
 	return []Setting{
 		{
-			Key: "auto.offset.reset", In: InProcessor, Show: Harmless, Transports: Confluent,
+			Key: "auto.offset.reset", In: InProcessor, Show: Harmless,
 			kind: passedOneOf(toConsumer, "smallest", "earliest", "beginning", "largest", "latest", "end", "error"),
 		},
 		{Key: "check.crcs", In: InProcessor, Show: Harmless, Transports: Confluent, kind: passedBoolean(toConsumer)},
 		number("coordinator.query.interval.ms", 1, 3600000),
 		number("fetch.error.backoff.ms", 0, 300000),
-		number("fetch.max.bytes", 0, 2147483135),
-		number("fetch.message.max.bytes", 1, 1000000000, "max.partition.fetch.bytes"),
-		number("fetch.min.bytes", 1, 100000000),
+		everywhere(number("fetch.max.bytes", 0, 2147483135)),
+		everywhere(number("fetch.message.max.bytes", 1, 1000000000, "max.partition.fetch.bytes")),
+		everywhere(number("fetch.min.bytes", 1, 100000000)),
 		number("fetch.queue.backoff.ms", 0, 300000),
-		number("fetch.wait.max.ms", 0, 300000, "fetch.max.wait.ms"),
-		plain("group.instance.id"),
+		everywhere(number("fetch.wait.max.ms", 0, 300000, "fetch.max.wait.ms")),
+		everywhere(plain("group.instance.id")),
 		plain("group.remote.assignor"),
-		number("heartbeat.interval.ms", 1, 3600000),
-		number("max.poll.interval.ms", 1, 86400000),
+		everywhere(number("heartbeat.interval.ms", 1, 3600000)),
+		everywhere(number("max.poll.interval.ms", 1, 86400000)),
 		plain("partition.assignment.strategy"),
 		number("queued.max.messages.kbytes", 1, 2097151),
 		number("queued.min.messages", 1, 10000000),
-		number("session.timeout.ms", 1, 3600000),
+		everywhere(number("session.timeout.ms", 1, 3600000)),
 	}
 }
 

@@ -69,7 +69,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 		// number of attempts can be in the log.
 		kgo.UnknownTopicRetries(-1),
 		kgo.ProducerOnDataLossDetected(k.dataLost),
-		kgo.WithHooks(&hooks{h}),
+		kgo.WithHooks(&hooks{c, h}),
 	)
 	if c.WeakAcks {
 		acks := kgo.AllISRAcks()

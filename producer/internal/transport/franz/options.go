@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,10 +40,10 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 		kgo.MetadataMinAge(min(max(c.RetryBackoff, 10*time.Millisecond), c.MetadataMaxAge)),
 		kgo.RetryBackoffFn(backoff(c.RetryBackoff, c.RetryBackoffMax)),
 		kgo.ProduceRequestTimeout(max(c.RequestTimeout, 100*time.Millisecond)),
-		kgo.ConnIdleTimeout(5 * time.Minute), // a broker's own is 10
+		kgo.ConnIdleTimeout(idleTimeout(c)),
 		kgo.DisableClientMetrics(),
 		kgo.AlwaysRetryEOF(), // a broker that stops closes connections at any time
-		kgo.WithLogger(logger{c.Logger}),
+		kgo.WithLogger(logger{c}),
 		// The context of a call bounds it, not a number of attempts.
 		kgo.RequestRetries(math.MaxInt32),
 		kgo.RetryTimeoutFn(func(key int16) time.Duration {
@@ -51,6 +53,10 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 			}
 			return 0
 		}),
+	}
+	if n, ok := passedNumber(c, "receive.message.max.bytes"); ok {
+		n = min(max(n, 1<<10), 1<<30)
+		opts = append(opts, kgo.BrokerMaxReadBytes(int32(n)), kgo.FetchMaxBytes(int32(min(n, defaultFetchBytes))))
 	}
 	if c.Rack != "" {
 		opts = append(opts, kgo.Rack(c.Rack))
@@ -63,6 +69,29 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 		opts = append(opts, kgo.SASL(mechanism))
 	}
 	return opts, connect, nil
+}
+
+// defaultFetchBytes is kgo's own limit of an answer to a fetch.
+const defaultFetchBytes = 50 << 20
+
+// passedNumber returns a setting that has no field of its own.
+func passedNumber(c *settings.Config, key string) (int, bool) {
+	n, err := strconv.Atoi(c.Passed[key])
+	return n, err == nil
+}
+
+// idleTimeout is for how long a connection may do nothing. A broker's own limit
+// is 10 minutes. kgo takes 15 minutes at most, and 0 is without a limit.
+func idleTimeout(c *settings.Config) time.Duration {
+	const most = 15 * time.Minute
+	n, ok := passedNumber(c, "connections.max.idle.ms")
+	switch {
+	case !ok:
+		return 5 * time.Minute
+	case n == 0:
+		return most
+	}
+	return min(max(time.Duration(n)*time.Millisecond, 100*time.Millisecond), most)
 }
 
 // backoff doubles from least to most, with jitter of a fifth.
@@ -78,19 +107,32 @@ func backoff(least, most time.Duration) func(int) time.Duration {
 
 func dialer(c *settings.Config) (dialFunc, error) {
 	plain := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	if c.TLS == nil {
-		return plain.DialContext, nil
+	if n, ok := passedNumber(c, "socket.connection.setup.timeout.ms"); ok {
+		plain.Timeout = time.Duration(n) * time.Millisecond
 	}
-	config, err := tlsConfig(c.TLS)
-	if err != nil {
-		return nil, err
+	if c.Passed["socket.keepalive.enable"] == "false" {
+		plain.KeepAlive = -1
+	}
+	family := map[string]string{"v4": "tcp4", "v6": "tcp6"}[c.Passed["broker.address.family"]]
+	var secure *tls.Config
+	if c.TLS != nil {
+		var err error
+		if secure, err = tlsConfig(c.TLS); err != nil {
+			return nil, err
+		}
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if family != "" {
+			network = family
+		}
+		if secure == nil {
+			return plain.DialContext(ctx, network, address)
+		}
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, fmt.Errorf("broker %q: %w", address, err)
 		}
-		own := config.Clone()
+		own := secure.Clone()
 		own.ServerName = host
 		return (&tls.Dialer{NetDialer: plain, Config: own}).DialContext(ctx, network, address)
 	}, nil
@@ -117,7 +159,10 @@ func codec(c *settings.Config) (kgo.CompressionCodec, error) {
 
 // hooks tell the engine of connections that fail. A message does not fail with
 // them.
-type hooks struct{ handler transport.Handler }
+type hooks struct {
+	config  *settings.Config
+	handler transport.Handler
+}
 
 var _ kgo.HookBrokerConnect = (*hooks)(nil)
 
@@ -127,17 +172,17 @@ func (h *hooks) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.Con
 		return
 	}
 	e := *convert(err)
-	e.Text = fmt.Sprintf("broker %s: %s", net.JoinHostPort(m.Host, fmt.Sprint(m.Port)), e.Text)
+	e.Text = fmt.Sprintf("broker %s: %s", net.JoinHostPort(m.Host, fmt.Sprint(m.Port)), h.config.Redact(e.Text))
 	h.handler.Trouble(&e)
 }
 
 // logger passes kgo's warnings and errors on. Its errors are reports of single
 // requests, which kgo then repeats, so they are warnings here.
-type logger struct{ log *slog.Logger }
+type logger struct{ config *settings.Config }
 
 // Level implements kgo.Logger.
 func (l logger) Level() kgo.LogLevel {
-	if l.log.Enabled(context.Background(), slog.LevelWarn) {
+	if l.config.Logger.Enabled(context.Background(), slog.LevelWarn) {
 		return kgo.LogLevelWarn
 	}
 	return kgo.LogLevelNone
@@ -145,5 +190,10 @@ func (l logger) Level() kgo.LogLevel {
 
 // Log implements kgo.Logger.
 func (l logger) Log(_ kgo.LogLevel, text string, fields ...any) {
-	l.log.Warn("kafka_client", append([]any{"text", text}, fields...)...)
+	var b strings.Builder
+	b.WriteString(text)
+	for i := 0; i+1 < len(fields); i += 2 {
+		fmt.Fprintf(&b, ", %v: %v", fields[i], fields[i+1])
+	}
+	l.config.Logger.Warn("kafka_client", "text", l.config.Redact(b.String()))
 }

@@ -359,7 +359,7 @@ func (w *wire) readLogin(version int16, body []byte) {
 	}
 	e := convert(kerr.TypedErrorForCode(code))
 	if text != "" {
-		e.Text = text
+		e.Text = w.client.config.Redact(text)
 	}
 	e.Code = transport.Authentication
 	w.client.handler.Trouble(e)

@@ -1,7 +1,11 @@
 package producer
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,4 +85,53 @@ func (t *told) SetOAuthBearerToken(token kafka.OAuthBearerToken) error {
 func (t *told) SetOAuthBearerTokenFailure(reason string) error {
 	t.calls++
 	return t.tokenTaker.SetOAuthBearerTokenFailure(reason)
+}
+
+// A token that librdkafka refuses is in none of its words that reach the log or
+// an error. The control is the library's own error, which has the whole token.
+func TestRefusedTokenIsNotShown(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2-hunter2-hunter2-\x01" // the last character makes it no token
+	var log lockedBuffer
+	source := tokenFunc(func(context.Context) (Token, error) {
+		return Token{Value: secret, Expiry: time.Now().Add(time.Hour), Principal: "ada"}, nil
+	})
+	p := newNotes(t, []string{"127.0.0.1:1"}, nil, WithSASL(OAuthBearer(source)), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	k, err := p.core.client(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	err = k.kafka.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: secret, Expiration: time.Now().Add(time.Hour), Principal: "ada"})
+	if err == nil || !strings.Contains(err.Error(), "hunter2") {
+		t.Fatalf("control: the library's error does not have the token: %v", err)
+	}
+	told := &told{tokenTaker: k.kafka, holder: k, over: make(chan struct{})}
+	p.core.refreshToken(told, told)
+	<-told.over
+	cause := p.core.trouble.cause()
+	if cause == nil || !strings.Contains(cause.Error(), "[redacted]") || strings.Contains(cause.Error(), "hunter2") {
+		t.Errorf("the error: %v", cause)
+	}
+	if text := log.String(); !strings.Contains(text, "client_error") || strings.Contains(text, "hunter2") {
+		t.Errorf("the log: %s", text)
+	}
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

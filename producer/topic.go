@@ -271,7 +271,7 @@ func (c *core) fits(s *scratch, limit int64, topic string) error {
 	case limit > 0 && size > limit:
 		return &TooLargeError{size, limit, "max.message.bytes of topic " + topic}
 	case size > int64(c.config.MaxMessageBytes):
-		return &TooLargeError{size, int64(c.config.MaxMessageBytes), c.config.Origin("message.max.bytes")}
+		return &TooLargeError{size, int64(c.config.MaxMessageBytes), "the producer's own limit (" + c.config.Origin("message.max.bytes") + ")"}
 	case s.entry.bytes > c.limit.maxBytes:
 		return &TooLargeError{s.entry.bytes, c.limit.maxBytes, "WithMaxInFlight"}
 	}

@@ -82,7 +82,7 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 	if d == nil || f == nil {
 		errs = append(errs, bad("deserializer, function", "", "must not be nil"))
 	}
-	set, err := settings.New(settings.ForProcessor, brokers, transactionalID, c.producer)
+	set, err := settings.Read(settings.ForProcessor, brokers, transactionalID, c.producer)
 	if err != nil {
 		errs = append(errs, err)
 	}

@@ -70,7 +70,7 @@ func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, 
 			errs = append(errs, bad("input", "", err.Error()))
 		}
 	}
-	set, err := settings.New(settings.ForSource, brokers, orDefault(name, "unnamed"), c.producer)
+	set, err := settings.Read(settings.ForSource, brokers, orDefault(name, "unnamed"), c.producer)
 	if err != nil {
 		errs = append(errs, err)
 	} else {

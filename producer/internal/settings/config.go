@@ -72,7 +72,7 @@ type Config struct {
 	carried     []any
 	rows        []Setting
 	names       map[string]*Setting // rows by every name in files
-	unknown     []error             // keys of files that nobody knows
+	unknown     []*ConfigError      // keys of files that nobody knows
 	logUnknown  bool
 
 	// What files say about the check of the broker's certificate: whether it is
@@ -96,15 +96,16 @@ type CreateTopics struct {
 // holds every mistake, each as a [*ConfigError]. The parameter brokers wins
 // over the bootstrap.servers of a file.
 func New(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
-	c, err := build(purpose, brokers, transactionalID, opts)
+	c, err := Read(purpose, brokers, transactionalID, opts)
 	if err == nil {
-		c.warnings()
+		c.logNotes()
 	}
 	return c, err
 }
 
-// build is New without the lines of the log that a producer writes once.
-func build(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
+// Read is New without its lines in the log. A processor reads the options before
+// its producer does, and one warning is enough.
+func Read(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
 	c := newDefaults(purpose)
 	c.TransactionalID = transactionalID
 	var errs []error
@@ -136,16 +137,27 @@ func build(purpose Purpose, brokers []string, transactionalID string, opts []Opt
 	return c, nil
 }
 
-// settleRetries gives a file's bound on the retries its effect: with weak acks
-// the bound holds, and without them there is none.
+// settleRetries gives a file's bound on the retries its effect. With weak acks
+// the bound holds. Without them there is none, and New logs that.
 func (c *Config) settleRetries() {
-	switch {
-	case c.fileRetries == nil || c.Retries != -1:
-	case c.WeakAcks || *c.fileRetries < 1: // check refuses less than 1 without weak acks
-		c.Retries = *c.fileRetries
-	default:
+	if c.fileRetries != nil && c.Retries == -1 && (c.WeakAcks || *c.fileRetries < 1) { // check refuses less than 1 without weak acks
+		c.Retries, c.fileRetries = *c.fileRetries, nil
+	}
+}
+
+// logNotes logs what is no error and what the user should know.
+func (c *Config) logNotes() {
+	if len(c.unknown) > 0 {
+		keys := make([]string, len(c.unknown))
+		for i, err := range c.unknown {
+			keys[i] = err.Setting
+		}
+		c.Logger.Warn("unknown_settings", "settings", keys)
+	}
+	if c.fileRetries != nil && c.Retries == -1 {
 		c.Logger.Info("setting_without_effect", "setting", c.Origin("retries"), "reason", "a message is retried until its context ends")
 	}
+	c.logInsecure()
 }
 
 // newDefaults makes a Config in which every setting has its default.

@@ -48,7 +48,7 @@ func (c *Connection) GobDecode([]byte) error { return errNoGob }
 // environment too. It reads files and makes no connection. Its errors are those
 // of New.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
-	c, err := build(ForProducer, brokers, "", opts)
+	c, err := Read(ForProducer, brokers, "", opts)
 	if err != nil {
 		return Connection{}, err
 	}

@@ -153,18 +153,14 @@ func unknownReason(key string, names map[string]*Setting) string {
 	return "unknown setting" + configfile.Nearest(key, slices.Collect(maps.Keys(names)))
 }
 
-// unknownKeys refuses the keys that nobody knows, or logs them.
+// unknownKeys refuses the keys that nobody knows, unless New logs them.
 func (c *Config) unknownKeys() error {
-	if len(c.unknown) == 0 {
+	if c.logUnknown {
 		return nil
 	}
-	if !c.logUnknown {
-		return errors.Join(c.unknown...)
+	var errs []error
+	for _, err := range c.unknown {
+		errs = append(errs, err)
 	}
-	keys := make([]string, len(c.unknown))
-	for i, err := range c.unknown {
-		keys[i] = err.(*ConfigError).Setting //nolint:errorlint // made above
-	}
-	c.Logger.Warn("unknown_settings", "settings", keys)
-	return nil
+	return errors.Join(errs...)
 }

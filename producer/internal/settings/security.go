@@ -318,8 +318,8 @@ func (c *Config) saslOrigin() string {
 	return "sasl"
 }
 
-// warnings are what New logs about the security of the settings.
-func (c *Config) warnings() {
+// logInsecure warns of what others on the network could do.
+func (c *Config) logInsecure() {
 	if c.TLS == nil && c.SASL != nil && !c.clearTextMeant && (c.SASL.Mechanism == "PLAIN" || c.SASL.Mechanism == "OAUTHBEARER") {
 		c.Logger.Warn("password_in_clear_text", "mechanism", c.SASL.Mechanism,
 			"reason", "everybody on the way can read the password or the token: use WithTLS, or say AllowClearTextPassword if it is meant")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -24,16 +25,18 @@ type decoder struct {
 	lines    bool
 	indent   bool
 
-	reader *serde.Generic // of --schema, nil without
-	plans  map[string]*avrobin.Plan
-	source *serde.GenericDeserializer // of the registry, nil without
+	readerSchemas []string       // how a container file is to be read
+	reader        *serde.Generic // of --schema, nil without
+	plans         map[string]*avrobin.Plan
+	source        *serde.GenericDeserializer // of the registry, nil without
 }
 
 func newDecodeCommand(a *app) *cobra.Command {
 	d := &decoder{app: a, form: formAuto}
 	cmd := &cobra.Command{
-		Use:   "decode (--registry URL | --schema PATH | both) [FILE]",
-		Short: "Print an Avro message as JSON",
+		Use: "decode (--registry URL | --schema PATH | both) [FILE]\n" +
+			"  avrogen decode [--reader-schema PATH] FILE.avro",
+		Short: "Print an Avro message or a container file as JSON",
 		Long: `Print an Avro message as Avro's JSON encoding: unions tagged by their branch,
 bytes as characters up to U+00FF, logical types as their base type.
 
@@ -46,11 +49,16 @@ the registry knows the schema. With --schema it is the bare record, or with
 has the schema that the message was written with, and the message is shown as a
 reader with the schema of --schema sees it.
 
+An object container file holds its own schema and needs no flag. Each value is a
+line. With --reader-schema the values are shown as a reader with that schema sees
+them.
+
 ` + registryHelp,
 		Example: `  avrogen decode --registry http://localhost:8081 message.bin
   echo 000000000a02610e | avrogen decode --schema order.avsc --framed
   kcat -C -t orders -f '%s' -o -1 -e |
-    avrogen decode --registry http://localhost:8081`,
+    avrogen decode --registry http://localhost:8081
+  avrogen decode clicks.avro | head`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
 	}
@@ -58,6 +66,7 @@ reader with the schema of --schema sees it.
 	addRegistryFlag(cmd, &d.registry)
 	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; again for those that it refers to")
 	flags.StringVar(&d.typeName, "type", "", "full name of the type, where the schemas have several")
+	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema file of the reader")
 	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is skipped")
 	flags.Var(&d.form, "input", "form of the input: auto, raw, hex or base64")
 	flags.BoolVar(&d.lines, "lines", false, "each line is a message")
@@ -69,14 +78,25 @@ func (d *decoder) run(ctx context.Context, args []string) error {
 	if d.lines && d.form == formRaw {
 		return usagef("--lines and --input raw: raw bytes may hold line ends; use hex or base64")
 	}
+	name, src, closeInput, err := d.openInput(args)
+	if err != nil {
+		return err
+	}
+	defer closeInput()
+	if isContainer(src) {
+		return d.container(ctx, name, src)
+	}
+	if len(d.readerSchemas) > 0 {
+		return usagef("--reader-schema is for object container files: for messages give --registry and --schema")
+	}
 	closeAll, err := d.open()
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	name, text, err := d.input(args)
+	text, err := io.ReadAll(src)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	var out []byte
 	for i, m := range messages(text, d.lines) {
@@ -136,8 +156,8 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 	if err != nil {
 		return out, err
 	}
-	if bytes.HasPrefix(data, []byte("Obj\x01")) {
-		return out, errors.New("this is an Avro object container file, not one message: read it with avro-tools tojson")
+	if bytes.HasPrefix(data, []byte(containerMagic)) {
+		return out, errors.New("this is an object container file in hex or base64: give avrogen decode the file itself")
 	}
 	start := len(out)
 	switch {
@@ -156,6 +176,11 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 	if err != nil {
 		return out[:start], err
 	}
+	return d.finishLine(out, start)
+}
+
+// finishLine lays out the JSON from start on as the flags say.
+func (d *decoder) finishLine(out []byte, start int) ([]byte, error) {
 	if d.indent {
 		var pretty bytes.Buffer
 		if err := json.Indent(&pretty, out[start:], "", "  "); err != nil {

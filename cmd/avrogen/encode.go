@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/ocf"
 )
 
 // encoder is one run of encode.
@@ -21,6 +22,8 @@ type encoder struct {
 	bare     bool
 	form     form
 	lines    bool
+	toFile   bool   // write an object container file
+	codec    string // its compression
 
 	writer *serde.Generic
 }
@@ -31,8 +34,10 @@ const noID = -1
 func newEncodeCommand(a *app) *cobra.Command {
 	e := &encoder{app: a, form: formHex}
 	cmd := &cobra.Command{
-		Use:   "encode --schema PATH [FILE]\n  avrogen encode --registry URL (--id N | --subject NAME) [FILE]",
-		Short: "Turn JSON into an Avro message",
+		Use: "encode --schema PATH [FILE]\n" +
+			"  avrogen encode --registry URL (--id N | --subject NAME) [FILE]\n" +
+			"  avrogen encode --container --schema PATH [FILE] > FILE.avro",
+		Short: "Turn JSON into an Avro message or a container file",
 		Long: `Turn Avro's JSON encoding, from FILE or standard input, into an Avro message:
 the way back of decode. A field that is not there gets the schema's default.
 
@@ -41,10 +46,14 @@ with the schema's id: the schema is that of --id, or the newest of --subject.
 With --schema as well the registry must have that very schema: under --id, or
 on --subject. Nothing is registered.
 
+With --container each line is a value, and the output is an object container file
+with the schema in it.
+
 ` + registryHelp,
 		Example: `  echo '{"id":"a","cents":7}' | avrogen encode --schema order.avsc
   avrogen encode --registry http://localhost:8081 --subject orders order.json
-  avrogen encode --schema order.avsc --output raw order.json > order.bin`,
+  avrogen encode --schema order.avsc --output raw order.json > order.bin
+  avrogen encode --container --schema order.avsc orders.jsonl > orders.avro`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
 	}
@@ -56,11 +65,16 @@ on --subject. Nothing is registered.
 	flags.StringVar(&e.subject, "subject", "", "subject of the schema in the registry")
 	flags.BoolVar(&e.bare, "bare", false, "write the record without its schema's id")
 	flags.Var(&e.form, "output", "form of the output: hex, base64 or raw")
+	flags.BoolVar(&e.toFile, "container", false, "write an object container file of one value a line")
+	flags.StringVar(&e.codec, "codec", string(ocf.Deflate), "with --container: null, deflate, snappy or zstandard")
 	flags.BoolVar(&e.lines, "lines", false, "each line is a message")
 	return cmd
 }
 
 func (e *encoder) run(ctx context.Context, args []string) error {
+	if e.toFile {
+		return e.container(ctx, args)
+	}
 	if e.form == formAuto {
 		return usagef("--output auto: choose hex, base64 or raw")
 	}

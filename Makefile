@@ -65,7 +65,7 @@ purego: ## build everything but producer without cgo
 fuzz: ## run every fuzzer for FUZZTIME (1m)
 	@for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | grep -v '^internal/bench/' | xargs -n1 dirname | sort -u); do \
 	  for f in $$(git grep -h '^func Fuzz' -- $$pkg/*_test.go | sed -E 's/func (Fuzz[A-Za-z0-9_]*).*/\1/'); do \
-	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; \
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x ./$$pkg || exit 1; \
 	  done; done
 
 random: ## generate, compile and round-trip SCHEMAS (1000) random schemas, from SEED (1)

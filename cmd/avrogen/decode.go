@@ -49,9 +49,9 @@ the registry knows the schema. With --schema it is the bare record, or with
 has the schema that the message was written with, and the message is shown as a
 reader with the schema of --schema sees it.
 
-An object container file holds its own schema and needs no flag. Each value is a
-line. With --reader-schema the values are shown as a reader with that schema sees
-them.
+An object container file holds its own schema and needs no flag. Each value is
+one line. With --reader-schema the values are shown as a reader with that schema
+sees them.
 
 ` + registryHelp,
 		Example: `  avrogen decode --registry http://localhost:8081 message.bin

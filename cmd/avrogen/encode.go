@@ -46,8 +46,8 @@ with the schema's id: the schema is that of --id, or the newest of --subject.
 With --schema as well the registry must have that very schema: under --id, or
 on --subject. Nothing is registered.
 
-With --container each line is a value, and the output is an object container file
-with the schema in it.
+With --container each line is a value, and the output is an object container
+file with the schema in it.
 
 ` + registryHelp,
 		Example: `  echo '{"id":"a","cents":7}' | avrogen encode --schema order.avsc

@@ -102,6 +102,9 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 	}
 	defer close()
 	br := bufio.NewReaderSize(r, 256<<10)
+	if start, err := br.Peek(len(containerMagic)); err == nil && string(start) == containerMagic {
+		return containerLines(ctx, name, br, yield)
+	}
 	for no := int64(1); ctx.Err() == nil; no++ {
 		text, err := readLine(br)
 		switch {

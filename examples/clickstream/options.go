@@ -59,7 +59,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	o := &options{}
 	f := pflag.NewFlagSet("clickstream", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringArrayVarP(&o.input, "input", "i", nil, "`FILE` to read: a name, a glob, - for standard input; .gz too; again for more, or as arguments (default: a sample)")
+	f.StringArrayVarP(&o.input, "input", "i", nil, "`FILE` to read: a name, a glob, - for standard input; .gz and .avro (container) too; again for more, or as arguments (default: a sample)")
 	f.StringVar(&o.format, "format", "auto", "combined, json (an object a line), csv (with a header) or auto, which looks at each file")
 	f.StringSliceVar(&o.brokers, "brokers", nil, "Kafka's bootstrap `HOST:PORT,…` (default: an embedded broker)")
 	f.StringVar(&o.registry, "registry", "", "schema registry's `URL`, more than one with commas (default: an embedded registry)")

@@ -30,6 +30,11 @@ func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Se
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range in.files {
+		if isContainer(f) {
+			return nil, fmt.Errorf("--resume: %s is an Avro container file: --resume reads files of lines only", f)
+		}
+	}
 	src, err := source.New(o.brokers, o.transactionalID(), source.Files(in.files), reg, ser, source.WithProducer(o.producerOptions()...))
 	if err != nil {
 		return nil, err

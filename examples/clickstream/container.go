@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/ocf"
+)
+
+// containerMagic is the beginning of every Avro object container file.
+const containerMagic = "Obj\x01"
+
+// isContainer reports whether a file is an Avro object container file.
+func isContainer(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false // whoever reads the file reports the error
+	}
+	defer f.Close()
+	start := make([]byte, len(containerMagic))
+	_, err = io.ReadFull(f, start)
+	return err == nil && string(start) == containerMagic
+}
+
+// containerLines yields every value of an Avro object container file as a line of
+// JSON, so that the rest of the program treats it as a file of JSON lines. The
+// number of the value is the number of the line.
+func containerLines(ctx context.Context, name string, src io.Reader, yield func(line, error) bool) bool {
+	fail := func(no int64, err error) bool { return yield(line{}, fmt.Errorf("%s:%d: %w", name, no, err)) }
+	r, err := ocf.NewGenericReader(src)
+	if err != nil {
+		return fail(0, err)
+	}
+	generic, err := serde.NewGeneric(r.Schema())
+	if err != nil {
+		return fail(0, err)
+	}
+	var data []byte
+	for no := int64(1); ctx.Err() == nil; no++ {
+		if data, err = r.Append(data[:0]); errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil {
+			return fail(no, err)
+		}
+		v, err := generic.Decode(data)
+		if err != nil {
+			return fail(no, err)
+		}
+		text, err := json.Marshal(plainFields(v))
+		if err != nil {
+			return fail(no, err)
+		}
+		if !yield(line{file: name, no: no, text: text}, nil) {
+			return false
+		}
+	}
+	return false
+}
+
+// plainFields returns a record with the values of its unions instead of the
+// branches: {"bytes": {"long": 7}} becomes {"bytes": 7}. Log files in Avro have
+// flat records, so deeper values stay as they are.
+func plainFields(v any) any {
+	record, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	plain := make(map[string]any, len(record))
+	for name, value := range record {
+		if branch, ok := value.(map[string]any); ok && len(branch) == 1 {
+			for _, value = range branch {
+			}
+		}
+		plain[name] = value
+	}
+	return plain
+}

@@ -109,6 +109,7 @@ func (d *Deserializer[T]) reader(ctx context.Context, id schemaID) (*typedReader
 type target struct {
 	name   string // for errors
 	schema *avsc.Schema
+	source *source // for its memory limit
 }
 
 func newTarget(d avrobin.Decoder, src *source) (target, error) {
@@ -119,7 +120,7 @@ func newTarget(d avrobin.Decoder, src *source) (target, error) {
 	if _, ok := d.(avrobin.ValueReader); src.alias && !ok {
 		return target{}, fmt.Errorf("serde: AliasInput: %T has no ReadAvro: run avrogen generate again", d)
 	}
-	return target{name: typeName(s), schema: s}, nil
+	return target{name: typeName(s), schema: s, source: src}, nil
 }
 
 // reader reads the data of one writer schema into one target. It is immutable.
@@ -136,7 +137,8 @@ func (t *target) readerOf(writer *avsc.Schema) *reader {
 	if avsc.SameMeaning(writer, t.schema) {
 		return r
 	}
-	r.plan, r.err = resolve.Resolve(writer, t.schema)
+	plan, err := resolve.Resolve(writer, t.schema)
+	r.plan, r.err = t.source.limited(plan), err
 	var never *resolve.Error
 	if errors.As(r.err, &never) {
 		r.err = &avrobin.Error{Path: never.Path, Offset: -1, Err: fmt.Errorf("%w: %s", avrobin.ErrUnreadable, never.Reason)}

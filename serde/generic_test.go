@@ -2,6 +2,7 @@ package serde_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -326,5 +327,29 @@ func TestGenericDeserializer(t *testing.T) {
 	}
 	if _, err := serde.NewGenericDeserializer(nil); err == nil {
 		t.Error("no registry: no error")
+	}
+}
+
+// A schema of records that take no bytes names more values than any machine can
+// hold. Reading it is an error, and not an endless run.
+func TestGenericRecordsWithoutBytes(t *testing.T) {
+	t.Parallel()
+	const depth = 64
+	schema := `{"type":"record","name":"Z64","fields":[]}`
+	for i := depth - 1; i >= 0; i-- {
+		schema = fmt.Sprintf(`{"type":"record","name":"Z%d","fields":[{"name":"a","type":%s},{"name":"b","type":"Z%d"}]}`, i, schema, i+1)
+	}
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Decode(nil); err == nil {
+		t.Error("decoded")
+	}
+	if _, err := g.AppendJSON(nil, nil); err == nil {
+		t.Error("rendered")
+	}
+	if _, err := g.Append(nil, map[string]any{}); err == nil {
+		t.Error("encoded")
 	}
 }

@@ -481,3 +481,20 @@ func TestDeserializerOptionsThatCannotBe(t *testing.T) {
 		t.Error("an id without a registry")
 	}
 }
+
+func TestWithMemoryLimit(t *testing.T) {
+	t.Parallel()
+	reg := newFake()
+	reg.put("s", `{"type":"record","name":"shop.Order","fields":[]}`) // lacks cents, and id has no default
+	reg.put("s", olderSchema)
+	in := serde.Input{Data: []byte("\x00\x00\x00\x00\x01\x02a")}
+	if _, err := mustDeserializer[order](t, reg, serde.WithMemoryLimit(1, 1)).Decode(t.Context(), in); !errors.Is(err, avrobin.ErrUnreadable) {
+		t.Errorf("over the limit: %v", err)
+	}
+	if _, err := mustDeserializer[order](t, reg, serde.WithMemoryLimit(0, 0)).Decode(t.Context(), in); err != nil {
+		t.Errorf("control: %v", err)
+	}
+	if _, err := serde.NewDeserializer[order](reg, serde.WithMemoryLimit(-1, 0)); err == nil {
+		t.Error("a negative limit was taken")
+	}
+}

@@ -37,36 +37,53 @@ func startRegistry(tb testing.TB) (*registrytest.Server, *registry.Client) {
 	return server, client
 }
 
-// suite is a registry and a topic of this test's own in it: the registry of
-// AVROLINE_TEST_REGISTRY, or one of registrytest. docs/registry.md lists what
-// Apicurio does not keep.
+// suite is a registry and a topic of this test's own in it. docs/registry.md
+// lists what a registry lacks.
 type suite struct {
 	*registry.Client
-	topic    string
-	apicurio bool
+	topic            string
+	guids, contracts bool
+	apicurio         bool
 }
 
-func newSuite(t *testing.T) suite {
+// eachRegistry runs a test against every dialect of registrytest, or against the
+// registry of AVROLINE_TEST_REGISTRY.
+func eachRegistry(t *testing.T, test func(*testing.T, suite)) {
 	t.Helper()
-	s := suite{topic: "orders-" + uuid.NewString()}
-	url := os.Getenv("AVROLINE_TEST_REGISTRY")
-	if url == "" {
-		_, s.Client = startRegistry(t)
-		return s
+	t.Parallel()
+	start := func(t *testing.T, url string) suite {
+		t.Helper()
+		client, err := registry.New([]string{url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		return suite{Client: client, topic: "orders-" + uuid.NewString()}
 	}
-	s.apicurio = strings.Contains(url, "/apis/ccompat/")
-	var err error
-	if s.Client, err = registry.New([]string{url}); err != nil {
-		t.Fatal(err)
+	if url := os.Getenv("AVROLINE_TEST_REGISTRY"); url != "" {
+		s := start(t, url)
+		s.apicurio = strings.Contains(url, "/apis/ccompat/")
+		s.guids, s.contracts = !s.apicurio, !s.apicurio
+		test(t, s)
+		return
 	}
-	t.Cleanup(func() { s.Client.Close() })
-	return s
+	for _, dialect := range registrytest.Dialects() {
+		t.Run(dialect.String(), func(t *testing.T) {
+			t.Parallel()
+			s := start(t, registrytest.Start(t, registrytest.WithDialect(dialect), registrytest.WithLevel(compat.Backward)).URL)
+			s.apicurio = dialect == registrytest.Apicurio
+			s.guids = dialect == registrytest.Confluent8
+			s.contracts = s.guids || dialect == registrytest.Confluent7
+			test(t, s)
+		})
+	}
 }
 
 // Every way to find an id, over the wire and back.
-func TestSuiteAllWays(t *testing.T) {
-	t.Parallel()
-	client, app1 := newSuite(t), map[string]string{"app": "1"}
+func TestSuiteAllWays(t *testing.T) { eachRegistry(t, suiteAllWays) }
+
+func suiteAllWays(t *testing.T, client suite) {
+	app1 := map[string]string{"app": "1"}
 	topic, orders := client.topic, client.topic+"-value"
 	if _, err := client.Register(t.Context(), orders, registry.Schema{Text: `"null"`}); err != nil { // another version
 		t.Fatal(err)
@@ -96,8 +113,8 @@ func TestSuiteAllWays(t *testing.T) {
 		"UseLatestWith, header":     {serde.UseLatestWithMetadata(app1), serde.IDInHeader()},
 		"RecordName, auto-register": {serde.WithSubject(serde.RecordName)},
 	} {
-		if client.apicurio && (strings.HasSuffix(name, "header") || strings.HasPrefix(name, "UseLatestWith")) {
-			continue // it has no GUIDs and drops metadata
+		if strings.HasSuffix(name, "header") && !client.guids || strings.HasPrefix(name, "UseLatestWith") && !client.contracts {
+			continue
 		}
 		b := s.For(topic, serde.Value, opts...)
 		data, err := b.Append(t.Context(), nil, anOrder)
@@ -121,14 +138,14 @@ func TestSuiteAllWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if client.apicurio {
+	if !client.guids {
 		if _, _, err := s.For("plain"+topic, serde.Value, serde.IDInHeader()).Header(t.Context(), anOrder); err == nil {
 			t.Error("a header without a GUID")
 		}
 	} else if h, _, err := s.For("plain"+topic, serde.Value, serde.UseID(own.ID), serde.IDInHeader()).Header(t.Context(), anOrder); err != nil || string(h.Value[1:]) != string(own.GUID[:]) {
 		t.Errorf("UseID, header: %x, %v", h, err)
 	}
-	if _, err := s.For(topic, serde.Value, serde.UseLatestWithMetadata(map[string]string{"app": "2"})).Append(t.Context(), nil, anOrder); !errors.Is(err, serde.ErrUnknownSchema) && !client.apicurio {
+	if _, err := s.For(topic, serde.Value, serde.UseLatestWithMetadata(map[string]string{"app": "2"})).Append(t.Context(), nil, anOrder); !errors.Is(err, serde.ErrUnknownSchema) && client.contracts {
 		t.Errorf("metadata that nothing has: %v", err)
 	}
 	_, err = s.For(topic, serde.Value, serde.UseID(1<<30)).Append(t.Context(), nil, anOrder)
@@ -145,9 +162,9 @@ func TestSuiteAllWays(t *testing.T) {
 
 // A schema that was registered in parts is the record's own to LookupOnly, and
 // its id leads back to the whole.
-func TestSuiteReferences(t *testing.T) {
-	t.Parallel()
-	client := newSuite(t)
+func TestSuiteReferences(t *testing.T) { eachRegistry(t, suiteReferences) }
+
+func suiteReferences(t *testing.T, client suite) {
 	topic := client.topic
 	const line = `{"type":"record","name":"shop.Line","fields":[{"name":"sku","type":"string"}]}`
 	const cart = `{"type":"record","name":"shop.Cart","fields":[{"name":"line","type":%s}]}`
@@ -238,9 +255,9 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-func TestSuiteIncompatible(t *testing.T) {
-	t.Parallel()
-	client := newSuite(t)
+func TestSuiteIncompatible(t *testing.T) { eachRegistry(t, suiteIncompatible) }
+
+func suiteIncompatible(t *testing.T, client suite) {
 	subject := client.topic + "-value"
 	if _, err := client.Register(t.Context(), subject, registry.Schema{Text: olderSchema}); err != nil {
 		t.Fatal(err)
@@ -285,9 +302,9 @@ func TestUnknownIDStorm(t *testing.T) {
 }
 
 // franz-go's serde judges the framing, both ways.
-func TestSuiteFramingByAnotherSerde(t *testing.T) {
-	t.Parallel()
-	client := newSuite(t)
+func TestSuiteFramingByAnotherSerde(t *testing.T) { eachRegistry(t, suiteFramingByAnotherSerde) }
+
+func suiteFramingByAnotherSerde(t *testing.T, client suite) {
 	b := mustSerializer(t, client).For(client.topic, serde.Value)
 	data, err := b.Append(t.Context(), nil, anOrder)
 	if err != nil {
@@ -312,7 +329,7 @@ func TestSuiteFramingByAnotherSerde(t *testing.T) {
 	if got, err := mustDeserializer[order](t, client).Decode(t.Context(), serde.Input{Data: theirs}); err != nil || got != (order{"z", 3}) {
 		t.Errorf("ours reads theirs as %+v, %v", got, err)
 	}
-	if in.GUID == (uuid.UUID{}) && !client.apicurio {
+	if in.GUID == (uuid.UUID{}) && client.guids {
 		t.Error("the registry gave no GUID")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/serde/avrobin"
 )
 
 // AliasInput lets the strings and bytes of a read value share memory with
@@ -68,6 +69,22 @@ func ApicurioPrefix() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.apicurioPrefix = true; return nil })
 }
 
+// WithMemoryLimit bounds the memory that one message may take beyond its own
+// values. A message of an older schema gets the fields that the reader's type has
+// since, and a short message may hold many such records. The limit is added
+// bytes, and perByte more for each byte of the message. The defaults are 64 MiB
+// and 64, and zero means the default. A message that needs more is a
+// [*DecodeError] with [avrobin.ErrUnreadable]. A negative number is an error.
+func WithMemoryLimit(added, perByte int) DeserializerOption {
+	return deserializerOption(func(s *source) error {
+		if added < 0 || perByte < 0 {
+			return fmt.Errorf("serde: WithMemoryLimit(%d, %d): a limit must not be negative", added, perByte)
+		}
+		s.added, s.addedPerByte = added, perByte
+		return nil
+	})
+}
+
 // source finds the writer schemas of messages.
 type source struct {
 	common
@@ -76,6 +93,8 @@ type source struct {
 	alias           bool
 	apicurioHeaders bool
 	apicurioPrefix  bool
+	added           int // memory limit; see WithMemoryLimit
+	addedPerByte    int
 	known           map[uint64]*avsc.Schema // by fingerprint, for single objects
 }
 
@@ -134,6 +153,14 @@ func (s *source) schema(ctx context.Context, id schemaID) (writerSchema, error) 
 		return writerSchema{}, &RegistryError{op, fmt.Errorf("the answer is not an Avro schema: %w", err)}
 	}
 	return writerSchema{parsed, v}, nil
+}
+
+// limited returns p with the memory limit of the options.
+func (s *source) limited(p *avrobin.Plan) *avrobin.Plan {
+	if p == nil || s.added == 0 && s.addedPerByte == 0 {
+		return p
+	}
+	return p.WithLimit(s.added, s.addedPerByte)
 }
 
 // describe adds to an error about a message where the message came from.

@@ -58,7 +58,10 @@ func testTopics(t *testing.T, lib Library) {
 					break
 				}
 			}
-			// Until the client has noticed, messages may fail, for certain.
+			// Until the client has noticed, messages may fail. A broker before 4.1
+			// knows a topic by its name alone, so what is in flight may be in the
+			// new one.
+			maybe := 0
 			for s.next++; ; {
 				token := s.next
 				if h.Produce(0, &transport.Message{Value: value(token)}, token) == nil {
@@ -67,7 +70,7 @@ func testTopics(t *testing.T, lib Library) {
 						break
 					}
 					if s.outcomes[token].Persistence != transport.NotPersisted {
-						t.Fatalf("a message to a topic that was deleted: %+v", s.outcomes[token])
+						maybe++
 					}
 					s.mu.Lock()
 					delete(s.outcomes, token)
@@ -85,8 +88,8 @@ func testTopics(t *testing.T, lib Library) {
 			s.send(t, h, 1, 10)
 			s.send(t, healthy, 1, 10)
 			s.all(t, 41)
-			if got := len(b.read(t, name)); got != 11 {
-				t.Errorf("%d messages in the new topic, want 11", got)
+			if got := len(b.read(t, name)); got < 11 || got > 11+maybe || b.inside != nil && maybe > 0 {
+				t.Errorf("%d messages in the new topic, want 11 and up to %d more", got, maybe)
 			}
 			if got := len(b.read(t, other)); got != 20 {
 				t.Errorf("%d messages in the other topic, want 20", got)

@@ -85,11 +85,31 @@ func (b brokers) create(t *testing.T, name string, partitions int32, config map[
 	for k, v := range config {
 		settings[k] = &v
 	}
-	_, err := adm.CreateTopic(deadline(t), partitions, -1, settings, name)
-	if err != nil {
+	if _, err := adm.CreateTopic(deadline(t), partitions, -1, settings, name); err != nil {
 		t.Fatal(err)
 	}
+	b.found(t, name)
 	return name
+}
+
+// found waits until every broker knows the topic and its leaders.
+func (b brokers) found(t *testing.T, topic string) {
+	t.Helper()
+	ctx := deadline(t)
+	for _, addr := range b.addrs {
+		cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		for ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic); err != nil || ends.Error() != nil || len(ends) == 0; {
+			if ctx.Err() != nil {
+				t.Fatalf("broker %s does not know topic %s: %v", addr, topic, err)
+			}
+			time.Sleep(50 * time.Millisecond)
+			ends, err = kadm.NewClient(cl).ListEndOffsets(ctx, topic)
+		}
+	}
 }
 
 func (b brokers) admin(t *testing.T) *kadm.Client {

@@ -1,5 +1,5 @@
-// Package consumer reads from Kafka by confluent-kafka-go: as a member of a
-// group, or a whole topic from its start to its end.
+//go:build cgo
+
 package consumer
 
 import (
@@ -25,7 +25,7 @@ const (
 	tokenWait = 30 * time.Second
 )
 
-// Consumer implements [transport.Consumer].
+// Consumer implements [transport.Consumer] by confluent-kafka-go.
 type Consumer struct {
 	settings *settings.Config
 	group    transport.Group
@@ -38,9 +38,8 @@ type Consumer struct {
 	closed bool
 }
 
-// Open joins a group. Nothing waits for the network. trouble is told of errors
-// that pass by themselves. It may be nil.
-func Open(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (*Consumer, error) {
+// openConfluent is [Open] by confluent-kafka-go.
+func openConfluent(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	m := c.ClientMap()
 	for k, v := range c.ConsumerPassed {
 		m[k] = v
@@ -377,16 +376,6 @@ func asError(err error) error {
 		}
 	}
 	return &transport.Error{Code: code, Fatal: kerr.IsFatal(), Retriable: kerr.IsRetriable(), Text: kerr.Error(), Err: err}
-}
-
-// Code returns the code of the client's or the broker's error in err, and 0 if
-// there is none.
-func Code(err error) transport.Code {
-	var said *transport.Error
-	if !errors.As(err, &said) && !errors.As(asError(err), &said) {
-		return 0
-	}
-	return said.Code
 }
 
 // bearer is a token as the library takes it.

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package consumer
 
 import (
@@ -11,11 +13,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// ReadCommitted reads a topic from its start to its end as it is at the call,
-// and calls each for every message that is committed, in the order of each
-// partition. It waits for the open transactions before that end. It joins no
-// group. An error of each ends the reading.
-func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
+// readConfluent is [ReadCommitted] by confluent-kafka-go.
+func readConfluent(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {
 	m := c.ClientMap()
@@ -70,9 +69,8 @@ func ReadCommitted(ctx context.Context, c *settings.Config, topic string, troubl
 	return nil
 }
 
-// CreateTopic creates a topic if it does not exist. -1 leaves the replication to
-// the broker.
-func CreateTopic(ctx context.Context, c *settings.Config, name string, partitions, replication int, config map[string]string) error {
+// createConfluent is [CreateTopic] by confluent-kafka-go.
+func createConfluent(ctx context.Context, c *settings.Config, name string, partitions, replication int, config map[string]string) error {
 	m := c.ClientMap()
 	logs := make(chan kafka.LogEvent, 64)
 	m["go.logs.channel"] = logs
@@ -117,30 +115,6 @@ func CreateTopic(ctx context.Context, c *settings.Config, name string, partition
 	default:
 		return asError(failed)
 	}
-}
-
-// ExplainDenied adds to a broker's "not authorized" what to grant: an operation
-// on a topic, or on a group. Other errors stay as they are.
-func ExplainDenied(c *settings.Config, err error, operation, name string) error {
-	var said *transport.Error
-	if !errors.As(err, &said) {
-		return err
-	}
-	kind := ""
-	switch said.Code {
-	case transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed:
-		kind = "topic"
-	case transport.GroupAuthorizationFailed:
-		kind = "group"
-	default:
-		return err
-	}
-	principal := "User:…"
-	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {
-		principal = "User:" + c.SASL.User
-	}
-	return fmt.Errorf("no permission: grant %[1]s on %[2]s %[3]s (kafka-acls.sh --add --allow-principal %[4]s --operation %[1]s --%[2]s %[3]s): %[5]w",
-		operation, kind, name, principal, err)
 }
 
 // isGroupDenied: the library asks for the group's coordinator, of which we want

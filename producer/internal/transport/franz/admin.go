@@ -2,12 +2,14 @@ package franz
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -100,4 +102,27 @@ func topicMetadata(resp *kmsg.MetadataResponse, name string) (transport.TopicMet
 		return m, nil
 	}
 	return transport.TopicMetadata{}, named(kerr.UnknownTopicOrPartition.Code, nil)
+}
+
+// CreateTopic creates a topic by a client of its own. -1 replicas leave the
+// number to the broker. A topic that exists is an error with the code
+// TopicAlreadyExists, also if the principal may not create topics.
+func CreateTopic(ctx context.Context, c *settings.Config, name string, partitions, replicas int, config map[string]string) error {
+	common, connect, err := options(c, troubleFunc(nil))
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(append(common, kgo.Dialer(connect))...)
+	if err != nil {
+		return convert(err)
+	}
+	defer cl.Close()
+	err = admin{cl}.CreateTopic(ctx, name, partitions, replicas, config)
+	var e *transport.Error
+	if errors.As(err, &e) && (e.Code == transport.TopicAuthorizationFailed || e.Code == transport.ClusterAuthorizationFailed) {
+		if _, unknown := metadata(ctx, cl, name); unknown == nil {
+			return named(kerr.TopicAlreadyExists.Code, nil)
+		}
+	}
+	return err
 }

@@ -44,10 +44,9 @@ func newLintCommand(a *app) *cobra.Command {
 evolves. --rules lists the rules, each with its reason; --except leaves some
 out.
 
-For schemas that have grown, --baseline FILE names the sins of old: what stands
-in FILE is not reported. --write-baseline writes the findings of now into it,
-one line each, RULE and the full name of what it is about, so that it survives
-moving lines and files.`,
+For schemas that have grown, --baseline FILE holds old findings, which are not
+reported. --write-baseline writes the findings of now into it, one line each:
+RULE and the full name of the type, field or symbol. Lines and files may move.`,
 		Example: `  avrogen lint schemas/...
   avrogen lint --except FIELD_WITHOUT_DOC,SYMBOL_STYLE schemas/...
   avrogen lint --baseline lint.baseline --write-baseline schemas/...`,
@@ -115,7 +114,7 @@ func ruleNames() []string {
 func (l *lint) printRules() error {
 	var out bytes.Buffer
 	for _, r := range avsclint.Rules() {
-		fmt.Fprintf(&out, "%s\n    finds  %s\n    since  %s\n", r.Name, r.Looks, r.Reason)
+		fmt.Fprintf(&out, "%s\n    finds  %s\n    why    %s\n", r.Name, r.Looks, r.Reason)
 	}
 	_, err := l.stdout.Write(out.Bytes())
 	return err

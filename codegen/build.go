@@ -246,6 +246,7 @@ func (b *builder) nameTypes() {
 		switch {
 		case t.record != nil:
 			b.nameDerived(t.record.typeName, t.record.SchemaText, &t.record.NewFunc)
+			t.record.FieldNames = b.scope(t.pkg).take(lowerFirst(t.record.GoName) + "Fields")
 		case t.enum != nil && t.topLevel:
 			b.nameDerived(t.enum.typeName, t.enum.SchemaText, &t.enum.NewFunc)
 		case t.fixed != nil && t.topLevel:

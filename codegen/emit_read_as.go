@@ -32,18 +32,25 @@ func (e *emitter) readAsMethod(d *recordDecl) {
 		e.p("%s", runStep)
 	} else {
 		e.p("switch s.Field {")
+		simple := false
 		for i, f := range d.Fields {
 			e.p("case %d:", i)
 			at.name = f.AvroName
-			e.readFieldAs("v."+f.GoName, f.Type, at)
+			simple = e.readFieldAs("v."+f.GoName, f.Type, at) || simple
 		}
-		e.p("default: // between two fields of v\n%s\n}", runStep)
+		e.p("default: // between two fields of v\n%s", runStep)
+		// One check for all simple fields: the compiler takes long over many.
+		if simple {
+			e.p("if err != nil {\nreturn src, %s(err, %s[s.Field])\n}", e.avrobin("ErrorAt"), d.FieldNames)
+		}
+		e.p("}")
 	}
 	e.p("return l.Rest(src, rest), nil\n}\n")
 }
 
-// readFieldAs prints how a field is read that the step s is for.
-func (e *emitter) readFieldAs(x string, t *typeExpr, at site) {
+// readFieldAs prints how a field is read that the step s is for. If it reports
+// true, the code leaves err to be looked at.
+func (e *emitter) readFieldAs(x string, t *typeExpr, at site) (simple bool) {
 	var call string
 	switch t.Kind {
 	case kindFloat:
@@ -60,10 +67,47 @@ func (e *emitter) readFieldAs(x string, t *typeExpr, at site) {
 				e.p("in := l.Inner(s)")
 			}
 		}
-		e.readValue(x, t, at)
-		return
+		if !t.simple() {
+			e.readValue(x, t, at)
+			return false
+		}
+		e.readSimple(x, t, at)
+		return true
 	}
-	e.p("if %s, src, err = %s; err != nil {\n%s\n}", x, call, e.ret(at))
+	e.p("%s, src, err = %s", x, call)
+	return true
+}
+
+// readSimple prints how a simple value is read, and leaves err to be looked at.
+func (e *emitter) readSimple(x string, t *typeExpr, at site) {
+	switch {
+	case t.Kind == kindOptional:
+		e.p("if present, src, err = %s(src, %d); present {", e.avrobin("ReadPresent"), t.NullIndex)
+		if t.Nilable {
+			e.readSimple(x, t.Elem, at)
+		} else {
+			e.p("%s = new(%s)", x, e.typ(t.Elem))
+			e.readSimple("*"+x, t.Elem, at)
+		}
+		e.p("} else {\n%s = nil\n}", x)
+	case t.Kind == kindRecord && t.Pointer:
+		e.p("%s = new(%s)", x, e.named(t.Record.typeName))
+		fallthrough
+	default:
+		e.p("%s", e.readStatement(x, t, at))
+	}
+}
+
+// simple: one statement reads a value of t, once it is known to be there.
+func (t *typeExpr) simple() bool {
+	switch t.Kind {
+	case kindArray, kindMap:
+		return false
+	case kindOptional:
+		return t.Elem.simple()
+	default:
+		return t.minSize() > 0
+	}
 }
 
 // record says whether t is a record, or in the end of one as an optional, an

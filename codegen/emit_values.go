@@ -29,6 +29,7 @@ func (e *emitter) recordMethods(d *recordDecl) {
 	e.unmarshalMethods(m, d.Fingerprint, e.shape.hasText(d), !d.Bare)
 	e.readMethod(d)
 	if !d.Bare {
+		e.fieldNames(d)
 		e.readAsMethod(d)
 	}
 	if e.shape.recursive(d) {
@@ -41,6 +42,18 @@ func (e *emitter) recordMethods(d *recordDecl) {
 		e.cloneMethod(d)
 	}
 	e.jsonMethods(d)
+}
+
+// fieldNames prints the table of Avro names that errors are told with.
+func (e *emitter) fieldNames(d *recordDecl) {
+	if !slices.ContainsFunc(d.Fields, func(f *fieldDecl) bool { return f.Type.simple() }) {
+		return
+	}
+	e.p("var %s = [...]string{", d.FieldNames)
+	for _, f := range d.Fields {
+		e.p("%q,", f.AvroName)
+	}
+	e.p("}\n")
 }
 
 func (e *emitter) equalMethod(d *recordDecl) {

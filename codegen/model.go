@@ -58,6 +58,7 @@ type recordDecl struct {
 	Fields   []*fieldDecl
 	Bare     bool
 
+	FieldNames  string // "orderCreatedFields": the variable with the fields' Avro names
 	SchemaText  *schemaText
 	Fingerprint uint64 // of the schema, which a plan for this type bears
 	NewFunc     string // "NewOrderCreated"

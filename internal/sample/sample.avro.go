@@ -601,6 +601,47 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var everythingFields = [...]string{
+	"nothing",
+	"flag",
+	"small",
+	"large",
+	"single",
+	"double",
+	"text",
+	"data",
+	"hash",
+	"suit",
+	"date",
+	"time_millis",
+	"time_micros",
+	"at_millis",
+	"at_micros",
+	"at_nanos",
+	"local_millis",
+	"id",
+	"raw_id",
+	"price",
+	"wide",
+	"fixed_price",
+	"span",
+	"maybe",
+	"raw_text",
+	"maybe_data",
+	"maybe_tags",
+	"maybe_hash",
+	"lines",
+	"matrix",
+	"nulls",
+	"labels",
+	"hashes",
+	"either",
+	"must",
+	"mixed",
+	"tree",
+	"counts",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -613,121 +654,68 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 		switch s.Field {
 		case 0:
 		case 1:
-			if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
-				return src, avrobin.ErrorAt(err, "flag")
-			}
+			v.Flag, src, err = avrobin.ReadBool(src)
 		case 2:
-			if v.Small, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "small")
-			}
+			v.Small, src, err = avrobin.ReadInt(src)
 		case 3:
-			if v.Large, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "large")
-			}
+			v.Large, src, err = avrobin.ReadLong(src)
 		case 4:
-			if v.Single, src, err = s.ReadFloat(src); err != nil {
-				return src, avrobin.ErrorAt(err, "single")
-			}
+			v.Single, src, err = s.ReadFloat(src)
 		case 5:
-			if v.Double, src, err = s.ReadDouble(src); err != nil {
-				return src, avrobin.ErrorAt(err, "double")
-			}
+			v.Double, src, err = s.ReadDouble(src)
 		case 6:
-			if v.Text, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "text")
-			}
+			v.Text, src, err = avrobin.ReadString(src)
 		case 7:
-			if v.Data, src, err = avrobin.ReadBytes(src); err != nil {
-				return src, avrobin.ErrorAt(err, "data")
-			}
+			v.Data, src, err = avrobin.ReadBytes(src)
 		case 8:
-			if src, err = avrobin.ReadFixed(v.Hash[:], src); err != nil {
-				return src, avrobin.ErrorAt(err, "hash")
-			}
+			src, err = avrobin.ReadFixed(v.Hash[:], src)
 		case 9:
-			if v.Suit, src, err = avrobin.ReadEnumAs[Suit](s, src, 2); err != nil {
-				return src, avrobin.ErrorAt(err, "suit")
-			}
+			v.Suit, src, err = avrobin.ReadEnumAs[Suit](s, src, 2)
 		case 10:
-			if v.Date, src, err = avrobin.ReadDate(src); err != nil {
-				return src, avrobin.ErrorAt(err, "date")
-			}
+			v.Date, src, err = avrobin.ReadDate(src)
 		case 11:
-			if v.TimeMillis, src, err = avrobin.ReadTimeMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "time_millis")
-			}
+			v.TimeMillis, src, err = avrobin.ReadTimeMillis(src)
 		case 12:
-			if v.TimeMicros, src, err = avrobin.ReadTimeMicros(src); err != nil {
-				return src, avrobin.ErrorAt(err, "time_micros")
-			}
+			v.TimeMicros, src, err = avrobin.ReadTimeMicros(src)
 		case 13:
-			if v.AtMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "at_millis")
-			}
+			v.AtMillis, src, err = avrobin.ReadTimestampMillis(src)
 		case 14:
-			if v.AtMicros, src, err = avrobin.ReadTimestampMicros(src); err != nil {
-				return src, avrobin.ErrorAt(err, "at_micros")
-			}
+			v.AtMicros, src, err = avrobin.ReadTimestampMicros(src)
 		case 15:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "at_nanos")
-			}
-			if v.AtNanos = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.AtNanos = new(time.Time)
-				if *v.AtNanos, src, err = avrobin.ReadTimestampNanos(src); err != nil {
-					return src, avrobin.ErrorAt(err, "at_nanos")
-				}
+				*v.AtNanos, src, err = avrobin.ReadTimestampNanos(src)
+			} else {
+				v.AtNanos = nil
 			}
 		case 16:
-			if v.LocalMillis, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "local_millis")
-			}
+			v.LocalMillis, src, err = avrobin.ReadTimestampMillis(src)
 		case 17:
-			if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadUUID(src)
 		case 18:
-			if src, err = avrobin.ReadFixed(v.RawID[:], src); err != nil {
-				return src, avrobin.ErrorAt(err, "raw_id")
-			}
+			src, err = avrobin.ReadFixed(v.RawID[:], src)
 		case 19:
-			if v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.ErrorAt(err, "price")
-			}
+			v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt)
 		case 20:
-			if v.Wide, src, err = avrobin.ReadDecimal(src, 40, 10, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.ErrorAt(err, "wide")
-			}
+			v.Wide, src, err = avrobin.ReadDecimal(src, 40, 10, decimal.New, decimal.NewFromBigInt)
 		case 21:
-			if v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 12, 3, 6, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.ErrorAt(err, "fixed_price")
-			}
+			v.FixedPrice, src, err = avrobin.ReadDecimalFixed(src, 12, 3, 6, decimal.New, decimal.NewFromBigInt)
 		case 22:
-			if v.Span, src, err = avrobin.ReadDuration(src); err != nil {
-				return src, avrobin.ErrorAt(err, "span")
-			}
+			v.Span, src, err = avrobin.ReadDuration(src)
 		case 23:
-			if present, src, err = avrobin.ReadPresent(src, 1); err != nil {
-				return src, avrobin.ErrorAt(err, "maybe")
-			}
-			if v.Maybe = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 1); present {
 				v.Maybe = new(string)
-				if *v.Maybe, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "maybe")
-				}
+				*v.Maybe, src, err = avrobin.ReadString(src)
+			} else {
+				v.Maybe = nil
 			}
 		case 24:
-			if v.RawText, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "raw_text")
-			}
+			v.RawText, src, err = avrobin.ReadString(src)
 		case 25:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "maybe_data")
-			}
-			if v.MaybeData = nil; present {
-				if v.MaybeData, src, err = avrobin.ReadBytes(src); err != nil {
-					return src, avrobin.ErrorAt(err, "maybe_data")
-				}
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
+				v.MaybeData, src, err = avrobin.ReadBytes(src)
+			} else {
+				v.MaybeData = nil
 			}
 		case 26:
 			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
@@ -749,14 +737,11 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 				}
 			}
 		case 27:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "maybe_hash")
-			}
-			if v.MaybeHash = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.MaybeHash = new(Hash)
-				if src, err = avrobin.ReadFixed(v.MaybeHash[:], src); err != nil {
-					return src, avrobin.ErrorAt(err, "maybe_hash")
-				}
+				src, err = avrobin.ReadFixed(v.MaybeHash[:], src)
+			} else {
+				v.MaybeHash = nil
 			}
 		case 28:
 			in := l.Inner(s)
@@ -843,13 +828,9 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 				return src, avrobin.ErrorAt(err, "hashes")
 			}
 		case 33:
-			if v.Either, src, err = readEverythingEither(src); err != nil {
-				return src, avrobin.ErrorAt(err, "either")
-			}
+			v.Either, src, err = readEverythingEither(src)
 		case 34:
-			if v.Must, src, err = readEverythingMust(src); err != nil {
-				return src, avrobin.ErrorAt(err, "must")
-			}
+			v.Must, src, err = readEverythingMust(src)
 		case 35:
 			v.Mixed = []EverythingMixedItem{}
 			for n, src, err = avrobin.ReadBlock(src, 1); n > 0; n, src, err = avrobin.ReadBlock(src, 1) {
@@ -865,14 +846,11 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 				return src, avrobin.ErrorAt(err, "mixed")
 			}
 		case 36:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "tree")
-			}
-			if v.Tree = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Tree = new(Tree)
-				if src, err = v.Tree.ReadAvroAs(l.Inner(s), src); err != nil {
-					return src, avrobin.ErrorAt(err, "tree")
-				}
+				src, err = v.Tree.ReadAvroAs(l.Inner(s), src)
+			} else {
+				v.Tree = nil
 			}
 		case 37:
 			v.Counts = []int64{}
@@ -890,6 +868,9 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, everythingFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -1415,6 +1396,11 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var lineFields = [...]string{
+	"name",
+	"price",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -1424,17 +1410,16 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "name")
-			}
+			v.Name, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.ErrorAt(err, "price")
-			}
+			v.Price, src, err = avrobin.ReadDecimal(src, 9, 2, decimal.New, decimal.NewFromBigInt)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, lineFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -1565,6 +1550,13 @@ func (v *Tree) readAvro(src []byte, depth int) (rest []byte, err error) {
 	return src, nil
 }
 
+var treeFields = [...]string{
+	"name",
+	"children",
+	"by_name",
+	"next",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Tree) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -1583,9 +1575,7 @@ func (v *Tree) readAvroAs(l avrobin.Layout, src []byte, depth int) (rest []byte,
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "name")
-			}
+			v.Name, src, err = avrobin.ReadString(src)
 		case 1:
 			in := l.Inner(s)
 			v.Children = []Tree{}
@@ -1622,13 +1612,14 @@ func (v *Tree) readAvroAs(l avrobin.Layout, src []byte, depth int) (rest []byte,
 				return src, avrobin.ErrorAt(err, "by_name")
 			}
 		case 3:
-			if v.Next, src, err = readTreeNext(src, depth-1); err != nil {
-				return src, avrobin.ErrorAt(err, "next")
-			}
+			v.Next, src, err = readTreeNext(src, depth-1)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, treeFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

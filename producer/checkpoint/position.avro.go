@@ -117,6 +117,16 @@ func (v *Position) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var positionFields = [...]string{
+	"source",
+	"stream",
+	"position",
+	"shard",
+	"shards",
+	"writer",
+	"at",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Position) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -126,37 +136,26 @@ func (v *Position) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Source, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "source")
-			}
+			v.Source, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Stream, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "stream")
-			}
+			v.Stream, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.Position, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "position")
-			}
+			v.Position, src, err = avrobin.ReadString(src)
 		case 3:
-			if v.Shard, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "shard")
-			}
+			v.Shard, src, err = avrobin.ReadInt(src)
 		case 4:
-			if v.Shards, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "shards")
-			}
+			v.Shards, src, err = avrobin.ReadInt(src)
 		case 5:
-			if v.Writer, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "writer")
-			}
+			v.Writer, src, err = avrobin.ReadUUID(src)
 		case 6:
-			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "at")
-			}
+			v.At, src, err = avrobin.ReadTimestampMillis(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, positionFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

@@ -71,6 +71,11 @@ func (v *PositionKey) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var positionKeyFields = [...]string{
+	"source",
+	"stream",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *PositionKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -80,17 +85,16 @@ func (v *PositionKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Source, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "source")
-			}
+			v.Source, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Stream, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "stream")
-			}
+			v.Stream, src, err = avrobin.ReadString(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, positionKeyFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

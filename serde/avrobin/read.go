@@ -106,7 +106,7 @@ func ReadPresent(src []byte, null int) (bool, []byte, error) {
 		return int(src[0]>>1) != null, src[1:], nil
 	}
 	branch, rest, err := ReadBranch(src, 2)
-	return branch != null, rest, err
+	return err == nil && branch != null, rest, err
 }
 
 // ReadBranch reads the index of a union's branch, of which there are branches.

@@ -213,6 +213,23 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var clickEventFields = [...]string{
+	"event_id",
+	"at",
+	"visitor",
+	"ip",
+	"method",
+	"path",
+	"query",
+	"protocol",
+	"status",
+	"bytes",
+	"referrer",
+	"user_agent",
+	"source_file",
+	"source_line",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -223,89 +240,60 @@ func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.EventID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "event_id")
-			}
+			v.EventID, src, err = avrobin.ReadUUID(src)
 		case 1:
-			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "at")
-			}
+			v.At, src, err = avrobin.ReadTimestampMillis(src)
 		case 2:
-			if v.Visitor, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "visitor")
-			}
+			v.Visitor, src, err = avrobin.ReadString(src)
 		case 3:
-			if v.IP, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "ip")
-			}
+			v.IP, src, err = avrobin.ReadString(src)
 		case 4:
-			if v.Method, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "method")
-			}
+			v.Method, src, err = avrobin.ReadString(src)
 		case 5:
-			if v.Path, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "path")
-			}
+			v.Path, src, err = avrobin.ReadString(src)
 		case 6:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "query")
-			}
-			if v.Query = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Query = new(string)
-				if *v.Query, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "query")
-				}
+				*v.Query, src, err = avrobin.ReadString(src)
+			} else {
+				v.Query = nil
 			}
 		case 7:
-			if v.Protocol, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "protocol")
-			}
+			v.Protocol, src, err = avrobin.ReadString(src)
 		case 8:
-			if v.Status, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "status")
-			}
+			v.Status, src, err = avrobin.ReadInt(src)
 		case 9:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "bytes")
-			}
-			if v.Bytes = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Bytes = new(int64)
-				if *v.Bytes, src, err = avrobin.ReadLong(src); err != nil {
-					return src, avrobin.ErrorAt(err, "bytes")
-				}
+				*v.Bytes, src, err = avrobin.ReadLong(src)
+			} else {
+				v.Bytes = nil
 			}
 		case 10:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "referrer")
-			}
-			if v.Referrer = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Referrer = new(string)
-				if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "referrer")
-				}
+				*v.Referrer, src, err = avrobin.ReadString(src)
+			} else {
+				v.Referrer = nil
 			}
 		case 11:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "user_agent")
-			}
-			if v.UserAgent = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.UserAgent = new(string)
-				if *v.UserAgent, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "user_agent")
-				}
+				*v.UserAgent, src, err = avrobin.ReadString(src)
+			} else {
+				v.UserAgent = nil
 			}
 		case 12:
-			if v.SourceFile, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "source_file")
-			}
+			v.SourceFile, src, err = avrobin.ReadString(src)
 		case 13:
-			if v.SourceLine, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "source_line")
-			}
+			v.SourceLine, src, err = avrobin.ReadLong(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, clickEventFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

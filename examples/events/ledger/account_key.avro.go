@@ -61,6 +61,10 @@ func (v *AccountKey) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var accountKeyFields = [...]string{
+	"account",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *AccountKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -70,13 +74,14 @@ func (v *AccountKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Account, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "account")
-			}
+			v.Account, src, err = avrobin.ReadString(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, accountKeyFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

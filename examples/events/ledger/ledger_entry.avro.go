@@ -68,6 +68,11 @@ func (v *LedgerEntry) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var ledgerEntryFields = [...]string{
+	"account",
+	"cents",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *LedgerEntry) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -77,17 +82,16 @@ func (v *LedgerEntry) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Account, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "account")
-			}
+			v.Account, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Cents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "cents")
-			}
+			v.Cents, src, err = avrobin.ReadLong(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, ledgerEntryFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

@@ -71,6 +71,11 @@ func (v *OrderCancelled) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var orderCancelledFields = [...]string{
+	"order_id",
+	"reason",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *OrderCancelled) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -80,17 +85,16 @@ func (v *OrderCancelled) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "order_id")
-			}
+			v.OrderID, src, err = avrobin.ReadUUID(src)
 		case 1:
-			if v.Reason, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "reason")
-			}
+			v.Reason, src, err = avrobin.ReadString(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, orderCancelledFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

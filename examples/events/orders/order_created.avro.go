@@ -108,6 +108,14 @@ func (v *OrderCreated) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var orderCreatedFields = [...]string{
+	"order_id",
+	"customer",
+	"total_cents",
+	"channel",
+	"at",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *OrderCreated) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -118,35 +126,27 @@ func (v *OrderCreated) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "order_id")
-			}
+			v.OrderID, src, err = avrobin.ReadUUID(src)
 		case 1:
-			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "customer")
-			}
+			v.Customer, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "total_cents")
-			}
+			v.TotalCents, src, err = avrobin.ReadLong(src)
 		case 3:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "channel")
-			}
-			if v.Channel = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Channel = new(string)
-				if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "channel")
-				}
+				*v.Channel, src, err = avrobin.ReadString(src)
+			} else {
+				v.Channel = nil
 			}
 		case 4:
-			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "at")
-			}
+			v.At, src, err = avrobin.ReadTimestampMillis(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, orderCreatedFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

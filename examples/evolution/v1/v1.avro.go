@@ -99,6 +99,13 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var orderFields = [...]string{
+	"id",
+	"customer",
+	"total_cents",
+	"state",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -108,25 +115,20 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.ID, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "customer")
-			}
+			v.Customer, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "total_cents")
-			}
+			v.TotalCents, src, err = avrobin.ReadLong(src)
 		case 3:
-			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 3); err != nil {
-				return src, avrobin.ErrorAt(err, "state")
-			}
+			v.State, src, err = avrobin.ReadEnumAs[State](s, src, 3)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, orderFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

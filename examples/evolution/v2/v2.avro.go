@@ -126,6 +126,15 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var orderFields = [...]string{
+	"id",
+	"customer",
+	"total_cents",
+	"state",
+	"channel",
+	"note",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -136,39 +145,29 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.ID, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "customer")
-			}
+			v.Customer, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "total_cents")
-			}
+			v.TotalCents, src, err = avrobin.ReadLong(src)
 		case 3:
-			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 3); err != nil {
-				return src, avrobin.ErrorAt(err, "state")
-			}
+			v.State, src, err = avrobin.ReadEnumAs[State](s, src, 3)
 		case 4:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "channel")
-			}
-			if v.Channel = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Channel = new(string)
-				if *v.Channel, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "channel")
-				}
+				*v.Channel, src, err = avrobin.ReadString(src)
+			} else {
+				v.Channel = nil
 			}
 		case 5:
-			if v.Note, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "note")
-			}
+			v.Note, src, err = avrobin.ReadString(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, orderFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

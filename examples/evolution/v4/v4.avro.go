@@ -152,6 +152,15 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var orderFields = [...]string{
+	"id",
+	"state",
+	"customer",
+	"total_cents",
+	"comment",
+	"lines",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -162,25 +171,15 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.ID, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.State, src, err = avrobin.ReadEnumAs[State](s, src, 4); err != nil {
-				return src, avrobin.ErrorAt(err, "state")
-			}
+			v.State, src, err = avrobin.ReadEnumAs[State](s, src, 4)
 		case 2:
-			if v.Customer, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "customer")
-			}
+			v.Customer, src, err = avrobin.ReadString(src)
 		case 3:
-			if v.TotalCents, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "total_cents")
-			}
+			v.TotalCents, src, err = avrobin.ReadLong(src)
 		case 4:
-			if v.Comment, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "comment")
-			}
+			v.Comment, src, err = avrobin.ReadString(src)
 		case 5:
 			in := l.Inner(s)
 			v.Lines = []Line{}
@@ -203,6 +202,9 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, orderFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -302,6 +304,11 @@ func (v *Line) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var lineFields = [...]string{
+	"sku",
+	"quantity",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -311,17 +318,16 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Sku, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "sku")
-			}
+			v.Sku, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "quantity")
-			}
+			v.Quantity, src, err = avrobin.ReadInt(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, lineFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

@@ -6132,6 +6132,310 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var itemFields = [...]string{
+	"b",
+	"f0",
+	"f1",
+	"f2",
+	"f3",
+	"f4",
+	"f5",
+	"f6",
+	"f7",
+	"f8",
+	"f9",
+	"f10",
+	"f11",
+	"f12",
+	"f13",
+	"f14",
+	"f15",
+	"f16",
+	"f17",
+	"f18",
+	"f19",
+	"f20",
+	"f21",
+	"f22",
+	"f23",
+	"f24",
+	"f25",
+	"f26",
+	"f27",
+	"f28",
+	"f29",
+	"f30",
+	"f31",
+	"f32",
+	"f33",
+	"f34",
+	"f35",
+	"f36",
+	"f37",
+	"f38",
+	"f39",
+	"f40",
+	"f41",
+	"f42",
+	"f43",
+	"f44",
+	"f45",
+	"f46",
+	"f47",
+	"f48",
+	"f49",
+	"f50",
+	"f51",
+	"f52",
+	"f53",
+	"f54",
+	"f55",
+	"f56",
+	"f57",
+	"f58",
+	"f59",
+	"f60",
+	"f61",
+	"f62",
+	"f63",
+	"f64",
+	"f65",
+	"f66",
+	"f67",
+	"f68",
+	"f69",
+	"f70",
+	"f71",
+	"f72",
+	"f73",
+	"f74",
+	"f75",
+	"f76",
+	"f77",
+	"f78",
+	"f79",
+	"f80",
+	"f81",
+	"f82",
+	"f83",
+	"f84",
+	"f85",
+	"f86",
+	"f87",
+	"f88",
+	"f89",
+	"f90",
+	"f91",
+	"f92",
+	"f93",
+	"f94",
+	"f95",
+	"f96",
+	"f97",
+	"f98",
+	"f99",
+	"f100",
+	"f101",
+	"f102",
+	"f103",
+	"f104",
+	"f105",
+	"f106",
+	"f107",
+	"f108",
+	"f109",
+	"f110",
+	"f111",
+	"f112",
+	"f113",
+	"f114",
+	"f115",
+	"f116",
+	"f117",
+	"f118",
+	"f119",
+	"f120",
+	"f121",
+	"f122",
+	"f123",
+	"f124",
+	"f125",
+	"f126",
+	"f127",
+	"f128",
+	"f129",
+	"f130",
+	"f131",
+	"f132",
+	"f133",
+	"f134",
+	"f135",
+	"f136",
+	"f137",
+	"f138",
+	"f139",
+	"f140",
+	"f141",
+	"f142",
+	"f143",
+	"f144",
+	"f145",
+	"f146",
+	"f147",
+	"f148",
+	"f149",
+	"f150",
+	"f151",
+	"f152",
+	"f153",
+	"f154",
+	"f155",
+	"f156",
+	"f157",
+	"f158",
+	"f159",
+	"f160",
+	"f161",
+	"f162",
+	"f163",
+	"f164",
+	"f165",
+	"f166",
+	"f167",
+	"f168",
+	"f169",
+	"f170",
+	"f171",
+	"f172",
+	"f173",
+	"f174",
+	"f175",
+	"f176",
+	"f177",
+	"f178",
+	"f179",
+	"f180",
+	"f181",
+	"f182",
+	"f183",
+	"f184",
+	"f185",
+	"f186",
+	"f187",
+	"f188",
+	"f189",
+	"f190",
+	"f191",
+	"f192",
+	"f193",
+	"f194",
+	"f195",
+	"f196",
+	"f197",
+	"f198",
+	"f199",
+	"f200",
+	"f201",
+	"f202",
+	"f203",
+	"f204",
+	"f205",
+	"f206",
+	"f207",
+	"f208",
+	"f209",
+	"f210",
+	"f211",
+	"f212",
+	"f213",
+	"f214",
+	"f215",
+	"f216",
+	"f217",
+	"f218",
+	"f219",
+	"f220",
+	"f221",
+	"f222",
+	"f223",
+	"f224",
+	"f225",
+	"f226",
+	"f227",
+	"f228",
+	"f229",
+	"f230",
+	"f231",
+	"f232",
+	"f233",
+	"f234",
+	"f235",
+	"f236",
+	"f237",
+	"f238",
+	"f239",
+	"f240",
+	"f241",
+	"f242",
+	"f243",
+	"f244",
+	"f245",
+	"f246",
+	"f247",
+	"f248",
+	"f249",
+	"f250",
+	"f251",
+	"f252",
+	"f253",
+	"f254",
+	"f255",
+	"f256",
+	"f257",
+	"f258",
+	"f259",
+	"f260",
+	"f261",
+	"f262",
+	"f263",
+	"f264",
+	"f265",
+	"f266",
+	"f267",
+	"f268",
+	"f269",
+	"f270",
+	"f271",
+	"f272",
+	"f273",
+	"f274",
+	"f275",
+	"f276",
+	"f277",
+	"f278",
+	"f279",
+	"f280",
+	"f281",
+	"f282",
+	"f283",
+	"f284",
+	"f285",
+	"f286",
+	"f287",
+	"f288",
+	"f289",
+	"f290",
+	"f291",
+	"f292",
+	"f293",
+	"f294",
+	"f295",
+	"f296",
+	"f297",
+	"f298",
+	"f299",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Item) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -6142,3013 +6446,2114 @@ func (v *Item) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.B, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			v.B, src, err = avrobin.ReadInt(src)
 		case 1:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f0")
-			}
-			if v.F0 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F0 = new(string)
-				if *v.F0, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f0")
-				}
+				*v.F0, src, err = avrobin.ReadString(src)
+			} else {
+				v.F0 = nil
 			}
 		case 2:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f1")
-			}
-			if v.F1 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F1 = new(string)
-				if *v.F1, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f1")
-				}
+				*v.F1, src, err = avrobin.ReadString(src)
+			} else {
+				v.F1 = nil
 			}
 		case 3:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f2")
-			}
-			if v.F2 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F2 = new(string)
-				if *v.F2, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f2")
-				}
+				*v.F2, src, err = avrobin.ReadString(src)
+			} else {
+				v.F2 = nil
 			}
 		case 4:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f3")
-			}
-			if v.F3 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F3 = new(string)
-				if *v.F3, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f3")
-				}
+				*v.F3, src, err = avrobin.ReadString(src)
+			} else {
+				v.F3 = nil
 			}
 		case 5:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f4")
-			}
-			if v.F4 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F4 = new(string)
-				if *v.F4, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f4")
-				}
+				*v.F4, src, err = avrobin.ReadString(src)
+			} else {
+				v.F4 = nil
 			}
 		case 6:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f5")
-			}
-			if v.F5 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F5 = new(string)
-				if *v.F5, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f5")
-				}
+				*v.F5, src, err = avrobin.ReadString(src)
+			} else {
+				v.F5 = nil
 			}
 		case 7:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f6")
-			}
-			if v.F6 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F6 = new(string)
-				if *v.F6, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f6")
-				}
+				*v.F6, src, err = avrobin.ReadString(src)
+			} else {
+				v.F6 = nil
 			}
 		case 8:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f7")
-			}
-			if v.F7 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F7 = new(string)
-				if *v.F7, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f7")
-				}
+				*v.F7, src, err = avrobin.ReadString(src)
+			} else {
+				v.F7 = nil
 			}
 		case 9:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f8")
-			}
-			if v.F8 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F8 = new(string)
-				if *v.F8, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f8")
-				}
+				*v.F8, src, err = avrobin.ReadString(src)
+			} else {
+				v.F8 = nil
 			}
 		case 10:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f9")
-			}
-			if v.F9 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F9 = new(string)
-				if *v.F9, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f9")
-				}
+				*v.F9, src, err = avrobin.ReadString(src)
+			} else {
+				v.F9 = nil
 			}
 		case 11:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f10")
-			}
-			if v.F10 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F10 = new(string)
-				if *v.F10, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f10")
-				}
+				*v.F10, src, err = avrobin.ReadString(src)
+			} else {
+				v.F10 = nil
 			}
 		case 12:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f11")
-			}
-			if v.F11 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F11 = new(string)
-				if *v.F11, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f11")
-				}
+				*v.F11, src, err = avrobin.ReadString(src)
+			} else {
+				v.F11 = nil
 			}
 		case 13:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f12")
-			}
-			if v.F12 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F12 = new(string)
-				if *v.F12, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f12")
-				}
+				*v.F12, src, err = avrobin.ReadString(src)
+			} else {
+				v.F12 = nil
 			}
 		case 14:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f13")
-			}
-			if v.F13 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F13 = new(string)
-				if *v.F13, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f13")
-				}
+				*v.F13, src, err = avrobin.ReadString(src)
+			} else {
+				v.F13 = nil
 			}
 		case 15:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f14")
-			}
-			if v.F14 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F14 = new(string)
-				if *v.F14, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f14")
-				}
+				*v.F14, src, err = avrobin.ReadString(src)
+			} else {
+				v.F14 = nil
 			}
 		case 16:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f15")
-			}
-			if v.F15 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F15 = new(string)
-				if *v.F15, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f15")
-				}
+				*v.F15, src, err = avrobin.ReadString(src)
+			} else {
+				v.F15 = nil
 			}
 		case 17:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f16")
-			}
-			if v.F16 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F16 = new(string)
-				if *v.F16, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f16")
-				}
+				*v.F16, src, err = avrobin.ReadString(src)
+			} else {
+				v.F16 = nil
 			}
 		case 18:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f17")
-			}
-			if v.F17 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F17 = new(string)
-				if *v.F17, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f17")
-				}
+				*v.F17, src, err = avrobin.ReadString(src)
+			} else {
+				v.F17 = nil
 			}
 		case 19:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f18")
-			}
-			if v.F18 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F18 = new(string)
-				if *v.F18, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f18")
-				}
+				*v.F18, src, err = avrobin.ReadString(src)
+			} else {
+				v.F18 = nil
 			}
 		case 20:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f19")
-			}
-			if v.F19 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F19 = new(string)
-				if *v.F19, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f19")
-				}
+				*v.F19, src, err = avrobin.ReadString(src)
+			} else {
+				v.F19 = nil
 			}
 		case 21:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f20")
-			}
-			if v.F20 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F20 = new(string)
-				if *v.F20, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f20")
-				}
+				*v.F20, src, err = avrobin.ReadString(src)
+			} else {
+				v.F20 = nil
 			}
 		case 22:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f21")
-			}
-			if v.F21 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F21 = new(string)
-				if *v.F21, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f21")
-				}
+				*v.F21, src, err = avrobin.ReadString(src)
+			} else {
+				v.F21 = nil
 			}
 		case 23:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f22")
-			}
-			if v.F22 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F22 = new(string)
-				if *v.F22, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f22")
-				}
+				*v.F22, src, err = avrobin.ReadString(src)
+			} else {
+				v.F22 = nil
 			}
 		case 24:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f23")
-			}
-			if v.F23 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F23 = new(string)
-				if *v.F23, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f23")
-				}
+				*v.F23, src, err = avrobin.ReadString(src)
+			} else {
+				v.F23 = nil
 			}
 		case 25:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f24")
-			}
-			if v.F24 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F24 = new(string)
-				if *v.F24, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f24")
-				}
+				*v.F24, src, err = avrobin.ReadString(src)
+			} else {
+				v.F24 = nil
 			}
 		case 26:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f25")
-			}
-			if v.F25 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F25 = new(string)
-				if *v.F25, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f25")
-				}
+				*v.F25, src, err = avrobin.ReadString(src)
+			} else {
+				v.F25 = nil
 			}
 		case 27:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f26")
-			}
-			if v.F26 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F26 = new(string)
-				if *v.F26, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f26")
-				}
+				*v.F26, src, err = avrobin.ReadString(src)
+			} else {
+				v.F26 = nil
 			}
 		case 28:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f27")
-			}
-			if v.F27 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F27 = new(string)
-				if *v.F27, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f27")
-				}
+				*v.F27, src, err = avrobin.ReadString(src)
+			} else {
+				v.F27 = nil
 			}
 		case 29:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f28")
-			}
-			if v.F28 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F28 = new(string)
-				if *v.F28, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f28")
-				}
+				*v.F28, src, err = avrobin.ReadString(src)
+			} else {
+				v.F28 = nil
 			}
 		case 30:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f29")
-			}
-			if v.F29 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F29 = new(string)
-				if *v.F29, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f29")
-				}
+				*v.F29, src, err = avrobin.ReadString(src)
+			} else {
+				v.F29 = nil
 			}
 		case 31:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f30")
-			}
-			if v.F30 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F30 = new(string)
-				if *v.F30, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f30")
-				}
+				*v.F30, src, err = avrobin.ReadString(src)
+			} else {
+				v.F30 = nil
 			}
 		case 32:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f31")
-			}
-			if v.F31 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F31 = new(string)
-				if *v.F31, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f31")
-				}
+				*v.F31, src, err = avrobin.ReadString(src)
+			} else {
+				v.F31 = nil
 			}
 		case 33:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f32")
-			}
-			if v.F32 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F32 = new(string)
-				if *v.F32, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f32")
-				}
+				*v.F32, src, err = avrobin.ReadString(src)
+			} else {
+				v.F32 = nil
 			}
 		case 34:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f33")
-			}
-			if v.F33 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F33 = new(string)
-				if *v.F33, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f33")
-				}
+				*v.F33, src, err = avrobin.ReadString(src)
+			} else {
+				v.F33 = nil
 			}
 		case 35:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f34")
-			}
-			if v.F34 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F34 = new(string)
-				if *v.F34, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f34")
-				}
+				*v.F34, src, err = avrobin.ReadString(src)
+			} else {
+				v.F34 = nil
 			}
 		case 36:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f35")
-			}
-			if v.F35 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F35 = new(string)
-				if *v.F35, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f35")
-				}
+				*v.F35, src, err = avrobin.ReadString(src)
+			} else {
+				v.F35 = nil
 			}
 		case 37:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f36")
-			}
-			if v.F36 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F36 = new(string)
-				if *v.F36, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f36")
-				}
+				*v.F36, src, err = avrobin.ReadString(src)
+			} else {
+				v.F36 = nil
 			}
 		case 38:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f37")
-			}
-			if v.F37 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F37 = new(string)
-				if *v.F37, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f37")
-				}
+				*v.F37, src, err = avrobin.ReadString(src)
+			} else {
+				v.F37 = nil
 			}
 		case 39:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f38")
-			}
-			if v.F38 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F38 = new(string)
-				if *v.F38, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f38")
-				}
+				*v.F38, src, err = avrobin.ReadString(src)
+			} else {
+				v.F38 = nil
 			}
 		case 40:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f39")
-			}
-			if v.F39 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F39 = new(string)
-				if *v.F39, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f39")
-				}
+				*v.F39, src, err = avrobin.ReadString(src)
+			} else {
+				v.F39 = nil
 			}
 		case 41:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f40")
-			}
-			if v.F40 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F40 = new(string)
-				if *v.F40, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f40")
-				}
+				*v.F40, src, err = avrobin.ReadString(src)
+			} else {
+				v.F40 = nil
 			}
 		case 42:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f41")
-			}
-			if v.F41 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F41 = new(string)
-				if *v.F41, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f41")
-				}
+				*v.F41, src, err = avrobin.ReadString(src)
+			} else {
+				v.F41 = nil
 			}
 		case 43:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f42")
-			}
-			if v.F42 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F42 = new(string)
-				if *v.F42, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f42")
-				}
+				*v.F42, src, err = avrobin.ReadString(src)
+			} else {
+				v.F42 = nil
 			}
 		case 44:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f43")
-			}
-			if v.F43 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F43 = new(string)
-				if *v.F43, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f43")
-				}
+				*v.F43, src, err = avrobin.ReadString(src)
+			} else {
+				v.F43 = nil
 			}
 		case 45:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f44")
-			}
-			if v.F44 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F44 = new(string)
-				if *v.F44, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f44")
-				}
+				*v.F44, src, err = avrobin.ReadString(src)
+			} else {
+				v.F44 = nil
 			}
 		case 46:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f45")
-			}
-			if v.F45 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F45 = new(string)
-				if *v.F45, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f45")
-				}
+				*v.F45, src, err = avrobin.ReadString(src)
+			} else {
+				v.F45 = nil
 			}
 		case 47:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f46")
-			}
-			if v.F46 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F46 = new(string)
-				if *v.F46, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f46")
-				}
+				*v.F46, src, err = avrobin.ReadString(src)
+			} else {
+				v.F46 = nil
 			}
 		case 48:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f47")
-			}
-			if v.F47 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F47 = new(string)
-				if *v.F47, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f47")
-				}
+				*v.F47, src, err = avrobin.ReadString(src)
+			} else {
+				v.F47 = nil
 			}
 		case 49:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f48")
-			}
-			if v.F48 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F48 = new(string)
-				if *v.F48, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f48")
-				}
+				*v.F48, src, err = avrobin.ReadString(src)
+			} else {
+				v.F48 = nil
 			}
 		case 50:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f49")
-			}
-			if v.F49 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F49 = new(string)
-				if *v.F49, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f49")
-				}
+				*v.F49, src, err = avrobin.ReadString(src)
+			} else {
+				v.F49 = nil
 			}
 		case 51:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f50")
-			}
-			if v.F50 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F50 = new(string)
-				if *v.F50, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f50")
-				}
+				*v.F50, src, err = avrobin.ReadString(src)
+			} else {
+				v.F50 = nil
 			}
 		case 52:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f51")
-			}
-			if v.F51 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F51 = new(string)
-				if *v.F51, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f51")
-				}
+				*v.F51, src, err = avrobin.ReadString(src)
+			} else {
+				v.F51 = nil
 			}
 		case 53:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f52")
-			}
-			if v.F52 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F52 = new(string)
-				if *v.F52, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f52")
-				}
+				*v.F52, src, err = avrobin.ReadString(src)
+			} else {
+				v.F52 = nil
 			}
 		case 54:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f53")
-			}
-			if v.F53 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F53 = new(string)
-				if *v.F53, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f53")
-				}
+				*v.F53, src, err = avrobin.ReadString(src)
+			} else {
+				v.F53 = nil
 			}
 		case 55:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f54")
-			}
-			if v.F54 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F54 = new(string)
-				if *v.F54, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f54")
-				}
+				*v.F54, src, err = avrobin.ReadString(src)
+			} else {
+				v.F54 = nil
 			}
 		case 56:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f55")
-			}
-			if v.F55 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F55 = new(string)
-				if *v.F55, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f55")
-				}
+				*v.F55, src, err = avrobin.ReadString(src)
+			} else {
+				v.F55 = nil
 			}
 		case 57:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f56")
-			}
-			if v.F56 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F56 = new(string)
-				if *v.F56, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f56")
-				}
+				*v.F56, src, err = avrobin.ReadString(src)
+			} else {
+				v.F56 = nil
 			}
 		case 58:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f57")
-			}
-			if v.F57 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F57 = new(string)
-				if *v.F57, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f57")
-				}
+				*v.F57, src, err = avrobin.ReadString(src)
+			} else {
+				v.F57 = nil
 			}
 		case 59:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f58")
-			}
-			if v.F58 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F58 = new(string)
-				if *v.F58, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f58")
-				}
+				*v.F58, src, err = avrobin.ReadString(src)
+			} else {
+				v.F58 = nil
 			}
 		case 60:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f59")
-			}
-			if v.F59 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F59 = new(string)
-				if *v.F59, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f59")
-				}
+				*v.F59, src, err = avrobin.ReadString(src)
+			} else {
+				v.F59 = nil
 			}
 		case 61:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f60")
-			}
-			if v.F60 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F60 = new(string)
-				if *v.F60, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f60")
-				}
+				*v.F60, src, err = avrobin.ReadString(src)
+			} else {
+				v.F60 = nil
 			}
 		case 62:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f61")
-			}
-			if v.F61 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F61 = new(string)
-				if *v.F61, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f61")
-				}
+				*v.F61, src, err = avrobin.ReadString(src)
+			} else {
+				v.F61 = nil
 			}
 		case 63:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f62")
-			}
-			if v.F62 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F62 = new(string)
-				if *v.F62, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f62")
-				}
+				*v.F62, src, err = avrobin.ReadString(src)
+			} else {
+				v.F62 = nil
 			}
 		case 64:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f63")
-			}
-			if v.F63 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F63 = new(string)
-				if *v.F63, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f63")
-				}
+				*v.F63, src, err = avrobin.ReadString(src)
+			} else {
+				v.F63 = nil
 			}
 		case 65:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f64")
-			}
-			if v.F64 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F64 = new(string)
-				if *v.F64, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f64")
-				}
+				*v.F64, src, err = avrobin.ReadString(src)
+			} else {
+				v.F64 = nil
 			}
 		case 66:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f65")
-			}
-			if v.F65 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F65 = new(string)
-				if *v.F65, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f65")
-				}
+				*v.F65, src, err = avrobin.ReadString(src)
+			} else {
+				v.F65 = nil
 			}
 		case 67:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f66")
-			}
-			if v.F66 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F66 = new(string)
-				if *v.F66, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f66")
-				}
+				*v.F66, src, err = avrobin.ReadString(src)
+			} else {
+				v.F66 = nil
 			}
 		case 68:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f67")
-			}
-			if v.F67 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F67 = new(string)
-				if *v.F67, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f67")
-				}
+				*v.F67, src, err = avrobin.ReadString(src)
+			} else {
+				v.F67 = nil
 			}
 		case 69:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f68")
-			}
-			if v.F68 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F68 = new(string)
-				if *v.F68, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f68")
-				}
+				*v.F68, src, err = avrobin.ReadString(src)
+			} else {
+				v.F68 = nil
 			}
 		case 70:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f69")
-			}
-			if v.F69 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F69 = new(string)
-				if *v.F69, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f69")
-				}
+				*v.F69, src, err = avrobin.ReadString(src)
+			} else {
+				v.F69 = nil
 			}
 		case 71:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f70")
-			}
-			if v.F70 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F70 = new(string)
-				if *v.F70, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f70")
-				}
+				*v.F70, src, err = avrobin.ReadString(src)
+			} else {
+				v.F70 = nil
 			}
 		case 72:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f71")
-			}
-			if v.F71 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F71 = new(string)
-				if *v.F71, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f71")
-				}
+				*v.F71, src, err = avrobin.ReadString(src)
+			} else {
+				v.F71 = nil
 			}
 		case 73:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f72")
-			}
-			if v.F72 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F72 = new(string)
-				if *v.F72, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f72")
-				}
+				*v.F72, src, err = avrobin.ReadString(src)
+			} else {
+				v.F72 = nil
 			}
 		case 74:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f73")
-			}
-			if v.F73 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F73 = new(string)
-				if *v.F73, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f73")
-				}
+				*v.F73, src, err = avrobin.ReadString(src)
+			} else {
+				v.F73 = nil
 			}
 		case 75:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f74")
-			}
-			if v.F74 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F74 = new(string)
-				if *v.F74, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f74")
-				}
+				*v.F74, src, err = avrobin.ReadString(src)
+			} else {
+				v.F74 = nil
 			}
 		case 76:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f75")
-			}
-			if v.F75 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F75 = new(string)
-				if *v.F75, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f75")
-				}
+				*v.F75, src, err = avrobin.ReadString(src)
+			} else {
+				v.F75 = nil
 			}
 		case 77:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f76")
-			}
-			if v.F76 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F76 = new(string)
-				if *v.F76, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f76")
-				}
+				*v.F76, src, err = avrobin.ReadString(src)
+			} else {
+				v.F76 = nil
 			}
 		case 78:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f77")
-			}
-			if v.F77 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F77 = new(string)
-				if *v.F77, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f77")
-				}
+				*v.F77, src, err = avrobin.ReadString(src)
+			} else {
+				v.F77 = nil
 			}
 		case 79:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f78")
-			}
-			if v.F78 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F78 = new(string)
-				if *v.F78, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f78")
-				}
+				*v.F78, src, err = avrobin.ReadString(src)
+			} else {
+				v.F78 = nil
 			}
 		case 80:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f79")
-			}
-			if v.F79 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F79 = new(string)
-				if *v.F79, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f79")
-				}
+				*v.F79, src, err = avrobin.ReadString(src)
+			} else {
+				v.F79 = nil
 			}
 		case 81:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f80")
-			}
-			if v.F80 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F80 = new(string)
-				if *v.F80, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f80")
-				}
+				*v.F80, src, err = avrobin.ReadString(src)
+			} else {
+				v.F80 = nil
 			}
 		case 82:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f81")
-			}
-			if v.F81 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F81 = new(string)
-				if *v.F81, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f81")
-				}
+				*v.F81, src, err = avrobin.ReadString(src)
+			} else {
+				v.F81 = nil
 			}
 		case 83:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f82")
-			}
-			if v.F82 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F82 = new(string)
-				if *v.F82, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f82")
-				}
+				*v.F82, src, err = avrobin.ReadString(src)
+			} else {
+				v.F82 = nil
 			}
 		case 84:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f83")
-			}
-			if v.F83 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F83 = new(string)
-				if *v.F83, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f83")
-				}
+				*v.F83, src, err = avrobin.ReadString(src)
+			} else {
+				v.F83 = nil
 			}
 		case 85:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f84")
-			}
-			if v.F84 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F84 = new(string)
-				if *v.F84, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f84")
-				}
+				*v.F84, src, err = avrobin.ReadString(src)
+			} else {
+				v.F84 = nil
 			}
 		case 86:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f85")
-			}
-			if v.F85 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F85 = new(string)
-				if *v.F85, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f85")
-				}
+				*v.F85, src, err = avrobin.ReadString(src)
+			} else {
+				v.F85 = nil
 			}
 		case 87:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f86")
-			}
-			if v.F86 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F86 = new(string)
-				if *v.F86, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f86")
-				}
+				*v.F86, src, err = avrobin.ReadString(src)
+			} else {
+				v.F86 = nil
 			}
 		case 88:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f87")
-			}
-			if v.F87 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F87 = new(string)
-				if *v.F87, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f87")
-				}
+				*v.F87, src, err = avrobin.ReadString(src)
+			} else {
+				v.F87 = nil
 			}
 		case 89:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f88")
-			}
-			if v.F88 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F88 = new(string)
-				if *v.F88, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f88")
-				}
+				*v.F88, src, err = avrobin.ReadString(src)
+			} else {
+				v.F88 = nil
 			}
 		case 90:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f89")
-			}
-			if v.F89 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F89 = new(string)
-				if *v.F89, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f89")
-				}
+				*v.F89, src, err = avrobin.ReadString(src)
+			} else {
+				v.F89 = nil
 			}
 		case 91:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f90")
-			}
-			if v.F90 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F90 = new(string)
-				if *v.F90, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f90")
-				}
+				*v.F90, src, err = avrobin.ReadString(src)
+			} else {
+				v.F90 = nil
 			}
 		case 92:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f91")
-			}
-			if v.F91 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F91 = new(string)
-				if *v.F91, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f91")
-				}
+				*v.F91, src, err = avrobin.ReadString(src)
+			} else {
+				v.F91 = nil
 			}
 		case 93:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f92")
-			}
-			if v.F92 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F92 = new(string)
-				if *v.F92, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f92")
-				}
+				*v.F92, src, err = avrobin.ReadString(src)
+			} else {
+				v.F92 = nil
 			}
 		case 94:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f93")
-			}
-			if v.F93 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F93 = new(string)
-				if *v.F93, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f93")
-				}
+				*v.F93, src, err = avrobin.ReadString(src)
+			} else {
+				v.F93 = nil
 			}
 		case 95:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f94")
-			}
-			if v.F94 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F94 = new(string)
-				if *v.F94, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f94")
-				}
+				*v.F94, src, err = avrobin.ReadString(src)
+			} else {
+				v.F94 = nil
 			}
 		case 96:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f95")
-			}
-			if v.F95 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F95 = new(string)
-				if *v.F95, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f95")
-				}
+				*v.F95, src, err = avrobin.ReadString(src)
+			} else {
+				v.F95 = nil
 			}
 		case 97:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f96")
-			}
-			if v.F96 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F96 = new(string)
-				if *v.F96, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f96")
-				}
+				*v.F96, src, err = avrobin.ReadString(src)
+			} else {
+				v.F96 = nil
 			}
 		case 98:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f97")
-			}
-			if v.F97 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F97 = new(string)
-				if *v.F97, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f97")
-				}
+				*v.F97, src, err = avrobin.ReadString(src)
+			} else {
+				v.F97 = nil
 			}
 		case 99:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f98")
-			}
-			if v.F98 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F98 = new(string)
-				if *v.F98, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f98")
-				}
+				*v.F98, src, err = avrobin.ReadString(src)
+			} else {
+				v.F98 = nil
 			}
 		case 100:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f99")
-			}
-			if v.F99 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F99 = new(string)
-				if *v.F99, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f99")
-				}
+				*v.F99, src, err = avrobin.ReadString(src)
+			} else {
+				v.F99 = nil
 			}
 		case 101:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f100")
-			}
-			if v.F100 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F100 = new(string)
-				if *v.F100, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f100")
-				}
+				*v.F100, src, err = avrobin.ReadString(src)
+			} else {
+				v.F100 = nil
 			}
 		case 102:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f101")
-			}
-			if v.F101 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F101 = new(string)
-				if *v.F101, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f101")
-				}
+				*v.F101, src, err = avrobin.ReadString(src)
+			} else {
+				v.F101 = nil
 			}
 		case 103:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f102")
-			}
-			if v.F102 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F102 = new(string)
-				if *v.F102, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f102")
-				}
+				*v.F102, src, err = avrobin.ReadString(src)
+			} else {
+				v.F102 = nil
 			}
 		case 104:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f103")
-			}
-			if v.F103 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F103 = new(string)
-				if *v.F103, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f103")
-				}
+				*v.F103, src, err = avrobin.ReadString(src)
+			} else {
+				v.F103 = nil
 			}
 		case 105:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f104")
-			}
-			if v.F104 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F104 = new(string)
-				if *v.F104, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f104")
-				}
+				*v.F104, src, err = avrobin.ReadString(src)
+			} else {
+				v.F104 = nil
 			}
 		case 106:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f105")
-			}
-			if v.F105 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F105 = new(string)
-				if *v.F105, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f105")
-				}
+				*v.F105, src, err = avrobin.ReadString(src)
+			} else {
+				v.F105 = nil
 			}
 		case 107:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f106")
-			}
-			if v.F106 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F106 = new(string)
-				if *v.F106, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f106")
-				}
+				*v.F106, src, err = avrobin.ReadString(src)
+			} else {
+				v.F106 = nil
 			}
 		case 108:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f107")
-			}
-			if v.F107 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F107 = new(string)
-				if *v.F107, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f107")
-				}
+				*v.F107, src, err = avrobin.ReadString(src)
+			} else {
+				v.F107 = nil
 			}
 		case 109:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f108")
-			}
-			if v.F108 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F108 = new(string)
-				if *v.F108, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f108")
-				}
+				*v.F108, src, err = avrobin.ReadString(src)
+			} else {
+				v.F108 = nil
 			}
 		case 110:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f109")
-			}
-			if v.F109 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F109 = new(string)
-				if *v.F109, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f109")
-				}
+				*v.F109, src, err = avrobin.ReadString(src)
+			} else {
+				v.F109 = nil
 			}
 		case 111:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f110")
-			}
-			if v.F110 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F110 = new(string)
-				if *v.F110, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f110")
-				}
+				*v.F110, src, err = avrobin.ReadString(src)
+			} else {
+				v.F110 = nil
 			}
 		case 112:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f111")
-			}
-			if v.F111 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F111 = new(string)
-				if *v.F111, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f111")
-				}
+				*v.F111, src, err = avrobin.ReadString(src)
+			} else {
+				v.F111 = nil
 			}
 		case 113:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f112")
-			}
-			if v.F112 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F112 = new(string)
-				if *v.F112, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f112")
-				}
+				*v.F112, src, err = avrobin.ReadString(src)
+			} else {
+				v.F112 = nil
 			}
 		case 114:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f113")
-			}
-			if v.F113 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F113 = new(string)
-				if *v.F113, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f113")
-				}
+				*v.F113, src, err = avrobin.ReadString(src)
+			} else {
+				v.F113 = nil
 			}
 		case 115:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f114")
-			}
-			if v.F114 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F114 = new(string)
-				if *v.F114, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f114")
-				}
+				*v.F114, src, err = avrobin.ReadString(src)
+			} else {
+				v.F114 = nil
 			}
 		case 116:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f115")
-			}
-			if v.F115 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F115 = new(string)
-				if *v.F115, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f115")
-				}
+				*v.F115, src, err = avrobin.ReadString(src)
+			} else {
+				v.F115 = nil
 			}
 		case 117:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f116")
-			}
-			if v.F116 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F116 = new(string)
-				if *v.F116, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f116")
-				}
+				*v.F116, src, err = avrobin.ReadString(src)
+			} else {
+				v.F116 = nil
 			}
 		case 118:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f117")
-			}
-			if v.F117 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F117 = new(string)
-				if *v.F117, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f117")
-				}
+				*v.F117, src, err = avrobin.ReadString(src)
+			} else {
+				v.F117 = nil
 			}
 		case 119:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f118")
-			}
-			if v.F118 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F118 = new(string)
-				if *v.F118, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f118")
-				}
+				*v.F118, src, err = avrobin.ReadString(src)
+			} else {
+				v.F118 = nil
 			}
 		case 120:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f119")
-			}
-			if v.F119 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F119 = new(string)
-				if *v.F119, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f119")
-				}
+				*v.F119, src, err = avrobin.ReadString(src)
+			} else {
+				v.F119 = nil
 			}
 		case 121:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f120")
-			}
-			if v.F120 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F120 = new(string)
-				if *v.F120, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f120")
-				}
+				*v.F120, src, err = avrobin.ReadString(src)
+			} else {
+				v.F120 = nil
 			}
 		case 122:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f121")
-			}
-			if v.F121 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F121 = new(string)
-				if *v.F121, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f121")
-				}
+				*v.F121, src, err = avrobin.ReadString(src)
+			} else {
+				v.F121 = nil
 			}
 		case 123:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f122")
-			}
-			if v.F122 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F122 = new(string)
-				if *v.F122, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f122")
-				}
+				*v.F122, src, err = avrobin.ReadString(src)
+			} else {
+				v.F122 = nil
 			}
 		case 124:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f123")
-			}
-			if v.F123 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F123 = new(string)
-				if *v.F123, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f123")
-				}
+				*v.F123, src, err = avrobin.ReadString(src)
+			} else {
+				v.F123 = nil
 			}
 		case 125:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f124")
-			}
-			if v.F124 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F124 = new(string)
-				if *v.F124, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f124")
-				}
+				*v.F124, src, err = avrobin.ReadString(src)
+			} else {
+				v.F124 = nil
 			}
 		case 126:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f125")
-			}
-			if v.F125 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F125 = new(string)
-				if *v.F125, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f125")
-				}
+				*v.F125, src, err = avrobin.ReadString(src)
+			} else {
+				v.F125 = nil
 			}
 		case 127:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f126")
-			}
-			if v.F126 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F126 = new(string)
-				if *v.F126, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f126")
-				}
+				*v.F126, src, err = avrobin.ReadString(src)
+			} else {
+				v.F126 = nil
 			}
 		case 128:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f127")
-			}
-			if v.F127 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F127 = new(string)
-				if *v.F127, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f127")
-				}
+				*v.F127, src, err = avrobin.ReadString(src)
+			} else {
+				v.F127 = nil
 			}
 		case 129:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f128")
-			}
-			if v.F128 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F128 = new(string)
-				if *v.F128, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f128")
-				}
+				*v.F128, src, err = avrobin.ReadString(src)
+			} else {
+				v.F128 = nil
 			}
 		case 130:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f129")
-			}
-			if v.F129 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F129 = new(string)
-				if *v.F129, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f129")
-				}
+				*v.F129, src, err = avrobin.ReadString(src)
+			} else {
+				v.F129 = nil
 			}
 		case 131:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f130")
-			}
-			if v.F130 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F130 = new(string)
-				if *v.F130, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f130")
-				}
+				*v.F130, src, err = avrobin.ReadString(src)
+			} else {
+				v.F130 = nil
 			}
 		case 132:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f131")
-			}
-			if v.F131 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F131 = new(string)
-				if *v.F131, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f131")
-				}
+				*v.F131, src, err = avrobin.ReadString(src)
+			} else {
+				v.F131 = nil
 			}
 		case 133:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f132")
-			}
-			if v.F132 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F132 = new(string)
-				if *v.F132, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f132")
-				}
+				*v.F132, src, err = avrobin.ReadString(src)
+			} else {
+				v.F132 = nil
 			}
 		case 134:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f133")
-			}
-			if v.F133 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F133 = new(string)
-				if *v.F133, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f133")
-				}
+				*v.F133, src, err = avrobin.ReadString(src)
+			} else {
+				v.F133 = nil
 			}
 		case 135:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f134")
-			}
-			if v.F134 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F134 = new(string)
-				if *v.F134, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f134")
-				}
+				*v.F134, src, err = avrobin.ReadString(src)
+			} else {
+				v.F134 = nil
 			}
 		case 136:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f135")
-			}
-			if v.F135 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F135 = new(string)
-				if *v.F135, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f135")
-				}
+				*v.F135, src, err = avrobin.ReadString(src)
+			} else {
+				v.F135 = nil
 			}
 		case 137:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f136")
-			}
-			if v.F136 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F136 = new(string)
-				if *v.F136, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f136")
-				}
+				*v.F136, src, err = avrobin.ReadString(src)
+			} else {
+				v.F136 = nil
 			}
 		case 138:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f137")
-			}
-			if v.F137 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F137 = new(string)
-				if *v.F137, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f137")
-				}
+				*v.F137, src, err = avrobin.ReadString(src)
+			} else {
+				v.F137 = nil
 			}
 		case 139:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f138")
-			}
-			if v.F138 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F138 = new(string)
-				if *v.F138, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f138")
-				}
+				*v.F138, src, err = avrobin.ReadString(src)
+			} else {
+				v.F138 = nil
 			}
 		case 140:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f139")
-			}
-			if v.F139 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F139 = new(string)
-				if *v.F139, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f139")
-				}
+				*v.F139, src, err = avrobin.ReadString(src)
+			} else {
+				v.F139 = nil
 			}
 		case 141:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f140")
-			}
-			if v.F140 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F140 = new(string)
-				if *v.F140, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f140")
-				}
+				*v.F140, src, err = avrobin.ReadString(src)
+			} else {
+				v.F140 = nil
 			}
 		case 142:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f141")
-			}
-			if v.F141 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F141 = new(string)
-				if *v.F141, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f141")
-				}
+				*v.F141, src, err = avrobin.ReadString(src)
+			} else {
+				v.F141 = nil
 			}
 		case 143:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f142")
-			}
-			if v.F142 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F142 = new(string)
-				if *v.F142, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f142")
-				}
+				*v.F142, src, err = avrobin.ReadString(src)
+			} else {
+				v.F142 = nil
 			}
 		case 144:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f143")
-			}
-			if v.F143 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F143 = new(string)
-				if *v.F143, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f143")
-				}
+				*v.F143, src, err = avrobin.ReadString(src)
+			} else {
+				v.F143 = nil
 			}
 		case 145:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f144")
-			}
-			if v.F144 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F144 = new(string)
-				if *v.F144, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f144")
-				}
+				*v.F144, src, err = avrobin.ReadString(src)
+			} else {
+				v.F144 = nil
 			}
 		case 146:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f145")
-			}
-			if v.F145 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F145 = new(string)
-				if *v.F145, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f145")
-				}
+				*v.F145, src, err = avrobin.ReadString(src)
+			} else {
+				v.F145 = nil
 			}
 		case 147:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f146")
-			}
-			if v.F146 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F146 = new(string)
-				if *v.F146, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f146")
-				}
+				*v.F146, src, err = avrobin.ReadString(src)
+			} else {
+				v.F146 = nil
 			}
 		case 148:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f147")
-			}
-			if v.F147 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F147 = new(string)
-				if *v.F147, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f147")
-				}
+				*v.F147, src, err = avrobin.ReadString(src)
+			} else {
+				v.F147 = nil
 			}
 		case 149:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f148")
-			}
-			if v.F148 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F148 = new(string)
-				if *v.F148, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f148")
-				}
+				*v.F148, src, err = avrobin.ReadString(src)
+			} else {
+				v.F148 = nil
 			}
 		case 150:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f149")
-			}
-			if v.F149 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F149 = new(string)
-				if *v.F149, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f149")
-				}
+				*v.F149, src, err = avrobin.ReadString(src)
+			} else {
+				v.F149 = nil
 			}
 		case 151:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f150")
-			}
-			if v.F150 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F150 = new(string)
-				if *v.F150, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f150")
-				}
+				*v.F150, src, err = avrobin.ReadString(src)
+			} else {
+				v.F150 = nil
 			}
 		case 152:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f151")
-			}
-			if v.F151 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F151 = new(string)
-				if *v.F151, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f151")
-				}
+				*v.F151, src, err = avrobin.ReadString(src)
+			} else {
+				v.F151 = nil
 			}
 		case 153:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f152")
-			}
-			if v.F152 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F152 = new(string)
-				if *v.F152, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f152")
-				}
+				*v.F152, src, err = avrobin.ReadString(src)
+			} else {
+				v.F152 = nil
 			}
 		case 154:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f153")
-			}
-			if v.F153 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F153 = new(string)
-				if *v.F153, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f153")
-				}
+				*v.F153, src, err = avrobin.ReadString(src)
+			} else {
+				v.F153 = nil
 			}
 		case 155:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f154")
-			}
-			if v.F154 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F154 = new(string)
-				if *v.F154, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f154")
-				}
+				*v.F154, src, err = avrobin.ReadString(src)
+			} else {
+				v.F154 = nil
 			}
 		case 156:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f155")
-			}
-			if v.F155 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F155 = new(string)
-				if *v.F155, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f155")
-				}
+				*v.F155, src, err = avrobin.ReadString(src)
+			} else {
+				v.F155 = nil
 			}
 		case 157:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f156")
-			}
-			if v.F156 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F156 = new(string)
-				if *v.F156, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f156")
-				}
+				*v.F156, src, err = avrobin.ReadString(src)
+			} else {
+				v.F156 = nil
 			}
 		case 158:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f157")
-			}
-			if v.F157 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F157 = new(string)
-				if *v.F157, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f157")
-				}
+				*v.F157, src, err = avrobin.ReadString(src)
+			} else {
+				v.F157 = nil
 			}
 		case 159:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f158")
-			}
-			if v.F158 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F158 = new(string)
-				if *v.F158, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f158")
-				}
+				*v.F158, src, err = avrobin.ReadString(src)
+			} else {
+				v.F158 = nil
 			}
 		case 160:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f159")
-			}
-			if v.F159 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F159 = new(string)
-				if *v.F159, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f159")
-				}
+				*v.F159, src, err = avrobin.ReadString(src)
+			} else {
+				v.F159 = nil
 			}
 		case 161:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f160")
-			}
-			if v.F160 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F160 = new(string)
-				if *v.F160, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f160")
-				}
+				*v.F160, src, err = avrobin.ReadString(src)
+			} else {
+				v.F160 = nil
 			}
 		case 162:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f161")
-			}
-			if v.F161 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F161 = new(string)
-				if *v.F161, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f161")
-				}
+				*v.F161, src, err = avrobin.ReadString(src)
+			} else {
+				v.F161 = nil
 			}
 		case 163:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f162")
-			}
-			if v.F162 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F162 = new(string)
-				if *v.F162, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f162")
-				}
+				*v.F162, src, err = avrobin.ReadString(src)
+			} else {
+				v.F162 = nil
 			}
 		case 164:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f163")
-			}
-			if v.F163 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F163 = new(string)
-				if *v.F163, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f163")
-				}
+				*v.F163, src, err = avrobin.ReadString(src)
+			} else {
+				v.F163 = nil
 			}
 		case 165:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f164")
-			}
-			if v.F164 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F164 = new(string)
-				if *v.F164, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f164")
-				}
+				*v.F164, src, err = avrobin.ReadString(src)
+			} else {
+				v.F164 = nil
 			}
 		case 166:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f165")
-			}
-			if v.F165 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F165 = new(string)
-				if *v.F165, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f165")
-				}
+				*v.F165, src, err = avrobin.ReadString(src)
+			} else {
+				v.F165 = nil
 			}
 		case 167:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f166")
-			}
-			if v.F166 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F166 = new(string)
-				if *v.F166, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f166")
-				}
+				*v.F166, src, err = avrobin.ReadString(src)
+			} else {
+				v.F166 = nil
 			}
 		case 168:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f167")
-			}
-			if v.F167 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F167 = new(string)
-				if *v.F167, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f167")
-				}
+				*v.F167, src, err = avrobin.ReadString(src)
+			} else {
+				v.F167 = nil
 			}
 		case 169:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f168")
-			}
-			if v.F168 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F168 = new(string)
-				if *v.F168, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f168")
-				}
+				*v.F168, src, err = avrobin.ReadString(src)
+			} else {
+				v.F168 = nil
 			}
 		case 170:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f169")
-			}
-			if v.F169 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F169 = new(string)
-				if *v.F169, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f169")
-				}
+				*v.F169, src, err = avrobin.ReadString(src)
+			} else {
+				v.F169 = nil
 			}
 		case 171:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f170")
-			}
-			if v.F170 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F170 = new(string)
-				if *v.F170, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f170")
-				}
+				*v.F170, src, err = avrobin.ReadString(src)
+			} else {
+				v.F170 = nil
 			}
 		case 172:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f171")
-			}
-			if v.F171 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F171 = new(string)
-				if *v.F171, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f171")
-				}
+				*v.F171, src, err = avrobin.ReadString(src)
+			} else {
+				v.F171 = nil
 			}
 		case 173:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f172")
-			}
-			if v.F172 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F172 = new(string)
-				if *v.F172, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f172")
-				}
+				*v.F172, src, err = avrobin.ReadString(src)
+			} else {
+				v.F172 = nil
 			}
 		case 174:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f173")
-			}
-			if v.F173 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F173 = new(string)
-				if *v.F173, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f173")
-				}
+				*v.F173, src, err = avrobin.ReadString(src)
+			} else {
+				v.F173 = nil
 			}
 		case 175:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f174")
-			}
-			if v.F174 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F174 = new(string)
-				if *v.F174, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f174")
-				}
+				*v.F174, src, err = avrobin.ReadString(src)
+			} else {
+				v.F174 = nil
 			}
 		case 176:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f175")
-			}
-			if v.F175 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F175 = new(string)
-				if *v.F175, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f175")
-				}
+				*v.F175, src, err = avrobin.ReadString(src)
+			} else {
+				v.F175 = nil
 			}
 		case 177:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f176")
-			}
-			if v.F176 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F176 = new(string)
-				if *v.F176, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f176")
-				}
+				*v.F176, src, err = avrobin.ReadString(src)
+			} else {
+				v.F176 = nil
 			}
 		case 178:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f177")
-			}
-			if v.F177 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F177 = new(string)
-				if *v.F177, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f177")
-				}
+				*v.F177, src, err = avrobin.ReadString(src)
+			} else {
+				v.F177 = nil
 			}
 		case 179:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f178")
-			}
-			if v.F178 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F178 = new(string)
-				if *v.F178, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f178")
-				}
+				*v.F178, src, err = avrobin.ReadString(src)
+			} else {
+				v.F178 = nil
 			}
 		case 180:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f179")
-			}
-			if v.F179 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F179 = new(string)
-				if *v.F179, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f179")
-				}
+				*v.F179, src, err = avrobin.ReadString(src)
+			} else {
+				v.F179 = nil
 			}
 		case 181:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f180")
-			}
-			if v.F180 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F180 = new(string)
-				if *v.F180, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f180")
-				}
+				*v.F180, src, err = avrobin.ReadString(src)
+			} else {
+				v.F180 = nil
 			}
 		case 182:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f181")
-			}
-			if v.F181 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F181 = new(string)
-				if *v.F181, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f181")
-				}
+				*v.F181, src, err = avrobin.ReadString(src)
+			} else {
+				v.F181 = nil
 			}
 		case 183:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f182")
-			}
-			if v.F182 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F182 = new(string)
-				if *v.F182, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f182")
-				}
+				*v.F182, src, err = avrobin.ReadString(src)
+			} else {
+				v.F182 = nil
 			}
 		case 184:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f183")
-			}
-			if v.F183 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F183 = new(string)
-				if *v.F183, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f183")
-				}
+				*v.F183, src, err = avrobin.ReadString(src)
+			} else {
+				v.F183 = nil
 			}
 		case 185:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f184")
-			}
-			if v.F184 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F184 = new(string)
-				if *v.F184, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f184")
-				}
+				*v.F184, src, err = avrobin.ReadString(src)
+			} else {
+				v.F184 = nil
 			}
 		case 186:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f185")
-			}
-			if v.F185 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F185 = new(string)
-				if *v.F185, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f185")
-				}
+				*v.F185, src, err = avrobin.ReadString(src)
+			} else {
+				v.F185 = nil
 			}
 		case 187:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f186")
-			}
-			if v.F186 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F186 = new(string)
-				if *v.F186, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f186")
-				}
+				*v.F186, src, err = avrobin.ReadString(src)
+			} else {
+				v.F186 = nil
 			}
 		case 188:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f187")
-			}
-			if v.F187 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F187 = new(string)
-				if *v.F187, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f187")
-				}
+				*v.F187, src, err = avrobin.ReadString(src)
+			} else {
+				v.F187 = nil
 			}
 		case 189:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f188")
-			}
-			if v.F188 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F188 = new(string)
-				if *v.F188, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f188")
-				}
+				*v.F188, src, err = avrobin.ReadString(src)
+			} else {
+				v.F188 = nil
 			}
 		case 190:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f189")
-			}
-			if v.F189 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F189 = new(string)
-				if *v.F189, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f189")
-				}
+				*v.F189, src, err = avrobin.ReadString(src)
+			} else {
+				v.F189 = nil
 			}
 		case 191:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f190")
-			}
-			if v.F190 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F190 = new(string)
-				if *v.F190, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f190")
-				}
+				*v.F190, src, err = avrobin.ReadString(src)
+			} else {
+				v.F190 = nil
 			}
 		case 192:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f191")
-			}
-			if v.F191 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F191 = new(string)
-				if *v.F191, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f191")
-				}
+				*v.F191, src, err = avrobin.ReadString(src)
+			} else {
+				v.F191 = nil
 			}
 		case 193:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f192")
-			}
-			if v.F192 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F192 = new(string)
-				if *v.F192, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f192")
-				}
+				*v.F192, src, err = avrobin.ReadString(src)
+			} else {
+				v.F192 = nil
 			}
 		case 194:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f193")
-			}
-			if v.F193 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F193 = new(string)
-				if *v.F193, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f193")
-				}
+				*v.F193, src, err = avrobin.ReadString(src)
+			} else {
+				v.F193 = nil
 			}
 		case 195:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f194")
-			}
-			if v.F194 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F194 = new(string)
-				if *v.F194, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f194")
-				}
+				*v.F194, src, err = avrobin.ReadString(src)
+			} else {
+				v.F194 = nil
 			}
 		case 196:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f195")
-			}
-			if v.F195 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F195 = new(string)
-				if *v.F195, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f195")
-				}
+				*v.F195, src, err = avrobin.ReadString(src)
+			} else {
+				v.F195 = nil
 			}
 		case 197:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f196")
-			}
-			if v.F196 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F196 = new(string)
-				if *v.F196, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f196")
-				}
+				*v.F196, src, err = avrobin.ReadString(src)
+			} else {
+				v.F196 = nil
 			}
 		case 198:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f197")
-			}
-			if v.F197 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F197 = new(string)
-				if *v.F197, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f197")
-				}
+				*v.F197, src, err = avrobin.ReadString(src)
+			} else {
+				v.F197 = nil
 			}
 		case 199:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f198")
-			}
-			if v.F198 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F198 = new(string)
-				if *v.F198, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f198")
-				}
+				*v.F198, src, err = avrobin.ReadString(src)
+			} else {
+				v.F198 = nil
 			}
 		case 200:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f199")
-			}
-			if v.F199 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F199 = new(string)
-				if *v.F199, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f199")
-				}
+				*v.F199, src, err = avrobin.ReadString(src)
+			} else {
+				v.F199 = nil
 			}
 		case 201:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f200")
-			}
-			if v.F200 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F200 = new(string)
-				if *v.F200, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f200")
-				}
+				*v.F200, src, err = avrobin.ReadString(src)
+			} else {
+				v.F200 = nil
 			}
 		case 202:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f201")
-			}
-			if v.F201 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F201 = new(string)
-				if *v.F201, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f201")
-				}
+				*v.F201, src, err = avrobin.ReadString(src)
+			} else {
+				v.F201 = nil
 			}
 		case 203:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f202")
-			}
-			if v.F202 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F202 = new(string)
-				if *v.F202, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f202")
-				}
+				*v.F202, src, err = avrobin.ReadString(src)
+			} else {
+				v.F202 = nil
 			}
 		case 204:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f203")
-			}
-			if v.F203 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F203 = new(string)
-				if *v.F203, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f203")
-				}
+				*v.F203, src, err = avrobin.ReadString(src)
+			} else {
+				v.F203 = nil
 			}
 		case 205:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f204")
-			}
-			if v.F204 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F204 = new(string)
-				if *v.F204, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f204")
-				}
+				*v.F204, src, err = avrobin.ReadString(src)
+			} else {
+				v.F204 = nil
 			}
 		case 206:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f205")
-			}
-			if v.F205 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F205 = new(string)
-				if *v.F205, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f205")
-				}
+				*v.F205, src, err = avrobin.ReadString(src)
+			} else {
+				v.F205 = nil
 			}
 		case 207:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f206")
-			}
-			if v.F206 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F206 = new(string)
-				if *v.F206, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f206")
-				}
+				*v.F206, src, err = avrobin.ReadString(src)
+			} else {
+				v.F206 = nil
 			}
 		case 208:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f207")
-			}
-			if v.F207 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F207 = new(string)
-				if *v.F207, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f207")
-				}
+				*v.F207, src, err = avrobin.ReadString(src)
+			} else {
+				v.F207 = nil
 			}
 		case 209:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f208")
-			}
-			if v.F208 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F208 = new(string)
-				if *v.F208, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f208")
-				}
+				*v.F208, src, err = avrobin.ReadString(src)
+			} else {
+				v.F208 = nil
 			}
 		case 210:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f209")
-			}
-			if v.F209 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F209 = new(string)
-				if *v.F209, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f209")
-				}
+				*v.F209, src, err = avrobin.ReadString(src)
+			} else {
+				v.F209 = nil
 			}
 		case 211:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f210")
-			}
-			if v.F210 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F210 = new(string)
-				if *v.F210, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f210")
-				}
+				*v.F210, src, err = avrobin.ReadString(src)
+			} else {
+				v.F210 = nil
 			}
 		case 212:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f211")
-			}
-			if v.F211 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F211 = new(string)
-				if *v.F211, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f211")
-				}
+				*v.F211, src, err = avrobin.ReadString(src)
+			} else {
+				v.F211 = nil
 			}
 		case 213:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f212")
-			}
-			if v.F212 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F212 = new(string)
-				if *v.F212, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f212")
-				}
+				*v.F212, src, err = avrobin.ReadString(src)
+			} else {
+				v.F212 = nil
 			}
 		case 214:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f213")
-			}
-			if v.F213 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F213 = new(string)
-				if *v.F213, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f213")
-				}
+				*v.F213, src, err = avrobin.ReadString(src)
+			} else {
+				v.F213 = nil
 			}
 		case 215:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f214")
-			}
-			if v.F214 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F214 = new(string)
-				if *v.F214, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f214")
-				}
+				*v.F214, src, err = avrobin.ReadString(src)
+			} else {
+				v.F214 = nil
 			}
 		case 216:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f215")
-			}
-			if v.F215 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F215 = new(string)
-				if *v.F215, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f215")
-				}
+				*v.F215, src, err = avrobin.ReadString(src)
+			} else {
+				v.F215 = nil
 			}
 		case 217:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f216")
-			}
-			if v.F216 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F216 = new(string)
-				if *v.F216, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f216")
-				}
+				*v.F216, src, err = avrobin.ReadString(src)
+			} else {
+				v.F216 = nil
 			}
 		case 218:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f217")
-			}
-			if v.F217 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F217 = new(string)
-				if *v.F217, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f217")
-				}
+				*v.F217, src, err = avrobin.ReadString(src)
+			} else {
+				v.F217 = nil
 			}
 		case 219:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f218")
-			}
-			if v.F218 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F218 = new(string)
-				if *v.F218, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f218")
-				}
+				*v.F218, src, err = avrobin.ReadString(src)
+			} else {
+				v.F218 = nil
 			}
 		case 220:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f219")
-			}
-			if v.F219 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F219 = new(string)
-				if *v.F219, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f219")
-				}
+				*v.F219, src, err = avrobin.ReadString(src)
+			} else {
+				v.F219 = nil
 			}
 		case 221:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f220")
-			}
-			if v.F220 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F220 = new(string)
-				if *v.F220, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f220")
-				}
+				*v.F220, src, err = avrobin.ReadString(src)
+			} else {
+				v.F220 = nil
 			}
 		case 222:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f221")
-			}
-			if v.F221 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F221 = new(string)
-				if *v.F221, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f221")
-				}
+				*v.F221, src, err = avrobin.ReadString(src)
+			} else {
+				v.F221 = nil
 			}
 		case 223:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f222")
-			}
-			if v.F222 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F222 = new(string)
-				if *v.F222, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f222")
-				}
+				*v.F222, src, err = avrobin.ReadString(src)
+			} else {
+				v.F222 = nil
 			}
 		case 224:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f223")
-			}
-			if v.F223 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F223 = new(string)
-				if *v.F223, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f223")
-				}
+				*v.F223, src, err = avrobin.ReadString(src)
+			} else {
+				v.F223 = nil
 			}
 		case 225:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f224")
-			}
-			if v.F224 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F224 = new(string)
-				if *v.F224, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f224")
-				}
+				*v.F224, src, err = avrobin.ReadString(src)
+			} else {
+				v.F224 = nil
 			}
 		case 226:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f225")
-			}
-			if v.F225 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F225 = new(string)
-				if *v.F225, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f225")
-				}
+				*v.F225, src, err = avrobin.ReadString(src)
+			} else {
+				v.F225 = nil
 			}
 		case 227:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f226")
-			}
-			if v.F226 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F226 = new(string)
-				if *v.F226, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f226")
-				}
+				*v.F226, src, err = avrobin.ReadString(src)
+			} else {
+				v.F226 = nil
 			}
 		case 228:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f227")
-			}
-			if v.F227 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F227 = new(string)
-				if *v.F227, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f227")
-				}
+				*v.F227, src, err = avrobin.ReadString(src)
+			} else {
+				v.F227 = nil
 			}
 		case 229:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f228")
-			}
-			if v.F228 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F228 = new(string)
-				if *v.F228, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f228")
-				}
+				*v.F228, src, err = avrobin.ReadString(src)
+			} else {
+				v.F228 = nil
 			}
 		case 230:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f229")
-			}
-			if v.F229 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F229 = new(string)
-				if *v.F229, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f229")
-				}
+				*v.F229, src, err = avrobin.ReadString(src)
+			} else {
+				v.F229 = nil
 			}
 		case 231:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f230")
-			}
-			if v.F230 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F230 = new(string)
-				if *v.F230, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f230")
-				}
+				*v.F230, src, err = avrobin.ReadString(src)
+			} else {
+				v.F230 = nil
 			}
 		case 232:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f231")
-			}
-			if v.F231 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F231 = new(string)
-				if *v.F231, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f231")
-				}
+				*v.F231, src, err = avrobin.ReadString(src)
+			} else {
+				v.F231 = nil
 			}
 		case 233:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f232")
-			}
-			if v.F232 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F232 = new(string)
-				if *v.F232, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f232")
-				}
+				*v.F232, src, err = avrobin.ReadString(src)
+			} else {
+				v.F232 = nil
 			}
 		case 234:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f233")
-			}
-			if v.F233 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F233 = new(string)
-				if *v.F233, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f233")
-				}
+				*v.F233, src, err = avrobin.ReadString(src)
+			} else {
+				v.F233 = nil
 			}
 		case 235:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f234")
-			}
-			if v.F234 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F234 = new(string)
-				if *v.F234, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f234")
-				}
+				*v.F234, src, err = avrobin.ReadString(src)
+			} else {
+				v.F234 = nil
 			}
 		case 236:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f235")
-			}
-			if v.F235 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F235 = new(string)
-				if *v.F235, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f235")
-				}
+				*v.F235, src, err = avrobin.ReadString(src)
+			} else {
+				v.F235 = nil
 			}
 		case 237:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f236")
-			}
-			if v.F236 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F236 = new(string)
-				if *v.F236, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f236")
-				}
+				*v.F236, src, err = avrobin.ReadString(src)
+			} else {
+				v.F236 = nil
 			}
 		case 238:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f237")
-			}
-			if v.F237 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F237 = new(string)
-				if *v.F237, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f237")
-				}
+				*v.F237, src, err = avrobin.ReadString(src)
+			} else {
+				v.F237 = nil
 			}
 		case 239:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f238")
-			}
-			if v.F238 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F238 = new(string)
-				if *v.F238, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f238")
-				}
+				*v.F238, src, err = avrobin.ReadString(src)
+			} else {
+				v.F238 = nil
 			}
 		case 240:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f239")
-			}
-			if v.F239 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F239 = new(string)
-				if *v.F239, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f239")
-				}
+				*v.F239, src, err = avrobin.ReadString(src)
+			} else {
+				v.F239 = nil
 			}
 		case 241:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f240")
-			}
-			if v.F240 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F240 = new(string)
-				if *v.F240, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f240")
-				}
+				*v.F240, src, err = avrobin.ReadString(src)
+			} else {
+				v.F240 = nil
 			}
 		case 242:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f241")
-			}
-			if v.F241 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F241 = new(string)
-				if *v.F241, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f241")
-				}
+				*v.F241, src, err = avrobin.ReadString(src)
+			} else {
+				v.F241 = nil
 			}
 		case 243:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f242")
-			}
-			if v.F242 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F242 = new(string)
-				if *v.F242, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f242")
-				}
+				*v.F242, src, err = avrobin.ReadString(src)
+			} else {
+				v.F242 = nil
 			}
 		case 244:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f243")
-			}
-			if v.F243 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F243 = new(string)
-				if *v.F243, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f243")
-				}
+				*v.F243, src, err = avrobin.ReadString(src)
+			} else {
+				v.F243 = nil
 			}
 		case 245:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f244")
-			}
-			if v.F244 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F244 = new(string)
-				if *v.F244, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f244")
-				}
+				*v.F244, src, err = avrobin.ReadString(src)
+			} else {
+				v.F244 = nil
 			}
 		case 246:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f245")
-			}
-			if v.F245 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F245 = new(string)
-				if *v.F245, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f245")
-				}
+				*v.F245, src, err = avrobin.ReadString(src)
+			} else {
+				v.F245 = nil
 			}
 		case 247:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f246")
-			}
-			if v.F246 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F246 = new(string)
-				if *v.F246, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f246")
-				}
+				*v.F246, src, err = avrobin.ReadString(src)
+			} else {
+				v.F246 = nil
 			}
 		case 248:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f247")
-			}
-			if v.F247 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F247 = new(string)
-				if *v.F247, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f247")
-				}
+				*v.F247, src, err = avrobin.ReadString(src)
+			} else {
+				v.F247 = nil
 			}
 		case 249:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f248")
-			}
-			if v.F248 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F248 = new(string)
-				if *v.F248, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f248")
-				}
+				*v.F248, src, err = avrobin.ReadString(src)
+			} else {
+				v.F248 = nil
 			}
 		case 250:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f249")
-			}
-			if v.F249 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F249 = new(string)
-				if *v.F249, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f249")
-				}
+				*v.F249, src, err = avrobin.ReadString(src)
+			} else {
+				v.F249 = nil
 			}
 		case 251:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f250")
-			}
-			if v.F250 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F250 = new(string)
-				if *v.F250, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f250")
-				}
+				*v.F250, src, err = avrobin.ReadString(src)
+			} else {
+				v.F250 = nil
 			}
 		case 252:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f251")
-			}
-			if v.F251 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F251 = new(string)
-				if *v.F251, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f251")
-				}
+				*v.F251, src, err = avrobin.ReadString(src)
+			} else {
+				v.F251 = nil
 			}
 		case 253:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f252")
-			}
-			if v.F252 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F252 = new(string)
-				if *v.F252, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f252")
-				}
+				*v.F252, src, err = avrobin.ReadString(src)
+			} else {
+				v.F252 = nil
 			}
 		case 254:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f253")
-			}
-			if v.F253 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F253 = new(string)
-				if *v.F253, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f253")
-				}
+				*v.F253, src, err = avrobin.ReadString(src)
+			} else {
+				v.F253 = nil
 			}
 		case 255:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f254")
-			}
-			if v.F254 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F254 = new(string)
-				if *v.F254, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f254")
-				}
+				*v.F254, src, err = avrobin.ReadString(src)
+			} else {
+				v.F254 = nil
 			}
 		case 256:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f255")
-			}
-			if v.F255 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F255 = new(string)
-				if *v.F255, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f255")
-				}
+				*v.F255, src, err = avrobin.ReadString(src)
+			} else {
+				v.F255 = nil
 			}
 		case 257:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f256")
-			}
-			if v.F256 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F256 = new(string)
-				if *v.F256, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f256")
-				}
+				*v.F256, src, err = avrobin.ReadString(src)
+			} else {
+				v.F256 = nil
 			}
 		case 258:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f257")
-			}
-			if v.F257 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F257 = new(string)
-				if *v.F257, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f257")
-				}
+				*v.F257, src, err = avrobin.ReadString(src)
+			} else {
+				v.F257 = nil
 			}
 		case 259:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f258")
-			}
-			if v.F258 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F258 = new(string)
-				if *v.F258, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f258")
-				}
+				*v.F258, src, err = avrobin.ReadString(src)
+			} else {
+				v.F258 = nil
 			}
 		case 260:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f259")
-			}
-			if v.F259 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F259 = new(string)
-				if *v.F259, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f259")
-				}
+				*v.F259, src, err = avrobin.ReadString(src)
+			} else {
+				v.F259 = nil
 			}
 		case 261:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f260")
-			}
-			if v.F260 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F260 = new(string)
-				if *v.F260, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f260")
-				}
+				*v.F260, src, err = avrobin.ReadString(src)
+			} else {
+				v.F260 = nil
 			}
 		case 262:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f261")
-			}
-			if v.F261 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F261 = new(string)
-				if *v.F261, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f261")
-				}
+				*v.F261, src, err = avrobin.ReadString(src)
+			} else {
+				v.F261 = nil
 			}
 		case 263:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f262")
-			}
-			if v.F262 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F262 = new(string)
-				if *v.F262, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f262")
-				}
+				*v.F262, src, err = avrobin.ReadString(src)
+			} else {
+				v.F262 = nil
 			}
 		case 264:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f263")
-			}
-			if v.F263 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F263 = new(string)
-				if *v.F263, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f263")
-				}
+				*v.F263, src, err = avrobin.ReadString(src)
+			} else {
+				v.F263 = nil
 			}
 		case 265:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f264")
-			}
-			if v.F264 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F264 = new(string)
-				if *v.F264, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f264")
-				}
+				*v.F264, src, err = avrobin.ReadString(src)
+			} else {
+				v.F264 = nil
 			}
 		case 266:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f265")
-			}
-			if v.F265 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F265 = new(string)
-				if *v.F265, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f265")
-				}
+				*v.F265, src, err = avrobin.ReadString(src)
+			} else {
+				v.F265 = nil
 			}
 		case 267:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f266")
-			}
-			if v.F266 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F266 = new(string)
-				if *v.F266, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f266")
-				}
+				*v.F266, src, err = avrobin.ReadString(src)
+			} else {
+				v.F266 = nil
 			}
 		case 268:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f267")
-			}
-			if v.F267 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F267 = new(string)
-				if *v.F267, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f267")
-				}
+				*v.F267, src, err = avrobin.ReadString(src)
+			} else {
+				v.F267 = nil
 			}
 		case 269:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f268")
-			}
-			if v.F268 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F268 = new(string)
-				if *v.F268, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f268")
-				}
+				*v.F268, src, err = avrobin.ReadString(src)
+			} else {
+				v.F268 = nil
 			}
 		case 270:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f269")
-			}
-			if v.F269 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F269 = new(string)
-				if *v.F269, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f269")
-				}
+				*v.F269, src, err = avrobin.ReadString(src)
+			} else {
+				v.F269 = nil
 			}
 		case 271:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f270")
-			}
-			if v.F270 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F270 = new(string)
-				if *v.F270, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f270")
-				}
+				*v.F270, src, err = avrobin.ReadString(src)
+			} else {
+				v.F270 = nil
 			}
 		case 272:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f271")
-			}
-			if v.F271 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F271 = new(string)
-				if *v.F271, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f271")
-				}
+				*v.F271, src, err = avrobin.ReadString(src)
+			} else {
+				v.F271 = nil
 			}
 		case 273:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f272")
-			}
-			if v.F272 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F272 = new(string)
-				if *v.F272, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f272")
-				}
+				*v.F272, src, err = avrobin.ReadString(src)
+			} else {
+				v.F272 = nil
 			}
 		case 274:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f273")
-			}
-			if v.F273 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F273 = new(string)
-				if *v.F273, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f273")
-				}
+				*v.F273, src, err = avrobin.ReadString(src)
+			} else {
+				v.F273 = nil
 			}
 		case 275:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f274")
-			}
-			if v.F274 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F274 = new(string)
-				if *v.F274, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f274")
-				}
+				*v.F274, src, err = avrobin.ReadString(src)
+			} else {
+				v.F274 = nil
 			}
 		case 276:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f275")
-			}
-			if v.F275 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F275 = new(string)
-				if *v.F275, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f275")
-				}
+				*v.F275, src, err = avrobin.ReadString(src)
+			} else {
+				v.F275 = nil
 			}
 		case 277:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f276")
-			}
-			if v.F276 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F276 = new(string)
-				if *v.F276, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f276")
-				}
+				*v.F276, src, err = avrobin.ReadString(src)
+			} else {
+				v.F276 = nil
 			}
 		case 278:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f277")
-			}
-			if v.F277 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F277 = new(string)
-				if *v.F277, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f277")
-				}
+				*v.F277, src, err = avrobin.ReadString(src)
+			} else {
+				v.F277 = nil
 			}
 		case 279:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f278")
-			}
-			if v.F278 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F278 = new(string)
-				if *v.F278, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f278")
-				}
+				*v.F278, src, err = avrobin.ReadString(src)
+			} else {
+				v.F278 = nil
 			}
 		case 280:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f279")
-			}
-			if v.F279 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F279 = new(string)
-				if *v.F279, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f279")
-				}
+				*v.F279, src, err = avrobin.ReadString(src)
+			} else {
+				v.F279 = nil
 			}
 		case 281:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f280")
-			}
-			if v.F280 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F280 = new(string)
-				if *v.F280, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f280")
-				}
+				*v.F280, src, err = avrobin.ReadString(src)
+			} else {
+				v.F280 = nil
 			}
 		case 282:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f281")
-			}
-			if v.F281 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F281 = new(string)
-				if *v.F281, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f281")
-				}
+				*v.F281, src, err = avrobin.ReadString(src)
+			} else {
+				v.F281 = nil
 			}
 		case 283:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f282")
-			}
-			if v.F282 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F282 = new(string)
-				if *v.F282, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f282")
-				}
+				*v.F282, src, err = avrobin.ReadString(src)
+			} else {
+				v.F282 = nil
 			}
 		case 284:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f283")
-			}
-			if v.F283 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F283 = new(string)
-				if *v.F283, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f283")
-				}
+				*v.F283, src, err = avrobin.ReadString(src)
+			} else {
+				v.F283 = nil
 			}
 		case 285:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f284")
-			}
-			if v.F284 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F284 = new(string)
-				if *v.F284, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f284")
-				}
+				*v.F284, src, err = avrobin.ReadString(src)
+			} else {
+				v.F284 = nil
 			}
 		case 286:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f285")
-			}
-			if v.F285 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F285 = new(string)
-				if *v.F285, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f285")
-				}
+				*v.F285, src, err = avrobin.ReadString(src)
+			} else {
+				v.F285 = nil
 			}
 		case 287:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f286")
-			}
-			if v.F286 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F286 = new(string)
-				if *v.F286, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f286")
-				}
+				*v.F286, src, err = avrobin.ReadString(src)
+			} else {
+				v.F286 = nil
 			}
 		case 288:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f287")
-			}
-			if v.F287 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F287 = new(string)
-				if *v.F287, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f287")
-				}
+				*v.F287, src, err = avrobin.ReadString(src)
+			} else {
+				v.F287 = nil
 			}
 		case 289:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f288")
-			}
-			if v.F288 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F288 = new(string)
-				if *v.F288, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f288")
-				}
+				*v.F288, src, err = avrobin.ReadString(src)
+			} else {
+				v.F288 = nil
 			}
 		case 290:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f289")
-			}
-			if v.F289 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F289 = new(string)
-				if *v.F289, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f289")
-				}
+				*v.F289, src, err = avrobin.ReadString(src)
+			} else {
+				v.F289 = nil
 			}
 		case 291:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f290")
-			}
-			if v.F290 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F290 = new(string)
-				if *v.F290, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f290")
-				}
+				*v.F290, src, err = avrobin.ReadString(src)
+			} else {
+				v.F290 = nil
 			}
 		case 292:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f291")
-			}
-			if v.F291 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F291 = new(string)
-				if *v.F291, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f291")
-				}
+				*v.F291, src, err = avrobin.ReadString(src)
+			} else {
+				v.F291 = nil
 			}
 		case 293:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f292")
-			}
-			if v.F292 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F292 = new(string)
-				if *v.F292, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f292")
-				}
+				*v.F292, src, err = avrobin.ReadString(src)
+			} else {
+				v.F292 = nil
 			}
 		case 294:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f293")
-			}
-			if v.F293 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F293 = new(string)
-				if *v.F293, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f293")
-				}
+				*v.F293, src, err = avrobin.ReadString(src)
+			} else {
+				v.F293 = nil
 			}
 		case 295:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f294")
-			}
-			if v.F294 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F294 = new(string)
-				if *v.F294, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f294")
-				}
+				*v.F294, src, err = avrobin.ReadString(src)
+			} else {
+				v.F294 = nil
 			}
 		case 296:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f295")
-			}
-			if v.F295 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F295 = new(string)
-				if *v.F295, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f295")
-				}
+				*v.F295, src, err = avrobin.ReadString(src)
+			} else {
+				v.F295 = nil
 			}
 		case 297:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f296")
-			}
-			if v.F296 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F296 = new(string)
-				if *v.F296, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f296")
-				}
+				*v.F296, src, err = avrobin.ReadString(src)
+			} else {
+				v.F296 = nil
 			}
 		case 298:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f297")
-			}
-			if v.F297 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F297 = new(string)
-				if *v.F297, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f297")
-				}
+				*v.F297, src, err = avrobin.ReadString(src)
+			} else {
+				v.F297 = nil
 			}
 		case 299:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f298")
-			}
-			if v.F298 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F298 = new(string)
-				if *v.F298, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f298")
-				}
+				*v.F298, src, err = avrobin.ReadString(src)
+			} else {
+				v.F298 = nil
 			}
 		case 300:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "f299")
-			}
-			if v.F299 = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.F299 = new(string)
-				if *v.F299, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "f299")
-				}
+				*v.F299, src, err = avrobin.ReadString(src)
+			} else {
+				v.F299 = nil
 			}
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, itemFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -9819,6 +9224,11 @@ func (v *Lattice) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var latticeFields = [...]string{
+	"z",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Lattice) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -9829,13 +9239,14 @@ func (v *Lattice) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err err
 		switch s.Field {
 		case 0:
 		case 1:
-			if v.B, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			v.B, src, err = avrobin.ReadInt(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, latticeFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -12770,6 +12181,10 @@ func (v *Doubling) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var doublingFields = [...]string{
+	"y",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Doubling) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -12780,13 +12195,14 @@ func (v *Doubling) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 		switch s.Field {
 		case 0:
 			v.Y = new(Y0)
-			if src, err = v.Y.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "y")
-			}
+			src, err = v.Y.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, doublingFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -12859,6 +12275,11 @@ func (v *Y0) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y0Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y0) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -12868,18 +12289,17 @@ func (v *Y0) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
 			v.B = new(Y1)
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y0Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -12953,6 +12373,11 @@ func (v *Y1) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y1Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y1) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -12962,17 +12387,16 @@ func (v *Y1) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y1Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13046,6 +12470,11 @@ func (v *Y2) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y2Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y2) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13055,17 +12484,16 @@ func (v *Y2) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y2Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13139,6 +12567,11 @@ func (v *Y3) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y3Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y3) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13148,17 +12581,16 @@ func (v *Y3) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y3Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13232,6 +12664,11 @@ func (v *Y4) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y4Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y4) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13241,17 +12678,16 @@ func (v *Y4) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y4Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13325,6 +12761,11 @@ func (v *Y5) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y5Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y5) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13334,17 +12775,16 @@ func (v *Y5) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y5Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13418,6 +12858,11 @@ func (v *Y6) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y6Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y6) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13427,17 +12872,16 @@ func (v *Y6) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y6Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13511,6 +12955,11 @@ func (v *Y7) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y7Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y7) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13520,17 +12969,16 @@ func (v *Y7) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y7Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13606,6 +13054,11 @@ func (v *Y8) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y8Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y8) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13616,18 +13069,17 @@ func (v *Y8) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 		switch s.Field {
 		case 0:
 			v.A = new(Y9)
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
 			v.B = new(Y9)
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y8Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13702,6 +13154,11 @@ func (v *Y9) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y9Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y9) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13711,18 +13168,17 @@ func (v *Y9) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
 			v.B = new(Y10)
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y9Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13796,6 +13252,11 @@ func (v *Y10) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y10Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y10) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13805,17 +13266,16 @@ func (v *Y10) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y10Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13889,6 +13349,11 @@ func (v *Y11) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y11Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y11) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13898,17 +13363,16 @@ func (v *Y11) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y11Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -13982,6 +13446,11 @@ func (v *Y12) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y12Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y12) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -13991,17 +13460,16 @@ func (v *Y12) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y12Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14075,6 +13543,11 @@ func (v *Y13) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y13Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y13) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14084,17 +13557,16 @@ func (v *Y13) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y13Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14168,6 +13640,11 @@ func (v *Y14) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y14Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y14) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14177,17 +13654,16 @@ func (v *Y14) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y14Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14261,6 +13737,11 @@ func (v *Y15) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y15Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y15) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14270,17 +13751,16 @@ func (v *Y15) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y15Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14354,6 +13834,11 @@ func (v *Y16) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y16Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y16) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14363,17 +13848,16 @@ func (v *Y16) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y16Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14449,6 +13933,11 @@ func (v *Y17) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y17Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y17) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14459,18 +13948,17 @@ func (v *Y17) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 		switch s.Field {
 		case 0:
 			v.A = new(Y18)
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
 			v.B = new(Y18)
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y17Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14545,6 +14033,11 @@ func (v *Y18) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y18Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y18) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14554,18 +14047,17 @@ func (v *Y18) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
 			v.B = new(Y19)
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y18Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14638,6 +14130,11 @@ func (v *Y19) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y19Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y19) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14647,17 +14144,16 @@ func (v *Y19) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y19Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14711,6 +14207,11 @@ func (v *Y20) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y20Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y20) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14720,17 +14221,16 @@ func (v *Y20) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y20Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14784,6 +14284,11 @@ func (v *Y21) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y21Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y21) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14793,17 +14298,16 @@ func (v *Y21) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y21Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14857,6 +14361,11 @@ func (v *Y22) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y22Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y22) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14866,17 +14375,16 @@ func (v *Y22) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y22Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -14930,6 +14438,11 @@ func (v *Y23) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y23Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y23) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -14939,17 +14452,16 @@ func (v *Y23) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y23Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -15003,6 +14515,11 @@ func (v *Y24) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y24Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y24) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -15012,17 +14529,16 @@ func (v *Y24) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y24Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -15076,6 +14592,11 @@ func (v *Y25) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y25Fields = [...]string{
+	"a",
+	"b",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y25) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -15085,17 +14606,16 @@ func (v *Y25) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if src, err = v.A.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "a")
-			}
+			src, err = v.A.ReadAvroAs(l.Inner(s), src)
 		case 1:
-			if src, err = v.B.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "b")
-			}
+			src, err = v.B.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y25Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -15140,6 +14660,10 @@ func (v *Y26) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var y26Fields = [...]string{
+	"x",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Y26) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -15149,13 +14673,14 @@ func (v *Y26) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.X, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "x")
-			}
+			v.X, src, err = avrobin.ReadInt(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, y26Fields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

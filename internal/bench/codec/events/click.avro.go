@@ -119,6 +119,17 @@ func (v *Click) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var clickFields = [...]string{
+	"id",
+	"at",
+	"user",
+	"url",
+	"status",
+	"score",
+	"mobile",
+	"referrer",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Click) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -129,47 +140,33 @@ func (v *Click) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.ID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadUUID(src)
 		case 1:
-			if v.At, src, err = avrobin.ReadTimestampMillis(src); err != nil {
-				return src, avrobin.ErrorAt(err, "at")
-			}
+			v.At, src, err = avrobin.ReadTimestampMillis(src)
 		case 2:
-			if v.User, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "user")
-			}
+			v.User, src, err = avrobin.ReadString(src)
 		case 3:
-			if v.URL, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "url")
-			}
+			v.URL, src, err = avrobin.ReadString(src)
 		case 4:
-			if v.Status, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "status")
-			}
+			v.Status, src, err = avrobin.ReadInt(src)
 		case 5:
-			if v.Score, src, err = s.ReadDouble(src); err != nil {
-				return src, avrobin.ErrorAt(err, "score")
-			}
+			v.Score, src, err = s.ReadDouble(src)
 		case 6:
-			if v.Mobile, src, err = avrobin.ReadBool(src); err != nil {
-				return src, avrobin.ErrorAt(err, "mobile")
-			}
+			v.Mobile, src, err = avrobin.ReadBool(src)
 		case 7:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "referrer")
-			}
-			if v.Referrer = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Referrer = new(string)
-				if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "referrer")
-				}
+				*v.Referrer, src, err = avrobin.ReadString(src)
+			} else {
+				v.Referrer = nil
 			}
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, clickFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

@@ -269,6 +269,19 @@ func (v *Order) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var orderFields = [...]string{
+	"order_id",
+	"created",
+	"due",
+	"status",
+	"customer",
+	"items",
+	"attributes",
+	"payment",
+	"note",
+	"total",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -279,25 +292,15 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.OrderID, src, err = avrobin.ReadUUID(src); err != nil {
-				return src, avrobin.ErrorAt(err, "order_id")
-			}
+			v.OrderID, src, err = avrobin.ReadUUID(src)
 		case 1:
-			if v.Created, src, err = avrobin.ReadTimestampMicros(src); err != nil {
-				return src, avrobin.ErrorAt(err, "created")
-			}
+			v.Created, src, err = avrobin.ReadTimestampMicros(src)
 		case 2:
-			if v.Due, src, err = avrobin.ReadDate(src); err != nil {
-				return src, avrobin.ErrorAt(err, "due")
-			}
+			v.Due, src, err = avrobin.ReadDate(src)
 		case 3:
-			if v.Status, src, err = avrobin.ReadEnumAs[OrderStatus](s, src, 4); err != nil {
-				return src, avrobin.ErrorAt(err, "status")
-			}
+			v.Status, src, err = avrobin.ReadEnumAs[OrderStatus](s, src, 4)
 		case 4:
-			if src, err = v.Customer.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "customer")
-			}
+			src, err = v.Customer.ReadAvroAs(l.Inner(s), src)
 		case 5:
 			in := l.Inner(s)
 			v.Items = []LineItem{}
@@ -335,21 +338,18 @@ func (v *Order) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 				return src, avrobin.ErrorAt(err, "attributes")
 			}
 		case 7:
-			if v.Payment, src, err = readOrderPayment(src); err != nil {
-				return src, avrobin.ErrorAt(err, "payment")
-			}
+			v.Payment, src, err = readOrderPayment(src)
 		case 8:
-			if v.Note, src, err = readOrderNote(src); err != nil {
-				return src, avrobin.ErrorAt(err, "note")
-			}
+			v.Note, src, err = readOrderNote(src)
 		case 9:
-			if v.Total, src, err = avrobin.ReadDecimal(src, 14, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.ErrorAt(err, "total")
-			}
+			v.Total, src, err = avrobin.ReadDecimal(src, 14, 2, decimal.New, decimal.NewFromBigInt)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, orderFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -707,6 +707,13 @@ func (v *Customer) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var customerFields = [...]string{
+	"id",
+	"name",
+	"email",
+	"address",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Customer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -717,31 +724,25 @@ func (v *Customer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.ID, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadLong(src)
 		case 1:
-			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "name")
-			}
+			v.Name, src, err = avrobin.ReadString(src)
 		case 2:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "email")
-			}
-			if v.Email = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Email = new(string)
-				if *v.Email, src, err = avrobin.ReadString(src); err != nil {
-					return src, avrobin.ErrorAt(err, "email")
-				}
+				*v.Email, src, err = avrobin.ReadString(src)
+			} else {
+				v.Email = nil
 			}
 		case 3:
-			if src, err = v.Address.ReadAvroAs(l.Inner(s), src); err != nil {
-				return src, avrobin.ErrorAt(err, "address")
-			}
+			src, err = v.Address.ReadAvroAs(l.Inner(s), src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, customerFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -830,6 +831,13 @@ func (v *Address) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var addressFields = [...]string{
+	"street",
+	"city",
+	"zip",
+	"country",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Address) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -839,25 +847,20 @@ func (v *Address) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err err
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Street, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "street")
-			}
+			v.Street, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.City, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "city")
-			}
+			v.City, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.Zip, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "zip")
-			}
+			v.Zip, src, err = avrobin.ReadString(src)
 		case 3:
-			if v.Country, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "country")
-			}
+			v.Country, src, err = avrobin.ReadString(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, addressFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -938,6 +941,14 @@ func (v *LineItem) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var lineItemFields = [...]string{
+	"sku",
+	"title",
+	"quantity",
+	"price",
+	"discount",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -948,35 +959,27 @@ func (v *LineItem) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err er
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Sku, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "sku")
-			}
+			v.Sku, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Title, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "title")
-			}
+			v.Title, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.Quantity, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "quantity")
-			}
+			v.Quantity, src, err = avrobin.ReadInt(src)
 		case 3:
-			if v.Price, src, err = avrobin.ReadDecimal(src, 12, 2, decimal.New, decimal.NewFromBigInt); err != nil {
-				return src, avrobin.ErrorAt(err, "price")
-			}
+			v.Price, src, err = avrobin.ReadDecimal(src, 12, 2, decimal.New, decimal.NewFromBigInt)
 		case 4:
-			if present, src, err = avrobin.ReadPresent(src, 0); err != nil {
-				return src, avrobin.ErrorAt(err, "discount")
-			}
-			if v.Discount = nil; present {
+			if present, src, err = avrobin.ReadPresent(src, 0); present {
 				v.Discount = new(float64)
-				if *v.Discount, src, err = avrobin.ReadDouble(src); err != nil {
-					return src, avrobin.ErrorAt(err, "discount")
-				}
+				*v.Discount, src, err = avrobin.ReadDouble(src)
+			} else {
+				v.Discount = nil
 			}
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, lineItemFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -1056,6 +1059,12 @@ func (v *Card) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var cardFields = [...]string{
+	"pan",
+	"exp_month",
+	"exp_year",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Card) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -1065,21 +1074,18 @@ func (v *Card) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Pan, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "pan")
-			}
+			v.Pan, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.ExpMonth, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "exp_month")
-			}
+			v.ExpMonth, src, err = avrobin.ReadInt(src)
 		case 2:
-			if v.ExpYear, src, err = avrobin.ReadInt(src); err != nil {
-				return src, avrobin.ErrorAt(err, "exp_year")
-			}
+			v.ExpYear, src, err = avrobin.ReadInt(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, cardFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -1131,6 +1137,10 @@ func (v *BankTransfer) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var bankTransferFields = [...]string{
+	"iban",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *BankTransfer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -1140,13 +1150,14 @@ func (v *BankTransfer) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, er
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Iban, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "iban")
-			}
+			v.Iban, src, err = avrobin.ReadString(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, bankTransferFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil
@@ -1200,6 +1211,11 @@ func (v *Wallet) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var walletFields = [...]string{
+	"provider",
+	"token",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -1209,17 +1225,16 @@ func (v *Wallet) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err erro
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.Provider, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "provider")
-			}
+			v.Provider, src, err = avrobin.ReadString(src)
 		case 1:
-			if v.Token, src, err = avrobin.ReadBytes(src); err != nil {
-				return src, avrobin.ErrorAt(err, "token")
-			}
+			v.Token, src, err = avrobin.ReadBytes(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, walletFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

@@ -203,6 +203,13 @@ func (v *Point) ReadAvro(src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+var pointFields = [...]string{
+	"id",
+	"name",
+	"value",
+	"flag",
+}
+
 // ReadAvroAs is ReadAvro for a value that another schema's writer laid out as l
 // says.
 func (v *Point) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) {
@@ -212,25 +219,20 @@ func (v *Point) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
-			if v.ID, src, err = avrobin.ReadLong(src); err != nil {
-				return src, avrobin.ErrorAt(err, "id")
-			}
+			v.ID, src, err = avrobin.ReadLong(src)
 		case 1:
-			if v.Name, src, err = avrobin.ReadString(src); err != nil {
-				return src, avrobin.ErrorAt(err, "name")
-			}
+			v.Name, src, err = avrobin.ReadString(src)
 		case 2:
-			if v.Value, src, err = s.ReadDouble(src); err != nil {
-				return src, avrobin.ErrorAt(err, "value")
-			}
+			v.Value, src, err = s.ReadDouble(src)
 		case 3:
-			if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
-				return src, avrobin.ErrorAt(err, "flag")
-			}
+			v.Flag, src, err = avrobin.ReadBool(src)
 		default: // between two fields of v
 			if src, err = l.RunStep(s, src, &rest); err != nil {
 				return src, err
 			}
+		}
+		if err != nil {
+			return src, avrobin.ErrorAt(err, pointFields[s.Field])
 		}
 	}
 	return l.Rest(src, rest), nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -31,15 +32,14 @@ type Client struct {
 }
 
 // New makes a client for the registry at urls, which are nodes of one registry
-// in the order of preference. New makes no call. User info in a URL is used as
+// in the order of preference. An empty list takes the URLs of [WithConfig] and its
+// like. New makes no call. User info in a URL is used as
 // Basic credentials for that URL and shown nowhere. The error names every option
 // and URL that is wrong.
 func New(urls []string, opts ...Option) (*Client, error) {
-	cfg := defaults()
-	for _, o := range opts {
-		if o.apply != nil {
-			o.apply(cfg)
-		}
+	cfg, configured := newConfig(opts)
+	if len(urls) == 0 {
+		urls = configured
 	}
 	return newClient(urls, cfg)
 }
@@ -75,6 +75,9 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		b.stop()
 		return nil, fmt.Errorf("registry: %w", err)
+	}
+	if len(cfg.unknown) > 0 {
+		cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_unknown_settings", slog.Any("settings", cfg.unknown))
 	}
 	c := &Client{
 		transport: &transport{

@@ -6,13 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+
+	"github.com/avroline/avroline/internal/configfile"
 )
 
 // Option changes what [New] makes. Where an option is given twice the last one
 // counts.
-type Option struct{ apply func(*config) }
+type Option struct {
+	apply    func(*config)
+	settings func(*settings) // of WithConfig and its like
+}
 
 type config struct {
 	auth        authorizer
@@ -21,6 +27,8 @@ type config struct {
 	secrets     []string
 	headers     http.Header
 	tls         *tls.Config
+	tlsBy       string // what set tls
+	proxy       func(*http.Request) (*url.URL, error)
 	roundTrip   http.RoundTripper
 	timeout     time.Duration
 	retries     int
@@ -33,11 +41,14 @@ type config struct {
 	maxBody     int64
 	authClashes []string
 	mistakes    []error // of options whose value is needed and missing
+	logUnknown  bool    // unknown settings are logged
+	unknown     []string
 }
 
 func defaults() *config {
 	return &config{
 		headers:   make(http.Header),
+		proxy:     http.ProxyFromEnvironment,
 		timeout:   5 * time.Second,
 		retries:   12,
 		base:      100 * time.Millisecond,
@@ -51,12 +62,48 @@ func defaults() *config {
 }
 
 // setAuth keeps which options gave credentials: two different ones are a mistake.
-func (c *config) setAuth(by string, a authorizer, secrets ...string) {
+func (c *config) setAuth(by string, a authorizer, source TokenSource, secrets ...string) {
 	if c.authBy != "" && c.authBy != by {
 		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
 	}
-	c.auth, c.authBy = a, by
+	c.auth, c.source, c.authBy = a, source, by
 	c.secrets = append(c.secrets, secrets...)
+}
+
+// newConfig reads the options: first the settings of files, maps and the
+// environment, then what the program itself says, which wins. urls are those of
+// the settings.
+func newConfig(opts []Option) (c *config, urls []string) {
+	s := &settings{entries: map[string]configfile.Entry{}, kafka: map[string]string{}}
+	c = defaults()
+	for _, o := range opts {
+		if o.settings != nil {
+			o.settings(s)
+		}
+	}
+	inProgram := defaults()
+	inProgram.applyAll(opts)
+	c.logUnknown = inProgram.logUnknown
+	urls, err := s.apply(c)
+	if c.authBy != "" && len(c.authClashes) == 0 {
+		c.authBy = "" // an option for credentials replaces them
+	}
+	c.applyAll(opts)
+	if err != nil {
+		c.mistakes = append(c.mistakes, err)
+	}
+	for _, e := range s.unknown {
+		c.unknown = append(c.unknown, e.Origin)
+	}
+	return c, urls
+}
+
+func (c *config) applyAll(opts []Option) {
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(c)
+		}
+	}
 }
 
 // mistake notes an option whose value is wrong.
@@ -68,11 +115,11 @@ func (c *config) mistake(format string, args ...any) {
 // counts for that URL instead. An empty password is sent too; the user must not
 // be empty or hold a colon. It excludes [WithBearer] and [WithTokenSource].
 func WithBasicAuth(user, password string) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		if user == "" || strings.Contains(user, ":") {
 			c.mistake("WithBasicAuth: the user is empty or holds a colon")
 		}
-		c.setAuth("WithBasicAuth", basicAuth(user, password), password)
+		c.setAuth("WithBasicAuth", basicAuth(user, password), nil, password)
 	}}
 }
 
@@ -80,11 +127,11 @@ func WithBasicAuth(user, password string) Option {
 // and it must be what a header can carry: a line break at its end is refused. It
 // excludes [WithBasicAuth] and [WithTokenSource].
 func WithBearer(token string) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		if err := checkToken(token); err != nil {
 			c.mistake("WithBearer: %w", err)
 		}
-		c.setAuth("WithBearer", bearer(token), token)
+		c.setAuth("WithBearer", bearer(token), nil, token)
 	}}
 }
 
@@ -93,19 +140,18 @@ func WithBearer(token string) Option {
 // that the registry refuses with 401 is renewed once. It excludes
 // [WithBasicAuth] and [WithBearer].
 func WithTokenSource(ts TokenSource) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		if ts == nil {
 			c.mistake("WithTokenSource: the source is nil")
 		}
-		c.setAuth("WithTokenSource", nil)
-		c.source = ts
+		c.setAuth("WithTokenSource", nil, ts)
 	}}
 }
 
 // WithHeader sends a header with each call, such as the ones by which a hosted
 // registry names a cluster. Its value is never printed.
 func WithHeader(name, value string) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		switch {
 		case strings.EqualFold(name, "Authorization"):
 			c.mistake("WithHeader: use WithBasicAuth, WithBearer or WithTokenSource for %s", name)
@@ -122,11 +168,11 @@ func WithHeader(name, value string) Option {
 // WithTLS uses a copy of t for https: client certificates (mTLS) in
 // Certificates, an own CA in RootCAs. It excludes [WithTransport].
 func WithTLS(t *tls.Config) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		if t == nil {
 			c.mistake("WithTLS: the configuration is nil")
 		}
-		c.tls = t.Clone()
+		c.tls, c.tlsBy = t.Clone(), "WithTLS"
 	}}
 }
 
@@ -134,7 +180,7 @@ func WithTLS(t *tls.Config) Option {
 // the client's own that takes proxies from the environment (HTTP_PROXY,
 // HTTPS_PROXY, NO_PROXY). It excludes [WithTLS].
 func WithTransport(rt http.RoundTripper) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		if rt == nil {
 			c.mistake("WithTransport: the round tripper is nil")
 		}
@@ -146,7 +192,7 @@ func WithTransport(rt http.RoundTripper) Option {
 // byte of the body. The default is 5 s. The caller's context bounds all
 // attempts together; where it has a deadline and there are several URLs, an
 // attempt takes only its share of the time, so that the next URL gets its turn.
-func WithTimeout(d time.Duration) Option { return Option{func(c *config) { c.timeout = d }} }
+func WithTimeout(d time.Duration) Option { return Option{apply: func(c *config) { c.timeout = d }} }
 
 // WithRetries says how often a call that failed on every URL (connection
 // errors, 408, 429, 5xx, answers that are not a registry's) is made again,
@@ -156,22 +202,22 @@ func WithTimeout(d time.Duration) Option { return Option{func(c *config) { c.tim
 // The caller's context bounds it. Deletions are not made again once they may
 // have arrived.
 func WithRetries(max int, base, cap time.Duration) Option {
-	return Option{func(c *config) { c.retries, c.base, c.cap = max, base, cap }}
+	return Option{apply: func(c *config) { c.retries, c.base, c.cap = max, base, cap }}
 }
 
 // WithWayBack says how long after a failover the client looks, in the
 // background, whether an earlier URL answers again. The default is 30 s.
-func WithWayBack(d time.Duration) Option { return Option{func(c *config) { c.wayBack = d }} }
+func WithWayBack(d time.Duration) Option { return Option{apply: func(c *config) { c.wayBack = d }} }
 
 // WithCacheSize bounds each of the caches in memory: schemas by id, ids by
 // schema, latest versions. The default is 10,000 entries each.
-func WithCacheSize(schemas int) Option { return Option{func(c *config) { c.schemas = schemas }} }
+func WithCacheSize(schemas int) Option { return Option{apply: func(c *config) { c.schemas = schemas }} }
 
 // WithLatestTTL says for how long the latest version of a subject is taken from
 // memory. After that the old answer still serves at once while one call in the
 // background brings the new one, and goes on serving while the registry fails.
 // The default is a minute.
-func WithLatestTTL(d time.Duration) Option { return Option{func(c *config) { c.latestTTL = d }} }
+func WithLatestTTL(d time.Duration) Option { return Option{apply: func(c *config) { c.latestTTL = d }} }
 
 // WithDiskCache keeps what the registry said once in files under dir: schemas
 // by id, ids by schema, the latest versions. A service that restarts while the
@@ -190,7 +236,7 @@ func WithLatestTTL(d time.Duration) Option { return Option{func(c *config) { c.l
 // facts are kept apart by the list of URLs. Remove dir when a registry is set up
 // anew under the same URL, because its ids then mean other schemas.
 func WithDiskCache(dir string) Option {
-	return Option{func(c *config) {
+	return Option{apply: func(c *config) {
 		if dir == "" {
 			c.mistake("WithDiskCache: the folder is empty")
 		}
@@ -201,7 +247,7 @@ func WithDiskCache(dir string) Option {
 // WithLogger logs what no caller is told: failovers, failed refreshes in the
 // background, files of the disk cache that could not be read or written. The
 // default is silence. Credentials and schemas are never logged.
-func WithLogger(l *slog.Logger) Option { return Option{func(c *config) { c.logger = l }} }
+func WithLogger(l *slog.Logger) Option { return Option{apply: func(c *config) { c.logger = l }} }
 
 // check finds every mistake in the options.
 func (c *config) check() error {
@@ -212,7 +258,7 @@ func (c *config) check() error {
 		bad("%s exclude each other", clash)
 	}
 	if c.tls != nil && c.roundTrip != nil {
-		bad("WithTLS and WithTransport exclude each other: set TLS in the transport")
+		bad("%s and WithTransport exclude each other: set TLS in the transport", c.tlsBy)
 	}
 	if c.timeout <= 0 {
 		bad("WithTimeout: %v is not a positive time", c.timeout)

@@ -67,7 +67,7 @@ func newHTTPClient(c *config) *http.Client {
 	rt := c.roundTrip
 	if rt == nil {
 		rt = &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
+			Proxy:                 c.proxy,
 			DialContext:           (&net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}).DialContext,
 			TLSClientConfig:       c.tls,
 			TLSHandshakeTimeout:   c.timeout,

@@ -2,6 +2,7 @@ package configfile
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -134,4 +135,19 @@ func Environ(prefix string, environ []string) File {
 func Variable(key string) string {
 	key = strings.TrimPrefix(key, "avroline.")
 	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
+// Map returns the settings of a map: its keys are the names of settings.
+func Map(m map[string]string) File {
+	var f File
+	known := knownNames()
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		e := Entry{Key: key, Value: strings.TrimSpace(m[key]), Origin: key, owner: OwnerOf(key)}
+		if e.owner == Nobody && f.hints < mostHints {
+			f.hints++
+			e.Hint = Nearest(key, known)
+		}
+		f.entries = append(f.entries, e)
+	}
+	return f
 }

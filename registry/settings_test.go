@@ -1,0 +1,171 @@
+package registry_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// writeFile writes a file of a test and returns its path.
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The file that the producer reads holds the registry's settings as well.
+func TestConfigFile(t *testing.T) {
+	t.Parallel()
+	basic := seeded(t, registrytest.WithBasicAuth("key", "se:cret"))
+	bearer := seeded(t, registrytest.WithBearer(func(token string) bool { return token == "tok" }))
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, secret, _ := r.BasicAuth()
+		if id != "me" || secret != "s3cr3t" || r.FormValue("scope") != "a b" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		_, _ = w.Write([]byte(`{"access_token":"tok","token_type":"bearer"}`))
+	}))
+	t.Cleanup(issuer.Close)
+	const cloud = "# Required connection configs for Kafka producer, consumer, and admin\nbootstrap.servers=pkc.example:9092\nsecurity.protocol=SASL_SSL\n" +
+		"sasl.mechanisms=PLAIN\nsasl.username=key\nsasl.password=se:cret\nsession.timeout.ms=45000\nclient.id=ccloud-1\nacks=all\n"
+	for name, test := range map[string]struct {
+		file, text string
+		ok         bool
+	}{
+		"Confluent Cloud": {"client.properties", cloud + "schema.registry.url=" + basic.URL + "\nbasic.auth.credentials.source=USER_INFO\nbasic.auth.user.info=key:se:cret\n", true},
+		"Java's prefix":   {"client.properties", "schema.registry.url=" + basic.URL + "\nschema.registry.basic.auth.user.info=key:se:cret\n", true},
+		"SASL_INHERIT":    {"client.properties", cloud + "schema.registry.url=" + basic.URL + "\nbasic.auth.credentials.source=SASL_INHERIT\n", true},
+		"in the URL":      {"client.properties", "schema.registry.url=" + strings.Replace(basic.URL, "//", "//key:se%3Acret@", 1) + "\nbasic.auth.credentials.source=URL\n", true},
+		"YAML":            {"client.yaml", "schema.registry.url: " + basic.URL + "\nbasic:\n  auth:\n    user.info: key:se:cret\n", true},
+		"static token":    {"client.properties", "schema.registry.url=" + bearer.URL + "\nbearer.auth.credentials.source=STATIC_TOKEN\nbearer.auth.token=tok\n", true},
+		"OAuth": {
+			"client.properties", "schema.registry.url=" + bearer.URL + "\nbearer.auth.credentials.source=OAUTHBEARER\nbearer.auth.issuer.endpoint.url=" + issuer.URL +
+				"\nbearer.auth.client.id=me\nbearer.auth.client.secret=s3cr3t\nbearer.auth.scope=a b\n", true,
+		},
+		"several URLs":            {"client.properties", "schema.registry.url=" + deadURL(t) + " , " + basic.URL + "\nbasic.auth.user.info=key:se:cret\n", true},
+		"control: no credentials": {"client.properties", "schema.registry.url=" + basic.URL + "\n", false},
+		"control: wrong ones":     {"client.properties", "schema.registry.url=" + basic.URL + "\nbasic.auth.user.info=key:other\n", false},
+	} {
+		c, err := registry.New(nil, registry.WithConfigFile(writeFile(t, test.file, test.text)), registry.WithRetries(0, 0, 0))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_, err = c.SchemaByID(t.Context(), "", 1)
+		var answer *registry.Error
+		if test.ok && err != nil || !test.ok && (!errors.As(err, &answer) || answer.Status != 401) {
+			t.Errorf("%s: %v", name, err)
+		}
+		_ = c.Close()
+	}
+}
+
+func TestConfigFileTLS(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t)
+	s := seeded(t, registrytest.WithTLS(&tls.Config{
+		Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool,
+	}))
+	client := ca.issue(t, "client")
+	certPEM, keyPEM, caPEM := pemOf(t, client), pemOfKey(t, client), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}))
+	const p = "schema.registry.ssl."
+	for name, m := range map[string]map[string]string{
+		"librdkafka's files": {p + "ca.location": writeFile(t, "ca.pem", caPEM), p + "certificate.location": writeFile(t, "cert.pem", certPEM), p + "key.location": writeFile(t, "key.pem", keyPEM)},
+		"Java's files":       {p + "truststore.type": "PEM", p + "truststore.location": writeFile(t, "ca.pem", caPEM), p + "keystore.type": "PEM", p + "keystore.location": writeFile(t, "both.pem", keyPEM+certPEM)},
+		"Java's text":        {p + "truststore.certificates": caPEM, p + "keystore.certificate.chain": certPEM, p + "keystore.key": keyPEM},
+		"text in one line":   {p + "ca.pem": strings.ReplaceAll(caPEM, "\n", `\n`), p + "certificate.pem": certPEM, p + "key.pem": keyPEM},
+	} {
+		m["schema.registry.url"] = s.URL
+		c, err := registry.New(nil, registry.WithConfig(m), registry.WithRetries(0, 0, 0))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := c.SchemaByID(t.Context(), "", 1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_ = c.Close()
+	}
+	for name, m := range map[string]map[string]string{
+		"JKS":              {p + "truststore.type": "JKS", p + "truststore.location": "x.jks"},
+		"no file":          {p + "ca.location": filepath.Join(t.TempDir(), "none.pem")},
+		"no certificate":   {p + "ca.location": writeFile(t, "ca.pem", "hello")},
+		"no key":           {p + "certificate.pem": certPEM},
+		"host names":       {p + "endpoint.identification.algorithm": "none"},
+		"another one's":    {p + "certificate.pem": certPEM, p + "key.pem": pemOfKey(t, ca.issue(t, "other"))},
+		"bad issuer":       {"bearer.auth.issuer.endpoint.url": "https://u:s3cr3t@x", "bearer.auth.client.id": "me", "bearer.auth.client.secret": "s3cr3t"},
+		"a source":         {"bearer.auth.credentials.source": "CUSTOM"},
+		"user info":        {"basic.auth.user.info": "s3cr3t"},
+		"a token's end":    {"bearer.auth.token": "s3cr3t\x01"},
+		"a number":         {"max.retries": "many"},
+		"two of them":      {"basic.auth.user.info": "a:s3cr3t", "bearer.auth.token": "s3cr3t"},
+		"an unknown key":   {"schema.registry.ulr": "x", "shema.registry.url": "s3cr3t"},
+		"a secret's near":  {"basic.auth.userinfo": "a:s3cr3t"},
+		"a bad header":     {"request.header.X Y": "s3cr3t"},
+		"URLs in one word": {"schema.registry.url": "http://a:s3cr3t@b;http://c"},
+	} {
+		if m["schema.registry.url"] == "" {
+			m["schema.registry.url"] = s.URL
+		}
+		_, err := registry.New(nil, registry.WithConfig(m))
+		if name == "an unknown key" && err != nil && !strings.Contains(err.Error(), "schema.registry.url") {
+			t.Errorf("%s: no near name: %v", name, err)
+		}
+		if err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The later source wins, and what the program says wins over all of them.
+func TestConfigPrecedence(t *testing.T) {
+	s := seeded(t, registrytest.WithBasicAuth("key", "right"))
+	other := seeded(t)
+	file := writeFile(t, "a.properties", "schema.registry.url="+other.URL+"\nbasic.auth.credentials.source=USER_INFO\nbasic.auth.user.info=key:wrong\n")
+	t.Setenv("REG_SCHEMA_REGISTRY_URL", s.URL)
+	t.Setenv("REG_BASIC_AUTH_USER_INFO_FILE", writeFile(t, "secret", "key:right\n"))
+	ask := func(urls []string, opts ...registry.Option) error {
+		c, err := registry.New(urls, append(opts, registry.WithRetries(0, 0, 0))...)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.SchemaByID(context.Background(), "", 1)
+		return err
+	}
+	if err := ask(nil, registry.WithConfigFile(file), registry.WithEnviron("REG_")); err != nil || other.Requests() != 0 {
+		t.Errorf("the environment after the file: %v", err)
+	}
+	if err := ask([]string{s.URL}, registry.WithConfigFile(file)); err == nil {
+		t.Error("control: the file's credentials are wrong")
+	}
+	if err := ask([]string{s.URL}, registry.WithBasicAuth("key", "right"), registry.WithConfigFile(file)); err != nil {
+		t.Errorf("the program over the file: %v", err)
+	}
+	if err := ask([]string{s.URL}, registry.WithConfigFile(file), registry.WithBearer("x")); err == nil || strings.Contains(err.Error(), "exclude") {
+		t.Errorf("the program's kind of credentials over the file's: %v", err)
+	}
+	unknown := map[string]string{"schema.registry.url": other.URL, "nobodys.key": "x"}
+	if err := ask(nil, registry.WithConfig(unknown)); err == nil || !strings.Contains(err.Error(), "nobodys.key") {
+		t.Errorf("an unknown key: %v", err)
+	}
+	if err := ask(nil, registry.WithConfig(unknown), registry.LogUnknownKeys()); err != nil {
+		t.Errorf("an unknown key that is logged: %v", err)
+	}
+	if err := ask(nil, registry.WithConfig(map[string]string{"linger.ms": "5"})); err == nil || !strings.Contains(err.Error(), "no URL") {
+		t.Errorf("a producer's key is not an error, but there is no URL: %v", err)
+	}
+}

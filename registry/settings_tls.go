@@ -1,0 +1,93 @@
+package registry
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"strings"
+
+	"github.com/avroline/avroline/internal/configfile"
+)
+
+// tlsPrefix stands before the settings of TLS.
+const tlsPrefix = "schema.registry.ssl."
+
+// security makes the TLS configuration of schema.registry.ssl.*: PEM text, or
+// files with PEM text.
+func (s *settings) security(c *config) error {
+	var errs []error
+	text := func(keys ...string) (e configfile.Entry, pem []byte) {
+		for _, key := range keys {
+			e, ok := s.entries[tlsPrefix+key]
+			if !ok {
+				continue
+			}
+			if !strings.HasSuffix(key, ".location") {
+				return e, []byte(strings.ReplaceAll(e.Value, `\n`, "\n"))
+			}
+			b, err := configfile.ReadSmall(e.Value)
+			if err != nil {
+				errs = append(errs, settingsError(e, "%v", err))
+			}
+			return e, b
+		}
+		return configfile.Entry{}, nil
+	}
+	for _, store := range []string{"truststore", "keystore"} {
+		if kind, ok := s.entries[tlsPrefix+store+".type"]; ok && !strings.EqualFold(kind.Value, "PEM") {
+			errs = append(errs, settingsError(kind, "%s is a format of Java: convert the store to PEM (keytool -importkeystore, then openssl pkcs12) and set PEM", quote(kind.Value, 20)))
+			return errors.Join(errs...)
+		}
+	}
+	if check, ok := s.entries[tlsPrefix+"endpoint.identification.algorithm"]; ok && !strings.EqualFold(check.Value, "https") {
+		errs = append(errs, settingsError(check, "host names are always checked; a program that must not check them gives a tls.Config by WithTLS"))
+	}
+	caEntry, ca := text("ca.pem", "ca.location", "truststore.certificates", "truststore.location")
+	certEntry, cert := text("certificate.pem", "certificate.location", "keystore.certificate.chain", "keystore.location")
+	_, key := text("key.pem", "key.location", "keystore.key", "keystore.location")
+	if len(errs) > 0 || len(ca)+len(cert)+len(key) == 0 {
+		return errors.Join(errs...)
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(ca) > 0 {
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(ca) {
+			return settingsError(caEntry, "there is no PEM certificate in it")
+		}
+	}
+	if len(cert)+len(key) > 0 {
+		password := cmp.Or(s.entries[tlsPrefix+"key.password"], s.entries[tlsPrefix+"keystore.password"])
+		plain, err := decryptKey(key, password.Value)
+		if err != nil {
+			return settingsError(certEntry, "the client's key: %v", err)
+		}
+		pair, err := tls.X509KeyPair(cert, plain)
+		if err != nil {
+			return settingsError(certEntry, "the client's certificate and key: %v", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	c.tls, c.tlsBy = t, tlsPrefix+"*"
+	return nil
+}
+
+// decryptKey returns PEM text in which the key is not encrypted.
+func decryptKey(text []byte, password string) ([]byte, error) {
+	var out []byte
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		switch {
+		case block.Type == "ENCRYPTED PRIVATE KEY":
+			return nil, errors.New("it is encrypted (PKCS #8), which is not read here: give it without a password, or a tls.Config by WithTLS")
+		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // old files are encrypted so
+			der, err := x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // the same
+			if err != nil {
+				return nil, errors.New("its password is wrong")
+			}
+			block = &pem.Block{Type: block.Type, Bytes: der}
+		}
+		out = append(out, pem.EncodeToMemory(block)...)
+	}
+	return out, nil
+}

@@ -90,7 +90,7 @@ func (e *Error) answered() string {
 	default:
 		s += " " + http.StatusText(e.Status)
 	}
-	if e.Status == http.StatusNotFound && !e.NotFound() && e.Code == 0 {
+	if e.Status == http.StatusNotFound && (e.Code == 0 || e.Code == http.StatusNotFound) {
 		s += " (is the URL complete? Some registries need a path, such as /apis/ccompat/v7 of Apicurio)"
 	}
 	return s

@@ -102,7 +102,7 @@ reason and, if wished, until (the last day). What is accepted is said on stderr.
 	cmd.Flags().StringVar(&c.against, "against", "", "where the earlier schemas are: a folder, git:REF or registry")
 	cmd.Flags().Var(&c.level, "level", "the compatibility to ask for (default: the subject's, or BACKWARD)")
 	addRenamesFlag(cmd, &c.mapFlags)
-	addRegistryFlag(cmd, &c.registry)
+	a.addRegistryFlag(cmd, &c.registry)
 	return cmd
 }
 
@@ -152,11 +152,14 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	case c.against != "registry":
 		return check.Dir(c.level.or(compat.Backward), opts, c.against, args...)
 	}
-	url := c.registryURL(c.registry, cfg)
+	url, err := c.registryURL(c.registry, cfg)
+	if err != nil {
+		return nil, err
+	}
 	if url == "" {
 		return nil, usagef("--against registry: no registry: give --registry URL, or set %s", envRegistry)
 	}
-	client, err := c.openRegistry(url)
+	client, err := c.openRegistry(url, cfg)
 	if err != nil {
 		return nil, err
 	}

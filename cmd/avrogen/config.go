@@ -25,8 +25,8 @@ type config struct {
 	file string // "" without one
 	dir  string // where the file lies; "" without one
 
-	Schemas  []string `yaml:"schemas"`  // PATHs; default: everything below the file
-	Registry string   `yaml:"registry"` // URL, as --registry
+	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
+	Registry registryConfig `yaml:"registry"` // URL, or a mapping
 
 	// Subjects are the subjects of types, by full name; a type that is not in it
 	// has its full name for a subject.
@@ -219,6 +219,7 @@ func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
 		case !ok:
 			errs = append(errs, fmt.Errorf("%s:%d:%d: unknown key %q: %s",
 				name, key.Line, key.Column, key.Value, suggest(key.Value, keysOf(t))))
+		case field.Type == reflect.TypeFor[registryConfig]() && value.Kind == yaml.ScalarNode: // a URL alone
 		case field.Type.Kind() == reflect.Struct && value.Tag != "!!null":
 			errs = append(errs, checkKeys(name, value, field.Type)...)
 		}

@@ -63,7 +63,7 @@ sees them.
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
-	addRegistryFlag(cmd, &d.registry)
+	a.addRegistryFlag(cmd, &d.registry)
 	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; again for those that it refers to")
 	flags.StringVar(&d.typeName, "type", "", "full name of the type, where the schemas have several")
 	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema file of the reader")
@@ -121,7 +121,10 @@ func (d *decoder) open() (closeAll func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	url := d.registryURL(d.registry, cfg)
+	url, err := d.registryURL(d.registry, cfg)
+	if err != nil {
+		return nil, err
+	}
 	if len(d.schemas) > 0 {
 		text, err := d.schemaText(d.schemas, d.typeName)
 		if err != nil {
@@ -141,7 +144,7 @@ func (d *decoder) open() (closeAll func(), err error) {
 	case d.framed:
 		return nil, usagef("--framed is for --schema without --registry: with a registry every message is framed")
 	}
-	client, err := d.openRegistry(url)
+	client, err := d.openRegistry(url, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ file with the schema in it.
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
-	addRegistryFlag(cmd, &e.registry)
+	a.addRegistryFlag(cmd, &e.registry)
 	flags.StringArrayVar(&e.schemas, "schema", nil, "schema file; again for those that it refers to")
 	flags.StringVar(&e.typeName, "type", "", "full name of the type, where the schemas have several")
 	flags.IntVar(&e.id, "id", noID, "id of the schema in the registry")
@@ -137,11 +137,14 @@ func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error),
 	if err != nil {
 		return nil, nothing, err
 	}
-	url := e.registryURL(e.registry, cfg)
+	url, err := e.registryURL(e.registry, cfg)
+	if err != nil {
+		return nil, nothing, err
+	}
 	if url == "" {
 		return nil, nothing, usagef("--id and --subject need --registry")
 	}
-	client, err := e.openRegistry(url)
+	client, err := e.openRegistry(url, cfg)
 	if err != nil {
 		return nil, nothing, err
 	}

@@ -77,7 +77,7 @@ replaced, others are left alone.
 			return p.run(cmd.Context(), args)
 		},
 	}
-	addRegistryFlag(cmd, &p.url)
+	a.addRegistryFlag(cmd, &p.url)
 	cmd.Flags().StringVarP(&p.output, "output", "o", ".", "folder to write to")
 	return cmd
 }

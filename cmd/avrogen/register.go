@@ -68,7 +68,7 @@ there already is left alone, so that a second run changes nothing.
 			return r.run(cmd.Context(), args)
 		},
 	}
-	addRegistryFlag(cmd, &r.url)
+	a.addRegistryFlag(cmd, &r.url)
 	flags := cmd.Flags()
 	flags.StringVar(&r.subject, "subject", "", "the subject, for a single schema")
 	flags.Var(&level, "level", "compatibility level to check at and to set: BACKWARD, FORWARD, FULL, each also _TRANSITIVE, or NONE")

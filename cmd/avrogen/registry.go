@@ -2,42 +2,172 @@ package main
 
 import (
 	"cmp"
+	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
+	"github.com/avroline/avroline/internal/configfile"
 	"github.com/avroline/avroline/registry"
 )
 
-// The environment that names the registry. Credentials come from there only:
-// flags are seen in the list of processes, files are committed.
+// The environment that names the registry. Secrets come from there, or from the
+// settings file of an application, because flags are seen in the list of
+// processes and avrogen.yaml is committed.
 const (
-	envRegistry = "AVROGEN_REGISTRY"
-	envUser     = "AVROGEN_REGISTRY_USER"
-	envPassword = "AVROGEN_REGISTRY_PASSWORD"
-	envToken    = "AVROGEN_REGISTRY_TOKEN"
+	envRegistry     = "AVROGEN_REGISTRY"
+	envSettings     = "AVROGEN_REGISTRY_CONFIG"
+	envUser         = "AVROGEN_REGISTRY_USER"
+	envPassword     = "AVROGEN_REGISTRY_PASSWORD"
+	envToken        = "AVROGEN_REGISTRY_TOKEN"
+	envClientSecret = "AVROGEN_REGISTRY_CLIENT_SECRET"
+	envKeyPassword  = "AVROGEN_REGISTRY_KEY_PASSWORD"
+	// envPrefix stands before every setting of a registry client by its Java
+	// name, such as AVROGEN_SCHEMA_REGISTRY_SSL_CA_LOCATION.
+	envPrefix = "AVROGEN_"
 )
 
 const registryHelp = `The registry is --registry, else ` + envRegistry + `, else that of avrogen.yaml;
 several URLs are separated by commas. Credentials come from the environment:
 ` + envUser + ` and ` + envPassword + `, or
-` + envToken + `.`
+` + envToken + `, or ` + envClientSecret + ` for
+OAuth; or from a settings file of Kafka's clients (*.properties, YAML), which
+--registry-config or ` + envSettings + ` names. An own CA, a client
+certificate, headers and the OAuth endpoint stand under "registry" of
+avrogen.yaml.`
 
-// addRegistryFlag gives a command --registry.
-func addRegistryFlag(cmd *cobra.Command, url *string) {
+// registryConfig is the part "registry" of avrogen.yaml: a URL, or a mapping. It
+// holds no secret.
+type registryConfig struct {
+	URL         string            `yaml:"url"`         // URLs with commas between them, as --registry
+	Config      string            `yaml:"config"`      // settings file of Kafka's clients, as --registry-config
+	CA          string            `yaml:"ca"`          // PEM file of an own certificate authority
+	Certificate string            `yaml:"certificate"` // PEM file of the client's certificate
+	Key         string            `yaml:"key"`         // PEM file of its key
+	Headers     map[string]string `yaml:"headers"`     // sent with each call
+	OAuth       oauthConfig       `yaml:"oauth"`       // OAuth 2.0 client credentials; the secret is in the environment
+}
+
+type oauthConfig struct {
+	TokenURL string `yaml:"token-url"`
+	ClientID string `yaml:"client-id"`
+	Scope    string `yaml:"scope"`
+}
+
+// UnmarshalYAML reads a URL or a mapping.
+func (r *registryConfig) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		r.URL = node.Value
+	} else {
+		type mapping registryConfig // without this method
+		if err := node.Decode((*mapping)(r)); err != nil {
+			return err
+		}
+	}
+	if strings.Contains(r.URL, "@") {
+		return &valueError{node.Line, node.Column, errors.New("the URL of the registry holds credentials, and this file is committed: put them into " + envUser + " and " + envPassword)}
+	}
+	return nil
+}
+
+// settings are the settings of avrogen.yaml by their Java names.
+func (c *config) registrySettings() map[string]string {
+	r := c.Registry
+	m := map[string]string{
+		"bearer.auth.issuer.endpoint.url": r.OAuth.TokenURL,
+		"bearer.auth.client.id":           r.OAuth.ClientID,
+		"bearer.auth.scope":               r.OAuth.Scope,
+	}
+	for key, file := range map[string]string{
+		"schema.registry.ssl.ca.location": r.CA, "schema.registry.ssl.certificate.location": r.Certificate, "schema.registry.ssl.key.location": r.Key,
+	} {
+		if file != "" {
+			m[key] = c.path(file)
+		}
+	}
+	for name, value := range r.Headers {
+		m["request.header."+name] = value
+	}
+	return withoutEmpty(m)
+}
+
+func withoutEmpty(m map[string]string) map[string]string {
+	for key, value := range m {
+		if value == "" {
+			delete(m, key)
+		}
+	}
+	return m
+}
+
+// environSettings are the settings in the environment by their Java names.
+func (a *app) environSettings() map[string]string {
+	m := map[string]string{}
+	for _, key := range configfile.Names(configfile.Registry) {
+		m[key] = a.getenv(envPrefix + configfile.Variable(key))
+		if configfile.Secret(key) {
+			m[key+".file"] = a.getenv(envPrefix + configfile.Variable(key+".file"))
+		}
+	}
+	m["bearer.auth.client.secret"] = cmp.Or(a.getenv(envClientSecret), m["bearer.auth.client.secret"])
+	m["schema.registry.ssl.key.password"] = cmp.Or(a.getenv(envKeyPassword), m["schema.registry.ssl.key.password"])
+	return withoutEmpty(m)
+}
+
+// addRegistryFlag gives a command --registry and --registry-config.
+func (a *app) addRegistryFlag(cmd *cobra.Command, url *string) {
 	cmd.Flags().StringVar(url, "registry", "", "URL of the schema registry")
+	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients with the registry's settings")
+}
+
+// settingsFile is the file of settings, "" for none.
+func (a *app) settingsFile(cfg *config) string {
+	if file := cmp.Or(a.registryFile, a.getenv(envSettings)); file != "" {
+		return file
+	}
+	if cfg.Registry.Config != "" {
+		return cfg.path(cfg.Registry.Config)
+	}
+	return ""
 }
 
 // registryURL is where the registry is, "" when nothing says so.
-func (a *app) registryURL(flag string, cfg *config) string {
-	return cmp.Or(flag, a.getenv(envRegistry), cfg.Registry)
+func (a *app) registryURL(flag string, cfg *config) (string, error) {
+	const key = "schema.registry.url"
+	if url := cmp.Or(flag, a.getenv(envRegistry), a.getenv(envPrefix+configfile.Variable(key)), cfg.Registry.URL); url != "" {
+		return url, nil
+	}
+	file := a.settingsFile(cfg)
+	if file == "" {
+		return "", nil
+	}
+	settings, err := configfile.Read(file)
+	if err != nil {
+		return "", &usageError{err}
+	}
+	entries, err := settings.For(configfile.Registry)
+	if err != nil {
+		return "", &usageError{err}
+	}
+	for _, e := range entries {
+		if e.Key == key || e.Key == "schema.registry.urls" {
+			return e.Value, nil
+		}
+	}
+	return "", usagef("%s names no registry: there is no %s in it", filepath.ToSlash(file), key)
 }
 
 // openRegistry makes a client of the registry at url. Close it.
-func (a *app) openRegistry(url string) (*registry.Client, error) {
+func (a *app) openRegistry(url string, cfg *config) (*registry.Client, error) {
 	// Somebody waits at a terminal: about a second, not the client's nine.
 	opts := []registry.Option{registry.WithRetries(4, 100*time.Millisecond, time.Second)}
+	if file := a.settingsFile(cfg); file != "" {
+		opts = append(opts, registry.WithConfigFile(file))
+	}
+	opts = append(opts, registry.WithConfig(cfg.registrySettings()), registry.WithConfig(a.environSettings()))
 	user, password, token := a.getenv(envUser), a.getenv(envPassword), a.getenv(envToken)
 	switch {
 	case token != "" && user != "":
@@ -56,9 +186,12 @@ func (a *app) openRegistry(url string) (*registry.Client, error) {
 
 // openNeededRegistry makes a client for a command that cannot go without.
 func (a *app) openNeededRegistry(flag string, cfg *config) (*registry.Client, error) {
-	url := a.registryURL(flag, cfg)
+	url, err := a.registryURL(flag, cfg)
+	if err != nil {
+		return nil, err
+	}
 	if url == "" {
 		return nil, usagef("which registry? Give --registry URL, or set %s", envRegistry)
 	}
-	return a.openRegistry(url)
+	return a.openRegistry(url, cfg)
 }

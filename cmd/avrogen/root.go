@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -27,7 +26,8 @@ type app struct {
 
 	format       format
 	configFile   string
-	allowOutside bool // IDL may import files from anywhere
+	registryFile string // --registry-config
+	allowOutside bool   // IDL may import files from anywhere
 
 	staging staging // of the files that the command writes
 	config  *config // of loadConfig, read once
@@ -169,7 +169,6 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	var mistakes avsc.Errors
 	var mistake *avsc.Error
 	var generator codegen.Errors
-	var answer *registry.Error
 	switch {
 	case err == nil:
 		return exitOK
@@ -186,9 +185,6 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return exitUsage
 	case errors.Is(err, registry.ErrUnavailable):
 		a.complain("avrogen: %v: see whether it runs, and whether --registry or %s is its URL\n", err, envRegistry)
-		return exitWorld
-	case errors.As(err, &answer) && answer.Status == http.StatusNotFound && !answer.NotFound():
-		a.complain("avrogen: %v: is --registry or %s its URL, with the path that it may need?\n", err, envRegistry)
 		return exitWorld
 	default:
 		a.complain("avrogen: %v\n", err)

@@ -266,7 +266,9 @@ func (p *Processor[In]) process(ctx context.Context) error {
 			return err
 		}
 		return lastingError{err}
-	case isRefusal(err):
+	case errors.Is(err, producer.ErrOutcomeUnknown):
+		return err
+	case consumer.IsRefusal(err):
 		return p.isolate(err)
 	case errors.Is(err, producer.ErrTxTimedOut):
 		return p.slow(err)
@@ -287,23 +289,10 @@ func (p *Processor[In]) passes(err error) bool {
 		return false
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		return p.back != nil
-	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), isRefusal(err), p.isPoisoned(err):
+	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), consumer.IsRefusal(err), p.isPoisoned(err):
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable
-}
-
-// isRefusal tells whether a broker refused a message for what it is.
-func isRefusal(err error) bool {
-	if errors.Is(err, producer.ErrOutcomeUnknown) {
-		return false
-	}
-	switch consumer.Code(err) {
-	case transport.CorruptMessage, transport.MessageTooLarge, transport.RecordListTooLarge, transport.InvalidTimestamp,
-		transport.UnsupportedForMessageFormat, transport.PolicyViolation, transport.UnsupportedCompressionType, transport.InvalidRecord:
-		return true
-	}
-	return false
 }
 
 // isolate looks for the message whose results a broker refuses: the batches get

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/consumer"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -28,6 +29,8 @@ type shard[T any] struct {
 	others    places    // of the other shards, as last read
 	pending   places    // of the transaction in hand
 	reader    Reader[T] // nil: closed
+	limit     int       // the present bound on the items of a transaction
+	refused   error     // why the next item is given to the bad function
 
 	health shardHealth
 }
@@ -135,7 +138,7 @@ func passes(err error) bool {
 	switch {
 	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.Is(err, producer.ErrOutcomeUnknown):
 		return false
-	case errors.As(err, new(temporaryError)), errors.Is(err, errMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry):
+	case errors.As(err, new(temporaryError)), errors.As(err, new(refusedError)), errors.Is(err, errMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry):
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable
@@ -201,24 +204,58 @@ func (h *shard[T]) session(ctx context.Context) error {
 // located is an item that knows where it comes from.
 type located interface{ Where() string }
 
+// refusedError is the refusal of an item that is still to be found.
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error { return e.error }
+
+// isolate looks for the item whose message a broker refuses for what it is: the
+// transactions get smaller until the item is alone.
+func (h *shard[T]) isolate(err error, items int, first T) error {
+	switch {
+	case items > 1:
+		h.limit = items / 2
+		return refusedError{err}
+	case h.source.bad == nil || h.refused != nil: // the bad function's own message was refused
+		return named(first, err)
+	}
+	h.refused = err
+	return refusedError{err}
+}
+
+// named adds to an error where its item comes from, if the item knows.
+func named(item any, err error) error {
+	if at, ok := item.(located); ok {
+		return fmt.Errorf("%s: %w", at.Where(), err)
+	}
+	return err
+}
+
 // transaction publishes items, of which the first was already read.
 func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 	c := &h.source.config
 	begun := time.Now()
 	n, bytes := 0, 0
 	h.pending = places{}
+	if h.limit == 0 {
+		h.limit = c.items
+	}
+	first := item.Value
 	err := h.t.InTxOnce(ctx, func(tx *producer.Tx) error {
 		for {
-			if err := h.source.function(ctx, tx, item.Value); err != nil {
-				if at, ok := any(item.Value).(located); ok {
-					return fmt.Errorf("%s: %w", at.Where(), err)
-				}
-				return err
-			}
 			n++
+			var err error
+			if h.refused != nil {
+				err = h.source.bad(ctx, tx, item.Value, h.refused)
+			} else {
+				err = h.source.function(ctx, tx, item.Value)
+			}
+			if err != nil {
+				return named(item.Value, err)
+			}
 			bytes += item.Bytes
 			// The clock costs as much as a small item, so it is not read for each.
-			if n >= c.items || bytes >= c.bytes || (n < 16 || n%16 == 0) && time.Since(begun) >= c.time {
+			if n >= h.limit || bytes >= c.bytes || (n < 16 || n%16 == 0) && time.Since(begun) >= c.time {
 				break
 			}
 			if ok, err := h.reader.Next(ctx, item); err != nil {
@@ -235,9 +272,14 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+	case consumer.IsRefusal(err) && !errors.Is(err, producer.ErrOutcomeUnknown):
+		return h.isolate(err, n, first)
+	default:
 		return err
 	}
+	h.limit, h.refused = min(2*h.limit, c.items), nil
 	maps.Copy(h.committed, h.pending)
 	commit := Commit{Shard: h.Number, Items: n, Bytes: bytes, Took: time.Since(begun)}
 	h.health.set(func(s *ShardHealth) {

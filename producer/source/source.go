@@ -29,6 +29,7 @@ type Source[T any] struct {
 	serializer *serde.Serializer
 	positions  positions
 	function   Function[T]
+	bad        BadFunction[T]
 
 	mu     sync.Mutex
 	shards map[int]*shard[T] // those that this instance reads, or has read
@@ -46,6 +47,15 @@ type Source[T any] struct {
 // [serde.ErrRegistry] or is made by [Temporary]: then the items are read again
 // after a pause.
 type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
+
+// BadFunction is called in the transaction for an item whose messages a broker
+// refuses for what they are, in place of the [Function]. If it returns nil, the
+// item is done with.
+type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reason error) error
+
+// HandleBad lets f take items whose messages a broker refuses. Call it before
+// Run. Default: such an item ends its shard, and the error names the item.
+func (s *Source[T]) HandleBad(f BadFunction[T]) { s.bad = f }
 
 // New makes a source. It does no I/O that it waits for. name is the source's
 // own, and stays the same over restarts: positions are kept under it, and it is
@@ -285,3 +295,6 @@ func (h *shard[T]) record(p Position) *checkpoint.Position {
 		Shard: int32(h.Number), Shards: int32(h.Count), Writer: h.writer, At: time.Now(),
 	}
 }
+
+// IsTemporary tells whether an error was marked by [Temporary].
+func IsTemporary(err error) bool { return errors.As(err, new(temporaryError)) }

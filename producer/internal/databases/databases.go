@@ -1,0 +1,182 @@
+// Package databases starts real databases for tests: PostgreSQL and MariaDB as
+// local processes in a temporary folder, and SQLite in a file.
+package databases
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql" // registers its driver
+	_ "github.com/jackc/pgx/v5/stdlib" // registers its driver
+	_ "modernc.org/sqlite"             // registers its driver
+
+	"github.com/avroline/avroline/internal/local"
+)
+
+// Server is a database server that can be killed and started again.
+type Server struct {
+	t       testing.TB
+	start   func() *exec.Cmd
+	log     string
+	process *local.Process
+	// Driver and URL are for sql.Open.
+	Driver, URL string
+}
+
+// Open opens the database.
+func (s *Server) Open() *sql.DB {
+	s.t.Helper()
+	db, err := sql.Open(s.Driver, s.URL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Start starts the server, after Kill or for the first time, and waits until it
+// answers.
+func (s *Server) Start() {
+	s.t.Helper()
+	if s.start == nil {
+		return
+	}
+	var err error
+	if s.process, err = local.Run(s.start(), s.log); err != nil {
+		s.t.Fatal(err)
+	}
+	db := s.Open()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		if err = db.PingContext(ctx); err == nil {
+			return
+		}
+		if !s.process.Alive() || ctx.Err() != nil {
+			log, _ := os.ReadFile(s.log)
+			s.t.Fatalf("the database does not answer: %v\n%s", err, log)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Kill ends the server as kill -9 does.
+func (s *Server) Kill() {
+	if s.process != nil {
+		s.process.Kill()
+	}
+}
+
+// SQLite opens a file of its own.
+func SQLite(t testing.TB) *Server {
+	path := filepath.Join(t.TempDir(), "test.db")
+	return &Server{t: t, Driver: "sqlite", URL: "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"}
+}
+
+// PostgreSQL starts a server. It skips the test if there is none.
+func PostgreSQL(t testing.TB) *Server {
+	t.Helper()
+	binaries, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if path, err := exec.LookPath("initdb"); err == nil {
+		binaries = append(binaries, filepath.Dir(path))
+	}
+	i := slices.IndexFunc(binaries, func(dir string) bool { _, err := os.Stat(filepath.Join(dir, "initdb")); return err == nil })
+	if i < 0 {
+		t.Skip("PostgreSQL is not installed")
+	}
+	dir, err := os.MkdirTemp("", "pg") // short: the path of a socket is bounded
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	as := []string{}
+	if os.Geteuid() == 0 { // the server refuses to run as root
+		as = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
+		run(t, "chown", "postgres", dir)
+	}
+	program := func(name string, args ...string) []string {
+		return append(append(slices.Clone(as), filepath.Join(binaries[i], name)), args...)
+	}
+	data := filepath.Join(dir, "data")
+	run(t, program("initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")...)
+	port := freePort(t)
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "postgres.log"), Driver: "pgx", URL: fmt.Sprintf("postgres://test@127.0.0.1:%d/postgres?sslmode=disable", port)}
+	s.start = func() *exec.Cmd {
+		_ = os.Remove(filepath.Join(data, "postmaster.pid"))
+		args := program("postgres", "-D", data, "-p", fmt.Sprint(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+dir, "-c", "max_connections=200")
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = dir
+		return cmd
+	}
+	t.Cleanup(s.Kill)
+	s.Start()
+	return s
+}
+
+// MariaDB starts a server. It skips the test if there is none.
+func MariaDB(t testing.TB) *Server {
+	t.Helper()
+	server, err := exec.LookPath("mariadbd")
+	if err != nil {
+		if server = "/usr/sbin/mariadbd"; exec.Command(server, "--version").Run() != nil {
+			t.Skip("MariaDB is not installed")
+		}
+	}
+	install, err := exec.LookPath("mariadb-install-db")
+	if err != nil {
+		t.Skip("MariaDB is not installed")
+	}
+	dir, err := os.MkdirTemp("", "my")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	data := filepath.Join(dir, "data")
+	user := "--user=" + os.Getenv("USER")
+	if os.Geteuid() == 0 {
+		user = "--user=root"
+	}
+	run(t, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", user)
+	port := freePort(t)
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "mariadb.log"), Driver: "mysql", URL: fmt.Sprintf("root@tcp(127.0.0.1:%d)/test", port)}
+	s.start = func() *exec.Cmd {
+		return exec.Command(server, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(dir, "s"), "--bind-address=127.0.0.1",
+			fmt.Sprintf("--port=%d", port), "--pid-file="+filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200")
+	}
+	t.Cleanup(s.Kill)
+	admin := *s
+	admin.URL = fmt.Sprintf("root@tcp(127.0.0.1:%d)/", port)
+	admin.Start()
+	s.process = admin.process
+	if _, err := admin.Open().Exec("CREATE DATABASE IF NOT EXISTS test"); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func run(t testing.TB, args ...string) {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}

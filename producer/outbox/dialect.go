@@ -1,0 +1,97 @@
+package outbox
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Dialect is a kind of database.
+type Dialect int
+
+// The dialects.
+const (
+	// SQLite works with any driver of SQLite 3.35 or newer. SQLite has one writer
+	// at a time, so the rows are in the order of their commits.
+	SQLite Dialect = iota + 1
+	// PostgreSQL is PostgreSQL 13 or newer, by pgx or another driver.
+	PostgreSQL
+	// MySQL is MySQL 8 or MariaDB 10.6 and newer, with InnoDB.
+	MySQL
+)
+
+// String is the name of the dialect.
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "SQLite"
+	case PostgreSQL:
+		return "PostgreSQL"
+	case MySQL:
+		return "MySQL"
+	}
+	return fmt.Sprintf("Dialect(%d)", int(d))
+}
+
+// placeholder is the n-th parameter of a statement, from 1.
+func (d Dialect) placeholder(n int) string {
+	if d == PostgreSQL {
+		return "$" + strconv.Itoa(n)
+	}
+	return "?"
+}
+
+// query replaces each ? of a statement by the dialect's parameters.
+func (d Dialect) query(statement string) string {
+	if d != PostgreSQL {
+		return statement
+	}
+	var b strings.Builder
+	n := 0
+	for part := range strings.SplitSeq(statement, "?") {
+		if n > 0 {
+			b.WriteString(d.placeholder(n))
+		}
+		b.WriteString(part)
+		n++
+	}
+	return b.String()
+}
+
+// quote quotes a name. A dot separates the schema from the table.
+func (d Dialect) quote(name string) string {
+	mark := `"`
+	if d == MySQL {
+		mark = "`"
+	}
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		parts[i] = mark + strings.ReplaceAll(p, mark, mark+mark) + mark
+	}
+	return strings.Join(parts, ".")
+}
+
+// types are the column types of a dialect.
+type types struct {
+	sequence, shard, id, name, bytes, text, integer, long, time string
+}
+
+func (d Dialect) types() types {
+	switch d {
+	case PostgreSQL:
+		return types{
+			sequence: "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", shard: "smallint NOT NULL", id: "uuid NOT NULL",
+			name: "text NOT NULL", bytes: "bytea", text: "text", integer: "integer", long: "bigint NOT NULL", time: "timestamptz NOT NULL",
+		}
+	case MySQL:
+		return types{
+			sequence: "bigint NOT NULL AUTO_INCREMENT PRIMARY KEY", shard: "smallint NOT NULL", id: "char(36) NOT NULL",
+			name: "varchar(255) NOT NULL", bytes: "longblob", text: "longtext", integer: "int", long: "bigint NOT NULL", time: "datetime(6) NOT NULL",
+		}
+	default:
+		return types{
+			sequence: "INTEGER PRIMARY KEY AUTOINCREMENT", shard: "INTEGER NOT NULL", id: "TEXT NOT NULL",
+			name: "TEXT NOT NULL", bytes: "BLOB", text: "TEXT", integer: "INTEGER", long: "INTEGER NOT NULL", time: "TEXT NOT NULL",
+		}
+	}
+}

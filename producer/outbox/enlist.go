@@ -1,0 +1,192 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// Execer runs a statement in the caller's transaction. A *sql.Tx is one.
+// outboxpgx.Tx makes one of a pgx.Tx.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// Topic writes the events of a topic into the table. It is a value to make once.
+// It is safe for concurrent use.
+type Topic[R avrobin.Record] struct {
+	table      *Table
+	topic      *producer.Topic[R]
+	serializer *serde.Serializer
+	headers    []HeadersFunc
+}
+
+// HeadersFunc returns headers to append to those of a message, for example the
+// trace context of ctx.
+type HeadersFunc func(ctx context.Context, topic string, h []serde.Header) []serde.Header
+
+// NewTopic makes a topic that writes into the table. headers are called for each
+// message, in order. A producer.Hooks.Headers is one.
+func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde.Serializer, headers ...HeadersFunc) *Topic[R] {
+	return &Topic[R]{table, topic, s, headers}
+}
+
+// Enlist writes events into the table, within tx, in one statement. They are
+// published if tx commits, each once, and never if tx does not commit.
+//
+// The events are encoded now, so a schema that the registry refuses is an error
+// of the caller's transaction, and not of the relay. After an error of the
+// database, PostgreSQL refuses everything else in the transaction.
+func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
+	messages := make([]producer.Message[R], len(events))
+	for i, e := range events {
+		messages[i].Value = e
+	}
+	return t.EnlistMessages(ctx, tx, messages...)
+}
+
+// EnlistMessages is [Topic.Enlist] with what a record alone does not say: key,
+// headers, timestamp, partition, tombstone.
+func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...producer.Message[R]) error {
+	rows := make([]*Row, len(messages))
+	for i, m := range messages {
+		e, err := t.topic.Encode(ctx, t.serializer, m)
+		if err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+		for _, f := range t.headers {
+			if f != nil {
+				e.Headers = f(ctx, e.Topic, e.Headers)
+			}
+		}
+		kind := ""
+		if !m.Tombstone {
+			kind = m.Value.AvroName()
+		}
+		if rows[i], err = newRow(t.table, kind, e); err != nil {
+			return err
+		}
+	}
+	return t.table.insert(ctx, tx, rows)
+}
+
+// Insert writes messages that are encoded already, of any topics, in one
+// statement. kind goes into the column of types, for those who look at the
+// table, and may be empty.
+func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...producer.Encoded) error {
+	rows := make([]*Row, len(messages))
+	for i, e := range messages {
+		var err error
+		if rows[i], err = newRow(t, kind, e); err != nil {
+			return err
+		}
+	}
+	return t.insert(ctx, tx, rows)
+}
+
+// mostRows bounds the rows of one statement: databases bound the parameters.
+const mostRows = 1000
+
+func (t *Table) insert(ctx context.Context, tx Execer, rows []*Row) error {
+	if tx == nil {
+		return errors.New("outbox: the transaction is nil")
+	}
+	for len(rows) > 0 {
+		n := min(len(rows), mostRows)
+		if err := t.insertSome(ctx, tx, rows[:n]); err != nil {
+			return fmt.Errorf("outbox: insert into %s: %w", t.name, err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func (t *Table) insertSome(ctx context.Context, tx Execer, rows []*Row) error {
+	columns := []string{t.columns.id, "shard", t.columns.topic, t.columns.kind, t.columns.key, t.columns.payload, "headers", "partition_number", "created_at", "checksum"}
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + t.quoted() + " (")
+	for i, c := range columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(t.dialect.quote(c))
+	}
+	b.WriteString(") VALUES ")
+	args := make([]any, 0, len(rows)*len(columns))
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteByte('(')
+		for j := range columns {
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(t.dialect.placeholder(len(args) + j + 1))
+		}
+		b.WriteByte(')')
+		var headers, partition any
+		if r.headers != "" {
+			headers = r.headers
+		}
+		if r.Partition >= 0 {
+			partition = r.Partition
+		}
+		args = append(args, r.ID.String(), r.Shard, r.Topic, r.Type, bytesOrNil(r.Key), bytesOrNil(r.Payload), headers, partition, t.timeArg(r.Time), r.checksum)
+	}
+	_, err := tx.ExecContext(ctx, b.String(), args...)
+	return err
+}
+
+// bytesOrNil keeps a nil slice from becoming an empty value in some drivers.
+func bytesOrNil(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return b
+}
+
+// timeLayout is how times are stored where the database has no type for them.
+const timeLayout = "2006-01-02 15:04:05.000"
+
+func (t *Table) timeArg(at time.Time) any {
+	if t.dialect == PostgreSQL {
+		return at
+	}
+	return at.Format(timeLayout) // UTC, whatever the connection's time zone is
+}
+
+// parseTime reads a stored time.
+func parseTime(v any) (time.Time, error) {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UTC(), nil
+	case []byte:
+		return parseTime(string(v))
+	case string:
+		for _, layout := range []string{timeLayout, "2006-01-02 15:04:05.999999999", time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z07:00"} {
+			if at, err := time.Parse(layout, v); err == nil {
+				return at.UTC(), nil
+			}
+		}
+	}
+	return time.Time{}, fmt.Errorf("created_at: %v is not a time", v)
+}
+
+// checkText refuses what a database cannot store as text.
+func checkText(e producer.Encoded) error {
+	for _, h := range e.Headers {
+		if !utf8.ValidString(h.Key) {
+			return fmt.Errorf("outbox: header %q: the name is not UTF-8", h.Key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,356 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/processor"
+	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/serde"
+)
+
+// Inbox consumes messages into a database, each exactly once. The offsets are
+// stored in the same database transaction as what the function writes, so they
+// are committed together or not at all.
+//
+// Instances with the same group share the partitions. If two of them have the
+// same partition for a moment, only one can commit: the offset that it began at
+// must still be the stored one.
+type Inbox[In any] struct {
+	group    string
+	topics   []string
+	dialect  Dialect
+	db       *sql.DB
+	decode   *serde.Deserializer[In]
+	f        InboxFunction[In]
+	config   inboxConfig
+	settings *settings.Config
+
+	in   transport.Consumer
+	next map[partition]int64 // the stored offsets of our partitions; -1: none
+}
+
+type partition struct {
+	topic  string
+	number int32
+}
+
+// InboxFunction is called for each message, in the order of its partition. It
+// writes to tx. It runs again for the same message after a rollback, so it must
+// have no other lasting effect. An error rolls back and ends Run, unless it is
+// made by source.Temporary: then the messages are read again after a pause.
+type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
+
+// InboxOption changes an [Inbox]. The zero InboxOption does nothing.
+type InboxOption struct {
+	name  string
+	apply func(*inboxConfig)
+}
+
+// String is the option's name.
+func (o InboxOption) String() string { return o.name }
+
+type inboxConfig struct {
+	table    string
+	messages int
+	wait     time.Duration
+	bad      func(ctx context.Context, tx *sql.Tx, m processor.Raw) error
+	producer []producer.Option
+}
+
+// WithInboxTable names the table of offsets. Default "inbox".
+func WithInboxTable(name string) InboxOption {
+	return InboxOption{"WithInboxTable", func(c *inboxConfig) { c.table = name }}
+}
+
+// WithInboxBatch bounds one database transaction: it has at most so many
+// messages, and waits at most so long for the next one. Default 500 messages and
+// 50 ms.
+func WithInboxBatch(messages int, wait time.Duration) InboxOption {
+	return InboxOption{"WithInboxBatch", func(c *inboxConfig) { c.messages, c.wait = messages, wait }}
+}
+
+// WithBadMessages lets f take messages that do not decode, in the same
+// transaction. If f returns nil, the message is done with. Default: such a
+// message ends Run.
+func WithBadMessages(f func(ctx context.Context, tx *sql.Tx, m processor.Raw) error) InboxOption {
+	return InboxOption{"WithBadMessages", func(c *inboxConfig) { c.bad = f }}
+}
+
+// WithInboxProducer gives options of [producer.New] that say how to reach the
+// brokers, and settings of the consumer.
+func WithInboxProducer(opts ...producer.Option) InboxOption {
+	return InboxOption{"WithInboxProducer", func(c *inboxConfig) { c.producer = append(c.producer, opts...) }}
+}
+
+// InboxSchema returns the statement that creates the table of offsets, which is
+// called "inbox" if name is empty.
+func InboxSchema(d Dialect, name string) string {
+	if name == "" {
+		name = "inbox"
+	}
+	k := map[Dialect][3]string{
+		SQLite: {"TEXT", "INTEGER", "INTEGER"}, PostgreSQL: {"text", "integer", "bigint"}, MySQL: {"varchar(249)", "int", "bigint"},
+	}[d]
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n  group_id %s NOT NULL,\n  topic %s NOT NULL,\n  partition_number %s NOT NULL,\n"+
+		"  next_offset %s NOT NULL,\n  PRIMARY KEY (group_id, topic, partition_number)\n)", d.quote(name), k[0], k[0], k[1], k[2])
+}
+
+// NewInbox makes an inbox. It does no I/O that it waits for. All mistakes are in
+// the error.
+func NewInbox[In any](brokers []string, group string, topics []string, dialect Dialect, db *sql.DB,
+	d *serde.Deserializer[In], f InboxFunction[In], opts ...InboxOption,
+) (*Inbox[In], error) {
+	c := inboxConfig{table: "inbox", messages: 500, wait: 50 * time.Millisecond}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&c)
+		}
+	}
+	var errs []error
+	if group == "" || len(topics) == 0 || db == nil || d == nil || f == nil {
+		errs = append(errs, errors.New("outbox: NewInbox: group, topics, database, deserializer and function must be given"))
+	}
+	for _, t := range topics {
+		if err := settings.CheckTopicName(t); err != nil {
+			errs = append(errs, fmt.Errorf("outbox: NewInbox: %w", err))
+		}
+	}
+	if dialect < SQLite || dialect > MySQL {
+		errs = append(errs, fmt.Errorf("outbox: %v: must be SQLite, PostgreSQL or MySQL", dialect))
+	}
+	if c.messages < 1 || c.wait < 0 {
+		errs = append(errs, fmt.Errorf("outbox: WithInboxBatch: %d, %v: must be at least 1 message, and a wait that is not negative", c.messages, c.wait))
+	}
+	set, err := settings.New(settings.ForProcessor, brokers, group, c.producer)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[partition]int64{}}, nil
+}
+
+// Run works until ctx ends, and returns nil then. Outages of the brokers and the
+// database are waited out. It returns an error for what does not pass: an error
+// of the function, a missing table, topic or permission.
+func (b *Inbox[In]) Run(ctx context.Context) error {
+	err := b.run(ctx)
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("outbox: inbox %s: %w", b.group, err)
+}
+
+func (b *Inbox[In]) run(ctx context.Context) error {
+	protocol, err := consumer.ChooseProtocol(ctx, b.settings)
+	if err != nil {
+		return err
+	}
+	if b.in, err = consumer.Open(b.settings, transport.Group{ID: b.group, Protocol: protocol, Topics: b.topics, Revoked: b.revoked}, nil); err != nil {
+		return err
+	}
+	defer func() { _ = b.in.Close() }()
+	for _, name := range b.topics {
+		if _, err := b.in.EndOffsets(ctx, name); err != nil {
+			return fmt.Errorf("topic %s: %w", name, consumer.ExplainDenied(b.settings, err, "Read", name))
+		}
+	}
+	pause := b.settings.RetryBackoff
+	for ctx.Err() == nil {
+		batch, err := b.collect(ctx)
+		if err == nil && len(batch) > 0 {
+			err = b.store(ctx, batch)
+		}
+		if err == nil {
+			pause = b.settings.RetryBackoff
+			continue
+		}
+		if !b.passes(ctx, err) {
+			return err
+		}
+		b.settings.Logger.Info("inbox_again", "group", b.group, "err", err)
+		b.forget(ctx)
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+			pause = min(2*pause, b.settings.RetryBackoffMax)
+		case <-ctx.Done():
+			wait.Stop()
+		}
+	}
+	return nil
+}
+
+// databaseError is an error of a statement of ours.
+type databaseError struct{ error }
+
+func (e databaseError) Unwrap() error { return e.error }
+
+// errConflict says that another instance has committed offsets of a partition.
+var errConflict = errors.New("another instance has committed offsets of the partition")
+
+// passes tells whether reading again may help.
+func (b *Inbox[In]) passes(ctx context.Context, err error) bool {
+	switch {
+	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
+		return true
+	case errors.As(err, new(databaseError)): // a missing table does not pass, and everything else may
+		_, missing := b.stored(ctx, partition{})
+		return missing == nil || b.db.PingContext(ctx) != nil
+	}
+	return b.db.PingContext(ctx) != nil // the database is away, whatever the function made of that
+}
+
+// revoked forgets partitions that are no longer ours.
+func (b *Inbox[In]) revoked(partitions []transport.TopicPartition) {
+	for _, tp := range partitions {
+		delete(b.next, partition{tp.Topic, tp.Partition})
+	}
+}
+
+// forget goes back to what is stored, for all of our partitions.
+func (b *Inbox[In]) forget(ctx context.Context) {
+	var to []transport.TopicPartition
+	for p := range b.next {
+		if at, err := b.stored(ctx, p); err == nil && at >= 0 {
+			to = append(to, transport.TopicPartition{Topic: p.topic, Partition: p.number, Offset: at})
+		} else {
+			to = append(to, transport.TopicPartition{Topic: p.topic, Partition: p.number, Offset: max(b.next[p], 0)})
+		}
+	}
+	clear(b.next)
+	if err := b.in.Seek(to); err != nil {
+		b.settings.Logger.Info("seek_refused", "group", b.group, "err", err)
+	}
+}
+
+// collect gathers messages that were not stored yet.
+func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, error) {
+	var batch []*transport.ConsumedMessage
+	for len(batch) < b.config.messages && ctx.Err() == nil {
+		m, err := b.in.Poll(ctx, b.config.wait)
+		if err != nil {
+			return nil, consumer.ExplainDenied(b.settings, err, "Read", b.group)
+		}
+		if m == nil {
+			break
+		}
+		p := partition{m.Topic, m.Partition}
+		at, known := b.next[p]
+		if !known {
+			if at, err = b.stored(ctx, p); err != nil {
+				b.next[p] = m.Offset // so that forget comes back to this message
+				return nil, err
+			}
+			b.next[p] = at
+			if at > m.Offset+1 {
+				_ = b.in.Seek([]transport.TopicPartition{{Topic: m.Topic, Partition: m.Partition, Offset: at}})
+			}
+		}
+		if m.Offset >= at {
+			batch = append(batch, m)
+		}
+	}
+	// A rebalance inside Poll may have taken partitions away.
+	return slices.DeleteFunc(batch, func(m *transport.ConsumedMessage) bool { _, ours := b.next[partition{m.Topic, m.Partition}]; return !ours }), nil
+}
+
+// stored returns the offset at which a partition goes on, or -1.
+func (b *Inbox[In]) stored(ctx context.Context, p partition) (int64, error) {
+	var at int64
+	err := b.db.QueryRowContext(ctx, b.dialect.query("SELECT next_offset FROM "+b.dialect.quote(b.config.table)+
+		" WHERE group_id = ? AND topic = ? AND partition_number = ?"), b.group, p.topic, p.number).Scan(&at)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return -1, nil
+	case err != nil:
+		return 0, databaseError{fmt.Errorf("table %s: %w", b.config.table, err)}
+	}
+	return at, nil
+}
+
+// store handles messages in one transaction of the database.
+func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessage) error {
+	tx, err := b.db.BeginTx(ctx, nil)
+	if err != nil {
+		return databaseError{err}
+	}
+	defer func() { _ = tx.Rollback() }()
+	after := map[partition]int64{}
+	for _, m := range batch {
+		if err := b.one(ctx, tx, m); err != nil {
+			return fmt.Errorf("%s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
+		}
+		after[partition{m.Topic, m.Partition}] = m.Offset + 1
+	}
+	for p, at := range after {
+		if err := b.advance(ctx, tx, p, at); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil { // maybe it is committed: what is stored tells
+		return databaseError{err}
+	}
+	for p, at := range after {
+		b.next[p] = at
+	}
+	return nil
+}
+
+// advance stores an offset, if nobody else has.
+func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p partition, to int64) error {
+	table, from := b.dialect.quote(b.config.table), b.next[p]
+	if from < 0 {
+		_, err := tx.ExecContext(ctx, b.dialect.query("INSERT INTO "+table+" (group_id, topic, partition_number, next_offset) VALUES (?, ?, ?, ?)"),
+			b.group, p.topic, p.number, to)
+		if err != nil {
+			return fmt.Errorf("%w, or: %w", errConflict, databaseError{err})
+		}
+		return nil
+	}
+	done, err := tx.ExecContext(ctx, b.dialect.query("UPDATE "+table+" SET next_offset = ? WHERE group_id = ? AND topic = ? AND partition_number = ? AND next_offset = ?"),
+		to, b.group, p.topic, p.number, from)
+	if err != nil {
+		return databaseError{err}
+	}
+	if n, err := done.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errConflict, err)
+	}
+	return nil
+}
+
+// one handles one message.
+func (b *Inbox[In]) one(ctx context.Context, tx *sql.Tx, m *transport.ConsumedMessage) error {
+	c := processor.Consumed[In]{Key: m.Key, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp}
+	for _, h := range m.Headers {
+		c.Headers = append(c.Headers, serde.Header{Key: h.Key, Value: h.Value})
+	}
+	value := new(In)
+	err := b.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, value)
+	switch {
+	case err == nil:
+		c.Value = value
+	case errors.Is(err, serde.ErrTombstone):
+	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil, b.config.bad == nil:
+		return err
+	default:
+		raw := processor.Raw{Err: err, Consumed: processor.Consumed[[]byte]{
+			Key: c.Key, Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Timestamp: c.Timestamp, Headers: c.Headers,
+		}}
+		if m.Value != nil {
+			raw.Value = &m.Value
+		}
+		return b.config.bad(ctx, tx, raw)
+	}
+	return b.f(ctx, tx, c)
+}

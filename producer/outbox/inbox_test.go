@@ -1,0 +1,131 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/copytest"
+	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/processor"
+	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/serde"
+)
+
+// billing consumes events into a table.
+func (p *place) billing(topic string, f outbox.InboxFunction[event]) *outbox.Inbox[event] {
+	p.Helper()
+	des, err := serde.NewDeserializer[event](p.reg)
+	if err != nil {
+		p.Fatal(err)
+	}
+	in, err := outbox.NewInbox(p.Addrs, p.name+"-billing", []string{topic}, p.dialect, p.db, des, f,
+		outbox.WithInboxBatch(20, 20*time.Millisecond), outbox.WithInboxProducer(copytest.Logger(p)))
+	if err != nil {
+		p.Fatal(err)
+	}
+	return in
+}
+
+func (p *place) createBilling() {
+	p.Helper()
+	for _, statement := range []string{outbox.InboxSchema(p.dialect, ""), "CREATE TABLE bills (seq bigint NOT NULL)"} {
+		if _, err := p.db.Exec(statement); err != nil {
+			p.Fatal(err)
+		}
+	}
+}
+
+func (p *place) bill(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+	statement := "INSERT INTO bills (seq) VALUES (?)"
+	if p.dialect == outbox.PostgreSQL {
+		statement = "INSERT INTO bills (seq) VALUES ($1)"
+	}
+	_, err := tx.ExecContext(ctx, statement, m.Value.Seq)
+	return err
+}
+
+// bills returns how many bills there are, and how many different ones.
+func (p *place) bills() (all, different int) {
+	p.Helper()
+	if err := p.db.QueryRow("SELECT COUNT(*), COUNT(DISTINCT seq) FROM bills").Scan(&all, &different); err != nil {
+		p.Fatal(err)
+	}
+	return all, different
+}
+
+// TestInbox stops and starts instances, two at a time, with functions that fail
+// now and then. Each message has its effect once.
+func TestInbox(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		p.createBilling()
+		in := p.Topic("in", 4)
+		const n = 600
+		p.Seed(p.reg, in, n, nil)
+		var calls atomic.Int64
+		failing := func(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+			if err := p.bill(ctx, tx, m); err != nil {
+				return source.Temporary(err) // SQLite: busy
+			}
+			if calls.Add(1)%97 == 0 {
+				return source.Temporary(copytest.ErrAsked)
+			}
+			return nil
+		}
+		run := func() (stop func()) {
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- p.billing(in, failing).Run(ctx) }()
+			return func() {
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		enough := func(n int) func() bool { return func() bool { all, _ := p.bills(); return all >= n } }
+		first := run()
+		p.until("the first bills", enough(n/10))
+		second := run()
+		p.until("more bills", enough(n/2))
+		first()
+		p.until("all bills", enough(n))
+		second()
+		if all, different := p.bills(); all != n || different != n {
+			t.Errorf("%d bills, %d different, want %d", all, different, n)
+		}
+	})
+}
+
+// TestInboxEnds: an error of the function, a message that does not decode, and a
+// missing table end Run.
+func TestInboxEnds(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, outbox.SQLite)
+	in := p.Topic("in", 1)
+	p.Seed(p.reg, in, 3, func(i int) []byte {
+		if i == 2 {
+			return []byte("not framed")
+		}
+		return nil
+	})
+	if err := p.billing(in, p.bill).Run(copytest.Ctx(t)); err == nil || !strings.Contains(err.Error(), "inbox") {
+		t.Errorf("no table: %v", err)
+	}
+	p.createBilling()
+	refuse := func(context.Context, *sql.Tx, processor.Consumed[event]) error { return copytest.ErrAsked }
+	if err := p.billing(in, refuse).Run(copytest.Ctx(t)); !errors.Is(err, copytest.ErrAsked) {
+		t.Errorf("the function's error: %v", err)
+	}
+	if err := p.billing(in, p.bill).Run(copytest.Ctx(t)); err == nil || !strings.Contains(err.Error(), "@2") {
+		t.Errorf("a message that does not decode: %v", err)
+	}
+	if all, _ := p.bills(); all != 0 {
+		t.Errorf("%d bills of transactions that were rolled back", all)
+	}
+}

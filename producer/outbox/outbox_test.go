@@ -1,0 +1,485 @@
+package outbox_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/copytest"
+	"github.com/avroline/avroline/producer/internal/databases"
+	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/serde"
+)
+
+type event = copytest.Event
+
+// place is a database with a table, brokers and a topic.
+type place struct {
+	*copytest.Where
+	dialect     outbox.Dialect
+	server      *databases.Server
+	db          *sql.DB
+	table       *outbox.Table
+	reg         *workload.Registry
+	topic       string
+	checkpoints string
+	name        string
+	orders      *outbox.Topic[*event]
+}
+
+// each runs a test on every database that is installed.
+func each(t *testing.T, test func(t *testing.T, p *place), opts ...outbox.TableOption) {
+	t.Helper()
+	for name, d := range map[string]outbox.Dialect{"SQLite": outbox.SQLite, "PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newPlace(t, d, opts...))
+		})
+	}
+}
+
+func newPlace(t *testing.T, d outbox.Dialect, opts ...outbox.TableOption) *place {
+	t.Helper()
+	start := map[outbox.Dialect]func(testing.TB) *databases.Server{
+		outbox.SQLite: databases.SQLite, outbox.PostgreSQL: databases.PostgreSQL, outbox.MySQL: databases.MariaDB,
+	}
+	p := &place{Where: copytest.Brokers(t), dialect: d, server: start[d](t), reg: &workload.Registry{}, name: copytest.NewID(t)}
+	p.db = p.server.Open()
+	var err error
+	if p.table, err = outbox.NewTable(d, opts...); err != nil {
+		t.Fatal(err)
+	}
+	ctx := copytest.Ctx(t)
+	for range 2 { // it can be run again
+		if err := p.table.Create(ctx, p.db); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.table.Check(ctx, p.db); err != nil {
+		t.Fatal(err)
+	}
+	p.topic = p.Topic("orders", 3)
+	p.checkpoints = p.Topic("checkpoints", 4, "cleanup.policy", "compact")
+	p.orders = outbox.NewTopic(p.table, producer.NewTopic(p.topic, producer.KeyBy(copytest.ByKey)), copytest.Serializer(t, p.reg))
+	return p
+}
+
+func (p *place) relay(opts ...outbox.RelayOption) *outbox.Relay {
+	p.Helper()
+	opts = append([]outbox.RelayOption{
+		outbox.WithPoll(20 * time.Millisecond),
+		outbox.WithSource(source.WithCheckpoints(p.checkpoints), source.WithTransaction(100, 1<<20, 500*time.Millisecond),
+			source.WithProducer(producer.WithTransactionTimeout(5*time.Second), copytest.Logger(p))),
+	}, opts...)
+	r, err := outbox.NewRelay(p.Addrs, p.name, p.table, p.db, p.reg, copytest.Serializer(p, p.reg), opts...)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return r
+}
+
+// running runs a relay until stop is called.
+func (p *place) running(r *outbox.Relay) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				p.Errorf("the relay: %v", err)
+			}
+			if err := r.Close(copytest.Ctx(p)); err != nil {
+				p.Errorf("close the relay: %v", err)
+			}
+		})
+	}
+	p.Cleanup(stop)
+	return stop
+}
+
+// until waits for a condition.
+func (p *place) until(what string, f func() bool) {
+	p.Helper()
+	for ctx := copytest.Ctx(p); !f(); copytest.During(ctx, 50*time.Millisecond) {
+		if ctx.Err() != nil {
+			p.Fatalf("in vain for %s", what)
+		}
+	}
+}
+
+func (p *place) published(n int) func() bool {
+	return func() bool { return len(p.Committed(p.topic)) >= n }
+}
+
+func (p *place) count() (n int) {
+	p.Helper()
+	if err := p.db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&n); err != nil {
+		p.Fatal(err)
+	}
+	return n
+}
+
+// inTx runs f in a transaction of the database, and commits it.
+func (p *place) inTx(f func(tx *sql.Tx) error) {
+	p.Helper()
+	tx, err := p.db.Begin()
+	if err == nil {
+		if err = f(tx); err == nil {
+			err = tx.Commit()
+		} else {
+			_ = tx.Rollback()
+		}
+	}
+	if err != nil {
+		p.Fatal(err)
+	}
+}
+
+func (p *place) event(n int) *event { return &event{Key: fmt.Sprint(n % 7), Seq: int64(n)} }
+
+// TestOutbox: what is committed is published once, with key, headers, time and
+// event id, and what is rolled back is not published. Published rows are deleted.
+func TestOutbox(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		ctx := copytest.Ctx(t)
+		const n = 500
+		add := func(from, to int, commit bool) {
+			tx, err := p.db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var events []*event
+			for i := from; i < to; i++ {
+				e := p.event(i)
+				if !commit {
+					e.Seq = -1
+				}
+				events = append(events, e)
+			}
+			if err := p.orders.Enlist(ctx, tx, events...); err != nil {
+				t.Fatal(err)
+			}
+			if end := map[bool]func() error{true: tx.Commit, false: tx.Rollback}[commit]; end() != nil {
+				t.Fatal("the transaction did not end")
+			}
+		}
+		for i := 0; i < n/2; i += 10 {
+			add(i, i+10, true)
+			add(i, i+3, false)
+		}
+		r := p.relay()
+		stop := p.running(r)
+		for i := n / 2; i < n; i += 10 {
+			add(i, i+10, true)
+			add(i, i+3, false)
+		}
+		p.until("the events", p.published(n))
+		p.until("the deletion", func() bool { return p.count() == 0 })
+		if h := r.Health(ctx); len(h) != 1 || !h[0].Running || h[0].Err != nil || h[0].Items != n || h[0].Lag.Items != 0 {
+			t.Errorf("health: %+v", h)
+		}
+		stop()
+
+		at := time.UnixMilli(1_700_000_000_123)
+		p.inTx(func(tx *sql.Tx) error {
+			return p.orders.EnlistMessages(ctx, tx,
+				producer.Message[*event]{
+					Value: p.event(n), Timestamp: at, Partition: producer.ToPartition(2), Key: producer.BytesKey([]byte{}),
+					Headers: []serde.Header{{Key: "text", Value: []byte("v\u00e9")}, {Key: "bytes", Value: []byte{0xff, 0}}, {Key: "nil"}, {Key: "empty", Value: []byte{}}},
+				},
+				producer.Message[*event]{Tombstone: true, Key: producer.StringKey("gone"), Timestamp: at, Partition: producer.ToPartition(2)},
+			)
+		})
+		stop = p.running(p.relay())
+		p.until("the messages", func() bool { return len(p.Records(p.topic)) == n+2 })
+		stop()
+		log := p.Records(p.topic)
+		var events []event
+		for _, r := range log {
+			if r.Timestamp.Equal(at) {
+				if r.Partition != 2 {
+					t.Errorf("partition %d", r.Partition)
+				}
+				if r.Value == nil {
+					if string(r.Key) != "gone" {
+						t.Errorf("the tombstone's key is %q", r.Key)
+					}
+					continue
+				}
+				h := ""
+				for _, header := range r.Headers[:4] {
+					h += fmt.Sprintf("%s=%q ", header.Key, header.Value)
+				}
+				if r.Key == nil || len(r.Key) != 0 || h != "text=\"v\u00e9\" bytes=\"\\xff\\x00\" nil=\"\" empty=\"\" " || len(r.Headers) != 5 || r.Headers[4].Key != "event-id" || r.Headers[2].Value != nil || r.Headers[3].Value == nil {
+					t.Errorf("key %v, headers %s", r.Key, h)
+				}
+			}
+			events = append(events, p.Decode(r.Value))
+		}
+		if f := copytest.JudgeEvents(events, n+1); f != (copytest.Found{}) {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+// TestLateCommit: transactions commit in another order than their rows were
+// written. No row is skipped, and the order of a key is kept, also if an
+// unrelated transaction is open all the time.
+func TestLateCommit(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} { // SQLite has one writer
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, d)
+			ctx := copytest.Ctx(t)
+			begin := func() *sql.Tx {
+				tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tx
+			}
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := p.db.Exec("CREATE TABLE other (n int)")
+			must(err)
+			defer p.running(p.relay())()
+			slow, late, early := begin(), begin(), begin()
+			unrelated := begin()
+			must(p.orders.Enlist(ctx, slow, &event{Key: "slow", Seq: 0})) // the first row, committed last
+			_, err = late.Exec("INSERT INTO other VALUES (1)")            // late has its transaction id before early
+			must(err)
+			_, err = unrelated.Exec("INSERT INTO other VALUES (2)")
+			must(err)
+			must(p.orders.Enlist(ctx, early, &event{Key: "k", Seq: 1}))
+			must(early.Commit())
+			must(p.orders.Enlist(ctx, late, &event{Key: "k", Seq: 2})) // after early on the key, with a smaller id
+			must(late.Commit())
+			p.until("two events", p.published(2))
+			must(slow.Commit())
+			p.until("the slow one", p.published(3))
+			must(unrelated.Rollback())
+			p.Exactly(p.topic, 3)
+		})
+	}
+}
+
+// TestControlLateCommit: a relay that polls by seq alone loses the row of a slow
+// transaction.
+func TestControlLateCommit(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, outbox.PostgreSQL)
+	ctx := copytest.Ctx(t)
+	slow, err := p.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.orders.Enlist(ctx, slow, p.event(0)); err != nil {
+		t.Fatal(err)
+	}
+	p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(1)) })
+	var found []int64
+	last := int64(0)
+	poll := func() {
+		rows, err := p.db.Query("SELECT seq FROM outbox WHERE seq > $1 ORDER BY seq", last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			if err := rows.Scan(&last); err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, last)
+		}
+	}
+	poll()
+	if err := slow.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	poll()
+	if len(found) != 1 {
+		t.Errorf("polling by seq found %v of 2 rows: the test of late commits says nothing", found)
+	}
+}
+
+// TestRelayStops stops and starts relays in the middle of the work, two at a
+// time, over several shards.
+func TestRelayStops(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		ctx := copytest.Ctx(t)
+		const n = 1200
+		written := make(chan struct{})
+		go func() {
+			defer close(written)
+			for i := 0; i < n && ctx.Err() == nil; i += 4 {
+				p.inTx(func(tx *sql.Tx) error {
+					return p.orders.Enlist(ctx, tx, p.event(i), p.event(i+1), p.event(i+2), p.event(i+3))
+				})
+			}
+		}()
+		steady := p.running(p.relay())
+		for i := range 3 {
+			stop := p.running(p.relay())
+			p.until("progress", p.published(n/10*(i+1)))
+			stop()
+		}
+		<-written
+		p.until("the events", p.published(n))
+		steady()
+		p.Exactly(p.topic, n)
+	}, outbox.WithShards(4))
+}
+
+// TestBadRows: a row that cannot be published stops its shard, and the error says
+// which. With dead letters it goes there, and the others are published.
+func TestBadRows(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		ctx := copytest.Ctx(t)
+		small := p.Topic("small", 1, "max.message.bytes", "1500")
+		write := func() {
+			p.inTx(func(tx *sql.Tx) error {
+				value := bytes.Repeat([]byte{1}, 3000)
+				return errors.Join(
+					p.orders.Enlist(ctx, tx, p.event(0)),
+					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: small, Value: value}),                                  // too large
+					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: "no-such-topic", Value: []byte("x")}),                  // gone
+					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: p.topic, Value: []byte{0, 0, 0, 99, 99, 1}}),           // an unknown schema
+					p.table.Insert(ctx, tx, "changed", producer.Encoded{Topic: p.topic, Key: []byte("c"), Value: []byte("y")}), // changed below
+					p.orders.Enlist(ctx, tx, p.event(1)),
+				)
+			})
+			if _, err := p.db.Exec("UPDATE outbox SET payload = message_key WHERE event_type = 'changed'"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write()
+		r := p.relay()
+		stop := p.running(r)
+		var said error
+		p.until("the error", func() bool { // not the first one, which makes smaller batches
+			for _, h := range r.Health(ctx) {
+				if h.Err != nil && strings.Contains(h.Err.Error(), "row seq") {
+					said = h.Err
+				}
+			}
+			return said != nil
+		})
+		stop()
+		if !strings.Contains(said.Error(), "row seq=2 ") || !errors.As(said, new(*producer.TooLargeError)) {
+			t.Errorf("the error is %v", said)
+		}
+		dead := p.Topic("dead", 1)
+		stop = p.running(p.relay(outbox.WithDeadLetters(dead)))
+		p.until("the dead letters", func() bool { return len(p.Records(dead)) >= 4 })
+		p.until("the events", p.published(2))
+		p.until("the deletion", func() bool { return p.count() == 0 })
+		stop()
+		p.Exactly(p.topic, 2)
+		var reasons []string
+		for _, r := range p.Records(dead) {
+			for _, h := range r.Headers {
+				if h.Key == outbox.DeadLetterReason {
+					reasons = append(reasons, string(h.Value))
+				}
+			}
+		}
+		all := strings.Join(reasons, "\n")
+		for _, want := range []string{"too large", "unknown topic", "schema id 25443", "changed"} {
+			if !strings.Contains(all, want) {
+				t.Errorf("no dead letter says %q:\n%s", want, all)
+			}
+		}
+	})
+}
+
+// TestWrongDatabase: a position of another database, and a copy from an earlier
+// time, are refused.
+func TestWrongDatabase(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		ctx := copytest.Ctx(t)
+		p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(0), p.event(1)) })
+		stop := p.running(p.relay())
+		p.until("the events", p.published(2))
+		p.until("the deletion", func() bool { return p.count() == 0 })
+		stop()
+		var progress string
+		if err := p.db.QueryRow("SELECT value FROM outbox_state WHERE name LIKE 'relay%'").Scan(&progress); err != nil {
+			t.Fatal(err)
+		}
+		refused := func(what, undo string, do string) {
+			t.Helper()
+			if _, err := p.db.Exec(do); err != nil {
+				t.Fatal(err)
+			}
+			r := p.relay()
+			stop := p.running(r)
+			var said error
+			p.until(what, func() bool {
+				for _, h := range r.Health(ctx) {
+					if h.Err != nil {
+						said = h.Err
+					}
+				}
+				return said != nil
+			})
+			stop()
+			if !errors.Is(said, outbox.ErrDatabase) {
+				t.Errorf("%s: %v", what, said)
+			}
+			if undo != "" {
+				if _, err := p.db.Exec(undo); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		quote := func(s string) string { return "'" + s + "'" }
+		var identity string
+		if err := p.db.QueryRow("SELECT value FROM outbox_state WHERE name = 'database'").Scan(&identity); err != nil {
+			t.Fatal(err)
+		}
+		refused("another database", "UPDATE outbox_state SET value = "+quote(identity)+" WHERE name = 'database'", "UPDATE outbox_state SET value = 'another' WHERE name = 'database'")
+		refused("an earlier copy", "", "DELETE FROM outbox_state WHERE name LIKE 'relay%'")
+	})
+}
+
+// TestKeep keeps published rows for a time, and publishes none of them again.
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		ctx := copytest.Ctx(t)
+		for i := range 20 {
+			p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(i)) })
+		}
+		keep := outbox.WithKeep(3 * time.Second)
+		stop := p.running(p.relay(keep))
+		p.until("the events", p.published(20))
+		stop()
+		if n := p.count(); n != 20 {
+			t.Errorf("%d rows are kept, want 20", n)
+		}
+		stop = p.running(p.relay(keep))
+		p.until("the deletion", func() bool { return p.count() == 0 })
+		stop()
+		p.Exactly(p.topic, 20)
+	})
+}

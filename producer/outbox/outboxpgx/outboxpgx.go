@@ -1,0 +1,129 @@
+// Package outboxpgx lets pgx write into an outbox, and lets a relay listen for
+// PostgreSQL's notifications.
+package outboxpgx
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/avroline/avroline/producer/outbox"
+)
+
+// Execer is a pgx.Tx, and also a *pgx.Conn or a *pgxpool.Pool.
+type Execer interface {
+	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
+}
+
+// Tx makes a transaction of pgx one that an outbox writes into.
+func Tx(tx Execer) outbox.Execer { return execer{tx} }
+
+type execer struct{ tx Execer }
+
+// ExecContext implements [outbox.Execer].
+func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	tag, err := e.tx.Exec(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return driver.RowsAffected(tag.RowsAffected()), nil
+}
+
+// reconnectWait is the pause before a lost connection is made again.
+const reconnectWait = time.Second
+
+// Listener waits for notifications. It is safe for concurrent use.
+type Listener struct {
+	config  *pgx.ConnConfig
+	channel string
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	mu    sync.Mutex
+	fired chan struct{} // closed by a notification, and replaced
+}
+
+// Listen listens on the channel that outbox.WithNotify names, with a connection
+// of its own. A connection that is lost is made again. url is as in
+// pgx.ParseConfig. Close ends it.
+func Listen(url, channel string) (*Listener, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("outboxpgx: %w", err)
+	}
+	if channel == "" {
+		return nil, errors.New("outboxpgx: Listen: the channel is empty")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &Listener{config: config, channel: channel, cancel: cancel, done: make(chan struct{}), fired: make(chan struct{})}
+	go l.run(ctx)
+	return l, nil
+}
+
+// Wait implements [outbox.Waker].
+func (l *Listener) Wait(ctx context.Context) error {
+	l.mu.Lock()
+	fired := l.fired
+	l.mu.Unlock()
+	select {
+	case <-fired:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends the listening.
+func (l *Listener) Close() {
+	l.cancel()
+	<-l.done
+}
+
+func (l *Listener) run(ctx context.Context) {
+	defer close(l.done)
+	for ctx.Err() == nil {
+		if err := l.listen(ctx); err != nil { // the relay polls meanwhile
+			wait := time.NewTimer(reconnectWait)
+			select {
+			case <-wait.C:
+			case <-ctx.Done():
+				wait.Stop()
+			}
+		}
+	}
+}
+
+func (l *Listener) listen(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, l.config)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconnectWait)
+		defer cancel()
+		_ = conn.Close(closing)
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{l.channel}.Sanitize()); err != nil {
+		return err
+	}
+	for {
+		l.notify() // also after connecting: something may have been missed
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Listener) notify() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.fired)
+	l.fired = make(chan struct{})
+}

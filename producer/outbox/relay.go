@@ -1,0 +1,230 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/serde"
+)
+
+// Relay publishes the rows of a table, each exactly once. Several relays may run
+// at the same time, in one process or in many: they share the shards.
+type Relay struct {
+	source *source.Source[*Row]
+	table  *Table
+	reg    serde.Registry
+	dead   string
+
+	mu    sync.Mutex
+	known map[int]bool // schema ids that the registry has
+}
+
+// RelayOption changes a [Relay]. The zero RelayOption does nothing.
+type RelayOption struct {
+	name  string
+	apply func(*relayConfig)
+}
+
+// String is the option's name.
+func (o RelayOption) String() string { return o.name }
+
+type relayConfig struct {
+	poll   time.Duration
+	keep   time.Duration
+	rows   int
+	waker  Waker
+	dead   string
+	source []source.Option
+}
+
+// Waker tells that there may be new rows, so that they are published at once.
+// outboxpgx.Listen makes one. Relays in one process may share it.
+type Waker interface {
+	// Wait returns nil when there may be new rows, or an error when it cannot tell
+	// until ctx ends.
+	Wait(ctx context.Context) error
+}
+
+// WithPoll is how often the table is asked for new rows when there were none.
+// Default 100 ms, and 1 s with a [Waker].
+func WithPoll(d time.Duration) RelayOption {
+	return RelayOption{"WithPoll", func(c *relayConfig) { c.poll = d }}
+}
+
+// WithKeep keeps published rows in the table for a time, by their created_at.
+// Default: a row is deleted after the Kafka transaction with its event is known
+// to be committed.
+func WithKeep(d time.Duration) RelayOption {
+	return RelayOption{"WithKeep", func(c *relayConfig) { c.keep = d }}
+}
+
+// WithRows bounds the rows of one query. Default 1,000.
+func WithRows(n int) RelayOption {
+	return RelayOption{"WithRows", func(c *relayConfig) { c.rows = n }}
+}
+
+// WithWaker lets w wake the relay. Default: it polls.
+func WithWaker(w Waker) RelayOption {
+	return RelayOption{"WithWaker", func(c *relayConfig) { c.waker = w }}
+}
+
+// WithDeadLetters writes rows that cannot be published to another topic, in
+// their order and in the same transaction: key, payload and headers byte for
+// byte, and the headers dead-letter.reason, .topic and .row. Default: such a row
+// stops its shard, and the error says which row.
+func WithDeadLetters(topic string) RelayOption {
+	return RelayOption{"WithDeadLetters", func(c *relayConfig) { c.dead = topic }}
+}
+
+// WithSource gives options of [source.New]: WithProducer, WithTransaction,
+// WithCheckpoints, WithHooks and so on. The number of shards is the table's.
+func WithSource(opts ...source.Option) RelayOption {
+	return RelayOption{"WithSource", func(c *relayConfig) { c.source = append(c.source, opts...) }}
+}
+
+// The headers of dead letters.
+const (
+	DeadLetterReason = "dead-letter.reason" // the error's text
+	DeadLetterTopic  = "dead-letter.topic"  // where the event should have gone
+	DeadLetterRow    = "dead-letter.row"    // the row's seq, in decimal
+)
+
+// eventIDHeader is the header that producer.WithEventID adds, too.
+const eventIDHeader = "event-id"
+
+// NewRelay makes a relay of a table. It does no I/O that it waits for. name is
+// the relay's own: positions are kept under it, and relays with the same name
+// share the work. s serializes the positions, and reg reads them back. db is
+// used by a few connections at a time. All mistakes are in the error.
+func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde.Registry, s *serde.Serializer, opts ...RelayOption) (*Relay, error) {
+	c := relayConfig{poll: 100 * time.Millisecond, rows: 1000}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&c)
+		}
+	}
+	if c.waker != nil && c.poll == 100*time.Millisecond {
+		c.poll = time.Second
+	}
+	var errs []error
+	if table == nil || db == nil {
+		errs = append(errs, errors.New("outbox: NewRelay: the table and the database must not be nil"))
+	}
+	if c.poll <= 0 || c.keep < 0 || c.rows < 1 || c.rows > 100_000 {
+		errs = append(errs, fmt.Errorf("outbox: WithPoll %v must be positive, WithKeep %v not negative, WithRows %d from 1 to 100000", c.poll, c.keep, c.rows))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	in := &input{table: table, db: db, relay: name, keep: c.keep, poll: c.poll, waker: c.waker, rows: c.rows}
+	src, err := source.New(brokers, name, in, reg, s, append(slices.Clone(c.source), source.WithShards(table.shards))...)
+	if err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	r := &Relay{source: src, table: table, reg: reg, dead: c.dead, known: map[int]bool{}}
+	if r.dead != "" {
+		src.HandleBad(r.bury)
+	}
+	return r, nil
+}
+
+// Prepare checks the table, the brokers, and the topics that are given, and
+// creates topics as producer.WithCreateTopics says. It is optional.
+func (r *Relay) Prepare(ctx context.Context, topics ...producer.Prepared) error {
+	return r.source.Prepare(ctx, topics...)
+}
+
+// Run publishes rows until ctx ends, and returns nil then. Outages of the
+// database, the brokers and the registry are waited out. A shard that cannot go
+// on is logged, reported by [Relay.Health], and tried again after a pause that
+// grows to one minute. Run is called once.
+func (r *Relay) Run(ctx context.Context) error {
+	err := r.source.Run(ctx, r.publish)
+	if ctx.Err() != nil && !errors.Is(err, producer.ErrFenced) {
+		return nil
+	}
+	return err
+}
+
+// Health tells how the shards are doing that this relay works on.
+func (r *Relay) Health(ctx context.Context) []source.ShardHealth { return r.source.Health(ctx) }
+
+// Stats are the counts of all messages of this relay, positions among them.
+func (r *Relay) Stats() producer.Stats { return r.source.Stats() }
+
+// Close ends the relay. Let Run return first.
+func (r *Relay) Close(ctx context.Context) error { return r.source.Close(ctx) }
+
+// publish is called for each row.
+func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
+	err := r.check(ctx, row)
+	if err == nil {
+		e := row.encoded()
+		if !slices.ContainsFunc(e.Headers, func(h serde.Header) bool { return h.Key == eventIDHeader }) {
+			e.Headers = append(slices.Clip(e.Headers), serde.Header{Key: eventIDHeader, Value: []byte(row.ID.String())})
+		}
+		if err = e.Add(ctx, tx); err == nil || tx.Err() != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	if r.dead == "" || errors.Is(err, serde.ErrRegistry) || ctx.Err() != nil {
+		return err
+	}
+	return r.bury(ctx, tx, row, err)
+}
+
+// check finds what is wrong with a row.
+func (r *Relay) check(ctx context.Context, row *Row) (err error) {
+	if row.sum() != row.checksum {
+		return ErrChecksum
+	}
+	if row.Headers, err = decodeHeaders(row.headers); err != nil {
+		return err
+	}
+	// The framing with an id in the payload: a zero byte and four bytes.
+	if len(row.Payload) < 5 || row.Payload[0] != 0 {
+		return nil
+	}
+	id := int(binary.BigEndian.Uint32(row.Payload[1:]))
+	r.mu.Lock()
+	known := r.known[id]
+	r.mu.Unlock()
+	if known {
+		return nil
+	}
+	if _, err := r.reg.SchemaByID(ctx, "", id); err != nil {
+		return fmt.Errorf("schema id %d of the payload: %w", id, err)
+	}
+	r.mu.Lock()
+	r.known[id] = true
+	r.mu.Unlock()
+	return nil
+}
+
+// bury writes a row to the topic of dead letters.
+func (r *Relay) bury(ctx context.Context, tx *producer.Tx, row *Row, reason error) error {
+	e := row.encoded()
+	text := reason.Error()
+	if len(text) > 1000 {
+		text = text[:1000]
+	}
+	e.Headers = append(slices.Clip(e.Headers),
+		serde.Header{Key: DeadLetterReason, Value: []byte(text)},
+		serde.Header{Key: DeadLetterTopic, Value: []byte(row.Topic)},
+		serde.Header{Key: DeadLetterRow, Value: strconv.AppendInt(nil, row.Seq, 10)},
+	)
+	e.Topic, e.Partition = r.dead, producer.Partition{}
+	if err := e.Add(ctx, tx); err != nil {
+		return fmt.Errorf("dead letter: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package outbox
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"hash/fnv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+)
+
+// Row is one event in the table.
+type Row struct {
+	Seq       int64     // the row's number, in the order of the inserts
+	ID        uuid.UUID // the event's own
+	Shard     int
+	Topic     string
+	Type      string // the full name of the record's schema, "" for a tombstone
+	Key       []byte // nil: none
+	Payload   []byte // the framed value; nil: a tombstone
+	Headers   []serde.Header
+	Partition int // -1: chosen by the key
+	Time      time.Time
+
+	headers  string // as stored
+	batch    int64  // MySQL's
+	checksum int64
+}
+
+// Where names the row, for errors.
+func (r *Row) Where() string { return fmt.Sprintf("row seq=%d id=%s topic=%s", r.Seq, r.ID, r.Topic) }
+
+// newRow makes the row of a message.
+func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
+	if err := checkText(e); err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("outbox: event id: %w", err)
+	}
+	r := &Row{
+		ID: id, Shard: t.shardOf(e.Topic, e.Key, id), Topic: e.Topic, Type: kind, Key: e.Key, Payload: e.Value, Headers: e.Headers,
+		Partition: -1, Time: e.Timestamp,
+	}
+	if n, ok := e.Partition.Number(); ok {
+		r.Partition = int(n)
+	}
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
+	r.Time = r.Time.Truncate(time.Millisecond).UTC() // as Kafka keeps it
+	r.headers = encodeHeaders(e.Headers)
+	r.checksum = r.sum()
+	return r, nil
+}
+
+// shardOf gives a row to a shard. Rows without a key are spread.
+func (t *Table) shardOf(topic string, key []byte, id uuid.UUID) int {
+	if t.shards == 1 {
+		return 0
+	}
+	h := fnv.New32a()
+	if key == nil {
+		_, _ = h.Write(id[:])
+	} else {
+		_, _ = h.Write([]byte(topic))
+		_, _ = h.Write([]byte{0})
+		_, _ = h.Write(key)
+	}
+	return int(h.Sum32() % uint32(t.shards))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // a table, never changed
+
+// sum is the checksum of what is published: CRC-32C of the fields, each with its
+// length before it. Nil has the length -1.
+func (r *Row) sum() int64 {
+	crc := crc32.New(castagnoli)
+	var size [8]byte
+	field := func(b []byte, isNil bool) {
+		n := int64(len(b))
+		if isNil {
+			n = -1
+		}
+		binary.BigEndian.PutUint64(size[:], uint64(n))
+		_, _ = crc.Write(size[:])
+		_, _ = crc.Write(b)
+	}
+	field(r.ID[:], false)
+	field([]byte(r.Topic), false)
+	field(r.Key, r.Key == nil)
+	field(r.Payload, r.Payload == nil)
+	field([]byte(r.headers), false)
+	binary.BigEndian.PutUint64(size[:], uint64(r.Time.UnixMilli()))
+	_, _ = crc.Write(size[:])
+	binary.BigEndian.PutUint64(size[:], uint64(int64(r.Partition)))
+	_, _ = crc.Write(size[:])
+	return int64(crc.Sum32())
+}
+
+// encoded is the message of a row.
+func (r *Row) encoded() producer.Encoded {
+	e := producer.Encoded{Topic: r.Topic, Key: r.Key, Value: r.Payload, Headers: r.Headers, Timestamp: r.Time}
+	if r.Partition >= 0 {
+		e.Partition = producer.ToPartition(int32(r.Partition))
+	}
+	return e
+}
+
+// A header is stored as ["name","value"], as ["name",null], or, if the value is
+// no text, as ["name",{"base64":"…"}].
+type storedHeader [2]any
+
+func encodeHeaders(headers []serde.Header) string {
+	if len(headers) == 0 {
+		return ""
+	}
+	out := make([]storedHeader, len(headers))
+	for i, h := range headers {
+		switch {
+		case h.Value == nil:
+			out[i] = storedHeader{h.Key, nil}
+		case utf8.Valid(h.Value):
+			out[i] = storedHeader{h.Key, string(h.Value)}
+		default:
+			out[i] = storedHeader{h.Key, map[string]string{"base64": base64.StdEncoding.EncodeToString(h.Value)}}
+		}
+	}
+	text, err := json.Marshal(out)
+	if err != nil { // strings always have a text
+		panic(err)
+	}
+	return string(text)
+}
+
+func decodeHeaders(text string) ([]serde.Header, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var stored [][2]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &stored); err != nil {
+		return nil, fmt.Errorf("headers: %w", err)
+	}
+	out := make([]serde.Header, len(stored))
+	for i, h := range stored {
+		if err := json.Unmarshal(h[0], &out[i].Key); err != nil {
+			return nil, fmt.Errorf("headers: %w", err)
+		}
+		var plain *string
+		if err := json.Unmarshal(h[1], &plain); err == nil {
+			if plain != nil {
+				out[i].Value = []byte(*plain)
+			}
+			continue
+		}
+		var coded struct {
+			Base64 []byte `json:"base64"`
+		}
+		if err := json.Unmarshal(h[1], &coded); err != nil {
+			return nil, fmt.Errorf("headers: %s: %w", out[i].Key, err)
+		}
+		out[i].Value = coded.Base64
+		if out[i].Value == nil {
+			out[i].Value = []byte{}
+		}
+	}
+	return out, nil
+}

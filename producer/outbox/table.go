@@ -1,0 +1,307 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Table describes a table of events that wait to be published. It is safe for
+// concurrent use. The service that writes the rows and the relay that publishes
+// them must describe the table alike.
+type Table struct {
+	dialect Dialect
+	name    string
+	shards  int
+	notify  string
+	columns columns
+	err     error
+}
+
+// columns are the names of the columns. A value is where it is stored.
+type columns struct {
+	id, topic, key, kind, payload string
+}
+
+// TableOption changes a [Table]. The zero TableOption does nothing.
+type TableOption struct {
+	name  string
+	apply func(*Table)
+}
+
+// String is the option's name.
+func (o TableOption) String() string { return o.name }
+
+// WithName names the table. A schema may stand before it: "shop.outbox".
+// Default "outbox". The relay's own table has the name with "_state" behind it.
+func WithName(table string) TableOption {
+	return TableOption{"WithName", func(t *Table) { t.name = table }}
+}
+
+// WithShards divides the rows by the hash of their key, so that several relays
+// can work at the same time. The order of each key is kept. Default 1, up to
+// 1,024. To change the number, let the relays publish everything first.
+func WithShards(n int) TableOption {
+	return TableOption{"WithShards", func(t *Table) { t.shards = n }}
+}
+
+// WithDebeziumColumns names the columns as Debezium's outbox event router
+// expects them: id, aggregatetype (the topic), aggregateid (the key), type and
+// payload. So that connector can take over the table, or be replaced. Configure
+// it with route.topic.replacement=${routedByValue} and with ByteArrayConverter
+// for keys and values.
+func WithDebeziumColumns() TableOption {
+	return TableOption{"WithDebeziumColumns", func(t *Table) {
+		t.columns = columns{id: "id", topic: "aggregatetype", key: "aggregateid", kind: "type", payload: "payload"}
+	}}
+}
+
+// WithNotify lets PostgreSQL notify a channel of new rows when their
+// transaction commits, so that the relay need not poll often: [Schema] adds a
+// trigger, and package outboxpgx listens. PostgreSQL commits transactions with
+// a notification one after the other, which bounds very high write rates.
+// Default: no notification. Other dialects refuse it.
+func WithNotify(channel string) TableOption {
+	return TableOption{"WithNotify", func(t *Table) { t.notify = channel }}
+}
+
+// NewTable describes a table. It does no I/O. All mistakes are in the error.
+func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
+	t := &Table{
+		dialect: d, name: "outbox", shards: 1,
+		columns: columns{id: "event_id", topic: "topic", key: "message_key", kind: "event_type", payload: "payload"},
+	}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(t)
+		}
+	}
+	var errs []error
+	if d < SQLite || d > MySQL {
+		errs = append(errs, fmt.Errorf("outbox: %v: must be SQLite, PostgreSQL or MySQL", d))
+	}
+	if t.name == "" || slices.Contains(strings.Split(t.name, "."), "") || strings.ContainsRune(t.name, 0) {
+		errs = append(errs, fmt.Errorf("outbox: WithName: %q is not a table's name", t.name))
+	}
+	if t.shards < 1 || t.shards > 1024 {
+		errs = append(errs, fmt.Errorf("outbox: WithShards: %d: must be from 1 to 1024", t.shards))
+	}
+	if t.notify != "" && d != PostgreSQL {
+		errs = append(errs, fmt.Errorf("outbox: WithNotify: %v has no notifications", d))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Schema returns the statements that create the table, its index and the
+// relay's table. They can be run again. Give them to your migration tool, or to
+// [Table.Create].
+func Schema(d Dialect, opts ...TableOption) (string, error) {
+	t, err := NewTable(d, opts...)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(t.schema(), ";\n\n") + ";\n", nil
+}
+
+// Create creates what is missing.
+func (t *Table) Create(ctx context.Context, db *sql.DB) error {
+	for _, statement := range t.schema() {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("outbox: create table %s: %w: %s", t.name, err, firstLine(statement))
+		}
+	}
+	return nil
+}
+
+func firstLine(s string) string { line, _, _ := strings.Cut(s, "\n"); return line }
+
+// state is the name of the relay's own table.
+func (t *Table) state() string { return t.dialect.quote(t.name + "_state") }
+
+func (t *Table) quoted() string { return t.dialect.quote(t.name) }
+
+// orderColumn is the column from which the order of commits follows, or "".
+func (t *Table) orderColumn() string {
+	switch t.dialect {
+	case PostgreSQL:
+		return "tx"
+	case MySQL:
+		return "batch"
+	}
+	return ""
+}
+
+// definition is a column with its type.
+type definition struct{ name, kind string }
+
+func (t *Table) definitions() []definition {
+	k := t.dialect.types()
+	defs := []definition{
+		{"seq", k.sequence},
+		{t.columns.id, k.id},
+		{"shard", k.shard},
+		{t.columns.topic, k.name},
+		{t.columns.kind, k.name},
+		{t.columns.key, k.bytes},
+		{t.columns.payload, k.bytes},
+		{"headers", k.text},
+		{"partition_number", k.integer},
+		{"created_at", k.time},
+		{"checksum", k.long},
+	}
+	switch t.dialect {
+	case PostgreSQL:
+		defs = append(defs, definition{"tx", "xid8 NOT NULL DEFAULT pg_current_xact_id()"})
+	case MySQL:
+		defs = append(defs, definition{"batch", "bigint NULL"})
+	}
+	return defs
+}
+
+func (t *Table) schema() []string {
+	q := t.dialect.quote
+	var cols []string
+	for _, c := range t.definitions() {
+		cols = append(cols, "  "+q(c.name)+" "+c.kind)
+	}
+	base := t.name[strings.LastIndex(t.name, ".")+1:]
+	table := "CREATE TABLE IF NOT EXISTS " + t.quoted() + " (\n" + strings.Join(cols, ",\n")
+	state := "CREATE TABLE IF NOT EXISTS " + t.state() + " (\n  name %s PRIMARY KEY,\n  value %s NOT NULL\n)"
+	switch t.dialect {
+	case PostgreSQL:
+		out := []string{
+			table + "\n)",
+			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
+			fmt.Sprintf(state, "text", "text"),
+			"INSERT INTO " + t.state() + " (name, value) VALUES ('database', gen_random_uuid()::text) ON CONFLICT (name) DO NOTHING",
+		}
+		if t.notify != "" {
+			function := q(t.name + "_notify")
+			out = append(out,
+				"CREATE OR REPLACE FUNCTION "+function+"() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  PERFORM pg_notify("+literal(t.notify)+", '');\n  RETURN NULL;\nEND $$",
+				"DROP TRIGGER IF EXISTS "+q(base+"_notify")+" ON "+t.quoted(),
+				"CREATE TRIGGER "+q(base+"_notify")+" AFTER INSERT ON "+t.quoted()+" FOR EACH STATEMENT EXECUTE FUNCTION "+function+"()",
+			)
+		}
+		return out
+	case MySQL:
+		return []string{
+			table + ",\n  KEY " + q(base+"_shard_batch") + " (shard, batch, seq)\n) ENGINE=InnoDB",
+			fmt.Sprintf(state, "varchar(255)", "longtext") + " ENGINE=InnoDB",
+			"INSERT IGNORE INTO " + t.state() + " (name, value) VALUES ('database', UUID())",
+		}
+	default:
+		return []string{
+			table + "\n)",
+			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
+			fmt.Sprintf(state, "TEXT", "TEXT"),
+			"INSERT OR IGNORE INTO " + t.state() + " (name, value) VALUES ('database', lower(hex(randomblob(16))))",
+		}
+	}
+}
+
+// literal is a text in a statement.
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// SchemaError says what the database lacks.
+type SchemaError struct {
+	Table   string
+	Missing []string // columns, or the table's whole name
+	Err     error    // what the database said; nil if only columns are missing
+}
+
+func (e *SchemaError) Error() string {
+	s := fmt.Sprintf("outbox: table %s: missing: %s: create what outbox.Schema says", e.Table, strings.Join(e.Missing, ", "))
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the database's error.
+func (e *SchemaError) Unwrap() error { return e.Err }
+
+// Check finds what is missing in the database: a table, or columns. The error is
+// a [*SchemaError] then.
+func (t *Table) Check(ctx context.Context, db *sql.DB) error {
+	var want []string
+	for _, c := range t.definitions() {
+		want = append(want, c.name)
+	}
+	if err := checkColumns(ctx, db, t.name, t.quoted(), want); err != nil {
+		return err
+	}
+	if err := checkColumns(ctx, db, t.name+"_state", t.state(), []string{"name", "value"}); err != nil {
+		return err
+	}
+	_, err := t.identity(ctx, db)
+	return err
+}
+
+func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string) error {
+	rows, err := db.QueryContext(ctx, "SELECT * FROM "+quoted+" WHERE 1 = 0")
+	if err != nil {
+		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is away
+			return fmt.Errorf("outbox: table %s: %w", name, err)
+		}
+		return &SchemaError{name, []string{name}, err}
+	}
+	defer func() { _ = rows.Close() }()
+	have, err := rows.Columns()
+	if err != nil {
+		return fmt.Errorf("outbox: table %s: %w", name, err)
+	}
+	missing := slices.DeleteFunc(want, func(c string) bool {
+		return slices.ContainsFunc(have, func(h string) bool { return strings.EqualFold(h, c) })
+	})
+	if len(missing) > 0 {
+		return &SchemaError{name, missing, nil}
+	}
+	return rows.Err()
+}
+
+// identity is the id that the database got when the tables were created.
+func (t *Table) identity(ctx context.Context, db *sql.DB) (string, error) {
+	id, ok, err := t.readState(ctx, db, "database")
+	if err == nil && !ok {
+		err = &SchemaError{t.name + "_state", []string{"the row 'database'"}, nil}
+	}
+	return id, err
+}
+
+// querier is a *sql.DB or a *sql.Tx.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// readState reads a value of the relay's table.
+func (t *Table) readState(ctx context.Context, db querier, name string) (value string, ok bool, err error) {
+	err = db.QueryRowContext(ctx, t.dialect.query("SELECT value FROM "+t.state()+" WHERE name = ?"), name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("outbox: table %s_state: %w", t.name, err)
+	}
+	return value, true, nil
+}
+
+// writeState stores a value in the relay's table.
+func (t *Table) writeState(ctx context.Context, db querier, name, value string) error {
+	statement := "INSERT INTO " + t.state() + " (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+	if t.dialect == MySQL {
+		statement = "INSERT INTO " + t.state() + " (name, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = VALUES(value)"
+	}
+	if _, err := db.ExecContext(ctx, t.dialect.query(statement), name, value); err != nil {
+		return fmt.Errorf("outbox: table %s_state: %w", t.name, err)
+	}
+	return nil
+}

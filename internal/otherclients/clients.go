@@ -50,7 +50,7 @@ func onJVM(ctx context.Context, name string) (*Client, error) {
 // Python returns Confluent's Python client with its Avro serdes.
 func Python(ctx context.Context) (*Client, error) {
 	dir, err := install(ctx, "python", "python3", "-m", "pip", "install", "-q", "--target", "libs",
-		"confluent-kafka[schemaregistry,avro]==2.16.0")
+		"confluent-kafka[schemaregistry,avro,rules]==2.16.0")
 	if err != nil {
 		return nil, err
 	}

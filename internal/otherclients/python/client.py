@@ -2,6 +2,8 @@
 
 read BROKERS TOPIC REGISTRY            every committed record, a JSON object a line
 write BROKERS TOPIC REGISTRY [CODEC]   first line the schema, then a value as plain JSON a line
+serialize TOPIC REGISTRY [LATEST]      first line the schema, then a value as JSON a line; prints framed bytes as hex
+deserialize TOPIC REGISTRY             framed bytes as hex a line; prints each value as JSON
 container-write FILE CODEC             first line the schema, then a value as plain JSON a line, into an Avro container file
 
 Instead of the schema the first line may be {"parts": [{"subject", "schema", "references":
@@ -87,4 +89,64 @@ def write_container(path, codec):
         fastavro.writer(out, schema, map(json.loads, sys.stdin), codec=codec, sync_interval=1024)
 
 
-{"read": read, "write": write, "container-write": write_container}[sys.argv[1]](*sys.argv[2:])
+def revive(obj):
+    """Values that JSON lacks: {"$decimal": "1.5"}, {"$micros": 7}, {"$bytes": "00ff"}."""
+    if "$decimal" in obj:
+        return decimal.Decimal(obj["$decimal"])
+    if "$micros" in obj:
+        return EPOCH + datetime.timedelta(microseconds=obj["$micros"])
+    if "$bytes" in obj:
+        return bytes.fromhex(obj["$bytes"])
+    return obj
+
+
+def exact(value):
+    """The inverse of revive."""
+    if isinstance(value, decimal.Decimal):
+        return {"$decimal": str(value)}
+    if isinstance(value, datetime.datetime):
+        return {"$micros": (value.astimezone(datetime.timezone.utc) - EPOCH) // datetime.timedelta(microseconds=1)}
+    if isinstance(value, bytes):
+        return {"$bytes": value.hex()}
+    raise TypeError(type(value))
+
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def rules():
+    """The executors of encryption and CEL rules, and the local KMS with the secret of LOCAL_SECRET."""
+    from confluent_kafka.schema_registry.rules.cel.cel_executor import CelExecutor
+    from confluent_kafka.schema_registry.rules.cel.cel_field_executor import CelFieldExecutor
+    from confluent_kafka.schema_registry.rules.encryption.encrypt_executor import EncryptionExecutor, FieldEncryptionExecutor
+    from confluent_kafka.schema_registry.rules.encryption.localkms.local_driver import LocalKmsDriver
+
+    LocalKmsDriver.register()
+    for executor in (EncryptionExecutor, FieldEncryptionExecutor, CelExecutor, CelFieldExecutor):
+        executor.register()
+
+
+def serialize(topic, registry, latest=""):
+    rules()
+    client = SchemaRegistryClient({"url": registry})
+    conf = {"subject.name.strategy": topic_subject_name_strategy}
+    schema = sys.stdin.readline()
+    if latest:
+        conf.update({"auto.register.schemas": False, "use.latest.version": True})
+    encode = AvroSerializer(client, schema, conf=conf)
+    ctx = SerializationContext(topic, MessageField.VALUE)
+    for line in sys.stdin:
+        if line.strip():
+            print(encode(json.loads(line, object_hook=revive), ctx).hex())
+
+
+def deserialize(topic, registry):
+    rules()
+    decode = AvroDeserializer(SchemaRegistryClient({"url": registry}), conf={"subject.name.strategy": topic_subject_name_strategy})
+    ctx = SerializationContext(topic, MessageField.VALUE)
+    for line in sys.stdin:
+        if line.strip():
+            print(json.dumps(decode(bytes.fromhex(line.strip()), ctx), default=exact, sort_keys=True))
+
+
+{"serialize": serialize, "deserialize": deserialize, "read": read, "write": write, "container-write": write_container}[sys.argv[1]](*sys.argv[2:])

@@ -26,7 +26,7 @@ func testClose(t *testing.T, lib Library) {
 		s.close()
 		restart()
 		s.exactly(t, b.read(t, "topic"))
-		if _, not, maybe := s.count(); not == 0 {
+		if _, not, maybe := s.count(); not == 0 && !lib.Blind {
 			t.Errorf("not persisted %d, possibly %d: what never left the client is known not to be in the log", not, maybe)
 		}
 	})
@@ -93,6 +93,9 @@ func testClose(t *testing.T, lib Library) {
 						return
 					}
 					n++
+					if n > 20_000 { // the engine bounds what is in flight
+						time.Sleep(time.Millisecond)
+					}
 				}
 			}()
 		}

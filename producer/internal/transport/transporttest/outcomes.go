@@ -104,6 +104,9 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 		}},
 		{Key: large, Value: large, Headers: []transport.Header{{Key: "large", Value: large}}},
 	}
+	if lib.NoEpoch {
+		messages[3].Timestamp = 1
+	}
 	before := time.Now().Truncate(time.Millisecond)
 	for i, m := range messages {
 		if err := h.Produce(0, m, transport.Token(i)); err != nil {

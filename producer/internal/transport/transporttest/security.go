@@ -35,7 +35,7 @@ func testSecurity(t *testing.T, lib Library) {
 			})
 			wrong.client.Purge()
 			wrong.all(t, 1)
-			if _, not, _ := wrong.count(); not != 1 {
+			if _, not, _ := wrong.count(); not != 1 && !lib.Blind {
 				t.Errorf("the message that never left is %v", wrong.outcomes[1])
 			}
 		})

@@ -69,7 +69,13 @@ func testTopics(t *testing.T, lib Library) {
 					if s.outcomes[token].Err == nil {
 						break
 					}
-					if s.outcomes[token].Persistence != transport.NotPersisted {
+					if lib.Ends && s.outcomes[token].Persistence == transport.PossiblyPersisted {
+						s.until(t, "the end of the client", func() bool { return len(s.fatal) > 0 })
+						s.fatal = nil
+						s.reopen(t, lib, config(t, b.addrs, ""))
+						h, healthy = s.topic(t, name), s.topic(t, other)
+						maybe++
+					} else if s.outcomes[token].Persistence != transport.NotPersisted {
 						maybe++
 					}
 					s.mu.Lock()

@@ -31,6 +31,14 @@ type Library struct {
 	Open func(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error)
 	// NamesGuilty says that the library reports which record the broker refused.
 	NamesGuilty bool
+	// Ends says that a refused batch ends the client (Fatal). What is certainly not
+	// written is then for the next client.
+	Ends bool
+	// Blind says that the library tells nothing about a message that failed: every
+	// failure is possibly persisted.
+	Blind bool
+	// NoEpoch says that the library refuses the timestamp 0.
+	NoEpoch bool
 }
 
 // Run runs the whole suite.
@@ -310,6 +318,17 @@ func open(t *testing.T, lib Library, c *settings.Config) *session {
 	s := &session{recorder: r, client: client}
 	t.Cleanup(s.close)
 	return s
+}
+
+// reopen closes the client, and goes on with another one.
+func (s *session) reopen(t *testing.T, lib Library, c *settings.Config) {
+	t.Helper()
+	s.client.Close()
+	client, err := lib.Open(c, c.BatchBytes, s.recorder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.client = client
 }
 
 func (s *session) close() {

@@ -1,0 +1,107 @@
+package confluent
+
+import (
+	"context"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// Metadata implements [transport.Client].
+func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMetadata, error) {
+	if !c.uses.hold() {
+		return transport.TopicMetadata{}, closed()
+	}
+	defer c.uses.release()
+	m, err := c.kafka.GetMetadata(&name, false, millisLeft(ctx))
+	if err != nil {
+		return transport.TopicMetadata{}, convert(err)
+	}
+	t := m.Topics[name]
+	if t.Error.Code() != kafka.ErrNoError {
+		return transport.TopicMetadata{}, convert(t.Error)
+	}
+	out := transport.TopicMetadata{Name: name, Partitions: make([]transport.PartitionMetadata, len(t.Partitions))}
+	for _, p := range t.Partitions {
+		if int(p.ID) >= len(out.Partitions) || p.ID < 0 {
+			continue
+		}
+		to := &out.Partitions[p.ID]
+		to.Leader, to.Replicas, to.InSync = p.Leader, p.Replicas, p.Isrs
+		if p.Error.Code() != kafka.ErrNoError {
+			to.Err = convert(p.Error)
+		}
+	}
+	return out, nil
+}
+
+// defaultCall bounds a call whose context has no deadline.
+const defaultCall = 30 * time.Second
+
+// millisLeft is what a context leaves, in milliseconds and at least 1.
+func millisLeft(ctx context.Context) int {
+	left := defaultCall
+	if end, ok := ctx.Deadline(); ok {
+		left = time.Until(end)
+	}
+	return int(max(left, time.Millisecond) / time.Millisecond)
+}
+
+// Admin implements [transport.Client].
+func (c *client) Admin() transport.Admin { return admin{c} }
+
+type admin struct{ *client }
+
+// with runs f with the Go client's administration client.
+func (a admin) with(f func(k *kafka.AdminClient) error) error {
+	if !a.uses.hold() {
+		return closed()
+	}
+	defer a.uses.release()
+	k, err := kafka.NewAdminClientFromProducer(a.kafka)
+	if err == nil {
+		err = f(k)
+	}
+	if err != nil {
+		return convert(err)
+	}
+	return nil
+}
+
+// TopicConfig implements [transport.Admin].
+func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string, error) {
+	out := map[string]string{}
+	err := a.with(func(k *kafka.AdminClient) error {
+		results, err := k.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}},
+			kafka.SetAdminRequestTimeout(time.Duration(millisLeft(ctx))*time.Millisecond))
+		switch {
+		case err != nil:
+			return err
+		case results[0].Error.Code() != kafka.ErrNoError:
+			return results[0].Error
+		}
+		for key, entry := range results[0].Config {
+			out[key] = entry.Value
+		}
+		return nil
+	})
+	return out, err
+}
+
+// CreateTopic implements [transport.Admin].
+func (a admin) CreateTopic(ctx context.Context, topic string, partitions, replicas int, settings map[string]string) error {
+	return a.with(func(k *kafka.AdminClient) error {
+		results, err := k.CreateTopics(ctx, []kafka.TopicSpecification{{
+			Topic: topic, NumPartitions: partitions, ReplicationFactor: replicas, Config: settings,
+		}})
+		if err != nil {
+			return err
+		}
+		if results[0].Error.Code() != kafka.ErrNoError {
+			return results[0].Error
+		}
+		return nil
+	})
+}

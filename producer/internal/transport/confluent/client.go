@@ -1,0 +1,308 @@
+package confluent
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// client is a producing client of librdkafka.
+type client struct {
+	config  *settings.Config
+	handler transport.Handler
+	kafka   *kafka.Producer
+	hub     hub // without the plugin: zero
+	plugin  bool
+
+	// gated says that the first message of a partition is waited for: see the
+	// package comment.
+	gated        bool
+	acknowledged bool // brokers answer: acks is not 0
+
+	mu     sync.Mutex
+	topics map[string]*topic
+
+	refusal atomic.Pointer[transport.Error] // why Produce takes nothing any more
+	failing sync.Once                       // Fatal is called once
+	closing sync.Once
+	handed  atomic.Uint64 // outcomes of the library that are with the handler
+	plain   plain
+
+	gates gates
+	uses  uses // calls into the library beside Produce
+
+	alive      context.Context //nolint:containedctx // it is the client's own life
+	die        context.CancelFunc
+	background sync.WaitGroup
+	served     chan struct{} // the last outcome was reported
+}
+
+var _ transport.Client = (*client)(nil)
+
+// Open makes a client. It does no I/O that it waits for. batchBytes bounds a
+// batch, whatever c says.
+func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
+	k, err := open(c, batchBytes, h, true)
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// open makes a client, with the plugin if that is wanted and works.
+func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) (*client, error) {
+	k := &client{
+		config: c, handler: h, topics: map[string]*topic{}, gated: !c.WeakAcks,
+		acknowledged: !c.WeakAcks || c.Acks != settings.AcksNone, served: make(chan struct{}),
+	}
+	k.gates.first = map[transport.Token]*partition{}
+	k.alive, k.die = context.WithCancel(context.Background())
+	m := kafka.ConfigMap{}
+	for key, value := range c.ProducerMap() {
+		m[key] = value
+	}
+	m["batch.size"] = batchBytes
+	m["go.events.channel.size"] = 1000
+	guarded := c.Guarded()
+	if guarded {
+		m["debug"] = join(c.Passed["debug"], guardDebug)
+		// A batch that is refused leaves a gap in the sequence. The library would raise
+		// its epoch, and could then write other batches twice. A fatal error is better:
+		// the engine sends what is not in the log with the next client. A message that
+		// may expire makes such gaps all the time.
+		m["enable.gapless.guarantee"] = c.DeliveryTimeout == 0
+	}
+	err := errNoPlugin
+	if plugin {
+		k.kafka, k.hub, err = plugged(m, true, guarded, c.LogLevel())
+		k.plugin = err == nil
+	}
+	if err == errNoPlugin { //nolint:errorlint // ours, never wrapped
+		if plugin {
+			c.Logger.Warn("client_without_plugin", "reason", err)
+		}
+		lines := make(chan kafka.LogEvent, 1000)
+		m["go.logs.channel"] = lines
+		m["go.events.channel.size"] = 8192
+		if k.kafka, err = kafka.NewProducer(&m); err == nil {
+			go k.forwardLines(lines)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k.plugin {
+		go k.serve()
+		k.background.Go(k.serveEvents)
+	} else {
+		go k.servePlain()
+	}
+	if k.gated && c.TransactionalID == "" {
+		k.background.Go(k.hasten)
+	}
+	return k, nil
+}
+
+// hasten gets the producer id without the library's pauses. The library asks for it
+// when a metadata answer comes over a connection that is up, and else by a timer of
+// 500 ms. The first answer comes over the connection to the bootstrap address,
+// which the library then drops. So a node of the cluster is asked too.
+func (c *client) hasten() {
+	for pause := 2 * time.Millisecond; pause < time.Second; pause *= 2 {
+		if !c.uses.hold() {
+			return
+		}
+		m, err := c.kafka.GetMetadata(nil, false, 500)
+		c.uses.release()
+		if err == nil && m.OriginatingBroker.ID >= 0 {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-c.alive.Done():
+			return
+		}
+	}
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "," + b
+}
+
+// serve reports what the library says until the hub is closed.
+func (c *client) serve() {
+	defer close(c.served)
+	var batch []transport.Outcome
+	for {
+		outcomes, lines, more := c.hub.wait()
+		if len(outcomes) > 0 {
+			batch = batch[:0]
+			for i := range outcomes {
+				batch = append(batch, c.outcome(&outcomes[i]))
+			}
+			blame(outcomes, batch)
+			c.report(batch)
+			clear(batch)
+		}
+		for i := range lines {
+			c.logLine(&lines[i])
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// report hands outcomes to the handler and opens the gates that waited for them.
+func (c *client) report(batch []transport.Outcome) {
+	c.handler.Outcomes(batch)
+	c.handed.Add(uint64(len(batch)))
+	if c.gates.waiting.Load() > 0 {
+		for i := range batch {
+			c.passed(&batch[i])
+		}
+	}
+}
+
+// serveEvents takes what the Go client has to say beside outcomes. It must always
+// be ready, or the client stops.
+func (c *client) serveEvents() {
+	for event := range c.kafka.Events() {
+		c.event(event)
+	}
+}
+
+func (c *client) event(event kafka.Event) {
+	switch event := event.(type) {
+	case kafka.Error:
+		if event.IsFatal() {
+			c.fail(event)
+		} else {
+			c.handler.Trouble(convert(event))
+		}
+	case kafka.OAuthBearerTokenRefresh:
+		c.background.Go(func() { refreshToken(c.alive, c.config, c.kafka, &c.uses, c.handler) })
+	}
+}
+
+// fail ends the client: nothing new is taken. The library gives up what it has not
+// sent, and waits for the answers to what it has.
+func (c *client) fail(cause error) {
+	c.failing.Do(func() {
+		err := *convert(c.fatalCause(cause))
+		err.Fatal = true
+		c.refuse(&err)
+		c.background.Go(func() {
+			c.handler.Fatal(&err)
+			c.dropHeld(&err)
+		})
+	})
+}
+
+// fatalCause asks the library for the error behind "a fatal error".
+func (c *client) fatalCause(err error) error {
+	if c.uses.hold() {
+		defer c.uses.release()
+		if cause := c.kafka.GetFatalError(); cause != nil {
+			return cause
+		}
+	}
+	return err
+}
+
+// refuse makes Produce fail from now on. The first reason stays.
+func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, err) }
+
+// Purge implements [transport.Client].
+func (c *client) Purge() {
+	err := &transport.Error{Code: transport.Purged, Text: "the client was told to give up what is not delivered"}
+	c.refuse(err)
+	c.dropHeld(err)
+	if !c.uses.hold() {
+		return
+	}
+	defer c.uses.release()
+	_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | kafka.PurgeNonBlocking)
+}
+
+// Close implements [transport.Client].
+func (c *client) Close() {
+	c.closing.Do(func() {
+		closed := &transport.Error{Code: transport.Closed, Text: "the client is closed"}
+		c.refuse(closed)
+		c.dropHeld(closed)
+		c.Purge()
+		c.plain.drain()
+		c.die()
+		c.uses.lastUse()
+		c.mu.Lock()
+		for _, t := range c.topics {
+			t.free()
+		}
+		c.mu.Unlock()
+		c.kafka.Close()
+		c.background.Wait()
+		if c.plugin {
+			c.hub.close()
+		}
+		<-c.served
+		if c.plugin {
+			c.hub.free()
+		}
+	})
+}
+
+// settled waits until every outcome that the library has reported so far is with
+// the handler. all says that the library has reported everything.
+func (c *client) settled(all bool) {
+	open := func() bool { return c.plain.inFlight.Load() > 0 && (all || len(c.kafka.Events()) > 0) }
+	if c.plugin {
+		added := c.hub.added()
+		open = func() bool { return c.handed.Load() < added }
+	}
+	for open() {
+		select {
+		case <-c.served:
+			return
+		case <-time.After(100 * time.Microsecond):
+		}
+	}
+}
+
+// uses keeps the library from being destroyed while calls into it are in flight.
+// The zero value is ready.
+type uses struct {
+	mu     sync.Mutex
+	over   bool
+	inside sync.WaitGroup
+}
+
+// hold keeps the library until release. false: it is too late.
+func (u *uses) hold() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.over {
+		return false
+	}
+	u.inside.Add(1)
+	return true
+}
+
+func (u *uses) release() { u.inside.Done() }
+
+// lastUse lets nobody in any more, and waits for those inside.
+func (u *uses) lastUse() {
+	u.mu.Lock()
+	u.over = true
+	u.mu.Unlock()
+	u.inside.Wait()
+}

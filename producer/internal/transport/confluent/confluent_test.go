@@ -1,0 +1,28 @@
+package confluent
+
+import (
+	"testing"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/internal/transport/transporttest"
+)
+
+func TestTransport(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, transporttest.Library{Open: Open, NamesGuilty: true, Ends: true})
+}
+
+func TestTransportWithoutPlugin(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, transporttest.Library{
+		Ends: true, Blind: true, NoEpoch: true,
+		Open: func(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
+			k, err := open(c, batchBytes, h, false)
+			if err != nil {
+				return nil, err
+			}
+			return k, nil
+		},
+	})
+}

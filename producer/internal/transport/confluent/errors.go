@@ -1,0 +1,100 @@
+package confluent
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// convert puts an error of the library into the seam's words. nil stays nil.
+func convert(err error) *transport.Error {
+	if err == nil {
+		return nil
+	}
+	var known *transport.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	var kerr kafka.Error
+	if !errors.As(err, &kerr) {
+		return &transport.Error{Code: transport.Other, Text: err.Error(), Err: err}
+	}
+	e := &transport.Error{
+		Code: codeOf(kerr.Code()), Fatal: kerr.IsFatal() || kerr.Code() == kafka.ErrFatal,
+		Retriable: kerr.IsRetriable(), AbortRequired: kerr.TxnRequiresAbort(), Text: kerr.Error(), Err: err,
+	}
+	switch {
+	case e.Code != transport.Transport:
+	case strings.Contains(e.Text, "SASL authentication error"): // the broker hung up instead of an answer
+		e.Code = transport.Authentication
+	case strings.Contains(e.Text, "SSL routines"), strings.Contains(e.Text, "SSL handshake"):
+		e.Code = transport.Certificate
+	}
+	return e
+}
+
+// failure is the error of a C function's code.
+func failure(code kafka.ErrorCode) *transport.Error {
+	return convert(kafka.NewError(code, code.String(), code == kafka.ErrFatal))
+}
+
+// codeOf maps the library's own codes. Codes of brokers have the same numbers.
+func codeOf(code kafka.ErrorCode) transport.Code {
+	if code >= -1 {
+		return transport.Code(code)
+	}
+	switch code {
+	case kafka.ErrTimedOut, kafka.ErrMsgTimedOut, kafka.ErrTimedOutQueue:
+		return transport.TimedOut
+	case kafka.ErrTransport, kafka.ErrResolve:
+		return transport.Transport
+	case kafka.ErrAllBrokersDown:
+		return transport.AllBrokersDown
+	case kafka.ErrAuthentication:
+		return transport.Authentication
+	case kafka.ErrSsl:
+		return transport.Certificate
+	case kafka.ErrPurgeQueue, kafka.ErrPurgeInflight, kafka.ErrFatal:
+		return transport.Purged
+	case kafka.ErrDestroy:
+		return transport.Closed
+	case kafka.ErrFenced:
+		return transport.Fenced
+	case kafka.ErrState:
+		return transport.State
+	case kafka.ErrInvalidArg:
+		return transport.Invalid
+	case kafka.ErrInconsistent, kafka.ErrGaplessGuarantee:
+		return transport.Desynchronized
+	case kafka.ErrUnknownTopic, kafka.ErrUnknownPartition:
+		return transport.Code(kafka.ErrUnknownTopicOrPart)
+	}
+	return transport.Other
+}
+
+// certain says whether an error can be the end of a message that was not written.
+// The library's status alone is not enough: it calls every unknown error of a
+// broker "not persisted".
+func certain(code kafka.ErrorCode) bool {
+	return slices.Contains([]kafka.ErrorCode{
+		// The client's own: the message did not leave it, or its batch was refused.
+		kafka.ErrPurgeQueue, kafka.ErrFatal, errDifferentRecord, kafka.ErrUnknownPartition, kafka.ErrUnknownTopic,
+		kafka.ErrMsgTimedOut, kafka.ErrTimedOutQueue, kafka.ErrMsgSizeTooLarge,
+		// The broker's checks before it appends.
+		kafka.ErrInvalidMsg, kafka.ErrUnknownTopicOrPart, kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable,
+		kafka.ErrInvalidMsgSize, kafka.ErrTopicException, kafka.ErrRecordListTooLarge, kafka.ErrNotEnoughReplicas,
+		kafka.ErrInvalidRequiredAcks, kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+		kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrInvalidTimestamp, kafka.ErrUnsupportedForMessageFormat,
+		kafka.ErrPolicyViolation, kafka.ErrInvalidRecord, kafka.ErrUnsupportedCompressionType,
+		kafka.ErrInvalidProducerEpoch, kafka.ErrFencedLeaderEpoch, kafka.ErrUnknownLeaderEpoch, kafka.ErrInvalidTxnState,
+		kafka.ErrUnknownProducerID, kafka.ErrInvalidProducerIDMapping,
+	}, code)
+}
+
+// errDifferentRecord is the code of a record that shared the batch of a refused
+// one (_INVALID_DIFFERENT_RECORD).
+const errDifferentRecord kafka.ErrorCode = -138

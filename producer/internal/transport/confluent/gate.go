@@ -1,0 +1,184 @@
+package confluent
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// gateState is whether a partition's messages go to the library.
+type gateState uint8
+
+const (
+	gateShut    gateState = iota // nothing was given to the library yet
+	gateWaiting                  // the first message is with the library
+	gateOpen                     // the first message was acknowledged
+)
+
+// held is a message that waits in a gate.
+type held struct {
+	message *transport.Message
+	token   transport.Token
+}
+
+// gates are the partitions that wait for their first message.
+type gates struct {
+	waiting atomic.Int64 // len(first)
+	held    atomic.Int64 // messages in gates
+	mu      sync.Mutex
+	first   map[transport.Token]*partition
+}
+
+func (g *gates) add(token transport.Token, p *partition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.first[token] = p
+	g.waiting.Store(int64(len(g.first)))
+}
+
+func (g *gates) take(token transport.Token) *partition {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.first[token]
+	delete(g.first, token)
+	g.waiting.Store(int64(len(g.first)))
+	return p
+}
+
+// wait gives the first message to the library, and holds the others. Under mu.
+func (p *partition) wait(m *transport.Message, token transport.Token) error {
+	c := p.topic.client
+	if p.state == gateShut {
+		return p.giveFirst(m, token)
+	}
+	p.held = append(p.held, held{clone(m), token})
+	c.gates.held.Add(1)
+	return nil
+}
+
+// giveFirst gives the message to the library for which the others wait. Under mu.
+func (p *partition) giveFirst(m *transport.Message, token transport.Token) error {
+	g := &p.topic.client.gates
+	g.add(token, p) // before: its outcome may come before give returns
+	if err := p.give(m, token); err != nil {
+		g.take(token)
+		return err
+	}
+	p.state = gateWaiting
+	return nil
+}
+
+// passed opens the gate that waited for this outcome, if there is one.
+func (c *client) passed(o *transport.Outcome) {
+	p := c.gates.take(o.Token)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	list := p.held
+	p.held, p.state = nil, gateShut
+	var failed []transport.Outcome
+	if o.Err == nil || transport.Desynchronized == codeOfOutcome(o) {
+		p.state = gateOpen
+	}
+	for i, h := range list {
+		var err error
+		switch refusal := c.refusal.Load(); {
+		case refusal != nil:
+			err = refusal
+		case p.state == gateOpen:
+			err = p.give(h.message, h.token)
+		default: // it is the first one now
+			err = p.giveFirst(h.message, h.token)
+		}
+		if err != nil {
+			failed = append(failed, notGiven(p, h, err))
+		} else if p.state == gateWaiting {
+			p.held = list[i+1:]
+			break
+		}
+	}
+	c.gates.held.Add(int64(len(p.held) - len(list)))
+	p.mu.Unlock()
+	if len(failed) > 0 {
+		c.handler.Outcomes(failed)
+	}
+}
+
+// codeOfOutcome is the code of an outcome that the library calls a success: such an
+// outcome opens the gate, because the broker knows the producer id.
+func codeOfOutcome(o *transport.Outcome) transport.Code {
+	if err, ok := o.Err.(*transport.Error); ok && err.Err == nil { //nolint:errorlint // ours, never wrapped
+		return err.Code
+	}
+	return 0
+}
+
+// dropHeld gives up what waits in gates. The client refuses already.
+func (c *client) dropHeld(why *transport.Error) {
+	if c.gates.held.Load() == 0 && c.gates.waiting.Load() == 0 {
+		return
+	}
+	c.mu.Lock()
+	var partitions []*partition
+	for _, t := range c.topics {
+		partitions = append(partitions, *t.partitions.Load()...)
+	}
+	c.mu.Unlock()
+	var failed []transport.Outcome
+	for _, p := range partitions {
+		if p == nil {
+			continue
+		}
+		p.mu.Lock()
+		for _, h := range p.held {
+			failed = append(failed, notGiven(p, h, &transport.Error{Code: transport.Purged, Text: why.Text, Err: why}))
+		}
+		c.gates.held.Add(-int64(len(p.held)))
+		p.held = nil
+		p.mu.Unlock()
+	}
+	if len(failed) > 0 {
+		c.handler.Outcomes(failed)
+	}
+}
+
+// notGiven is the outcome of a message that the library never had.
+func notGiven(p *partition, h held, err error) transport.Outcome {
+	o := transport.Outcome{
+		Token: h.token, Partition: p.number, Offset: -1, Timestamp: -1,
+		Persistence: transport.NotPersisted, Err: err, Message: h.message,
+	}
+	if e := convert(err); e.Code > 0 || e.Code == transport.Invalid { // the message's own fault
+		o.Guilty = true
+	}
+	return o
+}
+
+// clone copies a message out of the caller's memory.
+func clone(m *transport.Message) *transport.Message {
+	size := len(m.Key) + len(m.Value)
+	for i := range m.Headers {
+		size += len(m.Headers[i].Value)
+	}
+	memory := make([]byte, 0, size)
+	keep := func(b []byte) []byte {
+		if b == nil {
+			return nil
+		}
+		memory = append(memory, b...)
+		return memory[len(memory)-len(b) : len(memory) : len(memory)]
+	}
+	out := &transport.Message{Key: keep(m.Key), Value: keep(m.Value), Timestamp: m.Timestamp, HasTimestamp: m.HasTimestamp}
+	if !out.HasTimestamp {
+		out.Timestamp, out.HasTimestamp = time.Now().UnixMilli(), true
+	}
+	for i := range m.Headers {
+		h := &m.Headers[i]
+		out.Headers = append(out.Headers, transport.Header{Key: strings.Clone(h.Key), Value: keep(h.Value)})
+	}
+	return out
+}

@@ -1,0 +1,35 @@
+package confluent
+
+// #include "plug.h"
+import "C"
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+)
+
+func (c *client) logLine(line *C.avl_line) {
+	c.log(int(line.level), C.GoString(line.tag), C.GoString(line.text))
+}
+
+// log hands a line of the library to the logger. The level is one of syslog.
+func (c *client) log(level int, tag, text string) { logLine(c.config, "client_log", level, tag, text) }
+
+func logLine(c *settings.Config, message string, level int, tag, text string) {
+	to := slog.LevelDebug
+	switch {
+	case level <= settings.LogError:
+		to = slog.LevelError
+	case level == settings.LogWarning:
+		to = slog.LevelWarn
+	case level <= settings.LogInfo:
+		to = slog.LevelInfo
+	}
+	if tag == "FATAL" {
+		// The engine replaces the client and logs what becomes of it.
+		to = slog.LevelInfo
+	}
+	c.Logger.Log(context.Background(), to, message, "tag", tag, "line", text)
+}

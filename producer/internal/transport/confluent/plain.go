@@ -1,0 +1,129 @@
+package confluent
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// plain is the state of a client without the plugin.
+type plain struct {
+	inFlight atomic.Int64 // messages without an event
+}
+
+// plainToken travels as a message's Opaque.
+type plainToken struct{ token transport.Token }
+
+var plainTokens = sync.Pool{New: func() any { return new(plainToken) }} //nolint:gochecknoglobals // a pool
+
+// givePlain gives a message to the Go client.
+func (c *client) givePlain(p *partition, m *transport.Message, token transport.Token) error {
+	message := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &p.topic.name, Partition: p.number}, Key: m.Key, Value: m.Value}
+	if m.HasTimestamp {
+		if m.Timestamp == 0 {
+			return &transport.Error{Code: transport.Invalid, Text: "librdkafka takes the timestamp 0 (the Unix epoch) for now: use a millisecond later, or the transport franz"}
+		}
+		message.Timestamp = time.UnixMilli(m.Timestamp)
+	}
+	for i := range m.Headers {
+		message.Headers = append(message.Headers, kafka.Header{Key: m.Headers[i].Key, Value: m.Headers[i].Value})
+	}
+	opaque := plainTokens.Get().(*plainToken)
+	opaque.token = token
+	message.Opaque = opaque
+	c.plain.inFlight.Add(1)
+	err := c.kafka.Produce(message, nil)
+	if err == nil {
+		return nil
+	}
+	c.plain.inFlight.Add(-1)
+	converted := convert(err)
+	if converted.Fatal {
+		c.fail(err)
+		return c.refusal.Load()
+	}
+	return converted
+}
+
+// servePlain reports the Go client's events, in groups.
+func (c *client) servePlain() {
+	defer close(c.served)
+	const most = 256
+	var batch []transport.Outcome
+	for event := range c.kafka.Events() {
+		for more := true; more; {
+			if m, ok := event.(*kafka.Message); ok {
+				batch = append(batch, c.plainOutcome(m))
+			} else {
+				c.event(event)
+			}
+			if more = len(batch) < most; more {
+				select {
+				case event, more = <-c.kafka.Events():
+				default:
+					more = false
+				}
+			}
+		}
+		if len(batch) > 0 {
+			c.report(batch)
+			c.plain.inFlight.Add(-int64(len(batch)))
+			clear(batch)
+			batch = batch[:0]
+		}
+	}
+}
+
+// plainOutcome converts an event. Without the plugin nothing is known of a message
+// that has failed.
+func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
+	opaque := m.Opaque.(*plainToken)
+	o := transport.Outcome{Token: opaque.token, Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset), Timestamp: -1}
+	plainTokens.Put(opaque)
+	if m.TimestampType == kafka.TimestampLogAppendTime {
+		o.Timestamp = m.Timestamp.UnixMilli()
+	}
+	if m.TopicPartition.Error == nil {
+		return c.delivered(o)
+	}
+	o.Offset, o.Err = -1, convert(m.TopicPartition.Error)
+	return o
+}
+
+// drain waits for the events of messages that were given up, as long as some come.
+// The Go client would drop them when it is closed.
+func (p *plain) drain() {
+	left := p.inFlight.Load()
+	for end := time.Now().Add(plainPatience); left > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if now := p.inFlight.Load(); now != left {
+			left, end = now, time.Now().Add(plainPatience)
+		}
+	}
+}
+
+// plainPatience is how long drain waits for the next event.
+const plainPatience = 5 * time.Second
+
+// forwardLines hands log lines on, and applies the guard to them. Here the line
+// comes through a queue, so the guard is late: a producer without the plugin should
+// have one request in flight, as is the default.
+func (c *client) forwardLines(lines <-chan kafka.LogEvent) {
+	for {
+		select {
+		case line := <-lines:
+			if line.Tag == "ERRSEQ" && c.config.Guarded() && c.uses.hold() {
+				c.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, line.Message)
+				c.uses.release()
+			}
+			if line.Level <= c.config.LogLevel() {
+				c.log(line.Level, line.Tag, line.Message)
+			}
+		case <-c.served:
+			return
+		}
+	}
+}

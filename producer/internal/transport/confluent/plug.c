@@ -1,0 +1,331 @@
+#include "plug.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+// rd_kafka_message_t.
+typedef struct {
+  int err;
+  rd_kafka_topic_t *topic;
+  int32_t partition;
+  void *payload;
+  size_t len;
+  void *key;
+  size_t key_len;
+  int64_t offset;
+  void *opaque;
+} message_t;
+
+typedef struct rd_kafka_headers_s headers_t;
+
+const char *rd_kafka_message_produce_errstr(const message_t *);
+int rd_kafka_message_status(const message_t *);
+int64_t rd_kafka_message_timestamp(const message_t *, int *type);
+int rd_kafka_message_headers(const message_t *, headers_t **);
+size_t rd_kafka_header_cnt(const headers_t *);
+int rd_kafka_header_get_all(const headers_t *, size_t, const char **, const void **, size_t *);
+headers_t *rd_kafka_headers_new(size_t);
+void rd_kafka_headers_destroy(headers_t *);
+int rd_kafka_header_add(headers_t *, const char *, ssize_t, const void *, ssize_t);
+int rd_kafka_produce(rd_kafka_topic_t *, int32_t, int, void *, size_t, const void *, size_t, void *);
+int rd_kafka_producev(rd_kafka_t *, ...);
+int rd_kafka_test_fatal_error(rd_kafka_t *, int, const char *);
+void *rd_kafka_opaque(const rd_kafka_t *);
+void rd_kafka_conf_set_opaque(rd_kafka_conf_t *, void *);
+int rd_kafka_conf_set(rd_kafka_conf_t *, const char *, const char *, char *, size_t);
+void rd_kafka_conf_set_log_cb(rd_kafka_conf_t *, void (*)(const rd_kafka_t *, int, const char *, const char *));
+int rd_kafka_conf_interceptor_add_on_new(rd_kafka_conf_t *, const char *,
+                                         int (*)(rd_kafka_t *, const rd_kafka_conf_t *, void *, char *, size_t), void *);
+int rd_kafka_interceptor_add_on_acknowledgement(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
+int rd_kafka_interceptor_add_on_send(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
+
+enum { LOG_DEBUG = 7 };                     // of syslog
+enum { STATUS_NOT_PERSISTED = 0 };          // rd_kafka_msg_status_t
+enum { TIMESTAMP_LOG_APPEND = 2 };          // rd_kafka_timestamp_type_t
+enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
+enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
+enum { MOST_LINES = 1000 };                 // more are dropped
+
+struct avl_hub {
+  rd_kafka_t *rk;
+  int copy_failed, guard, max_level;
+
+  pthread_mutex_t lock;
+  pthread_cond_t ready;
+  int waiting, closed;
+  uint64_t added; // outcomes, ever
+  avl_outcome *in, *out; // being filled, being read
+  size_t in_len, in_cap, out_len, out_cap;
+  avl_line *lines_in, *lines_out;
+  size_t lines_len, lines_out_len;
+};
+
+avl_hub *avl_hub_new(int copy_failed, int guard, int max_level) {
+  avl_hub *hub = calloc(1, sizeof *hub);
+  pthread_mutex_init(&hub->lock, NULL);
+  pthread_cond_init(&hub->ready, NULL);
+  hub->lines_in = calloc(MOST_LINES, sizeof *hub->lines_in);
+  hub->lines_out = calloc(MOST_LINES, sizeof *hub->lines_out);
+  hub->copy_failed = copy_failed;
+  hub->guard = guard;
+  hub->max_level = max_level;
+  return hub;
+}
+
+static void forget(avl_hub *hub) {
+  for (size_t i = 0; i < hub->out_len; i++) {
+    free(hub->out[i].copy);
+    free(hub->out[i].text);
+  }
+  for (size_t i = 0; i < hub->lines_out_len; i++) {
+    free(hub->lines_out[i].tag);
+    free(hub->lines_out[i].text);
+  }
+  hub->out_len = hub->lines_out_len = 0;
+}
+
+void avl_hub_free(avl_hub *hub) {
+  forget(hub);
+  free(hub->in);
+  free(hub->out);
+  free(hub->lines_in);
+  free(hub->lines_out);
+  pthread_cond_destroy(&hub->ready);
+  pthread_mutex_destroy(&hub->lock);
+  free(hub);
+}
+
+rd_kafka_t *avl_hub_rk(avl_hub *hub) { return hub->rk; }
+
+static void wake(avl_hub *hub) {
+  if (hub->waiting)
+    pthread_cond_signal(&hub->ready);
+}
+
+int avl_hub_wait(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, avl_line **lines, size_t *line_count) {
+  forget(hub);
+  pthread_mutex_lock(&hub->lock);
+  while (hub->in_len == 0 && hub->lines_len == 0 && !hub->closed) {
+    hub->waiting = 1;
+    pthread_cond_wait(&hub->ready, &hub->lock);
+    hub->waiting = 0;
+  }
+  avl_outcome *filled = hub->in;
+  size_t cap = hub->in_cap;
+  hub->in = hub->out, hub->in_cap = hub->out_cap;
+  hub->out = filled, hub->out_cap = cap, hub->out_len = hub->in_len;
+  hub->in_len = 0;
+  avl_line *said = hub->lines_in;
+  hub->lines_in = hub->lines_out;
+  hub->lines_out = said, hub->lines_out_len = hub->lines_len;
+  hub->lines_len = 0;
+  int more = hub->out_len > 0 || hub->lines_out_len > 0 || !hub->closed;
+  pthread_mutex_unlock(&hub->lock);
+  *outcomes = hub->out, *outcome_count = hub->out_len;
+  *lines = hub->lines_out, *line_count = hub->lines_out_len;
+  return more;
+}
+
+void avl_hub_close(avl_hub *hub) {
+  pthread_mutex_lock(&hub->lock);
+  hub->closed = 1;
+  wake(hub);
+  pthread_mutex_unlock(&hub->lock);
+}
+
+uint64_t avl_hub_added(avl_hub *hub) {
+  pthread_mutex_lock(&hub->lock);
+  uint64_t added = hub->added;
+  pthread_mutex_unlock(&hub->lock);
+  return added;
+}
+
+static char *put_length(char *at, int32_t n) {
+  memcpy(at, &n, sizeof n);
+  return at + sizeof n;
+}
+
+static char *put(char *at, const void *bytes, size_t n) {
+  if (n)
+    memcpy(at, bytes, n);
+  return at + n;
+}
+
+// copy keeps a message that is not in the log, so that it can be sent again.
+static void copy(const message_t *m, avl_outcome *o) {
+  headers_t *headers = NULL;
+  size_t count = 0, size = m->key_len + m->len;
+  const char *name;
+  const void *value;
+  size_t len;
+  if (rd_kafka_message_headers(m, &headers) == 0) {
+    count = rd_kafka_header_cnt(headers);
+    for (size_t i = 0; i < count && rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++)
+      size += 8 + strlen(name) + len;
+  }
+  char *at = o->copy = malloc(size ? size : 1);
+  at = put(at, m->key, m->key ? m->key_len : 0);
+  at = put(at, m->payload, m->payload ? m->len : 0);
+  for (size_t i = 0; i < count && rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++) {
+    at = put_length(at, (int32_t)strlen(name));
+    at = put(at, name, strlen(name));
+    at = put_length(at, value ? (int32_t)len : -1);
+    at = put(at, value, value ? len : 0);
+  }
+  o->key_len = m->key ? (int64_t)m->key_len : -1;
+  o->value_len = m->payload ? (int64_t)m->len : -1;
+  o->header_count = (uint32_t)count;
+}
+
+// A record that shared the batch of a refused one has this text. If the broker
+// names one record only, the library gives all of the batch the same code.
+static const char other_record[] = "Failed to append record because it was part of a batch";
+
+static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
+  (void)rk;
+  avl_hub *hub = opaque;
+  avl_outcome o = {.token = (uint64_t)(uintptr_t)m->opaque, .offset = m->offset, .timestamp = -1, .partition = m->partition, .err = (int16_t)m->err};
+  o.status = (uint8_t)rd_kafka_message_status(m);
+  int type = 0;
+  int64_t timestamp = rd_kafka_message_timestamp(m, &type);
+  if (type == TIMESTAMP_LOG_APPEND)
+    o.timestamp = timestamp;
+  if (m->err) {
+    const char *text = rd_kafka_message_produce_errstr(m);
+    if (m->err == INVALID_DIFFERENT_RECORD || (text && strncmp(text, other_record, sizeof other_record - 1) == 0))
+      o.blame = AVL_BLAME_OTHER;
+    else if (m->err > 0)
+      o.blame = AVL_BLAME_THIS, o.text = text ? strdup(text) : NULL;
+    if (hub->copy_failed && o.status == STATUS_NOT_PERSISTED) {
+      copy(m, &o);
+      o.copy_timestamp = timestamp;
+    }
+  }
+  pthread_mutex_lock(&hub->lock);
+  if (hub->in_len == hub->in_cap) {
+    hub->in_cap = hub->in_cap ? 2 * hub->in_cap : 256;
+    hub->in = realloc(hub->in, hub->in_cap * sizeof *hub->in);
+  }
+  hub->in[hub->in_len++] = o;
+  hub->added++;
+  wake(hub);
+  pthread_mutex_unlock(&hub->lock);
+  return 0;
+}
+
+// The library takes the timestamp 0 for "now", but 0 is a time: the Unix epoch. So
+// a message of that time is produced with 1. on_send sees the message before
+// anybody else does, and looks for the word that holds the timestamp: the word is
+// found if the library itself reads 0 after it was set to 0. Any other word gets
+// its value back.
+static __thread int is_epoch;
+
+static int on_send(rd_kafka_t *rk, message_t *m, void *opaque) {
+  (void)rk, (void)opaque;
+  if (!is_epoch)
+    return 0;
+  int64_t *words = (int64_t *)(m + 1);
+  for (int i = 0, type; i < 8; i++) {
+    if (words[i] != 1)
+      continue;
+    words[i] = 0;
+    if (rd_kafka_message_timestamp(m, &type) == 0)
+      break;
+    words[i] = 1;
+  }
+  return 0;
+}
+
+static avl_hub *expected;
+
+static int on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *error, size_t size) {
+  (void)conf, (void)error, (void)size;
+  avl_hub *hub = opaque;
+  hub->rk = rk;
+  rd_kafka_interceptor_add_on_send(rk, "avroline", on_send, hub);
+  return rd_kafka_interceptor_add_on_acknowledgement(rk, "avroline", on_acknowledgement, hub);
+}
+
+// on_log runs on the thread that logs, and other threads may wait for it. A batch
+// that is refused for its sequence while an earlier batch is not written makes the
+// library raise its epoch, and then it may write other batches twice (its issue
+// 4953). It says so in the log before, and a fatal error stops it.
+static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char *text) {
+  avl_hub *hub = rk ? rd_kafka_opaque(rk) : NULL;
+  if (!hub)
+    return;
+  if (level == LOG_DEBUG && hub->guard && strcmp(tag, "ERRSEQ") == 0)
+    rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
+  if (level > hub->max_level)
+    return;
+  pthread_mutex_lock(&hub->lock);
+  if (hub->lines_len < MOST_LINES) {
+    hub->lines_in[hub->lines_len++] = (avl_line){level, strdup(tag), strdup(text)};
+    wake(hub);
+  }
+  pthread_mutex_unlock(&hub->lock);
+}
+
+void avl_hub_expect(avl_hub *hub) { expected = hub; }
+
+int avl_plug(rd_kafka_conf_t *conf) {
+  char error[256];
+  if (!expected)
+    return -1;
+  // Outcomes come through on_acknowledgement. The Go client would make an event of
+  // each message.
+  if (rd_kafka_conf_set(conf, "delivery.report.only.error", "true", error, sizeof error) != 0)
+    return -1;
+  rd_kafka_conf_set_opaque(conf, expected);
+  rd_kafka_conf_set_log_cb(conf, on_log);
+  return rd_kafka_conf_interceptor_add_on_new(conf, "avroline", on_new, expected);
+}
+
+static int32_t take_length(const char **at) {
+  int32_t n;
+  memcpy(&n, *at, sizeof n);
+  *at += sizeof n;
+  return n;
+}
+
+static headers_t *unpack(const char *at, uint32_t count) {
+  headers_t *headers = rd_kafka_headers_new(count);
+  for (uint32_t i = 0; i < count; i++) {
+    int32_t name_len = take_length(&at);
+    const char *name = at;
+    at += name_len;
+    int32_t len = take_length(&at);
+    rd_kafka_header_add(headers, name, name_len, len < 0 ? NULL : at, len < 0 ? 0 : len);
+    at += len < 0 ? 0 : len;
+  }
+  return headers;
+}
+
+// rd_kafka_vtype_t: what the next arguments of rd_kafka_producev are.
+enum { V_END = 0, V_RKT = 2, V_PARTITION = 3, V_VALUE = 4, V_KEY = 5, V_OPAQUE = 6, V_FLAGS = 7, V_TIMESTAMP = 8, V_HEADERS = 10 };
+enum { F_COPY = 2 }; // RD_KAFKA_MSG_F_COPY
+
+int avl_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
+                int64_t timestamp, int has_timestamp, uint32_t header_count, uint64_t token) {
+  char *at = (char *)data;
+  void *key = key_len < 0 ? NULL : at;
+  at += key_len < 0 ? 0 : key_len;
+  void *value = value_len < 0 ? NULL : at;
+  at += value_len < 0 ? 0 : value_len;
+  size_t key_size = key_len < 0 ? 0 : (size_t)key_len, value_size = value_len < 0 ? 0 : (size_t)value_len;
+  void *opaque = (void *)(uintptr_t)token;
+  if (!has_timestamp && header_count == 0) {
+    int failed = rd_kafka_produce(topic, partition, F_COPY, value, value_size, key, key_size, opaque);
+    return failed ? rd_kafka_last_error() : 0;
+  }
+  if (has_timestamp && timestamp == 0)
+    timestamp = 1, is_epoch = 1;
+  headers_t *headers = header_count ? unpack(at, header_count) : NULL;
+  int err = rd_kafka_producev(rk, V_RKT, topic, V_PARTITION, partition, V_FLAGS, F_COPY, V_VALUE, value, value_size, V_KEY, key, key_size,
+                              V_TIMESTAMP, has_timestamp ? timestamp : (int64_t)0, V_HEADERS, headers, V_OPAQUE, opaque, V_END);
+  is_epoch = 0;
+  if (err && headers)
+    rd_kafka_headers_destroy(headers);
+  return err;
+}

@@ -1,0 +1,43 @@
+package confluent
+
+import (
+	"context"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// tokenWait bounds one call of a token source.
+const tokenWait = 30 * time.Second
+
+// tokenTaker is a client that wants a token.
+type tokenTaker interface {
+	SetOAuthBearerToken(token kafka.OAuthBearerToken) error
+	SetOAuthBearerTokenFailure(reason string) error
+}
+
+// refreshToken asks the token source for a client that said it needs a token. An
+// error is told as trouble, and the client asks again after ten seconds.
+func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *uses, h transport.Handler) {
+	if c.SASL == nil || c.SASL.Token == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, tokenWait)
+	defer cancel()
+	token, err := c.SASL.Token.Token(ctx)
+	if !in.hold() {
+		return // the client that comes after it asks for itself
+	}
+	defer in.release()
+	if err == nil {
+		c.AddSecret(token.Value)
+		err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value, Expiration: token.Expiry, Principal: token.Principal})
+	}
+	if err != nil {
+		h.Trouble(&transport.Error{Code: transport.Authentication, Text: "token source: " + err.Error(), Err: err})
+		_ = k.SetOAuthBearerTokenFailure(err.Error())
+	}
+}

@@ -1,0 +1,128 @@
+package confluent
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// topic is a handle of one topic.
+type topic struct {
+	client     *client
+	name       string
+	handle     handle // with the plugin
+	partitions atomic.Pointer[[]*partition]
+}
+
+// partition is where messages of one partition wait for the first one.
+type partition struct {
+	topic *topic
+	// mu is held while a message is given to the library, so that nobody is inside
+	// once a closer has had it.
+	mu     sync.Mutex
+	number int32
+	state  gateState
+	held   []held
+}
+
+// Topic implements [transport.Client].
+func (c *client) Topic(name string) (transport.Topic, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.topics[name]; t != nil {
+		return t, nil
+	}
+	if err := c.refusal.Load(); err != nil {
+		return nil, err
+	}
+	t := &topic{client: c, name: name}
+	t.partitions.Store(new([]*partition))
+	if c.plugin {
+		if !c.uses.hold() {
+			return nil, &transport.Error{Code: transport.Closed, Text: "the client is closed"}
+		}
+		defer c.uses.release()
+		var err error
+		if t.handle, err = c.hub.topic(name); err != nil {
+			return nil, err
+		}
+	}
+	c.topics[name] = t
+	return t, nil
+}
+
+// partition returns a partition, which is made on first use.
+func (t *topic) partition(n int32) *partition {
+	if all := *t.partitions.Load(); int(n) < len(all) && all[n] != nil {
+		return all[n]
+	}
+	t.client.mu.Lock()
+	defer t.client.mu.Unlock()
+	old := *t.partitions.Load()
+	all := make([]*partition, max(int(n)+1, len(old)))
+	copy(all, old)
+	if all[n] == nil {
+		all[n] = &partition{topic: t, number: n}
+		if !t.client.gated {
+			all[n].state = gateOpen
+		}
+	}
+	t.partitions.Store(&all)
+	return all[n]
+}
+
+// Produce implements [transport.Topic].
+func (t *topic) Produce(n int32, m *transport.Message, token transport.Token) error {
+	if n < 0 {
+		return &transport.Error{Code: transport.Invalid, Text: "a partition must be chosen"}
+	}
+	p := t.partition(n)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := t.client.refusal.Load(); err != nil {
+		return err
+	}
+	if p.state == gateOpen {
+		return p.give(m, token)
+	}
+	return p.wait(m, token)
+}
+
+// give gives a message to the library. Under mu.
+func (p *partition) give(m *transport.Message, token transport.Token) error {
+	c := p.topic.client
+	if !c.plugin {
+		return c.givePlain(p, m, token)
+	}
+	code := p.topic.handle.produce(p.number, m, token)
+	if code == kafka.ErrNoError {
+		return nil
+	}
+	err := failure(code)
+	if err.Fatal {
+		c.fail(err)
+		return c.refusal.Load()
+	}
+	return err
+}
+
+// Close implements [transport.Topic]. The library's handle is freed with the
+// client.
+func (t *topic) Close() {}
+
+// free gives the library's handle back, once no publisher is inside. The client
+// refuses already.
+func (t *topic) free() {
+	for _, p := range *t.partitions.Load() {
+		if p != nil {
+			p.mu.Lock()
+			p.mu.Unlock() //nolint:staticcheck // nothing in between: whoever comes later is refused
+		}
+	}
+	if t.client.plugin {
+		t.handle.free()
+	}
+}

@@ -4,64 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
-	"github.com/avroline/avroline/producer/internal/librdkafka"
-	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/open"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// client is one confluent-kafka-go producer with what it takes to know the outcome of every message: its event goroutine
-// and a ring per partition. A core owns one, or several where topics differ in their limits, and replaces it after a
-// fatal error.
-//
-// It never calls Flush, which would poll beside the event goroutine and shuffle reports, and Purge only after it stopped
-// matching reports.
+// client is one client of a transport with what it takes to know the outcome of
+// every message: a queue of entries for each partition. A core owns one, or several
+// if topics differ in their limits, and replaces a client after a fatal error.
 type client struct {
-	core  *core
-	kafka *kafka.Producer
-	below *librdkafka.Client // the same, beneath confluent-kafka-go
-	batch int                // batch.size
+	core      *core
+	transport transport.Client
+	batch     int // batch.size
 
 	chunks sync.Pool
 
 	mu     sync.Mutex
 	topics atomic.Pointer[map[string]*clientTopic] // copied on write under mu
+	queues atomic.Pointer[[]*queue]                // by number, copied on write under mu
 
 	refusal atomic.Pointer[error] // why it takes no message any more
-	fatal   atomic.Pointer[error] // the fatal error behind that, if it is one
+	fatal   atomic.Pointer[error] // the fatal error behind that, if there is one
 
-	uses // whatever calls into it beside produce and the event goroutine: a client may be replaced at any time
-
-	control chan func(*eventLoop) // run on the event goroutine
-	done    chan struct{}         // the event goroutine has ended
+	events  turn
 	closing sync.Once
 
-	lines chan kafka.LogEvent // the client's log
-	logs  chan struct{}       // the log goroutine has ended
-
-	// tx, where it is set, takes the outcomes instead of the core's counters: in a transaction a delivered message is not
-	// delivered before the commit. Set before the first message.
+	// tx, where it is set, takes the outcomes instead of the core's counters: in a
+	// transaction a delivered message is not delivered before the commit. Set before
+	// the first message.
 	tx *txTally
 }
 
-// clientTopic is one topic's rings, by partition. It grows, it never shrinks.
+// clientTopic is one topic's queues, by partition. It grows, and never shrinks.
 type clientTopic struct {
 	client *client
 	name   string
-	rings  atomic.Pointer[[]*ring]
+	queues atomic.Pointer[[]*queue]
 
-	made  sync.Once
-	below *librdkafka.Topic // made for the first message
-	err   error             // why there is none
+	made   sync.Once
+	handle transport.Topic // made for the first message
+	err    error           // why there is none
 }
 
-// txTally counts the reports of a transactional client since it was last taken. The client's messages count as in flight
-// until [core.settle] says what became of them.
+// txTally counts the outcomes of a transactional client since it was last taken.
+// The client's messages count as in flight until [core.settle] says what became of
+// them.
 type txTally struct {
 	mu                sync.Mutex
 	delivered, failed int64
@@ -78,7 +68,7 @@ func (t *txTally) add(delivered, failed int64, err error) {
 	}
 }
 
-// take returns the counts since the last call and starts anew.
+// take returns the counts since the last call.
 func (t *txTally) take() (delivered, failed int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,62 +79,28 @@ func (t *txTally) take() (delivered, failed int64, err error) {
 
 // newClient starts a client. It does not wait for the network.
 func newClient(c *core, batch int) (*client, error) {
-	k := &client{
-		core: c, batch: batch,
-		control: make(chan func(*eventLoop)), done: make(chan struct{}),
-		lines: make(chan kafka.LogEvent, 1000), logs: make(chan struct{}),
-	}
-	if err := k.start(); err != nil {
-		return nil, fmt.Errorf("producer: client: %w", err)
-	}
+	k := &client{core: c, batch: batch}
 	k.chunks.New = func() any { return new(chunk) }
 	k.topics.Store(&map[string]*clientTopic{})
+	k.queues.Store(new([]*queue))
+	k.events.calls = c.deliverer.batch()
 	if c.config.TransactionalID != "" {
 		k.tx = new(txTally)
 	}
-	go k.serve()
-	go k.forwardLogs()
+	var err error
+	if k.transport, err = open.Client(c.config, batch, k); err != nil {
+		return nil, fmt.Errorf("producer: client: %w", err)
+	}
 	return k, nil
 }
 
-// configMap gives the settings the type that confluent-kafka-go wants.
-func configMap(m map[string]any) kafka.ConfigMap {
-	converted := make(kafka.ConfigMap, len(m))
-	for k, v := range m {
-		converted[k] = v
-	}
-	return converted
-}
+func (k *client) chunk() *chunk { return k.chunks.Get().(*chunk) }
 
-// millis rounds up, so that a positive duration never becomes the 0 that means
-// something else.
-func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }
-
-// start makes the producer of confluent-kafka-go.
-func (k *client) start() (err error) {
-	m := configMap(k.core.config.ProducerMap())
-	m["batch.size"] = k.batch
-	if k.core.config.Guarded() {
-		m["debug"] = strings.Trim(k.core.config.Passed["debug"]+","+librdkafka.GuardDebug, ",")
-	}
-	m["go.logs.channel"] = k.lines
-	if k.kafka, err = kafka.NewProducer(&m); err != nil {
-		return err
-	}
-	if k.below, err = librdkafka.Open(k.kafka); err == nil && k.core.config.Guarded() {
-		err = k.below.Guard(k.core.config.LogLevel() >= settings.LogDebug, k.logged)
-	}
-	if err != nil {
-		k.kafka.Close()
-	}
-	return err
-}
-
-// rings gives a topic's rings, at least n of them.
-func (k *client) rings(topic string, n int32) []*ring {
+// topic gives a topic's queues, at least n of them.
+func (k *client) topicQueues(topic string, n int32) []*queue {
 	if t := (*k.topics.Load())[topic]; t != nil {
-		if rings := *t.rings.Load(); int32(len(rings)) >= n {
-			return rings
+		if queues := *t.queues.Load(); int32(len(queues)) >= n {
+			return queues
 		}
 	}
 	k.mu.Lock()
@@ -152,63 +108,71 @@ func (k *client) rings(topic string, n int32) []*ring {
 	t := (*k.topics.Load())[topic]
 	if t == nil {
 		t = &clientTopic{client: k, name: topic}
-		t.rings.Store(new([]*ring))
+		t.queues.Store(new([]*queue))
 		topics := map[string]*clientTopic{topic: t}
 		for name, other := range *k.topics.Load() {
 			topics[name] = other
 		}
 		defer k.topics.Store(&topics)
 	}
-	rings := append([]*ring(nil), *t.rings.Load()...)
-	for int32(len(rings)) < n {
-		rings = append(rings, newRing(t, int32(len(rings))))
+	queues := append([]*queue(nil), *t.queues.Load()...)
+	all := append([]*queue(nil), *k.queues.Load()...)
+	for int32(len(queues)) < n {
+		q := &queue{topic: t, partition: int32(len(queues)), number: uint32(len(all))}
+		queues, all = append(queues, q), append(all, q)
 	}
-	t.rings.Store(&rings)
-	return rings
+	k.queues.Store(&all)
+	t.queues.Store(&queues)
+	return queues
 }
 
-// refusedError wraps why a client takes no message; the core decides whether another one will.
+// refusedError wraps why a client takes no message. The core decides whether
+// another client will.
 type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
-// native gives the library's handle of the topic. The client must take messages still.
-func (t *clientTopic) native() (*librdkafka.Topic, error) {
-	t.made.Do(func() { t.below, t.err = t.client.below.Topic(t.name) })
-	return t.below, t.err
+// open gives the transport's handle of the topic. The client must take messages
+// still.
+func (t *clientTopic) open() (transport.Topic, error) {
+	t.made.Do(func() { t.handle, t.err = t.client.transport.Topic(t.name) })
+	return t.handle, t.err
 }
 
-// produce hands a message to the client. On nil there will be one outcome for e; on an error nothing was taken.
-func (k *client) produce(r *ring, m *librdkafka.Message, e *entry) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// produce hands a message to the client. On nil there will be one outcome for e;
+// on an error nothing was taken.
+func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if err := k.refusal.Load(); err != nil {
 		return refusedError{*err}
 	}
-	below, err := r.topic.native()
+	handle, err := q.topic.open()
 	if err != nil {
 		return err
 	}
-	// The entry goes first: the report may come before Produce returns.
-	r.push(e)
+	// The entry goes first: the outcome may come before Produce returns.
+	seq := q.push(e)
 	k.core.count.accepted.Add(1)
-	if err := below.Produce(r.partition, m); err != nil {
-		r.unpush()
-		k.core.count.accepted.Add(-1)
-		var kerr kafka.Error
-		if errors.As(err, &kerr) && (kerr.IsFatal() || kerr.Code() == kafka.ErrFatal) {
-			k.fail(k.fatalCause(err))
-			return refusedError{*k.refusal.Load()}
-		}
-		return err
+	err = handle.Produce(q.partition, m, transport.Token(q.number)<<32|transport.Token(seq))
+	if err == nil {
+		return nil
 	}
-	return nil
-}
-
-// fatalCause asks the client for the error behind "a fatal error".
-func (k *client) fatalCause(err error) error {
-	if cause := k.kafka.GetFatalError(); cause != nil {
-		return cause
+	q.unpush()
+	k.core.count.accepted.Add(-1)
+	var failed *transport.Error
+	if errors.As(err, &failed) {
+		switch {
+		case failed.Fatal:
+			k.fail(failed)
+			return refusedError{*k.refusal.Load()}
+		case failed.Code == transport.Recovering:
+			return refusedError{errRecovering}
+		case failed.Code == transport.Purged, failed.Code == transport.Closed:
+			if why := k.refusal.Load(); why != nil {
+				return refusedError{*why}
+			}
+		}
 	}
 	return err
 }
@@ -216,29 +180,28 @@ func (k *client) fatalCause(err error) error {
 // refuse makes produce fail from now on. The first reason stays.
 func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 
-// fail notes a fatal error: nothing new is taken. What is in flight gets its reports from the client, which gives up
-// everything that it holds.
-func (k *client) fail(cause error) {
+// Trouble implements [transport.Handler].
+func (k *client) Trouble(err *transport.Error) { k.core.trouble.note(err) }
+
+// Fatal implements [transport.Handler].
+func (k *client) Fatal(err *transport.Error) { k.fail(err) }
+
+// fail notes a fatal error: nothing new is taken. What is in flight gets its
+// outcomes from the transport.
+func (k *client) fail(cause *transport.Error) {
 	err := fmt.Errorf("%w: %w", ErrFatal, explainDenied(k.core.config, cause, "", ""))
-	if line, ok := librdkafka.Skipped(cause); ok { // of the client, not of the producer
-		err = fmt.Errorf("%w: %s", errSkipped, line)
-	}
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
 	}
 	k.refuse(err)
-	k.core.failed(k, err)
+	k.core.failed(k, cause, err)
 }
 
-var errSkipped = errors.New("a batch came to its partition before the one that it follows, as happens while leaders move, and had " +
-	"the client gone on it might have written others twice (librdkafka issue 4953): another client goes on")
-
-// wait calls done once everything taken before the call has its outcome on the books.
+// wait calls done once everything taken before the call has its outcome on the
+// books.
 func (k *client) wait(each func() (done func())) {
-	for _, t := range *k.topics.Load() {
-		for _, r := range *t.rings.Load() {
-			r.wait(each())
-		}
+	for _, q := range *k.queues.Load() {
+		q.wait(each())
 	}
 }
 
@@ -271,41 +234,42 @@ func drain(ctx context.Context, clients ...*client) error {
 	}
 }
 
-// abandon gives everything in flight the outcome unknown, for the given reason, and stops matching reports. The client
-// takes nothing afterwards.
-func (k *client) abandon(why error) {
-	k.refuse(why)
-	stopped := make(chan struct{})
-	select {
-	case k.control <- func(l *eventLoop) { l.writeOff(why); close(stopped) }:
-		<-stopped
-	case <-k.done:
+// inFlight says whether anything is in flight.
+func (k *client) inFlight() bool {
+	for _, q := range *k.queues.Load() {
+		if q.head.Load() != q.tail.Load() {
+			return true
+		}
 	}
+	return false
 }
 
-// close ends the client. In flight there must be nothing, or what is must have been abandoned. It may be called again.
+const (
+	// answerGrace is how long a client that is replaced may take for the answers to
+	// what it has sent.
+	answerGrace = 10 * time.Second
+	// purgeGrace is how long a transport may take to say what became of the messages
+	// that it was told to give up.
+	purgeGrace = 2 * time.Second
+)
+
+// giveBack has the transport give up everything, and waits for what it knows. What
+// it does not tell is unknown, for the given reason. The client takes nothing
+// afterwards.
+func (k *client) abandon(why error) {
+	k.refuse(why)
+	k.transport.Purge()
+	ctx, cancel := context.WithTimeout(context.Background(), purgeGrace)
+	defer cancel()
+	_ = k.drain(ctx)
+	k.writeOff(why)
+}
+
+// close ends the client. In flight there must be nothing, or what is must have been
+// abandoned. It may be called again.
 func (k *client) close() {
 	k.closing.Do(func() {
 		k.refuse(ErrClosed)
-		k.lastUse()
-		for _, t := range *k.topics.Load() {
-			t.free()
-		}
-		k.kafka.Close()
-		k.below.Unguard()
-		close(k.lines)
-		<-k.done
-		<-k.logs
+		k.transport.Close()
 	})
-}
-
-// free gives the library's handle back, once no publisher is inside.
-func (t *clientTopic) free() {
-	for _, r := range *t.rings.Load() {
-		r.mu.Lock()   // whoever comes after is refused
-		r.mu.Unlock() //nolint:staticcheck // nothing in between
-	}
-	if t.below != nil {
-		t.below.Free()
-	}
 }

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // callbackGrace is how long one callback may run after Close's context ended before Close returns without it.
@@ -33,15 +32,28 @@ func (c *core) flush(ctx context.Context) error {
 	}
 }
 
-// settled waits until everything accepted before the call has its outcome.
+// settled waits until everything accepted before the call has its outcome. Messages
+// that are sent again by another client are in no client meanwhile.
 func (c *core) settled(ctx context.Context) error {
-	c.mu.Lock()
-	clients := append([]*client(nil), c.clients...)
-	c.mu.Unlock()
-	if err := drain(ctx, clients...); err != nil {
-		return c.trouble.explain(err)
+	for {
+		c.mu.Lock()
+		clients, r := append([]*client(nil), c.clients...), c.renewal
+		c.mu.Unlock()
+		if err := drain(ctx, clients...); err != nil {
+			return c.trouble.explain(err)
+		}
+		if r == nil || !slices.Contains(clients, r.old) {
+			return nil
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return c.trouble.explain(ended(ctx))
+		}
+		if r.err != nil {
+			return nil // its messages have their outcome
+		}
 	}
-	return nil
 }
 
 // close refuses new messages, waits for the outcomes until ctx ends, writes off the rest, and returns after the last
@@ -69,20 +81,27 @@ func (c *core) close(ctx context.Context) error {
 	why := c.settled(ctx)
 	if why != nil {
 		cause := fmt.Errorf("%w before its delivery was reported: %w", ErrClosed, why)
+		c.gaveUp.Store(&cause)
 		for _, k := range clients {
 			k.abandon(cause)
-			_ = k.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | kafka.PurgeNonBlocking)
 		}
 	}
 	destroyed := make(chan struct{})
 	go func() {
 		defer close(destroyed)
 		c.background.Wait() // look-ups in the client must be over
-		for _, k := range clients {
+		c.mu.Lock()
+		all := c.clients
+		c.mu.Unlock()
+		for _, k := range all {
+			k.giveUp(k.takeLost(), ErrClosed)
+			k.writeOff(ErrClosed)
+		}
+		c.deliverer.deliver(nil)
+		for _, k := range all {
 			k.close()
 		}
 	}()
-	c.deliverer.deliver(nil)
 	stuck := c.lastCallback(ctx)
 	select {
 	case <-destroyed:

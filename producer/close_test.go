@@ -34,7 +34,7 @@ func TestCloseAccounts(t *testing.T) {
 	for i := range called {
 		err := events.PublishAsync(ctx, p, &event{Seq: int64(i)}, func(_ producer.Delivery, err error) {
 			called[i].Add(1)
-			if !errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, producer.ErrClosed) {
+			if !errors.Is(err, producer.ErrNotSent) || !errors.Is(err, producer.ErrClosed) { // nothing left the client
 				t.Errorf("outcome %v", err)
 			}
 		})
@@ -50,7 +50,7 @@ func TestCloseAccounts(t *testing.T) {
 	defer cancel()
 	err = p.Close(short)
 	var u *producer.UndeliveredError
-	if !errors.As(err, &u) || u.NotSent != 0 || u.Unknown != 1001 || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.As(err, &u) || u.NotSent != 1001 || u.Unknown != 0 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("close: %v", err)
 	}
 	for i := range called {
@@ -58,13 +58,13 @@ func TestCloseAccounts(t *testing.T) {
 			t.Errorf("callback %d was called %d times", i, n)
 		}
 	}
-	if _, err, ok := pending.Done(); !ok || !errors.Is(err, producer.ErrOutcomeUnknown) {
+	if _, err, ok := pending.Done(); !ok || !errors.Is(err, producer.ErrNotSent) {
 		t.Errorf("pending: %v %v", err, ok)
 	}
 	if again := p.Close(ctx); !errors.Is(again, err) {
 		t.Errorf("a second Close: %v", again)
 	}
-	if s := p.Stats(); s.Accepted != 1011 || s.Delivered != 10 || s.Unknown != 1001 || s.InFlight != 0 || s.InFlightBytes != 0 {
+	if s := p.Stats(); s.Accepted != 1011 || s.Delivered != 10 || s.NotSent != 1001 || s.InFlight != 0 || s.InFlightBytes != 0 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -222,7 +222,7 @@ func TestNoGoroutineLeft(t *testing.T) { // not parallel: it counts
 	b := startBroker(t, producertest.WithTopic("events", 1))
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 	for _, stop := range []bool{false, true} {
-		p, err := producer.New(b.Addrs(), newSerializer(t), producer.WithRecovery())
+		p, err := producer.New(b.Addrs(), newSerializer(t))
 		if err != nil {
 			t.Fatal(err)
 		}

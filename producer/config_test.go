@@ -23,7 +23,7 @@ func TestClientTakesConfig(t *testing.T) {
 		"weak none":      {WithWeakAcks(AcksNone), WithRetries(3), WithInFlightRequests(20)},
 		"weak leader":    {WithWeakAcks(AcksLeader)},
 		"weak all":       {WithWeakAcks(AcksAll)},
-		"everything":     {WithLinger(1500 * time.Microsecond), WithBatchSize(1 << 16), WithBatchMessages(7), WithMaxMessageBytes(1 << 15), WithCompression(Gzip), WithMaxInFlight(5, 1<<20), WithMaxBlock(time.Second), WithInFlightRequests(1), WithRetryBackoff(time.Millisecond, 2*time.Millisecond), WithRequestTimeout(time.Second), WithDeliveryTimeout(time.Minute), WithClientID("a"), WithRack("b"), WithMetadataMaxAge(time.Second), WithCreateTopics(3, -1), WithTopicSettings(map[string]string{"a": "b"}), WithRecovery(), WithLogger(nil), WithHooks(Hooks{})},
+		"everything":     {WithLinger(1500 * time.Microsecond), WithBatchSize(1 << 16), WithBatchMessages(7), WithMaxMessageBytes(1 << 15), WithCompression(Gzip), WithMaxInFlight(5, 1<<20), WithMaxBlock(time.Second), WithInFlightRequests(1), WithRetryBackoff(time.Millisecond, 2*time.Millisecond), WithRequestTimeout(time.Second), WithDeliveryTimeout(time.Minute), WithClientID("a"), WithRack("b"), WithMetadataMaxAge(time.Second), WithCreateTopics(3, -1), WithTopicSettings(map[string]string{"a": "b"}), WithoutRecovery(), WithLogger(nil), WithHooks(Hooks{})},
 		"tls":            {WithTLS(TLS{})},
 		"scram over tls": {WithTLS(TLS{}), WithSASL(ScramSHA512("u", "p"))},
 		"plain":          {WithSASL(Plain("u", "p"))},

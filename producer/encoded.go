@@ -76,7 +76,7 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 		}
 		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
 	}
-	e = Encoded{Topic: t.name, Timestamp: s.message.Timestamp, Partition: m.Partition, Headers: cloneHeaders(s.ids.dropForeign(s.headers))}
+	e = Encoded{Topic: t.name, Timestamp: s.timestamp, Partition: m.Partition, Headers: cloneHeaders(s.ids.dropForeign(s.headers))}
 	if s.message.Key != nil {
 		e.Key = append([]byte{}, s.message.Key...)
 	}
@@ -126,8 +126,8 @@ func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 		defer s.free()
 		s.message.Key, s.message.Value = e.Key, e.Value
 		s.headers = append(s.headers, e.Headers...)
-		if s.message.Timestamp = e.Timestamp; e.Timestamp.IsZero() {
-			s.message.Timestamp = time.Now()
+		if s.timestamp = e.Timestamp; e.Timestamp.IsZero() {
+			s.timestamp = time.Now()
 		}
 		return b.send(ctx, s, e.Partition, b.partitioner, true)
 	})

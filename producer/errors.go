@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 var (
@@ -21,9 +23,16 @@ var (
 	ErrFatal = errors.New("producer: fatal")
 	// ErrWouldBlock comes with [ErrNotSent] from the Try methods: the buffer is full, or the topic is not known yet.
 	ErrWouldBlock = errors.New("producer: would block")
+	// ErrNotReady comes from Prepare: what is wrong may pass by itself, for example a
+	// partition that has too few replicas in sync while a broker restarts.
+	ErrNotReady = errors.New("producer: not ready")
 	// ErrUnknownTopic comes with [ErrNotSent]: the brokers know no such topic.
 	ErrUnknownTopic = errors.New("producer: unknown topic")
 )
+
+// KafkaError is what a client library or a broker said, in the same words for every
+// transport. With confluent-kafka-go its own kafka.Error is reachable by errors.As.
+type KafkaError = transport.Error
 
 // MessageError is what befell one message. It wraps its outcome, [ErrNotSent] or [ErrOutcomeUnknown], and the cause, so
 // that errors.Is and errors.As find both; a kafka.Error stays reachable.

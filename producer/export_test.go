@@ -3,17 +3,12 @@ package producer
 import (
 	"context"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// FailForTest raises a fatal error in the client behind p, as the broker could by fencing it.
+// FailForTest raises a fatal error in the client behind p, as the library does when
+// it can no longer reason about a sequence.
 func (p *Producer) FailForTest(reason string) {
-	k := p.core.main()
-	if k.hold() { // the failure may have the client replaced before the call returns
-		defer k.release()
-		k.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, reason)
-	}
+	p.core.main().transport.(interface{ TestFatalError(string) }).TestFatalError(reason)
 }
 
 // Limiter is the bound on what is in flight.
@@ -41,9 +36,3 @@ func (l Limiter) Release(messages, bytes int64) { l.release(messages, bytes) }
 
 // Close is close.
 func (l Limiter) Close(err error) { l.close(err) }
-
-// CallForTest repeats f as the client's blocking calls are repeated.
-func (t *Transactional) CallForTest(ctx context.Context, f func(ctx context.Context, k *kafka.Producer) error) error {
-	k := t.core.main()
-	return k.call(ctx, func(ctx context.Context) error { return f(ctx, k.kafka) })
-}

@@ -3,12 +3,12 @@ package producer
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
+	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
@@ -37,85 +37,85 @@ func (noRegistry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, er
 	return contract.Version{}, errNoRegistry
 }
 
-// TestGuard: reports that cannot belong to the messages in flight stop the producer with a fatal error, and what is in
-// flight is of unknown outcome: never matched with the wrong report.
-func TestGuard(t *testing.T) {
+// TestOutcomesFindTheirMessages: an outcome belongs to the message with its token,
+// in whatever order outcomes come and whatever their offsets are.
+func TestOutcomesFindTheirMessages(t *testing.T) {
 	t.Parallel()
-	type report struct {
-		partition int32
-		offset    int64
+	const n = 3 * chunkSize
+	ser, err := serde.NewSerializer(noRegistry{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		topic   string
-		sent    int // messages to partition 0
-		reports []report
-		fatal   string // "": none
-		told    string // outcomes in order: d delivered, u unknown
-	}{
-		"in order":                               {"t", 3, []report{{0, 5}, {0, 6}, {0, 9}}, "", "ddd"},
-		"a duplicate that the broker recognised": {"t", 3, []report{{0, 5}, {0, -1}, {0, 6}}, "", "ddd"},
-		"one too many":                           {"t", 1, []report{{0, 5}, {0, 6}}, "nothing is in flight", "d"},
-		"falling offset":                         {"t", 3, []report{{0, 5}, {0, 4}, {0, 6}}, "out of order: offset 4 after 5", "duu"},
-		"the same offset":                        {"t", 3, []report{{0, 5}, {0, 5}}, "out of order", "duu"},
-		"a partition without a ring":             {"t", 1, []report{{7, 0}}, "nothing was sent", "u"},
-		"no partition":                           {"t", 1, []report{{-1, 0}}, "nothing was sent", "u"},
-		"another topic":                          {"other", 2, []report{{0, 0}}, "nothing was sent", "uu"},
+	for name, order := range map[string]func(i int) int{
+		"in order":    func(i int) int { return i },
+		"backwards":   func(i int) int { return n - 1 - i },
+		"every third": func(i int) int { return i * 31 % n },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ser, err := serde.NewSerializer(noRegistry{})
-			if err != nil {
-				t.Fatal(err)
-			}
 			p, err := New([]string{"127.0.0.1:1"}, ser)
 			if err != nil {
 				t.Fatal(err)
 			}
 			k := p.core.main()
-			r := k.rings("t", 2)[0]
-			var told strings.Builder
-			for range c.sent {
-				r.mu.Lock()
-				r.push(&entry{callback: func(_ Delivery, err error) {
+			q := k.topicQueues("t", 2)[1]
+			got := make([]int64, n)
+			for i := range n {
+				q.mu.Lock()
+				q.push(&entry{callback: func(d Delivery, err error) {
 					switch {
 					case err == nil:
-						told.WriteByte('d')
-					case errors.Is(err, ErrOutcomeUnknown) && errors.Is(err, ErrFatal):
-						told.WriteByte('u')
+						got[i] = d.Offset
+					case errors.Is(err, ErrOutcomeUnknown):
+						got[i] = -1
 					default:
-						t.Errorf("outcome %v", err)
+						got[i] = -2
 					}
 				}})
 				p.core.count.accepted.Add(1)
 				p.core.limit.try(0)
-				r.mu.Unlock()
+				q.mu.Unlock()
 			}
-			handled := make(chan struct{})
-			k.control <- func(l *eventLoop) {
-				defer close(handled)
-				for _, report := range c.reports {
-					l.handle(&kafka.Message{TopicPartition: kafka.TopicPartition{
-						Topic: &c.topic, Partition: report.partition, Offset: kafka.Offset(report.offset),
-					}})
+			token := func(i int) transport.Token { return transport.Token(q.number)<<32 | transport.Token(i) }
+			// Offsets fall, as those of a topic that was made again. No token comes twice,
+			// and one that nobody has is nobody's.
+			k.Outcomes([]transport.Outcome{{Token: token(n), Persistence: transport.Persisted}, {Token: 77 << 32, Persistence: transport.Persisted}})
+			for i := range n {
+				o := transport.Outcome{Token: token(order(i)), Partition: 1, Offset: int64(1000 - order(i)), Timestamp: -1, Persistence: transport.Persisted}
+				switch order(i) % 10 {
+				case 8:
+					o.Offset, o.Persistence, o.Err = -1, transport.PossiblyPersisted, &transport.Error{Code: transport.Purged}
+				case 9:
+					o.Offset, o.Persistence, o.Err = -1, transport.NotPersisted, &transport.Error{Code: transport.InvalidTimestamp}
 				}
-				l.settle()
+				k.Outcomes([]transport.Outcome{o, o})
 			}
-			<-handled
-			if err := p.Err(); c.fatal == "" && err != nil || c.fatal != "" && (!errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), c.fatal)) {
-				t.Errorf("Err() is %v, want %q", err, c.fatal)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := p.Flush(ctx); err != nil {
+				t.Fatal(err)
 			}
-			err = p.Close(t.Context())
-			if told.String() != c.told {
-				t.Errorf("outcomes %q, want %q", told.String(), c.told)
+			for i := range n {
+				want := int64(1000 - i)
+				switch i % 10 {
+				case 8:
+					want = -1
+				case 9:
+					want = -2
+				}
+				if got[i] != want {
+					t.Fatalf("message %d has the outcome %d, want %d", i, got[i], want)
+				}
+			}
+			if s := p.Stats(); s.InFlight != 0 || s.Accepted != n || s.Unknown != n/10 || p.core.limit.messages.Load() != 0 {
+				t.Errorf("stats %+v, slots %d", s, p.core.limit.messages.Load())
+			}
+			if q.first != nil || q.last != nil {
+				t.Error("an empty queue keeps its chunks")
 			}
 			var u *UndeliveredError
-			if lost := int64(strings.Count(c.told, "u")); lost > 0 && (!errors.As(err, &u) || u.Unknown != lost || !errors.Is(err, ErrFatal)) {
+			if err := p.Close(ctx); !errors.As(err, &u) {
 				t.Errorf("Close: %v", err)
-			} else if lost == 0 && err != nil && c.fatal == "" {
-				t.Errorf("Close: %v", err)
-			}
-			if s := p.Stats(); s.InFlight != 0 || s.Accepted != int64(c.sent) || p.core.limit.messages.Load() != 0 {
-				t.Errorf("stats %+v, slots %d", s, p.core.limit.messages.Load())
 			}
 		})
 	}

@@ -21,9 +21,9 @@ type limiter struct {
 	waiting  atomic.Int64 // callers in line
 	draining atomic.Bool  // it was full, and has not run down yet
 
-	_               apart
+	_               padding
 	messages, bytes atomic.Int64
-	_               apart
+	_               padding
 
 	mu     sync.Mutex
 	line   []*waiter

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/avroline/avroline/producer/internal/librdkafka"
+	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -35,15 +35,16 @@ func ToPartition(n int32) Partition { return Partition{n + 1} }
 
 // scratch is what it takes to make one message, kept in a pool.
 type scratch struct {
-	binding *binding
-	step    string // what is being done, for the report of a panic
-	buf     []byte // key, then value
-	keyed   bool   // there is a key, maybe empty
-	keyEnd  int
-	headers []serde.Header
-	ids     idHeaders
-	message librdkafka.Message // as the client takes it, which copies it
-	entry   entry
+	binding   *binding
+	step      string // what is being done, for the report of a panic
+	buf       []byte // key, then value
+	keyed     bool   // there is a key, maybe empty
+	keyEnd    int
+	headers   []serde.Header
+	ids       idHeaders
+	timestamp time.Time
+	message   transport.Message // as the client takes it, which copies it
+	entry     entry
 }
 
 // maxPooled is the largest buffer that is kept, so that one huge message does not stay for ever.
@@ -65,11 +66,11 @@ func (s *scratch) free() {
 	s.binding, s.entry.callback, s.entry.future = nil, nil, nil
 	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
-	s.message.Timestamp, s.ids = time.Time{}, idHeaders{}
+	s.timestamp, s.message.HasTimestamp, s.entry.stamped, s.ids = time.Time{}, false, false, idHeaders{}
 	if len(s.headers) > 0 {
 		clear(s.headers)
 		s.headers = s.headers[:0]
-		s.message.Headers.Reset(maxPooled)
+		s.resetHeaders()
 	}
 	scratchPool.Put(s)
 }
@@ -115,7 +116,7 @@ func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record
 	if ok {
 		s.headers = append(s.headers, h)
 	}
-	if err != nil || !s.entry.told() {
+	if err != nil || !s.entry.wantsDelivery() {
 		return 0, h.Value, err
 	}
 	known, err := b.Registered(ctx, r)
@@ -150,10 +151,27 @@ const (
 
 // wireSize is the size of the message as a batch of its own, before compression, at most.
 func (s *scratch) wireSize() int64 {
-	return s.size() + batchOverhead + recordOverhead + int64(s.message.Headers.Len())*headerOverhead
+	return s.size() + batchOverhead + recordOverhead + int64(len(s.message.Headers))*headerOverhead
 }
+
+// resetHeaders empties the message's headers, and keeps their memory if it is
+// small.
+func (s *scratch) resetHeaders() {
+	clear(s.message.Headers)
+	s.message.Headers = s.message.Headers[:0]
+	if cap(s.message.Headers) > maxPooledHeaders {
+		s.message.Headers = nil
+	}
+}
+
+// maxPooledHeaders is the largest number of headers whose memory is kept.
+const maxPooledHeaders = 1024
 
 // size is what counts against the bound on bytes.
 func (s *scratch) size() int64 {
-	return int64(len(s.message.Key) + len(s.message.Value) + s.message.Headers.Size())
+	size := len(s.message.Key) + len(s.message.Value)
+	for i := range s.message.Headers {
+		size += len(s.message.Headers[i].Key) + len(s.message.Headers[i].Value)
+	}
+	return int64(size)
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // topicState is what a core knows of a topic.
@@ -19,15 +18,41 @@ type topicState struct {
 	name  string
 	route atomic.Pointer[route] // nil: not known yet, or to be known anew
 
+	missing atomic.Pointer[missingTopic] // why it cannot be used for now
+
 	mu     sync.Mutex
-	lookup *topicLookup // under way
+	lookup *topicLookup // in flight
+}
+
+// missingTopic is an answer that is remembered for a short time, so that not every
+// call waits for it again.
+type missingTopic struct {
+	err   error
+	until time.Time
+}
+
+// missingFor is how long the answer is remembered.
+const missingFor = 2 * time.Second
+
+// bar makes the topic unusable for a short time.
+func (s *topicState) bar(err error) {
+	s.missing.Store(&missingTopic{err, time.Now().Add(missingFor)})
+	s.route.Store(nil)
+}
+
+// barred returns why the topic cannot be used now, or nil.
+func (s *topicState) barred() error {
+	if m := s.missing.Load(); m != nil && time.Now().Before(m.until) {
+		return m.err
+	}
+	return nil
 }
 
 // route is the way to a topic's partitions. It is immutable.
 type route struct {
 	client *client
-	rings  []*ring
-	limit  int64 // max.message.bytes; 0: the broker would not say
+	queues []*queue
+	rules  topicRules
 }
 
 type topicLookup struct {
@@ -59,6 +84,9 @@ func (c *core) topic(name string) *topicState {
 func (s *topicState) find(ctx context.Context) (*route, error) {
 	if r := s.route.Load(); r != nil {
 		return r, nil
+	}
+	if err := s.barred(); err != nil {
+		return nil, err
 	}
 	if ctx.Done() == nil {
 		var cancel context.CancelFunc
@@ -98,8 +126,12 @@ func (s *topicState) run(l *topicLookup) {
 	r, l.err = s.core.lookUp(s.core.alive, s.name)
 	s.mu.Lock()
 	s.lookup = nil
-	if l.err == nil {
+	switch {
+	case l.err == nil:
+		s.missing.Store(nil)
 		s.route.Store(r)
+	case errors.Is(l.err, ErrUnknownTopic):
+		s.bar(l.err)
 	}
 	s.mu.Unlock()
 	close(l.done)
@@ -113,17 +145,16 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, err := k.partitions(name, wait)
-		var kerr kafka.Error
-		switch {
+		n, err := k.partitions(ctx, name, wait)
+		switch code := codeOf(err); {
 		case err == nil:
 			return c.routeTo(ctx, name, n)
 		case ctx.Err() != nil:
 			return nil, ErrClosed
-		case errors.Is(err, errReplaced): // the next one
-		case !errors.As(err, &kerr):
+		case code == transport.Closed: // the next client
+		case code == 0 && !errors.Is(err, context.DeadlineExceeded):
 			return nil, err
-		case kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic:
+		case code == transport.UnknownTopicOrPartition:
 			if missing.IsZero() {
 				missing = time.Now()
 			}
@@ -131,7 +162,7 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 				return nil, fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
 					"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.Brokers, ","), name, name)
 			}
-		case kerr.Code() == kafka.ErrTopicAuthorizationFailed || kerr.Code() == kafka.ErrTopicException || kerr.Code() == kafka.ErrInvalidArg:
+		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == invalidTopic:
 			return nil, fmt.Errorf("look up topic %s: %w", name, err)
 		}
 		select {
@@ -152,56 +183,36 @@ func (c *core) mainOrErr() (*client, error) {
 	return c.main(), nil
 }
 
+// invalidTopic is INVALID_TOPIC_EXCEPTION.
+const invalidTopic transport.Code = 17
+
 // partitions asks how many partitions a topic has.
-func (k *client) partitions(topic string, wait time.Duration) (int32, error) {
-	if !k.hold() {
-		return 0, errReplaced
-	}
-	defer k.release()
-	m, err := k.kafka.GetMetadata(&topic, false, millis(wait))
+func (k *client) partitions(ctx context.Context, topic string, wait time.Duration) (int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m, err := k.transport.Metadata(ctx, topic)
 	if err != nil {
 		return 0, err
 	}
-	t := m.Topics[topic]
-	if code := t.Error.Code(); code != kafka.ErrNoError {
-		return 0, t.Error
+	if len(m.Partitions) == 0 {
+		return 0, &transport.Error{Code: leaderNotAvailable, Retriable: true, Text: "the topic has no partitions yet"}
 	}
-	if len(t.Partitions) == 0 {
-		return 0, kafka.NewError(kafka.ErrLeaderNotAvailable, "topic has no partitions yet", false)
-	}
-	return int32(len(t.Partitions)), nil
+	return int32(len(m.Partitions)), nil
 }
 
-// admin gives a client for administration. With it, and without an error, k is held until release.
-func (k *client) admin() (*kafka.AdminClient, error) {
-	if !k.hold() {
-		return nil, errReplaced
-	}
-	admin, err := kafka.NewAdminClientFromProducer(k.kafka)
-	if err != nil {
-		k.release()
-	}
-	return admin, err
-}
+const leaderNotAvailable transport.Code = 5
 
-// maxMessageBytes asks for the topic's limit; 0: the broker would not say, which is common where the permission to
-// describe configurations is not given.
-func (k *client) maxMessageBytes(ctx context.Context, topic string) int64 {
+// rules asks for the topic's settings. They are empty if the broker would not say,
+// which is common where the permission to describe configurations is not given.
+func (k *client) rules(ctx context.Context, topic string) topicRules {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
-	admin, err := k.admin()
+	settings, err := k.transport.Admin().TopicConfig(ctx, topic)
 	if err != nil {
-		return 0
+		k.core.config.Logger.Info("topic_settings_unknown", "topic", topic, "err", err)
+		return topicRules{}
 	}
-	defer k.release()
-	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}},
-		kafka.SetAdminRequestTimeout(longestCall))
-	if err != nil || len(results) != 1 || results[0].Error.Code() != kafka.ErrNoError {
-		k.core.config.Logger.Info("topic_limit_unknown", "topic", topic, "err", err)
-		return 0
-	}
-	limit, _ := strconv.ParseInt(results[0].Config["max.message.bytes"].Value, 10, 64)
-	return limit
+	return newTopicRules(settings)
 }
 
 // batchTooLargeError: a topic's limit is below the batch.size of a transactional client, which cannot be two clients.
@@ -220,7 +231,8 @@ func (e *batchTooLargeError) Error() string {
 // header, librdkafka counts in.)
 func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error) {
 	k := c.main()
-	limit := k.maxMessageBytes(ctx, name)
+	rules := k.rules(ctx, name)
+	limit := rules.maxMessageBytes
 	if limit > 0 && limit < int64(k.batch) {
 		if k.tx != nil {
 			c.mu.Lock()
@@ -233,7 +245,7 @@ func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error
 			return nil, err
 		}
 	}
-	return &route{client: k, rings: k.rings(name, n), limit: limit}, nil
+	return &route{client: k, queues: k.topicQueues(name, n), rules: rules}, nil
 }
 
 // refreshTopics looks for partitions that were added and limits that were changed. A limit below the client's batch.size
@@ -258,17 +270,17 @@ func (c *core) refreshTopics() {
 }
 
 func (s *topicState) refresh(old *route) {
-	n, err := old.client.partitions(s.name, longestCall)
+	n, err := old.client.partitions(s.core.alive, s.name, longestCall)
 	if err != nil {
 		return // the next time
 	}
-	limit := old.client.maxMessageBytes(s.core.alive, s.name)
-	if limit == 0 {
-		limit = old.limit
+	rules := old.client.rules(s.core.alive, s.name)
+	if rules == (topicRules{}) {
+		rules = old.rules
 	}
-	rings := old.client.rings(s.name, n)
-	if len(rings) != len(old.rings) || limit != old.limit {
-		s.core.config.Logger.Info("topic_changed", "topic", s.name, "partitions", len(rings), "max_message_bytes", limit)
-		s.route.CompareAndSwap(old, &route{client: old.client, rings: rings, limit: limit})
+	queues := old.client.topicQueues(s.name, n)
+	if len(queues) != len(old.queues) || rules != old.rules {
+		s.core.config.Logger.Info("topic_changed", "topic", s.name, "partitions", len(queues), "max_message_bytes", rules.maxMessageBytes)
+		s.route.CompareAndSwap(old, &route{client: old.client, queues: queues, rules: rules})
 	}
 }

@@ -176,12 +176,15 @@ func WithWeakAcks(a Acks) Option {
 	return settings.Set("WithWeakAcks", func(c *settings.Config) { c.WeakAcks, c.Acks = true, a }, "acks")
 }
 
-// WithRecovery lets a [Producer] replace the client behind it after any fatal error, and go on. What was in flight is
-// [ErrOutcomeUnknown] and is not sent again; the order of a key across the replacement is kept, but the broker's guard
-// against duplicates starts anew. Default: after a fatal error every call returns [ErrFatal], except where our own guard ended
-// the client (docs/faults.md): then it is always replaced, as are the clients of transactional producers.
-func WithRecovery() Option {
-	return settings.Set("WithRecovery", func(c *settings.Config) { c.Recovery = true }, "avroline.recovery")
+// WithoutRecovery makes every fatal error of the client library final: each later
+// call returns [ErrFatal]. Default: the client behind the producer is replaced, and
+// the producer goes on. What is certainly not in the log is sent again by the next
+// client, in the order of each key. Only what may be in the log, because its answer
+// was lost, is [ErrOutcomeUnknown]. A producer that was fenced, or that may not
+// publish, ends in either case. The clients of transactional producers are always
+// replaced.
+func WithoutRecovery() Option {
+	return settings.Set("WithoutRecovery", func(c *settings.Config) { c.Recovery = false }, "avroline.recovery")
 }
 
 // WithLogger takes the log: the client's own lines and ours, no payloads and no secrets. Default: silent.

@@ -1,25 +1,23 @@
 package producer
 
 import (
-	"errors"
 	"fmt"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // explainDenied adds to a broker's "not authorized" what to grant; other errors stay as they are. operation is what was wanted of
 // name: a topic, or a group.
 func explainDenied(c *settings.Config, err error, operation, name string) error {
-	switch code(err) {
-	case kafka.ErrTopicAuthorizationFailed:
+	switch codeOf(err) {
+	case transport.TopicAuthorizationFailed:
 		return grantHint(c, err, operation, "topic", name)
-	case kafka.ErrGroupAuthorizationFailed:
+	case transport.GroupAuthorizationFailed:
 		return grantHint(c, err, operation, "group", name)
-	case kafka.ErrTransactionalIDAuthorizationFailed:
+	case transactionalIDAuthorizationFailed:
 		return grantHint(c, err, "Write", "transactional-id", c.TransactionalID)
-	case kafka.ErrClusterAuthorizationFailed: // KIP-679: Write on any topic brings it
+	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic brings it
 		return fmt.Errorf("no permission to publish idempotently: grant Write on a topic, which is enough from Kafka 2.8 on, "+
 			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", principal(c), err)
 	}
@@ -39,11 +37,4 @@ func principal(c *settings.Config) string {
 	return "User:…"
 }
 
-// code is that of the client's error in err, or no error's.
-func code(err error) kafka.ErrorCode {
-	var kerr kafka.Error
-	if errors.As(err, &kerr) {
-		return kerr.Code()
-	}
-	return kafka.ErrNoError
-}
+const transactionalIDAuthorizationFailed transport.Code = 53

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // Every "not authorized" says what to grant to whom, and keeps the client's error. (On real brokers: TestPermissions in
@@ -24,19 +23,19 @@ func TestLacking(t *testing.T) {
 	}
 	for _, c := range []struct {
 		config *settings.Config
-		code   kafka.ErrorCode
+		code   transport.Code
 		want   string
 	}{
-		{named, kafka.ErrTopicAuthorizationFailed, "--allow-principal User:alice --operation Write --topic it)"},
-		{named, kafka.ErrGroupAuthorizationFailed, "--allow-principal User:alice --operation Write --group it)"},
-		{named, kafka.ErrTransactionalIDAuthorizationFailed, "--operation Write --transactional-id pay-0)"},
-		{named, kafka.ErrClusterAuthorizationFailed, "--operation IdempotentWrite --cluster)"},
-		{token, kafka.ErrTopicAuthorizationFailed, "--allow-principal User:… --operation"}, // the subject is the provider's to say
-		{named, kafka.ErrUnknownTopicOrPart, ""},
+		{named, transport.TopicAuthorizationFailed, "--allow-principal User:alice --operation Write --topic it)"},
+		{named, transport.GroupAuthorizationFailed, "--allow-principal User:alice --operation Write --group it)"},
+		{named, transactionalIDAuthorizationFailed, "--operation Write --transactional-id pay-0)"},
+		{named, transport.ClusterAuthorizationFailed, "--operation IdempotentWrite --cluster)"},
+		{token, transport.TopicAuthorizationFailed, "--allow-principal User:… --operation"}, // the subject is the provider's to say
+		{named, transport.UnknownTopicOrPartition, ""},
 	} {
-		cause := kafka.NewError(c.code, "refused", false)
+		cause := &transport.Error{Code: c.code, Text: "refused"}
 		err := explainDenied(c.config, cause, "Write", "it")
-		if !errors.Is(err, cause) || !strings.Contains(err.Error(), c.want) || (c.want == "") != (err.Error() == "refused") {
+		if !errors.Is(err, cause) || !strings.Contains(err.Error(), c.want) || (c.want == "") != (err.Error() == cause.Error()) {
 			t.Errorf("%v: %v, want %q", c.code, err, c.want)
 		}
 	}

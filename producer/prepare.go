@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -89,10 +88,11 @@ func (c *core) prepare(ctx context.Context, topics []Prepared) error {
 	return errors.Join(errs...)
 }
 
-// asking gives a client to ask the brokers with: one that ended because it may publish nothing can do that still.
-func (c *core) asking() (*client, error) {
+// metadataClient gives a client to ask the brokers with. A client that stopped
+// because it may not publish can still ask.
+func (c *core) metadataClient() (*client, error) {
 	k, err := c.mainOrErr()
-	if code(err) == kafka.ErrClusterAuthorizationFailed {
+	if codeOf(err) == transport.ClusterAuthorizationFailed {
 		return c.main(), nil
 	}
 	return k, err
@@ -106,7 +106,7 @@ func (c *core) reach(ctx context.Context) error {
 		defer cancel()
 	}
 	for {
-		k, err := c.asking()
+		k, err := c.metadataClient()
 		if err != nil {
 			return err
 		}
@@ -114,12 +114,11 @@ func (c *core) reach(ctx context.Context) error {
 		if end, ok := ctx.Deadline(); ok {
 			wait = max(min(wait, time.Until(end)), time.Millisecond)
 		}
-		if k.hold() {
-			_, err = k.kafka.GetMetadata(nil, false, millis(wait))
-			k.release()
-			if err == nil {
-				return nil
-			}
+		short, cancel := context.WithTimeout(ctx, wait)
+		err = k.transport.Reach(short)
+		cancel()
+		if err == nil {
+			return nil
 		}
 		c.trouble.look()
 		if refusal := c.trouble.refusal(); refusal != nil {
@@ -169,21 +168,17 @@ func (t *Topic[R]) prepare(ctx context.Context, c *core, reached func() bool) []
 
 // prepareTopic looks at a topic in Kafka.
 func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
-	k, err := c.asking()
+	k, err := c.metadataClient()
 	if err != nil {
 		return []error{err}
 	}
-	admin, err := k.admin()
-	if err != nil {
-		return []error{err}
-	}
-	defer k.release()
+	admin := k.transport.Admin()
 	if c.config.CreateTopics.Allowed {
-		if err := c.createTopic(ctx, admin, s.name, c.config.CreateTopics); err != nil {
+		if err := c.createTopic(ctx, k, s.name, c.config.CreateTopics); err != nil {
 			return append([]error{err}, c.checkPermission(ctx, admin, s.name)...)
 		}
 	}
-	way, err := s.find(ctx)
+	route, err := s.find(ctx)
 	var small *batchTooLargeError
 	switch {
 	case errors.As(err, &small): // the next client is made for it
@@ -192,29 +187,23 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 			return denied
 		}
 		return []error{err}
-	case way.limit > 0 && way.limit < 100: // not even an empty batch
-		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", way.limit)}
+	case route.rules.maxMessageBytes > 0 && route.rules.maxMessageBytes < 100: // not even an empty batch
+		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", route.rules.maxMessageBytes)}
 	}
-	return append(c.checkReplicas(ctx, admin, s.name), c.checkPermission(ctx, admin, s.name)...)
+	return append(c.checkReplicas(ctx, k, s.name), c.checkPermission(ctx, admin, s.name)...)
 }
 
 // createTopic makes a topic that is missing.
-func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name string, make settings.CreateTopics) error {
-	results, err := admin.CreateTopics(ctx, []kafka.TopicSpecification{{
-		Topic: name, NumPartitions: make.Partitions, ReplicationFactor: make.Replication, Config: make.Settings,
-	}})
-	if err != nil {
-		return fmt.Errorf("create it (WithCreateTopics): %w", err)
-	}
-	switch err := results[0].Error; err.Code() {
-	case kafka.ErrNoError:
+func (c *core) createTopic(ctx context.Context, k *client, name string, make settings.CreateTopics) error {
+	err := k.transport.Admin().CreateTopic(ctx, name, make.Partitions, make.Replication, make.Settings)
+	switch code := codeOf(err); {
+	case err == nil:
 		c.config.Logger.Info("topic_created", "topic", name, "partitions", make.Partitions, "replication", make.Replication)
 		return nil
-	case kafka.ErrTopicAlreadyExists:
+	case code == transport.TopicAlreadyExists:
 		return nil
-	case kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed:
-		metadata, known := admin.GetMetadata(&name, false, millis(longestCall))
-		if known == nil && metadata.Topics[name].Error.Code() == kafka.ErrNoError { // it is there: nothing to make
+	case code == transport.TopicAuthorizationFailed || code == transport.ClusterAuthorizationFailed:
+		if _, err := k.partitions(ctx, name, longestCall); err == nil { // it is there: nothing to make
 			return nil
 		}
 		return fmt.Errorf("create it (WithCreateTopics): %w", grantHint(c.config, err, "Create", "topic", name))
@@ -223,70 +212,58 @@ func (c *core) createTopic(ctx context.Context, admin *kafka.AdminClient, name s
 	}
 }
 
-// checkReplicas finds a topic that could never be written with acks=all.
-func (c *core) checkReplicas(ctx context.Context, admin *kafka.AdminClient, name string) []error {
+// checkReplicas finds a topic that cannot be written with acks=all at the moment.
+func (c *core) checkReplicas(ctx context.Context, k *client, name string) []error {
 	if c.config.Acks != AcksAll {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
-	settings, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: name}})
-	if err != nil || len(settings) != 1 || settings[0].Error.Code() != kafka.ErrNoError {
+	settings, err := k.transport.Admin().TopicConfig(ctx, name)
+	if err != nil {
 		return nil // not allowed to know
 	}
-	least, err := strconv.Atoi(settings[0].Config["min.insync.replicas"].Value)
+	least, err := strconv.Atoi(settings["min.insync.replicas"])
 	if err != nil {
 		return nil
 	}
-	metadata, err := admin.GetMetadata(&name, false, millis(longestCall))
+	metadata, err := k.transport.Metadata(ctx, name)
 	if err != nil {
 		return nil // what the brokers do not say is no fault of the topic
 	}
 	var errs []error
-	for _, p := range metadata.Topics[name].Partitions {
-		switch {
-		case len(p.Replicas) < least:
-			return []error{fmt.Errorf("min.insync.replicas is %d, and it has %d replicas: with acks=all no message can ever be written", least, len(p.Replicas))}
-		case len(p.Isrs) < least:
-			errs = append(errs, fmt.Errorf("partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
-				p.ID, len(p.Isrs), len(p.Replicas), least))
+	for n, p := range metadata.Partitions {
+		// Brokers from 4.1 on count a smaller replication factor as the minimum.
+		if least := min(least, len(p.Replicas)); len(p.InSync) < least {
+			errs = append(errs, fmt.Errorf("%w: partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
+				ErrNotReady, n, len(p.InSync), len(p.Replicas), least))
 		}
 	}
 	return errs
 }
 
-// checkPermission asks what we may do. Brokers without an authorizer allow everything, and old ones do not say.
-func (c *core) checkPermission(ctx context.Context, admin *kafka.AdminClient, name string) []error {
+// checkPermission asks what we may do. Brokers without an authorizer allow
+// everything, and old ones do not say.
+func (c *core) checkPermission(ctx context.Context, admin transport.Admin, name string) []error {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
-	result, err := admin.DescribeTopics(ctx, kafka.NewTopicCollectionOfTopicNames([]string{name}), kafka.SetAdminOptionIncludeAuthorizedOperations(true))
-	if err != nil || len(result.TopicDescriptions) != 1 {
+	may, err := admin.MayWrite(ctx, name)
+	if may || err != nil && codeOf(err) != transport.TopicAuthorizationFailed {
 		return nil
 	}
-	topic := result.TopicDescriptions[0]
-	may := func(op kafka.ACLOperation) bool { return slices.Contains(topic.AuthorizedOperations, op) }
-	denied := kafka.NewError(kafka.ErrTopicAuthorizationFailed, "Topic authorization failed", false)
-	switch {
-	case topic.Error.Code() == denied.Code(): // not even to be described
-	case len(topic.AuthorizedOperations) == 0, may(kafka.ACLOperationWrite), may(kafka.ACLOperationAll):
-		return nil
-	}
+	denied := &transport.Error{Code: transport.TopicAuthorizationFailed, Text: "Topic authorization failed"}
 	return []error{grantHint(c.config, denied, "Write", "topic", name)}
 }
 
-// denied adds to the "not authorized" of a transaction what to grant: the coordinator does not say for which topic.
+// denied adds to the "not authorized" of a transaction what to grant: the
+// coordinator does not say for which topic.
 func (c *core) denied(ctx context.Context, k *client, err error) error {
-	if code(err) != kafka.ErrTopicAuthorizationFailed {
+	if codeOf(err) != transport.TopicAuthorizationFailed {
 		return err
 	}
-	admin, failed := k.admin()
-	if failed != nil {
-		return err
-	}
-	defer k.release()
 	var grants []error
 	for _, name := range slices.Sorted(maps.Keys(*k.topics.Load())) {
-		grants = append(grants, c.checkPermission(ctx, admin, name)...)
+		grants = append(grants, c.checkPermission(ctx, k.transport.Admin(), name)...)
 	}
 	if grants == nil {
 		return err

@@ -14,9 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // Why the brokers cannot be used, in a [*ConnectionError].
@@ -55,8 +54,8 @@ func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // connectionError makes sense of one of the client's error events; nil when it is about something else. The client tells
 // apart in its texts only what its codes do not: the one place where they are looked at.
-func connectionError(c *settings.Config, event kafka.Error) *ConnectionError {
-	text := event.Error()
+func connectionError(c *settings.Config, event *transport.Error) *ConnectionError {
+	text := event.Text
 	broker, _, ok := strings.Cut(text, "/")
 	if i := strings.Index(text, "://"); i >= 0 {
 		broker, _, ok = strings.Cut(text[i+3:], "/")
@@ -65,11 +64,11 @@ func connectionError(c *settings.Config, event kafka.Error) *ConnectionError {
 		broker = ""
 	}
 	switch {
-	case event.Code() == kafka.ErrAuthentication || strings.Contains(text, "SASL authentication error"):
+	case event.Code == transport.Authentication:
 		return &ConnectionError{ErrAuthentication, broker, event, saslFix(c)}
-	case event.Code() == kafka.ErrSsl || strings.Contains(text, "SSL routines") || strings.Contains(text, "SSL handshake"):
+	case event.Code == transport.Certificate:
 		return &ConnectionError{ErrTLS, broker, event, tlsFix(c)}
-	case event.Code() == kafka.ErrTransport || event.Code() == kafka.ErrResolve:
+	case event.Code == transport.Transport:
 		return &ConnectionError{ErrUnreachable, broker, event, "look at brokers (bootstrap.servers)"}
 	}
 	return nil
@@ -150,7 +149,7 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 	if code, offered := handshakeAnswer(answer); code == 33 { // UNSUPPORTED_SASL_MECHANISM
 		return fail(ErrAuthentication, fmt.Errorf("the broker does not offer %s, but %s", mechanism, strings.Join(offered, ", ")), "look at WithSASL")
 	} else if code != 0 {
-		return fail(ErrAuthentication, fmt.Errorf("the broker answers %w", kafka.NewError(kafka.ErrorCode(code), "", false)), "is SASL on for this port?")
+		return fail(ErrAuthentication, fmt.Errorf("the broker answers %w", &transport.Error{Code: transport.Code(code)}), "is SASL on for this port?")
 	}
 	if mechanism != "PLAIN" {
 		return nil // the client itself tells of a wrong password
@@ -162,7 +161,7 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 	}
 	if len(answer) >= 2 && binary.BigEndian.Uint16(answer) != 0 {
 		return fail(ErrAuthentication, fmt.Errorf("the broker refused the user or the password (%w)",
-			kafka.NewError(kafka.ErrorCode(int16(binary.BigEndian.Uint16(answer))), "", false)), saslFix(c))
+			&transport.Error{Code: transport.Code(int16(binary.BigEndian.Uint16(answer)))}), saslFix(c))
 	}
 	return nil
 }

@@ -20,10 +20,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // authority signs certificates for tests.
@@ -251,10 +251,15 @@ func TestClientCertificate(t *testing.T) {
 		c.TLS.Cert, c.TLS.Key = late, lateKey
 		s := security{kind: ErrTLS, want: []string{"client certificate (CN=leaf) expired on " + expired}}
 		checkConnectionError(t, probe(t.Context(), c, c.Brokers[0]), s)
-		event := kafka.NewError(kafka.ErrSsl, "ssl://127.0.0.1:1/bootstrap: SSL handshake failed: bad certificate", false)
+		event := &transport.Error{Code: transport.Certificate, Text: "ssl://127.0.0.1:1/bootstrap: SSL handshake failed: bad certificate"}
 		checkConnectionError(t, connectionError(c, event), s)
 	})
 }
+
+// tokenFunc is a token source of one function.
+type tokenFunc func(context.Context) (Token, error)
+
+func (f tokenFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
 
 func checkConnectionError(t *testing.T, err error, s security) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -151,15 +152,15 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 	}
 	if m != nil {
 		s.headers = append(s.headers, m.Headers...)
-		s.message.Timestamp = m.Timestamp
+		s.timestamp = m.Timestamp
 	}
 	s.step = "an option of the topic"
 	if !tombstone {
 		if t.record.headers != nil {
 			s.headers = own(s.headers, t.record.headers(r, s.headers))
 		}
-		if t.record.timestamp != nil && s.message.Timestamp.IsZero() {
-			s.message.Timestamp = t.record.timestamp(r)
+		if t.record.timestamp != nil && s.timestamp.IsZero() {
+			s.timestamp = t.record.timestamp(r)
 		}
 	}
 	return nil
@@ -174,14 +175,14 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 	bytes := s.size()
 	s.entry.bytes = bytes
 	for {
-		way, err := b.way(ctx, block)
+		route, err := b.route(ctx, block)
 		if err != nil {
 			return notSent(b.state.name, -1, err)
 		}
-		if err := c.fits(s, way.limit, b.state.name); err != nil {
+		if err := c.fits(s, &route.rules, b.state.name); err != nil {
 			return notSent(b.state.name, -1, err)
 		}
-		partition, err := s.choose(explicit, partitioner, int32(len(way.rings)))
+		partition, err := s.choose(explicit, partitioner, int32(len(route.queues)))
 		if err != nil {
 			return notSent(b.state.name, -1, err)
 		}
@@ -194,7 +195,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 				return notSent(b.state.name, partition, c.trouble.explain(err))
 			}
 		}
-		err = way.client.produce(way.rings[partition], &s.message, &s.entry)
+		err = route.client.produce(route.queues[partition], &s.message, &s.entry)
 		if inLine {
 			c.limit.leave()
 		}
@@ -208,26 +209,26 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 		if _, refused := err.(refusedError); !refused { //nolint:errorlint // ours, never wrapped
 			return notSent(b.state.name, partition, err)
 		}
-		b.state.route.CompareAndSwap(way, nil)
-		if err := c.again(ctx, way.client); err != nil {
+		b.state.route.CompareAndSwap(route, nil)
+		if err := c.waitForReplacement(ctx, route.client); err != nil {
 			return notSent(b.state.name, partition, err)
 		}
 	}
 }
 
-// way finds the topic's partitions.
-func (b *binding) way(ctx context.Context, block bool) (*route, error) {
+// route finds the topic's partitions.
+func (b *binding) route(ctx context.Context, block bool) (*route, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(ctx)
 	}
-	if way := b.state.route.Load(); way != nil {
-		return way, nil
+	if r := b.state.route.Load(); r != nil {
+		return r, nil
 	}
 	if !block {
 		return nil, fmt.Errorf("%w: the topic is not looked up yet: call Prepare first", ErrWouldBlock)
 	}
-	way, err := b.state.find(ctx)
-	return way, explainDenied(b.core.config, err, "Write", b.state.name)
+	r, err := b.state.find(ctx)
+	return r, explainDenied(b.core.config, err, "Write", b.state.name)
 }
 
 // eventIDHeader is the name of the header that [WithEventID] adds.
@@ -250,13 +251,16 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	}
 	s.headers = s.ids.dropForeign(s.headers)
 	for _, h := range s.headers {
-		s.message.Headers.Add(h.Key, h.Value)
+		s.message.Headers = append(s.message.Headers, transport.Header{Key: h.Key, Value: h.Value})
 	}
-	if s.entry.told() {
-		if s.message.Timestamp.IsZero() {
-			s.message.Timestamp = time.Now()
+	if s.entry.wantsDelivery() {
+		if s.timestamp.IsZero() {
+			s.timestamp = time.Now()
 		}
-		s.entry.stamp = s.message.Timestamp.UnixMilli()
+		s.entry.stamp, s.entry.stamped = s.timestamp.UnixMilli(), true
+	}
+	if !s.timestamp.IsZero() {
+		s.message.Timestamp, s.message.HasTimestamp = s.timestamp.UnixMilli(), true
 	}
 	if c.hooks.outcome {
 		s.entry.since = c.now()
@@ -265,8 +269,11 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 }
 
 // fits refuses what the client or the broker would refuse, before it is queued.
-func (c *core) fits(s *scratch, limit int64, topic string) error {
-	size := s.wireSize()
+func (c *core) fits(s *scratch, rules *topicRules, topic string) error {
+	size, limit := s.wireSize(), rules.maxMessageBytes
+	if err := rules.refuse(topic, s.message.Key != nil, s.message.HasTimestamp, s.message.Timestamp); err != nil {
+		return err
+	}
 	switch {
 	case limit > 0 && size > limit:
 		return &TooLargeError{size, limit, "max.message.bytes of topic " + topic}

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/avroline/avroline/producer/internal/transport"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 )
@@ -33,15 +33,17 @@ type trouble struct {
 	probed time.Time
 }
 
-func (t *trouble) note(err kafka.Error) {
-	if err.Code() == kafka.ErrAllBrokersDown {
+func (t *trouble) note(err *transport.Error) {
+	if err.Code == transport.AllBrokersDown {
 		t.look() // it follows upon what says why, where anything does
 		if t.last.Load() != nil {
 			return
 		}
 	}
-	if text := err.Error(); t.core.config.Redact(text) != text {
-		err = kafka.NewError(err.Code(), t.core.config.Redact(text), err.IsFatal())
+	if text := err.Text; t.core.config.Redact(text) != text {
+		clean := *err
+		clean.Text, clean.Err = t.core.config.Redact(err.Text), nil
+		err = &clean
 	}
 	var said error = err
 	if c := connectionError(t.core.config, err); c != nil {
@@ -49,7 +51,7 @@ func (t *trouble) note(err kafka.Error) {
 		t.look()
 	}
 	t.last.Store(&said)
-	t.core.config.Logger.Warn("client_error", "code", int(err.Code()), "err", said)
+	t.core.config.Logger.Warn("client_error", "code", int(err.Code), "err", said)
 }
 
 // look probes the brokers, unless it did so a short while ago.

@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -28,7 +27,7 @@ var (
 
 // TxError is why a transaction is not known to be committed. It wraps its outcome, [ErrNotSent] (none of it is or will be
 // visible to read_committed) or [ErrOutcomeUnknown] (all of it or nothing), and the cause: the function's own error,
-// [ErrFenced], [ErrTxTimedOut], a kafka.Error.
+// [ErrFenced], [ErrTxTimedOut], a [KafkaError].
 type TxError struct {
 	Outcome         error
 	TransactionalID string
@@ -62,7 +61,7 @@ type Transactional struct {
 
 // NewTransactional makes a transactional producer. It does no I/O that it waits for. The transactional id names this
 // producer across restarts: a new one with the same id fences the old one ([ErrFenced]) and ends what it left open, so two
-// that run at the same time need two ids. [WithWeakAcks] and [WithRecovery] are refused.
+// that run at the same time need two ids. [WithWeakAcks] and [WithoutRecovery] are refused.
 func NewTransactional(brokers []string, transactionalID string, s *serde.Serializer, opts ...Option) (*Transactional, error) {
 	return newTransactional(settings.ForTransactional, brokers, transactionalID, s, opts)
 }
@@ -341,9 +340,9 @@ func (tx *Tx) Err() error {
 // breaks tells errors of the transaction from those of one message.
 func (tx *Tx) breaks(err error) bool {
 	var small *batchTooLargeError
-	var kerr kafka.Error
+	var failed *transport.Error
 	return errors.As(err, &small) || tx.client.refusal.Load() != nil ||
-		errors.As(err, &kerr) && (kerr.IsFatal() || kerr.TxnRequiresAbort() || kerr.Code() == kafka.ErrState || kerr.Code() == kafka.ErrFatal)
+		errors.As(err, &failed) && (failed.Fatal || failed.AbortRequired || failed.Code == transport.State || failed.Code == transport.Purged)
 }
 
 // end waits for the calls of Add under way, and lets no other in.

@@ -2,9 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/avroline/avroline/producer/internal/transport"
 )
@@ -29,21 +26,8 @@ func (tx *Tx) SendOffsets(ctx context.Context, offsets []GroupOffset, member Gro
 	if tx.ended {
 		return ErrTxEnded
 	}
-	metadata, ok := member.Library.(*kafka.ConsumerGroupMetadata)
-	if !ok {
-		return errors.New("producer: SendOffsets: GroupMember.Library must be the *kafka.ConsumerGroupMetadata of the consumer")
-	}
-	parts := make([]kafka.TopicPartition, len(offsets))
-	for i, o := range offsets {
-		parts[i] = kafka.TopicPartition{Topic: &offsets[i].Topic, Partition: o.Partition, Offset: kafka.Offset(o.Offset)}
-		if epoch := o.LeaderEpoch; epoch >= 0 {
-			parts[i].LeaderEpoch = &epoch
-		}
-	}
 	tx.first.CompareAndSwap(0, tx.core.now())
-	err := tx.client.call(ctx, func(ctx context.Context) error {
-		return tx.client.kafka.SendOffsetsToTransaction(ctx, parts, metadata)
-	})
+	err := tx.client.transport.SendOffsets(ctx, offsets, member)
 	if err != nil {
 		tx.broken.CompareAndSwap(nil, &err)
 	}

@@ -8,17 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 const (
-	// callSlice bounds one of the client's blocking calls: it heeds only deadlines, and what timed out is called again.
-	callSlice = time.Second
-	// leastResume is the least time that a call gets which takes up an earlier one. The client first asks its own thread,
-	// which answers within microseconds; were that question to time out while a commit is on its way, librdkafka would
-	// forget that it was a commit, take its answer for an abort's, and end the process by an assertion
-	// (rd_kafka_txn_set_state, "Invalid transaction state transition"; 2.15.1).
-	leastResume = 200 * time.Millisecond
 	// abortGrace is how long an abort may take after the caller's context ended.
 	abortGrace = 5 * time.Second
 )
@@ -31,7 +24,7 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	if err != nil {
 		return false, err
 	}
-	if err := k.kafka.BeginTransaction(); err != nil {
+	if err := k.transport.BeginTransaction(); err != nil {
 		t.drop(k, err)
 		return t.judge(ctx, &Tx{core: t.core, client: k}, 0, err)
 	}
@@ -80,12 +73,12 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 	if k == t.client {
 		return k, t.resume(ctx)
 	}
-	err = k.call(ctx, k.kafka.InitTransactions)
+	err = k.transport.InitTransactions(ctx)
 	if err == nil {
 		t.client, t.resumed = k, false
 		return k, t.resume(ctx)
 	}
-	var kerr kafka.Error
+	var kerr *transport.Error
 	switch {
 	case ctx.Err() != nil:
 		err = t.core.trouble.explain(err)
@@ -94,7 +87,7 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
 		err = t.fenced
 	default:
-		if kerr.Code() == kafka.ErrInvalidTransactionTimeout {
+		if kerr.Code == invalidTransactionTimeout {
 			err = fmt.Errorf("%s, %v, is above the broker's transaction.max.timeout.ms: %w",
 				t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, err)
 		}
@@ -122,56 +115,11 @@ func (c *core) smallestBatch() int {
 	return c.batch
 }
 
-// call repeats one of the client's blocking calls while that may help, until ctx ends.
-func (k *client) call(ctx context.Context, f func(ctx context.Context) error) error {
-	var err error
-	for {
-		begun := time.Now()
-		most := sliceOf(ctx, begun)
-		if err != nil && most < leastResume {
-			<-ctx.Done()
-			return fmt.Errorf("%w: %w", ended(ctx), err)
-		}
-		slice, cancel := context.WithTimeout(ctx, most)
-		err = f(slice)
-		cancel()
-		var kerr kafka.Error
-		switch {
-		case err == nil:
-			return nil
-		case !errors.As(err, &kerr), kerr.IsFatal(), kerr.TxnRequiresAbort(), !kerr.IsRetriable():
-			return err
-		case ctx.Err() != nil:
-			return fmt.Errorf("%w: %w", ended(ctx), err)
-		case k.core.alive.Err() != nil:
-			return fmt.Errorf("%w: %w", ErrClosed, err)
-		}
-		if rest := 20*time.Millisecond - time.Since(begun); rest > 0 { // it did not even try
-			wait := time.NewTimer(rest)
-			select {
-			case <-wait.C:
-			case <-ctx.Done():
-				wait.Stop()
-			}
-		}
-	}
-}
-
-// sliceOf is how long a call may take: callSlice, or all that ctx has left where a second call would get too little.
-func sliceOf(ctx context.Context, now time.Time) time.Duration {
-	if end, bounded := ctx.Deadline(); bounded {
-		if left := end.Sub(now); left < callSlice+leastResume {
-			return left
-		}
-	}
-	return callSlice
-}
-
 // commit ends a transaction whose function returned nil after took.
 func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time.Duration) (again bool, err error) {
 	asked := tx.open()
-	err = k.call(ctx, k.kafka.CommitTransaction)
-	reported := k.allReported() // it may be ahead of our event goroutine
+	err = k.transport.CommitTransaction(ctx)
+	reported := !k.inFlight()
 	if err == nil {
 		t.settle(k, &t.core.count.delivered)
 		t.core.trouble.over()
@@ -179,9 +127,9 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	}
 	// The client asks the coordinator only when every message has been reported to us as delivered. So while a report is
 	// missing, or one failed, the transaction is not committed and, with this client gone, never will be.
-	var kerr kafka.Error
+	var kerr *transport.Error
 	if reported && k.tx.clean() {
-		refused := errors.As(err, &kerr) && kerr.TxnRequiresAbort() && t.abort(ctx, k, tx)
+		refused := errors.As(err, &kerr) && kerr.AbortRequired && t.abort(ctx, k, tx)
 		late := t.core.config.TransactionTimeout
 		switch {
 		case refused: // an abort after a commit would have failed
@@ -209,7 +157,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		return t.findOut(ctx, tx, took, cause, err)
 	}
 	_, _, report := k.tx.peek()
-	if errors.As(err, &kerr) && kerr.TxnRequiresAbort() { // and says why: what is reported is that the client gave up the rest
+	if errors.As(err, &kerr) && kerr.AbortRequired { // and says why: what is reported is that the client gave up the rest
 		err = t.core.denied(ctx, k, err)
 		t.abort(ctx, k, tx)
 	} else {
@@ -232,7 +180,7 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	}
 	err := k.drain(ctx)
 	if err == nil && k.refusal.Load() == nil {
-		if err = k.call(ctx, k.kafka.AbortTransaction); err == nil {
+		if err = k.transport.AbortTransaction(ctx); err == nil {
 			t.settle(k, &t.core.count.notSent)
 			return true
 		}
@@ -241,7 +189,7 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 		err = *k.refusal.Load()
 	}
 	// Were a zombie not to notice here, its next start would take the id back from the new owner.
-	var kerr kafka.Error
+	var kerr *transport.Error
 	if errors.As(err, &kerr) && errors.Is(t.ended(kerr, tx), ErrFenced) {
 		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
 	}
@@ -297,8 +245,8 @@ func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration,
 		case t.fenced != nil, ctx.Err() != nil, t.core.alive.Err() != nil, !errors.As(unready, &failed):
 			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, unready))
 		default:
-			var kerr kafka.Error
-			if !errors.As(failed.Cause, &kerr) || permanent(kerr.Code()) {
+			var kerr *transport.Error
+			if !errors.As(failed.Cause, &kerr) || permanent(kerr.Code) {
 				return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, failed.Cause))
 			}
 		}
@@ -347,7 +295,7 @@ func (t *Transactional) settleDoubt(committed bool) {
 
 // judge decides about a transaction that is known not to be committed: may it pass? took is how long the function ran.
 func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, cause error) (again bool, err error) {
-	var kerr kafka.Error
+	var kerr *transport.Error
 	var small *batchTooLargeError
 	known := errors.As(cause, &kerr)
 	switch end := t.ended(kerr, tx); {
@@ -362,7 +310,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 			t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, cause)
 		again = took < t.core.config.TransactionTimeout // an outage took the time: not the function
 	case known:
-		again = !permanent(kerr.Code())
+		again = !permanent(kerr.Code)
 	}
 	if ctx.Err() != nil {
 		again = false
@@ -376,7 +324,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 
 // ended says what the client's "fenced" means: the coordinator says the same of a transaction that it timed out, but it
 // cannot have done so before the timeout has passed since the first message.
-func (t *Transactional) ended(err kafka.Error, tx *Tx) error {
+func (t *Transactional) ended(err *transport.Error, tx *Tx) error {
 	late := tx.open() >= t.core.config.TransactionTimeout
 	switch {
 	case isFence(err) && !late:
@@ -387,24 +335,34 @@ func (t *Transactional) ended(err kafka.Error, tx *Tx) error {
 	return nil
 }
 
-func isFence(err kafka.Error) bool {
-	return slices.Contains([]kafka.ErrorCode{kafka.ErrFenced, kafka.ErrProducerFenced, kafka.ErrInvalidProducerEpoch}, err.Code())
+// Codes of brokers about transactions.
+const (
+	invalidProducerEpoch      transport.Code = 47
+	invalidTxnState           transport.Code = 48
+	invalidProducerIDMapping  transport.Code = 49
+	invalidTransactionTimeout transport.Code = 50
+	unknownProducerID         transport.Code = 59
+	producerFenced            transport.Code = 90
+)
+
+func isFence(err *transport.Error) bool {
+	return err != nil && slices.Contains([]transport.Code{transport.Fenced, producerFenced, invalidProducerEpoch}, err.Code)
 }
 
 // isGone: the coordinator knows of no such open transaction.
-func isGone(err kafka.Error) bool {
-	return slices.Contains([]kafka.ErrorCode{kafka.ErrInvalidTxnState, kafka.ErrInvalidProducerIDMapping, kafka.ErrUnknownProducerID}, err.Code())
+func isGone(err *transport.Error) bool {
+	return err != nil && slices.Contains([]transport.Code{invalidTxnState, invalidProducerIDMapping, unknownProducerID}, err.Code)
 }
 
 // permanent errors come again when the transaction does.
-func permanent(code kafka.ErrorCode) bool {
-	return slices.Contains([]kafka.ErrorCode{
-		kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
-		kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrPolicyViolation,
-		kafka.ErrInvalidTransactionTimeout, kafka.ErrUnsupportedVersion, kafka.ErrUnsupportedForMessageFormat, kafka.ErrInvalidTimestamp,
-		kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrInvalidRecord, kafka.ErrUnsupportedCompressionType, kafka.ErrInvalidArg,
+func permanent(code transport.Code) bool {
+	return blames(code) || slices.Contains([]transport.Code{
+		transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed, transport.ClusterAuthorizationFailed,
+		transactionalIDAuthorizationFailed, invalidTransactionTimeout, unsupportedVersion, transport.UnknownTopicOrPartition, transport.Invalid,
 	}, code)
 }
+
+const unsupportedVersion transport.Code = 35
 
 // peek is take, without starting anew.
 func (t *txTally) peek() (delivered, failed int64, err error) {
@@ -416,32 +374,4 @@ func (t *txTally) peek() (delivered, failed int64, err error) {
 func (t *txTally) clean() bool {
 	_, failed, _ := t.peek()
 	return failed == 0
-}
-
-// allReported says whether every message has its report, those that wait in the client's event channel counted in.
-// The client takes a message off its own count only after its report is in that channel.
-func (k *client) allReported() bool {
-	answer := make(chan bool, 1)
-	select {
-	case k.control <- func(l *eventLoop) { answer <- l.catchUp() }:
-		return <-answer
-	case <-k.done:
-		return false
-	}
-}
-
-// catchUp handles the events that are there, and says whether nothing is in flight.
-func (l *eventLoop) catchUp() bool {
-	for range len(l.kafka.Events()) {
-		l.handle(<-l.kafka.Events())
-	}
-	l.settle()
-	for _, t := range *l.topics.Load() {
-		for _, r := range *t.rings.Load() {
-			if r.head.Load() != r.tail.Load() {
-				return false
-			}
-		}
-	}
-	return true
 }

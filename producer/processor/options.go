@@ -37,7 +37,7 @@ type BadHandler func(ctx context.Context, tx *producer.Tx, m Raw) error
 // open for 10 s unless WithTransactionTimeout is given, because the partitions
 // of a process that died wait for so long. Settings of the consumer go through
 // WithConfig or a file, except those that exactly-once rests on. WithGroupCommit
-// and WithRecovery are refused.
+// and WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }

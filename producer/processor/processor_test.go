@@ -294,7 +294,7 @@ func TestRefused(t *testing.T) {
 		"WithBatch":           func(a *args) { a.opts = []processor.Option{processor.WithBatch(0, 1, 0)} },
 		"WithGroupProtocol":   func(a *args) { a.opts = []processor.Option{processor.WithGroupProtocol("share")} },
 		"broker":              func(a *args) { a.brokers = nil },
-		"WithRecovery":        with(producer.WithRecovery()),
+		"WithoutRecovery":     with(producer.WithoutRecovery()),
 		"WithGroupCommit":     with(producer.WithGroupCommit(1, time.Second)),
 		"WithWeakAcks":        with(producer.WithWeakAcks(producer.AcksAll)),
 		"enable.auto.commit":  with(producer.WithConfig(map[string]string{"enable.auto.commit": "true"})),

@@ -29,7 +29,7 @@ type config struct {
 
 // WithProducer gives options of [producer.NewTransactional]: how to reach the
 // brokers, the transaction timeout, the logger and so on. WithGroupCommit and
-// WithRecovery are refused.
+// WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }

@@ -161,7 +161,7 @@ func TestRefused(t *testing.T) {
 		"timeout, 2s":     {"n", files(), []source.Option{source.WithProducer(producer.WithTransactionTimeout(2 * time.Second))}},
 		"WithShards":      {"n", files(), []source.Option{source.WithShards(-1)}},
 		"WithGroupCommit": {"n", files(), []source.Option{source.WithProducer(producer.WithGroupCommit(1, time.Second))}},
-		"WithRecovery":    {"n", files(), []source.Option{source.WithProducer(producer.WithRecovery())}},
+		"WithoutRecovery": {"n", files(), []source.Option{source.WithProducer(producer.WithoutRecovery())}},
 	} {
 		if _, err := source.New(addrs, tc.name, tc.in, reg, ser, tc.opts...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

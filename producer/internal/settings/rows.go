@@ -122,7 +122,7 @@ func optionRows() []Setting {
 			}, "`all`, `1`, `0`"),
 		},
 		{
-			Key: "avroline.recovery", Option: "WithRecovery", Default: "false", In: InProducer, Show: Harmless,
+			Key: "avroline.recovery", Option: "WithoutRecovery", Default: "true", In: InProducer, Show: Harmless,
 			kind: boolean(func(c *Config) *bool { return &c.Recovery }),
 		},
 		{

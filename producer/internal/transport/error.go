@@ -21,7 +21,12 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Text) }
+func (e *Error) Error() string {
+	if e.Text == "" {
+		return e.Code.String()
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Text)
+}
 
 // Unwrap returns the library's own error.
 func (e *Error) Unwrap() error { return e.Err }

@@ -98,6 +98,8 @@ type Client interface {
 	// Metadata asks the brokers for a topic. A topic that does not exist is an
 	// *Error with the code UnknownTopicOrPartition.
 	Metadata(ctx context.Context, topic string) (TopicMetadata, error)
+	// Reach waits for an answer of any broker.
+	Reach(ctx context.Context) error
 	// Admin answers questions about the cluster and creates topics.
 	Admin() Admin
 
@@ -157,6 +159,9 @@ type Admin interface {
 	// CreateTopic creates a topic. -1 partitions or replicas mean the broker's
 	// default. A topic that exists is an *Error with TopicAlreadyExists.
 	CreateTopic(ctx context.Context, topic string, partitions, replicas int, settings map[string]string) error
+	// MayWrite asks whether the client may write to a topic. It is true if the
+	// brokers do not say.
+	MayWrite(ctx context.Context, topic string) (bool, error)
 }
 
 // GroupOffset is an offset to commit for a consumer group.

@@ -2,6 +2,7 @@ package confluent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -35,6 +36,40 @@ func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMeta
 		}
 	}
 	return out, nil
+}
+
+// Reach implements [transport.Client].
+func (c *client) Reach(ctx context.Context) error {
+	if !c.uses.hold() {
+		return closed()
+	}
+	defer c.uses.release()
+	if _, err := c.kafka.GetMetadata(nil, false, millisLeft(ctx)); err != nil {
+		return convert(err)
+	}
+	return nil
+}
+
+// MayWrite implements [transport.Admin].
+func (a admin) MayWrite(ctx context.Context, topic string) (may bool, err error) {
+	err = a.with(func(k *kafka.AdminClient) error {
+		result, err := k.DescribeTopics(ctx, kafka.NewTopicCollectionOfTopicNames([]string{topic}), kafka.SetAdminOptionIncludeAuthorizedOperations(true))
+		if err != nil {
+			return err
+		}
+		if len(result.TopicDescriptions) != 1 {
+			may = true
+			return nil
+		}
+		d := result.TopicDescriptions[0]
+		may = len(d.AuthorizedOperations) == 0 || slices.Contains(d.AuthorizedOperations, kafka.ACLOperationWrite) ||
+			slices.Contains(d.AuthorizedOperations, kafka.ACLOperationAll)
+		if d.Error.Code() != kafka.ErrNoError {
+			return d.Error
+		}
+		return nil
+	})
+	return may && err == nil, err
 }
 
 // defaultCall bounds a call whose context has no deadline.

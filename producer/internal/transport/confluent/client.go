@@ -150,6 +150,7 @@ func (c *client) serve() {
 				batch = append(batch, c.outcome(&outcomes[i]))
 			}
 			blame(outcomes, batch)
+			c.failed(batch)
 			c.report(batch)
 			clear(batch)
 		}
@@ -208,6 +209,32 @@ func (c *client) fail(cause error) {
 	})
 }
 
+// failed looks for the library's own giving up in outcomes, which may come before
+// the event that says why.
+func (c *client) failed(outcomes []transport.Outcome) {
+	if c.refusal.Load() != nil {
+		return
+	}
+	for i := range outcomes {
+		if err, ok := outcomes[i].Err.(*transport.Error); ok && err.Code == transport.Purged { //nolint:errorlint // made by us
+			if c.uses.hold() {
+				cause := c.kafka.GetFatalError()
+				c.uses.release()
+				if cause != nil {
+					c.failing.Do(func() {
+						fatal := *convert(cause)
+						fatal.Fatal = true
+						c.refuse(&fatal)
+						c.handler.Fatal(&fatal)
+						c.background.Go(func() { c.dropHeld(&fatal) })
+					})
+				}
+			}
+			return
+		}
+	}
+}
+
 // fatalCause asks the library for the error behind "a fatal error".
 func (c *client) fatalCause(err error) error {
 	if c.uses.hold() {
@@ -221,6 +248,14 @@ func (c *client) fatalCause(err error) error {
 
 // refuse makes Produce fail from now on. The first reason stays.
 func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, err) }
+
+// TestFatalError makes the library fail, for tests of what the engine does then.
+func (c *client) TestFatalError(reason string) {
+	if c.uses.hold() {
+		defer c.uses.release()
+		c.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, reason)
+	}
+}
 
 // Purge implements [transport.Client].
 func (c *client) Purge() {

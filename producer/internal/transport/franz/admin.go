@@ -43,6 +43,39 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 	return settings, nil
 }
 
+// Reach implements [transport.Client].
+func (c *client) Reach(ctx context.Context) error {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{}
+	if _, err := req.RequestWith(ctx, c.kgo); err != nil {
+		return convert(err)
+	}
+	return nil
+}
+
+// MayWrite implements [transport.Admin].
+func (a admin) MayWrite(ctx context.Context, topic string) (bool, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = kmsg.StringPtr(topic)
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, a.kgo)
+	if err != nil {
+		return false, convert(err)
+	}
+	for _, t := range resp.Topics {
+		if err := named(t.ErrorCode, nil); err != nil {
+			return false, err
+		}
+		operations := t.AuthorizedOperations
+		if operations != -1<<31 && operations&(1<<kmsg.ACLOperationWrite|1<<kmsg.ACLOperationAll) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // CreateTopic implements [transport.Admin].
 func (a admin) CreateTopic(ctx context.Context, name string, partitions, replicas int, settings map[string]string) error {
 	req := kmsg.NewPtrCreateTopicsRequest()

@@ -1,4 +1,4 @@
-package producer_test
+package confluent
 
 import (
 	"context"
@@ -12,41 +12,54 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// leastResume is less than a call that takes up another may get, with room for a slow machine.
-const leastResume = 150 * time.Millisecond
+// shortest is less than the timeout of a call that resumes another, with room for
+// a slow machine.
+const shortest = leastResume - 50*time.Millisecond
+
+// silent is a handler that hears nothing.
+type silent struct{}
+
+func (silent) Outcomes([]transport.Outcome) {}
+func (silent) Trouble(*transport.Error)     {}
+func (silent) Fatal(*transport.Error)       {}
 
 // TestCallTakenUp: a blocking call that takes up an earlier one gets time enough, wherever the context ends.
 func TestCallTakenUp(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
+	b := producertest.Start(t)
 	never := b.DelayAnswers(time.Hour, producertest.InitProducerID)
 	defer never.Stop()
-	tp, err := producer.NewTransactional(b.Addrs(), "taken-up", newSerializer(t))
+	c, err := settings.New(settings.ForTransactional, b.Addrs(), "taken-up", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = tp.Close(waitCtx(t)) }()
+	client, err := open(c, c.BatchBytes, silent{}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
 	for _, beyond := range []time.Duration{-time.Second, -950 * time.Millisecond, 0, time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 1100 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second+beyond)
 		var slices []time.Duration
 		begun := time.Now()
-		err := tp.CallForTest(ctx, func(slice context.Context, k *kafka.Producer) error {
+		err := client.call(ctx, func(slice context.Context) error {
 			end, _ := slice.Deadline()
 			slices = append(slices, end.Sub(begun))
 			<-slice.Done()
 			begun = end
-			return k.InitTransactions(slice)
+			return client.kafka.InitTransactions(slice)
 		})
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v beyond a second: %v", beyond, err)
 		}
 		for i, slice := range slices {
-			if i > 0 && slice < leastResume {
+			if i > 0 && slice < shortest {
 				t.Errorf("%v beyond a second: call %d got %v", beyond, i, slice)
 			}
 		}
@@ -66,7 +79,7 @@ func TestControlShortResume(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	cmd := exec.CommandContext(waitCtx(t), os.Args[0], "-test.run=^TestControlShortResume$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestControlShortResume$", "-test.v")
 	cmd.Env = append(os.Environ(), resumeEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -76,7 +89,7 @@ func TestControlShortResume(t *testing.T) {
 }
 
 func shortResume(t *testing.T) {
-	b := startBroker(t, producertest.WithTopic("events", 1))
+	b := producertest.Start(t, producertest.WithTopic("events", 1))
 	p, err := kafka.NewProducer(&kafka.ConfigMap{"bootstrap.servers": b.Addrs()[0], "transactional.id": "short"})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +100,7 @@ func shortResume(t *testing.T) {
 	}()
 	topic := "events"
 	for _, step := range []func() error{
-		func() error { return p.InitTransactions(waitCtx(t)) },
+		func() error { return p.InitTransactions(t.Context()) },
 		p.BeginTransaction,
 		func() error {
 			return p.Produce(&kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic}, Value: []byte("v")}, nil)

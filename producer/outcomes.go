@@ -1,0 +1,286 @@
+package producer
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// eventBatch is the usual number of outcomes that are settled together.
+const eventBatch = 256
+
+// turn collects what one call of Outcomes changes. At its end come, in this order:
+// the counters, the free slots, the waiting calls, the callbacks, and last those
+// who wait for an empty queue.
+type turn struct {
+	mu     sync.Mutex
+	closed bool // outcomes mean nothing any more
+
+	delivered, notSent, unknown int64
+	slots, bytes                int64
+	err                         error // of the first that failed
+	touched                     []*queue
+	waits                       []outcome
+	calls                       *outcomes
+
+	lost    []lostMessage // to be sent again, by the next client
+	lostWhy error
+}
+
+// lostMessage is a message that is certainly not in the log.
+type lostMessage struct {
+	topic     string
+	partition int32
+	seq       uint32
+	entry     entry
+	message   *transport.Message
+}
+
+// Outcomes implements [transport.Handler].
+func (k *client) Outcomes(list []transport.Outcome) {
+	t := &k.events
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	for i := range list {
+		k.take(&list[i])
+	}
+	k.settle()
+}
+
+// take matches an outcome to its entry.
+func (k *client) take(o *transport.Outcome) {
+	t := &k.events
+	queues := *k.queues.Load()
+	number, seq := uint32(o.Token>>32), uint32(o.Token)
+	var e entry
+	if int(number) >= len(queues) || !queues[number].take(seq, &e) {
+		k.core.config.Logger.Error("outcome_without_message", "token", uint64(o.Token), "partition", o.Partition)
+		return
+	}
+	q := queues[number]
+	if !q.touched {
+		q.touched = true
+		t.touched = append(t.touched, q)
+	}
+	switch {
+	case o.Persistence == transport.Persisted:
+		k.outcome(q, &e, o, nil)
+	case o.Persistence == transport.NotPersisted && k.resends(o, &e):
+		t.lost = append(t.lost, lostMessage{q.topic.name, q.partition, seq, e, o.Message})
+		if t.lostWhy == nil {
+			t.lostWhy = o.Err
+		}
+	case o.Persistence == transport.NotPersisted:
+		err := k.explain(q, o.Err)
+		if code := codeOf(o.Err); k.tx == nil && (code == transport.TopicAuthorizationFailed || code == transport.UnknownTopicOrPartition) {
+			k.core.topic(q.topic.name).bar(err)
+		}
+		k.outcome(q, &e, o, notSent(q.topic.name, q.partition, err))
+	default:
+		k.outcome(q, &e, o, unknown(q.topic.name, q.partition, k.explain(q, o.Err)))
+	}
+}
+
+// maxResends bounds how often a message is sent again before it is given up.
+const maxResends = 20
+
+// resends decides whether a message that is certainly not in the log is sent again.
+func (k *client) resends(o *transport.Outcome, e *entry) bool {
+	if k.tx != nil || o.Guilty || o.Message == nil || k.core.config.WeakAcks || k.core.alive.Err() != nil || e.resends >= maxResends {
+		return false
+	}
+	switch code := codeOf(o.Err); code {
+	case transport.TimedOut, transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed, transport.UnknownTopicOrPartition,
+		transport.Invalid:
+		return false
+	case transport.MessageTooLarge, transport.RecordListTooLarge:
+		return !e.suspect
+	default:
+		if blames(code) {
+			// The broker refused the batch for one of its records. If the message was alone
+			// in its batch, it was this one.
+			if e.suspect {
+				return false
+			}
+			e.suspect = true
+		}
+		return true
+	}
+}
+
+// blames says that a broker's code is about a record, and not about the topic or
+// the producer.
+func blames(code transport.Code) bool {
+	switch code {
+	case transport.CorruptMessage, transport.InvalidTimestamp, transport.UnsupportedForMessageFormat, transport.PolicyViolation,
+		transport.UnsupportedCompressionType, transport.InvalidRecord, transport.MessageTooLarge, transport.RecordListTooLarge:
+		return true
+	}
+	return false
+}
+
+// explain adds to the error of a message what ended the client.
+func (k *client) explain(q *queue, err error) error {
+	if fatal := k.fatal.Load(); fatal != nil && !errors.Is(*fatal, err) {
+		return fmt.Errorf("%w: %w", *fatal, err)
+	}
+	if why := k.core.gaveUp.Load(); why != nil && codeOf(err) == transport.Purged {
+		return *why
+	}
+	return explainDenied(k.core.config, err, "Write", q.topic.name)
+}
+
+// outcome puts an entry into the books of this turn.
+func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
+	t := &k.events
+	t.slots++
+	t.bytes += e.bytes
+	switch {
+	case err == nil:
+		t.delivered++
+	case errors.Is(err, ErrNotSent):
+		t.notSent++
+	default:
+		t.unknown++
+	}
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	hooked := k.core.hooks.outcome
+	if e.callback == nil && e.future == nil && !hooked && (err == nil || k.tx != nil) {
+		return
+	}
+	out := outcome{callback: e.callback, future: e.future, since: e.since, err: err, delivery: Delivery{
+		Topic: q.topic.name, Partition: q.partition, Offset: -1, KeySchemaID: e.keyID, ValueSchemaID: e.valueID,
+	}}
+	if o != nil && err == nil {
+		out.delivery.Offset = o.Offset
+	}
+	switch {
+	case o != nil && o.Timestamp >= 0:
+		out.delivery.Timestamp = time.UnixMilli(o.Timestamp)
+	case e.stamped:
+		out.delivery.Timestamp = time.UnixMilli(e.stamp)
+	}
+	if e.future != nil {
+		t.waits = append(t.waits, out)
+		if !hooked && e.callback == nil {
+			return
+		}
+	}
+	t.calls.list = append(t.calls.list, out)
+}
+
+// settle ends a turn.
+func (k *client) settle() {
+	t, c := &k.events, k.core
+	if t.slots > 0 {
+		if k.tx != nil {
+			k.tx.add(t.delivered, t.notSent+t.unknown, t.err)
+		} else {
+			c.count.delivered.Add(t.delivered)
+			c.count.notSent.Add(t.notSent)
+			c.count.unknown.Add(t.unknown)
+		}
+		c.limit.release(t.slots, t.bytes)
+	}
+	if t.delivered > 0 {
+		c.trouble.over()
+		c.replacements.Store(0)
+	}
+	for i := range t.waits {
+		t.waits[i].future.complete(t.waits[i].delivery, t.waits[i].err)
+	}
+	clear(t.waits)
+	t.waits = t.waits[:0]
+	if len(t.calls.list) > 0 {
+		c.deliverer.deliver(t.calls)
+		t.calls = c.deliverer.batch()
+	}
+	if t.lostWhy != nil {
+		k.recover(t.lostWhy)
+		t.lostWhy = nil
+	}
+	for _, q := range t.touched {
+		q.settle()
+	}
+	clear(t.touched)
+	t.touched = t.touched[:0]
+	t.delivered, t.notSent, t.unknown, t.slots, t.bytes, t.err = 0, 0, 0, 0, 0, nil
+}
+
+// recover has the client replaced, because messages must be sent again before
+// anything newer of their partitions.
+func (k *client) recover(why error) {
+	err := fmt.Errorf("%w: %w", errRecovering, why)
+	k.refuse(err)
+	go k.core.renew(k)
+}
+
+var errRecovering = errors.New("producer: messages are sent again")
+
+// writeOff gives everything in flight the outcome unknown, and takes no other
+// outcome. The client refuses already: a publisher that got in before holds its
+// queue's lock until its entry is there, or gone.
+func (k *client) writeOff(why error) {
+	t := &k.events
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.closed = true
+	for _, q := range *k.queues.Load() {
+		q.mu.Lock()
+		q.drainInto(func(e *entry) {
+			if !q.touched {
+				q.touched = true
+				t.touched = append(t.touched, q)
+			}
+			k.outcome(q, e, nil, unknown(q.topic.name, q.partition, why))
+		})
+		q.mu.Unlock()
+	}
+	k.settle()
+}
+
+// takeLost hands out what must be sent again, in the order in which it was sent.
+func (k *client) takeLost() []lostMessage {
+	t := &k.events
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lost := t.lost
+	t.lost = nil
+	return lost
+}
+
+// giveUp gives lost messages their outcome: they are not sent.
+func (k *client) giveUp(lost []lostMessage, why error) {
+	if len(lost) == 0 {
+		return
+	}
+	t := &k.events
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range lost {
+		m := &lost[i]
+		q := &queue{topic: &clientTopic{client: k, name: m.topic}, partition: m.partition}
+		k.outcome(q, &m.entry, nil, notSent(m.topic, m.partition, why))
+	}
+	k.settle()
+}
+
+// codeOf is the code of a transport's error, or 0.
+func codeOf(err error) transport.Code {
+	var e *transport.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}

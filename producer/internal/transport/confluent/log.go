@@ -31,5 +31,5 @@ func logLine(c *settings.Config, message string, level int, tag, text string) {
 		// The engine replaces the client and logs what becomes of it.
 		to = slog.LevelInfo
 	}
-	c.Logger.Log(context.Background(), to, message, "tag", tag, "line", text)
+	c.Logger.Log(context.Background(), to, message, "tag", tag, "line", c.Redact(text))
 }

@@ -32,12 +32,16 @@ func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *use
 		return // the client that comes after it asks for itself
 	}
 	defer in.release()
+	c.AddSecret(token.Value)
 	if err == nil {
-		c.AddSecret(token.Value)
+		if token.Expiry.IsZero() { // the library wants to know when to ask again
+			token.Expiry = time.Now().Add(24 * time.Hour)
+		}
 		err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value, Expiration: token.Expiry, Principal: token.Principal})
 	}
 	if err != nil {
-		h.Trouble(&transport.Error{Code: transport.Authentication, Text: "token source: " + err.Error(), Err: err})
-		_ = k.SetOAuthBearerTokenFailure(err.Error())
+		text := c.Redact(err.Error())
+		h.Trouble(&transport.Error{Code: transport.Authentication, Text: "token source: " + text})
+		_ = k.SetOAuthBearerTokenFailure(text)
 	}
 }

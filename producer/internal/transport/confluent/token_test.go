@@ -2,6 +2,7 @@ package confluent
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // tokenFunc is a token source of one function.
@@ -55,5 +57,43 @@ func TestTokenAfterTheClient(t *testing.T) {
 				t.Errorf("the client was called %d times, want %d", to.calls, want)
 			}
 		})
+	}
+}
+
+// telling is a handler that keeps what it is told.
+type telling struct {
+	silent
+	trouble string
+}
+
+func (t *telling) Trouble(err *transport.Error) { t.trouble = err.Error() }
+
+// TestRefusedTokenIsNotShown: the library quotes a token that it refuses. The error
+// that is told does not.
+func TestRefusedTokenIsNotShown(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2-hunter2-hunter2-\x01" // the last character makes it no token
+	source := tokenFunc(func(context.Context) (oauth.Token, error) {
+		return oauth.Token{Value: secret, Expiry: time.Now().Add(time.Hour), Principal: "ada"}, nil
+	})
+	c, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", []settings.Option{
+		settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", Token: source})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := open(c, c.BatchBytes, silent{}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	err = k.kafka.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: secret, Expiration: time.Now().Add(time.Hour), Principal: "ada"})
+	if err == nil || !strings.Contains(err.Error(), "hunter2") {
+		t.Fatalf("control: the library's error does not have the token: %v", err)
+	}
+	var told telling
+	refreshToken(t.Context(), c, k.kafka, &k.uses, &told)
+	if !strings.Contains(told.trouble, "[redacted]") || strings.Contains(told.trouble, "hunter2") {
+		t.Errorf("the error: %s", told.trouble)
 	}
 }

@@ -74,7 +74,6 @@ func testTopics(t *testing.T, lib Library) {
 						s.fatal = nil
 						s.reopen(t, lib, config(t, b.addrs, ""))
 						h, healthy = s.topic(t, name), s.topic(t, other)
-						maybe++
 					} else if s.outcomes[token].Persistence != transport.NotPersisted {
 						maybe++
 					}

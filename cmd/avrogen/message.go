@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -126,19 +127,27 @@ func messages(text []byte, lines bool) [][]byte {
 	return out
 }
 
-// schemaText is the self-contained text of one schema of the files at paths: of
-// the type typeName, else the only one of the first file, or of the folder where
-// that is what comes first.
+// schemaText is the self-contained text of the schema that oneSchema finds.
 func (a *app) schemaText(paths []string, typeName string) (string, error) {
-	set, err := a.loader(a.config).Load(paths...)
+	s, err := a.oneSchema(paths, typeName)
 	if err != nil {
 		return "", err
 	}
+	return s.Text(), nil
+}
+
+// oneSchema is one schema of the files at paths: the type typeName, else the only
+// one of the first file, or of the folder if that is what comes first.
+func (a *app) oneSchema(paths []string, typeName string) (*avsc.Schema, error) {
+	set, err := a.loader(a.config).Load(paths...)
+	if err != nil {
+		return nil, err
+	}
 	if typeName != "" {
 		if s := set.Type(typeName); s != nil {
-			return s.Text(), nil
+			return s, nil
 		}
-		return "", usagef("--type %s: the schemas have no such type", typeName)
+		return nil, usagef("--type %s: the schemas have no such type", typeName)
 	}
 	files := set.Files[:1]
 	if info, err := os.Stat(paths[0]); err != nil || info.IsDir() { // "folder/..." is no file
@@ -146,12 +155,16 @@ func (a *app) schemaText(paths []string, typeName string) (string, error) {
 	}
 	var schemas []*avsc.Schema
 	for _, f := range files {
+		if f.Root != nil && !slices.Contains(f.Schemas, f.Root) && len(f.JSON.Elems) == 0 {
+			schemas = append(schemas, f.Root) // the main schema of IDL
+			continue
+		}
 		schemas = append(schemas, f.Schemas...)
 	}
 	if len(schemas) != 1 {
-		return "", usagef("%s has %d schemas: say which by --type", paths[0], len(schemas))
+		return nil, usagef("%s has %d schemas: say which by --type", paths[0], len(schemas))
 	}
-	return schemas[0].Text(), nil
+	return schemas[0], nil
 }
 
 // badMessage reports a message that is at fault: on stderr, status 1.

@@ -44,6 +44,7 @@ func commands() []func(*app) *cobra.Command {
 		newDiffCommand,
 		newFmtCommand,
 		newLintCommand,
+		newSchemaCommand,
 		newRegisterCommand,
 		newPullCommand,
 		newVersionCommand,

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // a fingerprint that the specification names
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfmt"
+)
+
+// schemaPrinter is one run of schema.
+type schemaPrinter struct {
+	*app
+	typeName    string
+	output      string
+	compact     bool
+	canonical   bool
+	fingerprint fingerprint
+}
+
+func newSchemaCommand(a *app) *cobra.Command {
+	p := &schemaPrinter{app: a}
+	cmd := &cobra.Command{
+		Use:   "schema [--type NAME] [--compact | --canonical | --fingerprint] PATH...\n  avrogen schema -o DIR PATH...",
+		Short: "Print a schema that stands on its own",
+		Long: `Print one schema that stands on its own, with the definitions of all types that
+it refers to: of a schema file, a protocol or IDL. --type says which one where
+PATH has several.
+
+--canonical prints the parsing canonical form, --fingerprint its CRC-64-AVRO as a
+hexadecimal number; --fingerprint=md5 and --fingerprint=sha256 print those.
+
+With -o each type that the files declare is written to a file of its own, named by
+its full name: so IDL and protocols become .avsc files.`,
+		Example: `  avrogen schema order.avsc
+  avrogen schema --type shop.Order schemas/...
+  avrogen schema --fingerprint order.avsc
+  avrogen schema -o schemas events.avdl`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := a.loadConfig(args); err != nil {
+				return err
+			}
+			return p.run(cmd.Context(), args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&p.typeName, "type", "", "full `NAME` of the type")
+	flags.StringVarP(&p.output, "output", "o", "", "write each type to a file in folder `DIR`")
+	flags.BoolVar(&p.compact, "compact", false, "print the schema on one line")
+	flags.BoolVar(&p.canonical, "canonical", false, "print the parsing canonical form")
+	flags.Var(&p.fingerprint, "fingerprint", "print a fingerprint: rabin, md5 or sha256")
+	flags.Lookup("fingerprint").NoOptDefVal = "rabin"
+	cmd.MarkFlagsMutuallyExclusive("compact", "canonical", "fingerprint")
+	return cmd
+}
+
+func (p *schemaPrinter) run(ctx context.Context, paths []string) error {
+	if p.output != "" {
+		return p.writeAll(ctx, paths)
+	}
+	s, err := p.oneSchema(paths, p.typeName)
+	if err != nil {
+		return err
+	}
+	text, err := p.text(s)
+	if err != nil {
+		return err
+	}
+	return p.writeContent(text)
+}
+
+// text is what the flags ask for of a schema.
+func (p *schemaPrinter) text(s *avsc.Schema) ([]byte, error) {
+	switch {
+	case p.canonical:
+		return []byte(s.Canonical() + "\n"), nil
+	case p.fingerprint != "":
+		return []byte(p.fingerprint.of(s) + "\n"), nil
+	case p.compact:
+		return []byte(s.Text() + "\n"), nil
+	}
+	return avscfmt.Format("schema", []byte(s.Text()))
+}
+
+// writeAll writes every type that the files declare.
+func (p *schemaPrinter) writeAll(ctx context.Context, paths []string) error {
+	if p.typeName != "" {
+		return usagef("-o writes every type: leave --type out")
+	}
+	set, err := p.loader(p.config).Load(paths...)
+	if err != nil {
+		return err
+	}
+	var files []output
+	written := map[*avsc.Schema]bool{}
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			if !s.Kind.Named() || written[s] {
+				continue
+			}
+			written[s] = true
+			text, err := p.text(s)
+			if err != nil {
+				return err
+			}
+			files = append(files, output{filepath.Join(p.output, fileName(s.Name, "")), text})
+		}
+	}
+	if len(files) == 0 {
+		return usagef("the files declare no named type")
+	}
+	return p.staging.write(ctx, files, nil)
+}
+
+// fingerprint is how a schema's canonical form is hashed; "" for not at all.
+type fingerprint string
+
+func (f *fingerprint) String() string { return string(*f) }
+func (f *fingerprint) Type() string   { return "rabin|md5|sha256" }
+
+func (f *fingerprint) Set(s string) error {
+	switch s {
+	case "rabin", "md5", "sha256":
+		*f = fingerprint(s)
+		return nil
+	}
+	return fmt.Errorf("%q is none of rabin, md5, sha256", s)
+}
+
+func (f fingerprint) of(s *avsc.Schema) string {
+	switch f {
+	case "md5":
+		return fmt.Sprintf("%x", md5.Sum([]byte(s.Canonical()))) //nolint:gosec // as the specification has it
+	case "sha256":
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(s.Canonical())))
+	}
+	return fmt.Sprintf("%016x", s.Fingerprint())
+}

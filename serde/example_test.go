@@ -119,3 +119,182 @@ func ExampleGeneric() {
 	// map[celsius:map[double:21.5] sensor:roof]
 	// {"sensor":"cellar","celsius":null}
 }
+
+// Each way to find a schema's id, on one topic.
+func ExampleSerializer_For() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	e := orders.OrderCancelled{OrderID: uuid.Max, Reason: "sold out"}
+	ser := must(serde.NewSerializer(reg, serde.LookupOnly())) // for all topics
+
+	_, err := ser.For("orders", serde.Value).Append(ctx, nil, &e)
+	fmt.Println("not registered:", errors.Is(err, serde.ErrUnknownSchema))
+
+	for _, way := range []serde.Option{serde.AutoRegister(), serde.UseLatest(), serde.UseID(1)} {
+		where := must(ser.For("orders", serde.Value, way).Registered(ctx, &e))
+		fmt.Println(where.Subject, where.ID)
+	}
+	// Output:
+	// not registered: true
+	// orders-value 1
+	// orders-value 1
+	// orders-value 1
+}
+
+// A registered schema with another meaning is refused, and the error says where.
+func ExampleSchemaChangedError() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	const schema = `{"type":"record","name":"Sum","fields":[{"name":"total","type":%s}]}`
+	decimal := `{"type":"bytes","logicalType":"decimal","precision":12,"scale":%d}`
+	registered := must(serde.NewGeneric(fmt.Sprintf(schema, fmt.Sprintf(decimal, 2))))
+	own := must(serde.NewGeneric(fmt.Sprintf(schema, fmt.Sprintf(decimal, 4))))
+
+	ser := must(serde.NewSerializer(reg))
+	sum := map[string]any{"total": []byte{1}}
+	must(ser.For("sums", serde.Value).Append(ctx, nil, registered.Record(sum)))
+	_, err := ser.For("sums", serde.Value, serde.UseLatest()).Append(ctx, nil, own.Record(sum))
+	var changed *serde.SchemaChangedError
+	if errors.As(err, &changed) {
+		fmt.Println(changed.Subject, changed.Differs)
+	}
+	// Output:
+	// sums-value [total: decimal(12,4) here, decimal(12,2) registered]
+}
+
+// The schema's GUID goes into a header, and the payload is the bare record.
+func ExampleIDInHeader() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	value := must(serde.NewSerializer(reg, serde.IDInHeader())).For("orders", serde.Value)
+	e := orders.OrderCancelled{OrderID: uuid.Max, Reason: "sold out"}
+	data := must(value.Append(ctx, nil, &e))
+	header, _, err := value.Header(ctx, &e)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(header.Key, len(header.Value))
+
+	des := must(serde.NewDeserializer[orders.OrderCancelled](reg))
+	back := must(des.Decode(ctx, serde.Input{Topic: "orders", Data: data, Header: func(key string) ([]byte, bool) {
+		return header.Value, key == header.Key
+	}}))
+	fmt.Println(back.Reason)
+	// Output:
+	// __value_schema_id 17
+	// sold out
+}
+
+// The subject of a schema, by each strategy and by a function of your own.
+func ExampleWithSubject() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	staging := func(topic string, part serde.Part, record string) (string, error) {
+		name, err := serde.TopicName(topic, part, record)
+		return ":.staging:" + name, err // a context of the registry
+	}
+	ser := must(serde.NewSerializer(reg))
+	for _, f := range []serde.SubjectFunc{serde.TopicName, serde.RecordName, serde.TopicRecordName, staging} {
+		binding := ser.For("orders", serde.Value, serde.WithSubject(f))
+		fmt.Println(must(binding.Registered(ctx, (*orders.OrderCancelled)(nil))).Subject)
+	}
+	// Output:
+	// orders-value
+	// shop.orders.OrderCancelled
+	// orders-shop.orders.OrderCancelled
+	// :.staging:orders-value
+}
+
+// The subject that the registry associates with the topic.
+func ExampleWithAssociatedSubject() {
+	server := must(registrytest.NewServer())
+	defer server.Close()
+	reg := must(registry.New([]string{server.URL}))
+	defer reg.Close()
+	server.Associate("orders", "value", "finance-orders")
+	ser := must(serde.NewSerializer(reg, serde.WithAssociatedSubject("", serde.TopicName)))
+	for _, topic := range []string{"orders", "refunds"} {
+		fmt.Println(must(ser.For(topic, serde.Value).Registered(context.Background(), (*orders.OrderCancelled)(nil))).Subject)
+	}
+	// Output:
+	// finance-orders
+	// refunds-value
+}
+
+// A function for each type of a topic.
+func ExampleHandle() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	value := must(serde.NewSerializer(reg, serde.WithSubject(serde.RecordName))).For("orders", serde.Value)
+	data := must(value.Append(ctx, nil, &orders.OrderCancelled{Reason: "sold out"}))
+
+	mux := must(serde.NewMux(reg))
+	serde.Handle(mux, func(_ context.Context, e *orders.OrderCreated) error {
+		fmt.Println("created by", e.Customer)
+		return nil
+	})
+	serde.Handle(mux, func(_ context.Context, e *orders.OrderCancelled) error {
+		fmt.Println("cancelled:", e.Reason)
+		return nil
+	})
+	if err := mux.Dispatch(ctx, serde.Input{Topic: "orders", Data: data}); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// cancelled: sold out
+}
+
+// Messages of any schema, as JSON.
+func ExampleGenericDeserializer() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	value := must(serde.NewSerializer(reg)).For("orders", serde.Value)
+	data := must(value.Append(ctx, nil, &orders.OrderCancelled{OrderID: uuid.Max, Reason: "sold out"}))
+
+	des := must(serde.NewGenericDeserializer(reg))
+	fmt.Printf("%s\n", must(des.AppendJSON(ctx, nil, serde.Input{Topic: "orders", Data: data})))
+	// Output:
+	// {"order_id":"ffffffff-ffff-ffff-ffff-ffffffffffff","reason":"sold out"}
+}
+
+// A subject with a rule that this program cannot run: nothing is written.
+func ExampleRuleError() {
+	reg, stop := localRegistry()
+	defer stop()
+	ctx := context.Background()
+	var e orders.OrderCancelled
+	must(reg.Register(ctx, "orders-value", registry.Schema{
+		Text: e.AvroSchema(),
+		RuleSet: &registry.RuleSet{DomainRules: []registry.Rule{
+			{Name: "protect", Kind: "TRANSFORM", Mode: "WRITEREAD", Type: "ENCRYPT", Tags: []string{"PII"}},
+		}},
+	}))
+	_, err := must(serde.NewSerializer(reg)).For("orders", serde.Value).Append(ctx, nil, &e)
+	var rule *serde.RuleError
+	if errors.As(err, &rule) {
+		fmt.Println(rule.Subject, rule.Rule, rule.Type)
+	}
+	// Output:
+	// orders-value protect ENCRYPT
+}
+
+// Settings of Confluent's Java serializers, from the file of the producer.
+func ExampleWithConfig() {
+	reg, stop := localRegistry()
+	defer stop()
+	settings := map[string]string{
+		"auto.register.schemas":       "false",
+		"value.subject.name.strategy": "io.confluent.kafka.serializers.subject.RecordNameStrategy",
+	}
+	ser := must(serde.NewSerializer(reg, serde.WithConfig(settings)))
+	_, err := ser.For("orders", serde.Value).Registered(context.Background(), (*orders.OrderCancelled)(nil))
+	fmt.Println(errors.Is(err, serde.ErrUnknownSchema))
+	// Output:
+	// true
+}

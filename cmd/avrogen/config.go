@@ -32,6 +32,10 @@ type config struct {
 	// has its full name for a subject.
 	Subjects map[string]string `yaml:"subjects"`
 
+	// Contracts are metadata and rules by subject. Without an entry those of the
+	// file NAME.rules.yaml beside the schema count.
+	Contracts map[string]yaml.Node `yaml:"contracts"`
+
 	Generate generateConfig `yaml:"generate"`
 	Lint     lintConfig     `yaml:"lint"`
 	Check    checkConfig    `yaml:"check"`

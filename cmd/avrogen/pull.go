@@ -26,9 +26,10 @@ type puller struct {
 	url, output string
 	client      *registry.Client
 
-	sources []avsc.Source
-	origin  map[string]pulled       // by file name
-	asked   map[subjectVersion]bool // what was asked for already
+	sources   []avsc.Source
+	contracts []output                // files with metadata and rules
+	origin    map[string]pulled       // by file name
+	asked     map[subjectVersion]bool // what was asked for already
 }
 
 // subjectVersion is a version of a subject; 0 is the latest.
@@ -55,7 +56,8 @@ func newPullCommand(a *app) *cobra.Command {
 		Long: `Write the schemas of subjects, the latest versions or those given, and all that
 they refer to, to .avsc files in the output folder: one file for each, named by
 the full name of its type, else by its subject. avrogen generate takes the
-folder as it is.
+folder as it is. Metadata and rules go into a file beside it, NAME.rules.yaml,
+which avrogen register takes.
 
 Nothing is written unless everything fits together. Files of earlier runs are
 replaced, others are left alone.
@@ -99,10 +101,11 @@ func (p *puller) run(ctx context.Context, args []string) error {
 	if err := p.differOnlyInCase(); err != nil {
 		return err
 	}
-	files := make([]output, len(p.sources))
+	files := make([]output, len(p.sources), 2*len(p.sources))
 	for i, s := range p.sources {
 		files[i] = output{s.Name, s.Text}
 	}
+	files = append(files, p.contracts...)
 	if err := p.staging.write(ctx, files, nil); err != nil {
 		return err
 	}
@@ -212,7 +215,11 @@ func (p *puller) add(v registry.Version) error {
 	}
 	p.origin[name] = mine
 	p.sources = append(p.sources, avsc.Source{Name: name, Text: text})
-	return nil
+	contract, err := contractFile{v.Metadata, v.RuleSet}.text()
+	if err == nil && contract != nil {
+		p.contracts = append(p.contracts, output{contractName(name), contract})
+	}
+	return err
 }
 
 func sameText(sources []avsc.Source, name string, text []byte) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,27 +23,40 @@ import (
 // registrar is one run of register.
 type registrar struct {
 	*app
-	url, subject string
-	level        compat.Level // 0: leave the subjects' levels alone
-	dryRun       bool
-	inline       bool
-	config       *config
-	client       *registry.Client
+	url      string
+	subject  string            // --subject NAME, for a single schema
+	subjects map[string]string // --subject FILE=NAME and TYPE=NAME
+	level    compat.Level      // 0: leave the subjects' levels alone
+	dryRun   bool
+	inline   bool
+	config   *config
+	client   *registry.Client
 }
 
 func newRegisterCommand(a *app) *cobra.Command {
 	r := &registrar{app: a}
 	var level levelFlag
+	var subjects []string
 	cmd := &cobra.Command{
-		Use:   "register [--dry-run] [--subject NAME] [--level LEVEL] PATH...",
+		Use:   "register [--dry-run] [--subject [FILE=]NAME] [--level LEVEL] PATH...",
 		Short: "Register schemas in a schema registry",
 		Long: `Register schemas in a schema registry. The subject of a schema is --subject,
-else what "subjects" of avrogen.yaml says for its full name, else the full name.
+else what "subjects" of avrogen.yaml says for its full name or its file, else
+the full name.
 
 A type that another file defines goes in as a reference to that file's subject,
-so files are registered in the order of their references. With --inline each
+so files are registered in the order of their references. A file that is named
+alone finds what it refers to in the folder of avrogen.yaml. With --inline each
 schema is registered whole, as a serializer registers it that is not told
 otherwise.
+
+Several types in one topic are a file with a list of their names, such as
+["shop.Ordered","shop.Cancelled"], and a subject for this file:
+--subject events.avsc=events-value.
+
+Metadata and rules come from "contracts" of avrogen.yaml, or from a file beside
+the schema: order.rules.yaml goes with order.avsc. Without either, the registry
+carries on those of the version before.
 
 All schemas are checked before the first is written: nothing is when one is
 incompatible at its subject's level, or at --level, which is then set. What is
@@ -50,10 +64,14 @@ there already is left alone, so that a second run changes nothing.
 
 ` + registryHelp,
 		Example: `  avrogen register --dry-run schemas/...
-  avrogen register --subject orders-value --level FULL schemas/order.avsc`,
+  avrogen register --subject orders-value --level FULL schemas/order.avsc
+  avrogen register --subject schemas/events.avsc=events-value schemas/...`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.level = compat.Level(level)
+			if err := r.readSubjects(subjects); err != nil {
+				return err
+			}
 			if r.config, err = a.loadConfig(args); err != nil {
 				return err
 			}
@@ -70,7 +88,7 @@ there already is left alone, so that a second run changes nothing.
 	}
 	a.addRegistryFlag(cmd, &r.url)
 	flags := cmd.Flags()
-	flags.StringVar(&r.subject, "subject", "", "the subject, for a single schema")
+	flags.StringArrayVar(&subjects, "subject", nil, "the subject of a single schema, or FILE=NAME, TYPE=NAME; repeatable")
 	flags.Var(&level, "level", "compatibility level to check at and to set: BACKWARD, FORWARD, FULL, each also _TRANSITIVE, or NONE")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "check everything, show what would be done, and do nothing")
 	flags.BoolVar(&r.inline, "inline", false, "register whole schemas, without references")
@@ -85,17 +103,14 @@ type entry struct {
 	subject string
 	text    string   // with the types of other files by name
 	uses    []*entry // what text refers to, in the order of its use
+	contractFile
 
 	version int // in the registry, 0 when it is not there
 	id      int
 }
 
 func (r *registrar) run(ctx context.Context, paths []string) error {
-	set, err := r.loader(r.config).Load(paths...)
-	if err != nil {
-		return err
-	}
-	entries, err := r.entries(set)
+	entries, err := r.load(paths)
 	if err != nil {
 		return err
 	}
@@ -122,40 +137,158 @@ func (r *registrar) run(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// entries are the schemas of a set with their subjects.
-func (r *registrar) entries(set *avsc.Set) ([]*entry, error) {
+// readSubjects reads the values of --subject.
+func (r *registrar) readSubjects(values []string) error {
+	r.subjects = map[string]string{}
+	for _, v := range values {
+		of, name, mapped := cutLast(v, "=")
+		switch {
+		case !mapped && r.subject != "":
+			return usagef("--subject %s and --subject %s are both for a single schema: write FILE=%s", r.subject, v, v)
+		case !mapped:
+			r.subject = v
+		case of == "" || name == "":
+			return usagef("--subject %s: FILE=NAME or TYPE=NAME is wanted", v)
+		default:
+			r.subjects[filepath.ToSlash(filepath.Clean(of))] = name
+		}
+	}
+	return nil
+}
+
+// cutLast cuts around the last sep.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// load reads the schemas at paths. Where a type is missing, the rest of the
+// schemas in the folder of avrogen.yaml is read as well, and what the schemas at
+// paths refer to is registered with them.
+func (r *registrar) load(paths []string) ([]*entry, error) {
+	set, err := r.loader(r.config).Load(paths...)
+	var mistakes avsc.Errors
+	if err == nil {
+		return r.entries(set, nil)
+	}
+	if r.config.dir == "" || !errors.As(err, &mistakes) {
+		return nil, err
+	}
+	named, filesErr := r.loader(r.config).Files(paths...)
+	rest, pathsErr := r.config.paths(nil)
+	if filesErr != nil || pathsErr != nil {
+		return nil, err
+	}
+	set, restErr := r.loader(r.config).Load(append(slices.Clone(paths), rest...)...)
+	if restErr != nil {
+		return nil, err // what is wrong in the named files
+	}
+	return r.entries(set, named)
+}
+
+// entries are the schemas of a set with their subjects. With named, only the
+// schemas of these files and what they refer to are kept.
+func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	var entries []*entry
+	asked := func(f *avsc.File) bool { return named == nil || slices.Contains(named, f.Name) }
+	used := map[string]bool{} // of r.subjects
 	for _, f := range set.Files {
-		schemas := f.Schemas
-		if r.subject != "" && f.Root != nil {
+		schemas, subject := f.Schemas, r.subjectOfFile(f.Name, used)
+		if subject == "" && asked(f) {
+			subject = r.subject
+		}
+		if subject != "" && f.Root != nil {
 			schemas = []*avsc.Schema{f.Root} // a list of types is a union: several types in one topic
 		}
 		for _, s := range schemas {
-			e := &entry{file: f.Name, schema: s, name: s.Name, subject: r.subject, text: s.Text()}
-			if e.subject == "" {
-				e.subject = r.config.subject(s.Name)
+			e := &entry{file: f.Name, schema: s, name: s.Name, subject: subject, text: s.Text()}
+			if of := r.subjects[s.Name]; of != "" && s.Name != "" {
+				e.subject, used[s.Name] = of, true
 			}
+			e.subject = cmp.Or(e.subject, r.config.subject(s.Name))
 			if e.subject == "" {
-				return nil, usagef("%s: its schema has no name, so it needs --subject", f.Name)
+				if !asked(f) {
+					continue
+				}
+				return nil, usagef("%s: its schema has no name, so it needs a subject: --subject %s=NAME", f.Name, f.Name)
 			}
 			// Types of other files stay names only where the file is one schema:
 			// its text then is the file's own.
 			if !r.inline && s == f.Root {
 				e.text = string(s.JSON.AppendCompact(nil))
 			}
+			var err error
+			if e.contractFile, err = r.config.contract(e.subject, f.Name); err != nil {
+				return nil, err
+			}
 			entries = append(entries, e)
 		}
 	}
-	if r.subject != "" && len(entries) > 1 {
-		return nil, usagef("--subject is for a single schema, the paths have %d: name their subjects in %s", len(entries), configName)
-	}
-	if err := distinct(entries); err != nil {
-		return nil, err
+	for of := range r.subjects {
+		if !used[of] {
+			return nil, usagef("--subject %s=%s: the paths have no such file and no such type", of, r.subjects[of])
+		}
 	}
 	if !r.inline {
 		refer(entries)
 	}
-	return entries, nil
+	kept := reachable(entries, named)
+	if n := countOf(kept, r.subject); r.subject != "" && n > 1 {
+		return nil, usagef("--subject %s is for a single schema, the paths have %d: write FILE=%s, or name their subjects in %s", r.subject, n, r.subject, configName)
+	}
+	return kept, distinct(kept)
+}
+
+// subjectOfFile is what --subject or avrogen.yaml says for a file, "" for nothing.
+func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
+	name := filepath.ToSlash(filepath.Clean(file))
+	if subject := r.subjects[name]; subject != "" {
+		used[name] = true
+		return subject
+	}
+	for of, subject := range r.config.Subjects {
+		if strings.ContainsAny(of, "./") && filepath.ToSlash(filepath.Clean(r.config.path(of))) == name {
+			return subject
+		}
+	}
+	return ""
+}
+
+// reachable are the entries of the named files and what they refer to; nil named
+// keeps all.
+func reachable(entries []*entry, named []string) []*entry {
+	if named == nil {
+		return entries
+	}
+	keep := map[*entry]bool{}
+	var visit func(e *entry)
+	visit = func(e *entry) {
+		if keep[e] {
+			return
+		}
+		keep[e] = true
+		for _, u := range e.uses {
+			visit(u)
+		}
+	}
+	for _, e := range entries {
+		if slices.Contains(named, e.file) {
+			visit(e)
+		}
+	}
+	return slices.DeleteFunc(entries, func(e *entry) bool { return !keep[e] })
+}
+
+func countOf(entries []*entry, subject string) int {
+	n := 0
+	for _, e := range entries {
+		if e.subject == subject {
+			n++
+		}
+	}
+	return n
 }
 
 // distinct refuses two schemas for one subject.
@@ -291,7 +424,7 @@ func inOrder(entries []*entry) ([]*entry, []finding) {
 // registrable is the schema as the registry gets it; ok is false while a type
 // that it refers to is not registered.
 func (e *entry) registrable() (s registry.Schema, ok bool) {
-	s.Text = e.text
+	s.Text, s.Metadata, s.RuleSet = e.text, e.Metadata, e.RuleSet
 	for _, u := range e.uses {
 		s.References = append(s.References, registry.Reference{Name: u.name, Subject: u.subject, Version: u.version})
 		if u.version == 0 {

@@ -425,7 +425,13 @@ func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
 		return nil, err
 	}
 	for _, v := range slices.Backward(vs) {
-		if s.dialect.same(v.schema, sc) {
+		given := sc
+		if s.dialect.contracts && p.Metadata == nil && p.RuleSet == nil {
+			if given, err = s.carryOn(name, p, v.schema, sc); err != nil {
+				return nil, err
+			}
+		}
+		if s.dialect.same(v.schema, given) {
 			return v, nil
 		}
 	}

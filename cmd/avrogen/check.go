@@ -164,7 +164,30 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 		return nil, err
 	}
 	defer client.Close() //nolint:errcheck // what was asked for has been answered
-	return check.InRegistry(ctx, compat.Level(c.level), client, args...)
+	return check.InRegistry(ctx, compat.Level(c.level), client, cfg.subjectsOf(), args...)
+}
+
+// subjectsOf tells which subject holds which schema, nil where avrogen.yaml does
+// not say.
+func (c *config) subjectsOf() check.SubjectsOf {
+	if len(c.Subjects) == 0 {
+		return nil
+	}
+	return func(set *avsc.Set) map[string]*avsc.Schema {
+		of := map[string]*avsc.Schema{}
+		for _, f := range set.Files {
+			if subject := c.subjectOfFile(f.Name); subject != "" && f.Root != nil {
+				of[subject] = f.Root
+				continue
+			}
+			for _, s := range f.Schemas {
+				if subject := c.subject(s.Name); subject != "" {
+					of[subject] = s
+				}
+			}
+		}
+		return of
+	}
 }
 
 // against is where the configuration has the earlier schemas, "" where it does

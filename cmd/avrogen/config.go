@@ -47,6 +47,17 @@ func (c *config) subject(fullName string) string {
 	return cmp.Or(c.Subjects[fullName], fullName)
 }
 
+// subjectOfFile is the subject of a file, "" where subjects does not name it.
+func (c *config) subjectOfFile(file string) string {
+	name := filepath.ToSlash(filepath.Clean(file))
+	for of, subject := range c.Subjects {
+		if filepath.ToSlash(filepath.Clean(c.path(of))) == name {
+			return subject
+		}
+	}
+	return ""
+}
+
 // path is a PATH of the configuration as the current folder sees it.
 func (c *config) path(p string) string {
 	if c.dir == "" || filepath.IsAbs(p) {

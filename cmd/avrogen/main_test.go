@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup:               startRegistry,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "seed": seed},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "seed": seed, "forbid": forbid, "requests": requests},
 	})
 }
 
@@ -56,6 +56,30 @@ func seed(ts *testscript.TestScript, neg bool, args []string) {
 	server := ts.Value("registry").(*registrytest.Server)
 	for _, file := range args[1:] {
 		ts.Check(server.Seed(args[0], ts.ReadFile(file)))
+	}
+}
+
+// forbid SUBJECT answers 403 to every request about a subject.
+func forbid(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: forbid SUBJECT")
+	}
+	ts.Value("registry").(*registrytest.Server).Inject(registrytest.Status(403), registrytest.OnSubject(args[0]))
+}
+
+// requests SUBJECT N asserts how many requests were about a subject.
+func requests(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: requests SUBJECT N")
+	}
+	n := 0
+	for _, r := range ts.Value("registry").(*registrytest.Server).Log() {
+		if r.Subject == args[0] {
+			n++
+		}
+	}
+	if strconv.Itoa(n) != args[1] {
+		ts.Fatalf("%d requests about %s, want %s", n, args[0], args[1])
 	}
 }
 

@@ -248,12 +248,7 @@ func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 		used[name] = true
 		return subject
 	}
-	for of, subject := range r.config.Subjects {
-		if strings.ContainsAny(of, "./") && filepath.ToSlash(filepath.Clean(r.config.path(of))) == name {
-			return subject
-		}
-	}
-	return ""
+	return r.config.subjectOfFile(file)
 }
 
 // reachable are the entries of the named files and what they refer to; nil named

@@ -42,7 +42,10 @@ func (f Finding) Text() string {
 	if f.Frame != "" {
 		s += ", so that " + f.Frame
 	}
-	s += ": breaks " + f.Who + "."
+	if f.Who != "" {
+		s += ": breaks " + f.Who
+	}
+	s += "."
 	if f.Advice != "" {
 		s += " " + f.Advice
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -24,36 +26,46 @@ type Registry interface {
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
-// InRegistry compares the schemas at paths with the subjects that hold schemas
-// of their names. A level of 0 is each subject's own. Schemas of no subject are
-// new, and subjects of no schema are left alone: others use the registry too.
-func InRegistry(ctx context.Context, level compat.Level, reg Registry, paths ...string) ([]Finding, error) {
+// SubjectsOf tells which schema of a set belongs to which subject.
+type SubjectsOf func(set *avsc.Set) map[string]*avsc.Schema
+
+// InRegistry compares the schemas at paths with their subjects. A level of 0 is
+// each subject's own. Schemas of no subject are new, and subjects of no schema
+// are left alone: others use the registry too.
+//
+// Only the subjects of subjectsOf are asked for. Where it is nil, a schema
+// belongs to every subject whose latest version has the same name, which takes
+// a request for each subject of the registry.
+//
+// A subject that the registry does not let us read is a finding.
+func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]Finding, error) {
 	now, err := avscfile.Load(paths...)
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]*avsc.Schema{}
-	for _, f := range now.Files {
-		for _, s := range f.Schemas {
-			for _, a := range s.Aliases {
-				named[a.Name] = s
-			}
+	var names []string
+	var read func(name string) (*Subject, error)
+	if subjectsOf != nil {
+		schemas := subjectsOf(now)
+		names = slices.Sorted(maps.Keys(schemas))
+		read = func(name string) (*Subject, error) { return known(ctx, level, reg, name, schemas[name]) }
+	} else {
+		named := byName(now)
+		if names, err = reg.Subjects(ctx); err != nil {
+			return nil, err
 		}
+		slices.Sort(names)
+		read = func(name string) (*Subject, error) { return subject(ctx, level, reg, name, named) }
 	}
-	for _, f := range now.Files {
-		for _, s := range f.Schemas {
-			named[s.Name] = s
-		}
-	}
-	delete(named, "")
-	names, err := reg.Subjects(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
 	subjects := make([]*Subject, len(names))
+	refusals := make([]*Finding, len(names))
 	err = each(len(names), func(i int) error {
-		s, err := subject(ctx, level, reg, names[i], named)
+		s, err := read(names[i])
+		var answer *registry.Error
+		if errors.As(err, &answer) && answer.Status == http.StatusForbidden {
+			refusals[i] = forbidden(names[i], now, answer)
+			return nil
+		}
 		subjects[i] = s
 		return err
 	})
@@ -61,12 +73,69 @@ func InRegistry(ctx context.Context, level compat.Level, reg Registry, paths ...
 		return nil, err
 	}
 	var all []Subject
-	for _, s := range subjects {
+	var found []Finding
+	for i, s := range subjects {
 		if s != nil {
 			all = append(all, *s)
 		}
+		if refusals[i] != nil {
+			found = append(found, *refusals[i])
+		}
 	}
-	return Compare(all), nil
+	return append(found, Compare(all)...), nil
+}
+
+// byName are the schemas of a set by their names and aliases.
+func byName(set *avsc.Set) map[string]*avsc.Schema {
+	named := map[string]*avsc.Schema{}
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			for _, a := range s.Aliases {
+				named[a.Name] = s
+			}
+		}
+	}
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			named[s.Name] = s
+		}
+	}
+	delete(named, "")
+	return named
+}
+
+// Unreadable is the rule of a subject that the registry does not let us read.
+const Unreadable = "SUBJECT_UNREADABLE"
+
+// forbidden is the finding for a subject that could not be compared. It stands
+// at the first schema, because nobody knows which one the subject holds.
+func forbidden(name string, set *avsc.Set, answer *registry.Error) *Finding {
+	f := &Finding{Finding: evolve.Finding{
+		Type: Unreadable, What: fmt.Sprintf("subject %s was not compared: %v", name, answer),
+		Advice: "Grant the right to read it, or compare with another copy of its versions.",
+	}}
+	for _, file := range set.Files {
+		for _, s := range file.Schemas {
+			f.Pos = s.Pos
+			return f
+		}
+	}
+	return f
+}
+
+// known reads a subject that is known to hold a schema, nil where it has no
+// version yet.
+func known(ctx context.Context, level compat.Level, reg Registry, name string, now *avsc.Schema) (*Subject, error) {
+	s := &Subject{Now: now}
+	var err error
+	s.Level, s.Before, err = Earlier(ctx, level, reg, name)
+	if errors.Is(err, registry.ErrSubjectNotFound) || err == nil && len(s.Before) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // subject reads a subject that holds one of the named schemas, nil for another.

@@ -123,7 +123,7 @@ func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 		return nil, errors.New("both WithAgainst and WithRegistry are given: use one")
 	}
 	if c.registry != nil {
-		return check.InRegistry(t.Context(), c.level, c.registry, path)
+		return check.InRegistry(t.Context(), c.level, c.registry, nil, path)
 	}
 	if c.level == 0 {
 		c.level = compat.Backward

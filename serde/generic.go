@@ -44,7 +44,7 @@ type Generic struct {
 
 // NewGeneric returns a Generic of one self-contained schema.
 func NewGeneric(schema string) (*Generic, error) {
-	s, err := avsc.Parse("schema", []byte(schema))
+	s, err := avsc.ParseStored("schema", []byte(schema))
 	if err != nil {
 		return nil, fmt.Errorf("serde: %w", err)
 	}
@@ -59,7 +59,7 @@ func newGeneric(s *avsc.Schema) (*Generic, error) {
 	}
 	// The walk takes the normal text too, because an alias that two fields
 	// share is an error in the original text only.
-	same, err := avsc.Parse("schema", []byte(normal))
+	same, err := avsc.ParseStored("schema", []byte(normal))
 	if err != nil {
 		return nil, fmt.Errorf("serde: %w", err)
 	}
@@ -204,7 +204,7 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 		} else {
 			with = true
 		}
-		odd = odd || slices.Contains(keywords, s.ShortName()) || empty(s)
+		odd = odd || slices.Contains(keywords, s.ShortName()) || empty(s) || !avsc.ValidFullName(s.Name)
 	})
 	if !odd && (!with || !without) {
 		return nil

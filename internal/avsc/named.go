@@ -20,7 +20,7 @@ func (b *builder) named(s *Schema, v *Value, ns string, slot **Schema) string {
 			b.mistake(n.Pos, "\"namespace\" is "+n.Kind.String(), "write it in quotes")
 		default:
 			ns = n.Str
-			if ns != "" && !ValidFullName(ns) && !dotted(v.Member("name")) {
+			if ns != "" && !b.validFullName(ns) && !dotted(v.Member("name")) {
 				b.mistake(n.Pos, quote(ns)+" is not a namespace", "join names by dots; "+nameRule)
 			}
 		}
@@ -39,7 +39,7 @@ func (b *builder) named(s *Schema, v *Value, ns string, slot **Schema) string {
 	case name.Kind != JSONString:
 		b.mistake(name.Pos, "\"name\" is "+name.Kind.String(), "write it in quotes")
 		return ns
-	case !ValidFullName(name.Str):
+	case !b.validFullName(name.Str):
 		b.mistake(name.Pos, quote(name.Str)+" is not the name of a type", nameRule)
 		return ns
 	}
@@ -51,7 +51,7 @@ func (b *builder) named(s *Schema, v *Value, ns string, slot **Schema) string {
 	}
 	b.aliases(&s.Aliases, v)
 	for i, a := range s.Aliases {
-		if !ValidFullName(a.Name) {
+		if !b.validFullName(a.Name) {
 			b.mistake(a.Pos, quote(a.Name)+" is not the name of a type", nameRule)
 		}
 		s.Aliases[i].Name = JoinName(ns, a.Name)
@@ -144,7 +144,7 @@ func (b *builder) field(v *Value, ns, what string) *Field {
 	case name.bad:
 	case name.Kind != JSONString:
 		b.mistake(name.Pos, "\"name\" is "+name.Kind.String(), "write it in quotes")
-	case !ValidName(name.Str):
+	case !b.validName(name.Str):
 		b.mistake(name.Pos, fmt.Sprintf("%s is not the name of %s", quote(name.Str), Article(what)), nameRule)
 	default:
 		f.Name, f.NamePos = name.Str, name.Pos
@@ -188,7 +188,7 @@ func (b *builder) enum(s *Schema, v *Value) {
 		case e.bad:
 		case e.Kind != JSONString:
 			b.mistake(e.Pos, "a symbol is "+e.Kind.String(), "write a name in quotes")
-		case !ValidName(e.Str):
+		case !b.validName(e.Str):
 			b.mistake(e.Pos, quote(e.Str)+" is not a symbol", nameRule)
 		case twice:
 			b.mistake(e.Pos, fmt.Sprintf("symbol %s stands twice, first at %d:%d", e.Str, first.Line, first.Col), "remove one")

@@ -27,6 +27,20 @@ func ValidFullName(s string) bool {
 	return true
 }
 
+// validName is [ValidName], and for a stored schema any text without a dot:
+// older writers did not look at names.
+func (b *builder) validName(s string) bool {
+	return ValidName(s) || b.stored && s != "" && !strings.Contains(s, ".")
+}
+
+// validFullName is [ValidFullName] in the same way.
+func (b *builder) validFullName(s string) bool {
+	if ValidFullName(s) {
+		return true
+	}
+	return b.stored && !slices.Contains(strings.Split(s, "."), "")
+}
+
 // SplitName splits a full name into its namespace and its last part.
 func SplitName(full string) (namespace, name string) {
 	if i := strings.LastIndexByte(full, '.'); i >= 0 {

@@ -44,6 +44,8 @@ type reader struct {
 
 	// The last place asked for: places are asked for in nearly rising order.
 	markOff, markLine, markStart int
+
+	lastWins bool // of a key that stands twice the last one counts; else it is a mistake
 }
 
 func newReader(file string, text []byte) *reader {
@@ -255,7 +257,10 @@ func (r *reader) object(v *Value, depth int) {
 		if r.stopped {
 			return
 		}
-		if prev := find(v.Members, m.Key, &seen); prev != nil {
+		if prev := find(v.Members, m.Key, &seen); prev != nil && r.lastWins {
+			*prev = m
+			continue
+		} else if prev != nil {
 			r.errs = append(r.errs, &Error{
 				Pos:  m.KeyPos,
 				What: fmt.Sprintf("%s stands twice in this object, first at %d:%d", quote(m.Key), prev.KeyPos.Line, prev.KeyPos.Col),

@@ -18,9 +18,11 @@ type Source struct {
 	// Dropped are the annotations of IDL that JSON has no place for.
 	Dropped []Dropped
 
-	// Stored says that data was written with this schema, as of one that a
-	// registry holds: it is too late to refuse a default that does not fit its
-	// type, which no writer looks at. Such defaults are left out.
+	// Stored says that data was written with this schema, as with one that a
+	// registry holds. It is too late to refuse what some writers let pass: names
+	// with other characters than the specification allows, a key that stands
+	// twice in a JSON object (the last one counts), and a default that does not
+	// fit its type, which is left out.
 	Stored bool
 }
 
@@ -86,8 +88,8 @@ func Parse(file string, text []byte) (*Schema, error) {
 	return parseOne(Source{Name: file, Text: text})
 }
 
-// ParseStored parses the schema of data that exists: as [Parse], but a default
-// that does not fit its type is left out instead of refused (see [Source]).
+// ParseStored parses the schema of data that exists. It lets pass what [Source]
+// says of stored schemas, and is [Parse] otherwise.
 func ParseStored(file string, text []byte) (*Schema, error) {
 	return parseOne(Source{Name: file, Text: text, Stored: true})
 }
@@ -149,6 +151,7 @@ func (b *builder) file(src Source) *File {
 	root := src.Protocol
 	if root == nil {
 		r := newReader(src.Name, src.Text)
+		r.lastWins = src.Stored
 		root = r.document()
 		b.errs = append(b.errs, r.errs...)
 		if root == nil {

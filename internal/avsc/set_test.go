@@ -211,3 +211,36 @@ func TestHowDefinitionsDiffer(t *testing.T) {
 		})
 	}
 }
+
+// Data exists whose schema has names or keys that the specification refuses.
+// They are refused in a file, and read in a stored schema.
+func TestStoredSchemaOfOtherTimes(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a hyphen in a namespace": `{"type": "record", "name": "R", "namespace": "my-company.orders", "fields": [{"name": "f", "type": ["null", {"type": "enum", "name": "E", "symbols": ["A"]}]}]}`,
+		"a hyphen in a name":      `{"type": "record", "name": "my-company.R-1", "fields": [{"name": "a-b", "type": {"type": "enum", "name": "E", "symbols": ["A-1", "1"]}}]}`,
+		"a name of other letters": `{"type": "fixed", "name": "Größe", "size": 2, "aliases": ["x y"]}`,
+		"a key that stands twice": `{"type": "record", "name": "R", "name": "S", "fields": [{"name": "a", "type": "string", "type": "int"}]}`,
+	} {
+		if _, err := avsc.Parse("t", []byte(text)); err == nil {
+			t.Errorf("%s: a file with it is accepted", name)
+		}
+		s, err := avsc.ParseStored("t", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		again, err := avsc.ParseStored("t", []byte(s.Text()))
+		if err != nil || !avsc.SameMeaning(s, again) {
+			t.Errorf("%s: written as %s: %v", name, s.Text(), err)
+		}
+		if name == "a key that stands twice" && (s.Name != "S" || s.Fields[0].Type.Kind != avsc.Int) {
+			t.Errorf("%s: %s", name, s.Canonical())
+		}
+	}
+	for _, text := range []string{`{"type": "fixed", "name": "", "size": 2}`, `{"type": "fixed", "name": "a..b", "size": 2}`} {
+		if _, err := avsc.ParseStored("t", []byte(text)); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
+	}
+}

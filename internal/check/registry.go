@@ -150,7 +150,7 @@ func subject(ctx context.Context, level compat.Level, reg Registry, name string,
 	if !strings.Contains(v.Schema, `"name"`) {
 		return nil, nil
 	}
-	latest, err := avsc.Parse(name, []byte(v.Schema))
+	latest, err := avsc.ParseStored(name, []byte(v.Schema))
 	if err != nil || named[latest.Name] == nil {
 		return nil, nil //nolint:nilerr // not one of ours
 	}
@@ -185,7 +185,7 @@ func Earlier(ctx context.Context, level compat.Level, reg Registry, name string)
 		if err != nil {
 			return 0, nil, fmt.Errorf("%s: %w", label, err)
 		}
-		old, err := avsc.Parse(label, []byte(v.Schema))
+		old, err := avsc.ParseStored(label, []byte(v.Schema))
 		if err != nil {
 			return 0, nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
 		}

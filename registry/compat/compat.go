@@ -107,7 +107,7 @@ func CheckVersions(level Level, new string, previous map[int]string) ([]Finding,
 	versions := make([]evolve.Version, len(numbers))
 	for i, n := range numbers {
 		label := fmt.Sprintf("version %d", n)
-		s, err := avsc.Parse(label, []byte(previous[n]))
+		s, err := avsc.ParseStored(label, []byte(previous[n]))
 		if err != nil {
 			return nil, fmt.Errorf("compat: %w", err)
 		}

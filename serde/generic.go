@@ -42,7 +42,9 @@ type Generic struct {
 	alias map[*avsc.Schema]string
 }
 
-// NewGeneric returns a Generic of one self-contained schema.
+// NewGeneric returns a Generic of one self-contained schema. Data may exist that
+// older writers wrote, so that it takes names that the specification refuses and
+// the last of equal JSON keys, and leaves out defaults that do not fit.
 func NewGeneric(schema string) (*Generic, error) {
 	s, err := avsc.ParseStored("schema", []byte(schema))
 	if err != nil {

@@ -115,15 +115,16 @@ func cut(text string) string {
 
 func (d *Differ) enums(path string, b, n *avsc.Schema) {
 	added, removed := resolve.MissingSymbols(n, b), resolve.MissingSymbols(b, n)
+	before, now := symbolIndex(b), symbolIndex(n)
 	for _, name := range added {
-		d.add(SymbolAdded, path, symbolPos(n, name), "new symbol "+name, symbolEffect(b, "fail on it", "read, in its place,"), nothing())
+		d.add(SymbolAdded, path, n.Symbols[now[name]].Pos, "new symbol "+name, symbolEffect(b, "fail on it", "read, in its place,"), nothing())
 	}
 	for _, name := range removed {
-		d.add(SymbolRemoved, path, symbolPos(b, name), "no more symbol "+name, nothing(), symbolEffect(n, "fails where it holds it", "is read, in its place"))
+		d.add(SymbolRemoved, path, b.Symbols[before[name]].Pos, "no more symbol "+name, nothing(), symbolEffect(n, "fails where it holds it", "is read, in its place"))
 	}
 	var order []int
 	for _, s := range n.Symbols {
-		if i := slices.IndexFunc(b.Symbols, func(o avsc.Symbol) bool { return o.Name == s.Name }); i >= 0 {
+		if i, ok := before[s.Name]; ok {
 			order = append(order, i)
 		}
 	}
@@ -134,6 +135,15 @@ func (d *Differ) enums(path string, b, n *avsc.Schema) {
 		d.add(EnumDefaultChanged, path, n.Pos, fmt.Sprintf("default %s became %s", orNone(b.EnumDefault), orNone(n.EnumDefault)),
 			nothing(), enumDefaultEffect(b, n))
 	}
+}
+
+// symbolIndex finds the symbols of an enum by name.
+func symbolIndex(s *avsc.Schema) map[string]int {
+	index := make(map[string]int, len(s.Symbols))
+	for i, symbol := range s.Symbols {
+		index[symbol.Name] = i
+	}
+	return index
 }
 
 func enumDefaultEffect(b, n *avsc.Schema) Effect {

@@ -68,6 +68,7 @@ func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
 	b.fillDefaults()
 	b.traits()
 	b.minSizes()
+	b.blocks()
 	packages := b.files()
 	b.checkImports(packages)
 	if len(b.errs) > 0 {

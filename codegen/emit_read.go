@@ -8,6 +8,16 @@ import (
 
 // readMethod prints ReadAvro of a record.
 func (e *emitter) readMethod(d *recordDecl) {
+	for _, block := range d.Blocks {
+		e.note("%s holds optional fields of one %s that was read.", block.GoName, d.GoName)
+		e.p("type %s struct {", block.GoName)
+		var rows [][]string
+		for _, f := range block.Fields {
+			rows = append(rows, []string{f.GoName, e.typ(f.Type.Elem)})
+		}
+		e.columns(rows)
+		e.p("}\n")
+	}
 	at := site{record: d, fail: "src", wrap: true}
 	e.readDoc(e.shape.hasText(d))
 	e.p("func (v *%s) ReadAvro(src []byte) (rest []byte, err error) {", d.GoName)
@@ -37,6 +47,9 @@ func (e *emitter) fieldVariables(d *recordDecl) {
 		block, present = block || b, present || p
 	}
 	e.readVariables(block, present)
+	for _, block := range d.Blocks {
+		e.p("var %s *%s", block.Local, block.GoName)
+	}
 }
 
 // readVariables declares the variables that reading needs: n, how many
@@ -160,10 +173,24 @@ func (e *emitter) readOptional(x string, t *typeExpr, at site) {
 	if t.Nilable {
 		e.readValue(x, t.Elem, at)
 	} else {
-		e.p("%s = new(%s)", x, e.typ(t.Elem))
+		e.newOptional(x, t, at)
 		e.readValue("*"+x, t.Elem, at)
 	}
 	e.p("}")
+}
+
+// newOptional prints how the pointer x gets something to point to: a field's
+// place in its block, or memory of its own.
+func (e *emitter) newOptional(x string, t *typeExpr, at site) {
+	for _, block := range at.record.Blocks {
+		for _, f := range block.Fields {
+			if x == "v."+f.GoName && t == f.Type {
+				e.p("%s = &%s(&%s).%s", x, e.avrobin("Block"), block.Local, f.GoName)
+				return
+			}
+		}
+	}
+	e.p("%s = new(%s)", x, e.typ(t.Elem))
 }
 
 func (e *emitter) readArray(x string, t *typeExpr, at site) {

@@ -86,7 +86,7 @@ func (e *emitter) readSimple(x string, t *typeExpr, at site) {
 		if t.Nilable {
 			e.readSimple(x, t.Elem, at)
 		} else {
-			e.p("%s = new(%s)", x, e.typ(t.Elem))
+			e.newOptional(x, t, at)
 			e.readSimple("*"+x, t.Elem, at)
 		}
 		e.p("} else {\n%s = nil\n}", x)

@@ -70,6 +70,8 @@ type recordDecl struct {
 
 	unions []*unionDecl // found in its fields, in order
 
+	Blocks []*blockDecl
+
 	// NeedsEqual: == does not compile or does not mean equality.
 	// NeedsClone: assignment shares memory.
 	NeedsEqual, NeedsClone bool
@@ -86,6 +88,14 @@ type fieldDecl struct {
 	Doc      []string
 	Type     *typeExpr
 	Default  *literal // what NewFunc gives it; nil for the Go zero value
+}
+
+// blockDecl is a struct that holds the values of optional fields, so that reading
+// them takes one allocation and not one for each.
+type blockDecl struct {
+	GoName string // of the type
+	Local  string // the variable that points to it while a record is read
+	Fields []*fieldDecl
 }
 
 // enumDecl is an int32-based type; the value of a constant is the index of its
@@ -337,7 +347,7 @@ var reservedImportNames = slices.Concat([]string{
 	"avrobin", "base64", "big", "bytes", "cmp", "decimal", "errors", "fmt", "json", "maps", "math",
 	"reflect", "slices", "sort", "strconv", "strings", "time", "utf8", "uuid", "unsafe",
 	// parameters and local variables
-	"a", "b", "branch", "buf", "c", "d", "data", "depth", "dst", "e", "elem", "err", "f", "i", "in", "j", "k",
+	"a", "b", "block", "branch", "buf", "c", "d", "data", "depth", "dst", "e", "elem", "err", "f", "i", "in", "j", "k",
 	"key", "keys", "l", "m", "n", "o", "ok", "other", "out", "p", "plain", "plan", "present", "r", "rest", "s",
 	"src", "start", "t", "text", "u", "v", "val", "value", "w", "x", "y", "z",
 	// special names of a package's scope
@@ -345,7 +355,7 @@ var reservedImportNames = slices.Concat([]string{
 }, types.Universe.Names())
 
 // numberedLocal matches the local variables of nested loops: i2, key3, x10.
-var numberedLocal = regexp.MustCompile(`^(?:elem|i|key|n|u|x)[0-9]+$`)
+var numberedLocal = regexp.MustCompile(`^(?:block|elem|i|key|n|u|x)[0-9]+$`)
 
 // reservedImportName reports whether a file may not import a package as name.
 func reservedImportName(name string) bool {

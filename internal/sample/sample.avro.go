@@ -360,11 +360,19 @@ func (v *Everything) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 	return p.Unmarshal(v, 0x44116139d0240b55, data)
 }
 
+// everythingOptionals holds optional fields of one Everything that was read.
+type everythingOptionals struct {
+	AtNanos   time.Time
+	Maybe     string
+	MaybeHash Hash
+}
+
 // ReadAvro reads one value from the front of src and returns what follows it.
 // The strings and bytes of v are parts of src.
 func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 	var n int
 	var present bool
+	var block *everythingOptionals
 	if v.Flag, src, err = avrobin.ReadBool(src); err != nil {
 		return src, avrobin.ErrorAt(err, "flag")
 	}
@@ -411,7 +419,7 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "at_nanos")
 	}
 	if v.AtNanos = nil; present {
-		v.AtNanos = new(time.Time)
+		v.AtNanos = &avrobin.Block(&block).AtNanos
 		if *v.AtNanos, src, err = avrobin.ReadTimestampNanos(src); err != nil {
 			return src, avrobin.ErrorAt(err, "at_nanos")
 		}
@@ -441,7 +449,7 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "maybe")
 	}
 	if v.Maybe = nil; present {
-		v.Maybe = new(string)
+		v.Maybe = &avrobin.Block(&block).Maybe
 		if *v.Maybe, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "maybe")
 		}
@@ -479,7 +487,7 @@ func (v *Everything) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "maybe_hash")
 	}
 	if v.MaybeHash = nil; present {
-		v.MaybeHash = new(Hash)
+		v.MaybeHash = &avrobin.Block(&block).MaybeHash
 		if src, err = avrobin.ReadFixed(v.MaybeHash[:], src); err != nil {
 			return src, avrobin.ErrorAt(err, "maybe_hash")
 		}
@@ -650,6 +658,7 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	}
 	var n int
 	var present bool
+	var block *everythingOptionals
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
@@ -683,7 +692,7 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			v.AtMicros, src, err = avrobin.ReadTimestampMicros(src)
 		case 15:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.AtNanos = new(time.Time)
+				v.AtNanos = &avrobin.Block(&block).AtNanos
 				*v.AtNanos, src, err = avrobin.ReadTimestampNanos(src)
 			} else {
 				v.AtNanos = nil
@@ -704,7 +713,7 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			v.Span, src, err = avrobin.ReadDuration(src)
 		case 23:
 			if present, src, err = avrobin.ReadPresent(src, 1); present {
-				v.Maybe = new(string)
+				v.Maybe = &avrobin.Block(&block).Maybe
 				*v.Maybe, src, err = avrobin.ReadString(src)
 			} else {
 				v.Maybe = nil
@@ -738,7 +747,7 @@ func (v *Everything) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			}
 		case 27:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.MaybeHash = new(Hash)
+				v.MaybeHash = &avrobin.Block(&block).MaybeHash
 				src, err = avrobin.ReadFixed(v.MaybeHash[:], src)
 			} else {
 				v.MaybeHash = nil

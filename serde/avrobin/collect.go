@@ -50,6 +50,16 @@ func GrowMap[V any](m map[string]V, n int) map[string]V {
 	return make(map[string]V, min(n, 256))
 }
 
+// Block returns what *block points to, which is made where *block is nil. The
+// optional fields of a record share a block, so that reading them takes one
+// allocation.
+func Block[T any](block **T) *T {
+	if *block == nil {
+		*block = new(T)
+	}
+	return *block
+}
+
 // GrowSlice lengthens s by room for the next of the n records that a block holds
 // in layout l: for all of them, or, where a record takes much more memory than
 // bytes in the message, for about as many as were read before.

@@ -140,10 +140,19 @@ func (v *ClickEvent) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 	return p.Unmarshal(v, 0xf9193f84cc26142d, data)
 }
 
+// clickEventOptionals holds optional fields of one ClickEvent that was read.
+type clickEventOptionals struct {
+	Query     string
+	Bytes     int64
+	Referrer  string
+	UserAgent string
+}
+
 // ReadAvro reads one value from the front of src and returns what follows it.
 // The strings and bytes of v are parts of src.
 func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
+	var block *clickEventOptionals
 	if v.EventID, src, err = avrobin.ReadUUID(src); err != nil {
 		return src, avrobin.ErrorAt(err, "event_id")
 	}
@@ -166,7 +175,7 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "query")
 	}
 	if v.Query = nil; present {
-		v.Query = new(string)
+		v.Query = &avrobin.Block(&block).Query
 		if *v.Query, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "query")
 		}
@@ -181,7 +190,7 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "bytes")
 	}
 	if v.Bytes = nil; present {
-		v.Bytes = new(int64)
+		v.Bytes = &avrobin.Block(&block).Bytes
 		if *v.Bytes, src, err = avrobin.ReadLong(src); err != nil {
 			return src, avrobin.ErrorAt(err, "bytes")
 		}
@@ -190,7 +199,7 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "referrer")
 	}
 	if v.Referrer = nil; present {
-		v.Referrer = new(string)
+		v.Referrer = &avrobin.Block(&block).Referrer
 		if *v.Referrer, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "referrer")
 		}
@@ -199,7 +208,7 @@ func (v *ClickEvent) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "user_agent")
 	}
 	if v.UserAgent = nil; present {
-		v.UserAgent = new(string)
+		v.UserAgent = &avrobin.Block(&block).UserAgent
 		if *v.UserAgent, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "user_agent")
 		}
@@ -237,6 +246,7 @@ func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 		return v.ReadAvro(src)
 	}
 	var present bool
+	var block *clickEventOptionals
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
@@ -253,7 +263,7 @@ func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			v.Path, src, err = avrobin.ReadString(src)
 		case 6:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.Query = new(string)
+				v.Query = &avrobin.Block(&block).Query
 				*v.Query, src, err = avrobin.ReadString(src)
 			} else {
 				v.Query = nil
@@ -264,21 +274,21 @@ func (v *ClickEvent) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 			v.Status, src, err = avrobin.ReadInt(src)
 		case 9:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.Bytes = new(int64)
+				v.Bytes = &avrobin.Block(&block).Bytes
 				*v.Bytes, src, err = avrobin.ReadLong(src)
 			} else {
 				v.Bytes = nil
 			}
 		case 10:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.Referrer = new(string)
+				v.Referrer = &avrobin.Block(&block).Referrer
 				*v.Referrer, src, err = avrobin.ReadString(src)
 			} else {
 				v.Referrer = nil
 			}
 		case 11:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.UserAgent = new(string)
+				v.UserAgent = &avrobin.Block(&block).UserAgent
 				*v.UserAgent, src, err = avrobin.ReadString(src)
 			} else {
 				v.UserAgent = nil

@@ -3422,10 +3422,408 @@ func (v *Item) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 	return p.Unmarshal(v, 0x34854fbac038dd20, data)
 }
 
+// itemOptionals holds optional fields of one Item that was read.
+type itemOptionals struct {
+	F0  string
+	F1  string
+	F2  string
+	F3  string
+	F4  string
+	F5  string
+	F6  string
+	F7  string
+	F8  string
+	F9  string
+	F10 string
+	F11 string
+	F12 string
+	F13 string
+	F14 string
+	F15 string
+}
+
+// itemOptionals_ holds optional fields of one Item that was read.
+type itemOptionals_ struct {
+	F16 string
+	F17 string
+	F18 string
+	F19 string
+	F20 string
+	F21 string
+	F22 string
+	F23 string
+	F24 string
+	F25 string
+	F26 string
+	F27 string
+	F28 string
+	F29 string
+	F30 string
+	F31 string
+}
+
+// itemOptionals__ holds optional fields of one Item that was read.
+type itemOptionals__ struct {
+	F32 string
+	F33 string
+	F34 string
+	F35 string
+	F36 string
+	F37 string
+	F38 string
+	F39 string
+	F40 string
+	F41 string
+	F42 string
+	F43 string
+	F44 string
+	F45 string
+	F46 string
+	F47 string
+}
+
+// itemOptionals___ holds optional fields of one Item that was read.
+type itemOptionals___ struct {
+	F48 string
+	F49 string
+	F50 string
+	F51 string
+	F52 string
+	F53 string
+	F54 string
+	F55 string
+	F56 string
+	F57 string
+	F58 string
+	F59 string
+	F60 string
+	F61 string
+	F62 string
+	F63 string
+}
+
+// itemOptionals____ holds optional fields of one Item that was read.
+type itemOptionals____ struct {
+	F64 string
+	F65 string
+	F66 string
+	F67 string
+	F68 string
+	F69 string
+	F70 string
+	F71 string
+	F72 string
+	F73 string
+	F74 string
+	F75 string
+	F76 string
+	F77 string
+	F78 string
+	F79 string
+}
+
+// itemOptionals_____ holds optional fields of one Item that was read.
+type itemOptionals_____ struct {
+	F80 string
+	F81 string
+	F82 string
+	F83 string
+	F84 string
+	F85 string
+	F86 string
+	F87 string
+	F88 string
+	F89 string
+	F90 string
+	F91 string
+	F92 string
+	F93 string
+	F94 string
+	F95 string
+}
+
+// itemOptionals______ holds optional fields of one Item that was read.
+type itemOptionals______ struct {
+	F96  string
+	F97  string
+	F98  string
+	F99  string
+	F100 string
+	F101 string
+	F102 string
+	F103 string
+	F104 string
+	F105 string
+	F106 string
+	F107 string
+	F108 string
+	F109 string
+	F110 string
+	F111 string
+}
+
+// itemOptionals_______ holds optional fields of one Item that was read.
+type itemOptionals_______ struct {
+	F112 string
+	F113 string
+	F114 string
+	F115 string
+	F116 string
+	F117 string
+	F118 string
+	F119 string
+	F120 string
+	F121 string
+	F122 string
+	F123 string
+	F124 string
+	F125 string
+	F126 string
+	F127 string
+}
+
+// itemOptionals________ holds optional fields of one Item that was read.
+type itemOptionals________ struct {
+	F128 string
+	F129 string
+	F130 string
+	F131 string
+	F132 string
+	F133 string
+	F134 string
+	F135 string
+	F136 string
+	F137 string
+	F138 string
+	F139 string
+	F140 string
+	F141 string
+	F142 string
+	F143 string
+}
+
+// itemOptionals_________ holds optional fields of one Item that was read.
+type itemOptionals_________ struct {
+	F144 string
+	F145 string
+	F146 string
+	F147 string
+	F148 string
+	F149 string
+	F150 string
+	F151 string
+	F152 string
+	F153 string
+	F154 string
+	F155 string
+	F156 string
+	F157 string
+	F158 string
+	F159 string
+}
+
+// itemOptionals__________ holds optional fields of one Item that was read.
+type itemOptionals__________ struct {
+	F160 string
+	F161 string
+	F162 string
+	F163 string
+	F164 string
+	F165 string
+	F166 string
+	F167 string
+	F168 string
+	F169 string
+	F170 string
+	F171 string
+	F172 string
+	F173 string
+	F174 string
+	F175 string
+}
+
+// itemOptionals___________ holds optional fields of one Item that was read.
+type itemOptionals___________ struct {
+	F176 string
+	F177 string
+	F178 string
+	F179 string
+	F180 string
+	F181 string
+	F182 string
+	F183 string
+	F184 string
+	F185 string
+	F186 string
+	F187 string
+	F188 string
+	F189 string
+	F190 string
+	F191 string
+}
+
+// itemOptionals____________ holds optional fields of one Item that was read.
+type itemOptionals____________ struct {
+	F192 string
+	F193 string
+	F194 string
+	F195 string
+	F196 string
+	F197 string
+	F198 string
+	F199 string
+	F200 string
+	F201 string
+	F202 string
+	F203 string
+	F204 string
+	F205 string
+	F206 string
+	F207 string
+}
+
+// itemOptionals_____________ holds optional fields of one Item that was read.
+type itemOptionals_____________ struct {
+	F208 string
+	F209 string
+	F210 string
+	F211 string
+	F212 string
+	F213 string
+	F214 string
+	F215 string
+	F216 string
+	F217 string
+	F218 string
+	F219 string
+	F220 string
+	F221 string
+	F222 string
+	F223 string
+}
+
+// itemOptionals______________ holds optional fields of one Item that was read.
+type itemOptionals______________ struct {
+	F224 string
+	F225 string
+	F226 string
+	F227 string
+	F228 string
+	F229 string
+	F230 string
+	F231 string
+	F232 string
+	F233 string
+	F234 string
+	F235 string
+	F236 string
+	F237 string
+	F238 string
+	F239 string
+}
+
+// itemOptionals_______________ holds optional fields of one Item that was read.
+type itemOptionals_______________ struct {
+	F240 string
+	F241 string
+	F242 string
+	F243 string
+	F244 string
+	F245 string
+	F246 string
+	F247 string
+	F248 string
+	F249 string
+	F250 string
+	F251 string
+	F252 string
+	F253 string
+	F254 string
+	F255 string
+}
+
+// itemOptionals________________ holds optional fields of one Item that was
+// read.
+type itemOptionals________________ struct {
+	F256 string
+	F257 string
+	F258 string
+	F259 string
+	F260 string
+	F261 string
+	F262 string
+	F263 string
+	F264 string
+	F265 string
+	F266 string
+	F267 string
+	F268 string
+	F269 string
+	F270 string
+	F271 string
+}
+
+// itemOptionals_________________ holds optional fields of one Item that was
+// read.
+type itemOptionals_________________ struct {
+	F272 string
+	F273 string
+	F274 string
+	F275 string
+	F276 string
+	F277 string
+	F278 string
+	F279 string
+	F280 string
+	F281 string
+	F282 string
+	F283 string
+	F284 string
+	F285 string
+	F286 string
+	F287 string
+}
+
+// itemOptionals__________________ holds optional fields of one Item that was
+// read.
+type itemOptionals__________________ struct {
+	F288 string
+	F289 string
+	F290 string
+	F291 string
+	F292 string
+	F293 string
+	F294 string
+	F295 string
+	F296 string
+	F297 string
+	F298 string
+	F299 string
+}
+
 // ReadAvro reads one value from the front of src and returns what follows it.
 // The strings and bytes of v are parts of src.
 func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 	var present bool
+	var block *itemOptionals
+	var block2 *itemOptionals_
+	var block3 *itemOptionals__
+	var block4 *itemOptionals___
+	var block5 *itemOptionals____
+	var block6 *itemOptionals_____
+	var block7 *itemOptionals______
+	var block8 *itemOptionals_______
+	var block9 *itemOptionals________
+	var block10 *itemOptionals_________
+	var block11 *itemOptionals__________
+	var block12 *itemOptionals___________
+	var block13 *itemOptionals____________
+	var block14 *itemOptionals_____________
+	var block15 *itemOptionals______________
+	var block16 *itemOptionals_______________
+	var block17 *itemOptionals________________
+	var block18 *itemOptionals_________________
+	var block19 *itemOptionals__________________
 	if v.B, src, err = avrobin.ReadInt(src); err != nil {
 		return src, avrobin.ErrorAt(err, "b")
 	}
@@ -3433,7 +3831,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f0")
 	}
 	if v.F0 = nil; present {
-		v.F0 = new(string)
+		v.F0 = &avrobin.Block(&block).F0
 		if *v.F0, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f0")
 		}
@@ -3442,7 +3840,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f1")
 	}
 	if v.F1 = nil; present {
-		v.F1 = new(string)
+		v.F1 = &avrobin.Block(&block).F1
 		if *v.F1, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f1")
 		}
@@ -3451,7 +3849,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f2")
 	}
 	if v.F2 = nil; present {
-		v.F2 = new(string)
+		v.F2 = &avrobin.Block(&block).F2
 		if *v.F2, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f2")
 		}
@@ -3460,7 +3858,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f3")
 	}
 	if v.F3 = nil; present {
-		v.F3 = new(string)
+		v.F3 = &avrobin.Block(&block).F3
 		if *v.F3, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f3")
 		}
@@ -3469,7 +3867,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f4")
 	}
 	if v.F4 = nil; present {
-		v.F4 = new(string)
+		v.F4 = &avrobin.Block(&block).F4
 		if *v.F4, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f4")
 		}
@@ -3478,7 +3876,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f5")
 	}
 	if v.F5 = nil; present {
-		v.F5 = new(string)
+		v.F5 = &avrobin.Block(&block).F5
 		if *v.F5, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f5")
 		}
@@ -3487,7 +3885,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f6")
 	}
 	if v.F6 = nil; present {
-		v.F6 = new(string)
+		v.F6 = &avrobin.Block(&block).F6
 		if *v.F6, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f6")
 		}
@@ -3496,7 +3894,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f7")
 	}
 	if v.F7 = nil; present {
-		v.F7 = new(string)
+		v.F7 = &avrobin.Block(&block).F7
 		if *v.F7, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f7")
 		}
@@ -3505,7 +3903,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f8")
 	}
 	if v.F8 = nil; present {
-		v.F8 = new(string)
+		v.F8 = &avrobin.Block(&block).F8
 		if *v.F8, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f8")
 		}
@@ -3514,7 +3912,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f9")
 	}
 	if v.F9 = nil; present {
-		v.F9 = new(string)
+		v.F9 = &avrobin.Block(&block).F9
 		if *v.F9, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f9")
 		}
@@ -3523,7 +3921,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f10")
 	}
 	if v.F10 = nil; present {
-		v.F10 = new(string)
+		v.F10 = &avrobin.Block(&block).F10
 		if *v.F10, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f10")
 		}
@@ -3532,7 +3930,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f11")
 	}
 	if v.F11 = nil; present {
-		v.F11 = new(string)
+		v.F11 = &avrobin.Block(&block).F11
 		if *v.F11, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f11")
 		}
@@ -3541,7 +3939,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f12")
 	}
 	if v.F12 = nil; present {
-		v.F12 = new(string)
+		v.F12 = &avrobin.Block(&block).F12
 		if *v.F12, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f12")
 		}
@@ -3550,7 +3948,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f13")
 	}
 	if v.F13 = nil; present {
-		v.F13 = new(string)
+		v.F13 = &avrobin.Block(&block).F13
 		if *v.F13, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f13")
 		}
@@ -3559,7 +3957,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f14")
 	}
 	if v.F14 = nil; present {
-		v.F14 = new(string)
+		v.F14 = &avrobin.Block(&block).F14
 		if *v.F14, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f14")
 		}
@@ -3568,7 +3966,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f15")
 	}
 	if v.F15 = nil; present {
-		v.F15 = new(string)
+		v.F15 = &avrobin.Block(&block).F15
 		if *v.F15, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f15")
 		}
@@ -3577,7 +3975,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f16")
 	}
 	if v.F16 = nil; present {
-		v.F16 = new(string)
+		v.F16 = &avrobin.Block(&block2).F16
 		if *v.F16, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f16")
 		}
@@ -3586,7 +3984,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f17")
 	}
 	if v.F17 = nil; present {
-		v.F17 = new(string)
+		v.F17 = &avrobin.Block(&block2).F17
 		if *v.F17, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f17")
 		}
@@ -3595,7 +3993,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f18")
 	}
 	if v.F18 = nil; present {
-		v.F18 = new(string)
+		v.F18 = &avrobin.Block(&block2).F18
 		if *v.F18, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f18")
 		}
@@ -3604,7 +4002,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f19")
 	}
 	if v.F19 = nil; present {
-		v.F19 = new(string)
+		v.F19 = &avrobin.Block(&block2).F19
 		if *v.F19, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f19")
 		}
@@ -3613,7 +4011,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f20")
 	}
 	if v.F20 = nil; present {
-		v.F20 = new(string)
+		v.F20 = &avrobin.Block(&block2).F20
 		if *v.F20, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f20")
 		}
@@ -3622,7 +4020,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f21")
 	}
 	if v.F21 = nil; present {
-		v.F21 = new(string)
+		v.F21 = &avrobin.Block(&block2).F21
 		if *v.F21, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f21")
 		}
@@ -3631,7 +4029,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f22")
 	}
 	if v.F22 = nil; present {
-		v.F22 = new(string)
+		v.F22 = &avrobin.Block(&block2).F22
 		if *v.F22, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f22")
 		}
@@ -3640,7 +4038,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f23")
 	}
 	if v.F23 = nil; present {
-		v.F23 = new(string)
+		v.F23 = &avrobin.Block(&block2).F23
 		if *v.F23, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f23")
 		}
@@ -3649,7 +4047,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f24")
 	}
 	if v.F24 = nil; present {
-		v.F24 = new(string)
+		v.F24 = &avrobin.Block(&block2).F24
 		if *v.F24, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f24")
 		}
@@ -3658,7 +4056,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f25")
 	}
 	if v.F25 = nil; present {
-		v.F25 = new(string)
+		v.F25 = &avrobin.Block(&block2).F25
 		if *v.F25, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f25")
 		}
@@ -3667,7 +4065,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f26")
 	}
 	if v.F26 = nil; present {
-		v.F26 = new(string)
+		v.F26 = &avrobin.Block(&block2).F26
 		if *v.F26, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f26")
 		}
@@ -3676,7 +4074,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f27")
 	}
 	if v.F27 = nil; present {
-		v.F27 = new(string)
+		v.F27 = &avrobin.Block(&block2).F27
 		if *v.F27, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f27")
 		}
@@ -3685,7 +4083,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f28")
 	}
 	if v.F28 = nil; present {
-		v.F28 = new(string)
+		v.F28 = &avrobin.Block(&block2).F28
 		if *v.F28, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f28")
 		}
@@ -3694,7 +4092,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f29")
 	}
 	if v.F29 = nil; present {
-		v.F29 = new(string)
+		v.F29 = &avrobin.Block(&block2).F29
 		if *v.F29, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f29")
 		}
@@ -3703,7 +4101,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f30")
 	}
 	if v.F30 = nil; present {
-		v.F30 = new(string)
+		v.F30 = &avrobin.Block(&block2).F30
 		if *v.F30, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f30")
 		}
@@ -3712,7 +4110,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f31")
 	}
 	if v.F31 = nil; present {
-		v.F31 = new(string)
+		v.F31 = &avrobin.Block(&block2).F31
 		if *v.F31, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f31")
 		}
@@ -3721,7 +4119,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f32")
 	}
 	if v.F32 = nil; present {
-		v.F32 = new(string)
+		v.F32 = &avrobin.Block(&block3).F32
 		if *v.F32, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f32")
 		}
@@ -3730,7 +4128,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f33")
 	}
 	if v.F33 = nil; present {
-		v.F33 = new(string)
+		v.F33 = &avrobin.Block(&block3).F33
 		if *v.F33, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f33")
 		}
@@ -3739,7 +4137,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f34")
 	}
 	if v.F34 = nil; present {
-		v.F34 = new(string)
+		v.F34 = &avrobin.Block(&block3).F34
 		if *v.F34, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f34")
 		}
@@ -3748,7 +4146,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f35")
 	}
 	if v.F35 = nil; present {
-		v.F35 = new(string)
+		v.F35 = &avrobin.Block(&block3).F35
 		if *v.F35, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f35")
 		}
@@ -3757,7 +4155,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f36")
 	}
 	if v.F36 = nil; present {
-		v.F36 = new(string)
+		v.F36 = &avrobin.Block(&block3).F36
 		if *v.F36, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f36")
 		}
@@ -3766,7 +4164,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f37")
 	}
 	if v.F37 = nil; present {
-		v.F37 = new(string)
+		v.F37 = &avrobin.Block(&block3).F37
 		if *v.F37, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f37")
 		}
@@ -3775,7 +4173,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f38")
 	}
 	if v.F38 = nil; present {
-		v.F38 = new(string)
+		v.F38 = &avrobin.Block(&block3).F38
 		if *v.F38, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f38")
 		}
@@ -3784,7 +4182,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f39")
 	}
 	if v.F39 = nil; present {
-		v.F39 = new(string)
+		v.F39 = &avrobin.Block(&block3).F39
 		if *v.F39, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f39")
 		}
@@ -3793,7 +4191,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f40")
 	}
 	if v.F40 = nil; present {
-		v.F40 = new(string)
+		v.F40 = &avrobin.Block(&block3).F40
 		if *v.F40, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f40")
 		}
@@ -3802,7 +4200,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f41")
 	}
 	if v.F41 = nil; present {
-		v.F41 = new(string)
+		v.F41 = &avrobin.Block(&block3).F41
 		if *v.F41, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f41")
 		}
@@ -3811,7 +4209,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f42")
 	}
 	if v.F42 = nil; present {
-		v.F42 = new(string)
+		v.F42 = &avrobin.Block(&block3).F42
 		if *v.F42, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f42")
 		}
@@ -3820,7 +4218,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f43")
 	}
 	if v.F43 = nil; present {
-		v.F43 = new(string)
+		v.F43 = &avrobin.Block(&block3).F43
 		if *v.F43, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f43")
 		}
@@ -3829,7 +4227,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f44")
 	}
 	if v.F44 = nil; present {
-		v.F44 = new(string)
+		v.F44 = &avrobin.Block(&block3).F44
 		if *v.F44, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f44")
 		}
@@ -3838,7 +4236,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f45")
 	}
 	if v.F45 = nil; present {
-		v.F45 = new(string)
+		v.F45 = &avrobin.Block(&block3).F45
 		if *v.F45, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f45")
 		}
@@ -3847,7 +4245,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f46")
 	}
 	if v.F46 = nil; present {
-		v.F46 = new(string)
+		v.F46 = &avrobin.Block(&block3).F46
 		if *v.F46, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f46")
 		}
@@ -3856,7 +4254,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f47")
 	}
 	if v.F47 = nil; present {
-		v.F47 = new(string)
+		v.F47 = &avrobin.Block(&block3).F47
 		if *v.F47, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f47")
 		}
@@ -3865,7 +4263,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f48")
 	}
 	if v.F48 = nil; present {
-		v.F48 = new(string)
+		v.F48 = &avrobin.Block(&block4).F48
 		if *v.F48, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f48")
 		}
@@ -3874,7 +4272,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f49")
 	}
 	if v.F49 = nil; present {
-		v.F49 = new(string)
+		v.F49 = &avrobin.Block(&block4).F49
 		if *v.F49, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f49")
 		}
@@ -3883,7 +4281,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f50")
 	}
 	if v.F50 = nil; present {
-		v.F50 = new(string)
+		v.F50 = &avrobin.Block(&block4).F50
 		if *v.F50, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f50")
 		}
@@ -3892,7 +4290,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f51")
 	}
 	if v.F51 = nil; present {
-		v.F51 = new(string)
+		v.F51 = &avrobin.Block(&block4).F51
 		if *v.F51, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f51")
 		}
@@ -3901,7 +4299,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f52")
 	}
 	if v.F52 = nil; present {
-		v.F52 = new(string)
+		v.F52 = &avrobin.Block(&block4).F52
 		if *v.F52, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f52")
 		}
@@ -3910,7 +4308,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f53")
 	}
 	if v.F53 = nil; present {
-		v.F53 = new(string)
+		v.F53 = &avrobin.Block(&block4).F53
 		if *v.F53, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f53")
 		}
@@ -3919,7 +4317,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f54")
 	}
 	if v.F54 = nil; present {
-		v.F54 = new(string)
+		v.F54 = &avrobin.Block(&block4).F54
 		if *v.F54, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f54")
 		}
@@ -3928,7 +4326,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f55")
 	}
 	if v.F55 = nil; present {
-		v.F55 = new(string)
+		v.F55 = &avrobin.Block(&block4).F55
 		if *v.F55, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f55")
 		}
@@ -3937,7 +4335,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f56")
 	}
 	if v.F56 = nil; present {
-		v.F56 = new(string)
+		v.F56 = &avrobin.Block(&block4).F56
 		if *v.F56, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f56")
 		}
@@ -3946,7 +4344,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f57")
 	}
 	if v.F57 = nil; present {
-		v.F57 = new(string)
+		v.F57 = &avrobin.Block(&block4).F57
 		if *v.F57, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f57")
 		}
@@ -3955,7 +4353,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f58")
 	}
 	if v.F58 = nil; present {
-		v.F58 = new(string)
+		v.F58 = &avrobin.Block(&block4).F58
 		if *v.F58, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f58")
 		}
@@ -3964,7 +4362,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f59")
 	}
 	if v.F59 = nil; present {
-		v.F59 = new(string)
+		v.F59 = &avrobin.Block(&block4).F59
 		if *v.F59, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f59")
 		}
@@ -3973,7 +4371,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f60")
 	}
 	if v.F60 = nil; present {
-		v.F60 = new(string)
+		v.F60 = &avrobin.Block(&block4).F60
 		if *v.F60, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f60")
 		}
@@ -3982,7 +4380,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f61")
 	}
 	if v.F61 = nil; present {
-		v.F61 = new(string)
+		v.F61 = &avrobin.Block(&block4).F61
 		if *v.F61, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f61")
 		}
@@ -3991,7 +4389,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f62")
 	}
 	if v.F62 = nil; present {
-		v.F62 = new(string)
+		v.F62 = &avrobin.Block(&block4).F62
 		if *v.F62, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f62")
 		}
@@ -4000,7 +4398,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f63")
 	}
 	if v.F63 = nil; present {
-		v.F63 = new(string)
+		v.F63 = &avrobin.Block(&block4).F63
 		if *v.F63, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f63")
 		}
@@ -4009,7 +4407,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f64")
 	}
 	if v.F64 = nil; present {
-		v.F64 = new(string)
+		v.F64 = &avrobin.Block(&block5).F64
 		if *v.F64, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f64")
 		}
@@ -4018,7 +4416,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f65")
 	}
 	if v.F65 = nil; present {
-		v.F65 = new(string)
+		v.F65 = &avrobin.Block(&block5).F65
 		if *v.F65, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f65")
 		}
@@ -4027,7 +4425,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f66")
 	}
 	if v.F66 = nil; present {
-		v.F66 = new(string)
+		v.F66 = &avrobin.Block(&block5).F66
 		if *v.F66, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f66")
 		}
@@ -4036,7 +4434,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f67")
 	}
 	if v.F67 = nil; present {
-		v.F67 = new(string)
+		v.F67 = &avrobin.Block(&block5).F67
 		if *v.F67, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f67")
 		}
@@ -4045,7 +4443,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f68")
 	}
 	if v.F68 = nil; present {
-		v.F68 = new(string)
+		v.F68 = &avrobin.Block(&block5).F68
 		if *v.F68, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f68")
 		}
@@ -4054,7 +4452,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f69")
 	}
 	if v.F69 = nil; present {
-		v.F69 = new(string)
+		v.F69 = &avrobin.Block(&block5).F69
 		if *v.F69, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f69")
 		}
@@ -4063,7 +4461,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f70")
 	}
 	if v.F70 = nil; present {
-		v.F70 = new(string)
+		v.F70 = &avrobin.Block(&block5).F70
 		if *v.F70, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f70")
 		}
@@ -4072,7 +4470,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f71")
 	}
 	if v.F71 = nil; present {
-		v.F71 = new(string)
+		v.F71 = &avrobin.Block(&block5).F71
 		if *v.F71, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f71")
 		}
@@ -4081,7 +4479,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f72")
 	}
 	if v.F72 = nil; present {
-		v.F72 = new(string)
+		v.F72 = &avrobin.Block(&block5).F72
 		if *v.F72, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f72")
 		}
@@ -4090,7 +4488,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f73")
 	}
 	if v.F73 = nil; present {
-		v.F73 = new(string)
+		v.F73 = &avrobin.Block(&block5).F73
 		if *v.F73, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f73")
 		}
@@ -4099,7 +4497,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f74")
 	}
 	if v.F74 = nil; present {
-		v.F74 = new(string)
+		v.F74 = &avrobin.Block(&block5).F74
 		if *v.F74, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f74")
 		}
@@ -4108,7 +4506,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f75")
 	}
 	if v.F75 = nil; present {
-		v.F75 = new(string)
+		v.F75 = &avrobin.Block(&block5).F75
 		if *v.F75, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f75")
 		}
@@ -4117,7 +4515,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f76")
 	}
 	if v.F76 = nil; present {
-		v.F76 = new(string)
+		v.F76 = &avrobin.Block(&block5).F76
 		if *v.F76, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f76")
 		}
@@ -4126,7 +4524,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f77")
 	}
 	if v.F77 = nil; present {
-		v.F77 = new(string)
+		v.F77 = &avrobin.Block(&block5).F77
 		if *v.F77, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f77")
 		}
@@ -4135,7 +4533,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f78")
 	}
 	if v.F78 = nil; present {
-		v.F78 = new(string)
+		v.F78 = &avrobin.Block(&block5).F78
 		if *v.F78, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f78")
 		}
@@ -4144,7 +4542,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f79")
 	}
 	if v.F79 = nil; present {
-		v.F79 = new(string)
+		v.F79 = &avrobin.Block(&block5).F79
 		if *v.F79, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f79")
 		}
@@ -4153,7 +4551,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f80")
 	}
 	if v.F80 = nil; present {
-		v.F80 = new(string)
+		v.F80 = &avrobin.Block(&block6).F80
 		if *v.F80, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f80")
 		}
@@ -4162,7 +4560,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f81")
 	}
 	if v.F81 = nil; present {
-		v.F81 = new(string)
+		v.F81 = &avrobin.Block(&block6).F81
 		if *v.F81, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f81")
 		}
@@ -4171,7 +4569,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f82")
 	}
 	if v.F82 = nil; present {
-		v.F82 = new(string)
+		v.F82 = &avrobin.Block(&block6).F82
 		if *v.F82, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f82")
 		}
@@ -4180,7 +4578,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f83")
 	}
 	if v.F83 = nil; present {
-		v.F83 = new(string)
+		v.F83 = &avrobin.Block(&block6).F83
 		if *v.F83, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f83")
 		}
@@ -4189,7 +4587,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f84")
 	}
 	if v.F84 = nil; present {
-		v.F84 = new(string)
+		v.F84 = &avrobin.Block(&block6).F84
 		if *v.F84, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f84")
 		}
@@ -4198,7 +4596,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f85")
 	}
 	if v.F85 = nil; present {
-		v.F85 = new(string)
+		v.F85 = &avrobin.Block(&block6).F85
 		if *v.F85, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f85")
 		}
@@ -4207,7 +4605,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f86")
 	}
 	if v.F86 = nil; present {
-		v.F86 = new(string)
+		v.F86 = &avrobin.Block(&block6).F86
 		if *v.F86, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f86")
 		}
@@ -4216,7 +4614,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f87")
 	}
 	if v.F87 = nil; present {
-		v.F87 = new(string)
+		v.F87 = &avrobin.Block(&block6).F87
 		if *v.F87, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f87")
 		}
@@ -4225,7 +4623,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f88")
 	}
 	if v.F88 = nil; present {
-		v.F88 = new(string)
+		v.F88 = &avrobin.Block(&block6).F88
 		if *v.F88, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f88")
 		}
@@ -4234,7 +4632,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f89")
 	}
 	if v.F89 = nil; present {
-		v.F89 = new(string)
+		v.F89 = &avrobin.Block(&block6).F89
 		if *v.F89, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f89")
 		}
@@ -4243,7 +4641,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f90")
 	}
 	if v.F90 = nil; present {
-		v.F90 = new(string)
+		v.F90 = &avrobin.Block(&block6).F90
 		if *v.F90, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f90")
 		}
@@ -4252,7 +4650,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f91")
 	}
 	if v.F91 = nil; present {
-		v.F91 = new(string)
+		v.F91 = &avrobin.Block(&block6).F91
 		if *v.F91, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f91")
 		}
@@ -4261,7 +4659,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f92")
 	}
 	if v.F92 = nil; present {
-		v.F92 = new(string)
+		v.F92 = &avrobin.Block(&block6).F92
 		if *v.F92, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f92")
 		}
@@ -4270,7 +4668,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f93")
 	}
 	if v.F93 = nil; present {
-		v.F93 = new(string)
+		v.F93 = &avrobin.Block(&block6).F93
 		if *v.F93, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f93")
 		}
@@ -4279,7 +4677,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f94")
 	}
 	if v.F94 = nil; present {
-		v.F94 = new(string)
+		v.F94 = &avrobin.Block(&block6).F94
 		if *v.F94, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f94")
 		}
@@ -4288,7 +4686,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f95")
 	}
 	if v.F95 = nil; present {
-		v.F95 = new(string)
+		v.F95 = &avrobin.Block(&block6).F95
 		if *v.F95, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f95")
 		}
@@ -4297,7 +4695,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f96")
 	}
 	if v.F96 = nil; present {
-		v.F96 = new(string)
+		v.F96 = &avrobin.Block(&block7).F96
 		if *v.F96, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f96")
 		}
@@ -4306,7 +4704,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f97")
 	}
 	if v.F97 = nil; present {
-		v.F97 = new(string)
+		v.F97 = &avrobin.Block(&block7).F97
 		if *v.F97, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f97")
 		}
@@ -4315,7 +4713,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f98")
 	}
 	if v.F98 = nil; present {
-		v.F98 = new(string)
+		v.F98 = &avrobin.Block(&block7).F98
 		if *v.F98, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f98")
 		}
@@ -4324,7 +4722,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f99")
 	}
 	if v.F99 = nil; present {
-		v.F99 = new(string)
+		v.F99 = &avrobin.Block(&block7).F99
 		if *v.F99, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f99")
 		}
@@ -4333,7 +4731,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f100")
 	}
 	if v.F100 = nil; present {
-		v.F100 = new(string)
+		v.F100 = &avrobin.Block(&block7).F100
 		if *v.F100, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f100")
 		}
@@ -4342,7 +4740,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f101")
 	}
 	if v.F101 = nil; present {
-		v.F101 = new(string)
+		v.F101 = &avrobin.Block(&block7).F101
 		if *v.F101, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f101")
 		}
@@ -4351,7 +4749,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f102")
 	}
 	if v.F102 = nil; present {
-		v.F102 = new(string)
+		v.F102 = &avrobin.Block(&block7).F102
 		if *v.F102, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f102")
 		}
@@ -4360,7 +4758,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f103")
 	}
 	if v.F103 = nil; present {
-		v.F103 = new(string)
+		v.F103 = &avrobin.Block(&block7).F103
 		if *v.F103, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f103")
 		}
@@ -4369,7 +4767,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f104")
 	}
 	if v.F104 = nil; present {
-		v.F104 = new(string)
+		v.F104 = &avrobin.Block(&block7).F104
 		if *v.F104, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f104")
 		}
@@ -4378,7 +4776,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f105")
 	}
 	if v.F105 = nil; present {
-		v.F105 = new(string)
+		v.F105 = &avrobin.Block(&block7).F105
 		if *v.F105, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f105")
 		}
@@ -4387,7 +4785,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f106")
 	}
 	if v.F106 = nil; present {
-		v.F106 = new(string)
+		v.F106 = &avrobin.Block(&block7).F106
 		if *v.F106, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f106")
 		}
@@ -4396,7 +4794,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f107")
 	}
 	if v.F107 = nil; present {
-		v.F107 = new(string)
+		v.F107 = &avrobin.Block(&block7).F107
 		if *v.F107, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f107")
 		}
@@ -4405,7 +4803,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f108")
 	}
 	if v.F108 = nil; present {
-		v.F108 = new(string)
+		v.F108 = &avrobin.Block(&block7).F108
 		if *v.F108, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f108")
 		}
@@ -4414,7 +4812,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f109")
 	}
 	if v.F109 = nil; present {
-		v.F109 = new(string)
+		v.F109 = &avrobin.Block(&block7).F109
 		if *v.F109, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f109")
 		}
@@ -4423,7 +4821,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f110")
 	}
 	if v.F110 = nil; present {
-		v.F110 = new(string)
+		v.F110 = &avrobin.Block(&block7).F110
 		if *v.F110, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f110")
 		}
@@ -4432,7 +4830,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f111")
 	}
 	if v.F111 = nil; present {
-		v.F111 = new(string)
+		v.F111 = &avrobin.Block(&block7).F111
 		if *v.F111, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f111")
 		}
@@ -4441,7 +4839,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f112")
 	}
 	if v.F112 = nil; present {
-		v.F112 = new(string)
+		v.F112 = &avrobin.Block(&block8).F112
 		if *v.F112, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f112")
 		}
@@ -4450,7 +4848,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f113")
 	}
 	if v.F113 = nil; present {
-		v.F113 = new(string)
+		v.F113 = &avrobin.Block(&block8).F113
 		if *v.F113, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f113")
 		}
@@ -4459,7 +4857,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f114")
 	}
 	if v.F114 = nil; present {
-		v.F114 = new(string)
+		v.F114 = &avrobin.Block(&block8).F114
 		if *v.F114, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f114")
 		}
@@ -4468,7 +4866,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f115")
 	}
 	if v.F115 = nil; present {
-		v.F115 = new(string)
+		v.F115 = &avrobin.Block(&block8).F115
 		if *v.F115, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f115")
 		}
@@ -4477,7 +4875,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f116")
 	}
 	if v.F116 = nil; present {
-		v.F116 = new(string)
+		v.F116 = &avrobin.Block(&block8).F116
 		if *v.F116, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f116")
 		}
@@ -4486,7 +4884,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f117")
 	}
 	if v.F117 = nil; present {
-		v.F117 = new(string)
+		v.F117 = &avrobin.Block(&block8).F117
 		if *v.F117, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f117")
 		}
@@ -4495,7 +4893,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f118")
 	}
 	if v.F118 = nil; present {
-		v.F118 = new(string)
+		v.F118 = &avrobin.Block(&block8).F118
 		if *v.F118, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f118")
 		}
@@ -4504,7 +4902,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f119")
 	}
 	if v.F119 = nil; present {
-		v.F119 = new(string)
+		v.F119 = &avrobin.Block(&block8).F119
 		if *v.F119, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f119")
 		}
@@ -4513,7 +4911,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f120")
 	}
 	if v.F120 = nil; present {
-		v.F120 = new(string)
+		v.F120 = &avrobin.Block(&block8).F120
 		if *v.F120, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f120")
 		}
@@ -4522,7 +4920,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f121")
 	}
 	if v.F121 = nil; present {
-		v.F121 = new(string)
+		v.F121 = &avrobin.Block(&block8).F121
 		if *v.F121, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f121")
 		}
@@ -4531,7 +4929,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f122")
 	}
 	if v.F122 = nil; present {
-		v.F122 = new(string)
+		v.F122 = &avrobin.Block(&block8).F122
 		if *v.F122, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f122")
 		}
@@ -4540,7 +4938,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f123")
 	}
 	if v.F123 = nil; present {
-		v.F123 = new(string)
+		v.F123 = &avrobin.Block(&block8).F123
 		if *v.F123, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f123")
 		}
@@ -4549,7 +4947,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f124")
 	}
 	if v.F124 = nil; present {
-		v.F124 = new(string)
+		v.F124 = &avrobin.Block(&block8).F124
 		if *v.F124, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f124")
 		}
@@ -4558,7 +4956,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f125")
 	}
 	if v.F125 = nil; present {
-		v.F125 = new(string)
+		v.F125 = &avrobin.Block(&block8).F125
 		if *v.F125, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f125")
 		}
@@ -4567,7 +4965,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f126")
 	}
 	if v.F126 = nil; present {
-		v.F126 = new(string)
+		v.F126 = &avrobin.Block(&block8).F126
 		if *v.F126, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f126")
 		}
@@ -4576,7 +4974,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f127")
 	}
 	if v.F127 = nil; present {
-		v.F127 = new(string)
+		v.F127 = &avrobin.Block(&block8).F127
 		if *v.F127, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f127")
 		}
@@ -4585,7 +4983,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f128")
 	}
 	if v.F128 = nil; present {
-		v.F128 = new(string)
+		v.F128 = &avrobin.Block(&block9).F128
 		if *v.F128, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f128")
 		}
@@ -4594,7 +4992,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f129")
 	}
 	if v.F129 = nil; present {
-		v.F129 = new(string)
+		v.F129 = &avrobin.Block(&block9).F129
 		if *v.F129, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f129")
 		}
@@ -4603,7 +5001,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f130")
 	}
 	if v.F130 = nil; present {
-		v.F130 = new(string)
+		v.F130 = &avrobin.Block(&block9).F130
 		if *v.F130, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f130")
 		}
@@ -4612,7 +5010,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f131")
 	}
 	if v.F131 = nil; present {
-		v.F131 = new(string)
+		v.F131 = &avrobin.Block(&block9).F131
 		if *v.F131, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f131")
 		}
@@ -4621,7 +5019,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f132")
 	}
 	if v.F132 = nil; present {
-		v.F132 = new(string)
+		v.F132 = &avrobin.Block(&block9).F132
 		if *v.F132, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f132")
 		}
@@ -4630,7 +5028,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f133")
 	}
 	if v.F133 = nil; present {
-		v.F133 = new(string)
+		v.F133 = &avrobin.Block(&block9).F133
 		if *v.F133, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f133")
 		}
@@ -4639,7 +5037,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f134")
 	}
 	if v.F134 = nil; present {
-		v.F134 = new(string)
+		v.F134 = &avrobin.Block(&block9).F134
 		if *v.F134, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f134")
 		}
@@ -4648,7 +5046,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f135")
 	}
 	if v.F135 = nil; present {
-		v.F135 = new(string)
+		v.F135 = &avrobin.Block(&block9).F135
 		if *v.F135, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f135")
 		}
@@ -4657,7 +5055,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f136")
 	}
 	if v.F136 = nil; present {
-		v.F136 = new(string)
+		v.F136 = &avrobin.Block(&block9).F136
 		if *v.F136, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f136")
 		}
@@ -4666,7 +5064,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f137")
 	}
 	if v.F137 = nil; present {
-		v.F137 = new(string)
+		v.F137 = &avrobin.Block(&block9).F137
 		if *v.F137, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f137")
 		}
@@ -4675,7 +5073,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f138")
 	}
 	if v.F138 = nil; present {
-		v.F138 = new(string)
+		v.F138 = &avrobin.Block(&block9).F138
 		if *v.F138, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f138")
 		}
@@ -4684,7 +5082,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f139")
 	}
 	if v.F139 = nil; present {
-		v.F139 = new(string)
+		v.F139 = &avrobin.Block(&block9).F139
 		if *v.F139, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f139")
 		}
@@ -4693,7 +5091,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f140")
 	}
 	if v.F140 = nil; present {
-		v.F140 = new(string)
+		v.F140 = &avrobin.Block(&block9).F140
 		if *v.F140, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f140")
 		}
@@ -4702,7 +5100,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f141")
 	}
 	if v.F141 = nil; present {
-		v.F141 = new(string)
+		v.F141 = &avrobin.Block(&block9).F141
 		if *v.F141, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f141")
 		}
@@ -4711,7 +5109,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f142")
 	}
 	if v.F142 = nil; present {
-		v.F142 = new(string)
+		v.F142 = &avrobin.Block(&block9).F142
 		if *v.F142, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f142")
 		}
@@ -4720,7 +5118,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f143")
 	}
 	if v.F143 = nil; present {
-		v.F143 = new(string)
+		v.F143 = &avrobin.Block(&block9).F143
 		if *v.F143, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f143")
 		}
@@ -4729,7 +5127,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f144")
 	}
 	if v.F144 = nil; present {
-		v.F144 = new(string)
+		v.F144 = &avrobin.Block(&block10).F144
 		if *v.F144, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f144")
 		}
@@ -4738,7 +5136,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f145")
 	}
 	if v.F145 = nil; present {
-		v.F145 = new(string)
+		v.F145 = &avrobin.Block(&block10).F145
 		if *v.F145, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f145")
 		}
@@ -4747,7 +5145,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f146")
 	}
 	if v.F146 = nil; present {
-		v.F146 = new(string)
+		v.F146 = &avrobin.Block(&block10).F146
 		if *v.F146, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f146")
 		}
@@ -4756,7 +5154,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f147")
 	}
 	if v.F147 = nil; present {
-		v.F147 = new(string)
+		v.F147 = &avrobin.Block(&block10).F147
 		if *v.F147, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f147")
 		}
@@ -4765,7 +5163,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f148")
 	}
 	if v.F148 = nil; present {
-		v.F148 = new(string)
+		v.F148 = &avrobin.Block(&block10).F148
 		if *v.F148, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f148")
 		}
@@ -4774,7 +5172,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f149")
 	}
 	if v.F149 = nil; present {
-		v.F149 = new(string)
+		v.F149 = &avrobin.Block(&block10).F149
 		if *v.F149, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f149")
 		}
@@ -4783,7 +5181,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f150")
 	}
 	if v.F150 = nil; present {
-		v.F150 = new(string)
+		v.F150 = &avrobin.Block(&block10).F150
 		if *v.F150, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f150")
 		}
@@ -4792,7 +5190,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f151")
 	}
 	if v.F151 = nil; present {
-		v.F151 = new(string)
+		v.F151 = &avrobin.Block(&block10).F151
 		if *v.F151, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f151")
 		}
@@ -4801,7 +5199,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f152")
 	}
 	if v.F152 = nil; present {
-		v.F152 = new(string)
+		v.F152 = &avrobin.Block(&block10).F152
 		if *v.F152, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f152")
 		}
@@ -4810,7 +5208,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f153")
 	}
 	if v.F153 = nil; present {
-		v.F153 = new(string)
+		v.F153 = &avrobin.Block(&block10).F153
 		if *v.F153, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f153")
 		}
@@ -4819,7 +5217,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f154")
 	}
 	if v.F154 = nil; present {
-		v.F154 = new(string)
+		v.F154 = &avrobin.Block(&block10).F154
 		if *v.F154, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f154")
 		}
@@ -4828,7 +5226,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f155")
 	}
 	if v.F155 = nil; present {
-		v.F155 = new(string)
+		v.F155 = &avrobin.Block(&block10).F155
 		if *v.F155, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f155")
 		}
@@ -4837,7 +5235,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f156")
 	}
 	if v.F156 = nil; present {
-		v.F156 = new(string)
+		v.F156 = &avrobin.Block(&block10).F156
 		if *v.F156, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f156")
 		}
@@ -4846,7 +5244,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f157")
 	}
 	if v.F157 = nil; present {
-		v.F157 = new(string)
+		v.F157 = &avrobin.Block(&block10).F157
 		if *v.F157, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f157")
 		}
@@ -4855,7 +5253,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f158")
 	}
 	if v.F158 = nil; present {
-		v.F158 = new(string)
+		v.F158 = &avrobin.Block(&block10).F158
 		if *v.F158, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f158")
 		}
@@ -4864,7 +5262,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f159")
 	}
 	if v.F159 = nil; present {
-		v.F159 = new(string)
+		v.F159 = &avrobin.Block(&block10).F159
 		if *v.F159, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f159")
 		}
@@ -4873,7 +5271,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f160")
 	}
 	if v.F160 = nil; present {
-		v.F160 = new(string)
+		v.F160 = &avrobin.Block(&block11).F160
 		if *v.F160, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f160")
 		}
@@ -4882,7 +5280,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f161")
 	}
 	if v.F161 = nil; present {
-		v.F161 = new(string)
+		v.F161 = &avrobin.Block(&block11).F161
 		if *v.F161, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f161")
 		}
@@ -4891,7 +5289,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f162")
 	}
 	if v.F162 = nil; present {
-		v.F162 = new(string)
+		v.F162 = &avrobin.Block(&block11).F162
 		if *v.F162, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f162")
 		}
@@ -4900,7 +5298,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f163")
 	}
 	if v.F163 = nil; present {
-		v.F163 = new(string)
+		v.F163 = &avrobin.Block(&block11).F163
 		if *v.F163, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f163")
 		}
@@ -4909,7 +5307,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f164")
 	}
 	if v.F164 = nil; present {
-		v.F164 = new(string)
+		v.F164 = &avrobin.Block(&block11).F164
 		if *v.F164, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f164")
 		}
@@ -4918,7 +5316,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f165")
 	}
 	if v.F165 = nil; present {
-		v.F165 = new(string)
+		v.F165 = &avrobin.Block(&block11).F165
 		if *v.F165, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f165")
 		}
@@ -4927,7 +5325,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f166")
 	}
 	if v.F166 = nil; present {
-		v.F166 = new(string)
+		v.F166 = &avrobin.Block(&block11).F166
 		if *v.F166, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f166")
 		}
@@ -4936,7 +5334,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f167")
 	}
 	if v.F167 = nil; present {
-		v.F167 = new(string)
+		v.F167 = &avrobin.Block(&block11).F167
 		if *v.F167, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f167")
 		}
@@ -4945,7 +5343,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f168")
 	}
 	if v.F168 = nil; present {
-		v.F168 = new(string)
+		v.F168 = &avrobin.Block(&block11).F168
 		if *v.F168, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f168")
 		}
@@ -4954,7 +5352,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f169")
 	}
 	if v.F169 = nil; present {
-		v.F169 = new(string)
+		v.F169 = &avrobin.Block(&block11).F169
 		if *v.F169, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f169")
 		}
@@ -4963,7 +5361,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f170")
 	}
 	if v.F170 = nil; present {
-		v.F170 = new(string)
+		v.F170 = &avrobin.Block(&block11).F170
 		if *v.F170, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f170")
 		}
@@ -4972,7 +5370,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f171")
 	}
 	if v.F171 = nil; present {
-		v.F171 = new(string)
+		v.F171 = &avrobin.Block(&block11).F171
 		if *v.F171, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f171")
 		}
@@ -4981,7 +5379,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f172")
 	}
 	if v.F172 = nil; present {
-		v.F172 = new(string)
+		v.F172 = &avrobin.Block(&block11).F172
 		if *v.F172, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f172")
 		}
@@ -4990,7 +5388,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f173")
 	}
 	if v.F173 = nil; present {
-		v.F173 = new(string)
+		v.F173 = &avrobin.Block(&block11).F173
 		if *v.F173, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f173")
 		}
@@ -4999,7 +5397,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f174")
 	}
 	if v.F174 = nil; present {
-		v.F174 = new(string)
+		v.F174 = &avrobin.Block(&block11).F174
 		if *v.F174, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f174")
 		}
@@ -5008,7 +5406,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f175")
 	}
 	if v.F175 = nil; present {
-		v.F175 = new(string)
+		v.F175 = &avrobin.Block(&block11).F175
 		if *v.F175, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f175")
 		}
@@ -5017,7 +5415,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f176")
 	}
 	if v.F176 = nil; present {
-		v.F176 = new(string)
+		v.F176 = &avrobin.Block(&block12).F176
 		if *v.F176, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f176")
 		}
@@ -5026,7 +5424,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f177")
 	}
 	if v.F177 = nil; present {
-		v.F177 = new(string)
+		v.F177 = &avrobin.Block(&block12).F177
 		if *v.F177, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f177")
 		}
@@ -5035,7 +5433,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f178")
 	}
 	if v.F178 = nil; present {
-		v.F178 = new(string)
+		v.F178 = &avrobin.Block(&block12).F178
 		if *v.F178, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f178")
 		}
@@ -5044,7 +5442,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f179")
 	}
 	if v.F179 = nil; present {
-		v.F179 = new(string)
+		v.F179 = &avrobin.Block(&block12).F179
 		if *v.F179, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f179")
 		}
@@ -5053,7 +5451,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f180")
 	}
 	if v.F180 = nil; present {
-		v.F180 = new(string)
+		v.F180 = &avrobin.Block(&block12).F180
 		if *v.F180, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f180")
 		}
@@ -5062,7 +5460,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f181")
 	}
 	if v.F181 = nil; present {
-		v.F181 = new(string)
+		v.F181 = &avrobin.Block(&block12).F181
 		if *v.F181, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f181")
 		}
@@ -5071,7 +5469,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f182")
 	}
 	if v.F182 = nil; present {
-		v.F182 = new(string)
+		v.F182 = &avrobin.Block(&block12).F182
 		if *v.F182, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f182")
 		}
@@ -5080,7 +5478,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f183")
 	}
 	if v.F183 = nil; present {
-		v.F183 = new(string)
+		v.F183 = &avrobin.Block(&block12).F183
 		if *v.F183, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f183")
 		}
@@ -5089,7 +5487,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f184")
 	}
 	if v.F184 = nil; present {
-		v.F184 = new(string)
+		v.F184 = &avrobin.Block(&block12).F184
 		if *v.F184, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f184")
 		}
@@ -5098,7 +5496,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f185")
 	}
 	if v.F185 = nil; present {
-		v.F185 = new(string)
+		v.F185 = &avrobin.Block(&block12).F185
 		if *v.F185, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f185")
 		}
@@ -5107,7 +5505,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f186")
 	}
 	if v.F186 = nil; present {
-		v.F186 = new(string)
+		v.F186 = &avrobin.Block(&block12).F186
 		if *v.F186, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f186")
 		}
@@ -5116,7 +5514,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f187")
 	}
 	if v.F187 = nil; present {
-		v.F187 = new(string)
+		v.F187 = &avrobin.Block(&block12).F187
 		if *v.F187, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f187")
 		}
@@ -5125,7 +5523,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f188")
 	}
 	if v.F188 = nil; present {
-		v.F188 = new(string)
+		v.F188 = &avrobin.Block(&block12).F188
 		if *v.F188, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f188")
 		}
@@ -5134,7 +5532,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f189")
 	}
 	if v.F189 = nil; present {
-		v.F189 = new(string)
+		v.F189 = &avrobin.Block(&block12).F189
 		if *v.F189, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f189")
 		}
@@ -5143,7 +5541,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f190")
 	}
 	if v.F190 = nil; present {
-		v.F190 = new(string)
+		v.F190 = &avrobin.Block(&block12).F190
 		if *v.F190, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f190")
 		}
@@ -5152,7 +5550,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f191")
 	}
 	if v.F191 = nil; present {
-		v.F191 = new(string)
+		v.F191 = &avrobin.Block(&block12).F191
 		if *v.F191, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f191")
 		}
@@ -5161,7 +5559,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f192")
 	}
 	if v.F192 = nil; present {
-		v.F192 = new(string)
+		v.F192 = &avrobin.Block(&block13).F192
 		if *v.F192, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f192")
 		}
@@ -5170,7 +5568,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f193")
 	}
 	if v.F193 = nil; present {
-		v.F193 = new(string)
+		v.F193 = &avrobin.Block(&block13).F193
 		if *v.F193, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f193")
 		}
@@ -5179,7 +5577,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f194")
 	}
 	if v.F194 = nil; present {
-		v.F194 = new(string)
+		v.F194 = &avrobin.Block(&block13).F194
 		if *v.F194, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f194")
 		}
@@ -5188,7 +5586,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f195")
 	}
 	if v.F195 = nil; present {
-		v.F195 = new(string)
+		v.F195 = &avrobin.Block(&block13).F195
 		if *v.F195, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f195")
 		}
@@ -5197,7 +5595,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f196")
 	}
 	if v.F196 = nil; present {
-		v.F196 = new(string)
+		v.F196 = &avrobin.Block(&block13).F196
 		if *v.F196, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f196")
 		}
@@ -5206,7 +5604,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f197")
 	}
 	if v.F197 = nil; present {
-		v.F197 = new(string)
+		v.F197 = &avrobin.Block(&block13).F197
 		if *v.F197, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f197")
 		}
@@ -5215,7 +5613,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f198")
 	}
 	if v.F198 = nil; present {
-		v.F198 = new(string)
+		v.F198 = &avrobin.Block(&block13).F198
 		if *v.F198, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f198")
 		}
@@ -5224,7 +5622,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f199")
 	}
 	if v.F199 = nil; present {
-		v.F199 = new(string)
+		v.F199 = &avrobin.Block(&block13).F199
 		if *v.F199, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f199")
 		}
@@ -5233,7 +5631,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f200")
 	}
 	if v.F200 = nil; present {
-		v.F200 = new(string)
+		v.F200 = &avrobin.Block(&block13).F200
 		if *v.F200, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f200")
 		}
@@ -5242,7 +5640,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f201")
 	}
 	if v.F201 = nil; present {
-		v.F201 = new(string)
+		v.F201 = &avrobin.Block(&block13).F201
 		if *v.F201, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f201")
 		}
@@ -5251,7 +5649,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f202")
 	}
 	if v.F202 = nil; present {
-		v.F202 = new(string)
+		v.F202 = &avrobin.Block(&block13).F202
 		if *v.F202, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f202")
 		}
@@ -5260,7 +5658,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f203")
 	}
 	if v.F203 = nil; present {
-		v.F203 = new(string)
+		v.F203 = &avrobin.Block(&block13).F203
 		if *v.F203, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f203")
 		}
@@ -5269,7 +5667,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f204")
 	}
 	if v.F204 = nil; present {
-		v.F204 = new(string)
+		v.F204 = &avrobin.Block(&block13).F204
 		if *v.F204, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f204")
 		}
@@ -5278,7 +5676,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f205")
 	}
 	if v.F205 = nil; present {
-		v.F205 = new(string)
+		v.F205 = &avrobin.Block(&block13).F205
 		if *v.F205, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f205")
 		}
@@ -5287,7 +5685,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f206")
 	}
 	if v.F206 = nil; present {
-		v.F206 = new(string)
+		v.F206 = &avrobin.Block(&block13).F206
 		if *v.F206, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f206")
 		}
@@ -5296,7 +5694,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f207")
 	}
 	if v.F207 = nil; present {
-		v.F207 = new(string)
+		v.F207 = &avrobin.Block(&block13).F207
 		if *v.F207, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f207")
 		}
@@ -5305,7 +5703,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f208")
 	}
 	if v.F208 = nil; present {
-		v.F208 = new(string)
+		v.F208 = &avrobin.Block(&block14).F208
 		if *v.F208, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f208")
 		}
@@ -5314,7 +5712,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f209")
 	}
 	if v.F209 = nil; present {
-		v.F209 = new(string)
+		v.F209 = &avrobin.Block(&block14).F209
 		if *v.F209, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f209")
 		}
@@ -5323,7 +5721,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f210")
 	}
 	if v.F210 = nil; present {
-		v.F210 = new(string)
+		v.F210 = &avrobin.Block(&block14).F210
 		if *v.F210, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f210")
 		}
@@ -5332,7 +5730,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f211")
 	}
 	if v.F211 = nil; present {
-		v.F211 = new(string)
+		v.F211 = &avrobin.Block(&block14).F211
 		if *v.F211, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f211")
 		}
@@ -5341,7 +5739,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f212")
 	}
 	if v.F212 = nil; present {
-		v.F212 = new(string)
+		v.F212 = &avrobin.Block(&block14).F212
 		if *v.F212, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f212")
 		}
@@ -5350,7 +5748,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f213")
 	}
 	if v.F213 = nil; present {
-		v.F213 = new(string)
+		v.F213 = &avrobin.Block(&block14).F213
 		if *v.F213, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f213")
 		}
@@ -5359,7 +5757,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f214")
 	}
 	if v.F214 = nil; present {
-		v.F214 = new(string)
+		v.F214 = &avrobin.Block(&block14).F214
 		if *v.F214, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f214")
 		}
@@ -5368,7 +5766,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f215")
 	}
 	if v.F215 = nil; present {
-		v.F215 = new(string)
+		v.F215 = &avrobin.Block(&block14).F215
 		if *v.F215, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f215")
 		}
@@ -5377,7 +5775,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f216")
 	}
 	if v.F216 = nil; present {
-		v.F216 = new(string)
+		v.F216 = &avrobin.Block(&block14).F216
 		if *v.F216, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f216")
 		}
@@ -5386,7 +5784,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f217")
 	}
 	if v.F217 = nil; present {
-		v.F217 = new(string)
+		v.F217 = &avrobin.Block(&block14).F217
 		if *v.F217, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f217")
 		}
@@ -5395,7 +5793,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f218")
 	}
 	if v.F218 = nil; present {
-		v.F218 = new(string)
+		v.F218 = &avrobin.Block(&block14).F218
 		if *v.F218, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f218")
 		}
@@ -5404,7 +5802,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f219")
 	}
 	if v.F219 = nil; present {
-		v.F219 = new(string)
+		v.F219 = &avrobin.Block(&block14).F219
 		if *v.F219, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f219")
 		}
@@ -5413,7 +5811,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f220")
 	}
 	if v.F220 = nil; present {
-		v.F220 = new(string)
+		v.F220 = &avrobin.Block(&block14).F220
 		if *v.F220, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f220")
 		}
@@ -5422,7 +5820,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f221")
 	}
 	if v.F221 = nil; present {
-		v.F221 = new(string)
+		v.F221 = &avrobin.Block(&block14).F221
 		if *v.F221, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f221")
 		}
@@ -5431,7 +5829,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f222")
 	}
 	if v.F222 = nil; present {
-		v.F222 = new(string)
+		v.F222 = &avrobin.Block(&block14).F222
 		if *v.F222, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f222")
 		}
@@ -5440,7 +5838,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f223")
 	}
 	if v.F223 = nil; present {
-		v.F223 = new(string)
+		v.F223 = &avrobin.Block(&block14).F223
 		if *v.F223, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f223")
 		}
@@ -5449,7 +5847,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f224")
 	}
 	if v.F224 = nil; present {
-		v.F224 = new(string)
+		v.F224 = &avrobin.Block(&block15).F224
 		if *v.F224, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f224")
 		}
@@ -5458,7 +5856,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f225")
 	}
 	if v.F225 = nil; present {
-		v.F225 = new(string)
+		v.F225 = &avrobin.Block(&block15).F225
 		if *v.F225, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f225")
 		}
@@ -5467,7 +5865,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f226")
 	}
 	if v.F226 = nil; present {
-		v.F226 = new(string)
+		v.F226 = &avrobin.Block(&block15).F226
 		if *v.F226, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f226")
 		}
@@ -5476,7 +5874,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f227")
 	}
 	if v.F227 = nil; present {
-		v.F227 = new(string)
+		v.F227 = &avrobin.Block(&block15).F227
 		if *v.F227, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f227")
 		}
@@ -5485,7 +5883,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f228")
 	}
 	if v.F228 = nil; present {
-		v.F228 = new(string)
+		v.F228 = &avrobin.Block(&block15).F228
 		if *v.F228, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f228")
 		}
@@ -5494,7 +5892,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f229")
 	}
 	if v.F229 = nil; present {
-		v.F229 = new(string)
+		v.F229 = &avrobin.Block(&block15).F229
 		if *v.F229, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f229")
 		}
@@ -5503,7 +5901,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f230")
 	}
 	if v.F230 = nil; present {
-		v.F230 = new(string)
+		v.F230 = &avrobin.Block(&block15).F230
 		if *v.F230, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f230")
 		}
@@ -5512,7 +5910,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f231")
 	}
 	if v.F231 = nil; present {
-		v.F231 = new(string)
+		v.F231 = &avrobin.Block(&block15).F231
 		if *v.F231, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f231")
 		}
@@ -5521,7 +5919,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f232")
 	}
 	if v.F232 = nil; present {
-		v.F232 = new(string)
+		v.F232 = &avrobin.Block(&block15).F232
 		if *v.F232, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f232")
 		}
@@ -5530,7 +5928,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f233")
 	}
 	if v.F233 = nil; present {
-		v.F233 = new(string)
+		v.F233 = &avrobin.Block(&block15).F233
 		if *v.F233, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f233")
 		}
@@ -5539,7 +5937,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f234")
 	}
 	if v.F234 = nil; present {
-		v.F234 = new(string)
+		v.F234 = &avrobin.Block(&block15).F234
 		if *v.F234, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f234")
 		}
@@ -5548,7 +5946,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f235")
 	}
 	if v.F235 = nil; present {
-		v.F235 = new(string)
+		v.F235 = &avrobin.Block(&block15).F235
 		if *v.F235, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f235")
 		}
@@ -5557,7 +5955,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f236")
 	}
 	if v.F236 = nil; present {
-		v.F236 = new(string)
+		v.F236 = &avrobin.Block(&block15).F236
 		if *v.F236, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f236")
 		}
@@ -5566,7 +5964,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f237")
 	}
 	if v.F237 = nil; present {
-		v.F237 = new(string)
+		v.F237 = &avrobin.Block(&block15).F237
 		if *v.F237, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f237")
 		}
@@ -5575,7 +5973,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f238")
 	}
 	if v.F238 = nil; present {
-		v.F238 = new(string)
+		v.F238 = &avrobin.Block(&block15).F238
 		if *v.F238, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f238")
 		}
@@ -5584,7 +5982,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f239")
 	}
 	if v.F239 = nil; present {
-		v.F239 = new(string)
+		v.F239 = &avrobin.Block(&block15).F239
 		if *v.F239, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f239")
 		}
@@ -5593,7 +5991,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f240")
 	}
 	if v.F240 = nil; present {
-		v.F240 = new(string)
+		v.F240 = &avrobin.Block(&block16).F240
 		if *v.F240, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f240")
 		}
@@ -5602,7 +6000,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f241")
 	}
 	if v.F241 = nil; present {
-		v.F241 = new(string)
+		v.F241 = &avrobin.Block(&block16).F241
 		if *v.F241, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f241")
 		}
@@ -5611,7 +6009,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f242")
 	}
 	if v.F242 = nil; present {
-		v.F242 = new(string)
+		v.F242 = &avrobin.Block(&block16).F242
 		if *v.F242, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f242")
 		}
@@ -5620,7 +6018,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f243")
 	}
 	if v.F243 = nil; present {
-		v.F243 = new(string)
+		v.F243 = &avrobin.Block(&block16).F243
 		if *v.F243, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f243")
 		}
@@ -5629,7 +6027,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f244")
 	}
 	if v.F244 = nil; present {
-		v.F244 = new(string)
+		v.F244 = &avrobin.Block(&block16).F244
 		if *v.F244, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f244")
 		}
@@ -5638,7 +6036,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f245")
 	}
 	if v.F245 = nil; present {
-		v.F245 = new(string)
+		v.F245 = &avrobin.Block(&block16).F245
 		if *v.F245, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f245")
 		}
@@ -5647,7 +6045,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f246")
 	}
 	if v.F246 = nil; present {
-		v.F246 = new(string)
+		v.F246 = &avrobin.Block(&block16).F246
 		if *v.F246, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f246")
 		}
@@ -5656,7 +6054,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f247")
 	}
 	if v.F247 = nil; present {
-		v.F247 = new(string)
+		v.F247 = &avrobin.Block(&block16).F247
 		if *v.F247, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f247")
 		}
@@ -5665,7 +6063,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f248")
 	}
 	if v.F248 = nil; present {
-		v.F248 = new(string)
+		v.F248 = &avrobin.Block(&block16).F248
 		if *v.F248, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f248")
 		}
@@ -5674,7 +6072,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f249")
 	}
 	if v.F249 = nil; present {
-		v.F249 = new(string)
+		v.F249 = &avrobin.Block(&block16).F249
 		if *v.F249, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f249")
 		}
@@ -5683,7 +6081,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f250")
 	}
 	if v.F250 = nil; present {
-		v.F250 = new(string)
+		v.F250 = &avrobin.Block(&block16).F250
 		if *v.F250, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f250")
 		}
@@ -5692,7 +6090,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f251")
 	}
 	if v.F251 = nil; present {
-		v.F251 = new(string)
+		v.F251 = &avrobin.Block(&block16).F251
 		if *v.F251, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f251")
 		}
@@ -5701,7 +6099,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f252")
 	}
 	if v.F252 = nil; present {
-		v.F252 = new(string)
+		v.F252 = &avrobin.Block(&block16).F252
 		if *v.F252, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f252")
 		}
@@ -5710,7 +6108,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f253")
 	}
 	if v.F253 = nil; present {
-		v.F253 = new(string)
+		v.F253 = &avrobin.Block(&block16).F253
 		if *v.F253, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f253")
 		}
@@ -5719,7 +6117,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f254")
 	}
 	if v.F254 = nil; present {
-		v.F254 = new(string)
+		v.F254 = &avrobin.Block(&block16).F254
 		if *v.F254, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f254")
 		}
@@ -5728,7 +6126,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f255")
 	}
 	if v.F255 = nil; present {
-		v.F255 = new(string)
+		v.F255 = &avrobin.Block(&block16).F255
 		if *v.F255, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f255")
 		}
@@ -5737,7 +6135,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f256")
 	}
 	if v.F256 = nil; present {
-		v.F256 = new(string)
+		v.F256 = &avrobin.Block(&block17).F256
 		if *v.F256, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f256")
 		}
@@ -5746,7 +6144,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f257")
 	}
 	if v.F257 = nil; present {
-		v.F257 = new(string)
+		v.F257 = &avrobin.Block(&block17).F257
 		if *v.F257, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f257")
 		}
@@ -5755,7 +6153,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f258")
 	}
 	if v.F258 = nil; present {
-		v.F258 = new(string)
+		v.F258 = &avrobin.Block(&block17).F258
 		if *v.F258, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f258")
 		}
@@ -5764,7 +6162,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f259")
 	}
 	if v.F259 = nil; present {
-		v.F259 = new(string)
+		v.F259 = &avrobin.Block(&block17).F259
 		if *v.F259, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f259")
 		}
@@ -5773,7 +6171,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f260")
 	}
 	if v.F260 = nil; present {
-		v.F260 = new(string)
+		v.F260 = &avrobin.Block(&block17).F260
 		if *v.F260, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f260")
 		}
@@ -5782,7 +6180,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f261")
 	}
 	if v.F261 = nil; present {
-		v.F261 = new(string)
+		v.F261 = &avrobin.Block(&block17).F261
 		if *v.F261, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f261")
 		}
@@ -5791,7 +6189,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f262")
 	}
 	if v.F262 = nil; present {
-		v.F262 = new(string)
+		v.F262 = &avrobin.Block(&block17).F262
 		if *v.F262, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f262")
 		}
@@ -5800,7 +6198,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f263")
 	}
 	if v.F263 = nil; present {
-		v.F263 = new(string)
+		v.F263 = &avrobin.Block(&block17).F263
 		if *v.F263, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f263")
 		}
@@ -5809,7 +6207,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f264")
 	}
 	if v.F264 = nil; present {
-		v.F264 = new(string)
+		v.F264 = &avrobin.Block(&block17).F264
 		if *v.F264, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f264")
 		}
@@ -5818,7 +6216,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f265")
 	}
 	if v.F265 = nil; present {
-		v.F265 = new(string)
+		v.F265 = &avrobin.Block(&block17).F265
 		if *v.F265, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f265")
 		}
@@ -5827,7 +6225,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f266")
 	}
 	if v.F266 = nil; present {
-		v.F266 = new(string)
+		v.F266 = &avrobin.Block(&block17).F266
 		if *v.F266, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f266")
 		}
@@ -5836,7 +6234,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f267")
 	}
 	if v.F267 = nil; present {
-		v.F267 = new(string)
+		v.F267 = &avrobin.Block(&block17).F267
 		if *v.F267, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f267")
 		}
@@ -5845,7 +6243,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f268")
 	}
 	if v.F268 = nil; present {
-		v.F268 = new(string)
+		v.F268 = &avrobin.Block(&block17).F268
 		if *v.F268, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f268")
 		}
@@ -5854,7 +6252,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f269")
 	}
 	if v.F269 = nil; present {
-		v.F269 = new(string)
+		v.F269 = &avrobin.Block(&block17).F269
 		if *v.F269, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f269")
 		}
@@ -5863,7 +6261,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f270")
 	}
 	if v.F270 = nil; present {
-		v.F270 = new(string)
+		v.F270 = &avrobin.Block(&block17).F270
 		if *v.F270, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f270")
 		}
@@ -5872,7 +6270,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f271")
 	}
 	if v.F271 = nil; present {
-		v.F271 = new(string)
+		v.F271 = &avrobin.Block(&block17).F271
 		if *v.F271, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f271")
 		}
@@ -5881,7 +6279,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f272")
 	}
 	if v.F272 = nil; present {
-		v.F272 = new(string)
+		v.F272 = &avrobin.Block(&block18).F272
 		if *v.F272, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f272")
 		}
@@ -5890,7 +6288,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f273")
 	}
 	if v.F273 = nil; present {
-		v.F273 = new(string)
+		v.F273 = &avrobin.Block(&block18).F273
 		if *v.F273, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f273")
 		}
@@ -5899,7 +6297,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f274")
 	}
 	if v.F274 = nil; present {
-		v.F274 = new(string)
+		v.F274 = &avrobin.Block(&block18).F274
 		if *v.F274, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f274")
 		}
@@ -5908,7 +6306,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f275")
 	}
 	if v.F275 = nil; present {
-		v.F275 = new(string)
+		v.F275 = &avrobin.Block(&block18).F275
 		if *v.F275, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f275")
 		}
@@ -5917,7 +6315,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f276")
 	}
 	if v.F276 = nil; present {
-		v.F276 = new(string)
+		v.F276 = &avrobin.Block(&block18).F276
 		if *v.F276, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f276")
 		}
@@ -5926,7 +6324,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f277")
 	}
 	if v.F277 = nil; present {
-		v.F277 = new(string)
+		v.F277 = &avrobin.Block(&block18).F277
 		if *v.F277, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f277")
 		}
@@ -5935,7 +6333,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f278")
 	}
 	if v.F278 = nil; present {
-		v.F278 = new(string)
+		v.F278 = &avrobin.Block(&block18).F278
 		if *v.F278, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f278")
 		}
@@ -5944,7 +6342,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f279")
 	}
 	if v.F279 = nil; present {
-		v.F279 = new(string)
+		v.F279 = &avrobin.Block(&block18).F279
 		if *v.F279, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f279")
 		}
@@ -5953,7 +6351,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f280")
 	}
 	if v.F280 = nil; present {
-		v.F280 = new(string)
+		v.F280 = &avrobin.Block(&block18).F280
 		if *v.F280, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f280")
 		}
@@ -5962,7 +6360,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f281")
 	}
 	if v.F281 = nil; present {
-		v.F281 = new(string)
+		v.F281 = &avrobin.Block(&block18).F281
 		if *v.F281, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f281")
 		}
@@ -5971,7 +6369,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f282")
 	}
 	if v.F282 = nil; present {
-		v.F282 = new(string)
+		v.F282 = &avrobin.Block(&block18).F282
 		if *v.F282, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f282")
 		}
@@ -5980,7 +6378,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f283")
 	}
 	if v.F283 = nil; present {
-		v.F283 = new(string)
+		v.F283 = &avrobin.Block(&block18).F283
 		if *v.F283, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f283")
 		}
@@ -5989,7 +6387,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f284")
 	}
 	if v.F284 = nil; present {
-		v.F284 = new(string)
+		v.F284 = &avrobin.Block(&block18).F284
 		if *v.F284, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f284")
 		}
@@ -5998,7 +6396,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f285")
 	}
 	if v.F285 = nil; present {
-		v.F285 = new(string)
+		v.F285 = &avrobin.Block(&block18).F285
 		if *v.F285, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f285")
 		}
@@ -6007,7 +6405,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f286")
 	}
 	if v.F286 = nil; present {
-		v.F286 = new(string)
+		v.F286 = &avrobin.Block(&block18).F286
 		if *v.F286, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f286")
 		}
@@ -6016,7 +6414,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f287")
 	}
 	if v.F287 = nil; present {
-		v.F287 = new(string)
+		v.F287 = &avrobin.Block(&block18).F287
 		if *v.F287, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f287")
 		}
@@ -6025,7 +6423,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f288")
 	}
 	if v.F288 = nil; present {
-		v.F288 = new(string)
+		v.F288 = &avrobin.Block(&block19).F288
 		if *v.F288, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f288")
 		}
@@ -6034,7 +6432,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f289")
 	}
 	if v.F289 = nil; present {
-		v.F289 = new(string)
+		v.F289 = &avrobin.Block(&block19).F289
 		if *v.F289, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f289")
 		}
@@ -6043,7 +6441,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f290")
 	}
 	if v.F290 = nil; present {
-		v.F290 = new(string)
+		v.F290 = &avrobin.Block(&block19).F290
 		if *v.F290, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f290")
 		}
@@ -6052,7 +6450,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f291")
 	}
 	if v.F291 = nil; present {
-		v.F291 = new(string)
+		v.F291 = &avrobin.Block(&block19).F291
 		if *v.F291, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f291")
 		}
@@ -6061,7 +6459,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f292")
 	}
 	if v.F292 = nil; present {
-		v.F292 = new(string)
+		v.F292 = &avrobin.Block(&block19).F292
 		if *v.F292, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f292")
 		}
@@ -6070,7 +6468,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f293")
 	}
 	if v.F293 = nil; present {
-		v.F293 = new(string)
+		v.F293 = &avrobin.Block(&block19).F293
 		if *v.F293, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f293")
 		}
@@ -6079,7 +6477,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f294")
 	}
 	if v.F294 = nil; present {
-		v.F294 = new(string)
+		v.F294 = &avrobin.Block(&block19).F294
 		if *v.F294, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f294")
 		}
@@ -6088,7 +6486,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f295")
 	}
 	if v.F295 = nil; present {
-		v.F295 = new(string)
+		v.F295 = &avrobin.Block(&block19).F295
 		if *v.F295, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f295")
 		}
@@ -6097,7 +6495,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f296")
 	}
 	if v.F296 = nil; present {
-		v.F296 = new(string)
+		v.F296 = &avrobin.Block(&block19).F296
 		if *v.F296, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f296")
 		}
@@ -6106,7 +6504,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f297")
 	}
 	if v.F297 = nil; present {
-		v.F297 = new(string)
+		v.F297 = &avrobin.Block(&block19).F297
 		if *v.F297, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f297")
 		}
@@ -6115,7 +6513,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f298")
 	}
 	if v.F298 = nil; present {
-		v.F298 = new(string)
+		v.F298 = &avrobin.Block(&block19).F298
 		if *v.F298, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f298")
 		}
@@ -6124,7 +6522,7 @@ func (v *Item) ReadAvro(src []byte) (rest []byte, err error) {
 		return src, avrobin.ErrorAt(err, "f299")
 	}
 	if v.F299 = nil; present {
-		v.F299 = new(string)
+		v.F299 = &avrobin.Block(&block19).F299
 		if *v.F299, src, err = avrobin.ReadString(src); err != nil {
 			return src, avrobin.ErrorAt(err, "f299")
 		}
@@ -6443,2106 +6841,2125 @@ func (v *Item) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 		return v.ReadAvro(src)
 	}
 	var present bool
+	var block *itemOptionals
+	var block2 *itemOptionals_
+	var block3 *itemOptionals__
+	var block4 *itemOptionals___
+	var block5 *itemOptionals____
+	var block6 *itemOptionals_____
+	var block7 *itemOptionals______
+	var block8 *itemOptionals_______
+	var block9 *itemOptionals________
+	var block10 *itemOptionals_________
+	var block11 *itemOptionals__________
+	var block12 *itemOptionals___________
+	var block13 *itemOptionals____________
+	var block14 *itemOptionals_____________
+	var block15 *itemOptionals______________
+	var block16 *itemOptionals_______________
+	var block17 *itemOptionals________________
+	var block18 *itemOptionals_________________
+	var block19 *itemOptionals__________________
 	for s := l.FirstStep(); s != nil; s = s.Next() {
 		switch s.Field {
 		case 0:
 			v.B, src, err = avrobin.ReadInt(src)
 		case 1:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F0 = new(string)
+				v.F0 = &avrobin.Block(&block).F0
 				*v.F0, src, err = avrobin.ReadString(src)
 			} else {
 				v.F0 = nil
 			}
 		case 2:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F1 = new(string)
+				v.F1 = &avrobin.Block(&block).F1
 				*v.F1, src, err = avrobin.ReadString(src)
 			} else {
 				v.F1 = nil
 			}
 		case 3:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F2 = new(string)
+				v.F2 = &avrobin.Block(&block).F2
 				*v.F2, src, err = avrobin.ReadString(src)
 			} else {
 				v.F2 = nil
 			}
 		case 4:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F3 = new(string)
+				v.F3 = &avrobin.Block(&block).F3
 				*v.F3, src, err = avrobin.ReadString(src)
 			} else {
 				v.F3 = nil
 			}
 		case 5:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F4 = new(string)
+				v.F4 = &avrobin.Block(&block).F4
 				*v.F4, src, err = avrobin.ReadString(src)
 			} else {
 				v.F4 = nil
 			}
 		case 6:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F5 = new(string)
+				v.F5 = &avrobin.Block(&block).F5
 				*v.F5, src, err = avrobin.ReadString(src)
 			} else {
 				v.F5 = nil
 			}
 		case 7:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F6 = new(string)
+				v.F6 = &avrobin.Block(&block).F6
 				*v.F6, src, err = avrobin.ReadString(src)
 			} else {
 				v.F6 = nil
 			}
 		case 8:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F7 = new(string)
+				v.F7 = &avrobin.Block(&block).F7
 				*v.F7, src, err = avrobin.ReadString(src)
 			} else {
 				v.F7 = nil
 			}
 		case 9:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F8 = new(string)
+				v.F8 = &avrobin.Block(&block).F8
 				*v.F8, src, err = avrobin.ReadString(src)
 			} else {
 				v.F8 = nil
 			}
 		case 10:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F9 = new(string)
+				v.F9 = &avrobin.Block(&block).F9
 				*v.F9, src, err = avrobin.ReadString(src)
 			} else {
 				v.F9 = nil
 			}
 		case 11:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F10 = new(string)
+				v.F10 = &avrobin.Block(&block).F10
 				*v.F10, src, err = avrobin.ReadString(src)
 			} else {
 				v.F10 = nil
 			}
 		case 12:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F11 = new(string)
+				v.F11 = &avrobin.Block(&block).F11
 				*v.F11, src, err = avrobin.ReadString(src)
 			} else {
 				v.F11 = nil
 			}
 		case 13:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F12 = new(string)
+				v.F12 = &avrobin.Block(&block).F12
 				*v.F12, src, err = avrobin.ReadString(src)
 			} else {
 				v.F12 = nil
 			}
 		case 14:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F13 = new(string)
+				v.F13 = &avrobin.Block(&block).F13
 				*v.F13, src, err = avrobin.ReadString(src)
 			} else {
 				v.F13 = nil
 			}
 		case 15:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F14 = new(string)
+				v.F14 = &avrobin.Block(&block).F14
 				*v.F14, src, err = avrobin.ReadString(src)
 			} else {
 				v.F14 = nil
 			}
 		case 16:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F15 = new(string)
+				v.F15 = &avrobin.Block(&block).F15
 				*v.F15, src, err = avrobin.ReadString(src)
 			} else {
 				v.F15 = nil
 			}
 		case 17:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F16 = new(string)
+				v.F16 = &avrobin.Block(&block2).F16
 				*v.F16, src, err = avrobin.ReadString(src)
 			} else {
 				v.F16 = nil
 			}
 		case 18:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F17 = new(string)
+				v.F17 = &avrobin.Block(&block2).F17
 				*v.F17, src, err = avrobin.ReadString(src)
 			} else {
 				v.F17 = nil
 			}
 		case 19:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F18 = new(string)
+				v.F18 = &avrobin.Block(&block2).F18
 				*v.F18, src, err = avrobin.ReadString(src)
 			} else {
 				v.F18 = nil
 			}
 		case 20:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F19 = new(string)
+				v.F19 = &avrobin.Block(&block2).F19
 				*v.F19, src, err = avrobin.ReadString(src)
 			} else {
 				v.F19 = nil
 			}
 		case 21:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F20 = new(string)
+				v.F20 = &avrobin.Block(&block2).F20
 				*v.F20, src, err = avrobin.ReadString(src)
 			} else {
 				v.F20 = nil
 			}
 		case 22:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F21 = new(string)
+				v.F21 = &avrobin.Block(&block2).F21
 				*v.F21, src, err = avrobin.ReadString(src)
 			} else {
 				v.F21 = nil
 			}
 		case 23:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F22 = new(string)
+				v.F22 = &avrobin.Block(&block2).F22
 				*v.F22, src, err = avrobin.ReadString(src)
 			} else {
 				v.F22 = nil
 			}
 		case 24:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F23 = new(string)
+				v.F23 = &avrobin.Block(&block2).F23
 				*v.F23, src, err = avrobin.ReadString(src)
 			} else {
 				v.F23 = nil
 			}
 		case 25:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F24 = new(string)
+				v.F24 = &avrobin.Block(&block2).F24
 				*v.F24, src, err = avrobin.ReadString(src)
 			} else {
 				v.F24 = nil
 			}
 		case 26:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F25 = new(string)
+				v.F25 = &avrobin.Block(&block2).F25
 				*v.F25, src, err = avrobin.ReadString(src)
 			} else {
 				v.F25 = nil
 			}
 		case 27:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F26 = new(string)
+				v.F26 = &avrobin.Block(&block2).F26
 				*v.F26, src, err = avrobin.ReadString(src)
 			} else {
 				v.F26 = nil
 			}
 		case 28:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F27 = new(string)
+				v.F27 = &avrobin.Block(&block2).F27
 				*v.F27, src, err = avrobin.ReadString(src)
 			} else {
 				v.F27 = nil
 			}
 		case 29:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F28 = new(string)
+				v.F28 = &avrobin.Block(&block2).F28
 				*v.F28, src, err = avrobin.ReadString(src)
 			} else {
 				v.F28 = nil
 			}
 		case 30:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F29 = new(string)
+				v.F29 = &avrobin.Block(&block2).F29
 				*v.F29, src, err = avrobin.ReadString(src)
 			} else {
 				v.F29 = nil
 			}
 		case 31:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F30 = new(string)
+				v.F30 = &avrobin.Block(&block2).F30
 				*v.F30, src, err = avrobin.ReadString(src)
 			} else {
 				v.F30 = nil
 			}
 		case 32:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F31 = new(string)
+				v.F31 = &avrobin.Block(&block2).F31
 				*v.F31, src, err = avrobin.ReadString(src)
 			} else {
 				v.F31 = nil
 			}
 		case 33:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F32 = new(string)
+				v.F32 = &avrobin.Block(&block3).F32
 				*v.F32, src, err = avrobin.ReadString(src)
 			} else {
 				v.F32 = nil
 			}
 		case 34:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F33 = new(string)
+				v.F33 = &avrobin.Block(&block3).F33
 				*v.F33, src, err = avrobin.ReadString(src)
 			} else {
 				v.F33 = nil
 			}
 		case 35:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F34 = new(string)
+				v.F34 = &avrobin.Block(&block3).F34
 				*v.F34, src, err = avrobin.ReadString(src)
 			} else {
 				v.F34 = nil
 			}
 		case 36:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F35 = new(string)
+				v.F35 = &avrobin.Block(&block3).F35
 				*v.F35, src, err = avrobin.ReadString(src)
 			} else {
 				v.F35 = nil
 			}
 		case 37:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F36 = new(string)
+				v.F36 = &avrobin.Block(&block3).F36
 				*v.F36, src, err = avrobin.ReadString(src)
 			} else {
 				v.F36 = nil
 			}
 		case 38:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F37 = new(string)
+				v.F37 = &avrobin.Block(&block3).F37
 				*v.F37, src, err = avrobin.ReadString(src)
 			} else {
 				v.F37 = nil
 			}
 		case 39:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F38 = new(string)
+				v.F38 = &avrobin.Block(&block3).F38
 				*v.F38, src, err = avrobin.ReadString(src)
 			} else {
 				v.F38 = nil
 			}
 		case 40:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F39 = new(string)
+				v.F39 = &avrobin.Block(&block3).F39
 				*v.F39, src, err = avrobin.ReadString(src)
 			} else {
 				v.F39 = nil
 			}
 		case 41:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F40 = new(string)
+				v.F40 = &avrobin.Block(&block3).F40
 				*v.F40, src, err = avrobin.ReadString(src)
 			} else {
 				v.F40 = nil
 			}
 		case 42:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F41 = new(string)
+				v.F41 = &avrobin.Block(&block3).F41
 				*v.F41, src, err = avrobin.ReadString(src)
 			} else {
 				v.F41 = nil
 			}
 		case 43:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F42 = new(string)
+				v.F42 = &avrobin.Block(&block3).F42
 				*v.F42, src, err = avrobin.ReadString(src)
 			} else {
 				v.F42 = nil
 			}
 		case 44:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F43 = new(string)
+				v.F43 = &avrobin.Block(&block3).F43
 				*v.F43, src, err = avrobin.ReadString(src)
 			} else {
 				v.F43 = nil
 			}
 		case 45:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F44 = new(string)
+				v.F44 = &avrobin.Block(&block3).F44
 				*v.F44, src, err = avrobin.ReadString(src)
 			} else {
 				v.F44 = nil
 			}
 		case 46:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F45 = new(string)
+				v.F45 = &avrobin.Block(&block3).F45
 				*v.F45, src, err = avrobin.ReadString(src)
 			} else {
 				v.F45 = nil
 			}
 		case 47:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F46 = new(string)
+				v.F46 = &avrobin.Block(&block3).F46
 				*v.F46, src, err = avrobin.ReadString(src)
 			} else {
 				v.F46 = nil
 			}
 		case 48:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F47 = new(string)
+				v.F47 = &avrobin.Block(&block3).F47
 				*v.F47, src, err = avrobin.ReadString(src)
 			} else {
 				v.F47 = nil
 			}
 		case 49:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F48 = new(string)
+				v.F48 = &avrobin.Block(&block4).F48
 				*v.F48, src, err = avrobin.ReadString(src)
 			} else {
 				v.F48 = nil
 			}
 		case 50:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F49 = new(string)
+				v.F49 = &avrobin.Block(&block4).F49
 				*v.F49, src, err = avrobin.ReadString(src)
 			} else {
 				v.F49 = nil
 			}
 		case 51:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F50 = new(string)
+				v.F50 = &avrobin.Block(&block4).F50
 				*v.F50, src, err = avrobin.ReadString(src)
 			} else {
 				v.F50 = nil
 			}
 		case 52:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F51 = new(string)
+				v.F51 = &avrobin.Block(&block4).F51
 				*v.F51, src, err = avrobin.ReadString(src)
 			} else {
 				v.F51 = nil
 			}
 		case 53:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F52 = new(string)
+				v.F52 = &avrobin.Block(&block4).F52
 				*v.F52, src, err = avrobin.ReadString(src)
 			} else {
 				v.F52 = nil
 			}
 		case 54:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F53 = new(string)
+				v.F53 = &avrobin.Block(&block4).F53
 				*v.F53, src, err = avrobin.ReadString(src)
 			} else {
 				v.F53 = nil
 			}
 		case 55:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F54 = new(string)
+				v.F54 = &avrobin.Block(&block4).F54
 				*v.F54, src, err = avrobin.ReadString(src)
 			} else {
 				v.F54 = nil
 			}
 		case 56:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F55 = new(string)
+				v.F55 = &avrobin.Block(&block4).F55
 				*v.F55, src, err = avrobin.ReadString(src)
 			} else {
 				v.F55 = nil
 			}
 		case 57:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F56 = new(string)
+				v.F56 = &avrobin.Block(&block4).F56
 				*v.F56, src, err = avrobin.ReadString(src)
 			} else {
 				v.F56 = nil
 			}
 		case 58:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F57 = new(string)
+				v.F57 = &avrobin.Block(&block4).F57
 				*v.F57, src, err = avrobin.ReadString(src)
 			} else {
 				v.F57 = nil
 			}
 		case 59:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F58 = new(string)
+				v.F58 = &avrobin.Block(&block4).F58
 				*v.F58, src, err = avrobin.ReadString(src)
 			} else {
 				v.F58 = nil
 			}
 		case 60:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F59 = new(string)
+				v.F59 = &avrobin.Block(&block4).F59
 				*v.F59, src, err = avrobin.ReadString(src)
 			} else {
 				v.F59 = nil
 			}
 		case 61:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F60 = new(string)
+				v.F60 = &avrobin.Block(&block4).F60
 				*v.F60, src, err = avrobin.ReadString(src)
 			} else {
 				v.F60 = nil
 			}
 		case 62:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F61 = new(string)
+				v.F61 = &avrobin.Block(&block4).F61
 				*v.F61, src, err = avrobin.ReadString(src)
 			} else {
 				v.F61 = nil
 			}
 		case 63:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F62 = new(string)
+				v.F62 = &avrobin.Block(&block4).F62
 				*v.F62, src, err = avrobin.ReadString(src)
 			} else {
 				v.F62 = nil
 			}
 		case 64:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F63 = new(string)
+				v.F63 = &avrobin.Block(&block4).F63
 				*v.F63, src, err = avrobin.ReadString(src)
 			} else {
 				v.F63 = nil
 			}
 		case 65:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F64 = new(string)
+				v.F64 = &avrobin.Block(&block5).F64
 				*v.F64, src, err = avrobin.ReadString(src)
 			} else {
 				v.F64 = nil
 			}
 		case 66:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F65 = new(string)
+				v.F65 = &avrobin.Block(&block5).F65
 				*v.F65, src, err = avrobin.ReadString(src)
 			} else {
 				v.F65 = nil
 			}
 		case 67:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F66 = new(string)
+				v.F66 = &avrobin.Block(&block5).F66
 				*v.F66, src, err = avrobin.ReadString(src)
 			} else {
 				v.F66 = nil
 			}
 		case 68:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F67 = new(string)
+				v.F67 = &avrobin.Block(&block5).F67
 				*v.F67, src, err = avrobin.ReadString(src)
 			} else {
 				v.F67 = nil
 			}
 		case 69:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F68 = new(string)
+				v.F68 = &avrobin.Block(&block5).F68
 				*v.F68, src, err = avrobin.ReadString(src)
 			} else {
 				v.F68 = nil
 			}
 		case 70:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F69 = new(string)
+				v.F69 = &avrobin.Block(&block5).F69
 				*v.F69, src, err = avrobin.ReadString(src)
 			} else {
 				v.F69 = nil
 			}
 		case 71:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F70 = new(string)
+				v.F70 = &avrobin.Block(&block5).F70
 				*v.F70, src, err = avrobin.ReadString(src)
 			} else {
 				v.F70 = nil
 			}
 		case 72:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F71 = new(string)
+				v.F71 = &avrobin.Block(&block5).F71
 				*v.F71, src, err = avrobin.ReadString(src)
 			} else {
 				v.F71 = nil
 			}
 		case 73:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F72 = new(string)
+				v.F72 = &avrobin.Block(&block5).F72
 				*v.F72, src, err = avrobin.ReadString(src)
 			} else {
 				v.F72 = nil
 			}
 		case 74:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F73 = new(string)
+				v.F73 = &avrobin.Block(&block5).F73
 				*v.F73, src, err = avrobin.ReadString(src)
 			} else {
 				v.F73 = nil
 			}
 		case 75:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F74 = new(string)
+				v.F74 = &avrobin.Block(&block5).F74
 				*v.F74, src, err = avrobin.ReadString(src)
 			} else {
 				v.F74 = nil
 			}
 		case 76:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F75 = new(string)
+				v.F75 = &avrobin.Block(&block5).F75
 				*v.F75, src, err = avrobin.ReadString(src)
 			} else {
 				v.F75 = nil
 			}
 		case 77:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F76 = new(string)
+				v.F76 = &avrobin.Block(&block5).F76
 				*v.F76, src, err = avrobin.ReadString(src)
 			} else {
 				v.F76 = nil
 			}
 		case 78:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F77 = new(string)
+				v.F77 = &avrobin.Block(&block5).F77
 				*v.F77, src, err = avrobin.ReadString(src)
 			} else {
 				v.F77 = nil
 			}
 		case 79:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F78 = new(string)
+				v.F78 = &avrobin.Block(&block5).F78
 				*v.F78, src, err = avrobin.ReadString(src)
 			} else {
 				v.F78 = nil
 			}
 		case 80:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F79 = new(string)
+				v.F79 = &avrobin.Block(&block5).F79
 				*v.F79, src, err = avrobin.ReadString(src)
 			} else {
 				v.F79 = nil
 			}
 		case 81:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F80 = new(string)
+				v.F80 = &avrobin.Block(&block6).F80
 				*v.F80, src, err = avrobin.ReadString(src)
 			} else {
 				v.F80 = nil
 			}
 		case 82:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F81 = new(string)
+				v.F81 = &avrobin.Block(&block6).F81
 				*v.F81, src, err = avrobin.ReadString(src)
 			} else {
 				v.F81 = nil
 			}
 		case 83:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F82 = new(string)
+				v.F82 = &avrobin.Block(&block6).F82
 				*v.F82, src, err = avrobin.ReadString(src)
 			} else {
 				v.F82 = nil
 			}
 		case 84:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F83 = new(string)
+				v.F83 = &avrobin.Block(&block6).F83
 				*v.F83, src, err = avrobin.ReadString(src)
 			} else {
 				v.F83 = nil
 			}
 		case 85:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F84 = new(string)
+				v.F84 = &avrobin.Block(&block6).F84
 				*v.F84, src, err = avrobin.ReadString(src)
 			} else {
 				v.F84 = nil
 			}
 		case 86:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F85 = new(string)
+				v.F85 = &avrobin.Block(&block6).F85
 				*v.F85, src, err = avrobin.ReadString(src)
 			} else {
 				v.F85 = nil
 			}
 		case 87:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F86 = new(string)
+				v.F86 = &avrobin.Block(&block6).F86
 				*v.F86, src, err = avrobin.ReadString(src)
 			} else {
 				v.F86 = nil
 			}
 		case 88:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F87 = new(string)
+				v.F87 = &avrobin.Block(&block6).F87
 				*v.F87, src, err = avrobin.ReadString(src)
 			} else {
 				v.F87 = nil
 			}
 		case 89:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F88 = new(string)
+				v.F88 = &avrobin.Block(&block6).F88
 				*v.F88, src, err = avrobin.ReadString(src)
 			} else {
 				v.F88 = nil
 			}
 		case 90:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F89 = new(string)
+				v.F89 = &avrobin.Block(&block6).F89
 				*v.F89, src, err = avrobin.ReadString(src)
 			} else {
 				v.F89 = nil
 			}
 		case 91:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F90 = new(string)
+				v.F90 = &avrobin.Block(&block6).F90
 				*v.F90, src, err = avrobin.ReadString(src)
 			} else {
 				v.F90 = nil
 			}
 		case 92:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F91 = new(string)
+				v.F91 = &avrobin.Block(&block6).F91
 				*v.F91, src, err = avrobin.ReadString(src)
 			} else {
 				v.F91 = nil
 			}
 		case 93:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F92 = new(string)
+				v.F92 = &avrobin.Block(&block6).F92
 				*v.F92, src, err = avrobin.ReadString(src)
 			} else {
 				v.F92 = nil
 			}
 		case 94:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F93 = new(string)
+				v.F93 = &avrobin.Block(&block6).F93
 				*v.F93, src, err = avrobin.ReadString(src)
 			} else {
 				v.F93 = nil
 			}
 		case 95:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F94 = new(string)
+				v.F94 = &avrobin.Block(&block6).F94
 				*v.F94, src, err = avrobin.ReadString(src)
 			} else {
 				v.F94 = nil
 			}
 		case 96:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F95 = new(string)
+				v.F95 = &avrobin.Block(&block6).F95
 				*v.F95, src, err = avrobin.ReadString(src)
 			} else {
 				v.F95 = nil
 			}
 		case 97:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F96 = new(string)
+				v.F96 = &avrobin.Block(&block7).F96
 				*v.F96, src, err = avrobin.ReadString(src)
 			} else {
 				v.F96 = nil
 			}
 		case 98:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F97 = new(string)
+				v.F97 = &avrobin.Block(&block7).F97
 				*v.F97, src, err = avrobin.ReadString(src)
 			} else {
 				v.F97 = nil
 			}
 		case 99:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F98 = new(string)
+				v.F98 = &avrobin.Block(&block7).F98
 				*v.F98, src, err = avrobin.ReadString(src)
 			} else {
 				v.F98 = nil
 			}
 		case 100:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F99 = new(string)
+				v.F99 = &avrobin.Block(&block7).F99
 				*v.F99, src, err = avrobin.ReadString(src)
 			} else {
 				v.F99 = nil
 			}
 		case 101:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F100 = new(string)
+				v.F100 = &avrobin.Block(&block7).F100
 				*v.F100, src, err = avrobin.ReadString(src)
 			} else {
 				v.F100 = nil
 			}
 		case 102:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F101 = new(string)
+				v.F101 = &avrobin.Block(&block7).F101
 				*v.F101, src, err = avrobin.ReadString(src)
 			} else {
 				v.F101 = nil
 			}
 		case 103:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F102 = new(string)
+				v.F102 = &avrobin.Block(&block7).F102
 				*v.F102, src, err = avrobin.ReadString(src)
 			} else {
 				v.F102 = nil
 			}
 		case 104:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F103 = new(string)
+				v.F103 = &avrobin.Block(&block7).F103
 				*v.F103, src, err = avrobin.ReadString(src)
 			} else {
 				v.F103 = nil
 			}
 		case 105:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F104 = new(string)
+				v.F104 = &avrobin.Block(&block7).F104
 				*v.F104, src, err = avrobin.ReadString(src)
 			} else {
 				v.F104 = nil
 			}
 		case 106:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F105 = new(string)
+				v.F105 = &avrobin.Block(&block7).F105
 				*v.F105, src, err = avrobin.ReadString(src)
 			} else {
 				v.F105 = nil
 			}
 		case 107:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F106 = new(string)
+				v.F106 = &avrobin.Block(&block7).F106
 				*v.F106, src, err = avrobin.ReadString(src)
 			} else {
 				v.F106 = nil
 			}
 		case 108:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F107 = new(string)
+				v.F107 = &avrobin.Block(&block7).F107
 				*v.F107, src, err = avrobin.ReadString(src)
 			} else {
 				v.F107 = nil
 			}
 		case 109:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F108 = new(string)
+				v.F108 = &avrobin.Block(&block7).F108
 				*v.F108, src, err = avrobin.ReadString(src)
 			} else {
 				v.F108 = nil
 			}
 		case 110:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F109 = new(string)
+				v.F109 = &avrobin.Block(&block7).F109
 				*v.F109, src, err = avrobin.ReadString(src)
 			} else {
 				v.F109 = nil
 			}
 		case 111:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F110 = new(string)
+				v.F110 = &avrobin.Block(&block7).F110
 				*v.F110, src, err = avrobin.ReadString(src)
 			} else {
 				v.F110 = nil
 			}
 		case 112:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F111 = new(string)
+				v.F111 = &avrobin.Block(&block7).F111
 				*v.F111, src, err = avrobin.ReadString(src)
 			} else {
 				v.F111 = nil
 			}
 		case 113:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F112 = new(string)
+				v.F112 = &avrobin.Block(&block8).F112
 				*v.F112, src, err = avrobin.ReadString(src)
 			} else {
 				v.F112 = nil
 			}
 		case 114:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F113 = new(string)
+				v.F113 = &avrobin.Block(&block8).F113
 				*v.F113, src, err = avrobin.ReadString(src)
 			} else {
 				v.F113 = nil
 			}
 		case 115:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F114 = new(string)
+				v.F114 = &avrobin.Block(&block8).F114
 				*v.F114, src, err = avrobin.ReadString(src)
 			} else {
 				v.F114 = nil
 			}
 		case 116:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F115 = new(string)
+				v.F115 = &avrobin.Block(&block8).F115
 				*v.F115, src, err = avrobin.ReadString(src)
 			} else {
 				v.F115 = nil
 			}
 		case 117:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F116 = new(string)
+				v.F116 = &avrobin.Block(&block8).F116
 				*v.F116, src, err = avrobin.ReadString(src)
 			} else {
 				v.F116 = nil
 			}
 		case 118:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F117 = new(string)
+				v.F117 = &avrobin.Block(&block8).F117
 				*v.F117, src, err = avrobin.ReadString(src)
 			} else {
 				v.F117 = nil
 			}
 		case 119:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F118 = new(string)
+				v.F118 = &avrobin.Block(&block8).F118
 				*v.F118, src, err = avrobin.ReadString(src)
 			} else {
 				v.F118 = nil
 			}
 		case 120:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F119 = new(string)
+				v.F119 = &avrobin.Block(&block8).F119
 				*v.F119, src, err = avrobin.ReadString(src)
 			} else {
 				v.F119 = nil
 			}
 		case 121:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F120 = new(string)
+				v.F120 = &avrobin.Block(&block8).F120
 				*v.F120, src, err = avrobin.ReadString(src)
 			} else {
 				v.F120 = nil
 			}
 		case 122:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F121 = new(string)
+				v.F121 = &avrobin.Block(&block8).F121
 				*v.F121, src, err = avrobin.ReadString(src)
 			} else {
 				v.F121 = nil
 			}
 		case 123:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F122 = new(string)
+				v.F122 = &avrobin.Block(&block8).F122
 				*v.F122, src, err = avrobin.ReadString(src)
 			} else {
 				v.F122 = nil
 			}
 		case 124:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F123 = new(string)
+				v.F123 = &avrobin.Block(&block8).F123
 				*v.F123, src, err = avrobin.ReadString(src)
 			} else {
 				v.F123 = nil
 			}
 		case 125:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F124 = new(string)
+				v.F124 = &avrobin.Block(&block8).F124
 				*v.F124, src, err = avrobin.ReadString(src)
 			} else {
 				v.F124 = nil
 			}
 		case 126:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F125 = new(string)
+				v.F125 = &avrobin.Block(&block8).F125
 				*v.F125, src, err = avrobin.ReadString(src)
 			} else {
 				v.F125 = nil
 			}
 		case 127:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F126 = new(string)
+				v.F126 = &avrobin.Block(&block8).F126
 				*v.F126, src, err = avrobin.ReadString(src)
 			} else {
 				v.F126 = nil
 			}
 		case 128:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F127 = new(string)
+				v.F127 = &avrobin.Block(&block8).F127
 				*v.F127, src, err = avrobin.ReadString(src)
 			} else {
 				v.F127 = nil
 			}
 		case 129:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F128 = new(string)
+				v.F128 = &avrobin.Block(&block9).F128
 				*v.F128, src, err = avrobin.ReadString(src)
 			} else {
 				v.F128 = nil
 			}
 		case 130:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F129 = new(string)
+				v.F129 = &avrobin.Block(&block9).F129
 				*v.F129, src, err = avrobin.ReadString(src)
 			} else {
 				v.F129 = nil
 			}
 		case 131:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F130 = new(string)
+				v.F130 = &avrobin.Block(&block9).F130
 				*v.F130, src, err = avrobin.ReadString(src)
 			} else {
 				v.F130 = nil
 			}
 		case 132:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F131 = new(string)
+				v.F131 = &avrobin.Block(&block9).F131
 				*v.F131, src, err = avrobin.ReadString(src)
 			} else {
 				v.F131 = nil
 			}
 		case 133:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F132 = new(string)
+				v.F132 = &avrobin.Block(&block9).F132
 				*v.F132, src, err = avrobin.ReadString(src)
 			} else {
 				v.F132 = nil
 			}
 		case 134:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F133 = new(string)
+				v.F133 = &avrobin.Block(&block9).F133
 				*v.F133, src, err = avrobin.ReadString(src)
 			} else {
 				v.F133 = nil
 			}
 		case 135:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F134 = new(string)
+				v.F134 = &avrobin.Block(&block9).F134
 				*v.F134, src, err = avrobin.ReadString(src)
 			} else {
 				v.F134 = nil
 			}
 		case 136:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F135 = new(string)
+				v.F135 = &avrobin.Block(&block9).F135
 				*v.F135, src, err = avrobin.ReadString(src)
 			} else {
 				v.F135 = nil
 			}
 		case 137:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F136 = new(string)
+				v.F136 = &avrobin.Block(&block9).F136
 				*v.F136, src, err = avrobin.ReadString(src)
 			} else {
 				v.F136 = nil
 			}
 		case 138:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F137 = new(string)
+				v.F137 = &avrobin.Block(&block9).F137
 				*v.F137, src, err = avrobin.ReadString(src)
 			} else {
 				v.F137 = nil
 			}
 		case 139:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F138 = new(string)
+				v.F138 = &avrobin.Block(&block9).F138
 				*v.F138, src, err = avrobin.ReadString(src)
 			} else {
 				v.F138 = nil
 			}
 		case 140:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F139 = new(string)
+				v.F139 = &avrobin.Block(&block9).F139
 				*v.F139, src, err = avrobin.ReadString(src)
 			} else {
 				v.F139 = nil
 			}
 		case 141:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F140 = new(string)
+				v.F140 = &avrobin.Block(&block9).F140
 				*v.F140, src, err = avrobin.ReadString(src)
 			} else {
 				v.F140 = nil
 			}
 		case 142:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F141 = new(string)
+				v.F141 = &avrobin.Block(&block9).F141
 				*v.F141, src, err = avrobin.ReadString(src)
 			} else {
 				v.F141 = nil
 			}
 		case 143:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F142 = new(string)
+				v.F142 = &avrobin.Block(&block9).F142
 				*v.F142, src, err = avrobin.ReadString(src)
 			} else {
 				v.F142 = nil
 			}
 		case 144:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F143 = new(string)
+				v.F143 = &avrobin.Block(&block9).F143
 				*v.F143, src, err = avrobin.ReadString(src)
 			} else {
 				v.F143 = nil
 			}
 		case 145:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F144 = new(string)
+				v.F144 = &avrobin.Block(&block10).F144
 				*v.F144, src, err = avrobin.ReadString(src)
 			} else {
 				v.F144 = nil
 			}
 		case 146:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F145 = new(string)
+				v.F145 = &avrobin.Block(&block10).F145
 				*v.F145, src, err = avrobin.ReadString(src)
 			} else {
 				v.F145 = nil
 			}
 		case 147:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F146 = new(string)
+				v.F146 = &avrobin.Block(&block10).F146
 				*v.F146, src, err = avrobin.ReadString(src)
 			} else {
 				v.F146 = nil
 			}
 		case 148:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F147 = new(string)
+				v.F147 = &avrobin.Block(&block10).F147
 				*v.F147, src, err = avrobin.ReadString(src)
 			} else {
 				v.F147 = nil
 			}
 		case 149:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F148 = new(string)
+				v.F148 = &avrobin.Block(&block10).F148
 				*v.F148, src, err = avrobin.ReadString(src)
 			} else {
 				v.F148 = nil
 			}
 		case 150:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F149 = new(string)
+				v.F149 = &avrobin.Block(&block10).F149
 				*v.F149, src, err = avrobin.ReadString(src)
 			} else {
 				v.F149 = nil
 			}
 		case 151:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F150 = new(string)
+				v.F150 = &avrobin.Block(&block10).F150
 				*v.F150, src, err = avrobin.ReadString(src)
 			} else {
 				v.F150 = nil
 			}
 		case 152:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F151 = new(string)
+				v.F151 = &avrobin.Block(&block10).F151
 				*v.F151, src, err = avrobin.ReadString(src)
 			} else {
 				v.F151 = nil
 			}
 		case 153:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F152 = new(string)
+				v.F152 = &avrobin.Block(&block10).F152
 				*v.F152, src, err = avrobin.ReadString(src)
 			} else {
 				v.F152 = nil
 			}
 		case 154:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F153 = new(string)
+				v.F153 = &avrobin.Block(&block10).F153
 				*v.F153, src, err = avrobin.ReadString(src)
 			} else {
 				v.F153 = nil
 			}
 		case 155:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F154 = new(string)
+				v.F154 = &avrobin.Block(&block10).F154
 				*v.F154, src, err = avrobin.ReadString(src)
 			} else {
 				v.F154 = nil
 			}
 		case 156:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F155 = new(string)
+				v.F155 = &avrobin.Block(&block10).F155
 				*v.F155, src, err = avrobin.ReadString(src)
 			} else {
 				v.F155 = nil
 			}
 		case 157:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F156 = new(string)
+				v.F156 = &avrobin.Block(&block10).F156
 				*v.F156, src, err = avrobin.ReadString(src)
 			} else {
 				v.F156 = nil
 			}
 		case 158:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F157 = new(string)
+				v.F157 = &avrobin.Block(&block10).F157
 				*v.F157, src, err = avrobin.ReadString(src)
 			} else {
 				v.F157 = nil
 			}
 		case 159:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F158 = new(string)
+				v.F158 = &avrobin.Block(&block10).F158
 				*v.F158, src, err = avrobin.ReadString(src)
 			} else {
 				v.F158 = nil
 			}
 		case 160:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F159 = new(string)
+				v.F159 = &avrobin.Block(&block10).F159
 				*v.F159, src, err = avrobin.ReadString(src)
 			} else {
 				v.F159 = nil
 			}
 		case 161:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F160 = new(string)
+				v.F160 = &avrobin.Block(&block11).F160
 				*v.F160, src, err = avrobin.ReadString(src)
 			} else {
 				v.F160 = nil
 			}
 		case 162:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F161 = new(string)
+				v.F161 = &avrobin.Block(&block11).F161
 				*v.F161, src, err = avrobin.ReadString(src)
 			} else {
 				v.F161 = nil
 			}
 		case 163:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F162 = new(string)
+				v.F162 = &avrobin.Block(&block11).F162
 				*v.F162, src, err = avrobin.ReadString(src)
 			} else {
 				v.F162 = nil
 			}
 		case 164:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F163 = new(string)
+				v.F163 = &avrobin.Block(&block11).F163
 				*v.F163, src, err = avrobin.ReadString(src)
 			} else {
 				v.F163 = nil
 			}
 		case 165:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F164 = new(string)
+				v.F164 = &avrobin.Block(&block11).F164
 				*v.F164, src, err = avrobin.ReadString(src)
 			} else {
 				v.F164 = nil
 			}
 		case 166:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F165 = new(string)
+				v.F165 = &avrobin.Block(&block11).F165
 				*v.F165, src, err = avrobin.ReadString(src)
 			} else {
 				v.F165 = nil
 			}
 		case 167:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F166 = new(string)
+				v.F166 = &avrobin.Block(&block11).F166
 				*v.F166, src, err = avrobin.ReadString(src)
 			} else {
 				v.F166 = nil
 			}
 		case 168:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F167 = new(string)
+				v.F167 = &avrobin.Block(&block11).F167
 				*v.F167, src, err = avrobin.ReadString(src)
 			} else {
 				v.F167 = nil
 			}
 		case 169:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F168 = new(string)
+				v.F168 = &avrobin.Block(&block11).F168
 				*v.F168, src, err = avrobin.ReadString(src)
 			} else {
 				v.F168 = nil
 			}
 		case 170:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F169 = new(string)
+				v.F169 = &avrobin.Block(&block11).F169
 				*v.F169, src, err = avrobin.ReadString(src)
 			} else {
 				v.F169 = nil
 			}
 		case 171:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F170 = new(string)
+				v.F170 = &avrobin.Block(&block11).F170
 				*v.F170, src, err = avrobin.ReadString(src)
 			} else {
 				v.F170 = nil
 			}
 		case 172:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F171 = new(string)
+				v.F171 = &avrobin.Block(&block11).F171
 				*v.F171, src, err = avrobin.ReadString(src)
 			} else {
 				v.F171 = nil
 			}
 		case 173:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F172 = new(string)
+				v.F172 = &avrobin.Block(&block11).F172
 				*v.F172, src, err = avrobin.ReadString(src)
 			} else {
 				v.F172 = nil
 			}
 		case 174:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F173 = new(string)
+				v.F173 = &avrobin.Block(&block11).F173
 				*v.F173, src, err = avrobin.ReadString(src)
 			} else {
 				v.F173 = nil
 			}
 		case 175:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F174 = new(string)
+				v.F174 = &avrobin.Block(&block11).F174
 				*v.F174, src, err = avrobin.ReadString(src)
 			} else {
 				v.F174 = nil
 			}
 		case 176:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F175 = new(string)
+				v.F175 = &avrobin.Block(&block11).F175
 				*v.F175, src, err = avrobin.ReadString(src)
 			} else {
 				v.F175 = nil
 			}
 		case 177:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F176 = new(string)
+				v.F176 = &avrobin.Block(&block12).F176
 				*v.F176, src, err = avrobin.ReadString(src)
 			} else {
 				v.F176 = nil
 			}
 		case 178:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F177 = new(string)
+				v.F177 = &avrobin.Block(&block12).F177
 				*v.F177, src, err = avrobin.ReadString(src)
 			} else {
 				v.F177 = nil
 			}
 		case 179:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F178 = new(string)
+				v.F178 = &avrobin.Block(&block12).F178
 				*v.F178, src, err = avrobin.ReadString(src)
 			} else {
 				v.F178 = nil
 			}
 		case 180:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F179 = new(string)
+				v.F179 = &avrobin.Block(&block12).F179
 				*v.F179, src, err = avrobin.ReadString(src)
 			} else {
 				v.F179 = nil
 			}
 		case 181:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F180 = new(string)
+				v.F180 = &avrobin.Block(&block12).F180
 				*v.F180, src, err = avrobin.ReadString(src)
 			} else {
 				v.F180 = nil
 			}
 		case 182:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F181 = new(string)
+				v.F181 = &avrobin.Block(&block12).F181
 				*v.F181, src, err = avrobin.ReadString(src)
 			} else {
 				v.F181 = nil
 			}
 		case 183:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F182 = new(string)
+				v.F182 = &avrobin.Block(&block12).F182
 				*v.F182, src, err = avrobin.ReadString(src)
 			} else {
 				v.F182 = nil
 			}
 		case 184:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F183 = new(string)
+				v.F183 = &avrobin.Block(&block12).F183
 				*v.F183, src, err = avrobin.ReadString(src)
 			} else {
 				v.F183 = nil
 			}
 		case 185:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F184 = new(string)
+				v.F184 = &avrobin.Block(&block12).F184
 				*v.F184, src, err = avrobin.ReadString(src)
 			} else {
 				v.F184 = nil
 			}
 		case 186:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F185 = new(string)
+				v.F185 = &avrobin.Block(&block12).F185
 				*v.F185, src, err = avrobin.ReadString(src)
 			} else {
 				v.F185 = nil
 			}
 		case 187:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F186 = new(string)
+				v.F186 = &avrobin.Block(&block12).F186
 				*v.F186, src, err = avrobin.ReadString(src)
 			} else {
 				v.F186 = nil
 			}
 		case 188:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F187 = new(string)
+				v.F187 = &avrobin.Block(&block12).F187
 				*v.F187, src, err = avrobin.ReadString(src)
 			} else {
 				v.F187 = nil
 			}
 		case 189:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F188 = new(string)
+				v.F188 = &avrobin.Block(&block12).F188
 				*v.F188, src, err = avrobin.ReadString(src)
 			} else {
 				v.F188 = nil
 			}
 		case 190:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F189 = new(string)
+				v.F189 = &avrobin.Block(&block12).F189
 				*v.F189, src, err = avrobin.ReadString(src)
 			} else {
 				v.F189 = nil
 			}
 		case 191:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F190 = new(string)
+				v.F190 = &avrobin.Block(&block12).F190
 				*v.F190, src, err = avrobin.ReadString(src)
 			} else {
 				v.F190 = nil
 			}
 		case 192:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F191 = new(string)
+				v.F191 = &avrobin.Block(&block12).F191
 				*v.F191, src, err = avrobin.ReadString(src)
 			} else {
 				v.F191 = nil
 			}
 		case 193:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F192 = new(string)
+				v.F192 = &avrobin.Block(&block13).F192
 				*v.F192, src, err = avrobin.ReadString(src)
 			} else {
 				v.F192 = nil
 			}
 		case 194:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F193 = new(string)
+				v.F193 = &avrobin.Block(&block13).F193
 				*v.F193, src, err = avrobin.ReadString(src)
 			} else {
 				v.F193 = nil
 			}
 		case 195:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F194 = new(string)
+				v.F194 = &avrobin.Block(&block13).F194
 				*v.F194, src, err = avrobin.ReadString(src)
 			} else {
 				v.F194 = nil
 			}
 		case 196:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F195 = new(string)
+				v.F195 = &avrobin.Block(&block13).F195
 				*v.F195, src, err = avrobin.ReadString(src)
 			} else {
 				v.F195 = nil
 			}
 		case 197:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F196 = new(string)
+				v.F196 = &avrobin.Block(&block13).F196
 				*v.F196, src, err = avrobin.ReadString(src)
 			} else {
 				v.F196 = nil
 			}
 		case 198:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F197 = new(string)
+				v.F197 = &avrobin.Block(&block13).F197
 				*v.F197, src, err = avrobin.ReadString(src)
 			} else {
 				v.F197 = nil
 			}
 		case 199:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F198 = new(string)
+				v.F198 = &avrobin.Block(&block13).F198
 				*v.F198, src, err = avrobin.ReadString(src)
 			} else {
 				v.F198 = nil
 			}
 		case 200:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F199 = new(string)
+				v.F199 = &avrobin.Block(&block13).F199
 				*v.F199, src, err = avrobin.ReadString(src)
 			} else {
 				v.F199 = nil
 			}
 		case 201:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F200 = new(string)
+				v.F200 = &avrobin.Block(&block13).F200
 				*v.F200, src, err = avrobin.ReadString(src)
 			} else {
 				v.F200 = nil
 			}
 		case 202:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F201 = new(string)
+				v.F201 = &avrobin.Block(&block13).F201
 				*v.F201, src, err = avrobin.ReadString(src)
 			} else {
 				v.F201 = nil
 			}
 		case 203:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F202 = new(string)
+				v.F202 = &avrobin.Block(&block13).F202
 				*v.F202, src, err = avrobin.ReadString(src)
 			} else {
 				v.F202 = nil
 			}
 		case 204:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F203 = new(string)
+				v.F203 = &avrobin.Block(&block13).F203
 				*v.F203, src, err = avrobin.ReadString(src)
 			} else {
 				v.F203 = nil
 			}
 		case 205:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F204 = new(string)
+				v.F204 = &avrobin.Block(&block13).F204
 				*v.F204, src, err = avrobin.ReadString(src)
 			} else {
 				v.F204 = nil
 			}
 		case 206:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F205 = new(string)
+				v.F205 = &avrobin.Block(&block13).F205
 				*v.F205, src, err = avrobin.ReadString(src)
 			} else {
 				v.F205 = nil
 			}
 		case 207:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F206 = new(string)
+				v.F206 = &avrobin.Block(&block13).F206
 				*v.F206, src, err = avrobin.ReadString(src)
 			} else {
 				v.F206 = nil
 			}
 		case 208:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F207 = new(string)
+				v.F207 = &avrobin.Block(&block13).F207
 				*v.F207, src, err = avrobin.ReadString(src)
 			} else {
 				v.F207 = nil
 			}
 		case 209:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F208 = new(string)
+				v.F208 = &avrobin.Block(&block14).F208
 				*v.F208, src, err = avrobin.ReadString(src)
 			} else {
 				v.F208 = nil
 			}
 		case 210:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F209 = new(string)
+				v.F209 = &avrobin.Block(&block14).F209
 				*v.F209, src, err = avrobin.ReadString(src)
 			} else {
 				v.F209 = nil
 			}
 		case 211:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F210 = new(string)
+				v.F210 = &avrobin.Block(&block14).F210
 				*v.F210, src, err = avrobin.ReadString(src)
 			} else {
 				v.F210 = nil
 			}
 		case 212:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F211 = new(string)
+				v.F211 = &avrobin.Block(&block14).F211
 				*v.F211, src, err = avrobin.ReadString(src)
 			} else {
 				v.F211 = nil
 			}
 		case 213:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F212 = new(string)
+				v.F212 = &avrobin.Block(&block14).F212
 				*v.F212, src, err = avrobin.ReadString(src)
 			} else {
 				v.F212 = nil
 			}
 		case 214:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F213 = new(string)
+				v.F213 = &avrobin.Block(&block14).F213
 				*v.F213, src, err = avrobin.ReadString(src)
 			} else {
 				v.F213 = nil
 			}
 		case 215:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F214 = new(string)
+				v.F214 = &avrobin.Block(&block14).F214
 				*v.F214, src, err = avrobin.ReadString(src)
 			} else {
 				v.F214 = nil
 			}
 		case 216:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F215 = new(string)
+				v.F215 = &avrobin.Block(&block14).F215
 				*v.F215, src, err = avrobin.ReadString(src)
 			} else {
 				v.F215 = nil
 			}
 		case 217:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F216 = new(string)
+				v.F216 = &avrobin.Block(&block14).F216
 				*v.F216, src, err = avrobin.ReadString(src)
 			} else {
 				v.F216 = nil
 			}
 		case 218:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F217 = new(string)
+				v.F217 = &avrobin.Block(&block14).F217
 				*v.F217, src, err = avrobin.ReadString(src)
 			} else {
 				v.F217 = nil
 			}
 		case 219:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F218 = new(string)
+				v.F218 = &avrobin.Block(&block14).F218
 				*v.F218, src, err = avrobin.ReadString(src)
 			} else {
 				v.F218 = nil
 			}
 		case 220:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F219 = new(string)
+				v.F219 = &avrobin.Block(&block14).F219
 				*v.F219, src, err = avrobin.ReadString(src)
 			} else {
 				v.F219 = nil
 			}
 		case 221:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F220 = new(string)
+				v.F220 = &avrobin.Block(&block14).F220
 				*v.F220, src, err = avrobin.ReadString(src)
 			} else {
 				v.F220 = nil
 			}
 		case 222:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F221 = new(string)
+				v.F221 = &avrobin.Block(&block14).F221
 				*v.F221, src, err = avrobin.ReadString(src)
 			} else {
 				v.F221 = nil
 			}
 		case 223:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F222 = new(string)
+				v.F222 = &avrobin.Block(&block14).F222
 				*v.F222, src, err = avrobin.ReadString(src)
 			} else {
 				v.F222 = nil
 			}
 		case 224:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F223 = new(string)
+				v.F223 = &avrobin.Block(&block14).F223
 				*v.F223, src, err = avrobin.ReadString(src)
 			} else {
 				v.F223 = nil
 			}
 		case 225:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F224 = new(string)
+				v.F224 = &avrobin.Block(&block15).F224
 				*v.F224, src, err = avrobin.ReadString(src)
 			} else {
 				v.F224 = nil
 			}
 		case 226:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F225 = new(string)
+				v.F225 = &avrobin.Block(&block15).F225
 				*v.F225, src, err = avrobin.ReadString(src)
 			} else {
 				v.F225 = nil
 			}
 		case 227:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F226 = new(string)
+				v.F226 = &avrobin.Block(&block15).F226
 				*v.F226, src, err = avrobin.ReadString(src)
 			} else {
 				v.F226 = nil
 			}
 		case 228:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F227 = new(string)
+				v.F227 = &avrobin.Block(&block15).F227
 				*v.F227, src, err = avrobin.ReadString(src)
 			} else {
 				v.F227 = nil
 			}
 		case 229:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F228 = new(string)
+				v.F228 = &avrobin.Block(&block15).F228
 				*v.F228, src, err = avrobin.ReadString(src)
 			} else {
 				v.F228 = nil
 			}
 		case 230:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F229 = new(string)
+				v.F229 = &avrobin.Block(&block15).F229
 				*v.F229, src, err = avrobin.ReadString(src)
 			} else {
 				v.F229 = nil
 			}
 		case 231:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F230 = new(string)
+				v.F230 = &avrobin.Block(&block15).F230
 				*v.F230, src, err = avrobin.ReadString(src)
 			} else {
 				v.F230 = nil
 			}
 		case 232:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F231 = new(string)
+				v.F231 = &avrobin.Block(&block15).F231
 				*v.F231, src, err = avrobin.ReadString(src)
 			} else {
 				v.F231 = nil
 			}
 		case 233:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F232 = new(string)
+				v.F232 = &avrobin.Block(&block15).F232
 				*v.F232, src, err = avrobin.ReadString(src)
 			} else {
 				v.F232 = nil
 			}
 		case 234:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F233 = new(string)
+				v.F233 = &avrobin.Block(&block15).F233
 				*v.F233, src, err = avrobin.ReadString(src)
 			} else {
 				v.F233 = nil
 			}
 		case 235:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F234 = new(string)
+				v.F234 = &avrobin.Block(&block15).F234
 				*v.F234, src, err = avrobin.ReadString(src)
 			} else {
 				v.F234 = nil
 			}
 		case 236:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F235 = new(string)
+				v.F235 = &avrobin.Block(&block15).F235
 				*v.F235, src, err = avrobin.ReadString(src)
 			} else {
 				v.F235 = nil
 			}
 		case 237:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F236 = new(string)
+				v.F236 = &avrobin.Block(&block15).F236
 				*v.F236, src, err = avrobin.ReadString(src)
 			} else {
 				v.F236 = nil
 			}
 		case 238:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F237 = new(string)
+				v.F237 = &avrobin.Block(&block15).F237
 				*v.F237, src, err = avrobin.ReadString(src)
 			} else {
 				v.F237 = nil
 			}
 		case 239:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F238 = new(string)
+				v.F238 = &avrobin.Block(&block15).F238
 				*v.F238, src, err = avrobin.ReadString(src)
 			} else {
 				v.F238 = nil
 			}
 		case 240:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F239 = new(string)
+				v.F239 = &avrobin.Block(&block15).F239
 				*v.F239, src, err = avrobin.ReadString(src)
 			} else {
 				v.F239 = nil
 			}
 		case 241:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F240 = new(string)
+				v.F240 = &avrobin.Block(&block16).F240
 				*v.F240, src, err = avrobin.ReadString(src)
 			} else {
 				v.F240 = nil
 			}
 		case 242:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F241 = new(string)
+				v.F241 = &avrobin.Block(&block16).F241
 				*v.F241, src, err = avrobin.ReadString(src)
 			} else {
 				v.F241 = nil
 			}
 		case 243:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F242 = new(string)
+				v.F242 = &avrobin.Block(&block16).F242
 				*v.F242, src, err = avrobin.ReadString(src)
 			} else {
 				v.F242 = nil
 			}
 		case 244:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F243 = new(string)
+				v.F243 = &avrobin.Block(&block16).F243
 				*v.F243, src, err = avrobin.ReadString(src)
 			} else {
 				v.F243 = nil
 			}
 		case 245:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F244 = new(string)
+				v.F244 = &avrobin.Block(&block16).F244
 				*v.F244, src, err = avrobin.ReadString(src)
 			} else {
 				v.F244 = nil
 			}
 		case 246:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F245 = new(string)
+				v.F245 = &avrobin.Block(&block16).F245
 				*v.F245, src, err = avrobin.ReadString(src)
 			} else {
 				v.F245 = nil
 			}
 		case 247:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F246 = new(string)
+				v.F246 = &avrobin.Block(&block16).F246
 				*v.F246, src, err = avrobin.ReadString(src)
 			} else {
 				v.F246 = nil
 			}
 		case 248:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F247 = new(string)
+				v.F247 = &avrobin.Block(&block16).F247
 				*v.F247, src, err = avrobin.ReadString(src)
 			} else {
 				v.F247 = nil
 			}
 		case 249:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F248 = new(string)
+				v.F248 = &avrobin.Block(&block16).F248
 				*v.F248, src, err = avrobin.ReadString(src)
 			} else {
 				v.F248 = nil
 			}
 		case 250:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F249 = new(string)
+				v.F249 = &avrobin.Block(&block16).F249
 				*v.F249, src, err = avrobin.ReadString(src)
 			} else {
 				v.F249 = nil
 			}
 		case 251:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F250 = new(string)
+				v.F250 = &avrobin.Block(&block16).F250
 				*v.F250, src, err = avrobin.ReadString(src)
 			} else {
 				v.F250 = nil
 			}
 		case 252:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F251 = new(string)
+				v.F251 = &avrobin.Block(&block16).F251
 				*v.F251, src, err = avrobin.ReadString(src)
 			} else {
 				v.F251 = nil
 			}
 		case 253:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F252 = new(string)
+				v.F252 = &avrobin.Block(&block16).F252
 				*v.F252, src, err = avrobin.ReadString(src)
 			} else {
 				v.F252 = nil
 			}
 		case 254:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F253 = new(string)
+				v.F253 = &avrobin.Block(&block16).F253
 				*v.F253, src, err = avrobin.ReadString(src)
 			} else {
 				v.F253 = nil
 			}
 		case 255:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F254 = new(string)
+				v.F254 = &avrobin.Block(&block16).F254
 				*v.F254, src, err = avrobin.ReadString(src)
 			} else {
 				v.F254 = nil
 			}
 		case 256:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F255 = new(string)
+				v.F255 = &avrobin.Block(&block16).F255
 				*v.F255, src, err = avrobin.ReadString(src)
 			} else {
 				v.F255 = nil
 			}
 		case 257:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F256 = new(string)
+				v.F256 = &avrobin.Block(&block17).F256
 				*v.F256, src, err = avrobin.ReadString(src)
 			} else {
 				v.F256 = nil
 			}
 		case 258:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F257 = new(string)
+				v.F257 = &avrobin.Block(&block17).F257
 				*v.F257, src, err = avrobin.ReadString(src)
 			} else {
 				v.F257 = nil
 			}
 		case 259:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F258 = new(string)
+				v.F258 = &avrobin.Block(&block17).F258
 				*v.F258, src, err = avrobin.ReadString(src)
 			} else {
 				v.F258 = nil
 			}
 		case 260:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F259 = new(string)
+				v.F259 = &avrobin.Block(&block17).F259
 				*v.F259, src, err = avrobin.ReadString(src)
 			} else {
 				v.F259 = nil
 			}
 		case 261:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F260 = new(string)
+				v.F260 = &avrobin.Block(&block17).F260
 				*v.F260, src, err = avrobin.ReadString(src)
 			} else {
 				v.F260 = nil
 			}
 		case 262:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F261 = new(string)
+				v.F261 = &avrobin.Block(&block17).F261
 				*v.F261, src, err = avrobin.ReadString(src)
 			} else {
 				v.F261 = nil
 			}
 		case 263:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F262 = new(string)
+				v.F262 = &avrobin.Block(&block17).F262
 				*v.F262, src, err = avrobin.ReadString(src)
 			} else {
 				v.F262 = nil
 			}
 		case 264:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F263 = new(string)
+				v.F263 = &avrobin.Block(&block17).F263
 				*v.F263, src, err = avrobin.ReadString(src)
 			} else {
 				v.F263 = nil
 			}
 		case 265:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F264 = new(string)
+				v.F264 = &avrobin.Block(&block17).F264
 				*v.F264, src, err = avrobin.ReadString(src)
 			} else {
 				v.F264 = nil
 			}
 		case 266:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F265 = new(string)
+				v.F265 = &avrobin.Block(&block17).F265
 				*v.F265, src, err = avrobin.ReadString(src)
 			} else {
 				v.F265 = nil
 			}
 		case 267:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F266 = new(string)
+				v.F266 = &avrobin.Block(&block17).F266
 				*v.F266, src, err = avrobin.ReadString(src)
 			} else {
 				v.F266 = nil
 			}
 		case 268:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F267 = new(string)
+				v.F267 = &avrobin.Block(&block17).F267
 				*v.F267, src, err = avrobin.ReadString(src)
 			} else {
 				v.F267 = nil
 			}
 		case 269:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F268 = new(string)
+				v.F268 = &avrobin.Block(&block17).F268
 				*v.F268, src, err = avrobin.ReadString(src)
 			} else {
 				v.F268 = nil
 			}
 		case 270:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F269 = new(string)
+				v.F269 = &avrobin.Block(&block17).F269
 				*v.F269, src, err = avrobin.ReadString(src)
 			} else {
 				v.F269 = nil
 			}
 		case 271:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F270 = new(string)
+				v.F270 = &avrobin.Block(&block17).F270
 				*v.F270, src, err = avrobin.ReadString(src)
 			} else {
 				v.F270 = nil
 			}
 		case 272:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F271 = new(string)
+				v.F271 = &avrobin.Block(&block17).F271
 				*v.F271, src, err = avrobin.ReadString(src)
 			} else {
 				v.F271 = nil
 			}
 		case 273:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F272 = new(string)
+				v.F272 = &avrobin.Block(&block18).F272
 				*v.F272, src, err = avrobin.ReadString(src)
 			} else {
 				v.F272 = nil
 			}
 		case 274:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F273 = new(string)
+				v.F273 = &avrobin.Block(&block18).F273
 				*v.F273, src, err = avrobin.ReadString(src)
 			} else {
 				v.F273 = nil
 			}
 		case 275:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F274 = new(string)
+				v.F274 = &avrobin.Block(&block18).F274
 				*v.F274, src, err = avrobin.ReadString(src)
 			} else {
 				v.F274 = nil
 			}
 		case 276:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F275 = new(string)
+				v.F275 = &avrobin.Block(&block18).F275
 				*v.F275, src, err = avrobin.ReadString(src)
 			} else {
 				v.F275 = nil
 			}
 		case 277:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F276 = new(string)
+				v.F276 = &avrobin.Block(&block18).F276
 				*v.F276, src, err = avrobin.ReadString(src)
 			} else {
 				v.F276 = nil
 			}
 		case 278:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F277 = new(string)
+				v.F277 = &avrobin.Block(&block18).F277
 				*v.F277, src, err = avrobin.ReadString(src)
 			} else {
 				v.F277 = nil
 			}
 		case 279:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F278 = new(string)
+				v.F278 = &avrobin.Block(&block18).F278
 				*v.F278, src, err = avrobin.ReadString(src)
 			} else {
 				v.F278 = nil
 			}
 		case 280:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F279 = new(string)
+				v.F279 = &avrobin.Block(&block18).F279
 				*v.F279, src, err = avrobin.ReadString(src)
 			} else {
 				v.F279 = nil
 			}
 		case 281:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F280 = new(string)
+				v.F280 = &avrobin.Block(&block18).F280
 				*v.F280, src, err = avrobin.ReadString(src)
 			} else {
 				v.F280 = nil
 			}
 		case 282:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F281 = new(string)
+				v.F281 = &avrobin.Block(&block18).F281
 				*v.F281, src, err = avrobin.ReadString(src)
 			} else {
 				v.F281 = nil
 			}
 		case 283:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F282 = new(string)
+				v.F282 = &avrobin.Block(&block18).F282
 				*v.F282, src, err = avrobin.ReadString(src)
 			} else {
 				v.F282 = nil
 			}
 		case 284:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F283 = new(string)
+				v.F283 = &avrobin.Block(&block18).F283
 				*v.F283, src, err = avrobin.ReadString(src)
 			} else {
 				v.F283 = nil
 			}
 		case 285:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F284 = new(string)
+				v.F284 = &avrobin.Block(&block18).F284
 				*v.F284, src, err = avrobin.ReadString(src)
 			} else {
 				v.F284 = nil
 			}
 		case 286:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F285 = new(string)
+				v.F285 = &avrobin.Block(&block18).F285
 				*v.F285, src, err = avrobin.ReadString(src)
 			} else {
 				v.F285 = nil
 			}
 		case 287:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F286 = new(string)
+				v.F286 = &avrobin.Block(&block18).F286
 				*v.F286, src, err = avrobin.ReadString(src)
 			} else {
 				v.F286 = nil
 			}
 		case 288:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F287 = new(string)
+				v.F287 = &avrobin.Block(&block18).F287
 				*v.F287, src, err = avrobin.ReadString(src)
 			} else {
 				v.F287 = nil
 			}
 		case 289:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F288 = new(string)
+				v.F288 = &avrobin.Block(&block19).F288
 				*v.F288, src, err = avrobin.ReadString(src)
 			} else {
 				v.F288 = nil
 			}
 		case 290:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F289 = new(string)
+				v.F289 = &avrobin.Block(&block19).F289
 				*v.F289, src, err = avrobin.ReadString(src)
 			} else {
 				v.F289 = nil
 			}
 		case 291:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F290 = new(string)
+				v.F290 = &avrobin.Block(&block19).F290
 				*v.F290, src, err = avrobin.ReadString(src)
 			} else {
 				v.F290 = nil
 			}
 		case 292:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F291 = new(string)
+				v.F291 = &avrobin.Block(&block19).F291
 				*v.F291, src, err = avrobin.ReadString(src)
 			} else {
 				v.F291 = nil
 			}
 		case 293:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F292 = new(string)
+				v.F292 = &avrobin.Block(&block19).F292
 				*v.F292, src, err = avrobin.ReadString(src)
 			} else {
 				v.F292 = nil
 			}
 		case 294:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F293 = new(string)
+				v.F293 = &avrobin.Block(&block19).F293
 				*v.F293, src, err = avrobin.ReadString(src)
 			} else {
 				v.F293 = nil
 			}
 		case 295:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F294 = new(string)
+				v.F294 = &avrobin.Block(&block19).F294
 				*v.F294, src, err = avrobin.ReadString(src)
 			} else {
 				v.F294 = nil
 			}
 		case 296:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F295 = new(string)
+				v.F295 = &avrobin.Block(&block19).F295
 				*v.F295, src, err = avrobin.ReadString(src)
 			} else {
 				v.F295 = nil
 			}
 		case 297:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F296 = new(string)
+				v.F296 = &avrobin.Block(&block19).F296
 				*v.F296, src, err = avrobin.ReadString(src)
 			} else {
 				v.F296 = nil
 			}
 		case 298:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F297 = new(string)
+				v.F297 = &avrobin.Block(&block19).F297
 				*v.F297, src, err = avrobin.ReadString(src)
 			} else {
 				v.F297 = nil
 			}
 		case 299:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F298 = new(string)
+				v.F298 = &avrobin.Block(&block19).F298
 				*v.F298, src, err = avrobin.ReadString(src)
 			} else {
 				v.F298 = nil
 			}
 		case 300:
 			if present, src, err = avrobin.ReadPresent(src, 0); present {
-				v.F299 = new(string)
+				v.F299 = &avrobin.Block(&block19).F299
 				*v.F299, src, err = avrobin.ReadString(src)
 			} else {
 				v.F299 = nil

@@ -1,0 +1,46 @@
+package codegen
+
+// maxBlock is how many optional fields share a block. All of a block is there
+// once one of its fields is.
+const maxBlock = 16
+
+// blocks puts the optional fields of each record that are pointers to small
+// values into blocks of two or more.
+func (b *builder) blocks() {
+	for _, t := range b.order {
+		d := t.record
+		if d == nil {
+			continue
+		}
+		var fields []*fieldDecl
+		for _, f := range d.Fields {
+			if f.Type.Kind == kindOptional && !f.Type.Nilable && f.Type.Elem.small() {
+				fields = append(fields, f)
+			}
+		}
+		for len(fields) > 1 {
+			n := min(len(fields), maxBlock)
+			block := &blockDecl{
+				GoName: b.scope(d.Pkg).take(lowerFirst(d.GoName) + "Optionals"),
+				Local:  numbered("block", len(d.Blocks)),
+				Fields: fields[:n],
+			}
+			d.Blocks = append(d.Blocks, block)
+			fields = fields[n:]
+		}
+	}
+}
+
+// small: a value of t takes few bytes and holds no other values.
+func (t *typeExpr) small() bool {
+	switch t.Kind {
+	case kindBool, kindInt, kindLong, kindFloat, kindDouble, kindString, kindEnum,
+		kindDate, kindTimeMillis, kindTimeMicros, kindTimestampMillis, kindTimestampMicros, kindTimestampNanos,
+		kindUUIDString, kindUUIDFixed, kindDecimalBytes, kindDecimalFixed, kindDuration:
+		return true
+	case kindFixed:
+		return t.Fixed.Size <= 32
+	default:
+		return false
+	}
+}

@@ -1,0 +1,127 @@
+// Package docstest holds the documentation against the code.
+package docstest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+var logMethods = []string{"Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext", "ErrorContext", "Log", "LogAttrs"}
+
+var constantMessage = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)+$`)
+
+// logMessages returns the constant messages of all log calls in the packages
+// that users import, with the position of one call each.
+func logMessages(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, dir := range []string{"producer", "registry", "serde"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			files := token.NewFileSet()
+			file, err := parser.ParseFile(files, path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				method, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || !slices.Contains(logMethods, method.Sel.Name) {
+					return true
+				}
+				for _, arg := range call.Args {
+					text, ok := arg.(*ast.BasicLit)
+					if !ok || text.Kind != token.STRING {
+						continue
+					}
+					if message, err := strconv.Unquote(text.Value); err == nil && constantMessage.MatchString(message) {
+						found[message] = files.Position(call.Pos()).String()
+					}
+					break // the first text is the message, the others are keys
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// TestLogCatalogue compares docs/logs.md with the log calls. Each message of the
+// code needs a row, and each row needs a call.
+func TestLogCatalogue(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs/logs.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		listed[row[1]] = true
+	}
+	calls := logMessages(t)
+	if len(calls) < 10 {
+		t.Fatalf("only %d log calls were found: this test sees too little", len(calls))
+	}
+	for message, where := range calls {
+		if !listed[message] {
+			t.Errorf("%s logs %s, which docs/logs.md does not list", strings.TrimPrefix(where, root+"/"), message)
+		}
+	}
+	for message := range listed {
+		if _, ok := calls[message]; !ok {
+			t.Errorf("docs/logs.md lists %s, which nothing logs", message)
+		}
+	}
+}
+
+var codeBlock = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+
+var link = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
+
+// TestLinks checks that every relative link of a page leads to a file.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, top...) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prose := codeBlock.ReplaceAllString(string(text), "")
+		for _, m := range link.FindAllStringSubmatch(prose, -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", strings.TrimPrefix(page, root+"/"), m[1], err)
+			}
+		}
+	}
+}

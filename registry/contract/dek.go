@@ -35,6 +35,11 @@ type DEK struct {
 	Deleted     bool   `json:"deleted,omitempty"`
 }
 
+// Format prints the key's names without any key material, whatever the verb.
+func (d DEK) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "DEK{kek %s, subject %s, version %d, algorithm %s}", d.KEKName, d.Subject, d.Version, d.Algorithm)
+}
+
 // Secret is a text that no printed, logged or encoded form shows.
 type Secret string
 

@@ -40,6 +40,7 @@ type core struct {
 	fatal   atomic.Pointer[error]
 	// replacements counts clients in a row that delivered nothing.
 	replacements atomic.Int64
+	progress     progress
 	// gaveUp is why Close did not wait any longer.
 	gaveUp  atomic.Pointer[error]
 	closing sync.Once
@@ -79,6 +80,7 @@ func newCore(c *settings.Config, s *serde.Serializer) (*core, error) {
 		return nil, err
 	}
 	k.background.Go(k.refreshTopics)
+	k.background.Go(k.watchProgress)
 	return k, nil
 }
 

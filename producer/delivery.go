@@ -31,6 +31,7 @@ type outcome struct {
 	callback Callback
 	future   *Future
 	since    int64
+	token    any // of the hooks
 	err      error
 	delivery Delivery
 	marker   func() // called instead, when its turn comes
@@ -124,8 +125,8 @@ func (d *deliverer) tell(o *outcome) {
 			d.core.reportFailure(o.delivery, &PanicError{"the callback of topic " + o.delivery.Topic, v, debug.Stack()})
 		}
 	}()
-	if d.core.hooks.outcome && o.marker == nil {
-		d.core.hooks.callOutcome(o)
+	if d.core.hooks.set && o.marker == nil {
+		d.core.hooks.outcome(o)
 	}
 	switch {
 	case o.marker != nil:

@@ -129,7 +129,16 @@ func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 		if s.timestamp = e.Timestamp; e.Timestamp.IsZero() {
 			s.timestamp = time.Now()
 		}
-		return b.send(ctx, s, e.Partition, b.partitioner, true)
+		if !c.hooks.set {
+			return b.send(ctx, s, e.Partition, b.partitioner, true)
+		}
+		h := &hookedMessage{start: Start{Topic: e.Topic, TransactionalID: c.config.TransactionalID, Tombstone: e.Value == nil}}
+		s.hooked = h
+		err := b.send(ctx, s, e.Partition, b.partitioner, true)
+		if err != nil {
+			h.refused(ctx, c, err)
+		}
+		return err
 	})
 }
 

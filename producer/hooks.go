@@ -8,15 +8,78 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Hooks see every message: Headers and Accept on the publishing goroutine, Outcome on the delivery goroutine.
-// Nil ones cost nothing. They must not block.
+// Hooks see every message from its start to its end, and every transaction. Each
+// function may be nil. The functions must not block and must be safe for concurrent
+// use. A function that panics is reported like a callback that panics. Without
+// hooks nothing is allocated and nothing is slower.
 type Hooks struct {
-	// Headers may append headers to a message, for example traceparent from ctx.
-	Headers func(ctx context.Context, topic string, h []serde.Header) []serde.Header
-	// Accept is called when a message is in the buffer.
-	Accept func(ctx context.Context, topic string, bytes int)
-	// Outcome is called when it has its outcome; err is nil for a delivered one.
-	Outcome func(topic string, partition int32, waited time.Duration, err error)
+	// Start is called for each message on the publishing goroutine, before the
+	// message is given to the client. The token that it returns comes back with
+	// exactly one Refused, or with one Accepted and then one Outcome. Start may
+	// append to *Headers, for example a traceparent from ctx.
+	Start func(ctx context.Context, s *Start) (token any)
+	// Refused is called if the message was refused. err is the error that the
+	// caller gets.
+	Refused func(token any, err error)
+	// Accepted is called when the message is in the buffer. It may be called after
+	// Outcome, because the two run on different goroutines. bytes are those of key,
+	// value and headers.
+	Accepted func(token any, bytes int)
+	// Outcome is called on the delivery goroutine when the message has its outcome.
+	// In a transaction the outcome is that of the write to the log. Transaction says
+	// whether the message is committed.
+	Outcome func(token any, o Outcome)
+	// Transaction is called when a transaction begins and ends.
+	Transaction func(ctx context.Context, e TransactionEvent)
+}
+
+// Start describes a message that is about to be published. It is valid during the
+// call.
+type Start struct {
+	Topic string
+	// RecordName is the full Avro name of the record. It is empty for a tombstone
+	// and for bytes that were encoded elsewhere.
+	RecordName      string
+	Key             []byte // as it will be written; nil if there is none, or if it could not be encoded
+	Tombstone       bool
+	TransactionalID string // empty outside of transactions
+	Headers         *[]serde.Header
+}
+
+// Outcome is how a message ended, for [Hooks].
+type Outcome struct {
+	Delivery Delivery
+	Err      error         // nil, or a [*MessageError]
+	Waited   time.Duration // from being accepted to the outcome
+}
+
+// TransactionEvent is a step of a transaction, for [Hooks].
+type TransactionEvent struct {
+	Kind            TransactionKind
+	TransactionalID string
+	Messages        int64         // that were added
+	Open            time.Duration // since the first message
+	Err             error         // why it was aborted or is in doubt
+}
+
+// TransactionKind says what happened to a transaction.
+type TransactionKind uint8
+
+const (
+	// TransactionBegun comes before the function runs. The function may run several
+	// times, each time in a transaction of its own.
+	TransactionBegun TransactionKind = iota + 1
+	// TransactionCommitted, TransactionAborted and TransactionInDoubt end it.
+	TransactionCommitted
+	TransactionAborted
+	TransactionInDoubt
+	// TransactionResolved says that a commit was in doubt and a [Resolver] has found
+	// its outcome out. TransactionCommitted or TransactionAborted follows.
+	TransactionResolved
+)
+
+func (k TransactionKind) String() string {
+	return [...]string{"", "begun", "committed", "aborted", "in doubt", "resolved"}[k]
 }
 
 // WithFailureHandler is told of what nobody else hears: messages published without a callback that were not delivered, and
@@ -37,44 +100,113 @@ func lastFailureHandler(c *settings.Config) failureHandler {
 	return all[len(all)-1]
 }
 
-// hooks are all hooks given, with what is absent known before the first message.
+// hooks are all hooks given.
 type hooks struct {
-	all                      []Hooks
-	headers, accept, outcome bool
+	all         []Hooks
+	set         bool // there is one for messages
+	transaction bool // there is one for transactions
 }
 
 func joinHooks(all []Hooks) hooks {
 	h := hooks{all: all}
 	for _, one := range all {
-		h.headers = h.headers || one.Headers != nil
-		h.accept = h.accept || one.Accept != nil
-		h.outcome = h.outcome || one.Outcome != nil
+		h.set = h.set || one.Start != nil || one.Refused != nil || one.Accepted != nil || one.Outcome != nil
+		h.transaction = h.transaction || one.Transaction != nil
 	}
 	return h
 }
 
-func (h *hooks) callHeaders(ctx context.Context, topic string, list []serde.Header) []serde.Header {
-	for _, one := range h.all {
-		if one.Headers != nil {
-			list = one.Headers(ctx, topic, list)
+// start returns the token of a message: one of each hook if there are several.
+func (h *hooks) start(ctx context.Context, s *Start) any {
+	if len(h.all) == 1 {
+		if h.all[0].Start == nil {
+			return nil
+		}
+		return h.all[0].Start(ctx, s)
+	}
+	tokens := make([]any, len(h.all))
+	for i, one := range h.all {
+		if one.Start != nil {
+			tokens[i] = one.Start(ctx, s)
 		}
 	}
-	return list
+	return tokens
 }
 
-func (h *hooks) callAccept(ctx context.Context, topic string, bytes int64) {
-	for _, one := range h.all {
-		if one.Accept != nil {
-			one.Accept(ctx, topic, int(bytes))
+// each calls f for each hook with its token.
+func (h *hooks) each(token any, f func(one *Hooks, token any)) {
+	if len(h.all) == 1 {
+		f(&h.all[0], token)
+		return
+	}
+	tokens, _ := token.([]any)
+	for i := range h.all {
+		if i < len(tokens) {
+			f(&h.all[i], tokens[i])
 		}
 	}
 }
 
-func (h *hooks) callOutcome(o *outcome) {
-	waited := time.Since(epoch) - time.Duration(o.since)
-	for _, one := range h.all {
+func (h *hooks) refused(token any, err error) {
+	h.each(token, func(one *Hooks, token any) {
+		if one.Refused != nil {
+			one.Refused(token, err)
+		}
+	})
+}
+
+func (h *hooks) accepted(token any, bytes int64) {
+	h.each(token, func(one *Hooks, token any) {
+		if one.Accepted != nil {
+			one.Accepted(token, int(bytes))
+		}
+	})
+}
+
+func (h *hooks) outcome(o *outcome) {
+	out := Outcome{Delivery: o.delivery, Err: o.err, Waited: time.Since(epoch) - time.Duration(o.since)}
+	h.each(o.token, func(one *Hooks, token any) {
 		if one.Outcome != nil {
-			one.Outcome(o.delivery.Topic, o.delivery.Partition, waited, o.err)
+			one.Outcome(token, out)
+		}
+	})
+}
+
+// hookedMessage is what the hooks know of a message on its way.
+type hookedMessage struct {
+	start Start
+	begun bool
+	token any
+}
+
+// begin calls Start, with the headers of the message.
+func (h *hookedMessage) begin(ctx context.Context, s *scratch) {
+	h.start.Key, h.start.Headers, h.begun = s.message.Key, &s.headers, true
+	h.token = s.binding.core.hooks.start(ctx, &h.start)
+	h.start.Headers, h.start.Key = nil, nil
+	s.entry.token = h.token
+}
+
+// refused tells that the message was refused, also if it did not come to its start.
+func (h *hookedMessage) refused(ctx context.Context, c *core, err error) {
+	if !h.begun {
+		var none []serde.Header
+		h.start.Headers = &none
+		h.token = c.hooks.start(ctx, &h.start)
+	}
+	c.hooks.refused(h.token, err)
+}
+
+// tell reports a step of a transaction.
+func (t *Transactional) tell(ctx context.Context, tx *Tx, kind TransactionKind, err error) {
+	h := &t.core.hooks
+	if !h.transaction {
+		return
+	}
+	e := TransactionEvent{Kind: kind, TransactionalID: t.core.config.TransactionalID, Messages: tx.added.Load(), Open: tx.open(), Err: err}
+	for i := range h.all {
+		if f := h.all[i].Transaction; f != nil {
+			f(ctx, e)
 		}
 	}
 }

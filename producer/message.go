@@ -41,6 +41,7 @@ type scratch struct {
 	keyed     bool   // there is a key, maybe empty
 	keyEnd    int
 	headers   []serde.Header
+	hooked    *hookedMessage // nil: no hooks
 	ids       idHeaders
 	timestamp time.Time
 	message   transport.Message // as the client takes it, which copies it
@@ -63,7 +64,7 @@ func (s *scratch) free() {
 		s.buf = nil
 	}
 	// Field by field: to write the whole struct costs as much as to encode a small record.
-	s.binding, s.entry.callback, s.entry.future = nil, nil, nil
+	s.binding, s.entry.callback, s.entry.future, s.entry.token, s.hooked = nil, nil, nil, nil, nil
 	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
 	s.timestamp, s.message.HasTimestamp, s.entry.stamped, s.ids = time.Time{}, false, false, idHeaders{}

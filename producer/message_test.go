@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,9 +40,10 @@ func TestMessage(t *testing.T) {
 	name := w.topic("events", 1)
 	type hookKey struct{}
 	p := newProducer(t, w.addrs, producer.WithHooks(producer.Hooks{
-		Headers: func(ctx context.Context, topic string, h []serde.Header) []serde.Header {
+		Start: func(ctx context.Context, s *producer.Start) any {
 			trace, _ := ctx.Value(hookKey{}).(string)
-			return append(h, serde.Header{Key: "trace", Value: []byte(topic + trace)})
+			*s.Headers = append(*s.Headers, serde.Header{Key: "trace", Value: []byte(s.Topic + trace)})
+			return nil
 		},
 	}))
 	ctx := context.WithValue(waitCtx(t), hookKey{}, "-7")
@@ -122,17 +124,17 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestHooks: Before changes what is sent, After and Outcome see what became of it, Accept its size.
+// TestHooks: Before changes what is sent, After and Outcome see what became of it, Accepted its size.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
 	name := w.topic("events", 1)
 	var accepted, bytes, outcomes atomic.Int64
 	p := newProducer(t, w.addrs, producer.WithHooks(producer.Hooks{
-		Accept: func(_ context.Context, topic string, n int) { accepted.Add(1); bytes.Add(int64(n)) },
-		Outcome: func(topic string, partition int32, waited time.Duration, err error) {
-			if topic != name || partition != 0 || waited < 0 || waited > time.Minute || err != nil {
-				t.Errorf("outcome %s[%d] %v %v", topic, partition, waited, err)
+		Accepted: func(_ any, n int) { accepted.Add(1); bytes.Add(int64(n)) },
+		Outcome: func(_ any, o producer.Outcome) {
+			if o.Delivery.Topic != name || o.Delivery.Partition != 0 || o.Waited < 0 || o.Waited > time.Minute || o.Err != nil {
+				t.Errorf("outcome %+v", o)
 			}
 			outcomes.Add(1)
 		},
@@ -172,6 +174,106 @@ func TestHooks(t *testing.T) {
 		if len(r.Headers) != 1 || r.Headers[0].Key != "before" {
 			t.Errorf("headers %v", r.Headers)
 		}
+	}
+}
+
+// TestHookTokens: each message's token comes back with its refusal, or with its
+// acceptance and its outcome, for each of several hooks.
+func TestHookTokens(t *testing.T) {
+	t.Parallel()
+	w := brokers(t)
+	name := w.topic("events", 2)
+	type ends struct{ refused, accepted, outcome int }
+	var mu sync.Mutex
+	seen := map[string]*ends{}
+	hooks := func(prefix string) producer.Option {
+		note := func(token any, f func(e *ends)) {
+			mu.Lock()
+			defer mu.Unlock()
+			if seen[token.(string)] == nil {
+				seen[token.(string)] = &ends{}
+			}
+			f(seen[token.(string)])
+		}
+		return producer.WithHooks(producer.Hooks{
+			Start: func(_ context.Context, s *producer.Start) any {
+				if s.RecordName != "test.Event" && !s.Tombstone || s.Topic != name {
+					t.Errorf("start %+v", s)
+				}
+				return prefix + string(s.Key)
+			},
+			Refused:  func(token any, err error) { note(token, func(e *ends) { e.refused++ }) },
+			Accepted: func(token any, _ int) { note(token, func(e *ends) { e.accepted++ }) },
+			Outcome: func(token any, o producer.Outcome) {
+				if o.Err != nil || o.Delivery.Offset < 0 {
+					t.Errorf("outcome %+v", o)
+				}
+				note(token, func(e *ends) { e.outcome++ })
+			},
+		})
+	}
+	ctx := waitCtx(t)
+	p := newProducer(t, w.addrs, hooks("a:"), hooks("b:"))
+	events := producer.NewTopic(name, producer.KeyBy(byKey))
+	for i := range 20 {
+		if err := events.PublishAsync(ctx, p, &event{Key: fmt.Sprint(i)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := events.PublishAsync(ctx, p, &event{Key: "never", Pad: "bad"}, nil); err == nil {
+		t.Fatal("a bad record was accepted")
+	}
+	if err := events.SendAsync(ctx, p, producer.Message[*event]{Value: &event{Key: "nowhere"}, Partition: producer.ToPartition(9)}, nil); err == nil {
+		t.Fatal("a partition that is not there was accepted")
+	}
+	if err := p.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]*ends{}
+	for _, prefix := range []string{"a:", "b:"} {
+		for i := range 20 {
+			want[prefix+fmt.Sprint(i)] = &ends{accepted: 1, outcome: 1}
+		}
+		want[prefix] = &ends{refused: 1} // its key was not encoded yet, or is told as none
+		want[prefix+"nowhere"] = &ends{refused: 1}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(ends{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestHealth: the answer follows the brokers, also if nothing is published.
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	name := w.topic("events", 1)
+	p := newProducer(t, w.addrs)
+	ctx := waitCtx(t)
+	events := producer.NewTopic(name, producer.KeyBy(byKey))
+	if _, err := events.Publish(ctx, p, &event{}); err != nil {
+		t.Fatal(err)
+	}
+	if h := p.Health(); !h.Ready || h.Reason != nil || h.InFlight != 0 || h.Since.IsZero() {
+		t.Errorf("all is well: %+v", h)
+	}
+	restart := w.fake.Stop()
+	if err := w.until(func() bool { return !p.Health().Ready }); err != nil {
+		t.Fatal(err)
+	}
+	if h := p.Health(); !errors.Is(h.Reason, producer.ErrUnreachable) {
+		t.Errorf("the brokers are gone: %+v", h)
+	}
+	restart()
+	if err := w.until(func() bool { return p.Health().Ready }); err != nil {
+		t.Fatalf("the brokers are back: %+v", p.Health())
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if h := p.Health(); h.Ready || !errors.Is(h.Reason, producer.ErrClosed) {
+		t.Errorf("closed: %+v", h)
 	}
 }
 

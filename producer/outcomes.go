@@ -152,11 +152,11 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	if err != nil && t.err == nil {
 		t.err = err
 	}
-	hooked := k.core.hooks.outcome
+	hooked := k.core.hooks.set
 	if e.callback == nil && e.future == nil && !hooked && (err == nil || k.tx != nil) {
 		return
 	}
-	out := outcome{callback: e.callback, future: e.future, since: e.since, err: err, delivery: Delivery{
+	out := outcome{callback: e.callback, future: e.future, since: e.since, token: e.token, err: err, delivery: Delivery{
 		Topic: q.topic.name, Partition: q.partition, Offset: -1, KeySchemaID: e.keyID, ValueSchemaID: e.valueID,
 	}}
 	if o != nil && err == nil {

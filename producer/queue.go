@@ -11,6 +11,7 @@ type entry struct {
 	future   *Future
 	stamp    int64 // the message's timestamp, Unix milliseconds, if stamped
 	since    int64 // when it was accepted, on the monotonic clock; 0: nobody asked
+	token    any   // of the hooks
 	bytes    int64
 	keyID    int
 	valueID  int

@@ -97,6 +97,31 @@ func (t *Topic[R]) bind(c *core) *binding {
 
 // publish is the one way of a record into the client, for all kinds of publishing. m is nil where the record is all.
 func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future, block bool) error {
+	if c.hooks.set {
+		return t.publishHooked(ctx, c, r, m, callback, future, block)
+	}
+	return t.publishTo(ctx, c, takeScratch(nil), r, m, callback, future, block)
+}
+
+// publishHooked tells the hooks of a message that was refused.
+func (t *Topic[R]) publishHooked(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future, block bool) error {
+	h := &hookedMessage{start: Start{Topic: t.name, TransactionalID: c.config.TransactionalID}}
+	if m != nil && m.Tombstone {
+		h.start.Tombstone = true
+	} else if !isNil(r) {
+		h.start.RecordName = r.AvroName()
+	}
+	s := takeScratch(nil)
+	s.hooked = h
+	err := t.publishTo(ctx, c, s, r, m, callback, future, block)
+	if err != nil {
+		h.refused(ctx, c, err)
+	}
+	return err
+}
+
+func (t *Topic[R]) publishTo(ctx context.Context, c *core, s *scratch, r R, m *Message[R], callback Callback, future *Future, block bool) error {
+	defer s.free()
 	if t.err != nil {
 		return notSent(t.name, -1, t.err)
 	}
@@ -108,8 +133,7 @@ func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], cal
 		r = m.Value
 	}
 	b := t.bind(c)
-	s := takeScratch(b)
-	defer s.free()
+	s.binding = b
 	s.entry.callback, s.entry.future = callback, future
 	if err := t.encode(ctx, s, r, m); err != nil {
 		return notSent(t.name, -1, err)
@@ -200,8 +224,8 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 			c.limit.leave()
 		}
 		if err == nil {
-			if c.hooks.accept {
-				c.hooks.callAccept(ctx, b.state.name, bytes)
+			if c.hooks.set {
+				c.hooks.accepted(s.entry.token, bytes)
 			}
 			return nil
 		}
@@ -245,9 +269,9 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 		}
 		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
 	}
-	if c.hooks.headers {
-		s.step = "a Headers hook"
-		s.headers = own(s.headers, c.hooks.callHeaders(ctx, s.binding.state.name, s.headers))
+	if s.hooked != nil {
+		s.step = "a Start hook"
+		s.hooked.begin(ctx, s)
 	}
 	s.headers = s.ids.dropForeign(s.headers)
 	for _, h := range s.headers {
@@ -262,7 +286,7 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	if !s.timestamp.IsZero() {
 		s.message.Timestamp, s.message.HasTimestamp = s.timestamp.UnixMilli(), true
 	}
-	if c.hooks.outcome {
+	if c.hooks.set {
 		s.entry.since = c.now()
 	}
 	return nil

@@ -98,6 +98,9 @@ func (t *trouble) refusal() error {
 
 // explain adds to the end of a wait what is known of its reason.
 func (t *trouble) explain(err error) error {
+	if names, _ := t.core.progress.stuck(time.Now()); len(names) > 0 && t.cause() == nil {
+		return fmt.Errorf("%w: %w", err, t.core.stuckError(names))
+	}
 	if cause := t.cause(); cause != nil {
 		return fmt.Errorf("%w: %w", err, cause)
 	}

@@ -29,12 +29,21 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 		return t.judge(ctx, &Tx{core: t.core, client: k}, 0, err)
 	}
 	tx := &Tx{core: t.core, client: k}
+	t.tell(ctx, tx, TransactionBegun, nil)
 	returned := false
 	defer func() {
 		if !returned { // f panicked, or ended its goroutine
 			tx.end()
 			t.abort(ctx, k, tx)
 			err = t.failed(ErrNotSent, errPanicked)
+		}
+		switch {
+		case err == nil:
+			t.tell(ctx, tx, TransactionCommitted, nil)
+		case errors.Is(err, ErrOutcomeUnknown):
+			t.tell(ctx, tx, TransactionInDoubt, err)
+		default:
+			t.tell(ctx, tx, TransactionAborted, err)
 		}
 		for _, f := range tx.onEnd {
 			f(err)
@@ -239,9 +248,12 @@ func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration,
 		case unready == nil && t.doubt.lost != nil:
 			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w: %w", cause, t.doubt.lost))
 		case unready == nil && t.doubt.committed:
+			t.tell(ctx, tx, TransactionResolved, nil)
 			return false, nil
 		case unready == nil:
-			return t.judge(ctx, tx, took, err)
+			again, err := t.judge(ctx, tx, took, err)
+			t.tell(ctx, tx, TransactionResolved, err)
+			return again, err
 		case t.fenced != nil, ctx.Err() != nil, t.core.alive.Err() != nil, !errors.As(unready, &failed):
 			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, unready))
 		default:

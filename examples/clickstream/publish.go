@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/avroline/avroline/examples/events/clicks"
 	"github.com/avroline/avroline/producer"
@@ -38,7 +37,7 @@ type refusal struct{ error }
 
 func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) (sender, error) {
 	opts := append(o.producerOptions(), producer.WithHooks(producer.Hooks{
-		Outcome: func(_ string, _ int32, waited time.Duration, _ error) { lat.add(waited) },
+		Outcome: func(_ any, o producer.Outcome) { lat.add(o.Waited) },
 	}))
 	topic := newTopic(o.topic)
 	if o.send == "transaction" {

@@ -51,10 +51,10 @@ func measure(ctx context.Context, brokers []string, topic string, opts []produce
 	}
 	var mu sync.Mutex
 	var waits []time.Duration
-	opts = append(slices.Clone(opts), producer.WithHooks(producer.Hooks{Outcome: func(_ string, _ int32, waited time.Duration, _ error) {
+	opts = append(slices.Clone(opts), producer.WithHooks(producer.Hooks{Outcome: func(_ any, o producer.Outcome) {
 		mu.Lock()
 		defer mu.Unlock()
-		waits = append(waits, waited)
+		waits = append(waits, o.Waited)
 	}}))
 	p, t, err := start(brokers, topic, opts)
 	if err != nil {

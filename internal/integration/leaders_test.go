@@ -1,0 +1,206 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	ckg "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/avroline/avroline/internal/verify"
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+)
+
+var (
+	leaders = flag.Duration("leaders", 20*time.Second, "how long the leaders move in TestStartWhileLeadersMove")
+	short   = flag.Int("short", 20, "the least number of producers that start meanwhile")
+)
+
+// moveLeaders moves the leaders of a topic every 200 ms until it is stopped.
+func moveLeaders(t *testing.T, topic string) (stop func()) {
+	t.Helper()
+	c := cluster(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	moves := 0
+	done.Go(func() {
+		for ctx.Err() == nil {
+			if err := c.MoveLeaders(ctx, topic); err == nil {
+				moves++
+			}
+			pause(ctx, 200*time.Millisecond)
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+		t.Logf("%d moves", moves)
+		if err := c.WaitInSync(t.Context(), topic); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestStartWhileLeadersMove: producers that start while leaders move lose nothing
+// and write nothing twice, and neither does one that runs all the time. It is the
+// fault of librdkafka's issue 921: see the control below.
+func TestStartWhileLeadersMove(t *testing.T) {
+	for _, transport := range []producer.Option{producer.WithTransport(producer.Confluent), producer.WithTransport(producer.Franz)} {
+		c := cluster(t)
+		topic := fmt.Sprintf("leaders-%d", time.Now().UnixNano())
+		if err := c.CreateTopic(t.Context(), topic, 6, nil); err != nil {
+			t.Fatal(err)
+		}
+		journal := verify.NewJournal()
+		journal.RequireOffsets()
+		var refused atomic.Int64
+		run := func(name string, until context.Context, rate int, most int64) {
+			ser, err := serde.NewSerializer(&workload.Registry{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p, err := producer.New(c.Addrs(), ser, transport)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			items := producer.NewTopic(topic, producer.KeyBy(func(i *workload.Item) string { return i.Key }))
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			seq := int64(0)
+			for until.Err() == nil && seq < most {
+				for range rate / 100 {
+					seq++
+					id := verify.ID{Producer: name, Key: fmt.Sprintf("%s-%d", name, seq%7), Seq: seq}
+					in := journal.Intend(id)
+					err := items.PublishAsync(context.Background(), p, &workload.Item{ID: id}, func(d producer.Delivery, err error) {
+						switch {
+						case err == nil:
+							in.Acked(d.Partition, d.Offset)
+						case errors.Is(err, producer.ErrNotSent):
+							in.NotSent()
+							refused.Add(1)
+						default:
+							in.Unknown()
+						}
+					})
+					if err != nil {
+						in.NotSent()
+						refused.Add(1)
+						t.Errorf("%s: %v", name, err)
+						return
+					}
+				}
+				<-tick.C
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			var left *producer.UndeliveredError
+			if err := p.Close(ctx); err != nil && !errors.As(err, &left) {
+				t.Errorf("close %s: %v", name, err)
+			}
+			if err := p.Err(); err != nil && !errors.Is(err, producer.ErrClosed) {
+				t.Errorf("%s ended: %v", name, err)
+			}
+		}
+		stop := moveLeaders(t, topic)
+		ctx, cancel := context.WithTimeout(t.Context(), *leaders)
+		var all sync.WaitGroup
+		all.Go(func() { run("long", ctx, 5000, 1<<40) })
+		var started atomic.Int64
+		for range 4 {
+			all.Go(func() {
+				for n := started.Add(1); ctx.Err() == nil || n <= int64(*short); n = started.Add(1) {
+					run(fmt.Sprintf("short-%d", n), t.Context(), 2000, 2000)
+				}
+			})
+		}
+		all.Wait()
+		cancel()
+		stop()
+		check, done := context.WithTimeout(t.Context(), 5*time.Minute)
+		report, err := journal.Check(check, c.Addrs(), []string{topic}, workload.Decode(topic))
+		done()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d short producers, %d not sent: %v", started.Load(), refused.Load(), report)
+		if err := report.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestControlStartWhileLeadersMove: confluent-kafka-go alone loses messages that it
+// reports as delivered, or ends by a fatal error, under the same moves.
+func TestControlStartWhileLeadersMove(t *testing.T) {
+	c := cluster(t)
+	topic := fmt.Sprintf("leaders-control-%d", time.Now().UnixNano())
+	if err := c.CreateTopic(t.Context(), topic, 6, nil); err != nil {
+		t.Fatal(err)
+	}
+	stop := moveLeaders(t, topic)
+	ctx, cancel := context.WithTimeout(t.Context(), *leaders)
+	defer cancel()
+	var all sync.WaitGroup
+	var nowhere, fatal atomic.Int64 // delivered without an offset; fatal errors
+	for range 6 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				p, err := ckg.NewProducer(&ckg.ConfigMap{
+					"bootstrap.servers": strings.Join(c.Addrs(), ","), "enable.idempotence": true, "acks": "all",
+					"enable.metrics.push": false, "go.logs.channel.enable": true, "linger.ms": 5,
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				sent, reported := 0, 0
+				for range 100 {
+					for range 20 {
+						if p.Produce(&ckg.Message{TopicPartition: ckg.TopicPartition{Topic: &topic, Partition: int32(sent % 6)}, Value: []byte("v")}, nil) == nil {
+							sent++
+						}
+					}
+					pause(ctx, 10*time.Millisecond)
+				}
+				for over := time.After(20 * time.Second); reported < sent; {
+					select {
+					case event := <-p.Events():
+						switch event := event.(type) {
+						case *ckg.Message:
+							reported++
+							if event.TopicPartition.Error == nil && event.TopicPartition.Offset < 0 {
+								nowhere.Add(1)
+							}
+						case ckg.Error:
+							if event.IsFatal() {
+								fatal.Add(1)
+							}
+						}
+					case <-over:
+						reported = sent
+					}
+				}
+				p.Close()
+			}
+		})
+	}
+	all.Wait()
+	stop()
+	t.Logf("%d delivered without an offset, %d fatal errors", nowhere.Load(), fatal.Load())
+	if nowhere.Load() == 0 && fatal.Load() == 0 {
+		t.Error("the control passed clean: the fault does not bite")
+	}
+}

@@ -1,0 +1,166 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Health is the state of a producer at one moment. Asking for it does no I/O.
+type Health struct {
+	// Ready says that the producer can publish as far as it knows.
+	Ready bool
+	// Since is when Ready took its value.
+	Since time.Time
+	// Reason is why the producer is not ready, in the words of its errors. It is nil
+	// if Ready is true.
+	Reason error
+	// InFlight is the number of messages that were accepted and have no outcome.
+	InFlight int64
+	// Stuck names the partitions that have messages in flight and had no outcome for
+	// the longest time, as "topic[partition]". They are named after 10 seconds.
+	Stuck []string
+	// OldestInFlight is how long the partition that waits longest has had no
+	// outcome. It is 0 if nothing is in flight.
+	OldestInFlight time.Duration
+}
+
+// Health tells whether the producer can publish. It does no I/O.
+func (p *Producer) Health() Health { return p.core.healthNow(p.Err()) }
+
+// Health tells whether the producer can run transactions. It does no I/O.
+func (t *Transactional) Health() Health { return t.core.healthNow(t.Err()) }
+
+// stuckAfter is how long a partition with messages in flight may have no outcome
+// before it is called stuck.
+const stuckAfter = 10 * time.Second
+
+// progress is what was seen of each partition.
+type progress struct {
+	mu    sync.Mutex
+	seen  map[*queue]progressMark
+	ready bool
+	since time.Time
+}
+
+type progressMark struct {
+	head int64
+	at   time.Time
+}
+
+// watchEvery is how often partitions are looked at.
+const watchEvery = time.Second
+
+// watchProgress looks at all partitions until the producer is closed.
+func (c *core) watchProgress() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			c.progress.look(c.allQueues(), now)
+			if c.trouble.cause() != nil && c.stats().InFlight == 0 {
+				c.lookForBrokers()
+			}
+		case <-c.alive.Done():
+			return
+		}
+	}
+}
+
+// lookForBrokers ends the trouble if a broker answers. Otherwise only a delivery
+// would end it, and an idle producer has none.
+func (c *core) lookForBrokers() {
+	k, err := c.mainOrErr()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.alive, watchEvery)
+	defer cancel()
+	if k.transport.Reach(ctx) == nil {
+		c.trouble.over()
+	}
+}
+
+func (c *core) allQueues() []*queue {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []*queue
+	for _, k := range c.clients {
+		all = append(all, *k.queues.Load()...)
+	}
+	return all
+}
+
+// look notes since when each partition with messages in flight has not moved.
+func (p *progress) look(queues []*queue, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen := map[*queue]progressMark{}
+	for _, q := range queues {
+		head := q.head.Load()
+		if head == q.tail.Load() {
+			continue
+		}
+		mark, known := p.seen[q]
+		if !known || mark.head != head {
+			mark = progressMark{head, now}
+		}
+		seen[q] = mark
+	}
+	p.seen = seen
+}
+
+// stuck names the partitions that do not move, and for how long the slowest has
+// not.
+func (p *progress) stuck(now time.Time) (names []string, oldest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for q, mark := range p.seen {
+		if q.head.Load() != mark.head {
+			continue
+		}
+		waited := now.Sub(mark.at)
+		oldest = max(oldest, waited)
+		if waited >= stuckAfter {
+			names = append(names, fmt.Sprintf("%s[%d]", q.topic.name, q.partition))
+		}
+	}
+	return names, oldest
+}
+
+// healthNow puts together what is known. ended is why the producer ended, or nil.
+func (c *core) healthNow(ended error) Health {
+	now := time.Now()
+	h := Health{InFlight: c.stats().InFlight}
+	h.Stuck, h.OldestInFlight = c.progress.stuck(now)
+	switch {
+	case ended != nil:
+		h.Reason = ended
+	case c.trouble.cause() != nil:
+		h.Reason = c.trouble.cause()
+	case len(h.Stuck) > 0:
+		h.Reason = c.stuckError(h.Stuck)
+	}
+	h.Ready = h.Reason == nil
+	c.progress.mu.Lock()
+	if c.progress.since.IsZero() || c.progress.ready != h.Ready {
+		c.progress.ready, c.progress.since = h.Ready, now
+	}
+	h.Since = c.progress.since
+	c.progress.mu.Unlock()
+	return h
+}
+
+var errStuck = errors.New("producer: partitions do not move")
+
+// stuckError names a few partitions.
+func (c *core) stuckError(names []string) error {
+	const most = 5
+	if len(names) > most {
+		return fmt.Errorf("%w: %v and %d more had no delivery for %v", errStuck, names[:most], len(names)-most, stuckAfter)
+	}
+	return fmt.Errorf("%w: %v had no delivery for %v", errStuck, names, stuckAfter)
+}

@@ -56,11 +56,19 @@ its full name: so IDL and protocols become .avsc files.`,
 	flags.BoolVar(&p.canonical, "canonical", false, "print the parsing canonical form")
 	flags.Var(&p.fingerprint, "fingerprint", "print a fingerprint: rabin, md5 or sha256")
 	flags.Lookup("fingerprint").NoOptDefVal = "rabin"
-	cmd.MarkFlagsMutuallyExclusive("compact", "canonical", "fingerprint")
 	return cmd
 }
 
 func (p *schemaPrinter) run(ctx context.Context, paths []string) error {
+	forms := 0
+	for _, asked := range []bool{p.compact, p.canonical, p.fingerprint != ""} {
+		if asked {
+			forms++
+		}
+	}
+	if forms > 1 {
+		return usagef("--compact, --canonical and --fingerprint: choose one")
+	}
 	if p.output != "" {
 		return p.writeAll(ctx, paths)
 	}

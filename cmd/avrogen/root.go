@@ -45,6 +45,7 @@ func commands() []func(*app) *cobra.Command {
 		newFmtCommand,
 		newLintCommand,
 		newSchemaCommand,
+		newSampleCommand,
 		newRegisterCommand,
 		newPullCommand,
 		newVersionCommand,

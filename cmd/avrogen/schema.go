@@ -32,11 +32,12 @@ func newSchemaCommand(a *app) *cobra.Command {
 it refers to: of a schema file, a protocol or IDL. --type says which one where
 PATH has several.
 
---canonical prints the parsing canonical form, --fingerprint its CRC-64-AVRO as a
-hexadecimal number; --fingerprint=md5 and --fingerprint=sha256 print those.
+--canonical prints the parsing canonical form. --fingerprint prints its
+CRC-64-AVRO as a hexadecimal number, --fingerprint=md5 and --fingerprint=sha256
+print those.
 
-With -o each type that the files declare is written to a file of its own, named by
-its full name: so IDL and protocols become .avsc files.`,
+With -o each type that the files declare is written to a file of its own, named
+by its full name: so IDL and protocols become .avsc files.`,
 		Example: `  avrogen schema order.avsc
   avrogen schema --type shop.Order schemas/...
   avrogen schema --fingerprint order.avsc

@@ -1,0 +1,264 @@
+// Package avrosample makes values of a schema that look like real ones: they keep
+// to logical types, and names of fields say what a text or a number may be.
+package avrosample
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// Append appends the Avro binary of one value of s to dst. The same state of r
+// gives the same value. The error is that s has no value that ends.
+func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
+	m := &maker{Rand: r}
+	dst = m.value(dst, s, nil, 0)
+	return dst, m.err
+}
+
+// From some depth on, and once a value has many parts, lists are empty and
+// optional values null, so that values end.
+const (
+	deep    = 5
+	many    = 2_000
+	deepest = 200
+)
+
+type maker struct {
+	*rand.Rand
+	parts int
+	err   error
+}
+
+// value appends a value of s. The words are those of the field's name.
+func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
+	m.parts++
+	if depth > deepest {
+		m.err = fmt.Errorf("every value of %s holds another one, without end", s.Name)
+	}
+	if m.err != nil {
+		return dst
+	}
+	switch s.Kind {
+	case avsc.Boolean:
+		return append(dst, byte(m.IntN(2)))
+	case avsc.Int, avsc.Long:
+		return binary.AppendVarint(dst, m.whole(s, words))
+	case avsc.Float:
+		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(m.fraction(words))))
+	case avsc.Double:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(m.fraction(words)))
+	case avsc.Bytes:
+		if s.Logical.Name == "decimal" {
+			return appendText(dst, string(m.decimal(s.Logical.Precision)))
+		}
+		return appendText(dst, string(m.bytes(4+m.IntN(12))))
+	case avsc.String:
+		if s.Logical.Name == "uuid" {
+			return appendText(dst, m.uuid())
+		}
+		return appendText(dst, m.text(words))
+	case avsc.Fixed:
+		return append(dst, m.fixed(s)...)
+	case avsc.Enum:
+		if len(s.Symbols) == 0 {
+			m.err = fmt.Errorf("enum %s has no symbols, so no value", s.Name)
+			return dst
+		}
+		return binary.AppendVarint(dst, int64(m.IntN(len(s.Symbols))))
+	case avsc.Record:
+		for _, f := range s.Fields {
+			dst = m.value(dst, f.Type, split(f.Name), depth+1)
+		}
+		return dst
+	case avsc.Array, avsc.Map:
+		return m.list(dst, s, words, depth)
+	case avsc.Union:
+		return m.union(dst, s, words, depth)
+	default: // null
+		return dst
+	}
+}
+
+func (m *maker) list(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
+	n := 0
+	if depth <= deep && m.parts < many {
+		n = 1 + m.IntN(3)
+	}
+	if n > 0 {
+		dst = binary.AppendVarint(dst, int64(n))
+	}
+	for i := range n {
+		if s.Kind == avsc.Map {
+			dst = appendText(dst, fmt.Sprintf("key%d", i+1))
+		}
+		dst = m.value(dst, s.Elem, singular(words), depth+1)
+	}
+	return append(dst, 0)
+}
+
+// union takes any branch; null one time in five, and always from some depth on.
+func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
+	if len(s.Branches) == 0 {
+		m.err = fmt.Errorf("a union without branches has no value")
+		return dst
+	}
+	null := -1
+	for i, b := range s.Branches {
+		if b.Kind == avsc.Null {
+			null = i
+		}
+	}
+	i := m.IntN(len(s.Branches))
+	if null >= 0 {
+		wantNull := depth > deep || m.parts > many || m.IntN(5) == 0
+		for !wantNull && i == null && len(s.Branches) > 1 {
+			i = m.IntN(len(s.Branches))
+		}
+		if wantNull {
+			i = null
+		}
+	} else if depth > deep { // rather one that has nothing inside
+		for j, b := range s.Branches {
+			if b.Kind.Primitive() || b.Kind == avsc.Enum {
+				i = j
+				break
+			}
+		}
+	}
+	dst = binary.AppendVarint(dst, int64(i))
+	return m.value(dst, s.Branches[i], words, depth+1)
+}
+
+// epoch is about when the events of the samples happen.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+
+func (m *maker) moment() time.Time {
+	return epoch.Add(time.Duration(m.Int64N(int64(300 * 24 * time.Hour))))
+}
+
+func (m *maker) whole(s *avsc.Schema, words []string) int64 {
+	t := m.moment()
+	switch strings.TrimPrefix(s.Logical.Name, "local-") {
+	case "date":
+		return t.Unix() / (24 * 60 * 60)
+	case "time-millis":
+		return m.Int64N(24 * 60 * 60 * 1_000)
+	case "time-micros":
+		return m.Int64N(24 * 60 * 60 * 1_000_000)
+	case "timestamp-millis":
+		return t.UnixMilli()
+	case "timestamp-micros":
+		return t.UnixMicro()
+	case "timestamp-nanos":
+		return t.UnixNano()
+	}
+	isLong := s.Kind == avsc.Long
+	switch {
+	case has(words, "at", "time", "timestamp", "ts", "date", "datetime") && isLong:
+		return t.UnixMilli()
+	case has(words, "year"):
+		return int64(t.Year() - m.IntN(30))
+	case has(words, "month"):
+		return 1 + m.Int64N(12)
+	case has(words, "day"):
+		return 1 + m.Int64N(28)
+	case has(words, "hour"):
+		return m.Int64N(24)
+	case has(words, "minute", "second", "seconds", "minutes"):
+		return m.Int64N(60)
+	case has(words, "age"):
+		return 18 + m.Int64N(60)
+	case has(words, "count", "quantity", "qty", "number", "size", "total", "lines", "items"):
+		return 1 + m.Int64N(20)
+	case has(words, "percent", "percentage", "score"):
+		return m.Int64N(101)
+	case has(words, "port"):
+		return 1024 + m.Int64N(60_000)
+	case has(words, "status", "code"):
+		return []int64{200, 201, 204, 301, 400, 404, 500}[m.IntN(7)]
+	case has(words, "price", "amount", "cents", "cost", "fee", "balance"):
+		return 100 + m.Int64N(100_000)
+	case has(words, "id"):
+		return 1_000 + m.Int64N(1_000_000)
+	}
+	return m.Int64N(1_000)
+}
+
+func (m *maker) fraction(words []string) float64 {
+	switch {
+	case has(words, "lat", "latitude"):
+		return round(m.Float64()*180-90, 5)
+	case has(words, "lon", "lng", "long", "longitude"):
+		return round(m.Float64()*360-180, 5)
+	case has(words, "percent", "percentage"):
+		return round(m.Float64()*100, 1)
+	case has(words, "ratio", "rate", "probability", "score", "share"):
+		return round(m.Float64(), 3)
+	}
+	return round(m.Float64()*1000, 2)
+}
+
+func round(f float64, digits int) float64 {
+	p := math.Pow10(digits)
+	return math.Round(f*p) / p
+}
+
+func (m *maker) bytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(m.Uint32())
+	}
+	return b
+}
+
+// decimal is the two's complement of a number of up to six digits.
+func (m *maker) decimal(precision int) []byte {
+	limit := int64(math.Pow10(min(precision, 6)))
+	b := big.NewInt(m.Int64N(limit)).Bytes()
+	if len(b) == 0 || b[0] >= 0x80 {
+		b = append([]byte{0}, b...)
+	}
+	return b
+}
+
+func (m *maker) fixed(s *avsc.Schema) []byte {
+	switch s.Logical.Name {
+	case "decimal":
+		b := m.decimal(s.Logical.Precision)
+		for len(b) > s.Size { // the sign's byte, which the size has no room for
+			b = b[1:]
+		}
+		return append(make([]byte, s.Size-len(b)), b...)
+	case "duration":
+		b := binary.LittleEndian.AppendUint32(nil, uint32(m.IntN(12)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(m.IntN(28)))
+		return binary.LittleEndian.AppendUint32(b, uint32(m.IntN(24*60*60*1000)))
+	}
+	b := m.bytes(s.Size)
+	if s.Logical.Name == "uuid" {
+		version4(b)
+	}
+	return b
+}
+
+func version4(b []byte) {
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+}
+
+func (m *maker) uuid() string {
+	b := m.bytes(16)
+	version4(b)
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendVarint(dst, int64(len(s))), s...)
+}

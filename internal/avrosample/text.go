@@ -1,0 +1,128 @@
+package avrosample
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// split cuts a field's name into words in small letters.
+func split(name string) []string {
+	var words []string
+	start := 0
+	cut := func(end int) {
+		if end > start {
+			words = append(words, strings.ToLower(name[start:end]))
+		}
+	}
+	for i, r := range name {
+		switch {
+		case r == '_':
+			cut(i)
+			start = i + 1
+		case unicode.IsUpper(r) && i > start && !unicode.IsUpper(rune(name[i-1])):
+			cut(i)
+			start = i
+		}
+	}
+	cut(len(name))
+	return words
+}
+
+// singular makes the last word the name of one of several.
+func singular(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	words = slices.Clone(words)
+	last := &words[len(words)-1]
+	if strings.HasSuffix(*last, "s") && len(*last) > 3 {
+		*last = strings.TrimSuffix(*last, "s")
+	}
+	return words
+}
+
+// has reports whether the last word is one of some, or the only one but one.
+func has(words []string, some ...string) bool {
+	return len(words) > 0 && slices.Contains(some, words[len(words)-1])
+}
+
+func (m *maker) pick(list ...string) string { return list[m.IntN(len(list))] }
+
+func (m *maker) first() string {
+	return m.pick("Ada", "Bruno", "Chioma", "Dmitri", "Elif", "Fatima", "Grace", "Hiro", "Ines", "Jonas", "Kofi", "Linh")
+}
+
+func (m *maker) last() string {
+	return m.pick("Adeyemi", "Bauer", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski", "Lopez")
+}
+
+// text is a text as the name of its field suggests.
+func (m *maker) text(words []string) string {
+	switch {
+	case has(words, "uuid", "guid"):
+		return m.uuid()
+	case has(words, "email", "mail"):
+		return fmt.Sprintf("%s.%s@example.com", strings.ToLower(m.first()), strings.ToLower(m.last()))
+	case has(words, "first", "firstname") || len(words) > 1 && words[len(words)-2] == "first":
+		return m.first()
+	case has(words, "surname", "lastname") || len(words) > 1 && words[len(words)-2] == "last" && has(words, "name"):
+		return m.last()
+	case has(words, "name", "customer", "user", "author", "owner"):
+		return m.first() + " " + m.last()
+	case has(words, "phone", "mobile", "telephone"):
+		return fmt.Sprintf("+1-555-%04d", m.IntN(10_000))
+	case has(words, "url", "uri", "link", "href", "referrer", "referer", "page"):
+		return "https://example.com/" + m.pick("orders", "items", "about", "search", "help") + fmt.Sprintf("/%d", m.IntN(1_000))
+	case has(words, "path"):
+		return "/" + m.pick("orders", "items", "about", "search") + fmt.Sprintf("/%d", m.IntN(1_000))
+	case has(words, "ip", "host", "address") && slices.Contains(words, "ip"):
+		return fmt.Sprintf("192.0.2.%d", 1+m.IntN(254))
+	case has(words, "host", "hostname", "domain"):
+		return m.pick("a", "b", "web", "db") + ".example.com"
+	case has(words, "currency"):
+		return m.pick("EUR", "USD", "GBP", "JPY", "CHF")
+	case has(words, "country"):
+		return m.pick("DE", "FR", "BR", "NG", "JP", "US", "IN")
+	case has(words, "language", "locale", "lang"):
+		return m.pick("en", "de", "fr", "pt-BR", "ja")
+	case has(words, "city", "town"):
+		return m.pick("Berlin", "Lagos", "Lisbon", "Osaka", "Oslo", "Quito", "Toronto")
+	case has(words, "street", "address"):
+		return fmt.Sprintf("%d %s", 1+m.IntN(200), m.pick("Mill Road", "High Street", "Station Road", "Park Avenue"))
+	case has(words, "zip", "postcode"):
+		return fmt.Sprintf("%05d", m.IntN(100_000))
+	case has(words, "method"):
+		return m.pick("GET", "POST", "PUT", "DELETE")
+	case has(words, "protocol"):
+		return m.pick("HTTP/1.1", "HTTP/2.0")
+	case has(words, "file", "filename"):
+		return m.pick("access", "orders", "events") + fmt.Sprintf("-%d.log", 1+m.IntN(99))
+	case has(words, "channel"):
+		return m.pick("web", "app", "store", "phone")
+	case has(words, "color", "colour"):
+		return m.pick("red", "green", "blue", "black", "white")
+	case has(words, "agent"):
+		return m.pick("Mozilla/5.0 (X11; Linux x86_64)", "curl/8.9.1", "Mozilla/5.0 (iPhone)")
+	case has(words, "at", "time", "timestamp", "date", "datetime"):
+		return m.moment().Format("2006-01-02T15:04:05Z")
+	case has(words, "price", "amount", "total", "cost"):
+		return fmt.Sprintf("%d.%02d", m.IntN(500), m.IntN(100))
+	case has(words, "sku", "code", "reference", "ref", "number"):
+		return fmt.Sprintf("%s-%04d", m.pick("AB", "KX", "TR", "ZN"), m.IntN(10_000))
+	case has(words, "id", "key"):
+		prefix := "id"
+		if len(words) > 1 {
+			prefix = words[len(words)-2]
+		}
+		return fmt.Sprintf("%s-%d", prefix, 1_000+m.IntN(9_000))
+	case has(words, "note", "comment", "description", "message", "text", "reason", "title", "subject"):
+		return m.pick("Please ring twice", "As agreed by phone", "Second attempt", "Gift wrapped", "No comment", "Ünïcode works: 日本")
+	}
+	word := "sample"
+	if len(words) > 0 {
+		word = strings.Join(words, " ")
+	}
+	return fmt.Sprintf("%s %d", word, 1+m.IntN(99))
+}

@@ -262,7 +262,10 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 		}
 	}
 	// A rebalance inside Poll may have taken partitions away.
-	return slices.DeleteFunc(batch, func(m *transport.ConsumedMessage) bool { _, ours := b.next[partition{m.Topic, m.Partition}]; return !ours }), nil
+	return slices.DeleteFunc(batch, func(m *transport.ConsumedMessage) bool {
+		_, ours := b.next[partition{m.Topic, m.Partition}]
+		return !ours
+	}), nil
 }
 
 // stored returns the offset at which a partition goes on, or -1.

@@ -47,7 +47,7 @@ func each(t *testing.T, test func(t *testing.T, p *place), opts ...outbox.TableO
 	}
 }
 
-func newPlace(t *testing.T, d outbox.Dialect, opts ...outbox.TableOption) *place {
+func newPlace(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *place {
 	t.Helper()
 	start := map[outbox.Dialect]func(testing.TB) *databases.Server{
 		outbox.SQLite: databases.SQLite, outbox.PostgreSQL: databases.PostgreSQL, outbox.MySQL: databases.MariaDB,

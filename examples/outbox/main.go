@@ -1,0 +1,166 @@
+// Outbox is a shop: an order service writes each order and its event in one
+// database transaction, a relay publishes the events to Kafka, and a billing
+// service writes a bill for each event into its own table. The program kills
+// the process that does all this with -9, five times, and starts it again. At
+// the end the tables balance: each order has one bill.
+//
+//	go run ./examples/outbox                            # SQLite, nothing to install
+//	go run ./examples/outbox --postgres URL             # PostgreSQL
+//	go run ./examples/outbox --orders 5000 --kills 20
+//
+// The broker and the schema registry run in the program. With BROKERS and
+// REGISTRY (host:port,… and a URL) it uses real ones.
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/examples/events/orders"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+func main() {
+	url := flag.String("postgres", "", "the `URL` of a PostgreSQL database to use instead of SQLite")
+	n := flag.Int("orders", 300, "how many orders are placed")
+	kills := flag.Int("kills", 5, "how often the process is killed")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	run := func() error { return supervise(ctx, *url, *n, *kills) }
+	if os.Getenv(workerEnv) != "" {
+		run = func() error { return work(ctx) }
+	}
+	if err := run(); err != nil {
+		log.Print(err)
+		os.Exit(1) //nolint:gocritic // the contexts end with the process
+	}
+}
+
+// supervise starts the worker, kills it, and starts it again, until every order
+// has its bill.
+func supervise(ctx context.Context, url string, n, kills int) error {
+	dir, err := os.MkdirTemp("", "outbox")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s := &setting{Driver: "sqlite", URL: "file:" + filepath.Join(dir, "shop.db") + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate", Orders: n}
+	if url != "" {
+		s.Driver, s.URL = "pgx", url
+	}
+	end, err := s.startServers()
+	if err != nil {
+		return err
+	}
+	defer end()
+	db, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	if err := s.createTables(ctx, db); err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		done, err := s.runWorker(ctx, db, i < kills, n*(i+1)/(kills+1))
+		if err != nil {
+			return err
+		}
+		if done {
+			return balance(ctx, db, i)
+		}
+	}
+}
+
+// startServers starts the broker and the registry, unless there are real ones.
+func (s *setting) startServers() (end func(), err error) {
+	s.Brokers, s.Registry = os.Getenv("BROKERS"), os.Getenv("REGISTRY")
+	if s.Brokers != "" {
+		return func() {}, nil
+	}
+	broker, err := producertest.NewBroker(
+		producertest.WithTopic("orders", 3), producertest.WithTopic("checkpoints", 2),
+		producertest.WithConfig("group.consumer.session.timeout.ms", "1500"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "300"),
+	)
+	if err != nil {
+		return nil, err
+	}
+	server, err := registrytest.NewServer()
+	if err != nil {
+		return nil, errors.Join(err, broker.Close())
+	}
+	s.Brokers, s.Registry = strings.Join(broker.Addrs(), ","), server.URL
+	return func() { _, _ = server.Close(), broker.Close() }, nil
+}
+
+// runWorker runs this program again as the worker. kill says that it is killed
+// when there are so many orders. done says that there was nothing left to do.
+func (s *setting) runWorker(ctx context.Context, db *sql.DB, kill bool, at int) (done bool, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return false, err
+	}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Env = append(os.Environ(), workerEnv+"="+s.text())
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return false, err
+	}
+	if kill {
+		go func() {
+			for placed := 0; placed < at && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+				_ = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM orders").Scan(&placed)
+			}
+			_ = cmd.Process.Kill()
+		}()
+	}
+	err = cmd.Wait()
+	switch {
+	case err == nil:
+		return true, nil
+	case kill && ctx.Err() == nil:
+		return false, nil
+	}
+	return false, fmt.Errorf("worker: %w\n%s", err, out.String())
+}
+
+// balance compares the tables.
+func balance(ctx context.Context, db *sql.DB, kills int) error {
+	var placed, sum, billed, different, billedSum, waiting int
+	if err := errors.Join(
+		db.QueryRowContext(ctx, "SELECT COUNT(*), SUM(total_cents) FROM orders").Scan(&placed, &sum),
+		db.QueryRowContext(ctx, "SELECT COUNT(*), COUNT(DISTINCT order_id), SUM(total_cents) FROM bills").Scan(&billed, &different, &billedSum),
+		db.QueryRowContext(ctx, "SELECT COUNT(*) FROM outbox").Scan(&waiting),
+	); err != nil {
+		return err
+	}
+	fmt.Printf("killed %d times\n", kills)
+	fmt.Printf("orders %d, cents %d\n", placed, sum)
+	fmt.Printf("bills  %d, cents %d, orders billed twice %d, events waiting %d\n", billed, billedSum, billed-different, waiting)
+	if placed != billed || sum != billedSum || billed != different || waiting != 0 {
+		return errors.New("the tables do not balance")
+	}
+	return nil
+}
+
+// ordersTopic is the topic of the events.
+func ordersTopic() *producer.Topic[*orders.OrderCreated] {
+	return producer.NewTopic("orders", producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestMain lets the test binary be the worker, too.
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The program's output is checked as the documentation shows it.
+func Example() {
+	main()
+	// Output:
+	// killed 5 times
+	// orders 300, cents 45150
+	// bills  300, cents 45150, orders billed twice 0, events waiting 0
+}

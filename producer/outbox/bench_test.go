@@ -1,0 +1,118 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/copytest"
+	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/source"
+)
+
+// benchRows is the backlog. AVROLINE_BENCH_ROWS changes it.
+func benchRows(b *testing.B) int {
+	if text := os.Getenv("AVROLINE_BENCH_ROWS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+	return 100_000
+}
+
+// BenchmarkBacklog drains a backlog from PostgreSQL: by a relay, which deletes
+// what it has published, and by a SELECT and transactions of the same size with
+// the same bytes, without positions and without deleting.
+func BenchmarkBacklog(b *testing.B) {
+	n := benchRows(b)
+	fill := func(b *testing.B) *place {
+		p := newPlace(b, outbox.PostgreSQL)
+		e := event{Key: "k", Pad: "a value of about a hundred bytes, as events of services are: an id, an amount, a name, a time"}
+		for i := 0; i < n; i += 1000 {
+			p.inTx(func(tx *sql.Tx) error {
+				events := make([]*event, min(1000, n-i))
+				for j := range events {
+					one := e
+					one.Key, one.Seq = strconv.Itoa((i+j)%500), int64(i+j)
+					events[j] = &one
+				}
+				return p.orders.Enlist(b.Context(), tx, events...)
+			})
+		}
+		if _, err := p.db.Exec("VACUUM ANALYZE outbox"); err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	b.Run("Relay", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			p := fill(b)
+			r := p.relay(outbox.WithSource(source.WithTransaction(1000, 1<<20, 2*time.Second)))
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error, 1)
+			b.StartTimer()
+			go func() { done <- r.Run(ctx) }()
+			for r.Stats().Delivered < int64(n) {
+				time.Sleep(10 * time.Millisecond)
+			}
+			b.StopTimer()
+			cancel()
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+			_ = r.Close(copytest.Ctx(b))
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "rows/s")
+	})
+	b.Run("SELECT and InTx", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			p := fill(b)
+			tp, err := producer.NewTransactional(p.Addrs, p.name, copytest.Serializer(b, p.reg))
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx := copytest.Ctx(b)
+			if err := tp.Prepare(ctx); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			rows, err := p.db.Query("SELECT topic, message_key, payload FROM outbox ORDER BY seq")
+			if err != nil {
+				b.Fatal(err)
+			}
+			for more := true; more; {
+				if err := tp.InTx(ctx, func(tx *producer.Tx) error {
+					for range 1000 {
+						if more = rows.Next(); !more {
+							return rows.Err()
+						}
+						var e producer.Encoded
+						if err := rows.Scan(&e.Topic, &e.Key, &e.Value); err != nil {
+							return err
+						}
+						if err := e.Add(ctx, tx); err != nil {
+							return err
+						}
+					}
+					return nil
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			_ = rows.Close()
+			_ = tp.Close(ctx)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "rows/s")
+	})
+}

@@ -1,7 +1,9 @@
-// Payments moves money between accounts: the two entries of a transfer are in the ledger together, or neither is.
+// Payments moves money between accounts: the two entries of a transfer are in
+// the ledger together, or neither is.
 //
-// With no environment it brings its own broker and registry. With BROKERS and REGISTRY (host:port,… and a URL) it runs
-// against real ones; POD tells instances apart, since each needs a transactional id of its own.
+// Without BROKERS it brings its own broker and registry. With BROKERS and
+// REGISTRY (host:port,… and a URL) it uses real ones. POD tells instances
+// apart, because each needs a transactional id of its own.
 package main
 
 import (
@@ -24,7 +26,8 @@ import (
 
 var errNoMoney = errors.New("not enough money in the account")
 
-// bank is the balances that the program decides by. They change only when a transfer is committed.
+// bank holds the balances by which the program decides. They change only when a
+// transfer is committed.
 type bank struct {
 	tp       *producer.Transactional
 	entries  *producer.Topic[*ledger.LedgerEntry]
@@ -72,10 +75,13 @@ func run(ctx context.Context, brokers []string, reg *registry.Client, pod string
 		err := b.transfer(ctx, t.from, t.to, t.cents)
 		switch {
 		case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrOutcomeUnknown):
-			// Another instance took over, or nobody can say: only the ledger itself tells now.
+			// Another instance has taken over, or nobody knows the outcome.
+			// Only the ledger itself tells now.
 			return errors.Join(err, tp.Close(ctx))
+		case errors.Is(err, errNoMoney):
+			fmt.Printf("%s -> %s %4d: no: %v\n", t.from, t.to, t.cents, errNoMoney)
 		case err != nil:
-			fmt.Printf("%s -> %s %4d: no: %v\n", t.from, t.to, t.cents, err)
+			return errors.Join(err, tp.Close(ctx))
 		default:
 			fmt.Printf("%s -> %s %4d: booked\n", t.from, t.to, t.cents)
 		}
@@ -126,7 +132,7 @@ func start(ctx context.Context) error {
 	return show(ctx, embedded, reg)
 }
 
-// show reads the ledger back, as any reader sees it that reads what is committed.
+// show reads the ledger back as a reader of committed messages sees it.
 func show(ctx context.Context, b *producertest.Broker, reg *registry.Client) error {
 	des, err := serde.NewDeserializer[ledger.LedgerEntry](reg)
 	if err != nil {

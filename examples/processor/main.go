@@ -1,15 +1,18 @@
-// Processor books orders: it reads the topic orders and writes the topic ledger, each order exactly once, however often it
-// is killed. What cannot be read goes to orders.dead.
+// Processor books orders: for each order in the topic orders it writes two
+// entries into the topic ledger, exactly once, however often it is killed. What
+// cannot be booked goes to orders.dead.
 //
-// With no environment it brings its own broker and registry, and some orders to work on. On real ones, which make kafka and
-// make registry start in terminals of their own and tell the addresses of:
+// Without BROKERS it brings its own broker and registry, and some orders to
+// work on. With real ones (make kafka and make registry start them in terminals
+// of their own, and print the addresses):
 //
 //	export BROKERS=host:port,… REGISTRY=http://host:port/…
-//	go run ./examples/processor place 10000 # makes the topics, and places orders
-//	POD=0 go run ./examples/processor       # books them until it is interrupted; POD tells instances apart
+//	go run ./examples/processor place 10000 # creates the topics, and places orders
+//	POD=0 go run ./examples/processor       # books them until it is interrupted
 //	go run ./examples/processor sums        # adds the ledger up
 //
-// Kill an instance with -9 while it works, start it again, and the sums are those that place has told.
+// POD tells instances apart. Kill an instance with -9 while it works, start it
+// again, and the sums are those that place has printed.
 package main
 
 import (

@@ -22,7 +22,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// placeSome publishes four good orders, one that cannot be booked, and bytes that are no order.
+// placeSome publishes four good orders, one that cannot be booked, and bytes
+// that are no order.
 func placeSome(ctx context.Context, broker *producertest.Broker, reg *registry.Client) error {
 	return errors.Join(
 		place(ctx, broker.Addrs(), reg, slices.Values([]orders.OrderCreated{
@@ -36,7 +37,8 @@ func placeSome(ctx context.Context, broker *producertest.Broker, reg *registry.C
 	)
 }
 
-// placeMany makes the topics where they are missing and publishes n orders of 1 to n cents.
+// placeMany makes the topics where they are missing and publishes n orders of 1
+// to n cents.
 func placeMany(ctx context.Context, brokers []string, reg *registry.Client, n int) error {
 	if err := makeTopics(ctx, brokers, "orders", "ledger", "orders.dead"); err != nil {
 		return err

@@ -11,8 +11,8 @@ type Dialect int
 
 // The dialects.
 const (
-	// SQLite works with any driver of SQLite 3.35 or newer. SQLite has one writer
-	// at a time, so the rows are in the order of their commits.
+	// SQLite works with any driver of SQLite 3.35 or newer. SQLite has one
+	// writer at a time, so the rows are in the order of their commits.
 	SQLite Dialect = iota + 1
 	// PostgreSQL is PostgreSQL 13 or newer, by pgx or another driver.
 	PostgreSQL

@@ -20,8 +20,8 @@ type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// Topic writes the events of a topic into the table. It is a value to make once.
-// It is safe for concurrent use.
+// Topic writes the events of a topic into the table. It is a value to make
+// once. It is safe for concurrent use.
 type Topic[R avrobin.Record] struct {
 	table      *Table
 	topic      *producer.Topic[R]
@@ -33,8 +33,8 @@ type Topic[R avrobin.Record] struct {
 // trace context of ctx.
 type HeadersFunc func(ctx context.Context, topic string, h []serde.Header) []serde.Header
 
-// NewTopic makes a topic that writes into the table. headers are called for each
-// message, in order. A producer.Hooks.Headers is one.
+// NewTopic makes a topic that writes into the table. headers are called for
+// each message, in order. A producer.Hooks.Headers is one.
 func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde.Serializer, headers ...HeadersFunc) *Topic[R] {
 	return &Topic[R]{table, topic, s, headers}
 }

@@ -72,8 +72,8 @@ func WithInboxTable(name string) InboxOption {
 }
 
 // WithInboxBatch bounds one database transaction: it has at most so many
-// messages, and waits at most so long for the next one. Default 500 messages and
-// 50 ms.
+// messages, and waits at most so long for the next one. Default 500 messages
+// and 50 ms.
 func WithInboxBatch(messages int, wait time.Duration) InboxOption {
 	return InboxOption{"WithInboxBatch", func(c *inboxConfig) { c.messages, c.wait = messages, wait }}
 }
@@ -104,8 +104,8 @@ func InboxSchema(d Dialect, name string) string {
 		"  next_offset %s NOT NULL,\n  PRIMARY KEY (group_id, topic, partition_number)\n)", d.quote(name), k[0], k[0], k[1], k[2])
 }
 
-// NewInbox makes an inbox. It does no I/O that it waits for. All mistakes are in
-// the error.
+// NewInbox makes an inbox. It does no I/O that it waits for. All mistakes are
+// in the error.
 func NewInbox[In any](brokers []string, group string, topics []string, dialect Dialect, db *sql.DB,
 	d *serde.Deserializer[In], f InboxFunction[In], opts ...InboxOption,
 ) (*Inbox[In], error) {
@@ -140,9 +140,9 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[partition]int64{}}, nil
 }
 
-// Run works until ctx ends, and returns nil then. Outages of the brokers and the
-// database are waited out. It returns an error for what does not pass: an error
-// of the function, a missing table, topic or permission.
+// Run works until ctx ends, and returns nil then. Outages of the brokers and
+// the database are waited out. It returns an error for what does not pass: an
+// error of the function, a missing table, topic or permission.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	err := b.run(ctx)
 	if err == nil || ctx.Err() != nil {

@@ -102,8 +102,8 @@ func TestInbox(t *testing.T) {
 	})
 }
 
-// TestInboxEnds: an error of the function, a message that does not decode, and a
-// missing table end Run.
+// TestInboxEnds: an error of the function, a message that does not decode, and
+// a missing table end Run.
 func TestInboxEnds(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.SQLite)

@@ -253,16 +253,16 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestControlKilled: a relay that publishes and then deletes shows duplicates in
-// the same run.
+// TestControlKilled: a relay that publishes and then deletes shows duplicates
+// in the same run.
 func TestControlKilled(t *testing.T) {
 	if c := underKills(t, outbox.PostgreSQL, "at-least-once", 12); c.Twice == 0 {
 		t.Error("the control passed clean: the kills are too weak to judge by")
 	}
 }
 
-// TestZombieRelay stops a relay by SIGSTOP until its shards have moved, and lets
-// it go on.
+// TestZombieRelay stops a relay by SIGSTOP until its shards have moved, and
+// lets it go on.
 func TestZombieRelay(t *testing.T) {
 	p := newKillable(t, outbox.PostgreSQL)
 	service := p.start(t, "service", "s")

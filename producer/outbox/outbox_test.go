@@ -149,7 +149,8 @@ func (p *place) inTx(f func(tx *sql.Tx) error) {
 func (p *place) event(n int) *event { return &event{Key: fmt.Sprint(n % 7), Seq: int64(n)} }
 
 // TestOutbox: what is committed is published once, with key, headers, time and
-// event id, and what is rolled back is not published. Published rows are deleted.
+// event id, and what is rolled back is not published. Published rows are
+// deleted.
 func TestOutbox(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -280,8 +281,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestControlLateCommit: a relay that polls by seq alone loses the row of a slow
-// transaction.
+// TestControlLateCommit: a relay that polls by seq alone loses the row of a
+// slow transaction.
 func TestControlLateCommit(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.PostgreSQL)
@@ -348,8 +349,8 @@ func TestRelayStops(t *testing.T) {
 	}, outbox.WithShards(4))
 }
 
-// TestBadRows: a row that cannot be published stops its shard, and the error says
-// which. With dead letters it goes there, and the others are published.
+// TestBadRows: a row that cannot be published stops its shard, and the error
+// says which. With dead letters it goes there, and the others are published.
 func TestBadRows(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {

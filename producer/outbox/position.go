@@ -15,8 +15,8 @@ import (
 //
 // In PostgreSQL, rows become visible in the order of their commits, which is
 // not the order of seq. A window is the set of rows that one snapshot sees and
-// the one before does not see. Rows are published window by window, and within a
-// window in the order of seq. So no row is skipped because its transaction
+// the one before does not see. Rows are published window by window, and within
+// a window in the order of seq. So no row is skipped because its transaction
 // commits late. The order of a key is kept, because a later transaction on the
 // key has a higher seq, and is visible only together with the earlier one.
 //
@@ -51,8 +51,8 @@ func parsePosition(text string) (position, error) {
 }
 
 var (
-	// ErrDatabase says that the database is not the one whose rows were published
-	// before: another one, or a copy from an earlier time.
+	// ErrDatabase says that the database is not the one whose rows were
+	// published before: another one, or a copy from an earlier time.
 	ErrDatabase = errors.New("outbox: not the database that was published from")
 	// ErrChecksum says that a row was changed after it was written.
 	ErrChecksum = errors.New("outbox: row was changed after it was written")

@@ -294,8 +294,8 @@ func (r *reader) fillPostgreSQL(ctx context.Context) error {
 			return err
 		}
 	}
-	// The window is at its end. The snapshot is taken in the same statement as the
-	// rows are looked for, so the rows are visible in it.
+	// The window is at its end. The snapshot is taken in the same statement as
+	// the rows are looked for, so the rows are visible in it.
 	var now string
 	before := orEmptySnapshot(r.ahead.In)
 	var any bool

@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Relay publishes the rows of a table, each exactly once. Several relays may run
-// at the same time, in one process or in many: they share the shards.
+// Relay publishes the rows of a table, each exactly once. Several relays may
+// run at the same time, in one process or in many: they share the shards.
 type Relay struct {
 	source *source.Source[*Row]
 	table  *Table
@@ -49,8 +49,8 @@ type relayConfig struct {
 // Waker tells that there may be new rows, so that they are published at once.
 // outboxpgx.Listen makes one. Relays in one process may share it.
 type Waker interface {
-	// Wait returns nil when there may be new rows, or an error when it cannot tell
-	// until ctx ends.
+	// Wait returns nil when there may be new rows, or an error when it cannot
+	// tell until ctx ends.
 	Wait(ctx context.Context) error
 }
 
@@ -79,8 +79,8 @@ func WithWaker(w Waker) RelayOption {
 
 // WithDeadLetters writes rows that cannot be published to another topic, in
 // their order and in the same transaction: key, payload and headers byte for
-// byte, and the headers dead-letter.reason, .topic and .row. Default: such a row
-// stops its shard, and the error says which row.
+// byte, and the headers dead-letter.reason, .topic and .row. Default: such a
+// row stops its shard, and the error says which row.
 func WithDeadLetters(topic string) RelayOption {
 	return RelayOption{"WithDeadLetters", func(c *relayConfig) { c.dead = topic }}
 }

@@ -80,8 +80,8 @@ func (t *Table) shardOf(topic string, key []byte, id uuid.UUID) int {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // a table, never changed
 
-// sum is the checksum of what is published: CRC-32C of the fields, each with its
-// length before it. Nil has the length -1.
+// sum is the checksum of what is published: CRC-32C of the fields, each with
+// its length before it. Nil has the length -1.
 func (r *Row) sum() int64 {
 	crc := crc32.New(castagnoli)
 	var size [8]byte

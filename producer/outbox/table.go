@@ -227,8 +227,8 @@ func (e *SchemaError) Error() string {
 // Unwrap returns the database's error.
 func (e *SchemaError) Unwrap() error { return e.Err }
 
-// Check finds what is missing in the database: a table, or columns. The error is
-// a [*SchemaError] then.
+// Check finds what is missing in the database: a table, or columns. The error
+// is a [*SchemaError] then.
 func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 	var want []string
 	for _, c := range t.definitions() {

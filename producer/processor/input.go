@@ -48,7 +48,8 @@ func (in *input) close() {
 	}
 }
 
-// revoked takes messages of partitions that are no longer ours out of the batch.
+// revoked takes messages of partitions that are no longer ours out of the
+// batch.
 func (in *input) revoked(partitions []transport.TopicPartition) {
 	in.batch = slices.DeleteFunc(in.batch, func(m *transport.ConsumedMessage) bool { return contains(partitions, m.Topic, m.Partition) })
 }
@@ -57,8 +58,8 @@ func contains(all []transport.TopicPartition, topic string, partition int32) boo
 	return slices.ContainsFunc(all, func(tp transport.TopicPartition) bool { return tp.Topic == topic && tp.Partition == partition })
 }
 
-// collect gathers a batch of at most so many messages. The batch is empty if ctx
-// ended, or if there was no message for a while. An error does not pass.
+// collect gathers a batch of at most so many messages. The batch is empty if
+// ctx ended, or if there was no message for a while. An error does not pass.
 func (in *input) collect(ctx context.Context, c *config, messages int) ([]*transport.ConsumedMessage, error) {
 	in.batch = in.batch[:0]
 	member, err := in.consumer.Member()
@@ -149,8 +150,8 @@ func (in *input) seek(to []transport.TopicPartition) {
 	}
 }
 
-// committed asks the group for its offsets of the partitions. Where it has none,
-// what was given stays.
+// committed asks the group for its offsets of the partitions. Where it has
+// none, what was given stays.
 func (in *input) committed(ctx context.Context, given []transport.TopicPartition) ([]transport.TopicPartition, error) {
 	out, err := in.consumer.Committed(ctx, given)
 	if err != nil {

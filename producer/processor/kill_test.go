@@ -204,8 +204,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestControlKilled: without transactions, and with the offsets outside of them,
-// the same run must show duplicates.
+// TestControlKilled: without transactions, and with the offsets outside of
+// them, the same run must show duplicates.
 func TestControlKilled(t *testing.T) {
 	for _, control := range [][2]string{{"at-least-once", "consumer"}, {"offsets-outside", "consumer"}, {"offsets-outside", "classic"}} {
 		t.Run(strings.Join(control[:], " "), func(t *testing.T) {

@@ -33,11 +33,11 @@ type config struct {
 type BadHandler func(ctx context.Context, tx *producer.Tx, m Raw) error
 
 // WithProducer gives options of [producer.NewTransactional]: how to reach the
-// brokers, the transaction timeout, the logger and so on. A transaction may stay
-// open for 10 s unless WithTransactionTimeout is given, because the partitions
-// of a process that died wait for so long. Settings of the consumer go through
-// WithConfig or a file, except those that exactly-once rests on. WithGroupCommit
-// and WithoutRecovery are refused.
+// brokers, the transaction timeout, the logger and so on. A transaction may
+// stay open for 10 s unless WithTransactionTimeout is given, because the
+// partitions of a process that died wait for so long. Settings of the consumer
+// go through WithConfig or a file, except those that exactly-once rests on.
+// WithGroupCommit and WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }
@@ -51,10 +51,10 @@ func WithBatch(messages, bytes int, wait time.Duration) Option {
 }
 
 // WithBadHandler lets f take the messages that cannot be processed: those that
-// do not decode, those for which the function returns an error made by [Poison],
-// and those whose results cannot be published because a result is too large, has
-// an impossible timestamp, or is otherwise refused by a broker. Default: such a
-// message ends Run with its error.
+// do not decode, those for which the function returns an error made by
+// [Poison], and those whose results cannot be published because a result is too
+// large, has an impossible timestamp, or is otherwise refused by a broker.
+// Default: such a message ends Run with its error.
 func WithBadHandler(f BadHandler) Option {
 	return Option{"WithBadHandler", func(c *config) { c.onBad = f }}
 }

@@ -34,15 +34,15 @@ type Processor[In any] struct {
 	tooSlow  int                          // how often in a row one message alone took too long
 }
 
-// Function is called for each message, in the order of its partition. It adds to
-// the transaction what follows from the message. It runs again for the same
-// message after an abort, so it must have no other lasting effect: counting, for
-// example, belongs into [producer.Tx.OnEnd].
+// Function is called for each message, in the order of its partition. It adds
+// to the transaction what follows from the message. It runs again for the same
+// message after an abort, so it must have no other lasting effect: counting,
+// for example, belongs into [producer.Tx.OnEnd].
 //
-// An error ends Run, except these: an error made by [Poison], and the refusal of
-// a single message by the producer, go to the handler of [WithBadHandler] if
-// there is one. An error that wraps [serde.ErrRegistry] has the batch done again
-// after a pause.
+// An error ends Run, except these: an error made by [Poison], and the refusal
+// of a single message by the producer, go to the handler of [WithBadHandler] if
+// there is one. An error that wraps [serde.ErrRegistry] has the batch done
+// again after a pause.
 type Function[In any] func(ctx context.Context, tx *producer.Tx, m Consumed[In]) error
 
 const (
@@ -101,7 +101,8 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 	return p, nil
 }
 
-// Stats are the counts of what was produced: see [producer.Transactional.Stats].
+// Stats are the counts of what was produced: see
+// [producer.Transactional.Stats].
 func (p *Processor[In]) Stats() producer.Stats { return p.t.Stats() }
 
 // Prepare is [producer.Transactional.Prepare]: it checks the topics that the
@@ -110,11 +111,12 @@ func (p *Processor[In]) Prepare(ctx context.Context, topics ...producer.Prepared
 	return p.t.Prepare(ctx, topics...)
 }
 
-// Run works until ctx ends. Then it aborts the batch in hand, which the next run
-// reads again, leaves the group and returns nil. Before that it returns only for
-// what does not pass: an error of the function, [producer.ErrFenced], a topic
-// that does not exist, a missing permission. Outages, rebalances, and having
-// been frozen are waited out. Run closes the processor, so it is called once.
+// Run works until ctx ends. Then it aborts the batch in hand, which the next
+// run reads again, leaves the group and returns nil. Before that it returns
+// only for what does not pass: an error of the function, [producer.ErrFenced],
+// a topic that does not exist, a missing permission. Outages, rebalances, and
+// having been frozen are waited out. Run closes the processor, so it is called
+// once.
 func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	defer func() {
 		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
@@ -136,7 +138,8 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 
 func (p *Processor[In]) run(ctx context.Context) error {
 	// Taking over the transactional id comes first. It aborts the open
-	// transaction of an earlier run, so that the group's offsets become readable.
+	// transaction of an earlier run, so that the group's offsets become
+	// readable.
 	if err := p.takeOver(ctx); err != nil {
 		return err
 	}
@@ -310,8 +313,8 @@ func (p *Processor[In]) isolate(err error) error {
 	return poisonError{err}
 }
 
-// slow halves the batch, because the transaction took longer than its timeout. A
-// process that was frozen looks the same, so one message gets several tries.
+// slow halves the batch, because the transaction took longer than its timeout.
+// A process that was frozen looks the same, so one message gets several tries.
 func (p *Processor[In]) slow(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)
@@ -323,8 +326,8 @@ func (p *Processor[In]) slow(err error) error {
 	return lastingError{fmt.Errorf("%v took too long %d times: %w", placeOf(p.batch[0]), p.tooSlow, err)}
 }
 
-// isPoisoned tells whether the batch is to be done again at once, with a message
-// given to the bad handler.
+// isPoisoned tells whether the batch is to be done again at once, with a
+// message given to the bad handler.
 func (p *Processor[In]) isPoisoned(err error) bool {
 	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(lastingError))
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is how long a worker works on one line, so that kills find it working.
+// workFor is how long a worker works on one line, so that kills find it
+// working.
 const workFor = 2 * time.Millisecond
 
 // TestWorker is what a worker process runs.

@@ -15,14 +15,14 @@ import (
 type Line struct {
 	File   string
 	Number int64 // from 1
-	// Offset is where the line begins. In a compressed file, it counts the bytes
-	// after decompression.
+	// Offset is where the line begins. In a compressed file, it counts the
+	// bytes after decompression.
 	Offset int64
 	// Text has neither the line feed nor a carriage return before it. It may be
 	// kept. It shares memory with other lines, so do not change it.
 	Text []byte
-	// Header is the first line of the file, for formats that need it. It is there
-	// after a restart, too.
+	// Header is the first line of the file, for formats that need it. It is
+	// there after a restart, too.
 	Header []byte
 	// Err is nil or [ErrLineTooLong]. With the error, Text is the beginning of
 	// the line.
@@ -33,8 +33,9 @@ var (
 	// ErrLineTooLong says that a line is longer than [WithMaxLine] allows. The
 	// lines after it are read.
 	ErrLineTooLong = errors.New("source: line too long")
-	// ErrFileShrank says that a file is shorter than what was read of it, though
-	// it begins with the same bytes. [Restart] reads it from the beginning.
+	// ErrFileShrank says that a file is shorter than what was read of it,
+	// though it begins with the same bytes. [Restart] reads it from the
+	// beginning.
 	ErrFileShrank = errors.New("source: file is shorter than what was read of it")
 )
 

@@ -74,13 +74,14 @@ func WithShards(n int) Option {
 type Hooks struct {
 	// Committed is called after a transaction was committed.
 	Committed func(c Commit)
-	// Aborted is called after a transaction was not committed. Its items are read
-	// again, unless the shard stops.
+	// Aborted is called after a transaction was not committed. Its items are
+	// read again, unless the shard stops.
 	Aborted func(shard int, err error)
 	// Started is called when this instance begins to read a shard.
 	Started func(shard int)
 	// Stopped is called when this instance reads a shard no more. err is nil at
-	// the end of the input, when the shard has moved, and when the context ended.
+	// the end of the input, when the shard has moved, and when the context
+	// ended.
 	Stopped func(shard int, err error)
 }
 

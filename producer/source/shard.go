@@ -254,7 +254,8 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 				return named(item.Value, err)
 			}
 			bytes += item.Bytes
-			// The clock costs as much as a small item, so it is not read for each.
+			// The clock costs as much as a small item, so it is not read for
+			// each.
 			if n >= h.limit || bytes >= c.bytes || (n < 16 || n%16 == 0) && time.Since(begun) >= c.time {
 				break
 			}

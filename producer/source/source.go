@@ -42,10 +42,10 @@ type Source[T any] struct {
 // the same time.
 //
 // Function runs again for the same items after an abort, so it must have no
-// other lasting effect: counting, for example, belongs into [producer.Tx.OnEnd].
-// An error aborts the transaction and ends the shard, unless it wraps
-// [serde.ErrRegistry] or is made by [Temporary]: then the items are read again
-// after a pause.
+// other lasting effect: counting, for example, belongs into
+// [producer.Tx.OnEnd]. An error aborts the transaction and ends the shard,
+// unless it wraps [serde.ErrRegistry] or is made by [Temporary]: then the items
+// are read again after a pause.
 type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 
 // BadFunction is called in the transaction for an item whose messages a broker
@@ -218,10 +218,10 @@ func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
 //
 // Without [WithShards], Run returns nil when the input is at its end and
 // everything is committed. It returns an error for what does not pass: an error
-// of f, [producer.ErrFenced], a topic that does not exist, a missing permission.
-// Outages are waited out. With WithShards, Run works until ctx ends: a shard
-// that fails is logged, reported by [Source.Health] and [Hooks], and tried again
-// after a pause that grows to one minute.
+// of f, [producer.ErrFenced], a topic that does not exist, a missing
+// permission. Outages are waited out. With WithShards, Run works until ctx
+// ends: a shard that fails is logged, reported by [Source.Health] and [Hooks],
+// and tried again after a pause that grows to one minute.
 //
 // When ctx ends, the transaction in hand is aborted and the error wraps the
 // reason. The next Run, of this or another process, goes on after the last item

@@ -268,8 +268,8 @@ func Logger(t testing.TB) producer.Option {
 
 const invalidTxnState = 48
 
-// InDoubt lets commits end in doubt, by turns one that was applied and some that
-// were not. The channel is closed when it is over.
+// InDoubt lets commits end in doubt, by turns one that was applied and some
+// that were not. The channel is closed when it is over.
 func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 	over := make(chan struct{})
 	reached := func(f *producertest.Fault, n int) {
@@ -282,8 +282,8 @@ func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 		for range 4 {
 			lost := b.LoseAnswers(1, 1, producertest.EndTxn)
 			reached(lost, 1)
-			// The client asks again for the commit that was applied. The refusal
-			// ends the client. The next commit is refused, too.
+			// The client asks again for the commit that was applied. The
+			// refusal ends the client. The next commit is refused, too.
 			refused := b.Refuse(invalidTxnState, 1, 1, producertest.EndTxn)
 			again := refused.Hits()
 			lost.Stop()

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/avroline/avroline/internal/workload"
@@ -32,6 +34,7 @@ type copying struct {
 	onBad    processor.BadHandler
 	each     func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error
 	messages int
+	silent   bool // each publishes by itself
 	opts     []producer.Option
 }
 
@@ -60,7 +63,7 @@ func (c *copying) processor(id string) *processor.Processor[event] {
 					return err
 				}
 			}
-			if m.Value == nil {
+			if m.Value == nil || c.silent {
 				return nil
 			}
 			return out.Add(ctx, tx, m.Value)
@@ -444,5 +447,43 @@ func TestSlowFunction(t *testing.T) {
 	c.w.Exactly(c.out, 200)
 	if slept != 2 {
 		t.Errorf("slept %d times", slept)
+	}
+}
+
+// TestRefusedByBroker: a broker refuses the result of one message for what it is.
+// The message is found, and goes to the bad handler. The others are copied.
+func TestRefusedByBroker(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	c := newCopying(w, 1)
+	dead := w.Topic("dead", 1)
+	c.onBad = processor.DeadLetter(dead)
+	c.out = w.Topic("out", 3)
+	out := producer.NewTopic(c.out, producer.KeyBy(copytest.ByKey))
+	c.each = func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error {
+		to := producer.ToPartition(0)
+		if m.Value.Seq == 42 {
+			to = producer.ToPartition(2)
+		}
+		return out.AddMessage(ctx, tx, producer.Message[*event]{Value: m.Value, Partition: to})
+	}
+	c.silent = true
+	w.Seed(c.reg, c.in, 200, nil)
+	w.Fake.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{2}, Err: kerr.InvalidTimestamp, Count: -1})
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(199)); err != nil {
+		t.Fatal(err)
+	}
+	letters := w.Records(dead)
+	if len(letters) != 1 || w.Decode(letters[0].Value).Seq != 42 {
+		t.Errorf("%d dead letters", len(letters))
+	}
+	if n := len(w.Committed(c.out)); n != 199 {
+		t.Errorf("%d copied, want 199", n)
+	}
+
+	// Without a handler, the error names the message.
+	c.onBad, c.group = nil, copytest.NewID(t)
+	if err := run(t, c.processor(copytest.NewID(t)), func() bool { return false }); err == nil || !strings.Contains(err.Error(), "@42") {
+		t.Errorf("no handler: %v", err)
 	}
 }

@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
@@ -292,4 +296,88 @@ func TestStops(t *testing.T) {
 		}
 		ctx = copytest.Ctx(t)
 	}
+}
+
+// TestRefusedByBroker: a broker refuses the message of one item for what it is.
+// The item is found, and is given to the bad function, or named in the error.
+func TestRefusedByBroker(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, 120)
+	topic := w.Topic("lines", 3)
+	out := producer.NewTopic(topic, producer.KeyBy(copytest.ByKey))
+	w.Fake.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{2}, Err: kerr.InvalidTimestamp, Count: -1})
+	run := func(bad source.BadFunction[source.Line]) error {
+		s := lines(w, &workload.Registry{}, copytest.NewID(t), compacted(w, 1), []string{log})
+		defer func() { _ = s.Close(copytest.Ctx(t)) }()
+		if bad != nil {
+			s.HandleBad(bad)
+		}
+		return s.Run(copytest.Ctx(t), func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+			e, err := parse(l)
+			if err != nil {
+				return err
+			}
+			to := producer.ToPartition(0)
+			if e.Seq == 77 {
+				to = producer.ToPartition(2)
+			}
+			return out.AddMessage(ctx, tx, producer.Message[*copytest.Event]{Value: e, Partition: to})
+		})
+	}
+	if err := run(nil); err == nil || !strings.Contains(err.Error(), "log:78") {
+		t.Errorf("without a bad function: %v", err)
+	}
+	before := len(w.Committed(topic))
+	var refused []int64
+	if err := run(func(_ context.Context, tx *producer.Tx, l source.Line, reason error) error {
+		tx.OnEnd(func(err error) {
+			if err == nil {
+				refused = append(refused, l.Number)
+			}
+		})
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if n := len(w.Committed(topic)) - before; n != 119 || len(refused) != 1 || refused[0] != 78 {
+		t.Errorf("%d lines published, refused %v", n, refused)
+	}
+}
+
+// TestOtherShards: positions of another number of shards are refused.
+func TestOtherShards(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, 10)
+	out := producer.NewTopic(w.Topic("lines", 1), producer.KeyBy(copytest.ByKey))
+	reg, checkpoints, name := &workload.Registry{}, compacted(w, 2), copytest.NewID(t)
+	publish := func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+		e, err := parse(l)
+		if err != nil {
+			return err
+		}
+		return out.Add(ctx, tx, e)
+	}
+	s := lines(w, reg, name, checkpoints, []string{log})
+	if err := s.Run(copytest.Ctx(t), publish); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close(copytest.Ctx(t))
+	ctx, cancel := context.WithCancel(copytest.Ctx(t))
+	defer cancel()
+	stopped := make(chan error, 10)
+	s = lines(w, reg, name, checkpoints, []string{log}, source.WithShards(2), source.WithHooks(source.Hooks{
+		Stopped: func(_ int, err error) { stopped <- err },
+	}))
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, publish) }()
+	if err := <-stopped; err == nil || !strings.Contains(err.Error(), "ran with 1 shards before, and now has 2") {
+		t.Errorf("got %v", err)
+	}
+	cancel()
+	<-done
+	_ = s.Close(copytest.Ctx(t))
 }

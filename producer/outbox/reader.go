@@ -29,7 +29,7 @@ const (
 	// bufferBytes bounds the rows in memory, beyond the first.
 	bufferBytes = 8 << 20
 	// deleteMost bounds one statement that deletes.
-	deleteMost = 1000
+	deleteMost = 5000
 )
 
 // reader reads one shard.
@@ -45,6 +45,8 @@ type reader struct {
 	published []int64   // the rows since the last Positions
 	finished  [][]int64 // the rows of transactions that Positions has closed
 	swept     time.Time // when kept rows were deleted last
+	cleaner   *cleaner
+	noted     string // the progress that the relay's own table has, if it is ours
 }
 
 // Open implements [source.Input].
@@ -74,6 +76,7 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 			return nil, source.Temporary(err)
 		}
 	}
+	r.cleaner = newCleaner(r)
 	return r, nil
 }
 
@@ -163,36 +166,20 @@ func (r *reader) Positions() []source.Position {
 }
 
 // Close implements [source.Reader].
-func (r *reader) Close() error { return nil }
+func (r *reader) Close() error {
+	r.cleaner.close()
+	return nil
+}
 
-// Committed implements [source.Committer]: it deletes the rows of the oldest
-// transaction that is not deleted, and notes how far was published.
+// Committed implements [source.Committer]: the rows of the oldest transaction
+// that is not cleaned up are deleted, beside the publishing.
 func (r *reader) Committed(ctx context.Context, positions []source.Position) error {
 	if len(r.finished) == 0 { // the position of an earlier run: Open has deleted what lies before it
 		return nil
 	}
 	seqs := r.finished[0]
 	r.finished = r.finished[1:]
-	tx, err := r.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("outbox: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	if r.keep == 0 {
-		for len(seqs) > 0 {
-			n := min(len(seqs), deleteMost)
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+r.table.quoted()+" WHERE seq IN ("+list(seqs[:n])+")"); err != nil {
-				return fmt.Errorf("outbox: delete what was published: %w", err)
-			}
-			seqs = seqs[n:]
-		}
-	}
-	for _, p := range positions {
-		if err := r.table.writeState(ctx, tx, r.progressName(), p.Value); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+	return r.cleaner.add(ctx, cleaning{seqs, positions})
 }
 
 func list(seqs []int64) string {
@@ -232,7 +219,8 @@ func (r *reader) deletePublished(ctx context.Context, at position) error {
 			return fmt.Errorf("outbox: delete what was published: %w", err)
 		}
 	}
-	if err := r.table.writeState(ctx, tx, r.progressName(), at.text()); err != nil {
+	r.noted = at.text()
+	if err := r.table.writeState(ctx, tx, r.progressName(), r.noted); err != nil {
 		return err
 	}
 	return tx.Commit()

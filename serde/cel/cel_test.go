@@ -1,0 +1,217 @@
+package cel
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/serde"
+)
+
+const orderSchema = `{"type":"record","name":"shop.Order","fields":[
+	{"name":"id","type":"string"},
+	{"name":"email","type":["null","string"]},
+	{"name":"count","type":"int"},
+	{"name":"total","type":"double"},
+	{"name":"tags","type":{"type":"array","items":"string"}},
+	{"name":"labels","type":{"type":"map","values":"string"}},
+	{"name":"customer","type":{"type":"record","name":"shop.Customer","fields":[
+		{"name":"name","type":"string"},{"name":"vip","type":["null","boolean"]}]}},
+	{"name":"raw","type":"bytes"},
+	{"name":"state","type":{"type":"enum","name":"shop.State","symbols":["NEW","PAID"]}}]}`
+
+func order() map[string]any {
+	return map[string]any{
+		"id": "o-1", "email": map[string]any{"string": "ada@example.com"}, "count": int32(3), "total": 9.5,
+		"tags": []any{"a", "b"}, "labels": map[string]any{"k": "v"},
+		"customer": map[string]any{"name": "ada", "vip": nil}, "raw": []byte{1, 2}, "state": "NEW",
+	}
+}
+
+// run runs one rule on the order.
+func run(tb testing.TB, r contract.Rule, tags map[string][]string) (any, error) {
+	tb.Helper()
+	g, err := serde.NewGeneric(orderSchema)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data, err := g.Append(nil, order())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	f, err := executor{r.Type}.Bind(tb.Context(), serde.BoundRule{Rule: r, Schema: orderSchema, Tags: tags})
+	if err != nil {
+		return nil, err
+	}
+	out, err := f(tb.Context(), data)
+	if err != nil {
+		return nil, err
+	}
+	return g.Decode(out)
+}
+
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]error{
+		`message.count == 3`:                              nil,
+		`message.count > 3`:                               serde.ErrCondition,
+		`message.total < 10.0`:                            nil,
+		`message.email == 'ada@example.com'`:              nil,
+		`message.email.isEmail()`:                         nil,
+		`message.id.isEmail()`:                            serde.ErrCondition,
+		`message.id.isUuid()`:                             serde.ErrCondition,
+		`message.customer.vip == null`:                    nil,
+		`message.customer.name.startsWith('a')`:           nil,
+		`size(message.tags) == 2`:                         nil,
+		`'b' in message.tags`:                             nil,
+		`message.labels['k'] == 'v'`:                      nil,
+		`message.labels.all(k, message.labels[k] != 'v')`: serde.ErrCondition,
+		`message.raw == b'\x01\x02'`:                      nil,
+		`message.state == 'PAID'`:                         serde.ErrCondition,
+		`message.state == 'PAID' ; false`:                 nil, // the guard
+		`message.state == 'NEW' ; message.count == 4`:     serde.ErrCondition,
+		`message.nothing == 1 ; false`:                    nil, // a guard that fails
+		`; message.count == 3`:                            nil,
+		`message.nothing == 1`:                            errFailed,
+	} {
+		_, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: expr}, nil)
+		if !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", expr, err, want)
+		}
+	}
+	for _, expr := range []string{"message.", "nobody == 1", "1 + 'a'"} {
+		if _, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: expr}, nil); err == nil || !strings.Contains(err.Error(), expr) {
+			t.Errorf("%s: %v", expr, err)
+		}
+	}
+	if _, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: "message.count"}, nil); err == nil {
+		t.Error("a condition that is a number was taken")
+	}
+}
+
+func TestFieldConditions(t *testing.T) {
+	t.Parallel()
+	tags := map[string][]string{"shop.Order.email": {"PII"}, "shop.Customer.name": {"PII", "NAME"}}
+	for expr, want := range map[string]error{
+		`value != ''`:                       nil,
+		`typeName == 'STRING'`:              nil,
+		`name == 'email' || name == 'name'`: nil,
+		`fullName == 'shop.Order.email'`:    serde.ErrCondition,
+		`'PII' in tags`:                     nil,
+		`'NAME' in tags`:                    serde.ErrCondition,
+		`name == 'email' ; value.isEmail()`: nil,
+		`fullName == 'shop.Customer.name' ; message.vip == null`:                  nil,
+		`fullName == 'shop.Customer.name' ; message.name == 'ada' && value == ''`: serde.ErrCondition,
+	} {
+		_, err := run(t, contract.Rule{Type: "CEL_FIELD", Kind: contract.Condition, Expr: expr, Tags: []string{"PII"}}, tags)
+		if !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", expr, err, want)
+		}
+	}
+}
+
+func TestTransforms(t *testing.T) {
+	t.Parallel()
+	change := func(f func(map[string]any)) map[string]any {
+		o := order()
+		f(o)
+		return o
+	}
+	for _, c := range []struct {
+		typ, expr string
+		tags      []string
+		want      map[string]any // nil for an error
+	}{
+		{"CEL_FIELD", `typeName == 'STRING' ; value + '-x'`, []string{"PII"}, change(func(o map[string]any) { o["email"] = map[string]any{"string": "ada@example.com-x"} })},
+		{"CEL_FIELD", `name == 'count' ; value + 1`, nil, change(func(o map[string]any) { o["count"] = int32(4) })},
+		{"CEL_FIELD", `name == 'total' ; 2`, nil, change(func(o map[string]any) { o["total"] = 2.0 })},
+		{"CEL_FIELD", `name == 'tags' ; value + value`, nil, change(func(o map[string]any) { o["tags"] = []any{"aa", "bb"} })},
+		{"CEL_FIELD", `name == 'raw' ; b'\x09'`, nil, change(func(o map[string]any) { o["raw"] = []byte{9} })},
+		{"CEL_FIELD", `name == 'count' ; 3000000000`, nil, nil},
+		{"CEL_FIELD", `name == 'id' ; 7`, nil, nil},
+		{"CEL", `message`, nil, order()},
+		{"CEL", `message.count > 5 ; {'id': 'no'}`, nil, order()},
+		{
+			"CEL", `{'id': 'x', 'email': null, 'count': 1, 'total': 1.5, 'tags': ['c'], 'labels': {'a': 'b'}, 'customer': {'name': message.id, 'vip': true}, 'raw': message.raw, 'state': 'PAID'}`, nil,
+			map[string]any{
+				"id": "x", "email": nil, "count": int32(1), "total": 1.5, "tags": []any{"c"}, "labels": map[string]any{"a": "b"},
+				"customer": map[string]any{"name": "o-1", "vip": map[string]any{"boolean": true}}, "raw": []byte{1, 2}, "state": "PAID",
+			},
+		},
+		{"CEL", `{'id': 'x'}`, nil, nil},
+		{"CEL", `{'unknown': 'x'}`, nil, nil},
+		{"CEL", `'text'`, nil, nil},
+	} {
+		got, err := run(t, contract.Rule{Type: c.typ, Kind: contract.Transform, Expr: c.expr, Tags: c.tags}, map[string][]string{"shop.Order.email": {"PII"}})
+		if c.want == nil {
+			if err == nil {
+				t.Errorf("%s: %v", c.expr, got)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.expr, err)
+			continue
+		}
+		if diff := cmp.Diff(any(c.want), got); diff != "" {
+			t.Errorf("%s: %s", c.expr, diff)
+		}
+	}
+}
+
+// An error shows no value, work is bounded, and a context that has ended
+// counts.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	_, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: "message.id / 2 == 1"}, nil)
+	if err == nil || strings.Contains(err.Error(), "o-1") {
+		t.Errorf("%v", err)
+	}
+	endless := "['a','a','a','a','a','a','a','a','a','a']"
+	expr := endless + ".all(a, " + endless + ".all(b, " + endless + ".all(c, " + endless + ".all(d, " + endless + ".all(e, " + endless + ".all(f, " + endless + ".all(g, a == b)))))))"
+	if _, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: expr}, nil); !errors.Is(err, errFailed) {
+		t.Errorf("ten million steps: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f, err := executor{"CEL"}.Bind(ctx, serde.BoundRule{Rule: contract.Rule{Kind: contract.Condition, Expr: expr}, Schema: orderSchema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := serde.NewGeneric(orderSchema)
+	data, _ := g.Append(nil, order())
+	if _, err := f(ctx, data); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		is      func(string) bool
+		yes, no []string
+	}{
+		"isEmail":    {isEmail, []string{"a@b.c", "ada.l+x@example.co.uk"}, []string{"", "a", "a@", "@b", "a b@c", "A <a@b.c>", "a@b..c"}},
+		"isHostname": {isHostname, []string{"a", "example.com", "x-1.y.", strings.Repeat("a", 63)}, []string{"", "-a", "a-", "a..b", "a_b", strings.Repeat("a", 64)}},
+		"isIpv4":     {isIPv4, []string{"1.2.3.4"}, []string{"1.2.3", "1.2.3.256", "::1"}},
+		"isIpv6":     {isIPv6, []string{"::1", "2001:db8::"}, []string{"1.2.3.4", ":::"}},
+		"isUri":      {isURI, []string{"https://a/b", "urn:x"}, []string{"/a", "a b", "%"}},
+		"isUriRef":   {isURIRef, []string{"/a", "https://a", "?q"}, []string{"%"}},
+		"isUuid":     {isUUID, []string{"123e4567-e89b-12d3-a456-426614174000"}, []string{"", "123e4567e89b12d3a456426614174000", "x"}},
+	} {
+		for _, s := range c.yes {
+			if !c.is(s) {
+				t.Errorf("%s(%q) is false", name, s)
+			}
+		}
+		for _, s := range c.no {
+			if c.is(s) {
+				t.Errorf("%s(%q) is true", name, s)
+			}
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package cel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types/ref"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/serde"
+)
+
+// Executors returns the executors of CEL and CEL_FIELD rules, for
+// [serde.WithRules].
+func Executors() []serde.RuleExecutor {
+	return []serde.RuleExecutor{executor{"CEL"}, executor{"CEL_FIELD"}}
+}
+
+// executor runs the rules of one type. It implements [serde.RuleExecutor].
+type executor struct{ typ string }
+
+func (e executor) Type() string { return e.typ }
+
+// Bind compiles the expression of a rule.
+func (e executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) {
+	if r.Encoding {
+		return nil, fmt.Errorf("%s must be a domain rule", e.typ)
+	}
+	schema, err := avsc.ParseStored("schema", []byte(r.Schema))
+	if err != nil {
+		return nil, err
+	}
+	generic, err := serde.NewGeneric(r.Schema)
+	if err != nil {
+		return nil, err
+	}
+	rule := &rule{bound: r, schema: schema, generic: generic, condition: strings.EqualFold(r.Kind, contract.Condition)}
+	variables := []cel.EnvOption{cel.Variable("message", cel.MapType(cel.StringType, cel.DynType))}
+	run := rule.runMessage
+	if e.typ == "CEL_FIELD" {
+		run = rule.runFields
+		variables = append(variables,
+			cel.Variable("value", cel.DynType), cel.Variable("fullName", cel.StringType), cel.Variable("name", cel.StringType),
+			cel.Variable("typeName", cel.StringType), cel.Variable("tags", cel.ListType(cel.StringType)))
+	} else if schema.Kind != avsc.Record {
+		variables = []cel.EnvOption{cel.Variable("message", cel.DynType)}
+	}
+	env, err := cel.NewEnv(append(functions(), variables...)...)
+	if err != nil {
+		return nil, err
+	}
+	expr := r.Expr
+	if guard, rest, ok := strings.Cut(expr, ";"); ok {
+		expr = rest
+		if strings.TrimSpace(guard) != "" {
+			if rule.guard, err = compile(env, guard); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if rule.program, err = compile(env, expr); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+const (
+	// maxCost bounds the work of one evaluation, in the units of cel-go.
+	maxCost = 1_000_000
+	// interruptEvery is how many steps pass between two looks at the context.
+	interruptEvery = 100
+)
+
+func compile(env *cel.Env, expr string) (cel.Program, error) {
+	ast, issues := env.Compile(expr)
+	if issues != nil && issues.Err() != nil {
+		return nil, fmt.Errorf("expression %q: %w", expr, issues.Err())
+	}
+	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
+	if err != nil {
+		return nil, fmt.Errorf("expression %q: %w", expr, err)
+	}
+	return program, nil
+}
+
+// rule is a compiled rule. It is immutable.
+type rule struct {
+	bound     serde.BoundRule
+	schema    *avsc.Schema
+	generic   *serde.Generic
+	condition bool
+	guard     cel.Program // nil for none
+	program   cel.Program
+}
+
+// errFailed replaces an error of cel-go, which may quote the record's values.
+var errFailed = errors.New("the expression could not be evaluated for this record")
+
+// eval returns the result for some variables, and false if the guard says that
+// the rule does not apply.
+func (r *rule) eval(ctx context.Context, vars map[string]any) (ref.Val, bool, error) {
+	if r.guard != nil {
+		out, _, err := r.guard.ContextEval(ctx, vars)
+		if err != nil || out.Value() != true {
+			return nil, false, nil //nolint:nilerr // a guard that fails is false, as in Confluent's clients
+		}
+	}
+	out, _, err := r.program.ContextEval(ctx, vars)
+	if ctx.Err() != nil {
+		return nil, true, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, true, errFailed
+	}
+	if r.condition {
+		if met, ok := out.Value().(bool); !ok {
+			return nil, true, fmt.Errorf("the expression of a condition must be true or false, not %s", out.Type().TypeName())
+		} else if !met {
+			return nil, true, serde.ErrCondition
+		}
+	}
+	return out, true, nil
+}
+
+// runMessage runs a CEL rule on a record.
+func (r *rule) runMessage(ctx context.Context, data []byte) ([]byte, error) {
+	v, err := r.generic.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	out, applies, err := r.eval(ctx, map[string]any{"message": plain(r.schema, v)})
+	if err != nil || !applies || r.condition {
+		return data, err
+	}
+	changed, err := native(r.schema, out.Value())
+	if err != nil {
+		return nil, err
+	}
+	return r.generic.Append(nil, changed)
+}
+
+// runFields runs a CEL_FIELD rule on the fields of a record.
+func (r *rule) runFields(ctx context.Context, data []byte) ([]byte, error) {
+	v, err := r.generic.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	w := fieldWalk{ctx: ctx, rule: r}
+	if v, err = w.value(r.schema, v, nil); err != nil {
+		return nil, err
+	}
+	if r.condition {
+		return data, nil
+	}
+	return r.generic.Append(nil, v)
+}
+
+// fieldWalk visits the fields of one record.
+type fieldWalk struct {
+	ctx  context.Context //nolint:containedctx // lives as long as one call
+	rule *rule
+}
+
+// place is the field that a value is in.
+type place struct {
+	record *avsc.Schema
+	name   string
+	within map[string]any // the record as goavro has it
+}
+
+func (p *place) fullName() string { return p.record.Name + "." + p.name }
+
+// value returns v after the rule. in is nil outside of records.
+func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
+	switch s.Kind {
+	case avsc.Record:
+		m := v.(map[string]any)
+		for _, f := range s.Fields {
+			if m[f.Name], err = w.value(f.Type, m[f.Name], &place{s, f.Name, m}); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
+	case avsc.Union:
+		branch, name, value := taken(s, v)
+		if branch == nil {
+			return v, nil
+		}
+		if value, err = w.value(branch, value, in); err != nil {
+			return nil, err
+		}
+		return map[string]any{name: value}, nil
+	case avsc.Array:
+		list := v.([]any)
+		for i := range list {
+			if list[i], err = w.value(s.Elem, list[i], in); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case avsc.Map:
+		m := v.(map[string]any)
+		for key := range m {
+			if m[key], err = w.value(s.Elem, m[key], in); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
+	case avsc.Enum, avsc.Fixed, avsc.Null:
+		return v, nil
+	}
+	if in == nil || !w.tagged(in) {
+		return v, nil
+	}
+	tags := w.rule.bound.Tags[in.fullName()]
+	if tags == nil {
+		tags = []string{}
+	}
+	out, applies, err := w.rule.eval(w.ctx, map[string]any{
+		"value": plain(s, v), "fullName": in.fullName(), "name": in.name,
+		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": plain(in.record, in.within),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
+	}
+	if !applies || w.rule.condition {
+		return v, nil
+	}
+	if v, err = native(s, out.Value()); err != nil {
+		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
+	}
+	return v, nil
+}
+
+func (w *fieldWalk) tagged(in *place) bool {
+	tags := w.rule.bound.Rule.Tags
+	return len(tags) == 0 || slices.ContainsFunc(w.rule.bound.Tags[in.fullName()], func(tag string) bool { return slices.Contains(tags, tag) })
+}

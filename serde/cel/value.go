@@ -1,0 +1,190 @@
+package cel
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+
+	"github.com/google/cel-go/common/types/ref"
+
+	"github.com/avroline/avroline/internal/avsc"
+)
+
+// plain returns goavro's value v of the schema s as CEL sees it: a union is the
+// value of its branch, and numbers have 64 bits.
+func plain(s *avsc.Schema, v any) any {
+	switch v := v.(type) {
+	case int32:
+		return int64(v)
+	case float32:
+		return float64(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = plain(s.Elem, v[i])
+		}
+		return out
+	case map[string]any:
+		switch s.Kind {
+		case avsc.Union:
+			branch, _, value := taken(s, v)
+			if branch == nil {
+				return nil
+			}
+			return plain(branch, value)
+		case avsc.Map:
+			out := make(map[string]any, len(v))
+			for key := range v {
+				out[key] = plain(s.Elem, v[key])
+			}
+			return out
+		}
+		out := make(map[string]any, len(v))
+		for _, f := range s.Fields {
+			out[f.Name] = plain(f.Type, v[f.Name])
+		}
+		return out
+	}
+	return v
+}
+
+// taken returns the branch of a union that goavro's value has, with its name,
+// and nil for null.
+func taken(s *avsc.Schema, v any) (branch *avsc.Schema, name string, value any) {
+	m, _ := v.(map[string]any)
+	for _, b := range s.Branches {
+		name := branchName(b)
+		if value, ok := m[name]; ok {
+			return b, name, value
+		}
+	}
+	return nil, "", nil
+}
+
+func branchName(s *avsc.Schema) string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return s.Kind.String()
+}
+
+// native returns a result of CEL as goavro's value of the schema s. The error
+// names the type, and no value.
+func native(s *avsc.Schema, v any) (any, error) {
+	if r, ok := v.(ref.Val); ok {
+		v = r.Value()
+	}
+	unfit := fmt.Errorf("the result of type %T is no value of %s", v, branchName(s))
+	switch s.Kind {
+	case avsc.Null:
+		if isNull(v) {
+			return nil, nil
+		}
+	case avsc.Boolean:
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+	case avsc.String, avsc.Enum:
+		if text, ok := v.(string); ok {
+			return text, nil
+		}
+	case avsc.Bytes, avsc.Fixed:
+		if b, ok := v.([]byte); ok {
+			return b, nil
+		}
+	case avsc.Int:
+		if n, ok := v.(int64); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+			return int32(n), nil
+		}
+	case avsc.Long:
+		if n, ok := v.(int64); ok {
+			return n, nil
+		}
+	case avsc.Float, avsc.Double:
+		var f float64
+		switch n := v.(type) {
+		case float64:
+			f = n
+		case int64:
+			f = float64(n)
+		default:
+			return nil, unfit
+		}
+		if s.Kind == avsc.Float {
+			return float32(f), nil
+		}
+		return f, nil
+	case avsc.Union:
+		if isNull(v) {
+			return nil, nil
+		}
+		for _, b := range s.Branches {
+			if b.Kind == avsc.Null {
+				continue
+			}
+			if value, err := native(b, v); err == nil {
+				return map[string]any{branchName(b): value}, nil
+			}
+		}
+	case avsc.Array:
+		return nativeArray(s, v, unfit)
+	case avsc.Map, avsc.Record:
+		return nativeMap(s, v, unfit)
+	}
+	return nil, unfit
+}
+
+// isNull reports whether v is nil or CEL's null.
+func isNull(v any) bool { return v == nil || fmt.Sprintf("%T", v) == "structpb.NullValue" }
+
+func nativeArray(s *avsc.Schema, v any, unfit error) (any, error) {
+	list := reflect.ValueOf(v)
+	if list.Kind() != reflect.Slice {
+		return nil, unfit
+	}
+	out := make([]any, list.Len())
+	for i := range out {
+		elem, err := native(s.Elem, list.Index(i).Interface())
+		if err != nil {
+			return nil, err
+		}
+		out[i] = elem
+	}
+	return out, nil
+}
+
+func nativeMap(s *avsc.Schema, v any, unfit error) (any, error) {
+	m := reflect.ValueOf(v)
+	if m.Kind() != reflect.Map {
+		return nil, unfit
+	}
+	out := make(map[string]any, m.Len())
+	for it := m.MapRange(); it.Next(); {
+		k := it.Key().Interface()
+		if r, ok := k.(ref.Val); ok {
+			k = r.Value()
+		}
+		key, ok := k.(string)
+		if !ok {
+			return nil, unfit
+		}
+		elem := s.Elem
+		if s.Kind == avsc.Record {
+			elem = nil
+			for _, f := range s.Fields {
+				if f.Name == key {
+					elem = f.Type
+				}
+			}
+			if elem == nil {
+				return nil, fmt.Errorf("the result has the field %q, which %s does not have", key, branchName(s))
+			}
+		}
+		value, err := native(elem, it.Value().Interface())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		out[key] = value
+	}
+	return out, nil
+}

@@ -20,17 +20,22 @@ func newCauses(of *checker) *causes {
 // of returns the changes that make the finding x, a missing union branch. It
 // returns none where the union really has no branch for the value.
 func (a *causes) of(x incompatible) []incompatible {
-	return a.inside(x, map[pair]bool{})
+	found, _ := a.inside(x, map[pair]bool{})
+	return found
 }
 
-func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatible) {
+// inside reports again where all causes were told already.
+func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatible, again bool) {
 	if x.kind != MissingUnionBranch {
-		return nil
+		return nil, false
 	}
 	key := pair{x.w, x.union.s}
+	if seen[key] {
+		return nil, true
+	}
 	i := x.nearestBranch()
-	if i < 0 || seen[key] {
-		return nil
+	if i < 0 {
+		return nil, false
 	}
 	seen[key] = true
 	branch := place{x.union.s.Branches[i], x.union.s.BranchPos[i]}
@@ -38,18 +43,22 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 		if len(found) >= maxCauses {
 			break
 		}
-		deeper := a.inside(y, seen)
+		deeper, told := a.inside(y, seen)
+		if told {
+			again = true
+			continue
+		}
 		if len(deeper) == 0 {
 			deeper = []incompatible{y}
 		}
 		for _, z := range deeper {
-			again := func(o incompatible) bool { return o.kind == z.kind && o.at == z.at && o.w == z.w && o.r == z.r }
-			if !slices.ContainsFunc(found, again) {
+			same := func(o incompatible) bool { return o.kind == z.kind && o.at == z.at && o.w == z.w && o.r == z.r }
+			if !slices.ContainsFunc(found, same) {
 				found = append(found, z)
 			}
 		}
 	}
-	return found[:min(len(found), maxCauses)]
+	return found[:min(len(found), maxCauses)], again && len(found) == 0
 }
 
 // nearestBranch returns the branch of the reader's union that the writer's value

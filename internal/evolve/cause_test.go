@@ -59,6 +59,11 @@ func TestBreaksInsideUnions(t *testing.T) {
 			[]string{"MISSING_UNION_BRANCH /fields/0/type/1 Order.note 2:98 long became int | no branch takes record N any more"},
 		},
 		{
+			"one place, reached by two ways", order(`["null",{"type":"record","name":"N","fields":[{"name":"a","type":["null",{"type":"record","name":"M","fields":[]}]},{"name":"b","type":["null","M"]}]}]`),
+			order(`["null",{"type":"record","name":"N","fields":[{"name":"a","type":["null",{"type":"record","name":"M","fields":[{"name":"x","type":"int"}]}]},{"name":"b","type":["null","M"]}]}]`), true,
+			[]string{"MISSING_UNION_BRANCH /fields/0/type/1 Order.note 2:120 field x is new and has no default | no branch takes record N any more"},
+		},
+		{
 			"for old readers", order(note("")), order(note(`,{"name":"a","type":"int"}`)), false, nil,
 		},
 		{

@@ -377,7 +377,7 @@ func (c *checker) readerUnion(w, r place) []incompatible {
 func (c *checker) record(w, r place) (found []incompatible) {
 	for k, f := range r.s.Fields {
 		if len(found) > maxFindings {
-			return found[:maxFindings]
+			break
 		}
 		here := []string{"fields", strconv.Itoa(k)}
 		field := place{f.Type, f.TypePos}
@@ -406,7 +406,7 @@ func (c *checker) record(w, r place) (found []incompatible) {
 			found = append(found, x)
 		}
 	}
-	return found
+	return found[:min(len(found), maxFindings)]
 }
 
 // typeName is the name of a type as the registry's messages have it.

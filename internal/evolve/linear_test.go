@@ -86,3 +86,59 @@ func BenchmarkLarge(b *testing.B) {
 		})
 	}
 }
+
+// Records whose number doubles with each level are compared once each. A value
+// that would show a finding may be too large to show.
+func TestDoublingSchemas(t *testing.T) {
+	t.Parallel()
+	doubling := func(open, shut, leaf string) *avsc.Schema {
+		const levels = 60
+		s := fmt.Sprintf(`{"type":"record","name":"Z%d","fields":%s}`, levels, leaf)
+		for i := levels - 1; i >= 0; i-- {
+			s = fmt.Sprintf(`{"type":"record","name":"Z%d","fields":[{"name":"a","type":%s%s%s},{"name":"b","type":%s"Z%d"%s}]}`, i, open, s, shut, open, i+1, shut)
+		}
+		return parse(t, s)
+	}
+	const field = `[{"name":"x","type":"int"}]`
+	for _, c := range []struct{ open, shut string }{{"", ""}, {`["null",`, `]`}, {`{"type":"array","items":`, `}`}} {
+		old, now := doubling(c.open, c.shut, `[]`), doubling(c.open, c.shut, field)
+		found := evolve.Check(evolve.Version{Label: "new", Schema: now}, evolve.Version{Label: "old", Schema: old}, true)
+		if len(found) == 0 || len(found) > 1100 {
+			t.Errorf("%s: %d findings", c.open, len(found))
+			continue
+		}
+		if f := found[0]; f.What != "field x is new and has no default" || len(f.Causes) > 1 {
+			t.Errorf("%s: %s, %d causes", c.open, f.What, len(f.Causes))
+		}
+		if _, err := resolve.Resolve(old, old); err != nil {
+			t.Error(err)
+		}
+	}
+	millis := doubling("", "", `[{"name":"x","type":{"type":"long","logicalType":"timestamp-millis"}}]`)
+	micros := doubling("", "", `[{"name":"x","type":{"type":"long","logicalType":"timestamp-micros"}}]`)
+	found := evolve.Check(evolve.Version{Label: "new", Schema: micros}, evolve.Version{Label: "old", Schema: millis}, true)
+	if len(found) != 1 || found[0].Type != evolve.LogicalTypeChanged || found[0].Witness != nil && len(found[0].Witness.JSON) > 1<<20 {
+		t.Errorf("%d findings", len(found))
+	}
+}
+
+// Scales and precisions of schemas are not taken for sizes of memory.
+func TestLargeScales(t *testing.T) {
+	t.Parallel()
+	decimal := func(scale int) string {
+		return fmt.Sprintf(`{"type":"bytes","logicalType":"decimal","precision":2147483647,"scale":%d}`, scale)
+	}
+	found := check(t, decimal(0), decimal(2147483647), true)
+	if len(found) != 1 || !strings.Contains(found[0].Witness.Reason, "read as 1234e-2147483647") {
+		t.Errorf("%+v", found)
+	}
+	for _, c := range [][2]int{{0, 2147483647}, {2147483647, 0}} {
+		p, err := resolve.Resolve(parse(t, decimal(c[0])), parse(t, decimal(c[1])))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Append(nil, []byte("\x04\x04\xd2")); err == nil {
+			t.Errorf("1234 of scale %d was read as one of scale %d", c[0], c[1])
+		}
+	}
+}

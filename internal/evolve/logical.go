@@ -200,8 +200,11 @@ func showBytes(l avsc.Logical, text []byte) string {
 	if l.Scale == 0 {
 		return digits
 	}
+	if l.Scale > 64 {
+		return digits + "e-" + strconv.Itoa(l.Scale)
+	}
 	if len(digits) <= l.Scale {
-		digits = strings.Repeat("0", min(l.Scale, 64)+1-len(digits)) + digits
+		digits = strings.Repeat("0", l.Scale+1-len(digits)) + digits
 	}
 	return digits[:len(digits)-l.Scale] + "." + digits[len(digits)-l.Scale:]
 }

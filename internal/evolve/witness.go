@@ -86,7 +86,7 @@ func (x *witnesses) size(s *avsc.Schema) int {
 }
 
 // maxWitness bounds the text of a witness.
-const maxWitness = 1 << 20
+const maxWitness = 64 << 10
 
 // noWitness is why a finding has no witness: only values that contain themselves
 // get to the place.
@@ -229,11 +229,11 @@ func (x *witnesses) least(s *avsc.Schema) (value, bool) {
 	case avsc.Map:
 		return value{[]byte{0}, "{}"}, true
 	case avsc.Record:
-		v, ok := x.small[s]
-		if !ok {
-			v, ok = x.record(s, -1, value{})
-			x.small[s] = v
+		if v, ok := x.small[s]; ok {
+			return v, v.json != ""
 		}
+		v, ok := x.record(s, -1, value{})
+		x.small[s] = v // the zero value where it is too large
 		return v, ok
 	default: // a union
 		best := 0

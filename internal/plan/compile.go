@@ -64,18 +64,18 @@ const (
 // place, recursive ones among them, become bodies of their own, everything else
 // is laid out in line. What is skipped has bodies apart, which copy nothing.
 type compiler struct {
-	p       *Plan
-	uses    map[*Step]int
-	procs   map[procKey]int // the body's number
-	empties map[*Step]bool
-	voids   map[*Step]int  // of records, see void
-	leasts  map[*Step]int  // of records
-	gone    map[*Step]bool // records that take no bytes in the reader's schema
-	layouts map[*Step]*layout
-	records []*Step        // those inside a record before it
-	changed map[*Step]bool // records
-	todo    []procKey
-	calls   []int // ops whose a is a body's number until all bodies are placed
+	p         *Plan
+	uses      map[*Step]int
+	procs     map[procKey]int // the body's number
+	empties   map[*Step]bool
+	voids     map[*Step]int  // of records, see void
+	leasts    map[*Step]int  // of records
+	vanishing map[*Step]bool // records that take no bytes in the reader's schema
+	layouts   map[*Step]*layout
+	records   []*Step        // those inside a record before it
+	changed   map[*Step]bool // records
+	todo      []procKey
+	calls     []int // ops whose a is a body's number until all bodies are placed
 
 	path    string // of the value at hand, within the body
 	skip    bool

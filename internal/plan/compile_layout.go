@@ -126,7 +126,7 @@ func (c *compiler) layout(s *Step) *layout {
 		all.added = min(all.added+max(d.Memory, 1), math.MaxInt32)
 		l.field(d.Reader)
 	}
-	l.away = true
+	l.endsInDefaults = true
 	l.added = min(l.added+all.added, math.MaxInt32)
 	l.wide = l.added > DefaultAddedPerByte*l.least
 	return l
@@ -167,11 +167,11 @@ func (c *compiler) layoutField(l *layout, f StepField) {
 		l.turn(layoutIsInt).pc = c.body(f, true)
 		l.field(k)
 	case s.Kind == StepEnum && keepsSymbols(s):
-		below := l.turn(layoutBelow)
+		below := l.turn(layoutIndexBelow)
 		below.size, below.pc = len(s.Symbols), c.body(f, true)
 		l.field(k)
 	case s.Kind == StepUnion && c.keepsBranches(s):
-		below := l.turn(layoutBelow)
+		below := l.turn(layoutIndexBelow)
 		below.size, below.pc = len(s.Branches), c.body(f, true)
 		l.field(k)
 	case s.Kind == StepEnum:
@@ -256,13 +256,13 @@ func (c *compiler) vanishes(s *Step) bool {
 	case StepFixed:
 		return s.Size == 0
 	case StepRecord:
-		if known, ok := c.gone[s]; ok {
+		if known, ok := c.vanishing[s]; ok {
 			return known
 		}
-		c.gone[s] = false
-		c.gone[s] = !slices.ContainsFunc(s.Fields, func(f StepField) bool { return f.Reader >= 0 && !c.vanishes(f.Step) }) &&
+		c.vanishing[s] = false
+		c.vanishing[s] = !slices.ContainsFunc(s.Fields, func(f StepField) bool { return f.Reader >= 0 && !c.vanishes(f.Step) }) &&
 			!slices.ContainsFunc(s.Defaults, func(d StepDefault) bool { return len(d.Data) > 0 })
-		return c.gone[s]
+		return c.vanishing[s]
 	default:
 		return false
 	}

@@ -14,11 +14,11 @@ type Layout struct {
 
 // layout is the plan of one record of the writer for one of the reader.
 type layout struct {
-	plan  *Plan
-	first *LayoutStep
-	last  *LayoutStep
-	away  bool // the last steps read defaults
-	least int  // bytes that a record takes
+	plan           *Plan
+	first          *LayoutStep
+	last           *LayoutStep
+	endsInDefaults bool // the last steps read defaults
+	least          int  // bytes that a record takes
 
 	// added is the memory of the reader's fields that the writer does not have,
 	// those of records inside by value included. A wide record has so many that
@@ -48,18 +48,18 @@ type LayoutStep struct {
 type layoutKind uint8
 
 const (
-	layoutField    layoutKind = iota // read a field as it is
-	layoutInt                        // read a float or a double that was written as an int,
-	layoutLong                       // as a long,
-	layoutFloat                      // or as a float
-	layoutSkipSize                   // leave out a string or bytes,
-	layoutSkipLong                   // a long,
-	layoutSkip                       // or what else the body walks over
-	layoutBelow                      // see that the next field's index is one of the writer's
-	layoutIsInt                      // see that the next field, a long, is an int
-	layoutDefaults                   // read the next fields from data
-	layoutRewrite                    // have the plan rewrite the next field
-	layoutBack                       // read on in the message
+	layoutField      layoutKind = iota // read a field as it is
+	layoutInt                          // read a float or a double that was written as an int,
+	layoutLong                         // as a long,
+	layoutFloat                        // or as a float
+	layoutSkipSize                     // leave out a string or bytes,
+	layoutSkipLong                     // a long,
+	layoutSkip                         // or what else the body walks over
+	layoutIndexBelow                   // see that the next field's index is one of the writer's
+	layoutIsInt                        // see that the next field, a long, is an int
+	layoutDefaults                     // read the next fields from data
+	layoutRewrite                      // have the plan rewrite the next field
+	layoutBack                         // read on in the message
 )
 
 // IsOwn reports whether the layout is that of the reader's own schema.
@@ -115,7 +115,7 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 		}
 	case layoutSkip:
 		return l.skip(s, src)
-	case layoutBelow:
+	case layoutIndexBelow:
 		if v, i := longAt(src, 0); i >= 0 && uint64(v) < uint64(s.size) {
 			return src, nil
 		}
@@ -144,7 +144,7 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 
 // Rest returns what follows the record in the message when its last step is done.
 func (l Layout) Rest(src, rest []byte) []byte {
-	if l.record.away {
+	if l.record.endsInDefaults {
 		return rest
 	}
 	return src

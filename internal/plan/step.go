@@ -86,15 +86,15 @@ type StepDefault struct {
 // do not hang together.
 func New(reader string, fingerprint uint64, root *Step) (p *Plan, err error) {
 	c := compiler{
-		p:       &Plan{reader: reader, fingerprint: fingerprint},
-		uses:    map[*Step]int{},
-		procs:   map[procKey]int{},
-		empties: map[*Step]bool{},
-		voids:   map[*Step]int{},
-		leasts:  map[*Step]int{},
-		gone:    map[*Step]bool{},
-		layouts: map[*Step]*layout{},
-		changed: map[*Step]bool{},
+		p:         &Plan{reader: reader, fingerprint: fingerprint},
+		uses:      map[*Step]int{},
+		procs:     map[procKey]int{},
+		empties:   map[*Step]bool{},
+		voids:     map[*Step]int{},
+		leasts:    map[*Step]int{},
+		vanishing: map[*Step]bool{},
+		layouts:   map[*Step]*layout{},
+		changed:   map[*Step]bool{},
 	}
 	if err := c.count(root); err != nil {
 		return nil, fmt.Errorf("plan for %s: %w", reader, err)

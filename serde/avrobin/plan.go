@@ -56,7 +56,7 @@ func (p *Plan) Unmarshal(v LayoutReader, fingerprint uint64, data []byte) error 
 	}
 	l, ok := (*plan.Plan)(p).Layout(len(data))
 	if !ok { // the writer's type is no record
-		return p.UnmarshalRewritten(own{v}, fingerprint, data)
+		return p.UnmarshalRewritten(ownReader{v}, fingerprint, data)
 	}
 	src := Copy(data)
 	rest, err := v.ReadAvroAs(Layout(l), src)
@@ -83,10 +83,10 @@ func (p *Plan) UnmarshalRewritten(v ValueReader, fingerprint uint64, data []byte
 	return UnmarshalAlias(v, data)
 }
 
-// own reads a record by its own schema.
-type own struct{ v LayoutReader }
+// ownReader reads a record by its own schema.
+type ownReader struct{ v LayoutReader }
 
-func (o own) ReadAvro(src []byte) ([]byte, error) { return o.v.ReadAvroAs(Layout{}, src) }
+func (o ownReader) ReadAvro(src []byte) ([]byte, error) { return o.v.ReadAvroAs(Layout{}, src) }
 
 // within says whether part is a part of all.
 func within(all, part []byte) bool {

@@ -1,0 +1,52 @@
+package avrobin_test
+
+import (
+	"bytes"
+	"errors"
+	"math/big"
+	"testing"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// twos is v in two's complement with pad bytes before it that repeat the sign.
+func twos(v *big.Int, pad int) []byte {
+	size := v.BitLen()/8 + 1 + pad
+	u := new(big.Int).Set(v)
+	if v.Sign() < 0 {
+		u.Add(u, new(big.Int).Lsh(big.NewInt(1), uint(8*size)))
+	}
+	return u.FillBytes(make([]byte, size))
+}
+
+// A decimal of more digits than its precision is refused when it is read, also
+// where it is only one too large. Bytes that repeat the sign do not count.
+func TestReadDecimalPrecision(t *testing.T) {
+	t.Parallel()
+	for precision := 1; precision <= 60; precision++ {
+		limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(precision)), nil)
+		largest := new(big.Int).Sub(limit, big.NewInt(1))
+		for _, c := range []struct {
+			v    *big.Int
+			fits bool
+		}{{largest, true}, {new(big.Int).Neg(largest), true}, {limit, false}, {new(big.Int).Neg(limit), false}, {new(big.Int).Mul(limit, limit), false}} {
+			for _, pad := range []int{0, 1, 9} {
+				text := twos(c.v, pad)
+				d, rest, err := avrobin.ReadDecimal(avrobin.AppendBytes(nil, text), precision, 0, decimal.New, decimal.NewFromBigInt)
+				if c.fits && (err != nil || len(rest) != 0 || d.BigInt().Cmp(c.v) != 0) || !c.fits && !errors.Is(err, avrobin.ErrRange) {
+					t.Errorf("precision %d, %s, %d bytes more: %s, %v", precision, c.v, pad, d, err)
+				}
+				d, _, err = avrobin.ReadDecimalFixed(text, precision, 0, len(text), decimal.New, decimal.NewFromBigInt)
+				if c.fits != (err == nil) || c.fits && d.BigInt().Cmp(c.v) != 0 {
+					t.Errorf("fixed, precision %d, %s, %d bytes more: %s, %v", precision, c.v, pad, d, err)
+				}
+			}
+		}
+	}
+	megabyte := avrobin.AppendBytes(nil, bytes.Repeat([]byte{0x7f}, 1<<20))
+	if _, _, err := avrobin.ReadDecimal(megabyte, 10, 2, decimal.New, decimal.NewFromBigInt); !errors.Is(err, avrobin.ErrRange) || len(err.Error()) > 200 {
+		t.Errorf("a megabyte of digits: %v", err)
+	}
+}

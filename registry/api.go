@@ -69,8 +69,8 @@ func (a *answer) avro() error {
 // thrown away, because it takes no context, and because its caches, its
 // semaphore and its errors would be in the way. The calls that srclient lacks
 // (metadata, rules, GUIDs, modes, contexts, global levels, checks against all
-// versions) and texts with line breaks, which srclient would change, go over the
-// same transport.
+// versions) and texts with line breaks, which srclient would change, go over
+// the same transport.
 type caller struct {
 	transport *transport
 	work      *work
@@ -78,8 +78,8 @@ type caller struct {
 }
 
 // exchange is the round tripper of one call that srclient makes: it carries the
-// call to the transport and keeps its answer, of which srclient drops the status
-// and the newer members.
+// call to the transport and keeps its answer, of which srclient drops the
+// status and the newer members.
 type exchange struct {
 	caller
 	query url.Values // added to srclient's
@@ -119,8 +119,8 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// through makes one call through srclient. What f returns is not looked at where
-// the body of the answer, which is returned, says more.
+// through makes one call through srclient. What f returns is not looked at
+// where the body of the answer, which is returned, says more.
 func (c caller) through(ctx context.Context, form form, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
 	x := &exchange{caller: c, query: query, form: form}
 	client := srclient.NewSchemaRegistryClient("http://registry",
@@ -140,8 +140,8 @@ func (c caller) through(ctx context.Context, form form, query url.Values, f func
 	return x.body, nil
 }
 
-// call makes a call that srclient lacks. A nil in sends no body, a nil out drops
-// the answer.
+// call makes a call that srclient lacks. A nil in sends no body, a nil out
+// drops the answer.
 func (c caller) call(ctx context.Context, req request, in, out any) error {
 	req.written = c.written
 	if in != nil {
@@ -258,8 +258,8 @@ func (c caller) lookup(ctx context.Context, subject string, s Schema) (*answer, 
 	})
 }
 
-// send posts a schema: by post, which calls srclient, or by a request of our own
-// where srclient would leave something out.
+// send posts a schema: by post, which calls srclient, or by a request of our
+// own where srclient would leave something out.
 func (c caller) send(ctx context.Context, path string, s Schema, post func(*srclient.SchemaRegistryClient) error) (*answer, error) {
 	if plain(s) {
 		return asAnswer(c.through(ctx, formID, schemaQuery(s), post))

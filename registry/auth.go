@@ -33,13 +33,13 @@ func bearer(token string) authorizer {
 	}
 }
 
-// Token is a bearer token: its Value, its Expiry (the zero time means never) and
-// a Principal that a registry does not use. No text form shows the Value.
+// Token is a bearer token: its Value, its Expiry (the zero time means never)
+// and a Principal that a registry does not use. No text form shows the Value.
 type Token = oauth.Token
 
-// TokenSource gives bearer tokens. The client asks for the next token before the
-// current one expires, and never for two at the same time. [ClientCredentials]
-// is a TokenSource. Package producer takes the same type.
+// TokenSource gives bearer tokens. The client asks for the next token before
+// the current one expires, and never for two at the same time.
+// [ClientCredentials] is a TokenSource. Package producer takes the same type.
 type TokenSource = oauth.TokenSource
 
 // tokens keeps the current token of a source.
@@ -147,7 +147,8 @@ func (c ClientCredentials) Format(s fmt.State, _ rune) {
 	_, _ = s.Write(text)
 }
 
-// MarshalText is what Format prints, so that logs as JSON show no secret either.
+// MarshalText is what Format prints, so that logs as JSON show no secret
+// either.
 func (c ClientCredentials) MarshalText() ([]byte, error) {
 	u := "an invalid URL"
 	if p, err := url.Parse(c.TokenURL); err == nil {

@@ -15,8 +15,8 @@ import (
 )
 
 // BenchmarkColdSubjects registers 1,000 schemas on 1,000 subjects of a registry
-// that answers after three milliseconds: one at a time, all at once, and by Warm.
-// The budget is a ratio of five between the first two.
+// that answers after three milliseconds: one at a time, all at once, and by
+// Warm. The budget is a ratio of five between the first two.
 func BenchmarkColdSubjects(b *testing.B) {
 	const subjects = 1000
 	s := registrytest.Start(b)

@@ -32,10 +32,10 @@ type Client struct {
 }
 
 // New makes a client for the registry at urls, which are nodes of one registry
-// in the order of preference. An empty list takes the URLs of [WithConfig] and its
-// like. New makes no call. User info in a URL is used as
-// Basic credentials for that URL and shown nowhere. The error names every option
-// and URL that is wrong.
+// in the order of preference. An empty list takes the URLs of [WithConfig] and
+// its like. New makes no call. User info in a URL is used as Basic credentials
+// for that URL and shown nowhere. The error names every option and URL that is
+// wrong.
 func New(urls []string, opts ...Option) (*Client, error) {
 	cfg, configured := newConfig(opts)
 	if len(urls) == 0 {

@@ -23,8 +23,9 @@ func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Leve
 	return l, nil
 }
 
-// level asks for the level that counts. Some registries answer 404 for a subject
-// that is not there yet, although the global level was asked for in its place.
+// level asks for the level that counts. Some registries answer 404 for a
+// subject that is not there yet, although the global level was asked for in its
+// place.
 func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Level, error) {
 	l, err := c.caller(w, nothingWritten).level(ctx, subject)
 	if isStatus(err, http.StatusNotFound) {

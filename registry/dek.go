@@ -13,11 +13,11 @@ import (
 // The client of Confluent's DEK registry, which holds the wrapped keys of field
 // encryption. Nothing is remembered: the caller caches keys by its own rules.
 // The answers hold key material, so that no error and no log line quotes them.
-// The errors are ErrKeyNotFound and *Error, whose Conflict method reports a lost
-// race.
+// The errors are ErrKeyNotFound and *Error, whose Conflict method reports a
+// lost race.
 
-// KEK returns a key encryption key by its name. With deleted set, a KEK that was
-// deleted softly is found as well.
+// KEK returns a key encryption key by its name. With deleted set, a KEK that
+// was deleted softly is found as well.
 func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.KEK, error) {
 	var kek contract.KEK
 	req := request{method: http.MethodGet, path: kekPath(name), query: deletedQuery(deleted, nil)}

@@ -61,7 +61,8 @@ func TestDiskCacheOutlivesTheRegistry(t *testing.T) {
 	}
 }
 
-// A file that is torn in any place is noticed, does no harm and is written anew.
+// A file that is torn in any place is noticed, does no harm and is written
+// anew.
 func TestDiskCacheTornFiles(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -99,8 +100,8 @@ func TestDiskCacheTornFiles(t *testing.T) {
 		if err := serviceRun(ctx, c, &guid); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		// The file of the id is written anew before it is read: Register was told
-		// the schema of the id.
+		// The file of the id is written anew before it is read: Register was
+		// told the schema of the id.
 		if n := strings.Count(log.String(), "registry_disk_cache_ignored"); n != 4 {
 			t.Errorf("%s: %d of 4 torn files noticed:\n%s", name, n, log.String())
 		}
@@ -113,7 +114,8 @@ func TestDiskCacheTornFiles(t *testing.T) {
 			}
 		}
 	}
-	// The control: whole files are taken without a word and without a call for ids.
+	// The control: whole files are taken without a word and without a call for
+	// ids.
 	s.ResetLog()
 	if _, err := newClient(t, []string{s.URL}, registry.WithDiskCache(dir)).SchemaByID(ctx, "", 1); err != nil || s.Requests() != 0 {
 		t.Errorf("control: %v, %d requests", err, s.Requests())

@@ -97,8 +97,8 @@ func (e *Error) answered() string {
 }
 
 // Is reports whether the answer's code means target: [ErrSubjectNotFound],
-// [ErrVersionNotFound], [ErrSchemaNotFound] or [ErrKeyNotFound]. A 404 without a code means none
-// of them: more likely the URL is wrong.
+// [ErrVersionNotFound], [ErrSchemaNotFound] or [ErrKeyNotFound]. A 404 without
+// a code means none of them: more likely the URL is wrong.
 func (e *Error) Is(target error) bool {
 	switch e.Code {
 	case codeSubjectNotFound, codeSubjectSoftDeleted:
@@ -178,8 +178,8 @@ func quote(s string, limit int) string {
 // data of the subject would break. Its text names the reasons.
 type IncompatibleError struct {
 	Subject string
-	// Findings are empty when neither the registry nor we could tell. Against is
-	// the number of the version less one.
+	// Findings are empty when neither the registry nor we could tell. Against
+	// is the number of the version less one.
 	Findings []compat.Finding
 	Err      *Error // the registry's answer
 }

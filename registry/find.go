@@ -22,8 +22,8 @@ type findKey struct{ subject, text string }
 // FindVersion returns the newest version of a subject that means the same as a
 // self-contained schema: the same structure and the same logical types, so that
 // both write the same bytes. Docs, aliases and defaults may differ, and the
-// version may have been registered in parts, through references. [Client.Lookup]
-// finds only the exact text.
+// version may have been registered in parts, through references.
+// [Client.Lookup] finds only the exact text.
 //
 // The newest 1,000 versions are searched, 16 at a time. Versions never change,
 // so each is fetched once. The error is [ErrSubjectNotFound] or

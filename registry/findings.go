@@ -105,9 +105,9 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	return []compat.Finding{refusal}, nil
 }
 
-// verdictAt asks the registry for its verdict at the level that counts; version 0
-// is what the level asks for. Some registries compare with every version unless
-// they are told which, whatever the level.
+// verdictAt asks the registry for its verdict at the level that counts; version
+// 0 is what the level asks for. Some registries compare with every version
+// unless they are told which, whatever the level.
 func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, version int) (verdict, error) {
 	ask := c.caller(w, nothingWritten)
 	if version != 0 {
@@ -129,16 +129,16 @@ func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, 
 	return c.verdictOfEach(ctx, w, subject, whole)
 }
 
-// noSuchCall reports whether the registry does not have a call: a 404 without one
-// of the API's codes.
+// noSuchCall reports whether the registry does not have a call: a 404 without
+// one of the API's codes.
 func noSuchCall(err error) bool {
 	var answer *Error
 	return errors.As(err, &answer) && !answer.NotFound() &&
 		(answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed)
 }
 
-// verdictOfEach asks for a verdict against each version, newest first, several at
-// a time, and returns the first that is not "compatible".
+// verdictOfEach asks for a verdict against each version, newest first, several
+// at a time, and returns the first that is not "compatible".
 func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole string) (verdict, error) {
 	numbers, err := c.caller(w, nothingWritten).versions(ctx, subject, nil)
 	if err != nil {
@@ -241,7 +241,8 @@ func (c *Client) compare(ctx context.Context, w *work, subject, schema string) (
 	return c.compareWith(ctx, w, subject, schema, 0)
 }
 
-// compareWith is compare with one version; 0 stands for those that the level asks for.
+// compareWith is compare with one version; 0 stands for those that the level
+// asks for.
 func (c *Client) compareWith(ctx context.Context, w *work, subject, schema string, version int) ([]compat.Finding, error) {
 	level, err := c.level(ctx, w, subject)
 	if err != nil {

@@ -40,7 +40,8 @@ func (w *work) wanted() bool {
 	return waited || slices.ContainsFunc(outer, (*work).wanted)
 }
 
-// join adds one who waits: a caller of its own, or the work that needs this one.
+// join adds one who waits: a caller of its own, or the work that needs this
+// one.
 func (w *work) join(outer *work) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -37,8 +37,8 @@ func newLatest(v Version, ttl time.Duration) *latest {
 }
 
 // Latest returns the newest version of a subject. See [WithLatestTTL] for how
-// new that is. The error is [ErrSubjectNotFound] when there is none; this answer
-// is believed for a second.
+// new that is. The error is [ErrSubjectNotFound] when there is none; this
+// answer is believed for a second.
 func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 	if l, ok := c.latest.known.Get(subject); ok {
 		// One caller starts the refresh, none waits for it.

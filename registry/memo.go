@@ -9,7 +9,8 @@ import (
 )
 
 // memo remembers immutable answers, bounded, and makes one call per key for the
-// others. It remembers failures for a short time. No lock is held during a call.
+// others. It remembers failures for a short time. No lock is held during a
+// call.
 type memo[K comparable, V any] struct {
 	background *background
 	known      *lru.Cache[K, V]

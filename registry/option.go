@@ -61,7 +61,8 @@ func defaults() *config {
 	}
 }
 
-// setAuth keeps which options gave credentials: two different ones are a mistake.
+// setAuth keeps which options gave credentials: two different ones are a
+// mistake.
 func (c *config) setAuth(by string, a authorizer, source TokenSource, secrets ...string) {
 	if c.authBy != "" && c.authBy != by {
 		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
@@ -124,8 +125,8 @@ func WithBasicAuth(user, password string) Option {
 }
 
 // WithBearer sends a fixed token with each call. The token must not be empty,
-// and it must be what a header can carry: a line break at its end is refused. It
-// excludes [WithBasicAuth] and [WithTokenSource].
+// and it must be what a header can carry: a line break at its end is refused.
+// It excludes [WithBasicAuth] and [WithTokenSource].
 func WithBearer(token string) Option {
 	return Option{apply: func(c *config) {
 		if err := checkToken(token); err != nil {
@@ -197,10 +198,9 @@ func WithTimeout(d time.Duration) Option { return Option{apply: func(c *config) 
 // WithRetries says how often a call that failed on every URL (connection
 // errors, 408, 429, 5xx, answers that are not a registry's) is made again,
 // after a random pause between zero and base·2ⁿ, at most cap, or what
-// Retry-After asks for. The defaults are 12, 100 ms and 2 s, about nine seconds in all; max 0 turns it
-// off.
-// The caller's context bounds it. Deletions are not made again once they may
-// have arrived.
+// Retry-After asks for. The defaults are 12, 100 ms and 2 s, about nine seconds
+// in all; max 0 turns it off. The caller's context bounds it. Deletions are not
+// made again once they may have arrived.
 func WithRetries(max int, base, cap time.Duration) Option {
 	return Option{apply: func(c *config) { c.retries, c.base, c.cap = max, base, cap }}
 }
@@ -222,9 +222,9 @@ func WithLatestTTL(d time.Duration) Option { return Option{apply: func(c *config
 // WithDiskCache keeps what the registry said once in files under dir: schemas
 // by id, ids by schema, the latest versions. A service that restarts while the
 // registry is away goes on reading and writing with them. Schemas by id come
-// from there without a call. For the others the registry is asked first, and the
-// files answer when the registry does not within a second or before the context
-// ends.
+// from there without a call. For the others the registry is asked first, and
+// the files answer when the registry does not within a second or before the
+// context ends.
 //
 // The files decide what bytes mean, so [New] refuses a dir that other users may
 // write, or that another user owns: make it with mode 0700 or 0755. A file that
@@ -233,8 +233,8 @@ func WithLatestTTL(d time.Duration) Option { return Option{apply: func(c *config
 //
 // Files are checksummed and replaced atomically: several processes of one user
 // may share dir, and a torn file is noticed, ignored and written again. The
-// facts are kept apart by the list of URLs. Remove dir when a registry is set up
-// anew under the same URL, because its ids then mean other schemas.
+// facts are kept apart by the list of URLs. Remove dir when a registry is set
+// up anew under the same URL, because its ids then mean other schemas.
 func WithDiskCache(dir string) Option {
 	return Option{apply: func(c *config) {
 		if dir == "" {

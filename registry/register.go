@@ -26,8 +26,8 @@ func newSchemaKey(subject string, s Schema) schemaKey {
 // Register stores a schema under a subject, unless it is there already, and
 // returns what the registry says of it. The schema is registered as it is
 // written. [Version].Version is 0 where the registry does not tell the number;
-// [Client.Lookup] then finds it. A reference to version 0 becomes a reference to
-// the latest version of its subject.
+// [Client.Lookup] then finds it. A reference to version 0 becomes a reference
+// to the latest version of its subject.
 //
 // What was registered once is remembered, so that a second call costs nothing.
 // Where the registry answers with the id alone, the first call reads the schema
@@ -45,9 +45,10 @@ func (c *Client) Register(ctx context.Context, subject string, s Schema) (Versio
 }
 
 // Lookup returns the version of a subject that is exactly this schema, with the
-// same references in the same order, and registers nothing. It remembers what it
-// found as [Client.Register] does. The error is [ErrSubjectNotFound] or
-// [ErrSchemaNotFound] where there is none; this answer is believed for a second.
+// same references in the same order, and registers nothing. It remembers what
+// it found as [Client.Register] does. The error is [ErrSubjectNotFound] or
+// [ErrSchemaNotFound] where there is none; this answer is believed for a
+// second.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
 	return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
 }

@@ -17,29 +17,31 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// WithConfig sets settings by the names that Java's and Confluent's clients give
-// them, such as schema.registry.url or basic.auth.user.info; docs/registry.md
-// has the table. Keys of a producer, a consumer or a serializer are left to
-// them. An unknown key is an error that names the nearest key.
+// WithConfig sets settings by the names that Java's and Confluent's clients
+// give them, such as schema.registry.url or basic.auth.user.info;
+// docs/registry.md has the table. Keys of a producer, a consumer or a
+// serializer are left to them. An unknown key is an error that names the
+// nearest key.
 //
 // [New] takes the URLs of schema.registry.url where its own list is empty. An
-// option for the same thing, such as [WithBearer], wins over a setting, whatever
-// their order. Of two settings the later option wins, so that a file, the
-// environment and the program can each hold a part.
+// option for the same thing, such as [WithBearer], wins over a setting,
+// whatever their order. Of two settings the later option wins, so that a file,
+// the environment and the program can each hold a part.
 func WithConfig(m map[string]string) Option {
 	return configOption("WithConfig", func() (configfile.File, error) { return configfile.Map(m), nil })
 }
 
 // WithConfigFile reads the settings of [WithConfig] from a file: YAML or JSON
 // where the name ends in .yaml, .yml or .json, otherwise properties. The files
-// that package producer reads load as they are, each package takes its own keys.
-// A secret may be given as KEY.file, which names a file that holds the value.
+// that package producer reads load as they are, each package takes its own
+// keys. A secret may be given as KEY.file, which names a file that holds the
+// value.
 func WithConfigFile(path string) Option {
 	return configOption("WithConfigFile", func() (configfile.File, error) { return configfile.Read(path) })
 }
 
-// WithEnviron reads the settings of [WithConfig] from environment variables: the
-// prefix, then the key in capitals with _ for its dots. With the prefix
+// WithEnviron reads the settings of [WithConfig] from environment variables:
+// the prefix, then the key in capitals with _ for its dots. With the prefix
 // AVROLINE_, which "" stands for, AVROLINE_BASIC_AUTH_USER_INFO is
 // basic.auth.user.info. A variable with the prefix that is nobody's setting is
 // an error, except AVROLINE_REGISTRY, AVROLINE_SHARED and those that begin with
@@ -51,7 +53,8 @@ func WithEnviron(prefix string) Option {
 }
 
 // LogUnknownKeys accepts keys that nobody knows. One line of the log,
-// "registry_unknown_settings" at level WARN, names them. The default is an error.
+// "registry_unknown_settings" at level WARN, names them. The default is an
+// error.
 func LogUnknownKeys() Option { return Option{apply: func(c *config) { c.logUnknown = true }} }
 
 // configOption reads a source of settings when New is called.
@@ -112,8 +115,8 @@ func aliasOf(key string) string {
 	return key
 }
 
-// settingsError is a setting that cannot be honoured. It shows no value of a key
-// that may hold a secret.
+// settingsError is a setting that cannot be honoured. It shows no value of a
+// key that may hold a secret.
 func settingsError(e configfile.Entry, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", e.Origin, fmt.Sprintf(format, args...))
 }

@@ -154,7 +154,8 @@ func suiteRegisterLookupRead(t *testing.T, s suite) {
 	}
 }
 
-// The text is registered as it is written: docs, defaults, aliases, logical types.
+// The text is registered as it is written: docs, defaults, aliases, logical
+// types.
 func TestSuiteTextAsWritten(t *testing.T) { eachRegistry(t, suiteTextAsWritten) }
 
 func suiteTextAsWritten(t *testing.T, s suite) {
@@ -233,7 +234,8 @@ func suiteEvolution(t *testing.T, s suite) {
 	if _, err := s.Register(ctx, subject, registry.Schema{Text: required}); err != nil {
 		t.Errorf("at NONE: %v", err)
 	}
-	// BACKWARD compares with the latest only, its transitive form with the first, too.
+	// BACKWARD compares with the latest only, its transitive form with the
+	// first, too.
 	if err := s.SetCompatibility(ctx, subject, compat.Backward); err != nil {
 		t.Fatal(err)
 	}

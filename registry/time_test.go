@@ -67,7 +67,8 @@ func TestOutageOfSeconds(t *testing.T) {
 			}
 			return stringSchema(r), nil
 		}}
-		// The default twelve retries last for nine seconds in the mean; thirty make it certain.
+		// The default twelve retries last for nine seconds in the mean; thirty
+		// make it certain.
 		c := f.client(t, registry.WithRetries(30, 100*time.Millisecond, 2*time.Second))
 		if _, err := c.SchemaByID(t.Context(), "", 1); err != nil {
 			t.Error(err)
@@ -124,7 +125,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// Retries end with the context of the last who waits, and their pauses are random.
+// Retries end with the context of the last who waits, and their pauses are
+// random.
 func TestRetriesAreBoundedAndJittered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -184,8 +184,8 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
-// The token endpoint's redirects are not followed: the client secret would go to
-// the next host. The control is Go's own client, which does follow them.
+// The token endpoint's redirects are not followed: the client secret would go
+// to the next host. The control is Go's own client, which does follow them.
 func TestTokenEndpointFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {

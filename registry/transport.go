@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// transport makes calls of the REST API: retries, failover, credentials, bounds.
+// transport makes calls of the REST API: retries, failover, credentials,
+// bounds.
 type transport struct {
 	client     *http.Client
 	endpoints  *endpoints

@@ -7,12 +7,14 @@ import (
 	"sync"
 )
 
-// Need is one thing that a service will ask the registry for; see [Client.Warm].
+// Need is one thing that a service will ask the registry for; see
+// [Client.Warm].
 type Need struct {
 	ask func(context.Context, *Client) error
 }
 
-// NeedRegistered says that a schema will be written to a subject by a serializer that registers.
+// NeedRegistered says that a schema will be written to a subject by a
+// serializer that registers.
 func NeedRegistered(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Register(ctx, subject, Schema{Text: schema})
@@ -20,7 +22,8 @@ func NeedRegistered(subject, schema string) Need {
 	}}
 }
 
-// NeedLookup says that a schema will be written to a subject by a serializer that only looks up.
+// NeedLookup says that a schema will be written to a subject by a serializer
+// that only looks up.
 func NeedLookup(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Lookup(ctx, subject, Schema{Text: schema})

@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// contractFile is the file beside a schema that holds its metadata and its rules,
-// by the names of Confluent's API:
+// contractFile is the file beside a schema that holds its metadata and its
+// rules, by the names of Confluent's API:
 //
 //	metadata: {properties: {owner: shop}, tags: {"**.email": [PII]}}
 //	ruleSet:
@@ -27,8 +27,8 @@ type contractFile struct {
 	RuleSet  *registry.RuleSet  `json:"ruleSet,omitempty"`
 }
 
-// contractExt ends the name of the file beside a schema: order.rules.yaml belongs
-// to order.avsc.
+// contractExt ends the name of the file beside a schema: order.rules.yaml
+// belongs to order.avsc.
 const contractExt = ".rules.yaml"
 
 // contractName is the name of the file that goes with a schema's.
@@ -36,7 +36,8 @@ func contractName(schemaFile string) string {
 	return strings.TrimSuffix(schemaFile, filepath.Ext(schemaFile)) + contractExt
 }
 
-// readContract reads the file beside a schema; without one the contract is empty.
+// readContract reads the file beside a schema; without one the contract is
+// empty.
 func readContract(schemaFile string) (contractFile, error) {
 	name := contractName(schemaFile)
 	text, err := os.ReadFile(name)

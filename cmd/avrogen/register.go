@@ -165,8 +165,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // load reads the schemas at paths. Where a type is missing, the rest of the
-// schemas in the folder of avrogen.yaml is read as well, and what the schemas at
-// paths refer to is registered with them.
+// schemas in the folder of avrogen.yaml is read as well, and what the schemas
+// at paths refer to is registered with them.
 func (r *registrar) load(paths []string) ([]*entry, error) {
 	set, err := r.loader(r.config).Load(paths...)
 	var mistakes avsc.Errors
@@ -214,8 +214,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 				}
 				return nil, usagef("%s: its schema has no name, so it needs a subject: --subject %s=NAME", f.Name, f.Name)
 			}
-			// Types of other files stay names only where the file is one schema:
-			// its text then is the file's own.
+			// Types of other files stay names only where the file is one
+			// schema: its text then is the file's own.
 			if !r.inline && s == f.Root {
 				e.text = string(s.JSON.AppendCompact(nil))
 			}
@@ -241,7 +241,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	return kept, distinct(kept)
 }
 
-// subjectOfFile is what --subject or avrogen.yaml says for a file, "" for nothing.
+// subjectOfFile is what --subject or avrogen.yaml says for a file, "" for
+// nothing.
 func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	name := filepath.ToSlash(filepath.Clean(file))
 	if subject := r.subjects[name]; subject != "" {
@@ -251,8 +252,8 @@ func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	return r.config.subjectOfFile(file)
 }
 
-// reachable are the entries of the named files and what they refer to; nil named
-// keeps all.
+// reachable are the entries of the named files and what they refer to; nil
+// named keeps all.
 func reachable(entries []*entry, named []string) []*entry {
 	if named == nil {
 		return entries
@@ -430,8 +431,9 @@ func (e *entry) registrable() (s registry.Schema, ok bool) {
 }
 
 // check finds out which schemas are registered and, of the others, what stands
-// against them: first by our own rules, which know the places in the files, then
-// by the registry's word, unless it is about a level that it does not have yet.
+// against them: first by our own rules, which know the places in the files,
+// then by the registry's word, unless it is about a level that it does not have
+// yet.
 func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, error) {
 	var missing []*entry
 	var subjects []check.Subject
@@ -570,7 +572,8 @@ func (r *registrar) register(ctx context.Context, e *entry) error {
 	return r.print(o, o)
 }
 
-// write registers a schema. Not every registry tells the version: it is looked up.
+// write registers a schema. Not every registry tells the version: it is looked
+// up.
 func (r *registrar) write(ctx context.Context, e *entry) error {
 	s, _ := e.registrable()
 	v, err := r.client.Register(ctx, e.subject, s)

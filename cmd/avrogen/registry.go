@@ -39,8 +39,8 @@ OAuth; or from a settings file of Kafka's clients (*.properties, YAML), which
 certificate, headers and the OAuth endpoint stand under "registry" of
 avrogen.yaml.`
 
-// registryConfig is the part "registry" of avrogen.yaml: a URL, or a mapping. It
-// holds no secret.
+// registryConfig is the part "registry" of avrogen.yaml: a URL, or a mapping.
+// It holds no secret.
 type registryConfig struct {
 	URL         string            `yaml:"url"`         // URLs with commas between them, as --registry
 	Config      string            `yaml:"config"`      // settings file of Kafka's clients, as --registry-config

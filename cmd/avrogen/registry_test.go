@@ -32,7 +32,8 @@ func avrogen(t *testing.T, environ map[string]string, args ...string) (status in
 	return status, out.String(), errs.String()
 }
 
-// identity is a CA, and a certificate of 127.0.0.1 that serves and authenticates.
+// identity is a CA, and a certificate of 127.0.0.1 that serves and
+// authenticates.
 func identity(t *testing.T) (certificate tls.Certificate, roots *x509.CertPool, caPEM, certPEM, keyPEM string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

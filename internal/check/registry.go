@@ -162,7 +162,8 @@ func subject(ctx context.Context, level compat.Level, reg Registry, name string,
 }
 
 // Earlier reads what a new version of a subject is compared with: the level,
-// which is the subject's own where 0 is given, and the versions that it asks for.
+// which is the subject's own where 0 is given, and the versions that it asks
+// for.
 func Earlier(ctx context.Context, level compat.Level, reg Registry, name string) (compat.Level, []evolve.Version, error) {
 	if level == 0 {
 		var err error

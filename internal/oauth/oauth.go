@@ -12,8 +12,8 @@ import (
 )
 
 // Token is a bearer token. No text form of a Token shows its Value: neither the
-// verbs of package fmt, nor encoding/json, YAML, XML or log/slog. A Token cannot
-// be written with encoding/gob. The zero Token holds no token.
+// verbs of package fmt, nor encoding/json, YAML, XML or log/slog. A Token
+// cannot be written with encoding/gob. The zero Token holds no token.
 type Token struct {
 	// Value is what follows "Bearer " in an Authorization header.
 	Value string
@@ -49,7 +49,8 @@ func (t Token) String() string {
 // Format prints [Token.String] for every verb.
 func (t Token) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.String()) }
 
-// MarshalText returns [Token.String], so that JSON, YAML and XML hide the value.
+// MarshalText returns [Token.String], so that JSON, YAML and XML hide the
+// value.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // LogValue returns [Token.String] for log/slog.

@@ -69,8 +69,8 @@ type Version struct {
 	References []Reference
 	// Metadata is nil where the version has none or the registry keeps none.
 	Metadata *Metadata
-	// RuleSet is nil where the registry did not tell the rules or keeps none. It
-	// is an empty RuleSet where the registry told that there are no rules.
+	// RuleSet is nil where the registry did not tell the rules or keeps none.
+	// It is an empty RuleSet where the registry told that there are no rules.
 	RuleSet *RuleSet
 }
 

@@ -24,7 +24,8 @@ type keyStore struct {
 
 type dekKey struct{ kek, subject, algorithm string }
 
-// dek is a data key as it is stored and sent; [contract.DEK] would hide the key.
+// dek is a data key as it is stored and sent; [contract.DEK] would hide the
+// key.
 type dek struct {
 	KEKName              string `json:"kekName"`
 	Subject              string `json:"subject"`

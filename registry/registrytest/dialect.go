@@ -6,8 +6,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Dialect is the way in which one maker's registry answers. docs/registry.md has
-// the table of what differs. The zero Dialect is [Confluent8].
+// Dialect is the way in which one maker's registry answers. docs/registry.md
+// has the table of what differs. The zero Dialect is [Confluent8].
 type Dialect struct{ traits *traits }
 
 // The dialects. They answer as the products do where a client can see it; they
@@ -59,9 +59,9 @@ type traits struct {
 	findings     bool // refusals and verbose checks list the findings
 	prefixes     bool // subjects can be listed by prefix
 
-	// checksAll says that the check without a version exists. checksByLevel says
-	// that the check against a version looks at every version where the level is
-	// transitive.
+	// checksAll says that the check without a version exists. checksByLevel
+	// says that the check against a version looks at every version where the
+	// level is transitive.
 	checksAll     bool
 	checksByLevel bool
 	// newSubject is the answer to the check against the latest version of a

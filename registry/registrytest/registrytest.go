@@ -23,8 +23,8 @@ import (
 // Server is a registry that listens on a loopback address. It is safe for
 // concurrent use.
 type Server struct {
-	// URL is the base URL for a client, such as http://127.0.0.1:41234, with the
-	// path that the dialect needs.
+	// URL is the base URL for a client, such as http://127.0.0.1:41234, with
+	// the path that the dialect needs.
 	URL string
 
 	store  *store
@@ -150,8 +150,8 @@ func (s *Server) Close() error {
 }
 
 // Seed registers schemas under a subject, one version each, in their order,
-// whatever the compatibility level says. A schema that is there already gives no
-// version. It is not counted as a request.
+// whatever the compatibility level says. A schema that is there already gives
+// no version. It is not counted as a request.
 func (s *Server) Seed(subject string, schemas ...string) error {
 	for i, text := range schemas {
 		if _, _, err := s.store.register(subject, posted{Schema: text}, false); err != nil {

@@ -246,7 +246,8 @@ func TestSeedAndLevels(t *testing.T) {
 	}
 }
 
-// Faults hit what they are told to hit, as often as they are told, and leave a log.
+// Faults hit what they are told to hit, as often as they are told, and leave a
+// log.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)

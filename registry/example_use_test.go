@@ -1,0 +1,140 @@
+package registry_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
+)
+
+// exampleRegistry is a registry in this process, in place of a real one.
+func exampleRegistry(opts ...registrytest.Option) *registrytest.Server {
+	server, err := registrytest.NewServer(opts...)
+	if err != nil {
+		panic(err)
+	}
+	return server
+}
+
+// The settings of the file that the producer reads, with the password in the
+// environment.
+func ExampleWithConfigFile() {
+	server := exampleRegistry(registrytest.WithBasicAuth("orders", "s3cr3t"))
+	defer server.Close()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "client.properties")
+	settings := "bootstrap.servers=broker:9092\nschema.registry.url=" + server.URL + "\n"
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		panic(err)
+	}
+	if err := os.Setenv("ORDERS_BASIC_AUTH_USER_INFO", "orders:s3cr3t"); err != nil {
+		panic(err)
+	}
+	defer os.Unsetenv("ORDERS_BASIC_AUTH_USER_INFO")
+
+	reg, err := registry.New(nil, registry.WithConfigFile(file), registry.WithEnviron("ORDERS_"))
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	subjects, err := reg.Subjects(context.Background())
+	fmt.Println(subjects, err)
+	// Output: [] <nil>
+}
+
+// Would the registry take this schema? If not, the findings say why.
+func ExampleClient_TestCompatibility() {
+	server := exampleRegistry()
+	defer server.Close()
+	if err := server.Seed("orders-value", `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"}]}`); err != nil {
+		panic(err)
+	}
+	reg, err := registry.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	findings, err := reg.TestCompatibility(context.Background(), "orders-value", registry.Schema{
+		Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"cents","type":"long"}]}`,
+	})
+	for _, f := range findings {
+		fmt.Println(f.Type, f.Path)
+	}
+	fmt.Println(err)
+	// Output:
+	// READER_FIELD_MISSING_DEFAULT_VALUE /fields/1
+	// <nil>
+}
+
+// A client certificate and an own certificate authority. The token comes from
+// an OAuth 2.0 endpoint and is renewed before it expires.
+func ExampleWithTokenSource() {
+	tokens := &registry.ClientCredentials{
+		TokenURL: "https://id.example/token", ClientID: "orders", ClientSecret: os.Getenv("CLIENT_SECRET"),
+		Scopes: []string{"registry"},
+	}
+	reg, err := registry.New([]string{"https://registry.example"},
+		registry.WithTokenSource(tokens),
+		registry.WithTLS(&tls.Config{MinVersion: tls.VersionTLS13}))
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	fmt.Println(reg, tokens)
+	// Output: registry.Client(https://registry.example)
+	// registry.ClientCredentials(https://id.example/token as orders)
+}
+
+// Metadata and rules belong to a version. The serializer and the reader obey
+// the rules.
+func ExampleClient_Register_contract() {
+	server := exampleRegistry()
+	defer server.Close()
+	reg, err := registry.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	ctx := context.Background()
+	_, err = reg.Register(ctx, "orders-value", registry.Schema{
+		Text:     `{"type":"record","name":"Order","fields":[{"name":"email","type":"string"}]}`,
+		Metadata: &registry.Metadata{Tags: map[string][]string{"Order.email": {"PII"}}},
+		RuleSet: &registry.RuleSet{DomainRules: []registry.Rule{
+			{Name: "encrypt", Kind: "TRANSFORM", Type: "ENCRYPT", Mode: "WRITEREAD", Tags: []string{"PII"}},
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	v, err := reg.Latest(ctx, "orders-value")
+	fmt.Println(v.Version, v.Metadata.Tags, v.RuleSet.DomainRules[0].Type, err)
+	// Output: 1 map[Order.email:[PII]] ENCRYPT <nil>
+}
+
+// The same program against the registries of several makers.
+func ExampleClient_Register_dialects() {
+	for _, dialect := range registrytest.Dialects() {
+		server := exampleRegistry(registrytest.WithDialect(dialect))
+		reg, err := registry.New([]string{server.URL})
+		if err != nil {
+			panic(err)
+		}
+		v, err := reg.Register(context.Background(), "orders-value", registry.Schema{Text: `"string"`})
+		fmt.Println(dialect, v.ID, err)
+		_, _ = reg.Close(), server.Close()
+	}
+	// Output:
+	// Confluent 8 1 <nil>
+	// Confluent 7 1 <nil>
+	// Karapace 1 <nil>
+	// Redpanda 1 <nil>
+	// Apicurio 1 <nil>
+}

@@ -56,10 +56,9 @@ func ExampleClient_Warm() {
 		registry.NeedRegistered("orders-value", `"string"`),
 		registry.NeedLatest("payments-value"),
 		registry.NeedID(7))
-	fmt.Println(strings.ReplaceAll(err.Error(), server.URL, "http://registry:8081"))
+	fmt.Println(strings.Count(err.Error(), "\n")+1, "problems")
 	fmt.Println(errors.Is(err, registry.ErrSubjectNotFound), errors.Is(err, registry.ErrSchemaNotFound))
-	// Output: registry: latest version of "payments-value": the registry at
-	// http://registry:8081 answered 404 (code 40401): Subject 'payments-value'
-	// not found. registry: schema 7: the registry at http://registry:8081
-	// answered 404 (code 40403): Schema 7 not found true true
+	// Output:
+	// 2 problems
+	// true true
 }

@@ -88,8 +88,10 @@ func ExampleWithTokenSource() {
 		panic(err)
 	}
 	defer reg.Close()
-	fmt.Println(reg, tokens)
-	// Output: registry.Client(https://registry.example)
+	fmt.Println(reg)
+	fmt.Println(tokens)
+	// Output:
+	// registry.Client(https://registry.example)
 	// registry.ClientCredentials(https://id.example/token as orders)
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// answer is what the REST API says about a schema; each call fills a part.
+// answer is the REST API's JSON about a schema. Each call fills some fields.
 type answer struct {
 	Subject    string      `json:"subject"`
 	Version    int         `json:"version"`
@@ -63,7 +63,7 @@ func (a *answer) avro() error {
 }
 
 // caller makes the calls of one piece of work: which URL path, through srclient
-// or not, and what form the answer must have.
+// or not, and the form of a valid answer.
 //
 // srclient makes every call that it has. Its client is made for each call and
 // thrown away, because it takes no context, and because its caches, its
@@ -77,7 +77,7 @@ type caller struct {
 	written   written // see request
 }
 
-// exchange is the round tripper of one call that srclient makes: it carries the
+// exchange is the round tripper of one call that srclient makes. It carries the
 // call to the transport and keeps its answer, of which srclient drops the
 // status and the newer members.
 type exchange struct {
@@ -90,7 +90,7 @@ type exchange struct {
 }
 
 // RoundTrip carries out the first request. After registering, srclient asks for
-// the schema of the id as well: that request is answered here, because the
+// the schema of the id as well. That request is answered here, because the
 // client checks ids itself (see Client.confirm).
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.calls++
@@ -119,8 +119,8 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// through makes one call through srclient. What f returns is not looked at
-// where the body of the answer, which is returned, says more.
+// through makes one call through srclient and returns the body of the answer.
+// The body says more than the result of f.
 func (c caller) through(ctx context.Context, form form, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
 	x := &exchange{caller: c, query: query, form: form}
 	client := srclient.NewSchemaRegistryClient("http://registry",
@@ -292,7 +292,7 @@ func (c caller) level(ctx context.Context, subject string) (compat.Level, error)
 
 func subjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
 
-// plain reports whether srclient can send s: it knows neither metadata nor
+// plain reports whether srclient can send s. It knows neither metadata nor
 // rules, and it turns line breaks into spaces.
 func plain(s Schema) bool {
 	return s.Metadata == nil && s.RuleSet == nil && !strings.ContainsAny(s.Text, "\n")

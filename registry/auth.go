@@ -33,7 +33,7 @@ func bearer(token string) authorizer {
 	}
 }
 
-// Token is a bearer token: its Value, its Expiry (the zero time means never)
+// Token is a bearer token with a Value, an Expiry (the zero time means never)
 // and a Principal that a registry does not use. No text form shows the Value.
 type Token = oauth.Token
 
@@ -95,7 +95,7 @@ func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
 		return token{}, &tokenError{err}
 	}
 	if err := checkToken(given.Value); err != nil {
-		// The source would give the same again: this is no outage.
+		// The source would give the same again. This is no outage.
 		return token{}, &refusedError{"the token source gave a token that cannot be sent: " + err.Error()}
 	}
 	tok := token{text: given.Value, expires: given.Expiry}
@@ -147,7 +147,7 @@ func (c ClientCredentials) Format(s fmt.State, _ rune) {
 	_, _ = s.Write(text)
 }
 
-// MarshalText is what Format prints, so that logs as JSON show no secret
+// MarshalText returns the text of Format, so that logs as JSON show no secret
 // either.
 func (c ClientCredentials) MarshalText() ([]byte, error) {
 	u := "an invalid URL"
@@ -167,8 +167,8 @@ func (c *ClientCredentials) GobDecode([]byte) error {
 	return errors.New("registry: client credentials cannot be read with encoding/gob")
 }
 
-// refusedError says that the token endpoint knows us not: asking again would
-// only lock the account.
+// refusedError says that the token endpoint does not know us. Asking again
+// would only lock the account.
 type refusedError struct{ text string }
 
 func (e *refusedError) Error() string { return e.text }
@@ -215,7 +215,7 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d, and redirects of a token endpoint are not followed: use the URL to which it redirects", r.URL.Host, resp.StatusCode)}
 	case resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusRequestTimeout:
 		// RFC 6749, section 5.2: error is a word from a list. Nothing else of
-		// the body is quoted, since it may repeat what was sent.
+		// the body is quoted, because the body may repeat the request.
 		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d %s", r.URL.Host, resp.StatusCode, quote(answer.Error, 60))}
 	case resp.StatusCode/100 != 2:
 		return Token{}, fmt.Errorf("token endpoint %s answered %d", r.URL.Host, resp.StatusCode)

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// background runs what outlives the call that started it, until the client is
+// background runs goroutines that may outlive their caller, until the client is
 // closed.
 type background struct {
 	ctx    context.Context // the life of the goroutines

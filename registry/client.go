@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Client talks to a schema registry and remembers what the registry said. It is
-// safe for concurrent use, and one Client serves a whole program. Printing a
-// Client shows its URLs and nothing else.
+// Client talks to a schema registry and remembers its answers. A Client is safe
+// for concurrent use, and one Client serves a whole program. Printing a Client
+// shows its URLs and nothing else.
 type Client struct {
 	transport  *transport
 	background *background
@@ -104,7 +104,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 }
 
 // Close ends the calls that run in the background and closes idle connections.
-// Afterwards what is in memory is still answered, and everything else is
+// Afterwards the client answers from memory only, and everything else is
 // [ErrClosed]. Close may be called again.
 func (c *Client) Close() error {
 	c.background.stop()
@@ -121,20 +121,20 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.endpoints.urls(), ", "))
 }
 
-// caller makes calls for a piece of work. known is what this client has just
-// written of what they ask for.
+// caller makes calls for a piece of work. known says how much of the answer
+// this client has just written itself.
 func (c *Client) caller(w *work, known written) caller {
 	return caller{transport: c.transport, work: w, written: known}
 }
 
-// changed forgets what a write of this client may have made untrue.
+// changed forgets the answers that a write of this client may have outdated.
 func (c *Client) changed(subject string) {
 	c.writes.add()
 	c.latest.forget(subject)
 	c.allow(subject)
 }
 
-// allow forgets what failed on a subject, or on every one where subject is "".
+// allow forgets the failures on a subject, or on all subjects for "".
 func (c *Client) allow(subject string) {
 	on := func(key schemaKey) bool { return subject == "" || key.subject == subject }
 	c.registered.failures.forget(on)
@@ -156,7 +156,7 @@ func refused(_ schemaKey, err error) bool {
 	return errors.As(err, &incompatible) || errors.As(err, &answer) && answer.Refused()
 }
 
-// wrap adds what was done to which subject.
+// wrap adds the action and the subject to an error.
 func wrap(verb, subject string, err error) error {
 	return fmt.Errorf("registry: %s %q: %w", verb, subject, err)
 }

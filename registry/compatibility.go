@@ -9,8 +9,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Compatibility returns the level that counts for a subject: its own or the
-// global one.
+// Compatibility returns the level that counts for a subject, which is
+// its own level or the global one.
 func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Level, error) {
 	err := checkSubject(subject)
 	var l compat.Level

@@ -5,7 +5,7 @@ import "github.com/avroline/avroline/registry/contract"
 // The types of a data contract are those of package contract, which package
 // serde reads as well.
 type (
-	// Schema is what is registered or looked up: a text, its references, its
+	// Schema is a schema to register or to look up: a text, its references, its
 	// metadata and its rules.
 	Schema = contract.Schema
 	// Version is a schema that the registry has, with its id.

@@ -11,7 +11,7 @@ import (
 )
 
 // The client of Confluent's DEK registry, which holds the wrapped keys of field
-// encryption. Nothing is remembered: the caller caches keys by its own rules.
+// encryption. Nothing is remembered. The caller caches keys by its own rules.
 // The answers hold key material, so that no error and no log line quotes them.
 // The errors are ErrKeyNotFound and *Error, whose Conflict method reports a
 // lost race.
@@ -27,7 +27,7 @@ func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.K
 	return kek, nil
 }
 
-// CreateKEK registers a key encryption key and returns what the registry has.
+// CreateKEK registers a key encryption key and returns the registry's entry.
 func (c *Client) CreateKEK(ctx context.Context, kek contract.KEK) (contract.KEK, error) {
 	var made contract.KEK
 	if err := c.keys(ctx, request{method: http.MethodPost, path: keksPath}, kek, &made); err != nil {
@@ -57,7 +57,7 @@ func (c *Client) DEK(ctx context.Context, kek, subject string, version int, algo
 	return dek, nil
 }
 
-// CreateDEK registers a data encryption key and returns what the registry has.
+// CreateDEK registers a data encryption key and returns the registry's entry.
 // For a shared KEK the registry makes the key. The key in clear is never sent.
 func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK, error) {
 	kek := dek.KEKName
@@ -73,7 +73,7 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	return made, nil
 }
 
-// keys makes a call whose answer holds key material.
+// keys makes a call with key material in the answer.
 func (c *Client) keys(ctx context.Context, req request, in, out any) error {
 	req.form, req.secret = formKey, true
 	return c.fromRegistry(ctx).call(ctx, req, in, out)

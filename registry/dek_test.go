@@ -56,7 +56,7 @@ func TestDEKRegistry(t *testing.T) {
 			t.Errorf("the key in clear was sent: %s", r.Body)
 		}
 	}
-	// A shared KEK: the registry makes the key.
+	// For a shared KEK the registry makes the key.
 	if _, err := c.CreateKEK(ctx, contract.KEK{Name: "shared", KMSType: "local-kms", KMSKeyID: "id", Shared: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (c *Client) delete(ctx context.Context, subject, rest string, how Deletion,
 	return err
 }
 
-// forgetSubject drops what is known of a subject's schemas.
+// forgetSubject drops the remembered schemas of a subject.
 func (c *Client) forgetSubject(subject string) {
 	for _, memo := range []*memo[schemaKey, Version]{c.registered, c.looked} {
 		for _, key := range memo.known.Keys() {

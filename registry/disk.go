@@ -169,8 +169,9 @@ func (f fact) decode(data []byte, v any) error {
 }
 
 // save writes a fact for other processes and later ones. The file is replaced
-// in one step; it is not synced, since the checksum finds what a power cut
-// tears. Failures are logged: the cache is no condition for going on.
+// in one step. The file is not synced, because the checksum finds a file that a
+// power cut has torn. Failures are logged. The cache is no condition for going
+// on.
 func (d *disk) save(f fact, v any) {
 	if d == nil || d.readOnly.Load() {
 		return
@@ -214,7 +215,7 @@ func (d *disk) forget(f fact) {
 }
 
 // recall asks the registry, and answers from the disk when it does not answer
-// in time. What the registry itself refuses stands.
+// in time. A refusal by the registry stands.
 func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Context) (V, error)) (V, error) {
 	var kept V
 	if !c.disk.load(f, &kept) {

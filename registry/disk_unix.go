@@ -25,8 +25,9 @@ func checkFolder(dir string) error {
 	return nil
 }
 
-// checkOwner refuses what belongs to another user than this process or root,
-// and what others may write: who writes the cache decides what bytes mean.
+// checkOwner refuses a file or folder that belongs to another user than this
+// process or root, or that others may write. The cache decides the meaning of
+// bytes.
 func checkOwner(info fs.FileInfo) error {
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("other users may write it (mode %v)", info.Mode().Perm())

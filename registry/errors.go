@@ -10,24 +10,24 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// The errors that errors.Is finds in what the client returns.
+// The errors that errors.Is finds in the client's errors.
 var (
-	// ErrSubjectNotFound: the registry has no such subject, or the subject was
-	// deleted.
+	// ErrSubjectNotFound means that the registry has no such subject, or the
+	// subject was deleted.
 	ErrSubjectNotFound error = notFoundError("registry: subject not found")
-	// ErrVersionNotFound: the subject has no such version.
+	// ErrVersionNotFound means that the subject has no such version.
 	ErrVersionNotFound error = notFoundError("registry: version not found")
-	// ErrSchemaNotFound: no schema has this id or GUID, or the subject lacks
-	// this schema.
+	// ErrSchemaNotFound means that no schema has this id or GUID, or the
+	// subject lacks this schema.
 	ErrSchemaNotFound error = notFoundError("registry: schema not found")
-	// ErrKeyNotFound: the DEK registry has no such key.
+	// ErrKeyNotFound means that the DEK registry has no such key.
 	ErrKeyNotFound error = notFoundError("registry: key not found")
-	// ErrUnavailable: no registry could be reached, or none that could answer.
-	// The error is an [*UnavailableError].
+	// ErrUnavailable means that no registry could be reached, or none that
+	// could answer. The error is an [*UnavailableError].
 	ErrUnavailable = errors.New("registry: no registry available")
-	// ErrNotAvro: the schema is of another type, such as Protobuf.
+	// ErrNotAvro means that the schema is of another type, such as Protobuf.
 	ErrNotAvro = errors.New("registry: schema of another type than Avro")
-	// ErrClosed: the client was closed.
+	// ErrClosed means that the client was closed.
 	ErrClosed = errors.New("registry: client closed")
 )
 
@@ -54,7 +54,7 @@ const (
 	codeIncompatible82     = 40901 // and since
 )
 
-// maxMessage bounds what is quoted of a registry's answer, in bytes.
+// maxMessage bounds the quote of a registry's answer, in bytes.
 const maxMessage = 2 << 10
 
 // Error is an answer of the registry that is an error.
@@ -120,14 +120,14 @@ func (e *Error) NotFound() bool {
 }
 
 // Refused reports whether the registry refuses what it was given (422), such as
-// a text that is not a schema: the same call would fail again.
+// a text that is not a schema. The same call would fail again.
 func (e *Error) Refused() bool { return e.Status == http.StatusUnprocessableEntity }
 
 // Conflict reports whether somebody else stored the same thing before (409).
 func (e *Error) Conflict() bool { return e.Status == http.StatusConflict }
 
 // incompatible reports whether the answer refuses a schema for its
-// compatibility. Not every 409 does: the order of deletions, a read-only store
+// compatibility. Not every 409 does. The order of deletions, a read-only store
 // and lost races are answered with it too.
 func (e *Error) incompatible() bool {
 	return e.Status == http.StatusConflict &&
@@ -157,7 +157,7 @@ func newError(url string, status int, contentType string, body []byte) *Error {
 	return e
 }
 
-// maxQuote bounds what is quoted of a body that is not a registry's, in bytes.
+// maxQuote bounds the quote of a body that is not a registry's, in bytes.
 const maxQuote = 200
 
 // quote bounds remote text and makes one line of it.
@@ -212,7 +212,7 @@ func (e *IncompatibleError) Error() string {
 // maxFindings bounds how many findings an error's text lists.
 const maxFindings = 10
 
-// Refused reports true: the same schema would be refused again.
+// Refused reports true. The same schema would be refused again.
 func (e *IncompatibleError) Refused() bool { return true }
 
 // Unwrap returns the registry's answer, nil when there is none.
@@ -231,7 +231,7 @@ type UnavailableError struct {
 	Err      error     // the context's error when it ended the attempts, else nil
 }
 
-// Attempt is one URL that was tried, without credentials, and what it gave.
+// Attempt is one tried URL, without credentials, and its error.
 type Attempt struct {
 	URL string
 	Err error

@@ -128,8 +128,8 @@ func TestWrongID(t *testing.T) {
 		for what, call := range map[string]func(context.Context, string, registry.Schema) (registry.Version, error){
 			"Register": c.Register, "Lookup": c.Lookup,
 		} {
-			// A node that lags would answer as this one does to an id of none:
-			// the client asks again until the context ends.
+			// A node that lags would answer as this one does to an id of none.
+			// The client asks again until the context ends.
 			short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 			v, err := call(short, "orders", registry.Schema{Text: orderV1})
 			cancel()

@@ -20,7 +20,7 @@ const (
 type findKey struct{ subject, text string }
 
 // FindVersion returns the newest version of a subject that means the same as a
-// self-contained schema: the same structure and the same logical types, so that
+// self-contained schema, by its structure and its logical types, so that
 // both write the same bytes. Docs, aliases and defaults may differ, and the
 // version may have been registered in parts, through references.
 // [Client.Lookup] finds only the exact text.

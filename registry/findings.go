@@ -36,11 +36,11 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	return &IncompatibleError{Subject: subject, Findings: merge(said, ours), Err: answer}
 }
 
-// TestOption changes what [Client.TestCompatibility] compares with.
+// TestOption chooses the versions for [Client.TestCompatibility].
 type TestOption struct{ version int }
 
-// WithVersion compares with one version of the subject only. The default is
-// what the subject's level asks for: the latest version, or all of them.
+// WithVersion compares with one version of the subject only. The default is the
+// choice of the subject's level, which is the latest version or all versions.
 func WithVersion(version int) TestOption { return TestOption{version} }
 
 // TestCompatibility says why registering a schema under a subject would be
@@ -71,7 +71,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 		return nil, err
 	}
 	w := newWork(ctx)
-	// References go in resolved: some registries refuse them here.
+	// References go in resolved. Some registries refuse them here.
 	whole, err := c.resolved(ctx, w, subject, s.Text, s.References)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole stri
 	return refusals[hit.Version], nil
 }
 
-// What a schema is compared with, beside the number of a version.
+// The versions to compare with, beside the number of one version.
 const (
 	latestVersion = "latest"
 	everyVersion  = ""
@@ -216,7 +216,7 @@ func readFindings(words string) []compat.Finding {
 	return found
 }
 
-// merge takes the registry's findings, with what ours know besides of the same
+// merge takes the registry's findings, with the details of ours for the same
 // ones; ours alone where it gave none.
 func merge(said, ours []compat.Finding) []compat.Finding {
 	if len(said) == 0 {

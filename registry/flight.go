@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// work is one call to the registry as those who wait for it see it: whether
-// anybody still does, and what was tried so far. golang.org/x/sync/singleflight
-// cannot tell either, hence this file.
+// work is one call to the registry with its waiters and its attempts so far.
+// golang.org/x/sync/singleflight cannot tell either, hence this file.
 type work struct {
 	deadline time.Time       // of the first who asked; zero for none
 	gone     <-chan struct{} // ends a work of one caller; nil for a flight's
@@ -40,7 +39,7 @@ func (w *work) wanted() bool {
 	return waited || slices.ContainsFunc(outer, (*work).wanted)
 }
 
-// join adds one who waits: a caller of its own, or the work that needs this
+// join adds a waiter: a caller, or the work that needs this
 // one.
 func (w *work) join(outer *work) {
 	w.mu.Lock()
@@ -68,8 +67,8 @@ func (w *work) note(url string, err error) {
 	}
 }
 
-// failure is the error of a caller who stops waiting with cause, nil when the
-// attempts are used up.
+// failure is the error of a caller that stops waiting because of cause, nil
+// when the attempts are used up.
 func (w *work) failure(cause error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

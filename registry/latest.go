@@ -24,7 +24,7 @@ func newLatestVersions(size int) *latestVersions {
 
 func (l *latestVersions) forget(subject string) { l.known.Remove(subject) }
 
-// latest is what was the latest version of a subject when it was asked for.
+// latest is the latest version of a subject at the time of the call.
 type latest struct {
 	version Version
 	stale   atomic.Int64 // when to ask again, in Unix nanoseconds
@@ -74,8 +74,9 @@ func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 // retryRefresh is the pause after a refresh that failed.
 func retryRefresh(ttl time.Duration) time.Duration { return min(ttl, time.Second) }
 
-// renewLatest is a refresh that nobody waits for: what fails is logged, and the
-// old answer goes on serving. An answer that the subject is gone is believed.
+// renewLatest is a refresh without a waiting caller. A failure is logged, and
+// the old answer goes on serving. An answer that the subject is gone is
+// believed.
 func (c *Client) renewLatest(ctx context.Context, subject string) {
 	_, err := c.askLatest(ctx, subject, false)
 	switch {
@@ -86,7 +87,7 @@ func (c *Client) renewLatest(ctx context.Context, subject string) {
 	}
 }
 
-// askLatest asks the registry, once for all who ask at the same time.
+// askLatest asks the registry, once for all callers at the same time.
 func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*latest, error) {
 	return c.latest.flights.do(ctx, c.background, nil, subject, func(ctx context.Context, w *work) (*latest, error) {
 		w.once = once

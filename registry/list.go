@@ -11,7 +11,7 @@ import (
 // ListOption narrows or widens a list.
 type ListOption struct{ key, value string }
 
-// IncludeDeleted lists what was deleted softly as well.
+// IncludeDeleted lists softly deleted entries as well.
 func IncludeDeleted() ListOption { return ListOption{"deleted", "true"} }
 
 // WithPrefix lists subjects whose names begin so; ":*:" before it means in

@@ -31,8 +31,8 @@ func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
 	return c
 }
 
-// get returns what is known, a failure that is still believed, or what load
-// gives. outer is the work that needs it, nil for a caller's own.
+// get returns the known answer, a failure that is still believed, or the result
+// of load gives. outer is the work that needs it, nil for a caller's own.
 func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
 	if v, ok := m.known.Get(key); ok {
 		return v, nil

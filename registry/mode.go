@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// Mode says what may be written to a subject or to the registry.
+// Mode limits the writes to a subject or to the registry.
 type Mode string
 
 // The modes of Confluent's registry; others store them without effect.
@@ -19,7 +19,7 @@ const (
 	Import           Mode = "IMPORT"
 )
 
-// Mode returns the mode that counts for a subject: its own or the global one.
+// Mode returns the mode that counts for a subject, its own or the global one.
 func (c *Client) Mode(ctx context.Context, subject string) (Mode, error) {
 	err := checkSubject(subject)
 	var m Mode

@@ -13,7 +13,7 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// Option changes what [New] makes. Where an option is given twice the last one
+// Option is an option of [New]. If an option is given twice, the last one
 // counts.
 type Option struct {
 	apply    func(*config)
@@ -107,7 +107,7 @@ func (c *config) applyAll(opts []Option) {
 	}
 }
 
-// mistake notes an option whose value is wrong.
+// mistake notes an option with a wrong value.
 func (c *config) mistake(format string, args ...any) {
 	c.mistakes = append(c.mistakes, fmt.Errorf(format, args...))
 }
@@ -125,8 +125,8 @@ func WithBasicAuth(user, password string) Option {
 }
 
 // WithBearer sends a fixed token with each call. The token must not be empty,
-// and it must be what a header can carry: a line break at its end is refused.
-// It excludes [WithBasicAuth] and [WithTokenSource].
+// and a header must be able to carry the token. A line break at its end is
+// refused. It excludes [WithBasicAuth] and [WithTokenSource].
 func WithBearer(token string) Option {
 	return Option{apply: func(c *config) {
 		if err := checkToken(token); err != nil {
@@ -219,17 +219,17 @@ func WithCacheSize(schemas int) Option { return Option{apply: func(c *config) { 
 // The default is a minute.
 func WithLatestTTL(d time.Duration) Option { return Option{apply: func(c *config) { c.latestTTL = d }} }
 
-// WithDiskCache keeps what the registry said once in files under dir: schemas
-// by id, ids by schema, the latest versions. A service that restarts while the
+// WithDiskCache keeps answers of the registry in files under dir: schemas by
+// id, ids by schema, the latest versions. A service that restarts while the
 // registry is away goes on reading and writing with them. Schemas by id come
 // from there without a call. For the others the registry is asked first, and
 // the files answer when the registry does not within a second or before the
 // context ends.
 //
-// The files decide what bytes mean, so [New] refuses a dir that other users may
-// write, or that another user owns: make it with mode 0700 or 0755. A file that
-// others may write, or that another user owns, is ignored. A dir that this
-// process cannot write is used for reading only, and one log line says so.
+// The files decide the meaning of bytes, so [New] refuses a dir that other
+// users may write, or that another user owns: make it with mode 0700 or 0755. A
+// file that others may write, or that another user owns, is ignored. A dir that
+// this process cannot write is used for reading only, and one log line says so.
 //
 // Files are checksummed and replaced atomically: several processes of one user
 // may share dir, and a torn file is noticed, ignored and written again. The
@@ -244,9 +244,9 @@ func WithDiskCache(dir string) Option {
 	}}
 }
 
-// WithLogger logs what no caller is told: failovers, failed refreshes in the
-// background, files of the disk cache that could not be read or written. The
-// default is silence. Credentials and schemas are never logged.
+// WithLogger logs events that no caller sees: failovers, failed refreshes in
+// the background, files of the disk cache that could not be read or written.
+// The default is silence. Credentials and schemas are never logged.
 func WithLogger(l *slog.Logger) Option { return Option{apply: func(c *config) { c.logger = l }} }
 
 // check finds every mistake in the options.
@@ -281,8 +281,8 @@ func (c *config) check() error {
 	return errors.Join(errs...)
 }
 
-// checkToken refuses what no Authorization header can carry. The error does not
-// quote the token.
+// checkToken refuses a token that no Authorization header can carry. The error
+// does not quote the token.
 func checkToken(token string) error {
 	switch {
 	case token == "":

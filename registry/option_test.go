@@ -196,7 +196,7 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
-// It is not parallel: the environment is read once a process, and by the first
+// It is not parallel. The environment is read once a process, and by the first
 // who asks. Loopback addresses are never proxied, hence the name.
 func TestProxyFromEnvironment(t *testing.T) {
 	proxy := seeded(t) // it answers in the place of the registry

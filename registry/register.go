@@ -24,12 +24,12 @@ func newSchemaKey(subject string, s Schema) schemaKey {
 }
 
 // Register stores a schema under a subject, unless it is there already, and
-// returns what the registry says of it. The schema is registered as it is
+// returns the registry's version. The schema is registered as it is
 // written. [Version].Version is 0 where the registry does not tell the number;
 // [Client.Lookup] then finds it. A reference to version 0 becomes a reference
 // to the latest version of its subject.
 //
-// What was registered once is remembered, so that a second call costs nothing.
+// The result is remembered, so that a second call costs nothing.
 // Where the registry answers with the id alone, the first call reads the schema
 // of that id, and refuses the id of another schema.
 //
@@ -45,9 +45,9 @@ func (c *Client) Register(ctx context.Context, subject string, s Schema) (Versio
 }
 
 // Lookup returns the version of a subject that is exactly this schema, with the
-// same references in the same order, and registers nothing. It remembers what
-// it found as [Client.Register] does. The error is [ErrSubjectNotFound] or
-// [ErrSchemaNotFound] where there is none; this answer is believed for a
+// same references in the same order, and registers nothing. The result is
+// remembered as with [Client.Register]. The error is [ErrSubjectNotFound]
+// or [ErrSchemaNotFound] where there is none; this answer is believed for a
 // second.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
 	return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)

@@ -44,7 +44,7 @@ type resolution struct {
 	seen    map[partKey]bool
 }
 
-// add collects refs and what they refer to. A reference without a context
+// add collects refs and their own references. A reference without a context
 // counts in that of the schema that has it. above is the way from the top.
 func (r *resolution) add(ctx context.Context, context string, refs []Reference, above []partKey) error {
 	if len(above) >= maxReferences {
@@ -81,8 +81,8 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 
 // writesAlike reports whether two texts write the same bytes, with the same
 // meaning. A registry may answer an older text that differs in docs or aliases.
-// Two texts that the registry took and our parser refuses cannot be compared:
-// they pass.
+// Two texts that the registry took and our parser refuses cannot be compared.
+// They pass.
 func writesAlike(a, b string) bool {
 	if a == b {
 		return true

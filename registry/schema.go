@@ -87,8 +87,8 @@ func recorded(c *Client, f fact, load func() (Version, error)) (Version, error) 
 	return v, nil
 }
 
-// Version returns one version of a subject. Versions never change: what was
-// asked for once comes from memory. The error is [ErrSubjectNotFound] or
+// Version returns one version of a subject. Versions never change, so a second
+// call is answered from memory. The error is [ErrSubjectNotFound] or
 // [ErrVersionNotFound] where there is none.
 func (c *Client) Version(ctx context.Context, subject string, version int) (Version, error) {
 	w := newWork(ctx)

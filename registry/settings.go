@@ -40,8 +40,8 @@ func WithConfigFile(path string) Option {
 	return configOption("WithConfigFile", func() (configfile.File, error) { return configfile.Read(path) })
 }
 
-// WithEnviron reads the settings of [WithConfig] from environment variables:
-// the prefix, then the key in capitals with _ for its dots. With the prefix
+// WithEnviron reads the settings of [WithConfig] from environment variables.
+// The prefix, then the key in capitals with _ for its dots. With the prefix
 // AVROLINE_, which "" stands for, AVROLINE_BASIC_AUTH_USER_INFO is
 // basic.auth.user.info. A variable with the prefix that is nobody's setting is
 // an error, except AVROLINE_REGISTRY, AVROLINE_SHARED and those that begin with

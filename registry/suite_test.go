@@ -173,7 +173,7 @@ func suiteTextAsWritten(t *testing.T, s suite) {
 		t.Fatal(err)
 	}
 	got := read.Schema
-	// Registries print schemas anew: the order of keys may be another. One name
+	// Registries print schemas anew. The order of keys may be another. One name
 	// defined in two ways is an error.
 	if _, err := avsc.ParseSet(avsc.Source{Name: "ours", Text: []byte(text)}, avsc.Source{Name: "theirs", Text: []byte(got)}); err != nil {
 		t.Errorf("registered\n%s\ngot\n%s\n%v", text, got, err)
@@ -502,7 +502,7 @@ func suiteContracts(t *testing.T, s suite) {
 		Params: map[string]string{"encrypt.kek.name": "kek"}, OnFailure: "ERROR,NONE",
 	}}}
 	if s.lacks.contracts {
-		// Dropped without a word: the client shows that there is none.
+		// Dropped without a word. The client shows that there is none.
 		v, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{}, RuleSet: rules})
 		if err != nil || v.Metadata != nil || !v.RuleSet.Empty() {
 			t.Errorf("Register = %+v, %v", v, err)

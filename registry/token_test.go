@@ -184,7 +184,7 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
-// The token endpoint's redirects are not followed: the client secret would go
+// The token endpoint's redirects are not followed. The client secret would go
 // to the next host. The control is Go's own client, which does follow them.
 func TestTokenEndpointFollowsNoRedirect(t *testing.T) {
 	t.Parallel()

@@ -44,11 +44,11 @@ type request struct {
 	// form says whether the body of a 2xx is an answer of the API. Everything
 	// else is a proxy's, and is treated like a 503. nil takes every JSON.
 	form form
-	// written is what this client has just written of what is asked for.
+	// written says how much of the answer this client has just written itself.
 	written written
 	// secret says that the answer holds a secret, which no error may quote.
 	secret bool
-	// noContent is what a 204 means; nil for success.
+	// noContent is the error for a 204; nil means success.
 	noContent error
 }
 
@@ -134,7 +134,7 @@ func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error
 	}
 }
 
-// giveUp is the error of a call whose attempts are used up.
+// giveUp is the error of a call after its last attempt.
 func giveUp(w *work, err error) error {
 	var lag *lagError
 	if errors.As(err, &lag) {
@@ -156,7 +156,7 @@ func (t *transport) jitter(round int) time.Duration {
 }
 
 // lagPause is the pause before a node that lags is asked again. It does not
-// depend on [WithRetries]: what was written is there, and only the time until
+// depend on [WithRetries]: the entry exists, and only the time until
 // this node sees it is unknown.
 func lagPause(round int) time.Duration {
 	ceiling := min(lagBase<<min(round, 10), lagCap)
@@ -235,8 +235,8 @@ func (t *transport) roundsAfter(err error) int {
 	return t.retries
 }
 
-// share is the time of one attempt: its timeout, or less when others wait for
-// their turn before a deadline.
+// share is the time of one attempt, which is its timeout, or less when others
+// wait for their turn before a deadline.
 func (t *transport) share(ctx context.Context, w *work, left int) time.Duration {
 	deadline := w.deadline
 	if d, ok := ctx.Deadline(); ok && (deadline.IsZero() || d.Before(deadline)) {
@@ -422,7 +422,7 @@ func (e *timeoutError) Temporary() bool { return true }
 // errNoAnswer stands for an attempt that is under way.
 var errNoAnswer = errors.New("no answer yet")
 
-// lagError is the answer of a node that has not seen yet what was written.
+// lagError is the answer of a node that has not seen our write yet.
 type lagError struct{ answer *Error }
 
 func (e *lagError) Error() string { return e.answer.Error() }

@@ -7,9 +7,9 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// writes remembers what the registry has told this client that it holds. A node
-// that lags behind answers 404 to a question about it; such a 404 is not
-// believed for lagFor.
+// writes remembers the ids and versions that the registry has given this
+// client. A node that lags behind answers 404 to a question about it; such a
+// 404 is not believed for lagFor.
 type writes struct {
 	ids      *lru.Cache[idKey, time.Time]
 	subjects *lru.Cache[string, lastWrite]
@@ -18,14 +18,14 @@ type writes struct {
 	count uint64 // how often this client changed something in the registry
 }
 
-// lastWrite is what this client last wrote to a subject.
+// lastWrite is this client's last write to a subject.
 type lastWrite struct {
 	version int // 0 where the registry did not tell it
 	until   time.Time
 }
 
-// written says how much of what a call asks for this client has just written. A
-// 404 that contradicts it comes from a node that lags behind, and the call is
+// written says how much of a call's answer this client has just written itself.
+// A 404 that contradicts it comes from a node that lags behind, and the call is
 // made again.
 type written int
 
@@ -35,7 +35,7 @@ const (
 	allWritten
 )
 
-// contradicts reports whether an answer denies what was written.
+// contradicts reports whether an answer denies our own write.
 func (w written) contradicts(e *Error) bool {
 	return w == allWritten && e.NotFound() || w == subjectWritten && e.Is(ErrSubjectNotFound)
 }
@@ -56,7 +56,7 @@ func (w *writes) gave(key idKey) bool {
 	return ok && time.Now().Before(until)
 }
 
-// ofID is what is known of a schema id.
+// ofID returns our knowledge of a schema id.
 func (w *writes) ofID(key idKey) written {
 	if w.gave(key) {
 		return allWritten
@@ -69,7 +69,8 @@ func (w *writes) wrote(subject string, version int) {
 	w.subjects.Add(subject, lastWrite{version, time.Now().Add(lagFor)})
 }
 
-// of is what is known of one version of a subject; version 0 is any version.
+// of returns our knowledge of one version of a subject; version 0 is any
+// version.
 func (w *writes) of(subject string, version int) written {
 	last, ok := w.subjects.Peek(subject)
 	switch {
@@ -82,7 +83,7 @@ func (w *writes) of(subject string, version int) written {
 	}
 }
 
-// forget drops what is known of a subject, because something was deleted there.
+// forget drops our knowledge of a subject, because something was deleted there.
 func (w *writes) forget(subject string) { w.subjects.Remove(subject) }
 
 // add counts a change.

@@ -212,7 +212,7 @@ func (k *keyStore) postDEK(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		// The wrapped form is opaque to clients: they get the key in clear.
+		// The wrapped form is opaque to clients. They get the key in clear.
 		d.KeyMaterial, d.EncryptedKeyMaterial = key, base64.StdEncoding.EncodeToString([]byte("wrapped "+rand.Text()))
 	}
 	key := dekKey{d.KEKName, d.Subject, d.Algorithm}

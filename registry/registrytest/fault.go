@@ -95,7 +95,7 @@ func Reset() Effect {
 func CutBody() Effect { return Effect{cut: true} }
 
 // WrongID carries the request out and answers with an id that is off by n. The
-// answer holds no schema, as that of older registries does not: nothing else in
+// answer holds no schema, as that of older registries does not. Nothing else in
 // it shows that the id is wrong.
 func WrongID(n int) Effect {
 	return Effect{after: func(body []byte) []byte {

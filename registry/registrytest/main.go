@@ -13,7 +13,7 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Main runs a registry until it is interrupted: it is the main function of a
+// Main runs a registry until it is interrupted. It is the main function of a
 // program for local runs, and ends the process.
 //
 //	func main() { registrytest.Main() }

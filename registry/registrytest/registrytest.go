@@ -122,7 +122,7 @@ func NewServer(opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// Start is [NewServer] for a test: it fails the test instead of returning an
+// Start is [NewServer] for a test. It fails the test instead of returning an
 // error and closes the server when the test ends.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()

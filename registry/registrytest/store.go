@@ -351,7 +351,8 @@ func (s *store) carryOn(name string, p posted, before, plain *schema) (*schema, 
 	return s.parse(name, p)
 }
 
-// identify gives a schema its id: the one it has in the context, or the next.
+// identify gives a schema its id in the context, which is the next one if it is
+// new.
 func (n *namespace) identify(t *traits, sc *schema, want int) (*schema, error) {
 	if want > 0 {
 		if known := n.schemas[want]; known != nil {

@@ -13,8 +13,8 @@
 //
 // # Layers
 //
-// The files stand on each other in this order. A file uses only the files that
-// follow it.
+// The files stand on each other in this order, from the questions of a user down
+// to HTTP.
 //
 //   - warm.go, register.go, find.go, latest.go, findings.go, compatibility.go,
 //     mode.go, list.go, delete.go, dek.go, association.go: the methods of Client,

@@ -103,8 +103,8 @@ func inert(line string) string {
 	return line
 }
 
-// unprintable reports whether a comment leaves r out: control characters, what a
-// Go file cannot hold, and marks that change the direction of what follows.
+// unprintable reports whether a comment leaves r out: control characters, what
+// a Go file cannot hold, and marks that change the direction of what follows.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == '\ufeff' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r)
 }

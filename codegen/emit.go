@@ -10,8 +10,8 @@ import (
 // avrobinPath is the run time that generated code imports.
 const avrobinPath = "github.com/avroline/avroline/serde/avrobin"
 
-// emitter prints one file. Methods named after a part of Go print it; those that
-// return a string also note the imports that it needs.
+// emitter prints one file. Methods named after a part of Go print it; those
+// that return a string also note the imports that it needs.
 type emitter struct {
 	printer
 	file    *goFile
@@ -151,8 +151,8 @@ func (e *emitter) isGenerated(path string) bool {
 	return ok
 }
 
-// schemas prints the constants that hold the schemas, and the variables of those
-// that are cut out of them.
+// schemas prints the constants that hold the schemas, and the variables of
+// those that are cut out of them.
 func (e *emitter) schemas() {
 	var cut [][]string
 	for _, d := range e.file.Decls {
@@ -212,7 +212,8 @@ func (e *emitter) checks() {
 	}
 }
 
-// message is what record, enum and fixed have in common that are events of their own.
+// message is what record, enum and fixed have in common that are events of
+// their own.
 type message struct {
 	typeName
 	avroName string

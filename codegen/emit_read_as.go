@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// readAsMethod prints ReadAvroAs of a record: what ReadAvro does for each field,
-// in the order in which a plan says that the fields come.
+// readAsMethod prints ReadAvroAs of a record: what ReadAvro does for each
+// field, in the order in which a plan says that the fields come.
 func (e *emitter) readAsMethod(d *recordDecl) {
 	at := site{record: d, fail: "src", wrap: true}
 	layout := e.avrobin("Layout")
@@ -123,7 +123,8 @@ func (t *typeExpr) record() (is, listed bool) {
 	return t.Kind == kindRecord, listed
 }
 
-// least is the fewest bytes of an element of t, which by its own schema are size.
+// least is the fewest bytes of an element of t, which by its own schema are
+// size.
 func (p site) least(t *typeExpr, size int) string {
 	if p.layout != "" && t.Kind == kindRecord {
 		return fmt.Sprintf("%s.MinSize(%d)", p.layout, size)

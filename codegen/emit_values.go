@@ -88,8 +88,8 @@ func (e *emitter) equalMethod(d *recordDecl) {
 	e.p("return true\n}\n")
 }
 
-// longestCondition is how many fields one condition compares: the compiler takes
-// long over longer ones.
+// longestCondition is how many fields one condition compares: the compiler
+// takes long over longer ones.
 const longestCondition = 100
 
 // terms prints a condition of terms that must all hold, each on a line.

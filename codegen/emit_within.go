@@ -18,8 +18,8 @@ func (e *emitter) withinMethod(d *recordDecl) {
 	e.p("return true\n}\n")
 }
 
-// within prints statements that return false if x, found in record in, nests too
-// deep.
+// within prints statements that return false if x, found in record in, nests
+// too deep.
 func (e *emitter) within(x string, t *typeExpr, in *recordDecl, level int) {
 	if !e.shape.loopsTo(t, in) {
 		return
@@ -58,8 +58,8 @@ func (e *emitter) within(x string, t *typeExpr, in *recordDecl, level int) {
 	}
 }
 
-// bounded is the method Equal or Clone of a record t, found in record in: within
-// a loop of records that which does not look again.
+// bounded is the method Equal or Clone of a record t, found in record in:
+// within a loop of records that which does not look again.
 func (e *emitter) bounded(method string, t *typeExpr, in *recordDecl) string {
 	if e.shape.loopsTo(t, in) {
 		return strings.ToLower(method)

@@ -20,8 +20,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
 // goldenCase is one testdata/*.txtar: schemas, and the Go files they give or,
-// in a file called err, the mistakes. In its comment "package NAME" asks for one
-// package, "map NAMESPACE PATH" maps; without these it is a package each.
+// in a file called err, the mistakes. In its comment "package NAME" asks for
+// one package, "map NAMESPACE PATH" maps; without these it is a package each.
 type goldenCase struct {
 	name    string
 	file    string

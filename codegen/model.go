@@ -90,8 +90,8 @@ type fieldDecl struct {
 	Default  *literal // what NewFunc gives it; nil for the Go zero value
 }
 
-// blockDecl is a struct that holds the values of optional fields, so that reading
-// them takes one allocation and not one for each.
+// blockDecl is a struct that holds the values of optional fields, so that
+// reading them takes one allocation and not one for each.
 type blockDecl struct {
 	GoName string // of the type
 	Local  string // the variable that points to it while a record is read
@@ -311,8 +311,8 @@ func (t *typeExpr) goType(f *goFile) string {
 //	optional                  Elems[0], or none for null
 //	union                     Elems[0] of the branch Index; none for null
 //
-// A literal that is the Go zero value is nil instead, wherever a nil is allowed:
-// in fieldDecl.Default and in Fields. Elems never hold nil.
+// A literal that is the Go zero value is nil instead, wherever a nil is
+// allowed: in fieldDecl.Default and in Fields. Elems never hold nil.
 type literal struct {
 	Type     *typeExpr
 	Bool     bool

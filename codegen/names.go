@@ -137,9 +137,9 @@ func lastRune(s string) rune {
 	return runes[len(runes)-1]
 }
 
-// lowerFirst begins an unexported name with the letters of an exported one. What
-// it begins always goes on with a capital, so it is no keyword, no import and
-// no local variable.
+// lowerFirst begins an unexported name with the letters of an exported one.
+// What it begins always goes on with a capital, so it is no keyword, no import
+// and no local variable.
 func lowerFirst(name string) string {
 	first := firstRune(name)
 	return string(unicode.ToLower(first)) + name[len(string(first)):]

@@ -9,8 +9,8 @@ import (
 )
 
 // printer prints Go source as gofmt lays it out. The caller gives lines without
-// indentation; the printer indents by the braces and parentheses at the ends and
-// beginnings of lines. TestGofmtChangesNothing holds it against gofmt.
+// indentation; the printer indents by the braces and parentheses at the ends
+// and beginnings of lines. TestGofmtChangesNothing holds it against gofmt.
 type printer struct {
 	out    bytes.Buffer
 	scrap  bytes.Buffer // of p

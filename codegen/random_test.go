@@ -19,10 +19,10 @@ var (
 	randomSeed    = flag.Uint64("seed", 1, "the first seed of the random schemas")
 )
 
-// TestRandomSchemas generates code for random schemas, compiles and vets it, and
-// has it read and write random values: the same bytes, no prefix of them, no
-// byte more, the same again through JSON and a copy. What another version of the
-// schema wrote it reads through a plan as it reads what the plan rewrites.
+// TestRandomSchemas generates code for random schemas, compiles and vets it,
+// and has it read and write random values: the same bytes, no prefix of them,
+// no byte more, the same again through JSON and a copy. What another version of
+// the schema wrote it reads through a plan as it reads what the plan rewrites.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
 	const perPackage = 50 // many in one package, so that their names clash
@@ -149,7 +149,8 @@ func TestPlans(t *testing.T) {
 								t.Fatalf("seed %d: %T %v", c.seed, err, err)
 							}
 						}
-						// What is wrong in two ways may be refused for either, whole values for one.
+						// What is wrong in two ways may be refused for either,
+						// whole values for one.
 						whole := n == len(data)
 						alike := (err == nil) == (wantErr == nil) && (!whole || kindOf(err) == kindOf(wantErr))
 						if !alike && !excused(wantErr) {

@@ -21,24 +21,25 @@ type schemaText struct {
 	List string      // in place of From: the package's list of constants
 }
 
-// textList is the list of constants from which all schemas of a package are cut.
+// textList is the list of constants from which all schemas of a package are
+// cut.
 type textList struct {
 	Name   string
 	Consts []string
 	Texts  []string
 }
 
-// mostText is how many times as long as the sources the constants may be, and by
-// how much more. A set of schemas that hold each other beyond that gets one list
-// of texts for each package.
+// mostText is how many times as long as the sources the constants may be, and
+// by how much more. A set of schemas that hold each other beyond that gets one
+// list of texts for each package.
 const (
 	mostTextFactor = 8
 	mostTextExtra  = 1 << 20
 )
 
-// placeSchemas decides where the text of each message's schema stands. A type at
-// the top level of a file has a constant, and so has a type that no constant of
-// its package holds. All others are cut out of the constant that holds them.
+// placeSchemas decides where the text of each message's schema stands. A type
+// at the top level of a file has a constant, and so has a type that no constant
+// of its package holds. All others are cut out of the constant that holds them.
 func (b *builder) placeSchemas() {
 	var tops []*namedType
 	for _, s := range b.sources {

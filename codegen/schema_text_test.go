@@ -93,8 +93,8 @@ func TestSchemasThatAreCutOut(t *testing.T) {
 	m.Go("test", "./...")
 }
 
-// TestWideRecordIsLinear: a record of four times as many fields takes about four
-// times the memory and not more, which quadratic work would.
+// TestWideRecordIsLinear: a record of four times as many fields takes about
+// four times the memory and not more, which quadratic work would.
 func TestWideRecordIsLinear(t *testing.T) {
 	wide := func(fields int) codegen.Source {
 		types := []string{`"int"`, `"string"`, `["null","long"]`, `{"type":"array","items":"string"}`, `["int","string"]`}

@@ -23,7 +23,8 @@ func (t *typeExpr) eachRecord(visit func(*recordDecl)) {
 	})
 }
 
-// reach are the records that values of d may hold, d only if it may hold itself.
+// reach are the records that values of d may hold, d only if it may hold
+// itself.
 func reach(d *recordDecl) map[*recordDecl]bool {
 	seen := map[*recordDecl]bool{}
 	var visit func(*recordDecl)
@@ -91,7 +92,8 @@ func (s *shape) hasText(d *recordDecl) bool {
 
 func recordHasText(d *recordDecl) bool { return holds(d, kindString, kindBytes, kindMap) }
 
-// holds: a field of d is of one of the kinds, or an element or branch of one is.
+// holds: a field of d is of one of the kinds, or an element or branch of one
+// is.
 func holds(d *recordDecl, kinds ...kind) (yes bool) {
 	for _, f := range d.Fields {
 		f.Type.eachType(func(t *typeExpr) { yes = yes || slices.Contains(kinds, t.Kind) })

@@ -167,8 +167,8 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	return check.InRegistry(ctx, compat.Level(c.level), client, cfg.subjectsOf(), args...)
 }
 
-// subjectsOf tells which subject holds which schema, nil where avrogen.yaml does
-// not say.
+// subjectsOf tells which subject holds which schema, nil where avrogen.yaml
+// does not say.
 func (c *config) subjectsOf() check.SubjectsOf {
 	if len(c.Subjects) == 0 {
 		return nil

@@ -28,12 +28,12 @@ type config struct {
 	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
 	Registry registryConfig `yaml:"registry"` // URL, or a mapping
 
-	// Subjects are the subjects of types, by full name; a type that is not in it
-	// has its full name for a subject.
+	// Subjects are the subjects of types, by full name; a type that is not in
+	// it has its full name for a subject.
 	Subjects map[string]string `yaml:"subjects"`
 
-	// Contracts are metadata and rules by subject. Without an entry those of the
-	// file NAME.rules.yaml beside the schema count.
+	// Contracts are metadata and rules by subject. Without an entry those of
+	// the file NAME.rules.yaml beside the schema count.
 	Contracts map[string]yaml.Node `yaml:"contracts"`
 
 	Generate generateConfig `yaml:"generate"`
@@ -42,7 +42,8 @@ type config struct {
 	Except   []exception    `yaml:"except"`
 }
 
-// subject is the subject of a type's schema, "" where a type without a name has none.
+// subject is the subject of a type's schema, "" where a type without a name has
+// none.
 func (c *config) subject(fullName string) string {
 	return cmp.Or(c.Subjects[fullName], fullName)
 }
@@ -101,8 +102,8 @@ func (a *app) loader(c *config) avscfile.Loader {
 	return l
 }
 
-// paths are the arguments, or without any the first of the lists of PATHs in the
-// configuration that is not empty; the last of them are its schemas.
+// paths are the arguments, or without any the first of the lists of PATHs in
+// the configuration that is not empty; the last of them are its schemas.
 func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil

@@ -31,15 +31,15 @@ func (a *app) openInput(args []string) (name string, src *bufio.Reader, closeInp
 	return args[0], bufio.NewReaderSize(f, 64<<10), func() { _ = f.Close() }, nil
 }
 
-// isContainer reports whether src begins like an object container file. It reads
-// nothing away from src.
+// isContainer reports whether src begins like an object container file. It
+// reads nothing away from src.
 func isContainer(src *bufio.Reader) bool {
 	start, err := src.Peek(len(containerMagic))
 	return err == nil && string(start) == containerMagic
 }
 
-// container prints every value of an object container file as a line of JSON. It
-// works block by block, so a large file needs little memory.
+// container prints every value of an object container file as a line of JSON.
+// It works block by block, so a large file needs little memory.
 func (d *decoder) container(ctx context.Context, name string, src io.Reader) error {
 	if d.registry != "" || d.framed || d.lines {
 		return usagef("%s is an object container file, which holds its own schema: --registry, --framed and --lines are for messages", name)

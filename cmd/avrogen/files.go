@@ -26,9 +26,9 @@ type staging struct {
 }
 
 // write replaces files, each as a whole, and then calls finish unless that is
-// nil. It makes folders, keeps the permissions of files that exist, and does not
-// touch a file that has its content already. After an error, or when ctx ends
-// before all are written, no file was changed.
+// nil. It makes folders, keeps the permissions of files that exist, and does
+// not touch a file that has its content already. After an error, or when ctx
+// ends before all are written, no file was changed.
 func (s *staging) write(ctx context.Context, files []output, finish func() error) error {
 	for _, f := range files {
 		if err := s.stage(ctx, f); err != nil {

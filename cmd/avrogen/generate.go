@@ -184,9 +184,9 @@ func sourceOf(content []byte) (source string, ok bool) {
 }
 
 // stale lists the files in the output folder and its packages that an earlier
-// run wrote and that no schema makes any more. Their source is gone, or this run
-// read the source and it makes other files now, or none. A file whose source
-// this run did not read belongs to another run.
+// run wrote and that no schema makes any more. Their source is gone, or this
+// run read the source and it makes other files now, or none. A file whose
+// source this run did not read belongs to another run.
 func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]string, error) {
 	written, read := map[string]bool{}, map[string]bool{}
 	for _, f := range files {

@@ -158,8 +158,8 @@ func TestPullAsksOnce(t *testing.T) {
 	}
 }
 
-// seedReferences registers a schema that refers to the types called refs, each of
-// which is version 1 of the subject of its name.
+// seedReferences registers a schema that refers to the types called refs, each
+// of which is version 1 of the subject of its name.
 func seedReferences(t *testing.T, server *registrytest.Server, subject, text string, refs []string) {
 	t.Helper()
 	client, err := registry.New([]string{server.URL})

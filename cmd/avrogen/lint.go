@@ -146,7 +146,8 @@ func (l *lint) run(ctx context.Context, paths []string) error {
 	return l.report(findings)
 }
 
-// configured names the file that the baseline comes from, unless a flag gave it.
+// configured names the file that the baseline comes from, unless a flag gave
+// it.
 func (l *lint) configured(err error) error {
 	if !l.baselineInConfig {
 		return err

@@ -136,8 +136,8 @@ func (a *app) schemaText(paths []string, typeName string) (string, error) {
 	return s.Text(), nil
 }
 
-// oneSchema is one schema of the files at paths: the type typeName, else the only
-// one of the first file, or of the folder if that is what comes first.
+// oneSchema is one schema of the files at paths: the type typeName, else the
+// only one of the first file, or of the folder if that is what comes first.
 func (a *app) oneSchema(paths []string, typeName string) (*avsc.Schema, error) {
 	set, err := a.loader(a.config).Load(paths...)
 	if err != nil {

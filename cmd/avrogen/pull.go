@@ -231,8 +231,8 @@ func sameText(sources []avsc.Source, name string, text []byte) bool {
 	return false
 }
 
-// fileName is the file of a type, or of a subject whose type has no name: a name
-// that every system takes.
+// fileName is the file of a type, or of a subject whose type has no name: a
+// name that every system takes.
 func fileName(fullName, subject string) string {
 	if fullName == "" {
 		fullName = strings.TrimRight(strings.TrimLeft(subject, "."), ". ")

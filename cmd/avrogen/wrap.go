@@ -23,7 +23,8 @@ func terminalWidth(w io.Writer) int {
 }
 
 // wrap breaks the lines of text at spaces so that they fit into width columns;
-// what goes on from the line above is indented. A word that is wider stays whole.
+// what goes on from the line above is indented. A word that is wider stays
+// whole.
 func wrap(text string, width int) string {
 	const indent = "    "
 	var b strings.Builder

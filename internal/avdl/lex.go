@@ -136,7 +136,8 @@ func docText(s string) string {
 			return strings.Join(lines, "\n")
 		}
 	}
-	// The first line stands after the opening mark: it has no indent of its own.
+	// The first line stands after the opening mark: it has no indent of its
+	// own.
 	if tail := lines[1:]; len(tail) > 0 {
 		stars := every(tail, func(_ int, line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "*") })
 		indent := tail[0][:len(tail[0])-len(strings.TrimLeft(tail[0], " \t"))]

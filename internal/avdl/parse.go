@@ -58,7 +58,8 @@ func (p *parser) mistake(pos avsc.Pos, what, fix string) {
 	p.errs = append(p.errs, &avsc.Error{Pos: pos, What: what, Fix: fix})
 }
 
-// fail reports a mistake at t, unless the lexer did, and leaves the declaration.
+// fail reports a mistake at t, unless the lexer did, and leaves the
+// declaration.
 func (p *parser) fail(t token, what, fix string) {
 	if !t.bad {
 		p.mistake(t.pos, what, fix)

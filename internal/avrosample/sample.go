@@ -1,5 +1,6 @@
-// Package avrosample makes values of a schema that look like real ones: they keep
-// to logical types, and names of fields say what a text or a number may be.
+// Package avrosample makes values of a schema that look like real ones: they
+// keep to logical types, and names of fields say what a text or a number may
+// be.
 package avrosample
 
 import (

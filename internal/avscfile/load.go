@@ -34,8 +34,8 @@ type Loader struct {
 	ReadDir  func(name string) ([]fs.DirEntry, error)
 	Stat     func(name string) (fs.FileInfo, error)
 
-	// Roots are folders, beside those of the paths that are read, that hold what
-	// IDL may import. A link counts as the file that it leads to.
+	// Roots are folders, beside those of the paths that are read, that hold
+	// what IDL may import. A link counts as the file that it leads to.
 	Roots []string
 
 	// AllowOutside lets IDL import files from anywhere.
@@ -252,8 +252,8 @@ func (l Loader) readFile(name string) ([]byte, error) {
 	return readRegular(filepath.FromSlash(name))
 }
 
-// readRegular reads a regular file of at most maxSize bytes. Reading a pipe or a
-// device might never end.
+// readRegular reads a regular file of at most maxSize bytes. Reading a pipe or
+// a device might never end.
 func readRegular(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {

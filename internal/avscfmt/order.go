@@ -7,9 +7,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// keys is an order of keys by convention: what a thing is and is called, what it
-// means, then what it consists of. Keys of one's own stand where "" is, in the
-// order that they have.
+// keys is an order of keys by convention: what a thing is and is called, what
+// it means, then what it consists of. Keys of one's own stand where "" is, in
+// the order that they have.
 type keys []string
 
 func schemaKeys() keys {

@@ -126,8 +126,9 @@ func (m *Module) TryGo(args ...string) (output string, err error) {
 	return string(out), err
 }
 
-// BySchema is a file for a generated package with a map NewBySchema, which finds each type by the
-// text of its schema: the zero value and what its constructor gives.
+// BySchema is a file for a generated package with a map NewBySchema, which
+// finds each type by the text of its schema: the zero value and what its
+// constructor gives.
 func BySchema(pkg string, files []codegen.File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package %s\n\nimport \"github.com/avroline/avroline/serde/avrobin\"\n\n", pkg)

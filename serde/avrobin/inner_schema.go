@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// InnerSchema is the schema of a type that other schemas define inside. The text
-// is made when it is first asked for, so that generated code holds the text of
-// each type once. The zero value is ready to use. It is safe for concurrent use.
+// InnerSchema is the schema of a type that other schemas define inside. The
+// text is made when it is first asked for, so that generated code holds the
+// text of each type once. The zero value is ready to use. It is safe for
+// concurrent use.
 type InnerSchema struct {
 	once sync.Once
 	text string

@@ -12,8 +12,8 @@ import (
 // refused with the nearest name.
 func WithConfig(m map[string]string) Option { return settings.FromMap(m) }
 
-// WithProperties reads a properties file, with Java's or librdkafka's names: see
-// docs/configuration.md. A Spring Boot application.properties and a Kafka
+// WithProperties reads a properties file, with Java's or librdkafka's names:
+// see docs/configuration.md. A Spring Boot application.properties and a Kafka
 // Connect worker file load as they are. Keys of the registry client, of the
 // serializer and of a consumer are left to them. A key that nobody knows, or
 // that is given twice, is an error with file and line: see [LogUnknownKeys]. A
@@ -42,12 +42,14 @@ func WithEnviron(prefix string) Option { return settings.FromEnviron(prefix, os.
 // Default: such a key is an error that names the nearest key.
 func LogUnknownKeys() Option { return settings.LogUnknownKeys() }
 
-// Connection is how a set of options reaches its cluster, for a client beside the producer: an admin client, a reader of
-// another make. It prints without its secrets.
+// Connection is how a set of options reaches its cluster, for a client beside
+// the producer: an admin client, or a consumer of another library. No text form
+// of a Connection shows the password.
 type Connection = settings.Connection
 
-// ConnectionOf resolves brokers and security as [New] would, from files and the environment too. It does no I/O beyond
-// reading those; its errors are those of New.
+// ConnectionOf resolves brokers and security as [New] does, from files and the
+// environment too. It reads files and makes no connection. Its errors are those
+// of New.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
 	return settings.ConnectionOf(brokers, opts...)
 }

@@ -262,8 +262,8 @@ func TestRetriesOfFiles(t *testing.T) {
 	}
 }
 
-// Keys that nobody knows are refused, or with LogUnknownKeys told in one line of
-// the log. In no case is a value shown.
+// Keys that nobody knows are refused, or with LogUnknownKeys told in one line
+// of the log. In no case is a value shown.
 func TestUnknownKeysAreToldOnce(t *testing.T) {
 	t.Parallel()
 	file := WithConfigFile(write(t, "a.properties", "bootstrap.servers=b:1\nmy.token=hunter2\nliger.ms=hunter2"))

@@ -8,9 +8,14 @@ import (
 	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// Option configures [New] and [NewTransactional]. Packages processor, source and outbox take it by their WithProducer. It is made by the functions of this package
-// that return one. Options apply in the order given, and of two that say the same thing the later wins; so a preset
-// or a file comes first and what refines it after. An option that a constructor cannot honour is refused by name.
+// Option configures [New] and [NewTransactional]. Packages processor, source
+// and outbox take it by their WithProducer. The functions of this package that
+// return an Option make it. The zero Option does nothing.
+//
+// Options apply in their order. If two options set the same thing, the later
+// option wins. So a preset or a file comes first, and what refines it comes
+// after it. A constructor refuses an option that it cannot honour, by the
+// option's name.
 type Option = settings.Option
 
 // Transport is the client library under a producer.
@@ -18,8 +23,8 @@ type Transport = settings.Transports
 
 // The transports. docs/transport.md compares them.
 const (
-	// Confluent is librdkafka under confluent-kafka-go. It needs cgo, and is the
-	// default where the program is built with it.
+	// Confluent is librdkafka under confluent-kafka-go. It needs cgo, and is
+	// the default where the program is built with it.
 	Confluent = settings.Confluent
 	// Franz is franz-go, which is pure Go.
 	Franz = settings.Franz
@@ -32,28 +37,33 @@ func WithTransport(t Transport) Option {
 	return settings.Set("WithTransport", func(c *settings.Config) { c.Transport = t }, "avroline.transport")
 }
 
-// WithLinger is how long the client waits for more messages before it sends a batch that is not full.
-// Default 5 ms; 0 sends at once, which is what synchronous publishing wants. Up to 15 minutes.
+// WithLinger sets how long the client waits for more messages before it sends a
+// batch that is not full. Default 5 ms, at most 15 minutes. 0 sends at once,
+// which suits synchronous publishing.
 // librdkafka linger.ms (queue.buffering.max.ms), Java linger.ms.
 func WithLinger(d time.Duration) Option {
 	return settings.Set("WithLinger", func(c *settings.Config) { c.Linger = d }, "linger.ms")
 }
 
-// WithBatchSize bounds the bytes of one batch, before compression. Default 1,000,000. A topic's max.message.bytes
-// limits the batch, not the message, and the client does not split: [Producer.Prepare] lowers it to the smallest limit
-// of its topics. librdkafka batch.size, Java batch.size.
+// WithBatchSize bounds the bytes of one batch before compression. Default
+// 1,000,000. The limit max.message.bytes of a topic counts for the batch, and
+// the client does not split a batch. So the producer starts a second client
+// with a smaller batch size for topics with a smaller limit.
+// librdkafka batch.size, Java batch.size.
 func WithBatchSize(bytes int) Option {
 	return settings.Set("WithBatchSize", func(c *settings.Config) { c.BatchBytes = bytes }, "batch.size")
 }
 
-// WithBatchMessages bounds the messages of one batch. Default 10,000, up to 1,000,000.
-// librdkafka batch.num.messages; Java has none.
+// WithBatchMessages bounds the messages of one batch. Default 10,000, at most
+// 1,000,000. librdkafka batch.num.messages; Java has none.
 func WithBatchMessages(n int) Option {
 	return settings.Set("WithBatchMessages", func(c *settings.Config) { c.BatchMessages = n }, "batch.num.messages")
 }
 
-// WithMaxMessageBytes bounds one message, and a request: larger ones are refused before they are queued. Default
-// 1,000,000; raise the topic's max.message.bytes with it. librdkafka message.max.bytes, Java max.request.size.
+// WithMaxMessageBytes bounds one message and one request, in bytes. The
+// producer refuses a larger message before it is queued, with [TooLargeError].
+// Default 1,000,000. Raise the topic's max.message.bytes too.
+// librdkafka message.max.bytes, Java max.request.size.
 func WithMaxMessageBytes(n int) Option {
 	return settings.Set("WithMaxMessageBytes", func(c *settings.Config) { c.MaxMessageBytes = n }, "message.max.bytes")
 }
@@ -64,113 +74,144 @@ func WithCompression(codec Compression) Option {
 	return settings.Set("WithCompression", func(c *settings.Config) { c.Compression = codec }, "compression.type")
 }
 
-// WithCompressionLevel sets the codec's level: gzip 0 to 9, lz4 0 to 12, zstd 0 to 12; -1 is the codec's default, and ours.
-// Snappy and no compression have none. librdkafka compression.level, Java compression.{gzip,lz4,zstd}.level.
+// WithCompressionLevel sets the level of the codec: 0 to 9 for gzip, 0 to 12
+// for lz4 and zstd. Default -1, the codec's own level. Snappy and no
+// compression have no levels.
+// librdkafka compression.level, Java compression.{gzip,lz4,zstd}.level.
 func WithCompressionLevel(level int) Option {
 	return settings.Set("WithCompressionLevel", func(c *settings.Config) { c.CompressionLevel = level }, "compression.level")
 }
 
-// WithMaxInFlight bounds what is accepted and has no outcome yet: messages, and the bytes of their keys, values and
-// headers. A full buffer blocks the publisher until there is room or its context ends. Default 100,000 messages and
-// 64 MiB. librdkafka queue.buffering.max.messages and queue.buffering.max.kbytes, Java buffer.memory.
+// WithMaxInFlight bounds what is accepted and has no outcome yet: the messages,
+// and the bytes of their keys, values and headers. If the buffer is full,
+// publishing waits until there is room or its context ends. Default 100,000
+// messages and 64 MiB. librdkafka queue.buffering.max.messages and
+// queue.buffering.max.kbytes,
+// Java buffer.memory.
 func WithMaxInFlight(messages int, bytes int64) Option {
 	return settings.Set("WithMaxInFlight", func(c *settings.Config) { c.MaxInFlightMessages, c.MaxInFlightBytes = messages, bytes }, "queue.buffering.max.messages", "buffer.memory")
 }
 
-// WithMaxBlock bounds the waiting for room in a full buffer, beside the context of the call. Default 0: only the
-// context bounds it. Java max.block.ms; librdkafka has none.
+// WithMaxBlock bounds how long publishing waits for room in a full buffer. The
+// context of the call bounds the wait too. Default 0: only the context does.
+// Java max.block.ms; librdkafka has none.
 func WithMaxBlock(d time.Duration) Option {
 	return settings.Set("WithMaxBlock", func(c *settings.Config) { c.MaxBlock = d }, "max.block.ms")
 }
 
-// WithInFlightRequests bounds the requests under way on one connection; idempotence allows 5. Default 1, and 5 in transactions.
-// With more than one, a batch that is refused for a while (too few replicas, a disk error) has the one behind it refused for its
-// sequence, which ends the client behind the producer (docs/faults.md). With one, batches fill while it is under way, so a
-// stream is as fast; what becomes slower are many partitions on brokers that are far away, since a request holds one partition.
-// librdkafka max.in.flight.requests.per.connection (max.in.flight), Java the same.
+// WithInFlightRequests bounds the requests in flight on one connection. Default
+// 1, and 5 in transactions. Idempotence allows at most 5.
+//
+// With more than one request, a batch that is refused for a while (too few
+// replicas, a disk error) makes the broker refuse the next batch for its
+// sequence number. That ends the client behind the producer (docs/faults.md).
+// With one request, batches fill while the request is in flight, so a stream is
+// as fast. Only many partitions on distant brokers are slower, because a
+// request holds one partition.
+// librdkafka max.in.flight.requests.per.connection (max.in.flight), Java the
+// same.
 func WithInFlightRequests(n int) Option {
 	return settings.Set("WithInFlightRequests", func(c *settings.Config) { c.InFlightRequests = n }, "max.in.flight.requests.per.connection")
 }
 
-// WithRetries bounds how often a message is sent again. Idempotence rests on retrying without end, so it goes only with
-// [WithWeakAcks]. Default: without end. librdkafka retries (message.send.max.retries), Java retries.
+// WithRetries bounds how often a message is sent again. Idempotence needs
+// retries without end, so this option goes only with [WithWeakAcks]. Default:
+// without end. librdkafka retries (message.send.max.retries), Java retries.
 func WithRetries(n int) Option {
 	return settings.Set("WithRetries", func(c *settings.Config) { c.Retries = n }, "retries")
 }
 
-// WithRetryBackoff is the pause before a request is repeated, doubled each time up to the second. Default 100 ms and 1 s.
+// WithRetryBackoff sets the pause before a request is repeated. The pause
+// begins with first and doubles up to most. Default 100 ms and 1 s.
 // librdkafka retry.backoff.ms and retry.backoff.max.ms, Java the same.
 func WithRetryBackoff(first, most time.Duration) Option {
 	return settings.Set("WithRetryBackoff", func(c *settings.Config) { c.RetryBackoff, c.RetryBackoffMax = first, most }, "retry.backoff.ms", "retry.backoff.max.ms")
 }
 
-// WithRequestTimeout is how long the broker may take to have a batch replicated before it answers with an error.
-// Default 30 s. librdkafka request.timeout.ms, Java the same.
+// WithRequestTimeout sets how long a broker may take to have a batch
+// replicated. After that time the broker answers with an error. Default 30 s.
+// librdkafka request.timeout.ms, Java the same.
 func WithRequestTimeout(d time.Duration) Option {
 	return settings.Set("WithRequestTimeout", func(c *settings.Config) { c.RequestTimeout = d }, "request.timeout.ms")
 }
 
-// WithDeliveryTimeout lets a message expire inside the client after d. It gives up the guarantee: in an outage that
-// outlasts it, messages reported [ErrOutcomeUnknown] are found in the log, and delivered ones twice. Default 0: a message
-// never expires, and the context of the call bounds the waiting. In a transactional producer expiry aborts the
-// transaction, which is safe; there d may not exceed the transaction timeout, and 0 leaves it to that.
-// librdkafka delivery.timeout.ms (message.timeout.ms), Java delivery.timeout.ms.
+// WithDeliveryTimeout lets a message expire inside the client after d. Default
+// 0: a message never expires, and the context of the call bounds the wait.
+//
+// Without transactions this option gives up the guarantee. In an outage that
+// lasts longer than d, messages reported as [ErrOutcomeUnknown] are in the log,
+// and delivered messages are there twice. In a transactional producer expiry
+// aborts the transaction, which is safe. There d must not exceed the
+// transaction timeout, and 0 means the transaction timeout.
+// librdkafka delivery.timeout.ms (message.timeout.ms), Java
+// delivery.timeout.ms.
 func WithDeliveryTimeout(d time.Duration) Option {
 	return settings.Set("WithDeliveryTimeout", func(c *settings.Config) { c.DeliveryTimeout = d }, "delivery.timeout.ms")
 }
 
-// WithTransactionTimeout is how long the coordinator lets a transaction stay open before it aborts it.
-// Default 60 s; the broker's transaction.max.timeout.ms bounds it (15 minutes unless changed there). Refused by [New].
-// librdkafka transaction.timeout.ms, Java the same.
+// WithTransactionTimeout sets how long a transaction may stay open. After that
+// time the coordinator aborts it. Default 60 s, and 10 s in a processor. The
+// broker's transaction.max.timeout.ms is the upper bound (15 minutes by
+// default). [New] refuses this option. librdkafka transaction.timeout.ms, Java
+// the same.
 func WithTransactionTimeout(d time.Duration) Option {
 	return settings.Set("WithTransactionTimeout", func(c *settings.Config) { c.TransactionTimeout = d }, "transaction.timeout.ms")
 }
 
-// WithGroupCommit puts many small [Transactional.InTx] calls into one transaction: it commits when messages of them are
-// in it or wait has passed since the first. Each call returns when that transaction has ended; an error of one call's
-// function aborts the transaction, and the others run again without it. Default: each call has its own.
-// Refused by [New], and in processors and sources.
+// WithGroupCommit puts many small [Transactional.InTx] calls into one
+// transaction. The transaction commits when it holds that many messages, or
+// when wait has passed since its first call. Each call returns when the
+// transaction has ended. If the function of one call returns an error, the
+// transaction aborts and the other calls run again without it. Default: each
+// call has its own transaction. [New], processors and sources refuse this
+// option.
 func WithGroupCommit(messages int, wait time.Duration) Option {
 	return settings.Set("WithGroupCommit", func(c *settings.Config) { c.GroupCommitMessages, c.GroupCommitWait = messages, wait }, "group.commit")
 }
 
-// WithClientID names this client in the broker's logs, metrics and quotas. Default "avroline".
-// librdkafka client.id, Java the same.
+// WithClientID names this client in the broker's logs, metrics and quotas.
+// Default "avroline". librdkafka client.id, Java the same.
 func WithClientID(id string) Option {
 	return settings.Set("WithClientID", func(c *settings.Config) { c.ClientID = id }, "client.id")
 }
 
-// WithRack says where this client runs, so that a consumer in a processor may read from a replica near it.
-// Default none. librdkafka client.rack, Java the same.
+// WithRack names the place where this client runs. The consumer of a processor
+// can then read from a replica in the same place. Default none.
+// librdkafka client.rack, Java the same.
 func WithRack(rack string) Option {
 	return settings.Set("WithRack", func(c *settings.Config) { c.Rack = rack }, "client.rack")
 }
 
-// WithMetadataMaxAge is how often partition counts and leaders are looked up when nothing asks for it sooner.
-// Default 1 minute: so long may it take until partitions that were added are used.
+// WithMetadataMaxAge sets how often the producer looks up partition counts and
+// leaders if nothing asks for them earlier. Default 1 minute. Partitions that
+// were added are used after at most this time.
 // librdkafka topic.metadata.refresh.interval.ms, Java metadata.max.age.ms.
 func WithMetadataMaxAge(d time.Duration) Option {
 	return settings.Set("WithMetadataMaxAge", func(c *settings.Config) { c.MetadataMaxAge = d }, "topic.metadata.refresh.interval.ms")
 }
 
-// WithCreateTopics lets [Producer.Prepare] create the topics that are missing. -1 leaves a number to the broker.
-// Default: a missing topic is an error.
+// WithCreateTopics lets [Producer.Prepare] create missing topics. -1 leaves a
+// number to the broker. Default: a missing topic is an error.
 func WithCreateTopics(partitions, replication int) Option {
 	return settings.Set("WithCreateTopics", func(c *settings.Config) {
 		c.CreateTopics.Allowed, c.CreateTopics.Partitions, c.CreateTopics.Replication = true, partitions, replication
 	}, "create.topics")
 }
 
-// WithTopicSettings are the settings of topics that [WithCreateTopics] makes, by the broker's names, such as
-// "retention.ms" or "min.insync.replicas".
+// WithTopicSettings gives the settings of the topics that [WithCreateTopics]
+// makes, by the broker's names, for example "retention.ms" or
+// "min.insync.replicas".
 func WithTopicSettings(topicSettings map[string]string) Option {
 	cloned := maps.Clone(topicSettings)
 	return settings.Set("WithTopicSettings", func(c *settings.Config) { c.CreateTopics.Settings = cloned }, "topic.settings")
 }
 
-// WithWeakAcks turns idempotence off, and with it the guarantee: messages may be lost with [AcksNone] and
-// [AcksLeader], and be twice or out of order with any. [ErrNotSent] stays true; a [Delivery] then means only that as many
-// replicas as a says had it ([AcksNone]: that it was written to a socket, its offset -1). Refused in transactions.
+// WithWeakAcks switches idempotence off, and with it the guarantee. Messages
+// may be lost with [AcksNone] and [AcksLeader]. With any value messages may be
+// in the log twice or out of order. [ErrNotSent] is still true. A [Delivery]
+// means only that as many replicas as a says had the message. With [AcksNone]
+// the message was written to a socket, and its offset is -1. Transactions
+// refuse this option.
 // librdkafka enable.idempotence=false and acks, Java the same.
 func WithWeakAcks(a Acks) Option {
 	return settings.Set("WithWeakAcks", func(c *settings.Config) { c.WeakAcks, c.Acks = true, a }, "acks")
@@ -187,7 +228,8 @@ func WithoutRecovery() Option {
 	return settings.Set("WithoutRecovery", func(c *settings.Config) { c.Recovery = false }, "avroline.recovery")
 }
 
-// WithLogger takes the log: the client's own lines and ours, no payloads and no secrets. Default: silent.
+// WithLogger takes the log: the lines of the client library and those of this
+// package. No line has a payload or a secret. Default and nil: silent.
 func WithLogger(l *slog.Logger) Option {
 	return settings.Set("WithLogger", func(c *settings.Config) {
 		if l == nil {
@@ -197,7 +239,8 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// WithHooks adds hooks for metrics and traces. Given several times, all are called in order.
+// WithHooks adds hooks for metrics and traces. If it is given several times,
+// all hooks are called in their order.
 func WithHooks(h Hooks) Option {
 	return settings.Carry("WithHooks", h)
 }
@@ -205,7 +248,7 @@ func WithHooks(h Hooks) Option {
 // Acks is how many replicas must have a message before the broker answers.
 type Acks = settings.Acks
 
-// The values of [Acks]. Without [WithWeakAcks] it is AcksAll, with idempotence.
+// The values of [Acks]. The default is AcksAll, with idempotence.
 const (
 	AcksAll    = settings.AcksAll
 	AcksNone   = settings.AcksNone
@@ -215,7 +258,7 @@ const (
 // Compression is a codec, by its name in Kafka.
 type Compression = settings.Compression
 
-// The codecs. The client has all of them built in.
+// The codecs. Both transports have all of them.
 const (
 	NoCompression = settings.NoCompression
 	Gzip          = settings.Gzip
@@ -224,5 +267,6 @@ const (
 	Zstd          = settings.Zstd
 )
 
-// ConfigError is one setting that cannot be. Secrets are not in it.
+// ConfigError is one wrong setting: where it was set, its value if the value is
+// harmless, and the reason.
 type ConfigError = settings.ConfigError

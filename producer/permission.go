@@ -7,8 +7,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// explainDenied adds to a broker's "not authorized" what to grant; other errors stay as they are. operation is what was wanted of
-// name: a topic, or a group.
+// explainDenied adds to a broker's "not authorized" what to grant. Other errors
+// stay as they are. operation is what the client wanted to do with name, which
+// is a topic or a group.
 func explainDenied(c *settings.Config, err error, operation, name string) error {
 	switch codeOf(err) {
 	case transport.TopicAuthorizationFailed:
@@ -29,7 +30,8 @@ func grantHint(c *settings.Config, err error, operation, kind, name string) erro
 		operation, kind, name, principal(c), err)
 }
 
-// principal is who we are to an authorizer, as far as we know it: of a token or a certificate the broker decides.
+// principal is the user that an authorizer sees. For a token or a certificate
+// the broker decides the user, and the client does not know it.
 func principal(c *settings.Config) string {
 	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {
 		return "User:" + c.SASL.User

@@ -9,8 +9,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// Every "not authorized" says what to grant to whom, and keeps the client's error. (On real brokers: TestPermissions in
-// internal/integration.)
+// Every "not authorized" says what to grant to whom, and keeps the client's
+// error. (On real brokers: TestPermissions in internal/integration.)
 func TestLacking(t *testing.T) {
 	t.Parallel()
 	named, err := settings.New(settings.ForTransactional, []string{"b:1"}, "pay-0", []Option{WithSASL(ScramSHA512("alice", "p"))})

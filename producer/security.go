@@ -2,8 +2,8 @@ package producer
 
 import "github.com/avroline/avroline/producer/internal/settings"
 
-// TLS holds certificates and a key as PEM text. The zero TLS trusts the roots of
-// the system. The broker's certificate and its host name are checked, unless
+// TLS holds certificates and a key as PEM text. The zero TLS trusts the roots
+// of the system. The broker's certificate and its host name are checked, unless
 // InsecureSkipVerify or InsecureSkipHostname is set.
 type TLS = settings.TLS
 
@@ -26,8 +26,9 @@ type TokenSource = settings.TokenSource
 // [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret.
 type SASL = settings.SASL
 
-// Plain is SASL PLAIN (RFC 4616). The password goes over the wire, so use it with
-// [WithTLS]. Without TLS, New logs a warning: see [AllowClearTextPassword].
+// Plain is SASL PLAIN (RFC 4616). The password goes over the wire, so use it
+// with [WithTLS]. Without TLS, New logs a warning: see
+// [AllowClearTextPassword].
 func Plain(user, password string) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "PLAIN", User: user, Password: password})
 }
@@ -42,8 +43,9 @@ func ScramSHA512(user, password string) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "SCRAM-SHA-512", User: user, Password: password})
 }
 
-// OAuthBearer is SASL OAUTHBEARER (KIP-255) with the tokens of a source. Packages
-// below producer/auth have sources for Amazon MSK, Azure and Google Cloud.
+// OAuthBearer is SASL OAUTHBEARER (KIP-255) with the tokens of a source.
+// Packages below producer/auth have sources for Amazon MSK, Azure and Google
+// Cloud.
 func OAuthBearer(source TokenSource) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", Token: source})
 }
@@ -52,16 +54,17 @@ func OAuthBearer(source TokenSource) SASL {
 // (RFC 6749, section 4.4). No text form of an OIDCConfig shows the secret.
 type OIDCConfig = settings.OIDCConfig
 
-// OIDC is SASL OAUTHBEARER with tokens that the client itself gets from an OpenID
-// provider (KIP-768).
+// OIDC is SASL OAUTHBEARER with tokens that the client itself gets from an
+// OpenID provider (KIP-768).
 func OIDC(o OIDCConfig) SASL {
 	return settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", User: o.ClientID, OIDC: &o})
 }
 
-// WithSASL authenticates the client, over TLS if [WithTLS] is given too. Default:
-// no authentication. It replaces everything that a file says about SASL.
-// librdkafka sasl.mechanism (sasl.mechanisms), sasl.username, sasl.password; Java
-// sasl.mechanism, sasl.jaas.config.
+// WithSASL authenticates the client, over TLS if [WithTLS] is given too.
+// Default: no authentication. It replaces everything that a file says about
+// SASL.
+// librdkafka sasl.mechanism (sasl.mechanisms), sasl.username, sasl.password;
+// Java sasl.mechanism, sasl.jaas.config.
 func WithSASL(s SASL) Option { return settings.WithSASL(s) }
 
 // AllowClearTextPassword says that a password or a token without TLS is meant.

@@ -20,20 +20,25 @@ import (
 
 // Why the brokers cannot be used, in a [*ConnectionError].
 var (
-	// ErrUnreachable: no connection to the broker, or what answers there is no broker of this kind.
+	// ErrUnreachable says that no connection to the broker was possible, or
+	// that something else than a broker answers there.
 	ErrUnreachable = errors.New("producer: broker unreachable")
-	// ErrTLS: broker and client do not trust each other's certificates, or only one of them speaks TLS.
+	// ErrTLS says that broker and client do not trust each other's
+	// certificates, or that only one of them speaks TLS.
 	ErrTLS = errors.New("producer: tls")
-	// ErrAuthentication: the broker does not take the credentials, or does not offer the mechanism.
+	// ErrAuthentication says that the broker refuses the credentials, or does
+	// not offer the mechanism.
 	ErrAuthentication = errors.New("producer: authentication")
 )
 
-// ConnectionError says why a broker cannot be used. librdkafka retries such things without end, and no message ever fails
-// of them; so the newest is kept and added to what a wait that ended, [Producer.Prepare] and Close return.
+// ConnectionError says why a broker cannot be used. The client library retries
+// such errors without end, and no message fails because of them. So the
+// producer keeps the newest one. [Producer.Prepare], Close and a wait that
+// ended return it with their own error.
 type ConnectionError struct {
 	Kind   error  // ErrUnreachable, ErrTLS or ErrAuthentication
 	Broker string // host:port; empty where the client did not say
-	Err    error  // what happened; a kafka.Error, *tls.CertificateVerificationError, *net.OpError, …
+	Err    error  // the cause: a kafka.Error, *tls.CertificateVerificationError, *net.OpError, …
 	Fix    string // what to look at
 }
 
@@ -52,8 +57,9 @@ func (e *ConnectionError) Error() string {
 // Unwrap gives the kind and the cause.
 func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// connectionError makes sense of one of the client's error events; nil when it is about something else. The client tells
-// apart in its texts only what its codes do not: the one place where they are looked at.
+// connectionError explains an error event of the client. It returns nil for
+// other errors. Some errors differ only in their text. This is the only place
+// that parses the text.
 func connectionError(c *settings.Config, event *transport.Error) *ConnectionError {
 	text := event.Text
 	broker, _, ok := strings.Cut(text, "/")
@@ -92,9 +98,11 @@ func saslFix(c *settings.Config) string {
 	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.SASL.Mechanism, c.SASL.User)
 }
 
-// probe connects to one broker as the client would, by crypto/tls and the first two requests of the protocol, and says
-// what is wrong in words that librdkafka does not have: a host name, an expired certificate, a mechanism that is not
-// offered, a port that speaks something else. Nil: nothing found.
+// probe connects to one broker as the client does: crypto/tls, then the first
+// two requests of the protocol. It returns what is wrong, with details that
+// librdkafka does not give: a host name, an expired certificate, a mechanism
+// that is not offered, a port that speaks another protocol. Nil means that the
+// probe found nothing wrong.
 func probe(ctx context.Context, c *settings.Config, broker string) error {
 	if _, _, err := net.SplitHostPort(broker); err != nil {
 		broker = net.JoinHostPort(broker, "9092")
@@ -105,7 +113,8 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 		return fail(ErrUnreachable, err, "look at brokers (bootstrap.servers)")
 	}
 	defer func() { _ = conn.Close() }()
-	// Not all of the time: a server that waits for more, as one of HTTP does, is given it after.
+	// The probe uses half of the deadline. The other half is for the HTTP
+	// check.
 	patience := 1500 * time.Millisecond
 	if end, ok := ctx.Deadline(); ok {
 		patience = min(patience, time.Until(end)/2)
@@ -135,7 +144,8 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 		return fail(ErrUnreachable, errors.New("its answer is not Kafka's"), "is it a broker?")
 	}
 	if c.SASL == nil {
-		// Metadata of no topics, creating none: the first request that wants authentication where any does.
+		// Metadata of no topics, creating none: the first request that wants
+		// authentication where any does.
 		if _, err := roundTrip(conn, metadata, 4, []byte{0, 0, 0, 0, 0}); err != nil {
 			return fail(ErrAuthentication, err, "the broker ended the connection at the first request: does it want authentication (WithSASL)?")
 		}
@@ -216,7 +226,8 @@ func speaksHTTP(conn net.Conn, patience time.Duration) bool {
 	return err == nil && string(head) == "HTTP/"
 }
 
-// roundTrip sends one request with header version 1 and returns the body of the answer.
+// roundTrip sends one request with header version 1 and returns the body of the
+// answer.
 func roundTrip(conn net.Conn, api, version int16, body []byte) ([]byte, error) {
 	const correlation = 7
 	req := binary.BigEndian.AppendUint16(make([]byte, 4), uint16(api))
@@ -249,7 +260,8 @@ func appendString(dst []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
 }
 
-// handshakeAnswer reads the error code and the mechanisms of a SaslHandshake answer.
+// handshakeAnswer reads the error code and the mechanisms of a SaslHandshake
+// answer.
 func handshakeAnswer(b []byte) (code int16, mechanisms []string) {
 	if len(b) < 6 {
 		return -1, nil

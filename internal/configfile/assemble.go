@@ -96,9 +96,9 @@ func knownNames() []string {
 	return slices.Concat(Names(Producer), Names(Consumer), Names(Registry), Names(Serde))
 }
 
-// Environ returns the variables that begin with prefix. The rest of a variable's
-// name is the key in capitals, with _ for dots and dashes, and without
-// "avroline." in front. environ is what [os.Environ] returns.
+// Environ returns the variables that begin with prefix. The rest of a
+// variable's name is the key in capitals, with _ for dots and dashes, and
+// without "avroline." in front. environ is what [os.Environ] returns.
 func Environ(prefix string, environ []string) File {
 	keys := map[string]string{}
 	for _, key := range knownNames() {

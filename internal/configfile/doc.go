@@ -82,8 +82,8 @@ func (f File) For(owner Owner) ([]Entry, error) {
 	return append(common, special...), nil
 }
 
-// Common tells whether the entry is for all clients. A later entry for a certain
-// client may replace it.
+// Common tells whether the entry is for all clients. A later entry for a
+// certain client may replace it.
 func (e Entry) Common() bool { return e.client == anyClient }
 
 // Unknown returns the entries that no owner knows, in the order of the file.

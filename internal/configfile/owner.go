@@ -109,8 +109,8 @@ func Names(owner Owner) []string {
 	return names
 }
 
-// Secret tells whether the value of a key is a secret. No error shows the value,
-// and the key may be given as KEY.file.
+// Secret tells whether the value of a key is a secret. No error shows the
+// value, and the key may be given as KEY.file.
 func Secret(key string) bool {
 	return secrets()[key]
 }

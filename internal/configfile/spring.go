@@ -98,8 +98,8 @@ func joinLists(d document) document {
 }
 
 // springName is the canonical form of a key: bootstrapServers and
-// bootstrap_servers are bootstrap-servers. What follows ".properties." are names
-// of Kafka's, which stay as they are.
+// bootstrap_servers are bootstrap-servers. What follows ".properties." are
+// names of Kafka's, which stay as they are.
 func springName(key string) string {
 	key = strings.NewReplacer(".[", ".", "[", ".", "]", "").Replace(key)
 	own, kafka, isKafka := strings.Cut(key, ".properties.")

@@ -1,5 +1,5 @@
-// Package secrets_test looks at every type of the module that holds a secret: no
-// way to print a value shows the secret.
+// Package secrets_test looks at every type of the module that holds a secret:
+// no way to print a value shows the secret.
 package secrets_test
 
 import (

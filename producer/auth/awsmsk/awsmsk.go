@@ -1,5 +1,5 @@
-// Package awsmsk gives tokens for the IAM authentication of Amazon MSK. It needs
-// no AWS SDK.
+// Package awsmsk gives tokens for the IAM authentication of Amazon MSK. It
+// needs no AWS SDK.
 //
 //	source, err := awsmsk.New("eu-central-1")
 //	…
@@ -71,8 +71,8 @@ func (c *Credentials) GobDecode([]byte) error { return errNoGob }
 
 var errNoGob = errors.New("awsmsk: credentials cannot be written or read with encoding/gob")
 
-// Provider gives credentials. It must be safe for concurrent use and return when
-// ctx ends.
+// Provider gives credentials. It must be safe for concurrent use and return
+// when ctx ends.
 type Provider interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }
@@ -127,8 +127,8 @@ func New(region string, opts ...Option) (*Source, error) {
 	return &Source{region, o.provider, time.Now}, nil
 }
 
-// Token signs a token. It asks the provider for credentials each time, and makes
-// no request of its own. The token ends after 15 minutes, or with the
+// Token signs a token. It asks the provider for credentials each time, and
+// makes no request of its own. The token ends after 15 minutes, or with the
 // credentials.
 func (s *Source) Token(ctx context.Context) (oauth.Token, error) {
 	c, err := s.provider.Credentials(ctx)

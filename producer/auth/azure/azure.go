@@ -1,5 +1,5 @@
-// Package azure gives tokens of Microsoft Entra ID, for Azure Event Hubs and for
-// other brokers that trust it. It needs no Azure SDK.
+// Package azure gives tokens of Microsoft Entra ID, for Azure Event Hubs and
+// for other brokers that trust it. It needs no Azure SDK.
 //
 //	source, err := azure.New("https://NAMESPACE.servicebus.windows.net/.default")
 //	…

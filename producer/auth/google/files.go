@@ -21,8 +21,8 @@ import (
 	"github.com/avroline/avroline/producer/auth/internal/endpoint"
 )
 
-// serviceAccount signs an assertion with the account's key and exchanges it (RFC
-// 7523).
+// serviceAccount signs an assertion with the account's key and exchanges it
+// (RFC 7523).
 func (s *Source) serviceAccount(ctx context.Context, c *credentials) (access, error) {
 	key, err := privateKey(c.PrivateKey)
 	if err != nil {

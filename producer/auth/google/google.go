@@ -1,5 +1,5 @@
-// Package google gives tokens for Google Cloud Managed Service for Apache Kafka.
-// It needs no Google SDK.
+// Package google gives tokens for Google Cloud Managed Service for Apache
+// Kafka. It needs no Google SDK.
 //
 //	source, err := google.New()
 //	…
@@ -56,8 +56,8 @@ func WithHTTPClient(client *http.Client) Option {
 	return Option{func(s *Source) { s.client = client }}
 }
 
-// WithPrincipal names the account in the token: an e-mail address. Default: what
-// the credentials say. The credentials of a user do not say it.
+// WithPrincipal names the account in the token: an e-mail address. Default:
+// what the credentials say. The credentials of a user do not say it.
 func WithPrincipal(email string) Option {
 	return Option{func(s *Source) { s.principal = email }}
 }

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// pemOrigin is the setting that gave PEM text, and the file where it names one; empty: [WithTLS].
+// pemOrigin is the setting that gave PEM text, and the file that the setting
+// names. It is empty for [WithTLS].
 type pemOrigin struct{ key, path string }
 
-// checkCertificate finds what is wrong with our own certificate, which a broker refuses in words of OpenSSL or none.
+// checkCertificate finds mistakes in the client certificate. A broker would
+// refuse the connection with no reason, or with one in OpenSSL's words.
 func (c *Config) checkCertificate(t *TLS) error {
 	bad := func(format string, args ...any) error {
 		name := c.Origin("tls")
@@ -41,7 +43,7 @@ func (c *Config) checkCertificate(t *TLS) error {
 	return nil
 }
 
-// leaf is the first of Cert's chain, who we are.
+// leaf is the client's own certificate, the first in Cert.
 func (t *TLS) leaf() (*x509.Certificate, error) {
 	for rest := t.Cert; ; {
 		var block *pem.Block
@@ -55,7 +57,7 @@ func (t *TLS) leaf() (*x509.Certificate, error) {
 	}
 }
 
-// outOfDate says why a certificate is not valid at a time; empty where it is.
+// outOfDate says why a certificate is not valid at a time, or returns "".
 func outOfDate(cert *x509.Certificate, now time.Time) string {
 	switch {
 	case now.After(cert.NotAfter):
@@ -73,7 +75,7 @@ func ClientCertificateFix(t *TLS) string {
 	if err != nil {
 		return "does it want a client certificate (TLS.Cert, TLS.Key) of a CA that it trusts?"
 	}
-	if why := outOfDate(leaf, time.Now()); why != "" { // since the start
+	if why := outOfDate(leaf, time.Now()); why != "" { // it may expire while the program runs
 		return "the client certificate " + why
 	}
 	return fmt.Sprintf("does it trust the CA (%s) of our client certificate (%s)?", leaf.Issuer, leaf.Subject)

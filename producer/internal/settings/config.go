@@ -76,7 +76,8 @@ type Config struct {
 	logUnknown  bool
 
 	// What files say about the check of the broker's certificate: whether it is
-	// on (in librdkafka's and Java's words), and whether off is meant (in ours).
+	// on (in librdkafka's and Java's words), and whether off is meant (in
+	// ours).
 	verifyOn, hostnameOff    bool
 	skipVerify, skipHostname bool
 	clearTextMeant           bool // AllowClearTextPassword
@@ -103,8 +104,8 @@ func New(purpose Purpose, brokers []string, transactionalID string, opts []Optio
 	return c, err
 }
 
-// Read is New without its lines in the log. A processor reads the options before
-// its producer does, and one warning is enough.
+// Read is New without its lines in the log. A processor reads the options
+// before its producer does, and one warning is enough.
 func Read(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
 	c := newDefaults(purpose)
 	c.TransactionalID = transactionalID

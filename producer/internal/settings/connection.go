@@ -12,14 +12,15 @@ import (
 // of a Connection shows the password, and encoding/gob refuses it.
 type Connection struct {
 	Brokers []string
-	// TLS is nil for plain text. It holds the client certificate if there is one.
+	// TLS is nil for plain text. It holds the client certificate if there is
+	// one.
 	TLS *tls.Config
-	// Mechanism is the SASL mechanism, or empty. User and Password go with PLAIN
-	// and SCRAM, Token goes with OAUTHBEARER.
+	// Mechanism is the SASL mechanism, or empty. User and Password go with
+	// PLAIN and SCRAM, Token goes with OAUTHBEARER.
 	Mechanism, User string
 	Password        string
-	// Token is nil also with [OIDC], because the client library gets those tokens
-	// itself.
+	// Token is nil also with [OIDC], because the client library gets those
+	// tokens itself.
 	Token TokenSource
 }
 

@@ -82,5 +82,5 @@ func (c *Config) LogLevel() int {
 	return LogInfo
 }
 
-// millis rounds up, so that a positive duration never becomes the 0 that means something else.
+// millis rounds up, because 0 often means something else than a short time.
 func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }

@@ -105,8 +105,8 @@ func (c *Config) loadFile(f configfile.File) error {
 	return errors.Join(errs...)
 }
 
-// load sets one key. seen has the keys that the same source has said before, and
-// where. strict refuses every key that the guarantee rests on.
+// load sets one key. seen has the keys that the same source has said before,
+// and where. strict refuses every key that the guarantee rests on.
 func (c *Config) load(key, value, origin string, seen map[string]string, strict bool) error {
 	value = strings.TrimSpace(value)
 	s, known := c.names[key]

@@ -231,8 +231,8 @@ func passedOAuth(key string, show Visibility, k kind) Setting {
 	return Setting{Key: key, Show: show, Transports: Confluent, kind: k}
 }
 
-// metadataAuthentication leaves out aws_iam, which librdkafka lists and does not
-// implement.
+// metadataAuthentication leaves out aws_iam, which librdkafka lists and does
+// not implement.
 func metadataAuthentication() kind {
 	k := passedOneOf(toClient, "none", "azure_imds")
 	set := k.set
@@ -302,7 +302,8 @@ func (s *Credentials) setMechanism(v string) error {
 	return errors.New("must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
 }
 
-// setJAAS understands the login modules of Kafka: Plain, Scram, OAuthBearer. The mechanism is sasl.mechanism's to say.
+// setJAAS reads the login modules PlainLoginModule, ScramLoginModule and
+// OAuthBearerLoginModule. sasl.mechanism chooses between the SCRAM mechanisms.
 func (s *Credentials) setJAAS(v string) error {
 	module, opts, err := parseJAAS(v)
 	if err != nil {
@@ -335,7 +336,8 @@ func (s *Credentials) setJAAS(v string) error {
 	return nil
 }
 
-// parseJAAS reads `module flag key="value" …;`. It never quotes the text, which holds secrets.
+// parseJAAS reads `module flag key="value" …;`. Its errors quote nothing,
+// because the text holds secrets.
 func parseJAAS(s string) (module string, opts map[string]string, err error) {
 	opts = map[string]string{}
 	s = strings.TrimSpace(s)
@@ -385,7 +387,7 @@ func jaasValue(s string) (value, rest string, err error) {
 
 const toPEM = "make PEM of it: keytool -importkeystore -deststoretype PKCS12, then openssl pkcs12"
 
-// readPEM reads a store that Java may have as PEM, JKS or PKCS#12; only PEM is taken.
+// readPEM reads a PEM file. A Java store in JKS or PKCS#12 is an error.
 func readPEM(path string) ([]byte, error) {
 	b, err := configfile.ReadSmall(path)
 	switch {
@@ -399,7 +401,7 @@ func readPEM(path string) ([]byte, error) {
 	return b, nil
 }
 
-// splitPEM parts a store of key and certificates.
+// splitPEM separates the certificates of a store from its key.
 func splitPEM(b []byte) (cert, key []byte) {
 	for {
 		var block *pem.Block

@@ -94,8 +94,8 @@ func (c *Config) Redact(text string) string {
 
 var jsonWebToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`) //nolint:gochecknoglobals // never changed
 
-// redactOne takes a secret out of a text, and the beginning of a secret where the
-// text has at least twelve characters of it.
+// redactOne takes a secret out of a text, and the beginning of a secret where
+// the text has at least twelve characters of it.
 func redactOne(text, secret string) string {
 	const enough = 12
 	begin := secret[:min(len(secret), enough)]

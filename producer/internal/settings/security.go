@@ -11,9 +11,9 @@ import (
 	"github.com/avroline/avroline/internal/oauth"
 )
 
-// TLS holds certificates and a key as PEM text. The zero TLS trusts the roots of
-// the system. The broker's certificate and its host name are checked, unless an
-// Insecure field says otherwise. New refuses a client certificate that has
+// TLS holds certificates and a key as PEM text. The zero TLS trusts the roots
+// of the system. The broker's certificate and its host name are checked, unless
+// an Insecure field says otherwise. New refuses a client certificate that has
 // expired, is not valid yet or does not go with its key.
 //
 // No text form of a TLS shows Key or KeyPassword, and encoding/gob refuses it.
@@ -28,12 +28,12 @@ type TLS struct {
 	Key []byte
 	// KeyPassword decrypts Key. librdkafka and Java ssl.key.password.
 	KeyPassword string
-	// InsecureSkipVerify accepts every certificate of a broker. Everybody on the
-	// way can then read and change messages and steal passwords. It is for tests.
-	// In a file: avroline.tls.insecure.skip.verify.
+	// InsecureSkipVerify accepts every certificate of a broker. Everybody on
+	// the way can then read and change messages and steal passwords. It is for
+	// tests. In a file: avroline.tls.insecure.skip.verify.
 	InsecureSkipVerify bool
-	// InsecureSkipHostname accepts a broker's certificate for another host name,
-	// if a trusted root has signed it. In a file:
+	// InsecureSkipHostname accepts a broker's certificate for another host
+	// name, if a trusted root has signed it. In a file:
 	// avroline.tls.insecure.skip.hostname.
 	InsecureSkipHostname bool
 
@@ -105,8 +105,8 @@ func (c Credentials) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.St
 // [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret, and
 // encoding/gob refuses it.
 type SASL struct {
-	// A function, because fmt prints what is in an unexported field of somebody's
-	// struct without its methods, and follows pointers there.
+	// A function, because fmt prints what is in an unexported field of
+	// somebody's struct without its methods, and follows pointers there.
 	credentials func() *Credentials
 }
 
@@ -124,7 +124,8 @@ func (s SASL) String() string {
 // Format prints [SASL.String] for every verb.
 func (s SASL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns [SASL.String], so that JSON, YAML and XML hide the secret.
+// MarshalText returns [SASL.String], so that JSON, YAML and XML hide the
+// secret.
 func (s SASL) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue returns [SASL.String] for log/slog.
@@ -218,8 +219,8 @@ func (c *Config) settleSecurity() {
 	}
 }
 
-// passedOIDC tells whether the library's own OpenID client is configured by keys
-// that have no field here.
+// passedOIDC tells whether the library's own OpenID client is configured by
+// keys that have no field here.
 func (c *Config) passedOIDC() bool {
 	for key := range c.Passed {
 		if strings.HasPrefix(key, "sasl.oauthbearer.") {

@@ -77,7 +77,8 @@ func TestInsecureTLSNeedsItsName(t *testing.T) {
 	}
 }
 
-// A password or a token without TLS is a warning in the log, unless it is meant.
+// A password or a token without TLS is a warning in the log, unless it is
+// meant.
 func TestClearTextPasswordIsTold(t *testing.T) {
 	t.Parallel()
 	plain := WithSASL(NewSASL(Credentials{Mechanism: "PLAIN", User: "u", Password: "hunter2"}))

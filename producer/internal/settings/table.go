@@ -9,8 +9,8 @@ import (
 // one setting.
 type Setting struct {
 	// Key names the setting in files, in errors and in [Config.Origin]. It is
-	// librdkafka's name if the library has the setting, else Java's, else one of
-	// ours that begins with "avroline.".
+	// librdkafka's name if the library has the setting, else Java's, else one
+	// of ours that begins with "avroline.".
 	Key string
 	// Java is Java's name where it differs from Key.
 	Java string
@@ -47,8 +47,8 @@ const (
 	Hidden Visibility = iota
 	// Harmless values are shown in errors.
 	Harmless
-	// Secret values are never shown, and a file may give them as KEY.file, which
-	// names the file that holds the value.
+	// Secret values are never shown, and a file may give them as KEY.file,
+	// which names the file that holds the value.
 	Secret
 )
 

@@ -75,8 +75,8 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// A value that the client library gets as it is, is checked when the producer is
-// made, with file, line and key.
+// A value that the client library gets as it is, is checked when the producer
+// is made, with file, line and key.
 func TestPassedValuesAreChecked(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

@@ -54,8 +54,8 @@ func PostForm(ctx context.Context, client *http.Client, address string, values u
 	return Do(ctx, client, http.MethodPost, address, header, values.Encode())
 }
 
-// Do makes one request. A nil client is [http.DefaultClient]. Any status but 200
-// is an [*Error].
+// Do makes one request. A nil client is [http.DefaultClient]. Any status but
+// 200 is an [*Error].
 func Do(ctx context.Context, client *http.Client, method, address string, header http.Header, body string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -97,8 +97,9 @@ func Do(ctx context.Context, client *http.Client, method, address string, header
 
 func plainURL(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
-// errorCode finds the code in the forms {"error":"c"}, {"error":{"status":"c"}},
-// {"Code":"c"} and <Code>c</Code>. Everything else of an answer may be a secret.
+// errorCode finds the code in the forms {"error":"c"},
+// {"error":{"status":"c"}}, {"Code":"c"} and <Code>c</Code>. Everything else of
+// an answer may be a secret.
 func errorCode(answer []byte) string {
 	var asJSON struct {
 		Error json.RawMessage

@@ -25,8 +25,7 @@ type fault struct {
 	disturb func(ctx context.Context, w *stage) error
 	topic   map[string]string
 	options []producer.Option
-	proxied bool // through the proxy that drops answers
-	toxic   bool // through toxiproxy
+	proxied bool // through the proxy that drops answers, or makes the network bad
 	guarded bool // a skipped sequence number may end the client, and leave outcomes unknown (docs/faults.md)
 	// control checks the damage that must be visible. It is nil for a row
 	// without damage.
@@ -39,7 +38,6 @@ type stage struct {
 	c     *kafkacluster.Cluster
 	topic string
 	proxy *kafkacluster.Proxy
-	toxic *toxics
 }
 
 // damage waits, breaks something, holds the damage for a while, repairs it, and
@@ -158,7 +156,7 @@ func matrix() []fault {
 		{name: "90 % of the answers lost", proxied: true, disturb: lose(0.9)},
 		{name: "every connection cut each 40 ms", short: true, proxied: true, disturb: cutting},
 		{name: "throttled to 60 kB a second", disturb: throttled},
-		{name: "a slow and lossy network", toxic: true, disturb: sick},
+		{name: "a slow and lossy network", proxied: true, disturb: sick},
 		{
 			name: "control: no idempotence, 2 % of the answers lost", short: true, proxied: true, options: weak,
 			disturb: lose(0.02),
@@ -255,19 +253,15 @@ func TestFaults(t *testing.T) {
 func (f fault) stage(t *testing.T) (s *stage, brokers []string) {
 	t.Helper()
 	s = &stage{t: t, c: cluster(t), topic: topic(t, 6, f.topic)}
-	switch {
-	case f.proxied:
-		p, err := kafkacluster.NewProxy(s.c, *seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Close)
-		s.proxy = p
-	case f.toxic:
-		s.toxic = newToxics(t, s.c)
-	default:
+	if !f.proxied {
 		return s, s.c.Addrs()
 	}
+	p, err := kafkacluster.NewProxy(s.c, *seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	s.proxy = p
 	return s, s.c.ProxiedAddrs()
 }
 

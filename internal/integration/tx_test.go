@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/internal/kafkacluster"
 	"github.com/avroline/avroline/internal/verify"
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
@@ -29,12 +30,15 @@ func TestTransactionFaults(t *testing.T) {
 		return nil
 	}
 	late := func(ctx context.Context, s *stage) error {
-		return s.toxic.with(ctx, 10*time.Second, `{"type":"latency","stream":"downstream","attributes":{"latency":300,"jitter":200}}`)
+		s.proxy.SetNetwork(kafkacluster.Network{Latency: 300 * time.Millisecond, Jitter: 200 * time.Millisecond})
+		pause(ctx, 10*time.Second)
+		s.proxy.SetNetwork(kafkacluster.Network{})
+		return nil
 	}
 	for _, f := range []fault{
 		{name: "the transaction coordinator killed while it commits", short: true, disturb: coordinatorKilled},
 		{name: "transactions, 10 % of all answers lost", short: true, proxied: true, disturb: losing},
-		{name: "transactions, all answers 100 to 500 ms late", toxic: true, disturb: late},
+		{name: "transactions, all answers 100 to 500 ms late", proxied: true, disturb: late},
 		{name: "transactions, leaders moved each 200 ms", disturb: moving(50, 200*time.Millisecond)},
 	} {
 		if f.short || *whole {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Proxy stands between the clients and the PROXIED listeners and drops answers.
@@ -17,16 +18,25 @@ type Proxy struct {
 	drops     atomic.Int64
 	rnd       *rand.Rand
 
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	closed bool
-	wg     sync.WaitGroup
+	mu      sync.Mutex
+	conns   map[*connection]struct{}
+	network Network
+	closed  bool
+	wg      sync.WaitGroup
 }
+
+// connection is one client's connection through the proxy.
+type connection struct {
+	client, broker net.Conn
+	swallows       atomic.Bool // answers vanish
+}
+
+func (c *connection) close() { _, _ = c.client.Close(), c.broker.Close() }
 
 // NewProxy listens on the addresses that c advertises. The seed makes the
 // choice of dropped answers repeatable, as far as timing allows.
 func NewProxy(c *Cluster, seed uint64) (*Proxy, error) {
-	p := &Proxy{rnd: rand.New(rand.NewPCG(seed, 0)), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{rnd: rand.New(rand.NewPCG(seed, 0)), conns: map[*connection]struct{}{}}
 	targets := c.ProxiedTargets()
 	for i, addr := range c.ProxiedAddrs() {
 		l, err := net.Listen("tcp", addr)
@@ -52,7 +62,7 @@ func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
-		_ = c.Close()
+		c.close()
 	}
 }
 
@@ -79,35 +89,41 @@ func (p *Proxy) accept(l net.Listener, target string) {
 			_ = client.Close()
 			continue
 		}
+		c := &connection{client: client, broker: broker}
 		p.mu.Lock()
-		p.conns[client], p.conns[broker] = struct{}{}, struct{}{}
+		p.conns[c] = struct{}{}
+		p.suffer(c)
 		if p.closed { // Cut in Close may have run before this connection was added
-			_, _ = client.Close(), broker.Close()
+			c.close()
 		}
 		p.mu.Unlock()
-		p.wg.Go(func() { p.pipe(broker, client, false) })
-		p.wg.Go(func() { p.pipe(client, broker, true) })
+		p.wg.Go(func() { p.pipe(c, broker, client, false) })
+		p.wg.Go(func() { p.pipe(c, client, broker, true) })
 	}
 }
 
-// pipe copies until one end closes. If lossy is set, pipe may drop an answer.
-func (p *Proxy) pipe(to, from net.Conn, lossy bool) {
+// pipe copies until one end closes. It may drop, delay or swallow answers, and
+// it may slow down requests.
+func (p *Proxy) pipe(c *connection, to, from net.Conn, answers bool) {
 	defer func() {
-		_, _ = to.Close(), from.Close()
+		c.close()
 		p.mu.Lock()
-		delete(p.conns, from)
+		delete(p.conns, c)
 		p.mu.Unlock()
 	}()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			if lossy && p.loses() {
+			if answers && p.loses() {
 				p.drops.Add(1)
 				return
 			}
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
+			time.Sleep(p.delay(n, answers))
+			if !answers || !c.swallows.Load() {
+				if _, err := to.Write(buf[:n]); err != nil {
+					return
+				}
 			}
 		}
 		if err != nil {

@@ -1,0 +1,29 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"time"
+
+	"github.com/avroline/avroline/internal/kafkacluster"
+)
+
+// sick makes the network slow, then narrow, then lets it reset connections,
+// then lets it swallow answers.
+func sick(ctx context.Context, s *stage) error {
+	for _, phase := range []struct {
+		network kafkacluster.Network
+		hold    time.Duration
+	}{
+		{kafkacluster.Network{Latency: 120 * time.Millisecond, Jitter: 100 * time.Millisecond}, 4 * time.Second},
+		{kafkacluster.Network{Rate: 60_000}, 3 * time.Second},
+		{kafkacluster.Network{Reset: 0.3, ResetAfter: 50 * time.Millisecond}, 3 * time.Second},
+		{kafkacluster.Network{Swallow: 0.5}, 4 * time.Second},
+	} {
+		s.proxy.SetNetwork(phase.network)
+		pause(ctx, phase.hold)
+	}
+	s.proxy.SetNetwork(kafkacluster.Network{})
+	return nil
+}

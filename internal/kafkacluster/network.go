@@ -1,0 +1,65 @@
+package kafkacluster
+
+import (
+	"net"
+	"time"
+)
+
+// Network is how bad the network between the clients and the brokers is. The
+// zero Network is good.
+type Network struct {
+	// Latency delays every answer, by up to Jitter more or less.
+	Latency, Jitter time.Duration
+	// Rate bounds the requests of one connection, in bytes per second. 0 means no
+	// bound.
+	Rate int
+	// Reset is the share of connections that are reset after ResetAfter, from 0
+	// to 1.
+	Reset      float64
+	ResetAfter time.Duration
+	// Swallow is the share of connections whose answers vanish. Such a connection
+	// stays open until the network changes.
+	Swallow float64
+}
+
+// SetNetwork changes the network for the open connections and for new ones.
+func (p *Proxy) SetNetwork(n Network) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.network = n
+	for c := range p.conns {
+		if c.swallows.Load() { // what vanished makes the rest unreadable
+			c.close()
+			continue
+		}
+		p.suffer(c)
+	}
+}
+
+// suffer chooses whether a connection is reset, or loses its answers. The caller
+// holds p.mu.
+func (p *Proxy) suffer(c *connection) {
+	if p.rnd.Float64() < p.network.Reset {
+		time.AfterFunc(p.network.ResetAfter, func() {
+			if tcp, ok := c.client.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) // close sends RST
+			}
+			c.close()
+		})
+	}
+	c.swallows.Store(p.rnd.Float64() < p.network.Swallow)
+}
+
+// delay is how long the next n bytes of a connection take.
+func (p *Proxy) delay(n int, answers bool) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case answers && p.network.Latency > 0:
+		jitter := time.Duration((2*p.rnd.Float64() - 1) * float64(p.network.Jitter))
+		return max(0, p.network.Latency+jitter)
+	case !answers && p.network.Rate > 0:
+		return time.Duration(n) * time.Second / time.Duration(p.network.Rate)
+	}
+	return 0
+}

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 )
@@ -53,6 +54,16 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.mask()) }
 
 // MarshalText hides the secret in JSON and other encodings.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.mask()), nil }
+
+// GobEncode refuses: a written secret would be a secret in a file.
+func (s Secret) GobEncode() ([]byte, error) {
+	return nil, errors.New("contract: a secret cannot be written with encoding/gob")
+}
+
+// GobDecode refuses, as [Secret.GobEncode] does.
+func (s *Secret) GobDecode([]byte) error {
+	return errors.New("contract: a secret cannot be read with encoding/gob")
+}
 
 // UnmarshalText reads the secret.
 func (s *Secret) UnmarshalText(text []byte) error {

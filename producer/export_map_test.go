@@ -1,3 +1,5 @@
+//go:build cgo
+
 package producer
 
 import "github.com/confluentinc/confluent-kafka-go/v2/kafka"

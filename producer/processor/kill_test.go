@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && cgo
 
 package processor_test
 

@@ -382,14 +382,3 @@ func asError(err error) error {
 func bearer(t oauth.Token) kafka.OAuthBearerToken {
 	return kafka.OAuthBearerToken{TokenValue: t.Value, Expiration: t.Expiry, Principal: t.Principal}
 }
-
-// IsRefusal tells whether a broker refused a message for what it is, so that the
-// same message will be refused again.
-func IsRefusal(err error) bool {
-	switch Code(err) {
-	case transport.CorruptMessage, transport.MessageTooLarge, transport.RecordListTooLarge, transport.InvalidTimestamp,
-		transport.UnsupportedForMessageFormat, transport.PolicyViolation, transport.UnsupportedCompressionType, transport.InvalidRecord:
-		return true
-	}
-	return false
-}

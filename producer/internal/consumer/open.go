@@ -83,3 +83,14 @@ func Code(err error) transport.Code {
 	}
 	return said.Code
 }
+
+// IsRefusal tells whether a broker refused a message for what it is, so that the
+// same message will be refused again.
+func IsRefusal(err error) bool {
+	switch Code(err) {
+	case transport.CorruptMessage, transport.MessageTooLarge, transport.RecordListTooLarge, transport.InvalidTimestamp,
+		transport.UnsupportedForMessageFormat, transport.PolicyViolation, transport.UnsupportedCompressionType, transport.InvalidRecord:
+		return true
+	}
+	return false
+}

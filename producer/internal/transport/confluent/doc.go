@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Package confluent is the transport on librdkafka, under the Go client
 // confluent-kafka-go.
 //

@@ -48,7 +48,7 @@ const faultTime = 1500 * time.Millisecond
 
 // quick lets the client come back soon after an outage, so that tests are short.
 func quick() producer.Option {
-	return producer.WithConfig(map[string]string{"reconnect.backoff.ms": "10", "reconnect.backoff.max.ms": "50"})
+	return producer.WithConfig(quickReconnect)
 }
 
 type faultCase struct {

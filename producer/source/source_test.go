@@ -254,7 +254,8 @@ func TestDenied(t *testing.T) {
 	err := s.Run(copytest.Ctx(t), func(ctx context.Context, tx *producer.Tx, l source.Line) error {
 		return out.Add(ctx, tx, &copytest.Event{Seq: l.Number})
 	})
-	if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "Topic authorization failed") {
+	var broker *producer.KafkaError
+	if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !errors.As(err, &broker) || broker.Code != topicAuthorizationFailed {
 		t.Errorf("got %v", err)
 	}
 }

@@ -148,6 +148,11 @@ func (c *client) fail(err *transport.Error) {
 	})
 }
 
+// TestFatalError ends the client as if kgo could not go on. Tests call it.
+func (c *client) TestFatalError(reason string) {
+	c.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: reason})
+}
+
 // failed looks at the error of a message for one that ends the client, because
 // kgo gives every later message the same. A transaction of which a message has
 // failed can only be aborted.

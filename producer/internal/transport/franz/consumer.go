@@ -31,7 +31,7 @@ type consumer struct {
 	closed     chan struct{}
 	closing    sync.Once
 
-	assigned map[place]bool
+	assigned, paused map[place]bool
 }
 
 // place is a partition of a topic.
@@ -68,7 +68,7 @@ func (f troubleFunc) Fatal(err *transport.Error) { f.Trouble(err) }
 // errors that pass by themselves. It may be nil.
 func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	in := &consumer{
-		settings: c, group: g, troubled: trouble, assigned: map[place]bool{},
+		settings: c, group: g, troubled: trouble, assigned: map[place]bool{}, paused: map[place]bool{},
 		rebalances: make(chan rebalance), closed: make(chan struct{}),
 	}
 	common, connect, err := options(c, in.troubled)
@@ -179,10 +179,7 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 	defer cancel()
 	for {
 		in.takeRebalances()
-		if len(in.queue) > 0 {
-			r := in.queue[0]
-			in.queue[0] = nil
-			in.queue = in.queue[1:]
+		if r := in.next(); r != nil {
 			return consumed(r), nil
 		}
 		fetches := make(chan kgo.Fetches, 1)
@@ -201,10 +198,30 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 		if err != nil {
 			return nil, err
 		}
-		if len(in.queue) == 0 && ctx.Err() != nil {
+		if ctx.Err() != nil {
+			if r := in.next(); r != nil {
+				return consumed(r), nil
+			}
 			return nil, nil
 		}
 	}
+}
+
+// next takes the next record of a partition that is not paused off the queue.
+func (in *consumer) next() *kgo.Record {
+	for i, r := range in.queue {
+		if in.paused[place{r.Topic, r.Partition}] {
+			continue
+		}
+		if i == 0 {
+			in.queue[0] = nil
+			in.queue = in.queue[1:]
+		} else {
+			in.queue = slices.Delete(in.queue, i, i+1)
+		}
+		return r
+	}
+	return nil
 }
 
 // keep queues what was fetched. It returns an error that does not pass.
@@ -431,19 +448,21 @@ func (in *consumer) waitFor(f func()) {
 	}
 }
 
-// Pause implements [transport.Consumer].
+// Pause implements [transport.Consumer]. What kgo has returned already stays in
+// the queue until Resume, because kgo does not return it again.
 func (in *consumer) Pause(partitions []transport.TopicPartition) error {
+	for _, p := range partitions {
+		in.paused[place{p.Topic, p.Partition}] = true
+	}
 	in.kgo.PauseFetchPartitions(byTopic(partitions))
-	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool {
-		return slices.ContainsFunc(partitions, func(p transport.TopicPartition) bool {
-			return p.Topic == r.Topic && p.Partition == r.Partition
-		})
-	})
 	return nil
 }
 
 // Resume implements [transport.Consumer].
 func (in *consumer) Resume(partitions []transport.TopicPartition) error {
+	for _, p := range partitions {
+		delete(in.paused, place{p.Topic, p.Partition})
+	}
 	in.kgo.ResumeFetchPartitions(byTopic(partitions))
 	return nil
 }

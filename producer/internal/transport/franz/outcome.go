@@ -252,7 +252,7 @@ func (b *batch) answered(a answer) bool {
 	}
 	if !kgoResends {
 		p.refusal = &refusal{batch: b, err: convert(code), guilty: a.guilty}
-		if a.text != "" {
+		if a.text != "" && a.text != code.Message {
 			p.refusal.err.Text = a.text
 		}
 		p.held = true

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
@@ -69,7 +70,7 @@ func newCore(c *settings.Config, s *serde.Serializer) (*core, error) {
 	k := &core{
 		config: c, serializer: s, onFailure: lastFailureHandler(c), hooks: joinHooks(settings.Carried[Hooks](c)),
 		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
-		batch: c.BatchBytes, closed: make(chan struct{}),
+		batch: open.BatchBytes(c), closed: make(chan struct{}),
 	}
 	k.trouble.core = k
 	k.alive, k.die = context.WithCancel(context.Background())

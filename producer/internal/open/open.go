@@ -20,3 +20,13 @@ func Client(c *settings.Config, batchBytes int, h transport.Handler) (transport.
 	}
 	return nil, fmt.Errorf("no transport %v", c.Transport)
 }
+
+// BatchBytes is the batch that a client may send at most, as long as no topic
+// takes less. kgo has one limit for a batch and a message, so it must let the
+// largest message through.
+func BatchBytes(c *settings.Config) int {
+	if c.Transport == settings.Franz {
+		return max(c.BatchBytes, c.MaxMessageBytes)
+	}
+	return c.BatchBytes
+}

@@ -128,7 +128,7 @@ func faultCases() map[string]faultCase {
 			return nil
 		}, func(w *workload.Run) {
 			w.Options = append(w.Options, producer.WithRequestTimeout(200*time.Millisecond),
-				producer.WithConfig(map[string]string{"socket.timeout.ms": "1000"}))
+				producer.WithConfig(shortSocket))
 		}},
 		"brokers stopped and started": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
 			for range 4 {

@@ -2,5 +2,8 @@
 
 package producer_test
 
-// quickReconnect is empty: franz-go connects again by its retry backoff.
-var quickReconnect = map[string]string{}
+// librdkafka says that the producers of the tests stand on it.
+const librdkafka = false
+
+// franz-go has neither setting: it connects again by its retry backoff.
+var quickReconnect, shortSocket map[string]string

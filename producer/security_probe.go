@@ -73,7 +73,11 @@ func connectionError(c *settings.Config, event *transport.Error) *ConnectionErro
 	case event.Code == transport.Authentication:
 		return &ConnectionError{ErrAuthentication, broker, event, saslFix(c)}
 	case event.Code == transport.Certificate:
-		return &ConnectionError{ErrTLS, broker, event, tlsFix(c)}
+		fix := handshakeFix(event)
+		if fix == "" { // librdkafka says "verify failed" only
+			fix = tlsFix(c)
+		}
+		return &ConnectionError{ErrTLS, broker, event, fix}
 	case event.Code == transport.Transport:
 		return &ConnectionError{ErrUnreachable, broker, event, "look at brokers (bootstrap.servers)"}
 	}
@@ -188,7 +192,16 @@ func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker str
 	if err == nil {
 		return secure, nil
 	}
-	fix := "look at WithTLS"
+	fix := handshakeFix(err)
+	if fix == "" {
+		fix = "look at WithTLS"
+	}
+	return nil, &ConnectionError{ErrTLS, broker, err, fix}
+}
+
+// handshakeFix says what to do about an error of crypto/tls, or nothing if the
+// error is of another kind.
+func handshakeFix(err error) string {
 	var (
 		invalid x509.CertificateInvalidError
 		name    x509.HostnameError
@@ -197,17 +210,17 @@ func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker str
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		fix = fmt.Sprintf("the broker's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("the broker's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
 	case errors.As(err, &name):
-		fix = "the broker's certificate is for another host name: connect by a name that it has, or have it made for this one"
+		return "the broker's certificate is for another host name: connect by a name that it has, or have it made for this one"
 	case errors.As(err, &unknown):
-		fix = "TLS.CA must hold the CA that signed the broker's certificate"
+		return "TLS.CA must hold the CA that signed the broker's certificate"
 	case errors.As(err, &record):
-		fix = "the port does not speak TLS: leave WithTLS out, or use the broker's TLS port"
+		return "the port does not speak TLS: leave WithTLS out, or use the broker's TLS port"
 	case errors.Is(err, io.EOF):
-		fix = "the port ended the connection in the handshake: does it speak TLS?"
+		return "the port ended the connection in the handshake: does it speak TLS?"
 	}
-	return nil, &ConnectionError{ErrTLS, broker, err, fix}
+	return ""
 }
 
 // maxProbeAnswer bounds what is read of a broker's answer.

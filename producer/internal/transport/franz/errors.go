@@ -27,6 +27,7 @@ func convert(err error) *transport.Error {
 	}
 	e := &transport.Error{Code: transport.Other, Text: err.Error(), Err: err}
 	var broker *kerr.Error
+	var connection *net.OpError
 	switch {
 	case errors.As(err, &broker):
 		e.Code, e.Retriable = transport.Code(broker.Code), broker.Retriable
@@ -40,10 +41,12 @@ func convert(err error) *transport.Error {
 		e.AbortRequired = broker == kerr.TransactionAbortable
 	case errors.Is(err, kgo.ErrClientClosed):
 		e.Code = transport.Closed
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		e.Code, e.Retriable = transport.TimedOut, true
 	case isCertificate(err):
 		e.Code, e.Retriable = transport.Certificate, true
+	case errors.As(err, &connection): // its timeout says that it is the context's
+		e.Code, e.Retriable = transport.Transport, true
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		e.Code, e.Retriable = transport.TimedOut, true
 	case isNetwork(err):
 		e.Code, e.Retriable = transport.Transport, true
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -171,7 +172,13 @@ func (h *hooks) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.Con
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
 		return
 	}
+	if errors.Is(err, io.EOF) && h.config.SASL != nil {
+		return // the wire has said that it was the login
+	}
 	e := *convert(err)
+	if e.Code == transport.Other { // the port speaks something else
+		e.Code, e.Retriable = transport.Transport, true
+	}
 	e.Text = fmt.Sprintf("broker %s: %s", net.JoinHostPort(m.Host, fmt.Sprint(m.Port)), h.config.Redact(e.Text))
 	h.handler.Trouble(&e)
 }

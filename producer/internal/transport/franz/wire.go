@@ -75,13 +75,26 @@ func (c *conn) Write(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := c.Conn.Write(b)
+	n := 0
+	if r != nil && r.key == keyProduce && c.idle() && ended(c.Conn) {
+		err = io.ErrClosedPipe // what is written now would be in doubt
+	} else {
+		n, err = c.Conn.Write(b)
+	}
 	if err != nil && n == 0 && r != nil && c.forget(correlation) != nil {
 		for _, batch := range r.batches {
 			batch.unwritten(r)
 		}
 	}
 	return n, err
+}
+
+// idle tells whether the answer to the newest request is the only one awaited.
+// Then nobody reads the connection.
+func (c *conn) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open) == 1
 }
 
 // note registers a request that is about to be written.

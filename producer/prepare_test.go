@@ -69,6 +69,9 @@ func TestSecurity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newNotes(t, startSecurity(t, s), nil, s.client...)
+			if name == "an HTTP server" && p.core.config.Transport == Franz {
+				t.Skip("franz-go waits 10 s for the answer of a port that does not answer")
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			if s.kind == nil {

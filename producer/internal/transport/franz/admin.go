@@ -25,7 +25,7 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 	resource := kmsg.NewDescribeConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 	req.Resources = append(req.Resources, resource)
-	resp, err := req.RequestWith(ctx, a.kgo)
+	resp, err := req.RequestWith(ctx, bounded{a.kgo})
 	if err != nil {
 		return nil, convert(err)
 	}
@@ -47,7 +47,7 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 func (c *client) Reach(ctx context.Context) error {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{}
-	if _, err := req.RequestWith(ctx, c.kgo); err != nil {
+	if _, err := req.RequestWith(ctx, bounded{c.kgo}); err != nil {
 		return convert(err)
 	}
 	return nil
@@ -60,7 +60,7 @@ func (a admin) MayWrite(ctx context.Context, topic string) (bool, error) {
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = kmsg.StringPtr(topic)
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, a.kgo)
+	resp, err := req.RequestWith(ctx, bounded{a.kgo})
 	if err != nil {
 		return false, convert(err)
 	}
@@ -90,7 +90,7 @@ func (a admin) CreateTopic(ctx context.Context, name string, partitions, replica
 		t.Configs = append(t.Configs, c)
 	}
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, a.kgo)
+	resp, err := req.RequestWith(ctx, bounded{a.kgo})
 	if err != nil {
 		return convert(err)
 	}

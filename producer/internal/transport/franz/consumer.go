@@ -363,7 +363,7 @@ func (in *consumer) committed(ctx context.Context, partitions []transport.TopicP
 		req.Topics = append(req.Topics, old)
 	}
 	req.Groups = append(req.Groups, group)
-	resp, err := req.RequestWith(ctx, in.kgo)
+	resp, err := req.RequestWith(ctx, bounded{in.kgo})
 	if err != nil {
 		return nil, convert(err)
 	}

@@ -38,7 +38,7 @@ func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64) (map[i
 			t.Partitions = append(t.Partitions, p)
 		}
 		req.Topics = append(req.Topics, t)
-		resp, err := req.RequestWith(ctx, cl)
+		resp, err := req.RequestWith(ctx, bounded{cl})
 		if err != nil {
 			return convert(err)
 		}
@@ -80,7 +80,7 @@ func metadata(ctx context.Context, cl *kgo.Client, topic string) (transport.Topi
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = kmsg.StringPtr(topic)
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, cl)
+	resp, err := req.RequestWith(ctx, bounded{cl})
 	if err != nil {
 		return transport.TopicMetadata{}, convert(err)
 	}
@@ -192,4 +192,27 @@ func (r *reading) take(p *kmsg.FetchResponseTopicPartition, each func(*transport
 		r.next = r.end
 	}
 	return nil
+}
+
+// bounded makes the requests of a client end with their context. kgo goes on
+// waiting for a connection that is being made.
+type bounded struct{ kgo *kgo.Client }
+
+// Request implements kmsg.Requestor.
+func (b bounded) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	type answer struct {
+		resp kmsg.Response
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		resp, err := b.kgo.Request(ctx, req)
+		answered <- answer{resp, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.resp, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

@@ -162,7 +162,7 @@ func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
 	return whileConcurrent(ctx, func() error {
 		req := kmsg.NewPtrEndTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.client.config.TransactionalID, id, epoch, commit
-		resp, err := req.RequestWith(ctx, aux)
+		resp, err := req.RequestWith(ctx, bounded{aux})
 		if err != nil {
 			return err
 		}
@@ -212,7 +212,7 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
 	return whileConcurrent(ctx, func() error {
-		resp, err := req.RequestWith(ctx, aux)
+		resp, err := req.RequestWith(ctx, bounded{aux})
 		if err != nil {
 			return err
 		}
@@ -246,7 +246,7 @@ func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group strin
 		req := kmsg.NewPtrAddOffsetsToTxnRequest()
 		req.TransactionalID, req.Group = t.client.config.TransactionalID, group
 		req.ProducerID, req.ProducerEpoch = id, epoch
-		resp, err := req.RequestWith(ctx, aux)
+		resp, err := req.RequestWith(ctx, bounded{aux})
 		if err != nil {
 			return err
 		}

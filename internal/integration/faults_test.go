@@ -133,7 +133,7 @@ func matrix() []fault {
 	}
 	short := func(d time.Duration) []producer.Option { return []producer.Option{producer.WithDeliveryTimeout(d)} }
 	// With small batches many batches are in flight when the fault begins.
-	weak := []producer.Option{producer.WithWeakAcks(producer.AcksAll), producer.WithBatchMessages(50), producer.WithLinger(time.Millisecond)}
+	weak := []producer.Option{producer.WithWeakAcks(producer.AcksAll), producer.WithBatchSize(5000), producer.WithMaxMessageBytes(5000), producer.WithLinger(time.Millisecond)}
 
 	return []fault{
 		{name: "nothing", disturb: damage(2*time.Second, nothing, nothing)},

@@ -40,8 +40,9 @@ type core struct {
 	renewal *renewal  // a replacement under way
 	fatal   atomic.Pointer[error]
 	// replacements counts clients in a row that delivered nothing.
-	replacements atomic.Int64
-	progress     progress
+	replacements    atomic.Int64
+	progress        progress
+	lent, lentBytes atomic.Int64 // of stuck partitions, see [core.lend]
 	// gaveUp is why Close did not wait any longer.
 	gaveUp  atomic.Pointer[error]
 	closing sync.Once

@@ -1,6 +1,6 @@
 // Package producer publishes typed records to Kafka, each exactly once.
 //
-//	var orders = producer.NewTopic("orders", producer.KeyBy(func(e *events.OrderCreated) string { return e.OrderID.String() }))
+//	var orders = producer.NewTopic("orders", producer.KeyBy(orderKey))
 //
 //	p, err := producer.New(brokers, serializer)
 //	d, err := orders.Publish(ctx, p, &event)                  // wait for the outcome
@@ -10,23 +10,28 @@
 //
 // # Outcomes
 //
-// A message that was accepted has exactly one outcome, and each is true whatever fails:
+// A message that was accepted has exactly one outcome, and each is true whatever
+// fails:
 //
-//   - a [Delivery]: it is in the log, once, there;
-//   - [ErrNotSent]: it is in no log and never will be. It may be published again;
-//   - [ErrOutcomeUnknown]: it may be in the log, or come there yet, once. To publish it again may make it two.
+//   - a [Delivery]: the message is in the log, once, at that offset;
+//   - [ErrNotSent]: the message is in no log and never will be. It may be published
+//     again;
+//   - [ErrOutcomeUnknown]: the message may be in the log, or come there yet, once.
+//     Publishing it again may write it twice.
 //
-// Not sent is only what the client never took, or what was aborted with its transaction. A failed delivery report is no
-// proof of absence, whatever its code: an earlier attempt may have been applied and its answer lost. So by default a message
-// never expires inside the client; the context of the call bounds the waiting, and the outcome of a wait that ended is
-// unknown.
+// By default a message never expires inside the client. The context of the call
+// bounds the waiting, and the outcome of a wait that ended is unknown.
 //
 // # How it works
 //
-// The client behind is confluent-kafka-go, idempotent, with acks=all, in its cheapest mode: delivery reports carry a
-// partition and an offset and nothing of the message. The partition is chosen in Go, and a ring for each partition matches
-// reports to messages in their order (ring.go); should that order ever break, the producer stops with a fatal error rather
-// than tell an outcome that is not a message's own. The event goroutine (events.go) keeps the books; callbacks run on a
-// goroutine of their own (delivery.go), so that one that publishes, or blocks, holds up nothing but other callbacks. The
-// bound on what is in flight is kept in Go (inflight.go): a full buffer makes callers wait in line.
+// Package transport is the seam to a client library: confluent-kafka-go, or
+// franz-go with [WithTransport]. A queue for each partition (queue.go) holds what is
+// in flight. A message's token is the number of its queue and its place there, so
+// an outcome finds its message in whatever order outcomes come (outcomes.go). The
+// outcomes of a turn are put on the books together. Callbacks run on a goroutine of
+// their own (delivery.go), so that a callback that publishes or blocks holds up
+// other callbacks only. The bound on what is in flight is kept here (inflight.go).
+//
+// After a fatal error the client is replaced (core.go). The next client first sends
+// what is certainly not in the log, before any publisher gets in.
 package producer

@@ -61,6 +61,7 @@ func (c *core) watchProgress() {
 		select {
 		case now := <-tick.C:
 			c.progress.look(c.allQueues(), now)
+			c.lend(now)
 			if c.trouble.cause() != nil && c.stats().InFlight == 0 {
 				c.lookForBrokers()
 			}

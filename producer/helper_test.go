@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,8 +72,9 @@ func newSerializer(t testing.TB, opts ...serde.Option) *serde.Serializer {
 	return s
 }
 
-// newProducer is closed with the test, which fails if anything accepted was not delivered. A test that expects that closes
-// it itself.
+// newProducer is closed with the test, which fails if anything accepted was not
+// delivered. A test that expects losses closes the producer itself, and looks at the
+// error, as closeWithLosses does.
 func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *producer.Producer {
 	t.Helper()
 	p, err := producer.New(brokers, newSerializer(t), opts...)
@@ -80,16 +82,31 @@ func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *produ
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if _, lost := losses.LoadAndDelete(p); lost || errors.Is(p.Err(), producer.ErrClosed) {
+			return // the test has looked at what Close returned
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := p.Close(ctx); err != nil && !t.Failed() {
-			var u *producer.UndeliveredError
-			if !errors.As(err, &u) || !t.Skipped() {
-				t.Logf("close: %v", err)
-			}
+		if err := p.Close(ctx); err != nil {
+			t.Errorf("close: %v", err)
 		}
 	})
 	return p
+}
+
+// losses are the producers whose tests have accounted for their losses.
+var losses sync.Map
+
+// closeWithLosses closes a producer that could not deliver everything, and returns
+// the account.
+func closeWithLosses(t *testing.T, p *producer.Producer) *producer.UndeliveredError {
+	t.Helper()
+	losses.Store(p, true)
+	var u *producer.UndeliveredError
+	if err := p.Close(waitCtx(t)); !errors.As(err, &u) {
+		t.Errorf("close: %v, want the account of what was lost", err)
+	}
+	return u
 }
 
 func byKey(e *event) string { return e.Key }

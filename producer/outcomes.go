@@ -19,6 +19,7 @@ type turn struct {
 	mu     sync.Mutex
 	closed bool // outcomes mean nothing any more
 
+	ended                       int64 // messages that have their outcome
 	delivered, notSent, unknown int64
 	slots, bytes                int64
 	err                         error // of the first that failed
@@ -139,8 +140,14 @@ func (k *client) explain(q *queue, err error) error {
 // outcome puts an entry into the books of this turn.
 func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	t := &k.events
-	t.slots++
-	t.bytes += e.bytes
+	if e.lent {
+		k.core.lent.Add(-1)
+		k.core.lentBytes.Add(-e.bytes)
+	} else {
+		t.slots++
+		t.bytes += e.bytes
+	}
+	t.ended++
 	switch {
 	case err == nil:
 		t.delivered++
@@ -180,7 +187,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 // settle ends a turn.
 func (k *client) settle() {
 	t, c := &k.events, k.core
-	if t.slots > 0 {
+	if t.ended > 0 {
 		if k.tx != nil {
 			k.tx.add(t.delivered, t.notSent+t.unknown, t.err)
 		} else {
@@ -212,7 +219,7 @@ func (k *client) settle() {
 	}
 	clear(t.touched)
 	t.touched = t.touched[:0]
-	t.delivered, t.notSent, t.unknown, t.slots, t.bytes, t.err = 0, 0, 0, 0, 0, nil
+	t.ended, t.delivered, t.notSent, t.unknown, t.slots, t.bytes, t.err = 0, 0, 0, 0, 0, 0, nil
 }
 
 // recover has the client replaced, because messages must be sent again before

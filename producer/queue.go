@@ -18,6 +18,7 @@ type entry struct {
 	stamped  bool
 	suspect  bool  // it was sent alone, because the broker refused its batch
 	resends  uint8 // how often it was sent again
+	lent     bool  // its slot was given to others, so that it releases none
 	done     bool  // it has its outcome
 }
 
@@ -58,6 +59,10 @@ type queue struct {
 	head    atomic.Int64 // entries whose outcome is on the books
 
 	waiters atomic.Pointer[waiters]
+
+	// stuck says that the partition does not move while others wait for its share of
+	// the buffer. See [core.lend].
+	stuck atomic.Bool
 }
 
 // waiters are told when head reaches their mark.
@@ -153,6 +158,9 @@ func (q *queue) drainInto(f func(e *entry)) {
 // settle says that what was popped has its outcome on the books.
 func (q *queue) settle() {
 	q.touched = false
+	if q.popped != q.head.Load() {
+		q.stuck.Store(false)
+	}
 	q.head.Store(q.popped)
 	if w := q.waiters.Load(); w != nil {
 		w.wake(q.popped)

@@ -16,6 +16,6 @@ func (c *core) stats() Stats {
 	s := Stats{Delivered: c.count.delivered.Load(), NotSent: c.count.notSent.Load(), Unknown: c.count.unknown.Load()}
 	s.Accepted = c.count.accepted.Load()
 	s.InFlight = s.Accepted - s.Delivered - s.NotSent - s.Unknown
-	s.InFlightBytes = c.limit.bytes.Load()
+	s.InFlightBytes = c.limit.bytes.Load() + c.lentBytes.Load()
 	return s
 }

@@ -210,6 +210,12 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 		if err != nil {
 			return notSent(b.state.name, -1, err)
 		}
+		q := route.queues[partition]
+		if q.stuck.Load() {
+			if err := c.waitForPartition(ctx, q, block); err != nil {
+				return notSent(b.state.name, partition, c.trouble.explain(err))
+			}
+		}
 		inLine := false
 		if !c.limit.try(bytes) {
 			if !block {
@@ -219,7 +225,14 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 				return notSent(b.state.name, partition, c.trouble.explain(err))
 			}
 		}
-		err = route.client.produce(route.queues[partition], &s.message, &s.entry)
+		if q.stuck.Load() { // since it waited for room
+			if inLine {
+				c.limit.leave()
+			}
+			c.limit.release(1, bytes)
+			continue
+		}
+		err = route.client.produce(q, &s.message, &s.entry)
 		if inLine {
 			c.limit.leave()
 		}

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // rd_kafka_message_t.
 typedef struct {
@@ -21,6 +22,8 @@ typedef struct rd_kafka_headers_s headers_t;
 
 const char *rd_kafka_message_produce_errstr(const message_t *);
 int rd_kafka_message_status(const message_t *);
+int64_t rd_kafka_message_latency(const message_t *);
+const char *rd_kafka_topic_name(const rd_kafka_topic_t *);
 int64_t rd_kafka_message_timestamp(const message_t *, int *type);
 int rd_kafka_message_headers(const message_t *, headers_t **);
 size_t rd_kafka_header_cnt(const headers_t *);
@@ -41,14 +44,24 @@ int rd_kafka_interceptor_add_on_acknowledgement(rd_kafka_t *, const char *, int 
 int rd_kafka_interceptor_add_on_send(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
 
 enum { LOG_DEBUG = 7 };                     // of syslog
-enum { STATUS_NOT_PERSISTED = 0 };          // rd_kafka_msg_status_t
+enum { STATUS_NOT_PERSISTED, STATUS_POSSIBLY_PERSISTED }; // rd_kafka_msg_status_t
 enum { TIMESTAMP_LOG_APPEND = 2 };          // rd_kafka_timestamp_type_t
 enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
 enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
 enum { MOST_LINES = 1000 };                 // more are dropped
 
+// A drain is the last time that a partition's requests were waited for, because one
+// of them was refused for now or the leader has moved.
+typedef struct drain {
+  char *topic;
+  int32_t partition;
+  int64_t at; // microseconds of the monotonic clock
+  struct drain *next;
+} drain;
+
 struct avl_hub {
   rd_kafka_t *rk;
+  drain *drains; // under lock
   int copy_failed, guard, max_level;
 
   pthread_mutex_t lock;
@@ -87,6 +100,11 @@ static void forget(avl_hub *hub) {
 
 void avl_hub_free(avl_hub *hub) {
   forget(hub);
+  for (drain *d = hub->drains, *next; d; d = next) {
+    next = d->next;
+    free(d->topic);
+    free(d);
+  }
   free(hub->in);
   free(hub->out);
   free(hub->lines_in);
@@ -182,6 +200,56 @@ static void copy(const message_t *m, avl_outcome *o) {
 // names one record only, the library gives all of the batch the same code.
 static const char other_record[] = "Failed to append record because it was part of a batch";
 
+static int64_t now_micros(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+// note_drain remembers the drain that a log line tells of:
+// "[thrd:...]: TOPIC [PARTITION] beginning partition drain: ...".
+static void note_drain(avl_hub *hub, const char *text) {
+  const char *end = strstr(text, "] beginning partition drain"), *name = strstr(text, "]: ");
+  if (!end || !name)
+    return;
+  name += 3;
+  const char *open = end;
+  while (open > name && *open != '[')
+    open--;
+  if (open <= name + 1)
+    return;
+  size_t len = (size_t)(open - 1 - name);
+  int32_t partition = (int32_t)strtol(open + 1, NULL, 10);
+  pthread_mutex_lock(&hub->lock);
+  drain *d = hub->drains;
+  while (d && (d->partition != partition || strlen(d->topic) != len || strncmp(d->topic, name, len) != 0))
+    d = d->next;
+  if (!d) {
+    d = calloc(1, sizeof *d);
+    d->topic = strndup(name, len);
+    d->partition = partition;
+    d->next = hub->drains;
+    hub->drains = d;
+  }
+  d->at = now_micros();
+  pthread_mutex_unlock(&hub->lock);
+}
+
+// was_drained says whether a message was with the library when its partition was
+// drained. The library calls such a message "not persisted" if the broker answered
+// that it is not the leader. But a leader that resigns answers so for a batch that
+// it has written and not yet replicated, and the batch may stay in the log.
+static int was_drained(avl_hub *hub, const message_t *m) {
+  int64_t produced = now_micros() - rd_kafka_message_latency(m);
+  const char *topic = rd_kafka_topic_name(m->topic);
+  int found = 0;
+  pthread_mutex_lock(&hub->lock);
+  for (drain *d = hub->drains; d && !found; d = d->next)
+    found = d->partition == m->partition && strcmp(d->topic, topic) == 0 && produced <= d->at;
+  pthread_mutex_unlock(&hub->lock);
+  return found;
+}
+
 static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   (void)rk;
   avl_hub *hub = opaque;
@@ -197,6 +265,8 @@ static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
       o.blame = AVL_BLAME_OTHER;
     else if (m->err > 0)
       o.blame = AVL_BLAME_THIS, o.text = text ? strdup(text) : NULL;
+    if (o.status == STATUS_NOT_PERSISTED && was_drained(hub, m))
+      o.status = STATUS_POSSIBLY_PERSISTED;
     if (hub->copy_failed && o.status == STATUS_NOT_PERSISTED) {
       copy(m, &o);
       o.copy_timestamp = timestamp;
@@ -257,6 +327,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char 
     return;
   if (level == LOG_DEBUG && hub->guard && strcmp(tag, "ERRSEQ") == 0)
     rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
+  if (level == LOG_DEBUG && strcmp(tag, "DRAIN") == 0)
+    note_drain(hub, text);
   if (level > hub->max_level)
     return;
   pthread_mutex_lock(&hub->lock);

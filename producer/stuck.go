@@ -1,0 +1,123 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// One partition without a leader must not stop the others. Messages of a partition
+// that does not move would fill the whole buffer in time. So when the buffer is
+// full, such a partition keeps a sixteenth of the buffer, the rest of what it holds
+// is lent to the others, and it takes no more until it moves. All partitions
+// together lend at most the size of the buffer, so memory stays bounded by twice
+// WithMaxInFlight.
+
+const (
+	// lendAfter is how long a partition may not move before it lends its slots.
+	lendAfter = 3 * time.Second
+	// keptShare is the part of the buffer that a stuck partition keeps.
+	keptShare = 16
+)
+
+// lend takes the slots of partitions that do not move, if somebody waits for room.
+func (c *core) lend(now time.Time) {
+	if c.limit.waiting.Load() == 0 && c.limit.messages.Load() < c.limit.lowMessages && c.limit.bytes.Load() < c.limit.lowBytes {
+		return
+	}
+	for _, q := range c.progress.notMoving(now, lendAfter) {
+		q.topic.client.lend(q)
+	}
+}
+
+// notMoving returns the partitions that have had no outcome for a time.
+func (p *progress) notMoving(now time.Time, after time.Duration) []*queue {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*queue
+	for q, mark := range p.seen {
+		if q.head.Load() == mark.head && now.Sub(mark.at) >= after {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// lend gives the slots of a partition to others, except its share. The oldest
+// messages are the first to have their outcome, so they lend first.
+func (k *client) lend(q *queue) {
+	c, t := k.core, &k.events
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	own, lent := int64(0), int64(0)
+	q.each(func(e *entry) {
+		if e.lent {
+			lent++
+		} else {
+			own++
+		}
+	})
+	n := min(own-max(1, c.limit.maxMessages/keptShare), c.limit.maxMessages-c.lent.Load())
+	if t.closed || n <= 0 {
+		q.stuck.Store(lent > 0)
+		return
+	}
+	left, bytes := n, int64(0)
+	q.each(func(e *entry) {
+		if left > 0 && !e.lent {
+			e.lent = true
+			left--
+			bytes += e.bytes
+		}
+	})
+	c.lent.Add(n)
+	c.lentBytes.Add(bytes)
+	q.stuck.Store(true)
+	c.config.Logger.Warn("partition_stuck", "topic", q.topic.name, "partition", q.partition, "messages", own+lent)
+	c.limit.release(n, bytes)
+}
+
+// each calls f with the entries that have no outcome, oldest first. Under both
+// locks.
+func (q *queue) each(f func(e *entry)) {
+	at, c := int(q.taken), q.first
+	for n := q.popped; n < q.tail.Load(); n++ {
+		if at == chunkSize {
+			c, at = c.next, 0
+		}
+		if e := &c.entries[at]; !e.done {
+			f(e)
+		}
+		at++
+	}
+}
+
+// waitForPartition waits until a partition moves again.
+func (c *core) waitForPartition(ctx context.Context, q *queue, block bool) error {
+	stuck := fmt.Errorf("%w: %s[%d] had no delivery for %v and takes no more messages until it moves", errStuck, q.topic.name, q.partition, lendAfter)
+	if !block {
+		return fmt.Errorf("%w: %w", ErrWouldBlock, stuck)
+	}
+	var expired <-chan time.Time
+	if c.config.MaxBlock > 0 {
+		t := time.NewTimer(c.config.MaxBlock)
+		defer t.Stop()
+		expired = t.C
+	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for q.stuck.Load() && q.topic.client.refusal.Load() == nil {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ended(ctx), stuck)
+		case <-expired:
+			return fmt.Errorf("%w: %w", ErrWouldBlock, stuck)
+		case <-c.alive.Done():
+			return ErrClosed
+		}
+	}
+	return nil
+}

@@ -93,7 +93,7 @@ const maxResends = 20
 
 // resends decides whether a message that is certainly not in the log is sent again.
 func (k *client) resends(o *transport.Outcome, e *entry) bool {
-	if k.tx != nil || o.Guilty || o.Message == nil || k.core.config.WeakAcks || k.core.alive.Err() != nil || e.resends >= maxResends {
+	if k.tx != nil || o.Guilty || o.Message == nil || k.core.config.WeakAcks || !k.core.config.Recovery || k.core.alive.Err() != nil || e.resends >= maxResends {
 		return false
 	}
 	switch code := codeOf(o.Err); code {

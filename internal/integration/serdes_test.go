@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/registry/registrytest"
 	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/cel"
 	"github.com/avroline/avroline/serde/encrypt"
 )
 
@@ -200,4 +202,70 @@ func TestPythonEncryption(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPythonCEL compares the verdict of CEL conditions with those of Confluent's
+// Python client on the same records.
+func TestPythonCEL(t *testing.T) {
+	python := install(t, otherclients.Python)
+	server, client := embeddedRegistry(t)
+	const schema = `{"type":"record","name":"shop.Reading","fields":[{"name":"text","type":"string"},{"name":"count","type":"long"},{"name":"ratio","type":"double"}]}`
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exprs := []string{
+		`message.count > 3`, `message.count % 2 == 0`, `message.text != ''`, `size(message.text) < 4`,
+		`message.text.startsWith('a')`, `message.text.endsWith('z')`, `message.text.contains('@')`, `message.text.matches('^[a-z]+$')`,
+		`message.text.isEmail()`, `message.text.isHostname()`, `message.text.isIpv4()`, `message.text.isUuid()`,
+		`message.ratio < 1.0`, `message.ratio * 2.0 == 3.0`, `message.count > 3 || message.ratio > 1.0`, `!(message.count > 3 && message.ratio > 1.0)`,
+		`message.count == 3 ; message.text == 'a'`, `message.text in ['a', 'b']`, `int(message.ratio) == 1`,
+		`has(message.text)`, `message.count in [1, 2, 3]`, `[1, 2, 3].exists(n, n == message.count)`, `message.count < 0 ? false : true`,
+		`string(message.count) == message.text`,
+	}
+	values := []map[string]any{
+		{"text": "a", "count": int64(3), "ratio": 1.5}, {"text": "ada@example.com", "count": int64(4), "ratio": 0.5},
+		{"text": "10.0.0.1", "count": int64(-1), "ratio": 2.25}, {"text": "123e4567-e89b-12d3-a456-426614174000", "count": int64(7), "ratio": 0.25},
+		{"text": "", "count": int64(0), "ratio": -1.5},
+	}
+	verdicts := 0
+	for i, expr := range exprs {
+		topic := fmt.Sprintf("cel-%d", i)
+		rules := &contract.RuleSet{DomainRules: []contract.Rule{{Name: "check", Kind: contract.Condition, Mode: contract.ModeWrite, Type: "CEL", Expr: expr}}}
+		if _, err := client.Register(t.Context(), topic+"-value", contract.Schema{Text: schema, RuleSet: rules}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := serde.NewSerializer(client, serde.UseLatest(), serde.WithRules(cel.Executors()...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := []string{schema}
+		var ours []string
+		for _, v := range values {
+			line, err := json.Marshal(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, string(line))
+			data, err := s.For(topic, serde.Value).Append(t.Context(), nil, g.Record(v))
+			verdict := hex.EncodeToString(data)
+			var rule *serde.RuleError
+			switch {
+			case errors.As(err, &rule):
+				verdict = "refused"
+			case err != nil:
+				t.Fatal(err)
+			}
+			ours = append(ours, verdict)
+		}
+		theirs, err := python.Run(t.Context(), lines, "serialize", topic, server.URL, "latest", "verdicts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(theirs, ours); diff != "" {
+			t.Errorf("%s: theirs and ours: %s", expr, diff)
+		}
+		verdicts += len(ours)
+	}
+	t.Logf("%d verdicts", verdicts)
 }

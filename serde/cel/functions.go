@@ -42,10 +42,14 @@ func isEmail(s string) bool {
 	return len(local) <= 64 && isHostname(host)
 }
 
+// isHostname refuses a last label of digits alone, which is an address.
 func isHostname(s string) bool {
 	label := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > 253 {
+		return false
+	}
+	if strings.Trim(s[strings.LastIndexByte(s, '.')+1:], "0123456789") == "" {
 		return false
 	}
 	for part := range strings.SplitSeq(s, ".") {

@@ -2,7 +2,8 @@
 
 read BROKERS TOPIC REGISTRY            every committed record, a JSON object a line
 write BROKERS TOPIC REGISTRY [CODEC]   first line the schema, then a value as plain JSON a line
-serialize TOPIC REGISTRY [LATEST]      first line the schema, then a value as JSON a line; prints framed bytes as hex
+serialize TOPIC REGISTRY [LATEST [VERDICTS]]  first line the schema, then a value as JSON a line; prints framed bytes as
+                                       hex, and with VERDICTS "refused" for a value that a rule refuses
 deserialize TOPIC REGISTRY             framed bytes as hex a line; prints each value as JSON
 container-write FILE CODEC             first line the schema, then a value as plain JSON a line, into an Avro container file
 
@@ -20,7 +21,7 @@ import uuid
 from confluent_kafka import Consumer, Producer, TopicPartition, OFFSET_BEGINNING
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
-from confluent_kafka.serialization import MessageField, SerializationContext
+from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 
 
 def plain(value):
@@ -126,7 +127,7 @@ def rules():
         executor.register()
 
 
-def serialize(topic, registry, latest=""):
+def serialize(topic, registry, latest="", verdicts=""):
     rules()
     client = SchemaRegistryClient({"url": registry})
     conf = {"subject.name.strategy": topic_subject_name_strategy}
@@ -137,7 +138,12 @@ def serialize(topic, registry, latest=""):
     ctx = SerializationContext(topic, MessageField.VALUE)
     for line in sys.stdin:
         if line.strip():
-            print(encode(json.loads(line, object_hook=revive), ctx).hex())
+            try:
+                print(encode(json.loads(line, object_hook=revive), ctx).hex())
+            except SerializationError:
+                if not verdicts:
+                    raise
+                print("refused")
 
 
 def deserialize(topic, registry):

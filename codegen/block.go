@@ -26,6 +26,12 @@ func (b *builder) blocks() {
 				Fields: fields[:n],
 			}
 			d.Blocks = append(d.Blocks, block)
+			if d.blockOf == nil {
+				d.blockOf = map[*typeExpr]*blockDecl{}
+			}
+			for _, f := range block.Fields {
+				d.blockOf[f.Type] = block
+			}
 			fields = fields[n:]
 		}
 	}

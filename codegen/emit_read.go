@@ -182,13 +182,10 @@ func (e *emitter) readOptional(x string, t *typeExpr, at site) {
 // newOptional prints how the pointer x gets something to point to: a field's
 // place in its block, or memory of its own.
 func (e *emitter) newOptional(x string, t *typeExpr, at site) {
-	for _, block := range at.record.Blocks {
-		for _, f := range block.Fields {
-			if x == "v."+f.GoName && t == f.Type {
-				e.p("%s = &%s(&%s).%s", x, e.avrobin("Block"), block.Local, f.GoName)
-				return
-			}
-		}
+	if block := at.record.blockOf[t]; block != nil {
+		_, name, _ := strings.Cut(x, ".") // x is the field, v.Name
+		e.p("%s = &%s(&%s).%s", x, e.avrobin("Block"), block.Local, name)
+		return
 	}
 	e.p("%s = new(%s)", x, e.typ(t.Elem))
 }

@@ -70,7 +70,8 @@ type recordDecl struct {
 
 	unions []*unionDecl // found in its fields, in order
 
-	Blocks []*blockDecl
+	Blocks  []*blockDecl
+	blockOf map[*typeExpr]*blockDecl // by the type of a field
 
 	// NeedsEqual: == does not compile or does not mean equality.
 	// NeedsClone: assignment shares memory.

@@ -3,16 +3,15 @@ SHELL := bash
 .DEFAULT_GOAL := all
 
 GOLANGCI_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+GORELEASER_VERSION := v2.13.0
 BIN := $(CURDIR)/.build/bin
 GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 
 # What holds goroutines, and so runs under the race detector.
 RACE := ./internal/avsc/... ./internal/resolve/... ./registry/... ./serde/... ./producer/...
-# Everything that does not import the Kafka client, as package producer does.
-PUREGO = go list -f '{{$$c := false}}{{range .Deps}}{{if eq . "github.com/confluentinc/confluent-kafka-go/v2/kafka"}}{{$$c = true}}{{end}}{{end}}{{if not $$c}}{{.ImportPath}}{{end}}' ./...
-
 # The suites that run against whatever AVROLINE_TEST_BROKERS and _REGISTRY name.
-REAL := Suite|Publish|Message|Hooks|ForeignSlices|Refused|TopicLimit|SeveralTypes|Transact|Abort|Fenced|Times|SmallTopic|Processor|Source|Killed|Rebalances|Resume|TestRun
+REAL := Suite|Publish|Message|Hooks|ForeignSlices|Refused|TopicLimit|SeveralTypes|Transact|Abort|Fenced|Times|SmallTopic|Processor|Files$$|Killed|Frozen|WakesUp|Rebalances|Resume|TestRun
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
 # How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
@@ -21,7 +20,7 @@ SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint prose test race generate check-generate purego fuzz random bench throughput faults vectors integration kafka registry soak clean
+.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vulncheck release-check fuzz random bench throughput faults vectors integration kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -58,9 +57,27 @@ check-generate: generate ## fail where generated code is stale
 	@git diff --exit-code --stat -- '*.avro.go' || { echo "generated code is stale: run make generate and commit it"; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- '*.avro.go')" || { echo "generated files are not committed"; exit 1; }
 
-purego: ## build everything but producer without cgo
-	CGO_ENABLED=0 go build $$($(PUREGO))
-	@$(PUREGO) | grep -qx github.com/avroline/avroline/producer/producertest || { echo "producertest has come to need cgo"; exit 1; }
+purego: ## build and vet everything without cgo, for Windows and macOS too
+	CGO_ENABLED=0 go build ./...
+	CGO_ENABLED=0 go vet ./...
+	GOOS=windows CGO_ENABLED=0 go build ./...
+	GOOS=windows CGO_ENABLED=0 go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go vet ./...
+
+test-franz: ## the producer's tests on the transport franz, built without cgo
+	CGO_ENABLED=0 go test ./producer/...
+
+modules: ## build and vet the modules of their own
+	@for mod in $$(git ls-files '*/go.mod' | xargs -n1 dirname); do echo "== $$mod"; (cd $$mod && go build ./... && go vet ./...) || exit 1; done
+
+vulncheck: ## known vulnerabilities in the dependencies, if their database can be reached
+	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...; status=$$?; \
+	if [ $$status -eq 3 ]; then exit 1; fi; \
+	if [ $$status -ne 0 ]; then echo "NOT CHECKED: the vulnerability database cannot be reached"; fi
+
+release-check: ## a dry run of the release: avrogen for every platform, into dist
+	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) check
+	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --snapshot --clean --skip=publish
 
 fuzz: ## run every fuzzer for FUZZTIME (1m)
 	@for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | grep -v '^internal/bench/' | xargs -n1 dirname | sort -u); do \
@@ -91,7 +108,7 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 	cd internal/bench && go test -count=1 ./vectors/...
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
-	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./serde ./registry ./examples/clickstream
+	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./producer/processor ./producer/source ./serde ./registry ./examples/clickstream
 	go test -tags integration -count=1 -timeout 15m ./internal/integration
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C

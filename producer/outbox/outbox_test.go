@@ -484,3 +484,75 @@ func TestKeep(t *testing.T) {
 		p.Exactly(p.topic, 20)
 	})
 }
+
+// TestDebeziumColumns: the table has the names that Debezium's event router
+// expects, and the relay publishes from it.
+func TestDebeziumColumns(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(copytest.Ctx(t), tx, p.event(0), p.event(1)) })
+		var topic, kind string
+		if err := p.db.QueryRow("SELECT aggregatetype, type FROM outbox WHERE id IS NOT NULL AND aggregateid IS NOT NULL AND payload IS NOT NULL").Scan(&topic, &kind); err != nil {
+			t.Fatal(err)
+		}
+		if topic != p.topic || kind != "test.Event" {
+			t.Errorf("topic %q, type %q", topic, kind)
+		}
+		stop := p.running(p.relay())
+		p.until("the events", p.published(2))
+		stop()
+		p.Exactly(p.topic, 2)
+	}, outbox.WithDebeziumColumns())
+}
+
+// TestMissingColumns: the check, and the relay, say what the table lacks.
+func TestMissingColumns(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		for _, change := range []struct{ do, want string }{
+			{"ALTER TABLE outbox DROP COLUMN checksum", "checksum"},
+			{"DROP TABLE outbox", "outbox"},
+		} {
+			if _, err := p.db.Exec(change.do); err != nil {
+				t.Fatal(err)
+			}
+			err := p.table.Check(copytest.Ctx(t), p.db)
+			var missing *outbox.SchemaError
+			if !errors.As(err, &missing) || len(missing.Missing) != 1 || missing.Missing[0] != change.want {
+				t.Errorf("%s: %v", change.do, err)
+			}
+		}
+		r := p.relay()
+		stop := p.running(r)
+		var missing *outbox.SchemaError
+		p.until("the error", func() bool {
+			for _, h := range r.Health(copytest.Ctx(t)) {
+				if errors.As(h.Err, &missing) {
+					return true
+				}
+			}
+			return false
+		})
+		stop()
+	})
+}
+
+func TestTableRefused(t *testing.T) {
+	t.Parallel()
+	for want, tc := range map[string]struct {
+		d    outbox.Dialect
+		opts []outbox.TableOption
+	}{
+		"Dialect(0)": {0, nil},
+		"WithName":   {outbox.SQLite, []outbox.TableOption{outbox.WithName("shop.")}},
+		"WithShards": {outbox.SQLite, []outbox.TableOption{outbox.WithShards(0)}},
+		"WithNotify": {outbox.MySQL, []outbox.TableOption{outbox.WithNotify("c")}},
+	} {
+		if _, err := outbox.NewTable(tc.d, tc.opts...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if _, err := outbox.NewTable(outbox.SQLite, outbox.TableOption{}); err != nil {
+		t.Errorf("the zero option: %v", err)
+	}
+}

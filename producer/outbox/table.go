@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Table describes a table of events that wait to be published. It is safe for
@@ -245,7 +246,9 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 }
 
 func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string) error {
-	rows, err := db.QueryContext(ctx, "SELECT * FROM "+quoted+" WHERE 1 = 0")
+	// The time makes the statement a new one each time: drivers that cache the
+	// plan of a statement refuse it after a column was added.
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s WHERE 1 = 0 /* %d */", quoted, time.Now().UnixNano()))
 	if err != nil {
 		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is away
 			return fmt.Errorf("outbox: table %s: %w", name, err)

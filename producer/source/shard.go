@@ -147,6 +147,9 @@ func passes(err error) bool {
 // session reads from the committed positions until something fails.
 func (h *shard[T]) session(ctx context.Context) error {
 	if err := h.t.Prepare(ctx); err != nil { // takes the id over, if it is not ours, and calls Resume
+		if errors.Is(err, context.DeadlineExceeded) { // no broker has answered for a minute
+			return Temporary(err)
+		}
 		return err
 	}
 	from := h.others

@@ -237,8 +237,15 @@ func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
 	case again && s.config.shards > 0:
 		return errors.New("source: Run was called before")
 	}
-	if err := s.prepareCheckpoints(ctx); err != nil {
-		return err
+	for {
+		err := s.prepareCheckpoints(ctx)
+		if err == nil {
+			break
+		}
+		if !consumer.IsOutage(err) || ctx.Err() != nil {
+			return err
+		}
+		s.settings.Logger.Warn("brokers_away", "source", s.name, "err", err)
 	}
 	if s.config.shards > 0 {
 		return s.share(ctx)

@@ -94,3 +94,12 @@ func IsRefusal(err error) bool {
 	}
 	return false
 }
+
+// IsOutage tells whether an error says that no broker has answered.
+func IsOutage(err error) bool {
+	switch Code(err) {
+	case transport.TimedOut, transport.Transport, transport.AllBrokersDown:
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,11 +1,11 @@
 package codegen
 
-// maxBlock is how many optional fields share a block. All of a block is there
-// once one of its fields is.
+// maxBlock is the largest number of optional fields in a block. If one field of
+// a block is present, then memory for the whole block is allocated.
 const maxBlock = 16
 
-// blocks puts the optional fields of each record that are pointers to small
-// values into blocks of two or more.
+// blocks groups the optional fields of each record into blocks of two or more.
+// Only fields that are pointers to small values go into a block.
 func (b *builder) blocks() {
 	for _, t := range b.order {
 		d := t.record
@@ -37,7 +37,7 @@ func (b *builder) blocks() {
 	}
 }
 
-// small: a value of t takes few bytes and holds no other values.
+// small reports whether a value of t takes few bytes and holds no other values.
 func (t *typeExpr) small() bool {
 	switch t.Kind {
 	case kindBool, kindInt, kindLong, kindFloat, kindDouble, kindString, kindEnum,

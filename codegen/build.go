@@ -11,7 +11,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// builder makes the model of a set. The steps are buildModel's.
+// builder makes the model of a set. buildModel lists the steps.
 type builder struct {
 	opts   Options
 	place  *placement
@@ -23,10 +23,10 @@ type builder struct {
 	order   []*namedType                // the same, sorted by full name
 
 	pointers map[*avsc.Field]bool     // fields of a record type that must be pointers
-	lists    map[*goPackage]*textList // where constants of their own would be too long
+	lists    map[*goPackage]*textList // for packages whose separate constants would be too long
 }
 
-// source is one schema file with the types that are generated from it.
+// source is one schema file, with the types that are generated from the file.
 type source struct {
 	file  *avsc.File
 	tops  []*avsc.Schema
@@ -34,20 +34,20 @@ type source struct {
 	bare  []*bareType
 }
 
-// namedType is a record, enum or fixed on its way into the model. The decl of
-// its kind is set; a fixed with a logical type has none, since values of the
-// logical type's Go type are used for it.
+// namedType is a record, enum or fixed that the builder turns into a part of
+// the model. The declaration of its kind is set. A fixed with a logical type
+// has no declaration, because its values have the Go type of the logical type.
 type namedType struct {
 	schema   *avsc.Schema
 	pkg      *goPackage
-	topLevel bool // of some file
+	topLevel bool // whether the type is at the top level of some file
 
 	record *recordDecl
 	enum   *enumDecl
 	fixed  *fixedDecl
 }
 
-// bareType is the struct for a top level that is no named type of its own.
+// bareType is the struct for a top level that has no declared type of its own.
 type bareType struct {
 	schema *avsc.Schema
 	goName string
@@ -81,8 +81,9 @@ func (b *builder) mistake(pos avsc.Pos, fix, format string, args ...any) {
 	b.errs = append(b.errs, &avsc.Error{Pos: pos, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// collect finds every named type, and gives each to one source: one that has it
-// at its top level, else the one that defines it.
+// collect finds every named type and gives each type to one source. If a source
+// has the type at its top level, that source gets the type. Otherwise the
+// source that defines the type gets it.
 func (b *builder) collect(set *avsc.Set) {
 	bySource := map[string]*source{}
 	for _, f := range set.Files {
@@ -132,10 +133,11 @@ func (b *builder) collect(set *avsc.Set) {
 	slices.SortFunc(b.order, func(x, y *namedType) int { return cmp.Compare(x.schema.Name, y.schema.Name) })
 }
 
-// hasRoot: beside its types a file is a schema as a whole: an IDL file its main
-// schema, a JSON array of types the union of them. People also write such an
-// array to have several types in one file, so where one of them is called like
-// the file there is no type of the union.
+// hasRoot reports whether the whole file f is a schema besides its types. In an
+// IDL file, the main schema is this schema. In a JSON array of types, the union
+// of the types is this schema. People also write such an array only to put
+// several types into one file. So if a type has the name of the file, there is
+// no type for the union.
 func (b *builder) hasRoot(f *avsc.File) bool {
 	if f.Root == nil || slices.Contains(f.Schemas, f.Root) {
 		return false
@@ -145,13 +147,14 @@ func (b *builder) hasRoot(f *avsc.File) bool {
 	})
 }
 
-// fileGoName is the Go name of a type that is called like its file.
+// fileGoName is the Go name of a type that is named after its file.
 func fileGoName(file string) string {
 	base := path.Base(file)
 	return goName(strings.TrimSuffix(base, path.Ext(base)))
 }
 
-// hasDecl: a fixed with a logical type is declared nowhere.
+// hasDecl reports whether t has a declaration. A fixed with a logical type has
+// none.
 func (t *namedType) hasDecl() bool {
 	return t.schema.Kind != avsc.Fixed || t.schema.Logical.Name == ""
 }
@@ -173,8 +176,9 @@ func (b *builder) placeTypes() {
 	}
 }
 
-// barePackage is the package of a schema without a name: that of the types in
-// it when they all are in one, else that of the output folder.
+// barePackage is the package of a schema without a name. If all types in the
+// schema are in one package, barePackage returns this package. Otherwise
+// barePackage returns the package of the output folder.
 func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 	var pkg *goPackage
 	same := true
@@ -202,8 +206,8 @@ func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 // goNameProperty is the property of a type or field that gives its Go name.
 const goNameProperty = "go.name"
 
-// override is the Go name that a schema asks for, or "". A value that is no
-// exported Go name was meant for another tool: it has no effect, and lint
+// override is the Go name that a schema asks for, or "". A value that is not an
+// exported Go name is for another tool. Such a value has no effect, and lint
 // reports it.
 func override(props []avsc.Member) string {
 	for _, p := range props {
@@ -219,8 +223,8 @@ func (b *builder) typeGoName(s *avsc.Schema) string {
 	return cmp.Or(override(s.Props), goName(s.ShortName()))
 }
 
-// nameTypes gives every type of every package its Go name and makes the empty
-// declarations, so that types can refer to each other.
+// nameTypes gives every type of every package its Go name. nameTypes also makes
+// the empty declarations, so that types can refer to each other.
 func (b *builder) nameTypes() {
 	asked := func(t *namedType) bool { return override(t.schema.Props) != "" }
 	for _, explicit := range []bool{true, false} {
@@ -241,7 +245,7 @@ func (b *builder) nameTypes() {
 			}
 		}
 	}
-	// What is derived from the types comes after them all.
+	// Derived names come after the names of all types.
 	b.placeSchemas()
 	for _, t := range b.order {
 		switch {
@@ -261,8 +265,9 @@ func (b *builder) nameTypes() {
 	}
 }
 
-// textProperty is the property of a string that, with the value "any", lets it
-// hold what is not UTF-8. Any other value has no effect, and lint reports it.
+// textProperty is a property of a string. With the value "any", the string may
+// hold bytes that are not UTF-8. Any other value has no effect, and lint
+// reports it.
 const textProperty = "go.text"
 
 func anyText(props []avsc.Member) bool {
@@ -271,8 +276,8 @@ func anyText(props []avsc.Member) bool {
 	})
 }
 
-// nameType names t. Where the name is taken by a type of another namespace it
-// gets the namespace's last segment in front.
+// nameType names t. If a type of another namespace has taken the name, nameType
+// puts the last segment of the namespace of t in front.
 func (b *builder) nameType(t *namedType) {
 	scope := b.scope(t.pkg)
 	name := b.typeGoName(t.schema)
@@ -311,9 +316,9 @@ func (b *builder) scope(p *goPackage) scope {
 	return b.scopes[p]
 }
 
-// selfContaining finds the fields that would make a struct contain itself: a
-// record field whose type leads back to its own record through record fields
-// alone. Those are pointers.
+// selfContaining finds the fields that would make a struct contain itself. The
+// type of such a field leads back to its own record through record fields
+// alone. These fields become pointers.
 func selfContaining(types []*namedType) map[*avsc.Field]bool {
 	component := components(types)
 	pointers := map[*avsc.Field]bool{}
@@ -327,9 +332,9 @@ func selfContaining(types []*namedType) map[*avsc.Field]bool {
 	return pointers
 }
 
-// components numbers the strongly connected components of the records, an edge
-// being a field of a record type (Tarjan's algorithm, with a stack of its own:
-// schemas may be deep).
+// components numbers the strongly connected components of the records. An edge
+// is a field of a record type. The algorithm is Tarjan's. It keeps its own
+// stack, because schemas may be deep.
 func components(types []*namedType) map[*avsc.Schema]int {
 	type frame struct {
 		s    *avsc.Schema

@@ -8,7 +8,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// declare fills the declarations: fields with their types, symbols, unions.
+// declare fills the declarations with fields, field types, symbols and unions.
 func (b *builder) declare() {
 	for _, t := range b.order {
 		switch {
@@ -84,8 +84,8 @@ func (b *builder) declareEnum(d *enumDecl, s *avsc.Schema) {
 	}
 }
 
-// symbolGoName is the Go name of a symbol behind its type's name, so it need
-// not begin with a letter.
+// symbolGoName is the Go name of a symbol. The name of the enum type comes
+// before the symbol, so the symbol need not begin with a letter.
 func symbolGoName(symbol string) string {
 	name := goName(symbol)
 	if rest, ok := strings.CutPrefix(name, "X"); ok && !strings.HasPrefix(strings.ToUpper(strings.TrimLeft(symbol, "_")), "X") && rest != "" {
@@ -94,7 +94,7 @@ func symbolGoName(symbol string) string {
 	return name
 }
 
-// unionPlace names the unions that are found inside a field.
+// unionPlace names the unions inside a field.
 type unionPlace struct {
 	record *recordDecl
 	name   string
@@ -102,7 +102,7 @@ type unionPlace struct {
 
 func (p unionPlace) in(part string) unionPlace { return unionPlace{p.record, p.name + part} }
 
-// typeOf is the type of a schema node, as it stands at a place.
+// typeOf is the type of a schema node at a place.
 func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	t := &typeExpr{Avro: s, Precision: s.Logical.Precision, Scale: s.Logical.Scale}
 	switch s.Kind {
@@ -184,7 +184,8 @@ func fixedKind(logical string) kind {
 	return kindFixed
 }
 
-// unionOf makes t an optional where one of two branches is null, else a union.
+// unionOf makes t an optional if t has two branches and one branch is null.
+// Otherwise unionOf makes t a union.
 func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 	null := slices.IndexFunc(s.Branches, func(x *avsc.Schema) bool { return x.Kind == avsc.Null })
 	if len(s.Branches) == 2 && null >= 0 {
@@ -228,7 +229,7 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 	u.Doc = unionDoc(u)
 }
 
-// branchName is what the wrapper of a branch adds to the union's name.
+// branchName is the part that the wrapper of a branch adds to the union's name.
 func branchName(s *avsc.Schema) string {
 	switch {
 	case s.Kind.Named():

@@ -1,9 +1,11 @@
-// Package codegen turns Avro schemas into Go source: typed records with their
-// binary encoding, decoding and defaults, ready for serde/avrobin.
+// Package codegen turns Avro schemas into Go source. The source holds typed
+// records with binary encoding, decoding and defaults, and works with
+// serde/avrobin.
 //
-// The way is parse, model, emit. Parsing is internal/avsc's; the model
-// (model.go and the files that build it) takes every decision: which package,
-// which file, which Go name, which Go type, which literal is a default; the
-// emitter prints and decides nothing. The package does no I/O: texts in, texts
-// out, the same input always giving the same bytes.
+// The work has three steps: parse, model and emit. Package internal/avsc does
+// the parsing. The model takes every decision: the package, the file, the Go
+// name, the Go type and the default of each declaration. The model is in
+// model.go and the files that build it. The emitter prints the model and
+// decides nothing. The package does no I/O. The same input always gives the
+// same bytes.
 package codegen

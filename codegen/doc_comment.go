@@ -9,8 +9,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// typeDoc is the doc comment of a type: a sentence that names the Avro type,
-// unless the schema's doc begins as a Go comment does, and the schema's doc.
+// typeDoc is the doc comment of a type. The first sentence names the Avro type,
+// and the schema's doc follows. If the schema's doc already begins like a Go
+// comment, typeDoc leaves out the first sentence.
 func typeDoc(name typeName, what string, s *avsc.Schema) []string {
 	doc := docLines(s.Doc, docWidth)
 	if len(doc) > 0 && strings.HasPrefix(doc[0], name.GoName+" ") {
@@ -23,7 +24,7 @@ func typeDoc(name typeName, what string, s *avsc.Schema) []string {
 	return append(append(first, ""), doc...)
 }
 
-// fieldDoc is the schema's doc, and what the Go type cannot say.
+// fieldDoc is the schema's doc, with facts that the Go type cannot express.
 func fieldDoc(doc string, t *typeExpr) []string {
 	lines := docLines(doc, fieldDocWidth)
 	if t.Kind == kindOptional {
@@ -68,8 +69,9 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// docLines makes lines of comment of a doc: without trailing space and without
-// empty lines around, control characters left out. Long lines are wrapped.
+// docLines turns a doc into comment lines. docLines removes trailing space,
+// control characters, and empty lines at the start and the end. Long lines are
+// wrapped.
 func docLines(doc string, width int) []string {
 	doc = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(doc)
 	doc = strings.Map(func(r rune) rune {
@@ -94,8 +96,9 @@ func docLines(doc string, width int) []string {
 	return lines
 }
 
-// inert keeps a comment line from having a meaning for the Go tools: gofmt
-// turns a line "+build" anywhere in a file into a build constraint.
+// inert makes sure that a comment line has no meaning for the Go tools. For
+// example, gofmt turns a line "+build" anywhere in a file into a build
+// constraint.
 func inert(line string) string {
 	if strings.HasPrefix(line, "+build") {
 		return `\` + line
@@ -103,14 +106,16 @@ func inert(line string) string {
 	return line
 }
 
-// unprintable reports whether a comment leaves r out: control characters, what
-// a Go file cannot hold, and marks that change the direction of what follows.
+// unprintable reports whether a comment leaves r out. A comment leaves out
+// control characters, characters that a Go file cannot hold, and marks that
+// change the text direction.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == '\ufeff' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// The widths that comments are wrapped at, so that no line is wider than 80
-// columns: those of declarations, and those of fields behind a tab.
+// Comments are wrapped at these widths, so that no line is wider than 80
+// columns. docWidth is for declarations. fieldDocWidth is for fields, which
+// stand behind a tab.
 const (
 	docWidth      = 80 - len("// ")
 	fieldDocWidth = docWidth - 4

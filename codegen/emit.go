@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// avrobinPath is the run time that generated code imports.
+// avrobinPath is the path of the runtime package that generated code imports.
 const avrobinPath = "github.com/avroline/avroline/serde/avrobin"
 
-// emitter prints one file. Methods named after a part of Go print it; those
-// that return a string also note the imports that it needs.
+// emitter prints one file. A method that is named after a part of Go prints
+// this part. A method that returns a string also records the imports of that
+// string.
 type emitter struct {
 	printer
 	file    *goFile
-	imports map[string]string // path to name; the name is "" where it is the path's last segment
+	imports map[string]string // path to name; "" if the name is the path's last segment
 	shape   *shape
 }
 
-// emit prints a file, formatted. In it stand first the types, then their
-// schemas, then for each type the constructor and the methods.
+// emit prints a formatted file. The types come first, then the schemas, then
+// the constructor and the methods of each type.
 func emit(f *goFile) []byte {
 	e := &emitter{file: f, imports: map[string]string{}, shape: newShape()}
 	for _, d := range f.Decls {
@@ -47,13 +48,13 @@ func emit(f *goFile) []byte {
 	return append(head.out.Bytes(), e.out.Bytes()...)
 }
 
-// avrobin is a name of the run time.
+// avrobin is a name of the runtime package.
 func (e *emitter) avrobin(name string) string {
 	e.imports[avrobinPath] = ""
 	return "avrobin." + name
 }
 
-// std is a name of a package of the standard library: std("slices.Clone").
+// std is a name of the standard library, for example std("slices.Clone").
 func (e *emitter) std(name string) string {
 	path, _, _ := strings.Cut(name, ".")
 	switch path {
@@ -74,7 +75,7 @@ func (e *emitter) uuid(name string) string {
 	return "uuid." + name
 }
 
-// named is a declared type.
+// named is the Go name of a declared type.
 func (e *emitter) named(n typeName) string {
 	e.importOf(n.Pkg)
 	return n.in(e.file)
@@ -85,7 +86,7 @@ func (e *emitter) importOf(p *goPackage) {
 		return
 	}
 	name := e.file.importNames[p.Path]
-	if !p.External && strings.HasSuffix(p.Path, "/"+name) { // of a package elsewhere the name is a guess
+	if !p.External && strings.HasSuffix(p.Path, "/"+name) { // the name of an external package is a guess
 		name = ""
 	}
 	e.imports[p.Path] = name
@@ -112,7 +113,8 @@ func (e *emitter) typ(t *typeExpr) string {
 	return t.goType(e.file)
 }
 
-// importBlock prints the standard library and then the others, each sorted.
+// importBlock prints the standard library and then the other imports. Each
+// group is sorted.
 func (e *emitter) importBlock(head *printer) {
 	var std, other []string
 	for path := range e.imports {
@@ -151,8 +153,8 @@ func (e *emitter) isGenerated(path string) bool {
 	return ok
 }
 
-// schemas prints the constants that hold the schemas, and the variables of
-// those that are cut out of them.
+// schemas prints the constants that hold schemas. It also prints the variables
+// of the schemas that are cut out of these constants.
 func (e *emitter) schemas() {
 	var cut [][]string
 	for _, d := range e.file.Decls {
@@ -188,8 +190,8 @@ func (e *emitter) schemas() {
 	e.p(")\n")
 }
 
-// checks prints what makes drift between generator, generated code and run time
-// a compile error.
+// checks prints code that turns a version mismatch between generator, generated
+// code and runtime into a compile error.
 func (e *emitter) checks() {
 	var messages []string
 	for _, d := range e.file.Decls {
@@ -212,15 +214,16 @@ func (e *emitter) checks() {
 	}
 }
 
-// message is what record, enum and fixed have in common that are events of
-// their own.
+// message holds the common parts of a record, enum or fixed that is an event on
+// its own.
 type message struct {
 	typeName
 	avroName string
 	schema   *schemaText
 }
 
-// messageOf is nil for a declaration that is no message.
+// messageOf returns the message of d. It returns nil for a declaration that is
+// no message.
 func messageOf(d decl) *message {
 	switch d := d.(type) {
 	case *recordDecl:
@@ -237,7 +240,7 @@ func messageOf(d decl) *message {
 	return nil
 }
 
-// rawString is a literal of s, in back quotes where they can hold it.
+// rawString is a literal of s. The literal has back quotes if they can hold s.
 func rawString(s string) string {
 	if strconv.CanBackquote(s) {
 		return "`" + s + "`"

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// site is where in a record a value stands: what an error's path needs, and
-// what the enclosing function looks like.
+// site is the place of a value in a record. It holds the data for the path of
+// an error, and facts about the enclosing function.
 type site struct {
-	record *recordDecl // whose method or union this is
+	record *recordDecl // the record whose method or union is printed
 	name   string      // of the field; "" adds no name
 	in     []string    // the variables of the loops around, outermost first
-	fail   string      // what a failing statement returns beside the error: "dst", "src", "nil, src"
-	wrap   bool        // whether an error gets a path even if there is nothing to add
-	depth  string      // the depth left for values of recursive types, "" in others
-	layout string      // of the records in there, on reading; "" where it is their own
+	fail   string      // the results before the error in a failing return: "dst", "src", "nil, src"
+	wrap   bool        // whether an error gets a path even if the path is empty
+	depth  string      // the remaining depth for values of recursive types; "" in other types
+	layout string      // the layout of the records inside, for reading; "" for their own layout
 }
 
-// element is the place of an element of what stands at p.
+// element is the place of an element of the value at p.
 func (p site) element(variable string) site {
 	p.in = append(p.in[:len(p.in):len(p.in)], variable)
 	return p
@@ -32,8 +32,9 @@ func (e *emitter) ret(at site) string {
 	return fmt.Sprintf("return %s, %s(%s)", at.fail, e.avrobin("ErrorAt"), strings.Join(args, ", "))
 }
 
-// index is a name for a loop's index, key that of a map's key and elem that of
-// a copy of an element, by how many loops are around.
+// index is the name of a loop's index, key is the name of a map key, and elem
+// is the name of a copy of an element. The number of loops around the place
+// makes each name distinct.
 func (p site) index() string { return numbered("i", len(p.in)) }
 func (p site) key() string   { return numbered("key", len(p.in)) }
 func (p site) elem() string  { return numbered("x", len(p.in)) }
@@ -88,7 +89,7 @@ func fallible(d *recordDecl) bool {
 	return false
 }
 
-// fallible: appending a value of t can fail.
+// fallible reports whether appending a value of t can fail.
 func (t *typeExpr) fallible() bool {
 	switch t.Kind {
 	case kindString:
@@ -99,7 +100,7 @@ func (t *typeExpr) fallible() bool {
 	case kindRecord:
 		return t.minSize() > 0
 	case kindArray:
-		return t.Elem.minSize() > 0 && t.Elem.fallible() // elements of no bytes are not looked at
+		return t.Elem.minSize() > 0 && t.Elem.fallible() // generated code does not visit elements of no bytes
 	case kindOptional:
 		return t.Elem.fallible()
 	default:
@@ -129,8 +130,8 @@ func (e *emitter) appendValue(x string, t *typeExpr, at site) {
 	}
 }
 
-// appendCall is an expression that appends x, of a type that needs no
-// statements, to the expression b.
+// appendCall is an expression that appends x to the expression b. The type of x
+// needs no statements.
 func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 	call := func(name string, more ...any) string {
 		args := fmt.Sprintf("%s, %s", b, x)
@@ -263,8 +264,8 @@ func (e *emitter) appendMap(x string, t *typeExpr, at site) {
 	e.p("b = append(b, 0)")
 }
 
-// needsVariable: code that appends a value of t needs its address, or names it
-// more than once.
+// needsVariable reports whether the code that appends a value of t needs the
+// address of the value, or names the value more than once.
 func (t *typeExpr) needsVariable() bool {
 	switch t.Kind {
 	case kindFixed, kindUUIDFixed, kindRecord, kindArray, kindMap, kindOptional:

@@ -2,9 +2,9 @@ package codegen
 
 import "fmt"
 
-// encoding/json cannot read into an interface, nor say which branch a value is.
-// So each union has a carrier that writes {"branch": value}, and a record with
-// unions among its fields shadows those fields by carriers.
+// encoding/json cannot read into an interface, and cannot write the branch of a
+// value. So each union has a carrier that writes {"branch": value}. A record
+// with union fields shadows these fields with carriers.
 
 // jsonMethods prints MarshalJSON and UnmarshalJSON of a record with unions.
 func (e *emitter) jsonMethods(d *recordDecl) {
@@ -58,7 +58,7 @@ func (t *typeExpr) hasUnion() bool {
 	return t.Kind == kindUnion || t.Elem != nil && t.Elem.hasUnion()
 }
 
-// carrier is the type that carries t, which has a union inside.
+// carrier is the type that carries t. The type t has a union inside.
 func (e *emitter) carrier(t *typeExpr) string {
 	switch t.Kind {
 	case kindArray:

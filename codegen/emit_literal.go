@@ -78,7 +78,7 @@ func (e *emitter) literal(l *literal) string {
 	panic("codegen: no literal of this kind of type")
 }
 
-// elem is l as an element, without its type, which the array or map gives it.
+// elem is l as an element without a type. The array or map gives the type.
 func (e *emitter) elem(l *literal) string {
 	out, typ := e.literal(l), e.typ(l.Type)
 	if l.Type.Kind == kindOptional && !l.Type.Nilable {
@@ -90,7 +90,7 @@ func (e *emitter) elem(l *literal) string {
 	return out
 }
 
-// typed is l as an expression that has its own type wherever it stands.
+// typed is l as an expression that has its own type in every context.
 func (e *emitter) typed(l *literal) string {
 	switch l.Type.Kind {
 	case kindInt, kindLong, kindDate, kindFloat, kindDouble, kindTimeMillis, kindTimeMicros:

@@ -52,8 +52,9 @@ func (e *emitter) fieldVariables(d *recordDecl) {
 	}
 }
 
-// readVariables declares the variables that reading needs: n, how many
-// elements a block has, and present, whether an optional value is there.
+// readVariables declares the variables for reading. The variable n is the
+// number of elements in a block. The variable present reports whether an
+// optional value is present.
 func (e *emitter) readVariables(block, present bool) {
 	if block {
 		e.p("var n int")
@@ -71,8 +72,8 @@ func (t *typeExpr) readVariables() (block, present bool) {
 	return block, present
 }
 
-// readValue prints statements that read a value from src into x, which is
-// addressable.
+// readValue prints statements that read a value from src into x. The expression
+// x is addressable.
 func (e *emitter) readValue(x string, t *typeExpr, at site) {
 	if t.minSize() == 0 {
 		return
@@ -92,7 +93,7 @@ func (e *emitter) readValue(x string, t *typeExpr, at site) {
 	}
 }
 
-// readStatement is an assignment that reads x, src and err.
+// readStatement is an assignment to x, src and err.
 func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 	switch bare := strings.TrimPrefix(x, "*"); t.Kind {
 	case kindUUIDFixed, kindFixed:
@@ -179,8 +180,8 @@ func (e *emitter) readOptional(x string, t *typeExpr, at site) {
 	e.p("}")
 }
 
-// newOptional prints how the pointer x gets something to point to: a field's
-// place in its block, or memory of its own.
+// newOptional prints code that gives the pointer x a target. The target is a
+// field's place in its block, or newly allocated memory.
 func (e *emitter) newOptional(x string, t *typeExpr, at site) {
 	if block := at.record.blockOf[t]; block != nil {
 		_, name, _ := strings.Cut(x, ".") // x is the field, v.Name
@@ -207,7 +208,8 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 		e.p("if n, src, err = %s(%s[%s:], src); err != nil {\n%s\n}", e.avrobin("ReadLongs"), x, i, e.ret(at.element(i+"+n")))
 	case e.shape.loopsTo(t, at.record):
 		// A block of a recursive type may claim as many elements as there are
-		// bytes, and so may each element inside: room is made as they come.
+		// bytes, and each element inside may do so too. So the code grows the
+		// slice element by element.
 		e.p("for range n {")
 		e.p("%s := len(%s)", i, x)
 		zero := "nil"
@@ -235,8 +237,8 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 	e.p("if err != nil {\n%s\n}", e.ret(at))
 }
 
-// roomForBlock lengthens the slice x by the n elements of a block, the first of
-// which is at i.
+// roomForBlock lengthens the slice x by the n elements of a block. The first
+// element of the block is at index i.
 func (e *emitter) roomForBlock(x, i string, t *typeExpr) {
 	e.p("%s := len(%s)", i, x)
 	e.p("%s = append(%s, make(%s, n)...)", x, x, e.typ(t))

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// readAsMethod prints ReadAvroAs of a record: what ReadAvro does for each
-// field, in the order in which a plan says that the fields come.
+// readAsMethod prints ReadAvroAs of a record. ReadAvroAs reads each field as
+// ReadAvro does, but in the order of the fields in a plan.
 func (e *emitter) readAsMethod(d *recordDecl) {
 	at := site{record: d, fail: "src", wrap: true}
 	layout := e.avrobin("Layout")
@@ -39,7 +39,8 @@ func (e *emitter) readAsMethod(d *recordDecl) {
 			simple = e.readFieldAs("v."+f.GoName, f.Type, at) || simple
 		}
 		e.p("default: // between two fields of v\n%s", runStep)
-		// One check for all simple fields: the compiler takes long over many.
+		// All simple fields share one check, because the compiler takes long
+		// over many checks.
 		if simple {
 			e.p("if err != nil {\nreturn src, %s(err, %s[s.Field])\n}", e.avrobin("ErrorAt"), d.FieldNames)
 		}
@@ -48,8 +49,8 @@ func (e *emitter) readAsMethod(d *recordDecl) {
 	e.p("return l.Rest(src, rest), nil\n}\n")
 }
 
-// readFieldAs prints how a field is read that the step s is for. If it reports
-// true, the code leaves err to be looked at.
+// readFieldAs prints code that reads the field of the step s. If readFieldAs
+// returns true, the code does not check err yet.
 func (e *emitter) readFieldAs(x string, t *typeExpr, at site) (simple bool) {
 	var call string
 	switch t.Kind {
@@ -78,7 +79,8 @@ func (e *emitter) readFieldAs(x string, t *typeExpr, at site) (simple bool) {
 	return true
 }
 
-// readSimple prints how a simple value is read, and leaves err to be looked at.
+// readSimple prints code that reads a simple value. The code does not check
+// err.
 func (e *emitter) readSimple(x string, t *typeExpr, at site) {
 	switch {
 	case t.Kind == kindOptional:
@@ -98,7 +100,7 @@ func (e *emitter) readSimple(x string, t *typeExpr, at site) {
 	}
 }
 
-// simple: one statement reads a value of t, once it is known to be there.
+// simple reports whether one statement reads a present value of t.
 func (t *typeExpr) simple() bool {
 	switch t.Kind {
 	case kindArray, kindMap:
@@ -110,9 +112,9 @@ func (t *typeExpr) simple() bool {
 	}
 }
 
-// record says whether t is a record, or in the end of one as an optional, an
-// array or a map of it, and whether it is listed in the latter two. Elements
-// without bytes are not read.
+// record reports whether t is a record, or an optional, array or map that holds
+// records at the innermost level. The result listed reports whether an array or
+// map holds the records. Elements without bytes are not read.
 func (t *typeExpr) record() (is, listed bool) {
 	for ; t.Elem != nil; t = t.Elem {
 		listed = listed || t.Kind != kindOptional
@@ -123,8 +125,8 @@ func (t *typeExpr) record() (is, listed bool) {
 	return t.Kind == kindRecord, listed
 }
 
-// least is the fewest bytes of an element of t, which by its own schema are
-// size.
+// least is the fewest bytes of an element of t. By its own schema, an element
+// has at least size bytes.
 func (p site) least(t *typeExpr, size int) string {
 	if p.layout != "" && t.Kind == kindRecord {
 		return fmt.Sprintf("%s.MinSize(%d)", p.layout, size)

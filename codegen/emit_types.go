@@ -43,8 +43,8 @@ func (e *emitter) declare(d decl) {
 	}
 }
 
-// fields prints the fields of a struct. A comment begins a new section, within
-// which names, types and tags stand below each other.
+// fields prints the fields of a struct. Each comment begins a new section.
+// Within a section, names, types and tags are aligned in columns.
 func (e *emitter) fields(fields []*fieldDecl) {
 	var rows [][]string
 	for _, f := range fields {
@@ -62,7 +62,8 @@ func fieldTag(name string) string {
 	return "`avro:" + strconv.Quote(name) + " json:" + strconv.Quote(name) + "`"
 }
 
-// wrappers prints the types that carry branches, and what makes each a branch.
+// wrappers prints the types that carry branches, and the methods that make each
+// type a branch.
 func (e *emitter) wrappers(d *unionDecl) {
 	var methods []string
 	for _, x := range d.Branches {
@@ -97,9 +98,9 @@ func (e *emitter) nameMethods(m *message) {
 	}
 }
 
-// unmarshalMethods prints how a whole message is read; ReadAvro does the work.
-// With text, what is read shares memory with the bytes that it is read from. A
-// record is read through a plan as its writer laid it out.
+// unmarshalMethods prints the code that reads a whole message. ReadAvro does
+// the work. If text is true, the result shares memory with the input bytes. A
+// record is read through a plan, in the layout of its writer.
 func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record bool) {
 	e.note("UnmarshalAvro reads data that was written with exactly this schema.")
 	e.p("func (v *%s) UnmarshalAvro(data []byte) error {", m.GoName)

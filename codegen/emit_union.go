@@ -1,7 +1,7 @@
 package codegen
 
-// unionFuncs prints the functions of a union: append and read, then those that
-// compare, copy, and turn it into JSON and back.
+// unionFuncs prints the functions of a union: append, read, compare, copy, and
+// both JSON directions.
 func (e *emitter) unionFuncs(d *unionDecl) {
 	e.appendUnion(d)
 	e.readUnion(d)
@@ -10,8 +10,8 @@ func (e *emitter) unionFuncs(d *unionDecl) {
 	e.jsonUnion(d)
 }
 
-// unionPlace is the place of a union's values; the record is the one whose
-// fields it is in.
+// branchPlace is the place of a union's values. The record of the place has the
+// union in its fields.
 func (e *emitter) branchPlace(d *unionDecl, fail string) (at site, depthParam string) {
 	at = site{record: d.Owner, fail: fail}
 	for _, x := range d.Branches {
@@ -64,7 +64,7 @@ func (e *emitter) readUnion(d *unionDecl) {
 	e.p("switch branch {")
 	for i, x := range d.Branches {
 		if x.Type.Kind == kindNull && x.Wrapper == "" {
-			continue // nil, as below
+			continue // nil, see below
 		}
 		e.p("case %d:", i)
 		switch {

@@ -44,7 +44,7 @@ func (e *emitter) recordMethods(d *recordDecl) {
 	e.jsonMethods(d)
 }
 
-// fieldNames prints the table of Avro names that errors are told with.
+// fieldNames prints the table of Avro names for error texts.
 func (e *emitter) fieldNames(d *recordDecl) {
 	if !slices.ContainsFunc(d.Fields, func(f *fieldDecl) bool { return f.Type.simple() }) {
 		return
@@ -88,11 +88,11 @@ func (e *emitter) equalMethod(d *recordDecl) {
 	e.p("return true\n}\n")
 }
 
-// longestCondition is how many fields one condition compares: the compiler
-// takes long over longer ones.
+// longestCondition is the largest number of fields that one condition compares.
+// The compiler takes long over longer conditions.
 const longestCondition = 100
 
-// terms prints a condition of terms that must all hold, each on a line.
+// terms prints a condition with one term on each line. All terms must hold.
 func (e *emitter) terms(before string, terms []string, after string) {
 	for i, term := range terms {
 		if i == 0 {
@@ -105,13 +105,13 @@ func (e *emitter) terms(before string, terms []string, after string) {
 		}
 		e.p("%s", term)
 		if i == 0 {
-			e.indent++ // the lines behind go on from it
+			e.indent++ // the following lines continue the condition
 		}
 	}
 	e.indent--
 }
 
-// comparable: == of two values of t means that they are equal.
+// comparable reports whether == of two values of t means equality.
 func (t *typeExpr) comparable() bool {
 	switch t.Kind {
 	case kindRecord:
@@ -124,8 +124,8 @@ func (t *typeExpr) comparable() bool {
 	}
 }
 
-// equalTerms are the conditions that must all hold for two addressable values,
-// found in record in, to be equal.
+// equalTerms are the conditions for equality of two addressable values in
+// record in. All conditions must hold.
 func (e *emitter) equalTerms(a, b string, t *typeExpr, in *recordDecl) []string {
 	if t.Kind == kindOptional && t.Nilable {
 		return []string{fmt.Sprintf("(%s == nil) == (%s == nil)", a, b), e.equal(a, b, t.Elem, in)}
@@ -133,8 +133,8 @@ func (e *emitter) equalTerms(a, b string, t *typeExpr, in *recordDecl) []string 
 	return []string{e.equal(a, b, t, in)}
 }
 
-// equal is an expression that compares two addressable values, found in record
-// in, of a type that needs one condition.
+// equal is an expression that compares two addressable values in record in.
+// Their type needs only one condition.
 func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 	if t.comparable() {
 		return a + " == " + b
@@ -239,8 +239,8 @@ func (e *emitter) cloneMethod(d *recordDecl) {
 	e.p("return &c\n}\n")
 }
 
-// own prints statements that replace what x, a copy by assignment in record in,
-// shares with its original.
+// own prints statements for x, a copy by assignment in record in. The
+// statements replace the memory that x shares with its original.
 func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 	switch t.Kind {
 	case kindBytes:

@@ -2,11 +2,11 @@ package codegen
 
 import "strings"
 
-// A Go value may contain itself, which no walk comes to the end of. Encoding
-// counts how deep it is; the other methods of recursive records look first
-// whether a value ends.
+// A Go value may contain itself, and then a walk through the value never ends.
+// Encoding counts the depth. The other methods of recursive records first check
+// that the value ends.
 
-// withinMethod prints the look.
+// withinMethod prints the method that makes this check.
 func (e *emitter) withinMethod(d *recordDecl) {
 	e.p("// within reports whether v nests no deeper than depth.")
 	e.p("func (v *%s) within(depth int) bool {", d.GoName)
@@ -18,8 +18,8 @@ func (e *emitter) withinMethod(d *recordDecl) {
 	e.p("return true\n}\n")
 }
 
-// within prints statements that return false if x, found in record in, nests
-// too deep.
+// within prints statements for x in record in. The statements return false if x
+// nests too deep.
 func (e *emitter) within(x string, t *typeExpr, in *recordDecl, level int) {
 	if !e.shape.loopsTo(t, in) {
 		return
@@ -58,8 +58,9 @@ func (e *emitter) within(x string, t *typeExpr, in *recordDecl, level int) {
 	}
 }
 
-// bounded is the method Equal or Clone of a record t, found in record in:
-// within a loop of records that which does not look again.
+// bounded is the method Equal or Clone of a record t in record in. Inside a
+// loop of records, bounded returns the variant that does not repeat the depth
+// check.
 func (e *emitter) bounded(method string, t *typeExpr, in *recordDecl) string {
 	if e.shape.loopsTo(t, in) {
 		return strings.ToLower(method)

@@ -10,26 +10,26 @@ import (
 // Error is one mistake in a schema.
 type Error struct {
 	// File is the name of the source. Line and Column begin at 1, and Column
-	// counts bytes; they are 0 where the place is not known.
+	// counts bytes. Line and Column are 0 if the place is not known.
 	File         string
 	Line, Column int
 
-	Problem string // what is wrong
-	Fix     string // what to do, "" where nothing more can be said
+	Problem string // the mistake
+	Fix     string // the correction; "" if there is no advice
 }
 
-// Error is "file:line:column: problem: fix".
+// Error returns "file:line:column: problem: fix".
 func (e *Error) Error() string { return e.internal().Error() }
 
 func (e *Error) internal() *avsc.Error {
 	return &avsc.Error{Pos: avsc.Pos{File: e.File, Line: e.Line, Col: e.Column}, What: e.Problem, Fix: e.Fix}
 }
 
-// Errors are all mistakes that [Generate] found, sorted by source and place. As
-// an error it is never empty. errors.As finds the first *Error.
+// Errors are all mistakes that [Generate] found, sorted by source and place. A
+// returned Errors value is never empty. errors.As finds the first *Error.
 type Errors []*Error
 
-// Error is one line for each mistake.
+// Error returns one line for each mistake.
 func (es Errors) Error() string {
 	lines := make([]string, len(es))
 	for i, e := range es {

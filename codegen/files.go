@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// files lays the declarations out in files and returns the packages that have
-// any, sorted by folder.
+// files assigns the declarations to files. It returns the packages that have
+// files, sorted by folder.
 func (b *builder) files() []*goPackage {
 	names := fileNames{}
 	for _, s := range b.sources {
@@ -32,7 +32,8 @@ func (b *builder) files() []*goPackage {
 		for _, bare := range s.bare {
 			add(bare.record.Pkg, withUnions(bare.record)...)
 		}
-		// The order of the text, so outer types come before those they define.
+		// The order is the order of the text, so an outer type comes before the
+		// types that it defines.
 		slices.SortStableFunc(s.types, func(x, y *namedType) int {
 			return cmp.Or(cmp.Compare(x.schema.Pos.Line, y.schema.Pos.Line), cmp.Compare(x.schema.Pos.Col, y.schema.Pos.Col))
 		})
@@ -83,8 +84,9 @@ func (b *builder) sourceName(name string) string {
 	}, name)
 }
 
-// nameImports names the generated packages that the file imports. Two of one
-// name get the folder above in front, and a number where that does not help.
+// nameImports names the generated packages that the file imports. If two
+// packages have the same name, nameImports puts the name of the parent folder
+// in front. If the names are still equal, nameImports adds a number.
 func (f *goFile) nameImports() {
 	needed := f.imports()
 	slices.SortFunc(needed, func(x, y *goPackage) int { return cmp.Compare(x.Path, y.Path) })
@@ -116,8 +118,8 @@ type packageUse struct {
 	used     string // "shop.common.Money"
 }
 
-// checkImports finds packages that need each other, which Go does not allow,
-// and packages whose import path is not known.
+// checkImports finds two kinds of mistakes: packages that import each other,
+// which Go does not allow, and packages without a known import path.
 func (b *builder) checkImports(packages []*goPackage) {
 	uses := map[*goPackage][]packageUse{}
 	note := func(from *goPackage, user string, pos avsc.Pos, t *typeExpr) {
@@ -152,7 +154,8 @@ func (b *builder) checkImports(packages []*goPackage) {
 	b.checkCycles(packages, uses)
 }
 
-// checkCycles reports each cycle of packages once, by a shortest chain of uses.
+// checkCycles reports each cycle of packages once, with a shortest chain of
+// uses.
 func (b *builder) checkCycles(packages []*goPackage, uses map[*goPackage][]packageUse) {
 	inCycle := map[*goPackage]bool{}
 	for _, p := range packages {
@@ -173,7 +176,8 @@ func (b *builder) checkCycles(packages []*goPackage, uses map[*goPackage][]packa
 	}
 }
 
-// shortestWayBack is the shortest chain of uses from p to p, nil for none.
+// shortestWayBack is the shortest chain of uses from p to p. It returns nil if
+// there is no chain.
 func shortestWayBack(p *goPackage, uses map[*goPackage][]packageUse) []packageUse {
 	chains := [][]packageUse{nil}
 	seen := map[*goPackage]bool{}

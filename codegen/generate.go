@@ -11,41 +11,41 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Source is one schema file: its Name, which errors and generated files show,
-// and its Text, a schema or a protocol in JSON. The other fields are avrogen's.
+// Source is one schema file. Errors and generated files show its Name. Its Text
+// is a schema or a protocol in JSON. The other fields are for avrogen.
 type Source = avsc.Source
 
-// Options say where the generated code goes. The zero value makes one package
-// for each namespace, which cannot import each other.
+// Options set the place of the generated code. The zero value makes one package
+// for each namespace. Packages made this way cannot import each other.
 type Options struct {
 	// Package puts every type into one package of this name in the output
-	// folder. Empty: each namespace has a package of its own in a folder
-	// named by its last segment, and types without a namespace are in the
-	// output folder itself.
+	// folder. If Package is empty, each namespace has its own package. The
+	// folder of such a package is named after the last segment of the
+	// namespace. Types without a namespace are in the output folder itself.
 	Package string
 
-	// RootPackage names the package of the output folder itself where Package
-	// is empty. Default "avro".
+	// RootPackage names the package of the output folder itself if Package is
+	// empty. The default is "avro".
 	RootPackage string
 
-	// ImportPath is the import path of the output folder. Without it a type
-	// that needs a type of another generated package is an error.
+	// ImportPath is the import path of the output folder. If ImportPath is
+	// empty, a type that needs a type of another generated package is an error.
 	ImportPath string
 
 	// Map gives namespaces their import path. A path at or below ImportPath is
-	// generated there, so that mapping two namespaces to one path merges them;
-	// any other path is taken as generated already, and only imported.
+	// generated there. Two namespaces with the same path share one package. Any
+	// other path belongs to an existing package, which is only imported.
 	Map map[string]string
 
-	// SourceName turns the name of a source into the slash path that its
-	// generated files show. Default: the name itself.
+	// SourceName turns the name of a source into the slash path in the
+	// generated files. The default is the name itself.
 	SourceName func(name string) string
 }
 
 // File is one generated file.
 type File struct {
 	Path    string // slash path under the output folder
-	Source  string // as the file shows it
+	Source  string // as the file shows the source
 	Content []byte
 }
 

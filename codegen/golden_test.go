@@ -19,9 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
-// goldenCase is one testdata/*.txtar: schemas, and the Go files they give or,
-// in a file called err, the mistakes. In its comment "package NAME" asks for
-// one package, "map NAMESPACE PATH" maps; without these it is a package each.
+// goldenCase is one testdata/*.txtar. The archive has schemas, and the Go files
+// that they generate. If the schemas have mistakes, a file err lists the
+// mistakes instead. In the archive's comment, "package NAME" asks for one
+// package, and "map NAMESPACE PATH" maps a namespace. Without these lines each
+// namespace has its own package.
 type goldenCase struct {
 	name    string
 	file    string
@@ -95,8 +97,8 @@ func textOf(files []txtar.File) []byte {
 	return txtar.Format(&txtar.Archive{Files: files})
 }
 
-// TestGoldenCompiles compiles and vets what the golden files hold, since they
-// alone prove only that the output does not change.
+// TestGoldenCompiles compiles and vets the golden files. Golden files alone
+// prove only that the output does not change.
 func TestGoldenCompiles(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)

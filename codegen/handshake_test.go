@@ -7,8 +7,8 @@ import (
 	"github.com/avroline/avroline/internal/gentest"
 )
 
-// Code of a generator of before does not compile, and the compiler says what to
-// do.
+// TestCodeOfVersion1 checks that code from an older generator does not compile,
+// and that the compiler's message says how to fix the code.
 func TestCodeOfVersion1(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

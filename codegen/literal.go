@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// A default is taken by way of its Avro binary, which internal/avsc makes
-// exactly, union branches chosen: what NewX holds and what a plan fills in for
-// a writer without the field are the same bytes.
+// internal/avsc turns a default into its exact Avro binary, with union branches
+// chosen. The literal is made from this binary. So NewX and a plan for a writer
+// without the field use the same bytes.
 
 // fillDefaults gives every field its default literal.
 func (b *builder) fillDefaults() {
@@ -39,9 +39,10 @@ func (b *builder) fillDefaults() {
 	b.nestedDefaults()
 }
 
-// nestedDefaults lets a field without a default whose type is a record begin
-// with that record's defaults, and marks the records that have any. A struct
-// does not contain itself, so this ends.
+// nestedDefaults handles fields of a record type without a default. Such a
+// field begins with the defaults of its record. nestedDefaults also marks the
+// records that have defaults. The recursion ends, because a struct does not
+// contain itself.
 func (b *builder) nestedDefaults() {
 	done := map[*recordDecl]bool{}
 	var visit func(t *namedType)
@@ -68,11 +69,11 @@ func (b *builder) nestedDefaults() {
 	}
 }
 
-// literalReader reads the binary of a default into a literal. The bytes are our
-// own, so they are well formed.
+// literalReader reads the binary of a default into a literal. The bytes are
+// well formed, because this module made them.
 type literalReader struct {
 	data   []byte
-	misfit string // why the Go type cannot hold the value, "" when it can
+	misfit string // the reason why the Go type cannot hold the value; "" if the type can hold it
 }
 
 func (r *literalReader) long() int64 {
@@ -142,7 +143,8 @@ func (r *literalReader) read(t *typeExpr) *literal {
 	return l
 }
 
-// readMap sorts by key; of a key written twice the last one counts, as in JSON.
+// readMap sorts by key. If a key appears twice, the last value counts, as in
+// JSON.
 func (r *literalReader) readMap(l *literal) {
 	values := map[string]*literal{}
 	for n := r.long(); n > 0; n-- {
@@ -180,7 +182,7 @@ func (l *literal) isZero() bool {
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos:
 		return false // the zero time.Time is the year 1
 	case kindFloat, kindDouble:
-		return math.Float64bits(l.Float) == 0 // not for negative zero
+		return math.Float64bits(l.Float) == 0 // negative zero is not the zero value
 	case kindString:
 		return l.Str == ""
 	case kindBytes:

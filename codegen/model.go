@@ -9,30 +9,30 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// goPackage is one Go package that is written, or, when External, one that a
-// --map put elsewhere and that is only imported.
+// goPackage is one Go package of the output. If External is set, --map placed
+// the package elsewhere, and generated code only imports it.
 type goPackage struct {
 	Name     string // the package clause
-	Path     string // import path, "" where it is not known: then nothing imports it
+	Path     string // import path; "" if the path is not known, and then no package imports this package
 	Dir      string // slash path under the output folder, "" for the folder itself
 	External bool
 	Files    []*goFile // sorted by name
 }
 
-// goFile is one generated file: what emit(f *goFile) ([]byte, error) of emit.go
-// prints, formatted. Its declarations are printed in the order of
-// Decls: the order of the schema, outer types before the types they define.
+// goFile is one generated file. The function emit prints and formats the file.
+// emit prints the declarations in the order of Decls. This is the order of the
+// schema, in which an outer type comes before the types that it defines.
 type goFile struct {
 	Pkg    *goPackage
 	Name   string // "order_created.avro.go"
 	Source string // slash path for the "// Source:" line
 	Decls  []decl
-	Texts  *textList // of the package, in its first file, or nil
+	Texts  *textList // the list of the package, in its first file, or nil
 
-	// importNames maps the import path of each generated package that this
-	// file's types mention to its name in this file. It never equals one of
-	// reservedImportNames, so the emitter may use those for its own imports
-	// and for parameters and local variables.
+	// importNames maps the import path of each generated package to its name in
+	// this file. The map has the packages that the types of this file mention.
+	// No name in the map is one of reservedImportNames. So the emitter may use
+	// reserved names for its own imports, parameters and local variables.
 	importNames map[string]string
 }
 
@@ -45,39 +45,40 @@ type typeName struct {
 	GoName string
 }
 
-// in is the name as file f writes it: with the package's name in f when the
-// type lives in another package.
+// in is the name as file f writes it. If the type is in another package, the
+// name has the package's name in front.
 func (n typeName) in(f *goFile) string { return f.qualify(n.Pkg, n.GoName) }
 
-// recordDecl is a struct. With Bare it stands for a top level that is no named
-// type: one field Value, encoded as the bare type without record around it.
+// recordDecl is a struct. If Bare is set, the struct stands for a top level
+// that is no named type. Such a struct has one field Value, and its encoding is
+// the encoding of Value without a record around it.
 type recordDecl struct {
 	typeName
-	AvroName string   // full name; of a bare one the name of its type, "array"
+	AvroName string   // full name; for a bare struct the name of its type, "array"
 	Doc      []string // lines of the doc comment without the slashes
 	Fields   []*fieldDecl
 	Bare     bool
 
 	FieldNames  string // "orderCreatedFields": the variable with the fields' Avro names
 	SchemaText  *schemaText
-	Fingerprint uint64 // of the schema, which a plan for this type bears
+	Fingerprint uint64 // of the schema; a plan for this type has the same fingerprint
 	NewFunc     string // "NewOrderCreated"
-	HasDefaults bool   // NewFunc returns something other than the zero value
+	HasDefaults bool   // whether NewFunc returns something other than the zero value
 
-	// IsBranchOf are the sealed unions of the same package that this record is
-	// a branch of: *T has the method of each (unionDecl.SealMethod).
+	// IsBranchOf are the sealed unions in the same package that have this
+	// record as a branch. *T has the method unionDecl.SealMethod of each union.
 	IsBranchOf []*unionDecl
 
-	unions []*unionDecl // found in its fields, in order
+	unions []*unionDecl // the unions in its fields, in order
 
 	Blocks  []*blockDecl
 	blockOf map[*typeExpr]*blockDecl // by the type of a field
 
-	// NeedsEqual: == does not compile or does not mean equality.
-	// NeedsClone: assignment shares memory.
+	// NeedsEqual is set if == does not compile or does not mean equality.
+	// NeedsClone is set if assignment shares memory.
 	NeedsEqual, NeedsClone bool
 
-	MinSize int // the fewest bytes that a value takes
+	MinSize int // the fewest bytes of a value
 }
 
 func (d *recordDecl) declName() string { return d.GoName }
@@ -88,19 +89,20 @@ type fieldDecl struct {
 	AvroName string // in the tags and in the paths of errors
 	Doc      []string
 	Type     *typeExpr
-	Default  *literal // what NewFunc gives it; nil for the Go zero value
+	Default  *literal // the value that NewFunc sets; nil for the Go zero value
 }
 
-// blockDecl is a struct that holds the values of optional fields, so that
-// reading them takes one allocation and not one for each.
+// blockDecl is a struct that holds the values of several optional fields. With
+// a block, reading needs one allocation instead of one allocation for each
+// field.
 type blockDecl struct {
 	GoName string // of the type
-	Local  string // the variable that points to it while a record is read
+	Local  string // the variable that points to the block while a record is read
 	Fields []*fieldDecl
 }
 
-// enumDecl is an int32-based type; the value of a constant is the index of its
-// symbol, so that the zero value is the first symbol.
+// enumDecl is a type based on int32. The value of a constant is the index of
+// its symbol. So the zero value is the first symbol.
 type enumDecl struct {
 	typeName
 	AvroName string
@@ -108,13 +110,14 @@ type enumDecl struct {
 	Symbols  []enumSymbol
 	Table    string // "statusSymbols": the variable with the Avro symbols
 
-	// Message: it is the top level of a file, so it gets AvroName, AvroSchema,
-	// AppendAvro and so on, and SchemaText and NewFunc as a record does.
+	// Message is set for the top level of a file. Such an enum gets AvroName,
+	// AvroSchema, AppendAvro and the other message methods. It also gets
+	// SchemaText and NewFunc, as a record does.
 	Message     bool
 	NewFunc     string
 	SchemaText  *schemaText
 	Fingerprint uint64
-	Default     int // index NewFunc returns: the enum's own default, or 0
+	Default     int // the index that NewFunc returns: the enum's own default, or 0
 }
 
 func (d *enumDecl) declName() string { return d.GoName }
@@ -125,15 +128,15 @@ type enumSymbol struct {
 }
 
 // fixedDecl is a named [Size]byte type. A fixed with a logical type has no
-// declaration: its values are decimal.Decimal, uuid.UUID or avrobin.Duration,
-// and as a top level it is a recordDecl with Bare.
+// declaration. Its values are decimal.Decimal, uuid.UUID or avrobin.Duration.
+// At the top level, such a fixed is a recordDecl with Bare set.
 type fixedDecl struct {
 	typeName
 	AvroName string
 	Doc      []string
 	Size     int
 
-	Message     bool // as for enumDecl
+	Message     bool // as in enumDecl
 	NewFunc     string
 	SchemaText  *schemaText
 	Fingerprint uint64
@@ -141,15 +144,15 @@ type fixedDecl struct {
 
 func (d *fixedDecl) declName() string { return d.GoName }
 
-// unionDecl is a sealed interface, and the wrapper types of its branches, which
-// are printed right after it.
+// unionDecl is a sealed interface with the wrapper types of its branches. The
+// wrapper types are printed directly after the interface.
 type unionDecl struct {
 	typeName
-	Owner      *recordDecl // in whose fields it stands
+	Owner      *recordDecl // the record that has the union in its fields
 	Doc        []string
 	SealMethod string // "isOrderCreatedPayment": unexported, on each branch
 	Branches   []*unionBranch
-	NullIndex  int // the index of the null branch, which is the nil interface; -1 for none
+	NullIndex  int // the index of the null branch, whose value is the nil interface; -1 without a null branch
 
 	// The functions of the union, and the type that carries it through JSON.
 	AppendFunc, ReadFunc, EqualFunc, CloneFunc, Carrier string
@@ -157,19 +160,20 @@ type unionDecl struct {
 
 func (d *unionDecl) declName() string { return d.GoName }
 
-// onlyNull: there is no branch with a value, as in ["null"] and [].
+// onlyNull reports whether no branch has a value, as in ["null"] and [].
 func (d *unionDecl) onlyNull() bool {
 	return !slices.ContainsFunc(d.Branches, func(x *unionBranch) bool { return x.Type.Kind != kindNull })
 }
 
-// unionBranch is one branch; its place in unionDecl.Branches is its index on
-// the wire. The null branch has Type null, no Wrapper and no Go type.
+// unionBranch is one branch. Its position in unionDecl.Branches is its index in
+// the encoding. The null branch has Type null, no Wrapper and no Go type.
 type unionBranch struct {
 	AvroName string // as Avro JSON tags it: "string", "shop.orders.Card"
 	Type     *typeExpr
-	// Wrapper is the struct type with one field Value of Type that carries the
-	// branch. It is "" for null and for a record of the same package, which
-	// are carried by nil and *T.
+	// Wrapper is the struct type that carries the branch. The struct has one
+	// field Value of Type. Wrapper is "" for null and for a record of the same
+	// package. The Go value of null is nil, and the Go value of such a record
+	// is *T.
 	Wrapper string
 }
 
@@ -181,7 +185,7 @@ func (x *unionBranch) goType() string {
 	return "*" + x.Type.Record.GoName
 }
 
-// kind says what a typeExpr is: the Go type and the bytes together.
+// kind is the kind of a typeExpr. It determines the Go type and the encoding.
 type kind uint8
 
 const (
@@ -196,7 +200,7 @@ const (
 	kindDate                        // avrobin.Date on int
 	kindTimeMillis                  // time.Duration since midnight, on int
 	kindTimeMicros                  // time.Duration since midnight, on long
-	kindTimestampMillis             // time.Time on long; Local says that it is a wall clock
+	kindTimestampMillis             // time.Time on long; if Local is set, a wall clock time
 	kindTimestampMicros             // the same
 	kindTimestampNanos              // the same
 	kindUUIDString                  // uuid.UUID on string
@@ -206,20 +210,20 @@ const (
 	kindDuration                    // avrobin.Duration on fixed(12)
 	kindEnum                        // Enum
 	kindFixed                       // Fixed
-	kindRecord                      // Record, a value; with Pointer *T that must not be nil
+	kindRecord                      // Record, a value; with Pointer a *T that must not be nil
 	kindArray                       // []Elem
 	kindMap                         // map[string]Elem
-	kindOptional                    // a union of null and Elem: *Elem, or Elem itself where nil says null
+	kindOptional                    // a union of null and Elem: *Elem, or Elem itself if nil means null
 	kindUnion                       // Union, a sealed interface
 )
 
 // typeExpr is the type of a field, an element or a branch.
 type typeExpr struct {
 	Kind kind
-	Avro *avsc.Schema // the node it was made from
+	Avro *avsc.Schema // the schema node of this type
 
 	Local            bool // of a timestamp: local-timestamp-*
-	AnyText          bool // of a string: written without a look whether it is UTF-8
+	AnyText          bool // of a string: generated code does not check UTF-8
 	Precision, Scale int  // of a decimal
 	Size             int  // of a decimal on fixed
 
@@ -227,8 +231,9 @@ type typeExpr struct {
 
 	// NullIndex of an optional is the index of null in its union, 0 or 1.
 	NullIndex int
-	// Nilable of an optional: Elem is bytes, array or map, whose nil is null.
-	// Without it the Go type is a pointer to Elem's.
+	// Nilable of an optional is set if Elem is bytes, array or map. Then the
+	// nil of Elem means null. Otherwise the Go type is a pointer to the Go type
+	// of Elem.
 	Nilable bool
 
 	Pointer bool // of a record: a struct must not contain itself
@@ -294,12 +299,13 @@ func (t *typeExpr) goType(f *goFile) string {
 	panic("codegen: unknown kind of type")
 }
 
-// literal is a default value as a tree, exact. Type says which fields count:
+// literal is an exact default value as a tree. Type determines which fields are
+// used:
 //
 //	null                      nothing
 //	bool                      Bool
 //	int, long, date, time-*, timestamp-*, enum
-//	                          Int: the Avro value; of an enum the symbol's index
+//	                          Int: the Avro value; for an enum the index
 //	float, double             Float, negative zero and infinities included
 //	string                    Str
 //	bytes, fixed              Bytes
@@ -312,8 +318,8 @@ func (t *typeExpr) goType(f *goFile) string {
 //	optional                  Elems[0], or none for null
 //	union                     Elems[0] of the branch Index; none for null
 //
-// A literal that is the Go zero value is nil instead, wherever a nil is
-// allowed: in fieldDecl.Default and in Fields. Elems never hold nil.
+// If a literal is the Go zero value, fieldDecl.Default and Fields hold nil
+// instead. Elems never hold nil.
 type literal struct {
 	Type     *typeExpr
 	Bool     bool
@@ -329,7 +335,7 @@ type literal struct {
 	Elems    []*literal
 }
 
-// qualify writes name, of package p, as f must.
+// qualify is the name as f must write it. The name belongs to package p.
 func (f *goFile) qualify(p *goPackage, name string) string {
 	if p == f.Pkg {
 		return name
@@ -337,9 +343,9 @@ func (f *goFile) qualify(p *goPackage, name string) string {
 	return f.importNames[p.Path] + "." + name
 }
 
-// reservedImportNames are never the name of a generated package's import in a
-// file: the packages that the emitter imports itself, its parameters and local
-// variables, and the names that Go predeclares. TestWordsOfGeneratedCode tries
+// reservedImportNames are never the name of an imported generated package. The
+// list has the packages that the emitter imports, its parameters and local
+// variables, and the predeclared names of Go. TestWordsOfGeneratedCode tries
 // every identifier of the generated code.
 //
 //nolint:gochecknoglobals // a constant table
@@ -363,9 +369,9 @@ func reservedImportName(name string) bool {
 	return slices.Contains(reservedImportNames, name) || numberedLocal.MatchString(name)
 }
 
-// recordMethods are the names that a field must not have: the exported methods
-// of a generated struct, and those kept free for later. A field of such a name
-// gets an underscore behind it.
+// recordMethods are the names that a field must not have. They are the exported
+// methods of a generated struct, and names reserved for later methods. A field
+// with such a name gets an underscore at the end.
 //
 //nolint:gochecknoglobals // a constant table
 var recordMethods = []string{

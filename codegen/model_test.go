@@ -54,7 +54,7 @@ func TestSelfContaining(t *testing.T) {
 	}
 }
 
-// TestNamesStay adds a field to a record: the names of those before it stay.
+// TestNamesStay adds a field to a record. The names of the earlier fields stay.
 func TestNamesStay(t *testing.T) {
 	t.Parallel()
 	goNames := func(typ *schemagen.Type) []string {

@@ -5,26 +5,29 @@ import (
 	"unicode"
 )
 
-// The rule for names, in full:
+// The rule for names has five steps:
 //
-//  1. A name is cut into words at everything that is no letter and no digit,
-//     where a small letter or a digit is followed by a capital, and before the
-//     last capital of a run that a small letter follows: order_id, orderId and
-//     OrderID are "order", "id"; HTTPServer is "HTTP", "Server". A name without
-//     a small letter, of two words or of more than one letter, is taken in
-//     small letters first: IN_TRANSIT is "in", "transit".
-//  2. Each word begins with a capital. A word that is one of the usual
-//     initialisms is written in capitals, with digits behind it or not, and its
-//     plural with a small s: ID, ID2, URL, URLs.
-//  3. Underscores go, except between two digits: v1_2 is V1_2, not V12.
-//  4. What does not begin with a letter that has a capital gets an X in front:
-//     _1st is X1st, _ is X.
-//  5. A name that is taken gets an underscore behind it, and one more until it
-//     is free. No name ends in one otherwise, so the names that were there
-//     keep theirs when another is added behind them. Taken are: among fields
-//     the methods of a generated record, then each field in the order of the
-//     schema; in a package the types by full name, then what is derived from
-//     them (constructors, constants, unions and their branches).
+//  1. The name is cut into words. A cut is at every character that is no letter
+//     and no digit, and before a capital that follows a small letter or a
+//     digit. In a run of capitals, a cut is before the last capital if a small
+//     letter follows the run. So order_id, orderId and OrderID are "order",
+//     "id", and HTTPServer is "HTTP", "Server". A name without a small letter
+//     is first turned into small letters, if the name has two words or more
+//     than one letter. So IN_TRANSIT is "in", "transit".
+//  2. Each word begins with a capital. A word that is a usual initialism is
+//     written in capitals, with or without digits at the end. The plural of an
+//     initialism has a small s. Examples are ID, ID2, URL and URLs.
+//  3. Underscores are removed, except between two digits. So v1_2 is V1_2, not
+//     V12.
+//  4. A name that does not begin with a letter that has a capital gets an X in
+//     front. So _1st is X1st, and _ is X.
+//  5. A name that is taken gets underscores at the end until the name is free.
+//     No other name ends in an underscore. So earlier names stay the same if
+//     the schema gets another name at the end. Among fields, the methods of a
+//     generated record take their names first, then each field in the order of
+//     the schema. In a package, the types take their names first, sorted by
+//     full name. Then the derived names follow: constructors, constants, unions
+//     and their branches.
 //
 // A property "go.name" of a type or field replaces steps 1 to 4.
 
@@ -85,8 +88,9 @@ func words(name string) []string {
 	return words
 }
 
-// isPlural: the run of capitals up to and with i, with the s behind it, is an
-// initialism's plural that ends there: URLs, but not URLset.
+// isPlural reports whether the run of capitals up to i, together with the s
+// behind it, is the plural of an initialism and ends there. URLs is a plural,
+// but URLset is not.
 func isPlural(run []rune, i int) bool {
 	if run[i+1] != 's' || (i+2 < len(run) && unicode.IsLower(run[i+2])) {
 		return false
@@ -109,7 +113,7 @@ func capitalise(word string) string {
 	return string(unicode.ToUpper(first)) + word[len(string(first)):]
 }
 
-// shouts: a name all in capitals, as constants are.
+// shouts reports whether all letters of a name are capitals, as in constants.
 func shouts(name string) bool {
 	letters := 0
 	for _, r := range name {
@@ -137,15 +141,15 @@ func lastRune(s string) rune {
 	return runes[len(runes)-1]
 }
 
-// lowerFirst begins an unexported name with the letters of an exported one.
-// What it begins always goes on with a capital, so it is no keyword, no import
-// and no local variable.
+// lowerFirst is the beginning of an unexported name, made from the letters of
+// an exported name. The callers always add a part that begins with a capital.
+// So the full name is never a keyword, an import or a local variable.
 func lowerFirst(name string) string {
 	first := firstRune(name)
 	return string(unicode.ToLower(first)) + name[len(string(first)):]
 }
 
-// scope hands out names that are distinct: step 5.
+// scope hands out distinct names. This is step 5.
 type scope map[string]bool
 
 func newScope(taken []string) scope {
@@ -156,7 +160,8 @@ func newScope(taken []string) scope {
 	return s
 }
 
-// take is the first free of name, name_, name__ …, taken from now on.
+// take returns and reserves the first free name of name, name_, name__ and so
+// on.
 func (s scope) take(name string) string {
 	for s[name] {
 		name += "_"
@@ -165,9 +170,10 @@ func (s scope) take(name string) string {
 	return name
 }
 
-// PackageName makes a Go package name of the name of a folder or a segment of a
-// namespace: its ASCII letters and digits in small letters, with "avro" behind
-// what Go gives a meaning of its own ("type", "main", "internal").
+// PackageName makes a Go package name from the name of a folder or a namespace
+// segment. It keeps the ASCII letters and digits, in small letters. It adds
+// "avro" to a word that has a special meaning in Go, for example "type", "main"
+// or "internal".
 func PackageName(segment string) string {
 	var name strings.Builder
 	for _, r := range strings.ToLower(segment) {
@@ -185,8 +191,8 @@ func PackageName(segment string) string {
 	}
 }
 
-// specialPackage are names that a package cannot have, or that make its folder
-// special to the Go tool.
+// specialPackage are names that a package cannot have, and names that give a
+// folder a special meaning for the Go tool.
 //
 //nolint:gochecknoglobals // a constant table
 var specialPackage = map[string]bool{

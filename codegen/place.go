@@ -10,15 +10,15 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// placement says which package each namespace has.
+// placement maps each namespace to its package.
 type placement struct {
 	opts     Options
 	byNS     map[string]*goPackage
-	packages []*goPackage // in the order of their making
+	packages []*goPackage // in the order of creation
 }
 
-// place gives every namespace its package: in sorted order, so that the result
-// depends on the set of namespaces alone.
+// place gives every namespace its package. It visits the namespaces in sorted
+// order, so that the result depends only on the set of namespaces.
 func place(namespaces []string, opts Options) *placement {
 	p := &placement{opts: opts, byNS: map[string]*goPackage{}}
 	dirs := newScope([]string{""})
@@ -53,8 +53,8 @@ func (p *placement) root() *goPackage {
 	return p.add(&goPackage{Name: name, Path: p.opts.ImportPath})
 }
 
-// mapped is the package of a --map: below the output folder it is generated,
-// elsewhere it exists.
+// mapped is the package of a --map. A package below the output folder is
+// generated. A package elsewhere exists already.
 func (p *placement) mapped(target string, dirs scope) *goPackage {
 	for _, q := range p.packages {
 		if q.Path == target {
@@ -73,8 +73,8 @@ func (p *placement) mapped(target string, dirs scope) *goPackage {
 	return p.add(&goPackage{Name: PackageName(importedName(target)), Path: target, External: true})
 }
 
-// importedName guesses the name of a package by its import path: the last
-// segment that is no major version.
+// importedName guesses the name of a package from its import path. The guess is
+// the last segment that is no major version.
 func importedName(importPath string) string {
 	base := path.Base(importPath)
 	if v, ok := strings.CutPrefix(base, "v"); ok && v != "" && strings.Trim(v, "0123456789") == "" && path.Dir(importPath) != "." {
@@ -83,8 +83,9 @@ func importedName(importPath string) string {
 	return base
 }
 
-// freeDir is the folder of a namespace: its last segment, with the one before
-// in front where another namespace has it already.
+// freeDir is the folder of a namespace. The folder has the name of the last
+// segment. If another namespace has taken this name, freeDir puts the previous
+// segment in front.
 func (p *placement) freeDir(ns string, taken scope) string {
 	segments := strings.Split(ns, ".")
 	name := ""
@@ -113,7 +114,7 @@ func (p *placement) importPath(dir string) string {
 	return p.opts.ImportPath + "/" + dir
 }
 
-// namespacesOf are the namespaces of every named type of a set.
+// namespacesOf are the namespaces of all named types in a set.
 func namespacesOf(types []*avsc.Schema) []string {
 	seen := map[string]bool{}
 	for _, s := range types {
@@ -125,9 +126,10 @@ func namespacesOf(types []*avsc.Schema) []string {
 // fileNames hands out the names of the files of each package.
 type fileNames map[*goPackage]scope
 
-// take names the file of a source in p: the source's name with ".avro.go", and
-// the folder it lies in before it where another source took that. Names that
-// differ in case only are the same, as some file systems have it.
+// take is the file name of a source in p. The file name is the source's name
+// with ".avro.go". If another source has taken the name, take puts the name of
+// the source's folder in front. Names that differ only in case count as equal,
+// because some file systems do not distinguish case.
 func (n fileNames) take(p *goPackage, source string) string {
 	taken := n[p]
 	if taken == nil {
@@ -151,9 +153,9 @@ func (n fileNames) take(p *goPackage, source string) string {
 	return name
 }
 
-// fileName makes a file name that the Go tool compiles everywhere: it ignores
-// what begins with _ or ., and reads _windows or _arm64 before the first dot
-// as a constraint.
+// fileName makes a file name that the Go tool compiles on every platform. The
+// Go tool ignores files that begin with _ or a dot. It also reads _windows or
+// _arm64 before the first dot as a constraint.
 func fileName(stem string) string {
 	stem = strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-.", r) {

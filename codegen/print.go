@@ -8,15 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// printer prints Go source as gofmt lays it out. The caller gives lines without
-// indentation; the printer indents by the braces and parentheses at the ends
-// and beginnings of lines. TestGofmtChangesNothing holds it against gofmt.
+// printer prints Go source in the layout of gofmt. The caller gives lines
+// without indentation. The printer derives the indentation from braces and
+// parentheses at the ends and beginnings of lines. TestGofmtChangesNothing
+// compares the result with gofmt.
 type printer struct {
 	out    bytes.Buffer
-	scrap  bytes.Buffer // of p
+	scrap  bytes.Buffer // buffer of p
 	indent int
-	blank  bool // an empty line is due before the next one
-	opened bool // the last line opened a block, where an empty line is dropped
+	blank  bool // print an empty line before the next line
+	opened bool // the last line opened a block, and an empty line after it is dropped
 }
 
 // p prints lines. An empty line at its end separates declarations.
@@ -41,7 +42,7 @@ func (p *printer) lines(text string) {
 	}
 }
 
-// line prints one line at the indentation where it belongs.
+// line prints one line with its indentation.
 func (p *printer) line(line string) {
 	if line == "" {
 		p.blank = true
@@ -73,7 +74,8 @@ func (p *printer) line(line string) {
 
 func isComment(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, "\t"), "//") }
 
-// verbatim prints text as it is, which may be a raw string over several lines.
+// verbatim prints text without a change. The text may be a raw string over
+// several lines.
 func (p *printer) verbatim(text string) {
 	if p.blank && !p.opened {
 		p.out.WriteByte('\n')
@@ -83,7 +85,7 @@ func (p *printer) verbatim(text string) {
 	p.out.WriteByte('\n')
 }
 
-// comment prints lines of a comment.
+// comment prints comment lines.
 func (p *printer) comment(lines ...string) {
 	for _, line := range lines {
 		switch {
@@ -97,19 +99,19 @@ func (p *printer) comment(lines ...string) {
 	}
 }
 
-// note prints sentences as a comment, in lines that fit.
+// note prints sentences as a comment and wraps the lines.
 func (p *printer) note(format string, args ...any) {
 	p.comment(wrap(fmt.Sprintf(format, args...))...)
 }
 
-// doc prints the comment of a declaration. gofmt lays such comments out anew,
-// lists and headings among them.
+// doc prints the comment of a declaration. gofmt changes the layout of such
+// comments, for example of lists and headings.
 func (p *printer) doc(lines []string) {
 	if len(lines) == 0 {
 		return
 	}
 	text := strings.Join(lines, "\n") + "\n"
-	for range 3 { // the layout of odd texts is found in steps
+	for range 3 { // odd texts need more than one pass to reach a stable layout
 		var parser comment.Parser
 		var out comment.Printer
 		laidOut := string(out.Comment(parser.Parse(text)))
@@ -123,8 +125,8 @@ func (p *printer) doc(lines []string) {
 	}
 }
 
-// columns prints rows of cells below each other. The last cell of a row is not
-// padded.
+// columns prints rows of cells, aligned in columns. The last cell of a row is
+// not padded.
 func (p *printer) columns(rows [][]string) {
 	var width []int
 	for _, row := range rows {
@@ -147,17 +149,18 @@ func (p *printer) columns(rows [][]string) {
 	}
 }
 
-// oneLineLimit is the longest function that gofmt leaves on one line.
+// oneLineLimit is the length of the longest function that gofmt keeps on one
+// line.
 const oneLineLimit = 100
 
-// function prints a function of one statement, or of none, on one line if it is
-// short enough.
+// function prints a function with at most one statement. A short function stays
+// on one line.
 func (p *printer) function(header, statement string) {
 	p.lines(oneLine(header+" ", statement)) // gofmt counts the space of a declaration
 	p.line("")
 }
 
-// oneLine is a function of one statement, on one line if it is short enough.
+// oneLine is a function with one statement. A short function stays on one line.
 func oneLine(header, statement string) string {
 	tooLong := len(header)+len(statement) > oneLineLimit
 	header = strings.TrimSuffix(header, " ")
@@ -170,7 +173,7 @@ func oneLine(header, statement string) string {
 	return header + " { " + statement + " }"
 }
 
-// emptyMethods prints methods without statements below each other.
+// emptyMethods prints methods without statements on consecutive lines.
 func (p *printer) emptyMethods(headers []string) {
 	var rows [][]string
 	flush := func() {

@@ -15,7 +15,7 @@ import (
 	"github.com/avroline/avroline/internal/schemagen"
 )
 
-// wantGofmt fails the test where gofmt would change a generated file.
+// wantGofmt fails the test if gofmt would change a generated file.
 func wantGofmt(t *testing.T, files []codegen.File) {
 	t.Helper()
 	for _, f := range files {
@@ -29,8 +29,9 @@ func wantGofmt(t *testing.T, files []codegen.File) {
 	}
 }
 
-// TestGofmtChangesNothing: the generator prints what gofmt would make of it,
-// which it does not call, because formatting takes longer than all the rest.
+// TestGofmtChangesNothing compares the generator's output with the output of
+// gofmt. The generator does not call gofmt, because formatting takes longer
+// than all other steps.
 func TestGofmtChangesNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("golden", func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestGofmtChangesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			files, err := codegen.Generate([]codegen.Source{{Name: filepath.Base(name), Text: text}}, codegen.Options{Package: "x"})
-			if err == nil { // else it is invalid, or needs other files
+			if err == nil { // otherwise the text is invalid, or needs other files
 				wantGofmt(t, files)
 			}
 		}
@@ -81,7 +82,7 @@ func TestGofmtChangesNothing(t *testing.T) {
 			text := fmt.Sprintf(`{"type": "record", "name": "R", "doc": %q, "fields": [{"name": "a", "type": "int", "doc": %[1]q}, {"name": "bb", "type": "int"}]}`, strings.Join(doc, "\n"))
 			files, err := codegen.Generate([]codegen.Source{{Name: "s.avsc", Text: []byte(text)}}, codegen.Options{Package: "x"})
 			if err != nil {
-				continue // %q is not JSON for every piece
+				continue // %q does not give JSON for every piece
 			}
 			wantGofmt(t, files)
 		}

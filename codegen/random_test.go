@@ -19,13 +19,15 @@ var (
 	randomSeed    = flag.Uint64("seed", 1, "the first seed of the random schemas")
 )
 
-// TestRandomSchemas generates code for random schemas, compiles and vets it,
-// and has it read and write random values: the same bytes, no prefix of them,
-// no byte more, the same again through JSON and a copy. What another version of
-// the schema wrote it reads through a plan as it reads what the plan rewrites.
+// TestRandomSchemas generates code for random schemas, compiles and vets the
+// code, and lets the code read and write random values. Reading and writing a
+// value gives the same bytes, also through JSON and through a copy. The code
+// refuses each prefix of the bytes, and the bytes with an additional byte. The
+// code reads data of another schema version through a plan. The result equals
+// the result of reading the bytes that the plan rewrites.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
-	const perPackage = 50 // many in one package, so that their names clash
+	const perPackage = 50 // many schemas share a package, so that their names clash
 	m := gentest.New(t)
 	var imports, cases strings.Builder
 	for first := 0; first < *randomSchemas; first += perPackage {
@@ -101,7 +103,7 @@ var cases = []struct {
 	//CASES
 }
 
-// version is another version of a schema and what was written with it.
+// version is another version of a schema, with data of that version.
 type version struct {
 	schema string
 	values []string
@@ -122,7 +124,7 @@ func TestPlans(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for n := 0; n <= len(data); n++ { // cut short, with one byte changed, and whole
+				for n := 0; n <= len(data); n++ { // each prefix, the whole with one changed byte, and the whole
 					for _, flip := range []byte{0, 1, 0x82} {
 						in := bytes.Clone(data)
 						if in = in[:n]; flip != 0 {
@@ -149,8 +151,8 @@ func TestPlans(t *testing.T) {
 								t.Fatalf("seed %d: %T %v", c.seed, err, err)
 							}
 						}
-						// What is wrong in two ways may be refused for either,
-						// whole values for one.
+						// Data with two mistakes may be refused for either
+						// mistake. Whole values have only one mistake.
 						whole := n == len(data)
 						alike := (err == nil) == (wantErr == nil) && (!whole || kindOf(err) == kindOf(wantErr))
 						if !alike && !excused(wantErr) {
@@ -178,8 +180,9 @@ func TestPlans(t *testing.T) {
 	t.Logf("%d plans, %d values, %d refused", plans, values, refused)
 }
 
-// kindOf is what err says of the data: where several things are malformed, who
-// counts ahead meets another first.
+// kindOf is the kind of mistake that err reports. Truncated, trailing and
+// invalid data count as one kind. If data has several mistakes, a reader that
+// counts ahead finds another mistake first.
 func kindOf(err error) error {
 	for _, k := range []error{avrobin.ErrRange, avrobin.ErrUnreadable, avrobin.ErrDepth} {
 		if errors.Is(err, k) {
@@ -194,8 +197,9 @@ func kindOf(err error) error {
 	return err
 }
 
-// excused: a block that lies about its size is refused only where its bytes are
-// rewritten; straight reading looks at the elements.
+// excused reports whether err is about a block with a wrong size. Only the
+// rewriting of bytes refuses such a block. Direct reading looks at the elements
+// and ignores the size.
 func excused(err error) bool { return err != nil && strings.Contains(err.Error(), "that says it has") }
 
 func TestRoundTrip(t *testing.T) {
@@ -205,7 +209,7 @@ func TestRoundTrip(t *testing.T) {
 			continue
 		}
 		zero, filled := c.make()
-		_, _ = zero.AppendAvro(nil) // an error or not, but no panic
+		_, _ = zero.AppendAvro(nil) // an error is allowed, but a panic is not
 		_, _ = filled.AppendAvro(nil)
 		for _, value := range c.values {
 			data, err := hex.DecodeString(value)

@@ -6,40 +6,43 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// schemaText is how generated code holds the schema of a message. Either the
-// code has a constant with the whole text, or the run time cuts the text out of
-// other constants when it is first asked for: the text of a type stands once in
-// a package, although the schemas of all types around it hold it too.
+// schemaText describes how generated code holds the schema of a message. There
+// are two ways. The code may have a constant with the whole text. Otherwise the
+// runtime cuts the text out of other constants on first use. So the text of a
+// type appears only once in a package, although the schemas of all enclosing
+// types contain the text too.
 type schemaText struct {
 	schema *avsc.Schema
 
-	Const string // of the whole text, "" for a text that is cut out
+	Const string // constant of the whole text; "" for a text that is cut out
 	Text  string // the value of Const
 
 	Var  string      // of type avrobin.InnerSchema
-	From *schemaText // whose constant it is cut out of
-	List string      // in place of From: the package's list of constants
+	From *schemaText // the schema whose constant contains the text
+	List string      // instead of From: the package's list of constants
 }
 
-// textList is the list of constants from which all schemas of a package are
-// cut.
+// textList is the list of constants that hold the texts of all schemas in a
+// package.
 type textList struct {
 	Name   string
 	Consts []string
 	Texts  []string
 }
 
-// mostText is how many times as long as the sources the constants may be, and
-// by how much more. A set of schemas that hold each other beyond that gets one
-// list of texts for each package.
+// mostTextFactor and mostTextExtra limit the length of the constants. The limit
+// is the length of the sources, times the factor, plus the extra. If schemas
+// contain each other so often that they exceed the limit, each package gets one
+// list of texts.
 const (
 	mostTextFactor = 8
 	mostTextExtra  = 1 << 20
 )
 
-// placeSchemas decides where the text of each message's schema stands. A type
-// at the top level of a file has a constant, and so has a type that no constant
-// of its package holds. All others are cut out of the constant that holds them.
+// placeSchemas decides where the schema text of each message stands. A type at
+// the top level of a file has a constant. A type also has a constant if no
+// other constant of its package contains the type. All other schemas are cut
+// out of a constant that contains them.
 func (b *builder) placeSchemas() {
 	var tops []*namedType
 	for _, s := range b.sources {
@@ -52,7 +55,7 @@ func (b *builder) placeSchemas() {
 			}
 		}
 	}
-	holder := map[*avsc.Schema]*schemaText{} // constant that holds a type
+	holder := map[*avsc.Schema]*schemaText{} // the constant that holds a type
 	for _, t := range tops {
 		holder[t.schema] = &schemaText{schema: t.schema}
 	}
@@ -77,7 +80,7 @@ func (b *builder) placeSchemas() {
 			continue
 		}
 		switch h := holder[t.schema]; {
-		case h == nil: // of another module
+		case h == nil: // a type of another module
 			t.setText(&schemaText{schema: t.schema})
 		case h.schema == t.schema:
 			t.setText(h)
@@ -87,8 +90,8 @@ func (b *builder) placeSchemas() {
 	}
 }
 
-// hold notes for the types that t's schema holds, in the package of t and with
-// no holder so far, that t's constant holds them.
+// hold records that the constant of t holds the types in t's schema. It records
+// this only for types in the package of t that have no holder yet.
 func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
 	seen := map[*avsc.Schema]bool{}
 	var visit func(s *avsc.Schema)
@@ -100,7 +103,7 @@ func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
 			seen[s] = true
 			if s != t.schema && b.named[s].pkg == t.pkg {
 				if holder[s] != nil {
-					return // and so has all that it holds
+					return // the types inside have a holder too
 				}
 				holder[s] = holder[t.schema]
 			}
@@ -118,8 +121,8 @@ func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
 	visit(t.schema)
 }
 
-// setTexts gives the types that have constants their texts. It reports false if
-// these would be too long.
+// setTexts gives the types with constants their texts. It returns false if the
+// texts would be too long.
 func (b *builder) setTexts(tops []*namedType, holder map[*avsc.Schema]*schemaText) bool {
 	most := mostTextExtra
 	for _, s := range b.sources {
@@ -136,8 +139,8 @@ func (b *builder) setTexts(tops []*namedType, holder map[*avsc.Schema]*schemaTex
 	return true
 }
 
-// listTexts gives each package one list of texts, in which each type is defined
-// once, and has every schema cut out of them.
+// listTexts gives each package one list of texts. The list defines each type
+// once, and every schema is cut out of the list.
 func (b *builder) listTexts(tops []*namedType) {
 	b.lists = map[*goPackage]*textList{}
 	byPackage := map[*goPackage][]*namedType{}
@@ -202,16 +205,17 @@ func (text *schemaText) name(scope scope, goName string) {
 	}
 }
 
-// The lines of a schema constant: one for each field or type where they are
-// long enough, and never so many that the compiler takes long over them.
+// These lengths limit the lines of a schema constant. A field or type has its
+// own line if the line is long enough. The number of lines stays small, because
+// the compiler takes long over many lines.
 const (
 	shortSchemaLine  = 40
 	longSchemaLine   = 100
 	mostSchemaPieces = 2000
 )
 
-// schemaLines cuts the compact JSON of a schema into lines: before an object
-// that follows another one, and behind any comma where a line grows long.
+// schemaLines cuts the compact JSON of a schema into lines. A line ends before
+// an object that follows another object. A long line ends after any comma.
 func schemaLines(text string) []string {
 	if len(text) <= longSchemaLine {
 		return []string{text}
@@ -237,8 +241,8 @@ func schemaLines(text string) []string {
 	return append(lines, text[start:])
 }
 
-// schemaLiteral is the Go expression for a schema constant, one line of it for
-// each line of the schema.
+// schemaLiteral is the Go expression for a schema constant. Each line of the
+// schema is one line of the expression.
 func schemaLiteral(text string) string {
 	lines := schemaLines(text)
 	for i, line := range lines {

@@ -12,7 +12,8 @@ import (
 	"github.com/avroline/avroline/internal/gentest"
 )
 
-// chain is n records that each hold the next one, as an array of definitions.
+// chain is n records, as an array of definitions. Each record holds the next
+// record.
 func chain(n int) codegen.Source {
 	defs := make([]string, n)
 	for i := range defs {
@@ -33,15 +34,15 @@ func size(t *testing.T, sources ...codegen.Source) (bytes int) {
 	return bytes
 }
 
-// TestOutputIsLinear: four times the input is about four times the output,
-// though each schema holds all that follow.
+// TestOutputIsLinear checks that four times the input gives about four times
+// the output. Each schema in the test holds all schemas that follow.
 func TestOutputIsLinear(t *testing.T) {
 	t.Parallel()
 	small, large := size(t, chain(300)), size(t, chain(1200))
 	if large > 5*small {
 		t.Errorf("300 records: %d bytes, 1,200 records: %d bytes", small, large)
 	}
-	// The same from a file each.
+	// The same check with each schema in its own file.
 	split := func(n int) (sources []codegen.Source) {
 		set, err := avsc.ParseSet(chain(n))
 		if err != nil {
@@ -59,7 +60,7 @@ func TestOutputIsLinear(t *testing.T) {
 }
 
 // TestSchemasThatAreCutOut compiles types whose schemas are cut out of other
-// constants, and compares what AvroSchema returns with the schema itself.
+// constants. It compares the result of AvroSchema with the schema itself.
 func TestSchemasThatAreCutOut(t *testing.T) {
 	t.Parallel()
 	nested := codegen.Source{Name: "outer.avsc", Text: []byte(`{"type":"record","name":"Outer","namespace":"n","fields":[{"name":"a","type":{"type":"record","name":"Inner","fields":[{"name":"b","type":["null",{"type":"record","name":"Innermost","namespace":"m","fields":[{"name":"o","type":"n.Outer"}]}]}]}}]}`)}
@@ -93,8 +94,8 @@ func TestSchemasThatAreCutOut(t *testing.T) {
 	m.Go("test", "./...")
 }
 
-// TestWideRecordIsLinear: a record of four times as many fields takes about
-// four times the memory and not more, which quadratic work would.
+// TestWideRecordIsLinear checks that a record with four times as many fields
+// takes about four times the memory. Quadratic work would take more.
 func TestWideRecordIsLinear(t *testing.T) {
 	wide := func(fields int) codegen.Source {
 		types := []string{`"int"`, `"string"`, `["null","long"]`, `{"type":"array","items":"string"}`, `["int","string"]`}

@@ -2,10 +2,11 @@ package codegen
 
 import "slices"
 
-// shape answers questions about whole types that decide how they are encoded
-// and decoded. Its answers are kept, since records are asked about often.
+// shape answers questions about whole types. The answers determine how the
+// types are encoded and decoded. shape caches the answers, because the emitter
+// asks about the same record often.
 type shape struct {
-	loops   map[*recordDecl]int // record to the number of its loop, 0 for none
+	loops   map[*recordDecl]int // record to the number of its loop; 0 without a loop
 	aliases map[*recordDecl]bool
 }
 
@@ -13,8 +14,8 @@ func newShape() *shape {
 	return &shape{loops: map[*recordDecl]int{}, aliases: map[*recordDecl]bool{}}
 }
 
-// eachRecord calls visit for every record that t names, but not for those that
-// these name.
+// eachRecord calls visit for every record that t names. It does not visit the
+// records that these records name.
 func (t *typeExpr) eachRecord(visit func(*recordDecl)) {
 	t.eachType(func(x *typeExpr) {
 		if x.Kind == kindRecord {
@@ -23,8 +24,8 @@ func (t *typeExpr) eachRecord(visit func(*recordDecl)) {
 	})
 }
 
-// reach are the records that values of d may hold, d only if it may hold
-// itself.
+// reach are the records that values of d may hold. The result contains d only
+// if d may hold itself.
 func reach(d *recordDecl) map[*recordDecl]bool {
 	seen := map[*recordDecl]bool{}
 	var visit func(*recordDecl)
@@ -42,11 +43,11 @@ func reach(d *recordDecl) map[*recordDecl]bool {
 	return seen
 }
 
-// recursive: a value of d may hold another one.
+// recursive reports whether a value of d may hold another value of d.
 func (s *shape) recursive(d *recordDecl) bool { return s.loop(d) > 0 }
 
-// loop numbers the loops of records: two records have the same number, not 0,
-// if a value of each may hold one of the other.
+// loop numbers the loops of records. Two records have the same number, which is
+// not 0, if a value of each record may hold a value of the other.
 func (s *shape) loop(d *recordDecl) int {
 	if n, ok := s.loops[d]; ok {
 		return n
@@ -66,7 +67,7 @@ func (s *shape) loop(d *recordDecl) int {
 	return n
 }
 
-// loops: values of t, found in record d, may hold a d again.
+// loopsTo reports whether values of t in record d may hold another d.
 func (s *shape) loopsTo(t *typeExpr, d *recordDecl) bool {
 	if !s.recursive(d) {
 		return false
@@ -76,8 +77,8 @@ func (s *shape) loopsTo(t *typeExpr, d *recordDecl) bool {
 	return yes
 }
 
-// hasText: a decoded value of d has strings or bytes, which share memory with
-// what they were read from.
+// hasText reports whether a decoded value of d has strings or bytes. Strings
+// and bytes share memory with the input.
 func (s *shape) hasText(d *recordDecl) bool {
 	if yes, ok := s.aliases[d]; ok {
 		return yes
@@ -92,8 +93,8 @@ func (s *shape) hasText(d *recordDecl) bool {
 
 func recordHasText(d *recordDecl) bool { return holds(d, kindString, kindBytes, kindMap) }
 
-// holds: a field of d is of one of the kinds, or an element or branch of one
-// is.
+// holds reports whether a field of d, or an element or branch of a field, is of
+// one of the kinds.
 func holds(d *recordDecl, kinds ...kind) (yes bool) {
 	for _, f := range d.Fields {
 		f.Type.eachType(func(t *typeExpr) { yes = yes || slices.Contains(kinds, t.Kind) })

@@ -6,14 +6,14 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// maxStructs is how many structs a struct may hold by value, at all depths.
-// A record that would hold more holds them through pointers: the compiler's
-// time and the size of a value grow with the number of structs, and each record
-// type may double that number.
+// maxStructs is the largest number of structs that a struct may hold by value,
+// at all depths. A record with more structs holds them through pointers. The
+// compiler's time and the size of a value grow with the number of structs. Each
+// record type may double this number.
 const maxStructs = 256
 
-// largeStructs adds the fields to pointers whose struct would make the struct
-// around it too large. The structs that contain themselves are in pointers
+// largeStructs adds fields to pointers if their struct would make the enclosing
+// struct too large. The structs that contain themselves are in pointers
 // already.
 func largeStructs(types []*namedType, pointers map[*avsc.Field]bool) {
 	structs := map[*avsc.Schema]int{}
@@ -53,7 +53,7 @@ func (b *builder) minSizes() {
 			return
 		}
 		done[d] = true
-		d.MinSize = 1 // a record that holds itself without end has no value
+		d.MinSize = 1 // a record that always holds itself has no value
 		sum := 0
 		for _, f := range d.Fields {
 			if f.Type.Kind == kindRecord {
@@ -75,8 +75,8 @@ func (b *builder) minSizes() {
 	}
 }
 
-// minSize is the fewest bytes that a value of t takes. A value of 0 has nothing
-// to write and nothing to read.
+// minSize is the fewest bytes of a value of t. If minSize is 0, there is
+// nothing to write and nothing to read.
 func (t *typeExpr) minSize() int {
 	switch t.Kind {
 	case kindNull:

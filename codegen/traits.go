@@ -2,9 +2,9 @@ package codegen
 
 import "slices"
 
-// traits decides which records need Equal and Clone. A record that contains
-// another one by value needs what that one needs; containment by value has no
-// cycles.
+// traits decides which records need Equal and Clone. If a record contains
+// another record by value, then the outer record needs all methods that the
+// inner record needs. Containment by value has no cycles.
 func (b *builder) traits() {
 	done := map[*recordDecl]bool{}
 	var visit func(d *recordDecl)
@@ -33,7 +33,8 @@ func (b *builder) traits() {
 	}
 }
 
-// needsEqual: == does not compile for the type, or does not mean equality.
+// needsEqual reports whether == does not compile for the type, or does not mean
+// equality.
 func (t *typeExpr) needsEqual() bool {
 	switch t.Kind {
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
@@ -43,7 +44,8 @@ func (t *typeExpr) needsEqual() bool {
 	}
 }
 
-// needsClone: an assignment shares memory that a change shows through.
+// needsClone reports whether a copy by assignment shares mutable memory with
+// its original.
 func (t *typeExpr) needsClone() bool {
 	switch t.Kind {
 	case kindBytes, kindArray, kindMap, kindOptional, kindUnion:
@@ -55,8 +57,8 @@ func (t *typeExpr) needsClone() bool {
 	}
 }
 
-// eachType calls visit for t and every type inside it, unions included, but not
-// for the fields of records.
+// eachType calls visit for t and every type inside t, also inside unions. It
+// does not visit the fields of records.
 func (t *typeExpr) eachType(visit func(*typeExpr)) {
 	visit(t)
 	if t.Elem != nil {
@@ -69,7 +71,8 @@ func (t *typeExpr) eachType(visit func(*typeExpr)) {
 	}
 }
 
-// home is the package of a declared type that t names, nil for the others.
+// home is the package of a declared type that t names. For other types home is
+// nil.
 func (t *typeExpr) home() *goPackage {
 	switch t.Kind {
 	case kindRecord:
@@ -85,7 +88,7 @@ func (t *typeExpr) home() *goPackage {
 	}
 }
 
-// types are the types of every field of a file's records.
+// eachType calls visit for the types of all record fields in a file.
 func (f *goFile) eachType(visit func(*typeExpr)) {
 	for _, d := range f.Decls {
 		if r, ok := d.(*recordDecl); ok {

@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/internal/gentest"
 )
 
-// identifiersOf are the identifiers that a Go file declares or uses, apart from
-// the names behind a dot, sorted.
+// identifiersOf are the sorted identifiers that a Go file declares or uses,
+// except the names after a dot.
 func identifiersOf(t testing.TB, name string, content []byte) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), name, content, 0)
@@ -43,9 +43,9 @@ func identifiersOf(t testing.TB, name string, content []byte) []string {
 	return names
 }
 
-// words are all words that a namespace may end in and that generated code gives
-// another meaning: what Go predeclares, its keywords, and every identifier in
-// small letters of the golden files, such as local variables.
+// words are all words that may end a namespace and have another meaning in
+// generated code. They are the predeclared names and keywords of Go, and every
+// lowercase identifier in the golden files, for example the local variables.
 func words(t testing.TB) []string {
 	t.Helper()
 	names := types.Universe.Names()
@@ -70,17 +70,17 @@ func words(t testing.TB) []string {
 	return slices.Compact(names)
 }
 
-// TestWordsOfGeneratedCode takes each word that generated code gives a meaning
-// as the last segment of a namespace, as a type, a field, a symbol and a branch
-// of a union, and compiles the result.
+// TestWordsOfGeneratedCode tries each word with a meaning in generated code. It
+// uses the word as the last segment of a namespace, as a type, a field, a
+// symbol and a union branch. Then it compiles the result.
 func TestWordsOfGeneratedCode(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)
 	var sources []codegen.Source
 	var fields []string
 	for _, w := range words(t) {
-		// The types have the word as a name too, and hold themselves, so that
-		// the code for recursive types is printed.
+		// The types also have the word as a name and contain themselves, so
+		// that the emitter prints the code for recursive types.
 		sources = append(sources, codegen.Source{Name: "acme_" + w + ".avsc", Text: fmt.Appendf(nil, `[
 			{"type": "enum", "name": "E_%[1]s", "namespace": "acme.%[1]s", "symbols": ["%[1]s", "other"]},
 			{"type": "fixed", "name": "F_%[1]s", "namespace": "acme.%[1]s", "size": 2},
@@ -99,7 +99,7 @@ func TestWordsOfGeneratedCode(t *testing.T) {
 		codegen.Source{Name: "own.avsc", Text: []byte(own)},
 		codegen.Source{Name: "user.avsc", Text: []byte(`{"type": "record", "name": "User", "namespace": "app", "fields": [` + strings.Join(fields, ",") + `]}`)},
 	)
-	for _, pkg := range []string{"", "one"} { // a package for each namespace, and one for all
+	for _, pkg := range []string{"", "one"} { // first a package for each namespace, then one package for all
 		files, err := codegen.Generate(sources, codegen.Options{Package: pkg, ImportPath: gentest.Path + "/all" + pkg})
 		if err != nil {
 			t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// checkConfig is the part "check" of avrogen.yaml: what check does without
-// arguments.
+// checkConfig is the part "check" of avrogen.yaml. It sets the behaviour of
+// check without arguments.
 type checkConfig struct {
 	Against string    `yaml:"against"` // as --against; a folder is relative to the file
 	Level   levelFlag `yaml:"level"`   // as --level
@@ -27,12 +27,13 @@ type checkConfig struct {
 	Renames map[string]string `yaml:"renames"` // old name: new name, as --map
 }
 
-// addRenamesFlag adds the flag --map of the commands that compare.
+// addRenamesFlag adds the flag --map to a command that compares schemas.
 func addRenamesFlag(cmd *cobra.Command, to *[]string) {
 	cmd.Flags().StringArrayVar(to, "map", nil, "a namespace or type that has another name now: `OLD=NEW`")
 }
 
-// renames are those of avrogen.yaml and of --map, which wins.
+// renames are the renames of avrogen.yaml and of --map. If both rename the same
+// name, --map wins.
 func (c *config) renames(flags []string) (check.Renames, error) {
 	renames := check.Renames{}
 	maps.Copy(renames, c.Check.Renames)
@@ -167,8 +168,8 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	return check.InRegistry(ctx, compat.Level(c.level), client, cfg.subjectsOf(), args...)
 }
 
-// subjectsOf tells which subject holds which schema, nil where avrogen.yaml
-// does not say.
+// subjectsOf returns a function from schema to subject. It returns nil if
+// avrogen.yaml does not name subjects.
 func (c *config) subjectsOf() check.SubjectsOf {
 	if len(c.Subjects) == 0 {
 		return nil
@@ -190,8 +191,8 @@ func (c *config) subjectsOf() check.SubjectsOf {
 	}
 }
 
-// against is where the configuration has the earlier schemas, "" where it does
-// not say.
+// against is the place of the earlier schemas according to the configuration.
+// It is "" if the configuration names no place.
 func (c *config) against() (string, error) {
 	where := c.Check.Against
 	if where == "" || where == "registry" || strings.HasPrefix(where, "git:") {
@@ -204,7 +205,7 @@ func (c *config) against() (string, error) {
 	return where, nil
 }
 
-// versions compares files, or folders, that are versions of the same schemas.
+// versions compares files, or folders. They hold versions of the same schemas.
 func (c *checker) versions(opts check.Options, paths []string) ([]check.Finding, error) {
 	var folders []string
 	for _, name := range paths {
@@ -236,15 +237,16 @@ func (c *checker) versions(opts check.Options, paths []string) ([]check.Finding,
 	return check.Compare([]check.Subject{subject}), nil
 }
 
-// exception is one entry of "except" in avrogen.yaml: an intended break.
+// exception is one entry of "except" in avrogen.yaml. It accepts an intended
+// break.
 type exception struct {
 	Rule   string `yaml:"rule"`   // such as LOGICAL_TYPE_CHANGED
 	Path   string `yaml:"path"`   // such as shop.Order.lines[].price
-	Reason string `yaml:"reason"` // why
-	Until  string `yaml:"until"`  // the last day, YYYY-MM-DD; default: no end
+	Reason string `yaml:"reason"` // the reason for the break
+	Until  string `yaml:"until"`  // the last day, YYYY-MM-DD; default: no last day
 }
 
-// exceptions are those of avrogen.yaml.
+// exceptions are the exceptions of avrogen.yaml.
 func (c *config) exceptions() ([]check.Exception, error) {
 	all := make([]check.Exception, len(c.Except))
 	for i, e := range c.Except {
@@ -263,8 +265,8 @@ func (c *config) exceptions() ([]check.Exception, error) {
 	return all, nil
 }
 
-// except takes out the findings that avrogen.yaml accepts, and says on stderr
-// which these are.
+// except removes the findings that avrogen.yaml accepts, and lists the removed
+// findings on stderr.
 func (c *checker) except(found []check.Finding) []check.Finding {
 	kept, accepted, unused := check.Except(found, c.exceptions, time.Now())
 	for _, a := range accepted {
@@ -292,7 +294,7 @@ func checkFindings(found []check.Finding) []finding {
 	return findings
 }
 
-// levelFlag is a --level; the zero value is none.
+// levelFlag is a --level. The zero value means that no level is set.
 type levelFlag compat.Level
 
 func (l *levelFlag) Type() string { return "LEVEL" }

@@ -16,24 +16,24 @@ import (
 	"github.com/avroline/avroline/internal/avscfile"
 )
 
-// configName is the file that holds the settings of a tree of schemas.
+// configName is the file with the settings for a tree of schemas.
 const configName = "avrogen.yaml"
 
-// config is avrogen.yaml. Paths in it are relative to its folder. Its keys are
-// the yaml tags: an unknown one is an error.
+// config is avrogen.yaml. Paths in the file are relative to its folder. The
+// yaml tags are the keys of the file. An unknown key is an error.
 type config struct {
-	file string // "" without one
-	dir  string // where the file lies; "" without one
+	file string // "" without a file
+	dir  string // the folder of the file; "" without a file
 
 	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
 	Registry registryConfig `yaml:"registry"` // URL, or a mapping
 
-	// Subjects are the subjects of types, by full name; a type that is not in
-	// it has its full name for a subject.
+	// Subjects maps the full name of a type to a subject. The subject of a type
+	// that is not in the map is the full name.
 	Subjects map[string]string `yaml:"subjects"`
 
-	// Contracts are metadata and rules by subject. Without an entry those of
-	// the file NAME.rules.yaml beside the schema count.
+	// Contracts are metadata and rules by subject. Without an entry, the
+	// contract is in the file NAME.rules.yaml in the folder of the schema.
 	Contracts map[string]yaml.Node `yaml:"contracts"`
 
 	Generate generateConfig `yaml:"generate"`
@@ -42,13 +42,14 @@ type config struct {
 	Except   []exception    `yaml:"except"`
 }
 
-// subject is the subject of a type's schema, "" where a type without a name has
-// none.
+// subject is the subject of a type's schema. It may be "" for a type without a
+// name.
 func (c *config) subject(fullName string) string {
 	return cmp.Or(c.Subjects[fullName], fullName)
 }
 
-// subjectOfFile is the subject of a file, "" where subjects does not name it.
+// subjectOfFile is the subject of a file. It is "" if subjects does not name
+// the file.
 func (c *config) subjectOfFile(file string) string {
 	name := filepath.ToSlash(filepath.Clean(file))
 	for of, subject := range c.Subjects {
@@ -59,7 +60,7 @@ func (c *config) subjectOfFile(file string) string {
 	return ""
 }
 
-// path is a PATH of the configuration as the current folder sees it.
+// path converts a PATH of the configuration into a path for the current folder.
 func (c *config) path(p string) string {
 	if c.dir == "" || filepath.IsAbs(p) {
 		return p
@@ -67,10 +68,10 @@ func (c *config) path(p string) string {
 	return filepath.Join(c.dir, p)
 }
 
-// name is the file of the configuration as the current folder sees it.
+// name is the path of the configuration file for the current folder.
 func (c *config) name() string { return filepath.ToSlash(c.file) }
 
-// exists reports a PATH of the configuration that is not there.
+// exists returns an error if a PATH of the configuration does not exist.
 func (c *config) exists(p string) error {
 	folder := filepath.Clean(strings.TrimSuffix(filepath.ToSlash(p), "..."))
 	if _, err := os.Stat(folder); err != nil {
@@ -79,7 +80,7 @@ func (c *config) exists(p string) error {
 	return nil
 }
 
-// unwrapPath is the cause of an error that names a path.
+// unwrapPath returns the cause of an error that names a path.
 func unwrapPath(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
@@ -88,7 +89,7 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// loader reads schemas. IDL may import from the folders of avrogen.yaml too.
+// loader reads schemas. IDL may also import from the folders of avrogen.yaml.
 func (a *app) loader(c *config) avscfile.Loader {
 	l := avscfile.Loader{AllowOutside: a.allowOutside}
 	if c != nil && c.dir != "" {
@@ -102,8 +103,9 @@ func (a *app) loader(c *config) avscfile.Loader {
 	return l
 }
 
-// paths are the arguments, or without any the first of the lists of PATHs in
-// the configuration that is not empty; the last of them are its schemas.
+// paths are the arguments. Without arguments, paths returns the first list of
+// PATHs in the configuration that is not empty. The last of these lists is the
+// schemas of the configuration.
 func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil
@@ -128,9 +130,10 @@ func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	return paths, nil
 }
 
-// loadConfig reads the file of --config, else the nearest avrogen.yaml: in the
-// folder of the first PATH or above, without a PATH in the current folder or
-// above. Without a file it is empty.
+// loadConfig reads the file of --config. Without --config, it reads the nearest
+// avrogen.yaml. The search begins in the folder of the first PATH, or in the
+// current folder without a PATH, and goes up. If there is no file, the
+// configuration is empty.
 func (a *app) loadConfig(paths []string) (*config, error) {
 	if a.config != nil {
 		return a.config, nil
@@ -162,8 +165,9 @@ func (a *app) loadConfig(paths []string) (*config, error) {
 	return a.config, nil
 }
 
-// findAbove is the file called name in dir or the nearest folder above it, as
-// the current folder sees it, or "". The last part of dir may be a file.
+// findAbove returns the path of the file called name in dir or the nearest
+// folder above dir. The path is for the current folder. If there is no such
+// file, findAbove returns "". The last part of dir may be a file.
 func findAbove(dir, name string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -189,8 +193,8 @@ func findAbove(dir, name string) (string, error) {
 	}
 }
 
-// parse fills c from the text of a file. Every unknown key is reported, with
-// its place and the key that was probably meant.
+// parse fills c from the text of a file. It reports every unknown key, with its
+// place and a suggestion for the intended key.
 func (c *config) parse(name string, text []byte) error {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -213,7 +217,7 @@ func (c *config) parse(name string, text []byte) error {
 	return nil
 }
 
-// valueError is a value that is wrong, and where it stands.
+// valueError is a wrong value and its place.
 type valueError struct {
 	line, col int
 	err       error
@@ -221,7 +225,7 @@ type valueError struct {
 
 func (e *valueError) Error() string { return e.err.Error() }
 
-// checkKeys finds the keys of a mapping that t, a struct, has no tag for.
+// checkKeys finds the keys of a mapping without a tag in the struct t.
 func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
 	if node.Kind != yaml.MappingNode {
 		return []error{fmt.Errorf("%s:%d:%d: here must be keys with values, such as %s",
@@ -235,7 +239,7 @@ func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
 		case !ok:
 			errs = append(errs, fmt.Errorf("%s:%d:%d: unknown key %q: %s",
 				name, key.Line, key.Column, key.Value, suggest(key.Value, keysOf(t))))
-		case field.Type == reflect.TypeFor[registryConfig]() && value.Kind == yaml.ScalarNode: // a URL alone
+		case field.Type == reflect.TypeFor[registryConfig]() && value.Kind == yaml.ScalarNode: // only a URL
 		case field.Type.Kind() == reflect.Struct && value.Tag != "!!null":
 			errs = append(errs, checkKeys(name, value, field.Type)...)
 		}
@@ -262,8 +266,8 @@ func keysOf(t reflect.Type) []string {
 	return keys
 }
 
-// suggest is "did you mean X?" for a near name among known, else the list where
-// it is not long.
+// suggest returns "did you mean X?" if a known name is similar to name.
+// Otherwise it returns the list of known names, if the list is short.
 func suggest(name string, known []string) string {
 	if len(known) == 0 {
 		return "there is none to choose from"

@@ -19,7 +19,7 @@ import (
 // containerMagic is the beginning of every object container file.
 const containerMagic = "Obj\x01"
 
-// openInput opens the file of args, or standard input, for reading in pieces.
+// openInput opens the file of args, or standard input, for reading in parts.
 func (a *app) openInput(args []string) (name string, src *bufio.Reader, closeInput func(), err error) {
 	if len(args) == 0 || args[0] == "-" {
 		return "standard input", bufio.NewReader(a.stdin), func() {}, nil
@@ -31,8 +31,8 @@ func (a *app) openInput(args []string) (name string, src *bufio.Reader, closeInp
 	return args[0], bufio.NewReaderSize(f, 64<<10), func() { _ = f.Close() }, nil
 }
 
-// isContainer reports whether src begins like an object container file. It
-// reads nothing away from src.
+// isContainer reports whether src begins like an object container file. The
+// function does not consume any part of src.
 func isContainer(src *bufio.Reader) bool {
 	start, err := src.Peek(len(containerMagic))
 	return err == nil && string(start) == containerMagic
@@ -90,7 +90,8 @@ func (d *decoder) container(ctx context.Context, name string, src io.Reader) err
 	}
 }
 
-// container writes one JSON value a line into an object container file.
+// container writes JSON values, one on each line, into an object container
+// file.
 func (e *encoder) container(ctx context.Context, args []string) error {
 	if file, ok := e.stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return usagef("--container writes binary data: redirect standard output into a file")

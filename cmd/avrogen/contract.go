@@ -15,8 +15,9 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// contractFile is the file beside a schema that holds its metadata and its
-// rules, by the names of Confluent's API:
+// contractFile is the file with the metadata and the rules of a schema. The
+// file is in the folder of the schema. The names are the names of Confluent's
+// API:
 //
 //	metadata: {properties: {owner: shop}, tags: {"**.email": [PII]}}
 //	ruleSet:
@@ -27,17 +28,17 @@ type contractFile struct {
 	RuleSet  *registry.RuleSet  `json:"ruleSet,omitempty"`
 }
 
-// contractExt ends the name of the file beside a schema: order.rules.yaml
+// contractExt ends the name of a contract file. The file order.rules.yaml
 // belongs to order.avsc.
 const contractExt = ".rules.yaml"
 
-// contractName is the name of the file that goes with a schema's.
+// contractName is the name of the contract file of a schema file.
 func contractName(schemaFile string) string {
 	return strings.TrimSuffix(schemaFile, filepath.Ext(schemaFile)) + contractExt
 }
 
-// readContract reads the file beside a schema; without one the contract is
-// empty.
+// readContract reads the contract file of a schema file. Without a contract
+// file, the contract is empty.
 func readContract(schemaFile string) (contractFile, error) {
 	name := contractName(schemaFile)
 	text, err := os.ReadFile(name)
@@ -54,8 +55,9 @@ func readContract(schemaFile string) (contractFile, error) {
 	return parseContract(filepath.ToSlash(name), &document)
 }
 
-// parseContract reads a contract out of YAML. The names are those of the API's
-// JSON, so it goes through JSON; an unknown name is an error.
+// parseContract reads a contract from YAML. The YAML is converted to JSON,
+// because the names are the names of the API's JSON. An unknown name is an
+// error.
 func parseContract(name string, node *yaml.Node) (contractFile, error) {
 	var c contractFile
 	if node.Kind == 0 {
@@ -78,8 +80,9 @@ func parseContract(name string, node *yaml.Node) (contractFile, error) {
 	return c, nil
 }
 
-// contract is the metadata and the rules of a schema: those of avrogen.yaml for
-// its subject, else those of the file beside it.
+// contract is the metadata and the rules of a schema. If avrogen.yaml has a
+// contract for the subject, contract returns this contract. Otherwise it reads
+// the file in the folder of the schema.
 func (c *config) contract(subject, schemaFile string) (contractFile, error) {
 	if node, ok := c.Contracts[subject]; ok {
 		return parseContract(configName+": contracts: "+subject, &node)
@@ -87,7 +90,7 @@ func (c *config) contract(subject, schemaFile string) (contractFile, error) {
 	return readContract(schemaFile)
 }
 
-// text is the file's text, nil for an empty contract.
+// text is the text of the file. It is nil for an empty contract.
 func (c contractFile) text() ([]byte, error) {
 	if c.Metadata == nil && c.RuleSet.Empty() {
 		return nil, nil
@@ -113,7 +116,7 @@ func (c contractFile) text() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// block takes the form of JSON out of a node.
+// block removes the JSON style from a node.
 func block(node *yaml.Node) {
 	node.Style = 0
 	for _, n := range node.Content {

@@ -25,10 +25,10 @@ type decoder struct {
 	lines    bool
 	indent   bool
 
-	readerSchemas []string       // how a container file is to be read
-	reader        *serde.Generic // of --schema, nil without
+	readerSchemas []string       // how to read a container file
+	reader        *serde.Generic // of --schema; nil without --schema
 	plans         map[string]*avrobin.Plan
-	source        *serde.GenericDeserializer // of the registry, nil without
+	source        *serde.GenericDeserializer // of the registry; nil without a registry
 }
 
 func newDecodeCommand(a *app) *cobra.Command {
@@ -115,7 +115,7 @@ func (d *decoder) run(ctx context.Context, args []string) error {
 	return d.writeContent(out)
 }
 
-// open finds the schemas and the registry that the flags name.
+// open finds the schemas and the registry of the flags.
 func (d *decoder) open() (closeAll func(), err error) {
 	cfg, err := d.loadConfig(nil)
 	if err != nil {
@@ -133,7 +133,8 @@ func (d *decoder) open() (closeAll func(), err error) {
 		if d.reader, err = serde.NewGeneric(text); err != nil {
 			return nil, err
 		}
-		// A registry that is only in the surroundings is not meant.
+		// With --schema, a registry that only the environment or avrogen.yaml
+		// names is ignored.
 		if url = d.registry; url == "" {
 			return func() {}, nil
 		}
@@ -182,7 +183,7 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 	return d.finishLine(out, start)
 }
 
-// finishLine lays out the JSON from start on as the flags say.
+// finishLine formats the JSON after start according to the flags.
 func (d *decoder) finishLine(out []byte, start int) ([]byte, error) {
 	if d.indent {
 		var pretty bytes.Buffer
@@ -194,7 +195,7 @@ func (d *decoder) finishLine(out []byte, start int) ([]byte, error) {
 	return append(out, '\n'), nil
 }
 
-// resolved shows a message as the reader of --schema sees it.
+// resolved shows a message in the form of the reader schema of --schema.
 func (d *decoder) resolved(ctx context.Context, out, data []byte) ([]byte, error) {
 	writer, data, err := d.source.Open(ctx, serde.Input{Data: data})
 	if err != nil {
@@ -214,7 +215,8 @@ func (d *decoder) resolved(ctx context.Context, out, data []byte) ([]byte, error
 	return d.reader.AppendJSON(out, data)
 }
 
-// skipFrame drops the Confluent prefix: 00 and an id, or 01 and a GUID.
+// skipFrame drops the Confluent prefix. The prefix is 00 and an id, or 01 and a
+// GUID.
 func skipFrame(data []byte) ([]byte, error) {
 	switch {
 	case len(data) >= 5 && data[0] == 0:

@@ -23,7 +23,7 @@ type encoder struct {
 	form     form
 	lines    bool
 	toFile   bool   // write an object container file
-	codec    string // its compression
+	codec    string // the compression of the file
 
 	writer *serde.Generic
 }
@@ -110,7 +110,7 @@ func (e *encoder) run(ctx context.Context, args []string) error {
 	return err
 }
 
-// open finds the schema, and how to frame what is written with it.
+// open finds the schema and the frame for messages of the schema.
 func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error), closeAll func(), err error) {
 	nothing := func() {}
 	if len(e.schemas) > 0 {
@@ -156,7 +156,8 @@ func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error),
 	return write, closeAll, nil
 }
 
-// framer is how the registry has the schema's messages framed.
+// framer returns the function that frames messages of the schema for the
+// registry.
 func (e *encoder) framer(ctx context.Context, reg serde.Registry) (func([]byte) ([]byte, error), error) {
 	opt := serde.UseID(e.id)
 	if e.id == noID {
@@ -187,7 +188,7 @@ func (e *encoder) framer(ctx context.Context, reg serde.Registry) (func([]byte) 
 	}, nil
 }
 
-// registered is the schema in the registry that the message is written with.
+// registered is the registered schema for the message.
 func (e *encoder) registered(ctx context.Context, reg serde.Registry) (string, error) {
 	if e.id != noID {
 		v, err := reg.SchemaByID(ctx, "", e.id)
@@ -197,7 +198,7 @@ func (e *encoder) registered(ctx context.Context, reg serde.Registry) (string, e
 	return v.Schema, err
 }
 
-// encoded is a record that is Avro already.
+// encoded is a record that is already encoded as Avro.
 type encoded struct {
 	of   *serde.Generic
 	data []byte

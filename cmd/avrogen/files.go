@@ -16,19 +16,20 @@ type output struct {
 	content []byte
 }
 
-// staging writes files so that an interrupt leaves all of them as they were, or
-// all of them written. Files are first written under other names beside their
-// own, and then all are renamed. It is safe for concurrent use.
+// staging writes files. After an interrupt, either all files are unchanged or
+// all files are written. Files are first written under temporary names in their
+// folders, and then all files are renamed. A staging is safe for concurrent
+// use.
 type staging struct {
 	mu    sync.Mutex
 	temps []string // written, and not yet renamed
-	names []string // what they become
+	names []string // the final names of temps
 }
 
-// write replaces files, each as a whole, and then calls finish unless that is
-// nil. It makes folders, keeps the permissions of files that exist, and does
-// not touch a file that has its content already. After an error, or when ctx
-// ends before all are written, no file was changed.
+// write replaces each file as a whole and then calls finish, if finish is not
+// nil. It makes folders, keeps the permissions of existing files, and does not
+// touch a file that already has its content. If write returns an error, or if
+// ctx ends before all files are written, no file was changed.
 func (s *staging) write(ctx context.Context, files []output, finish func() error) error {
 	for _, f := range files {
 		if err := s.stage(ctx, f); err != nil {
@@ -58,7 +59,7 @@ func (s *staging) write(ctx context.Context, files []output, finish func() error
 	return nil
 }
 
-// stage writes one file under another name.
+// stage writes one file under a temporary name.
 func (s *staging) stage(ctx context.Context, f output) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,17 +88,17 @@ func (s *staging) stage(ctx context.Context, f output) error {
 	return errors.Join(err, temp.Chmod(mode), temp.Close())
 }
 
-// discard removes what is not renamed. The caller holds mu.
+// discard removes the files that are not renamed. The caller holds mu.
 func (s *staging) discard() {
 	for _, temp := range s.temps {
-		_ = os.Remove(temp) // nothing else can be done about it
+		_ = os.Remove(temp) // there is no way to handle the error
 	}
 	s.temps, s.names = nil, nil
 }
 
-// abandon waits until files that are being renamed are, removes those that only
-// have their other names, and keeps any more from being written.
+// abandon waits for the end of renaming in progress, and removes files with
+// temporary names. Then abandon blocks all further writing.
 func (s *staging) abandon() {
-	s.mu.Lock() // for good
+	s.mu.Lock() // forever
 	s.discard()
 }

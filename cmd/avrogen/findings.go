@@ -12,19 +12,19 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// finding is one thing that needs attention, at a place.
+// finding is one problem at a place.
 type finding struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"` // from 1; 0 for the whole file
 	Col     int    `json:"col"`
 	Rule    string `json:"rule"`
-	Path    string `json:"path"` // inside the schema, "" for none
+	Path    string `json:"path"` // inside the schema; "" without a path
 	Message string `json:"message"`
-	Witness string `json:"witness,omitempty"` // a value that shows it
+	Witness string `json:"witness,omitempty"` // a value that shows the problem
 }
 
-// ruleInvalid is the rule of a schema that is not one. Text output leaves it
-// out: a mistake reads `file:line:col: what: what to do`.
+// ruleInvalid is the rule of an invalid schema. Text output does not show this
+// rule. A mistake reads `file:line:col: what: what to do`.
 const ruleInvalid = "INVALID_SCHEMA"
 
 func mistakeFindings(mistakes avsc.Errors) []finding {
@@ -41,8 +41,8 @@ func mistakeFindings(mistakes avsc.Errors) []finding {
 	return findings
 }
 
-// report prints findings on stdout in the chosen format, sorted by place, and
-// returns errReported when there was one, else nil.
+// report prints findings on stdout in the chosen format, sorted by place. It
+// returns errReported if there was a finding, and nil otherwise.
 func (a *app) report(findings []finding) error {
 	if len(findings) == 0 {
 		return nil
@@ -60,7 +60,7 @@ func (a *app) report(findings []finding) error {
 	return errReported
 }
 
-// writeText writes results to stdout, text on a terminal in lines that fit.
+// writeText writes results to stdout. On a terminal, it wraps lines of text.
 func (a *app) writeText(text string) error {
 	text = visible(text)
 	if width := terminalWidth(a.stdout); width > 0 && a.format.isText() {
@@ -72,7 +72,7 @@ func (a *app) writeText(text string) error {
 	return nil
 }
 
-// format is how findings are printed. The zero value is text.
+// format is the output format of findings. The zero value is text.
 type format string
 
 func (f *format) String() string { return cmp.Or(string(*f), "text") }
@@ -94,7 +94,7 @@ func (f format) append(out *bytes.Buffer, x finding) {
 	case "json":
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
-		_ = enc.Encode(x) // strings and ints into a buffer: cannot fail
+		_ = enc.Encode(x) // strings and ints into a buffer cannot fail
 	case "github":
 		out.WriteString("::error file=" + githubProperty(x.File))
 		if x.Line > 0 {
@@ -110,7 +110,7 @@ func (f format) append(out *bytes.Buffer, x finding) {
 	}
 }
 
-// text is the message and, where there is one, the witness.
+// text is the message, with the witness if there is a witness.
 func (f finding) text() string {
 	if f.Witness == "" {
 		return f.Message
@@ -123,8 +123,8 @@ func (f finding) text() string {
 	return f.Message + " For instance: " + example
 }
 
-// githubData escapes the message of a workflow command, githubProperty a value
-// before it.
+// githubData escapes the message of a workflow command. githubProperty escapes
+// a value before the message.
 func githubData(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
 }

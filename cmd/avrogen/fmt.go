@@ -94,7 +94,7 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 	}
 	var findings []finding
 	var diffs bytes.Buffer
-	var formatted []output // what to write, once every file was read
+	var formatted []output // the output, after every file was read
 	for _, name := range names {
 		if path.Ext(name) == ".avdl" {
 			continue
@@ -136,7 +136,7 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// firstDifference is the number of the first line that differs.
+// firstDifference is the number of the first different line.
 func firstDifference(a, b []byte) int {
 	x, y := strings.SplitAfter(string(a), "\n"), strings.SplitAfter(string(b), "\n")
 	for i := range min(len(x), len(y)) {

@@ -23,7 +23,7 @@ import (
 
 // generateConfig is the part "generate" of avrogen.yaml.
 type generateConfig struct {
-	Output  string            `yaml:"output"`  // folder, as -o; default: that of avrogen.yaml
+	Output  string            `yaml:"output"`  // folder, as -o; default: the folder of avrogen.yaml
 	Package string            `yaml:"package"` // as --package
 	Map     map[string]string `yaml:"map"`     // namespace: import path, as --map
 }
@@ -36,8 +36,8 @@ type generator struct {
 	namespaces  map[string]string // namespace to import path
 	check       bool
 
-	base       string // absolute folder that sources are shown relative to
-	importPath string // of the output folder, "" outside a module
+	base       string // absolute folder; sources are shown relative to this folder
+	importPath string // of the output folder; "" outside a module
 }
 
 func newGenerateCommand(a *app) *cobra.Command {
@@ -87,7 +87,8 @@ In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
 	return cmd
 }
 
-// settings takes flags, and what they leave open from the configuration.
+// settings applies the flags. For flags that are not set, it applies the
+// configuration.
 func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string) error {
 	if !cmd.Flags().Changed("output") && cfg.dir != "" {
 		g.output = cfg.path(cfg.Generate.Output)
@@ -153,7 +154,7 @@ func (g *generator) run(ctx context.Context, paths []string) error {
 }
 
 // sourceName shows a source relative to the module, so that the generated file
-// does not depend on the folder that avrogen is run in.
+// does not depend on the current folder of avrogen.
 func (g *generator) sourceName(name string) string {
 	abs, err := filepath.Abs(filepath.FromSlash(name))
 	if err != nil {
@@ -171,8 +172,8 @@ const (
 	sourcePrefix    = "// Source: "
 )
 
-// sourceOf is the source that a file names as its own, ok when avrogen wrote
-// the file.
+// sourceOf is the source that a generated file names. The result ok reports
+// whether avrogen wrote the file.
 func sourceOf(content []byte) (source string, ok bool) {
 	rest, ok := bytes.CutPrefix(content, []byte(generatedHeader))
 	if !ok {
@@ -183,10 +184,10 @@ func sourceOf(content []byte) (source string, ok bool) {
 	return source, ok
 }
 
-// stale lists the files in the output folder and its packages that an earlier
-// run wrote and that no schema makes any more. Their source is gone, or this
-// run read the source and it makes other files now, or none. A file whose
-// source this run did not read belongs to another run.
+// stale lists old files in the output folder and in its packages. An earlier
+// run wrote these files, and no schema makes them now. Either the source is
+// gone, or this run read the source and the source makes other files or no
+// files now. A file belongs to another run if this run did not read its source.
 func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]string, error) {
 	written, read := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
@@ -222,11 +223,11 @@ func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]str
 	return stale, nil
 }
 
-// folders are the output folder, the folders in it, those that files go to, and
-// those of mapped namespaces.
+// folders are the output folder, the folders in the output folder, the folders
+// of files, and the folders of mapped namespaces.
 func (g *generator) folders(files []codegen.File) []string {
 	folders := []string{"."}
-	entries, _ := os.ReadDir(g.output) // it need not be there yet
+	entries, _ := os.ReadDir(g.output) // the folder may not exist yet
 	for _, e := range entries {
 		if e.IsDir() {
 			folders = append(folders, e.Name())
@@ -244,13 +245,13 @@ func (g *generator) folders(files []codegen.File) []string {
 	return slices.Compact(folders)
 }
 
-// file is the name of a generated file as the current folder sees it.
+// file is the path of a generated file for the current folder.
 func (g *generator) file(name string) string {
 	return filepath.Join(g.output, filepath.FromSlash(name))
 }
 
-// write writes what changed and removes what is stale. Nothing is written when
-// a file of someone else's is in the way.
+// write writes the changed files and removes the stale files. If a file of
+// another author is in the way, write changes nothing.
 func (g *generator) write(ctx context.Context, files []codegen.File, stale []string) error {
 	var foreign []error
 	for _, f := range files {
@@ -269,23 +270,24 @@ func (g *generator) write(ctx context.Context, files []codegen.File, stale []str
 	return g.staging.write(ctx, out, func() error { return g.remove(stale) })
 }
 
-// remove removes files, and the folders that have no other.
+// remove removes files, and then the folders that are empty.
 func (g *generator) remove(stale []string) error {
 	for _, name := range stale {
 		if err := os.Remove(g.file(name)); err != nil {
 			return err
 		}
 		if dir := path.Dir(name); dir != "." {
-			_ = os.Remove(g.file(dir)) // fails where anything else is in it
+			_ = os.Remove(g.file(dir)) // fails if the folder is not empty
 		}
 	}
 	return nil
 }
 
-// ruleStale is the rule of generated code that is not what the schemas say.
+// ruleStale is the rule of generated code that differs from the schemas.
 const ruleStale = "STALE"
 
-// reportChanges prints what write would do: a unified diff, or as findings.
+// reportChanges prints the changes that write would make. The output is a
+// unified diff or findings.
 func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 	var findings []finding
 	var text bytes.Buffer
@@ -321,8 +323,9 @@ func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 	return g.report(findings)
 }
 
-// goModule finds the go.mod at or above dir, which need not exist yet: the
-// module's absolute folder and the import path of dir, or "" without one.
+// goModule finds the go.mod in dir or in a folder above. The folder dir need
+// not exist yet. The results are the absolute folder of the module and the
+// import path of dir. Both are "" without a go.mod.
 func goModule(dir string) (root, importPath string, err error) {
 	file, err := findAbove(dir, "go.mod")
 	if err != nil || file == "" {
@@ -350,7 +353,7 @@ func goModule(dir string) (root, importPath string, err error) {
 	return root, path.Join(module, filepath.ToSlash(rel)), nil
 }
 
-// modulePath is the path on the module line of a go.mod.
+// modulePath is the path in the module line of a go.mod.
 func modulePath(goMod string) string {
 	for line := range strings.Lines(goMod) {
 		line, _, _ = strings.Cut(line, "//")
@@ -361,8 +364,9 @@ func modulePath(goMod string) string {
 	return ""
 }
 
-// rootPackage names the package of the output folder itself: as the Go files
-// there that are not ours say, else by the folder's name.
+// rootPackage names the package of the output folder. If the folder has Go
+// files that avrogen did not generate, they give the name. Otherwise the
+// folder's name gives the package name.
 func rootPackage(dir string) string {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {

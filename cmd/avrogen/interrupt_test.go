@@ -25,7 +25,8 @@ func (r *blockedReader) Read([]byte) (int, error) {
 	select {}
 }
 
-// A command ends when its context does, whatever it waits for.
+// TestInterrupt checks that a command ends when its context ends, even if the
+// command waits.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	for signal, want := range map[os.Signal]int{os.Interrupt: exitInterrupted, syscall.SIGTERM: exitTerminated} {
@@ -42,7 +43,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// lines are the files below a folder with their texts.
+// tree are the files below a folder, with their texts.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -60,7 +61,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// endsAfter is a context that ends when it was looked at n times.
+// endsAfter is a context that ends after n checks.
 type endsAfter struct {
 	context.Context
 	n int
@@ -73,7 +74,8 @@ func (c *endsAfter) Err() error {
 	return nil
 }
 
-// Files are written all or none, at whatever point the context ends.
+// TestNothingIsHalfWritten checks that all files or no files are written. The
+// context ends at each possible point.
 func TestNothingIsHalfWritten(t *testing.T) {
 	t.Parallel()
 	for n := range 8 {
@@ -97,7 +99,7 @@ func TestNothingIsHalfWritten(t *testing.T) {
 			t.Errorf("permissions: %v %v", info.Mode(), err)
 		}
 	}
-	// One that cannot be written leaves the others alone.
+	// If one file cannot be written, the other files stay unchanged.
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -109,7 +111,7 @@ func TestNothingIsHalfWritten(t *testing.T) {
 	if got := tree(t, dir); len(got) != 1 {
 		t.Errorf("left behind: %v", got)
 	}
-	// Abandoned while files have their other names.
+	// The write is abandoned while files have temporary names.
 	if err := s.stage(t.Context(), output{filepath.Join(dir, "d"), []byte("d")}); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +121,8 @@ func TestNothingIsHalfWritten(t *testing.T) {
 	}
 }
 
-// Pull asks for each version once, however many ways lead to it.
+// TestPullAsksOnce checks that pull asks for each version once, even if several
+// references lead to the version.
 func TestPullAsksOnce(t *testing.T) {
 	t.Parallel()
 	server, err := registrytest.NewServer()
@@ -158,8 +161,8 @@ func TestPullAsksOnce(t *testing.T) {
 	}
 }
 
-// seedReferences registers a schema that refers to the types called refs, each
-// of which is version 1 of the subject of its name.
+// seedReferences registers a schema that refers to the types called refs. Each
+// of these types is version 1 of the subject with its name.
 func seedReferences(t *testing.T, server *registrytest.Server, subject, text string, refs []string) {
 	t.Helper()
 	client, err := registry.New([]string{server.URL})

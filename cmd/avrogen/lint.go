@@ -31,7 +31,7 @@ type lint struct {
 	baseline      string
 	writeBaseline bool
 
-	baselineInConfig bool // it is the one of avrogen.yaml
+	baselineInConfig bool // whether the baseline is named in avrogen.yaml
 }
 
 func newLintCommand(a *app) *cobra.Command {
@@ -85,7 +85,7 @@ RULE and the full name of the type, field or symbol. Lines and files may move.`,
 	return cmd
 }
 
-// checkRules refuses names that no rule has.
+// checkRules returns an error for a name without a rule.
 func checkRules(names []string) error {
 	known := ruleNames()
 	for _, name := range names {
@@ -146,8 +146,8 @@ func (l *lint) run(ctx context.Context, paths []string) error {
 	return l.report(findings)
 }
 
-// configured names the file that the baseline comes from, unless a flag gave
-// it.
+// configured adds the name of the file that sets the baseline. If a flag sets
+// the baseline, configured returns err unchanged.
 func (l *lint) configured(err error) error {
 	if !l.baselineInConfig {
 		return err
@@ -157,8 +157,8 @@ func (l *lint) configured(err error) error {
 
 const baselineHeader = "# Findings that avrogen lint does not report. See avrogen lint --help.\n"
 
-// baselineKey names a finding by what it is about, not by where it stands. A
-// file without names is its own name.
+// baselineKey names a finding by its subject and not by its place. If a file
+// has no type names, the file name is used.
 func baselineKey(f avsclint.Finding) string {
 	return f.Rule + " " + cmp.Or(f.Path, path.Base(f.Pos.File))
 }
@@ -172,7 +172,7 @@ func baselineText(found []avsclint.Finding) []byte {
 	return []byte(baselineHeader + strings.Join(slices.Compact(keys), ""))
 }
 
-// readBaseline reads a baseline, empty for no name.
+// readBaseline reads a baseline. Without a name, the baseline is empty.
 func readBaseline(name string) (map[string]bool, error) {
 	if name == "" {
 		return nil, nil

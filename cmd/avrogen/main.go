@@ -1,5 +1,6 @@
-// Command avrogen generates Go code from Avro schemas, checks their evolution
-// and talks to the schema registry. `avrogen --help` says what it does.
+// Command avrogen generates Go code from Avro schemas, checks the evolution of
+// schemas, and works with the schema registry. `avrogen --help` lists the
+// commands.
 package main
 
 import (
@@ -15,7 +16,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
-		signal.Stop(signals) // a second one ends the program at once
+		signal.Stop(signals) // a second signal ends the program at once
 		cancel(&interruptedError{s})
 	}()
 	os.Exit(run(ctx, &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}, os.Args[1:]))

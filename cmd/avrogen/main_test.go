@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs testdata/*.txtar, one script a behaviour.
+// TestScripts runs testdata/*.txtar. Each script tests one behaviour.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// startRegistry gives each script a registry of its own, at $REGISTRY.
+// startRegistry gives each script its own registry. The URL is in $REGISTRY.
 func startRegistry(env *testscript.Env) error {
 	server, err := registrytest.NewServer()
 	if err != nil {
@@ -48,7 +48,8 @@ func startRegistry(env *testscript.Env) error {
 	return nil
 }
 
-// seed SUBJECT FILE… registers versions of a subject, whatever its level says.
+// seed SUBJECT FILE… registers versions of a subject and ignores the level of
+// the subject.
 func seed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: seed SUBJECT FILE…")
@@ -83,8 +84,8 @@ func requests(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// status N command args… runs a program and asserts its exit status. Its
-// output is there for stdout and stderr as after exec.
+// status N command args… runs a program and asserts its exit status. The script
+// can check stdout and stderr, as after exec.
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N command [args…]")

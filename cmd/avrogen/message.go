@@ -15,7 +15,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// form is how the bytes of a message are written in a file or a terminal.
+// form is the text form of message bytes in a file or a terminal.
 type form string
 
 const (
@@ -37,7 +37,7 @@ func (f *form) Set(s string) error {
 	return fmt.Errorf("%q is none of auto, raw, hex, base64", s)
 }
 
-// read takes the bytes of a message from text.
+// read converts text into the bytes of a message.
 func (f form) read(text []byte) ([]byte, error) {
 	switch f {
 	case formRaw:
@@ -65,7 +65,8 @@ func (f form) read(text []byte) ([]byte, error) {
 	}
 }
 
-// write appends the bytes of a message as text, with a line's end but for raw.
+// write appends the bytes of a message as text. A line end follows, except for
+// the form raw.
 func (f form) write(dst, data []byte) []byte {
 	switch f {
 	case formRaw:
@@ -77,14 +78,15 @@ func (f form) write(dst, data []byte) []byte {
 	}
 }
 
-// fromHex takes digits with spaces and line ends between them, 0x before them.
+// fromHex accepts digits with spaces and line ends between digits, and with 0x
+// in front.
 func fromHex(text []byte) ([]byte, error) {
 	digits := withoutSpace(text)
 	digits = bytes.TrimPrefix(digits, []byte("0x"))
 	return hex.AppendDecode(nil, digits)
 }
 
-// fromBase64 takes both alphabets, with padding and without.
+// fromBase64 accepts both alphabets, with or without padding.
 func fromBase64(text []byte) ([]byte, error) {
 	digits := strings.NewReplacer("-", "+", "_", "/").Replace(string(withoutSpace(text)))
 	return base64.RawStdEncoding.DecodeString(strings.TrimRight(digits, "="))
@@ -99,8 +101,8 @@ func withoutSpace(text []byte) []byte {
 	}, text)
 }
 
-// input reads the one file that the arguments name: "-" and none are standard
-// input. The name is for messages.
+// input reads the only file of the arguments. Without an argument, and for "-",
+// input reads standard input. The result name is for messages.
 func (a *app) input(args []string) (name string, text []byte, err error) {
 	if len(args) == 0 || args[0] == "-" {
 		text, err = io.ReadAll(a.stdin)
@@ -113,7 +115,8 @@ func (a *app) input(args []string) (name string, text []byte, err error) {
 	return args[0], text, err
 }
 
-// messages splits text into messages: one, or one a line that is not empty.
+// messages splits text into messages. If lines is false, the whole text is one
+// message. Otherwise each line that is not empty is one message.
 func messages(text []byte, lines bool) [][]byte {
 	if !lines {
 		return [][]byte{text}
@@ -127,7 +130,7 @@ func messages(text []byte, lines bool) [][]byte {
 	return out
 }
 
-// schemaText is the self-contained text of the schema that oneSchema finds.
+// schemaText is the self-contained text of the schema from oneSchema.
 func (a *app) schemaText(paths []string, typeName string) (string, error) {
 	s, err := a.oneSchema(paths, typeName)
 	if err != nil {
@@ -136,8 +139,9 @@ func (a *app) schemaText(paths []string, typeName string) (string, error) {
 	return s.Text(), nil
 }
 
-// oneSchema is one schema of the files at paths: the type typeName, else the
-// only one of the first file, or of the folder if that is what comes first.
+// oneSchema is one schema of the files at paths. With a typeName, the result is
+// this type. Otherwise it is the only schema of the first path. The first path
+// is a file or a folder.
 func (a *app) oneSchema(paths []string, typeName string) (*avsc.Schema, error) {
 	set, err := a.loader(a.config).Load(paths...)
 	if err != nil {
@@ -150,7 +154,7 @@ func (a *app) oneSchema(paths []string, typeName string) (*avsc.Schema, error) {
 		return nil, usagef("--type %s: the schemas have no such type", typeName)
 	}
 	files := set.Files[:1]
-	if info, err := os.Stat(paths[0]); err != nil || info.IsDir() { // "folder/..." is no file
+	if info, err := os.Stat(paths[0]); err != nil || info.IsDir() { // "folder/..." is not a file
 		files = set.Files
 	}
 	var schemas []*avsc.Schema
@@ -167,10 +171,10 @@ func (a *app) oneSchema(paths []string, typeName string) (*avsc.Schema, error) {
 	return schemas[0], nil
 }
 
-// badMessage reports a message that is at fault: on stderr, status 1.
+// badMessage reports an invalid message on stderr, with status 1.
 func (a *app) badMessage(name string, err error) error {
 	var m *avsc.Error
-	if errors.As(err, &m) { // of JSON: it has a place
+	if errors.As(err, &m) { // a JSON error has a place
 		at := *m
 		at.Pos.File = name
 		err = &at

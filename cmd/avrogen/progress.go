@@ -8,9 +8,9 @@ import (
 	"golang.org/x/term"
 )
 
-// startProgress shows on a terminal that something goes on, once it has taken
-// more than a second. Elsewhere it is silent. The caller must call stop, which
-// takes the line away again.
+// startProgress shows progress on a terminal, if the work takes more than a
+// second. Without a terminal, startProgress prints nothing. The caller must
+// call stop, which removes the progress line.
 func (a *app) startProgress(what string) (stop func()) {
 	file, ok := a.stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

@@ -29,7 +29,7 @@ type puller struct {
 	sources   []avsc.Source
 	contracts []output                // files with metadata and rules
 	origin    map[string]pulled       // by file name
-	asked     map[subjectVersion]bool // what was asked for already
+	asked     map[subjectVersion]bool // the versions that pull has asked for
 }
 
 // subjectVersion is a version of a subject; 0 is the latest.
@@ -96,7 +96,7 @@ func (p *puller) run(ctx context.Context, args []string) error {
 		}
 	}
 	if _, err := avsc.ParseSet(p.sources...); err != nil {
-		return err // the places are in the files as they would have been
+		return err // the places are places in the files that pull would write
 	}
 	if err := p.differOnlyInCase(); err != nil {
 		return err
@@ -118,11 +118,12 @@ func (p *puller) run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// differOnlyInCase refuses files whose names differ in case alone, among
-// themselves or from files that are there: on some systems these are one file.
+// differOnlyInCase returns an error if two file names differ only in case. It
+// compares the new files with each other and with existing files. On some
+// systems, names that differ only in case are the same file.
 func (p *puller) differOnlyInCase() error {
-	names := map[string]string{}       // by the name in small letters
-	entries, _ := os.ReadDir(p.output) // it need not be there yet
+	names := map[string]string{}       // by the name in lower case
+	entries, _ := os.ReadDir(p.output) // the folder may not exist yet
 	for _, e := range entries {
 		names[strings.ToLower(e.Name())] = e.Name()
 	}
@@ -137,8 +138,8 @@ func (p *puller) differOnlyInCase() error {
 	return nil
 }
 
-// splitSubject reads SUBJECT[@VERSION]; version 0 is the latest. A subject may
-// hold an @ itself: only a number after the last one is a version.
+// splitSubject reads SUBJECT[@VERSION]. Version 0 is the latest version. A
+// subject may contain an @. Only a number after the last @ is a version.
 func splitSubject(arg string) (subject string, version int, err error) {
 	i := strings.LastIndexByte(arg, '@')
 	if i < 0 || arg[i+1:] == "latest" {
@@ -151,8 +152,8 @@ func splitSubject(arg string) (subject string, version int, err error) {
 	return arg[:i], version, nil
 }
 
-// pull takes one version, after what it refers to. Each version is asked for
-// once, however many others refer to it.
+// pull fetches the references of one version and then the version. Each version
+// is fetched once, even if many other versions refer to it.
 func (p *puller) pull(ctx context.Context, subject string, version int) error {
 	if p.asked[subjectVersion{subject, version}] {
 		return nil
@@ -169,7 +170,8 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 		return p.known(ctx, subject, err)
 	}
 	p.asked[subjectVersion{subject, v.Version}] = true
-	// The client has resolved the references, so they end.
+	// The recursion ends, because the client has already resolved the
+	// references.
 	for _, ref := range v.References {
 		if err := p.pull(ctx, ref.Subject, ref.Version); err != nil {
 			return err
@@ -178,8 +180,8 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 	return p.add(v)
 }
 
-// known adds to an error about a subject or version that is not there which
-// ones are.
+// known handles an error about a missing subject or version. It adds the list
+// of the existing subjects or versions to the error.
 func (p *puller) known(ctx context.Context, subject string, err error) error {
 	switch {
 	case errors.Is(err, registry.ErrSubjectNotFound):
@@ -194,7 +196,7 @@ func (p *puller) known(ctx context.Context, subject string, err error) error {
 	return err
 }
 
-// add puts a version beside the others.
+// add puts a version into a file with the other versions.
 func (p *puller) add(v registry.Version) error {
 	root, err := avsc.Parse(v.Subject, []byte(v.Schema))
 	if err != nil {
@@ -231,8 +233,8 @@ func sameText(sources []avsc.Source, name string, text []byte) bool {
 	return false
 }
 
-// fileName is the file of a type, or of a subject whose type has no name: a
-// name that every system takes.
+// fileName is the file name of a type. If the type has no name, the file name
+// comes from the subject. Every system accepts the file name.
 func fileName(fullName, subject string) string {
 	if fullName == "" {
 		fullName = strings.TrimRight(strings.TrimLeft(subject, "."), ". ")

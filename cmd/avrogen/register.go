@@ -26,7 +26,7 @@ type registrar struct {
 	url      string
 	subject  string            // --subject NAME, for a single schema
 	subjects map[string]string // --subject FILE=NAME and TYPE=NAME
-	level    compat.Level      // 0: leave the subjects' levels alone
+	level    compat.Level      // 0 if the levels of the subjects stay unchanged
 	dryRun   bool
 	inline   bool
 	config   *config
@@ -99,13 +99,13 @@ there already is left alone, so that a second run changes nothing.
 type entry struct {
 	file    string
 	schema  *avsc.Schema
-	name    string // full name, "" for a type without one
+	name    string // full name; "" for a type without a name
 	subject string
-	text    string   // with the types of other files by name
-	uses    []*entry // what text refers to, in the order of its use
+	text    string   // with types of other files only as names
+	uses    []*entry // the references of text, in order of use
 	contractFile
 
-	version int // in the registry, 0 when it is not there
+	version int // in the registry; 0 if the schema is not registered
 	id      int
 }
 
@@ -156,7 +156,7 @@ func (r *registrar) readSubjects(values []string) error {
 	return nil
 }
 
-// cutLast cuts around the last sep.
+// cutLast cuts s at the last sep.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
@@ -164,9 +164,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// load reads the schemas at paths. Where a type is missing, the rest of the
-// schemas in the folder of avrogen.yaml is read as well, and what the schemas
-// at paths refer to is registered with them.
+// load reads the schemas at paths. If a type is missing, load also reads the
+// other schemas in the folder of avrogen.yaml. The schemas that the schemas at
+// paths refer to are registered too.
 func (r *registrar) load(paths []string) ([]*entry, error) {
 	set, err := r.loader(r.config).Load(paths...)
 	var mistakes avsc.Errors
@@ -183,13 +183,13 @@ func (r *registrar) load(paths []string) ([]*entry, error) {
 	}
 	set, restErr := r.loader(r.config).Load(append(slices.Clone(paths), rest...)...)
 	if restErr != nil {
-		return nil, err // what is wrong in the named files
+		return nil, err // mistakes in the named files
 	}
 	return r.entries(set, named)
 }
 
-// entries are the schemas of a set with their subjects. With named, only the
-// schemas of these files and what they refer to are kept.
+// entries are the schemas of a set with their subjects. If named is not nil,
+// entries keeps only the schemas of the named files and their references.
 func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	var entries []*entry
 	asked := func(f *avsc.File) bool { return named == nil || slices.Contains(named, f.Name) }
@@ -200,7 +200,7 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 			subject = r.subject
 		}
 		if subject != "" && f.Root != nil {
-			schemas = []*avsc.Schema{f.Root} // a list of types is a union: several types in one topic
+			schemas = []*avsc.Schema{f.Root} // a list of types is a union with several types in one topic
 		}
 		for _, s := range schemas {
 			e := &entry{file: f.Name, schema: s, name: s.Name, subject: subject, text: s.Text()}
@@ -214,8 +214,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 				}
 				return nil, usagef("%s: its schema has no name, so it needs a subject: --subject %s=NAME", f.Name, f.Name)
 			}
-			// Types of other files stay names only where the file is one
-			// schema: its text then is the file's own.
+			// A type of another file stays a name only if this file is one
+			// schema. Then the text is the file's own text.
 			if !r.inline && s == f.Root {
 				e.text = string(s.JSON.AppendCompact(nil))
 			}
@@ -241,8 +241,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	return kept, distinct(kept)
 }
 
-// subjectOfFile is what --subject or avrogen.yaml says for a file, "" for
-// nothing.
+// subjectOfFile is the subject of a file in --subject or avrogen.yaml. It is ""
+// if neither of them names the file.
 func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	name := filepath.ToSlash(filepath.Clean(file))
 	if subject := r.subjects[name]; subject != "" {
@@ -252,8 +252,8 @@ func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	return r.config.subjectOfFile(file)
 }
 
-// reachable are the entries of the named files and what they refer to; nil
-// named keeps all.
+// reachable are the entries of the named files and their references. If named
+// is nil, reachable returns all entries.
 func reachable(entries []*entry, named []string) []*entry {
 	if named == nil {
 		return entries
@@ -287,7 +287,7 @@ func countOf(entries []*entry, subject string) int {
 	return n
 }
 
-// distinct refuses two schemas for one subject.
+// distinct returns an error if two schemas have the same subject.
 func distinct(entries []*entry) error {
 	bySubject := map[string]*entry{}
 	for _, e := range entries {
@@ -299,7 +299,7 @@ func distinct(entries []*entry) error {
 	return nil
 }
 
-// refer finds which entries' types a text names without defining them.
+// refer finds the entries with types that a text names but does not define.
 func refer(entries []*entry) {
 	own := make([]map[string]bool, len(entries))
 	definer := map[*avsc.Schema]*entry{}
@@ -327,7 +327,7 @@ func refer(entries []*entry) {
 	}
 }
 
-// defined collects the full names that a schema's text defines.
+// defined collects the full names of the types in a schema's text.
 func defined(v *avsc.Value, namespace string, names map[string]bool) {
 	if v == nil {
 		return
@@ -357,7 +357,8 @@ func defined(v *avsc.Value, namespace string, names map[string]bool) {
 }
 
 // foreign are the named types that a schema uses and its own text does not
-// define, in the order of their use. What those use in turn is not looked at.
+// define. They are in order of use. The function does not visit the types that
+// a foreign type uses.
 func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
 	var found []*avsc.Schema
 	seen := map[*avsc.Schema]bool{}
@@ -385,8 +386,8 @@ func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
 
 const ruleReferenceCircle = "REFERENCE_CIRCLE"
 
-// inOrder sorts entries so that each comes after those it refers to. A circle
-// cannot be registered in parts: it is a finding.
+// inOrder sorts entries so that each entry comes after its references. A cycle
+// cannot be registered in parts, so a cycle is a finding.
 func inOrder(entries []*entry) ([]*entry, []finding) {
 	const under, done = 1, 2
 	state := map[*entry]int{}
@@ -417,8 +418,8 @@ func inOrder(entries []*entry) ([]*entry, []finding) {
 	return order, findings
 }
 
-// registrable is the schema as the registry gets it; ok is false while a type
-// that it refers to is not registered.
+// registrable is the schema in the form for the registry. The result ok is
+// false while a referenced type is not registered.
 func (e *entry) registrable() (s registry.Schema, ok bool) {
 	s.Text, s.Metadata, s.RuleSet = e.text, e.Metadata, e.RuleSet
 	for _, u := range e.uses {
@@ -430,10 +431,10 @@ func (e *entry) registrable() (s registry.Schema, ok bool) {
 	return s, true
 }
 
-// check finds out which schemas are registered and, of the others, what stands
-// against them: first by our own rules, which know the places in the files,
-// then by the registry's word, unless it is about a level that it does not have
-// yet.
+// check finds out which schemas are registered, and why the registry would
+// refuse the other schemas. First check applies our own rules, which know the
+// places in the files. Then check asks the registry. check does not ask if
+// --level sets a level, because the registry does not have this level yet.
 func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, error) {
 	var missing []*entry
 	var subjects []check.Subject
@@ -468,8 +469,8 @@ func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, err
 	return findings, nil
 }
 
-// find looks a schema up. Some registries answer 422 for what they do not have
-// and would refuse.
+// find looks up a schema. Some registries answer 422 if they do not have the
+// schema and would refuse it.
 func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 	s, ok := e.registrable()
 	if !ok {
@@ -484,7 +485,7 @@ func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 	return err == nil, err
 }
 
-// ask asks the registry whether it would take a schema.
+// ask asks the registry whether it would accept a schema.
 func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 	at := finding{File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col}
 	found, err := r.client.TestCompatibility(ctx, e.subject, registry.Schema{Text: e.schema.Text()})
@@ -496,8 +497,8 @@ func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 	return refusals(e, found), err
 }
 
-// refusals are the reasons why the registry refuses a schema, in the words of
-// check where we found them as well.
+// refusals are the reasons why the registry refuses a schema. If our own rules
+// found the same reason, refusals uses the words of check.
 func refusals(e *entry, found []compat.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {
@@ -519,17 +520,17 @@ func refusals(e *entry, found []compat.Finding) []finding {
 	return findings
 }
 
-// ruleRefused is the rule of a refusal without a reason that we know.
+// ruleRefused is the rule of a refusal for an unknown reason.
 const ruleRefused = "REFUSED_BY_REGISTRY"
 
-// outcome is what was done about one schema, for people and as JSON.
+// outcome is the result for one schema, as text and as JSON.
 type outcome struct {
 	File    string `json:"file"`
 	Subject string `json:"subject"`
 	Action  string `json:"action"` // unchanged, registered, would register
 	Version int    `json:"version,omitempty"`
 	ID      int    `json:"id,omitempty"`
-	Level   string `json:"level,omitempty"` // when it was set, or would be
+	Level   string `json:"level,omitempty"` // if the level was set, or would be set
 }
 
 func (o outcome) String() string {
@@ -572,8 +573,8 @@ func (r *registrar) register(ctx context.Context, e *entry) error {
 	return r.print(o, o)
 }
 
-// write registers a schema. Not every registry tells the version: it is looked
-// up.
+// write registers a schema. It looks up the version, because not every registry
+// returns the version.
 func (r *registrar) write(ctx context.Context, e *entry) error {
 	s, _ := e.registrable()
 	v, err := r.client.Register(ctx, e.subject, s)
@@ -584,7 +585,7 @@ func (r *registrar) write(ctx context.Context, e *entry) error {
 	return err
 }
 
-// print writes a result to stdout: as text, or as JSON with --format json.
+// print writes a result to stdout, as text or, with --format json, as JSON.
 func (a *app) print(text fmt.Stringer, object any) error {
 	line := text.String()
 	if a.format == "json" {

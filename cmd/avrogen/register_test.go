@@ -7,7 +7,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// TestRefusals words what a registry refuses as check words what it finds.
+// TestRefusals checks that refusals of the registry have the same words as
+// findings of check.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	const was, is = `{"type":"record","name":"R","fields":[]}`, `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`

@@ -14,9 +14,9 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// The environment that names the registry. Secrets come from there, or from the
-// settings file of an application, because flags are seen in the list of
-// processes and avrogen.yaml is committed.
+// These environment variables name the registry. Secrets are in the environment
+// or in the settings file of an application. Flags are visible in the list of
+// processes, and avrogen.yaml is committed.
 const (
 	envRegistry     = "AVROGEN_REGISTRY"
 	envSettings     = "AVROGEN_REGISTRY_CONFIG"
@@ -25,8 +25,9 @@ const (
 	envToken        = "AVROGEN_REGISTRY_TOKEN"
 	envClientSecret = "AVROGEN_REGISTRY_CLIENT_SECRET"
 	envKeyPassword  = "AVROGEN_REGISTRY_KEY_PASSWORD"
-	// envPrefix stands before every setting of a registry client by its Java
-	// name, such as AVROGEN_SCHEMA_REGISTRY_SSL_CA_LOCATION.
+	// envPrefix begins the variable of every setting of a registry client. The
+	// Java name of the setting follows, for example
+	// AVROGEN_SCHEMA_REGISTRY_SSL_CA_LOCATION.
 	envPrefix = "AVROGEN_"
 )
 
@@ -39,14 +40,14 @@ OAuth; or from a settings file of Kafka's clients (*.properties, YAML), which
 certificate, headers and the OAuth endpoint stand under "registry" of
 avrogen.yaml.`
 
-// registryConfig is the part "registry" of avrogen.yaml: a URL, or a mapping.
-// It holds no secret.
+// registryConfig is the part "registry" of avrogen.yaml. The part is a URL or a
+// mapping. It contains no secret.
 type registryConfig struct {
-	URL         string            `yaml:"url"`         // URLs with commas between them, as --registry
+	URL         string            `yaml:"url"`         // URLs with commas between, as --registry
 	Config      string            `yaml:"config"`      // settings file of Kafka's clients, as --registry-config
-	CA          string            `yaml:"ca"`          // PEM file of an own certificate authority
+	CA          string            `yaml:"ca"`          // PEM file of a private certificate authority
 	Certificate string            `yaml:"certificate"` // PEM file of the client's certificate
-	Key         string            `yaml:"key"`         // PEM file of its key
+	Key         string            `yaml:"key"`         // PEM file of the certificate's key
 	Headers     map[string]string `yaml:"headers"`     // sent with each call
 	OAuth       oauthConfig       `yaml:"oauth"`       // OAuth 2.0 client credentials; the secret is in the environment
 }
@@ -73,7 +74,7 @@ func (r *registryConfig) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// settings are the settings of avrogen.yaml by their Java names.
+// registrySettings are the settings of avrogen.yaml by their Java names.
 func (c *config) registrySettings() map[string]string {
 	r := c.Registry
 	m := map[string]string{
@@ -123,7 +124,7 @@ func (a *app) addRegistryFlag(cmd *cobra.Command, url *string) {
 	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients with the registry's settings")
 }
 
-// settingsFile is the file of settings, "" for none.
+// settingsFile is the file of settings. It is "" without a file.
 func (a *app) settingsFile(cfg *config) string {
 	if file := cmp.Or(a.registryFile, a.getenv(envSettings)); file != "" {
 		return file
@@ -134,7 +135,7 @@ func (a *app) settingsFile(cfg *config) string {
 	return ""
 }
 
-// registryURL is where the registry is, "" when nothing says so.
+// registryURL is the URL of the registry. It is "" if no setting names a URL.
 func (a *app) registryURL(flag string, cfg *config) (string, error) {
 	const key = "schema.registry.url"
 	if url := cmp.Or(flag, a.getenv(envRegistry), a.getenv(envPrefix+configfile.Variable(key)), cfg.Registry.URL); url != "" {
@@ -160,9 +161,11 @@ func (a *app) registryURL(flag string, cfg *config) (string, error) {
 	return "", usagef("%s names no registry: there is no %s in it", filepath.ToSlash(file), key)
 }
 
-// openRegistry makes a client of the registry at url. Close it.
+// openRegistry makes a client for the registry at url. The caller must close
+// the client.
 func (a *app) openRegistry(url string, cfg *config) (*registry.Client, error) {
-	// Somebody waits at a terminal: about a second, not the client's nine.
+	// A user waits at the terminal, so the retries take about one second. By
+	// default, the client retries for nine seconds.
 	opts := []registry.Option{registry.WithRetries(4, 100*time.Millisecond, time.Second)}
 	if file := a.settingsFile(cfg); file != "" {
 		opts = append(opts, registry.WithConfigFile(file))
@@ -184,7 +187,7 @@ func (a *app) openRegistry(url string, cfg *config) (*registry.Client, error) {
 	return client, nil
 }
 
-// openNeededRegistry makes a client for a command that cannot go without.
+// openNeededRegistry makes a client for a command that needs a registry.
 func (a *app) openNeededRegistry(flag string, cfg *config) (*registry.Client, error) {
 	url, err := a.registryURL(flag, cfg)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// avrogen runs the command with an environment of its own.
+// avrogen runs the command with its own environment.
 func avrogen(t *testing.T, environ map[string]string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -32,8 +32,8 @@ func avrogen(t *testing.T, environ map[string]string, args ...string) (status in
 	return status, out.String(), errs.String()
 }
 
-// identity is a CA, and a certificate of 127.0.0.1 that serves and
-// authenticates.
+// identity is a certificate authority, and a certificate of 127.0.0.1 for
+// servers and clients.
 func identity(t *testing.T) (certificate tls.Certificate, roots *x509.CertPool, caPEM, certPEM, keyPEM string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -61,10 +61,11 @@ func identity(t *testing.T) (certificate tls.Certificate, roots *x509.CertPool, 
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
-// The command reaches every registry that the client reaches: an own CA, a
-// client certificate, headers, OAuth and several URLs, from avrogen.yaml, the
-// environment and a settings file. The control of each is the same call without
-// the part that it is about.
+// TestCommandReachesTheRegistry checks that the command reaches every registry
+// that the client reaches. The cases are a private CA, a client certificate,
+// headers, OAuth and several URLs. The settings are in avrogen.yaml, the
+// environment and a settings file. The control of each case is the same call
+// without the tested part.
 func TestCommandReachesTheRegistry(t *testing.T) {
 	t.Parallel()
 	certificate, roots, caPEM, certPEM, keyPEM := identity(t)
@@ -151,7 +152,8 @@ func TestCommandReachesTheRegistry(t *testing.T) {
 	}
 }
 
-// avrogen.yaml's headers go with each call.
+// TestCommandSendsHeaders checks that each call sends the headers of
+// avrogen.yaml.
 func TestCommandSendsHeaders(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// app is what the commands share: the streams, the environment, and the flags
-// that all of them have. Results go to stdout, all else to stderr.
+// app holds the shared parts of all commands: the streams, the environment and
+// the common flags. Results go to stdout. All other output goes to stderr.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -30,11 +30,11 @@ type app struct {
 	allowOutside bool   // IDL may import files from anywhere
 
 	staging staging // of the files that the command writes
-	config  *config // of loadConfig, read once
+	config  *config // of loadConfig, which reads the file once
 }
 
-// commands are the subcommands in the order of the help. Each lives in a file
-// of its own.
+// commands are the subcommands in the order of the help. Each subcommand has
+// its own file.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newGenerateCommand,
@@ -52,18 +52,18 @@ func commands() []func(*app) *cobra.Command {
 	}
 }
 
-// The exit statuses.
+// The exit statuses of avrogen.
 const (
 	exitOK       = 0 // done, nothing to report
 	exitFindings = 1 // the schemas need attention
 	exitUsage    = 2 // wrong usage
-	exitWorld    = 3 // the world failed: unreadable file, registry out of reach
+	exitWorld    = 3 // the environment failed: unreadable file, registry not reachable
 
 	exitInterrupted = 128 + 2  // by Ctrl-C
 	exitTerminated  = 128 + 15 // by SIGTERM
 )
 
-// errReported ends a command whose findings are already printed, with status 1.
+// errReported ends a command with status 1. The findings are already printed.
 var errReported = errors.New("findings were reported")
 
 // usageError ends a command with status 2.
@@ -72,12 +72,14 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// usagef is an error of wrong usage: status 2, with a pointer to --help.
+// usagef is an error of wrong usage. The status is 2, and the error text points
+// to --help.
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// usageArgs makes what cobra says about positional arguments wrong usage.
+// usageArgs turns an error of cobra about positional arguments into a usage
+// error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -126,20 +128,20 @@ Ctrl-C, 143 by SIGTERM, with no file half written.`,
 	flags.BoolVar(&a.allowOutside, "allow-outside", false, "let IDL import files outside of PATHs")
 	for _, newCommand := range commands() {
 		cmd := newCommand(a)
-		cmd.DisableFlagsInUseLine = true // the lines name them
+		cmd.DisableFlagsInUseLine = true // the usage lines already name the flags
 		root.AddCommand(cmd)
 	}
 	return root
 }
 
-// interruptedError is the cause of a context that a signal ended.
+// interruptedError is the cause if a signal ended the context.
 type interruptedError struct{ signal os.Signal }
 
 func (e *interruptedError) Error() string { return "interrupted: " + e.signal.String() }
 
-// run runs the command line and returns the exit status. When ctx ends it
-// returns at once, whatever the command is doing, and leaves no file half
-// written. The command may then still run: the process must end.
+// run runs the command line and returns the exit status. If ctx ends, run
+// returns at once and leaves no file half written. The command may still be
+// running then, so the caller must end the process.
 func run(ctx context.Context, a *app, args []string) int {
 	done := make(chan int, 1)
 	go func() { done <- a.execute(ctx, args) }()
@@ -164,7 +166,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if ctx.Err() != nil {
-		return exitInterrupted // whatever it says
+		return exitInterrupted // the command's own error does not matter
 	}
 	var usage *usageError
 	var noSchemas *avscfile.NoSchemasError
@@ -194,7 +196,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	}
 }
 
-// internalMistakes are the mistakes that the generator found.
+// internalMistakes converts the mistakes that the generator found.
 func internalMistakes(found codegen.Errors) avsc.Errors {
 	mistakes := make(avsc.Errors, len(found))
 	for i, e := range found {
@@ -203,7 +205,7 @@ func internalMistakes(found codegen.Errors) avsc.Errors {
 	return mistakes
 }
 
-// reportMistakes prints the mistakes of schemas as findings.
+// reportMistakes prints the mistakes in schemas as findings.
 func (a *app) reportMistakes(mistakes avsc.Errors) int {
 	if err := a.report(mistakeFindings(mistakes)); err != nil && !errors.Is(err, errReported) {
 		a.complain("avrogen: %v\n", err)
@@ -212,11 +214,11 @@ func (a *app) reportMistakes(mistakes avsc.Errors) int {
 	return exitFindings
 }
 
-// complain writes to stderr, on a terminal in lines that fit.
+// complain writes to stderr. On a terminal, it wraps the lines.
 func (a *app) complain(format string, args ...any) {
 	text := visible(fmt.Sprintf(format, args...))
 	if width := terminalWidth(a.stderr); width > 0 {
 		text = wrap(text, width)
 	}
-	_, _ = io.WriteString(a.stderr, text) // there is nowhere else to say it
+	_, _ = io.WriteString(a.stderr, text) // there is no other place for the text
 }

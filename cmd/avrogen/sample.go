@@ -86,7 +86,7 @@ func (s *sampler) run(ctx context.Context, paths []string) error {
 	return s.writeContent(out)
 }
 
-// sampleForm is how a sample is written.
+// sampleForm is the output form of a sample.
 type sampleForm string
 
 func (f *sampleForm) String() string { return string(*f) }

@@ -84,7 +84,7 @@ func (p *schemaPrinter) run(ctx context.Context, paths []string) error {
 	return p.writeContent(text)
 }
 
-// text is what the flags ask for of a schema.
+// text is the text of a schema that the flags ask for.
 func (p *schemaPrinter) text(s *avsc.Schema) ([]byte, error) {
 	switch {
 	case p.canonical:
@@ -97,7 +97,7 @@ func (p *schemaPrinter) text(s *avsc.Schema) ([]byte, error) {
 	return avscfmt.Format("schema", []byte(s.Text()))
 }
 
-// writeAll writes every type that the files declare.
+// writeAll writes every declared type of the files.
 func (p *schemaPrinter) writeAll(ctx context.Context, paths []string) error {
 	if p.typeName != "" {
 		return usagef("-o writes every type: leave --type out")
@@ -127,7 +127,8 @@ func (p *schemaPrinter) writeAll(ctx context.Context, paths []string) error {
 	return p.staging.write(ctx, files, nil)
 }
 
-// fingerprint is how a schema's canonical form is hashed; "" for not at all.
+// fingerprint is the hash algorithm for the canonical form of a schema. It is
+// "" if no fingerprint is printed.
 type fingerprint string
 
 func (f *fingerprint) String() string { return string(*f) }

@@ -19,14 +19,15 @@ func newVersionCommand(a *app) *cobra.Command {
 	}
 }
 
-// version is the module's version as the Go tool built it in: a release's, or
-// the revision of a checkout, or "(devel)".
+// version is the version of the module in the build information. It is the
+// version of a release, the revision of a checkout, or "(devel)".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(devel)"
 	}
-	// Run through a tool line the module is a dependency of the main one.
+	// If a tool line runs avrogen, this module is a dependency of the main
+	// module.
 	const module = "github.com/avroline/avroline"
 	if info.Main.Path == module && info.Main.Version != "" {
 		return info.Main.Version + " " + info.GoVersion

@@ -9,10 +9,9 @@ import (
 	"golang.org/x/term"
 )
 
-// visible writes control characters and direction marks as \u202e and the like,
-// so that a name or a text from outside cannot steer a terminal or show
-// otherwise than it is. Ends of lines and tabs stay. The result of JSON is the
-// same JSON.
+// visible replaces control characters and direction marks with escapes like
+// \u202e. So a name or a text from outside cannot control a terminal or look
+// different from its content. Line ends and tabs stay. JSON keeps its meaning.
 func visible(text string) string {
 	if !strings.ContainsFunc(text, steers) {
 		return text
@@ -28,13 +27,13 @@ func visible(text string) string {
 	return b.String()
 }
 
-// steers reports whether a terminal does something else with r than show it.
+// steers reports whether a terminal does not simply show r.
 func steers(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029')
 }
 
-// writeContent writes what a file or a message holds: as it is, except on a
-// terminal.
+// writeContent writes the content of a file or a message. On a terminal, it
+// makes the content visible. Otherwise it writes the content unchanged.
 func (a *app) writeContent(content []byte) error {
 	if file, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		content = []byte(visible(string(content)))

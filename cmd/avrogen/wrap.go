@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalWidth is how many columns w has, 0 where it is no terminal.
+// terminalWidth is the number of columns of w. It is 0 if w is no terminal.
 func terminalWidth(w io.Writer) int {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -22,9 +22,8 @@ func terminalWidth(w io.Writer) int {
 	return width
 }
 
-// wrap breaks the lines of text at spaces so that they fit into width columns;
-// what goes on from the line above is indented. A word that is wider stays
-// whole.
+// wrap breaks lines of text at spaces, so that the lines fit into width
+// columns. Continuation lines are indented. A longer word stays whole.
 func wrap(text string, width int) string {
 	const indent = "    "
 	var b strings.Builder

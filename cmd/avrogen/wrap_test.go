@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// TestHelpFits asks every command for its help, which is to be read at 80
-// columns.
+// TestHelpFits asks every command for its help. Each line of the help must fit
+// into 80 columns.
 func TestHelpFits(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range append(newRoot(&app{}).Commands(), newRoot(&app{})) {

@@ -1,6 +1,6 @@
-// Package avscfile finds schema files and reads them: a file, a folder, or a
-// folder with everything below it ("schemas/..."), as every command and the
-// generator take them.
+// Package avscfile finds and reads schema files. A path is a file, a folder, or
+// a folder with everything below it ("schemas/..."). All commands and the
+// generator accept these paths.
 package avscfile
 
 import (
@@ -17,8 +17,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// isSchemaFile reports whether a folder is searched for files of this name:
-// schemas, protocols and Avro IDL. A file that is given itself may have any.
+// isSchemaFile reports whether a file with this name is a schema file in a
+// folder. Schemas, protocols and Avro IDL are schema files. A file that is a
+// path itself may have any name.
 func isSchemaFile(name string) bool {
 	switch path.Ext(name) {
 	case ".avsc", ".avpr", ".avdl":
@@ -27,30 +28,30 @@ func isSchemaFile(name string) bool {
 	return false
 }
 
-// Loader reads schema files. The zero Loader reads them from disk; the
-// functions let it read another tree, for instance a commit's.
+// Loader reads schema files. The zero Loader reads from disk. The functions let
+// the Loader read another tree, for example the tree of a commit.
 type Loader struct {
 	ReadFile func(name string) ([]byte, error)
 	ReadDir  func(name string) ([]fs.DirEntry, error)
 	Stat     func(name string) (fs.FileInfo, error)
 
-	// Roots are folders, beside those of the paths that are read, that hold
-	// what IDL may import. A link counts as the file that it leads to.
+	// Roots are more folders from which IDL may import. IDL may always import
+	// from the folders of the paths. A link counts as its target file.
 	Roots []string
 
 	// AllowOutside lets IDL import files from anywhere.
 	AllowOutside bool
 }
 
-// maxSize is the size of the largest file that is read as a schema.
+// maxSize is the size of the largest schema file that is read.
 const maxSize = 64 << 20
 
-// Load reads the schemas at paths from disk: see [Loader.Load].
+// Load reads the schemas at paths from disk. See [Loader.Load].
 func Load(paths ...string) (*avsc.Set, error) { return Loader{}.Load(paths...) }
 
 // Load reads the schemas at paths and parses them together. Mistakes in the
-// schemas are an [avsc.Errors]; a path that cannot be read is an error of
-// package fs, one that holds no schemas a [*NoSchemasError].
+// schemas are an [avsc.Errors]. An unreadable path is an error of package fs. A
+// path without schemas is a [*NoSchemasError].
 func (l Loader) Load(paths ...string) (*avsc.Set, error) {
 	sources, err := l.Sources(paths...)
 	if err != nil {
@@ -59,8 +60,9 @@ func (l Loader) Load(paths ...string) (*avsc.Set, error) {
 	return avsc.ParseSet(sources...)
 }
 
-// Sources reads the files at paths, each once, sorted by name within a folder,
-// and after each IDL file what it imports and is not among them.
+// Sources reads the files at paths, and each file once. The files of a folder
+// are sorted by name. After each IDL file follow its imported files that are
+// not at paths.
 func (l Loader) Sources(paths ...string) ([]avsc.Source, error) {
 	names, err := l.Files(paths...)
 	if err != nil {
@@ -94,7 +96,7 @@ func emptyProtocol(name string) *avsc.Value {
 	return avsc.ObjectValue(avsc.Pos{File: name, Line: 1, Col: 1})
 }
 
-// reading is one run over files and what they import.
+// reading is one run over files and their imports.
 type reading struct {
 	Loader
 	seen    map[string]bool
@@ -133,8 +135,9 @@ func (r *reading) add(name, kind string, text []byte) {
 	}
 }
 
-// imported reads a file that IDL imports, or says why not and what to do. What
-// it says quotes nothing of a file that is no schema.
+// imported reads a file that IDL imports. If the file cannot be imported, the
+// result is the reason and the fix. If the file is no schema, the reason quotes
+// nothing of the file.
 func (r *reading) imported(i avdl.Import, target string) (text []byte, what, fix string) {
 	if !r.AllowOutside && !r.inside(target) {
 		return nil, "the file lies outside of the folders that are read", "give its folder as a PATH too, or --allow-outside to read files from anywhere"
@@ -159,10 +162,10 @@ func (r *reading) imported(i avdl.Import, target string) (text []byte, what, fix
 	}
 }
 
-// NoSchemasError says that a folder holds no schema files.
+// NoSchemasError reports a folder without schema files.
 type NoSchemasError struct {
 	Path string
-	Deep bool // everything below it was searched
+	Deep bool // whether all folders below were searched
 }
 
 func (e *NoSchemasError) Error() string {
@@ -172,9 +175,9 @@ func (e *NoSchemasError) Error() string {
 	return fmt.Sprintf("no schemas in %s: it has no *.avsc, *.avpr or *.avdl; %s/... searches below it too", e.Path, strings.TrimSuffix(e.Path, "/"))
 }
 
-// Files lists the schema files at paths: slash-separated, each once, in the
-// order of paths and sorted by name within a folder. Folders whose name begins
-// with a dot are left out of "...".
+// Files lists the schema files at paths with slashes, and each file once. The
+// order is the order of paths, and the order of names within a folder. Folders
+// with a dot at the beginning of the name are not part of "...".
 func (l Loader) Files(paths ...string) ([]string, error) {
 	var names []string
 	seen := map[string]bool{}
@@ -252,8 +255,8 @@ func (l Loader) readFile(name string) ([]byte, error) {
 	return readRegular(filepath.FromSlash(name))
 }
 
-// readRegular reads a regular file of at most maxSize bytes. Reading a pipe or
-// a device might never end.
+// readRegular reads a regular file of at most maxSize bytes. It refuses a pipe
+// or a device, because the reading might never end.
 func readRegular(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {

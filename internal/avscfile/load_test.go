@@ -138,7 +138,7 @@ func TestImports(t *testing.T) {
 		t.Errorf("an imported file of the same folder: %v", err)
 	}
 
-	// Mistakes of IDL, of its imports and of other files in one report.
+	// One report has the mistakes of IDL, of its imports and of other files.
 	_, err = l.Load("bad")
 	want := `bad/missing.avdl:1:12: cannot import "none.avdl": open bad/none.avdl: file does not exist: write the path of the file relative to this one
 bad/missing.avdl:2:12: unknown type "T": define it, or give the file that does
@@ -147,7 +147,8 @@ bad/wrong.avsc:1:10: unknown type "strin": did you mean "string"?`
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 
-	// What is missing because of a mistake is not reported as a difference.
+	// A part that is missing because of a mistake is not reported as a
+	// difference.
 	_, err = l.Load("broken")
 	want = `broken/twice.avdl:1:18: ";" was expected after the field, found "}": add it, or look at what stands before it`
 	if err == nil || err.Error() != want {
@@ -155,8 +156,8 @@ bad/wrong.avsc:1:10: unknown type "strin": did you mean "string"?`
 	}
 }
 
-// TestHostileImports: what an import may not read, and that no message quotes
-// what is no schema.
+// TestHostileImports checks that an import cannot read forbidden files. It also
+// checks that no message quotes a file that is no schema.
 func TestHostileImports(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -8,9 +8,10 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// LoadWithNeeded reads one schema file. Types that the file does not define are
-// looked for in the schema files of its folder and below. The set then holds
-// those types too, but its Files are the one file alone.
+// LoadWithNeeded reads one schema file. If the file does not define a type,
+// LoadWithNeeded searches the schema files of its folder and of all folders
+// below. The set also has the types from these files, but its Files contain
+// only the given file.
 func (l Loader) LoadWithNeeded(name string) (*avsc.Set, error) {
 	set, err := l.Load(name)
 	var mistakes avsc.Errors
@@ -33,8 +34,9 @@ func (l Loader) LoadWithNeeded(name string) (*avsc.Set, error) {
 	return set, nil
 }
 
-// needed are own, and the files beside and below the first of them that define
-// types which own, or the files found so far, refer to.
+// needed returns own and the files with missing types. It adds each file that
+// defines a type which own, or an added file, refers to. The search is in the
+// folder of the first source and below.
 func (l Loader) needed(own []avsc.Source) []avsc.Source {
 	names, err := l.Files(path.Join(path.Dir(own[0].Name), "..."))
 	if err != nil {
@@ -44,7 +46,7 @@ func (l Loader) needed(own []avsc.Source) []avsc.Source {
 	for _, s := range own {
 		have[s.Name] = true
 	}
-	definers := map[string]avsc.Source{} // by full name: the first file that defines it
+	definers := map[string]avsc.Source{} // full name to the first file that defines the type
 	for _, name := range names {
 		if have[name] {
 			continue
@@ -77,8 +79,9 @@ func (l Loader) needed(own []avsc.Source) []avsc.Source {
 	return sources
 }
 
-// namesIn are the full names of the types that a source defines and of those
-// that it refers to, as far as its text can be read.
+// namesIn are the full names of the types that a source defines, and of the
+// types that the source refers to. If the text has mistakes, namesIn returns
+// the names of the readable part.
 func namesIn(source avsc.Source) (defined, used []string) {
 	root := source.Protocol
 	if root == nil {

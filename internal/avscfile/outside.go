@@ -11,8 +11,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// roots are the folders from which IDL may import: those of the paths that are
-// read, and those of the loader. The result has absolute names without links.
+// roots are the folders from which IDL may import. They are the folders of the
+// paths and the Roots of the Loader. The result has absolute names without
+// links.
 func (l Loader) roots(paths []string) []string {
 	var roots []string
 	for _, p := range append(append([]string{}, paths...), l.Roots...) {
@@ -32,7 +33,7 @@ func orHere(dir string) string {
 	return dir
 }
 
-// inside reports whether a file lies in one of the roots or below.
+// inside reports whether a file is in a root or below a root.
 func (r *reading) inside(name string) bool {
 	file := r.real(name)
 	for _, root := range r.roots {
@@ -43,7 +44,7 @@ func (r *reading) inside(name string) bool {
 	return false
 }
 
-// real is the absolute name of a file; on disk links are followed.
+// real is the absolute name of a file. On disk, real follows links.
 func (l Loader) real(name string) string {
 	name = filepath.FromSlash(name)
 	if abs, err := filepath.Abs(name); err == nil {
@@ -55,15 +56,16 @@ func (l Loader) real(name string) string {
 	if resolved, err := filepath.EvalSymlinks(name); err == nil {
 		return resolved
 	}
-	// The file may be missing. Its folder may be there.
+	// The file may be missing, but its folder may exist.
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
 		return filepath.Join(dir, filepath.Base(name))
 	}
 	return name
 }
 
-// notASchema says why a text is no schema, protocol or IDL at all, without a
-// word of the text; "" if it may be one. Mistakes in schemas are the parser's.
+// notASchema returns the reason why a text is no schema, protocol or IDL. The
+// reason contains no word of the text. If the text may be a schema, the result
+// is "". The parser reports mistakes in schemas.
 func notASchema(kind string, text []byte) string {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	first := firstWord(text)
@@ -91,8 +93,9 @@ func notASchema(kind string, text []byte) string {
 	return ""
 }
 
-// notImportable says why JSON cannot be a schema, without a word of it: the
-// parser's messages would quote what may be no schema but a secret.
+// notImportable returns the reason why JSON cannot be a schema. The reason
+// contains no word of the JSON. The messages of the parser would quote the
+// text, and the text may be a secret.
 func notImportable(text []byte) string {
 	root, _, err := avsc.ReadJSON("", text)
 	var mistakes avsc.Errors
@@ -123,8 +126,9 @@ func isTypeWord(s string) bool {
 	return false
 }
 
-// firstWord is the first word, or else the first character, of a text behind
-// white space and comments. A word that is not of letters alone is "?".
+// firstWord is the first word of a text after white space and comments. If the
+// text does not begin with a word, firstWord is the first character. A word
+// with other characters than letters is "?".
 func firstWord(text []byte) string {
 	for {
 		text = bytes.TrimLeft(text, " \t\r\n\f")

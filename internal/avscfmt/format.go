@@ -1,7 +1,8 @@
-// Package avscfmt lays schema files (.avsc, .avpr) out in one way, as gofmt
-// does Go: keys in the order of convention, two spaces a level, what fits on a
-// line on one line. Comments stay where they belong. What a file means is never
-// changed, and formatting twice changes nothing more.
+// Package avscfmt formats schema files (.avsc, .avpr) in a single layout, as
+// gofmt does for Go. Keys have the conventional order. Each level is indented
+// by two spaces. An object or array that fits into one line has one line.
+// Comments stay in their place. Formatting never changes the meaning of a file,
+// and formatting twice gives the same text as formatting once.
 package avscfmt
 
 import (
@@ -12,12 +13,12 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// width is the length of a line up to which an object or array stands on one.
+// width is the largest length of a line with a whole object or array.
 const width = 100
 
 // Format returns text in the layout of this package. The text must be JSON,
-// with comments or without; it need not be a valid schema. The error is of type
-// [avsc.Errors], with places in the file called name.
+// with or without comments. The text need not be a valid schema. The error is
+// of type [avsc.Errors], with places in the file called name.
 func Format(name string, text []byte) ([]byte, error) {
 	root, comments, err := avsc.ReadJSON(name, text)
 	if err != nil {
@@ -43,8 +44,8 @@ type printer struct {
 	indent int
 }
 
-// comments prints comments on lines of their own. The first of a container has
-// no empty line before it.
+// comments prints comments on their own lines. If first is true, the comments
+// begin a container, and no empty line comes before them.
 func (w *printer) comments(cs []comment, first bool) {
 	for i, c := range cs {
 		if c.blank && !(first && i == 0) {
@@ -56,8 +57,8 @@ func (w *printer) comments(cs []comment, first bool) {
 	}
 }
 
-// comment prints a comment; the lines of a block that begin with a star are
-// lined up below its first.
+// comment prints a comment. In a block comment, the lines that begin with a
+// star are aligned with the star of the first line.
 func (w *printer) comment(c comment) {
 	for i, line := range strings.Split(strings.ReplaceAll(c.text, "\r\n", "\n"), "\n") {
 		line = strings.TrimRight(line, " \t\r")
@@ -85,7 +86,7 @@ func (w *printer) tab() {
 	}
 }
 
-// value prints the value of it on the current line, from column col on.
+// value prints the value of it on the current line, starting at column col.
 func (w *printer) value(it *item, col int) {
 	v := it.value
 	if v.Kind != avsc.JSONArray && v.Kind != avsc.JSONObject {
@@ -112,8 +113,8 @@ func (w *printer) value(it *item, col int) {
 	w.out.WriteByte(shut)
 }
 
-// child prints one item of a container that stands on several lines. Empty
-// lines between the elements of arrays group them, and stay.
+// child prints an item of a container that has several lines. Empty lines
+// between the elements of an array stay, because they group the elements.
 func (w *printer) child(c *item, first, last, element bool) {
 	blank := c.blank && (element || len(c.leading) > 0)
 	w.comments(c.leading, first)
@@ -138,8 +139,9 @@ func (w *printer) child(c *item, first, last, element bool) {
 	w.out.WriteByte('\n')
 }
 
-// oneLine returns the container on one line, if it may and fits: records and
-// their fields never do, nor what has comments.
+// oneLine returns the container on one line, if this is allowed and the line
+// fits. Records, the fields of records, and containers with comments never have
+// one line.
 func oneLine(it *item, room int) (string, bool) {
 	if it.commented || it.key == "fields" && len(it.children) > 0 {
 		return "", false
@@ -151,7 +153,8 @@ func oneLine(it *item, room int) (string, bool) {
 	return b.String(), true
 }
 
-// appendLine appends it as one line; false when it is too long or a record.
+// appendLine appends it as one line. The result is false if the line is too
+// long or if it is a record.
 func appendLine(b *strings.Builder, it *item, room int) bool {
 	if it.child("fields") != nil || b.Len() > 4*room {
 		return false

@@ -16,7 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected outputs")
 
-// Each testdata/*.txtar holds a file "in" and what becomes of it, "out".
+// TestFormat formats the file "in" of each testdata/*.txtar. The result must be
+// the file "out".
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("testdata/*.txtar")
@@ -56,8 +57,8 @@ func format(t *testing.T, in []byte) []byte {
 	return out
 }
 
-// check wants the output to mean what the input means, to have its comments
-// and to stay as it is.
+// check verifies that the output has the meaning and the comments of the input,
+// and that formatting the output again changes nothing.
 func check(t *testing.T, in, out []byte) {
 	t.Helper()
 	if again := format(t, out); string(again) != string(out) {
@@ -88,7 +89,7 @@ func check(t *testing.T, in, out []byte) {
 	}
 	s, err := avsc.Parse("in", in)
 	if err != nil {
-		return // no schema, but JSON
+		return // valid JSON, but no schema
 	}
 	formatted, err := avsc.Parse("out", out)
 	if err != nil {
@@ -98,8 +99,8 @@ func check(t *testing.T, in, out []byte) {
 		t.Errorf("%s\nbecame another schema:\n%s", in, out)
 	}
 	if s.Kind.Named() {
-		// As two files of one set the two must be the same definition, with
-		// docs, defaults and properties.
+		// The parser accepts in and out in one set only if both are the same
+		// definition, with docs, defaults and properties.
 		if _, err := avsc.ParseSet(avsc.Source{Name: "in", Text: in}, avsc.Source{Name: "out", Text: out}); err != nil {
 			t.Error(err)
 		}
@@ -116,7 +117,8 @@ func TestFormatRefusesWhatIsNoJSON(t *testing.T) {
 	}
 }
 
-// FuzzFormat: formatting keeps values, comments and meaning, and is stable.
+// FuzzFormat checks that formatting keeps values, comments and meaning, and
+// that a second formatting changes nothing.
 func FuzzFormat(f *testing.F) {
 	names, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {

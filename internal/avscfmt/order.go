@@ -7,9 +7,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// keys is an order of keys by convention: what a thing is and is called, what
-// it means, then what it consists of. Keys of one's own stand where "" is, in
-// the order that they have.
+// keys is the conventional order of keys. First come the keys for kind and
+// name, then the keys for the meaning, then the keys for the parts. Other keys
+// stand at the place of "", in their original order.
 type keys []string
 
 func schemaKeys() keys {
@@ -31,7 +31,7 @@ func messageKeys() keys {
 	return keys{"doc", "", "request", "response", "errors", "one-way"}
 }
 
-// order sorts the members of an object. The comments of a member go with it.
+// order sorts the members of an object. The comments move with their members.
 func (it *item) order(by keys) {
 	rank := func(c item) int {
 		if i := slices.Index(by, c.key); i >= 0 {
@@ -55,7 +55,7 @@ func (it *item) child(key string) *item {
 	return nil
 }
 
-// orderFile orders all keys of a file, a schema or a protocol.
+// orderFile sorts all keys of a file. The file is a schema or a protocol.
 func orderFile(it *item) {
 	if it.child("protocol") == nil || it.child("type") != nil {
 		orderSchema(it)
@@ -84,8 +84,9 @@ func orderFile(it *item) {
 	}
 }
 
-// orderSchema orders the keys of a schema and of the schemas inside it; an
-// array is a union. Defaults and properties are values: they stay as they are.
+// orderSchema sorts the keys of a schema and of the schemas inside. An array is
+// a union. Defaults and properties are values, so orderSchema does not change
+// them.
 func orderSchema(it *item) {
 	switch it.value.Kind {
 	default: // the name of a type

@@ -7,37 +7,37 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// item is what stands at one place of an object, an array or the file: a value,
-// with its key in an object, and the comments that belong to it.
+// item is one place of an object, an array or the file. It has a value, the
+// comments of the value, and in an object a key.
 type item struct {
 	key      string
 	hasKey   bool
 	value    *avsc.Value
 	children []item
-	dangling []comment // in a container, after its last item
+	dangling []comment // in a container, the comments after the last item
 
-	commented bool // a comment stands inside the container
+	commented bool // whether a comment is inside the container
 
-	leading  []comment // on lines of their own before the item
-	trailing []comment // behind it on its last line
-	blank    bool      // an empty line stands before the item itself
+	leading  []comment // on their own lines before the item
+	trailing []comment // after the item on its last line
+	blank    bool      // whether an empty line comes directly before the item
 
-	start, end int // in the source, comments apart
+	start, end int // in the source, without comments
 }
 
-// comment is a comment and whether an empty line stands before it.
+// comment is a comment. It records whether an empty line comes before it.
 type comment struct {
 	text  string
 	blank bool
 }
 
-// planter gives the comments, in order, to the items.
+// planter assigns the comments to the items in order.
 type planter struct {
 	src      string
 	comments []avsc.Comment
 }
 
-// take returns the comments that begin before off.
+// take removes and returns the comments that begin before off.
 func (p *planter) take(off int) []avsc.Comment {
 	n := 0
 	for n < len(p.comments) && p.comments[n].Off < off {
@@ -48,7 +48,7 @@ func (p *planter) take(off int) []avsc.Comment {
 	return taken
 }
 
-// blankBefore reports whether an empty line stands right before off.
+// blankBefore reports whether an empty line comes directly before off.
 func (p *planter) blankBefore(off int) bool {
 	space := p.src[len(strings.TrimRight(p.src[:off], " \t\r\n")):off]
 	return strings.Count(space, "\n") > 1
@@ -62,7 +62,7 @@ func (p *planter) made(cs []avsc.Comment) []comment {
 	return out
 }
 
-// sameLine reports whether no line ends between two places.
+// sameLine reports whether two places are on the same line.
 func (p *planter) sameLine(from, to int) bool {
 	return !strings.Contains(p.src[from:to], "\n")
 }
@@ -82,7 +82,7 @@ func (p *planter) file(root *avsc.Value) (it item, footer []comment) {
 	return it, p.made(rest[n:])
 }
 
-// fill makes the children of a container, with the comments inside it.
+// fill makes the children of a container and assigns the comments inside.
 func (p *planter) fill(it *item) {
 	v := it.value
 	for _, e := range v.Elems {
@@ -114,9 +114,9 @@ func (p *planter) fill(it *item) {
 	})
 }
 
-// trail gives prev those of the comments after it that end its line, and
-// returns the others. A comment that stands after the comma and before the next
-// item on one line is that item's.
+// trail assigns to prev the comments that end its line, and returns the other
+// comments. A comment between the comma and the next item on the same line
+// belongs to the next item.
 func (p *planter) trail(prev *item, cs []avsc.Comment, next int) []avsc.Comment {
 	n := 0
 	for n < len(cs) && p.sameLine(prev.end, cs[n].Off) {
@@ -134,7 +134,7 @@ func (p *planter) trail(prev *item, cs []avsc.Comment, next int) []avsc.Comment 
 	return cs[n:]
 }
 
-// between is the source between two places without the comments in it.
+// between is the source between two places, without the comments.
 func (p *planter) between(from, to int, cs []avsc.Comment) string {
 	var b strings.Builder
 	for _, c := range cs {

@@ -1,5 +1,5 @@
-// Package avsclint finds what is valid in a schema and still a mistake, or will
-// hurt when the schema evolves: see [Rules].
+// Package avsclint finds problems in valid schemas. A problem is a mistake, or
+// makes later changes of the schema difficult. See [Rules].
 package avsclint
 
 import (
@@ -9,18 +9,18 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Finding is one thing that a rule has found.
+// Finding is one problem that a rule has found.
 type Finding struct {
 	Pos  avsc.Pos
 	Rule string
-	// Path is the full name of the type, with the field or symbol: it stays the
-	// same when lines move.
+	// Path is the full name of the type, with the field or symbol. Path stays
+	// the same if lines move.
 	Path    string
-	Message string // what is wrong, a colon, what to do
+	Message string // the problem, a colon, and the fix
 }
 
-// Lint checks every type that the files of the set declare, each once, by all
-// rules but those in except. The findings are sorted by place.
+// Lint checks every declared type of the set once. It applies all rules except
+// the rules in except. The findings are sorted by place.
 func Lint(set *avsc.Set, except ...string) []Finding {
 	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
 	for _, f := range set.Files {
@@ -61,7 +61,8 @@ func (l *linter) report(rule string, pos avsc.Pos, path, what, fix string) {
 	l.findings = append(l.findings, Finding{Pos: pos, Rule: rule, Path: path, Message: what + ": " + fix})
 }
 
-// topLevel checks a file's schema and every schema that it leads to.
+// topLevel checks the schema of a file, and every schema that this schema
+// refers to.
 func (l *linter) topLevel(s *avsc.Schema) {
 	s.Walk(func(n *avsc.Schema) {
 		if n.Kind.Named() && !l.seen[n] {
@@ -124,7 +125,7 @@ func (l *linter) field(s *avsc.Schema, f *avsc.Field) {
 	l.fieldDefault(f, path)
 }
 
-// unnamed checks a type, and those inside it, up to the types that have names.
+// unnamed checks a type and the types inside, but does not enter named types.
 func (l *linter) unnamed(s *avsc.Schema, path string) {
 	if s.Kind.Named() {
 		return
@@ -154,14 +155,15 @@ func (l *linter) unnamed(s *avsc.Schema, path string) {
 	}
 }
 
-// reference checks that a named type is not used above its definition.
+// reference checks that a named type is not used before its definition.
 func (l *linter) reference(s *avsc.Schema, at avsc.Pos, path string) {
 	if s.Kind.Named() && at.File == s.Pos.File && isJSON(at.File) && before(at, s.Pos) {
 		l.report(usedBeforeDefined, at, path, s.Name+" is used before its definition", "define it here and refer to it by name below")
 	}
 }
 
-// isJSON tells JSON from IDL, where names may stand before their definition.
+// isJSON reports whether a file is JSON. In IDL, names may stand before their
+// definition.
 func isJSON(file string) bool {
 	return len(file) < 5 || file[len(file)-5:] != ".avdl"
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/internal/avsclint"
 )
 
-// lint returns the findings of a text as "line:col RULE path". What does not
-// begin as JSON is IDL.
+// lint returns the findings of a text as "line:col RULE path". A text that does
+// not begin as JSON is IDL.
 func lint(t *testing.T, text string, except ...string) []string {
 	t.Helper()
 	source := avsc.Source{Name: "t.avsc", Text: []byte(text)}
@@ -36,7 +36,7 @@ func lint(t *testing.T, text string, except ...string) []string {
 	return out
 }
 
-// field is a record that is clean but for what the field brings.
+// field is a record without findings, except for findings about the field.
 func field(members string) string {
 	return `{"type": "record", "name": "n.R", "doc": "x", "fields": [` + "\n" + `{"doc": "x", ` + members + `}]}`
 }
@@ -144,7 +144,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// A logical type that has no effect says which of its conditions is not met.
+// TestWhyADecimalIsIgnored checks that the finding about an ignored logical
+// type names the missing condition.
 func TestWhyADecimalIsIgnored(t *testing.T) {
 	t.Parallel()
 	for typ, want := range map[string]string{
@@ -173,7 +174,8 @@ func TestWhyADecimalIsIgnored(t *testing.T) {
 	}
 }
 
-// The documentation lists every rule, in the words of the code.
+// TestRulesAreDocumented checks that the documentation lists every rule with
+// the text of the code.
 func TestRulesAreDocumented(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/schemas.md")

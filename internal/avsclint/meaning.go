@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// meaning compares what the name of a field says with its type.
+// meaning compares the name of a field with its type.
 func (l *linter) meaning(f *avsc.Field, path string) {
 	w := words(f.Name)
 	if len(w) == 0 {
@@ -36,8 +36,8 @@ func (l *linter) meaning(f *avsc.Field, path string) {
 	}
 }
 
-// scalars are the primitive types of a field: its own, a union's branches, an
-// array's items.
+// scalars are the primitive types of a field. They include the branches of a
+// union and the items of an array.
 func scalars(s *avsc.Schema, out []*avsc.Schema) []*avsc.Schema {
 	switch {
 	case s.Kind.Primitive():
@@ -71,8 +71,8 @@ func moment(w []string) bool {
 	return false
 }
 
-// ignoredLogicalType returns the "logicalType" that s has and that does not
-// count, nil for none.
+// ignoredLogicalType returns the "logicalType" of s if it has no effect.
+// Otherwise it returns nil.
 func ignoredLogicalType(s *avsc.Schema) *avsc.Value {
 	return property(s.Props, "logicalType")
 }
@@ -85,8 +85,8 @@ func (l *linter) logicalType(s *avsc.Schema, path string) {
 	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on %s", v.Text, avsc.Article(s.Kind.String())), whyIgnored(s, v.Str))
 }
 
-// whyIgnored says which condition of the logical type called name s does not
-// meet, and what to do.
+// whyIgnored names the condition of the logical type name that s does not meet.
+// It also names the fix.
 func whyIgnored(s *avsc.Schema, name string) string {
 	if name == "decimal" {
 		return whyNoDecimal(s)
@@ -113,7 +113,7 @@ func whyIgnored(s *avsc.Schema, name string) string {
 	return "the specification does not know it; remove it, or leave the rule out if your readers do"
 }
 
-// whyNoDecimal says which condition of a decimal s does not meet.
+// whyNoDecimal names the condition of a decimal that s does not meet.
 func whyNoDecimal(s *avsc.Schema) string {
 	if s.Kind != avsc.Bytes && s.Kind != avsc.Fixed {
 		return "put it on bytes or on a fixed"
@@ -169,8 +169,8 @@ func (l *linter) fieldDefault(f *avsc.Field, path string) {
 	}
 }
 
-// unknownMembers looks through a default for records with members that the
-// record lacks.
+// unknownMembers searches a default for records with members that the record
+// type does not have.
 func (l *linter) unknownMembers(s *avsc.Schema, v *avsc.Value, path string) {
 	switch {
 	case s.Kind == avsc.Union:
@@ -209,8 +209,8 @@ func (l *linter) unknownMembers(s *avsc.Schema, v *avsc.Value, path string) {
 	}
 }
 
-// needsItself reports whether every value of the record s holds another one, so
-// that none can be finished.
+// needsItself reports whether every value of the record s contains another
+// value of s. Then no value can be complete.
 func needsItself(s *avsc.Schema) bool {
 	known := map[*avsc.Schema]bool{}
 	var needs func(*avsc.Schema) bool
@@ -219,7 +219,7 @@ func needsItself(s *avsc.Schema) bool {
 		switch n.Kind {
 		case avsc.Record:
 			if _, ok := known[n]; !ok {
-				known[n] = false // while it is looked into
+				known[n] = false // during the search
 				known[n] = slices.ContainsFunc(n.Fields, field)
 			}
 			return known[n]

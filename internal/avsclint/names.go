@@ -72,8 +72,8 @@ func (l *linter) fieldNames(s *avsc.Schema) {
 	}
 }
 
-// properties finds attributes that are mistyped, and those of avrogen that have
-// no effect.
+// properties finds misspelled attributes, and attributes of avrogen without
+// effect.
 func (l *linter) properties(props []avsc.Member, attributes []string, path string) {
 	for _, m := range props {
 		switch {
@@ -97,8 +97,8 @@ func goName(v *avsc.Value) bool {
 	return v.Kind == avsc.JSONString && token.IsIdentifier(v.Str) && token.IsExported(v.Str)
 }
 
-// fieldAttributesOf finds attributes of fields among the properties of a type,
-// where they have no effect.
+// fieldAttributesOf finds attributes of fields among the properties of a type.
+// These attributes have no effect on a type.
 func (l *linter) fieldAttributesOf(s *avsc.Schema, path string) {
 	for _, m := range s.Props {
 		if m.Key != "aliases" && m.Key != "default" && m.Key != "order" || slices.Contains(attributesOf(s.Kind), m.Key) {
@@ -116,7 +116,7 @@ func (l *linter) fieldAttributesOf(s *avsc.Schema, path string) {
 }
 
 func nearAttribute(key string, attributes []string) string {
-	if len(key) < 3 || strings.Contains(key, ".") { // a prefix says that it is one's own
+	if len(key) < 3 || strings.Contains(key, ".") { // a prefix marks a private attribute
 		return ""
 	}
 	if near := avsc.Nearest(key, attributes); len(near) > 0 && len(key)-len(near[0]) <= 2 {
@@ -134,8 +134,9 @@ func fieldAttributes() []string {
 	return []string{"name", "type", "doc", "default", "order", "aliases"}
 }
 
-// attributesOf lists the attributes of a type that the specification gives a
-// meaning. Those of a logical type may be properties, if it is ignored.
+// attributesOf lists the attributes of a type with a meaning in the
+// specification. If a logical type is ignored, its attributes may be
+// properties.
 func attributesOf(k avsc.Kind) []string {
 	attributes := []string{"logicalType", "precision", "scale"}
 	switch k {
@@ -183,8 +184,8 @@ func upperSnake(s string) bool {
 	return upper(s[0]) && every(s, func(c byte) bool { return upper(c) || digit(c) || c == '_' })
 }
 
-// words splits a name into its words in lower case: unit_price, unitPrice and
-// UnitPrice have two.
+// words splits a name into lowercase words. The names unit_price, unitPrice and
+// UnitPrice have two words.
 func words(name string) []string {
 	var out []string
 	start := 0

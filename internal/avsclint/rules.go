@@ -1,10 +1,10 @@
 package avsclint
 
-// Rule is one thing that lint looks for.
+// Rule is one kind of problem that lint finds.
 type Rule struct {
 	Name   string
-	Looks  string // what for
-	Reason string // why it matters
+	Looks  string // the problem that the rule finds
+	Reason string // the reason why the problem matters
 }
 
 // The names of the rules.
@@ -39,7 +39,7 @@ const (
 	goPropertyIgnored      = "GO_PROPERTY_IGNORED"
 )
 
-// Rules are all rules, in the order in which the documentation lists them.
+// Rules returns all rules, in the order of the documentation.
 func Rules() []Rule {
 	return []Rule{
 		{misspeltAttribute, "a property that is nearly an attribute, such as \"alias\"", "it is taken for a property of your own, so it does nothing"},

@@ -1,6 +1,7 @@
-// Package gentest compiles and runs generated code in a module of its own,
-// which sees this repository through a replace line. It needs no network:
-// everything that generated code imports is in the module cache already.
+// Package gentest compiles and runs generated code in a temporary module. The
+// module imports this repository through a replace line. No network is
+// necessary, because the module cache already has all imports of generated
+// code.
 package gentest
 
 import (
@@ -23,7 +24,7 @@ type Module struct {
 	t   testing.TB
 }
 
-// New makes an empty module that is removed when the test ends.
+// New makes an empty module. The module is removed at the end of the test.
 func New(t testing.TB) *Module {
 	t.Helper()
 	m := &Module{Dir: t.TempDir(), t: t}
@@ -32,7 +33,8 @@ func New(t testing.TB) *Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The requirements are the repository's own, so that nothing is looked up.
+	// The requirements are the requirements of the repository, so that the Go
+	// tool looks up nothing.
 	_, requirements, _ := strings.Cut(string(goMod), "\nrequire ")
 	m.Write("go.mod", "module "+Path+"\n\ngo 1.26.0\n\n"+
 		"require github.com/avroline/avroline v0.0.0\n\n"+
@@ -45,7 +47,7 @@ func New(t testing.TB) *Module {
 	return m
 }
 
-// withoutTools drops the tool lines: the module has no tools.
+// withoutTools removes the tool lines, because the module has no tools.
 func withoutTools(goMod string) string {
 	var kept strings.Builder
 	inTools := false
@@ -62,7 +64,7 @@ func withoutTools(goMod string) string {
 	return kept.String()
 }
 
-// repository is the root of the repository that the test runs in.
+// repository is the root folder of the repository with the running test.
 func repository(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -102,8 +104,8 @@ func (m *Module) WriteAll(folder string, files []codegen.File) {
 	}
 }
 
-// Go runs the Go tool in the module and returns what it printed. When it fails
-// the test ends with the output.
+// Go runs the Go tool in the module and returns its output. If the command
+// fails, the test ends and shows the output.
 func (m *Module) Go(args ...string) string {
 	m.t.Helper()
 	text, err := m.TryGo(args...)
@@ -116,7 +118,7 @@ func (m *Module) Go(args ...string) string {
 	return text
 }
 
-// TryGo is [Module.Go] for a command that may fail.
+// TryGo is like [Module.Go], for a command that may fail.
 func (m *Module) TryGo(args ...string) (output string, err error) {
 	m.t.Helper()
 	cmd := exec.CommandContext(m.t.Context(), "go", args...)
@@ -126,9 +128,9 @@ func (m *Module) TryGo(args ...string) (output string, err error) {
 	return string(out), err
 }
 
-// BySchema is a file for a generated package with a map NewBySchema, which
-// finds each type by the text of its schema: the zero value and what its
-// constructor gives.
+// BySchema is a file for a generated package. The file has a map NewBySchema
+// from the text of a schema to the type. For each type, the map gives the zero
+// value and the value of the constructor.
 func BySchema(pkg string, files []codegen.File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package %s\n\nimport \"github.com/avroline/avroline/serde/avrobin\"\n\n", pkg)

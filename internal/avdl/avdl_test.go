@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// types parses IDL and returns the text of its types.
+// types parses IDL and returns the texts of the types.
 func types(t *testing.T, idl string) []string {
 	t.Helper()
 	f := avdl.Parse("t.avdl", []byte(idl))
@@ -194,7 +194,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// A mistake hides neither what stands after it nor what stands inside.
+// TestAllMistakesAtOnce checks that a mistake hides no later mistake and no
+// inner mistake.
 func TestAllMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	idl := `namespace a;
@@ -222,7 +223,8 @@ t.avdl:10:12: unknown type "T": define it, or give the file that does`
 	}
 }
 
-// FuzzParse: any text is IDL or a list of complete mistakes.
+// FuzzParse checks that any text is valid IDL or gives a list of complete
+// mistakes.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"namespace a; schema R; /** doc */ @aliases([\"S\"]) record R { union {null, R} @order(\"ignore\") next = null; decimal(9,2)? d = \"\\u0001\"; }",

@@ -24,10 +24,10 @@ const (
 type token struct {
 	kind   tokenKind
 	pos    avsc.Pos
-	s      string // a word without its backticks, a text decoded, else as written
-	quoted bool   // a word in backticks: never a keyword
-	bad    bool   // a mistake in it is reported
-	doc    string // of the documentation comment right before it
+	s      string // a word without backticks, a decoded string, otherwise the source text
+	quoted bool   // the word has backticks, so it is never a keyword
+	bad    bool   // a mistake in the token is already reported
+	doc    string // of the documentation comment directly before the token
 }
 
 // is reports whether t is the mark or keyword s.
@@ -35,7 +35,7 @@ func (t token) is(s string) bool {
 	return t.s == s && (t.kind == punct || t.kind == word && !t.quoted)
 }
 
-// describe names t in a message.
+// describe names t for an error text.
 func (t token) describe() string {
 	switch {
 	case t.kind == end:
@@ -66,7 +66,7 @@ func (l *lexer) mistake(pos avsc.Pos, what, fix string) {
 	l.errs = append(l.errs, &avsc.Error{Pos: pos, What: what, Fix: fix})
 }
 
-// all returns the tokens of the whole text; the last is the end.
+// all returns the tokens of the whole text. The last token is the end.
 func (l *lexer) all() []token {
 	var out []token
 	for {
@@ -80,7 +80,7 @@ func (l *lexer) all() []token {
 	}
 }
 
-// advance moves on by n bytes and counts the lines.
+// advance moves forward by n bytes and counts the lines.
 func (l *lexer) advance(n int) {
 	for range n {
 		if l.src[l.off] == '\n' {
@@ -91,8 +91,8 @@ func (l *lexer) advance(n int) {
 	}
 }
 
-// space skips white space and comments, and keeps the last comment that is a
-// documentation comment.
+// space skips white space and comments. It keeps the last documentation
+// comment.
 func (l *lexer) space() {
 	for l.off < len(l.src) {
 		rest := l.src[l.off:]
@@ -123,8 +123,9 @@ func (l *lexer) space() {
 	}
 }
 
-// docText strips the frame of a documentation comment: the stars at the
-// beginning of its lines, else the indent that its lines share.
+// docText removes the frame of a documentation comment. The frame is the stars
+// at the beginning of the lines. Without stars, the frame is the common indent
+// of the lines.
 func docText(s string) string {
 	lines := strings.Split(strings.ReplaceAll(strings.TrimSpace(s), "\r\n", "\n"), "\n")
 	for _, stars := range []string{"**", "*"} {
@@ -136,8 +137,7 @@ func docText(s string) string {
 			return strings.Join(lines, "\n")
 		}
 	}
-	// The first line stands after the opening mark: it has no indent of its
-	// own.
+	// The first line stands after the opening mark, so it has no indent.
 	if tail := lines[1:]; len(tail) > 0 {
 		stars := every(tail, func(_ int, line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "*") })
 		indent := tail[0][:len(tail[0])-len(strings.TrimLeft(tail[0], " \t"))]
@@ -165,7 +165,7 @@ func every(lines []string, ok func(int, string) bool) bool {
 
 func (l *lexer) next() token {
 	t := token{pos: l.pos()}
-	if l.off >= len(l.src) || l.src[l.off] == 0x1a { // an end-of-file mark of old
+	if l.off >= len(l.src) || l.src[l.off] == 0x1a { // an old end-of-file mark
 		return t
 	}
 	c, size := utf8.DecodeRuneInString(l.src[l.off:])
@@ -199,12 +199,12 @@ func (l *lexer) next() token {
 	return t
 }
 
-// afterJunk skips what belongs to a reported mistake and returns what follows.
+// afterJunk skips the rest of a reported mistake and returns the next token.
 func (l *lexer) afterJunk() token {
 	for l.off < len(l.src) && l.src[l.off] > ' ' && !strings.ContainsRune("(){}[]:;,@=?<>\"`", rune(l.src[l.off])) {
 		l.advance(1)
 	}
-	if len(l.errs) > maxErrors { // this is no IDL
+	if len(l.errs) > maxErrors { // the text is not IDL
 		l.off = len(l.src)
 	}
 	return token{kind: punct, s: "", pos: l.pos(), bad: true}
@@ -216,8 +216,8 @@ func isNumberByte(c byte) bool {
 	return c == '.' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// word reads an identifier: parts joined by dots and dashes, each perhaps in
-// backticks.
+// word reads an identifier. The parts are joined by dots and dashes. Each part
+// may have backticks.
 func (l *lexer) word(t *token) {
 	t.kind = word
 	var b strings.Builder
@@ -255,7 +255,7 @@ func (l *lexer) word(t *token) {
 	t.s = b.String()
 }
 
-// text reads a string with Java's escapes.
+// text reads a string with the escapes of Java.
 func (l *lexer) text(open avsc.Pos) (string, bool) {
 	l.advance(1)
 	bad := false
@@ -300,8 +300,8 @@ func (l *lexer) text(open avsc.Pos) (string, bool) {
 	return "", true
 }
 
-// unescape appends what the escape at the beginning of s stands for, and
-// returns its length, 0 where it is none.
+// unescape appends the meaning of the escape at the beginning of s, and returns
+// the length of the escape. The length is 0 if s begins with no escape.
 func unescape(b []byte, s string) (int, []byte) {
 	if len(s) < 2 {
 		return 0, b

@@ -1,6 +1,6 @@
-// Package avdl reads Avro IDL, schemas and protocols (Avro 1.12, "IDL
-// Language"), into the shape of a protocol in JSON, with the places in the IDL:
-// what it means is then decided by package avsc, as for every other schema.
+// Package avdl reads schemas and protocols in Avro IDL (Avro 1.12, "IDL
+// Language"). It produces the shape of a protocol in JSON, with the places in
+// the IDL. Package avsc then decides the meaning, as for every other schema.
 package avdl
 
 import (
@@ -21,12 +21,13 @@ type File struct {
 // Import is one import statement.
 type Import struct {
 	Kind string // "idl", "protocol" or "schema"
-	Path string // as written: relative to the importing file
+	Path string // as in the source, relative to the importing file
 	Pos  avsc.Pos
 }
 
-// Parse reads one IDL file. Mistakes are in Source.Mistakes, so that they come
-// together with those of the other sources; what could be read is there too.
+// Parse reads one IDL file. The mistakes are in Source.Mistakes, so that they
+// are reported together with the mistakes of the other sources. Source also has
+// all parts that could be read.
 func Parse(file string, text []byte) File {
 	l := &lexer{file: file, src: strings.TrimPrefix(string(text), "\xef\xbb\xbf"), line: 1}
 	p := &parser{tokens: l.all()}
@@ -51,15 +52,16 @@ type parser struct {
 	messages []avsc.Member
 }
 
-// bailout leaves a declaration after a mistake; it never leaves the package.
+// bailout is the panic value that leaves a declaration after a mistake. It
+// never leaves the package.
 type bailout struct{}
 
 func (p *parser) mistake(pos avsc.Pos, what, fix string) {
 	p.errs = append(p.errs, &avsc.Error{Pos: pos, What: what, Fix: fix})
 }
 
-// fail reports a mistake at t, unless the lexer did, and leaves the
-// declaration.
+// fail reports a mistake at t and leaves the declaration. If the lexer has
+// reported the mistake already, fail only leaves the declaration.
 func (p *parser) fail(t token, what, fix string) {
 	if !t.bad {
 		p.mistake(t.pos, what, fix)
@@ -79,7 +81,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// accept takes the mark or keyword s if it is next.
+// accept consumes the mark or keyword s if it is the next token.
 func (p *parser) accept(s string) bool {
 	if p.peek().is(s) {
 		p.next()
@@ -104,7 +106,7 @@ func (p *parser) identifier(what string) token {
 	return t
 }
 
-// nested runs f one level deeper, up to the limit that JSON has too.
+// nested runs f one level deeper. The limit of levels is the limit of JSON.
 func (p *parser) nested(f func()) {
 	if p.depth == 900 {
 		p.fail(p.peek(), "types or values nest too deep", "name inner types and refer to them by name")
@@ -114,8 +116,8 @@ func (p *parser) nested(f func()) {
 	p.depth--
 }
 
-// declaration runs f, which reads one declaration, and after a mistake goes to
-// the end of that declaration.
+// declaration runs f, which reads one declaration. After a mistake, declaration
+// skips to the end of the declaration.
 func (p *parser) declaration(f func()) {
 	start, depth := p.at, p.depth
 	defer func() {
@@ -132,9 +134,9 @@ func (p *parser) declaration(f func()) {
 	f()
 }
 
-// synchronize goes past the declaration that began at start: past its first
-// semicolon outside of braces, or the brace that closes its first one, and in
-// any case past the token that the mistake is about.
+// synchronize skips the declaration that began at start. The declaration ends
+// at the first semicolon outside of braces, or at the brace that closes the
+// first open brace. In every case synchronize skips the token with the mistake.
 func (p *parser) synchronize(start int) {
 	failed := p.at
 	p.at = start
@@ -146,7 +148,7 @@ func (p *parser) synchronize(start int) {
 			open++
 		case t.is("}"):
 			if open == 0 {
-				return // of what encloses the declaration
+				return // the brace of the enclosing declaration
 			}
 			open--
 		}
@@ -168,8 +170,8 @@ func member(key string, pos avsc.Pos, v *avsc.Value) avsc.Member {
 	return avsc.Member{Key: key, KeyPos: pos, Value: v}
 }
 
-// file reads the whole file: a protocol, or a namespace, a main schema and
-// named schemas.
+// file reads the whole file. The file is a protocol, or a namespace, a main
+// schema and named schemas.
 func (p *parser) file() *avsc.Value {
 	first := p.peek()
 	var root []avsc.Member
@@ -200,7 +202,7 @@ func (p *parser) file() *avsc.Value {
 		for p.peek().kind != end {
 			before := p.at
 			p.declaration(func() { p.topLevel(false) })
-			if p.at == before { // a brace too many
+			if p.at == before { // a surplus brace
 				p.mistake(p.peek().pos, "unexpected "+p.peek().describe(), "remove it, or look for a missing '{' before it")
 				p.next()
 			}
@@ -233,7 +235,8 @@ func (p *parser) protocol(doc string, props []property) []avsc.Member {
 	return root
 }
 
-// enter makes the namespace of the type or protocol name the enclosing one.
+// enter makes the namespace of the type or protocol name the enclosing
+// namespace.
 func (p *parser) enter(name token, props []property) {
 	for _, x := range props {
 		if x.key.s == "namespace" {
@@ -245,7 +248,8 @@ func (p *parser) enter(name token, props []property) {
 	}
 }
 
-// topLevel reads an import, a named schema or, in a protocol, a message.
+// topLevel reads an import or a named schema. In a protocol, it also reads a
+// message.
 func (p *parser) topLevel(messages bool) {
 	if p.peek().is("import") && !p.peekAt(1).is("(") {
 		p.importStatement()
@@ -319,8 +323,8 @@ func named(kind string, t, name token, doc string, props []property) []avsc.Memb
 	return appendProperties(m, props, "aliases")
 }
 
-// appendProperties appends the annotations of the given name, or all others
-// than namespace and aliases where it is empty.
+// appendProperties appends the annotations with the given key. If key is empty,
+// it appends all annotations except namespace and aliases.
 func appendProperties(m []avsc.Member, props []property, key string) []avsc.Member {
 	for _, x := range props {
 		if x.key.s == key || key == "" && x.key.s != "namespace" && x.key.s != "aliases" {
@@ -330,12 +334,13 @@ func appendProperties(m []avsc.Member, props []property, key string) []avsc.Memb
 	return m
 }
 
-// add keeps a declared type, unless its annotations meet its own members.
+// add keeps a declared type. It reports an annotation that has the name of a
+// member of the type.
 func (p *parser) add(t token, m []avsc.Member) {
 	p.types = append(p.types, p.object(t.pos, m))
 }
 
-// object makes an object and reports members that stand twice.
+// object makes an object and reports duplicate members.
 func (p *parser) object(pos avsc.Pos, m []avsc.Member) *avsc.Value {
 	seen := make(map[string]bool, len(m))
 	m = slices.DeleteFunc(m, func(x avsc.Member) bool {
@@ -370,7 +375,7 @@ func (p *parser) enum(doc string, props []property) {
 	p.expect("{", "before the symbols")
 	var symbols []*avsc.Value
 	for !p.peek().is("}") {
-		p.properties() // symbols have none in JSON
+		p.properties() // in JSON, symbols have no annotations
 		symbols = append(symbols, str(p.identifier("a symbol")))
 		if !p.accept(",") {
 			break
@@ -402,7 +407,8 @@ func (p *parser) record(doc string, props []property) {
 	p.add(t, appendProperties(m, props, ""))
 }
 
-// field reads a declaration of one field or, after commas, of several.
+// field reads a declaration of one field, or of several fields with commas
+// between.
 func (p *parser) field() []*avsc.Value {
 	doc := p.peek().doc
 	typ := p.fullType()
@@ -414,7 +420,8 @@ func (p *parser) field() []*avsc.Value {
 	return fields
 }
 
-// variable reads the name of a field or parameter, its annotations and default.
+// variable reads the name of a field or parameter, with its annotations and
+// default.
 func (p *parser) variable(typ idlType, doc string) *avsc.Value {
 	if own := p.peek().doc; own != "" {
 		doc = own
@@ -435,7 +442,7 @@ func (p *parser) variable(typ idlType, doc string) *avsc.Value {
 		m = append(m, member("default", equals.pos, def))
 	}
 	for _, x := range props {
-		if x.key.s == "order" { // Java's names of its constants are common here
+		if x.key.s == "order" { // people often write the names of Java's constants here
 			x.value = avsc.StringValue(x.value.Pos, strings.ToLower(x.value.Str))
 		}
 		m = append(m, member(x.key.s, x.key.pos, x.value))
@@ -487,8 +494,8 @@ func (p *parser) message(doc string, props []property) {
 	p.messages = append(p.messages, member(name.s, name.pos, p.object(name.pos, m)))
 }
 
-// integer is the value of a whole number as Java writes them: decimal, 0x, 0,
-// with an L at its end or not.
+// integer is the value of a whole number in the syntax of Java. The number is
+// decimal, or begins with 0x or 0. An L at the end is optional.
 func integer(t token) (int64, error) {
 	if t.kind != number {
 		return 0, strconv.ErrSyntax

@@ -9,15 +9,16 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// idlType is a type as written. Where it is optional ("?") the place of null
-// depends on the default, which comes later.
+// idlType is a type as in the source. If the type is optional ("?"), the
+// position of null depends on the default, which comes later.
 type idlType struct {
 	pos      avsc.Pos
 	schema   *avsc.Value
 	optional bool
 }
 
-// value returns the schema for a field with the default def, nil for none.
+// value returns the schema for a field with the default def. If the field has
+// no default, def is nil.
 func (t idlType) value(def *avsc.Value) *avsc.Value {
 	if !t.optional {
 		return t.schema
@@ -58,7 +59,7 @@ func (p *parser) typeHere(props []property) idlType {
 		return idlType{pos: t.pos, schema: annotated(typeMember(t.s), member(key, elem.Pos, elem))}
 	case t.is("union"):
 		p.next()
-		for _, x := range props { // as Java does
+		for _, x := range props { // Java ignores these annotations too
 			p.dropped = append(p.dropped, avsc.Dropped{Key: x.key.s, Pos: x.key.pos})
 		}
 		p.expect("{", "after union")
@@ -88,7 +89,7 @@ func (p *parser) typeHere(props []property) idlType {
 			p.mistake(props[0].key.pos, fmt.Sprintf("a reference to %s takes no annotations", name.s), "put them where the type is declared, or before the name of the field")
 		}
 		if base, logical := primitive(name.s); base != "" && logical == "" && p.ns != "" {
-			name.s = p.ns + "." + name.s // in backticks: a type of that name
+			name.s = p.ns + "." + name.s // in backticks, so it is a declared type with this name
 		}
 		out.schema = str(name)
 	}
@@ -96,8 +97,8 @@ func (p *parser) typeHere(props []property) idlType {
 	return out
 }
 
-// primitive returns the type that a keyword stands for, and the logical type
-// where it has one; "" for other words.
+// primitive returns the type of a keyword, and the logical type if the keyword
+// has a logical type. For other words, both results are "".
 func primitive(name string) (base, logical string) {
 	switch name {
 	case "null", "boolean", "int", "long", "float", "double", "bytes", "string":
@@ -118,8 +119,8 @@ func primitive(name string) (base, logical string) {
 	return "", ""
 }
 
-// keyword returns the type that t stands for and its attributes, "" where it
-// is the name of a declared type.
+// keyword returns the type of the keyword t and its attributes. If t is the
+// name of a declared type, the result is "".
 func keyword(t token) (string, []avsc.Member) {
 	base, logical := primitive(t.s)
 	switch {
@@ -156,7 +157,7 @@ func (p *parser) digits(m []avsc.Member, key string) (int64, []avsc.Member) {
 	return n, append(m, member(key, t.pos, numberValue(t.pos, n)))
 }
 
-// json reads a JSON value, with the literals of Java that IDL allows.
+// json reads a JSON value. IDL also allows literals of Java.
 func (p *parser) json() (v *avsc.Value) {
 	p.nested(func() { v = p.jsonHere() })
 	return v
@@ -208,7 +209,7 @@ func (p *parser) jsonHere() *avsc.Value {
 const notFinite = "a default is JSON, which has finite numbers only; leave the default out and set the value in code, " +
 	"use another number, or a union with null; if it is a text, write it in double quotes"
 
-// isNotFinite reports whether a word stands for a number that JSON lacks.
+// isNotFinite reports whether a word is a number that JSON does not have.
 func isNotFinite(word string) bool {
 	switch strings.ToLower(strings.TrimLeft(word, "+-")) {
 	case "nan", "inf", "infinity":
@@ -217,7 +218,7 @@ func isNotFinite(word string) bool {
 	return false
 }
 
-// number turns a literal of Java into one of JSON.
+// number converts a literal of Java into a literal of JSON.
 func (p *parser) number(t token) *avsc.Value {
 	if n, err := integer(t); err == nil {
 		return numberValue(t.pos, n)
@@ -237,8 +238,8 @@ func (p *parser) number(t token) *avsc.Value {
 	return &avsc.Value{Kind: avsc.JSONNumber, Pos: t.pos, Text: decimalText(s, f, hex)}
 }
 
-// decimalText spells a number as JSON does: with the digits as written, unless
-// they are hexadecimal.
+// decimalText writes a number as JSON does. It keeps the digits of the source,
+// unless the digits are hexadecimal.
 func decimalText(s string, f float64, hex bool) string {
 	if hex {
 		return strconv.FormatFloat(f, 'g', -1, 64)

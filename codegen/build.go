@@ -47,7 +47,7 @@ type namedType struct {
 	fixed  *fixedDecl
 }
 
-// bareType is the struct for a top level that has no declared type of its own.
+// bareType is the struct for a top level without a declared type.
 type bareType struct {
 	schema *avsc.Schema
 	goName string
@@ -81,9 +81,9 @@ func (b *builder) mistake(pos avsc.Pos, fix, format string, args ...any) {
 	b.errs = append(b.errs, &avsc.Error{Pos: pos, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// collect finds every named type and gives each type to one source. If a source
-// has the type at its top level, that source gets the type. Otherwise the
-// source that defines the type gets it.
+// collect finds every named type and gives each type to one source. This is a
+// source with the type at its top level. Without such a source, collect gives
+// the type to the source with the definition.
 func (b *builder) collect(set *avsc.Set) {
 	bySource := map[string]*source{}
 	for _, f := range set.Files {
@@ -133,11 +133,11 @@ func (b *builder) collect(set *avsc.Set) {
 	slices.SortFunc(b.order, func(x, y *namedType) int { return cmp.Compare(x.schema.Name, y.schema.Name) })
 }
 
-// hasRoot reports whether the whole file f is a schema besides its types. In an
-// IDL file, the main schema is this schema. In a JSON array of types, the union
-// of the types is this schema. People also write such an array only to put
-// several types into one file. So if a type has the name of the file, there is
-// no type for the union.
+// hasRoot reports whether the whole file f is a schema besides its types. The
+// whole of an IDL file is its main schema. The whole of a JSON array of types
+// is the union of the types. People also write such an array only to put
+// several types into a file. So if a type has the name of the file, there is no
+// type for the union.
 func (b *builder) hasRoot(f *avsc.File) bool {
 	if f.Root == nil || slices.Contains(f.Schemas, f.Root) {
 		return false
@@ -206,9 +206,9 @@ func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 // goNameProperty is the property of a type or field that gives its Go name.
 const goNameProperty = "go.name"
 
-// override is the Go name that a schema asks for, or "". A value that is not an
+// override is the Go name that a schema asks for, or "". Any value except an
 // exported Go name is for another tool. Such a value has no effect, and lint
-// reports it.
+// reports the value.
 func override(props []avsc.Member) string {
 	for _, p := range props {
 		if p.Key == goNameProperty && p.Value.Kind == avsc.JSONString &&

@@ -10,13 +10,12 @@ import (
 // avrobinPath is the path of the runtime package that generated code imports.
 const avrobinPath = "github.com/avroline/avroline/serde/avrobin"
 
-// emitter prints one file. A method that is named after a part of Go prints
-// this part. A method that returns a string also records the imports of that
-// string.
+// emitter prints one file. A method with the name of a part of Go prints this
+// part. A method with a string result also records the imports of the string.
 type emitter struct {
 	printer
 	file    *goFile
-	imports map[string]string // path to name; "" if the name is the path's last segment
+	imports map[string]string // path to name, or to "" if the name is the path's last segment
 	shape   *shape
 }
 
@@ -190,8 +189,8 @@ func (e *emitter) schemas() {
 	e.p(")\n")
 }
 
-// checks prints code that turns a version mismatch between generator, generated
-// code and runtime into a compile error.
+// checks prints code that turns a version mismatch into a compile error. The
+// versions are the versions of generator, generated code and runtime.
 func (e *emitter) checks() {
 	var messages []string
 	for _, d := range e.file.Decls {
@@ -222,8 +221,7 @@ type message struct {
 	schema   *schemaText
 }
 
-// messageOf returns the message of d. It returns nil for a declaration that is
-// no message.
+// messageOf returns the message of d. The result is nil if d is no message.
 func messageOf(d decl) *message {
 	switch d := d.(type) {
 	case *recordDecl:
@@ -240,7 +238,7 @@ func messageOf(d decl) *message {
 	return nil
 }
 
-// rawString is a literal of s. The literal has back quotes if they can hold s.
+// rawString is a literal of s. The literal has back quotes if possible.
 func rawString(s string) string {
 	if strconv.CanBackquote(s) {
 		return "`" + s + "`"

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// site is the place of a value in a record. It holds the data for the path of
+// site is the place of a value in a record. A site has the data for the path of
 // an error, and facts about the enclosing function.
 type site struct {
 	record *recordDecl // the record whose method or union is printed
@@ -13,8 +13,8 @@ type site struct {
 	in     []string    // the variables of the loops around, outermost first
 	fail   string      // the results before the error in a failing return: "dst", "src", "nil, src"
 	wrap   bool        // whether an error gets a path even if the path is empty
-	depth  string      // the remaining depth for values of recursive types; "" in other types
-	layout string      // the layout of the records inside, for reading; "" for their own layout
+	depth  string      // the remaining depth for values of recursive types, or ""
+	layout string      // the layout of the records inside, for reading, or "" for their own layout
 }
 
 // element is the place of an element of the value at p.
@@ -32,9 +32,9 @@ func (e *emitter) ret(at site) string {
 	return fmt.Sprintf("return %s, %s(%s)", at.fail, e.avrobin("ErrorAt"), strings.Join(args, ", "))
 }
 
-// index is the name of a loop's index, key is the name of a map key, and elem
-// is the name of a copy of an element. The number of loops around the place
-// makes each name distinct.
+// index is the name of a loop's index. key is the name of a map key. elem is
+// the name of a copy of an element. The number of loops around the place makes
+// each name distinct.
 func (p site) index() string { return numbered("i", len(p.in)) }
 func (p site) key() string   { return numbered("key", len(p.in)) }
 func (p site) elem() string  { return numbered("x", len(p.in)) }

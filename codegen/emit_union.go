@@ -1,7 +1,7 @@
 package codegen
 
-// unionFuncs prints the functions of a union: append, read, compare, copy, and
-// both JSON directions.
+// unionFuncs prints the functions of a union. They append, read, compare, copy,
+// write JSON and read JSON.
 func (e *emitter) unionFuncs(d *unionDecl) {
 	e.appendUnion(d)
 	e.readUnion(d)

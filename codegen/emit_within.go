@@ -6,7 +6,7 @@ import "strings"
 // Encoding counts the depth. The other methods of recursive records first check
 // that the value ends.
 
-// withinMethod prints the method that makes this check.
+// withinMethod prints the method within, which checks the depth of a value.
 func (e *emitter) withinMethod(d *recordDecl) {
 	e.p("// within reports whether v nests no deeper than depth.")
 	e.p("func (v *%s) within(depth int) bool {", d.GoName)

@@ -15,7 +15,7 @@ type Error struct {
 	Line, Column int
 
 	Problem string // the mistake
-	Fix     string // the correction; "" if there is no advice
+	Fix     string // the correction, or "" if there is no advice
 }
 
 // Error returns "file:line:column: problem: fix".

@@ -118,8 +118,8 @@ type packageUse struct {
 	used     string // "shop.common.Money"
 }
 
-// checkImports finds two kinds of mistakes: packages that import each other,
-// which Go does not allow, and packages without a known import path.
+// checkImports finds packages that import each other, because Go does not allow
+// import cycles. It also finds packages without a known import path.
 func (b *builder) checkImports(packages []*goPackage) {
 	uses := map[*goPackage][]packageUse{}
 	note := func(from *goPackage, user string, pos avsc.Pos, t *typeExpr) {

@@ -73,7 +73,7 @@ func (b *builder) nestedDefaults() {
 // well formed, because this module made them.
 type literalReader struct {
 	data   []byte
-	misfit string // the reason why the Go type cannot hold the value; "" if the type can hold it
+	misfit string // the reason why the Go type cannot hold the value, or ""
 }
 
 func (r *literalReader) long() int64 {

@@ -13,15 +13,15 @@ import (
 // the package elsewhere, and generated code only imports it.
 type goPackage struct {
 	Name     string // the package clause
-	Path     string // import path; "" if the path is not known, and then no package imports this package
+	Path     string // import path, or "" if the path is not known; then no package imports this package
 	Dir      string // slash path under the output folder, "" for the folder itself
 	External bool
 	Files    []*goFile // sorted by name
 }
 
 // goFile is one generated file. The function emit prints and formats the file.
-// emit prints the declarations in the order of Decls. This is the order of the
-// schema, in which an outer type comes before the types that it defines.
+// The declarations are printed in the order of Decls. Decls has the order of
+// the schema, with outer types before the types inside.
 type goFile struct {
 	Pkg    *goPackage
 	Name   string // "order_created.avro.go"
@@ -50,8 +50,8 @@ type typeName struct {
 func (n typeName) in(f *goFile) string { return f.qualify(n.Pkg, n.GoName) }
 
 // recordDecl is a struct. If Bare is set, the struct stands for a top level
-// that is no named type. Such a struct has one field Value, and its encoding is
-// the encoding of Value without a record around it.
+// that is no named type. A bare struct has only the field Value. Its encoding
+// is the encoding of Value without a record around.
 type recordDecl struct {
 	typeName
 	AvroName string   // full name; for a bare struct the name of its type, "array"
@@ -89,7 +89,7 @@ type fieldDecl struct {
 	AvroName string // in the tags and in the paths of errors
 	Doc      []string
 	Type     *typeExpr
-	Default  *literal // the value that NewFunc sets; nil for the Go zero value
+	Default  *literal // the value that NewFunc sets, or nil for the Go zero value
 }
 
 // blockDecl is a struct that holds the values of several optional fields. With
@@ -117,7 +117,7 @@ type enumDecl struct {
 	NewFunc     string
 	SchemaText  *schemaText
 	Fingerprint uint64
-	Default     int // the index that NewFunc returns: the enum's own default, or 0
+	Default     int // the index that NewFunc returns, which is the enum's own default or 0
 }
 
 func (d *enumDecl) declName() string { return d.GoName }
@@ -152,7 +152,7 @@ type unionDecl struct {
 	Doc        []string
 	SealMethod string // "isOrderCreatedPayment": unexported, on each branch
 	Branches   []*unionBranch
-	NullIndex  int // the index of the null branch, whose value is the nil interface; -1 without a null branch
+	NullIndex  int // the index of the null branch, or -1; the value of the null branch is the nil interface
 
 	// The functions of the union, and the type that carries it through JSON.
 	AppendFunc, ReadFunc, EqualFunc, CloneFunc, Carrier string
@@ -200,7 +200,7 @@ const (
 	kindDate                        // avrobin.Date on int
 	kindTimeMillis                  // time.Duration since midnight, on int
 	kindTimeMicros                  // time.Duration since midnight, on long
-	kindTimestampMillis             // time.Time on long; if Local is set, a wall clock time
+	kindTimestampMillis             // time.Time on long, or a wall clock time if Local is set
 	kindTimestampMicros             // the same
 	kindTimestampNanos              // the same
 	kindUUIDString                  // uuid.UUID on string

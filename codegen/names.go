@@ -42,7 +42,7 @@ var initialisms = map[string]bool{
 	"UTF8": true, "VM": true, "XML": true, "XMPP": true, "XSRF": true, "XSS": true,
 }
 
-// goName is the exported Go name of an Avro name: steps 1 to 4 of the rule.
+// goName is the exported Go name of an Avro name. It applies steps 1 to 4.
 func goName(avro string) string {
 	if shouts(avro) {
 		avro = strings.ToLower(avro)
@@ -63,7 +63,7 @@ func goName(avro string) string {
 	return "X" + name.String()
 }
 
-// words cuts a name: step 1.
+// words cuts a name into words, as in step 1.
 func words(name string) []string {
 	runes := []rune(name)
 	var words []string
@@ -88,9 +88,9 @@ func words(name string) []string {
 	return words
 }
 
-// isPlural reports whether the run of capitals up to i, together with the s
-// behind it, is the plural of an initialism and ends there. URLs is a plural,
-// but URLset is not.
+// isPlural reports whether the run of capitals up to i and the following s are
+// the plural of an initialism. The plural must end after the s. URLs is a
+// plural, but URLset is not.
 func isPlural(run []rune, i int) bool {
 	if run[i+1] != 's' || (i+2 < len(run) && unicode.IsLower(run[i+2])) {
 		return false
@@ -98,7 +98,7 @@ func isPlural(run []rune, i int) bool {
 	return initialisms[string(run[:i+1])]
 }
 
-// capitalise writes one word: step 2.
+// capitalise writes one word, as in step 2.
 func capitalise(word string) string {
 	stem := strings.TrimRightFunc(word, unicode.IsDigit)
 	digits := word[len(stem):]

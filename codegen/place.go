@@ -17,8 +17,8 @@ type placement struct {
 	packages []*goPackage // in the order of creation
 }
 
-// place gives every namespace its package. It visits the namespaces in sorted
-// order, so that the result depends only on the set of namespaces.
+// place gives every namespace its package. The namespaces are visited in sorted
+// order, so the result depends only on the set of namespaces.
 func place(namespaces []string, opts Options) *placement {
 	p := &placement{opts: opts, byNS: map[string]*goPackage{}}
 	dirs := newScope([]string{""})

@@ -14,7 +14,7 @@ import (
 type schemaText struct {
 	schema *avsc.Schema
 
-	Const string // constant of the whole text; "" for a text that is cut out
+	Const string // constant of the whole text, or "" for a text that is cut out
 	Text  string // the value of Const
 
 	Var  string      // of type avrobin.InnerSchema
@@ -32,8 +32,8 @@ type textList struct {
 
 // mostTextFactor and mostTextExtra limit the length of the constants. The limit
 // is the length of the sources, times the factor, plus the extra. If schemas
-// contain each other so often that they exceed the limit, each package gets one
-// list of texts.
+// contain each other so often that the constants would be longer, each package
+// gets a list of texts instead.
 const (
 	mostTextFactor = 8
 	mostTextExtra  = 1 << 20
@@ -90,8 +90,8 @@ func (b *builder) placeSchemas() {
 	}
 }
 
-// hold records that the constant of t holds the types in t's schema. It records
-// this only for types in the package of t that have no holder yet.
+// hold records that the constant of t holds the types in t's schema. The types
+// of other packages and the types with a holder are left out.
 func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
 	seen := map[*avsc.Schema]bool{}
 	var visit func(s *avsc.Schema)

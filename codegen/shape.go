@@ -6,7 +6,7 @@ import "slices"
 // types are encoded and decoded. shape caches the answers, because the emitter
 // asks about the same record often.
 type shape struct {
-	loops   map[*recordDecl]int // record to the number of its loop; 0 without a loop
+	loops   map[*recordDecl]int // record to the number of its loop, 0 without a loop
 	aliases map[*recordDecl]bool
 }
 
@@ -14,8 +14,8 @@ func newShape() *shape {
 	return &shape{loops: map[*recordDecl]int{}, aliases: map[*recordDecl]bool{}}
 }
 
-// eachRecord calls visit for every record that t names. It does not visit the
-// records that these records name.
+// eachRecord calls visit for every record that t names, but not for the records
+// inside these records.
 func (t *typeExpr) eachRecord(visit func(*recordDecl)) {
 	t.eachType(func(x *typeExpr) {
 		if x.Kind == kindRecord {

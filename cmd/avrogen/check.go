@@ -243,7 +243,7 @@ type exception struct {
 	Rule   string `yaml:"rule"`   // such as LOGICAL_TYPE_CHANGED
 	Path   string `yaml:"path"`   // such as shop.Order.lines[].price
 	Reason string `yaml:"reason"` // the reason for the break
-	Until  string `yaml:"until"`  // the last day, YYYY-MM-DD; default: no last day
+	Until  string `yaml:"until"`  // the last day, YYYY-MM-DD; default: none
 }
 
 // exceptions are the exceptions of avrogen.yaml.

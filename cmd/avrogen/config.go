@@ -23,7 +23,7 @@ const configName = "avrogen.yaml"
 // yaml tags are the keys of the file. An unknown key is an error.
 type config struct {
 	file string // "" without a file
-	dir  string // the folder of the file; "" without a file
+	dir  string // the folder of the file, or "" without a file
 
 	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
 	Registry registryConfig `yaml:"registry"` // URL, or a mapping

@@ -26,9 +26,9 @@ type decoder struct {
 	indent   bool
 
 	readerSchemas []string       // how to read a container file
-	reader        *serde.Generic // of --schema; nil without --schema
+	reader        *serde.Generic // of --schema, or nil
 	plans         map[string]*avrobin.Plan
-	source        *serde.GenericDeserializer // of the registry; nil without a registry
+	source        *serde.GenericDeserializer // of the registry, or nil
 }
 
 func newDecodeCommand(a *app) *cobra.Command {

@@ -28,7 +28,7 @@ type encoder struct {
 	writer *serde.Generic
 }
 
-// noID is the default of --id: ids begin at 0.
+// noID is the default of --id. It is no valid id, because ids begin at 0.
 const noID = -1
 
 func newEncodeCommand(a *app) *cobra.Command {

@@ -27,9 +27,9 @@ type staging struct {
 }
 
 // write replaces each file as a whole and then calls finish, if finish is not
-// nil. It makes folders, keeps the permissions of existing files, and does not
-// touch a file that already has its content. If write returns an error, or if
-// ctx ends before all files are written, no file was changed.
+// nil. write makes folders and keeps the permissions of existing files. A file
+// with the right content stays untouched. If write returns an error, or if ctx
+// ends before all files are written, no file was changed.
 func (s *staging) write(ctx context.Context, files []output, finish func() error) error {
 	for _, f := range files {
 		if err := s.stage(ctx, f); err != nil {

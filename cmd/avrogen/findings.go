@@ -15,16 +15,16 @@ import (
 // finding is one problem at a place.
 type finding struct {
 	File    string `json:"file"`
-	Line    int    `json:"line"` // from 1; 0 for the whole file
+	Line    int    `json:"line"` // from 1, or 0 for the whole file
 	Col     int    `json:"col"`
 	Rule    string `json:"rule"`
-	Path    string `json:"path"` // inside the schema; "" without a path
+	Path    string `json:"path"` // inside the schema, or ""
 	Message string `json:"message"`
 	Witness string `json:"witness,omitempty"` // a value that shows the problem
 }
 
 // ruleInvalid is the rule of an invalid schema. Text output does not show this
-// rule. A mistake reads `file:line:col: what: what to do`.
+// rule. The text of a mistake is `file:line:col: problem: fix`.
 const ruleInvalid = "INVALID_SCHEMA"
 
 func mistakeFindings(mistakes avsc.Errors) []finding {

@@ -36,8 +36,8 @@ type generator struct {
 	namespaces  map[string]string // namespace to import path
 	check       bool
 
-	base       string // absolute folder; sources are shown relative to this folder
-	importPath string // of the output folder; "" outside a module
+	base       string // absolute folder, to which sources are shown relative
+	importPath string // of the output folder, or "" outside a module
 }
 
 func newGenerateCommand(a *app) *cobra.Command {

@@ -43,7 +43,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// tree are the files below a folder, with their texts.
+// tree returns the texts of the files below a folder.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

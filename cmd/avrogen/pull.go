@@ -32,7 +32,7 @@ type puller struct {
 	asked     map[subjectVersion]bool // the versions that pull has asked for
 }
 
-// subjectVersion is a version of a subject; 0 is the latest.
+// subjectVersion is a version of a subject. Version 0 is the latest version.
 type subjectVersion struct {
 	subject string
 	version int

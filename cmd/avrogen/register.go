@@ -99,13 +99,13 @@ there already is left alone, so that a second run changes nothing.
 type entry struct {
 	file    string
 	schema  *avsc.Schema
-	name    string // full name; "" for a type without a name
+	name    string // full name, or "" for a type without a name
 	subject string
 	text    string   // with types of other files only as names
 	uses    []*entry // the references of text, in order of use
 	contractFile
 
-	version int // in the registry; 0 if the schema is not registered
+	version int // in the registry, or 0 if the schema is not registered
 	id      int
 }
 

@@ -17,8 +17,9 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// app holds the shared parts of all commands: the streams, the environment and
-// the common flags. Results go to stdout. All other output goes to stderr.
+// app holds the shared parts of all commands. These are the streams, the
+// environment and the common flags. Results go to stdout. All other output goes
+// to stderr.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer

@@ -156,8 +156,8 @@ bad/wrong.avsc:1:10: unknown type "strin": did you mean "string"?`
 	}
 }
 
-// TestHostileImports checks that an import cannot read forbidden files. It also
-// checks that no message quotes a file that is no schema.
+// TestHostileImports checks that an import cannot read forbidden files. The
+// messages must not quote a file without a schema.
 func TestHostileImports(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

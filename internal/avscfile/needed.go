@@ -34,9 +34,9 @@ func (l Loader) LoadWithNeeded(name string) (*avsc.Set, error) {
 	return set, nil
 }
 
-// needed returns own and the files with missing types. It adds each file that
-// defines a type which own, or an added file, refers to. The search is in the
-// folder of the first source and below.
+// needed returns own and the files with missing types. A missing type is a type
+// that own or an added file refers to. The search is in the folder of the first
+// source and below.
 func (l Loader) needed(own []avsc.Source) []avsc.Source {
 	names, err := l.Files(path.Join(path.Dir(own[0].Name), "..."))
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package avscfmt formats schema files (.avsc, .avpr) in a single layout, as
 // gofmt does for Go. Keys have the conventional order. Each level is indented
-// by two spaces. An object or array that fits into one line has one line.
-// Comments stay in their place. Formatting never changes the meaning of a file,
-// and formatting twice gives the same text as formatting once.
+// by two spaces. A short object or array stands on one line. Comments stay in
+// their place. Formatting never changes the meaning of a file. Formatting twice
+// gives the same text as formatting once.
 package avscfmt
 
 import (

@@ -9,7 +9,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Finding is one problem that a rule has found.
+// Finding is one problem in a schema.
 type Finding struct {
 	Pos  avsc.Pos
 	Rule string
@@ -19,8 +19,8 @@ type Finding struct {
 	Message string // the problem, a colon, and the fix
 }
 
-// Lint checks every declared type of the set once. It applies all rules except
-// the rules in except. The findings are sorted by place.
+// Lint checks every declared type of the set once. Lint applies all rules
+// except the rules in except. The findings are sorted by place.
 func Lint(set *avsc.Set, except ...string) []Finding {
 	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
 	for _, f := range set.Files {

@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/internal/avsclint"
 )
 
-// lint returns the findings of a text as "line:col RULE path". A text that does
-// not begin as JSON is IDL.
+// lint returns the findings of a text as "line:col RULE path". If the text does
+// not begin as JSON, the text is IDL.
 func lint(t *testing.T, text string, except ...string) []string {
 	t.Helper()
 	source := avsc.Source{Name: "t.avsc", Text: []byte(text)}

@@ -71,8 +71,8 @@ func moment(w []string) bool {
 	return false
 }
 
-// ignoredLogicalType returns the "logicalType" of s if it has no effect.
-// Otherwise it returns nil.
+// ignoredLogicalType returns the "logicalType" of s if the logical type has no
+// effect. Otherwise the result is nil.
 func ignoredLogicalType(s *avsc.Schema) *avsc.Value {
 	return property(s.Props, "logicalType")
 }
@@ -85,8 +85,8 @@ func (l *linter) logicalType(s *avsc.Schema, path string) {
 	l.report(logicalTypeIgnored, v.Pos, path, fmt.Sprintf("logical type %s does not count on %s", v.Text, avsc.Article(s.Kind.String())), whyIgnored(s, v.Str))
 }
 
-// whyIgnored names the condition of the logical type name that s does not meet.
-// It also names the fix.
+// whyIgnored names the unmet condition of the logical type name of s, and the
+// fix.
 func whyIgnored(s *avsc.Schema, name string) string {
 	if name == "decimal" {
 		return whyNoDecimal(s)

@@ -103,7 +103,7 @@ var cases = []struct {
 	//CASES
 }
 
-// version is another version of a schema, with data of that version.
+// version is another version of a schema and what was written with it.
 type version struct {
 	schema string
 	values []string
@@ -124,7 +124,7 @@ func TestPlans(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for n := 0; n <= len(data); n++ { // each prefix, the whole with one changed byte, and the whole
+				for n := 0; n <= len(data); n++ { // cut short, with one byte changed, and whole
 					for _, flip := range []byte{0, 1, 0x82} {
 						in := bytes.Clone(data)
 						if in = in[:n]; flip != 0 {
@@ -151,8 +151,8 @@ func TestPlans(t *testing.T) {
 								t.Fatalf("seed %d: %T %v", c.seed, err, err)
 							}
 						}
-						// Data with two mistakes may be refused for either
-						// mistake. Whole values have only one mistake.
+						// What is wrong in two ways may be refused for either,
+						// whole values for one.
 						whole := n == len(data)
 						alike := (err == nil) == (wantErr == nil) && (!whole || kindOf(err) == kindOf(wantErr))
 						if !alike && !excused(wantErr) {
@@ -180,9 +180,8 @@ func TestPlans(t *testing.T) {
 	t.Logf("%d plans, %d values, %d refused", plans, values, refused)
 }
 
-// kindOf is the kind of mistake that err reports. Truncated, trailing and
-// invalid data count as one kind. If data has several mistakes, a reader that
-// counts ahead finds another mistake first.
+// kindOf is what err says of the data: where several things are malformed, who
+// counts ahead meets another first.
 func kindOf(err error) error {
 	for _, k := range []error{avrobin.ErrRange, avrobin.ErrUnreadable, avrobin.ErrDepth} {
 		if errors.Is(err, k) {
@@ -197,9 +196,8 @@ func kindOf(err error) error {
 	return err
 }
 
-// excused reports whether err is about a block with a wrong size. Only the
-// rewriting of bytes refuses such a block. Direct reading looks at the elements
-// and ignores the size.
+// excused: a block that lies about its size is refused only where its bytes are
+// rewritten; straight reading looks at the elements.
 func excused(err error) bool { return err != nil && strings.Contains(err.Error(), "that says it has") }
 
 func TestRoundTrip(t *testing.T) {
@@ -209,7 +207,7 @@ func TestRoundTrip(t *testing.T) {
 			continue
 		}
 		zero, filled := c.make()
-		_, _ = zero.AppendAvro(nil) // an error is allowed, but a panic is not
+		_, _ = zero.AppendAvro(nil) // an error or not, but no panic
 		_, _ = filled.AppendAvro(nil)
 		for _, value := range c.values {
 			data, err := hex.DecodeString(value)

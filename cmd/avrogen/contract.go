@@ -22,7 +22,8 @@ import (
 //	metadata: {properties: {owner: shop}, tags: {"**.email": [PII]}}
 //	ruleSet:
 //	  domainRules:
-//	    - {name: encrypt, kind: TRANSFORM, type: ENCRYPT, mode: WRITEREAD, tags: [PII]}
+//	    - {name: encrypt, kind: TRANSFORM, type: ENCRYPT,
+//	       mode: WRITEREAD, tags: [PII]}
 type contractFile struct {
 	Metadata *registry.Metadata `json:"metadata,omitempty"`
 	RuleSet  *registry.RuleSet  `json:"ruleSet,omitempty"`

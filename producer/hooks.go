@@ -69,9 +69,11 @@ const (
 	// TransactionBegun comes before the function runs. The function may run several
 	// times, each time in a transaction of its own.
 	TransactionBegun TransactionKind = iota + 1
-	// TransactionCommitted, TransactionAborted and TransactionInDoubt end it.
+	// TransactionCommitted says that all messages are visible.
 	TransactionCommitted
+	// TransactionAborted says that no message is visible.
 	TransactionAborted
+	// TransactionInDoubt says that the answer to the commit is missing.
 	TransactionInDoubt
 	// TransactionResolved says that a commit was in doubt and a [Resolver] has found
 	// its outcome out. TransactionCommitted or TransactionAborted follows.

@@ -15,8 +15,10 @@ import (
 func TestForeignSchemaIDHeaders(t *testing.T) {
 	t.Parallel()
 	foreign := []serde.Header{
-		{Key: "__value_schema_id", Value: []byte("\x01foreign")}, {Key: "kept", Value: []byte("x")},
-		{Key: "__key_schema_id", Value: []byte("\x01foreign")}, {Key: "apicurio.value.contentId", Value: make([]byte, 8)},
+		{Key: "__value_schema_id", Value: []byte("\x01foreign")},
+		{Key: "kept", Value: []byte("x")},
+		{Key: "__key_schema_id", Value: []byte("\x01foreign")},
+		{Key: "apicurio.value.contentId", Value: make([]byte, 8)},
 	}
 	byText := producer.KeyBy(func(e *event) string { return "k" })
 	byBytes := producer.KeyBytes(func(e *event, dst []byte) []byte { return append(dst, "framed"...) })

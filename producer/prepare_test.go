@@ -35,9 +35,11 @@ func (r registryStub) Lookup(context.Context, string, contract.Schema) (contract
 func (r registryStub) Latest(context.Context, string) (contract.Version, error) {
 	return contract.Version{}, r.err
 }
+
 func (r registryStub) SchemaByID(context.Context, string, int) (contract.Version, error) {
 	return contract.Version{}, r.err
 }
+
 func (r registryStub) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
 	return contract.Version{}, r.err
 }

@@ -30,7 +30,7 @@ func withoutRoot(t *testing.T, parent string, f func()) {
 	if err := syscall.Setfsuid(nobody); err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Setfsuid(0) //nolint:errcheck // it was 0 before
+	defer syscall.Setfsuid(0)
 	f()
 }
 
@@ -48,7 +48,7 @@ func TestDiskCacheReadOnly(t *testing.T) {
 		if err := os.Chmod(f, 0o555); err != nil {
 			t.Fatal(err)
 		}
-		defer os.Chmod(f, 0o755) //nolint:errcheck // for the clean-up
+		defer os.Chmod(f, 0o755)
 	}
 	open := func(url string, opts ...registry.Option) (c *registry.Client) {
 		t.Helper()

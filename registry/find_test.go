@@ -3,13 +3,12 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"net/http"
 
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"

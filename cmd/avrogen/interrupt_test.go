@@ -169,7 +169,7 @@ func seedReferences(t *testing.T, server *registrytest.Server, subject, text str
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // nothing hangs on it
+	defer client.Close()
 	schema := registry.Schema{Text: text}
 	for _, name := range refs {
 		schema.References = append(schema.References, registry.Reference{Name: name, Subject: name, Version: 1})

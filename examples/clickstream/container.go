@@ -74,7 +74,8 @@ func plainFields(v any) any {
 	plain := make(map[string]any, len(record))
 	for name, value := range record {
 		if branch, ok := value.(map[string]any); ok && len(branch) == 1 {
-			for _, value = range branch {
+			for _, inner := range branch {
+				value = inner
 			}
 		}
 		plain[name] = value

@@ -224,8 +224,10 @@ func TestPythonCEL(t *testing.T) {
 		`string(message.count) == message.text`,
 	}
 	values := []map[string]any{
-		{"text": "a", "count": int64(3), "ratio": 1.5}, {"text": "ada@example.com", "count": int64(4), "ratio": 0.5},
-		{"text": "10.0.0.1", "count": int64(-1), "ratio": 2.25}, {"text": "123e4567-e89b-12d3-a456-426614174000", "count": int64(7), "ratio": 0.25},
+		{"text": "a", "count": int64(3), "ratio": 1.5},
+		{"text": "ada@example.com", "count": int64(4), "ratio": 0.5},
+		{"text": "10.0.0.1", "count": int64(-1), "ratio": 2.25},
+		{"text": "123e4567-e89b-12d3-a456-426614174000", "count": int64(7), "ratio": 0.25},
 		{"text": "", "count": int64(0), "ratio": -1.5},
 	}
 	verdicts := 0

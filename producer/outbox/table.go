@@ -19,7 +19,6 @@ type Table struct {
 	shards  int
 	notify  string
 	columns columns
-	err     error
 }
 
 // columns are the names of the columns. A value is where it is stored.
@@ -126,17 +125,6 @@ func firstLine(s string) string { line, _, _ := strings.Cut(s, "\n"); return lin
 func (t *Table) state() string { return t.dialect.quote(t.name + "_state") }
 
 func (t *Table) quoted() string { return t.dialect.quote(t.name) }
-
-// orderColumn is the column from which the order of commits follows, or "".
-func (t *Table) orderColumn() string {
-	switch t.dialect {
-	case PostgreSQL:
-		return "tx"
-	case MySQL:
-		return "batch"
-	}
-	return ""
-}
 
 // definition is a column with its type.
 type definition struct{ name, kind string }

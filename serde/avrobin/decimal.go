@@ -110,7 +110,7 @@ func tooManyDigits(precision, scale int) error {
 }
 
 // powers10 are 10 to the power of the index.
-var powers10 = [int64Digits + 1]int64{
+var powers10 = [int64Digits + 1]int64{ //nolint:gochecknoglobals // never changed
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
 	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
 }

@@ -4,10 +4,10 @@ package avrobin
 // does not compile: the compiler prints the type of these variables, and so the
 // sentence in it.
 var (
-	At struct {
+	At struct { //nolint:gochecknoglobals // only its type matters
 		_ struct{} `outdated:"an older avrogen made this code: run avrogen generate"`
 	}
-	Version1 struct {
+	Version1 struct { //nolint:gochecknoglobals // only its type matters
 		_ struct{} `outdated:"an older avrogen made this code: run avrogen generate"`
 	}
 )

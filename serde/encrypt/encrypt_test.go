@@ -55,12 +55,15 @@ func (f *fakeRegistry) Register(context.Context, string, contract.Schema) (contr
 func (f *fakeRegistry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
 	return f.version, nil
 }
+
 func (f *fakeRegistry) Latest(context.Context, string) (contract.Version, error) {
 	return f.version, nil
 }
+
 func (f *fakeRegistry) SchemaByID(context.Context, string, int) (contract.Version, error) {
 	return f.version, nil
 }
+
 func (f *fakeRegistry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
 	return f.version, nil
 }

@@ -71,7 +71,7 @@ func (s *Server) Start() {
 // Kill ends the server as kill -9 does.
 func (s *Server) Kill() {
 	if s.process != nil {
-		s.process.Kill()
+		_ = s.process.Kill()
 	}
 }
 
@@ -156,7 +156,7 @@ func MariaDB(t testing.TB) *Server {
 	admin.URL = fmt.Sprintf("root@tcp(127.0.0.1:%d)/", port)
 	admin.Start()
 	s.process = admin.process
-	if _, err := admin.Open().Exec("CREATE DATABASE IF NOT EXISTS test"); err != nil {
+	if _, err := admin.Open().ExecContext(t.Context(), "CREATE DATABASE IF NOT EXISTS test"); err != nil {
 		t.Fatal(err)
 	}
 	return s

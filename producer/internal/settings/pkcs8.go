@@ -16,17 +16,17 @@ import (
 )
 
 // The object identifiers of PBES2 (RFC 8018) that OpenSSL uses.
-var ( //nolint:gochecknoglobals // never changed
-	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
-	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+var (
+	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13} //nolint:gochecknoglobals // never changed
+	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12} //nolint:gochecknoglobals // never changed
 
-	pbesHashes = map[string]func() hash.Hash{
+	pbesHashes = map[string]func() hash.Hash{ //nolint:gochecknoglobals // never changed
 		"1.2.840.113549.2.7":  sha1.New,
 		"1.2.840.113549.2.9":  sha256.New,
 		"1.2.840.113549.2.10": sha512.New384,
 		"1.2.840.113549.2.11": sha512.New,
 	}
-	pbesCiphers = map[string]struct {
+	pbesCiphers = map[string]struct { //nolint:gochecknoglobals // never changed
 		keySize int
 		make    func([]byte) (cipher.Block, error)
 	}{

@@ -18,9 +18,12 @@ func preset(name string, values ...[2]string) Option {
 func LowLatency() Option {
 	return preset("LowLatency", [][2]string{
 		{"linger.ms", "0"},
-		{"batch.size", "131072"}, {"batch.num.messages", "1000"},
-		{"compression.type", "none"}, {"compression.level", "-1"},
-		{"queue.buffering.max.messages", "10000"}, {"buffer.memory", "16777216"},
+		{"batch.size", "131072"},
+		{"batch.num.messages", "1000"},
+		{"compression.type", "none"},
+		{"compression.level", "-1"},
+		{"queue.buffering.max.messages", "10000"},
+		{"buffer.memory", "16777216"},
 	}...)
 }
 
@@ -28,9 +31,12 @@ func LowLatency() Option {
 func Balanced() Option {
 	return preset("Balanced", [][2]string{
 		{"linger.ms", "5"},
-		{"batch.size", "1000000"}, {"batch.num.messages", "10000"},
-		{"compression.type", "none"}, {"compression.level", "-1"},
-		{"queue.buffering.max.messages", "100000"}, {"buffer.memory", "67108864"},
+		{"batch.size", "1000000"},
+		{"batch.num.messages", "10000"},
+		{"compression.type", "none"},
+		{"compression.level", "-1"},
+		{"queue.buffering.max.messages", "100000"},
+		{"buffer.memory", "67108864"},
 	}...)
 }
 
@@ -38,9 +44,12 @@ func Balanced() Option {
 func HighThroughput() Option {
 	return preset("HighThroughput", [][2]string{
 		{"linger.ms", "50"},
-		{"batch.size", "1000000"}, {"batch.num.messages", "100000"},
-		{"compression.type", "lz4"}, {"compression.level", "-1"},
-		{"queue.buffering.max.messages", "500000"}, {"buffer.memory", "268435456"},
+		{"batch.size", "1000000"},
+		{"batch.num.messages", "100000"},
+		{"compression.type", "lz4"},
+		{"compression.level", "-1"},
+		{"queue.buffering.max.messages", "500000"},
+		{"buffer.memory", "268435456"},
 	}...)
 }
 

@@ -92,7 +92,7 @@ func (c *Config) Redact(text string) string {
 	return text
 }
 
-var jsonWebToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`) //nolint:gochecknoglobals // never changed
+var jsonWebToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
 
 // redactOne takes a secret out of a text, and the beginning of a secret where
 // the text has at least twelve characters of it.

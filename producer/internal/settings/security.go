@@ -96,10 +96,10 @@ type Credentials struct {
 }
 
 // String is the mechanism and the user.
-func (c Credentials) String() string { return fmt.Sprintf("SASL{%s user=%q}", c.Mechanism, c.User) }
+func (s Credentials) String() string { return fmt.Sprintf("SASL{%s user=%q}", s.Mechanism, s.User) }
 
 // Format prints [Credentials.String] for every verb.
-func (c Credentials) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String()) }
+func (s Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // SASL is how to authenticate. [Plain], [ScramSHA256], [ScramSHA512],
 // [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret, and

@@ -28,7 +28,7 @@ const guardDebug = "eos"
 // program itself: see the package comment.
 //
 //export conf_init
-func conf_init(conf *C.rd_kafka_conf_t, opaque *unsafe.Pointer, text *C.char, size C.size_t) C.int { //nolint:revive // the name is librdkafka's
+func conf_init(conf *C.rd_kafka_conf_t, opaque *unsafe.Pointer, text *C.char, size C.size_t) C.int {
 	return C.avl_plug(conf)
 }
 

@@ -25,7 +25,7 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 	resource := kmsg.NewDescribeConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 	req.Resources = append(req.Resources, resource)
-	resp, err := req.RequestWith(ctx, bounded{a.kgo})
+	resp, err := req.RequestWith(ctx, bounded(a))
 	if err != nil {
 		return nil, convert(err)
 	}
@@ -60,7 +60,7 @@ func (a admin) MayWrite(ctx context.Context, topic string) (bool, error) {
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = kmsg.StringPtr(topic)
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, bounded{a.kgo})
+	resp, err := req.RequestWith(ctx, bounded(a))
 	if err != nil {
 		return false, convert(err)
 	}
@@ -90,7 +90,7 @@ func (a admin) CreateTopic(ctx context.Context, name string, partitions, replica
 		t.Configs = append(t.Configs, c)
 	}
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, bounded{a.kgo})
+	resp, err := req.RequestWith(ctx, bounded(a))
 	if err != nil {
 		return convert(err)
 	}

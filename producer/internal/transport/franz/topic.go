@@ -171,7 +171,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	return nil
 }
 
-var errRecovering = &transport.Error{ //nolint:gochecknoglobals // never changed
+var errRecovering = &transport.Error{
 	Code: transport.Recovering, Retriable: true, Text: "an earlier batch of the partition was refused",
 }
 

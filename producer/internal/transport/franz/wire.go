@@ -312,27 +312,27 @@ func (w *wire) readAnswer(r *request, body []byte) {
 }
 
 // answer reads a partition of a produce response, after its number.
-func (in *reader) answer(version int16) answer {
-	a := answer{code: in.int16(), offset: in.int64(), appendTime: -1}
+func (r *reader) answer(version int16) answer {
+	a := answer{code: r.int16(), offset: r.int64(), appendTime: -1}
 	if version >= 2 {
-		a.appendTime = in.int64()
+		a.appendTime = r.int64()
 	}
 	if version >= 5 {
-		in.int64() // the log's start
+		r.int64() // the log's start
 	}
 	if version >= 8 {
-		for range in.count() {
-			index := in.int32()
-			text := in.bytes()
-			in.tags()
+		for range r.count() {
+			index := r.int32()
+			text := r.bytes()
+			r.tags()
 			if a.guilty == nil {
 				a.guilty = map[uint64]string{}
 			}
 			a.guilty[uint64(index)] = string(text)
 		}
-		a.text = string(in.bytes())
+		a.text = string(r.bytes())
 	}
-	in.tags()
+	r.tags()
 	return a
 }
 

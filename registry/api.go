@@ -33,8 +33,8 @@ type answer struct {
 // maxID is the largest id that the wire format holds.
 const maxID = 1<<31 - 1
 
-// id returns the schema's id, or an error when the answer has none that can be
-// written before a message.
+// id returns the schema's id. The result is an error if the answer has no id,
+// or if the wire format cannot hold the id.
 func (a *answer) id() (int, error) {
 	if a.ID == nil {
 		return 0, errors.New("the registry's answer has no id")
@@ -45,7 +45,7 @@ func (a *answer) id() (int, error) {
 	return *a.ID, nil
 }
 
-// guid returns the schema's GUID, zero where the registry does not know it.
+// guid returns the schema's GUID, or zero if the registry does not know GUIDs.
 func (a *answer) guid() uuid.UUID {
 	g, err := uuid.Parse(a.GUID)
 	if err != nil {
@@ -62,36 +62,38 @@ func (a *answer) avro() error {
 	return nil
 }
 
-// caller makes the calls of one piece of work: which URL path, through srclient
-// or not, and the form of a valid answer.
+// caller makes the calls of one piece of work. For each call caller decides the
+// URL path, the client (srclient or our own), and the form of a valid answer.
 //
-// srclient makes every call that it has. Its client is made for each call and
-// thrown away, because it takes no context, and because its caches, its
-// semaphore and its errors would be in the way. The calls that srclient lacks
-// (metadata, rules, GUIDs, modes, contexts, global levels, checks against all
-// versions) and texts with line breaks, which srclient would change, go over
-// the same transport.
+// srclient makes every call that srclient has. A srclient client takes no
+// context, and its caches, its semaphore and its errors would get in the way.
+// Therefore caller makes a new srclient client for each call.
+//
+// Our own requests use the same transport. We make the calls that srclient
+// lacks: metadata, rules, GUIDs, modes, contexts, global levels and checks
+// against all versions. We also send schema texts with line breaks, because
+// srclient would change the line breaks.
 type caller struct {
 	transport *transport
 	work      *work
 	written   written // see request
 }
 
-// exchange is the round tripper of one call that srclient makes. It carries the
-// call to the transport and keeps its answer, of which srclient drops the
-// status and the newer members.
+// exchange is the round tripper of a single srclient call. exchange passes the
+// call to the transport and keeps the body of the answer, because srclient
+// drops the status and the newer members.
 type exchange struct {
 	caller
-	query url.Values // added to srclient's
+	query url.Values // added to the query of srclient
 	form  form
 	body  []byte
 	err   error
 	calls int
 }
 
-// RoundTrip carries out the first request. After registering, srclient asks for
-// the schema of the id as well. That request is answered here, because the
-// client checks ids itself (see Client.confirm).
+// RoundTrip carries out the first request. After a registration, srclient also
+// asks for the schema of the id. RoundTrip answers the second request itself,
+// because the client checks ids in Client.confirm.
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.calls++
 	body := []byte("{}")
@@ -120,7 +122,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // through makes one call through srclient and returns the body of the answer.
-// The body says more than the result of f.
+// The body holds more than the result of f.
 func (c caller) through(ctx context.Context, form form, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
 	x := &exchange{caller: c, query: query, form: form}
 	client := srclient.NewSchemaRegistryClient("http://registry",
@@ -140,8 +142,8 @@ func (c caller) through(ctx context.Context, form form, query url.Values, f func
 	return x.body, nil
 }
 
-// call makes a call that srclient lacks. A nil in sends no body, a nil out
-// drops the answer.
+// call makes a call that srclient lacks. If in is nil, call sends no body. If
+// out is nil, call drops the answer.
 func (c caller) call(ctx context.Context, req request, in, out any) error {
 	req.written = c.written
 	if in != nil {
@@ -161,8 +163,8 @@ func (c caller) call(ctx context.Context, req request, in, out any) error {
 	return nil
 }
 
-// unexpected is the error for an answer that has the API's members with values
-// of other kinds.
+// unexpected is the error for an answer whose members have values of another
+// type than the API defines.
 func unexpected(err error) error {
 	return fmt.Errorf("the registry's answer has an unexpected form: %w", err)
 }
@@ -179,8 +181,8 @@ func asAnswer(body []byte, err error) (*answer, error) {
 	return a, a.avro()
 }
 
-// schemaByID asks for the schema of an id; subject only names the context in
-// which the id counts.
+// schemaByID asks for the schema of an id. schemaByID uses subject only for the
+// context, because each context has ids of its own.
 func (c caller) schemaByID(ctx context.Context, subject string, id int) (*answer, error) {
 	var query url.Values
 	if contextOf(subject) != "" {
@@ -208,7 +210,7 @@ func (c caller) schemaByGUID(ctx context.Context, guid uuid.UUID) (*answer, erro
 	return a, a.avro()
 }
 
-// version asks for one version; 0 is the latest.
+// version asks for one version. Version 0 is the latest.
 func (c caller) version(ctx context.Context, subject string, version int) (*answer, error) {
 	a, err := asAnswer(c.through(ctx, formSchema, nil, func(c *srclient.SchemaRegistryClient) error {
 		if version == 0 {
@@ -258,8 +260,8 @@ func (c caller) lookup(ctx context.Context, subject string, s Schema) (*answer, 
 	})
 }
 
-// send posts a schema: by post, which calls srclient, or by a request of our
-// own where srclient would leave something out.
+// send posts a schema. If srclient can send the whole schema, send calls post,
+// which uses srclient. Otherwise send makes a request of our own.
 func (c caller) send(ctx context.Context, path string, s Schema, post func(*srclient.SchemaRegistryClient) error) (*answer, error) {
 	if plain(s) {
 		return asAnswer(c.through(ctx, formID, schemaQuery(s), post))
@@ -272,8 +274,8 @@ func (c caller) send(ctx context.Context, path string, s Schema, post func(*srcl
 	return a, a.avro()
 }
 
-// level asks for the level of a subject, or for the global one where subject is
-// "".
+// level asks for the level of a subject. An empty subject asks for the global
+// level.
 func (c caller) level(ctx context.Context, subject string) (compat.Level, error) {
 	var l *srclient.CompatibilityLevel
 	_, err := c.through(ctx, formLevel, nil, func(c *srclient.SchemaRegistryClient) (err error) {
@@ -292,8 +294,8 @@ func (c caller) level(ctx context.Context, subject string) (compat.Level, error)
 
 func subjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
 
-// plain reports whether srclient can send s. It knows neither metadata nor
-// rules, and it turns line breaks into spaces.
+// plain reports whether srclient can send s. srclient does not send metadata
+// and rules, and srclient turns line breaks into spaces.
 func plain(s Schema) bool {
 	return s.Metadata == nil && s.RuleSet == nil && !strings.ContainsAny(s.Text, "\n")
 }
@@ -323,7 +325,7 @@ func schemaBody(s Schema) any {
 	}{s.Text, s.References, s.Metadata, s.RuleSet}
 }
 
-// checkSubject refuses names that no registry can be asked for.
+// checkSubject refuses names that cannot be a subject in a request.
 func checkSubject(subject string) error {
 	switch subject {
 	case "":
@@ -334,8 +336,8 @@ func checkSubject(subject string) error {
 	return nil
 }
 
-// contextOf returns the context that a subject's name begins with, such as
-// ":.test:", and "" for the default one.
+// contextOf returns the context at the start of a subject's name, such as
+// ":.test:". The default context is "".
 func contextOf(subject string) string {
 	if !strings.HasPrefix(subject, ":.") {
 		return ""
@@ -347,8 +349,8 @@ func contextOf(subject string) string {
 	return subject[:end+2]
 }
 
-// inContext is a reference's subject: without a context of its own it counts in
-// the context of the schema that refers to it.
+// inContext returns the full subject of a reference. If the subject has no
+// context of its own, the context of the referring schema counts.
 func inContext(context, subject string) string {
 	if contextOf(subject) != "" {
 		return subject

@@ -8,9 +8,10 @@ import (
 )
 
 // AssociatedSubjects returns the subjects that the registry associates with a
-// topic's "value" or "key", always from the registry. clusterID is the id of
-// the Kafka cluster; "" stands for every cluster. A registry without
-// associations has none for any topic: no subjects and no error.
+// topic's "value" or "key". clusterID is the id of the Kafka cluster; an empty
+// clusterID stands for every cluster. Each call asks the registry. If the
+// registry does not support associations, the result is no subjects and no
+// error.
 func (c *Client) AssociatedSubjects(ctx context.Context, topic, clusterID, part string) ([]string, error) {
 	if clusterID == "" {
 		clusterID = "-"

@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/internal/oauth"
 )
 
-// authorizer puts credentials on a request. Credentials live in closures only,
-// so that no way of printing a client shows them.
+// authorizer puts credentials on a request. Credentials exist only inside
+// closures, so that printing a client never shows the credentials.
 type authorizer func(context.Context, *http.Request) error
 
 func basicAuth(user, password string) authorizer {
@@ -34,11 +34,12 @@ func bearer(token string) authorizer {
 }
 
 // Token is a bearer token with a Value, an Expiry (the zero time means never)
-// and a Principal that a registry does not use. No text form shows the Value.
+// and a Principal. A registry does not use the Principal. No text form of a
+// Token shows the Value.
 type Token = oauth.Token
 
 // TokenSource gives bearer tokens. The client asks for the next token before
-// the current one expires, and never for two at the same time.
+// the current token expires, and never makes two calls at the same time.
 // [ClientCredentials] is a TokenSource. Package producer takes the same type.
 type TokenSource = oauth.TokenSource
 
@@ -54,11 +55,12 @@ type tokens struct {
 
 type token struct {
 	text           string
-	renew, expires time.Time // zero: never
+	renew, expires time.Time // zero means never
 }
 
-// early is the part of a token's life before its end in which the next one is
-// fetched while the old one still serves: a fifth, at most a minute.
+// early returns how long before its expiry a token is renewed. The time is a
+// fifth of the token's life, and at most a minute. The old token is still valid
+// in this time.
 func early(life time.Duration) time.Duration { return min(life/5, time.Minute) }
 
 func (t *tokens) authorize(ctx context.Context, r *http.Request) error {
@@ -70,8 +72,9 @@ func (t *tokens) authorize(ctx context.Context, r *http.Request) error {
 	return nil
 }
 
-// get returns a token that is valid now. Near its end it is renewed in the
-// background; only without a valid one does the caller wait.
+// get returns a token that is valid now. If the token expires soon, get renews
+// the token in the background. The caller waits only if there is no valid
+// token.
 func (t *tokens) get(ctx context.Context) (token, error) {
 	t.mu.Lock()
 	tok := t.current
@@ -81,7 +84,8 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 	case tok.text == "" || !tok.expires.IsZero() && !now.Before(tok.expires):
 		return t.flights.do(ctx, t.background, nil, struct{}{}, t.fetch)
 	case !tok.renew.IsZero() && !now.Before(tok.renew):
-		// Nobody waits for it: a failure shows once the token has expired.
+		// No caller waits for the renewal. A failure shows once the token has
+		// expired.
 		_, _ = t.flights.join(ctx, t.background, nil, struct{}{}, t.fetch)
 	}
 	return tok, nil
@@ -95,7 +99,8 @@ func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
 		return token{}, &tokenError{err}
 	}
 	if err := checkToken(given.Value); err != nil {
-		// The source would give the same again. This is no outage.
+		// The source would return the same token again, so this is not an
+		// outage.
 		return token{}, &refusedError{"the token source gave a token that cannot be sent: " + err.Error()}
 	}
 	tok := token{text: given.Value, expires: given.Expiry}
@@ -108,7 +113,7 @@ func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
 	return tok, nil
 }
 
-// drop forgets a token that the registry did not take.
+// drop forgets a token that the registry refused.
 func (t *tokens) drop(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,9 +131,9 @@ type tokenError struct{ err error }
 func (e *tokenError) Error() string { return "no token: " + e.err.Error() }
 func (e *tokenError) Unwrap() error { return e.err }
 
-// ClientCredentials is the OAuth 2.0 client credentials grant (RFC 6749,
-// section 4.4): a [TokenSource] for [WithTokenSource]. It is safe for
-// concurrent use; printing it shows no secret.
+// ClientCredentials is a [TokenSource] for [WithTokenSource] with the OAuth 2.0
+// client credentials grant (RFC 6749, section 4.4). ClientCredentials is safe
+// for concurrent use. Printing a ClientCredentials shows no secret.
 type ClientCredentials struct {
 	TokenURL     string
 	ClientID     string
@@ -141,14 +146,13 @@ type ClientCredentials struct {
 	HTTPClient *http.Client
 }
 
-// Format prints endpoint and id, but nothing that is secret, for every verb.
+// Format prints the endpoint and the id for every verb, but no secret.
 func (c ClientCredentials) Format(s fmt.State, _ rune) {
 	text, _ := c.MarshalText()
 	_, _ = s.Write(text)
 }
 
-// MarshalText returns the text of Format, so that logs as JSON show no secret
-// either.
+// MarshalText returns the text of Format, so that JSON logs show no secret.
 func (c ClientCredentials) MarshalText() ([]byte, error) {
 	u := "an invalid URL"
 	if p, err := url.Parse(c.TokenURL); err == nil {
@@ -157,24 +161,24 @@ func (c ClientCredentials) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "registry.ClientCredentials(%s as %s)", u, c.ClientID), nil
 }
 
-// GobEncode refuses: a written secret would be a secret in a file.
+// GobEncode always fails, because gob would write the secret in clear.
 func (c ClientCredentials) GobEncode() ([]byte, error) {
 	return nil, errors.New("registry: client credentials cannot be written with encoding/gob")
 }
 
-// GobDecode refuses, as [ClientCredentials.GobEncode] does.
+// GobDecode always fails, as [ClientCredentials.GobEncode] does.
 func (c *ClientCredentials) GobDecode([]byte) error {
 	return errors.New("registry: client credentials cannot be read with encoding/gob")
 }
 
-// refusedError says that the token endpoint does not know us. Asking again
-// would only lock the account.
+// refusedError says that the token endpoint refuses our credentials. Another
+// attempt would only lock the account.
 type refusedError struct{ text string }
 
 func (e *refusedError) Error() string { return e.text }
 
-// Token fetches a new token. The client is authenticated by HTTP Basic, as
-// section 2.3.1 asks every server to support.
+// Token fetches a new token. The client authenticates with HTTP Basic, because
+// RFC 6749, section 2.3.1, requires every server to support HTTP Basic.
 func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	form := url.Values{"grant_type": {"client_credentials"}}
 	if len(c.Scopes) > 0 {
@@ -192,7 +196,7 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret))
 	resp, err := c.client().Do(r)
 	if err != nil {
-		var reason *url.Error // it quotes the URL
+		var reason *url.Error // its text repeats the URL
 		if errors.As(err, &reason) {
 			err = reason.Err
 		}
@@ -214,8 +218,8 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	case resp.StatusCode/100 == 3:
 		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d, and redirects of a token endpoint are not followed: use the URL to which it redirects", r.URL.Host, resp.StatusCode)}
 	case resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusRequestTimeout:
-		// RFC 6749, section 5.2: error is a word from a list. Nothing else of
-		// the body is quoted, because the body may repeat the request.
+		// RFC 6749, section 5.2, defines error as a word from a list. Nothing
+		// else of the body is quoted, because the body may repeat the request.
 		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d %s", r.URL.Host, resp.StatusCode, quote(answer.Error, 60))}
 	case resp.StatusCode/100 != 2:
 		return Token{}, fmt.Errorf("token endpoint %s answered %d", r.URL.Host, resp.StatusCode)
@@ -241,5 +245,5 @@ func (c *ClientCredentials) client() *http.Client {
 	return &client
 }
 
-// maxTokenLife keeps an absurd expires_in from overflowing, in seconds.
+// maxTokenLife, in seconds, keeps an absurd expires_in from overflowing.
 const maxTokenLife = 10 * 365 * 24 * 3600

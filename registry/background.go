@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// background runs goroutines that may outlive their caller, until the client is
-// closed.
+// background runs goroutines that may outlive the call that started them. They
+// end when the client is closed.
 type background struct {
-	ctx    context.Context // the life of the goroutines
+	ctx    context.Context // the lifetime of the goroutines
 	cancel context.CancelCauseFunc
 
 	mu     sync.Mutex
@@ -21,7 +21,8 @@ func newBackground() *background {
 	return &background{ctx: ctx, cancel: cancel}
 }
 
-// start runs f in a goroutine, or reports false after stop.
+// start runs f in a goroutine. After stop, start runs nothing and returns
+// false.
 func (b *background) start(f func(context.Context)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -32,7 +33,7 @@ func (b *background) start(f func(context.Context)) bool {
 	return true
 }
 
-// stop ends everything that runs and waits for it.
+// stop cancels all running goroutines and waits until they have ended.
 func (b *background) stop() {
 	b.mu.Lock()
 	b.closed = true

@@ -66,7 +66,7 @@ func (ca *authority) issue(t *testing.T, name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// pemOf is the chain of a certificate as PEM.
+// pemOf returns the chain of a certificate as PEM.
 func pemOf(t *testing.T, c tls.Certificate) string {
 	t.Helper()
 	var b strings.Builder
@@ -76,7 +76,7 @@ func pemOf(t *testing.T, c tls.Certificate) string {
 	return b.String()
 }
 
-// pemOfKey is the key of a certificate as PEM.
+// pemOfKey returns the key of a certificate as PEM.
 func pemOfKey(t *testing.T, c tls.Certificate) string {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)

@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Client talks to a schema registry and remembers its answers. A Client is safe
-// for concurrent use, and one Client serves a whole program. Printing a Client
-// shows its URLs and nothing else.
+// Client talks to a schema registry and caches the answers. A Client is safe
+// for concurrent use, and a program needs only a single Client. Printing a
+// Client shows only the URLs.
 type Client struct {
 	transport  *transport
 	background *background
@@ -27,14 +27,16 @@ type Client struct {
 	registered *memo[schemaKey, Version]
 	looked     *memo[schemaKey, Version]
 	found      *memo[findKey, Version]
-	parts      *memo[partKey, *answer] // the versions that references name
+	parts      *memo[partKey, *answer] // versions that references name
 	latest     *latestVersions
 }
 
-// New makes a client for the registry at urls, which are nodes of one registry
-// in the order of preference. An empty list takes the URLs of [WithConfig] and
-// its like. New makes no call. User info in a URL is used as Basic credentials
-// for that URL and shown nowhere. The error names every option and URL that is
+// New makes a client for the registry at urls. The urls are nodes of the same
+// registry in the order of preference. If urls is empty, New uses the URLs of
+// [WithConfig], [WithConfigFile] or [WithEnviron]. New makes no call.
+//
+// The client sends user info in a URL as Basic credentials for this URL, and
+// never prints the user info. The error names every option and URL that is
 // wrong.
 func New(urls []string, opts ...Option) (*Client, error) {
 	cfg, configured := newConfig(opts)
@@ -103,9 +105,9 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the calls that run in the background and closes idle connections.
-// Afterwards the client answers from memory only, and everything else is
-// [ErrClosed]. Close may be called again.
+// Close stops the calls in the background and closes idle connections. A closed
+// client answers from memory, and every other call returns [ErrClosed]. A
+// second Close does nothing.
 func (c *Client) Close() error {
 	c.background.stop()
 	c.transport.client.CloseIdleConnections()
@@ -121,8 +123,8 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.endpoints.urls(), ", "))
 }
 
-// caller makes calls for a piece of work. known says how much of the answer
-// this client has just written itself.
+// caller returns a caller for w. known says how much of the answer this client
+// has just written.
 func (c *Client) caller(w *work, known written) caller {
 	return caller{transport: c.transport, work: w, written: known}
 }
@@ -134,7 +136,7 @@ func (c *Client) changed(subject string) {
 	c.allow(subject)
 }
 
-// allow forgets the failures on a subject, or on all subjects for "".
+// allow forgets the failures of a subject. An empty subject means all subjects.
 func (c *Client) allow(subject string) {
 	on := func(key schemaKey) bool { return subject == "" || key.subject == subject }
 	c.registered.failures.forget(on)
@@ -143,13 +145,13 @@ func (c *Client) allow(subject string) {
 	c.latest.failures.forget(func(name string) bool { return subject == "" || name == subject })
 }
 
-// absent reports whether the registry says that it has no such thing.
+// absent reports whether the registry has no such schema or subject.
 func absent[K comparable](_ K, err error) bool {
 	return errors.Is(err, ErrSchemaNotFound) || errors.Is(err, ErrSubjectNotFound)
 }
 
-// refused reports whether a schema was refused for good, so that a storm of
-// events of a refused schema is no storm of calls.
+// refused reports whether the registry refused a schema for good. The refusal
+// is then cached, so that many events with this schema do not cause many calls.
 func refused(_ schemaKey, err error) bool {
 	var incompatible *IncompatibleError
 	var answer *Error
@@ -161,7 +163,7 @@ func wrap(verb, subject string, err error) error {
 	return fmt.Errorf("registry: %s %q: %w", verb, subject, err)
 }
 
-// fromRegistry makes one call that nothing is remembered of.
+// fromRegistry returns a caller for a single call whose result is not cached.
 func (c *Client) fromRegistry(ctx context.Context) caller {
 	return c.caller(newWork(ctx), nothingWritten)
 }

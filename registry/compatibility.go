@@ -9,8 +9,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Compatibility returns the level that counts for a subject, which is
-// its own level or the global one.
+// Compatibility returns the compatibility level of a subject. If the subject
+// has no level of its own, the global level counts.
 func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Level, error) {
 	err := checkSubject(subject)
 	var l compat.Level
@@ -23,9 +23,9 @@ func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Leve
 	return l, nil
 }
 
-// level asks for the level that counts. Some registries answer 404 for a
-// subject that is not there yet, although the global level was asked for in its
-// place.
+// level returns the level that counts for a subject. Some registries answer 404
+// for a subject that does not exist yet, even if the request asks for the
+// global level as a fallback. level then asks for the global level.
 func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Level, error) {
 	l, err := c.caller(w, nothingWritten).level(ctx, subject)
 	if isStatus(err, http.StatusNotFound) {
@@ -34,7 +34,7 @@ func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Lev
 	return l, err
 }
 
-// SetCompatibility sets the level of a subject, which need not exist yet.
+// SetCompatibility sets the level of a subject. The subject need not exist yet.
 func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.Level) error {
 	err := checkSubject(subject)
 	if err == nil {
@@ -46,8 +46,8 @@ func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.
 	return nil
 }
 
-// DeleteCompatibility takes a subject's own level away, so that the global one
-// counts. There being none is no error.
+// DeleteCompatibility removes the level of a subject, so that the global level
+// counts again. A subject without a level of its own is not an error.
 func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error {
 	err := checkSubject(subject)
 	if err == nil {
@@ -59,7 +59,8 @@ func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error 
 	return nil
 }
 
-// GlobalCompatibility returns the level of subjects without their own.
+// GlobalCompatibility returns the level of subjects without a level of their
+// own.
 func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) {
 	l, err := c.fromRegistry(ctx).level(ctx, "")
 	if err != nil {
@@ -68,7 +69,8 @@ func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) 
 	return l, nil
 }
 
-// SetGlobalCompatibility sets the level of subjects without their own.
+// SetGlobalCompatibility sets the level of subjects without a level of their
+// own.
 func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) error {
 	if err := c.setLevel(ctx, "/config", "", l); err != nil {
 		return fmt.Errorf("registry: set the global compatibility: %w", err)
@@ -76,7 +78,7 @@ func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) err
 	return nil
 }
 
-// DeleteGlobalCompatibility returns to the registry's own default.
+// DeleteGlobalCompatibility restores the default level of the registry.
 func (c *Client) DeleteGlobalCompatibility(ctx context.Context) error {
 	if err := c.deleteLevel(ctx, "/config", ""); err != nil {
 		return fmt.Errorf("registry: delete the global compatibility: %w", err)

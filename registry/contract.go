@@ -2,15 +2,16 @@ package registry
 
 import "github.com/avroline/avroline/registry/contract"
 
-// The types of a data contract are those of package contract, which package
-// serde reads as well.
+// The types of a data contract come from package contract. Package serde uses
+// the same types.
 type (
-	// Schema is a schema to register or to look up: a text, its references, its
-	// metadata and its rules.
+	// Schema is a schema to register or to look up. A Schema has a text,
+	// references, metadata and rules.
 	Schema = contract.Schema
-	// Version is a schema that the registry has, with its id.
+	// Version is a schema in the registry, with its id.
 	Version = contract.Version
-	// Reference says that a schema uses a type of another subject's version.
+	// Reference says that a schema uses a type from a version of another
+	// subject.
 	Reference = contract.Reference
 	// Metadata holds the tags and properties of a version.
 	Metadata = contract.Metadata

@@ -10,14 +10,14 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// The client of Confluent's DEK registry, which holds the wrapped keys of field
-// encryption. Nothing is remembered. The caller caches keys by its own rules.
-// The answers hold key material, so that no error and no log line quotes them.
-// The errors are ErrKeyNotFound and *Error, whose Conflict method reports a
-// lost race.
+// This file is the client of Confluent's DEK registry, which holds the wrapped
+// keys of field encryption. The client caches no key. The caller caches keys by
+// its own rules. The answers hold key material, so no error and no log line
+// quotes an answer. The errors are ErrKeyNotFound and *Error. Error.Conflict
+// reports a lost race.
 
-// KEK returns a key encryption key by its name. With deleted set, a KEK that
-// was deleted softly is found as well.
+// KEK returns a key encryption key by its name. If deleted is true, KEK also
+// finds a softly deleted key.
 func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.KEK, error) {
 	var kek contract.KEK
 	req := request{method: http.MethodGet, path: kekPath(name), query: deletedQuery(deleted, nil)}
@@ -36,8 +36,9 @@ func (c *Client) CreateKEK(ctx context.Context, kek contract.KEK) (contract.KEK,
 	return made, nil
 }
 
-// DEK returns a data encryption key of a subject. Version counts from 1; -1 is
-// the latest. With deleted set, a DEK that was deleted softly is found as well.
+// DEK returns a data encryption key of a subject. Versions count from 1, and
+// version -1 is the latest. If deleted is true, DEK also finds a softly deleted
+// key.
 func (c *Client) DEK(ctx context.Context, kek, subject string, version int, algorithm string, deleted bool) (contract.DEK, error) {
 	at := strconv.Itoa(version)
 	if version < 0 {
@@ -58,7 +59,8 @@ func (c *Client) DEK(ctx context.Context, kek, subject string, version int, algo
 }
 
 // CreateDEK registers a data encryption key and returns the registry's entry.
-// For a shared KEK the registry makes the key. The key in clear is never sent.
+// For a shared KEK the registry makes the key. The client never sends the key
+// in clear.
 func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK, error) {
 	kek := dek.KEKName
 	dek.KEKName, dek.KeyMaterial = "", ""
@@ -73,7 +75,7 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	return made, nil
 }
 
-// keys makes a call with key material in the answer.
+// keys makes a call whose answer holds key material.
 func (c *Client) keys(ctx context.Context, req request, in, out any) error {
 	req.form, req.secret = formKey, true
 	return c.fromRegistry(ctx).call(ctx, req, in, out)

@@ -9,12 +9,12 @@ import (
 	"strconv"
 )
 
-// Deletion says how to delete.
+// Deletion is a kind of deletion.
 type Deletion int
 
-// The ways to delete. A soft deletion hides: ids go on working, and the schema
-// may be registered again. A permanent one, which only what was deleted softly
-// before can get, makes the ids unreadable for good.
+// A soft deletion hides an entry. Its ids still work, and the schema may be
+// registered again. A permanent deletion makes the ids unreadable for good. An
+// entry must be softly deleted before a permanent deletion.
 const (
 	Soft Deletion = iota + 1
 	Permanent
@@ -61,7 +61,7 @@ func (c *Client) delete(ctx context.Context, subject, rest string, how Deletion,
 	return err
 }
 
-// forgetSubject drops the remembered schemas of a subject.
+// forgetSubject drops the cached schemas of a subject.
 func (c *Client) forgetSubject(subject string) {
 	for _, memo := range []*memo[schemaKey, Version]{c.registered, c.looked} {
 		for _, key := range memo.known.Keys() {

@@ -21,25 +21,26 @@ import (
 	"time"
 )
 
-// disk keeps facts in files, one a fact: a line with the format's name and the
-// SHA-256 of the rest, then a JSON object with the fact's name and value. A nil
-// disk keeps nothing. Only the owner of the files can write them: see
-// checkFolder.
+// disk stores facts in files, with a file for each fact. The first line of a
+// file holds the name of the format and the SHA-256 of the rest. The rest is a
+// JSON object with the name and the value of the fact. A nil disk stores
+// nothing. Only the owner of the files can write the files (see checkFolder).
 type disk struct {
 	dir      string
 	logger   *slog.Logger
-	readOnly atomic.Bool // the folder cannot be written; it was logged
+	readOnly atomic.Bool // the folder cannot be written, and the log says so
 }
 
 const (
 	diskFormat = "avroline-registry-2"
-	// patience is how long the registry is waited for where the disk knows the
-	// answer; none when it was away the last time.
+	// patience is how long the client waits for the registry if the disk has
+	// the answer. If the registry did not answer the last time, the client does
+	// not wait.
 	patience = time.Second
 	maxFact  = 32 << 20
 )
 
-// fact names one thing that a registry said.
+// fact names a piece of information from the registry.
 type fact struct{ kind, name string }
 
 func (k idKey) fact() fact { return fact{"id", k.context + strconv.Itoa(k.id)} }
@@ -50,7 +51,8 @@ func (k schemaKey) fact() fact {
 
 func latestFact(subject string) fact { return fact{"latest", subject} }
 
-// openDisk makes the folder of one registry, which its URLs tell apart.
+// openDisk makes the folder of a registry. The list of URLs identifies the
+// registry.
 func openDisk(dir string, nodes []*endpoint, logger *slog.Logger) (*disk, error) {
 	if dir == "" {
 		return nil, nil
@@ -66,7 +68,7 @@ func openDisk(dir string, nodes []*endpoint, logger *slog.Logger) (*disk, error)
 		return nil, fmt.Errorf("WithDiskCache: %w", err)
 	}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		d.cannotWrite(err) // and there is nothing to read either
+		d.cannotWrite(err) // nothing can be read either
 		return d, nil
 	}
 	if err := checkFolder(d.dir); err != nil {
@@ -81,7 +83,7 @@ func openDisk(dir string, nodes []*endpoint, logger *slog.Logger) (*disk, error)
 	return d, nil
 }
 
-// cannotWrite turns the cache read-only and logs it once.
+// cannotWrite makes the cache read-only. The first call logs the reason.
 func (d *disk) cannotWrite(err error) {
 	if d.readOnly.CompareAndSwap(false, true) {
 		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_read_only", slog.String("folder", d.dir), slog.Any("error", err))
@@ -95,16 +97,17 @@ func digest(s string) string {
 
 func (d *disk) path(f fact) string { return filepath.Join(d.dir, f.kind+"-"+digest(f.name)) }
 
-// envelope holds the fact's name beside its value, so that a file that was
-// renamed or copied is not believed.
+// envelope holds the name of a fact beside its value, so that a renamed or
+// copied file is not used.
 type envelope struct {
 	Kind  string          `json:"kind"`
 	Name  string          `json:"name"`
 	Value json.RawMessage `json:"value"`
 }
 
-// load reads a fact into v. A file that is torn or of another format is logged
-// and taken for none; it is replaced once the registry has answered.
+// load reads a fact into v. If the file is torn or has another format, load
+// logs the problem and reports that the fact is missing. The next answer of the
+// registry replaces the file.
 func (d *disk) load(f fact, v any) bool {
 	if d == nil {
 		return false
@@ -168,10 +171,10 @@ func (f fact) decode(data []byte, v any) error {
 	return json.Unmarshal(e.Value, v)
 }
 
-// save writes a fact for other processes and later ones. The file is replaced
-// in one step. The file is not synced, because the checksum finds a file that a
-// power cut has torn. Failures are logged. The cache is no condition for going
-// on.
+// save writes a fact for other processes and later runs. save replaces the file
+// in a single step, without a sync, because the checksum detects a file that a
+// power cut has torn. save logs failures and returns no error, because the
+// client works without the disk cache.
 func (d *disk) save(f fact, v any) {
 	if d == nil || d.readOnly.Load() {
 		return
@@ -204,7 +207,7 @@ func (d *disk) write(f fact, v any) error {
 	return nil
 }
 
-// forget removes a fact that is true no more.
+// forget removes a fact that is no longer true.
 func (d *disk) forget(f fact) {
 	if d == nil || d.readOnly.Load() {
 		return
@@ -214,8 +217,8 @@ func (d *disk) forget(f fact) {
 	}
 }
 
-// recall asks the registry, and answers from the disk when it does not answer
-// in time. A refusal by the registry stands.
+// recall asks the registry. If the registry does not answer in time, recall
+// answers from the disk. A refusal by the registry is final.
 func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Context) (V, error)) (V, error) {
 	var kept V
 	if !c.disk.load(f, &kept) {
@@ -223,7 +226,7 @@ func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Cont
 	}
 	limit := patience
 	if c.transport.away.Load() {
-		limit = 0 // it is asked all the same, but nobody waits
+		limit = 0 // asked in the background, with no wait
 	}
 	short, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -8,8 +8,9 @@ import (
 	"os"
 )
 
-// checkFolder wants a folder. The permissions of this system are not looked at:
-// keep the folder inside the user's own profile.
+// checkFolder checks that dir is a folder. checkFolder does not look at the
+// permissions of this operating system. Keep the folder inside the user's own
+// profile.
 func checkFolder(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil && !info.IsDir() {

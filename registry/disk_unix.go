@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// checkFolder refuses a folder that somebody else could fill.
+// checkFolder refuses a folder that another user could write.
 func checkFolder(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -25,9 +25,9 @@ func checkFolder(dir string) error {
 	return nil
 }
 
-// checkOwner refuses a file or folder that belongs to another user than this
-// process or root, or that others may write. The cache decides the meaning of
-// bytes.
+// checkOwner refuses a file or folder that other users may write, or whose
+// owner is neither root nor the user of this process. The check matters because
+// the cache decides the meaning of bytes.
 func checkOwner(info fs.FileInfo) error {
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("other users may write it (mode %v)", info.Mode().Perm())

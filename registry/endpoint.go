@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// endpoint is one URL of the registry, without credentials.
+// endpoint is a URL of the registry, without credentials.
 type endpoint struct {
-	base *url.URL // no user info, no trailing slash, no query
+	base *url.URL // without user info, trailing slash and query
 	auth authorizer
 }
 
 func (e *endpoint) String() string { return e.base.String() }
 
-// parseEndpoint reads one URL that a user gave. Its errors never quote a URL
-// with an @ in it, because it may hold a password.
+// parseEndpoint reads a URL that a user gave. Its errors never quote a URL that
+// contains @, because the URL may hold a password.
 func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 	s = strings.TrimSpace(s)
 	secret := strings.Contains(s, "@")
@@ -32,7 +32,7 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 		if errors.As(err, &reason) {
 			err = reason.Err
 		}
-		// A reason such as `invalid port ":pass@host"` quotes parts of the URL.
+		// An error such as `invalid port ":pass@host"` quotes parts of the URL.
 		if secret {
 			err = errors.New("it does not parse; the text is not shown, because it may hold a password. In a user or a password write %40 for @, %2F for /, %3A for :, %3F for ? and %23 for #")
 		}
@@ -61,16 +61,17 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 	return &endpoint{base: u}, user, nil
 }
 
-// endpoints is the failover: calls go to one endpoint until it fails, then to
-// the next that answers, and back to an earlier one once it answers again.
+// endpoints is the failover list. Calls go to the current endpoint until the
+// endpoint fails. Then the next endpoint that answers becomes current. Once an
+// earlier endpoint answers again, the calls go back to the earlier endpoint.
 type endpoints struct {
 	list    []*endpoint
 	current atomic.Int32
-	probed  atomic.Int64 // when an earlier endpoint was last tried, in Unix nanoseconds
+	probed  atomic.Int64 // last probe of an earlier endpoint, in Unix nanoseconds
 	wayBack time.Duration
 }
 
-// urls are the base URLs, without credentials.
+// urls returns the base URLs, without credentials.
 func (e *endpoints) urls() []string {
 	urls := make([]string, len(e.list))
 	for i, ep := range e.list {
@@ -79,14 +80,14 @@ func (e *endpoints) urls() []string {
 	return urls
 }
 
-// order is the order in which one call tries the endpoints.
+// order returns the endpoints in the order in which a call tries the endpoints.
 func (e *endpoints) order() []*endpoint {
 	i := int(e.current.Load())
 	order := make([]*endpoint, 0, len(e.list))
 	return append(append(order, e.list[i:]...), e.list[:i]...)
 }
 
-// answered makes ep the one that the next calls begin with.
+// answered makes ep the current endpoint.
 func (e *endpoints) answered(ep *endpoint) {
 	if cur := e.current.Load(); e.list[cur] != ep {
 		for i, other := range e.list {
@@ -98,8 +99,9 @@ func (e *endpoints) answered(ep *endpoint) {
 	}
 }
 
-// goBack looks in the background, at most once in wayBack, whether an endpoint
-// that stands before the current one answers again. No call waits for it.
+// goBack probes the endpoints before the current endpoint, in the background
+// and at most once per wayBack. The first endpoint that answers becomes
+// current. No call waits for the probe.
 func (e *endpoints) goBack(b *background, probe func(context.Context, *endpoint) error) {
 	cur := e.current.Load()
 	if cur == 0 {

@@ -10,29 +10,28 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// The errors that errors.Is finds in the client's errors.
+// The client's errors match these errors with errors.Is.
 var (
-	// ErrSubjectNotFound means that the registry has no such subject, or the
-	// subject was deleted.
+	// ErrSubjectNotFound means that the subject does not exist or was deleted.
 	ErrSubjectNotFound error = notFoundError("registry: subject not found")
 	// ErrVersionNotFound means that the subject has no such version.
 	ErrVersionNotFound error = notFoundError("registry: version not found")
-	// ErrSchemaNotFound means that no schema has this id or GUID, or the
-	// subject lacks this schema.
+	// ErrSchemaNotFound means that no schema has the id or GUID, or that the
+	// subject does not have the schema.
 	ErrSchemaNotFound error = notFoundError("registry: schema not found")
 	// ErrKeyNotFound means that the DEK registry has no such key.
 	ErrKeyNotFound error = notFoundError("registry: key not found")
-	// ErrUnavailable means that no registry could be reached, or none that
-	// could answer. The error is an [*UnavailableError].
+	// ErrUnavailable means that no registry could be reached, or that no
+	// registry could answer. The error is an [*UnavailableError].
 	ErrUnavailable = errors.New("registry: no registry available")
-	// ErrNotAvro means that the schema is of another type, such as Protobuf.
+	// ErrNotAvro means that the schema has another type, such as Protobuf.
 	ErrNotAvro = errors.New("registry: schema of another type than Avro")
 	// ErrClosed means that the client was closed.
 	ErrClosed = errors.New("registry: client closed")
 )
 
-// notFoundError is an error that says of itself that the registry has no such
-// thing, which package serde looks for.
+// notFoundError is an error with a NotFound method. Package serde looks for the
+// method.
 type notFoundError string
 
 func (e notFoundError) Error() string { return string(e) }
@@ -40,7 +39,7 @@ func (e notFoundError) Error() string { return string(e) }
 // NotFound reports true.
 func (notFoundError) NotFound() bool { return true }
 
-// The registry's error codes that mean something to the client.
+// The registry's error codes that the client handles.
 const (
 	codeSubjectNotFound    = 40401
 	codeVersionNotFound    = 40402
@@ -51,24 +50,24 @@ const (
 	codeKeyNotFound        = 40470 // of KEKs
 	codeDataKeyNotFound    = 40471 // of DEKs
 	codeIncompatible       = 409   // registries before 8.2
-	codeIncompatible82     = 40901 // and since
+	codeIncompatible82     = 40901 // registries since 8.2
 )
 
 // maxMessage bounds the quote of a registry's answer, in bytes.
 const maxMessage = 2 << 10
 
-// Error is an answer of the registry that is an error.
+// Error is an error answer of the registry.
 type Error struct {
 	URL     string // the base URL that answered, without credentials
 	Status  int    // of HTTP
-	Code    int    // the registry's error_code, 0 where the answer had none
-	Message string // the registry's words, at most 2 KiB of them
+	Code    int    // the registry's error_code, or 0 if the answer had none
+	Message string // the registry's text, at most 2 KiB
 
-	full string // all of them
-	page bool   // the answer was a page of HTML, so that no registry wrote it
+	full string // the complete text
+	page bool   // a proxy answered with an HTML page, not the registry
 }
 
-// Error tells the URL, the status, the code and the registry's words.
+// Error returns the URL, the status, the code and the registry's text.
 func (e *Error) Error() string {
 	if e.URL == "" {
 		return "the registry " + e.answered()
@@ -76,7 +75,7 @@ func (e *Error) Error() string {
 	return "the registry at " + e.URL + " " + e.answered()
 }
 
-// answered is the text without the URL.
+// answered returns the text of the error without the URL.
 func (e *Error) answered() string {
 	s := fmt.Sprintf("answered %d", e.Status)
 	if e.Code != 0 && e.Code != e.Status {
@@ -96,9 +95,10 @@ func (e *Error) answered() string {
 	return s
 }
 
-// Is reports whether the answer's code means target: [ErrSubjectNotFound],
-// [ErrVersionNotFound], [ErrSchemaNotFound] or [ErrKeyNotFound]. A 404 without
-// a code means none of them: more likely the URL is wrong.
+// Is reports whether the answer's code means target. The possible targets are
+// [ErrSubjectNotFound], [ErrVersionNotFound], [ErrSchemaNotFound] and
+// [ErrKeyNotFound]. A 404 without a code matches no target, because a wrong URL
+// is the more likely cause.
 func (e *Error) Is(target error) bool {
 	switch e.Code {
 	case codeSubjectNotFound, codeSubjectSoftDeleted:
@@ -119,29 +119,29 @@ func (e *Error) NotFound() bool {
 	return e.Is(ErrKeyNotFound) || e.Is(ErrSubjectNotFound) || e.Is(ErrVersionNotFound) || e.Is(ErrSchemaNotFound)
 }
 
-// Refused reports whether the registry refuses what it was given (422), such as
-// a text that is not a schema. The same call would fail again.
+// Refused reports whether the registry refused the input (422), such as a text
+// that is not a schema. The same call would fail again.
 func (e *Error) Refused() bool { return e.Status == http.StatusUnprocessableEntity }
 
-// Conflict reports whether somebody else stored the same thing before (409).
+// Conflict reports whether another client stored the same thing before (409).
 func (e *Error) Conflict() bool { return e.Status == http.StatusConflict }
 
-// incompatible reports whether the answer refuses a schema for its
-// compatibility. Not every 409 does. The order of deletions, a read-only store
-// and lost races are answered with it too.
+// incompatible reports whether the answer refuses an incompatible schema. A 409
+// has other meanings too, such as a wrong order of deletions, a read-only
+// store, and a lost race.
 func (e *Error) incompatible() bool {
 	return e.Status == http.StatusConflict &&
 		(e.Code == codeIncompatible || e.Code == codeIncompatible82) && !e.lostRace()
 }
 
-// lostRace reports whether somebody else stored the same thing meanwhile: the
-// call succeeds when it is made again.
+// lostRace reports whether another client has just stored the same thing. The
+// same call succeeds at the next attempt.
 func (e *Error) lostRace() bool {
 	return e.Status == http.StatusConflict && strings.Contains(e.Message, "already exists")
 }
 
-// newError reads an answer that is an error. Its body may be the registry's
-// JSON, but also empty, plain text or a page of a proxy.
+// newError reads an error answer. Its body may be the registry's JSON, plain
+// text, a page of a proxy, or empty.
 func newError(url string, status int, contentType string, body []byte) *Error {
 	e := &Error{URL: url, Status: status}
 	var answer struct {
@@ -157,10 +157,11 @@ func newError(url string, status int, contentType string, body []byte) *Error {
 	return e
 }
 
-// maxQuote bounds the quote of a body that is not a registry's, in bytes.
+// maxQuote limits the quote of a body that the registry did not write, in
+// bytes.
 const maxQuote = 200
 
-// quote bounds remote text and makes one line of it.
+// quote shortens a remote text to limit bytes and puts it on a single line.
 func quote(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	cut := len(s) > limit
@@ -174,12 +175,12 @@ func quote(s string, limit int) string {
 	return s
 }
 
-// IncompatibleError says that the registry refused a schema because readers or
-// data of the subject would break. Its text names the reasons.
+// IncompatibleError says that the registry refused a schema because the schema
+// would break readers or data of the subject. Its text lists the reasons.
 type IncompatibleError struct {
 	Subject string
-	// Findings are empty when neither the registry nor we could tell. Against
-	// is the number of the version less one.
+	// Findings are empty if neither the registry nor the client found the
+	// reasons. In each finding, Against is the version number minus 1.
 	Findings []compat.Finding
 	Err      *Error // the registry's answer
 }
@@ -209,13 +210,13 @@ func (e *IncompatibleError) Error() string {
 	return b.String()
 }
 
-// maxFindings bounds how many findings an error's text lists.
+// maxFindings limits how many findings an error's text lists.
 const maxFindings = 10
 
-// Refused reports true. The same schema would be refused again.
+// Refused returns true, because the registry would refuse the schema again.
 func (e *IncompatibleError) Refused() bool { return true }
 
-// Unwrap returns the registry's answer, nil when there is none.
+// Unwrap returns the registry's answer, or nil if there is none.
 func (e *IncompatibleError) Unwrap() error {
 	if e.Err == nil {
 		return nil
@@ -223,21 +224,23 @@ func (e *IncompatibleError) Unwrap() error {
 	return e.Err
 }
 
-// UnavailableError says that no registry could be reached, or none that could
-// answer: errors.Is finds [ErrUnavailable], the reasons and, where the caller's
-// context ended the attempts, its error.
+// UnavailableError says that no registry could be reached, or that no registry
+// could answer. errors.Is finds [ErrUnavailable] and the error of each attempt.
+// If the caller's context ended the attempts, errors.Is also finds the
+// context's error.
 type UnavailableError struct {
-	Attempts []Attempt // the last one on each URL
-	Err      error     // the context's error when it ended the attempts, else nil
+	Attempts []Attempt // the last attempt on each URL
+	Err      error     // the context's error if the context ended the attempts, else nil
 }
 
-// Attempt is one tried URL, without credentials, and its error.
+// Attempt is a URL that the client tried, without credentials, and the error.
 type Attempt struct {
 	URL string
 	Err error
 }
 
-// text is the error without the URL, which stands before it.
+// text returns the error without the URL, because the URL stands before the
+// text.
 func (a Attempt) text() string {
 	var answer *Error
 	if errors.As(a.Err, &answer) {
@@ -265,7 +268,7 @@ func (e *UnavailableError) Error() string {
 // Is reports whether target is [ErrUnavailable].
 func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
 
-// Unwrap returns the reasons and the context's error.
+// Unwrap returns the errors of the attempts and the context's error.
 func (e *UnavailableError) Unwrap() []error {
 	errs := make([]error, 0, len(e.Attempts)+1)
 	for _, a := range e.Attempts {

@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// The bounds of [Client.FindVersion].
+// The limits of [Client.FindVersion].
 const (
 	searchedAtOnce = 16
 	maxSearched    = 1000
@@ -19,16 +19,16 @@ const (
 // findKey names a schema that is searched among the versions of a subject.
 type findKey struct{ subject, text string }
 
-// FindVersion returns the newest version of a subject that means the same as a
-// self-contained schema, by its structure and its logical types, so that
-// both write the same bytes. Docs, aliases and defaults may differ, and the
-// version may have been registered in parts, through references.
-// [Client.Lookup] finds only the exact text.
+// FindVersion returns the newest version of a subject with the same meaning as
+// a self-contained schema. Two schemas have the same meaning if their structure
+// and their logical types are equal, so that both write the same bytes. Docs,
+// aliases and defaults may differ. The version may be registered in parts,
+// through references. [Client.Lookup] finds only the exact text.
 //
-// The newest 1,000 versions are searched, 16 at a time. Versions never change,
-// so each is fetched once. The error is [ErrSubjectNotFound] or
-// [ErrSchemaNotFound] when there is no such version, and this answer is
-// believed for a second, or until this client changes the subject.
+// FindVersion searches the newest 1,000 versions, 16 at a time. Versions never
+// change, so each version is fetched only once. If no version matches, the
+// error is [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the
+// error for a second, or until this client changes the subject.
 func (c *Client) FindVersion(ctx context.Context, subject, schema string) (Version, error) {
 	err := checkSubject(subject)
 	var v Version
@@ -71,8 +71,9 @@ func (c *Client) findVersion(ctx context.Context, w *work, subject, schema strin
 	return Version{}, fmt.Errorf("%w among %d versions", ErrSchemaNotFound, all)
 }
 
-// sameVersion reads one version and reports whether it means the same as want.
-// A version that is gone, or that our parser does not read, is another schema.
+// sameVersion reads a version and reports whether the version means the same as
+// want. A deleted version does not match, and neither does a version that our
+// parser cannot read.
 func (c *Client) sameVersion(ctx context.Context, w *work, subject string, number int, want *avsc.Schema) (Version, bool, error) {
 	a, err := c.part(ctx, w, partKey{subject, number})
 	var v Version
@@ -89,14 +90,14 @@ func (c *Client) sameVersion(ctx context.Context, w *work, subject string, numbe
 	return v, err == nil && avsc.SameMeaning(want, got), nil
 }
 
-// search looks at the indexes from 0 to end, several at once, for the lowest
-// one that matches.
+// search looks for the lowest matching index from 0 to end, at several indexes
+// at once.
 type search struct {
 	match func(ctx context.Context, i int) (Version, bool, error)
 
 	mu   sync.Mutex
 	next int
-	end  int // nothing at or above end is of interest any more
+	end  int // indexes from end on cannot change the result
 	v    Version
 	hit  bool
 	err  error
@@ -120,7 +121,7 @@ func (s *search) run(ctx context.Context) (Version, bool, error) {
 	return s.v, s.hit, s.err
 }
 
-// take returns the next index, or false when the rest cannot change the result.
+// take returns the next index, or false if the rest cannot change the result.
 func (s *search) take() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

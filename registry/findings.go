@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// explain turns a refusal for compatibility into an error with its reasons.
+// explain turns a refusal of an incompatible schema into an error with reasons.
 func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema, err error) error {
 	var answer *Error
 	if !errors.As(err, &answer) || !answer.incompatible() {
@@ -23,7 +23,7 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	ctx, cancel := context.WithTimeout(ctx, c.transport.timeout)
 	defer cancel()
 	whole, wholeErr := c.resolved(ctx, w, subject, s.Text, s.References)
-	if wholeErr != nil { // then the registry's own words must do
+	if wholeErr != nil { // only the registry's text is left
 		return &IncompatibleError{Subject: subject, Findings: readFindings(answer.full), Err: answer}
 	}
 	said := readFindings(answer.full)
@@ -32,24 +32,25 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 			said = v.findings()
 		}
 	}
-	ours, _ := c.compare(ctx, w, subject, whole) // without them, what was said must do
+	ours, _ := c.compare(ctx, w, subject, whole) // after an error, the registry's findings are enough
 	return &IncompatibleError{Subject: subject, Findings: merge(said, ours), Err: answer}
 }
 
 // TestOption chooses the versions for [Client.TestCompatibility].
 type TestOption struct{ version int }
 
-// WithVersion compares with one version of the subject only. The default is the
-// choice of the subject's level, which is the latest version or all versions.
+// WithVersion compares the schema only with this version of the subject. By
+// default the subject's level decides between the latest version and all
+// versions.
 func WithVersion(version int) TestOption { return TestOption{version} }
 
-// TestCompatibility says why registering a schema under a subject would be
-// refused at the level that counts for the subject now, and registers nothing.
-// No findings and no error mean that the schema would be taken. A subject
-// without versions takes every schema.
+// TestCompatibility returns the reasons why the registry would refuse a schema
+// under a subject at the subject's current level. TestCompatibility registers
+// nothing. No findings and no error mean that the registry would accept the
+// schema. A subject without versions accepts every schema.
 //
-// The registry decides; where it gives no reasons they are found by
-// [compat.Check].
+// The registry decides. If the registry gives no reasons, [compat.Check] finds
+// them.
 func (c *Client) TestCompatibility(ctx context.Context, subject string, s Schema, opts ...TestOption) ([]compat.Finding, error) {
 	version := 0
 	for _, o := range opts {
@@ -71,7 +72,8 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 		return nil, err
 	}
 	w := newWork(ctx)
-	// References go in resolved. Some registries refuse them here.
+	// Send the schema with its references resolved, because some registries
+	// refuse references in this call.
 	whole, err := c.resolved(ctx, w, subject, s.Text, s.References)
 	if err != nil {
 		return nil, err
@@ -79,11 +81,11 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	v, err := c.verdictAt(ctx, w, subject, whole, version)
 	switch {
 	case err != nil && version == 0 && (errors.Is(err, ErrSubjectNotFound) || errors.Is(err, ErrVersionNotFound)):
-		return nil, nil // no version yet; Karapace says "Version -1 not found"
+		return nil, nil // the subject has no version; Karapace says "Version -1 not found"
 	case isStatus(err, http.StatusUnprocessableEntity):
-		// It may be the registry that cannot compare, such as one that does not
-		// resolve the references of what it has. Text that is no schema is an
-		// error here, too.
+		// Perhaps the registry cannot compare, for example because the registry
+		// does not resolve the references of its own versions. A text that is
+		// not a schema is also an error here.
 		if found, ours := c.compareWith(ctx, w, subject, whole, version); ours == nil {
 			return found, nil
 		}
@@ -105,9 +107,9 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	return []compat.Finding{refusal}, nil
 }
 
-// verdictAt asks the registry for its verdict at the level that counts; version
-// 0 is what the level asks for. Some registries compare with every version
-// unless they are told which, whatever the level.
+// verdictAt asks the registry for its verdict at the level that counts. Version
+// 0 means the versions that the level requires. Some registries ignore the
+// level and compare with every version unless the request names a version.
 func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, version int) (verdict, error) {
 	ask := c.caller(w, nothingWritten)
 	if version != 0 {
@@ -129,16 +131,16 @@ func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, 
 	return c.verdictOfEach(ctx, w, subject, whole)
 }
 
-// noSuchCall reports whether the registry does not have a call: a 404 without
-// one of the API's codes.
+// noSuchCall reports whether the registry does not have a call. The sign is a
+// 404 without a code of the API, or a 405.
 func noSuchCall(err error) bool {
 	var answer *Error
 	return errors.As(err, &answer) && !answer.NotFound() &&
 		(answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed)
 }
 
-// verdictOfEach asks for a verdict against each version, newest first, several
-// at a time, and returns the first that is not "compatible".
+// verdictOfEach asks for a verdict against each version, newest first and
+// several at a time. The result is the first verdict that is not "compatible".
 func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole string) (verdict, error) {
 	numbers, err := c.caller(w, nothingWritten).versions(ctx, subject, nil)
 	if err != nil {
@@ -151,7 +153,7 @@ func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole stri
 	refusals := map[int]verdict{}
 	s := search{end: len(numbers), match: func(ctx context.Context, i int) (Version, bool, error) {
 		v, err := c.caller(w, nothingWritten).verdict(ctx, subject, strconv.Itoa(numbers[i]), whole)
-		if errors.Is(err, ErrVersionNotFound) { // deleted meanwhile
+		if errors.Is(err, ErrVersionNotFound) { // deleted since the list was read
 			return Version{}, false, nil
 		}
 		mu.Lock()
@@ -166,7 +168,7 @@ func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole stri
 	return refusals[hit.Version], nil
 }
 
-// The versions to compare with, beside the number of one version.
+// The versions to compare with. The number of a version is possible as well.
 const (
 	latestVersion = "latest"
 	everyVersion  = ""
@@ -197,13 +199,13 @@ func (v verdict) findings() []compat.Finding {
 	return found
 }
 
-// reason is one of the findings in Confluent's messages.
+// reason matches a single finding in Confluent's messages.
 var reason = regexp.MustCompile(`errorType:'([A-Z_]+)'(?:, description:'(.*?)')?, additionalInfo:'(.*?)'}`)
 
-// place is the path in a finding's description.
+// place matches the path in a finding's description.
 var place = regexp.MustCompile(`at path '([^']*)'`)
 
-// readFindings reads the findings out of the registry's words.
+// readFindings reads the findings from the registry's text.
 func readFindings(words string) []compat.Finding {
 	var found []compat.Finding
 	for _, m := range reason.FindAllStringSubmatch(words, -1) {
@@ -216,8 +218,9 @@ func readFindings(words string) []compat.Finding {
 	return found
 }
 
-// merge takes the registry's findings, with the details of ours for the same
-// ones; ours alone where it gave none.
+// merge returns the registry's findings. If our findings contain the same
+// finding, merge adds its details. If the registry gave no findings, merge
+// returns ours.
 func merge(said, ours []compat.Finding) []compat.Finding {
 	if len(said) == 0 {
 		return ours
@@ -233,16 +236,17 @@ func merge(said, ours []compat.Finding) []compat.Finding {
 	return said
 }
 
-// maxCompared bounds how many versions are fetched to find reasons.
+// maxCompared limits how many versions the client fetches to find reasons.
 const maxCompared = 100
 
-// compare finds the reasons why a schema is refused under a subject, itself.
+// compare finds the reasons why a schema is incompatible with a subject,
+// without the registry's verdict.
 func (c *Client) compare(ctx context.Context, w *work, subject, schema string) ([]compat.Finding, error) {
 	return c.compareWith(ctx, w, subject, schema, 0)
 }
 
-// compareWith is compare with one version; 0 stands for those that the level
-// asks for.
+// compareWith is compare with a single version. Version 0 means the versions
+// that the level requires.
 func (c *Client) compareWith(ctx context.Context, w *work, subject, schema string, version int) ([]compat.Finding, error) {
 	level, err := c.level(ctx, w, subject)
 	if err != nil {

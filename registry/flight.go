@@ -7,26 +7,28 @@ import (
 	"time"
 )
 
-// work is one call to the registry with its waiters and its attempts so far.
-// golang.org/x/sync/singleflight cannot tell either, hence this file.
+// work is a call to the registry with its waiters and its attempts so far.
+// golang.org/x/sync/singleflight knows neither waiters nor attempts, so this
+// package has its own code.
 type work struct {
-	deadline time.Time       // of the first who asked; zero for none
-	gone     <-chan struct{} // ends a work of one caller; nil for a flight's
-	once     bool            // nothing is tried again: it has failed a moment ago
+	deadline time.Time       // the first caller's deadline, zero for none
+	gone     <-chan struct{} // stops the retries of a single caller's work; nil for a flight
+	once     bool            // no retries, because the key has just failed
 
 	mu      sync.Mutex
 	waiters int
-	outer   []*work // works that need this one
+	outer   []*work // works that wait for this work
 	tried   []Attempt
 }
 
-// newWork is the work of one caller.
+// newWork returns the work of a single caller.
 func newWork(ctx context.Context) *work {
 	d, _ := ctx.Deadline()
 	return &work{deadline: d, gone: ctx.Done(), waiters: 1}
 }
 
-// wanted reports whether somebody waits: without, nothing is tried again.
+// wanted reports whether a caller still waits. Without a waiter there is no
+// retry.
 func (w *work) wanted() bool {
 	select {
 	case <-w.gone:
@@ -39,8 +41,8 @@ func (w *work) wanted() bool {
 	return waited || slices.ContainsFunc(outer, (*work).wanted)
 }
 
-// join adds a waiter: a caller, or the work that needs this
-// one.
+// join adds a waiter. The waiter is a caller, or an outer work that needs this
+// work.
 func (w *work) join(outer *work) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,8 +69,8 @@ func (w *work) note(url string, err error) {
 	}
 }
 
-// failure is the error of a caller that stops waiting because of cause, nil
-// when the attempts are used up.
+// failure returns the error for a caller that stops waiting because of cause. A
+// nil cause means that the attempts are used up.
 func (w *work) failure(cause error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,9 +80,10 @@ func (w *work) failure(cause error) error {
 	return &UnavailableError{Attempts: slices.Clone(w.tried), Err: cause}
 }
 
-// flights holds one call per key. The call belongs to nobody: whoever stops
-// waiting leaves it to the others. When all have left, the attempt under way
-// still ends, so that its answer fills the cache, but nothing is tried again.
+// flights holds at most one call per key. No caller owns the call, so a caller
+// can leave and the other callers still get the result. If all callers leave,
+// the attempt in flight still ends and its answer fills the cache. After this
+// attempt there are no retries.
 type flights[K comparable, V any] struct {
 	mu    sync.Mutex
 	calls map[K]*flight[V]
@@ -93,9 +96,9 @@ type flight[V any] struct {
 	err   error
 }
 
-// do waits for the call of key, made by load when none is under way. load's
-// context ends only with the client. outer is the work that needs the answer,
-// nil for a caller's own.
+// do waits for the call of key. If there is no such call, do starts load. Only
+// closing the client cancels the context of load. outer is the work that needs
+// the answer, or nil if a caller needs the answer.
 func (f *flights[K, V]) do(ctx context.Context, b *background, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
 	var none V
 	c, err := f.join(ctx, b, outer, key, load)
@@ -123,7 +126,7 @@ func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, ke
 		c.join(outer)
 	} else {
 		c = &flight[V]{done: make(chan struct{})}
-		c.join(outer) // before it starts: what nobody waits for is not tried again
+		c.join(outer) // before the start, because a call without waiters is not retried
 		if c.deadline, _ = ctx.Deadline(); outer != nil {
 			c.deadline = outer.deadline
 		}

@@ -7,12 +7,12 @@ import (
 	"fmt"
 )
 
-// form is the form that an answer of the API has: members that an object must
-// have, or a list. The zero form is any JSON. A proxy's page, an empty body and
-// {} have no form of the API.
+// form describes a valid answer of the API. The answer is a list, or an object
+// with certain members. The zero form accepts any JSON. A proxy's page, an
+// empty body and {} do not have the form of an API answer.
 type form struct {
 	list    bool
-	members []string // one of them is enough
+	members []string // at least one must be present
 }
 
 // The forms of the API's answers.
@@ -26,7 +26,7 @@ var (
 	formMode    = form{members: []string{"mode"}}                                //nolint:gochecknoglobals // a constant
 )
 
-// check returns why body has another form.
+// check returns why body does not have the form, or nil.
 func (f form) check(body []byte) error {
 	body = bytes.TrimSpace(body)
 	switch {

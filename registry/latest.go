@@ -11,7 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// latestVersions remembers the latest version of each subject for a while.
+// latestVersions caches the latest version of each subject for a while.
 type latestVersions struct {
 	known    *lru.Cache[string, *latest]
 	failures *failures[string]
@@ -24,10 +24,10 @@ func newLatestVersions(size int) *latestVersions {
 
 func (l *latestVersions) forget(subject string) { l.known.Remove(subject) }
 
-// latest is the latest version of a subject at the time of the call.
+// latest is the latest version of a subject when the registry was asked.
 type latest struct {
 	version Version
-	stale   atomic.Int64 // when to ask again, in Unix nanoseconds
+	stale   atomic.Int64 // time of the next refresh, in Unix nanoseconds
 }
 
 func newLatest(v Version, ttl time.Duration) *latest {
@@ -36,12 +36,12 @@ func newLatest(v Version, ttl time.Duration) *latest {
 	return l
 }
 
-// Latest returns the newest version of a subject. See [WithLatestTTL] for how
-// new that is. The error is [ErrSubjectNotFound] when there is none; this
-// answer is believed for a second.
+// Latest returns the newest version of a subject. [WithLatestTTL] says how old
+// the answer can be. If there is no version, the error is [ErrSubjectNotFound].
+// The client caches the error for a second.
 func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 	if l, ok := c.latest.known.Get(subject); ok {
-		// One caller starts the refresh, none waits for it.
+		// A single caller starts the refresh. No caller waits for the refresh.
 		due, now := l.stale.Load(), time.Now()
 		if now.UnixNano() >= due && l.stale.CompareAndSwap(due, now.Add(retryRefresh(c.latestTTL)).UnixNano()) {
 			c.background.start(func(life context.Context) { c.renewLatest(life, subject) })
@@ -65,7 +65,7 @@ func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 	if err != nil {
 		return Version{}, fmt.Errorf("registry: latest version of %q: %w", subject, err)
 	}
-	if !c.latest.known.Contains(subject) { // it came from the disk: ask again soon
+	if !c.latest.known.Contains(subject) { // from the disk, so refresh soon
 		c.latest.known.Add(subject, newLatest(v, retryRefresh(c.latestTTL)))
 	}
 	return v, nil
@@ -74,9 +74,9 @@ func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 // retryRefresh is the pause after a refresh that failed.
 func retryRefresh(ttl time.Duration) time.Duration { return min(ttl, time.Second) }
 
-// renewLatest is a refresh without a waiting caller. A failure is logged, and
-// the old answer goes on serving. An answer that the subject is gone is
-// believed.
+// renewLatest refreshes the latest version while no caller waits. If the
+// refresh fails, renewLatest logs the error and the old answer stays in use. If
+// the subject is gone, renewLatest removes the old answer.
 func (c *Client) renewLatest(ctx context.Context, subject string) {
 	_, err := c.askLatest(ctx, subject, false)
 	switch {
@@ -87,7 +87,7 @@ func (c *Client) renewLatest(ctx context.Context, subject string) {
 	}
 }
 
-// askLatest asks the registry, once for all callers at the same time.
+// askLatest asks the registry. Concurrent callers share a single call.
 func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*latest, error) {
 	return c.latest.flights.do(ctx, c.background, nil, subject, func(ctx context.Context, w *work) (*latest, error) {
 		w.once = once
@@ -100,7 +100,7 @@ func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*lat
 func (c *Client) loadLatest(ctx context.Context, w *work, subject string) (*latest, error) {
 	before := c.writes.soFar()
 	a, err := c.caller(w, c.writes.of(subject, 0)).version(ctx, subject, 0)
-	if errors.Is(err, ErrVersionNotFound) { // some registries' words for an unknown subject
+	if errors.Is(err, ErrVersionNotFound) { // some registries' answer for an unknown subject
 		err = &subjectError{err}
 	}
 	if err != nil {
@@ -111,7 +111,8 @@ func (c *Client) loadLatest(ctx context.Context, w *work, subject string) (*late
 		return nil, err
 	}
 	l := newLatest(v, c.latestTTL)
-	// Otherwise it may be older than a version of our own.
+	// After a concurrent write of our own, the answer may be older than the
+	// write.
 	c.writes.unchangedSince(before, func() {
 		c.latest.known.Add(subject, l)
 		c.disk.save(latestFact(subject), v)

@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
-// ListOption narrows or widens a list.
+// ListOption changes which entries a list has.
 type ListOption struct{ key, value string }
 
-// IncludeDeleted lists softly deleted entries as well.
+// IncludeDeleted adds the softly deleted entries to the list.
 func IncludeDeleted() ListOption { return ListOption{"deleted", "true"} }
 
-// WithPrefix lists subjects whose names begin so; ":*:" before it means in
-// every context. Apicurio ignores it.
+// WithPrefix lists only the subjects whose names begin with prefix. The prefix
+// ":*:" before a name means every context. Apicurio ignores WithPrefix.
 func WithPrefix(prefix string) ListOption { return ListOption{"subjectPrefix", prefix} }
 
 func listQuery(opts []ListOption) url.Values {
@@ -28,7 +28,7 @@ func listQuery(opts []ListOption) url.Values {
 	return query
 }
 
-// Subjects lists the subjects, always from the registry.
+// Subjects lists the subjects. Each call asks the registry.
 func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, error) {
 	names, err := c.fromRegistry(ctx).subjects(ctx, listQuery(opts))
 	if err != nil {
@@ -37,8 +37,8 @@ func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, er
 	return names, nil
 }
 
-// Versions lists the versions of a subject, oldest first, always from the
-// registry. The error is [ErrSubjectNotFound] where there is none.
+// Versions lists the versions of a subject, oldest first. Each call asks the
+// registry. If the subject does not exist, the error is [ErrSubjectNotFound].
 func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {
 	err := checkSubject(subject)
 	var versions []int
@@ -52,9 +52,9 @@ func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOptio
 }
 
 // LatestWithMetadata returns the newest version of a subject whose metadata has
-// all the given properties, always from the registry. The error is
-// [ErrSchemaNotFound] where none has; registries that keep no metadata answer
-// with another 404.
+// all the given properties. Each call asks the registry. If no version matches,
+// the error is [ErrSchemaNotFound]. Registries without metadata answer with
+// another 404.
 func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
 	v, err := c.withMetadata(ctx, subject, metadata)
 	if err != nil {
@@ -86,14 +86,14 @@ func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[
 	return c.asVersion(ctx, w, subject, a)
 }
 
-// SubjectVersion names one version of a subject.
+// SubjectVersion names a version of a subject.
 type SubjectVersion struct {
 	Subject string `json:"subject"`
 	Version int    `json:"version"`
 }
 
-// VersionsOf lists the versions of all subjects that have a schema id. The
-// error is [ErrSchemaNotFound] where the id is unknown.
+// VersionsOf lists the versions of all subjects that have a schema id. If the
+// id is unknown, the error is [ErrSchemaNotFound].
 func (c *Client) VersionsOf(ctx context.Context, id int) ([]SubjectVersion, error) {
 	var pairs []SubjectVersion
 	req := request{method: http.MethodGet, path: "/schemas/ids/" + strconv.Itoa(id) + "/versions", form: formList}
@@ -118,8 +118,8 @@ func (c *Client) ReferencedBy(ctx context.Context, subject string, version int) 
 	return ids, nil
 }
 
-// Contexts lists the registry's contexts, "." for the default one. Registries
-// other than Confluent's have none.
+// Contexts lists the registry's contexts. The default context is ".". Only
+// Confluent's registry has contexts.
 func (c *Client) Contexts(ctx context.Context) ([]string, error) {
 	var names []string
 	if err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: "/contexts", form: formList}, nil, &names); err != nil {

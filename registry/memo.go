@@ -8,9 +8,9 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// memo remembers immutable answers, bounded, and makes one call per key for the
-// others. It remembers failures for a short time. No lock is held during a
-// call.
+// memo caches immutable answers up to a size. If an answer is missing,
+// concurrent callers share a single call per key. memo also caches failures for
+// a short time. No lock is held during a call.
 type memo[K comparable, V any] struct {
 	background *background
 	known      *lru.Cache[K, V]
@@ -18,21 +18,21 @@ type memo[K comparable, V any] struct {
 	flights    flights[K, V]
 }
 
-// newMemo makes a memo of size answers. believe says which errors are answers
-// that hold for a moment; nil means none.
+// newMemo makes a memo for size answers. believe reports whether an error is a
+// real answer that may be cached for a moment. A nil believe means no error.
 func newMemo[K comparable, V any](b *background, size int, believe func(K, error) bool) *memo[K, V] {
 	return &memo[K, V]{background: b, known: newCache[K, V](size), failures: newFailures(size, believe)}
 }
 
-// newCache makes a cache; its only error is that of a size below one, which
-// the options refuse.
+// newCache makes a cache. The only possible error is a size below 1, and the
+// options refuse such a size.
 func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
 	c, _ := lru.New[K, V](size)
 	return c
 }
 
-// get returns the known answer, a failure that is still believed, or the result
-// of load gives. outer is the work that needs it, nil for a caller's own.
+// get returns the cached answer, a cached failure, or the result of load. outer
+// is the work that needs the answer, or nil if a caller needs the answer.
 func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
 	if v, ok := m.known.Get(key); ok {
 		return v, nil
@@ -43,7 +43,7 @@ func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(cont
 		return none, err
 	}
 	return m.flights.do(ctx, m.background, outer, key, func(ctx context.Context, w *work) (V, error) {
-		// Somebody may have finished between the look above and this call.
+		// Another caller may have finished since the look-up above.
 		if v, ok := m.known.Peek(key); ok {
 			return v, nil
 		}
@@ -57,20 +57,20 @@ func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(cont
 	})
 }
 
-// failedFor is how long a failure is believed: a storm of messages with an
-// unknown id makes one call a second.
+// failedFor is how long a failure is cached. Many messages with the same
+// unknown id then cause only a single call per second.
 const failedFor = time.Second
 
-// failures remembers which keys failed a moment ago.
+// failures caches the keys that have just failed.
 //
-//   - An error that is an answer, such as "no such id", is believed for a
+//   - An error that is a real answer, such as "no such id", is cached for a
 //     second.
-//   - A key for which every URL answered 5xx until the retries were used up is
-//     believed for a second as well, and after it the key gets one attempt
-//     without retries. One broken schema thus costs its retries once, and not
+//   - If every URL answered 5xx until the retries were used up, this failure is
+//     also cached for a second. After this second the key gets a single attempt
+//     without retries. Therefore a broken schema costs its retries once and not
 //     for each message.
 //
-// A failure to reach any registry is not remembered.
+// If no registry can be reached, the failure is not cached.
 type failures[K comparable] struct {
 	believe func(K, error) bool
 	recent  *lru.Cache[K, failure]
@@ -86,8 +86,8 @@ func newFailures[K comparable](size int, believe func(K, error) bool) *failures[
 	return &failures[K]{believe: believe, recent: newCache[K, failure](size)}
 }
 
-// find returns the failure that is believed now. once says that the key was
-// broken the last time, so that it gets one attempt.
+// find returns the cached failure. once means that the key was broken the last
+// time, so the key gets a single attempt.
 func (f *failures[K]) find(key K) (once bool, err error) {
 	last, ok := f.recent.Get(key)
 	if !ok {
@@ -99,7 +99,7 @@ func (f *failures[K]) find(key K) (once bool, err error) {
 	return last.broken, nil
 }
 
-// note keeps or forgets the failure of a key.
+// note stores the failure of a key. A nil error removes the failure.
 func (f *failures[K]) note(key K, err error) {
 	switch {
 	case err == nil:
@@ -120,8 +120,8 @@ func (f *failures[K]) forget(match func(K) bool) {
 	}
 }
 
-// broken reports whether every URL answered with a 5xx until the attempts were
-// used up.
+// broken reports whether every URL answered 5xx until the attempts were used
+// up.
 func broken(err error) bool {
 	var away *UnavailableError
 	if !errors.As(err, &away) || away.Err != nil || len(away.Attempts) == 0 {

@@ -11,7 +11,8 @@ import (
 // Mode limits the writes to a subject or to the registry.
 type Mode string
 
-// The modes of Confluent's registry; others store them without effect.
+// The modes of Confluent's registry. Other registries store a mode without
+// effect.
 const (
 	ReadWrite        Mode = "READWRITE"
 	ReadOnly         Mode = "READONLY"
@@ -19,7 +20,8 @@ const (
 	Import           Mode = "IMPORT"
 )
 
-// Mode returns the mode that counts for a subject, its own or the global one.
+// Mode returns the mode of a subject. If the subject has no mode of its own,
+// the global mode counts.
 func (c *Client) Mode(ctx context.Context, subject string) (Mode, error) {
 	err := checkSubject(subject)
 	var m Mode
@@ -44,8 +46,8 @@ func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
 	return nil
 }
 
-// DeleteMode takes a subject's own mode away, so that the global one counts.
-// There being none is no error.
+// DeleteMode removes the mode of a subject, so that the global mode counts
+// again. A subject without a mode of its own is not an error.
 func (c *Client) DeleteMode(ctx context.Context, subject string) error {
 	err := checkSubject(subject)
 	if err == nil {
@@ -57,7 +59,7 @@ func (c *Client) DeleteMode(ctx context.Context, subject string) error {
 	return nil
 }
 
-// GlobalMode returns the mode of subjects without their own.
+// GlobalMode returns the mode of subjects without a mode of their own.
 func (c *Client) GlobalMode(ctx context.Context) (Mode, error) {
 	m, err := c.mode(ctx, "/mode")
 	if err != nil {
@@ -66,7 +68,7 @@ func (c *Client) GlobalMode(ctx context.Context) (Mode, error) {
 	return m, nil
 }
 
-// SetGlobalMode sets the mode of subjects without their own.
+// SetGlobalMode sets the mode of subjects without a mode of their own.
 func (c *Client) SetGlobalMode(ctx context.Context, m Mode) error {
 	if err := c.setMode(ctx, "/mode", m); err != nil {
 		return fmt.Errorf("registry: set the global mode: %w", err)

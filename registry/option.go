@@ -13,21 +13,21 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// Option is an option of [New]. If an option is given twice, the last one
+// Option is an option of [New]. If an option is given twice, the last value
 // counts.
 type Option struct {
 	apply    func(*config)
-	settings func(*settings) // of WithConfig and its like
+	settings func(*settings) // set by WithConfig, WithConfigFile and WithEnviron
 }
 
 type config struct {
 	auth        authorizer
-	authBy      string // the option that set auth, "" for none
+	authBy      string // the option that set auth, or ""
 	source      TokenSource
 	secrets     []string
 	headers     http.Header
 	tls         *tls.Config
-	tlsBy       string // what set tls
+	tlsBy       string // the option or setting that set tls
 	proxy       func(*http.Request) (*url.URL, error)
 	roundTrip   http.RoundTripper
 	timeout     time.Duration
@@ -40,8 +40,8 @@ type config struct {
 	logger      *slog.Logger
 	maxBody     int64
 	authClashes []string
-	mistakes    []error // of options whose value is needed and missing
-	logUnknown  bool    // unknown settings are logged
+	mistakes    []error // errors of options with a wrong or missing value
+	logUnknown  bool    // log unknown settings
 	unknown     []string
 }
 
@@ -61,8 +61,8 @@ func defaults() *config {
 	}
 }
 
-// setAuth keeps which options gave credentials: two different ones are a
-// mistake.
+// setAuth stores the credentials and the name of their option. Two different
+// options for credentials are an error.
 func (c *config) setAuth(by string, a authorizer, source TokenSource, secrets ...string) {
 	if c.authBy != "" && c.authBy != by {
 		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
@@ -71,9 +71,9 @@ func (c *config) setAuth(by string, a authorizer, source TokenSource, secrets ..
 	c.secrets = append(c.secrets, secrets...)
 }
 
-// newConfig reads the options: first the settings of files, maps and the
-// environment, then what the program itself says, which wins. urls are those of
-// the settings.
+// newConfig reads the options. The settings of files, maps and the environment
+// come first. The other options come second, so that they win. urls are the
+// URLs from the settings.
 func newConfig(opts []Option) (c *config, urls []string) {
 	s := &settings{entries: map[string]configfile.Entry{}, kafka: map[string]string{}}
 	c = defaults()
@@ -87,7 +87,7 @@ func newConfig(opts []Option) (c *config, urls []string) {
 	c.logUnknown = inProgram.logUnknown
 	urls, err := s.apply(c)
 	if c.authBy != "" && len(c.authClashes) == 0 {
-		c.authBy = "" // an option for credentials replaces them
+		c.authBy = "" // an option for credentials replaces the settings
 	}
 	c.applyAll(opts)
 	if err != nil {
@@ -107,14 +107,15 @@ func (c *config) applyAll(opts []Option) {
 	}
 }
 
-// mistake notes an option with a wrong value.
+// mistake records an option with a wrong value.
 func (c *config) mistake(format string, args ...any) {
 	c.mistakes = append(c.mistakes, fmt.Errorf(format, args...))
 }
 
-// WithBasicAuth sends user and password with each call. User info in a URL
-// counts for that URL instead. An empty password is sent too; the user must not
-// be empty or hold a colon. It excludes [WithBearer] and [WithTokenSource].
+// WithBasicAuth sends user and password with each call. If a URL has user info,
+// the user info counts for the URL instead. The client also sends an empty
+// password. The user must not be empty or contain a colon. WithBasicAuth
+// excludes [WithBearer] and [WithTokenSource].
 func WithBasicAuth(user, password string) Option {
 	return Option{apply: func(c *config) {
 		if user == "" || strings.Contains(user, ":") {
@@ -124,9 +125,9 @@ func WithBasicAuth(user, password string) Option {
 	}}
 }
 
-// WithBearer sends a fixed token with each call. The token must not be empty,
-// and a header must be able to carry the token. A line break at its end is
-// refused. It excludes [WithBasicAuth] and [WithTokenSource].
+// WithBearer sends a fixed token with each call. The token must not be empty
+// and must be valid in a header. In particular, a line break at the end is an
+// error. WithBearer excludes [WithBasicAuth] and [WithTokenSource].
 func WithBearer(token string) Option {
 	return Option{apply: func(c *config) {
 		if err := checkToken(token); err != nil {
@@ -136,10 +137,11 @@ func WithBearer(token string) Option {
 	}}
 }
 
-// WithTokenSource sends tokens of ts, kept until shortly before they expire and
-// renewed once at a time, in the background while the old one is valid. A token
-// that the registry refuses with 401 is renewed once. It excludes
-// [WithBasicAuth] and [WithBearer].
+// WithTokenSource sends tokens of ts. Shortly before a token expires, the
+// client fetches the next token in the background. The client never fetches two
+// tokens at the same time. If the registry refuses a token with 401, the client
+// fetches a new token once. WithTokenSource excludes [WithBasicAuth] and
+// [WithBearer].
 func WithTokenSource(ts TokenSource) Option {
 	return Option{apply: func(c *config) {
 		if ts == nil {
@@ -149,8 +151,8 @@ func WithTokenSource(ts TokenSource) Option {
 	}}
 }
 
-// WithHeader sends a header with each call, such as the ones by which a hosted
-// registry names a cluster. Its value is never printed.
+// WithHeader sends a header with each call. For example, some hosted registries
+// need a header that names a cluster. The client never prints the value.
 func WithHeader(name, value string) Option {
 	return Option{apply: func(c *config) {
 		switch {
@@ -166,8 +168,8 @@ func WithHeader(name, value string) Option {
 	}}
 }
 
-// WithTLS uses a copy of t for https: client certificates (mTLS) in
-// Certificates, an own CA in RootCAs. It excludes [WithTransport].
+// WithTLS uses a copy of t for https. Set Certificates for client certificates
+// (mTLS), and RootCAs for your own CA. WithTLS excludes [WithTransport].
 func WithTLS(t *tls.Config) Option {
 	return Option{apply: func(c *config) {
 		if t == nil {
@@ -177,9 +179,9 @@ func WithTLS(t *tls.Config) Option {
 	}}
 }
 
-// WithTransport makes the HTTP calls through rt. The default is a transport of
-// the client's own that takes proxies from the environment (HTTP_PROXY,
-// HTTPS_PROXY, NO_PROXY). It excludes [WithTLS].
+// WithTransport makes the HTTP calls through rt. The default is the client's
+// own transport, with proxies from the environment (HTTP_PROXY, HTTPS_PROXY,
+// NO_PROXY). WithTransport excludes [WithTLS].
 func WithTransport(rt http.RoundTripper) Option {
 	return Option{apply: func(c *config) {
 		if rt == nil {
@@ -189,52 +191,57 @@ func WithTransport(rt http.RoundTripper) Option {
 	}}
 }
 
-// WithTimeout bounds one attempt on one URL, from the connection to the last
-// byte of the body. The default is 5 s. The caller's context bounds all
-// attempts together; where it has a deadline and there are several URLs, an
-// attempt takes only its share of the time, so that the next URL gets its turn.
+// WithTimeout limits a single attempt on a URL, from the connection to the last
+// byte of the body. The default is 5 s. The caller's context limits all
+// attempts together. If the context has a deadline and there are several URLs,
+// an attempt gets only a share of the time, so that each URL can be tried.
 func WithTimeout(d time.Duration) Option { return Option{apply: func(c *config) { c.timeout = d }} }
 
-// WithRetries says how often a call that failed on every URL (connection
-// errors, 408, 429, 5xx, answers that are not a registry's) is made again,
-// after a random pause between zero and base·2ⁿ, at most cap, or what
-// Retry-After asks for. The defaults are 12, 100 ms and 2 s, about nine seconds
-// in all; max 0 turns it off. The caller's context bounds it. Deletions are not
-// made again once they may have arrived.
+// WithRetries says how often the client repeats a call that failed on every
+// URL. The client repeats a call after a connection error, 408, 429, 5xx, or an
+// answer that a registry did not write. The pause before a repetition is a
+// random time between zero and base·2ⁿ, at most cap. If the registry sends
+// Retry-After, the client waits for the requested time instead.
+//
+// The defaults are 12, 100 ms and 2 s, together about nine seconds. A max of 0
+// turns repetitions off. The caller's context can end the repetitions earlier.
+// The client does not repeat a deletion that may have reached the registry.
 func WithRetries(max int, base, cap time.Duration) Option {
 	return Option{apply: func(c *config) { c.retries, c.base, c.cap = max, base, cap }}
 }
 
-// WithWayBack says how long after a failover the client looks, in the
-// background, whether an earlier URL answers again. The default is 30 s.
+// WithWayBack says how long the client stays on a later URL after a failover.
+// Then the client probes the earlier URLs in the background and returns to a
+// URL that answers. The default is 30 s.
 func WithWayBack(d time.Duration) Option { return Option{apply: func(c *config) { c.wayBack = d }} }
 
-// WithCacheSize bounds each of the caches in memory: schemas by id, ids by
-// schema, latest versions. The default is 10,000 entries each.
+// WithCacheSize limits each cache in memory: schemas by id, ids by schema,
+// latest versions. The default is 10,000 entries for each cache.
 func WithCacheSize(schemas int) Option { return Option{apply: func(c *config) { c.schemas = schemas }} }
 
-// WithLatestTTL says for how long the latest version of a subject is taken from
-// memory. After that the old answer still serves at once while one call in the
-// background brings the new one, and goes on serving while the registry fails.
-// The default is a minute.
+// WithLatestTTL says how long the latest version of a subject stays fresh in
+// memory. Later calls still return the old answer at once, while a call in the
+// background fetches the new answer. While the registry fails, the old answer
+// stays in use. The default is a minute.
 func WithLatestTTL(d time.Duration) Option { return Option{apply: func(c *config) { c.latestTTL = d }} }
 
-// WithDiskCache keeps answers of the registry in files under dir: schemas by
-// id, ids by schema, the latest versions. A service that restarts while the
-// registry is away goes on reading and writing with them. Schemas by id come
-// from there without a call. For the others the registry is asked first, and
-// the files answer when the registry does not within a second or before the
-// context ends.
+// WithDiskCache stores answers of the registry in files under dir: schemas by
+// id, ids by schema, and the latest versions. With the files a service can
+// restart, read and write while the registry is away. Schemas by id come from
+// the files without a call. For ids and latest versions the client asks the
+// registry first. If the registry does not answer within a second or before the
+// context ends, the files answer.
 //
-// The files decide the meaning of bytes, so [New] refuses a dir that other
-// users may write, or that another user owns: make it with mode 0700 or 0755. A
-// file that others may write, or that another user owns, is ignored. A dir that
-// this process cannot write is used for reading only, and one log line says so.
+// The files decide the meaning of bytes. Therefore [New] refuses a dir that
+// other users may write, or that another user owns. Make dir with mode 0700 or
+// 0755. The client ignores a file that other users may write, or that another
+// user owns. If this process cannot write dir, the client only reads the files
+// and logs a single line.
 //
-// Files are checksummed and replaced atomically: several processes of one user
-// may share dir, and a torn file is noticed, ignored and written again. The
-// facts are kept apart by the list of URLs. Remove dir when a registry is set
-// up anew under the same URL, because its ids then mean other schemas.
+// The files have checksums and are replaced atomically, so several processes of
+// the same user may share dir. The client ignores a torn file and writes the
+// file again. Each list of URLs has its own files. If you set up a new registry
+// under the same URL, remove dir, because the ids then mean other schemas.
 func WithDiskCache(dir string) Option {
 	return Option{apply: func(c *config) {
 		if dir == "" {
@@ -245,8 +252,8 @@ func WithDiskCache(dir string) Option {
 }
 
 // WithLogger logs events that no caller sees: failovers, failed refreshes in
-// the background, files of the disk cache that could not be read or written.
-// The default is silence. Credentials and schemas are never logged.
+// the background, and files of the disk cache that cannot be read or written.
+// The default is no log. The client never logs credentials or schemas.
 func WithLogger(l *slog.Logger) Option { return Option{apply: func(c *config) { c.logger = l }} }
 
 // check finds every mistake in the options.
@@ -281,8 +288,8 @@ func (c *config) check() error {
 	return errors.Join(errs...)
 }
 
-// checkToken refuses a token that no Authorization header can carry. The error
-// does not quote the token.
+// checkToken refuses a token that is not valid in an Authorization header. The
+// error does not quote the token.
 func checkToken(token string) error {
 	switch {
 	case token == "":
@@ -302,8 +309,8 @@ func headerName(name string) bool {
 	})
 }
 
-// headerValue reports whether a header can carry value: no control characters
-// but the tab.
+// headerValue reports whether value is valid in a header. The only valid
+// control character is the tab.
 func headerValue(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

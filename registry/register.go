@@ -8,7 +8,7 @@ import (
 )
 
 // schemaKey names a schema on a subject. rest holds references, metadata and
-// rules as JSON; it is "" for a schema without them.
+// rules as JSON. If the schema has no such parts, rest is "".
 type schemaKey struct {
 	subject, text, rest string
 	normalize           bool
@@ -17,44 +17,45 @@ type schemaKey struct {
 func newSchemaKey(subject string, s Schema) schemaKey {
 	key := schemaKey{subject: subject, text: s.Text, normalize: s.Normalize}
 	if len(s.References) > 0 || s.Metadata != nil || s.RuleSet != nil {
-		rest, _ := json.Marshal([]any{s.References, s.Metadata, s.RuleSet}) // plain data: it cannot fail
+		rest, _ := json.Marshal([]any{s.References, s.Metadata, s.RuleSet}) // plain data cannot fail
 		key.rest = string(rest)
 	}
 	return key
 }
 
-// Register stores a schema under a subject, unless it is there already, and
-// returns the registry's version. The schema is registered as it is
-// written. [Version].Version is 0 where the registry does not tell the number;
-// [Client.Lookup] then finds it. A reference to version 0 becomes a reference
-// to the latest version of its subject.
+// Register stores a schema under a subject and returns the registry's version.
+// If the schema is there already, Register only returns the version. The schema
+// is registered exactly as the text is written. [Version].Version is 0 if the
+// registry does not return the number; [Client.Lookup] then finds the number. A
+// reference to version 0 becomes a reference to the latest version of its
+// subject.
 //
-// The result is remembered, so that a second call costs nothing.
-// Where the registry answers with the id alone, the first call reads the schema
-// of that id, and refuses the id of another schema.
+// The client caches the result, so a second call costs nothing. If the registry
+// answers with the id alone, the first call also reads the schema of the id. If
+// the id belongs to another schema, Register returns an error.
 //
-// Calls at one time for one schema are one call. A caller whose context ends
-// leaves the call to the others.
+// Concurrent calls for the same schema share a single call to the registry. A
+// caller whose context ends does not end the call for the others.
 //
-// The error is an [*IncompatibleError] when the subject's compatibility level
-// forbids the schema, an [*Error] when the registry refuses it otherwise (422
-// for a text that is not a schema), and an [*UnavailableError] when no registry
-// answered.
+// The error is an [*IncompatibleError] if the subject's compatibility level
+// forbids the schema. The error is an [*Error] if the registry refuses the
+// schema for another reason, such as 422 for a text that is not a schema. The
+// error is an [*UnavailableError] if no registry answered.
 func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
 	return c.identify(ctx, "register", c.registered, subject, s, c.register)
 }
 
 // Lookup returns the version of a subject that is exactly this schema, with the
-// same references in the same order, and registers nothing. The result is
-// remembered as with [Client.Register]. The error is [ErrSubjectNotFound]
-// or [ErrSchemaNotFound] where there is none; this answer is believed for a
-// second.
+// same references in the same order. Lookup registers nothing. The client
+// caches the result as [Client.Register] does. If there is no such version, the
+// error is [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the
+// error for a second.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
 	return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
 }
 
-// identify answers from memory, from the registry, or, when the registry does
-// not answer in time, from the disk.
+// identify answers from memory or from the registry. If the registry does not
+// answer in time, identify answers from the disk.
 func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey, Version], subject string, s Schema,
 	load func(context.Context, *work, schemaKey, Schema) (Version, error),
 ) (Version, error) {
@@ -119,8 +120,8 @@ func (c *Client) register(ctx context.Context, w *work, key schemaKey, s Schema)
 }
 
 func (c *Client) lookup(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
-	// A schema that this client registered is there: Register told its id, and
-	// Lookup is to tell its version.
+	// A schema that this client registered exists. Register returned its id,
+	// and Lookup is to find its version.
 	known := c.writes.of(key.subject, 0)
 	if !c.registered.known.Contains(key) {
 		known = min(known, subjectWritten)
@@ -129,16 +130,16 @@ func (c *Client) lookup(ctx context.Context, w *work, key schemaKey, s Schema) (
 	if err != nil {
 		return Version{}, err
 	}
-	if known == allWritten && a.Version != 0 { // Register was not told it
+	if known == allWritten && a.Version != 0 { // Register got no version number
 		c.writes.wrote(key.subject, a.Version)
 	}
 	return c.confirm(ctx, w, key.subject, s, a)
 }
 
-// confirm checks that the id of an answer is one of the schema: a wrong id
-// before our bytes would corrupt them silently for every reader. An answer that
-// holds the schema beside the id is believed. Otherwise the schema of the id is
-// read.
+// confirm checks that the id of an answer belongs to the schema. A wrong id
+// before our bytes would silently corrupt the data for every reader. If the
+// answer holds the schema beside the id, confirm believes the answer. Otherwise
+// confirm reads the schema of the id.
 func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema, a *answer) (Version, error) {
 	id, err := a.id()
 	if err != nil {
@@ -163,7 +164,7 @@ func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema,
 	if !writesAlike(whole, there.Schema) {
 		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, quote(there.Schema, maxQuote))
 	}
-	if a.Schema != "" { // the first reader of this id need not ask
+	if a.Schema != "" { // the first read of the id needs no call
 		there.ID = id
 		c.ids.known.Add(key, there)
 		c.disk.save(key.fact(), there)

@@ -8,15 +8,15 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// maxReferences bounds the depth of references, and maxParts their number.
+// maxReferences limits the depth of references, and maxParts their number.
 const (
 	maxReferences = 32
 	maxParts      = 1000
 )
 
-// resolved returns text with the types that it refers to put in place, so that
-// it stands on its own. References are followed through their own references;
-// a part that several share is fetched once.
+// resolved returns text with the referenced types included, so that the schema
+// is self-contained. resolved follows the references of references, and fetches
+// a shared part only once.
 func (c *Client) resolved(ctx context.Context, w *work, subject, text string, refs []Reference) (string, error) {
 	if len(refs) == 0 {
 		return text, nil
@@ -36,7 +36,7 @@ func (c *Client) resolved(ctx context.Context, w *work, subject, text string, re
 	return root.Text(), nil
 }
 
-// resolution collects the parts of one schema.
+// resolution collects the parts of a schema.
 type resolution struct {
 	client  *Client
 	work    *work
@@ -44,8 +44,9 @@ type resolution struct {
 	seen    map[partKey]bool
 }
 
-// add collects refs and their own references. A reference without a context
-// counts in that of the schema that has it. above is the way from the top.
+// add collects refs and the references of refs. If a reference has no context,
+// the context of the referring schema counts. above is the path from the top
+// schema.
 func (r *resolution) add(ctx context.Context, context string, refs []Reference, above []partKey) error {
 	if len(above) >= maxReferences {
 		return fmt.Errorf("references are more than %d deep", maxReferences)
@@ -79,10 +80,10 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 	return nil
 }
 
-// writesAlike reports whether two texts write the same bytes, with the same
-// meaning. A registry may answer an older text that differs in docs or aliases.
-// Two texts that the registry took and our parser refuses cannot be compared.
-// They pass.
+// writesAlike reports whether two texts write the same bytes with the same
+// meaning. A registry may answer with an older text that differs in docs or
+// aliases. If our parser cannot read the texts, writesAlike returns true,
+// because the registry accepted both texts.
 func writesAlike(a, b string) bool {
 	if a == b {
 		return true

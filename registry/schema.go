@@ -9,23 +9,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// idKey names a schema by its id: ids count per context.
+// idKey names a schema by its id. Each context has ids of its own.
 type idKey struct {
 	context string
 	id      int
 }
 
-// partKey names one version of a subject.
+// partKey names a version of a subject.
 type partKey struct {
 	subject string
 	version int
 }
 
-// SchemaByID returns the schema with an id. subject only matters where it names
-// a context (":.context:name"), because ids count in each context; otherwise it
-// may be empty. Answers are kept. An unknown id ([ErrSchemaNotFound]) is asked
-// for once a second at most, and so is an id for which the registry has no
-// answer but an error of its own.
+// SchemaByID returns the schema with an id. Each context has ids of its own, so
+// the subject names the context (":.context:name"). For the default context the
+// subject may be empty. The client caches the answers. An unknown id
+// ([ErrSchemaNotFound]) causes at most a call per second. The same limit holds
+// for an id for which the registry only returns an error of its own.
 func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (Version, error) {
 	v, err := c.schemaByID(ctx, nil, subject, id)
 	if err != nil {
@@ -34,9 +34,10 @@ func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (Versio
 	return v, nil
 }
 
-// schemaByID is SchemaByID for a caller or, with outer, inside another work.
+// schemaByID is SchemaByID for a caller. If outer is not nil, schemaByID is a
+// part of the outer work.
 func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id int) (Version, error) {
-	if id < 0 || id > maxID { // no message can carry it
+	if id < 0 || id > maxID { // no message can carry such an id
 		return Version{}, ErrSchemaNotFound
 	}
 	key := idKey{contextOf(subject), id}
@@ -53,8 +54,9 @@ func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id
 	})
 }
 
-// SchemaByGUID returns the schema with a GUID, which every context shares, like
-// [Client.SchemaByID]. Registries other than Confluent's know no GUIDs.
+// SchemaByGUID returns the schema with a GUID, as [Client.SchemaByID] does for
+// an id. A GUID is valid in every context. Only Confluent's registry knows
+// GUIDs.
 func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
 	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (Version, error) {
 		return recorded(c, fact{"guid", guid.String()}, func() (Version, error) {
@@ -73,7 +75,8 @@ func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, err
 	return v, nil
 }
 
-// recorded answers from the disk, or loads and writes to the disk.
+// recorded answers from the disk. If the disk has no answer, recorded calls
+// load and stores the result on the disk.
 func recorded(c *Client, f fact, load func() (Version, error)) (Version, error) {
 	var v Version
 	if c.disk.load(f, &v) {
@@ -87,9 +90,9 @@ func recorded(c *Client, f fact, load func() (Version, error)) (Version, error) 
 	return v, nil
 }
 
-// Version returns one version of a subject. Versions never change, so a second
-// call is answered from memory. The error is [ErrSubjectNotFound] or
-// [ErrVersionNotFound] where there is none.
+// Version returns a version of a subject. Versions never change, so a second
+// call is answered from memory. If there is no such version, the error is
+// [ErrSubjectNotFound] or [ErrVersionNotFound].
 func (c *Client) Version(ctx context.Context, subject string, version int) (Version, error) {
 	w := newWork(ctx)
 	a, err := c.part(ctx, w, partKey{subject, version})
@@ -103,7 +106,7 @@ func (c *Client) Version(ctx context.Context, subject string, version int) (Vers
 	return v, nil
 }
 
-// part returns one version as the registry answered it.
+// part returns a version in the form of the registry's answer.
 func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error) {
 	if err := checkSubject(key.subject); err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error
 	})
 }
 
-// asVersion reads an answer about one version.
+// asVersion reads an answer about a version.
 func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
 	id, err := a.id()
 	if err != nil {
@@ -127,8 +130,8 @@ func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answ
 	return v, err
 }
 
-// asSchema reads an answer about one schema. The answer has told the rules: it
-// has none where it names none.
+// asSchema reads an answer about a schema. An answer without rules means that
+// the schema has no rules.
 func (c *Client) asSchema(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
 	if a.Schema == "" {
 		return Version{}, unexpected(errors.New("no schema"))

@@ -17,44 +17,43 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// WithConfig sets settings by the names that Java's and Confluent's clients
-// give them, such as schema.registry.url or basic.auth.user.info;
-// docs/registry.md has the table. Keys of a producer, a consumer or a
-// serializer are left to them. An unknown key is an error that names the
-// nearest key.
+// WithConfig sets settings under the names of Java's and Confluent's clients,
+// such as schema.registry.url or basic.auth.user.info. docs/registry.md has the
+// table. WithConfig ignores the keys of a producer, a consumer or a serializer.
+// An unknown key is an error that names the most similar key.
 //
-// [New] takes the URLs of schema.registry.url where its own list is empty. An
-// option for the same thing, such as [WithBearer], wins over a setting,
-// whatever their order. Of two settings the later option wins, so that a file,
-// the environment and the program can each hold a part.
+// If the list of URLs in [New] is empty, New uses schema.registry.url. An
+// option for the same thing, such as [WithBearer], wins over a setting in any
+// order. If two settings have the same key, the later option wins. So a file,
+// the environment and the program can each give a part of the settings.
 func WithConfig(m map[string]string) Option {
 	return configOption("WithConfig", func() (configfile.File, error) { return configfile.Map(m), nil })
 }
 
-// WithConfigFile reads the settings of [WithConfig] from a file: YAML or JSON
-// where the name ends in .yaml, .yml or .json, otherwise properties. The files
-// that package producer reads load as they are, each package takes its own
-// keys. A secret may be given as KEY.file, which names a file that holds the
-// value.
+// WithConfigFile reads the settings of [WithConfig] from a file. A file with
+// the extension .yaml, .yml or .json is YAML or JSON; any other file is
+// properties. Package producer can read the same file, because each package
+// reads only its own keys. For a secret, use KEY.file with the name of a file
+// that holds the value.
 func WithConfigFile(path string) Option {
 	return configOption("WithConfigFile", func() (configfile.File, error) { return configfile.Read(path) })
 }
 
-// WithEnviron reads the settings of [WithConfig] from environment variables.
-// The prefix, then the key in capitals with _ for its dots. With the prefix
-// AVROLINE_, which "" stands for, AVROLINE_BASIC_AUTH_USER_INFO is
-// basic.auth.user.info. A variable with the prefix that is nobody's setting is
-// an error, except AVROLINE_REGISTRY, AVROLINE_SHARED and those that begin with
-// AVROLINE_TEST_, which belong to programs and tests.
+// WithEnviron reads the settings of [WithConfig] from environment variables. A
+// variable's name is the prefix and the key in capitals, with _ for each dot.
+// An empty prefix means AVROLINE_, so AVROLINE_BASIC_AUTH_USER_INFO sets
+// basic.auth.user.info. A variable with the prefix that is not a setting is an
+// error. The exceptions are AVROLINE_REGISTRY, AVROLINE_SHARED and names that
+// begin with AVROLINE_TEST_, because programs and tests use these names.
 func WithEnviron(prefix string) Option {
 	return configOption("WithEnviron", func() (configfile.File, error) {
 		return configfile.Environ(cmp.Or(prefix, "AVROLINE_"), os.Environ()), nil
 	})
 }
 
-// LogUnknownKeys accepts keys that nobody knows. One line of the log,
-// "registry_unknown_settings" at level WARN, names them. The default is an
-// error.
+// LogUnknownKeys accepts unknown keys. A single log line,
+// "registry_unknown_settings" at level WARN, names the keys. By default an
+// unknown key is an error.
 func LogUnknownKeys() Option { return Option{apply: func(c *config) { c.logUnknown = true }} }
 
 // configOption reads a source of settings when New is called.
@@ -69,10 +68,10 @@ func configOption(name string, read func() (configfile.File, error)) Option {
 	}}
 }
 
-// settings are the keys of all sources, by name. The later source wins.
+// settings holds the keys of all sources, by name. The later source wins.
 type settings struct {
 	entries map[string]configfile.Entry
-	// kafka are the producer's credentials, which SASL_INHERIT stands for.
+	// kafka holds the producer's credentials, which SASL_INHERIT uses.
 	kafka   map[string]string
 	unknown []configfile.Entry
 	errs    []error
@@ -102,7 +101,7 @@ func (s *settings) add(name string, file configfile.File) {
 	}
 }
 
-// aliasOf is the one name of a key that has several.
+// aliasOf returns the main name of a key that has several names.
 func aliasOf(key string) string {
 	switch key {
 	case "schema.registry.urls":
@@ -115,13 +114,14 @@ func aliasOf(key string) string {
 	return key
 }
 
-// settingsError is a setting that cannot be honoured. It shows no value of a
-// key that may hold a secret.
+// settingsError is the error for a setting that cannot be applied. Its text
+// shows no value of a key that may hold a secret.
 func settingsError(e configfile.Entry, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", e.Origin, fmt.Sprintf(format, args...))
 }
 
-// apply changes c as the settings say, and returns the URLs that they name.
+// apply changes c according to the settings and returns the URLs in the
+// settings.
 func (s *settings) apply(c *config) (urls []string, err error) {
 	errs := s.errs
 	if len(s.unknown) > 0 && !c.logUnknown {
@@ -137,7 +137,7 @@ func (s *settings) apply(c *config) (urls []string, err error) {
 		}
 		set, ok := setters()[key]
 		if !ok {
-			continue // one of a group, or of no meaning here
+			continue // part of a group, or without meaning here
 		}
 		if err := set(c, e); err != nil {
 			errs = append(errs, err)
@@ -152,7 +152,7 @@ func (s *settings) apply(c *config) (urls []string, err error) {
 	return urls, errors.Join(errs...)
 }
 
-// setters are the settings that stand alone.
+// setters are the settings that do not depend on other settings.
 func setters() map[string]func(*config, configfile.Entry) error {
 	return map[string]func(*config, configfile.Entry) error{
 		"http.connect.timeout.ms": whole(0, func(c *config, ms int) { c.timeout = max(c.timeout, millis(ms)) }),
@@ -166,7 +166,7 @@ func setters() map[string]func(*config, configfile.Entry) error {
 		}),
 		"latest.cache.ttl.sec": whole(-1, func(c *config, seconds int) {
 			c.latestTTL = time.Duration(seconds) * time.Second
-			if seconds < 0 { // for ever
+			if seconds < 0 { // forever
 				c.latestTTL = math.MaxInt64 / 4
 			}
 			if seconds == 0 {
@@ -180,7 +180,7 @@ func setters() map[string]func(*config, configfile.Entry) error {
 
 func millis(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
 
-// maxSetting bounds a number, so that no time overflows.
+// maxSetting limits a number, so that no duration overflows.
 const maxSetting = math.MaxInt32
 
 func whole(least int, set func(*config, int)) func(*config, configfile.Entry) error {
@@ -206,7 +206,7 @@ func (s *settings) basic(c *config) error {
 	source, info := s.entries["basic.auth.credentials.source"], s.entries["basic.auth.user.info"]
 	switch strings.ToUpper(source.Value) {
 	case "URL":
-		return nil // the URL's own
+		return nil // the URL has the credentials
 	case "SASL_INHERIT":
 		user, password := s.kafka["sasl.username"], s.kafka["sasl.password"]
 		if user == "" {

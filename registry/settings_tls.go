@@ -11,11 +11,11 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// tlsPrefix stands before the settings of TLS.
+// tlsPrefix is the prefix of the TLS settings.
 const tlsPrefix = "schema.registry.ssl."
 
-// security makes the TLS configuration of schema.registry.ssl.*: PEM text, or
-// files with PEM text.
+// security makes the TLS configuration from schema.registry.ssl.*. The values
+// are PEM text, or the names of files with PEM text.
 func (s *settings) security(c *config) error {
 	var errs []error
 	text := func(keys ...string) (e configfile.Entry, pem []byte) {
@@ -73,7 +73,7 @@ func (s *settings) security(c *config) error {
 	return nil
 }
 
-// decryptKey returns PEM text in which the key is not encrypted.
+// decryptKey returns the PEM text with a decrypted key.
 func decryptKey(text []byte, password string) ([]byte, error) {
 	var out []byte
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {

@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// transport makes calls of the REST API: retries, failover, credentials,
-// bounds.
+// transport makes calls of the REST API with retries, failover, credentials and
+// limits.
 type transport struct {
 	client     *http.Client
 	endpoints  *endpoints
 	background *background
-	tokens     *tokens // nil without a token source
+	tokens     *tokens // nil if there is no token source
 	headers    http.Header
 	secrets    []string
 	timeout    time.Duration
@@ -32,23 +32,25 @@ type transport struct {
 	base, cap  time.Duration
 	maxBody    int64
 	logger     *slog.Logger
-	away       atomic.Bool // no registry answered in time when it was last asked
+	away       atomic.Bool // no registry answered the last call in time
 }
 
-// request is one call, independent of the URL that will answer it.
+// request is a single call, independent of the URL that will answer.
 type request struct {
 	method string
-	path   string // escaped, from the base on
+	path   string // escaped, relative to the base URL
 	query  string
 	body   []byte
-	// form says whether the body of a 2xx is an answer of the API. Everything
-	// else is a proxy's, and is treated like a 503. nil takes every JSON.
+	// form checks whether the body of a 2xx is an answer of the API. If the
+	// form is wrong, a proxy wrote the body, and the client handles the answer
+	// like a 503. The zero form accepts any JSON.
 	form form
-	// written says how much of the answer this client has just written itself.
+	// written says how much of the answer this client has just written.
 	written written
-	// secret says that the answer holds a secret, which no error may quote.
+	// secret says that the answer holds a secret. No error may quote the
+	// answer.
 	secret bool
-	// noContent is the error for a 204; nil means success.
+	// noContent is the error for a 204. Nil means that a 204 is a success.
 	noContent error
 }
 
@@ -56,14 +58,14 @@ const (
 	mediaType    = "application/vnd.schemaregistry.v1+json"
 	maxRedirects = 5
 	maxErrorBody = 64 << 10
-	// maxRetryAfter is the longest pause that a registry may ask for; a longer
-	// one means that it is not available.
+	// maxRetryAfter is the longest pause that a registry may ask for. A longer
+	// pause means that the registry is not available.
 	maxRetryAfter = time.Minute
-	// minShare is the least that an attempt gets of a deadline.
+	// minShare is the shortest time that an attempt gets before a deadline.
 	minShare = 20 * time.Millisecond
 )
 
-// newHTTPClient wraps a user's round tripper or makes the default one.
+// newHTTPClient wraps a user's round tripper or makes the default transport.
 func newHTTPClient(c *config) *http.Client {
 	rt := c.roundTrip
 	if rt == nil {
@@ -82,8 +84,8 @@ func newHTTPClient(c *config) *http.Client {
 	return &http.Client{Transport: rt, CheckRedirect: checkRedirect}
 }
 
-// checkRedirect follows few redirects, none that would turn a write into a
-// read, and takes no credentials to another origin.
+// checkRedirect allows only a few redirects. checkRedirect refuses a redirect
+// that would turn a write into a read, or send credentials to another origin.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	if len(via) > maxRedirects {
@@ -103,7 +105,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 }
 
 // do makes a call until a registry answers, and returns the body of a 2xx. Any
-// other answer is an *Error. Without an answer the error is an
+// other answer is an *Error. If no registry answers, the error is an
 // *UnavailableError.
 func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error) {
 	for round := 0; ; round++ {
@@ -122,7 +124,7 @@ func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error
 			pause = t.jitter(round)
 		}
 		if d, ok := ctx.Deadline(); ok && time.Until(d) < pause {
-			// The next attempt would come too late: say so now.
+			// The next attempt would come after the deadline, so fail now.
 			return nil, w.failure(context.DeadlineExceeded)
 		}
 		timer := time.NewTimer(pause)
@@ -134,7 +136,7 @@ func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error
 	}
 }
 
-// giveUp is the error of a call after its last attempt.
+// giveUp returns the error of a call after its last attempt.
 func giveUp(w *work, err error) error {
 	var lag *lagError
 	if errors.As(err, &lag) {
@@ -143,7 +145,7 @@ func giveUp(w *work, err error) error {
 	return w.failure(nil)
 }
 
-// jitter is a random pause between zero and base·2ⁿ, at most cap.
+// jitter returns a random pause between zero and base·2ⁿ, at most cap.
 func (t *transport) jitter(round int) time.Duration {
 	ceiling := t.cap
 	if round < 30 && t.base<<round < t.cap {
@@ -155,9 +157,9 @@ func (t *transport) jitter(round int) time.Duration {
 	return rand.N(ceiling)
 }
 
-// lagPause is the pause before a node that lags is asked again. It does not
-// depend on [WithRetries]: the entry exists, and only the time until
-// this node sees it is unknown.
+// lagPause is the pause before the client asks a lagging node again. The pause
+// does not depend on [WithRetries], because the entry exists. Only the time
+// until the node sees the entry is unknown.
 func lagPause(round int) time.Duration {
 	ceiling := min(lagBase<<min(round, 10), lagCap)
 	return ceiling/2 + rand.N(ceiling/2)
@@ -167,19 +169,20 @@ const (
 	lagRounds = 14
 	lagBase   = 20 * time.Millisecond
 	lagCap    = time.Second
-	// hostRounds is how often an unknown host is looked up again. A name may
-	// come up together with this process, but it does not for nine seconds.
+	// hostRounds is how often the client looks up an unknown host again. A host
+	// name may appear shortly after this process starts, but never as late as
+	// after nine seconds.
 	hostRounds = 2
 )
 
-// again says how a call goes on after a round: how many rounds may follow the
-// first one, and the pause that is asked for before the next one.
+// again says how a call goes on after a round. rounds is how many rounds may
+// follow the first round. pause is the requested pause before the next round.
 type again struct {
 	rounds int
 	pause  time.Duration
 }
 
-// round tries each endpoint once. The error is that of the last one.
+// round tries each endpoint once. The error is the last endpoint's error.
 func (t *transport) round(ctx context.Context, w *work, req request, number int) (body []byte, next again, err error) {
 	t.endpoints.goBack(t.background, t.probe)
 	order := t.endpoints.order()
@@ -197,7 +200,7 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 		}
 		level := slog.LevelWarn
 		if number > 0 || w.once {
-			level = slog.LevelDebug // the first round has told it
+			level = slog.LevelDebug // the first round has logged the failure
 		}
 		t.logger.LogAttrs(ctx, level, "registry_attempt_failed", slog.String("url", ep.String()), slog.Any("error", err))
 		next.rounds = max(next.rounds, t.roundsAfter(err))
@@ -205,7 +208,7 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 		if errors.As(err, &busy) {
 			next.pause = max(next.pause, busy.after)
 			if busy.answer.Status == http.StatusTooManyRequests {
-				return nil, next, err // the limit holds for all of them
+				return nil, next, err // the limit holds for all endpoints
 			}
 		}
 		var lag *lagError
@@ -216,7 +219,7 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 	return nil, next, err
 }
 
-// roundsAfter says how many rounds may follow an attempt that failed.
+// roundsAfter returns how many rounds may follow a failed attempt.
 func (t *transport) roundsAfter(err error) int {
 	var lag *lagError
 	var dns *net.DNSError
@@ -226,8 +229,8 @@ func (t *transport) roundsAfter(err error) int {
 	case errors.As(err, &lag):
 		return lagRounds
 	case errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch):
-		return 0 // nothing changes until somebody changes the settings
-	case errors.As(err, &remote) && remote.Op == "remote error": // an alert of TLS
+		return 0 // only other settings can help
+	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert
 		return 0
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return min(t.retries, hostRounds)
@@ -235,8 +238,8 @@ func (t *transport) roundsAfter(err error) int {
 	return t.retries
 }
 
-// share is the time of one attempt, which is its timeout, or less when others
-// wait for their turn before a deadline.
+// share returns the time limit of an attempt. The limit is the timeout, or less
+// if other endpoints must also have a turn before the deadline.
 func (t *transport) share(ctx context.Context, w *work, left int) time.Duration {
 	deadline := w.deadline
 	if d, ok := ctx.Deadline(); ok && (deadline.IsZero() || d.Before(deadline)) {
@@ -246,13 +249,13 @@ func (t *transport) share(ctx context.Context, w *work, left int) time.Duration 
 		return t.timeout
 	}
 	part := time.Until(deadline) / time.Duration(left)
-	if part <= 0 { // nobody with that deadline waits any more
+	if part <= 0 { // no caller with this deadline waits any more
 		return t.timeout
 	}
 	return min(t.timeout, max(part, minShare))
 }
 
-// probe asks an endpoint for something that every registry answers.
+// probe makes a call that every registry answers.
 func (t *transport) probe(ctx context.Context, ep *endpoint) error {
 	_, err := t.attempt(ctx, ep, request{method: http.MethodGet, path: "/config"}, t.timeout)
 	var answer *Error
@@ -262,8 +265,8 @@ func (t *transport) probe(ctx context.Context, ep *endpoint) error {
 	return err
 }
 
-// attempt makes a call on one endpoint, a second time with a new token when
-// the first was refused.
+// attempt makes a call on an endpoint. If the endpoint refuses the token,
+// attempt repeats the call once with a new token.
 func (t *transport) attempt(caller context.Context, ep *endpoint, req request, timeout time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(caller, timeout)
 	defer cancel()
@@ -283,8 +286,8 @@ func (t *transport) attempt(caller context.Context, ep *endpoint, req request, t
 	return body, err
 }
 
-// send makes the HTTP request and reads the answer. It returns the
-// Authorization header that it sent.
+// send makes the HTTP request and reads the answer. send also returns the
+// Authorization header that was sent.
 func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body []byte, sent string, err error) {
 	u := ep.base.String() + req.path
 	if req.query != "" {
@@ -314,14 +317,14 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 	hide := func(s string) string { return t.redact(s, sent) }
 	resp, err := t.client.Do(r)
 	if err != nil {
-		var outer *url.Error // it repeats method and URL
+		var outer *url.Error // its text repeats the method and the URL
 		if errors.As(err, &outer) {
 			err = outer.Err
 		}
 		return nil, sent, hideIn(&connError{err}, hide)
 	}
 	defer func() {
-		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection serves again
+		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection can be used again
 		_ = resp.Body.Close()
 	}()
 	ok := resp.StatusCode/100 == 2
@@ -351,7 +354,7 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 	return body, sent, nil
 }
 
-// refusal is the error of an answer that is none of 2xx.
+// refusal returns the error for an answer that is not a 2xx.
 func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body []byte, hide func(string) string) error {
 	e := newError(ep.String(), resp.StatusCode, resp.Header.Get("Content-Type"), body)
 	e.Message = hide(e.Message)
@@ -364,14 +367,14 @@ func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body
 	case e.lostRace():
 		return &busyError{answer: e}
 	case e.page && e.Status != http.StatusUnauthorized && e.Status != http.StatusProxyAuthRequired:
-		return &busyError{answer: e} // a proxy wrote it, as it does for a 503
+		return &busyError{answer: e} // a proxy wrote the answer, like a 503
 	case req.written.contradicts(e):
 		return &lagError{e}
 	}
 	return e
 }
 
-// redact takes credentials out of remote text.
+// redact removes credentials from remote text.
 func (t *transport) redact(s, authorization string) string {
 	for _, secret := range t.secrets {
 		if len(secret) > 2 {
@@ -392,13 +395,13 @@ func hideIn(err *connError, hide func(string) string) error {
 	return err
 }
 
-// connError is an attempt that no registry answered.
+// connError is a failed attempt without an answer.
 type connError struct{ err error }
 
 func (e *connError) Error() string { return e.err.Error() }
 func (e *connError) Unwrap() error { return e.err }
 
-// busyError is an answer that may be another one the next time.
+// busyError is an answer that may be different at the next attempt.
 type busyError struct {
 	answer *Error
 	after  time.Duration
@@ -407,19 +410,19 @@ type busyError struct {
 func (e *busyError) Error() string { return e.answer.Error() }
 func (e *busyError) Unwrap() error { return e.answer }
 
-// timeoutError ends an attempt; it is no context's error, so that nobody takes
-// it for the caller's own deadline.
+// timeoutError ends an attempt. timeoutError is not a context error, so that no
+// caller mistakes the error for the caller's own deadline.
 type timeoutError struct{ after time.Duration }
 
 func (e *timeoutError) Error() string {
 	return fmt.Sprintf("no answer within %v", e.after.Round(time.Millisecond))
 }
 
-// Timeout makes it a net.Error.
+// Timeout makes timeoutError a net.Error.
 func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return true }
 
-// errNoAnswer stands for an attempt that is under way.
+// errNoAnswer stands for an attempt that is still in flight.
 var errNoAnswer = errors.New("no answer yet")
 
 // lagError is the answer of a node that has not seen our write yet.
@@ -428,8 +431,8 @@ type lagError struct{ answer *Error }
 func (e *lagError) Error() string { return e.answer.Error() }
 func (e *lagError) Unwrap() error { return e.answer }
 
-// answered reports whether a registry answered, so that another attempt would
-// give the same.
+// answered reports whether a registry answered. Another attempt would then give
+// the same answer.
 func answered(err error) bool {
 	var conn *connError
 	var busy *busyError
@@ -437,7 +440,7 @@ func answered(err error) bool {
 	return !errors.As(err, &conn) && !errors.As(err, &busy) && !errors.As(err, &lag)
 }
 
-// arrived reports whether the registry may have carried the call out.
+// arrived reports whether the registry may have executed the call.
 func arrived(err error) bool {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
@@ -451,7 +454,7 @@ func retryStatus(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
 
-// retryAfter reads the header in both its forms (RFC 9110, section 10.2.3).
+// retryAfter reads both forms of the header (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")
 	if s, err := strconv.Atoi(v); err == nil && s >= 0 {

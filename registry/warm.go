@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// Need is one thing that a service will ask the registry for; see
-// [Client.Warm].
+// Need is something that a service will ask the registry for (see
+// [Client.Warm]).
 type Need struct {
 	ask func(context.Context, *Client) error
 }
 
-// NeedRegistered says that a schema will be written to a subject by a
-// serializer that registers.
+// NeedRegistered says that a serializer will register a schema under a subject
+// and write with it.
 func NeedRegistered(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Register(ctx, subject, Schema{Text: schema})
@@ -22,8 +22,8 @@ func NeedRegistered(subject, schema string) Need {
 	}}
 }
 
-// NeedLookup says that a schema will be written to a subject by a serializer
-// that only looks up.
+// NeedLookup says that a serializer will look up a schema under a subject,
+// without registering, and write with it.
 func NeedLookup(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Lookup(ctx, subject, Schema{Text: schema})
@@ -31,7 +31,8 @@ func NeedLookup(subject, schema string) Need {
 	}}
 }
 
-// NeedLatest says that the latest version of a subject will be asked for.
+// NeedLatest says that the service will ask for the latest version of a
+// subject.
 func NeedLatest(subject string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Latest(ctx, subject)
@@ -39,7 +40,7 @@ func NeedLatest(subject string) Need {
 	}}
 }
 
-// NeedID says that messages with this schema id will be read.
+// NeedID says that the service will read messages with this schema id.
 func NeedID(id int) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.SchemaByID(ctx, "", id)
@@ -47,13 +48,14 @@ func NeedID(id int) Need {
 	}}
 }
 
-// warmAtOnce is how many needs are asked for at once.
+// warmAtOnce is how many needs Warm asks for at the same time.
 const warmAtOnce = 32
 
-// Warm asks for everything that a service will need, at once, so that its first
-// events do not wait and what is wrong shows at the start. The error joins the
-// problems of all needs, in their order. Once the registry turns out not to be
-// available, the needs that were not asked for yet fail with that, too.
+// Warm asks for everything that a service will need, in parallel. The service's
+// first events then do not wait, and problems show at the start. The error
+// joins the problems of all needs, in their order. If the registry is not
+// available, Warm asks for no further needs, and the remaining needs fail with
+// the same error.
 func (c *Client) Warm(ctx context.Context, needs ...Need) error {
 	errs := make([]error, len(needs))
 	next := make(chan int)

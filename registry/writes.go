@@ -8,30 +8,30 @@ import (
 )
 
 // writes remembers the ids and versions that the registry has given this
-// client. A node that lags behind answers 404 to a question about it; such a
-// 404 is not believed for lagFor.
+// client. A node that lags behind answers 404 for such an id or version. The
+// client does not believe such a 404 for the time lagFor.
 type writes struct {
 	ids      *lru.Cache[idKey, time.Time]
 	subjects *lru.Cache[string, lastWrite]
 
 	mu    sync.Mutex
-	count uint64 // how often this client changed something in the registry
+	count uint64 // number of changes by this client in the registry
 }
 
 // lastWrite is this client's last write to a subject.
 type lastWrite struct {
-	version int // 0 where the registry did not tell it
+	version int // 0 if the registry did not return the number
 	until   time.Time
 }
 
-// written says how much of a call's answer this client has just written itself.
-// A 404 that contradicts it comes from a node that lags behind, and the call is
-// made again.
+// written says how much of a call's answer this client has just written. If a
+// 404 contradicts the write, a lagging node sent the 404, and the client asks
+// again.
 type written int
 
 const (
 	nothingWritten written = iota
-	subjectWritten         // the subject is there; the version may not be
+	subjectWritten         // the subject exists; the version may not exist
 	allWritten
 )
 
@@ -47,16 +47,16 @@ func newWrites(size int) *writes {
 	return &writes{ids: newCache[idKey, time.Time](size), subjects: newCache[string, lastWrite](size)}
 }
 
-// give notes an id that the registry answered.
+// give records an id from an answer of the registry.
 func (w *writes) give(key idKey) { w.ids.Add(key, time.Now().Add(lagFor)) }
 
-// gave reports whether the registry answered this id a short time ago.
+// gave reports whether the registry recently answered with this id.
 func (w *writes) gave(key idKey) bool {
 	until, ok := w.ids.Peek(key)
 	return ok && time.Now().Before(until)
 }
 
-// ofID returns our knowledge of a schema id.
+// ofID returns how much this client knows about a schema id.
 func (w *writes) ofID(key idKey) written {
 	if w.gave(key) {
 		return allWritten
@@ -64,13 +64,13 @@ func (w *writes) ofID(key idKey) written {
 	return nothingWritten
 }
 
-// wrote notes a version that this client registered.
+// wrote records a version that this client registered.
 func (w *writes) wrote(subject string, version int) {
 	w.subjects.Add(subject, lastWrite{version, time.Now().Add(lagFor)})
 }
 
-// of returns our knowledge of one version of a subject; version 0 is any
-// version.
+// of returns how much this client knows about a version of a subject. Version 0
+// means any version.
 func (w *writes) of(subject string, version int) written {
 	last, ok := w.subjects.Peek(subject)
 	switch {
@@ -83,7 +83,7 @@ func (w *writes) of(subject string, version int) written {
 	}
 }
 
-// forget drops our knowledge of a subject, because something was deleted there.
+// forget drops our knowledge of a subject after a deletion.
 func (w *writes) forget(subject string) { w.subjects.Remove(subject) }
 
 // add counts a change.
@@ -93,8 +93,8 @@ func (w *writes) add() {
 	w.count++
 }
 
-// unchangedSince calls f while nothing can be changed, if nothing was changed
-// since the count was before.
+// unchangedSince calls f if nothing has changed since the count was before. No
+// change can happen during f.
 func (w *writes) unchangedSince(before uint64, f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

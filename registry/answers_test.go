@@ -17,8 +17,9 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// What no registry wrote is retried and failed over like a 503, whatever its
-// status. The control is the same status with the registry's own words.
+// The client retries and fails over an answer that no registry wrote, like a
+// 503, whatever its status is. The control is the same status with a registry's
+// text.
 func TestAnswersOfAProxy(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -68,8 +69,8 @@ func TestAnswersOfAProxy(t *testing.T) {
 	}
 }
 
-// An error says what was done to which subject at which URL, and a 404 that is
-// no registry's asks for the path.
+// An error names the action, the subject and the URL. If a 404 does not come
+// from a registry, the error asks whether the path is correct.
 func TestErrorsSayWhere(t *testing.T) {
 	t.Parallel()
 	s := seeded(t)
@@ -102,7 +103,7 @@ func TestErrorsSayWhere(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// What only a person can change is not tried again and again.
+// The client does not keep retrying a failure that only a person can fix.
 func TestHopelessCallsAreNotRetriedInFull(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -145,12 +146,12 @@ func TestHopelessCallsAreNotRetriedInFull(t *testing.T) {
 			t.Errorf("%d tries, want 3: %v", tries, err)
 		}
 	})
-	// The second URL is tried, whatever is wrong with the first one.
+	// The client tries the second URL after any failure of the first URL.
 	c := newClient(t, []string{secure.URL, plain.URL})
 	if _, err := c.SchemaByID(ctx, "", 1); err != nil {
 		t.Errorf("not failed over: %v", err)
 	}
-	// A token that no header carries is no outage.
+	// A token that is not valid in a header is not an outage.
 	c = newClient(t, []string{plain.URL}, registry.WithTokenSource(fixedToken("tok\n")))
 	if _, err := c.SchemaByID(ctx, "", 1); err == nil || errors.Is(err, registry.ErrUnavailable) || strings.Contains(err.Error(), "tok\n") {
 		t.Errorf("a token with a line break: %v", err)
@@ -163,7 +164,7 @@ func (f fixedToken) Token(context.Context) (registry.Token, error) {
 	return registry.Token{Value: string(f)}, nil
 }
 
-// Apicurio answers 204 where no version has the metadata.
+// Apicurio answers 204 if no version has the metadata.
 func TestNoContentIsNotFound(t *testing.T) {
 	t.Parallel()
 	s := seeded(t)
@@ -174,7 +175,8 @@ func TestNoContentIsNotFound(t *testing.T) {
 	}
 }
 
-// A reference to version 0 is one to the latest version, and is sent as that.
+// The client resolves a reference to version 0 to the latest version, and sends
+// the number of the latest version.
 func TestReferenceToTheLatestVersion(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -212,8 +214,8 @@ func TestReferenceToTheLatestVersion(t *testing.T) {
 	}
 }
 
-// The folder of the cache must be this user's own: who writes it decides what
-// bytes mean.
+// Only this user may write the cache's folder, because the files decide the
+// meaning of bytes.
 func TestDiskCacheThatOthersMayWrite(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -231,7 +233,7 @@ func TestDiskCacheThatOthersMayWrite(t *testing.T) {
 			t.Errorf("control: a folder of its own below: %v", err)
 		}
 	}
-	// The folder of one registry, and one file.
+	// Test the folder of a single registry, and a single file.
 	dir := t.TempDir()
 	c := newClient(t, []string{s.URL}, registry.WithDiskCache(dir))
 	if _, err := c.SchemaByID(ctx, "", 1); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/internal/apicurio"
 )
 
-// TestMain lets the suites of this package run against Apicurio Registry,
-// unless AVROLINE_TEST_REGISTRY names a registry that runs already.
+// TestMain runs the suites of this package against Apicurio Registry. If
+// AVROLINE_TEST_REGISTRY names a running registry, TestMain uses this registry.
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		if os.Getenv("AVROLINE_TEST_REGISTRY") != "" {

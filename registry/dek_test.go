@@ -60,7 +60,7 @@ func TestDEKRegistry(t *testing.T) {
 	if _, err := c.CreateKEK(ctx, contract.KEK{Name: "shared", KMSType: "local-kms", KMSKeyID: "id", Shared: true}); err != nil {
 		t.Fatal(err)
 	}
-	for algorithm, size := range map[string]int{"AES128_GCM": 24, "AES256_GCM": 48, "AES256_SIV": 88} { // in base64, with two bytes before the key
+	for algorithm, size := range map[string]int{"AES128_GCM": 24, "AES256_GCM": 48, "AES256_SIV": 88} { // sizes in base64, with two leading bytes
 		dek, err := c.CreateDEK(ctx, contract.DEK{KEKName: "shared", Subject: "s", Algorithm: algorithm})
 		if err != nil || len(dek.KeyMaterial) != size {
 			t.Errorf("%s: %d characters, want %d: %v", algorithm, len(dek.KeyMaterial), size, err)

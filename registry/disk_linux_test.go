@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// withoutRoot runs f without the right to write everywhere, which a test that
-// runs as root has. f may look through the folder parent.
+// withoutRoot runs f without root's right to write everywhere. f may look
+// through the folder parent.
 func withoutRoot(t *testing.T, parent string, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -34,7 +34,7 @@ func withoutRoot(t *testing.T, parent string, f func()) {
 	f()
 }
 
-// A folder that cannot be written is read, and one log line says so.
+// The client reads a folder that it cannot write, and logs a single line.
 func TestDiskCacheReadOnly(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -66,7 +66,7 @@ func TestDiskCacheReadOnly(t *testing.T) {
 	if s.Requests() != 2 || strings.Count(log.String(), "registry_disk_cache_read_only") != 1 || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%d requests, want 2, and one line:\n%s", s.Requests(), log.String())
 	}
-	// Another registry has nothing there, and can keep nothing.
+	// Another registry has no files there, and the client cannot write any.
 	other := seeded(t)
 	if _, err := open(other.URL).SchemaByID(ctx, "", 1); err != nil {
 		t.Error(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// serviceRun is what a service does with the registry in one run.
+// serviceRun makes the registry calls of a service in a single run.
 func serviceRun(ctx context.Context, c *registry.Client, guid *uuid.UUID) error {
 	v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1})
 	if *guid == uuid.Nil {
@@ -30,7 +30,7 @@ func serviceRun(ctx context.Context, c *registry.Client, guid *uuid.UUID) error 
 	return errors.Join(err, err2, err3, err4, err5)
 }
 
-// A service that ran once runs again without a registry.
+// A service that ran before can run again without a registry.
 func TestDiskCacheOutlivesTheRegistry(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*registrytest.Server){
@@ -61,8 +61,8 @@ func TestDiskCacheOutlivesTheRegistry(t *testing.T) {
 	}
 }
 
-// A file that is torn in any place is noticed, does no harm and is written
-// anew.
+// The client detects a file that is torn at any place, ignores the file and
+// writes the file again.
 func TestDiskCacheTornFiles(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -100,8 +100,8 @@ func TestDiskCacheTornFiles(t *testing.T) {
 		if err := serviceRun(ctx, c, &guid); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		// The file of the id is written anew before it is read: Register was
-		// told the schema of the id.
+		// Register got the schema of the id, so the id's file is written again
+		// before it is read.
 		if n := strings.Count(log.String(), "registry_disk_cache_ignored"); n != 4 {
 			t.Errorf("%s: %d of 4 torn files noticed:\n%s", name, n, log.String())
 		}
@@ -114,15 +114,15 @@ func TestDiskCacheTornFiles(t *testing.T) {
 			}
 		}
 	}
-	// The control: whole files are taken without a word and without a call for
-	// ids.
+	// The control. The client reads whole files without a log line and without
+	// a call for ids.
 	s.ResetLog()
 	if _, err := newClient(t, []string{s.URL}, registry.WithDiskCache(dir)).SchemaByID(ctx, "", 1); err != nil || s.Requests() != 0 {
 		t.Errorf("control: %v, %d requests", err, s.Requests())
 	}
 }
 
-// A file of one fact in the place of another is not believed.
+// The client ignores the file of a fact under the name of another fact.
 func TestDiskCacheMixedUpFiles(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -150,7 +150,7 @@ func TestDiskCacheMixedUpFiles(t *testing.T) {
 	}
 }
 
-// Several clients write and read one folder at once.
+// Several clients write and read the same folder at once.
 func TestDiskCacheShared(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -180,7 +180,7 @@ func TestDiskCacheShared(t *testing.T) {
 	}
 }
 
-// Registries do not see each other's facts, and a refusal is no outage.
+// Registries do not see each other's facts, and a refusal is not an outage.
 func TestDiskCacheOfAnotherRegistry(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -208,7 +208,7 @@ func TestDiskCacheOfAnotherRegistry(t *testing.T) {
 	}
 }
 
-// syncBuffer is a log that goroutines share.
+// syncBuffer is a log that several goroutines can write.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -11,7 +11,7 @@ import (
 )
 
 func Example() {
-	server, err := registrytest.NewServer() // a real one's URL in a service
+	server, err := registrytest.NewServer() // a service uses the URL of a real registry
 	if err != nil {
 		panic(err)
 	}
@@ -39,7 +39,8 @@ func Example() {
 	// READER_FIELD_MISSING_DEFAULT_VALUE /fields/0 number
 }
 
-// At the start of a service: everything it will need, and all problems at once.
+// At its start a service asks for everything that it will need, and sees all
+// problems at once.
 func ExampleClient_Warm() {
 	server, err := registrytest.NewServer()
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// exampleRegistry is a registry in this process, in place of a real one.
+// exampleRegistry starts a registry in this process, in place of a real
+// registry.
 func exampleRegistry(opts ...registrytest.Option) *registrytest.Server {
 	server, err := registrytest.NewServer(opts...)
 	if err != nil {
@@ -20,8 +21,8 @@ func exampleRegistry(opts ...registrytest.Option) *registrytest.Server {
 	return server
 }
 
-// The settings of the file that the producer reads, with the password in the
-// environment.
+// The registry client reads the same file as the producer. The password comes
+// from the environment.
 func ExampleWithConfigFile() {
 	server := exampleRegistry(registrytest.WithBasicAuth("orders", "s3cr3t"))
 	defer server.Close()
@@ -50,7 +51,8 @@ func ExampleWithConfigFile() {
 	// Output: [] <nil>
 }
 
-// Would the registry take this schema? If not, the findings say why.
+// TestCompatibility says whether the registry would accept a schema. If not,
+// the findings give the reasons.
 func ExampleClient_TestCompatibility() {
 	server := exampleRegistry()
 	defer server.Close()
@@ -74,8 +76,8 @@ func ExampleClient_TestCompatibility() {
 	// <nil>
 }
 
-// A client certificate and an own certificate authority. The token comes from
-// an OAuth 2.0 endpoint and is renewed before it expires.
+// The token comes from an OAuth 2.0 endpoint and is renewed before it expires.
+// WithTLS takes a client certificate and your own certificate authority.
 func ExampleWithTokenSource() {
 	tokens := &registry.ClientCredentials{
 		TokenURL: "https://id.example/token", ClientID: "orders", ClientSecret: os.Getenv("CLIENT_SECRET"),
@@ -95,8 +97,8 @@ func ExampleWithTokenSource() {
 	// registry.ClientCredentials(https://id.example/token as orders)
 }
 
-// Metadata and rules belong to a version. The serializer and the reader obey
-// the rules.
+// Metadata and rules belong to a version. The serializer and the deserializer
+// apply the rules.
 func ExampleClient_Register_contract() {
 	server := exampleRegistry()
 	defer server.Close()
@@ -121,7 +123,7 @@ func ExampleClient_Register_contract() {
 	// Output: 1 map[Order.email:[PII]] ENCRYPT <nil>
 }
 
-// The same program against the registries of several makers.
+// The same program runs against the registries of several vendors.
 func ExampleClient_Register_dialects() {
 	for _, dialect := range registrytest.Dialects() {
 		server := exampleRegistry(registrytest.WithDialect(dialect))

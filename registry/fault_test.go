@@ -19,7 +19,7 @@ import (
 
 // counting counts the requests per host.
 type counting struct {
-	transport http.RoundTripper // nil: http.DefaultTransport
+	transport http.RoundTripper // nil means http.DefaultTransport
 
 	mu    sync.Mutex
 	hosts map[string]int
@@ -44,7 +44,7 @@ func (c *counting) count(url string) int {
 	return c.hosts[strings.TrimPrefix(strings.TrimPrefix(url, "http://"), "https://")]
 }
 
-// deadURL is an address that refuses connections.
+// deadURL returns an address that refuses connections.
 func deadURL(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -65,8 +65,8 @@ func seeded(t *testing.T, opts ...registrytest.Option) *registrytest.Server {
 	return s
 }
 
-// Each fault of one answer is survived by asking again; a client that asks once
-// gets the error, which is the control.
+// The client survives a single fault of each kind because it asks again. The
+// control is a client without retries, which gets the error.
 func TestFaultOnce(t *testing.T) {
 	t.Parallel()
 	for name, effect := range map[string]registrytest.Effect{
@@ -86,7 +86,7 @@ func TestFaultOnce(t *testing.T) {
 			s := seeded(t)
 			times := 2
 			if name == "redirect loop" {
-				times = 12 // six hops an attempt
+				times = 12 // an attempt has six hops
 			}
 			ctx := context.Background()
 			defer s.Inject(effect, registrytest.Times(times))()
@@ -128,8 +128,8 @@ func TestWrongID(t *testing.T) {
 		for what, call := range map[string]func(context.Context, string, registry.Schema) (registry.Version, error){
 			"Register": c.Register, "Lookup": c.Lookup,
 		} {
-			// A node that lags would answer as this one does to an id of none.
-			// The client asks again until the context ends.
+			// A lagging node would give the same answer as this registry gives
+			// to an unknown id. The client asks again until the context ends.
 			short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 			v, err := call(short, "orders", registry.Schema{Text: orderV1})
 			cancel()
@@ -137,7 +137,7 @@ func TestWrongID(t *testing.T) {
 				t.Errorf("id %s: %s = %d, %v", name, what, v.ID, err)
 			}
 		}
-		// The control: bare srclient believes it.
+		// The control. srclient alone believes the answer.
 		if got, err := srclient.NewSchemaRegistryClient(s.URL).LookupSchema("orders", orderV1, srclient.Avro); err != nil || got.ID() != 1+n {
 			t.Errorf("control: %v, %v", got, err)
 		}
@@ -212,8 +212,8 @@ func TestURLHangs(t *testing.T) {
 	}
 }
 
-// A deadline is shared between the URLs, so that a first one that hangs leaves
-// time for the second, and an error names what was waited for.
+// The URLs share the deadline, so the second URL has time if the first URL
+// hangs. The error names the URL that did not answer.
 func TestURLHangsUnderDeadline(t *testing.T) {
 	t.Parallel()
 	slow, s := seeded(t), seeded(t)
@@ -258,7 +258,7 @@ func TestURLDiesMidway(t *testing.T) {
 	}
 }
 
-// A registry that hangs delays nobody whose answers are known.
+// A hanging registry delays no call whose answer is in the cache.
 func TestHangDoesNotReachWarmSubjects(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -294,7 +294,7 @@ func TestHangDoesNotReachWarmSubjects(t *testing.T) {
 		if _, err := c.SchemaByGUID(ctx, made.GUID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Latest(ctx, "orders"); err != nil { // stale at once, refreshed in vain
+		if _, err := c.Latest(ctx, "orders"); err != nil { // immediately stale, and the refresh fails
 			t.Fatal(err)
 		}
 	}
@@ -323,7 +323,7 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 	lift()
-	// 301 on a POST would turn it into a GET.
+	// A 301 for a POST would turn the POST into a GET.
 	moved := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
 		return reply(r, 301, "", "Location", s.URL+r.URL.Path), nil
 	})))

@@ -27,11 +27,11 @@ func TestFindVersion(t *testing.T) {
 	c := newClient(t, []string{s.URL})
 	for _, test := range []struct {
 		schema string
-		want   int // the version; 0 for none
+		want   int // the version, or 0 if there is none
 	}{
-		{decimal(2, "another doc"), 3}, // the newest of two
+		{decimal(2, "another doc"), 3}, // the newer of two
 		{decimal(4, ""), 2},
-		{decimal(3, ""), 0}, // the canonical form of all three is the same
+		{decimal(3, ""), 0}, // all three have the same canonical form
 		{`"string"`, 4},
 		{`"bytes"`, 0},
 	} {
@@ -43,14 +43,15 @@ func TestFindVersion(t *testing.T) {
 	if _, err := c.FindVersion(ctx, "nobody", `"string"`); !errors.Is(err, registry.ErrSubjectNotFound) {
 		t.Errorf("no subject: %v", err)
 	}
-	// What was refused may be there after a write of our own.
+	// After a write of our own, the client must not believe the earlier answer
+	// that the schema is absent.
 	if _, err := c.Register(ctx, "nobody", registry.Schema{Text: `"string"`}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.FindVersion(ctx, "nobody", `"string"`); err != nil {
 		t.Errorf("after our own Register: %v", err)
 	}
-	// A part that cannot be read is no proof of absence.
+	// A part that cannot be read does not prove that the schema is absent.
 	s.Inject(registrytest.Status(500), registrytest.OnSubject("t"), registrytest.OnPath("/versions/2"))
 	if err := s.Seed("t", `"int"`, `"long"`, `"float"`); err != nil {
 		t.Fatal(err)
@@ -63,7 +64,7 @@ func TestFindVersion(t *testing.T) {
 	}
 }
 
-// A subject of 300 versions is searched side by side, and once.
+// A subject with 300 versions is searched in parallel, and only once.
 func TestFindVersionAmongMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestFindVersionAmongMany(t *testing.T) {
 		if f.count() != 301 || most.Load() > 16 {
 			t.Errorf("%d calls, %d at one time", f.count(), most.Load())
 		}
-		if took := time.Since(start); took > 250*time.Millisecond { // 20 turns of 10 ms; one after the other were 3 s
+		if took := time.Since(start); took > 250*time.Millisecond { // 20 turns of 10 ms; a sequential search would take 3 s
 			t.Errorf("the search took %v", took)
 		}
 		if _, err := c.FindVersion(t.Context(), "s", `{"type":"fixed","name":"F","size":999}`); !errors.Is(err, registry.ErrSchemaNotFound) {

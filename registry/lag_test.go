@@ -14,11 +14,11 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// laggingNodes is a registry of two nodes: a write goes to the leader, and what
-// was written shows on the follower, which answers all reads, a lag later.
+// laggingNodes is a registry with two nodes. The leader takes the writes. The
+// follower answers all reads and sees a write after the time lag.
 type laggingNodes struct {
 	lag     time.Duration
-	answers string // what a POST tells: "id", or "all"
+	answers string // content of the answer to a POST: "id" or "all"
 
 	mu      sync.Mutex
 	written time.Time
@@ -72,11 +72,12 @@ func (n *laggingNodes) client(t *testing.T, opts ...registry.Option) *registry.C
 	return c
 }
 
-// What the registry has just told us is true, whatever a node that lags says.
+// The client believes the registry's last answer, even if a lagging node
+// contradicts the answer.
 func TestNodeThatLags(t *testing.T) {
 	t.Parallel()
 	for _, answers := range []string{"id", "all"} {
-		for _, retries := range []int{0, 12} { // the lag is no matter of WithRetries
+		for _, retries := range []int{0, 12} { // the lag does not depend on WithRetries
 			t.Run(fmt.Sprintf("%s, %d retries", answers, retries), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -84,7 +85,7 @@ func TestNodeThatLags(t *testing.T) {
 					c := n.client(t, registry.WithRetries(retries, 100*time.Millisecond, time.Second))
 					schema := registry.Schema{Text: `"string"`}
 					var wg sync.WaitGroup
-					for range 100 { // events of one type at one time
+					for range 100 { // concurrent events of the same type
 						wg.Go(func() {
 							if v, err := c.Register(t.Context(), "s", schema); err != nil || v.ID != 1 {
 								t.Errorf("Register = %+v, %v", v, err)
@@ -108,7 +109,8 @@ func TestNodeThatLags(t *testing.T) {
 						})
 					}
 					wg.Wait()
-					// The control: who did not write believes the 404 at once.
+					// The control. A client that did not write believes the 404
+					// at once.
 					n.written = time.Now()
 					other, start := n.client(t), time.Now()
 					if _, err := other.SchemaByID(t.Context(), "", 1); !errors.Is(err, registry.ErrSchemaNotFound) || time.Since(start) != 0 {
@@ -120,8 +122,8 @@ func TestNodeThatLags(t *testing.T) {
 	}
 }
 
-// A lag that does not end ends with the context, and leaves nothing behind: the
-// id is asked for again.
+// If the lag does not end, the call ends with the context. The next call asks
+// for the id again.
 func TestLagEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -141,8 +143,8 @@ func TestLagEndsWithTheContext(t *testing.T) {
 	})
 }
 
-// An id for which the registry always answers 500 costs its retries once. After
-// that it costs one call a second, and the other ids cost nothing more.
+// An id for which the registry always answers 500 costs its retries once. Later
+// the id costs a call per second. Other ids cost nothing more.
 func TestBrokenID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -181,8 +183,8 @@ func TestBrokenID(t *testing.T) {
 	})
 }
 
-// A schema, a version and a subject that are not there cost one call a second,
-// not one for each event.
+// A missing schema, version or subject costs a call per second, and not a call
+// per event.
 func TestAbsenceIsRemembered(t *testing.T) {
 	t.Parallel()
 	for what, ask := range map[string]func(context.Context, *registry.Client) error{

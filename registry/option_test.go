@@ -79,7 +79,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// Whatever fails, no credential shows in an error, a log or a print.
+// For every kind of failure, no credential shows in an error, a log or a print.
 func TestNoCredentialIsPrinted(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -196,10 +196,11 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
-// It is not parallel. The environment is read once a process, and by the first
-// who asks. Loopback addresses are never proxied, hence the name.
+// This test is not parallel, because net/http reads the proxy variables only
+// once per process. The registry has a host name, because net/http never uses a
+// proxy for loopback addresses.
 func TestProxyFromEnvironment(t *testing.T) {
-	proxy := seeded(t) // it answers in the place of the registry
+	proxy := seeded(t) // answers in place of the registry
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("NO_PROXY", "")
 	c := newClient(t, []string{"http://registry.invalid"}, registry.WithRetries(0, 0, 0))

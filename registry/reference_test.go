@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// referring is a registry whose id 1 and whose version n of subject s refer to
-// what refs says of n, id 1 being n = 0.
+// referring is a registry in which version n of subject s has the references
+// refs(n). The schema with id 1 has the references refs(0).
 func referring(refs func(n int) []int, calls *atomic.Int32) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		calls.Add(1)
@@ -36,7 +36,7 @@ func TestReferences(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		refs  func(int) []int
-		err   string // "" for none
+		err   string // "" means no error
 		calls int32
 	}{
 		"none":    {func(int) []int { return nil }, "", 1},
@@ -83,7 +83,7 @@ func breadth(n, width int) []int {
 	return refs
 }
 
-// Parts that define one name in two ways cannot be one schema.
+// Two parts that define the same name differently cannot form a schema.
 func TestReferencesClash(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {

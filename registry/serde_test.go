@@ -13,15 +13,15 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// What serde asks of a registry beyond the least.
+// The client implements the optional registry interfaces of serde.
 var (
 	_ serde.Registry       = (*registry.Client)(nil)
 	_ serde.VersionFinder  = (*registry.Client)(nil)
 	_ serde.MetadataFinder = (*registry.Client)(nil)
 )
 
-// A registry that hangs is not in the way of 10,000 events of a warm topic,
-// while cold topics wait for it.
+// A hanging registry does not delay 10,000 events of a warm topic, while cold
+// topics wait for the registry.
 func TestWarmTopicWhileTheRegistryHangs(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -62,8 +62,8 @@ func TestWarmTopicWhileTheRegistryHangs(t *testing.T) {
 	wg.Wait()
 }
 
-// A service whose registry is gone from its start to its end writes and reads
-// every event, as long as it has run once before.
+// A service that has run before writes and reads every event, even if its
+// registry is away for the whole run.
 func TestServiceWithoutARegistry(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)

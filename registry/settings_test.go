@@ -16,7 +16,7 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// writeFile writes a file of a test and returns its path.
+// writeFile writes a file for a test and returns its path.
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -26,7 +26,7 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
-// The file that the producer reads holds the registry's settings as well.
+// The producer's settings file also holds the registry's settings.
 func TestConfigFile(t *testing.T) {
 	t.Parallel()
 	basic := seeded(t, registrytest.WithBasicAuth("key", "se:cret"))
@@ -130,7 +130,7 @@ func TestConfigFileTLS(t *testing.T) {
 	}
 }
 
-// The later source wins, and what the program says wins over all of them.
+// The later source wins, and an option of the program wins over every source.
 func TestConfigPrecedence(t *testing.T) {
 	s := seeded(t, registrytest.WithBasicAuth("key", "right"))
 	other := seeded(t)

@@ -19,17 +19,17 @@ import (
 )
 
 // The suites run against every dialect of registrytest, or against the real
-// registry whose URL is in AVROLINE_TEST_REGISTRY. All of them must behave the
-// same to a user of the client, but for what lacks says. docs/registry.md has
-// the table.
+// registry at AVROLINE_TEST_REGISTRY. For a user of the client all registries
+// must behave the same, except for the differences in lacks. docs/registry.md
+// has the table.
 type suite struct {
 	*registry.Client
 	url    string
-	prefix string // of the subjects of this run
+	prefix string // prefix of the subjects in this run
 	lacks  lacks
 }
 
-// lacks is what a registry cannot do.
+// lacks lists the features that a registry does not have.
 type lacks struct{ guids, contracts, contexts, modes, deletedIDs bool }
 
 func lacksOf(dialect registrytest.Dialect) lacks {
@@ -70,10 +70,10 @@ func newSuite(t *testing.T, url string, l lacks) suite {
 	}
 }
 
-// another is a client without the first one's memory.
+// another returns a client with empty caches.
 func (s suite) another(t *testing.T) *registry.Client { return newClient(t, []string{s.url}) }
 
-// text is a schema of its own for this run, so that its id is new.
+// text returns a schema that is unique to this run, so that its id is new.
 func (s suite) text(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(`{"type":"record","name":"NAME","namespace":"RUN","fields":[{"name":"id","type":"string"}]}`,
 		"NAME", name), "RUN", strings.ReplaceAll(s.prefix, "-", "_"))
@@ -154,8 +154,8 @@ func suiteRegisterLookupRead(t *testing.T, s suite) {
 	}
 }
 
-// The text is registered as it is written: docs, defaults, aliases, logical
-// types.
+// The registry stores the text as written, with docs, defaults, aliases and
+// logical types.
 func TestSuiteTextAsWritten(t *testing.T) { eachRegistry(t, suiteTextAsWritten) }
 
 func suiteTextAsWritten(t *testing.T, s suite) {
@@ -173,8 +173,8 @@ func suiteTextAsWritten(t *testing.T, s suite) {
 		t.Fatal(err)
 	}
 	got := read.Schema
-	// Registries print schemas anew. The order of keys may be another. One name
-	// defined in two ways is an error.
+	// Registries print schemas again, so the order of keys may differ. Two
+	// different definitions of the same name are an error.
 	if _, err := avsc.ParseSet(avsc.Source{Name: "ours", Text: []byte(text)}, avsc.Source{Name: "theirs", Text: []byte(got)}); err != nil {
 		t.Errorf("registered\n%s\ngot\n%s\n%v", text, got, err)
 	}
@@ -234,8 +234,8 @@ func suiteEvolution(t *testing.T, s suite) {
 	if _, err := s.Register(ctx, subject, registry.Schema{Text: required}); err != nil {
 		t.Errorf("at NONE: %v", err)
 	}
-	// BACKWARD compares with the latest only, its transitive form with the
-	// first, too.
+	// BACKWARD compares only with the latest version. BACKWARD_TRANSITIVE also
+	// compares with the first version.
 	if err := s.SetCompatibility(ctx, subject, compat.Backward); err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,8 @@ func suiteReferences(t *testing.T, s suite) {
 	ctx := context.Background()
 	ns := strings.ReplaceAll(s.prefix, "-", "_")
 	sub := func(text string) string { return strings.ReplaceAll(text, "RUN", ns) }
-	// Order → Item → Money, Order → Money: nested, and a diamond.
+	// Order → Item → Money and Order → Money are nested references and a
+	// diamond.
 	money := sub(`{"type":"record","name":"Money","namespace":"RUN","fields":[{"name":"cents","type":"long"}]}`)
 	item := sub(`{"type":"record","name":"Item","namespace":"RUN","fields":[{"name":"price","type":"RUN.Money"}]}`)
 	order := sub(`{"type":"record","name":"Order","namespace":"RUN","fields":[{"name":"items","type":{"type":"array","items":"RUN.Item"}},{"name":"total","type":"RUN.Money"}]}`)
@@ -381,7 +382,7 @@ func suiteDeletes(t *testing.T, s suite) {
 	if names, err := s.Subjects(ctx); err != nil || slices.Contains(names, subject) {
 		t.Errorf("Subjects: %v, %v", names, err)
 	}
-	// It comes back with its id.
+	// The schema gets the same id again.
 	if again, err := s.Register(ctx, subject, registry.Schema{Text: s.text("G")}); err != nil || again.ID != id {
 		t.Errorf("registered again.ID: %d, %v; want %d", again.ID, err, id)
 	}
@@ -448,7 +449,7 @@ func TestSuiteContexts(t *testing.T) { eachRegistry(t, suiteContexts) }
 func suiteContexts(t *testing.T, s suite) {
 	ctx := context.Background()
 	if s.lacks.contexts {
-		// A context is then a part of the subject's name.
+		// This registry treats a context as a part of the subject's name.
 		subject := ":." + s.prefix + "ctx:orders"
 		made, err := s.Register(ctx, subject, registry.Schema{Text: s.text("C")})
 		if err != nil {
@@ -457,7 +458,8 @@ func suiteContexts(t *testing.T, s suite) {
 		if got, err := s.another(t).SchemaByID(ctx, subject, made.ID); err != nil || got.Schema != s.text("C") {
 			t.Errorf("SchemaByID: %+v, %v", got, err)
 		}
-		// Apicurio has the call, but the name has made no context.
+		// Apicurio has the call, but the subject's name did not create a
+		// context.
 		if names, err := s.Contexts(ctx); err == nil && slices.Contains(names, "."+s.prefix+"ctx") {
 			t.Errorf("Contexts = %v", names)
 		}
@@ -503,7 +505,7 @@ func suiteContracts(t *testing.T, s suite) {
 		Params: map[string]string{"encrypt.kek.name": "kek"}, OnFailure: "ERROR,NONE",
 	}}}
 	if s.lacks.contracts {
-		// Dropped without a word. The client shows that there is none.
+		// The registry drops the rules silently. The client returns no rules.
 		v, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{}, RuleSet: rules})
 		if err != nil || v.Metadata != nil || !v.RuleSet.Empty() {
 			t.Errorf("Register = %+v, %v", v, err)
@@ -553,7 +555,8 @@ func suiteContracts(t *testing.T, s suite) {
 	if _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "3"}); !errors.Is(err, registry.ErrSchemaNotFound) {
 		t.Errorf("LatestWithMetadata of none: %v", err)
 	}
-	// The rules and the metadata of the version before are carried on.
+	// A new version takes over the rules and the metadata of the previous
+	// version.
 	v3, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M3")})
 	if err == nil {
 		t.Errorf("another name is not compatible: %+v", v3)

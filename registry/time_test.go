@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// fake is a registry without a network, for tests that own the clock.
+// fake is a registry without a network, for tests with a fake clock.
 type fake struct {
 	mu     sync.Mutex
 	calls  []time.Time
@@ -35,7 +35,8 @@ func (f *fake) count() int {
 	return len(f.calls)
 }
 
-// client makes a client of f inside a bubble, with the default retries.
+// client makes a client of f inside a synctest bubble, with the default
+// retries.
 func (f *fake) client(t *testing.T, opts ...registry.Option) *registry.Client {
 	t.Helper()
 	c, err := registry.New([]string{"http://registry"}, append(opts, registry.WithTransport(f))...)
@@ -56,7 +57,7 @@ func unknown(r *http.Request) *http.Response {
 	return reply(r, 404, `{"error_code":40403,"message":"Schema not found"}`)
 }
 
-// An outage of three seconds is sat out.
+// The client waits until an outage of three seconds ends.
 func TestOutageOfSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -67,8 +68,8 @@ func TestOutageOfSeconds(t *testing.T) {
 			}
 			return stringSchema(r), nil
 		}}
-		// The default twelve retries last for nine seconds in the mean; thirty
-		// make it certain.
+		// The default of twelve retries takes nine seconds on average. Thirty
+		// retries are certainly enough.
 		c := f.client(t, registry.WithRetries(30, 100*time.Millisecond, 2*time.Second))
 		if _, err := c.SchemaByID(t.Context(), "", 1); err != nil {
 			t.Error(err)
@@ -125,8 +126,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// Retries end with the context of the last who waits, and their pauses are
-// random.
+// Retries end with the context of the last waiter, and their pauses are random.
 func TestRetriesAreBoundedAndJittered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestRetriesAreBoundedAndJittered(t *testing.T) {
 	})
 }
 
-// A storm of an unknown id is one call a second.
+// Many messages with an unknown id cause a single call per second.
 func TestUnknownIDStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestUnknownIDStorm(t *testing.T) {
 		if n := f.count(); n != 10 {
 			t.Errorf("%d calls in ten seconds, want 10", n)
 		}
-		// The control: a failure of the network is not kept.
+		// The control. A network failure is not cached.
 		f.answer = func(_ int, _ *http.Request) (*http.Response, error) { return nil, errors.New("no route") }
 		c = f.client(t, registry.WithRetries(0, 0, 0))
 		before := f.count()
@@ -190,7 +190,8 @@ func TestUnknownIDStorm(t *testing.T) {
 	})
 }
 
-// The leader of a call goes, the others get its answer; a second call joins.
+// The caller that started a call leaves, and the other callers get the answer.
+// A second call joins the first call.
 func TestCancelledLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -230,7 +231,7 @@ func TestCancelledLeader(t *testing.T) {
 	})
 }
 
-// When everybody has left, the call under way still fills the cache.
+// When all callers have left, the call in flight still fills the cache.
 func TestAbandonedCallFillsTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -270,7 +271,7 @@ func TestLatestTTL(t *testing.T) {
 			if v, err := c.Latest(t.Context(), "s"); err != nil || v.ID != want || time.Since(start) != 0 {
 				t.Errorf("Latest = %d, %v after %v; want %d at once", v.ID, err, time.Since(start), want)
 			}
-			synctest.Wait() // for a refresh
+			synctest.Wait() // wait for a refresh
 		}
 		is(1)
 		newest.Store(2)
@@ -280,7 +281,7 @@ func TestLatestTTL(t *testing.T) {
 			t.Errorf("%d calls within the TTL", f.count())
 		}
 		time.Sleep(time.Second)
-		is(1) // stale, but at once; it brings the new one
+		is(1) // stale but immediate; starts the refresh
 		is(2)
 		down.Store(true)
 		newest.Store(3)
@@ -289,10 +290,10 @@ func TestLatestTTL(t *testing.T) {
 		is(2)
 		down.Store(false)
 		time.Sleep(time.Minute)
-		_, _ = c.Latest(t.Context(), "s") // a retry of the old refresh may have brought it already
+		_, _ = c.Latest(t.Context(), "s") // a retry of the refresh may have brought the new version
 		synctest.Wait()
 		is(3)
-		// Gone is gone.
+		// The client believes that a deleted subject is gone.
 		f.answer = func(_ int, r *http.Request) (*http.Response, error) {
 			return reply(r, 404, `{"error_code":40401,"message":"no subject"}`), nil
 		}
@@ -304,7 +305,8 @@ func TestLatestTTL(t *testing.T) {
 	})
 }
 
-// After a failover the first URL is taken again once it answers.
+// After a failover the client returns to the first URL once the first URL
+// answers.
 func TestWayBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -345,14 +347,14 @@ func TestWayBack(t *testing.T) {
 			t.Errorf("before: %v", hosts)
 		}
 		time.Sleep(time.Minute)
-		ask() // looks, in vain
+		ask() // probes the first URL, without success
 		ask()
 		if hosts["first"] != 2 {
 			t.Errorf("one look a minute: %v", hosts)
 		}
 		down.Store(false)
 		time.Sleep(time.Minute)
-		ask() // looks
+		ask() // probes the first URL
 		ask()
 		if hosts["first"] != 4 || hosts["second"] != 13 {
 			t.Errorf("after: %v", hosts)
@@ -380,8 +382,8 @@ func TestRefusalStorm(t *testing.T) {
 	})
 }
 
-// The retries of a part end when the callers who need the whole have left, and
-// their errors tell what was tried for it.
+// When all callers of the whole schema have left, the retries of a part end.
+// The callers' errors name the attempts for the part.
 func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,13 +19,13 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// issuer is a token source of tokens t1, t2, …
+// issuer is a token source with the tokens t1, t2, …
 type issuer struct {
-	life    time.Duration // 0: they never expire
+	life    time.Duration // 0 means that tokens never expire
 	slow    time.Duration
 	down    atomic.Bool
 	issued  atomic.Int32
-	at      atomic.Int32 // under way
+	at      atomic.Int32 // calls in flight
 	clashes atomic.Int32
 }
 
@@ -81,7 +81,7 @@ func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 			t.Errorf("%d tokens for 50 callers at once", source.issued.Load())
 		}
 		ask("Bearer t1", 0)
-		time.Sleep(9*time.Minute + time.Second) // a minute before the end
+		time.Sleep(9*time.Minute + time.Second) // a minute before the token expires
 		for range 10 {
 			ask("Bearer t1", 0) // renewed in the background
 		}
@@ -92,17 +92,17 @@ func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 		}
 		source.down.Store(true)
 		time.Sleep(9*time.Minute + 30*time.Second)
-		ask("Bearer t2", 0) // the old one still serves
+		ask("Bearer t2", 0) // the old token is still valid
 		time.Sleep(time.Minute)
 		if _, err := c.SchemaByID(t.Context(), "", 5000); !errors.Is(err, registry.ErrUnavailable) {
 			t.Errorf("control, expired and no new one: %v", err)
 		}
 		source.down.Store(false)
-		ask("Bearer t3", time.Second) // the control: without a valid one it waits
+		ask("Bearer t3", time.Second) // the control: without a valid token the caller waits
 	})
 }
 
-// A token that the registry refuses is renewed once.
+// If the registry refuses a token, the client renews the token once.
 func TestTokenRefused(t *testing.T) {
 	t.Parallel()
 	var valid atomic.Value
@@ -164,7 +164,7 @@ func TestClientCredentials(t *testing.T) {
 			t.Errorf("%d %s gave %q", bad.status, bad.answer, tok)
 		}
 	}
-	// A secret that the endpoint refuses is not tried again and again.
+	// If the token endpoint refuses the secret, the client does not try again.
 	status, answer = 401, `{"error":"invalid_client"}`
 	s := seeded(t)
 	var tries atomic.Int32
@@ -184,8 +184,9 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
-// The token endpoint's redirects are not followed. The client secret would go
-// to the next host. The control is Go's own client, which does follow them.
+// The client does not follow redirects of the token endpoint, because the next
+// host would get the client secret. The control is Go's own client, which
+// follows the redirects.
 func TestTokenEndpointFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {

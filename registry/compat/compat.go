@@ -1,8 +1,9 @@
-// Package compat decides whether versions of a schema are compatible, as a
-// schema registry decides it, and without asking one.
+// Package compat decides whether versions of a schema are compatible. Package
+// compat decides as a schema registry does, without a call to a registry.
 //
-// What it finds, it words as the registry does, and adds where in the new
-// schema it is, what to do, who breaks, and a value that shows it: [Check].
+// [Check] returns findings with the registry's text. Each finding adds the
+// place in the new schema, an advice, the clients that break, and an example
+// value.
 package compat
 
 import (
@@ -14,13 +15,13 @@ import (
 	"github.com/avroline/avroline/internal/evolve"
 )
 
-// The types of findings. The first six are the registry's. Where a field's name
-// and aliases match two fields of the writer, a registry only reports that its
-// check failed.
+// The types of findings. The first six are the registry's types. The exception
+// is a field whose name and aliases match two fields of the writer. For such a
+// field a registry only reports that its check failed.
 //
-// LogicalTypeChanged is not known to registries: they accept a changed logical
-// type, precision, scale or unit. Most readers do not convert, and read another
-// value than was written.
+// Registries do not know LogicalTypeChanged, because registries accept a change
+// of the logical type, precision, scale or unit. Most readers do not convert
+// the value, and read another value than the writer wrote.
 const (
 	NameMismatch        = evolve.NameMismatch
 	FixedSizeMismatch   = evolve.FixedSizeMismatch
@@ -32,26 +33,26 @@ const (
 	LogicalTypeChanged  = evolve.LogicalTypeChanged
 )
 
-// Finding is one reason why two versions do not go together.
+// Finding is a reason why two versions are incompatible.
 type Finding struct {
 	Type        string // the registry's errorType, one of the constants of this package
 	Path        string // the registry's path into the reader's schema, such as /fields/1
 	Message     string // the registry's additionalInfo
-	What        string // what was changed: "field total is new and has no default"
-	Frame       string // what follows for the union around the change, of a finding with Causes
-	Advice      string // a sentence: what to do
-	Who         string // a sentence: who breaks
-	Line, Col   int    // in the new schema's text, from 1, 0 when not known
+	What        string // the change: "field total is new and has no default"
+	Frame       string // the effect on the union around the change, if there are Causes
+	Advice      string // a sentence with the advice
+	Who         string // a sentence that names the clients that break
+	Line, Col   int    // in the new schema's text, from 1; 0 if unknown
 	Against     int    // the index in previous, oldest first
-	NewIsReader bool   // the new schema cannot read the old data; else old readers cannot read the new data
+	NewIsReader bool   // true if the new schema cannot read old data; false if old readers cannot read new data
 
-	// Causes are the changes inside a union, of a [MissingUnionBranch] whose
-	// branch is there but cannot read some value. What, Advice, Line and Col are
-	// those of the first cause.
+	// Causes are the changes inside a union. Only a [MissingUnionBranch] has
+	// Causes, and only if its branch exists but cannot read some value. What,
+	// Advice, Line and Col come from the first cause.
 	Causes []Cause
 
-	// Witness is a small value that the reader cannot take. It is nil where
-	// there is none, and then NoWitness says why.
+	// Witness is a small value that the reader cannot read. If there is no
+	// Witness, NoWitness gives the reason.
 	Witness   *Witness
 	NoWitness string
 }
@@ -59,31 +60,32 @@ type Finding struct {
 // Cause is a change inside a union.
 type Cause struct {
 	Type      string // one of the constants of this package
-	What      string // what was changed
-	Advice    string // a sentence: what to do
-	Line, Col int    // in the new schema's text, from 1, 0 when not known
+	What      string // the change
+	Advice    string // a sentence with the advice
+	Line, Col int    // in the new schema's text, from 1; 0 if unknown
 }
 
-// Witness is a value of the writer's schema that the reader fails on: Reason is
-// what the reader's plan said. For a [LogicalTypeChanged] it is a value that is
-// read as another one, and Reason names both.
+// Witness is a value of the writer's schema that the reader cannot read. Reason
+// is the error of the reader's plan. For a [LogicalTypeChanged] the reader
+// reads another value than the writer wrote, and Reason names both values.
 type Witness struct {
 	JSON   string // the value in Avro JSON
 	Data   []byte // the value in Avro binary, under the writer's schema
 	Reason string // the reader's error
 }
 
-// Check compares a new schema with the previous versions, in version order,
-// oldest first. Each is the text of one self-contained schema. No findings and
-// a nil error mean that the registry accepts the schema at this level, and that
-// every value keeps its meaning ([LogicalTypeChanged]). With no previous version,
-// or at [None], there are no findings.
+// Check compares a new schema with the previous versions, oldest first. Each
+// text is a self-contained schema. If there are no findings and no error, the
+// registry accepts the schema at this level, and every value keeps its meaning
+// (see [LogicalTypeChanged]). Without previous versions, or at level [None],
+// there are no findings.
 //
-// The findings are those against the latest version first, and for each version
-// those of the new schema as a reader before those of it as a writer. As in the
-// registry, a type that is used twice can be found twice.
+// The findings against the latest version come first. For each version, the
+// findings with the new schema as the reader come first, and the findings with
+// the new schema as the writer come second. A type that is used twice can give
+// the same finding twice, as in the registry.
 //
-// The error is for a level that is none and for text that is not a schema.
+// The error reports an invalid level, or a text that is not a schema.
 func Check(level Level, new string, previous ...string) ([]Finding, error) { //nolint:predeclared // the word for it
 	versions := make(map[int]string, len(previous))
 	for i, text := range previous {
@@ -92,9 +94,9 @@ func Check(level Level, new string, previous ...string) ([]Finding, error) { //n
 	return CheckVersions(level, new, versions)
 }
 
-// CheckVersions is [Check] for previous versions under their numbers, which a
-// subject's need not count from 1 without a gap. Against of a finding is then the
-// number less 1.
+// CheckVersions is [Check] for previous versions with their version numbers.
+// The version numbers of a subject may start above 1 and may have gaps. Against
+// of a finding is the version number minus 1.
 func CheckVersions(level Level, new string, previous map[int]string) ([]Finding, error) { //nolint:predeclared // the word for it
 	if level < Backward || level > None {
 		return nil, fmt.Errorf("compat: %v is not a level", level)

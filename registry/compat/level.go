@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Level is a subject's compatibility level, as schema registries name them.
-// The zero Level is none of them: [Check] refuses it.
+// Level is a subject's compatibility level. The names are those of schema
+// registries. The zero Level is invalid, and [Check] refuses it.
 type Level int
 
-// The levels. A BACKWARD level asks that the new schema reads what earlier
-// versions wrote, FORWARD that earlier versions read what the new schema
-// writes, FULL both. The plain ones compare with the latest version only, the
-// TRANSITIVE ones with every version.
+// The levels. At a BACKWARD level the new schema must read data of earlier
+// versions. At a FORWARD level earlier versions must read data of the new
+// schema. FULL is both. A TRANSITIVE level compares with every version, and the
+// other levels compare only with the latest version.
 const (
 	Backward Level = iota + 1
 	BackwardTransitive
@@ -49,8 +49,7 @@ func ParseLevel(s string) (Level, error) {
 	return 0, fmt.Errorf("compat: no level %.40q: use one of %s", s, strings.Join(names, ", "))
 }
 
-// MarshalText returns the registry's name; a Level that is none of the seven is
-// an error.
+// MarshalText returns the registry's name. An invalid Level is an error.
 func (l Level) MarshalText() ([]byte, error) {
 	if l < Backward || l > None {
 		return nil, fmt.Errorf("compat: %v is not a level", l)
@@ -58,7 +57,7 @@ func (l Level) MarshalText() ([]byte, error) {
 	return []byte(l.String()), nil
 }
 
-// UnmarshalText is [ParseLevel]; on an error l keeps its value.
+// UnmarshalText is [ParseLevel]. If the text is invalid, l keeps its value.
 func (l *Level) UnmarshalText(b []byte) error {
 	v, err := ParseLevel(string(b))
 	if err == nil {
@@ -67,17 +66,19 @@ func (l *Level) UnmarshalText(b []byte) error {
 	return err
 }
 
-// ReadsOld says whether the level asks that the new schema reads old data.
+// ReadsOld reports whether the level requires that the new schema reads old
+// data.
 func (l Level) ReadsOld() bool {
 	return l == Backward || l == BackwardTransitive || l == Full || l == FullTransitive
 }
 
-// ReadByOld says whether the level asks that old readers read new data.
+// ReadByOld reports whether the level requires that old readers read new data.
 func (l Level) ReadByOld() bool {
 	return l == Forward || l == ForwardTransitive || l == Full || l == FullTransitive
 }
 
-// Transitive says whether every version counts, not the latest only.
+// Transitive reports whether the level compares with every version, not only
+// with the latest version.
 func (l Level) Transitive() bool {
 	return l == BackwardTransitive || l == ForwardTransitive || l == FullTransitive
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// words are a finding in the registry's words.
+// words is a finding in the registry's text.
 type words struct {
 	Type    string `json:"type"`
 	Path    string `json:"path"`
@@ -26,8 +26,9 @@ type pairCase struct {
 	Incompat   []words `json:"incompat"`
 }
 
-// notSchemas are the vectors that we refuse as texts, with the section of Avro
-// 1.12 that has us do so. Their verdicts come from a lenient parser.
+// notSchemas returns the vectors whose texts our parser refuses, with the
+// section of Avro 1.12 that requires the refusal. The expected verdicts of
+// these vectors come from a lenient parser.
 func notSchemas() map[string]string {
 	const names = "Complex Types: a record and a fixed have a name"
 	return map[string]string{
@@ -36,7 +37,8 @@ func notSchemas() map[string]string {
 	}
 }
 
-// TestPairs: the verdict, and the findings in number, order and words.
+// TestPairs compares the verdict, and the number, the order and the text of the
+// findings.
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	n := vectortest.Each(t, "compat.jsonl", func(c pairCase) {
@@ -72,7 +74,7 @@ func TestPairs(t *testing.T) {
 	t.Logf("%d pairs", n)
 }
 
-// structural leaves out the findings that registries do not have.
+// structural removes the findings that registries do not have.
 func structural(found []compat.Finding) []compat.Finding {
 	return slices.DeleteFunc(found, func(f compat.Finding) bool { return f.Type == compat.LogicalTypeChanged })
 }

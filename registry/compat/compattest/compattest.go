@@ -1,11 +1,10 @@
-// Package compattest lets a test fail when a change of a schema would break a
-// reader:
+// Package compattest fails a test if a change of a schema would break a reader:
 //
 //	func TestSchemas(t *testing.T) {
 //		compattest.NoBreak(t, "schemas/...", compattest.WithAgainst("git:origin/main"))
 //	}
 //
-// It is the command avrogen check as a test.
+// The test makes the same check as the command avrogen check.
 package compattest
 
 import (
@@ -20,7 +19,7 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Option says what the schemas are compared with, and how.
+// Option changes the earlier schemas or the rules of the comparison.
 type Option struct{ set func(*config) }
 
 type config struct {
@@ -30,7 +29,8 @@ type config struct {
 	accepted []check.Exception
 }
 
-// Registry is what is asked of a registry; *registry.Client has it.
+// Registry holds the methods that this package needs. *registry.Client
+// implements Registry.
 type Registry interface {
 	Subjects(ctx context.Context, opts ...registry.ListOption) ([]string, error)
 	Versions(ctx context.Context, subject string, opts ...registry.ListOption) ([]int, error)
@@ -39,49 +39,54 @@ type Registry interface {
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
-// WithAgainst names the earlier schemas: "git:REF" for a commit of the repository
-// that the schemas are in, through the git program, or a folder. Without it and
-// without [AgainstRegistry] it is git:HEAD, what was committed last.
+// WithAgainst names the earlier schemas. The value "git:REF" is a commit of the
+// repository that holds the schemas, and needs the git program. Any other value
+// is a folder. Without WithAgainst and [WithRegistry] the default is git:HEAD,
+// the last commit.
 func WithAgainst(where string) Option {
 	return Option{func(c *config) { c.against = where }}
 }
 
 // WithRegistry compares with the subjects of a registry that hold schemas of
-// the same names. The level is each subject's own unless [WithLevel] says another.
+// the same names. Each subject has its own level, unless [WithLevel] sets
+// another level.
 func WithRegistry(r Registry) Option {
 	return Option{func(c *config) { c.registry = r }}
 }
 
-// WithLevel is the compatibility that is asked for. The default is
-// [compat.Backward], as in a registry: the new schemas read old data. With
-// [WithRegistry] the default is each subject's own level.
-// [compat.Full] asks as well that old readers read new data.
+// WithLevel sets the required compatibility level. The default is
+// [compat.Backward], as in a registry, so the new schemas must read old data.
+// With [WithRegistry] the default is each subject's own level. [compat.Full]
+// also requires that old readers read new data.
 func WithLevel(l compat.Level) Option {
 	return Option{func(c *config) { c.level = l }}
 }
 
 // WithException accepts an intended break. The rule is the type of the finding,
-// such as [compat.LogicalTypeChanged]. The path is its place by the schemas'
-// names, such as "shop.Order.lines[].price"; the name of a type accepts the rule
-// everywhere in the type. The reason must not be empty. What is accepted is
-// logged. An exception that accepts nothing fails the test. The option may be
-// repeated.
+// such as [compat.LogicalTypeChanged]. The path is the place of the finding in
+// the schemas, such as "shop.Order.lines[].price". If the path is the name of a
+// type, the exception accepts the rule everywhere in the type. The reason must
+// not be empty. The test logs each accepted finding. An exception that accepts
+// nothing fails the test. The option may be repeated.
 func WithException(rule, path, reason string) Option {
 	return Option{func(c *config) {
 		c.accepted = append(c.accepted, check.Exception{Rule: rule, Path: path, Reason: reason})
 	}}
 }
 
-// NoBreak fails the test for each change in the schemas at path that would break
-// a reader: with the place, who breaks, what to do, and a value that shows it.
-// The path is a file, a folder or folder/..., relative to the folder of the
-// test. Schemas are matched by full name or an alias; one that is gone is
-// reported where the level asks that old data is read.
+// NoBreak fails the test for each change in the schemas at path that would
+// break a reader. The message has the place, the clients that break, an advice,
+// and an example value. The path is a file, a folder or folder/..., relative to
+// the folder of the test. Schemas are matched by full name or by an alias.
+// NoBreak reports a deleted schema if the level requires that readers read old
+// data.
 //
-// Without options the schemas are compared with git:HEAD at [compat.Backward]: what
-// you have not committed yet must read what the last commit wrote.
+// Without options NoBreak compares the schemas with git:HEAD at
+// [compat.Backward]. So your uncommitted schemas must read the data of the last
+// commit.
 //
-// What cannot be compared, such as a commit that was not fetched, ends the test.
+// If the comparison is impossible, the test ends. An example is a commit that
+// was not fetched.
 func NoBreak(t testing.TB, path string, opts ...Option) {
 	t.Helper()
 	c := config{}

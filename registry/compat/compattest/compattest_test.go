@@ -64,7 +64,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// repository is a new git repository with v1 committed; it returns its schemas.
+// repository makes a git repository, commits v1 and returns the schemas.
 func repository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -109,7 +109,8 @@ func (s *store) deleteMode(r *http.Request) (any, error) {
 	return map[string]string{"mode": old}, nil
 }
 
-// deleteSubject deletes softly, or for good what was deleted softly before.
+// deleteSubject deletes a subject softly. If the subject is softly deleted
+// already, deleteSubject can delete the subject permanently.
 func (s *store) deleteSubject(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +147,7 @@ func (s *store) deleteSubject(r *http.Request) (any, error) {
 	return numbers, nil
 }
 
-// deleteVersion is deleteSubject for one version.
+// deleteVersion does the same as deleteSubject for a single version.
 func (s *store) deleteVersion(r *http.Request) (any, error) {
 	number, err := number(r)
 	if err != nil {
@@ -181,7 +182,7 @@ func (s *store) deleteVersion(r *http.Request) (any, error) {
 	return v.number, nil
 }
 
-// referencing calls f with every live version that refers to one.
+// referencing calls f with the schema of every live version that refers to v.
 func (s *store) referencing(name string, v *version, f func(*schema)) {
 	for context, n := range s.contexts {
 		for _, sub := range n.subjects {
@@ -228,7 +229,7 @@ func (s *store) getReferencedBy(r *http.Request) (any, error) {
 	return ids, nil
 }
 
-// sweep drops the schemas of a context that no version has any more.
+// sweep drops the schemas of a context that no version uses any more.
 func (s *store) sweep(context string) {
 	if s.dialect.keepsIDs {
 		return

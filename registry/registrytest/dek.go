@@ -14,18 +14,18 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// keyStore is the DEK registry: keys of field encryption, wrapped by keys that
-// lie elsewhere.
+// keyStore is the DEK registry. Its keys encrypt fields, and are themselves
+// wrapped by keys outside the registry.
 type keyStore struct {
 	mu   sync.Mutex
 	keks map[string]*contract.KEK
-	deks map[dekKey][]*dek // by version, ascending
+	deks map[dekKey][]*dek // in ascending order of version
 }
 
 type dekKey struct{ kek, subject, algorithm string }
 
-// dek is a data key as it is stored and sent; [contract.DEK] would hide the
-// key.
+// dek is a data key in the form of the store and of the answers. [contract.DEK]
+// cannot be used, because it would hide the key.
 type dek struct {
 	KEKName              string `json:"kekName"`
 	Subject              string `json:"subject"`
@@ -127,7 +127,7 @@ func (k *keyStore) deleteKEK(r *http.Request) (any, error) {
 	return map[string]any{}, nil
 }
 
-// versions are the data keys of a request.
+// versions returns the versions of the data key in a request.
 func (k *keyStore) versions(r *http.Request) []*dek {
 	algorithm := r.URL.Query().Get("algorithm")
 	if algorithm == "" {
@@ -212,7 +212,8 @@ func (k *keyStore) postDEK(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		// The wrapped form is opaque to clients. They get the key in clear.
+		// The wrapped form has no meaning for clients. Clients get the key in
+		// clear.
 		d.KeyMaterial, d.EncryptedKeyMaterial = key, base64.StdEncoding.EncodeToString([]byte("wrapped "+rand.Text()))
 	}
 	key := dekKey{d.KEKName, d.Subject, d.Algorithm}
@@ -241,8 +242,8 @@ func (k *keyStore) deleteDEKs(r *http.Request) (any, error) {
 	return map[string]any{}, nil
 }
 
-// newKey makes a data key as a registry makes it for a shared KEK: a serialized
-// key of Tink, that is field 3 of AesGcmKey or field 2 of AesSivKey, in base64.
+// newKey makes a data key as a registry does for a shared KEK. The result is a
+// serialized Tink key in base64: field 3 of AesGcmKey or field 2 of AesSivKey.
 func newKey(algorithm string) (string, error) {
 	field, size := byte(3), 32
 	switch algorithm {

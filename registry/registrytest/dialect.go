@@ -6,28 +6,29 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Dialect is the way in which one maker's registry answers. docs/registry.md
-// has the table of what differs. The zero Dialect is [Confluent8].
+// Dialect is the behavior of a vendor's registry. docs/registry.md has a table
+// of the differences. The zero Dialect is [Confluent8].
 type Dialect struct{ traits *traits }
 
-// The dialects. They answer as the products do where a client can see it; they
-// are not these products.
+// The dialects answer as the products do, as far as a client can see. They are
+// not the products themselves.
 var (
 	// Confluent8 is Confluent Schema Registry 8.2 and later.
 	Confluent8 = Dialect{&confluent8} //nolint:gochecknoglobals // a constant
-	// Confluent7 is Confluent Schema Registry 7.x: registering answers with the
+	// Confluent7 is Confluent Schema Registry 7.x. A registration returns the
 	// id alone, there are no GUIDs, and a refusal has code 409.
 	Confluent7 = Dialect{&confluent7} //nolint:gochecknoglobals // a constant
 	// Karapace is Aiven's registry.
 	Karapace = Dialect{&karapace} //nolint:gochecknoglobals // a constant
 	// Redpanda is the registry inside Redpanda.
 	Redpanda = Dialect{&redpanda} //nolint:gochecknoglobals // a constant
-	// Apicurio is the API of Apicurio Registry 3 that is like Confluent's. Its
-	// URL has the path /apis/ccompat/v7, and its default level is NONE.
+	// Apicurio is the API of Apicurio Registry 3 that is compatible with
+	// Confluent's API. Its URL has the path /apis/ccompat/v7, and its default
+	// level is NONE.
 	Apicurio = Dialect{&apicurio} //nolint:gochecknoglobals // a constant
 )
 
-// Dialects returns all dialects, for a test that runs against each.
+// Dialects returns all dialects, for a test that runs against each dialect.
 func Dialects() []Dialect { return []Dialect{Confluent8, Confluent7, Karapace, Redpanda, Apicurio} }
 
 // String returns the dialect's name, such as "Confluent 7".
@@ -40,55 +41,55 @@ func (d Dialect) of() *traits {
 	return d.traits
 }
 
-// WithDialect makes the server answer as another maker's registry. The default
+// WithDialect makes the server answer as another vendor's registry. The default
 // is [Confluent8].
 func WithDialect(d Dialect) Option { return Option{func(c *config) { c.dialect = d.of() }} }
 
 // traits are the differences between the dialects that a client can see.
 type traits struct {
 	name  string
-	base  string       // path before the API
-	level compat.Level // the global level at the start
+	base  string       // path of the API
+	level compat.Level // initial global level
 
-	tellsAll     bool // POST answers the whole version, and not its id alone
+	tellsAll     bool // POST returns the whole version, and not only the id
 	guids        bool
 	contexts     bool
-	contracts    bool // metadata and rules are kept
+	contracts    bool // the registry stores metadata and rules
 	modes        modes
-	incompatible int  // the error code of a refusal for compatibility
+	incompatible int  // error code for an incompatible schema
 	findings     bool // refusals and verbose checks list the findings
 	prefixes     bool // subjects can be listed by prefix
 
 	// checksAll says that the check without a version exists. checksByLevel
-	// says that the check against a version looks at every version where the
-	// level is transitive.
+	// says that the check against a version uses every version if the level is
+	// transitive.
 	checksAll     bool
 	checksByLevel bool
-	// newSubject is the answer to the check against the latest version of a
-	// subject without versions; nil for "compatible".
+	// newSubject is the answer to a check against the latest version if the
+	// subject has no versions. Nil means "compatible".
 	newSubject *problem
-	// checksReferences says that a check may involve references.
+	// checksReferences says that a check may use references.
 	checksReferences bool
 
-	levelOfNone    bool     // a subject that is not there has the global level
-	lookupInvalid  *problem // the answer to the look-up of a text that is no schema; nil for 42201
-	lookupDeleted  *problem // the answer to a look-up on a deleted subject; nil for 40401
-	keys           bool     // there is a DEK registry
+	levelOfNone    bool     // an unknown subject has the global level
+	lookupInvalid  *problem // answer to the look-up of a text that is not a schema; nil means 42201
+	lookupDeleted  *problem // answer to a look-up on a deleted subject; nil means 40401
+	keys           bool     // the registry includes a DEK registry
 	associations   bool     // topics can be associated with subjects
-	docsCount      bool     // another doc or alias makes another version
-	keepsIDs       bool     // an id stays readable after a permanent deletion
-	noMetadata     int      // the status where no version has the metadata
-	badReference   *problem // the answer to a reference to version 0; nil for 42201
-	comparesInline bool     // a text with its references put in place is the same schema
+	docsCount      bool     // a different doc or alias makes a new version
+	keepsIDs       bool     // an id is readable after a permanent deletion
+	noMetadata     int      // status if no version has the metadata
+	badReference   *problem // answer to a reference to version 0; nil means 42201
+	comparesInline bool     // a text that includes its references is the same schema
 }
 
-// modes says what the modes of a dialect do.
+// modes is the support for modes in a dialect.
 type modes int
 
 const (
 	modesEnforced modes = iota
-	modesStored         // they are kept and without effect
-	modesFixed          // READWRITE, and nothing can be set
+	modesStored         // stored, but without effect
+	modesFixed          // always READWRITE, and cannot be set
 )
 
 //nolint:gochecknoglobals // constants
@@ -127,7 +128,7 @@ var (
 	}
 )
 
-// noRoute is the answer to a path that the registry does not know.
+// noRoute returns the answer to an unknown path.
 func noRoute(t *traits) *problem {
 	if t.name == confluent8.name || t.name == confluent7.name {
 		return &problem{http.StatusNotFound, http.StatusNotFound, "HTTP 404 Not Found"}

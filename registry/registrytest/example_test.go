@@ -8,7 +8,7 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// A registry that is in trouble, and what the client asked for meanwhile.
+// The registry fails twice, and the log shows the client's requests.
 func ExampleServer_Inject() {
 	server, err := registrytest.NewServer()
 	if err != nil {

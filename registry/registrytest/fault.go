@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Effect is what a fault does to a request.
+// Effect is the change that a fault makes to a request.
 type Effect struct {
 	before func(s *Server, w http.ResponseWriter, r *http.Request) (done bool)
 	after  func(body []byte) []byte // changes the answer's body
@@ -31,12 +31,13 @@ func Latency(d time.Duration) Effect {
 		case <-s.closed:
 		case <-r.Context().Done():
 		}
-		panic(http.ErrAbortHandler) // to return would be an answer
+		panic(http.ErrAbortHandler) // a return would send an answer
 	}}
 }
 
-// Status answers with an HTTP status and the registry's JSON for it. headers
-// are names and values in turn, such as "Retry-After", "1".
+// Status answers with an HTTP status and the registry's JSON for the status.
+// headers is a list of alternating names and values, such as "Retry-After",
+// "1".
 func Status(status int, headers ...string) Effect {
 	return Effect{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
 		for i := 0; i+1 < len(headers); i += 2 {
@@ -47,8 +48,8 @@ func Status(status int, headers ...string) Effect {
 	}}
 }
 
-// Answer answers with a status, a content type and a body as they are given: an
-// empty error, a proxy's page, another service.
+// Answer answers with the given status, content type and body, for example an
+// empty error, a proxy's page, or the answer of another service.
 func Answer(status int, contentType, body string) Effect {
 	return Effect{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", contentType)
@@ -58,7 +59,7 @@ func Answer(status int, contentType, body string) Effect {
 	}}
 }
 
-// HTML answers 200 with a page, as a proxy's login form does.
+// HTML answers 200 with an HTML page, as a proxy's login form does.
 func HTML() Effect {
 	return Answer(http.StatusOK, "text/html; charset=utf-8", "<!DOCTYPE html><html><body>Please log in</body></html>")
 }
@@ -70,7 +71,7 @@ func Hang() Effect {
 		case <-s.closed:
 		case <-r.Context().Done():
 		}
-		panic(http.ErrAbortHandler) // to return would be an answer
+		panic(http.ErrAbortHandler) // a return would send an answer
 	}}
 }
 
@@ -86,17 +87,17 @@ func Reset() Effect {
 				return true
 			}
 		}
-		panic(http.ErrAbortHandler) // HTTP/2: the stream is reset
+		panic(http.ErrAbortHandler) // for HTTP/2, this resets the stream
 	}}
 }
 
-// CutBody carries the request out and breaks the connection in the middle of
-// the answer.
+// CutBody executes the request and breaks the connection in the middle of the
+// answer.
 func CutBody() Effect { return Effect{cut: true} }
 
-// WrongID carries the request out and answers with an id that is off by n. The
-// answer holds no schema, as that of older registries does not. Nothing else in
-// it shows that the id is wrong.
+// WrongID executes the request and adds n to the id in the answer. The answer
+// holds no schema, as with older registries. So the answer gives no other sign
+// that the id is wrong.
 func WrongID(n int) Effect {
 	return Effect{after: func(body []byte) []byte {
 		var m map[string]json.RawMessage
@@ -125,29 +126,30 @@ func Redirect(url string) Effect {
 	}}
 }
 
-// RedirectLoop answers 307 to the same place, for ever.
+// RedirectLoop always answers 307 to the same URL.
 func RedirectLoop() Effect {
 	return Effect{before: func(s *Server, w http.ResponseWriter, r *http.Request) bool {
 		return Redirect(s.URL).before(s, w, r)
 	}}
 }
 
-// Match narrows a fault down.
+// Match limits a fault to some requests.
 type Match struct{ apply func(*fault) }
 
-// OnSubject hits requests about one subject only.
+// OnSubject matches only requests about a subject.
 func OnSubject(name string) Match { return Match{func(f *fault) { f.subject = name }} }
 
-// OnID hits requests for one schema id only.
+// OnID matches only requests for a schema id.
 func OnID(id int) Match { return Match{func(f *fault) { f.id = id }} }
 
-// OnPath hits requests whose path ends so, such as "/versions/2".
+// OnPath matches only requests whose path has a suffix, such as "/versions/2".
 func OnPath(suffix string) Match { return Match{func(f *fault) { f.path = suffix }} }
 
-// OnMethod hits requests of one HTTP method only.
+// OnMethod matches only requests with an HTTP method.
 func OnMethod(method string) Match { return Match{func(f *fault) { f.method = method }} }
 
-// Times ends the fault after n requests. Without, it lasts until it is lifted.
+// Times ends the fault after n requests. Without Times, the fault lasts until
+// lift is called.
 func Times(n int) Match { return Match{func(f *fault) { f.left = n }} }
 
 type fault struct {
@@ -156,11 +158,11 @@ type fault struct {
 	id      int
 	method  string
 	path    string
-	left    int // negative: for ever
+	left    int // negative means forever
 }
 
-// Inject makes requests fail from now on, all of them or those that match. A
-// request meets the first fault that hits it. lift ends it.
+// Inject makes requests fail from now on. Without match, all requests fail. The
+// first fault that matches a request takes effect. lift removes the fault.
 func (s *Server) Inject(e Effect, match ...Match) (lift func()) {
 	f := &fault{effect: e, id: -1, left: -1}
 	for _, m := range match {
@@ -179,7 +181,7 @@ func (s *Server) Inject(e Effect, match ...Match) (lift func()) {
 // Fail answers the next n requests with an HTTP status.
 func (s *Server) Fail(n, status int) { s.Inject(Status(status), Times(n)) }
 
-// hit returns the fault that a request meets.
+// hit returns the fault for a request.
 func (s *Server) hit(r Request) (Effect, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,33 +199,33 @@ func (s *Server) hit(r Request) (Effect, bool) {
 	return Effect{}, false
 }
 
-// Request is one request that the server got.
+// Request is a request that the server received.
 type Request struct {
 	Method  string
-	Path    string // as it was sent, with the query
-	Subject string // "" where it is about none
-	ID      int    // the schema id asked for, -1 where it is about none
+	Path    string // as sent, with the query
+	Subject string // "" if the request has no subject
+	ID      int    // the requested schema id, or -1 if there is none
 	Body    string
 	Header  http.Header
 }
 
 func (r Request) String() string { return fmt.Sprintf("%s %s", r.Method, r.Path) }
 
-// Requests returns how many requests came, answered or not.
+// Requests returns the number of requests, with or without an answer.
 func (s *Server) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.log)
 }
 
-// Log returns the requests in the order in which they came.
+// Log returns the requests in the order of their arrival.
 func (s *Server) Log() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Request(nil), s.log...)
 }
 
-// ResetLog forgets the requests so far.
+// ResetLog clears the log of requests.
 func (s *Server) ResetLog() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,5 +243,5 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
-// discardLog silences the server's complaints about broken connections.
+// discardLog drops the server's messages about broken connections.
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -20,10 +20,10 @@ import (
 
 const contentType = "application/vnd.schemaregistry.v1+json"
 
-// maxBody bounds a request, in bytes.
+// maxBody limits a request, in bytes.
 const maxBody = 16 << 20
 
-// handler logs, checks credentials, applies faults and answers.
+// handler logs the request, checks the credentials, applies faults and answers.
 func (s *Server) handler() http.Handler {
 	mux := s.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -96,10 +96,10 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-// contextHeader carries the context of a path to the handlers.
+// contextHeader carries the context in a path to the handlers.
 const contextHeader = "X-Registrytest-Context"
 
-// splitContext takes /contexts/.name/… apart.
+// splitContext splits a path such as /contexts/.name/… into context and rest.
 func splitContext(path string) (rest, context string) {
 	tail, ok := strings.CutPrefix(path, "/contexts/")
 	if !ok {
@@ -115,7 +115,7 @@ func splitContext(path string) (rest, context string) {
 	return path, ""
 }
 
-// subjectOf finds the subject that a path is about.
+// subjectOf returns the subject in a path.
 func subjectOf(path, context string) string {
 	path = strings.TrimPrefix(path, "/compatibility")
 	for _, prefix := range []string{"/subjects/", "/config/", "/mode/"} {
@@ -129,7 +129,7 @@ func subjectOf(path, context string) string {
 	return ""
 }
 
-// idOf finds the schema id that a path is about, -1 for none.
+// idOf returns the schema id in a path, or -1 if there is none.
 func idOf(path string) int {
 	if tail, ok := strings.CutPrefix(path, "/schemas/ids/"); ok {
 		name, _, _ := strings.Cut(tail, "/")
@@ -151,14 +151,14 @@ func answerProblem(w http.ResponseWriter, p *problem) {
 	case p.status == http.StatusNoContent:
 		w.WriteHeader(p.status)
 		return
-	case p.code == 0: // not the API's own answer
+	case p.code == 0: // not an answer of the API
 		http.Error(w, strconv.Itoa(p.status)+": "+http.StatusText(p.status), p.status)
 		return
 	}
 	answerJSON(w, p.status, map[string]any{"error_code": p.code, "message": p.message})
 }
 
-// routes wires the REST API.
+// routes adds the routes of the REST API.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	route := func(pattern string, f func(*http.Request) (any, error)) {
@@ -228,7 +228,7 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
-// name returns the subject of a request, its context included.
+// name returns the subject of a request, including its context.
 func name(r *http.Request) string {
 	n := r.PathValue("subject")
 	if contextOf(n) == "" && n != "" {
@@ -248,7 +248,8 @@ func readPosted(r *http.Request) (posted, error) {
 	return p, nil
 }
 
-// number reads the version of a path: -1 for the latest, 0 for none.
+// number reads the version in a path. -1 means the latest version, and 0 means
+// no version.
 func number(r *http.Request) (int, error) {
 	v := r.PathValue("version")
 	if v == "" {
@@ -265,7 +266,7 @@ func number(r *http.Request) (int, error) {
 	return n, nil
 }
 
-// described is a version as the API shows it.
+// described is a version in the form of the API.
 type described struct {
 	Subject    string          `json:"subject,omitempty"`
 	Version    int             `json:"version,omitempty"`
@@ -282,7 +283,7 @@ func describe(subject string, v *version) described {
 	return described{subject, v.number, sc.id, guidText(sc.guid), sc.refs, sc.metadata, sc.rules, sc.text}
 }
 
-// guidText is "" where the dialect has no GUIDs.
+// guidText returns the text of a GUID, or "" if the dialect has no GUIDs.
 func guidText(g uuid.UUID) string {
 	if g == uuid.Nil {
 		return ""
@@ -337,7 +338,7 @@ func (s *store) postCompatibility(r *http.Request) (any, error) {
 	return answer, nil
 }
 
-// idContext is the context in which the id of a request counts.
+// idContext returns the context for the id in a request.
 func (s *store) idContext(r *http.Request) string {
 	if c := s.dialect.contextOf(r.URL.Query().Get("subject")); c != "" {
 		return c
@@ -345,7 +346,7 @@ func (s *store) idContext(r *http.Request) string {
 	return r.Header.Get(contextHeader)
 }
 
-// byID finds the schema of a request's id.
+// byID finds the schema of the id in a request.
 func (s *store) byID(r *http.Request) (*schema, error) {
 	id, err := strconv.Atoi(r.PathValue("id"))
 	if err != nil {
@@ -358,7 +359,7 @@ func (s *store) byID(r *http.Request) (*schema, error) {
 	return sc, nil
 }
 
-// usesOf finds every live version that has the schema of a request's id.
+// usesOf finds every live version whose schema has the id in a request.
 func (s *store) usesOf(r *http.Request) ([]described, error) {
 	sc, err := s.byID(r)
 	if err != nil {
@@ -523,7 +524,7 @@ func (s *store) getByMetadata(r *http.Request) (any, error) {
 	for _, v := range slices.Backward(vs) {
 		var m struct{ Properties map[string]string }
 		if v.schema.metadata != nil {
-			_ = json.Unmarshal(v.schema.metadata, &m) // it was JSON when it came
+			_ = json.Unmarshal(v.schema.metadata, &m) // stored metadata is valid JSON
 		}
 		match := true
 		for i, key := range query["key"] {
@@ -539,7 +540,7 @@ func (s *store) getByMetadata(r *http.Request) (any, error) {
 	return nil, noSchema()
 }
 
-// level of a body such as {"compatibility":"FULL"}.
+// readLevel reads the level in a body such as {"compatibility":"FULL"}.
 func readLevel(r *http.Request) (compat.Level, error) {
 	var body struct {
 		Compatibility string `json:"compatibility"`

@@ -13,14 +13,14 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Main runs a registry until it is interrupted. It is the main function of a
+// Main runs a registry until it is interrupted. Main is the main function of a
 // program for local runs, and ends the process.
 //
 //	func main() { registrytest.Main() }
 //
 // The program takes -addr HOST:PORT (default 127.0.0.1:8081) and -level LEVEL
-// (default BACKWARD), and registers SUBJECT=FILE arguments in their order. It
-// prints its URL.
+// (default BACKWARD). The program registers arguments of the form SUBJECT=FILE
+// in their order, and prints its URL.
 func Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

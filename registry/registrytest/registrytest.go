@@ -1,9 +1,11 @@
 // Package registrytest runs a schema registry in process, for tests and for
-// local runs: Confluent's REST API for Avro, with real checks of schemas and of
-// compatibility, faults on demand and a log of requests.
+// local runs. The registry has Confluent's REST API for Avro, with real checks
+// of schemas and of compatibility. A test can inject faults and read a log of
+// the requests.
 //
-// It answers what Confluent's documentation says; docs/registry.md lists where
-// other registries differ. Everything is in memory.
+// The registry answers as Confluent's documentation says. docs/registry.md
+// lists the differences of other registries. The registry stores everything in
+// memory.
 package registrytest
 
 import (
@@ -20,11 +22,11 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Server is a registry that listens on a loopback address. It is safe for
+// Server is a registry that listens on a loopback address. A Server is safe for
 // concurrent use.
 type Server struct {
-	// URL is the base URL for a client, such as http://127.0.0.1:41234, with
-	// the path that the dialect needs.
+	// URL is the base URL for a client, such as http://127.0.0.1:41234. The URL
+	// includes the path of the dialect.
 	URL string
 
 	store  *store
@@ -32,7 +34,7 @@ type Server struct {
 	closed chan struct{}
 	once   sync.Once
 	served chan struct{}
-	check  func(*http.Request) bool // credentials; nil takes everybody
+	check  func(*http.Request) bool // checks credentials; nil accepts every request
 
 	keys *keyStore
 
@@ -42,15 +44,15 @@ type Server struct {
 	associations map[association][]string // subjects
 }
 
-// association names one part of a topic.
+// association names the key or the value of a topic.
 type association struct{ topic, part string }
 
-// Option changes what [NewServer] makes.
+// Option is an option of [NewServer] or [Start].
 type Option struct{ apply func(*config) }
 
 type config struct {
 	addr    string
-	level   *compat.Level // nil: the dialect's
+	level   *compat.Level // nil means the dialect's level
 	dialect *traits
 	tls     *tls.Config
 	check   func(*http.Request) bool
@@ -60,12 +62,12 @@ type config struct {
 // port of 127.0.0.1.
 func WithAddr(hostPort string) Option { return Option{func(c *config) { c.addr = hostPort }} }
 
-// WithLevel sets the global compatibility level. The default is the dialect's:
-// BACKWARD, and NONE of [Apicurio].
+// WithLevel sets the global compatibility level. The default depends on the
+// dialect: NONE for [Apicurio], and BACKWARD for the others.
 func WithLevel(l compat.Level) Option { return Option{func(c *config) { c.level = &l }} }
 
-// WithTLS serves https with t, which holds the server's certificate and, for
-// mTLS, ClientAuth and ClientCAs. The default is http.
+// WithTLS serves https with t. t holds the server's certificate. For mTLS, t
+// also holds ClientAuth and ClientCAs. The default is http.
 func WithTLS(t *tls.Config) Option { return Option{func(c *config) { c.tls = t.Clone() }} }
 
 // WithBasicAuth answers 401 to requests without these credentials.
@@ -78,7 +80,8 @@ func WithBasicAuth(user, password string) Option {
 	}}
 }
 
-// WithBearer answers 401 to requests whose bearer token valid does not take.
+// WithBearer answers 401 to a request if valid returns false for its bearer
+// token.
 func WithBearer(valid func(token string) bool) Option {
 	return Option{func(c *config) {
 		c.check = func(r *http.Request) bool {
@@ -89,7 +92,7 @@ func WithBearer(valid func(token string) bool) Option {
 	}}
 }
 
-// NewServer starts an empty registry. Close it.
+// NewServer starts an empty registry. The caller must close the server.
 func NewServer(opts ...Option) (*Server, error) {
 	cfg := config{addr: "127.0.0.1:0", dialect: Dialect{}.of()}
 	for _, o := range opts {
@@ -117,13 +120,13 @@ func NewServer(opts ...Option) (*Server, error) {
 	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 30 * time.Second, ErrorLog: discardLog()}
 	go func() {
 		defer close(s.served)
-		_ = s.http.Serve(l) // it ends with Close only
+		_ = s.http.Serve(l) // returns only after Close
 	}()
 	return s, nil
 }
 
-// Start is [NewServer] for a test. It fails the test instead of returning an
-// error and closes the server when the test ends.
+// Start is [NewServer] for a test. If the server cannot start, Start fails the
+// test. Start closes the server when the test ends.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	s, err := NewServer(opts...)
@@ -134,8 +137,8 @@ func Start(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// Close stops the server and cuts what is under way, like a killed registry. It
-// may be called again.
+// Close stops the server and breaks the requests in flight, like a killed
+// registry. A second Close does nothing.
 func (s *Server) Close() error {
 	var err error
 	s.once.Do(func() {
@@ -149,9 +152,9 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Seed registers schemas under a subject, one version each, in their order,
-// whatever the compatibility level says. A schema that is there already gives
-// no version. It is not counted as a request.
+// Seed registers schemas under a subject in their order, with a version for
+// each schema. Seed ignores the compatibility level. A schema that is there
+// already gives no new version. Seed does not count as a request.
 func (s *Server) Seed(subject string, schemas ...string) error {
 	for i, text := range schemas {
 		if _, _, err := s.store.register(subject, posted{Schema: text}, false); err != nil {
@@ -162,7 +165,7 @@ func (s *Server) Seed(subject string, schemas ...string) error {
 }
 
 // Associate associates the "value" or the "key" of a topic with a subject, in
-// every cluster. It is not counted as a request.
+// every cluster. Associate does not count as a request.
 func (s *Server) Associate(topic, part, subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,6 +192,6 @@ func (s *Server) getAssociations(r *http.Request) (any, error) {
 	return found, nil
 }
 
-// SetLevel sets the compatibility level of a subject, or the global one when
-// subject is empty.
+// SetLevel sets the compatibility level of a subject. An empty subject sets the
+// global level.
 func (s *Server) SetLevel(subject string, l compat.Level) { s.store.setLevel(subject, &l) }

@@ -24,7 +24,7 @@ const (
 	bad = `{"type":"record","name":"R","namespace":"n","fields":[{"name":"a","type":"int"},{"name":"c","type":"string"}]}`
 )
 
-// send makes one request and returns status and body.
+// send makes a request and returns the status and the body of the answer.
 func send(t *testing.T, method, url, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -43,7 +43,7 @@ func send(t *testing.T, method, url, body string) (int, string) {
 	return resp.StatusCode, strings.TrimSpace(string(b))
 }
 
-// The answers are Confluent's, as its documentation and source have them.
+// The answers match Confluent's documentation and source.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)
@@ -55,7 +55,7 @@ func TestContract(t *testing.T) {
 	for i, step := range []struct {
 		method, path, body string
 		status             int
-		want               string // in the body
+		want               string // text in the body
 	}{
 		{"GET", "/", "", 200, `{}`},
 		{"GET", "/subjects", "", 200, `[]`},
@@ -173,7 +173,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// Another client of the same API works with it.
+// Another client of the same API works with the server.
 func TestOtherClient(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -246,8 +246,8 @@ func TestSeedAndLevels(t *testing.T) {
 	}
 }
 
-// Faults hit what they are told to hit, as often as they are told, and leave a
-// log.
+// A fault affects only the matching requests, for the given number of times,
+// and the log shows the requests.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)
@@ -293,7 +293,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A server that is closed lets go of requests that hang.
+// Close ends requests that hang.
 func TestCloseEndsHangingRequests(t *testing.T) {
 	t.Parallel()
 	s, err := registrytest.NewServer()
@@ -317,7 +317,8 @@ func TestCloseEndsHangingRequests(t *testing.T) {
 	}
 }
 
-// Forty at once with one schema get one id and one version.
+// Forty concurrent registrations of the same schema get the same id and
+// version.
 func TestRegisterRace(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)

@@ -27,9 +27,9 @@ type store struct {
 	dialect  *traits
 }
 
-// namespace is one context: ids count in each of them.
+// namespace is a context. Each context has ids of its own.
 type namespace struct {
-	subjects map[string]*subject // by full name, context included
+	subjects map[string]*subject // by full name, including the context
 	schemas  map[int]*schema
 	nextID   int
 }
@@ -43,16 +43,17 @@ type subject struct {
 type version struct {
 	number  int
 	schema  *schema
-	deleted bool // softly
+	deleted bool // softly deleted
 }
 
-// schema is one text with its references; it has one id in its context.
+// schema is a text with its references. A schema has a single id in its
+// context.
 type schema struct {
 	id        int
 	guid      uuid.UUID
-	text      string // compact, as written
+	text      string // compact, otherwise as written
 	canonical string
-	whole     string // references resolved
+	whole     string // with references resolved
 	refs      []reference
 	metadata  json.RawMessage
 	rules     json.RawMessage
@@ -108,8 +109,8 @@ func invalid(format string, args ...any) *problem {
 	return &problem{http.StatusUnprocessableEntity, 42201, "Invalid schema: " + fmt.Sprintf(format, args...)}
 }
 
-// contextOf returns the context of a subject's name, "" for the default one and
-// where the dialect has none.
+// contextOf returns the context of a subject's name. The default context is "".
+// If the dialect has no contexts, the result is also "".
 func (t *traits) contextOf(name string) string {
 	if !t.contexts {
 		return ""
@@ -128,7 +129,7 @@ func contextOf(name string) string {
 	return name[:end+2]
 }
 
-// plain drops the default context's name.
+// plain removes the name of the default context.
 func plain(name string) string { return strings.TrimPrefix(name, ":.:") }
 
 func (s *store) namespace(context string) *namespace {
@@ -140,7 +141,7 @@ func (s *store) namespace(context string) *namespace {
 	return n
 }
 
-// subject returns a subject that has versions, nil if there is none.
+// subject returns a subject that has versions, or nil if there is none.
 func (s *store) subject(name string) *subject {
 	sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]
 	if sub == nil || len(sub.versions) == 0 {
@@ -159,7 +160,8 @@ func (s *store) makeSubject(name string) *subject {
 	return sub
 }
 
-// live returns the versions that are not deleted, or all.
+// live returns the versions that are not deleted. If deleted is true, live
+// returns all versions.
 func (sub *subject) live(deleted bool) []*version {
 	if sub == nil {
 		return nil
@@ -173,7 +175,7 @@ func (sub *subject) live(deleted bool) []*version {
 	return vs
 }
 
-// version finds a version; -1 is the latest.
+// version finds a version. Version -1 is the latest.
 func (s *store) version(name string, number int, deleted bool) (*version, *problem) {
 	vs := s.subject(name).live(deleted)
 	if len(vs) == 0 {
@@ -193,7 +195,7 @@ func (s *store) version(name string, number int, deleted bool) (*version, *probl
 // parse reads a posted schema with its references.
 func (s *store) parse(name string, p posted) (*schema, error) {
 	if !s.dialect.contracts {
-		p.Metadata, p.RuleSet = nil, nil // dropped without a word
+		p.Metadata, p.RuleSet = nil, nil // dropped silently
 	}
 	if p.SchemaType != "" && p.SchemaType != "AVRO" {
 		return nil, invalid("no provider for the schema type %s", p.SchemaType)
@@ -232,7 +234,8 @@ func (s *store) parse(name string, p posted) (*schema, error) {
 	return sc, nil
 }
 
-// sources collects what refs refer to, through their own references.
+// sources collects the schemas that refs refer to, directly or through
+// references.
 func (s *store) sources(context string, refs []reference, above []*schema) ([]avsc.Source, error) {
 	var sources []avsc.Source
 	for _, r := range refs {
@@ -259,11 +262,11 @@ func (s *store) sources(context string, refs []reference, above []*schema) ([]av
 	return sources, nil
 }
 
-// same reports whether the registry takes two for one schema: white space, key
-// order and the way names are written do not count, references, docs, aliases,
-// defaults and properties do. In some dialects the posted schema may have the
-// types of references in its text, and in some of them docs and aliases do not
-// count.
+// same reports whether the registry treats two schemas as the same schema.
+// White space, key order and the form of names do not matter. References, docs,
+// aliases, defaults and properties do matter. In some dialects the posted text
+// may include the types of its references. In some dialects docs and aliases do
+// not matter.
 func (t *traits) same(stored, given *schema) bool {
 	a, b := stored, given
 	inline := t.comparesInline && len(b.refs) == 0
@@ -281,7 +284,7 @@ func (t *traits) same(stored, given *schema) bool {
 	return err == nil && set.Files[0].Root.Logical == set.Files[1].Root.Logical
 }
 
-// register stores a schema; check is off for seeds.
+// register stores a schema. check is false for Seed.
 func (s *store) register(name string, p posted, check bool) (*version, *schema, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -341,8 +344,9 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 	return v, sc, nil
 }
 
-// carryOn gives a schema that comes without metadata and rules those of the
-// version before, as Confluent's registry does.
+// carryOn handles a schema that comes without metadata and rules. The schema
+// then gets the metadata and the rules of the previous version, as in
+// Confluent's registry.
 func (s *store) carryOn(name string, p posted, before, plain *schema) (*schema, error) {
 	if before.metadata == nil && before.rules == nil {
 		return plain, nil
@@ -351,8 +355,7 @@ func (s *store) carryOn(name string, p posted, before, plain *schema) (*schema, 
 	return s.parse(name, p)
 }
 
-// identify gives a schema its id in the context, which is the next one if it is
-// new.
+// identify gives a schema its id in the context. A new schema gets the next id.
 func (n *namespace) identify(t *traits, sc *schema, want int) (*schema, error) {
 	if want > 0 {
 		if known := n.schemas[want]; known != nil {
@@ -375,7 +378,8 @@ func (n *namespace) identify(t *traits, sc *schema, want int) (*schema, error) {
 	return sc, nil
 }
 
-// conflicts says, in the registry's words, why sc does not go with versions.
+// conflicts returns the reasons, in the registry's text, why sc is incompatible
+// with versions.
 func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) ([]string, error) {
 	if len(versions) == 0 || level == compat.None {
 		return nil, nil
@@ -388,7 +392,7 @@ func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) (
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	// A registry looks at the structure only.
+	// A registry looks only at the structure.
 	findings = slices.DeleteFunc(findings, func(f compat.Finding) bool { return f.Type == compat.LogicalTypeChanged })
 	if len(findings) == 0 {
 		return nil, nil
@@ -439,8 +443,9 @@ func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
 	return nil, noSchema()
 }
 
-// compatible answers the compatibility endpoints: number 0 is what registering
-// would check, -1 the latest version, else one version.
+// compatible answers the compatibility endpoints. Number 0 makes the same check
+// as a registration, number -1 checks against the latest version, and any other
+// number checks against this version.
 func (s *store) compatible(name string, number int, p posted) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -463,7 +468,8 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 	}
 	sc, err := s.parse(name, p)
 	if err != nil {
-		// Confluent's answers are verdicts here, not errors.
+		// For these errors Confluent answers with a verdict instead of an
+		// error.
 		var reason *problem
 		if errors.As(err, &reason) {
 			return []string{reason.message}, nil
@@ -490,7 +496,8 @@ func (s *store) effectiveMode(name string) string {
 	return s.mode
 }
 
-// setLevel sets a subject's level, or the global one; nil takes it away.
+// setLevel sets the level of a subject or the global level. A nil level removes
+// the level.
 func (s *store) setLevel(name string, l *compat.Level) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

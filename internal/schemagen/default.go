@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// defaultOf is a JSON default for a type, "" where none of reasonable size is
-// found. An enclosing record that is not complete has none.
+// defaultOf returns a JSON default for a type. If there is no default of
+// reasonable size, the result is "". An enclosing record that is not complete
+// has no default.
 func (m *maker) defaultOf(t *Type, depth int) string {
 	d := t.target()
 	if depth > 4 {
@@ -22,7 +23,7 @@ func (m *maker) defaultOf(t *Type, depth int) string {
 	case "int":
 		return strconv.Itoa(int(int32(m.Uint32())) >> m.IntN(32))
 	case "long":
-		if d.Logical != "" { // within what a time.Time of four digits holds, and midnight
+		if d.Logical != "" { // midnight, and within the range of a time.Time with a four-digit year
 			return pick(m.Rand, "0", "1", "1000", "86399999", "1700000000000")
 		}
 		return pick(m.Rand, "0", "9007199254740993", "-9223372036854775808", "9223372036854775807", strconv.Itoa(m.IntN(1000)))

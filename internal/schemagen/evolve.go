@@ -8,10 +8,11 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Evolve makes another version of a schema by a few random changes, compatible
-// ones and others: fields added with and without default, removed, moved,
-// renamed with and without alias, types promoted and changed, symbols and union
-// branches added, removed and moved. The original is not touched.
+// Evolve makes another version of a schema by a few random changes. Some
+// changes are compatible and some are not. Evolve adds fields with and without
+// a default, removes and moves fields, and renames fields with and without an
+// alias. Evolve also promotes and changes types, and adds, removes and moves
+// symbols and union branches. The original schema does not change.
 func Evolve(r *rand.Rand, t *Type) *Type {
 	for range 20 {
 		out := evolve(r, t)
@@ -22,8 +23,8 @@ func Evolve(r *rand.Rand, t *Type) *Type {
 	return t.clone(map[*Type]*Type{})
 }
 
-// evolve makes changes that may contradict each other, such as two branches of
-// one type.
+// evolve makes changes that may contradict each other, such as two union
+// branches of the same type.
 func evolve(r *rand.Rand, t *Type) *Type {
 	out := t.clone(map[*Type]*Type{})
 	m := &maker{Rand: r, budget: 20, names: map[string]bool{}}
@@ -40,7 +41,7 @@ func evolve(r *rand.Rand, t *Type) *Type {
 	return out
 }
 
-// each visits every node of the tree, not what refs lead to.
+// each visits every node of the tree, but does not follow refs.
 func (t *Type) each(visit func(*Type)) {
 	visit(t)
 	for _, f := range t.Fields {
@@ -121,20 +122,20 @@ func (m *maker) changeRecord(t *Type) {
 		}
 	}
 	switch m.IntN(7) {
-	case 0, 1: // a field with a default, sometimes without
+	case 0, 1: // a new field, mostly with a default
 		f := &Field{Name: fresh(), Type: m.primitive()}
 		if m.IntN(3) > 0 {
 			f.Default = m.defaultOf(f.Type, 0)
 		}
 		t.Fields = slices.Insert(t.Fields, m.IntN(n+1), f)
-	case 2: // moved
+	case 2: // fields moved
 		m.Shuffle(n, func(i, j int) { t.Fields[i], t.Fields[j] = t.Fields[j], t.Fields[i] })
-	case 3: // removed
+	case 3: // a field removed
 		if n > 0 {
 			i := m.IntN(n)
 			t.Fields = slices.Delete(t.Fields, i, i+1)
 		}
-	case 4: // renamed
+	case 4: // a field renamed
 		if n > 0 {
 			f := pick(m.Rand, t.Fields...)
 			if old := f.Name; m.IntN(3) > 0 {
@@ -149,7 +150,7 @@ func (m *maker) changeRecord(t *Type) {
 		if m.IntN(3) > 0 {
 			t.Aliases = append(t.Aliases, old)
 		}
-	case 6: // made nullable
+	case 6: // a field made nullable
 		if n > 0 {
 			f := pick(m.Rand, t.Fields...)
 			if k := f.Type.target().Kind; k != "union" && k != "null" {

@@ -1,6 +1,6 @@
-// Package schemagen makes random Avro schemas, versions of them, and values, for
-// property tests. Everything comes from the *rand.Rand that the caller seeds:
-// the same seed gives the same schemas, as long as this package is the same.
+// Package schemagen makes random Avro schemas, versions of schemas, and values,
+// for property tests. The caller seeds the *rand.Rand. For a given version of
+// this package, the same seed gives the same schemas.
 package schemagen
 
 import (
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Type is a random schema as a tree. A named type stands once as a definition;
-// further uses are Types of kind "ref" that point to it.
+// Type is a random schema as a tree. A named type has a single definition.
+// Every further use is a Type of kind "ref" that points to the definition.
 type Type struct {
 	Kind      string // an Avro type's name, "union" or "ref"
 	Name      string // full name of a record, error, enum or fixed
@@ -20,7 +20,7 @@ type Type struct {
 	Doc       string
 	Fields    []*Field
 	Symbols   []string
-	Default   string // of an enum, "" for none
+	Default   string // of an enum; "" means no default
 	Size      int    // of a fixed
 	Elem      *Type  // of an array or map
 	Branches  []*Type
@@ -30,32 +30,32 @@ type Type struct {
 	Def       *Type // of a ref
 }
 
-// Field is one field of a record.
+// Field is a field of a record.
 type Field struct {
 	Name    string
 	Aliases []string
 	Doc     string
 	Type    *Type
-	Default string // JSON, "" for none
+	Default string // JSON; "" means no default
 }
 
-// maker holds what one schema is made with.
+// maker holds the state while a schema is made.
 type maker struct {
 	*rand.Rand
-	budget int             // nodes that may still be made
+	budget int             // remaining number of nodes
 	names  map[string]bool // full names in use
-	done   []*Type         // named types that are complete: may be referred to anywhere
-	open   []*Type         // records around here: may be referred to behind null, array or map
+	done   []*Type         // complete named types; any place may refer to them
+	open   []*Type         // enclosing records; only a union with null, an array or a map may refer to them
 }
 
-// Record makes a random record schema of up to about size nodes. Every schema
-// has values: a record never needs itself.
+// Record makes a random record schema of about size nodes. Every schema has
+// finite values, because a record always has a way to end its recursion.
 func Record(r *rand.Rand, size int) *Type {
 	m := &maker{Rand: r, budget: size, names: map[string]bool{}}
 	return m.record()
 }
 
-// Any makes a random schema that may be of any type at the top.
+// Any makes a random schema of any type.
 func Any(r *rand.Rand, size int) *Type {
 	m := &maker{Rand: r, budget: size, names: map[string]bool{}}
 	return m.typ(true)
@@ -109,7 +109,7 @@ func (m *maker) logical() *Type {
 		t := &Type{Kind: "bytes", Logical: "decimal", Precision: 1 + m.IntN(40)}
 		t.Scale = m.IntN(t.Precision + 1)
 		return t
-	default: // unknown or invalid: the base type counts
+	default: // an unknown or invalid logical type, so that the base type counts
 		return pick(m.Rand,
 			&Type{Kind: "string", Logical: "no-such-type"},
 			&Type{Kind: "long", Logical: "date"},
@@ -117,7 +117,7 @@ func (m *maker) logical() *Type {
 	}
 }
 
-// behind is an array or map: a place where an enclosing record may recur.
+// behind makes an array or map. Its elements may be an enclosing record.
 func (m *maker) behind(kind string) *Type {
 	if len(m.open) > 0 && m.IntN(4) == 0 {
 		return &Type{Kind: kind, Elem: &Type{Kind: "ref", Def: pick(m.Rand, m.open...)}}
@@ -153,7 +153,7 @@ func (m *maker) union() *Type {
 	return u
 }
 
-// branch is what must differ between the branches of a union.
+// branch returns the key that must be unique among the branches of a union.
 func (t *Type) branch() string {
 	d := t.target()
 	if d.Name != "" {
@@ -162,7 +162,8 @@ func (t *Type) branch() string {
 	return d.Kind
 }
 
-// target is the type behind a ref, else t.
+// target returns the type that a ref points to. If t is not a ref, target
+// returns t.
 func (t *Type) target() *Type {
 	if t.Kind == "ref" {
 		return t.Def
@@ -195,7 +196,7 @@ func (m *maker) fixed() *Type {
 	return t
 }
 
-// maxPrecision is how many decimal digits a number of size bytes holds.
+// maxPrecision returns how many decimal digits fit into a number of size bytes.
 func maxPrecision(size int) int { return max(1, (8*size-1)*30102/100000) }
 
 func (m *maker) record() *Type {
@@ -225,8 +226,9 @@ func (m *maker) name() string {
 		if ns := pick(m.Rand, namespaces...); ns != "" {
 			name = ns + "." + name
 		} else {
-			// A reference without a dot means the namespace around it first,
-			// so that a name must not be in both.
+			// A reference without a dot first means the namespace of the
+			// enclosing type. Therefore the same name must not exist in both
+			// namespaces.
 			name += "Bare"
 		}
 		if m.names[name] {
@@ -247,7 +249,8 @@ func (m *maker) doc() string {
 		"  indented\n\n\tand again", "日本語 ünï", "100% of $it \u2028 done", strings.Repeat("a long sentence ", 12))
 }
 
-// distinct draws n different words, with numbers behind where they run out.
+// distinct draws n different words. If the words run out, distinct adds
+// numbers.
 func (m *maker) distinct(words []string, n int) []string {
 	var out []string
 	for len(out) < n {
@@ -262,7 +265,8 @@ func (m *maker) distinct(words []string, n int) []string {
 	return out
 }
 
-// JSON is the schema's text: compact, each named type defined at its first use.
+// JSON returns the schema's compact text. Each named type is defined at its
+// first use.
 func (t *Type) JSON() string {
 	w := writer{seen: map[*Type]bool{}}
 	w.typ(t)
@@ -303,8 +307,8 @@ func (w *writer) comma(i int) {
 func (w *writer) object(t *Type) {
 	fmt.Fprintf(w, `{"type":%q`, t.Kind)
 	if t.Name != "" {
-		// The namespace is always written: a name without a dot would
-		// otherwise take that of the type around it.
+		// Always write the namespace, because a name without a dot would
+		// otherwise take the namespace of the enclosing type.
 		ns, short := "", t.Name
 		if i := strings.LastIndexByte(t.Name, '.'); i >= 0 {
 			ns, short = t.Name[:i], t.Name[i+1:]
@@ -367,8 +371,8 @@ func (w *writer) doc(doc string) {
 	}
 }
 
-// Within puts every name of the schema into a namespace, before its own: so
-// that several random schemas can live in one set.
+// Within adds a namespace before every name of the schema, so that several
+// random schemas can be in the same set.
 func (t *Type) Within(namespace string) *Type {
 	out := t.clone(map[*Type]*Type{})
 	out.each(func(x *Type) {

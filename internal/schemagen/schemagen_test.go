@@ -64,8 +64,8 @@ func TestValuesAreWhole(t *testing.T) {
 	}
 }
 
-// TestValuesEnd takes a record with many lists of itself, whose values grow with
-// the power of their depth.
+// TestValuesEnd uses a record with many lists of itself. The values of such a
+// record grow exponentially with their depth.
 func TestValuesEnd(t *testing.T) {
 	t.Parallel()
 	var fields []string

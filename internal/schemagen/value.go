@@ -11,20 +11,20 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// AppendValue appends the Avro binary of a random value of s, in the one form
-// that generated code writes: one block for an array or map, map keys sorted
-// and distinct, decimals in as few bytes as they need, UUIDs in small letters.
-// Logical types get values that their Go types hold. Values of a recursive
-// schema end, and are not much larger than the least one with some thousand parts;
-// s must have values (as the schemas of this package do).
+// AppendValue appends the Avro binary of a random value of s. AppendValue uses
+// the same form as generated code: a single block for an array or map, map keys
+// sorted and distinct, decimals in as few bytes as possible, UUIDs in small
+// letters. Values of logical types fit into their Go types. Values of a
+// recursive schema end. Their size is at most some thousand parts more than the
+// smallest value. s must have finite values, as the schemas of this package do.
 func AppendValue(dst []byte, r *rand.Rand, s *avsc.Schema) []byte {
 	v := &values{Rand: r}
 	return v.append(dst, s, 0)
 }
 
-// values ends recursion by giving nulls and empty lists from some depth on, and
-// when a value has many parts already: a list of records of lists and so on has
-// exponentially many.
+// values ends recursion with nulls and empty lists. values does so from a
+// certain depth on, and also if a value has many parts already. Otherwise a
+// list of records of lists would grow exponentially.
 type values struct {
 	*rand.Rand
 	parts int
@@ -35,7 +35,7 @@ const (
 	many = 5_000
 )
 
-// enough: a value is to end here as soon as it can.
+// enough reports whether a value must end as soon as possible.
 func (v *values) enough(depth int) bool { return depth > deep || v.parts > many }
 
 func (v *values) append(dst []byte, s *avsc.Schema, depth int) []byte {
@@ -92,7 +92,7 @@ func (v *values) append(dst []byte, s *avsc.Schema, depth int) []byte {
 	return dst
 }
 
-// shallow is the branch that leads least far.
+// shallow returns the branch with the smallest depth.
 func shallow(u *avsc.Schema) int {
 	best, rank := 0, math.MaxInt
 	for i, b := range u.Branches {
@@ -193,7 +193,7 @@ func (v *values) fixed(s *avsc.Schema) []byte {
 	return b
 }
 
-// unscaled is a number of at most precision digits.
+// unscaled returns a random number of at most precision digits.
 func (v *values) unscaled(precision int) *big.Int {
 	n := new(big.Int)
 	for range v.IntN(precision + 1) {
@@ -205,7 +205,8 @@ func (v *values) unscaled(precision int) *big.Int {
 	return n
 }
 
-// twosComplement is n in as few bytes as hold it, big-endian; zero is one byte.
+// twosComplement returns n in as few bytes as possible, big-endian. Zero is a
+// single byte.
 func twosComplement(n *big.Int) []byte {
 	size := 1
 	for ; ; size++ {
@@ -234,8 +235,8 @@ func (v *values) text() string {
 	return string(runes)
 }
 
-// Endless says whether a type within s has no value that ends, as versions of a
-// schema may.
+// Endless reports whether a type inside s has no finite value. Versions of a
+// schema can have such a type.
 func Endless(s *avsc.Schema) bool {
 	var named []*avsc.Schema
 	s.Walk(func(n *avsc.Schema) {

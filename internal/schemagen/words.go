@@ -1,6 +1,6 @@
 package schemagen
 
-// The words are those that trip generators up, among ordinary ones.
+// The words mix ordinary names with names that cause problems in generators.
 //
 //nolint:gochecknoglobals // constant tables
 var (

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// lookup finds a variable of the environment, as [os.LookupEnv] does.
+// lookup finds an environment variable, as [os.LookupEnv] does.
 type lookup func(name string) (value string, ok bool)
 
-// assemble makes entries of the lines of a file: it chooses the documents that
-// count, names every setting as Kafka's clients do, and replaces placeholders.
+// assemble makes entries from the lines of a file. assemble chooses the active
+// documents, gives every setting the name that Kafka's clients use, and
+// replaces placeholders.
 func assemble(documents []document, env lookup) (File, error) {
 	spring := slices.ContainsFunc(documents, func(d document) bool {
 		return slices.ContainsFunc(d, func(l line) bool { return strings.HasPrefix(l.key, "spring.") })
@@ -54,7 +55,7 @@ func plainEntry(l line, connect bool) Entry {
 		}
 		e.owner = OwnerOf(key)
 		if converter := strings.HasSuffix(section.prefix, "converter."); converter && e.owner != Registry && e.owner != Serde {
-			e.owner = Elsewhere // the converter's own
+			e.owner = Elsewhere // a setting of the converter
 		}
 		if e.owner != Nobody {
 			e.Key, e.client = key, section.client
@@ -62,16 +63,16 @@ func plainEntry(l line, connect bool) Entry {
 		break
 	}
 	if connect && l.key == "group.id" {
-		e.owner = Elsewhere // the group of the workers
+		e.owner = Elsewhere // the group of the Connect workers
 	}
 	return e
 }
 
-// mostHints bounds the work for files with many unknown keys.
+// mostHints limits the work for files with many unknown keys.
 const mostHints = 20
 
-// add appends an entry. Placeholders and wrong values matter only if somebody
-// reads the entry.
+// add appends an entry. A wrong placeholder or value is an error only if a
+// reader reads the entry.
 func (f *File) add(e Entry, l line, replace func(string) (string, error)) error {
 	if e.owner == Nobody && f.hints < mostHints {
 		f.hints++
@@ -91,14 +92,14 @@ func (f *File) add(e Entry, l line, replace func(string) (string, error)) error 
 	return nil
 }
 
-// knownNames are the names that somebody may have meant.
+// knownNames returns the candidates for the hint of an unknown key.
 func knownNames() []string {
 	return slices.Concat(Names(Producer), Names(Consumer), Names(Registry), Names(Serde))
 }
 
 // Environ returns the variables that begin with prefix. The rest of a
 // variable's name is the key in capitals, with _ for dots and dashes, and
-// without "avroline." in front. environ is what [os.Environ] returns.
+// without the leading "avroline.". environ is the result of [os.Environ].
 func Environ(prefix string, environ []string) File {
 	keys := map[string]string{}
 	for _, key := range knownNames() {
@@ -130,14 +131,15 @@ func Environ(prefix string, environ []string) File {
 	return f
 }
 
-// Variable is the key as an environment variable, without the prefix.
-// avroline.preset gives PRESET.
+// Variable returns the environment variable for a key, without the prefix. For
+// example, avroline.preset gives PRESET.
 func Variable(key string) string {
 	key = strings.TrimPrefix(key, "avroline.")
 	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
 }
 
-// Map returns the settings of a map: its keys are the names of settings.
+// Map returns the settings of a map. The keys of the map are the names of the
+// settings.
 func Map(m map[string]string) File {
 	var f File
 	known := knownNames()

@@ -20,7 +20,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// values are the entries of an owner as "key=value", in their order.
+// values returns the entries of an owner as "key=value", in their order.
 func values(t *testing.T, f File, owner Owner) []string {
 	t.Helper()
 	entries, err := f.For(owner)
@@ -34,7 +34,7 @@ func values(t *testing.T, f File, owner Owner) []string {
 	return all
 }
 
-// unknown are the keys that nobody knows.
+// unknown returns the keys that no owner knows.
 func unknown(f File) []string {
 	keys := []string{}
 	for _, e := range f.Unknown() {
@@ -43,8 +43,8 @@ func unknown(f File) []string {
 	return keys
 }
 
-// The files of these forms load as they are: each reader gets its own keys, and
-// no key is left over.
+// The files of these forms load without a change. Each reader gets its own
+// keys, and no key is left over.
 func TestFilesLoadAsTheyAre(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -296,8 +296,8 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
-// What cannot be read is an error with file and line, and no error shows a
-// value.
+// A file that cannot be read is an error with the file and the line. No error
+// shows a value.
 func TestFilesRefused(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
@@ -364,7 +364,7 @@ func FuzzRead(f *testing.F) {
 			}
 			for _, e := range file.entries {
 				if strings.HasSuffix(e.Key, ".file") {
-					return // it would read files
+					return // the test would read files
 				}
 			}
 			for owner := Nobody; owner <= Elsewhere; owner++ {

@@ -1,49 +1,53 @@
-// Package configfile reads the files that Kafka's clients are configured with:
-// Java properties, librdkafka's and Confluent Cloud's form of them, YAML and
-// JSON, a Spring Boot application.yaml or application.properties, a Kafka
-// Connect worker file, and environment variables.
+// Package configfile reads the configuration files of Kafka's clients. The
+// formats are Java properties, the properties of librdkafka and Confluent
+// Cloud, YAML and JSON, a Spring Boot application.yaml or
+// application.properties, and a Kafka Connect worker file. Package configfile
+// also reads environment variables.
 //
-// One file may serve several readers. Each reader takes the keys that it owns
-// with [File.For] and leaves the keys of the others alone. A key that nobody
-// owns is in [File.Unknown].
+// Several readers can share a file. Each reader takes its own keys with
+// [File.For] and ignores the keys of the other readers. If no reader owns a
+// key, the key is in [File.Unknown].
 package configfile
 
 import "fmt"
 
-// Entry is one setting, under the name that Kafka's clients give it.
+// Entry is a setting under the name that Kafka's clients use.
 type Entry struct {
-	// Key is Kafka's name, for example "linger.ms" also for
-	// spring.kafka.producer.properties.linger.ms.
+	// Key is Kafka's name. For example, the key for
+	// spring.kafka.producer.properties.linger.ms is also "linger.ms".
 	Key string
-	// Value is the text without the white space around it.
+	// Value is the text without surrounding white space.
 	Value string
-	// Origin is where the value was given, for errors: "app.properties:3:
-	// linger.ms", or the name of an environment variable.
+	// Origin is the place of the value, for errors. Examples are
+	// "app.properties:3: linger.ms" and the name of an environment variable.
 	Origin string
-	// Hint names a similar key, in the words of an error, if nobody knows Key.
+	// Hint names a similar key, in the words of an error, if no owner knows
+	// Key.
 	Hint string
 
 	owner  Owner
 	client client
 }
 
-// String is the key and its origin. The value may be a secret and is not shown.
+// String returns the key and its origin. The value may be a secret, so String
+// does not show the value.
 func (e Entry) String() string { return fmt.Sprintf("%s (%s)", e.Key, e.Origin) }
 
-// GoString is [Entry.String].
+// GoString returns [Entry.String].
 func (e Entry) GoString() string { return e.String() }
 
-// client is the part of a Spring Boot or Connect file that an entry is in.
+// client is the section of a Spring Boot or Connect file that holds an entry.
 type client uint8
 
 const (
 	anyClient client = iota // for all clients
 	producerClient
 	consumerClient
-	otherClient // of an admin client, of listeners and the like
+	otherClient // for example an admin client or a listener
 )
 
-// Error is a mistake in a file or in the environment. It never holds a value.
+// Error is a mistake in a file or in the environment. An Error never holds a
+// value.
 type Error struct {
 	Origin string // file, line and key, or a variable
 	Reason string
@@ -51,15 +55,15 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Origin + ": " + e.Reason }
 
-// File is what a file or the environment gives.
+// File holds the settings from a file or from the environment.
 type File struct {
 	entries []Entry
-	hints   int // made so far
+	hints   int // number of hints so far
 }
 
-// For returns the entries of one owner. Entries for a certain client come after
-// those for all clients, so a reader that lets the later entry win is right. A
-// secret that is given as KEY.file has the content of that file as its value.
+// For returns the entries of an owner. Entries for all clients come before
+// entries for the owner's own client, so a reader should let the later entry
+// win. If a secret is given as KEY.file, its value is the content of the file.
 func (f File) For(owner Owner) ([]Entry, error) {
 	var common, special []Entry
 	for _, e := range f.entries {
@@ -82,8 +86,8 @@ func (f File) For(owner Owner) ([]Entry, error) {
 	return append(common, special...), nil
 }
 
-// Common tells whether the entry is for all clients. A later entry for a
-// certain client may replace it.
+// Common reports whether the entry is for all clients. A later entry for a
+// certain client may replace a common entry.
 func (e Entry) Common() bool { return e.client == anyClient }
 
 // Unknown returns the entries that no owner knows, in the order of the file.
@@ -97,7 +101,7 @@ func (f File) Unknown() []Entry {
 	return unknown
 }
 
-// takes tells whether an owner reads entries of a client.
+// takes reports whether an owner reads the entries of a client.
 func (o Owner) takes(c client) bool {
 	switch o {
 	case Consumer:
@@ -109,7 +113,7 @@ func (o Owner) takes(c client) bool {
 	}
 }
 
-// own is the client whose entries win over the common ones.
+// own returns the client whose entries win over the common entries.
 func (o Owner) own() client {
 	if o == Consumer {
 		return consumerClient

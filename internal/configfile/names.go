@@ -1,7 +1,7 @@
 package configfile
 
 // producerNames are the names in the table of settings of package producer. A
-// test there compares the two lists.
+// test in package producer compares the two lists.
 const producerNames = `
 acks
 allow.auto.create.topics
@@ -221,8 +221,9 @@ transactional.id
 value.serializer
 `
 
-// consumerNames are the names of a consumer's settings: those of the table, and
-// those that a processor decides or that only Java has.
+// consumerNames are the names of a consumer's settings. The list has the names
+// in the table, the names that a processor sets itself, and the names that only
+// Java has.
 const consumerNames = `
 auto.commit.enable
 auto.commit.interval.ms
@@ -265,7 +266,7 @@ value.deserializer
 `
 
 // registryNames are the names of a schema registry client's settings. A test in
-// package registry compares them with what the client reads.
+// package registry compares the list with the client's settings.
 const registryNames = `
 schema.registry.url
 schema.registry.urls
@@ -352,7 +353,7 @@ subject.name.strategy.kafka.cluster.id
 subject.name.strategy.fallback.type
 `
 
-// elsewhereNames are names that such files have and that nothing here reads.
+// elsewhereNames are names in such files that no package of this module reads.
 const elsewhereNames = `
 config.providers
 key.converter

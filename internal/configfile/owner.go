@@ -6,27 +6,28 @@ import (
 	"sync"
 )
 
-// Owner is the reader that a key belongs to.
+// Owner is the reader of a key.
 type Owner uint8
 
 // The owners.
 const (
-	// Nobody: no reader of this module and no Java client knows the key.
+	// Nobody means that no reader of this module and no Java client knows the
+	// key.
 	Nobody Owner = iota
-	// Producer: package producer, and every other client of Kafka's brokers.
+	// Producer is package producer, and every other client of Kafka's brokers.
 	Producer
-	// Consumer: the consumer in a processor.
+	// Consumer is the consumer in a processor.
 	Consumer
-	// Registry: package registry.
+	// Registry is package registry.
 	Registry
-	// Serde: package serde.
+	// Serde is package serde.
 	Serde
-	// Elsewhere: Java clients, Kafka Connect or Spring Boot only. Nothing here
-	// reads the key.
+	// Elsewhere means that only Java clients, Kafka Connect or Spring Boot read
+	// the key. No package of this module reads the key.
 	Elsewhere
 )
 
-// OwnerOf returns the owner of a key, by each of the names that the key has.
+// OwnerOf returns the owner of a key. A key may have several names.
 func OwnerOf(key string) Owner {
 	if name, ok := secretFile(key); ok {
 		key = name
@@ -41,15 +42,16 @@ func (o Owner) or(other Owner) Owner {
 	return o
 }
 
-// ownerByPrefix knows the families of keys whose members have free names.
+// ownerByPrefix finds the owner of a key from its prefix. The rest of such a
+// key is a free name.
 func ownerByPrefix(key string) Owner {
 	for _, family := range []struct {
 		prefix string
 		owner  Owner
 	}{
-		{"go.", Producer},                // confluent-kafka-go's, refused there
+		{"go.", Producer},                // keys of confluent-kafka-go, an error in package producer
 		{"request.header.", Registry},    // headers of registry requests
-		{"schema.registry.", Registry},   // also the TLS settings that nothing here reads
+		{"schema.registry.", Registry},   // including TLS settings that no package reads
 		{"rule.executors.", Serde},       // Confluent's data contracts
 		{"rule.actions.", Serde},         //
 		{"config.providers.", Elsewhere}, // see providers
@@ -109,8 +111,8 @@ func Names(owner Owner) []string {
 	return names
 }
 
-// Secret tells whether the value of a key is a secret. No error shows the
-// value, and the key may be given as KEY.file.
+// Secret reports whether the value of a key is a secret. No error shows the
+// value of a secret. A secret may be given as KEY.file.
 func Secret(key string) bool {
 	return secrets()[key]
 }
@@ -124,14 +126,14 @@ var secrets = sync.OnceValue(func() map[string]bool {
 	return secret
 })
 
-// secretFile returns the secret's key for a key KEY.file.
+// secretFile returns the secret's key for a key of the form KEY.file.
 func secretFile(key string) (name string, ok bool) {
 	name, ok = strings.CutSuffix(key, ".file")
 	return name, ok && Secret(name)
 }
 
-// Nearest returns the known name that is most like an unknown one, in the words
-// of an error. It is empty if no name is near.
+// Nearest returns a hint with the known name that is most similar to an unknown
+// name. If no name is similar, the result is "".
 func Nearest(name string, known []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
@@ -145,7 +147,7 @@ func Nearest(name string, known []string) string {
 	return `: did you mean "` + best + `"?`
 }
 
-// distance is Levenshtein's, with bounded work.
+// distance returns the Levenshtein distance, with limited work.
 func distance(a, b string) int {
 	if len(a) > 200 || len(b) > 200 {
 		return 200

@@ -8,7 +8,7 @@ import (
 	"unicode/utf16"
 )
 
-// parseProperties reads Java's properties. A line "#---" or "!---" begins a new
+// parseProperties reads Java properties. A line "#---" or "!---" begins a new
 // document, as in Spring Boot.
 func parseProperties(name, text string) ([]document, error) {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
@@ -40,7 +40,7 @@ func parseProperties(name, text string) ([]document, error) {
 	return documents, nil
 }
 
-// continued tells whether a line ends in an odd number of backslashes.
+// continued reports whether a line ends in an odd number of backslashes.
 func continued(text string) bool {
 	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
 }
@@ -95,7 +95,8 @@ func unescapeProperty(s string) (string, error) {
 	return b.String(), nil
 }
 
-// unicodeEscape reads the digits after \u. Two escapes may be one character.
+// unicodeEscape reads the digits after \u. Two escapes may form a single
+// character.
 func unicodeEscape(s string) (r rune, size int, err error) {
 	first, err := fourDigits(s)
 	if err != nil {
@@ -122,9 +123,9 @@ func fourDigits(s string) (rune, error) {
 	return rune(n), nil
 }
 
-// printable is a key as an error may show it: bounded, without control
-// characters. A line of a file that is no settings file may be a secret as a
-// whole, so a key that no client has ever had is cut.
+// printable returns a key in the form for an error. The result is short and has
+// no control characters. If the file is not a settings file, a whole line may
+// be a secret. So printable cuts a key that no client has ever had.
 func printable(key string) string {
 	const most = 100
 	key = strings.Map(func(r rune) rune {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// providers replace placeholders of the form ${name:path:key}, as Kafka's own
+// providers replace placeholders of the form ${name:path:key}, as Kafka's
 // config.providers do.
 type providers struct {
-	classes map[string]string // by name: "FileConfigProvider"
+	classes map[string]string // by name, such as "FileConfigProvider"
 	env     lookup
 }
 
@@ -32,7 +32,7 @@ func newProviders(lines document, env lookup) *providers {
 }
 
 // replace replaces the placeholders of the providers that the file declares.
-// Other text is left as it is.
+// Other text does not change.
 func (p *providers) replace(value string) (string, error) {
 	if len(p.classes) == 0 {
 		return value, nil
@@ -91,8 +91,8 @@ func valueInFile(path, key string) (string, error) {
 	return "", fmt.Errorf("%s has no key %s", path, printable(key))
 }
 
-// expand replaces each ${…} for which find knows a value. Braces inside may
-// nest. The result is bounded, because a value may contain a placeholder twice.
+// expand replaces each ${…} that find knows. Braces inside may nest. The size
+// of the result is limited, because a value may contain a placeholder twice.
 func expand(value string, find func(inner string) (replaced string, ok bool, err error)) (string, error) {
 	var b strings.Builder
 	for {
@@ -123,7 +123,7 @@ func expand(value string, find func(inner string) (replaced string, ok bool, err
 	return b.String(), nil
 }
 
-// closingBrace finds the brace that ends a placeholder.
+// closingBrace finds the closing brace of a placeholder.
 func closingBrace(s string) int {
 	depth := 1
 	for i := range len(s) {

@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxFile bounds what is read of a file.
+// maxFile limits the size of a file.
 const maxFile = 1 << 20
 
-// ReadSmall reads a regular file of at most 1 MiB: settings, a certificate or a
-// secret.
+// ReadSmall reads a regular file of at most 1 MiB, such as settings, a
+// certificate or a secret.
 func ReadSmall(path string) ([]byte, error) {
 	if strings.Contains(path, "-----BEGIN") || strings.ContainsAny(path, "\r\n\x00") {
 		return nil, errors.New("must be the name of a file, and looks like the content of one")
 	}
-	info, err := os.Stat(path) // before Open, which would wait for the writer of a FIFO
+	info, err := os.Stat(path) // before Open, because Open would wait for the writer of a FIFO
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func ReadSmall(path string) ([]byte, error) {
 	return b, err
 }
 
-// trimNewline is the content of a file that holds one secret.
+// trimNewline returns the content of a file with a single secret.
 func trimNewline(b []byte) string {
 	return strings.TrimRight(strings.TrimPrefix(string(b), "\ufeff"), "\r\n")
 }
@@ -54,12 +54,12 @@ func Read(path string) (File, error) {
 	return ReadProperties(path)
 }
 
-// ReadProperties reads what java.util.Properties reads: comments with # and !,
-// separators =, : and white space, continued lines, escapes.
+// ReadProperties reads the format of java.util.Properties, with comments after
+// # and !, the separators =, : and white space, continued lines, and escapes.
 func ReadProperties(path string) (File, error) { return read(path, parseProperties) }
 
-// ReadYAML reads YAML or JSON. Keys of nested mappings are joined by dots, and
-// the members of a list by commas.
+// ReadYAML reads YAML or JSON. ReadYAML joins the keys of nested mappings with
+// dots, and the members of a list with commas.
 func ReadYAML(path string) (File, error) { return read(path, parseYAML) }
 
 func read(path string, parse func(name, text string) ([]document, error)) (File, error) {
@@ -78,8 +78,8 @@ func read(path string, parse func(name, text string) ([]document, error)) (File,
 	return assemble(documents, os.LookupEnv)
 }
 
-// decode makes text of a file: UTF-8 with or without a byte order mark, or
-// Latin-1, which Java's properties were for a long time.
+// decode returns the text of a file in UTF-8, with or without a byte order
+// mark, or in Latin-1. Java properties were Latin-1 for a long time.
 func decode(b []byte) (string, error) {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	switch {
@@ -97,11 +97,11 @@ func decode(b []byte) (string, error) {
 	return text.String(), nil
 }
 
-// document is a file, or one of several parts of a Spring Boot file.
+// document is a file, or a part of a Spring Boot file.
 type document []line
 
-// line is a key and its value as the file has them.
+// line is a key and its value, as written in the file.
 type line struct {
 	key, value, origin string
-	wrong              string // why the value cannot be a setting, or empty
+	wrong              string // the reason why the value cannot be a setting, or ""
 }

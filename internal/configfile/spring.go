@@ -12,8 +12,8 @@ import (
 	"unicode"
 )
 
-// assembleSpring reads spring.kafka.* of a Spring Boot file. All other keys are
-// Spring's or the application's.
+// assembleSpring reads spring.kafka.* of a Spring Boot file. All other keys
+// belong to Spring or to the application.
 func assembleSpring(documents []document, env lookup) (File, error) {
 	s := &spring{env: env, values: map[string]line{}}
 	for _, d := range documents {
@@ -49,15 +49,15 @@ func assembleSpring(documents []document, env lookup) (File, error) {
 	return f, errors.Join(errs...)
 }
 
-// spring is a Spring Boot file: its active documents, merged.
+// spring is a Spring Boot file with its active documents merged.
 type spring struct {
 	env    lookup
 	values map[string]line // by springName
 	order  []string
 }
 
-// active tells whether a document counts: it has no profile, or one of its
-// profiles is active.
+// active reports whether a document is active. A document is active if it has
+// no profile, or if one of its profiles is active.
 func (s *spring) active(d document) bool {
 	for _, l := range d {
 		switch springName(l.key) {
@@ -78,7 +78,7 @@ func (s *spring) active(d document) bool {
 	return true
 }
 
-// joinLists makes one line of name[0], name[1], ….
+// joinLists joins name[0], name[1], … into a single line.
 func joinLists(d document) document {
 	member := regexp.MustCompile(`^(.*)\[(\d+)\]$`)
 	var joined document
@@ -97,14 +97,14 @@ func joinLists(d document) document {
 	return joined
 }
 
-// springName is the canonical form of a key: bootstrapServers and
-// bootstrap_servers are bootstrap-servers. What follows ".properties." are
-// names of Kafka's, which stay as they are.
+// springName returns the canonical form of a key. For example, bootstrapServers
+// and bootstrap_servers become bootstrap-servers. The text after ".properties."
+// is a name of Kafka and does not change.
 func springName(key string) string {
 	key = strings.NewReplacer(".[", ".", "[", ".", "]", "").Replace(key)
 	own, kafka, isKafka := strings.Cut(key, ".properties.")
 	if !isKafka {
-		own, kafka, isKafka = strings.Cut(key, ".options.") // of jaas
+		own, kafka, isKafka = strings.Cut(key, ".options.") // jaas options
 		if isKafka {
 			return kebab(own) + ".options." + kafka
 		}
@@ -130,8 +130,8 @@ func kebab(key string) string {
 	return b.String()
 }
 
-// entry translates a Spring key. The entry's Key is empty if the key is none of
-// Kafka's.
+// entry translates a Spring key. If the key belongs to another part of Spring
+// or to the application, the entry's Key is empty.
 func (s *spring) entry(name string) (Entry, line) {
 	l := s.values[name]
 	e := Entry{Key: l.key, Value: l.value, Origin: l.origin}
@@ -160,7 +160,7 @@ func (s *spring) entry(name string) (Entry, line) {
 	key, known := springKeys()[rest]
 	switch {
 	case !known:
-		return e, l // Nobody's
+		return e, l // the owner is Nobody
 	case key == "":
 		e.owner = Elsewhere
 	default:
@@ -169,8 +169,9 @@ func (s *spring) entry(name string) (Entry, line) {
 	return e, l
 }
 
-// springKeys translates Spring's own names below spring.kafka and its sections
-// producer and consumer. An empty name means that nothing here reads the key.
+// springKeys translates Spring's own names under spring.kafka and its sections
+// producer and consumer. An empty name means that no package of this module
+// reads the key.
 func springKeys() map[string]string {
 	return map[string]string{
 		"bootstrap-servers": "bootstrap.servers", "client-id": "client.id", "security.protocol": "security.protocol",
@@ -189,8 +190,8 @@ func springKeys() map[string]string {
 	}
 }
 
-// replace replaces Spring's placeholders ${name:default} from the file and from
-// the environment.
+// replace replaces Spring's placeholders ${name:default}. The values come from
+// the file and from the environment.
 func (s *spring) replace(value string, depth int) (string, error) {
 	if depth > maxDepth {
 		return "", errors.New("its placeholders refer to each other")
@@ -215,7 +216,7 @@ func (s *spring) replace(value string, depth int) (string, error) {
 	})
 }
 
-// jaas makes sasl.jaas.config of spring.kafka.jaas.
+// jaas makes sasl.jaas.config from spring.kafka.jaas.
 func (s *spring) jaas() (Entry, bool) {
 	const prefix = "spring.kafka.jaas."
 	enabled := s.values[prefix+"enabled"]
@@ -238,8 +239,8 @@ func (s *spring) jaas() (Entry, bool) {
 	return Entry{Key: "sasl.jaas.config", Value: text + ";", Origin: enabled.origin, owner: Producer}, true
 }
 
-// springValue makes Kafka's form of a value of Spring's own names: sizes in
-// bytes, times in milliseconds, files without "file:".
+// springValue converts a value of Spring's own names to Kafka's form. Sizes
+// become bytes, times become milliseconds, and files lose "file:".
 func springValue(name, value string) (string, error) {
 	if strings.Contains(name, ".properties.") {
 		return value, nil
@@ -275,7 +276,7 @@ func springSize(value string) (string, error) {
 
 func springTime(value string) (string, error) {
 	if _, err := strconv.Atoi(value); err == nil {
-		return value, nil // milliseconds
+		return value, nil // already milliseconds
 	}
 	text := strings.ToLower(value)
 	if iso, ok := strings.CutPrefix(text, "pt"); ok {

@@ -11,7 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The bounds of a YAML file. Aliases could otherwise make a small file large.
+// The limits of a YAML file. Without limits, aliases could make a small file
+// large.
 const (
 	maxDepth = 16
 	maxNodes = 10_000
@@ -37,8 +38,8 @@ func parseYAML(name, text string) ([]document, error) {
 	}
 }
 
-// yamlError takes what YAML's error says of the file's text out of the error,
-// because the text may be a secret.
+// yamlError removes the quotes of the file's text from YAML's error, because
+// the text may be a secret.
 func yamlError(name string, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	text = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"").ReplaceAllString(text, "…")
@@ -48,7 +49,7 @@ func yamlError(name string, err error) error {
 	return &Error{name, "is not YAML: " + text}
 }
 
-// walker makes lines of a tree of YAML nodes.
+// walker makes lines from a tree of YAML nodes.
 type walker struct {
 	name  string
 	lines document
@@ -105,8 +106,9 @@ func (w *walker) mapping(key string, n *yaml.Node, depth int) error {
 	return nil
 }
 
-// sequence joins a list of plain values. A list of anything else is no setting
-// of Kafka's. Its key is kept, so that a reader can refuse it.
+// sequence joins a list of plain values. Kafka has no settings with any other
+// kind of list. sequence keeps the key of such a list, so that a reader can
+// refuse the key.
 func (w *walker) sequence(key string, n *yaml.Node) error {
 	var parts []string
 	for _, e := range n.Content {
@@ -131,7 +133,7 @@ func (w *walker) origin(key string, n *yaml.Node) string {
 	return fmt.Sprintf("%s:%d: %s", w.name, n.Line, printable(key))
 }
 
-// scalar is the text of a plain value. Null is empty.
+// scalar returns the text of a plain value. Null is "".
 func scalar(n *yaml.Node) string {
 	if n.Tag == "!!null" {
 		return ""

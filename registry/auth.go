@@ -122,7 +122,7 @@ func (t *tokens) drop(text string) {
 	}
 }
 
-// tokenTimeout bounds one call of a token source.
+// tokenTimeout limits a single call of a token source.
 const tokenTimeout = 10 * time.Second
 
 // tokenError is a failure to get a token.

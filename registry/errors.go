@@ -53,13 +53,13 @@ const (
 	codeIncompatible82     = 40901 // registries since 8.2
 )
 
-// maxMessage bounds the quote of a registry's answer, in bytes.
+// maxMessage limits the quote of an answer of the registry, in bytes.
 const maxMessage = 2 << 10
 
 // Error is an error answer of the registry.
 type Error struct {
 	URL     string // the base URL that answered, without credentials
-	Status  int    // of HTTP
+	Status  int    // the HTTP status
 	Code    int    // the registry's error_code, or 0 if the answer had none
 	Message string // the registry's text, at most 2 KiB
 

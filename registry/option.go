@@ -210,9 +210,9 @@ func WithRetries(max int, base, cap time.Duration) Option {
 	return Option{apply: func(c *config) { c.retries, c.base, c.cap = max, base, cap }}
 }
 
-// WithWayBack says how long the client stays on a later URL after a failover.
-// Then the client probes the earlier URLs in the background and returns to a
-// URL that answers. The default is 30 s.
+// WithWayBack sets the interval of the probes after a failover. In each
+// interval the client probes the earlier URLs once, in the background. If an
+// earlier URL answers, the client returns to this URL. The default is 30 s.
 func WithWayBack(d time.Duration) Option { return Option{apply: func(c *config) { c.wayBack = d }} }
 
 // WithCacheSize limits each cache in memory: schemas by id, ids by schema,

@@ -84,7 +84,7 @@ func ownerByPrefix(key string) Owner {
 	return Nobody
 }
 
-// owners are the keys that are known one by one.
+// owners has the keys that are known by their full name.
 //
 //nolint:gochecknoglobals // a table, made at its first use and never changed
 var owners = sync.OnceValue(func() map[string]Owner {

@@ -347,6 +347,9 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 	case errors.Is(err, serde.ErrTombstone):
 	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // this says nothing about the message
 		return err
+	case errors.Is(err, serde.ErrNoExecutor):
+		// The program lacks the executor. Every message would be called bad.
+		return fmt.Errorf("%v: %w", placeOf(m), err)
 	default:
 		return p.bad(ctx, tx, m, err)
 	}

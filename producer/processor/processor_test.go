@@ -28,6 +28,7 @@ type event = copytest.Event
 type copying struct {
 	w        *copytest.Where
 	reg      *workload.Registry
+	reader   serde.Registry // for the deserializer; nil: reg
 	in, out  string
 	group    string
 	protocol string // "": the default
@@ -44,7 +45,11 @@ func newCopying(w *copytest.Where, partitions int32) *copying {
 
 func (c *copying) processor(id string) *processor.Processor[event] {
 	c.w.Helper()
-	des, err := serde.NewDeserializer[event](c.reg)
+	var reg serde.Registry = c.reg
+	if c.reader != nil {
+		reg = c.reader
+	}
+	des, err := serde.NewDeserializer[event](reg)
 	if err != nil {
 		c.w.Fatal(err)
 	}
@@ -187,6 +192,35 @@ func TestDeadLetters(t *testing.T) {
 	}
 	if n := len(w.Committed(c.out)); n != 988 {
 		t.Errorf("%d copied, want 988", n)
+	}
+}
+
+// encrypted is a registry whose schemas have an encryption rule.
+type encrypted struct{ *workload.Registry }
+
+func (r encrypted) SchemaByID(ctx context.Context, subject string, id int) (contract.Version, error) {
+	v, err := r.Registry.SchemaByID(ctx, subject, id)
+	v.RuleSet = &contract.RuleSet{DomainRules: []contract.Rule{{Name: "pii", Kind: "TRANSFORM", Mode: "WRITEREAD", Type: "ENCRYPT", Tags: []string{"PII"}}}}
+	return v, err
+}
+
+// TestRuleWithoutExecutor stops the processor if the program lacks the executor
+// of a rule. No message is bad, so none goes to the dead letters.
+func TestRuleWithoutExecutor(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	c := newCopying(w, 1)
+	dead := w.Topic("dead", 1)
+	c.onBad = processor.DeadLetter(dead)
+	c.reader = encrypted{c.reg}
+	w.Seed(c.reg, c.in, 10, nil)
+	err := run(t, c.processor(copytest.NewID(t)), func() bool { return len(w.Committed(dead)) > 0 })
+	var rule *serde.RuleError
+	if !errors.As(err, &rule) || rule.Type != "ENCRYPT" {
+		t.Errorf("Run returned %v, want a RuleError", err)
+	}
+	if n := len(w.Committed(dead)) + len(w.Committed(c.out)); n != 0 {
+		t.Errorf("%d messages were committed", n)
 	}
 }
 

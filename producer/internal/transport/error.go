@@ -2,20 +2,20 @@ package transport
 
 import "fmt"
 
-// Error is what a client library or a broker said went wrong, in the same words
-// for every transport.
+// Error is an error of a client library or of a broker. Every transport uses
+// the same codes and flags.
 type Error struct {
-	// Code is the error code of Kafka's protocol (kafka.apache.org/protocol,
-	// "Error Codes"), or one of the negative codes of this package for what never
-	// reached a broker.
+	// Code is an error code of Kafka's protocol (kafka.apache.org/protocol,
+	// "Error Codes"). A negative code of this package means that no broker
+	// reported the error.
 	Code Code
 	// Fatal says that the client is unusable from now on.
 	Fatal bool
-	// Retriable says that the same call may succeed if it is made again.
+	// Retriable says that the same call may succeed later.
 	Retriable bool
 	// AbortRequired says that the open transaction can only be aborted.
 	AbortRequired bool
-	// Text is the library's or the broker's sentence, without secrets.
+	// Text is the message of the library or of the broker, without secrets.
 	Text string
 	// Err is the library's own error. It may be nil.
 	Err error
@@ -31,43 +31,48 @@ func (e *Error) Error() string {
 // Unwrap returns the library's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Code is an error code of Kafka's protocol, or a negative one of ours.
+// Code is an error code of Kafka's protocol, or a negative code of this
+// package.
 type Code int16
 
-// Codes that never come from a broker. Codes of brokers have Kafka's numbers.
+// Codes that never come from a broker are negative. Codes of brokers have
+// Kafka's numbers.
 const (
-	// TimedOut: the message's or the call's time ran out in the client.
+	// TimedOut means that the timeout of the message or of the call ended in
+	// the client.
 	TimedOut Code = -1 - iota
-	// Transport: no broker could be reached.
+	// Transport means that the client could reach no broker.
 	Transport
-	// AllBrokersDown: no broker is connected.
+	// AllBrokersDown means that no broker is connected.
 	AllBrokersDown
-	// Authentication: a broker refused the login, or the client the token.
+	// Authentication means that a broker refused the login, or that the client
+	// refused the token.
 	Authentication
-	// Certificate: the TLS handshake failed.
+	// Certificate means that the TLS handshake failed.
 	Certificate
-	// Purged: the client gave the message up.
+	// Purged means that the client gave up the message.
 	Purged
-	// Closed: the client was closed.
+	// Closed means that the client was closed.
 	Closed
-	// Fenced: another producer has the transactional id, or the coordinator ended
-	// the transaction by its timeout.
+	// Fenced means that another producer owns the transactional id now, or that
+	// the coordinator aborted the transaction after its timeout.
 	Fenced
-	// State: the call does not fit the state of the transaction.
+	// State means that the call does not fit the state of the transaction.
 	State
-	// Invalid: the client refused the arguments.
+	// Invalid means that the client refused the arguments.
 	Invalid
-	// Desynchronized: the library cannot continue the sequence of a partition
-	// without the danger of a duplicate.
+	// Desynchronized means that the library cannot continue the sequence
+	// numbers of a partition without the risk of a duplicate.
 	Desynchronized
-	// Other: everything else, with its text.
+	// Other is any other error. Text describes the error.
 	Other
-	// Recovering: a batch of the partition was refused, and what was behind it is
-	// being reported. See Topic.Produce.
+	// Recovering means that the broker refused a batch of the partition, and
+	// that the Handler still gets outcomes of later messages. See
+	// Topic.Produce.
 	Recovering
 )
 
-// Codes of brokers that the layers above tell apart.
+// Codes of brokers for which the engine has a rule.
 const (
 	CorruptMessage              Code = 2
 	UnknownTopicOrPartition     Code = 3

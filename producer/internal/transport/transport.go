@@ -1,13 +1,13 @@
 // Package transport is the seam between the engine and a Kafka client library.
 //
-// The engine decides what happens to a message: it bounds the buffer, keeps the
-// order of each key, replaces clients, and gives every message its outcome. A
-// transport only puts bytes into Kafka and reports what it knows about them. The
-// engine imports no client library, and a transport imports no engine.
+// The engine decides about every message. The engine bounds the buffer, keeps
+// the order of each key, replaces clients, and gives every message its outcome.
+// A transport only writes bytes to Kafka and reports the result. The engine
+// imports no client library, and a transport does not import the engine.
 //
-// Two packages implement the seam: confluent (librdkafka under
-// confluent-kafka-go) and franz (franz-go's kgo, pure Go). The conformance suite
-// in package transporttest runs on both.
+// Two packages implement the seam: confluent (librdkafka through
+// confluent-kafka-go) and franz (franz-go's kgo, pure Go). The conformance
+// suite in package transporttest runs on both.
 package transport
 
 import (
@@ -15,17 +15,18 @@ import (
 	"time"
 )
 
-// Token names one message between Produce and its outcome. The engine chooses
-// it. A transport returns it unchanged, exactly once.
+// Token identifies one message between Produce and its outcome. The engine
+// chooses the token. A transport returns the token unchanged, exactly once.
 type Token uint64
 
-// Message is what Produce takes. The transport does not keep any of its memory
-// after Produce has returned. A nil Key or Value is null in Kafka.
+// Message is the argument of Produce. The transport keeps none of the message's
+// memory after Produce has returned. A nil Key or Value is null in Kafka.
 type Message struct {
 	Key, Value []byte
 	Headers    []Header
-	// Timestamp is in Unix milliseconds. It counts only if HasTimestamp is set,
-	// because 0 is a valid time. Otherwise the client library stamps the message.
+	// Timestamp is in Unix milliseconds. The transport uses Timestamp only if
+	// HasTimestamp is set, because 0 is a valid time. Otherwise the client
+	// library sets the time.
 	Timestamp    int64
 	HasTimestamp bool
 }
@@ -36,111 +37,112 @@ type Header struct {
 	Value []byte
 }
 
-// Persistence is what a transport knows about a message that has failed.
+// Persistence says whether a failed message can be in the log.
 type Persistence uint8
 
 const (
-	// PossiblyPersisted is the zero value: the message may be in the log, once.
+	// PossiblyPersisted is the zero value. The message may be in the log, once.
 	PossiblyPersisted Persistence = iota
 	// NotPersisted says that the message is in no log and never will be. A
-	// transport says so only if that is certain, whatever happens later.
+	// transport reports NotPersisted only if this is certain.
 	NotPersisted
 	// Persisted says that the message is in the log, once.
 	Persisted
 )
 
-// Outcome reports the end of one message.
+// Outcome reports the final result of one message.
 type Outcome struct {
 	Token     Token
 	Partition int32
-	// Offset is the message's offset in the log. It is -1 if the broker named
-	// none.
+	// Offset is the message's offset in the log. Offset is -1 if the broker
+	// returned no offset.
 	Offset int64
-	// Timestamp is the broker's timestamp in Unix milliseconds where the topic
-	// uses LogAppendTime, and -1 elsewhere.
+	// Timestamp is the broker's timestamp in Unix milliseconds if the topic
+	// uses LogAppendTime. Otherwise Timestamp is -1.
 	Timestamp int64
 	// Persistence is Persisted if and only if Err is nil.
 	Persistence Persistence
-	// Guilty says that the broker named this message as the reason why it refused
-	// the batch. A message that was refused only because it shared the batch has
-	// false.
+	// Guilty says that the broker named this message as the reason for refusing
+	// the batch. Guilty is false for the other messages of a refused batch.
 	Guilty bool
-	// Err is nil for a delivered message. Otherwise it is an *Error, or wraps one.
+	// Err is nil for a delivered message. Otherwise Err is or wraps an *Error.
 	Err error
-	// Message is the message as it was handed over, if Persistence is
-	// NotPersisted, so that the engine can send it again. It has a timestamp, also
-	// if the library chose it. Its memory belongs to the receiver. It may be nil if
-	// the transport does not keep messages.
+	// Message is a copy of the produced message if Persistence is NotPersisted.
+	// The engine can send the copy again. Message always has a timestamp, even
+	// if the library chose the time. The memory belongs to the receiver.
+	// Message may be nil if the transport does not keep messages.
 	Message *Message
 }
 
-// Handler receives what a client has to say. Its methods are called on the
-// transport's own goroutines, must not block, and must not call the client.
+// Handler receives the reports of a client. The transport calls the methods on
+// its own goroutines. A method must not block and must not call the client.
 type Handler interface {
-	// Outcomes reports messages in groups. For one partition the outcomes of
-	// delivered messages come in the order of their offsets. The slice belongs to
-	// the transport again after the return.
+	// Outcomes reports messages in groups. For each partition, outcomes of
+	// delivered messages come in the order of their offsets. The transport
+	// reuses the slice after the return.
 	Outcomes(outcomes []Outcome)
-	// Trouble reports an error that belongs to no message: a broker out of reach,
-	// a refused login. It is no outcome of anything.
+	// Trouble reports an error that belongs to no message, for example an
+	// unreachable broker or a refused login. Trouble does not change the
+	// outcome of any message.
 	Trouble(err *Error)
-	// Fatal reports, once, that the client will accept and deliver nothing more.
-	// Outcomes for everything in flight follow.
+	// Fatal reports, once, that the client accepts and delivers no more
+	// messages. The outcomes of all messages in flight follow.
 	Fatal(err *Error)
 }
 
-// Client is one producing client of a library. It is safe for concurrent use,
-// except that Close must be the last call.
+// Client is one producing client of a library. Client is safe for concurrent
+// use, but Close must be the last call.
 type Client interface {
-	// Topic returns the handle through which messages go to a topic. It does no
-	// I/O.
+	// Topic returns the handle for messages to a topic. Topic does no I/O.
 	Topic(name string) (Topic, error)
-	// Metadata asks the brokers for a topic. A topic that does not exist is an
-	// *Error with the code UnknownTopicOrPartition.
+	// Metadata asks the brokers for a topic. If the topic does not exist,
+	// Metadata returns an *Error with the code UnknownTopicOrPartition.
 	Metadata(ctx context.Context, topic string) (TopicMetadata, error)
-	// Reach waits for an answer of any broker.
+	// Reach waits until any broker answers.
 	Reach(ctx context.Context) error
 	// Admin answers questions about the cluster and creates topics.
 	Admin() Admin
 
-	// InitTransactions and the four calls after it are KIP-98's. They exist if
-	// the client was opened with a transactional id. ctx bounds each call. A call
-	// that was cut off by ctx may have taken effect. The same call may be made
-	// again.
+	// InitTransactions and the next four methods are the calls of KIP-98. The
+	// client must have a transactional id. ctx bounds each call. If ctx ends a
+	// call, the call may still have taken effect. The caller may repeat the
+	// same call.
 	InitTransactions(ctx context.Context) error
 	BeginTransaction() error
 	SendOffsets(ctx context.Context, offsets []GroupOffset, member GroupMember) error
 	CommitTransaction(ctx context.Context) error
 	AbortTransaction(ctx context.Context) error
 
-	// Purge gives up everything that is not delivered yet. Every message gets its
-	// outcome, with the best Persistence that the library knows.
+	// Purge gives up every message that is not delivered yet. Every message
+	// gets its outcome, with the best Persistence that the library knows.
 	Purge()
-	// Close ends the client's connections and goroutines. It returns after the
-	// last call to the Handler.
+	// Close ends the client's connections and goroutines. Close returns after
+	// the last call to the Handler.
 	Close()
 }
 
 // Topic is a client's handle of one topic.
 type Topic interface {
-	// Produce hands a message over. It does not block on the network. After nil
-	// there is exactly one Outcome for the token, possibly before the return.
-	// After an error nothing was taken, and there is none. The code Recovering
-	// means that an earlier batch of the partition was refused and its outcomes are
-	// on their way to the Handler: the partition takes messages again when Outcomes
-	// has returned.
+	// Produce hands over a message. Produce does not block on the network. If
+	// Produce returns nil, the token gets exactly one Outcome, possibly before
+	// the return. If Produce returns an error, the client did not take the
+	// message, and there is no Outcome.
 	//
-	// Produce may be called under a lock that the Handler's Outcomes takes too.
+	// The code Recovering means that the broker refused an earlier batch of the
+	// partition, and that the Handler still gets outcomes. The partition takes
+	// messages again after Outcomes has returned.
+	//
+	// The caller may hold a lock that the Handler's Outcomes takes too.
 	Produce(partition int32, m *Message, token Token) error
-	// Close frees the handle. Messages already handed over are not affected.
+	// Close frees the handle. Messages that Produce has taken are not affected.
 	Close()
 }
 
 // TopicMetadata describes a topic as the brokers see it.
 type TopicMetadata struct {
 	Name string
-	// ID is the topic's identity (KIP-516), zero where the broker has none. A
-	// topic that was deleted and created again has another one.
+	// ID is the topic's identity (KIP-516). ID is zero if the broker has none.
+	// A topic that was deleted and created again has a new ID.
 	ID         [16]byte
 	Partitions []PartitionMetadata // by partition number
 }
@@ -149,18 +151,19 @@ type TopicMetadata struct {
 type PartitionMetadata struct {
 	Leader           int32
 	Replicas, InSync []int32
-	Err              error // for instance a leader that is not available
+	Err              error // for example, the leader is not available
 }
 
-// Admin is what Prepare and the topic look-up need besides metadata.
+// Admin has the cluster calls of Prepare and of the topic look-up.
 type Admin interface {
 	// TopicConfig returns the effective settings of a topic.
 	TopicConfig(ctx context.Context, topic string) (map[string]string, error)
 	// CreateTopic creates a topic. -1 partitions or replicas mean the broker's
-	// default. A topic that exists is an *Error with TopicAlreadyExists.
+	// default. If the topic exists, CreateTopic returns an *Error with the code
+	// TopicAlreadyExists.
 	CreateTopic(ctx context.Context, topic string, partitions, replicas int, settings map[string]string) error
-	// MayWrite asks whether the client may write to a topic. It is true if the
-	// brokers do not say.
+	// MayWrite asks if the client may write to a topic. MayWrite returns true
+	// if the brokers do not answer this question.
 	MayWrite(ctx context.Context, topic string) (bool, error)
 }
 
@@ -172,12 +175,12 @@ type GroupOffset struct {
 	LeaderEpoch int32 // -1 if not known
 }
 
-// GroupMember identifies a member of a consumer group at one moment, so that the
-// coordinator can fence a member that was replaced.
+// GroupMember identifies a member of a consumer group at one moment. The
+// coordinator uses the identity to fence a replaced member.
 type GroupMember struct {
 	Group, MemberID, InstanceID string
 	Generation                  int32
-	// Library holds what the transport itself needs. The engine passes it on.
+	// Library holds data of the transport. The engine only passes the data on.
 	Library any
 }
 
@@ -192,7 +195,8 @@ type ConsumedMessage struct {
 	Timestamp   time.Time
 }
 
-// Header returns the value of the last header of a name, as Kafka's clients do.
+// Header returns the value of the last header with the name, as Kafka's clients
+// do.
 func (m *ConsumedMessage) Header(key string) ([]byte, bool) {
 	for i := len(m.Headers) - 1; i >= 0; i-- {
 		if m.Headers[i].Key == key {
@@ -202,7 +206,7 @@ func (m *ConsumedMessage) Header(key string) ([]byte, bool) {
 	return nil, false
 }
 
-// TopicPartition names a partition, and an offset where one is asked for.
+// TopicPartition names a partition. Some calls also use the offset.
 type TopicPartition struct {
 	Topic     string
 	Partition int32
@@ -210,10 +214,11 @@ type TopicPartition struct {
 }
 
 // Consumer is a member of a consumer group, or a reader of assigned partitions.
-// One goroutine uses it. Rebalances take effect inside Poll only.
+// Only one goroutine may use a Consumer. Rebalances take effect only inside
+// Poll.
 type Consumer interface {
-	// Poll returns the next message, or nil after wait. An error that passes by
-	// itself goes to the Handler's Trouble instead.
+	// Poll returns the next message, or nil after wait. The Handler's Trouble
+	// gets every error that a retry can fix.
 	Poll(ctx context.Context, wait time.Duration) (*ConsumedMessage, error)
 	Member() (GroupMember, error)
 	Assignment() ([]TopicPartition, error)
@@ -226,17 +231,18 @@ type Consumer interface {
 	Close() error
 }
 
-// Group says what a [Consumer] reads as a member of a consumer group.
+// Group describes the input of a [Consumer] that is a member of a consumer
+// group.
 type Group struct {
 	ID       string
 	Protocol Protocol
 	Topics   []string
-	// Revoked is called inside Poll, Pause or Close with the partitions that are
-	// no longer ours. Nil: nobody wants to know.
+	// Revoked gets the partitions that the member has lost. Poll, Pause or
+	// Close calls Revoked. nil means no callback.
 	Revoked func(partitions []TopicPartition)
 }
 
-// Protocol is how members of a consumer group agree on who reads what.
+// Protocol is the protocol by which the group assigns partitions to members.
 type Protocol string
 
 // The values of [Protocol].

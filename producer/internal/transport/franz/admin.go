@@ -102,7 +102,8 @@ func (a admin) CreateTopic(ctx context.Context, name string, partitions, replica
 	return nil
 }
 
-// named is a broker's code with its own text, or nil for code 0.
+// named converts a broker's code and text to an error, or returns nil for code
+// 0.
 func named(code int16, text *string) error {
 	if code == 0 {
 		return nil
@@ -137,9 +138,10 @@ func topicMetadata(resp *kmsg.MetadataResponse, name string) (transport.TopicMet
 	return transport.TopicMetadata{}, named(kerr.UnknownTopicOrPartition.Code, nil)
 }
 
-// CreateTopic creates a topic by a client of its own. -1 replicas leave the
-// number to the broker. A topic that exists is an error with the code
-// TopicAlreadyExists, also if the principal may not create topics.
+// CreateTopic creates a topic with a client of its own. If replicas is -1, the
+// broker chooses the number. If the topic exists, CreateTopic returns an error
+// with the code TopicAlreadyExists, even if the principal may not create
+// topics.
 func CreateTopic(ctx context.Context, c *settings.Config, name string, partitions, replicas int, config map[string]string) error {
 	common, connect, err := options(c, troubleFunc(nil))
 	if err != nil {

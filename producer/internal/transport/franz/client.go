@@ -31,7 +31,7 @@ type client struct {
 	mu     sync.Mutex
 	topics atomic.Pointer[map[string]*topic] // copied on write under mu
 
-	refusal atomic.Pointer[transport.Error] // why Produce takes nothing any more
+	refusal atomic.Pointer[transport.Error] // the error that Produce returns after the client has stopped
 	failing sync.Once                       // Fatal is called once
 	closing sync.Once
 
@@ -40,8 +40,9 @@ type client struct {
 
 var _ transport.Client = (*client)(nil)
 
-// Open makes a client. It does no I/O that it waits for. batchBytes bounds a
-// batch and so a message, whatever c says.
+// Open makes a client and does not wait for the network. batchBytes limits the
+// size of a batch, and therefore of a message. The limit overrides the settings
+// in c.
 func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
 	k := &client{config: c, handler: h, batchBytes: max(batchBytes, leastBatch)}
 	k.topics.Store(&map[string]*topic{})
@@ -62,11 +63,11 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 		kgo.ProducerBatchCompression(compression),
 		kgo.ProducerBatchMaxBytes(int32(min(k.batchBytes, math.MaxInt32/2))),
 		kgo.ProducerLinger(c.Linger),
-		// The engine bounds what is in flight. kgo must never make a caller wait,
-		// because Produce runs under a lock.
+		// The engine limits the messages in flight. kgo must never make a
+		// caller wait, because Produce runs under a lock.
 		kgo.MaxBufferedRecords(math.MaxInt32),
-		// Only the engine gives a message up. A record that kgo gives up after a
-		// number of attempts can be in the log.
+		// Only the engine gives up a message. If kgo gave up a record after
+		// some attempts, the record could still be in the log.
 		kgo.UnknownTopicRetries(-1),
 		kgo.ProducerOnDataLossDetected(k.dataLost),
 		kgo.WithHooks(&hooks{c, h}),
@@ -124,7 +125,7 @@ func (c *client) Topic(name string) (transport.Topic, error) {
 	return t, nil
 }
 
-// refuses says why Produce takes nothing any more, or nil.
+// refuses returns the error with which Produce must refuse messages, or nil.
 func (c *client) refuses() error {
 	if err := c.refusal.Load(); err != nil {
 		return err
@@ -132,15 +133,16 @@ func (c *client) refuses() error {
 	return nil
 }
 
-// refuse ends Produce. A publisher that is already inside holds its partition's
-// lock until kgo has the message, and the callers of refuse take that lock next.
+// refuse makes Produce refuse new messages. A publisher that is already inside
+// holds its partition's lock until kgo has the message. The callers of refuse
+// take the same lock next.
 func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, err) }
 
-// fail ends the client: nothing new is taken.
+// fail ends the client. The client takes no new messages after fail.
 func (c *client) fail(err *transport.Error) {
 	c.failing.Do(func() {
 		c.refuse(err)
-		// The handler must be told on a goroutine that holds no lock.
+		// Fatal needs a goroutine that holds no lock.
 		c.background.Go(func() {
 			c.handler.Fatal(err)
 			c.Purge()
@@ -153,9 +155,10 @@ func (c *client) TestFatalError(reason string) {
 	c.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: reason})
 }
 
-// failed looks at the error of a message for one that ends the client, because
-// kgo gives every later message the same. A transaction of which a message has
-// failed can only be aborted.
+// failed ends the client if the error of a message is final, because kgo then
+// returns the same error for every later message. With a transactional id,
+// failed marks the transaction instead, because the transaction can only be
+// aborted.
 func (c *client) failed(err error) {
 	e := convert(err)
 	if c.config.TransactionalID != "" {
@@ -180,10 +183,10 @@ const (
 	codeProducerFenced               transport.Code = 90
 )
 
-// dataLost is called when a broker does not know the sequence that kgo goes on
-// with, though it has acknowledged all before. kgo goes on with a new sequence.
-// The wire lets that happen only for a batch of which no attempt can be in the
-// log.
+// dataLost runs if a broker does not know kgo's next sequence number, although
+// the broker has acknowledged every earlier message. kgo goes on with a new
+// sequence. The wire allows a new sequence only if no attempt of the batch can
+// be in the log.
 func (c *client) dataLost(topic string, partition int32) {
 	c.handler.Trouble(&transport.Error{
 		Code: transport.Desynchronized,
@@ -200,7 +203,7 @@ func (c *client) Purge() {
 			if p == nil {
 				continue
 			}
-			p.mu.Lock() // whoever comes after is refused
+			p.mu.Lock() // later publishers are refused
 			p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
 			p.mu.Unlock()
 		}
@@ -214,7 +217,7 @@ func (c *client) Close() {
 		c.refuse(&transport.Error{Code: transport.Closed, Text: "the client is closed"})
 		c.tx.close()
 		c.Purge()
-		_ = c.kgo.Flush(context.Background()) // every promise has run
+		_ = c.kgo.Flush(context.Background()) // after Flush every promise has run
 		c.kgo.Close()
 		c.background.Wait()
 		c.outbox.close()

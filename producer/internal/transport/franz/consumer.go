@@ -17,16 +17,17 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// consumer is a member of a consumer group. One goroutine uses it.
+// consumer is a member of a consumer group. Only one goroutine may use a
+// consumer.
 type consumer struct {
 	settings *settings.Config
 	group    transport.Group
 	kgo      *kgo.Client
 	troubled troubleFunc
-	queue    []*kgo.Record // polled from kgo, and not yet returned
+	queue    []*kgo.Record // polled from kgo, but not returned yet
 
-	// rebalances come from kgo's goroutine, which waits until Poll or Close has
-	// taken them.
+	// rebalances come from kgo's goroutine. kgo's goroutine waits until Poll or
+	// Close has taken the rebalance.
 	rebalances chan rebalance
 	closed     chan struct{}
 	closing    sync.Once
@@ -40,7 +41,7 @@ type place struct {
 	partition int32
 }
 
-// rebalance is a change of what is assigned.
+// rebalance is a change of the assigned partitions.
 type rebalance struct {
 	added, removed map[string][]int32
 	taken          chan struct{}
@@ -48,7 +49,7 @@ type rebalance struct {
 
 var _ transport.Consumer = (*consumer)(nil)
 
-// troubleFunc is a [transport.Handler] that takes only trouble.
+// troubleFunc is a [transport.Handler] that only handles Trouble.
 type troubleFunc func(*transport.Error)
 
 // Trouble implements [transport.Handler].
@@ -64,8 +65,8 @@ func (troubleFunc) Outcomes([]transport.Outcome) {}
 // Fatal implements [transport.Handler].
 func (f troubleFunc) Fatal(err *transport.Error) { f.Trouble(err) }
 
-// OpenConsumer joins a group. Nothing waits for the network. trouble is told of
-// errors that pass by themselves. It may be nil.
+// OpenConsumer joins a group and does not wait for the network. trouble gets
+// every error that a retry can fix. trouble may be nil.
 func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	in := &consumer{
 		settings: c, group: g, troubled: trouble, assigned: map[place]bool{}, paused: map[place]bool{},
@@ -105,8 +106,8 @@ func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport
 	return in, nil
 }
 
-// consumerOptions are the settings of a consumer that kgo has, by librdkafka's
-// names.
+// consumerOptions translates consumer settings with librdkafka's names to kgo's
+// options.
 func consumerOptions(passed map[string]string) ([]kgo.Opt, error) {
 	start := kgo.NewOffset().AtStart()
 	var opts []kgo.Opt
@@ -136,7 +137,7 @@ func consumerOptions(passed map[string]string) ([]kgo.Opt, error) {
 	return append(opts, kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start)), nil
 }
 
-// consumerSettings are the settings of a consumer that kgo has beside
+// consumerSettings has every consumer setting that kgo supports, except
 // auto.offset.reset.
 var consumerSettings = map[string]func(value string) (kgo.Opt, error){ //nolint:gochecknoglobals // never changed
 	"session.timeout.ms":        millisOption(kgo.SessionTimeout),
@@ -170,7 +171,7 @@ func int32Option[O kgo.Opt](f func(int32) O) func(string) (kgo.Opt, error) {
 	}
 }
 
-// pollRecords is how many records one poll of kgo returns at most.
+// pollRecords is the maximum number of records of one poll of kgo.
 const pollRecords = 500
 
 // Poll implements [transport.Consumer].
@@ -207,7 +208,8 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 	}
 }
 
-// next takes the next record of a partition that is not paused off the queue.
+// next removes the next record from the queue. Records of paused partitions
+// stay in the queue.
 func (in *consumer) next() *kgo.Record {
 	for i, r := range in.queue {
 		if in.paused[place{r.Topic, r.Partition}] {
@@ -224,7 +226,8 @@ func (in *consumer) next() *kgo.Record {
 	return nil
 }
 
-// keep queues what was fetched. It returns an error that does not pass.
+// keep queues the fetched records. keep returns an error if a retry cannot fix
+// it.
 func (in *consumer) keep(fetches kgo.Fetches) error {
 	var lasting error
 	fetches.EachError(func(_ string, _ int32, err error) {
@@ -245,7 +248,7 @@ func (in *consumer) keep(fetches kgo.Fetches) error {
 	return lasting
 }
 
-// isPermanent tells whether an error is the same at the next try.
+// isPermanent reports whether a retry cannot fix the error.
 func isPermanent(err *kerr.Error) bool {
 	switch err {
 	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
@@ -255,7 +258,7 @@ func isPermanent(err *kerr.Error) bool {
 	return false
 }
 
-// takeRebalances takes what has changed, without waiting.
+// takeRebalances applies all waiting rebalances without blocking.
 func (in *consumer) takeRebalances() {
 	for {
 		select {
@@ -305,8 +308,8 @@ func consumed(r *kgo.Record) *transport.ConsumedMessage {
 	return m
 }
 
-// notJoined marks a member that had no place in its group. Offsets that it sent
-// would be taken without a check of who owns the partitions.
+// notJoined marks a member without a place in its group. The coordinator would
+// take offsets of such a member without checking the owner of the partitions.
 type notJoined struct{}
 
 // Member implements [transport.Consumer].
@@ -328,8 +331,8 @@ func (in *consumer) Assignment() ([]transport.TopicPartition, error) {
 	return all, nil
 }
 
-// Committed implements [transport.Consumer]. A partition without an offset has
-// -1.
+// Committed implements [transport.Consumer]. The offset is -1 for a partition
+// without a committed offset.
 func (in *consumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
 	for {
 		out, err := in.committed(ctx, partitions)
@@ -406,8 +409,9 @@ func (in *consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int
 	return offsets(ctx, in.kgo, topic, latest)
 }
 
-// Seek implements [transport.Consumer]. It tries every partition. A partition
-// that is no longer ours is an error, and the others were sought.
+// Seek implements [transport.Consumer]. Seek tries every partition. If a
+// partition is not assigned any more, Seek returns an error, but still seeks
+// the other partitions.
 func (in *consumer) Seek(to []transport.TopicPartition) error {
 	var errs []error
 	offsets := map[string]map[int32]kgo.EpochOffset{}
@@ -431,7 +435,9 @@ func (in *consumer) Seek(to []transport.TopicPartition) error {
 	return errors.Join(errs...)
 }
 
-// waitFor runs a call of kgo that may wait for a rebalance, which waits for us.
+// waitFor runs a kgo call that may wait for a rebalance. waitFor takes
+// rebalances until the call returns, because a rebalance waits for this
+// goroutine.
 func (in *consumer) waitFor(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -448,8 +454,8 @@ func (in *consumer) waitFor(f func()) {
 	}
 }
 
-// Pause implements [transport.Consumer]. What kgo has returned already stays in
-// the queue until Resume, because kgo does not return it again.
+// Pause implements [transport.Consumer]. Records that kgo has already returned
+// stay in the queue until Resume, because kgo does not return a record twice.
 func (in *consumer) Pause(partitions []transport.TopicPartition) error {
 	for _, p := range partitions {
 		in.paused[place{p.Topic, p.Partition}] = true
@@ -484,7 +490,7 @@ func (in *consumer) Close() error {
 	return nil
 }
 
-// pause waits for a time, or until ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

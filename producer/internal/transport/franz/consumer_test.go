@@ -46,7 +46,7 @@ func poll(ctx context.Context, t *testing.T, in transport.Consumer, n int) []str
 	return got
 }
 
-// TestConsumer follows one member of a group and then a second one.
+// TestConsumer runs one member of a group and then a second member.
 func TestConsumer(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []transport.Protocol{transport.ConsumerProtocol, transport.ClassicProtocol} {
@@ -84,7 +84,7 @@ func TestConsumer(t *testing.T) {
 				t.Fatalf("ends %v, %v", ends, err)
 			}
 
-			// Back to the start, and everything comes again.
+			// After a seek to the start, every message comes again.
 			for i := range assigned {
 				assigned[i].Offset = 0
 			}
@@ -101,7 +101,8 @@ func TestConsumer(t *testing.T) {
 				t.Error("Seek to a partition that is not assigned is no error")
 			}
 
-			// Offsets that a transaction commits are read back.
+			// A transaction commits offsets. The consumer can read the offsets
+			// back.
 			tx := openTransaction(t, b.Addrs())
 			if err := tx.SendOffsets(ctx, []transport.GroupOffset{{Topic: "in", Partition: 0, Offset: 2, LeaderEpoch: -1}}, member); err != nil {
 				t.Fatal(err)
@@ -121,7 +122,7 @@ func TestConsumer(t *testing.T) {
 				t.Errorf("committed (-want +got):\n%s", diff)
 			}
 
-			// A second member takes a partition, inside Poll.
+			// A second member takes over a partition inside Poll.
 			other, err := OpenConsumer(c, transport.Group{ID: "group", Protocol: protocol, Topics: []string{"in"}}, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -142,7 +143,7 @@ func TestConsumer(t *testing.T) {
 	}
 }
 
-// nobody is a handler that listens to nothing.
+// nobody is a handler that ignores every report.
 type nobody struct{}
 
 func (nobody) Outcomes([]transport.Outcome) {}
@@ -165,7 +166,8 @@ func openTransaction(t *testing.T, addrs []string) transport.Client {
 	return tx
 }
 
-// TestReadCommitted reads what is committed, to the end as it was.
+// TestReadCommitted reads the committed messages up to the end at the time of
+// the call.
 func TestReadCommitted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
@@ -210,7 +212,7 @@ func TestReadCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	written := func(end int64) { // waits until partition 0 ends there
+	written := func(end int64) { // waits until the end offset of partition 0 is end
 		t.Helper()
 		for {
 			ends, err := offsets(ctx, tx.(*client).kgo, "in", latest)

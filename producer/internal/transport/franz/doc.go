@@ -1,25 +1,29 @@
 // Package franz is the transport on franz-go's kgo, a Kafka client in pure Go.
 //
 // kgo keeps the order of a partition and resends a batch until the broker has
-// answered it. Package franz adds what the engine must know and kgo does not
-// tell: whether a message that failed can be in the log, which record of a
-// batch the broker refused, and the broker's timestamp. The broker says all
-// three in its answers, so the package reads the produce requests and answers
-// on their way through the connection (see wire.go).
+// answered. The engine needs three more facts that kgo does not report:
 //
-// Which message failed for certain:
+//   - whether a failed message can be in the log,
+//   - the record of a batch that the broker refused,
+//   - the broker's timestamp.
 //
-//  1. A message that was never written to a connection is not in the log.
-//  2. A message of a batch is not in the log if every attempt of that batch was
-//     answered, and each answer has a code that the broker gives before it
-//     appends (see appendsNothing).
+// The broker's answers contain all three facts. Therefore the package reads the
+// produce requests and answers on the connection (see wire.go).
+//
+// These rules say whether a failed message can be in the log:
+//
+//  1. A message is not in the log if the client never wrote the message to a
+//     connection.
+//  2. A message is not in the log if the broker answered every attempt of its
+//     batch with an error code from before the append (see appendsNothing).
 //  3. A batch behind a refused batch is not in the log. Its sequence number
-//     follows that of the refused batch, so the broker refuses it too. kgo
-//     writes a second batch only after the leader has acknowledged one.
-//  4. Every other message that failed may be in the log.
+//     follows the refused batch, so the broker refuses the later batch too. kgo
+//     writes a second batch only after the leader has acknowledged a first
+//     batch.
+//  4. Every other failed message may be in the log.
 //
-// After a refusal the partition is closed: Produce returns the code Recovering
-// until the handler has returned from the last outcome behind the refusal. So
-// the engine can stop its publishers inside Outcomes, send again what is not
-// persisted, and keep the order.
+// After a refusal the partition is closed. Produce returns the code Recovering
+// until the handler has returned from the last outcome behind the refusal.
+// During this time the engine stops its publishers inside Outcomes, sends the
+// messages that are not persisted again, and keeps the order.
 package franz

@@ -7,8 +7,9 @@ import (
 	"syscall"
 )
 
-// ended tells whether the peer has closed a connection that nobody reads. The
-// kernel takes a write to such a connection, and nobody ever sees it.
+// ended reports whether the peer has closed a connection that no goroutine
+// reads. The kernel accepts a write to such a connection, but the peer never
+// gets the bytes.
 func ended(c net.Conn) bool {
 	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = secure.NetConn()

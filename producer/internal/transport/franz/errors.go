@@ -15,8 +15,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// convert puts an error of kgo into the words of the seam. It returns nil for
-// nil.
+// convert converts an error of kgo to a transport error. convert(nil) is nil.
 func convert(err error) *transport.Error {
 	if err == nil {
 		return nil
@@ -43,7 +42,7 @@ func convert(err error) *transport.Error {
 		e.Code = transport.Closed
 	case isCertificate(err):
 		e.Code, e.Retriable = transport.Certificate, true
-	case errors.As(err, &connection): // its timeout says that it is the context's
+	case errors.As(err, &connection): // before the context errors, because a network timeout also matches DeadlineExceeded
 		e.Code, e.Retriable = transport.Transport, true
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		e.Code, e.Retriable = transport.TimedOut, true
@@ -53,8 +52,8 @@ func convert(err error) *transport.Error {
 	return e
 }
 
-// isFence: another producer has the transactional id, or the coordinator ended
-// the transaction by its timeout.
+// isFence reports whether another producer owns the transactional id, or if the
+// coordinator aborted the transaction after its timeout.
 func isFence(err *kerr.Error) bool {
 	return err == kerr.ProducerFenced || err == kerr.InvalidProducerEpoch
 }
@@ -78,13 +77,13 @@ func isNetwork(err error) bool {
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
-// appendsNothing says whether a broker that answers a produce request with the
-// code has not appended the batch by that request.
+// appendsNothing reports whether a broker gives the code only before it appends
+// the batch of the request.
 //
 // The broker checks authorization, the topic's id, the records and the sequence
-// before it appends. After the append it waits for the replicas. An answer from
-// that wait (not leader any more, timed out, too few replicas, storage error)
-// says nothing about the log.
+// number before the append. After the append the broker waits for the replicas.
+// An error from this wait (not leader any more, timed out, too few replicas,
+// storage error) does not say if the batch is in the log.
 func appendsNothing(code int16) bool {
 	switch kerr.TypedErrorForCode(code) {
 	case kerr.CorruptMessage, kerr.MessageTooLarge, kerr.InvalidTopicException, kerr.RecordListTooLarge,
@@ -100,7 +99,8 @@ func appendsNothing(code int16) bool {
 	return false
 }
 
-// gaveUp is why a message ended that no broker has refused.
+// gaveUp is the error of a message that the client gave up and no broker
+// refused.
 func gaveUp(text string) *transport.Error {
 	return &transport.Error{Code: transport.Purged, Text: text}
 }

@@ -21,12 +21,12 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// dialFunc opens a connection to a broker, with its TLS handshake done.
+// dialFunc opens a connection to a broker, including the TLS handshake.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 const dialTimeout = 10 * time.Second
 
-// options are kgo's settings that every client has, and the function that
+// options returns the kgo settings of every client, and the function that
 // connects to a broker.
 func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, error) {
 	connect, err := dialer(c)
@@ -43,14 +43,15 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 		kgo.ProduceRequestTimeout(max(c.RequestTimeout, 100*time.Millisecond)),
 		kgo.ConnIdleTimeout(idleTimeout(c)),
 		kgo.DisableClientMetrics(),
-		kgo.AlwaysRetryEOF(), // a broker that stops closes connections at any time
+		kgo.AlwaysRetryEOF(), // a stopping broker closes connections at any time
 		kgo.WithLogger(logger{c}),
-		// The context of a call bounds it, not a number of attempts.
+		// The context of a call limits the retries. There is no limit on
+		// attempts.
 		kgo.RequestRetries(math.MaxInt32),
 		kgo.RetryTimeoutFn(func(key int16) time.Duration {
 			switch key {
 			case int16(kmsg.JoinGroup), int16(kmsg.SyncGroup), int16(kmsg.Heartbeat):
-				return 45 * time.Second // the session's
+				return 45 * time.Second // the timeout of the session
 			}
 			return 0
 		}),
@@ -72,17 +73,17 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 	return opts, connect, nil
 }
 
-// defaultFetchBytes is kgo's own limit of an answer to a fetch.
+// defaultFetchBytes is kgo's default limit for a fetch response.
 const defaultFetchBytes = 50 << 20
 
-// passedNumber returns a setting that has no field of its own.
+// passedNumber returns a number setting that has no field in Config.
 func passedNumber(c *settings.Config, key string) (int, bool) {
 	n, err := strconv.Atoi(c.Passed[key])
 	return n, err == nil
 }
 
-// idleTimeout is for how long a connection may do nothing. A broker's own limit
-// is 10 minutes. kgo takes 15 minutes at most, and 0 is without a limit.
+// idleTimeout is the maximum idle time of a connection. A broker's own limit is
+// 10 minutes. kgo allows at most 15 minutes. 0 means no limit.
 func idleTimeout(c *settings.Config) time.Duration {
 	const most = 15 * time.Minute
 	n, ok := passedNumber(c, "connections.max.idle.ms")
@@ -95,7 +96,7 @@ func idleTimeout(c *settings.Config) time.Duration {
 	return min(max(time.Duration(n)*time.Millisecond, 100*time.Millisecond), most)
 }
 
-// backoff doubles from least to most, with jitter of a fifth.
+// backoff doubles the delay from least to most, with 20 % jitter.
 func backoff(least, most time.Duration) func(int) time.Duration {
 	return func(fails int) time.Duration {
 		d := least << min(max(fails-1, 0), 20)
@@ -139,7 +140,7 @@ func dialer(c *settings.Config) (dialFunc, error) {
 	}, nil
 }
 
-// codec is how batches are compressed.
+// codec returns the compression of batches.
 func codec(c *settings.Config) (kgo.CompressionCodec, error) {
 	codecs := map[settings.Compression]kgo.CompressionCodec{
 		settings.NoCompression: kgo.NoCompression(),
@@ -158,8 +159,8 @@ func codec(c *settings.Config) (kgo.CompressionCodec, error) {
 	return codec, nil
 }
 
-// hooks tell the engine of connections that fail. A message does not fail with
-// them.
+// hooks report failed connections to the engine. A failed connection does not
+// fail a message.
 type hooks struct {
 	config  *settings.Config
 	handler transport.Handler
@@ -173,18 +174,18 @@ func (h *hooks) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.Con
 		return
 	}
 	if errors.Is(err, io.EOF) && h.config.SASL != nil {
-		return // the wire has said that it was the login
+		return // the wire has already reported the failed login
 	}
 	e := *convert(err)
-	if e.Code == transport.Other { // the port speaks something else
+	if e.Code == transport.Other { // the port speaks another protocol
 		e.Code, e.Retriable = transport.Transport, true
 	}
 	e.Text = fmt.Sprintf("broker %s: %s", net.JoinHostPort(m.Host, fmt.Sprint(m.Port)), h.config.Redact(e.Text))
 	h.handler.Trouble(&e)
 }
 
-// logger passes kgo's warnings and errors on. Its errors are reports of single
-// requests, which kgo then repeats, so they are warnings here.
+// logger forwards kgo's warnings and errors. kgo's errors become warnings,
+// because kgo logs an error for a single request and then retries the request.
 type logger struct{ config *settings.Config }
 
 // Level implements kgo.Logger.

@@ -11,9 +11,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// promised is kgo's report of one message. kgo calls it for one message after
-// the other, and for the messages of a partition in their order. (A message that
-// kgo refuses before it is in the queue comes early.)
+// promised handles kgo's report of one message. kgo calls promised for one
+// message at a time, and in order for the messages of a partition. The report
+// comes early if kgo refuses a message before queueing the message.
 func (c *client) promised(kr *kgo.Record, err error) {
 	r := kr.Context.(*recordContext).record
 	p := r.part
@@ -73,16 +73,15 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	c.outbox.put(o, resume)
 }
 
-// settle forgets what was known of the messages that have all ended. p.mu is
-// held.
+// settle forgets the state of all ended messages. The caller holds p.mu.
 func (p *partition) settle() {
 	p.written, p.batches, p.stamps = p.handed, nil, nil
 	p.refusal, p.muddled = nil, false
 }
 
-// retries tells whether a message that failed is handed to kgo again: it never
-// left the client, because no connection could be made or no login. kgo gives
-// such messages up. p.mu is held.
+// retries reports whether a failed message goes back to kgo. A message goes
+// back if it never left the client, because no connection or login succeeded.
+// kgo gives up such messages. The caller holds p.mu.
 func (p *partition) retries(o *transport.Outcome) bool {
 	c := p.topic.client
 	if o.Persistence != transport.NotPersisted || p.refusal != nil || c.config.TransactionalID != "" || c.refuses() != nil {
@@ -95,12 +94,12 @@ func (p *partition) retries(o *transport.Outcome) bool {
 	return false
 }
 
-// retry hands the messages over again that never left the client.
+// retry gives the messages that never left the client to kgo again.
 func (p *partition) retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.topic.client.refuses() != nil {
-		return // Purge has ended them
+		return // Purge has given up the waiting messages
 	}
 	p.retrying = false
 	waiting := p.waiting
@@ -110,7 +109,7 @@ func (p *partition) retry() {
 	}
 }
 
-// explain says what is known of a message that has failed. p.mu is held.
+// explain fills in the outcome of a failed message. The caller holds p.mu.
 func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 	b := p.batchOf(index)
 	switch refused := p.refusal; {
@@ -124,7 +123,7 @@ func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 				o.Err = &transport.Error{Code: refused.err.Code, Text: text, Err: refused.err}
 			}
 		}
-		// Nothing that is in flight behind a refused batch is appended.
+		// The broker appends nothing behind a refused batch.
 		o.Persistence = persistence(b != nil && b.maybe || p.muddled && index < p.written)
 	default:
 		converted := convert(err)
@@ -146,7 +145,8 @@ func persistence(maybe bool) transport.Persistence {
 	return transport.NotPersisted
 }
 
-// batchOf returns the written batch of a message, or nil. p.mu is held.
+// batchOf returns the written batch of a message, or nil. The caller holds
+// p.mu.
 func (p *partition) batchOf(index uint64) *batch {
 	for _, b := range p.batches {
 		if index >= b.first && index < b.first+b.count {
@@ -156,15 +156,15 @@ func (p *partition) batchOf(index uint64) *batch {
 	return nil
 }
 
-// duplicate says that the broker named the message's batch a duplicate of one in
-// the log. p.mu is held.
+// duplicate reports whether the broker called the message's batch a duplicate
+// of a batch in the log. The caller holds p.mu.
 func (p *partition) duplicate(index uint64) bool {
 	b := p.batchOf(index)
 	return b != nil && b.duplicate
 }
 
-// appendTime is the time at which the broker appended the message at an offset,
-// or -1. p.mu is held.
+// appendTime returns the broker's append time of the message at an offset, or
+// -1. The caller holds p.mu.
 func (p *partition) appendTime(offset int64) int64 {
 	for len(p.stamps) > 0 && offset >= p.stamps[0].offset+p.stamps[0].count {
 		p.stamps = p.stamps[1:]
@@ -175,8 +175,9 @@ func (p *partition) appendTime(offset int64) int64 {
 	return -1
 }
 
-// wrote notes that a batch is about to be written by a request. It returns the
-// batch, to which the answer belongs. kgo has a batch in one request at a time.
+// wrote notes that a request is about to write a batch. wrote returns the
+// batch, and the answer belongs to this batch. kgo has a batch in only one
+// request at a time.
 func (p *partition) wrote(r *request, key batchKey, count uint64) *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,7 +193,7 @@ func (p *partition) wrote(r *request, key batchKey, count uint64) *batch {
 	return b
 }
 
-// unwritten takes back a note of wrote: not a byte of the request was sent.
+// unwritten undoes wrote, because the connection sent no byte of the request.
 func (b *batch) unwritten(r *request) {
 	b.part.mu.Lock()
 	defer b.part.mu.Unlock()
@@ -201,7 +202,7 @@ func (b *batch) unwritten(r *request) {
 	}
 }
 
-// lost notes that a request has no answer and will get none.
+// lost notes that a request will never get an answer.
 func (b *batch) lost(r *request) {
 	b.part.mu.Lock()
 	defer b.part.mu.Unlock()
@@ -210,9 +211,9 @@ func (b *batch) lost(r *request) {
 	}
 }
 
-// answered notes what a broker says of the partition's batch in a request. It
-// returns false if kgo must not go on with the batch: kgo would write it under a
-// new sequence, and an earlier attempt may be in the log.
+// answered notes a broker's answer for the partition's batch in a request.
+// answered returns false if kgo must not resend the batch. kgo would use a new
+// sequence number, but an earlier attempt may be in the log.
 func (p *partition) answered(r *request, a answer) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,7 +243,7 @@ func (b *batch) answered(a answer) bool {
 		b.maybe = true
 		return true
 	case !p.leads(b):
-		return true // kgo looks only at the answer to the first batch, and resends the others
+		return true // kgo only uses the answer to the first batch, and resends the other batches
 	}
 	kgoResends := kerr.IsRetriable(code) && code != kerr.CorruptMessage || code == kerr.ConcurrentTransactions
 	dangerous := false
@@ -260,8 +261,8 @@ func (b *batch) answered(a answer) bool {
 	return !dangerous
 }
 
-// leads tells whether a batch is the first of those that the broker has not
-// acknowledged. p.mu is held.
+// leads reports whether the broker has acknowledged all earlier batches. The
+// caller holds p.mu.
 func (p *partition) leads(b *batch) bool {
 	for _, earlier := range p.batches {
 		if earlier == b {
@@ -274,7 +275,8 @@ func (p *partition) leads(b *batch) bool {
 	return true
 }
 
-// newSequence: kgo answers the code with a new epoch and sequence.
+// newSequence reports whether kgo starts a new epoch and sequence after the
+// code.
 func newSequence(code *kerr.Error) bool {
 	switch code {
 	case kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerIDMapping, kerr.InvalidProducerEpoch:
@@ -283,15 +285,15 @@ func newSequence(code *kerr.Error) bool {
 	return false
 }
 
-// outbox passes outcomes on in groups, on a goroutine of its own.
+// outbox passes outcomes to the handler in groups, on a goroutine of its own.
 type outbox struct {
 	handler transport.Handler
 
 	mu     sync.Mutex
-	filled sync.Cond // something to do
-	idle   sync.Cond // nothing to do
+	filled sync.Cond // there is work
+	idle   sync.Cond // there is no work
 	next   []transport.Outcome
-	then   []func() // run when next has been passed on
+	then   []func() // run after the handler has returned from next
 	busy   bool
 	closed bool
 	done   chan struct{}
@@ -304,8 +306,8 @@ func newOutbox(h transport.Handler) *outbox {
 	return o
 }
 
-// put queues an outcome. then runs after the handler has returned from it; nil
-// is nothing.
+// put queues an outcome. then runs after the handler has returned from this
+// outcome. then may be nil.
 func (o *outbox) put(outcome transport.Outcome, then func()) {
 	o.mu.Lock()
 	o.next = append(o.next, outcome)
@@ -346,7 +348,7 @@ func (o *outbox) run() {
 	}
 }
 
-// wait returns when everything that was put has been passed on.
+// wait returns after the handler has returned from every queued outcome.
 func (o *outbox) wait() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -355,7 +357,7 @@ func (o *outbox) wait() {
 	}
 }
 
-// close passes the rest on and ends the goroutine.
+// close passes on the remaining outcomes and ends the goroutine.
 func (o *outbox) close() {
 	o.mu.Lock()
 	o.closed = true

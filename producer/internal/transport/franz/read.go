@@ -20,7 +20,7 @@ const (
 	earliest = -2
 )
 
-// offsets asks where each partition of a topic ends or begins.
+// offsets asks for the end or start offset of each partition of a topic.
 func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64) (map[int32]int64, error) {
 	found := map[int32]int64{}
 	err := repeat(ctx, func() error {
@@ -59,8 +59,8 @@ func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64) (map[i
 	return found, err
 }
 
-// repeat makes a call again while its error may pass, until ctx ends. A topic
-// that does not exist is an error at once.
+// repeat calls again after an error that a retry can fix, until ctx ends. A
+// missing topic is an error at once.
 func repeat(ctx context.Context, call func() error) error {
 	const rest = 50 * time.Millisecond
 	for {
@@ -87,10 +87,10 @@ func metadata(ctx context.Context, cl *kgo.Client, topic string) (transport.Topi
 	return topicMetadata(resp, topic)
 }
 
-// ReadCommitted reads a topic from its start to its end as it is at the call,
-// and calls each for every message that is visible to read_committed, in the
-// order of each partition. It waits for transactions that are open before that
-// end. It joins no group.
+// ReadCommitted reads a topic from its start to its end offset at the time of
+// the call. ReadCommitted calls each for every message that a read_committed
+// consumer can see, in order for each partition. ReadCommitted waits for open
+// transactions before the end offset. ReadCommitted joins no group.
 func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {
@@ -126,7 +126,7 @@ func ReadCommitted(ctx context.Context, c *settings.Config, topic string, troubl
 	return nil
 }
 
-// reading is the reading of one partition.
+// reading is the state of reading one partition.
 type reading struct {
 	kgo       *kgo.Client
 	topic     string
@@ -136,7 +136,8 @@ type reading struct {
 
 const fetchBytes = 4 << 20
 
-// fetch reads what comes next, and moves on. An empty answer is no error.
+// fetch reads the next messages and advances the offset. An empty answer is no
+// error.
 func (r *reading) fetch(ctx context.Context, each func(*transport.ConsumedMessage) error) error {
 	m, err := metadata(ctx, r.kgo, r.topic)
 	if err != nil {
@@ -188,14 +189,14 @@ func (r *reading) take(p *kmsg.FetchResponseTopicPartition, each func(*transport
 	switch {
 	case next > r.next:
 		r.next = next
-	case empty && p.LastStableOffset >= r.end: // what was there is compacted away
+	case empty && p.LastStableOffset >= r.end: // compaction has removed the rest
 		r.next = r.end
 	}
 	return nil
 }
 
-// bounded makes the requests of a client end with their context. kgo goes on
-// waiting for a connection that is being made.
+// bounded ends a request when its context ends. kgo alone would go on waiting
+// for a connection attempt.
 type bounded struct{ kgo *kgo.Client }
 
 // Request implements kmsg.Requestor.

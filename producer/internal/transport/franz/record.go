@@ -17,23 +17,23 @@ const (
 	maxKept = 64 << 10
 )
 
-// record is one message on its way through kgo.
+// record is one message inside kgo.
 type record struct {
 	kgo.Record
-	self  recordContext // the record's Context, which leads back to the record
+	self  recordContext // the record's Context, with a pointer back to the record
 	part  *partition
 	chunk *chunk
 	token transport.Token
-	index uint64 // counts the messages of the partition
+	index uint64 // position of the message in its partition
 	bytes []byte // the key, the value and the values of the headers
 }
 
-// message is the message as it was handed over, in memory of its own.
+// message returns a copy of the produced message in new memory.
 func (r *record) message() *transport.Message {
 	m := &transport.Message{
 		Key: clone(r.Key), Value: clone(r.Value), HasTimestamp: true, Timestamp: r.Timestamp.UnixMilli(),
 	}
-	if r.Timestamp.IsZero() { // kgo has not seen it
+	if r.Timestamp.IsZero() { // kgo has not seen the record
 		m.Timestamp = time.Now().UnixMilli()
 	}
 	for _, h := range r.Headers {
@@ -42,8 +42,9 @@ func (r *record) message() *transport.Message {
 	return m
 }
 
-// recordContext is a context that never ends. kgo passes it through, so the
-// record is found again without a map and without an allocation.
+// recordContext is a context that never ends. kgo keeps the context with the
+// record. So the promise finds the record without a map and without an
+// allocation.
 type recordContext struct{ record *record }
 
 var _ context.Context = (*recordContext)(nil)
@@ -53,19 +54,19 @@ func (*recordContext) Done() <-chan struct{}       { return nil }
 func (*recordContext) Err() error                  { return nil }
 func (*recordContext) Value(any) any               { return nil }
 
-// chunk is memory for some messages in a row. It is used again when all of them
-// have ended.
+// chunk holds the memory of several consecutive messages. The pool reuses a
+// chunk after all its messages have ended.
 type chunk struct {
 	records [chunkRecords]record
 	used    int
-	left    atomic.Int32 // messages that have not ended; chunkOpen more while it is filled
+	left    atomic.Int32 // number of messages that have not ended, plus chunkOpen during filling
 }
 
-// chunkOpen keeps the count of a chunk above zero while it is being filled.
+// chunkOpen keeps the count above zero while publishers fill the chunk.
 const chunkOpen = 1 << 20
 
-// chunkPool hands out chunks. A publisher takes a chunk, puts one message into
-// it and gives it back, so that each processor fills a chunk of its own.
+// chunkPool hands out chunks. A publisher takes a chunk, adds one message and
+// returns the chunk. Therefore each processor fills its own chunk.
 type chunkPool struct {
 	filling sync.Pool // chunks with room
 	empty   sync.Pool
@@ -131,8 +132,8 @@ func clone(b []byte) []byte {
 	return append(make([]byte, 0, len(b)), b...)
 }
 
-// drop takes n off a chunk's count, and keeps the chunk for later when nothing
-// uses it any more.
+// drop subtracts n from a chunk's count. If no message uses the chunk any more,
+// drop returns the chunk to the pool.
 func (p *chunkPool) drop(c *chunk, n int32) {
 	if c.left.Add(-n) == 0 {
 		c.used = 0
@@ -140,7 +141,7 @@ func (p *chunkPool) drop(c *chunk, n int32) {
 	}
 }
 
-// release says that a message has ended.
+// release marks a message as ended.
 func (p *chunkPool) release(r *record) {
 	if cap(r.bytes) > maxKept {
 		r.bytes, r.Key, r.Value = nil, nil, nil

@@ -22,7 +22,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// tlsConfig makes what crypto/tls wants of the PEM text.
+// tlsConfig converts the PEM text to a crypto/tls configuration.
 func tlsConfig(t *settings.TLS) (*tls.Config, error) {
 	config, err := settings.NewTLSConfig(t)
 	if err != nil {
@@ -31,7 +31,7 @@ func tlsConfig(t *settings.TLS) (*tls.Config, error) {
 	return config, nil
 }
 
-// mechanism makes kgo's form of the credentials.
+// mechanism converts the credentials to kgo's type.
 func mechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) {
 	s := c.SASL
 	switch s.Mechanism {
@@ -66,8 +66,8 @@ func extensions(s string) map[string]string {
 	return m
 }
 
-// tokenCache asks a token source before the first login, and when four fifths of
-// a token's life are over.
+// tokenCache asks the token source before the first login. tokenCache asks
+// again after four fifths of the token's lifetime.
 type tokenCache struct {
 	source     settings.TokenSource
 	extensions map[string]string
@@ -98,7 +98,7 @@ func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 			t.handler.Trouble(e)
 			return oauth.Auth{}, e
 		}
-		t.token, t.renew = token.Value, now.Add(24*time.Hour) // a token without an end
+		t.token, t.renew = token.Value, now.Add(24*time.Hour) // the token does not expire
 		if !token.Expiry.IsZero() {
 			t.renew = now.Add(token.Expiry.Sub(now) * 4 / 5)
 		}
@@ -106,7 +106,7 @@ func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 	return oauth.Auth{Token: t.token, Extensions: t.extensions}, nil
 }
 
-// oidc gets tokens by the client credentials grant.
+// oidc gets tokens with the client credentials grant.
 type oidc struct {
 	config *settings.OIDCConfig
 	http   *http.Client
@@ -122,12 +122,12 @@ func newOIDC(c *settings.OIDCConfig) (*oidc, error) {
 	}
 	return &oidc{c, &http.Client{
 		Transport: t,
-		// A redirect would carry the secret to another place.
+		// A redirect would send the secret to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-// maxToken bounds the answer of a token endpoint.
+// maxToken limits the size of a token endpoint's answer.
 const maxToken = 1 << 20
 
 // Token makes oidc a [settings.TokenSource].

@@ -11,69 +11,70 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// topic has what the client keeps of one topic: its partitions.
+// topic is the client's state of one topic.
 type topic struct {
 	client     *client
 	name       string
-	partitions atomic.Pointer[[]*partition] // by number; a nil one was never used
+	partitions atomic.Pointer[[]*partition] // by number; nil if the partition was never used
 	state      atomic.Int32
 
 	mu      sync.Mutex
-	id      [16]byte  // as the brokers said last
-	missing time.Time // since when the brokers say that there is no such topic
+	id      [16]byte  // the last id from the brokers
+	missing time.Time // since this time the brokers report a missing topic
 }
 
-// topicState says whether kgo takes messages of the topic.
+// topicState says if kgo takes messages of the topic.
 type topicState int32
 
 const (
 	topicUsable topicState = iota
-	// topicRenewed: the topic was deleted and created again. kgo is being told
-	// to forget the old one. Messages wait.
+	// topicRenewed means that the topic was deleted and created again. kgo is
+	// forgetting the old topic. Messages wait.
 	topicRenewed
-	// topicGone: the topic was deleted. Messages are refused.
+	// topicGone means that the topic was deleted. The client refuses messages.
 	topicGone
 )
 
 func (t *topic) blocked() bool { return topicState(t.state.Load()) != topicUsable }
 
-// partition keeps the messages of one partition in their order, and knows which
-// of them were written to a connection.
+// partition keeps the messages of one partition in order, and records the
+// messages written to a connection.
 type partition struct {
 	topic  *topic
 	number int32
 
 	mu sync.Mutex
-	// handed, written and ended count messages: given to kgo, part of a batch
-	// that was written, and ended. written is an upper bound.
+	// handed counts the messages given to kgo. written counts the messages in
+	// written batches, and is an upper bound. ended counts the ended messages.
 	handed, written, ended uint64
-	// batches are those with a message that has not ended, in order.
+	// batches has, in order, every batch with a message that has not ended.
 	batches []*batch
 	stamps  []stamp
-	// held: a batch was refused, and the handler has not been told yet of
-	// everything behind it.
+	// held is true after a refused batch until the handler has the outcomes of
+	// all later messages.
 	held bool
-	// waiting are messages for later: kgo made no connection for those before
-	// them (retrying), or is told to forget the topic. again are those that kgo
-	// gave up for that reason.
+	// waiting holds messages for later. Either kgo had no connection for
+	// earlier messages (retrying), or kgo is forgetting the topic. again holds
+	// the messages that kgo gave up because there was no connection.
 	waiting, again []*record
 	retrying       bool
 	refusal        *refusal
-	// muddled says that written and the batches do not fit the messages. kgo
-	// has begun a new sequence.
+	// muddled is true after kgo has begun a new sequence. Then written and the
+	// batches do not match the messages.
 	muddled bool
 }
 
-// batch is one batch of records that was written at least once.
+// batch is a batch of records that the client has written at least once.
 type batch struct {
 	part    *partition
 	key     batchKey
 	first   uint64 // the index of its first message
 	count   uint64
-	request *request // the one that carries it now and has no answer yet
-	maybe   bool     // an attempt may have been appended
-	// acknowledged: a broker answered that the batch is in the log. duplicate: it
-	// named no offset, because the batch was there already.
+	request *request // the request in flight with this batch, or nil
+	maybe   bool     // the broker may have appended an attempt
+	// acknowledged means that a broker answered that the batch is in the log.
+	// duplicate means that the answer had no offset, because the batch was
+	// already in the log.
 	acknowledged, duplicate bool
 }
 
@@ -84,12 +85,12 @@ type batchKey struct {
 	sequence int32
 }
 
-// refusal is a broker's answer that ends a batch and, in kgo, everything behind
-// it.
+// refusal is a broker's answer that ends a batch. kgo then also ends every
+// later message of the partition.
 type refusal struct {
 	batch  *batch
 	err    *transport.Error
-	guilty map[uint64]string // by index in the batch; the broker's text
+	guilty map[uint64]string // the broker's text, by index in the batch
 }
 
 // stamp is the append time of a batch, for a topic with LogAppendTime.
@@ -108,7 +109,7 @@ func (t *topic) at(n int32) *partition {
 	return partitions[n]
 }
 
-// use returns a partition, and makes it if need be.
+// use returns a partition, and creates the partition if necessary.
 func (t *topic) use(n int32) *partition {
 	if p := t.at(n); p != nil {
 		return p
@@ -160,7 +161,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case state == topicGone:
 		c.chunks.release(r)
 		return &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Retriable: true}
-	case p.held: // kgo would refuse it, or it would overtake what is sent again
+	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		c.chunks.release(r)
 		return errRecovering
 	case state == topicRenewed, p.retrying:
@@ -175,8 +176,8 @@ var errRecovering = &transport.Error{
 	Code: transport.Recovering, Retriable: true, Text: "an earlier batch of the partition was refused",
 }
 
-// hand gives a message to kgo. p.mu is held: it keeps the order of the indexes
-// that of kgo's queue.
+// hand gives a message to kgo. The caller holds p.mu, so that the indexes have
+// the order of kgo's queue.
 func (p *partition) hand(r *record) {
 	r.index = p.handed
 	p.handed++
@@ -187,27 +188,29 @@ func (p *partition) hand(r *record) {
 	c.kgo.Produce(&r.self, &r.Record, c.promise)
 }
 
-// Close implements [transport.Topic]. The client frees its topics itself.
+// Close implements [transport.Topic]. The client frees its topics.
 func (*topic) Close() {}
 
-// Sizes of the record batch format, version 2, and of kgo's framing of it.
+// These are sizes of the record batch format, version 2, and of kgo's framing.
 const (
 	batchOverhead  = 65
 	recordOverhead = 32 // lengths and deltas, at most
 	headerOverhead = 10
 )
 
-// Codes of Kafka's protocol that this package itself reports.
+// These are the codes of Kafka's protocol that this package reports without a
+// broker.
 const (
 	codeUnknownTopic    transport.Code = 3
 	codeMessageTooLarge transport.Code = 10
 )
 
-// missingFor is how long the brokers must say that a topic does not exist before
-// its messages are given up. A broker that has just started may not know it yet.
+// missingFor is the time for which the brokers must report a missing topic
+// before the client gives up the messages. A broker that has just started may
+// not know the topic yet.
 const missingFor = 5 * time.Second
 
-// seen notes what a broker says of the topic.
+// seen notes a broker's metadata of the topic.
 func (t *topic) seen(code int16, id [16]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -229,8 +232,8 @@ func (t *topic) seen(code int16, id [16]byte) {
 	switch {
 	case known == [16]byte{}:
 	case topicState(t.state.Load()) == topicGone && known == id:
-		// kgo would number the messages from the start, as it did before, and the
-		// broker would take them for those that it has.
+		// kgo would start the sequence numbers from 0 again. The broker would
+		// then treat new messages as duplicates.
 		t.client.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: "topic " + t.name + " was missing and is there again"})
 	case topicState(t.state.Load()) == topicGone:
 		t.state.Store(int32(topicUsable))
@@ -240,8 +243,8 @@ func (t *topic) seen(code int16, id [16]byte) {
 	}
 }
 
-// forget has kgo give up the topic's messages and what it knows of the topic.
-// The messages that waited are given up too.
+// forget makes kgo give up the topic's messages and state. forget gives up the
+// waiting messages too.
 func (t *topic) forget() {
 	t.client.kgo.PurgeTopicsFromProducing(t.name)
 	t.mu.Lock()
@@ -255,15 +258,16 @@ func (t *topic) forget() {
 		p.held = true
 		ended := p.handed == p.ended
 		p.mu.Unlock()
-		if ended { // else the last outcome does it
+		if ended { // otherwise the last outcome calls resume
 			p.resume()
 		}
 	}
 }
 
-// resume opens the partition again after a refusal, when the handler has been
-// told of every message behind it. Messages that waited end first, because the
-// engine may have to send those before them again.
+// resume opens the partition again after a refusal. The handler has already got
+// the outcome of every message behind the refusal. resume first ends the
+// waiting messages, because the engine may have to resend earlier messages
+// before them.
 func (p *partition) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -274,7 +278,7 @@ func (p *partition) resume() {
 	p.held = p.handed != p.ended
 }
 
-// dropWaiting ends the messages that kgo has not seen. p.mu is held.
+// dropWaiting ends the messages that kgo has not seen. The caller holds p.mu.
 func (p *partition) dropWaiting(err *transport.Error, then func()) {
 	c := p.topic.client
 	for i, r := range p.waiting {

@@ -17,25 +17,26 @@ import (
 
 // transaction is the client's open transaction.
 //
-// Consumed offsets come from a consumer that is another client, so kgo does not
-// know of them. The package sends them itself (KIP-98: AddOffsetsToTxn, then
-// TxnOffsetCommit), and ends a transaction that holds offsets only.
+// The consumer is another client, so kgo does not know the consumed offsets.
+// The package sends the offsets (KIP-98: AddOffsetsToTxn, then
+// TxnOffsetCommit). The package also ends a transaction that holds only
+// offsets.
 type transaction struct {
 	client *client
 
 	mu      sync.Mutex
-	groups  map[string]bool // groups of which offsets were added
-	running *operation      // the commit or abort that a call was cut off from
-	aux     *kgo.Client     // for the requests of offsets, made when first needed
+	groups  map[string]bool // groups with offsets in the transaction
+	running *operation      // the commit or abort that still runs after its call was cancelled
+	aux     *kgo.Client     // for offset requests, made on first use
 
-	// produced says that a message of the transaction was handed to kgo, broken
-	// why the transaction cannot be committed.
+	// produced says that kgo has got a message of the transaction. broken is
+	// the reason why a commit is impossible.
 	produced atomic.Bool
 	broken   atomic.Pointer[transport.Error]
 }
 
-// operation is a commit or abort. It goes on if the caller's context ends, so
-// that the next call learns how it ended.
+// operation is a commit or abort. An operation goes on after the caller's
+// context ends, so that the next call gets the result.
 type operation struct {
 	commit bool
 	done   chan struct{}
@@ -53,7 +54,7 @@ func (c *client) InitTransactions(ctx context.Context) error {
 	return nil
 }
 
-// wrap is convert for a result: nil stays an untyped nil.
+// wrap converts like convert, but wrap(nil) is an untyped nil.
 func wrap(err error) error {
 	if err == nil {
 		return nil
@@ -102,7 +103,7 @@ func (c *client) AbortTransaction(ctx context.Context) error {
 	})
 }
 
-// end runs a commit or an abort, or waits for the one that runs.
+// end starts a commit or an abort, or waits for the running operation.
 func (t *transaction) end(ctx context.Context, commit bool, f func(life context.Context) error) error {
 	t.mu.Lock()
 	op := t.running
@@ -112,7 +113,7 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(life context.
 		t.running = op
 		t.client.background.Go(func() {
 			defer close(op.done)
-			op.err = f(context.Background()) // kgo's Close ends it
+			op.err = f(context.Background()) // kgo's Close ends the call
 		})
 	case op.commit != commit:
 		t.mu.Unlock()
@@ -141,7 +142,7 @@ func (t *transaction) finish(ctx context.Context, try kgo.TransactionEndTry) err
 	t.mu.Lock()
 	offsetsOnly := len(t.groups) > 0 && !t.produced.Load()
 	t.mu.Unlock()
-	if offsetsOnly { // kgo takes the transaction for an empty one
+	if offsetsOnly { // kgo regards the transaction as empty
 		if err := t.endOffsets(ctx, bool(try)); err != nil {
 			return err
 		}
@@ -149,7 +150,7 @@ func (t *transaction) finish(ctx context.Context, try kgo.TransactionEndTry) err
 	return t.client.kgo.EndTransaction(ctx, try)
 }
 
-// endOffsets ends a transaction in which kgo has written nothing.
+// endOffsets ends a transaction without messages.
 func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
 	id, epoch, err := t.client.kgo.ProducerID(ctx)
 	if err != nil {
@@ -227,15 +228,15 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	})
 }
 
-// offsetError says what a refused commit of offsets means: the transaction can
-// be aborted, unless the producer is fenced.
+// offsetError adds the consequence to a refused commit of offsets. The
+// transaction can be aborted, unless the producer is fenced.
 func offsetError(err error) error {
 	e := *convert(err)
 	e.AbortRequired = !e.Retriable && !e.Fatal
 	return &e
 }
 
-// addGroup makes a group part of the transaction, once.
+// addGroup adds a group to the transaction, once.
 func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group string, id int64, epoch int16) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -262,9 +263,10 @@ func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group strin
 	return nil
 }
 
-// auxiliary is a client for the requests that kgo's own transactions do not
-// make. Their versions are those before KIP-890's second part: with later ones
-// the coordinator gives the producer a new epoch that kgo would not hear of.
+// auxiliary is a client for requests that kgo's own transactions do not make.
+// The client uses the versions before part 2 of KIP-890. With later versions
+// the coordinator changes the producer's epoch, and kgo would not learn the new
+// epoch.
 func (t *transaction) auxiliary() (*kgo.Client, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -283,7 +285,7 @@ func (t *transaction) auxiliary() (*kgo.Client, error) {
 	return t.aux, err
 }
 
-// close ends what a transaction holds. Operations that run end with an error.
+// close ends the auxiliary client. Running operations end with an error.
 func (t *transaction) close() {
 	t.mu.Lock()
 	aux := t.aux
@@ -293,8 +295,8 @@ func (t *transaction) close() {
 	}
 }
 
-// whileConcurrent repeats f while the coordinator still ends the transaction
-// before.
+// whileConcurrent repeats f while the coordinator is still ending the previous
+// transaction.
 func whileConcurrent(ctx context.Context, f func() error) error {
 	const pause = 20 * time.Millisecond
 	for {

@@ -14,12 +14,12 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// wire watches a client's connections. It notes which batches are written and
-// what the brokers answer, before kgo sees the answer.
+// wire watches a client's connections. wire notes the written batches. wire
+// also notes the brokers' answers before kgo gets them.
 type wire struct {
 	client *client
 
-	mu      sync.RWMutex // written by stop, held for reading while a request is noted
+	mu      sync.RWMutex // stop locks for writing; note locks for reading
 	stopped bool
 
 	ids sync.Map // topic id → name
@@ -27,8 +27,8 @@ type wire struct {
 
 var errStopped = errors.New("the client writes no messages any more")
 
-// stop ends the writing of messages: what is not on a connection when stop
-// returns will never be.
+// stop ends the writing of messages. After stop returns, no further message
+// reaches a connection.
 func (w *wire) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,17 +44,17 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	return &conn{Conn: inner, wire: w, open: map[int32]*request{}}, nil
 }
 
-// conn is a connection to a broker. kgo writes each request by one Write.
+// conn is a connection to a broker. kgo writes each request with one Write.
 type conn struct {
 	net.Conn
 	wire *wire
 
 	mu     sync.Mutex
-	open   map[int32]*request // by correlation id: those whose answer is read
+	open   map[int32]*request // requests in flight whose answer the wire reads, by correlation id
 	closed bool
 
-	frame []byte // of an answer, with its length
-	read  int    // how much of it kgo has read
+	frame []byte // an answer, with its length
+	read  int    // number of bytes that kgo has read
 }
 
 // request is a request whose answer the wire reads.
@@ -77,7 +77,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	n := 0
 	if r != nil && r.key == keyProduce && c.idle() && ended(c.Conn) {
-		err = io.ErrClosedPipe // what is written now would be in doubt
+		err = io.ErrClosedPipe // a write to a closed connection would leave the messages in doubt
 	} else {
 		n, err = c.Conn.Write(b)
 	}
@@ -89,8 +89,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// idle tells whether the answer to the newest request is the only one awaited.
-// Then nobody reads the connection.
+// idle reports whether only the newest request waits for an answer. Then no
+// goroutine reads the connection.
 func (c *conn) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,7 +133,7 @@ func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
 	return r, correlation, nil
 }
 
-// forget returns a registered request, once.
+// forget removes and returns a registered request.
 func (c *conn) forget(correlation int32) *request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,7 +142,8 @@ func (c *conn) forget(correlation int32) *request {
 	return r
 }
 
-// Read implements net.Conn. It reads whole answers, and looks at them first.
+// Read implements net.Conn. Read reads a whole answer and inspects the answer
+// first.
 func (c *conn) Read(b []byte) (int, error) {
 	if c.read == len(c.frame) {
 		if err := c.readFrame(); err != nil {
@@ -165,7 +166,7 @@ func (c *conn) readFrame() error {
 		return c.broken(err)
 	}
 	size := int(int32(binary.BigEndian.Uint32(c.frame)))
-	if size < 4 || size > maxFrame { // not Kafka: let kgo say so
+	if size < 4 || size > maxFrame { // not Kafka; kgo reports the error
 		c.read = 0
 		return nil
 	}
@@ -185,7 +186,7 @@ func (c *conn) readFrame() error {
 
 const maxFrame = 100 << 20
 
-// broken leaves nothing of a frame that did not come whole.
+// broken discards an incomplete frame.
 func (c *conn) broken(err error) error {
 	c.frame, c.read = c.frame[:0], 0
 	c.mu.Lock()
@@ -200,7 +201,8 @@ func (c *conn) broken(err error) error {
 	return err
 }
 
-// Close implements net.Conn. Requests that have no answer get none any more.
+// Close implements net.Conn. Requests without an answer will never get an
+// answer.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.mu.Lock()
@@ -215,7 +217,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// answered looks at an answer, and may change it.
+// answered inspects an answer, and may change the answer.
 func (w *wire) answered(r *request, body []byte) {
 	switch r.key {
 	case keyProduce:
@@ -227,11 +229,11 @@ func (w *wire) answered(r *request, body []byte) {
 	}
 }
 
-// readProduce notes the batches of a produce request. It returns the acks.
+// readProduce notes the batches of a produce request and returns the acks.
 func (w *wire) readProduce(b []byte, r *request) (acks int16, err error) {
 	flexible := r.version >= 9
 	in := reader{b: b[12:], flexible: flexible}
-	in.skip(int(max(in.int16(), 0))) // the client id has the old form in every version
+	in.skip(int(max(in.int16(), 0))) // every version has the old form of the client id
 	in.tags()
 	if r.version >= 3 {
 		in.bytes() // the transactional id
@@ -266,8 +268,8 @@ func (w *wire) readProduce(b []byte, r *request) (acks int16, err error) {
 	return acks, nil
 }
 
-// readTopic reads a topic's name or id. It returns nil for a topic that is not
-// the client's.
+// readTopic reads a topic's name or id. readTopic returns nil if the client
+// does not have the topic.
 func (w *wire) readTopic(in *reader, version int16) *topic {
 	name := ""
 	if version >= 13 {
@@ -279,7 +281,7 @@ func (w *wire) readTopic(in *reader, version int16) *topic {
 	return (*w.client.topics.Load())[name]
 }
 
-// answer is what a broker says of one batch.
+// answer is a broker's answer for one batch.
 type answer struct {
 	code               int16
 	offset, appendTime int64
@@ -311,14 +313,15 @@ func (w *wire) readAnswer(r *request, body []byte) {
 	}
 }
 
-// answer reads a partition of a produce response, after its number.
+// answer reads a partition of a produce response, without the partition's
+// number.
 func (r *reader) answer(version int16) answer {
 	a := answer{code: r.int16(), offset: r.int64(), appendTime: -1}
 	if version >= 2 {
 		a.appendTime = r.int64()
 	}
 	if version >= 5 {
-		r.int64() // the log's start
+		r.int64() // the log start offset
 	}
 	if version >= 8 {
 		for range r.count() {
@@ -336,7 +339,7 @@ func (r *reader) answer(version int16) answer {
 	return a
 }
 
-// readTopics learns the ids of topics, and which topics are missing.
+// readTopics notes the ids of topics and the missing topics.
 func (w *wire) readTopics(version int16, body []byte) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Version = version
@@ -362,7 +365,8 @@ func (w *wire) readTopics(version int16, body []byte) {
 	}
 }
 
-// readLogin reports why a broker refused a login. kgo tells nobody.
+// readLogin reports the reason for a refused login, because kgo reports no
+// reason.
 func (w *wire) readLogin(version int16, body []byte) {
 	in := reader{b: body, flexible: version >= 2}
 	in.tags()
@@ -378,8 +382,8 @@ func (w *wire) readLogin(version int16, body []byte) {
 	w.client.handler.Trouble(e)
 }
 
-// reader reads the fields of Kafka's protocol. After the end it returns zeros
-// and sets bad.
+// reader reads the fields of Kafka's protocol. After the end, reader returns
+// zeros and sets bad.
 type reader struct {
 	b        []byte
 	flexible bool
@@ -421,7 +425,7 @@ func (r *reader) count() int {
 	return min(max(int(r.int32()), 0), len(r.b))
 }
 
-// bytes reads a string, which may be null.
+// bytes reads a nullable string.
 func (r *reader) bytes() []byte {
 	if r.flexible {
 		return r.take(max(r.uvarint()-1, 0))
@@ -429,7 +433,7 @@ func (r *reader) bytes() []byte {
 	return r.take(max(int(r.int16()), 0))
 }
 
-// bytes32 reads bytes, which may be null.
+// bytes32 reads nullable bytes.
 func (r *reader) bytes32() []byte {
 	if r.flexible {
 		return r.take(max(r.uvarint()-1, 0))

@@ -74,10 +74,11 @@ func (a admin) MayWrite(ctx context.Context, topic string) (may bool, err error)
 	return may && err == nil, err
 }
 
-// defaultCall bounds a call whose context has no deadline.
+// defaultCall limits a call whose context has no deadline.
 const defaultCall = 30 * time.Second
 
-// millisLeft is what a context leaves, in milliseconds and at least 1.
+// millisLeft returns the remaining time of a context, in milliseconds and at
+// least 1.
 func millisLeft(ctx context.Context) int {
 	left := defaultCall
 	if end, ok := ctx.Deadline(); ok {

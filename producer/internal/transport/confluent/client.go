@@ -19,36 +19,36 @@ type client struct {
 	config  *settings.Config
 	handler transport.Handler
 	kafka   *kafka.Producer
-	hub     hub // without the plugin: zero
+	hub     hub // zero without the plugin
 	plugin  bool
 
-	// gated says that the first message of a partition is waited for: see the
-	// package comment.
+	// gated says that messages of a partition wait for the first message. See
+	// the package comment.
 	gated        bool
-	acknowledged bool // brokers answer: acks is not 0
+	acknowledged bool // true if brokers answer, so if acks is not 0
 
 	mu     sync.Mutex
 	topics map[string]*topic
 
-	refusal atomic.Pointer[transport.Error] // why Produce takes nothing any more
+	refusal atomic.Pointer[transport.Error] // the error that Produce returns after the client has stopped
 	failing sync.Once                       // Fatal is called once
 	closing sync.Once
-	handed  atomic.Uint64 // outcomes of the library that are with the handler
+	handed  atomic.Uint64 // number of the library's outcomes that the handler has
 	plain   plain
 
 	gates gates
-	uses  uses // calls into the library beside Produce
+	uses  uses // calls into the library, except Produce
 
-	alive      context.Context //nolint:containedctx // it is the client's own life
+	alive      context.Context //nolint:containedctx // the lifetime of the client
 	die        context.CancelFunc
 	background sync.WaitGroup
-	served     chan struct{} // the last outcome was reported
+	served     chan struct{} // closed after the last outcome
 }
 
 var _ transport.Client = (*client)(nil)
 
-// Open makes a client. It does no I/O that it waits for. batchBytes bounds a
-// batch, whatever c says.
+// Open makes a client and does not wait for the network. batchBytes limits the
+// size of a batch. The limit overrides the settings in c.
 func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
 	k, err := open(c, batchBytes, h, true)
 	if err != nil {
@@ -57,7 +57,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	return k, nil
 }
 
-// open makes a client, with the plugin if that is wanted and works.
+// open makes a client. If plugin is true, open tries the plugin first.
 func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) (*client, error) {
 	k := &client{
 		config: c, handler: h, topics: map[string]*topic{}, gated: !c.WeakAcks,
@@ -74,10 +74,11 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	guarded := c.Guarded()
 	if guarded {
 		m["debug"] = join(c.Passed["debug"], guardDebug)
-		// A batch that is refused leaves a gap in the sequence. The library would raise
-		// its epoch, and could then write other batches twice. A fatal error is better:
-		// the engine sends what is not in the log with the next client. A message that
-		// may expire makes such gaps all the time.
+		// A refused batch leaves a gap in the sequence numbers. The library
+		// would raise its epoch and could then write other batches twice. A
+		// fatal error is better, because the next client can send the messages
+		// that are not in the log. Messages that may expire often make such
+		// gaps, so with a delivery timeout the setting is off.
 		m["enable.gapless.guarantee"] = c.DeliveryTimeout == 0
 	}
 	err := errNoPlugin
@@ -111,10 +112,11 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	return k, nil
 }
 
-// hasten gets the producer id without the library's pauses. The library asks for it
-// when a metadata answer comes over a connection that is up, and else by a timer of
-// 500 ms. The first answer comes over the connection to the bootstrap address,
-// which the library then drops. So a node of the cluster is asked too.
+// hasten gets the producer id without the library's pauses. The library asks
+// for the id if a metadata answer comes over a connection that is up. Otherwise
+// a timer of 500 ms asks for the id. The first answer comes over the connection
+// to the bootstrap address, and the library then drops this connection.
+// Therefore hasten also asks a node of the cluster.
 func (c *client) hasten() {
 	for pause := 2 * time.Millisecond; pause < time.Second; pause *= 2 {
 		if !c.uses.hold() {
@@ -140,7 +142,7 @@ func join(a, b string) string {
 	return a + "," + b
 }
 
-// serve reports what the library says until the hub is closed.
+// serve forwards the library's reports until the hub is closed.
 func (c *client) serve() {
 	defer close(c.served)
 	var batch []transport.Outcome
@@ -165,7 +167,8 @@ func (c *client) serve() {
 	}
 }
 
-// report hands outcomes to the handler and opens the gates that waited for them.
+// report gives outcomes to the handler and opens the gates that waited for
+// them.
 func (c *client) report(batch []transport.Outcome) {
 	c.handler.Outcomes(batch)
 	c.handed.Add(uint64(len(batch)))
@@ -176,8 +179,8 @@ func (c *client) report(batch []transport.Outcome) {
 	}
 }
 
-// serveEvents takes what the Go client has to say beside outcomes. It must always
-// be ready, or the client stops.
+// serveEvents handles all events of the Go client except outcomes. serveEvents
+// must always be ready, because otherwise the client stops.
 func (c *client) serveEvents() {
 	for event := range c.kafka.Events() {
 		c.event(event)
@@ -197,8 +200,9 @@ func (c *client) event(event kafka.Event) {
 	}
 }
 
-// fail ends the client: nothing new is taken. The library gives up what it has not
-// sent, and waits for the answers to what it has.
+// fail ends the client. The client takes no new messages. The library gives up
+// every message that is not sent, and waits for the answers to all sent
+// messages.
 func (c *client) fail(cause error) {
 	c.failing.Do(func() {
 		err := *convert(c.fatalCause(cause))
@@ -211,8 +215,8 @@ func (c *client) fail(cause error) {
 	})
 }
 
-// failed looks for the library's own giving up in outcomes, which may come before
-// the event that says why.
+// failed looks for a fatal error of the library in the outcomes, because the
+// outcomes may come before the event with the reason.
 func (c *client) failed(outcomes []transport.Outcome) {
 	if c.refusal.Load() != nil {
 		return
@@ -251,7 +255,7 @@ func (c *client) fatalCause(err error) error {
 // refuse makes Produce fail from now on. The first reason stays.
 func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, err) }
 
-// TestFatalError makes the library fail, for tests of what the engine does then.
+// TestFatalError makes the library fail. Tests of the engine call it.
 func (c *client) TestFatalError(reason string) {
 	if c.uses.hold() {
 		defer c.uses.release()
@@ -298,8 +302,8 @@ func (c *client) Close() {
 	})
 }
 
-// settled waits until every outcome that the library has reported so far is with
-// the handler. all says that the library has reported everything.
+// settled waits until the handler has every outcome that the library has
+// reported. all says that the library has reported all outcomes.
 func (c *client) settled(all bool) {
 	open := func() bool { return c.plain.inFlight.Load() > 0 && (all || len(c.kafka.Events()) > 0) }
 	if c.plugin {
@@ -315,15 +319,16 @@ func (c *client) settled(all bool) {
 	}
 }
 
-// uses keeps the library from being destroyed while calls into it are in flight.
-// The zero value is ready.
+// uses prevents the destruction of the library's client during calls. The zero
+// value is ready.
 type uses struct {
 	mu     sync.Mutex
 	over   bool
 	inside sync.WaitGroup
 }
 
-// hold keeps the library until release. false: it is too late.
+// hold keeps the library's client until release. hold returns false if the
+// client is already gone.
 func (u *uses) hold() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -336,7 +341,7 @@ func (u *uses) hold() bool {
 
 func (u *uses) release() { u.inside.Done() }
 
-// lastUse lets nobody in any more, and waits for those inside.
+// lastUse refuses new calls and waits for the running calls.
 func (u *uses) lastUse() {
 	u.mu.Lock()
 	u.over = true

@@ -1,33 +1,41 @@
 //go:build cgo
 
-// Package confluent is the transport on librdkafka, under the Go client
+// Package confluent is the transport on librdkafka, through the Go client
 // confluent-kafka-go.
 //
-// It is made by kafka.NewProducer and uses librdkafka's C functions for what the
-// Go client cannot do fast or does not tell.
+// kafka.NewProducer makes each client. The Go client is slow in some calls and
+// hides some facts. For these, the package calls librdkafka's C functions.
 //
 // # The plugin
 //
-// The setting plugin.library.paths=";" names one library with an empty path. For
-// dlopen the empty path is the program itself. So librdkafka finds the function
-// conf_init of this package, and calls it before the client starts. conf_init adds
-// interceptors, which are public functions of librdkafka: on_new hands over the C
-// instance, and on_acknowledgement is called once for each message, with its token,
-// its offset, its error and whether it is in the log. No Go event is made for a
-// message.
+// The setting plugin.library.paths=";" names one library with an empty path.
+// For dlopen, the empty path is the program itself. So librdkafka finds the
+// function conf_init of this package and calls it before the client starts.
+// conf_init adds two interceptors with public functions of librdkafka. on_new
+// passes the C instance to the package. The library calls on_acknowledgement
+// once for each message, with the token, the offset, the error, and the status
+// in the log. The Go client makes no event for a message.
 //
-// Where the program cannot open itself (a static program, or one that is a shared
-// library), the package uses the public way of the Go client: events, with the
-// token as the message's Opaque. That way costs more, and it cannot tell whether a
-// message that failed is in the log.
+// Some programs cannot open themselves, for example a static program or a
+// program inside a shared library. There the package uses the public API of the
+// Go client. Each message is an event, and the token is the message's Opaque.
+// The events are slower. The events also do not say whether a failed message is
+// in the log.
 //
 // # The gate
 //
-// librdkafka counts a batch as acknowledged if a later batch of the same partition
-// is (its issue 921). A broker accepts any sequence number from a producer id that
-// it does not know. So if the first batch of a partition is refused, for example
-// because its leader has moved, and the second batch reaches the new leader first,
-// the first batch is lost and reported as delivered. Therefore nothing else of a
-// partition is given to the library until the first message of the partition has
-// been acknowledged. Messages wait in the gate meanwhile.
+// If the broker acknowledges a batch, librdkafka also counts every earlier
+// batch of the partition as acknowledged (its issue 921). A broker accepts any
+// sequence number from an unknown producer id. Both together can lose a batch:
+//
+//  1. A broker refuses the first batch of a partition, for example because the
+//     leader has moved.
+//  2. The second batch reaches the new leader first, and the new leader accepts
+//     the batch.
+//  3. librdkafka reports the first batch as delivered, but the first batch is
+//     lost.
+//
+// Therefore the library gets only the first message of a partition until the
+// broker has acknowledged this message. Meanwhile the other messages wait in
+// the gate.
 package confluent

@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// convert puts an error of the library into the seam's words. nil stays nil.
+// convert converts an error of the library to a transport error. nil stays nil.
 func convert(err error) *transport.Error {
 	if err == nil {
 		return nil
@@ -31,7 +31,7 @@ func convert(err error) *transport.Error {
 	}
 	switch {
 	case e.Code != transport.Transport:
-	case strings.Contains(e.Text, "SASL authentication error"): // the broker hung up instead of an answer
+	case strings.Contains(e.Text, "SASL authentication error"): // the broker closed the connection instead of answering
 		e.Code = transport.Authentication
 	case strings.Contains(e.Text, "SSL routines"), strings.Contains(e.Text, "SSL handshake"):
 		e.Code = transport.Certificate
@@ -39,7 +39,7 @@ func convert(err error) *transport.Error {
 	return e
 }
 
-// failure is the error of a C function's code.
+// failure converts the code of a C function to an error.
 func failure(code kafka.ErrorCode) *transport.Error {
 	return convert(kafka.NewError(code, code.String(), code == kafka.ErrFatal))
 }
@@ -78,15 +78,16 @@ func codeOf(code kafka.ErrorCode) transport.Code {
 	return transport.Other
 }
 
-// certain says whether an error can be the end of a message that was not written.
-// The library's status alone is not enough: it calls every unknown error of a
-// broker "not persisted".
+// certain reports whether the library's status "not persisted" is true for an
+// error. The status alone is not enough, because the library sets the status
+// for every unknown error of a broker.
 func certain(code kafka.ErrorCode) bool {
 	return slices.Contains([]kafka.ErrorCode{
-		// The client's own: the message did not leave it, or its batch was refused.
+		// For these codes of the client, the message never left the client, or
+		// the broker refused the batch.
 		kafka.ErrPurgeQueue, kafka.ErrFatal, errDifferentRecord, kafka.ErrUnknownPartition, kafka.ErrUnknownTopic,
 		kafka.ErrMsgTimedOut, kafka.ErrTimedOutQueue, kafka.ErrMsgSizeTooLarge,
-		// The broker's checks before it appends.
+		// For these codes, the broker failed a check before the append.
 		kafka.ErrInvalidMsg, kafka.ErrUnknownTopicOrPart, kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable,
 		kafka.ErrInvalidMsgSize, kafka.ErrTopicException, kafka.ErrRecordListTooLarge, kafka.ErrNotEnoughReplicas,
 		kafka.ErrInvalidRequiredAcks, kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
@@ -97,6 +98,6 @@ func certain(code kafka.ErrorCode) bool {
 	}, code)
 }
 
-// errDifferentRecord is the code of a record that shared the batch of a refused
-// one (_INVALID_DIFFERENT_RECORD).
+// errDifferentRecord is the code of an innocent record in a refused batch
+// (_INVALID_DIFFERENT_RECORD).
 const errDifferentRecord kafka.ErrorCode = -138

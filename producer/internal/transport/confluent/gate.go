@@ -11,13 +11,13 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// gateState is whether a partition's messages go to the library.
+// gateState says whether a partition's messages go to the library.
 type gateState uint8
 
 const (
-	gateShut    gateState = iota // nothing was given to the library yet
-	gateWaiting                  // the first message is with the library
-	gateOpen                     // the first message was acknowledged
+	gateShut    gateState = iota // the library has no message yet
+	gateWaiting                  // the library has the first message
+	gateOpen                     // the broker has acknowledged the first message
 )
 
 // held is a message that waits in a gate.
@@ -26,7 +26,7 @@ type held struct {
 	token   transport.Token
 }
 
-// gates are the partitions that wait for their first message.
+// gates holds the partitions that wait for their first message.
 type gates struct {
 	waiting atomic.Int64 // len(first)
 	held    atomic.Int64 // messages in gates
@@ -50,7 +50,8 @@ func (g *gates) take(token transport.Token) *partition {
 	return p
 }
 
-// wait gives the first message to the library, and holds the others. Under mu.
+// wait gives the first message to the library and holds later messages. The
+// caller holds mu.
 func (p *partition) wait(m *transport.Message, token transport.Token) error {
 	c := p.topic.client
 	if p.state == gateShut {
@@ -61,10 +62,11 @@ func (p *partition) wait(m *transport.Message, token transport.Token) error {
 	return nil
 }
 
-// giveFirst gives the message to the library for which the others wait. Under mu.
+// giveFirst gives the first message to the library. Later messages wait for its
+// outcome. The caller holds mu.
 func (p *partition) giveFirst(m *transport.Message, token transport.Token) error {
 	g := &p.topic.client.gates
-	g.add(token, p) // before: its outcome may come before give returns
+	g.add(token, p) // add first, because the outcome may come before give returns
 	if err := p.give(m, token); err != nil {
 		g.take(token)
 		return err
@@ -73,7 +75,7 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 	return nil
 }
 
-// passed opens the gate that waited for this outcome, if there is one.
+// passed opens the gate that waited for this outcome, if there is such a gate.
 func (c *client) passed(o *transport.Outcome) {
 	p := c.gates.take(o.Token)
 	if p == nil {
@@ -93,7 +95,7 @@ func (c *client) passed(o *transport.Outcome) {
 			err = refusal
 		case p.state == gateOpen:
 			err = p.give(h.message, h.token)
-		default: // it is the first one now
+		default: // this message is the first message now
 			err = p.giveFirst(h.message, h.token)
 		}
 		if err != nil {
@@ -110,8 +112,9 @@ func (c *client) passed(o *transport.Outcome) {
 	}
 }
 
-// codeOfOutcome is the code of an outcome that the library calls a success: such an
-// outcome opens the gate, because the broker knows the producer id.
+// codeOfOutcome returns the code of an outcome that the library reports as
+// success. Such an outcome opens the gate, because the broker knows the
+// producer id.
 func codeOfOutcome(o *transport.Outcome) transport.Code {
 	if err, ok := o.Err.(*transport.Error); ok && err.Err == nil { //nolint:errorlint // ours, never wrapped
 		return err.Code
@@ -119,7 +122,8 @@ func codeOfOutcome(o *transport.Outcome) transport.Code {
 	return 0
 }
 
-// dropHeld gives up what waits in gates. The client refuses already.
+// dropHeld gives up the messages in gates. The client must already refuse new
+// messages.
 func (c *client) dropHeld(why *transport.Error) {
 	if c.gates.held.Load() == 0 && c.gates.waiting.Load() == 0 {
 		return
@@ -148,19 +152,19 @@ func (c *client) dropHeld(why *transport.Error) {
 	}
 }
 
-// notGiven is the outcome of a message that the library never had.
+// notGiven is the outcome of a message that the library never got.
 func notGiven(p *partition, h held, err error) transport.Outcome {
 	o := transport.Outcome{
 		Token: h.token, Partition: p.number, Offset: -1, Timestamp: -1,
 		Persistence: transport.NotPersisted, Err: err, Message: h.message,
 	}
-	if e := convert(err); e.Code > 0 || e.Code == transport.Invalid { // the message's own fault
+	if e := convert(err); e.Code > 0 || e.Code == transport.Invalid { // the message itself is wrong
 		o.Guilty = true
 	}
 	return o
 }
 
-// clone copies a message out of the caller's memory.
+// clone copies a message, because the caller reuses its memory.
 func clone(m *transport.Message) *transport.Message {
 	size := len(m.Key) + len(m.Value)
 	for i := range m.Headers {

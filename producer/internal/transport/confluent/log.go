@@ -16,7 +16,7 @@ func (c *client) logLine(line *C.avl_line) {
 	c.log(int(line.level), C.GoString(line.tag), C.GoString(line.text))
 }
 
-// log hands a line of the library to the logger. The level is one of syslog.
+// log forwards a line of the library to the logger. level is a syslog level.
 func (c *client) log(level int, tag, text string) { logLine(c.config, "client_log", level, tag, text) }
 
 func logLine(c *settings.Config, message string, level int, tag, text string) {
@@ -30,7 +30,7 @@ func logLine(c *settings.Config, message string, level int, tag, text string) {
 		to = slog.LevelInfo
 	}
 	if tag == "FATAL" {
-		// The engine replaces the client and logs what becomes of it.
+		// The engine replaces the client and logs the result.
 		to = slog.LevelInfo
 	}
 	c.Logger.Log(context.Background(), to, message, "tag", tag, "line", c.Redact(text))

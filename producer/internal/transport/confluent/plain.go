@@ -17,7 +17,7 @@ type plain struct {
 	inFlight atomic.Int64 // messages without an event
 }
 
-// plainToken travels as a message's Opaque.
+// plainToken is a message's Opaque.
 type plainToken struct{ token transport.Token }
 
 var plainTokens = sync.Pool{New: func() any { return new(plainToken) }} //nolint:gochecknoglobals // a pool
@@ -80,8 +80,8 @@ func (c *client) servePlain() {
 	}
 }
 
-// plainOutcome converts an event. Without the plugin nothing is known of a message
-// that has failed.
+// plainOutcome converts an event. Without the plugin, the state of a failed
+// message is unknown.
 func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
 	opaque := m.Opaque.(*plainToken)
 	o := transport.Outcome{Token: opaque.token, Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset), Timestamp: -1}
@@ -96,8 +96,9 @@ func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
 	return o
 }
 
-// drain waits for the events of messages that were given up, as long as some come.
-// The Go client would drop them when it is closed.
+// drain waits for the events of given-up messages, and stops if no event comes
+// for plainPatience. Without drain, the Go client's Close would drop the
+// events.
 func (p *plain) drain() {
 	left := p.inFlight.Load()
 	for end := time.Now().Add(plainPatience); left > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -107,12 +108,12 @@ func (p *plain) drain() {
 	}
 }
 
-// plainPatience is how long drain waits for the next event.
+// plainPatience is the maximum wait of drain for the next event.
 const plainPatience = 5 * time.Second
 
-// forwardLines hands log lines on, and applies the guard to them. Here the line
-// comes through a queue, so the guard is late: a producer without the plugin should
-// have one request in flight, as is the default.
+// forwardLines forwards log lines and applies the guard to each line. A queue
+// delays the lines, so the guard is late. Therefore a producer without the
+// plugin should have one request in flight, as is the default.
 func (c *client) forwardLines(lines <-chan kafka.LogEvent) {
 	for {
 		select {

@@ -21,26 +21,26 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// guardDebug is the debug context of the line that the guard waits for.
+// guardDebug is the debug context of the log line that the guard needs.
 const guardDebug = "eos"
 
-// conf_init is the entry of a librdkafka plugin. librdkafka finds it in this
-// program itself: see the package comment.
+// conf_init is the entry point of a librdkafka plugin. librdkafka finds the
+// function in this program. See the package comment.
 //
 //export conf_init
 func conf_init(conf *C.rd_kafka_conf_t, opaque *unsafe.Pointer, text *C.char, size C.size_t) C.int {
 	return C.avl_plug(conf)
 }
 
-// making is held while a client is made, because conf_init has no other way to
-// know whose it is.
+// making is held during the making of a client, because conf_init has no other
+// way to find the client.
 var making sync.Mutex //nolint:gochecknoglobals // conf_init is global
 
 // hub is the C side of a client.
 type hub struct{ c *C.avl_hub }
 
-// plugged makes a producer with the plugin. An error of the plugin itself is
-// errNoPlugin.
+// plugged makes a producer with the plugin. If the plugin itself fails, plugged
+// returns errNoPlugin.
 func plugged(m kafka.ConfigMap, copyFailed, guard bool, maxLevel int) (*kafka.Producer, hub, error) {
 	with := kafka.ConfigMap{}
 	for k, v := range m {
@@ -79,8 +79,9 @@ func truth(b bool) C.int {
 	return 0
 }
 
-// wait returns the outcomes and log lines that are there, or waits for some. Its
-// slices are valid until the next call. false: the hub is closed.
+// wait returns the waiting outcomes and log lines, and blocks if there are
+// none. The slices are valid until the next call. more is false after the hub
+// is closed.
 func (h hub) wait() (outcomes []C.avl_outcome, lines []C.avl_line, more bool) {
 	var (
 		o      *C.avl_outcome
@@ -94,7 +95,7 @@ func (h hub) wait() (outcomes []C.avl_outcome, lines []C.avl_line, more bool) {
 func (h hub) close() { C.avl_hub_close(h.c) }
 func (h hub) free()  { C.avl_hub_free(h.c) }
 
-// added is the number of outcomes that the library has ever reported.
+// added returns the total number of outcomes that the library has reported.
 func (h hub) added() uint64 { return uint64(C.avl_hub_added(h.c)) }
 
 // outcome converts an outcome of the hub.
@@ -121,9 +122,10 @@ func (c *client) outcome(o *C.avl_outcome) transport.Outcome {
 	return out
 }
 
-// blame finds the record that the broker named as the reason of a refusal: the one
-// whose neighbours in the batch are called others. If a broker says the same of a
-// whole batch, the guilty record is not known.
+// blame finds the record that the broker named as the reason of a refusal. The
+// error code of this record differs from the code of the other records in the
+// batch. If all records of the batch have the same code, the guilty record is
+// unknown.
 func blame(from []C.avl_outcome, outcomes []transport.Outcome) {
 	for i := range from {
 		if from[i].blame != C.AVL_BLAME_THIS {
@@ -138,7 +140,7 @@ func blame(from []C.avl_outcome, outcomes []transport.Outcome) {
 	}
 }
 
-// delivered is the outcome of a message that the library calls delivered.
+// delivered returns the outcome of a message that the library calls delivered.
 func (c *client) delivered(out transport.Outcome) transport.Outcome {
 	switch {
 	case !c.acknowledged:
@@ -155,7 +157,7 @@ func (c *client) delivered(out transport.Outcome) transport.Outcome {
 	return out
 }
 
-// unpack copies a message out of C's memory.
+// unpack copies a message from C memory.
 func unpack(p unsafe.Pointer, keyLen, valueLen, headers int) *transport.Message {
 	at := uintptr(0)
 	take := func(n int) []byte {
@@ -175,9 +177,9 @@ func unpack(p unsafe.Pointer, keyLen, valueLen, headers int) *transport.Message 
 	return m
 }
 
-// packed is memory of C that a message is copied into on its way to the library.
-// C must never hold a pointer into Go's memory: while it runs it may call back
-// into Go, and then a goroutine's stack may move.
+// packed is C memory for a message on its way to the library. C must never hold
+// a pointer into Go memory. C may call back into Go, and then a goroutine's
+// stack may move.
 type packed struct {
 	p   unsafe.Pointer
 	cap int
@@ -185,10 +187,10 @@ type packed struct {
 
 var packs = sync.Pool{New: func() any { return new(packed) }} //nolint:gochecknoglobals // a pool
 
-// maxPacked is the largest buffer that is kept.
+// maxPacked is the largest buffer that the pool keeps.
 const maxPacked = 64 << 10
 
-// pack copies key, value and headers one after the other.
+// pack copies key, value and headers one after another.
 func pack(m *transport.Message) *packed {
 	size := len(m.Key) + len(m.Value)
 	for i := range m.Headers {
@@ -250,7 +252,7 @@ func (h hub) topic(name string) (handle, error) {
 
 func (h handle) free() { C.rd_kafka_topic_destroy(h.c) }
 
-// produce gives a message to the library, which copies it.
+// produce gives a message to the library. The library copies the message.
 func (h handle) produce(partition int32, m *transport.Message, token transport.Token) kafka.ErrorCode {
 	b := pack(m)
 	has := C.int(0)

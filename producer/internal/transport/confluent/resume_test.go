@@ -19,18 +19,19 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// shortest is less than the timeout of a call that resumes another, with room for
-// a slow machine.
+// shortest is a little less than the timeout of a call that resumes an earlier
+// call, because a test machine may be slow.
 const shortest = leastResume - 50*time.Millisecond
 
-// silent is a handler that hears nothing.
+// silent is a handler that ignores every report.
 type silent struct{}
 
 func (silent) Outcomes([]transport.Outcome) {}
 func (silent) Trouble(*transport.Error)     {}
 func (silent) Fatal(*transport.Error)       {}
 
-// TestCallTakenUp: a blocking call that takes up an earlier one gets time enough, wherever the context ends.
+// TestCallTakenUp checks that a blocking call that resumes an earlier call has
+// enough time, no matter when the context ends.
 func TestCallTakenUp(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t)
@@ -73,8 +74,10 @@ func TestCallTakenUp(t *testing.T) {
 
 const resumeEnv = "AVROLINE_TEST_RESUME"
 
-// TestControlShortResume: what [TestCallTakenUp] keeps away. A commit that is taken up with no time ends the process once
-// its answer comes. When this fails librdkafka has mended it, and leastResume is over.
+// TestControlShortResume shows the fault that [TestCallTakenUp] prevents. If a
+// call resumes a commit with a timeout of zero, the commit's answer ends the
+// process. If this test fails, librdkafka has fixed the fault, and leastResume
+// is unnecessary.
 func TestControlShortResume(t *testing.T) {
 	if os.Getenv(resumeEnv) != "" {
 		shortResume(t)
@@ -97,7 +100,7 @@ func shortResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() {
-		for range p.Events() { // reports, so that the commit goes on
+		for range p.Events() { // the events must be read, or the commit does not go on
 		}
 	}()
 	topic := "events"
@@ -114,7 +117,7 @@ func shortResume(t *testing.T) {
 	}
 	slow := b.DelayAnswers(3*time.Second, producertest.EndTxn)
 	defer slow.Stop()
-	for slow.Hits() == 0 { // until the commit is on its way
+	for slow.Hits() == 0 { // until the commit is in flight
 		short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		err := p.CommitTransaction(short)
 		cancel()
@@ -124,7 +127,7 @@ func shortResume(t *testing.T) {
 	}
 	past, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
-	for { // until the client has forgotten the commit: while it knows of it, it refuses to abort
+	for { // until the client has forgotten the commit; before, the client refuses to abort
 		err := p.CommitTransaction(past)
 		var kerr kafka.Error
 		if !errors.As(err, &kerr) || kerr.Code() != kafka.ErrTimedOut {
@@ -135,5 +138,5 @@ func shortResume(t *testing.T) {
 			break
 		}
 	}
-	<-time.After(10 * time.Second) // for the answer
+	<-time.After(10 * time.Second) // time for the answer
 }

@@ -12,17 +12,17 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// tokenWait bounds one call of a token source.
+// tokenWait limits one call of a token source.
 const tokenWait = 30 * time.Second
 
-// tokenTaker is a client that wants a token.
+// tokenTaker is a client that needs a token.
 type tokenTaker interface {
 	SetOAuthBearerToken(token kafka.OAuthBearerToken) error
 	SetOAuthBearerTokenFailure(reason string) error
 }
 
-// refreshToken asks the token source for a client that said it needs a token. An
-// error is told as trouble, and the client asks again after ten seconds.
+// refreshToken asks the token source for a client that has requested a token.
+// Trouble reports an error, and the client asks again after ten seconds.
 func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *uses, h transport.Handler) {
 	if c.SASL == nil || c.SASL.Token == nil {
 		return
@@ -31,12 +31,12 @@ func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *use
 	defer cancel()
 	token, err := c.SASL.Token.Token(ctx)
 	if !in.hold() {
-		return // the client that comes after it asks for itself
+		return // the next client asks for its own token
 	}
 	defer in.release()
 	c.AddSecret(token.Value)
 	if err == nil {
-		if token.Expiry.IsZero() { // the library wants to know when to ask again
+		if token.Expiry.IsZero() { // the library needs a time for the next request
 			token.Expiry = time.Now().Add(24 * time.Hour)
 		}
 		err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value, Expiration: token.Expiry, Principal: token.Principal})

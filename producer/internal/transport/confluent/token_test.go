@@ -15,7 +15,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// tokenFunc is a token source of one function.
+// tokenFunc is a function as a token source.
 type tokenFunc func(context.Context) (oauth.Token, error)
 
 func (f tokenFunc) Token(ctx context.Context) (oauth.Token, error) { return f(ctx) }
@@ -33,11 +33,11 @@ func (t *taker) SetOAuthBearerTokenFailure(string) error {
 	return nil
 }
 
-// TestTokenAfterTheClient: a client may be closed while its token is on the way.
-// The token then goes nowhere.
+// TestTokenAfterTheClient closes a client while its token is on the way. The
+// closed client must not get the token.
 func TestTokenAfterTheClient(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]int{"there": 2, "gone": 0} { // the token, and its failure
+	for name, want := range map[string]int{"there": 2, "gone": 0} { // number of calls with the token and with its failure
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var in uses
@@ -62,7 +62,7 @@ func TestTokenAfterTheClient(t *testing.T) {
 	}
 }
 
-// telling is a handler that keeps what it is told.
+// telling is a handler that keeps the trouble.
 type telling struct {
 	silent
 	trouble string
@@ -70,11 +70,11 @@ type telling struct {
 
 func (t *telling) Trouble(err *transport.Error) { t.trouble = err.Error() }
 
-// TestRefusedTokenIsNotShown: the library quotes a token that it refuses. The error
-// that is told does not.
+// TestRefusedTokenIsNotShown refuses a token. The library quotes the token in
+// its error, but the reported error must not contain the token.
 func TestRefusedTokenIsNotShown(t *testing.T) {
 	t.Parallel()
-	const secret = "hunter2-hunter2-hunter2-\x01" // the last character makes it no token
+	const secret = "hunter2-hunter2-hunter2-\x01" // the last character makes the token invalid
 	source := tokenFunc(func(context.Context) (oauth.Token, error) {
 		return oauth.Token{Value: secret, Expiry: time.Now().Add(time.Hour), Principal: "ada"}, nil
 	})

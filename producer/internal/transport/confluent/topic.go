@@ -15,15 +15,16 @@ import (
 type topic struct {
 	client     *client
 	name       string
-	handle     handle // with the plugin
+	handle     handle // only with the plugin
 	partitions atomic.Pointer[[]*partition]
 }
 
-// partition is where messages of one partition wait for the first one.
+// partition holds the messages of one partition that wait for the first
+// message.
 type partition struct {
 	topic *topic
-	// mu is held while a message is given to the library, so that nobody is inside
-	// once a closer has had it.
+	// mu is held while a message is given to the library. After a closer has
+	// held mu, no publisher is inside.
 	mu     sync.Mutex
 	number int32
 	state  gateState
@@ -56,7 +57,7 @@ func (c *client) Topic(name string) (transport.Topic, error) {
 	return t, nil
 }
 
-// partition returns a partition, which is made on first use.
+// partition returns a partition. The first call makes the partition.
 func (t *topic) partition(n int32) *partition {
 	if all := *t.partitions.Load(); int(n) < len(all) && all[n] != nil {
 		return all[n]
@@ -93,7 +94,7 @@ func (t *topic) Produce(n int32, m *transport.Message, token transport.Token) er
 	return p.wait(m, token)
 }
 
-// give gives a message to the library. Under mu.
+// give gives a message to the library. The caller holds mu.
 func (p *partition) give(m *transport.Message, token transport.Token) error {
 	c := p.topic.client
 	if !c.plugin {
@@ -111,17 +112,17 @@ func (p *partition) give(m *transport.Message, token transport.Token) error {
 	return err
 }
 
-// Close implements [transport.Topic]. The library's handle is freed with the
-// client.
+// Close implements [transport.Topic]. The client frees the library's handle
+// later.
 func (t *topic) Close() {}
 
-// free gives the library's handle back, once no publisher is inside. The client
-// refuses already.
+// free frees the library's handle after the last publisher has left. The client
+// must already refuse new messages.
 func (t *topic) free() {
 	for _, p := range *t.partitions.Load() {
 		if p != nil {
 			p.mu.Lock()
-			p.mu.Unlock() //nolint:staticcheck // nothing in between: whoever comes later is refused
+			p.mu.Unlock() //nolint:staticcheck // the lock waits for publishers inside; later publishers are refused
 		}
 	}
 	if t.client.plugin {

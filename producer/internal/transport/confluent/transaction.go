@@ -14,15 +14,18 @@ import (
 )
 
 const (
-	// callSlice bounds one of the library's blocking calls. They heed only
-	// deadlines, and a call that timed out is made again.
+	// callSlice limits one blocking call of the library. The library's calls
+	// only obey deadlines. call repeats a call that timed out.
 	callSlice = time.Second
-	// leastResume is the minimum timeout of a call that resumes an earlier call. The
-	// library first asks its own thread, which answers within microseconds. If that
-	// question timed out while a commit is on its way, librdkafka would forget that
-	// it was a commit, take its answer for an abort's, and end the process by an
-	// assertion (rd_kafka_txn_set_state, "Invalid transaction state transition";
-	// 2.15.1).
+	// leastResume is the minimum timeout of a call that resumes an earlier
+	// call. The call first asks the library's own thread, and the thread
+	// answers within microseconds. A timeout of this question during a commit
+	// ends the process in librdkafka 2.15.1:
+	//
+	//  1. librdkafka forgets that the call was a commit.
+	//  2. librdkafka treats the commit's answer as an abort's answer.
+	//  3. An assertion fails (rd_kafka_txn_set_state, "Invalid transaction
+	//     state transition").
 	leastResume = 200 * time.Millisecond
 )
 
@@ -58,8 +61,8 @@ func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffse
 	}
 	metadata, ok := member.Library.(*kafka.ConsumerGroupMetadata)
 	if !ok {
-		// Without a member nobody can be fenced by the group, only by the
-		// transactional id.
+		// Without a member, the group cannot fence the producer. Only the
+		// transactional id can fence the producer.
 		var err error
 		if metadata, err = kafka.NewTestConsumerGroupMetadata(member.Group); err != nil {
 			return convert(err)
@@ -70,8 +73,8 @@ func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffse
 	})
 }
 
-// CommitTransaction implements [transport.Client]. After it returns, with an error
-// or without, all outcomes that the library knows are with the handler.
+// CommitTransaction implements [transport.Client]. After the return, with or
+// without an error, the handler has all outcomes that the library knows.
 func (c *client) CommitTransaction(ctx context.Context) error {
 	if err := c.emptyGates(ctx); err != nil {
 		return err
@@ -91,8 +94,8 @@ func (c *client) AbortTransaction(ctx context.Context) error {
 	return err
 }
 
-// emptyGates waits until the library has every message: it does not wait for
-// messages that it has not got.
+// emptyGates waits until the library has every message, because the library
+// does not wait for messages in gates.
 func (c *client) emptyGates(ctx context.Context) error {
 	for c.gates.held.Load() > 0 {
 		select {
@@ -108,8 +111,8 @@ func (c *client) emptyGates(ctx context.Context) error {
 	return nil
 }
 
-// call repeats one of the library's blocking calls while that may help, until ctx
-// ends or the client is closed.
+// call repeats a blocking call of the library while a retry may help. call ends
+// if ctx ends or if the client is closed.
 func (c *client) call(ctx context.Context, f func(ctx context.Context) error) error {
 	if !c.uses.hold() {
 		return closed()
@@ -137,7 +140,7 @@ func (c *client) call(ctx context.Context, f func(ctx context.Context) error) er
 		case c.alive.Err() != nil:
 			return fmt.Errorf("%w: %w", closed(), convert(err))
 		}
-		if rest := 20*time.Millisecond - time.Since(begun); rest > 0 { // it did not even try
+		if rest := 20*time.Millisecond - time.Since(begun); rest > 0 { // the library did not even try
 			select {
 			case <-time.After(rest):
 			case <-ctx.Done():
@@ -146,8 +149,8 @@ func (c *client) call(ctx context.Context, f func(ctx context.Context) error) er
 	}
 }
 
-// sliceOf is how long a call may take: callSlice, or all that ctx has left if a
-// second call would get too little.
+// sliceOf returns the timeout of a call. The timeout is callSlice, or the whole
+// rest of ctx if a second call would get too little time.
 func sliceOf(ctx context.Context, now time.Time) time.Duration {
 	if end, bounded := ctx.Deadline(); bounded {
 		if left := end.Sub(now); left < callSlice+leastResume {

@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// testClose: Purge and Close account for every message.
+// testClose checks that every message gets an outcome from Purge or Close.
 func testClose(t *testing.T, lib Library) {
 	t.Run("what was never written is not persisted", func(t *testing.T) {
 		t.Parallel()
@@ -93,7 +93,7 @@ func testClose(t *testing.T, lib Library) {
 						return
 					}
 					n++
-					if n > 20_000 { // the engine bounds what is in flight
+					if n > 20_000 { // the engine limits the messages in flight
 						time.Sleep(time.Millisecond)
 					}
 				}

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// testFaults: whatever passes by itself is waited out, and every message is in
-// the log once.
+// testFaults checks that the client outlasts every temporary fault, and that
+// every message is in the log once.
 func testFaults(t *testing.T, lib Library) {
 	const n = 20_000
 	faults := []struct {
@@ -101,10 +101,10 @@ func testFaults(t *testing.T, lib Library) {
 	})
 }
 
-// small makes many small batches, so that a fault meets many of them.
+// small sets a small batch size. A fault then hits many batches.
 func small() settings.Option { return set(func(c *settings.Config) { c.BatchBytes = 4 << 10 }) }
 
-// spread sends over some time, so that a fault meets the middle of it.
+// spread sends the messages over some time. A fault then hits the middle.
 func (s *session) spread(t *testing.T, h transport.Topic, partitions int32, n int) {
 	t.Helper()
 	const parts = 20
@@ -114,8 +114,7 @@ func (s *session) spread(t *testing.T, h transport.Topic, partitions int32, n in
 	}
 }
 
-// testRefused: a batch that the broker refuses is no message's end but the
-// guilty one's.
+// testRefused checks that a refused batch ends only the guilty message.
 func testRefused(t *testing.T, lib Library) {
 	t.Run("only what is certainly not written is called so", func(t *testing.T) {
 		t.Parallel()
@@ -175,8 +174,8 @@ func testRefused(t *testing.T, lib Library) {
 		s.all(t, 10)
 		b.inside.DropAnswers(1)
 		b.inside.Cluster().ControlKey(0, func(kmsg.Request) (kmsg.Response, error, bool) {
-			// The first attempt is applied and its answer lost. All later ones are
-			// refused.
+			// The broker appends the first attempt, and the answer is lost. The
+			// broker refuses all later attempts.
 			refuseAll(t, b.inside)
 			return nil, nil, false
 		})
@@ -189,8 +188,8 @@ func testRefused(t *testing.T, lib Library) {
 	})
 }
 
-// resend sends what certainly is not written, and is not guilty, again in the
-// order in which it was sent, and then what was kept.
+// resend sends every innocent message that is certainly not written again, in
+// the original order. Then resend sends the kept messages.
 func (s *session) resend(t *testing.T, h transport.Topic) {
 	t.Helper()
 	s.mu.Lock()
@@ -225,13 +224,13 @@ func (s *session) resend(t *testing.T, h transport.Topic) {
 	s.all(t, total)
 }
 
-// guilt says whether a batch was refused.
+// guilt holds an element after the broker has refused a batch.
 type guilt chan struct{}
 
 func (g guilt) refused() bool { return len(g) > 0 }
 
-// refuseOne refuses the next batch of more than index records, and names the one
-// at index.
+// refuseOne refuses the next batch of more than index records. The refusal
+// names the record at index.
 func refuseOne(t *testing.T, b *producertest.Broker, index int32) guilt {
 	t.Helper()
 	g := make(guilt, 1)

@@ -8,9 +8,9 @@ import (
 	"github.com/avroline/avroline/internal/kafkacluster"
 )
 
-// RunLeaders opens short producers one after the other on three real nodes while
-// the leaders move all the time. The first batch of a new producer id is where
-// librdkafka loses messages (its issue 921).
+// RunLeaders opens short producers one after another on three real nodes. The
+// leaders move all the time. librdkafka loses messages in the first batch of a
+// new producer id (its issue 921).
 func RunLeaders(t *testing.T, lib Library, producers int) {
 	cluster := kafkacluster.Start(t)
 	b := brokers{name: "real", addrs: cluster.Addrs()}

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// testOutcomes: without faults every message is delivered once, as it was handed
-// over, at the offset that is reported.
+// testOutcomes checks that without faults the log has every message once. Each
+// message must be unchanged and at the reported offset.
 func testOutcomes(t *testing.T, lib Library) {
 	t.Run("each message has one outcome", func(t *testing.T) {
 		t.Parallel()
@@ -132,7 +132,7 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 	}
 }
 
-// testPartitions: a client serves very many partitions at once.
+// testPartitions checks that a client serves very many partitions at once.
 func testPartitions(t *testing.T, lib Library) {
 	everywhere(t, func(t *testing.T, b brokers) {
 		topics, partitions, rounds := 50, int32(40), 3

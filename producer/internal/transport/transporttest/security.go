@@ -8,7 +8,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// testSecurity: the client logs in, and says so where it cannot.
+// testSecurity checks that the client logs in, and that the client reports a
+// failed login.
 func testSecurity(t *testing.T, lib Library) {
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {

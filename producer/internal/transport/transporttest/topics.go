@@ -8,7 +8,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// testTopics: metadata, administration, and topics that change.
+// testTopics tests metadata, administration, and topics that change.
 func testTopics(t *testing.T, lib Library) {
 	t.Run("metadata", func(t *testing.T) {
 		t.Parallel()
@@ -58,9 +58,9 @@ func testTopics(t *testing.T, lib Library) {
 					break
 				}
 			}
-			// Until the client has noticed, messages may fail. A broker before 4.1
-			// knows a topic by its name alone, so what is in flight may be in the
-			// new one.
+			// Messages may fail until the client has noticed. A broker before
+			// 4.1 identifies a topic only by its name. Therefore the new topic
+			// may contain messages in flight.
 			maybe := 0
 			for s.next++; ; {
 				token := s.next

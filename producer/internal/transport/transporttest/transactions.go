@@ -10,7 +10,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// testTransactions: what is committed is visible once, what is aborted never.
+// testTransactions checks that committed messages are visible once and that
+// aborted messages are never visible.
 func testTransactions(t *testing.T, lib Library) {
 	t.Run("commit and abort", func(t *testing.T) {
 		t.Parallel()
@@ -98,7 +99,7 @@ func testTransactions(t *testing.T, lib Library) {
 }
 
 // testOffsets commits n messages and a group's offsets in a transaction, and
-// aborts a second one.
+// then aborts a second transaction.
 func testOffsets(t *testing.T, lib Library, b brokers, n int) {
 	in := b.create(t, "in", 2, nil)
 	out := b.create(t, "out", 1, nil)
@@ -136,8 +137,8 @@ func testOffsets(t *testing.T, lib Library, b brokers, n int) {
 	}
 }
 
-// committed returns a group's offset. It waits while a transaction over the
-// offset is open.
+// committed returns a group's offset. A transaction over the offset must end
+// first, so committed waits for the end.
 func (b brokers) committed(t *testing.T, group, topic string, partition int32) int64 {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(b.addrs...))

@@ -1,9 +1,9 @@
-// Package transporttest is the conformance suite of the seam: what the engine
-// may rely on, whichever client library is below.
+// Package transporttest is the conformance suite for transports. The engine
+// relies on these properties with every client library.
 //
-// [Run] is called by the test of each transport. It runs on the broker in
-// process (producertest). With AVROLINE_TEST_BROKERS it also runs the parts that
-// need no injected fault on the brokers named there.
+// The test of each transport calls [Run]. The suite runs on the broker in
+// process (producertest). With AVROLINE_TEST_BROKERS, the tests without an
+// injected fault also run on the brokers of the variable.
 package transporttest
 
 import (
@@ -29,13 +29,14 @@ import (
 // Library is a transport under test.
 type Library struct {
 	Open func(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error)
-	// NamesGuilty says that the library reports which record the broker refused.
+	// NamesGuilty says that the library reports the record that the broker
+	// refused.
 	NamesGuilty bool
-	// Ends says that a refused batch ends the client (Fatal). What is certainly not
-	// written is then for the next client.
+	// Ends says that a refused batch ends the client (Fatal). The next client
+	// then sends the messages that are certainly not written.
 	Ends bool
-	// Blind says that the library tells nothing about a message that failed: every
-	// failure is possibly persisted.
+	// Blind says that the library reports nothing about a failed message. Every
+	// failure is then possibly persisted.
 	Blind bool
 	// NoEpoch says that the library refuses the timestamp 0.
 	NoEpoch bool
@@ -63,7 +64,7 @@ func Run(t *testing.T, lib Library) {
 	}
 }
 
-// wait bounds every wait of the suite.
+// wait limits every wait of the suite.
 const wait = 30 * time.Second
 
 func deadline(t *testing.T) context.Context {
@@ -73,7 +74,7 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// brokers are the brokers of a test: those in process, and the real ones.
+// brokers are the brokers of a test, in process or real.
 type brokers struct {
 	name   string
 	addrs  []string
@@ -81,7 +82,7 @@ type brokers struct {
 	inside *producertest.Broker
 }
 
-// topic names a topic of the test's own.
+// topic returns a topic name with the prefix of the test.
 func (b brokers) topic(name string) string { return b.prefix + name }
 
 // create makes a topic.
@@ -130,9 +131,9 @@ func (b brokers) admin(t *testing.T) *kadm.Client {
 	return kadm.NewClient(cl)
 }
 
-// read returns what is visible to read_committed. Before, it waits until no
-// transaction is open: a commit returns before the brokers have ended the
-// transaction in every partition.
+// read returns the messages that a read_committed consumer can see. A commit
+// returns before the brokers have ended the transaction in every partition.
+// Therefore read first waits until no transaction is open.
 func (b brokers) read(t *testing.T, topic string) []*kgo.Record {
 	t.Helper()
 	adm, ctx := b.admin(t), deadline(t)
@@ -164,7 +165,7 @@ func (b brokers) read(t *testing.T, topic string) []*kgo.Record {
 	return all
 }
 
-// everywhere runs a test on the broker in process and on the real ones.
+// everywhere runs a test on the broker in process and on the real brokers.
 func everywhere(t *testing.T, f func(t *testing.T, b brokers)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -201,7 +202,7 @@ func config(t *testing.T, addrs []string, transactionalID string, opts ...settin
 // set is an option that changes a field.
 func set(f func(c *settings.Config)) settings.Option { return settings.Set("test", f) }
 
-// recorder is a handler that keeps what it is told.
+// recorder is a handler that keeps every report.
 type recorder struct {
 	mu       sync.Mutex
 	changed  chan struct{}
@@ -212,8 +213,8 @@ type recorder struct {
 	fatal    []*transport.Error
 	late     int // outcomes after close
 	closed   bool
-	// held queues what is sent, as the engine does once a message was refused
-	// that it may send again.
+	// held makes send queue the messages, like the engine after a refused
+	// message that the engine may send again.
 	held bool
 	kept []transport.Token
 }
@@ -260,7 +261,8 @@ func (r *recorder) Trouble(err *transport.Error) {
 // Fatal implements [transport.Handler].
 func (r *recorder) Fatal(err *transport.Error) { r.note(func() { r.fatal = append(r.fatal, err) }) }
 
-// until waits for a condition, which is asked under the recorder's lock.
+// until waits for a condition. until checks the condition under the recorder's
+// lock.
 func (r *recorder) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ctx := deadline(t)
@@ -320,7 +322,7 @@ func open(t *testing.T, lib Library, c *settings.Config) *session {
 	return s
 }
 
-// reopen closes the client, and goes on with another one.
+// reopen closes the client and opens a new client.
 func (s *session) reopen(t *testing.T, lib Library, c *settings.Config) {
 	t.Helper()
 	s.client.Close()
@@ -374,10 +376,13 @@ func (s *session) send(t *testing.T, h transport.Topic, partitions int32, n int)
 
 func value(token transport.Token) []byte { return fmt.Appendf(nil, "message %d", token) }
 
-// exactly holds outcomes against the log: what is reported persisted is there
-// once, at its offset; what is reported not persisted is not there; the rest is
-// there at most once. The messages of a partition are in the order of their
-// tokens.
+// exactly compares the outcomes with the log:
+//
+//   - a persisted message is in the log once, at its offset,
+//   - a message that is not persisted is not in the log,
+//   - every other message is in the log at most once.
+//
+// The messages of a partition have the order of their tokens.
 func (s *session) exactly(t *testing.T, log []*kgo.Record) {
 	t.Helper()
 	s.mu.Lock()
@@ -432,7 +437,7 @@ func (s *session) exactly(t *testing.T, log []*kgo.Record) {
 	}
 }
 
-// count returns how many outcomes have each persistence.
+// count returns the number of outcomes with each persistence.
 func (s *session) count() (persisted, not, maybe int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -449,7 +454,8 @@ func (s *session) count() (persisted, not, maybe int) {
 	return persisted, not, maybe
 }
 
-// allPersisted reports the messages of n that were not persisted.
+// allPersisted reports a test error for each of the n messages that is not
+// persisted.
 func (s *session) allPersisted(t *testing.T, n int) {
 	t.Helper()
 	s.mu.Lock()
@@ -468,7 +474,7 @@ func (s *session) allPersisted(t *testing.T, n int) {
 	}
 }
 
-// code is the seam's code of an error, or 0.
+// code returns the transport code of an error, or 0.
 func code(err error) transport.Code {
 	var e *transport.Error
 	if errors.As(err, &e) {

@@ -17,28 +17,29 @@ import (
 )
 
 const (
-	// callSlice bounds one blocking call of the library, which heeds no context.
+	// callSlice limits one blocking call of the library, because the library's
+	// calls ignore the context.
 	callSlice = time.Second
-	// pollSlice bounds one poll in the same way.
+	// pollSlice limits one poll for the same reason.
 	pollSlice = 50 * time.Millisecond
-	// tokenWait bounds one call of a token source.
+	// tokenWait limits one call of a token source.
 	tokenWait = 30 * time.Second
 )
 
-// Consumer implements [transport.Consumer] by confluent-kafka-go.
+// Consumer implements [transport.Consumer] with confluent-kafka-go.
 type Consumer struct {
 	settings *settings.Config
 	group    transport.Group
 	trouble  func(*transport.Error)
 	kafka    *kafka.Consumer
 	logs     chan kafka.LogEvent
-	logged   chan struct{} // closed when the last log line was written
+	logged   chan struct{} // closed after the last log line is written
 
-	mu     sync.Mutex // held while a token is handed over, and by Close
+	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
 }
 
-// openConfluent is [Open] by confluent-kafka-go.
+// openConfluent is [Open] with confluent-kafka-go.
 func openConfluent(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	m := c.ClientMap()
 	for k, v := range c.ConsumerPassed {
@@ -86,7 +87,7 @@ func (in *Consumer) forwardLogs() {
 	}
 }
 
-// Close leaves the group. It may be called again.
+// Close leaves the group. A second call does nothing.
 func (in *Consumer) Close() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -100,8 +101,8 @@ func (in *Consumer) Close() error {
 	return asError(err)
 }
 
-// rebalanced reports partitions that were revoked. The library itself assigns
-// and unassigns.
+// rebalanced reports revoked partitions. The library assigns and unassigns the
+// partitions.
 func (in *Consumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 	revoked, ok := event.(kafka.RevokedPartitions)
 	if !ok {
@@ -115,8 +116,8 @@ func (in *Consumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 	return nil
 }
 
-// Poll returns the next message, or nil after wait. A nil error without a
-// message means that there was none.
+// Poll returns the next message, or nil after wait. A nil message with a nil
+// error means that no message came.
 func (in *Consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
 	for end := time.Now().Add(wait); ; {
 		event := in.kafka.Poll(millis(min(pollSlice, time.Until(end))))
@@ -132,8 +133,8 @@ func (in *Consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 	}
 }
 
-// handle takes an event that is not a message. It returns an error that does
-// not pass.
+// handle handles an event that is not a message. handle returns an error if a
+// retry cannot fix the error.
 func (in *Consumer) handle(event kafka.Event) error {
 	switch event := event.(type) {
 	case *kafka.Message:
@@ -146,8 +147,8 @@ func (in *Consumer) handle(event kafka.Event) error {
 	return nil
 }
 
-// lasting returns err if it does not pass by itself. Other errors go to the
-// trouble function.
+// lasting returns err if a retry cannot fix err. The trouble function gets
+// every other error.
 func (in *Consumer) lasting(err error) error {
 	var kerr kafka.Error
 	if !errors.As(err, &kerr) {
@@ -164,7 +165,7 @@ func (in *Consumer) lasting(err error) error {
 	return nil
 }
 
-// isPermanent tells whether an error will be the same at the next try.
+// isPermanent reports whether a retry cannot fix the error.
 func isPermanent(code kafka.ErrorCode) bool {
 	switch code {
 	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
@@ -174,7 +175,7 @@ func isPermanent(code kafka.ErrorCode) bool {
 	return false
 }
 
-// refreshToken asks the token source, beside the caller.
+// refreshToken asks the token source on a separate goroutine.
 func (in *Consumer) refreshToken() {
 	sasl := in.settings.SASL
 	if sasl == nil || sasl.Token == nil {
@@ -209,13 +210,14 @@ func (in *Consumer) Member() (transport.GroupMember, error) {
 	return transport.GroupMember{Group: in.group.ID, Library: m}, nil
 }
 
-// Assignment returns the partitions that are ours.
+// Assignment returns the partitions that are assigned to this consumer.
 func (in *Consumer) Assignment() ([]transport.TopicPartition, error) {
 	parts, err := in.kafka.Assignment()
 	return ours(parts), asError(err)
 }
 
-// Committed asks the group for its offsets. A partition without one has -1.
+// Committed returns the group's offsets. The offset is -1 for a partition
+// without a committed offset.
 func (in *Consumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
 	var out []kafka.TopicPartition
 	err := in.repeat(ctx, func() (err error) {
@@ -232,8 +234,8 @@ func (in *Consumer) Committed(ctx context.Context, partitions []transport.TopicP
 	return back, nil
 }
 
-// EndOffsets returns where each partition of a topic ends. Messages of open
-// transactions count.
+// EndOffsets returns the end offset of each partition of a topic. Messages of
+// open transactions count.
 func (in *Consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
 	ends := map[int32]int64{}
 	var partitions []kafka.PartitionMetadata
@@ -263,7 +265,7 @@ func (in *Consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int
 	return ends, nil
 }
 
-// repeat makes a call again while its error may pass, until ctx ends.
+// repeat calls again after an error that a retry can fix, until ctx ends.
 func (in *Consumer) repeat(ctx context.Context, call func() error) error {
 	for {
 		err := call()
@@ -287,8 +289,9 @@ func (in *Consumer) repeat(ctx context.Context, call func() error) error {
 	}
 }
 
-// Seek goes on reading elsewhere. It tries every partition. A partition that is
-// no longer ours is an error, and the others were sought.
+// Seek moves the read position of partitions. Seek tries every partition. If a
+// partition is not assigned any more, Seek returns an error, but still seeks
+// the other partitions.
 func (in *Consumer) Seek(to []transport.TopicPartition) error {
 	var errs []error
 	for _, tp := range theirs(to) {
@@ -299,15 +302,15 @@ func (in *Consumer) Seek(to []transport.TopicPartition) error {
 	return errors.Join(errs...)
 }
 
-// Pause stops the reading of partitions.
+// Pause stops reading from partitions.
 func (in *Consumer) Pause(partitions []transport.TopicPartition) error {
 	return asError(in.kafka.Pause(theirs(partitions)))
 }
 
-// Resume goes on reading partitions. Those that were revoked are left out.
+// Resume continues reading from partitions. Resume ignores revoked partitions.
 func (in *Consumer) Resume(partitions []transport.TopicPartition) error {
 	for _, tp := range theirs(partitions) {
-		_ = in.kafka.Resume([]kafka.TopicPartition{tp}) // refused for a revoked partition
+		_ = in.kafka.Resume([]kafka.TopicPartition{tp}) // the library refuses a revoked partition
 	}
 	return nil
 }
@@ -344,7 +347,7 @@ func theirs(parts []transport.TopicPartition) []kafka.TopicPartition {
 
 func millis(d time.Duration) int { return int((max(d, 0) + time.Millisecond - 1) / time.Millisecond) }
 
-// asError gives a kafka.Error the seam's words. nil stays nil.
+// asError converts a kafka.Error to a transport error. nil stays nil.
 func asError(err error) error {
 	var kerr kafka.Error
 	if !errors.As(err, &kerr) {
@@ -378,7 +381,7 @@ func asError(err error) error {
 	return &transport.Error{Code: code, Fatal: kerr.IsFatal(), Retriable: kerr.IsRetriable(), Text: kerr.Error(), Err: err}
 }
 
-// bearer is a token as the library takes it.
+// bearer converts a token to the library's type.
 func bearer(t oauth.Token) kafka.OAuthBearerToken {
 	return kafka.OAuthBearerToken{TokenValue: t.Value, Expiration: t.Expiry, Principal: t.Principal}
 }

@@ -24,5 +24,5 @@ func createConfluent(context.Context, *settings.Config, string, int, int, map[st
 	return errNoConfluent
 }
 
-// asError: without the library there are no errors of it.
+// asError returns err, because without the library there are no library errors.
 func asError(err error) error { return err }

@@ -1,5 +1,6 @@
-// Package consumer reads from Kafka by the transport that the settings name: as
-// a member of a group, or a whole topic from its start to its end.
+// Package consumer reads from Kafka with the transport of the settings. A
+// program reads as a member of a group, or reads a whole topic from start to
+// end.
 package consumer
 
 import (
@@ -12,8 +13,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport/franz"
 )
 
-// Open joins a group. Nothing waits for the network. trouble is told of errors
-// that pass by themselves. It may be nil.
+// Open joins a group and does not wait for the network. trouble gets every
+// error that a retry can fix. trouble may be nil.
 func Open(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	if c.Transport == settings.Franz {
 		return franz.OpenConsumer(c, g, trouble)
@@ -21,10 +22,10 @@ func Open(c *settings.Config, g transport.Group, trouble func(*transport.Error))
 	return openConfluent(c, g, trouble)
 }
 
-// ReadCommitted reads a topic from its start to its end as it is at the call,
-// and calls each for every message that is committed, in the order of each
-// partition. It waits for the open transactions before that end. It joins no
-// group. An error of each ends the reading.
+// ReadCommitted reads a topic from its start to its end offset at the time of
+// the call. ReadCommitted calls each for every committed message, in order for
+// each partition. ReadCommitted waits for the open transactions before the end
+// offset. ReadCommitted joins no group. An error of each ends the reading.
 func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {
@@ -34,8 +35,8 @@ func ReadCommitted(ctx context.Context, c *settings.Config, topic string, troubl
 	return readConfluent(ctx, c, topic, trouble, each)
 }
 
-// CreateTopic creates a topic if it does not exist. -1 leaves the replication to
-// the broker.
+// CreateTopic creates a topic if the topic does not exist. If replication is
+// -1, the broker chooses the replication.
 func CreateTopic(ctx context.Context, c *settings.Config, name string, partitions, replication int, config map[string]string) error {
 	if c.Transport != settings.Franz {
 		return createConfluent(ctx, c, name, partitions, replication, config)
@@ -50,8 +51,9 @@ func CreateTopic(ctx context.Context, c *settings.Config, name string, partition
 	return err
 }
 
-// ExplainDenied adds to a broker's "not authorized" what to grant: an operation
-// on a topic, or on a group. Other errors stay as they are.
+// ExplainDenied adds the missing permission to a broker's "not authorized"
+// error. The permission is an operation on a topic or on a group. Other errors
+// stay unchanged.
 func ExplainDenied(c *settings.Config, err error, operation, name string) error {
 	var said *transport.Error
 	if !errors.As(err, &said) {
@@ -74,8 +76,7 @@ func ExplainDenied(c *settings.Config, err error, operation, name string) error 
 		operation, kind, name, principal, err)
 }
 
-// Code returns the code of the client's or the broker's error in err, and 0 if
-// there is none.
+// Code returns the code of the client's or the broker's error in err, or 0.
 func Code(err error) transport.Code {
 	var said *transport.Error
 	if !errors.As(err, &said) && !errors.As(asError(err), &said) {
@@ -84,8 +85,8 @@ func Code(err error) transport.Code {
 	return said.Code
 }
 
-// IsRefusal tells whether a broker refused a message for what it is, so that the
-// same message will be refused again.
+// IsRefusal reports whether a broker refused a message because of its content.
+// The broker will refuse the same message again.
 func IsRefusal(err error) bool {
 	switch Code(err) {
 	case transport.CorruptMessage, transport.MessageTooLarge, transport.RecordListTooLarge, transport.InvalidTimestamp,

@@ -16,10 +16,10 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// ChooseProtocol returns the protocol that the brokers have: see
-// [DetectProtocol]. If no broker answers that question, it is
-// [transport.ClassicProtocol], which every broker has. The error is that of the
-// context.
+// ChooseProtocol returns the group protocol of the brokers. See
+// [DetectProtocol]. If no broker answers, ChooseProtocol returns
+// [transport.ClassicProtocol], because every broker supports it. The only
+// possible error is the error of the context.
 func ChooseProtocol(ctx context.Context, c *settings.Config) (transport.Protocol, error) {
 	var secure *tls.Config
 	var err error
@@ -39,13 +39,14 @@ func ChooseProtocol(ctx context.Context, c *settings.Config) (transport.Protocol
 	return transport.ClassicProtocol, nil
 }
 
-// DetectProtocol asks the brokers which group protocol they have. A broker has
+// DetectProtocol asks the brokers for their group protocol. A broker supports
 // [transport.ConsumerProtocol] if the cluster's feature group.version is at
-// least 1. That the broker lists the requests of the protocol is no proof:
-// Kafka 3.9 lists them and refuses them.
+// least 1. A list of requests is no proof, because Kafka 3.9 lists the requests
+// of the protocol and refuses them.
 //
-// The question is asked before authentication, which brokers allow. The error
-// is that of the last broker if no broker answers.
+// DetectProtocol asks before authentication. Brokers allow this request before
+// authentication. If no broker answers, DetectProtocol returns the error of the
+// last broker.
 func DetectProtocol(ctx context.Context, c *settings.Config, secure *tls.Config) (transport.Protocol, error) {
 	var errs []error
 	for _, broker := range c.Brokers {
@@ -58,7 +59,7 @@ func DetectProtocol(ctx context.Context, c *settings.Config, secure *tls.Config)
 	return "", fmt.Errorf("ask for the group protocol: %w", errors.Join(errs...))
 }
 
-// detectWait bounds the conversation with one broker.
+// detectWait limits the conversation with one broker.
 const detectWait = 5 * time.Second
 
 func detectAt(ctx context.Context, broker string, secure *tls.Config) (transport.Protocol, error) {
@@ -94,7 +95,7 @@ func detectAt(ctx context.Context, broker string, secure *tls.Config) (transport
 }
 
 // askVersions sends one ApiVersions request. A broker that does not know the
-// version answers by version 0, without features.
+// version answers with version 0, without features.
 func askVersions(conn io.ReadWriter, version int16) (*kmsg.ApiVersionsResponse, error) {
 	request := kmsg.NewPtrApiVersionsRequest()
 	request.SetVersion(version)
@@ -119,7 +120,7 @@ func askVersions(conn io.ReadWriter, version int16) (*kmsg.ApiVersionsResponse, 
 	if len(answer) >= 6 && binary.BigEndian.Uint16(answer[4:]) == 35 { // UNSUPPORTED_VERSION
 		response.SetVersion(0)
 	}
-	if err := response.ReadFrom(answer[4:]); err != nil { // this answer has no tags after its correlation id
+	if err := response.ReadFrom(answer[4:]); err != nil { // an ApiVersions answer has no tags after the correlation id
 		return nil, err
 	}
 	return response, nil

@@ -19,7 +19,7 @@ func TestDetectProtocol(t *testing.T) {
 		version *kversion.Versions
 		want    transport.Protocol
 	}{
-		{"0.11", kversion.V0_11_0(), transport.ClassicProtocol}, // it does not know version 3 of the question
+		{"0.11", kversion.V0_11_0(), transport.ClassicProtocol}, // the broker does not know version 3 of ApiVersions
 		{"2.8", kversion.V2_8_0(), transport.ClassicProtocol},
 		{"3.9", kversion.V3_9_0(), transport.ClassicProtocol},
 		{"4.0", kversion.V4_0_0(), transport.ConsumerProtocol},
@@ -42,8 +42,9 @@ func TestDetectProtocol(t *testing.T) {
 	}
 }
 
-// TestChooseProtocolWithoutAnswer: what answers is no broker, or nothing answers.
-// Then the protocol is the one that every broker has.
+// TestChooseProtocolWithoutAnswer asks a server that is no broker, and an
+// address without an answer. Both must give the protocol that every broker
+// supports.
 func TestChooseProtocolWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

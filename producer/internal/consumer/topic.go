@@ -13,20 +13,20 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// readConfluent is [ReadCommitted] by confluent-kafka-go.
+// readConfluent is [ReadCommitted] with confluent-kafka-go.
 func readConfluent(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {
 	m := c.ClientMap()
-	m["group.id"] = c.TransactionalID // never joined, and nothing is committed to it
+	m["group.id"] = c.TransactionalID // the client does not join the group and commits nothing
 	m["enable.partition.eof"] = true
-	m["fetch.wait.max.ms"] = 10 // the end of a partition is told by an empty answer
-	m["log_level"] = 0          // what goes wrong comes as an event
+	m["fetch.wait.max.ms"] = 10 // an empty answer reports the end of a partition
+	m["log_level"] = 0          // errors come as events
 	in, err := start(c, transport.Group{}, m, trouble)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }() // it was only read
+	defer func() { _ = in.Close() }() // the consumer was only reading
 	ends, err := in.EndOffsets(ctx, topic)
 	if err != nil {
 		return err
@@ -69,13 +69,13 @@ func readConfluent(ctx context.Context, c *settings.Config, topic string, troubl
 	return nil
 }
 
-// createConfluent is [CreateTopic] by confluent-kafka-go.
+// createConfluent is [CreateTopic] with confluent-kafka-go.
 func createConfluent(ctx context.Context, c *settings.Config, name string, partitions, replication int, config map[string]string) error {
 	m := c.ClientMap()
 	logs := make(chan kafka.LogEvent, 64)
 	m["go.logs.channel"] = logs
 	go func() {
-		for range logs { // what matters is in the error
+		for range logs { // the error has the important part
 		}
 	}()
 	defer close(logs)
@@ -108,7 +108,7 @@ func createConfluent(ctx context.Context, c *settings.Config, name string, parti
 		return nil
 	case kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed:
 		metadata, err := admin.GetMetadata(&name, false, millis(callSlice))
-		if err == nil && metadata.Topics[name].Error.Code() == kafka.ErrNoError { // it exists
+		if err == nil && metadata.Topics[name].Error.Code() == kafka.ErrNoError { // the topic exists
 			return nil
 		}
 		return ExplainDenied(c, asError(failed), "Create", name)
@@ -117,8 +117,8 @@ func createConfluent(ctx context.Context, c *settings.Config, name string, parti
 	}
 }
 
-// isGroupDenied: the library asks for the group's coordinator, of which we want
-// nothing.
+// isGroupDenied reports whether the group was refused. The library asks for the
+// group's coordinator, but the reader needs no group.
 func isGroupDenied(err error) bool {
 	var said *transport.Error
 	return errors.As(err, &said) && said.Code == transport.GroupAuthorizationFailed

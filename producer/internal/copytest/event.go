@@ -1,6 +1,6 @@
-// Package copytest holds what the tests of the packages processor, source and
-// outbox share: a record, brokers, and a judge that compares a topic with what
-// should be in it.
+// Package copytest has the shared test helpers of the packages processor,
+// source and outbox. The helpers are a record, brokers, and a judge that
+// compares a topic with the expected events.
 package copytest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Event is a record as avrogen would write it.
+// Event is a record like a record from avrogen.
 type Event struct {
 	Key string
 	Seq int64
@@ -20,7 +20,7 @@ type Event struct {
 // Schema is the schema of Event.
 const Schema = `{"type":"record","name":"test.Event","fields":[{"name":"key","type":"string"},{"name":"seq","type":"long"},{"name":"pad","type":"string"}]}`
 
-// ErrBadField is the error of an Event that says "bad".
+// ErrBadField is the error of an Event whose Pad is "bad".
 var ErrBadField = errors.New("pad: refused by the test")
 
 // AvroName is part of avrobin.Record.
@@ -41,7 +41,7 @@ func (e *Event) AppendAvro(dst []byte) ([]byte, error) {
 	return append(dst, e.Pad...), nil
 }
 
-// UnmarshalAvro reads what AppendAvro writes.
+// UnmarshalAvro reads the bytes of AppendAvro.
 func (e *Event) UnmarshalAvro(data []byte) error {
 	text := func() string {
 		n, w := binary.Varint(data)
@@ -66,10 +66,10 @@ func (e *Event) UnmarshalAvro(data []byte) error {
 	return nil
 }
 
-// UnmarshalAvroPlan is part of what a Deserializer needs.
+// UnmarshalAvroPlan is part of the interface for a Deserializer.
 func (e *Event) UnmarshalAvroPlan(*avrobin.Plan, []byte) error {
 	return errors.New("one version only")
 }
 
-// ByKey is the key of an Event.
+// ByKey returns the key of an Event.
 func ByKey(e *Event) string { return e.Key }

@@ -23,10 +23,10 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// ErrAsked is an error that a test asks for.
+// ErrAsked is an error that a test causes on purpose.
 var ErrAsked = errors.New("asked for")
 
-// Where is the place in which a suite runs: an embedded broker, or the cluster
+// Where is the place of a test. The place is an embedded broker, or the cluster
 // of AVROLINE_TEST_BROKERS.
 type Where struct {
 	testing.TB
@@ -34,7 +34,8 @@ type Where struct {
 	Fake  *producertest.Broker // nil on a real cluster
 }
 
-// Brokers returns the real cluster if there is one, else an embedded broker.
+// Brokers returns the real cluster if there is one. Otherwise Brokers returns
+// an embedded broker.
 func Brokers(t testing.TB, opts ...producertest.Option) *Where {
 	t.Helper()
 	if real := os.Getenv("AVROLINE_TEST_BROKERS"); real != "" {
@@ -44,7 +45,8 @@ func Brokers(t testing.TB, opts ...producertest.Option) *Where {
 	return &Where{TB: t, Addrs: b.Addrs(), Fake: b}
 }
 
-// Embedded skips a test of faults that only the embedded broker makes.
+// Embedded returns an embedded broker. Embedded skips the test on a real
+// cluster, because only the embedded broker injects faults.
 func Embedded(t testing.TB, opts ...producertest.Option) *Where {
 	t.Helper()
 	w := Brokers(t, opts...)
@@ -54,8 +56,8 @@ func Embedded(t testing.TB, opts ...producertest.Option) *Where {
 	return w
 }
 
-// Topic creates a topic with a name of its own. configs are names and values by
-// turns.
+// Topic creates a topic with a unique name. configs are alternating names and
+// values.
 func (w *Where) Topic(name string, partitions int32, configs ...string) string {
 	w.Helper()
 	name = fmt.Sprintf("%s-%d", name, rand.Int64())
@@ -80,7 +82,7 @@ func (w *Where) client(opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// Records returns what read_committed sees of a topic.
+// Records returns the records that a read_committed consumer sees in a topic.
 func (w *Where) Records(topic string) []*kgo.Record {
 	w.Helper()
 	w.Decided(topic)
@@ -94,7 +96,7 @@ func (w *Where) Records(topic string) []*kgo.Record {
 	return out
 }
 
-// Committed returns the events that read_committed sees in a topic.
+// Committed returns the events that a read_committed consumer sees in a topic.
 func (w *Where) Committed(topic string) []Event {
 	w.Helper()
 	var out []Event
@@ -104,7 +106,7 @@ func (w *Where) Committed(topic string) []Event {
 	return out
 }
 
-// Decode reads a framed Event.
+// Decode decodes a framed Event.
 func (w *Where) Decode(value []byte) Event {
 	w.Helper()
 	var e Event
@@ -117,9 +119,9 @@ func (w *Where) Decode(value []byte) Event {
 	return e
 }
 
-// Decided waits a moment for the markers of transactions: the coordinator
-// answers a commit before the markers are in the log. If a test leaves a
-// transaction open, there is no marker to wait for.
+// Decided waits a few seconds for the markers of transactions, because the
+// coordinator answers a commit before the markers are in the log. If a test
+// leaves a transaction open, the marker never comes.
 func (w *Where) Decided(topic string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
@@ -141,8 +143,8 @@ func (w *Where) Decided(topic string) {
 	}
 }
 
-// Seed writes n events with keys into a topic, by another client. bad returns
-// the value of the i-th message, or nil for an event.
+// Seed writes n events with keys into a topic, with another client. bad(i)
+// returns the value of message i, or nil for an event.
 func (w *Where) Seed(reg *workload.Registry, topic string, n int, bad func(i int) []byte) {
 	w.Helper()
 	v, err := reg.Register(context.Background(), "", contract.Schema{Text: Schema})
@@ -166,16 +168,16 @@ func (w *Where) Seed(reg *workload.Registry, topic string, n int, bad func(i int
 	}
 }
 
-// Found is what the judge found.
+// Found is the result of Judge.
 type Found struct{ Lost, Twice, OutOfOrder, Strange int }
 
-// Judge looks for each of n events in a topic, and at the order of each key's.
+// Judge searches a topic for each of n events and checks the order of each key.
 func (w *Where) Judge(topic string, n int) Found {
 	w.Helper()
 	return JudgeEvents(w.Committed(topic), n)
 }
 
-// JudgeEvents looks for each of n events, and at the order of each key's.
+// JudgeEvents searches for each of n events and checks the order of each key.
 func JudgeEvents(events []Event, n int) (f Found) {
 	seen, last := map[int64]int{}, map[string]int64{}
 	for _, e := range events {
@@ -197,8 +199,8 @@ func JudgeEvents(events []Event, n int) (f Found) {
 	return f
 }
 
-// Exactly checks that a topic holds each of n events once, and each key's in
-// order.
+// Exactly checks that a topic holds each of n events once, and that the events
+// of each key are in order.
 func (w *Where) Exactly(topic string, n int) {
 	w.Helper()
 	if f := w.Judge(topic, n); f != (Found{}) {
@@ -206,7 +208,8 @@ func (w *Where) Exactly(topic string, n int) {
 	}
 }
 
-// Behind is how many messages of a topic a group has not committed, or -1.
+// Behind returns the number of messages of a topic that a group has not
+// committed, or -1.
 func (w *Where) Behind(topic, group string) int64 {
 	cl := w.client()
 	defer cl.Close()
@@ -239,10 +242,10 @@ func Serializer(t testing.TB, reg serde.Registry) *serde.Serializer {
 	return s
 }
 
-// NewID is a name that nobody else has.
+// NewID returns a unique name.
 func NewID(t testing.TB) string { return fmt.Sprintf("%s-%d", t.Name(), rand.Int64()) }
 
-// Ctx bounds a test's waiting.
+// Ctx limits the waiting of a test.
 func Ctx(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -250,7 +253,7 @@ func Ctx(t testing.TB) context.Context {
 	return ctx
 }
 
-// During waits.
+// During waits for d, or until ctx ends.
 func During(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -258,7 +261,7 @@ func During(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Logger shows the log if AVROLINE_TEST_LOG is set.
+// Logger returns an option that shows the log if AVROLINE_TEST_LOG is set.
 func Logger(t testing.TB) producer.Option {
 	if os.Getenv("AVROLINE_TEST_LOG") == "" {
 		return producer.WithLogger(nil)
@@ -268,8 +271,8 @@ func Logger(t testing.TB) producer.Option {
 
 const invalidTxnState = 48
 
-// InDoubt lets commits end in doubt, by turns one that was applied and some
-// that were not. The channel is closed when it is over.
+// InDoubt makes commits end in doubt. A commit that was applied alternates with
+// some commits that were not applied. The channel is closed at the end.
 func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 	over := make(chan struct{})
 	reached := func(f *producertest.Fault, n int) {
@@ -282,8 +285,8 @@ func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 		for range 4 {
 			lost := b.LoseAnswers(1, 1, producertest.EndTxn)
 			reached(lost, 1)
-			// The client asks again for the commit that was applied. The
-			// refusal ends the client. The next commit is refused, too.
+			// The client repeats the commit that was applied. The refusal ends
+			// the client. The broker then refuses the next commit too.
 			refused := b.Refuse(invalidTxnState, 1, 1, producertest.EndTxn)
 			again := refused.Hits()
 			lost.Stop()
@@ -294,10 +297,10 @@ func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 	return over
 }
 
-// Endings count what Tx.OnEnd told.
+// Endings counts the results that Tx.OnEnd reported.
 type Endings struct{ Committed, NotSent, Unknown int64 }
 
-// Note is given to Tx.OnEnd. It is for one goroutine.
+// Note is a callback for Tx.OnEnd. Only one goroutine may call Note.
 func (e *Endings) Note(err error) {
 	switch {
 	case err == nil:

@@ -12,8 +12,8 @@ import (
 // workerEnv holds the arguments of a worker process, separated by |.
 const workerEnv = "AVROLINE_TEST_WORKER"
 
-// WorkerArgs returns the arguments of a worker process. It skips the test in
-// any other process. The test TestWorker calls it.
+// WorkerArgs returns the arguments of a worker process. In any other process
+// WorkerArgs skips the test. The test TestWorker calls WorkerArgs.
 func WorkerArgs(t *testing.T) []string {
 	text, ok := os.LookupEnv(workerEnv)
 	if !ok {
@@ -25,12 +25,12 @@ func WorkerArgs(t *testing.T) []string {
 // Worker is a process that runs TestWorker of this test binary.
 type Worker struct {
 	Cmd  *exec.Cmd
-	Done chan struct{} // closed when it has ended
+	Done chan struct{} // closed when the worker has ended
 	mu   sync.Mutex
 	out  []string
 }
 
-// StartWorker starts a worker. It is killed with the test.
+// StartWorker starts a worker. The end of the test kills the worker.
 func StartWorker(t *testing.T, args ...string) *Worker {
 	t.Helper()
 	w := &Worker{Cmd: exec.Command(os.Args[0], "-test.run=^TestWorker$", "-test.v"), Done: make(chan struct{})}
@@ -56,13 +56,13 @@ func StartWorker(t *testing.T, args ...string) *Worker {
 	return w
 }
 
-// Kill ends the worker as kill -9 does, and waits for its end.
+// Kill ends the worker like kill -9, and waits for the end.
 func (w *Worker) Kill() {
 	_ = w.Cmd.Process.Kill()
 	<-w.Done
 }
 
-// Ended tells whether the worker has ended.
+// Ended reports whether the worker has ended.
 func (w *Worker) Ended() bool {
 	select {
 	case <-w.Done:
@@ -72,7 +72,7 @@ func (w *Worker) Ended() bool {
 	}
 }
 
-// Said is the worker's output.
+// Said returns the worker's output.
 func (w *Worker) Said() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package open makes a client of the transport that the settings name.
+// Package open makes a client with the transport of the settings.
 package open
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport/franz"
 )
 
-// Client makes a producing client. It does no I/O that it waits for. batchBytes
-// bounds a batch, whatever c says.
+// Client makes a producing client and does not wait for the network. batchBytes
+// limits the size of a batch. The limit overrides the settings in c.
 func Client(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
 	switch c.Transport {
 	case settings.Franz:
@@ -21,9 +21,9 @@ func Client(c *settings.Config, batchBytes int, h transport.Handler) (transport.
 	return nil, fmt.Errorf("no transport %v", c.Transport)
 }
 
-// BatchBytes is the batch that a client may send at most, as long as no topic
-// takes less. kgo has one limit for a batch and a message, so it must let the
-// largest message through.
+// BatchBytes returns the largest batch of a client, if no topic has a lower
+// limit. kgo has one limit for a batch and a message. Therefore the kgo limit
+// must allow the largest message.
 func BatchBytes(c *settings.Config) int {
 	if c.Transport == settings.Franz {
 		return max(c.BatchBytes, c.MaxMessageBytes)

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// pemOrigin is the setting that gave PEM text, and the file that the setting
-// names. It is empty for [WithTLS].
+// pemOrigin is the origin of PEM text. key is the setting that gave the text.
+// path is the file of the setting, or empty for [WithTLS].
 type pemOrigin struct{ key, path string }
 
-// checkCertificate finds mistakes in the client certificate. A broker would
-// refuse the connection with no reason, or with one in OpenSSL's words.
+// checkCertificate finds mistakes in the client certificate. Without the check,
+// a broker refuses the connection without a reason, or with an error text of
+// OpenSSL.
 func (c *Config) checkCertificate(t *TLS) error {
 	bad := func(format string, args ...any) error {
 		name := c.Origin("tls")
@@ -31,7 +32,7 @@ func (c *Config) checkCertificate(t *TLS) error {
 	}
 	_, err = keyPair(t)
 	if errors.Is(err, errEncryption) && c.Transport == Confluent {
-		return nil // OpenSSL in librdkafka knows more ways
+		return nil // OpenSSL in librdkafka supports more encryption methods
 	}
 	if err != nil {
 		key := "Key"
@@ -43,7 +44,8 @@ func (c *Config) checkCertificate(t *TLS) error {
 	return nil
 }
 
-// leaf is the client's own certificate, the first in Cert.
+// leaf returns the client's own certificate. The own certificate is the first
+// in Cert.
 func (t *TLS) leaf() (*x509.Certificate, error) {
 	for rest := t.Cert; ; {
 		var block *pem.Block
@@ -57,7 +59,7 @@ func (t *TLS) leaf() (*x509.Certificate, error) {
 	}
 }
 
-// outOfDate says why a certificate is not valid at a time, or returns "".
+// outOfDate returns the reason if a certificate is not valid at a time, or "".
 func outOfDate(cert *x509.Certificate, now time.Time) string {
 	switch {
 	case now.After(cert.NotAfter):
@@ -68,14 +70,14 @@ func outOfDate(cert *x509.Certificate, now time.Time) string {
 	return ""
 }
 
-// ClientCertificateFix says what to look at if a broker may have ended the
-// connection because of our certificate.
+// ClientCertificateFix suggests a check if a broker may have ended the
+// connection because of the client certificate.
 func ClientCertificateFix(t *TLS) string {
 	leaf, err := t.leaf()
 	if err != nil {
 		return "does it want a client certificate (TLS.Cert, TLS.Key) of a CA that it trusts?"
 	}
-	if why := outOfDate(leaf, time.Now()); why != "" { // it may expire while the program runs
+	if why := outOfDate(leaf, time.Now()); why != "" { // the certificate may expire while the program runs
 		return "the client certificate " + why
 	}
 	return fmt.Sprintf("does it trust the CA (%s) of our client certificate (%s)?", leaf.Issuer, leaf.Subject)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Purpose is the constructor that reads the settings. Not every constructor
-// can honour every setting.
+// Purpose is the constructor that reads the settings. Some settings are only
+// for some constructors.
 type Purpose string
 
 // The values of [Purpose] are the names of the constructors.
@@ -24,8 +24,8 @@ const (
 	ForSource        Purpose = "source.New"
 )
 
-// Config holds the value of every setting. [New] makes it and checks it.
-// Nobody changes it afterwards, so it is safe for concurrent use.
+// Config holds the value of every setting. [New] makes and checks a Config. No
+// code changes a Config afterwards, so a Config is safe for concurrent use.
 type Config struct {
 	Purpose         Purpose
 	Brokers         []string
@@ -33,7 +33,7 @@ type Config struct {
 
 	Transport      Transports // Confluent or Franz
 	ClientID, Rack string
-	WeakAcks       bool // WithWeakAcks: no idempotence
+	WeakAcks       bool // set by WithWeakAcks; the client is then not idempotent
 	Acks           Acks
 
 	Linger              time.Duration
@@ -41,19 +41,19 @@ type Config struct {
 	BatchMessages       int
 	MaxMessageBytes     int
 	Compression         Compression
-	CompressionLevel    int // -1: the codec's own level
+	CompressionLevel    int // -1 means the codec's own level
 	MaxInFlightMessages int // accepted messages without an outcome
 	MaxInFlightBytes    int64
-	MaxBlock            time.Duration // 0: only the context bounds the wait
+	MaxBlock            time.Duration // 0 means that only the context limits the wait
 	InFlightRequests    int
-	Retries             int // -1: without end
+	Retries             int // -1 means no limit
 	RetryBackoff        time.Duration
 	RetryBackoffMax     time.Duration
 	RequestTimeout      time.Duration
-	DeliveryTimeout     time.Duration // 0: never; in a transaction, its timeout
+	DeliveryTimeout     time.Duration // 0 means no timeout; a transaction uses its own timeout
 	TransactionTimeout  time.Duration
 	MetadataMaxAge      time.Duration
-	GroupCommitMessages int // 0: no group commit
+	GroupCommitMessages int // 0 means no group commit
 	GroupCommitWait     time.Duration
 	CreateTopics        CreateTopics
 	Recovery            bool
@@ -61,41 +61,44 @@ type Config struct {
 	SASL                *Credentials
 	Logger              *slog.Logger
 
-	// Passed has librdkafka's settings that have no field here.
+	// Passed has librdkafka's settings without a field in Config.
 	Passed map[string]string
-	// ConsumerPassed has those of a consumer, for a processor.
+	// ConsumerPassed has the same for the consumer of a processor.
 	ConsumerPassed map[string]string
 
-	codecLevels map[Compression]int // Java's compression.gzip.level and the like
-	protocol    string              // security.protocol where a file said it, else ""
-	origins     map[string]string   // by setting: "WithLinger", "app.properties:3: linger.ms"
+	codecLevels map[Compression]int // for example Java's compression.gzip.level
+	protocol    string              // security.protocol of a file, or ""
+	origins     map[string]string   // origin of each setting, for example "WithLinger" or "app.properties:3: linger.ms"
 	carried     []any
 	rows        []Setting
-	names       map[string]*Setting // rows by every name in files
-	unknown     []*ConfigError      // keys of files that nobody knows
+	names       map[string]*Setting // the rows by every name in files
+	unknown     []*ConfigError      // unknown keys of files
 	logUnknown  bool
 
-	// What files say about the check of the broker's certificate: whether it is
-	// on (in librdkafka's and Java's words), and whether off is meant (in
-	// ours).
+	// These fields are the answers of files about the check of the broker's
+	// certificate. verifyOn and hostnameOff come from names of librdkafka and
+	// Java. An answer "off" under these names is an error, unless skipVerify or
+	// skipHostname agrees. skipVerify and skipHostname come from names of this
+	// package.
 	verifyOn, hostnameOff    bool
 	skipVerify, skipHostname bool
-	clearTextMeant           bool // AllowClearTextPassword
+	clearTextMeant           bool // set by AllowClearTextPassword
 	secrets                  *secrets
 
-	fileRetries *int // retries if a file bounds them
+	fileRetries *int // retries, if a file limits them
 }
 
-// CreateTopics says whether and how missing topics are created.
+// CreateTopics says whether the client creates missing topics, and with which
+// values.
 type CreateTopics struct {
 	Allowed                 bool
 	Partitions, Replication int
 	Settings                map[string]string
 }
 
-// New applies the options in their order and checks the result. The error
-// holds every mistake, each as a [*ConfigError]. The parameter brokers wins
-// over the bootstrap.servers of a file.
+// New applies the options in their order and checks the result. The error holds
+// every mistake, each as a [*ConfigError]. If brokers is given, brokers
+// overrides the bootstrap.servers of a file.
 func New(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
 	c, err := Read(purpose, brokers, transactionalID, opts)
 	if err == nil {
@@ -104,8 +107,8 @@ func New(purpose Purpose, brokers []string, transactionalID string, opts []Optio
 	return c, err
 }
 
-// Read is New without its lines in the log. A processor reads the options
-// before its producer does, and one warning is enough.
+// Read is like New but does not log. A processor reads the options before its
+// producer, and two equal warnings would be too many.
 func Read(purpose Purpose, brokers []string, transactionalID string, opts []Option) (*Config, error) {
 	c := newDefaults(purpose)
 	c.TransactionalID = transactionalID
@@ -138,15 +141,15 @@ func Read(purpose Purpose, brokers []string, transactionalID string, opts []Opti
 	return c, nil
 }
 
-// settleRetries gives a file's bound on the retries its effect. With weak acks
-// the bound holds. Without them there is none, and New logs that.
+// settleRetries applies a file's limit of retries. The limit has an effect only
+// with weak acks. Otherwise retries have no limit, and New logs this fact.
 func (c *Config) settleRetries() {
-	if c.fileRetries != nil && c.Retries == -1 && (c.WeakAcks || *c.fileRetries < 1) { // check refuses less than 1 without weak acks
+	if c.fileRetries != nil && c.Retries == -1 && (c.WeakAcks || *c.fileRetries < 1) { // without weak acks, check refuses a value less than 1
 		c.Retries, c.fileRetries = *c.fileRetries, nil
 	}
 }
 
-// logNotes logs what is no error and what the user should know.
+// logNotes logs notes for the user that are no errors.
 func (c *Config) logNotes() {
 	if len(c.unknown) > 0 {
 		keys := make([]string, len(c.unknown))
@@ -161,7 +164,7 @@ func (c *Config) logNotes() {
 	c.logInsecure()
 }
 
-// newDefaults makes a Config in which every setting has its default.
+// newDefaults returns a Config with the default of every setting.
 func newDefaults(purpose Purpose) *Config {
 	c := &Config{
 		Purpose:        purpose,
@@ -185,13 +188,13 @@ func newDefaults(purpose Purpose) *Config {
 	return c
 }
 
-// ConfigError is one setting that cannot be. Secrets are not in it.
+// ConfigError is one wrong setting. A ConfigError contains no secret.
 type ConfigError struct {
-	// Setting is the option's name, or file, line and key.
+	// Setting is the option's name, or the file, line and key.
 	Setting string
-	// Value is what was given, empty for a secret.
+	// Value is the given value. Value is empty for a secret.
 	Value string
-	// Reason says why not, and what is allowed.
+	// Reason says why the value is wrong, and lists the allowed values.
 	Reason string
 }
 
@@ -202,8 +205,9 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("producer: %s: %q: %s", e.Setting, e.Value, e.Reason)
 }
 
-// Origin tells where the user set a setting: by an option, or on a line of a
-// file. It returns the key itself if nobody set it.
+// Origin returns the place where the user set a setting. The place is an
+// option, or a line of a file. If the user did not set the key, Origin returns
+// the key.
 func (c *Config) Origin(key string) string {
 	if who, ok := c.origins[key]; ok {
 		return who
@@ -248,7 +252,7 @@ func (c *Config) check() []error {
 	return append(errs, c.checkSecurity()...)
 }
 
-// shown is the value of a setting as an error may show it.
+// shown returns the value of a setting if an error may show the value, or "".
 func (c *Config) shown(s *Setting) string {
 	if s.Show != Harmless || s.value == nil {
 		return ""
@@ -256,7 +260,7 @@ func (c *Config) shown(s *Setting) string {
 	return fmt.Sprint(s.value(c))
 }
 
-// checkTogether refuses values that are fine alone.
+// checkTogether refuses values that do not fit together.
 func (c *Config) checkTogether(bad func(key string, value any, format string, args ...any)) {
 	if c.RetryBackoffMax < c.RetryBackoff {
 		bad("retry.backoff.max.ms", c.RetryBackoffMax, "is below %s, %v", c.Origin("retry.backoff.ms"), c.RetryBackoff)
@@ -315,7 +319,8 @@ func badBroker(b string) string {
 	return ""
 }
 
-// String tells the settings without secrets, so that a config may be logged.
+// String describes the settings without secrets, so that a program can log a
+// Config.
 func (c *Config) String() string {
 	return fmt.Sprintf("config{%s brokers=%v client.id=%s acks=%v linger=%v}", c.Purpose, c.Brokers, c.ClientID, c.Acks, c.Linger)
 }

@@ -7,24 +7,25 @@ import (
 	"log/slog"
 )
 
-// Connection is how a set of options reaches its cluster, for a client beside
-// the producer: an admin client, or a consumer of another library. No text form
-// of a Connection shows the password, and encoding/gob refuses it.
+// Connection describes the connection to the cluster of some options. Other
+// clients use a Connection, for example an admin client or a consumer of
+// another library. No text form of a Connection shows the password, and
+// encoding/gob refuses a Connection.
 type Connection struct {
 	Brokers []string
-	// TLS is nil for plain text. It holds the client certificate if there is
-	// one.
+	// TLS is nil for plain text. TLS holds the client certificate if there is a
+	// client certificate.
 	TLS *tls.Config
-	// Mechanism is the SASL mechanism, or empty. User and Password go with
-	// PLAIN and SCRAM, Token goes with OAUTHBEARER.
+	// Mechanism is the SASL mechanism, or empty. PLAIN and SCRAM use User and
+	// Password. OAUTHBEARER uses Token.
 	Mechanism, User string
 	Password        string
-	// Token is nil also with [OIDC], because the client library gets those
-	// tokens itself.
+	// Token is also nil with [OIDC], because the client library gets these
+	// tokens.
 	Token TokenSource
 }
 
-// String shows everything but the password.
+// String shows every field except the password.
 func (c Connection) String() string {
 	return fmt.Sprintf("Connection{%v tls=%t sasl=%q user=%q password=%s}", c.Brokers, c.TLS != nil, c.Mechanism, c.User, redact(c.Password != ""))
 }
@@ -39,15 +40,15 @@ func (c Connection) MarshalText() ([]byte, error) { return []byte(c.String()), n
 // LogValue returns [Connection.String] for log/slog.
 func (c Connection) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// GobEncode refuses: a written password would be a secret in a file.
+// GobEncode always fails, because gob would write the password to a file.
 func (c Connection) GobEncode() ([]byte, error) { return nil, errNoGob }
 
-// GobDecode refuses, as [Connection.GobEncode] does.
+// GobDecode always fails, like [Connection.GobEncode].
 func (c *Connection) GobDecode([]byte) error { return errNoGob }
 
-// ConnectionOf resolves brokers and security as [New] does, from files and the
-// environment too. It reads files and makes no connection. Its errors are those
-// of New.
+// ConnectionOf resolves brokers and security like [New], including files and
+// the environment. ConnectionOf reads files but makes no connection.
+// ConnectionOf returns the same errors as New.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
 	c, err := Read(ForProducer, brokers, "", opts)
 	if err != nil {

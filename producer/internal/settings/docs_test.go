@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the tables in docs/configuration.md")
 
-// docsTable writes rows as a table of Markdown.
+// docsTable writes rows as a Markdown table.
 func docsTable(rows []Setting) string {
 	var b strings.Builder
 	b.WriteString("| key | other names | option | values | default, remarks | only in | only by |\n|---|---|---|---|---|---|---|\n")
@@ -68,8 +68,9 @@ func docsPurposes(in Purposes) string {
 	return strings.Join(names, ", ")
 }
 
-// The tables in the documentation are made from the table of settings. After a
-// change: go test ./producer/internal/settings -run Documented -update.
+// TestSettingsAreDocumented compares the tables in the documentation with the
+// table of settings. After a change, run go test ./producer/internal/settings
+// -run Documented -update.
 func TestSettingsAreDocumented(t *testing.T) {
 	t.Parallel()
 	const page = "../../../docs/configuration.md"

@@ -19,7 +19,7 @@ func text(at func(*Config) *string) kind {
 	}
 }
 
-// whole is a whole number from least to most.
+// whole is an integer from least to most.
 func whole(at func(*Config) *int, least, most int) kind {
 	return kind{
 		set: func(c *Config, v string) error {
@@ -49,13 +49,13 @@ func parseWhole(v string) (int, error) {
 	return int(n), nil
 }
 
-// milliseconds is a duration from least to most. A file gives it in
-// milliseconds, fractions allowed.
+// milliseconds is a duration from least to most. A file gives the duration in
+// milliseconds, with fractions.
 func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) kind {
 	return kind{
 		set: func(c *Config, v string) error {
 			n, err := strconv.ParseFloat(v, 64)
-			if err != nil || !(math.Abs(n) <= math.MaxInt32) { // NaN fails too
+			if err != nil || !(math.Abs(n) <= math.MaxInt32) { // also refuses NaN
 				return errors.New("must be a number of milliseconds")
 			}
 			*at(c) = time.Duration(n * float64(time.Millisecond))
@@ -89,13 +89,14 @@ func boolean(at func(*Config) *bool) kind {
 	}
 }
 
-// parsed is a value that only its own function can read.
+// parsed is a value with its own parse function.
 func parsed(set func(*Config, string) error, bounds string) kind {
 	return kind{set: set, bounds: bounds}
 }
 
-// passedWhole, passedBoolean, passedOneOf, passedList and passedText are values
-// that go to the client library as they are. The library takes nothing else.
+// passedWhole, passedBoolean, passedOneOf, passedList and passedText are kinds
+// of values that go to the client library unchanged. They check that the
+// library accepts the value.
 
 func passedWhole(to passedTo, least, most int) kind {
 	return kind{passed: to, bounds: fmt.Sprintf("%s to %s", thousands(int64(least)), thousands(int64(most))), set: func(_ *Config, v string) error {
@@ -124,7 +125,7 @@ func passedOneOf(to passedTo, values ...string) kind {
 	}}
 }
 
-// passedList is a list with commas. A member may have a minus in front.
+// passedList is a list with commas. Each member may begin with a minus sign.
 func passedList(to passedTo, values ...string) kind {
 	return kind{passed: to, bounds: quoted(values), set: func(_ *Config, v string) error {
 		for part := range strings.SplitSeq(v, ",") {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// ClientMap has the librdkafka settings that producers, consumers and admin
-// clients have in common.
+// ClientMap returns the librdkafka settings that producers, consumers and admin
+// clients share.
 func (c *Config) ClientMap() map[string]any {
 	m := map[string]any{
 		"client.software.name":   "avroline",
 		"enable.metrics.push":    false,
-		"go.logs.channel.enable": true, // else librdkafka writes to stderr
+		"go.logs.channel.enable": true, // otherwise librdkafka writes to stderr
 	}
 	c.send(m, sentToAll)
 	for k, v := range c.Passed {
@@ -22,9 +22,9 @@ func (c *Config) ClientMap() map[string]any {
 	return m
 }
 
-// ProducerMap has the librdkafka settings of the producing client. The engine
-// bounds the buffer, so the client's own bounds are as high as they go and the
-// client never answers "queue full".
+// ProducerMap returns the librdkafka settings of the producing client. The
+// engine limits the buffer. Therefore the client's own limits are as high as
+// possible, and the client never returns "queue full".
 func (c *Config) ProducerMap() map[string]any {
 	m := c.ClientMap()
 	c.send(m, sentToProducers)
@@ -39,13 +39,13 @@ func (c *Config) ProducerMap() map[string]any {
 	}
 	m["transactional.id"] = c.TransactionalID
 	m["transaction.timeout.ms"] = millis(c.TransactionTimeout)
-	if c.DeliveryTimeout > 0 { // unset, messages expire with their transaction, which aborts cleanly
+	if c.DeliveryTimeout > 0 { // without the setting, messages expire with their transaction, and the transaction aborts cleanly
 		m["delivery.timeout.ms"] = millis(c.DeliveryTimeout)
 	}
 	return m
 }
 
-// send adds the values that the table sends to these clients.
+// send adds the table's values for these clients.
 func (c *Config) send(m map[string]any, to sentTo) {
 	for i := range c.rows {
 		s := &c.rows[i]
@@ -58,11 +58,11 @@ func (c *Config) send(m map[string]any, to sentTo) {
 	}
 }
 
-// Guarded tells whether a skipped sequence number must end the client. A
-// transaction needs no guard, because it aborts.
+// Guarded reports whether a skipped sequence number must end the client. A
+// transaction needs no guard, because the transaction aborts.
 func (c *Config) Guarded() bool { return !c.WeakAcks && c.TransactionalID == "" }
 
-// The levels of syslog that the client's log has.
+// These are the syslog levels of the client's log.
 const (
 	LogError   = 3
 	LogWarning = 4
@@ -70,8 +70,8 @@ const (
 	LogDebug   = 7
 )
 
-// LogLevel is the level up to which the client's log is shown. The guard makes
-// the client log everything, so the client cannot apply the level itself.
+// LogLevel is the highest level of the client's log that is shown. The guard
+// needs every log line, so the client itself cannot apply the level.
 func (c *Config) LogLevel() int {
 	if c.Passed["debug"] != "" {
 		return LogDebug
@@ -82,5 +82,5 @@ func (c *Config) LogLevel() int {
 	return LogInfo
 }
 
-// millis rounds up, because 0 often means something else than a short time.
+// millis rounds up, because 0 often has a special meaning.
 func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// FromMap reads librdkafka's or Java's names from a map. Keys that the
-// guarantee rests on are refused, whatever their value.
+// FromMap reads librdkafka's or Java's names from a map. FromMap refuses every
+// key that the guarantee depends on, even with the right value.
 func FromMap(m map[string]string) Option {
 	m = maps.Clone(m)
 	return Option{"WithConfig", func(c *Config) error {
@@ -33,8 +33,7 @@ func FromProperties(path string) Option {
 // FromYAML reads a file of YAML or JSON.
 func FromYAML(path string) Option { return fromFile("WithYAML", path, configfile.ReadYAML) }
 
-// FromFile chooses between [FromYAML] and [FromProperties] by the file's
-// extension.
+// FromFile chooses [FromYAML] or [FromProperties] by the file's extension.
 func FromFile(path string) Option { return fromFile("WithConfigFile", path, configfile.Read) }
 
 func fromFile(name, path string, read func(string) (configfile.File, error)) Option {
@@ -48,12 +47,13 @@ func fromFile(name, path string, read func(string) (configfile.File, error)) Opt
 }
 
 // FromEnviron reads the variables that begin with prefix. An empty prefix means
-// AVROLINE_. environ is [os.Environ] or a test's own; New calls it.
+// AVROLINE_. environ is [os.Environ] or a function of a test. New calls
+// environ.
 func FromEnviron(prefix string, environ func() []string) Option {
 	prefix = cmp.Or(prefix, "AVROLINE_")
 	return Option{"WithEnviron", func(c *Config) error {
 		variables := environ()
-		if prefix == "AVROLINE_" { // these belong to programs and tests
+		if prefix == "AVROLINE_" { // these variables belong to programs and tests
 			variables = slices.DeleteFunc(slices.Clone(variables), func(v string) bool {
 				name, _, _ := strings.Cut(v, "=")
 				return name == "AVROLINE_REGISTRY" || name == "AVROLINE_SHARED" || strings.HasPrefix(name, "AVROLINE_TEST_")
@@ -68,7 +68,7 @@ func LogUnknownKeys() Option {
 	return Set("LogUnknownKeys", func(c *Config) { c.logUnknown = true })
 }
 
-// configError gives an error of package configfile the type of this package.
+// configError converts an error of package configfile to a [*ConfigError].
 func configError(err error) error {
 	var e *configfile.Error
 	if errors.As(err, &e) {
@@ -77,8 +77,9 @@ func configError(err error) error {
 	return err
 }
 
-// loadFile sets what a file or the environment says. Keys of other owners are
-// left alone. Keys that nobody knows are kept until every option was read.
+// loadFile applies the settings of a file or of the environment. loadFile
+// ignores keys of other owners. loadFile keeps unknown keys until New has read
+// every option.
 func (c *Config) loadFile(f configfile.File) error {
 	for _, e := range f.Unknown() {
 		c.unknown = append(c.unknown, &ConfigError{Setting: e.Origin, Reason: "unknown setting" + e.Hint})
@@ -105,8 +106,8 @@ func (c *Config) loadFile(f configfile.File) error {
 	return errors.Join(errs...)
 }
 
-// load sets one key. seen has the keys that the same source has said before,
-// and where. strict refuses every key that the guarantee rests on.
+// load sets one key. seen has the earlier keys of the same source with their
+// origins. strict refuses every key that the guarantee depends on.
 func (c *Config) load(key, value, origin string, seen map[string]string, strict bool) error {
 	value = strings.TrimSpace(value)
 	s, known := c.names[key]
@@ -136,7 +137,7 @@ func (c *Config) load(key, value, origin string, seen map[string]string, strict 
 	return nil
 }
 
-// unknownReason says why a key without a row is refused.
+// unknownReason returns the reason for refusing a key without a row.
 func unknownReason(key string, names map[string]*Setting) string {
 	switch owner := configfile.OwnerOf(key); {
 	case slices.Contains(DecidedByProcessor(), key):
@@ -153,7 +154,7 @@ func unknownReason(key string, names map[string]*Setting) string {
 	return "unknown setting" + configfile.Nearest(key, slices.Collect(maps.Keys(names)))
 }
 
-// unknownKeys refuses the keys that nobody knows, unless New logs them.
+// unknownKeys refuses the unknown keys, unless New logs them.
 func (c *Config) unknownKeys() error {
 	if c.logUnknown {
 		return nil

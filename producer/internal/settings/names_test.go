@@ -11,8 +11,9 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// Package configfile knows whose every key is, without this package. Its lists
-// are those of the table. The flag -update rewrites the producer's list.
+// TestNamesOfFiles checks the list of keys in package configfile. The package
+// knows the owner of every key without importing this package. The flag -update
+// rewrites the producer's list.
 func TestNamesOfFiles(t *testing.T) {
 	t.Parallel()
 	var producer, consumer, secret []string

@@ -2,15 +2,15 @@ package settings
 
 import "fmt"
 
-// Option changes a [Config]. The zero Option does nothing. An Option may be
-// used several times and by several goroutines.
+// Option changes a [Config]. The zero Option does nothing. Several goroutines
+// may use an Option, several times each.
 type Option struct {
 	name  string
 	apply func(*Config) error
 }
 
-// Set makes an option. The name is the option's name for the user. The keys are
-// the settings that the option sets: see [Config.Origin].
+// Set makes an option. name is the option's name for the user. keys are the
+// settings that the option sets. See [Config.Origin].
 func Set(name string, apply func(*Config), keys ...string) Option {
 	return Option{name, func(c *Config) error {
 		apply(c)
@@ -21,9 +21,9 @@ func Set(name string, apply func(*Config), keys ...string) Option {
 	}}
 }
 
-// As returns options that read the given ones as another constructor would,
-// because a processor's options may be those of its consumer, too. What is
-// checked at the end is checked for the constructor that is called.
+// As returns options that read opts for another constructor. A processor uses
+// As, because its options may also be options of its consumer. The checks at
+// the end are the checks of the called constructor.
 func As(p Purpose, opts []Option) []Option {
 	var own Purpose
 	begin := Set("As", func(c *Config) { own, c.Purpose = c.Purpose, p })
@@ -32,13 +32,13 @@ func As(p Purpose, opts []Option) []Option {
 }
 
 // Carry makes an option that only transports a value of a higher layer, for
-// example hooks. [Carried] finds the value again.
+// example hooks. [Carried] returns the value.
 func Carry(name string, value any, keys ...string) Option {
 	return Set(name, func(c *Config) { c.carried = append(c.carried, value) }, keys...)
 }
 
-// Carried returns the values of type T that came with [Carry], in the order of
-// the options.
+// Carried returns the values of type T from [Carry], in the order of the
+// options.
 func Carried[T any](c *Config) []T {
 	var all []T
 	for _, value := range c.carried {
@@ -49,13 +49,15 @@ func Carried[T any](c *Config) []T {
 	return all
 }
 
-// String is the option's name. The value may be a secret and is never shown.
+// String returns the option's name. String never shows the value, because the
+// value may be a secret.
 func (o Option) String() string { return o.name }
 
-// GoString is [Option.String].
+// GoString returns [Option.String].
 func (o Option) GoString() string { return o.name }
 
-// Acks is how many replicas must have a message before the broker answers.
+// Acks is the number of replicas that must have a message before the broker
+// answers.
 type Acks int
 
 // The values of [Acks].
@@ -72,10 +74,10 @@ func (a Acks) String() string {
 	return fmt.Sprint(int(a))
 }
 
-// Compression is a codec, by its name in Kafka.
+// Compression is the Kafka name of a codec.
 type Compression string
 
-// The codecs.
+// The values of [Compression].
 const (
 	NoCompression Compression = "none"
 	Gzip          Compression = "gzip"

@@ -3,9 +3,9 @@ package settings
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // keys that OpenSSL has encrypted so
+	"crypto/des" //nolint:gosec // OpenSSL has encrypted keys with DES
 	"crypto/pbkdf2"
-	"crypto/sha1" //nolint:gosec // the same
+	"crypto/sha1" //nolint:gosec // OpenSSL has derived keys with SHA-1
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509/pkix"
@@ -15,7 +15,7 @@ import (
 	"hash"
 )
 
-// The object identifiers of PBES2 (RFC 8018) that OpenSSL uses.
+// These are the object identifiers of PBES2 (RFC 8018) that OpenSSL uses.
 var (
 	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13} //nolint:gochecknoglobals // never changed
 	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12} //nolint:gochecknoglobals // never changed
@@ -52,11 +52,11 @@ type pbkdf2Params struct {
 	Hash       pkix.AlgorithmIdentifier `asn1:"optional"`
 }
 
-// errEncryption says that a key is encrypted in a way that OpenSSL may know and
-// that this package does not.
+// errEncryption says that this package does not support the encryption of a
+// key. OpenSSL may support the encryption.
 var errEncryption = errors.New("is encrypted in another way")
 
-// maxIterations bounds the work that a key file can ask for.
+// maxIterations limits the work that a key file can cause.
 const maxIterations = 10_000_000
 
 // decryptPKCS8 decrypts a key of the PEM type ENCRYPTED PRIVATE KEY.

@@ -27,7 +27,7 @@ func LowLatency() Option {
 	}...)
 }
 
-// Balanced is producer.Balanced. Its values are the defaults of the table.
+// Balanced is producer.Balanced. The values are the defaults of the table.
 func Balanced() Option {
 	return preset("Balanced", [][2]string{
 		{"linger.ms", "5"},
@@ -53,7 +53,7 @@ func HighThroughput() Option {
 	}...)
 }
 
-// setPreset applies the preset that a file names.
+// setPreset applies the preset of a file.
 func setPreset(c *Config, v string) error {
 	presets := map[string]Option{"low-latency": LowLatency(), "balanced": Balanced(), "high-throughput": HighThroughput()}
 	p, ok := presets[strings.ToLower(v)]

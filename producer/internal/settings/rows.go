@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The reasons why WithConfig refuses a key. Files and the environment may give
-// the value that holds anyway.
+// These are the reasons why WithConfig refuses a key. Files and the environment
+// may give the value that is already in force.
 const (
 	guardAcks       = "the guarantee rests on it: acks are all, unless WithWeakAcks gives it up"
 	guardIdempotent = "the guarantee rests on it: idempotence is on, unless WithWeakAcks gives it up"
@@ -21,7 +21,7 @@ const (
 	guardBuffer     = "the bound on the buffer is ours, so that a full one waits: use WithMaxInFlight"
 )
 
-// optionRows are the settings that have a field in [Config].
+// optionRows are the settings with a field in [Config].
 func optionRows() []Setting {
 	rows := []Setting{
 		{
@@ -140,13 +140,13 @@ func optionRows() []Setting {
 	return rows
 }
 
-// sent gives the value to clients of librdkafka.
+// sent marks the value for clients of librdkafka.
 func sent(to sentTo, k kind) kind {
 	k.sent = to
 	return k
 }
 
-// omitEmpty leaves an empty text out of librdkafka's settings.
+// omitEmpty omits an empty text from librdkafka's settings.
 func omitEmpty(k kind) kind {
 	value := k.client
 	k.client = func(c *Config) any {
@@ -171,7 +171,7 @@ func brokerList() kind {
 		set: func(c *Config, v string) error {
 			c.Brokers = nil
 			for b := range strings.SplitSeq(v, ",") {
-				if b = strings.TrimSpace(b); b != "" { // a comma at the end
+				if b = strings.TrimSpace(b); b != "" { // empty after a comma at the end
 					c.Brokers = append(c.Brokers, b)
 				}
 			}
@@ -213,8 +213,8 @@ func compressionType() kind {
 	}
 }
 
-// highestLevel is the highest compression level of a codec, 0 if the codec has
-// no levels.
+// highestLevel returns the highest compression level of a codec, or 0 if the
+// codec has no levels.
 func highestLevel(codec Compression) (level int, known bool) {
 	switch codec {
 	case NoCompression, Snappy:
@@ -279,9 +279,9 @@ func bufferBytes(unit int64) kind {
 	}
 }
 
-// retries takes every number above 0 from a file. Java's files often bound the
-// retries, and retrying without end keeps more messages than they ask for. New
-// logs that the number has no effect.
+// retries accepts every number above 0 from a file. Java's files often limit
+// the retries. Retries without a limit lose fewer messages than such a file
+// asks for. New logs that the number has no effect.
 func retries() kind {
 	return kind{
 		set: func(c *Config, v string) error {
@@ -289,7 +289,7 @@ func retries() kind {
 			if err != nil {
 				return err
 			}
-			if c.fileRetries, c.Retries = nil, -1; n < math.MaxInt32 { // Java's and librdkafka's default: without end
+			if c.fileRetries, c.Retries = nil, -1; n < math.MaxInt32 { // the default of Java and librdkafka means no limit
 				c.fileRetries = &n
 			}
 			return nil
@@ -346,7 +346,7 @@ func idempotence() kind {
 }
 
 func setPartitioner(_ *Config, v string) error {
-	if v != "murmur2_random" { // the engine's own default
+	if v != "murmur2_random" { // the engine's default
 		return errors.New(guardPartition)
 	}
 	return nil

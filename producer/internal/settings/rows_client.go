@@ -2,7 +2,7 @@ package settings
 
 import "math"
 
-// clientRows are settings of librdkafka that go to the client as they are.
+// clientRows are settings of librdkafka that go to the client unchanged.
 func clientRows() []Setting {
 	const most = math.MaxInt32
 	number := func(key string, least, most int) Setting {
@@ -70,8 +70,8 @@ func clientRows() []Setting {
 	}
 }
 
-// consumerRows are settings of a consumer. A processor hands them to its
-// consumer.
+// consumerRows are settings of a consumer. A processor passes the settings to
+// its consumer.
 func consumerRows() []Setting {
 	number := func(key string, least, most int, others ...string) Setting {
 		return Setting{Key: key, Aliases: others, In: InProcessor, Show: Harmless, Transports: Confluent, kind: passedWhole(toConsumer, least, most)}
@@ -107,7 +107,7 @@ func consumerRows() []Setting {
 	}
 }
 
-// refusedRows are keys that nobody can set, with the reason.
+// refusedRows are keys that always cause an error, with the reason.
 func refusedRows() []Setting {
 	var rows []Setting
 	refuse := func(reason string, keys ...string) {
@@ -132,7 +132,7 @@ func refusedRows() []Setting {
 	return rows
 }
 
-// DecidedByProcessor are a consumer's settings that a processor decides.
+// DecidedByProcessor returns the consumer settings that only a processor sets.
 func DecidedByProcessor() []string {
 	return []string{
 		"group.id", "group.protocol", "enable.auto.commit", "auto.commit.interval.ms", "enable.auto.offset.store",

@@ -1,7 +1,7 @@
 package settings
 
-// javaRows are settings of Java's clients that say nothing to a client in Go.
-// Java's files have them, so they are read over.
+// javaRows are settings of Java's clients without a meaning for a Go client.
+// The package ignores these settings, because Java's files contain them.
 func javaRows() []Setting {
 	var rows []Setting
 	for _, key := range []string{

@@ -19,8 +19,8 @@ func securityRows() []Setting {
 	return slices.Concat(tlsRows(), saslRows(), oauthRows())
 }
 
-// setTLS reads a value into a copy of the current TLS settings, so that an
-// Option can be used twice.
+// setTLS reads a value into a copy of the current TLS settings. The copy makes
+// it safe to use an Option twice.
 func setTLS(set func(t *TLS, v string) error) kind {
 	return kind{set: func(c *Config, v string) error {
 		t := TLS{}
@@ -32,7 +32,7 @@ func setTLS(set func(t *TLS, v string) error) kind {
 	}}
 }
 
-// setSASL is setTLS for the credentials.
+// setSASL is like setTLS, but for the credentials.
 func setSASL(set func(s *Credentials, v string) error) kind {
 	return kind{set: func(c *Config, v string) error {
 		s := Credentials{}
@@ -44,7 +44,7 @@ func setSASL(set func(s *Credentials, v string) error) kind {
 	}}
 }
 
-// setOIDC is setTLS for a text of the OIDC settings.
+// setOIDC is like setTLS, but for a text of the OIDC settings.
 func setOIDC(at func(o *OIDCConfig) *string) kind {
 	return setSASL(func(s *Credentials, v string) error {
 		*at(s.changeOIDC()) = v
@@ -52,8 +52,8 @@ func setOIDC(at func(o *OIDCConfig) *string) kind {
 	})
 }
 
-// changeOIDC returns a copy of the OIDC settings that may be changed. Tokens of
-// a provider need the mechanism OAUTHBEARER.
+// changeOIDC returns a copy of the OIDC settings that the caller may change.
+// Tokens of a provider need the mechanism OAUTHBEARER.
 func (s *Credentials) changeOIDC() *OIDCConfig {
 	o := OIDCConfig{}
 	if s.OIDC != nil {
@@ -63,7 +63,7 @@ func (s *Credentials) changeOIDC() *OIDCConfig {
 	return &o
 }
 
-// setFile reads a file that a key names.
+// setFile reads the file that a key names.
 func setFile(read func(path string) ([]byte, error), use func(t *TLS, path string, content []byte)) kind {
 	k := setTLS(func(t *TLS, path string) error {
 		content, err := read(path)
@@ -169,7 +169,7 @@ func tlsRows() []Setting {
 	}
 }
 
-// javaTLSVersions takes the versions that the client has on anyway.
+// javaTLSVersions accepts the TLS versions that the client supports by default.
 func javaTLSVersions() kind {
 	return parsed(func(_ *Config, v string) error {
 		for version := range strings.SplitSeq(v, ",") {
@@ -183,7 +183,7 @@ func javaTLSVersions() kind {
 	}, "`TLSv1.2`, `TLSv1.3`")
 }
 
-// setHostnameCheck takes librdkafka's none and Java's empty value for off.
+// setHostnameCheck treats librdkafka's none and Java's empty value as off.
 func setHostnameCheck(c *Config, v string) error {
 	switch strings.ToLower(v) {
 	case "https":
@@ -231,8 +231,8 @@ func passedOAuth(key string, show Visibility, k kind) Setting {
 	return Setting{Key: key, Show: show, Transports: Confluent, kind: k}
 }
 
-// metadataAuthentication leaves out aws_iam, which librdkafka lists and does
-// not implement.
+// metadataAuthentication does not accept aws_iam, because librdkafka lists
+// aws_iam but does not implement it.
 func metadataAuthentication() kind {
 	k := passedOneOf(toClient, "none", "azure_imds")
 	set := k.set
@@ -303,7 +303,7 @@ func (s *Credentials) setMechanism(v string) error {
 }
 
 // setJAAS reads the login modules PlainLoginModule, ScramLoginModule and
-// OAuthBearerLoginModule. sasl.mechanism chooses between the SCRAM mechanisms.
+// OAuthBearerLoginModule. sasl.mechanism chooses the SCRAM mechanism.
 func (s *Credentials) setJAAS(v string) error {
 	module, opts, err := parseJAAS(v)
 	if err != nil {
@@ -315,7 +315,7 @@ func (s *Credentials) setJAAS(v string) error {
 			s.Mechanism = "PLAIN"
 		}
 	case "ScramLoginModule":
-	case "IAMLoginModule": // of Amazon's plug-in
+	case "IAMLoginModule": // a module of Amazon's plug-in
 		s.Mechanism = mskIAM
 		return nil
 	case "OAuthBearerLoginModule":
@@ -336,8 +336,8 @@ func (s *Credentials) setJAAS(v string) error {
 	return nil
 }
 
-// parseJAAS reads `module flag key="value" …;`. Its errors quote nothing,
-// because the text holds secrets.
+// parseJAAS reads `module flag key="value" …;`. The errors contain no part of
+// the text, because the text holds secrets.
 func parseJAAS(s string) (module string, opts map[string]string, err error) {
 	opts = map[string]string{}
 	s = strings.TrimSpace(s)

@@ -10,15 +10,16 @@ import (
 	"sync"
 )
 
-// secrets knows the secrets of a Config, and takes them out of texts of others.
+// secrets holds the secrets of a Config. Redact removes the secrets from other
+// texts.
 type secrets struct {
 	mu     sync.RWMutex
-	fixed  []string // of the settings
-	tokens []string // of a token source: the last few
+	fixed  []string // secrets of the settings
+	tokens []string // the last tokens of a token source
 }
 
-// shortest is the length below which a secret is not searched for, because it
-// would be found in ordinary words.
+// shortest is the minimum length of a secret for a search. Shorter secrets
+// would match parts of ordinary words.
 const shortest = 4
 
 func newSecrets(c *Config) *secrets {
@@ -52,8 +53,8 @@ func newSecrets(c *Config) *secrets {
 	return s
 }
 
-// AddSecret makes [Config.Redact] know a secret that came later, for example a
-// token. The last few are kept.
+// AddSecret adds a later secret for [Config.Redact], for example a token.
+// AddSecret keeps only the last few secrets.
 func (c *Config) AddSecret(secret string) {
 	const kept = 8
 	if len(secret) < shortest {
@@ -70,11 +71,11 @@ func (c *Config) AddSecret(secret string) {
 	}
 }
 
-// Redact returns a text of a client library or of a broker without the secrets
-// of the settings, in clear and in the encodings that go over the wire. A text
-// may cut a secret, so the beginning of a long secret is taken out too.
-// Everything that looks like a JSON Web Token is taken out, because a library
-// may have fetched a token by itself.
+// Redact removes the secrets of the settings from a text of a client library or
+// of a broker. Redact also removes the secrets in the encodings of the wire. A
+// text may cut a secret, so Redact also removes the beginning of a long secret.
+// Redact removes every text that looks like a JSON Web Token, because a library
+// may have got a token by itself.
 func (c *Config) Redact(text string) string {
 	if c.secrets == nil || text == "" {
 		return text
@@ -94,8 +95,8 @@ func (c *Config) Redact(text string) string {
 
 var jsonWebToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
 
-// redactOne takes a secret out of a text, and the beginning of a secret where
-// the text has at least twelve characters of it.
+// redactOne removes a secret from a text. redactOne also removes the beginning
+// of a secret if the text has at least twelve characters of the secret.
 func redactOne(text, secret string) string {
 	const enough = 12
 	begin := secret[:min(len(secret), enough)]

@@ -12,25 +12,28 @@ import (
 )
 
 // TLS holds certificates and a key as PEM text. The zero TLS trusts the roots
-// of the system. The broker's certificate and its host name are checked, unless
-// an Insecure field says otherwise. New refuses a client certificate that has
-// expired, is not valid yet or does not go with its key.
+// of the system. The client checks the broker's certificate and its host name,
+// unless an Insecure field turns the check off. New refuses a client
+// certificate that has expired, is not valid yet or does not match its key.
 //
-// No text form of a TLS shows Key or KeyPassword, and encoding/gob refuses it.
+// No text form of a TLS shows Key or KeyPassword, and encoding/gob refuses a
+// TLS.
 type TLS struct {
 	// CA has the trusted roots. Nil means the system's roots.
 	// librdkafka ssl.ca.pem, Java ssl.truststore.certificates.
 	CA []byte
-	// Cert is the chain of the client certificate, the client's own first.
-	// librdkafka ssl.certificate.pem, Java ssl.keystore.certificate.chain.
+	// Cert is the chain of the client certificate. The client's own certificate
+	// is the first. librdkafka ssl.certificate.pem, Java
+	// ssl.keystore.certificate.chain.
 	Cert []byte
 	// Key is the key of Cert. librdkafka ssl.key.pem, Java ssl.keystore.key.
 	Key []byte
 	// KeyPassword decrypts Key. librdkafka and Java ssl.key.password.
 	KeyPassword string
-	// InsecureSkipVerify accepts every certificate of a broker. Everybody on
-	// the way can then read and change messages and steal passwords. It is for
-	// tests. In a file: avroline.tls.insecure.skip.verify.
+	// InsecureSkipVerify accepts every certificate of a broker. An attacker in
+	// the network can then read and change messages and steal passwords. Use
+	// InsecureSkipVerify only in tests. In a file:
+	// avroline.tls.insecure.skip.verify.
 	InsecureSkipVerify bool
 	// InsecureSkipHostname accepts a broker's certificate for another host
 	// name, if a trusted root has signed it. In a file:
@@ -40,7 +43,7 @@ type TLS struct {
 	certFrom, keyFrom pemOrigin
 }
 
-// String tells which parts are there.
+// String lists the parts that are set.
 func (t TLS) String() string {
 	text := fmt.Sprintf("TLS{CA: %d bytes, Cert: %d bytes, Key: %s", len(t.CA), len(t.Cert), redact(len(t.Key) > 0))
 	if t.InsecureSkipVerify {
@@ -61,10 +64,10 @@ func (t TLS) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // LogValue returns [TLS.String] for log/slog.
 func (t TLS) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// GobEncode refuses: a written key would be a secret in a file.
+// GobEncode always fails, because gob would write the key to a file.
 func (t TLS) GobEncode() ([]byte, error) { return nil, errNoGob }
 
-// GobDecode refuses, as [TLS.GobEncode] does.
+// GobDecode always fails, like [TLS.GobEncode].
 func (t *TLS) GobDecode([]byte) error { return errNoGob }
 
 var errNoGob = errors.New("producer: a secret cannot be written or read with encoding/gob")
@@ -78,7 +81,7 @@ func redact(set bool) string {
 
 // WithTLS is producer.WithTLS.
 func WithTLS(t TLS) Option {
-	return Set("WithTLS", func(c *Config) { c.TLS = &t }, "tls") // nothing changes *c.TLS
+	return Set("WithTLS", func(c *Config) { c.TLS = &t }, "tls") // no code changes *c.TLS
 }
 
 // Token is a bearer token.
@@ -95,25 +98,26 @@ type Credentials struct {
 	OIDC           *OIDCConfig // nil unless the client itself gets the tokens
 }
 
-// String is the mechanism and the user.
+// String returns the mechanism and the user.
 func (s Credentials) String() string { return fmt.Sprintf("SASL{%s user=%q}", s.Mechanism, s.User) }
 
 // Format prints [Credentials.String] for every verb.
 func (s Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// SASL is how to authenticate. [Plain], [ScramSHA256], [ScramSHA512],
-// [OAuthBearer] and [OIDC] make it. No text form of a SASL shows a secret, and
-// encoding/gob refuses it.
+// SASL describes the authentication. [Plain], [ScramSHA256], [ScramSHA512],
+// [OAuthBearer] and [OIDC] return a SASL. No text form of a SASL shows a
+// secret, and encoding/gob refuses a SASL.
 type SASL struct {
-	// A function, because fmt prints what is in an unexported field of
-	// somebody's struct without its methods, and follows pointers there.
+	// credentials is a function, because fmt would print other types. In an
+	// unexported field of a user's struct, fmt ignores methods and follows
+	// pointers.
 	credentials func() *Credentials
 }
 
 // NewSASL hides credentials in a [SASL].
 func NewSASL(c Credentials) SASL { return SASL{func() *Credentials { return &c }} }
 
-// String is the mechanism and the user.
+// String returns the mechanism and the user.
 func (s SASL) String() string {
 	if s.credentials == nil {
 		return Credentials{}.String()
@@ -131,25 +135,25 @@ func (s SASL) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue returns [SASL.String] for log/slog.
 func (s SASL) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// GobEncode refuses: a written password would be a secret in a file.
+// GobEncode always fails, because gob would write the password to a file.
 func (s SASL) GobEncode() ([]byte, error) { return nil, errNoGob }
 
-// GobDecode refuses, as [SASL.GobEncode] does.
+// GobDecode always fails, like [SASL.GobEncode].
 func (s *SASL) GobDecode([]byte) error { return errNoGob }
 
-// OIDCConfig says where [OIDC] gets its tokens, by the client credentials grant
-// (RFC 6749, section 4.4). No text form of an OIDCConfig shows the secret, and
-// encoding/gob refuses it.
+// OIDCConfig holds the source of the tokens of [OIDC]. The client uses the
+// client credentials grant (RFC 6749, section 4.4). No text form of an
+// OIDCConfig shows the secret, and encoding/gob refuses an OIDCConfig.
 type OIDCConfig struct {
 	TokenURL     string // librdkafka and Java sasl.oauthbearer.token.endpoint.url
 	ClientID     string // librdkafka sasl.oauthbearer.client.id
 	ClientSecret string // librdkafka sasl.oauthbearer.client.secret
 	Scope        string // librdkafka sasl.oauthbearer.scope
 	Extensions   string // librdkafka sasl.oauthbearer.extensions: "key=value,…"
-	CA           []byte // PEM roots for TokenURL; nil: the system's. librdkafka https.ca.pem
+	CA           []byte // PEM roots for TokenURL; nil means the system's roots. librdkafka https.ca.pem
 }
 
-// String shows the URL without what may be a secret in it, and the client.
+// String shows the client and the URL without its possible secrets.
 func (o OIDCConfig) String() string {
 	return fmt.Sprintf("OIDCConfig{%s client=%q secret=%s}", plainURL(o.TokenURL), o.ClientID, redact(o.ClientSecret != ""))
 }
@@ -164,13 +168,13 @@ func (o OIDCConfig) MarshalText() ([]byte, error) { return []byte(o.String()), n
 // LogValue returns [OIDCConfig.String] for log/slog.
 func (o OIDCConfig) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
-// GobEncode refuses: a written secret would be a secret in a file.
+// GobEncode always fails, because gob would write the secret to a file.
 func (o OIDCConfig) GobEncode() ([]byte, error) { return nil, errNoGob }
 
-// GobDecode refuses, as [OIDCConfig.GobEncode] does.
+// GobDecode always fails, like [OIDCConfig.GobEncode].
 func (o *OIDCConfig) GobDecode([]byte) error { return errNoGob }
 
-// plainURL is a URL without user, password, query and fragment.
+// plainURL returns a URL without user, password, query and fragment.
 func plainURL(text string) string {
 	if i := strings.IndexAny(text, "?#"); i >= 0 {
 		text = text[:i]
@@ -198,13 +202,13 @@ func AllowClearTextPassword() Option {
 	return Set("AllowClearTextPassword", func(c *Config) { c.clearTextMeant = true }, "avroline.allow.clear.text.password")
 }
 
-// settleSecurity makes one answer of what options and files say.
+// settleSecurity combines the security settings of options and files.
 func (c *Config) settleSecurity() {
 	if c.TLS == nil && strings.HasSuffix(c.protocol, "SSL") {
 		c.TLS = &TLS{}
 	}
 	if c.TLS != nil && c.protocol != "" && !strings.HasSuffix(c.protocol, "SSL") && c.origins["tls"] == "" {
-		c.TLS = nil // the file has certificates, and does not ask for TLS
+		c.TLS = nil // the file has certificates, but does not ask for TLS
 	}
 	if s := c.SASL; s != nil && s.Mechanism == "OAUTHBEARER" && s.OIDC == nil && s.Token == nil && c.passedOIDC() {
 		withOIDC := *s
@@ -219,8 +223,8 @@ func (c *Config) settleSecurity() {
 	}
 }
 
-// passedOIDC tells whether the library's own OpenID client is configured by
-// keys that have no field here.
+// passedOIDC reports whether keys without a field in Config configure the
+// library's own OpenID client.
 func (c *Config) passedOIDC() bool {
 	for key := range c.Passed {
 		if strings.HasPrefix(key, "sasl.oauthbearer.") {
@@ -230,8 +234,8 @@ func (c *Config) passedOIDC() bool {
 	return false
 }
 
-// checkSecurity finds mistakes of which a client would tell later, or in words
-// of OpenSSL.
+// checkSecurity finds mistakes that a client would report later, or with an
+// error text of OpenSSL.
 func (c *Config) checkSecurity() []error {
 	return append(append(c.checkProtocol(), c.checkTLS()...), c.checkSASL()...)
 }
@@ -306,10 +310,11 @@ func (c *Config) checkSASL() []error {
 	return nil
 }
 
-// mskIAM is a mechanism that only Amazon's plug-in for Java has.
+// mskIAM is a mechanism that only Amazon's plug-in for Java supports.
 const mskIAM = "AWS_MSK_IAM"
 
-// saslOrigin is where the credentials, or at least the mechanism, were given.
+// saslOrigin returns the origin of the credentials, or at least of the
+// mechanism.
 func (c *Config) saslOrigin() string {
 	for _, key := range []string{"sasl", "sasl.mechanism", "sasl.jaas.config"} {
 		if origin, ok := c.origins[key]; ok {
@@ -319,7 +324,7 @@ func (c *Config) saslOrigin() string {
 	return "sasl"
 }
 
-// logInsecure warns of what others on the network could do.
+// logInsecure warns about attacks that the settings allow in the network.
 func (c *Config) logInsecure() {
 	if c.TLS == nil && c.SASL != nil && !c.clearTextMeant && (c.SASL.Mechanism == "PLAIN" || c.SASL.Mechanism == "OAUTHBEARER") {
 		c.Logger.Warn("password_in_clear_text", "mechanism", c.SASL.Mechanism,
@@ -330,9 +335,9 @@ func (c *Config) logInsecure() {
 	}
 }
 
-// missingOIDC names what the way to get tokens needs and does not have. The
-// library has other ways than the client secret: a signed assertion, and the
-// metadata service of a cloud.
+// missingOIDC names the missing settings of the method that gets tokens. The
+// library has other methods besides the client secret. They are a signed
+// assertion and the metadata service of a cloud.
 func (c *Config) missingOIDC(o *OIDCConfig) string {
 	switch metadata := c.Passed["sasl.oauthbearer.metadata.authentication.type"]; {
 	case metadata != "" && !strings.EqualFold(metadata, "none"):

@@ -22,8 +22,8 @@ func fromText(t *testing.T, text string) Option {
 	return FromProperties(path)
 }
 
-// The broker's certificate is left unchecked only if a setting says so by its
-// name, in Go or in a file.
+// TestInsecureTLSNeedsItsName checks that only a named setting, in Go or in a
+// file, turns off the check of the broker's certificate.
 func TestInsecureTLSNeedsItsName(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -77,8 +77,8 @@ func TestInsecureTLSNeedsItsName(t *testing.T) {
 	}
 }
 
-// A password or a token without TLS is a warning in the log, unless it is
-// meant.
+// TestClearTextPasswordIsTold checks that a password or a token without TLS
+// causes a warning in the log, unless the program allows clear text.
 func TestClearTextPasswordIsTold(t *testing.T) {
 	t.Parallel()
 	plain := WithSASL(NewSASL(Credentials{Mechanism: "PLAIN", User: "u", Password: "hunter2"}))
@@ -111,8 +111,9 @@ func TestClearTextPasswordIsTold(t *testing.T) {
 	}
 }
 
-// A Java file for Amazon MSK is refused with the way that works, unless the
-// program gives the token source itself.
+// TestAmazonsMechanism checks that a Java file for Amazon MSK is refused, and
+// that the error names a working method. A program that gives a token source
+// gets no error.
 func TestAmazonsMechanism(t *testing.T) {
 	t.Parallel()
 	file := fromText(t, `security.protocol=SASL_SSL
@@ -131,7 +132,8 @@ sasl.client.callback.handler.class=software.amazon.msk.auth.iam.IAMClientCallbac
 
 type noToken struct{ oauth.TokenSource }
 
-// Everything that loads code into the process is refused, by each of its names.
+// TestCodeIsNotLoaded checks that New refuses every setting that loads code
+// into the process, by each name.
 func TestCodeIsNotLoaded(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"plugin.library.paths", "ssl.engine.location", "ssl.engine.id", "ssl.providers", "sasl.kerberos.kinit.cmd", "interceptor.classes"} {
@@ -143,8 +145,8 @@ func TestCodeIsNotLoaded(t *testing.T) {
 	}
 }
 
-// A text of a library or of a broker shows no secret: not in clear, not in the
-// encodings of the wire, and not its beginning.
+// TestRedact checks that a text of a library or of a broker shows no secret.
+// The secret may be in clear text, in an encoding of the wire, or cut.
 func TestRedact(t *testing.T) {
 	t.Parallel()
 	const password, secret, token = "hunter2+hunter2+hunter2", "cl1ent/s3cret", "opaque-token-0123456789"

@@ -5,35 +5,35 @@ import (
 	"slices"
 )
 
-// Setting is one row of the [Table]: everything that this package knows about
-// one setting.
+// Setting is one row of the [Table]. A row has all facts about one setting.
 type Setting struct {
-	// Key names the setting in files, in errors and in [Config.Origin]. It is
-	// librdkafka's name if the library has the setting, else Java's, else one
-	// of ours that begins with "avroline.".
+	// Key names the setting in files, in errors and in [Config.Origin]. Key is
+	// librdkafka's name if the library has the setting. Otherwise Key is Java's
+	// name, or a name of this project that begins with "avroline.".
 	Key string
-	// Java is Java's name where it differs from Key.
+	// Java is Java's name if it differs from Key.
 	Java string
-	// Aliases are further names that a file may use.
+	// Aliases are other names that a file may use.
 	Aliases []string
-	// Option is the function of package producer that sets it, if there is one.
+	// Option is the function of package producer that sets the setting, or "".
 	Option string
-	// GoOnly says that no file can set it, because the value is no text.
+	// GoOnly says that no file can set the value, because the value is no text.
 	GoOnly bool
-	// Default is the value that [New] starts with, in the form of a file.
+	// Default is the initial value in [New], in the form of a file.
 	Default string
-	// About is the part of the documentation that the other fields do not say.
+	// About is documentation that the other fields do not contain.
 	About string
 	// In says which constructors take the setting. 0 means all.
 	In Purposes
 	// Show says whether errors may show the value.
 	Show Visibility
-	// Transports says which transports honour the setting. 0 means all.
+	// Transports says which transports support the setting. 0 means all.
 	Transports Transports
-	// Guard is the reason why WithConfig refuses the key, whatever its value.
-	// Files and the environment may still give the value that holds anyway.
+	// Guard is the reason why WithConfig refuses the key, with every value.
+	// Files and the environment may still give the value that is already in
+	// force.
 	Guard string
-	// Refused is the reason why the key is refused everywhere.
+	// Refused is the reason why every source refuses the key.
 	Refused string
 
 	kind
@@ -43,12 +43,12 @@ type Setting struct {
 type Visibility uint8
 
 const (
-	// Hidden values are never shown. It is the zero value.
+	// Hidden values are never shown. Hidden is the zero value.
 	Hidden Visibility = iota
 	// Harmless values are shown in errors.
 	Harmless
-	// Secret values are never shown, and a file may give them as KEY.file,
-	// which names the file that holds the value.
+	// Secret values are never shown. A file may give a secret as KEY.file, and
+	// the value is then the path of a file with the secret.
 	Secret
 )
 
@@ -69,20 +69,20 @@ func (in Purposes) has(p Purpose) bool {
 	return in == 0 || in&member[p] != 0
 }
 
-// kind is what a setting does with its value. Every function may be nil.
+// kind has the functions for the value of a setting. Every function may be nil.
 type kind struct {
-	// set reads the text of a file. An error is a reason without the value.
+	// set reads the text of a file. The error is a reason without the value.
 	set func(c *Config, text string) error
 	// value returns the current value, for errors.
 	value func(c *Config) any
-	// check returns why the current value is refused, or "".
+	// check returns the reason if the current value is refused, or "".
 	check func(c *Config) string
 	// bounds describes the allowed values in the documentation.
 	bounds string
-	// passed names the map that takes the value: it goes to the client library
-	// as it is.
+	// passed names the map for the value. The value goes to the client library
+	// unchanged.
 	passed passedTo
-	// client returns the value for librdkafka. sent says to which clients.
+	// client returns the value for librdkafka. sent names the clients.
 	client func(c *Config) any
 	sent   sentTo
 	// readsFiles says that the value names a file that set reads.
@@ -105,7 +105,7 @@ const (
 	sentToProducers
 )
 
-// Names are all names of the setting in files: the key, then the others.
+// Names returns all names of the setting in files. The key comes first.
 func (s *Setting) Names() []string {
 	names := []string{s.Key}
 	if s.Java != "" {
@@ -114,14 +114,14 @@ func (s *Setting) Names() []string {
 	return append(names, s.Aliases...)
 }
 
-// Bounds describes the allowed values, for the documentation.
+// Bounds returns the allowed values, for the documentation.
 func (s *Setting) Bounds() string { return s.bounds }
 
-// Passed tells whether the value goes to the client library as it is.
+// Passed reports whether the value goes to the client library unchanged.
 func (s *Setting) Passed() bool { return s.passed != toField }
 
-// Table returns every setting that is known, in the order of the
-// documentation. A key that is not in the table is unknown.
+// Table returns every known setting, in the order of the documentation. A key
+// that is not in the table is unknown.
 func Table() []Setting {
 	rows := slices.Concat(optionRows(), securityRows(), clientRows(), consumerRows(), javaRows(), refusedRows())
 	for i := range rows {
@@ -147,7 +147,7 @@ func passInto(values func(*Config) map[string]string, key string, validate func(
 	}
 }
 
-// byName finds the rows of the table by every name that they have.
+// byName maps every name to its row of the table.
 func byName(rows []Setting) map[string]*Setting {
 	found := make(map[string]*Setting, 2*len(rows))
 	for i := range rows {

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every name belongs to one row, every default can be read, and every row that
-// a file can set has a function that reads it.
+// TestTableIsSound checks that every name belongs to one row and that every
+// default can be read. Every row that a file can set must have a set function.
 func TestTableIsSound(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
@@ -45,8 +45,8 @@ func TestTableIsSound(t *testing.T) {
 	}
 }
 
-// The preset Balanced is the defaults, and every preset sets all that Balanced
-// sets.
+// TestPresets checks that the preset Balanced equals the defaults, and that
+// every preset sets the same settings as Balanced.
 func TestPresets(t *testing.T) {
 	t.Parallel()
 	values := func(opts ...Option) map[string]any {
@@ -75,8 +75,8 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// A value that the client library gets as it is, is checked when the producer
-// is made, with file, line and key.
+// TestPassedValuesAreChecked checks that New checks values for the client
+// library. The error has the file, line and key.
 func TestPassedValuesAreChecked(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -105,7 +105,8 @@ func TestPassedValuesAreChecked(t *testing.T) {
 	}
 }
 
-// Of a key that is not marked as harmless, errors show no value.
+// TestOnlyHarmlessValuesAreShown checks that errors show no value of a key,
+// unless the key is marked as harmless.
 func TestOnlyHarmlessValuesAreShown(t *testing.T) {
 	t.Parallel()
 	const marker = "hunter2"
@@ -118,7 +119,7 @@ func TestOnlyHarmlessValuesAreShown(t *testing.T) {
 			c := newDefaults(ForProducer)
 			seen := map[string]string{}
 			first := c.load(name, marker, "a", seen, false)
-			second := c.load(name, marker, "b", seen, false) // is refused, because it repeats the first
+			second := c.load(name, marker, "b", seen, false) // refused, because the key comes a second time
 			if second == nil && first == nil {
 				t.Errorf("%s: twice, and accepted", name)
 			}
@@ -129,7 +130,8 @@ func TestOnlyHarmlessValuesAreShown(t *testing.T) {
 	}
 }
 
-// A setting that the chosen transport does not have is refused by its name.
+// TestTransportRefusesSettings checks that New refuses a setting that the
+// chosen transport does not support.
 func TestTransportRefusesSettings(t *testing.T) {
 	t.Parallel()
 	debug := FromMap(map[string]string{"debug": "broker", "avroline.transport": "franz"})

@@ -8,7 +8,8 @@ import (
 	"fmt"
 )
 
-// NewTLSConfig makes the form that crypto/tls wants. It decrypts the key.
+// NewTLSConfig returns a crypto/tls configuration. NewTLSConfig decrypts the
+// key.
 func NewTLSConfig(t *TLS) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(t.CA) > 0 {
@@ -28,14 +29,14 @@ func NewTLSConfig(t *TLS) (*tls.Config, error) {
 	case t.InsecureSkipVerify:
 		config.InsecureSkipVerify = true
 	case t.InsecureSkipHostname:
-		config.InsecureSkipVerify = true // crypto/tls has no half of it
+		config.InsecureSkipVerify = true // crypto/tls cannot skip only the host name
 		roots := config.RootCAs
 		config.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, roots) }
 	}
 	return config, nil
 }
 
-// keyPair is the client certificate with its decrypted key.
+// keyPair returns the client certificate with its decrypted key.
 func keyPair(t *TLS) (tls.Certificate, error) {
 	key, err := decryptKey(t.Key, t.KeyPassword)
 	if err != nil {
@@ -69,7 +70,7 @@ func decryptKey(key []byte, password string) ([]byte, error) {
 	for rest := key; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return key, nil // nothing is encrypted
+			return key, nil // no block is encrypted
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY":

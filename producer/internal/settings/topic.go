@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// CheckTopicName follows Kafka's rule
+// CheckTopicName applies Kafka's rule for topic names
 // (org.apache.kafka.common.internals.Topic). Client libraries panic on some
 // other names.
 func CheckTopicName(name string) error {

@@ -12,11 +12,11 @@ type Transports uint8
 
 // The members of [Transports].
 const (
-	Confluent Transports = 1 << iota // librdkafka under confluent-kafka-go
+	Confluent Transports = 1 << iota // librdkafka through confluent-kafka-go
 	Franz                            // franz-go
 )
 
-// Has tells whether the set has t. The zero set has all.
+// Has reports whether the set has t. The zero set has every transport.
 func (s Transports) Has(t Transports) bool { return s == 0 || s&t != 0 }
 
 func (s Transports) String() string {

@@ -2,5 +2,5 @@
 
 package settings
 
-// linked are the transports of this build. The first is the default.
+// linked returns the transports of this build. The first is the default.
 func linked() []Transports { return []Transports{Confluent, Franz} }

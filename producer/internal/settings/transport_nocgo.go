@@ -2,5 +2,5 @@
 
 package settings
 
-// linked are the transports of this build. librdkafka needs cgo.
+// linked returns the transports of this build. librdkafka needs cgo.
 func linked() []Transports { return []Transports{Franz} }

@@ -1,5 +1,6 @@
-// Package checkpoint holds the records in which a source.Source keeps how far it
-// has read, for those who want to read its topic.
+// Package checkpoint has the record types of a source.Source. A source stores
+// its position in each stream as a record in a topic. Other programs can read
+// the topic with this package.
 package checkpoint
 
 //go:generate go tool avrogen generate -o .. ../../schemas/checkpoint

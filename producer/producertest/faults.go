@@ -12,54 +12,60 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// fault is what befalls answers. Under Broker.mu.
+// fault is a fault of answers. Broker.mu guards a fault.
 type fault struct {
 	requests []Request
-	left     int // -1: no end
+	left     int // -1 means no limit
 	share    float64
 	rng      *rand.Rand
-	delay    time.Duration // 0: the answer is lost, and the connection with it
+	delay    time.Duration // 0 means that the answer is lost and the connection is cut
 	hits     atomic.Int64
 }
 
-// Fault is a fault that goes on until it is stopped.
+// Fault is a fault that lasts until Stop.
 type Fault struct {
 	hits func() int
 	stop func()
 }
 
-// Hits is how many requests it befell so far.
+// Hits returns the number of requests that the fault has hit.
 func (f *Fault) Hits() int { return f.hits() }
 
-// Stop ends it.
+// Stop ends the fault.
 func (f *Fault) Stop() { f.stop() }
 
-// DropAnswers loses the answers of the next n produce requests, which are applied: the client cannot know, and sends again.
+// DropAnswers applies the next n produce requests but loses their answers. The
+// client cannot know the result and sends the batches again.
 func (b *Broker) DropAnswers(n int) { b.add(&fault{requests: []Request{Produce}, left: n, share: 1}) }
 
-// LoseAnswers loses a share of the answers, from 0 to 1, after the requests were applied, and cuts the connection. Without
-// requests it is produce requests. The same seed chooses the same ones, as far as the requests come in the same order.
+// LoseAnswers applies a share of the requests, from 0 to 1, but loses their
+// answers and cuts the connection. Without requests, LoseAnswers affects
+// produce requests. The same seed chooses the same requests if the requests
+// come in the same order.
 func (b *Broker) LoseAnswers(share float64, seed uint64, requests ...Request) *Fault {
 	return b.add(&fault{requests: orProduce(requests), left: -1, share: share, rng: newRand(seed)})
 }
 
-// DelayAnswers holds answers back for a time after the requests were applied. Without requests it is produce requests.
+// DelayAnswers delays answers after the requests were applied. Without
+// requests, DelayAnswers affects produce requests.
 func (b *Broker) DelayAnswers(d time.Duration, requests ...Request) *Fault {
 	return b.add(&fault{requests: orProduce(requests), left: -1, share: 1, delay: max(d, 1)})
 }
 
-// FailApplied answers a share of the produce requests with NOT_ENOUGH_REPLICAS_AFTER_APPEND, after they were applied.
+// FailApplied applies a share of the produce requests, but answers them with
+// NOT_ENOUGH_REPLICAS_AFTER_APPEND.
 func (b *Broker) FailApplied(share float64, seed uint64) *Fault {
 	return b.fail(kerr.NotEnoughReplicasAfterAppend, -1, share, seed, Produce)
 }
 
-// Refuse answers a share of the requests with a Kafka error code, without applying them. Without requests it is produce
-// requests. A code that Kafka does not have panics.
+// Refuse answers a share of the requests with a Kafka error code and does not
+// apply them. Without requests, Refuse affects produce requests. Refuse panics
+// if Kafka does not have the code.
 func (b *Broker) Refuse(code int16, share float64, seed uint64, requests ...Request) *Fault {
 	return b.fail(errorOf(code), -1, share, seed, requests...)
 }
 
-// RefuseNext is Refuse for the next n requests.
+// RefuseNext is like Refuse, but for the next n requests.
 func (b *Broker) RefuseNext(n int, code int16, requests ...Request) *Fault {
 	return b.fail(errorOf(code), n, 1, 0, requests...)
 }
@@ -80,7 +86,7 @@ func (b *Broker) fail(err *kerr.Error, count int, share float64, seed uint64, re
 	f := kfake.Fault{Keys: keys, Err: err, Count: count, TopLevel: !slices.Contains(keys, kmsg.Produce)}
 	if share < 1 {
 		rng := newRand(seed)
-		f.When = func(kmsg.Request) bool { return rng.Float64() < share } // on the cluster's goroutine
+		f.When = func(kmsg.Request) bool { return rng.Float64() < share } // When runs on the cluster's goroutine
 	}
 	h := b.cluster.Fault(f)
 	return &Fault{hits: h.Hits, stop: h.Remove}
@@ -100,7 +106,7 @@ func (b *Broker) add(f *fault) *Fault {
 	}
 }
 
-// befall says what happens to an answer.
+// befall returns the effect of the faults on an answer.
 func (b *Broker) befall(r Request) (lost bool, delay time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,15 +135,17 @@ func orProduce(requests []Request) []Request {
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-// Cut closes every connection now. Requests under way may have been applied.
+// Cut closes every connection now. The broker may have applied requests in
+// flight.
 func (b *Broker) Cut() {
 	for _, l := range b.allListeners() {
 		l.cut()
 	}
 }
 
-// Stop takes the brokers off the network: connections are cut and new ones refused, until restart is called. What is in the
-// log stays. It is no crash: see docs/producer.md for those on real Kafka.
+// Stop takes the brokers off the network. Stop cuts the connections and refuses
+// new connections until the caller calls restart. The log stays unchanged. Stop
+// is no crash. For crashes of real Kafka, see docs/producer.md.
 func (b *Broker) Stop() (restart func()) {
 	for _, l := range b.allListeners() {
 		l.down()
@@ -155,8 +163,9 @@ func (b *Broker) allListeners() []*listener {
 	return slices.Clone(b.listeners)
 }
 
-// MoveLeaders gives every partition another leader, as far as there are several nodes.
+// MoveLeaders gives every partition another leader, if there are several nodes.
 func (b *Broker) MoveLeaders() { b.cluster.ShufflePartitionLeaders() }
 
-// RemoveNode takes the i-th node of [Broker.Addrs], counted from 0, out of the cluster for good; its partitions move.
+// RemoveNode removes the node with index i of [Broker.Addrs] from the cluster
+// forever. The node's partitions move.
 func (b *Broker) RemoveNode(i int) error { return b.cluster.RemoveNode(int32(i)) }

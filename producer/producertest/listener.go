@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// listener is a node's door: it can be shut and opened again, and sees what goes through.
+// listener is the listener of a node. The broker can close and reopen a
+// listener, and sees the traffic.
 type listener struct {
 	broker *Broker
 	addr   net.Addr
 
 	mu     sync.Mutex
-	real   net.Listener  // nil while it is shut
-	opened chan struct{} // closed when real is set, or for good
+	real   net.Listener  // nil while the listener is down
+	opened chan struct{} // closed when real is set, or after Close
 	closed bool
 	conns  map[*conn]struct{}
 }
 
-// listen is kfake's way to get its listeners.
+// listen gives kfake its listeners.
 func (b *Broker) listen(network, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	real, err := lc.Listen(context.Background(), network, address)
@@ -69,7 +70,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.conns[c] = struct{}{}
 		}
 		l.mu.Unlock()
-		if shut { // it came in the last moment
+		if shut { // the connection came just before the shutdown
 			_ = raw.Close()
 			continue
 		}
@@ -77,7 +78,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close is for good.
+// Close closes the listener forever.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,7 +103,8 @@ func (l *listener) down() {
 	l.cut()
 }
 
-// up opens the door at the same address. The port was ours a moment ago; should another process have it, it is tried again.
+// up reopens the listener at the same address. If another process has taken the
+// port in the meantime, up tries again.
 func (l *listener) up() {
 	for {
 		l.mu.Lock()
@@ -132,8 +134,9 @@ func (l *listener) cut() {
 	}
 }
 
-// conn follows the framing of the protocol, to know which request an answer is for: a request begins with its size, its
-// key, its version and its correlation id; an answer with its size and that id.
+// conn follows the framing of the protocol to match each answer with its
+// request. A request begins with its size, key, version and correlation id. An
+// answer begins with its size and the same correlation id.
 type conn struct {
 	net.Conn
 	listener *listener
@@ -174,7 +177,7 @@ func (c *conn) follow(p []byte) {
 	}
 }
 
-// Write is called once for a whole answer.
+// Write writes a whole answer. Each answer is one call.
 func (c *conn) Write(p []byte) (int, error) {
 	if len(p) >= 8 {
 		id := int32(binary.BigEndian.Uint32(p[4:]))

@@ -1,9 +1,13 @@
-// Package producertest runs a Kafka broker in process, for tests and for local runs: nothing to install, no cgo.
+// Package producertest runs a Kafka broker in process, for tests and for local
+// runs. The broker needs no installation and no cgo.
 //
-// The broker is franz-go's kfake. It has idempotence, transactions and read_committed as Apache Kafka has them; the few
-// places where it is kinder than the real one (a transaction that timed out is answered with another error) are in
-// docs/producer.md. On top are faults to inject, among them those that matter most to a producer: an answer that is lost
-// after the request was applied.
+// The broker is franz-go's kfake. The broker supports idempotence, transactions
+// and read_committed like Apache Kafka. In a few places the broker is less
+// strict than real Kafka. For example, a transaction after its timeout gets
+// another error. docs/producer.md lists the differences.
+//
+// The package can also inject faults. An important fault for a producer is a
+// lost answer after the broker has applied the request.
 package producertest
 
 import (
@@ -26,11 +30,12 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Broker speaks Kafka on 127.0.0.1. It is safe for concurrent use. Its log is in memory.
+// Broker is a Kafka broker on 127.0.0.1 with its log in memory. Broker is safe
+// for concurrent use.
 type Broker struct {
 	cluster *kfake.Cluster
 	tls     *tls.Config
-	dial    []kgo.Opt // how our own clients connect
+	dial    []kgo.Opt // options of the package's own clients
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -58,18 +63,20 @@ type topic struct {
 
 type user struct{ mechanism, name, password string }
 
-// WithTopic makes a topic at start.
+// WithTopic creates a topic at start.
 func WithTopic(name string, partitions int32) Option { return WithTopicConfig(name, partitions, nil) }
 
-// WithTopicConfig makes a topic at start with settings by Kafka's names, such as "max.message.bytes".
+// WithTopicConfig creates a topic at start. The settings have Kafka's names,
+// such as "max.message.bytes".
 func WithTopicConfig(name string, partitions int32, configs map[string]string) Option {
 	return Option{func(s *settings) { s.topics = append(s.topics, topic{name, partitions, configs}) }}
 }
 
-// WithBrokers is how many nodes the cluster has. Default 1.
+// WithBrokers sets the number of nodes of the cluster. The default is 1.
 func WithBrokers(n int) Option { return Option{func(s *settings) { s.brokers = n }} }
 
-// WithConfig sets a broker's setting by Kafka's name, such as "message.max.bytes".
+// WithConfig sets a broker setting by Kafka's name, such as
+// "message.max.bytes".
 func WithConfig(key, value string) Option {
 	return Option{func(s *settings) {
 		if s.configs == nil {
@@ -79,19 +86,21 @@ func WithConfig(key, value string) Option {
 	}}
 }
 
-// WithTLS makes the broker speak TLS alone. Without ClientAuth any client may come.
+// WithTLS makes the broker accept only TLS. Without ClientAuth, the broker
+// accepts every client.
 func WithTLS(c *tls.Config) Option { return Option{func(s *settings) { s.tls = c }} }
 
-// WithUser demands SASL and knows this user, who may do everything. The mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+// WithUser makes the broker require SASL and adds a user with all permissions.
+// The mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
 func WithUser(mechanism, name, password string) Option {
 	return Option{func(s *settings) { s.users = append(s.users, user{mechanism, name, password}) }}
 }
 
-// WithDataDir keeps the log on disk, so that a broker started later on the same folder goes on with it, and a long run needs
-// little memory.
+// WithDataDir keeps the log on disk. A later broker with the same folder
+// continues the log. A long run needs little memory.
 func WithDataDir(dir string) Option { return Option{func(s *settings) { s.dataDir = dir }} }
 
-// NewBroker starts a broker on random ports. Close it.
+// NewBroker starts a broker on random ports. The caller must call Close.
 func NewBroker(opts ...Option) (*Broker, error) {
 	s := settings{brokers: 1}
 	for _, o := range opts {
@@ -125,7 +134,7 @@ func NewBroker(opts ...Option) (*Broker, error) {
 	return b, nil
 }
 
-// Start is [NewBroker] for a test: it ends with it.
+// Start is [NewBroker] for a test. The broker ends with the test.
 func Start(t testing.TB, opts ...Option) *Broker {
 	t.Helper()
 	b, err := NewBroker(opts...)
@@ -136,7 +145,8 @@ func Start(t testing.TB, opts ...Option) *Broker {
 	return b
 }
 
-// Addrs are the host:port of the nodes, for the producer's brokers.
+// Addrs returns the host:port of each node. A producer takes these as its
+// brokers.
 func (b *Broker) Addrs() []string { return b.cluster.ListenAddrs() }
 
 // Close stops the broker. A second call does nothing.
@@ -157,18 +167,19 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// Cluster is the fake cluster itself, for faults that have no method here.
+// Cluster returns the fake cluster, for faults without a method here.
 func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
 
-// callWait bounds what has no context.
+// callWait limits a call without a context.
 const callWait = 30 * time.Second
 
-// CreateTopic makes a topic in a running broker, with settings by Kafka's names or nil.
+// CreateTopic creates a topic in a running broker. configs has Kafka's names,
+// or is nil.
 func (b *Broker) CreateTopic(name string, partitions int32, configs map[string]string) error {
 	return b.cluster.CreateTopic(name, partitions, configs)
 }
 
-// AddPartitions lets a topic grow to n partitions.
+// AddPartitions increases the number of partitions of a topic to n.
 func (b *Broker) AddPartitions(topic string, n int) error {
 	return b.with(func(ctx context.Context, cl *kgo.Client) error {
 		r, err := kadm.NewClient(cl).UpdatePartitions(ctx, n, topic)
@@ -179,7 +190,7 @@ func (b *Broker) AddPartitions(topic string, n int) error {
 	})
 }
 
-// Put appends one record as some other producer would; a nil value is a tombstone.
+// Put appends one record like another producer. A nil value is a tombstone.
 func (b *Broker) Put(topic string, key, value []byte, h ...serde.Header) error {
 	return b.with(func(ctx context.Context, cl *kgo.Client) error {
 		r := &kgo.Record{Topic: topic, Key: key, Value: value}
@@ -204,7 +215,8 @@ func (b *Broker) with(f func(ctx context.Context, cl *kgo.Client) error) error {
 	return nil
 }
 
-// Record is one record read. The package does not import producer, so that it needs no cgo.
+// Record is one record from Read. The package does not import package producer,
+// so that this package needs no cgo.
 type Record[T any] struct {
 	Value     *T // nil for a tombstone
 	Key       []byte
@@ -214,8 +226,10 @@ type Record[T any] struct {
 	Headers   []serde.Header
 }
 
-// Read yields what is visible to read_committed from the start to the present end, in order within each partition. A record
-// that does not decode comes with its error, and the next one after it; an error of the reading itself is the last pair.
+// Read yields the records that a read_committed consumer can see, from the
+// start to the current end. The records of each partition are in order. If a
+// record does not decode, Read yields the record with its error and continues.
+// If the reading itself fails, Read yields the error as the last pair.
 func Read[T any](ctx context.Context, b *Broker, topic string, d *serde.Deserializer[T]) iter.Seq2[Record[T], error] {
 	return func(yield func(Record[T], error) bool) {
 		for r, err := range logread.All(ctx, b.Addrs(), topic, b.dial...) {
@@ -230,7 +244,7 @@ func Read[T any](ctx context.Context, b *Broker, topic string, d *serde.Deserial
 	}
 }
 
-// ReadRaw yields the same without decoding.
+// ReadRaw is like Read, but does not decode the records.
 func ReadRaw(ctx context.Context, b *Broker, topic string) iter.Seq2[Record[[]byte], error] {
 	return func(yield func(Record[[]byte], error) bool) {
 		for r, err := range logread.All(ctx, b.Addrs(), topic, b.dial...) {
@@ -282,7 +296,7 @@ func decode[T any](ctx context.Context, r *kgo.Record, d *serde.Deserializer[T])
 // Request is a kind of request, for faults.
 type Request int16
 
-// The requests that a producer sends.
+// These are the requests of a producer.
 const (
 	Produce            = Request(kmsg.Produce)
 	Metadata           = Request(kmsg.Metadata)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-// rd_kafka_message_t.
+// message_t has the layout of rd_kafka_message_t.
 typedef struct {
   int err;
   rd_kafka_topic_t *topic;
@@ -43,15 +43,16 @@ int rd_kafka_conf_interceptor_add_on_new(rd_kafka_conf_t *, const char *,
 int rd_kafka_interceptor_add_on_acknowledgement(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
 int rd_kafka_interceptor_add_on_send(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
 
-enum { LOG_DEBUG = 7 };                     // of syslog
+enum { LOG_DEBUG = 7 };                     // syslog level
 enum { STATUS_NOT_PERSISTED, STATUS_POSSIBLY_PERSISTED }; // rd_kafka_msg_status_t
 enum { TIMESTAMP_LOG_APPEND = 2 };          // rd_kafka_timestamp_type_t
 enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
 enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
-enum { MOST_LINES = 1000 };                 // more are dropped
+enum { MOST_LINES = 1000 };                 // further lines are dropped
 
-// A drain is the last time that a partition's requests were waited for, because one
-// of them was refused for now or the leader has moved.
+// drain is the time of a partition's last drain. In a drain, the library waits
+// for the partition's requests, because the broker has refused a request for
+// now or the leader has moved.
 typedef struct drain {
   char *topic;
   int32_t partition;
@@ -61,14 +62,14 @@ typedef struct drain {
 
 struct avl_hub {
   rd_kafka_t *rk;
-  drain *drains; // under lock
+  drain *drains; // guarded by lock
   int copy_failed, guard, max_level;
 
   pthread_mutex_t lock;
   pthread_cond_t ready;
   int waiting, closed;
-  uint64_t added; // outcomes, ever
-  avl_outcome *in, *out; // being filled, being read
+  uint64_t added; // total number of outcomes
+  avl_outcome *in, *out; // in gets new outcomes; the reader has out
   size_t in_len, in_cap, out_len, out_cap;
   avl_line *lines_in, *lines_out;
   size_t lines_len, lines_out_len;
@@ -170,7 +171,8 @@ static char *put(char *at, const void *bytes, size_t n) {
   return at + n;
 }
 
-// copy keeps a message that is not in the log, so that it can be sent again.
+// copy copies a message that is not in the log, so that the engine can send the
+// message again.
 static void copy(const message_t *m, avl_outcome *o) {
   headers_t *headers = NULL;
   size_t count = 0, size = m->key_len + m->len;
@@ -196,8 +198,9 @@ static void copy(const message_t *m, avl_outcome *o) {
   o->header_count = (uint32_t)count;
 }
 
-// A record that shared the batch of a refused one has this text. If the broker
-// names one record only, the library gives all of the batch the same code.
+// other_record is the text of an innocent record in a refused batch. If the
+// broker names only one record, the library gives the same code to the whole
+// batch.
 static const char other_record[] = "Failed to append record because it was part of a batch";
 
 static int64_t now_micros(void) {
@@ -206,8 +209,8 @@ static int64_t now_micros(void) {
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-// note_drain remembers the drain that a log line tells of:
-// "[thrd:...]: TOPIC [PARTITION] beginning partition drain: ...".
+// note_drain notes the drain of a log line. The line is "[thrd:...]: TOPIC
+// [PARTITION] beginning partition drain: ...".
 static void note_drain(avl_hub *hub, const char *text) {
   const char *end = strstr(text, "] beginning partition drain"), *name = strstr(text, "]: ");
   if (!end || !name)
@@ -235,10 +238,11 @@ static void note_drain(avl_hub *hub, const char *text) {
   pthread_mutex_unlock(&hub->lock);
 }
 
-// was_drained says whether a message was with the library when its partition was
-// drained. The library calls such a message "not persisted" if the broker answered
-// that it is not the leader. But a leader that resigns answers so for a batch that
-// it has written and not yet replicated, and the batch may stay in the log.
+// was_drained reports whether the library already had a message when its
+// partition was drained. The library calls such a message "not persisted" if
+// the broker answers "not leader". But a resigning leader also answers "not
+// leader" for a batch that the leader has written but not yet replicated. Such
+// a batch may stay in the log.
 static int was_drained(avl_hub *hub, const message_t *m) {
   int64_t produced = now_micros() - rd_kafka_message_latency(m);
   const char *topic = rd_kafka_topic_name(m->topic);
@@ -284,11 +288,14 @@ static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   return 0;
 }
 
-// The library takes the timestamp 0 for "now", but 0 is a time: the Unix epoch. So
-// a message of that time is produced with 1. on_send sees the message before
-// anybody else does, and looks for the word that holds the timestamp: the word is
-// found if the library itself reads 0 after it was set to 0. Any other word gets
-// its value back.
+// is_epoch marks a message with the timestamp 0, the Unix epoch. The library
+// treats the timestamp 0 as "now". Therefore avl_produce sends the timestamp 1,
+// and on_send changes the 1 to 0. on_send runs before any other thread sees the
+// message.
+//
+// on_send must find the word with the timestamp. on_send sets a word of
+// value 1 to 0 and asks the library for the timestamp. If the library returns
+// 0, on_send has found the word. Otherwise on_send restores the word.
 static __thread int is_epoch;
 
 static int on_send(rd_kafka_t *rk, message_t *m, void *opaque) {
@@ -317,10 +324,14 @@ static int on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, cha
   return rd_kafka_interceptor_add_on_acknowledgement(rk, "avroline", on_acknowledgement, hub);
 }
 
-// on_log runs on the thread that logs, and other threads may wait for it. A batch
-// that is refused for its sequence while an earlier batch is not written makes the
-// library raise its epoch, and then it may write other batches twice (its issue
-// 4953). It says so in the log before, and a fatal error stops it.
+// on_log runs on the thread that logs, and other threads may wait for this
+// thread.
+//
+// A broker may refuse a batch for its sequence number while an earlier batch is
+// not written. The library then raises its epoch and may write other batches
+// twice (its issue 4953). The library logs a line before it raises the epoch.
+// At this line on_log causes a fatal error, and the fatal error stops the
+// library.
 static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char *text) {
   avl_hub *hub = rk ? rd_kafka_opaque(rk) : NULL;
   if (!hub)
@@ -345,8 +356,8 @@ int avl_plug(rd_kafka_conf_t *conf) {
   char error[256];
   if (!expected)
     return -1;
-  // Outcomes come through on_acknowledgement. The Go client would make an event of
-  // each message.
+  // Outcomes come through on_acknowledgement. Without this setting, the
+  // Go client would make an event for each message.
   if (rd_kafka_conf_set(conf, "delivery.report.only.error", "true", error, sizeof error) != 0)
     return -1;
   rd_kafka_conf_set_opaque(conf, expected);
@@ -374,7 +385,8 @@ static headers_t *unpack(const char *at, uint32_t count) {
   return headers;
 }
 
-// rd_kafka_vtype_t: what the next arguments of rd_kafka_producev are.
+// These are the values of rd_kafka_vtype_t. Each value is the type of the next
+// arguments of rd_kafka_producev.
 enum { V_END = 0, V_RKT = 2, V_PARTITION = 3, V_VALUE = 4, V_KEY = 5, V_OPAQUE = 6, V_FLAGS = 7, V_TIMESTAMP = 8, V_HEADERS = 10 };
 enum { F_COPY = 2 }; // RD_KAFKA_MSG_F_COPY
 

@@ -24,6 +24,6 @@
 //
 // After a refusal the partition is closed. Produce returns the code Recovering
 // until the handler has returned from the last outcome behind the refusal.
-// During this time the engine stops its publishers inside Outcomes, sends the
-// messages that are not persisted again, and keeps the order.
+// During this time the engine stops its publishers inside Outcomes. Then the
+// engine sends every message again that is not persisted, and keeps the order.
 package franz

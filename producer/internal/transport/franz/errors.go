@@ -52,8 +52,8 @@ func convert(err error) *transport.Error {
 	return e
 }
 
-// isFence reports whether another producer owns the transactional id, or if the
-// coordinator aborted the transaction after its timeout.
+// isFence reports whether another producer owns the transactional id, or
+// whether the coordinator aborted the transaction after its timeout.
 func isFence(err *kerr.Error) bool {
 	return err == kerr.ProducerFenced || err == kerr.InvalidProducerEpoch
 }

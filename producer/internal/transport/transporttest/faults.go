@@ -188,8 +188,8 @@ func testRefused(t *testing.T, lib Library) {
 	})
 }
 
-// resend sends every innocent message that is certainly not written again, in
-// the original order. Then resend sends the kept messages.
+// resend sends messages again in the original order. resend sends every
+// innocent message that is certainly not written, and then the kept messages.
 func (s *session) resend(t *testing.T, h transport.Topic) {
 	t.Helper()
 	s.mu.Lock()

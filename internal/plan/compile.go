@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// op is one operation of a plan; a, b and c are its operands.
+// op is one operation of a plan. Fields a, b and c are the operands.
 type op struct {
 	code    opcode
 	a, b, c int32
@@ -17,70 +17,70 @@ type op struct {
 type opcode uint8
 
 const (
-	opEnd opcode = iota // of a body
+	opEnd opcode = iota // ends a body
 
-	// Walking over a value that stays as it is.
+	// These operations walk over a value that does not change.
 	opBoolean
 	opInt
-	opLong     // and the a ops that follow, which are the same
+	opLong     // a long; also walks over the a equal ops that follow
 	opFixed    // a bytes
-	opBytes    // a length and as many bytes, and the a ops that follow, which are the same
-	opEnum     // one of a symbols
-	opOptional // a union of two: branch a is null and leads to op b, the other goes on
-	opUnion    // branch k of b leads to op table[a+k]
-	opJump     // to op a
+	opBytes    // a length and as many bytes; also walks over the a equal ops that follow
+	opEnum     // an enum with a symbols
+	opOptional // a union of two branches: branch a is null and jumps to op b, the other branch continues
+	opUnion    // a union of b branches: branch k jumps to op table[a+k]
+	opJump     // jumps to op a
 
-	// Changing what was read.
-	opCut      // copies what was walked over so far
-	opDrop     // leaves out what was walked over since
-	opEmit     // consts[a:a+b], which take c bytes of memory
-	opUnionCut // as opUnion, but the index itself is left out
-	opEnumMap  // symbol k of b becomes table[a+k]; a negative one is reasons[-x-1]
+	// These operations change the value.
+	opCut      // copies the bytes walked over so far
+	opDrop     // drops the bytes walked over since the last copy
+	opEmit     // writes consts[a:a+b], which take c bytes of memory
+	opUnionCut // like opUnion, but drops the index
+	opEnumMap  // symbol k of b becomes table[a+k]; a negative entry x stands for reasons[-x-1]
 	opIntToFloat
 	opIntToDouble
 	opLongToFloat
 	opLongToDouble
 	opFloatToDouble
 
-	// Structure.
-	opBlocks     // an array or map; its body comes next, a is the op behind, b its flags
-	opSkipBlocks // the same, left out
-	opCall       // the body at op a
-	opCharge     // a values that take no bytes
-	opConvert    // conversions[a]
-	opSegment    // a segment begins here
-	opSwap       // the last two segments
-	opPermute    // the last b segments, in the order table[a:a+b]
-	opFail       // reasons[a]
+	// These operations give the program its structure.
+	opBlocks     // an array or map; the body follows, a is the op after the body, b holds the flags
+	opSkipBlocks // like opBlocks, but drops the value
+	opCall       // runs the body at op a
+	opCharge     // charges a values that take no bytes
+	opConvert    // applies conversions[a]
+	opSegment    // starts a segment
+	opSwap       // swaps the last two segments
+	opPermute    // puts the last b segments into the order table[a:a+b]
+	opFail       // fails with reasons[a]
 )
 
-// Flags of opBlocks and opSkipBlocks.
+// These are the flags of opBlocks and opSkipBlocks.
 const (
 	bodyEmpty = 1 << iota // elements take no bytes
 	bodyMap
 )
 
-// compiler turns steps into operations. Records that are used in more than one
-// place, recursive ones among them, become bodies of their own, everything else
-// is laid out in line. What is skipped has bodies apart, which copy nothing.
+// compiler turns steps into operations. A record used in several places becomes
+// a body of its own. Recursive records are such records. Every other step is
+// laid out inline. Skipped values have separate bodies, which copy nothing.
 type compiler struct {
 	p         *Plan
 	uses      map[*Step]int
-	procs     map[procKey]int // the body's number
+	procs     map[procKey]int // number of the record's body
 	empties   map[*Step]bool
-	voids     map[*Step]int  // of records, see void
-	leasts    map[*Step]int  // of records
+	voids     map[*Step]int  // results of void for records
+	leasts    map[*Step]int  // results of least for records
 	vanishing map[*Step]bool // records that take no bytes in the reader's schema
 	layouts   map[*Step]*layout
-	records   []*Step        // those inside a record before it
-	changed   map[*Step]bool // records
+	records   []*Step        // all records, inner records first
+	changed   map[*Step]bool // changed records
 	todo      []procKey
 	calls     []int // ops whose a is a body's number until all bodies are placed
 
-	path    string // of the value at hand, within the body
+	path    string // path of the current value within the body
 	skip    bool
 	loops   int
-	pending bool // something may have been walked over that is not copied yet
+	pending bool // there may be bytes walked over that are not copied yet
 }
 
 type procKey struct {
@@ -88,7 +88,8 @@ type procKey struct {
 	skip bool
 }
 
-// count finds out how often each record is used, and that no step is broken.
+// count counts the uses of each record and returns an error if a step is
+// broken.
 func (c *compiler) count(s *Step) error {
 	if s == nil {
 		return errors.New("a step is missing")
@@ -141,7 +142,7 @@ func (c *compiler) count(s *Step) error {
 	return nil
 }
 
-// program lays out the root and then the bodies that are called.
+// program lays out the root and then the called bodies.
 func (c *compiler) program(root *Step) {
 	c.step(root)
 	c.emit(opEnd, 0, 0)
@@ -165,15 +166,15 @@ func (c *compiler) emit(code opcode, a, b int) int {
 	return len(c.p.ops) - 1
 }
 
-// walk emits an operation that leaves its value as it is.
+// walk emits an operation that leaves its value unchanged.
 func (c *compiler) walk(code opcode, a, b int) {
 	pc := c.emit(code, a, b)
 	c.pending = true
 	if code != opBytes && code != opLong {
 		return
 	}
-	// In a run of the same each op takes those behind it along, so that what jumps
-	// into its middle takes the rest.
+	// In a run of equal ops, each op also handles the ops after it. A jump into
+	// the middle of the run therefore handles the rest of the run.
 	const longest = 16
 	for k := pc - 1; k > pc-longest && k >= 0 && c.p.ops[k].code == code; k-- {
 		c.p.ops[k].a++
@@ -233,12 +234,12 @@ func (c *compiler) step(s *Step) {
 	}
 }
 
-// branchMemory is about how much memory a value takes that becomes a branch of
-// a union.
+// branchMemory is the approximate memory of a value that becomes a branch of a
+// union.
 const branchMemory = 64
 
-// put emits bytes that the writer did not write, and that take memory when they
-// are read.
+// put emits bytes that the writer did not write. These bytes take memory when a
+// program reads them.
 func (c *compiler) put(b []byte, memory int) {
 	if c.skip || len(b) == 0 {
 		return
@@ -304,7 +305,7 @@ func noSymbol(name string) string {
 	return fmt.Sprintf("the reader's enum has no symbol %s and no default", name)
 }
 
-// blocks lays out an array or a map; a map's body begins with the key.
+// blocks lays out an array or a map. A map's body begins with the key.
 func (c *compiler) blocks(s *Step) {
 	code, flags := opBlocks, 0
 	if c.skip {
@@ -314,7 +315,7 @@ func (c *compiler) blocks(s *Step) {
 		flags |= bodyMap
 	} else if c.empty(s.Items) {
 		flags |= bodyEmpty
-		c.p.stateful = true // counts them
+		c.p.stateful = true // the transcoder counts the empty elements
 	}
 	pc := c.emit(code, 0, flags)
 	path := c.path
@@ -332,8 +333,8 @@ func (c *compiler) blocks(s *Step) {
 	c.pending = true
 }
 
-// union lays out a union of the writer. Where every branch keeps its index, the
-// index is walked over as well.
+// union lays out a union of the writer. If every branch keeps its index, the
+// operations also walk over the index.
 func (c *compiler) union(s *Step) {
 	keeps := true
 	for i, b := range s.Branches {
@@ -380,11 +381,11 @@ func (c *compiler) union(s *Step) {
 	c.pending = true
 }
 
-// void says whether values of s take no bytes in the writer's data and none in
-// the reader's. It returns how many values each is, at all depths, or -1 where
-// some value takes bytes, fails or holds itself without end. Nothing is done for
-// such values: a schema of a few lines may have more of them than there are
-// bytes in the world.
+// void returns the number of values in each value of s, at all depths, if
+// values of s take no bytes in the writer's data and none in the reader's. The
+// result is -1 if some value takes bytes, fails or holds itself without end.
+// The plan does no work for values without bytes, because a schema of a few
+// lines may have more of such values than any data has bytes.
 func (c *compiler) void(s *Step) int {
 	switch s.Kind {
 	case StepNull:
@@ -420,8 +421,8 @@ func (c *compiler) void(s *Step) int {
 	}
 }
 
-// voidFields is how many values without bytes each record of s has in its own
-// fields.
+// voidFields returns the number of values without bytes in the fields of one
+// record of s.
 func (c *compiler) voidFields(s *Step) int {
 	n := 0
 	for _, f := range s.Fields {
@@ -432,7 +433,7 @@ func (c *compiler) voidFields(s *Step) int {
 	return n
 }
 
-// empty says whether values of s take no bytes in the writer's data.
+// empty reports whether values of s take no bytes in the writer's data.
 func (c *compiler) empty(s *Step) bool {
 	switch s.Kind {
 	case StepNull:
@@ -442,13 +443,13 @@ func (c *compiler) empty(s *Step) bool {
 	case StepWrap:
 		return c.empty(s.Items)
 	case StepFail:
-		return true // it takes none before it fails
+		return true // takes no bytes before the failure
 	case StepRecord:
 		known, ok := c.empties[s]
 		if ok {
 			return known
 		}
-		c.empties[s] = true // a record that contains itself
+		c.empties[s] = true // assumed while a record that contains itself is examined
 		for _, f := range s.Fields {
 			if !c.empty(f.Step) {
 				c.empties[s] = false

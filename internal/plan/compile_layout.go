@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// rootLayout makes the layouts of the root and of all changed records inside it
-// that generated code reaches without passing through a union of several types.
+// rootLayout makes the layout of the root. It also makes the layouts of all
+// changed records inside the root, if generated code reaches the record without
+// passing through a union of several types.
 func (c *compiler) rootLayout(root *Step) {
 	if root.Kind != StepRecord {
 		return
 	}
-	// A record has changed if one inside it has. Those inside come first, so that
-	// only recursive ones need a second look.
+	// A record has changed if a record inside it has changed. Inner records
+	// come first in c.records, so only recursive records need a second pass.
 	for again := true; again; {
 		again = false
 		for _, s := range c.records {
@@ -22,14 +23,14 @@ func (c *compiler) rootLayout(root *Step) {
 		}
 	}
 	c.p.layout = c.layout(root)
-	c.p.layout.wide = c.p.layout.wide && c.uses[root] > 1 // else there is one
+	c.p.layout.wide = c.p.layout.wide && c.uses[root] > 1 // otherwise there is only one root record
 	for _, l := range c.layouts {
 		c.p.stateful = c.p.stateful || l.wide
 	}
 }
 
-// sameFields says whether the fields are those of the reader, in its order and
-// as it has them.
+// sameFields reports whether the writer's fields equal the reader's fields in
+// type and order.
 func (c *compiler) sameFields(s *Step) bool {
 	for i, f := range s.Fields {
 		if f.Reader != i || !c.same(f.Step) {
@@ -39,7 +40,8 @@ func (c *compiler) sameFields(s *Step) bool {
 	return len(s.Defaults) == 0
 }
 
-// same says whether the reader decodes, and refuses, the same bytes alike.
+// same reports whether the reader's own decoder accepts and refuses the same
+// bytes.
 func (c *compiler) same(s *Step) bool {
 	switch s.Kind {
 	case StepNull, StepBoolean, StepInt, StepLong, StepFloat, StepDouble, StepBytes, StepFixed:
@@ -75,14 +77,15 @@ func (c *compiler) keepsBranches(s *Step) bool {
 	return true
 }
 
-// inner is the layout of the one changed record that s is, or has as elements or
-// behind an optional; nil where s is something else that has changed.
+// inner returns the layout of the changed record that s is. The record may also
+// be the element type of s, or the other branch of an optional. Inner returns
+// nil if s has changed in another way.
 func (c *compiler) inner(s *Step) *layout {
 	switch s.Kind {
 	case StepRecord:
 		return c.layout(s)
 	case StepArray:
-		if c.least(s.Items) == 0 || c.vanishes(s.Items) { // the blocks of those are read in another way
+		if c.least(s.Items) == 0 || c.vanishes(s.Items) { // blocks of such elements are read in another way
 			return nil
 		}
 		return c.inner(s.Items)
@@ -103,7 +106,7 @@ func (c *compiler) inner(s *Step) *layout {
 	return nil
 }
 
-// layout compiles a record, each once.
+// layout compiles each record once.
 func (c *compiler) layout(s *Step) *layout {
 	if l, ok := c.layouts[s]; ok {
 		return l
@@ -207,7 +210,8 @@ func (c *compiler) layoutEnum(step *LayoutStep, s *Step) {
 	}
 }
 
-// body lays out a field on its own and returns where it begins.
+// body lays out a single field and returns the op where the field's body
+// begins.
 func (c *compiler) body(f StepField, skip bool) int {
 	pc := len(c.p.ops)
 	c.path, c.skip, c.loops, c.pending = "", skip, 1, true
@@ -217,8 +221,8 @@ func (c *compiler) body(f StepField, skip bool) int {
 	return pc
 }
 
-// least is how few bytes a value of s takes in the writer's data: no more than
-// that, where a record holds itself.
+// least returns a lower bound for the bytes of a value of s in the writer's
+// data. The bound may be too low for a record that holds itself.
 func (c *compiler) least(s *Step) int {
 	switch s.Kind {
 	case StepNull, StepFail:
@@ -247,8 +251,8 @@ func (c *compiler) least(s *Step) int {
 	}
 }
 
-// vanishes says whether a value of s takes no bytes in the reader's schema; one
-// that holds itself takes some.
+// vanishes reports whether a value of s takes no bytes in the reader's schema.
+// A record that holds itself takes some bytes.
 func (c *compiler) vanishes(s *Step) bool {
 	switch s.Kind {
 	case StepNull:

@@ -2,17 +2,21 @@ package plan
 
 import "slices"
 
-// freeVoids is how many values without bytes a record may have uncharged.
+// freeVoids is the number of values without bytes that a record may have
+// uncharged.
 const freeVoids = 4
 
-// defaultMemory is the least memory that a field takes in a program which reads
-// rewritten bytes: an entry of a map, in serde.Generic.
+// defaultMemory is the minimum memory of a field in a program that reads
+// rewritten bytes. The figure is the size of a map entry in serde.Generic.
 const defaultMemory = 48
 
-// record lays out a record: the writer's fields in the writer's order, what the
-// reader lacks left out, defaults put where the reader has them. Fields that the
-// reader has in another order are written as segments in the writer's order
-// first, so that nothing is walked over twice, and then put in place.
+// record lays out a record. The writer's fields come in the writer's order.
+// Fields unknown to the reader are left out, and defaults stand at the reader's
+// places.
+//
+// If the reader has fields in another order, the operations first write
+// segments in the writer's order and then reorder the segments. No value is
+// therefore walked over twice.
 func (c *compiler) record(s *Step) {
 	if c.skip {
 		for _, f := range s.Fields {
@@ -23,8 +27,8 @@ func (c *compiler) record(s *Step) {
 	if n := c.voidFields(s); n > freeVoids {
 		c.emit(opCharge, n, 0)
 	}
-	// The reader's order as ranks: of each field that is kept, and of each default
-	// the rank of the kept field that it follows.
+	// Ranks describe the reader's order. Each kept field has a rank. Each
+	// default has the rank of the kept field before the default.
 	order := make([]int, 0, len(s.Fields))
 	for _, f := range s.Fields {
 		if f.Reader >= 0 {
@@ -32,7 +36,7 @@ func (c *compiler) record(s *Step) {
 		}
 	}
 	slices.Sort(order)
-	after := make([][]byte, len(order)+1) // defaults behind the field of rank k-1
+	after := make([][]byte, len(order)+1) // after[k] holds the defaults after the field of rank k-1
 	memory := make([]int, len(order)+1)
 	defaults := slices.Clone(s.Defaults)
 	slices.SortFunc(defaults, func(a, b StepDefault) int { return a.Reader - b.Reader })
@@ -44,10 +48,10 @@ func (c *compiler) record(s *Step) {
 	c.put(after[0], memory[0])
 
 	var (
-		kept     int   // fields laid out
-		last     = -1  // the rank of the one before
-		highest  = -1  // rank so far
-		segments []int // the ranks that begin the segments of the group at hand
+		kept     int   // number of fields laid out
+		last     = -1  // rank of the previous field
+		highest  = -1  // highest rank so far
+		segments []int // ranks at which the segments of the current group begin
 	)
 	for _, f := range s.Fields {
 		if f.Reader < 0 {
@@ -55,7 +59,7 @@ func (c *compiler) record(s *Step) {
 			continue
 		}
 		rank, _ := slices.BinarySearch(order, f.Reader)
-		if highest < kept { // all ranks below are in place: a group may begin
+		if highest < kept { // all lower ranks are in place, so a group may begin
 			segments = segments[:0]
 			if rank != kept {
 				segments = append(segments, rank)
@@ -74,7 +78,7 @@ func (c *compiler) record(s *Step) {
 	}
 }
 
-// permute puts the segments that begin with these ranks in order.
+// permute sorts the segments whose first fields have the given ranks.
 func (c *compiler) permute(ranks []int) {
 	c.pending = false
 	if len(ranks) == 2 {
@@ -93,7 +97,7 @@ func (c *compiler) permute(ranks []int) {
 
 func (c *compiler) field(f StepField) {
 	if c.void(f.Step) >= 0 {
-		return // the record has charged them
+		return // the record has charged the field's values
 	}
 	path := c.path
 	c.path = join(path, f.Name)
@@ -101,14 +105,14 @@ func (c *compiler) field(f StepField) {
 	c.path = path
 }
 
-// skipField walks over a field and leaves it out.
+// skipField walks over a field and drops the field's bytes.
 func (c *compiler) skipField(f StepField) {
 	if c.void(f.Step) >= 0 {
 		return
 	}
 	c.cut()
 	if last := len(c.p.ops) - 1; last >= 0 && c.p.ops[last].code == opDrop {
-		c.p.ops, c.p.where = c.p.ops[:last], c.p.where[:last] // one for both
+		c.p.ops, c.p.where = c.p.ops[:last], c.p.where[:last] // one opDrop covers both fields
 	}
 	c.skip = true
 	c.field(f)

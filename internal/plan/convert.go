@@ -8,13 +8,16 @@ import (
 	"math/bits"
 )
 
-// Conversion turns a value of one logical type into the same value of another.
-// From and To are the logical types, for errors.
+// Conversion turns a value of one logical type into the equal value of another
+// logical type. From and To are the names of the logical types, for errors.
 //
-// A Conversion of decimals has a Precision: the value is multiplied by 10 to the
-// power of Shift. Size is the size of a fixed, 0 for bytes. Any other Conversion
-// multiplies a whole number by Multiply and divides it by Divide, one of which
-// is 1. Int says that the writer's number is an int.
+// A Conversion of decimals has a Precision greater than 0. The unscaled value
+// is multiplied by 10 to the power of Shift. Size is the size of a fixed, or 0
+// for bytes.
+//
+// Any other Conversion multiplies a whole number by Multiply and divides the
+// number by Divide. One of the two factors is 1. Int says that the writer's
+// number is an int.
 type Conversion struct {
 	From, To string
 
@@ -24,9 +27,9 @@ type Conversion struct {
 	Int              bool
 }
 
-// convert appends the value at src[i:], converted, to t.dst and returns the
-// position behind it. A value that the reader's type cannot hold exactly is an
-// error.
+// convert converts the value at src[i:], appends the result to t.dst and
+// returns the position after the value. A value that the reader's type cannot
+// hold exactly is an error.
 func (t *transcoder) convert(c *Conversion, i int) int {
 	if c.Precision == 0 {
 		return t.convertNumber(c, i)
@@ -64,8 +67,8 @@ func (t *transcoder) convert(c *Conversion, i int) int {
 	return i + size
 }
 
-// rescale converts a decimal. No number is made that is much larger than the
-// given one or than the reader's precision allows.
+// rescale converts a decimal. Rescale makes no number much larger than the
+// input or than the reader's precision allows.
 func (c *Conversion) rescale(text []byte) (*big.Int, error) {
 	v := fromTwos(text)
 	if v.Sign() == 0 {
@@ -127,7 +130,8 @@ func magnitude(v int64) uint64 {
 	return uint64(v)
 }
 
-// minDigits is how many decimal digits v has, or one fewer. v is not 0.
+// minDigits returns the number of decimal digits of v, or one digit fewer. The
+// argument v is not 0.
 func minDigits(v *big.Int) int {
 	return int(float64(v.BitLen()-1)*math.Log10(2)) + 1
 }
@@ -136,7 +140,8 @@ func power10(n int) *big.Int {
 	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 }
 
-// fromTwos reads two's complement, most significant byte first.
+// fromTwos reads a number in two's complement. The most significant byte comes
+// first.
 func fromTwos(text []byte) *big.Int {
 	v := new(big.Int).SetBytes(text)
 	if len(text) > 0 && text[0]&0x80 != 0 {
@@ -145,7 +150,7 @@ func fromTwos(text []byte) *big.Int {
 	return v
 }
 
-// twosSize is how many bytes of two's complement v takes.
+// twosSize returns the number of bytes that v takes in two's complement.
 func twosSize(v *big.Int) int {
 	if v.Sign() < 0 {
 		return new(big.Int).Not(v).BitLen()/8 + 1
@@ -153,7 +158,8 @@ func twosSize(v *big.Int) int {
 	return v.BitLen()/8 + 1
 }
 
-// appendTwos appends v in size bytes of two's complement, which are enough.
+// appendTwos appends v in two's complement with size bytes. The caller makes
+// sure that size is large enough.
 func appendTwos(dst []byte, v *big.Int, size int) []byte {
 	n := len(dst)
 	dst = append(dst, make([]byte, size)...)

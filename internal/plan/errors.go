@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// What an [Error] wraps. Package serde/avrobin has the same values.
+// An [Error] wraps one of these values. Package serde/avrobin has the same
+// values.
 var (
 	ErrTruncated  = errors.New("the data ends inside a value")
 	ErrTrailing   = errors.New("bytes are left after the value")
@@ -14,16 +15,17 @@ var (
 	ErrUnreadable = errors.New("the reader cannot take this value")
 )
 
-// Limits of reading. Package serde/avrobin documents them.
+// These constants limit reading. Package serde/avrobin documents the limits.
 const (
 	MaxDepth = 1000
 	MaxEmpty = 1 << 20
 )
 
-// Error says where reading failed. Every error of a [Plan] or a [Layout] is one.
+// Error says where reading failed. Every error of a [Plan] or a [Layout] is an
+// *Error.
 type Error struct {
-	Path   string // as lines[3].price, empty for the whole message
-	Offset int    // in the data that was given, -1 where it is not known
+	Path   string // such as lines[3].price; empty for the whole message
+	Offset int    // position in the given data; -1 if not known
 	Err    error
 }
 
@@ -37,7 +39,7 @@ func (e *Error) Error() string {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// quote is s for an error's text, bounded.
+// quote quotes s for an error's text and cuts long strings.
 func quote(s string) string {
 	const most = 64
 	if len(s) > most {

@@ -2,8 +2,7 @@ package plan
 
 import "fmt"
 
-// explain sets t.err to what is wrong with the value at src[at:], on which op pc
-// has failed.
+// explain sets t.err to the reason why op pc failed on the value at src[at:].
 func (t *transcoder) explain(pc, at int) {
 	o := t.p.ops[pc]
 	e := &Error{Path: t.p.where[pc], Offset: at}
@@ -39,7 +38,7 @@ func (t *transcoder) explain(pc, at int) {
 			e.Err = fmt.Errorf("%w: a boolean of %#x", ErrInvalid, t.src[at])
 		}
 		return
-	default: // begins with a number
+	default: // the value begins with a number
 	}
 	v, next := longAt(t.src, at)
 	if next < 0 {
@@ -75,7 +74,7 @@ var (
 	errVoids    = fmt.Errorf("%w: more than %d values that take no bytes", ErrInvalid, MaxEmpty)
 )
 
-// join puts two paths together; either may be empty.
+// join joins two paths. Either path may be empty.
 func join(a, b string) string {
 	if a == "" || b == "" || b[0] == '[' {
 		return a + b

@@ -12,10 +12,11 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// hostileSchema is a schema of up to 12 records that hold each other in every
-// way: without bytes, doubling with each level, recursive, in arrays and unions,
-// and wide with defaults. Records of the same seed and another wide differ in
-// fields alone.
+// hostileSchema returns a schema of up to 12 records that hold each other in
+// every way. Some records have no bytes, double with each level or are
+// recursive. Others stand in arrays and unions, or are wide with defaults.
+// Schemas with the same seed and different values of wide differ only in
+// fields.
 func hostileSchema(seed uint64, wide int) string {
 	r := rand.New(rand.NewPCG(seed, 17))
 	n := 1 + r.IntN(12)
@@ -24,7 +25,7 @@ func hostileSchema(seed uint64, wide int) string {
 	typ := func(i int) string {
 		to := min(i+1+r.IntN(2), n-1)
 		if r.IntN(6) == 0 {
-			to = r.IntN(n) // perhaps a record around this one
+			to = r.IntN(n) // perhaps a record that encloses this record
 		}
 		switch r.IntN(9) {
 		case 0:
@@ -58,8 +59,8 @@ func hostileSchema(seed uint64, wide int) string {
 	return record(0)
 }
 
-// FuzzSchemaAndData takes schema and bytes from outside: neither makes a reader
-// do work or take memory beyond the bounds.
+// FuzzSchemaAndData takes schemas and bytes from outside. Neither input makes a
+// reader exceed the bounds on work and memory.
 func FuzzSchemaAndData(f *testing.F) {
 	for seed := range uint64(200) {
 		f.Add(seed, uint8(seed%4), []byte(strings.Repeat("\x02\x04\x00\x06", int(seed%9))))
@@ -72,7 +73,7 @@ func FuzzSchemaAndData(f *testing.F) {
 		}
 		r, err := avsc.Parse("reader", []byte(reader))
 		if err != nil {
-			t.Skip() // its defaults have no end
+			t.Skip() // the defaults have no end
 		}
 		for _, to := range []*avsc.Schema{w, r} {
 			p, err := resolve.Resolve(w, to)
@@ -95,7 +96,7 @@ func FuzzSchemaAndData(f *testing.F) {
 		}
 		g, err := serde.NewGeneric(writer)
 		if err != nil {
-			return // goavro has no place for it
+			return // goavro cannot represent the value
 		}
 		if _, err := g.Decode(data); err == nil {
 			if _, err := g.AppendJSON(nil, data); err != nil {

@@ -15,11 +15,12 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// levels is how often the records of these tests double. Work that doubles with
-// them does not end.
+// levels is the number of levels at which the records of these tests double.
+// Work that doubles with each level never ends.
 const levels = 40
 
-// lattice is a record whose records double with each level, down to leaf.
+// lattice returns a record whose inner records double with each level, down to
+// leaf.
 func lattice(leaf string) string {
 	s := fmt.Sprintf(`{"type":"record","name":"Z%d","fields":%s}`, levels, leaf)
 	for i := levels - 1; i >= 0; i-- {
@@ -32,16 +33,17 @@ func record(fields string) string {
 	return `{"type":"record","name":"hostile.Lattice","fields":[` + fields + `]}`
 }
 
-// A record without bytes may hold more records than there are bytes in the
-// world. Whoever skips it, reads it or fills in a default for it does no work
-// for them, or refuses them after a bounded amount.
+// A record without bytes may hold more records than any data has bytes. A
+// reader that skips such a record, reads the record or fills in a default does
+// no work per inner record. Otherwise the reader refuses the record after a
+// bounded amount of work.
 func TestRecordsOfNoBytes(t *testing.T) {
 	t.Parallel()
 	z := `{"name":"z","type":` + lattice(`[]`) + `}`
 	b := `{"name":"b","type":"int"}`
 	for _, c := range []struct {
 		name, writer, reader, data string
-		want                       error // of reading it as bytes of the reader
+		want                       error // error of rewriting into bytes of the reader
 		long                       bool  // the reader's fields take bytes without end
 	}{
 		{"skipped", record(z + "," + b), record(b), "\x02", nil, false},
@@ -72,8 +74,8 @@ func TestRecordsOfNoBytes(t *testing.T) {
 	}
 }
 
-// A generated type does no work for the values without bytes, whichever way it
-// reads and writes them.
+// A generated type does no work for values without bytes. The test covers every
+// way of reading and writing.
 func TestGeneratedRecordsOfNoBytes(t *testing.T) {
 	t.Parallel()
 	own := parse(t, hostile.LatticeSchema)
@@ -102,9 +104,10 @@ func TestGeneratedRecordsOfNoBytes(t *testing.T) {
 	}
 }
 
-// The reader's records have 300 fields that the writer does not have, and each of
-// the writer's takes one byte. Memory stays within the limit, which is charged
-// before it is taken. Not parallel: it measures the whole process.
+// The reader's records have 300 fields that the writer does not have. Each of
+// the writer's records takes one byte. Memory stays within the limit, because
+// the limit is charged before the allocation. The test is not parallel, because
+// it measures the whole process.
 func TestWideReaders(t *testing.T) {
 	writer := parse(t, `{"type":"record","name":"hostile.Items","fields":[{"name":"items","type":
 		{"type":"array","items":{"type":"record","name":"Item","fields":[{"name":"b","type":"int"}]}}}]}`)
@@ -126,12 +129,13 @@ func TestWideReaders(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		return after.TotalAlloc - before.TotalAlloc, err
 	}
-	// 10,000 items are 24 MB, well below 64 MiB: they are read.
+	// 10,000 items take 24 MB, well below 64 MiB. The reader accepts them.
 	if _, err := allocated(p, 10_000); err != nil {
 		t.Errorf("10,000 items: %v", err)
 	}
-	// 200,000 items would be 480 MB. The slice is copied while it grows, so that it
-	// takes up to four times the limit in all, and three times at once.
+	// 200,000 items would take 480 MB. The slice is copied while it grows. The
+	// slice therefore takes up to four times the limit in all, and three times
+	// at once.
 	const items, added, perByte = 200_000, 8 << 20, 8
 	limited := p.WithLimit(added, perByte)
 	got, err := allocated(limited, items)
@@ -141,7 +145,7 @@ func TestWideReaders(t *testing.T) {
 	if limit := uint64(added + perByte*items); got > 5*limit {
 		t.Errorf("%d items took %d bytes, the limit is %d", items, got, limit)
 	}
-	// Rewritten bytes are within the same limit.
+	// Rewritten bytes have the same limit.
 	if out, err := p.Append(nil, message(1_000_000)); !errors.Is(err, avrobin.ErrUnreadable) {
 		t.Errorf("rewritten into %d bytes, %v", len(out), err)
 	}

@@ -2,81 +2,82 @@ package plan
 
 import "slices"
 
-// Layout says how another schema's writer has laid out a record: which of the
-// reader's fields come in which order, and what else is between them. Generated
-// ReadAvroAs goes by it, so that a message is read through a plan as it is
-// without one: once, from the bytes as they came. A Layout serves one message; it
-// is not for several goroutines.
+// Layout describes how another schema's writer lays out a record. A Layout
+// gives the order of the reader's fields in the data, and the other bytes
+// between these fields. Generated ReadAvroAs methods follow a Layout, so they
+// read the original bytes of a message once, as without a plan. A Layout serves
+// one message and is not safe for concurrent use.
 type Layout struct {
-	record *layout     // nil for the record's own schema
+	record *layout     // nil if the plan needs no transcoder
 	t      *transcoder // nil where the plan needs none
 }
 
-// layout is the plan of one record of the writer for one of the reader.
+// layout is the part of a plan for one pair of a writer's record and a reader's
+// record.
 type layout struct {
 	plan           *Plan
 	first          *LayoutStep
 	last           *LayoutStep
 	endsInDefaults bool // the last steps read defaults
-	least          int  // bytes that a record takes
+	least          int  // minimum bytes of a record
 
-	// added is the memory of the reader's fields that the writer does not have,
-	// those of records inside by value included. A wide record has so many that
-	// its size says nothing about the message's.
+	// added is the memory of the reader's fields that the writer does not have.
+	// Fields of records nested by value are included. If a record is wide,
+	// added is so large that the size of the message does not bound the memory.
 	added int
 	wide  bool
 }
 
-// LayoutStep reads one field, or does what is to be done between two.
+// LayoutStep reads one field, or does the work between two fields.
 type LayoutStep struct {
-	// Field is the index of the field in the reader's schema; -1 says that the
-	// step is for [Layout.RunStep].
+	// Field is the index of the field in the reader's schema. The value -1
+	// marks a step for [Layout.RunStep].
 	Field int
 
 	next    *LayoutStep
 	kind    layoutKind
-	size    int      // how many symbols or branches the writer has
-	pc      int      // the body that walks over the field or rewrites it
+	size    int      // number of symbols or branches of the writer
+	pc      int      // the body that walks over the field or rewrites the field
 	data    []byte   // defaults
-	added   int      // memory that they take
-	mutable bool     // data has bytes that a program may write to
-	inner   *layout  // of the records inside the field; nil for as they are
-	symbols []int32  // of an enum: the reader's for each of the writer's, or -1-k for why not,
-	reasons []string // by k
+	added   int      // memory of the defaults
+	mutable bool     // data contains bytes that a program may write to
+	inner   *layout  // layout of the records inside the field; nil for unchanged records
+	symbols []int32  // for an enum: the reader's index of each writer's symbol, or -1-k for reasons[k]
+	reasons []string // why the reader refuses a symbol
 }
 
 type layoutKind uint8
 
 const (
-	layoutField      layoutKind = iota // read a field as it is
-	layoutInt                          // read a float or a double that was written as an int,
-	layoutLong                         // as a long,
-	layoutFloat                        // or as a float
-	layoutSkipSize                     // leave out a string or bytes,
-	layoutSkipLong                     // a long,
-	layoutSkip                         // or what else the body walks over
-	layoutIndexBelow                   // see that the next field's index is one of the writer's
-	layoutIsInt                        // see that the next field, a long, is an int
+	layoutField      layoutKind = iota // read a field unchanged
+	layoutInt                          // read a float or a double that was written as an int
+	layoutLong                         // read a float or a double that was written as a long
+	layoutFloat                        // read a double that was written as a float
+	layoutSkipSize                     // skip a string or bytes
+	layoutSkipLong                     // skip a long
+	layoutSkip                         // skip the value that the body walks over
+	layoutIndexBelow                   // check that the next field's index is an index of the writer
+	layoutIsInt                        // check that the next field, a long, fits into an int
 	layoutDefaults                     // read the next fields from data
-	layoutRewrite                      // have the plan rewrite the next field
-	layoutBack                         // read on in the message
+	layoutRewrite                      // rewrite the next field by the plan
+	layoutBack                         // continue in the message
 )
 
-// IsOwn reports whether the layout is that of the reader's own schema.
+// IsOwn reports whether the layout belongs to the reader's own schema.
 func (l Layout) IsOwn() bool { return l.record == nil }
 
-// FirstStep returns the first step, nil where there is none. The steps come in the
-// writer's order. A layout that IsOwn must not be asked.
+// FirstStep returns the first step, or nil if there are no steps. The steps
+// come in the writer's order. Do not call FirstStep if IsOwn reports true.
 func (l Layout) FirstStep() *LayoutStep { return l.record.first }
 
-// Next returns the step after s, nil behind the last.
+// Next returns the step after s, or nil after the last step.
 func (s *LayoutStep) Next() *LayoutStep { return s.next }
 
 // Inner returns the layout of the records inside the field of s.
 func (l Layout) Inner(s *LayoutStep) Layout { return Layout{s.inner, l.t} }
 
-// MinSize returns how few bytes a record of the layout takes, which by its own
-// schema are own.
+// MinSize returns the minimum number of bytes of a record in this layout. The
+// parameter own is the minimum by the record's own schema.
 func (l Layout) MinSize(own int) int {
 	if l.record == nil {
 		return own
@@ -84,12 +85,12 @@ func (l Layout) MinSize(own int) int {
 	return l.record.least
 }
 
-// Wide reports whether room for records must be made as they are read: the
-// message may hold few bytes for each.
+// Wide reports whether memory for records must be allocated one record at a
+// time, because the message may hold only a few bytes for each record.
 func (l Layout) Wide() bool { return l.record != nil && l.record.wide }
 
-// Layout returns the layout by which a message of size bytes is read, false
-// where the plan has none: the type that it reads is no record.
+// Layout returns the layout for a message of size bytes. The second result is
+// false if the plan has no layout, because the type of the plan is no record.
 func (p *Plan) Layout(size int) (Layout, bool) {
 	if p.layout == nil {
 		return Layout{}, false
@@ -101,8 +102,9 @@ func (p *Plan) Layout(size int) (Layout, bool) {
 	return l, true
 }
 
-// RunStep does a step that reads no field and returns from where the next is to be
-// read. While that is not in the message, rest keeps what is left of it.
+// RunStep runs a step that reads no field. RunStep returns the bytes from which
+// the next field must be read. If these bytes are not part of the message, rest
+// keeps the remaining message.
 func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error) {
 	switch s.kind {
 	case layoutSkipSize:
@@ -142,7 +144,8 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 	return l.walk(s, src)
 }
 
-// Rest returns what follows the record in the message when its last step is done.
+// Rest returns the bytes of the message after the record. Call Rest after the
+// record's last step.
 func (l Layout) Rest(src, rest []byte) []byte {
 	if l.record.endsInDefaults {
 		return rest
@@ -150,8 +153,8 @@ func (l Layout) Rest(src, rest []byte) []byte {
 	return src
 }
 
-// skip leaves out what the body of s walks over. For what most fields are it
-// needs no transcoder.
+// skip skips the bytes that the body of s walks over. Most kinds of fields need
+// no transcoder here.
 func (l Layout) skip(s *LayoutStep, src []byte) ([]byte, error) {
 	i := 0
 	for pc := s.pc; ; pc++ {
@@ -197,7 +200,7 @@ func (l Layout) skip(s *LayoutStep, src []byte) ([]byte, error) {
 	}
 }
 
-// walk runs the body of s for where it ends, or for what is wrong.
+// walk runs the body of s and returns the bytes after the value, or an error.
 func (l Layout) walk(s *LayoutStep, src []byte) ([]byte, error) {
 	t := l.t
 	if t == nil {
@@ -211,12 +214,12 @@ func (l Layout) walk(s *LayoutStep, src []byte) ([]byte, error) {
 	return src[i:], nil
 }
 
-// failedAt returns err and, of src, what is left where it happened.
+// failedAt returns err and the part of src that begins at the error's offset.
 func failedAt(src []byte, err *Error) ([]byte, error) {
 	return src[min(max(err.Offset, 0), len(src)):], err
 }
 
-// rewrite has the plan rewrite a field.
+// rewrite rewrites a field by the plan.
 func (l Layout) rewrite(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error) {
 	t := l.t
 	begin := len(t.dst)

@@ -6,10 +6,11 @@ import (
 	"math"
 )
 
-// What a writer may have in another way, and the reader takes without a copy.
+// These methods read values that the writer may have encoded in another way.
+// The methods do not copy the data.
 
-// ReadDouble reads a double, which the writer may have as a float, a long or an
-// int (Avro 1.12, "Schema Resolution").
+// ReadDouble reads a double. The writer may have written the value as a float,
+// a long or an int (Avro 1.12, "Schema Resolution").
 func (s *LayoutStep) ReadDouble(src []byte) (v float64, rest []byte, err error) {
 	switch s.kind {
 	case layoutFloat:
@@ -26,7 +27,8 @@ func (s *LayoutStep) ReadDouble(src []byte) (v float64, rest []byte, err error) 
 	}
 }
 
-// ReadFloat reads a float, which the writer may have as a long or an int.
+// ReadFloat reads a float. The writer may have written the value as a long or
+// an int.
 func (s *LayoutStep) ReadFloat(src []byte) (v float32, rest []byte, err error) {
 	switch s.kind {
 	case layoutInt, layoutLong:
@@ -52,12 +54,12 @@ func (s *LayoutStep) readWhole(src []byte) (int64, []byte, error) {
 	return v, rest, err
 }
 
-// MapsSymbols reports whether the writer's enum has other symbols than the
-// reader's: then [LayoutStep.ReadSymbol] reads them.
+// MapsSymbols reports whether the symbols of the writer's enum differ from the
+// reader's symbols. In this case, [LayoutStep.ReadSymbol] reads the enum.
 func (s *LayoutStep) MapsSymbols() bool { return s.symbols != nil }
 
-// ReadSymbol reads the index of an enum's symbol and returns the reader's index
-// of the same symbol.
+// ReadSymbol reads the writer's index of an enum symbol and returns the
+// reader's index of the same symbol.
 func (s *LayoutStep) ReadSymbol(src []byte) (int32, []byte, error) {
 	v, rest, err := readLong(src)
 	switch {

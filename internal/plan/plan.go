@@ -1,7 +1,7 @@
-// Package plan reads data of one Avro schema, the writer's, as data of another,
-// the reader's (Avro 1.12, "Schema Resolution"). Package internal/resolve
-// decides how, and says it in [Step] values. [New] compiles them. Package
-// serde/avrobin is what programs see of a [Plan].
+// Package plan reads data of the writer's Avro schema as data of the reader's
+// schema (Avro 1.12, "Schema Resolution"). Package internal/resolve decides how
+// to read each value and writes the decision as [Step] values. [New] compiles
+// the steps. Programs use a [Plan] through package serde/avrobin.
 package plan
 
 import (
@@ -10,40 +10,43 @@ import (
 	"slices"
 )
 
-// Plan reads data of one schema, the writer's, as data of another, the
-// reader's, by the rules of Avro 1.12, "Schema Resolution".
+// Plan reads data of the writer's schema as data of the reader's schema, by the
+// rules of Avro 1.12, "Schema Resolution".
 //
-// It is two things. A list of operations rewrites the writer's bytes into bytes
-// of the reader's schema; where the schemas agree, runs of bytes are checked and
-// copied as they are ([Plan.Append]). Generated records need that for little:
-// for each record that has changed there is a [Layout], by which they read the
-// message as it came, field by field in the writer's order, and have only those
-// fields rewritten that are not encoded alike.
+// A Plan has two parts. The first part is a list of operations for
+// [Plan.Append]. The operations rewrite the writer's bytes into bytes of the
+// reader's schema. Where the schemas agree, [Plan.Append] checks runs of bytes
+// and copies the runs unchanged.
 //
-// A Plan is immutable and safe for concurrent use.
-// The nil Plan and the zero Plan read nothing.
+// The second part is a [Layout] for each changed record. Generated records use
+// the layouts. They read the original message field by field, in the writer's
+// order. Only fields with another encoding are rewritten by the operations.
+//
+// A Plan is immutable and safe for concurrent use. The nil Plan and the zero
+// Plan read nothing.
 type Plan struct {
 	reader      string
 	fingerprint uint64
 	ops         []op
-	where       []string // per op, the path of its value within its body
+	where       []string // for each op, the path of the op's value within its body
 	table       []int32  // jump targets, enum maps, permutations
 	consts      []byte   // bytes to emit: defaults, union branches
 	reasons     []refusal
 	conversions []Conversion
-	grow        int // what a datum grows by, loops aside
+	grow        int // bytes that a datum grows by, not counting loops
 
-	layout   *layout // of the record that a datum is; nil for others
+	layout   *layout // layout of the root record; nil if the root is no record
 	stateful bool    // reading by the layout needs a transcoder
 
-	added, addedPerByte int // the limit on added memory, 0 for the default
+	added, addedPerByte int // the limit on added memory; 0 means the default
 }
 
-// refusal is why a value cannot be read; path leads on from where it is met.
+// refusal is the reason why a value cannot be read. The path starts at the op
+// that fails.
 type refusal struct{ path, reason string }
 
-// Reader returns the full name of the type that the plan's output is of, empty
-// where the reader's schema has no name.
+// Reader returns the full name of the reader's type. The name is empty if the
+// reader's schema has no name.
 func (p *Plan) Reader() string {
 	if p == nil {
 		return ""
@@ -51,8 +54,9 @@ func (p *Plan) Reader() string {
 	return p.reader
 }
 
-// Fingerprint returns the CRC-64-AVRO of the reader schema's canonical form.
-// A generated type refuses a plan whose fingerprint is not its own schema's.
+// Fingerprint returns the CRC-64-AVRO of the reader schema's canonical form. A
+// generated type refuses a plan if the fingerprint is not the fingerprint of
+// the type's own schema.
 func (p *Plan) Fingerprint() uint64 {
 	if p == nil {
 		return 0
@@ -60,13 +64,14 @@ func (p *Plan) Fingerprint() uint64 {
 	return p.fingerprint
 }
 
-// Append rewrites data, one whole value of the writer's schema, into a value of
-// the reader's schema, appended to dst. Arrays and maps come out as one block.
+// Append rewrites data into a value of the reader's schema and appends the
+// value to dst. The data must be one whole value of the writer's schema. Append
+// writes each array and each map as one block.
 //
-// It trusts nothing: every error is an *[Error] with path and offset in data,
-// and dst comes back as it was. Bytes that are left over are an error. Memory
-// and time are bounded by the data's length, [MaxDepth], [MaxEmpty] and the
-// limit on what the reader's schema may add ([Plan.WithLimit]).
+// Append does not trust the data. Every error is an *[Error] with a path and an
+// offset in data. After an error, Append returns dst unchanged. Bytes after the
+// value are an error. The data's length, [MaxDepth], [MaxEmpty] and the limit
+// of [Plan.WithLimit] bound the memory and the time.
 func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	if p == nil || len(p.ops) == 0 {
 		return dst, &Error{Err: errors.New("a plan that is nil or zero: make it with serde.Resolve")}
@@ -84,16 +89,17 @@ func (p *Plan) Append(dst, data []byte) ([]byte, error) {
 	return append(t.dst, data[t.mark:]...), nil
 }
 
-// The memory that the reader's schema may add to a message by default: fields
-// that the writer does not have, and branches of unions.
+// The reader's schema adds memory to a message through fields that the writer
+// does not have, and through branches of unions. These constants are the
+// default limits on the added memory.
 const (
 	DefaultAdded        = 64 << 20
 	DefaultAddedPerByte = 64
 )
 
-// WithLimit returns a plan that reads as p does, but adds at most added bytes of
-// memory to a message, and perByte more for each byte of the message. Zeros mean
-// the defaults.
+// WithLimit returns a copy of p with another limit on added memory. The
+// reader's schema may add at most added bytes to a message, and perByte more
+// for each byte of the message. A zero means the default.
 func (p *Plan) WithLimit(added, perByte int) *Plan {
 	if p == nil {
 		return nil
@@ -103,7 +109,8 @@ func (p *Plan) WithLimit(added, perByte int) *Plan {
 	return &limited
 }
 
-// limit is how much memory may be added to a message of size bytes.
+// limit returns the number of bytes that may be added to a message of size
+// bytes.
 func (p *Plan) limit(size int) int {
 	added, perByte := p.added, p.addedPerByte
 	if added == 0 {

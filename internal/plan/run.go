@@ -9,21 +9,22 @@ import (
 
 // transcoder is one run of a plan.
 //
-// src[mark:i], where i is the reading position, has been checked and is to be
-// copied, but was not yet: operations that change nothing only move i, and the
-// first that does something else copies the whole run ("flush").
+// Let i be the reading position. The bytes src[mark:i] are checked but not yet
+// copied. An operation that changes nothing only moves i. The first operation
+// that changes something copies the whole run.
 type transcoder struct {
 	p      *Plan
 	src    []byte
 	dst    []byte
 	mark   int
-	starts stack // in dst, of the segments that an opPermute will reorder
+	starts stack // positions in dst of the segments that an opPermute will reorder
 	depth  int
-	empty  int // values without bytes that may still come
+	empty  int // number of values without bytes that may still come
 	budget int // bytes of memory that the reader may still take beyond the data
 
-	// On a failure: left is how many iterations of the innermost body that is
-	// being left were to come, iter where in src the current one began.
+	// After a failure, left is the number of iterations that the innermost
+	// failed body had left. The field iter is the position in src where the
+	// current iteration began.
 	err        *Error
 	left, iter int
 }
@@ -34,11 +35,12 @@ func (t *transcoder) fail(i int, path string, err error) int {
 	return -1
 }
 
-// exec runs the body that begins at op pc n times over src[i:] and returns the
-// position behind, -1 with t.err set on a failure. n is at least 1.
+// exec runs the body at op pc n times over src[i:] and returns the position
+// after the values. On a failure, exec sets t.err and returns -1. The argument
+// n is at least 1.
 //
-// What went wrong is found out by [transcoder.explain], apart from here, so that
-// this loop stays small.
+// The reason of a failure is found by [transcoder.explain], so that the loop of
+// exec stays small.
 func (t *transcoder) exec(pc, i, n int) int {
 	var (
 		ops   = t.p.ops
@@ -66,7 +68,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 			}
 			pc, begin = start, i
 
-		// Walking: the value stays as it is.
+		// These operations walk over a value that does not change.
 		case opBoolean:
 			if i >= len(src) || src[i] > 1 {
 				goto failed
@@ -130,7 +132,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 		case opJump:
 			pc = int(o.a)
 
-		// What is read is not, or not so, what is written.
+		// These operations write other bytes than they read.
 		case opCut:
 			dst = append(dst, src[mark:i]...)
 			mark = i
@@ -205,7 +207,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 			mark = i
 			dst = appendDouble(dst, float64(f))
 
-		// Structure.
+		// These operations give the program its structure.
 		case opBlocks:
 			t.dst, t.mark = append(dst, src[mark:i]...), i
 			if i = t.blocks(pc-1, i); i < 0 {
@@ -239,7 +241,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 		case opSwap:
 			t.starts.n -= 2
 			first, second := t.starts.at(t.starts.n), t.starts.at(t.starts.n+1)
-			if shift := len(dst) - mark; first >= len(dst) { // both are still to be copied
+			if shift := len(dst) - mark; first >= len(dst) { // both segments are not copied yet
 				first, second = first-shift, second-shift
 				dst = append(dst, src[mark:first]...)
 				dst = append(dst, src[second:i]...)
@@ -275,14 +277,14 @@ failed:
 	return -1
 }
 
-// blocks copies an array or map, whose body begins behind op pc, as one block
-// with a positive count (section "Arrays" of the binary encoding).
+// blocks copies an array or map as one block with a positive count (section
+// "Arrays" of the binary encoding). The body begins after op pc.
 func (t *transcoder) blocks(pc, i int) int {
 	o := t.p.ops[pc]
 	src := t.src
 	var (
 		countAt  = len(t.dst)
-		countLen int // of the count as written at countAt
+		countLen int // length of the count written at countAt
 		total    int
 		blocks   int
 	)
@@ -300,7 +302,7 @@ func (t *transcoder) blocks(pc, i int) int {
 			return t.fail(at, "", t.countError(n, o))
 		}
 		switch blocks++; {
-		case blocks > 1: // belongs to the first
+		case blocks > 1: // the elements join the first block
 			t.dst = append(t.dst, src[t.mark:at]...)
 			t.mark = i
 		case size >= 0: // the count was negative
@@ -328,8 +330,9 @@ func (t *transcoder) blocks(pc, i int) int {
 	return i
 }
 
-// blockHead reads the head of a block: n elements, 0 at the end, and its size
-// in bytes, -1 where it has none.
+// blockHead reads the head of a block. The result n is the number of elements,
+// or 0 at the end. The result size is the block's size in bytes, or -1 if the
+// head has no size.
 func (t *transcoder) blockHead(i int) (n, size, next int) {
 	v, next := longAt(t.src, i)
 	if next < 0 {
@@ -354,7 +357,7 @@ func (t *transcoder) blockHead(i int) (n, size, next int) {
 	return int(-v), int(s), next
 }
 
-// room says whether n elements can be in what is left of src.
+// room reports whether the rest of src can hold n elements.
 func (t *transcoder) room(n, i int, o op) bool {
 	if o.b&bodyEmpty != 0 { // elements take no bytes
 		t.empty -= min(n, MaxEmpty+1)
@@ -370,7 +373,8 @@ func (t *transcoder) countError(n int, o op) error {
 	return fmt.Errorf("%w: %d elements are said to come", ErrTruncated, n)
 }
 
-// elements runs the body of op pc for n elements, of which done came before.
+// elements runs the body of op pc for n elements. The argument done is the
+// number of earlier elements.
 func (t *transcoder) elements(pc, i, n, done int) int {
 	body := &t.p.ops[pc+1]
 	if t.p.ops[pc+2].code == opEnd {
@@ -397,7 +401,8 @@ func (t *transcoder) elements(pc, i, n, done int) int {
 	return next
 }
 
-// element is the path of an element: its index, or the key of a map's entry.
+// element returns the path of an element. The path is the element's index, or
+// the key of a map's entry.
 func (t *transcoder) element(pc, index int) string {
 	if t.p.ops[pc].b&bodyMap != 0 {
 		if v, i := longAt(t.src, t.iter); i >= 0 && uint64(v) <= uint64(len(t.src)-i) {
@@ -407,8 +412,8 @@ func (t *transcoder) element(pc, index int) string {
 	return "[" + strconv.Itoa(index) + "]"
 }
 
-// skipBlocks walks over an array or map that the reader does not want. Blocks
-// with a size are jumped over.
+// skipBlocks walks over an array or map that the reader does not want. It jumps
+// over blocks with a size.
 func (t *transcoder) skipBlocks(pc, i int) int {
 	o := t.p.ops[pc]
 	for total := 0; ; {
@@ -434,7 +439,7 @@ func (t *transcoder) skipBlocks(pc, i int) int {
 	}
 }
 
-// replace puts new in the place of the n bytes at dst[at:].
+// replace replaces the n bytes at dst[at:] by b.
 func (t *transcoder) replace(at, n int, b []byte) {
 	if d := len(b) - n; d > 0 {
 		end := len(t.dst)
@@ -446,9 +451,9 @@ func (t *transcoder) replace(at, n int, b []byte) {
 	copy(t.dst[at:], b)
 }
 
-// permute puts the last segments of what was read before src[i:] into the order
-// given, where they begin at the last starts. It says false where that is too
-// much copying in all.
+// permute puts the last segments before src[i:] into the given order. The begin
+// of each segment is on the stack t.starts. Permute returns false if the total
+// amount of copying exceeds the budget.
 func (t *transcoder) permute(i int, order []int32) bool {
 	t.starts.n -= len(order)
 	var (
@@ -456,9 +461,9 @@ func (t *transcoder) permute(i int, order []int32) bool {
 		from = t.starts.at(base)
 		done = len(t.dst)
 		in   = t.dst
-		back = 0 // from a position as recorded to one in in
+		back = 0 // offset from a recorded position to the position in the slice in
 	)
-	if from >= done { // all of it is still to be copied: take it from there
+	if from >= done { // nothing is copied yet, so copy from src
 		in, back = t.src[:i], t.mark-done
 		t.dst = append(t.dst, in[t.mark:from+back]...)
 	} else {
@@ -481,7 +486,7 @@ func (t *transcoder) permute(i int, order []int32) bool {
 	return t.budget >= 0
 }
 
-// stack is a stack of numbers; the first of them need no allocation.
+// stack is a stack of numbers. The first numbers need no allocation.
 type stack struct {
 	n    int
 	few  [4]int

@@ -2,10 +2,11 @@ package plan
 
 import "fmt"
 
-// StepKind says what a [Step] does.
+// StepKind is the kind of a [Step].
 type StepKind uint8
 
-// The kinds of steps. Those named after a type copy a value of that type.
+// These are the kinds of steps. A kind named after a type copies a value of the
+// type.
 const (
 	StepNull StepKind = iota
 	StepBoolean
@@ -13,52 +14,52 @@ const (
 	StepLong   // of 64 bits
 	StepFloat  // 4 bytes
 	StepDouble // 8 bytes
-	StepBytes  // bytes or a string; either reader takes the same bytes
+	StepBytes  // bytes or a string; readers of either type take the same bytes
 	StepFixed  // Size bytes
-	StepArray  // Items
-	StepMap    // Items
-	StepRecord // Fields, and Defaults for what the writer has not
-	StepEnum   // Symbols
-	StepUnion  // a union of the writer: Branches
-	StepWrap   // a plain value for a union of the reader: its Branch, then Items
+	StepArray  // uses Items
+	StepMap    // uses Items
+	StepRecord // uses Fields, and Defaults for fields that the writer does not have
+	StepEnum   // uses Symbols
+	StepUnion  // a union of the writer; uses Branches
+	StepWrap   // a plain value for a union of the reader; uses Branch, then Items
 
-	StepIntToLong // the bytes stay as they are
+	StepIntToLong // the bytes do not change
 
-	// Promotions that change the bytes.
+	// These promotions change the bytes.
 	StepIntToFloat
 	StepIntToDouble
 	StepLongToFloat
 	StepLongToDouble
 	StepFloatToDouble
 
-	// StepConvert reads another logical type: Conversion.
+	// StepConvert reads another logical type. It uses Conversion.
 	StepConvert
 
-	// StepFail fails for every value that comes to it: Path and Reason.
+	// StepFail fails for every value. It uses Path and Reason.
 	StepFail
 )
 
-// Step is one node of a plan in the making: how a value of the writer's schema
-// becomes one of the reader's. Steps of recursive types point to themselves.
-// Each kind uses the fields that it names. Package
-// internal/resolve builds steps.
+// Step is one node of an uncompiled plan. A Step describes how a value of the
+// writer's schema becomes a value of the reader's schema. Steps of recursive
+// types point to themselves. Each kind uses the fields that the kind's comment
+// names. Package internal/resolve builds steps.
 type Step struct {
 	Kind  StepKind
 	Items *Step
 
-	// Size is a fixed's bytes; of an enum or a union, how many symbols or branches
-	// the reader has.
+	// Size is the number of bytes of a fixed. For an enum or a union, Size is
+	// the number of symbols or branches of the reader.
 	Size int
 
 	Fields   []StepField // in the writer's order
 	Defaults []StepDefault
 
-	// Symbols holds, for each symbol of the writer, the reader's index of it,
-	// or -1 where the reader lacks it. Names are the writer's symbols.
+	// Symbols holds the reader's index of each writer's symbol, or -1 if the
+	// reader does not have the symbol. Names are the writer's symbols.
 	Symbols []int
 	Names   []string
 
-	Branches []*Step // of the writer; those with a Branch of the reader are StepWrap
+	Branches []*Step // branches of the writer; a branch that the reader's union takes is a StepWrap
 	Branch   int
 
 	Conversion Conversion
@@ -68,8 +69,8 @@ type Step struct {
 
 // StepField is a field of the writer's record.
 type StepField struct {
-	Name   string // the reader's, or the writer's where it is skipped
-	Reader int    // its place in the reader's record, -1 to skip it
+	Name   string // the reader's name, or the writer's name for a skipped field
+	Reader int    // index in the reader's record, or -1 to skip the field
 	Step   *Step
 }
 
@@ -77,13 +78,13 @@ type StepField struct {
 type StepDefault struct {
 	Reader  int
 	Data    []byte // the default in Avro binary
-	Mutable bool   // it holds bytes, which a program may write to
-	Memory  int    // about how many bytes the value takes in a Go program
+	Mutable bool   // the default contains bytes, which a program may write to
+	Memory  int    // approximate size of the value in a Go program, in bytes
 }
 
-// New compiles steps into a plan. The reader's full name and fingerprint are
-// what [Plan.Reader] and [Plan.Fingerprint] return. The error is for steps that
-// do not hang together.
+// New compiles steps into a plan. [Plan.Reader] and [Plan.Fingerprint] return
+// the given full name and fingerprint of the reader. New returns an error if
+// the steps are inconsistent.
 func New(reader string, fingerprint uint64, root *Step) (p *Plan, err error) {
 	c := compiler{
 		p:         &Plan{reader: reader, fingerprint: fingerprint},

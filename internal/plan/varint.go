@@ -7,8 +7,9 @@ import (
 	"math/bits"
 )
 
-// The interpreter reads varints by position: next is the position behind, -1
-// where src[i:] does not begin with one of at most 64 bits.
+// The interpreter reads varints by position. The result next is the position
+// after the varint. The result is -1 if src[i:] does not begin with a varint of
+// at most 64 bits.
 
 func longAt(src []byte, i int) (v int64, next int) {
 	if uint(i) < uint(len(src)) {
@@ -36,7 +37,7 @@ func longAtSlow(src []byte, i int) (int64, int) {
 	return 0, -1
 }
 
-// behindLong is longAt for who does not need the number.
+// behindLong is longAt for callers that do not need the number.
 func behindLong(src []byte, i int) int {
 	if uint(i)+8 <= uint(len(src)) {
 		const more = 0x8080808080808080
@@ -48,7 +49,8 @@ func behindLong(src []byte, i int) int {
 	return next
 }
 
-// longError says why there is no varint at src[i:], nil where there is one.
+// longError says why there is no varint at src[i:]. The result is nil if there
+// is a varint.
 func longError(src []byte, i int) error {
 	if _, next := longAtSlow(src, i); next >= 0 {
 		return nil

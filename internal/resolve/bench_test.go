@@ -9,9 +9,10 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Two shapes in an older and a newer version: fields added, left out, moved and
-// widened, symbols moved. Eight flat fields; and nested records, an array, a map
-// and unions.
+// These are two shapes, each in an older and a newer version. The newer version
+// adds, drops, moves and widens fields, and moves symbols. The first shape has
+// eight flat fields. The second shape has nested records, an array, a map and
+// unions.
 const (
 	click = `{"type":"record","name":"Click","fields":[
 		{"name":"id","type":"string"},{"name":"ts","type":"long"},{"name":"user","type":"string"},
@@ -59,8 +60,8 @@ const (
 		{"name":"total","type":"bytes"}]}`
 )
 
-// datum appends values: strings and bytes with their length, ints as varints,
-// floats and bools as they are.
+// datum appends values. Strings and bytes have a length, ints are varints,
+// floats and bools stand as they are.
 func datum(values ...any) []byte {
 	var b []byte
 	for _, v := range values {

@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// number is a logical type of a whole number, and what a value of 1 is in
-// nanoseconds of what it measures.
+// number is a logical type of a whole number. The field nanos is the number of
+// nanoseconds in a value of 1, and the field of names the measured quantity.
 type number struct {
 	base, logical, of string
 	nanos             int64
@@ -41,8 +41,8 @@ func (n number) schema() string {
 	return fmt.Sprintf(`{"type":%q,"logicalType":%q}`, n.base, n.logical)
 }
 
-// The value read is the value written, or there is an error: for all pairs of
-// whole numbers. The values are compared as exact fractions.
+// For all pairs of whole numbers, the value read equals the value written, or
+// there is an error. The test compares the values as exact fractions.
 func TestConversionsOfNumbers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 16))
@@ -80,7 +80,7 @@ func TestConversionsOfNumbers(t *testing.T) {
 					}
 					got, n := binary.Varint(data)
 					if err != nil || n != len(data) {
-						if got == math.MinInt64 { // the one value that may be refused
+						if got == math.MinInt64 { // the only value that may be refused
 							continue
 						}
 						t.Fatalf("%d: %x, %v", v, data, err)
@@ -98,7 +98,8 @@ func TestConversionsOfNumbers(t *testing.T) {
 	}
 }
 
-// The same for decimals of random precision and scale, as bytes and as fixed.
+// TestConversionsOfDecimals is the same test for decimals of random precision
+// and scale, as bytes and as fixed.
 func TestConversionsOfDecimals(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(2, 16))
@@ -124,7 +125,7 @@ func TestConversionsOfDecimals(t *testing.T) {
 		for range digits {
 			v.Mul(v, big.NewInt(10)).Add(v, big.NewInt(int64(r.IntN(10))))
 		}
-		if zeros := r.IntN(digits + 1); r.IntN(2) == 0 { // digits that may go
+		if zeros := r.IntN(digits + 1); r.IntN(2) == 0 { // digits that a smaller scale may drop
 			power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(zeros)), nil)
 			v.Mul(v.Quo(v, power), power)
 		}
@@ -177,8 +178,9 @@ func decodeDecimal(data []byte, fixed bool) *big.Int {
 	return v
 }
 
-// What has no answer is refused when the plan is made, also inside unions and
-// records. What is plain on one side is the plain value.
+// A conversion without a right answer is refused when the plan is made, also
+// inside unions and records. If one side has no logical type, the value is the
+// plain value.
 func TestConversionsThatAreNone(t *testing.T) {
 	t.Parallel()
 	millis := `{"type":"long","logicalType":"timestamp-millis"}`

@@ -6,21 +6,21 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Every says whether the reader can take every value of the writer.
+// Every reports whether the reader can take every value of the writer.
 func Every(writer, reader *avsc.Schema) bool {
 	return NewJudge().Every(writer, reader)
 }
 
-// Judge answers [Every] and remembers what it found out about pairs of records.
-// It is not safe for concurrent use.
+// Judge answers [Every] and remembers the results for pairs of records. A Judge
+// is not safe for concurrent use.
 type Judge struct{ x resolver }
 
-// NewJudge returns a Judge that knows nothing yet.
+// NewJudge returns a Judge without results.
 func NewJudge() *Judge {
 	return &Judge{newResolver()}
 }
 
-// Every says whether the reader can take every value of the writer.
+// Every reports whether the reader can take every value of the writer.
 func (j *Judge) Every(writer, reader *avsc.Schema) bool { return j.x.every(writer, reader) }
 
 func (x *resolver) every(w, r *avsc.Schema) bool {
@@ -63,14 +63,14 @@ func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
 	if ok {
 		return known
 	}
-	x.whole[key] = true // while it is found out: a cycle alone fails nothing
+	x.whole[key] = true // assumed during the check, because a cycle alone fails nothing
 	mark := len(x.trusted)
 	x.trusted = append(x.trusted, key)
 	for _, f := range r.Fields {
 		found := x.index.Of(w, f)
 		if len(found) > 1 || len(found) == 0 && f.Default == nil ||
 			len(found) == 1 && !x.every(w.Fields[found[0]].Type, f.Type) {
-			for _, k := range x.trusted[mark:] { // what was found out trusting this one
+			for _, k := range x.trusted[mark:] { // the results that relied on this pair
 				delete(x.whole, k)
 			}
 			x.trusted = x.trusted[:mark]
@@ -81,7 +81,8 @@ func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
 	return true
 }
 
-// MissingSymbols returns the writer's symbols that the reader's enum lacks, sorted.
+// MissingSymbols returns the writer's symbols that the reader's enum does not
+// have. The symbols are sorted.
 func MissingSymbols(w, r *avsc.Schema) []string {
 	has := make(map[string]bool, len(r.Symbols))
 	for _, s := range r.Symbols {
@@ -97,8 +98,8 @@ func MissingSymbols(w, r *avsc.Schema) []string {
 	return missing
 }
 
-// Branch returns the branch of the reader's union that a value of w, which is
-// no union, is read into, -1 where there is none.
+// Branch returns the branch of the reader's union that reads a value of w, or
+// -1 if no branch does. The schema w is no union.
 func Branch(w, union *avsc.Schema) int {
 	x := newResolver()
 	return x.branch(w, union)

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// FuzzPlan: any plan on any bytes. It fails with a place, or makes data of the
-// reader's schema, of bounded size.
+// FuzzPlan runs any plan on any bytes. The run either fails with a place, or
+// makes data of the reader's schema. The size of the data is bounded.
 func FuzzPlan(f *testing.F) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -5,11 +5,12 @@ import (
 	"github.com/avroline/avroline/internal/plan"
 )
 
-// conversion returns how a value of w's logical type becomes one of r's, where
-// the types themselves can be read. It returns nil where nothing is to be
-// converted: the logical types are the same, or one side has none, and then the
-// value is the plain one. It returns false where no answer is right, as for an
-// instant read as a time of day.
+// conversion returns the conversion of a value from w's logical type to r's
+// logical type, if the base types can be read. The result is nil if the value
+// needs no conversion, because the logical types are equal or one side has
+// none. In the latter case the value is the plain value. The second result is
+// false if no conversion is right, for example from an instant to a time of
+// day.
 func conversion(w, r *avsc.Schema) (*plan.Conversion, bool) {
 	from, to := w.Logical, r.Logical
 	if from.Name == "" || to.Name == "" || from == to {
@@ -35,15 +36,15 @@ func conversion(w, r *avsc.Schema) (*plan.Conversion, bool) {
 	return &c, true
 }
 
-// unit is what the number of a logical type counts.
+// unit is the unit that the number of a logical type counts.
 type unit struct {
-	of   string // what is measured: units of the same thing can be converted
+	of   string // the measured quantity; units of the same quantity can be converted
 	size int64  // in nanoseconds
 }
 
 // unitOf returns the zero unit for a logical type that is no number. A date is
-// the wall clock's midnight. An instant and a wall clock's time are two things:
-// only a time zone turns one into the other.
+// midnight of the wall clock. An instant and a wall clock time are different
+// quantities, because only a time zone converts between the two.
 func unitOf(logical string) unit {
 	const (
 		nano  = 1

@@ -2,17 +2,18 @@ package resolve
 
 import "github.com/avroline/avroline/internal/avsc"
 
-// What values take in memory, roughly, on a machine of 64 bits. A plan charges
-// them for fields that only the reader has.
+// These are the approximate sizes of values in memory on a 64-bit machine. A
+// plan charges the sizes for fields that only the reader has.
 const (
 	pointerMemory = 8
 	elementMemory = 16 // for each byte of a default beyond the first
 	mapMemory     = 56 // an empty map and its pointer
-	unionMemory   = 64 // an interface and what it points to
+	unionMemory   = 64 // an interface and its target
 	maxMemory     = 1 << 30
 )
 
-// goMemory is how many bytes a field of type s takes in a generated struct.
+// goMemory returns the number of bytes of a field of type s in a generated
+// struct.
 func (x *resolver) goMemory(s *avsc.Schema) int {
 	switch s.Logical.Name {
 	case "decimal", "uuid":

@@ -7,10 +7,10 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// SameName says whether the reader's record, enum or fixed may read the
-// writer's: their names without namespace are equal, or the writer's full name
-// is an alias of the reader's type. Readers differ on the namespace; Java's and
-// the registry's leave it out.
+// SameName reports whether the reader's record, enum or fixed may read the
+// writer's type. The names without namespace must be equal, or the writer's
+// full name must be an alias of the reader's type. Readers disagree about the
+// namespace. Java's reader and the registry ignore the namespace.
 func SameName(w, r *avsc.Schema) bool {
 	if simple(w.Name) == simple(r.Name) {
 		return true
@@ -25,14 +25,14 @@ func SameName(w, r *avsc.Schema) bool {
 
 func simple(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// FieldIndex finds the fields of writers' records by name. It is made for each
-// record when it is first asked for, so that a record of n fields takes time in
-// proportion to n. It is not safe for concurrent use.
+// FieldIndex finds fields of writers' records by name. A FieldIndex builds the
+// index of a record at the first lookup, so a record of n fields takes time in
+// proportion to n. A FieldIndex is not safe for concurrent use.
 type FieldIndex map[*avsc.Schema]map[string]int
 
-// Of returns the indices of the fields of w, a record of the writer, that a
-// field of the reader names, by its name or by an alias, in ascending order.
-// More than one is ambiguous: no reader can tell which is meant.
+// Of returns the indices of the fields of the writer's record w that the
+// reader's field f names, by name or by alias. The indices ascend. More than
+// one index is ambiguous, because a reader cannot know the meant field.
 func (x FieldIndex) Of(w *avsc.Schema, f *avsc.Field) []int {
 	names := x[w]
 	if names == nil {

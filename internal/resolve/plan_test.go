@@ -16,10 +16,10 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// rec is a record R with these fields.
+// rec returns a record R with the given fields.
 func rec(fields string) string { return `{"type":"record","name":"R","fields":[` + fields + `]}` }
 
-// TestRewrites: what the vectors have no case of, or only in passing.
+// TestRewrites has cases that the vectors do not have or barely cover.
 func TestRewrites(t *testing.T) {
 	t.Parallel()
 	const (
@@ -131,7 +131,7 @@ func TestRewrites(t *testing.T) {
 			if want := "before" + string(unhex(t, tt.want)); string(got) != want {
 				t.Errorf("got %x, want %x", got, want)
 			}
-			// Cut short anywhere it is an error, unless what is left is whole.
+			// Truncated data is an error, unless the rest is a whole value.
 			for n := range data {
 				out, err := p.Append(nil, data[:n])
 				if err != nil {
@@ -157,7 +157,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestValueErrors: what is wrong with one value is said with its place.
+// TestValueErrors checks that an error in one value names the place.
 func TestValueErrors(t *testing.T) {
 	t.Parallel()
 	item := func(kinds string) string {
@@ -227,7 +227,8 @@ func TestValueErrors(t *testing.T) {
 	}
 }
 
-// TestRefused: what no value can do is said when the plan is made.
+// TestRefused checks that a mismatch for all values is an error when the plan
+// is made.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, writer, reader, want string }{
@@ -277,7 +278,7 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreBounded: a few bytes must not make gigabytes.
+// TestDefaultsAreBounded checks that a few bytes cannot make gigabytes.
 func TestDefaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("x", 1000)
@@ -359,9 +360,9 @@ func TestAppendAllocatesOnlyTheOutput(t *testing.T) {
 	}
 }
 
-// TestOwnAliases: a schema whose aliases would rename its own fields reads, and
-// leaves out, what it wrote as it stands. As in Java, aliases are for other
-// writers; for one of those these are ambiguous.
+// TestOwnAliases covers a schema whose aliases would rename its own fields. The
+// schema reads and skips its own data unchanged. As in Java, aliases apply to
+// other writers. For another writer, the aliases of this schema are ambiguous.
 func TestOwnAliases(t *testing.T) {
 	t.Parallel()
 	const person = `{"type":"record","name":"Person","fields":[

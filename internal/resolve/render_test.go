@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// render is a plain reader of Avro binary, apart from the code under test: it
-// gives the value as text, with the keys of maps sorted.
+// render is a plain reader of Avro binary, independent of the code under test.
+// It returns the value as text and sorts the keys of maps.
 func render(s *avsc.Schema, data []byte) (string, error) {
 	d := renderer{data: data}
 	text := d.value(s)

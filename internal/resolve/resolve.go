@@ -1,6 +1,6 @@
-// Package resolve plans how data of one schema is read as data of another
-// (Avro 1.12, "Schema Resolution"), as Apache Avro's Java reader decides it:
-// what can fail for some values only is left to those values.
+// Package resolve plans how to read data of one schema as data of another
+// schema (Avro 1.12, "Schema Resolution"). The decisions follow Apache Avro's
+// Java reader. If only some values can fail, the plan fails at these values.
 package resolve
 
 import (
@@ -13,9 +13,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Error says why no value of the writer's schema can be read.
+// Error is the reason why no value of the writer's schema can be read.
 type Error struct {
-	// Path leads to the place, by the schemas' names: items[].kind.
+	// Path leads to the place by the schemas' names, such as items[].kind.
 	Path   string
 	Reason string
 }
@@ -27,9 +27,10 @@ func (e *Error) Error() string {
 	return e.Path + ": " + e.Reason
 }
 
-// Resolve plans the reading of writer's data as reader's. The error is an
-// *[Error]. The plan of a schema read as itself checks data without changing it
-// but for the blocks of arrays and maps, which become one.
+// Resolve plans the reading of the writer's data as the reader's data. The
+// error is an *[Error]. If both schemas are the same, the plan checks data
+// without changing values. Only the blocks of arrays and maps change, because
+// each array or map becomes one block.
 func Resolve(writer, reader *avsc.Schema) (*avrobin.Plan, error) {
 	x := newResolver()
 	step := x.step(writer, reader)
@@ -43,14 +44,15 @@ func Resolve(writer, reader *avsc.Schema) (*avrobin.Plan, error) {
 type pair struct{ w, r *avsc.Schema }
 
 // resolver is the state of one Resolve. Every step function returns a step of
-// kind StepFail where no value can be read.
+// kind StepFail if no value can be read.
 type resolver struct {
 	steps map[pair]*plan.Step // of records, which may contain themselves
-	whole map[pair]bool       // records of which every value can be read, or not
-	// trusted are the pairs that are true in whole, in the order of asking.
+	whole map[pair]bool       // whether every value of the record can be read
+	// trusted holds the pairs that are true in whole, in the order of the
+	// checks.
 	trusted []pair
 	index   FieldIndex
-	memory  map[*avsc.Schema]int // of records, see goMemory
+	memory  map[*avsc.Schema]int // results of goMemory for records
 }
 
 func newResolver() resolver {
@@ -64,7 +66,7 @@ func fail(format string, args ...any) *plan.Step {
 	return &plan.Step{Kind: plan.StepFail, Reason: fmt.Sprintf(format, args...)}
 }
 
-// under is a failing step seen from outside, at the place name in its parent.
+// under returns a failing step with the place name put before the step's path.
 func under(name string, s *plan.Step) *plan.Step {
 	path := name
 	if s.Path != "" {
@@ -135,7 +137,8 @@ func primitive(k avsc.Kind) plan.StepKind {
 	}
 }
 
-// promotion is how a value of one kind is read as another, where that goes.
+// promotion returns the step that reads a value of kind w as kind r, if such a
+// promotion exists.
 func promotion(w, r avsc.Kind) (plan.StepKind, bool) {
 	switch [2]avsc.Kind{w, r} {
 	case [2]avsc.Kind{avsc.Int, avsc.Long}:
@@ -156,8 +159,8 @@ func promotion(w, r avsc.Kind) (plan.StepKind, bool) {
 	return 0, false
 }
 
-// Promotes says whether every value of the primitive kind w can be read as the
-// other kind r.
+// Promotes reports whether every value of the primitive kind w can be read as
+// the other kind r.
 func Promotes(w, r avsc.Kind) bool {
 	_, ok := promotion(w, r)
 	return ok
@@ -171,22 +174,23 @@ func (x *resolver) record(w, r *avsc.Schema) *plan.Step {
 	s := &plan.Step{Kind: plan.StepRecord}
 	x.steps[key] = s
 	if why := x.fields(s, w, r); why != nil {
-		*s = *why // whatever refers to s fails as well
+		*s = *why // every step that refers to s also fails
 	}
 	return s
 }
 
-// fields fills s and returns a failing step where no record can be read.
+// fields fills s. The result is a failing step if no record can be read.
 func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
-	// The reader's field for each of the writer's, -1 for none. As in Java the
-	// reader's aliases rename the writer's fields, so an alias goes before an
-	// equal name and the last of several aliases wins.
+	// The slice to holds the reader's field for each writer's field, or -1 for
+	// none. As in Java, the reader's aliases rename the writer's fields. An
+	// alias therefore goes before an equal name, and the last of several
+	// aliases wins.
 	to := make([]int, len(w.Fields))
 	for i := range to {
 		to[i] = -1
 	}
 	for k, f := range r.Fields {
-		if w == r { // its own reader has nothing to rename
+		if w == r { // the writer's own schema has nothing to rename
 			to[k] = k
 			continue
 		}
@@ -232,7 +236,8 @@ func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 	return nil
 }
 
-// hasBytes says whether values of s may hold bytes; seen are records looked at.
+// hasBytes reports whether values of s may hold bytes. The map seen holds the
+// visited records.
 func hasBytes(s *avsc.Schema, seen map[*avsc.Schema]bool) bool {
 	switch s.Kind {
 	case avsc.Bytes:
@@ -278,7 +283,7 @@ func enum(w, r *avsc.Schema) *plan.Step {
 	return s
 }
 
-// writerUnion decides each branch on its own.
+// writerUnion decides each branch separately.
 func (x *resolver) writerUnion(w, r *avsc.Schema) *plan.Step {
 	s := &plan.Step{Kind: plan.StepUnion, Size: len(r.Branches)}
 	var why []string
@@ -308,14 +313,20 @@ func (x *resolver) readerUnion(w, r *avsc.Schema) *plan.Step {
 	return &plan.Step{Kind: plan.StepWrap, Branch: i, Items: inner}
 }
 
-// branch is the index of the reader's branch that reads w, -1 where there is
-// none: the one of w's own type, of several named ones that with the same full
-// name, then by SameName; at last the first that w can be promoted to. A branch
-// whose logical type has no answer for w's comes last. A branch
-// that only some values of w fit gives way to a later one that all fit.
+// branch returns the index of the reader's branch that reads w, or -1 if no
+// branch does. The order of preference is:
+//
+//  1. a branch of w's own type; of several named branches, first the
+//     branch with the same full name, then a match by SameName
+//  2. the first branch that w can be promoted to
+//  3. a branch with a logical type that w's logical type does not
+//     convert to
+//
+// Of several named branches, a branch that takes only some values of w gives
+// way to a branch that takes all.
 func (x *resolver) branch(w, r *avsc.Schema) int {
 	var named []int
-	other := -1 // of w's type with a logical type that w cannot be read as
+	other := -1 // a branch with a logical type that w cannot be read as
 	for i, b := range r.Branches {
 		if b.Kind != w.Kind {
 			continue
@@ -355,7 +366,8 @@ func (x *resolver) branch(w, r *avsc.Schema) int {
 	return other
 }
 
-// describe is a schema in an error: its type, and its name where it has one.
+// describe returns the type of a schema for an error, with the name if the type
+// has one.
 func describe(s *avsc.Schema) string {
 	if s.Name != "" {
 		return s.Kind.String() + " " + s.Name

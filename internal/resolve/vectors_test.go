@@ -22,8 +22,8 @@ type vectorCase struct {
 	Confidence  string `json:"confidence"`
 }
 
-// TestVectors: Java's reader, and most others, read the same values and fail on
-// the same.
+// TestVectors checks that this package reads the same values and fails on the
+// same data as Java's reader and most other readers.
 func TestVectors(t *testing.T) {
 	t.Parallel()
 	var right, disputed, disputedRight int
@@ -49,9 +49,9 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// check returns what is wrong with our reading of the case. The vectors were made
-// by readers that do not convert logical types: cases with two different ones are
-// judged by the structure.
+// check returns the mistake in our reading of the case. The readers that made
+// the vectors do not convert logical types. A case with two different logical
+// types is therefore judged by its structure.
 func (c vectorCase) check() string {
 	wrong := c.checkBytes()
 	if wrong == "" {

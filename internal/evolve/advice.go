@@ -8,7 +8,7 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// what says what was changed, old before new.
+// what describes the change, with the old part before the new part.
 func what(x incompatible, newIsReader bool, earlier string) string {
 	before, now := x.r, x.w
 	if newIsReader {
@@ -48,7 +48,7 @@ func what(x incompatible, newIsReader bool, earlier string) string {
 	}
 }
 
-// named is a type as people call it: a named one by its full name.
+// named returns the usual name of a type. A named type has its full name.
 func named(s *avsc.Schema) string {
 	if s.Name != "" {
 		return s.Kind.String() + " " + s.Name
@@ -56,9 +56,9 @@ func named(s *avsc.Schema) string {
 	return s.Kind.String()
 }
 
-// advice says what to do about x. Where the new schema is the reader it can be
-// made to understand old data; where it is the writer, old readers cannot be
-// changed, only what is written.
+// advice says how to fix x. If the new schema is the reader, the new schema can
+// learn to understand old data. If the new schema is the writer, old readers
+// cannot change. Only the written data can change.
 func advice(x incompatible, newIsReader bool, earlier string) string {
 	if newIsReader {
 		return readerAdvice(x, earlier)
@@ -128,7 +128,7 @@ func symbols(x incompatible) string {
 	return strings.Join(missing, ", ")
 }
 
-// promotions names the types that every value of kind k can be read as.
+// promotions names the types that can read every value of kind k.
 func promotions(k avsc.Kind) string {
 	var to []string
 	for r := avsc.Null; r <= avsc.String; r++ {

@@ -7,24 +7,24 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// causes finds out why no branch of a union takes a value. A registry only says
-// that a branch is missing, also where the branch is there and something deep
-// inside was changed. It has a checker of its own, because the order in which
-// pairs are compared decides what a checker reports.
+// causes finds the reasons why no branch of a union takes a value. A registry
+// only reports a missing branch, even if the branch exists and a change deep
+// inside breaks the branch. The type causes has its own checker, because the
+// reports of a checker depend on the order of the compared pairs.
 type causes struct{ c checker }
 
 func newCauses(of *checker) *causes {
 	return &causes{checker{newIsReader: of.newIsReader, memo: map[pair][]incompatible{}, fields: of.fields}}
 }
 
-// of returns the changes that make the finding x, a missing union branch. It
-// returns none where the union really has no branch for the value.
+// of returns the changes that cause x, a missing union branch. The result is
+// empty if the union really has no branch for the value.
 func (a *causes) of(x incompatible) []incompatible {
 	found, _ := a.inside(x, map[pair]bool{})
 	return found
 }
 
-// inside reports again where all causes were told already.
+// inside also returns true for again if all causes were already reported.
 func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatible, again bool) {
 	if x.kind != MissingUnionBranch {
 		return nil, false
@@ -61,9 +61,11 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 	return found[:min(len(found), maxCauses)], again && len(found) == 0
 }
 
-// nearestBranch returns the branch of the reader's union that the writer's value
-// is meant for, -1 where it is none: the branch that resolution takes, or else
-// the only one beside null for the only one beside null.
+// nearestBranch returns the branch of the reader's union that is meant for the
+// writer's value, or -1 if there is no such branch. Normally this is the branch
+// that resolution takes. Otherwise the result is the union's only branch beside
+// null. The writer's type must not be null. If the writer's type stands in a
+// union, that union must also have a single branch beside null.
 func (x incompatible) nearestBranch() int {
 	if i := resolve.Branch(x.w, x.union.s); i >= 0 {
 		return i
@@ -77,8 +79,8 @@ func (x incompatible) nearestBranch() int {
 	return onlyBranch(x.union.s)
 }
 
-// onlyBranch returns the branch of a union beside null, -1 where there is none
-// or more than one.
+// onlyBranch returns the only branch of a union beside null. The result is -1
+// if there is no such branch or more than one.
 func onlyBranch(union *avsc.Schema) int {
 	only := -1
 	for i, b := range union.Branches {

@@ -10,9 +10,9 @@ import (
 	"github.com/avroline/avroline/internal/evolve"
 )
 
-// A break inside a union is told with the position, cause and advice of the
-// change, and with the union's finding as its frame. Rule and path are the
-// registry's.
+// TestBreaksInsideUnions checks the report of a break inside a union. The
+// finding has the position, cause and advice of the change. The union's finding
+// becomes the frame. Rule and path are the same as the registry's.
 func TestBreaksInsideUnions(t *testing.T) {
 	t.Parallel()
 	order := func(note string) string {

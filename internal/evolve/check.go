@@ -1,6 +1,6 @@
-// Package evolve decides whether versions of a schema go together, as schema
-// registries decide it, and shows what breaks: package registry/compat and the
-// command stand on it.
+// Package evolve decides whether versions of a schema are compatible, by the
+// rules of schema registries. It also shows the breaking changes. Package
+// registry/compat and the command use this package.
 package evolve
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// The types of findings that a registry has too. For the last one a registry
-// only says that the check failed.
+// These are the types of findings that a registry also has. Instead of
+// AmbiguousFieldAlias, a registry only reports that the check failed.
 const (
 	NameMismatch        = "NAME_MISMATCH"
 	FixedSizeMismatch   = "FIXED_SIZE_MISMATCH"
@@ -27,62 +27,63 @@ const (
 
 // Version is one version of a schema.
 type Version struct {
-	Label  string // what people call it: "version 3"
+	Label  string // the usual name, such as "version 3"
 	Schema *avsc.Schema
 }
 
-// Finding is one reason why the new version and an earlier one do not go
-// together.
+// Finding is one reason why the new version and an earlier version are
+// incompatible.
 type Finding struct {
 	Type    string
-	Path    string // into the reader's schema, as the registry writes it
-	Place   string // the same by the schemas' names: "shop.Order.lines[].price"
+	Path    string // into the reader's schema, in the registry's form
+	Place   string // the same place by the schemas' names, such as "shop.Order.lines[].price"
 	Message string // the registry's additionalInfo
-	What    string // what was changed: "field total is new and has no default"
-	Frame   string // what follows for the union around a cause, "" without causes
-	Advice  string // a sentence: what to do
-	Who     string // who breaks: "consumers on version 3 reading what you will write"
+	What    string // the change, such as "field total is new and has no default"
+	Frame   string // the effect on the union around a cause; "" without causes
+	Advice  string // one sentence on how to fix the problem
+	Who     string // the parties that break, such as "consumers on version 3 reading what you will write"
 	Pos     avsc.Pos
 
 	NewIsReader bool
 
-	// Causes are the changes inside a union for which no branch takes a value
-	// any more, at most maxCauses. What, Advice and Pos of the finding are those
-	// of the first cause.
+	// Causes are the changes inside a union that make every branch refuse a
+	// value. There are at most maxCauses. What, Advice and Pos of the finding
+	// come from the first cause.
 	Causes []Cause
 
-	// Witness is nil where NoWitness says why.
+	// Witness is nil if NoWitness gives a reason.
 	Witness   *Witness
 	NoWitness string
 }
 
-// Cause is a change inside a union: its Type, What, Advice and Pos are what a
-// finding of its own would have.
+// Cause is a change inside a union. Type, What, Advice and Pos have the same
+// meaning as in a Finding.
 type Cause struct {
 	Type, What, Advice string
 	Pos                avsc.Pos
 }
 
-// maxCauses is how many changes inside one union are told.
+// maxCauses limits the reported changes inside one union.
 const maxCauses = 20
 
-// maxFindings is how many findings one check returns. A type that is used twice
-// is found twice, as in the registry, so that the number can double with every
+// maxFindings limits the findings of one check. As in the registry, a type that
+// is used twice is reported twice. The number can therefore double with every
 // level of types.
 const maxFindings = 1000
 
-// Check compares two versions in one direction: the new one as the reader of
-// the earlier one's data, or the other way round. No findings mean that every
-// value can be read.
+// Check compares two versions in one direction. If newIsReader is true, the new
+// version reads the data of the earlier version. Otherwise the earlier version
+// reads the data of the new version. No findings mean that every value can be
+// read.
 func Check(newest, earlier Version, newIsReader bool) []Finding {
 	return check(nil, newest, earlier, newIsReader)
 }
 
-// Group checks schemas that are parts of each other: a pair of types that is
-// checked on its own is not looked into again where it is part of another. It is
-// not safe for concurrent use.
+// Group checks schemas that are parts of each other. If a pair of types has a
+// check of its own, the group does not check the pair again as part of another
+// pair. A Group is not safe for concurrent use.
 type Group struct {
-	own   map[pair]bool // new and earlier
+	own   map[pair]bool // pairs of new and earlier schema
 	judge *resolve.Judge
 }
 
@@ -91,15 +92,15 @@ func NewGroup() *Group {
 	return &Group{own: map[pair]bool{}, judge: resolve.NewJudge()}
 }
 
-// Add notes that the pair is checked on its own.
+// Add notes that the pair has a check of its own.
 func (g *Group) Add(newest, earlier *avsc.Schema) { g.own[pair{newest, earlier}] = true }
 
-// Check is [Check] within the group.
+// Check does the work of the function [Check] within the group.
 func (g *Group) Check(newest, earlier Version, newIsReader bool) []Finding {
 	return check(g, newest, earlier, newIsReader)
 }
 
-// elsewhere says whether a pair below the root is checked on its own.
+// elsewhere reports whether a pair below the root has a check of its own.
 func (c *checker) elsewhere(w, r *avsc.Schema) bool {
 	if c.group == nil || !w.Kind.Named() {
 		return false
@@ -110,8 +111,8 @@ func (c *checker) elsewhere(w, r *avsc.Schema) bool {
 	return c.group.own[pair{w, r}]
 }
 
-// fits says whether the reader takes every value. It is asked where only that
-// counts, the branches of unions.
+// fits reports whether the reader takes every value. The branches of unions
+// need only this answer, not the findings.
 func (c *checker) fits(w, r place) bool {
 	if c.group != nil {
 		return c.group.judge.Every(w.s, r.s)
@@ -162,8 +163,9 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	return out
 }
 
-// EachCause returns the finding once for each of its causes, with the cause's
-// position, change and advice. Without causes it returns the finding itself.
+// EachCause returns one copy of the finding for each cause, with the cause's
+// position, change and advice. Without causes, EachCause returns the finding
+// itself.
 func (f Finding) EachCause() []Finding {
 	if len(f.Causes) == 0 {
 		return []Finding{f}
@@ -176,7 +178,7 @@ func (f Finding) EachCause() []Finding {
 	return all
 }
 
-// namePath is a registry's path into s by the schemas' names.
+// namePath translates a registry's path into s to a path of the schemas' names.
 func namePath(s *avsc.Schema, path []string) string {
 	out := s.Name
 	for i := 0; i < len(path); i++ {
@@ -195,7 +197,7 @@ func namePath(s *avsc.Schema, path []string) string {
 		case key == "values" && s.Kind == avsc.Map:
 			out += "{}"
 			s = s.Elem
-		case s.Kind == avsc.Union: // a branch, of the writer's union or of this one
+		case s.Kind == avsc.Union: // a branch, of the writer's union or of the current union
 			if k, err := strconv.Atoi(key); err == nil && k < len(s.Branches) {
 				s = s.Branches[k]
 			}
@@ -204,8 +206,8 @@ func namePath(s *avsc.Schema, path []string) string {
 	return strings.TrimPrefix(out, ".")
 }
 
-// place is a schema and where it is written: at the reference, not at the
-// definition of a named type.
+// place is a schema and the position where the schema is written. For a named
+// type, this is the position of the reference, not of the definition.
 type place struct {
 	s  *avsc.Schema
 	at avsc.Pos
@@ -213,34 +215,35 @@ type place struct {
 
 type pair struct{ w, r *avsc.Schema }
 
-// incompatible is a finding in the making.
+// incompatible is an unfinished finding.
 type incompatible struct {
 	kind    string
 	path    []string
 	message string
-	at      avsc.Pos // in the new schema
+	at      avsc.Pos // position in the new schema
 	w, r    *avsc.Schema
 	from    place       // the writer's type
-	union   place       // the reader's union, of a missing branch
-	field   *avsc.Field // the reader's, of a missing default
-	route   []hop       // from the writer's root to w
+	union   place       // the reader's union that has no branch for w
+	field   *avsc.Field // the reader's field that has no default
+	route   []hop       // the way from the writer's root to w
 }
 
-// branch: the writer's type is a branch of a union, where the reader has none.
+// branch reports whether the writer's type is a branch of a union and the
+// reader has no union.
 func (x incompatible) branch() bool {
 	return x.kind == TypeMismatch && len(x.route) > 0 && x.route[len(x.route)-1].parent.Kind == avsc.Union
 }
 
-// hop is a step down the writer's schema: into field or branch i of parent, or
-// into its elements.
+// hop is a step down the writer's schema. The step leads into field i or branch
+// i of parent, or into the elements of parent.
 type hop struct {
 	parent *avsc.Schema
 	i      int
 }
 
-// checker follows SchemaCompatibility of Apache Avro's Java, which registries
-// ask: its order, its paths, and that a pair of types that was compared before
-// repeats what was found then.
+// checker follows SchemaCompatibility of Apache Avro's Java, because registries
+// use SchemaCompatibility. The checker has the same order and the same paths.
+// It also repeats the findings of a pair of types that was compared before.
 type checker struct {
 	group       *Group // may be nil
 	newIsReader bool
@@ -261,7 +264,7 @@ func (c *checker) report(kind string, w, r place, message string, path ...string
 	}
 }
 
-// root compares two schemas with paths that begin anew.
+// root compares two schemas with new, empty paths.
 func (c *checker) root(w, r place) []incompatible {
 	path := c.path
 	c.path = nil
@@ -270,7 +273,7 @@ func (c *checker) root(w, r place) []incompatible {
 	return found
 }
 
-// down compares two schemas at a place below.
+// down compares two schemas at a place below the current place.
 func (c *checker) down(h hop, w, r place, path ...string) []incompatible {
 	if c.elsewhere(w.s, r.s) {
 		return nil
@@ -291,7 +294,7 @@ func (c *checker) compare(w, r place) []incompatible {
 	if found, ok := c.memo[key]; ok {
 		return found
 	}
-	c.memo[key] = nil // a type inside itself is fine until shown otherwise
+	c.memo[key] = nil // a recursive type is compatible until a finding shows otherwise
 	found := c.calculate(w, r)
 	c.memo[key] = found
 	return found
@@ -333,7 +336,7 @@ func (c *checker) calculate(w, r place) (found []incompatible) {
 		}
 	case avsc.Record:
 		found = append(found, c.record(w, r)...)
-	default: // primitive, and the same
+	default: // equal primitive types
 	}
 	return found
 }
@@ -343,7 +346,7 @@ func (c *checker) mismatch(w, r place) incompatible {
 		fmt.Sprintf("reader type: %s not compatible with writer type: %s", typeName(r.s), typeName(w.s)))
 }
 
-// writerUnion: the reader must take each branch.
+// writerUnion checks that the reader takes each branch.
 func (c *checker) writerUnion(w, r place) (found []incompatible) {
 	for i, b := range w.s.Branches {
 		branch := place{b, w.s.BranchPos[i]}
@@ -362,7 +365,7 @@ func (c *checker) writerUnion(w, r place) (found []incompatible) {
 	return found
 }
 
-// readerUnion: one branch must take the writer's type.
+// readerUnion checks that one branch takes the writer's type.
 func (c *checker) readerUnion(w, r place) []incompatible {
 	for i, b := range r.s.Branches {
 		if c.fits(w, place{b, r.s.BranchPos[i]}) {
@@ -394,8 +397,8 @@ func (c *checker) record(w, r place) (found []incompatible) {
 			found = append(found, x)
 		case f.Default != nil:
 		case f.Type.Kind == avsc.Enum && f.Type.EnumDefault != "":
-			// Java takes the enum's default for one of the field, and then
-			// compares the enum with the whole record.
+			// Java takes the enum's default for a default of the field, and
+			// then compares the enum with the whole record.
 			x := c.report(TypeMismatch, w, field,
 				fmt.Sprintf("reader type: %s not compatible with writer type: %s", typeName(f.Type), typeName(w.s)), append(here, "type")...)
 			x.r, x.field = r.s, f
@@ -409,7 +412,7 @@ func (c *checker) record(w, r place) (found []incompatible) {
 	return found[:min(len(found), maxFindings)]
 }
 
-// typeName is the name of a type as the registry's messages have it.
+// typeName returns the name of a type in the form of the registry's messages.
 func typeName(s *avsc.Schema) string { return strings.ToUpper(s.Kind.String()) }
 
 func symbolPos(s *avsc.Schema, name string) avsc.Pos {

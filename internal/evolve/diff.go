@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// The kinds of changes.
+// These are the kinds of changes.
 const (
 	TypeAdded          = "TYPE_ADDED"
 	TypeRemoved        = "TYPE_REMOVED"
@@ -38,19 +38,19 @@ const (
 // Change is one difference in meaning between two versions of a schema.
 type Change struct {
 	Kind string
-	Path string // by the schemas' names: shop.Order.lines[].price
+	Path string // path by the schemas' names, such as shop.Order.lines[].price
 	What string
-	Pos  avsc.Pos // in the new schema; of what is gone, in the old one
+	Pos  avsc.Pos // position in the new schema; for a removed part, in the old schema
 
-	// OldReaders is what happens to readers of the old schema, OldData what to
-	// data that was written with it.
+	// OldReaders is the effect on readers of the old schema. OldData is the
+	// effect on data that was written with the old schema.
 	OldReaders, OldData Effect
 }
 
-// Breaks says whether the change breaks something for some value.
+// Breaks reports whether the change breaks something for some value.
 func (c Change) Breaks() bool { return c.OldReaders.Breaks || c.OldData.Breaks }
 
-// Text is the change in sentences.
+// Text describes the change in sentences.
 func (c Change) Text() string {
 	s := c.What + "."
 	if c.Path != "" {
@@ -62,7 +62,7 @@ func (c Change) Text() string {
 	return s + " Old readers: " + c.OldReaders.Text + ". Old data: " + c.OldData.Text + "."
 }
 
-// Effect is what a change does to one side.
+// Effect is the effect of a change on one side.
 type Effect struct {
 	Breaks bool
 	Text   string
@@ -75,20 +75,20 @@ func breaks(format string, args ...any) Effect {
 
 func nothing() Effect { return fine("nothing changes") }
 
-// Differ collects changes. A pair of named types is compared once, where it is
-// met first.
+// Differ collects changes. A Differ compares a pair of named types only once,
+// at the first place where the pair appears.
 type Differ struct {
 	Changes []Change
 
-	// Renamed are the types of both sides that were compared under two names.
+	// Renamed holds the types of both sides that were compared under two names.
 	Renamed map[*avsc.Schema]bool
 
 	seen   map[pair]bool
 	fields resolve.FieldIndex
 }
 
-// SameButForName reports whether two named types differ in nothing but their
-// names, or in their namespaces alone.
+// SameButForName reports whether two named types differ only in the name or the
+// namespace.
 func SameButForName(a, b *avsc.Schema) bool {
 	if a.Kind != b.Kind || !a.Kind.Named() {
 		return false
@@ -110,18 +110,18 @@ func (d *Differ) Schemas(before, now *avsc.Schema) {
 	d.schemas("", place{before, before.Pos}, place{now, now.Pos})
 }
 
-// Added notes a schema that is new.
+// Added notes a new schema.
 func (d *Differ) Added(s *avsc.Schema) {
 	d.add(TypeAdded, named(s), s.Pos, "new", nothing(), nothing())
 }
 
-// Removed notes a schema that is gone.
+// Removed notes a removed schema.
 func (d *Differ) Removed(s *avsc.Schema) {
 	d.add(TypeRemoved, named(s), s.Pos, "gone", fine("get no more of it"), breaks("has no schema to be read with"))
 }
 
-// anotherMeaning is the effect of reading what w wrote by r's logical type. The
-// format takes the value written and the value read.
+// anotherMeaning is the effect of reading w's data by r's logical type. The
+// arguments of the format are the value written and the value read.
 func anotherMeaning(format string, w, r *avsc.Schema) Effect {
 	_, written, read := example(w, r)
 	return breaks(format, written, read)
@@ -165,18 +165,18 @@ func (d *Differ) schemas(path string, before, now place) {
 		d.records(path, b, n)
 	case avsc.Union:
 		d.unions(path, before, now)
-	default: // primitive, and the same
+	default: // equal primitive types
 	}
 	d.properties(path, b, n)
 }
 
-// typeChanged: the effects are found out by the rules of resolution.
+// typeChanged finds the effects by the rules of resolution.
 func (d *Differ) typeChanged(path string, before, now place) {
 	d.add(TypeChanged, path, now.at, fmt.Sprintf("%s became %s", short(before.s), short(now.s)),
 		reading(now.s, before.s, "read it", "fail"), reading(before.s, now.s, "is read", "fails"))
 }
 
-// reading is the effect on a reader of a writer's data.
+// reading returns the effect on a reader of a writer's data.
 func reading(w, r *avsc.Schema, well, badly string) Effect {
 	if resolve.Every(w, r) {
 		return fine("%s", well)
@@ -187,7 +187,8 @@ func reading(w, r *avsc.Schema, well, badly string) Effect {
 	return breaks("%s for some values", badly)
 }
 
-// short is a schema in a few words: unions as their branches.
+// short describes a schema in a few words. A union is described by its
+// branches.
 func short(s *avsc.Schema) string {
 	if s.Kind != avsc.Union {
 		return named(s)

@@ -9,7 +9,7 @@ import (
 )
 
 func (d *Differ) records(path string, b, n *avsc.Schema) {
-	kept := map[*avsc.Field]bool{} // of b
+	kept := map[*avsc.Field]bool{} // fields of b
 	var order []int
 	for _, f := range n.Fields {
 		at := path + "." + f.Name
@@ -25,7 +25,7 @@ func (d *Differ) records(path string, b, n *avsc.Schema) {
 			continue
 		}
 		i := from[0]
-		for _, k := range from { // of several its own name
+		for _, k := range from { // of several fields, the field with its own name wins
 			if b.Fields[k].Name == f.Name {
 				i = k
 			}
@@ -45,7 +45,7 @@ func (d *Differ) records(path string, b, n *avsc.Schema) {
 	}
 }
 
-// withoutField is the effect on a reader that has a field which is not written.
+// withoutField returns the effect on a reader with a field that is not written.
 func withoutField(f *avsc.Field) Effect {
 	if f.Default == nil {
 		return breaks("fail: they have no default for it")
@@ -67,7 +67,7 @@ func (d *Differ) field(path string, before, now *avsc.Field) {
 	d.schemas(path, place{before.Type, before.TypePos}, place{now.Type, now.TypePos})
 }
 
-// withoutAlias leaves out the alias that a change of name has brought.
+// withoutAlias removes the alias that comes from a change of name.
 func withoutAlias(list []avsc.Alias, before, now string) []avsc.Alias {
 	if before == now {
 		return list
@@ -90,8 +90,8 @@ func (d *Differ) defaults(path string, before, now *avsc.Field) {
 	}
 }
 
-// sameDefault compares values, not their text. Of another type they differ by
-// the type, which is a change of its own.
+// sameDefault compares the values of defaults, not the texts. Defaults of
+// different types differ already by type, and the type has a change of its own.
 func sameDefault(before, now *avsc.Field) bool {
 	if before.Default.Text == now.Default.Text {
 		return true
@@ -104,7 +104,7 @@ func sameDefault(before, now *avsc.Field) bool {
 	return err == nil && string(b) == string(n)
 }
 
-// cut is a JSON text that fits into a sentence.
+// cut shortens a JSON text, so that the text fits into a sentence.
 func cut(text string) string {
 	const most = 40
 	if r := []rune(text); len(r) > most {
@@ -137,7 +137,7 @@ func (d *Differ) enums(path string, b, n *avsc.Schema) {
 	}
 }
 
-// symbolIndex finds the symbols of an enum by name.
+// symbolIndex maps the symbols of an enum to their indices.
 func symbolIndex(s *avsc.Schema) map[string]int {
 	index := make(map[string]int, len(s.Symbols))
 	for i, symbol := range s.Symbols {
@@ -174,7 +174,7 @@ func orNone(s string) string {
 // unions pairs branches by type and name.
 func (d *Differ) unions(path string, before, now place) {
 	b, n := before.s, now.s
-	kept := map[int]bool{} // of b
+	kept := map[int]bool{} // branches of b
 	var order []int
 	for i, branch := range n.Branches {
 		old := slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
@@ -185,7 +185,7 @@ func (d *Differ) unions(path string, before, now place) {
 				return o.Kind == branch.Kind && resolve.SameName(o, branch)
 			})
 		}
-		if old < 0 { // renamed without an alias
+		if old < 0 { // the branch was renamed without an alias
 			old = slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
 				return SameButForName(o, branch) && !slices.ContainsFunc(n.Branches, func(x *avsc.Schema) bool { return x.Name == o.Name })
 			})

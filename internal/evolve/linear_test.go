@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// manyFields is a record of n fields in reverse order where odd, each with an
-// alias.
+// manyFields returns a record of n fields, each with an alias. If odd is true,
+// the fields are in reverse order.
 func manyFields(t testing.TB, n int, odd bool) *avsc.Schema {
 	var fields []string
 	for i := range n {
@@ -24,8 +24,8 @@ func manyFields(t testing.TB, n int, odd bool) *avsc.Schema {
 	return parse(t, `{"type":"record","name":"R","fields":[`+strings.Join(fields, ",")+`]}`)
 }
 
-// manySymbols is an enum of n symbols, in reverse order where odd, of which some
-// are only in one of two.
+// manySymbols returns an enum of n symbols. If odd is true, the symbols are in
+// reverse order. Some symbols stand in only one of the two enums.
 func manySymbols(t testing.TB, n int, odd bool) *avsc.Schema {
 	var symbols []string
 	for i := range n {
@@ -47,8 +47,8 @@ func parse(t testing.TB, text string) *avsc.Schema {
 	return s
 }
 
-// Large records and enums take time in about proportion to their size. The
-// benchmarks show it: each has a size and four times the size.
+// BenchmarkLarge shows that large records and enums take time roughly in
+// proportion to their size. Each benchmark has a size and four times the size.
 func BenchmarkLarge(b *testing.B) {
 	for _, n := range []int{5_000, 20_000} {
 		w, r := manyFields(b, n, false), manyFields(b, n, true)
@@ -87,8 +87,8 @@ func BenchmarkLarge(b *testing.B) {
 	}
 }
 
-// Records whose number doubles with each level are compared once each. A value
-// that would show a finding may be too large to show.
+// Records whose number doubles with each level are compared once each. The
+// value that would show a finding may be too large to print.
 func TestDoublingSchemas(t *testing.T) {
 	t.Parallel()
 	doubling := func(open, shut, leaf string) *avsc.Schema {
@@ -122,7 +122,7 @@ func TestDoublingSchemas(t *testing.T) {
 	}
 }
 
-// Scales and precisions of schemas are not taken for sizes of memory.
+// Scales and precisions in schemas are not used as memory sizes.
 func TestLargeScales(t *testing.T) {
 	t.Parallel()
 	decimal := func(scale int) string {

@@ -12,14 +12,15 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// LogicalTypeChanged is the type of a finding that a registry does not have: a
-// value is read as another one, because writer and reader give the same bytes
-// another logical type, precision, scale or unit.
+// LogicalTypeChanged is the type of a finding that a registry does not have.
+// The reader takes a value for another value, because writer and reader give
+// the same bytes a different logical type, precision, scale or unit.
 const LogicalTypeChanged = "LOGICAL_TYPE_CHANGED"
 
 // logical finds the places where values of w are read with another logical
-// type. It follows the way of a value, and leaves out places where no value can
-// be read: those have a finding already. Each pair of records is looked at once.
+// type. The search follows the path of a value. Places where no value can be
+// read are left out, because such a place already has a finding. Each pair of
+// records is visited once.
 func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible) {
 	key := pair{w.s, r.s}
 	if w.s.Kind.Named() {
@@ -76,7 +77,7 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 			wf := w.s.Fields[from[0]]
 			inside(hop{w.s, from[0]}, place{wf.Type, wf.TypePos}, place{f.Type, f.TypePos}, "fields", strconv.Itoa(k), "type")
 		}
-	default: // nothing inside
+	default: // has nothing inside
 	}
 	return found
 }
@@ -88,8 +89,8 @@ func logicalName(l avsc.Logical) string {
 	return l.String()
 }
 
-// example is a value of w, a type with or without a logical type, and what a
-// program shows that takes it for w's and for r's logical type.
+// example returns a value of w, which may have a logical type. The text written
+// shows the value by w's logical type, and the text read by r's logical type.
 func example(w, r *avsc.Schema) (v value, written, read string) {
 	switch w.Kind {
 	case avsc.Int, avsc.Long:
@@ -128,7 +129,8 @@ func example(w, r *avsc.Schema) (v value, written, read string) {
 	}
 }
 
-// exampleNumber is a number of a logical type: noon of a day, or noon.
+// exampleNumber returns a number of a logical type for noon on a certain day,
+// or for noon alone.
 func exampleNumber(logical, other string, k avsc.Kind) int64 {
 	instant := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	if logical == "" {

@@ -13,8 +13,9 @@ import (
 	"github.com/avroline/avroline/internal/schemagen"
 )
 
-// TestCheckAndPlanAgree: the check finds nothing exactly when a plan can be made
-// and no value of the writer fails; every witness fails.
+// TestCheckAndPlanAgree compares the check with plans. The check finds nothing
+// exactly if a plan can be made and no value of the writer fails. Every witness
+// fails.
 func TestCheckAndPlanAgree(t *testing.T) {
 	t.Parallel()
 	pairs := 6000
@@ -34,14 +35,14 @@ func TestCheckAndPlanAgree(t *testing.T) {
 		}
 		writer, err := avsc.Parse("writer", []byte(old.JSON()))
 		if err != nil {
-			continue // a default that a change has made invalid
+			continue // a change has made a default invalid
 		}
 		reader, err := avsc.Parse("reader", []byte(newer.JSON()))
 		if err != nil {
 			continue
 		}
 		if schemagen.Endless(writer) {
-			continue // it has no random values
+			continue // the schema has no random values
 		}
 		wrong, kind := agree(r, writer, reader)
 		if wrong != "" {
@@ -67,7 +68,7 @@ func agree(r *rand.Rand, writer, reader *avsc.Schema) (wrong, kind string) {
 	if g := evolve.NewGroup().Check(evolve.Version{Label: "new", Schema: reader}, evolve.Version{Label: "old", Schema: writer}, true); (len(g) == 0) != (len(found) == 0) {
 		return fmt.Sprintf("in a group %v, alone %v", g, found), ""
 	}
-	// Logical types are judged by TestConversions of package resolve.
+	// TestConversions of package resolve covers logical types.
 	all := len(found)
 	found = slices.DeleteFunc(found, func(f evolve.Finding) bool { return f.Type == evolve.LogicalTypeChanged })
 	if len(found) == 0 && all > 0 {

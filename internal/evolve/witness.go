@@ -12,33 +12,34 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Witness is a small value of the writer that the reader fails on, or of a
-// changed logical type a value that the reader takes for another. Failures were
-// tried: Reason is what reading said.
+// Witness is a small value of the writer that the reader fails on. For a
+// changed logical type, a Witness is a value that the reader takes for another
+// value. Each failure was tried, and Reason is the error text of the read.
 type Witness struct {
 	JSON   string // in Avro JSON
 	Data   []byte // in Avro binary
 	Reason string
 }
 
-// witnesses makes and tries witnesses for one writer and reader.
+// witnesses makes and tries witnesses for one pair of writer and reader.
 type witnesses struct {
 	plan  *avrobin.Plan
-	err   error // why there is no plan: the reader can take no value at all
+	err   error // why there is no plan: the reader cannot take any value
 	sizes map[*avsc.Schema]int
 	small map[*avsc.Schema]value // the smallest records
 
 	fields resolve.FieldIndex
 }
 
-// endless is the size of values that never end: a record that holds itself.
+// endless is the size of values that never end, such as a record that holds
+// itself.
 const endless = math.MaxInt32
 
 func newWitnesses(w, r *avsc.Schema) *witnesses {
 	x := &witnesses{small: map[*avsc.Schema]value{}, fields: resolve.FieldIndex{}}
 	x.plan, x.err = resolve.Resolve(w, r)
-	// The least size of a value of each schema, from the leaves up until
-	// nothing gets smaller.
+	// Compute the minimum size of a value of each schema. Start at the leaves
+	// and repeat until no size gets smaller.
 	x.sizes = map[*avsc.Schema]int{}
 	var nodes []*avsc.Schema
 	w.Walk(func(s *avsc.Schema) { nodes = append(nodes, s); x.sizes[s] = endless })
@@ -85,11 +86,11 @@ func (x *witnesses) size(s *avsc.Schema) int {
 	}
 }
 
-// maxWitness bounds the text of a witness.
+// maxWitness limits the text of a witness.
 const maxWitness = 64 << 10
 
-// noWitness is why a finding has no witness: only values that contain themselves
-// get to the place.
+// noWitness is the reason why a finding has no witness. Only values that
+// contain themselves reach the place.
 const noWitness = "no value that ends shows it"
 
 // of makes a witness for a finding and tries it.
@@ -114,8 +115,8 @@ func (x *witnesses) of(f incompatible) (*Witness, string) {
 	return &Witness{JSON: v.json, Data: v.data, Reason: err.Error()}, ""
 }
 
-// changedMeaning is a witness that needs no trial: it says what a reader makes of
-// a value that does not convert it.
+// changedMeaning returns a witness that needs no trial. The witness shows how a
+// reader without conversions misreads a value.
 func (x *witnesses) changedMeaning(f incompatible) (*Witness, string) {
 	v, written, read := example(f.w, f.r)
 	ok := true
@@ -132,7 +133,7 @@ func (x *witnesses) changedMeaning(f incompatible) (*Witness, string) {
 }
 
 func (x *witnesses) leaf(f incompatible) (value, bool) {
-	if f.field != nil { // any record will do
+	if f.field != nil { // any record is a witness
 		return x.least(f.w)
 	}
 	return x.bad(f.w, f.r, map[pair]bool{})
@@ -144,7 +145,7 @@ type value struct {
 	json string
 }
 
-// inside puts a value into the smallest one around it.
+// inside puts a value into the smallest value of the parent.
 func (x *witnesses) inside(h hop, v value) (value, bool) {
 	switch h.parent.Kind {
 	case avsc.Union:
@@ -179,7 +180,7 @@ func wrap(union *avsc.Schema, i int, v value) value {
 	return out
 }
 
-// record is the smallest record with the value v in field i.
+// record returns the smallest record with the value v in field i.
 func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 	var out value
 	var members []string
@@ -195,14 +196,14 @@ func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 		out.data = append(out.data, field.data...)
 		members = append(members, strconv.Quote(f.Name)+":"+field.json)
 		if size += len(field.json); size > maxWitness {
-			return value{}, false // its text may double with every level
+			return value{}, false // the text may double with every level
 		}
 	}
 	out.json = "{" + strings.Join(members, ",") + "}"
 	return out, true
 }
 
-// least is the smallest value of s.
+// least returns the smallest value of s.
 func (x *witnesses) least(s *avsc.Schema) (value, bool) {
 	if x.sizes[s] >= endless {
 		return value{}, false
@@ -233,7 +234,7 @@ func (x *witnesses) least(s *avsc.Schema) (value, bool) {
 			return v, v.json != ""
 		}
 		v, ok := x.record(s, -1, value{})
-		x.small[s] = v // the zero value where it is too large
+		x.small[s] = v // the zero value if v is too large
 		return v, ok
 	default: // a union
 		best := 0
@@ -251,7 +252,7 @@ func symbol(s *avsc.Schema, i int) value {
 	return value{binary.AppendVarint(nil, int64(i)), strconv.Quote(s.Symbols[i].Name)}
 }
 
-// bad looks for a value of w that r cannot take. It looks at each pair once.
+// bad looks for a value of w that r cannot take. Each pair is visited once.
 func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 	key := pair{w, r}
 	if seen[key] {

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Article puts "a" or "an" before a noun, by its sound as far as the spelling tells:
-// the first letter's, but a capital that no small letter follows is read out, as
-// in an HTTPServer and a URL.
+// Article puts "a" or "an" before a noun. The choice follows the sound of the
+// word, as far as the spelling shows the sound. Normally the first letter
+// decides. A capital without a small letter after it is spelt aloud, as in
+// HTTPServer and URL.
 func Article(noun string) string {
 	if noun == "" {
 		return "a "

@@ -21,8 +21,8 @@ func parse(t *testing.T, text string) *avsc.Schema {
 	return s
 }
 
-// Section "Names": what each reference and definition means, in the canonical
-// form, where all names are full names.
+// Section "Names" says how references and definitions resolve. The test checks
+// the canonical form, because all names there are full names.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	fixed := func(members string) string { return `{"type": "fixed", "size": 1, ` + members + `}` }
@@ -32,7 +32,7 @@ func TestNames(t *testing.T) {
 	field := func(name, typ string) string { return `{"name": "` + name + `", "type": ` + typ + `}` }
 	cases := []struct {
 		name, text string
-		want       []string // names, definitions and references, in order
+		want       []string // names of definitions and references, in order
 	}{
 		{"no namespace", fixed(`"name": "A"`), []string{"A"}},
 		{"namespace", fixed(`"name": "A", "namespace": "a.b"`), []string{"a.b.A"}},
@@ -67,7 +67,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// names lists the full names in the order of the text; a type is entered once.
+// names lists the full names in the order of the text and enters each type
+// once.
 func names(s *avsc.Schema) []string {
 	var out []string
 	seen := map[*avsc.Schema]bool{}
@@ -122,7 +123,8 @@ func TestCanonical(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
-	// Section "Single-object encoding": c3 01, then this in little-endian.
+	// By section "Single-object encoding", a message begins with c3 01 and then
+	// the fingerprint in little-endian.
 	const want = 0x8f014872634503c7
 	if got := parse(t, `{"type": "string"}`).Fingerprint(); got != want {
 		t.Errorf("got %#x, want %#x", got, uint64(want))
@@ -177,7 +179,8 @@ func TestLogicalTypes(t *testing.T) {
 			if diff := cmp.Diff(c.want, s.Logical); diff != "" {
 				t.Error(diff)
 			}
-			// What the model has understood is no property; an ignored one is.
+			// A logicalType that the model understands is not a property. An
+			// ignored logicalType is a property.
 			_, kept := prop(s.Props, "logicalType")
 			if kept != (c.want == avsc.Logical{}) {
 				t.Errorf("logicalType among the properties: %v", kept)
@@ -255,7 +258,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// Defaults that double at every step stay within bounds, in time too.
+// Defaults that double at every step stay within bounds, also in time.
 func TestDefaultBomb(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -308,7 +311,8 @@ func TestWalkVisitsEachNodeOnce(t *testing.T) {
 	}
 }
 
-// Places are found forwards and, for what is noticed late, backwards.
+// The reader finds places forwards, and backwards for a mistake that is noticed
+// late.
 func TestPlacesOverLines(t *testing.T) {
 	t.Parallel()
 	_, err := avsc.Parse("t", []byte("[ \"int\" // c\n\n, // d\n]\n"))
@@ -347,7 +351,7 @@ func TestReadJSON(t *testing.T) {
 	}
 }
 
-// A value made in memory reads back as what it was made of.
+// A value made in memory reads back as the same value.
 func TestMadeValues(t *testing.T) {
 	t.Parallel()
 	s := "a\"b\\c\n\r\t\x01é😀"

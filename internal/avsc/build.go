@@ -8,26 +8,27 @@ import (
 
 const nameRule = "a name is a letter or '_', then letters, digits and '_' (ASCII)"
 
-// builder makes schemas of JSON in two passes: first every node and every
-// definition, then, since a name may stand before its definition or in another
-// source, the references and what can only be checked with them.
+// builder makes schemas from JSON in two passes. The first pass builds every
+// node and every definition. The second pass resolves references and checks the
+// parts that need the references. Two passes are necessary because a name may
+// stand before its definition or in another source.
 type builder struct {
 	errs   Errors
 	names  map[string]*Schema
 	source int
-	stored bool           // the source is of data that exists
-	rank   map[string]int // of a source's name, its place among the sources
+	stored bool           // data with this source's schema exists
+	rank   map[string]int // the position of each source's name among the sources
 
 	refs     []reference
 	repeats  []repeat
 	unions   []*Schema
 	defaults []fieldDefault
-	seenJSON int // values read, for the budget of defaults
+	seenJSON int // number of values read, for the budget of defaults
 
-	suggested int // unknown names for which near ones were looked up
+	suggested int // number of unknown names for which similar names were looked up
 }
 
-// reference is a name that stands where a schema is due.
+// reference is a name in the place of a schema.
 type reference struct {
 	slot  **Schema
 	name  string
@@ -35,13 +36,13 @@ type reference struct {
 	value *Value
 }
 
-// fieldDefault is a field whose default is to be checked.
+// fieldDefault is a field with a default that must be checked.
 type fieldDefault struct {
 	field  *Field
 	stored bool
 }
 
-// repeat is a second definition of a full name, in another source.
+// repeat is a second definition of a full name in another source.
 type repeat struct {
 	slot          **Schema
 	first, second *Schema
@@ -51,8 +52,8 @@ func (b *builder) mistake(pos Pos, what, fix string) {
 	b.errs = append(b.errs, &Error{Pos: pos, What: what, Fix: fix})
 }
 
-// schema builds what v declares into slot, which stays nil after a mistake,
-// and until finish when v is a name.
+// schema builds the schema of v into slot. The slot stays nil after a mistake.
+// If v is a name, the slot stays nil until finish.
 func (b *builder) schema(v *Value, ns string, slot **Schema) {
 	b.seenJSON++
 	if v.bad {
@@ -70,7 +71,8 @@ func (b *builder) schema(v *Value, ns string, slot **Schema) {
 	}
 }
 
-// reference takes the name in v, the schema or the "type" of the schema at.
+// reference records the name in v. The name is a schema, or the "type" of the
+// schema at.
 func (b *builder) reference(v, at *Value, ns string, slot **Schema) {
 	if k, ok := primitive(v.Str); ok {
 		*slot = &Schema{Kind: k, Pos: at.Pos, JSON: at}
@@ -87,7 +89,7 @@ func (b *builder) union(v *Value, ns string, slot **Schema) {
 		s.BranchPos[i] = e.Pos
 		if e.Kind == JSONArray && !e.bad {
 			b.mistake(e.Pos, "a union directly inside a union", "put its branches into the outer one")
-			b.union(e, ns, new(*Schema)) // for the mistakes inside
+			b.union(e, ns, new(*Schema)) // reports the mistakes inside
 			continue
 		}
 		b.schema(e, ns, &s.Branches[i])
@@ -180,8 +182,8 @@ func (b *builder) typed(v, t *Value, ns string, slot **Schema) {
 	s.Props = props(v, reserved)
 }
 
-// required returns the member key of v, and reports where it is missing or not
-// of the wanted kind (0 for any).
+// required returns the member key of v. A missing member or a member of the
+// wrong kind is reported. The kind 0 allows any kind.
 func (b *builder) required(v *Value, s *Schema, key string, want JSONKind, meaning string) *Value {
 	m := v.Member(key)
 	switch {
@@ -207,7 +209,8 @@ func named(s *Schema) string {
 	return " " + s.Name
 }
 
-// nearKey finds a member of v whose key looks like a mistyped key.
+// nearKey finds a member of v with a key that looks like key with a typing
+// error.
 func nearKey(v *Value, key string) string {
 	for _, m := range v.Members {
 		if m.Key != key && distance(strings.ToLower(strings.TrimSpace(m.Key)), key, 2) <= min(2, len(key)/3) {

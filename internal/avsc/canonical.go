@@ -2,9 +2,10 @@ package avsc
 
 import "strconv"
 
-// Canonical returns the parsing canonical form: section "Parsing Canonical Form
-// for Schemas". Two schemas with equal forms write values of the same structure,
-// but may give these values a different meaning: logical types are not in it.
+// Canonical returns the parsing canonical form (section "Parsing Canonical Form
+// for Schemas"). Two schemas with equal forms write values of the same
+// structure. The values may have different meanings, because the form has no
+// logical types.
 func (s *Schema) Canonical() string {
 	c := canonical{seen: map[*Schema]bool{}}
 	return string(c.append(nil, s))
@@ -12,12 +13,12 @@ func (s *Schema) Canonical() string {
 
 // canonical appends a canonical form.
 type canonical struct {
-	seen map[*Schema]bool // named types that stand in the form already
+	seen map[*Schema]bool // named types that are already in the form
 	// logical adds the logical types, which the parsing canonical form lacks.
 	logical bool
 }
 
-// appendLogical appends the members that say a logical type.
+// appendLogical appends the members of a logical type.
 func appendLogical(dst []byte, l Logical) []byte {
 	dst = append(dst, `,"logicalType":`...)
 	dst = AppendQuoted(dst, l.Name)
@@ -97,15 +98,16 @@ func (c *canonical) append(dst []byte, s *Schema) []byte {
 	}
 }
 
-// Fingerprint returns the CRC-64-AVRO of the parsing canonical form: section
-// "Schema Fingerprints". Single-object encoding writes it in little-endian.
+// Fingerprint returns the CRC-64-AVRO of the parsing canonical form (section
+// "Schema Fingerprints"). Single-object encoding writes the fingerprint in
+// little-endian.
 func (s *Schema) Fingerprint() uint64 {
 	return crc64Avro([]byte(s.Canonical()))
 }
 
 // MeaningFingerprint returns the CRC-64-AVRO of the parsing canonical form with
-// the valid logical types in it. Schemas with equal meaning, as [Compare] finds
-// it, have equal meaning fingerprints.
+// all valid logical types. Schemas without a difference by [Compare] have equal
+// meaning fingerprints.
 func (s *Schema) MeaningFingerprint() uint64 {
 	c := canonical{seen: map[*Schema]bool{}, logical: true}
 	return crc64Avro(c.append(nil, s))
@@ -113,7 +115,8 @@ func (s *Schema) MeaningFingerprint() uint64 {
 
 const crc64Empty = 0xc15d213aa4d7a795
 
-// crc64Avro goes bit by bit: schemas are short and fingerprints are kept.
+// crc64Avro works bit by bit, because schemas are short and fingerprints are
+// cached.
 func crc64Avro(data []byte) uint64 {
 	sum := uint64(crc64Empty)
 	for _, c := range data {

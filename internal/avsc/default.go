@@ -10,10 +10,11 @@ import (
 )
 
 // AppendDefault appends the Avro binary encoding of the default value v under
-// s, exactly: whole numbers are never rounded. Under a union the first branch
-// that fits is taken (section "Unions": since 1.12 it may be any). Members that
-// a record default lacks take their fields' own defaults. What does not fit is
-// an error of type [Errors] with the place in v.
+// s. The encoding is exact and never rounds a whole number. Under a union,
+// AppendDefault takes the first branch that fits. Since Avro 1.12 the branch
+// may be any branch (section "Unions"). Members that a record default does not
+// have take the defaults of their fields. A value that does not fit is an error
+// of type [Errors] with the place in v.
 func (s *Schema) AppendDefault(dst []byte, v *Value) ([]byte, error) {
 	e := encoder{dst: dst, budget: newBudget(0)}
 	e.value(s, v)
@@ -23,20 +24,21 @@ func (s *Schema) AppendDefault(dst []byte, v *Value) ([]byte, error) {
 	return e.dst, nil
 }
 
-// checkDefault returns what is wrong with the default v of a field of type s.
+// checkDefault returns the mistakes in the default v of a field of type s.
 func checkDefault(s *Schema, v *Value, left *budget) Errors {
 	e := encoder{budget: left}
 	e.value(s, v)
 	return e.errs
 }
 
-// budget bounds the work on the defaults of one parse: defaults that use the
-// defaults of other fields can double with every step.
+// budget limits the work on the defaults of one parse. The limit is necessary
+// because defaults that use the defaults of other fields can double with every
+// step.
 type budget struct{ steps int }
 
 func newBudget(values int) *budget { return &budget{1<<20 + 64*values} }
 
-const maxDefault = 16 << 20 // bytes of one encoded default
+const maxDefault = 16 << 20 // maximum bytes of one encoded default
 
 type encoder struct {
 	dst    []byte
@@ -91,7 +93,8 @@ func defaultShape(s *Schema) string {
 	}
 }
 
-// value appends v as a value of s. A nil schema is one whose mistake is known.
+// value appends v as a value of s. A nil schema has a mistake that is already
+// reported.
 func (e *encoder) value(s *Schema, v *Value) {
 	if s == nil || v.bad || e.spent {
 		return
@@ -148,7 +151,7 @@ func (e *encoder) value(s *Schema, v *Value) {
 }
 
 func (e *encoder) long(n int64) {
-	e.dst = binary.AppendVarint(e.dst, n) // zig-zag, least significant group first: Avro's own form
+	e.dst = binary.AppendVarint(e.dst, n) // zig-zag, least significant group first, as in Avro
 }
 
 func (e *encoder) whole(s *Schema, v *Value, bits int) {
@@ -284,11 +287,11 @@ func (e *encoder) record(s *Schema, v *Value) {
 }
 
 func (e *encoder) union(s *Schema, v *Value) {
-	var best Errors // what is wrong with the branch that v looks like
+	var best Errors // mistakes in the branch that v resembles
 	looks := 0
 	for i, b := range s.Branches {
 		if b == nil {
-			return // its mistake is known
+			return // the mistake is already reported
 		}
 		try := encoder{dst: e.dst, budget: e.budget, depth: e.depth}
 		try.long(int64(i))
@@ -328,7 +331,7 @@ func fitsKind(k Kind, j JSONKind) bool {
 		return j == JSONArray
 	case Map, Record:
 		return j == JSONObject
-	default: // no branch is a union
+	default: // a branch is never a union
 		return false
 	}
 }

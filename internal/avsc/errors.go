@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Error is one mistake in a schema file: where, what is wrong and what to do.
+// Error is one mistake in a schema file, with the place, the mistake and the
+// fix.
 type Error struct {
 	Pos  Pos
 	What string
-	Fix  string // empty where nothing more can be said
+	Fix  string // empty if there is no advice
 }
 
 func (e *Error) Error() string {
@@ -28,8 +29,9 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Errors is every mistake that one parse found, file by file in the order of
-// the sources, then by place. It is never empty when returned as an error.
+// Errors holds every mistake of one parse. The mistakes of a file are in the
+// order of their places, and the files are in the order of the sources. A
+// returned Errors is never empty.
 type Errors []*Error
 
 func (es Errors) Error() string {
@@ -40,7 +42,7 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives the single mistakes to [errors.As].
+// Unwrap returns the single mistakes for [errors.As].
 func (es Errors) Unwrap() []error {
 	out := make([]error, len(es))
 	for i, e := range es {
@@ -49,8 +51,8 @@ func (es Errors) Unwrap() []error {
 	return out
 }
 
-// sort orders the mistakes of each file by place; the order of the files is
-// kept as rank says.
+// sort orders the mistakes of each file by place. The files are ordered by
+// rank.
 func (es Errors) sort(rank map[string]int) {
 	slices.SortStableFunc(es, func(a, b *Error) int {
 		return cmp.Or(
@@ -61,7 +63,7 @@ func (es Errors) sort(rank map[string]int) {
 	})
 }
 
-// err returns the mistakes as an error, nil when there are none.
+// err returns the mistakes as an error, or nil if there are none.
 func (es Errors) err() error {
 	if len(es) == 0 {
 		return nil
@@ -69,7 +71,8 @@ func (es Errors) err() error {
 	return es
 }
 
-// most returns the first n mistakes and, if there are more, how many.
+// most returns the first n mistakes. If there are more, most adds the number of
+// the rest.
 func (es Errors) most(n int) Errors {
 	if len(es) <= n {
 		return es

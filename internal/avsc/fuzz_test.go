@@ -7,8 +7,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// FuzzParse: any text is a schema or a list of complete mistakes, and a schema
-// means the same after Text.
+// FuzzParse parses any text. The result is a schema or a list of complete
+// mistakes. A schema has the same meaning after Text.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`"string"`, `[]`, `{"type": "array", "items": ["null", {"type": "map", "values": "long"}]}`,

@@ -36,31 +36,31 @@ func (k JSONKind) String() string {
 	return "JSONKind(" + strconv.Itoa(int(k)) + ")"
 }
 
-// Value is a JSON value with its place and its exact text: numbers are never
-// rounded, the order of members is kept.
+// Value is a JSON value with its place and its exact text. Numbers are never
+// rounded, and members keep their order.
 type Value struct {
 	Kind    JSONKind
 	Pos     Pos
-	Off     int    // of Text, in bytes from the beginning of the source
-	Text    string // the exact source text; of a number, its literal
-	Str     string // decoded, of a string
+	Off     int    // offset of Text, in bytes from the beginning of the source
+	Text    string // the exact source text; for a number, its literal
+	Str     string // the decoded string
 	Bool    bool
 	Elems   []*Value
 	Members []Member
 
-	bad bool // not JSON, already reported
+	bad bool // the text is no JSON, and the mistake is already reported
 }
 
 // Member is one member of an object.
 type Member struct {
 	Key    string
 	KeyPos Pos
-	KeyOff int // in bytes from the beginning of the source
+	KeyOff int // offset in bytes from the beginning of the source
 	Value  *Value
 }
 
-// Member returns the value of the member named key, nil when v is no object or
-// has no such member.
+// Member returns the value of the member named key. The result is nil if v is
+// no object or has no such member.
 func (v *Value) Member(key string) *Value {
 	if m := v.member(key); m != nil {
 		return m.Value
@@ -80,7 +80,7 @@ func (v *Value) member(key string) *Member {
 	return nil
 }
 
-// StringValue makes the value of a string that stands at pos.
+// StringValue makes the value of a string at pos.
 func StringValue(pos Pos, s string) *Value {
 	return &Value{Kind: JSONString, Pos: pos, Str: s, Text: string(AppendQuoted(nil, s))}
 }
@@ -99,8 +99,8 @@ func ObjectValue(pos Pos, members ...Member) *Value {
 	return v
 }
 
-// AppendCompact appends v without white space and comments; strings and
-// numbers keep their source text.
+// AppendCompact appends v without white space and comments. Strings and numbers
+// keep their source text.
 func (v *Value) AppendCompact(dst []byte) []byte {
 	switch v.Kind {
 	case JSONArray:
@@ -128,7 +128,8 @@ func (v *Value) AppendCompact(dst []byte) []byte {
 	}
 }
 
-// AppendQuoted appends s as a JSON string: only what JSON demands is escaped.
+// AppendQuoted appends s as a JSON string. Only characters that JSON requires
+// to be escaped are escaped.
 func AppendQuoted(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// finish resolves the references, then checks what needs them.
+// finish resolves the references and then makes the checks that need
+// references.
 func (b *builder) finish() {
 	for _, r := range b.refs {
 		b.resolve(r)
@@ -16,7 +17,7 @@ func (b *builder) finish() {
 	for _, r := range b.repeats {
 		*r.slot = r.first
 	}
-	broken := map[int]bool{} // sources whose definitions may lack something
+	broken := map[int]bool{} // sources with definitions that may be incomplete
 	for _, e := range b.errs {
 		broken[b.rank[e.Pos.File]] = true
 	}
@@ -47,8 +48,9 @@ func (b *builder) resolve(r reference) {
 		*r.slot = s
 		return
 	}
-	// As Java does: a simple name that its namespace lacks may be one without
-	// namespace. Inside a namespace there is no other way to refer to it.
+	// As in Java, a simple name that its namespace does not define may be a
+	// name without namespace. Inside a namespace there is no other way to refer
+	// to such a type.
 	if s := b.names[r.name]; s != nil {
 		*r.slot = s
 		return
@@ -74,7 +76,7 @@ func (b *builder) unknownFix(r reference) string {
 		return "did you mean " + fix + "?"
 	}
 	if b.suggested++; b.suggested > 100 {
-		return "define it, or give the file that does" // looking for names costs, and nobody reads them all
+		return "define it, or give the file that does" // the search takes time, and nobody reads so many messages
 	}
 	names := slices.Collect(maps.Keys(b.names))
 	for k := Null; k <= String; k++ {

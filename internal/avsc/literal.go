@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// word reads true, false and null, and reports all other words.
+// word reads true, false and null, and reports every other word.
 func (r *reader) word(v *Value) {
 	start := r.off
 	for isWordByte(r.peek()) || r.peek() == '.' || r.peek() == '-' {
@@ -59,7 +59,7 @@ func (r *reader) number(v *Value) {
 	r.report(start, fmt.Sprintf("%s is not a JSON number", quote(lit)), "write digits, then a fraction and an exponent if need be, without leading zeros or '+'; text stands in double quotes")
 }
 
-// validNumber reports whether s is a number by RFC 8259.
+// validNumber reports whether s is a valid number by RFC 8259.
 func validNumber(s string) bool {
 	s = strings.TrimPrefix(s, "-")
 	digits := func() int {
@@ -92,13 +92,13 @@ func validNumber(s string) bool {
 	return s == ""
 }
 
-// str reads a string that starts here. It reports its mistakes and says whether
-// there were any.
+// str reads the string at the current offset. It reports mistakes, and returns
+// true for bad if there were any.
 func (r *reader) str() (s string, bad bool) {
 	open := r.off
 	r.off++
 	start := r.off
-	var buf []byte // once there is an escape
+	var buf []byte // used after the first escape
 	mistake := func(off int, what, fix string) {
 		if !bad {
 			r.report(off, what, fix)
@@ -126,8 +126,8 @@ func (r *reader) str() (s string, bad bool) {
 			buf = r.escape(buf, mistake)
 			start = r.off
 		case c == '\n':
-			// Most likely the closing quote is missing; the rest of the file
-			// would be read inside out.
+			// The closing quote is probably missing. The rest of the file would
+			// be read with text inside and outside of strings exchanged.
 			r.stop(open, "the string does not end on its line", "end it with \", or write a line break as \\n")
 			return "", true
 		case c < 0x20:
@@ -145,7 +145,7 @@ func (r *reader) str() (s string, bad bool) {
 	}
 }
 
-// escape appends what the escape that starts here stands for.
+// escape appends the meaning of the escape at the current offset.
 func (r *reader) escape(buf []byte, mistake func(int, string, string)) []byte {
 	at := r.off
 	r.off++

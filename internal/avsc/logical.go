@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// logical returns the logical type that v declares for s, the zero Logical
-// where it is unknown or does not fit: section "Logical Types" says to use the
-// base type then.
+// logical returns the logical type that v declares for s. The result is the
+// zero Logical if the type is unknown or does not fit. For these cases, section
+// "Logical Types" requires the base type.
 func logical(s *Schema, v *Value) Logical {
 	t := v.Member("logicalType")
 	if t == nil || t.Kind != JSONString {

@@ -8,18 +8,18 @@ import (
 // Difference is the first place where two schemas give the same bytes a
 // different meaning.
 type Difference struct {
-	// Path leads to the place by the names of both schemas: "items[].price".
-	// "[]" is an element of an array or a map. Path is empty for the schemas
-	// themselves.
+	// Path leads to the place by the names of both schemas, such as
+	// "items[].price". The text "[]" is an element of an array or a map. Path
+	// is empty for the schemas themselves.
 	Path string
-	// A and B are what the two schemas have there: "decimal(12,2)",
-	// "field total", "symbol OPEN". "nothing" means that one side ends before
-	// the other.
+	// A and B describe the two schemas at the place, such as "decimal(12,2)",
+	// "field total" or "symbol OPEN". The text "nothing" means that one side
+	// ends before the other.
 	A, B string
 }
 
-// String returns the difference in one line: "items[].price: decimal(12,2)
-// against decimal(12,4)".
+// String returns the difference in one line, such as "items[].price:
+// decimal(12,2) against decimal(12,4)".
 func (d *Difference) String() string {
 	s := d.A + " against " + d.B
 	if d.Path != "" {
@@ -28,15 +28,16 @@ func (d *Difference) String() string {
 	return s
 }
 
-// SameMeaning reports whether a and b give the same bytes the same meaning:
-// [Compare] finds no difference.
+// SameMeaning reports whether a and b give the same bytes the same meaning, by
+// [Compare].
 func SameMeaning(a, b *Schema) bool { return Compare(a, b) == nil }
 
-// Compare returns the first difference between what a and b mean, in the order
-// of a's text, and nil where there is none. It compares the structure, which is
-// what [Schema.Canonical] shows, and every valid logical type with its
-// parameters. Docs, aliases, defaults, the order attribute and all other
-// attributes do not count. An invalid or unknown logical type is none.
+// Compare returns the first difference between the meanings of a and b, in the
+// order of a's text. The result is nil if there is no difference. Compare
+// checks the structure, as in [Schema.Canonical], and every valid logical type
+// with its parameters. Docs, aliases, defaults, the order attribute and all
+// other attributes do not count. An invalid or unknown logical type counts as
+// none.
 func Compare(a, b *Schema) *Difference {
 	c := comparison{equal: map[[2]*Schema]bool{}}
 	return c.compare(a, b)
@@ -45,8 +46,8 @@ func Compare(a, b *Schema) *Difference {
 // comparison is the state of one [Compare].
 type comparison struct {
 	path []string
-	// equal holds the pairs of named types that were compared already, or are
-	// being compared: a type inside itself adds no difference.
+	// equal holds the pairs of named types that were compared or are in
+	// comparison. A recursive type adds no difference.
 	equal map[[2]*Schema]bool
 }
 
@@ -61,7 +62,7 @@ func (c *comparison) found(a, b string) *Difference {
 	return &Difference{Path: path, A: a, B: b}
 }
 
-// inside compares a and b at the place name below the current one.
+// inside compares a and b at the place name below the current place.
 func (c *comparison) inside(name string, a, b *Schema) *Difference {
 	c.path = append(c.path, name)
 	d := c.compare(a, b)
@@ -146,8 +147,8 @@ func branchAt(s *Schema, i int) string {
 	return "branch " + s.Branches[i].Describe()
 }
 
-// Describe returns the type as people call it: "record shop.Order",
-// "decimal(12,2)", "timestamp-millis", "long".
+// Describe returns the usual name of the type, such as "record shop.Order",
+// "decimal(12,2)", "timestamp-millis" or "long".
 func (s *Schema) Describe() string {
 	switch {
 	case s.Name != "":
@@ -158,8 +159,8 @@ func (s *Schema) Describe() string {
 	return s.Kind.String()
 }
 
-// describe is s in a comparison with other. It says no more than tells the two
-// apart.
+// describe describes s in a comparison with other. The text has only the
+// details in which the two schemas differ.
 func (s *Schema) describe(other *Schema) string {
 	switch {
 	case s.Kind != other.Kind || s.Name != other.Name:
@@ -176,8 +177,8 @@ func (s *Schema) describe(other *Schema) string {
 	return s.Logical.String()
 }
 
-// String returns the logical type with its parameters, as in "decimal(12,2)",
-// and "" for none.
+// String returns the logical type with its parameters, as in "decimal(12,2)".
+// The result is "" for no logical type.
 func (l Logical) String() string {
 	if l.Name != "decimal" {
 		return l.Name

@@ -78,8 +78,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A type that is used in many places is compared once: the work is that of the
-// text, not that of the values.
+// A type in many places is compared once. The work is in proportion to the
+// text, not to the values.
 func TestCompareOfALattice(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

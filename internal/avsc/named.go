@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// named takes name, namespace, aliases and doc, declares the type, and returns
-// its namespace, which is that of the names inside (section "Names").
+// named reads name, namespace, aliases and doc, and declares the type. It
+// returns the type's namespace, which applies to the names inside (section
+// "Names").
 func (b *builder) named(s *Schema, v *Value, ns string, slot **Schema) string {
 	*slot = s
 	b.doc(&s.Doc, v)
 	if n := v.Member("namespace"); n != nil && !n.bad {
 		switch {
-		case n.Kind == JSONNull: // as if it were not there
+		case n.Kind == JSONNull: // treated as missing
 		case n.Kind != JSONString:
 			b.mistake(n.Pos, "\"namespace\" is "+n.Kind.String(), "write it in quotes")
 		default:
@@ -81,9 +82,9 @@ func (b *builder) doc(dst *string, v *Value) {
 	}
 }
 
-// aliases takes the aliases as written. Those of fields are not checked
-// further: the writers' names that they stand for are whatever they are, and
-// the other implementations take any.
+// aliases copies the aliases as written. Aliases of fields are not checked
+// further. They stand for names of other writers, which can be any text. Other
+// implementations also accept any text.
 func (b *builder) aliases(dst *[]Alias, v *Value) {
 	list := v.Member("aliases")
 	if list == nil || list.bad {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ValidName reports whether s is a name by section "Names": a letter or
-// underscore, then letters, digits and underscores, all ASCII.
+// ValidName reports whether s is a name by section "Names". A name is a letter
+// or underscore, then letters, digits and underscores, all ASCII.
 func ValidName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -27,13 +27,13 @@ func ValidFullName(s string) bool {
 	return true
 }
 
-// validName is [ValidName], and for a stored schema any text without a dot:
-// older writers did not look at names.
+// validName does the check of [ValidName]. For a stored schema, every text
+// without a dot is valid, because older writers did not check names.
 func (b *builder) validName(s string) bool {
 	return ValidName(s) || b.stored && s != "" && !strings.Contains(s, ".")
 }
 
-// validFullName is [ValidFullName] in the same way.
+// validFullName does the check of [ValidFullName] with the same exception.
 func (b *builder) validFullName(s string) bool {
 	if ValidFullName(s) {
 		return true
@@ -49,8 +49,8 @@ func SplitName(full string) (namespace, name string) {
 	return "", full
 }
 
-// JoinName puts a namespace before a simple name; a name with dots is a full
-// name already.
+// JoinName puts a namespace before a simple name. A name with dots is already a
+// full name.
 func JoinName(namespace, name string) string {
 	if namespace == "" || strings.IndexByte(name, '.') >= 0 {
 		return name
@@ -58,7 +58,7 @@ func JoinName(namespace, name string) string {
 	return namespace + "." + name
 }
 
-// Namespace returns the namespace of a named type, "" for none.
+// Namespace returns the namespace of a named type, or "" if there is none.
 func (s *Schema) Namespace() string {
 	ns, _ := SplitName(s.Name)
 	return ns
@@ -79,7 +79,7 @@ func primitive(name string) (Kind, bool) {
 	return 0, false
 }
 
-// misnomers are what people write who come from another language.
+// misnomer returns the Avro name for a type name of another language.
 func misnomer(name string) string {
 	switch strings.ToLower(name) {
 	case "integer", "int32", "short", "byte", "uint8", "int8", "int16", "uint16":
@@ -114,7 +114,8 @@ func misnomer(name string) string {
 	return ""
 }
 
-// Nearest returns up to three of names that look like want, best first.
+// Nearest returns up to three of the names that look like want, with the best
+// first.
 func Nearest(want string, names []string) []string {
 	type scored struct {
 		name string
@@ -148,8 +149,8 @@ func Nearest(want string, names []string) []string {
 	return out
 }
 
-// distance is the Levenshtein distance of a and b, limit+1 when it is above
-// limit.
+// distance is the Levenshtein distance of a and b. The result is limit+1 if the
+// distance is above limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1

@@ -7,24 +7,24 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep JSON may nest: the limit of the JSON reader that
-// Avro's Java implementation uses.
+// maxDepth limits the nesting of JSON. The JSON reader of Avro's Java
+// implementation has the same limit.
 const maxDepth = 1000
 
-// bom is the byte order mark, which some editors put before UTF-8.
+// bom is the byte order mark. Some editors put a byte order mark before UTF-8.
 const bom = "\xef\xbb\xbf"
 
-// Comment is one comment of a JSON text, with its marks: // … or /* … */.
+// Comment is one comment of a JSON text with its marks, // … or /* … */.
 type Comment struct {
 	Pos  Pos
 	Off  int
 	Text string
 }
 
-// ReadJSON reads one JSON text: RFC 8259, and the comments // … and /* … */
-// that Avro's Java implementation accepts. Where the mistakes leave no doubt
-// what was meant (a missing comma, a word without quotes) it goes on and
-// reports them all, so that the error, of type [Errors], may hold several.
+// ReadJSON reads one JSON text by RFC 8259. The comments // … and /* … */ are
+// accepted, as in Avro's Java implementation. If the meaning is clear despite a
+// mistake, such as a missing comma or a word without quotes, ReadJSON
+// continues. The error, of type [Errors], may therefore hold several mistakes.
 func ReadJSON(file string, text []byte) (*Value, []Comment, error) {
 	r := newReader(file, text)
 	root := r.document()
@@ -40,19 +40,21 @@ type reader struct {
 	off      int
 	comments []Comment
 	errs     Errors
-	stopped  bool // after a mistake that leaves the structure in doubt
+	stopped  bool // set by a mistake that leaves the structure in doubt
 
-	// The last place asked for: places are asked for in nearly rising order.
+	// These fields hold the last requested place, because requests come in
+	// nearly ascending order.
 	markOff, markLine, markStart int
 
-	lastWins bool // of a key that stands twice the last one counts; else it is a mistake
+	lastWins bool // if true, the last value of a repeated key counts; if false, a repeated key is a mistake
 }
 
 func newReader(file string, text []byte) *reader {
 	return &reader{file: file, src: string(text), markLine: 1}
 }
 
-// document reads the whole text. It returns nil after a mistake in structure.
+// document reads the whole text. The result is nil after a mistake in the
+// structure.
 func (r *reader) document() *Value {
 	switch {
 	case strings.HasPrefix(r.src, bom):
@@ -81,7 +83,7 @@ func (r *reader) document() *Value {
 }
 
 func (r *reader) pos(off int) Pos {
-	if off < r.markStart { // back over line ends
+	if off < r.markStart { // go back over line ends
 		r.markLine -= strings.Count(r.src[off:r.markStart], "\n")
 		r.markStart = strings.LastIndexByte(r.src[:off], '\n') + 1
 		if r.markStart == 0 {
@@ -108,7 +110,8 @@ func (r *reader) report(off int, what, fix string) {
 	}
 }
 
-// stop reports a mistake after which the rest cannot be made sense of.
+// stop reports a mistake and ends the reading, because the rest has no clear
+// meaning.
 func (r *reader) stop(off int, what, fix string) {
 	r.report(off, what, fix)
 	r.stopped = true
@@ -191,7 +194,7 @@ func (r *reader) value(depth int) *Value {
 	return v
 }
 
-// peek returns the next byte, 0 at the end.
+// peek returns the next byte, or 0 at the end.
 func (r *reader) peek() byte {
 	if r.off < len(r.src) {
 		return r.src[r.off]
@@ -199,7 +202,7 @@ func (r *reader) peek() byte {
 	return 0
 }
 
-// unexpected stops at what stands here.
+// unexpected reports the text at the current offset and ends the reading.
 func (r *reader) unexpected(what string) {
 	if r.off >= len(r.src) {
 		r.stop(r.off, "the file ends too early: "+what, "complete it")
@@ -217,7 +220,7 @@ func (r *reader) object(v *Value, depth int) {
 	v.Kind = JSONObject
 	open := r.off
 	r.off++
-	var seen map[string]int // once there are many
+	var seen map[string]int // used once there are many members
 	for first := true; ; first = false {
 		if r.next(open, '}', first) {
 			return
@@ -275,7 +278,7 @@ func (r *reader) object(v *Value, depth int) {
 	}
 }
 
-// find looks for a member by a scan, or by an index once there are many.
+// find looks for a member by a scan. For many members, find uses an index.
 func find(ms []Member, key string, index *map[string]int) *Member {
 	if len(ms) > 16 && *index == nil {
 		*index = make(map[string]int, 2*len(ms))
@@ -313,8 +316,9 @@ func (r *reader) array(v *Value, depth int) {
 	}
 }
 
-// next goes to the next element of the object or array that opened at open: it
-// reports true after the closing mark, and takes the comma between two.
+// next goes to the next element of the object or array that opened at open. It
+// takes the comma between two elements, and returns true after the closing
+// mark.
 func (r *reader) next(open int, closing byte, first bool) bool {
 	end := r.off
 	r.space()
@@ -369,7 +373,7 @@ func isWordByte(c byte) bool {
 	return c == '_' || c == '$' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= utf8.RuneSelf
 }
 
-// quote quotes a text from the input for a message, shortened.
+// quote quotes a text from the input for a message and cuts long texts.
 func quote(s string) string {
 	const most = 60
 	if len(s) > most {

@@ -11,7 +11,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// rec is a record with one field f of the given type and more members.
+// rec returns a record with one field f that has the given type and more
+// members.
 func rec(field string) string {
 	return `{"type": "record", "name": "R", "fields": [{"name": "f", ` + field + `}]}`
 }
@@ -24,7 +25,8 @@ var manyKeys = func() string {
 	return b.String()
 }()
 
-// Each want is what must stand in one of the messages, its place before it.
+// Each want must be part of one of the messages. A want may begin with the
+// place.
 func TestRejected(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, text, want string }{
@@ -176,7 +178,7 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// All mistakes of a file in one run, and each once.
+// All mistakes of a file are reported in one run, and each mistake once.
 func TestAllMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	text := `{

@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// differ says how two definitions of one name differ, "" where they are the
-// same but for white space, order of keys and the way names are written: first
-// what changes the data, then the rest. Types inside that have a name are
-// compared by it: they are definitions themselves.
+// differ describes the difference between two definitions of one name. White
+// space, the order of keys and the form of names do not count. The result is ""
+// if there is no difference. Differences in the data come first. Named types
+// inside are compared by name, because they have definitions of their own.
 func differ(a, b *Schema) string {
 	switch {
 	case a.Kind != b.Kind || a.IsError != b.IsError:
@@ -74,7 +74,8 @@ func differField(f, g *Field) string {
 	return ""
 }
 
-// sameType compares the types of two fields. A nil one is a known mistake.
+// sameType compares the types of two fields. A nil type has a mistake that is
+// already reported.
 func sameType(a, b *Schema) bool {
 	if a == nil || b == nil {
 		return true
@@ -112,8 +113,8 @@ func sameProps(a, b []Member) bool {
 	return SameJSON(&Value{Kind: JSONObject, Members: a}, &Value{Kind: JSONObject, Members: b})
 }
 
-// SameJSON reports whether two values are equal; the order of members and the spelling of numbers do
-// not count.
+// SameJSON reports whether two values are equal. The order of members and the
+// spelling of numbers do not count.
 func SameJSON(a, b *Value) bool {
 	if a.Kind != b.Kind || a.Bool != b.Bool || a.Str != b.Str || len(a.Elems) != len(b.Elems) || len(a.Members) != len(b.Members) {
 		return false
@@ -145,7 +146,7 @@ func sameNumber(a, b string) bool {
 	_, errA := strconv.ParseInt(a, 10, 64)
 	_, errB := strconv.ParseInt(b, 10, 64)
 	if errA == nil && errB == nil {
-		return false // two whole numbers, which a float may not tell apart
+		return false // as floats, two different whole numbers may be equal
 	}
 	f, errA := strconv.ParseFloat(a, 64)
 	g, errB := strconv.ParseFloat(b, 64)

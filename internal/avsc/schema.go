@@ -1,10 +1,11 @@
-// Package avsc is the Avro schema model: parsing with positions, names,
-// references between files, canonical form and fingerprint (Avro 1.12,
-// "Schema Declaration", "Names", "Parsing Canonical Form for Schemas").
+// Package avsc is the Avro schema model. The package parses schemas with
+// positions, resolves names and references between files, and computes the
+// canonical form and the fingerprint (Avro 1.12, "Schema Declaration", "Names",
+// "Parsing Canonical Form for Schemas").
 //
-// All schema reading in avroline goes through it. It holds no global state: a
-// [Set] is the whole world of names of one parse. A parsed schema is immutable
-// and safe for concurrent use.
+// All code of avroline reads schemas through this package. The package has no
+// global state. A [Set] holds all names of one parse. A parsed schema is
+// immutable and safe for concurrent use.
 package avsc
 
 import "fmt"
@@ -12,7 +13,7 @@ import "fmt"
 // Kind is the Avro type of a schema node.
 type Kind uint8
 
-// The kinds, primitives first.
+// These are the kinds, with the primitive kinds first.
 const (
 	Null Kind = iota
 	Boolean
@@ -30,7 +31,7 @@ const (
 	Union
 )
 
-// String returns the name that the specification gives the type.
+// String returns the type's name in the specification.
 func (k Kind) String() string {
 	switch k {
 	case Null:
@@ -65,13 +66,14 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// Named reports whether types of this kind have a name: record, enum, fixed.
+// Named reports whether types of this kind have a name. Records, enums and
+// fixed types have names.
 func (k Kind) Named() bool { return k == Record || k == Enum || k == Fixed }
 
 // Primitive reports whether k is one of the eight primitive types.
 func (k Kind) Primitive() bool { return k <= String }
 
-// Pos is a place in a source. Line and Col start at 1 and Col counts bytes; a
+// Pos is a place in a source. Line and Col start at 1, and Col counts bytes. A
 // zero Line means that the place is not known.
 type Pos struct {
 	File      string
@@ -86,66 +88,69 @@ func (p Pos) String() string {
 }
 
 // Schema is one node. Every reference to a named type is the same *Schema as
-// its definition, so a recursive schema is a cycle of pointers: walk with a
-// set of seen nodes.
+// the type's definition. A recursive schema is therefore a cycle of pointers,
+// so a walk needs a set of seen nodes.
 type Schema struct {
 	Kind Kind
 	Pos  Pos
 
-	// Name is the full name of a record, enum or fixed ("shop.orders.Order"),
-	// empty otherwise. Aliases are full names too.
+	// Name is the full name of a record, enum or fixed, such as
+	// "shop.orders.Order". Other kinds have an empty Name. Aliases are full
+	// names too.
 	Name    string
 	NamePos Pos
 	Aliases []Alias
 	Doc     string
 
 	IsError bool     // a record declared as "error"
-	Fields  []*Field // of a record
+	Fields  []*Field // fields of a record
 
-	Symbols []Symbol // of an enum
-	// EnumDefault is the enum's own default symbol, "" when it has none.
+	Symbols []Symbol // symbols of an enum
+	// EnumDefault is the enum's own default symbol, or "" if there is none.
 	EnumDefault    string
 	EnumDefaultPos Pos
 
-	Size int // of a fixed
+	Size int // size of a fixed, in bytes
 
-	Elem    *Schema // items of an array, values of a map
-	ElemPos Pos     // where Elem is written, be it a definition or a name
+	Elem    *Schema // items of an array or values of a map
+	ElemPos Pos     // where the definition or the name of Elem is written
 
-	Branches  []*Schema // of a union
+	Branches  []*Schema // branches of a union
 	BranchPos []Pos     // where each branch is written
 
-	// Logical is the logical type, the zero Logical where there is none, or an
-	// unknown or invalid one: those mean the base type (section "Logical Types").
+	// Logical is the logical type. Without a logical type, or with an unknown
+	// or invalid one, Logical is zero and the base type applies (section
+	// "Logical Types").
 	Logical Logical
 
-	// Props are the attributes that the specification does not reserve, in
-	// the order of the text. An ignored logicalType stays here.
+	// Props are the attributes that the specification does not reserve, in the
+	// order of the text. An ignored logicalType is one of Props.
 	Props []Member
 
-	// JSON is the node's text as parsed, nil for a schema made in memory.
+	// JSON is the parsed text of the node. JSON is nil for a schema made in
+	// memory.
 	JSON *Value
 
-	source int // index of the source, of a named type
+	source int // index of the source that defines a named type
 }
 
 // Field is one field of a record.
 type Field struct {
 	Name    string
-	Pos     Pos // of the field's object
+	Pos     Pos // position of the field's object
 	NamePos Pos
 	Aliases []Alias
 	Doc     string
 	Type    *Schema
 	TypePos Pos
-	// Default is the default value as written, nil when there is none; the
+	// Default is the default value as written, or nil if there is none. The
 	// JSON value null is a Value of kind JSONNull.
 	Default *Value
 	Order   string // "ascending" (the default), "descending" or "ignore"
 	Props   []Member
 }
 
-// Alias is one alternative name, a full name for types.
+// Alias is one alternative name. For types, an alias is a full name.
 type Alias struct {
 	Name string
 	Pos  Pos
@@ -157,7 +162,7 @@ type Symbol struct {
 	Pos  Pos
 }
 
-// Logical is a valid logical type. Precision and Scale are a decimal's.
+// Logical is a valid logical type. Only a decimal has Precision and Scale.
 type Logical struct {
 	Name             string // "decimal", "uuid", "date", …; "" for none
 	Precision, Scale int

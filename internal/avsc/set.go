@@ -7,26 +7,28 @@ type Source struct {
 	Name string // for messages and positions
 	Text []byte
 
-	// Protocol is given in place of Text where the source was read already, by
-	// the reader of another format. It has the shape of a protocol (".avpr"),
-	// and where it has a member "schema", that is the source's main schema.
+	// Protocol replaces Text if the reader of another format has already read
+	// the source. The value has the shape of a protocol (".avpr"). If it has a
+	// member "schema", this member is the source's main schema.
 	Protocol *Value
 
-	// Mistakes are what that reader found; they join those of the parse.
+	// Mistakes are the mistakes of that reader. The parse adds them to its own
+	// mistakes.
 	Mistakes Errors
 
-	// Dropped are the annotations of IDL that JSON has no place for.
+	// Dropped holds the annotations of IDL that JSON cannot represent.
 	Dropped []Dropped
 
-	// Stored says that data was written with this schema, as with one that a
-	// registry holds. It is too late to refuse what some writers let pass: names
-	// with other characters than the specification allows, a key that stands
-	// twice in a JSON object (the last one counts), and a default that does not
-	// fit its type, which is left out.
+	// Stored says that data with this schema exists, for example because a
+	// registry holds the schema. Such a schema cannot be refused for mistakes
+	// that some writers accept. The parser accepts names with characters that
+	// the specification does not allow. The parser also accepts a repeated key
+	// in a JSON object, and the last value counts. A default that does not fit
+	// its type is left out.
 	Stored bool
 }
 
-// Set is a set of sources that were parsed together.
+// Set is a set of sources that one call parsed together.
 type Set struct {
 	// Files are the parsed sources, in the order given.
 	Files []*File
@@ -34,26 +36,27 @@ type Set struct {
 	names map[string]*Schema
 }
 
-// File is what one source holds.
+// File is the content of one source.
 type File struct {
 	Name string
 
-	// Schemas are the schemas that the file declares at its top level: of a
-	// JSON array that consists of definitions of named types these types, of a
-	// protocol its types, else the one schema that the file is.
+	// Schemas holds the schemas that the file declares at its top level. For a
+	// JSON array of definitions of named types, these are the types. For a
+	// protocol, these are the protocol's types. For other files, Schemas holds
+	// the file's only schema.
 	Schemas []*Schema
 
-	// Root is the file as one schema: a JSON array is a union. It is nil for a
-	// protocol, and for IDL without a schema statement.
+	// Root is the file as one schema. A JSON array is a union. Root is nil for
+	// a protocol, and for IDL without a schema statement.
 	Root *Schema
 
-	// Protocol is the full name of a protocol, else "".
+	// Protocol is the full name of a protocol. Protocol is "" for other files.
 	Protocol string
 
-	// JSON is the text as read.
+	// JSON is the text as read by the JSON reader.
 	JSON *Value
 
-	// Dropped are the source's.
+	// Dropped is a copy of the source's Dropped.
 	Dropped []Dropped
 }
 
@@ -63,13 +66,13 @@ type Dropped struct {
 	Pos Pos
 }
 
-// Type returns the named type with the given full name, nil if the set does
-// not define it.
+// Type returns the named type with the given full name. The result is nil if
+// the set does not define the type.
 func (s *Set) Type(fullName string) *Schema { return s.names[fullName] }
 
-// Rename gives the named types of the set, and their aliases, the full names
-// that f returns for theirs. Only the model changes: positions and texts stay.
-// Call Rename before the set is shared.
+// Rename changes the full names of the set's named types and of their aliases
+// to the results of f. Only the model changes. Positions and texts stay the
+// same. Call Rename before other goroutines use the set.
 func (s *Set) Rename(f func(fullName string) string) {
 	renamed := make(map[string]*Schema, len(s.names))
 	for name, t := range s.names {
@@ -83,13 +86,14 @@ func (s *Set) Rename(f func(fullName string) string) {
 }
 
 // Parse parses one self-contained schema. The error is of type [Errors] and
-// holds every mistake; file stands in the positions.
+// holds every mistake. Positions contain the name file.
 func Parse(file string, text []byte) (*Schema, error) {
 	return parseOne(Source{Name: file, Text: text})
 }
 
-// ParseStored parses the schema of data that exists. It lets pass what [Source]
-// says of stored schemas, and is [Parse] otherwise.
+// ParseStored parses the schema of existing data. It accepts the mistakes that
+// [Source] lists for stored schemas. In all other respects ParseStored does the
+// same as [Parse].
 func ParseStored(file string, text []byte) (*Schema, error) {
 	return parseOne(Source{Name: file, Text: text, Stored: true})
 }
@@ -110,12 +114,12 @@ func parseOne(source Source) (*Schema, error) {
 	return f.Root, nil
 }
 
-// maxMistakes is how many mistakes are worth telling at once.
+// maxMistakes limits the reported mistakes of one parse.
 const maxMistakes = 1000
 
-// ParseSet parses sources that may refer to each other's types, whatever their
-// order. A type that several sources define in the same words is one type;
-// defined differently it is an error that shows both places. The error is of
+// ParseSet parses sources that may refer to each other's types, in any order.
+// Several sources may define a type if the definitions are equal. Different
+// definitions of one type are an error that shows both places. The error is of
 // type [Errors] and holds the mistakes of all sources.
 func ParseSet(sources ...Source) (*Set, error) {
 	b := &builder{names: map[string]*Schema{}, rank: make(map[string]int, len(sources))}
@@ -146,7 +150,8 @@ func ParseSet(sources ...Source) (*Set, error) {
 	return set, nil
 }
 
-// file reads one source into the set, nil where its structure is broken.
+// file reads one source into the set. The result is nil if the source's
+// structure is broken.
 func (b *builder) file(src Source) *File {
 	root := src.Protocol
 	if root == nil {
@@ -193,8 +198,8 @@ func (v *Value) definition() bool {
 	return false
 }
 
-// protocol takes the types of a protocol, and checks that the schemas of its
-// messages are schemas.
+// protocol reads the types of a protocol. It also checks that the messages of
+// the protocol use valid schemas.
 func (b *builder) protocol(f *File, root *Value) {
 	ns := ""
 	if v := root.Member("namespace"); v != nil && !v.bad {

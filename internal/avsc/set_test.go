@@ -27,8 +27,9 @@ func parseSet(t *testing.T, srcs ...avsc.Source) *avsc.Set {
 	return set
 }
 
-// A definition that moves into another namespace keeps its name; where a type
-// is defined depends on the order, what it means does not.
+// A definition that moves into another namespace keeps its name. The place of a
+// type's definition depends on the order of the sources. The meaning of the
+// type does not.
 func TestSetInAnyOrder(t *testing.T) {
 	t.Parallel()
 	srcs := sources(
@@ -80,8 +81,8 @@ func TestMutualRecursionOverFiles(t *testing.T) {
 	}
 }
 
-// A type that files repeat in the same words is one type, however its names,
-// its order of keys and the types inside it are written.
+// A type that several files define equally is a single type. The form of names,
+// the order of keys and the form of inner types may differ.
 func TestRepeatedType(t *testing.T) {
 	t.Parallel()
 	set := parseSet(t, sources(
@@ -104,7 +105,7 @@ func TestWhatAFileHolds(t *testing.T) {
 	cases := []struct {
 		name, text string
 		schemas    []string
-		root       string // kind
+		root       string // kind of the root
 		protocol   string
 	}{
 		{"a record", `{"type": "record", "name": "A", "fields": []}`, []string{"A"}, "record", ""},
@@ -143,8 +144,8 @@ func TestWhatAFileHolds(t *testing.T) {
 	}
 }
 
-// Data may have been written with a schema whose default does not fit: it can
-// be read all the same, but not registered anew.
+// Data may exist for a schema with a default that does not fit. The data can
+// still be read, but the schema cannot be registered again.
 func TestStoredSchemaWithABadDefault(t *testing.T) {
 	t.Parallel()
 	text := []byte(`{"type": "record", "name": "R", "fields": [
@@ -164,8 +165,8 @@ func TestStoredSchemaWithABadDefault(t *testing.T) {
 	}
 }
 
-// Every way in which two definitions can differ is told, the way they can be
-// written alike is none.
+// Every possible difference between two definitions is reported. A different
+// form of equal definitions is not reported.
 func TestHowDefinitionsDiffer(t *testing.T) {
 	t.Parallel()
 	rec := func(fields string) string {
@@ -212,8 +213,8 @@ func TestHowDefinitionsDiffer(t *testing.T) {
 	}
 }
 
-// Data exists whose schema has names or keys that the specification refuses.
-// They are refused in a file, and read in a stored schema.
+// Data exists with schemas that have forbidden names or keys. The parser
+// refuses such names and keys in a file, and accepts them in a stored schema.
 func TestStoredSchemaOfOtherTimes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

@@ -1,17 +1,17 @@
 package avsc
 
-// Text returns the schema as compact JSON that stands on its own: its own
-// words (docs, defaults, aliases, logical types, custom properties, the order
-// of keys), and the definition of each type that it refers to at the first use.
+// Text returns the schema as compact JSON that is complete on its own. The text
+// keeps the schema's docs, defaults, aliases, logical types, custom properties
+// and order of keys. It defines each referenced type at the first use.
 func (s *Schema) Text() string {
 	w := writer{seen: map[*Schema]bool{}}
 	w.schema(s, s.JSON, "")
 	return string(w.dst)
 }
 
-// Texts returns the texts of schemas that are kept together: a type is defined
-// once in all of them, at its first use. A schema that an earlier text defines
-// has the text "".
+// Texts returns the texts of schemas that are stored together. All texts
+// together define each type once, at its first use. If an earlier text defines
+// a schema, the schema's own text is "".
 func Texts(schemas ...*Schema) []string {
 	w := writer{seen: map[*Schema]bool{}}
 	out := make([]string, len(schemas))
@@ -28,15 +28,16 @@ func Texts(schemas ...*Schema) []string {
 
 type writer struct {
 	dst  []byte
-	seen map[*Schema]bool // named types that stand in dst
+	seen map[*Schema]bool // named types that dst already defines
 }
 
-// schema appends s, which the source writes as v, inside the namespace ns.
+// schema appends s inside the namespace ns. The value v is the source text of
+// s.
 func (w *writer) schema(s *Schema, v *Value, ns string) {
 	switch {
 	case s.Kind.Named() && w.seen[s]:
 		w.dst = AppendQuoted(w.dst, nameIn(s, v, ns))
-	case s.JSON == nil: // made in memory
+	case s.JSON == nil: // the schema was made in memory
 		c := canonical{seen: w.seen}
 		w.dst = c.append(w.dst, s)
 	case s.Kind.Named():
@@ -69,8 +70,8 @@ func (w *writer) schema(s *Schema, v *Value, ns string) {
 	}
 }
 
-// nameIn returns the name that means s inside the namespace ns: as the source
-// writes it in v, where that means s here too.
+// nameIn returns a name that means s inside the namespace ns. If the name in v
+// also means s here, nameIn returns this name.
 func nameIn(s *Schema, v *Value, ns string) string {
 	if t := v.Member("type"); t != nil {
 		v = t
@@ -90,7 +91,8 @@ func (w *writer) key(k string) {
 	w.dst = append(w.dst, ':')
 }
 
-// object appends v; replace writes a member in its own way and reports true.
+// object appends v. The function replace may write a member in its own way and
+// then returns true.
 func (w *writer) object(v *Value, replace func(Member) bool) {
 	w.dst = append(w.dst, '{')
 	for i, m := range v.Members {
@@ -105,9 +107,9 @@ func (w *writer) object(v *Value, replace func(Member) bool) {
 	w.dst = append(w.dst, '}')
 }
 
-// definition appends the definition of s at a place inside the namespace ns.
-// Where the source had it may be another, so that its words would now mean
-// another name: the namespace is then spelt out.
+// definition appends the definition of s inside the namespace ns. The source
+// may have the definition in another namespace, so its name would now mean
+// another type. In this case, definition writes the namespace explicitly.
 func (w *writer) definition(s *Schema, ns string) {
 	v := s.JSON
 	inside := s.Namespace()

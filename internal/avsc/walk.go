@@ -1,7 +1,7 @@
 package avsc
 
-// Walk calls visit for s and every schema that s leads to, each node once,
-// parents first, in the order of the text.
+// Walk calls visit for s and for every schema inside s. Walk visits each node
+// once, parents first, in the order of the text.
 func (s *Schema) Walk(visit func(*Schema)) {
 	seen := map[*Schema]bool{}
 	stack := []*Schema{s}

@@ -17,15 +17,15 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Renames are old names and new ones, of namespaces or of types by full name:
-// the earlier schemas are compared as if they had had the new names.
+// Renames maps old names to new names. A name is a namespace or the full name
+// of a type. The earlier schemas are compared under their new names.
 type Renames map[string]string
 
-// Options say how schemas are read and compared. The zero value reads them from
-// disk and renames nothing.
+// Options control reading and comparing of schemas. The zero value reads
+// schemas from disk and renames nothing.
 type Options struct {
 	Renames Renames
-	Loader  avscfile.Loader // of the new schemas
+	Loader  avscfile.Loader // reads the new schemas
 }
 
 // apply renames the types of a set.
@@ -35,8 +35,8 @@ func (r Renames) apply(set *avsc.Set) {
 	}
 }
 
-// name is the new name of a type: the longest old name that is its own or a
-// namespace above it counts.
+// name returns the new name of a type. The longest matching old name counts. An
+// old name matches if the name is the type's own or an enclosing namespace.
 func (r Renames) name(fullName string) string {
 	for old := fullName; old != ""; {
 		if now, ok := r[old]; ok {
@@ -51,9 +51,9 @@ func (r Renames) name(fullName string) string {
 	return fullName
 }
 
-// Git compares the schemas at paths with those of a commit of the repository
-// that the first of paths is in. A file that came from outside of paths, or went
-// there, is found.
+// Git compares the schemas at paths with the schemas of a commit. The first of
+// paths selects the repository. Git also finds a file that moved into paths or
+// out of paths.
 func Git(ctx context.Context, level compat.Level, opts Options, ref string, paths ...string) (found []Finding, err error) {
 	now, err := load(opts.Loader, paths)
 	if err != nil {
@@ -79,7 +79,7 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 		label)), nil
 }
 
-// Dir compares the schemas at paths with those in a folder and below.
+// Dir compares the schemas at paths with the schemas in dir and below.
 func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]Finding, error) {
 	now, err := opts.Loader.Load(paths...)
 	if err != nil {
@@ -92,7 +92,8 @@ func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]Findi
 	return Compare(Trees(level, Tree{Set: now}, Tree{Set: before}, dir)), nil
 }
 
-// Folders compares folders that hold versions of the same schemas, oldest first.
+// Folders compares folders with versions of the same schemas. The oldest folder
+// comes first.
 func Folders(level compat.Level, opts Options, dirs ...string) ([]Finding, error) {
 	now, err := opts.Loader.Load(strings.TrimSuffix(dirs[len(dirs)-1], "/") + "/...")
 	if err != nil {
@@ -113,7 +114,7 @@ func Folders(level compat.Level, opts Options, dirs ...string) ([]Finding, error
 	return Compare(subjects), nil
 }
 
-// earlierTree reads the schemas in a folder and below, or those of a file.
+// earlierTree reads the schemas of a file, or of a folder and its subfolders.
 func earlierTree(opts Options, dir string) (*avsc.Set, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -134,8 +135,8 @@ func earlierTree(opts Options, dir string) (*avsc.Set, error) {
 	return before, nil
 }
 
-// plain takes the type from an error of schemas that are not those in question:
-// their mistakes are not findings.
+// plain removes the type from an error in the earlier schemas, because mistakes
+// in the earlier schemas are not findings.
 func plain(err error) error {
 	var mistakes avsc.Errors
 	if errors.As(err, &mistakes) {
@@ -144,9 +145,10 @@ func plain(err error) error {
 	return err
 }
 
-// load reads the schemas of the commit that are at paths, which are the scope.
-// Where they need types of other files, which may have been outside of paths
-// then, all files of the commit are read.
+// load reads the schemas of the commit at paths. If these schemas need types of
+// other files, load reads all files of the commit, because the types may have
+// been outside of paths then. In this case, the scope holds the files at paths.
+// Otherwise the scope is nil.
 func (c *Commit) load(as avscfile.Loader, paths []string) (set *avsc.Set, scope map[string]bool, err error) {
 	if set, err = load(c.loaderAs(as), paths); err == nil {
 		return set, nil, nil
@@ -181,12 +183,12 @@ func (c *Commit) load(as avscfile.Loader, paths []string) (set *avsc.Set, scope 
 		}
 	}
 	if set, otherErr = avsc.ParseSet(sources...); otherErr != nil {
-		return nil, nil, err // as it was at first
+		return nil, nil, err // the first error
 	}
 	return set, scope, nil
 }
 
-// load reads the schemas at paths; a path that is not there holds none.
+// load reads the schemas at paths. A path that does not exist holds no schemas.
 func load(l avscfile.Loader, paths []string) (*avsc.Set, error) {
 	there, err := present(l, paths)
 	if err != nil {
@@ -198,7 +200,7 @@ func load(l avscfile.Loader, paths []string) (*avsc.Set, error) {
 	return l.Load(there...)
 }
 
-// present are the paths that hold schemas.
+// present returns the paths that hold schemas.
 func present(l avscfile.Loader, paths []string) ([]string, error) {
 	var there []string
 	for _, p := range paths {
@@ -215,8 +217,8 @@ func present(l avscfile.Loader, paths []string) ([]string, error) {
 	return there, nil
 }
 
-// outside looks for types in the schema files that are not among those in
-// question: a file that was moved.
+// outside looks for types in the schema files outside of paths. Such a type is
+// in a file that was moved.
 type outside struct {
 	list func() ([]string, error)
 	read func(name string) ([]byte, error)
@@ -238,7 +240,7 @@ func (o *outside) find(name string) *avsc.Schema {
 		}
 		set, err := avsc.ParseSet(avsc.Source{Name: file, Text: text})
 		if err != nil {
-			continue // one that needs others does not stand for itself
+			continue // the file needs other files and is incomplete on its own
 		}
 		if s := set.Type(name); s != nil {
 			return s
@@ -247,7 +249,7 @@ func (o *outside) find(name string) *avsc.Schema {
 	return nil
 }
 
-// load reads the files; those that cannot be read are not looked into.
+// load reads the files and ignores unreadable files.
 func (o *outside) load() {
 	o.texts = map[string][]byte{}
 	names, err := o.list()

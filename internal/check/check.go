@@ -1,6 +1,6 @@
-// Package check compares the schemas of a tree with what they were before: in
-// another folder, at a git commit, in a registry. The command and package
-// compattest stand on it.
+// Package check compares the schemas of a tree with earlier versions. The
+// earlier versions are in another folder, at a git commit or in a registry. The
+// command and package compattest use this package.
 package check
 
 import (
@@ -13,30 +13,30 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// SchemaRemoved is the type of the finding that a schema is gone. Registries do
-// not look for that.
+// SchemaRemoved is the type of the finding for a removed schema. Registries do
+// not check for removed schemas.
 const SchemaRemoved = "SCHEMA_REMOVED"
 
-// Subject is one schema and what it was before.
+// Subject is one schema with its earlier versions.
 type Subject struct {
-	// Now is nil where the schema is gone.
+	// Now is nil if the schema was removed.
 	Now    *avsc.Schema
-	Before []evolve.Version // oldest first, never empty
+	Before []evolve.Version // oldest version first, never empty
 
-	// Namesake is a new type of the same name in another namespace, where Now
-	// is nil.
+	// Namesake is a new type of the same name in another namespace. Only a
+	// Subject with a nil Now has a Namesake.
 	Namesake *avsc.Schema
 
 	Level compat.Level
 }
 
-// Finding is a reason why a schema and an earlier version do not go together.
+// Finding is one reason why a schema and an earlier version are incompatible.
 type Finding struct {
 	evolve.Finding
-	Schema string // the full name of the schema, "" where it has none
+	Schema string // the full name of the schema, or "" if it has none
 }
 
-// Text is the finding in sentences.
+// Text describes the finding in sentences.
 func (f Finding) Text() string {
 	s := f.What
 	if f.Frame != "" {
@@ -52,9 +52,10 @@ func (f Finding) Text() string {
 	return s
 }
 
-// Compare finds what is wrong with subjects, each thing once: a type that is
-// part of several schemas is found in its own where it has one, else in the
-// first that it is part of.
+// Compare returns the findings of all subjects without repetitions. A type may
+// be part of several schemas. If the type is a subject itself, its findings
+// belong to this subject. Otherwise the findings belong to the first schema
+// that contains the type.
 func Compare(subjects []Subject) []Finding {
 	group := evolve.NewGroup()
 	for _, s := range subjects {
@@ -134,8 +135,8 @@ func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 	return out
 }
 
-// Versions makes the subject of files that hold versions of one schema, oldest
-// first.
+// Versions makes the subject of files with versions of one schema. The oldest
+// version comes first.
 func Versions(level compat.Level, renames Renames, files ...*avsc.Set) (Subject, error) {
 	s := Subject{Level: level}
 	for i, set := range files {
@@ -159,11 +160,11 @@ func Versions(level compat.Level, renames Renames, files ...*avsc.Set) (Subject,
 	return s, nil
 }
 
-// Tree is schema files that belong together.
+// Tree is a set of schema files that belong together.
 type Tree struct {
 	*avsc.Set
-	scope     map[string]bool                // the files that are asked about; nil for all
-	elsewhere func(name string) *avsc.Schema // looks for a type outside of the set; may be nil
+	scope     map[string]bool                // the files to check; nil for all files
+	elsewhere func(name string) *avsc.Schema // finds a type outside of the set; may be nil
 }
 
 func (t Tree) find(name string) *avsc.Schema {
@@ -173,9 +174,9 @@ func (t Tree) find(name string) *avsc.Schema {
 	return t.elsewhere(name)
 }
 
-// Trees pairs the schemas of a tree with their earlier selves, by full name or
-// an alias, those without a name by their file. Schemas that are new are left
-// out.
+// Trees pairs the schemas of a tree with their earlier versions. A schema with
+// a name is paired by its full name or an alias, and a schema without a name by
+// its file. New schemas are left out.
 func Trees(level compat.Level, now, before Tree, label string) []Subject {
 	var subjects []Subject
 	kept := map[*avsc.Schema]bool{}
@@ -209,7 +210,7 @@ func Trees(level compat.Level, now, before Tree, label string) []Subject {
 			case kept[old]:
 			case old.Name == "":
 				add(nil, old)
-			case now.Type(old.Name) != nil: // part of another schema now, and compared there
+			case now.Type(old.Name) != nil: // now part of another schema, and compared there
 			default:
 				add(now.find(old.Name), old)
 				if last := &subjects[len(subjects)-1]; last.Now == nil {
@@ -221,7 +222,8 @@ func Trees(level compat.Level, now, before Tree, label string) []Subject {
 	return subjects
 }
 
-// earlier is what a schema of file f was in t, nil where it is new.
+// earlier returns the version in t of a schema of file f. The result is nil if
+// the schema is new.
 func (t Tree) earlier(s *avsc.Schema, f *avsc.File) *avsc.Schema {
 	if s.Name == "" {
 		for _, b := range t.Files {

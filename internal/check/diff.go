@@ -15,8 +15,9 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Load reads the schemas at where: a file, a folder, folder/..., or the same at
-// a git commit as git:REF:PATH. In git:REF the path is that of the other side.
+// Load reads the schemas at where. The place is a file, a folder, folder/...,
+// or the same at a git commit, written git:REF:PATH. The form git:REF uses the
+// path of the other side.
 func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avsc.Set, err error) {
 	in, ok := strings.CutPrefix(where, "git:")
 	if !ok {
@@ -41,8 +42,8 @@ func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avs
 	return set, nil
 }
 
-// load1 reads the schemas at one path. For a file, the types that the file
-// refers to are looked for beside and below it.
+// load1 reads the schemas at one path. If the path is a file, load1 looks for
+// referenced types beside the file and below.
 func load1(l avscfile.Loader, path string) (*avsc.Set, error) {
 	if files, err := l.Files(path); err == nil && len(files) == 1 && files[0] == pathpkg.Clean(filepath.ToSlash(path)) {
 		return l.LoadWithNeeded(path)
@@ -50,9 +51,9 @@ func load1(l avscfile.Loader, path string) (*avsc.Set, error) {
 	return l.Load(path)
 }
 
-// Diff finds what was changed between two trees. Two files of one schema each
-// are two versions of it, whatever their names. A type that is gone and a new
-// one of the same structure are one type that was renamed.
+// Diff returns the changes between two trees. If each tree is one file with one
+// schema, the two schemas are versions of each other, whatever their names. A
+// removed type and a new type of the same structure count as one renamed type.
 func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
 	renames.apply(before)
 	var d evolve.Differ
@@ -77,7 +78,8 @@ func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
 			}
 		}
 	}
-	// A type that another one holds was compared there, under its new name.
+	// A type inside another type was already compared there, under its new
+	// name.
 	isRenamed := func(s *avsc.Schema) bool { return d.Renamed[s] }
 	gone, added = slices.DeleteFunc(gone, isRenamed), slices.DeleteFunc(added, isRenamed)
 	for _, s := range added {
@@ -95,7 +97,7 @@ func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
 	return d.Changes
 }
 
-// single is the only schema of a set, nil where there are several.
+// single returns the only schema of a set, or nil if there are several schemas.
 func single(set *avsc.Set) *avsc.Schema {
 	if len(set.Files) != 1 || len(set.Files[0].Schemas) != 1 {
 		return nil

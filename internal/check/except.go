@@ -12,16 +12,18 @@ type Exception struct {
 	// Rule is the type of the finding, such as LOGICAL_TYPE_CHANGED.
 	Rule string
 	// Path is the place of the finding by the schemas' names, as in
-	// shop.Order.lines[].price. The name of a type accepts the rule everywhere
-	// in the type.
+	// shop.Order.lines[].price. If Path is the name of a type, the exception
+	// accepts the rule everywhere in the type.
 	Path string
 	// Reason says why the break is intended. It must not be empty.
 	Reason string
-	// Until is the last day of the exception in UTC. The zero time is no end.
+	// Until is the last day of the exception in UTC. The zero time means that
+	// the exception has no end.
 	Until time.Time
 }
 
-// Valid returns what is missing in x, nil for an exception that can be used.
+// Valid returns an error that names the missing parts of x. The result is nil
+// if the exception is usable.
 func (x Exception) Valid() error {
 	switch {
 	case x.Rule == "":
@@ -34,7 +36,7 @@ func (x Exception) Valid() error {
 	return nil
 }
 
-// matches reports whether x names the finding, whatever the day.
+// matches reports whether x names the finding, without regard to the day.
 func (x Exception) matches(f Finding) bool {
 	if x.Rule != f.Type {
 		return false
@@ -43,7 +45,7 @@ func (x Exception) matches(f Finding) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[' || rest[0] == '{')
 }
 
-// expired reports whether the last day of x is over.
+// expired reports whether the last day of x is in the past.
 func (x Exception) expired(now time.Time) bool {
 	return !x.Until.IsZero() && !now.Before(x.Until.AddDate(0, 0, 1))
 }
@@ -54,7 +56,7 @@ type Accepted struct {
 	Exception Exception
 }
 
-// Text says in one sentence what was accepted and why.
+// Text describes the accepted finding and the reason in one sentence.
 func (a Accepted) Text() string {
 	s := fmt.Sprintf("accepted %s at %s: %s. Reason: %s", a.Finding.Type, a.Finding.Place, a.Finding.What, a.Exception.Reason)
 	if !a.Exception.Until.IsZero() {
@@ -63,9 +65,9 @@ func (a Accepted) Text() string {
 	return s
 }
 
-// Except takes the findings out that an exception accepts. An exception whose
-// last day is over accepts nothing, and the finding says so. Unused are the
-// exceptions that name no finding.
+// Except removes the findings that an exception accepts. An exception past its
+// last day accepts nothing, and the finding mentions the expired exception. The
+// result unused holds the exceptions that name no finding.
 func Except(found []Finding, exceptions []Exception, now time.Time) (kept []Finding, accepted []Accepted, unused []Exception) {
 	used := make([]bool, len(exceptions))
 	for _, f := range found {

@@ -20,21 +20,21 @@ import (
 	"github.com/avroline/avroline/internal/avscfile"
 )
 
-// Commit is the tree of a git commit, read through the git program rather than
-// a library: it knows every kind of repository that the user's git knows
-// (worktrees, partial clones, alternates), and brings no dependency.
+// Commit is the tree of a git commit. Commit uses the git program instead of a
+// library, because the program knows every kind of repository of the user
+// (worktrees, partial clones, alternates) and brings no dependency.
 type Commit struct {
-	top   string // the absolute folder of the work tree
+	top   string // absolute path of the work tree
 	blobs map[string]string
 	dirs  map[string][]fs.DirEntry
 
-	git *exec.Cmd // cat-file --batch
+	git *exec.Cmd // runs cat-file --batch
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-// OpenCommit opens the commit that ref names in the repository that path is in.
-// Close it.
+// OpenCommit opens the commit that ref names. The path selects the repository.
+// Call Close after use.
 func OpenCommit(ctx context.Context, path, ref string) (*Commit, error) {
 	top, err := workTree(ctx, path)
 	if err != nil {
@@ -56,7 +56,8 @@ func OpenCommit(ctx context.Context, path, ref string) (*Commit, error) {
 	}
 	c := &Commit{top: top, blobs: map[string]string{}, dirs: map[string][]fs.DirEntry{".": nil}}
 	for entry := range strings.SplitSeq(tree, "\x00") {
-		// "100644 blob <id>\t<path>"; links and submodules are no schemas.
+		// An entry is "100644 blob <id>\t<path>". Links and submodules are no
+		// schemas.
 		meta, name, _ := strings.Cut(entry, "\t")
 		if parts := strings.Fields(meta); len(parts) == 3 && strings.HasPrefix(parts[0], "100") {
 			c.add(name, parts[2])
@@ -86,7 +87,8 @@ func hasCommits(ctx context.Context, top string) bool {
 	return err != nil || strings.TrimSpace(out) != ""
 }
 
-// workTree is the work tree that a path, which need not be there any more, is in.
+// workTree returns the work tree that contains a path. The path need not exist
+// any more.
 func workTree(ctx context.Context, name string) (string, error) {
 	dir, err := filepath.Abs(strings.TrimSuffix(name, "..."))
 	if err != nil {
@@ -105,7 +107,7 @@ func workTree(ctx context.Context, name string) (string, error) {
 	return filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(up, "\n"))), nil
 }
 
-// git runs the git program in a folder and returns what it printed.
+// git runs the git program in a folder and returns the program's output.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir
@@ -141,20 +143,20 @@ func (c *Commit) add(name, id string) {
 	}
 }
 
-// Loader reads schemas of the commit by the same names as on disk: relative to
-// the current folder, or absolute.
+// Loader returns a loader for the schemas of the commit. The names are the same
+// as on disk. They are relative to the current folder, or absolute.
 func (c *Commit) Loader() avscfile.Loader {
 	return avscfile.Loader{ReadFile: c.readFile, ReadDir: c.readDir, Stat: c.stat}
 }
 
-// loaderAs is Loader with the rules of l for what IDL may import.
+// loaderAs returns Loader with the rules of l for imports of IDL.
 func (c *Commit) loaderAs(l avscfile.Loader) avscfile.Loader {
 	own := c.Loader()
 	own.Roots, own.AllowOutside = l.Roots, l.AllowOutside
 	return own
 }
 
-// inRepo is a file's name as the repository has it.
+// inRepo returns the name of a file inside the repository.
 func (c *Commit) inRepo(name string) (string, error) {
 	abs, err := filepath.Abs(filepath.FromSlash(name))
 	if err != nil {
@@ -192,7 +194,7 @@ func (c *Commit) workFiles(ctx context.Context) func() ([]string, error) {
 	}
 }
 
-// fromHere are names within top as the current folder sees them.
+// fromHere rewrites names within top as paths from the current folder.
 func fromHere(top string, names []string) []string {
 	here, err := os.Getwd()
 	for i, name := range names {
@@ -221,7 +223,8 @@ func (c *Commit) readFile(name string) ([]byte, error) {
 	return text, nil
 }
 
-// blob asks the git program for an object: "<id> blob <size>\n<content>\n".
+// blob asks the git program for an object. The answer is "<id> blob
+// <size>\n<content>\n".
 func (c *Commit) blob(id string) ([]byte, error) {
 	if _, err := io.WriteString(c.in, id+"\n"); err != nil {
 		return nil, err

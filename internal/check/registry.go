@@ -17,7 +17,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// Registry is what is asked of a registry; *registry.Client has it.
+// Registry is the part of a registry client that this package uses.
+// *registry.Client implements Registry.
 type Registry interface {
 	Subjects(ctx context.Context, opts ...registry.ListOption) ([]string, error)
 	Versions(ctx context.Context, subject string, opts ...registry.ListOption) ([]int, error)
@@ -26,16 +27,17 @@ type Registry interface {
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
-// SubjectsOf tells which schema of a set belongs to which subject.
+// SubjectsOf maps subjects to the schemas of a set.
 type SubjectsOf func(set *avsc.Set) map[string]*avsc.Schema
 
-// InRegistry compares the schemas at paths with their subjects. A level of 0 is
-// each subject's own. Schemas of no subject are new, and subjects of no schema
-// are left alone: others use the registry too.
+// InRegistry compares the schemas at paths with their subjects. A level of 0
+// means the level of each subject. A schema without a subject is new. A subject
+// without a schema is ignored, because other users also have subjects in the
+// registry.
 //
-// Only the subjects of subjectsOf are asked for. Where it is nil, a schema
-// belongs to every subject whose latest version has the same name, which takes
-// a request for each subject of the registry.
+// InRegistry reads only the subjects of subjectsOf. If subjectsOf is nil, a
+// schema belongs to every subject whose latest version has the same name. This
+// takes one request for each subject of the registry.
 //
 // A subject that the registry does not let us read is a finding.
 func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]Finding, error) {
@@ -85,7 +87,7 @@ func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsO
 	return append(found, Compare(all)...), nil
 }
 
-// byName are the schemas of a set by their names and aliases.
+// byName maps names and aliases to the schemas of a set.
 func byName(set *avsc.Set) map[string]*avsc.Schema {
 	named := map[string]*avsc.Schema{}
 	for _, f := range set.Files {
@@ -104,11 +106,12 @@ func byName(set *avsc.Set) map[string]*avsc.Schema {
 	return named
 }
 
-// Unreadable is the rule of a subject that the registry does not let us read.
+// Unreadable is the rule for a subject that the registry does not let us read.
 const Unreadable = "SUBJECT_UNREADABLE"
 
-// forbidden is the finding for a subject that could not be compared. It stands
-// at the first schema, because nobody knows which one the subject holds.
+// forbidden returns the finding for a subject that could not be compared. The
+// finding stands at the first schema, because the schema of the subject is
+// unknown.
 func forbidden(name string, set *avsc.Set, answer *registry.Error) *Finding {
 	f := &Finding{Finding: evolve.Finding{
 		Type: Unreadable, What: fmt.Sprintf("subject %s was not compared: %v", name, answer),
@@ -123,8 +126,8 @@ func forbidden(name string, set *avsc.Set, answer *registry.Error) *Finding {
 	return f
 }
 
-// known reads a subject that is known to hold a schema, nil where it has no
-// version yet.
+// known reads a subject that holds a schema. The result is nil if the subject
+// has no version yet.
 func known(ctx context.Context, level compat.Level, reg Registry, name string, now *avsc.Schema) (*Subject, error) {
 	s := &Subject{Now: now}
 	var err error
@@ -138,7 +141,8 @@ func known(ctx context.Context, level compat.Level, reg Registry, name string, n
 	return s, nil
 }
 
-// subject reads a subject that holds one of the named schemas, nil for another.
+// subject reads a subject that holds one of the named schemas. The result is
+// nil for other subjects.
 func subject(ctx context.Context, level compat.Level, reg Registry, name string, named map[string]*avsc.Schema) (*Subject, error) {
 	v, err := reg.Latest(ctx, name)
 	if errors.Is(err, registry.ErrNotAvro) {
@@ -161,9 +165,9 @@ func subject(ctx context.Context, level compat.Level, reg Registry, name string,
 	return s, nil
 }
 
-// Earlier reads what a new version of a subject is compared with: the level,
-// which is the subject's own where 0 is given, and the versions that it asks
-// for.
+// Earlier reads the level and the earlier versions for the check of a new
+// version. A level of 0 means the subject's own level. The level decides which
+// versions Earlier reads.
 func Earlier(ctx context.Context, level compat.Level, reg Registry, name string) (compat.Level, []evolve.Version, error) {
 	if level == 0 {
 		var err error
@@ -195,7 +199,8 @@ func Earlier(ctx context.Context, level compat.Level, reg Registry, name string)
 	return level, versions, nil
 }
 
-// each calls f for 0 to n-1, eight at a time, and returns the first errors.
+// each calls f for 0 to n-1, eight calls at a time, and returns the first
+// errors.
 func each(n int, f func(i int) error) error {
 	var (
 		wg   sync.WaitGroup

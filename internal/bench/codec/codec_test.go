@@ -16,11 +16,12 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// An op is one figure: what is done, to which shape, by whom.
+// An op is one figure. The fields name the operation, the shape and the
+// library.
 type op struct {
 	do, shape, by string
 	run           func() error
-	out           func() []byte // what encoding wrote, or what decoding would write again
+	out           func() []byte // the bytes that encoding wrote, or that decoding would write again
 }
 
 func (o *op) name() string { return o.do + "/" + o.shape + "/" + o.by }
@@ -93,7 +94,8 @@ func ops(t testing.TB) []op {
 	decode("longs", "hand", func() error { hl = events.Longs{}; return handDecodeLongs(longsBytes, &hl) },
 		func() ([]byte, error) { return hl.AppendAvro(nil) })
 
-	// Each peer appends to, or writes into, a buffer that it may keep.
+	// Each peer appends to a buffer, or writes into a buffer, that the peer may
+	// keep.
 	w := avro.NewWriter(nil, 64<<10)
 	peer := func(shape, schema string, v, got any, reset func(), data []byte) {
 		ts, err := twmb.Parse(schema)
@@ -133,7 +135,7 @@ func ops(t testing.TB) []op {
 	return all
 }
 
-// TestAll runs every operation once: all write the same values.
+// TestAll runs every operation once and checks that all write the same values.
 func TestAll(t *testing.T) {
 	all := ops(t)
 	want := map[string][]byte{}
@@ -151,7 +153,7 @@ func TestAll(t *testing.T) {
 			continue
 		}
 		got := o.out()
-		// Blocks and the order of a map's keys are each writer's own affair.
+		// Each writer may choose the blocks and the order of a map's keys.
 		v := map[string]message{
 			"click": new(events.Click), "order": new(events.Order),
 			"readings": new(events.Readings), "longs": new(events.Longs),
@@ -185,9 +187,10 @@ func Benchmark(b *testing.B) {
 
 var table = flag.Bool("table", false, "measure all, in turns, and print the ratios")
 
-// TestTable prints how many times the limit's time we take, and how many times
-// our time the peers take. All take turns, many short ones, and of each the
-// fastest counts: so the other work of a machine disturbs none more than another.
+// TestTable prints two kinds of ratios, our time to the limit's time and the
+// peers' times to our time. The operations take turns in many short runs, and
+// the fastest run of each operation counts. Other work of the machine therefore
+// disturbs all operations alike.
 func TestTable(t *testing.T) {
 	if !*table {
 		t.Skip("give -table to measure")

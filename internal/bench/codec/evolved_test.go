@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Older versions of the shapes: fields that are gone since, that came, that were
-// moved and widened, symbols and branches that came.
+// These are older versions of the shapes. Since then, fields were removed,
+// added, moved and widened, and symbols and branches were added.
 const (
 	olderClick = `{"type":"record","name":"Click","namespace":"bench.codec","fields":[
 		{"name":"session","type":"string"},{"name":"at","type":"long"},{"name":"id","type":"string"},
@@ -39,7 +39,7 @@ const (
 		{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":14,"scale":2}}]}`
 )
 
-// datum is a value in Avro binary, from its primitives.
+// datum builds a value in Avro binary from its primitives.
 func datum(values ...any) []byte {
 	var b []byte
 	for _, v := range values {
@@ -74,9 +74,9 @@ func olderOrderData() []byte {
 		0, "420000******0042", 11, 2029, []byte{0x12, 0xd6, 0x87})...)
 }
 
-// BenchmarkEvolved reads what an older writer wrote: through a plan, and for
-// comparison the same values straight, as a writer of today would have written
-// them. hamba and twmb resolve the same schemas.
+// BenchmarkEvolved reads an older writer's data through a plan. For comparison,
+// it reads the same values directly, as a current writer would have written
+// them. The peers hamba and twmb resolve the same schemas.
 func BenchmarkEvolved(b *testing.B) {
 	var click events.Click
 	var order events.Order

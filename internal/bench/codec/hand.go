@@ -18,10 +18,11 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// The limit: what one would write by hand for just these types, with nothing
-// but the bytes in mind. It writes strings without a look at their text, maps
-// in any order and numbers without a look at their range, and its errors say
-// nothing; generated code does all that.
+// The hand-written code is the limit, because a person would write such code
+// for only these types and only for speed. Strings are written without a check
+// of the text. Maps are written in any order, and numbers without a check of
+// the range. The errors say nothing. Generated code makes all these checks,
+// sorts the keys of maps and explains its errors.
 
 var errBad = errors.New("bad data")
 
@@ -79,7 +80,8 @@ func handUUID(b []byte, id *uuid.UUID) []byte {
 	return append(append(b, 72), t[:]...)
 }
 
-// handDecimal is for decimals of the schema's own scale that fit 64 bits.
+// handDecimal supports only decimals of the schema's own scale that fit 64
+// bits.
 func handDecimal(b []byte, d decimal.Decimal) []byte {
 	v := d.CoefficientInt64()
 	n := (bits.Len64(uint64(v^(v>>63))) + 8) / 8
@@ -93,8 +95,8 @@ func handAppendClick(b []byte, v *events.Click) []byte {
 	return handAppendClickTail(b, v)
 }
 
-// handAppendClickText takes the id as text that is there already: the click of
-// those whose types have no uuids.
+// handAppendClickText takes the id as existing text. Peers whose types have no
+// uuids encode a click in the same way.
 func handAppendClickText(b []byte, id string, v *events.Click) []byte {
 	return handAppendClickTail(handString(b, id), v)
 }
@@ -198,8 +200,8 @@ func handAppendLongs(b []byte, v *events.Longs) []byte {
 	return append(b, 0)
 }
 
-// ---- reading: positions in b, negative for bad data; strings are parts of b,
-// the one copy of the message.
+// Readers return positions in b, or a negative number for bad data.
+// Strings are parts of b, the only copy of the message.
 
 func handReadLong(b []byte, i int) (int64, int) {
 	if uint(i) < uint(len(b)) && b[i] < 0x80 {

@@ -9,8 +9,9 @@ import (
 	"github.com/avroline/avroline/internal/bench/codec/events"
 )
 
-// The types that the peers are given: those they are fastest with, and that
-// their own generators would write. Ids are text, so that they format no uuid.
+// These are the types for the peers. Each peer is fastest with these types, and
+// its own generator would write them. Ids are text, so the peers format no
+// uuid.
 
 type peerClick struct {
 	ID       string    `avro:"id"`
@@ -23,7 +24,7 @@ type peerClick struct {
 	Referrer *string   `avro:"referrer"`
 }
 
-// peerUUIDClick has the id as we have it.
+// peerUUIDClick has the id as a uuid, like our type.
 type peerUUIDClick struct {
 	ID       uuid.UUID `avro:"id"`
 	At       time.Time `avro:"at"`

@@ -1,12 +1,14 @@
-// Publish compares the ways to publish: ours, confluent-kafka-go's own, Confluent's Avro serializer, franz-go. The broker is
-// kfake in a process of its own that stores nothing. Every round runs every way once, in turn, so that what else the machine
-// does falls on all; the table gives the medians, and ratios to the fastest raw mode.
+// Publish compares the ways to publish. The ways are ours, confluent-kafka-go's
+// own, Confluent's Avro serializer and franz-go. The broker is kfake in a
+// separate process that stores nothing. Every round runs every way once, in
+// turn, so that other work of the machine affects all ways. The table gives the
+// medians, and the ratios to the fastest raw mode.
 //
 //	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100     the ways side by side
 //	cd internal/bench && go run ./publish -sync -n 4000                     one at a time, linger 0
 //	cd internal/bench && go run ./publish -rss -n 10000000                  our memory over ten million messages
 //
-// What the figures are made of is in README.md beside this file.
+// The README.md beside this file explains the figures.
 package main
 
 import (
@@ -54,8 +56,10 @@ func main() {
 		return
 	}
 	flag.Parse()
-	// A service's heap, so that the collector runs as often for all: confluent-kafka-go's default channel alone is 24 MB, and
-	// with next to no heap beside it the others would collect ten times as often.
+	// The ballast has the size of a service's heap, so that the garbage
+	// collector runs equally often for all ways. The default channel of
+	// confluent-kafka-go alone is 24 MB. Without ballast, the other ways would
+	// collect ten times as often.
 	ballast := make([]byte, 64<<20)
 	defer runtime.KeepAlive(ballast)
 	addrs, stop, err := startBroker()
@@ -122,12 +126,12 @@ func startBroker() (addrs []string, stop func(), err error) {
 	return strings.Split(strings.TrimSpace(line), ","), func() { _ = in.Close(); _ = cmd.Wait() }, nil
 }
 
-// figure is what one run cost.
+// figure is the cost of one run.
 type figure struct {
-	rate   float64 // messages a second
-	cpu    float64 // microseconds of CPU a message, of this process
-	allocs float64 // a message
-	call   float64 // nanoseconds of a publishing call, waiting for room included
+	rate   float64 // messages per second
+	cpu    float64 // microseconds of CPU per message, of this process
+	allocs float64 // allocations per message
+	call   float64 // nanoseconds of a publishing call, including the wait for room
 }
 
 func measure(n int, r runner) figure {
@@ -155,12 +159,12 @@ func run(addrs []string) map[string][]figure {
 	figures := map[string][]figure{}
 	for round := range *rounds {
 		for i := range ways {
-			w := ways[(i+round)%len(ways)] // none is always after the same one
+			w := ways[(i+round)%len(ways)] // no way always follows the same other way
 			if *only != "" && !slices.Contains(strings.Split(*only, ","), w.name) {
 				continue
 			}
 			r := w.start(addrs)
-			for i := range warmUp { // connections, metadata, pools
+			for i := range warmUp { // opens connections, loads metadata, fills pools
 				r.send(i)
 			}
 			r.wait(warmUp)
@@ -190,7 +194,8 @@ func table(figures map[string][]figure) {
 		if len(figures[base]) == 0 {
 			return ""
 		}
-		// Of the same round: the machine's weather is the same for both.
+		// Compare figures of the same round, because the load of the machine is
+		// the same for both.
 		var all []float64
 		for i := range min(len(figures[name]), len(figures[base])) {
 			all = append(all, figures[name][i].rate/figures[base][i].rate)

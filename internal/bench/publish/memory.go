@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// memory publishes with callbacks and tells the process's memory, C heap included, as it goes.
+// memory publishes with callbacks and prints the memory of the process,
+// including the C heap, during the run.
 func memory(addrs []string) {
 	r := startOurs(true)(addrs)
 	for i := range *count {

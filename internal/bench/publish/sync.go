@@ -12,8 +12,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// latencies compares one goroutine that publishes and waits, with linger 0: ours and the client's own way with one delivery
-// channel that is used again.
+// latencies compares one goroutine that publishes and waits, with linger 0. The
+// first way is ours. The second way is the client's own, with one reused
+// delivery channel.
 func latencies(addrs []string) {
 	*linger = 0
 	events, values, _ := inputs()
@@ -43,7 +44,7 @@ func latencies(addrs []string) {
 		ways[i%2].one(i)
 	}
 	for i := range *count {
-		w := &ways[i%2] // in turn, so that the machine's weather is the same for both
+		w := &ways[i%2] // in turn, so that the load of the machine is the same for both
 		begun := time.Now()
 		w.one(i)
 		w.took = append(w.took, time.Since(begun))

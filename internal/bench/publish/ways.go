@@ -26,7 +26,9 @@ type way struct {
 	start func(addrs []string) runner
 }
 
-// runner sends the i-th message, waits until n in all have their outcome, and ends.
+// runner has three functions. The function send sends the i-th message, wait
+// waits for the outcome of n messages in all, and the last function ends the
+// run.
 type runner struct {
 	send func(i int)
 	wait func(n int)
@@ -34,15 +36,15 @@ type runner struct {
 }
 
 var ways = []way{
-	{"raw", startRaw(true)},                // Events(), no report fields, reused message, ready bytes: the fastest with reports
-	{"raw-no-reports", startRaw(false)},    // nobody knows what became of a message
-	{"avroline", startOurs(false)},         // a typed event, no callback
-	{"avroline-callback", startOurs(true)}, // a typed event, a callback each
-	{"confluent-avro", startConfluent},     // avrov2's serializer, a delivery channel a message
-	{"kgo", startKgo},                      // franz-go, ready bytes, a callback each
+	{"raw", startRaw(true)},                // Events(), no report fields, reused message, ready bytes; the fastest way with reports
+	{"raw-no-reports", startRaw(false)},    // without delivery reports
+	{"avroline", startOurs(false)},         // a typed event without a callback
+	{"avroline-callback", startOurs(true)}, // a typed event with a callback for each message
+	{"confluent-avro", startConfluent},     // avrov2's serializer, a delivery channel for each message
+	{"kgo", startKgo},                      // franz-go, ready bytes, a callback for each message
 }
 
-// Event is the record: one string that makes up the size.
+// Event is the record. Its only string determines the size.
 type Event struct {
 	Text string `avro:"text"`
 }
@@ -56,7 +58,7 @@ func (e *Event) AppendAvro(dst []byte) ([]byte, error) {
 	return append(dst, e.Text...), nil
 }
 
-// The same 1,024 events for all.
+// All ways send the same 1,024 events.
 func inputs() (events []*Event, values, keys [][]byte) {
 	for i := range 1024 {
 		text := strings.Repeat(string(rune('a'+i%26)), 1) + fmt.Sprintf("%08x", i*2654435761)
@@ -74,7 +76,8 @@ func inputs() (events []*Event, values, keys [][]byte) {
 	return events, values, keys
 }
 
-// confluentEvent is the same record as avrov2 likes it best: with its schema at hand.
+// confluentEvent is the same record together with its schema, which is the best
+// case for avrov2.
 type confluentEvent struct {
 	Text string `avro:"text"`
 }
@@ -98,7 +101,7 @@ func confluentConfig(addrs []string) *kafka.ConfigMap {
 	}
 }
 
-// produce waits where the client's queue is full.
+// produce waits while the client's queue is full.
 func produce(p *kafka.Producer, m *kafka.Message, ch chan kafka.Event) {
 	for {
 		err := p.Produce(m, ch)
@@ -112,7 +115,7 @@ func produce(p *kafka.Producer, m *kafka.Message, ch chan kafka.Event) {
 	}
 }
 
-// tally counts reports.
+// tally counts delivery reports.
 type tally struct {
 	seen atomic.Int64
 	want atomic.Int64
@@ -132,7 +135,7 @@ func (t *tally) one(err error) {
 
 func (t *tally) wait(n int) {
 	t.want.Store(int64(n))
-	for t.seen.Load() < int64(n) { // what is told may be of the wait before
+	for t.seen.Load() < int64(n) { // a signal may belong to an earlier wait
 		<-t.done
 	}
 }

@@ -1,9 +1,9 @@
-// Package vectors judges the schema parser by what other implementations of
-// Avro make of the same schemas. The schemas and verdicts are not part of this
-// repository: they are looked for in the folder that AVROLINE_SHARED names,
-// else in ../shared beside the repository, and the tests skip where there is
-// none.
+// Package vectors compares the schema parser with other implementations of Avro
+// on the same schemas. The schemas and verdicts are not part of this
+// repository. The tests look in the folder that AVROLINE_SHARED names. Without
+// AVROLINE_SHARED, the tests look in ../shared beside the repository. The tests
+// skip if the folder does not exist.
 //
-// Verdicts that we hold to be wrong stand in exceptions.tsv, each with the
-// section of the specification that says so.
+// The file exceptions.tsv lists the verdicts that we consider wrong, each with
+// the section of the specification that proves the mistake.
 package vectors

@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
-// Every real file keeps its value, its meaning and the number of its comments,
-// and formatting it twice changes nothing more.
+// Every real file keeps its value, its meaning and the number of its comments.
+// A second formatting changes nothing more.
 func TestFormatRealFiles(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob(filepath.Join(vectortest.Path(t, "avsc"), "*.avsc"))

@@ -15,11 +15,11 @@ import (
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
-// unit is what is generated together: a file, or a set of files.
+// unit is a file, or a set of files, that is generated together.
 type unit struct {
 	id      string
 	sources []codegen.Source
-	names   []string // full names of its types
+	names   []string // full names of the unit's types
 }
 
 func newUnit(t *testing.T, id string, sources ...codegen.Source) *unit {
@@ -42,8 +42,8 @@ func newUnit(t *testing.T, id string, sources ...codegen.Source) *unit {
 	return u
 }
 
-// pack puts units that share no name into packages, so that there are few to
-// compile, and many short names that clash in each.
+// pack puts units without common names into packages. The packages are few, so
+// compiling is fast, and each package has many clashing short names.
 func pack(units []*unit) map[string][]*unit {
 	const most = 60
 	packages := map[string][]*unit{}
@@ -69,7 +69,7 @@ func pack(units []*unit) map[string][]*unit {
 
 func packageName(i int) string { return fmt.Sprintf("p%d", i) }
 
-// allUnits are every schema and set that others accept.
+// allUnits returns every schema and set that other implementations accept.
 func allUnits(t *testing.T) []*unit {
 	var units []*unit
 	add := func(u *unit) {
@@ -127,8 +127,8 @@ func setUnits(t *testing.T) []*unit {
 	return units
 }
 
-// TestGenerateTogether generates many schemas into one package, where the short
-// names of their types clash, and compiles and vets the result.
+// TestGenerateTogether generates many schemas into one package, so the short
+// names of the types clash. Then it compiles and vets the result.
 func TestGenerateTogether(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -18,10 +18,12 @@ import (
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
-// TestGenerated generates code for every schema that most implementations
-// accept, into one tree; compiles and vets it; and lets it judge every value:
-// decoded to the same value, encoded to the same bytes, bad data refused, the
-// same through JSON. What it wrote, of random schemas too, the peers judge.
+// TestGenerated generates code into one tree for every schema that most
+// implementations accept, and compiles and vets the code. The generated code
+// then checks every value. Decoding must give the same value, encoding must
+// give the same bytes, and bad data must be refused. The same holds through
+// JSON. The peers check the bytes that the generated code wrote, also for
+// random schemas.
 func TestGenerated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles a thousand packages")
@@ -34,7 +36,7 @@ func TestGenerated(t *testing.T) {
 	})
 	random := map[string][]codegen.Source{}
 	eachRandom(t, func(id, schema string, values []judge.Value) {
-		name := fmt.Sprintf("random%d", len(cases)%12) // many in one package, so that their names clash
+		name := fmt.Sprintf("random%d", len(cases)%12) // many schemas in one package, so that names clash
 		random[name] = append(random[name], codegen.Source{Name: id + ".avsc", Text: []byte(schema)})
 		cases = append(cases, judge.Case{ID: id, Package: name, Schema: schema, Values: values})
 	})
@@ -106,7 +108,8 @@ func TestGenerated(t *testing.T) {
 	p.done(false)
 }
 
-// tree is a module of generated packages, and a program that judges them.
+// tree is a module of generated packages with a program that checks the
+// packages.
 type tree struct {
 	t        *testing.T
 	dir      string
@@ -119,7 +122,7 @@ const treeModule = "github.com/avroline/avroline/internal/bench/tree"
 
 func newTree(t *testing.T) *tree {
 	t.Helper()
-	dir := os.Getenv("AVROLINE_TREE") // to keep and look at
+	dir := os.Getenv("AVROLINE_TREE") // set to keep the tree for inspection
 	if dir == "" {
 		dir = t.TempDir()
 	}
@@ -128,13 +131,14 @@ func newTree(t *testing.T) *tree {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// add generates a package for schemas and returns its name; equal schemas share one.
+// add generates a package for schemas and returns the package's name. Equal
+// schemas share one package.
 func (x *tree) add(id string, schemas ...string) string {
 	x.t.Helper()
 	var key bytes.Buffer
 	for _, s := range schemas {
 		if err := json.Compact(&key, []byte(s)); err != nil {
-			key.WriteString(s) // it has comments
+			key.WriteString(s) // the text has comments
 		}
 	}
 	if name, ok := x.byText[key.String()]; ok {

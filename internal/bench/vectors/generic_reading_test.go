@@ -11,9 +11,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestGenericHostileData reads payloads that claim more than they hold.
-func TestGenericHostileData(t *testing.T) { // not parallel: it measures
-	const most = 256 << 20 // bytes in all; some of them take tens of GiB elsewhere
+// TestGenericHostileData reads payloads that claim more data than they hold.
+func TestGenericHostileData(t *testing.T) { // not parallel, because the test measures memory
+	const most = 256 << 20 // bytes in all; other libraries need tens of GiB for some payloads
 	n := 0
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -38,8 +38,8 @@ func TestGenericHostileData(t *testing.T) { // not parallel: it measures
 	}
 }
 
-// TestGenericResolution reads each case by Resolve and Generic, as somebody does
-// who knows neither schema before run time.
+// TestGenericResolution reads each case by Resolve and Generic, like a program
+// that knows neither schema before run time.
 func TestGenericResolution(t *testing.T) {
 	t.Parallel()
 	type row struct {
@@ -57,8 +57,8 @@ func TestGenericResolution(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The others do not convert logical types: where both sides have some, the
-		// structure alone is compared.
+		// Other implementations do not convert logical types. If both sides
+		// have logical types, only the structure is compared.
 		if writer, reader := withoutLogical(r.Writer), withoutLogical(r.Reader); writer != r.Writer && reader != r.Reader {
 			r.Writer, r.Reader = writer, reader
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// TestGenericValues takes every value through Generic both ways: JSON to binary,
-// binary to JSON, and through the map in between.
+// TestGenericValues converts every value through Generic in both directions,
+// between JSON and binary and through the map.
 func TestGenericValues(t *testing.T) {
 	t.Parallel()
 	type value struct {
@@ -72,7 +72,7 @@ func TestGenericValues(t *testing.T) {
 	t.Logf("%d values of %d schemas", values, schemas)
 }
 
-// sameData compares by value where the order of a map's entries is open.
+// sameData compares by value if the order of a map's entries is undefined.
 func sameData(g *serde.Generic, a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -86,7 +86,7 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 	return reflect.DeepEqual(plain(t, a), plain(t, b))
 }
 
-// plain is a JSON value with its numbers in one form.
+// plain parses a JSON value and gives all numbers the same form.
 func plain(t *testing.T, text []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -20,8 +20,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// peer is another implementation of one schema: it decodes data into whatever
-// it makes of an empty interface, and encodes that.
+// peer is another implementation of one schema. It decodes data into an empty
+// interface and encodes the result again.
 type peer func(data []byte) (again []byte, stage string, err error)
 
 var peers = map[string]func(schema string) (peer, error){"twmb": newTwmb, "hamba": newHamba}
@@ -47,11 +47,11 @@ func newTwmb(schema string) (peer, error) {
 
 func newHamba(schema string) (_ peer, err error) {
 	defer recovered(&err)
-	s, err := hamba.ParseWithCache(schema, "", &hamba.SchemaCache{}) // the default one is the process's
+	s, err := hamba.ParseWithCache(schema, "", &hamba.SchemaCache{}) // the default cache is shared by the process
 	if err != nil {
 		return nil, err
 	}
-	// One block and no byte count: as we write arrays and maps.
+	// Arrays and maps are one block without a byte count, as in our encoding.
 	api := hamba.Config{BlockLength: math.MaxInt32, DisableBlockSizeHeader: true}.Freeze()
 	return func(data []byte) (again []byte, stage string, err error) {
 		defer recovered(&err)
@@ -70,9 +70,9 @@ func recovered(err *error) {
 	}
 }
 
-// fault is a kind of wrong answer of a peer. Every answer that it excuses is
-// asked for again under the parsing canonical form, which has neither logical
-// types nor defaults nor aliases; there the peer must agree.
+// fault is a kind of wrong answer of a peer. If a fault excuses an answer, the
+// test asks again with the parsing canonical form. This form has no logical
+// types, defaults and aliases, so the peer must agree.
 type fault struct {
 	peer   string
 	answer *regexp.Regexp // stage and error
@@ -96,7 +96,7 @@ var faults = []fault{
 	{"hamba", regexp.MustCompile(`^time: `), "of a union of date and timestamp the first is taken: both are a time.Time", "Logical Types"},
 }
 
-// opinions asks one peer and counts what it says.
+// opinions asks one peer and counts the answers.
 type opinions struct {
 	t                    *testing.T
 	name                 string
@@ -107,7 +107,8 @@ type opinions struct {
 	excused              map[fault]int
 }
 
-// answer is "" where the peer writes ours again, else what it does instead.
+// answer returns "" if the peer writes our bytes again. Otherwise the result
+// describes the peer's answer.
 func (o *opinions) answer(g *serde.Generic, p peer, ours []byte) string {
 	again, stage, err := p(ours)
 	switch {
@@ -135,13 +136,14 @@ func (o *opinions) excuse(id, answer string) bool {
 	return false
 }
 
-// ask wants the peer to write each of our encodings as it is. Where it cannot,
-// for a reason we know, it is asked about the schema's canonical form.
+// ask requires the peer to write each of our encodings unchanged. If a known
+// fault prevents the same bytes, ask asks again with the schema's canonical
+// form.
 func (o *opinions) ask(id string, s *avsc.Schema, g *serde.Generic, values [][]byte) {
 	o.t.Helper()
 	recursive := recurs(s, nil)
 	if recursive && o.name == "hamba" {
-		o.unasked++ // it may decode until the stack is full, which ends the process
+		o.unasked++ // the peer may decode until the stack overflows, which ends the process
 		return
 	}
 	plain, err := o.make(s.Canonical())
@@ -185,7 +187,7 @@ func (o *opinions) ask(id string, s *avsc.Schema, g *serde.Generic, values [][]b
 	}
 }
 
-// panel is all peers.
+// panel holds all peers.
 type panel struct {
 	t   *testing.T
 	all []*opinions
@@ -199,7 +201,7 @@ func newPanel(t *testing.T) *panel {
 	return p
 }
 
-// ask wants every peer to write each of our encodings as it is.
+// ask requires every peer to write each of our encodings unchanged.
 func (p *panel) ask(id, schema string, ours [][]byte) {
 	p.t.Helper()
 	s, err := avsc.Parse(id, []byte(schema))
@@ -215,8 +217,8 @@ func (p *panel) ask(id, schema string, ours [][]byte) {
 	}
 }
 
-// done says how often the peers agreed. Where the whole table of faults is asked
-// for, each of its rows must have been needed.
+// done logs how often the peers agreed. If whole is true, the test must have
+// used each row of the table of faults.
 func (p *panel) done(whole bool) {
 	p.t.Helper()
 	for _, o := range p.all {
@@ -247,8 +249,8 @@ func eachVector(t *testing.T, use func(id, schema string, values []judge.Value))
 	})
 }
 
-// eachRandom calls use with values of random schemas, whose names are in a
-// namespace each.
+// eachRandom calls use with values of random schemas. Each schema has a
+// namespace of its own.
 func eachRandom(t *testing.T, use func(id, schema string, values []judge.Value)) {
 	t.Helper()
 	const seeds, salt = 600, 12
@@ -269,9 +271,10 @@ func eachRandom(t *testing.T, use func(id, schema string, values []judge.Value))
 	}
 }
 
-// TestSecondOpinions: twmb/avro and hamba/avro write what serde.Generic wrote,
-// read by them, to the same bytes, wherever they are right. TestGenerated asks
-// them about what generated code wrote.
+// TestSecondOpinions lets twmb/avro and hamba/avro read the bytes of
+// serde.Generic. The peers must write the same bytes again, unless a known
+// fault prevents the same bytes. TestGenerated does the same for the bytes of
+// generated code.
 func TestSecondOpinions(t *testing.T) {
 	p := newPanel(t)
 	ask := func(id, schema string, values []judge.Value) {
@@ -302,8 +305,8 @@ func TestSecondOpinions(t *testing.T) {
 	p.done(true)
 }
 
-// TestSecondOpinionsNotice is the positive control: bytes of ours with one
-// changed are seen by both.
+// TestSecondOpinionsNotice is the positive control. Both peers notice a changed
+// byte in our encoding.
 func TestSecondOpinionsNotice(t *testing.T) {
 	t.Parallel()
 	const schema = `{"type":"record","name":"R","fields":[{"name":"a","type":"string"},{"name":"b","type":"long"}]}`

@@ -15,8 +15,10 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// TestResolveSecondOpinion: what twmb/avro reads of an older version's data, it
-// reads the same of our rewritten bytes under the reader's schema alone.
+// TestResolveSecondOpinion compares two readings by twmb/avro. The first
+// reading resolves an older version's data. The second reading reads our
+// rewritten bytes with the reader's schema alone. Both readings must give the
+// same values.
 func TestResolveSecondOpinion(t *testing.T) {
 	t.Parallel()
 	const pairs = 4000
@@ -39,7 +41,7 @@ func TestResolveSecondOpinion(t *testing.T) {
 		}
 		w, err := twmb.Parse(old.JSON())
 		if err != nil {
-			continue // it holds some of the schemas to be invalid
+			continue // twmb considers some of the schemas invalid
 		}
 		reader, err := twmb.Parse(newer.JSON())
 		if err != nil {
@@ -47,7 +49,7 @@ func TestResolveSecondOpinion(t *testing.T) {
 		}
 		resolved, err := twmb.Resolve(w, reader)
 		if err != nil {
-			continue // it refuses what can fail for some values
+			continue // twmb refuses schemas that can fail for some values
 		}
 		compared++
 		for range 3 {
@@ -58,7 +60,7 @@ func TestResolveSecondOpinion(t *testing.T) {
 			}
 			ours, err := plan.Append(nil, data)
 			if errors.Is(err, avrobin.ErrUnreadable) && !resolve.Every(writer, to) {
-				continue // it takes an alias without its namespace for a name (section "Aliases")
+				continue // twmb takes an alias without its namespace for a name (section "Aliases")
 			}
 			if err != nil {
 				t.Errorf("seed %d: we fail: %v\nwriter %s\nreader %s\ndata %x", seed, err, old.JSON(), newer.JSON(), data)

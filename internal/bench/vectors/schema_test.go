@@ -20,7 +20,7 @@ func verdict(err error) string {
 	return "valid"
 }
 
-// checkError wants every mistake to have a place and a way out.
+// checkError requires a place and a fix in every mistake.
 func checkError(t *testing.T, id string, err error) {
 	t.Helper()
 	var mistakes avsc.Errors
@@ -34,7 +34,7 @@ func checkError(t *testing.T, id string, err error) {
 	}
 }
 
-// checkText wants the schema's own text to stand for the same schema.
+// checkText requires that the schema's own text stands for the same schema.
 func checkText(t *testing.T, id string, s *avsc.Schema) {
 	t.Helper()
 	again, err := avsc.Parse(id, []byte(s.Text()))
@@ -120,7 +120,8 @@ func TestFormsOfRealSchemas(t *testing.T) {
 	t.Logf("%d forms", n)
 }
 
-// manifest are the rows of manifest.tsv, each by the names of its columns.
+// manifest returns the rows of manifest.tsv. Each row maps column names to
+// values.
 func manifest(t *testing.T) (rows []map[string]string) {
 	t.Helper()
 	f, err := os.Open(vectortest.Path(t, "manifest.tsv"))
@@ -162,7 +163,7 @@ func TestRealFiles(t *testing.T) {
 		case "valid":
 			c.judge(id, verdict(err), "valid", err)
 		case "invalid-alone":
-			// Comments are no mistake to us: Java's implementation takes them.
+			// We accept comments, as Java's implementation does.
 			if strings.Contains(row["features"], "json-comments") && err == nil {
 				continue
 			}

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// tally counts the cases of one file, and reports those that came out wrong
-// and are not among the exceptions.
+// tally counts the cases of one file. It reports wrong cases that are not among
+// the exceptions.
 type tally struct {
 	t          *testing.T
 	file       string
-	exceptions map[string]string // id to our verdict
+	exceptions map[string]string // maps ids to our verdicts
 	n, wrong   int
 }
 
@@ -37,7 +37,7 @@ func newTally(t *testing.T, file string) *tally {
 	return c
 }
 
-// judge compares our verdict with that of the others.
+// judge compares our verdict with the verdict of the other implementations.
 func (c *tally) judge(id, got, want string, err error) {
 	c.t.Helper()
 	c.n++

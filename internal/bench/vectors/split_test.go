@@ -10,9 +10,9 @@ import (
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
-// A schema cut into one file a named type, the files in reverse order, is the
-// same schema: names, references and defaults survive, whatever namespaces the
-// definitions stood in.
+// The test cuts a schema into one file for each named type, with the files in
+// reverse order. The files together must be the same schema. Names, references
+// and defaults survive, whatever the namespaces of the definitions were.
 func TestSplitSchemas(t *testing.T) {
 	t.Parallel()
 	type row struct{ ID, Schema string }
@@ -54,8 +54,9 @@ func TestSplitSchemas(t *testing.T) {
 	t.Logf("%d schemas of several types", split)
 }
 
-// shadowed reports whether a type without namespace has the short name of one
-// with: inside that namespace there is no way to refer to the former.
+// shadowed reports whether a type without namespace and a type with a namespace
+// have the same short name. Inside the namespace there is no way to refer to
+// the type without namespace.
 func shadowed(s *avsc.Schema) bool {
 	types := map[string]int{}
 	bare := map[string]bool{}
@@ -73,7 +74,8 @@ func shadowed(s *avsc.Schema) bool {
 	return false
 }
 
-// reference writes s with full names: as a definition, or as the name of one.
+// reference writes s with full names, as a definition or as the name of a
+// definition.
 func reference(s *avsc.Schema, define bool) any {
 	switch {
 	case s.Kind.Primitive():

@@ -1,6 +1,6 @@
 // Package judge runs generated code against vectors from outside. It is the
-// library of a program that the tests of package vectors write, build and run:
-// one that imports a package for every schema.
+// library of a program that imports a package for every schema. The tests of
+// package vectors write, build and run the program.
 package judge
 
 import (
@@ -17,33 +17,33 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Case is one line of the program's input.
+// Case is a line of the program's input.
 type Case struct {
 	ID      string
-	Package string // of the generated code
+	Package string // package of the generated code
 	Schema  string
-	Hostile bool // data that is bad, or claims more than it holds
+	Hostile bool // the data is bad, or claims more than it holds
 	Values  []Value
 }
 
-// Value is one value of a case.
+// Value is a value of a case.
 type Value struct {
-	JSON json.RawMessage `json:",omitempty"` // in the Avro JSON encoding; nil where nobody knows
+	JSON json.RawMessage `json:",omitempty"` // in the Avro JSON encoding; nil if not known
 	Hex  string
 }
 
-// Verdict is one line of the program's output.
+// Verdict is a line of the program's output.
 type Verdict struct {
-	ID    string // of the case, and behind a slash the number of the value
-	What  string // what was judged
-	Error string // "" where it holds
-	Wrote string `json:",omitempty"` // by the generated code, in hex, where it encoded
+	ID    string // id of the case, then a slash and the number of the value
+	What  string // the check
+	Error string // "" if the check succeeded
+	Wrote string `json:",omitempty"` // hex bytes that the generated code encoded, if any
 }
 
-// Types are the generated messages of each package.
+// Types holds the generated messages of each package.
 type Types map[string][]func() avrobin.Decoder
 
-// Run judges every case of in and writes verdicts to out.
+// Run checks every case of in and writes verdicts to out.
 func Run(types Types, in io.Reader, out io.Writer) error {
 	lines := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
 	j := &judge{out: json.NewEncoder(out)}
@@ -118,7 +118,7 @@ func (j *judge) judge(c *Case, types Types) error {
 	return nil
 }
 
-// zero wants the zero value to encode or to give an error with a reason.
+// zero requires the zero value to encode, or to give an error with a reason.
 func zero(v avrobin.Decoder) error {
 	_, err := v.AppendAvro(nil)
 	var e *avrobin.Error
@@ -128,7 +128,7 @@ func zero(v avrobin.Decoder) error {
 	return nil
 }
 
-// bounded wants data to be decoded, or refused, in little memory.
+// bounded requires data to be decoded or refused in little memory.
 func bounded(v avrobin.Decoder, data []byte) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -173,7 +173,7 @@ func (j *judge) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []
 	j.say("methods", methods(v, fresh))
 }
 
-// truncated wants every proper prefix and every appended byte refused.
+// truncated requires every proper prefix and every appended byte to be refused.
 func truncated(fresh func() avrobin.Decoder, data []byte) error {
 	step := 1 + len(data)/4096
 	for n := 0; n < len(data); n += step {
@@ -192,7 +192,7 @@ func truncated(fresh func() avrobin.Decoder, data []byte) error {
 	return nil
 }
 
-// methods wants encoding/json, Clone and Equal to keep the value.
+// methods requires encoding/json, Clone and Equal to keep the value.
 func methods(v avrobin.Decoder, fresh func() avrobin.Decoder) error {
 	rv := reflect.ValueOf(v)
 	equal := func(o avrobin.Decoder) bool {

@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// readsJSON wants encoding/json to write v as want says, but readably, and to
-// read that to the bytes of v again.
+// readsJSON requires encoding/json to write v as the readable form of want. It
+// also requires encoding/json to read this form back to the bytes of v.
 func readsJSON(s *avsc.Schema, v avrobin.Decoder, fresh func() avrobin.Decoder, want json.RawMessage) error {
 	tree, err := parseJSON(want)
 	if err != nil {
@@ -56,12 +56,13 @@ func readsJSON(s *avsc.Schema, v avrobin.Decoder, fresh func() avrobin.Decoder, 
 	return sameBytes(s, again, data)
 }
 
-// errYear is for a time that RFC 3339, and so encoding/json, cannot say.
+// errYear means that RFC 3339, and therefore encoding/json, cannot represent a
+// time.
 var errYear = errors.New("the year has not four digits")
 
-// readable turns a value in the Avro JSON encoding into what generated types
-// write: bytes in base64, times, decimals and uuids as text, and no branch's
-// name where null is the only other one.
+// readable turns a value in the Avro JSON encoding into the form that generated
+// types write. Bytes are in base64, and times, decimals and uuids are text. A
+// branch has no name if null is the only other branch.
 func readable(s *avsc.Schema, v any) (any, error) {
 	switch s.Kind {
 	case avsc.Union:

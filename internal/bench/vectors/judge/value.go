@@ -19,8 +19,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// toJSON turns a generated value into the Avro JSON encoding, by reflection
-// and by the schema: a way that the generated code has no part in.
+// toJSON turns a generated value into the Avro JSON encoding. It uses
+// reflection and the schema, and is independent of the generated code.
 func toJSON(s *avsc.Schema, v avrobin.Decoder) (any, error) {
 	rv := reflect.ValueOf(v).Elem()
 	if isBare(s, v) {
@@ -145,7 +145,7 @@ func anyOfUnion(s *avsc.Schema, v reflect.Value) (any, error) {
 		}
 		return nil, fmt.Errorf("%T is no branch", m)
 	}
-	// A wrapper: its own name ends in the branch's.
+	// The name of a wrapper type ends in the branch's name.
 	var found *avsc.Schema
 	best := 0
 	for _, b := range s.Branches {
@@ -198,7 +198,7 @@ func decimalText(s *avsc.Schema, d decimal.Decimal) (any, error) {
 	return latin1(v.FillBytes(make([]byte, size))), nil
 }
 
-// sameJSON compares by value: numbers as numbers.
+// sameJSON compares JSON by value and treats numbers as numbers.
 func sameJSON(got any, want json.RawMessage) error {
 	text, err := json.Marshal(got)
 	if err != nil {
@@ -269,8 +269,8 @@ func sameValue(a, b any) bool {
 	return a == b
 }
 
-// sameBytes compares two encodings; where they differ, as the order of a map's
-// keys lets them, by the values of both, as a generic decoder sees them.
+// sameBytes compares two encodings. If the bytes differ, for example by the
+// order of a map's keys, sameBytes compares the values of a generic decoder.
 func sameBytes(s *avsc.Schema, got, want []byte) error {
 	if bytes.Equal(got, want) {
 		return nil

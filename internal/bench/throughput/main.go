@@ -1,10 +1,10 @@
-// Throughput shows on real Apache Kafka what batch size, linger, compression and
-// acks do to the rate and to the latency, and how far one node goes beside other
-// clients. It prints Markdown and draws PNGs:
+// Throughput runs on real Apache Kafka. It shows the effect of batch size,
+// linger, compression and acks on the rate and on the latency. It also compares
+// one node with other clients. Throughput prints Markdown and draws PNGs:
 //
 //	cd internal/bench && go run ./throughput -n 300000 -o ../../docs/img
 //
-// The nodes and the clients share one machine, so figures are for comparison
+// The nodes and the clients share one machine, so figures are comparable only
 // within one run.
 package main
 
@@ -66,7 +66,7 @@ func run(ctx context.Context, nodes int) (err error) {
 	return nil
 }
 
-// sweep turns one knob and leaves the others at their defaults.
+// sweep varies an option and keeps the defaults of the others.
 type sweep struct {
 	name, unit string
 	points     []point
@@ -99,13 +99,13 @@ func sweeps() []sweep {
 	}
 }
 
-// figure is what one setting comes to.
+// figure is the result of a setting.
 type figure struct {
-	rate     float64       // events a second, as fast as they go
-	p50, p99 time.Duration // of deliveries at pacedRate
+	rate     float64       // events per second at full speed
+	p50, p99 time.Duration // latency of deliveries at pacedRate
 }
 
-// pacedRate is slow enough that a queue says nothing about the latency.
+// pacedRate is so slow that no queue affects the latency.
 const pacedRate = 20_000
 
 func settings(ctx context.Context, c *kafkacluster.Cluster, nodes int) error {
@@ -116,7 +116,8 @@ func settings(ctx context.Context, c *kafkacluster.Cluster, nodes int) error {
 		}
 		figures := make([][]figure, len(s.points))
 		for range *rounds {
-			// Every setting once a round: what else the machine does falls on all.
+			// Every setting runs once per round, so that other work of the
+			// machine affects all settings.
 			for j, p := range s.points {
 				f, err := measure(ctx, c.Addrs(), topic, p.opts)
 				if err != nil {

@@ -20,11 +20,11 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// ready are the events as a client without types gets them: framed, each with its
-// key.
+// ready holds the events for a client without types. Each event is framed and
+// has its key.
 type ready struct {
 	keys, values [][]byte
-	mean         int // bytes of a key and a value
+	mean         int // average bytes of a key and a value
 }
 
 func readyMade() (ready, error) {
@@ -42,10 +42,10 @@ func readyMade() (ready, error) {
 	return r, nil
 }
 
-// million asks every client for a million messages, in turn, and prints the
-// median rates beside each other. All send the same bytes under the same keys, so
-// to the same partitions; Java's tool knows no keys and gets their bytes in its
-// values.
+// million sends a million messages through every client, in turn, and prints
+// the median rates side by side. All clients send the same bytes under the same
+// keys, so the messages go to the same partitions. Java's tool has no keys. Its
+// values contain the bytes of the keys.
 func million(ctx context.Context, c *kafkacluster.Cluster) error {
 	const topic = "million"
 	if err := c.CreateTopic(ctx, topic, partitions, nil); err != nil {
@@ -89,8 +89,8 @@ func million(ctx context.Context, c *kafkacluster.Cluster) error {
 	return nil
 }
 
-// raw is the fastest way that confluent-kafka-go has: reports without fields on
-// the events channel, and one message used again.
+// raw is the fastest way of confluent-kafka-go. The reports on the events
+// channel have no fields, and all calls use the same message.
 func raw(brokers []string, topic string, n int, input ready) (float64, error) {
 	p, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers": strings.Join(brokers, ","), "enable.idempotence": true, "acks": "all", "linger.ms": 5,

@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// events are like those of an access log, so that compression has something real
-// to do. About 130 bytes each.
+// events returns events like the lines of an access log, so that compression
+// works on realistic data. Each event has about 130 bytes.
 func events() []*clicks.ClickEvent {
 	agents := []string{"Mozilla/5.0 (X11; Linux x86_64)", "Mozilla/5.0 (Macintosh; Intel Mac OS X)", "curl/8.9.1"}
 	out := make([]*clicks.ClickEvent, 1024)
@@ -43,7 +43,8 @@ func start(brokers []string, topic string, opts []producer.Option) (*producer.Pr
 	return p, producer.NewTopic(topic, producer.KeyBy(func(e *clicks.ClickEvent) string { return e.Visitor })), nil
 }
 
-// measure runs one setting flat out, and then at a steady pace for the latency.
+// measure runs a setting at full speed, and then at a steady rate for the
+// latency.
 func measure(ctx context.Context, brokers []string, topic string, opts []producer.Option) (figure, error) {
 	rate, err := flatOut(ctx, brokers, topic, *count, opts)
 	if err != nil {
@@ -85,7 +86,7 @@ func flatOut(ctx context.Context, brokers []string, topic string, n int, opts []
 		return 0, err
 	}
 	input := events()
-	if _, err := t.Publish(ctx, p, input[0]); err != nil { // connections and schema
+	if _, err := t.Publish(ctx, p, input[0]); err != nil { // opens connections and loads the schema
 		return 0, err
 	}
 	begin := time.Now()

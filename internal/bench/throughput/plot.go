@@ -20,8 +20,8 @@ var (
 	amber = color.RGBA{R: 0xe0, G: 0xa0, B: 0x30, A: 0xff}
 )
 
-// plotSweep makes one PNG: what the knob does to the rate on the left, to the latency
-// on the right.
+// plotSweep makes a PNG. The left side shows the effect of the option on the
+// rate, and the right side the effect on the latency.
 func plotSweep(file string, s sweep, figures []figure, nodes string) error {
 	labels := make([]string, len(figures))
 	for i, p := range s.points {
@@ -55,7 +55,7 @@ func plotSweep(file string, s sweep, figures []figure, nodes string) error {
 
 func inMs(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// series is bars of one colour, one for each label.
+// series is a series of bars in one colour, with a bar for each label.
 type series struct {
 	name   string
 	color  color.Color

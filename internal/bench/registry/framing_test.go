@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestFraming holds ours and confluent-kafka-go's serdes against each other: each
-// reads what the other writes, by prefix and by header.
+// TestFraming checks our serdes and confluent-kafka-go's serdes against each
+// other. Each reads the data of the other, by prefix and by header.
 func TestFraming(t *testing.T) {
 	t.Parallel()
 	server := registrytest.Start(t)

@@ -8,8 +8,8 @@ import "slices"
 // read the original bytes of a message once, as without a plan. A Layout serves
 // one message and is not safe for concurrent use.
 type Layout struct {
-	record *layout     // nil if the plan needs no transcoder
-	t      *transcoder // nil where the plan needs none
+	record *layout     // nil for the record's own schema
+	t      *transcoder // nil if the plan needs no transcoder
 }
 
 // layout is the part of a plan for one pair of a writer's record and a reader's

@@ -27,8 +27,8 @@ func Article(noun string) string {
 	return "a " + noun
 }
 
-// consonantSounds begin words whose first vowel does not sound as one: a union,
-// a user, a URL, a euro, a one-time code.
+// consonantSounds are beginnings of words with a vowel that sounds like a
+// consonant, such as a union, a user, a URL, a euro or a one-time code.
 //
 //nolint:gochecknoglobals // a constant table
 var consonantSounds = []string{"eu", "once", "one", "ubi", "uni", "ura", "uri", "url", "usa", "use", "usu", "util", "uuid"}

@@ -27,8 +27,7 @@ type way struct {
 }
 
 // runner has three functions. The function send sends the i-th message, wait
-// waits for the outcome of n messages in all, and the last function ends the
-// run.
+// waits for the outcome of n messages in all, and stop ends the run.
 type runner struct {
 	send func(i int)
 	wait func(n int)

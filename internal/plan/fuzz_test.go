@@ -96,7 +96,7 @@ func FuzzSchemaAndData(f *testing.F) {
 		}
 		g, err := serde.NewGeneric(writer)
 		if err != nil {
-			return // goavro cannot represent the value
+			return // goavro cannot represent the schema
 		}
 		if _, err := g.Decode(data); err == nil {
 			if _, err := g.AppendJSON(nil, data); err != nil {

@@ -14,41 +14,47 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Message is for what a record alone does not say. Zero fields mean the topic's own rule.
+// Message is a record with additional properties. A zero field means the
+// topic's own rule.
 type Message[R avrobin.Record] struct {
 	Value     R
 	Key       Key
 	Headers   []serde.Header
-	Timestamp time.Time // the zero one: now, or what WithTimestampBy says
+	Timestamp time.Time // zero: WithTimestampBy, or now
 	Partition Partition
-	// Tombstone publishes a nil value, which deletes the key in a compacted topic. Key must be set and Value is not looked
-	// at. It is a field of its own so that a nil Value by mistake deletes nothing.
+	// Tombstone publishes a nil value, which deletes the key in a compacted
+	// topic. Key must be set, and Value is ignored. Tombstone is a separate
+	// field so that a nil Value by mistake deletes nothing.
 	Tombstone bool
 }
 
-// Partition is one of a topic's partitions; the zero one leaves the choice to the partitioner.
+// Partition names a partition of a topic. The zero Partition leaves the choice
+// to the partitioner.
 type Partition struct{ plus1 int32 }
 
-// ToPartition names a partition. One that the topic does not have makes the message [ErrNotSent].
-// Messages of one key that go partly by name and partly by the partitioner are ordered only within each partition.
+// ToPartition names partition n. If the topic has no partition n, the message
+// is [ErrNotSent]. Kafka keeps order only within a partition. So messages of
+// one key have no common order if some use ToPartition and others use the
+// partitioner.
 func ToPartition(n int32) Partition { return Partition{n + 1} }
 
-// scratch is what it takes to make one message, kept in a pool.
+// scratch holds the memory for encoding one message. A pool keeps scratches.
 type scratch struct {
 	binding   *binding
-	step      string // what is being done, for the report of a panic
+	step      string // the running step, for a PanicError
 	buf       []byte // key, then value
-	keyed     bool   // there is a key, maybe empty
+	keyed     bool // there is a key, possibly empty
 	keyEnd    int
 	headers   []serde.Header
-	hooked    *hookedMessage // nil: no hooks
+	hooked    *hookedMessage // nil if there are no hooks
 	ids       idHeaders
 	timestamp time.Time
-	message   transport.Message // as the client takes it, which copies it
+	message   transport.Message // the transport copies it
 	entry     entry
 }
 
-// maxPooled is the largest buffer that is kept, so that one huge message does not stay for ever.
+// maxPooled is the size of the largest buffer that goes back to the pool.
+// Without the limit one huge message would hold memory for ever.
 const maxPooled = 1 << 16
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }} //nolint:gochecknoglobals // a pool of buffers
@@ -63,7 +69,8 @@ func (s *scratch) free() {
 	if cap(s.buf) > maxPooled {
 		s.buf = nil
 	}
-	// Field by field: to write the whole struct costs as much as to encode a small record.
+	// Reset each field, because writing the whole struct takes as long as
+	// encoding a small record.
 	s.binding, s.entry.callback, s.entry.future, s.entry.token, s.hooked = nil, nil, nil, nil, nil
 	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
@@ -127,8 +134,9 @@ func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record
 	return known.ID, h.Value, nil
 }
 
-// own takes over what a function of the user's made by appending to mine. Where it lies elsewhere it may be the user's own,
-// kept and used again: then it is copied, for ours goes back to the pool.
+// own takes the result of a user function that appends to mine. If the result
+// has other memory, the user may keep and reuse that memory. Then own copies
+// the result, because our slice goes back to the pool.
 func own[T any](mine, made []T) []T {
 	if unsafe.SliceData(mine) == unsafe.SliceData(made) {
 		return made
@@ -136,21 +144,23 @@ func own[T any](mine, made []T) []T {
 	return append(mine[:0], made...)
 }
 
-// caught turns a panic of the user's code into an error. For a deferred call.
+// caught turns a panic of user code into an error. Call caught with defer.
 func (s *scratch) caught(err *error) {
 	if v := recover(); v != nil {
 		*err = &PanicError{s.step, v, debug.Stack()}
 	}
 }
 
-// Sizes of the record batch format (version 2): what a message adds to its key, value and headers as a batch of its own.
+// Sizes of the record batch format (version 2). A message in a batch of its own
+// adds these bytes to key, value and headers.
 const (
 	batchOverhead  = 61
 	recordOverhead = 32 // lengths and deltas, at most
 	headerOverhead = 10
 )
 
-// wireSize is the size of the message as a batch of its own, before compression, at most.
+// wireSize is an upper bound of the message's size in a batch of its own,
+// before compression.
 func (s *scratch) wireSize() int64 {
 	return s.size() + batchOverhead + recordOverhead + int64(len(s.message.Headers))*headerOverhead
 }
@@ -168,7 +178,7 @@ func (s *scratch) resetHeaders() {
 // maxPooledHeaders is the largest number of headers whose memory is kept.
 const maxPooledHeaders = 1024
 
-// size is what counts against the bound on bytes.
+// size is the number of bytes that count against the limit of the buffer.
 func (s *scratch) size() int64 {
 	size := len(s.message.Key) + len(s.message.Value)
 	for i := range s.message.Headers {

@@ -18,29 +18,37 @@ import (
 
 // Prepared is a *[Topic] of any record type.
 type Prepared interface {
-	// prepare finds everything that is wrong with the topic. reached waits for the brokers, and is false if they do not
-	// answer.
+	// prepare finds all problems of the topic. reached waits for the brokers,
+	// and returns false if no broker answers.
 	prepare(ctx context.Context, c *core, reached func() bool) []error
 }
 
-// Prepare finds at the start what would else fail with the first message: it connects to the brokers, and for each topic it
-// looks whether it is there (with [WithCreateTopics] it makes what is missing), whether enough replicas can be in sync for
-// min.insync.replicas, whether we may write to it (where the brokers have an authorizer the error says what to grant), takes
-// its partitions and max.message.bytes, and resolves the schemas of keys and values: known, or registered now. All problems
-// are in the error, joined.
+// Prepare finds problems at program start. Without Prepare the first message
+// would fail. Prepare connects to the brokers and checks each topic:
 //
-// Wrong credentials and certificates are told at once, brokers out of reach when ctx ends, or after a minute where it has
-// no deadline. It is optional, may be called again, and changes nothing for messages already under way.
+//   - The topic exists. With [WithCreateTopics], Prepare creates a missing
+//     topic.
+//   - Enough replicas can be in sync for min.insync.replicas.
+//   - The principal may write to the topic. If the brokers have an authorizer,
+//     the error says which permission to grant.
+//   - The partitions and max.message.bytes are known.
+//   - The schemas of keys and values are known to the registry, or are
+//     registered now.
+//
+// The error joins all problems. Prepare reports wrong credentials and
+// certificates at once. If no broker can be reached, Prepare returns when ctx
+// ends, or after one minute if ctx has no deadline. Prepare is optional and may
+// be called again. Prepare does not affect messages in flight.
 func (p *Producer) Prepare(ctx context.Context, topics ...Prepared) error {
 	return p.core.prepare(ctx, topics)
 }
 
-// Prepare is [Producer.Prepare]. It also takes the transactional id over, which fences an older owner, and for which Write on
-// that id is needed.
+// Prepare is [Producer.Prepare], and also takes over the transactional id. The
+// takeover fences an older owner and needs the Write permission on the id.
 func (t *Transactional) Prepare(ctx context.Context, topics ...Prepared) error {
 	err := t.core.prepare(ctx, topics)
 	var problem *prepareError
-	if errors.As(err, &problem) && problem.unreached { // it comes first
+	if errors.As(err, &problem) && problem.unreached { // report the connection first
 		return err
 	}
 	return errors.Join(err, t.takeOver(ctx))
@@ -88,8 +96,8 @@ func (c *core) prepare(ctx context.Context, topics []Prepared) error {
 	return errors.Join(errs...)
 }
 
-// metadataClient gives a client to ask the brokers with. A client that stopped
-// because it may not publish can still ask.
+// metadataClient returns a client for metadata requests. A client that stopped
+// for lack of a publish permission can still fetch metadata.
 func (c *core) metadataClient() (*client, error) {
 	k, err := c.mainOrErr()
 	if codeOf(err) == transport.ClusterAuthorizationFailed {
@@ -98,7 +106,7 @@ func (c *core) metadataClient() (*client, error) {
 	return k, err
 }
 
-// reach waits for an answer of the brokers.
+// reach waits until a broker answers.
 func (c *core) reach(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -150,7 +158,7 @@ func (t *Topic[R]) prepare(ctx context.Context, c *core, reached func() bool) []
 		binding *serde.Binding
 		record  avrobin.Record
 	}{{"value", b.value, value}, {"key", b.key, t.key.sample}} {
-		if s.record == nil { // a topic of several types, or a key that is no record
+		if s.record == nil { // several types, or a key without a schema
 			continue
 		}
 		if err := s.binding.Prepare(ctx, s.record); err != nil {
@@ -166,7 +174,7 @@ func (t *Topic[R]) prepare(ctx context.Context, c *core, reached func() bool) []
 	return errs
 }
 
-// prepareTopic looks at a topic in Kafka.
+// prepareTopic checks a topic on the brokers.
 func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 	k, err := c.metadataClient()
 	if err != nil {
@@ -181,19 +189,19 @@ func (c *core) prepareTopic(ctx context.Context, s *topicState) []error {
 	route, err := s.find(ctx)
 	var small *batchTooLargeError
 	switch {
-	case errors.As(err, &small): // the next client is made for it
+	case errors.As(err, &small): // the next client has a smaller batch size
 	case err != nil:
-		if denied := c.checkPermission(ctx, admin, s.name); denied != nil { // it may be why the client ended
+		if denied := c.checkPermission(ctx, admin, s.name); denied != nil { // the client may have ended for this reason
 			return denied
 		}
 		return []error{err}
-	case route.rules.maxMessageBytes > 0 && route.rules.maxMessageBytes < 100: // not even an empty batch
+	case route.rules.maxMessageBytes > 0 && route.rules.maxMessageBytes < 100: // smaller than an empty batch
 		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", route.rules.maxMessageBytes)}
 	}
 	return append(c.checkReplicas(ctx, k, s.name), c.checkPermission(ctx, admin, s.name)...)
 }
 
-// createTopic makes a topic that is missing.
+// createTopic creates a topic if it is missing.
 func (c *core) createTopic(ctx context.Context, k *client, name string, make settings.CreateTopics) error {
 	err := k.transport.Admin().CreateTopic(ctx, name, make.Partitions, make.Replication, make.Settings)
 	switch code := codeOf(err); {
@@ -203,7 +211,7 @@ func (c *core) createTopic(ctx context.Context, k *client, name string, make set
 	case code == transport.TopicAlreadyExists:
 		return nil
 	case code == transport.TopicAuthorizationFailed || code == transport.ClusterAuthorizationFailed:
-		if _, err := k.partitions(ctx, name, longestCall); err == nil { // it is there: nothing to make
+		if _, err := k.partitions(ctx, name, longestCall); err == nil { // the topic exists
 			return nil
 		}
 		return fmt.Errorf("create it (WithCreateTopics): %w", grantHint(c.config, err, "Create", "topic", name))
@@ -212,7 +220,8 @@ func (c *core) createTopic(ctx context.Context, k *client, name string, make set
 	}
 }
 
-// checkReplicas finds a topic that cannot be written with acks=all at the moment.
+// checkReplicas finds partitions that refuse acks=all at the moment, because
+// too few replicas are in sync.
 func (c *core) checkReplicas(ctx context.Context, k *client, name string) []error {
 	if c.config.Acks != AcksAll {
 		return nil
@@ -221,7 +230,7 @@ func (c *core) checkReplicas(ctx context.Context, k *client, name string) []erro
 	defer cancel()
 	settings, err := k.transport.Admin().TopicConfig(ctx, name)
 	if err != nil {
-		return nil // not allowed to know
+		return nil // no permission to read the settings
 	}
 	least, err := strconv.Atoi(settings["min.insync.replicas"])
 	if err != nil {
@@ -229,11 +238,12 @@ func (c *core) checkReplicas(ctx context.Context, k *client, name string) []erro
 	}
 	metadata, err := k.transport.Metadata(ctx, name)
 	if err != nil {
-		return nil // what the brokers do not say is no fault of the topic
+		return nil // not a problem of the topic
 	}
 	var errs []error
 	for n, p := range metadata.Partitions {
-		// Brokers from 4.1 on count a smaller replication factor as the minimum.
+		// Brokers from 4.1 on use the replication factor as the minimum if the
+		// replication factor is smaller.
 		if least := min(least, len(p.Replicas)); len(p.InSync) < least {
 			errs = append(errs, fmt.Errorf("%w: partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
 				ErrNotReady, n, len(p.InSync), len(p.Replicas), least))
@@ -242,8 +252,8 @@ func (c *core) checkReplicas(ctx context.Context, k *client, name string) []erro
 	return errs
 }
 
-// checkPermission asks what we may do. Brokers without an authorizer allow
-// everything, and old ones do not say.
+// checkPermission asks the brokers whether we may write. Brokers without an
+// authorizer allow everything, and old brokers do not answer the question.
 func (c *core) checkPermission(ctx context.Context, admin transport.Admin, name string) []error {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
@@ -255,8 +265,8 @@ func (c *core) checkPermission(ctx context.Context, admin transport.Admin, name 
 	return []error{grantHint(c.config, denied, "Write", "topic", name)}
 }
 
-// denied adds to the "not authorized" of a transaction what to grant: the
-// coordinator does not say for which topic.
+// denied adds the missing grants to the "not authorized" error of a
+// transaction, because the coordinator does not name the topic.
 func (c *core) denied(ctx context.Context, k *client, err error) error {
 	if codeOf(err) != transport.TopicAuthorizationFailed {
 		return err

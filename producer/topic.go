@@ -15,17 +15,19 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Topic is a topic of records R, a pointer to a generated type; or, for a topic of several types, an interface
-// that embeds avrobin.Record (with serde.RecordName or TopicRecordName).
-// It is a value to make once; safe for concurrent use, by several producers too.
+// Topic is a Kafka topic for records of type R. R is a pointer to a generated
+// type. For a topic of several types, R is an interface that embeds
+// avrobin.Record, with serde.RecordName or TopicRecordName as the subject name.
+// A program makes each Topic once. Topic is safe for concurrent use, also by
+// several producers.
 type Topic[R avrobin.Record] struct {
 	name    string
 	key     KeyFunc[R]
 	options topicOptions
 	record  recordOptions[R]
-	err     error // of the name or the options; told by the first use
+	err     error // an error of the name or the options; the first use returns it
 
-	bound   atomic.Pointer[binding] // the producer that published last
+	bound   atomic.Pointer[binding] // the binding of the last publish
 	encoded atomic.Pointer[encoder] // the serializer of the last Encode
 	mu      sync.Mutex
 	all     map[*core]*binding
@@ -40,8 +42,9 @@ type binding struct {
 	partitioner Partitioner
 }
 
-// NewTopic says how records of a topic are published: R is inferred from the key. It does no I/O and cannot fail: a wrong
-// name or option is told by Prepare, and by every message.
+// NewTopic makes a topic. Go infers R from the key. NewTopic does no I/O and
+// returns no error. If the name or an option is wrong, Prepare and every
+// message return the error.
 func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption) *Topic[R] {
 	t := &Topic[R]{name: name, key: key, err: settings.CheckTopicName(name), all: map[*core]*binding{}}
 	for _, o := range opts {
@@ -70,7 +73,7 @@ func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption
 // Name is the topic's name in Kafka.
 func (t *Topic[R]) Name() string { return t.name }
 
-// bind finds the topic's binding to a producer.
+// bind returns the topic's binding to a producer.
 func (t *Topic[R]) bind(c *core) *binding {
 	if b := t.bound.Load(); b != nil && b.core == c {
 		return b
@@ -95,7 +98,8 @@ func (t *Topic[R]) bind(c *core) *binding {
 	return b
 }
 
-// publish is the one way of a record into the client, for all kinds of publishing. m is nil where the record is all.
+// publish gives one record to the client. Every way of publishing calls
+// publish. m is nil if only the record is given.
 func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future, block bool) error {
 	if c.hooks.set {
 		return t.publishHooked(ctx, c, r, m, callback, future, block)
@@ -103,7 +107,7 @@ func (t *Topic[R]) publish(ctx context.Context, c *core, r R, m *Message[R], cal
 	return t.publishTo(ctx, c, takeScratch(nil), r, m, callback, future, block)
 }
 
-// publishHooked tells the hooks of a message that was refused.
+// publishHooked publishes and reports a refused message to the hooks.
 func (t *Topic[R]) publishHooked(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future, block bool) error {
 	h := &hookedMessage{start: Start{Topic: t.name, TransactionalID: c.config.TransactionalID}}
 	if m != nil && m.Tombstone {
@@ -190,7 +194,8 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 	return nil
 }
 
-// send gives an encoded message to the client. On nil it was accepted.
+// send gives an encoded message to the client. A nil error means that the
+// client accepted the message.
 func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, partitioner Partitioner, block bool) error {
 	c := b.core
 	if err := s.finish(ctx); err != nil {
@@ -225,7 +230,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 				return notSent(b.state.name, partition, c.trouble.explain(err))
 			}
 		}
-		if q.stuck.Load() { // since it waited for room
+		if q.stuck.Load() { // stuck since the wait for room
 			if inLine {
 				c.limit.leave()
 			}
@@ -253,7 +258,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 	}
 }
 
-// route finds the topic's partitions.
+// route returns the topic's route, and looks the topic up if needed.
 func (b *binding) route(ctx context.Context, block bool) (*route, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(ctx)
@@ -271,7 +276,8 @@ func (b *binding) route(ctx context.Context, block bool) (*route, error) {
 // eventIDHeader is the name of the header that [WithEventID] adds.
 const eventIDHeader = "event-id"
 
-// finish adds what is the same for all records: the event id, the hooks' headers, the time.
+// finish adds the parts that all records share: the event id, the headers of
+// the hooks and the timestamp.
 func (s *scratch) finish(ctx context.Context) (err error) {
 	defer s.caught(&err)
 	c := s.binding.core
@@ -305,7 +311,8 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	return nil
 }
 
-// fits refuses what the client or the broker would refuse, before it is queued.
+// fits refuses a message that the client or the broker would refuse. The
+// message is not queued yet.
 func (c *core) fits(s *scratch, rules *topicRules, topic string) error {
 	size, limit := s.wireSize(), rules.maxMessageBytes
 	if err := rules.refuse(topic, s.message.Key != nil, s.message.HasTimestamp, s.message.Timestamp); err != nil {
@@ -322,7 +329,7 @@ func (c *core) fits(s *scratch, rules *topicRules, topic string) error {
 	return nil
 }
 
-// choose runs the partitioner.
+// choose returns the explicit partition, or runs the partitioner.
 func (s *scratch) choose(explicit Partition, partitioner Partitioner, n int32) (p int32, err error) {
 	defer s.caught(&err)
 	if explicit.plus1 != 0 {

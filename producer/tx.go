@@ -13,28 +13,35 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// What may end a transactional producer's transaction besides an error of the function, in a [*TxError].
+// Reasons that end a transaction, in a [*TxError]. The function's own error is
+// another reason.
 var (
-	// ErrFenced: another producer took over the transactional id. Every later call returns it at once: were this one to
-	// go on it would fence the other in turn.
+	// ErrFenced says that another producer took over the transactional id.
+	// Every later call returns ErrFenced at once. A fenced producer must stop,
+	// because a new start would fence the other producer.
 	ErrFenced = errors.New("producer: fenced")
-	// ErrTxTimedOut: the transaction was open for longer than [WithTransactionTimeout], so the coordinator aborted it.
-	// On the wire it looks like being fenced; the clock tells them apart. The next [Transactional.InTx] works.
+	// ErrTxTimedOut says that the transaction was open for longer than
+	// [WithTransactionTimeout], so the coordinator aborted the transaction. The
+	// broker answers in the same way to a fenced producer. The producer
+	// compares the open time with the timeout to tell the two apart. The next
+	// [Transactional.InTx] works.
 	ErrTxTimedOut = errors.New("producer: transaction timed out")
-	// ErrTxEnded: a [Tx] was used after its function returned.
+	// ErrTxEnded says that a [Tx] was used after its function returned.
 	ErrTxEnded = errors.New("producer: transaction has ended")
 )
 
-// TxError is why a transaction is not known to be committed. It wraps its outcome, [ErrNotSent] (none of it is or will be
-// visible to read_committed) or [ErrOutcomeUnknown] (all of it or nothing), and the cause: the function's own error,
-// [ErrFenced], [ErrTxTimedOut], a [KafkaError].
+// TxError says why a transaction is not known to be committed. TxError wraps
+// the outcome and the cause. The outcome [ErrNotSent] means that read_committed
+// never sees any message of the transaction. The outcome [ErrOutcomeUnknown]
+// means that read_committed sees all messages or none. The cause is the
+// function's own error, [ErrFenced], [ErrTxTimedOut] or a [KafkaError].
 type TxError struct {
 	Outcome         error
 	TransactionalID string
 	Cause           error
-	// Retriable says that the same transaction may succeed if it is run again.
-	// [Transactional.InTx] does so itself. [Transactional.InTxOnce] leaves it to
-	// its caller.
+	// Retriable says that the same transaction may succeed in another run.
+	// [Transactional.InTx] runs the transaction again itself.
+	// [Transactional.InTxOnce] leaves another run to the caller.
 	Retriable bool
 }
 
@@ -42,26 +49,31 @@ func (e *TxError) Error() string {
 	return fmt.Sprintf("%s: transaction of %s: %s", e.Outcome, e.TransactionalID, trim(e.Cause))
 }
 
-// Unwrap gives the outcome and the cause.
+// Unwrap returns the outcome and the cause.
 func (e *TxError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
 
-// Transactional publishes in transactions: all of one is visible to read_committed, or nothing. It has one transaction at
-// a time; [Transactional.InTx] calls wait for each other, unless [WithGroupCommit] puts them together. It is safe for
-// concurrent use. A process may have many, each with an id of its own.
+// Transactional publishes in transactions. Either all messages of a transaction
+// are visible to read_committed, or none. A Transactional runs one transaction
+// at a time. Calls of [Transactional.InTx] wait for each other, unless
+// [WithGroupCommit] puts several calls into one transaction. Transactional is
+// safe for concurrent use. A process may have many, each with its own id.
 type Transactional struct {
 	core     *core
-	turn     chan struct{} // holds one token: whose turn it is
-	client   *client       // initialised; nil: the next transaction does it. Under turn
-	fenced   error         // every later call returns it. Under turn
+	turn     chan struct{} // one token; the holder runs the transaction
+	client   *client       // initialised; if nil, the next transaction initialises one. Under turn
+	fenced   error         // if not nil, every later call returns this error. Under turn
 	resolver Resolver      // nil: none
-	resumed  bool          // the resolver has answered since the client was initialised. Under turn
-	doubt    doubt         // the last commit whose outcome is unknown. Under turn
-	group    *group        // nil: each InTx has a transaction of its own
+	resumed  bool          // the resolver answered after the client's start. Under turn
+	doubt    doubt         // the last commit with an unknown outcome. Under turn
+	group    *group        // if nil, each InTx has its own transaction
 }
 
-// NewTransactional makes a transactional producer. It does no I/O that it waits for. The transactional id names this
-// producer across restarts: a new one with the same id fences the old one ([ErrFenced]) and ends what it left open, so two
-// that run at the same time need two ids. [WithWeakAcks] and [WithoutRecovery] are refused.
+// NewTransactional makes a transactional producer. NewTransactional does not
+// wait for I/O. The transactional id names the producer across restarts. A new
+// producer with the same id fences the old producer ([ErrFenced]) and ends the
+// transaction that the old producer left open. So two producers that run at the
+// same time need two ids. NewTransactional refuses [WithWeakAcks] and
+// [WithoutRecovery].
 func NewTransactional(brokers []string, transactionalID string, s *serde.Serializer, opts ...Option) (*Transactional, error) {
 	return newTransactional(settings.ForTransactional, brokers, transactionalID, s, opts)
 }
@@ -86,20 +98,22 @@ func newTransactional(who settings.Purpose, brokers []string, id string, s *serd
 	return t, nil
 }
 
-// InTx runs f in a transaction: it commits when f returns nil, and aborts when f returns an error or panics (the panic goes
-// on). The error is nil when the transaction is committed, else a [*TxError].
+// InTx runs f in a transaction. If f returns nil, InTx commits. If f returns an
+// error, InTx aborts. If f panics, InTx aborts and the panic goes on. InTx
+// returns nil if the transaction is committed, and otherwise a [*TxError].
 //
-// f runs again, after an abort that is known, when the transaction failed for a
-// reason that may pass. So f must not keep anything of an earlier run. f does not
-// run again after a commit whose outcome is unknown, because ctx ended or the
-// client failed while the coordinator was asked. Then the error is
-// [ErrOutcomeUnknown], unless a [Resolver] finds the outcome out. The next InTx
-// works on a new client, whose start ends what the old client left open.
+// If the transaction failed for a temporary reason and the abort is certain,
+// InTx runs f again. So f must not keep anything of an earlier run. InTx does
+// not run f again after a commit whose outcome is unknown. The outcome is
+// unknown if ctx ended or the client failed during the commit. Then InTx
+// returns [ErrOutcomeUnknown], unless a [Resolver] finds the outcome. The next
+// InTx uses a new client. The start of the new client ends the transaction that
+// the old client left open.
 //
-// ctx bounds everything. Without a deadline InTx waits as long as an outage lasts.
-// If ctx ends before the commit was asked for, nothing is committed, also if f
-// returns nil, and the outcome is [ErrNotSent]. The abort that follows may take
-// 5 s more.
+// ctx bounds the whole call. Without a deadline, InTx waits as long as an
+// outage lasts. If ctx ends before the commit request, nothing is committed and
+// the outcome is [ErrNotSent], even if f returns nil. The abort that follows
+// may take 5 s more.
 func (t *Transactional) InTx(ctx context.Context, f func(tx *Tx) error) error {
 	if t.group != nil {
 		return t.group.join(ctx, f)
@@ -107,9 +121,10 @@ func (t *Transactional) InTx(ctx context.Context, f func(tx *Tx) error) error {
 	return t.inTx(ctx, f)
 }
 
-// InTxOnce is [Transactional.InTx] with a single attempt: it returns where InTx
-// would run f again. [TxError.Retriable] says whether another attempt may help.
-// The transaction is not shared with other calls, also under [WithGroupCommit].
+// InTxOnce is [Transactional.InTx] with a single attempt. InTxOnce returns
+// where InTx would run f again. [TxError.Retriable] says whether another
+// attempt may help. The transaction is not shared with other calls, even under
+// [WithGroupCommit].
 func (t *Transactional) InTxOnce(ctx context.Context, f func(tx *Tx) error) error {
 	if err := t.enter(ctx); err != nil {
 		return err
@@ -119,7 +134,7 @@ func (t *Transactional) InTxOnce(ctx context.Context, f func(tx *Tx) error) erro
 	return err
 }
 
-// attempt is once, with the verdict in the error too.
+// attempt calls once and sets TxError.Retriable.
 func (t *Transactional) attempt(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
 	again, err = t.once(ctx, f)
 	if failed := new(TxError); errors.As(err, &failed) {
@@ -128,31 +143,37 @@ func (t *Transactional) attempt(ctx context.Context, f func(tx *Tx) error) (agai
 	return again, err
 }
 
-// Resolver knows what the coordinator does not tell: whether a transaction that
-// was in doubt is committed. A processor knows by its group's offsets. A source
-// knows by a position record that it writes into each transaction.
+// Resolver finds out whether a transaction in doubt is committed, because the
+// coordinator does not tell. A processor reads the answer from the offsets of
+// the group. A source reads the answer from a position record that the source
+// writes into each transaction.
 type Resolver interface {
-	// Resume is called each time after a client has taken the transactional id
-	// over (InitTransactions), before anything is written with it. All earlier
-	// transactions of the id are committed or aborted then. So it is also the
-	// place to read positions again: another process may have worked meanwhile.
+	// Resume is called each time after a client has taken over the
+	// transactional id (InitTransactions), before the client writes anything.
+	// At that time all earlier transactions of the id are committed or aborted.
+	// Another process may have worked meanwhile. So Resume is also the place to
+	// read positions again.
 	//
 	// inDoubt says that the outcome of this producer's last commit is unknown.
-	// Then committed is the answer: [Transactional.InTx] returns nil for true and
-	// [ErrNotSent] for false, and [Stats] count accordingly. Otherwise committed
-	// is ignored.
+	// Then committed is the answer. For true, [Transactional.InTx] returns nil.
+	// For false, InTx returns [ErrNotSent]. [Stats] count accordingly. If
+	// inDoubt is false, committed is ignored.
 	//
-	// After an error nothing is begun: the call returns [ErrNotSent] with the
-	// error, or [ErrOutcomeUnknown] for a commit in doubt. The next call asks
-	// again. An error that wraps [ErrOutcomeUnknown] says that nobody will ever
-	// know: the commit in doubt stays unknown, and the producer goes on. Resume runs on the goroutine of InTx or Prepare and must not call
+	// If Resume returns an error, no transaction begins. The call returns
+	// [ErrNotSent] with the error, or [ErrOutcomeUnknown] for a commit in
+	// doubt. The next call asks again. An error that wraps [ErrOutcomeUnknown]
+	// says that the outcome can never be found. Then the commit in doubt stays
+	// unknown, and the producer goes on.
+	//
+	// Resume runs on the goroutine of InTx or Prepare. Resume must not call
 	// InTx, InTxOnce or Prepare of the same producer.
 	Resume(ctx context.Context, inDoubt bool) (committed bool, err error)
 }
 
-// WithResolver lets r find out what became of a commit in doubt, and hear of each
-// takeover of the transactional id. Default: none, so that a commit in doubt is
-// [ErrOutcomeUnknown]. It goes with [NewTransactional] only.
+// WithResolver sets the [Resolver], which answers for a commit in doubt and is
+// called after each takeover of the transactional id. Default: none, so a
+// commit in doubt is [ErrOutcomeUnknown]. Only [NewTransactional] accepts
+// WithResolver.
 func WithResolver(r Resolver) Option {
 	return settings.Carry("WithResolver", r, "resolver")
 }
@@ -183,7 +204,7 @@ func (t *Transactional) inTx(ctx context.Context, f func(tx *Tx) error) error {
 	}
 }
 
-// enter takes the turn.
+// enter waits for the turn and takes it.
 func (t *Transactional) enter(ctx context.Context) error {
 	select {
 	case <-t.turn:
@@ -212,7 +233,8 @@ func (t *Transactional) leave() {
 	t.turn <- struct{}{}
 }
 
-// hold keeps Close from destroying clients while calls into them are under way; background.Done ends it.
+// hold keeps Close from destroying a client while a call into the client runs.
+// The caller calls background.Done afterwards.
 func (c *core) hold() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -227,8 +249,9 @@ func (t *Transactional) failed(outcome, cause error) error {
 	return &TxError{Outcome: outcome, TransactionalID: t.core.config.TransactionalID, Cause: cause}
 }
 
-// Err is nil while the producer can publish, else [ErrFenced] or [ErrClosed]. It waits for no transaction: while one is
-// open it tells what was before it.
+// Err returns nil while the producer can publish, and otherwise [ErrFenced] or
+// [ErrClosed]. Err does not wait. While a transaction is open, Err returns nil
+// unless the producer is closed.
 func (t *Transactional) Err() error {
 	if t.core.alive.Err() != nil {
 		return ErrClosed
@@ -242,12 +265,15 @@ func (t *Transactional) Err() error {
 	}
 }
 
-// Stats are the books at this instant. Messages of an open transaction are in flight; NotSent are those of aborted ones.
+// Stats returns the counts at this moment. Messages of an open transaction
+// count as in flight. Messages of an aborted transaction count as NotSent.
 func (t *Transactional) Stats() Stats { return t.core.stats() }
 
-// Close refuses new transactions, and waits for the one in hand. When ctx ends first they are aborted, or
-// left to the coordinator, which aborts them at their timeout. The error is an [*UndeliveredError] when messages of
-// transactions are of unknown outcome; those of aborted ones were already told to be not sent, and are no error.
+// Close refuses new transactions and waits for the open transaction. If ctx
+// ends first, Close aborts the open transaction, or leaves the abort to the
+// coordinator at the transaction timeout. Close returns an [*UndeliveredError]
+// if messages have an unknown outcome. Messages of an aborted transaction are
+// not an error here, because InTx has already reported them.
 func (t *Transactional) Close(ctx context.Context) error {
 	select {
 	case <-t.turn:
@@ -263,28 +289,32 @@ func (t *Transactional) Close(ctx context.Context) error {
 	return err
 }
 
-// Tx is a transaction. It is valid inside the function that it was given to, and safe for concurrent use there.
+// Tx is a transaction. A Tx is valid only inside the function that received the
+// Tx. There it is safe for concurrent use.
 type Tx struct {
 	core   *core
 	client *client
 
-	mu     sync.RWMutex // held for reading while messages are added
+	mu     sync.RWMutex // held for reading while Add runs
 	ended  bool
 	onEnd  []func(err error)
-	first  atomic.Int64          // when the first message was added, core.now; 0: none was
+	first  atomic.Int64          // core.now at the first message; 0 if there is none
 	added  atomic.Int64          // messages
-	broken atomic.Pointer[error] // the first error that only an abort mends
+	broken atomic.Pointer[error] // the first error after which only an abort is possible
 }
 
-// Add puts a record into the transaction. It blocks while the buffer is full. A nil error means that the message is
-// accepted; its outcome is the transaction's, so there is no delivery to wait for. An error is [ErrNotSent]; the function may
-// go on without the message, except where the error says that the transaction failed: then it is aborted whatever the
-// function returns.
+// Add puts a record into the transaction. Add blocks while the buffer is full.
+// A nil error means that the message is accepted. The message has the outcome
+// of the transaction, so there is no delivery to wait for. An error is
+// [ErrNotSent]. The function may go on without the refused message. If the
+// error says that the transaction failed, InTx aborts the transaction whatever
+// the function returns.
 func (t *Topic[R]) Add(ctx context.Context, tx *Tx, r R) error {
 	return tx.add(t.name, func(c *core) error { return t.publish(ctx, c, r, nil, nil, nil, true) })
 }
 
-// AddMessage is [Topic.Add] with what a record alone does not say: key, headers, timestamp, partition, tombstone.
+// AddMessage is [Topic.Add] for a [Message], with a key, headers, a timestamp,
+// a partition or a tombstone.
 func (t *Topic[R]) AddMessage(ctx context.Context, tx *Tx, m Message[R]) error {
 	return tx.add(t.name, func(c *core) error { return t.publish(ctx, c, m.Value, &m, nil, nil, true) })
 }
@@ -312,12 +342,15 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 	return err
 }
 
-// OnEnd has f called once when the transaction has ended: with nil when it is committed, else with its [*TxError]; when the
-// function runs again it does so in a new transaction, with calls of its own. It is the place for counting, and whatever else
-// must not happen twice. It runs on the goroutine of InTx, or of Run, in the order
-// of the calls. With a [Resolver], a [Processor] or a [Source], a commit in doubt
-// is told once its outcome is found out, and [ErrOutcomeUnknown] only if ctx ends
-// before. After the transaction's end OnEnd does nothing.
+// OnEnd registers f, which is called once when the transaction has ended. f
+// gets nil if the transaction is committed, and otherwise the [*TxError]. If
+// InTx runs its function again, the new run has a new transaction and registers
+// its own functions. OnEnd is the place for counters and for other work that
+// must not happen twice. f runs on the goroutine of InTx or Run, in the order
+// of the OnEnd calls. With a [Resolver], a [Processor] or a [Source], f is
+// called when the outcome of a commit in doubt is found. f gets
+// [ErrOutcomeUnknown] only if ctx ends before. After the end of the
+// transaction, OnEnd does nothing.
 func (tx *Tx) OnEnd(f func(err error)) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -326,10 +359,10 @@ func (tx *Tx) OnEnd(f func(err error)) {
 	}
 }
 
-// Err returns the first error that only an abort can follow, such as a lost
-// connection to the coordinator or a fenced producer. nil means that the
-// transaction may still commit. An error of one message, such as one that is too
-// large, does not count.
+// Err returns the first error after which only an abort is possible. Examples
+// are a lost connection to the coordinator and a fenced producer. nil means
+// that the transaction may still commit. An error of one message, such as a too
+// large message, does not count.
 func (tx *Tx) Err() error {
 	if broken := tx.broken.Load(); broken != nil {
 		return *broken
@@ -337,7 +370,8 @@ func (tx *Tx) Err() error {
 	return nil
 }
 
-// breaks tells errors of the transaction from those of one message.
+// breaks reports whether err ends the transaction. false means that err is
+// about one message.
 func (tx *Tx) breaks(err error) bool {
 	var small *batchTooLargeError
 	var failed *transport.Error
@@ -345,14 +379,15 @@ func (tx *Tx) breaks(err error) bool {
 		errors.As(err, &failed) && (failed.Fatal || failed.AbortRequired || failed.Code == transport.State || failed.Code == transport.Purged)
 }
 
-// end waits for the calls of Add under way, and lets no other in.
+// end waits for running calls of Add, and refuses later calls.
 func (tx *Tx) end() {
 	tx.mu.Lock()
 	tx.ended = true
 	tx.mu.Unlock()
 }
 
-// open is for how long the coordinator can have had the transaction open, at most.
+// open returns an upper bound of the time for which the coordinator has had the
+// transaction open.
 func (tx *Tx) open() time.Duration {
 	first := tx.first.Load()
 	if first == 0 {

@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// group puts many calls of InTx into one transaction. A leader goroutine, there while there are calls, opens transactions
-// and lets the calls run their functions in them, one after the other, each on its own goroutine.
+// group puts many InTx calls into one transaction. A leader goroutine runs
+// while there are calls. The leader opens transactions and lets the calls run
+// their functions in order. Each function runs on the goroutine of its own
+// call.
 type group struct {
 	t       *Transactional
-	arrived chan struct{} // capacity 1: something is queued
+	arrived chan struct{} // capacity 1: a call is queued
 
 	mu      sync.Mutex
 	queue   []*member
@@ -24,14 +26,15 @@ type group struct {
 type member struct {
 	ctx        context.Context //nolint:containedctx // it is the call's own, and lives as long
 	f          func(tx *Tx) error
-	turn       chan *Tx   // its function runs now
-	ran        chan error // and this came of it
-	done       chan error // capacity 1: the end of the call
-	committing bool       // the commit with its messages was asked for. Under group.mu
-	ended      bool       // its context ended while it waited for the commit: not run again. Under group.mu
+	turn       chan *Tx   // the function may run now
+	ran        chan error // the result of the function
+	done       chan error // capacity 1: the result of the call
+	committing bool       // the commit was requested. Under group.mu
+	ended      bool       // ctx ended during the commit, so do not run again. Under group.mu
 }
 
-// guiltyError is the error of one call's function, which aborts the transaction for all.
+// guiltyError is the error of one call's function. The error aborts the
+// transaction for all calls.
 type guiltyError struct {
 	member *member
 	error
@@ -41,7 +44,7 @@ func (e *guiltyError) Unwrap() error { return e.error }
 
 func newGroup(t *Transactional) *group { return &group{t: t, arrived: make(chan struct{}, 1)} }
 
-// join is InTx.
+// join is InTx under WithGroupCommit.
 func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 	m := &member{ctx: ctx, f: f, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
 	if !g.enqueue(m) {
@@ -62,7 +65,7 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 			case g.leaves(m):
 				return g.t.failed(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ended(ctx)))
 			}
-			g.wake() // the leader gives it up
+			g.wake() // the leader aborts and removes the call
 		}
 	}
 }
@@ -70,7 +73,7 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 // run runs the function on the call's own goroutine.
 func (m *member) run(tx *Tx) {
 	err := errPanicked
-	defer func() { m.ran <- err }() // also when it panics: the transaction is aborted while the panic goes on
+	defer func() { m.ran <- err }() // also after a panic, so that the leader aborts
 	err = m.f(tx)
 }
 
@@ -86,7 +89,7 @@ func (g *group) enqueue(m *member) bool {
 	return true
 }
 
-// wake lets a leader that waits for calls look again.
+// wake wakes a leader that waits for calls.
 func (g *group) wake() {
 	select {
 	case g.arrived <- struct{}{}:
@@ -94,8 +97,8 @@ func (g *group) wake() {
 	}
 }
 
-// leaves says whether a call whose context has ended must leave without knowing
-// its outcome, because the commit is on its way.
+// leaves reports whether a call whose context has ended must return without an
+// outcome, because the commit is in flight.
 func (g *group) leaves(m *member) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -103,7 +106,8 @@ func (g *group) leaves(m *member) bool {
 	return m.ended
 }
 
-// withdraw takes a call back that no transaction has taken up.
+// withdraw removes a call from the queue. withdraw returns false if a
+// transaction has already taken the call.
 func (g *group) withdraw(m *member) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -115,7 +119,7 @@ func (g *group) withdraw(m *member) bool {
 	return true
 }
 
-// take gives the next call in the queue, or nil.
+// take returns the next call in the queue, or nil.
 func (g *group) take() *member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -127,9 +131,9 @@ func (g *group) take() *member {
 	return m
 }
 
-// lead opens transactions until nothing is left to do.
+// lead runs transactions until no call is left.
 func (g *group) lead() {
-	var again []*member // of an aborted transaction, through no fault of theirs
+	var again []*member // innocent calls of an aborted transaction
 	for {
 		g.mu.Lock()
 		again = slices.DeleteFunc(again, func(m *member) bool { return m.ended })
@@ -143,8 +147,9 @@ func (g *group) lead() {
 	}
 }
 
-// transaction is one transaction of those who were in an aborted one and of those who come, up to a number of messages.
-// It returns those who have to run again.
+// transaction runs one transaction with the calls in first and with new calls,
+// up to a number of messages. first has the calls of an aborted transaction.
+// transaction returns the calls that must run again.
 func (g *group) transaction(first []*member, messages int) (again []*member) {
 	ctx, cancel := context.WithCancel(g.t.core.alive)
 	defer cancel()
@@ -172,7 +177,8 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 		guilty.member.done <- g.t.failed(ErrNotSent, guilty.error)
 		return slices.DeleteFunc(in, func(m *member) bool { return m == guilty.member })
 	case err != nil && len(in) > 1 && errors.Is(err, ErrNotSent) && !errors.Is(err, ErrFenced) && g.t.core.alive.Err() == nil:
-		// It stays, and may be the fault of one: each for itself tells whose.
+		// The error stays, and one call may be the reason. So each call now
+		// runs in its own transaction.
 		for _, m := range in {
 			g.transaction([]*member{m}, 0)
 		}
@@ -184,8 +190,8 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 	return nil
 }
 
-// close is the last thing before the commit: no call whose context has ended may
-// be in it.
+// close runs just before the commit. It refuses the commit if the context of a
+// call has ended.
 func (g *group) close(in []*member) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -224,7 +230,8 @@ func (m *member) give(tx *Tx) error {
 	return nil
 }
 
-// gather takes calls up until there are messages enough or the time is over.
+// gather takes queued calls until there are enough messages or the wait is
+// over.
 func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
 	over := time.NewTimer(g.t.core.config.GroupCommitWait)
 	defer over.Stop()

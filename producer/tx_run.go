@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// abortGrace is how long an abort may take after the caller's context ended.
+	// abortGrace bounds an abort after the caller's context ended.
 	abortGrace = 5 * time.Second
 )
 
 var errPanicked = errors.New("the function panicked")
 
-// once is one transaction. again: it is aborted for a reason that may pass.
+// once runs one transaction. again is true if the transaction is aborted for a
+// temporary reason.
 func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
 	k, err := t.ready(ctx)
 	if err != nil {
@@ -32,7 +33,7 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	t.tell(ctx, tx, TransactionBegun, nil)
 	returned := false
 	defer func() {
-		if !returned { // f panicked, or ended its goroutine
+		if !returned { // f panicked or called runtime.Goexit
 			tx.end()
 			t.abort(ctx, k, tx)
 			err = t.failed(ErrNotSent, errPanicked)
@@ -68,7 +69,7 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	return t.commit(ctx, k, tx, took)
 }
 
-// ready gives a client that may begin a transaction.
+// ready returns a client that can begin a transaction.
 func (t *Transactional) ready(ctx context.Context) (*client, error) {
 	k, err := t.core.mainOrErr()
 	if err != nil {
@@ -106,8 +107,8 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 	return nil, t.failed(ErrNotSent, err)
 }
 
-// takeOver makes the transactional id ours: whatever an older client left open
-// has ended when it returns nil, and the resolver has been asked.
+// takeOver takes over the transactional id. When takeOver returns nil, every
+// transaction of an older client has ended and the resolver has answered.
 func (t *Transactional) takeOver(ctx context.Context) error {
 	if err := t.enter(ctx); err != nil {
 		return err
@@ -117,14 +118,15 @@ func (t *Transactional) takeOver(ctx context.Context) error {
 	return err
 }
 
-// smallestBatch is the batch.size that all topics so far take.
+// smallestBatch returns the batch.size that fits all topics so far.
 func (c *core) smallestBatch() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.batch
 }
 
-// commit ends a transaction whose function returned nil after took.
+// commit ends a transaction whose function returned nil. took is how long the
+// transaction was open when the function returned.
 func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time.Duration) (again bool, err error) {
 	asked := tx.open()
 	err = k.transport.CommitTransaction(ctx)
@@ -134,16 +136,18 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		t.core.trouble.over()
 		return false, nil
 	}
-	// The client asks the coordinator only when every message has been reported to us as delivered. So while a report is
-	// missing, or one failed, the transaction is not committed and, with this client gone, never will be.
+	// The client asks the coordinator only after all messages are reported as
+	// delivered. If a report is missing or failed, the transaction is not
+	// committed. This client is replaced, so the transaction never commits
+	// later.
 	var kerr *transport.Error
 	if reported && k.tx.clean() {
 		refused := errors.As(err, &kerr) && kerr.AbortRequired && t.abort(ctx, k, tx)
 		late := t.core.config.TransactionTimeout
 		switch {
-		case refused: // an abort after a commit would have failed
+		case refused: // the abort succeeded, so there was no commit
 			return t.judge(ctx, tx, took, err)
-		case errors.Is(t.ended(kerr, tx), ErrTxTimedOut) && asked >= late: // it was over before the coordinator was asked
+		case errors.Is(t.ended(kerr, tx), ErrTxTimedOut) && asked >= late: // timed out before the commit request
 			t.drop(k, err)
 			return t.judge(ctx, tx, took, err)
 		}
@@ -166,7 +170,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		return t.findOut(ctx, tx, took, cause, err)
 	}
 	_, _, report := k.tx.peek()
-	if errors.As(err, &kerr) && kerr.AbortRequired { // and says why: what is reported is that the client gave up the rest
+	if errors.As(err, &kerr) && kerr.AbortRequired { // the client gave up the other messages
 		err = t.core.denied(ctx, k, err)
 		t.abort(ctx, k, tx)
 	} else {
@@ -178,9 +182,12 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	return t.judge(ctx, tx, took, err)
 }
 
-// abort ends a transaction for which no commit was asked, and counts its messages as not sent; that is sure however the
-// abort goes. It waits first for every report: an abort that overtakes the first messages after a commit is refused by the
-// broker. false: the coordinator did not confirm, and the client was replaced; the next start ends the transaction.
+// abort ends a transaction without a commit request, and counts its messages as
+// not sent. The messages are not sent even if the abort fails. abort waits for
+// all delivery reports first, because the broker refuses an abort that
+// overtakes the first messages after a commit. abort returns false if the
+// coordinator did not confirm. Then the client is replaced, and the start of
+// the new client ends the transaction.
 func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	if ctx.Err() != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
@@ -197,7 +204,8 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	if err == nil {
 		err = *k.refusal.Load()
 	}
-	// Were a zombie not to notice here, its next start would take the id back from the new owner.
+	// If fencing goes unnoticed here, the next InitTransactions fences the new
+	// owner.
 	var kerr *transport.Error
 	if errors.As(err, &kerr) && errors.Is(t.ended(kerr, tx), ErrFenced) {
 		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
@@ -206,8 +214,8 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	return false
 }
 
-// drop gives a client up together with its transaction, which counts as not sent, and puts a new one into its place; nil
-// when the producer was closed.
+// drop replaces a client and counts the messages of its transaction as not
+// sent. drop returns the new client, or nil if the producer is closed.
 func (t *Transactional) drop(k *client, why error) *client {
 	return t.dropAs(k, why, &t.core.count.notSent)
 }
@@ -224,22 +232,24 @@ func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *cli
 	return fresh
 }
 
-// settle puts the messages of a transaction on the books.
+// settle adds the messages of a transaction to the counter of their outcome.
 func (t *Transactional) settle(k *client, outcome *atomic.Int64) {
 	delivered, failed, _ := k.tx.take()
 	outcome.Add(delivered + failed)
 }
 
-// doubt is a commit whose outcome nobody knows yet. Its messages count as unknown.
+// doubt is a commit whose outcome is still unknown. Its messages count as
+// unknown.
 type doubt struct {
 	open      bool
 	messages  int64
-	committed bool  // the resolver's answer, once open is false again
-	lost      error // why the resolver can never know
+	committed bool  // the resolver's answer; valid if open is false
+	lost      error // why the resolver can never answer
 }
 
-// findOut takes the transactional id over and asks the resolver about the commit
-// in doubt. cause is the doubt's reason, err the client's own error in it.
+// findOut takes over the transactional id and asks the resolver about the
+// commit in doubt. cause is the reason of the doubt. err is the client's own
+// error in cause.
 func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration, cause, err error) (again bool, _ error) {
 	t.core.config.Logger.Info("commit_in_doubt", "transactional_id", t.core.config.TransactionalID, "err", cause)
 	for {
@@ -273,8 +283,8 @@ func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration,
 	}
 }
 
-// resume asks the resolver, if it has not answered since the client was
-// initialised, and puts a commit in doubt on the books.
+// resume asks the resolver if the resolver has not answered since the client's
+// start. resume also counts the messages of a commit in doubt.
 func (t *Transactional) resume(ctx context.Context) error {
 	if t.resumed {
 		return nil
@@ -282,7 +292,7 @@ func (t *Transactional) resume(ctx context.Context) error {
 	if r := t.resolver; r != nil {
 		committed, err := r.Resume(ctx, t.doubt.open)
 		switch {
-		case err != nil && t.doubt.open && errors.Is(err, ErrOutcomeUnknown): // and always will be
+		case err != nil && t.doubt.open && errors.Is(err, ErrOutcomeUnknown): // the outcome stays unknown
 			t.doubt.lost = err
 		case err != nil:
 			return t.failed(ErrNotSent, err)
@@ -294,24 +304,26 @@ func (t *Transactional) resume(ctx context.Context) error {
 	return nil
 }
 
-// settleDoubt counts the messages of a commit in doubt as what they are.
+// settleDoubt moves the messages of a commit in doubt from unknown to their
+// outcome.
 func (t *Transactional) settleDoubt(committed bool) {
 	outcome := &t.core.count.delivered
 	if !committed {
 		outcome = &t.core.count.notSent
 	}
-	t.core.count.unknown.Add(-t.doubt.messages) // first: what is on no side is in flight
+	t.core.count.unknown.Add(-t.doubt.messages) // first, because uncounted messages are in flight
 	outcome.Add(t.doubt.messages)
 	t.doubt = doubt{committed: committed}
 }
 
-// judge decides about a transaction that is known not to be committed: may it pass? took is how long the function ran.
+// judge decides whether a transaction that is certainly not committed may run
+// again. took is how long the transaction was open when the function returned.
 func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, cause error) (again bool, err error) {
 	var kerr *transport.Error
 	var small *batchTooLargeError
 	known := errors.As(cause, &kerr)
 	switch end := t.ended(kerr, tx); {
-	case errors.As(cause, &small): // the next client has smaller batches
+	case errors.As(cause, &small): // the next client has a smaller batch size
 		again = true
 	case errors.Is(cause, ErrClosed):
 	case errors.Is(end, ErrFenced):
@@ -320,7 +332,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 	case errors.Is(end, ErrTxTimedOut):
 		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
 			t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, cause)
-		again = took < t.core.config.TransactionTimeout // an outage took the time: not the function
+		again = took < t.core.config.TransactionTimeout // an outage took the time, not the function
 	case known:
 		again = !permanent(kerr.Code)
 	}
@@ -334,8 +346,9 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 	return again, t.failed(ErrNotSent, cause)
 }
 
-// ended says what the client's "fenced" means: the coordinator says the same of a transaction that it timed out, but it
-// cannot have done so before the timeout has passed since the first message.
+// ended interprets the client's "fenced" error. The coordinator answers in the
+// same way for a transaction that timed out. A timeout is possible only if the
+// transaction timeout has passed since the first message.
 func (t *Transactional) ended(err *transport.Error, tx *Tx) error {
 	late := tx.open() >= t.core.config.TransactionTimeout
 	switch {
@@ -347,7 +360,7 @@ func (t *Transactional) ended(err *transport.Error, tx *Tx) error {
 	return nil
 }
 
-// Codes of brokers about transactions.
+// Error codes of brokers about transactions.
 const (
 	invalidProducerEpoch      transport.Code = 47
 	invalidTxnState           transport.Code = 48
@@ -361,12 +374,12 @@ func isFence(err *transport.Error) bool {
 	return err != nil && slices.Contains([]transport.Code{transport.Fenced, producerFenced, invalidProducerEpoch}, err.Code)
 }
 
-// isGone: the coordinator knows of no such open transaction.
+// isGone reports whether the coordinator knows no such open transaction.
 func isGone(err *transport.Error) bool {
 	return err != nil && slices.Contains([]transport.Code{invalidTxnState, invalidProducerIDMapping, unknownProducerID}, err.Code)
 }
 
-// permanent errors come again when the transaction does.
+// permanent reports whether another run of the transaction gets the same error.
 func permanent(code transport.Code) bool {
 	return blames(code) || slices.Contains([]transport.Code{
 		transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed, transport.ClusterAuthorizationFailed,
@@ -376,7 +389,7 @@ func permanent(code transport.Code) bool {
 
 const unsupportedVersion transport.Code = 35
 
-// peek is take, without starting anew.
+// peek returns the counts and does not reset them.
 func (t *txTally) peek() (delivered, failed int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,40 +7,50 @@ import (
 	"time"
 )
 
-// Delivery is where a message lies. In a transaction it is there, but visible only after the commit.
+// Delivery says where a message is in the log. A message of a transaction
+// becomes visible only after the commit.
 type Delivery struct {
 	Topic     string
 	Partition int32
-	// Offset is -1 when the broker did not say: with acks 0, or for a duplicate that it recognised.
+	// Offset is -1 if the broker did not tell the offset. The broker does not
+	// tell it with acks 0, or for a recognised duplicate.
 	Offset int64
-	// Timestamp is the one that the message was sent with. A topic with message.timestamp.type=LogAppendTime keeps the
-	// broker's own instead.
+	// Timestamp is the timestamp that the producer sent. A topic with
+	// message.timestamp.type=LogAppendTime stores the broker's time instead.
 	Timestamp time.Time
-	// KeySchemaID and ValueSchemaID are the registry's ids; 0 where there is none: a tombstone, a key that is not Avro.
+	// KeySchemaID and ValueSchemaID are the ids in the registry. An id is 0 if
+	// there is no schema, for example for a tombstone or a key that is not
+	// Avro.
 	KeySchemaID, ValueSchemaID int
 }
 
-// Callback is called exactly once for each message that was accepted (the call returned nil), never for one that was not,
-// in the order of the log for each partition, on the producer's delivery goroutine. Its slot in the buffer is free before.
-// It may publish. While it blocks no other callback is called, and what they are about waits in memory, some hundred bytes a
-// message; calling Flush or Close from it waits for itself. A panic is caught, reported to [WithFailureHandler] and logged.
+// Callback is called exactly once for each accepted message. A message is
+// accepted if the call returned nil. Callback is not called for a refused
+// message. Calls run on the producer's delivery goroutine, for each partition
+// in the order of the log. The message has left the buffer before the call.
+//
+// A callback may publish. While a callback blocks, no other callback runs. The
+// waiting outcomes need some hundred bytes of memory each. A callback must not
+// call Flush or Close, because the call would wait for the callback itself. A
+// panic is caught, given to [WithFailureHandler] and logged.
 type Callback func(d Delivery, err error)
 
-// outcome is one message's end, on its way to who asked.
+// outcome is the outcome of one message, for its callback or future.
 type outcome struct {
 	callback Callback
 	future   *Future
 	since    int64
-	token    any // of the hooks
+	token    any // the token of the hooks
 	err      error
 	delivery Delivery
-	marker   func() // called instead, when its turn comes
+	marker   func() // called instead of the callback
 }
 
 type outcomes struct{ list []outcome }
 
-// deliverer is the delivery goroutine: it calls callbacks, hooks and the failure handler, in order. Its queue has no
-// bound of its own: were publishers to wait for callbacks, a callback that publishes would wait for itself.
+// deliverer is the delivery goroutine. It calls callbacks, hooks and the
+// failure handler in order. The queue has no bound, because otherwise a
+// callback that publishes could wait for itself.
 type deliverer struct {
 	core   *core
 	pool   sync.Pool
@@ -48,12 +58,13 @@ type deliverer struct {
 	queue  []*outcomes
 	wake   chan struct{} // capacity 1
 	ended  chan struct{}
-	called atomic.Int64 // outcomes told, so that Close can see whether one is stuck
+	called atomic.Int64 // handled outcomes; Close sees a stuck callback
 
-	// The delivery goroutine's. They are fields since a callback may end the goroutine (runtime.Goexit, as a test's FailNow
-	// does): another one then goes on behind it.
+	// These fields belong to the delivery goroutine. A callback may end the
+	// goroutine with runtime.Goexit, as FailNow of a test does. Then a new
+	// goroutine continues from the fields.
 	work []*outcomes
-	next int // of work[0]
+	next int // the next outcome in work[0]
 	over bool
 }
 
@@ -64,10 +75,11 @@ func newDeliverer(c *core) *deliverer {
 	return d
 }
 
-// batch gives an empty batch to fill.
+// batch returns an empty batch.
 func (d *deliverer) batch() *outcomes { return d.pool.Get().(*outcomes) }
 
-// deliver takes a batch over; nil ends the goroutine when all before it is done.
+// deliver adds a batch to the queue. The deliverer owns the batch afterwards. A
+// nil batch ends the goroutine after all earlier batches.
 func (d *deliverer) deliver(b *outcomes) {
 	d.mu.Lock()
 	d.queue = append(d.queue, b)
@@ -78,7 +90,7 @@ func (d *deliverer) deliver(b *outcomes) {
 	}
 }
 
-// mark calls f when everything delivered before has been called.
+// mark calls f after all earlier outcomes have been handled.
 func (d *deliverer) mark(f func()) {
 	d.deliver(&outcomes{list: []outcome{{marker: f}}})
 }

@@ -10,36 +10,45 @@ import (
 )
 
 var (
-	// ErrNotSent says that the message is in no log and never will be. It was refused before the client took it, or its
-	// transaction was aborted.
+	// ErrNotSent says that the message is in no log and never will be. Either
+	// the client did not accept the message, or its transaction was aborted.
 	ErrNotSent = errors.New("producer: not sent")
-	// ErrOutcomeUnknown says that the message may be in the log once, or come there later once. A failed delivery report means
-	// this too, whatever its code: the broker may have applied an attempt whose answer was lost.
+	// ErrOutcomeUnknown says that the message may be in the log once, or may be
+	// written later once. A failed delivery report has this outcome, whatever
+	// its code, because the broker may have applied an attempt whose answer was
+	// lost.
 	ErrOutcomeUnknown = errors.New("producer: outcome unknown")
-	// ErrClosed comes with [ErrNotSent]: the producer was closed. It comes with [ErrOutcomeUnknown] where Close gave up
-	// waiting.
+	// ErrClosed says that the producer was closed. With [ErrNotSent], the
+	// message was refused. With [ErrOutcomeUnknown], Close stopped waiting for
+	// the outcome.
 	ErrClosed = errors.New("producer: closed")
-	// ErrFatal says that the client behind the producer ended by a fatal error, which is wrapped beside it.
+	// ErrFatal says that a fatal error ended the client behind the producer.
+	// The fatal error is wrapped too.
 	ErrFatal = errors.New("producer: fatal")
-	// ErrWouldBlock comes with [ErrNotSent] from the Try methods: the buffer is full, or the topic is not known yet.
+	// ErrWouldBlock comes with [ErrNotSent] from the Try methods. Either the
+	// buffer is full, or the topic is not looked up yet.
 	ErrWouldBlock = errors.New("producer: would block")
-	// ErrNotReady comes from Prepare: what is wrong may pass by itself, for example a
-	// partition that has too few replicas in sync while a broker restarts.
+	// ErrNotReady comes from Prepare. The problem may end by itself. For
+	// example, a partition has too few replicas in sync while a broker
+	// restarts.
 	ErrNotReady = errors.New("producer: not ready")
-	// ErrUnknownTopic comes with [ErrNotSent]: the brokers know no such topic.
+	// ErrUnknownTopic comes with [ErrNotSent]. The brokers do not know the
+	// topic.
 	ErrUnknownTopic = errors.New("producer: unknown topic")
 )
 
-// KafkaError is what a client library or a broker said, in the same words for every
-// transport. With confluent-kafka-go its own kafka.Error is reachable by errors.As.
+// KafkaError is an error of a client library or a broker, with the same codes
+// for every transport. With confluent-kafka-go, errors.As also finds the
+// kafka.Error.
 type KafkaError = transport.Error
 
-// MessageError is what befell one message. It wraps its outcome, [ErrNotSent] or [ErrOutcomeUnknown], and the cause, so
-// that errors.Is and errors.As find both; a kafka.Error stays reachable.
+// MessageError is the failure of one message. MessageError wraps the outcome,
+// [ErrNotSent] or [ErrOutcomeUnknown], and the cause. So errors.Is and
+// errors.As find both, and also a kafka.Error.
 type MessageError struct {
 	Outcome   error  // ErrNotSent or ErrOutcomeUnknown
-	Topic     string // as given to NewTopic
-	Partition int32  // -1 before one was chosen
+	Topic     string // the name given to NewTopic
+	Partition int32  // -1 if no partition is chosen yet
 	Cause     error
 }
 
@@ -51,11 +60,12 @@ func (e *MessageError) Error() string {
 	return fmt.Sprintf("%s: topic %s: %s", e.Outcome, where, trim(e.Cause))
 }
 
-// Unwrap gives the outcome and the cause.
+// Unwrap returns the outcome and the cause.
 func (e *MessageError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
 
-// beneath is a cause of which the outcome is not looked at: it may be that of another message, or of another producer's, and
-// an error has one outcome.
+// beneath keeps the outcome of its cause out of errors.Is. The cause may have
+// the outcome of another message or of another producer, and an error has
+// exactly one outcome.
 type beneath struct{ error }
 
 func (b beneath) Is(target error) bool {
@@ -64,7 +74,8 @@ func (b beneath) Is(target error) bool {
 
 func (b beneath) As(target any) bool { return errors.As(b.error, target) }
 
-// trim takes off the package's own prefix where a cause is wrapped by another error of this package.
+// trim removes the package's prefix from a cause, because another error of this
+// package wraps the cause.
 func trim(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }
 
 func notSent(topic string, partition int32, cause error) error {
@@ -75,37 +86,41 @@ func unknown(topic string, partition int32, cause error) error {
 	return &MessageError{ErrOutcomeUnknown, topic, partition, cause}
 }
 
-// TooLargeError is a message that does not fit the topic, or the producer's own bounds. It comes with [ErrNotSent].
+// TooLargeError says that a message exceeds a limit of the topic or of the
+// producer. It comes with [ErrNotSent].
 type TooLargeError struct {
-	Size    int64  // of the message as a batch of its own, before compression
-	Limit   int64  // what it had to fit into
-	Setting string // whose limit: "max.message.bytes of topic orders", "WithMaxInFlight"
+	Size    int64  // in a batch of its own, before compression
+	Limit   int64  // the limit, in bytes
+	Setting string // the limit's name, such as "WithMaxInFlight"
 }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("producer: message too large: %d bytes, %s allows %d", e.Size, e.Setting, e.Limit)
 }
 
-// PanicError is a panic in a function of the user's that this package called: a key function, a partitioner, an
-// encoder, a callback. In the first three the message is [ErrNotSent].
+// PanicError is a panic in a user function, for example a key function, a
+// partitioner, an encoder or a callback. If a function panics before the
+// message is accepted, the message is [ErrNotSent].
 type PanicError struct {
-	In    string // which function
-	Value any    // what it panicked with
+	In    string // the function that panicked
+	Value any    // the value of the panic
 	Stack []byte
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("producer: %s panicked: %v", e.In, e.Value) }
 
-// Unwrap gives the value that it panicked with, where that is an error.
+// Unwrap returns the value of the panic if the value is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// UndeliveredError is the account of Close. NotSent + Unknown is exactly what was accepted since New and not delivered.
+// UndeliveredError is the result of Close if messages were not delivered.
+// NotSent + Unknown is the number of messages that were accepted since New and
+// not delivered.
 type UndeliveredError struct {
 	NotSent, Unknown int64
-	Err              error // why: the end of the context, a fatal error; nil where each message failed for its own reason
+	Err              error // such as a fatal error; nil if only messages failed
 }
 
 func (e *UndeliveredError) Error() string {
@@ -116,10 +131,11 @@ func (e *UndeliveredError) Error() string {
 	return s
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *UndeliveredError) Unwrap() error { return e.Err }
 
-// ended is why a wait ended, as the caller set it with context.WithCancelCause where it did.
+// ended returns the error of an ended context, with the cause of
+// context.WithCancelCause if there is a cause.
 func ended(ctx context.Context) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {

@@ -8,26 +8,26 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Hooks see every message from its start to its end, and every transaction. Each
-// function may be nil. The functions must not block and must be safe for concurrent
-// use. A function that panics is reported like a callback that panics. Without
-// hooks nothing is allocated and nothing is slower.
+// Hooks see every message from start to end, and every transaction. Each
+// function may be nil. The functions must not block and must be safe for
+// concurrent use. A panic in a function is reported like a panic in a callback.
+// Without hooks there is no allocation and no delay.
 type Hooks struct {
 	// Start is called for each message on the publishing goroutine, before the
-	// message is given to the client. The token that it returns comes back with
-	// exactly one Refused, or with one Accepted and then one Outcome. Start may
+	// client receives the message. Start returns a token. The token comes back
+	// in exactly one Refused, or in one Accepted and one Outcome. Start may
 	// append to *Headers, for example a traceparent from ctx.
 	Start func(ctx context.Context, s *Start) (token any)
 	// Refused is called if the message was refused. err is the error that the
 	// caller gets.
 	Refused func(token any, err error)
-	// Accepted is called when the message is in the buffer. It may be called after
-	// Outcome, because the two run on different goroutines. bytes are those of key,
-	// value and headers.
+	// Accepted is called when the message is in the buffer. Accepted may be
+	// called after Outcome, because the two run on different goroutines. bytes
+	// is the size of key, value and headers.
 	Accepted func(token any, bytes int)
-	// Outcome is called on the delivery goroutine when the message has its outcome.
-	// In a transaction the outcome is that of the write to the log. Transaction says
-	// whether the message is committed.
+	// Outcome is called on the delivery goroutine when the message has an
+	// outcome. In a transaction, this is the outcome of the write to the log.
+	// The Transaction hook says whether the message is committed.
 	Outcome func(token any, o Outcome)
 	// Transaction is called when a transaction begins and ends.
 	Transaction func(ctx context.Context, e TransactionEvent)
@@ -40,34 +40,34 @@ type Start struct {
 	// RecordName is the full Avro name of the record. It is empty for a tombstone
 	// and for bytes that were encoded elsewhere.
 	RecordName      string
-	Key             []byte // as it will be written; nil if there is none, or if it could not be encoded
+	Key             []byte // nil if there is no key or if encoding failed
 	Tombstone       bool
 	TransactionalID string // empty outside of transactions
 	Headers         *[]serde.Header
 }
 
-// Outcome is how a message ended, for [Hooks].
+// Outcome is the outcome of a message, for [Hooks].
 type Outcome struct {
 	Delivery Delivery
 	Err      error         // nil, or a [*MessageError]
-	Waited   time.Duration // from being accepted to the outcome
+	Waited   time.Duration // from acceptance to outcome
 }
 
 // TransactionEvent is a step of a transaction, for [Hooks].
 type TransactionEvent struct {
 	Kind            TransactionKind
 	TransactionalID string
-	Messages        int64         // that were added
+	Messages        int64         // messages added
 	Open            time.Duration // since the first message
-	Err             error         // why it was aborted or is in doubt
+	Err             error         // why it is aborted or in doubt
 }
 
 // TransactionKind says what happened to a transaction.
 type TransactionKind uint8
 
 const (
-	// TransactionBegun comes before the function runs. The function may run several
-	// times, each time in a transaction of its own.
+	// TransactionBegun comes before the function runs. The function may run
+	// several times, each time in a new transaction.
 	TransactionBegun TransactionKind = iota + 1
 	// TransactionCommitted says that all messages are visible.
 	TransactionCommitted
@@ -75,8 +75,8 @@ const (
 	TransactionAborted
 	// TransactionInDoubt says that the answer to the commit is missing.
 	TransactionInDoubt
-	// TransactionResolved says that a commit was in doubt and a [Resolver] has found
-	// its outcome out. TransactionCommitted or TransactionAborted follows.
+	// TransactionResolved says that a [Resolver] has found the outcome of a
+	// commit in doubt. TransactionCommitted or TransactionAborted follows.
 	TransactionResolved
 )
 
@@ -84,16 +84,19 @@ func (k TransactionKind) String() string {
 	return [...]string{"", "begun", "committed", "aborted", "in doubt", "resolved"}[k]
 }
 
-// WithFailureHandler is told of what nobody else hears: messages published without a callback that were not delivered, and
-// panics in callbacks ([*PanicError]). It runs on the delivery goroutine and must not block. Default: they are logged, and
-// always counted in [Stats] and in what Close returns.
+// WithFailureHandler sets a function for failures that no other code receives.
+// f gets messages that were published without a callback and not delivered, and
+// panics in callbacks ([*PanicError]). f runs on the delivery goroutine and
+// must not block. Default: failures are logged. In both cases [Stats] and the
+// result of Close count the failures.
 func WithFailureHandler(f func(d Delivery, err error)) Option {
 	return settings.Carry("WithFailureHandler", failureHandler(f))
 }
 
 type failureHandler func(d Delivery, err error)
 
-// lastFailureHandler is the handler of the last option; nil if there is none.
+// lastFailureHandler returns the handler of the last option, or nil if there is
+// no handler.
 func lastFailureHandler(c *settings.Config) failureHandler {
 	all := settings.Carried[failureHandler](c)
 	if len(all) == 0 {
@@ -102,11 +105,11 @@ func lastFailureHandler(c *settings.Config) failureHandler {
 	return all[len(all)-1]
 }
 
-// hooks are all hooks given.
+// hooks are all given hooks.
 type hooks struct {
 	all         []Hooks
-	set         bool // there is one for messages
-	transaction bool // there is one for transactions
+	set         bool // a hook for messages exists
+	transaction bool // a hook for transactions exists
 }
 
 func joinHooks(all []Hooks) hooks {
@@ -118,7 +121,8 @@ func joinHooks(all []Hooks) hooks {
 	return h
 }
 
-// start returns the token of a message: one of each hook if there are several.
+// start returns the token of a message. With several hooks the token is the
+// list of their tokens.
 func (h *hooks) start(ctx context.Context, s *Start) any {
 	if len(h.all) == 1 {
 		if h.all[0].Start == nil {
@@ -174,7 +178,7 @@ func (h *hooks) outcome(o *outcome) {
 	})
 }
 
-// hookedMessage is what the hooks know of a message on its way.
+// hookedMessage is a message with its token, between Start and Outcome.
 type hookedMessage struct {
 	start Start
 	begun bool
@@ -189,7 +193,8 @@ func (h *hookedMessage) begin(ctx context.Context, s *scratch) {
 	s.entry.token = h.token
 }
 
-// refused tells that the message was refused, also if it did not come to its start.
+// refused calls Refused. refused calls Start first if the message failed before
+// Start.
 func (h *hookedMessage) refused(ctx context.Context, c *core, err error) {
 	if !h.begun {
 		var none []serde.Header

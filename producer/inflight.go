@@ -8,18 +8,20 @@ import (
 	"time"
 )
 
-// limiter bounds the messages and bytes in flight. Where there is room it is two atomic additions; where there is none
-// callers wait in line, and the line is kept: the first in line leaves it only after its message was handed to the client,
-// and nobody overtakes the line, so that messages of one key reach the log in the order in which their callers came.
+// limiter bounds the messages and bytes in flight. If there is room, taking a
+// slot costs two atomic additions. If there is no room, callers wait in line.
+// Nobody overtakes the line, and the first caller leaves the line only after
+// the client has its message. So messages of one key reach the log in the order
+// of their callers.
 //
-// A full buffer is let run down by an eighth before the line moves, since waking a goroutine for each message would cost
-// more than the message.
+// A full buffer must drain by an eighth before the line moves, because waking a
+// goroutine for each message would cost more than the message.
 type limiter struct {
 	maxMessages, maxBytes int64
 	lowMessages, lowBytes int64
 
 	waiting  atomic.Int64 // callers in line
-	draining atomic.Bool  // it was full, and has not run down yet
+	draining atomic.Bool  // the buffer was full and is not low yet
 
 	_               padding
 	messages, bytes atomic.Int64
@@ -27,8 +29,8 @@ type limiter struct {
 
 	mu     sync.Mutex
 	line   []*waiter
-	moving bool  // the first in line has its slot and is producing
-	closed error // why nobody gets in any more
+	moving bool  // the first in line has a slot and produces
+	closed error // why acquire fails from now on
 }
 
 type waiter struct {
@@ -43,7 +45,7 @@ func newLimiter(messages, bytes int64) *limiter {
 	}
 }
 
-// try takes a slot if there is one and nobody is in line.
+// try takes a slot if there is room and nobody waits in line.
 func (l *limiter) try(bytes int64) bool {
 	return l.waiting.Load() == 0 && l.take(bytes)
 }
@@ -53,12 +55,14 @@ func (l *limiter) take(bytes int64) bool {
 	if m <= l.maxMessages && b <= l.maxBytes {
 		return true
 	}
-	// The surplus of this moment may have kept a release from waking the line.
+	// Our temporary over-count may have hidden free space from a concurrent
+	// release, so wake the waiters again.
 	l.release(1, bytes)
 	return false
 }
 
-// acquire takes a slot, waiting for it in line. With inLine the caller must call leave when it has produced.
+// acquire waits in line for a slot. If inLine is true, the caller must call
+// leave after producing.
 func (l *limiter) acquire(ctx context.Context, bytes int64, most time.Duration) (inLine bool, err error) {
 	if l.try(bytes) {
 		return false, nil
@@ -91,7 +95,7 @@ func (l *limiter) acquire(ctx context.Context, bytes int64, most time.Duration) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case closed := <-w.ready: // granted, or closed, in the same moment
+	case closed := <-w.ready: // granted or closed at the same moment
 		if closed != nil {
 			return false, err
 		}
@@ -100,12 +104,12 @@ func (l *limiter) acquire(ctx context.Context, bytes int64, most time.Duration) 
 		l.leaveLocked()
 	default:
 		l.remove(w)
-		l.moveLocked() // a smaller one behind may fit
+		l.moveLocked() // a smaller message behind may fit
 	}
 	return false, err
 }
 
-// leave lets the next in line go.
+// leave removes the first caller from the line and lets the next caller go.
 func (l *limiter) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +134,7 @@ func (l *limiter) remove(w *waiter) {
 	}
 }
 
-// moveLocked grants the first in line its slot if there is room.
+// moveLocked gives the first caller in line a slot if there is room.
 func (l *limiter) moveLocked() {
 	if l.moving || len(l.line) == 0 {
 		return
@@ -142,8 +146,9 @@ func (l *limiter) moveLocked() {
 	}
 	if messages+1 > l.maxMessages || bytes+w.bytes > l.maxBytes {
 		l.draining.Store(true)
-		// What was released between the loads and the store saw no draining and called move, which waits for mu; or it saw it
-		// and the buffer is not low yet.
+		// A concurrent release before the store saw draining unset. Such a
+		// release calls move, which waits for mu. A later release sees draining
+		// set, and calls move only if the buffer is low. So check again here.
 		if l.messages.Load() > l.lowMessages || l.bytes.Load() > l.lowBytes || l.bytes.Load()+w.bytes > l.maxBytes {
 			return
 		}
@@ -151,7 +156,8 @@ func (l *limiter) moveLocked() {
 	l.draining.Store(false)
 	messages, bytes = l.messages.Add(1), l.bytes.Add(w.bytes)
 	if messages > l.maxMessages || bytes > l.maxBytes {
-		// A caller that saw no line yet took the room: its release moves the line.
+		// A caller that saw no line took the room. When that caller releases
+		// the slot, the line moves.
 		l.messages.Add(-1)
 		l.bytes.Add(-w.bytes)
 		return
@@ -174,7 +180,7 @@ func (l *limiter) move() {
 	l.mu.Unlock()
 }
 
-// close sends everyone in line away with err, and whoever has to wait later.
+// close makes all callers in line and all later callers fail with err.
 func (l *limiter) close(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -184,7 +190,7 @@ func (l *limiter) close(err error) {
 	l.dismissLocked(err)
 }
 
-// dismiss sends everyone in line away with err.
+// dismiss makes all callers in line fail with err.
 func (l *limiter) dismiss(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -43,7 +43,7 @@ type scratch struct {
 	binding   *binding
 	step      string // the running step, for a PanicError
 	buf       []byte // key, then value
-	keyed     bool // there is a key, possibly empty
+	keyed     bool   // there is a key, possibly empty
 	keyEnd    int
 	headers   []serde.Header
 	hooked    *hookedMessage // nil if there are no hooks

@@ -12,26 +12,26 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// topicState is what a core knows of a topic.
+// topicState is the knowledge of a core about a topic.
 type topicState struct {
 	core  *core
 	name  string
-	route atomic.Pointer[route] // nil: not known yet, or to be known anew
+	route atomic.Pointer[route] // nil: look the topic up
 
-	missing atomic.Pointer[missingTopic] // why it cannot be used for now
+	missing atomic.Pointer[missingTopic] // why the topic cannot be used now
 
 	mu     sync.Mutex
 	lookup *topicLookup // in flight
 }
 
-// missingTopic is an answer that is remembered for a short time, so that not every
-// call waits for it again.
+// missingTopic is a remembered error about a topic. Calls in the next moments
+// return the error without another look-up.
 type missingTopic struct {
 	err   error
 	until time.Time
 }
 
-// missingFor is how long the answer is remembered.
+// missingFor is how long the error is remembered.
 const missingFor = 2 * time.Second
 
 // bar makes the topic unusable for a short time.
@@ -48,7 +48,7 @@ func (s *topicState) barred() error {
 	return nil
 }
 
-// route is the way to a topic's partitions. It is immutable.
+// route leads to the queues of a topic's partitions. A route is immutable.
 type route struct {
 	client *client
 	queues []*queue
@@ -61,13 +61,16 @@ type topicLookup struct {
 }
 
 const (
-	// unknownTopicWait is how long a topic that the brokers do not know may take to appear: what was just created is not
-	// known to all of them at once.
+	// unknownTopicWait is how long the brokers may answer that a topic is
+	// unknown before the look-up fails. A new topic is not known to all brokers
+	// at once.
 	unknownTopicWait = time.Second
-	// firstUseWait bounds the first look-up of a topic where the caller's context does not. Java: max.block.ms.
+	// firstUseWait bounds the first look-up of a topic if the caller's context
+	// has no end. Java has max.block.ms.
 	firstUseWait = time.Minute
 	retryPause   = 50 * time.Millisecond
-	// A look-up call cannot be interrupted, so each is short at first; Close waits for the one under way.
+	// A look-up call cannot be interrupted, and Close waits for a running call.
+	// So the first calls are short.
 	shortestCall = 500 * time.Millisecond
 	longestCall  = 3 * time.Second
 )
@@ -80,7 +83,8 @@ func (c *core) topic(name string) *topicState {
 	return s.(*topicState)
 }
 
-// find gives the route, looking the topic up on first use. Callers share one look-up, each with its own ctx.
+// find returns the route and looks up the topic on first use. Callers share one
+// look-up. Each caller waits within its own ctx.
 func (s *topicState) find(ctx context.Context) (*route, error) {
 	if r := s.route.Load(); r != nil {
 		return r, nil
@@ -137,7 +141,8 @@ func (s *topicState) run(l *topicLookup) {
 	close(l.done)
 }
 
-// lookUp asks the brokers for a topic until they know it or say that they do not.
+// lookUp asks the brokers until a broker knows the topic, or until the answer
+// is certain that the topic does not exist.
 func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 	var missing time.Time
 	for wait := shortestCall; ; wait = min(2*wait, longestCall) {
@@ -151,7 +156,7 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 			return c.routeTo(ctx, name, n)
 		case ctx.Err() != nil:
 			return nil, ErrClosed
-		case code == transport.Closed: // the next client
+		case code == transport.Closed: // retry with the next client
 		case code == 0 && !errors.Is(err, context.DeadlineExceeded):
 			return nil, err
 		case code == transport.UnknownTopicOrPartition:
@@ -186,7 +191,7 @@ func (c *core) mainOrErr() (*client, error) {
 // invalidTopic is INVALID_TOPIC_EXCEPTION.
 const invalidTopic transport.Code = 17
 
-// partitions asks how many partitions a topic has.
+// partitions asks the brokers for the number of partitions of a topic.
 func (k *client) partitions(ctx context.Context, topic string, wait time.Duration) (int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -202,8 +207,9 @@ func (k *client) partitions(ctx context.Context, topic string, wait time.Duratio
 
 const leaderNotAvailable transport.Code = 5
 
-// rules asks for the topic's settings. They are empty if the broker would not say,
-// which is common where the permission to describe configurations is not given.
+// rules asks the brokers for the topic's settings. rules returns no settings if
+// the broker does not answer. This is common without the permission to describe
+// configurations.
 func (k *client) rules(ctx context.Context, topic string) topicRules {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
@@ -215,8 +221,9 @@ func (k *client) rules(ctx context.Context, topic string) topicRules {
 	return newTopicRules(settings)
 }
 
-// batchTooLargeError: a topic's limit is below the batch.size of a transactional client, which cannot be two clients.
-// The next client is made with the smaller size.
+// batchTooLargeError says that a topic's limit is below the batch.size of a
+// transactional client. A transaction needs a single client, so the next client
+// has the smaller batch size.
 type batchTooLargeError struct {
 	topic string
 	limit int64
@@ -226,9 +233,10 @@ func (e *batchTooLargeError) Error() string {
 	return fmt.Sprintf("producer: topic %s allows batches of %d bytes (max.message.bytes), fewer than this client's", e.topic, e.limit)
 }
 
-// routeTo chooses the client: the broker's limit is on the batch, and librdkafka does not split one, so a topic with a
-// limit below the usual batch.size has a client of its own with a smaller one. (What fills a batch besides records, its
-// header, librdkafka counts in.)
+// routeTo chooses the client for a topic. The broker limits the size of a
+// batch, and librdkafka does not split a batch. So a topic with a limit below
+// the usual batch.size has a separate client with a smaller batch.size.
+// librdkafka counts the header of a batch as part of the batch.
 func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error) {
 	k := c.main()
 	rules := k.rules(ctx, name)
@@ -248,8 +256,9 @@ func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error
 	return &route{client: k, queues: k.topicQueues(name, n), rules: rules}, nil
 }
 
-// refreshTopics looks for partitions that were added and limits that were changed. A limit below the client's batch.size
-// counts for single messages at once, for batches in the next producer.
+// refreshTopics looks regularly for added partitions and changed limits. If a
+// limit falls below the client's batch.size, the limit applies to single
+// messages at once. Batches follow the limit in the next producer.
 func (c *core) refreshTopics() {
 	tick := time.NewTicker(c.config.MetadataMaxAge)
 	defer tick.Stop()
@@ -272,7 +281,7 @@ func (c *core) refreshTopics() {
 func (s *topicState) refresh(old *route) {
 	n, err := old.client.partitions(s.core.alive, s.name, longestCall)
 	if err != nil {
-		return // the next time
+		return // retry at the next tick
 	}
 	rules := old.client.rules(s.core.alive, s.name)
 	if rules == (topicRules{}) {

@@ -8,20 +8,20 @@ import (
 	"sync/atomic"
 )
 
-// Publish publishes a record and waits for its outcome, or until ctx ends. If ctx
-// ends before the message was accepted, the error is [ErrNotSent]. If it ends
-// later, the error is [ErrOutcomeUnknown].
+// Publish publishes a record and waits for the outcome or for the end of ctx.
+// If ctx ends before the message is accepted, the error is [ErrNotSent]. If ctx
+// ends later, the error is [ErrOutcomeUnknown].
 func (t *Topic[R]) Publish(ctx context.Context, p *Producer, r R) (Delivery, error) {
 	return t.wait(ctx, p, r, nil)
 }
 
-// PublishAsync accepts a record and returns. The callback is called once with the
-// outcome. A nil callback is fire and forget: a failure is counted and given to
-// [WithFailureHandler].
+// PublishAsync returns when the record is accepted. Later the callback is
+// called once with the outcome. With a nil callback, a failure is counted and
+// given to [WithFailureHandler].
 //
-// An error means that the record was refused. It is [ErrNotSent], and the callback
-// is not called. PublishAsync blocks while the buffer is full, until there is room
-// or ctx ends. Once the record is accepted, the end of ctx changes nothing.
+// An error means that the record was refused. The error is [ErrNotSent], and
+// the callback is not called. While the buffer is full, PublishAsync waits for
+// room or for the end of ctx. After acceptance, the end of ctx has no effect.
 func (t *Topic[R]) PublishAsync(ctx context.Context, p *Producer, r R, cb Callback) error {
 	return t.publish(ctx, p.core, r, nil, cb, nil, true)
 }
@@ -31,16 +31,16 @@ func (t *Topic[R]) PublishFuture(ctx context.Context, p *Producer, r R) (*Future
 	return t.future(ctx, p, r, nil)
 }
 
-// TryPublishAsync is [Topic.PublishAsync] that never waits for room. If the buffer
-// is full, or the topic was not looked up yet (see [Producer.Prepare]), the error
-// is [ErrWouldBlock]. A schema that is not known yet is still looked up, within
-// ctx.
+// TryPublishAsync is [Topic.PublishAsync] without waiting for room. If the
+// buffer is full, or the topic is not looked up yet (see [Producer.Prepare]),
+// the error is [ErrWouldBlock]. TryPublishAsync still looks up an unknown
+// schema, within ctx.
 func (t *Topic[R]) TryPublishAsync(ctx context.Context, p *Producer, r R, cb Callback) error {
 	return t.publish(ctx, p.core, r, nil, cb, nil, false)
 }
 
-// Send is [Topic.Publish] for a [Message]: a record with headers, a timestamp, a
-// partition or a key of its own, or a tombstone.
+// Send is [Topic.Publish] for a [Message]. A Message may have headers, a
+// timestamp, a partition and a key, or be a tombstone.
 func (t *Topic[R]) Send(ctx context.Context, p *Producer, m Message[R]) (Delivery, error) {
 	return t.wait(ctx, p, m.Value, &m)
 }
@@ -76,11 +76,12 @@ func (t *Topic[R]) future(ctx context.Context, p *Producer, r R, m *Message[R]) 
 	return future, nil
 }
 
-// PublishAll publishes records in order and waits for all outcomes. It returns one
-// [Result] for each record, in the same order. err is nil if all are delivered,
-// otherwise the error of the first record that is not. A record that is refused
-// does not keep the others back. If ctx ends, records that were not accepted are
-// [ErrNotSent] and those without an outcome [ErrOutcomeUnknown].
+// PublishAll publishes records in order and waits for all outcomes. PublishAll
+// returns one [Result] for each record, in the same order. err is nil if all
+// records are delivered, and otherwise the error of the first failed record.
+// After a refused record, PublishAll continues with the next record. If ctx
+// ends, the outcome of a record is [ErrNotSent] before acceptance, and
+// [ErrOutcomeUnknown] later.
 func (t *Topic[R]) PublishAll(ctx context.Context, p *Producer, rs []R) ([]Result, error) {
 	results := make([]Result, len(rs))
 	futures := make([]*Future, len(rs))
@@ -99,9 +100,9 @@ func (t *Topic[R]) PublishAll(ctx context.Context, p *Producer, rs []R) ([]Resul
 	return results, first
 }
 
-// PublishSeq publishes a stream in bounded memory and waits for all outcomes. It
-// stops at the first record that is not accepted or not delivered. n is the number
-// of delivered records. err is nil if all were delivered.
+// PublishSeq publishes a stream in bounded memory and waits for all outcomes.
+// PublishSeq stops at the first record that fails. n is the number of delivered
+// records. err is nil if all records were delivered.
 func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) (n int64, err error) {
 	var (
 		delivered atomic.Int64
@@ -151,7 +152,8 @@ func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) 
 	return delivered.Load(), err
 }
 
-// intercept runs the Before functions, and puts the After functions before the callback.
+// intercept runs the Before functions, and wraps the callback with the After
+// functions.
 func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future) (_ *Message[R], _ Callback, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -183,7 +185,7 @@ func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], c
 	}, nil
 }
 
-// isNil says that there is no record: a nil interface, or a nil pointer.
+// isNil reports whether r is a nil interface or a nil pointer.
 func isNil[R any](r R) bool {
 	v := reflect.ValueOf(r)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()

@@ -18,13 +18,13 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// Why the brokers cannot be used, in a [*ConnectionError].
+// Reasons why a broker cannot be used, in a [*ConnectionError].
 var (
 	// ErrUnreachable says that no connection to the broker was possible, or
-	// that something else than a broker answers there.
+	// that the server at the address is not a broker.
 	ErrUnreachable = errors.New("producer: broker unreachable")
 	// ErrTLS says that broker and client do not trust each other's
-	// certificates, or that only one of them speaks TLS.
+	// certificates, or that only the client or only the broker speaks TLS.
 	ErrTLS = errors.New("producer: tls")
 	// ErrAuthentication says that the broker refuses the credentials, or does
 	// not offer the mechanism.
@@ -33,13 +33,13 @@ var (
 
 // ConnectionError says why a broker cannot be used. The client library retries
 // such errors without end, and no message fails because of them. So the
-// producer keeps the newest one. [Producer.Prepare], Close and a wait that
-// ended return it with their own error.
+// producer keeps the newest ConnectionError. [Producer.Prepare], Close and an
+// ended wait wrap the newest ConnectionError in their error.
 type ConnectionError struct {
 	Kind   error  // ErrUnreachable, ErrTLS or ErrAuthentication
-	Broker string // host:port; empty where the client did not say
-	Err    error  // the cause: a kafka.Error, *tls.CertificateVerificationError, *net.OpError, …
-	Fix    string // what to look at
+	Broker string // host:port; empty if the client did not say
+	Err    error  // a kafka.Error, *net.OpError or another cause
+	Fix    string // a hint for the fix
 }
 
 func (e *ConnectionError) Error() string {
@@ -54,7 +54,7 @@ func (e *ConnectionError) Error() string {
 	return s
 }
 
-// Unwrap gives the kind and the cause.
+// Unwrap returns the kind and the cause.
 func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // connectionError explains an error event of the client. It returns nil for
@@ -102,11 +102,11 @@ func saslFix(c *settings.Config) string {
 	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.SASL.Mechanism, c.SASL.User)
 }
 
-// probe connects to one broker as the client does: crypto/tls, then the first
-// two requests of the protocol. It returns what is wrong, with details that
-// librdkafka does not give: a host name, an expired certificate, a mechanism
-// that is not offered, a port that speaks another protocol. Nil means that the
-// probe found nothing wrong.
+// probe connects to a broker in the same way as the client. It uses crypto/tls
+// and the first two requests of the protocol. probe returns details that
+// librdkafka does not give: a wrong host name, an expired certificate, a
+// mechanism that is not offered, a port with another protocol. nil means that
+// probe found no problem.
 func probe(ctx context.Context, c *settings.Config, broker string) error {
 	if _, _, err := net.SplitHostPort(broker); err != nil {
 		broker = net.JoinHostPort(broker, "9092")
@@ -148,8 +148,8 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 		return fail(ErrUnreachable, errors.New("its answer is not Kafka's"), "is it a broker?")
 	}
 	if c.SASL == nil {
-		// Metadata of no topics, creating none: the first request that wants
-		// authentication where any does.
+		// Request the metadata of no topics, and create none. A broker that
+		// requires authentication refuses this request.
 		if _, err := roundTrip(conn, metadata, 4, []byte{0, 0, 0, 0, 0}); err != nil {
 			return fail(ErrAuthentication, err, "the broker ended the connection at the first request: does it want authentication (WithSASL)?")
 		}
@@ -166,7 +166,7 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 		return fail(ErrAuthentication, fmt.Errorf("the broker answers %w", &transport.Error{Code: transport.Code(code)}), "is SASL on for this port?")
 	}
 	if mechanism != "PLAIN" {
-		return nil // the client itself tells of a wrong password
+		return nil // the client itself reports a wrong password
 	}
 	token := "\x00" + c.SASL.User + "\x00" + c.SASL.Password
 	answer, err = roundTrip(conn, saslAuthenticate, 0, append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...))
@@ -199,8 +199,8 @@ func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker str
 	return nil, &ConnectionError{ErrTLS, broker, err, fix}
 }
 
-// handshakeFix says what to do about an error of crypto/tls, or nothing if the
-// error is of another kind.
+// handshakeFix returns a hint for an error of crypto/tls. It returns an empty
+// string for other errors.
 func handshakeFix(err error) string {
 	var (
 		invalid x509.CertificateInvalidError
@@ -223,12 +223,13 @@ func handshakeFix(err error) string {
 	return ""
 }
 
-// maxProbeAnswer bounds what is read of a broker's answer.
+// maxProbeAnswer bounds the read size of a broker's answer.
 const maxProbeAnswer = 1 << 20
 
 var errHTTP = errors.New("an HTTP server answers there")
 
-// speaksHTTP ends what a server of HTTP takes for a request.
+// speaksHTTP sends the end of an HTTP request, and reports whether the answer
+// is HTTP.
 func speaksHTTP(conn net.Conn, patience time.Duration) bool {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	head := make([]byte, 5)
@@ -273,8 +274,8 @@ func appendString(dst []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
 }
 
-// handshakeAnswer reads the error code and the mechanisms of a SaslHandshake
-// answer.
+// handshakeAnswer parses a SaslHandshake answer into the error code and the
+// mechanisms.
 func handshakeAnswer(b []byte) (code int16, mechanisms []string) {
 	if len(b) < 6 {
 		return -1, nil

@@ -14,19 +14,22 @@ import (
 )
 
 const (
-	// probeWait bounds one look at the brokers; probeAgain is how long its finding holds.
+	// probeWait bounds one probe of the brokers. probeAgain is the minimum time
+	// between two probes.
 	probeWait  = 5 * time.Second
 	probeAgain = 30 * time.Second
 )
 
-// trouble is the last thing that a client said went wrong, until a message is delivered. With messages that never expire
-// it is the only sign of a broker out of reach or of wrong credentials. What librdkafka says of certificates is always
-// "verify failed", and it says nothing at all to a port that speaks something else: so on the first trouble of a
-// connection the brokers are probed, in the background.
+// trouble keeps the last connection error of a client until a message is
+// delivered. Messages never expire by default, so trouble is the only sign of
+// unreachable brokers or wrong credentials. librdkafka reports every
+// certificate problem as "verify failed", and reports nothing for a port with
+// another protocol. So the first connection error starts a probe of the brokers
+// in the background.
 type trouble struct {
 	core  *core
 	last  atomic.Pointer[error]
-	found atomic.Pointer[error] // by the probe; nil: nothing
+	found atomic.Pointer[error] // the probe's finding; nil: none
 
 	mu     sync.Mutex
 	probed time.Time
@@ -34,7 +37,7 @@ type trouble struct {
 
 func (t *trouble) note(err *transport.Error) {
 	if err.Code == transport.AllBrokersDown {
-		t.look() // it follows upon what says why, where anything does
+		t.look() // an earlier error may have said the reason
 		if t.last.Load() != nil {
 			return
 		}
@@ -53,7 +56,7 @@ func (t *trouble) note(err *transport.Error) {
 	t.core.config.Logger.Warn("client_error", "code", int(err.Code), "err", said)
 }
 
-// look probes the brokers, unless it did so a short while ago.
+// look probes the brokers, unless the last probe was a short time ago.
 func (t *trouble) look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +80,7 @@ func (t *trouble) over() {
 	}
 }
 
-// cause is the best that is known of why the brokers cannot be used; nil: nothing is known.
+// cause returns the best known reason why the brokers cannot be used, or nil.
 func (t *trouble) cause() error {
 	for _, p := range []*error{t.found.Load(), t.last.Load()} {
 		if p != nil {
@@ -87,7 +90,7 @@ func (t *trouble) cause() error {
 	return nil
 }
 
-// refusal is cause, where waiting will not mend it.
+// refusal returns cause if waiting does not help, and otherwise nil.
 func (t *trouble) refusal() error {
 	if err := t.cause(); errors.Is(err, ErrTLS) || errors.Is(err, ErrAuthentication) {
 		return err
@@ -95,7 +98,7 @@ func (t *trouble) refusal() error {
 	return nil
 }
 
-// explain adds to the end of a wait what is known of its reason.
+// explain adds the known reason to the error of an ended wait.
 func (t *trouble) explain(err error) error {
 	if names, _ := t.core.progress.stuck(time.Now()); len(names) > 0 && t.cause() == nil {
 		return fmt.Errorf("%w: %w", err, t.core.stuckError(names))
@@ -106,7 +109,8 @@ func (t *trouble) explain(err error) error {
 	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.core.config.Brokers, ","), t.core.config.Origin("bootstrap.servers"))
 }
 
-// probeAll probes every broker at once: nil where one of them is found well, else the finding of the first in the list.
+// probeAll probes all brokers at once. It returns nil if the probe of a broker
+// found no problem, and otherwise the finding for the first broker.
 func probeAll(ctx context.Context, c *settings.Config) error {
 	found := make([]error, len(c.Brokers))
 	var wg sync.WaitGroup

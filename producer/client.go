@@ -12,9 +12,10 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// client is one client of a transport with what it takes to know the outcome of
-// every message: a queue of entries for each partition. A core owns one, or several
-// if topics differ in their limits, and replaces a client after a fatal error.
+// client is a client of a transport, with a queue of entries for each
+// partition. The queues match every outcome to its message. A core owns a
+// client, or several clients if topics differ in their limits. The core
+// replaces a client after a fatal error.
 type client struct {
 	core      *core
 	transport transport.Client
@@ -26,19 +27,20 @@ type client struct {
 	topics atomic.Pointer[map[string]*clientTopic] // copied on write under mu
 	queues atomic.Pointer[[]*queue]                // by number, copied on write under mu
 
-	refusal atomic.Pointer[error] // why it takes no message any more
-	fatal   atomic.Pointer[error] // the fatal error behind that, if there is one
+	refusal atomic.Pointer[error] // why the client refuses messages
+	fatal   atomic.Pointer[error] // the fatal error behind refusal, if any
 
 	events  turn
 	closing sync.Once
 
-	// tx, where it is set, takes the outcomes instead of the core's counters: in a
-	// transaction a delivered message is not delivered before the commit. Set before
+	// tx, if set, counts the outcomes instead of the core's counters, because a
+	// message of a transaction is not delivered before the commit. Set before
 	// the first message.
 	tx *txTally
 }
 
-// clientTopic is one topic's queues, by partition. It grows, and never shrinks.
+// clientTopic holds the queues of a topic, by partition. The list of queues
+// only grows.
 type clientTopic struct {
 	client *client
 	name   string
@@ -46,16 +48,16 @@ type clientTopic struct {
 
 	made   sync.Once
 	handle transport.Topic // made for the first message
-	err    error           // why there is none
+	err    error           // why there is no handle
 }
 
-// txTally counts the outcomes of a transactional client since it was last taken.
-// The client's messages count as in flight until [core.settle] says what became of
-// them.
+// txTally counts the outcomes of a transactional client since the last take.
+// The messages count as in flight until [Transactional.settle] counts their
+// outcome.
 type txTally struct {
 	mu                sync.Mutex
 	delivered, failed int64
-	err               error // of the first that failed
+	err               error // of the first failed message
 }
 
 func (t *txTally) add(delivered, failed int64, err error) {
@@ -96,7 +98,7 @@ func newClient(c *core, batch int) (*client, error) {
 
 func (k *client) chunk() *chunk { return k.chunks.Get().(*chunk) }
 
-// topic gives a topic's queues, at least n of them.
+// topicQueues returns a topic's queues, at least n of them.
 func (k *client) topicQueues(topic string, n int32) []*queue {
 	if t := (*k.topics.Load())[topic]; t != nil {
 		if queues := *t.queues.Load(); int32(len(queues)) >= n {
@@ -126,21 +128,22 @@ func (k *client) topicQueues(topic string, n int32) []*queue {
 	return queues
 }
 
-// refusedError wraps why a client takes no message. The core decides whether
-// another client will.
+// refusedError wraps the reason why a client refuses messages. The core decides
+// whether another client can take the message.
 type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
-// open gives the transport's handle of the topic. The client must take messages
-// still.
+// open returns the transport's handle of the topic. The caller must check first
+// that the client is not refusing messages.
 func (t *clientTopic) open() (transport.Topic, error) {
 	t.made.Do(func() { t.handle, t.err = t.client.transport.Topic(t.name) })
 	return t.handle, t.err
 }
 
-// produce hands a message to the client. On nil there will be one outcome for e;
-// on an error nothing was taken.
+// produce gives a message to the client. If produce returns nil, e gets exactly
+// one outcome. If produce returns an error, the client has not taken the
+// message.
 func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,7 +154,8 @@ func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 	if err != nil {
 		return err
 	}
-	// The entry goes first: the outcome may come before Produce returns.
+	// Push the entry first, because the outcome may come before Produce
+	// returns.
 	seq := q.push(e)
 	k.core.count.accepted.Add(1)
 	err = handle.Produce(q.partition, m, transport.Token(q.number)<<32|transport.Token(seq))
@@ -177,7 +181,7 @@ func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 	return err
 }
 
-// refuse makes produce fail from now on. The first reason stays.
+// refuse makes produce fail from now on. The first reason is kept.
 func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 
 // Trouble implements [transport.Handler].
@@ -186,8 +190,8 @@ func (k *client) Trouble(err *transport.Error) { k.core.trouble.note(err) }
 // Fatal implements [transport.Handler].
 func (k *client) Fatal(err *transport.Error) { k.fail(err) }
 
-// fail notes a fatal error: nothing new is taken. What is in flight gets its
-// outcomes from the transport.
+// fail records a fatal error. The client takes no new message. The transport
+// still reports the outcomes of messages in flight.
 func (k *client) fail(cause *transport.Error) {
 	err := fmt.Errorf("%w: %w", ErrFatal, explainDenied(k.core.config, cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
@@ -197,15 +201,14 @@ func (k *client) fail(cause *transport.Error) {
 	k.core.failed(k, cause, err)
 }
 
-// wait calls done once everything taken before the call has its outcome on the
-// books.
+// wait calls done when the outcomes of all earlier messages are counted.
 func (k *client) wait(each func() (done func())) {
 	for _, q := range *k.queues.Load() {
 		q.wait(each())
 	}
 }
 
-// drain waits until everything taken before the call has its outcome.
+// drain waits until all earlier messages have their outcome.
 func (k *client) drain(ctx context.Context) error { return drain(ctx, k) }
 
 func drain(ctx context.Context, clients ...*client) error {
@@ -234,7 +237,7 @@ func drain(ctx context.Context, clients ...*client) error {
 	}
 }
 
-// inFlight says whether anything is in flight.
+// inFlight reports whether any message is in flight.
 func (k *client) inFlight() bool {
 	for _, q := range *k.queues.Load() {
 		if q.head.Load() != q.tail.Load() {
@@ -245,17 +248,16 @@ func (k *client) inFlight() bool {
 }
 
 const (
-	// answerGrace is how long a client that is replaced may take for the answers to
-	// what it has sent.
+	// answerGrace bounds the wait for answers to sent requests before a client
+	// is replaced.
 	answerGrace = 10 * time.Second
-	// purgeGrace is how long a transport may take to say what became of the messages
-	// that it was told to give up.
+	// purgeGrace bounds the wait for the outcomes of purged messages.
 	purgeGrace = 2 * time.Second
 )
 
-// giveBack has the transport give up everything, and waits for what it knows. What
-// it does not tell is unknown, for the given reason. The client takes nothing
-// afterwards.
+// abandon purges all messages in the transport and waits for their outcomes. A
+// message without an outcome becomes unknown, for the given reason. The client
+// takes no message afterwards.
 func (k *client) abandon(why error) {
 	k.refuse(why)
 	k.transport.Purge()
@@ -265,8 +267,8 @@ func (k *client) abandon(why error) {
 	k.writeOff(why)
 }
 
-// close ends the client. In flight there must be nothing, or what is must have been
-// abandoned. It may be called again.
+// close ends the client. No message may be in flight, unless abandon was called
+// before. close may be called several times.
 func (k *client) close() {
 	k.closing.Do(func() {
 		k.refuse(ErrClosed)

@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-// callbackGrace is how long one callback may run after Close's context ended before Close returns without it.
+// callbackGrace is how long a callback may run after the end of Close's
+// context. Then Close returns and does not wait for the callback.
 const callbackGrace = 5 * time.Second
 
-// flush waits until everything accepted before the call has its outcome and its callbacks have returned.
+// flush waits until all earlier messages have their outcome and their callbacks
+// have returned.
 func (c *core) flush(ctx context.Context) error {
 	if err := c.settled(ctx); err != nil {
 		return err
@@ -32,8 +34,9 @@ func (c *core) flush(ctx context.Context) error {
 	}
 }
 
-// settled waits until everything accepted before the call has its outcome. Messages
-// that are sent again by another client are in no client meanwhile.
+// settled waits until all earlier messages have their outcome. A message that
+// is sent again is in no client for a short time, so settled also waits for the
+// replacement of a client.
 func (c *core) settled(ctx context.Context) error {
 	for {
 		c.mu.Lock()
@@ -51,13 +54,13 @@ func (c *core) settled(ctx context.Context) error {
 			return c.trouble.explain(ended(ctx))
 		}
 		if r.err != nil {
-			return nil // its messages have their outcome
+			return nil // all messages have their outcome
 		}
 	}
 }
 
-// close refuses new messages, waits for the outcomes until ctx ends, writes off the rest, and returns after the last
-// callback.
+// close refuses new messages and waits for the outcomes until ctx ends. Then
+// close writes off the remaining messages, and returns after the last callback.
 func (c *core) close(ctx context.Context) error {
 	first := false
 	c.closing.Do(func() { first = true })
@@ -72,7 +75,7 @@ func (c *core) close(ctx context.Context) error {
 	defer close(c.closed)
 	c.mu.Lock()
 	c.die()
-	clients := c.clients // none is added or replaced from now on
+	clients := c.clients // the list does not change from now on
 	c.mu.Unlock()
 	c.limit.close(ErrClosed)
 	for _, k := range clients {
@@ -89,7 +92,7 @@ func (c *core) close(ctx context.Context) error {
 	destroyed := make(chan struct{})
 	go func() {
 		defer close(destroyed)
-		c.background.Wait() // look-ups in the client must be over
+		c.background.Wait() // look-ups use the client
 		c.mu.Lock()
 		all := c.clients
 		c.mu.Unlock()
@@ -106,7 +109,8 @@ func (c *core) close(ctx context.Context) error {
 	select {
 	case <-destroyed:
 	case <-ctx.Done():
-		// Destroying a client waits for its threads, which may be connecting. It ends by itself.
+		// Destroying a client waits for its threads, and a thread may be
+		// connecting. The destruction ends by itself.
 		grace := time.NewTimer(callbackGrace)
 		defer grace.Stop()
 		select {
@@ -118,7 +122,8 @@ func (c *core) close(ctx context.Context) error {
 	return c.result
 }
 
-// lastCallback waits for the delivery goroutine. After the end of ctx it goes on waiting as long as callbacks return.
+// lastCallback waits for the delivery goroutine. After the end of ctx,
+// lastCallback still waits as long as callbacks return.
 func (c *core) lastCallback(ctx context.Context) error {
 	select {
 	case <-c.deliverer.ended:
@@ -155,20 +160,22 @@ func (c *core) account(why, stuck error) error {
 	return nil
 }
 
-// Closer is a [*Producer], a [*Transactional], or what else closes within a context.
+// Closer is a [*Producer], a [*Transactional] or another type with a Close that
+// takes a context.
 type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// CloseOnSignal returns a context that ends when the process is told to stop (SIGTERM, as orchestrators send it, or an
-// interrupt), and a function to call last, which closes p within the given time and returns Close's account. Until then p
-// publishes, so that requests in hand can be finished:
+// CloseOnSignal returns a context and a function. The context ends when the
+// process gets SIGTERM or an interrupt. The caller calls finish last. finish
+// closes p within the given time and returns the result of Close. Until then p
+// still publishes, so that running requests can finish:
 //
 //	ctx, finish := producer.CloseOnSignal(context.Background(), p, 20*time.Second)
 //	serve(ctx)
 //	err := finish()
 //
-// A second signal while finish waits ends the wait at once.
+// If a second signal comes while finish waits, the wait ends at once.
 func CloseOnSignal(parent context.Context, p Closer, within time.Duration) (ctx context.Context, finish func() error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)

@@ -16,11 +16,12 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// core is what [Producer] and [Transactional] have in common: the settings, the bound on what is in flight, the books,
-// the delivery goroutine, what is known of topics, and the client or clients behind.
+// core is the common part of [Producer] and [Transactional]. core has the
+// settings, the limit of messages in flight, the counters, the delivery
+// goroutine, the state of topics, and the clients.
 type core struct {
 	config     *settings.Config
-	onFailure  failureHandler // nil: what nobody hears is logged
+	onFailure  failureHandler // nil: such failures are logged
 	serializer *serde.Serializer
 	hooks      hooks
 	limit      *limiter
@@ -29,28 +30,30 @@ type core struct {
 	deliverer  *deliverer
 	topics     sync.Map // name → *topicState
 
-	// alive ends when Close begins: nothing new is taken, and the work in the background stops.
+	// alive ends when Close begins. Then the core takes no message and the
+	// background work stops.
 	alive      context.Context //nolint:containedctx // it is the producer's own life
 	die        context.CancelFunc
 	background sync.WaitGroup
 
 	mu      sync.Mutex
 	batch   int       // batch.size of the main client
-	clients []*client // live ones: the main client first, then one for each smaller batch.size
-	renewal *renewal  // a replacement under way
+	clients []*client // the main client, then a client per smaller batch.size
+	renewal *renewal  // a running replacement
 	fatal   atomic.Pointer[error]
-	// replacements counts clients in a row that delivered nothing.
+	// replacements counts the replacements since the last delivered message.
 	replacements    atomic.Int64
 	progress        progress
-	lent, lentBytes atomic.Int64 // of stuck partitions, see [core.lend]
-	// gaveUp is why Close did not wait any longer.
+	lent, lentBytes atomic.Int64 // by stuck partitions, see [core.lend]
+	// gaveUp is the reason why Close stopped waiting.
 	gaveUp  atomic.Pointer[error]
 	closing sync.Once
 	closed  chan struct{}
 	result  error // of close
 }
 
-// counters are the books. InFlight is what is left over, so that they balance at every instant.
+// counters count messages by outcome. InFlight is the difference, so the
+// numbers always add up.
 type counters struct {
 	_                           padding
 	accepted                    atomic.Int64 // by publishers
@@ -59,11 +62,11 @@ type counters struct {
 	_                           padding
 }
 
-// padding keeps what is written by different goroutines off each other's cache
-// lines, which processors fetch in pairs.
+// padding separates fields that different goroutines write. Without padding the
+// fields would share a cache line. Processors fetch cache lines in pairs.
 type padding [128]byte
 
-// newCore starts the clients' goroutines, but waits for nothing.
+// newCore starts the goroutines of the clients and does not wait for I/O.
 func newCore(c *settings.Config, s *serde.Serializer) (*core, error) {
 	if s == nil {
 		return nil, &ConfigError{Setting: "serializer", Reason: "must not be nil: make one with serde.NewSerializer"}
@@ -86,7 +89,8 @@ func newCore(c *settings.Config, s *serde.Serializer) (*core, error) {
 	return k, nil
 }
 
-// spawn runs f in the background, unless Close has begun. Close waits for it.
+// spawn runs f in the background and returns true. If Close has begun, spawn
+// returns false. Close waits for f.
 func (c *core) spawn(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +105,8 @@ func (c *core) spawnLocked(f func()) bool {
 	return true
 }
 
-// client gives the live client of a batch size, and starts it if there is none.
+// client returns the live client with a batch size, and starts a client if
+// there is none.
 func (c *core) client(batch int) (*client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,17 +126,17 @@ func (c *core) client(batch int) (*client, error) {
 	return k, nil
 }
 
-// main is the client that serves look-ups.
+// main returns the client for look-ups.
 func (c *core) main() *client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.clients[0]
 }
 
-// failed is told by a client of its fatal error, on any goroutine.
+// failed handles a fatal error of a client. Any goroutine may call failed.
 func (c *core) failed(k *client, cause *transport.Error, err error) {
 	switch {
-	case k.tx != nil: // its owner replaces it
+	case k.tx != nil: // Transactional replaces the client
 		c.config.Logger.Info("client_failed", "err", err)
 		c.limit.dismiss(err)
 	case c.recovers(cause):
@@ -145,8 +150,8 @@ func (c *core) failed(k *client, cause *transport.Error, err error) {
 	}
 }
 
-// recovers says whether a client that failed is replaced. Another client would fail
-// alike if it is not allowed to publish.
+// recovers reports whether a failed client is replaced. If the principal may
+// not publish, another client would fail too.
 func (c *core) recovers(cause *transport.Error) bool {
 	switch cause.Code {
 	case transport.Fenced, transport.ClusterAuthorizationFailed, 47, 53, 90: // INVALID_PRODUCER_EPOCH, TRANSACTIONAL_ID_AUTHORIZATION_FAILED, PRODUCER_FENCED
@@ -155,14 +160,14 @@ func (c *core) recovers(cause *transport.Error) bool {
 	return c.config.Recovery
 }
 
-// end gives everything in a client that is not replaced its outcome.
+// end gives every message of a client its outcome. The client is not replaced.
 func (c *core) end(k *client, why error) {
 	c.empty(k, why)
 	k.giveUp(k.takeLost(), why)
 }
 
-// empty waits for the answers to what a client has sent. What has no answer by then
-// is unknown.
+// empty waits for the answers to sent requests. A message without an answer
+// becomes unknown.
 func (c *core) empty(k *client, why error) {
 	ctx, cancel := context.WithTimeout(c.alive, answerGrace)
 	defer cancel()
@@ -178,8 +183,9 @@ type renewal struct {
 	err  error // set before done is closed
 }
 
-// renew replaces a client. The next one first sends what is certainly not in the
-// log, in the order in which it was sent, so that nothing newer overtakes it.
+// renew replaces a client. The new client first sends the messages that are
+// certainly not in the log, in their old order. So no newer message overtakes
+// them.
 func (c *core) renew(old *client) *renewal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,12 +208,12 @@ func (c *core) renew(old *client) *renewal {
 	return r
 }
 
-// takeTurns replaces a client by one that takes messages.
+// takeTurns starts new clients until a client takes messages.
 func (c *core) takeTurns(old *client) error {
 	why := *old.refusal.Load()
 	c.empty(old, why)
 	lost := inOrder(old.takeLost(), nil)
-	old.close() // its connections with it: what of it is in flight must not come after what is sent later
+	old.close() // requests in flight must not arrive after later ones
 	for failures := c.replacements.Add(1); ; failures = c.replacements.Add(1) {
 		if failures > 1 && !c.pause(min(c.config.RetryBackoff<<min(failures-2, 10), c.config.RetryBackoffMax)) {
 			old.giveUp(lost, ErrClosed)
@@ -221,7 +227,7 @@ func (c *core) takeTurns(old *client) error {
 		if lost = c.sendAgain(k, lost); lost == nil {
 			return c.install(old, k)
 		}
-		// It ended too.
+		// The new client ended too.
 		c.empty(k, *k.refusal.Load())
 		lost = inOrder(k.takeLost(), lost)
 		k.close()
@@ -239,7 +245,7 @@ func (c *core) takeTurns(old *client) error {
 	}
 }
 
-// pause waits, unless the producer is closed.
+// pause waits for d. pause returns false if the producer is closed.
 func (c *core) pause(d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -249,9 +255,9 @@ func (c *core) pause(d time.Duration) bool {
 	}
 }
 
-// inOrder is the order in which lost messages go to the next client: those that
-// were sent, as they were sent, and then those that were still to be sent, which
-// are in order.
+// inOrder returns the lost messages in the order for the next client. The
+// messages in sent come first, sorted by sequence number. The messages in rest
+// come next and are in order already.
 func inOrder(sent, rest []lostMessage) []lostMessage {
 	slices.SortFunc(sent, func(a, b lostMessage) int {
 		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition), cmp.Compare(int32(a.seq-b.seq), 0))
@@ -263,8 +269,8 @@ func inOrder(sent, rest []lostMessage) []lostMessage {
 	return all
 }
 
-// sendAgain gives lost messages to a client, in the order in which they were sent.
-// It returns those that the client did not take, because it ended.
+// sendAgain gives lost messages to a client in their order. If the client ends,
+// sendAgain returns the messages that the client did not take.
 func (c *core) sendAgain(k *client, lost []lostMessage) []lostMessage {
 	if len(lost) > 0 {
 		c.config.Logger.Info("messages_sent_again", "messages", len(lost))
@@ -275,7 +281,7 @@ func (c *core) sendAgain(k *client, lost []lostMessage) []lostMessage {
 		q := k.topicQueues(m.topic, m.partition+1)[m.partition]
 		err := k.produce(q, m.message, &m.entry)
 		if err == nil {
-			c.count.accepted.Add(-1) // it was counted when it was accepted first
+			c.count.accepted.Add(-1) // already counted at the first acceptance
 			if m.entry.suspect {
 				ctx, cancel := context.WithTimeout(c.alive, answerGrace)
 				_ = k.drain(ctx)
@@ -294,12 +300,12 @@ func (c *core) sendAgain(k *client, lost []lostMessage) []lostMessage {
 	return nil
 }
 
-// install puts a new client into the place of an old one.
+// install replaces an old client with a new client.
 func (c *core) install(old, k *client) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.alive.Err() != nil {
-		c.clients = append(c.clients, k) // for Close
+		c.clients = append(c.clients, k) // Close ends the client
 		return ErrClosed
 	}
 	for i := range c.clients {
@@ -311,7 +317,7 @@ func (c *core) install(old, k *client) error {
 	return nil
 }
 
-// forgetRoutes has every topic's route made again. Under mu.
+// forgetRoutes makes every topic look up its route again. Under mu.
 func (c *core) forgetRoutes() {
 	c.topics.Range(func(_, state any) bool {
 		state.(*topicState).route.Store(nil)
@@ -319,7 +325,8 @@ func (c *core) forgetRoutes() {
 	})
 }
 
-// replace puts a new client into the place of one in which nothing is in flight any more.
+// replace starts a new client in the place of an old client. The old client has
+// nothing in flight.
 func (c *core) replace(old *client, batch int) (*client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -343,14 +350,14 @@ func (c *core) replace(old *client, batch int) (*client, error) {
 
 var errReplaced = errors.New("producer: the client was replaced")
 
-// waitForReplacement is asked when a client refused a message: nil means try again,
-// another client is there.
+// waitForReplacement waits after a client refused a message. If
+// waitForReplacement returns nil, the caller tries again with another client.
 func (c *core) waitForReplacement(ctx context.Context, k *client) error {
 	if c.alive.Err() != nil {
 		return ErrClosed
 	}
 	refusal := k.refusal.Load()
-	if refusal == nil { // a partition that recovers: its outcomes come next
+	if refusal == nil { // the partition recovers, outcomes come next
 		c.pause(time.Millisecond)
 		return nil
 	}
@@ -373,7 +380,8 @@ func (c *core) waitForReplacement(ctx context.Context, k *client) error {
 	}
 }
 
-// reportFailure tells what nobody else would hear of: a fire-and-forget message that failed, a callback that panicked.
+// reportFailure reports a failure that no other code receives: a failed message
+// without a callback, or a panic in a callback.
 func (c *core) reportFailure(d Delivery, err error) {
 	if f := c.onFailure; f != nil {
 		defer func() {
@@ -387,7 +395,7 @@ func (c *core) reportFailure(d Delivery, err error) {
 	c.config.Logger.Error("message_failed", "topic", d.Topic, "partition", d.Partition, "err", err)
 }
 
-// now is the monotonic clock in nanoseconds, from an origin of no meaning.
+// now is the monotonic clock in nanoseconds since an arbitrary origin.
 func (c *core) now() int64 { return int64(time.Since(epoch)) }
 
 var epoch = time.Now() //nolint:gochecknoglobals // an origin, never changed

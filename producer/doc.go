@@ -10,28 +10,30 @@
 //
 // # Outcomes
 //
-// A message that was accepted has exactly one outcome, and each is true whatever
+// An accepted message has exactly one outcome. The outcome is true whatever
 // fails:
 //
 //   - a [Delivery]: the message is in the log, once, at that offset;
-//   - [ErrNotSent]: the message is in no log and never will be. It may be published
-//     again;
-//   - [ErrOutcomeUnknown]: the message may be in the log, or come there yet, once.
-//     Publishing it again may write it twice.
+//   - [ErrNotSent]: the message is in no log and never will be. The program may
+//     publish the message again;
+//   - [ErrOutcomeUnknown]: the message may be in the log, or may be written
+//     later, once. Publishing again may write the message twice.
 //
 // By default a message never expires inside the client. The context of the call
-// bounds the waiting, and the outcome of a wait that ended is unknown.
+// bounds the wait. If the wait ends early, the outcome is unknown.
 //
 // # How it works
 //
 // Package transport is the seam to a client library: confluent-kafka-go, or
-// franz-go with [WithTransport]. A queue for each partition (queue.go) holds what is
-// in flight. A message's token is the number of its queue and its place there, so
-// an outcome finds its message in whatever order outcomes come (outcomes.go). The
-// outcomes of a turn are put on the books together. Callbacks run on a goroutine of
-// their own (delivery.go), so that a callback that publishes or blocks holds up
-// other callbacks only. The bound on what is in flight is kept here (inflight.go).
+// franz-go with [WithTransport]. Each partition has a queue of its messages in
+// flight (queue.go). A message's token is the number of its queue and its place
+// in the queue. So an outcome finds its message whatever the order of outcomes
+// is (outcomes.go). The outcomes of a turn are counted together. Callbacks run
+// on their own goroutine (delivery.go), so a callback that publishes or blocks
+// delays only other callbacks. This package bounds the messages in flight
+// (inflight.go).
 //
-// After a fatal error the client is replaced (core.go). The next client first sends
-// what is certainly not in the log, before any publisher gets in.
+// After a fatal error the client is replaced (core.go). The next client first
+// sends the messages that are certainly not in the log. Publishers wait until
+// then.
 package producer

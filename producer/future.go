@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Future is the outcome of a message that is in flight. It is safe for concurrent
+// Future is the outcome of a message in flight. Future is safe for concurrent
 // use.
 type Future struct {
 	topic string
@@ -15,7 +15,7 @@ type Future struct {
 	end   Result
 }
 
-// Result is one outcome.
+// Result is the outcome of a message.
 type Result struct {
 	Delivery Delivery
 	Err      error // nil, or a [*MessageError]
@@ -25,14 +25,15 @@ func newFuture(c *core, topic string) *Future {
 	return &Future{topic: topic, core: c, done: make(chan struct{})}
 }
 
-// complete is called once.
+// complete sets the outcome. complete is called once.
 func (f *Future) complete(d Delivery, err error) {
 	f.end = Result{d, err}
 	f.ready.Store(true)
 	close(f.done)
 }
 
-// Wait waits for the outcome, or until ctx ends: then the error is [ErrOutcomeUnknown], and a later Wait may still get it.
+// Wait waits for the outcome or for the end of ctx. If ctx ends first, the
+// error is [ErrOutcomeUnknown]. A later Wait may still get the outcome.
 func (f *Future) Wait(ctx context.Context) (Delivery, error) {
 	select {
 	case <-f.done:
@@ -47,7 +48,8 @@ func (f *Future) Wait(ctx context.Context) (Delivery, error) {
 	}
 }
 
-// Done says without waiting; false: not yet.
+// Done returns the outcome without waiting. The result is false if there is no
+// outcome yet.
 func (f *Future) Done() (Delivery, error, bool) {
 	if !f.ready.Load() {
 		return Delivery{}, nil, false

@@ -10,34 +10,35 @@ import (
 
 // Health is the state of a producer at one moment. Asking for it does no I/O.
 type Health struct {
-	// Ready says that the producer can publish as far as it knows.
+	// Ready says whether the producer can publish, as far as the producer
+	// knows.
 	Ready bool
-	// Since is when Ready took its value.
+	// Since is the time of the last change of Ready.
 	Since time.Time
-	// Reason is why the producer is not ready, in the words of its errors. It is nil
-	// if Ready is true.
+	// Reason says why the producer is not ready, in the words of its errors.
+	// Reason is nil if Ready is true.
 	Reason error
-	// InFlight is the number of messages that were accepted and have no outcome.
+	// InFlight is the number of accepted messages without an outcome.
 	InFlight int64
-	// Stuck names the partitions that have messages in flight and had no outcome for
-	// the longest time, as "topic[partition]". They are named after 10 seconds.
+	// Stuck names partitions, as "topic[partition]". Such a partition has
+	// messages in flight and had no outcome for 10 seconds.
 	Stuck []string
-	// OldestInFlight is how long the partition that waits longest has had no
+	// OldestInFlight is the longest time for which a partition has had no
 	// outcome. It is 0 if nothing is in flight.
 	OldestInFlight time.Duration
 }
 
-// Health tells whether the producer can publish. It does no I/O.
+// Health reports whether the producer can publish. Health does no I/O.
 func (p *Producer) Health() Health { return p.core.healthNow(p.Err()) }
 
-// Health tells whether the producer can run transactions. It does no I/O.
+// Health reports whether the producer can run transactions. Health does no I/O.
 func (t *Transactional) Health() Health { return t.core.healthNow(t.Err()) }
 
-// stuckAfter is how long a partition with messages in flight may have no outcome
-// before it is called stuck.
+// stuckAfter is the time without an outcome after which a partition with
+// messages in flight is stuck.
 const stuckAfter = 10 * time.Second
 
-// progress is what was seen of each partition.
+// progress is the last observation of each partition.
 type progress struct {
 	mu    sync.Mutex
 	seen  map[*queue]progressMark
@@ -50,10 +51,10 @@ type progressMark struct {
 	at   time.Time
 }
 
-// watchEvery is how often partitions are looked at.
+// watchEvery is the interval of the observations.
 const watchEvery = time.Second
 
-// watchProgress looks at all partitions until the producer is closed.
+// watchProgress observes all partitions until the producer is closed.
 func (c *core) watchProgress() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -71,8 +72,8 @@ func (c *core) watchProgress() {
 	}
 }
 
-// lookForBrokers ends the trouble if a broker answers. Otherwise only a delivery
-// would end it, and an idle producer has none.
+// lookForBrokers ends the trouble if a broker answers. A delivery ends the
+// trouble too, but an idle producer has no delivery.
 func (c *core) lookForBrokers() {
 	k, err := c.mainOrErr()
 	if err != nil {
@@ -95,7 +96,7 @@ func (c *core) allQueues() []*queue {
 	return all
 }
 
-// look notes since when each partition with messages in flight has not moved.
+// look records when each partition with messages in flight moved last.
 func (p *progress) look(queues []*queue, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,8 +115,8 @@ func (p *progress) look(queues []*queue, now time.Time) {
 	p.seen = seen
 }
 
-// stuck names the partitions that do not move, and for how long the slowest has
-// not.
+// stuck returns the names of the stuck partitions, and the longest time for
+// which a partition has not moved.
 func (p *progress) stuck(now time.Time) (names []string, oldest time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +133,8 @@ func (p *progress) stuck(now time.Time) (names []string, oldest time.Duration) {
 	return names, oldest
 }
 
-// healthNow puts together what is known. ended is why the producer ended, or nil.
+// healthNow returns the current health. ended is the reason why the producer
+// ended, or nil.
 func (c *core) healthNow(ended error) Health {
 	now := time.Now()
 	h := Health{InFlight: c.stats().InFlight}
@@ -157,7 +159,7 @@ func (c *core) healthNow(ended error) Health {
 
 var errStuck = errors.New("producer: partitions do not move")
 
-// stuckError names a few partitions.
+// stuckError returns an error that names at most five partitions.
 func (c *core) stuckError(names []string) error {
 	const most = 5
 	if len(names) > most {

@@ -6,8 +6,10 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// KeyFunc says what the key of a record is. Made by [KeyBy], [KeyBytes], [KeyRecord], [NoKey]. A function in it runs on the
-// publishing goroutine, must be safe for concurrent use, and if it panics the message is [ErrNotSent].
+// KeyFunc returns the key of a record. [KeyBy], [KeyBytes], [KeyRecord] and
+// [NoKey] make a KeyFunc. The function runs on the publishing goroutine and
+// must be safe for concurrent use. If the function panics, the message is
+// [ErrNotSent].
 type KeyFunc[R avrobin.Record] struct {
 	text   func(R) string
 	bytes  func(R, []byte) []byte
@@ -15,24 +17,27 @@ type KeyFunc[R avrobin.Record] struct {
 	sample avrobin.Record // a nil key record, for its schema
 }
 
-// KeyBy takes a string as the key. An empty one is a key too.
+// KeyBy uses a string as the key. An empty string is a key too.
 func KeyBy[R avrobin.Record](f func(R) string) KeyFunc[R] { return KeyFunc[R]{text: f} }
 
-// KeyBytes lets f append the key to dst, which allocates nothing; a nil result is no key.
+// KeyBytes lets f append the key to dst, without an allocation. A nil result
+// means no key.
 func KeyBytes[R avrobin.Record](f func(r R, dst []byte) []byte) KeyFunc[R] {
 	return KeyFunc[R]{bytes: f}
 }
 
-// KeyRecord takes an Avro record as the key, with a subject of its own ("orders-key"). A nil one is an error.
+// KeyRecord uses an Avro record as the key. The key has its own subject, for
+// example "orders-key". A nil key record is an error.
 func KeyRecord[R, K avrobin.Record](f func(R) K) KeyFunc[R] {
 	var none K
 	return KeyFunc[R]{record: func(r R) avrobin.Record { return f(r) }, sample: none}
 }
 
-// NoKey leaves the key out: the partitioner deals messages out as it likes.
+// NoKey means that messages have no key. The partitioner distributes the
+// messages.
 func NoKey[R avrobin.Record]() KeyFunc[R] { return KeyFunc[R]{} }
 
-// Key overrides a topic's KeyFunc. The zero Key does not.
+// Key overrides a topic's KeyFunc. The zero Key overrides nothing.
 type Key struct {
 	kind   keyKind
 	text   string
@@ -49,13 +54,13 @@ const (
 	keyRecord
 )
 
-// StringKey is a key of text.
+// StringKey makes a key from a string.
 func StringKey(s string) Key { return Key{kind: keyText, text: s} }
 
-// BytesKey is a key of bytes; nil: no key.
+// BytesKey makes a key from bytes. nil means no key.
 func BytesKey(b []byte) Key { return Key{kind: keyBytes, bytes: b} }
 
-// RecordKey is an Avro record as a key.
+// RecordKey makes a key from an Avro record.
 func RecordKey(r avrobin.Record) Key { return Key{kind: keyRecord, record: r} }
 
 // appendKey appends the key of r to the scratch buffer.

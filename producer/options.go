@@ -13,9 +13,8 @@ import (
 // return an Option make it. The zero Option does nothing.
 //
 // Options apply in their order. If two options set the same thing, the later
-// option wins. So a preset or a file comes first, and what refines it comes
-// after it. A constructor refuses an option that it cannot honour, by the
-// option's name.
+// option wins. So give a preset or a file first, and single settings after it.
+// A constructor refuses an option that it cannot honour, and names the option.
 type Option = settings.Option
 
 // Transport is the client library under a producer.
@@ -82,12 +81,11 @@ func WithCompressionLevel(level int) Option {
 	return settings.Set("WithCompressionLevel", func(c *settings.Config) { c.CompressionLevel = level }, "compression.level")
 }
 
-// WithMaxInFlight bounds what is accepted and has no outcome yet: the messages,
-// and the bytes of their keys, values and headers. If the buffer is full,
-// publishing waits until there is room or its context ends. Default 100,000
-// messages and 64 MiB. librdkafka queue.buffering.max.messages and
-// queue.buffering.max.kbytes,
-// Java buffer.memory.
+// WithMaxInFlight bounds the messages without an outcome: their number, and the
+// bytes of their keys, values and headers. If the buffer is full, publishing
+// waits until there is room or its context ends. Default 100,000 messages and
+// 64 MiB. librdkafka queue.buffering.max.messages and
+// queue.buffering.max.kbytes, Java buffer.memory.
 func WithMaxInFlight(messages int, bytes int64) Option {
 	return settings.Set("WithMaxInFlight", func(c *settings.Config) { c.MaxInFlightMessages, c.MaxInFlightBytes = messages, bytes }, "queue.buffering.max.messages", "buffer.memory")
 }
@@ -206,29 +204,28 @@ func WithTopicSettings(topicSettings map[string]string) Option {
 	return settings.Set("WithTopicSettings", func(c *settings.Config) { c.CreateTopics.Settings = cloned }, "topic.settings")
 }
 
-// WithWeakAcks switches idempotence off, and with it the guarantee. Messages
-// may be lost with [AcksNone] and [AcksLeader]. With any value messages may be
-// in the log twice or out of order. [ErrNotSent] is still true. A [Delivery]
-// means only that as many replicas as a says had the message. With [AcksNone]
-// the message was written to a socket, and its offset is -1. Transactions
-// refuse this option.
-// librdkafka enable.idempotence=false and acks, Java the same.
+// WithWeakAcks switches idempotence off, and so the guarantee. With [AcksNone]
+// and [AcksLeader], messages may be lost. With any value, messages may be in
+// the log twice or out of order. [ErrNotSent] is still true. A [Delivery] means
+// only that as many replicas as a says had the message. With [AcksNone], the
+// message was written to a socket, and its offset is -1. Transactions refuse
+// this option. librdkafka enable.idempotence=false and acks, Java the same.
 func WithWeakAcks(a Acks) Option {
 	return settings.Set("WithWeakAcks", func(c *settings.Config) { c.WeakAcks, c.Acks = true, a }, "acks")
 }
 
-// WithoutRecovery makes every fatal error of the client library final: each later
-// call returns [ErrFatal]. Default: the client behind the producer is replaced, and
-// the producer goes on. What is certainly not in the log is sent again by the next
-// client, in the order of each key. Only what may be in the log, because its answer
-// was lost, is [ErrOutcomeUnknown]. A producer that was fenced, or that may not
-// publish, ends in either case. The clients of transactional producers are always
-// replaced.
+// WithoutRecovery makes every fatal error of the client library final. Each
+// later call returns [ErrFatal]. Default: the client behind the producer is
+// replaced, and the producer goes on. A message that is certainly not in the
+// log is sent again by the next client, in the order of each key. Only a
+// message whose answer was lost is [ErrOutcomeUnknown], because the message may
+// be in the log. A producer that was fenced, or that may not publish, ends in
+// either case. The clients of transactional producers are always replaced.
 func WithoutRecovery() Option {
 	return settings.Set("WithoutRecovery", func(c *settings.Config) { c.Recovery = false }, "avroline.recovery")
 }
 
-// WithLogger takes the log: the lines of the client library and those of this
+// WithLogger sets the log for the lines of the client library and of this
 // package. No line has a payload or a secret. Default and nil: silent.
 func WithLogger(l *slog.Logger) Option {
 	return settings.Set("WithLogger", func(c *settings.Config) {
@@ -267,6 +264,6 @@ const (
 	Zstd          = settings.Zstd
 )
 
-// ConfigError is one wrong setting: where it was set, its value if the value is
-// harmless, and the reason.
+// ConfigError is a wrong setting. It has the place of the setting, the reason,
+// and the value if the value is harmless.
 type ConfigError = settings.ConfigError

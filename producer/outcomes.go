@@ -9,25 +9,25 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// eventBatch is the usual number of outcomes that are settled together.
+// eventBatch is the usual number of outcomes per turn.
 const eventBatch = 256
 
-// turn collects what one call of Outcomes changes. At its end come, in this order:
-// the counters, the free slots, the waiting calls, the callbacks, and last those
-// who wait for an empty queue.
+// turn collects the changes of a call of Outcomes. settle applies the changes
+// in this order: counters, free slots, futures, callbacks, and last the waiters
+// for an empty queue.
 type turn struct {
 	mu     sync.Mutex
-	closed bool // outcomes mean nothing any more
+	closed bool // outcomes are ignored
 
-	ended                       int64 // messages that have their outcome
+	ended                       int64 // messages with an outcome
 	delivered, notSent, unknown int64
 	slots, bytes                int64
-	err                         error // of the first that failed
+	err                         error // of the first failed message
 	touched                     []*queue
 	waits                       []outcome
 	calls                       *outcomes
 
-	lost    []lostMessage // to be sent again, by the next client
+	lost    []lostMessage // the next client sends these
 	lostWhy error
 }
 
@@ -54,7 +54,7 @@ func (k *client) Outcomes(list []transport.Outcome) {
 	k.settle()
 }
 
-// take matches an outcome to its entry.
+// take finds the entry of an outcome.
 func (k *client) take(o *transport.Outcome) {
 	t := &k.events
 	queues := *k.queues.Load()
@@ -88,10 +88,11 @@ func (k *client) take(o *transport.Outcome) {
 	}
 }
 
-// maxResends bounds how often a message is sent again before it is given up.
+// maxResends bounds how often a message is sent again.
 const maxResends = 20
 
-// resends decides whether a message that is certainly not in the log is sent again.
+// resends decides whether a message is sent again. The message is certainly not
+// in the log.
 func (k *client) resends(o *transport.Outcome, e *entry) bool {
 	if k.tx != nil || o.Guilty || o.Message == nil || k.core.config.WeakAcks || !k.core.config.Recovery || k.core.alive.Err() != nil || e.resends >= maxResends {
 		return false
@@ -104,8 +105,8 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 		return !e.suspect
 	default:
 		if blames(code) {
-			// The broker refused the batch for one of its records. If the message was alone
-			// in its batch, it was this one.
+			// The broker refused the batch because of a record. If the message
+			// was alone in its batch, the message is the reason.
 			if e.suspect {
 				return false
 			}
@@ -115,8 +116,8 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 	}
 }
 
-// blames says that a broker's code is about a record, and not about the topic or
-// the producer.
+// blames reports whether a broker's code is about a record. Other codes are
+// about the topic or the producer.
 func blames(code transport.Code) bool {
 	switch code {
 	case transport.CorruptMessage, transport.InvalidTimestamp, transport.UnsupportedForMessageFormat, transport.PolicyViolation,
@@ -126,7 +127,7 @@ func blames(code transport.Code) bool {
 	return false
 }
 
-// explain adds to the error of a message what ended the client.
+// explain adds the error that ended the client to the error of a message.
 func (k *client) explain(q *queue, err error) error {
 	if fatal := k.fatal.Load(); fatal != nil && !errors.Is(*fatal, err) {
 		return fmt.Errorf("%w: %w", *fatal, err)
@@ -137,7 +138,7 @@ func (k *client) explain(q *queue, err error) error {
 	return explainDenied(k.core.config, err, "Write", q.topic.name)
 }
 
-// outcome puts an entry into the books of this turn.
+// outcome adds the outcome of an entry to this turn.
 func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	t := &k.events
 	if e.lent {
@@ -184,7 +185,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	t.calls.list = append(t.calls.list, out)
 }
 
-// settle ends a turn.
+// settle applies the changes of a turn.
 func (k *client) settle() {
 	t, c := &k.events, k.core
 	if t.ended > 0 {
@@ -222,8 +223,8 @@ func (k *client) settle() {
 	t.ended, t.delivered, t.notSent, t.unknown, t.slots, t.bytes, t.err = 0, 0, 0, 0, 0, 0, nil
 }
 
-// recover has the client replaced, because messages must be sent again before
-// anything newer of their partitions.
+// recover starts the replacement of the client. Lost messages must be sent
+// again before newer messages of the same partition.
 func (k *client) recover(why error) {
 	err := fmt.Errorf("%w: %w", errRecovering, why)
 	k.refuse(err)
@@ -232,9 +233,9 @@ func (k *client) recover(why error) {
 
 var errRecovering = errors.New("producer: messages are sent again")
 
-// writeOff gives everything in flight the outcome unknown, and takes no other
-// outcome. The client refuses already: a publisher that got in before holds its
-// queue's lock until its entry is there, or gone.
+// writeOff gives the outcome unknown to everything in flight, and ignores later
+// outcomes. Call refuse first. A publisher that is already inside holds the
+// queue's lock until its entry is added or removed.
 func (k *client) writeOff(why error) {
 	t := &k.events
 	t.mu.Lock()
@@ -257,7 +258,7 @@ func (k *client) writeOff(why error) {
 	k.settle()
 }
 
-// takeLost hands out what must be sent again, in the order in which it was sent.
+// takeLost returns the lost messages and clears the list.
 func (k *client) takeLost() []lostMessage {
 	t := &k.events
 	t.mu.Lock()
@@ -267,7 +268,7 @@ func (k *client) takeLost() []lostMessage {
 	return lost
 }
 
-// giveUp gives lost messages their outcome: they are not sent.
+// giveUp gives lost messages the outcome not sent.
 func (k *client) giveUp(lost []lostMessage, why error) {
 	if len(lost) == 0 {
 		return
@@ -283,7 +284,7 @@ func (k *client) giveUp(lost []lostMessage, why error) {
 	k.settle()
 }
 
-// codeOf is the code of a transport's error, or 0.
+// codeOf returns the code of a transport's error, or 0.
 func codeOf(err error) transport.Code {
 	var e *transport.Error
 	if errors.As(err, &e) {

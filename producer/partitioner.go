@@ -7,18 +7,22 @@ import (
 	"time"
 )
 
-// Partitioner chooses among n partitions, 0 to n-1. It runs in Go on the publishing goroutine, so every partition is
-// explicit. A nil key is a message without one. It must be safe for concurrent use; a panic or a number out of range makes
-// the message [ErrNotSent].
+// Partitioner returns a partition from 0 to n-1. A partitioner runs on the
+// publishing goroutine and must be safe for concurrent use. A nil key means
+// that the message has no key. If the partitioner panics or returns a number
+// out of range, the message is [ErrNotSent].
 //
-// n is the count that the brokers told at the last look-up. When partitions are added, it grows within
-// [WithMetadataMaxAge]; partitioners that hash the key then send many keys elsewhere than before, as Java's clients do, and
-// the order of such a key holds only within each of its partitions. It never shrinks.
+// n is the number of partitions at the last look-up. n never shrinks. After
+// partitions are added, n grows within [WithMetadataMaxAge]. Then a partitioner
+// that hashes the key chooses other partitions for many keys, as Java's clients
+// do. The order of such a key holds only within each of its partitions.
 type Partitioner func(key []byte, n int32) int32
 
-// Murmur2 is the default, and Java's: the key's murmur2 hash, so that a key meets the same partition whichever language
-// sent it; messages without a key stick to one partition and move on. librdkafka's name is murmur2_random (its own default,
-// consistent_random, is CRC32, and sends keys elsewhere).
+// Murmur2 is the default, and the default of Java clients. Murmur2 hashes the
+// key with murmur2, so clients in any language choose the same partition for a
+// key. A message without a key goes to the partition of [Sticky]. librdkafka's
+// name is murmur2_random. librdkafka's own default is consistent_random, which
+// uses CRC32 and chooses other partitions.
 func Murmur2() Partitioner {
 	sticky := Sticky()
 	return func(key []byte, n int32) int32 {
@@ -30,7 +34,8 @@ func Murmur2() Partitioner {
 	}
 }
 
-// RoundRobin deals messages out in turn, whatever their key. Batches are smaller than with [Sticky].
+// RoundRobin uses the partitions in turn and ignores the key. Batches are
+// smaller than with [Sticky].
 func RoundRobin() Partitioner {
 	var next atomic.Uint32
 	return func(_ []byte, n int32) int32 {
@@ -43,12 +48,14 @@ const (
 	stickyTime = 10 * time.Millisecond
 )
 
-// Sticky stays with one partition for 32 messages, or for 10 ms where more come in that time, and then takes another at
-// random: batches fill, and all partitions get the same in the long run, as in KIP-480. Keys are not looked at.
+// Sticky chooses a random partition and keeps the partition for 32 messages. If
+// 32 messages come within 10 ms, Sticky keeps the partition for at least 10 ms.
+// So batches become full, and in the long run all partitions get the same share
+// (KIP-480). Sticky ignores the key.
 func Sticky() Partitioner {
 	var (
-		state atomic.Uint64 // messages sent to it << 32 | partition + 1
-		since atomic.Int64  // when it was chosen
+		state atomic.Uint64 // messages sent << 32 | partition + 1
+		since atomic.Int64  // time of the choice
 	)
 	return func(_ []byte, n int32) int32 {
 		for {
@@ -59,7 +66,7 @@ func Sticky() Partitioner {
 				return 0
 			case at < 0 || at >= n:
 				sent, at = 0, rand.Int32N(n)
-			case sent%stickyRun == 0 && time.Since(epoch)-time.Duration(since.Load()) >= stickyTime: // another one
+			case sent%stickyRun == 0 && time.Since(epoch)-time.Duration(since.Load()) >= stickyTime: // choose another
 				if next := rand.Int32N(n - 1); next < at {
 					at = next
 				} else {
@@ -77,7 +84,8 @@ func Sticky() Partitioner {
 	}
 }
 
-// murmur2 is the 32-bit MurmurHash2 with the seed of Kafka's Java client (Utils.murmur2).
+// murmur2 is the 32-bit MurmurHash2 with the seed of Kafka's Java client.
+// Java's function is Utils.murmur2.
 func murmur2(data []byte) uint32 {
 	const (
 		seed = 0x9747b28c

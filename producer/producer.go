@@ -7,11 +7,14 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Producer publishes messages to Kafka, each exactly once. It is safe for concurrent use.
+// Producer publishes messages to Kafka, each exactly once. Producer is safe for
+// concurrent use.
 type Producer struct{ core *core }
 
-// New makes a producer. It does no I/O that it waits for; [Producer.Prepare] does, or the first message. Brokers are
-// host:port; one that can be reached is enough. All mistakes in the options are in the error, each a [*ConfigError].
+// New makes a producer. New does not wait for I/O. [Producer.Prepare] or the
+// first message waits for the brokers. Brokers are host:port, and one reachable
+// broker is enough. The error joins all mistakes in the options, each as a
+// [*ConfigError].
 func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, error) {
 	config, err := settings.New(settings.ForProducer, brokers, "", opts)
 	if err != nil {
@@ -24,18 +27,24 @@ func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, erro
 	return &Producer{c}, nil
 }
 
-// Flush waits until everything accepted before the call has an outcome and its callback has returned. The client's linger
-// is not cut short. When ctx ends first the error wraps its reason and what the client last complained of; nothing is lost
-// by it.
+// Flush waits until all earlier messages have an outcome and their callbacks
+// have returned. Flush does not shorten the client's linger. If ctx ends first,
+// the error wraps the reason of ctx and the last connection error of the
+// client. No message is lost.
 func (p *Producer) Flush(ctx context.Context) error { return p.core.flush(ctx) }
 
-// Close refuses new messages ([ErrNotSent] with [ErrClosed]) and waits for the outcomes of all others. When ctx ends first,
-// what is left is [ErrOutcomeUnknown], and its callbacks are called with that. It returns after the last callback; where one
-// has not returned for 5 s after the end of ctx, without it. The error is an [*UndeliveredError] unless everything accepted
-// since New was delivered. A second call waits for the first and returns the same.
+// Close refuses new messages ([ErrNotSent] with [ErrClosed]) and waits for the
+// outcomes of all others. If ctx ends first, the remaining messages become
+// [ErrOutcomeUnknown], and their callbacks are called. Close returns after the
+// last callback. If a callback has not returned 5 s after the end of ctx, Close
+// returns without the callback. The error is nil if all messages since New were
+// delivered, and otherwise an [*UndeliveredError]. A second call waits for the
+// first call and returns the same error.
 func (p *Producer) Close(ctx context.Context) error { return p.core.close(ctx) }
 
-// Err is nil while the producer can publish, else the fatal error that ended it, wrapped in [ErrFatal], or [ErrClosed].
+// Err returns nil while the producer can publish. Otherwise Err returns
+// [ErrClosed], or the fatal error that ended the producer, wrapped in
+// [ErrFatal].
 func (p *Producer) Err() error {
 	if fatal := p.core.fatal.Load(); fatal != nil {
 		return *fatal
@@ -46,5 +55,5 @@ func (p *Producer) Err() error {
 	return nil
 }
 
-// Stats are the books at this instant.
+// Stats returns the counts at this moment.
 func (p *Producer) Stats() Stats { return p.core.stats() }

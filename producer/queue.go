@@ -5,24 +5,24 @@ import (
 	"sync/atomic"
 )
 
-// entry is what the producer remembers of a message in flight.
+// entry is the state of a message in flight.
 type entry struct {
 	callback Callback
 	future   *Future
 	stamp    int64 // the message's timestamp, Unix milliseconds, if stamped
-	since    int64 // when it was accepted, on the monotonic clock; 0: nobody asked
-	token    any   // of the hooks
+	since    int64 // monotonic time of acceptance; 0 without hooks
+	token    any   // the token of the hooks
 	bytes    int64
 	keyID    int
 	valueID  int
 	stamped  bool
-	suspect  bool  // it was sent alone, because the broker refused its batch
-	resends  uint8 // how often it was sent again
-	lent     bool  // its slot was given to others, so that it releases none
+	suspect  bool  // sent alone, because its batch was refused
+	resends  uint8 // number of times sent again
+	lent     bool  // others have its slot, so it releases none
 	done     bool  // it has its outcome
 }
 
-// wantsDelivery says that somebody will look at the delivery.
+// wantsDelivery reports whether a callback or a future reads the delivery.
 func (e *entry) wantsDelivery() bool { return e.callback != nil || e.future != nil }
 
 const chunkSize = 64
@@ -32,40 +32,42 @@ type chunk struct {
 	next    *chunk
 }
 
-// queue holds the entries of one partition that are in flight, in the order in
-// which they were given to the transport. An entry's sequence number, with the
-// number of its queue, is the message's token. So an outcome finds its entry
+// queue holds the entries of a partition that are in flight, in the order in
+// which the transport received them. A message's token is the number of its
+// queue and the sequence number of its entry. So an outcome finds its entry
 // whatever the order of outcomes is.
 //
-// The entries lie in a chain of chunks. An empty queue has none, so that an idle
-// partition costs little.
+// The entries are in a chain of chunks. An empty queue has no chunk, so an idle
+// partition costs little memory.
 type queue struct {
 	topic     *clientTopic
 	partition int32
 	number    uint32 // in the client's table
 
-	// The publishers' fields, under mu, which is held while a message is given to
-	// the transport, so that the order of entries is the order of the log.
+	// The publishers' fields, under mu. A publisher holds mu while the
+	// transport receives the message, so the order of entries is the order of
+	// the log.
 	mu   sync.Mutex
 	last *chunk // where the next entry goes
 	used int32  // entries of last in use
 	tail atomic.Int64
 
-	// The fields of whoever reports outcomes, under the client's events.mu.
+	// The fields of the goroutine that reports outcomes, under the client's
+	// events.mu.
 	touched bool // in this turn
 	taken   int32
 	first   *chunk
-	popped  int64        // entries that were popped
-	head    atomic.Int64 // entries whose outcome is on the books
+	popped  int64        // popped entries
+	head    atomic.Int64 // entries with a counted outcome
 
 	waiters atomic.Pointer[waiters]
 
-	// stuck says that the partition does not move while others wait for its share of
-	// the buffer. See [core.lend].
+	// stuck says that the partition does not move and that other partitions
+	// wait for its share of the buffer. See [core.lend].
 	stuck atomic.Bool
 }
 
-// waiters are told when head reaches their mark.
+// waiters are called when head reaches their mark.
 type waiters struct {
 	mu   sync.Mutex
 	list []queueWaiter
@@ -93,14 +95,15 @@ func (q *queue) push(e *entry) uint32 {
 	return uint32(q.tail.Add(1) - 1)
 }
 
-// unpush takes back the newest entry, which will have no outcome. Under mu.
+// unpush removes the newest entry, which gets no outcome. Under mu.
 func (q *queue) unpush() {
 	q.tail.Add(-1)
 	q.used--
 	q.last.entries[q.used] = entry{}
 }
 
-// take moves an entry out. false: there is no such entry.
+// take removes an entry and copies it to e. take returns false if there is no
+// such entry.
 func (q *queue) take(seq uint32, e *entry) bool {
 	tail := q.tail.Load()
 	at := int64(seq - uint32(q.popped))
@@ -123,7 +126,7 @@ func (q *queue) take(seq uint32, e *entry) bool {
 	return true
 }
 
-// advance pops the entries at the head that are done.
+// advance pops the finished entries at the head.
 func (q *queue) advance(tail int64) {
 	for q.popped < tail {
 		if q.taken == chunkSize {
@@ -142,7 +145,7 @@ func (q *queue) advance(tail int64) {
 	}
 }
 
-// drainInto takes all entries out, and gives each to f. Under mu.
+// drainInto removes all entries and gives each to f. Under mu.
 func (q *queue) drainInto(f func(e *entry)) {
 	for q.popped < q.tail.Load() {
 		var e entry
@@ -155,7 +158,7 @@ func (q *queue) drainInto(f func(e *entry)) {
 	}
 }
 
-// settle says that what was popped has its outcome on the books.
+// settle marks the popped entries as counted.
 func (q *queue) settle() {
 	q.touched = false
 	if q.popped != q.head.Load() {
@@ -174,11 +177,11 @@ func (q *queue) settle() {
 	}
 }
 
-// wait calls done once everything pushed before the call is settled, at once if it
-// is.
+// wait calls done when the outcomes of all earlier entries are counted. If they
+// are counted already, wait calls done at once.
 //
-// No wake is lost: wait registers before it looks at head, and settle moves head
-// before it looks for waiters.
+// No wake is lost, because wait registers before it looks at head, and settle
+// moves head before it looks for waiters.
 func (q *queue) wait(done func()) {
 	q.mu.Lock()
 	mark := q.tail.Load()

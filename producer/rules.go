@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// topicRules are the settings of a topic that say what its brokers refuse. The zero
-// value refuses nothing: the brokers would not say.
+// topicRules are the settings of a topic that make the brokers refuse a
+// message. The zero value refuses nothing. It is used if the brokers do not
+// answer.
 type topicRules struct {
-	maxMessageBytes int64 // 0: not known
-	keyed           bool  // compacted: a message without a key is refused
-	timed           bool  // the message's own time counts, within the bounds
+	maxMessageBytes int64 // 0: unknown
+	keyed           bool  // compacted: a message needs a key
+	timed           bool  // the message's time must be within the bounds
 	before, after   time.Duration
 }
 
@@ -24,7 +25,7 @@ func newTopicRules(settings map[string]string) topicRules {
 		}
 		return n
 	}
-	// No bound is the largest number that a broker knows.
+	// Brokers use a very large number for no bound. Cap the number at forever.
 	bound := func(keys ...string) time.Duration {
 		for _, key := range keys {
 			if n := number(key, -1); n >= 0 {
@@ -44,8 +45,8 @@ func newTopicRules(settings map[string]string) topicRules {
 
 const forever = time.Duration(1<<63 - 1)
 
-// refuse finds what the topic's brokers would refuse in a message. The time is in
-// Unix milliseconds.
+// refuse returns an error if the topic's brokers would refuse the message. The
+// time is in Unix milliseconds.
 func (r *topicRules) refuse(topic string, keyed, hasTime bool, at int64) error {
 	if r.keyed && !keyed {
 		return fmt.Errorf("topic %s is compacted (cleanup.policy), and the message has no key: its brokers refuse it", topic)

@@ -1,18 +1,22 @@
 package producer
 
-// Stats are counts since New. Accepted = Delivered + NotSent + Unknown + InFlight at every instant.
+// Stats are counts since New. Accepted = Delivered + NotSent + Unknown +
+// InFlight holds at every moment.
 type Stats struct {
-	// Accepted are the messages whose call returned without an error, or is about to.
+	// Accepted counts the messages whose call returned or will return nil.
 	Accepted int64
-	// Delivered, NotSent and Unknown are the outcomes. NotSent are only messages of aborted transactions: what is refused
-	// was never accepted.
+	// Delivered, NotSent and Unknown count the outcomes. NotSent counts
+	// accepted messages only, for example the messages of aborted transactions.
+	// A refused message is not counted.
 	Delivered, NotSent, Unknown int64
-	// InFlight have no outcome yet; InFlightBytes are those that the buffer holds, of keys, values and headers.
+	// InFlight counts the messages without an outcome. InFlightBytes is the
+	// size of their keys, values and headers.
 	InFlight, InFlightBytes int64
 }
 
 func (c *core) stats() Stats {
-	// Outcomes first: each follows its acceptance, so that what is read later can only be more.
+	// Read the outcomes first. Each outcome follows its acceptance, so accepted
+	// is never less than the sum of the outcomes.
 	s := Stats{Delivered: c.count.delivered.Load(), NotSent: c.count.notSent.Load(), Unknown: c.count.unknown.Load()}
 	s.Accepted = c.count.accepted.Load()
 	s.InFlight = s.Accepted - s.Delivered - s.NotSent - s.Unknown

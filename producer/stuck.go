@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// One partition without a leader must not stop the others. Messages of a partition
-// that does not move would fill the whole buffer in time. So when the buffer is
-// full, such a partition keeps a sixteenth of the buffer, the rest of what it holds
-// is lent to the others, and it takes no more until it moves. All partitions
-// together lend at most the size of the buffer, so memory stays bounded by twice
-// WithMaxInFlight.
+// A partition without a leader must not stop the other partitions. With time
+// its messages would fill the whole buffer. So if the buffer is full, a stuck
+// partition keeps only a sixteenth of the buffer. The stuck partition lends the
+// rest of its slots to the others, and takes no more messages until it moves.
+// All partitions together lend at most the size of the buffer. So memory is
+// bounded by twice WithMaxInFlight.
 
 const (
-	// lendAfter is how long a partition may not move before it lends its slots.
+	// lendAfter is the time without movement after which a partition lends its
+	// slots.
 	lendAfter = 3 * time.Second
-	// keptShare is the part of the buffer that a stuck partition keeps.
+	// keptShare sets the part of the buffer that a stuck partition keeps:
+	// 1/keptShare.
 	keptShare = 16
 )
 
-// lend takes the slots of partitions that do not move, if somebody waits for room.
+// lend makes stuck partitions lend their slots if the buffer is full.
 func (c *core) lend(now time.Time) {
 	if c.limit.waiting.Load() == 0 && c.limit.messages.Load() < c.limit.lowMessages && c.limit.bytes.Load() < c.limit.lowBytes {
 		return
@@ -30,7 +32,7 @@ func (c *core) lend(now time.Time) {
 	}
 }
 
-// notMoving returns the partitions that have had no outcome for a time.
+// notMoving returns the partitions that have had no outcome for the given time.
 func (p *progress) notMoving(now time.Time, after time.Duration) []*queue {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,8 +45,8 @@ func (p *progress) notMoving(now time.Time, after time.Duration) []*queue {
 	return out
 }
 
-// lend gives the slots of a partition to others, except its share. The oldest
-// messages are the first to have their outcome, so they lend first.
+// lend lends all slots of a partition except its share. The oldest messages
+// lend first, because they get their outcome first.
 func (k *client) lend(q *queue) {
 	c, t := k.core, &k.events
 	t.mu.Lock()
@@ -79,7 +81,7 @@ func (k *client) lend(q *queue) {
 	c.limit.release(n, bytes)
 }
 
-// each calls f with the entries that have no outcome, oldest first. Under both
+// each calls f with the entries without an outcome, oldest first. Under both
 // locks.
 func (q *queue) each(f func(e *entry)) {
 	at, c := int(q.taken), q.first

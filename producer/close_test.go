@@ -16,8 +16,9 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestCloseAccounts: the broker is gone for good, and Close's context ends: every callback is called once, with unknown,
-// and the account is exact.
+// TestCloseAccounts checks Close if the broker is gone for good and Close's
+// context ends. Every callback is called once, with an unknown outcome, and the
+// counts are exact.
 func TestCloseAccounts(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 3))
@@ -34,7 +35,7 @@ func TestCloseAccounts(t *testing.T) {
 	for i := range called {
 		err := events.PublishAsync(ctx, p, &event{Seq: int64(i)}, func(_ producer.Delivery, err error) {
 			called[i].Add(1)
-			if !errors.Is(err, producer.ErrNotSent) || !errors.Is(err, producer.ErrClosed) { // nothing left the client
+			if !errors.Is(err, producer.ErrNotSent) || !errors.Is(err, producer.ErrClosed) { // no message left the client
 				t.Errorf("outcome %v", err)
 			}
 		})
@@ -69,7 +70,8 @@ func TestCloseAccounts(t *testing.T) {
 	}
 }
 
-// TestCloseAmidst: Close while others publish, some of them waiting for room, and while answers are lost.
+// TestCloseAmidst calls Close while other goroutines publish or wait for room,
+// and while answers are lost.
 func TestCloseAmidst(t *testing.T) {
 	t.Parallel()
 	for name, within := range map[string]time.Duration{"in time": time.Minute, "cut short": 30 * time.Millisecond} {
@@ -103,8 +105,9 @@ func TestCloseAmidst(t *testing.T) {
 	}
 }
 
-// TestCallbacks: one that publishes, in a buffer of one message, does not deadlock; and one that blocks holds up neither the
-// buffer nor other producers' business.
+// TestCallbacks checks two kinds of callbacks. A callback that publishes does
+// not deadlock, even in a buffer of one message. A callback that blocks does
+// not block the buffer or other producers.
 func TestCallbacks(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 1))
@@ -217,8 +220,9 @@ func TestCallbacks(t *testing.T) {
 	})
 }
 
-// TestNoGoroutineLeft: neither after an ordinary Close nor after one that gave up.
-func TestNoGoroutineLeft(t *testing.T) { // not parallel: it counts
+// TestNoGoroutineLeft checks that no goroutine is left after an ordinary Close
+// and after a Close that gave up.
+func TestNoGoroutineLeft(t *testing.T) { // not parallel, because it counts goroutines
 	b := startBroker(t, producertest.WithTopic("events", 1))
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
 	for _, stop := range []bool{false, true} {
@@ -248,7 +252,8 @@ func TestNoGoroutineLeft(t *testing.T) { // not parallel: it counts
 	}
 }
 
-// goroutines are those of the producer and its client that run, but for those in their last instruction.
+// goroutines returns the running goroutines of the producer and its client,
+// except goroutines in their last instruction.
 func goroutines() string {
 	var left []string
 	for range 100 {
@@ -268,8 +273,9 @@ func goroutines() string {
 	return strings.Join(left, "\n\n")
 }
 
-// TestCloseOnSignal: the signal ends the context, not the producer; finish closes it.
-func TestCloseOnSignal(t *testing.T) { // not parallel: signals are the process's
+// TestCloseOnSignal checks that the signal ends only the context. finish closes
+// the producer.
+func TestCloseOnSignal(t *testing.T) { // not parallel: signals reach the whole process
 	b := startBroker(t, producertest.WithTopic("events", 1))
 	p := newProducer(t, b.Addrs())
 	ctx, finish := producer.CloseOnSignal(waitCtx(t), p, time.Minute)

@@ -34,7 +34,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// selfSigned is a certificate and its key, as PEM.
+// selfSigned returns a certificate and its key, as PEM.
 func selfSigned(t *testing.T) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -53,7 +53,7 @@ func selfSigned(t *testing.T) (cert, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk}))
 }
 
-// A file as a Java team has it.
+// A file of a Java team.
 func TestJavaProperties(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
@@ -228,7 +228,7 @@ func TestKeysRefused(t *testing.T) {
 	}
 }
 
-// A file belongs to several readers: keys of the registry client, the
+// Several programs read the same file. So keys of the registry client, the
 // serializer, a consumer, Kafka Connect and Spring Boot are no errors.
 func TestFilesOfOthers(t *testing.T) {
 	t.Parallel()
@@ -252,8 +252,7 @@ func TestFilesOfOthers(t *testing.T) {
 	}
 }
 
-// A file's bound on the retries has an effect only with weak acks. An option is
-// no file.
+// A bound on retries in a file has an effect only with weak acks.
 func TestRetriesOfFiles(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{"retries=3": -1, "retries=2147483647": -1, "retries=3\navroline.weak.acks=all": 3, "avroline.weak.acks=1\nretries=0": 0} {
@@ -264,8 +263,8 @@ func TestRetriesOfFiles(t *testing.T) {
 	}
 }
 
-// Keys that nobody knows are refused, or with LogUnknownKeys told in one line
-// of the log. In no case is a value shown.
+// Unknown keys are refused. With LogUnknownKeys, one log line names the unknown
+// keys. No error and no line shows a value.
 func TestUnknownKeysAreToldOnce(t *testing.T) {
 	t.Parallel()
 	file := WithConfigFile(write(t, "a.properties", "bootstrap.servers=b:1\nmy.token=hunter2\nliger.ms=hunter2"))
@@ -280,7 +279,7 @@ func TestUnknownKeysAreToldOnce(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a secret, its text is not in the error.
+// The error of a wrong secret does not contain the text of the secret.
 func TestSecretsStayOut(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{

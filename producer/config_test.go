@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// The client must take what every combination of ours builds.
+// The client library must accept every combination of options.
 func TestClientTakesConfig(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]Option{
@@ -63,7 +63,7 @@ func TestConfigRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		opts []Option
-		want []string // all in the error
+		want []string // each text is in the error
 	}{
 		"linger":               {[]Option{WithLinger(-1)}, []string{"WithLinger", "-1ns", "from 0s to 15m"}},
 		"codec":                {[]Option{WithCompression("lzma")}, []string{"WithCompression", "lzma", "zstd"}},

@@ -11,10 +11,13 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// The positive controls: the same workload and the same judge, with what the guarantee rests on taken away. If one passes
-// clean, the fault tests prove nothing, and it fails.
+// The positive controls run the same workload and the same checks, but without
+// idempotence or without endless delivery. Each control must find a violation.
+// A control without a violation fails, because then the fault tests prove
+// nothing.
 
-// TestControlNoIdempotence: without idempotence, answers that are lost put messages into the log twice.
+// TestControlNoIdempotence checks that without idempotence lost answers put
+// messages into the log twice.
 func TestControlNoIdempotence(t *testing.T) {
 	t.Parallel()
 	s := seed(t)
@@ -45,8 +48,10 @@ func TestControlNoIdempotence(t *testing.T) {
 	}
 }
 
-// TestControlDeliveryTimeout: with a delivery timeout shorter than the outage, an idempotent client gives messages up that
-// are in the log, and goes on with a new producer id: acked messages twice, or a fatal error.
+// TestControlDeliveryTimeout uses a delivery timeout that is shorter than the
+// outage. An idempotent client then gives up messages that are in the log, and
+// goes on with a new producer id. So acked messages are in the log twice, or
+// the client ends with a fatal error.
 func TestControlDeliveryTimeout(t *testing.T) {
 	t.Parallel()
 	if !librdkafka {

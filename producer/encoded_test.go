@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestEncoded publishes a message twice in one transaction: as a record, and
-// encoded before. The two must be equal in the log.
+// TestEncoded publishes a message twice in a transaction, first as a record and
+// then in encoded form. The two must be equal in the log.
 func TestEncoded(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)

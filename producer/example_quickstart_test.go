@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// One typed event, published and read back, with a broker and a registry in this
-// process. It is examples/quickstart with an order that is always the same.
+// Publish a typed event and read it back. The broker and the registry run in
+// this process. The code is examples/quickstart with a fixed order.
 func Example() {
 	ctx := context.Background()
 	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 3)))

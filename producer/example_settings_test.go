@@ -22,8 +22,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A broker with TLS and SCRAM. The certificate of its CA is in PEM, as most
-// teams have it in a file.
+// A broker with TLS and SCRAM. The certificate of its CA is PEM text, as in the
+// file of most teams.
 func ExampleWithTLS() {
 	identity := httptest.NewTLSServer(nil) // only for its certificate
 	defer identity.Close()
@@ -39,7 +39,7 @@ func ExampleWithTLS() {
 	defer p.Close(context.Background())
 	fmt.Println(publishOrder(p))
 
-	// Without the CA, the error says what is wrong.
+	// Without the CA, the error says what to fix.
 	stranger := must(producer.New(broker.Addrs(), newOrders(), producer.WithTLS(producer.TLS{})))
 	defer stranger.Close(context.Background())
 	var refused *producer.ConnectionError
@@ -51,7 +51,7 @@ func ExampleWithTLS() {
 	// producer: tls - TLS.CA must hold the CA that signed the broker's certificate
 }
 
-// A password in a file of its own, as Kubernetes mounts it.
+// A password in a separate file, as Kubernetes mounts it.
 func ExampleWithSASL() {
 	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 1), producertest.WithUser("SCRAM-SHA-256", "ada", "s3cret")))
 	defer broker.Close()
@@ -67,15 +67,15 @@ func ExampleWithSASL() {
 	// SASL{SCRAM-SHA-256 user="ada"}
 }
 
-// vault is a token source of a program's own.
+// vault is an example of a program's own token source.
 type vault struct{}
 
 func (vault) Token(context.Context) (producer.Token, error) {
 	return producer.Token{Value: "the token", Expiry: time.Now().Add(time.Hour), Principal: "orders"}, nil
 }
 
-// OAUTHBEARER with tokens of a program's own source. Packages
-// producer/auth/awsmsk, azure and google have sources for the clouds.
+// OAUTHBEARER with a program's own token source. Packages producer/auth/awsmsk,
+// azure and google have token sources for the clouds.
 func ExampleOAuthBearer() {
 	p := must(producer.New([]string{"kafka.example:9093"}, newOrders(),
 		producer.WithTLS(producer.TLS{}),
@@ -85,7 +85,8 @@ func ExampleOAuthBearer() {
 	// Output: orders
 }
 
-// The file of a Spring Boot service loads as it is. Options after the file win.
+// The file of a Spring Boot service loads unchanged. Options after the file
+// win.
 func ExampleWithConfigFile() {
 	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 1)))
 	defer broker.Close()

@@ -4,7 +4,7 @@ package producer
 
 import "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-// configMap gives the settings the type that confluent-kafka-go wants.
+// configMap converts the settings to the type of confluent-kafka-go.
 func configMap(m map[string]any) kafka.ConfigMap {
 	out := kafka.ConfigMap{}
 	for k, v := range m {

@@ -11,8 +11,9 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestFatal: after a fatal error of the client every message that was accepted has one true outcome, the producer says at
-// once that it is over, and nothing waits.
+// TestFatal checks a fatal error of the client. Every accepted message has
+// exactly one true outcome, the producer reports its end at once, and no call
+// waits.
 func TestFatal(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 3))
@@ -22,7 +23,7 @@ func TestFatal(t *testing.T) {
 	if _, err := events.Publish(ctx, p, &event{}); err != nil {
 		t.Fatal(err)
 	}
-	slow := b.DelayAnswers(200 * time.Millisecond) // so that there is something in flight
+	slow := b.DelayAnswers(200 * time.Millisecond) // keeps messages in flight
 	defer slow.Stop()
 	outcomes := make(chan error, 100)
 	accepted := 0
@@ -53,7 +54,7 @@ func TestFatal(t *testing.T) {
 	if s.InFlight != 0 {
 		t.Errorf("stats %+v", s)
 	}
-	if s.NotSent+s.Unknown == 0 { // all answers came
+	if s.NotSent+s.Unknown == 0 { // all answers came in time
 		return
 	}
 	if u := closeWithLosses(t, p); u == nil || u.Unknown != s.Unknown || u.NotSent != s.NotSent {
@@ -61,8 +62,9 @@ func TestFatal(t *testing.T) {
 	}
 }
 
-// TestRecovery: the producer goes on after fatal errors, and the contract holds: what may be in the log is unknown
-// and there at most once, what is certainly not there is sent again, and nothing is out of order.
+// TestRecovery checks that the producer goes on after fatal errors. A message
+// that may be in the log is unknown and is in the log at most once. A message
+// that is certainly not in the log is sent again. No message is out of order.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	s := seed(t)

@@ -14,7 +14,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// seed is printed by every run, and taken from AVROLINE_SEED to play one again.
+// seed returns a random seed and logs it. AVROLINE_SEED repeats the run of an
+// earlier seed.
 func seed(t testing.TB) uint64 {
 	t.Helper()
 	s := rand.Uint64()
@@ -28,7 +29,7 @@ func seed(t testing.TB) uint64 {
 	return s
 }
 
-// during lets a fault last for a time, or ends with the context.
+// during waits for d or for the end of the context.
 func during(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -36,7 +37,7 @@ func during(ctx context.Context, d time.Duration) {
 	}
 }
 
-// every does something over and over for a time.
+// every calls f at an interval until the total time is over.
 func every(ctx context.Context, d, total time.Duration, f func()) {
 	for end := time.Now().Add(total); time.Now().Before(end) && ctx.Err() == nil; {
 		f()
@@ -46,7 +47,8 @@ func every(ctx context.Context, d, total time.Duration, f func()) {
 
 const faultTime = 1500 * time.Millisecond
 
-// quick lets the client come back soon after an outage, so that tests are short.
+// quick makes the client reconnect soon after an outage, so that tests are
+// short.
 func quick() producer.Option {
 	return producer.WithConfig(quickReconnect)
 }
@@ -61,7 +63,7 @@ func lasting(start func(b *producertest.Broker, seed uint64) *producertest.Fault
 	return func(ctx context.Context, b *producertest.Broker, seed uint64) error {
 		f := start(b, seed)
 		during(ctx, faultTime)
-		reached(ctx, f, 1) // a rare one may need more on a busy machine, where batches are few
+		reached(ctx, f, 1) // on a busy machine a rare fault takes longer
 		f.Stop()
 		if f.Hits() == 0 {
 			return fmt.Errorf("the fault befell nothing")
@@ -70,7 +72,7 @@ func lasting(start func(b *producertest.Broker, seed uint64) *producertest.Fault
 	}
 }
 
-// codes of the protocol, for refusals.
+// Error codes of the protocol, for refusals.
 const (
 	leaderNotAvailable  = 5
 	notLeader           = 6
@@ -170,8 +172,10 @@ func faultCases() map[string]faultCase {
 	}
 }
 
-// TestFaults: in every fault nothing acked is missing, nothing is in the log twice, nothing reported not sent is there, the
-// sequence of each key rises, and every message has one outcome.
+// TestFaults checks the guarantee in every fault. No acked message is missing,
+// no message is in the log twice, and no message that is reported not sent is
+// in the log. The sequence of each key rises, and every message has exactly one
+// outcome.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range faultCases() {

@@ -37,8 +37,8 @@ func (noRegistry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, er
 	return contract.Version{}, errNoRegistry
 }
 
-// TestOutcomesFindTheirMessages: an outcome belongs to the message with its token,
-// in whatever order outcomes come and whatever their offsets are.
+// TestOutcomesFindTheirMessages checks that an outcome belongs to the message
+// with its token, for any order of outcomes and any offsets.
 func TestOutcomesFindTheirMessages(t *testing.T) {
 	t.Parallel()
 	const n = 3 * chunkSize
@@ -77,8 +77,8 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 				q.mu.Unlock()
 			}
 			token := func(i int) transport.Token { return transport.Token(q.number)<<32 | transport.Token(i) }
-			// Offsets fall, as those of a topic that was made again. No token comes twice,
-			// and one that nobody has is nobody's.
+			// Offsets fall, as in a topic that was deleted and created again.
+			// Each token comes once. The producer ignores an unknown token.
 			k.Outcomes([]transport.Outcome{{Token: token(n), Persistence: transport.Persisted}, {Token: 77 << 32, Persistence: transport.Persisted}})
 			for i := range n {
 				o := transport.Outcome{Token: token(order(i)), Partition: 1, Offset: int64(1000 - order(i)), Timestamp: -1, Persistence: transport.Persisted}

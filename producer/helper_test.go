@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// event is what avrogen would write for a record of a string and a long.
+// event is like the generated code for a record of a string and a long.
 type event struct {
 	Key string
 	Seq int64
@@ -42,7 +42,7 @@ func (e *event) AppendAvro(dst []byte) ([]byte, error) {
 	return append(dst, e.Pad...), nil
 }
 
-// decodeEvent reads what event writes, behind the prefix.
+// decodeEvent reads an encoded event after the prefix.
 func decodeEvent(t testing.TB, value []byte) (id int, e event) {
 	t.Helper()
 	if len(value) < 5 || value[0] != 0 {
@@ -72,9 +72,9 @@ func newSerializer(t testing.TB, opts ...serde.Option) *serde.Serializer {
 	return s
 }
 
-// newProducer is closed with the test, which fails if anything accepted was not
-// delivered. A test that expects losses closes the producer itself, and looks at the
-// error, as closeWithLosses does.
+// newProducer makes a producer that the end of the test closes. The test fails
+// if an accepted message was not delivered. A test that expects losses closes
+// the producer itself with closeWithLosses.
 func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *producer.Producer {
 	t.Helper()
 	p, err := producer.New(brokers, newSerializer(t), opts...)
@@ -83,7 +83,7 @@ func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *produ
 	}
 	t.Cleanup(func() {
 		if _, lost := losses.LoadAndDelete(p); lost || errors.Is(p.Err(), producer.ErrClosed) {
-			return // the test has looked at what Close returned
+			return // the test has checked the result of Close
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -94,11 +94,11 @@ func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *produ
 	return p
 }
 
-// losses are the producers whose tests have accounted for their losses.
+// losses are the producers whose tests have checked their losses.
 var losses sync.Map
 
-// closeWithLosses closes a producer that could not deliver everything, and returns
-// the account.
+// closeWithLosses closes a producer that could not deliver everything. It
+// returns the error of Close.
 func closeWithLosses(t *testing.T, p *producer.Producer) *producer.UndeliveredError {
 	t.Helper()
 	losses.Store(p, true)
@@ -116,7 +116,7 @@ func startBroker(t testing.TB, opts ...producertest.Option) *producertest.Broker
 	return producertest.Start(t, opts...)
 }
 
-// waitCtx bounds a test's waiting.
+// waitCtx bounds the waits of a test.
 func waitCtx(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

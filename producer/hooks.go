@@ -33,12 +33,12 @@ type Hooks struct {
 	Transaction func(ctx context.Context, e TransactionEvent)
 }
 
-// Start describes a message that is about to be published. It is valid during the
-// call.
+// Start describes a message before it is published. The value is valid during
+// the call.
 type Start struct {
 	Topic string
-	// RecordName is the full Avro name of the record. It is empty for a tombstone
-	// and for bytes that were encoded elsewhere.
+	// RecordName is the full Avro name of the record. It is empty for a
+	// tombstone and for bytes that were encoded elsewhere.
 	RecordName      string
 	Key             []byte // nil if there is no key or if encoding failed
 	Tombstone       bool

@@ -9,9 +9,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A header with a schema id that was copied from a consumed message is left
-// out. The control is the message's own header, and a header over a key that
-// the caller framed.
+// The producer removes a schema id header that was copied from a consumed
+// message. The controls are the message's own header, and a header for a key
+// that the caller framed.
 func TestForeignSchemaIDHeaders(t *testing.T) {
 	t.Parallel()
 	foreign := []serde.Header{
@@ -27,7 +27,7 @@ func TestForeignSchemaIDHeaders(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  producer.KeyFunc[*event]
 		opts []producer.TopicOption
-		want []string // names of the headers, "own" for a header of the message itself
+		want []string // header names, "own" for an own header
 	}{
 		"id in the prefix":      {byText, nil, []string{"kept"}},
 		"a key record":          {byRecord, nil, []string{"kept"}},

@@ -12,7 +12,8 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// TestLimiterOrder: who waits gets in by order of arrival, a slot at a time, and nobody overtakes.
+// TestLimiterOrder checks that waiting callers get slots in the order of their
+// arrival, and that no caller overtakes the line.
 func TestLimiterOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -56,7 +57,8 @@ func TestLimiterOrder(t *testing.T) {
 	})
 }
 
-// TestLimiterEnds: a wait ends with its context, with WithMaxBlock, or with the producer, and what it held is given back.
+// TestLimiterEnds checks that a wait ends with its context, with WithMaxBlock,
+// or with the producer. The slot is given back.
 func TestLimiterEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -90,7 +92,8 @@ func TestLimiterEnds(t *testing.T) {
 	})
 }
 
-// TestLimiterBounds: never more than the bounds, and everybody gets through, whatever the interleaving.
+// TestLimiterBounds checks that the bounds hold and that every caller gets a
+// slot, for any interleaving.
 func TestLimiterBounds(t *testing.T) {
 	t.Parallel()
 	const most, mostBytes = 10, 500

@@ -12,7 +12,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestClientLog: debugging is told where it was asked for, and not where only the guard has the client log some of it.
+// TestClientLog checks that debug lines reach the log only if debug is set. The
+// guard's own debug setting adds no lines.
 func TestClientLog(t *testing.T) {
 	t.Parallel()
 	for debug, want := range map[string]bool{"": false, "all": true} {

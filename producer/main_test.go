@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestMain lets more tests run at once than there are cores: they wait for outages to pass more than they work. The flag
-// -parallel still wins.
+// TestMain runs more tests in parallel than there are cores, because most tests
+// wait for an outage to end. The flag -parallel still wins.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false

@@ -33,7 +33,8 @@ func (w *where) log(topic string) []*kgo.Record {
 	return all
 }
 
-// TestMessage: key, headers, timestamp and event id reach the log as said, and the delivery says them too.
+// TestMessage checks that key, headers, timestamp and event id reach the log,
+// and that the delivery has the same values.
 func TestMessage(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -124,7 +125,8 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestHooks: Before changes what is sent, After and Outcome see what became of it, Accepted its size.
+// TestHooks checks that Before changes the sent message, that After and Outcome
+// see the outcome, and that Accepted sees the size.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -177,8 +179,8 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// TestHookTokens: each message's token comes back with its refusal, or with its
-// acceptance and its outcome, for each of several hooks.
+// TestHookTokens checks the token of each message with several hooks. The token
+// comes back with the refusal, or with the acceptance and the outcome.
 func TestHookTokens(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -234,7 +236,7 @@ func TestHookTokens(t *testing.T) {
 		for i := range 20 {
 			want[prefix+fmt.Sprint(i)] = &ends{accepted: 1, outcome: 1}
 		}
-		want[prefix] = &ends{refused: 1} // its key was not encoded yet, or is told as none
+		want[prefix] = &ends{refused: 1} // its key was not encoded yet, or is nil
 		want[prefix+"nowhere"] = &ends{refused: 1}
 	}
 	mu.Lock()
@@ -244,7 +246,8 @@ func TestHookTokens(t *testing.T) {
 	}
 }
 
-// TestHealth: the answer follows the brokers, also if nothing is published.
+// TestHealth checks that health follows the brokers, also if nothing is
+// published.
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
@@ -277,7 +280,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestFireAndForget: a failure that nobody asked for is told to the one handler, and counted.
+// TestFireAndForget checks that a failure without a callback is counted and
+// given to the failure handler.
 func TestFireAndForget(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 1))
@@ -305,7 +309,8 @@ func TestFireAndForget(t *testing.T) {
 	}
 }
 
-// TestOneTopicManyProducers: a topic remembers each producer's binding.
+// TestOneTopicManyProducers checks that a topic keeps a binding for each
+// producer.
 func TestOneTopicManyProducers(t *testing.T) {
 	t.Parallel()
 	events := producer.NewTopic("events", producer.KeyBy(byKey))
@@ -324,8 +329,9 @@ func TestOneTopicManyProducers(t *testing.T) {
 	}
 }
 
-// TestForeignSlices: a function that gives a slice of its own instead of appending keeps it: what we write after it, and
-// what the next message writes, goes elsewhere.
+// TestForeignSlices checks a function that returns its own slice instead of
+// appending. The producer must not write into the function's slice, for this
+// message or the next.
 func TestForeignSlices(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)

@@ -2,8 +2,8 @@
 
 package producer_test
 
-// librdkafka says that the producers of the tests stand on it.
+// librdkafka says whether the producers of the tests use librdkafka.
 const librdkafka = false
 
-// franz-go has neither setting: it connects again by its retry backoff.
+// franz-go has neither setting. Its retry backoff controls the reconnect.
 var quickReconnect, shortSocket map[string]string

@@ -13,7 +13,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestMurmur2 holds the default partitioner against what Kafka's Java client said of 200 keys.
+// TestMurmur2 compares the default partitioner with the results of Kafka's Java
+// client for 200 keys.
 func TestMurmur2(t *testing.T) {
 	t.Parallel()
 	f, err := os.Open("testdata/murmur2.txt")
@@ -67,7 +68,7 @@ func TestSpread(t *testing.T) {
 					changes++
 				}
 			}
-			time.Sleep(15 * time.Millisecond) // longer than one partition is stuck to
+			time.Sleep(15 * time.Millisecond) // longer than the sticky time
 		}
 		if name == "round robin" && (changes != 5000 || got != [5]int{1000, 1000, 1000, 1000, 1000}) {
 			t.Errorf("round robin: %v", got)
@@ -78,7 +79,7 @@ func TestSpread(t *testing.T) {
 		if p(nil, 1) != 0 {
 			t.Errorf("%s: one partition", name)
 		}
-		for range 100 { // fewer partitions than before: a topic made anew
+		for range 100 { // fewer partitions, as in a topic that was created again
 			if at := p(nil, 2); at < 0 || at > 1 {
 				t.Errorf("%s: %d of 2", name, at)
 			}
@@ -86,7 +87,8 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestPartitionsAdded: the new count is used within the metadata's age.
+// TestPartitionsAdded checks that the producer uses the new number of
+// partitions within the metadata's age.
 func TestPartitionsAdded(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 1))
@@ -110,7 +112,8 @@ func TestPartitionsAdded(t *testing.T) {
 	}
 }
 
-// TestPartitionBy sees key, record and count, and yields to an explicit partition.
+// TestPartitionBy checks that the function gets key, record and count, and that
+// an explicit partition wins.
 func TestPartitionBy(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 4))

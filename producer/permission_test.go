@@ -9,8 +9,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// Every "not authorized" says what to grant to whom, and keeps the client's
-// error. (On real brokers: TestPermissions in internal/integration.)
+// Every "not authorized" error names the grant and the principal, and keeps the
+// client's error. TestPermissions in internal/integration does the same on real
+// brokers.
 func TestLacking(t *testing.T) {
 	t.Parallel()
 	named, err := settings.New(settings.ForTransactional, []string{"b:1"}, "pay-0", []Option{WithSASL(ScramSHA512("alice", "p"))})
@@ -30,7 +31,7 @@ func TestLacking(t *testing.T) {
 		{named, transport.GroupAuthorizationFailed, "--allow-principal User:alice --operation Write --group it)"},
 		{named, transactionalIDAuthorizationFailed, "--operation Write --transactional-id pay-0)"},
 		{named, transport.ClusterAuthorizationFailed, "--operation IdempotentWrite --cluster)"},
-		{token, transport.TopicAuthorizationFailed, "--allow-principal User:… --operation"}, // the subject is the provider's to say
+		{token, transport.TopicAuthorizationFailed, "--allow-principal User:… --operation"}, // only the provider knows the subject
 		{named, transport.UnknownTopicOrPartition, ""},
 	} {
 		cause := &transport.Error{Code: c.code, Text: "refused"}

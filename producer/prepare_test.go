@@ -21,7 +21,7 @@ func (*note) AvroName() string                      { return "test.Note" }
 func (*note) AvroSchema() string                    { return `{"type":"record","name":"test.Note","fields":[]}` }
 func (*note) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
 
-// registryStub registers everything, or answers err.
+// registryStub registers every schema, or returns err.
 type registryStub struct{ err error }
 
 func (r registryStub) Register(context.Context, string, contract.Schema) (contract.Version, error) {
@@ -64,7 +64,8 @@ func newNotes(t *testing.T, brokers []string, registry error, opts ...Option) *P
 
 func noteTopic(name string) *Topic[*note] { return NewTopic(name, NoKey[*note]()) }
 
-// Whatever is wrong with the connection, Prepare and the first message say which within their deadline.
+// Prepare and the first message report every connection problem within their
+// deadline.
 func TestSecurity(t *testing.T) {
 	t.Parallel()
 	for name, s := range securityCases(t) {
@@ -85,7 +86,7 @@ func TestSecurity(t *testing.T) {
 				}
 				return
 			}
-			if errors.Is(s.kind, ErrUnreachable) { // it may come up: all of the deadline is given
+			if errors.Is(s.kind, ErrUnreachable) { // the broker may start, so Prepare uses the whole deadline
 				ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 			}
@@ -137,7 +138,7 @@ func TestPrepare(t *testing.T) {
 
 	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(3, 1), WithTopicSettings(map[string]string{"max.message.bytes": "5000"}))
 	made := noteTopic("made")
-	for range 2 { // the second finds it
+	for range 2 { // the second call finds the topic
 		if err := p.Prepare(ctx, made, noteTopic("there")); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +148,7 @@ func TestPrepare(t *testing.T) {
 	}
 
 	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(1, 1), WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))
-	if err := p.Prepare(ctx, noteTopic("single")); err != nil { // brokers take the smaller of both numbers
+	if err := p.Prepare(ctx, noteTopic("single")); err != nil { // brokers take the smaller number
 		t.Errorf("one replica: %v", err)
 	}
 	if err := p.Close(ctx); err != nil {

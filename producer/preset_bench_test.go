@@ -8,7 +8,8 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// The presets beside each other: a stream of messages of 100 bytes, and one message at a time.
+// The benchmark compares the presets, for a stream of messages of 100 bytes and
+// for single messages.
 func BenchmarkPreset(b *testing.B) {
 	w := brokers(b)
 	for _, preset := range []struct {

@@ -13,8 +13,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// TestRefused: what cannot be sent is refused before it is queued, as not sent, with what is wrong; its callback is never
-// called, and it is not on the books.
+// TestRefused checks messages that cannot be sent. Such a message is refused as
+// not sent, with the reason, before it is queued. Its callback is not called,
+// and no counter changes.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -94,8 +95,9 @@ func TestRefused(t *testing.T) {
 // other is another record type.
 type other struct{ event }
 
-// TestTooLargeSizes: both sizes are in the error, and a batch of many small messages fits the topic's limit, though it is
-// far below the client's batch size.
+// TestTooLargeSizes checks that the error has both sizes. A batch of many small
+// messages fits the topic's limit, although the limit is far below the client's
+// batch size.
 func TestTopicLimit(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -123,7 +125,8 @@ func TestTopicLimit(t *testing.T) {
 	}
 }
 
-// TestUnreachable: nobody listens there. The error comes when ctx ends, is not sent, and names address and setting.
+// TestUnreachable checks an address without a server. The error comes when ctx
+// ends, is not sent, and names the address and the setting.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	p, err := producer.New([]string{"127.0.0.1:1"}, newSerializer(t))
@@ -146,7 +149,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestTopicOfSeveralTypes: an interface as the record type, subjects by record name.
+// TestTopicOfSeveralTypes uses an interface as the record type, with subjects
+// by record name.
 func TestTopicOfSeveralTypes(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)

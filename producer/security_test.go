@@ -52,7 +52,8 @@ func newAuthority(t *testing.T, name string) *authority {
 	return a
 }
 
-// issue makes a leaf certificate: host is an IP address or a name, life may be negative.
+// issue makes a leaf certificate. host is an IP address or a name. life may be
+// negative.
 func (a *authority) issue(host string, life time.Duration) (cert, key []byte) {
 	return a.issueFrom(host, time.Now().Add(-48*time.Hour), life)
 }
@@ -82,11 +83,12 @@ func (a *authority) issueFrom(host string, from time.Time, life time.Duration) (
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk})
 }
 
-// security is a broker's side and a client's side, and what the client must be told; want nil: it works.
+// security is the settings of a broker and of a client, with the expected error
+// texts. A nil kind means that the connection works.
 type security struct {
 	broker  []kfake.Opt
 	client  []Option
-	address string // instead of a kfake
+	address string // used instead of a kfake
 	kind    error
 	want    []string
 }
@@ -176,7 +178,7 @@ func TestProbe(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			err = probe(ctx, c, c.Brokers[0])
-			if s.kind == nil || name == "wrong scram" { // the client's own events tell of that
+			if s.kind == nil || name == "wrong scram" { // the client's own events report the error
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -187,7 +189,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Our own certificate is looked at before anything connects, and again when a broker refuses it: it may have expired since.
+// The producer checks the client certificate before the first connection. The
+// producer checks it again if a broker refuses the certificate, because the
+// certificate may have expired since then.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "ca")
@@ -256,7 +260,7 @@ func TestClientCertificate(t *testing.T) {
 	})
 }
 
-// tokenFunc is a token source of one function.
+// tokenFunc is a token source made of a function.
 type tokenFunc func(context.Context) (Token, error)
 
 func (f tokenFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }

@@ -14,9 +14,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// Every setting of the linked librdkafka has a row in the table of settings, its
-// aliases too. A new version of the library fails here until somebody decides
-// about its new settings.
+// Every setting and alias of the linked librdkafka has a row in the table of
+// settings. After an update of the library, the test fails until somebody
+// decides about the new settings.
 func TestTableHasTheLibrarysSettings(t *testing.T) {
 	t.Parallel()
 	names := map[string]settings.Setting{}
@@ -27,7 +27,7 @@ func TestTableHasTheLibrarysSettings(t *testing.T) {
 	}
 	outside := append(settings.DecidedByProcessor(), // a consumer's
 		"builtin.features", "enabled_events", // the Go client sets them
-		"share.acknowledgement.mode",                                                                                                       // of share groups, which nothing here joins
+		"share.acknowledgement.mode",                                                                                                       // of share groups, not used here
 		"auto.commit.enable", "consume.callback.max.messages", "offset.store.path", "offset.store.sync.interval.ms", "offset.store.method", // of the legacy consumer
 	)
 	properties := librdkafkatest.Properties()
@@ -45,13 +45,13 @@ func TestTableHasTheLibrarysSettings(t *testing.T) {
 	}
 }
 
-// A value that goes to the library as it is has the library's own bounds: what
-// the table takes the library takes, and what the table refuses it refuses.
+// Some values go to the library unchanged. The table must accept and refuse the
+// same values as the library.
 func TestPassedValuesAreTheLibrarys(t *testing.T) {
 	t.Parallel()
 	ranges := map[string]string{}
 	for _, p := range librdkafkatest.Properties() {
-		if ranges[p.Name] == "" { // the first is the client's, the second the topic's
+		if ranges[p.Name] == "" { // the client's entry comes first, then the topic's
 			ranges[p.Name] = p.Range
 		}
 	}
@@ -65,7 +65,7 @@ func TestPassedValuesAreTheLibrarys(t *testing.T) {
 			switch s.Key {
 			case "fetch.min.bytes": // the library's documentation is wrong
 				bounds = "1 .. 100000000"
-			case "sasl.oauthbearer.metadata.authentication.type": // and takes aws_iam, which it cannot do
+			case "sasl.oauthbearer.metadata.authentication.type": // it accepts aws_iam but cannot do it
 				bounds = "none, azure_imds"
 			}
 			good, bad := samples(bounds)
@@ -82,7 +82,7 @@ func TestPassedValuesAreTheLibrarys(t *testing.T) {
 	}
 }
 
-// samples are values at both sides of the bounds that the library documents.
+// samples returns values on both sides of the documented bounds.
 func samples(bounds string) (good, bad []string) {
 	var least, most int64
 	switch n, _ := fmt.Sscanf(bounds, "%d .. %d", &least, &most); {
@@ -98,10 +98,10 @@ func samples(bounds string) (good, bad []string) {
 	return good, bad
 }
 
-// setByLibrary tells whether the library takes the value of a property.
+// setByLibrary reports whether the library accepts the value of a property.
 func setByLibrary(t *testing.T, key, value string) bool {
 	t.Helper()
-	if key == "debug" && value != "yes" && value != "on" { // it would write to the test's stderr
+	if key == "debug" && value != "yes" && value != "on" { // would write to the test's stderr
 		return true
 	}
 	c, err := kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "log_level": 0, key: value})
@@ -109,7 +109,7 @@ func setByLibrary(t *testing.T, key, value string) bool {
 		_ = c.Close()
 		return true
 	}
-	// Other reasons: the value is fine alone, and does not fit the rest.
+	// For any other error, the value is fine alone but does not fit the rest.
 	return !strings.Contains(err.Error(), "Invalid value") && !strings.Contains(err.Error(), "outside allowed range") && !strings.Contains(err.Error(), "Expected bool") &&
 		!strings.Contains(err.Error(), "No such configuration property")
 }

@@ -18,26 +18,29 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// ambiguity has the broker refuse a batch while another one, for another partition, was written and is said not to be.
-// behind says that a third follows the refused one, which is out of order then: so it happens while leaders move. send sends a
-// value to a partition and waits for nothing; settled waits for all. It returns how often each value is in the log.
+// ambiguity makes the broker refuse a batch. At the same time the broker writes
+// a batch for another partition and reports that batch as not written. behind
+// adds a third batch after the refused batch. The third batch is then out of
+// order, as it happens while leaders move. send sends a value to a partition
+// and does not wait. settled waits for all values. ambiguity returns how often
+// each value is in the log.
 func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind bool, send func(partition int32, value string), settled func()) map[string]int {
 	t.Helper()
-	for partition := range int32(2) { // sequences begin
+	for partition := range int32(2) { // the sequence numbers begin
 		send(partition, "warm")
 	}
 	settled()
 	produce := []kmsg.Key{kmsg.Produce}
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{0}, Count: 1, Err: refusal})
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{1}, Count: 1, Err: kerr.NotEnoughReplicasAfterAppend})
-	slow := b.DelayAnswers(2 * time.Second) // all are on the wire before the first is answered
+	slow := b.DelayAnswers(2 * time.Second) // all batches are sent before the first answer
 	for _, m := range []struct {
 		partition int32
 		value     string
 	}{{1, "written"}, {0, "refused"}, {0, "behind"}} {
 		if m.value != "behind" || behind {
 			send(m.partition, m.value)
-			during(t.Context(), 300*time.Millisecond) // it leaves as a batch of its own
+			during(t.Context(), 300*time.Millisecond) // the value gets its own batch
 		}
 	}
 	slow.Stop()
@@ -56,7 +59,7 @@ func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind
 	return found
 }
 
-// skip is ambiguity with a skipped sequence number.
+// skip runs ambiguity with a skipped sequence number.
 func skip(t *testing.T, b *producertest.Broker, send func(partition int32, value string), settled func()) map[string]int {
 	t.Helper()
 	return ambiguity(t, b, kerr.NotLeaderForPartition, true, send, settled)
@@ -64,7 +67,8 @@ func skip(t *testing.T, b *producertest.Broker, send func(partition int32, value
 
 var skips = producer.NewTopic("skips", producer.NoKey[*event]())
 
-// batches gives what ambiguity asks for, by p, and the outcome of each value.
+// batches returns the functions for ambiguity on a producer, and the outcome of
+// each value.
 func batches(t *testing.T, p *producer.Producer) (send func(partition int32, value string), settled func(), outcome func(value string) error) {
 	ctx := waitCtx(t)
 	var outcomes sync.Map // value → *error
@@ -85,8 +89,9 @@ func batches(t *testing.T, p *producer.Producer) (send func(partition int32, val
 	}
 }
 
-// TestSkippedSequence: what librdkafka would answer by writing twice ends the client instead; nothing is there twice, and
-// another client goes on.
+// TestSkippedSequence checks a case in which librdkafka alone would write
+// twice. The producer ends the client instead. No value is in the log twice,
+// and another client goes on.
 func TestSkippedSequence(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("skips", 2))
@@ -98,8 +103,9 @@ func TestSkippedSequence(t *testing.T) {
 			t.Errorf("%q is in the log %d times", value, n)
 		}
 	}
-	// A leader that resigns answers "not leader" also for a batch that it has written.
-	// So they may be unknown, and are not sent again then.
+	// A resigning leader answers "not leader" also for a batch that the leader
+	// has written. So these values may be unknown, and then they are not sent
+	// again.
 	for _, value := range []string{"refused", "behind"} {
 		if err := outcome(value); err == nil && found[value] != 1 || err != nil && !errors.Is(err, producer.ErrOutcomeUnknown) {
 			t.Errorf("%q is there %d times: %v", value, found[value], err)
@@ -122,8 +128,8 @@ func TestSkippedSequence(t *testing.T) {
 	}
 }
 
-// TestControlSkippedSequence: the client alone writes it twice, or the test above
-// says nothing.
+// TestControlSkippedSequence checks that the client alone writes the value
+// twice. Otherwise the test above proves nothing.
 func TestControlSkippedSequence(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("skips", 2))
@@ -133,7 +139,8 @@ func TestControlSkippedSequence(t *testing.T) {
 	}
 }
 
-// TestRefusedForGood: a batch that the broker refuses for good ends the client too, and without recovery the producer.
+// TestRefusedForGood checks that a batch with a final refusal ends the client.
+// Without recovery it also ends the producer.
 func TestRefusedForGood(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("skips", 2))
@@ -152,8 +159,8 @@ func TestRefusedForGood(t *testing.T) {
 	}
 }
 
-// TestControlRefusedForGood: the client alone, which goes on after such a refusal,
-// writes the other batch twice.
+// TestControlRefusedForGood checks that the client alone goes on after a final
+// refusal and writes the other batch twice.
 func TestControlRefusedForGood(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("skips", 2))
@@ -163,7 +170,7 @@ func TestControlRefusedForGood(t *testing.T) {
 	}
 }
 
-// rawSender publishes by the Go client alone, and waits for its reports.
+// rawSender publishes with the Go client alone, and waits for its reports.
 func rawSender(t *testing.T, b *producertest.Broker) (send func(partition int32, value string), settled func()) {
 	t.Helper()
 	p, err := kafka.NewProducer(&kafka.ConfigMap{

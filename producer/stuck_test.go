@@ -16,8 +16,10 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestStuckPartition: a partition without a leader holds a part of the buffer, and
-// the others go on. It is named, and it delivers all once it has a leader.
+// TestStuckPartition checks that a partition without a leader uses only a part
+// of the buffer, and that the other partitions go on. The producer names the
+// stuck partition. With a leader again, the partition delivers all its
+// messages.
 func TestStuckPartition(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 3))
@@ -31,7 +33,7 @@ func TestStuckPartition(t *testing.T) {
 	to := func(ctx context.Context, partition int32, cb producer.Callback) error {
 		return events.SendAsync(ctx, p, producer.Message[*event]{Value: &event{}, Partition: producer.ToPartition(partition)}, cb)
 	}
-	// It fills the buffer.
+	// Fill the buffer with the messages of the stuck partition.
 	var dead sync.WaitGroup
 	filled := 0
 	for {
@@ -48,7 +50,7 @@ func TestStuckPartition(t *testing.T) {
 	if filled != 200 {
 		t.Errorf("the partition filled %d of 200", filled)
 	}
-	for i := range 500 { // the others go on
+	for i := range 500 { // the other partitions go on
 		done := make(chan error, 1)
 		if err := to(ctx, 1+int32(i%2), func(_ producer.Delivery, err error) { done <- err }); err != nil {
 			t.Fatal(err)

@@ -19,7 +19,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestTryPublishAsync: it waits neither for the look-up of a topic nor for room, and what it refused is not sent.
+// TestTryPublishAsync checks that the call does not wait for the look-up of a
+// topic or for room. A refused record is not sent.
 func TestTryPublishAsync(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 1))
@@ -37,7 +38,7 @@ func TestTryPublishAsync(t *testing.T) {
 	if err := p.Prepare(ctx, events); err != nil {
 		t.Fatal(err)
 	}
-	restart := b.Stop() // nothing leaves the buffer
+	restart := b.Stop() // no message leaves the buffer
 	delivered := make(chan error, 3)
 	for range 3 {
 		if err := events.TryPublishAsync(ctx, p, &event{Key: "in"}, func(_ producer.Delivery, err error) { delivered <- err }); err != nil {
@@ -70,7 +71,8 @@ func TestTryPublishAsync(t *testing.T) {
 	}
 }
 
-// TestPublishSeq: it counts what was delivered, and stops at what is refused or not delivered in time.
+// TestPublishSeq checks the number of delivered records. PublishSeq stops at a
+// record that is refused or not delivered in time.
 func TestPublishSeq(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 3))
@@ -105,8 +107,9 @@ func TestPublishSeq(t *testing.T) {
 	}
 }
 
-// TestAddMessage: what a message says is in the log of a transaction too, a tombstone by a record key among it; and a key's
-// own serializer options count.
+// TestAddMessage checks that the properties of a message reach the log in a
+// transaction, also for a tombstone with a record key. The key's own serializer
+// options apply.
 func TestAddMessage(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -148,7 +151,8 @@ func TestAddMessage(t *testing.T) {
 	}
 }
 
-// TestEnviron: the environment says how to reach the cluster, for the producer and for a client beside it.
+// TestEnviron checks that the environment configures the connection of the
+// producer and of a client beside the producer.
 func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets the environment
 	t.Setenv("AVROLINE_BOOTSTRAP_SERVERS", "a:1,b:2")
 	t.Setenv("AVROLINE_SECURITY_PROTOCOL", "SASL_SSL")
@@ -172,8 +176,9 @@ func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets the environmen
 	}
 }
 
-// TestAllocations: the whole way of a typed event with a key, on the warm path, costs at most six allocations, those of the
-// client (it makes five), of the event goroutine and of the broker in this process among them.
+// TestAllocations checks that publishing a typed event with a key costs at most
+// six allocations after warm-up. The count includes the five allocations of the
+// client, the event goroutine and the broker in this process.
 func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of the whole process
 	if testing.Short() {
 		t.Skip("the race detector allocates")
@@ -213,7 +218,7 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of
 		runtime.ReadMemStats(&after)
 		each := float64(after.Mallocs-before.Mallocs) / n
 		t.Logf("%s: %.2f allocations a message", c.name, each)
-		if each > 6.1 { // a tenth for what comes once a batch
+		if each > 6.1 { // 0.1 for the allocations per batch
 			t.Errorf("%s: %.2f allocations a message, want at most 6", c.name, each)
 		}
 	}

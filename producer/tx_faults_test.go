@@ -16,7 +16,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// txRun is transactions under faults, every message of them in a journal.
+// txRun runs transactions under faults. A journal records every message.
 type txRun struct {
 	w       *where
 	topic   string
@@ -26,7 +26,8 @@ type txRun struct {
 	short   bool // contexts end at random points
 }
 
-// do runs n transactions of one transactional id, some of them aborted on purpose.
+// do runs n transactions of a transactional id. Some transactions are aborted
+// on purpose.
 func (r *txRun) do(ctx context.Context, n int, opts ...producer.Option) {
 	t := r.w.t
 	ser, err := serde.NewSerializer(&workload.Registry{})
@@ -101,7 +102,8 @@ func (r *txRun) do(ctx context.Context, n int, opts ...producer.Option) {
 	}
 }
 
-// txFaultTime bounds one row: after a lost answer the client waits before it connects anew, so that transactions crawl.
+// txFaultTime bounds a row of the table. After a lost answer the client waits
+// before it reconnects, so transactions are slow.
 const txFaultTime = 8 * time.Second
 
 func TestTransactionFaults(t *testing.T) {
@@ -168,7 +170,7 @@ func TestTransactionFaults(t *testing.T) {
 			}
 			wg.Wait()
 			stop()
-			// What is still open ends when its id is taken over.
+			// The takeover of the id ends the open transaction.
 			for i := range 2 {
 				tp := w.transactional(fmt.Sprintf("%s-%d", topic, i))
 				if err := tp.Prepare(waitCtx(t)); err != nil {
@@ -190,7 +192,8 @@ func TestTransactionFaults(t *testing.T) {
 	}
 }
 
-// A positive control: a program that takes an unknown outcome for "not sent", and does it again, must be caught.
+// A positive control. A program that handles an unknown outcome as "not sent"
+// and publishes again must be caught.
 func TestControlRedoneAfterUnknown(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
@@ -204,7 +207,7 @@ func TestControlRedoneAfterUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = tp.Close(waitCtx(t)) }() // what is unknown is the point
+	defer func() { _ = tp.Close(waitCtx(t)) }() // the test wants unknown outcomes
 	items := producer.NewTopic(topic, producer.NoKey[*workload.Item]())
 	id := verify.ID{Producer: topic, Key: "k", Seq: 1, Tx: "once"}
 	journal.Intend(id)
@@ -234,8 +237,8 @@ func TestControlRedoneAfterUnknown(t *testing.T) {
 	}
 }
 
-// TestTransactionDenied: what is refused for good ends the transaction at once,
-// as not sent, with the broker's reason.
+// TestTransactionDenied checks that a final refusal ends the transaction at
+// once, as not sent, with the broker's reason.
 func TestTransactionDenied(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
@@ -267,7 +270,8 @@ func TestTransactionDenied(t *testing.T) {
 	}
 }
 
-// TestOneOutcome: an error has one outcome, whatever lies beneath it.
+// TestOneOutcome checks that an error has exactly one outcome, whatever its
+// cause wraps.
 func TestOneOutcome(t *testing.T) {
 	t.Parallel()
 	other := &producer.MessageError{Outcome: producer.ErrOutcomeUnknown, Topic: "t", Cause: producer.ErrFatal}

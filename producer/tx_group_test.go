@@ -20,7 +20,7 @@ func TestGroupCommit(t *testing.T) {
 	events := producer.NewTopic(topic, producer.KeyBy(byKey))
 	tp := w.transactional(newID(t), producer.WithGroupCommit(1000, 20*time.Millisecond), producer.WithLinger(0))
 	ctx := waitCtx(t)
-	ends := w.fake.DelayAnswers(time.Millisecond, producertest.EndTxn) // counts them
+	ends := w.fake.DelayAnswers(time.Millisecond, producertest.EndTxn) // counts the commits
 	const calls = 200
 	var wg sync.WaitGroup
 	var failed atomic.Int64
@@ -75,8 +75,8 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// A call whose context ends before the commit is in no transaction that commits,
-// and does not hold the others up.
+// A call whose context ends before the commit is in no committed transaction.
+// The call does not delay the others.
 func TestGroupCommitContextEnds(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)

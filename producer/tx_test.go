@@ -19,7 +19,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// where a suite runs: an embedded broker, or the cluster of AVROLINE_TEST_BROKERS.
+// where is the place of a test run: an embedded broker, or the cluster of
+// AVROLINE_TEST_BROKERS.
 type where struct {
 	t     testing.TB
 	addrs []string
@@ -35,7 +36,7 @@ func brokers(t testing.TB) *where {
 	return &where{t: t, addrs: b.Addrs(), fake: b}
 }
 
-// embedded skips a test of faults that only the embedded broker makes.
+// embedded skips a test whose faults need the embedded broker.
 func embedded(t testing.TB) *where {
 	t.Helper()
 	w := brokers(t)
@@ -45,7 +46,7 @@ func embedded(t testing.TB) *where {
 	return w
 }
 
-// topic makes a topic with a name of its own.
+// topic creates a topic with a unique name.
 func (w *where) topic(name string, partitions int32, configs ...string) string {
 	w.t.Helper()
 	name = fmt.Sprintf("%s-%d", name, rand.Int64())
@@ -64,7 +65,7 @@ func (w *where) topic(name string, partitions int32, configs ...string) string {
 	return name
 }
 
-// committed reads what read_committed sees of a topic of events.
+// committed reads a topic of events with read_committed.
 func (w *where) committed(topic string) []event {
 	w.t.Helper()
 	w.decided(topic)
@@ -79,8 +80,9 @@ func (w *where) committed(topic string) []event {
 	return out
 }
 
-// decided gives the brokers a moment to write the markers: the coordinator answers a commit before they are in the log.
-// Where a test leaves a transaction open there is none to wait for.
+// decided waits until the brokers have written the markers, because the
+// coordinator answers a commit before the markers are in the log. If a test
+// leaves a transaction open, decided does not wait.
 func (w *where) decided(topic string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
@@ -125,7 +127,7 @@ func newID(t testing.TB) string { return fmt.Sprintf("%s-%d", t.Name(), rand.Int
 
 var errAsked = errors.New("asked for")
 
-// addAll puts n events of a transaction into it.
+// addAll adds n events to a transaction.
 func addAll(ctx context.Context, tx *producer.Tx, events *producer.Topic[*event], name string, n int) error {
 	for i := range n {
 		if err := events.Add(ctx, tx, &event{Key: name, Seq: int64(i)}); err != nil {
@@ -168,7 +170,7 @@ func TestTransaction(t *testing.T) {
 			panic("boom")
 		})
 	}()
-	// One message that is refused is the function's to judge.
+	// The function decides about a refused message.
 	if err := tp.InTx(ctx, func(tx *producer.Tx) error {
 		if err := events.Add(ctx, tx, &event{Key: "x", Pad: "bad"}); !errors.Is(err, errBadField) || !errors.Is(err, producer.ErrNotSent) {
 			t.Errorf("refused: %v", err)
@@ -201,7 +203,8 @@ func TestTransaction(t *testing.T) {
 	}
 }
 
-// On a real broker an abort with messages under way soon after a commit is fatal unless all reports are waited for.
+// On a real broker, an abort with messages in flight soon after a commit is
+// fatal. So the producer must wait for all reports first.
 func TestAbortRightAfterCommit(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -242,8 +245,9 @@ func TestFenced(t *testing.T) {
 		if err := addAll(ctx, tx, events, "zombie", 3); err != nil {
 			return err
 		}
-		// They must lie in the log: what a zombie still had to send would make the embedded broker, which is kinder than the
-		// real one, give it a new epoch.
+		// The messages must be in the log. If a zombie still had messages to
+		// send, the embedded broker would give the zombie a new epoch. A real
+		// broker would not.
 		if err := w.until(func() bool { return len(w.open(topic)) > 0 }); err != nil {
 			return err
 		}
@@ -269,7 +273,8 @@ func TestFenced(t *testing.T) {
 	}
 }
 
-// A zombie whose own function fails must notice too: its next transaction would take the id back from the owner.
+// A zombie whose own function fails must notice the fencing too. Otherwise its
+// next transaction would fence the owner.
 func TestFencedWhileFailing(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -309,7 +314,8 @@ func TestTransactionTimesOut(t *testing.T) {
 		if err := addAll(ctx, tx, events, "slow", 3); err != nil {
 			return err
 		}
-		// Until the coordinator has opened it, and then aborted it.
+		// Wait until the coordinator has opened and then aborted the
+		// transaction.
 		return errors.Join(w.until(func() bool { return len(w.open(topic)) > 0 }), w.until(func() bool { return len(w.open(topic)) == 0 }))
 	})
 	if !errors.Is(err, producer.ErrTxTimedOut) || errors.Is(err, producer.ErrFenced) || !errors.Is(err, producer.ErrNotSent) || runs != 1 {
@@ -323,7 +329,7 @@ func TestTransactionTimesOut(t *testing.T) {
 	}
 }
 
-// until asks until f says yes.
+// until waits until f returns true.
 func (w *where) until(f func() bool) error {
 	ctx := waitCtx(w.t)
 	for !f() {
@@ -336,7 +342,7 @@ func (w *where) until(f func() bool) error {
 	return nil
 }
 
-// open is the partitions of a topic in which a transaction is open.
+// open returns the partitions of a topic with an open transaction.
 func (w *where) open(topic string) []int32 {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
 	if err != nil {
@@ -413,8 +419,8 @@ func TestContextEndsInTransaction(t *testing.T) {
 	}
 }
 
-// Nothing is committed after the context has ended, also if the function returns
-// nil.
+// Nothing is committed after the context has ended, even if the function
+// returns nil.
 func TestContextEndsBeforeCommit(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -450,7 +456,7 @@ func TestContextEndsBeforeCommit(t *testing.T) {
 	}
 }
 
-// A topic that takes smaller batches than the client makes.
+// A topic with a limit below the client's batch size.
 func TestTransactionSmallTopic(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)

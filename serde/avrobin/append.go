@@ -33,14 +33,16 @@ func AppendBytes(dst, v []byte) []byte {
 }
 
 // AppendString appends a string. A string that is not valid UTF-8 is an
-// [ErrText]: other languages' readers refuse such a message or silently change it.
+// [ErrText], because readers in other languages refuse such a message or
+// silently change it.
 func AppendString(dst []byte, v string) ([]byte, error) {
 	n, size := len(dst), len(v)
-	if size == 0 || size >= 64 || cap(dst)-n <= size { // with no text there may be nothing behind the length to point to
+	if size == 0 || size >= 64 || cap(dst)-n <= size { // without text, out may point past the end
 		return appendString(dst, v)
 	}
-	// Checked and copied in one go, in words of which the last overlaps the one
-	// before: for the strings of events this costs less than a copy alone.
+	// Check and copy together, in words of eight bytes. The last word overlaps
+	// the word before. For the strings of events this takes less time than a
+	// copy alone.
 	in, out := unsafe.Pointer(unsafe.StringData(v)), unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), n)
 	*(*byte)(out) = byte(size << 1)
 	out = unsafe.Add(out, 1)
@@ -77,7 +79,7 @@ func copy8(dst, src unsafe.Pointer, i int) uint64 {
 	return word
 }
 
-// appendString is AppendString for what is long, or needs a larger dst.
+// appendString is AppendString for a long string or a small dst.
 func appendString(dst []byte, v string) ([]byte, error) {
 	if !isASCII(v) && !utf8.ValidString(v) {
 		return dst, textError(v)
@@ -85,11 +87,12 @@ func appendString(dst []byte, v string) ([]byte, error) {
 	return AppendRawString(dst, v), nil
 }
 
-// isASCII is several times as fast as utf8.ValidString.
+// isASCII reports whether a string of 32 bytes or more is ASCII. isASCII is
+// several times as fast as utf8.ValidString.
 func isASCII(v string) bool {
 	p, n := unsafe.Pointer(unsafe.StringData(v)), len(v)
 	if n < 32 {
-		return false // not worth it
+		return false // too short for a gain
 	}
 	var high uint64
 	for i := 0; i < n-32; i += 32 {
@@ -101,14 +104,15 @@ func isASCII(v string) bool {
 
 func word(p unsafe.Pointer, i int) uint64 { return *(*uint64)(unsafe.Add(p, i)) }
 
-// AppendRawString appends a string whose text is not looked at.
+// AppendRawString appends a string and does not check its text.
 func AppendRawString(dst []byte, v string) []byte {
 	return append(AppendLong(dst, int64(len(v))), v...)
 }
 
 func textError(v string) error { return fmt.Errorf("%w: %s", ErrText, quote(v)) }
 
-// AppendEnum appends the index of an enum's symbol, of which there are symbols.
+// AppendEnum appends the index of an enum's symbol. symbols is the number of
+// symbols.
 func AppendEnum[E ~int32](dst []byte, v E, symbols int) ([]byte, error) {
 	if uint(v) >= uint(symbols) {
 		return dst, fmt.Errorf("%w: enum value %d has no symbol, there are %d", ErrRange, int32(v), symbols)
@@ -116,7 +120,8 @@ func AppendEnum[E ~int32](dst []byte, v E, symbols int) ([]byte, error) {
 	return AppendLong(dst, int64(v)), nil
 }
 
-// NoBranch is the error for a union that holds u.
+// NoBranch returns the error for a union whose value u has the type of no
+// branch.
 func NoBranch(u any) error {
 	if u == nil {
 		return fmt.Errorf("%w: it is nil, and null is none", ErrBranch)

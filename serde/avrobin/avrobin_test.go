@@ -29,7 +29,7 @@ func TestLong(t *testing.T) {
 			if err != nil || got != v || len(rest) != 0 {
 				t.Fatalf("%d: %x, %d, %x, %v", v, data, got, rest, err)
 			}
-			long := append(bytes.Clone(data), make([]byte, 16)...) // eight at a time
+			long := append(bytes.Clone(data), make([]byte, 16)...) // eight bytes at a time
 			if got, rest, err := avrobin.ReadLong(long); err != nil || got != v || len(rest) != 16 {
 				t.Fatalf("%d: %x, %d, %x, %v", v, long, got, rest, err)
 			}
@@ -68,7 +68,7 @@ func TestBadNumbers(t *testing.T) {
 		{"long", "ffffffffffffffffff01", nil},
 		{"long", "ffffffffffffffffff02", avrobin.ErrInvalid},
 		{"long", "ffffffffffffffffffff01", avrobin.ErrInvalid},
-		{"long", "8000", nil}, // not the shortest, as a writer that fills in sizes later leaves it
+		{"long", "8000", nil}, // longer than needed, from a writer that fills in sizes later
 		{"int", "80808080808002", avrobin.ErrInvalid},
 		{"int", "808080808000", avrobin.ErrInvalid},
 		{"int", "8080808020", avrobin.ErrInvalid},
@@ -113,7 +113,7 @@ func TestBadNumbers(t *testing.T) {
 	}
 }
 
-// TestUUIDDigits puts every byte in every place of a uuid's text.
+// TestUUIDDigits puts every byte in every place of a UUID's text.
 func TestUUIDDigits(t *testing.T) {
 	t.Parallel()
 	for place := range 36 {
@@ -174,7 +174,7 @@ func TestString(t *testing.T) {
 func TestDecimal(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		value            string // after "x" the exponent, which may be beyond what a text may have
+		value            string // after "x" the exponent, possibly too large for a text
 		precision, scale int
 		hex              string // "" for an ErrRange
 	}{
@@ -352,7 +352,8 @@ func TestErrorPath(t *testing.T) {
 	}
 }
 
-// An empty string may fill a buffer to its last byte; the race detector's pointer checks look at what comes after.
+// An empty string may fill a buffer to its last byte. The pointer checks of the
+// race detector look at the memory after the buffer.
 func TestAppendEmptyStringAtTheEnd(t *testing.T) {
 	out, err := avrobin.AppendString(make([]byte, 15, 16), "")
 	if err != nil || len(out) != 16 || out[15] != 0 {

@@ -7,12 +7,12 @@ import (
 	"github.com/avroline/avroline/internal/plan"
 )
 
-// KeyBuffer is room for the keys of a small map.
+// KeyBuffer holds the keys of a small map.
 type KeyBuffer [8]string
 
-// SortedKeys returns the keys of m in order, so that equal maps give equal
-// bytes. A buffer on the caller's stack, where it has room for them, saves an
-// allocation; the keys returned are then part of it.
+// SortedKeys returns the sorted keys of m, so that equal maps give equal bytes.
+// If buf is on the caller's stack and large enough, SortedKeys does not
+// allocate. Then the returned keys are a part of buf.
 func SortedKeys[V any](m map[string]V, buf *KeyBuffer) []string {
 	keys := buf[:0]
 	for k := range m {
@@ -22,17 +22,19 @@ func SortedKeys[V any](m map[string]V, buf *KeyBuffer) []string {
 	return keys
 }
 
-// Copy returns a copy of a message, of which decoded strings and bytes are parts.
+// Copy returns a copy of a message. Decoded strings and bytes are parts of the
+// copy.
 func Copy(data []byte) []byte {
-	// By way of a string, which is allocated at its size and not cleared. (One of
-	// a single byte is not allocated but shared; no value in it has a byte that
-	// could be written to.)
+	// Copy through a string, because Go allocates a string at its exact size
+	// and does not clear the memory. A string of a single byte is shared
+	// memory. No value in such a message has a byte that could be written.
 	s := string(data)
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
-// AppendBlock begins a block of n elements of an array or a map; where there
-// are none it appends nothing. After the elements comes a zero byte.
+// AppendBlock begins a block of n elements of an array or a map. If n is 0,
+// AppendBlock appends nothing. The caller appends a zero byte after the
+// elements.
 func AppendBlock(dst []byte, n int) []byte {
 	if n == 0 {
 		return dst
@@ -40,8 +42,9 @@ func AppendBlock(dst []byte, n int) []byte {
 	return AppendLong(dst, int64(n))
 }
 
-// GrowMap returns m, or, where m is empty, a map with room for n more: for no more
-// than a few hundred at once, because n is only what a block claims.
+// GrowMap returns a map with room for n elements if m is empty. The room is for
+// at most a few hundred elements, because n is only the claim of a block. If m
+// has elements, n is small, or a value is very large, GrowMap returns m.
 func GrowMap[V any](m map[string]V, n int) map[string]V {
 	var v V
 	if len(m) > 0 || n <= 8 || unsafe.Sizeof(v) > 1<<10 {
@@ -50,9 +53,9 @@ func GrowMap[V any](m map[string]V, n int) map[string]V {
 	return make(map[string]V, min(n, 256))
 }
 
-// Block returns what *block points to, which is made where *block is nil. The
-// optional fields of a record share a block, so that reading them takes one
-// allocation.
+// Block returns *block. If *block is nil, Block allocates the value first. The
+// optional fields of a record share a block, so reading the fields takes a
+// single allocation.
 func Block[T any](block **T) *T {
 	if *block == nil {
 		*block = new(T)
@@ -60,9 +63,10 @@ func Block[T any](block **T) *T {
 	return *block
 }
 
-// GrowSlice lengthens s by room for the next of the n records that a block holds
-// in layout l: for all of them, or, where a record takes much more memory than
-// bytes in the message, for about as many as were read before.
+// GrowSlice lengthens s by room for records of a block. n is the number of
+// records in the block, and l is their layout. Usually there is room for all n
+// records. If a record takes much more memory than bytes in the message, the
+// room is for about as many records as were read before.
 func GrowSlice[T any](l Layout, s []T, n int) []T {
 	const first = 16
 	if n > first && plan.Layout(l).Wide() {
@@ -71,17 +75,17 @@ func GrowSlice[T any](l Layout, s []T, n int) []T {
 	return append(s, make([]T, n)...)
 }
 
-// EqualPointers compares what a and b point to; two nils are equal.
+// EqualPointers compares the values of a and b. Two nil pointers are equal.
 func EqualPointers[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// EqualPointersFunc is [EqualPointers] with a function that compares.
+// EqualPointersFunc is [EqualPointers] with a comparing function.
 func EqualPointersFunc[T any](a, b *T, equal func(a, b T) bool) bool {
 	return a == b || a != nil && b != nil && equal(*a, *b)
 }
 
-// ClonePointer returns a pointer to a copy of what p points to, nil for nil.
+// ClonePointer returns a pointer to a copy of *p. For nil it returns nil.
 func ClonePointer[T any](p *T) *T {
 	if p == nil {
 		return nil
@@ -90,7 +94,7 @@ func ClonePointer[T any](p *T) *T {
 	return &c
 }
 
-// ConvertSlice applies f to each element of s; of nil it is nil.
+// ConvertSlice applies f to each element of s. For nil it returns nil.
 func ConvertSlice[A, B any](s []A, f func(A) B) []B {
 	if s == nil {
 		return nil
@@ -102,7 +106,7 @@ func ConvertSlice[A, B any](s []A, f func(A) B) []B {
 	return out
 }
 
-// ConvertMap applies f to each value of m; of nil it is nil.
+// ConvertMap applies f to each value of m. For nil it returns nil.
 func ConvertMap[A, B any](m map[string]A, f func(A) B) map[string]B {
 	if m == nil {
 		return nil

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// Date is a calendar date without a time or a zone: days since 1970-01-01
-// (Avro 1.12, "Date"). Its text and JSON form is ISO 8601, "2026-01-31"; years
-// outside 0 to 9999 have a sign and at least four digits, "-0044-03-15".
+// Date is a calendar date without a time and without a zone. It counts the days
+// since 1970-01-01 (Avro 1.12, "Date"). Its text and JSON form is ISO 8601, for
+// example "2026-01-31". Years outside 0 to 9999 have a sign and at least four
+// digits, for example "-0044-03-15".
 type Date int32
 
 const secondsOfDay = 24 * 60 * 60
 
-// DateOf is the date that the calendar shows at t in t's own location. A date
-// that a Date cannot hold, some five million years from now, is cut to the
-// nearest.
+// DateOf returns the date of t in t's own location. If a Date cannot hold the
+// date, DateOf returns the nearest Date. The limit is some five million years
+// away.
 func DateOf(t time.Time) Date {
 	_, offset := t.Zone()
 	s := t.Unix() + int64(offset)
 	days := s / secondsOfDay
 	if s%secondsOfDay < 0 {
-		days-- // towards the past, also before 1970
+		days-- // round down, also before 1970
 	}
 	return Date(min(max(days, -1<<31), 1<<31-1))
 }
 
-// Time is the date's midnight in UTC.
+// Time returns the date's midnight in UTC.
 func (d Date) Time() time.Time { return time.Unix(int64(d)*secondsOfDay, 0).UTC() }
 
-// String is the date in ISO 8601.
+// String returns the date in ISO 8601.
 func (d Date) String() string {
 	year, month, dayOfMonth := d.Time().Date()
 	switch {
@@ -42,10 +43,10 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", year, int(month), dayOfMonth)
 }
 
-// MarshalText is String as bytes.
+// MarshalText returns String as bytes.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads what String writes.
+// UnmarshalText reads the output of String.
 func (d *Date) UnmarshalText(text []byte) error {
 	s := string(text)
 	parts := strings.Split(strings.TrimLeft(s, "+-"), "-")
@@ -63,8 +64,8 @@ func (d *Date) UnmarshalText(text []byte) error {
 	if strings.HasPrefix(s, "-") {
 		n[0] = -n[0]
 	}
-	// The round trip refuses what is no date: the 30th of February, a year
-	// beyond the range, a missing zero.
+	// The round trip refuses an invalid date: the 30th of February, a year out
+	// of range, a missing zero.
 	parsed := DateOf(time.Date(n[0], time.Month(n[1]), n[2], 0, 0, 0, 0, time.UTC))
 	if parsed.String() != s {
 		return dateError(s)

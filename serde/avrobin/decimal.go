@@ -7,9 +7,9 @@ import (
 	"math/bits"
 )
 
-// Decimal is what these functions need to know of a decimal number, so that
-// this package needs no decimal library: the value is Coefficient x 10^Exponent.
-// decimal.Decimal of shopspring/decimal has it.
+// Decimal is the interface of a decimal number, so this package needs no
+// decimal library. The value is Coefficient x 10^Exponent. decimal.Decimal of
+// shopspring/decimal implements Decimal.
 type Decimal interface {
 	Coefficient() *big.Int // a copy
 	CoefficientInt64() int64
@@ -18,17 +18,17 @@ type Decimal interface {
 	String() string
 }
 
-// int64Digits is how many decimal digits an int64 holds for sure.
+// int64Digits is the number of decimal digits that always fit an int64.
 const int64Digits = 18
 
-// AppendDecimal appends a decimal that is bytes (Avro 1.12, "Decimal"): the
-// unscaled value in the least bytes of two's complement. A value with more than
-// scale digits after the point, or more than precision in all, is an
-// [ErrRange]; nothing is rounded.
+// AppendDecimal appends a decimal of Avro type bytes (Avro 1.12, "Decimal").
+// The bytes are the unscaled value in the shortest two's complement.
+// AppendDecimal does not round. A value with more than scale digits after the
+// point, or with more than precision digits, is an [ErrRange].
 func AppendDecimal[D Decimal](dst []byte, d D, precision, scale int) ([]byte, error) {
 	if digits := d.NumDigits(); int(d.Exponent()) == -scale && digits <= precision && digits <= int64Digits {
 		v := d.CoefficientInt64()
-		size := bits.Len64(uint64(v^v>>63))/8 + 1 // one bit is the sign
+		size := bits.Len64(uint64(v^v>>63))/8 + 1 // plus a sign bit
 		var text [8]byte
 		binary.BigEndian.PutUint64(text[:], uint64(v))
 		return append(append(dst, byte(size<<1)), text[8-size:]...), nil
@@ -41,8 +41,8 @@ func AppendDecimal[D Decimal](dst []byte, d D, precision, scale int) ([]byte, er
 	return appendTwos(AppendLong(dst, int64(size)), v, size), nil
 }
 
-// AppendDecimalFixed appends a decimal that is a fixed of size bytes, as
-// [AppendDecimal] does; a value that does not fit size bytes is an error, too.
+// AppendDecimalFixed is [AppendDecimal] for a fixed of size bytes. A value that
+// does not fit size bytes is an error too.
 func AppendDecimalFixed[D Decimal](dst []byte, d D, precision, scale, size int) ([]byte, error) {
 	v, err := unscaled(d, precision, scale)
 	if err != nil {
@@ -54,9 +54,10 @@ func AppendDecimalFixed[D Decimal](dst []byte, d D, precision, scale, size int) 
 	return appendTwos(dst, v, size), nil
 }
 
-// ReadDecimal reads a decimal that is bytes. small and large make it from its
-// coefficient and exponent: decimal.New and decimal.NewFromBigInt. Empty bytes
-// are zero. A value of more digits than precision is an [ErrRange].
+// ReadDecimal reads a decimal of Avro type bytes. small and large make the
+// value from coefficient and exponent, for example decimal.New and
+// decimal.NewFromBigInt. Empty bytes mean zero. A value with more than
+// precision digits is an [ErrRange].
 func ReadDecimal[D any](src []byte, precision, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
 	text, rest, err := ReadBytes(src)
 	if err != nil {
@@ -68,8 +69,7 @@ func ReadDecimal[D any](src []byte, precision, scale int, small func(int64, int3
 	return d, rest, nil
 }
 
-// ReadDecimalFixed reads a decimal that is a fixed of size bytes, as
-// [ReadDecimal] does.
+// ReadDecimalFixed is [ReadDecimal] for a fixed of size bytes.
 func ReadDecimalFixed[D any](src []byte, precision, scale, size int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, rest []byte, err error) {
 	if len(src) < size {
 		return d, src, ErrTruncated
@@ -109,13 +109,13 @@ func tooManyDigits(precision, scale int) error {
 	return fmt.Errorf("%w: a decimal of more digits than precision %d, scale %d", ErrRange, precision, scale)
 }
 
-// powers10 are 10 to the power of the index.
+// powers10 holds the powers of 10 by exponent.
 var powers10 = [int64Digits + 1]int64{ //nolint:gochecknoglobals // never changed
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
 	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
 }
 
-// withoutSignBytes leaves out leading bytes that only repeat the sign.
+// withoutSignBytes removes leading bytes that only repeat the sign.
 func withoutSignBytes(text []byte) []byte {
 	for len(text) > 1 && (text[0] == 0 && text[1] < 0x80 || text[0] == 0xff && text[1] >= 0x80) {
 		text = text[1:]
@@ -123,8 +123,8 @@ func withoutSignBytes(text []byte) []byte {
 	return text
 }
 
-// fitsDigits reports whether v has at most precision decimal digits. The power
-// of 10 is only made where the number of bits leaves it open.
+// fitsDigits reports whether v has at most precision decimal digits. It
+// computes the power of 10 only if the number of bits does not decide.
 func fitsDigits(v *big.Int, precision int) bool {
 	const bitsPerDigit = 3.3219280948873626 // log2(10)
 	limit := float64(precision) * bitsPerDigit
@@ -137,7 +137,7 @@ func fitsDigits(v *big.Int, precision int) bool {
 	return v.CmpAbs(power10(precision)) < 0
 }
 
-// unscaled is d x 10^scale.
+// unscaled returns d x 10^scale.
 func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
 	v := d.Coefficient()
 	if v.Sign() == 0 {
@@ -152,7 +152,7 @@ func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
 	switch {
 	case shift > 0:
 		v.Mul(v, power10(shift))
-	case digits <= 0: // all of its digits are behind the last one that counts
+	case digits <= 0: // all digits are beyond the scale
 		return nil, inexact(d, scale)
 	case shift < 0:
 		var rest big.Int
@@ -167,7 +167,7 @@ func inexact[D Decimal](d D, scale int) error {
 	return fmt.Errorf("%w: decimal %s has more digits after the point than scale %d", ErrRange, describe(d), scale)
 }
 
-// describe is d for an error's text; an exponent of millions is not written out.
+// describe returns d for an error's text. A huge exponent is not expanded.
 func describe[D Decimal](d D) string {
 	if e := d.Exponent(); e > 64 || e < -256 || d.NumDigits() > 256 {
 		return fmt.Sprintf("(digits: %d, exponent: %d)", d.NumDigits(), e)
@@ -186,7 +186,7 @@ func power10(n int) *big.Int {
 	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 }
 
-// twosSize is how many bytes of two's complement v takes.
+// twosSize returns the number of bytes of v in two's complement.
 func twosSize(v *big.Int) int {
 	if v.Sign() < 0 {
 		return new(big.Int).Not(v).BitLen()/8 + 1
@@ -194,7 +194,7 @@ func twosSize(v *big.Int) int {
 	return v.BitLen()/8 + 1
 }
 
-// appendTwos appends v in size bytes of two's complement, which are enough.
+// appendTwos appends v in two's complement. size is large enough.
 func appendTwos(dst []byte, v *big.Int, size int) []byte {
 	n := len(dst)
 	dst = append(dst, make([]byte, size)...)
@@ -209,7 +209,7 @@ func appendTwos(dst []byte, v *big.Int, size int) []byte {
 	return dst
 }
 
-// fromTwos reads two's complement.
+// fromTwos reads a number in two's complement.
 func fromTwos(text []byte) *big.Int {
 	v := new(big.Int).SetBytes(text)
 	if text[0]&0x80 != 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// twos is v in two's complement with pad bytes before it that repeat the sign.
+// twos returns v in two's complement after pad bytes that repeat the sign.
 func twos(v *big.Int, pad int) []byte {
 	size := v.BitLen()/8 + 1 + pad
 	u := new(big.Int).Set(v)
@@ -21,8 +21,8 @@ func twos(v *big.Int, pad int) []byte {
 	return u.FillBytes(make([]byte, size))
 }
 
-// A decimal of more digits than its precision is refused when it is read, also
-// where it is only one too large. Bytes that repeat the sign do not count.
+// Reading refuses a decimal with more digits than its precision, also if the
+// value is only 1 too large. Bytes that repeat the sign do not count.
 func TestReadDecimalPrecision(t *testing.T) {
 	t.Parallel()
 	for precision := 1; precision <= 60; precision++ {

@@ -2,8 +2,8 @@ package avrobin
 
 import "encoding/binary"
 
-// Duration is the Avro duration (Avro 1.12, "Duration"): three numbers that do
-// not add up to one, since months and days differ in length.
+// Duration is the Avro duration (Avro 1.12, "Duration"). Its three numbers
+// cannot be added up, because months and days differ in length.
 type Duration struct {
 	Months uint32 `json:"months"`
 	Days   uint32 `json:"days"`

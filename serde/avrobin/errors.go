@@ -8,42 +8,44 @@ import (
 	"github.com/avroline/avroline/internal/plan"
 )
 
-// What a *[Error] wraps, for errors.Is.
+// The reasons in an *[Error], for errors.Is.
 var (
-	// ErrTruncated: the data ends inside a value.
+	// ErrTruncated says that the data ends inside a value.
 	ErrTruncated = plan.ErrTruncated
-	// ErrTrailing: bytes are left after the value.
+	// ErrTrailing says that bytes are left after the value.
 	ErrTrailing = plan.ErrTrailing
-	// ErrInvalid: the data is not an Avro encoding of its schema.
+	// ErrInvalid says that the data is not an Avro encoding of its schema.
 	ErrInvalid = plan.ErrInvalid
-	// ErrRange: the value does not fit the other side's type: on encoding the
-	// Avro type, on decoding the Go type.
+	// ErrRange says that the value does not fit the target type. On encoding
+	// the target is the Avro type, on decoding the Go type.
 	ErrRange = errors.New("value out of range")
-	// ErrText: a string to be written is not valid UTF-8.
+	// ErrText says that a string to be written is not valid UTF-8.
 	ErrText = errors.New("string is not valid UTF-8")
-	// ErrBranch: a union holds no value that is one of its branches.
+	// ErrBranch says that the value of a union matches no branch.
 	ErrBranch = errors.New("no branch of the union")
-	// ErrDepth: values nest deeper than [MaxDepth], or a Go value contains itself.
+	// ErrDepth says that values nest deeper than [MaxDepth], or that a Go value
+	// contains itself.
 	ErrDepth = plan.ErrDepth
-	// ErrNil: a record that must be there is a nil pointer.
+	// ErrNil says that a required record is a nil pointer.
 	ErrNil = errors.New("nil record")
-	// ErrUnreadable: the data is sound, but the reader's schema has no place for
-	// one of its values, as for an enum's symbol or a union's branch that the
-	// reader lacks (Avro 1.12, "Schema Resolution").
+	// ErrUnreadable says that the data is valid, but the reader's schema has no
+	// place for a value. For example, the reader lacks the enum's symbol or the
+	// union's branch (Avro 1.12, "Schema Resolution").
 	ErrUnreadable = plan.ErrUnreadable
-	// ErrPlan: the plan was not made for this type.
+	// ErrPlan says that the plan was made for another type.
 	ErrPlan = errors.New("plan is for another reader schema")
 )
 
 // Error says where encoding or decoding failed.
 type Error struct {
-	// Path leads to the value, by the schema's names: `lines[3].price`,
-	// `labels["color"]`. It is empty when the message as a whole is meant.
+	// Path leads to the value with the schema's names, for example
+	// `lines[3].price` or `labels["color"]`. Path is empty if the error is
+	// about the whole message.
 	Path string
-	// Offset is where the value begins in the data that was read; -1 when
-	// encoding, or when ReadAvro was called directly.
+	// Offset is the start of the value in the data. Offset is -1 for encoding
+	// errors, and after a direct call of ReadAvro.
 	Offset int
-	// Err is the reason; it wraps one of the sentinels of this package.
+	// Err is the reason. It wraps a sentinel of this package.
 	Err error
 }
 
@@ -62,9 +64,10 @@ func (e *Error) Error() string {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrorAt adds where err happened to its path: in field name, and within that at
-// the elements in, outermost first: an int is an index, a string a map's key.
-// An empty name adds the elements alone. Generated code calls it on its way out.
+// ErrorAt adds the place of err to its path. The place is field name, and then
+// the elements in, outermost first. An int is an index, and a string is a map's
+// key. If name is empty, ErrorAt adds the elements only. Generated code calls
+// ErrorAt when it returns an error.
 func ErrorAt(err error, name string, in ...any) error {
 	e, ok := err.(*Error) //nolint:errorlint // ours, never wrapped on the way out
 	if !ok {
@@ -101,7 +104,7 @@ func notDone(data, rest []byte, err error) *Error {
 	return e
 }
 
-// quote is s for an error's text, bounded.
+// quote quotes s for an error's text and bounds the length.
 func quote(s string) string {
 	const most = 64
 	if len(s) > most {

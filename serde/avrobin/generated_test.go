@@ -40,7 +40,8 @@ func everything() *sample.Everything {
 	return &v
 }
 
-// TestPaths wants each mistake refused, dst as it was, the path named.
+// TestPaths checks that each mistake is refused, that dst is unchanged, and
+// that the error has the path.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	deep := &sample.Tree{}
@@ -122,7 +123,8 @@ func TestEverything(t *testing.T) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
-	// What was read owns its memory; what was read in place does not.
+	// A value of UnmarshalAvro owns its memory. A value of UnmarshalAlias does
+	// not.
 	before := got.Text
 	clear(data)
 	if got.Text != before {
@@ -130,7 +132,8 @@ func TestEverything(t *testing.T) {
 	}
 }
 
-// TestAnyText: the property go.text lets a string hold what is not UTF-8.
+// TestAnyText checks the property go.text, which allows strings that are not
+// UTF-8.
 func TestAnyText(t *testing.T) {
 	t.Parallel()
 	v := everything()
@@ -145,7 +148,7 @@ func TestAnyText(t *testing.T) {
 	}
 }
 
-// TestCloneSharesNothing changes every part of a copy that could be shared.
+// TestCloneSharesNothing changes every part of a copy that could share memory.
 func TestCloneSharesNothing(t *testing.T) {
 	t.Parallel()
 	v := everything()
@@ -165,11 +168,11 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 }
 
-// TestSelfContained: no method walks for ever through a value that contains
-// itself, by whatever way, nor through one that is too deep to be written.
+// TestSelfContained checks that every method ends on a value that contains
+// itself in any way, and on a value that is too deep for writing.
 func TestSelfContained(t *testing.T) {
 	t.Parallel()
-	chain := func(n int) *sample.Tree { // n trees, one in the other
+	chain := func(n int) *sample.Tree { // n trees, each inside another
 		v := &sample.Tree{}
 		for range n - 1 {
 			v = &sample.Tree{Next: v}
@@ -215,12 +218,12 @@ func TestSelfContained(t *testing.T) {
 	}
 }
 
-// TestHostile wants data that claims much to be refused in little memory.
+// TestHostile checks that data with large claims is refused in little memory.
 func TestHostile(t *testing.T) {
 	tree := func(n int, body string) []byte { return []byte(strings.Repeat(body, n)) }
 	for name, data := range map[string][]byte{
 		"children in children": tree(200_000, "\x00\x02"),
-		"many children": func() (b []byte) { // each level claims as many as there are bytes
+		"many children": func() (b []byte) { // each level claims as many children as bytes
 			for range 900 {
 				b = append(b, 0)
 				b = avrobin.AppendLong(b, 200_000)
@@ -250,8 +253,9 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// FuzzUnmarshal: any bytes into a value with a field of every kind never panic,
-// and what is read is written and read again to the same value.
+// FuzzUnmarshal reads any bytes into a value with a field of every kind.
+// Reading never panics. A value that was read is written and read again as the
+// same value.
 func FuzzUnmarshal(f *testing.F) {
 	data, err := everything().AppendAvro(nil)
 	if err != nil {
@@ -275,7 +279,7 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		again, err := v.AppendAvro(nil)
 		if errors.Is(err, avrobin.ErrText) || errors.Is(err, avrobin.ErrRange) {
-			return // a reader takes strings as they are, and decimals of any precision
+			return // readers do not check strings or precisions
 		}
 		if err != nil {
 			t.Fatal(err)

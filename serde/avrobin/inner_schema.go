@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// InnerSchema is the schema of a type that other schemas define inside. The
-// text is made when it is first asked for, so that generated code holds the
-// text of each type once. The zero value is ready to use. It is safe for
-// concurrent use.
+// InnerSchema is the schema of a type that is defined inside other schemas. The
+// first call of Of makes the text, so generated code holds the text of each
+// type once. The zero value is ready to use. InnerSchema is safe for concurrent
+// use.
 type InnerSchema struct {
 	once sync.Once
 	text string
 }
 
-// Of returns the self-contained schema of the type called fullName. The texts
-// are valid compact schemas; among them they define the type and all that it
-// refers to. Every call must name the same type and texts.
+// Of returns the self-contained schema of the type fullName. The texts are
+// valid compact schemas. Together they define the type and all types that it
+// refers to. Every call must have the same arguments.
 func (s *InnerSchema) Of(fullName string, texts ...string) string {
 	s.once.Do(func() {
 		c := cutter{definitions: map[string]definition{}}
@@ -30,8 +30,8 @@ func (s *InnerSchema) Of(fullName string, texts ...string) string {
 	return s.text
 }
 
-// cutter cuts one definition out of schemas and puts those that it refers to in
-// the places of their first use.
+// cutter cuts a definition out of schemas. It replaces the first reference to
+// another type with the definition of the other type.
 type cutter struct {
 	definitions map[string]definition // by full name
 
@@ -42,12 +42,12 @@ type cutter struct {
 // definition is the text of a record, enum or fixed.
 type definition struct {
 	text   string
-	around string // the namespace of the place where it stands
+	around string // the namespace around the definition
 	inside string // the type's own namespace
-	spelt  bool   // the text says the namespace itself
+	spelt  bool   // the text names its own namespace
 }
 
-// member is one member of a JSON object: value is text[from:to].
+// member is a member of a JSON object. The value is text[from:to].
 type member struct {
 	key      string
 	from, to int
@@ -71,7 +71,7 @@ func skipValue(text string, i int) int {
 			depth++
 		case '}', ']':
 			if depth--; depth <= 0 {
-				if depth < 0 { // the end of what holds a number or a word
+				if depth < 0 { // the end of the object around a number or a word
 					return i
 				}
 				return i + 1
@@ -85,7 +85,7 @@ func skipValue(text string, i int) int {
 	return i
 }
 
-// members are those of the object that begins at text[i].
+// members returns the members of the object that begins at text[i].
 func members(text string, i int) []member {
 	var out []member
 	for i++; text[i] != '}'; {
@@ -101,8 +101,7 @@ func members(text string, i int) []member {
 	return out
 }
 
-// elements calls visit with the place of each element of the array that begins
-// at text[i].
+// elements calls visit with the place of each element of the array at text[i].
 func elements(text string, i int, visit func(from, to int)) {
 	for i++; text[i] != ']'; {
 		if text[i] == ',' {
@@ -114,7 +113,7 @@ func elements(text string, i int, visit func(from, to int)) {
 	}
 }
 
-// value is the text of a string among the members, "" where there is none.
+// value returns the string value of a member, or "" if there is none.
 func value(text string, all []member, key string) string {
 	for _, m := range all {
 		if m.key == key && text[m.from] == '"' {
@@ -133,7 +132,8 @@ func isDefinition(typ string) bool {
 	return false
 }
 
-// named works out the full name of a definition and what its text says of it.
+// named returns the full name of a definition, and the definition without its
+// text.
 func named(text string, all []member, around string) (string, definition) {
 	d := definition{around: around, inside: around}
 	for _, m := range all {
@@ -156,7 +156,8 @@ func fullName(namespace, name string) string {
 	return namespace + "." + name
 }
 
-// index notes every definition in the schema at text[i], inside a namespace.
+// index records every definition in the schema at text[i]. namespace is the
+// namespace around the schema.
 func (c *cutter) index(text string, i int, namespace string) {
 	switch text[i] {
 	case '[':
@@ -175,8 +176,8 @@ func (c *cutter) index(text string, i int, namespace string) {
 	}
 }
 
-// eachSchema calls visit with the place of each schema among the members of a
-// schema: of its fields, items, values and a type that is no name.
+// eachSchema calls visit with the place of each schema inside a schema. These
+// are the types of the fields, the items, the values, and a nested type.
 func eachSchema(text string, all []member, visit func(from, to int)) {
 	typ := value(text, all, "type")
 	definition := isDefinition(typ)
@@ -197,8 +198,8 @@ func eachSchema(text string, all []member, visit func(from, to int)) {
 	}
 }
 
-// appendType writes a type at a place inside a namespace: its definition, or
-// the reference if it is defined above.
+// appendType writes the definition of a type, or the reference if the type is
+// already defined. namespace is the namespace around the type.
 func (c *cutter) appendType(name, reference, namespace string) {
 	d, ok := c.definitions[name]
 	if !ok || c.defined[name] {
@@ -208,7 +209,7 @@ func (c *cutter) appendType(name, reference, namespace string) {
 	c.defined[name] = true
 	all := members(d.text, 0)
 	insertAt := -1
-	if d.around != namespace && !d.spelt { // its name would mean another type here
+	if d.around != namespace && !d.spelt { // here the name would mean another type
 		for _, m := range all {
 			if m.key == "name" {
 				insertAt = m.to
@@ -218,9 +219,9 @@ func (c *cutter) appendType(name, reference, namespace string) {
 	c.appendObject(d.text, all, d.inside, insertAt)
 }
 
-// appendObject writes the object of which the members are given, with types in
-// the places of references. At insertAt, unless that is negative, the namespace
-// is put in.
+// appendObject writes an object with the given members, and replaces references
+// with types. If insertAt is not negative, appendObject inserts the namespace
+// there.
 func (c *cutter) appendObject(text string, all []member, namespace string, insertAt int) {
 	copied := 0
 	copyTo := func(to int) {
@@ -269,7 +270,7 @@ func (c *cutter) appendSchema(text, namespace string) {
 	}
 }
 
-// reference is how a type is called inside a namespace.
+// reference returns the reference to a type inside a namespace.
 func (c *cutter) reference(name, own, namespace string) string {
 	short := name[strings.LastIndexByte(name, '.')+1:]
 	if own != namespace || isPrimitive(short) {

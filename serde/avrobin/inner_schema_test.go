@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// withoutNamespaces is a schema as Go values without the namespaces, which two
-// texts of one schema may spell at different places.
+// withoutNamespaces returns a schema as Go values without namespaces, because
+// two texts of a schema may have the namespace at different places.
 func withoutNamespaces(t *testing.T, text string) any {
 	t.Helper()
 	var v any
@@ -44,8 +44,8 @@ func withoutNamespaces(t *testing.T, text string) any {
 	return strip(v)
 }
 
-// wantInner cuts every named type out of the text of s, and compares the result
-// with the text that the type has by itself.
+// wantInner cuts every named type out of the text of s. The result must be the
+// text that the type has alone.
 func wantInner(t *testing.T, s *avsc.Schema) {
 	t.Helper()
 	text := s.Text()
@@ -76,9 +76,10 @@ func TestInnerSchema(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`{"type":"record","name":"a.R","fields":[{"name":"x","type":{"type":"record","name":"S","fields":[{"name":"r","type":["null","R"]}]}}]}`,
-		// The namespace is inherited, spelt, another one, and none.
+		// The namespace is inherited, given, different, or empty.
 		`{"fields":[{"type":{"fields":[{"type":{"type":"enum","symbols":["A"],"name":"E"},"name":"e"}],"type":"record","name":"S"},"name":"x"},{"type":"E","name":"e2"},{"name":"t","type":{"type":"record","name":"T","namespace":"b","fields":[{"name":"e","type":"a.E"},{"name":"s","type":"a.S"},{"name":"u","type":{"type":"fixed","name":"U","size":1}}]}},{"name":"v","type":{"type":"fixed","name":"V","namespace":"","size":2}},{"name":"w","type":["V","b.U",{"type":"array","items":"b.T"},{"type":"map","values":"S"}]}],"name":"R","type":"record","namespace":"a"}`,
-		// Names that are words of the schema language; brackets in texts.
+		// Some names are words of the schema language, and some texts have
+		// brackets.
 		`{"type":"record","name":"n.array","doc":"]}\"{[","fields":[{"name":"a","type":{"type":"array","items":{"type":"record","name":"map","fields":[{"name":"i","type":"int","default":3},{"name":"m","type":["null","n.map","array"],"default":null}]}},"default":[]},{"name":"s","type":{"type":"fixed","name":"n.string","size":3}},{"name":"t","type":["string","n.string"]}]}`,
 		`["int",{"type":"enum","name":"E","symbols":["A"],"x":{"type":"E","fields":[{"type":"E"}]}},{"type":"record","name":"R","fields":[{"name":"e","type":"E","default":"A"}]}]`,
 	} {

@@ -9,10 +9,11 @@ import (
 	"strconv"
 )
 
-// The text and JSON forms of generated types: for people to read, and to be
-// read back to an equal value. They are not the Avro JSON encoding.
+// These are the text and JSON forms of generated types. People can read the
+// forms, and a program can read them back to an equal value. The forms are not
+// the Avro JSON encoding.
 
-// EnumString is the symbol of v, or "Type(7)" where there is none.
+// EnumString returns the symbol of v, or "Type(7)" if v has no symbol.
 func EnumString[E ~int32](typeName string, v E, symbols []string) string {
 	if uint(v) < uint(len(symbols)) {
 		return symbols[v]
@@ -20,7 +21,8 @@ func EnumString[E ~int32](typeName string, v E, symbols []string) string {
 	return typeName + "(" + strconv.Itoa(int(v)) + ")"
 }
 
-// MarshalEnum is the symbol of v.
+// MarshalEnum returns the symbol of v. If v has no symbol, the error is
+// [ErrRange].
 func MarshalEnum[E ~int32](typeName string, v E, symbols []string) ([]byte, error) {
 	if uint(v) < uint(len(symbols)) {
 		return []byte(symbols[v]), nil
@@ -28,7 +30,7 @@ func MarshalEnum[E ~int32](typeName string, v E, symbols []string) ([]byte, erro
 	return nil, fmt.Errorf("avro: %w: %s has no symbol for %d", ErrRange, typeName, int32(v))
 }
 
-// UnmarshalEnum sets v to the symbol that is text.
+// UnmarshalEnum sets v to the index of the symbol text.
 func UnmarshalEnum[E ~int32](typeName string, v *E, text []byte, symbols []string) error {
 	i := slices.Index(symbols, string(text))
 	if i < 0 {
@@ -38,12 +40,12 @@ func UnmarshalEnum[E ~int32](typeName string, v *E, text []byte, symbols []strin
 	return nil
 }
 
-// MarshalFixed is v in base64.
+// MarshalFixed returns v in base64.
 func MarshalFixed(v []byte) ([]byte, error) {
 	return base64.StdEncoding.AppendEncode(nil, v), nil
 }
 
-// UnmarshalFixed fills v from base64 of just its size.
+// UnmarshalFixed fills v from base64. The decoded size must be the size of v.
 func UnmarshalFixed(v, text []byte) error {
 	decoded, err := base64.StdEncoding.AppendDecode(nil, text)
 	if err != nil {
@@ -61,7 +63,8 @@ func MarshalBranch(branch string, value any) ([]byte, error) {
 	return json.Marshal(map[string]any{branch: value})
 }
 
-// UnmarshalBranch reads what [MarshalBranch] writes; of null the branch is "".
+// UnmarshalBranch reads the output of [MarshalBranch]. For null the branch is
+// "".
 func UnmarshalBranch(data []byte) (branch string, value json.RawMessage, err error) {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		return "", nil, nil
@@ -78,7 +81,8 @@ func UnmarshalBranch(data []byte) (branch string, value json.RawMessage, err err
 	return "", nil, fmt.Errorf("avro: %w: a union is an object of one member, this has %d", ErrBranch, len(object))
 }
 
-// UnknownBranch is the error for a branch's name that the union does not have.
+// UnknownBranch returns the error for a branch name that the union does not
+// have.
 func UnknownBranch(branch string) error {
 	return fmt.Errorf("avro: %w: %s is none", ErrBranch, quote(branch))
 }

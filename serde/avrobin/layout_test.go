@@ -17,8 +17,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// older returns another version of a schema: fields in another order, gone and
-// come, numbers narrower, symbols and branches fewer and in another order.
+// older returns another version of a schema. Fields change their order,
+// disappear or are added. Numbers become narrower. Symbols and branches become
+// fewer and change their order.
 func older(r *rand.Rand, schema string) string {
 	var s any
 	if err := json.Unmarshal([]byte(schema), &s); err != nil {
@@ -95,8 +96,9 @@ type decoder interface {
 	avrobin.LayoutReader
 }
 
-// FuzzUnmarshalPlan: any bytes of another version of a schema are read as what
-// the plan rewrites them to, or refused where that is refused.
+// FuzzUnmarshalPlan reads any bytes of another version of a schema in a single
+// pass and through rewriting. The values must be equal, and both ways must
+// refuse the same data. readsAlike allows two exceptions.
 func FuzzUnmarshalPlan(f *testing.F) {
 	everything, err := everything().AppendAvro(nil)
 	if err != nil {
@@ -121,7 +123,8 @@ func FuzzUnmarshalPlan(f *testing.F) {
 	})
 }
 
-// writtenBy is a random value of a schema, nil where it has none that end.
+// writtenBy returns a random value of a schema, or nil if the schema has only
+// endless values.
 func writtenBy(r *rand.Rand, schema string) ([]byte, error) {
 	s, err := avsc.Parse("older", []byte(schema))
 	if err != nil || schemagen.Endless(s) {
@@ -146,7 +149,8 @@ func readsAlike(t *testing.T, p *avrobin.Plan, data []byte, make func() decoder)
 		}
 	}
 	if (err == nil) != (wantErr == nil) {
-		// Rewriting refuses a block that lies about its size, and counts lists as levels.
+		// Rewriting refuses a block with a wrong size, and counts lists as
+		// levels of depth.
 		if wantErr == nil || !strings.Contains(wantErr.Error(), "that says it has") && !errors.Is(wantErr, avrobin.ErrDepth) {
 			t.Fatalf("%x: %v; in two passes: %v", data, err, wantErr)
 		}
@@ -162,8 +166,8 @@ func readsAlike(t *testing.T, p *avrobin.Plan, data []byte, make func() decoder)
 	return true
 }
 
-// TestOnePassAsTwo reads what older versions of a schema wrote, whole, cut short
-// and with a byte changed.
+// TestOnePassAsTwo reads data of older versions of a schema: whole, cut short,
+// and with a changed byte.
 func TestOnePassAsTwo(t *testing.T) {
 	t.Parallel()
 	var read, refused int
@@ -202,7 +206,7 @@ func TestOnePassAsTwo(t *testing.T) {
 	}
 }
 
-// everythingWith is the schema of everything with other fields.
+// everythingWith returns the schema of Everything with changed fields.
 func everythingWith(t *testing.T, change func(fields []any) []any) string {
 	t.Helper()
 	var s map[string]any
@@ -217,7 +221,8 @@ func everythingWith(t *testing.T, change func(fields []any) []any) string {
 	return string(text)
 }
 
-// TestPromotedRange: a number that is promoted must be one of its writer's type.
+// TestPromotedRange checks that a promoted number must be in the range of the
+// writer's type.
 func TestPromotedRange(t *testing.T) {
 	t.Parallel()
 	const flagAndSmall, large, single, double = 2, 1, 4, 8 // sizes
@@ -270,8 +275,8 @@ func TestPromotedRange(t *testing.T) {
 	}
 }
 
-// TestBlockOfOlder: how many elements a block may have goes by the bytes that its
-// writer's take.
+// TestBlockOfOlder checks that the size of the writer's elements bounds the
+// number of elements in a block.
 func TestBlockOfOlder(t *testing.T) {
 	t.Parallel()
 	const gone = 100 // bytes of a field that every child has
@@ -294,8 +299,8 @@ func TestBlockOfOlder(t *testing.T) {
 	}
 }
 
-// TestOnlyTheReaders: a symbol or a branch that only the reader has is none of the
-// writer's.
+// TestOnlyTheReaders checks that a writer cannot use a symbol or a branch that
+// only the reader has.
 func TestOnlyTheReaders(t *testing.T) {
 	t.Parallel()
 	old := everythingWith(t, func(fields []any) []any {
@@ -340,7 +345,7 @@ func TestOnlyTheReaders(t *testing.T) {
 	}
 }
 
-// TestOwnDefaults: bytes that come of a default are the value's own.
+// TestOwnDefaults checks that each value gets its own copy of default bytes.
 func TestOwnDefaults(t *testing.T) {
 	t.Parallel()
 	old := everythingWith(t, func(fields []any) []any {
@@ -371,8 +376,8 @@ func TestOwnDefaults(t *testing.T) {
 	}
 }
 
-// TestHostileOlder wants data of an older version that claims much to be refused
-// in little memory, as today's is.
+// TestHostileOlder checks that data of an older version with large claims is
+// refused in little memory.
 func TestHostileOlder(t *testing.T) {
 	const old = `{"type":"record","name":"Tree","namespace":"sample","fields":[
 			{"name":"next","type":["null","Tree","string"]},{"name":"name","type":"bytes"},{"name":"gone","type":"long"},

@@ -6,11 +6,11 @@ import (
 	"unsafe"
 )
 
-// The longs of an array, all that a block holds at once. A loop of its own keeps
-// its place in the bytes in one register, and takes no branch for the size of a
-// number: in an array of numbers of all sizes, none would be foreseen.
+// These functions handle all longs of an array block together. A separate loop
+// keeps its position in a register, and has no branch for the size of a number.
+// A processor could not predict such a branch for numbers of mixed sizes.
 
-// AppendLongs appends longs one after the other.
+// AppendLongs appends longs in order.
 func AppendLongs(dst []byte, v []int64) []byte {
 	for _, x := range v {
 		n := len(dst)
@@ -33,8 +33,8 @@ func AppendLongs(dst []byte, v []int64) []byte {
 	return dst
 }
 
-// ReadLongs fills dst with longs that follow each other. On an error n is the
-// index of the one that could not be read.
+// ReadLongs fills dst with consecutive longs. On an error, n is the index of
+// the long that could not be read.
 func ReadLongs(dst []int64, src []byte) (n int, rest []byte, err error) {
 	at := 0
 	for i := range dst {

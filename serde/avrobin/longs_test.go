@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// TestLongs: many longs at once are what one after the other is, in whatever
-// room, and a mistake among them is found where it is.
+// TestLongs checks that many longs together give the same bytes as single
+// longs, for any room in dst. A mistake is found at the right index.
 func TestLongs(t *testing.T) {
 	t.Parallel()
 	values := []int64{0, -1, math.MaxInt64, math.MinInt64}
@@ -52,7 +52,7 @@ func TestLongs(t *testing.T) {
 				t.Fatalf("%x: %d, rest %x, %v, want %d", data[:cut], n, rest, err, at)
 			}
 		}
-		// A number of more than 64 bits among them.
+		// A number of more than 64 bits is among the longs.
 		bad := slices.Concat(data, bytes.Repeat([]byte{0xff}, 9), []byte{2}, make([]byte, 20))
 		n, rest, err := avrobin.ReadLongs(make([]int64, len(some)+3), bad)
 		if !errors.Is(err, avrobin.ErrInvalid) || n != len(some) || len(rest) != 30 {

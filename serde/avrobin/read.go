@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// Every function here reads one value from the front of src and returns it with
-// the bytes that follow. On an error the rest is src itself, so that its length
-// tells where.
+// Every function here reads a value from the front of src and returns the value
+// and the bytes after it. On an error the function returns src itself as the
+// rest, so the length of the rest gives the place of the error.
 
-// ReadBool reads a boolean; any byte but 0 and 1 is an error.
+// ReadBool reads a boolean. A byte other than 0 and 1 is an error.
 func ReadBool(src []byte) (bool, []byte, error) {
 	if len(src) == 0 || src[0] > 1 {
 		return false, src, noBool(src)
@@ -42,8 +42,8 @@ func ReadDouble(src []byte) (float64, []byte, error) {
 	return math.Float64frombits(binary.LittleEndian.Uint64(src)), src[8:], nil
 }
 
-// ReadBytes reads bytes. The result is a part of src, never nil; appending to
-// it copies.
+// ReadBytes reads bytes. The result is a part of src and never nil. Appending
+// to the result copies.
 func ReadBytes(src []byte) (v, rest []byte, err error) {
 	size, rest, err := readSize(src)
 	if err != nil {
@@ -52,10 +52,11 @@ func ReadBytes(src []byte) (v, rest []byte, err error) {
 	return rest[:size:size], rest[size:], nil
 }
 
-// ReadString reads a string. The result is a part of src. Its text is taken as
-// it is: a writer's mistake in one string is no reason to lose a whole event.
+// ReadString reads a string. The result is a part of src. ReadString does not
+// check the text, because a writer's mistake in a string is no reason to lose a
+// whole event.
 func ReadString(src []byte) (v string, rest []byte, err error) {
-	if len(src) > 0 && src[0]&0x81 == 0 { // a size of one byte, not negative
+	if len(src) > 0 && src[0]&0x81 == 0 { // a size of a single byte, not negative
 		if size := int(src[0] >> 1); size < len(src) {
 			return unsafe.String(unsafe.SliceData(src[1:]), size), src[1+size:], nil
 		}
@@ -67,7 +68,8 @@ func ReadString(src []byte) (v string, rest []byte, err error) {
 	return unsafe.String(unsafe.SliceData(rest), size), rest[size:], nil
 }
 
-// readSize reads the size of bytes or of a string, and sees that they are there.
+// readSize reads the size of bytes or of a string, and checks that src has so
+// many bytes.
 func readSize(src []byte) (int, []byte, error) {
 	size, rest, err := ReadLong(src)
 	switch {
@@ -90,7 +92,8 @@ func ReadFixed(dst, src []byte) (rest []byte, err error) {
 	return src[len(dst):], nil
 }
 
-// ReadEnum reads the index of an enum's symbol, of which there are symbols.
+// ReadEnum reads the index of an enum's symbol. symbols is the number of
+// symbols.
 func ReadEnum[E ~int32](src []byte, symbols int) (E, []byte, error) {
 	v, rest, err := ReadInt(src)
 	if err == nil && uint(v) >= uint(symbols) {
@@ -99,8 +102,9 @@ func ReadEnum[E ~int32](src []byte, symbols int) (E, []byte, error) {
 	return E(v), rest, err
 }
 
-// ReadPresent reads the index of a union of null and another branch, null being
-// at index null, and reports whether it is the other.
+// ReadPresent reads the index of a union of null and another branch. null is
+// the index of the null branch. ReadPresent reports whether the value has the
+// other branch.
 func ReadPresent(src []byte, null int) (bool, []byte, error) {
 	if len(src) > 0 && (src[0] == 0 || src[0] == 2) {
 		return int(src[0]>>1) != null, src[1:], nil
@@ -109,7 +113,8 @@ func ReadPresent(src []byte, null int) (bool, []byte, error) {
 	return err == nil && branch != null, rest, err
 }
 
-// ReadBranch reads the index of a union's branch, of which there are branches.
+// ReadBranch reads the index of a union's branch. branches is the number of
+// branches.
 func ReadBranch(src []byte, branches int) (int, []byte, error) {
 	v, rest, err := ReadLong(src)
 	if err == nil && uint64(v) >= uint64(branches) {
@@ -118,17 +123,18 @@ func ReadBranch(src []byte, branches int) (int, []byte, error) {
 	return int(v), rest, err
 }
 
-// ReadBlock reads the head of a block of an array or a map: how many elements
-// follow before the next head, 0 at the end. No element takes fewer than least
-// bytes, least > 0; a block that claims more than the data holds is an error,
-// so that room for n elements may be made at once.
+// ReadBlock reads the head of a block of an array or a map. It returns the
+// number of elements before the next head, or 0 at the end. least is the
+// minimum size of an element in bytes, at least 1. A block that claims more
+// elements than the data can hold is an error. So the caller may allocate room
+// for all elements at once.
 func ReadBlock(src []byte, least int) (n int, rest []byte, err error) {
 	count, rest, err := ReadLong(src)
 	if err != nil {
 		return 0, src, err
 	}
 	if count < 0 {
-		var size int64 // the form that tells its size, so that a reader can skip it
+		var size int64 // some heads have a size for skipping
 		if size, rest, err = ReadLong(rest); err != nil {
 			return 0, src, err
 		}
@@ -146,8 +152,8 @@ func ReadBlock(src []byte, least int) (n int, rest []byte, err error) {
 	return int(count), rest, nil
 }
 
-// ReadEmpty reads a whole array whose elements take no bytes, and returns how
-// many there are. More than [MaxEmpty] are an error.
+// ReadEmpty reads a whole array whose elements have no bytes, and returns their
+// number. More than [MaxEmpty] elements are an error.
 func ReadEmpty(src []byte) (n int, rest []byte, err error) {
 	for rest = src; ; {
 		var count int64

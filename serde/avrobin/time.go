@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Times (Avro 1.12, "Logical Types"). What is finer than the unit of the Avro
-// type is cut off, towards the past; what is outside its range is an [ErrRange].
+// Times (Avro 1.12, "Logical Types"). A time is rounded down to the unit of the
+// Avro type. A time outside the range of the type is an [ErrRange].
 
 // AppendTimestampMillis appends the instant t in milliseconds since 1970 UTC.
 func AppendTimestampMillis(dst []byte, t time.Time) ([]byte, error) {
 	const most = math.MaxInt64 / 1_000
 	s := t.Unix()
 	v := s*1_000 + int64(uint32(t.Nanosecond())/1_000_000)
-	// In the outermost second the product may have gone over: then its sign is wrong.
+	// In the outermost second the product may overflow. Then its sign is wrong.
 	if s < -most-1 || s > most || s^v < 0 {
 		return dst, timeError(t, "milliseconds")
 	}
@@ -32,8 +32,8 @@ func AppendTimestampMicros(dst []byte, t time.Time) ([]byte, error) {
 	return AppendLong(dst, v), nil
 }
 
-// AppendTimestampNanos appends the instant t in nanoseconds since 1970 UTC; that
-// is from the year 1678 to 2262.
+// AppendTimestampNanos appends the instant t in nanoseconds since 1970 UTC. The
+// range is the years 1678 to 2262.
 func AppendTimestampNanos(dst []byte, t time.Time) ([]byte, error) {
 	const most = math.MaxInt64 / 1_000_000_000
 	s := t.Unix()
@@ -44,8 +44,8 @@ func AppendTimestampNanos(dst []byte, t time.Time) ([]byte, error) {
 	return AppendLong(dst, v), nil
 }
 
-// AppendLocalTimestampMillis appends what the clock shows in t's own location,
-// in milliseconds since 1970-01-01 00:00.
+// AppendLocalTimestampMillis appends the wall clock time of t in t's own
+// location, in milliseconds since 1970-01-01 00:00.
 func AppendLocalTimestampMillis(dst []byte, t time.Time) ([]byte, error) {
 	return AppendTimestampMillis(dst, wallClock(t))
 }
@@ -60,8 +60,8 @@ func AppendLocalTimestampNanos(dst []byte, t time.Time) ([]byte, error) {
 	return AppendTimestampNanos(dst, wallClock(t))
 }
 
-// ReadTimestampMillis reads a timestamp, as a time in UTC. It reads
-// local-timestamp-millis as well: a time in UTC that holds the wall clock.
+// ReadTimestampMillis reads a timestamp as a time in UTC. It also reads
+// local-timestamp-millis. Then the time in UTC holds the wall clock.
 func ReadTimestampMillis(src []byte) (t time.Time, rest []byte, err error) {
 	v, rest, err := ReadLong(src)
 	if err != nil {
@@ -90,8 +90,8 @@ func ReadTimestampNanos(src []byte) (t time.Time, rest []byte, err error) {
 
 const day = 24 * time.Hour
 
-// AppendTimeMillis appends a time of day in milliseconds; d is the time since
-// midnight, from 0 to less than 24 hours.
+// AppendTimeMillis appends a time of day in milliseconds. d is the time since
+// midnight and must be less than 24 hours.
 func AppendTimeMillis(dst []byte, d time.Duration) ([]byte, error) {
 	if d < 0 || d >= day {
 		return dst, timeOfDayError(d)
@@ -107,8 +107,8 @@ func AppendTimeMicros(dst []byte, d time.Duration) ([]byte, error) {
 	return AppendLong(dst, int64(d/time.Microsecond)), nil
 }
 
-// ReadTimeMillis reads a time of day, as the time since midnight. What is not
-// within one day is an error.
+// ReadTimeMillis reads a time of day as the time since midnight. A value of 24
+// hours or more is an error, and so is a negative value.
 func ReadTimeMillis(src []byte) (d time.Duration, rest []byte, err error) {
 	v, rest, err := ReadInt(src)
 	if err != nil {
@@ -132,7 +132,7 @@ func ReadTimeMicros(src []byte) (d time.Duration, rest []byte, err error) {
 	return time.Duration(v) * time.Microsecond, rest, nil
 }
 
-// wallClock is the time in UTC whose clock shows what t's clock shows.
+// wallClock returns the time in UTC that has the same wall clock as t.
 func wallClock(t time.Time) time.Time {
 	_, offset := t.Zone()
 	if offset == 0 {

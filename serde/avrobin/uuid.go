@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// A uuid is a [16]byte here, so that this package needs no UUID library:
-// uuid.UUID of google/uuid is assignable to it and from it.
+// A UUID is a [16]byte here, so this package needs no UUID library. Go assigns
+// a uuid.UUID of google/uuid to a [16]byte and back.
 
 const uuidSize = 36 // 8-4-4-4-12 digits
 
-// AppendUUID appends a uuid that is a string (Avro 1.12, "UUID"), in lower case.
+// AppendUUID appends a UUID as a string in lower case (Avro 1.12, "UUID").
 func AppendUUID(dst []byte, v [16]byte) []byte { return appendUUID(dst, &v) }
 
 func appendUUID(dst []byte, v *[16]byte) []byte {
@@ -45,15 +45,15 @@ func appendUUID(dst []byte, v *[16]byte) []byte {
 	return dst
 }
 
-// hexPair is the two digits of b.
+// hexPair returns the two digits of b.
 func hexPair(b byte) uint16 {
 	return uint16(hexPairs[2*int(b)]) | uint16(hexPairs[2*int(b)+1])<<8
 }
 
 const hexPairs = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
 
-// ReadUUID reads a uuid that is a string, in lower or upper case. Another text
-// is an error.
+// ReadUUID reads a UUID from a string in lower or upper case. Any other text is
+// an error.
 func ReadUUID(src []byte) (v [16]byte, rest []byte, err error) {
 	var text []byte
 	if len(src) > uuidSize && src[0] == uuidSize<<1 {
@@ -82,15 +82,15 @@ func uuidError(text []byte) error {
 	return fmt.Errorf("%w: %s is no UUID", ErrInvalid, quote(string(text)))
 }
 
-// hexValue reads eight digits at once, the first in the highest byte; bad is not
-// 0 if one of them is no digit.
+// hexValue reads eight digits, with the first digit in the highest byte. bad is
+// not 0 if a byte is not a digit.
 func hexValue(digits uint64) (value uint32, bad uint64) {
 	const each = 0x0101010101010101 // times n: n in each byte
 	letters := digits >> 6 & each   // 1 for each byte that may be a letter
 	digits |= letters << 5          // in lower case
 	x := digits&(0x0f*each) + 9*letters
-	// The digits that x stands for must be those read, and a letter where x is
-	// from 10 to 15, nowhere else.
+	// Check that x gives back the digits, and that a byte is a letter exactly
+	// if its x is from 10 to 15.
 	bad = digits ^ (x + '0'*each + ('a'-'0'-10)*letters)
 	bad |= (x+6*each)>>4&each ^ letters
 	bad |= x & (0xf0 * each)

@@ -7,12 +7,13 @@ import (
 )
 
 // Integers are zig-zag varints (Avro 1.12, "Binary Encoding", primitive types).
-// Those of one byte, the most of all, are written and read in line; the others
-// go eight bytes at a time (SWAR), without a branch for each byte.
+// Most integers have a single byte, and are written and read in line. Longer
+// integers are handled eight bytes at a time (SWAR), without a branch for each
+// byte.
 
 const continuation = 0x8080808080808080
 
-// spread moves each group of 7 bits of a 56-bit value into a byte of its own.
+// spread moves each group of 7 bits of a 56-bit value into a separate byte.
 func spread(u uint64) uint64 {
 	u = u&0x000000000fffffff | u&0x00fffffff0000000<<4
 	u = u&0x00003fff00003fff | u&0x0fffc0000fffc000<<2
@@ -39,8 +40,8 @@ func AppendLong(dst []byte, v int64) []byte {
 	if u >= 1<<56 || cap(dst)-n < 8 {
 		return appendSlow(dst, u)
 	}
-	// The size by branches, which are foreseen, and not by counting bits: what
-	// is appended next need not wait for it.
+	// Find the size with branches and not by counting bits. The processor
+	// predicts the branches, so the next append does not wait for the size.
 	word := spread(u)
 	out := dst[n : n+8]
 	switch {
@@ -102,8 +103,8 @@ func ReadLong(src []byte) (v int64, rest []byte, err error) {
 // AppendInt appends an int.
 func AppendInt(dst []byte, v int32) []byte { return AppendLong(dst, int64(v)) }
 
-// ReadInt reads an int. A number of more than 32 bits is an error, and so are
-// more than the five bytes that such a number takes.
+// ReadInt reads an int. A number of more than 32 bits is an error. An encoding
+// of more than five bytes is an error too.
 func ReadInt(src []byte) (v int32, rest []byte, err error) {
 	if len(src) > 0 && src[0] < 0x80 {
 		return int32(src[0]>>1) ^ -int32(src[0]&1), src[1:], nil

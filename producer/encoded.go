@@ -14,9 +14,9 @@ import (
 )
 
 // Encoded is a message as Kafka stores it: the bytes of its key and value,
-// ready to be published. [Topic.Encode] makes one from a record, and
-// [Encoded.Add] publishes one in a transaction. Between the two it may be kept
-// elsewhere, for example in a row of a database.
+// ready to be published. [Topic.Encode] makes an Encoded from a record.
+// [Encoded.Add] publishes an Encoded in a transaction. Between the two calls a
+// program may store the Encoded, for example in a row of a database.
 type Encoded struct {
 	Topic string
 	// Key and Value are published as they are. A nil Key is no key, and a nil
@@ -25,22 +25,22 @@ type Encoded struct {
 	Headers    []serde.Header
 	// Timestamp is the message's time. The zero value is the time of Add.
 	Timestamp time.Time
-	// Partition is where the message goes. The zero value leaves the choice to
+	// Partition is the target partition. The zero value leaves the choice to
 	// [Murmur2] over Key.
 	Partition Partition
 }
 
-// errPartitioned is why Encode refuses some topics.
+// errPartitioned is the error of Encode for a topic with its own partitioner.
 var errPartitioned = errors.New("the topic has a partitioner of its own (WithPartitioner, WithPartitionBy), which cannot be applied to bytes: " +
 	"leave it out, or set Message.Partition")
 
-// Encode encodes a message with s, as publishing it would. The schemas are
-// registered or looked up as s does it, so a schema that the registry refuses
-// is an error here. Encode applies the topic's key, headers, timestamp, event
-// id and Before functions. It does not run the Headers function of [Hooks],
-// which belong to a producer: [Encoded.Add] runs them.
+// Encode encodes a message with s, in the same way as publishing. s registers
+// the schemas or looks them up. If the registry refuses a schema, Encode
+// returns the error. Encode applies the topic's key, headers, timestamp, event
+// id and Before functions. Encode does not run the Start function of [Hooks],
+// because hooks belong to a producer. [Encoded.Add] runs the hooks.
 //
-// A topic with a partitioner of its own is refused, unless m names the
+// Encode refuses a topic with its own partitioner, unless m names the
 // partition. The result shares no memory with m or the topic.
 func (t *Topic[R]) Encode(ctx context.Context, s *serde.Serializer, m Message[R]) (Encoded, error) {
 	e, err := t.encodeAlone(ctx, s, &m)
@@ -86,13 +86,14 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 	return e, nil
 }
 
-// encoder is the binding of a topic to a serializer alone.
+// encoder is a topic's binding to a serializer without a producer.
 type encoder struct {
 	serializer *serde.Serializer
 	binding    *binding
 }
 
-// encoder returns the binding that encoded last, or makes one.
+// encoder returns the binding of the last Encode if the serializer is the same,
+// and otherwise makes a binding.
 func (t *Topic[R]) encoder(s *serde.Serializer) *binding {
 	last := t.encoded.Load()
 	if last == nil || last.serializer != s {
@@ -114,8 +115,8 @@ func cloneHeaders(headers []serde.Header) []serde.Header {
 	return out
 }
 
-// Add puts the message into a transaction, as [Topic.Add] does with a record:
-// it blocks while the buffer is full, and an error is [ErrNotSent].
+// Add puts the message into a transaction, as [Topic.Add] does with a record.
+// Add blocks while the buffer is full. An error is [ErrNotSent].
 func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 	if err := settings.CheckTopicName(e.Topic); err != nil {
 		return notSent(e.Topic, -1, err)
@@ -142,6 +143,5 @@ func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 	})
 }
 
-// Number is the partition that was named. It returns false for the zero
-// Partition.
+// Number returns the named partition. For the zero Partition it returns false.
 func (p Partition) Number() (int32, bool) { return p.plus1 - 1, p.plus1 != 0 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Option configures [New] and [NewTransactional]. Packages processor, source
-// and outbox take it by their WithProducer. The functions of this package that
-// return an Option make it. The zero Option does nothing.
+// and outbox accept an Option through WithProducer. Functions of this package
+// make each Option. The zero Option does nothing.
 //
 // Options apply in their order. If two options set the same thing, the later
 // option wins. So give a preset or a file first, and single settings after it.
@@ -22,16 +22,16 @@ type Transport = settings.Transports
 
 // The transports. docs/transport.md compares them.
 const (
-	// Confluent is librdkafka under confluent-kafka-go. It needs cgo, and is
-	// the default where the program is built with it.
+	// Confluent is librdkafka under confluent-kafka-go. Confluent needs cgo. It
+	// is the default if the program is built with cgo.
 	Confluent = settings.Confluent
 	// Franz is franz-go, which is pure Go.
 	Franz = settings.Franz
 )
 
 // WithTransport chooses the client library. API, outcomes and errors are the
-// same with each. A setting that the chosen transport does not have is refused
-// by its name. In a file: avroline.transport.
+// same with each library. If the chosen transport lacks a setting, the
+// constructor refuses the setting by name. In a file: avroline.transport.
 func WithTransport(t Transport) Option {
 	return settings.Set("WithTransport", func(c *settings.Config) { c.Transport = t }, "avroline.transport")
 }
@@ -44,11 +44,11 @@ func WithLinger(d time.Duration) Option {
 	return settings.Set("WithLinger", func(c *settings.Config) { c.Linger = d }, "linger.ms")
 }
 
-// WithBatchSize bounds the bytes of one batch before compression. Default
-// 1,000,000. The limit max.message.bytes of a topic counts for the batch, and
-// the client does not split a batch. So the producer starts a second client
-// with a smaller batch size for topics with a smaller limit.
-// librdkafka batch.size, Java batch.size.
+// WithBatchSize bounds the bytes of a batch before compression. Default
+// 1,000,000. The limit max.message.bytes of a topic applies to a batch, and the
+// client does not split a batch. So the producer starts a second client with a
+// smaller batch size for topics with a smaller limit. librdkafka batch.size,
+// Java batch.size.
 func WithBatchSize(bytes int) Option {
 	return settings.Set("WithBatchSize", func(c *settings.Config) { c.BatchBytes = bytes }, "batch.size")
 }
@@ -59,10 +59,10 @@ func WithBatchMessages(n int) Option {
 	return settings.Set("WithBatchMessages", func(c *settings.Config) { c.BatchMessages = n }, "batch.num.messages")
 }
 
-// WithMaxMessageBytes bounds one message and one request, in bytes. The
-// producer refuses a larger message before it is queued, with [TooLargeError].
-// Default 1,000,000. Raise the topic's max.message.bytes too.
-// librdkafka message.max.bytes, Java max.request.size.
+// WithMaxMessageBytes bounds a message and a request, in bytes. The producer
+// refuses a larger message with [TooLargeError], before the message is queued.
+// Default 1,000,000. Raise the topic's max.message.bytes too. librdkafka
+// message.max.bytes, Java max.request.size.
 func WithMaxMessageBytes(n int) Option {
 	return settings.Set("WithMaxMessageBytes", func(c *settings.Config) { c.MaxMessageBytes = n }, "message.max.bytes")
 }
@@ -91,8 +91,8 @@ func WithMaxInFlight(messages int, bytes int64) Option {
 }
 
 // WithMaxBlock bounds how long publishing waits for room in a full buffer. The
-// context of the call bounds the wait too. Default 0: only the context does.
-// Java max.block.ms; librdkafka has none.
+// context of the call bounds the wait too. Default 0: only the context bounds
+// the wait. Java max.block.ms; librdkafka has no such setting.
 func WithMaxBlock(d time.Duration) Option {
 	return settings.Set("WithMaxBlock", func(c *settings.Config) { c.MaxBlock = d }, "max.block.ms")
 }
@@ -100,14 +100,13 @@ func WithMaxBlock(d time.Duration) Option {
 // WithInFlightRequests bounds the requests in flight on one connection. Default
 // 1, and 5 in transactions. Idempotence allows at most 5.
 //
-// With more than one request, a batch that is refused for a while (too few
-// replicas, a disk error) makes the broker refuse the next batch for its
-// sequence number. That ends the client behind the producer (docs/faults.md).
-// With one request, batches fill while the request is in flight, so a stream is
-// as fast. Only many partitions on distant brokers are slower, because a
-// request holds one partition.
-// librdkafka max.in.flight.requests.per.connection (max.in.flight), Java the
-// same.
+// With more than one request, a temporary refusal of a batch (too few replicas,
+// a disk error) makes the broker refuse the next batch because of its sequence
+// number. The second refusal ends the client behind the producer
+// (docs/faults.md). With one request, batches fill while the request is in
+// flight, so a stream is as fast. Only many partitions on distant brokers are
+// slower, because a request holds one partition. librdkafka
+// max.in.flight.requests.per.connection (max.in.flight), Java the same.
 func WithInFlightRequests(n int) Option {
 	return settings.Set("WithInFlightRequests", func(c *settings.Config) { c.InFlightRequests = n }, "max.in.flight.requests.per.connection")
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// explainDenied adds to a broker's "not authorized" what to grant. Other errors
-// stay as they are. operation is what the client wanted to do with name, which
-// is a topic or a group.
+// explainDenied adds the missing grant to a broker's "not authorized" error.
+// Other errors stay unchanged. operation is the client's operation on name, a
+// topic or a group.
 func explainDenied(c *settings.Config, err error, operation, name string) error {
 	switch codeOf(err) {
 	case transport.TopicAuthorizationFailed:
@@ -18,7 +18,7 @@ func explainDenied(c *settings.Config, err error, operation, name string) error 
 		return grantHint(c, err, operation, "group", name)
 	case transactionalIDAuthorizationFailed:
 		return grantHint(c, err, "Write", "transactional-id", c.TransactionalID)
-	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic brings it
+	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic is enough
 		return fmt.Errorf("no permission to publish idempotently: grant Write on a topic, which is enough from Kafka 2.8 on, "+
 			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", principal(c), err)
 	}
@@ -30,8 +30,9 @@ func grantHint(c *settings.Config, err error, operation, kind, name string) erro
 		operation, kind, name, principal(c), err)
 }
 
-// principal is the user that an authorizer sees. For a token or a certificate
-// the broker decides the user, and the client does not know it.
+// principal returns the user as an authorizer sees the user. For a token or a
+// certificate the broker decides the user, and the client does not know the
+// name.
 func principal(c *settings.Config) string {
 	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {
 		return "User:" + c.SASL.User

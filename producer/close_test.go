@@ -17,8 +17,8 @@ import (
 )
 
 // TestCloseAccounts checks Close if the broker is gone for good and Close's
-// context ends. Every callback is called once, with an unknown outcome, and the
-// counts are exact.
+// context ends. Every callback is called once, with the outcome not sent, and
+// the counts are exact.
 func TestCloseAccounts(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 3))

@@ -10,23 +10,24 @@ import (
 )
 
 var (
-	// ErrNotSent says that the message is in no log and never will be. Either
-	// the client did not accept the message, or its transaction was aborted.
+	// ErrNotSent says that the message is in no log and never will be. The
+	// message was refused, or its transaction was aborted, or it certainly
+	// reached no log.
 	ErrNotSent = errors.New("producer: not sent")
 	// ErrOutcomeUnknown says that the message may be in the log once, or may be
-	// written later once. A failed delivery report has this outcome, whatever
-	// its code, because the broker may have applied an attempt whose answer was
-	// lost.
+	// written later once. For example, a broker may have written the message,
+	// but its answer was lost.
 	ErrOutcomeUnknown = errors.New("producer: outcome unknown")
 	// ErrClosed says that the producer was closed. With [ErrNotSent], the
-	// message was refused. With [ErrOutcomeUnknown], Close stopped waiting for
-	// the outcome.
+	// message was refused or never left the client. With [ErrOutcomeUnknown],
+	// Close stopped waiting for the outcome.
 	ErrClosed = errors.New("producer: closed")
 	// ErrFatal says that a fatal error ended the client behind the producer.
 	// The fatal error is wrapped too.
 	ErrFatal = errors.New("producer: fatal")
-	// ErrWouldBlock comes with [ErrNotSent] from the Try methods. Either the
-	// buffer is full, or the topic is not looked up yet.
+	// ErrWouldBlock comes with [ErrNotSent] from the Try methods, and from
+	// other calls after [WithMaxBlock]. The buffer is full, a partition does
+	// not move, or the topic is not looked up yet.
 	ErrWouldBlock = errors.New("producer: would block")
 	// ErrNotReady comes from Prepare. The problem may end by itself. For
 	// example, a partition has too few replicas in sync while a broker

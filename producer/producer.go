@@ -34,12 +34,13 @@ func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, erro
 func (p *Producer) Flush(ctx context.Context) error { return p.core.flush(ctx) }
 
 // Close refuses new messages ([ErrNotSent] with [ErrClosed]) and waits for the
-// outcomes of all others. If ctx ends first, the remaining messages become
-// [ErrOutcomeUnknown], and their callbacks are called. Close returns after the
-// last callback. If a callback has not returned 5 s after the end of ctx, Close
-// returns without the callback. The error is nil if all messages since New were
-// delivered, and otherwise an [*UndeliveredError]. A second call waits for the
-// first call and returns the same error.
+// outcomes of all others. If ctx ends first, Close gives up the remaining
+// messages and calls their callbacks. A message that certainly reached no log
+// is [ErrNotSent], and any other is [ErrOutcomeUnknown]. Close returns after
+// the last callback. If a callback has not returned 5 s after the end of ctx,
+// Close returns without the callback, with an error. The error is an
+// [*UndeliveredError] if messages since New were not delivered. A second call
+// waits for the first call and returns the same error.
 func (p *Producer) Close(ctx context.Context) error { return p.core.close(ctx) }
 
 // Err returns nil while the producer can publish. Otherwise Err returns

@@ -347,9 +347,11 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 // InTx runs its function again, the new run has a new transaction and registers
 // its own functions. OnEnd is the place for counters and for other work that
 // must not happen twice. f runs on the goroutine of InTx or Run, in the order
-// of the OnEnd calls. With a [Resolver], a [Processor] or a [Source], f is
-// called when the outcome of a commit in doubt is found. f gets
-// [ErrOutcomeUnknown] only if ctx ends before. After the end of the
+// of the OnEnd calls.
+//
+// With a [Resolver], as in a processor or a source, f is called when the
+// outcome of a commit in doubt is found. f gets [ErrOutcomeUnknown] only if ctx
+// ends before, or if the outcome cannot be found. After the end of the
 // transaction, OnEnd does nothing.
 func (tx *Tx) OnEnd(f func(err error)) {
 	tx.mu.Lock()

@@ -66,8 +66,8 @@ func logMessages(t *testing.T) map[string]string {
 	return found
 }
 
-// TestLogCatalogue compares docs/logs.md with the log calls. Each message of the
-// code needs a row, and each row needs a call.
+// TestLogCatalogue compares docs/logs.md with the log calls. Each message of
+// the code needs a row, and each row needs a call.
 func TestLogCatalogue(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs/logs.md"))

@@ -34,8 +34,8 @@ import (
 // Amazon MSK, Azure and Google Cloud. The clouds' token services are fakes with
 // a certificate of a private CA. The broker's OAUTHBEARER listener checks each
 // token as the cloud's brokers do, by a plug-in in Java (TokenValidator.java).
-// The controls are a wrong signing key, a token for another audience and another
-// access token.
+// The controls are a wrong signing key, a token for another audience and
+// another access token.
 func TestCloudTokens(t *testing.T) { //nolint:paralleltest // it sets the environment
 	cluster := kafkacluster.Start(t, kafkacluster.Nodes(1), kafkacluster.Classes(compiled(t)),
 		kafkacluster.Setting("listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class", "TokenValidator"))

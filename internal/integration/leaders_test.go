@@ -51,9 +51,9 @@ func moveLeaders(t *testing.T, topic string) (stop func()) {
 	}
 }
 
-// TestStartWhileLeadersMove: producers that start while leaders move lose nothing
-// and write nothing twice, and neither does one that runs all the time. It is the
-// fault of librdkafka's issue 921: see the control below.
+// TestStartWhileLeadersMove: producers that start while leaders move lose
+// nothing and write nothing twice, and neither does one that runs all the time.
+// It is the fault of librdkafka's issue 921: see the control below.
 func TestStartWhileLeadersMove(t *testing.T) {
 	for _, transport := range []producer.Option{producer.WithTransport(producer.Confluent), producer.WithTransport(producer.Franz)} {
 		c := cluster(t)
@@ -142,8 +142,8 @@ func TestStartWhileLeadersMove(t *testing.T) {
 	}
 }
 
-// TestControlStartWhileLeadersMove: confluent-kafka-go alone loses messages that it
-// reports as delivered, or ends by a fatal error, under the same moves.
+// TestControlStartWhileLeadersMove: confluent-kafka-go alone loses messages
+// that it reports as delivered, or ends by a fatal error, under the same moves.
 func TestControlStartWhileLeadersMove(t *testing.T) {
 	c := cluster(t)
 	topic := fmt.Sprintf("leaders-control-%d", time.Now().UnixNano())

@@ -40,7 +40,8 @@ const logicalSchema = `{"type":"record","name":"shop.Payment","fields":[
 	{"name":"micros","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},
 	{"name":"raw","type":"bytes"}]}`
 
-// logicalValue is the value in goavro's form, and as the Python client prints it.
+// logicalValue is the value in goavro's form, and as the Python client prints
+// it.
 var (
 	logicalValue = map[string]any{
 		"amount": []byte{0x04, 0xd2}, "rate": []byte{0, 0, 0, 0, 0x30, 0x39},
@@ -204,8 +205,8 @@ func TestPythonEncryption(t *testing.T) {
 	}
 }
 
-// TestPythonCEL compares the verdict of CEL conditions with those of Confluent's
-// Python client on the same records.
+// TestPythonCEL compares the verdict of CEL conditions with those of
+// Confluent's Python client on the same records.
 func TestPythonCEL(t *testing.T) {
 	python := install(t, otherclients.Python)
 	server, client := embeddedRegistry(t)

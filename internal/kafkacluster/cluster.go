@@ -76,8 +76,8 @@ func Setting(key, value string) Option {
 	return func(o *options) { o.settings[key] = value }
 }
 
-// Classes adds a folder with compiled classes to the classpath of the nodes, for
-// instance a plug-in of the broker.
+// Classes adds a folder with compiled classes to the classpath of the nodes,
+// for instance a plug-in of the broker.
 func Classes(dir string) Option { return func(o *options) { o.classes = dir } }
 
 // Start runs a cluster for a test and ends it with the test. If the test fails,

@@ -10,15 +10,15 @@ import (
 type Network struct {
 	// Latency delays every answer, by up to Jitter more or less.
 	Latency, Jitter time.Duration
-	// Rate bounds the requests of one connection, in bytes per second. 0 means no
-	// bound.
+	// Rate bounds the requests of one connection, in bytes per second. 0 means
+	// no bound.
 	Rate int
 	// Reset is the share of connections that are reset after ResetAfter, from 0
 	// to 1.
 	Reset      float64
 	ResetAfter time.Duration
-	// Swallow is the share of connections whose answers vanish. Such a connection
-	// stays open until the network changes.
+	// Swallow is the share of connections whose answers vanish. Such a
+	// connection stays open until the network changes.
 	Swallow float64
 }
 
@@ -36,8 +36,8 @@ func (p *Proxy) SetNetwork(n Network) {
 	}
 }
 
-// suffer chooses whether a connection is reset, or loses its answers. The caller
-// holds p.mu.
+// suffer chooses whether a connection is reset, or loses its answers. The
+// caller holds p.mu.
 func (p *Proxy) suffer(c *connection) {
 	if p.rnd.Float64() < p.network.Reset {
 		time.AfterFunc(p.network.ResetAfter, func() {

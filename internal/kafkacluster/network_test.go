@@ -55,8 +55,8 @@ func roundTrip(c net.Conn, n int) error {
 	return err
 }
 
-// A bad network does to open and to new connections what it says, and a good one
-// does nothing.
+// A bad network does to open and to new connections what it says, and a good
+// one does nothing.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
 	p, dial := echo(t)

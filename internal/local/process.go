@@ -18,8 +18,8 @@ type Process struct {
 	done chan struct{}
 }
 
-// Run starts cmd with its output in the file log. On Linux the process ends with
-// ours, even when ours is killed. Signals of our terminal do not reach it.
+// Run starts cmd with its output in the file log. On Linux the process ends
+// with ours, even when ours is killed. Signals of our terminal do not reach it.
 func Run(cmd *exec.Cmd, log string) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
@@ -30,8 +30,8 @@ func Run(cmd *exec.Cmd, log string) (*Process, error) {
 	p := &Process{cmd: cmd, log: log, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// The kernel ties Pdeathsig to the thread that forked. So this goroutine
-		// keeps its thread until the process has ended.
+		// The kernel ties Pdeathsig to the thread that forked. So this
+		// goroutine keeps its thread until the process has ended.
 		runtime.LockOSThread()
 		defer close(p.done)
 		defer out.Close()

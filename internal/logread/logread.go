@@ -14,10 +14,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// All yields the records of a topic that a read_committed consumer sees. It reads
-// from the start to the end offsets at the moment of the call. (A reader that
-// stops at an empty poll would miss late records.) Records of one partition come
-// in order. The last pair holds an error if ctx ended or the topic does not exist.
+// All yields the records of a topic that a read_committed consumer sees. It
+// reads from the start to the end offsets at the moment of the call. (A reader
+// that stops at an empty poll would miss late records.) Records of one
+// partition come in order. The last pair holds an error if ctx ended or the
+// topic does not exist.
 func All(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) iter.Seq2[*kgo.Record, error] {
 	return func(yield func(*kgo.Record, error) bool) {
 		if err := all(ctx, brokers, topic, opts, yield); err != nil {
@@ -70,7 +71,8 @@ func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yi
 	return nil
 }
 
-// bounds returns the start and end offsets of all partitions that are not empty.
+// bounds returns the start and end offsets of all partitions that are not
+// empty.
 func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -99,8 +101,8 @@ func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]i
 	return ends, starts, nil
 }
 
-// moving reports whether the leader of a partition has just changed. A new leader
-// may not know the end of the partition yet.
+// moving reports whether the leader of a partition has just changed. A new
+// leader may not know the end of the partition yet.
 func moving(err error) bool {
 	return errors.Is(err, kerr.OffsetNotAvailable) || errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.LeaderNotAvailable)
 }

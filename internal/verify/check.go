@@ -76,9 +76,9 @@ func (r *Report) Err() error {
 }
 
 // Check reads the topics to their end offsets with franz-go in read_committed,
-// and compares. Every send must have ended before the call. decode returns the id
-// of a record. A record with ok == false, for instance from another run, is left
-// out.
+// and compares. Every send must have ended before the call. decode returns the
+// id of a record. A record with ok == false, for instance from another run, is
+// left out.
 func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, decode func(*kgo.Record) (id ID, ok bool, err error)) (*Report, error) {
 	var records []iter.Seq2[*kgo.Record, error]
 	for _, t := range topics {

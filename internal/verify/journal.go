@@ -1,6 +1,6 @@
 // Package verify checks delivery. It compares three things: the messages that a
-// test intended to send, the outcomes that the producer reported, and the records
-// that an independent client reads from the log.
+// test intended to send, the outcomes that the producer reported, and the
+// records that an independent client reads from the log.
 package verify
 
 import (

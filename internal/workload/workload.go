@@ -1,6 +1,6 @@
 // Package workload publishes events while the caller disturbs the cluster, and
-// lets package verify check the outcomes. The same runs work against the embedded
-// broker and against a real cluster.
+// lets package verify check the outcomes. The same runs work against the
+// embedded broker and against a real cluster.
 package workload
 
 import (
@@ -28,14 +28,14 @@ type Run struct {
 	Name string
 	Seed uint64
 
-	// Messages is the number of messages to publish. The publishers go on beyond
-	// it until Disturb has returned.
+	// Messages is the number of messages to publish. The publishers go on
+	// beyond it until Disturb has returned.
 	Messages int
-	// Rate is the number of messages a second of all publishers together. 0 means
-	// as fast as possible.
+	// Rate is the number of messages a second of all publishers together. 0
+	// means as fast as possible.
 	Rate int
-	// Publishers is the number of goroutines that publish. Each goroutine has its
-	// own keys. Default 4.
+	// Publishers is the number of goroutines that publish. Each goroutine has
+	// its own keys. Default 4.
 	Publishers int
 	// Keys is the number of keys of each publisher. Default 8.
 	Keys int
@@ -48,12 +48,12 @@ type Run struct {
 
 	// Started is called with the producer before the first message.
 	Started func(p *producer.Producer)
-	// Disturb runs beside the publishers. The cluster must be healthy again when
-	// Disturb returns.
+	// Disturb runs beside the publishers. The cluster must be healthy again
+	// when Disturb returns.
 	Disturb func(ctx context.Context)
 
-	// Closed is called after Close and before the topic is read, with the number
-	// of messages that were reported delivered.
+	// Closed is called after Close and before the topic is read, with the
+	// number of messages that were reported delivered.
 	Closed func(delivered int64)
 
 	// ShortContexts gives some calls a context that ends at a random moment.
@@ -78,9 +78,9 @@ type Result struct {
 	Unbalanced int64
 }
 
-// Do publishes, closes the producer, reads the topic, and compares. The error is
-// not nil if the topic could not be read, or if a message came back without one
-// of the three outcomes.
+// Do publishes, closes the producer, reads the topic, and compares. The error
+// is not nil if the topic could not be read, or if a message came back without
+// one of the three outcomes.
 func (w Run) Do(ctx context.Context) (*Result, error) {
 	if w.Publishers == 0 {
 		w.Publishers = 4

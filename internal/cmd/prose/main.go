@@ -109,10 +109,16 @@ func (c *counts) add(path string) error {
 	file := files.AddFile(path, -1, len(src))
 	var s scanner.Scanner
 	s.Init(file, src, nil, scanner.ScanComments)
+	output := -1 // the last line of an example's expected output
 	for {
 		pos, kind, text := s.Scan()
 		if kind == token.EOF {
 			return nil
+		}
+		line := files.Position(pos).Line
+		if kind == token.COMMENT && (strings.Contains(text, "utput:") || line == output+1) {
+			output = line
+			continue
 		}
 		if kind != token.COMMENT || !strings.HasPrefix(text, "//") || notProse.MatchString(text) {
 			continue

@@ -1,7 +1,8 @@
 // Package processor consumes messages, transforms them and publishes the
 // results, each exactly once (KIP-447).
 //
-// What the function adds and the offsets of what was read are committed in one
-// Kafka transaction. So each message has its effect once, through rebalances,
-// restarts, lost answers and kill -9 at any point.
+// One Kafka transaction commits two things: the messages that the function
+// adds, and the offsets of the messages that it read. So each message has its
+// effect exactly once, even after a rebalance, a restart, a lost answer or a
+// kill -9.
 package processor

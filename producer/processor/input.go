@@ -13,22 +13,24 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// input is a processor's consumer. One goroutine uses it. Rebalances happen in
-// polls only, so between polls the partitions stay ours, unless the group has
-// expelled us. Then the coordinator refuses our offsets.
+// input is the consumer of a processor. Only one goroutine uses an input.
+// Rebalances happen only inside a poll, so we keep our partitions between two
+// polls. The exception is an expelled member: the coordinator then refuses our
+// offsets.
 type input struct {
 	consumer transport.Consumer
 	settings *settings.Config
 	group    string
 	topics   []string
-	batch    []*transport.ConsumedMessage // being collected
-	// member is captured before a batch is read. If it were captured after, a
-	// member that was expelled and has come back could commit offsets of
-	// partitions that it no longer has.
+	batch    []*transport.ConsumedMessage // the batch that collect is filling
+	// collect captures member before it reads a batch. Captured later, the
+	// member could belong to a new generation, because an expelled member may
+	// have joined again. We could then commit offsets of partitions that we
+	// have lost.
 	member producer.GroupMember
 }
 
-// pollSlice bounds one poll.
+// pollSlice is the longest duration of one poll.
 const pollSlice = 50 * time.Millisecond
 
 func openInput(c *settings.Config, group string, topics []string, protocol transport.Protocol) (*input, error) {
@@ -48,8 +50,7 @@ func (in *input) close() {
 	}
 }
 
-// revoked takes messages of partitions that are no longer ours out of the
-// batch.
+// revoked removes the messages of revoked partitions from the batch.
 func (in *input) revoked(partitions []transport.TopicPartition) {
 	in.batch = slices.DeleteFunc(in.batch, func(m *transport.ConsumedMessage) bool { return contains(partitions, m.Topic, m.Partition) })
 }
@@ -58,8 +59,9 @@ func contains(all []transport.TopicPartition, topic string, partition int32) boo
 	return slices.ContainsFunc(all, func(tp transport.TopicPartition) bool { return tp.Topic == topic && tp.Partition == partition })
 }
 
-// collect gathers a batch of at most so many messages. The batch is empty if
-// ctx ended, or if there was no message for a while. An error does not pass.
+// collect gathers a batch of at most the given number of messages. The batch is
+// empty if ctx ended, or if no message came for a while. An error of collect is
+// permanent.
 func (in *input) collect(ctx context.Context, c *config, messages int) ([]*transport.ConsumedMessage, error) {
 	in.batch = in.batch[:0]
 	member, err := in.consumer.Member()
@@ -81,7 +83,7 @@ func (in *input) collect(ctx context.Context, c *config, messages int) ([]*trans
 		}
 		if m == nil {
 			if len(in.batch) == 0 {
-				break // so that the member is captured again
+				break // the caller then captures the member again
 			}
 			continue
 		}
@@ -92,7 +94,7 @@ func (in *input) collect(ctx context.Context, c *config, messages int) ([]*trans
 		bytes += len(m.Value) + len(m.Key)
 	}
 	if ctx.Err() != nil {
-		return nil, nil // the next run reads it
+		return nil, nil // the next run reads the messages again
 	}
 	return slices.Clone(in.batch), nil
 }
@@ -106,7 +108,7 @@ func (in *input) poll(ctx context.Context, wait time.Duration) (*transport.Consu
 	return m, nil
 }
 
-// explain says what to grant.
+// explain adds the missing permission to an error.
 func (in *input) explain(err error) error {
 	name := in.group
 	if consumer.Code(err) == transport.TopicAuthorizationFailed {
@@ -115,8 +117,8 @@ func (in *input) explain(err error) error {
 	return fmt.Errorf("group %s: %w", in.group, consumer.ExplainDenied(in.settings, err, "Read", name))
 }
 
-// next returns the offsets to commit for a batch: for each partition one after
-// the last.
+// next returns the offsets to commit for a batch. The offset of a partition is
+// the offset of its last message plus 1.
 func next(batch []*transport.ConsumedMessage) []producer.GroupOffset {
 	var out []producer.GroupOffset
 	for _, m := range batch {
@@ -131,7 +133,7 @@ func next(batch []*transport.ConsumedMessage) []producer.GroupOffset {
 	return out
 }
 
-// first returns where each partition's part of a batch begins.
+// first returns the first position of each partition in the batch.
 func first(batch []*transport.ConsumedMessage) []transport.TopicPartition {
 	var out []transport.TopicPartition
 	for _, m := range batch {
@@ -142,16 +144,16 @@ func first(batch []*transport.ConsumedMessage) []transport.TopicPartition {
 	return out
 }
 
-// seek goes on reading elsewhere. A partition that is no longer ours is left
-// out, because its next owner begins at the group's offset.
+// seek moves the consumer to other positions. It skips partitions that we have
+// lost, because the next owner starts at the group's offset.
 func (in *input) seek(to []transport.TopicPartition) {
 	if err := in.consumer.Seek(to); err != nil {
 		in.settings.Logger.Info("seek_refused", "group", in.group, "err", err)
 	}
 }
 
-// committed asks the group for its offsets of the partitions. Where it has
-// none, what was given stays.
+// committed asks the group for the committed offsets of the partitions. A
+// partition without a committed offset keeps the given offset.
 func (in *input) committed(ctx context.Context, given []transport.TopicPartition) ([]transport.TopicPartition, error) {
 	out, err := in.consumer.Committed(ctx, given)
 	if err != nil {
@@ -165,13 +167,13 @@ func (in *input) committed(ctx context.Context, given []transport.TopicPartition
 	return out, nil
 }
 
-// owns tells whether all of these partitions are ours.
+// owns reports whether we own all of these partitions.
 func (in *input) owns(parts []transport.TopicPartition) bool {
 	ours, err := in.consumer.Assignment()
 	return err == nil && !slices.ContainsFunc(parts, func(tp transport.TopicPartition) bool { return !contains(ours, tp.Topic, tp.Partition) })
 }
 
-// pause waits without reading, but it polls, so that we stay in the group.
+// pause waits without reading. It keeps polling, so that we stay in the group.
 func (in *input) pause(ctx context.Context, d time.Duration) error {
 	paused, err := in.consumer.Assignment()
 	if err == nil {
@@ -185,7 +187,7 @@ func (in *input) pause(ctx context.Context, d time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if m != nil { // fetched before the pause, or of a new partition
+		if m != nil { // fetched before the pause, or from a new partition
 			in.seek([]transport.TopicPartition{{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}})
 		}
 	}

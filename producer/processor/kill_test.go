@@ -24,8 +24,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is how long a worker works on one message, so that kills find it
-// working.
+// workFor is the time that a worker spends on one message. Because of it, kills
+// hit a worker during its work.
 const workFor = 2 * time.Millisecond
 
 func slowly(context.Context, *producer.Tx, processor.Consumed[event]) error {
@@ -33,7 +33,7 @@ func slowly(context.Context, *producer.Tx, processor.Consumed[event]) error {
 	return nil
 }
 
-// TestWorker is what a worker process runs.
+// TestWorker is the body of a worker process.
 func TestWorker(t *testing.T) {
 	args := copytest.WorkerArgs(t)
 	kind, id := args[0], args[2]
@@ -52,8 +52,8 @@ func TestWorker(t *testing.T) {
 	}
 }
 
-// soonGone lets the group miss a killed member after 3 s. With the protocol
-// "consumer" that is the broker's to say.
+// soonGone makes the group notice a killed member after 3 s. With the protocol
+// "consumer" the broker sets the session timeout.
 func soonGone(protocol string) []producer.Option {
 	if protocol != "classic" {
 		return nil
@@ -61,9 +61,8 @@ func soonGone(protocol string) []producer.Option {
 	return []producer.Option{producer.WithConfig(map[string]string{"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"})}
 }
 
-// byHand copies as a program would without the processor: "at-least-once"
-// without transactions, "offsets-outside" with transactions and the offsets
-// committed after them.
+// byHand copies without the processor. "at-least-once" uses no transactions.
+// "offsets-outside" uses transactions, and commits the offsets after them.
 func (c *copying) byHand(ctx context.Context, kind, id string) {
 	w := c.w
 	must := func(err error) {
@@ -128,7 +127,7 @@ func (c *copying) byHand(ctx context.Context, kind, id string) {
 	}
 }
 
-// killable is where members of a group may vanish.
+// killable is a cluster in which group members may vanish.
 func killable(t *testing.T, protocol string) *copytest.Where {
 	if os.Getenv("AVROLINE_TEST_BROKERS") != "" {
 		return copytest.Brokers(t)
@@ -139,8 +138,8 @@ func killable(t *testing.T, protocol string) *copytest.Where {
 	return copytest.Brokers(t, producertest.WithConfig("group.consumer.session.timeout.ms", "3000"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "500"))
 }
 
-// copyUnderKills has two workers copy n messages while one or the other is
-// killed with -9.
+// copyUnderKills lets two workers copy n messages while kill -9 hits one or the
+// other.
 func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Found, kills int) {
 	w := killable(t, protocol)
 	seed := rand.Uint64()
@@ -172,7 +171,7 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Foun
 	for _, worker := range workers {
 		worker.Kill()
 	}
-	for i := range workers { // ends what they left open
+	for i := range workers { // ends the transactions that killed workers left open
 		tp, err := producer.NewTransactional(w.Addrs, fmt.Sprintf("%s-%d", group, i), copytest.Serializer(t, &workload.Registry{}))
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +186,7 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Foun
 	return found, kills
 }
 
-// protocols of a group.
+// protocols lists the group protocols.
 var protocols = []string{"consumer", "classic"}
 
 func TestKilled(t *testing.T) {
@@ -204,8 +203,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestControlKilled: without transactions, and with the offsets outside of
-// them, the same run must show duplicates.
+// TestControlKilled is the control. The same run must show duplicates without
+// transactions, and with offsets that are committed outside of the transaction.
 func TestControlKilled(t *testing.T) {
 	for _, control := range [][2]string{{"at-least-once", "consumer"}, {"offsets-outside", "consumer"}, {"offsets-outside", "classic"}} {
 		t.Run(strings.Join(control[:], " "), func(t *testing.T) {
@@ -216,9 +215,9 @@ func TestControlKilled(t *testing.T) {
 	}
 }
 
-// TestFrozen stops a worker by SIGSTOP in the middle of a transaction, for
-// longer than its transaction timeout and the group's session, five times. It
-// joins the group again and goes on.
+// TestFrozen stops a worker by SIGSTOP in the middle of a transaction, five
+// times. Each stop is longer than the transaction timeout and the group's
+// session. The worker then joins the group again and continues.
 func TestFrozen(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
@@ -256,8 +255,8 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// copyThroughRebalances has a worker copy n messages while a second one joins
-// the group, works and leaves again, twice.
+// copyThroughRebalances lets a worker copy n messages. Meanwhile a second
+// worker joins the group, works and leaves, twice.
 func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx context.Context, c *copying, id string) error) copytest.Found {
 	t.Helper()
 	w := killable(t, protocol)
@@ -305,7 +304,8 @@ func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx c
 	return w.Judge(c.out, n)
 }
 
-// TestRebalances: each message once, in order, whoever has its partition.
+// TestRebalances checks that each message is copied once and in order, even
+// when its partition changes owner.
 func TestRebalances(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
@@ -318,8 +318,8 @@ func TestRebalances(t *testing.T) {
 	}
 }
 
-// TestControlRebalances: where the offsets are committed after the transaction,
-// what a worker that leaves had in hand is done again.
+// TestControlRebalances is the control. It commits the offsets after the
+// transaction. A worker that leaves then causes duplicates of its last batch.
 func TestControlRebalances(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Consumed is a message that was read.
+// Consumed is a message that the processor has read.
 type Consumed[T any] struct {
 	Value     *T // nil for a tombstone
 	Key       []byte
@@ -23,8 +23,8 @@ type Consumed[T any] struct {
 	Headers   []serde.Header
 }
 
-// Raw is a message that cannot be processed. Err says why. Value points to the
-// bytes as they came.
+// Raw is a message that cannot be processed. Err is the reason. Value points to
+// the bytes as they came from the broker.
 type Raw struct {
 	Consumed[[]byte]
 	Err error
@@ -35,9 +35,10 @@ type poisonError struct{ error }
 
 func (e poisonError) Unwrap() error { return e.error }
 
-// Poison marks an error of the function as the message's own fault: the
-// transaction is aborted and done again, with the message given to the handler
-// of [WithBadHandler] in place of the function. nil stays nil.
+// Poison marks an error of the function as the fault of the message. The
+// processor then aborts the transaction and handles the batch again. The second
+// time, the message goes to the handler of [WithBadHandler] and not to the
+// function. Poison returns nil for a nil error.
 func Poison(err error) error {
 	if err == nil {
 		return nil
@@ -45,18 +46,18 @@ func Poison(err error) error {
 	return poisonError{err}
 }
 
-// The headers that [DeadLetter] adds to those of the message.
+// These headers are added by [DeadLetter] to the headers of the message.
 const (
 	DeadLetterReason    = "dead-letter.reason"    // the error's text
-	DeadLetterTopic     = "dead-letter.topic"     // where the message was read
+	DeadLetterTopic     = "dead-letter.topic"     // the topic from which the message was read
 	DeadLetterPartition = "dead-letter.partition" // in decimal, as are the offset and the timestamp
 	DeadLetterOffset    = "dead-letter.offset"
 	DeadLetterTimestamp = "dead-letter.timestamp" // Unix milliseconds of the original
 )
 
 // DeadLetter makes a handler that writes the message to another topic, in the
-// same transaction: key, value and headers byte for byte, and headers that say
-// why and where from. The topic must exist.
+// same transaction. Key, value and headers are copied byte for byte. The added
+// headers give the reason and the origin of the message. The topic must exist.
 func DeadLetter(topic string) BadHandler {
 	return func(ctx context.Context, tx *producer.Tx, m Raw) error {
 		dead := producer.Encoded{Topic: topic, Key: m.Key, Headers: append(slices.Clone(m.Headers),
@@ -76,7 +77,7 @@ func DeadLetter(topic string) BadHandler {
 	}
 }
 
-// bounded cuts a text that others wrote.
+// bounded shortens a text that may come from outside.
 func bounded(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -84,7 +85,7 @@ func bounded(s string, most int) string {
 	return s[:most] + fmt.Sprintf("… (%d bytes)", len(s))
 }
 
-// place is where a message lies.
+// place is the position of a message: topic, partition and offset.
 type place struct {
 	topic     string
 	partition int32
@@ -95,7 +96,7 @@ func (p place) String() string { return fmt.Sprintf("%s[%d]@%d", p.topic, p.part
 
 func placeOf(m *transport.ConsumedMessage) place { return place{m.Topic, m.Partition, m.Offset} }
 
-// describe is a message without its value.
+// describe returns the message without its value.
 func describe[T any](m *transport.ConsumedMessage) Consumed[T] {
 	c := Consumed[T]{Key: m.Key, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp}
 	for _, h := range m.Headers {

@@ -27,41 +27,45 @@ type config struct {
 	producer []producer.Option
 }
 
-// BadHandler is called in the transaction for a message that cannot be
-// processed. If it returns nil, the message is done with. [DeadLetter] makes
-// one.
+// BadHandler is called, inside the transaction, for a message that cannot be
+// processed. If it returns nil, the processor goes on to the next message.
+// [DeadLetter] makes a BadHandler.
 type BadHandler func(ctx context.Context, tx *producer.Tx, m Raw) error
 
-// WithProducer gives options of [producer.NewTransactional]: how to reach the
-// brokers, the transaction timeout, the logger and so on. A transaction may
-// stay open for 10 s unless WithTransactionTimeout is given, because the
-// partitions of a process that died wait for so long. Settings of the consumer
-// go through WithConfig or a file, except those that exactly-once rests on.
-// WithGroupCommit and WithoutRecovery are refused.
+// WithProducer passes options to [producer.NewTransactional], such as the
+// connection to the brokers, the transaction timeout and the logger. The
+// default transaction timeout is 10 s (WithTransactionTimeout changes it). The
+// timeout is short because the partitions of a dead process wait for its end.
+// Settings of the consumer go through WithConfig or a file. The settings on
+// which exactly-once depends cannot be changed. WithGroupCommit and
+// WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }
 
-// WithBatch bounds one transaction: it ends when it holds so many messages, or
-// so many bytes of them, or when wait has passed since the first. Default 1,000
-// messages, 1 MiB and 100 ms. On a replicated cluster a transaction costs the
-// brokers about 50 ms, so larger batches are faster, and visible later.
+// WithBatch bounds one transaction. The transaction ends at the given number of
+// messages, at the given number of bytes, or at the duration wait after the
+// first message. Default 1,000 messages, 1 MiB and 100 ms. On a replicated
+// cluster a transaction costs the brokers about 50 ms. So a larger batch is
+// faster, but its results become visible later.
 func WithBatch(messages, bytes int, wait time.Duration) Option {
 	return Option{"WithBatch", func(c *config) { c.messages, c.bytes, c.wait = messages, bytes, wait }}
 }
 
-// WithBadHandler lets f take the messages that cannot be processed: those that
-// do not decode, those for which the function returns an error made by
-// [Poison], and those whose results cannot be published because a result is too
-// large, has an impossible timestamp, or is otherwise refused by a broker.
-// Default: such a message ends Run with its error.
+// WithBadHandler lets f handle the messages that cannot be processed. There are
+// three kinds: messages that do not decode, messages for which the function
+// returns an error made by [Poison], and messages whose results cannot be
+// published. A result cannot be published if it is too large, has an impossible
+// timestamp, or is refused by a broker for another reason. By default Run
+// returns the error of such a message.
 func WithBadHandler(f BadHandler) Option {
 	return Option{"WithBadHandler", func(c *config) { c.onBad = f }}
 }
 
-// WithGroupProtocol chooses how members of the group agree on who reads what:
-// "consumer" (KIP-848, brokers from 4.0) or "classic". Default: "consumer" if
-// the brokers have it, else "classic". The log says which.
+// WithGroupProtocol sets the rebalance protocol of the group: "consumer"
+// (KIP-848, brokers from 4.0) or "classic". The default is "consumer" if the
+// brokers support it, and "classic" otherwise. The log shows the protocol in
+// use.
 func WithGroupProtocol(name string) Option {
 	return Option{"WithGroupProtocol", func(c *config) { c.protocol = name }}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Processor reads the topics of a group, and commits what its function adds
-// together with the offsets of what it read.
+// Processor reads the topics of a group. It commits the output of its function
+// together with the offsets of the input.
 type Processor[In any] struct {
 	id       string
 	group    string
@@ -25,38 +25,39 @@ type Processor[In any] struct {
 	f        Function[In]
 	t        *producer.Transactional
 
-	// The fields below belong to the goroutine of Run.
+	// Only the goroutine of Run uses the fields below.
 	in       *input
-	batch    []*transport.ConsumedMessage // in the transaction in hand
-	back     []transport.TopicPartition   // where to read on, if a commit's outcome stays unknown
-	poisoned map[place]error              // messages for the bad handler, when they come again
-	messages int                          // the present bound on a batch
-	tooSlow  int                          // how often in a row one message alone took too long
+	batch    []*transport.ConsumedMessage // the batch of the open transaction
+	back     []transport.TopicPartition   // where to read on if the outcome of a commit stays unknown
+	poisoned map[place]error              // messages that go to the bad handler when they are read again
+	messages int                          // the current bound on a batch
+	tooSlow  int                          // how often in a row a single message took too long
 }
 
 // Function is called for each message, in the order of its partition. It adds
-// to the transaction what follows from the message. It runs again for the same
-// message after an abort, so it must have no other lasting effect: counting,
-// for example, belongs into [producer.Tx.OnEnd].
+// the results of the message to the transaction. Function runs again for the
+// same message after an abort. So it must have no other lasting effect.
+// Counting, for example, belongs in [producer.Tx.OnEnd].
 //
-// An error ends Run, except these: an error made by [Poison], and the refusal
-// of a single message by the producer, go to the handler of [WithBadHandler] if
-// there is one. An error that wraps [serde.ErrRegistry] has the batch done
-// again after a pause.
+// An error ends Run, with two exceptions. First, an error made by [Poison], or
+// the producer's refusal of a single message, goes to the handler of
+// [WithBadHandler] if there is one. Second, after an error that wraps
+// [serde.ErrRegistry] the processor handles the batch again after a pause.
 type Function[In any] func(ctx context.Context, tx *producer.Tx, m Consumed[In]) error
 
 const (
-	// closeWait bounds the closing after Run's context has ended.
+	// closeWait bounds the time of closing after the context of Run has ended.
 	closeWait = 10 * time.Second
-	// slowMost is how often a message that takes longer than the transaction
-	// timeout is tried.
+	// slowMost is the number of tries for a message that takes longer than the
+	// transaction timeout.
 	slowMost = 3
 )
 
-// New makes a processor. It does no I/O that it waits for. In is inferred from
-// f. Processes with the same group share its partitions. transactionalID is one
-// per running process, and stays the same over restarts: a pod's ordinal, not
-// its random name. All mistakes are in the error.
+// New makes a processor. It does not wait for I/O. Go infers In from f.
+// Processes with the same group share its partitions. Each running process
+// needs its own transactionalID, which stays the same after a restart. Use the
+// ordinal of a pod, for example, and not its random name. The error lists all
+// mistakes in the arguments.
 func New[In any](brokers []string, transactionalID, group string, topics []string,
 	d *serde.Deserializer[In], s *serde.Serializer, f Function[In], opts ...Option,
 ) (*Processor[In], error) {
@@ -101,29 +102,29 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 	return p, nil
 }
 
-// Stats are the counts of what was produced: see
+// Stats returns the counts of the produced messages. See
 // [producer.Transactional.Stats].
 func (p *Processor[In]) Stats() producer.Stats { return p.t.Stats() }
 
-// Prepare is [producer.Transactional.Prepare]: it checks the topics that the
-// function writes to. It is optional.
+// Prepare checks the topics that the function writes to. Calling it is
+// optional. See [producer.Transactional.Prepare].
 func (p *Processor[In]) Prepare(ctx context.Context, topics ...producer.Prepared) error {
 	return p.t.Prepare(ctx, topics...)
 }
 
-// Run works until ctx ends. Then it aborts the batch in hand, which the next
-// run reads again, leaves the group and returns nil. Before that it returns
-// only for what does not pass: an error of the function, [producer.ErrFenced],
-// a topic that does not exist, a missing permission. Outages, rebalances, and
-// having been frozen are waited out. Run closes the processor, so it is called
-// once.
+// Run works until ctx ends. It then aborts the open batch, leaves the group and
+// returns nil. The next run reads the batch again. Run returns earlier only
+// after a permanent error: an error of the function, [producer.ErrFenced], a
+// topic that does not exist, or a missing permission. Run waits through
+// outages, rebalances and a freeze of the process. Call Run only once, because
+// it closes the processor.
 func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	defer func() {
 		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 		defer done()
 		closed := p.t.Close(closing)
 		var left *producer.UndeliveredError
-		if errors.As(closed, &left) && left.Err == nil { // in doubt: the group's offsets tell the next run
+		if errors.As(closed, &left) && left.Err == nil { // in doubt: the next run reads the outcome from the group's offsets
 			closed = nil
 		}
 		err = errors.Join(err, closed)
@@ -131,7 +132,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	err = p.run(ctx)
 	switch {
 	case err == nil, ctx.Err() != nil && !errors.Is(err, producer.ErrFenced):
-		return nil // what was in hand was aborted, and the next run reads it again
+		return nil // the open batch was aborted, and the next run reads it again
 	}
 	return fmt.Errorf("processor: %w", err)
 }
@@ -195,7 +196,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	return nil
 }
 
-// takeOver makes the transactional id ours. An outage is waited out.
+// takeOver acquires the transactional id. It waits through an outage.
 func (p *Processor[In]) takeOver(ctx context.Context) error {
 	for {
 		err := p.t.Prepare(ctx)
@@ -206,7 +207,7 @@ func (p *Processor[In]) takeOver(ctx context.Context) error {
 	}
 }
 
-// findTopics looks for the topics to read.
+// findTopics checks that the input topics exist.
 func (p *Processor[In]) findTopics(ctx context.Context) error {
 	for _, name := range p.topics {
 		_, err := p.in.consumer.EndOffsets(ctx, name)
@@ -221,8 +222,9 @@ func (p *Processor[In]) findTopics(ctx context.Context) error {
 	return nil
 }
 
-// Resume is called by the producer after it took the transactional id over. It
-// answers for a batch whose commit is in doubt: the group's offsets tell.
+// Resume is called by the producer after it has acquired the transactional id.
+// If the commit of a batch is in doubt, Resume reads the outcome from the
+// group's offsets.
 func (p *Processor[In]) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
 	if !inDoubt {
 		return false, nil
@@ -279,12 +281,12 @@ func (p *Processor[In]) process(ctx context.Context) error {
 	return err
 }
 
-// lastingError comes again when the batch does.
+// lastingError is an error that would happen again with the same batch.
 type lastingError struct{ error }
 
 func (e lastingError) Unwrap() error { return e.error }
 
-// passes tells whether doing the batch again may help.
+// passes reports whether handling the batch again may succeed.
 func (p *Processor[In]) passes(err error) bool {
 	var failed *producer.TxError
 	switch {
@@ -298,15 +300,16 @@ func (p *Processor[In]) passes(err error) bool {
 	return errors.As(err, &failed) && failed.Retriable
 }
 
-// isolate looks for the message whose results a broker refuses: the batches get
-// smaller until it is alone. Then it is poisoned.
+// isolate searches for the message whose results a broker refuses. It makes the
+// batches smaller until the message is alone. It then marks the message as
+// poisoned.
 func (p *Processor[In]) isolate(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)
 		return err
 	}
 	at := placeOf(p.batch[0])
-	if p.config.onBad == nil || p.poisoned[at] != nil { // the handler's own message was refused
+	if p.config.onBad == nil || p.poisoned[at] != nil { // the broker refused the output of the handler
 		return lastingError{fmt.Errorf("%v: %w", at, err)}
 	}
 	p.poisoned[at] = err
@@ -314,7 +317,8 @@ func (p *Processor[In]) isolate(err error) error {
 }
 
 // slow halves the batch, because the transaction took longer than its timeout.
-// A process that was frozen looks the same, so one message gets several tries.
+// A single message gets several tries, because a frozen process causes the same
+// timeout.
 func (p *Processor[In]) slow(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)
@@ -326,13 +330,13 @@ func (p *Processor[In]) slow(err error) error {
 	return lastingError{fmt.Errorf("%v took too long %d times: %w", placeOf(p.batch[0]), p.tooSlow, err)}
 }
 
-// isPoisoned tells whether the batch is to be done again at once, with a
-// message given to the bad handler.
+// isPoisoned reports whether the batch must be handled again at once, with a
+// message that goes to the bad handler.
 func (p *Processor[In]) isPoisoned(err error) bool {
 	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(lastingError))
 }
 
-// one handles one message.
+// one handles a single message.
 func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
 	at := placeOf(m)
 	if reason := p.poisoned[at]; reason != nil {
@@ -345,7 +349,7 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 	case err == nil:
 		c.Value = value
 	case errors.Is(err, serde.ErrTombstone):
-	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // this says nothing about the message
+	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // the message itself may be good
 		return err
 	case errors.Is(err, serde.ErrNoExecutor):
 		// The program lacks the executor. Every message would be called bad.
@@ -370,13 +374,14 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 	return fmt.Errorf("%v: %w", at, err)
 }
 
-// isOwnRefusal tells whether the producer refused one message for what it is.
+// isOwnRefusal reports whether the producer refused a single message because of
+// its content.
 func isOwnRefusal(err error) bool {
 	return errors.As(err, new(*producer.MessageError)) && !errors.Is(err, serde.ErrRegistry) && !errors.Is(err, producer.ErrUnknownTopic) &&
 		!errors.Is(err, producer.ErrClosed) && consumer.Code(err) == 0
 }
 
-// bad gives a message to the bad handler.
+// bad calls the bad handler with a message.
 func (p *Processor[In]) bad(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage, reason error) error {
 	at := placeOf(m)
 	if p.config.onBad == nil {

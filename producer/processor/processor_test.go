@@ -35,7 +35,7 @@ type copying struct {
 	onBad    processor.BadHandler
 	each     func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error
 	messages int
-	silent   bool // each publishes by itself
+	silent   bool // each message is published outside of the transaction
 	opts     []producer.Option
 }
 
@@ -79,7 +79,7 @@ func (c *copying) processor(id string) *processor.Processor[event] {
 	return p
 }
 
-// run runs a processor until enough says so, or until it ends by itself.
+// run runs a processor until enough returns true, or until Run returns.
 func run(t *testing.T, p *processor.Processor[event], enough func() bool) error {
 	t.Helper()
 	ctx, cancel := context.WithCancel(copytest.Ctx(t))
@@ -102,7 +102,7 @@ func run(t *testing.T, p *processor.Processor[event], enough func() bool) error 
 	}
 }
 
-// copied returns a function that tells whether n events are in the output.
+// copied returns a function that reports whether n events are in the output.
 func (c *copying) copied(n int) func() bool {
 	return func() bool { return len(c.w.Committed(c.out)) >= n }
 }
@@ -116,7 +116,7 @@ func TestProcessor(t *testing.T) {
 	}
 	c.w.Exactly(c.out, 3000)
 
-	// It goes on where it was: in smaller batches, and nothing is done again.
+	// The second run continues with smaller batches and repeats no message.
 	c.messages = 7
 	if err := run(t, c.processor(copytest.NewID(t)), func() bool { return true }); err != nil {
 		t.Fatal(err)
@@ -124,8 +124,8 @@ func TestProcessor(t *testing.T) {
 	c.w.Exactly(c.out, 3000)
 }
 
-// TestGroupProtocol: the default is what the brokers have. Kafka 3.9 lists the
-// requests of the protocol "consumer", and does not have the feature.
+// TestGroupProtocol checks that the default depends on the brokers. Kafka 3.9
+// lists the requests of the protocol "consumer", but lacks the feature.
 func TestGroupProtocol(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]*kversion.Versions{"2.8": kversion.V2_8_0(), "3.6": kversion.V3_6_0(), "3.9": kversion.V3_9_0(), "4.0": kversion.V4_0_0()} {
@@ -224,8 +224,8 @@ func TestRuleWithoutExecutor(t *testing.T) {
 	}
 }
 
-// TestRefusedResult: a result that is too large for its topic goes to the bad
-// handler by itself, and its neighbours are copied.
+// TestRefusedResult publishes a result that is too large for its topic. Only
+// its message goes to the bad handler. The other messages are copied.
 func TestRefusedResult(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
@@ -252,8 +252,8 @@ func TestRefusedResult(t *testing.T) {
 	}
 }
 
-// stringsOnly is a registry in which the first schema is a string, so that no
-// event decodes.
+// stringsOnly is a registry in which the first schema is a string. So no event
+// decodes.
 func stringsOnly(t *testing.T) *workload.Registry {
 	r := new(workload.Registry)
 	if v, err := r.Register(t.Context(), "", contract.Schema{Text: `"string"`}); v.ID != 1 || err != nil {
@@ -285,7 +285,7 @@ func TestEnds(t *testing.T) {
 		"no such topic to read": {func(c *copying) { c.in = "no-such-topic" }, producer.ErrUnknownTopic},
 		"no such topic to write": {func(c *copying) {
 			c.out = "no-such-topic"
-			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return nil } // is not the message's fault
+			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return nil } // must not be called, because the message is good
 		}, producer.ErrUnknownTopic},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -355,8 +355,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestNothingCommittedAfterTheContext: the function returns nil after Run's
-// context has ended, and nothing of that batch is visible.
+// TestNothingCommittedAfterTheContext lets the function return nil after the
+// context of Run has ended. Nothing of that batch may become visible.
 func TestNothingCommittedAfterTheContext(t *testing.T) {
 	t.Parallel()
 	c := newCopying(copytest.Brokers(t), 1)
@@ -382,8 +382,8 @@ func TestNothingCommittedAfterTheContext(t *testing.T) {
 	c.w.Exactly(c.out, 10)
 }
 
-// TestAnswersLost loses answers of everything that a processor's transaction
-// asks for, and every message has its effect once.
+// TestAnswersLost loses answers to all requests of a processor's transaction.
+// Every message must have its effect once.
 func TestAnswersLost(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -401,9 +401,10 @@ func TestAnswersLost(t *testing.T) {
 	}
 }
 
-// TestInDoubt lets commits end in doubt. The start of the next client decides,
-// the group's offsets tell, and the input goes on from there: from the end of
-// the batch in doubt, or from its start.
+// TestInDoubt lets commits end in doubt. The start of the next client decides
+// the transaction. The group's offsets then show the outcome. The input
+// continues at the end of the batch after a commit, and at its start after an
+// abort.
 func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -437,8 +438,9 @@ func TestInDoubt(t *testing.T) {
 	}
 }
 
-// TestStoppedInDoubt: no answer to a commit comes before a run ends, over and
-// over. The next run goes on behind what was committed after all.
+// TestStoppedInDoubt ends a run before the answer to a commit arrives,
+// repeatedly. The next run continues after the messages that were committed
+// after all.
 func TestStoppedInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -460,8 +462,8 @@ func TestStoppedInDoubt(t *testing.T) {
 	w.Exactly(c.out, n)
 }
 
-// TestSlowFunction: a function that holds a transaction beyond its timeout does
-// not end Run.
+// TestSlowFunction checks that a function may hold a transaction beyond its
+// timeout without ending Run.
 func TestSlowFunction(t *testing.T) {
 	t.Parallel()
 	c := newCopying(copytest.Brokers(t), 1)
@@ -471,7 +473,7 @@ func TestSlowFunction(t *testing.T) {
 	c.each = func(ctx context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
 		if m.Value.Seq == 20 && slept < 2 {
 			slept++
-			copytest.During(ctx, 2500*time.Millisecond) // as a process that was frozen
+			copytest.During(ctx, 2500*time.Millisecond) // like a frozen process
 		}
 		return nil
 	}
@@ -484,8 +486,9 @@ func TestSlowFunction(t *testing.T) {
 	}
 }
 
-// TestRefusedByBroker: a broker refuses the result of one message for what it is.
-// The message is found, and goes to the bad handler. The others are copied.
+// TestRefusedByBroker lets a broker refuse the result of one message because of
+// its content. The processor finds the message and gives it to the bad handler.
+// The other messages are copied.
 func TestRefusedByBroker(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)

@@ -18,16 +18,16 @@ import (
 
 const benchLines = 200_000
 
-// benchParse makes the event of a line, as a parser of access logs would.
+// benchParse makes the event of a line, like a parser of access logs.
 func benchParse(e *copytest.Event, number int64, text []byte) {
 	key, rest, _ := bytes.Cut(text, []byte{' '})
 	e.Key, e.Seq, e.Pad = string(key), number, string(rest)
 }
 
-// BenchmarkSource reads a file of lines of about 100 bytes into transactions of
-// 1,000: by a source, and by InTx in a loop of the caller's own. Both parse in
-// the same way, and both have the broker in this process beside them. The ratio
-// of the two is what counts.
+// BenchmarkSource publishes a file of lines of about 100 bytes in transactions
+// of 1,000. It compares a source with a loop of InTx calls. Both sides parse in
+// the same way, and both use a broker in this process. Only the ratio of the
+// two results matters.
 func BenchmarkSource(b *testing.B) {
 	w := copytest.Brokers(b)
 	file := filepath.Join(b.TempDir(), "log")

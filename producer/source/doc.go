@@ -1,14 +1,14 @@
-// Package source publishes what is read elsewhere, each item exactly once: the
-// lines of files ([Files]), the rows of a table (package outbox), or any other
-// [Input] that can name its positions.
+// Package source publishes the items of an external input, each item exactly
+// once. An input is the lines of files ([Files]), the rows of a table (package
+// outbox), or any other [Input] that can name its positions.
 //
-// How far the input was read is an Avro record, checkpoint.Position, in a
-// compacted topic. It is written in the same Kafka transaction as the messages
-// that were made of the items (KIP-618 does the same for Kafka Connect). So the
-// next run, after a restart, a kill -9 or a commit in doubt, goes on exactly
-// after the last item that was published.
+// A position records how far the input was read. It is an Avro record,
+// checkpoint.Position, in a compacted topic. One Kafka transaction writes the
+// position and the messages of the items up to the position. KIP-618 does the
+// same for Kafka Connect. So the next run continues exactly after the last
+// published item, even after a restart, a kill -9 or a commit in doubt.
 //
-// The package bounds the transactions, finds out what became of a commit in
-// doubt, notices a second instance, and shares an input between instances
-// ([WithShards]).
+// The package bounds the size of the transactions. It finds the outcome of a
+// commit in doubt, and notices a second instance. [WithShards] shares an input
+// between instances.
 package source

@@ -26,8 +26,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// Lines of a file become events, each exactly once. The second run finds only
-// what was appended.
+// The lines of a file become events, each exactly once. The second run finds
+// only the appended lines.
 func ExampleFiles() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -69,7 +69,7 @@ func ExampleFiles() {
 	// bob 200
 }
 
-// countdown is a source of numbers: from a number down to 1.
+// countdown is an input of numbers. It counts from a number down to 1.
 type countdown struct{ from int }
 
 // Open implements source.Input. The position is the last number as text.
@@ -97,7 +97,7 @@ func (c *counting) Next(_ context.Context, item *source.Item[int]) (bool, error)
 	return true, nil
 }
 
-func (c *counting) More(context.Context) (bool, error) { return false, nil } // 0 is the end
+func (c *counting) More(context.Context) (bool, error) { return false, nil } // the countdown ends at 0
 
 func (c *counting) Positions() []source.Position {
 	return []source.Position{{Value: strconv.Itoa(c.next + 1)}}
@@ -105,7 +105,7 @@ func (c *counting) Positions() []source.Position {
 
 func (c *counting) Close() error { return nil }
 
-// A source of your own is an Input and a Reader.
+// A custom source consists of an Input and a Reader.
 func ExampleInput() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

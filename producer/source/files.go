@@ -20,23 +20,23 @@ type FilesOption struct {
 	apply func(*files)
 }
 
-// WithMaxLine bounds the length of a line in bytes. A longer line comes with
-// [ErrLineTooLong]. Default 1 MiB.
+// WithMaxLine bounds the length of a line in bytes. A longer line is delivered
+// shortened, with [ErrLineTooLong]. Default 1 MiB.
 func WithMaxLine(bytes int) FilesOption {
 	return FilesOption{"WithMaxLine", func(f *files) { f.maxLine = bytes }}
 }
 
-// Files reads files line by line, in the order given, each to its present end.
-// Files that are compressed by gzip are recognised by their content.
+// Files reads files line by line, in the given order. It reads each file to its
+// current end. Files detects gzip compression by the content of a file.
 //
-// The position of a file includes a checksum of its beginning (4 KiB). So a
-// file that grew is read on from where it was left. A file that was renamed, as
-// log rotation does, keeps its position under the new name, even compressed. A
-// file with other content under an old name is a new file.
+// The position of a file includes a checksum of the first 4 KiB. So Files
+// continues in a file that grew. A file that was renamed, for example by log
+// rotation, keeps its position under the new name, even if the file is now
+// compressed. A file with an old name but other content is a new file.
 //
-// The last line of a file is read even if it has no line feed. What is appended
-// to that line later becomes a line of its own. So let a log that is being
-// written end with a whole line when a run begins.
+// Files also reads a last line without a line feed. Text that is appended to
+// that line later becomes a separate line. So if a log is still being written,
+// make sure that it ends with a complete line when a run begins.
 func Files(paths []string, opts ...FilesOption) Input[Line] {
 	f := &files{paths: slices.Clone(paths), maxLine: 1 << 20}
 	for _, o := range opts {
@@ -52,7 +52,7 @@ type files struct {
 	maxLine int
 }
 
-// check finds what is wrong with the arguments of Files.
+// check returns an error if the arguments of Files are wrong.
 func (f *files) check() error {
 	if f.maxLine < 1 {
 		return fmt.Errorf("WithMaxLine: %d: must be positive", f.maxLine)
@@ -65,8 +65,8 @@ func (f *files) check() error {
 	return nil
 }
 
-// filePosition is the text of a position. The stream is the file's id, which
-// the file keeps whatever its path becomes.
+// filePosition is the text of a position. The stream is the id of the file,
+// which does not change when the path changes.
 type filePosition struct {
 	Path       string `json:"path"`
 	Offset     int64  `json:"offset"`
@@ -106,7 +106,7 @@ func (f *files) Open(_ context.Context, shard Shard, committed []Position) (Read
 		}
 		known[i] = at
 	}
-	// The ids are UUIDs of version 7: the oldest file comes first.
+	// The ids are UUIDs of version 7, so sorting puts the oldest file first.
 	slices.SortFunc(known, func(a, b *filePosition) int { return strings.Compare(a.id, b.id) })
 	matched, err := f.match(known)
 	if err != nil {
@@ -144,7 +144,7 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		taken[id] = true
 		out[i] = &streamFile{id, lineReader{path: f.paths[i], offset: offset, lines: lines, maxLine: f.maxLine}}
 	}
-	for i, path := range f.paths { // files under their old names first
+	for i, path := range f.paths { // first the files that still have their old names
 		if _, err := headOf(path); err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		}
 	}
 	for i, path := range f.paths {
-		for _, p := range known { // then renamed files: another file, or none, has the old name now
+		for _, p := range known { // then renamed files: the old name is free, or belongs to another file
 			if out[i] == nil && !taken[p.id] && begins(path, p) && !begins(p.Path, p) {
 				take(i, p.id, p.Offset, p.Lines)
 			}
@@ -175,10 +175,10 @@ func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) 
 
 // filesReader reads one file after the other.
 type filesReader struct {
-	files []*streamFile // the first is being read
-	open  bool          // whether it is open
-	read  bool          // whether it gave a line since the last Positions
-	done  []Position    // of files that were read to their end since then
+	files []*streamFile // the reader is in the first file
+	open  bool          // the first file is open
+	read  bool          // the first file gave a line since the last Positions
+	done  []Position    // of the files that ended since the last Positions
 }
 
 // Next implements [Reader].
@@ -210,8 +210,8 @@ func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
 	return false, nil
 }
 
-// More implements [Reader]. A file is read to the end that it has when its turn
-// comes.
+// More implements [Reader]. It always returns false, because a file is read
+// only to the end that it has when its turn comes.
 func (r *filesReader) More(context.Context) (bool, error) { return false, nil }
 
 // Positions implements [Reader].
@@ -234,13 +234,13 @@ func (r *filesReader) Close() error {
 	return nil
 }
 
-// position is how far the file was read.
+// position returns how far the file was read.
 func (f *streamFile) position() Position {
 	size, sum := f.identity()
 	text, err := json.Marshal(filePosition{
 		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]),
 	})
-	if err != nil { // a struct of strings and numbers always has a text
+	if err != nil { // cannot happen: a struct of strings and numbers always has a text
 		panic(err)
 	}
 	return Position{Stream: f.id, Value: string(text)}

@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// ShardHealth tells how a shard is doing that this instance reads.
+// ShardHealth is the state of a shard that this instance reads.
 type ShardHealth struct {
 	Shard   int
 	Running bool
-	// Err is the last error, and nil after a commit.
+	// Err is the last error. A commit sets it to nil.
 	Err          error
-	LastCommit   time.Time // the zero time before the first
+	LastCommit   time.Time // the zero time before the first commit
 	Transactions int64     // committed by this instance
-	Items        int64     // in them
-	// Lag is what is left to read. Items is -1 if the input does not know.
+	Items        int64     // in the committed transactions
+	// Lag is the amount of input that is not published yet. Items is -1 if the
+	// input does not know it.
 	Lag Lag
 }
 
-// Health tells how the shards are doing that this instance reads, by number. It
-// asks the input for its lag, within ctx.
+// Health returns the state of the shards that this instance reads, sorted by
+// number. It asks the input for the lag, within ctx.
 func (s *Source[T]) Health(ctx context.Context) []ShardHealth {
 	s.mu.Lock()
 	all := make([]*shard[T], 0, len(s.shards))

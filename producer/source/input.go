@@ -5,54 +5,57 @@ import (
 	"time"
 )
 
-// Input is something to read: files, the rows of a table, another broker's
-// queue. Implement it, and [Source] does the rest.
+// Input is an external input, for example files, the rows of a table, or the
+// queue of another broker. Implement Input to use it with [Source].
 //
-// An input has one or more streams, and a position in each. A stream is what is
-// read in order: one file, one shard of a table. A position is text that the
-// input writes and reads itself. It names the place behind an item.
+// An input has one or more streams, and a position in each stream. A stream is
+// a part of the input that is read in order, for example a file or a shard of a
+// table. A position is text that the input writes and reads itself. The
+// position names the place behind an item.
 type Input[T any] interface {
-	// Open prepares to read one shard, behind the positions that are committed.
-	// committed has one position for each stream of this source that has any,
-	// of all shards. A stream without a position is read from its beginning.
-	// The reader is used by one goroutine. Open is called again, with the
-	// reader before closed, after a transaction was aborted.
+	// Open prepares to read one shard, starting behind the committed positions.
+	// committed has one position for each stream of this source that has a
+	// position, in all shards. A stream without a position is read from its
+	// beginning. Only one goroutine uses the reader. After an aborted
+	// transaction, the source closes the reader and calls Open again.
 	Open(ctx context.Context, shard Shard, committed []Position) (Reader[T], error)
 }
 
 // Reader reads one shard of an [Input].
 type Reader[T any] interface {
 	// Next stores the next item and returns true. It returns false if there is
-	// no item now. Next may wait for the network or a disk, but it does not
-	// wait for an item to appear.
+	// no item now. Next may wait for the network or a disk, but not for a new
+	// item.
 	Next(ctx context.Context, item *Item[T]) (bool, error)
-	// More is called after Next returned false. It returns false if there will
-	// never be another item: the shard is at its end. Otherwise it waits until
-	// it is worth calling Next again, or until ctx ends, and returns true.
+	// More is called after Next has returned false. It returns false at the end
+	// of the shard, where no more items can come. Otherwise More waits until a
+	// new item is likely, or until ctx ends, and returns true.
 	More(ctx context.Context) (bool, error)
 	// Positions returns the positions behind the items that Next has returned
-	// since the last call of Positions, one for each stream among them.
+	// since the last call of Positions. There is one position for each stream
+	// of these items.
 	Positions() []Position
-	// Close frees what the reader holds.
+	// Close frees the resources of the reader.
 	Close() error
 }
 
-// Committer is implemented by a [Reader] that cleans up what was published, as
-// a queue's rows are deleted.
+// Committer is implemented by a [Reader] that cleans up published items, for
+// example by deleting the rows of a queue.
 type Committer interface {
-	// Committed is called after the transaction with these positions is known
-	// to be committed, and after Open for the positions that it was given. An
-	// error is logged, and the next call is the next chance.
+	// Committed is called when the transaction with these positions is known to
+	// be committed. It is also called after Open, with the positions that Open
+	// got. An error is logged, and the source calls Committed again after the
+	// next commit.
 	Committed(ctx context.Context, positions []Position) error
 }
 
 // Lagger is implemented by a [Reader] that knows how much is left to read.
-// [Source.Health] asks it, from another goroutine than the reader's.
+// [Source.Health] calls Lag from another goroutine than the reader's.
 type Lagger interface {
 	Lag(ctx context.Context) (Lag, error)
 }
 
-// Lag is what a shard has not published yet.
+// Lag is the unpublished rest of a shard.
 type Lag struct {
 	Items  int64         // -1 if the input cannot count them
 	Oldest time.Duration // the age of the oldest item, 0 if there is none
@@ -61,21 +64,23 @@ type Lag struct {
 // Item is one item of an input.
 type Item[T any] struct {
 	Value T
-	// Bytes is the item's size, which counts against the size of a transaction.
+	// Bytes is the size of the item. It counts toward the size of a
+	// transaction.
 	Bytes int
 }
 
 // Position is a place in a stream, behind an item.
 type Position struct {
-	// Stream names what was read. It must stay the same over restarts, and it
-	// may be empty if there is only one.
+	// Stream names the stream. The name must stay the same after a restart. It
+	// may be empty if the input has only one stream.
 	Stream string
-	// Value is the place, in the input's own words.
+	// Value is the place, in a format that the input chooses.
 	Value string
 }
 
-// Shard is the part of an input that one reader reads: those items whose
-// stream, key or other property falls to Number of Count.
+// Shard is the part of an input that one reader reads. The input assigns each
+// item to a shard by its stream, its key or another property. Number is the
+// index of the shard and Count is the number of shards.
 type Shard struct {
 	Number int // from 0
 	Count  int // at least 1

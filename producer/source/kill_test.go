@@ -21,17 +21,17 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is how long a worker works on one line, so that kills find it
-// working.
+// workFor is the time that a worker spends on one line. Because of it, kills
+// hit a worker during its work.
 const workFor = 2 * time.Millisecond
 
-// TestWorker is what a worker process runs.
+// TestWorker is the body of a worker process.
 func TestWorker(t *testing.T) {
 	args := copytest.WorkerArgs(t)
 	addrs, id, file, out, checkpoints := args[0], args[1], args[2], args[3], args[4]
 	w := &copytest.Where{TB: t, Addrs: strings.Split(addrs, ",")}
 	reg := &workload.Registry{}
-	for _, schema := range []string{copytest.Schema, checkpoint.PositionSchema, checkpoint.PositionKeySchema} { // the same ids in each process
+	for _, schema := range []string{copytest.Schema, checkpoint.PositionSchema, checkpoint.PositionKeySchema} { // each process gets the same ids
 		if _, err := reg.Register(t.Context(), "", contract.Schema{Text: schema}); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestKilled(t *testing.T) {
 }
 
 // TestFrozenProcess stops a process by SIGSTOP for longer than its transaction
-// timeout, lets a second one take over, and lets the first go on.
+// timeout. A second process takes over. Then the first process continues.
 func TestFrozenProcess(t *testing.T) {
 	w := copytest.Brokers(t)
 	const n = 5_000
@@ -126,14 +126,14 @@ func TestFrozenProcess(t *testing.T) {
 		}
 	}
 	t.Logf("the first: %q, the second: %q", last(first.Said()), last(second.Said()))
-	if !strings.Contains(first.Said()+second.Said(), "all read") { // each has fenced the other
+	if !strings.Contains(first.Said()+second.Said(), "all read") { // each process has fenced the other
 		third := start()
 		<-third.Done
 	}
 	w.Exactly(out, n)
 }
 
-// last is the last line that a worker said itself.
+// last returns the last line that a worker printed itself.
 func last(said string) string {
 	for _, line := range []string{"fenced", "all read"} {
 		if strings.Contains(said, line) {

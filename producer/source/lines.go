@@ -15,39 +15,41 @@ import (
 type Line struct {
 	File   string
 	Number int64 // from 1
-	// Offset is where the line begins. In a compressed file, it counts the
-	// bytes after decompression.
+	// Offset is the byte at which the line begins. In a compressed file, the
+	// offset counts bytes after decompression.
 	Offset int64
-	// Text has neither the line feed nor a carriage return before it. It may be
-	// kept. It shares memory with other lines, so do not change it.
+	// Text is the line without its line feed and without a carriage return
+	// before the line feed. The caller may keep Text, but must not change it,
+	// because lines share memory.
 	Text []byte
-	// Header is the first line of the file, for formats that need it. It is
-	// there after a restart, too.
+	// Header is the first line of the file, for formats that need it. Header is
+	// also set after a restart.
 	Header []byte
-	// Err is nil or [ErrLineTooLong]. With the error, Text is the beginning of
-	// the line.
+	// Err is nil or [ErrLineTooLong]. With the error, Text is only the
+	// beginning of the line.
 	Err error
 }
 
 var (
 	// ErrLineTooLong says that a line is longer than [WithMaxLine] allows. The
-	// lines after it are read.
+	// reader continues with the next line.
 	ErrLineTooLong = errors.New("source: line too long")
-	// ErrFileShrank says that a file is shorter than what was read of it,
-	// though it begins with the same bytes. [Restart] reads it from the
-	// beginning.
+	// ErrFileShrank says that a file is now shorter than the part that was read
+	// earlier, although it begins with the same bytes. [Restart] reads the file
+	// from the beginning.
 	ErrFileShrank = errors.New("source: file is shorter than what was read of it")
 )
 
 const (
-	// headMost is how many bytes of a file's beginning identify it. The first
-	// lines of a log hold a time, so two logs differ within that many bytes.
+	// headMost is the number of bytes at the beginning of a file that identify
+	// the file. The first lines of a log contain a time, so two logs differ
+	// within these bytes.
 	headMost = 4096
-	// blockSize is the size of the memory that lines share.
+	// blockSize is the size of a memory block that lines share.
 	blockSize = 64 << 10
 )
 
-// lineReader reads the lines of one file, and knows how far it has read.
+// lineReader reads the lines of one file, and records how far it has read.
 type lineReader struct {
 	path   string
 	offset int64
@@ -66,7 +68,7 @@ type lineReader struct {
 	reader      *bufio.Reader
 }
 
-// openPlain opens a file and takes the compression off.
+// openPlain opens a file and removes its compression.
 func (r *lineReader) openPlain() error {
 	f, err := os.Open(r.path)
 	if err != nil {
@@ -101,7 +103,7 @@ func readHead(path string, most int) ([]byte, error) {
 	return head, nil
 }
 
-// open goes to r.offset, where an earlier run has stopped.
+// open moves to r.offset, where an earlier run has stopped.
 func (r *lineReader) open() error {
 	to := r.offset
 	r.offset, r.head, r.headSummed = 0, nil, 0
@@ -132,7 +134,7 @@ func (r *lineReader) open() error {
 
 func (r *lineReader) close() {
 	if r.compression != nil {
-		_ = r.compression.Close() // it was only read
+		_ = r.compression.Close() // a close error is harmless after reading
 	}
 	if r.file != nil {
 		_ = r.file.Close()
@@ -140,7 +142,7 @@ func (r *lineReader) close() {
 	r.compression, r.file = nil, nil
 }
 
-// skip reads n bytes, of which it keeps what belongs to the head, and the last.
+// skip reads n bytes. It keeps the last byte and the bytes of the head.
 func (r *lineReader) skip(n int64) error {
 	if missing := headMost - len(r.head); missing > 0 && n > 0 {
 		part := make([]byte, min(int64(missing), n))
@@ -178,7 +180,8 @@ func (r *lineReader) readError(err error) error {
 	return fmt.Errorf("source: %s: %w", r.path, err)
 }
 
-// skipLineFeed skips the end of a line that had no end when it was read.
+// skipLineFeed skips the line feed of a line that had no line feed when it was
+// read.
 func (r *lineReader) skipLineFeed() error {
 	if r.last == '\n' {
 		return nil
@@ -208,7 +211,7 @@ func (r *lineReader) next(l *Line) (bool, error) {
 	return true, nil
 }
 
-// line reads one line, of which it keeps at most maxLine bytes.
+// line reads one line and keeps at most maxLine bytes of it.
 func (r *lineReader) line() (text []byte, long bool, err error) {
 	part, err := r.reader.ReadSlice('\n')
 	r.advance(part)
@@ -218,7 +221,7 @@ func (r *lineReader) line() (text []byte, long bool, err error) {
 		}
 		return r.keep(part)
 	}
-	most := r.maxLine + 2 // with the line's end
+	most := r.maxLine + 2 // including the end of the line
 	r.long = r.long[:0]
 	for {
 		room := most - len(r.long)
@@ -236,7 +239,7 @@ func (r *lineReader) line() (text []byte, long bool, err error) {
 	}
 }
 
-// advance notes bytes that were read.
+// advance records bytes that were read.
 func (r *lineReader) advance(part []byte) {
 	if len(part) == 0 {
 		return
@@ -248,7 +251,7 @@ func (r *lineReader) advance(part []byte) {
 	}
 }
 
-// keep copies a line out of the buffer, without its end.
+// keep copies a line out of the buffer, without its line end.
 func (r *lineReader) keep(line []byte) (text []byte, long bool, err error) {
 	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
 	if long = len(line) > r.maxLine; long {
@@ -267,7 +270,7 @@ func (r *lineReader) keep(line []byte) (text []byte, long bool, err error) {
 }
 
 // identity returns how many bytes of the file's beginning were read, and their
-// checksum. After the first headMost bytes the checksum is computed no more.
+// checksum. The checksum covers at most headMost bytes.
 func (r *lineReader) identity() (size int, sum [sha256.Size]byte) {
 	if r.headSummed != len(r.head) || r.headSummed == 0 {
 		r.headSum, r.headSummed = sha256.Sum256(r.head), len(r.head)
@@ -275,5 +278,5 @@ func (r *lineReader) identity() (size int, sum [sha256.Size]byte) {
 	return r.headSummed, r.headSum
 }
 
-// Where is the file and the number of the line, as FILE:NUMBER.
+// Where returns the file and the number of the line, as FILE:NUMBER.
 func (l Line) Where() string { return fmt.Sprintf("%s:%d", l.File, l.Number) }

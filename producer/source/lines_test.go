@@ -31,7 +31,7 @@ func put(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// rest reads a file from where r is.
+// rest reads a file from the offset of r to the end.
 func rest(t *testing.T, r *lineReader) []Line {
 	t.Helper()
 	if err := r.open(); err != nil {
@@ -98,7 +98,7 @@ func TestLines(t *testing.T) {
 			if got := texts(all); got != tc.want {
 				t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
 			}
-			for n := range all { // from every line on: the same lines, numbers and header
+			for n := range all { // a reader that starts at any line returns the same lines, numbers and header
 				offset, lines := stopAfter(t, path, 8, n)
 				again := rest(t, &lineReader{path: path, maxLine: 8, offset: offset, lines: lines})
 				if texts(again) != texts(all[n:]) || again[0].Number != all[n].Number || again[0].Offset != all[n].Offset ||
@@ -113,7 +113,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestLongLines reads lines around the sizes of the buffers.
+// TestLongLines reads lines whose lengths are close to the sizes of the
+// buffers.
 func TestLongLines(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
@@ -163,7 +164,7 @@ func open(t *testing.T, f *files, known ...Position) Reader[Line] {
 func TestKnowsFiles(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a line of the log\n", 400) // longer than the head
-	// left reads the files and returns the lines of each.
+	// left reads the files and returns the unread lines of each file.
 	left := func(t *testing.T, known []Position, paths ...string) map[string]string {
 		t.Helper()
 		r := open(t, &files{paths: paths, maxLine: 100}, known...)
@@ -267,8 +268,8 @@ func TestKnowsFiles(t *testing.T) {
 	})
 }
 
-// TestPositionsOfSeveralFiles: a transaction over the ends of files has a
-// position for each.
+// TestPositionsOfSeveralFiles checks a transaction that crosses the ends of
+// files. It has a position for each file.
 func TestPositionsOfSeveralFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -295,7 +296,7 @@ func TestPositionsOfSeveralFiles(t *testing.T) {
 	}
 }
 
-// FuzzLines: whatever is in a file, no position loses or repeats a line.
+// FuzzLines checks that no position loses or repeats a line, for any content.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\r\nb\n\nc"), 2)
 	f.Fuzz(func(t *testing.T, text []byte, stop int) {

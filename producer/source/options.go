@@ -22,66 +22,66 @@ type config struct {
 	items       int
 	bytes       int
 	time        time.Duration
-	shards      int // 0: one shard, shared with nobody
+	shards      int // 0: one shard, without a group
 	hooks       []Hooks
 	producer    []producer.Option
 }
 
-// WithProducer gives options of [producer.NewTransactional]: how to reach the
-// brokers, the transaction timeout, the logger and so on. WithGroupCommit and
-// WithoutRecovery are refused.
+// WithProducer passes options to [producer.NewTransactional], such as the
+// connection to the brokers, the transaction timeout and the logger.
+// WithGroupCommit and WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }
 
-// WithCheckpoints names the topic of positions. It must be compacted. With
-// producer.WithCreateTopics the source creates it. Several sources may share
-// the topic. Default "avroline-checkpoints".
+// WithCheckpoints names the topic of positions. The topic must be compacted.
+// With producer.WithCreateTopics the source creates the topic. Several sources
+// may share the topic. Default "avroline-checkpoints".
 func WithCheckpoints(topic string) Option {
 	return Option{"WithCheckpoints", func(c *config) { c.checkpoints = topic }}
 }
 
-// WithTransaction bounds one transaction: it is committed when it has so many
-// items, or so many bytes of them, or has lasted so long. It is also committed
-// when the input has no item at the moment. Default 1,000 items, 1 MiB and 5 s.
-// The time must be below the transaction timeout.
+// WithTransaction bounds one transaction. The transaction is committed at the
+// given number of items, at the given number of bytes, or after the given time.
+// It is also committed if the input has no item at the moment. Default 1,000
+// items, 1 MiB and 5 s. The time must be below the transaction timeout.
 func WithTransaction(items, bytes int, lasting time.Duration) Option {
 	return Option{"WithTransaction", func(c *config) { c.items, c.bytes, c.time = items, bytes, lasting }}
 }
 
-// Restart ignores the positions that were committed by earlier runs: everything
-// is read from the beginning, and published again.
+// Restart ignores the positions of earlier runs. The source reads everything
+// from the beginning and publishes it again.
 func Restart() Option { return Option{"Restart", func(c *config) { c.restart = true }} }
 
-// WithShards divides the input into n shards, which all running instances of
-// the source share. Each shard is read by one instance at a time, with a
-// transactional id of its own (NAME-0, NAME-1, …). When an instance dies or
-// leaves, its shards move to the others. The instances find each other as the
-// consumer group NAME on the topic of positions, which needs at least n
-// partitions. With n = 1 one instance works and the others stand by.
+// WithShards divides the input into n shards. All running instances of the
+// source share the shards. One instance at a time reads a shard, and each shard
+// has its own transactional id (NAME-0, NAME-1, …). If an instance dies or
+// leaves, its shards move to the other instances. The instances form the
+// consumer group NAME on the topic of positions. The topic needs at least n
+// partitions. With n = 1, one instance works and the others stand by.
 //
-// n cannot be changed while positions of another n exist, because an item may
-// fall to another shard then.
+// n cannot change while positions of another n exist, because an item may
+// belong to another shard afterwards.
 //
-// Default: one shard without a group. A second instance then takes the source
-// over, and the first one ends with [producer.ErrFenced].
+// By default there is one shard without a group. A second instance then takes
+// the source over, and the first instance ends with [producer.ErrFenced].
 func WithShards(n int) Option {
 	return Option{"WithShards", func(c *config) { c.shards = n }}
 }
 
-// Hooks are told what a source does. Each may be nil. They run on the goroutine
-// of their shard, and must not block.
+// Hooks are callbacks that report the progress of a source. Each hook may be
+// nil. A hook runs on the goroutine of its shard, and must not block.
 type Hooks struct {
 	// Committed is called after a transaction was committed.
 	Committed func(c Commit)
-	// Aborted is called after a transaction was not committed. Its items are
-	// read again, unless the shard stops.
+	// Aborted is called after a transaction was not committed. The source reads
+	// the items again, unless the shard stops.
 	Aborted func(shard int, err error)
 	// Started is called when this instance begins to read a shard.
 	Started func(shard int)
-	// Stopped is called when this instance reads a shard no more. err is nil at
-	// the end of the input, when the shard has moved, and when the context
-	// ended.
+	// Stopped is called when this instance stops reading a shard. err is nil in
+	// three cases: the input is at its end, the shard has moved, or the context
+	// has ended.
 	Stopped func(shard int, err error)
 }
 
@@ -89,11 +89,11 @@ type Hooks struct {
 type Commit struct {
 	Shard int
 	Items int
-	Bytes int           // of the items
+	Bytes int           // the total size of the items
 	Took  time.Duration // from the first item to the commit
 }
 
-// WithHooks adds hooks. Those of several WithHooks are called in order.
+// WithHooks adds hooks. The hooks of several WithHooks are called in order.
 func WithHooks(h Hooks) Option {
 	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// positions is the topic in which the positions of sources are kept.
+// positions is the topic that stores the positions of sources.
 type positions struct {
 	name   string
 	source string
@@ -38,17 +38,17 @@ func newPositions(name, source string, reg serde.Registry) (positions, error) {
 	return p, err
 }
 
-// place is a committed position and who wrote it.
+// place is a committed position, with the shard and the run that wrote it.
 type place struct {
 	value  string
 	shard  int
 	writer uuid.UUID
 }
 
-// places are the committed positions by their stream.
+// places are the committed positions, by stream.
 type places map[string]place
 
-// ofShard returns those that one shard wrote.
+// ofShard returns the positions that one shard wrote.
 func (p places) ofShard(shard int) places {
 	out := places{}
 	for stream, at := range p {
@@ -59,7 +59,8 @@ func (p places) ofShard(shard int) places {
 	return out
 }
 
-// list returns the positions as an [Input] takes them, sorted by stream.
+// list returns the positions in the form that an [Input] takes, sorted by
+// stream.
 func (p places) list() []Position {
 	out := make([]Position, 0, len(p))
 	for stream, at := range p {
@@ -70,8 +71,8 @@ func (p places) list() []Position {
 }
 
 // read returns the committed positions of the source. It waits for the open
-// transactions of other sources, because a position of ours may lie behind
-// them.
+// transactions of other sources, because our positions may lie behind them in
+// the log.
 func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (places, error) {
 	found := places{}
 	err := consumer.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
@@ -89,12 +90,12 @@ func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (p
 	return nil, fmt.Errorf("read the positions from topic %s: %w", p.name, err)
 }
 
-// keep takes a position that is this source's.
+// keep adds a position to found if the position belongs to this source.
 func (p *positions) keep(ctx context.Context, found places, m *transport.ConsumedMessage, shards int) error {
 	var at checkpoint.Position
 	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, &at)
 	switch {
-	case errors.Is(err, serde.ErrTombstone): // somebody tidied up
+	case errors.Is(err, serde.ErrTombstone): // somebody deleted a position by hand
 		return nil
 	case err != nil:
 		return fmt.Errorf("partition %d, offset %d: %w", m.Partition, m.Offset, err)

@@ -15,22 +15,23 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// shard reads one shard in transactions. It is the transactional producer's
-// [producer.Resolver]: a position that is in the log is committed.
+// shard reads one shard in transactions. It is the [producer.Resolver] of the
+// transactional producer. A commit in doubt succeeded if its position is in the
+// log.
 type shard[T any] struct {
 	Shard
 	source *Source[T]
 	t      *producer.Transactional
-	writer uuid.UUID // this run, in position records
+	writer uuid.UUID // the id of this run, in position records
 
-	// The fields below belong to the goroutine of run.
+	// Only the goroutine of run uses the fields below.
 	loaded    bool
-	committed places    // of this shard, as far as we know
-	others    places    // of the other shards, as last read
-	pending   places    // of the transaction in hand
-	reader    Reader[T] // nil: closed
-	limit     int       // the present bound on the items of a transaction
-	refused   error     // why the next item is given to the bad function
+	committed places    // the committed positions of this shard, as far as we know
+	others    places    // the positions of the other shards, as last read
+	pending   places    // the positions of the open transaction
+	reader    Reader[T] // nil if closed
+	limit     int       // the current bound on the items of a transaction
+	refused   error     // the reason why the next item goes to the bad function
 
 	health shardHealth
 }
@@ -38,9 +39,10 @@ type shard[T any] struct {
 // errMoved says that the log has positions that the open reader does not know.
 var errMoved = errors.New("other positions were committed: read from there")
 
-// Resume is called by the producer each time after it took the transactional id
-// over, and before anything is written. It reads the positions from the log: if
-// another process has worked meanwhile, ours in memory are old.
+// Resume is called by the producer each time it has acquired the transactional
+// id, before it writes anything. Resume reads the positions from the log,
+// because another process may have worked in between. Our positions in memory
+// are then outdated.
 func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
 	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
 	if err != nil {
@@ -61,9 +63,9 @@ func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, er
 	return committed, nil
 }
 
-// tookOver tells whether another process has committed positions of this shard
-// since we did. It reads the log without taking the transactional id over,
-// because that would fence the other process.
+// tookOver reports whether another process has committed positions of this
+// shard since our last commit. It reads the log without acquiring the
+// transactional id, because acquiring the id would fence the other process.
 func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
 	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
 	if err != nil {
@@ -77,7 +79,7 @@ func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// run reads until the shard's end. An error does not pass by itself.
+// run reads until the end of the shard. An error of run is permanent.
 func (h *shard[T]) run(ctx context.Context) (err error) {
 	h.health.set(func(s *ShardHealth) { s.Running, s.Err = true, nil })
 	h.each(func(k Hooks) {
@@ -124,15 +126,16 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 		if !h.loaded {
 			continue
 		}
-		// A transaction that timed out looks the same whether we were slow or
-		// somebody has taken over. The positions tell.
+		// A transaction also times out if another process has taken over. The
+		// positions in the log show whether that happened, or whether we were
+		// slow.
 		if took, failed := h.tookOver(ctx); failed == nil && took {
 			return fmt.Errorf("%w: another process has committed positions of this source: %w", producer.ErrFenced, err)
 		}
 	}
 }
 
-// passes tells whether reading again may help.
+// passes reports whether reading again may succeed.
 func passes(err error) bool {
 	var failed *producer.TxError
 	switch {
@@ -144,9 +147,9 @@ func passes(err error) bool {
 	return errors.As(err, &failed) && failed.Retriable
 }
 
-// session reads from the committed positions until something fails.
+// session reads from the committed positions until an error occurs.
 func (h *shard[T]) session(ctx context.Context) error {
-	if err := h.t.Prepare(ctx); err != nil { // takes the id over, if it is not ours, and calls Resume
+	if err := h.t.Prepare(ctx); err != nil { // acquires the transactional id if necessary, and calls Resume
 		if errors.Is(err, context.DeadlineExceeded) { // no broker has answered for a minute
 			return Temporary(err)
 		}
@@ -204,29 +207,30 @@ func (h *shard[T]) session(ctx context.Context) error {
 	}
 }
 
-// located is an item that knows where it comes from.
+// located is an item that knows its origin.
 type located interface{ Where() string }
 
-// refusedError is the refusal of an item that is still to be found.
+// refusedError says that a broker refused an item of the transaction, and that
+// isolate has not found the item yet.
 type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
-// isolate looks for the item whose message a broker refuses for what it is: the
-// transactions get smaller until the item is alone.
+// isolate searches for the item whose message a broker refuses because of its
+// content. It makes the transactions smaller until the item is alone.
 func (h *shard[T]) isolate(err error, items int, first T) error {
 	switch {
 	case items > 1:
 		h.limit = items / 2
 		return refusedError{err}
-	case h.source.bad == nil || h.refused != nil: // the bad function's own message was refused
+	case h.source.bad == nil || h.refused != nil: // the broker refused the message of the bad function
 		return named(first, err)
 	}
 	h.refused = err
 	return refusedError{err}
 }
 
-// named adds to an error where its item comes from, if the item knows.
+// named adds the origin of the item to an error, if the item knows its origin.
 func named(item any, err error) error {
 	if at, ok := item.(located); ok {
 		return fmt.Errorf("%s: %w", at.Where(), err)
@@ -234,7 +238,7 @@ func named(item any, err error) error {
 	return err
 }
 
-// transaction publishes items, of which the first was already read.
+// transaction publishes items. The caller has already read the first item.
 func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 	c := &h.source.config
 	begun := time.Now()
@@ -257,8 +261,8 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 				return named(item.Value, err)
 			}
 			bytes += item.Bytes
-			// The clock costs as much as a small item, so it is not read for
-			// each.
+			// Reading the clock costs as much as a small item. So the clock is
+			// not read for each item.
 			if n >= h.limit || bytes >= c.bytes || (n < 16 || n%16 == 0) && time.Since(begun) >= c.time {
 				break
 			}
@@ -300,7 +304,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 	return nil
 }
 
-// cleanUp tells the reader what is committed.
+// cleanUp tells the reader which positions are committed.
 func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
 	committer, ok := h.reader.(Committer)
 	if !ok || len(positions) == 0 {

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// shareWait is how often the group is asked which shards are ours.
+	// shareWait is the interval of asking the group for our shards.
 	shareWait = 200 * time.Millisecond
 	// stopWait bounds the closing of a shard that has moved.
 	stopWait = 10 * time.Second
-	// A shard that failed is tried again after a pause between these two.
+	// The pause before a failed shard is tried again lies between these bounds.
 	firstPause = time.Second
 	mostPause  = time.Minute
 )
 
-// share reads the shards that the group assigns to this instance: shard n
-// belongs to whoever has partition n of the topic of positions.
+// share reads the shards that the group assigns to this instance. The owner of
+// partition n of the topic of positions reads shard n.
 func (s *Source[T]) share(ctx context.Context) error {
 	protocol, err := consumer.ChooseProtocol(ctx, s.settings)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("source: %s: group: %w", s.name, err)
 		}
-		_ = in.Pause(assigned) // their messages are of no interest
+		_ = in.Pause(assigned) // the group is used only to assign shards, so no messages are fetched
 		mine := map[int]bool{}
 		for _, tp := range assigned {
 			if number := int(tp.Partition); number < s.config.shards {
@@ -76,7 +76,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 	return fmt.Errorf("source: %s: %w", s.name, context.Cause(ctx))
 }
 
-// reading is a goroutine that reads a shard as long as it is ours.
+// reading is a goroutine that reads a shard while the shard is ours.
 type reading struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -115,8 +115,9 @@ func (s *Source[T]) start(ctx context.Context, number int) *reading {
 	return r
 }
 
-// readOnce reads a shard with a transactional producer of its own. If another
-// instance was fenced by that, the group has told it so.
+// readOnce reads a shard with its own transactional producer. The producer may
+// fence another instance, but the group has already taken the shard from that
+// instance.
 func (s *Source[T]) readOnce(ctx context.Context, number int) error {
 	h, err := s.open(Shard{Number: number, Count: s.config.shards})
 	if err != nil {
@@ -127,7 +128,7 @@ func (s *Source[T]) readOnce(ctx context.Context, number int) error {
 	defer cancel()
 	closed := s.retire(closing, h)
 	if u := new(producer.UndeliveredError); errors.As(closed, &u) && u.Err == nil {
-		closed = nil // in doubt: the positions tell the next reader
+		closed = nil // in doubt: the next reader finds the outcome in the positions
 	}
 	return errors.Join(err, closed)
 }

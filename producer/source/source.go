@@ -17,9 +17,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Source reads an [Input] into transactions, each item exactly once. T is the
-// type of the items. It is safe for concurrent use, except that Run is called
-// once.
+// Source publishes an [Input] in transactions, each item exactly once. T is the
+// type of the items. A Source is safe for concurrent use, but Run must be
+// called only once.
 type Source[T any] struct {
 	name       string
 	input      Input[T]
@@ -32,35 +32,37 @@ type Source[T any] struct {
 	bad        BadFunction[T]
 
 	mu     sync.Mutex
-	shards map[int]*shard[T] // those that this instance reads, or has read
-	past   producer.Stats    // of shards that were closed
+	shards map[int]*shard[T] // shards that this instance reads or has read
+	past   producer.Stats    // the counts of closed shards
 	closed bool
 }
 
-// Function is called for each item, in the order of its stream. It adds to the
-// transaction what follows from the item. Functions of different shards run at
+// Function is called for each item, in the order of its stream. It adds the
+// messages of the item to the transaction. Functions of different shards run at
 // the same time.
 //
-// Function runs again for the same items after an abort, so it must have no
-// other lasting effect: counting, for example, belongs into
-// [producer.Tx.OnEnd]. An error aborts the transaction and ends the shard,
-// unless it wraps [serde.ErrRegistry] or is made by [Temporary]: then the items
-// are read again after a pause.
+// Function runs again for the same items after an abort. So it must have no
+// other lasting effect. Counting, for example, belongs in [producer.Tx.OnEnd].
+// An error aborts the transaction and ends the shard. If the error wraps
+// [serde.ErrRegistry] or is made by [Temporary], the shard does not end: the
+// source reads the items again after a pause.
 type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 
-// BadFunction is called in the transaction for an item whose messages a broker
-// refuses for what they are, in place of the [Function]. If it returns nil, the
-// item is done with.
+// BadFunction is called in place of the [Function] for an item whose messages a
+// broker refuses because of their content. It runs inside the transaction. If
+// it returns nil, the source goes on to the next item.
 type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reason error) error
 
-// HandleBad lets f take items whose messages a broker refuses. Call it before
-// Run. Default: such an item ends its shard, and the error names the item.
+// HandleBad lets f handle the items whose messages a broker refuses. Call
+// HandleBad before Run. By default such an item ends its shard, and the error
+// names the item.
 func (s *Source[T]) HandleBad(f BadFunction[T]) { s.bad = f }
 
-// New makes a source. It does no I/O that it waits for. name is the source's
-// own, and stays the same over restarts: positions are kept under it, and it is
-// the transactional id. reg reads back the schemas that the serializer has
-// registered. All mistakes are in the error.
+// New makes a source. It does not wait for I/O. name must be unique to the
+// source and must stay the same after a restart, because the positions are
+// stored under the name and the name is the transactional id. reg reads the
+// schemas that the serializer has registered. The error lists all mistakes in
+// the arguments.
 func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, s *serde.Serializer, opts ...Option) (*Source[T], error) {
 	c := config{checkpoints: "avroline-checkpoints", items: 1000, bytes: 1 << 20, time: 5 * time.Second}
 	for _, o := range opts {
@@ -145,7 +147,7 @@ func (s *Source[T]) open(number Shard) (*shard[T], error) {
 	return h, nil
 }
 
-// retire closes a shard and keeps its account.
+// retire closes a shard and keeps its counts.
 func (s *Source[T]) retire(ctx context.Context, h *shard[T]) error {
 	err := h.t.Close(ctx)
 	s.mu.Lock()
@@ -167,8 +169,8 @@ func add(a, b producer.Stats) producer.Stats {
 	return a
 }
 
-// Stats are the counts of all messages of this instance, positions among them.
-// See [producer.Transactional.Stats].
+// Stats returns the counts of all messages of this instance, including the
+// positions. See [producer.Transactional.Stats].
 func (s *Source[T]) Stats() producer.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,9 +181,9 @@ func (s *Source[T]) Stats() producer.Stats {
 	return sum
 }
 
-// Prepare is [producer.Transactional.Prepare], for the topic of positions too.
-// It is optional. Without [WithShards] it takes the source over from another
-// instance.
+// Prepare checks the given topics and the topic of positions. Calling it is
+// optional. Without [WithShards], Prepare takes the source over from another
+// instance. See [producer.Transactional.Prepare].
 func (s *Source[T]) Prepare(ctx context.Context, topics ...producer.Prepared) error {
 	if err := s.prepareCheckpoints(ctx); err != nil {
 		return err
@@ -193,7 +195,8 @@ func (s *Source[T]) Prepare(ctx context.Context, topics ...producer.Prepared) er
 	if s.config.shards == 0 && h != nil {
 		return h.t.Prepare(ctx, topics...)
 	}
-	// An id of nobody: the ids of shards belong to whoever reads them.
+	// Use a new transactional id, because the id of a shard belongs to the
+	// instance that reads the shard.
 	t, err := s.transactional(fmt.Sprintf("%s-prepare-%s", s.name, uuid.New()), nil)
 	if err != nil {
 		return err
@@ -201,7 +204,7 @@ func (s *Source[T]) Prepare(ctx context.Context, topics ...producer.Prepared) er
 	return errors.Join(t.Prepare(ctx, topics...), t.Close(ctx))
 }
 
-// prepareCheckpoints creates the topic of positions, if that is allowed.
+// prepareCheckpoints creates the topic of positions, if the options allow it.
 func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
 	if !s.settings.CreateTopics.Allowed {
 		return nil
@@ -217,15 +220,16 @@ func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
 // Run reads the input and calls f for each item.
 //
 // Without [WithShards], Run returns nil when the input is at its end and
-// everything is committed. It returns an error for what does not pass: an error
-// of f, [producer.ErrFenced], a topic that does not exist, a missing
-// permission. Outages are waited out. With WithShards, Run works until ctx
-// ends: a shard that fails is logged, reported by [Source.Health] and [Hooks],
-// and tried again after a pause that grows to one minute.
+// everything is committed. Run returns an error only if the error is permanent:
+// an error of f, [producer.ErrFenced], a topic that does not exist, or a
+// missing permission. Run waits through outages. With WithShards, Run works
+// until ctx ends. A shard that fails is logged, and [Source.Health] and [Hooks]
+// report it. The source tries the shard again after a pause that grows to one
+// minute.
 //
-// When ctx ends, the transaction in hand is aborted and the error wraps the
-// reason. The next Run, of this or another process, goes on after the last item
-// that is committed.
+// When ctx ends, Run aborts the open transaction and returns an error that
+// wraps the reason. The next Run, of this or another process, continues after
+// the last committed item.
 func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
 	s.mu.Lock()
 	again := s.function != nil
@@ -263,8 +267,8 @@ func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
 	return nil
 }
 
-// Close ends the source: see [producer.Transactional.Close]. Let Run return
-// first.
+// Close ends the source. Wait until Run has returned before you call Close. See
+// [producer.Transactional.Close].
 func (s *Source[T]) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -280,14 +284,14 @@ func (s *Source[T]) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// temporaryError is an error that may pass.
+// temporaryError is an error that may disappear after a pause.
 type temporaryError struct{ error }
 
 func (e temporaryError) Unwrap() error { return e.error }
 
-// Temporary marks an error of an [Input] or a [Function] as one that may pass:
-// the shard's transaction is aborted, and its items are read again after a
-// pause. nil stays nil.
+// Temporary marks an error of an [Input] or a [Function] as temporary. The
+// shard's transaction is then aborted, and the source reads the items again
+// after a pause. Temporary returns nil for a nil error.
 func Temporary(err error) error {
 	if err == nil {
 		return nil
@@ -303,5 +307,5 @@ func (h *shard[T]) record(p Position) *checkpoint.Position {
 	}
 }
 
-// IsTemporary tells whether an error was marked by [Temporary].
+// IsTemporary reports whether an error was marked by [Temporary].
 func IsTemporary(err error) bool { return errors.As(err, new(temporaryError)) }

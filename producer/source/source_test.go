@@ -65,8 +65,8 @@ func parse(l source.Line) (*copytest.Event, error) {
 	return &copytest.Event{Key: fmt.Sprint(n % 5), Seq: n, Pad: fmt.Sprint(l.Number)}, nil
 }
 
-// TestFiles reads files that grow and are rotated, through errors and panics at
-// random places, each time with a new source, as after a crash.
+// TestFiles reads files that grow and rotate. Errors and panics stop the source
+// at random places. Each run uses a new source, as after a crash.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
@@ -128,7 +128,7 @@ func TestFiles(t *testing.T) {
 	writeLines(t, log, 0, 1000)
 	run(log)
 	w.Exactly(topic, 1000)
-	run(log) // nothing new
+	run(log) // nothing new to read
 	w.Exactly(topic, 1000)
 	writeLines(t, log, 1000, 1500)
 	run(log)
@@ -194,8 +194,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestInDoubt lets commits end in doubt. The newest position tells what became
-// of them, and the lines go on behind it.
+// TestInDoubt lets commits end in doubt. The newest position shows the outcome,
+// and the source continues behind that position.
 func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -226,7 +226,7 @@ func TestInDoubt(t *testing.T) {
 	if err := s.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	if s := s.Stats(); s.Delivered != n+n/50 || s.Unknown != 0 || s.NotSent == 0 { // the lines, and a position for each transaction
+	if s := s.Stats(); s.Delivered != n+n/50 || s.Unknown != 0 || s.NotSent == 0 { // the lines, and one position for each transaction
 		t.Errorf("the doubts are over, and the counts are %+v", s)
 	}
 	if ends.Committed != n || ends.NotSent == 0 || ends.Unknown != 0 {
@@ -235,8 +235,8 @@ func TestInDoubt(t *testing.T) {
 	w.Exactly(topic, n)
 }
 
-// TestDenied: what is refused for good ends Run at once, with the broker's
-// reason, and is no commit in doubt.
+// TestDenied checks that a permanent refusal ends Run at once. The error
+// contains the broker's reason and is no commit in doubt.
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -260,7 +260,7 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestStops: when the context ends, nothing of the transaction in hand is
+// TestStops checks the end of the context. Nothing of the open transaction is
 // committed, and the error wraps the reason.
 func TestStops(t *testing.T) {
 	t.Parallel()
@@ -299,8 +299,9 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// TestRefusedByBroker: a broker refuses the message of one item for what it is.
-// The item is found, and is given to the bad function, or named in the error.
+// TestRefusedByBroker lets a broker refuse the message of one item because of
+// its content. The source finds the item. It calls the bad function with the
+// item, or names the item in the error.
 func TestRefusedByBroker(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -347,7 +348,8 @@ func TestRefusedByBroker(t *testing.T) {
 	}
 }
 
-// TestOtherShards: positions of another number of shards are refused.
+// TestOtherShards checks that positions of another number of shards are
+// refused.
 func TestOtherShards(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)

@@ -16,9 +16,9 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// frozen runs two workers with the same id. The first one freezes in the middle
-// of a transaction, for longer than its transaction timeout. The second one
-// publishes everything. Then the first one wakes up.
+// frozen runs two workers with the same id. The first worker freezes in the
+// middle of a transaction, for longer than its transaction timeout. The second
+// worker publishes everything. Then the first worker wakes up.
 func frozen(t *testing.T, work func(ctx context.Context, w *copytest.Where, id, file, topic string, freeze func(n int64)) error) (copytest.Found, error) {
 	t.Helper()
 	w := copytest.Brokers(t)
@@ -76,12 +76,12 @@ func TestWakesUp(t *testing.T) {
 	}
 }
 
-// TestControlWakesUp: a worker that goes on from the position in its memory
-// publishes lines twice in the same run.
+// TestControlWakesUp is the control. A worker that continues from the position
+// in its memory publishes lines twice in the same run.
 func TestControlWakesUp(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	published := 0 // of the log: what a start reads, as a position in the log would tell
+	published := 0 // the number of published lines of the log, which a restart would read from a position in the log
 	found, err := frozen(t, func(ctx context.Context, w *copytest.Where, id, file, topic string, freeze func(n int64)) error {
 		text, err := os.ReadFile(file)
 		if err != nil {

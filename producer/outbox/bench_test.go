@@ -14,7 +14,8 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// benchRows is the backlog. AVROLINE_BENCH_ROWS changes it.
+// benchRows is the number of waiting rows. AVROLINE_BENCH_ROWS changes the
+// number.
 func benchRows(b *testing.B) int {
 	if text := os.Getenv("AVROLINE_BENCH_ROWS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -26,9 +27,10 @@ func benchRows(b *testing.B) int {
 	return 100_000
 }
 
-// BenchmarkBacklog drains a backlog from PostgreSQL: by a relay, which deletes
-// what it has published, and by a SELECT and transactions of the same size with
-// the same bytes, without positions and without deleting.
+// BenchmarkBacklog publishes a backlog from PostgreSQL in two ways. The first
+// way is a relay, which deletes the published rows. The second way is a SELECT
+// and transactions of the same size with the same bytes. The second way stores
+// no positions and deletes nothing.
 func BenchmarkBacklog(b *testing.B) {
 	n := benchRows(b)
 	fill := func(b *testing.B) *place {

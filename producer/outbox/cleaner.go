@@ -12,19 +12,20 @@ import (
 )
 
 const (
-	// cleanMost bounds the rows of one transaction that deletes.
+	// cleanMost bounds the number of rows that one transaction deletes.
 	cleanMost = 10_000
-	// cleanQueue bounds the Kafka transactions whose rows wait to be deleted.
+	// cleanQueue bounds the number of Kafka transactions whose rows wait for
+	// deletion.
 	cleanQueue = 1000
 	// cleanWait is the pause after an error.
 	cleanWait = time.Second
 )
 
-// cleaner deletes published rows beside the publishing, because a database
-// takes longer to delete rows than Kafka takes to publish them. Rows are
-// deleted in the order in which they were published. What is left when the
-// cleaner ends is deleted by the next one: the position in Kafka tells what was
-// published.
+// cleaner deletes published rows concurrently with the publishing, because a
+// database deletes rows more slowly than Kafka publishes them. It deletes rows
+// in the order in which they were published. When a cleaner ends, the next
+// cleaner deletes the remaining rows. The position in Kafka shows which rows
+// were published.
 type cleaner struct {
 	reader *reader
 	work   chan cleaning
@@ -32,10 +33,10 @@ type cleaner struct {
 	done   chan struct{}
 
 	mu  sync.Mutex
-	err error // of the last try
+	err error // the error of the last try
 }
 
-// cleaning is what a Kafka transaction has published.
+// cleaning is the rows and positions of one Kafka transaction.
 type cleaning struct {
 	seqs      []int64
 	positions []source.Position
@@ -48,14 +49,14 @@ func newCleaner(r *reader) *cleaner {
 	return c
 }
 
-// close ends the cleaner, and waits for the statement in hand.
+// close ends the cleaner, and waits for the running statement.
 func (c *cleaner) close() {
 	c.cancel()
 	<-c.done
 }
 
-// add gives the cleaner rows to delete. It waits if too many wait already. The
-// error is that of the last try.
+// add gives the cleaner rows to delete. It waits if the queue is full. It
+// returns the error of the last try.
 func (c *cleaner) add(ctx context.Context, w cleaning) error {
 	select {
 	case c.work <- w:
@@ -109,7 +110,8 @@ func (c *cleaner) run(ctx context.Context) {
 	}
 }
 
-// discard takes work and does nothing: the rows belong to another relay.
+// discard drains the queue without deleting, because the rows belong to another
+// relay.
 func (c *cleaner) discard(ctx context.Context) {
 	for {
 		select {
@@ -120,7 +122,7 @@ func (c *cleaner) discard(ctx context.Context) {
 	}
 }
 
-// clean deletes rows, and notes how far was published, in one transaction.
+// clean deletes rows and stores the progress, in one transaction.
 func (r *reader) clean(ctx context.Context, batch cleaning) error {
 	tx, err := r.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -148,8 +150,9 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 // errTakenOver says that another relay works on the shard.
 var errTakenOver = errors.New("outbox: another relay has noted what was published")
 
-// note notes how far was published, if the last note is ours. Otherwise a relay
-// that has lost its shard would take the note of the next one back.
+// note stores the progress, if the stored progress is ours. Without this check,
+// a relay that has lost its shard could set back the progress of the next
+// relay.
 func (r *reader) note(ctx context.Context, tx *sql.Tx, value string) error {
 	query := r.table.dialect.query
 	if r.noted == "" {

@@ -12,9 +12,9 @@ type Dialect int
 // The dialects.
 const (
 	// SQLite works with any driver of SQLite 3.35 or newer. SQLite has one
-	// writer at a time, so the rows are in the order of their commits.
+	// writer at a time, so the order of the rows is the order of their commits.
 	SQLite Dialect = iota + 1
-	// PostgreSQL is PostgreSQL 13 or newer, by pgx or another driver.
+	// PostgreSQL is PostgreSQL 13 or newer, with pgx or another driver.
 	PostgreSQL
 	// MySQL is MySQL 8 or MariaDB 10.6 and newer, with InnoDB.
 	MySQL
@@ -33,7 +33,7 @@ func (d Dialect) String() string {
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
 
-// placeholder is the n-th parameter of a statement, from 1.
+// placeholder returns the n-th parameter of a statement. n starts at 1.
 func (d Dialect) placeholder(n int) string {
 	if d == PostgreSQL {
 		return "$" + strconv.Itoa(n)
@@ -41,7 +41,7 @@ func (d Dialect) placeholder(n int) string {
 	return "?"
 }
 
-// query replaces each ? of a statement by the dialect's parameters.
+// query replaces each ? of a statement by a placeholder of the dialect.
 func (d Dialect) query(statement string) string {
 	if d != PostgreSQL {
 		return statement

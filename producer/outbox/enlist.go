@@ -14,14 +14,14 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Execer runs a statement in the caller's transaction. A *sql.Tx is one.
-// outboxpgx.Tx makes one of a pgx.Tx.
+// Execer runs a statement in the caller's transaction. A *sql.Tx is an Execer.
+// outboxpgx.Tx makes an Execer of a pgx.Tx.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// Topic writes the events of a topic into the table. It is a value to make
-// once. It is safe for concurrent use.
+// Topic writes the events of a topic into the table. Make a Topic once and keep
+// it. It is safe for concurrent use.
 type Topic[R avrobin.Record] struct {
 	table      *Table
 	topic      *producer.Topic[R]
@@ -29,22 +29,24 @@ type Topic[R avrobin.Record] struct {
 	headers    []HeadersFunc
 }
 
-// HeadersFunc returns headers to append to those of a message, for example the
-// trace context of ctx.
+// HeadersFunc returns headers to append to the headers h of a message, for
+// example the trace context of ctx.
 type HeadersFunc func(ctx context.Context, topic string, h []serde.Header) []serde.Header
 
-// NewTopic makes a topic that writes into the table. headers are called for
-// each message, in order. A producer.Hooks.Headers is one.
+// NewTopic makes a topic that writes into the table. The functions in headers
+// are called for each message, in order. producer.Hooks.Headers can be used as
+// a HeadersFunc.
 func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde.Serializer, headers ...HeadersFunc) *Topic[R] {
 	return &Topic[R]{table, topic, s, headers}
 }
 
-// Enlist writes events into the table, within tx, in one statement. They are
-// published if tx commits, each once, and never if tx does not commit.
+// Enlist writes events into the table, within tx, in one statement. If tx
+// commits, each event is published once. If tx does not commit, no event is
+// published.
 //
-// The events are encoded now, so a schema that the registry refuses is an error
-// of the caller's transaction, and not of the relay. After an error of the
-// database, PostgreSQL refuses everything else in the transaction.
+// Enlist encodes the events immediately. So if the registry refuses a schema,
+// the caller's transaction gets the error, and not the relay. After a database
+// error, PostgreSQL refuses all later statements of the transaction.
 func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
 	messages := make([]producer.Message[R], len(events))
 	for i, e := range events {
@@ -53,7 +55,7 @@ func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
 	return t.EnlistMessages(ctx, tx, messages...)
 }
 
-// EnlistMessages is [Topic.Enlist] with what a record alone does not say: key,
+// EnlistMessages is [Topic.Enlist] for messages with more than a record: key,
 // headers, timestamp, partition, tombstone.
 func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...producer.Message[R]) error {
 	rows := make([]*Row, len(messages))
@@ -78,9 +80,9 @@ func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...pr
 	return t.table.insert(ctx, tx, rows)
 }
 
-// Insert writes messages that are encoded already, of any topics, in one
-// statement. kind goes into the column of types, for those who look at the
-// table, and may be empty.
+// Insert writes already encoded messages, of any topics, in one statement. kind
+// goes into the column of types, as information for a human reader of the
+// table. kind may be empty.
 func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...producer.Encoded) error {
 	rows := make([]*Row, len(messages))
 	for i, e := range messages {
@@ -92,7 +94,8 @@ func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...
 	return t.insert(ctx, tx, rows)
 }
 
-// mostRows bounds the rows of one statement: databases bound the parameters.
+// mostRows bounds the rows of one statement, because databases limit the number
+// of parameters.
 const mostRows = 1000
 
 func (t *Table) insert(ctx context.Context, tx Execer, rows []*Row) error {
@@ -146,7 +149,7 @@ func (t *Table) insertSome(ctx context.Context, tx Execer, rows []*Row) error {
 	return err
 }
 
-// bytesOrNil keeps a nil slice from becoming an empty value in some drivers.
+// bytesOrNil prevents some drivers from storing a nil slice as an empty value.
 func bytesOrNil(b []byte) any {
 	if b == nil {
 		return nil
@@ -154,14 +157,15 @@ func bytesOrNil(b []byte) any {
 	return b
 }
 
-// timeLayout is how times are stored where the database has no type for them.
+// timeLayout is the format of stored times if the database has no type for
+// times.
 const timeLayout = "2006-01-02 15:04:05.000"
 
 func (t *Table) timeArg(at time.Time) any {
 	if t.dialect == PostgreSQL {
 		return at
 	}
-	return at.Format(timeLayout) // UTC, whatever the connection's time zone is
+	return at.Format(timeLayout) // UTC, independent of the connection's time zone
 }
 
 // parseTime reads a stored time.
@@ -181,7 +185,7 @@ func parseTime(v any) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("created_at: %v is not a time", v)
 }
 
-// checkText refuses what a database cannot store as text.
+// checkText returns an error if a database cannot store a field as text.
 func checkText(e producer.Encoded) error {
 	for _, h := range e.Headers {
 		if !utf8.ValidString(h.Key) {

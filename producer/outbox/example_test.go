@@ -34,7 +34,7 @@ func check(err error) {
 	}
 }
 
-// An event is published if its transaction commits, and not otherwise.
+// An event is published only if its transaction commits.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -77,7 +77,7 @@ func Example() {
 	// Output: ada 4200
 }
 
-// Schema prints what a migration needs.
+// Schema prints the statements for a migration.
 func ExampleSchema() {
 	fmt.Print(must(outbox.Schema(outbox.PostgreSQL, outbox.WithName("shop.outbox"), outbox.WithDebeziumColumns())))
 	// Output:

@@ -17,13 +17,14 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Inbox consumes messages into a database, each exactly once. The offsets are
-// stored in the same database transaction as what the function writes, so they
-// are committed together or not at all.
+// Inbox consumes messages into a database, each exactly once. One database
+// transaction stores the offsets and the writes of the function. So either both
+// are committed, or neither.
 //
-// Instances with the same group share the partitions. If two of them have the
-// same partition for a moment, only one can commit: the offset that it began at
-// must still be the stored one.
+// Instances with the same group share the partitions. Two instances may have
+// the same partition for a moment, but only one instance can commit. A commit
+// succeeds only if the stored offset is still the offset at which the instance
+// began.
 type Inbox[In any] struct {
 	group    string
 	topics   []string
@@ -35,7 +36,7 @@ type Inbox[In any] struct {
 	settings *settings.Config
 
 	in   transport.Consumer
-	next map[partition]int64 // the stored offsets of our partitions; -1: none
+	next map[partition]int64 // the stored offsets of our partitions; -1 if no offset is stored
 }
 
 type partition struct {
@@ -45,8 +46,9 @@ type partition struct {
 
 // InboxFunction is called for each message, in the order of its partition. It
 // writes to tx. It runs again for the same message after a rollback, so it must
-// have no other lasting effect. An error rolls back and ends Run, unless it is
-// made by source.Temporary: then the messages are read again after a pause.
+// have no other lasting effect. An error rolls the transaction back and ends
+// Run. An error made by source.Temporary does not end Run: the inbox reads the
+// messages again after a pause.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.
@@ -71,28 +73,28 @@ func WithInboxTable(name string) InboxOption {
 	return InboxOption{"WithInboxTable", func(c *inboxConfig) { c.table = name }}
 }
 
-// WithInboxBatch bounds one database transaction: it has at most so many
-// messages, and waits at most so long for the next one. Default 500 messages
-// and 50 ms.
+// WithInboxBatch bounds one database transaction. The transaction has at most
+// the given number of messages, and waits at most the given time for the next
+// message. Default 500 messages and 50 ms.
 func WithInboxBatch(messages int, wait time.Duration) InboxOption {
 	return InboxOption{"WithInboxBatch", func(c *inboxConfig) { c.messages, c.wait = messages, wait }}
 }
 
-// WithBadMessages lets f take messages that do not decode, in the same
-// transaction. If f returns nil, the message is done with. Default: such a
-// message ends Run.
+// WithBadMessages lets f handle messages that do not decode, in the same
+// transaction. If f returns nil, the inbox goes on to the next message. By
+// default such a message ends Run.
 func WithBadMessages(f func(ctx context.Context, tx *sql.Tx, m processor.Raw) error) InboxOption {
 	return InboxOption{"WithBadMessages", func(c *inboxConfig) { c.bad = f }}
 }
 
-// WithInboxProducer gives options of [producer.New] that say how to reach the
+// WithInboxProducer passes options to [producer.New]: the connection to the
 // brokers, and settings of the consumer.
 func WithInboxProducer(opts ...producer.Option) InboxOption {
 	return InboxOption{"WithInboxProducer", func(c *inboxConfig) { c.producer = append(c.producer, opts...) }}
 }
 
-// InboxSchema returns the statement that creates the table of offsets, which is
-// called "inbox" if name is empty.
+// InboxSchema returns the statement that creates the table of offsets. If name
+// is empty, the name of the table is "inbox".
 func InboxSchema(d Dialect, name string) string {
 	if name == "" {
 		name = "inbox"
@@ -104,8 +106,8 @@ func InboxSchema(d Dialect, name string) string {
 		"  next_offset %s NOT NULL,\n  PRIMARY KEY (group_id, topic, partition_number)\n)", d.quote(name), k[0], k[0], k[1], k[2])
 }
 
-// NewInbox makes an inbox. It does no I/O that it waits for. All mistakes are
-// in the error.
+// NewInbox makes an inbox. It does not wait for I/O. The error lists all
+// mistakes in the arguments.
 func NewInbox[In any](brokers []string, group string, topics []string, dialect Dialect, db *sql.DB,
 	d *serde.Deserializer[In], f InboxFunction[In], opts ...InboxOption,
 ) (*Inbox[In], error) {
@@ -140,9 +142,9 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[partition]int64{}}, nil
 }
 
-// Run works until ctx ends, and returns nil then. Outages of the brokers and
-// the database are waited out. It returns an error for what does not pass: an
-// error of the function, a missing table, topic or permission.
+// Run works until ctx ends, and then returns nil. It waits through outages of
+// the brokers and the database. It returns an error only if the error is
+// permanent: an error of the function, or a missing table, topic or permission.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	err := b.run(ctx)
 	if err == nil || ctx.Err() != nil {
@@ -191,7 +193,7 @@ func (b *Inbox[In]) run(ctx context.Context) error {
 	return nil
 }
 
-// databaseError is an error of a statement of ours.
+// databaseError is an error of one of our own statements.
 type databaseError struct{ error }
 
 func (e databaseError) Unwrap() error { return e.error }
@@ -199,26 +201,26 @@ func (e databaseError) Unwrap() error { return e.error }
 // errConflict says that another instance has committed offsets of a partition.
 var errConflict = errors.New("another instance has committed offsets of the partition")
 
-// passes tells whether reading again may help.
+// passes reports whether reading again may succeed.
 func (b *Inbox[In]) passes(ctx context.Context, err error) bool {
 	switch {
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
 		return true
-	case errors.As(err, new(databaseError)): // a missing table does not pass, and everything else may
+	case errors.As(err, new(databaseError)): // a missing table is permanent, and other errors may be temporary
 		_, missing := b.stored(ctx, partition{})
 		return missing == nil || b.db.PingContext(ctx) != nil
 	}
-	return b.db.PingContext(ctx) != nil // the database is away, whatever the function made of that
+	return b.db.PingContext(ctx) != nil // the database is down, even if the function has hidden the database error
 }
 
-// revoked forgets partitions that are no longer ours.
+// revoked removes partitions that we have lost.
 func (b *Inbox[In]) revoked(partitions []transport.TopicPartition) {
 	for _, tp := range partitions {
 		delete(b.next, partition{tp.Topic, tp.Partition})
 	}
 }
 
-// forget goes back to what is stored, for all of our partitions.
+// forget moves all of our partitions back to the stored offsets.
 func (b *Inbox[In]) forget(ctx context.Context) {
 	var to []transport.TopicPartition
 	for p := range b.next {
@@ -234,7 +236,7 @@ func (b *Inbox[In]) forget(ctx context.Context) {
 	}
 }
 
-// collect gathers messages that were not stored yet.
+// collect gathers messages that are not stored yet.
 func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, error) {
 	var batch []*transport.ConsumedMessage
 	for len(batch) < b.config.messages && ctx.Err() == nil {
@@ -268,7 +270,8 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 	}), nil
 }
 
-// stored returns the offset at which a partition goes on, or -1.
+// stored returns the offset at which a partition continues. It returns -1 if no
+// offset is stored.
 func (b *Inbox[In]) stored(ctx context.Context, p partition) (int64, error) {
 	var at int64
 	err := b.db.QueryRowContext(ctx, b.dialect.query("SELECT next_offset FROM "+b.dialect.quote(b.config.table)+
@@ -282,7 +285,7 @@ func (b *Inbox[In]) stored(ctx context.Context, p partition) (int64, error) {
 	return at, nil
 }
 
-// store handles messages in one transaction of the database.
+// store handles messages in one database transaction.
 func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessage) error {
 	tx, err := b.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -301,7 +304,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 			return err
 		}
 	}
-	if err := tx.Commit(); err != nil { // maybe it is committed: what is stored tells
+	if err := tx.Commit(); err != nil { // the commit may have succeeded: the stored offset shows the outcome
 		return databaseError{err}
 	}
 	for p, at := range after {
@@ -310,7 +313,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 	return nil
 }
 
-// advance stores an offset, if nobody else has.
+// advance stores an offset, unless another instance has stored an offset.
 func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p partition, to int64) error {
 	table, from := b.dialect.quote(b.config.table), b.next[p]
 	if from < 0 {
@@ -332,7 +335,7 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p partition, to int
 	return nil
 }
 
-// one handles one message.
+// one handles a single message.
 func (b *Inbox[In]) one(ctx context.Context, tx *sql.Tx, m *transport.ConsumedMessage) error {
 	c := processor.Consumed[In]{Key: m.Key, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp}
 	for _, h := range m.Headers {

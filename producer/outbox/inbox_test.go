@@ -16,7 +16,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// billing consumes events into a table.
+// billing makes an inbox that writes a bill for each event.
 func (p *place) billing(topic string, f outbox.InboxFunction[event]) *outbox.Inbox[event] {
 	p.Helper()
 	des, err := serde.NewDeserializer[event](p.reg)
@@ -49,7 +49,7 @@ func (p *place) bill(ctx context.Context, tx *sql.Tx, m processor.Consumed[event
 	return err
 }
 
-// bills returns how many bills there are, and how many different ones.
+// bills returns the number of bills, and the number of different bills.
 func (p *place) bills() (all, different int) {
 	p.Helper()
 	if err := p.db.QueryRow("SELECT COUNT(*), COUNT(DISTINCT seq) FROM bills").Scan(&all, &different); err != nil {
@@ -58,8 +58,8 @@ func (p *place) bills() (all, different int) {
 	return all, different
 }
 
-// TestInbox stops and starts instances, two at a time, with functions that fail
-// now and then. Each message has its effect once.
+// TestInbox stops and starts instances, two at a time. Their functions
+// sometimes fail. Each message must have its effect once.
 func TestInbox(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -70,7 +70,7 @@ func TestInbox(t *testing.T) {
 		var calls atomic.Int64
 		failing := func(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
 			if err := p.bill(ctx, tx, m); err != nil {
-				return source.Temporary(err) // SQLite: busy
+				return source.Temporary(err) // SQLite may be busy
 			}
 			if calls.Add(1)%97 == 0 {
 				return source.Temporary(copytest.ErrAsked)
@@ -102,8 +102,8 @@ func TestInbox(t *testing.T) {
 	})
 }
 
-// TestInboxEnds: an error of the function, a message that does not decode, and
-// a missing table end Run.
+// TestInboxEnds checks that three errors end Run: an error of the function, a
+// message that does not decode, and a missing table.
 func TestInboxEnds(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.SQLite)

@@ -25,7 +25,7 @@ import (
 
 const shards = 4
 
-// TestWorker is what a worker process runs.
+// TestWorker is the body of a worker process.
 func TestWorker(t *testing.T) {
 	args := copytest.WorkerArgs(t)
 	dialect, err := strconv.Atoi(args[1])
@@ -66,16 +66,16 @@ func sameIDs(t *testing.T) *workload.Registry {
 	return reg
 }
 
-// serve writes a row of business and its event in one transaction, over and
-// over. Some transactions are rolled back. Sequence numbers rise per key, and
-// nobody else writes the same key.
+// serve writes a business row and its event in one transaction, repeatedly. It
+// rolls back some transactions. The sequence numbers of a key rise, and no
+// other service writes the same key.
 func (p *place) serve(ctx context.Context, name string) {
 	insert := map[bool]string{true: "INSERT INTO business (seq) VALUES ($1)", false: "INSERT INTO business (seq) VALUES (?)"}[p.dialect == outbox.PostgreSQL]
 	for i := 0; ctx.Err() == nil; i++ {
 		seq := time.Now().UnixNano()
 		tx, err := p.db.BeginTx(ctx, nil)
 		if err != nil {
-			copytest.During(ctx, 50*time.Millisecond) // the database is being killed
+			copytest.During(ctx, 50*time.Millisecond) // the test is killing the database
 			continue
 		}
 		if _, err = tx.ExecContext(ctx, insert, seq); err == nil {
@@ -91,7 +91,8 @@ func (p *place) serve(ctx context.Context, name string) {
 	}
 }
 
-// atLeastOnce relays as most programs do: publish, then delete.
+// atLeastOnce relays like most programs: it publishes rows and then deletes
+// them.
 func (p *place) atLeastOnce(ctx context.Context) {
 	events, err := producer.New(p.Addrs, copytest.Serializer(p, p.reg))
 	if err != nil {
@@ -131,7 +132,7 @@ func (p *place) atLeastOnce(ctx context.Context) {
 	}
 }
 
-// newKillable is a place in which members of a group may vanish.
+// newKillable is a place with a cluster in which group members may vanish.
 func newKillable(t *testing.T, d outbox.Dialect) *place {
 	p := newPlace(t, d, outbox.WithShards(shards))
 	p.reg = sameIDs(t)
@@ -150,10 +151,11 @@ func (p *place) start(t *testing.T, kind, name string) *copytest.Worker {
 	return copytest.StartWorker(t, kind, fmt.Sprint(int(p.dialect)), p.server.Driver, p.server.URL, strings.Join(p.Addrs, ","), p.topic, p.checkpoints, p.name, name)
 }
 
-// compared is what the judge found between the business table and the topic.
+// compared is the result of comparing the business table with the topic.
 type compared struct{ Rows, Lost, Twice, Strange, OutOfOrder int }
 
-// compare compares the business table with the topic, when nothing is waiting.
+// compare compares the business table with the topic, after the outbox is
+// empty.
 func (p *place) compare(t *testing.T) (c compared) {
 	t.Helper()
 	rows, err := p.db.Query("SELECT seq FROM business")
@@ -192,8 +194,8 @@ func (p *place) compare(t *testing.T) (c compared) {
 	return c
 }
 
-// underKills lets two services and two relays work while one or the other is
-// killed with -9, and, if the database is a server, the database too.
+// underKills runs two services and two relays while kill -9 hits one or the
+// other. If the database is a server, kill -9 also hits the database.
 func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared {
 	p := newKillable(t, d)
 	seed := rand.Uint64()
@@ -253,16 +255,16 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestControlKilled: a relay that publishes and then deletes shows duplicates
-// in the same run.
+// TestControlKilled is the control. A relay that publishes and then deletes
+// must show duplicates in the same run.
 func TestControlKilled(t *testing.T) {
 	if c := underKills(t, outbox.PostgreSQL, "at-least-once", 12); c.Twice == 0 {
 		t.Error("the control passed clean: the kills are too weak to judge by")
 	}
 }
 
-// TestZombieRelay stops a relay by SIGSTOP until its shards have moved, and
-// lets it go on.
+// TestZombieRelay stops a relay by SIGSTOP until its shards have moved. Then
+// the relay continues.
 func TestZombieRelay(t *testing.T) {
 	p := newKillable(t, outbox.PostgreSQL)
 	service := p.start(t, "service", "s")

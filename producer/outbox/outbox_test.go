@@ -59,7 +59,7 @@ func newPlace(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *place
 		t.Fatal(err)
 	}
 	ctx := copytest.Ctx(t)
-	for range 2 { // it can be run again
+	for range 2 { // running the statements again must succeed
 		if err := p.table.Create(ctx, p.db); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func (p *place) running(r *outbox.Relay) (stop func()) {
 	return stop
 }
 
-// until waits for a condition.
+// until waits until a condition is true.
 func (p *place) until(what string, f func() bool) {
 	p.Helper()
 	for ctx := copytest.Ctx(p); !f(); copytest.During(ctx, 50*time.Millisecond) {
@@ -130,7 +130,7 @@ func (p *place) count() (n int) {
 	return n
 }
 
-// inTx runs f in a transaction of the database, and commits it.
+// inTx runs f in a database transaction and commits it.
 func (p *place) inTx(f func(tx *sql.Tx) error) {
 	p.Helper()
 	tx, err := p.db.Begin()
@@ -148,9 +148,9 @@ func (p *place) inTx(f func(tx *sql.Tx) error) {
 
 func (p *place) event(n int) *event { return &event{Key: fmt.Sprint(n % 7), Seq: int64(n)} }
 
-// TestOutbox: what is committed is published once, with key, headers, time and
-// event id, and what is rolled back is not published. Published rows are
-// deleted.
+// TestOutbox checks that a committed event is published once, with key,
+// headers, time and event id. An event that was rolled back is not published.
+// Published rows are deleted.
 func TestOutbox(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -235,12 +235,12 @@ func TestOutbox(t *testing.T) {
 	})
 }
 
-// TestLateCommit: transactions commit in another order than their rows were
-// written. No row is skipped, and the order of a key is kept, also if an
-// unrelated transaction is open all the time.
+// TestLateCommit commits transactions in another order than the order of their
+// rows. No row is skipped, and the order of a key is kept. An unrelated
+// transaction that stays open does not change the result.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} { // SQLite has one writer
+	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} { // without SQLite, because SQLite has one writer
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t, d)
@@ -264,13 +264,13 @@ func TestLateCommit(t *testing.T) {
 			slow, late, early := begin(), begin(), begin()
 			unrelated := begin()
 			must(p.orders.Enlist(ctx, slow, &event{Key: "slow", Seq: 0})) // the first row, committed last
-			_, err = late.Exec("INSERT INTO other VALUES (1)")            // late has its transaction id before early
+			_, err = late.Exec("INSERT INTO other VALUES (1)")            // late gets its transaction id before early does
 			must(err)
 			_, err = unrelated.Exec("INSERT INTO other VALUES (2)")
 			must(err)
 			must(p.orders.Enlist(ctx, early, &event{Key: "k", Seq: 1}))
 			must(early.Commit())
-			must(p.orders.Enlist(ctx, late, &event{Key: "k", Seq: 2})) // after early on the key, with a smaller id
+			must(p.orders.Enlist(ctx, late, &event{Key: "k", Seq: 2})) // after early on the key, but with a smaller transaction id
 			must(late.Commit())
 			p.until("two events", p.published(2))
 			must(slow.Commit())
@@ -281,8 +281,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestControlLateCommit: a relay that polls by seq alone loses the row of a
-// slow transaction.
+// TestControlLateCommit is the control. A relay that polls only by seq loses
+// the row of a slow transaction.
 func TestControlLateCommit(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.PostgreSQL)
@@ -320,8 +320,8 @@ func TestControlLateCommit(t *testing.T) {
 	}
 }
 
-// TestRelayStops stops and starts relays in the middle of the work, two at a
-// time, over several shards.
+// TestRelayStops stops and starts relays during their work, two at a time, with
+// several shards.
 func TestRelayStops(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -349,8 +349,9 @@ func TestRelayStops(t *testing.T) {
 	}, outbox.WithShards(4))
 }
 
-// TestBadRows: a row that cannot be published stops its shard, and the error
-// says which. With dead letters it goes there, and the others are published.
+// TestBadRows checks rows that cannot be published. Such a row stops its shard,
+// and the error names the row. With dead letters, the row goes to the
+// dead-letter topic and the other rows are published.
 func TestBadRows(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -362,7 +363,7 @@ func TestBadRows(t *testing.T) {
 				return errors.Join(
 					p.orders.Enlist(ctx, tx, p.event(0)),
 					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: small, Value: value}),                                  // too large
-					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: "no-such-topic", Value: []byte("x")}),                  // gone
+					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: "no-such-topic", Value: []byte("x")}),                  // the topic does not exist
 					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: p.topic, Value: []byte{0, 0, 0, 99, 99, 1}}),           // an unknown schema
 					p.table.Insert(ctx, tx, "changed", producer.Encoded{Topic: p.topic, Key: []byte("c"), Value: []byte("y")}), // changed below
 					p.orders.Enlist(ctx, tx, p.event(1)),
@@ -376,7 +377,7 @@ func TestBadRows(t *testing.T) {
 		r := p.relay()
 		stop := p.running(r)
 		var said error
-		p.until("the error", func() bool { // not the first one, which makes smaller batches
+		p.until("the error", func() bool { // not the first error, because the first error makes the batches smaller
 			for _, h := range r.Health(ctx) {
 				if h.Err != nil && strings.Contains(h.Err.Error(), "row seq") {
 					said = h.Err
@@ -412,8 +413,8 @@ func TestBadRows(t *testing.T) {
 	})
 }
 
-// TestWrongDatabase: a position of another database, and a copy from an earlier
-// time, are refused.
+// TestWrongDatabase checks that the relay refuses a position of another
+// database, and a database copy from an earlier time.
 func TestWrongDatabase(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -463,7 +464,8 @@ func TestWrongDatabase(t *testing.T) {
 	})
 }
 
-// TestKeep keeps published rows for a time, and publishes none of them again.
+// TestKeep keeps published rows for a time. The relay publishes no kept row
+// again.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -485,8 +487,8 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// TestDebeziumColumns: the table has the names that Debezium's event router
-// expects, and the relay publishes from it.
+// TestDebeziumColumns checks that the table has the column names that
+// Debezium's event router expects, and that the relay publishes from the table.
 func TestDebeziumColumns(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -505,7 +507,7 @@ func TestDebeziumColumns(t *testing.T) {
 	}, outbox.WithDebeziumColumns())
 }
 
-// TestMissingColumns: the check, and the relay, say what the table lacks.
+// TestMissingColumns checks that Check and the relay name the missing columns.
 func TestMissingColumns(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {

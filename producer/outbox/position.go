@@ -10,33 +10,34 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// position is how far a shard was published, as it is kept in Kafka and in the
-// relay's own table.
+// position records how far a shard was published. It is stored in Kafka and in
+// the relay's own table.
 //
-// In PostgreSQL, rows become visible in the order of their commits, which is
-// not the order of seq. A window is the set of rows that one snapshot sees and
-// the one before does not see. Rows are published window by window, and within
-// a window in the order of seq. So no row is skipped because its transaction
-// commits late. The order of a key is kept, because a later transaction on the
-// key has a higher seq, and is visible only together with the earlier one.
+// In PostgreSQL, rows become visible in the order of their commits, which
+// differs from the order of seq. A window is the set of rows that are visible
+// in a snapshot but not in the snapshot before. The relay publishes rows window
+// by window, and sorts each window by seq. So a row is not skipped if its
+// transaction commits late. The order of a key is also kept: a later
+// transaction on the key has a higher seq, and never becomes visible before the
+// earlier transaction.
 //
-// In MySQL, the relay numbers the rows that it sees, in batches, and the number
-// of a batch has the same meaning. SQLite has one writer, and seq is the order
-// of the commits.
+// In MySQL, the relay numbers the visible rows in batches. The number of a
+// batch then has the same meaning as a window. SQLite has one writer, so the
+// order of seq is the order of the commits.
 type position struct {
 	Database string `json:"database"`
-	// Before and In are PostgreSQL's snapshots around the window (text of
-	// pg_snapshot).
+	// Before and In are the PostgreSQL snapshots around the window, as text of
+	// type pg_snapshot.
 	Before string    `json:"before,omitempty"`
 	In     string    `json:"in,omitempty"`
 	Batch  int64     `json:"batch,omitempty"` // MySQL
-	Seq    int64     `json:"seq"`             // of the last row, in the window or batch
-	ID     uuid.UUID `json:"id"`              // the event of that row
+	Seq    int64     `json:"seq"`             // the last published row, in the window or batch
+	ID     uuid.UUID `json:"id"`              // the id of that row's event
 }
 
 func (p position) text() string {
 	b, err := json.Marshal(p)
-	if err != nil { // strings and numbers always have a text
+	if err != nil { // cannot happen: strings and numbers always have a text
 		panic(err)
 	}
 	return string(b)
@@ -51,17 +52,17 @@ func parsePosition(text string) (position, error) {
 }
 
 var (
-	// ErrDatabase says that the database is not the one whose rows were
-	// published before: another one, or a copy from an earlier time.
+	// ErrDatabase says that the database does not match the published rows. It
+	// is another database, or a copy from an earlier time.
 	ErrDatabase = errors.New("outbox: not the database that was published from")
 	// ErrChecksum says that a row was changed after it was written.
 	ErrChecksum = errors.New("outbox: row was changed after it was written")
 )
 
-// stream is the name of a shard's stream.
+// stream returns the name of a shard's stream.
 func stream(shard int) string { return fmt.Sprintf("shard-%d", shard) }
 
-// positionOf finds a shard's own position.
+// positionOf finds the position of a shard among the committed positions.
 func positionOf(shard int, committed []source.Position) (p position, ok bool, err error) {
 	for _, c := range committed {
 		if c.Stream == stream(shard) {

@@ -18,17 +18,18 @@ import (
 type input struct {
 	table *Table
 	db    *sql.DB
-	relay string // its name, in the relay's own table
+	relay string // the relay's name, used in the relay's own table
 	keep  time.Duration
 	poll  time.Duration
 	waker Waker
-	rows  int // in one query
+	rows  int // the most rows of one query
 }
 
 const (
-	// bufferBytes bounds the rows in memory, beyond the first.
+	// bufferBytes bounds the bytes of the rows in memory. The first row may be
+	// larger.
 	bufferBytes = 8 << 20
-	// deleteMost bounds one statement that deletes.
+	// deleteMost bounds the number of rows that one statement deletes.
 	deleteMost = 5000
 )
 
@@ -37,16 +38,16 @@ type reader struct {
 	*input
 	shard    int
 	database string
-	at       position // behind the last row that Next returned
-	moved    bool     // at has moved since Positions
+	at       position // the position of the last row that Next returned
+	moved    bool     // at has changed since Positions
 	buffer   []*Row
-	ahead    position // behind the last row of the buffer
+	ahead    position // the position of the last row in the buffer
 
-	published []int64   // the rows since the last Positions
-	finished  [][]int64 // the rows of transactions that Positions has closed
-	swept     time.Time // when kept rows were deleted last
+	published []int64   // the rows that Next returned since the last Positions
+	finished  [][]int64 // the rows of each transaction that Positions has closed
+	swept     time.Time // the time of the last sweep
 	cleaner   *cleaner
-	noted     string // the progress that the relay's own table has, if it is ours
+	noted     string // the progress in the relay's own table, if it is ours
 }
 
 // Open implements [source.Input].
@@ -80,12 +81,13 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	return r, nil
 }
 
-// progressName is where the relay's own table has what was published.
+// progressName is the name of the progress in the relay's own table.
 func (r *reader) progressName() string { return "relay " + r.relay + " " + stream(r.shard) }
 
-// checkDatabase compares the position in Kafka with what the database knows.
-// The database lags behind, but only by rows that are still there: rows are
-// deleted in the same transaction in which the progress is stored.
+// checkDatabase compares the position in Kafka with the progress in the
+// database. The progress may be older than the position. But the rows in
+// between still exist, because one transaction deletes rows and stores the
+// progress.
 func (r *reader) checkDatabase(ctx context.Context, at position, known bool) error {
 	stored, ok, err := r.table.readState(ctx, r.db, r.progressName())
 	if err != nil {
@@ -129,7 +131,7 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 	}
 	row := r.buffer[0]
 	r.buffer = r.buffer[1:]
-	r.at = r.ahead // all rows of the buffer are of one window
+	r.at = r.ahead // all rows of the buffer belong to one window
 	r.at.Batch, r.at.Seq, r.at.ID = row.batch, row.Seq, row.ID
 	r.moved = true
 	r.published = append(r.published, row.Seq)
@@ -138,7 +140,7 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 }
 
 // More implements [source.Reader]. It waits for a notification, or for the next
-// time to poll.
+// poll.
 func (r *reader) More(ctx context.Context) (bool, error) {
 	if err := r.sweep(ctx); err != nil {
 		return false, source.Temporary(err)
@@ -171,10 +173,10 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// Committed implements [source.Committer]: the rows of the oldest transaction
-// that is not cleaned up are deleted, beside the publishing.
+// Committed implements [source.Committer]. It gives the rows of the oldest
+// finished transaction to the cleaner, which deletes them concurrently.
 func (r *reader) Committed(ctx context.Context, positions []source.Position) error {
-	if len(r.finished) == 0 { // the position of an earlier run: Open has deleted what lies before it
+	if len(r.finished) == 0 { // this position is from an earlier run, and Open has deleted its rows
 		return nil
 	}
 	seqs := r.finished[0]
@@ -193,7 +195,7 @@ func list(seqs []int64) string {
 	return b.String()
 }
 
-// behind is the condition that selects the rows at a position or before it.
+// behind returns the condition that selects the rows up to a position.
 func (r *reader) behind(at position) (condition string, args []any) {
 	switch r.table.dialect {
 	case PostgreSQL:
@@ -206,7 +208,8 @@ func (r *reader) behind(at position) (condition string, args []any) {
 	}
 }
 
-// deletePublished deletes what an earlier run has published, and notes it.
+// deletePublished deletes the rows that an earlier run has published, and
+// stores the progress.
 func (r *reader) deletePublished(ctx context.Context, at position) error {
 	condition, args := r.behind(at)
 	tx, err := r.db.BeginTx(ctx, nil)
@@ -226,7 +229,7 @@ func (r *reader) deletePublished(ctx context.Context, at position) error {
 	return tx.Commit()
 }
 
-// sweep deletes published rows that were kept long enough.
+// sweep deletes published rows whose retention time has passed.
 func (r *reader) sweep(ctx context.Context) error {
 	if r.keep == 0 || time.Since(r.swept) < max(r.keep/10, time.Second) || r.at.ID == uuid.Nil || r.moved {
 		return nil
@@ -240,8 +243,8 @@ func (r *reader) sweep(ctx context.Context) error {
 	return nil
 }
 
-// Lag implements [source.Lagger]. It counts the rows of the shard that are in
-// the table, published ones that are kept included.
+// Lag implements [source.Lagger]. It counts the rows of the shard in the table.
+// Published rows that are kept count too.
 func (r *reader) Lag(ctx context.Context) (source.Lag, error) {
 	var n int64
 	var oldest any
@@ -273,7 +276,7 @@ func (r *reader) fill(ctx context.Context) error {
 	}
 }
 
-// fillPostgreSQL reads on in the window, or opens the next one.
+// fillPostgreSQL reads the next rows of the window, or opens the next window.
 func (r *reader) fillPostgreSQL(ctx context.Context) error {
 	if r.ahead.In != "" {
 		const window = "shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) AND pg_visible_in_snapshot(tx, ?::pg_snapshot) AND seq > ? ORDER BY seq"
@@ -282,8 +285,8 @@ func (r *reader) fillPostgreSQL(ctx context.Context) error {
 			return err
 		}
 	}
-	// The window is at its end. The snapshot is taken in the same statement as
-	// the rows are looked for, so the rows are visible in it.
+	// The window is at its end. One statement takes the snapshot and looks for
+	// rows, so the rows that it finds are visible in the snapshot.
 	var now string
 	before := orEmptySnapshot(r.ahead.In)
 	var any bool
@@ -302,7 +305,8 @@ func (r *reader) fillPostgreSQL(ctx context.Context) error {
 	return err
 }
 
-// orEmptySnapshot is a snapshot that sees no transaction, for none.
+// orEmptySnapshot replaces an empty text by a snapshot that sees no
+// transaction.
 func orEmptySnapshot(s string) string {
 	if s == "" {
 		return "1:1:"
@@ -310,7 +314,7 @@ func orEmptySnapshot(s string) string {
 	return s
 }
 
-// fillMySQL reads on in the batches, or numbers new rows.
+// fillMySQL reads the next rows of the batches, or numbers new rows.
 func (r *reader) fillMySQL(ctx context.Context) error {
 	const numbered = "shard = ? AND (batch = ? AND seq > ? OR batch > ?) ORDER BY batch, seq"
 	n, err := r.query(ctx, r.db, numbered, r.shard, r.ahead.Batch, r.ahead.Seq, r.ahead.Batch)
@@ -325,9 +329,9 @@ func (r *reader) fillMySQL(ctx context.Context) error {
 	return err
 }
 
-// number gives the rows that are visible, and have no batch yet, the next one.
-// The lock on the counter puts relays in line, so a batch that is visible later
-// has a higher number.
+// number assigns the next batch number to the visible rows without a batch. The
+// relays take turns because of the lock on the counter. So a batch that becomes
+// visible later has a higher number.
 func (r *reader) number(ctx context.Context) (bool, error) {
 	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
@@ -372,7 +376,7 @@ func (r *reader) number(ctx context.Context) (bool, error) {
 	return true, tx.Commit()
 }
 
-// query reads rows into the buffer, and moves r.ahead behind them.
+// query reads rows into the buffer, and moves r.ahead to the last row.
 func (r *reader) query(ctx context.Context, db querier, condition string, args ...any) (n int, err error) {
 	q := r.table.dialect.quote
 	c := r.table.columns

@@ -17,7 +17,7 @@ import (
 )
 
 // Relay publishes the rows of a table, each exactly once. Several relays may
-// run at the same time, in one process or in many: they share the shards.
+// run at the same time, in one process or in many. They share the shards.
 type Relay struct {
 	source *source.Source[*Row]
 	table  *Table
@@ -25,7 +25,7 @@ type Relay struct {
 	dead   string
 
 	mu    sync.Mutex
-	known map[int]bool // schema ids that the registry has
+	known map[int]bool // schema ids that the registry knows
 }
 
 // RelayOption changes a [Relay]. The zero RelayOption does nothing.
@@ -46,23 +46,24 @@ type relayConfig struct {
 	source []source.Option
 }
 
-// Waker tells that there may be new rows, so that they are published at once.
-// outboxpgx.Listen makes one. Relays in one process may share it.
+// Waker wakes a relay when there may be new rows, so that the rows are
+// published at once. outboxpgx.Listen makes a Waker. Relays in one process may
+// share a Waker.
 type Waker interface {
-	// Wait returns nil when there may be new rows, or an error when it cannot
-	// tell until ctx ends.
+	// Wait returns nil if there may be new rows. It returns an error if it
+	// cannot wait until ctx ends, or if ctx has ended.
 	Wait(ctx context.Context) error
 }
 
-// WithPoll is how often the table is asked for new rows when there were none.
-// Default 100 ms, and 1 s with a [Waker].
+// WithPoll sets the interval of asking the table for new rows, if the last
+// query found no row. Default 100 ms, and 1 s with a [Waker].
 func WithPoll(d time.Duration) RelayOption {
 	return RelayOption{"WithPoll", func(c *relayConfig) { c.poll = d }}
 }
 
-// WithKeep keeps published rows in the table for a time, by their created_at.
-// Default: a row is deleted after the Kafka transaction with its event is known
-// to be committed.
+// WithKeep keeps published rows in the table for the duration d, counted from
+// created_at. By default, a row is deleted when the Kafka transaction with its
+// event is known to be committed.
 func WithKeep(d time.Duration) RelayOption {
 	return RelayOption{"WithKeep", func(c *relayConfig) { c.keep = d }}
 }
@@ -72,39 +73,40 @@ func WithRows(n int) RelayOption {
 	return RelayOption{"WithRows", func(c *relayConfig) { c.rows = n }}
 }
 
-// WithWaker lets w wake the relay. Default: it polls.
+// WithWaker lets w wake the relay. By default the relay polls.
 func WithWaker(w Waker) RelayOption {
 	return RelayOption{"WithWaker", func(c *relayConfig) { c.waker = w }}
 }
 
 // WithDeadLetters writes rows that cannot be published to another topic, in
-// their order and in the same transaction: key, payload and headers byte for
-// byte, and the headers dead-letter.reason, .topic and .row. Default: such a
-// row stops its shard, and the error says which row.
+// their order and in the same transaction. Key, payload and headers are copied
+// byte for byte. The relay adds the headers dead-letter.reason, .topic and
+// .row. By default such a row stops its shard, and the error names the row.
 func WithDeadLetters(topic string) RelayOption {
 	return RelayOption{"WithDeadLetters", func(c *relayConfig) { c.dead = topic }}
 }
 
-// WithSource gives options of [source.New]: WithProducer, WithTransaction,
-// WithCheckpoints, WithHooks and so on. The number of shards is the table's.
+// WithSource passes options to [source.New]: WithProducer, WithTransaction,
+// WithCheckpoints, WithHooks and so on. The table sets the number of shards.
 func WithSource(opts ...source.Option) RelayOption {
 	return RelayOption{"WithSource", func(c *relayConfig) { c.source = append(c.source, opts...) }}
 }
 
-// The headers of dead letters.
+// These headers are added to a dead letter.
 const (
 	DeadLetterReason = "dead-letter.reason" // the error's text
-	DeadLetterTopic  = "dead-letter.topic"  // where the event should have gone
+	DeadLetterTopic  = "dead-letter.topic"  // the topic of the event
 	DeadLetterRow    = "dead-letter.row"    // the row's seq, in decimal
 )
 
-// eventIDHeader is the header that producer.WithEventID adds, too.
+// eventIDHeader is the header that producer.WithEventID also adds.
 const eventIDHeader = "event-id"
 
-// NewRelay makes a relay of a table. It does no I/O that it waits for. name is
-// the relay's own: positions are kept under it, and relays with the same name
-// share the work. s serializes the positions, and reg reads them back. db is
-// used by a few connections at a time. All mistakes are in the error.
+// NewRelay makes a relay of a table. It does not wait for I/O. name must be
+// unique to the relay, because the positions are stored under the name. Relays
+// with the same name share the work. s serializes the positions, and reg is
+// used to read them. The relay uses a few connections of db at a time. The
+// error lists all mistakes in the arguments.
 func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde.Registry, s *serde.Serializer, opts ...RelayOption) (*Relay, error) {
 	c := relayConfig{poll: 100 * time.Millisecond, rows: 1000}
 	for _, o := range opts {
@@ -137,16 +139,16 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 	return r, nil
 }
 
-// Prepare checks the table, the brokers, and the topics that are given, and
-// creates topics as producer.WithCreateTopics says. It is optional.
+// Prepare checks the table, the brokers and the given topics. It creates topics
+// if producer.WithCreateTopics allows it. Calling Prepare is optional.
 func (r *Relay) Prepare(ctx context.Context, topics ...producer.Prepared) error {
 	return r.source.Prepare(ctx, topics...)
 }
 
-// Run publishes rows until ctx ends, and returns nil then. Outages of the
-// database, the brokers and the registry are waited out. A shard that cannot go
-// on is logged, reported by [Relay.Health], and tried again after a pause that
-// grows to one minute. Run is called once.
+// Run publishes rows until ctx ends, and then returns nil. It waits through
+// outages of the database, the brokers and the registry. A shard that cannot
+// continue is logged, and [Relay.Health] reports it. The relay tries the shard
+// again after a pause that grows to one minute. Call Run only once.
 func (r *Relay) Run(ctx context.Context) error {
 	err := r.source.Run(ctx, r.publish)
 	if ctx.Err() != nil && !errors.Is(err, producer.ErrFenced) {
@@ -155,13 +157,14 @@ func (r *Relay) Run(ctx context.Context) error {
 	return err
 }
 
-// Health tells how the shards are doing that this relay works on.
+// Health returns the state of the shards that this relay works on.
 func (r *Relay) Health(ctx context.Context) []source.ShardHealth { return r.source.Health(ctx) }
 
-// Stats are the counts of all messages of this relay, positions among them.
+// Stats returns the counts of all messages of this relay, including the
+// positions.
 func (r *Relay) Stats() producer.Stats { return r.source.Stats() }
 
-// Close ends the relay. Let Run return first.
+// Close ends the relay. Wait until Run has returned before you call Close.
 func (r *Relay) Close(ctx context.Context) error { return r.source.Close(ctx) }
 
 // publish is called for each row.
@@ -182,7 +185,7 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 	return r.bury(ctx, tx, row, err)
 }
 
-// check finds what is wrong with a row.
+// check returns an error if a row cannot be published.
 func (r *Relay) check(ctx context.Context, row *Row) (err error) {
 	if row.sum() != row.checksum {
 		return ErrChecksum
@@ -190,7 +193,8 @@ func (r *Relay) check(ctx context.Context, row *Row) (err error) {
 	if row.Headers, err = decodeHeaders(row.headers); err != nil {
 		return err
 	}
-	// The framing with an id in the payload: a zero byte and four bytes.
+	// This is the framing with an id in the payload: a zero byte and four
+	// bytes.
 	if len(row.Payload) < 5 || row.Payload[0] != 0 {
 		return nil
 	}
@@ -210,7 +214,7 @@ func (r *Relay) check(ctx context.Context, row *Row) (err error) {
 	return nil
 }
 
-// bury writes a row to the topic of dead letters.
+// bury writes a row to the dead-letter topic.
 func (r *Relay) bury(ctx context.Context, tx *producer.Tx, row *Row, reason error) error {
 	e := row.encoded()
 	text := reason.Error()

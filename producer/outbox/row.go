@@ -19,22 +19,22 @@ import (
 // Row is one event in the table.
 type Row struct {
 	Seq       int64     // the row's number, in the order of the inserts
-	ID        uuid.UUID // the event's own
+	ID        uuid.UUID // the id of the event
 	Shard     int
 	Topic     string
 	Type      string // the full name of the record's schema, "" for a tombstone
-	Key       []byte // nil: none
-	Payload   []byte // the framed value; nil: a tombstone
+	Key       []byte // nil if there is no key
+	Payload   []byte // the framed value; nil for a tombstone
 	Headers   []serde.Header
-	Partition int // -1: chosen by the key
+	Partition int // -1 if the key chooses the partition
 	Time      time.Time
 
 	headers  string // as stored
-	batch    int64  // MySQL's
+	batch    int64  // only for MySQL
 	checksum int64
 }
 
-// Where names the row, for errors.
+// Where names the row, for error texts.
 func (r *Row) Where() string { return fmt.Sprintf("row seq=%d id=%s topic=%s", r.Seq, r.ID, r.Topic) }
 
 // newRow makes the row of a message.
@@ -56,13 +56,14 @@ func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
 	if r.Time.IsZero() {
 		r.Time = time.Now()
 	}
-	r.Time = r.Time.Truncate(time.Millisecond).UTC() // as Kafka keeps it
+	r.Time = r.Time.Truncate(time.Millisecond).UTC() // the precision of Kafka
 	r.headers = encodeHeaders(e.Headers)
 	r.checksum = r.sum()
 	return r, nil
 }
 
-// shardOf gives a row to a shard. Rows without a key are spread.
+// shardOf assigns a row to a shard. Rows without a key are spread over the
+// shards.
 func (t *Table) shardOf(topic string, key []byte, id uuid.UUID) int {
 	if t.shards == 1 {
 		return 0
@@ -80,8 +81,8 @@ func (t *Table) shardOf(topic string, key []byte, id uuid.UUID) int {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // a table, never changed
 
-// sum is the checksum of what is published: CRC-32C of the fields, each with
-// its length before it. Nil has the length -1.
+// sum returns the checksum of the published fields. It is a CRC-32C of the
+// fields, each with its length before it. nil has the length -1.
 func (r *Row) sum() int64 {
 	crc := crc32.New(castagnoli)
 	var size [8]byte
@@ -106,7 +107,7 @@ func (r *Row) sum() int64 {
 	return int64(crc.Sum32())
 }
 
-// encoded is the message of a row.
+// encoded makes the message of a row.
 func (r *Row) encoded() producer.Encoded {
 	e := producer.Encoded{Topic: r.Topic, Key: r.Key, Value: r.Payload, Headers: r.Headers, Timestamp: r.Time}
 	if r.Partition >= 0 {
@@ -115,8 +116,8 @@ func (r *Row) encoded() producer.Encoded {
 	return e
 }
 
-// A header is stored as ["name","value"], as ["name",null], or, if the value is
-// no text, as ["name",{"base64":"…"}].
+// A header is stored as ["name","value"] or as ["name",null]. If the value is
+// not text, the header is stored as ["name",{"base64":"…"}].
 type storedHeader [2]any
 
 func encodeHeaders(headers []serde.Header) string {
@@ -135,7 +136,7 @@ func encodeHeaders(headers []serde.Header) string {
 		}
 	}
 	text, err := json.Marshal(out)
-	if err != nil { // strings always have a text
+	if err != nil { // cannot happen: strings always have a text
 		panic(err)
 	}
 	return string(text)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Table describes a table of events that wait to be published. It is safe for
+// Table describes a table of events that wait for publishing. It is safe for
 // concurrent use. The service that writes the rows and the relay that publishes
-// them must describe the table alike.
+// the rows must use the same description.
 type Table struct {
 	dialect Dialect
 	name    string
@@ -21,7 +21,7 @@ type Table struct {
 	columns columns
 }
 
-// columns are the names of the columns. A value is where it is stored.
+// columns are the column names. The column value stores the payload.
 type columns struct {
 	id, topic, key, kind, payload string
 }
@@ -35,40 +35,44 @@ type TableOption struct {
 // String is the option's name.
 func (o TableOption) String() string { return o.name }
 
-// WithName names the table. A schema may stand before it: "shop.outbox".
-// Default "outbox". The relay's own table has the name with "_state" behind it.
+// WithName names the table. The name may include a schema: "shop.outbox".
+// Default "outbox". The name of the relay's own table is the same name with the
+// suffix "_state".
 func WithName(table string) TableOption {
 	return TableOption{"WithName", func(t *Table) { t.name = table }}
 }
 
 // WithShards divides the rows by the hash of their key, so that several relays
-// can work at the same time. The order of each key is kept. Default 1, up to
-// 1,024. To change the number, let the relays publish everything first.
+// can work at the same time. The order of each key is kept. Default 1, at most
+// 1,024. Before you change the number, let the relays publish all rows.
 func WithShards(n int) TableOption {
 	return TableOption{"WithShards", func(t *Table) { t.shards = n }}
 }
 
-// WithDebeziumColumns names the columns as Debezium's outbox event router
-// expects them: id, aggregatetype (the topic), aggregateid (the key), type and
-// payload. So that connector can take over the table, or be replaced. Configure
-// it with route.topic.replacement=${routedByValue} and with ByteArrayConverter
-// for keys and values.
+// WithDebeziumColumns uses the column names of Debezium's outbox event router:
+// id, aggregatetype (the topic), aggregateid (the key), type and payload. So
+// the Debezium connector can replace the relay, and the relay can replace the
+// connector. Configure the connector with
+// route.topic.replacement=${routedByValue} and with ByteArrayConverter for keys
+// and values.
 func WithDebeziumColumns() TableOption {
 	return TableOption{"WithDebeziumColumns", func(t *Table) {
 		t.columns = columns{id: "id", topic: "aggregatetype", key: "aggregateid", kind: "type", payload: "payload"}
 	}}
 }
 
-// WithNotify lets PostgreSQL notify a channel of new rows when their
-// transaction commits, so that the relay need not poll often: [Schema] adds a
-// trigger, and package outboxpgx listens. PostgreSQL commits transactions with
-// a notification one after the other, which bounds very high write rates.
-// Default: no notification. Other dialects refuse it.
+// WithNotify makes PostgreSQL notify a channel of new rows when their
+// transaction commits. The relay then polls less often. [Schema] adds a
+// trigger, and package outboxpgx listens on the channel. PostgreSQL serializes
+// the commits of transactions with a notification, which limits very high write
+// rates. By default there is no notification. Other dialects refuse this
+// option.
 func WithNotify(channel string) TableOption {
 	return TableOption{"WithNotify", func(t *Table) { t.notify = channel }}
 }
 
-// NewTable describes a table. It does no I/O. All mistakes are in the error.
+// NewTable describes a table. It does no I/O. The error lists all mistakes in
+// the arguments.
 func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 	t := &Table{
 		dialect: d, name: "outbox", shards: 1,
@@ -99,8 +103,8 @@ func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 }
 
 // Schema returns the statements that create the table, its index and the
-// relay's table. They can be run again. Give them to your migration tool, or to
-// [Table.Create].
+// relay's table. Running the statements again is safe. Give the statements to
+// your migration tool, or use [Table.Create].
 func Schema(d Dialect, opts ...TableOption) (string, error) {
 	t, err := NewTable(d, opts...)
 	if err != nil {
@@ -109,7 +113,7 @@ func Schema(d Dialect, opts ...TableOption) (string, error) {
 	return strings.Join(t.schema(), ";\n\n") + ";\n", nil
 }
 
-// Create creates what is missing.
+// Create creates the tables and the index that are missing.
 func (t *Table) Create(ctx context.Context, db *sql.DB) error {
 	for _, statement := range t.schema() {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -121,7 +125,7 @@ func (t *Table) Create(ctx context.Context, db *sql.DB) error {
 
 func firstLine(s string) string { line, _, _ := strings.Cut(s, "\n"); return line }
 
-// state is the name of the relay's own table.
+// state returns the name of the relay's own table.
 func (t *Table) state() string { return t.dialect.quote(t.name + "_state") }
 
 func (t *Table) quoted() string { return t.dialect.quote(t.name) }
@@ -195,14 +199,14 @@ func (t *Table) schema() []string {
 	}
 }
 
-// literal is a text in a statement.
+// literal quotes a text for a statement.
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// SchemaError says what the database lacks.
+// SchemaError says that a table or columns are missing in the database.
 type SchemaError struct {
 	Table   string
-	Missing []string // columns, or the table's whole name
-	Err     error    // what the database said; nil if only columns are missing
+	Missing []string // columns, or the full name of the table
+	Err     error    // the error of the database; nil if only columns are missing
 }
 
 func (e *SchemaError) Error() string {
@@ -213,11 +217,11 @@ func (e *SchemaError) Error() string {
 	return s
 }
 
-// Unwrap returns the database's error.
+// Unwrap returns the error of the database.
 func (e *SchemaError) Unwrap() error { return e.Err }
 
-// Check finds what is missing in the database: a table, or columns. The error
-// is a [*SchemaError] then.
+// Check returns a [*SchemaError] if a table or columns are missing in the
+// database.
 func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 	var want []string
 	for _, c := range t.definitions() {
@@ -234,11 +238,11 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 }
 
 func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string) error {
-	// The time makes the statement a new one each time: drivers that cache the
-	// plan of a statement refuse it after a column was added.
+	// The time makes each statement different. Some drivers cache the plan of a
+	// statement and refuse the plan after a column was added.
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s WHERE 1 = 0 /* %d */", quoted, time.Now().UnixNano()))
 	if err != nil {
-		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is away
+		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is down
 			return fmt.Errorf("outbox: table %s: %w", name, err)
 		}
 		return &SchemaError{name, []string{name}, err}
@@ -257,7 +261,7 @@ func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []s
 	return rows.Err()
 }
 
-// identity is the id that the database got when the tables were created.
+// identity returns the id that the database got when the tables were created.
 func (t *Table) identity(ctx context.Context, db *sql.DB) (string, error) {
 	id, ok, err := t.readState(ctx, db, "database")
 	if err == nil && !ok {

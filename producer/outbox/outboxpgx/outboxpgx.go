@@ -1,5 +1,5 @@
-// Package outboxpgx lets pgx write into an outbox, and lets a relay listen for
-// PostgreSQL's notifications.
+// Package outboxpgx lets pgx write into an outbox. It also lets a relay listen
+// for PostgreSQL's notifications.
 package outboxpgx
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/avroline/avroline/producer/outbox"
 )
 
-// Execer is a pgx.Tx, and also a *pgx.Conn or a *pgxpool.Pool.
+// Execer is implemented by pgx.Tx, *pgx.Conn and *pgxpool.Pool.
 type Execer interface {
 	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
 }
 
-// Tx makes a transaction of pgx one that an outbox writes into.
+// Tx converts a pgx transaction into an [outbox.Execer].
 func Tx(tx Execer) outbox.Execer { return execer{tx} }
 
 type execer struct{ tx Execer }
@@ -36,7 +36,7 @@ func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql
 	return driver.RowsAffected(tag.RowsAffected()), nil
 }
 
-// reconnectWait is the pause before a lost connection is made again.
+// reconnectWait is the pause before the listener connects again.
 const reconnectWait = time.Second
 
 // Listener waits for notifications. It is safe for concurrent use.
@@ -47,12 +47,12 @@ type Listener struct {
 	done    chan struct{}
 
 	mu    sync.Mutex
-	fired chan struct{} // closed by a notification, and replaced
+	fired chan struct{} // closed by a notification, and then replaced
 }
 
-// Listen listens on the channel that outbox.WithNotify names, with a connection
-// of its own. A connection that is lost is made again. url is as in
-// pgx.ParseConfig. Close ends it.
+// Listen listens on the channel that outbox.WithNotify names. The listener uses
+// its own connection, and connects again if the connection is lost. url has the
+// format of pgx.ParseConfig. Close ends the listener.
 func Listen(url, channel string) (*Listener, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -80,7 +80,7 @@ func (l *Listener) Wait(ctx context.Context) error {
 	}
 }
 
-// Close ends the listening.
+// Close ends the listener.
 func (l *Listener) Close() {
 	l.cancel()
 	<-l.done
@@ -89,7 +89,7 @@ func (l *Listener) Close() {
 func (l *Listener) run(ctx context.Context) {
 	defer close(l.done)
 	for ctx.Err() == nil {
-		if err := l.listen(ctx); err != nil { // the relay polls meanwhile
+		if err := l.listen(ctx); err != nil { // the relay polls until the listener is connected again
 			wait := time.NewTimer(reconnectWait)
 			select {
 			case <-wait.C:
@@ -114,7 +114,7 @@ func (l *Listener) listen(ctx context.Context) error {
 		return err
 	}
 	for {
-		l.notify() // also after connecting: something may have been missed
+		l.notify() // also after connecting, because a notification may have been missed
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return err
 		}

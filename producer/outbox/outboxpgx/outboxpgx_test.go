@@ -17,8 +17,9 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// TestPgx writes events by pgx, and a notification wakes the relay, which would
-// poll much later. The listener makes a lost connection again.
+// TestPgx writes events with pgx. A notification wakes the relay, whose next
+// poll would come much later. The listener connects again after it has lost its
+// connection.
 func TestPgx(t *testing.T) {
 	t.Parallel()
 	server := databases.PostgreSQL(t)

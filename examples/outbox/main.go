@@ -1,15 +1,16 @@
-// Outbox is a shop: an order service writes each order and its event in one
-// database transaction, a relay publishes the events to Kafka, and a billing
-// service writes a bill for each event into its own table. The program kills
-// the process that does all this with -9, five times, and starts it again. At
-// the end the tables balance: each order has one bill.
+// Outbox is a shop with three parts. An order service writes each order and its
+// event in one database transaction. A relay publishes the events to Kafka. A
+// billing service writes a bill for each event into its own table. All parts
+// run in one worker process. The program kills the worker with kill -9 five
+// times, and starts it again each time. At the end the tables agree, because
+// each order has exactly one bill.
 //
 //	go run ./examples/outbox                            # SQLite, nothing to install
 //	go run ./examples/outbox --postgres URL             # PostgreSQL
 //	go run ./examples/outbox --orders 5000 --kills 20
 //
-// The broker and the schema registry run in the program. With BROKERS and
-// REGISTRY (host:port,… and a URL) it uses real ones.
+// The program starts its own broker and schema registry. Set BROKERS
+// (host:port,…) and REGISTRY (a URL) to use real servers.
 package main
 
 import (
@@ -52,7 +53,7 @@ func main() {
 	}
 }
 
-// supervise starts the worker, kills it, and starts it again, until every order
+// supervise starts the worker, kills it and starts it again, until every order
 // has its bill.
 func supervise(ctx context.Context, url string, n, kills int) error {
 	dir, err := os.MkdirTemp("", "outbox")
@@ -88,7 +89,8 @@ func supervise(ctx context.Context, url string, n, kills int) error {
 	}
 }
 
-// startServers starts the broker and the registry, unless there are real ones.
+// startServers starts the broker and the registry, unless real servers are
+// given.
 func (s *setting) startServers() (end func(), err error) {
 	s.Brokers, s.Registry = os.Getenv("BROKERS"), os.Getenv("REGISTRY")
 	if s.Brokers != "" {
@@ -109,8 +111,9 @@ func (s *setting) startServers() (end func(), err error) {
 	return func() { _, _ = server.Close(), broker.Close() }, nil
 }
 
-// runWorker runs this program again as the worker. kill says that it is killed
-// when there are so many orders. done says that there was nothing left to do.
+// runWorker runs this program again as the worker. If kill is true, runWorker
+// kills the worker when the database has at orders. done is true if the worker
+// ended by itself, because all work was done.
 func (s *setting) runWorker(ctx context.Context, db *sql.DB, kill bool, at int) (done bool, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -141,7 +144,7 @@ func (s *setting) runWorker(ctx context.Context, db *sql.DB, kill bool, at int) 
 	return false, fmt.Errorf("worker: %w\n%s", err, out.String())
 }
 
-// balance compares the tables.
+// balance compares the tables, and prints the result.
 func balance(ctx context.Context, db *sql.DB, kills int) error {
 	var placed, sum, billed, different, billedSum, waiting int
 	if err := errors.Join(

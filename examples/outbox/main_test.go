@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary be the worker, too.
+// TestMain lets the test binary run as the worker.
 func TestMain(m *testing.M) {
 	if os.Getenv(workerEnv) != "" {
 		main()
@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The program's output is checked as the documentation shows it.
+// The documentation shows this output.
 func Example() {
 	main()
 	// Output:

@@ -27,7 +27,7 @@ import (
 // workerEnv holds the setting of a worker process.
 const workerEnv = "OUTBOX_WORKER"
 
-// setting is what a worker needs to know.
+// setting is the configuration of a worker.
 type setting struct {
 	Driver, URL       string
 	Brokers, Registry string
@@ -36,7 +36,7 @@ type setting struct {
 
 func (s *setting) text() string {
 	text, err := json.Marshal(s)
-	if err != nil { // strings and a number
+	if err != nil { // cannot happen: strings and a number always have a text
 		panic(err)
 	}
 	return string(text)
@@ -58,7 +58,7 @@ func (s *setting) createTables(ctx context.Context, db *sql.DB) error {
 	}
 	for _, statement := range []string{
 		"CREATE TABLE IF NOT EXISTS orders (order_id text PRIMARY KEY, customer text NOT NULL, total_cents bigint NOT NULL)",
-		"CREATE TABLE IF NOT EXISTS bills (order_id text NOT NULL, total_cents bigint NOT NULL)", // no key: a second bill would be seen
+		"CREATE TABLE IF NOT EXISTS bills (order_id text NOT NULL, total_cents bigint NOT NULL)", // without a primary key, so that a second bill would be visible
 		outbox.InboxSchema(s.dialect(), ""),
 	} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -130,8 +130,8 @@ func work(ctx context.Context) error {
 
 var errChangedMind = errors.New("the customer changed their mind")
 
-// placeOrders places orders until there are enough. Every seventh customer
-// changes their mind, and the order and its event are rolled back together.
+// placeOrders places orders until there are enough orders. Every seventh
+// customer cancels, and then the order and its event are rolled back together.
 func (s *setting) placeOrders(ctx context.Context, db *sql.DB, events *outbox.Topic[*orders.OrderCreated]) error {
 	for i := 0; ; i++ {
 		var placed int
@@ -164,7 +164,7 @@ func (s *setting) bill(ctx context.Context, tx *sql.Tx, m processor.Consumed[ord
 	return err
 }
 
-// allBilled waits until every order has a bill, and the outbox is empty.
+// allBilled waits until every order has a bill and the outbox is empty.
 func (s *setting) allBilled(ctx context.Context, db *sql.DB) error {
 	for ctx.Err() == nil {
 		var billed, waiting int
@@ -193,7 +193,7 @@ func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// query gives a statement PostgreSQL's parameters.
+// query converts the placeholders of a statement for PostgreSQL.
 func (s *setting) query(statement string) string {
 	if s.dialect() != outbox.PostgreSQL {
 		return statement

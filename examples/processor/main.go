@@ -1,18 +1,20 @@
-// Processor books orders: for each order in the topic orders it writes two
-// entries into the topic ledger, exactly once, however often it is killed. What
-// cannot be booked goes to orders.dead.
+// Processor books orders. For each order in the topic orders, the program
+// writes two entries into the topic ledger. Each order is booked exactly once,
+// even if the program is killed many times. Messages that cannot be booked go
+// to the topic orders.dead.
 //
-// Without BROKERS it brings its own broker and registry, and some orders to
-// work on. With real ones (make kafka and make registry start them in terminals
-// of their own, and print the addresses):
+// Without BROKERS, the program starts its own broker and registry, and
+// publishes some orders. To use real servers, run make kafka and make registry
+// in separate terminals. They print the addresses:
 //
 //	export BROKERS=host:port,… REGISTRY=http://host:port/…
 //	go run ./examples/processor place 10000 # creates the topics, and places orders
 //	POD=0 go run ./examples/processor       # books them until it is interrupted
 //	go run ./examples/processor sums        # adds the ledger up
 //
-// POD tells instances apart. Kill an instance with -9 while it works, start it
-// again, and the sums are those that place has printed.
+// POD distinguishes the instances. To try exactly-once, kill an instance with
+// kill -9 during its work and start the instance again. The sums must equal the
+// sums that place has printed.
 package main
 
 import (
@@ -81,7 +83,7 @@ func main() {
 
 var errUsage = errors.New("usage: processor [place N | sums]")
 
-// real does what the arguments say on real brokers.
+// real runs the command in args with real brokers.
 func real(ctx context.Context, brokers, args []string) error {
 	reg, err := registry.New([]string{os.Getenv("REGISTRY")})
 	if err != nil {
@@ -107,7 +109,7 @@ func real(ctx context.Context, brokers, args []string) error {
 	return errUsage
 }
 
-// demo works on orders of its own until they are booked.
+// demo publishes its own orders and runs until they are booked.
 func demo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -136,7 +138,7 @@ func demo(ctx context.Context) error {
 	running, done := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(running) }()
-	for p.Stats().Delivered < 10 && ctx.Err() == nil { // four orders make two entries each, two bad ones a dead letter each
+	for p.Stats().Delivered < 10 && ctx.Err() == nil { // two entries for each of four orders, and a dead letter for each of two bad messages
 		select {
 		case err := <-ended:
 			done()

@@ -1,6 +1,6 @@
 package main
 
-// The program's output is checked as it is told in the documentation.
+// The documentation shows this output.
 func Example() {
 	main()
 	// Output:

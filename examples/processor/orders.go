@@ -22,8 +22,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// placeSome publishes four good orders, one that cannot be booked, and bytes
-// that are no order.
+// placeSome publishes four good orders, an order that cannot be booked, and
+// bytes that are not an order.
 func placeSome(ctx context.Context, broker *producertest.Broker, reg *registry.Client) error {
 	return errors.Join(
 		place(ctx, broker.Addrs(), reg, slices.Values([]orders.OrderCreated{
@@ -37,8 +37,7 @@ func placeSome(ctx context.Context, broker *producertest.Broker, reg *registry.C
 	)
 }
 
-// placeMany makes the topics where they are missing and publishes n orders of 1
-// to n cents.
+// placeMany creates missing topics and publishes n orders of 1 to n cents.
 func placeMany(ctx context.Context, brokers []string, reg *registry.Client, n int) error {
 	if err := makeTopics(ctx, brokers, "orders", "ledger", "orders.dead"); err != nil {
 		return err
@@ -94,10 +93,10 @@ func place(ctx context.Context, brokers []string, reg *registry.Client, all iter
 			break
 		}
 	}
-	return errors.Join(err, p.Close(ctx)) // Close waits, and tells if one was not delivered
+	return errors.Join(err, p.Close(ctx)) // Close waits, and returns an error if an order was not delivered
 }
 
-// show adds up what read_committed sees of the ledger.
+// show sums up the ledger, as a consumer with read_committed sees it.
 func show(ctx context.Context, brokers []string, reg *registry.Client) error {
 	des, err := serde.NewDeserializer[ledger.LedgerEntry](reg)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Payments moves money between accounts: the two entries of a transfer are in
-// the ledger together, or neither is.
+// Payments moves money between accounts. A transfer writes two entries into the
+// ledger. Either both entries are visible, or neither.
 //
-// Without BROKERS it brings its own broker and registry. With BROKERS and
-// REGISTRY (host:port,… and a URL) it uses real ones. POD tells instances
-// apart, because each needs a transactional id of its own.
+// Without BROKERS, the program starts its own broker and registry. Set BROKERS
+// and REGISTRY (host:port,… and a URL) to use real servers. POD distinguishes
+// the instances, because each instance needs its own transactional id.
 package main
 
 import (
@@ -26,22 +26,22 @@ import (
 
 var errNoMoney = errors.New("not enough money in the account")
 
-// bank holds the balances by which the program decides. They change only when a
-// transfer is committed.
+// bank holds the balances that the program uses to accept a transfer. The
+// balances change only after a transfer is committed.
 type bank struct {
 	tp       *producer.Transactional
 	entries  *producer.Topic[*ledger.LedgerEntry]
 	balances map[string]int64
 }
 
-// transfer is all or nothing.
+// transfer moves cents from one account to another in one transaction.
 func (b *bank) transfer(ctx context.Context, from, to string, cents int64) error {
 	err := b.tp.InTx(ctx, func(tx *producer.Tx) error {
 		if err := b.entries.Add(ctx, tx, &ledger.LedgerEntry{Account: to, Cents: cents}); err != nil {
 			return err
 		}
 		if b.balances[from] < cents {
-			return fmt.Errorf("%s: %w", from, errNoMoney) // the entry above will never be visible
+			return fmt.Errorf("%s: %w", from, errNoMoney) // the abort hides the entry that was added above
 		}
 		return b.entries.Add(ctx, tx, &ledger.LedgerEntry{Account: from, Cents: -cents})
 	})
@@ -75,8 +75,8 @@ func run(ctx context.Context, brokers []string, reg *registry.Client, pod string
 		err := b.transfer(ctx, t.from, t.to, t.cents)
 		switch {
 		case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrOutcomeUnknown):
-			// Another instance has taken over, or nobody knows the outcome.
-			// Only the ledger itself tells now.
+			// Another instance has taken over, or the outcome is unknown. Only
+			// the ledger shows whether the transfer happened.
 			return errors.Join(err, tp.Close(ctx))
 		case errors.Is(err, errNoMoney):
 			fmt.Printf("%s -> %s %4d: no: %v\n", t.from, t.to, t.cents, errNoMoney)
@@ -132,7 +132,7 @@ func start(ctx context.Context) error {
 	return show(ctx, embedded, reg)
 }
 
-// show reads the ledger back as a reader of committed messages sees it.
+// show reads the ledger with read_committed and prints the result.
 func show(ctx context.Context, b *producertest.Broker, reg *registry.Client) error {
 	des, err := serde.NewDeserializer[ledger.LedgerEntry](reg)
 	if err != nil {

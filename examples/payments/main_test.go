@@ -1,6 +1,6 @@
 package main
 
-// The program's output is checked as the documentation shows it.
+// The documentation shows this output.
 func Example() {
 	main()
 	// Output:

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// ask finds a record's schema in the registry, in the way of the Binding's
-// mode, and the rules that apply to the record.
+// ask finds the schema of a record in the registry, in the mode of the Binding.
+// It also finds the rules for the record.
 func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
 	own, err := avsc.Parse("schema", []byte(text))
 	if err != nil {
@@ -48,18 +48,17 @@ func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
 type question struct {
 	*Binding
 	subject string
-	name    string // of the type, for errors
+	name    string // the name of the type, for errors
 	own     *avsc.Schema
-	text    string // of own
+	text    string // the text of own
 }
 
-// noBranch is the branch of a record that is not written as a branch of a
-// union.
+// noBranch marks a record that is not written as a branch of a union.
 const noBranch = -1
 
-// version returns the registered version that the record is written under, and
-// the branch if that version is a union. The version means the same as the
-// record's own schema.
+// version returns the registered version under which the record is written. If
+// the version is a union, branch is the record's branch. The version has the
+// same meaning as the record's own schema.
 func (q *question) version(ctx context.Context) (v contract.Version, branch int, err error) {
 	var op string
 	ours := contract.Schema{Text: q.text, Normalize: q.config.normalize}
@@ -84,7 +83,7 @@ func (q *question) version(ctx context.Context) (v contract.Version, branch int,
 		return v, noBranch, &RegistryError{op, err}
 	}
 	if v.Schema == "" || v.Schema == q.text {
-		return v, noBranch, nil // the answer to Register or Lookup may be the ids alone
+		return v, noBranch, nil // Register and Lookup may return only the ids
 	}
 	registered, err := avsc.ParseStored(q.subject, []byte(v.Schema))
 	if err != nil {
@@ -125,7 +124,7 @@ func (q *question) byID(ctx context.Context) (contract.Version, error) {
 	}
 	v.ID = id
 	if q.config.inHeader[q.part] && v.GUID == (uuid.UUID{}) {
-		// Most registries tell the GUID of an id only to a look-up by text.
+		// Most registries return the GUID of an id only for a look-up by text.
 		found, err := q.reg.Lookup(ctx, q.subject, contract.Schema{Text: v.Schema, Normalize: q.config.normalize})
 		if err == nil && found.ID != id {
 			err = fmt.Errorf("the text of schema %d has id %d on this subject: use that id, or keep the id in the prefix", id, found.ID)
@@ -145,7 +144,8 @@ func (q *question) rules(ctx context.Context, v contract.Version, branch int) (*
 	}
 	in := ruleScope{version: v, schema: q.own, subject: q.subject, topic: q.topic, part: q.part}
 	if q.config.mode == autoRegister || q.config.mode == lookupOnly {
-		// The subject's latest rules count for every schema of the subject.
+		// The rules of the subject's latest version apply to every schema of
+		// the subject.
 		if v.RuleSet == nil {
 			latest, err := q.reg.Latest(ctx, q.subject)
 			if err != nil {
@@ -154,7 +154,7 @@ func (q *question) rules(ctx context.Context, v contract.Version, branch int) (*
 			in.version = latest
 		}
 	}
-	if branch != noBranch { // rules see the whole union
+	if branch != noBranch { // rules apply to the whole union
 		union, err := avsc.ParseStored(q.subject, []byte(v.Schema))
 		if err != nil {
 			return nil, err
@@ -171,7 +171,7 @@ func ofSubject(subject string) string {
 	return " of subject " + subject
 }
 
-// frame makes the prefix or the header of s.
+// frame sets the prefix or the header of s.
 func (b *Binding) frame(s *boundSchema, branch int) error {
 	s.prefix = s.room[:0]
 	if b.config.inHeader[b.part] {

@@ -14,19 +14,18 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Binding writes the records of one topic and part. The records may be of any
-// number of types. A Binding is safe for concurrent use. [Serializer.For] makes
-// it.
+// Binding writes the records of one topic and part, of any number of types. A
+// Binding is safe for concurrent use. [Serializer.For] makes a Binding.
 //
-// The first record of a schema asks the registry. The caller waits no longer
-// than its context. Every later record of that schema is a warm call: it makes
-// no request, takes no lock and allocates nothing.
+// The first record of a schema sends a request to the registry. The caller
+// waits at most until its context ends. Every later record of the same schema
+// is a warm call, without a request, a lock or an allocation.
 type Binding struct {
 	reg    Registry
 	topic  string
 	part   Part
 	config config
-	// hasHeader says that Header returns a header, or the error of an option.
+	// hasHeader means that Header returns a header or the error of an option.
 	hasHeader bool
 
 	// first is a linked list of the first maxFirst schemas, which Append
@@ -35,33 +34,33 @@ type Binding struct {
 	first     atomic.Pointer[boundSchema]
 	byAddress sync.Map // *byte → *boundSchema
 
-	mu       sync.Mutex // guards the fields below, and writing first and byAddress
+	mu       sync.Mutex // guards the fields below, and writes to first and byAddress
 	byText   map[string]*boundSchema
 	failures failures
 }
 
 const (
-	// maxFirst is small, because each schema in the list costs the later ones a
-	// comparison.
+	// maxFirst is small, because each schema in the list adds a comparison to
+	// the later schemas.
 	maxFirst = 4
-	// maxBound is how many schemas a Binding keeps. Only a program that keeps
-	// making new schemas reaches this limit. The Binding then forgets all of
-	// them and asks the registry again.
+	// maxBound is the number of schemas that a Binding keeps. Only a program
+	// that keeps making new schemas reaches this limit. The Binding then
+	// forgets all schemas and asks the registry again.
 	maxBound = 1 << 14
 )
 
-// boundSchema is a record's schema together with its place in the registry. It
-// is immutable once a Binding keeps it. With many topics, Append spends most of
-// its time fetching a boundSchema from memory. Therefore the fields that Append
-// reads come first and lie together.
+// boundSchema is a record's schema with its place in the registry. A
+// boundSchema is immutable after a Binding has stored it. With many topics,
+// Append spends most of its time fetching a boundSchema from memory. Therefore
+// the fields that Append reads come first and lie together.
 type boundSchema struct {
 	text   string       // the record's own AvroSchema()
 	prefix []byte       // written before the record: the id and a union's branch; lies in room
-	rework bool         // the bytes of AppendAvro are not yet the payload: see finish
+	rework bool         // the result of AppendAvro is not the payload yet; see finish
 	next   *boundSchema // in Binding.first
 	room   [idPrefixLen + binary.MaxVarintLen64]byte
 
-	name   string     // of the schema's type, for errors
+	name   string     // the name of the schema's type, for errors
 	header []byte     // value of the id header; nil if the id is in the prefix
 	idLen  int        // length of the id in prefix; a union's branch may follow
 	bare   bool       // the schema is of type bytes: the record is written without its length
@@ -83,10 +82,10 @@ func (b *Binding) Prepare(ctx context.Context, r avrobin.Record) error {
 	return err
 }
 
-// Registered returns the subject and the ids that Append writes r under. A warm
-// call costs what Append costs without the encoding. The caller must not change
-// the result. r may be a nil pointer of a generated type; a nil interface is
-// [ErrTombstone].
+// Registered returns the subject and the ids under which Append writes r. A
+// warm call costs as much as Append without the encoding. The caller must not
+// change the result. r may be a nil pointer of a generated type. For a nil
+// interface, the error is [ErrTombstone].
 func (b *Binding) Registered(ctx context.Context, r avrobin.Record) (*Registered, error) {
 	if r == nil {
 		return nil, ErrTombstone
@@ -98,15 +97,15 @@ func (b *Binding) Registered(ctx context.Context, r avrobin.Record) (*Registered
 	return &s.Registered, nil
 }
 
-// Append appends the prefix with the schema's id and the encoded record to dst.
-// With [IDInHeader] it appends the encoded record alone, and the caller adds
-// [Binding.Header] to the message.
+// Append appends the prefix with the schema id and the encoded record to dst.
+// With [IDInHeader], Append appends only the encoded record, and the caller
+// adds [Binding.Header] to the message.
 //
-// A nil r and a nil pointer in r are [ErrTombstone]: the payload to send is
-// nil, not an empty slice. After any error the result is dst as it was given.
-// The errors are [ErrTombstone], [ErrRegistry], [ErrUnknownSchema],
-// [ErrRefused], [ErrSchemaChanged], [*RuleError], and an error of the record's
-// own AppendAvro.
+// For a nil r, and for a nil pointer in r, the error is [ErrTombstone]. The
+// caller then sends a nil payload, not an empty slice. After any error the
+// result is dst without changes. The errors are [ErrTombstone], [ErrRegistry],
+// [ErrUnknownSchema], [ErrRefused], [ErrSchemaChanged], [*RuleError], and an
+// error of the record's own AppendAvro.
 func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]byte, error) {
 	if isNil(r) {
 		return dst, ErrTombstone
@@ -126,7 +125,7 @@ func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]b
 }
 
 // finish makes the payload of a record that has rules or is of type bytes. out
-// is dst, the prefix and the record.
+// consists of dst, the prefix and the record.
 func (s *boundSchema) finish(ctx context.Context, dst, out []byte) ([]byte, error) {
 	head, body := out[:len(dst)+s.idLen], out[len(dst)+s.idLen:]
 	var err error
@@ -149,7 +148,8 @@ func (s *boundSchema) finish(ctx context.Context, dst, out []byte) ([]byte, erro
 
 // Header returns the header that carries the id of r's schema. ok is false if
 // the id is in the prefix. The caller must not change the header's value. r may
-// be a nil pointer of a generated type; a nil interface is [ErrTombstone].
+// be a nil pointer of a generated type. For a nil interface, the error is
+// [ErrTombstone].
 func (b *Binding) Header(ctx context.Context, r avrobin.Record) (h Header, ok bool, err error) {
 	if !b.hasHeader {
 		return
@@ -171,8 +171,8 @@ func (b *Binding) header(ctx context.Context, r avrobin.Record) (h Header, ok bo
 func (b *Binding) find(ctx context.Context, r avrobin.Record) (*boundSchema, error) {
 	text := r.AvroSchema()
 	for s := b.first.Load(); s != nil; s = s.next {
-		// Two strings of one constant have the same address, and Go compares
-		// addresses first.
+		// Two strings from the same constant have the same address, and Go
+		// compares addresses first.
 		if s.text == text {
 			return s, nil
 		}
@@ -182,7 +182,8 @@ func (b *Binding) find(ctx context.Context, r avrobin.Record) (*boundSchema, err
 
 func (b *Binding) findBeyondFirst(ctx context.Context, text string) (*boundSchema, error) {
 	if v, ok := b.byAddress.Load(unsafe.StringData(text)); ok {
-		// A text may begin where another text begins.
+		// The address is not enough, because two texts may begin at the same
+		// address.
 		if s := v.(*boundSchema); len(s.text) == len(text) {
 			return s, nil
 		}
@@ -201,8 +202,8 @@ func (b *Binding) findBeyondFirst(ctx context.Context, text string) (*boundSchem
 	return b.keep(s), nil
 }
 
-// recall returns the schema of text, or the failure of a short time ago, or
-// neither.
+// recall returns the schema of text or its recent failure. It returns nil and
+// nil if there is neither.
 func (b *Binding) recall(text string) (*boundSchema, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -218,8 +219,8 @@ func (b *Binding) rememberFailure(text string, err error) {
 	b.failures.remember(text, err)
 }
 
-// keep makes s the schema of its text, unless a concurrent caller was first. It
-// returns the schema that the Binding has.
+// keep stores s for its text, unless a concurrent caller was faster. It returns
+// the stored schema.
 func (b *Binding) keep(s *boundSchema) *boundSchema {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -247,8 +248,8 @@ func (b *Binding) keep(s *boundSchema) *boundSchema {
 
 // isNil reports whether r is the nil interface or holds a nil pointer.
 func isNil(r avrobin.Record) bool {
-	// An interface is two words, a type and a pointer. Reading the pointer
-	// costs less than reflection, which takes ten nanoseconds per record.
+	// An interface is two words, a type and a pointer. Reading the pointer is
+	// cheaper than reflection, which takes ten nanoseconds per record.
 	if (*[2]unsafe.Pointer)(unsafe.Pointer(&r))[1] != nil {
 		return false
 	}

@@ -174,7 +174,7 @@ func TestOneBindingManyTypes(t *testing.T) {
 	}
 	for range 3 {
 		for i, r := range rs {
-			// Equal texts at other addresses are the same schema.
+			// Equal texts at different addresses are the same schema.
 			r := &payload{name: r.name, schema: strings.Clone(r.schema)}
 			got, err := b.Append(t.Context(), nil, r)
 			if err != nil || len(got) != 5 || int(got[4]) != i {
@@ -192,7 +192,7 @@ func TestLookupOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := newFake()
 		b := mustSerializer(t, reg, serde.LookupOnly(), serde.Normalize()).For("orders", serde.Value)
-		for range 1000 { // a stream of records costs one request a second
+		for range 1000 { // a stream of records causes only one request per second
 			_, err := b.Append(t.Context(), nil, anOrder)
 			if !errors.Is(err, serde.ErrUnknownSchema) || errors.Is(err, serde.ErrRegistry) {
 				t.Fatalf("not registered: %v", err)
@@ -364,7 +364,7 @@ func TestHungSubjectDoesNotDelayWarmOnes(t *testing.T) {
 		}
 	}
 	select {
-	case err := <-hung: // the control: the other subject does hang
+	case err := <-hung: // the control: the other subject hangs
 		t.Fatalf("the hung subject answered: %v", err)
 	default:
 	}

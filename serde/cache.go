@@ -9,10 +9,10 @@ import (
 // maxCached is how many writer schemas a cache keeps.
 const maxCached = 1024
 
-// cache keeps the readers that were made of writer schemas, by the schema id of
-// the messages. A look-up is one atomic load, because the map is never changed:
-// each addition replaces the map. A full cache drops the entries that were not
-// used since it was last full.
+// cache stores the readers by the schema id of the messages. A look-up is one
+// atomic load, because the map is never changed: each addition replaces the
+// map. A full cache drops the entries that were not used since the cache was
+// last full.
 type cache[V any] struct {
 	newest atomic.Pointer[cached[V]] // most messages have the newest schema
 	all    atomic.Pointer[map[schemaID]*cached[V]]
@@ -23,7 +23,7 @@ type cache[V any] struct {
 type cached[V any] struct {
 	id    schemaID
 	value *V
-	used  atomic.Bool // since the cache was last full
+	used  atomic.Bool // used since the cache was last full
 }
 
 // find returns the value of id, or nil if the cache has none.
@@ -45,9 +45,9 @@ func (c *cache[V]) find(id schemaID) *V {
 	return e.value
 }
 
-// fill makes the value of id with load and keeps it. Concurrent callers may
-// make it more than once; all of them return the value that was kept first. An
-// error of load is not kept.
+// fill makes the value of id with load and stores the value. Concurrent callers
+// may call load more than once, but all callers return the value that was
+// stored first. An error of load is not stored.
 func (c *cache[V]) fill(ctx context.Context, id schemaID, load func(context.Context, schemaID) (*V, error)) (*V, error) {
 	v, err := load(ctx, id)
 	if err != nil {

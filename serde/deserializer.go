@@ -15,8 +15,8 @@ type Input struct {
 	Topic string // for error texts; may be empty
 	Part  Part
 	Data  []byte // the payload; nil is a tombstone
-	// Header returns the message's header of that name. A nil function means
-	// that the message has no headers.
+	// Header returns the message's header with the given name. A nil function
+	// means that the message has no headers.
 	Header func(key string) ([]byte, bool)
 }
 
@@ -24,9 +24,9 @@ type Input struct {
 // written with any version of T's schema. A Deserializer is safe for concurrent
 // use and needs no closing.
 //
-// The first message of a writer schema asks the registry. Later messages of
-// that schema make no request and take no lock. The Deserializer keeps what it
-// needs for 1,024 writer schemas.
+// The first message of a writer schema sends a request to the registry. Later
+// messages of the same schema make no request and take no lock. The
+// Deserializer remembers 1,024 writer schemas.
 type Deserializer[T any] struct {
 	asDecoder func(*T) avrobin.Decoder
 	source    *source
@@ -74,8 +74,8 @@ func (d *Deserializer[T]) Decode(ctx context.Context, in Input) (T, error) {
 	return v, err
 }
 
-// DecodeInto is [Deserializer.Decode] into *dst, whose old value is lost. After
-// an error *dst has no defined value.
+// DecodeInto is like [Deserializer.Decode], but stores the record in *dst and
+// overwrites the old value. After an error *dst has no defined value.
 func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) error {
 	id, data, err := d.source.frame(&in)
 	if err != nil {
@@ -125,13 +125,13 @@ func newTarget(d avrobin.Decoder, src *source) (target, error) {
 
 // reader reads the data of one writer schema into one target. It is immutable.
 type reader struct {
-	plan *avrobin.Plan // nil if the writer schema means the same as the target's
+	plan *avrobin.Plan // nil if the writer schema and the target's schema have the same meaning
 	err  error         // the target can read no value of the writer schema
 }
 
 // readerOf returns a reader even if the target can read no value of the writer
-// schema. The reader keeps that error, so that a stream of such messages is
-// refused without a second resolution.
+// schema. The reader stores the error. So a stream of such messages is refused
+// without a second resolution.
 func (t *target) readerOf(writer *avsc.Schema) *reader {
 	r := &reader{}
 	if avsc.SameMeaning(writer, t.schema) {
@@ -159,7 +159,7 @@ func (r *reader) read(d avrobin.Decoder, data []byte, alias bool) error {
 	return d.UnmarshalAvro(data)
 }
 
-// decodeError adds to the error of a message where the message came from.
+// decodeError adds the origin of the message to an error.
 func (s *source) decodeError(err error, in *Input, id schemaID, record string) error {
 	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, id: id}
 	if id.kind == confluentID || id.kind == apicurioID {

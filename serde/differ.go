@@ -11,9 +11,10 @@ import (
 // maxDifferences bounds how many differences an error lists.
 const maxDifferences = 5
 
-// differences lists where two schemas give the same bytes a different meaning,
-// path first: "total: decimal(12,4) here, decimal(12,2) registered". It matches
-// fields by name and is for reading; [avsc.SameMeaning] decides.
+// differences lists the places where two schemas give the same bytes a
+// different meaning. Each entry begins with the path, for example "total:
+// decimal(12,4) here, decimal(12,2) registered". The list is only for error
+// texts. It matches fields by name, and [avsc.SameMeaning] makes the decision.
 func differences(own, registered *avsc.Schema) []string {
 	d := differ{seen: map[[2]*avsc.Schema]bool{}}
 	d.compare("", own, registered)
@@ -66,7 +67,7 @@ func (d *differ) compare(path string, own, reg *avsc.Schema) {
 		d.compare(path+"[]", own.Elem, reg.Elem)
 	case avsc.Union:
 		d.branches(path, own, reg)
-	default: // compared above
+	default: // cases that were compared above
 	}
 }
 
@@ -116,7 +117,7 @@ func (d *differ) fields(path string, own, reg *avsc.Schema) {
 	}
 }
 
-// meaning is the logical type of s, or its type where it has none.
+// meaning returns the logical type of s, or the type if s has no logical type.
 func meaning(s *avsc.Schema) string {
 	if s.Logical.Name == "" {
 		return s.Kind.String() + " without a logical type"
@@ -124,7 +125,7 @@ func meaning(s *avsc.Schema) string {
 	return s.Logical.String()
 }
 
-// maxListed bounds the symbols or branches that an error lists.
+// maxListed bounds the number of symbols or branches that an error lists.
 const maxListed = 20
 
 func list(names []string) string {
@@ -150,8 +151,8 @@ func branchNames(s *avsc.Schema) []string {
 	return out
 }
 
-// typeName is the name of a type as unions have it: the full name of a named
-// type, else the kind.
+// typeName returns the name of a type as used in unions. A named type has its
+// full name, and any other type has its kind.
 func typeName(s *avsc.Schema) string {
 	if s.Name != "" {
 		return s.Name

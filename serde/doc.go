@@ -21,9 +21,9 @@
 //
 // A [Deserializer] reads messages into one generated type. If the message has
 // the type's own schema, the data is decoded directly. If the message has
-// another version of the schema, a plan converts the data; the plan is made
+// another version of the schema, a plan converts the data. The plan is made
 // once per writer schema. A [Mux] reads a topic of several types. [Generic]
-// reads and writes a schema that is known only at run time, and a
+// reads and writes a schema that is known only at run time. A
 // [GenericDeserializer] reads messages of any schema.
 //
 // # Rules
@@ -36,8 +36,8 @@
 // # Wire formats
 //
 // A Binding writes Confluent's prefix: a zero byte and the id as a big-endian
-// int32. With [IDInHeader] it writes the schema's GUID into a header instead. A
-// Deserializer reads both forms, and the GUID as a prefix. It reads the formats
-// of Apicurio and Avro's single-object encoding only with an option, because
-// the bytes alone do not tell the formats apart.
+// int32. With [IDInHeader], a Binding writes the schema's GUID into a header
+// instead. A Deserializer reads both forms, and also the GUID as a prefix. The
+// formats of Apicurio and Avro's single-object encoding need an option, because
+// the bytes alone do not distinguish the formats.
 package serde

@@ -9,9 +9,9 @@ import (
 )
 
 var (
-	// ErrTombstone says that there is no record: the record to write is nil, or
-	// the payload to read is nil. A tombstone goes on the wire as a null
-	// without a prefix.
+	// ErrTombstone says that there is no record. Either the record to write is
+	// nil, or the payload to read is nil. Kafka stores a tombstone as a null
+	// value without a prefix.
 	ErrTombstone = errors.New("serde: tombstone")
 	// ErrNotFramed says that the message has no schema id in a form that the
 	// Deserializer reads.
@@ -20,8 +20,8 @@ var (
 	// another meaning than the record's own schema. The error is a
 	// [*SchemaChangedError].
 	ErrSchemaChanged = errors.New("serde: changed schema")
-	// ErrRegistry says that the registry could not be asked, denied access, or
-	// gave an answer of no use. The call may succeed later. The error is a
+	// ErrRegistry says that the registry was not reachable, denied access, or
+	// gave an unusable answer. The call may succeed later. The error is a
 	// [*RegistryError].
 	ErrRegistry = errors.New("serde: registry failure")
 	// ErrRefused says that the registry refused to register the schema, because
@@ -29,8 +29,8 @@ var (
 	// way. The error is a [*RegistryError].
 	ErrRefused = errors.New("serde: refused schema")
 	// ErrUnknownSchema says that the registry answered and has no such schema,
-	// version or subject. The error is a [*RegistryError], or says that a
-	// fingerprint is none of [WithSchemas].
+	// version or subject. The error is a [*RegistryError]. For a fingerprint
+	// that is not in [WithSchemas], the error is of another type.
 	ErrUnknownSchema = errors.New("serde: unknown schema")
 )
 

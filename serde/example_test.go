@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// localRegistry is a registry in this process. A service gives registry.New the
-// URLs of its own.
+// localRegistry is a registry in this process. A service passes the URLs of its
+// registry to registry.New.
 func localRegistry() (reg *registry.Client, stop func()) {
 	server := must(registrytest.NewServer())
 	reg = must(registry.New([]string{server.URL}))
@@ -33,7 +33,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// Bind a topic once, then append records to a buffer of yours.
+// Bind a topic once, then append records to your own buffer.
 func ExampleSerializer() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -52,13 +52,13 @@ func ExampleSerializer() {
 	// prefix 0000000001, 51 bytes
 }
 
-// A reader takes what other versions of its type's schema wrote.
+// A reader accepts records of other versions of the schema.
 func ExampleDeserializer() {
 	reg, stop := localRegistry()
 	defer stop()
 	ctx := context.Background()
 
-	// A writer of long ago: no channel, and the total was an int.
+	// An old writer has no channel, and its total is an int.
 	older := must(serde.NewGeneric(`{"type":"record","name":"shop.orders.OrderCreated","fields":[
 		{"name":"customer","type":"string"}, {"name":"order_id","type":"string"},
 		{"name":"total_cents","type":"int"}, {"name":"at","type":"long"}]}`))
@@ -77,7 +77,7 @@ func ExampleDeserializer() {
 	// true
 }
 
-// A topic of several types.
+// A Mux reads a topic of several types.
 func ExampleMux() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -104,7 +104,7 @@ func ExampleMux() {
 	// cancelled: sold out
 }
 
-// A schema that is known at run time only.
+// Generic handles a schema that is known only at run time.
 func ExampleGeneric() {
 	g := must(serde.NewGeneric(`{"type":"record","name":"Reading","fields":[
 		{"name":"sensor","type":"string"},
@@ -120,7 +120,7 @@ func ExampleGeneric() {
 	// {"sensor":"cellar","celsius":null}
 }
 
-// Each way to find a schema's id, on one topic.
+// The example shows each way to find a schema id, on one topic.
 func ExampleSerializer_For() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -142,7 +142,8 @@ func ExampleSerializer_For() {
 	// orders-value 1
 }
 
-// A registered schema with another meaning is refused, and the error says where.
+// A registered schema with another meaning is refused. The error names the
+// place.
 func ExampleSchemaChangedError() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -188,7 +189,8 @@ func ExampleIDInHeader() {
 	// sold out
 }
 
-// The subject of a schema, by each strategy and by a function of your own.
+// The example shows the subject of a schema for each strategy and for a custom
+// function.
 func ExampleWithSubject() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -209,7 +211,7 @@ func ExampleWithSubject() {
 	// :.staging:orders-value
 }
 
-// The subject that the registry associates with the topic.
+// The registry associates a subject with the topic.
 func ExampleWithAssociatedSubject() {
 	server := must(registrytest.NewServer())
 	defer server.Close()
@@ -225,7 +227,7 @@ func ExampleWithAssociatedSubject() {
 	// refunds-value
 }
 
-// A function for each type of a topic.
+// Each type of a topic has its own function.
 func ExampleHandle() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -249,7 +251,7 @@ func ExampleHandle() {
 	// cancelled: sold out
 }
 
-// Messages of any schema, as JSON.
+// Messages of any schema are converted to JSON.
 func ExampleGenericDeserializer() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -263,7 +265,7 @@ func ExampleGenericDeserializer() {
 	// {"order_id":"ffffffff-ffff-ffff-ffff-ffffffffffff","reason":"sold out"}
 }
 
-// A subject with a rule that this program cannot run: nothing is written.
+// The subject has a rule that this program cannot run, so nothing is written.
 func ExampleRuleError() {
 	reg, stop := localRegistry()
 	defer stop()
@@ -284,7 +286,8 @@ func ExampleRuleError() {
 	// orders-value protect ENCRYPT
 }
 
-// Settings of Confluent's Java serializers, from the file of the producer.
+// The settings of Confluent's Java serializers come from the file of the
+// producer.
 func ExampleWithConfig() {
 	reg, stop := localRegistry()
 	defer stop()

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// failureLife is how long a failure is repeated without asking again. A
-	// schema that is registered meanwhile is found after that time.
+	// failureLife is how long a failure is repeated without a new request. A
+	// schema that was registered during this time is found afterwards.
 	failureLife = time.Second
 	// maxFailures bounds the failures of one Binding.
 	maxFailures = 1 << 10
 )
 
-// failures remembers for a short time why a schema cannot be written, so that a
-// stream of records with that schema does not become a stream of requests. The
-// zero value is ready. It is not safe for concurrent use.
+// failures remembers for a short time why a schema cannot be written. So a
+// stream of records with this schema does not cause a stream of requests. The
+// zero value is ready for use. failures is not safe for concurrent use.
 type failures struct {
 	m map[string]failure // by the schema's text
 }
@@ -26,7 +26,8 @@ type failure struct {
 	until time.Time
 }
 
-// recall returns the failure of text, or nil if there is none or it is old.
+// recall returns the failure of text. It returns nil if there is no failure, or
+// only an old failure.
 func (f *failures) recall(text string) error {
 	failed, ok := f.m[text]
 	switch {
@@ -39,9 +40,9 @@ func (f *failures) recall(text string) error {
 	return nil
 }
 
-// remember keeps err if the next call would fail for the same reason. A
-// registry that could not be asked may answer the next call, so ErrRegistry is
-// not kept. Neither is the end of one caller's context.
+// remember stores err if the next call would fail for the same reason.
+// ErrRegistry is not stored, because the registry may answer the next call. The
+// end of one caller's context is not stored either.
 func (f *failures) remember(text string, err error) {
 	if errors.Is(err, ErrRegistry) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return

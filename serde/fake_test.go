@@ -15,7 +15,7 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// fakeRegistry is a registry in memory that counts what it is asked.
+// fakeRegistry is a registry in memory that counts its requests.
 type fakeRegistry struct {
 	mu       sync.Mutex
 	schemas  []string            // by id
@@ -27,9 +27,9 @@ type fakeRegistry struct {
 	contracts  map[string]*contract.Metadata
 	associated map[[3]string][]string // by topic, cluster and part
 
-	// hold, when not nil, keeps calls waiting until it is closed or ctx ends.
+	// hold, if not nil, makes calls wait until hold is closed or ctx ends.
 	hold    chan struct{}
-	entered chan struct{} // one for each call that is held
+	entered chan struct{} // gets a value for each waiting call
 	fail    error         // the answer to every call
 }
 
@@ -75,7 +75,7 @@ func (f *fakeRegistry) total() int {
 
 func guidOf(schema string) uuid.UUID { return uuid.UUID(md5.Sum([]byte(schema))) }
 
-// put registers without counting; it answers the id.
+// put registers a schema without counting, and returns the id.
 func (f *fakeRegistry) put(subject, schema string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,7 +98,7 @@ func (f *fakeRegistry) put(subject, schema string) int {
 	return id
 }
 
-// version is what the fake knows of a schema.
+// version returns the version of a schema on a subject.
 func (f *fakeRegistry) version(subject, schema string) contract.Version {
 	return contract.Version{Subject: subject, ID: f.id(schema), GUID: guidOf(schema), Schema: schema, RuleSet: f.rules[subject], Metadata: f.contracts[subject]}
 }
@@ -173,7 +173,7 @@ func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (contra
 	return contract.Version{}, errNotThere
 }
 
-// byText is the schema with the rules of a subject that has it.
+// byText returns the schema with the rules of a subject that has the schema.
 func (f *fakeRegistry) byText(schema string) contract.Version {
 	for subject, versions := range f.subjects {
 		if slices.Contains(versions, schema) && f.rules[subject] != nil {
@@ -183,7 +183,7 @@ func (f *fakeRegistry) byText(schema string) contract.Version {
 	return contract.Version{ID: f.id(schema), Schema: schema}
 }
 
-// fullRegistry is a fakeRegistry with what a Registry may have besides.
+// fullRegistry is a fakeRegistry with all optional methods.
 type fullRegistry struct{ *fakeRegistry }
 
 func (f fullRegistry) FindVersion(ctx context.Context, subject, schema string) (contract.Version, error) {
@@ -229,7 +229,7 @@ func (f fullRegistry) AssociatedSubjects(ctx context.Context, topic, clusterID, 
 	return f.associated[[3]string{topic, clusterID, part}], nil
 }
 
-// order is a record as a generator would write it.
+// orderSchema is the schema of order, a record like a generated type.
 const orderSchema = `{"type":"record","name":"shop.Order","doc":"An order.","fields":[{"name":"id","type":"string"},{"name":"cents","type":"long","default":7}]}`
 
 type order struct {
@@ -251,7 +251,7 @@ func (o *order) AppendAvro(dst []byte) ([]byte, error) {
 	return binary.AppendVarint(dst, o.Cents), nil
 }
 
-// payload is a record of a schema of a run-time text.
+// payload is a record whose schema is a text at run time.
 type payload struct {
 	name, schema string
 	data         []byte

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// This file names the framings that a Deserializer does not read, so that an
-// error says who wrote the message.
+// This file names the framings that a Deserializer does not read. So an error
+// can name the serializer of the message.
 
 const (
 	azureHeader   = "content-type"
-	azureHeaderID = "avro/binary+" // the schema's id follows as 32 hex digits
+	azureHeaderID = "avro/binary+" // the schema id follows as 32 hex digits
 	azureNote     = "is framed for Azure Schema Registry, which this package does not read"
 	confluentNote = "write it with a serializer for Confluent's format"
 )
 
-// whyNotFramed says in a few words what a payload without a schema id looks
-// like. The words follow "the value, 12 bytes (…)".
+// whyNotFramed describes a payload without a schema id in a few words. The
+// words follow "the value, 12 bytes (…)".
 func (s *source) whyNotFramed(in *Input) string {
 	data := in.Data
 	starts := func(prefix ...byte) bool { return bytes.HasPrefix(data, prefix) }
@@ -49,8 +49,8 @@ func (s *source) whyNotFramed(in *Input) string {
 	return "does not begin with any framing that is read here"
 }
 
-// foreignHeader recognises framings by their headers. It returns "" if there is
-// nothing to say.
+// foreignHeader recognises framings by their headers. It returns "" if it
+// recognises nothing.
 func (s *source) foreignHeader(in *Input) string {
 	if in.Header == nil {
 		return ""
@@ -68,9 +68,9 @@ func (s *source) foreignHeader(in *Input) string {
 	return ""
 }
 
-// misread says which other framing a message may have whose id the registry
-// does not know, or whose data does not fit the id's schema. It returns "" if
-// nothing points to another framing.
+// misread names another framing that the message may have. It is called if the
+// registry does not know the id, or if the data does not fit the schema. It
+// returns "" if nothing indicates another framing.
 func (s *source) misread(in *Input, id schemaID) string {
 	if why := s.foreignHeader(in); why != "" {
 		return "the " + in.Part.String() + " " + why

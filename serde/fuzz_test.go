@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// FuzzInput reads any bytes by every reader there is: each gives a value or an
-// error of the kinds that it documents, and what it takes it writes again.
+// FuzzInput gives any bytes to every kind of reader. Each reader returns a
+// value or a documented error. An accepted value can be written again.
 func FuzzInput(f *testing.F) {
 	reg := newFake()
 	for _, s := range []string{orderSchema, olderSchema, newerSchema, cancelledSchema, `"bytes"`, genericSchema, `["null",` + orderSchema + `,` + cancelledSchema + `]`} {
@@ -55,7 +55,7 @@ func FuzzInput(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := codec.Append(nil, v)
-		if errors.Is(err, avrobin.ErrText) { // Avro reads it, and we do not write it
+		if errors.Is(err, avrobin.ErrText) { // Avro reads such text, but we do not write it
 			return
 		}
 		if err != nil {
@@ -79,7 +79,7 @@ func FuzzInput(f *testing.F) {
 	})
 }
 
-// FuzzGeneric takes any schema, and any JSON and bytes under it.
+// FuzzGeneric takes any schema, and any JSON and bytes for the schema.
 func FuzzGeneric(f *testing.F) {
 	for _, s := range []string{genericSchema, orderSchema, `["null","bytes"]`, `{"type":"map","values":"double"}`, `{"type":"fixed","name":"F","size":0}`} {
 		f.Add(s, []byte(`{"id":"x"}`), []byte("\x02x\x0e"))

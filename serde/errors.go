@@ -29,8 +29,9 @@ var (
 	// way. The error is a [*RegistryError].
 	ErrRefused = errors.New("serde: refused schema")
 	// ErrUnknownSchema says that the registry answered and has no such schema,
-	// version or subject. The error is a [*RegistryError]. For a fingerprint
-	// that is not in [WithSchemas], the error is of another type.
+	// version or subject. The error is a [*RegistryError]. A fingerprint that
+	// is not in [WithSchemas] is also ErrUnknownSchema, without a
+	// RegistryError.
 	ErrUnknownSchema = errors.New("serde: unknown schema")
 )
 

@@ -12,10 +12,10 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Generic reads and writes data of a schema that is known only at run time. It
-// is immutable and safe for concurrent use.
+// Generic reads and writes data of a schema that is known only at run time. A
+// Generic is immutable and safe for concurrent use.
 //
-// Its values are those of github.com/linkedin/goavro/v2:
+// Its values have the Go types of github.com/linkedin/goavro/v2:
 //
 //	null                   nil
 //	boolean                bool
@@ -27,24 +27,25 @@ import (
 //	map, record            map[string]any
 //	union                  nil, or map[string]any{branch: value}
 //
-// A branch is named as in Avro's JSON encoding: by the full name of a named
-// type, and by the type otherwise ("string", "array"). Logical types are not
-// interpreted, so a timestamp-millis is an int64.
+// A branch is named as in Avro's JSON encoding. A named type has its full name,
+// and another type has the name of the type ("string", "array"). Logical types
+// are not interpreted, so a timestamp-millis is an int64.
 type Generic struct {
 	schema *avsc.Schema
 	text   string
 	codec  *goavro.Codec
 	// check walks over the data before goavro, because goavro trusts the counts
-	// in its input.
+	// in the data.
 	check *avrobin.Plan
-	// alias has the type names for goavro. It is nil if goavro gets the
+	// alias has the type names for goavro. alias is nil if goavro gets the
 	// schema's own names.
 	alias map[*avsc.Schema]string
 }
 
-// NewGeneric returns a Generic of one self-contained schema. Data may exist that
-// older writers wrote, so that it takes names that the specification refuses and
-// the last of equal JSON keys, and leaves out defaults that do not fit.
+// NewGeneric returns a Generic for one self-contained schema. Old data may have
+// been written with an imperfect schema, so NewGeneric is tolerant. It accepts
+// names that the specification refuses. If a JSON key appears twice, the last
+// value counts. Defaults that do not fit their type are left out.
 func NewGeneric(schema string) (*Generic, error) {
 	s, err := avsc.ParseStored("schema", []byte(schema))
 	if err != nil {
@@ -59,8 +60,8 @@ func newGeneric(s *avsc.Schema) (*Generic, error) {
 	if g.alias != nil {
 		normal = string(g.appendSchema(nil, s, map[*avsc.Schema]bool{}))
 	}
-	// The walk takes the normal text too, because an alias that two fields
-	// share is an error in the original text only.
+	// The walk accepts the normal text too. If two fields share an alias, only
+	// the original text gives an error.
 	same, err := avsc.ParseStored("schema", []byte(normal))
 	if err != nil {
 		return nil, fmt.Errorf("serde: %w", err)
@@ -74,19 +75,18 @@ func newGeneric(s *avsc.Schema) (*Generic, error) {
 	return g, nil
 }
 
-// Name returns the full name of the schema's type. It is empty for a type
+// Name returns the full name of the schema's type. The name is empty for a type
 // without a name.
 func (g *Generic) Name() string { return g.schema.Name }
 
-// Schema returns the schema's text in the compact form in which it is
-// registered.
+// Schema returns the schema's text in the compact form that is registered.
 func (g *Generic) Schema() string { return g.text }
 
 // Record returns v as a record for a [Binding] or a producer. A missing field
-// is written with the schema's default, and is an error if there is no default.
-// A key that is no field is an error. The value of a union of null and one type
-// may be given without its branch. Record copies nothing, so v must not change
-// before it is written. A nil v gives a nil record.
+// gets the schema's default. A missing field without a default is an error, and
+// a key that is not a field is an error. In a union of null and one type, the
+// branch may be omitted. Record copies nothing, so v must not change before the
+// record is written. A nil v gives a nil record.
 func (g *Generic) Record(v map[string]any) avrobin.Record {
 	if v == nil {
 		return nil
@@ -94,8 +94,8 @@ func (g *Generic) Record(v map[string]any) avrobin.Record {
 	return &genericRecord{g, v}
 }
 
-// Value is [Generic.Record] for a schema of any type. v has the Go types that
-// [Generic] lists.
+// Value is like [Generic.Record], but for a schema of any type. v has the Go
+// types that [Generic] lists.
 func (g *Generic) Value(v any) avrobin.Record { return &genericRecord{g, v} }
 
 type genericRecord struct {
@@ -109,7 +109,7 @@ func (r *genericRecord) AvroSchema() string { return r.g.text }
 func (r *genericRecord) AppendAvro(dst []byte) ([]byte, error) { return r.g.Append(dst, r.v) }
 
 // Append appends the Avro encoding of v to dst. After an error the result is
-// dst as it was given. The entries of a map have no defined order.
+// dst without changes. The entries of a map have no defined order.
 func (g *Generic) Append(dst []byte, v any) ([]byte, error) {
 	native, err := g.toNative(g.schema, v, 0)
 	if err != nil {
@@ -122,8 +122,8 @@ func (g *Generic) Append(dst []byte, v any) ([]byte, error) {
 	return out, nil
 }
 
-// Decode returns the value of data, the Avro encoding of one value of the
-// schema.
+// Decode returns the value of data, which is the Avro encoding of one value of
+// the schema.
 func (g *Generic) Decode(data []byte) (any, error) { return g.DecodePlan(g.check, data) }
 
 // DecodePlan is Decode for data of another schema. p is a plan of [Resolve]
@@ -138,10 +138,10 @@ func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
 
 // AppendJSON reads the Avro encoding of one value and appends the value to dst
 // in Avro's JSON encoding (Avro 1.12, "JSON Encoding"), on one line. Fields
-// have the schema's order, and the keys of a map are sorted. Bytes are
+// have the schema's order, and the keys of a map are sorted. Bytes become
 // characters up to U+00FF, and a float has its exact value. NaN and the
-// infinities are strings. Bytes of a string that are not UTF-8 become U+FFFD.
-// After an error the result is dst as it was given.
+// infinities become strings. Invalid UTF-8 in a string becomes U+FFFD. After an
+// error the result is dst without changes.
 func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 	v, err := g.native(g.check, data)
 	if err != nil {
@@ -150,10 +150,10 @@ func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 	return g.appendJSON(dst, g.schema, v), nil
 }
 
-// AppendFromJSON reads a value in Avro's JSON encoding and appends its Avro
-// encoding to dst. A missing field is written with the schema's default. A
-// member that is no field is an error. An error gives line and column. After an
-// error the result is dst as it was given.
+// AppendFromJSON reads a value in Avro's JSON encoding and appends the Avro
+// encoding to dst. A missing field gets the schema's default. A member that is
+// not a field is an error. An error contains the line and the column. After an
+// error the result is dst without changes.
 func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
 	text, _, err := avsc.ReadJSON("", json)
 	if err != nil {
@@ -172,8 +172,8 @@ func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
 
 // native returns goavro's value of data, after our own walk has accepted data.
 func (g *Generic) native(p *avrobin.Plan, data []byte) (any, error) {
-	// goavro's bytes share memory with its input, so goavro gets the copy of
-	// the walk.
+	// goavro returns bytes that share memory with the input, so goavro gets the
+	// copy that the walk makes.
 	data, err := p.Append(nil, data)
 	if err != nil {
 		return nil, err
@@ -188,10 +188,10 @@ func (g *Generic) native(p *avrobin.Plan, data []byte) (any, error) {
 	return v, nil
 }
 
-// aliases returns type names for goavro, or nil if goavro can take the schema's
-// own names. goavro puts a type without a namespace into the namespace around
-// it. It also refuses a keyword as the last part of a name, and a fixed of size
-// 0.
+// aliases returns type names for goavro, or nil if goavro accepts the schema's
+// own names. goavro moves a type without a namespace into the enclosing
+// namespace. goavro also refuses a keyword as the last part of a name, and a
+// fixed of size 0.
 func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 	keywords := []string{"array", "enum", "fixed", "map", "record", "union", "error"}
 	var types []*avsc.Schema
@@ -222,7 +222,7 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 // fields instead.
 func empty(s *avsc.Schema) bool { return s.Kind == avsc.Fixed && s.Size == 0 }
 
-// branch returns goavro's name of a union's branch.
+// branch returns goavro's name for the branch s of a union.
 func (g *Generic) branch(s *avsc.Schema) string {
 	if name, ok := g.alias[s]; ok {
 		return name

@@ -133,7 +133,7 @@ func TestGenericRefusesOnWriting(t *testing.T) {
 func TestGenericRefusesOnReading(t *testing.T) {
 	t.Parallel()
 	g := mustGeneric(t, `{"type":"array","items":"null"}`)
-	// Counts that goavro would believe.
+	// The counts are too large, but goavro would believe them.
 	for _, data := range []string{"\x80\x80\x80\x80\x10\x00", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", "\x02"} {
 		if v, err := g.Decode([]byte(data)); err == nil {
 			t.Errorf("%x: %v", data, v)
@@ -204,7 +204,7 @@ func TestGenericFloats(t *testing.T) {
 	}
 }
 
-// Schemas that goavro misreads or refuses.
+// goavro misreads or refuses these schemas.
 func TestGenericNames(t *testing.T) {
 	t.Parallel()
 	for name, schema := range map[string]string{
@@ -261,7 +261,7 @@ func TestGenericBadSchema(t *testing.T) {
 	}
 }
 
-// A record known by its schema only goes the way of generated ones.
+// A record without a generated type takes the same way as generated records.
 func TestGenericThroughTheRegistry(t *testing.T) {
 	t.Parallel()
 	reg := newFake()
@@ -330,8 +330,8 @@ func TestGenericDeserializer(t *testing.T) {
 	}
 }
 
-// A schema of records that take no bytes names more values than any machine can
-// hold. Reading it is an error, and not an endless run.
+// A schema of records without bytes can describe more values than any machine
+// can hold. Reading such data must return an error and must not run forever.
 func TestGenericRecordsWithoutBytes(t *testing.T) {
 	t.Parallel()
 	const depth = 64

@@ -2,9 +2,9 @@ package serde
 
 import "context"
 
-// GenericDeserializer reads messages of any schema. Each message is read as its
-// writer schema says. A GenericDeserializer is safe for concurrent use and
-// keeps what it needs for 1,024 writer schemas, as a [Deserializer] does.
+// GenericDeserializer reads messages of any schema. The writer schema of each
+// message determines the value. A GenericDeserializer is safe for concurrent
+// use. It remembers 1,024 writer schemas, like a [Deserializer].
 type GenericDeserializer struct {
 	source  *source
 	readers cache[genericReader]
@@ -16,9 +16,9 @@ type genericReader struct {
 	generic *Generic
 }
 
-// NewGenericDeserializer returns a GenericDeserializer that asks reg, under the
-// same conditions as [NewDeserializer]. It does no I/O. [AliasInput] has no
-// effect on it.
+// NewGenericDeserializer returns a GenericDeserializer that asks reg. The
+// conditions are the same as for [NewDeserializer]. It does no I/O.
+// [AliasInput] has no effect.
 func NewGenericDeserializer(reg Registry, opts ...DeserializerOption) (*GenericDeserializer, error) {
 	src, err := newSource(reg, opts)
 	if err != nil {
@@ -27,16 +27,16 @@ func NewGenericDeserializer(reg Registry, opts ...DeserializerOption) (*GenericD
 	return &GenericDeserializer{source: src}, nil
 }
 
-// Open returns the schema of a message and its bare Avro data. The errors are
-// those of [Deserializer.Decode] except [*DecodeError], because Open does not
-// look at the data.
+// Open returns the schema of a message and the bare Avro data. The errors are
+// the same as in [Deserializer.Decode] except [*DecodeError], because Open does
+// not look at the data.
 func (d *GenericDeserializer) Open(ctx context.Context, in Input) (g *Generic, data []byte, err error) {
 	g, data, _, err = d.open(ctx, &in)
 	return g, data, err
 }
 
 // Decode reads one message into a value of the Go types that [Generic] lists.
-// The errors are those of [Deserializer.Decode].
+// The errors are the same as in [Deserializer.Decode].
 func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error) {
 	g, data, id, err := d.open(ctx, &in)
 	if err != nil {
@@ -49,9 +49,9 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 	return v, nil
 }
 
-// AppendJSON reads one message and appends it in Avro's JSON encoding to dst.
-// The errors are those of [Deserializer.Decode]. After an error the result is
-// dst as it was given.
+// AppendJSON reads one message and appends the message in Avro's JSON encoding
+// to dst. The errors are the same as in [Deserializer.Decode]. After an error
+// the result is dst without changes.
 func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
 	g, data, id, err := d.open(ctx, &in)
 	if err != nil {

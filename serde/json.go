@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// unions says how JSON gives the branch of a union.
+// unions is the way in which JSON gives the branch of a union.
 type unions bool
 
 const (
@@ -90,7 +90,7 @@ func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, erro
 	return nil, mistake(v, fmt.Sprintf("%s where the schema has %s", v.Kind, typeName(s)), "")
 }
 
-// pathError is a mistake with the path of the value inside the record.
+// pathError is an error with the path of the value inside the record.
 type pathError struct {
 	path    string
 	mistake *avsc.Error
@@ -99,14 +99,14 @@ type pathError struct {
 func (e *pathError) Error() string { return e.flat().Error() }
 func (e *pathError) Unwrap() error { return e.flat() }
 
-// flat is the mistake with the path in its text.
+// flat returns the error with the path in the text.
 func (e *pathError) flat() *avsc.Error {
 	flat := *e.mistake
 	flat.What = strings.TrimPrefix(e.path, ".") + ": " + flat.What
 	return &flat
 }
 
-// inside adds a step to the path of a mistake.
+// inside adds a step to the path of an error.
 func inside(err error, step string) error {
 	switch e := err.(type) { //nolint:errorlint // made in this file, never wrapped
 	case *pathError:
@@ -224,8 +224,8 @@ func (g *Generic) unionFromJSON(s *avsc.Schema, v *avsc.Value) (any, error) {
 	return nil, mistake(v, "no branch of the union of "+strings.Join(branchNames(s), ", "), g.howToWrite(s, v))
 }
 
-// howToWrite says how JSON names a branch of the union s. If v is a value of
-// one branch, that branch is the example.
+// howToWrite explains how JSON names a branch of the union s. If v fits a
+// branch, that branch is the example.
 func (g *Generic) howToWrite(s *avsc.Schema, v *avsc.Value) string {
 	var example, null string
 	for _, b := range s.Branches {
@@ -325,8 +325,8 @@ func appendFloat(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, 'g', -1, 64)
 }
 
-// appendString writes bytes that are not UTF-8 as U+FFFD, because JSON cannot
-// hold them.
+// appendString replaces invalid UTF-8 by U+FFFD, because JSON cannot contain
+// invalid UTF-8.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for _, r := range s {
@@ -335,7 +335,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// appendBytes writes each byte as the character of its number.
+// appendBytes writes each byte as the character with the same number.
 func appendBytes(dst, b []byte) []byte {
 	dst = append(dst, '"')
 	for _, c := range b {

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A record is never written under a schema that gives its bytes another
-// meaning, in none of the ways to find the id.
+// No mode may write a record under a schema that gives the bytes another
+// meaning.
 func TestLogicalTypesAreTheSchemasMeaning(t *testing.T) {
 	t.Parallel()
 	const record = `{"type":"record","name":"shop.Sum","fields":[{"name":"lines","type":{"type":"array","items":{"type":"record","name":"shop.Line","fields":[{"name":"v","type":["null",%s]}]}}}]}`
@@ -30,7 +30,8 @@ func TestLogicalTypesAreTheSchemasMeaning(t *testing.T) {
 		{`{"type":"string","logicalType":"uuid"}`, `"string"`, "lines[].v: uuid here, string without a logical type registered"},
 		{`{"type":"fixed","name":"shop.D","size":12,"logicalType":"duration"}`, `{"type":"fixed","name":"shop.D","size":12}`, "lines[].v: duration here, fixed without a logical type registered"},
 		{`{"type":"fixed","name":"shop.D","size":8,"logicalType":"decimal","precision":9}`, `{"type":"fixed","name":"shop.D","size":9,"logicalType":"decimal","precision":9}`, "lines[].v: fixed of 8 bytes here, of 9 bytes registered"},
-		// An invalid logical type is none, and an unknown one too.
+		// An invalid logical type is ignored, and so is an unknown logical
+		// type.
 		{`{"type":"bytes","logicalType":"decimal","precision":2,"scale":4}`, `"bytes"`, ""},
 		{`{"type":"string","logicalType":"colour"}`, `"string"`, ""},
 		{`{"type":"long","logicalType":"timestamp-millis"}`, `{"type":"long","logicalType":"timestamp-millis","doc":"now"}`, ""},
@@ -78,8 +79,8 @@ func TestLogicalTypesAreTheSchemasMeaning(t *testing.T) {
 	}
 }
 
-// answersLatest answers every schema with the newest version of the subject, as
-// a registry that does not look at logical types may.
+// answersLatest returns the newest version of the subject for every schema. A
+// registry that ignores logical types may do the same.
 type answersLatest struct{ *fakeRegistry }
 
 func (r answersLatest) Register(ctx context.Context, subject string, _ contract.Schema) (contract.Version, error) {
@@ -135,7 +136,7 @@ func TestWithAssociatedSubject(t *testing.T) {
 	}
 }
 
-// The error names the framings of other serializers.
+// The error names the framing of another serializer.
 func TestForeignFramingsAreNamed(t *testing.T) {
 	t.Parallel()
 	reg := newFake()
@@ -172,7 +173,7 @@ func TestForeignFramingsAreNamed(t *testing.T) {
 			}
 		})
 	}
-	// An id that is there, but the data does not fit.
+	// The id exists, but the data does not fit.
 	_, err := d.Decode(t.Context(), serde.Input{Data: []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x01" + anOrderHex)})
 	if err == nil || !strings.Contains(err.Error(), "ApicurioPrefix") {
 		t.Errorf("Apicurio's prefix: %v", err)

@@ -17,8 +17,8 @@ var ErrUnknownType = errors.New("serde: unknown type")
 
 // UnknownTypeError is [ErrUnknownType] with the names.
 type UnknownTypeError struct {
-	Topic string   // of the Input; may be empty
-	Type  string   // full name of the message's type; its kind if it has no name
+	Topic string   // from the Input; may be empty
+	Type  string   // full name of the message's type; the kind for a type without a name
 	Known []string // full names of the types that the Mux has
 }
 
@@ -40,13 +40,13 @@ func (e *UnknownTypeError) Is(target error) bool { return target == ErrUnknownTy
 
 // Mux reads a topic that holds a closed set of types. The full name of the
 // writer schema selects the type. A renamed type is found by its aliases. If
-// the writer schema is a union, the branch of the message selects the type. The
-// null branch of a union is a type that no Mux has, because it is not a
+// the writer schema is a union, the branch of the message selects the type. No
+// Mux has the null branch of a union as a type, because a null branch is not a
 // tombstone.
 //
-// Add the types by [Handle] or [Accept], then read by [Mux.Dispatch] or
-// [Mux.Decode]. Reading is safe for concurrent use, adding is not. A Mux keeps
-// what it needs for 1,024 writer schemas, as a [Deserializer] does.
+// Add the types by [Handle] or [Accept]. Then read by [Mux.Dispatch] or
+// [Mux.Decode]. Reading is safe for concurrent use, but adding is not. A Mux
+// remembers 1,024 writer schemas, like a [Deserializer].
 type Mux struct {
 	source  *source
 	types   []*muxType
@@ -61,8 +61,8 @@ type muxType struct {
 	handle func(context.Context, avrobin.Decoder) error // nil after Accept
 }
 
-// muxReader reads messages of one writer schema. It has one route, or one per
-// branch if the schema is a union.
+// muxReader reads messages of one writer schema. If the schema is a union, the
+// muxReader has a route for each branch. Otherwise there is one route.
 type muxReader struct {
 	*unpacker
 	union  bool
@@ -76,8 +76,8 @@ type route struct {
 	reader
 }
 
-// NewMux returns a Mux without types that asks reg, under the same conditions
-// as [NewDeserializer]. It does no I/O.
+// NewMux returns a Mux without types that asks reg. The conditions are the same
+// as for [NewDeserializer]. NewMux does no I/O.
 func NewMux(reg Registry, opts ...DeserializerOption) (*Mux, error) {
 	src, err := newSource(reg, opts)
 	if err != nil {
@@ -100,7 +100,8 @@ func Handle[T any, PT avrobin.Ptr[T]](m *Mux, f func(ctx context.Context, v *T) 
 }
 
 // Accept makes [Mux.Decode] return messages of type T. [Mux.Dispatch] reads
-// them and calls nothing. Accept fails as [Handle] does.
+// such messages but calls no function. Accept fails in the same cases as
+// [Handle].
 func Accept[T any, PT avrobin.Ptr[T]](m *Mux) {
 	m.add(func() avrobin.Decoder { return PT(new(T)) }, nil)
 }
@@ -134,9 +135,9 @@ func (m *Mux) named(name string) *muxType {
 	return nil
 }
 
-// Dispatch reads one message, calls the function of its type and returns the
-// error of that function as it is. Its own errors are those of
-// [Deserializer.Decode] and [ErrUnknownType].
+// Dispatch reads one message and calls the function of the message's type. It
+// returns the error of the function unchanged. Its own errors are
+// [ErrUnknownType] and the errors of [Deserializer.Decode].
 func (m *Mux) Dispatch(ctx context.Context, in Input) error {
 	t, v, err := m.decode(ctx, &in)
 	if err != nil || t.handle == nil {
@@ -145,9 +146,9 @@ func (m *Mux) Dispatch(ctx context.Context, in Input) error {
 	return t.handle(ctx, v)
 }
 
-// Decode reads one message and returns a pointer to a value of its type, for a
-// type switch. It calls no function of [Handle]. The errors are those of
-// [Mux.Dispatch].
+// Decode reads one message and returns a pointer to a value of the message's
+// type, for a type switch. It does not call the functions of [Handle]. The
+// errors are the same as in [Mux.Dispatch].
 //
 //	switch v := v.(type) {
 //	case *events.OrderCreated:
@@ -216,8 +217,8 @@ func (m *Mux) reader(ctx context.Context, id schemaID) (*muxReader, error) {
 	return r, nil
 }
 
-// route selects the type for what writer wrote: the type of the same name, else
-// the type that has this name as an alias.
+// route selects the type for a value of writer. It prefers the type of the same
+// name, and then a type with this name as an alias.
 func (m *Mux) route(writer *avsc.Schema) route {
 	r := route{writer: typeName(writer), null: writer.Kind == avsc.Null, to: m.named(writer.Name)}
 	if r.to == nil && writer.Name != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A writer's schema may have names that the specification refuses.
+// A writer schema may have names that the specification refuses.
 func TestWriterOfOtherNames(t *testing.T) {
 	t.Parallel()
 	const writer = `{"type": "record", "name": "Order", "namespace": "my-company.orders", "fields": [

@@ -11,9 +11,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// toNative returns v in goavro's form: each field is there, no other key is
-// there, and each value of a union lies under its branch. goavro checks whether
-// a simple value fits its type.
+// toNative returns v in goavro's form. Each field exists, there is no other
+// key, and each value of a union lies under its branch. goavro checks whether a
+// simple value fits its type.
 func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 	if depth > avrobin.MaxDepth {
 		return nil, avrobin.ErrorAt(avrobin.ErrDepth, "")
@@ -104,7 +104,7 @@ func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) 
 }
 
 func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {
-	var only *avsc.Schema // the branch beside null, where there is one
+	var only *avsc.Schema // the only branch except null, if there is only one
 	others := 0
 	for _, b := range s.Branches {
 		if b.Kind == avsc.Null {
@@ -144,7 +144,7 @@ func unfit(s *avsc.Schema, v any) error {
 	return avrobin.ErrorAt(fmt.Errorf("%T is no value of %s", v, typeName(s)), "")
 }
 
-// fromNative gives the branches of unions their own names back.
+// fromNative restores the original branch names of unions.
 func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 	switch s.Kind {
 	case avsc.Record:
@@ -175,8 +175,8 @@ func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 	return v
 }
 
-// taken returns the branch of a union that goavro's value has, and nil for
-// null.
+// taken returns the branch of a union that goavro's value has. It returns nil
+// for null.
 func (g *Generic) taken(s *avsc.Schema, v any) (*avsc.Schema, any) {
 	m, _ := v.(map[string]any)
 	for _, b := range s.Branches {

@@ -7,14 +7,14 @@ import (
 	"math"
 )
 
-// Option sets how a [Serializer] finds schemas and where it writes their ids.
-// The options of [NewSerializer] are the defaults of its bindings.
-// [Serializer.For] takes the same options for one binding, and there they win.
-// A nil Option does nothing.
+// Option sets how a [Serializer] finds schemas and where the schema ids are
+// written. The options of [NewSerializer] are the defaults of all bindings. The
+// options of [Serializer.For] override the defaults for one binding. A nil
+// Option does nothing.
 //
 // The id of a schema is found in one of five ways: [AutoRegister] (the
-// default), [LookupOnly], [UseLatest], [UseLatestWithMetadata] and [UseID]. Two
-// of them in one call are an error.
+// default), [LookupOnly], [UseLatest], [UseLatestWithMetadata] and [UseID]. A
+// call with two of these options is an error.
 type Option interface{ applyToSerializer(c *config) }
 
 // DeserializerOption sets what a [Deserializer], a [Mux] or a
@@ -35,7 +35,7 @@ type deserializerOption func(*source) error
 
 func (o deserializerOption) applyToDeserializer(s *source) error { return o(s) }
 
-// commonOption is an option on the settings that both sides have.
+// commonOption is an option for the settings that both sides have.
 type commonOption func(*common) error
 
 func (o commonOption) applyToSerializer(c *config) {
@@ -67,12 +67,12 @@ type config struct {
 	normalize bool
 	inHeader  [2]bool // by Part
 	mode      mode
-	modeSet   bool // by an option of this call
+	modeSet   bool // an option of this call has set mode
 	metadata  map[string]string
 	id        int
 	valueID   *int // use.schema.id of a settings file, for bindings of values
 
-	err error // of the first option that is wrong
+	err error // the error of the first wrong option
 }
 
 // common is the settings that serializers and deserializers share.
@@ -108,32 +108,33 @@ func (c config) with(opts []Option) config {
 }
 
 // AutoRegister registers the schema of a record on its subject at the first
-// use. A schema that the subject has already stays as it is. AutoRegister is
-// the default; as an option of [Serializer.For] it replaces the Serializer's
-// choice.
+// use. A schema that the subject already has stays unchanged. AutoRegister is
+// the default. As an option of [Serializer.For], AutoRegister overrides the
+// Serializer's mode.
 func AutoRegister() Option { return serializerOption(func(c *config) { c.setMode(autoRegister) }) }
 
-// LookupOnly registers nothing. A record whose schema is not on its subject is
-// [ErrUnknownSchema], which is repeated for a second before the registry is
-// asked again. Use LookupOnly where a deployment step registers the schemas.
-// With a [VersionFinder] it also finds a version with the same meaning in
-// another text, such as a schema that was registered with references.
+// LookupOnly never registers a schema. If the subject does not have a record's
+// schema, the error is [ErrUnknownSchema]. The error is repeated for a second
+// before the registry is asked again. Use LookupOnly if a deployment step
+// registers the schemas. With a [VersionFinder], LookupOnly also finds a
+// version with the same meaning but another text, such as a schema that was
+// registered with references.
 func LookupOnly() Option { return serializerOption(func(c *config) { c.setMode(lookupOnly) }) }
 
-// UseLatest writes the id of the subject's newest version. That version must
+// UseLatest writes the id of the subject's newest version. The version must
 // give bytes the same meaning as the record's own schema: the same structure
 // and the same logical types with their parameters. Docs, defaults and aliases
 // may differ. If the version is a union with the record's schema as a branch,
-// the record is written as that branch. Otherwise the error is
+// the record is written as this branch. Otherwise the error is
 // [ErrSchemaChanged].
 //
-// A binding asks for the newest version once per schema. A version that is
-// registered later does not stop a running writer.
+// A binding asks for the newest version once per schema. A later version does
+// not stop a running writer.
 func UseLatest() Option { return serializerOption(func(c *config) { c.setMode(useLatest) }) }
 
-// UseLatestWithMetadata is [UseLatest] among the versions whose metadata has
-// all these properties. The registry must be a [MetadataFinder]. No property is
-// an error.
+// UseLatestWithMetadata is like [UseLatest], but only for versions whose
+// metadata has all given properties. The registry must be a [MetadataFinder].
+// An empty map is an error.
 func UseLatestWithMetadata(properties map[string]string) Option {
 	properties = maps.Clone(properties)
 	return serializerOption(func(c *config) {
@@ -145,10 +146,10 @@ func UseLatestWithMetadata(properties map[string]string) Option {
 	})
 }
 
-// UseID writes this schema id. The id's schema must mean the same as the
-// record's own schema, as for [UseLatest]. UseID is an option of
-// [Serializer.For] alone, because one id cannot belong to every topic. The
-// subject function may then return an empty name.
+// UseID writes the given schema id. The schema of the id must have the same
+// meaning as the record's own schema, as for [UseLatest]. Only [Serializer.For]
+// accepts UseID, because one id cannot belong to every topic. With UseID, the
+// subject function may return an empty name.
 func UseID(id int) Option {
 	return serializerOption(func(c *config) {
 		c.setMode(useID)
@@ -160,8 +161,8 @@ func UseID(id int) Option {
 }
 
 // Normalize makes the registry compare and register schemas in its normal form
-// (normalize=true). It works with [AutoRegister] and [LookupOnly], and has no
-// effect on the other ways.
+// (normalize=true). Normalize works with [AutoRegister] and [LookupOnly], and
+// has no effect with the other modes.
 func Normalize() Option { return serializerOption(func(c *config) { c.normalize = true }) }
 
 // IDInHeader writes the schema's GUID into a header and the bare record into
@@ -170,6 +171,7 @@ func IDInHeader() Option {
 	return serializerOption(func(c *config) { c.inHeader = [2]bool{true, true} })
 }
 
-// IDInPrefix writes the schema id before the record. It is the default; as an
-// option of [Serializer.For] it replaces the Serializer's IDInHeader.
+// IDInPrefix writes the schema id before the record. IDInPrefix is the default.
+// As an option of [Serializer.For], IDInPrefix overrides the Serializer's
+// IDInHeader.
 func IDInPrefix() Option { return serializerOption(func(c *config) { c.inHeader = [2]bool{} }) }

@@ -60,8 +60,8 @@ func newGeneric(s *avsc.Schema) (*Generic, error) {
 	if g.alias != nil {
 		normal = string(g.appendSchema(nil, s, map[*avsc.Schema]bool{}))
 	}
-	// The walk accepts the normal text too. If two fields share an alias, only
-	// the original text gives an error.
+	// The walk uses the normal text, because two fields with the same alias are
+	// an error in the original text.
 	same, err := avsc.ParseStored("schema", []byte(normal))
 	if err != nil {
 		return nil, fmt.Errorf("serde: %w", err)

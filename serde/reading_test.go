@@ -67,7 +67,7 @@ func (c *cancelled) UnmarshalAvroPlan(p *avrobin.Plan, data []byte) error {
 	return c.UnmarshalAvro(data)
 }
 
-// blob is a bare type: bytes.
+// blob is a type without a record: its schema is bytes.
 type blob struct{ Value []byte }
 
 func (*blob) AvroName() string                        { return "" }
@@ -109,7 +109,8 @@ func headers(h ...serde.Header) func(string) ([]byte, bool) {
 }
 
 const (
-	// olderSchema lacks cents, newerSchema has a field more and another order.
+	// olderSchema has no field cents. newerSchema has one more field and
+	// another order of fields.
 	olderSchema = `{"type":"record","name":"shop.Order","fields":[{"name":"id","type":"string"}]}`
 	newerSchema = `{"type":"record","name":"shop.Order","fields":[{"name":"at","type":"long"},{"name":"cents","type":"int"},{"name":"id","type":"string"}]}`
 )
@@ -303,7 +304,7 @@ func TestRegistryErrorsOnReading(t *testing.T) {
 			t.Errorf("%s: nonsense: %v", name, err)
 		}
 	}
-	reg.schemas[0] = orderSchema // none of it was remembered
+	reg.schemas[0] = orderSchema // the earlier answer must not be remembered
 	for name, decode := range decode {
 		if err := decode(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -404,7 +405,7 @@ func TestMux(t *testing.T) {
 			t.Errorf("%s: %v %s", c.name, err, diff)
 		}
 		err = h.Dispatch(t.Context(), serde.Input{Data: []byte(c.data)})
-		if _, fails := c.want.(*cancelled); fails != (err == errBadOrder) { //nolint:errorlint // as it is
+		if _, fails := c.want.(*cancelled); fails != (err == errBadOrder) { //nolint:errorlint // the error must be unchanged
 			t.Errorf("%s: Dispatch: %v", c.name, err)
 		}
 	}

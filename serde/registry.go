@@ -9,36 +9,36 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// Registry is the view of a schema registry client that this package needs.
-// *registry.Client is a Registry. An implementation must be safe for concurrent
-// use. It should remember answers that cannot change and share one request
-// among concurrent callers, because this package does neither. A call must end
-// when its context ends.
+// Registry contains the methods of a schema registry client that this package
+// needs. *registry.Client is a Registry. An implementation must be safe for
+// concurrent use. It should cache answers that cannot change, and share one
+// request among concurrent callers, because this package does neither. A call
+// must end when its context ends.
 //
-// An error may carry the methods NotFound() bool and Refused() bool anywhere in
-// its chain. NotFound says that the registry answered and has no such schema,
-// version or subject ([ErrUnknownSchema]). Refused says that the registry does
+// An error may have the methods NotFound() bool and Refused() bool anywhere in
+// its chain. NotFound means that the registry answered and has no such schema,
+// version or subject ([ErrUnknownSchema]). Refused means that the registry does
 // not accept the schema ([ErrRefused]). Every other error is [ErrRegistry].
 type Registry interface {
-	// Register registers the schema on subject, unless subject has the schema
-	// already. The result may leave out everything but the ids. If its RuleSet
-	// is nil, this package asks Latest for the rules of the subject; an empty
-	// RuleSet says that there are none.
+	// Register registers the schema on subject, unless subject already has the
+	// schema. The result may contain only the ids. If the RuleSet of the result
+	// is nil, this package asks Latest for the rules of the subject. An empty
+	// RuleSet means that there are no rules.
 	Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
-	// Lookup is Register for a schema that subject must have already.
+	// Lookup is like Register, but subject must already have the schema.
 	Lookup(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
 	// Latest returns the newest version of subject.
 	Latest(ctx context.Context, subject string) (contract.Version, error)
-	// SchemaByID returns the schema of an id. subject says the registry's
+	// SchemaByID returns the schema of an id. subject selects the registry's
 	// context and may be empty.
 	SchemaByID(ctx context.Context, subject string, id int) (contract.Version, error)
 	// SchemaByGUID returns the schema of a GUID.
 	SchemaByGUID(ctx context.Context, guid uuid.UUID) (contract.Version, error)
 }
 
-// VersionFinder is a [Registry] that finds a version by what its schema means.
-// With a VersionFinder, [LookupOnly] also finds a schema that was registered in
-// another text, such as a schema with references.
+// VersionFinder is a [Registry] that finds a version by the meaning of its
+// schema. With a VersionFinder, [LookupOnly] also finds a schema that was
+// registered with another text, such as a schema with references.
 type VersionFinder interface {
 	// FindVersion returns the newest version of subject that gives bytes the
 	// same meaning as schema.
@@ -46,19 +46,19 @@ type VersionFinder interface {
 }
 
 // MetadataFinder is a [Registry] that can look up versions by their metadata.
-// [UseLatestWithMetadata] needs one.
+// [UseLatestWithMetadata] needs a MetadataFinder.
 type MetadataFinder interface {
 	// LatestWithMetadata returns the newest version of subject whose metadata
 	// has all the given properties.
 	LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (contract.Version, error)
 }
 
-// AssociationFinder is a [Registry] that knows which subject belongs to a
-// topic. [WithAssociatedSubject] needs one.
+// AssociationFinder is a [Registry] that associates subjects with topics.
+// [WithAssociatedSubject] needs an AssociationFinder.
 type AssociationFinder interface {
 	// AssociatedSubjects returns the subjects that are associated with a part
-	// ("key" or "value") of a topic, and none if the registry has no
-	// associations. An empty cluster id means any cluster.
+	// ("key" or "value") of a topic. It returns no subject if the registry has
+	// no associations. An empty cluster id means any cluster.
 	AssociatedSubjects(ctx context.Context, topic, clusterID, part string) ([]string, error)
 }
 

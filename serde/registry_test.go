@@ -19,7 +19,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// What the client promises to serde, and serde to the client.
+// The client implements the interfaces of package serde, and the other way
+// round.
 var (
 	_ serde.Registry       = (*registry.Client)(nil)
 	_ serde.VersionFinder  = (*registry.Client)(nil)
@@ -37,8 +38,8 @@ func startRegistry(tb testing.TB) (*registrytest.Server, *registry.Client) {
 	return server, client
 }
 
-// suite is a registry and a topic of this test's own in it. docs/registry.md
-// lists what a registry lacks.
+// suite is a registry, and a topic that only this test uses. docs/registry.md
+// lists the missing features of each registry.
 type suite struct {
 	*registry.Client
 	topic            string
@@ -46,7 +47,7 @@ type suite struct {
 	apicurio         bool
 }
 
-// eachRegistry runs a test against every dialect of registrytest, or against the
+// eachRegistry runs a test with every dialect of registrytest, or with the
 // registry of AVROLINE_TEST_REGISTRY.
 func eachRegistry(t *testing.T, test func(*testing.T, suite)) {
 	t.Helper()
@@ -79,7 +80,7 @@ func eachRegistry(t *testing.T, test func(*testing.T, suite)) {
 	}
 }
 
-// Every way to find an id, over the wire and back.
+// suiteAllWays writes and reads a record with every way to find an id.
 func TestSuiteAllWays(t *testing.T) { eachRegistry(t, suiteAllWays) }
 
 func suiteAllWays(t *testing.T, client suite) {
@@ -160,8 +161,8 @@ func suiteAllWays(t *testing.T, client suite) {
 	}
 }
 
-// A schema that was registered in parts is the record's own to LookupOnly, and
-// its id leads back to the whole.
+// LookupOnly finds a schema that was registered in parts. A reader gets the
+// whole schema for the id.
 func TestSuiteReferences(t *testing.T) { eachRegistry(t, suiteReferences) }
 
 func suiteReferences(t *testing.T, client suite) {
@@ -187,7 +188,7 @@ func suiteReferences(t *testing.T, client suite) {
 		t.Errorf("another schema: %v", err)
 	}
 
-	// A topic whose schema is a union of references.
+	// The schema of this topic is a union of references.
 	union, err := client.Register(t.Context(), "events"+topic+"-value", registry.Schema{
 		Text: `["shop.Order","shop.Cancelled"]`,
 		References: []registry.Reference{
@@ -207,7 +208,8 @@ func suiteReferences(t *testing.T, client suite) {
 	if c, ok := got.(*cancelled); err != nil || !ok || c.Reason != "no" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	// A reader of one type takes its branch of the union, and refuses others.
+	// A reader of one type reads its branch of the union, and refuses other
+	// branches.
 	d := mustDeserializer[cancelled](t, client)
 	if c, err := d.Decode(t.Context(), serde.Input{Data: data}); err != nil || c.Reason != "no" {
 		t.Errorf("%+v, %v", c, err)
@@ -231,11 +233,11 @@ func (s suite) register(t *testing.T, name, schema string) registry.Reference {
 	return registry.Reference{Name: name, Subject: subject, Version: 1}
 }
 
-// Ids count in each context of their own.
+// Each context has its own ids.
 func TestContexts(t *testing.T) {
 	t.Parallel()
 	server, client := startRegistry(t)
-	if err := server.Seed("other", `"long"`); err != nil { // the same id elsewhere
+	if err := server.Seed("other", `"long"`); err != nil { // another context uses the same id
 		t.Fatal(err)
 	}
 	staging := func(topic string, part serde.Part, record string) (string, error) {
@@ -273,8 +275,8 @@ func suiteIncompatible(t *testing.T, client suite) {
 	}
 }
 
-// A poison pill, repeated, does not make the registry busy, and a registry that
-// is away is told from one that does not know.
+// A repeated poison pill must not cause many requests. A registry that is down
+// gives another error than a registry without the schema.
 func TestUnknownIDStorm(t *testing.T) {
 	t.Parallel()
 	server, client := startRegistry(t)
@@ -301,7 +303,7 @@ func TestUnknownIDStorm(t *testing.T) {
 	}
 }
 
-// franz-go's serde judges the framing, both ways.
+// The serde of franz-go reads our framing, and we read its framing.
 func TestSuiteFramingByAnotherSerde(t *testing.T) { eachRegistry(t, suiteFramingByAnotherSerde) }
 
 func suiteFramingByAnotherSerde(t *testing.T, client suite) {

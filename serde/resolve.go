@@ -10,12 +10,13 @@ import (
 
 // Resolve returns the plan to read data of the writer schema as data of the
 // reader schema (Avro 1.12, "Schema Resolution"). Generated types run the plan
-// in UnmarshalAvroPlan. Make the plan once per pair of schemas and share it.
+// in UnmarshalAvroPlan. Make the plan once per pair of schemas and share the
+// plan.
 //
-// If only some values can be read, reading the other values is an error.
-// Resolve returns an error for a text that is not a schema, and for a pair of
-// schemas of which no value can be read. That error names the place and the
-// reason.
+// Resolve returns an error if a text is not a schema, or if no value of the
+// writer schema can be read. The error names the place and the reason. If only
+// some values can be read, Resolve returns a plan, and reading the other values
+// is an error.
 func Resolve(writerSchema, readerSchema string) (*avrobin.Plan, error) {
 	w, err := avsc.ParseStored("writer schema", []byte(writerSchema))
 	if err != nil {

@@ -10,30 +10,30 @@ import (
 )
 
 var (
-	// ErrNoExecutor says that a schema has a rule of a type that no executor of
-	// [WithRules] runs. The error is a [*RuleError].
+	// ErrNoExecutor says that a schema has a rule whose type has no executor in
+	// [WithRules]. The error is a [*RuleError].
 	ErrNoExecutor = errors.New("serde: no rule executor")
 	// ErrCondition says that a record does not meet a condition of its subject.
-	// A [RuleFunc] of a condition returns it. The error of the call is a
-	// [*RuleError].
+	// The [RuleFunc] of a condition returns ErrCondition. The call then returns
+	// a [*RuleError].
 	ErrCondition = errors.New("serde: unmet condition")
 )
 
 // RuleError says that a rule of the registry stopped a record. Nothing was
-// written, or nothing was read. [ErrNoExecutor], [ErrCondition] or the error of
-// the executor is the cause.
+// written, or nothing was read. The cause is [ErrNoExecutor], [ErrCondition] or
+// the error of the executor.
 type RuleError struct {
-	Subject string // with the rule; empty if the reader's topic does not tell
+	Subject string // the subject with the rule; empty if the reader's topic is not known
 	Rule    string // name of the rule
 	Type    string // of the rule, such as "ENCRYPT" or "CEL"
 	// Action is the rule's action for a failure: "ERROR", or a name such as
-	// "DLQ" that the caller may act on.
+	// "DLQ". The caller may react to the name.
 	Action string
 	Err    error // the cause
 }
 
-// Error names the rule and the cause, and says what to do about a missing
-// executor.
+// Error names the rule and the cause. For a missing executor, the text also
+// says what to do.
 func (e *RuleError) Error() string {
 	s := fmt.Sprintf("serde: rule %q (%s)", e.Rule, e.Type)
 	if e.Subject != "" {
@@ -51,45 +51,46 @@ func (e *RuleError) Unwrap() error { return e.Err }
 
 // RuleExecutor runs the rules of one type. It must be safe for concurrent use.
 type RuleExecutor interface {
-	// Type is the type of the rules, as the registry has it: "ENCRYPT".
+	// Type returns the type of the rules, as the registry spells it: "ENCRYPT".
 	Type() string
-	// Bind prepares one rule of one schema. It is called once per rule, schema
-	// and direction, and may ask other services. An error stops the record;
-	// Bind is called again for a later record.
+	// Bind prepares one rule of one schema. Bind is called once per rule,
+	// schema and direction, and may call other services. An error stops the
+	// record. Bind is called again for a later record.
 	Bind(ctx context.Context, r BoundRule) (RuleFunc, error)
 }
 
 // RuleFunc runs a rule on one record. data is the record's Avro encoding under
-// [BoundRule].Schema; for an encoding rule it is the whole payload without the
-// schema id. A RuleFunc for a transformation returns the new bytes, which may
-// share memory with data. A RuleFunc for a condition returns data, and
-// [ErrCondition] if the record does not meet the condition. It must not keep
-// data, and it must be safe for concurrent use.
+// [BoundRule].Schema. For an encoding rule, data is the whole payload without
+// the schema id. The RuleFunc of a transformation returns the new bytes, which
+// may share memory with data. The RuleFunc of a condition returns data, and
+// [ErrCondition] if the record does not meet the condition. A RuleFunc must not
+// keep data, and must be safe for concurrent use.
 type RuleFunc func(ctx context.Context, data []byte) ([]byte, error)
 
-// BoundRule is a rule together with the records that it applies to.
+// BoundRule is a rule with the records to which the rule applies.
 type BoundRule struct {
 	contract.Rule
 	// Version is the registered version that has the rule, with its metadata.
 	Version contract.Version
-	// Schema is the schema of the records, self-contained. Its meaning may
-	// differ from Version.Schema if the subject's latest rules count for an
+	// Schema is the self-contained schema of the records. Its meaning may
+	// differ from Version.Schema if the subject's latest rules apply to an
 	// older schema.
 	Schema string
 	// Tags are the tags of the record fields by full name:
-	// "shop.Customer.email". They join the confluent:tags of the schemas and
+	// "shop.Customer.email". They include the confluent:tags of the schemas and
 	// the tags of the metadata.
 	Tags    map[string][]string
 	Subject string
 	Topic   string // may be empty for a reader
 	Part    Part
-	Reading bool // a record is read, not written
-	// Encoding says that the rule is an encoding rule, for the whole payload.
+	Reading bool // true for reading a record, false for writing
+	// Encoding is true for an encoding rule, which applies to the whole
+	// payload.
 	Encoding bool
 }
 
-// Param returns a parameter of the rule. Where the rule has none of this name,
-// the property of the version's metadata counts.
+// Param returns a parameter of the rule. If the rule has no such parameter,
+// Param returns the property of the version's metadata.
 func (r *BoundRule) Param(name string) (value string, ok bool) {
 	if value, ok = r.Params[name]; ok {
 		return value, true
@@ -101,10 +102,11 @@ func (r *BoundRule) Param(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// WithRules gives the executors for the rules that subjects have in the
-// registry. A rule without an executor stops every record of its schema with a
-// [*RuleError]. Schemas without rules cost nothing more. A later WithRules adds
-// executors and replaces those of the same type. A nil executor is an error.
+// WithRules gives the executors for the rules of the subjects in the registry.
+// A rule without an executor stops every record of its schema with a
+// [*RuleError]. Schemas without rules have no extra cost. A later WithRules
+// adds executors, and replaces executors of the same type. A nil executor is an
+// error.
 func WithRules(executors ...RuleExecutor) CommonOption {
 	return commonOption(func(c *common) error {
 		all := maps.Clone(c.executors)
@@ -122,9 +124,9 @@ func WithRules(executors ...RuleExecutor) CommonOption {
 	})
 }
 
-// IgnoreRules lets records pass without the rules that subjects have in the
-// registry. Fields that a rule encrypts are then written in clear text, and
-// encrypted fields are read as ciphertext. The registry is not asked for rules.
+// IgnoreRules lets records pass without the rules of their subjects. Fields
+// that a rule encrypts are then written in clear text, and encrypted fields are
+// read as ciphertext. The registry is not asked for rules.
 func IgnoreRules() CommonOption {
 	return commonOption(func(c *common) error {
 		c.ignoreRules = true

@@ -20,7 +20,7 @@ func encryptRule() *contract.RuleSet {
 	}}
 }
 
-// ways are the ways to find an id.
+// ways returns the ways to find an id.
 func ways(id int) map[string]serde.Option {
 	return map[string]serde.Option{
 		"AutoRegister": serde.AutoRegister(), "LookupOnly": serde.LookupOnly(), "UseLatest": serde.UseLatest(),
@@ -28,8 +28,8 @@ func ways(id int) map[string]serde.Option {
 	}
 }
 
-// Without an executor not one byte is written or read, in every way to find an
-// id. The control is the same call with IgnoreRules.
+// Without an executor, no byte is written or read, in every way to find an id.
+// The control is the same call with IgnoreRules.
 func TestRuleWithoutExecutor(t *testing.T) {
 	t.Parallel()
 	for name, opt := range ways(0) {
@@ -99,7 +99,7 @@ func TestRuleWithoutExecutor(t *testing.T) {
 	}
 }
 
-// Rules that do not apply stop nobody.
+// Rules that do not apply stop no record.
 func TestRulesThatDoNotApply(t *testing.T) {
 	t.Parallel()
 	off := encryptRule()
@@ -127,7 +127,8 @@ func TestRulesThatDoNotApply(t *testing.T) {
 	}
 }
 
-// xor is an executor that changes every byte, twice is nothing.
+// xor is an executor that changes every byte. Applied twice, xor restores the
+// data.
 type xor struct {
 	typ string
 	log *[]string
@@ -157,7 +158,7 @@ func (x xor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) 
 	}, nil
 }
 
-// unxor undoes what xor did.
+// unxor reverses xor.
 type unxor struct{ typ string }
 
 func (x unxor) Type() string { return x.typ }
@@ -179,7 +180,7 @@ func (x unxor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error
 	}, nil
 }
 
-// Readers undo in reverse what writers did, over every framing.
+// Readers reverse the rules of writers in reverse order, with every framing.
 func TestRulesRun(t *testing.T) {
 	t.Parallel()
 	rule := func(name string) contract.Rule {
@@ -221,8 +222,8 @@ func TestRulesRun(t *testing.T) {
 				if got, err := d.Decode(t.Context(), in); err != nil || got != *anOrder {
 					t.Errorf("%+v, %v", got, err)
 				}
-				// Another topic has another subject, and rules are bound for it
-				// too.
+				// Another topic has another subject, so the rules are bound
+				// again for the other subject.
 				in.Topic = "copy"
 				if got, err := d.Decode(t.Context(), in); err != nil || got != *anOrder {
 					t.Errorf("another topic: %+v, %v", got, err)
@@ -232,7 +233,8 @@ func TestRulesRun(t *testing.T) {
 	}
 	reg := newFake()
 	reg.put("blobs-value", `"bytes"`)
-	// A domain rule leaves Avro behind, which xor does not.
+	// The result of a domain rule must be Avro data, but the result of xor is
+	// not. So only encoding rules are used here.
 	reg.rules["blobs-value"] = &contract.RuleSet{EncodingRules: rules.EncodingRules}
 	x := serde.WithRules(unxor{"XOR"})
 	data, err := mustSerializer(t, reg, x).For("blobs", serde.Value).Append(t.Context(), nil, &blob{[]byte("hello")})
@@ -250,7 +252,7 @@ func TestRuleActions(t *testing.T) {
 	for _, c := range []struct {
 		onSuccess, onFailure string
 		err                  error
-		action               string // of the error; "" for success
+		action               string // the action of the error; "" for success
 	}{
 		{"", "", nil, ""},
 		{"NONE", "NONE", broken, ""},

@@ -12,11 +12,11 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// ruleChain is the rules for the records of one schema in one direction. It is
-// immutable.
+// ruleChain contains the rules for the records of one schema in one direction.
+// It is immutable.
 type ruleChain struct {
-	domain   []ruleStep // on the Avro encoding of a record
-	encoding []ruleStep // on the payload without the schema id
+	domain   []ruleStep // applied to the Avro encoding of a record
+	encoding []ruleStep // applied to the payload without the schema id
 }
 
 type ruleStep struct {
@@ -27,25 +27,25 @@ type ruleStep struct {
 	onFailure string
 }
 
-// The actions that this package takes itself. Every other action of a failure
-// is an error with the name of the action.
+// This package performs these actions itself. Every other action of a failure
+// becomes an error with the name of the action.
 const (
 	actionNone  = "NONE"
 	actionError = "ERROR"
 )
 
-// ruleScope says which records a chain is for.
+// ruleScope describes the records of a chain.
 type ruleScope struct {
-	version contract.Version // that has the rules
-	schema  *avsc.Schema     // of the records
+	version contract.Version // the version that has the rules
+	schema  *avsc.Schema     // the schema of the records
 	subject string
 	topic   string
 	part    Part
 	reading bool
 }
 
-// bind returns the chain of the rules that apply, and nil if no rule does. The
-// error is a *RuleError.
+// bind returns the chain of the rules that apply, or nil if no rule applies.
+// The error is a *RuleError.
 func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 	set := in.version.RuleSet
 	if c.ignoreRules || set == nil || !in.clientExecutes() {
@@ -55,7 +55,7 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 	if len(domain) == 0 && len(encoding) == 0 {
 		return nil, nil
 	}
-	// Refuse before a rule asks a service.
+	// Refuse unusable rules before any rule calls a service.
 	for _, rule := range slices.Concat(domain, encoding) {
 		if !knownMode(rule.Mode) {
 			return nil, in.failed(rule, actionError, fmt.Errorf("unknown mode %q", rule.Mode))
@@ -88,7 +88,7 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 	return chain, nil
 }
 
-// clientExecutes reports whether the rules are for clients at all.
+// clientExecutes reports whether clients must run the rules.
 func (in *ruleScope) clientExecutes() bool {
 	switch strings.ToUpper(in.version.RuleSet.EnableAt) {
 	case "", "ALL", "CLIENT":
@@ -97,12 +97,12 @@ func (in *ruleScope) clientExecutes() bool {
 	return false
 }
 
-// applicable returns the rules that apply, in the order of execution: readers
-// undo in reverse what writers did.
+// applicable returns the rules that apply, in the order of execution. Readers
+// reverse the rules of writers in reverse order.
 func (in *ruleScope) applicable(rules []contract.Rule) []contract.Rule {
 	var out []contract.Rule
 	for _, rule := range rules {
-		applies := true // also a mode that is not known: bind refuses it
+		applies := true // also for an unknown mode, because bind refuses an unknown mode
 		switch strings.ToUpper(rule.Mode) {
 		case contract.ModeWrite:
 			applies = !in.reading
@@ -172,9 +172,9 @@ func (s *ruleStep) failed(action string, err error) error {
 	return &RuleError{Subject: s.subject, Rule: s.rule.Name, Type: s.rule.Type, Action: action, Err: err}
 }
 
-// fieldTags returns the tags of all record fields by full name. Tags come from
-// confluent:tags in the schema of the records and in the registered schema, and
-// from the paths in the version's metadata.
+// fieldTags returns the tags of all record fields by full name. Three places
+// contain tags: confluent:tags in the schema of the records, confluent:tags in
+// the registered schema, and the paths in the version's metadata.
 func fieldTags(v contract.Version, schema *avsc.Schema) map[string][]string {
 	tags := map[string][]string{}
 	add := func(field, tag string) {
@@ -225,9 +225,9 @@ func inlineTags(f *avsc.Field) []string {
 	return tags
 }
 
-// matchPath reports whether a path of metadata tags names a field. "*" stands
-// for any characters but a dot, "**" for any characters, "?" for one character
-// but a dot.
+// matchPath reports whether a path of metadata tags matches a field name. "*"
+// matches any characters except a dot, "**" matches any characters, and "?"
+// matches one character except a dot.
 func matchPath(path, name string) bool {
 	path = strings.ReplaceAll(path, "**.*", "**")
 	expr := regexp.QuoteMeta(path)

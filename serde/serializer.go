@@ -19,20 +19,19 @@ type Serializer struct {
 	bindings map[destination]*Binding // made by Append
 }
 
-// destination is the topic and the part that [Serializer.Append] is called
-// with.
+// destination is the topic and the part of a call of [Serializer.Append].
 type destination struct {
 	topic string
 	part  Part
 }
 
-// maxBindings is how many bindings Serializer.Append keeps. A program that
-// writes to more topics should keep its own bindings.
+// maxBindings is the number of bindings that Serializer.Append keeps. A program
+// that writes to more topics should keep its own bindings.
 const maxBindings = 1 << 16
 
-// NewSerializer returns a Serializer that asks reg. It does no I/O. It is an
-// error if reg is nil, if options exclude each other, if an option needs a
-// method that reg does not have, or if an option is [UseID].
+// NewSerializer returns a Serializer that asks reg. NewSerializer does no I/O.
+// It returns an error in four cases: reg is nil, options exclude each other, an
+// option needs a method that reg does not have, or an option is [UseID].
 func NewSerializer(reg Registry, opts ...Option) (*Serializer, error) {
 	if isNilRegistry(reg) {
 		return nil, errors.New("serde: NewSerializer: the registry is nil")
@@ -50,7 +49,7 @@ func NewSerializer(reg Registry, opts ...Option) (*Serializer, error) {
 	return &Serializer{reg: reg, defaults: c}, nil
 }
 
-// check reports whether reg has the methods that c needs.
+// check returns an error if reg lacks a method that c needs.
 func (c *config) check(reg Registry) error {
 	if _, ok := reg.(MetadataFinder); !ok && c.mode == useLatestWithMetadata {
 		return fmt.Errorf("serde: UseLatestWithMetadata: %T cannot look up by metadata: it is no MetadataFinder", reg)
@@ -65,10 +64,11 @@ func (c *common) check(reg Registry) error {
 	return nil
 }
 
-// For returns a binding for a topic and a part. opts change the Serializer's
-// own options. One Binding serves every record type of that topic and part.
-// Make it once and keep it, because the Binding remembers the schemas. For does
-// no I/O. A wrong option is the error of every call of the Binding.
+// For returns a binding for a topic and a part. opts override the Serializer's
+// own options. One Binding serves every record type of the topic and part. Make
+// the Binding once and keep it, because the Binding remembers the schemas. For
+// does no I/O. If an option is wrong, every call of the Binding returns the
+// error.
 func (s *Serializer) For(topic string, part Part, opts ...Option) *Binding {
 	c := s.defaults.with(opts)
 	if c.valueID != nil && part == Value {
@@ -80,9 +80,10 @@ func (s *Serializer) For(topic string, part Part, opts ...Option) *Binding {
 	return &Binding{reg: s.reg, topic: topic, part: part, config: c, hasHeader: c.inHeader[part] || c.err != nil}
 }
 
-// Append is [Binding.Append] for a program that does not know its topics
-// beforehand. It looks up the binding in each call. The headers are to be sent
-// with the message; there are none if the id is in the prefix.
+// Append is like [Binding.Append], for a program that does not know its topics
+// in advance. Append looks up the binding in each call. The caller must send
+// the returned headers with the message. There are no headers if the id is in
+// the prefix.
 func (s *Serializer) Append(ctx context.Context, dst []byte, topic string, part Part, r avrobin.Record) ([]byte, []Header, error) {
 	b := s.binding(topic, part)
 	out, err := b.Append(ctx, dst, r)

@@ -17,8 +17,8 @@ type settingsOption struct {
 	entries func() ([]configfile.Entry, error)
 }
 
-// WithConfig reads the settings of Confluent's Java serializers and deserializers
-// from a map:
+// WithConfig reads the settings of Confluent's Java serializers and
+// deserializers from a map:
 //
 //	auto.register.schemas        true: AutoRegister
 //	                             false: LookupOnly, or one of the next three
@@ -31,16 +31,17 @@ type settingsOption struct {
 //	                             PrefixSchemaIdSerializer: IDInPrefix
 //	key.schema.id.serializer     likewise
 //
-// A strategy is TopicNameStrategy, RecordNameStrategy, TopicRecordNameStrategy or
-// AssociatedNameStrategy, with or without its Java package. The last of them also
-// reads subject.name.strategy.kafka.cluster.id and
+// A strategy is TopicNameStrategy, RecordNameStrategy, TopicRecordNameStrategy
+// or AssociatedNameStrategy, with or without its Java package.
+// AssociatedNameStrategy also reads subject.name.strategy.kafka.cluster.id and
 // subject.name.strategy.fallback.type.
 //
-// As in Java, auto.register.schemas is true by default, and the other ways count
-// only if it is false. latest.compatibility.strict and id.compatibility.strict
-// have no effect, because a record is always checked against the registered
-// schema. Settings of the producer, of the registry client and of Java alone are
-// left to them. A value that is none of these is an error that names the key.
+// As in Java, auto.register.schemas is true by default, and the other modes
+// have an effect only if auto.register.schemas is false.
+// latest.compatibility.strict and id.compatibility.strict have no effect,
+// because a record is always checked against the registered schema. WithConfig
+// ignores settings that only the producer, the registry client or Java uses.
+// For an invalid value, the error names the key.
 func WithConfig(settings map[string]string) CommonOption {
 	settings = maps.Clone(settings)
 	return settingsOption{"WithConfig", func() ([]configfile.Entry, error) {
@@ -54,9 +55,9 @@ func WithConfig(settings map[string]string) CommonOption {
 	}}
 }
 
-// WithConfigFile is [WithConfig] with a file that the producer and the registry
-// client may read too: Java properties, YAML, JSON, a Spring Boot application
-// file or a Kafka Connect worker file.
+// WithConfigFile is [WithConfig] with a file. The producer and the registry
+// client may read the same file. The file may be Java properties, YAML, JSON, a
+// Spring Boot application file or a Kafka Connect worker file.
 func WithConfigFile(path string) CommonOption {
 	return settingsOption{"WithConfigFile", func() ([]configfile.Entry, error) {
 		f, err := configfile.Read(path)
@@ -68,8 +69,8 @@ func WithConfigFile(path string) CommonOption {
 }
 
 // WithEnviron is [WithConfig] with the environment variables that begin with
-// prefix. KAFKA_AUTO_REGISTER_SCHEMAS is auto.register.schemas for the prefix
-// "KAFKA_".
+// prefix. With the prefix "KAFKA_", KAFKA_AUTO_REGISTER_SCHEMAS is
+// auto.register.schemas.
 func WithEnviron(prefix string) CommonOption {
 	return settingsOption{"WithEnviron", func() ([]configfile.Entry, error) {
 		return configfile.Environ(prefix, os.Environ()).For(configfile.Serde)
@@ -97,7 +98,8 @@ func (o settingsOption) applyToDeserializer(src *source) error {
 	return nil
 }
 
-// settings are the entries by key; the last entry of a key counts.
+// settings are the entries by key. If a key appears twice, the last entry
+// counts.
 type settings map[string]configfile.Entry
 
 func (o settingsOption) read() (settings, error) {
@@ -130,7 +132,7 @@ func wrong(e configfile.Entry, reason string) error {
 	return &configfile.Error{Origin: e.Origin, Reason: reason}
 }
 
-// apply sets what the settings say. Settings that are absent change nothing.
+// apply applies the settings to c. A missing setting changes nothing.
 func (s settings) apply(c *config) error {
 	if err := s.applyCommon(&c.common); err != nil {
 		return err
@@ -160,7 +162,8 @@ func (s settings) apply(c *config) error {
 	return nil
 }
 
-// applyMode sets the way to find ids, in the order of Java's serializer.
+// applyMode sets the mode, in the same order of precedence as Java's
+// serializer.
 func (s settings) applyMode(c *config) error {
 	register, err := s.bool("auto.register.schemas", true)
 	if err != nil {
@@ -178,7 +181,7 @@ func (s settings) applyMode(c *config) error {
 	if err != nil {
 		return err
 	}
-	if c.modeSet { // an option in Go wins
+	if c.modeSet { // an option in Go takes precedence
 		return nil
 	}
 	_, told := s["auto.register.schemas"]
@@ -186,7 +189,7 @@ func (s settings) applyMode(c *config) error {
 	switch {
 	case register && told:
 		c.mode = autoRegister
-	case register: // the default, here too
+	case register: // the default, also in this package
 	case len(properties) > 0:
 		c.mode, c.metadata = useLatestWithMetadata, properties
 	case latest:
@@ -200,7 +203,7 @@ func (s settings) applyMode(c *config) error {
 	return nil
 }
 
-// schemaID returns use.schema.id, and -1 for none as in Java.
+// schemaID returns use.schema.id. It returns -1 if there is none, as in Java.
 func (s settings) schemaID() (int, error) {
 	e, ok := s["use.schema.id"]
 	if !ok || e.Value == "" {
@@ -265,8 +268,8 @@ func (s settings) fallback() (SubjectFunc, error) {
 	return nil, wrong(e, "it must be TOPIC, RECORD, TOPIC_RECORD or NONE")
 }
 
-// strategyName makes one name of a Java class and of the short names of
-// Confluent's other clients.
+// strategyName maps a Java class name, or a short name of Confluent's other
+// clients, to one common name.
 func strategyName(value string) string {
 	name := strings.ToLower(className(value))
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "strategy"), "name")
@@ -285,7 +288,7 @@ func namedStrategy(name string) SubjectFunc {
 	return nil
 }
 
-// className is the name of a Java class without its package.
+// className returns the name of a Java class without its package.
 func className(value string) string {
 	return value[strings.LastIndexByte(value, '.')+1:]
 }

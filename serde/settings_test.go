@@ -9,14 +9,14 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The settings of Java's serializers mean here what they mean in Java.
+// The settings of Java's serializers have the same meaning here as in Java.
 func TestWithConfig(t *testing.T) {
 	t.Parallel()
 	const java = "io.confluent.kafka.serializers.subject."
 	for _, c := range []struct {
 		name     string
 		settings map[string]string
-		call     string // that finds the id; "" for an error
+		call     string // the call that finds the id; "" for an error
 	}{
 		{"nothing", nil, "register orders-value false"},
 		{"register", map[string]string{"auto.register.schemas": "true", "use.latest.version": "true"}, "register orders-value false"},

@@ -12,17 +12,17 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// AliasInput lets the strings and bytes of a read value share memory with
-// Input.Data, which must then not change while the value is in use. By default
-// they share one copy of the data. A message of another version of the schema
-// is copied in any case.
+// AliasInput lets the strings and bytes of a decoded value share memory with
+// Input.Data. The caller must then not change Input.Data while the value is in
+// use. By default, all strings and bytes share one copy of the data. A message
+// of another version of the schema is always copied.
 func AliasInput() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.alias = true; return nil })
 }
 
-// WithSchemas makes the Deserializer read Avro's single-object encoding besides
-// ("Single-object encoding" in the specification). A message's fingerprint is
-// looked up among these schemas. More calls add more schemas.
+// WithSchemas makes the Deserializer also read Avro's single-object encoding
+// ("Single-object encoding" in the specification). The Deserializer looks up a
+// message's fingerprint among these schemas. More calls add more schemas.
 func WithSchemas(schemas ...string) DeserializerOption {
 	return deserializerOption(func(s *source) error {
 		for i, text := range schemas {
@@ -40,8 +40,8 @@ func WithSchemas(schemas ...string) DeserializerOption {
 }
 
 // WithRegistryContext reads ids as ids of a context of Confluent's registry.
-// The name begins with a dot: ".staging". By default the ids are those of the
-// default context. A writer chooses the context by its subject,
+// The name begins with a dot: ".staging". By default the ids belong to the
+// default context. A writer selects the context by its subject,
 // ":.staging:orders-value".
 func WithRegistryContext(name string) DeserializerOption {
 	return deserializerOption(func(s *source) error {
@@ -53,28 +53,29 @@ func WithRegistryContext(name string) DeserializerOption {
 	})
 }
 
-// ApicurioHeaders makes the Deserializer read the headers of Apicurio's
-// serializers besides: apicurio.value.contentId or, if that is absent,
-// apicurio.value.globalId. For keys the headers are apicurio.key.…. The number
-// is looked up as a schema id, so the registry's Confluent API must number
-// schemas by the same kind of id. contentId is Apicurio's default.
+// ApicurioHeaders makes the Deserializer also read the headers of Apicurio's
+// serializers. For values, the header is apicurio.value.contentId or, if that
+// is absent, apicurio.value.globalId. For keys, the headers are apicurio.key.….
+// The Deserializer looks up the number as a schema id. So the registry's
+// Confluent API must use the same kind of id. contentId is Apicurio's default.
 func ApicurioHeaders() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.apicurioHeaders = true; return nil })
 }
 
-// ApicurioPrefix reads a prefix of a zero byte and an int64, as older
-// serializers of Apicurio write it. The Confluent prefix is then not read,
-// because the bytes of the two look alike.
+// ApicurioPrefix reads a prefix of a zero byte and an int64, which older
+// serializers of Apicurio write. The Deserializer then cannot read the
+// Confluent prefix, because the bytes of the two prefixes look alike.
 func ApicurioPrefix() DeserializerOption {
 	return deserializerOption(func(s *source) error { s.apicurioPrefix = true; return nil })
 }
 
-// WithMemoryLimit bounds the memory that one message may take beyond its own
-// values. A message of an older schema gets the fields that the reader's type has
-// since, and a short message may hold many such records. The limit is added
-// bytes, and perByte more for each byte of the message. The defaults are 64 MiB
-// and 64, and zero means the default. A message that needs more is a
-// [*DecodeError] with [avrobin.ErrUnreadable]. A negative number is an error.
+// WithMemoryLimit bounds the memory that one message may use beyond its own
+// values. In a message of an older schema, the Deserializer adds the newer
+// fields of the reader's type, and a short message may hold many such records.
+// The limit is added bytes, plus perByte bytes for each byte of the message.
+// The defaults are 64 MiB and 64, and zero means the default. For a message
+// that needs more, the error is a [*DecodeError] with [avrobin.ErrUnreadable].
+// A negative number is an error.
 func WithMemoryLimit(added, perByte int) DeserializerOption {
 	return deserializerOption(func(s *source) error {
 		if added < 0 || perByte < 0 {
@@ -89,7 +90,7 @@ func WithMemoryLimit(added, perByte int) DeserializerOption {
 type source struct {
 	common
 	reg             Registry // nil if known has every schema
-	context         string   // of the ids, as a subject's prefix; "" is the default context
+	context         string   // the context of the ids, as a subject's prefix; "" is the default context
 	alias           bool
 	apicurioHeaders bool
 	apicurioPrefix  bool
@@ -117,7 +118,7 @@ func newSource(reg Registry, opts []DeserializerOption) (*source, error) {
 	return s, s.common.check(s.reg)
 }
 
-// writerSchema is the schema that a message was written with.
+// writerSchema is the schema with which a message was written.
 type writerSchema struct {
 	*avsc.Schema
 	version contract.Version // zero for a schema of WithSchemas
@@ -155,7 +156,7 @@ func (s *source) schema(ctx context.Context, id schemaID) (writerSchema, error) 
 	return writerSchema{parsed, v}, nil
 }
 
-// limited returns p with the memory limit of the options.
+// limited returns p with the memory limit from the options.
 func (s *source) limited(p *avrobin.Plan) *avrobin.Plan {
 	if p == nil || s.added == 0 && s.addedPerByte == 0 {
 		return p
@@ -163,7 +164,7 @@ func (s *source) limited(p *avrobin.Plan) *avrobin.Plan {
 	return p.WithLimit(s.added, s.addedPerByte)
 }
 
-// describe adds to an error about a message where the message came from.
+// describe adds the origin of the message to an error.
 func (s *source) describe(in *Input, err error) error {
 	if in.Topic == "" {
 		return err

@@ -6,8 +6,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A default of the writer's is not looked at when its data is read, so that one
-// that does not fit, as registries have them, is no reason to refuse the data.
+// Reading ignores the defaults of the writer schema. Registries contain schemas
+// whose defaults do not fit, and such a default is no reason to refuse the
+// data.
 func TestResolveTakesAWriterWithABadDefault(t *testing.T) {
 	t.Parallel()
 	const (

@@ -30,8 +30,8 @@ func (p Part) String() string {
 // concurrent use.
 type SubjectFunc func(topic string, part Part, record string) (string, error)
 
-// TopicName is the default strategy: "orders-value". Each topic then holds one
-// type, because the registry checks all versions of a subject against each
+// TopicName is the default strategy: "orders-value". Each topic then contains
+// one type, because the registry checks the versions of a subject against each
 // other.
 func TopicName(topic string, part Part, _ string) (string, error) {
 	if topic == "" {
@@ -40,8 +40,9 @@ func TopicName(topic string, part Part, _ string) (string, error) {
 	return topic + "-" + part.String(), nil
 }
 
-// RecordName is the full name of the record, "shop.orders.OrderCreated", for
-// every topic. One type then evolves alike in all topics.
+// RecordName is the full name of the record for every topic:
+// "shop.orders.OrderCreated". A type then evolves in the same way in all
+// topics.
 func RecordName(_ string, _ Part, record string) (string, error) {
 	if record == "" {
 		return "", errors.New("serde: RecordName: the schema has no name: use TopicName or a function of your own")
@@ -49,8 +50,8 @@ func RecordName(_ string, _ Part, record string) (string, error) {
 	return record, nil
 }
 
-// TopicRecordName is "orders-shop.orders.OrderCreated". A topic can then hold
-// several types, and each type evolves separately in each topic.
+// TopicRecordName is "orders-shop.orders.OrderCreated". A topic can then
+// contain several types, and each type evolves separately in each topic.
 func TopicRecordName(topic string, part Part, record string) (string, error) {
 	if topic == "" {
 		return "", errors.New("serde: TopicRecordName: the topic has no name")
@@ -62,8 +63,8 @@ func TopicRecordName(topic string, part Part, record string) (string, error) {
 	return topic + "-" + name, nil
 }
 
-// NoSubject is an error for every record. As the fallback of
-// [WithAssociatedSubject] it makes the association required.
+// NoSubject is an error for every record. Use NoSubject as the fallback of
+// [WithAssociatedSubject] to make the association required.
 func NoSubject(topic string, part Part, _ string) (string, error) {
 	return "", fmt.Errorf("serde: the registry associates no subject with the %s of topic %s", part, topic)
 }
@@ -77,7 +78,7 @@ type subjectStrategy struct {
 }
 
 // WithSubject sets the subject strategy: [TopicName] (the default),
-// [RecordName], [TopicRecordName] or a function of your own. Nil is an error. A
+// [RecordName], [TopicRecordName] or a custom function. Nil is an error. A
 // deserializer needs the strategy only for the rules of a schema.
 func WithSubject(f SubjectFunc) CommonOption {
 	return commonOption(func(c *common) error {
@@ -89,14 +90,16 @@ func WithSubject(f SubjectFunc) CommonOption {
 	})
 }
 
-// WithAssociatedSubject takes the subject that the registry associates with the
+// WithAssociatedSubject uses the subject that the registry associates with the
 // topic and the part. Confluent calls this strategy AssociatedNameStrategy. The
 // registry must be an [AssociationFinder]. clusterID is the Kafka cluster of
-// the association; "" matches associations without a cluster. More than one
-// associated subject is an error. Without an association, or if the registry
-// has no associations at all, fallback names the subject: [TopicName] as
-// Confluent's clients do, [NoSubject] to make the association required, or
-// another function. Nil is an error.
+// the association. An empty clusterID matches associations without a cluster.
+// More than one associated subject is an error.
+//
+// If there is no association, or if the registry does not support associations,
+// fallback names the subject. Confluent's clients use [TopicName] as the
+// fallback. [NoSubject] makes the association required. Any other function is
+// possible. Nil is an error.
 func WithAssociatedSubject(clusterID string, fallback SubjectFunc) CommonOption {
 	return commonOption(func(c *common) error {
 		if fallback == nil {

@@ -11,7 +11,7 @@ import (
 // unpacker turns the payloads of one writer schema into Avro data. It is safe
 // for concurrent use.
 type unpacker struct {
-	bare   bool // the schema is of type bytes: payloads come without the length
+	bare   bool // the schema is of type bytes, and payloads have no length
 	source *source
 	writer writerSchema
 	ruled  bool     // the version has rules
@@ -25,8 +25,8 @@ func newUnpacker(s *source, writer writerSchema) *unpacker {
 	}
 }
 
-// unpack returns the Avro data of a payload, after the rules for reading. The
-// result may share memory with data.
+// unpack applies the rules for reading to a payload and returns the Avro data.
+// The result may share memory with data.
 func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, error) {
 	if !u.bare && !u.ruled {
 		return data, nil
@@ -53,7 +53,7 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 	return data, nil
 }
 
-// chain returns the rules for messages of in's topic and part.
+// chain returns the rules for messages with the topic and part of in.
 func (u *unpacker) chain(ctx context.Context, in *Input) (*ruleChain, error) {
 	key := destination{in.Topic, in.Part}
 	if c, ok := u.chains.Load(key); ok {

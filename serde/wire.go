@@ -13,14 +13,15 @@ type Header struct {
 	Value []byte
 }
 
-// The first byte of a payload, or of the header that carries a schema id.
+// These values are the first byte of a payload, or of the header with a schema
+// id.
 const (
 	magicID   = 0x00 // Confluent V0; the id as a big-endian int32 follows
 	magicGUID = 0x01 // Confluent V1; the 16 bytes of the GUID follow
 )
 
-// The first bytes of Avro's single-object encoding. The schema's CRC-64-AVRO
-// follows as 8 bytes in little-endian order.
+// These are the first bytes of Avro's single-object encoding. The schema's
+// CRC-64-AVRO follows as 8 bytes in little-endian order.
 const (
 	magicSingle0 = 0xC3
 	magicSingle1 = 0x01
@@ -52,14 +53,14 @@ func apicurioHeaderKeys(p Part) [2]string {
 	return [2]string{"apicurio.value.contentId", "apicurio.value.globalId"}
 }
 
-// IsIDHeader reports whether a message header of this name tells readers the
-// schema id of part p. The names are Confluent's ("__value_schema_id") and
-// Apicurio's ("apicurio.value.contentId", "apicurio.value.globalId").
+// IsIDHeader reports whether a message header with this name contains the
+// schema id of part p. The names are Confluent's name ("__value_schema_id") and
+// Apicurio's names ("apicurio.value.contentId", "apicurio.value.globalId").
 //
 // Such a header belongs to the bytes that a [Binding] wrote. A header that was
-// copied from another message names that message's schema, and readers would
-// believe it. Whoever sends the bytes of a Binding must therefore leave such
-// headers out, except for [Binding.Header]. Package producer does.
+// copied from another message names the wrong schema, and readers would use the
+// wrong schema. So a program that sends the bytes of a Binding must remove such
+// headers, except for [Binding.Header]. Package producer removes the headers.
 func IsIDHeader(name string, p Part) bool {
 	if name == idHeaderKey(p) {
 		return true
@@ -116,8 +117,9 @@ func readGUID(b []byte) schemaID {
 	return schemaID{schemaGUID, binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 }
 
-// frame returns the schema id and the bare Avro data of a message. A header
-// with an id says that the payload is bare, so headers are looked at first.
+// frame returns the schema id and the bare Avro data of a message. It checks
+// the headers first, because a header with an id means that the payload is
+// bare.
 func (s *source) frame(in *Input) (id schemaID, data []byte, err error) {
 	data = in.Data
 	if data == nil {
@@ -143,8 +145,8 @@ func (s *source) frame(in *Input) (id schemaID, data []byte, err error) {
 	return id, nil, s.describe(in, fmt.Errorf("%w: the %s, %s, %s", ErrNotFramed, in.Part, glimpse(data), s.whyNotFramed(in)))
 }
 
-// headerID returns the schema id that a header carries. ok is false if there is
-// no such header.
+// headerID returns the schema id in a header. ok is false if there is no such
+// header.
 func (s *source) headerID(in *Input) (id schemaID, ok bool, err error) {
 	key := idHeaderKey(in.Part)
 	if v, there := in.Header(key); there && v != nil {
@@ -170,8 +172,8 @@ func (s *source) headerID(in *Input) (id schemaID, ok bool, err error) {
 	return id, false, nil
 }
 
-// glimpse describes the beginning of data for an error text. It shows enough to
-// recognise the framing, and too little to read the message.
+// glimpse describes the beginning of data for an error text. The text shows
+// enough to recognise the framing, and too little to read the message.
 func glimpse(data []byte) string {
 	const most = 6
 	if len(data) > most {

@@ -19,8 +19,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The client implements the interfaces of package serde, and the other way
-// round.
+// The client implements the interfaces of package serde.
 var (
 	_ serde.Registry       = (*registry.Client)(nil)
 	_ serde.VersionFinder  = (*registry.Client)(nil)

@@ -163,8 +163,8 @@ func TestTransforms(t *testing.T) {
 	}
 }
 
-// An error shows no value, work is bounded, and a context that has ended
-// counts.
+// An error contains no value, the work is bounded, and evaluation stops when
+// the context has ended.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: "message.id / 2 == 1"}, nil)

@@ -72,7 +72,7 @@ func (e executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, er
 const (
 	// maxCost bounds the work of one evaluation, in the units of cel-go.
 	maxCost = 1_000_000
-	// interruptEvery is how many steps pass between two looks at the context.
+	// interruptEvery is the number of steps between two checks of the context.
 	interruptEvery = 100
 )
 
@@ -94,15 +94,16 @@ type rule struct {
 	schema    *avsc.Schema
 	generic   *serde.Generic
 	condition bool
-	guard     cel.Program // nil for none
+	guard     cel.Program // nil if there is no guard
 	program   cel.Program
 }
 
-// errFailed replaces an error of cel-go, which may quote the record's values.
+// errFailed replaces an error of cel-go, because cel-go may quote the record's
+// values.
 var errFailed = errors.New("the expression could not be evaluated for this record")
 
-// eval returns the result for some variables, and false if the guard says that
-// the rule does not apply.
+// eval returns the result for the given variables. It returns false if the
+// guard disables the rule.
 func (r *rule) eval(ctx context.Context, vars map[string]any) (ref.Val, bool, error) {
 	if r.guard != nil {
 		out, _, err := r.guard.ContextEval(ctx, vars)
@@ -166,16 +167,16 @@ type fieldWalk struct {
 	rule *rule
 }
 
-// place is the field that a value is in.
+// place is the field that contains a value.
 type place struct {
 	record *avsc.Schema
 	name   string
-	within map[string]any // the record as goavro has it
+	within map[string]any // the record in goavro's form
 }
 
 func (p *place) fullName() string { return p.record.Name + "." + p.name }
 
-// value returns v after the rule. in is nil outside of records.
+// value returns the result of the rule for v. in is nil outside of records.
 func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
 	switch s.Kind {
 	case avsc.Record:

@@ -13,8 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// functions returns the functions of strings that Confluent's clients add to
-// CEL.
+// functions returns the string functions that Confluent's clients add to CEL.
 func functions() []cel.EnvOption {
 	var out []cel.EnvOption
 	for name, is := range map[string]func(string) bool{
@@ -42,7 +41,8 @@ func isEmail(s string) bool {
 	return len(local) <= 64 && isHostname(host)
 }
 
-// isHostname refuses a last label of digits alone, which is an address.
+// isHostname refuses a last label that contains only digits, because such a
+// name is an address.
 func isHostname(s string) bool {
 	label := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 	s = strings.TrimSuffix(s, ".")

@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// plain returns goavro's value v of the schema s as CEL sees it: a union is the
+// plain converts goavro's value v of the schema s for CEL. A union becomes the
 // value of its branch, and numbers have 64 bits.
 func plain(s *avsc.Schema, v any) any {
 	switch v := v.(type) {
@@ -48,8 +48,8 @@ func plain(s *avsc.Schema, v any) any {
 	return v
 }
 
-// taken returns the branch of a union that goavro's value has, with its name,
-// and nil for null.
+// taken returns the branch of a union that goavro's value has, with its name.
+// It returns nil for null.
 func taken(s *avsc.Schema, v any) (branch *avsc.Schema, name string, value any) {
 	m, _ := v.(map[string]any)
 	for _, b := range s.Branches {
@@ -68,8 +68,8 @@ func branchName(s *avsc.Schema) string {
 	return s.Kind.String()
 }
 
-// native returns a result of CEL as goavro's value of the schema s. The error
-// names the type, and no value.
+// native converts a result of CEL to goavro's value of the schema s. An error
+// names the type, but not the value.
 func native(s *avsc.Schema, v any) (any, error) {
 	if r, ok := v.(ref.Val); ok {
 		v = r.Value()

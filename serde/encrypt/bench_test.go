@@ -6,7 +6,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The first rows are the price of a rule; "ignored" is the same record without.
+// The first rows show the cost of a rule. "ignored" is the same record without
+// the rule.
 func BenchmarkAppend(b *testing.B) {
 	g, err := serde.NewGeneric(personSchema)
 	if err != nil {

@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// maxDEKs is how many data keys a Keys keeps.
+	// maxDEKs is the number of data keys that a Keys stores.
 	maxDEKs = 1000
-	// failureLife is how long a failure to get a key is repeated without asking
-	// again.
+	// failureLife is how long a failure to get a key is repeated without a new
+	// request.
 	failureLife = time.Second
 	// latestVersion asks the registry for the newest version of a DEK.
 	latestVersion = -1
 )
 
-// keyParams is the parameters of a rule.
+// keyParams are the parameters of a rule.
 type keyParams struct {
 	kek        string
 	kmsType    string
@@ -40,21 +40,21 @@ type keyParams struct {
 	reading    bool
 }
 
-// dekID names a data key as a Keys keeps it.
+// dekID identifies a data key in a Keys.
 type dekID struct {
 	kek, subject, algorithm string
 	version                 int // latestVersion for a writer with expiry
 	reading                 bool
 }
 
-// dekEntry is one key, or the failure to get it.
+// dekEntry is a data key, or the failure to get the key.
 type dekEntry struct {
-	turn chan struct{} // capacity 1: one caller asks, the others wait
+	turn chan struct{} // capacity 1: one caller sends the request, the others wait
 
 	mu    sync.Mutex
 	key   *dek
 	err   error
-	until time.Time // of key or err
+	until time.Time // the time when key or err expires
 }
 
 // dek is a data key that is ready for use.
@@ -71,7 +71,7 @@ func (d *dek) encrypt(plain []byte) ([]byte, error) {
 	return d.aead.Encrypt(plain, nil)
 }
 
-// errCiphertext says nothing of the data.
+// errCiphertext contains nothing of the data.
 var errCiphertext = errors.New("the ciphertext does not fit the key: it was changed, or encrypted with another key")
 
 func (d *dek) decrypt(ciphertext []byte) (plain []byte, err error) {
@@ -99,8 +99,8 @@ func template(algorithm string) (*tinkpb.KeyTemplate, error) {
 	return nil, fmt.Errorf("encrypt.dek.algorithm is %q: use AES256_GCM, AES128_GCM or AES256_SIV", algorithm)
 }
 
-// dek returns the data key of a rule. version is latestVersion to write, and
-// the version of the ciphertext to read.
+// dek returns the data key of a rule. To write, version is latestVersion. To
+// read, version is the version in the ciphertext.
 func (k *Keys) dek(ctx context.Context, p *keyParams, version int) (*dek, error) {
 	id := dekID{kek: p.kek, subject: p.subject, algorithm: p.algorithm, version: version, reading: p.reading}
 	e, err := k.entry(id)
@@ -116,7 +116,7 @@ func (k *Keys) dek(ctx context.Context, p *keyParams, version int) (*dek, error)
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-e.turn }()
-	if d, err, ok := e.known(k.now()); ok { // another caller was first
+	if d, err, ok := e.known(k.now()); ok { // another caller was faster
 		return d, err
 	}
 	d, err := k.load(ctx, p, version)
@@ -132,7 +132,7 @@ func (k *Keys) dek(ctx context.Context, p *keyParams, version int) (*dek, error)
 	return d, err
 }
 
-// known returns the key or the failure, if they still count.
+// known returns the key or the failure, if neither has expired.
 func (e *dekEntry) known(now time.Time) (*dek, error, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -150,7 +150,7 @@ func (k *Keys) entry(id dekID) (*dekEntry, error) {
 	}
 	e := k.deks[id]
 	if e == nil {
-		for other := range k.deks { // any of them: it is asked for again
+		for other := range k.deks { // any entry, because the key can be loaded again
 			if len(k.deks) < maxDEKs {
 				break
 			}
@@ -162,7 +162,8 @@ func (k *Keys) entry(id dekID) (*dekEntry, error) {
 	return e, nil
 }
 
-// load gets the data key from the registry, and makes it if a writer needs one.
+// load gets the data key from the registry. If a writer needs a new data key,
+// load creates the data key.
 func (k *Keys) load(ctx context.Context, p *keyParams, version int) (*dek, error) {
 	keyEncryption, err := k.kek(ctx, p)
 	if err != nil {
@@ -181,7 +182,7 @@ func (k *Keys) load(ctx context.Context, p *keyParams, version int) (*dek, error
 		newer, failed := k.create(ctx, p, keyEncryption, d.Version+1, version)
 		if failed == nil {
 			d = newer
-		} // otherwise the old key is better than no record
+		} // otherwise use the old key, because refusing the record is worse
 	}
 	if err != nil {
 		return nil, err
@@ -194,8 +195,8 @@ func (k *Keys) expired(p *keyParams, d contract.DEK) bool {
 	return p.expiryDays > 0 && age >= time.Duration(p.expiryDays)*24*time.Hour
 }
 
-// kek returns the registry's entry of the KEK, and makes it if a writer needs
-// it.
+// kek returns the registry's entry of the KEK. If a writer needs a new entry,
+// kek creates the entry.
 func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
 	found, err := k.reg.KEK(ctx, p.kek, p.reading)
 	if isNotFound(err) {
@@ -206,7 +207,7 @@ func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
 			return found, fmt.Errorf("the registry has no KEK %s, and the rule lacks encrypt.kms.type or encrypt.kms.key.id to make one: %w", p.kek, err)
 		}
 		found, err = k.reg.CreateKEK(ctx, contract.KEK{Name: p.kek, KMSType: p.kmsType, KMSKeyID: p.kmsKeyID})
-		if isConflict(err) { // another writer was first
+		if isConflict(err) { // another writer was faster
 			found, err = k.reg.KEK(ctx, p.kek, false)
 		}
 	}
@@ -221,7 +222,7 @@ func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
 	return found, nil
 }
 
-// create makes a version of the data key.
+// create creates a version of the data key.
 func (k *Keys) create(ctx context.Context, p *keyParams, by contract.KEK, version, asked int) (contract.DEK, error) {
 	d := contract.DEK{KEKName: p.kek, Subject: p.subject, Version: version, Algorithm: p.algorithm}
 	if !by.Shared {
@@ -241,7 +242,7 @@ func (k *Keys) create(ctx context.Context, p *keyParams, by contract.KEK, versio
 		d.EncryptedKeyMaterial = base64.StdEncoding.EncodeToString(wrapped)
 	}
 	made, err := k.reg.CreateDEK(ctx, d)
-	if isConflict(err) { // another writer was first
+	if isConflict(err) { // another writer was faster
 		made, err = k.reg.DEK(ctx, p.kek, p.subject, asked, p.algorithm, false)
 	}
 	if err != nil {
@@ -250,7 +251,7 @@ func (k *Keys) create(ctx context.Context, p *keyParams, by contract.KEK, versio
 	return made, nil
 }
 
-// open makes a data key ready for use.
+// open prepares a data key for use.
 func (k *Keys) open(ctx context.Context, p *keyParams, by contract.KEK, d contract.DEK) (*dek, error) {
 	raw, err := base64.StdEncoding.DecodeString(string(d.KeyMaterial))
 	if err == nil && len(raw) == 0 {
@@ -275,7 +276,7 @@ func (k *Keys) open(ctx context.Context, p *keyParams, by contract.KEK, d contra
 		return nil, err
 	}
 	primitive, err := registry.Primitive(t.TypeUrl, raw)
-	if err != nil { // the text may quote the key
+	if err != nil { // the text of the error may contain the key
 		return nil, fmt.Errorf("DEK of KEK %s for subject %s is not a key for %s", p.kek, p.subject, p.algorithm)
 	}
 	out := &dek{version: d.Version}
@@ -288,11 +289,11 @@ func (k *Keys) open(ctx context.Context, p *keyParams, by contract.KEK, d contra
 	return out, nil
 }
 
-// alternateKeyIDs is the property with other key ids of a KEK.
+// alternateKeyIDs is the name of the property with other key ids of a KEK.
 const alternateKeyIDs = "encrypt.alternate.kms.key.ids"
 
-// eachKey calls f with the key of the KEK, and with its alternates until one
-// succeeds.
+// eachKey calls f with the key of the KEK and then with its alternates, until a
+// call succeeds.
 func (k *Keys) eachKey(p *keyParams, by contract.KEK, f func(kek) ([]byte, error)) (out []byte, err error) {
 	ids := []string{by.KMSKeyID}
 	alternates := p.alternates

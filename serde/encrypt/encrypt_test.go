@@ -31,7 +31,7 @@ type fakeRegistry struct {
 	calls   map[string]int
 	fail    error
 	now     func() time.Time
-	// race is called before a key is made.
+	// race is called before a key is created.
 	race func()
 }
 
@@ -161,7 +161,7 @@ func person() map[string]any {
 	}
 }
 
-// set is a rule set with one rule.
+// set returns a rule set with one rule.
 func set(typ string, params map[string]string) *contract.RuleSet {
 	r := []contract.Rule{{Name: "protect", Kind: contract.Transform, Mode: contract.ModeWriteRead, Type: typ, Params: params}}
 	if typ == "ENCRYPT_PAYLOAD" {
@@ -219,8 +219,9 @@ func read(ctx context.Context, reg *fakeRegistry, data []byte, opt serde.Deseria
 
 func rules(k *Keys) serde.CommonOption { return serde.WithRules(k.Executors()...) }
 
-// What is written holds no plain text of the tagged values, and is read as it
-// was, for each algorithm, rule type and form of key.
+// TestRoundTrip checks each algorithm, rule type and form of key. The written
+// data contains no plain text of the tagged values. Reading restores the
+// original record.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, typ := range []string{"ENCRYPT", "ENCRYPT_PAYLOAD"} {
@@ -297,8 +298,7 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	})
 }
 
-// A key is replaced when it has expired, and records of the old key stay
-// readable.
+// An expired key is replaced, and records of the old key stay readable.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -318,14 +318,14 @@ func TestRotation(t *testing.T) {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}
 		}
-		reg.deks[0].Deleted = true // a reader asks for deleted keys as well
+		reg.deks[0].Deleted = true // a reader also asks for deleted keys
 		if _, err := read(t.Context(), reg, old, rules(newKeys(t, reg))); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// A writer that loses the race for a key takes the winner's.
+// A writer that loses the race for a key uses the key of the faster writer.
 func TestLostRace(t *testing.T) {
 	t.Parallel()
 	reg := newFake(set("ENCRYPT", nil))
@@ -393,8 +393,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A reader without the key gets an error, or the ciphertext if the rule says
-// so.
+// A reader without the key gets an error. If the rule allows it, the reader
+// gets the ciphertext instead.
 func TestReaderWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	for action, passes := range map[string]bool{"": false, "ERROR": false, "DLQ": false, "ERROR,NONE": true, "NONE": true} {
@@ -423,7 +423,7 @@ func TestReaderWithoutTheKey(t *testing.T) {
 	}
 }
 
-// No text shows a secret.
+// No text contains a secret.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	kms, err := LocalKMS("MARKER-SECRET")
@@ -459,7 +459,8 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
-// The walk never panics, never runs without end and changes no other byte.
+// FuzzDecrypt checks that the walk never panics, always ends, and changes no
+// other byte.
 func FuzzDecrypt(f *testing.F) {
 	reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
 	k := newKeys(f, reg)
@@ -478,7 +479,7 @@ func FuzzDecrypt(f *testing.F) {
 	})
 }
 
-// Values that take no bytes do not run without end.
+// The walk over values without bytes must end.
 func TestValuesWithoutBytes(t *testing.T) {
 	t.Parallel()
 	deep := `{"type":"record","name":"Z","fields":[{"name":"s","type":"string","confluent:tags":["PII"]},{"name":"a","type":{"type":"array","items":"null"}}]}`

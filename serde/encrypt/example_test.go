@@ -38,7 +38,7 @@ func Example() {
 		}}},
 	}))
 
-	// A service gives the KMS of its cloud in place of the local one.
+	// A service uses the KMS of its cloud instead of the local KMS.
 	keys := must(encrypt.NewKeys(reg, encrypt.WithKMS(must(encrypt.LocalKMS("a secret")))))
 	defer keys.Close()
 	rules := serde.WithRules(keys.Executors()...)

@@ -23,8 +23,8 @@ type executor struct {
 
 func (e executor) Type() string { return e.typ }
 
-// Bind asks nobody. The keys are looked up when a record needs them, so that
-// the rule's action for a failure decides about each record.
+// Bind sends no request. The keys are looked up when a record needs them. So if
+// a look-up fails, the rule's action for a failure applies to each record.
 func (e executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) {
 	p, err := newKeyParams(&r)
 	if err != nil {
@@ -97,7 +97,7 @@ type cipher struct {
 // versionLen is the length of the DEK's version before a ciphertext.
 const versionLen = 1 + 4
 
-// bytes encrypts a value to write, or decrypts a value that was read.
+// bytes encrypts a value before writing, or decrypts a value after reading.
 func (c *cipher) bytes(ctx context.Context, value []byte) ([]byte, error) {
 	if c.params.reading {
 		return c.decrypt(ctx, value)
@@ -137,7 +137,7 @@ func (c *cipher) decrypt(ctx context.Context, value []byte) ([]byte, error) {
 	return key.decrypt(value)
 }
 
-// text is bytes for a string: the ciphertext is in base64.
+// text is bytes for a string, with the ciphertext in base64.
 func (c *cipher) text(ctx context.Context, value []byte) ([]byte, error) {
 	if !c.params.reading {
 		out, err := c.bytes(ctx, value)

@@ -12,25 +12,27 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Registry is the view of a registry client that this package needs.
-// *registry.Client is a Registry. An error may carry the methods NotFound()
-// bool and Conflict() bool anywhere in its chain: the registry has no such key,
-// or has another key of this name already. deleted asks for deleted keys as
-// well, which readers need.
+// Registry contains the methods of a registry client that this package needs.
+// *registry.Client is a Registry. An error may have the methods NotFound() bool
+// and Conflict() bool anywhere in its chain. NotFound means that the registry
+// has no such key. Conflict means that the registry already has another key of
+// the same name. If deleted is true, a method also returns deleted keys, which
+// readers need.
 type Registry interface {
 	KEK(ctx context.Context, name string, deleted bool) (contract.KEK, error)
 	CreateKEK(ctx context.Context, k contract.KEK) (contract.KEK, error)
-	// DEK returns one version of a subject's DEK, and the newest version for
-	// -1.
+	// DEK returns one version of a subject's DEK. It returns the newest version
+	// for -1.
 	DEK(ctx context.Context, kek, subject string, version int, algorithm string, deleted bool) (contract.DEK, error)
 	CreateDEK(ctx context.Context, d contract.DEK) (contract.DEK, error)
 }
 
-// Option sets how [NewKeys] finds and keeps keys. The zero Option does nothing.
+// Option sets how [NewKeys] finds and stores keys. The zero Option does
+// nothing.
 type Option struct{ apply func(*Keys) error }
 
-// WithKMS gives key management systems. For each KEK the first KMS that
-// supports the type of the KEK is used. More calls add more of them. Nil is an
+// WithKMS gives key management systems. For each KEK, Keys uses the first KMS
+// that supports the type of the KEK. More calls add more systems. Nil is an
 // error.
 func WithKMS(kms ...KMS) Option {
 	return Option{func(k *Keys) error {
@@ -44,11 +46,11 @@ func WithKMS(kms ...KMS) Option {
 	}}
 }
 
-// DefaultLifetime is how long a key is kept by default.
+// DefaultLifetime is the default of [WithLifetime].
 const DefaultLifetime = 5 * time.Minute
 
-// WithLifetime sets how long a key is kept before the registry and the KMS are
-// asked again, so that a revoked right takes effect. The default is
+// WithLifetime sets how long a key is stored. Afterwards the registry and the
+// KMS are asked again, so that a revoked right takes effect. The default is
 // [DefaultLifetime]. A lifetime that is not positive is an error.
 func WithLifetime(d time.Duration) Option {
 	return Option{func(k *Keys) error {
@@ -60,9 +62,9 @@ func WithLifetime(d time.Duration) Option {
 	}}
 }
 
-// Keys finds, makes and keeps the keys of encryption rules. It is safe for
-// concurrent use. It keeps at most 1,000 data keys in memory and shows no key
-// in any text.
+// Keys finds, creates and stores the keys of encryption rules. A Keys is safe
+// for concurrent use. It stores at most 1,000 data keys in memory. No text of a
+// Keys contains a key.
 type Keys struct {
 	reg      Registry
 	kms      []KMS
@@ -74,7 +76,8 @@ type Keys struct {
 	deks   map[dekID]*dekEntry
 }
 
-// NewKeys returns Keys that asks reg. It does no I/O. reg must not be nil.
+// NewKeys returns a Keys that asks reg. NewKeys does no I/O. reg must not be
+// nil.
 func NewKeys(reg Registry, opts ...Option) (*Keys, error) {
 	if v := reflect.ValueOf(reg); reg == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, errors.New("encrypt: NewKeys: the registry is nil")
@@ -97,8 +100,8 @@ func (k *Keys) Executors() []serde.RuleExecutor {
 	return []serde.RuleExecutor{executor{k, "ENCRYPT"}, executor{k, "ENCRYPT_PAYLOAD"}}
 }
 
-// Close forgets all keys and overwrites what Go lets this package reach of
-// them. Later records that need a key are [ErrClosed].
+// Close forgets all keys, and overwrites the key memory that Go allows this
+// package to access. A later record that needs a key fails with [ErrClosed].
 func (k *Keys) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,5 +113,5 @@ func (k *Keys) Close() error {
 // ErrClosed says that the [Keys] were closed.
 var ErrClosed = errors.New("encrypt: closed keys")
 
-// Format prints no key, whatever the verb.
+// Format never prints a key, for any verb.
 func (k *Keys) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "encrypt.Keys") }

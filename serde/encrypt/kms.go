@@ -12,21 +12,21 @@ import (
 )
 
 // KMS opens the keys of a key management system. The KMS clients of Tink
-// implement it. A key's URI is "TYPE://ID" with the type and the id of the KEK.
-// The key may implement [tink.AEADWithContext]; otherwise its calls cannot be
-// cancelled, and a caller whose context ends stops waiting for them.
+// implement KMS. A key's URI is "TYPE://ID" with the type and the id of the
+// KEK. The key may implement [tink.AEADWithContext]. Otherwise its calls cannot
+// be cancelled, but a caller stops waiting when its context ends.
 type KMS interface {
-	// Supported reports whether the KMS has the keys of this URI's type.
+	// Supported reports whether the KMS has keys of this URI's type.
 	Supported(keyURI string) bool
 	// GetAEAD returns the key.
 	GetAEAD(keyURI string) (tink.AEAD, error)
 }
 
-// localKMSPrefix begins the URIs of [LocalKMS].
+// localKMSPrefix is the prefix of the URIs of [LocalKMS].
 const localKMSPrefix = "local-kms://"
 
 // LocalKMS returns a KMS of type "local-kms" for tests and local runs. Every
-// key id stands for the same key, an AES-128-GCM key that HKDF-SHA256 derives
+// key id refers to the same key, an AES-128-GCM key that HKDF-SHA256 derives
 // from secret. Confluent's clients derive the same key from their setting
 // "secret" or the environment variable LOCAL_SECRET. An empty secret is an
 // error.
@@ -57,7 +57,7 @@ func (k localKMS) GetAEAD(keyURI string) (tink.AEAD, error) {
 	return k.key, nil
 }
 
-// kek opens a key of the KMS. It shows no key.
+// kek opens a key of the KMS. Its text contains no key.
 type kek struct {
 	kms []KMS
 	uri string // "TYPE://ID"
@@ -81,7 +81,7 @@ func (k kek) unwrap(ctx context.Context, wrapped []byte) ([]byte, error) {
 	})
 }
 
-// call runs f on the key and waits no longer than ctx.
+// call runs f on the key and waits at most until ctx ends.
 func (k kek) call(ctx context.Context, f func(tink.AEAD) ([]byte, error)) ([]byte, error) {
 	for _, kms := range k.kms {
 		if !kms.Supported(k.uri) {

@@ -27,7 +27,7 @@ type field struct {
 }
 
 // compile returns the program for the fields that tagged selects by full name
-// ("shop.Customer.email"), and nil if the schema has none.
+// ("shop.Customer.email"). It returns nil if the schema has no such field.
 func compile(s *avsc.Schema, tagged func(field string) bool) *node {
 	c := compiler{tagged: tagged, nodes: make(map[*avsc.Schema]*node)}
 	n := c.node(s)
@@ -48,7 +48,7 @@ func (c *compiler) node(s *avsc.Schema) *node {
 		return n
 	}
 	n := &node{kind: s.Kind, size: s.Size}
-	c.nodes[s] = n // before its parts: a type may contain itself
+	c.nodes[s] = n // before the parts, because a type may contain itself
 	for _, f := range s.Fields {
 		tagged := c.tagged(s.Name + "." + f.Name)
 		c.any = c.any || tagged
@@ -63,8 +63,8 @@ func (c *compiler) node(s *avsc.Schema) *node {
 	return n
 }
 
-// rewrite returns data with the tagged values changed by c. It copies the rest
-// as it is, and decodes nothing.
+// rewrite returns data in which c has changed the tagged values. The rest is
+// copied unchanged and without decoding.
 func rewrite(ctx context.Context, program *node, data []byte, c *cipher) ([]byte, error) {
 	w := walk{ctx: ctx, cipher: c, in: data, out: make([]byte, 0, len(data)+64), budget: emptyBudget(len(data))}
 	if err := w.value(program, false, 0); err != nil {
@@ -83,12 +83,12 @@ type walk struct {
 	in     []byte // not yet read
 	out    []byte
 	steps  int
-	budget int // values that the walk may still visit
+	budget int // the number of values that the walk may still visit
 }
 
-// emptyBudget bounds the values of a message of n bytes. Values that take no
-// bytes, such as nulls and empty records, would otherwise cost work without
-// end.
+// emptyBudget bounds the number of values in a message of n bytes. Without a
+// bound, values without bytes, such as nulls and empty records, could cause
+// endless work.
 func emptyBudget(n int) int { return 1<<16 + 16*n }
 
 var errBudget = errors.New("the data has more values than its size allows")
@@ -128,8 +128,8 @@ func (w *walk) value(n *node, tagged bool, depth int) error {
 	case avsc.String, avsc.Bytes:
 		return w.stringOrBytes(n.kind, tagged)
 	}
-	// Readers of Confluent's clients leave other types alone, because no writer
-	// can encrypt them.
+	// Readers of Confluent's clients do not change other types, because no
+	// writer can encrypt other types.
 	if tagged && !w.cipher.params.reading {
 		return fmt.Errorf("a value of type %s cannot be encrypted: only string and bytes can", n.kind)
 	}
@@ -159,8 +159,8 @@ func (w *walk) blocks(n *node, tagged bool, depth int) error {
 			if count == math.MinInt64 {
 				return avrobin.ErrInvalid
 			}
-			// The block's size in bytes follows. It changes here, so it is left
-			// out.
+			// The block's size in bytes follows. The size is left out, because
+			// the rewrite changes the size.
 			_, width := binary.Varint(w.in)
 			if width <= 0 {
 				return avrobin.ErrTruncated
@@ -185,7 +185,8 @@ func (w *walk) blocks(n *node, tagged bool, depth int) error {
 	}
 }
 
-// stringOrBytes copies a value with a length, or changes it if it is tagged.
+// stringOrBytes copies a value with a length, or changes the value if it is
+// tagged.
 func (w *walk) stringOrBytes(kind avsc.Kind, tagged bool) error {
 	length, width := binary.Varint(w.in)
 	if width <= 0 {

@@ -10,8 +10,8 @@ import (
 
 var (
 	// ErrTombstone says that there is no record. Either the record to write is
-	// nil, or the payload to read is nil. Kafka stores a tombstone as a null
-	// value without a prefix.
+	// nil, or the payload to read is nil. A tombstone is sent as a null without
+	// a prefix.
 	ErrTombstone = errors.New("serde: tombstone")
 	// ErrNotFramed says that the message has no schema id in a form that the
 	// Deserializer reads.

@@ -50,8 +50,9 @@ type relayConfig struct {
 // published at once. outboxpgx.Listen makes a Waker. Relays in one process may
 // share a Waker.
 type Waker interface {
-	// Wait returns nil if there may be new rows. It returns an error if it
-	// cannot wait until ctx ends, or if ctx has ended.
+	// Wait waits until there may be new rows, and then returns nil. It returns
+	// an error if ctx ends first. After any other error, the relay waits for
+	// its next poll.
 	Wait(ctx context.Context) error
 }
 

@@ -26,7 +26,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A processor books orders: for each order it reads, it writes a ledger entry.
+// A processor books orders. For each order, the processor writes a ledger
+// entry.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

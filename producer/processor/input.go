@@ -15,18 +15,17 @@ import (
 
 // input is the consumer of a processor. Only one goroutine uses an input.
 // Rebalances happen only inside a poll, so we keep our partitions between two
-// polls. The exception is an expelled member: the coordinator then refuses our
-// offsets.
+// polls. There is one exception. If the group has expelled us, the coordinator
+// refuses our offsets.
 type input struct {
 	consumer transport.Consumer
 	settings *settings.Config
 	group    string
 	topics   []string
 	batch    []*transport.ConsumedMessage // the batch that collect is filling
-	// collect captures member before it reads a batch. Captured later, the
-	// member could belong to a new generation, because an expelled member may
-	// have joined again. We could then commit offsets of partitions that we
-	// have lost.
+	// collect captures member before reading a batch. If collect captured
+	// member after the batch, an expelled member that has joined again could
+	// commit offsets of partitions that the member has lost.
 	member producer.GroupMember
 }
 

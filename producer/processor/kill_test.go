@@ -24,8 +24,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is the time that a worker spends on one message. Because of it, kills
-// hit a worker during its work.
+// workFor is the time that a worker spends on one message, so that kills hit a
+// worker during its work.
 const workFor = 2 * time.Millisecond
 
 func slowly(context.Context, *producer.Tx, processor.Consumed[event]) error {

@@ -53,11 +53,11 @@ const (
 	slowMost = 3
 )
 
-// New makes a processor. It does not wait for I/O. Go infers In from f.
+// New makes a processor, without waiting for I/O. Go infers In from f.
 // Processes with the same group share its partitions. Each running process
 // needs its own transactionalID, which stays the same after a restart. Use the
-// ordinal of a pod, for example, and not its random name. The error lists all
-// mistakes in the arguments.
+// ordinal of a pod, for example, and not the random name of a pod. The error
+// lists all mistakes in the arguments.
 func New[In any](brokers []string, transactionalID, group string, topics []string,
 	d *serde.Deserializer[In], s *serde.Serializer, f Function[In], opts ...Option,
 ) (*Processor[In], error) {
@@ -196,7 +196,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	return nil
 }
 
-// takeOver acquires the transactional id. It waits through an outage.
+// takeOver acquires the transactional id, and waits through an outage.
 func (p *Processor[In]) takeOver(ctx context.Context) error {
 	for {
 		err := p.t.Prepare(ctx)

@@ -25,9 +25,9 @@ func benchParse(e *copytest.Event, number int64, text []byte) {
 }
 
 // BenchmarkSource publishes a file of lines of about 100 bytes in transactions
-// of 1,000. It compares a source with a loop of InTx calls. Both sides parse in
-// the same way, and both use a broker in this process. Only the ratio of the
-// two results matters.
+// of 1,000. The benchmark compares a source with a loop of InTx calls. Both
+// sides parse in the same way, and both use a broker in the test process. Only
+// the ratio of the two results matters.
 func BenchmarkSource(b *testing.B) {
 	w := copytest.Brokers(b)
 	file := filepath.Join(b.TempDir(), "log")

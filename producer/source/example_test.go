@@ -69,7 +69,7 @@ func ExampleFiles() {
 	// bob 200
 }
 
-// countdown is an input of numbers. It counts from a number down to 1.
+// countdown is an input of numbers, from a number down to 1.
 type countdown struct{ from int }
 
 // Open implements source.Input. The position is the last number as text.

@@ -210,8 +210,8 @@ func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
 	return false, nil
 }
 
-// More implements [Reader]. It always returns false, because a file is read
-// only to the end that it has when its turn comes.
+// More implements [Reader]. More always returns false, because each file is
+// read only to the end that the file has when its turn comes.
 func (r *filesReader) More(context.Context) (bool, error) { return false, nil }
 
 // Positions implements [Reader].

@@ -21,7 +21,7 @@ type ShardHealth struct {
 }
 
 // Health returns the state of the shards that this instance reads, sorted by
-// number. It asks the input for the lag, within ctx.
+// number. Health asks the input for the lag, within ctx.
 func (s *Source[T]) Health(ctx context.Context) []ShardHealth {
 	s.mu.Lock()
 	all := make([]*shard[T], 0, len(s.shards))

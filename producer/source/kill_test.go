@@ -21,8 +21,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is the time that a worker spends on one line. Because of it, kills
-// hit a worker during its work.
+// workFor is the time that a worker spends on one line, so that kills hit a
+// worker during its work.
 const workFor = 2 * time.Millisecond
 
 // TestWorker is the body of a worker process.

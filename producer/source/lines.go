@@ -142,7 +142,7 @@ func (r *lineReader) close() {
 	r.compression, r.file = nil, nil
 }
 
-// skip reads n bytes. It keeps the last byte and the bytes of the head.
+// skip reads n bytes, and keeps the last byte and the bytes of the head.
 func (r *lineReader) skip(n int64) error {
 	if missing := headMost - len(r.head); missing > 0 && n > 0 {
 		part := make([]byte, min(int64(missing), n))
@@ -180,7 +180,7 @@ func (r *lineReader) readError(err error) error {
 	return fmt.Errorf("source: %s: %w", r.path, err)
 }
 
-// skipLineFeed skips the line feed of a line that had no line feed when it was
+// skipLineFeed skips a line feed that was missing when its line was read.
 // read.
 func (r *lineReader) skipLineFeed() error {
 	if r.last == '\n' {
@@ -193,7 +193,7 @@ func (r *lineReader) skipLineFeed() error {
 	return r.skip(1)
 }
 
-// next stores the next line. It returns false at the end of the file.
+// next stores the next line. At the end of the file, next returns false.
 func (r *lineReader) next(l *Line) (bool, error) {
 	at := r.offset
 	text, long, err := r.line()

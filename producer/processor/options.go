@@ -28,17 +28,17 @@ type config struct {
 }
 
 // BadHandler is called, inside the transaction, for a message that cannot be
-// processed. If it returns nil, the processor goes on to the next message.
-// [DeadLetter] makes a BadHandler.
+// processed. If a BadHandler returns nil, the processor goes on to the next
+// message. [DeadLetter] makes a BadHandler.
 type BadHandler func(ctx context.Context, tx *producer.Tx, m Raw) error
 
 // WithProducer passes options to [producer.NewTransactional], such as the
 // connection to the brokers, the transaction timeout and the logger. The
-// default transaction timeout is 10 s (WithTransactionTimeout changes it). The
-// timeout is short because the partitions of a dead process wait for its end.
-// Settings of the consumer go through WithConfig or a file. The settings on
-// which exactly-once depends cannot be changed. WithGroupCommit and
-// WithoutRecovery are refused.
+// default transaction timeout is 10 s, and WithTransactionTimeout changes the
+// timeout. The default is short because the partitions of a dead process stay
+// blocked until the timeout. Settings of the consumer go through WithConfig or
+// a file. The settings on which exactly-once depends cannot be changed.
+// WithGroupCommit and WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }

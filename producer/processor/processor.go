@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Processor reads the topics of a group. It commits the output of its function
-// together with the offsets of the input.
+// Processor reads the topics of a group. One transaction commits the output of
+// the function and the offsets of the input.
 type Processor[In any] struct {
 	id       string
 	group    string
@@ -34,10 +34,10 @@ type Processor[In any] struct {
 	tooSlow  int                          // how often in a row a single message took too long
 }
 
-// Function is called for each message, in the order of its partition. It adds
-// the results of the message to the transaction. Function runs again for the
-// same message after an abort. So it must have no other lasting effect.
-// Counting, for example, belongs in [producer.Tx.OnEnd].
+// Function is called for each message, in the order of its partition. Function
+// adds the results of the message to the transaction. After an abort, Function
+// runs again for the same message, so Function must have no other lasting
+// effect. Counting, for example, belongs in [producer.Tx.OnEnd].
 //
 // An error ends Run, with two exceptions. First, an error made by [Poison], or
 // the producer's refusal of a single message, goes to the handler of
@@ -106,18 +106,18 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 // [producer.Transactional.Stats].
 func (p *Processor[In]) Stats() producer.Stats { return p.t.Stats() }
 
-// Prepare checks the topics that the function writes to. Calling it is
-// optional. See [producer.Transactional.Prepare].
+// Prepare checks the topics that the function writes to. Prepare is optional.
+// See [producer.Transactional.Prepare].
 func (p *Processor[In]) Prepare(ctx context.Context, topics ...producer.Prepared) error {
 	return p.t.Prepare(ctx, topics...)
 }
 
-// Run works until ctx ends. It then aborts the open batch, leaves the group and
-// returns nil. The next run reads the batch again. Run returns earlier only
+// Run works until ctx ends. Run then aborts the open batch, leaves the group
+// and returns nil. The next run reads the batch again. Run returns earlier only
 // after a permanent error: an error of the function, [producer.ErrFenced], a
 // topic that does not exist, or a missing permission. Run waits through
 // outages, rebalances and a freeze of the process. Call Run only once, because
-// it closes the processor.
+// Run closes the processor.
 func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	defer func() {
 		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
@@ -300,9 +300,8 @@ func (p *Processor[In]) passes(err error) bool {
 	return errors.As(err, &failed) && failed.Retriable
 }
 
-// isolate searches for the message whose results a broker refuses. It makes the
-// batches smaller until the message is alone. It then marks the message as
-// poisoned.
+// isolate searches for the message whose results a broker refuses. The batches
+// get smaller until the message is alone. The message is then poisoned.
 func (p *Processor[In]) isolate(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)

@@ -2,13 +2,13 @@
 // once. An input is the lines of files ([Files]), the rows of a table (package
 // outbox), or any other [Input] that can name its positions.
 //
-// A position records how far the input was read. It is an Avro record,
+// A position records how far the input was read. A position is an Avro record,
 // checkpoint.Position, in a compacted topic. One Kafka transaction writes the
 // position and the messages of the items up to the position. KIP-618 does the
 // same for Kafka Connect. So the next run continues exactly after the last
 // published item, even after a restart, a kill -9 or a commit in doubt.
 //
-// The package bounds the size of the transactions. It finds the outcome of a
+// The package bounds the size of the transactions, finds the outcome of a
 // commit in doubt, and notices a second instance. [WithShards] shares an input
 // between instances.
 package source

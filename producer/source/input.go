@@ -23,17 +23,17 @@ type Input[T any] interface {
 
 // Reader reads one shard of an [Input].
 type Reader[T any] interface {
-	// Next stores the next item and returns true. It returns false if there is
-	// no item now. Next may wait for the network or a disk, but not for a new
-	// item.
+	// Next stores the next item and returns true. Next returns false if there
+	// is no item now. Next may wait for the network or a disk, but not for a
+	// new item.
 	Next(ctx context.Context, item *Item[T]) (bool, error)
-	// More is called after Next has returned false. It returns false at the end
-	// of the shard, where no more items can come. Otherwise More waits until a
-	// new item is likely, or until ctx ends, and returns true.
+	// More is called after Next has returned false. More returns false at the
+	// end of the shard, where no more items can come. Otherwise More waits
+	// until a new item is likely, or until ctx ends, and returns true.
 	More(ctx context.Context) (bool, error)
 	// Positions returns the positions behind the items that Next has returned
-	// since the last call of Positions. There is one position for each stream
-	// of these items.
+	// since the last call of Positions. Each stream of these items has a
+	// position.
 	Positions() []Position
 	// Close frees the resources of the reader.
 	Close() error
@@ -43,9 +43,8 @@ type Reader[T any] interface {
 // example by deleting the rows of a queue.
 type Committer interface {
 	// Committed is called when the transaction with these positions is known to
-	// be committed. It is also called after Open, with the positions that Open
-	// got. An error is logged, and the source calls Committed again after the
-	// next commit.
+	// be committed, and after Open, with the positions that Open got. An error
+	// is logged, and the source calls Committed again after the next commit.
 	Committed(ctx context.Context, positions []Position) error
 }
 

@@ -43,8 +43,9 @@ func WithCheckpoints(topic string) Option {
 
 // WithTransaction bounds one transaction. The transaction is committed at the
 // given number of items, at the given number of bytes, or after the given time.
-// It is also committed if the input has no item at the moment. Default 1,000
-// items, 1 MiB and 5 s. The time must be below the transaction timeout.
+// The transaction is also committed if the input has no item at the moment.
+// Default 1,000 items, 1 MiB and 5 s. The time must be below the transaction
+// timeout.
 func WithTransaction(items, bytes int, lasting time.Duration) Option {
 	return Option{"WithTransaction", func(c *config) { c.items, c.bytes, c.time = items, bytes, lasting }}
 }

@@ -63,8 +63,8 @@ func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, er
 	return committed, nil
 }
 
-// tookOver reports whether another process has committed positions of this
-// shard since our last commit. It reads the log without acquiring the
+// tookOver reports whether another process has committed positions of the shard
+// since our last commit. tookOver reads the log without acquiring the
 // transactional id, because acquiring the id would fence the other process.
 func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
 	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)

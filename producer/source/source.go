@@ -37,20 +37,20 @@ type Source[T any] struct {
 	closed bool
 }
 
-// Function is called for each item, in the order of its stream. It adds the
-// messages of the item to the transaction. Functions of different shards run at
-// the same time.
+// Function is called for each item, in the order of its stream. Function adds
+// the messages of the item to the transaction. Functions of different shards
+// run at the same time.
 //
-// Function runs again for the same items after an abort. So it must have no
-// other lasting effect. Counting, for example, belongs in [producer.Tx.OnEnd].
-// An error aborts the transaction and ends the shard. If the error wraps
-// [serde.ErrRegistry] or is made by [Temporary], the shard does not end: the
-// source reads the items again after a pause.
+// Function runs again for the same items after an abort, so Function must have
+// no other lasting effect. Counting, for example, belongs in
+// [producer.Tx.OnEnd]. An error aborts the transaction and ends the shard. The
+// shard does not end if the error wraps [serde.ErrRegistry] or is made by
+// [Temporary]. The source then reads the items again after a pause.
 type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 
 // BadFunction is called in place of the [Function] for an item whose messages a
-// broker refuses because of their content. It runs inside the transaction. If
-// it returns nil, the source goes on to the next item.
+// broker refuses because of their content. BadFunction runs inside the
+// transaction. If BadFunction returns nil, the source goes on to the next item.
 type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reason error) error
 
 // HandleBad lets f handle the items whose messages a broker refuses. Call
@@ -181,7 +181,7 @@ func (s *Source[T]) Stats() producer.Stats {
 	return sum
 }
 
-// Prepare checks the given topics and the topic of positions. Calling it is
+// Prepare checks the given topics and the topic of positions. Prepare is
 // optional. Without [WithShards], Prepare takes the source over from another
 // instance. See [producer.Transactional.Prepare].
 func (s *Source[T]) Prepare(ctx context.Context, topics ...producer.Prepared) error {

@@ -58,11 +58,11 @@ type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reaso
 // names the item.
 func (s *Source[T]) HandleBad(f BadFunction[T]) { s.bad = f }
 
-// New makes a source. It does not wait for I/O. name must be unique to the
-// source and must stay the same after a restart, because the positions are
-// stored under the name and the name is the transactional id. reg reads the
-// schemas that the serializer has registered. The error lists all mistakes in
-// the arguments.
+// New makes a source, without waiting for I/O. Another source must not use the
+// same name, and the name must stay the same after a restart. The positions are
+// stored under the name, and the transactional ids begin with the name. reg
+// reads the schemas that the serializer has registered. The error lists all
+// mistakes in the arguments.
 func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, s *serde.Serializer, opts ...Option) (*Source[T], error) {
 	c := config{checkpoints: "avroline-checkpoints", items: 1000, bytes: 1 << 20, time: 5 * time.Second}
 	for _, o := range opts {

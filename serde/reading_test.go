@@ -405,7 +405,7 @@ func TestMux(t *testing.T) {
 			t.Errorf("%s: %v %s", c.name, err, diff)
 		}
 		err = h.Dispatch(t.Context(), serde.Input{Data: []byte(c.data)})
-		if _, fails := c.want.(*cancelled); fails != (err == errBadOrder) { //nolint:errorlint // the error must be unchanged
+		if _, fails := c.want.(*cancelled); fails != (err == errBadOrder) { //nolint:errorlint // as it is
 			t.Errorf("%s: Dispatch: %v", c.name, err)
 		}
 	}

@@ -27,9 +27,9 @@ func isContainer(name string) bool {
 	return err == nil && string(start) == containerMagic
 }
 
-// containerLines yields every value of an Avro object container file as a line of
-// JSON, so that the rest of the program treats it as a file of JSON lines. The
-// number of the value is the number of the line.
+// containerLines yields every value of an Avro object container file as a line
+// of JSON, so that the rest of the program treats it as a file of JSON lines.
+// The number of the value is the number of the line.
 func containerLines(ctx context.Context, name string, src io.Reader, yield func(line, error) bool) bool {
 	fail := func(no int64, err error) bool { return yield(line{}, fmt.Errorf("%s:%d: %w", name, no, err)) }
 	r, err := ocf.NewGenericReader(src)

@@ -122,8 +122,8 @@ func TestParseJSONAndCSV(t *testing.T) {
 	}
 }
 
-// The sample is the same for the same seed, and has dirt of every kind: bad lines
-// are rejected, odd ones are not.
+// The sample is the same for the same seed, and has dirt of every kind: bad
+// lines are rejected, odd ones are not.
 func TestSample(t *testing.T) {
 	t.Parallel()
 	var a, b, c bytes.Buffer

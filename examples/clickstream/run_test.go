@@ -125,7 +125,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A file of settings may name the brokers, or only tune what talks to the embedded one.
+// A file of settings may name the brokers, or only tune what talks to the
+// embedded one.
 func TestConfigFile(t *testing.T) {
 	t.Parallel()
 	file := func(text string) string {

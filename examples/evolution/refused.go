@@ -70,8 +70,8 @@ func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *p
 //	}
 //
 // It runs on a folder with the fifth release and prints the failure. Without
-// compattest.WithLevel, the level is the subject's own level, here FULL_TRANSITIVE,
-// and every version is compared.
+// compattest.WithLevel, the level is the subject's own level, here
+// FULL_TRANSITIVE, and every version is compared.
 func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth string) error {
 	dir, err := os.MkdirTemp("", "evolution")
 	if err != nil {

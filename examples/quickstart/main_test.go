@@ -11,7 +11,8 @@ import (
 
 func TestRuns(*testing.T) { main() } // main ends the process if anything fails
 
-// TestReadmeShowsThisProgram checks that the first program in the README is this program.
+// TestReadmeShowsThisProgram checks that the first program in the README is
+// this program.
 func TestReadmeShowsThisProgram(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")

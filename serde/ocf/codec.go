@@ -46,7 +46,8 @@ func (c Codec) decompress(block []byte, limit int64) ([]byte, error) {
 	case Bzip2:
 		return readLimited(bzip2.NewReader(bytes.NewReader(block)), limit)
 	case XZ:
-		// The file names the size of the dictionary, so the reader needs a limit.
+		// The file names the size of the dictionary, so the reader needs a
+		// limit.
 		r, err := xz.NewReader(bytes.NewReader(block), uint32(min(limit, math.MaxUint32)))
 		if err != nil {
 			return nil, err

@@ -20,7 +20,8 @@ const magic = "Obj\x01"
 
 const (
 	syncSize = 16
-	// maxHeader bounds the metadata of a file, in bytes. The schema is part of it.
+	// maxHeader bounds the metadata of a file, in bytes. The schema is part of
+	// it.
 	maxHeader = 16 << 20
 )
 
@@ -29,8 +30,8 @@ var (
 	// ErrNotContainer says that the data does not begin like a container file.
 	ErrNotContainer = errors.New("ocf: not an object container file")
 	// ErrCorrupt says that the file contradicts itself: a block has no sync
-	// marker, a count does not fit the block, the data of a block does not fit the
-	// schema.
+	// marker, a count does not fit the block, the data of a block does not fit
+	// the schema.
 	ErrCorrupt = errors.New("ocf: corrupt file")
 )
 
@@ -159,8 +160,8 @@ func (b *blocks) readMetadata() error {
 	}
 }
 
-// next returns the number of values in the next block and their data. At the end
-// of the file the error is io.EOF.
+// next returns the number of values in the next block and their data. At the
+// end of the file the error is io.EOF.
 func (b *blocks) next() (count int64, data []byte, err error) {
 	if _, err := b.src.Peek(1); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -229,7 +230,8 @@ func (b *blocks) long() (int64, error) {
 	return n, err
 }
 
-// noEOF replaces io.EOF in the middle of a file, because io.EOF means a good end.
+// noEOF replaces io.EOF in the middle of a file, because io.EOF means a good
+// end.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return io.ErrUnexpectedEOF

@@ -284,8 +284,8 @@ func drain(file []byte, opts ...ocf.ReaderOption) (int, error) {
 	}
 }
 
-// TestTruncated cuts a file at every byte. Only a cut between two blocks gives a
-// good file, with fewer values.
+// TestTruncated cuts a file at every byte. Only a cut between two blocks gives
+// a good file, with fewer values.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
 	for _, codec := range written {
@@ -364,7 +364,8 @@ func TestHostile(t *testing.T) { // not parallel, because it measures memory
 	}
 }
 
-// TestBomb limits a block that is small before decompression and large after it.
+// TestBomb limits a block that is small before decompression and large after
+// it.
 func TestBomb(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []ocf.Codec{ocf.Deflate, ocf.Snappy, ocf.Zstandard} {
@@ -419,7 +420,8 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestWriterErrors: an error of the destination stays, and a bad value does not.
+// TestWriterErrors: an error of the destination stays, and a bad value does
+// not.
 func TestWriterErrors(t *testing.T) {
 	t.Parallel()
 	w, err := ocf.NewWriter[clicks.ClickEvent](&failing{2500}, ocf.WithBlockSize(300))

@@ -16,8 +16,8 @@ import (
 // ErrClosed says that a writer was used after Close.
 var ErrClosed = errors.New("ocf: writer is closed")
 
-// file writes the blocks of a file. The header goes out with the first block, or
-// with Close.
+// file writes the blocks of a file. The header goes out with the first block,
+// or with Close.
 type file struct {
 	header
 	dst        io.Writer
@@ -133,8 +133,8 @@ func (w *Writer[T]) Append(v *T) error {
 // Flush writes the values so far as a block of their own.
 func (w *Writer[T]) Flush() error { return w.file.flush() }
 
-// Close writes the last block. It does not close the destination. A file without
-// values has a header. Later calls return nil.
+// Close writes the last block. It does not close the destination. A file
+// without values has a header. Later calls return nil.
 func (w *Writer[T]) Close() error { return w.file.close() }
 
 // GenericWriter writes Avro bytes of a schema that is known at run time.
@@ -158,8 +158,8 @@ func NewGenericWriter(dst io.Writer, schema string, opts ...WriterOption) (*Gene
 	return &GenericWriter{f, (*plan.Plan)(p)}, nil
 }
 
-// Append adds one value, given as its Avro bytes. Bytes that are not one value of
-// the schema are an error, and the file goes on without them.
+// Append adds one value, given as its Avro bytes. Bytes that are not one value
+// of the schema are an error, and the file goes on without them.
 func (w *GenericWriter) Append(data []byte) error {
 	if w.file.err != nil {
 		return w.file.err

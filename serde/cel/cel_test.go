@@ -96,17 +96,21 @@ func TestConditions(t *testing.T) {
 func TestFieldConditions(t *testing.T) {
 	t.Parallel()
 	tags := map[string][]string{"shop.Order.email": {"PII"}, "shop.Customer.name": {"PII", "NAME"}}
-	for expr, want := range map[string]error{
-		`value != ''`:                       nil,
-		`typeName == 'STRING'`:              nil,
-		`name == 'email' || name == 'name'`: nil,
-		`fullName == 'shop.Order.email'`:    serde.ErrCondition,
-		`'PII' in tags`:                     nil,
-		`'NAME' in tags`:                    serde.ErrCondition,
-		`name == 'email' ; value.isEmail()`: nil,
-		`fullName == 'shop.Customer.name' ; message.vip == null`:                  nil,
-		`fullName == 'shop.Customer.name' ; message.name == 'ada' && value == ''`: serde.ErrCondition,
+	for _, test := range []struct {
+		expr string
+		want error
+	}{
+		{`value != ''`, nil},
+		{`typeName == 'STRING'`, nil},
+		{`name == 'email' || name == 'name'`, nil},
+		{`fullName == 'shop.Order.email'`, serde.ErrCondition},
+		{`'PII' in tags`, nil},
+		{`'NAME' in tags`, serde.ErrCondition},
+		{`name == 'email' ; value.isEmail()`, nil},
+		{`fullName == 'shop.Customer.name' ; message.vip == null`, nil},
+		{`fullName == 'shop.Customer.name' ; message.name == 'ada' && value == ''`, serde.ErrCondition},
 	} {
+		expr, want := test.expr, test.want
 		_, err := run(t, contract.Rule{Type: "CEL_FIELD", Kind: contract.Condition, Expr: expr, Tags: []string{"PII"}}, tags)
 		if !errors.Is(err, want) || want == nil && err != nil {
 			t.Errorf("%s: %v, want %v", expr, err, want)

@@ -46,11 +46,8 @@ $(GOLANGCI):
 test: ## the tests: no server, no environment variable
 	go test ./...
 
-# Under the race detector one case of the transports' suite failed once: a guilty
-# message of librdkafka came back as "sequence desynchronized". The case is open,
-# and runs without the race detector only.
 race: ## the tests of what is concurrent, under the race detector
-	go test -race -short -skip 'TestTransport/refused/only_what' $(RACE)
+	go test -race -short $(RACE)
 
 generate: ## write the generated code anew
 	go generate ./...

@@ -5,9 +5,7 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 )
 
 // Plan reads data of the writer's schema as data of the reader's schema, by the
@@ -73,20 +71,14 @@ func (p *Plan) Fingerprint() uint64 {
 // value are an error. The data's length, [MaxDepth], [MaxEmpty] and the limit
 // of [Plan.WithLimit] bound the memory and the time.
 func (p *Plan) Append(dst, data []byte) ([]byte, error) {
-	if p == nil || len(p.ops) == 0 {
-		return dst, &Error{Err: errors.New("a plan that is nil or zero: make it with serde.Resolve")}
+	out, rest, err := p.appendFirst(dst, data, len(data))
+	if err != nil {
+		return dst, err
 	}
-	var t transcoder
-	t.p, t.src, t.dst = p, data, slices.Grow(dst, len(data)+p.grow)
-	t.empty, t.budget = MaxEmpty, p.limit(len(data))
-	i := t.exec(0, 0, 1)
-	if i >= 0 && i < len(data) {
-		i = t.fail(i, "", fmt.Errorf("%w: %d of them", ErrTrailing, len(data)-i))
+	if len(rest) > 0 {
+		return dst, &Error{Offset: len(data) - len(rest), Err: fmt.Errorf("%w: %d of them", ErrTrailing, len(rest))}
 	}
-	if i < 0 {
-		return dst, t.err
-	}
-	return append(t.dst, data[t.mark:]...), nil
+	return out, nil
 }
 
 // The reader's schema adds memory to a message through fields that the writer

@@ -16,9 +16,6 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// containerMagic is the beginning of every object container file.
-const containerMagic = "Obj\x01"
-
 // openInput opens the file of args, or standard input, for reading in parts.
 func (a *app) openInput(args []string) (name string, src *bufio.Reader, closeInput func(), err error) {
 	if len(args) == 0 || args[0] == "-" {
@@ -34,8 +31,8 @@ func (a *app) openInput(args []string) (name string, src *bufio.Reader, closeInp
 // isContainer reports whether src begins like an object container file. The
 // function does not consume any part of src.
 func isContainer(src *bufio.Reader) bool {
-	start, err := src.Peek(len(containerMagic))
-	return err == nil && string(start) == containerMagic
+	start, err := src.Peek(len(ocf.Magic))
+	return err == nil && string(start) == ocf.Magic
 }
 
 // container prints every value of an object container file as a line of JSON.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
+	"github.com/avroline/avroline/serde/ocf"
 )
 
 // decoder is one run of decode.
@@ -160,7 +161,7 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 	if err != nil {
 		return out, err
 	}
-	if bytes.HasPrefix(data, []byte(containerMagic)) {
+	if bytes.HasPrefix(data, []byte(ocf.Magic)) {
 		return out, errors.New("this is an object container file in hex or base64: give avrogen decode the file itself")
 	}
 	start := len(out)

@@ -12,9 +12,6 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// containerMagic is the beginning of every Avro object container file.
-const containerMagic = "Obj\x01"
-
 // isContainer reports whether a file is an Avro object container file.
 func isContainer(name string) bool {
 	f, err := os.Open(name)
@@ -22,9 +19,9 @@ func isContainer(name string) bool {
 		return false // whoever reads the file reports the error
 	}
 	defer f.Close()
-	start := make([]byte, len(containerMagic))
+	start := make([]byte, len(ocf.Magic))
 	_, err = io.ReadFull(f, start)
-	return err == nil && string(start) == containerMagic
+	return err == nil && string(start) == ocf.Magic
 }
 
 // containerLines yields every value of an Avro object container file as a line

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/avroline/avroline/serde/ocf"
 )
 
 // maxLine is the longest line, in bytes. A longer line is rejected and not read
@@ -102,7 +104,7 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 	}
 	defer close()
 	br := bufio.NewReaderSize(r, 256<<10)
-	if start, err := br.Peek(len(containerMagic)); err == nil && string(start) == containerMagic {
+	if start, err := br.Peek(len(ocf.Magic)); err == nil && string(start) == ocf.Magic {
 		return containerLines(ctx, name, br, yield)
 	}
 	for no := int64(1); ctx.Err() == nil; no++ {

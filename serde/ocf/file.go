@@ -14,9 +14,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// magic is the beginning of every file. Its last byte is the version of the
-// format.
-const magic = "Obj\x01"
+// Magic is the beginning of every container file. Its last byte is the version
+// of the format.
+const Magic = "Obj\x01"
 
 const (
 	syncSize = 16
@@ -84,12 +84,12 @@ func openBlocks(src io.Reader, limit int64) (*blocks, error) {
 }
 
 func (b *blocks) readHeader() error {
-	start := make([]byte, len(magic))
-	if n, err := io.ReadFull(b.src, start); err != nil || string(start) != magic {
+	start := make([]byte, len(Magic))
+	if n, err := io.ReadFull(b.src, start); err != nil || string(start) != Magic {
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		return fmt.Errorf("%w: it begins with %q, a container file with %q", ErrNotContainer, start[:n], magic)
+		return fmt.Errorf("%w: it begins with %q, a container file with %q", ErrNotContainer, start[:n], Magic)
 	}
 	if err := b.readMetadata(); err != nil {
 		return noEOF(err)
@@ -241,7 +241,7 @@ func noEOF(err error) error {
 
 // appendHeader appends the header of a new file.
 func (h *header) appendHeader(dst []byte) []byte {
-	dst = append(dst, magic...)
+	dst = append(dst, Magic...)
 	entries := maps.Clone(h.metadata)
 	entries["avro.schema"] = []byte(h.text)
 	entries["avro.codec"] = []byte(h.codec)

@@ -61,7 +61,7 @@ func clientRows() []Setting {
 		java(number("socket.receive.buffer.bytes", 0, 100000000), "receive.buffer.bytes"),
 		java(number("socket.send.buffer.bytes", 0, 100000000), "send.buffer.bytes"),
 		number("socket.timeout.ms", 10, 300000),
-		number("statistics.interval.ms", 0, 86400000),
+		everywhere(number("statistics.interval.ms", 0, 86400000)),
 		plain("topic.blacklist"),
 		number("topic.metadata.propagation.max.ms", 0, 3600000),
 		number("topic.metadata.refresh.fast.cnt", 0, 1000),

@@ -100,6 +100,9 @@ type Client interface {
 	Metadata(ctx context.Context, topic string) (TopicMetadata, error)
 	// Reach waits until any broker answers.
 	Reach(ctx context.Context) error
+	// Brokers is the table of the brokers that the client knows. The client
+	// keeps the table up to date by its own events, and the caller only reads.
+	Brokers() *Brokers
 	// Admin answers questions about the cluster and creates topics.
 	Admin() Admin
 

@@ -46,9 +46,15 @@ func (c *client) Reach(ctx context.Context) error {
 		return closed()
 	}
 	defer c.uses.release()
-	if _, err := c.kafka.GetMetadata(nil, false, millisLeft(ctx)); err != nil {
+	m, err := c.kafka.GetMetadata(nil, false, millisLeft(ctx))
+	if err != nil {
 		return convert(err)
 	}
+	ids := make([]int32, len(m.Brokers))
+	for i, b := range m.Brokers {
+		ids[i] = b.ID
+	}
+	c.brokers.Keep(ids)
 	return nil
 }
 

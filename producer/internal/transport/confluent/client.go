@@ -39,6 +39,10 @@ type client struct {
 	gates gates
 	uses  uses // calls into the library, except Produce
 
+	brokers    transport.Brokers
+	states     map[string]string // the library's state of each broker; only serve uses it
+	statistics chan string       // JSON documents of the library
+
 	alive      context.Context //nolint:containedctx // the lifetime of the client
 	die        context.CancelFunc
 	background sync.WaitGroup
@@ -62,6 +66,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	k := &client{
 		config: c, handler: h, topics: map[string]*topic{}, gated: !c.WeakAcks,
 		acknowledged: !c.WeakAcks || c.Acks != settings.AcksNone, served: make(chan struct{}),
+		states: map[string]string{}, statistics: make(chan string, 1),
 	}
 	k.gates.first = map[transport.Token]*partition{}
 	k.alive, k.die = context.WithCancel(context.Background())
@@ -106,6 +111,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	} else {
 		go k.servePlain()
 	}
+	k.background.Go(k.readStatistics)
 	if k.gated && c.TransactionalID == "" {
 		k.background.Go(k.hasten)
 	}
@@ -194,6 +200,11 @@ func (c *client) event(event kafka.Event) {
 			c.fail(event)
 		} else {
 			c.handler.Trouble(convert(event))
+		}
+	case *kafka.Stats:
+		select {
+		case c.statistics <- event.String():
+		default: // the reader is busy with an earlier document
 		}
 	case kafka.OAuthBearerTokenRefresh:
 		c.background.Go(func() { refreshToken(c.alive, c.config, c.kafka, &c.uses, c.handler) })

@@ -13,6 +13,10 @@ import (
 )
 
 func (c *client) logLine(line *C.avl_line) {
+	if line.level == C.AVL_BROKER_STATE {
+		c.brokerState(C.GoString(line.text), C.GoString(line.tag))
+		return
+	}
 	c.log(int(line.level), C.GoString(line.tag), C.GoString(line.text))
 }
 

@@ -1,6 +1,7 @@
 #include "plug.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -41,6 +42,8 @@ void rd_kafka_conf_set_log_cb(rd_kafka_conf_t *, void (*)(const rd_kafka_t *, in
 int rd_kafka_conf_interceptor_add_on_new(rd_kafka_conf_t *, const char *,
                                          int (*)(rd_kafka_t *, const rd_kafka_conf_t *, void *, char *, size_t), void *);
 int rd_kafka_interceptor_add_on_acknowledgement(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
+int rd_kafka_interceptor_add_on_broker_state_change(rd_kafka_t *, const char *,
+                                                    int (*)(rd_kafka_t *, int32_t, const char *, const char *, int, const char *, void *), void *);
 int rd_kafka_interceptor_add_on_send(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
 
 enum { LOG_DEBUG = 7 };                     // syslog level
@@ -49,6 +52,7 @@ enum { TIMESTAMP_LOG_APPEND = 2 };          // rd_kafka_timestamp_type_t
 enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
 enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
 enum { MOST_LINES = 1000 };                 // further lines are dropped
+enum { MOST_STATES = 1000 };                // states of brokers, beside the lines
 
 // drain is the time of a partition's last drain. In a drain, the library waits
 // for the partition's requests, because the broker has refused a request for
@@ -79,8 +83,8 @@ avl_hub *avl_hub_new(int copy_failed, int guard, int max_level) {
   avl_hub *hub = calloc(1, sizeof *hub);
   pthread_mutex_init(&hub->lock, NULL);
   pthread_cond_init(&hub->ready, NULL);
-  hub->lines_in = calloc(MOST_LINES, sizeof *hub->lines_in);
-  hub->lines_out = calloc(MOST_LINES, sizeof *hub->lines_out);
+  hub->lines_in = calloc(MOST_LINES + MOST_STATES, sizeof *hub->lines_in);
+  hub->lines_out = calloc(MOST_LINES + MOST_STATES, sizeof *hub->lines_out);
   hub->copy_failed = copy_failed;
   hub->guard = guard;
   hub->max_level = max_level;
@@ -314,6 +318,23 @@ static int on_send(rd_kafka_t *rk, message_t *m, void *opaque) {
   return 0;
 }
 
+// on_broker_state runs on a thread of the library that holds the broker's lock.
+static int on_broker_state(rd_kafka_t *rk, int32_t id, const char *protocol, const char *host, int port, const char *state, void *opaque) {
+  (void)rk, (void)protocol;
+  avl_hub *hub = opaque;
+  char address[512];
+  // A logical broker, for example the transaction coordinator, has port 0.
+  if (port == 0 || snprintf(address, sizeof address, "%d %s:%d", (int)id, host, port) >= (int)sizeof address)
+    return 0;
+  pthread_mutex_lock(&hub->lock);
+  if (hub->lines_len < MOST_LINES + MOST_STATES) {
+    hub->lines_in[hub->lines_len++] = (avl_line){AVL_BROKER_STATE, strdup(state), strdup(address)};
+    wake(hub);
+  }
+  pthread_mutex_unlock(&hub->lock);
+  return 0;
+}
+
 static avl_hub *expected;
 
 static int on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *error, size_t size) {
@@ -321,6 +342,7 @@ static int on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, cha
   avl_hub *hub = opaque;
   hub->rk = rk;
   rd_kafka_interceptor_add_on_send(rk, "avroline", on_send, hub);
+  rd_kafka_interceptor_add_on_broker_state_change(rk, "avroline", on_broker_state, hub);
   return rd_kafka_interceptor_add_on_acknowledgement(rk, "avroline", on_acknowledgement, hub);
 }
 

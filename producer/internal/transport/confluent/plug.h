@@ -33,7 +33,12 @@ typedef struct {
 // record as the reason of a refusal.
 enum { AVL_BLAME_NONE, AVL_BLAME_THIS, AVL_BLAME_OTHER };
 
-// avl_line is a line of the library's log.
+// AVL_BROKER_STATE marks the new state of a broker. The tag is the library's
+// name of the state. The text is the broker's number and its host:port.
+enum { AVL_BROKER_STATE = -1 };
+
+// avl_line is a line of the library's log. level is a syslog level or
+// AVL_BROKER_STATE.
 typedef struct {
   int level;
   char *tag, *text; // malloc'ed

@@ -22,11 +22,14 @@ type client struct {
 	batchBytes int
 	kgo        *kgo.Client
 	wire       wire
+	brokers    transport.Brokers
 	connect    func(ctx context.Context, network, address string) (net.Conn, error)
 	promise    func(*kgo.Record, error) // promised, made once
 	chunks     chunkPool
 	outbox     *outbox
 	background sync.WaitGroup
+	alive      context.Context //nolint:containedctx // the lifetime of the client
+	die        context.CancelFunc
 
 	mu     sync.Mutex
 	topics atomic.Pointer[map[string]*topic] // copied on write under mu
@@ -70,7 +73,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 		// some attempts, the record could still be in the log.
 		kgo.UnknownTopicRetries(-1),
 		kgo.ProducerOnDataLossDetected(k.dataLost),
-		kgo.WithHooks(&hooks{c, h}),
+		kgo.WithHooks(&hooks{c, h, &k.brokers}),
 	)
 	if c.WeakAcks {
 		acks := kgo.AllISRAcks()
@@ -97,6 +100,8 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	}
 	k.tx.client = k
 	k.outbox = newOutbox(h)
+	k.alive, k.die = context.WithCancel(context.Background())
+	k.background.Go(k.watch)
 	return k, nil
 }
 
@@ -217,6 +222,7 @@ func (c *client) Close() {
 		c.refuse(&transport.Error{Code: transport.Closed, Text: "the client is closed"})
 		c.tx.close()
 		c.Purge()
+		c.die()
 		_ = c.kgo.Flush(context.Background()) // after Flush every promise has run
 		c.kgo.Close()
 		c.background.Wait()

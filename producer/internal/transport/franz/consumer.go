@@ -85,7 +85,7 @@ func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport
 		}
 	}
 	opts := append(common,
-		kgo.Dialer(connect), kgo.WithHooks(&hooks{c, in.troubled}),
+		kgo.Dialer(connect), kgo.WithHooks(&hooks{c, in.troubled, new(transport.Brokers)}),
 		kgo.ConsumerGroup(g.ID), kgo.ConsumeTopics(g.Topics...),
 		kgo.DisableAutoCommit(), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { changed(m, nil) }),

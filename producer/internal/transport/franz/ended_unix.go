@@ -7,9 +7,10 @@ import (
 	"syscall"
 )
 
-// ended reports whether the peer has closed a connection that no goroutine
-// reads. The kernel accepts a write to such a connection, but the peer never
-// gets the bytes.
+// ended reports whether the peer has closed a connection. ended takes no bytes
+// out of the connection, so another goroutine may read at the same time. The
+// kernel accepts a write to a closed connection, but the peer never gets the
+// bytes.
 func ended(c net.Conn) bool {
 	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = secure.NetConn()
@@ -23,10 +24,9 @@ func ended(c net.Conn) bool {
 		return false
 	}
 	closed := false
-	err = socket.Read(func(fd uintptr) bool {
+	err = socket.Control(func(fd uintptr) {
 		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		closed = n == 0 && err == nil || err == syscall.ECONNRESET
-		return true
 	})
 	return closed && err == nil
 }

@@ -3,9 +3,7 @@ package franz
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -157,31 +155,6 @@ func codec(c *settings.Config) (kgo.CompressionCodec, error) {
 		codec = codec.WithLevel(c.CompressionLevel)
 	}
 	return codec, nil
-}
-
-// hooks report failed connections to the engine. A failed connection does not
-// fail a message.
-type hooks struct {
-	config  *settings.Config
-	handler transport.Handler
-}
-
-var _ kgo.HookBrokerConnect = (*hooks)(nil)
-
-// OnBrokerConnect implements kgo's hook.
-func (h *hooks) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
-		return
-	}
-	if errors.Is(err, io.EOF) && h.config.SASL != nil {
-		return // the wire has already reported the failed login
-	}
-	e := *convert(err)
-	if e.Code == transport.Other { // the port speaks another protocol
-		e.Code, e.Retriable = transport.Transport, true
-	}
-	e.Text = fmt.Sprintf("broker %s: %s", net.JoinHostPort(m.Host, fmt.Sprint(m.Port)), h.config.Redact(e.Text))
-	h.handler.Trouble(&e)
 }
 
 // logger forwards kgo's warnings and errors. kgo's errors become warnings,

@@ -177,20 +177,20 @@ func (p *partition) appendTime(offset int64) int64 {
 
 // wrote notes that a request is about to write a batch. wrote returns the
 // batch, and the answer belongs to this batch. kgo has a batch in only one
-// request at a time.
-func (p *partition) wrote(r *request, key batchKey, count uint64) *batch {
+// request at a time. again says that an earlier request had the batch.
+func (p *partition) wrote(r *request, key batchKey, count uint64) (b *batch, again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.batches {
 		if b.key == key && b.count == count {
 			b.request = r
-			return b
+			return b, true
 		}
 	}
-	b := &batch{part: p, key: key, first: p.written, count: count, request: r}
+	b = &batch{part: p, key: key, first: p.written, count: count, request: r}
 	p.batches = append(p.batches, b)
 	p.written += count
-	return b
+	return b, false
 }
 
 // unwritten undoes wrote, because the connection sent no byte of the request.

@@ -99,7 +99,7 @@ func ReadCommitted(ctx context.Context, c *settings.Config, topic string, troubl
 	if err != nil {
 		return err
 	}
-	cl, err := kgo.NewClient(append(common, kgo.Dialer(connect), kgo.WithHooks(&hooks{c, handler}))...)
+	cl, err := kgo.NewClient(append(common, kgo.Dialer(connect), kgo.WithHooks(&hooks{c, handler, new(transport.Brokers)}))...)
 	if err != nil {
 		return fmt.Errorf("franz: %w", err)
 	}

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -23,6 +26,8 @@ type wire struct {
 	stopped bool
 
 	ids sync.Map // topic id → name
+
+	connections sync.Map // *conn → nothing
 }
 
 var errStopped = errors.New("the client writes no messages any more")
@@ -41,13 +46,16 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: inner, wire: w, open: map[int32]*request{}}, nil
+	c := &conn{Conn: inner, wire: w, open: map[int32]*request{}}
+	w.connections.Store(c, nil)
+	return c, nil
 }
 
 // conn is a connection to a broker. kgo writes each request with one Write.
 type conn struct {
 	net.Conn
-	wire *wire
+	wire   *wire
+	broker atomic.Pointer[kgo.BrokerMetadata] // nil until the connection is usable
 
 	mu     sync.Mutex
 	open   map[int32]*request // requests in flight whose answer the wire reads, by correlation id
@@ -61,6 +69,7 @@ type conn struct {
 type request struct {
 	key, version int16
 	batches      []*batch
+	again        int64 // how many of the batches were in an earlier request
 }
 
 const (
@@ -74,6 +83,11 @@ func (c *conn) Write(b []byte) (int, error) {
 	r, correlation, err := c.note(b)
 	if err != nil {
 		return 0, err
+	}
+	if r != nil && r.again > 0 {
+		if to := c.broker.Load(); to != nil {
+			c.wire.client.brokers.Count(to.NodeID, addressOf(*to), func(t *transport.Traffic) { t.Retries += r.again })
+		}
 	}
 	n := 0
 	if r != nil && r.key == keyProduce && c.idle() && ended(c.Conn) {
@@ -204,6 +218,7 @@ func (c *conn) broken(err error) error {
 // Close implements net.Conn. Requests without an answer will never get an
 // answer.
 func (c *conn) Close() error {
+	c.wire.connections.Delete(c)
 	err := c.Conn.Close()
 	c.mu.Lock()
 	open := c.open
@@ -253,11 +268,15 @@ func (w *wire) readProduce(b []byte, r *request) (acks int16, err error) {
 				continue
 			}
 			if p := t.at(number); p != nil && acks != 0 {
-				r.batches = append(r.batches, p.wrote(r, batchKey{
+				b, again := p.wrote(r, batchKey{
 					producer: int64(binary.BigEndian.Uint64(records[43:])),
 					epoch:    int16(binary.BigEndian.Uint16(records[51:])),
 					sequence: int32(binary.BigEndian.Uint32(records[53:])),
-				}, uint64(binary.BigEndian.Uint32(records[57:]))))
+				}, uint64(binary.BigEndian.Uint32(records[57:])))
+				r.batches = append(r.batches, b)
+				if again {
+					r.again++
+				}
 			}
 		}
 		in.tags()
@@ -339,7 +358,7 @@ func (r *reader) answer(version int16) answer {
 	return a
 }
 
-// readTopics notes the ids of topics and the missing topics.
+// readTopics notes the brokers, the ids of topics and the missing topics.
 func (w *wire) readTopics(version int16, body []byte) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Version = version
@@ -351,6 +370,12 @@ func (w *wire) readTopics(version int16, body []byte) {
 	if resp.ReadFrom(body) != nil {
 		return
 	}
+	ids := make([]int32, len(resp.Brokers))
+	for i, b := range resp.Brokers {
+		ids[i] = b.NodeID
+		w.client.brokers.Known(b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))))
+	}
+	w.client.brokers.Keep(ids)
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		if t.Topic == nil {

@@ -56,6 +56,7 @@ func Run(t *testing.T, lib Library) {
 		{"partitions", testPartitions},
 		{"close", testClose},
 		{"topics", testTopics},
+		{"brokers", testBrokers},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,7 +4,7 @@
 // The broker is franz-go's kfake. The broker supports idempotence, transactions
 // and read_committed like Apache Kafka. In a few places the broker is less
 // strict than real Kafka. For example, a transaction after its timeout gets
-// another error. docs/producer.md lists the differences.
+// another error. docs/faults.md names the differences.
 //
 // The package can also inject faults. An important fault for a producer is a
 // lost answer after the broker has applied the request.

@@ -1,6 +1,5 @@
-// Package avrosample makes values of a schema that look like real ones: they
-// keep to logical types, and names of fields say what a text or a number may
-// be.
+// Package avrosample makes values of a schema that look real. The values
+// respect logical types. The name of a field suggests its text or number.
 package avrosample
 
 import (
@@ -16,15 +15,16 @@ import (
 )
 
 // Append appends the Avro binary of one value of s to dst. The same state of r
-// gives the same value. The error is that s has no value that ends.
+// gives the same value. An error means that every value of s is infinite, as
+// for a record that contains itself.
 func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
 	m := &maker{Rand: r}
 	dst = m.value(dst, s, nil, 0)
 	return dst, m.err
 }
 
-// From some depth on, and once a value has many parts, lists are empty and
-// optional values null, so that values end.
+// Below a depth, and after many parts of a value, lists are empty and optional
+// fields are null, so that every value ends.
 const (
 	deep    = 5
 	many    = 2_000
@@ -37,7 +37,7 @@ type maker struct {
 	err   error
 }
 
-// value appends a value of s. The words are those of the field's name.
+// value appends a value of s. words are the words of the field's name.
 func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
 	m.parts++
 	if depth > deepest {
@@ -104,7 +104,8 @@ func (m *maker) list(dst []byte, s *avsc.Schema, words []string, depth int) []by
 	return append(dst, 0)
 }
 
-// union takes any branch; null one time in five, and always from some depth on.
+// union chooses a branch at random. One value in five is null, and below a
+// depth every value is null.
 func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
 	if len(s.Branches) == 0 {
 		m.err = fmt.Errorf("a union without branches has no value")
@@ -125,7 +126,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []b
 		if wantNull {
 			i = null
 		}
-	} else if depth > deep { // rather one that has nothing inside
+	} else if depth > deep { // prefer a branch without parts
 		for j, b := range s.Branches {
 			if b.Kind.Primitive() || b.Kind == avsc.Enum {
 				i = j
@@ -137,7 +138,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []b
 	return m.value(dst, s.Branches[i], words, depth+1)
 }
 
-// epoch is about when the events of the samples happen.
+// epoch is the time around which the events of the samples happen.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
 
 func (m *maker) moment() time.Time {
@@ -219,7 +220,7 @@ func (m *maker) bytes(n int) []byte {
 	return b
 }
 
-// decimal is the two's complement of a number of up to six digits.
+// decimal returns the two's complement of a number with at most six digits.
 func (m *maker) decimal(precision int) []byte {
 	limit := int64(math.Pow10(min(precision, 6)))
 	b := big.NewInt(m.Int64N(limit)).Bytes()
@@ -233,7 +234,7 @@ func (m *maker) fixed(s *avsc.Schema) []byte {
 	switch s.Logical.Name {
 	case "decimal":
 		b := m.decimal(s.Logical.Precision)
-		for len(b) > s.Size { // the sign's byte, which the size has no room for
+		for len(b) > s.Size { // the sign byte does not fit into the size
 			b = b[1:]
 		}
 		return append(make([]byte, s.Size-len(b)), b...)

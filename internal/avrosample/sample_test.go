@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// wantReadable reads samples of a schema with the generic reader and writes
-// them again, and makes them a second time.
+// wantReadable reads samples of a schema with the generic reader, writes the
+// values again, and repeats the sample with the same seed.
 func wantReadable(t *testing.T, name, text string) (made int) {
 	t.Helper()
 	s, err := avsc.ParseStored(name, []byte(text))

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// split cuts a field's name into words in small letters.
+// split cuts a field's name into words in lower case.
 func split(name string) []string {
 	var words []string
 	start := 0
@@ -30,7 +30,7 @@ func split(name string) []string {
 	return words
 }
 
-// singular makes the last word the name of one of several.
+// singular replaces a plural last word by its singular.
 func singular(words []string) []string {
 	if len(words) == 0 {
 		return nil
@@ -43,7 +43,7 @@ func singular(words []string) []string {
 	return words
 }
 
-// has reports whether the last word is one of some, or the only one but one.
+// has reports whether the last word is one of the given words.
 func has(words []string, some ...string) bool {
 	return len(words) > 0 && slices.Contains(some, words[len(words)-1])
 }
@@ -58,7 +58,7 @@ func (m *maker) last() string {
 	return m.pick("Adeyemi", "Bauer", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski", "Lopez")
 }
 
-// text is a text as the name of its field suggests.
+// text returns a text that fits the name of the field.
 func (m *maker) text(words []string) string {
 	switch {
 	case has(words, "uuid", "guid"):

@@ -51,9 +51,9 @@ func moveLeaders(t *testing.T, topic string) (stop func()) {
 	}
 }
 
-// TestStartWhileLeadersMove: producers that start while leaders move lose
-// nothing and write nothing twice, and neither does one that runs all the time.
-// It is the fault of librdkafka's issue 921: see the control below.
+// TestStartWhileLeadersMove starts short producers while leaders move, beside a
+// long producer. No event is lost or written twice. The fault is issue 921 of
+// confluent-kafka-go. The control below shows the damage.
 func TestStartWhileLeadersMove(t *testing.T) {
 	for _, transport := range []producer.Option{producer.WithTransport(producer.Confluent), producer.WithTransport(producer.Franz)} {
 		c := cluster(t)
@@ -142,8 +142,9 @@ func TestStartWhileLeadersMove(t *testing.T) {
 	}
 }
 
-// TestControlStartWhileLeadersMove: confluent-kafka-go alone loses messages
-// that it reports as delivered, or ends by a fatal error, under the same moves.
+// TestControlStartWhileLeadersMove uses confluent-kafka-go alone. Under the same
+// moves it loses messages that it reports as delivered, or ends with a fatal
+// error.
 func TestControlStartWhileLeadersMove(t *testing.T) {
 	c := cluster(t)
 	topic := fmt.Sprintf("leaders-control-%d", time.Now().UnixNano())

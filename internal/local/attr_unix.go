@@ -5,6 +5,6 @@ package local
 import "syscall"
 
 // attributes puts a child into a session of its own, so that signals of our
-// terminal do not reach it. Only Linux can tie the child's life to ours: here a
-// child outlives a test process that is killed.
+// terminal do not reach the child. Only Linux can end a child with its parent.
+// Elsewhere a child outlives a test process that is killed.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -1,5 +1,5 @@
-// Package local runs other people's servers as local processes for tests: it
-// keeps what was downloaded and ends what was started.
+// Package local runs other people's servers as local processes for tests. The
+// package keeps downloads in a cache and ends every process.
 package local
 
 import (
@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// Cached returns the folder called name in the user's cache (or in
-// AVROLINE_TEST_CACHE). Where it is not there yet, fill makes it in a temporary
-// folder first, so that it is there whole or not at all; two processes may fill
-// it at the same time.
+// Cached returns the folder with this name in the user's cache, or in
+// AVROLINE_TEST_CACHE. If the folder does not exist, fill writes a temporary
+// folder, which is then renamed. So the folder is complete or absent. Two
+// processes may fill the folder at the same time.
 func Cached(name string, fill func(dir string) error) (string, error) {
 	root := os.Getenv("AVROLINE_TEST_CACHE")
 	if root == "" {
@@ -48,7 +48,7 @@ func Cached(name string, fill func(dir string) error) (string, error) {
 	return dir, nil
 }
 
-// Tail is the end of a log, at most n bytes, for an error's text.
+// Tail returns the end of a log, at most n bytes, for the text of an error.
 func Tail(log []byte, n int) []byte {
 	if len(log) > n {
 		return log[len(log)-n:]

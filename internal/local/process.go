@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Process is one life of a server. Its methods are safe for concurrent use.
+// Process is a server from its start to its end. Its methods are safe for
+// concurrent use.
 type Process struct {
 	cmd  *exec.Cmd
 	log  string
@@ -19,7 +20,8 @@ type Process struct {
 }
 
 // Run starts cmd with its output in the file log. On Linux the process ends
-// with ours, even when ours is killed. Signals of our terminal do not reach it.
+// with our process, even if our process is killed. Signals of our terminal do
+// not reach the process.
 func Run(cmd *exec.Cmd, log string) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
@@ -38,7 +40,7 @@ func Run(cmd *exec.Cmd, log string) (*Process, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how a killed server ends says nothing
+			_ = cmd.Wait() // the exit status of a killed server is not an error
 		}
 	}()
 	if err := <-started; err != nil {
@@ -47,7 +49,7 @@ func Run(cmd *exec.Cmd, log string) (*Process, error) {
 	return p, nil
 }
 
-// Alive is false once the process has ended.
+// Alive reports whether the process still runs.
 func (p *Process) Alive() bool {
 	select {
 	case <-p.done:
@@ -57,7 +59,7 @@ func (p *Process) Alive() bool {
 	}
 }
 
-// Done is closed when the process has ended.
+// Done returns a channel that is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Await waits until the log holds text and returns the log.
@@ -79,7 +81,8 @@ func (p *Process) Await(ctx context.Context, text string) ([]byte, error) {
 	}
 }
 
-// Kill ends the process with SIGKILL, a stopped one too, and waits for its end.
+// Kill ends the process with SIGKILL and waits. Kill also ends a paused
+// process.
 func (p *Process) Kill() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

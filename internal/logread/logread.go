@@ -14,11 +14,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// All yields the records of a topic that a read_committed consumer sees. It
-// reads from the start to the end offsets at the moment of the call. (A reader
-// that stops at an empty poll would miss late records.) Records of one
-// partition come in order. The last pair holds an error if ctx ended or the
-// topic does not exist.
+// All yields the records of a topic that a read_committed consumer sees, from
+// the start to the end offsets at the moment of the call. A reader that stops
+// at an empty poll would miss late records. Records of one partition come in
+// order. If ctx ends or the topic does not exist, the last pair holds the
+// error.
 func All(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) iter.Seq2[*kgo.Record, error] {
 	return func(yield func(*kgo.Record, error) bool) {
 		if err := all(ctx, brokers, topic, opts, yield); err != nil {

@@ -24,7 +24,9 @@ func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{c}, nil
+	p := &Producer{c}
+	observe(config, p)
+	return p, nil
 }
 
 // Flush waits until all earlier messages have an outcome and their callbacks

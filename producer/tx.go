@@ -95,6 +95,7 @@ func newTransactional(who settings.Purpose, brokers []string, id string, s *serd
 	if config.GroupCommitMessages > 0 {
 		t.group = newGroup(t)
 	}
+	observe(config, t)
 	return t, nil
 }
 

@@ -1,6 +1,9 @@
 package settings
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Option changes a [Config]. The zero Option does nothing. Several goroutines
 // may use an Option, several times each.
@@ -29,6 +32,19 @@ func As(p Purpose, opts []Option) []Option {
 	begin := Set("As", func(c *Config) { own, c.Purpose = c.Purpose, p })
 	end := Set("As", func(c *Config) { c.Purpose = own })
 	return append(append([]Option{begin}, opts...), end)
+}
+
+// Join makes one option of several. name is the option's name for the user.
+func Join(name string, opts ...Option) Option {
+	return Option{name, func(c *Config) error {
+		var errs []error
+		for _, o := range opts {
+			if o.apply != nil {
+				errs = append(errs, o.apply(c))
+			}
+		}
+		return errors.Join(errs...)
+	}}
 }
 
 // Carry makes an option that only transports a value of a higher layer, for

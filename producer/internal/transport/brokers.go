@@ -59,6 +59,19 @@ type Traffic struct {
 	RoundTrip, Throttle Timing
 }
 
+// Plus returns the sum of two clients' traffic with the same broker.
+func (t Traffic) Plus(o Traffic) Traffic {
+	return Traffic{
+		Known:    t.Known || o.Known,
+		Requests: t.Requests + o.Requests, Responses: t.Responses + o.Responses,
+		BytesSent: t.BytesSent + o.BytesSent, BytesReceived: t.BytesReceived + o.BytesReceived,
+		Errors: t.Errors + o.Errors, Timeouts: t.Timeouts + o.Timeouts, Retries: t.Retries + o.Retries,
+		Connects: t.Connects + o.Connects, Disconnects: t.Disconnects + o.Disconnects,
+		Queued: t.Queued + o.Queued, Waiting: t.Waiting + o.Waiting,
+		RoundTrip: t.RoundTrip.Plus(o.RoundTrip), Throttle: t.Throttle.Plus(o.Throttle),
+	}
+}
+
 // Timing sums up durations.
 type Timing struct {
 	Count int64
@@ -72,6 +85,15 @@ type Timing struct {
 func (t *Timing) Add(d time.Duration) {
 	t.Count++
 	t.Sum += d
+}
+
+// Plus returns the sum of two timings. The quantiles of the sum are the larger
+// ones.
+func (t Timing) Plus(o Timing) Timing {
+	return Timing{
+		Count: t.Count + o.Count, Sum: t.Sum + o.Sum,
+		P50: max(t.P50, o.P50), P99: max(t.P99, o.P99), Max: max(t.Max, o.Max),
+	}
 }
 
 // Brokers is the table of the brokers that a client knows. The zero value is

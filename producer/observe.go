@@ -1,0 +1,120 @@
+package producer
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// Observed is a [Producer] or a [Transactional] whose state a metrics package
+// reads. No method does I/O. All methods are safe for concurrent use.
+type Observed interface {
+	Stats() Stats
+	Health() Health
+	Brokers() []Broker
+	Err() error
+}
+
+var (
+	_ Observed = (*Producer)(nil)
+	_ Observed = (*Transactional)(nil)
+)
+
+// WithObserver calls f with each producer that a constructor makes with this
+// option, before the constructor returns. Processors, sources and relays make
+// their producers themselves, and a source makes one for each shard. The
+// producer may be used only after its constructor has returned, but its state
+// may be read at once. If Err returns [ErrClosed], the producer is closed.
+//
+// The option also sets statistics.interval.ms to 5,000 if an earlier option did
+// not set it, because librdkafka counts the traffic of [Broker] only then.
+func WithObserver(f func(Observed)) Option {
+	return settings.Join("WithObserver",
+		settings.Carry("WithObserver", observer(f)),
+		settings.Set("WithObserver", func(c *settings.Config) {
+			if _, set := c.Passed[statisticsInterval]; !set {
+				c.Passed[statisticsInterval] = "5000"
+			}
+		}))
+}
+
+const statisticsInterval = "statistics.interval.ms"
+
+type observer func(Observed)
+
+// observe tells the observers about a new producer.
+func observe(c *settings.Config, o Observed) {
+	for _, f := range settings.Carried[observer](c) {
+		if f != nil {
+			f(o)
+		}
+	}
+}
+
+// JoinOptions returns one option that applies opts in their order. name is what
+// the option's String returns. Packages that configure several things with one
+// option use JoinOptions.
+func JoinOptions(name string, opts ...Option) Option { return settings.Join(name, opts...) }
+
+// Broker is a broker as the client behind a producer knows it. The client
+// connects only to the brokers that it needs.
+type Broker = transport.Broker
+
+// BrokerState says what a client knows about its way to a broker.
+type BrokerState = transport.BrokerState
+
+// The values of [BrokerState].
+const (
+	BrokerIdle        = transport.BrokerIdle
+	BrokerConnected   = transport.BrokerConnected
+	BrokerLost        = transport.BrokerLost
+	BrokerUnreachable = transport.BrokerUnreachable
+)
+
+// Traffic counts what the client exchanged with a broker. With the transport
+// [Franz] the counts are always known. With [Confluent] they come from
+// librdkafka's statistics, at the interval statistics.interval.ms.
+type Traffic = transport.Traffic
+
+// Timing sums up durations.
+type Timing = transport.Timing
+
+// Brokers returns the brokers that the producer knows, sorted by number.
+// Brokers does no I/O. After the replacement of a client, the counts begin
+// again.
+func (p *Producer) Brokers() []Broker { return p.core.brokers() }
+
+// Brokers is [Producer.Brokers].
+func (t *Transactional) Brokers() []Broker { return t.core.brokers() }
+
+// brokers returns the brokers of all clients of the core. A broker that one
+// client is connected to counts as connected.
+func (c *core) brokers() []Broker {
+	c.mu.Lock()
+	clients := slices.Clone(c.clients)
+	c.mu.Unlock()
+	var all []Broker
+	for _, k := range clients {
+		for _, b := range k.transport.Brokers().List() {
+			i := slices.IndexFunc(all, func(other Broker) bool { return other.ID == b.ID && other.Address == b.Address })
+			if i < 0 {
+				all = append(all, b)
+				continue
+			}
+			other := &all[i]
+			other.Traffic = other.Traffic.Plus(b.Traffic)
+			if rank(b.State) > rank(other.State) {
+				other.State, other.Since, other.Reason = b.State, b.Since, b.Reason
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Broker) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Address, b.Address)) })
+	return all
+}
+
+// rank orders the states by how much they say.
+func rank(s BrokerState) int {
+	return [...]int{BrokerIdle: 0, BrokerLost: 1, BrokerUnreachable: 2, BrokerConnected: 3}[s]
+}

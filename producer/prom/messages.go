@@ -1,0 +1,118 @@
+package prom
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/prom/internal/catalog"
+)
+
+// topics holds the counters of each topic.
+type topics struct {
+	limit int
+	all   sync.Map // name → *topic
+
+	mu    sync.Mutex
+	named int
+	other *topic
+}
+
+// topic counts the messages of a topic. A *topic is also the token of each of
+// its messages, so that a message allocates nothing.
+type topic struct {
+	name     string
+	delivery prometheus.Observer
+	bytes    atomic.Int64
+	outcomes [len(outcomes)]atomic.Int64
+	refused  [len(reasons)]atomic.Int64
+}
+
+// outcomes are the values of the label outcome.
+var outcomes = [...]string{"delivered", "not_sent", "unknown"} //nolint:gochecknoglobals // a table, never changed
+
+const (
+	delivered = iota
+	notSent
+	unknown
+)
+
+// find returns the counters of a topic, or the counters that all topics beyond
+// the limit share.
+func (t *topics) find(name string, m *Metrics) *topic {
+	if known, ok := t.all.Load(name); ok {
+		return known.(*topic)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known, ok := t.all.Load(name); ok {
+		return known.(*topic)
+	}
+	if t.named >= t.limit {
+		if t.other == nil {
+			t.other = &topic{name: OtherTopics, delivery: m.delivery.WithLabelValues(OtherTopics)}
+		}
+		return t.other
+	}
+	t.named++
+	made := &topic{name: name, delivery: m.delivery.WithLabelValues(name)}
+	t.all.Store(name, made)
+	return made
+}
+
+func (t *topics) collect(ch chan<- prometheus.Metric) {
+	t.all.Range(func(_, known any) bool {
+		known.(*topic).collect(ch)
+		return true
+	})
+	t.mu.Lock()
+	other := t.other
+	t.mu.Unlock()
+	if other != nil {
+		other.collect(ch)
+	}
+}
+
+// collect shows every outcome, also with the count 0, because a rate needs the
+// first sample. A reason shows after its first message.
+func (t *topic) collect(ch chan<- prometheus.Metric) {
+	for i := range outcomes {
+		ch <- sample(catalog.Messages, float64(t.outcomes[i].Load()), t.name, outcomes[i])
+	}
+	for i := range reasons {
+		if n := t.refused[i].Load(); n > 0 {
+			ch <- sample(catalog.Refused, float64(n), t.name, reasons[i].name)
+		}
+	}
+	ch <- sample(catalog.MessageBytes, float64(t.bytes.Load()), t.name)
+}
+
+// hooks returns the hooks of a client.
+func (m *Metrics) hooks(c *client) producer.Hooks {
+	return producer.Hooks{
+		Start: func(_ context.Context, s *producer.Start) any { return m.topics.find(s.Topic, m) },
+		Refused: func(token any, err error) {
+			token.(*topic).refused[reasonOf(err)].Add(1)
+		},
+		Accepted: func(token any, bytes int) {
+			token.(*topic).bytes.Add(int64(bytes))
+		},
+		Outcome: func(token any, o producer.Outcome) {
+			t := token.(*topic)
+			switch {
+			case o.Err == nil:
+				t.outcomes[delivered].Add(1)
+				t.delivery.Observe(o.Waited.Seconds())
+			case errors.Is(o.Err, producer.ErrNotSent):
+				t.outcomes[notSent].Add(1)
+			default:
+				t.outcomes[unknown].Add(1)
+			}
+		},
+		Transaction: c.transaction,
+	}
+}

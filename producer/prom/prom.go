@@ -1,0 +1,130 @@
+package prom
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/avroline/avroline/producer/prom/internal/catalog"
+)
+
+// Metrics collects the metrics of a program's producers and registry clients.
+// It is a [prometheus.Collector]. Metrics is safe for concurrent use.
+type Metrics struct {
+	config   config
+	topics   topics
+	delivery *prometheus.HistogramVec
+	spent    *prometheus.HistogramVec // transactions
+
+	mu      sync.Mutex
+	clients []*client // in the order of their first use
+}
+
+// Option changes a [Metrics]. The zero Option does nothing.
+type Option struct {
+	name  string
+	apply func(*config)
+}
+
+// String returns the option's name.
+func (o Option) String() string { return o.name }
+
+type config struct {
+	topicLimit int
+	buckets    []float64
+}
+
+// OtherTopics is the label of the topics beyond [WithTopicLimit]. No topic of
+// Kafka can have this name.
+const OtherTopics = "(other)"
+
+// WithTopicLimit bounds the values of the label topic. The first n topics have
+// their own value, and all further topics share [OtherTopics]. Default 100. 0
+// and less give every topic the value OtherTopics.
+func WithTopicLimit(n int) Option {
+	return Option{"WithTopicLimit", func(c *config) { c.topicLimit = n }}
+}
+
+// WithBuckets sets the upper bounds of the classic buckets of the histograms,
+// in seconds and in rising order. Default 1 ms to 60 s in 15 steps. The
+// histograms are native histograms too, which need no bounds. nil means the
+// default. An empty slice means native histograms only.
+func WithBuckets(seconds []float64) Option {
+	return Option{"WithBuckets", func(c *config) { c.buckets = seconds }}
+}
+
+// New makes a [Metrics]. Register the result in a [prometheus.Registerer].
+func New(opts ...Option) *Metrics {
+	c := config{topicLimit: 100}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&c)
+		}
+	}
+	if c.buckets == nil {
+		c.buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+	}
+	m := &Metrics{config: c, delivery: histogram(catalog.Delivery, c.buckets), spent: histogram(catalog.Transaction, c.buckets)}
+	m.topics.limit = c.topicLimit
+	return m
+}
+
+// histogram makes a histogram with classic and native buckets.
+func histogram(m *catalog.Metric, buckets []float64) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: m.Name, Help: m.Help, Buckets: buckets,
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  160,
+		NativeHistogramMinResetDuration: time.Hour,
+	}, m.Labels)
+}
+
+var _ prometheus.Collector = (*Metrics)(nil)
+
+// Describe implements [prometheus.Collector].
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range descs {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector]. Collect does no I/O.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	m.topics.collect(ch)
+	m.delivery.Collect(ch)
+	m.spent.Collect(ch)
+	m.mu.Lock()
+	clients := append([]*client(nil), m.clients...)
+	m.mu.Unlock()
+	for _, c := range clients {
+		c.collect(ch)
+	}
+}
+
+// descs are the descriptions of all metrics.
+var descs = describe() //nolint:gochecknoglobals // a table, never changed
+
+func describe() map[*catalog.Metric]*prometheus.Desc {
+	all := map[*catalog.Metric]*prometheus.Desc{}
+	for _, m := range catalog.All() {
+		all[m] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
+	}
+	return all
+}
+
+// sample makes one sample of a counter or a gauge.
+func sample(m *catalog.Metric, value float64, labels ...string) prometheus.Metric {
+	kind := prometheus.GaugeValue
+	if m.Type == catalog.Counter {
+		kind = prometheus.CounterValue
+	}
+	return prometheus.MustNewConstMetric(descs[m], kind, value, labels...)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

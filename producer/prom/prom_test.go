@@ -1,0 +1,303 @@
+package prom_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/avroline/avroline/examples/events/orders"
+	"github.com/avroline/avroline/internal/workload"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/producer/prom"
+	"github.com/avroline/avroline/producer/prom/internal/catalog"
+	"github.com/avroline/avroline/serde"
+)
+
+func serializer(t testing.TB) *serde.Serializer {
+	t.Helper()
+	s, err := serde.NewSerializer(&workload.Registry{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func deadline(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func topicOf(name string) *producer.Topic[*orders.OrderCreated] {
+	return producer.NewTopic(name, producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
+}
+
+func order() *orders.OrderCreated { return &orders.OrderCreated{OrderID: uuid.New(), Customer: "ada"} }
+
+// gather scrapes the metrics, and checks names, help texts and types with the
+// rules of promtool.
+func gather(t testing.TB, m *prom.Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(m)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+	all := map[string]*dto.MetricFamily{}
+	for _, f := range families {
+		all[f.GetName()] = f
+	}
+	return all
+}
+
+// samples returns the samples of a counter or gauge as "label,label" → value.
+// Samples of 0 are left out.
+func samples(f *dto.MetricFamily) map[string]float64 {
+	all := map[string]float64{}
+	for _, m := range f.GetMetric() {
+		var labels []string
+		for _, l := range m.GetLabel() {
+			labels = append(labels, l.GetValue())
+		}
+		if v := m.GetCounter().GetValue() + m.GetGauge().GetValue(); v != 0 {
+			all[strings.Join(labels, ",")] = v
+		}
+	}
+	return all
+}
+
+// TestMessages checks the counts of each outcome and of each reason for a
+// refusal.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 3), producertest.WithTopic("small", 1))
+	m := prom.New()
+	p, err := producer.New(b.Addrs(), serializer(t), m.Producer("shop"), producer.WithMaxMessageBytes(2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := topicOf("orders")
+	for range 20 {
+		if _, err := created.Publish(ctx, p, order()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	big := order()
+	big.Customer = strings.Repeat("x", 4000)
+	if _, err := created.Publish(ctx, p, big); !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("too large: %v", err)
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := created.Publish(gone, p, order()); !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("ended context: %v", err)
+	}
+	bad := order()
+	bad.Customer = "\xff"
+	if _, err := created.Publish(ctx, p, bad); !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("not UTF-8: %v", err)
+	}
+	b.RefuseNext(1, 29)
+	if _, err := topicOf("small").Publish(ctx, p, order()); !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("refused by the broker: %v", err)
+	}
+	running := gather(t, m)
+	if got := samples(running["avroline_ready"]); got["shop"] != 1 {
+		t.Errorf("ready: %v", got)
+	}
+	_ = p.Close(ctx)
+	if _, err := created.Publish(ctx, p, order()); !errors.Is(err, producer.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	all := gather(t, m)
+	if diff := cmp.Diff(map[string]float64{"delivered,orders": 20, "not_sent,small": 1}, samples(all["avroline_messages_total"])); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]float64{"too_large,orders": 1, "context,orders": 1, "encode,orders": 1, "closed,orders": 1}
+	if diff := cmp.Diff(want, samples(all["avroline_messages_refused_total"])); diff != "" {
+		t.Error(diff)
+	}
+	for _, f := range all["avroline_delivery_seconds"].GetMetric() {
+		h := f.GetHistogram()
+		if f.GetLabel()[0].GetValue() != "orders" {
+			continue
+		}
+		if h.GetSampleCount() != 20 || h.GetSampleSum() <= 0 || len(h.GetBucket()) != 15 || len(h.GetPositiveSpan()) == 0 {
+			t.Errorf("want 20 samples in classic and native buckets: %v", h)
+		}
+	}
+	if all["avroline_ready"] != nil {
+		t.Errorf("a closed producer is still in the gauges: %v", all["avroline_ready"])
+	}
+}
+
+// TestTransactions checks the counts of transactions, also if several producers
+// share a name.
+func TestTransactions(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 3))
+	m := prom.New()
+	created := topicOf("orders")
+	for i := range 2 {
+		tx, err := producer.NewTransactional(b.Addrs(), fmt.Sprint("tx-", i), serializer(t), m.Producer("shop"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := tx.InTx(ctx, func(tx *producer.Tx) error { return created.Add(ctx, tx, order()) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := errors.New("stop")
+		err = tx.InTx(ctx, func(tx *producer.Tx) error { return errors.Join(created.Add(ctx, tx, order()), stop) })
+		if !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Close(ctx) }()
+	}
+	all := gather(t, m)
+	if diff := cmp.Diff(map[string]float64{"shop,committed": 6, "shop,aborted": 2}, samples(all["avroline_transactions_total"])); diff != "" {
+		t.Error(diff)
+	}
+	if got := all["avroline_transaction_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(); got != 8 {
+		t.Errorf("%d durations, want 8", got)
+	}
+}
+
+// TestCardinality checks that the number of topics in the labels has a bound,
+// and that no message is lost from the counts.
+func TestCardinality(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	const topics, limit = 12, 5
+	var opts []producertest.Option
+	for i := range topics {
+		opts = append(opts, producertest.WithTopic(fmt.Sprint("topic-", i), 1))
+	}
+	b := producertest.Start(t, opts...)
+	m := prom.New(prom.WithTopicLimit(limit))
+	p, err := producer.New(b.Addrs(), serializer(t), m.Producer("shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range topics {
+		if _, err := topicOf(fmt.Sprint("topic-", i)).Publish(ctx, p, order()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := samples(gather(t, m)["avroline_messages_total"])
+	if len(got) != limit+1 || got["delivered,"+prom.OtherTopics] != topics-limit {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestBrokers checks the metrics of the brokers, and that they follow a broker
+// that goes away. Every metric of the catalogue must have been there at the
+// end.
+func TestBrokers(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 3))
+	m := prom.New()
+	p, err := producer.New(b.Addrs(), serializer(t), m.Producer("shop"), producer.WithConfig(map[string]string{"statistics.interval.ms": "100"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(ctx) }()
+	if _, err := topicOf("orders").Publish(ctx, p, order()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "traffic", func() bool {
+		all := gather(t, m)
+		return len(samples(all["avroline_broker_connected"])) > 0 && len(samples(all["avroline_broker_sent_bytes_total"])) > 0
+	})
+	all := gather(t, m)
+	for _, d := range catalog.All() {
+		isOurs := strings.HasPrefix(d.Name, "avroline_broker_")
+		f := all[d.Name]
+		switch {
+		case isOurs && f == nil:
+			t.Errorf("no %s", d.Name)
+		case f == nil:
+		case !strings.EqualFold(f.GetType().String(), d.Type) || f.GetHelp() != d.Help:
+			t.Errorf("%s is %v %q", d.Name, f.GetType(), f.GetHelp())
+		}
+		for _, sample := range f.GetMetric() {
+			var labels []string
+			for _, l := range sample.GetLabel() {
+				labels = append(labels, l.GetName())
+			}
+			want := slices.Sorted(slices.Values(d.Labels))
+			if diff := cmp.Diff(want, labels); diff != "" {
+				t.Errorf("%s: %s", d.Name, diff)
+			}
+		}
+	}
+	restart := b.Stop()
+	until(t, "not ready", func() bool {
+		all := gather(t, m)
+		return len(samples(all["avroline_ready"])) == 0 && len(samples(all["avroline_broker_connected"])) == 0
+	})
+	restart()
+	until(t, "ready again", func() bool { return samples(gather(t, m)["avroline_ready"])["shop"] == 1 })
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for ctx := deadline(t); !ok(); time.Sleep(20 * time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// BenchmarkPublish compares publishing with and without metrics. Both must
+// allocate the same.
+func BenchmarkPublish(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		opts func() []producer.Option
+	}{
+		{"plain", func() []producer.Option { return nil }},
+		{"metrics", func() []producer.Option { return []producer.Option{prom.New().Producer("shop")} }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			broker := producertest.Start(b, producertest.WithTopic("orders", 3))
+			p, err := producer.New(broker.Addrs(), serializer(b), bench.opts()...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, created, e := context.Background(), topicOf("orders"), order()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := created.PublishAsync(ctx, p, e, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := p.Close(ctx); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

@@ -54,7 +54,7 @@ generate: ## write the generated code anew
 	cd internal/bench && go generate ./...
 
 check-generate: generate ## fail where generated code is stale
-	@git diff --exit-code --stat -- '*.avro.go' || { echo "generated code is stale: run make generate and commit it"; exit 1; }
+	@git diff --exit-code --stat -- '*.avro.go' docs/observability docs/observability.md || { echo "generated code is stale: run make generate and commit it"; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- '*.avro.go')" || { echo "generated files are not committed"; exit 1; }
 
 purego: ## build and vet everything without cgo, for Windows and macOS too

@@ -27,3 +27,5 @@
 // The hooks allocate nothing. The counters of a topic are atomic. Gauges and
 // the statistics of the brokers are read when Prometheus scrapes.
 package prom
+
+//go:generate go run ./internal/generate -docs ../../docs

@@ -33,6 +33,7 @@ fmt: $(GOLANGCI) ## format the code
 lint: $(GOLANGCI) ## lint everything, the arrows between the packages included
 	$(GOLANGCI) run --allow-parallel-runners ./...
 	cd internal/bench && $(GOLANGCI) run --allow-parallel-runners --config ../../.golangci.yml ./...
+	@for mod in serde/encrypt/*/go.mod; do (cd $$(dirname $$mod) && $(GOLANGCI) run --allow-parallel-runners --config ../../../.golangci.yml ./...) || exit 1; done
 	go run ./cmd/avrogen fmt schemas/...
 	go run ./cmd/avrogen lint schemas/...
 
@@ -67,8 +68,9 @@ purego: ## build and vet everything without cgo, for Windows and macOS too
 test-franz: ## the producer's tests on the transport franz, built without cgo
 	CGO_ENABLED=0 go test ./producer ./producer/processor ./producer/source ./producer/internal/... ./producer/auth/...
 
-modules: ## build and vet the modules of their own
+modules: ## build and vet the modules of their own, and test the KMS modules
 	@for mod in $$(git ls-files '*/go.mod' | xargs -n1 dirname); do echo "== $$mod"; (cd $$mod && go build ./... && go vet ./...) || exit 1; done
+	@for mod in serde/encrypt/*/go.mod; do (cd $$(dirname $$mod) && go test ./...) || exit 1; done
 
 vulncheck: ## known vulnerabilities in the dependencies, if their database can be reached
 	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...; status=$$?; \

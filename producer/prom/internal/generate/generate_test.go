@@ -63,7 +63,7 @@ func TestEveryMetricIsShown(t *testing.T) {
 	}
 }
 
-// TestRules lets promtool check the rules, and run the cases of alerts.test.yaml
+// TestRules lets promtool check the rules and run the cases of alerts.test.yaml
 // against them.
 func TestRules(t *testing.T) {
 	t.Parallel()

@@ -86,7 +86,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 			client: newHTTPClient(cfg), endpoints: nodes, background: b, tokens: toks,
 			headers: cfg.headers, secrets: cfg.secrets,
 			timeout: cfg.timeout, retries: cfg.retries, base: cfg.base, cap: cfg.cap,
-			maxBody: cfg.maxBody, logger: cfg.logger,
+			maxBody: cfg.maxBody, logger: cfg.logger, contact: contact{since: time.Now()},
 		},
 		background: b,
 		disk:       store,

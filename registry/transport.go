@@ -33,6 +33,7 @@ type transport struct {
 	maxBody    int64
 	logger     *slog.Logger
 	away       atomic.Bool // no registry answered the last call in time
+	contact    contact
 }
 
 // request is a single call, independent of the URL that will answer.
@@ -191,6 +192,7 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 		body, err = t.attempt(ctx, ep, req, t.share(ctx, w, len(order)-i))
 		if err == nil || answered(err) {
 			t.away.Store(false)
+			t.contact.answered()
 			t.endpoints.answered(ep)
 			return body, again{}, err
 		}
@@ -215,6 +217,10 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 		if errors.As(err, &lag) {
 			next.pause = max(next.pause, lagPause(number))
 		}
+	}
+	var lag *lagError
+	if !errors.As(err, &lag) {
+		t.contact.lost(w.failure(nil))
 	}
 	return nil, next, err
 }

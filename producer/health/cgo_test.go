@@ -1,0 +1,5 @@
+//go:build cgo
+
+package health_test
+
+const hasConfluent = true

@@ -12,6 +12,8 @@ GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 RACE := ./internal/avsc/... ./internal/resolve/... ./registry/... ./serde/... ./producer/...
 # The suites that run against whatever AVROLINE_TEST_BROKERS and _REGISTRY name.
 REAL := Suite|Publish|Message|Hooks|ForeignSlices|Refused|TopicLimit|SeveralTypes|Transact|Abort|Fenced|Times|SmallTopic|Processor|Files$$|Killed|WakesUp|Rebalances|Resume|TestRun
+# The older releases of Apache Kafka that the suites run on: make versions.
+VERSIONS ?= 3.6.2 3.9.1 4.0.1
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
 # How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
@@ -20,7 +22,7 @@ SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vulncheck release-check fuzz random bench throughput faults vectors integration kafka registry soak clean
+.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vulncheck release-check fuzz random bench throughput faults vectors integration versions kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -112,6 +114,9 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
 	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./producer/processor ./producer/source ./serde ./registry ./examples/clickstream
 	go test -tags integration -count=1 -timeout 15m ./internal/integration
+
+versions: ## the suites against older releases of Apache Kafka, one node each
+	@for v in $(VERSIONS); do go run ./internal/cmd/withreal -nodes 1 -kafka $$v go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./producer/processor ./producer/source ./serde || exit 1; done
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C
 	@mkdir -p .build/bin && go build -o .build/bin/ ./internal/cmd/kafka && exec .build/bin/kafka

@@ -130,7 +130,9 @@ func (c *copying) byHand(ctx context.Context, kind, id string) {
 // killable is a cluster in which group members may vanish.
 func killable(t *testing.T, protocol string) *copytest.Where {
 	if os.Getenv("AVROLINE_TEST_BROKERS") != "" {
-		return copytest.Brokers(t)
+		w := copytest.Brokers(t)
+		w.NeedsProtocol(protocol)
+		return w
 	}
 	if protocol == "classic" {
 		t.Skip("the embedded broker's classic group stalls when members go")

@@ -65,7 +65,8 @@ func WithBadHandler(f BadHandler) Option {
 // WithGroupProtocol sets the rebalance protocol of the group: "consumer"
 // (KIP-848, brokers from 4.0) or "classic". The default is "consumer" if the
 // brokers support it, and "classic" otherwise. The log shows the protocol in
-// use.
+// use. Run returns a [producer.ConfigError] if the option asks for "consumer"
+// and the brokers do not support it.
 func WithGroupProtocol(name string) Option {
 	return Option{"WithGroupProtocol", func(c *config) { c.protocol = name }}
 }

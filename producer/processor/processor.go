@@ -150,6 +150,8 @@ func (p *Processor[In]) run(ctx context.Context) error {
 		if protocol, err = consumer.ChooseProtocol(ctx, p.settings); err != nil {
 			return err
 		}
+	} else if err := consumer.CheckProtocol(ctx, p.settings, protocol); err != nil {
+		return bad("WithGroupProtocol", p.config.protocol, err.Error())
 	}
 	p.settings.Logger.Info("group_protocol", "group", p.group, "protocol", string(protocol))
 	in, err := openInput(p.settings, p.group, p.topics, protocol)

@@ -143,6 +143,14 @@ func TestGroupProtocol(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Exactly(c.out, 100)
+
+			// Old brokers cannot serve "consumer". Run must say so, because a
+			// member of such a group receives nothing.
+			c.protocol = "consumer"
+			err = run(t, c.processor(copytest.NewID(t)), func() bool { return name == "4.0" })
+			if refused := new(producer.ConfigError); errors.As(err, &refused) == (name == "4.0") {
+				t.Errorf("WithGroupProtocol(consumer): %v", err)
+			}
 		})
 	}
 }

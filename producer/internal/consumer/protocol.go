@@ -21,22 +21,43 @@ import (
 // [transport.ClassicProtocol], because every broker supports it. The only
 // possible error is the error of the context.
 func ChooseProtocol(ctx context.Context, c *settings.Config) (transport.Protocol, error) {
-	var secure *tls.Config
-	var err error
-	if c.TLS != nil {
-		secure, err = settings.NewTLSConfig(c.TLS)
-	}
+	found, err := detect(ctx, c)
 	if err == nil {
-		var found transport.Protocol
-		if found, err = DetectProtocol(ctx, c, secure); err == nil {
-			return found, nil
-		}
+		return found, nil
 	}
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	c.Logger.Warn("group_protocol_unknown", "taken", string(transport.ClassicProtocol), "err", err)
 	return transport.ClassicProtocol, nil
+}
+
+// ErrNoConsumerProtocol reports that the brokers are older than the protocol
+// [transport.ConsumerProtocol].
+var ErrNoConsumerProtocol = errors.New(`the brokers do not support the group protocol "consumer": it needs the feature group.version 1, which comes with Kafka 4.0. Use "classic", or let the brokers decide`)
+
+// CheckProtocol returns [ErrNoConsumerProtocol] if the brokers say that they do
+// not support the protocol. Without the check, a member of such a group would
+// wait for messages forever. If no broker answers, CheckProtocol returns nil.
+func CheckProtocol(ctx context.Context, c *settings.Config, wanted transport.Protocol) error {
+	if wanted != transport.ConsumerProtocol {
+		return nil
+	}
+	if found, err := detect(ctx, c); err == nil && found != wanted {
+		return ErrNoConsumerProtocol
+	}
+	return nil
+}
+
+func detect(ctx context.Context, c *settings.Config) (transport.Protocol, error) {
+	var secure *tls.Config
+	if c.TLS != nil {
+		var err error
+		if secure, err = settings.NewTLSConfig(c.TLS); err != nil {
+			return "", err
+		}
+	}
+	return DetectProtocol(ctx, c, secure)
 }
 
 // DetectProtocol asks the brokers for their group protocol. A broker supports

@@ -14,6 +14,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/internal/logread"
 	"github.com/avroline/avroline/internal/workload"
@@ -80,6 +81,30 @@ func (w *Where) client(opts ...kgo.Opt) *kgo.Client {
 		w.Fatal(err)
 	}
 	return cl
+}
+
+// NeedsProtocol skips the test if the cluster does not support the group
+// protocol. Brokers before 4.0 do not have the feature group.version.
+func (w *Where) NeedsProtocol(protocol string) {
+	w.Helper()
+	if protocol != "consumer" {
+		return
+	}
+	cl := w.client()
+	defer cl.Close()
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.Version = 3
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "avroline-test", "1"
+	resp, err := req.RequestWith(Ctx(w), cl)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "group.version" && f.MaxVersionLevel >= 1 {
+			return
+		}
+	}
+	w.Skip(`the brokers do not have the group protocol "consumer"`)
 }
 
 // Records returns the records that a read_committed consumer sees in a topic.

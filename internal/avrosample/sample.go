@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,36 @@ func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
 	return dst, m.err
 }
 
+// Every returns encoded values of s that together show every branch of every
+// union and every symbol of every enum, and lists with and without elements. It
+// returns at least n values, and at most 1000. Parts that lie deep inside a
+// recursive type may be missing. The same r gives the same values.
+func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
+	m := &maker{Rand: r, used: map[*avsc.Schema][]int{}}
+	var values [][]byte
+	for idle := 0; len(values) < n || m.missing() && idle < 64 && len(values) < 1000; idle++ {
+		m.parts = 0
+		values = append(values, m.value(nil, s, nil, 0))
+		if m.err != nil {
+			return nil, m.err
+		}
+		if m.fresh {
+			m.fresh, idle = false, 0
+		}
+	}
+	return values, nil
+}
+
+// missing reports whether a choice was never made.
+func (m *maker) missing() bool {
+	for _, counts := range m.used {
+		if slices.Contains(counts, 0) {
+			return true
+		}
+	}
+	return false
+}
+
 // Below a depth, and after many parts of a value, lists are empty and optional
 // fields are null, so that every value ends.
 const (
@@ -35,6 +66,27 @@ type maker struct {
 	*rand.Rand
 	parts int
 	err   error
+
+	// used counts the choices at each schema. If used is not nil, a choice is
+	// one of those that were made least often.
+	used  map[*avsc.Schema][]int
+	fresh bool // whether a choice was made for the first time
+}
+
+// choose returns a number below n for a choice at s.
+func (m *maker) choose(s *avsc.Schema, n int) int {
+	if m.used == nil {
+		return m.IntN(n)
+	}
+	counts := m.used[s]
+	if counts == nil {
+		counts = make([]int, n)
+		m.used[s] = counts
+	}
+	i := slices.Index(counts, slices.Min(counts))
+	m.fresh = m.fresh || counts[i] == 0
+	counts[i]++
+	return i
 }
 
 // value appends a value of s. words are the words of the field's name.
@@ -72,7 +124,7 @@ func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []b
 			m.err = fmt.Errorf("enum %s has no symbols, so no value", s.Name)
 			return dst
 		}
-		return binary.AppendVarint(dst, int64(m.IntN(len(s.Symbols))))
+		return binary.AppendVarint(dst, int64(m.choose(s, len(s.Symbols))))
 	case avsc.Record:
 		for _, f := range s.Fields {
 			dst = m.value(dst, f.Type, split(f.Name), depth+1)
@@ -90,7 +142,9 @@ func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []b
 func (m *maker) list(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
 	n := 0
 	if depth <= deep && m.parts < many {
-		n = 1 + m.IntN(3)
+		if n = 1 + m.IntN(3); m.used != nil && m.choose(s, 2) == 1 {
+			n = 0
+		}
 	}
 	if n > 0 {
 		dst = binary.AppendVarint(dst, int64(n))
@@ -117,9 +171,14 @@ func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []b
 			null = i
 		}
 	}
+	ending := depth > deep || m.parts > many
+	if m.used != nil && !ending {
+		i := m.choose(s, len(s.Branches))
+		return m.value(binary.AppendVarint(dst, int64(i)), s.Branches[i], words, depth+1)
+	}
 	i := m.IntN(len(s.Branches))
 	if null >= 0 {
-		wantNull := depth > deep || m.parts > many || m.IntN(5) == 0
+		wantNull := ending || m.IntN(5) == 0
 		for !wantNull && i == null && len(s.Branches) > 1 {
 			i = m.IntN(len(s.Branches))
 		}

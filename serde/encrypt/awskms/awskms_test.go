@@ -56,7 +56,7 @@ func (f *fakeAWS) serve(w http.ResponseWriter, r *http.Request) {
 	f.access = append(f.access, credential)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	var in struct {
-		KeyId                     string
+		KeyID                     string `json:"KeyId"`
 		Plaintext, CiphertextBlob []byte
 		EncryptionContext         map[string]string
 	}
@@ -68,10 +68,10 @@ func (f *fakeAWS) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch target {
 	case "TrentService.Encrypt":
-		_ = json.NewEncoder(w).Encode(map[string]any{"CiphertextBlob": append([]byte(in.KeyId+"|"), reverse(in.Plaintext)...)})
+		_ = json.NewEncoder(w).Encode(map[string]any{"CiphertextBlob": append([]byte(in.KeyID+"|"), reverse(in.Plaintext)...)})
 	case "TrentService.Decrypt":
 		id, text, _ := bytes.Cut(in.CiphertextBlob, []byte("|"))
-		if string(id) != in.KeyId {
+		if string(id) != in.KeyID {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"__type":"IncorrectKeyException"}`)
 			return

@@ -189,8 +189,8 @@ func (k *key) Decrypt(ciphertext, data []byte) ([]byte, error) {
 	return k.DecryptWithContext(context.Background(), ciphertext, data)
 }
 
-// Error is a refusal of the Key Vault. Its text is short, because the SDK's text
-// quotes the whole answer.
+// Error is a refusal of the Key Vault. Its text is short, because the SDK's
+// text quotes the whole answer.
 type Error struct {
 	StatusCode int    // of HTTP
 	Code       string // such as "Forbidden"

@@ -110,7 +110,7 @@ func (k *KMS) GetAEAD(keyURI string) (tink.AEAD, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client == nil {
-		client, err := tinkkms.NewClientWithOptions(context.Background(), prefix, k.options...)
+		client, err := tinkkms.NewClient(context.Background(), prefix, tinkkms.WithTransport(tinkkms.TransportREST), tinkkms.WithGoogleAPIClientOptions(k.options...))
 		if err != nil { // the text may quote the credentials
 			return nil, errors.New("gcpkms: the credentials cannot be used: check private.key, or the Application Default Credentials")
 		}

@@ -1,0 +1,229 @@
+package jsonata
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// verdict is the result of an expression in one implementation.
+type verdict struct {
+	Value    json.RawMessage `json:"value"`
+	Function bool            `json:"function"`
+	Error    bool            `json:"error"`
+}
+
+// differences are the expressions whose verdict differs on purpose.
+func differences() map[string]string {
+	return map[string]string{
+		"big + 1":                      "integers are exact",
+		"$string(big)":                 "integers are exact",
+		"$string($)":                   "integers are exact",
+		"$max([big, 1])":               "integers are exact",
+		`$.lines@$l.{"s": $l.sku}`:     "not supported",
+		`lines#$i.{"i": $i, "s": sku}`: "not supported",
+		"lines.%.id":                   "not supported",
+		`$eval("1+2")`:                 "not supported",
+		`$formatInteger(12, "w")`:      "not supported",
+		`$parseInteger("12", "0")`:     "not supported",
+	}
+}
+
+// TestVerdicts holds the results against those of the libraries that Confluent's
+// Python and JavaScript clients use. The folder internal/otherclients/verdicts
+// has the programs that fill in the table.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/verdicts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table struct {
+		Message json.RawMessage
+		Cases   []struct {
+			Expr       string
+			Python     verdict
+			Javascript *verdict
+		}
+	}
+	if err := json.Unmarshal(text, &table); err != nil {
+		t.Fatal(err)
+	}
+	if len(table.Cases) < 400 {
+		t.Errorf("the table has %d cases", len(table.Cases))
+	}
+	known := differences()
+	for _, c := range table.Cases {
+		got := run(t, c.Expr, table.Message)
+		// A case passes with the verdict of one of them, because they differ in
+		// numbers beyond 2^53 and in the value of a regular expression.
+		same := agree(got, c.Python) || c.Javascript != nil && agree(got, *c.Javascript)
+		if _, ok := known[c.Expr]; ok {
+			if same {
+				t.Errorf("%s: no longer differs: remove it from differences", c.Expr)
+			}
+			delete(known, c.Expr)
+		} else if !same {
+			t.Errorf("%s: %s, %v; Python: %s, error %v", c.Expr, got.Value, got.Error, c.Python.Value, c.Python.Error)
+		}
+	}
+	if len(known) > 0 {
+		t.Errorf("not in the table: %q", slices.Sorted(maps.Keys(known)))
+	}
+}
+
+func run(t *testing.T, expr string, message []byte) verdict {
+	t.Helper()
+	e, err := Compile(expr)
+	if err != nil {
+		return verdict{Error: true}
+	}
+	out, err := e.EvalJSON(t.Context(), message)
+	switch {
+	case errors.Is(err, ErrNoResult):
+		return verdict{Value: []byte("null")}
+	case err != nil:
+		return verdict{Error: true}
+	}
+	return verdict{Value: out}
+}
+
+// agree compares two verdicts. Neither the order of members nor the form of a
+// number counts.
+func agree(a, b verdict) bool {
+	if a.Error || b.Error {
+		return a.Error == b.Error
+	}
+	if b.Function { // a function is no value here
+		return string(a.Value) == "null"
+	}
+	return cmp.Equal(decoded(a.Value), decoded(b.Value))
+}
+
+func decoded(text []byte) any {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	var normal func(any) any
+	normal = func(v any) any {
+		switch v := v.(type) {
+		case json.Number:
+			if n, err := v.Int64(); err == nil {
+				return n
+			}
+			f, _ := v.Float64()
+			if f == float64(int64(f)) && f < 1<<53 && f > -1<<53 {
+				return int64(f)
+			}
+			return f
+		case []any:
+			for i := range v {
+				v[i] = normal(v[i])
+			}
+		case map[string]any:
+			for k := range v {
+				v[k] = normal(v[k])
+			}
+		}
+		return v
+	}
+	return normal(v)
+}
+
+// An evaluation ends, whatever the expression is.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for name, expr := range map[string]string{
+		"recursion":        `($f := function($n) { $f($n + 1) + 1 }; $f(0))`,
+		"tail call":        `($f := function($n) { $f($n + 1) }; $f(0))`,
+		"self application": `($f := function($g) { $g($g) }; $f($f))`,
+		"range":            `[1..100000000]`,
+		"ranges":           `[1..100000].[1..100000]`,
+		"strings":          `$reduce([1..60], function($s, $i) { $s & $s }, "aaaaaaaaaaaaaaaa")`,
+		"arrays":           `$reduce([1..60], function($a, $b) { $append($a, $a) }, [1])`,
+		"pad":              `$pad("a", 100000000000)`,
+		"merge":            `$reduce([1..1000000], function($a, $b) { $merge([$a, {$string($b): 1}]) }, {})`,
+		"sort":             `$sort($shuffle([1..200000]), function($a, $b) { $a > $b })`,
+		"nested calls":     strings.Repeat("$string(", 150) + "1" + strings.Repeat(")", 150) + ` & $f(1)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, err := Compile(expr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.EvalJSON(t.Context(), []byte(`{}`)); err == nil {
+				t.Error("no error")
+			} else if name != "nested calls" && !errors.Is(err, ErrLimit) {
+				t.Error(err)
+			}
+		})
+	}
+	if _, err := Compile(strings.Repeat("(", 10_000)); err == nil {
+		t.Error("an endless nesting was taken")
+	}
+	e, err := Compile("$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.EvalJSON(t.Context(), []byte(strings.Repeat("[", 100_000))); err == nil {
+		t.Error("a deep input was taken")
+	}
+}
+
+func TestContext(t *testing.T) {
+	t.Parallel()
+	e, err := Compile("$sum([1..100000].($ * 2))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.EvalJSON(ctx, []byte("{}")); !errors.Is(err, ctx.Err()) {
+		t.Error(err)
+	}
+}
+
+// No error contains a value of the input.
+func TestErrorsHideValues(t *testing.T) {
+	t.Parallel()
+	for _, expr := range []string{
+		"s + 1", "-s", "s()", "$number(s)", "$error(s)", "$assert(false, s)", "$fromMillis(s)", "$toMillis(s)", "$base64decode(s)",
+		"{s: 1, s & '': 2}", "$sum(s)", "$merge(s)", "[s..3]", "s < 1", "$decodeUrl(s)", "$formatNumber(1, s)",
+	} {
+		e, err := Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.EvalJSON(t.Context(), []byte(`{"s": "MARKER%"}`)); err == nil || strings.Contains(err.Error(), "MARKER") {
+			t.Errorf("%s: %v", expr, err)
+		}
+	}
+}
+
+func FuzzEval(f *testing.F) {
+	for _, s := range []string{"$", "a.b[0]", "$sum(a)", `{"a": b}`, "$map(a, function($v) { $v })", "a^(>b)", "|a|{}|", "$replace(a, /b/, '$1')"} {
+		f.Add(s, `{"a": [{"b": 1}, {"b": "x"}], "c": null}`)
+	}
+	f.Fuzz(func(t *testing.T, expr, in string) {
+		e, err := Compile(expr)
+		if err != nil {
+			return
+		}
+		out, err := e.EvalJSON(t.Context(), []byte(in))
+		if err == nil && !json.Valid(out) {
+			t.Errorf("%s: %q", expr, out)
+		}
+	})
+}

@@ -44,7 +44,7 @@ func (f *Future) Wait(ctx context.Context) (Delivery, error) {
 	case <-f.done:
 		return f.end.Delivery, f.end.Err
 	case <-ctx.Done():
-		return Delivery{}, unknown(f.topic, -1, f.core.trouble.explain(ended(ctx)))
+		return Delivery{}, unknown(f.topic, -1, f.core.explainWait(f.topic, ended(ctx)))
 	}
 }
 

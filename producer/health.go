@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -63,6 +64,7 @@ func (c *core) watchProgress() {
 		case now := <-tick.C:
 			c.progress.look(c.allQueues(), now)
 			c.lend(now)
+			c.checkTopics(now)
 			if c.trouble.cause() != nil && c.stats().InFlight == 0 {
 				c.lookForBrokers()
 			}
@@ -115,9 +117,9 @@ func (p *progress) look(queues []*queue, now time.Time) {
 	p.seen = seen
 }
 
-// stuck returns the names of the stuck partitions, and the longest time for
-// which a partition has not moved.
-func (p *progress) stuck(now time.Time) (names []string, oldest time.Duration) {
+// stuck returns the names of the partitions that have not moved for the given
+// time, in order, and the longest time for which a partition has not moved.
+func (p *progress) stuck(now time.Time, after time.Duration) (names []string, oldest time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for q, mark := range p.seen {
@@ -126,10 +128,11 @@ func (p *progress) stuck(now time.Time) (names []string, oldest time.Duration) {
 		}
 		waited := now.Sub(mark.at)
 		oldest = max(oldest, waited)
-		if waited >= stuckAfter {
+		if waited >= after {
 			names = append(names, fmt.Sprintf("%s[%d]", q.topic.name, q.partition))
 		}
 	}
+	slices.Sort(names)
 	return names, oldest
 }
 
@@ -138,14 +141,14 @@ func (p *progress) stuck(now time.Time) (names []string, oldest time.Duration) {
 func (c *core) healthNow(ended error) Health {
 	now := time.Now()
 	h := Health{InFlight: c.stats().InFlight}
-	h.Stuck, h.OldestInFlight = c.progress.stuck(now)
+	h.Stuck, h.OldestInFlight = c.progress.stuck(now, stuckAfter)
 	switch {
 	case ended != nil:
 		h.Reason = ended
 	case c.trouble.cause() != nil:
 		h.Reason = c.trouble.cause()
 	case len(h.Stuck) > 0:
-		h.Reason = c.stuckError(h.Stuck)
+		h.Reason = c.stuckError(h.Stuck, stuckAfter)
 	}
 	h.Ready = h.Reason == nil
 	c.progress.mu.Lock()
@@ -160,10 +163,10 @@ func (c *core) healthNow(ended error) Health {
 var errStuck = errors.New("producer: partitions do not move")
 
 // stuckError returns an error that names at most five partitions.
-func (c *core) stuckError(names []string) error {
+func (c *core) stuckError(names []string, after time.Duration) error {
 	const most = 5
 	if len(names) > most {
-		return fmt.Errorf("%w: %v and %d more had no delivery for %v", errStuck, names[:most], len(names)-most, stuckAfter)
+		return fmt.Errorf("%w: %v and %d more had no delivery for %v", errStuck, names[:most], len(names)-most, after)
 	}
-	return fmt.Errorf("%w: %v had no delivery for %v", errStuck, names, stuckAfter)
+	return fmt.Errorf("%w: %v had no delivery for %v", errStuck, names, after)
 }

@@ -19,6 +19,7 @@ type topicState struct {
 	route atomic.Pointer[route] // nil: look the topic up
 
 	missing atomic.Pointer[missingTopic] // why the topic cannot be used now
+	checked atomic.Int64                 // core.now of the last check by checkTopics
 
 	mu     sync.Mutex
 	lookup *topicLookup // in flight
@@ -38,6 +39,15 @@ const missingFor = 2 * time.Second
 func (s *topicState) bar(err error) {
 	s.missing.Store(&missingTopic{err, time.Now().Add(missingFor)})
 	s.route.Store(nil)
+}
+
+// gone returns the last known error about the topic, or nil. A look-up that
+// finds the topic clears the error.
+func (s *topicState) gone() error {
+	if m := s.missing.Load(); m != nil {
+		return m.err
+	}
+	return nil
 }
 
 // barred returns why the topic cannot be used now, or nil.
@@ -164,8 +174,7 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 				missing = time.Now()
 			}
 			if time.Since(missing) >= unknownTopicWait {
-				return nil, fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
-					"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.Brokers, ","), name, name)
+				return nil, c.unknownTopic(name)
 			}
 		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == invalidTopic:
 			return nil, fmt.Errorf("look up topic %s: %w", name, err)
@@ -174,6 +183,48 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 		case <-time.After(retryPause):
 		case <-ctx.Done():
 			return nil, ErrClosed
+		}
+	}
+}
+
+func (c *core) unknownTopic(name string) error {
+	return fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
+		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.Brokers, ","), name, name)
+}
+
+const (
+	// checkAfter is the time without movement after which the brokers are asked
+	// whether the topic still exists. librdkafka itself waits 30 s before it
+	// reports a topic that was deleted (topic.metadata.propagation.max.ms).
+	checkAfter = 2 * time.Second
+	// checksAtOnce bounds the topics of one round.
+	checksAtOnce = 5
+)
+
+// checkTopics asks for the topics of partitions that do not move. While a topic
+// does not exist, its messages are refused with [ErrUnknownTopic].
+func (c *core) checkTopics(now time.Time) {
+	if c.trouble.cause() != nil { // no broker answers
+		return
+	}
+	asked := 0
+	for _, q := range c.progress.notMoving(now, checkAfter) {
+		s := c.topic(q.topic.name)
+		last := s.checked.Load()
+		if asked == checksAtOnce || last != 0 && c.now()-last < int64(checkAfter) {
+			continue
+		}
+		k, err := c.mainOrErr()
+		if err != nil {
+			return
+		}
+		s.checked.Store(c.now())
+		asked++
+		switch _, err := k.partitions(c.alive, s.name, watchEvery); {
+		case err == nil:
+			s.missing.Store(nil)
+		case codeOf(err) == transport.UnknownTopicOrPartition:
+			s.bar(c.unknownTopic(s.name))
 		}
 	}
 }

@@ -79,8 +79,14 @@ func (k *client) take(o *transport.Outcome) {
 		}
 	case o.Persistence == transport.NotPersisted:
 		err := k.explain(q, o.Err)
-		if code := codeOf(o.Err); k.tx == nil && (code == transport.TopicAuthorizationFailed || code == transport.UnknownTopicOrPartition) {
-			k.core.topic(q.topic.name).bar(err)
+		switch codeOf(o.Err) {
+		case transport.UnknownTopicOrPartition:
+			err = fmt.Errorf("%w: %w", k.core.unknownTopic(q.topic.name), err)
+			fallthrough
+		case transport.TopicAuthorizationFailed:
+			if k.tx == nil {
+				k.core.topic(q.topic.name).bar(err)
+			}
 		}
 		k.outcome(q, &e, o, notSent(q.topic.name, q.partition, err))
 	default:

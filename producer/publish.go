@@ -143,7 +143,7 @@ func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) 
 		select {
 		case <-done:
 		default:
-			note(unknown(t.name, -1, p.core.trouble.explain(ended(ctx))))
+			note(unknown(t.name, -1, p.core.explainWait(t.name, ended(ctx))))
 		}
 	}
 	if e := failure.Load(); e != nil {

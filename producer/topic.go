@@ -218,7 +218,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 		q := route.queues[partition]
 		if q.stuck.Load() {
 			if err := c.waitForPartition(ctx, q, block); err != nil {
-				return notSent(b.state.name, partition, c.trouble.explain(err))
+				return notSent(b.state.name, partition, c.explainWait(b.state.name, err))
 			}
 		}
 		inLine := false
@@ -227,7 +227,7 @@ func (b *binding) send(ctx context.Context, s *scratch, explicit Partition, part
 				return notSent(b.state.name, partition, fmt.Errorf("%w: the buffer (WithMaxInFlight) is full", ErrWouldBlock))
 			}
 			if inLine, err = c.limit.acquire(ctx, bytes, c.config.MaxBlock); err != nil {
-				return notSent(b.state.name, partition, c.trouble.explain(err))
+				return notSent(b.state.name, partition, c.explainWait(b.state.name, err))
 			}
 		}
 		if q.stuck.Load() { // stuck since the wait for room

@@ -98,10 +98,19 @@ func (t *trouble) refusal() error {
 	return nil
 }
 
+// explainWait adds the known reason to the error of an ended wait for a message
+// of a topic.
+func (c *core) explainWait(topic string, err error) error {
+	if gone := c.topic(topic).gone(); gone != nil {
+		return fmt.Errorf("%w: %w", err, gone)
+	}
+	return c.trouble.explain(err)
+}
+
 // explain adds the known reason to the error of an ended wait.
 func (t *trouble) explain(err error) error {
-	if names, _ := t.core.progress.stuck(time.Now()); len(names) > 0 && t.cause() == nil {
-		return fmt.Errorf("%w: %w", err, t.core.stuckError(names))
+	if names, _ := t.core.progress.stuck(time.Now(), lendAfter); len(names) > 0 && t.cause() == nil {
+		return fmt.Errorf("%w: %w", err, t.core.stuckError(names, lendAfter))
 	}
 	if cause := t.cause(); cause != nil {
 		return fmt.Errorf("%w: %w", err, cause)

@@ -1,6 +1,10 @@
 package transport
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
 
 // Error is an error of a client library or of a broker. Every transport uses
 // the same codes and flags.
@@ -89,6 +93,8 @@ const (
 	InvalidRecord               Code = 87
 )
 
+// String returns Kafka's name of a broker's code, such as "Kafka error
+// INVALID_TIMESTAMP (32)", and a few words for the other codes.
 func (c Code) String() string {
 	if name, ok := map[Code]string{
 		TimedOut: "timed out", Transport: "broker transport failure", AllBrokersDown: "all brokers down",
@@ -96,6 +102,9 @@ func (c Code) String() string {
 		Fenced: "fenced", State: "wrong state", Invalid: "invalid argument", Desynchronized: "sequence desynchronized", Other: "client error", Recovering: "partition recovering",
 	}[c]; ok {
 		return name
+	}
+	if known := kerr.TypedErrorForCode(int16(c)); known != nil && known != kerr.UnknownServerError {
+		return fmt.Sprintf("Kafka error %s (%d)", known.Message, int16(c))
 	}
 	return fmt.Sprintf("Kafka error %d", int16(c))
 }

@@ -50,8 +50,8 @@ func Check(name string, f func() State) Part { return Part{name, f} }
 // Producer is a part for a [producer.Producer], a [producer.Transactional], a
 // processor, a source or a relay.
 //
-// A part that was fenced or met a fatal error is dead. A part that was closed is
-// not ready.
+// A part that was fenced or met a fatal error is dead. A closed part is not
+// ready.
 func Producer(name string, p interface{ Health() producer.Health }) Part {
 	return Part{name, func() State {
 		h := p.Health()

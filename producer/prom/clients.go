@@ -16,7 +16,7 @@ import (
 // client is all producers with one name.
 type client struct {
 	name  string
-	spent prometheus.Observer
+	spent func() prometheus.Observer // makes the histogram with the first transaction
 
 	committed, aborted, inDoubt, resolved atomic.Int64
 	transactional                         atomic.Bool
@@ -48,7 +48,8 @@ func (m *Metrics) client(name string) *client {
 			return c
 		}
 	}
-	c := &client{name: name, spent: m.spent.WithLabelValues(name), closed: map[string]producer.Traffic{}}
+	c := &client{name: name, closed: map[string]producer.Traffic{}}
+	c.spent = sync.OnceValue(func() prometheus.Observer { return m.spent.WithLabelValues(name) })
 	m.clients = append(m.clients, c)
 	return c
 }
@@ -66,10 +67,10 @@ func (c *client) transaction(_ context.Context, e producer.TransactionEvent) {
 		c.transactional.Store(true)
 	case producer.TransactionCommitted:
 		c.committed.Add(1)
-		c.spent.Observe(e.Open.Seconds())
+		c.spent().Observe(e.Open.Seconds())
 	case producer.TransactionAborted:
 		c.aborted.Add(1)
-		c.spent.Observe(e.Open.Seconds())
+		c.spent().Observe(e.Open.Seconds())
 	case producer.TransactionInDoubt:
 		c.inDoubt.Add(1)
 	case producer.TransactionResolved:

@@ -33,9 +33,11 @@ func logLine(c *settings.Config, message string, level int, tag, text string) {
 	case level <= settings.LogInfo:
 		to = slog.LevelInfo
 	}
-	if tag == "FATAL" {
-		// The engine replaces the client and logs the result.
+	switch tag {
+	case "FATAL": // the engine replaces the client and logs the result
 		to = slog.LevelInfo
+	case "CONFWARN": // package settings has checked the settings
+		to = slog.LevelDebug
 	}
 	c.Logger.Log(context.Background(), to, message, "tag", tag, "line", c.Redact(text))
 }

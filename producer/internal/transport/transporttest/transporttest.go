@@ -363,7 +363,10 @@ func (s *session) send(t *testing.T, h transport.Topic, partitions int32, n int)
 			continue
 		}
 		err := h.Produce(int32(s.next)%partitions, &transport.Message{Value: value(s.next)}, s.next)
-		if code(err) == transport.Recovering {
+		// A refused batch may be reported before the last message is sent. The
+		// client then recovers the partition, or has ended.
+		var failed *transport.Error
+		if errors.As(err, &failed) && (failed.Code == transport.Recovering || failed.Fatal) {
 			s.kept = append(s.kept, s.next)
 			s.held, err = true, nil
 		}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/registry"
+)
+
+// config is the configuration of the service. Flags win over the environment,
+// and the environment wins over the file.
+type config struct {
+	listen   string
+	brokers  []string
+	registry string
+	file     string
+	instance string
+	drain    time.Duration
+	load     int
+	environ  bool // the environment names the brokers
+}
+
+// readConfig reads the flags. Settings of producer and registry client come
+// from the file and from variables that begin with AVROLINE_, for example
+// AVROLINE_SASL_USERNAME. docs/configuration.md lists them.
+func readConfig(args []string, getenv func(string) string) (config, error) {
+	var c config
+	var brokers string
+	f := flag.NewFlagSet("service", flag.ContinueOnError)
+	f.StringVar(&c.listen, "listen", "127.0.0.1:8080", "the `address` to listen on")
+	f.StringVar(&brokers, "brokers", "", "the `brokers` as host:port, with commas; default: the file, AVROLINE_BOOTSTRAP_SERVERS, or a broker in this process")
+	f.StringVar(&c.registry, "registry", "", "the `URL` of the schema registry; default: the file, AVROLINE_SCHEMA_REGISTRY_URL, or a registry in this process")
+	f.StringVar(&c.file, "config", "", "a `file` with settings, as YAML or properties")
+	f.StringVar(&c.instance, "instance", "0", "the `name` of this instance, which stays the same after a restart, for example a pod's ordinal")
+	f.DurationVar(&c.drain, "drain", 0, "how long the service is not ready before it stops serving")
+	f.IntVar(&c.load, "load", 0, "how many `orders` a second the service places itself, to try it out")
+	if err := f.Parse(args); err != nil {
+		return config{}, err
+	}
+	if f.NArg() > 0 {
+		return config{}, fmt.Errorf("unknown argument %q", f.Arg(0))
+	}
+	if brokers != "" {
+		c.brokers = strings.Split(brokers, ",")
+	}
+	c.environ = getenv("AVROLINE_BOOTSTRAP_SERVERS") != ""
+	if c.registry != "" && c.embedded() {
+		return config{}, fmt.Errorf("--registry %s needs --brokers: the broker in this process comes with a registry", c.registry)
+	}
+	return c, nil
+}
+
+// embedded reports whether nothing names real brokers.
+func (c config) embedded() bool { return c.brokers == nil && c.file == "" && !c.environ }
+
+// producerOptions adds the file and the environment to opts. Later options win.
+func (c config) producerOptions(opts ...producer.Option) []producer.Option {
+	if c.file != "" {
+		opts = append(opts, producer.WithConfigFile(c.file))
+	}
+	return append(opts, producer.WithEnviron(""))
+}
+
+// openRegistry makes the registry client.
+func (c config) openRegistry(opts ...registry.Option) (*registry.Client, error) {
+	var urls []string
+	if c.registry != "" {
+		urls = []string{c.registry}
+	}
+	if c.file != "" {
+		opts = append(opts, registry.WithConfigFile(c.file))
+	}
+	// The disk cache lets the service start while the registry is away.
+	if cache, err := os.UserCacheDir(); err == nil && c.registry != "" && !c.embedded() {
+		opts = append(opts, registry.WithDiskCache(cache+"/avroline-service"))
+	}
+	return registry.New(urls, append(opts, registry.WithEnviron(""))...)
+}

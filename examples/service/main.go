@@ -1,0 +1,96 @@
+// Service is a complete HTTP service that publishes events. It has handlers
+// that publish, a processor, metrics, health, configuration from flags, a file
+// and the environment, and an orderly shutdown. README.md tells what each file
+// is for.
+//
+//	go run ./examples/service                                  # nothing to install
+//	go run ./examples/service --brokers host:port,… --registry URL
+//	go run ./examples/service --config service.yaml            # librdkafka's or Java's names
+//
+// Then open http://127.0.0.1:8080.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	c, err := readConfig(os.Args[1:], os.Getenv)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx, c, log)
+		stop()
+	}
+	if err != nil {
+		log.Error("stopped", "err", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends, and then shuts down in an order that loses
+// nothing.
+func run(ctx context.Context, c config, log *slog.Logger) error {
+	var inside *embedded
+	if c.embedded() {
+		var err error
+		if inside, err = startEmbedded(); err != nil {
+			return err
+		}
+		defer inside.close()
+		c.brokers, c.registry = inside.broker.Addrs(), inside.registry.URL
+	}
+	s, err := newService(c, log)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	s.start(working)
+	server := &http.Server{Handler: s.routes(inside), ReadHeaderTimeout: 10 * time.Second}
+	serving := make(chan error, 1)
+	go func() { serving <- server.Serve(listener) }()
+	log.Info("serving", "url", "http://"+listener.Addr().String(), "brokers", c.brokers, "embedded", inside != nil)
+
+	select {
+	case <-ctx.Done():
+	case err = <-serving:
+	}
+	// 1. Tell the load balancer, and give it time to notice.
+	s.health.Drain()
+	log.Info("draining", "for", c.drain)
+	time.Sleep(c.drain)
+	// 2. Wait for the requests that are being served. Each of them waits for
+	// the delivery of its event.
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+	defer done()
+	err = errors.Join(err, server.Shutdown(closing))
+	// 3. Stop the processor and the traffic of --load, and close the producer.
+	// Close waits for the outcome of every accepted event.
+	stopWork()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	err = errors.Join(err, s.close())
+	log.Info("closed", "err", err)
+	return err
+}
+
+// closeWait bounds each step of the shutdown.
+const closeWait = 20 * time.Second

@@ -72,11 +72,12 @@ func newCore(c *settings.Config, s *serde.Serializer) (*core, error) {
 		return nil, &ConfigError{Setting: "serializer", Reason: "must not be nil: make one with serde.NewSerializer"}
 	}
 	k := &core{
-		config: c, serializer: s, onFailure: lastFailureHandler(c), hooks: joinHooks(settings.Carried[Hooks](c)),
+		config: c, serializer: s, onFailure: lastFailureHandler(c),
 		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
 		batch: open.BatchBytes(c), closed: make(chan struct{}),
 	}
 	k.trouble.core = k
+	k.hooks = joinHooks(settings.Carried[Hooks](c), func(err error) { k.reportFailure(Delivery{}, err) })
 	k.alive, k.die = context.WithCancel(context.Background())
 	k.deliverer = newDeliverer(k)
 	if _, err := k.client(k.batch); err != nil {

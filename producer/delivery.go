@@ -137,7 +137,7 @@ func (d *deliverer) tell(o *outcome) {
 			d.core.reportFailure(o.delivery, &PanicError{"the callback of topic " + o.delivery.Topic, v, debug.Stack()})
 		}
 	}()
-	if d.core.hooks.set && o.marker == nil {
+	if d.core.hooks.set && o.marker == nil && o.future == nil { // settle has called the hooks of a future
 		d.core.hooks.outcome(o)
 	}
 	switch {

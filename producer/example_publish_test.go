@@ -197,7 +197,7 @@ func ExampleWithHooks() {
 	_, err := placed.Publish(ctx, p, nil)
 	fmt.Println("an error:", err != nil)
 	fmt.Println(p.Close(ctx))
-	// Unordered output:
+	// Output:
 	// orders at offset 0 error <nil>
 	// orders refused: true
 	// an error: true

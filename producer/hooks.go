@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/avroline/avroline/producer/internal/settings"
@@ -10,8 +11,10 @@ import (
 
 // Hooks see every message from start to end, and every transaction. Each
 // function may be nil. The functions must not block and must be safe for
-// concurrent use. A panic in a function is reported like a panic in a callback.
-// Without hooks there is no allocation and no delay.
+// concurrent use. A panic in a function is reported like a panic in a callback,
+// and the message goes on. After a panic in Start, no other function of the
+// same Hooks is called for the message. Without hooks there is no allocation
+// and no delay.
 type Hooks struct {
 	// Start is called for each message on the publishing goroutine, before the
 	// client receives the message. Start returns a token. The token comes back
@@ -19,15 +22,16 @@ type Hooks struct {
 	// append to *Headers, for example a traceparent from ctx.
 	Start func(ctx context.Context, s *Start) (token any)
 	// Refused is called if the message was refused. err is the error that the
-	// caller gets.
+	// caller gets. [ReasonOf] returns its reason in one word.
 	Refused func(token any, err error)
 	// Accepted is called when the message is in the buffer. Accepted may be
 	// called after Outcome, because the two run on different goroutines. bytes
 	// is the size of key, value and headers.
 	Accepted func(token any, bytes int)
-	// Outcome is called on the delivery goroutine when the message has an
-	// outcome. In a transaction, this is the outcome of the write to the log.
-	// The Transaction hook says whether the message is committed.
+	// Outcome is called when the message has an outcome, before the caller
+	// learns the outcome: before Publish returns, before a future is ready and
+	// before the callback. In a transaction, this is the outcome of the write
+	// to the log. The Transaction hook says whether the message is committed.
 	Outcome func(token any, o Outcome)
 	// Transaction is called when a transaction begins and ends.
 	Transaction func(ctx context.Context, e TransactionEvent)
@@ -57,6 +61,7 @@ type Outcome struct {
 type TransactionEvent struct {
 	Kind            TransactionKind
 	TransactionalID string
+	Begun           time.Time     // the same in all events of a transaction
 	Messages        int64         // messages added
 	Open            time.Duration // since the first message
 	Err             error         // why it is aborted or in doubt
@@ -110,10 +115,11 @@ type hooks struct {
 	all         []Hooks
 	set         bool // a hook for messages exists
 	transaction bool // a hook for transactions exists
+	panicked    func(err error)
 }
 
-func joinHooks(all []Hooks) hooks {
-	h := hooks{all: all}
+func joinHooks(all []Hooks, panicked func(err error)) hooks {
+	h := hooks{all: all, panicked: panicked}
 	for _, one := range all {
 		h.set = h.set || one.Start != nil || one.Refused != nil || one.Accepted != nil || one.Outcome != nil
 		h.transaction = h.transaction || one.Transaction != nil
@@ -121,40 +127,62 @@ func joinHooks(all []Hooks) hooks {
 	return h
 }
 
+// noToken is the token of a message whose Start panicked.
+type noToken struct{}
+
 // start returns the token of a message. With several hooks the token is the
 // list of their tokens.
 func (h *hooks) start(ctx context.Context, s *Start) any {
 	if len(h.all) == 1 {
-		if h.all[0].Start == nil {
-			return nil
-		}
-		return h.all[0].Start(ctx, s)
+		return h.startOne(ctx, h.all[0].Start, s)
 	}
 	tokens := make([]any, len(h.all))
-	for i, one := range h.all {
-		if one.Start != nil {
-			tokens[i] = one.Start(ctx, s)
-		}
+	for i := range h.all {
+		tokens[i] = h.startOne(ctx, h.all[i].Start, s)
 	}
 	return tokens
 }
 
+func (h *hooks) startOne(ctx context.Context, start func(context.Context, *Start) any, s *Start) (token any) {
+	if start == nil {
+		return nil
+	}
+	token = noToken{}
+	defer h.caught("the hook Start")
+	return start(ctx, s)
+}
+
+// caught reports the panic of a hook. Call caught with defer.
+func (h *hooks) caught(name string) {
+	if v := recover(); v != nil {
+		h.panicked(&PanicError{name, v, debug.Stack()})
+	}
+}
+
 // each calls f for each hook with its token.
-func (h *hooks) each(token any, f func(one *Hooks, token any)) {
+func (h *hooks) each(name string, token any, f func(one *Hooks, token any)) {
 	if len(h.all) == 1 {
-		f(&h.all[0], token)
+		h.eachOne(name, &h.all[0], token, f)
 		return
 	}
 	tokens, _ := token.([]any)
 	for i := range h.all {
 		if i < len(tokens) {
-			f(&h.all[i], tokens[i])
+			h.eachOne(name, &h.all[i], tokens[i], f)
 		}
 	}
 }
 
+func (h *hooks) eachOne(name string, one *Hooks, token any, f func(one *Hooks, token any)) {
+	if token == (noToken{}) {
+		return
+	}
+	defer h.caught(name)
+	f(one, token)
+}
+
 func (h *hooks) refused(token any, err error) {
-	h.each(token, func(one *Hooks, token any) {
+	h.each("the hook Refused", token, func(one *Hooks, token any) {
 		if one.Refused != nil {
 			one.Refused(token, err)
 		}
@@ -162,7 +190,7 @@ func (h *hooks) refused(token any, err error) {
 }
 
 func (h *hooks) accepted(token any, bytes int64) {
-	h.each(token, func(one *Hooks, token any) {
+	h.each("the hook Accepted", token, func(one *Hooks, token any) {
 		if one.Accepted != nil {
 			one.Accepted(token, int(bytes))
 		}
@@ -171,7 +199,7 @@ func (h *hooks) accepted(token any, bytes int64) {
 
 func (h *hooks) outcome(o *outcome) {
 	out := Outcome{Delivery: o.delivery, Err: o.err, Waited: time.Since(epoch) - time.Duration(o.since)}
-	h.each(o.token, func(one *Hooks, token any) {
+	h.each("the hook Outcome", o.token, func(one *Hooks, token any) {
 		if one.Outcome != nil {
 			one.Outcome(token, out)
 		}
@@ -210,10 +238,18 @@ func (t *Transactional) tell(ctx context.Context, tx *Tx, kind TransactionKind, 
 	if !h.transaction {
 		return
 	}
-	e := TransactionEvent{Kind: kind, TransactionalID: t.core.config.TransactionalID, Messages: tx.added.Load(), Open: tx.open(), Err: err}
+	if kind == TransactionBegun {
+		tx.begun = time.Now()
+	}
+	e := TransactionEvent{
+		Kind: kind, TransactionalID: t.core.config.TransactionalID, Begun: tx.begun,
+		Messages: tx.added.Load(), Open: tx.open(), Err: err,
+	}
 	for i := range h.all {
-		if f := h.all[i].Transaction; f != nil {
-			f(ctx, e)
-		}
+		h.eachOne("the hook Transaction", &h.all[i], nil, func(one *Hooks, _ any) {
+			if one.Transaction != nil {
+				one.Transaction(ctx, e)
+			}
+		})
 	}
 }

@@ -116,6 +116,10 @@ func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error)
 	return err
 }
 
+// wantsDelivery reports whether a callback, a future or a hook reads the
+// delivery.
+func (s *scratch) wantsDelivery() bool { return s.entry.wantsDelivery() || s.hooked != nil }
+
 // schema adds the id header of r's schema if the id is not in the prefix, and
 // returns the header's value. It returns the id itself if the message has a
 // receiver for its delivery.
@@ -124,7 +128,7 @@ func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record
 	if ok {
 		s.headers = append(s.headers, h)
 	}
-	if err != nil || !s.entry.wantsDelivery() {
+	if err != nil || !s.wantsDelivery() {
 		return 0, h.Value, err
 	}
 	known, err := b.Registered(ctx, r)

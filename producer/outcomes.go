@@ -184,7 +184,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	}
 	if e.future != nil {
 		t.waits = append(t.waits, out)
-		if !hooked && e.callback == nil {
+		if e.callback == nil {
 			return
 		}
 	}
@@ -209,6 +209,9 @@ func (k *client) settle() {
 		c.replacements.Store(0)
 	}
 	for i := range t.waits {
+		if c.hooks.set {
+			c.hooks.outcome(&t.waits[i])
+		}
 		t.waits[i].future.complete(t.waits[i].delivery, t.waits[i].err)
 	}
 	clear(t.waits)

@@ -140,7 +140,7 @@ func (t *Topic[R]) publishTo(ctx context.Context, c *core, s *scratch, r R, m *M
 	s.binding = b
 	s.entry.callback, s.entry.future = callback, future
 	if err := t.encode(ctx, s, r, m); err != nil {
-		return notSent(t.name, -1, err)
+		return notSent(t.name, -1, encodeError{err})
 	}
 	explicit := Partition{}
 	if m != nil {
@@ -289,14 +289,13 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
 	}
 	if s.hooked != nil {
-		s.step = "a Start hook"
 		s.hooked.begin(ctx, s)
 	}
 	s.headers = s.ids.dropForeign(s.headers)
 	for _, h := range s.headers {
 		s.message.Headers = append(s.message.Headers, transport.Header{Key: h.Key, Value: h.Value})
 	}
-	if s.entry.wantsDelivery() {
+	if s.wantsDelivery() {
 		if s.timestamp.IsZero() {
 			s.timestamp = time.Now()
 		}

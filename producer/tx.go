@@ -299,6 +299,7 @@ type Tx struct {
 	mu     sync.RWMutex // held for reading while Add runs
 	ended  bool
 	onEnd  []func(err error)
+	begun  time.Time             // set if there is a hook
 	first  atomic.Int64          // core.now at the first message; 0 if there is none
 	added  atomic.Int64          // messages
 	broken atomic.Pointer[error] // the first error after which only an abort is possible

@@ -31,7 +31,7 @@ type Deserializer[T any] struct {
 	asDecoder func(*T) avrobin.Decoder
 	source    *source
 	own       target
-	readers   cache[typedReader]
+	readers   readers[typedReader]
 }
 
 // typedReader reads the messages of one writer schema.
@@ -81,9 +81,9 @@ func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) erro
 	if err != nil {
 		return err
 	}
-	r := d.readers.find(id)
+	r := d.readers.find(d.source, &in, id)
 	if r == nil {
-		r, err = d.readers.fill(ctx, id, d.reader)
+		r, err = d.readers.fill(ctx, d.source, &in, id, d.reader)
 		if err != nil {
 			return d.source.schemaError(&in, id, err)
 		}
@@ -97,12 +97,8 @@ func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) erro
 	return nil
 }
 
-func (d *Deserializer[T]) reader(ctx context.Context, id schemaID) (*typedReader, error) {
-	writer, err := d.source.schema(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return &typedReader{newUnpacker(d.source, writer), d.own.readerOf(writer.Schema)}, nil
+func (d *Deserializer[T]) reader(u *unpacker) (*typedReader, error) {
+	return &typedReader{u, d.own.readerOf(u.reader.Schema)}, nil
 }
 
 // target is a generated type to read into.

@@ -7,7 +7,7 @@ import "context"
 // use. It remembers 1,024 writer schemas, like a [Deserializer].
 type GenericDeserializer struct {
 	source  *source
-	readers cache[genericReader]
+	readers readers[genericReader]
 }
 
 // genericReader reads the messages of one writer schema.
@@ -69,9 +69,9 @@ func (d *GenericDeserializer) open(ctx context.Context, in *Input) (*Generic, []
 	if err != nil {
 		return nil, nil, id, err
 	}
-	r := d.readers.find(id)
+	r := d.readers.find(d.source, in, id)
 	if r == nil {
-		r, err = d.readers.fill(ctx, id, d.reader)
+		r, err = d.readers.fill(ctx, d.source, in, id, d.reader)
 		if err != nil {
 			return nil, nil, id, d.source.schemaError(in, id, err)
 		}
@@ -82,14 +82,10 @@ func (d *GenericDeserializer) open(ctx context.Context, in *Input) (*Generic, []
 	return r.generic, data, id, nil
 }
 
-func (d *GenericDeserializer) reader(ctx context.Context, id schemaID) (*genericReader, error) {
-	writer, err := d.source.schema(ctx, id)
+func (d *GenericDeserializer) reader(u *unpacker) (*genericReader, error) {
+	g, err := newGeneric(u.reader.Schema)
 	if err != nil {
 		return nil, err
 	}
-	g, err := newGeneric(writer.Schema)
-	if err != nil {
-		return nil, err
-	}
-	return &genericReader{newUnpacker(d.source, writer), g}, nil
+	return &genericReader{u, g}, nil
 }

@@ -51,7 +51,7 @@ type Mux struct {
 	source  *source
 	types   []*muxType
 	err     error // of the first type that could not be added
-	readers cache[muxReader]
+	readers readers[muxReader]
 }
 
 // muxType is one type of a Mux.
@@ -170,9 +170,9 @@ func (m *Mux) decode(ctx context.Context, in *Input) (*muxType, avrobin.Decoder,
 	if err != nil {
 		return nil, nil, err
 	}
-	r := m.readers.find(id)
+	r := m.readers.find(m.source, in, id)
 	if r == nil {
-		r, err = m.readers.fill(ctx, id, m.reader)
+		r, err = m.readers.fill(ctx, m.source, in, id, m.reader)
 		if err != nil {
 			return nil, nil, m.source.schemaError(in, id, err)
 		}
@@ -201,17 +201,13 @@ func (m *Mux) decode(ctx context.Context, in *Input) (*muxType, avrobin.Decoder,
 	return to.to, v, nil
 }
 
-func (m *Mux) reader(ctx context.Context, id schemaID) (*muxReader, error) {
-	writer, err := m.source.schema(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	r := &muxReader{unpacker: newUnpacker(m.source, writer), union: writer.Kind == avsc.Union}
+func (m *Mux) reader(u *unpacker) (*muxReader, error) {
+	r := &muxReader{unpacker: u, union: u.reader.Kind == avsc.Union}
 	if !r.union {
-		r.routes = []route{m.route(writer.Schema)}
+		r.routes = []route{m.route(u.reader.Schema)}
 		return r, nil
 	}
-	for _, b := range writer.Branches {
+	for _, b := range u.reader.Branches {
 		r.routes = append(r.routes, m.route(b))
 	}
 	return r, nil

@@ -1,9 +1,7 @@
 package serde
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"math"
 )
 
@@ -120,31 +118,6 @@ func AutoRegister() Option { return serializerOption(func(c *config) { c.setMode
 // version with the same meaning but another text, such as a schema that was
 // registered with references.
 func LookupOnly() Option { return serializerOption(func(c *config) { c.setMode(lookupOnly) }) }
-
-// UseLatest writes the id of the subject's newest version. The version must
-// give bytes the same meaning as the record's own schema: the same structure
-// and the same logical types with their parameters. Docs, defaults and aliases
-// may differ. If the version is a union with the record's schema as a branch,
-// the record is written as this branch. Otherwise the error is
-// [ErrSchemaChanged].
-//
-// A binding asks for the newest version once per schema. A later version does
-// not stop a running writer.
-func UseLatest() Option { return serializerOption(func(c *config) { c.setMode(useLatest) }) }
-
-// UseLatestWithMetadata is like [UseLatest], but only for versions whose
-// metadata has all given properties. The registry must be a [MetadataFinder].
-// An empty map is an error.
-func UseLatestWithMetadata(properties map[string]string) Option {
-	properties = maps.Clone(properties)
-	return serializerOption(func(c *config) {
-		c.setMode(useLatestWithMetadata)
-		c.metadata = properties
-		if len(properties) == 0 {
-			c.fail(errors.New("serde: UseLatestWithMetadata: there is no property: use UseLatest"))
-		}
-	})
-}
 
 // UseID writes the given schema id. The schema of the id must have the same
 // meaning as the record's own schema, as for [UseLatest]. Only [Serializer.For]

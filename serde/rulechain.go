@@ -2,7 +2,6 @@ package serde
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -48,7 +47,7 @@ type ruleScope struct {
 // The error is a *RuleError.
 func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 	set := in.version.RuleSet
-	if c.ignoreRules || set == nil || !in.clientExecutes() {
+	if c.ignoreRules || set == nil || !clientExecutes(set) {
 		return nil, nil
 	}
 	domain, encoding := in.applicable(set.DomainRules), in.applicable(set.EncodingRules)
@@ -89,8 +88,8 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 }
 
 // clientExecutes reports whether clients must run the rules.
-func (in *ruleScope) clientExecutes() bool {
-	switch strings.ToUpper(in.version.RuleSet.EnableAt) {
+func clientExecutes(set *contract.RuleSet) bool {
+	switch strings.ToUpper(set.EnableAt) {
 	case "", "ALL", "CLIENT":
 		return true
 	}
@@ -162,7 +161,7 @@ func run(ctx context.Context, steps []ruleStep, data []byte) ([]byte, error) {
 		}
 		data = out
 		if !strings.EqualFold(s.onSuccess, actionNone) {
-			return nil, s.failed(s.onSuccess, errors.New("the rule names an action for success that is not known here"))
+			return nil, s.failed(s.onSuccess, errUnknownSuccess)
 		}
 	}
 	return data, nil

@@ -38,6 +38,8 @@ type settingsOption struct {
 //
 // As in Java, auto.register.schemas is true by default, and the other modes
 // have an effect only if auto.register.schemas is false.
+// A deserializer reads as the version of use.latest.with.metadata or
+// use.latest.version, whatever auto.register.schemas is.
 // latest.compatibility.strict and id.compatibility.strict have no effect,
 // because a record is always checked against the registered schema. WithConfig
 // ignores settings that only the producer, the registry client or Java uses.
@@ -91,6 +93,9 @@ func (o settingsOption) applyToDeserializer(src *source) error {
 	s, err := o.read()
 	if err == nil {
 		err = s.applyCommon(&src.common)
+	}
+	if err == nil {
+		err = s.applyPin(src)
 	}
 	if err != nil {
 		return fmt.Errorf("serde: %s: %w", o.name, err)
@@ -199,6 +204,26 @@ func (s settings) applyMode(c *config) error {
 	}
 	if !register && id >= 0 {
 		c.valueID = &id
+	}
+	return nil
+}
+
+// applyPin sets the version that a deserializer reads as. An option in Go takes
+// precedence. As in Java, auto.register.schemas has no effect here.
+func (s settings) applyPin(src *source) error {
+	latest, err := s.bool("use.latest.version", false)
+	if err != nil {
+		return err
+	}
+	properties, err := s.metadata()
+	if err != nil || src.pin != nil {
+		return err
+	}
+	switch {
+	case len(properties) > 0:
+		src.pin = &pin{pinOption: pinOption{useLatestWithMetadata, properties}, settings: true}
+	case latest:
+		src.pin = &pin{pinOption: pinOption{mode: useLatest}, settings: true}
 	}
 	return nil
 }

@@ -89,6 +89,7 @@ func WithMemoryLimit(added, perByte int) DeserializerOption {
 // source finds the writer schemas of messages.
 type source struct {
 	common
+	pin             *pin     // the version to read as; nil for the writer's
 	reg             Registry // nil if known has every schema
 	context         string   // the context of the ids, as a subject's prefix; "" is the default context
 	alias           bool
@@ -114,6 +115,9 @@ func newSource(reg Registry, opts []DeserializerOption) (*source, error) {
 	}
 	if s.reg == nil && s.known == nil {
 		return nil, errors.New("serde: the registry is nil, and there are no schemas of WithSchemas")
+	}
+	if _, ok := s.reg.(MetadataFinder); !ok && s.pin != nil && s.pin.mode == useLatestWithMetadata {
+		return nil, fmt.Errorf("serde: UseLatestWithMetadata: %T cannot look up by metadata: it is no MetadataFinder", s.reg)
 	}
 	return s, s.common.check(s.reg)
 }

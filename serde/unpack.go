@@ -5,22 +5,27 @@ import (
 	"sync"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// unpacker turns the payloads of one writer schema into Avro data. It is safe
-// for concurrent use.
+// unpacker turns the payloads of one writer schema into Avro data of the
+// reader's version. It is safe for concurrent use.
 type unpacker struct {
 	bare   bool // the schema is of type bytes, and payloads have no length
 	source *source
 	writer writerSchema
-	ruled  bool     // the version has rules
-	chains sync.Map // destination → *ruleChain, because a chain depends on the subject
+	// reader is the version that the data has after unpacking. It is the writer
+	// schema, or the version of UseLatest.
+	reader    writerSchema
+	migration *migration // nil if the data needs no change between the two
+	ruled     bool       // one of the two versions has rules
+	chains    sync.Map   // destination → *ruleChain, because a chain depends on the subject
 }
 
 func newUnpacker(s *source, writer writerSchema) *unpacker {
 	return &unpacker{
-		bare: writer.Kind == avsc.Bytes, source: s, writer: writer,
+		bare: writer.Kind == avsc.Bytes, source: s, writer: writer, reader: writer,
 		ruled: !s.ignoreRules && !writer.version.RuleSet.Empty(),
 	}
 }
@@ -28,7 +33,7 @@ func newUnpacker(s *source, writer writerSchema) *unpacker {
 // unpack applies the rules for reading to a payload and returns the Avro data.
 // The result may share memory with data.
 func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, error) {
-	if !u.bare && !u.ruled {
+	if !u.bare && !u.ruled && u.migration == nil {
 		return data, nil
 	}
 	var rules *ruleChain
@@ -47,6 +52,12 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 	if u.bare {
 		data = avrobin.AppendBytes(nil, data)
 	}
+	if u.migration != nil {
+		var err error
+		if data, err = u.migration.apply(ctx, data); err != nil {
+			return nil, err
+		}
+	}
 	if rules != nil {
 		return run(ctx, rules.domain, data)
 	}
@@ -59,16 +70,42 @@ func (u *unpacker) chain(ctx context.Context, in *Input) (*ruleChain, error) {
 	if c, ok := u.chains.Load(key); ok {
 		return c.(*ruleChain), nil
 	}
-	scope := ruleScope{version: u.writer.version, schema: u.writer.Schema, topic: in.Topic, part: in.Part, reading: true}
 	subject, err := u.source.subjects[in.Part].of(ctx, u.source.reg, in.Topic, in.Part, u.writer.Name)
-	scope.subject = subject
-	c, failed := u.source.bind(ctx, scope)
+	// The encoding rules are those of the writer's version, and the domain
+	// rules are those of the reader's version.
+	encoding, failed := u.bind(ctx, in, subject, u.writer, func(s *contract.RuleSet) { s.DomainRules = nil })
 	if failed != nil {
 		return nil, failed
 	}
-	if c != nil && err != nil { // executors need the subject
+	domain, failed := u.bind(ctx, in, subject, u.reader, func(s *contract.RuleSet) { s.EncodingRules = nil })
+	if failed != nil {
+		return nil, failed
+	}
+	if (encoding != nil || domain != nil) && err != nil { // executors need the subject
 		return nil, err
+	}
+	var c *ruleChain
+	if encoding != nil || domain != nil {
+		c = &ruleChain{}
+	}
+	if encoding != nil {
+		c.encoding = encoding.encoding
+	}
+	if domain != nil {
+		c.domain = domain.domain
 	}
 	u.chains.Store(key, c)
 	return c, nil
+}
+
+// bind binds the rules of a version that without leaves.
+func (u *unpacker) bind(ctx context.Context, in *Input, subject string, of writerSchema, without func(*contract.RuleSet)) (*ruleChain, error) {
+	if of.version.RuleSet == nil {
+		return nil, nil
+	}
+	set := *of.version.RuleSet
+	without(&set)
+	v := of.version
+	v.RuleSet = &set
+	return u.source.bind(ctx, ruleScope{version: v, schema: of.Schema, subject: subject, topic: in.Topic, part: in.Part, reading: true})
 }

@@ -40,6 +40,7 @@ type config struct {
 	Lint     lintConfig     `yaml:"lint"`
 	Check    checkConfig    `yaml:"check"`
 	Except   []exception    `yaml:"except"`
+	Docs     docsConfig     `yaml:"docs"`
 }
 
 // subject is the subject of a type's schema. It may be "" for a type without a

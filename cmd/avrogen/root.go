@@ -47,6 +47,7 @@ func commands() []func(*app) *cobra.Command {
 		newLintCommand,
 		newSchemaCommand,
 		newSampleCommand,
+		newDocsCommand,
 		newRegisterCommand,
 		newPullCommand,
 		newVersionCommand,

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"path"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/registry"
 )
 
 // Edition is one version of a schema in its history.
@@ -288,4 +291,91 @@ func SubjectHistory(ctx context.Context, reg Registry, subject string) ([]Editio
 		editions[i] = Edition{Label: label, ID: v.ID, Schema: s}
 	}
 	return editions, nil
+}
+
+// RegistryHistory reads the history of the schemas in now from their subjects.
+// The function subjectsOf has the same meaning as in [InRegistry]. The result
+// subjects holds the subjects of each schema. If a schema has several subjects,
+// the editions are those of the first name. A schema that differs from the
+// latest version gets a last edition without a label.
+func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, now *avsc.Set) (h *History, subjects map[*avsc.Schema][]string, err error) {
+	var schemas map[string]*avsc.Schema
+	if subjectsOf != nil {
+		schemas = subjectsOf(now)
+	} else if schemas, err = subjectsByLatest(ctx, reg, now); err != nil {
+		return nil, nil, err
+	}
+	names := slices.Sorted(maps.Keys(schemas))
+	found := make([][]Edition, len(names))
+	skipped := make([]string, len(names))
+	err = each(len(names), func(i int) error {
+		editions, err := SubjectHistory(ctx, reg, names[i])
+		var answer *registry.Error
+		switch {
+		case errors.Is(err, registry.ErrSubjectNotFound):
+			return nil
+		case errors.As(err, &answer) && answer.Status == http.StatusForbidden, errors.Is(err, registry.ErrNotAvro):
+			skipped[i] = err.Error()
+			return nil
+		}
+		found[i] = editions
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	h, subjects = &History{Editions: map[*avsc.Schema][]Edition{}}, map[*avsc.Schema][]string{}
+	for i, name := range names {
+		s := schemas[name]
+		if skipped[i] != "" {
+			h.Skipped = append(h.Skipped, skipped[i])
+		}
+		if len(found[i]) == 0 {
+			continue
+		}
+		subjects[s] = append(subjects[s], name)
+		if len(h.Editions[s]) > 0 {
+			continue
+		}
+		if found[i][len(found[i])-1].Schema.Text() != s.Text() {
+			found[i] = append(found[i], Edition{Schema: s})
+		}
+		h.Editions[s] = found[i]
+	}
+	return h, subjects, nil
+}
+
+// subjectsByLatest finds the subjects whose latest version has the name of a
+// schema in now.
+func subjectsByLatest(ctx context.Context, reg Registry, now *avsc.Set) (map[string]*avsc.Schema, error) {
+	names, err := reg.Subjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := byName(now)
+	of := make([]*avsc.Schema, len(names))
+	err = each(len(names), func(i int) error {
+		v, err := reg.Latest(ctx, names[i])
+		var answer *registry.Error
+		if errors.Is(err, registry.ErrNotAvro) || errors.As(err, &answer) && answer.Status == http.StatusForbidden {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("subject %s: %w", names[i], err)
+		}
+		if s, err := avsc.ParseStored(names[i], []byte(v.Schema)); err == nil {
+			of[i] = named[s.Name]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	schemas := map[string]*avsc.Schema{}
+	for i, s := range of {
+		if s != nil {
+			schemas[names[i]] = s
+		}
+	}
+	return schemas, nil
 }

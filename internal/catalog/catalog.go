@@ -1,0 +1,464 @@
+// Package catalog makes the documentation of schemas: a static site, Markdown
+// pages, and an AsyncAPI document. The output depends on the input only, so
+// equal schemas give equal bytes.
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/avroline/avroline/internal/avrosample"
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfmt"
+	"github.com/avroline/avroline/internal/check"
+	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/serde"
+)
+
+// These bounds keep the pages of huge schemas readable.
+const (
+	maxRows     = 1_000  // fields or symbols of one type
+	maxDoc      = 10_000 // bytes of one doc
+	maxDefault  = 300    // bytes of one default
+	maxSchema   = 200_000
+	maxExample  = 20_000
+	maxVersions = 50
+	maxChanges  = 100 // of one version
+)
+
+// File is one file of the output. The path has slashes and is relative to the
+// output folder.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// Options describe what the schemas alone do not say.
+type Options struct {
+	Title string // of the catalog; default "Schemas"
+
+	// Subjects holds the subjects of a schema.
+	Subjects map[*avsc.Schema][]string
+
+	// Topics maps a topic to the full names of the types in its values. A topic
+	// of a subject "TOPIC-value" or "TOPIC-key" need not be here.
+	Topics map[string][]string
+
+	// History holds the editions of the schemas, oldest first. It may be nil.
+	History map[*avsc.Schema][]check.Edition
+
+	// SourceName returns the name of a file as the pages show it.
+	SourceName func(string) string
+}
+
+// Catalog is the content of all forms of the documentation.
+type Catalog struct {
+	Title  string
+	Types  []*Type // in the order of their names
+	Topics []*Topic
+
+	of map[*avsc.Schema]*Type
+}
+
+// Type is one named type, or a file whose schema has no name.
+type Type struct {
+	Name   string // the full name, or the file's name
+	Schema *avsc.Schema
+	Source string // the file and the line of the definition
+	Stem   string // of the names of its pages
+
+	Uses, UsedBy []*Type // directly, in the order of their names
+	Subjects     []string
+	Topics       []*Topic
+	Versions     []Version // newest first
+	Older        int       // how many older versions are left out
+}
+
+// Topic is one topic of Kafka.
+type Topic struct {
+	Name         string
+	Values, Keys []*Type
+	Subjects     []string
+}
+
+// Version is one version of a type.
+type Version struct {
+	check.Edition
+	Changes     []evolve.Change // against the version before
+	MoreChanges int
+	Breaks      []string // who breaks by the step from the version before
+	First       bool     // there is no version before
+
+	// ReadByNow says whether the newest version reads this version's data.
+	// ReadsNow says whether this version reads the newest version's data.
+	ReadByNow, ReadsNow bool
+}
+
+// Breaking reports whether the step to this version breaks anybody.
+func (v *Version) Breaking() bool { return len(v.Breaks) > 0 }
+
+// New makes the catalog of the schemas in set.
+func New(set *avsc.Set, opts Options) *Catalog {
+	c := &Catalog{Title: cmp.Or(opts.Title, "Schemas"), of: map[*avsc.Schema]*Type{}}
+	if opts.SourceName == nil {
+		opts.SourceName = func(name string) string { return name }
+	}
+	for _, f := range set.Files {
+		for _, top := range f.Schemas {
+			top.Walk(func(s *avsc.Schema) {
+				if c.of[s] == nil && (s.Kind.Named() || s == top) {
+					c.add(s, f, opts)
+				}
+			})
+		}
+	}
+	slices.SortFunc(c.Types, func(a, b *Type) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Name, b.Name))
+	})
+	c.stems()
+	c.references()
+	c.topics(opts)
+	for _, t := range c.Types {
+		t.history(opts.History[t.Schema])
+	}
+	return c
+}
+
+func (c *Catalog) add(s *avsc.Schema, f *avsc.File, opts Options) {
+	t := &Type{Name: s.Name, Schema: s, Subjects: opts.Subjects[s]}
+	file := cmp.Or(s.Pos.File, f.Name)
+	if t.Name == "" {
+		t.Name = path.Base(f.Name)
+	}
+	t.Source = opts.SourceName(file)
+	if s.Pos.Line > 0 {
+		t.Source = fmt.Sprintf("%s:%d", t.Source, s.Pos.Line)
+	}
+	c.of[s] = t
+	c.Types = append(c.Types, t)
+}
+
+// stems gives each type a file name that is unique on every system, whether or
+// not the system distinguishes capitals.
+func (c *Catalog) stems() {
+	taken := map[string]bool{}
+	for _, t := range c.Types {
+		stem := safeName(t.Name)
+		for n := 2; taken[strings.ToLower(stem)]; n++ {
+			stem = fmt.Sprintf("%s-%d", safeName(t.Name), n)
+		}
+		taken[strings.ToLower(stem)] = true
+		t.Stem = stem
+	}
+}
+
+// safeName keeps letters, digits, dots, underscores and hyphens of ASCII. A
+// long name is cut and gets a hash. A name that Windows reserves gets a prefix.
+func safeName(name string) string {
+	safe := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		}
+		return '_'
+	}, name)
+	if len(safe) > 120 {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(name)) // cannot fail
+		safe = fmt.Sprintf("%s-%08x", safe[:100], h.Sum32())
+	}
+	first, _, _ := strings.Cut(strings.ToLower(safe), ".")
+	reserved := slices.Contains([]string{"", "con", "prn", "aux", "nul"}, first) ||
+		len(first) == 4 && (strings.HasPrefix(first, "com") || strings.HasPrefix(first, "lpt"))
+	if reserved || strings.HasPrefix(safe, "-") {
+		safe = "_" + safe
+	}
+	return safe
+}
+
+func (c *Catalog) references() {
+	usedBy := map[*Type]map[*Type]bool{}
+	for _, t := range c.Types {
+		uses := map[*Type]bool{}
+		direct(t.Schema, func(s *avsc.Schema) {
+			if u := c.of[s]; u != nil {
+				uses[u] = true
+				if usedBy[u] == nil {
+					usedBy[u] = map[*Type]bool{}
+				}
+				usedBy[u][t] = true
+			}
+		})
+		t.Uses = byName(uses)
+	}
+	for _, t := range c.Types {
+		t.UsedBy = byName(usedBy[t])
+	}
+}
+
+// direct calls f for the named types that s refers to without another named
+// type between.
+func direct(s *avsc.Schema, f func(*avsc.Schema)) {
+	stack := parts(nil, s)
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if n.Kind.Named() {
+			f(n)
+			continue
+		}
+		stack = parts(stack, n)
+	}
+}
+
+func parts(dst []*avsc.Schema, s *avsc.Schema) []*avsc.Schema {
+	for _, field := range s.Fields {
+		dst = append(dst, field.Type)
+	}
+	if s.Elem != nil {
+		dst = append(dst, s.Elem)
+	}
+	return append(dst, s.Branches...)
+}
+
+func byName(set map[*Type]bool) []*Type {
+	return slices.SortedFunc(maps.Keys(set), func(a, b *Type) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Stem, b.Stem))
+	})
+}
+
+// topics finds the topics by the subjects and by the options.
+func (c *Catalog) topics(opts Options) {
+	topics := map[string]*Topic{}
+	topic := func(name string) *Topic {
+		if topics[name] == nil {
+			topics[name] = &Topic{Name: name}
+		}
+		return topics[name]
+	}
+	add := func(list []*Type, t *Type) []*Type {
+		if slices.Contains(list, t) {
+			return list
+		}
+		return append(list, t)
+	}
+	for _, t := range c.Types {
+		for _, subject := range t.Subjects {
+			name, isKey, ok := topicOf(subject, t.Name)
+			if !ok {
+				continue
+			}
+			of := topic(name)
+			of.Subjects = append(of.Subjects, subject)
+			switch {
+			case isKey:
+				of.Keys = add(of.Keys, t)
+			case t.Schema.Kind == avsc.Union: // several types in one topic
+				for _, b := range t.Schema.Branches {
+					if c.of[b] != nil {
+						of.Values = add(of.Values, c.of[b])
+					}
+				}
+			default:
+				of.Values = add(of.Values, t)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(opts.Topics)) {
+		of := topic(name)
+		for _, full := range opts.Topics[name] {
+			for _, t := range c.Types {
+				if t.Name == full {
+					of.Values = add(of.Values, t)
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(topics)) {
+		of := topics[name]
+		slices.Sort(of.Subjects)
+		c.Topics = append(c.Topics, of)
+		for _, t := range slices.Concat(of.Values, of.Keys) {
+			if !slices.Contains(t.Topics, of) {
+				t.Topics = append(t.Topics, of)
+			}
+		}
+	}
+}
+
+// topicOf is the topic of a subject by the naming strategies of the registry's
+// clients: TOPIC-value, TOPIC-key, or TOPIC-FULLNAME. A context in front, as in
+// ":.eu:orders-value", is no part of the topic.
+func topicOf(subject, fullName string) (topic string, isKey, ok bool) {
+	if strings.HasPrefix(subject, ":.") {
+		if _, rest, found := strings.Cut(subject[2:], ":"); found {
+			subject = rest
+		}
+	}
+	if topic, ok = strings.CutSuffix(subject, "-value"); ok && topic != "" {
+		return topic, false, true
+	}
+	if topic, ok = strings.CutSuffix(subject, "-key"); ok && topic != "" {
+		return topic, true, true
+	}
+	topic, ok = strings.CutSuffix(subject, "-"+fullName)
+	return topic, false, ok && topic != ""
+}
+
+// history compares each edition with the edition before.
+func (t *Type) history(editions []check.Edition) {
+	if len(editions) == 0 {
+		return
+	}
+	now := editions[len(editions)-1].Schema
+	for i := len(editions) - 1; i >= 0; i-- {
+		if len(t.Versions) == maxVersions {
+			t.Older = i + 1
+			break
+		}
+		e := editions[i]
+		v := Version{Edition: e, First: i == 0, ReadByNow: true, ReadsNow: true}
+		if e.Schema != now {
+			v.ReadByNow, v.ReadsNow = resolve.Every(e.Schema, now), resolve.Every(now, e.Schema)
+		}
+		if i > 0 {
+			v.compare(editions[i-1])
+		}
+		t.Versions = append(t.Versions, v)
+	}
+}
+
+func (v *Version) compare(before check.Edition) {
+	var d evolve.Differ
+	d.Schemas(before.Schema, v.Schema)
+	v.Changes = d.Changes
+	if len(v.Changes) > maxChanges {
+		v.MoreChanges = len(v.Changes) - maxChanges
+		v.Changes = v.Changes[:maxChanges]
+	}
+	a := evolve.Version{Label: label(before), Schema: before.Schema}
+	b := evolve.Version{Label: label(v.Edition), Schema: v.Schema}
+	for _, newIsReader := range []bool{true, false} {
+		reader, writer := b.Label, a.Label
+		if !newIsReader {
+			reader, writer = writer, reader
+		}
+		for _, f := range evolve.Check(b, a, newIsReader) {
+			if len(v.Breaks) == maxChanges {
+				return
+			}
+			text := fmt.Sprintf("Consumers on %s reading what %s wrote: %s", reader, writer, f.What)
+			if f.Frame != "" {
+				text += ", so that " + f.Frame
+			}
+			text += "."
+			if f.Witness != nil {
+				text += " For instance: " + shorten(f.Witness.JSON, maxDefault)
+			}
+			v.Breaks = append(v.Breaks, text)
+		}
+	}
+}
+
+func label(e check.Edition) string { return cmp.Or(e.Label, "the work tree") }
+
+// Breaking reports whether a step in the shown history breaks anybody.
+func (t *Type) Breaking() bool {
+	return slices.ContainsFunc(t.Versions, func(v Version) bool { return v.Breaking() })
+}
+
+// Namespace is the namespace of a type, or "" without one.
+func (t *Type) Namespace() string { return t.Schema.Namespace() }
+
+// Short is the name without the namespace.
+func (t *Type) Short() string {
+	if t.Schema.Kind.Named() {
+		return t.Schema.ShortName()
+	}
+	return t.Name
+}
+
+// Doc is the doc of the type. Files without a named type have none.
+func (t *Type) Doc() string { return shorten(clean(t.Schema.Doc), maxDoc) }
+
+// Summary is the first sentence of the doc.
+func (t *Type) Summary() string { return firstSentence(t.Doc()) }
+
+func firstSentence(doc string) string {
+	doc = strings.Join(strings.Fields(doc), " ")
+	for i := range len(doc) - 1 {
+		if strings.IndexByte(".!?", doc[i]) >= 0 && doc[i+1] == ' ' {
+			return shorten(doc[:i+1], 200)
+		}
+	}
+	return shorten(doc, 200)
+}
+
+// clean replaces what a page should not hold: line ends of Windows, other
+// control characters, and marks that change the direction of the text.
+func clean(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t':
+			return r
+		case r == '\r':
+			return '\n'
+		case r < ' ', r >= 0x7F && r < 0xA0, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r == 0x2028, r == 0x2029, r == 0xFFFE, r == 0xFFFF:
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// shorten cuts a text to at most n bytes and marks the cut.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// schemaText is the formatted schema, or "" if it is too long.
+func (t *Type) schemaText() string {
+	text := t.Schema.Text()
+	if len(text) > maxSchema {
+		return ""
+	}
+	if formatted, err := avscfmt.Format(t.Name, []byte(text)); err == nil {
+		text = string(formatted)
+	}
+	return strings.TrimRight(clean(text), "\n")
+}
+
+// example is one value in Avro's JSON encoding, or "" if there is no short one.
+func (t *Type) example() string {
+	if len(t.Schema.Text()) > maxSchema {
+		return ""
+	}
+	g, err := serde.NewGeneric(t.Schema.Text())
+	if err != nil {
+		return ""
+	}
+	r := rand.New(rand.NewPCG(1, 0)) //nolint:gosec // the values are to be the same again
+	data, err := avrosample.Append(nil, r, t.Schema)
+	if err != nil || len(data) > maxExample {
+		return ""
+	}
+	json, err := g.AppendJSON(nil, data)
+	if err != nil || len(json) > maxExample {
+		return ""
+	}
+	return clean(indentJSON(json))
+}

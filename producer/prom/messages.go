@@ -29,7 +29,15 @@ type topic struct {
 	delivery prometheus.Observer
 	bytes    atomic.Int64
 	outcomes [len(outcomes)]atomic.Int64
-	refused  [len(reasons)]atomic.Int64
+	refused  map[producer.Reason]*atomic.Int64 // every reason; never changed
+}
+
+func newTopic(name string, delivery prometheus.Observer) *topic {
+	t := &topic{name: name, delivery: delivery, refused: map[producer.Reason]*atomic.Int64{}}
+	for _, r := range producer.Reasons() {
+		t.refused[r] = new(atomic.Int64)
+	}
+	return t
 }
 
 // outcomes are the values of the label outcome.
@@ -54,12 +62,12 @@ func (t *topics) find(name string, m *Metrics) *topic {
 	}
 	if t.named >= t.limit {
 		if t.other == nil {
-			t.other = &topic{name: OtherTopics, delivery: m.delivery.WithLabelValues(OtherTopics)}
+			t.other = newTopic(OtherTopics, m.delivery.WithLabelValues(OtherTopics))
 		}
 		return t.other
 	}
 	t.named++
-	made := &topic{name: name, delivery: m.delivery.WithLabelValues(name)}
+	made := newTopic(name, m.delivery.WithLabelValues(name))
 	t.all.Store(name, made)
 	return made
 }
@@ -83,9 +91,9 @@ func (t *topic) collect(ch chan<- prometheus.Metric) {
 	for i := range outcomes {
 		ch <- sample(catalog.Messages, float64(t.outcomes[i].Load()), t.name, outcomes[i])
 	}
-	for i := range reasons {
-		if n := t.refused[i].Load(); n > 0 {
-			ch <- sample(catalog.Refused, float64(n), t.name, reasons[i].name)
+	for reason, count := range t.refused {
+		if n := count.Load(); n > 0 {
+			ch <- sample(catalog.Refused, float64(n), t.name, string(reason))
 		}
 	}
 	ch <- sample(catalog.MessageBytes, float64(t.bytes.Load()), t.name)
@@ -96,7 +104,7 @@ func (m *Metrics) hooks(c *client) producer.Hooks {
 	return producer.Hooks{
 		Start: func(_ context.Context, s *producer.Start) any { return m.topics.find(s.Topic, m) },
 		Refused: func(token any, err error) {
-			token.(*topic).refused[reasonOf(err)].Add(1)
+			token.(*topic).refused[producer.ReasonOf(err)].Add(1)
 		},
 		Accepted: func(token any, bytes int) {
 			token.(*topic).bytes.Add(int64(bytes))

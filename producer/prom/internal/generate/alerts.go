@@ -35,7 +35,7 @@ func alerts() []alert {
 			"Client {{ $labels.client }} cannot connect to {{ $labels.broker }}.",
 		},
 		{
-			"AvrolineDeliverySlow", fmt.Sprintf("histogram_quantile(0.99, sum by (job, topic, le) (rate(%s_bucket[5m]))) > 5", c.Delivery.Name), "5m", "warning",
+			"AvrolineDeliverySlow", fmt.Sprintf("(histogram_quantile(0.99, sum by (job, topic, le) (rate(%[1]s_bucket[5m]))) or histogram_quantile(0.99, sum by (job, topic) (rate(%[1]s[5m])))) > 5", c.Delivery.Name), "5m", "warning",
 			"One delivery of 100 takes longer than 5 seconds.",
 			"Compare with the round trip of the brokers. A full buffer, a slow disk or a quota are common reasons.",
 			"The 99th percentile of topic {{ $labels.topic }} is {{ $value | humanizeDuration }}.",

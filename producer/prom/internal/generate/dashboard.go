@@ -51,14 +51,19 @@ func rate(by string, m *c.Metric, suffix string, matchers ...string) string {
 // sum returns the sum of a gauge by a label.
 func sum(by string, m *c.Metric) string { return fmt.Sprintf("sum by (%s) (%s)", by, of(m, "")) }
 
-// quantile returns a quantile of a histogram by a label.
+// quantile returns a quantile of a histogram by a label. A server of Prometheus
+// stores either the classic or the native buckets.
 func quantile(q float64, by string, m *c.Metric) string {
-	return fmt.Sprintf("histogram_quantile(%g, %s)", q, rate(by+", le", m, "_bucket"))
+	return fmt.Sprintf("histogram_quantile(%[1]g, %[2]s) or histogram_quantile(%[1]g, %[3]s)", q, rate(by+", le", m, "_bucket"), rate(by, m, ""))
 }
 
 // mean returns the mean of a summary or histogram by a label.
 func mean(by string, m *c.Metric) string {
-	return rate(by, m, "_sum") + " / " + rate(by, m, "_count")
+	classic := rate(by, m, "_sum") + " / " + rate(by, m, "_count")
+	if m.Type == c.Summary {
+		return classic
+	}
+	return fmt.Sprintf("%[1]s or histogram_sum(%[2]s) / histogram_count(%[2]s)", classic, rate(by, m, ""))
 }
 
 func rows() []row {

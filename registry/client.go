@@ -29,6 +29,7 @@ type Client struct {
 	found      *memo[findKey, Version]
 	parts      *memo[partKey, *answer] // versions that references name
 	latest     *latestVersions
+	hooks      hooks
 }
 
 // New makes a client for the registry at urls. The urls are nodes of the same
@@ -81,8 +82,11 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	if len(cfg.unknown) > 0 {
 		cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_unknown_settings", slog.Any("settings", cfg.unknown))
 	}
+	hooks := joinHooks(cfg.hooks, cfg.logger)
 	c := &Client{
+		hooks: hooks,
 		transport: &transport{
+			hooks:  hooks,
 			client: newHTTPClient(cfg), endpoints: nodes, background: b, tokens: toks,
 			headers: cfg.headers, secrets: cfg.secrets,
 			timeout: cfg.timeout, retries: cfg.retries, base: cfg.base, cap: cfg.cap,

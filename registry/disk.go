@@ -242,6 +242,7 @@ func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Cont
 		return v, err
 	}
 	c.transport.away.Store(true)
+	noteDisk(ctx)
 	c.disk.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.kind), slog.Any("error", err))
 	return kept, nil
 }

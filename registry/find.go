@@ -30,6 +30,13 @@ type findKey struct{ subject, text string }
 // error is [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the
 // error for a second, or until this client changes the subject.
 func (c *Client) FindVersion(ctx context.Context, subject, schema string) (Version, error) {
+	if !c.hooks.answers {
+		return c.askFind(ctx, subject, schema)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "find_version", Subject: subject}, func(ctx context.Context) (Version, error) { return c.askFind(ctx, subject, schema) })
+}
+
+func (c *Client) askFind(ctx context.Context, subject, schema string) (Version, error) {
 	err := checkSubject(subject)
 	var v Version
 	if err == nil {

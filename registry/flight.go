@@ -14,6 +14,7 @@ type work struct {
 	deadline time.Time       // the first caller's deadline, zero for none
 	gone     <-chan struct{} // stops the retries of a single caller's work; nil for a flight
 	once     bool            // no retries, because the key has just failed
+	fromDisk bool            // the answer came from the disk
 
 	mu      sync.Mutex
 	waiters int
@@ -107,6 +108,9 @@ func (f *flights[K, V]) do(ctx context.Context, b *background, outer *work, key 
 	}
 	select {
 	case <-c.done:
+		if c.fromDisk {
+			noteDisk(ctx)
+		}
 		return c.value, c.err
 	case <-ctx.Done():
 		if outer == nil {

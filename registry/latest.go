@@ -40,6 +40,13 @@ func newLatest(v Version, ttl time.Duration) *latest {
 // the answer can be. If there is no version, the error is [ErrSubjectNotFound].
 // The client caches the error for a second.
 func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
+	if !c.hooks.answers {
+		return c.askNewest(ctx, subject)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "latest", Subject: subject}, func(ctx context.Context) (Version, error) { return c.askNewest(ctx, subject) })
+}
+
+func (c *Client) askNewest(ctx context.Context, subject string) (Version, error) {
 	if l, ok := c.latest.known.Get(subject); ok {
 		// A single caller starts the refresh. No caller waits for the refresh.
 		due, now := l.stale.Load(), time.Now()

@@ -56,6 +56,13 @@ func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOptio
 // the error is [ErrSchemaNotFound]. Registries without metadata answer with
 // another 404.
 func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
+	if !c.hooks.answers {
+		return c.askWithMetadata(ctx, subject, metadata)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "latest_with_metadata", Subject: subject}, func(ctx context.Context) (Version, error) { return c.askWithMetadata(ctx, subject, metadata) })
+}
+
+func (c *Client) askWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
 	v, err := c.withMetadata(ctx, subject, metadata)
 	if err != nil {
 		return Version{}, fmt.Errorf("registry: latest version of %q with metadata: %w", subject, err)

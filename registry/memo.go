@@ -42,6 +42,7 @@ func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(cont
 		var none V
 		return none, err
 	}
+	noteAsked(ctx)
 	return m.flights.do(ctx, m.background, outer, key, func(ctx context.Context, w *work) (V, error) {
 		// Another caller may have finished since the look-up above.
 		if v, ok := m.known.Peek(key); ok {

@@ -41,7 +41,8 @@ type config struct {
 	maxBody     int64
 	authClashes []string
 	mistakes    []error // errors of options with a wrong or missing value
-	logUnknown  bool    // log unknown settings
+	hooks       []Hooks
+	logUnknown  bool // log unknown settings
 	unknown     []string
 }
 

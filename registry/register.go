@@ -42,7 +42,12 @@ func newSchemaKey(subject string, s Schema) schemaKey {
 // schema for another reason, such as 422 for a text that is not a schema. The
 // error is an [*UnavailableError] if no registry answered.
 func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
-	return c.identify(ctx, "register", c.registered, subject, s, c.register)
+	if !c.hooks.answers {
+		return c.identify(ctx, "register", c.registered, subject, s, c.register)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "register", Subject: subject}, func(ctx context.Context) (Version, error) {
+		return c.identify(ctx, "register", c.registered, subject, s, c.register)
+	})
 }
 
 // Lookup returns the version of a subject that is exactly this schema, with the
@@ -51,7 +56,12 @@ func (c *Client) Register(ctx context.Context, subject string, s Schema) (Versio
 // error is [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the
 // error for a second.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
-	return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
+	if !c.hooks.answers {
+		return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "lookup", Subject: subject}, func(ctx context.Context) (Version, error) {
+		return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
+	})
 }
 
 // identify answers from memory or from the registry. If the registry does not

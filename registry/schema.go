@@ -27,6 +27,13 @@ type partKey struct {
 // ([ErrSchemaNotFound]) causes at most a call per second. The same limit holds
 // for an id for which the registry only returns an error of its own.
 func (c *Client) SchemaByID(ctx context.Context, subject string, id int) (Version, error) {
+	if !c.hooks.answers {
+		return c.askByID(ctx, subject, id)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "schema_by_id", Subject: subject, ID: id}, func(ctx context.Context) (Version, error) { return c.askByID(ctx, subject, id) })
+}
+
+func (c *Client) askByID(ctx context.Context, subject string, id int) (Version, error) {
 	v, err := c.schemaByID(ctx, nil, subject, id)
 	if err != nil {
 		return Version{}, fmt.Errorf("registry: schema %d: %w", id, err)
@@ -42,7 +49,7 @@ func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id
 	}
 	key := idKey{contextOf(subject), id}
 	return c.ids.get(ctx, outer, key, func(ctx context.Context, w *work) (Version, error) {
-		return recorded(c, key.fact(), func() (Version, error) {
+		return recorded(c, w, key.fact(), func() (Version, error) {
 			a, err := c.caller(w, c.writes.ofID(key)).schemaByID(ctx, subject, id)
 			if err != nil {
 				return Version{}, err
@@ -58,8 +65,15 @@ func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id
 // an id. A GUID is valid in every context. Only Confluent's registry knows
 // GUIDs.
 func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
+	if !c.hooks.answers {
+		return c.askByGUID(ctx, guid)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "schema_by_guid"}, func(ctx context.Context) (Version, error) { return c.askByGUID(ctx, guid) })
+}
+
+func (c *Client) askByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
 	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (Version, error) {
-		return recorded(c, fact{"guid", guid.String()}, func() (Version, error) {
+		return recorded(c, w, fact{"guid", guid.String()}, func() (Version, error) {
 			a, err := c.caller(w, nothingWritten).schemaByGUID(ctx, guid)
 			if err != nil {
 				return Version{}, err
@@ -77,9 +91,10 @@ func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, err
 
 // recorded answers from the disk. If the disk has no answer, recorded calls
 // load and stores the result on the disk.
-func recorded(c *Client, f fact, load func() (Version, error)) (Version, error) {
+func recorded(c *Client, w *work, f fact, load func() (Version, error)) (Version, error) {
 	var v Version
 	if c.disk.load(f, &v) {
+		w.fromDisk = true
 		return v, nil
 	}
 	v, err := load()
@@ -94,6 +109,13 @@ func recorded(c *Client, f fact, load func() (Version, error)) (Version, error) 
 // call is answered from memory. If there is no such version, the error is
 // [ErrSubjectNotFound] or [ErrVersionNotFound].
 func (c *Client) Version(ctx context.Context, subject string, version int) (Version, error) {
+	if !c.hooks.answers {
+		return c.askVersion(ctx, subject, version)
+	}
+	return c.hooks.answer(ctx, Answered{Operation: "version", Subject: subject}, func(ctx context.Context) (Version, error) { return c.askVersion(ctx, subject, version) })
+}
+
+func (c *Client) askVersion(ctx context.Context, subject string, version int) (Version, error) {
 	w := newWork(ctx)
 	a, err := c.part(ctx, w, partKey{subject, version})
 	var v Version

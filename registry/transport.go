@@ -34,6 +34,7 @@ type transport struct {
 	logger     *slog.Logger
 	away       atomic.Bool // no registry answered the last call in time
 	contact    contact
+	hooks      hooks
 }
 
 // request is a single call, independent of the URL that will answer.
@@ -53,6 +54,7 @@ type request struct {
 	secret bool
 	// noContent is the error for a 204. Nil means that a 204 is a success.
 	noContent error
+	tally     *tally // counts the attempts for the hooks; nil without hooks
 }
 
 const (
@@ -109,6 +111,16 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 // other answer is an *Error. If no registry answers, the error is an
 // *UnavailableError.
 func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error) {
+	if t.hooks.answers {
+		noteAsked(ctx)
+	}
+	if !t.hooks.requests {
+		return t.exchange(ctx, w, req)
+	}
+	return t.hooks.request(ctx, req, func(ctx context.Context, req request) ([]byte, error) { return t.exchange(ctx, w, req) })
+}
+
+func (t *transport) exchange(ctx context.Context, w *work, req request) ([]byte, error) {
 	for round := 0; ; round++ {
 		body, next, err := t.round(ctx, w, req, round)
 		if err == nil || next.rounds == 0 && answered(err) {
@@ -190,6 +202,7 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 	for i, ep := range order {
 		w.note(ep.String(), errNoAnswer)
 		body, err = t.attempt(ctx, ep, req, t.share(ctx, w, len(order)-i))
+		req.tally.note(ep.String(), err)
 		if err == nil || answered(err) {
 			t.away.Store(false)
 			t.contact.answered()

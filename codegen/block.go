@@ -14,7 +14,7 @@ func (b *builder) blocks() {
 		}
 		var fields []*fieldDecl
 		for _, f := range d.Fields {
-			if f.Type.Kind == kindOptional && !f.Type.Nilable && f.Type.Elem.small() {
+			if f.Type.Kind == kindOptional && !f.Type.Nilable && f.Type.Opt == nil && f.Type.Elem.small() {
 				fields = append(fields, f)
 			}
 		}

@@ -24,6 +24,10 @@ type builder struct {
 
 	pointers map[*avsc.Field]bool     // fields of a record type that must be pointers
 	lists    map[*goPackage]*textList // for packages whose separate constants would be too long
+
+	imported  map[string]Imported // loaded packages by import path
+	owns      map[string]*ownDecl
+	usedTypes map[string]bool // the used keys of Options.Types
 }
 
 // source is one schema file, with the types that are generated from the file.
@@ -61,6 +65,7 @@ func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
 	b := &builder{opts: opts, named: map[*avsc.Schema]*namedType{}, scopes: map[*goPackage]scope{}}
 	b.collect(set)
 	b.placeTypes()
+	b.loadOwn()
 	b.nameTypes()
 	b.pointers = selfContaining(b.order)
 	largeStructs(b.order, b.pointers)

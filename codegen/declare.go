@@ -49,11 +49,13 @@ func (b *builder) declareRecord(d *recordDecl, s *avsc.Schema) {
 	}
 	for i, f := range s.Fields {
 		field := &fieldDecl{GoName: goNames[i], AvroName: f.Name}
-		field.Type = b.typeOf(f.Type, unionPlace{d, d.GoName + strings.TrimRight(field.GoName, "_")})
+		field.Type = b.typeOf(f.Type, unionPlace{d, d.GoName + strings.TrimRight(field.GoName, "_"), b.ownOfField(s, f)})
 		field.Type.Pointer = b.pointers[f]
 		field.Doc = fieldDoc(f.Doc, field.Type)
+		field.Tags = b.tagsOf(f, field.Type)
 		d.Fields = append(d.Fields, field)
 	}
+	b.sameTags(s, d.Fields)
 }
 
 func (b *builder) declareBare(bare *bareType, s *source) {
@@ -65,8 +67,9 @@ func (b *builder) declareBare(bare *bareType, s *source) {
 			d.GoName, b.sourceName(s.file.Name)), docWidth)
 	}
 	field := &fieldDecl{GoName: "Value", AvroName: "value"}
-	field.Type = b.typeOf(bare.schema, unionPlace{d, d.GoName + field.GoName})
+	field.Type = b.typeOf(bare.schema, unionPlace{d, d.GoName + field.GoName, nil})
 	field.Doc = fieldDoc("", field.Type)
+	field.Tags = []tag{{"avro", field.AvroName}, {"json", field.AvroName}}
 	d.Fields = []*fieldDecl{field}
 }
 
@@ -98,12 +101,27 @@ func symbolGoName(symbol string) string {
 type unionPlace struct {
 	record *recordDecl
 	name   string
+	own    *ownRef // the own type that a field asks for
 }
 
-func (p unionPlace) in(part string) unionPlace { return unionPlace{p.record, p.name + part} }
+func (p unionPlace) in(part string) unionPlace { return unionPlace{p.record, p.name + part, nil} }
 
 // typeOf is the type of a schema node at a place.
 func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
+	ref := at.own
+	if at.own = nil; ref == nil {
+		ref = b.ownOf(s)
+	}
+	if s.Kind == avsc.Union {
+		t := &typeExpr{Avro: s}
+		b.unionOf(t, s, at, ref)
+		return t
+	}
+	return b.ownType(b.baseOf(s, at), ref, at)
+}
+
+// baseOf is the type of a schema node that is no union, without an own type.
+func (b *builder) baseOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	t := &typeExpr{Avro: s, Precision: s.Logical.Precision, Scale: s.Logical.Scale}
 	switch s.Kind {
 	case avsc.Null:
@@ -142,8 +160,6 @@ func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 		t.Kind, t.Elem = kindArray, b.typeOf(s.Elem, at.in("Item"))
 	case avsc.Map:
 		t.Kind, t.Elem = kindMap, b.typeOf(s.Elem, at.in("Value"))
-	case avsc.Union:
-		b.unionOf(t, s, at)
 	}
 	return t
 }
@@ -185,14 +201,17 @@ func fixedKind(logical string) kind {
 }
 
 // unionOf makes t an optional if t has two branches and one branch is null.
-// Otherwise unionOf makes t a union.
-func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
+// Otherwise unionOf makes t a union. The own type ref of a field is that of the
+// branch, or of the optional.
+func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace, ref *ownRef) {
 	null := slices.IndexFunc(s.Branches, func(x *avsc.Schema) bool { return x.Kind == avsc.Null })
 	if len(s.Branches) == 2 && null >= 0 {
 		t.Kind, t.NullIndex = kindOptional, null
-		t.Elem = b.typeOf(s.Branches[1-null], at)
-		t.Nilable = t.Elem.Kind == kindBytes || t.Elem.Kind == kindArray || t.Elem.Kind == kindMap
+		b.optionalOf(t, s.Branches[1-null], at, ref)
 		return
+	}
+	if ref != nil {
+		b.ownType(&typeExpr{Kind: kindUnion, Avro: s}, ref, at) // a mistake
 	}
 	pkg := at.record.Pkg
 	scope := b.scope(pkg)
@@ -219,7 +238,7 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 		x.Type = b.typeOf(branch, at.in(part))
 		switch {
 		case branch.Kind == avsc.Null:
-		case branch.Kind == avsc.Record && x.Type.Record.Pkg == pkg:
+		case x.Type.Kind == kindRecord && x.Type.Record.Pkg == pkg:
 			x.Type.Record.IsBranchOf = append(x.Type.Record.IsBranchOf, u)
 		default:
 			x.Wrapper = scope.take(u.GoName + part)
@@ -227,6 +246,30 @@ func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace) {
 		u.Branches = append(u.Branches, x)
 	}
 	u.Doc = unionDoc(u)
+}
+
+// optionalOf gives the optional t its element.
+func (b *builder) optionalOf(t *typeExpr, branch *avsc.Schema, at unionPlace, ref *ownRef) {
+	if ref == nil {
+		ref = b.ownOf(branch)
+	}
+	t.Elem = b.baseOf(branch, at)
+	if ref != nil {
+		if t.Opt = b.optionalForm(t.Elem, ref, at); t.Opt != nil {
+			return
+		}
+		t.Elem = b.ownType(t.Elem, ref, at)
+	}
+	switch t.Elem.Kind {
+	case kindBytes, kindArray, kindMap:
+		t.Nilable = true
+	case kindOwn:
+		t.Nilable = t.Elem.Own.Nilable
+	default:
+	}
+	if b.opts.Optionals == OptionalStructs && !t.Nilable && t.Elem.Kind != kindRecord {
+		t.Opt = &optForm{Value: "Value"}
+	}
 }
 
 // branchName is the part that the wrapper of a branch adds to the union's name.

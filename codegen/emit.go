@@ -39,6 +39,9 @@ func emit(f *goFile) []byte {
 			e.unionFuncs(d)
 		}
 	}
+	for _, d := range f.Owns {
+		e.ownFuncs(d)
+	}
 	e.checks()
 
 	var head printer
@@ -85,7 +88,7 @@ func (e *emitter) importOf(p *goPackage) {
 		return
 	}
 	name := e.file.importNames[p.Path]
-	if !p.External && strings.HasSuffix(p.Path, "/"+name) { // the name of an external package is a guess
+	if (!p.External || p.Loaded) && strings.HasSuffix("/"+p.Path, "/"+name) { // the name of an external package is a guess
 		name = ""
 	}
 	e.imports[p.Path] = name
@@ -107,6 +110,15 @@ func (e *emitter) typ(t *typeExpr) string {
 		}
 		if p := x.home(); p != nil {
 			e.importOf(p)
+		}
+		switch {
+		case x.Kind == kindOwn:
+			e.ownType(x.Own.Type, x.Own.Pkgs)
+		case x.Opt != nil && x.Opt.Type != nil:
+			e.ownType(x.Opt.Type, x.Opt.Pkgs)
+			return t.goType(e.file)
+		case x.Opt != nil:
+			e.avrobin("")
 		}
 	}
 	return t.goType(e.file)
@@ -148,8 +160,8 @@ func (e *emitter) importBlock(head *printer) {
 }
 
 func (e *emitter) isGenerated(path string) bool {
-	_, ok := e.file.importNames[path]
-	return ok
+	p := e.file.importPackages[path]
+	return p != nil && !p.Loaded
 }
 
 // schemas prints the constants that hold schemas. It also prints the variables

@@ -95,7 +95,7 @@ func (t *typeExpr) fallible() bool {
 	case kindString:
 		return !t.AnyText
 	case kindTimeMillis, kindTimeMicros, kindTimestampMillis, kindTimestampMicros, kindTimestampNanos,
-		kindDecimalBytes, kindDecimalFixed, kindEnum, kindUnion, kindMap:
+		kindDecimalBytes, kindDecimalFixed, kindEnum, kindUnion, kindMap, kindOwn:
 		return true
 	case kindRecord:
 		return t.minSize() > 0
@@ -200,6 +200,8 @@ func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 			return fmt.Sprintf("%s(%s, %s, %s)", t.Union.AppendFunc, b, x, at.depth)
 		}
 		return fmt.Sprintf("%s(%s, %s)", t.Union.AppendFunc, b, x)
+	case kindOwn:
+		return fmt.Sprintf("%s(%s, %s)", t.Own.AppendFunc, b, x)
 	default:
 		panic("codegen: no call appends this kind of type")
 	}
@@ -208,11 +210,15 @@ func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 func (e *emitter) appendOptional(x string, t *typeExpr, at site) {
 	elem := t.Elem
 	value := x
-	if !t.Nilable {
+	null := x + " == nil"
+	switch {
+	case t.Opt != nil:
+		value, null = x+"."+t.Opt.Value, "!"+x+".Valid"
+	case !t.Nilable:
 		value = "*" + x
 	}
 	tagged := appendIndex("b", 1-t.NullIndex)
-	e.p("if %s == nil {\nb = %s", x, appendIndex("b", t.NullIndex))
+	e.p("if %s {\nb = %s", null, appendIndex("b", t.NullIndex))
 	switch {
 	case elem.Kind == kindArray || elem.Kind == kindMap:
 		e.p("} else {\nb = %s", tagged)

@@ -21,7 +21,7 @@ func (e *emitter) jsonMethods(d *recordDecl) {
 		e.p("var x struct {\n%s", plain)
 		var rows [][]string
 		for _, f := range unions {
-			rows = append(rows, []string{f.GoName, e.carrier(f.Type), fmt.Sprintf("`json:%q`", f.AvroName)})
+			rows = append(rows, []string{f.GoName, e.carrier(f.Type), rawString(fmt.Sprintf("json:%q", f.tag("json")))})
 		}
 		e.columns(rows)
 		e.p("}")

@@ -13,6 +13,8 @@ import (
 func (e *emitter) literal(l *literal) string {
 	t := l.Type
 	switch t.Kind {
+	case kindOwn:
+		return e.ownLiteral(l)
 	case kindNull, kindDuration:
 		if t.Kind == kindNull {
 			return e.typ(t) + "{}"
@@ -64,6 +66,10 @@ func (e *emitter) literal(l *literal) string {
 		return strings.TrimSuffix(out, ", ") + "}"
 	case kindOptional:
 		switch {
+		case t.Opt != nil && len(l.Elems) == 0:
+			return e.typ(t) + "{}"
+		case t.Opt != nil:
+			return fmt.Sprintf("%s{%s: %s, Valid: true}", e.typ(t), t.Opt.Value, e.literal(l.Elems[0]))
 		case len(l.Elems) == 0:
 			return "nil"
 		case t.Nilable:
@@ -81,7 +87,7 @@ func (e *emitter) literal(l *literal) string {
 // elem is l as an element without a type. The array or map gives the type.
 func (e *emitter) elem(l *literal) string {
 	out, typ := e.literal(l), e.typ(l.Type)
-	if l.Type.Kind == kindOptional && !l.Type.Nilable {
+	if l.Type.Kind == kindOptional && !l.Type.Nilable && l.Type.Opt == nil {
 		typ = "&" + e.typ(l.Type.Elem)
 	}
 	if rest, ok := strings.CutPrefix(out, typ); ok && strings.HasPrefix(rest, "{") {

@@ -112,6 +112,11 @@ func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 			return fmt.Sprintf("%s, src, err = %s(src, %s)", x, t.Union.ReadFunc, at.depth)
 		}
 		return fmt.Sprintf("%s, src, err = %s(src)", x, t.Union.ReadFunc)
+	case kindOwn:
+		if at.layout != "" && t.Own.ReadAsFunc != "" {
+			return fmt.Sprintf("%s, src, err = %s(%s, src)", x, t.Own.ReadAsFunc, at.layout)
+		}
+		return fmt.Sprintf("%s, src, err = %s(src)", x, t.Own.ReadFunc)
 	default:
 		return fmt.Sprintf("%s, src, err = %s", x, e.readCall(t))
 	}
@@ -170,6 +175,12 @@ func (e *emitter) readCall(t *typeExpr) string {
 
 func (e *emitter) readOptional(x string, t *typeExpr, at site) {
 	e.p("if present, src, err = %s(src, %d); err != nil {\n%s\n}", e.avrobin("ReadPresent"), t.NullIndex, e.ret(at))
+	if t.Opt != nil {
+		e.p("if %s = (%s{Valid: present}); present {", x, e.typ(t))
+		e.readValue(x+"."+t.Opt.Value, t.Elem, at)
+		e.p("}")
+		return
+	}
 	e.p("if %s = nil; present {", x)
 	if t.Nilable {
 		e.readValue(x, t.Elem, at)

@@ -68,6 +68,10 @@ func (e *emitter) readFieldAs(x string, t *typeExpr, at site) (simple bool) {
 				e.p("in := l.Inner(s)")
 			}
 		}
+		if t.Kind == kindOwn && t.Own.ReadStepFunc != "" {
+			call = t.Own.ReadStepFunc + "(s, src)"
+			break
+		}
 		if !t.simple() {
 			e.readValue(x, t, at)
 			return false
@@ -85,6 +89,12 @@ func (e *emitter) readSimple(x string, t *typeExpr, at site) {
 	switch {
 	case t.Kind == kindOptional:
 		e.p("if present, src, err = %s(src, %d); present {", e.avrobin("ReadPresent"), t.NullIndex)
+		if t.Opt != nil {
+			e.p("%s = %s{Valid: true}", x, e.typ(t))
+			e.readSimple(x+"."+t.Opt.Value, t.Elem, at)
+			e.p("} else {\n%s = %s{}\n}", x, e.typ(t))
+			return
+		}
 		if t.Nilable {
 			e.readSimple(x, t.Elem, at)
 		} else {
@@ -122,13 +132,13 @@ func (t *typeExpr) record() (is, listed bool) {
 			return false, false
 		}
 	}
-	return t.Kind == kindRecord, listed
+	return t.Kind == kindRecord || t.Kind == kindOwn && t.Own.ReadAsFunc != "", listed
 }
 
 // least is the fewest bytes of an element of t. By its own schema, an element
 // has at least size bytes.
 func (p site) least(t *typeExpr, size int) string {
-	if p.layout != "" && t.Kind == kindRecord {
+	if p.layout != "" && (t.Kind == kindRecord || t.Kind == kindOwn && t.Own.ReadAsFunc != "") {
 		return fmt.Sprintf("%s.MinSize(%d)", p.layout, size)
 	}
 	return strconv.Itoa(size)

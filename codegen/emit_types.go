@@ -1,9 +1,6 @@
 package codegen
 
-import (
-	"fmt"
-	"strconv"
-)
+import "fmt"
 
 // declare prints the types of a declaration.
 func (e *emitter) declare(d decl) {
@@ -53,13 +50,9 @@ func (e *emitter) fields(fields []*fieldDecl) {
 			rows = nil
 			e.comment(f.Doc...)
 		}
-		rows = append(rows, []string{f.GoName, e.typ(f.Type), fieldTag(f.AvroName)})
+		rows = append(rows, []string{f.GoName, e.typ(f.Type), tagLiteral(f.Tags)})
 	}
 	e.columns(rows)
-}
-
-func fieldTag(name string) string {
-	return "`avro:" + strconv.Quote(name) + " json:" + strconv.Quote(name) + "`"
 }
 
 // wrappers prints the types that carry branches, and the methods that make each

@@ -116,6 +116,8 @@ func (t *typeExpr) comparable() bool {
 	switch t.Kind {
 	case kindRecord:
 		return !t.Pointer && !t.Record.NeedsEqual
+	case kindOwn:
+		return t.Own.Pure
 	case kindBytes, kindArray, kindMap, kindOptional, kindUnion,
 		kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
 		return false
@@ -127,6 +129,10 @@ func (t *typeExpr) comparable() bool {
 // equalTerms are the conditions for equality of two addressable values in
 // record in. All conditions must hold.
 func (e *emitter) equalTerms(a, b string, t *typeExpr, in *recordDecl) []string {
+	if t.Kind == kindOptional && t.Opt != nil {
+		value := e.equal(a+"."+t.Opt.Value, b+"."+t.Opt.Value, t.Elem, in)
+		return []string{fmt.Sprintf("%s.Valid == %s.Valid", a, b), fmt.Sprintf("(!%s.Valid || %s)", a, value)}
+	}
 	if t.Kind == kindOptional && t.Nilable {
 		return []string{fmt.Sprintf("(%s == nil) == (%s == nil)", a, b), e.equal(a, b, t.Elem, in)}
 	}
@@ -170,6 +176,8 @@ func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 		return fmt.Sprintf("%s(%s, %s, %s)", e.avrobin("EqualPointersFunc"), a, b, e.equalFunc(t.Elem, in))
 	case kindUnion:
 		return fmt.Sprintf("%s(%s, %s)", t.Union.EqualFunc, a, b)
+	case kindOwn:
+		return e.equalOwn(a, b, t.Own)
 	default:
 		return fmt.Sprintf("%s.Equal(%s)", a, b) // time.Time, decimal.Decimal
 	}
@@ -264,10 +272,18 @@ func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 		}
 	case kindOptional:
 		switch {
+		case t.Opt != nil:
+			if t.Elem.needsClone() {
+				e.own(x+"."+t.Opt.Value, t.Elem, in, level)
+			}
 		case t.Nilable:
 			e.own(x, t.Elem, in, level)
 		case !t.Elem.needsClone():
 			e.p("%s = %s(%s)", x, e.avrobin("ClonePointer"), x)
+		case t.Elem.Kind == kindOwn:
+			e.p("if %s != nil {\n%s = %s(%s)", x, x, e.avrobin("ClonePointer"), x)
+			e.own("*"+x, t.Elem, in, level)
+			e.p("}")
 		default: // only a record is behind a pointer and shares memory
 			e.p("%s = %s.%s()", x, x, e.bounded("Clone", t.Elem, in))
 		}
@@ -279,6 +295,10 @@ func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 			e.p("%s = %s(%s)", x, e.avrobin("ClonePointer"), x)
 		case t.Record.NeedsClone:
 			e.p("%s = *%s.%s()", x, x, e.bounded("Clone", t, in))
+		}
+	case kindOwn:
+		if t.needsClone() {
+			e.cloneOwn(x, t.Own)
 		}
 	case kindUnion:
 		e.p("%s = %s(%s)", x, t.Union.CloneFunc, x)

@@ -54,14 +54,32 @@ func (b *builder) files() []*goPackage {
 			continue
 		}
 		packages = append(packages, p)
+		slices.SortFunc(p.Files, func(x, y *goFile) int { return cmp.Compare(x.Name, y.Name) })
+		b.placeOwn(p)
 		for _, f := range p.Files {
 			f.nameImports()
 		}
-		slices.SortFunc(p.Files, func(x, y *goFile) int { return cmp.Compare(x.Name, y.Name) })
 		p.Files[0].Texts = b.lists[p]
 	}
 	slices.SortFunc(packages, func(x, y *goPackage) int { return cmp.Compare(x.Dir, y.Dir) })
 	return packages
+}
+
+// placeOwn puts the functions of each own type into the first file of p that
+// uses the type.
+func (b *builder) placeOwn(p *goPackage) {
+	placed := map[*ownDecl]bool{}
+	for _, f := range p.Files {
+		var visit func(t *typeExpr)
+		visit = func(t *typeExpr) {
+			if t.Kind == kindOwn && !placed[t.Own] {
+				placed[t.Own] = true
+				t.Own.Base.eachType(visit)
+				f.Owns = append(f.Owns, t.Own)
+			}
+		}
+		f.eachType(visit)
+	}
 }
 
 func withUnions(d *recordDecl) []decl {
@@ -92,7 +110,7 @@ func (f *goFile) nameImports() {
 	slices.SortFunc(needed, func(x, y *goPackage) int { return cmp.Compare(x.Path, y.Path) })
 	taken := scope{}
 	free := func(name string) bool { return !taken[name] && !reservedImportName(name) }
-	f.importNames = map[string]string{}
+	f.importNames, f.importPackages = map[string]string{}, map[string]*goPackage{}
 	for _, p := range needed {
 		name := p.Name
 		if !free(name) {
@@ -106,7 +124,7 @@ func (f *goFile) nameImports() {
 			name = base + strconv.Itoa(i)
 		}
 		taken[name] = true
-		f.importNames[p.Path] = name
+		f.importNames[p.Path], f.importPackages[p.Path] = name, p
 	}
 }
 
@@ -123,7 +141,7 @@ type packageUse struct {
 func (b *builder) checkImports(packages []*goPackage) {
 	uses := map[*goPackage][]packageUse{}
 	note := func(from *goPackage, user string, pos avsc.Pos, t *typeExpr) {
-		t.eachType(func(t *typeExpr) {
+		t.eachTypeAndBase(func(t *typeExpr) {
 			to := t.home()
 			if to == nil || to == from || from.External || slices.ContainsFunc(uses[from], func(u packageUse) bool { return u.to == to }) {
 				return

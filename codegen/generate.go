@@ -37,6 +37,25 @@ type Options struct {
 	// other path belongs to an existing package, which is only imported.
 	Map map[string]string
 
+	// Types gives Avro types the Go types of the user. A key is the full name of
+	// a type, the full name of a record with a dot and a field, or the name of a
+	// logical type. The property "go.type" in a schema comes first, and then the
+	// keys in this order.
+	Types map[string]OwnType
+
+	// Import loads the packages of own types. The result has one entry for each
+	// path. Generate calls Import only if a schema or Types names an own type.
+	Import func(paths []string) []Imported
+
+	// Optionals is the Go form of a union of null and one other type.
+	Optionals Optionals
+
+	// Tags are additional struct tags of all fields.
+	Tags []Tag
+
+	// OmitNull leaves null optional fields out of JSON.
+	OmitNull bool
+
 	// SourceName turns the name of a source into the slash path in the
 	// generated files. The default is the name itself.
 	SourceName func(name string) string

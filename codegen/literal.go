@@ -91,6 +91,13 @@ func (r *literalReader) take(n int) []byte {
 func (r *literalReader) read(t *typeExpr) *literal {
 	l := &literal{Type: t}
 	switch t.Kind {
+	case kindOwn:
+		before, misfit := r.data, r.misfit
+		base := r.read(t.Own.Base)
+		l.Bytes = before[:len(before)-len(r.data)]
+		if r.misfit == misfit {
+			l.Elems = []*literal{base}
+		}
 	case kindNull:
 	case kindBool:
 		l.Bool = r.take(1)[0] != 0
@@ -193,6 +200,8 @@ func (l *literal) isZero() bool {
 		return l.Unscaled.Sign() == 0
 	case kindRecord:
 		return !l.Type.Pointer && !slices.ContainsFunc(l.Fields, func(f *literal) bool { return f != nil })
+	case kindOwn:
+		return len(l.Elems) == 0 || l.Type.Own.Form == ownConvert && l.Elems[0].isZero() && l.Type.Own.Base.Kind != kindEnum
 	case kindArray, kindMap, kindOptional, kindUnion:
 		return len(l.Elems) == 0
 	}

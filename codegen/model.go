@@ -16,6 +16,7 @@ type goPackage struct {
 	Path     string // import path, or "" if the path is not known; then no package imports this package
 	Dir      string // slash path under the output folder, "" for the folder itself
 	External bool
+	Loaded   bool      // an external package that was loaded, so that Name is no guess
 	Files    []*goFile // sorted by name
 }
 
@@ -27,13 +28,15 @@ type goFile struct {
 	Name   string // "order_created.avro.go"
 	Source string // slash path for the "// Source:" line
 	Decls  []decl
-	Texts  *textList // the list of the package, in its first file, or nil
+	Texts  *textList  // the list of the package, in its first file, or nil
+	Owns   []*ownDecl // the own types of the package, in the first file that uses them
 
 	// importNames maps the import path of each generated package to its name in
 	// this file. The map has the packages that the types of this file mention.
 	// No name in the map is one of reservedImportNames. So the emitter may use
 	// reserved names for its own imports, parameters and local variables.
-	importNames map[string]string
+	importNames    map[string]string
+	importPackages map[string]*goPackage // the same packages by path
 }
 
 // decl is one of *recordDecl, *enumDecl, *fixedDecl, *unionDecl.
@@ -87,6 +90,7 @@ func (d *recordDecl) declName() string { return d.GoName }
 type fieldDecl struct {
 	GoName   string
 	AvroName string // in the tags and in the paths of errors
+	Tags     []tag
 	Doc      []string
 	Type     *typeExpr
 	Default  *literal // the value that NewFunc sets, or nil for the Go zero value
@@ -215,6 +219,7 @@ const (
 	kindMap                         // map[string]Elem
 	kindOptional                    // a union of null and Elem: *Elem, or Elem itself if nil means null
 	kindUnion                       // Union, a sealed interface
+	kindOwn                         // Own, a type of the user
 )
 
 // typeExpr is the type of a field, an element or a branch.
@@ -236,12 +241,16 @@ type typeExpr struct {
 	// of Elem.
 	Nilable bool
 
+	// Opt of an optional is set if the Go type is a struct with a field Valid.
+	Opt *optForm
+
 	Pointer bool // of a record: a struct must not contain itself
 
 	Record *recordDecl
 	Enum   *enumDecl
 	Fixed  *fixedDecl
 	Union  *unionDecl
+	Own    *ownDecl
 }
 
 // goType is the Go type as file f writes it.
@@ -289,12 +298,19 @@ func (t *typeExpr) goType(f *goFile) string {
 	case kindMap:
 		return "map[string]" + t.Elem.goType(f)
 	case kindOptional:
-		if t.Nilable {
+		switch {
+		case t.Opt != nil && t.Opt.Type != nil:
+			return f.typeText(t.Opt.Type)
+		case t.Opt != nil:
+			return "avrobin.Opt[" + t.Elem.goType(f) + "]"
+		case t.Nilable:
 			return t.Elem.goType(f)
 		}
 		return "*" + t.Elem.goType(f)
 	case kindUnion:
 		return t.Union.in(f)
+	case kindOwn:
+		return f.typeText(t.Own.Type)
 	}
 	panic("codegen: unknown kind of type")
 }
@@ -317,6 +333,8 @@ func (t *typeExpr) goType(f *goFile) string {
 //	map                       Elems under Keys, sorted
 //	optional                  Elems[0], or none for null
 //	union                     Elems[0] of the branch Index; none for null
+//	own                       Elems[0] of the base type, Bytes: its encoding;
+//	                          no Elems if the base type cannot hold the value
 //
 // If a literal is the Go zero value, fieldDecl.Default and Fields hold nil
 // instead. Elems never hold nil.
@@ -355,7 +373,7 @@ var reservedImportNames = slices.Concat([]string{
 	"reflect", "slices", "sort", "strconv", "strings", "time", "utf8", "uuid", "unsafe",
 	// parameters and local variables
 	"a", "b", "block", "branch", "buf", "c", "d", "data", "depth", "dst", "e", "elem", "err", "f", "i", "in", "j", "k",
-	"key", "keys", "l", "m", "n", "o", "ok", "other", "out", "p", "plain", "plan", "present", "r", "rest", "s",
+	"key", "keys", "l", "m", "n", "o", "ok", "other", "out", "own", "p", "plain", "plan", "present", "r", "rest", "s",
 	"src", "start", "t", "text", "u", "v", "val", "value", "w", "x", "y", "z",
 	// special names of a package's scope
 	"init", "main",

@@ -91,7 +91,12 @@ func (s *shape) hasText(d *recordDecl) bool {
 	return yes
 }
 
-func recordHasText(d *recordDecl) bool { return holds(d, kindString, kindBytes, kindMap) }
+func recordHasText(d *recordDecl) bool {
+	return holds(d, kindString, kindBytes, kindMap) || slices.ContainsFunc(d.Fields, func(f *fieldDecl) (yes bool) {
+		f.Type.eachType(func(t *typeExpr) { yes = yes || t.Kind == kindOwn && t.Own.aliases() })
+		return yes
+	})
+}
 
 // holds reports whether a field of d, or an element or branch of a field, is of
 // one of the kinds.

@@ -59,6 +59,9 @@ func (b *builder) minSizes() {
 			if f.Type.Kind == kindRecord {
 				visit(f.Type.Record)
 			}
+			if f.Type.Kind == kindOwn && f.Type.Own.Base.Kind == kindRecord {
+				visit(f.Type.Own.Base.Record)
+			}
 			sum = min(sum+f.Type.minSize(), math.MaxInt32)
 		}
 		d.MinSize = sum
@@ -97,6 +100,8 @@ func (t *typeExpr) minSize() int {
 		return t.Fixed.Size
 	case kindRecord:
 		return t.Record.MinSize
+	case kindOwn:
+		return t.Own.Base.minSize()
 	default:
 		return 1
 	}

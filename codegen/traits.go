@@ -39,6 +39,10 @@ func (t *typeExpr) needsEqual() bool {
 	switch t.Kind {
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:
 		return true
+	case kindOptional:
+		return true
+	case kindOwn:
+		return !t.Own.Pure || t.Own.shares()
 	default:
 		return t.needsClone()
 	}
@@ -48,8 +52,12 @@ func (t *typeExpr) needsEqual() bool {
 // its original.
 func (t *typeExpr) needsClone() bool {
 	switch t.Kind {
-	case kindBytes, kindArray, kindMap, kindOptional, kindUnion:
+	case kindOptional:
+		return t.Opt == nil || t.Elem.needsClone()
+	case kindBytes, kindArray, kindMap, kindUnion:
 		return true
+	case kindOwn:
+		return t.Own.shares()
 	case kindRecord:
 		return t.Pointer || t.Record.NeedsClone
 	default:
@@ -69,6 +77,16 @@ func (t *typeExpr) eachType(visit func(*typeExpr)) {
 			x.Type.eachType(visit)
 		}
 	}
+}
+
+// eachTypeAndBase is eachType that also visits the base types of own types.
+func (t *typeExpr) eachTypeAndBase(visit func(*typeExpr)) {
+	t.eachType(func(x *typeExpr) {
+		visit(x)
+		if x.Kind == kindOwn {
+			x.Own.Base.eachTypeAndBase(visit)
+		}
+	})
 }
 
 // home is the package of a declared type that t names. For other types home is
@@ -102,9 +120,28 @@ func (f *goFile) eachType(visit func(*typeExpr)) {
 // imports are the other generated packages that a file needs, sorted by path.
 func (f *goFile) imports() []*goPackage {
 	var needed []*goPackage
-	f.eachType(func(t *typeExpr) {
-		if p := t.home(); p != nil && p != f.Pkg && !slices.Contains(needed, p) {
+	need := func(p *goPackage) {
+		if p != nil && p != f.Pkg && !slices.Contains(needed, p) {
 			needed = append(needed, p)
+		}
+	}
+	visit := func(t *typeExpr) {
+		need(t.home())
+		switch {
+		case t.Kind == kindOwn:
+			for _, p := range t.Own.Pkgs {
+				need(p)
+			}
+		case t.Opt != nil:
+			for _, p := range t.Opt.Pkgs {
+				need(p)
+			}
+		}
+	}
+	f.eachType(func(t *typeExpr) {
+		visit(t)
+		if t.Kind == kindOwn {
+			t.Own.Base.eachTypeAndBase(visit)
 		}
 	})
 	return needed

@@ -26,6 +26,11 @@ type generateConfig struct {
 	Output  string            `yaml:"output"`  // folder, as -o; default: the folder of avrogen.yaml
 	Package string            `yaml:"package"` // as --package
 	Map     map[string]string `yaml:"map"`     // namespace: import path, as --map
+
+	Types     map[string]ownTypeConfig `yaml:"types"`     // own Go types by logical type or full name
+	Tags      tagsConfig               `yaml:"tags"`      // struct tags besides avro and json
+	Optionals optionalsConfig          `yaml:"optionals"` // pointer or opt
+	OmitEmpty bool                     `yaml:"omitempty"` // leaves null fields out of JSON
 }
 
 // generator is one run of generate.
@@ -137,6 +142,11 @@ func (g *generator) run(ctx context.Context, paths []string) error {
 		RootPackage: rootPackage(g.output),
 		ImportPath:  importPath,
 		Map:         g.namespaces,
+		Types:       g.config.ownTypes(),
+		Import:      g.importer(ctx),
+		Optionals:   codegen.Optionals(g.config.Generate.Optionals),
+		Tags:        g.config.Generate.Tags,
+		OmitNull:    g.config.Generate.OmitEmpty,
 		SourceName:  g.sourceName,
 	})
 	stop()

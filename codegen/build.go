@@ -70,6 +70,7 @@ func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
 	b.pointers = selfContaining(b.order)
 	largeStructs(b.order, b.pointers)
 	b.declare()
+	b.unusedOwn()
 	b.fillDefaults()
 	b.traits()
 	b.minSizes()

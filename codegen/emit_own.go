@@ -16,7 +16,7 @@ func (f *goFile) typeText(t types.Type) string {
 	})
 }
 
-// ownValue is the name of a function of the user.
+// ownFunc is the name of a function of the user.
 func (e *emitter) ownFunc(f ownFunc) string {
 	e.importOf(f.Pkg)
 	return e.file.qualify(f.Pkg, f.Name)
@@ -118,7 +118,7 @@ func (e *emitter) appendOwn(d *ownDecl) {
 		e.p("return %s(dst, b, err, %s)", e.avrobin("AppendedOwn"), e.valueCheck(base))
 		return
 	case ownConvert:
-		value := fmt.Sprintf("%s(v)", e.conversion(base))
+		value := fmt.Sprintf("%s(v)", e.typ(base))
 		if base.Kind == kindEnum {
 			e.p("var own %s", e.typ(base))
 			e.p("if err := own.UnmarshalText([]byte(v)); err != nil {\nreturn dst, err\n}")
@@ -171,10 +171,7 @@ func (e *emitter) appendOwnBase(x string, base *typeExpr, at site) {
 		}
 		e.p("b := dst")
 		if base.fallible() {
-			at.wrap = true
-			if e.ownErr(base) {
-				e.p("var err error")
-			}
+			e.p("var err error")
 		}
 		e.appendValue("own", base, at)
 		e.p("return b, nil")
@@ -189,12 +186,6 @@ func (e *emitter) appendOwnBase(x string, base *typeExpr, at site) {
 		e.p("return %s, nil", e.appendCall("dst", x, base, at))
 	}
 }
-
-// conversion is the type in a conversion from an own type to t.
-func (e *emitter) conversion(t *typeExpr) string { return e.typ(t) }
-
-// ownErr reports whether a function for t needs a variable err.
-func (e *emitter) ownErr(t *typeExpr) bool { return t.fallible() }
 
 // readOwn prints the body of a function that reads v. The base value is read by
 // the given call, or as its type says if call is "".

@@ -230,7 +230,7 @@ func (e *emitter) readArray(x string, t *typeExpr, at site) {
 		e.p("%s = append(%s, %s)", x, x, zero)
 		e.readValue(x+"["+i+"]", t.Elem, elem)
 		e.p("}")
-	case t.Elem.Kind == kindRecord && at.layout != "":
+	case at.layout != "" && (t.Elem.Kind == kindRecord || t.Elem.Kind == kindOwn && t.Elem.Own.ReadAsFunc != ""):
 		e.p("for n > 0 {")
 		e.p("%s := len(%s)", i, x)
 		e.p("%s = %s(%s, %s, n)", x, e.avrobin("GrowSlice"), at.layout, x)

@@ -276,6 +276,10 @@ func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 			if t.Elem.needsClone() {
 				e.own(x+"."+t.Opt.Value, t.Elem, in, level)
 			}
+		case t.Nilable && t.Elem.Kind == kindOwn: // the copy of nil may be empty
+			e.p("if %s != nil {", x)
+			e.own(x, t.Elem, in, level)
+			e.p("}")
 		case t.Nilable:
 			e.own(x, t.Elem, in, level)
 		case !t.Elem.needsClone():

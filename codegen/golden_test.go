@@ -2,9 +2,15 @@ package codegen_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,17 +52,26 @@ func goldenCases(t testing.TB) []goldenCase {
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		c := goldenCase{name: name, file: file, archive: archive}
-		c.opts = codegen.Options{ImportPath: gentest.Path + "/" + name, RootPackage: "root", Map: map[string]string{}}
+		c.opts = codegen.Options{ImportPath: gentest.Path + "/" + name, RootPackage: "root", Map: map[string]string{}, Types: map[string]codegen.OwnType{}}
+		c.opts.Import = c.importOwn(t)
 		for line := range strings.Lines(string(archive.Comment)) {
 			switch words := strings.Fields(line); {
 			case len(words) == 2 && words[0] == "package":
 				c.opts.Package = words[1]
 			case len(words) == 3 && words[0] == "map":
 				c.opts.Map[words[1]] = words[2]
+			case len(words) == 3 && words[0] == "type":
+				c.opts.Types[words[1]] = codegen.OwnType{Type: words[2], File: "avrogen.yaml", Line: 1, Column: 1}
+			case len(words) == 3 && words[0] == "tag":
+				c.opts.Tags = append(c.opts.Tags, codegen.Tag{Key: words[1], Style: codegen.TagStyle(words[2])})
+			case len(words) == 2 && words[0] == "optionals" && words[1] == "opt":
+				c.opts.Optionals = codegen.OptionalStructs
+			case len(words) == 1 && words[0] == "omitempty":
+				c.opts.OmitNull = true
 			}
 		}
 		for _, f := range archive.Files {
-			if strings.HasSuffix(f.Name, ".go") || f.Name == "err" {
+			if isGo := strings.HasSuffix(f.Name, ".go") || strings.HasSuffix(f.Name, ownSuffix); isGo || f.Name == "err" {
 				continue
 			}
 			c.sources = append(c.sources, codegen.Source{Name: f.Name, Text: f.Data})
@@ -64,6 +79,37 @@ func goldenCases(t testing.TB) []goldenCase {
 		cases = append(cases, c)
 	}
 	return cases
+}
+
+// ownSuffix is the end of the names of Go files that belong to the user.
+const ownSuffix = ".go.txt"
+
+// importOwn type checks the packages of the archive's files of the user. They
+// import nothing.
+func (c goldenCase) importOwn(t testing.TB) func(paths []string) []codegen.Imported {
+	return func(paths []string) []codegen.Imported {
+		out := make([]codegen.Imported, len(paths))
+		for i, importPath := range paths {
+			fset := token.NewFileSet()
+			var parsed []*ast.File
+			for _, f := range c.archive.Files {
+				if !strings.HasSuffix(f.Name, ownSuffix) || gentest.Path+"/"+c.name+"/"+path.Dir(f.Name) != importPath {
+					continue
+				}
+				file, err := parser.ParseFile(fset, f.Name, f.Data, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				parsed = append(parsed, file)
+			}
+			if len(parsed) == 0 {
+				out[i].Err = errors.New("no such package")
+				continue
+			}
+			out[i].Package, out[i].Err = new(types.Config).Check(importPath, fset, parsed, nil)
+		}
+		return out
+	}
 }
 
 func TestGolden(t *testing.T) {
@@ -105,6 +151,11 @@ func TestGoldenCompiles(t *testing.T) {
 	for _, c := range goldenCases(t) {
 		if files, err := codegen.Generate(c.sources, c.opts); err == nil {
 			m.WriteAll(c.name, files)
+			for _, f := range c.archive.Files {
+				if name, ok := strings.CutSuffix(f.Name, ownSuffix); ok {
+					m.Write(c.name+"/"+name+".go", string(f.Data))
+				}
+			}
 		}
 	}
 	m.Go("vet", "./...")

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -247,6 +248,37 @@ func (b *builder) load(paths []string) {
 	}
 }
 
+// unusedOwn reports the keys of Options.Types that are almost the name of a
+// type or of a field. Other unused keys are for other schemas.
+func (b *builder) unusedOwn() {
+	var names []string
+	for _, t := range b.order {
+		names = append(names, t.schema.Name)
+	}
+	for _, key := range slices.Sorted(maps.Keys(b.opts.Types)) {
+		if b.usedTypes[key] || !strings.Contains(key, ".") {
+			continue
+		}
+		pos := avsc.Pos{File: b.opts.Types[key].File, Line: b.opts.Types[key].Line, Col: b.opts.Types[key].Column}
+		record, field := splitName(key)
+		if i := slices.Index(names, record); i >= 0 {
+			var fields []string
+			for _, f := range b.order[i].schema.Fields {
+				fields = append(fields, f.Name)
+			}
+			fix := ""
+			if near := avsc.Nearest(field, fields); len(near) > 0 {
+				fix = fmt.Sprintf("did you mean %q?", near[0])
+			}
+			b.mistake(pos, fix, "no field %q in %s", field, record)
+			continue
+		}
+		if near := avsc.Nearest(key, names); len(near) > 0 && !slices.Contains(names, key) {
+			b.mistake(pos, fmt.Sprintf("did you mean %q?", near[0]), "no type %s", key)
+		}
+	}
+}
+
 // partsOf are the names in the text of a type.
 func partsOf(text string) iter.Seq[string] {
 	return strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("*[], ", r) })
@@ -438,7 +470,7 @@ func (b *builder) ownType(base *typeExpr, ref *ownRef, at unionPlace) *typeExpr 
 	if d == nil {
 		var err error
 		if d, err = b.declareOwn(base, ref, pkg); err != nil {
-			b.mistakeOnce(ref.pos, "", "go.type %s of %s: %v", ref.Type, base.Avro.Kind.String(), err)
+			b.mistakeOnce(ref.pos, "", "go.type %s for %s: %v", ref.Type, base.Avro.Kind.String(), err)
 			return base
 		}
 		b.owns[key] = d

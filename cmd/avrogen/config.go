@@ -239,13 +239,28 @@ func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
 		switch {
 		case !ok:
 			errs = append(errs, fmt.Errorf("%s:%d:%d: unknown key %q: %s",
-				name, key.Line, key.Column, key.Value, suggest(key.Value, keysOf(t))))
+				name, key.Line, key.Column, key.Value, adviceOnKey(key.Value, t)))
 		case field.Type == reflect.TypeFor[registryConfig]() && value.Kind == yaml.ScalarNode: // only a URL
 		case field.Type.Kind() == reflect.Struct && value.Tag != "!!null":
 			errs = append(errs, checkKeys(name, value, field.Type)...)
 		}
 	}
 	return errs
+}
+
+// adviceOnKey returns the intended key for an unknown key of the struct t. It
+// looks for the same key one level deeper first.
+func adviceOnKey(key string, t reflect.Type) string {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Type.Kind() != reflect.Struct || f.Tag.Get("yaml") == "" {
+			continue
+		}
+		if _, ok := fieldOfKey(f.Type, key); ok {
+			return "it belongs below " + f.Tag.Get("yaml")
+		}
+	}
+	return suggest(key, keysOf(t))
 }
 
 func fieldOfKey(t reflect.Type, key string) (reflect.StructField, bool) {

@@ -168,8 +168,8 @@ func imported(p *packages.Package) codegen.Imported {
 		return codegen.Imported{Err: errors.New("the Go command does not know it")}
 	}
 	for _, e := range p.Errors {
-		if e.Kind != packages.TypeError {
-			first, _, _ := strings.Cut(e.Msg, "\n")
+		if e.Kind != packages.TypeError && !strings.HasPrefix(e.Msg, "# ") { // "# path" begins the compiler's errors
+			first, _, _ := strings.Cut(strings.ReplaceAll(e.Msg, "\n\t", " "), "\n")
 			return codegen.Imported{Err: errors.New(first)}
 		}
 	}

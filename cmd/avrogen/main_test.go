@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
-		Setup:               startRegistry,
+		Setup:               func(env *testscript.Env) error { return errors.Join(startRegistry(env), shareGoCaches(env)) },
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "seed": seed, "forbid": forbid, "requests": requests},
 	})
 }
@@ -45,6 +46,21 @@ func startRegistry(env *testscript.Env) error {
 	env.Defer(func() { server.Close() })
 	env.Setenv("REGISTRY", server.URL)
 	env.Values["registry"] = server
+	return nil
+}
+
+// shareGoCaches lets the Go command of a script use the caches of the test. The
+// Go command downloads nothing.
+func shareGoCaches(env *testscript.Env) error {
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		out, err := exec.CommandContext(context.Background(), "go", "env", name).Output()
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, strings.TrimSpace(string(out)))
+	}
+	env.Setenv("GOPROXY", "off")
+	env.Setenv("GOTOOLCHAIN", "local")
 	return nil
 }
 

@@ -21,7 +21,15 @@
 //
 // An expression may begin with a guard and a semicolon. If the guard is false
 // or fails, the rule does not apply. A branch of a union is represented by its
-// value, and null by null. Logical types are not interpreted, so a timestamp is
-// a number. The string functions isEmail, isHostname, isIpv4, isIpv6, isUri,
-// isUriRef and isUuid are the same as in Confluent's clients.
+// value, and null by null. A CEL_FIELD rule also sees null, with the typeName
+// "NULL". Logical types are not interpreted, so a timestamp is a number.
+//
+// The functions are those of CEL, of the strings extension of cel-go, and the
+// tests isEmail, isHostname, isIpv4, isIpv6, isUri, isUriRef and isUuid of
+// Confluent's clients. The verdicts on more than 200 rules were compared with
+// Confluent's Python client.
+//
+// In the result of a CEL transformation, a member that is not a field is left
+// out. A missing field gets its default, or null if its type allows null. A
+// number that does not fit its type is an error.
 package cel

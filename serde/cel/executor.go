@@ -107,8 +107,8 @@ var errFailed = errors.New("the expression could not be evaluated for this recor
 func (r *rule) eval(ctx context.Context, vars map[string]any) (ref.Val, bool, error) {
 	if r.guard != nil {
 		out, _, err := r.guard.ContextEval(ctx, vars)
-		if err != nil || out.Value() != true {
-			return nil, false, nil //nolint:nilerr // a guard that fails is false, as in Confluent's clients
+		if err != nil || out.Value() == false {
+			return nil, false, nil //nolint:nilerr // a guard that fails is false, as in Confluent's Go client
 		}
 	}
 	out, _, err := r.program.ContextEval(ctx, vars)
@@ -188,14 +188,7 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
 		}
 		return m, nil
 	case avsc.Union:
-		branch, name, value := taken(s, v)
-		if branch == nil {
-			return v, nil
-		}
-		if value, err = w.value(branch, value, in); err != nil {
-			return nil, err
-		}
-		return map[string]any{name: value}, nil
+		return w.union(s, v, in)
 	case avsc.Array:
 		list := v.([]any)
 		for i := range list {
@@ -212,12 +205,54 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
 			}
 		}
 		return m, nil
-	case avsc.Enum, avsc.Fixed, avsc.Null:
+	case avsc.Enum, avsc.Fixed:
 		return v, nil
 	}
 	if in == nil || !w.tagged(in) {
 		return v, nil
 	}
+	out, applies, err := w.eval(s, v, in)
+	if err != nil || !applies || w.rule.condition {
+		return v, err
+	}
+	if v, err = native(s, out.Value()); err != nil {
+		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
+	}
+	return v, nil
+}
+
+// union returns the result of the rule for the branch that v has. The result of
+// a transformation may be of another branch.
+func (w *fieldWalk) union(s *avsc.Schema, v any, in *place) (any, error) {
+	branch, name, value := taken(s, v)
+	if branch == nil {
+		branch = &avsc.Schema{Kind: avsc.Null}
+	}
+	switch branch.Kind {
+	case avsc.Record, avsc.Array, avsc.Map, avsc.Enum, avsc.Fixed:
+		value, err := w.value(branch, value, in)
+		return map[string]any{name: value}, err
+	}
+	if in == nil || !w.tagged(in) {
+		return v, nil
+	}
+	out, applies, err := w.eval(branch, value, in)
+	if err != nil || !applies || w.rule.condition {
+		return v, err
+	}
+	if branch.Kind != avsc.Null { // prefer the same branch
+		if value, err := native(branch, out.Value()); err == nil {
+			return map[string]any{name: value}, nil
+		}
+	}
+	if v, err = native(s, out.Value()); err != nil {
+		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
+	}
+	return v, nil
+}
+
+// eval evaluates the rule for a value of a primitive type.
+func (w *fieldWalk) eval(s *avsc.Schema, v any, in *place) (ref.Val, bool, error) {
 	tags := w.rule.bound.Tags[in.fullName()]
 	if tags == nil {
 		tags = []string{}
@@ -227,15 +262,9 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
 		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": plain(in.record, in.within),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
+		return nil, true, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
-	if !applies || w.rule.condition {
-		return v, nil
-	}
-	if v, err = native(s, out.Value()); err != nil {
-		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
-	}
-	return v, nil
+	return out, applies, nil
 }
 
 func (w *fieldWalk) tagged(in *place) bool {

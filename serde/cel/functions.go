@@ -10,12 +10,14 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/ext"
 	"github.com/google/uuid"
 )
 
-// functions returns the string functions that Confluent's clients add to CEL.
+// functions returns the functions that Confluent's clients add to CEL: the
+// extension of strings, and tests of a string's form.
 func functions() []cel.EnvOption {
-	var out []cel.EnvOption
+	out := []cel.EnvOption{ext.Strings()}
 	for name, is := range map[string]func(string) bool{
 		"isEmail": isEmail, "isHostname": isHostname, "isIpv4": isIPv4, "isIpv6": isIPv6,
 		"isUri": isURI, "isUriRef": isURIRef, "isUuid": isUUID,

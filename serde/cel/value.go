@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/google/cel-go/common/types/ref"
 
@@ -93,11 +94,11 @@ func native(s *avsc.Schema, v any) (any, error) {
 			return b, nil
 		}
 	case avsc.Int:
-		if n, ok := v.(int64); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+		if n, ok := whole(v); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
 			return int32(n), nil
 		}
 	case avsc.Long:
-		if n, ok := v.(int64); ok {
+		if n, ok := whole(v); ok {
 			return n, nil
 		}
 	case avsc.Float, avsc.Double:
@@ -132,6 +133,17 @@ func native(s *avsc.Schema, v any) (any, error) {
 		return nativeMap(s, v, unfit)
 	}
 	return nil, unfit
+}
+
+// whole returns a whole number. A double such as 3.0 is a whole number, too.
+func whole(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case float64:
+		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
+	}
+	return 0, false
 }
 
 // isNull reports whether v is nil or CEL's null.
@@ -177,7 +189,7 @@ func nativeMap(s *avsc.Schema, v any, unfit error) (any, error) {
 				}
 			}
 			if elem == nil {
-				return nil, fmt.Errorf("the result has the field %q, which %s does not have", key, branchName(s))
+				continue // Confluent's clients leave such a member out, too
 			}
 		}
 		value, err := native(elem, it.Value().Interface())
@@ -185,6 +197,14 @@ func nativeMap(s *avsc.Schema, v any, unfit error) (any, error) {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 		out[key] = value
+	}
+	if s.Kind == avsc.Record {
+		for _, f := range s.Fields {
+			// A missing field that may be null is null.
+			if _, ok := out[f.Name]; !ok && f.Default == nil && slices.ContainsFunc(f.Type.Branches, func(b *avsc.Schema) bool { return b.Kind == avsc.Null }) {
+				out[f.Name] = nil
+			}
+		}
 	}
 	return out, nil
 }

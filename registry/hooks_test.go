@@ -208,7 +208,9 @@ func TestNoHooksNoCost(t *testing.T) {
 		"empty":   {[]registry.Option{registry.WithHooks(registry.Hooks{})}, true},
 		"control": {[]registry.Option{registry.WithHooks(registry.Hooks{Answered: func(context.Context, registry.Answered) {}})}, false},
 	} {
-		c := newClient(t, []string{s.URL}, test.opts...)
+		// The default transport would read the proxy variables before
+		// TestProxyFromEnvironment sets them.
+		c := newClient(t, []string{s.URL}, append(test.opts, registry.WithTransport(&http.Transport{}))...)
 		if _, err := c.Latest(t.Context(), "orders"); err != nil {
 			t.Fatal(err)
 		}

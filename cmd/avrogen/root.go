@@ -50,6 +50,7 @@ func commands() []func(*app) *cobra.Command {
 		newDocsCommand,
 		newRegisterCommand,
 		newPullCommand,
+		newLSPCommand,
 		newVersionCommand,
 	}
 }

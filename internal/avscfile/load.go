@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/avroline/avroline/internal/avdl"
 	"github.com/avroline/avroline/internal/avsc"
@@ -34,6 +35,11 @@ type Loader struct {
 	ReadFile func(name string) ([]byte, error)
 	ReadDir  func(name string) ([]fs.DirEntry, error)
 	Stat     func(name string) (fs.FileInfo, error)
+
+	// Open holds texts that stand in for files, by their clean names with
+	// slashes. They are the unsaved documents of an editor. Such a file need
+	// not exist, but a folder without it on disk does not list it.
+	Open map[string][]byte
 
 	// Roots are more folders from which IDL may import. IDL may always import
 	// from the folders of the paths. A link counts as its target file.
@@ -248,7 +254,14 @@ func (l Loader) walk(names []string, dir string, deep bool) ([]string, error) {
 	return names, nil
 }
 
+// Read reads one file. Without ReadFile, the file must be a regular file of at
+// most 64 MiB.
+func (l Loader) Read(name string) ([]byte, error) { return l.readFile(name) }
+
 func (l Loader) readFile(name string) ([]byte, error) {
+	if text, ok := l.Open[path.Clean(name)]; ok {
+		return text, nil
+	}
 	if l.ReadFile != nil {
 		return l.ReadFile(name)
 	}
@@ -288,8 +301,21 @@ func (l Loader) readDir(name string) ([]fs.DirEntry, error) {
 }
 
 func (l Loader) stat(name string) (fs.FileInfo, error) {
+	if _, ok := l.Open[path.Clean(name)]; ok {
+		return openFile(path.Base(name)), nil
+	}
 	if l.Stat != nil {
 		return l.Stat(name)
 	}
 	return os.Stat(filepath.FromSlash(name))
 }
+
+// openFile describes a file of Loader.Open.
+type openFile string
+
+func (f openFile) Name() string       { return string(f) }
+func (f openFile) Size() int64        { return 0 }
+func (f openFile) Mode() fs.FileMode  { return 0o644 }
+func (f openFile) ModTime() time.Time { return time.Time{} }
+func (f openFile) IsDir() bool        { return false }
+func (f openFile) Sys() any           { return nil }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avroline/avroline/internal/avsclint"
+	"github.com/avroline/avroline/internal/lsp"
+)
+
+func newLSPCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "lsp",
+		Short: "Run a language server for editors",
+		Long: `Run a language server (LSP 3.17) on standard input and output, for .avsc, .avpr
+and .avdl files. It shows mistakes and the findings of lint while you type,
+describes the type or field under the cursor, goes to its definition, and lays
+out .avsc and .avpr files as avrogen fmt does.
+
+Files belong together as the nearest avrogen.yaml says; lint leaves out what it
+excepts. A file outside of its schemas is read with what it refers to, beside
+and below it.`,
+		Example: `  Neovim:  vim.lsp.start({ name = "avrogen", cmd = { "avrogen", "lsp" } })
+  Helix:   language-server.avrogen = { command = "avrogen", args = ["lsp"] }`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := lsp.Serve(cmd.Context(), a.stdin, a.stdout, lsp.Options{
+				Version: version(), Settings: a.lspSettings, Log: a.stderr,
+			})
+			if errors.Is(err, lsp.ErrNoShutdown) {
+				return errReported // the protocol wants status 1, and nobody reads a text
+			}
+			return err
+		},
+	}
+}
+
+// lspSettings reads the settings for a file. The avrogen.yaml is read each
+// time, because it may change while the server runs.
+func (a *app) lspSettings(file string) (lsp.Settings, error) {
+	var s lsp.Settings
+	name := a.configFile
+	if name == "" {
+		found, err := findAbove(filepath.Dir(filepath.FromSlash(file)), configName)
+		if err != nil {
+			return s, err
+		}
+		name = found
+	}
+	cfg := &config{}
+	if name != "" {
+		name, err := filepath.Abs(name)
+		if err != nil {
+			return s, err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return s, err
+		}
+		if err := cfg.parse(name, text); err != nil {
+			return s, err
+		}
+		cfg.file, cfg.dir = name, filepath.Dir(name)
+		schemas := cfg.Schemas
+		if len(schemas) == 0 {
+			schemas = []string{"..."}
+		}
+		for _, p := range schemas {
+			s.Paths = append(s.Paths, filepath.ToSlash(cfg.path(p)))
+		}
+	}
+	s.Loader = a.loader(cfg)
+	baseline := ""
+	if cfg.Lint.Baseline != "" {
+		baseline = cfg.path(cfg.Lint.Baseline)
+	}
+	known, err := readBaseline(baseline)
+	if err != nil {
+		return s, err
+	}
+	except := slices.Clone(cfg.Lint.Except)
+	s.Ignore = func(f avsclint.Finding) bool {
+		return slices.Contains(except, f.Rule) || known[baselineKey(f)]
+	}
+	return s, nil
+}

@@ -303,14 +303,18 @@ type Tx struct {
 	first  atomic.Int64          // core.now at the first message; 0 if there is none
 	added  atomic.Int64          // messages
 	broken atomic.Pointer[error] // the first error after which only an abort is possible
+	// refused is the error of the first refused message since the last
+	// IgnoreRefused.
+	refused atomic.Pointer[error]
 }
 
 // Add puts a record into the transaction. Add blocks while the buffer is full.
 // A nil error means that the message is accepted. The message has the outcome
 // of the transaction, so there is no delivery to wait for. An error is
-// [ErrNotSent]. The function may go on without the refused message. If the
-// error says that the transaction failed, InTx aborts the transaction whatever
-// the function returns.
+// [ErrNotSent]. After an error InTx aborts the transaction, even if the function
+// returns nil, because a transaction must not lose one of its messages
+// unnoticed. A function that can go on without the refused message calls
+// [Tx.IgnoreRefused].
 func (t *Topic[R]) Add(ctx context.Context, tx *Tx, r R) error {
 	return tx.add(t.name, func(c *core) error { return t.publish(ctx, c, r, nil, nil, nil, true) })
 }
@@ -340,8 +344,28 @@ func (tx *Tx) add(topic string, publish func(c *core) error) error {
 		tx.added.Add(1)
 	case tx.breaks(err):
 		tx.broken.CompareAndSwap(nil, &err)
+	default:
+		tx.refused.CompareAndSwap(nil, &err)
 	}
 	return err
+}
+
+// IgnoreRefused lets the transaction commit without the messages that were
+// refused so far. Without IgnoreRefused, a refused message aborts the
+// transaction. A typical use is a function that writes a record to a
+// dead-letter topic after the record was refused.
+func (tx *Tx) IgnoreRefused() { tx.refused.Store(nil) }
+
+// overlooked reports whether a message was refused and the function returned
+// nil. It then sets the function's error. overlooked resets the refusal for the
+// next function of a group commit.
+func (tx *Tx) overlooked(err *error) bool {
+	refused := tx.refused.Swap(nil)
+	if *err != nil || refused == nil {
+		return false
+	}
+	*err = fmt.Errorf("a message was refused, and the function returned nil (return the error, or call IgnoreRefused): %w", *refused)
+	return true
 }
 
 // OnEnd registers f, which is called once when the transaction has ended. f

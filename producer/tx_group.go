@@ -224,7 +224,7 @@ func (m *member) give(tx *Tx) error {
 	if broken := tx.broken.Load(); broken != nil {
 		return *broken
 	}
-	if err != nil {
+	if tx.overlooked(&err) || err != nil {
 		return &guiltyError{m, err}
 	}
 	return nil

@@ -36,6 +36,8 @@ func TestGroupCommit(t *testing.T) {
 					return err
 				}
 				switch {
+				case i == 78: // overlooks a refused message
+					_ = events.Add(ctx, tx, &event{Key: "x", Pad: "bad"})
 				case i == 77:
 					panic("boom")
 				case i%50 == 13:
@@ -46,6 +48,10 @@ func TestGroupCommit(t *testing.T) {
 			if i%50 == 13 {
 				failed.Add(1)
 				if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) {
+					t.Errorf("call %d: %v", i, err)
+				}
+			} else if i == 78 {
+				if !errors.Is(err, errBadField) {
 					t.Errorf("call %d: %v", i, err)
 				}
 			} else if err != nil {
@@ -60,7 +66,7 @@ func TestGroupCommit(t *testing.T) {
 	}
 	for i := range calls {
 		want := 1
-		if i%50 == 13 || i == 77 {
+		if i%50 == 13 || i == 77 || i == 78 {
 			want = 0
 		}
 		if seen[int64(i)] != want {

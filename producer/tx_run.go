@@ -59,7 +59,7 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	case broken != nil && (ferr == nil || errors.Is(ferr, *broken)):
 		t.abort(ctx, k, tx)
 		return t.judge(ctx, tx, took, *broken)
-	case ferr != nil:
+	case tx.overlooked(&ferr), ferr != nil:
 		t.abort(ctx, k, tx)
 		return false, t.failed(ErrNotSent, ferr)
 	case ctx.Err() != nil:

@@ -170,11 +170,19 @@ func TestTransaction(t *testing.T) {
 			panic("boom")
 		})
 	}()
-	// The function decides about a refused message.
+	// A refused message aborts the transaction, unless the function ignores it.
+	refused := &event{Key: "x", Pad: "bad"}
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		_ = events.Add(ctx, tx, refused)
+		return addAll(ctx, tx, events, "debit without credit", 1)
+	}); !errors.Is(err, errBadField) || !errors.Is(err, producer.ErrNotSent) {
+		t.Errorf("a refused message that the function overlooked: %v", err)
+	}
 	if err := tp.InTx(ctx, func(tx *producer.Tx) error {
 		if err := events.Add(ctx, tx, &event{Key: "x", Pad: "bad"}); !errors.Is(err, errBadField) || !errors.Is(err, producer.ErrNotSent) {
 			t.Errorf("refused: %v", err)
 		}
+		tx.IgnoreRefused()
 		return addAll(ctx, tx, events, "second", 2)
 	}); err != nil {
 		t.Fatal(err)
@@ -189,7 +197,7 @@ func TestTransaction(t *testing.T) {
 	if count["committed"] != 5 || count["second"] != 2 || len(count) != 2 {
 		t.Errorf("visible: %v", count)
 	}
-	if s := tp.Stats(); s.Accepted != 17 || s.Delivered != 7 || s.NotSent != 10 || s.InFlight != 0 || s.InFlightBytes != 0 {
+	if s := tp.Stats(); s.Accepted != 18 || s.Delivered != 7 || s.NotSent != 11 || s.InFlight != 0 || s.InFlightBytes != 0 {
 		t.Errorf("stats: %+v", s)
 	}
 	if err := tp.Close(ctx); err != nil {

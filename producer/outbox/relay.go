@@ -179,6 +179,7 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 		if err = e.Add(ctx, tx); err == nil || tx.Err() != nil || ctx.Err() != nil {
 			return err
 		}
+		tx.IgnoreRefused() // the row goes to the dead-letter topic instead
 	}
 	if r.dead == "" || errors.Is(err, serde.ErrRegistry) || ctx.Err() != nil {
 		return err

@@ -51,7 +51,7 @@ func newService(c config, log *slog.Logger) (*service, error) {
 	s.figures = newFigures(s.metrics)
 
 	var err error
-	if s.registry, err = c.openRegistry(registry.WithLogger(log)); err != nil {
+	if s.registry, err = c.openRegistry(registry.WithLogger(log), metrics.Registry("registry")); err != nil {
 		return nil, err
 	}
 	serializer, err := serde.NewSerializer(s.registry)

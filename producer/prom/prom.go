@@ -17,6 +17,8 @@ type Metrics struct {
 	delivery *prometheus.HistogramVec
 	spent    *prometheus.HistogramVec // transactions
 
+	registries registries
+
 	mu      sync.Mutex
 	clients []*client // in the order of their first use
 }
@@ -67,6 +69,7 @@ func New(opts ...Option) *Metrics {
 	}
 	m := &Metrics{config: c, delivery: histogram(catalog.Delivery, c.buckets), spent: histogram(catalog.Transaction, c.buckets)}
 	m.topics.limit = c.topicLimit
+	m.registries = newRegistries(c.buckets)
 	return m
 }
 
@@ -78,6 +81,11 @@ func histogram(m *catalog.Metric, buckets []float64) *prometheus.HistogramVec {
 		NativeHistogramMaxBucketNumber:  160,
 		NativeHistogramMinResetDuration: time.Hour,
 	}, m.Labels)
+}
+
+// counter makes a counter.
+func counter(m *catalog.Metric) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels)
 }
 
 var _ prometheus.Collector = (*Metrics)(nil)
@@ -94,6 +102,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.topics.collect(ch)
 	m.delivery.Collect(ch)
 	m.spent.Collect(ch)
+	m.registries.collect(ch)
 	m.mu.Lock()
 	clients := append([]*client(nil), m.clients...)
 	m.mu.Unlock()

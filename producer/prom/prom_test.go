@@ -21,6 +21,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/producer/prom"
 	"github.com/avroline/avroline/producer/prom/internal/catalog"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -299,5 +301,51 @@ func BenchmarkPublish(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestRegistry checks the counts of look-ups and requests while the registry is
+// there, away, and behind a second URL.
+func TestRegistry(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	server := registrytest.Start(t)
+	if err := server.Seed("orders", `"string"`); err != nil {
+		t.Fatal(err)
+	}
+	m := prom.New()
+	reg, err := registry.New([]string{"http://127.0.0.1:1", server.URL}, m.Registry("main"), registry.WithRetries(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reg.Close() }()
+	for range 3 {
+		if _, err := reg.SchemaByID(ctx, "", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := reg.SchemaByID(ctx, "", 99); err == nil {
+		t.Error("there is a schema 99")
+	}
+	lift := server.Inject(registrytest.Reset())
+	if _, err := reg.SchemaByID(ctx, "", 100); err == nil {
+		t.Error("the registry is away")
+	}
+	lift()
+	all := gather(t, m)
+	for name, want := range map[string]map[string]float64{
+		"avroline_registry_lookups_total":       {"main,schema_by_id,registry": 3, "main,schema_by_id,memory": 2},
+		"avroline_registry_lookup_errors_total": {"main,schema_by_id": 2},
+		"avroline_registry_requests_total":      {"main,ok": 1, "main,refused": 1, "main,failed": 1},
+	} {
+		if diff := cmp.Diff(want, samples(all[name])); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if n := samples(all["avroline_registry_failovers_total"])["main"]; n < 1 {
+		t.Errorf("%v failovers", n)
+	}
+	if n := all["avroline_registry_request_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(); n != 3 {
+		t.Errorf("%d requests in the histogram", n)
 	}
 }

@@ -80,6 +80,19 @@ var (
 		"Time from writing a request to the broker's answer. The quantiles describe the last interval of the statistics.", "client", "broker")
 	BrokerThrottle = add("broker_throttle_seconds", Summary,
 		"Delay that the broker asked for because of a quota.", "client", "broker")
+
+	RegistryLookups = add("registry_lookups_total", Counter,
+		"Look-ups by where the answer came from: memory, disk (the disk cache) or registry.", "client", "operation", "origin")
+	RegistryErrors = add("registry_lookup_errors_total", Counter,
+		"Look-ups that ended with an error.", "client", "operation")
+	RegistryRequests = add("registry_requests_total", Counter,
+		"Requests to the registry by result: ok, refused (an answer that is an error) or failed (no answer). All attempts of a request count once.", "client", "result")
+	RegistryRequest = add("registry_request_seconds", Histogram,
+		"Time of a request to the registry with all its attempts.", "client")
+	RegistryRetries = add("registry_retries_total", Counter,
+		"Attempts after the first attempt of a request.", "client")
+	RegistryFailovers = add("registry_failovers_total", Counter,
+		"Further URLs that requests needed.", "client")
 )
 
 // all is the list, in the order of the definitions.

@@ -94,6 +94,12 @@ func alerts() []alert {
 			"Look after the broker and the network. The client repeats the requests, and no message is lost.",
 			"{{ $value | printf \"%.2g\" }} requests a second of client {{ $labels.client }} to {{ $labels.broker }} fail.",
 		},
+		{
+			"AvrolineRegistryAway", fmt.Sprintf("sum by (job, instance, client) (increase(%[1]s{result=\"failed\"}[5m])) > 0 unless sum by (job, instance, client) (increase(%[1]s{result!=\"failed\"}[5m])) > 0", c.RegistryRequests.Name), "2m", "critical",
+			"The registry does not answer.",
+			"Look after the registry. Known schemas go on. A program that starts, or that needs a new schema, waits or refuses.",
+			"Client {{ $labels.client }} of {{ $labels.instance }} gets no answer of the registry.",
+		},
 	}
 }
 

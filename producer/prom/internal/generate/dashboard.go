@@ -110,6 +110,13 @@ func rows() []row {
 			{"Traffic", "", "Bps", false, []line{{rate("broker", c.BrokerSent, ""), "{{broker}} sent"}, {rate("broker", c.BrokerReceived, ""), "{{broker}} received"}}},
 			{"Connections per second", "", "cps", false, []line{{rate("broker", c.BrokerConnects, ""), "{{broker}} opened"}, {rate("broker", c.BrokerDisconnects, ""), "{{broker}} ended"}}},
 		}},
+		{"Registry", []panel{
+			{"Look-ups per second by origin", "memory and disk are caches.", "cps", false, []line{{rate("origin", c.RegistryLookups, ""), "{{origin}}"}}},
+			{"Requests per second", "failed: the registry did not answer.", "reqps", false, []line{{rate("result", c.RegistryRequests, ""), "{{result}}"}}},
+			{"Request time", "With all attempts.", "s", false, []line{{quantile(0.5, "client", c.RegistryRequest), "{{client}} p50"}, {quantile(0.99, "client", c.RegistryRequest), "{{client}} p99"}}},
+			{"Look-ups that failed per second", "", "cps", false, []line{{rate("operation", c.RegistryErrors, ""), "{{operation}}"}}},
+			{"Retries and failovers per second", "", "cps", false, []line{{rate("client", c.RegistryRetries, ""), "{{client}} retries"}, {rate("client", c.RegistryFailovers, ""), "{{client}} failovers"}}},
+		}},
 	}
 }
 

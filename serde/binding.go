@@ -119,18 +119,22 @@ func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]b
 		return dst, fmt.Errorf("serde: encode %s: %w", s.name, err)
 	}
 	if s.rework {
-		return s.finish(ctx, dst, out)
+		return s.finish(ctx, b, dst, out)
 	}
 	return out, nil
 }
 
 // finish makes the payload of a record that has rules or is of type bytes. out
 // consists of dst, the prefix and the record.
-func (s *boundSchema) finish(ctx context.Context, dst, out []byte) ([]byte, error) {
+func (s *boundSchema) finish(ctx context.Context, b *Binding, dst, out []byte) ([]byte, error) {
 	head, body := out[:len(dst)+s.idLen], out[len(dst)+s.idLen:]
+	r := record{data: out[len(dst):]}
+	if s.header != nil {
+		r.header = Header{Key: idHeaderKey(b.part), Value: s.header}
+	}
 	var err error
 	if s.rules != nil {
-		if body, err = run(ctx, s.rules.domain, body); err != nil {
+		if body, err = run(ctx, s.rules.domain, body, r); err != nil {
 			return dst, err
 		}
 	}
@@ -139,7 +143,7 @@ func (s *boundSchema) finish(ctx context.Context, dst, out []byte) ([]byte, erro
 		body = body[max(width, 0):]
 	}
 	if s.rules != nil {
-		if body, err = run(ctx, s.rules.encoding, body); err != nil {
+		if body, err = run(ctx, s.rules.encoding, body, r); err != nil {
 			return dst, err
 		}
 	}

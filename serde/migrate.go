@@ -2,7 +2,6 @@ package serde
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,17 +54,9 @@ type VersionRanger interface {
 // migration turns data of a writer schema into data of the pinned version. It
 // is immutable.
 type migration struct {
-	from, to *Generic        // for steps
-	steps    []migrationStep // from the writer to the reader; may be empty
-	plan     *avrobin.Plan   // without steps: resolves the writer schema
-}
-
-type migrationStep struct {
-	run       MigrationFunc
-	rule      contract.Rule
-	subject   string
-	onSuccess string
-	onFailure string
+	from, to *Generic      // for steps
+	steps    []ruleStep    // from the writer to the reader; may be empty
+	plan     *avrobin.Plan // without steps: resolves the writer schema
 }
 
 // migrate pins u to the version of the deserializer.
@@ -112,7 +103,7 @@ func (u *unpacker) migrate(ctx context.Context, in *Input) error {
 
 // steps binds the migration rules between the writer's and the reader's
 // version.
-func (u *unpacker) steps(ctx context.Context, in *Input, subject string) ([]migrationStep, error) {
+func (u *unpacker) steps(ctx context.Context, in *Input, subject string) ([]ruleStep, error) {
 	s := u.source
 	ranger, ok := s.reg.(VersionRanger)
 	if !ok {
@@ -125,7 +116,7 @@ func (u *unpacker) steps(ctx context.Context, in *Input, subject string) ([]migr
 	// Between returns the oldest version first. For a downgrade, the reader's
 	// version is the oldest one.
 	upgrade := len(versions) < 2 || versions[0].Version != u.reader.version.Version
-	var steps []migrationStep
+	var steps []ruleStep
 	for i := 1; i < len(versions); i++ {
 		older, newer := versions[i-1], versions[i]
 		r := MigrationRule{Subject: subject, Topic: in.Topic, Part: in.Part, From: older, To: newer}
@@ -147,7 +138,7 @@ func (u *unpacker) steps(ctx context.Context, in *Input, subject string) ([]migr
 
 // bindMigration binds the migration rules of one version. Downgrades run in
 // reverse order.
-func (c *common) bindMigration(ctx context.Context, set *contract.RuleSet, r MigrationRule, upgrade bool) ([]migrationStep, error) {
+func (c *common) bindMigration(ctx context.Context, set *contract.RuleSet, r MigrationRule, upgrade bool) ([]ruleStep, error) {
 	if set == nil || !clientExecutes(set) {
 		return nil, nil
 	}
@@ -155,7 +146,7 @@ func (c *common) bindMigration(ctx context.Context, set *contract.RuleSet, r Mig
 	if !upgrade {
 		slices.Reverse(rules)
 	}
-	var steps []migrationStep
+	var steps []ruleStep
 	for _, rule := range rules {
 		r.Rule = rule
 		failed := func(err error) error {
@@ -176,17 +167,18 @@ func (c *common) bindMigration(ctx context.Context, set *contract.RuleSet, r Mig
 		if err != nil {
 			return nil, failed(err)
 		}
-		steps = append(steps, migrationStep{
-			run: run, rule: rule, subject: r.Subject,
+		steps = append(steps, ruleStep{
+			run: run, rule: rule, subject: r.Subject, topic: r.Topic, part: r.Part, reading: true,
 			onSuccess: action(rule.OnSuccess, actionNone, !upgrade),
 			onFailure: action(rule.OnFailure, actionError, !upgrade),
+			actions:   c.actions,
 		})
 	}
 	return steps, nil
 }
 
 // apply returns data of the pinned version.
-func (m *migration) apply(ctx context.Context, data []byte) ([]byte, error) {
+func (m *migration) apply(ctx context.Context, data []byte, r record) ([]byte, error) {
 	if m.plan != nil {
 		return m.plan.Append(nil, data)
 	}
@@ -198,30 +190,12 @@ func (m *migration) apply(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	last := &m.steps[len(m.steps)-1]
-	for i := range m.steps {
-		s := &m.steps[i]
-		out, err := s.run(ctx, text)
-		if err != nil {
-			if ctx.Err() == nil && strings.EqualFold(s.onFailure, actionNone) {
-				continue // the record passes without the rule
-			}
-			return nil, s.failed(s.onFailure, err)
-		}
-		text = out
-		if !strings.EqualFold(s.onSuccess, actionNone) {
-			return nil, s.failed(s.onSuccess, errUnknownSuccess)
-		}
+	if text, err = run(ctx, m.steps, text, r); err != nil {
+		return nil, err
 	}
 	if v, err = plainjson.Read(m.to.schema, text); err != nil {
-		return nil, last.failed(actionError, fmt.Errorf("the result does not fit the reader's version: %w", err))
+		last := &m.steps[len(m.steps)-1]
+		return nil, last.failed(ctx, r, fmt.Errorf("the result does not fit the reader's version: %w", err))
 	}
 	return m.to.Append(nil, v)
 }
-
-func (s *migrationStep) failed(action string, err error) error {
-	return &RuleError{Subject: s.subject, Rule: s.rule.Name, Type: s.rule.Type, Action: action, Err: err}
-}
-
-// errUnknownSuccess refuses an action for success that nobody runs.
-var errUnknownSuccess = errors.New("the rule names an action for success that is not known here")

@@ -77,6 +77,7 @@ type config struct {
 type common struct {
 	subjects    [2]subjectStrategy      // by Part
 	executors   map[string]RuleExecutor // by rule type
+	actions     map[string]RuleAction   // by name in upper case
 	ignoreRules bool
 }
 

@@ -29,7 +29,10 @@ type RuleError struct {
 	// Action is the rule's action for a failure: "ERROR", or a name such as
 	// "DLQ". The caller may react to the name.
 	Action string
-	Err    error // the cause
+	// Handled says that the action has run, such as that the record is in the
+	// dead-letter topic. A consumer may then go on with the next message.
+	Handled bool
+	Err     error // the cause
 }
 
 // Error names the rule and the cause. For a missing executor, the text also

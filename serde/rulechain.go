@@ -18,12 +18,19 @@ type ruleChain struct {
 	encoding []ruleStep // applied to the payload without the schema id
 }
 
+// ruleStep is one rule that is ready to run. A migration rule is a ruleStep,
+// too.
 type ruleStep struct {
-	run       RuleFunc
-	subject   string
+	run       func(ctx context.Context, data []byte) ([]byte, error)
 	rule      contract.Rule
+	subject   string
+	topic     string
+	part      Part
+	reading   bool
+	secret    bool // a writer's chain encrypts, so the record before the rules is a secret
 	onSuccess string
 	onFailure string
+	actions   map[string]RuleAction
 }
 
 // This package performs these actions itself. Every other action of a failure
@@ -64,6 +71,9 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 		}
 	}
 	chain, tags := &ruleChain{}, fieldTags(in.version, in.schema)
+	secret := !in.reading && slices.ContainsFunc(slices.Concat(domain, encoding), func(r contract.Rule) bool {
+		return strings.HasPrefix(strings.ToUpper(r.Type), "ENCRYPT")
+	})
 	for _, phase := range []struct {
 		rules []contract.Rule
 		steps *[]ruleStep
@@ -78,9 +88,10 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 				return nil, in.failed(rule, actionError, err)
 			}
 			*phase.steps = append(*phase.steps, ruleStep{
-				run: run, subject: in.subject, rule: rule,
+				run: run, rule: rule, subject: in.subject, topic: in.topic, part: in.part, reading: in.reading, secret: secret,
 				onSuccess: action(rule.OnSuccess, actionNone, in.reading),
 				onFailure: action(rule.OnFailure, actionError, in.reading),
+				actions:   c.actions,
 			})
 		}
 	}
@@ -145,30 +156,24 @@ func (in *ruleScope) failed(rule contract.Rule, action string, err error) error 
 	return &RuleError{Subject: in.subject, Rule: rule.Name, Type: rule.Type, Action: action, Err: err}
 }
 
-// run runs steps on data. The result may share memory with data.
-func run(ctx context.Context, steps []ruleStep, data []byte) ([]byte, error) {
+// run runs steps on data. The result may share memory with data. r is the
+// record before all rules.
+func run(ctx context.Context, steps []ruleStep, data []byte, r record) ([]byte, error) {
 	for i := range steps {
 		s := &steps[i]
 		out, err := s.run(ctx, data)
-		if err != nil && ctx.Err() != nil {
-			return nil, s.failed(actionError, err)
-		}
 		if err != nil {
-			if strings.EqualFold(s.onFailure, actionNone) {
+			if ctx.Err() == nil && strings.EqualFold(s.onFailure, actionNone) {
 				continue // the record passes without the rule
 			}
-			return nil, s.failed(s.onFailure, err)
+			return nil, s.failed(ctx, r, err)
 		}
 		data = out
-		if !strings.EqualFold(s.onSuccess, actionNone) {
-			return nil, s.failed(s.onSuccess, errUnknownSuccess)
+		if err := s.succeeded(ctx, r); err != nil {
+			return nil, err
 		}
 	}
 	return data, nil
-}
-
-func (s *ruleStep) failed(action string, err error) error {
-	return &RuleError{Subject: s.subject, Rule: s.rule.Name, Type: s.rule.Type, Action: action, Err: err}
 }
 
 // fieldTags returns the tags of all record fields by full name. Three places

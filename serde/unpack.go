@@ -36,6 +36,7 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 	if !u.bare && !u.ruled && u.migration == nil {
 		return data, nil
 	}
+	r := record{data: in.Data}
 	var rules *ruleChain
 	if u.ruled {
 		var err error
@@ -45,7 +46,7 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 	}
 	if rules != nil {
 		var err error
-		if data, err = run(ctx, rules.encoding, data); err != nil {
+		if data, err = run(ctx, rules.encoding, data, r); err != nil {
 			return nil, err
 		}
 	}
@@ -54,12 +55,12 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 	}
 	if u.migration != nil {
 		var err error
-		if data, err = u.migration.apply(ctx, data); err != nil {
+		if data, err = u.migration.apply(ctx, data, r); err != nil {
 			return nil, err
 		}
 	}
 	if rules != nil {
-		return run(ctx, rules.domain, data)
+		return run(ctx, rules.domain, data, r)
 	}
 	return data, nil
 }

@@ -38,8 +38,8 @@ func differences() map[string]string {
 }
 
 // TestVerdicts holds the results against those of the libraries that
-// Confluent's Python and JavaScript clients use. The folder internal/otherclients/verdicts
-// has the programs that fill in the table.
+// Confluent's Python and JavaScript clients use. The programs in the folder
+// internal/otherclients/verdicts fill in the table.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/verdicts.json")

@@ -53,13 +53,22 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 // to dst. The errors are the same as in [Deserializer.Decode]. After an error
 // the result is dst without changes.
 func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
-	g, data, id, err := d.open(ctx, &in)
+	return d.appendJSON(ctx, dst, &in, (*Generic).AppendJSON)
+}
+
+// AppendPlainJSON is AppendJSON with the form of [Generic.AppendPlainJSON].
+func (d *GenericDeserializer) AppendPlainJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
+	return d.appendJSON(ctx, dst, &in, (*Generic).AppendPlainJSON)
+}
+
+func (d *GenericDeserializer) appendJSON(ctx context.Context, dst []byte, in *Input, form func(g *Generic, dst, data []byte) ([]byte, error)) ([]byte, error) {
+	g, data, id, err := d.open(ctx, in)
 	if err != nil {
 		return dst, err
 	}
-	out, err := g.AppendJSON(dst, data)
+	out, err := form(g, dst, data)
 	if err != nil {
-		return dst, d.source.decodeError(err, &in, id, typeName(g.schema))
+		return dst, d.source.decodeError(err, in, id, typeName(g.schema))
 	}
 	return out, nil
 }

@@ -69,7 +69,7 @@ func (d *decoder) container(ctx context.Context, name string, src io.Reader) err
 		}
 		start := len(out)
 		if err == nil {
-			out, err = generic.AppendJSON(out, data)
+			out, err = d.json.append(generic, out, data)
 		}
 		if err == nil {
 			out, err = d.finishLine(out, start)
@@ -130,7 +130,7 @@ func (e *encoder) container(ctx context.Context, args []string) error {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		if data, err = generic.AppendFromJSON(data[:0], line); err == nil {
+		if data, err = e.json.read(generic, data[:0], line); err == nil {
 			err = w.Append(data)
 		}
 		if err != nil {

@@ -23,6 +23,7 @@ type decoder struct {
 	typeName string
 	framed   bool
 	form     form
+	json     jsonForm
 	lines    bool
 	indent   bool
 
@@ -50,6 +51,10 @@ the registry knows the schema. With --schema it is the bare record, or with
 has the schema that the message was written with, and the message is shown as a
 reader with the schema of --schema sees it.
 
+With --json plain unions have no tags where the branch is clear without, dates
+and times are text, decimals are text, and bytes are base64. encode reads that
+back with the same flag.
+
 An object container file holds its own schema and needs no flag. Each value is
 one line. With --reader-schema the values are shown as a reader with that schema
 sees them.
@@ -70,6 +75,7 @@ sees them.
 	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema file of the reader")
 	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is skipped")
 	flags.Var(&d.form, "input", "form of the input: auto, raw, hex or base64")
+	flags.Var(&d.json, "json", jsonFlagHelp)
 	flags.BoolVar(&d.lines, "lines", false, "each line is a message")
 	flags.BoolVar(&d.indent, "indent", false, "print JSON over several lines")
 	return cmd
@@ -172,7 +178,9 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 				return out, err
 			}
 		}
-		out, err = d.reader.AppendJSON(out, data)
+		out, err = d.json.append(d.reader, out, data)
+	case d.reader == nil && d.json == jsonPlain:
+		out, err = d.source.AppendPlainJSON(ctx, out, serde.Input{Data: data})
 	case d.reader == nil:
 		out, err = d.source.AppendJSON(ctx, out, serde.Input{Data: data})
 	default:
@@ -213,7 +221,7 @@ func (d *decoder) resolved(ctx context.Context, out, data []byte) ([]byte, error
 	if err != nil {
 		return out, err
 	}
-	return d.reader.AppendJSON(out, data)
+	return d.json.append(d.reader, out, data)
 }
 
 // skipFrame drops the Confluent prefix. The prefix is 00 and an id, or 01 and a

@@ -21,6 +21,7 @@ type encoder struct {
 	subject  string
 	bare     bool
 	form     form
+	json     jsonForm
 	lines    bool
 	toFile   bool   // write an object container file
 	codec    string // the compression of the file
@@ -46,6 +47,9 @@ with the schema's id: the schema is that of --id, or the newest of --subject.
 With --schema as well the registry must have that very schema: under --id, or
 on --subject. Nothing is registered.
 
+With --json plain the input has the form that decode --json plain prints. A
+union's value that fits several branches is refused, with its path.
+
 With --container each line is a value, and the output is an object container
 file with the schema in it.
 
@@ -65,6 +69,7 @@ file with the schema in it.
 	flags.StringVar(&e.subject, "subject", "", "subject of the schema in the registry")
 	flags.BoolVar(&e.bare, "bare", false, "write the record without its schema's id")
 	flags.Var(&e.form, "output", "form of the output: hex, base64 or raw")
+	flags.Var(&e.json, "json", jsonFlagHelp)
 	flags.BoolVar(&e.toFile, "container", false, "write an object container file of one value a line")
 	flags.StringVar(&e.codec, "codec", string(ocf.Deflate), "with --container: null, deflate, snappy or zstandard")
 	flags.BoolVar(&e.lines, "lines", false, "each line is a message")
@@ -92,7 +97,7 @@ func (e *encoder) run(ctx context.Context, args []string) error {
 	}
 	var out []byte
 	for i, m := range messages(text, e.lines) {
-		data, err := e.writer.AppendFromJSON(nil, m)
+		data, err := e.json.read(e.writer, nil, m)
 		if err != nil {
 			where := name
 			if e.lines {

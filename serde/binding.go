@@ -198,7 +198,7 @@ func (b *Binding) findBeyondFirst(ctx context.Context, text string) (*boundSchem
 	if s, err := b.recall(text); s != nil || err != nil {
 		return s, err
 	}
-	s, err := b.ask(ctx, text)
+	s, err := b.askHooked(ctx, text)
 	if err != nil {
 		b.rememberFailure(text, err)
 		return nil, err

@@ -79,6 +79,7 @@ type common struct {
 	executors   map[string]RuleExecutor // by rule type
 	actions     map[string]RuleAction   // by name in upper case
 	ignoreRules bool
+	hooks       hooks
 }
 
 func (c *config) setMode(m mode) {

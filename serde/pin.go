@@ -125,25 +125,27 @@ func (r *readers[V]) fill(ctx context.Context, s *source, in *Input, id schemaID
 		return r.fillPinned(ctx, s, in, id, load)
 	}
 	return r.byID.fill(ctx, id, func(ctx context.Context, id schemaID) (*V, error) {
-		writer, err := s.schema(ctx, id)
+		writer, err := s.schemaHooked(ctx, in, id)
 		if err != nil {
 			return nil, err
 		}
-		return load(newUnpacker(s, writer))
+		return planHooked(ctx, s, in, id, writer, func() (*V, error) { return load(newUnpacker(s, writer)) })
 	})
 }
 
 func (r *readers[V]) fillPinned(ctx context.Context, s *source, in *Input, id schemaID, load func(*unpacker) (*V, error)) (*V, error) {
 	key := topicSchema{id, destination{in.Topic, in.Part}}
 	return r.byTopic.fill(ctx, key, func(ctx context.Context, _ topicSchema) (*V, error) {
-		writer, err := s.schema(ctx, id)
+		writer, err := s.schemaHooked(ctx, in, id)
 		if err != nil {
 			return nil, err
 		}
-		u := newUnpacker(s, writer)
-		if err := u.migrate(ctx, in); err != nil {
-			return nil, err
-		}
-		return load(u)
+		return planHooked(ctx, s, in, id, writer, func() (*V, error) {
+			u := newUnpacker(s, writer)
+			if err := u.migrate(ctx, in); err != nil {
+				return nil, err
+			}
+			return load(u)
+		})
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
@@ -119,25 +120,25 @@ func cloneHeaders(headers []serde.Header) []serde.Header {
 // Add blocks while the buffer is full. An error is [ErrNotSent].
 func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 	if err := settings.CheckTopicName(e.Topic); err != nil {
-		return notSent(e.Topic, -1, err)
+		return engine.NotSent(e.Topic, -1, err)
 	}
-	return tx.add(e.Topic, func(c *core) error {
-		b := &binding{core: c, state: c.topic(e.Topic), options: &topicOptions{}, partitioner: Murmur2()}
-		s := takeScratch(b)
+	return tx.add(e.Topic, func(p *publisher) error {
+		s := takeScratch(&binding{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
 		defer s.free()
+		s.explicit, s.partitioner = e.Partition, Murmur2()
 		s.message.Key, s.message.Value = e.Key, e.Value
 		s.headers = append(s.headers, e.Headers...)
 		if s.timestamp = e.Timestamp; e.Timestamp.IsZero() {
 			s.timestamp = time.Now()
 		}
-		if !c.hooks.set {
-			return b.send(ctx, s, e.Partition, b.partitioner, true)
+		if !p.hooks.set {
+			return s.send(ctx, true)
 		}
-		h := &hookedMessage{start: Start{Topic: e.Topic, TransactionalID: c.config.TransactionalID, Tombstone: e.Value == nil}}
+		h := &hookedMessage{start: Start{Topic: e.Topic, TransactionalID: p.engine.Config().TransactionalID, Tombstone: e.Value == nil}}
 		s.hooked = h
-		err := b.send(ctx, s, e.Partition, b.partitioner, true)
+		err := s.send(ctx, true)
 		if err != nil {
-			h.refused(ctx, c, err)
+			h.refused(ctx, p.hooks, err)
 		}
 		return err
 	})

@@ -1,11 +1,8 @@
 package producer
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"strings"
-
+	"github.com/avroline/avroline/producer/internal/diagnose"
+	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -13,29 +10,59 @@ var (
 	// ErrNotSent says that the message is in no log and never will be. The
 	// message was refused, or its transaction was aborted, or it certainly
 	// reached no log.
-	ErrNotSent = errors.New("producer: not sent")
+	ErrNotSent = engine.ErrNotSent
 	// ErrOutcomeUnknown says that the message may be in the log once, or may be
 	// written later once. For example, a broker may have written the message,
 	// but its answer was lost.
-	ErrOutcomeUnknown = errors.New("producer: outcome unknown")
+	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
 	// ErrClosed says that the producer was closed. With [ErrNotSent], the
 	// message was refused or never left the client. With [ErrOutcomeUnknown],
 	// Close stopped waiting for the outcome.
-	ErrClosed = errors.New("producer: closed")
+	ErrClosed = engine.ErrClosed
 	// ErrFatal says that a fatal error ended the client behind the producer.
 	// The fatal error is wrapped too.
-	ErrFatal = errors.New("producer: fatal")
+	ErrFatal = engine.ErrFatal
 	// ErrWouldBlock comes with [ErrNotSent] from the Try methods, and from
 	// other calls after [WithMaxBlock]. The buffer is full, a partition does
 	// not move, or the topic is not looked up yet.
-	ErrWouldBlock = errors.New("producer: would block")
+	ErrWouldBlock = engine.ErrWouldBlock
 	// ErrNotReady comes from Prepare. The problem may end by itself. For
 	// example, a partition has too few replicas in sync while a broker
 	// restarts.
-	ErrNotReady = errors.New("producer: not ready")
+	ErrNotReady = engine.ErrNotReady
 	// ErrUnknownTopic comes with [ErrNotSent]. The brokers do not know the
 	// topic.
-	ErrUnknownTopic = errors.New("producer: unknown topic")
+	ErrUnknownTopic = engine.ErrUnknownTopic
+)
+
+// Reasons that end a transaction, in a [*TxError]. The function's own error is
+// another reason.
+var (
+	// ErrFenced says that another producer took over the transactional id.
+	// Every later call returns ErrFenced at once. A fenced producer must stop,
+	// because a new start would fence the other producer.
+	ErrFenced = engine.ErrFenced
+	// ErrTxTimedOut says that the transaction was open for longer than
+	// [WithTransactionTimeout], so the coordinator aborted the transaction. The
+	// broker answers in the same way to a fenced producer. The producer
+	// compares the open time with the timeout to tell the two apart. The next
+	// [Transactional.InTx] works.
+	ErrTxTimedOut = engine.ErrTxTimedOut
+	// ErrTxEnded says that a [Tx] was used after its function returned.
+	ErrTxEnded = engine.ErrTxEnded
+)
+
+// Reasons why a broker cannot be used, in a [*ConnectionError].
+var (
+	// ErrUnreachable says that no connection to the broker was possible, or
+	// that the server at the address is not a broker.
+	ErrUnreachable = diagnose.ErrUnreachable
+	// ErrTLS says that broker and client do not trust each other's
+	// certificates, or that only the client or only the broker speaks TLS.
+	ErrTLS = diagnose.ErrTLS
+	// ErrAuthentication says that the broker refuses the credentials, or does
+	// not offer the mechanism.
+	ErrAuthentication = diagnose.ErrAuthentication
 )
 
 // KafkaError is an error of a client library or a broker, with the same codes
@@ -46,101 +73,60 @@ type KafkaError = transport.Error
 // MessageError is the failure of one message. MessageError wraps the outcome,
 // [ErrNotSent] or [ErrOutcomeUnknown], and the cause. So errors.Is and
 // errors.As find both, and also a kafka.Error.
-type MessageError struct {
-	Outcome   error  // ErrNotSent or ErrOutcomeUnknown
-	Topic     string // the name given to NewTopic
-	Partition int32  // -1 if no partition is chosen yet
-	Cause     error
-}
-
-func (e *MessageError) Error() string {
-	where := e.Topic
-	if e.Partition >= 0 {
-		where = fmt.Sprintf("%s[%d]", e.Topic, e.Partition)
-	}
-	return fmt.Sprintf("%s: topic %s: %s", e.Outcome, where, trim(e.Cause))
-}
-
-// Unwrap returns the outcome and the cause.
-func (e *MessageError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
-
-// beneath keeps the outcome of its cause out of errors.Is. The cause may have
-// the outcome of another message or of another producer, and an error has
-// exactly one outcome.
-type beneath struct{ error }
-
-func (b beneath) Is(target error) bool {
-	return target != ErrNotSent && target != ErrOutcomeUnknown && errors.Is(b.error, target)
-}
-
-func (b beneath) As(target any) bool { return errors.As(b.error, target) }
-
-// trim removes the package's prefix from a cause, because another error of this
-// package wraps the cause.
-func trim(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }
-
-func notSent(topic string, partition int32, cause error) error {
-	return &MessageError{ErrNotSent, topic, partition, cause}
-}
-
-func unknown(topic string, partition int32, cause error) error {
-	return &MessageError{ErrOutcomeUnknown, topic, partition, cause}
-}
+//
+//	Outcome   error  // ErrNotSent or ErrOutcomeUnknown
+//	Topic     string // the name given to NewTopic
+//	Partition int32  // -1 if no partition is chosen yet
+//	Cause     error
+type MessageError = engine.MessageError
 
 // TooLargeError says that a message exceeds a limit of the topic or of the
 // producer. It comes with [ErrNotSent].
-type TooLargeError struct {
-	Size    int64  // in a batch of its own, before compression
-	Limit   int64  // the limit, in bytes
-	Setting string // the limit's name, such as "WithMaxInFlight"
-}
-
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("producer: message too large: %d bytes, %s allows %d", e.Size, e.Setting, e.Limit)
-}
+//
+//	Size    int64  // in a batch of its own, before compression
+//	Limit   int64  // the limit, in bytes
+//	Setting string // the limit's name, such as "WithMaxInFlight"
+type TooLargeError = engine.TooLargeError
 
 // PanicError is a panic in a user function, for example a key function, a
 // partitioner, an encoder or a callback. If a function panics before the
 // message is accepted, the message is [ErrNotSent].
-type PanicError struct {
-	In    string // the function that panicked
-	Value any    // the value of the panic
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("producer: %s panicked: %v", e.In, e.Value) }
-
-// Unwrap returns the value of the panic if the value is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+//
+//	In    string // the function that panicked
+//	Value any    // the value of the panic
+//	Stack []byte
+type PanicError = engine.PanicError
 
 // UndeliveredError is the result of Close if messages were not delivered.
 // NotSent + Unknown is the number of messages that were accepted since New and
 // not delivered.
-type UndeliveredError struct {
-	NotSent, Unknown int64
-	Err              error // such as a fatal error; nil if only messages failed
-}
+//
+//	NotSent, Unknown int64
+//	Err              error // such as a fatal error; nil if only messages failed
+type UndeliveredError = engine.UndeliveredError
 
-func (e *UndeliveredError) Error() string {
-	s := fmt.Sprintf("producer: closed with %d messages of unknown outcome and %d not sent", e.Unknown, e.NotSent)
-	if e.Err != nil {
-		s += ": " + trim(e.Err)
-	}
-	return s
-}
+// TxError says why a transaction is not known to be committed. TxError wraps
+// the outcome and the cause. The outcome [ErrNotSent] means that read_committed
+// never sees any message of the transaction. The outcome [ErrOutcomeUnknown]
+// means that read_committed sees all messages or none. The cause is the
+// function's own error, [ErrFenced], [ErrTxTimedOut] or a [KafkaError].
+//
+//	Outcome         error
+//	TransactionalID string
+//	Cause           error
+//	// Retriable says that the same transaction may succeed in another run.
+//	// [Transactional.InTx] runs the transaction again itself.
+//	// [Transactional.InTxOnce] leaves another run to the caller.
+//	Retriable bool
+type TxError = engine.TxError
 
-// Unwrap returns the reason.
-func (e *UndeliveredError) Unwrap() error { return e.Err }
-
-// ended returns the error of an ended context, with the cause of
-// context.WithCancelCause if there is a cause.
-func ended(ctx context.Context) error {
-	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
+// ConnectionError says why a broker cannot be used. The client library retries
+// such errors without end, and no message fails because of them. So the
+// producer keeps the newest ConnectionError. [Producer.Prepare], Close and an
+// ended wait wrap the newest ConnectionError in their error.
+//
+//	Kind   error  // ErrUnreachable, ErrTLS or ErrAuthentication
+//	Broker string // host:port; empty if the client did not say
+//	Err    error  // a kafka.Error, *net.OpError or another cause
+//	Fix    string // a hint for the fix
+type ConnectionError = diagnose.ConnectionError

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
@@ -57,37 +58,33 @@ type Outcome struct {
 	Waited   time.Duration // from acceptance to outcome
 }
 
-// TransactionEvent is a step of a transaction, for [Hooks].
-type TransactionEvent struct {
-	Kind            TransactionKind
-	TransactionalID string
-	Begun           time.Time     // the same in all events of a transaction
-	Messages        int64         // messages added
-	Open            time.Duration // since the first message
-	Err             error         // why it is aborted or in doubt
-}
+// TransactionEvent is a step of a transaction, for [Hooks]:
+//
+//	Kind            TransactionKind
+//	TransactionalID string
+//	Begun           time.Time     // the same in all events of a transaction
+//	Messages        int64         // messages added
+//	Open            time.Duration // since the first message
+//	Err             error         // why it is aborted or in doubt
+type TransactionEvent = engine.TransactionEvent
 
 // TransactionKind says what happened to a transaction.
-type TransactionKind uint8
+type TransactionKind = engine.TransactionKind
 
 const (
 	// TransactionBegun comes before the function runs. The function may run
 	// several times, each time in a new transaction.
-	TransactionBegun TransactionKind = iota + 1
+	TransactionBegun = engine.TransactionBegun
 	// TransactionCommitted says that all messages are visible.
-	TransactionCommitted
+	TransactionCommitted = engine.TransactionCommitted
 	// TransactionAborted says that no message is visible.
-	TransactionAborted
+	TransactionAborted = engine.TransactionAborted
 	// TransactionInDoubt says that the answer to the commit is missing.
-	TransactionInDoubt
+	TransactionInDoubt = engine.TransactionInDoubt
 	// TransactionResolved says that a [Resolver] has found the outcome of a
 	// commit in doubt. TransactionCommitted or TransactionAborted follows.
-	TransactionResolved
+	TransactionResolved = engine.TransactionResolved
 )
-
-func (k TransactionKind) String() string {
-	return [...]string{"", "begun", "committed", "aborted", "in doubt", "resolved"}[k]
-}
 
 // WithFailureHandler sets a function for failures that no other code receives.
 // f gets messages that were published without a callback and not delivered, and
@@ -110,16 +107,31 @@ func lastFailureHandler(c *settings.Config) failureHandler {
 	return all[len(all)-1]
 }
 
+// callbacks returns what the engine calls in this package.
+func callbacks(c *settings.Config, h *hooks) engine.Callbacks {
+	all := engine.Callbacks{Failed: lastFailureHandler(c)}
+	if h.set {
+		all.Accepted, all.Outcome = h.accepted, h.outcome
+	}
+	if h.transaction {
+		all.Transaction = h.step
+	}
+	for _, r := range settings.Carried[Resolver](c) {
+		all.Resume = r.Resume
+	}
+	return all
+}
+
 // hooks are all given hooks.
 type hooks struct {
 	all         []Hooks
-	set         bool // a hook for messages exists
-	transaction bool // a hook for transactions exists
-	panicked    func(err error)
+	set         bool            // a hook for messages exists
+	transaction bool            // a hook for transactions exists
+	panicked    func(err error) // set before the first message
 }
 
-func joinHooks(all []Hooks, panicked func(err error)) hooks {
-	h := hooks{all: all, panicked: panicked}
+func joinHooks(all []Hooks) *hooks {
+	h := &hooks{all: all}
 	for _, one := range all {
 		h.set = h.set || one.Start != nil || one.Refused != nil || one.Accepted != nil || one.Outcome != nil
 		h.transaction = h.transaction || one.Transaction != nil
@@ -155,7 +167,7 @@ func (h *hooks) startOne(ctx context.Context, start func(context.Context, *Start
 // caught reports the panic of a hook. Call caught with defer.
 func (h *hooks) caught(name string) {
 	if v := recover(); v != nil {
-		h.panicked(&PanicError{name, v, debug.Stack()})
+		h.panicked(&PanicError{In: name, Value: v, Stack: debug.Stack()})
 	}
 }
 
@@ -197,13 +209,24 @@ func (h *hooks) accepted(token any, bytes int64) {
 	})
 }
 
-func (h *hooks) outcome(o *outcome) {
-	out := Outcome{Delivery: o.delivery, Err: o.err, Waited: time.Since(epoch) - time.Duration(o.since)}
-	h.each("the hook Outcome", o.token, func(one *Hooks, token any) {
+func (h *hooks) outcome(token any, d Delivery, err error, waited time.Duration) {
+	out := Outcome{Delivery: d, Err: err, Waited: waited}
+	h.each("the hook Outcome", token, func(one *Hooks, token any) {
 		if one.Outcome != nil {
 			one.Outcome(token, out)
 		}
 	})
+}
+
+// step reports a step of a transaction.
+func (h *hooks) step(ctx context.Context, e TransactionEvent) {
+	for i := range h.all {
+		h.eachOne("the hook Transaction", &h.all[i], nil, func(one *Hooks, _ any) {
+			if one.Transaction != nil {
+				one.Transaction(ctx, e)
+			}
+		})
+	}
 }
 
 // hookedMessage is a message with its token, between Start and Outcome.
@@ -216,40 +239,18 @@ type hookedMessage struct {
 // begin calls Start, with the headers of the message.
 func (h *hookedMessage) begin(ctx context.Context, s *scratch) {
 	h.start.Key, h.start.Headers, h.begun = s.message.Key, &s.headers, true
-	h.token = s.binding.core.hooks.start(ctx, &h.start)
+	h.token = s.binding.publisher.hooks.start(ctx, &h.start)
 	h.start.Headers, h.start.Key = nil, nil
-	s.entry.token = h.token
+	s.message.HookToken = h.token
 }
 
 // refused calls Refused. refused calls Start first if the message failed before
 // Start.
-func (h *hookedMessage) refused(ctx context.Context, c *core, err error) {
+func (h *hookedMessage) refused(ctx context.Context, all *hooks, err error) {
 	if !h.begun {
 		var none []serde.Header
 		h.start.Headers = &none
-		h.token = c.hooks.start(ctx, &h.start)
+		h.token = all.start(ctx, &h.start)
 	}
-	c.hooks.refused(h.token, err)
-}
-
-// tell reports a step of a transaction.
-func (t *Transactional) tell(ctx context.Context, tx *Tx, kind TransactionKind, err error) {
-	h := &t.core.hooks
-	if !h.transaction {
-		return
-	}
-	if kind == TransactionBegun {
-		tx.begun = time.Now()
-	}
-	e := TransactionEvent{
-		Kind: kind, TransactionalID: t.core.config.TransactionalID, Begun: tx.begun,
-		Messages: tx.added.Load(), Open: tx.open(), Err: err,
-	}
-	for i := range h.all {
-		h.eachOne("the hook Transaction", &h.all[i], nil, func(one *Hooks, _ any) {
-			if one.Transaction != nil {
-				one.Transaction(ctx, e)
-			}
-		})
-	}
+	all.refused(h.token, err)
 }

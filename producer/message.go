@@ -9,7 +9,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -49,8 +49,10 @@ type scratch struct {
 	hooked    *hookedMessage // nil if there are no hooks
 	ids       idHeaders
 	timestamp time.Time
-	message   transport.Message // the transport copies it
-	entry     entry
+	message   engine.Message // the engine copies it
+
+	explicit    Partition
+	partitioner Partitioner
 }
 
 // maxPooled is the size of the largest buffer that goes back to the pool.
@@ -71,10 +73,10 @@ func (s *scratch) free() {
 	}
 	// Reset each field, because writing the whole struct takes as long as
 	// encoding a small record.
-	s.binding, s.entry.callback, s.entry.future, s.entry.token, s.hooked = nil, nil, nil, nil, nil
-	s.entry.stamp, s.entry.since, s.entry.keyID, s.entry.valueID = 0, 0, 0, 0
+	s.binding, s.message.Callback, s.message.Future, s.message.HookToken, s.hooked = nil, nil, nil, nil, nil
+	s.message.KeySchemaID, s.message.ValueSchemaID, s.explicit, s.partitioner = 0, 0, Partition{}, nil
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
-	s.timestamp, s.message.HasTimestamp, s.entry.stamped, s.ids = time.Time{}, false, false, idHeaders{}
+	s.timestamp, s.message.HasTimestamp, s.message.Timestamp, s.ids = time.Time{}, false, 0, idHeaders{}
 	if len(s.headers) > 0 {
 		clear(s.headers)
 		s.headers = s.headers[:0]
@@ -98,7 +100,7 @@ func (s *scratch) appendKeyRecord(ctx context.Context, r avrobin.Record) (err er
 		return fmt.Errorf("key: %w", err)
 	}
 	s.keyed, s.ids.key = true, true
-	s.entry.keyID, s.ids.keyID, err = s.schema(ctx, b, r)
+	s.message.KeySchemaID, s.ids.keyID, err = s.schema(ctx, b, r)
 	return err
 }
 
@@ -112,13 +114,13 @@ func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error)
 		return fmt.Errorf("value: %w", err)
 	}
 	s.ids.value = true
-	s.entry.valueID, s.ids.valueID, err = s.schema(ctx, b, r)
+	s.message.ValueSchemaID, s.ids.valueID, err = s.schema(ctx, b, r)
 	return err
 }
 
 // wantsDelivery reports whether a callback, a future or a hook reads the
 // delivery.
-func (s *scratch) wantsDelivery() bool { return s.entry.wantsDelivery() || s.hooked != nil }
+func (s *scratch) wantsDelivery() bool { return s.message.WantsDelivery() || s.hooked != nil }
 
 // schema adds the id header of r's schema if the id is not in the prefix, and
 // returns the header's value. It returns the id itself if the message has a
@@ -151,22 +153,8 @@ func own[T any](mine, made []T) []T {
 // caught turns a panic of user code into an error. Call caught with defer.
 func (s *scratch) caught(err *error) {
 	if v := recover(); v != nil {
-		*err = &PanicError{s.step, v, debug.Stack()}
+		*err = &PanicError{In: s.step, Value: v, Stack: debug.Stack()}
 	}
-}
-
-// Sizes of the record batch format (version 2). A message in a batch of its own
-// adds these bytes to key, value and headers.
-const (
-	batchOverhead  = 61
-	recordOverhead = 32 // lengths and deltas, at most
-	headerOverhead = 10
-)
-
-// wireSize is an upper bound of the message's size in a batch of its own,
-// before compression.
-func (s *scratch) wireSize() int64 {
-	return s.size() + batchOverhead + recordOverhead + int64(len(s.message.Headers))*headerOverhead
 }
 
 // resetHeaders empties the message's headers, and keeps their memory if it is
@@ -181,12 +169,3 @@ func (s *scratch) resetHeaders() {
 
 // maxPooledHeaders is the largest number of headers whose memory is kept.
 const maxPooledHeaders = 1024
-
-// size is the number of bytes that count against the limit of the buffer.
-func (s *scratch) size() int64 {
-	size := len(s.message.Key) + len(s.message.Value)
-	for i := range s.message.Headers {
-		size += len(s.message.Headers[i].Key) + len(s.message.Headers[i].Value)
-	}
-	return int64(size)
-}

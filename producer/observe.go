@@ -1,9 +1,6 @@
 package producer
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
@@ -84,37 +81,7 @@ type Timing = transport.Timing
 // Brokers returns the brokers that the producer knows, sorted by number.
 // Brokers does no I/O. After the replacement of a client, the counts begin
 // again.
-func (p *Producer) Brokers() []Broker { return p.core.brokers() }
+func (p *Producer) Brokers() []Broker { return p.engine.Brokers() }
 
 // Brokers is [Producer.Brokers].
-func (t *Transactional) Brokers() []Broker { return t.core.brokers() }
-
-// brokers returns the brokers of all clients of the core. A broker that one
-// client is connected to counts as connected.
-func (c *core) brokers() []Broker {
-	c.mu.Lock()
-	clients := slices.Clone(c.clients)
-	c.mu.Unlock()
-	var all []Broker
-	for _, k := range clients {
-		for _, b := range k.transport.Brokers().List() {
-			i := slices.IndexFunc(all, func(other Broker) bool { return other.ID == b.ID && other.Address == b.Address })
-			if i < 0 {
-				all = append(all, b)
-				continue
-			}
-			other := &all[i]
-			other.Traffic = other.Traffic.Plus(b.Traffic)
-			if rank(b.State) > rank(other.State) {
-				other.State, other.Since, other.Reason = b.State, b.Since, b.Reason
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b Broker) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Address, b.Address)) })
-	return all
-}
-
-// rank orders the states by how much they say.
-func rank(s BrokerState) int {
-	return [...]int{BrokerIdle: 0, BrokerLost: 1, BrokerUnreachable: 2, BrokerConnected: 3}[s]
-}
+func (t *Transactional) Brokers() []Broker { return t.publisher.engine.Brokers() }

@@ -55,7 +55,8 @@ const (
 func Sticky() Partitioner {
 	var (
 		state atomic.Uint64 // messages sent << 32 | partition + 1
-		since atomic.Int64  // time of the choice
+		since atomic.Int64  // time of the choice, after start
+		start = time.Now()
 	)
 	return func(_ []byte, n int32) int32 {
 		for {
@@ -66,7 +67,7 @@ func Sticky() Partitioner {
 				return 0
 			case at < 0 || at >= n:
 				sent, at = 0, rand.Int32N(n)
-			case sent%stickyRun == 0 && time.Since(epoch)-time.Duration(since.Load()) >= stickyTime: // choose another
+			case sent%stickyRun == 0 && time.Since(start)-time.Duration(since.Load()) >= stickyTime: // choose another
 				if next := rand.Int32N(n - 1); next < at {
 					at = next
 				} else {
@@ -76,7 +77,7 @@ func Sticky() Partitioner {
 			}
 			if state.CompareAndSwap(old, uint64(sent+1)<<32|uint64(uint32(at+1))) {
 				if sent == 0 {
-					since.Store(int64(time.Since(epoch)))
+					since.Store(int64(time.Since(start)))
 				}
 				return at
 			}

@@ -72,7 +72,7 @@ func TestSecurity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newNotes(t, startSecurity(t, s), nil, s.client...)
-			if name == "an HTTP server" && p.core.config.Transport == Franz {
+			if name == "an HTTP server" && p.engine.Config().Transport == Franz {
 				t.Skip("franz-go waits 10 s for the answer of a port that does not answer")
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -143,8 +143,19 @@ func TestPrepare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if route := made.bind(p.core).state.route.Load(); len(route.queues) != 3 || route.rules.maxMessageBytes != 5000 {
-		t.Errorf("%d partitions, %+v", len(route.queues), route.rules)
+	send := func(m Message[*note]) error {
+		_, err := made.Send(ctx, p, m)
+		return err
+	}
+	if err := send(Message[*note]{Value: &note{}, Partition: ToPartition(2)}); err != nil {
+		t.Errorf("the last of three partitions: %v", err)
+	}
+	if err := send(Message[*note]{Value: &note{}, Partition: ToPartition(3)}); err == nil {
+		t.Error("there is a fourth partition")
+	}
+	var large *TooLargeError
+	if err := send(Message[*note]{Value: &note{}, Key: BytesKey(make([]byte, 5001))}); !errors.As(err, &large) || large.Limit != 5000 {
+		t.Errorf("a large key: %v", err)
 	}
 
 	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(1, 1), WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))

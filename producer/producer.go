@@ -3,13 +3,35 @@ package producer
 import (
 	"context"
 
+	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
 // Producer publishes messages to Kafka, each exactly once. Producer is safe for
 // concurrent use.
-type Producer struct{ core *core }
+type Producer struct{ *publisher }
+
+// publisher is the common part of [Producer] and [Transactional]: what a topic
+// needs to publish.
+type publisher struct {
+	engine     *engine.Engine
+	serializer *serde.Serializer
+	hooks      *hooks
+}
+
+func newPublisher(e *engine.Engine, s *serde.Serializer, h *hooks) *publisher {
+	h.panicked = func(err error) { e.ReportFailure(Delivery{}, err) }
+	return &publisher{engine: e, serializer: s, hooks: h}
+}
+
+// checkSerializer refuses a nil serializer.
+func checkSerializer(s *serde.Serializer) error {
+	if s == nil {
+		return &ConfigError{Setting: "serializer", Reason: "must not be nil: make one with serde.NewSerializer"}
+	}
+	return nil
+}
 
 // New makes a producer. New does not wait for I/O. [Producer.Prepare] or the
 // first message waits for the brokers. Brokers are host:port, and one reachable
@@ -20,11 +42,15 @@ func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, erro
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCore(config, s)
+	if err := checkSerializer(s); err != nil {
+		return nil, err
+	}
+	h := joinHooks(settings.Carried[Hooks](config))
+	e, err := engine.New(config, callbacks(config, h))
 	if err != nil {
 		return nil, err
 	}
-	p := &Producer{c}
+	p := &Producer{newPublisher(e, s, h)}
 	observe(config, p)
 	return p, nil
 }
@@ -33,7 +59,7 @@ func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, erro
 // have returned. Flush does not shorten the client's linger. If ctx ends first,
 // the error wraps the reason of ctx and the last connection error of the
 // client. No message is lost.
-func (p *Producer) Flush(ctx context.Context) error { return p.core.flush(ctx) }
+func (p *Producer) Flush(ctx context.Context) error { return p.engine.Flush(ctx) }
 
 // Close refuses new messages ([ErrNotSent] with [ErrClosed]) and waits for the
 // outcomes of all others. If ctx ends first, Close gives up the remaining
@@ -43,20 +69,15 @@ func (p *Producer) Flush(ctx context.Context) error { return p.core.flush(ctx) }
 // Close returns without the callback, with an error. The error is an
 // [*UndeliveredError] if messages since New were not delivered. A second call
 // waits for the first call and returns the same error.
-func (p *Producer) Close(ctx context.Context) error { return p.core.close(ctx) }
+func (p *Producer) Close(ctx context.Context) error { return p.engine.Close(ctx) }
 
 // Err returns nil while the producer can publish. Otherwise Err returns
 // [ErrClosed], or the fatal error that ended the producer, wrapped in
 // [ErrFatal].
-func (p *Producer) Err() error {
-	if fatal := p.core.fatal.Load(); fatal != nil {
-		return *fatal
-	}
-	if p.core.alive.Err() != nil {
-		return ErrClosed
-	}
-	return nil
-}
+func (p *Producer) Err() error { return p.engine.Err() }
 
 // Stats returns the counts at this moment.
-func (p *Producer) Stats() Stats { return p.core.stats() }
+func (p *Producer) Stats() Stats { return p.engine.Stats() }
+
+// Health reports whether the producer can publish. Health does no I/O.
+func (p *Producer) Health() Health { return p.engine.Health() }

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sync/atomic"
+
+	"github.com/avroline/avroline/producer/internal/engine"
 )
 
 // Publish publishes a record and waits for the outcome or for the end of ctx.
@@ -23,7 +25,7 @@ func (t *Topic[R]) Publish(ctx context.Context, p *Producer, r R) (Delivery, err
 // the callback is not called. While the buffer is full, PublishAsync waits for
 // room or for the end of ctx. After acceptance, the end of ctx has no effect.
 func (t *Topic[R]) PublishAsync(ctx context.Context, p *Producer, r R, cb Callback) error {
-	return t.publish(ctx, p.core, r, nil, cb, nil, true)
+	return t.publish(ctx, p.publisher, r, nil, cb, nil, true)
 }
 
 // PublishFuture is [Topic.PublishAsync] with a future instead of a callback.
@@ -36,7 +38,7 @@ func (t *Topic[R]) PublishFuture(ctx context.Context, p *Producer, r R) (*Future
 // the error is [ErrWouldBlock]. TryPublishAsync still looks up an unknown
 // schema, within ctx.
 func (t *Topic[R]) TryPublishAsync(ctx context.Context, p *Producer, r R, cb Callback) error {
-	return t.publish(ctx, p.core, r, nil, cb, nil, false)
+	return t.publish(ctx, p.publisher, r, nil, cb, nil, false)
 }
 
 // Send is [Topic.Publish] for a [Message]. A Message may have headers, a
@@ -47,7 +49,7 @@ func (t *Topic[R]) Send(ctx context.Context, p *Producer, m Message[R]) (Deliver
 
 // SendAsync is [Topic.PublishAsync] for a [Message].
 func (t *Topic[R]) SendAsync(ctx context.Context, p *Producer, m Message[R], cb Callback) error {
-	return t.publish(ctx, p.core, m.Value, &m, cb, nil, true)
+	return t.publish(ctx, p.publisher, m.Value, &m, cb, nil, true)
 }
 
 // SendFuture is [Topic.PublishFuture] for a [Message].
@@ -57,7 +59,7 @@ func (t *Topic[R]) SendFuture(ctx context.Context, p *Producer, m Message[R]) (*
 
 // TrySendAsync is [Topic.TryPublishAsync] for a [Message].
 func (t *Topic[R]) TrySendAsync(ctx context.Context, p *Producer, m Message[R], cb Callback) error {
-	return t.publish(ctx, p.core, m.Value, &m, cb, nil, false)
+	return t.publish(ctx, p.publisher, m.Value, &m, cb, nil, false)
 }
 
 func (t *Topic[R]) wait(ctx context.Context, p *Producer, r R, m *Message[R]) (Delivery, error) {
@@ -69,8 +71,8 @@ func (t *Topic[R]) wait(ctx context.Context, p *Producer, r R, m *Message[R]) (D
 }
 
 func (t *Topic[R]) future(ctx context.Context, p *Producer, r R, m *Message[R]) (*Future, error) {
-	future := newFuture(p.core, t.name)
-	if err := t.publish(ctx, p.core, r, m, nil, future, true); err != nil {
+	future := newFuture(p.engine, t.name)
+	if err := t.publish(ctx, p.publisher, r, m, nil, future, true); err != nil {
 		return nil, err
 	}
 	return future, nil
@@ -143,7 +145,7 @@ func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) 
 		select {
 		case <-done:
 		default:
-			note(unknown(t.name, -1, p.core.explainWait(t.name, ended(ctx))))
+			note(engine.Unknown(t.name, -1, p.engine.ExplainWait(t.name, engine.ContextError(ctx))))
 		}
 	}
 	if e := failure.Load(); e != nil {
@@ -154,10 +156,10 @@ func (t *Topic[R]) PublishSeq(ctx context.Context, p *Producer, rs iter.Seq[R]) 
 
 // intercept runs the Before functions, and wraps the callback with the After
 // functions.
-func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], callback Callback, future *Future) (_ *Message[R], _ Callback, err error) {
+func (t *Topic[R]) intercept(ctx context.Context, p *publisher, r R, m *Message[R], callback Callback, future *Future) (_ *Message[R], _ Callback, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{"a Before function", v, debug.Stack()}
+			err = &PanicError{In: "a Before function", Value: v, Stack: debug.Stack()}
 		}
 	}()
 	if m == nil {
@@ -180,7 +182,7 @@ func (t *Topic[R]) intercept(ctx context.Context, c *core, r R, m *Message[R], c
 		case callback != nil:
 			callback(d, err)
 		case err != nil && future == nil:
-			c.reportFailure(d, err)
+			p.engine.ReportFailure(d, err)
 		}
 	}, nil
 }

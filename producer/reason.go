@@ -59,7 +59,7 @@ var reasonRules = [...]reasonRule{
 	{ReasonFenced, is(ErrFenced)},
 	{ReasonPermission, func(err error) bool {
 		return code(err, transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed,
-			transport.ClusterAuthorizationFailed, transactionalIDAuthorizationFailed)
+			transport.ClusterAuthorizationFailed, transport.TransactionalIDAuthorizationFailed)
 	}},
 	{ReasonUnknownTopic, is(ErrUnknownTopic)},
 	{ReasonConnection, is(ErrUnreachable, ErrTLS, ErrAuthentication)},

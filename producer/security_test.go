@@ -22,6 +22,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
@@ -177,7 +178,7 @@ func TestProbe(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			err = probe(ctx, c, c.Brokers[0])
+			err = diagnose.Probe(ctx, c, c.Brokers[0])
 			if s.kind == nil || name == "wrong scram" { // the client's own events report the error
 				if err != nil {
 					t.Fatal(err)
@@ -254,9 +255,9 @@ func TestClientCertificate(t *testing.T) {
 		}
 		c.TLS.Cert, c.TLS.Key = late, lateKey
 		s := security{kind: ErrTLS, want: []string{"client certificate (CN=leaf) expired on " + expired}}
-		checkConnectionError(t, probe(t.Context(), c, c.Brokers[0]), s)
+		checkConnectionError(t, diagnose.Probe(t.Context(), c, c.Brokers[0]), s)
 		event := &transport.Error{Code: transport.Certificate, Text: "ssl://127.0.0.1:1/bootstrap: SSL handshake failed: bad certificate"}
-		checkConnectionError(t, connectionError(c, event), s)
+		checkConnectionError(t, diagnose.ExplainConnection(c, event), s)
 	})
 }
 

@@ -78,19 +78,20 @@ const (
 
 // Codes of brokers for which the engine has a rule.
 const (
-	CorruptMessage              Code = 2
-	UnknownTopicOrPartition     Code = 3
-	MessageTooLarge             Code = 10
-	RecordListTooLarge          Code = 18
-	TopicAuthorizationFailed    Code = 29
-	GroupAuthorizationFailed    Code = 30
-	ClusterAuthorizationFailed  Code = 31
-	InvalidTimestamp            Code = 32
-	TopicAlreadyExists          Code = 36
-	UnsupportedForMessageFormat Code = 43
-	PolicyViolation             Code = 44
-	UnsupportedCompressionType  Code = 76
-	InvalidRecord               Code = 87
+	CorruptMessage                     Code = 2
+	UnknownTopicOrPartition            Code = 3
+	MessageTooLarge                    Code = 10
+	RecordListTooLarge                 Code = 18
+	TopicAuthorizationFailed           Code = 29
+	GroupAuthorizationFailed           Code = 30
+	ClusterAuthorizationFailed         Code = 31
+	InvalidTimestamp                   Code = 32
+	TopicAlreadyExists                 Code = 36
+	UnsupportedForMessageFormat        Code = 43
+	PolicyViolation                    Code = 44
+	TransactionalIDAuthorizationFailed Code = 53
+	UnsupportedCompressionType         Code = 76
+	InvalidRecord                      Code = 87
 )
 
 // String returns Kafka's name of a broker's code, such as "Kafka error

@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"sync"
@@ -63,7 +63,7 @@ type queue struct {
 	waiters atomic.Pointer[waiters]
 
 	// stuck says that the partition does not move and that other partitions
-	// wait for its share of the buffer. See [core.lend].
+	// wait for its share of the buffer. See [Engine.lend].
 	stuck atomic.Bool
 }
 

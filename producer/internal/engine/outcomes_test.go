@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -6,46 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
-	"github.com/avroline/avroline/registry/contract"
-	"github.com/avroline/avroline/serde"
 )
-
-type noRegistry struct{}
-
-var errNoRegistry = errors.New("no registry in this test")
-
-func (noRegistry) Register(context.Context, string, contract.Schema) (contract.Version, error) {
-	return contract.Version{}, errNoRegistry
-}
-
-func (noRegistry) Lookup(context.Context, string, contract.Schema) (contract.Version, error) {
-	return contract.Version{}, errNoRegistry
-}
-
-func (noRegistry) Latest(context.Context, string) (contract.Version, error) {
-	return contract.Version{}, errNoRegistry
-}
-
-func (noRegistry) SchemaByID(context.Context, string, int) (contract.Version, error) {
-	return contract.Version{}, errNoRegistry
-}
-
-func (noRegistry) SchemaByGUID(context.Context, uuid.UUID) (contract.Version, error) {
-	return contract.Version{}, errNoRegistry
-}
 
 // TestOutcomesFindTheirMessages checks that an outcome belongs to the message
 // with its token, for any order of outcomes and any offsets.
 func TestOutcomesFindTheirMessages(t *testing.T) {
 	t.Parallel()
 	const n = 3 * chunkSize
-	ser, err := serde.NewSerializer(noRegistry{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, order := range map[string]func(i int) int{
 		"in order":    func(i int) int { return i },
 		"backwards":   func(i int) int { return n - 1 - i },
@@ -53,11 +22,15 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, err := New([]string{"127.0.0.1:1"}, ser)
+			config, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			k := p.core.main()
+			p, err := New(config, Callbacks{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := p.main()
 			q := k.topicQueues("t", 2)[1]
 			got := make([]int64, n)
 			for i := range n {
@@ -72,8 +45,8 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 						got[i] = -2
 					}
 				}})
-				p.core.count.accepted.Add(1)
-				p.core.limit.try(0)
+				p.count.accepted.Add(1)
+				p.limit.try(0)
 				q.mu.Unlock()
 			}
 			token := func(i int) transport.Token { return transport.Token(q.number)<<32 | transport.Token(i) }
@@ -107,8 +80,8 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 					t.Fatalf("message %d has the outcome %d, want %d", i, got[i], want)
 				}
 			}
-			if s := p.Stats(); s.InFlight != 0 || s.Accepted != n || s.Unknown != n/10 || p.core.limit.messages.Load() != 0 {
-				t.Errorf("stats %+v, slots %d", s, p.core.limit.messages.Load())
+			if s := p.Stats(); s.InFlight != 0 || s.Accepted != n || s.Unknown != n/10 || p.limit.messages.Load() != 0 {
+				t.Errorf("stats %+v, slots %d", s, p.limit.messages.Load())
 			}
 			if q.first != nil || q.last != nil {
 				t.Error("an empty queue keeps its chunks")

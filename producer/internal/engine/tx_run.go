@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -8,13 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-const (
-	// abortGrace bounds an abort after the caller's context ended.
-	abortGrace = 5 * time.Second
-)
+// abortGrace bounds an abort after the caller's context ended.
+const abortGrace = 5 * time.Second
 
 var errPanicked = errors.New("the function panicked")
 
@@ -27,10 +26,10 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	}
 	if err := k.transport.BeginTransaction(); err != nil {
 		t.drop(k, err)
-		return t.judge(ctx, &Tx{core: t.core, client: k}, 0, err)
+		return t.judge(ctx, &Tx{engine: t.engine, client: k}, 0, err)
 	}
-	tx := &Tx{core: t.core, client: k}
-	t.tell(ctx, tx, TransactionBegun, nil)
+	tx := &Tx{engine: t.engine, client: k}
+	t.report(ctx, tx, TransactionBegun, nil)
 	returned := false
 	defer func() {
 		if !returned { // f panicked or called runtime.Goexit
@@ -40,11 +39,11 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 		}
 		switch {
 		case err == nil:
-			t.tell(ctx, tx, TransactionCommitted, nil)
+			t.report(ctx, tx, TransactionCommitted, nil)
 		case errors.Is(err, ErrOutcomeUnknown):
-			t.tell(ctx, tx, TransactionInDoubt, err)
+			t.report(ctx, tx, TransactionInDoubt, err)
 		default:
-			t.tell(ctx, tx, TransactionAborted, err)
+			t.report(ctx, tx, TransactionAborted, err)
 		}
 		for _, f := range tx.onEnd {
 			f(err)
@@ -64,18 +63,18 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 		return false, t.failed(ErrNotSent, ferr)
 	case ctx.Err() != nil:
 		t.abort(ctx, k, tx)
-		return false, t.failed(ErrNotSent, fmt.Errorf("the context ended before the commit: %w", ended(ctx)))
+		return false, t.failed(ErrNotSent, fmt.Errorf("the context ended before the commit: %w", ContextError(ctx)))
 	}
 	return t.commit(ctx, k, tx, took)
 }
 
 // ready returns a client that can begin a transaction.
 func (t *Transactional) ready(ctx context.Context) (*client, error) {
-	k, err := t.core.mainOrErr()
+	k, err := t.engine.mainOrErr()
 	if err != nil {
 		return nil, t.failed(ErrNotSent, err)
 	}
-	if k.refusal.Load() != nil || k.batch > t.core.smallestBatch() {
+	if k.refusal.Load() != nil || k.batch > t.engine.smallestBatch() {
 		if k = t.drop(k, errReplaced); k == nil {
 			return nil, t.failed(ErrNotSent, ErrClosed)
 		}
@@ -91,7 +90,7 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 	var kerr *transport.Error
 	switch {
 	case ctx.Err() != nil:
-		err = t.core.trouble.explain(err)
+		err = t.engine.trouble.explain(err)
 	case !errors.As(err, &kerr):
 	case isFence(kerr):
 		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
@@ -99,10 +98,10 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 	default:
 		if kerr.Code == invalidTransactionTimeout {
 			err = fmt.Errorf("%s, %v, is above the broker's transaction.max.timeout.ms: %w",
-				t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, err)
+				t.engine.config.Origin("transaction.timeout.ms"), t.engine.config.TransactionTimeout, err)
 		}
 		t.drop(k, err)
-		err = explainDenied(t.core.config, err, "", "")
+		err = diagnose.ExplainDenied(t.engine.config, err, "", "")
 	}
 	return nil, t.failed(ErrNotSent, err)
 }
@@ -119,10 +118,10 @@ func (t *Transactional) takeOver(ctx context.Context) error {
 }
 
 // smallestBatch returns the batch.size that fits all topics so far.
-func (c *core) smallestBatch() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.batch
+func (e *Engine) smallestBatch() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.batch
 }
 
 // commit ends a transaction whose function returned nil. took is how long the
@@ -132,8 +131,8 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	err = k.transport.CommitTransaction(ctx)
 	reported := !k.inFlight()
 	if err == nil {
-		t.settle(k, &t.core.count.delivered)
-		t.core.trouble.over()
+		t.settle(k, &t.engine.count.delivered)
+		t.engine.trouble.over()
 		return false, nil
 	}
 	// The client asks the coordinator only after all messages are reported as
@@ -143,7 +142,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	var kerr *transport.Error
 	if reported && k.tx.clean() {
 		refused := errors.As(err, &kerr) && kerr.AbortRequired && t.abort(ctx, k, tx)
-		late := t.core.config.TransactionTimeout
+		late := t.engine.config.TransactionTimeout
 		switch {
 		case refused: // the abort succeeded, so there was no commit
 			return t.judge(ctx, tx, took, err)
@@ -152,7 +151,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 			return t.judge(ctx, tx, took, err)
 		}
 		messages, _, _ := k.tx.peek()
-		t.dropAs(k, err, &t.core.count.unknown)
+		t.dropAs(k, err, &t.engine.count.unknown)
 		cause := err
 		if end := t.ended(kerr, tx); end != nil {
 			cause = fmt.Errorf("%w: %w", end, err)
@@ -161,17 +160,17 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 			}
 		}
 		if ctx.Err() != nil {
-			cause = t.core.trouble.explain(cause)
+			cause = t.engine.trouble.explain(cause)
 		}
 		t.doubt = doubt{open: true, messages: messages}
-		if t.resolver == nil || t.fenced != nil || ctx.Err() != nil {
+		if t.engine.callbacks.Resume == nil || t.fenced != nil || ctx.Err() != nil {
 			return false, t.failed(ErrOutcomeUnknown, cause)
 		}
 		return t.findOut(ctx, tx, took, cause, err)
 	}
 	_, _, report := k.tx.peek()
 	if errors.As(err, &kerr) && kerr.AbortRequired { // the client gave up the other messages
-		err = t.core.denied(ctx, k, err)
+		err = t.engine.denied(ctx, k, err)
 		t.abort(ctx, k, tx)
 	} else {
 		t.drop(k, err)
@@ -197,7 +196,7 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	err := k.drain(ctx)
 	if err == nil && k.refusal.Load() == nil {
 		if err = k.transport.AbortTransaction(ctx); err == nil {
-			t.settle(k, &t.core.count.notSent)
+			t.settle(k, &t.engine.count.notSent)
 			return true
 		}
 	}
@@ -217,16 +216,16 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 // drop replaces a client and counts the messages of its transaction as not
 // sent. drop returns the new client, or nil if the producer is closed.
 func (t *Transactional) drop(k *client, why error) *client {
-	return t.dropAs(k, why, &t.core.count.notSent)
+	return t.dropAs(k, why, &t.engine.count.notSent)
 }
 
 func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *client {
 	k.abandon(why)
 	t.settle(k, outcome)
 	t.client = nil
-	fresh, err := t.core.replace(k, t.core.smallestBatch())
+	fresh, err := t.engine.replace(k, t.engine.smallestBatch())
 	if err != nil {
-		t.core.config.Logger.Error("client_not_replaced", "err", err)
+		t.engine.config.Logger.Error("client_not_replaced", "err", err)
 		return nil
 	}
 	return fresh
@@ -251,20 +250,20 @@ type doubt struct {
 // commit in doubt. cause is the reason of the doubt. err is the client's own
 // error in cause.
 func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration, cause, err error) (again bool, _ error) {
-	t.core.config.Logger.Info("commit_in_doubt", "transactional_id", t.core.config.TransactionalID, "err", cause)
+	t.engine.config.Logger.Info("commit_in_doubt", "transactional_id", t.engine.config.TransactionalID, "err", cause)
 	for {
 		_, unready := t.ready(ctx)
 		switch failed := new(TxError); {
 		case unready == nil && t.doubt.lost != nil:
 			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w: %w", cause, t.doubt.lost))
 		case unready == nil && t.doubt.committed:
-			t.tell(ctx, tx, TransactionResolved, nil)
+			t.report(ctx, tx, TransactionResolved, nil)
 			return false, nil
 		case unready == nil:
 			again, err := t.judge(ctx, tx, took, err)
-			t.tell(ctx, tx, TransactionResolved, err)
+			t.report(ctx, tx, TransactionResolved, err)
 			return again, err
-		case t.fenced != nil, ctx.Err() != nil, t.core.alive.Err() != nil, !errors.As(unready, &failed):
+		case t.fenced != nil, ctx.Err() != nil, t.engine.alive.Err() != nil, !errors.As(unready, &failed):
 			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, unready))
 		default:
 			var kerr *transport.Error
@@ -272,12 +271,12 @@ func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration,
 				return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, failed.Cause))
 			}
 		}
-		pause := time.NewTimer(t.core.config.RetryBackoff)
+		pause := time.NewTimer(t.engine.config.RetryBackoff)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-		case <-t.core.alive.Done():
+		case <-t.engine.alive.Done():
 			pause.Stop()
 		}
 	}
@@ -289,8 +288,8 @@ func (t *Transactional) resume(ctx context.Context) error {
 	if t.resumed {
 		return nil
 	}
-	if r := t.resolver; r != nil {
-		committed, err := r.Resume(ctx, t.doubt.open)
+	if f := t.engine.callbacks.Resume; f != nil {
+		committed, err := f(ctx, t.doubt.open)
 		switch {
 		case err != nil && t.doubt.open && errors.Is(err, ErrOutcomeUnknown): // the outcome stays unknown
 			t.doubt.lost = err
@@ -307,11 +306,11 @@ func (t *Transactional) resume(ctx context.Context) error {
 // settleDoubt moves the messages of a commit in doubt from unknown to their
 // outcome.
 func (t *Transactional) settleDoubt(committed bool) {
-	outcome := &t.core.count.delivered
+	outcome := &t.engine.count.delivered
 	if !committed {
-		outcome = &t.core.count.notSent
+		outcome = &t.engine.count.notSent
 	}
-	t.core.count.unknown.Add(-t.doubt.messages) // first, because uncounted messages are in flight
+	t.engine.count.unknown.Add(-t.doubt.messages) // first, because uncounted messages are in flight
 	outcome.Add(t.doubt.messages)
 	t.doubt = doubt{committed: committed}
 }
@@ -331,17 +330,17 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 		t.fenced = cause
 	case errors.Is(end, ErrTxTimedOut):
 		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
-			t.core.config.Origin("transaction.timeout.ms"), t.core.config.TransactionTimeout, cause)
-		again = took < t.core.config.TransactionTimeout // an outage took the time, not the function
+			t.engine.config.Origin("transaction.timeout.ms"), t.engine.config.TransactionTimeout, cause)
+		again = took < t.engine.config.TransactionTimeout // an outage took the time, not the function
 	case known:
 		again = !permanent(kerr.Code)
 	}
 	if ctx.Err() != nil {
 		again = false
 		if !errors.Is(cause, ctx.Err()) {
-			cause = fmt.Errorf("%w: %w", ended(ctx), cause)
+			cause = fmt.Errorf("%w: %w", ContextError(ctx), cause)
 		}
-		cause = t.core.trouble.explain(cause)
+		cause = t.engine.trouble.explain(cause)
 	}
 	return again, t.failed(ErrNotSent, cause)
 }
@@ -350,7 +349,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 // same way for a transaction that timed out. A timeout is possible only if the
 // transaction timeout has passed since the first message.
 func (t *Transactional) ended(err *transport.Error, tx *Tx) error {
-	late := tx.open() >= t.core.config.TransactionTimeout
+	late := tx.open() >= t.engine.config.TransactionTimeout
 	switch {
 	case isFence(err) && !late:
 		return ErrFenced
@@ -383,7 +382,7 @@ func isGone(err *transport.Error) bool {
 func permanent(code transport.Code) bool {
 	return blames(code) || slices.Contains([]transport.Code{
 		transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed, transport.ClusterAuthorizationFailed,
-		transactionalIDAuthorizationFailed, invalidTransactionTimeout, unsupportedVersion, transport.UnknownTopicOrPartition, transport.Invalid,
+		transport.TransactionalIDAuthorizationFailed, invalidTransactionTimeout, unsupportedVersion, transport.UnknownTopicOrPartition, transport.Invalid,
 	}, code)
 }
 

@@ -1,23 +1,28 @@
-package producer
+package diagnose
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// explainDenied adds the missing grant to a broker's "not authorized" error.
+// ExplainDenied adds the missing grant to a broker's "not authorized" error.
 // Other errors stay unchanged. operation is the client's operation on name, a
 // topic or a group.
-func explainDenied(c *settings.Config, err error, operation, name string) error {
-	switch codeOf(err) {
+func ExplainDenied(c *settings.Config, err error, operation, name string) error {
+	var said *transport.Error
+	if !errors.As(err, &said) {
+		return err
+	}
+	switch said.Code {
 	case transport.TopicAuthorizationFailed:
-		return grantHint(c, err, operation, "topic", name)
+		return GrantHint(c, err, operation, "topic", name)
 	case transport.GroupAuthorizationFailed:
-		return grantHint(c, err, operation, "group", name)
-	case transactionalIDAuthorizationFailed:
-		return grantHint(c, err, "Write", "transactional-id", c.TransactionalID)
+		return GrantHint(c, err, operation, "group", name)
+	case transport.TransactionalIDAuthorizationFailed:
+		return GrantHint(c, err, "Write", "transactional-id", c.TransactionalID)
 	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic is enough
 		return fmt.Errorf("no permission to publish idempotently: grant Write on a topic, which is enough from Kafka 2.8 on, "+
 			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", principal(c), err)
@@ -25,7 +30,9 @@ func explainDenied(c *settings.Config, err error, operation, name string) error 
 	return err
 }
 
-func grantHint(c *settings.Config, err error, operation, kind, name string) error {
+// GrantHint adds the grant that a principal lacks to a broker's error. kind is
+// "topic", "group" or "transactional-id".
+func GrantHint(c *settings.Config, err error, operation, kind, name string) error {
 	return fmt.Errorf("no permission: grant %[1]s on %[2]s %[3]s (kafka-acls.sh --add --allow-principal %[4]s --operation %[1]s --%[2]s %[3]s): %[5]w",
 		operation, kind, name, principal(c), err)
 }
@@ -39,5 +46,3 @@ func principal(c *settings.Config) string {
 	}
 	return "User:…"
 }
-
-const transactionalIDAuthorizationFailed transport.Code = 53

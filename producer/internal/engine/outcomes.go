@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -61,7 +62,7 @@ func (k *client) take(o *transport.Outcome) {
 	number, seq := uint32(o.Token>>32), uint32(o.Token)
 	var e entry
 	if int(number) >= len(queues) || !queues[number].take(seq, &e) {
-		k.core.config.Logger.Error("outcome_without_message", "token", uint64(o.Token), "partition", o.Partition)
+		k.engine.config.Logger.Error("outcome_without_message", "token", uint64(o.Token), "partition", o.Partition)
 		return
 	}
 	q := queues[number]
@@ -81,16 +82,16 @@ func (k *client) take(o *transport.Outcome) {
 		err := k.explain(q, o.Err)
 		switch codeOf(o.Err) {
 		case transport.UnknownTopicOrPartition:
-			err = fmt.Errorf("%w: %w", k.core.unknownTopic(q.topic.name), err)
+			err = fmt.Errorf("%w: %w", k.engine.unknownTopic(q.topic.name), err)
 			fallthrough
 		case transport.TopicAuthorizationFailed:
 			if k.tx == nil {
-				k.core.topic(q.topic.name).bar(err)
+				k.engine.Topic(q.topic.name).bar(err)
 			}
 		}
-		k.outcome(q, &e, o, notSent(q.topic.name, q.partition, err))
+		k.outcome(q, &e, o, NotSent(q.topic.name, q.partition, err))
 	default:
-		k.outcome(q, &e, o, unknown(q.topic.name, q.partition, k.explain(q, o.Err)))
+		k.outcome(q, &e, o, Unknown(q.topic.name, q.partition, k.explain(q, o.Err)))
 	}
 }
 
@@ -100,7 +101,7 @@ const maxResends = 20
 // resends decides whether a message is sent again. The message is certainly not
 // in the log.
 func (k *client) resends(o *transport.Outcome, e *entry) bool {
-	if k.tx != nil || o.Guilty || o.Message == nil || k.core.config.WeakAcks || !k.core.config.Recovery || k.core.alive.Err() != nil || e.resends >= maxResends {
+	if k.tx != nil || o.Guilty || o.Message == nil || k.engine.config.WeakAcks || !k.engine.config.Recovery || k.engine.alive.Err() != nil || e.resends >= maxResends {
 		return false
 	}
 	switch code := codeOf(o.Err); code {
@@ -138,18 +139,18 @@ func (k *client) explain(q *queue, err error) error {
 	if fatal := k.fatal.Load(); fatal != nil && !errors.Is(*fatal, err) {
 		return fmt.Errorf("%w: %w", *fatal, err)
 	}
-	if why := k.core.gaveUp.Load(); why != nil && codeOf(err) == transport.Purged {
+	if why := k.engine.gaveUp.Load(); why != nil && codeOf(err) == transport.Purged {
 		return *why
 	}
-	return explainDenied(k.core.config, err, "Write", q.topic.name)
+	return diagnose.ExplainDenied(k.engine.config, err, "Write", q.topic.name)
 }
 
 // outcome adds the outcome of an entry to this turn.
 func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	t := &k.events
 	if e.lent {
-		k.core.lent.Add(-1)
-		k.core.lentBytes.Add(-e.bytes)
+		k.engine.lent.Add(-1)
+		k.engine.lentBytes.Add(-e.bytes)
 	} else {
 		t.slots++
 		t.bytes += e.bytes
@@ -166,7 +167,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	if err != nil && t.err == nil {
 		t.err = err
 	}
-	hooked := k.core.hooks.set
+	hooked := k.engine.hooked
 	if e.callback == nil && e.future == nil && !hooked && (err == nil || k.tx != nil) {
 		return
 	}
@@ -193,7 +194,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 
 // settle applies the changes of a turn.
 func (k *client) settle() {
-	t, c := &k.events, k.core
+	t, c := &k.events, k.engine
 	if t.ended > 0 {
 		if k.tx != nil {
 			k.tx.add(t.delivered, t.notSent+t.unknown, t.err)
@@ -209,8 +210,8 @@ func (k *client) settle() {
 		c.replacements.Store(0)
 	}
 	for i := range t.waits {
-		if c.hooks.set {
-			c.hooks.outcome(&t.waits[i])
+		if c.hooked {
+			c.callOutcome(&t.waits[i])
 		}
 		t.waits[i].future.complete(t.waits[i].delivery, t.waits[i].err)
 	}
@@ -237,7 +238,7 @@ func (k *client) settle() {
 func (k *client) recover(why error) {
 	err := fmt.Errorf("%w: %w", errRecovering, why)
 	k.refuse(err)
-	go k.core.renew(k)
+	go k.engine.renew(k)
 }
 
 var errRecovering = errors.New("producer: messages are sent again")
@@ -260,7 +261,7 @@ func (k *client) writeOff(why error) {
 				q.touched = true
 				t.touched = append(t.touched, q)
 			}
-			k.outcome(q, e, nil, unknown(q.topic.name, q.partition, why))
+			k.outcome(q, e, nil, Unknown(q.topic.name, q.partition, why))
 		})
 		q.mu.Unlock()
 	}
@@ -288,7 +289,7 @@ func (k *client) giveUp(lost []lostMessage, why error) {
 	for i := range lost {
 		m := &lost[i]
 		q := &queue{topic: &clientTopic{client: k, name: m.topic}, partition: m.partition}
-		k.outcome(q, &m.entry, nil, notSent(m.topic, m.partition, why))
+		k.outcome(q, &m.entry, nil, NotSent(m.topic, m.partition, why))
 	}
 	k.settle()
 }

@@ -1,4 +1,4 @@
-package producer
+package engine
 
 // Stats are counts since New. Accepted = Delivered + NotSent + Unknown +
 // InFlight holds at every moment.
@@ -14,12 +14,13 @@ type Stats struct {
 	InFlight, InFlightBytes int64
 }
 
-func (c *core) stats() Stats {
+// Stats returns the counts at this moment.
+func (e *Engine) Stats() Stats {
 	// Read the outcomes first. Each outcome follows its acceptance, so accepted
 	// is never less than the sum of the outcomes.
-	s := Stats{Delivered: c.count.delivered.Load(), NotSent: c.count.notSent.Load(), Unknown: c.count.unknown.Load()}
-	s.Accepted = c.count.accepted.Load()
+	s := Stats{Delivered: e.count.delivered.Load(), NotSent: e.count.notSent.Load(), Unknown: e.count.unknown.Load()}
+	s.Accepted = e.count.accepted.Load()
 	s.InFlight = s.Accepted - s.Delivered - s.NotSent - s.Unknown
-	s.InFlightBytes = c.limit.bytes.Load() + c.lentBytes.Load()
+	s.InFlightBytes = e.limit.bytes.Load() + e.lentBytes.Load()
 	return s
 }

@@ -1,4 +1,5 @@
-package producer
+// Package diagnose finds out why a broker cannot be used, and says what to do.
+package diagnose
 
 import (
 	"bytes"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/avroline/avroline/producer/internal/settings"
@@ -33,7 +35,7 @@ var (
 
 // ConnectionError says why a broker cannot be used. The client library retries
 // such errors without end, and no message fails because of them. So the
-// producer keeps the newest ConnectionError. [Producer.Prepare], Close and an
+// producer keeps the newest ConnectionError. Prepare, Close and an
 // ended wait wrap the newest ConnectionError in their error.
 type ConnectionError struct {
 	Kind   error  // ErrUnreachable, ErrTLS or ErrAuthentication
@@ -47,7 +49,7 @@ func (e *ConnectionError) Error() string {
 	if e.Broker != "" {
 		s += ": broker " + e.Broker
 	}
-	s += ": " + trim(e.Err)
+	s += ": " + e.Err.Error()
 	if e.Fix != "" {
 		s += ": " + e.Fix
 	}
@@ -57,10 +59,10 @@ func (e *ConnectionError) Error() string {
 // Unwrap returns the kind and the cause.
 func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// connectionError explains an error event of the client. It returns nil for
+// ExplainConnection explains an error event of the client. It returns nil for
 // other errors. Some errors differ only in their text. This is the only place
 // that parses the text.
-func connectionError(c *settings.Config, event *transport.Error) *ConnectionError {
+func ExplainConnection(c *settings.Config, event *transport.Error) *ConnectionError {
 	text := event.Text
 	broker, _, ok := strings.Cut(text, "/")
 	if i := strings.Index(text, "://"); i >= 0 {
@@ -102,12 +104,12 @@ func saslFix(c *settings.Config) string {
 	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.SASL.Mechanism, c.SASL.User)
 }
 
-// probe connects to a broker in the same way as the client. It uses crypto/tls
-// and the first two requests of the protocol. probe returns details that
+// Probe connects to a broker in the same way as the client. It uses crypto/tls
+// and the first two requests of the protocol. Probe returns details that
 // librdkafka does not give: a wrong host name, an expired certificate, a
 // mechanism that is not offered, a port with another protocol. nil means that
-// probe found no problem.
-func probe(ctx context.Context, c *settings.Config, broker string) error {
+// Probe found no problem.
+func Probe(ctx context.Context, c *settings.Config, broker string) error {
 	if _, _, err := net.SplitHostPort(broker); err != nil {
 		broker = net.JoinHostPort(broker, "9092")
 	}
@@ -178,6 +180,23 @@ func probe(ctx context.Context, c *settings.Config, broker string) error {
 			&transport.Error{Code: transport.Code(int16(binary.BigEndian.Uint16(answer)))}), saslFix(c))
 	}
 	return nil
+}
+
+// ProbeAll probes all brokers at once. It returns nil if the probe of a broker
+// found no problem, and otherwise the finding for the first broker.
+func ProbeAll(ctx context.Context, c *settings.Config) error {
+	found := make([]error, len(c.Brokers))
+	var wg sync.WaitGroup
+	for i, b := range c.Brokers {
+		wg.Go(func() { found[i] = Probe(ctx, c, b) })
+	}
+	wg.Wait()
+	for _, err := range found {
+		if err == nil {
+			return nil
+		}
+	}
+	return found[0]
 }
 
 func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker string) (net.Conn, error) {

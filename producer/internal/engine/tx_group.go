@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -61,9 +61,9 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 			waiting = nil
 			switch {
 			case g.withdraw(m):
-				return g.t.failed(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ended(ctx)))
+				return g.t.failed(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ContextError(ctx)))
 			case g.leaves(m):
-				return g.t.failed(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ended(ctx)))
+				return g.t.failed(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ContextError(ctx)))
 			}
 			g.wake() // the leader aborts and removes the call
 		}
@@ -80,7 +80,7 @@ func (m *member) run(tx *Tx) {
 func (g *group) enqueue(m *member) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.leading && !g.t.core.spawn(g.lead) {
+	if !g.leading && !g.t.engine.spawn(g.lead) {
 		return false
 	}
 	g.leading = true
@@ -143,7 +143,7 @@ func (g *group) lead() {
 			return
 		}
 		g.mu.Unlock()
-		again = g.transaction(again, g.t.core.config.GroupCommitMessages)
+		again = g.transaction(again, g.t.engine.config.GroupCommitMessages)
 	}
 }
 
@@ -151,7 +151,7 @@ func (g *group) lead() {
 // up to a number of messages. first has the calls of an aborted transaction.
 // transaction returns the calls that must run again.
 func (g *group) transaction(first []*member, messages int) (again []*member) {
-	ctx, cancel := context.WithCancel(g.t.core.alive)
+	ctx, cancel := context.WithCancel(g.t.engine.alive)
 	defer cancel()
 	in := first
 	err := g.t.inTx(ctx, func(tx *Tx) error {
@@ -176,7 +176,7 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 	case errors.As(err, &guilty):
 		guilty.member.done <- g.t.failed(ErrNotSent, guilty.error)
 		return slices.DeleteFunc(in, func(m *member) bool { return m == guilty.member })
-	case err != nil && len(in) > 1 && errors.Is(err, ErrNotSent) && !errors.Is(err, ErrFenced) && g.t.core.alive.Err() == nil:
+	case err != nil && len(in) > 1 && errors.Is(err, ErrNotSent) && !errors.Is(err, ErrFenced) && g.t.engine.alive.Err() == nil:
 		// The error stays, and one call may be the reason. So each call now
 		// runs in its own transaction.
 		for _, m := range in {
@@ -208,7 +208,7 @@ func (g *group) close(in []*member) error {
 func guiltyOf(in []*member) error {
 	for _, m := range in {
 		if m.ctx.Err() != nil {
-			return &guiltyError{m, fmt.Errorf("the context ended before the commit: %w", ended(m.ctx))}
+			return &guiltyError{m, fmt.Errorf("the context ended before the commit: %w", ContextError(m.ctx))}
 		}
 	}
 	return nil
@@ -233,7 +233,7 @@ func (m *member) give(tx *Tx) error {
 // gather takes queued calls until there are enough messages or the wait is
 // over.
 func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
-	over := time.NewTimer(g.t.core.config.GroupCommitWait)
+	over := time.NewTimer(g.t.engine.config.GroupCommitWait)
 	defer over.Stop()
 	for tx.added.Load() < int64(messages) {
 		if m := g.take(); m != nil {
@@ -250,7 +250,7 @@ func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
 		case <-g.arrived:
 		case <-over.C:
 			return nil
-		case <-g.t.core.alive.Done():
+		case <-g.t.engine.alive.Done():
 			return ErrClosed
 		}
 	}

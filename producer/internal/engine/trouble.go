@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -27,9 +27,9 @@ const (
 // another protocol. So the first connection error starts a probe of the brokers
 // in the background.
 type trouble struct {
-	core  *core
-	last  atomic.Pointer[error]
-	found atomic.Pointer[error] // the probe's finding; nil: none
+	engine *Engine
+	last   atomic.Pointer[error]
+	found  atomic.Pointer[error] // the probe's finding; nil: none
 
 	mu     sync.Mutex
 	probed time.Time
@@ -42,18 +42,18 @@ func (t *trouble) note(err *transport.Error) {
 			return
 		}
 	}
-	if text := err.Text; t.core.config.Redact(text) != text {
+	if text := err.Text; t.engine.config.Redact(text) != text {
 		clean := *err
-		clean.Text, clean.Err = t.core.config.Redact(err.Text), nil
+		clean.Text, clean.Err = t.engine.config.Redact(err.Text), nil
 		err = &clean
 	}
 	var said error = err
-	if c := connectionError(t.core.config, err); c != nil {
+	if c := diagnose.ExplainConnection(t.engine.config, err); c != nil {
 		said = c
 		t.look()
 	}
 	t.last.Store(&said)
-	t.core.config.Logger.Warn("client_error", "code", int(err.Code), "err", said)
+	t.engine.config.Logger.Warn("client_error", "code", int(err.Code), "err", said)
 }
 
 // look probes the brokers, unless the last probe was a short time ago.
@@ -64,10 +64,10 @@ func (t *trouble) look() {
 		return
 	}
 	t.probed = time.Now()
-	t.core.spawn(func() {
-		ctx, cancel := context.WithTimeout(t.core.alive, probeWait)
+	t.engine.spawn(func() {
+		ctx, cancel := context.WithTimeout(t.engine.alive, probeWait)
 		defer cancel()
-		if err := probeAll(ctx, t.core.config); err != nil && ctx.Err() == nil {
+		if err := diagnose.ProbeAll(ctx, t.engine.config); err != nil && ctx.Err() == nil {
 			t.found.Store(&err)
 		}
 	})
@@ -92,45 +92,28 @@ func (t *trouble) cause() error {
 
 // refusal returns cause if waiting does not help, and otherwise nil.
 func (t *trouble) refusal() error {
-	if err := t.cause(); errors.Is(err, ErrTLS) || errors.Is(err, ErrAuthentication) {
+	if err := t.cause(); errors.Is(err, diagnose.ErrTLS) || errors.Is(err, diagnose.ErrAuthentication) {
 		return err
 	}
 	return nil
 }
 
-// explainWait adds the known reason to the error of an ended wait for a message
+// ExplainWait adds the known reason to the error of an ended wait for a message
 // of a topic.
-func (c *core) explainWait(topic string, err error) error {
-	if gone := c.topic(topic).gone(); gone != nil {
+func (e *Engine) ExplainWait(topic string, err error) error {
+	if gone := e.Topic(topic).gone(); gone != nil {
 		return fmt.Errorf("%w: %w", err, gone)
 	}
-	return c.trouble.explain(err)
+	return e.trouble.explain(err)
 }
 
 // explain adds the known reason to the error of an ended wait.
 func (t *trouble) explain(err error) error {
-	if names, _ := t.core.progress.stuck(time.Now(), lendAfter); len(names) > 0 && t.cause() == nil {
-		return fmt.Errorf("%w: %w", err, t.core.stuckError(names, lendAfter))
+	if names, _ := t.engine.progress.stuck(time.Now(), lendAfter); len(names) > 0 && t.cause() == nil {
+		return fmt.Errorf("%w: %w", err, t.engine.stuckError(names, lendAfter))
 	}
 	if cause := t.cause(); cause != nil {
 		return fmt.Errorf("%w: %w", err, cause)
 	}
-	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.core.config.Brokers, ","), t.core.config.Origin("bootstrap.servers"))
-}
-
-// probeAll probes all brokers at once. It returns nil if the probe of a broker
-// found no problem, and otherwise the finding for the first broker.
-func probeAll(ctx context.Context, c *settings.Config) error {
-	found := make([]error, len(c.Brokers))
-	var wg sync.WaitGroup
-	for i, b := range c.Brokers {
-		wg.Go(func() { found[i] = probe(ctx, c, b) })
-	}
-	wg.Wait()
-	for _, err := range found {
-		if err == nil {
-			return nil
-		}
-	}
-	return found[0]
+	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.engine.config.Brokers, ","), t.engine.config.Origin("bootstrap.servers"))
 }

@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -12,18 +12,21 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// topicState is the knowledge of a core about a topic.
-type topicState struct {
-	core  *core
-	name  string
-	route atomic.Pointer[route] // nil: look the topic up
+// Topic is the knowledge of an engine about a topic.
+type Topic struct {
+	engine *Engine
+	name   string
+	route  atomic.Pointer[route] // nil: look the topic up
 
 	missing atomic.Pointer[missingTopic] // why the topic cannot be used now
-	checked atomic.Int64                 // core.now of the last check by checkTopics
+	checked atomic.Int64                 // Engine.now of the last check by checkTopics
 
 	mu     sync.Mutex
 	lookup *topicLookup // in flight
 }
+
+// Name is the topic's name in Kafka.
+func (t *Topic) Name() string { return t.name }
 
 // missingTopic is a remembered error about a topic. Calls in the next moments
 // return the error without another look-up.
@@ -36,23 +39,23 @@ type missingTopic struct {
 const missingFor = 2 * time.Second
 
 // bar makes the topic unusable for a short time.
-func (s *topicState) bar(err error) {
-	s.missing.Store(&missingTopic{err, time.Now().Add(missingFor)})
-	s.route.Store(nil)
+func (t *Topic) bar(err error) {
+	t.missing.Store(&missingTopic{err, time.Now().Add(missingFor)})
+	t.route.Store(nil)
 }
 
 // gone returns the last known error about the topic, or nil. A look-up that
 // finds the topic clears the error.
-func (s *topicState) gone() error {
-	if m := s.missing.Load(); m != nil {
+func (t *Topic) gone() error {
+	if m := t.missing.Load(); m != nil {
 		return m.err
 	}
 	return nil
 }
 
 // barred returns why the topic cannot be used now, or nil.
-func (s *topicState) barred() error {
-	if m := s.missing.Load(); m != nil && time.Now().Before(m.until) {
+func (t *Topic) barred() error {
+	if m := t.missing.Load(); m != nil && time.Now().Before(m.until) {
 		return m.err
 	}
 	return nil
@@ -85,21 +88,22 @@ const (
 	longestCall  = 3 * time.Second
 )
 
-func (c *core) topic(name string) *topicState {
-	if s, ok := c.topics.Load(name); ok {
-		return s.(*topicState)
+// Topic returns the topic with a name.
+func (e *Engine) Topic(name string) *Topic {
+	if s, ok := e.topics.Load(name); ok {
+		return s.(*Topic)
 	}
-	s, _ := c.topics.LoadOrStore(name, &topicState{core: c, name: name})
-	return s.(*topicState)
+	s, _ := e.topics.LoadOrStore(name, &Topic{engine: e, name: name})
+	return s.(*Topic)
 }
 
 // find returns the route and looks up the topic on first use. Callers share one
 // look-up. Each caller waits within its own ctx.
-func (s *topicState) find(ctx context.Context) (*route, error) {
-	if r := s.route.Load(); r != nil {
+func (t *Topic) find(ctx context.Context) (*route, error) {
+	if r := t.route.Load(); r != nil {
 		return r, nil
 	}
-	if err := s.barred(); err != nil {
+	if err := t.barred(); err != nil {
 		return nil, err
 	}
 	if ctx.Done() == nil {
@@ -109,61 +113,61 @@ func (s *topicState) find(ctx context.Context) (*route, error) {
 		defer cancel()
 	}
 	for {
-		s.mu.Lock()
-		if r := s.route.Load(); r != nil {
-			s.mu.Unlock()
+		t.mu.Lock()
+		if r := t.route.Load(); r != nil {
+			t.mu.Unlock()
 			return r, nil
 		}
-		l := s.lookup
+		l := t.lookup
 		if l == nil {
 			l = &topicLookup{done: make(chan struct{})}
-			if !s.core.spawn(func() { s.run(l) }) {
-				s.mu.Unlock()
+			if !t.engine.spawn(func() { t.run(l) }) {
+				t.mu.Unlock()
 				return nil, ErrClosed
 			}
-			s.lookup = l
+			t.lookup = l
 		}
-		s.mu.Unlock()
+		t.mu.Unlock()
 		select {
 		case <-l.done:
 			if l.err != nil {
 				return nil, l.err
 			}
 		case <-ctx.Done():
-			return nil, s.core.trouble.explain(ended(ctx))
+			return nil, t.engine.trouble.explain(ContextError(ctx))
 		}
 	}
 }
 
-func (s *topicState) run(l *topicLookup) {
+func (t *Topic) run(l *topicLookup) {
 	var r *route
-	r, l.err = s.core.lookUp(s.core.alive, s.name)
-	s.mu.Lock()
-	s.lookup = nil
+	r, l.err = t.engine.lookUp(t.engine.alive, t.name)
+	t.mu.Lock()
+	t.lookup = nil
 	switch {
 	case l.err == nil:
-		s.missing.Store(nil)
-		s.route.Store(r)
+		t.missing.Store(nil)
+		t.route.Store(r)
 	case errors.Is(l.err, ErrUnknownTopic):
-		s.bar(l.err)
+		t.bar(l.err)
 	}
-	s.mu.Unlock()
+	t.mu.Unlock()
 	close(l.done)
 }
 
 // lookUp asks the brokers until a broker knows the topic, or until the answer
 // is certain that the topic does not exist.
-func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
+func (e *Engine) lookUp(ctx context.Context, name string) (*route, error) {
 	var missing time.Time
 	for wait := shortestCall; ; wait = min(2*wait, longestCall) {
-		k, err := c.mainOrErr()
+		k, err := e.mainOrErr()
 		if err != nil {
 			return nil, err
 		}
 		n, err := k.partitions(ctx, name, wait)
 		switch code := codeOf(err); {
 		case err == nil:
-			return c.routeTo(ctx, name, n)
+			return e.routeTo(ctx, name, n)
 		case ctx.Err() != nil:
 			return nil, ErrClosed
 		case code == transport.Closed: // retry with the next client
@@ -174,7 +178,7 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 				missing = time.Now()
 			}
 			if time.Since(missing) >= unknownTopicWait {
-				return nil, c.unknownTopic(name)
+				return nil, e.unknownTopic(name)
 			}
 		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == invalidTopic:
 			return nil, fmt.Errorf("look up topic %s: %w", name, err)
@@ -187,9 +191,9 @@ func (c *core) lookUp(ctx context.Context, name string) (*route, error) {
 	}
 }
 
-func (c *core) unknownTopic(name string) error {
+func (e *Engine) unknownTopic(name string) error {
 	return fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
-		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(c.config.Brokers, ","), name, name)
+		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(e.config.Brokers, ","), name, name)
 }
 
 const (
@@ -203,40 +207,40 @@ const (
 
 // checkTopics asks for the topics of partitions that do not move. While a topic
 // does not exist, its messages are refused with [ErrUnknownTopic].
-func (c *core) checkTopics(now time.Time) {
-	if c.trouble.cause() != nil { // no broker answers
+func (e *Engine) checkTopics(now time.Time) {
+	if e.trouble.cause() != nil { // no broker answers
 		return
 	}
 	asked := 0
-	for _, q := range c.progress.notMoving(now, checkAfter) {
-		s := c.topic(q.topic.name)
+	for _, q := range e.progress.notMoving(now, checkAfter) {
+		s := e.Topic(q.topic.name)
 		last := s.checked.Load()
-		if asked == checksAtOnce || last != 0 && c.now()-last < int64(checkAfter) {
+		if asked == checksAtOnce || last != 0 && e.now()-last < int64(checkAfter) {
 			continue
 		}
-		k, err := c.mainOrErr()
+		k, err := e.mainOrErr()
 		if err != nil {
 			return
 		}
-		s.checked.Store(c.now())
+		s.checked.Store(e.now())
 		asked++
-		switch _, err := k.partitions(c.alive, s.name, watchEvery); {
+		switch _, err := k.partitions(e.alive, s.name, watchEvery); {
 		case err == nil:
 			s.missing.Store(nil)
 		case codeOf(err) == transport.UnknownTopicOrPartition:
-			s.bar(c.unknownTopic(s.name))
+			s.bar(e.unknownTopic(s.name))
 		}
 	}
 }
 
-func (c *core) mainOrErr() (*client, error) {
-	if c.alive.Err() != nil {
+func (e *Engine) mainOrErr() (*client, error) {
+	if e.alive.Err() != nil {
 		return nil, ErrClosed
 	}
-	if fatal := c.fatal.Load(); fatal != nil {
+	if fatal := e.fatal.Load(); fatal != nil {
 		return nil, *fatal
 	}
-	return c.main(), nil
+	return e.main(), nil
 }
 
 // invalidTopic is INVALID_TOPIC_EXCEPTION.
@@ -266,7 +270,7 @@ func (k *client) rules(ctx context.Context, topic string) topicRules {
 	defer cancel()
 	settings, err := k.transport.Admin().TopicConfig(ctx, topic)
 	if err != nil {
-		k.core.config.Logger.Info("topic_settings_unknown", "topic", topic, "err", err)
+		k.engine.config.Logger.Info("topic_settings_unknown", "topic", topic, "err", err)
 		return topicRules{}
 	}
 	return newTopicRules(settings)
@@ -288,19 +292,19 @@ func (e *batchTooLargeError) Error() string {
 // batch, and librdkafka does not split a batch. So a topic with a limit below
 // the usual batch.size has a separate client with a smaller batch.size.
 // librdkafka counts the header of a batch as part of the batch.
-func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error) {
-	k := c.main()
+func (e *Engine) routeTo(ctx context.Context, name string, n int32) (*route, error) {
+	k := e.main()
 	rules := k.rules(ctx, name)
 	limit := rules.maxMessageBytes
 	if limit > 0 && limit < int64(k.batch) {
 		if k.tx != nil {
-			c.mu.Lock()
-			c.batch = min(c.batch, int(limit))
-			c.mu.Unlock()
+			e.mu.Lock()
+			e.batch = min(e.batch, int(limit))
+			e.mu.Unlock()
 			return nil, &batchTooLargeError{name, limit}
 		}
 		var err error
-		if k, err = c.client(int(limit)); err != nil {
+		if k, err = e.client(int(limit)); err != nil {
 			return nil, err
 		}
 	}
@@ -310,18 +314,18 @@ func (c *core) routeTo(ctx context.Context, name string, n int32) (*route, error
 // refreshTopics looks regularly for added partitions and changed limits. If a
 // limit falls below the client's batch.size, the limit applies to single
 // messages at once. Batches follow the limit in the next producer.
-func (c *core) refreshTopics() {
-	tick := time.NewTicker(c.config.MetadataMaxAge)
+func (e *Engine) refreshTopics() {
+	tick := time.NewTicker(e.config.MetadataMaxAge)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-		case <-c.alive.Done():
+		case <-e.alive.Done():
 			return
 		}
-		c.topics.Range(func(_, value any) bool {
-			s := value.(*topicState)
-			if r := s.route.Load(); r != nil && c.alive.Err() == nil {
+		e.topics.Range(func(_, value any) bool {
+			s := value.(*Topic)
+			if r := s.route.Load(); r != nil && e.alive.Err() == nil {
 				s.refresh(r)
 			}
 			return true
@@ -329,18 +333,18 @@ func (c *core) refreshTopics() {
 	}
 }
 
-func (s *topicState) refresh(old *route) {
-	n, err := old.client.partitions(s.core.alive, s.name, longestCall)
+func (t *Topic) refresh(old *route) {
+	n, err := old.client.partitions(t.engine.alive, t.name, longestCall)
 	if err != nil {
 		return // retry at the next tick
 	}
-	rules := old.client.rules(s.core.alive, s.name)
+	rules := old.client.rules(t.engine.alive, t.name)
 	if rules == (topicRules{}) {
 		rules = old.rules
 	}
-	queues := old.client.topicQueues(s.name, n)
+	queues := old.client.topicQueues(t.name, n)
 	if len(queues) != len(old.queues) || rules != old.rules {
-		s.core.config.Logger.Info("topic_changed", "topic", s.name, "partitions", len(queues), "max_message_bytes", rules.maxMessageBytes)
-		s.route.CompareAndSwap(old, &route{client: old.client, queues: queues, rules: rules})
+		t.engine.config.Logger.Info("topic_changed", "topic", t.name, "partitions", len(queues), "max_message_bytes", rules.maxMessageBytes)
+		t.route.CompareAndSwap(old, &route{client: old.client, queues: queues, rules: rules})
 	}
 }

@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -23,11 +23,11 @@ const (
 )
 
 // lend makes stuck partitions lend their slots if the buffer is full.
-func (c *core) lend(now time.Time) {
-	if c.limit.waiting.Load() == 0 && c.limit.messages.Load() < c.limit.lowMessages && c.limit.bytes.Load() < c.limit.lowBytes {
+func (e *Engine) lend(now time.Time) {
+	if e.limit.waiting.Load() == 0 && e.limit.messages.Load() < e.limit.lowMessages && e.limit.bytes.Load() < e.limit.lowBytes {
 		return
 	}
-	for _, q := range c.progress.notMoving(now, lendAfter) {
+	for _, q := range e.progress.notMoving(now, lendAfter) {
 		q.topic.client.lend(q)
 	}
 }
@@ -48,7 +48,7 @@ func (p *progress) notMoving(now time.Time, after time.Duration) []*queue {
 // lend lends all slots of a partition except its share. The oldest messages
 // lend first, because they get their outcome first.
 func (k *client) lend(q *queue) {
-	c, t := k.core, &k.events
+	c, t := k.engine, &k.events
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q.mu.Lock()
@@ -97,14 +97,14 @@ func (q *queue) each(f func(e *entry)) {
 }
 
 // waitForPartition waits until a partition moves again.
-func (c *core) waitForPartition(ctx context.Context, q *queue, block bool) error {
+func (e *Engine) waitForPartition(ctx context.Context, q *queue, block bool) error {
 	stuck := fmt.Errorf("%w: %s[%d] had no delivery for %v and takes no more messages until it moves", errStuck, q.topic.name, q.partition, lendAfter)
 	if !block {
 		return fmt.Errorf("%w: %w", ErrWouldBlock, stuck)
 	}
 	var expired <-chan time.Time
-	if c.config.MaxBlock > 0 {
-		t := time.NewTimer(c.config.MaxBlock)
+	if e.config.MaxBlock > 0 {
+		t := time.NewTimer(e.config.MaxBlock)
 		defer t.Stop()
 		expired = t.C
 	}
@@ -114,10 +114,10 @@ func (c *core) waitForPartition(ctx context.Context, q *queue, block bool) error
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ended(ctx), stuck)
+			return fmt.Errorf("%w: %w", ContextError(ctx), stuck)
 		case <-expired:
 			return fmt.Errorf("%w: %w", ErrWouldBlock, stuck)
-		case <-c.alive.Done():
+		case <-e.alive.Done():
 			return ErrClosed
 		}
 	}

@@ -1,4 +1,4 @@
-package producer
+package diagnose
 
 import (
 	"errors"
@@ -12,13 +12,14 @@ import (
 // Every "not authorized" error names the grant and the principal, and keeps the
 // client's error. TestPermissions in internal/integration does the same on real
 // brokers.
-func TestLacking(t *testing.T) {
+func TestExplainDenied(t *testing.T) {
 	t.Parallel()
-	named, err := settings.New(settings.ForTransactional, []string{"b:1"}, "pay-0", []Option{WithSASL(ScramSHA512("alice", "p"))})
+	named, err := settings.New(settings.ForTransactional, []string{"b:1"}, "pay-0", []settings.Option{settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: "SCRAM-SHA-512", User: "alice", Password: "p"}))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithSASL(OIDC(OIDCConfig{TokenURL: "https://i/t", ClientID: "c", ClientSecret: "s"}))})
+	token, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []settings.Option{settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", User: "c",
+		OIDC: &settings.OIDCConfig{TokenURL: "https://i/t", ClientID: "c", ClientSecret: "s"}}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,18 +30,18 @@ func TestLacking(t *testing.T) {
 	}{
 		{named, transport.TopicAuthorizationFailed, "--allow-principal User:alice --operation Write --topic it)"},
 		{named, transport.GroupAuthorizationFailed, "--allow-principal User:alice --operation Write --group it)"},
-		{named, transactionalIDAuthorizationFailed, "--operation Write --transactional-id pay-0)"},
+		{named, transport.TransactionalIDAuthorizationFailed, "--operation Write --transactional-id pay-0)"},
 		{named, transport.ClusterAuthorizationFailed, "--operation IdempotentWrite --cluster)"},
 		{token, transport.TopicAuthorizationFailed, "--allow-principal User:… --operation"}, // only the provider knows the subject
 		{named, transport.UnknownTopicOrPartition, ""},
 	} {
 		cause := &transport.Error{Code: c.code, Text: "refused"}
-		err := explainDenied(c.config, cause, "Write", "it")
+		err := ExplainDenied(c.config, cause, "Write", "it")
 		if !errors.Is(err, cause) || !strings.Contains(err.Error(), c.want) || (c.want == "") != (err.Error() == cause.Error()) {
 			t.Errorf("%v: %v, want %q", c.code, err, c.want)
 		}
 	}
-	if err := explainDenied(named, nil, "Write", "it"); err != nil {
+	if err := ExplainDenied(named, nil, "Write", "it"); err != nil {
 		t.Error(err)
 	}
 }

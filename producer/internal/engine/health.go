@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -29,11 +29,8 @@ type Health struct {
 	OldestInFlight time.Duration
 }
 
-// Health reports whether the producer can publish. Health does no I/O.
-func (p *Producer) Health() Health { return p.core.healthNow(p.Err()) }
-
-// Health reports whether the producer can run transactions. Health does no I/O.
-func (t *Transactional) Health() Health { return t.core.healthNow(t.Err()) }
+// Health reports whether the engine can publish. Health does no I/O.
+func (e *Engine) Health() Health { return e.healthNow(e.Err()) }
 
 // stuckAfter is the time without an outcome after which a partition with
 // messages in flight is stuck.
@@ -56,19 +53,19 @@ type progressMark struct {
 const watchEvery = time.Second
 
 // watchProgress observes all partitions until the producer is closed.
-func (c *core) watchProgress() {
+func (e *Engine) watchProgress() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			c.progress.look(c.allQueues(), now)
-			c.lend(now)
-			c.checkTopics(now)
-			if c.trouble.cause() != nil && c.stats().InFlight == 0 {
-				c.lookForBrokers()
+			e.progress.look(e.allQueues(), now)
+			e.lend(now)
+			e.checkTopics(now)
+			if e.trouble.cause() != nil && e.Stats().InFlight == 0 {
+				e.lookForBrokers()
 			}
-		case <-c.alive.Done():
+		case <-e.alive.Done():
 			return
 		}
 	}
@@ -76,23 +73,23 @@ func (c *core) watchProgress() {
 
 // lookForBrokers ends the trouble if a broker answers. A delivery ends the
 // trouble too, but an idle producer has no delivery.
-func (c *core) lookForBrokers() {
-	k, err := c.mainOrErr()
+func (e *Engine) lookForBrokers() {
+	k, err := e.mainOrErr()
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.alive, watchEvery)
+	ctx, cancel := context.WithTimeout(e.alive, watchEvery)
 	defer cancel()
 	if k.transport.Reach(ctx) == nil {
-		c.trouble.over()
+		e.trouble.over()
 	}
 }
 
-func (c *core) allQueues() []*queue {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (e *Engine) allQueues() []*queue {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var all []*queue
-	for _, k := range c.clients {
+	for _, k := range e.clients {
 		all = append(all, *k.queues.Load()...)
 	}
 	return all
@@ -138,32 +135,32 @@ func (p *progress) stuck(now time.Time, after time.Duration) (names []string, ol
 
 // healthNow returns the current health. ended is the reason why the producer
 // ended, or nil.
-func (c *core) healthNow(ended error) Health {
+func (e *Engine) healthNow(ended error) Health {
 	now := time.Now()
-	h := Health{InFlight: c.stats().InFlight}
-	h.Stuck, h.OldestInFlight = c.progress.stuck(now, stuckAfter)
+	h := Health{InFlight: e.Stats().InFlight}
+	h.Stuck, h.OldestInFlight = e.progress.stuck(now, stuckAfter)
 	switch {
 	case ended != nil:
 		h.Reason = ended
-	case c.trouble.cause() != nil:
-		h.Reason = c.trouble.cause()
+	case e.trouble.cause() != nil:
+		h.Reason = e.trouble.cause()
 	case len(h.Stuck) > 0:
-		h.Reason = c.stuckError(h.Stuck, stuckAfter)
+		h.Reason = e.stuckError(h.Stuck, stuckAfter)
 	}
 	h.Ready = h.Reason == nil
-	c.progress.mu.Lock()
-	if c.progress.since.IsZero() || c.progress.ready != h.Ready {
-		c.progress.ready, c.progress.since = h.Ready, now
+	e.progress.mu.Lock()
+	if e.progress.since.IsZero() || e.progress.ready != h.Ready {
+		e.progress.ready, e.progress.since = h.Ready, now
 	}
-	h.Since = c.progress.since
-	c.progress.mu.Unlock()
+	h.Since = e.progress.since
+	e.progress.mu.Unlock()
 	return h
 }
 
 var errStuck = errors.New("producer: partitions do not move")
 
 // stuckError returns an error that names at most five partitions.
-func (c *core) stuckError(names []string, after time.Duration) error {
+func (e *Engine) stuckError(names []string, after time.Duration) error {
 	const most = 5
 	if len(names) > most {
 		return fmt.Errorf("%w: %v and %d more had no delivery for %v", errStuck, names[:most], len(names)-most, after)

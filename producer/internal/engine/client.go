@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -8,16 +8,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // client is a client of a transport, with a queue of entries for each
-// partition. The queues match every outcome to its message. A core owns a
-// client, or several clients if topics differ in their limits. The core
+// partition. The queues match every outcome to its message. An engine owns a
+// client, or several clients if topics differ in their limits. The engine
 // replaces a client after a fatal error.
 type client struct {
-	core      *core
+	engine    *Engine
 	transport transport.Client
 	batch     int // batch.size
 
@@ -33,7 +34,7 @@ type client struct {
 	events  turn
 	closing sync.Once
 
-	// tx, if set, counts the outcomes instead of the core's counters, because a
+	// tx, if set, counts the outcomes instead of the engine's counters, because a
 	// message of a transaction is not delivered before the commit. Set before
 	// the first message.
 	tx *txTally
@@ -80,8 +81,8 @@ func (t *txTally) take() (delivered, failed int64, err error) {
 }
 
 // newClient starts a client. It does not wait for the network.
-func newClient(c *core, batch int) (*client, error) {
-	k := &client{core: c, batch: batch}
+func newClient(c *Engine, batch int) (*client, error) {
+	k := &client{engine: c, batch: batch}
 	k.chunks.New = func() any { return new(chunk) }
 	k.topics.Store(&map[string]*clientTopic{})
 	k.queues.Store(new([]*queue))
@@ -128,7 +129,7 @@ func (k *client) topicQueues(topic string, n int32) []*queue {
 	return queues
 }
 
-// refusedError wraps the reason why a client refuses messages. The core decides
+// refusedError wraps the reason why a client refuses messages. The engine decides
 // whether another client can take the message.
 type refusedError struct{ error }
 
@@ -157,13 +158,13 @@ func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 	// Push the entry first, because the outcome may come before Produce
 	// returns.
 	seq := q.push(e)
-	k.core.count.accepted.Add(1)
+	k.engine.count.accepted.Add(1)
 	err = handle.Produce(q.partition, m, transport.Token(q.number)<<32|transport.Token(seq))
 	if err == nil {
 		return nil
 	}
 	q.unpush()
-	k.core.count.accepted.Add(-1)
+	k.engine.count.accepted.Add(-1)
 	var failed *transport.Error
 	if errors.As(err, &failed) {
 		switch {
@@ -185,7 +186,7 @@ func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 
 // Trouble implements [transport.Handler].
-func (k *client) Trouble(err *transport.Error) { k.core.trouble.note(err) }
+func (k *client) Trouble(err *transport.Error) { k.engine.trouble.note(err) }
 
 // Fatal implements [transport.Handler].
 func (k *client) Fatal(err *transport.Error) { k.fail(err) }
@@ -193,12 +194,12 @@ func (k *client) Fatal(err *transport.Error) { k.fail(err) }
 // fail records a fatal error. The client takes no new message. The transport
 // still reports the outcomes of messages in flight.
 func (k *client) fail(cause *transport.Error) {
-	err := fmt.Errorf("%w: %w", ErrFatal, explainDenied(k.core.config, cause, "", ""))
+	err := fmt.Errorf("%w: %w", ErrFatal, diagnose.ExplainDenied(k.engine.config, cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
 	}
 	k.refuse(err)
-	k.core.failed(k, cause, err)
+	k.engine.failed(k, cause, err)
 }
 
 // wait calls done when the outcomes of all earlier messages are counted.
@@ -233,7 +234,7 @@ func drain(ctx context.Context, clients ...*client) error {
 	case <-empty:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return ContextError(ctx)
 	}
 }
 

@@ -1,4 +1,4 @@
-package producer
+package engine
 
 import (
 	"context"
@@ -88,7 +88,7 @@ func (l *limiter) acquire(ctx context.Context, bytes int64, most time.Duration) 
 	case err = <-w.ready:
 		return err == nil, err
 	case <-ctx.Done():
-		err = ended(ctx)
+		err = ContextError(ctx)
 	case <-expired:
 		err = fmt.Errorf("the buffer (WithMaxInFlight) stayed full for %v (WithMaxBlock): %w", most, ErrWouldBlock)
 	}

@@ -1,4 +1,4 @@
-package producer_test
+package engine
 
 import (
 	"context"
@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/avroline/avroline/producer"
 )
 
 // TestLimiterOrder checks that waiting callers get slots in the order of their
@@ -17,9 +15,9 @@ import (
 func TestLimiterOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := producer.NewLimiter(8, 1<<20)
+		l := newLimiter(8, 1<<20)
 		for range 8 {
-			if !l.Try(1) {
+			if !l.try(1) {
 				t.Fatal("there is room")
 			}
 		}
@@ -27,32 +25,32 @@ func TestLimiterOrder(t *testing.T) {
 		var order []int
 		for i := range 20 {
 			go func() {
-				inLine, err := l.Acquire(t.Context(), 1, 0)
+				inLine, err := l.acquire(t.Context(), 1, 0)
 				if err != nil || !inLine {
 					t.Errorf("waiter %d: %v, in line %v", i, err, inLine)
 				}
 				mu.Lock()
 				order = append(order, i)
 				mu.Unlock()
-				l.Leave()
-				l.Release(1, 1)
+				l.leave()
+				l.release(1, 1)
 			}()
 			synctest.Wait()
 		}
-		if l.Waiting() != 20 || l.Try(1) {
-			t.Fatalf("%d waiting, and somebody overtook", l.Waiting())
+		if l.waiting.Load() != 20 || l.try(1) {
+			t.Fatalf("%d waiting, and somebody overtook", l.waiting.Load())
 		}
-		l.Release(1, 1)
+		l.release(1, 1)
 		synctest.Wait()
-		l.Release(7, 7)
+		l.release(7, 7)
 		synctest.Wait()
 		for i, got := range order {
 			if got != i {
 				t.Fatalf("order %v", order)
 			}
 		}
-		if len(order) != 20 || l.Waiting() != 0 {
-			t.Fatalf("order %v, waiting %d", order, l.Waiting())
+		if len(order) != 20 || l.waiting.Load() != 0 {
+			t.Fatalf("order %v, waiting %d", order, l.waiting.Load())
 		}
 	})
 }
@@ -62,31 +60,31 @@ func TestLimiterOrder(t *testing.T) {
 func TestLimiterEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := producer.NewLimiter(1, 100)
-		l.Try(100)
+		l := newLimiter(1, 100)
+		l.try(100)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("why")
 		ends := make(chan error, 3)
-		go func() { _, err := l.Acquire(ctx, 1, 0); ends <- err }()
+		go func() { _, err := l.acquire(ctx, 1, 0); ends <- err }()
 		synctest.Wait()
 		cancel(why)
 		if err := <-ends; !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
 			t.Errorf("%v", err)
 		}
-		if _, err := l.Acquire(t.Context(), 1, time.Second); !errors.Is(err, producer.ErrWouldBlock) {
+		if _, err := l.acquire(t.Context(), 1, time.Second); !errors.Is(err, ErrWouldBlock) {
 			t.Errorf("%v", err)
 		}
-		go func() { _, err := l.Acquire(t.Context(), 1, 0); ends <- err }()
+		go func() { _, err := l.acquire(t.Context(), 1, 0); ends <- err }()
 		synctest.Wait()
-		l.Close(producer.ErrClosed)
-		if err := <-ends; !errors.Is(err, producer.ErrClosed) {
+		l.close(ErrClosed)
+		if err := <-ends; !errors.Is(err, ErrClosed) {
 			t.Errorf("%v", err)
 		}
-		if _, err := l.Acquire(t.Context(), 1, 0); !errors.Is(err, producer.ErrClosed) {
+		if _, err := l.acquire(t.Context(), 1, 0); !errors.Is(err, ErrClosed) {
 			t.Errorf("%v", err)
 		}
-		l.Release(1, 100)
-		if l.Waiting() != 0 || !l.Try(100) {
+		l.release(1, 100)
+		if l.waiting.Load() != 0 || !l.try(100) {
 			t.Error("a slot got lost")
 		}
 	})
@@ -97,7 +95,7 @@ func TestLimiterEnds(t *testing.T) {
 func TestLimiterBounds(t *testing.T) {
 	t.Parallel()
 	const most, mostBytes = 10, 500
-	l := producer.NewLimiter(most, mostBytes)
+	l := newLimiter(most, mostBytes)
 	var messages, bytes, ended atomic.Int64
 	var all sync.WaitGroup
 	for g := range 16 {
@@ -108,7 +106,7 @@ func TestLimiterBounds(t *testing.T) {
 				if i%50 == 0 {
 					ctx, cancel = context.WithTimeout(ctx, time.Duration(i%7)*10*time.Microsecond)
 				}
-				inLine, err := l.Acquire(ctx, size, 0)
+				inLine, err := l.acquire(ctx, size, 0)
 				cancel()
 				if err != nil {
 					ended.Add(1)
@@ -118,16 +116,16 @@ func TestLimiterBounds(t *testing.T) {
 					t.Errorf("%d messages, %d bytes in flight", m, b)
 				}
 				if inLine {
-					l.Leave()
+					l.leave()
 				}
 				messages.Add(-1)
 				bytes.Add(-size)
-				l.Release(1, size)
+				l.release(1, size)
 			}
 		})
 	}
 	all.Wait()
-	if l.Waiting() != 0 || !l.Try(mostBytes) {
+	if l.waiting.Load() != 0 || !l.try(mostBytes) {
 		t.Error("a slot got lost")
 	}
 }

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// callbackGrace is how long a callback may run after the end of Close's
+// context. Then Close returns and does not wait for the callback.
+const callbackGrace = 5 * time.Second
+
+// Flush waits until all earlier messages have their outcome and their callbacks
+// have returned.
+func (e *Engine) Flush(ctx context.Context) error {
+	if err := e.settled(ctx); err != nil {
+		return err
+	}
+	called := make(chan struct{})
+	e.deliverer.mark(func() { close(called) })
+	select {
+	case <-called:
+		return nil
+	case <-e.deliverer.ended:
+		return nil
+	case <-ctx.Done():
+		return ContextError(ctx)
+	}
+}
+
+// settled waits until all earlier messages have their outcome. A message that
+// is sent again is in no client for a short time, so settled also waits for the
+// replacement of a client.
+func (e *Engine) settled(ctx context.Context) error {
+	for {
+		e.mu.Lock()
+		clients, r := append([]*client(nil), e.clients...), e.renewal
+		e.mu.Unlock()
+		if err := drain(ctx, clients...); err != nil {
+			return e.trouble.explain(err)
+		}
+		if r == nil || !slices.Contains(clients, r.old) {
+			return nil
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return e.trouble.explain(ContextError(ctx))
+		}
+		if r.err != nil {
+			return nil // all messages have their outcome
+		}
+	}
+}
+
+// Close refuses new messages and waits for the outcomes until ctx ends. Then
+// Close writes off the remaining messages, and returns after the last callback.
+func (e *Engine) Close(ctx context.Context) error {
+	first := false
+	e.closing.Do(func() { first = true })
+	if !first {
+		select {
+		case <-e.closed:
+			return e.result
+		case <-ctx.Done():
+			return fmt.Errorf("producer: another call of Close is still waiting: %w", ContextError(ctx))
+		}
+	}
+	defer close(e.closed)
+	e.mu.Lock()
+	e.die()
+	clients := e.clients // the list does not change from now on
+	e.mu.Unlock()
+	e.limit.close(ErrClosed)
+	for _, k := range clients {
+		k.refuse(ErrClosed)
+	}
+	why := e.settled(ctx)
+	if why != nil {
+		cause := fmt.Errorf("%w before its delivery was reported: %w", ErrClosed, why)
+		e.gaveUp.Store(&cause)
+		for _, k := range clients {
+			k.abandon(cause)
+		}
+	}
+	destroyed := make(chan struct{})
+	go func() {
+		defer close(destroyed)
+		e.background.Wait() // look-ups use the client
+		e.mu.Lock()
+		all := e.clients
+		e.mu.Unlock()
+		for _, k := range all {
+			k.giveUp(k.takeLost(), ErrClosed)
+			k.writeOff(ErrClosed)
+		}
+		e.deliverer.deliver(nil)
+		for _, k := range all {
+			k.close()
+		}
+	}()
+	stuck := e.lastCallback(ctx)
+	select {
+	case <-destroyed:
+	case <-ctx.Done():
+		// Destroying a client waits for its threads, and a thread may be
+		// connecting. The destruction ends by itself.
+		grace := time.NewTimer(callbackGrace)
+		defer grace.Stop()
+		select {
+		case <-destroyed:
+		case <-grace.C:
+		}
+	}
+	e.result = e.account(why, stuck)
+	return e.result
+}
+
+// lastCallback waits for the delivery goroutine. After the end of ctx,
+// lastCallback still waits as long as callbacks return.
+func (e *Engine) lastCallback(ctx context.Context) error {
+	select {
+	case <-e.deliverer.ended:
+		return nil
+	case <-ctx.Done():
+	}
+	for {
+		before := e.deliverer.called.Load()
+		grace := time.NewTimer(callbackGrace)
+		select {
+		case <-e.deliverer.ended:
+			grace.Stop()
+			return nil
+		case <-grace.C:
+			if e.deliverer.called.Load() == before {
+				return fmt.Errorf("a callback has not returned for %v after %w: those after it are called when it does",
+					callbackGrace, ContextError(ctx))
+			}
+		}
+	}
+}
+
+func (e *Engine) account(why, stuck error) error {
+	if fatal := e.fatal.Load(); fatal != nil {
+		why = errors.Join(why, *fatal)
+	}
+	s := e.Stats()
+	if s.NotSent+s.Unknown > 0 {
+		return &UndeliveredError{NotSent: s.NotSent, Unknown: s.Unknown, Err: errors.Join(why, stuck)}
+	}
+	if stuck != nil {
+		return fmt.Errorf("producer: %w", stuck)
+	}
+	return nil
+}

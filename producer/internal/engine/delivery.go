@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Delivery says where a message is in the log. A message of a transaction
+// becomes visible only after the commit.
+type Delivery struct {
+	Topic     string
+	Partition int32
+	// Offset is -1 if the broker did not tell the offset. The broker does not
+	// tell it with acks 0, or for a recognised duplicate.
+	Offset int64
+	// Timestamp is the timestamp that the producer sent. A topic with
+	// message.timestamp.type=LogAppendTime stores the broker's time instead.
+	Timestamp time.Time
+	// KeySchemaID and ValueSchemaID are the ids in the registry. An id is 0 if
+	// there is no schema, for example for a tombstone or a key that is not
+	// Avro.
+	KeySchemaID, ValueSchemaID int
+}
+
+// Callback is called exactly once for each accepted message. A message is
+// accepted if the call returned nil. Callback is not called for a refused
+// message. Calls run on the producer's delivery goroutine, for each partition
+// in the order of the log. The message has left the buffer before the call.
+//
+// A callback may publish. While a callback blocks, no other callback runs. The
+// waiting outcomes need some hundred bytes of memory each. A callback must not
+// call Flush or Close, because the call would wait for the callback itself. A
+// panic is caught and reported like a failure.
+type Callback func(d Delivery, err error)
+
+// outcome is the outcome of one message, for its callback or future.
+type outcome struct {
+	callback Callback
+	future   *Future
+	since    int64
+	token    any // the token of the hooks
+	err      error
+	delivery Delivery
+	marker   func() // called instead of the callback
+}
+
+type outcomes struct{ list []outcome }
+
+// deliverer is the delivery goroutine. It calls callbacks, hooks and the
+// failure handler in order. The queue has no bound, because otherwise a
+// callback that publishes could wait for itself.
+type deliverer struct {
+	engine *Engine
+	pool   sync.Pool
+	mu     sync.Mutex
+	queue  []*outcomes
+	wake   chan struct{} // capacity 1
+	ended  chan struct{}
+	called atomic.Int64 // handled outcomes; Close sees a stuck callback
+
+	// These fields belong to the delivery goroutine. A callback may end the
+	// goroutine with runtime.Goexit, as FailNow of a test does. Then a new
+	// goroutine continues from the fields.
+	work []*outcomes
+	next int // the next outcome in work[0]
+	over bool
+}
+
+func newDeliverer(c *Engine) *deliverer {
+	d := &deliverer{engine: c, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	d.pool.New = func() any { return new(outcomes) }
+	go d.run()
+	return d
+}
+
+// batch returns an empty batch.
+func (d *deliverer) batch() *outcomes { return d.pool.Get().(*outcomes) }
+
+// deliver adds a batch to the queue. The deliverer owns the batch afterwards. A
+// nil batch ends the goroutine after all earlier batches.
+func (d *deliverer) deliver(b *outcomes) {
+	d.mu.Lock()
+	d.queue = append(d.queue, b)
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mark calls f after all earlier outcomes have been handled.
+func (d *deliverer) mark(f func()) {
+	d.deliver(&outcomes{list: []outcome{{marker: f}}})
+}
+
+func (d *deliverer) run() {
+	defer func() {
+		if d.over {
+			close(d.ended)
+		} else {
+			go d.run()
+		}
+	}()
+	for {
+		for len(d.work) > 0 {
+			b := d.work[0]
+			if b == nil {
+				d.over = true
+				return
+			}
+			for d.next < len(b.list) {
+				o := &b.list[d.next]
+				d.next++
+				d.tell(o)
+			}
+			d.work[0], d.next = nil, 0
+			d.work = d.work[1:]
+			if cap(b.list) <= 4*eventBatch {
+				clear(b.list)
+				b.list = b.list[:0]
+				d.pool.Put(b)
+			}
+		}
+		<-d.wake
+		d.mu.Lock()
+		d.work, d.queue = d.queue, d.work[:0]
+		d.mu.Unlock()
+	}
+}
+
+// callOutcome calls the Outcome callback.
+func (e *Engine) callOutcome(o *outcome) {
+	e.callbacks.Outcome(o.token, o.delivery, o.err, time.Duration(e.now()-o.since))
+}
+
+func (d *deliverer) tell(o *outcome) {
+	d.called.Add(1)
+	defer func() {
+		if v := recover(); v != nil {
+			d.engine.ReportFailure(o.delivery, &PanicError{"the callback of topic " + o.delivery.Topic, v, debug.Stack()})
+		}
+	}()
+	if d.engine.hooked && o.marker == nil && o.future == nil { // settle has called the hooks of a future
+		d.engine.callOutcome(o)
+	}
+	switch {
+	case o.marker != nil:
+		o.marker()
+	case o.callback != nil:
+		o.callback(o.delivery, o.err)
+	case o.err != nil && o.future == nil:
+		d.engine.ReportFailure(o.delivery, o.err)
+	}
+}

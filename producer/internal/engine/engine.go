@@ -1,0 +1,453 @@
+// Package engine is one client of Kafka and the outcome of every message in it.
+//
+// An [Engine] bounds the messages in flight (limiter.go). [Topic.Send] chooses
+// the partition's queue and gives the message to a transport (send.go). Each
+// partition has a queue of its messages in flight (queue.go). A message's token
+// is the number of its queue and its place in the queue. So an outcome finds
+// its message whatever the order of outcomes is (outcomes.go). The outcomes of
+// a turn are counted together. Callbacks run on their own goroutine
+// (delivery.go), so a callback that publishes or blocks delays only other
+// callbacks.
+//
+// After a fatal error the client is replaced (engine.go). The next client first
+// sends the messages that are certainly not in the log. Publishers wait until
+// then. [Transactional] runs transactions on an engine (tx*.go).
+//
+// The engine knows no serializer and no client library. The layer above gives
+// [Callbacks]. The transport below is package transport.
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/open"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// Engine publishes to Kafka and knows the outcome of every message. Engine has
+// the settings, the limit of messages in flight, the counters, the delivery
+// goroutine, the state of topics, and the clients. Engine is safe for
+// concurrent use.
+type Engine struct {
+	config    *settings.Config
+	callbacks Callbacks
+	hooked    bool // callbacks see every message
+	limit     *limiter
+	count     counters
+	trouble   trouble
+	deliverer *deliverer
+	topics    sync.Map // name → *Topic
+
+	// alive ends when Close begins. Then the engine takes no message and the
+	// background work stops.
+	alive      context.Context //nolint:containedctx // it is the producer's own life
+	die        context.CancelFunc
+	background sync.WaitGroup
+
+	mu      sync.Mutex
+	batch   int       // batch.size of the main client
+	clients []*client // the main client, then a client per smaller batch.size
+	renewal *renewal  // a running replacement
+	fatal   atomic.Pointer[error]
+	// replacements counts the replacements since the last delivered message.
+	replacements    atomic.Int64
+	progress        progress
+	lent, lentBytes atomic.Int64 // by stuck partitions, see [Engine.lend]
+	// gaveUp is the reason why Close stopped waiting.
+	gaveUp  atomic.Pointer[error]
+	closing sync.Once
+	closed  chan struct{}
+	result  error // of close
+}
+
+// counters count messages by outcome. InFlight is the difference, so the
+// numbers always add up.
+type counters struct {
+	_                           padding
+	accepted                    atomic.Int64 // by publishers
+	_                           padding
+	delivered, notSent, unknown atomic.Int64 // by event goroutines
+	_                           padding
+}
+
+// padding separates fields that different goroutines write. Without padding the
+// fields would share a cache line. Processors fetch cache lines in pairs.
+type padding [128]byte
+
+// Callbacks are what an engine calls in the layer above. Each function may be
+// nil. The functions must be safe for concurrent use.
+type Callbacks struct {
+	// Accepted and Outcome see every message, by the message's HookToken.
+	// Accepted runs on the publishing goroutine. Outcome runs on the delivery
+	// goroutine. Both functions are set, or both are nil.
+	Accepted func(token any, bytes int64)
+	Outcome  func(token any, d Delivery, err error, waited time.Duration)
+	// Transaction sees the steps of every transaction.
+	Transaction func(ctx context.Context, e TransactionEvent)
+	// Failed gets failures that no other code receives. nil: the failures are
+	// logged.
+	Failed func(d Delivery, err error)
+	// Resume answers for a commit in doubt. It is called each time after a
+	// client has taken over the transactional id, before the client writes.
+	Resume func(ctx context.Context, inDoubt bool) (committed bool, err error)
+}
+
+// New starts the goroutines of an engine and does not wait for I/O.
+func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
+	k := &Engine{
+		config: c, callbacks: callbacks, hooked: callbacks.Outcome != nil,
+		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
+		batch: open.BatchBytes(c), closed: make(chan struct{}),
+	}
+	k.trouble.engine = k
+	k.alive, k.die = context.WithCancel(context.Background())
+	k.deliverer = newDeliverer(k)
+	if _, err := k.client(k.batch); err != nil {
+		k.die()
+		k.deliverer.deliver(nil)
+		return nil, err
+	}
+	k.background.Go(k.refreshTopics)
+	k.background.Go(k.watchProgress)
+	return k, nil
+}
+
+// Err returns nil while the engine can publish. Otherwise Err returns the fatal
+// error that ended the engine, wrapped in [ErrFatal], or [ErrClosed].
+func (e *Engine) Err() error {
+	if fatal := e.fatal.Load(); fatal != nil {
+		return *fatal
+	}
+	if e.alive.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Ended reports whether Close has begun.
+func (e *Engine) Ended() bool { return e.alive.Err() != nil }
+
+// Transport returns the transport of the main client. Tests raise faults in it.
+func (e *Engine) Transport() transport.Client { return e.main().transport }
+
+// Config returns the settings.
+func (e *Engine) Config() *settings.Config { return e.config }
+
+// spawn runs f in the background and returns true. If Close has begun, spawn
+// returns false. Close waits for f.
+func (e *Engine) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.spawnLocked(f)
+}
+
+func (e *Engine) spawnLocked(f func()) bool {
+	if e.alive.Err() != nil {
+		return false
+	}
+	e.background.Go(f)
+	return true
+}
+
+// client returns the live client with a batch size, and starts a client if
+// there is none.
+func (e *Engine) client(batch int) (*client, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.alive.Err() != nil {
+		return nil, ErrClosed
+	}
+	for _, k := range e.clients {
+		if k.batch == batch {
+			return k, nil
+		}
+	}
+	k, err := newClient(e, batch)
+	if err != nil {
+		return nil, err
+	}
+	e.clients = append(e.clients, k)
+	return k, nil
+}
+
+// main returns the client for look-ups.
+func (e *Engine) main() *client {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.clients[0]
+}
+
+// failed handles a fatal error of a client. Any goroutine may call failed.
+func (e *Engine) failed(k *client, cause *transport.Error, err error) {
+	switch {
+	case k.tx != nil: // Transactional replaces the client
+		e.config.Logger.Info("client_failed", "err", err)
+		e.limit.dismiss(err)
+	case e.recovers(cause):
+		e.config.Logger.Warn("client_failed", "err", err)
+		e.renew(k)
+	default:
+		e.config.Logger.Error("fatal_error", "err", err)
+		e.fatal.CompareAndSwap(nil, &err)
+		e.limit.close(err)
+		e.spawn(func() { e.end(k, err) })
+	}
+}
+
+// recovers reports whether a failed client is replaced. If the principal may
+// not publish, another client would fail too.
+func (e *Engine) recovers(cause *transport.Error) bool {
+	switch cause.Code {
+	case transport.Fenced, transport.ClusterAuthorizationFailed, invalidProducerEpoch, transport.TransactionalIDAuthorizationFailed, producerFenced:
+		return false
+	}
+	return e.config.Recovery
+}
+
+// end gives every message of a client its outcome. The client is not replaced.
+func (e *Engine) end(k *client, why error) {
+	e.empty(k, why)
+	k.giveUp(k.takeLost(), why)
+}
+
+// empty waits for the answers to sent requests. A message without an answer
+// becomes unknown.
+func (e *Engine) empty(k *client, why error) {
+	ctx, cancel := context.WithTimeout(e.alive, answerGrace)
+	defer cancel()
+	if k.drain(ctx) != nil && e.alive.Err() == nil {
+		k.abandon(why)
+	}
+}
+
+// renewal is the replacement of a client.
+type renewal struct {
+	old  *client
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// renew replaces a client. The new client first sends the messages that are
+// certainly not in the log, in their old order. So no newer message overtakes
+// them.
+func (e *Engine) renew(old *client) *renewal {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.renewal; r != nil && r.old == old {
+		return r
+	}
+	r := &renewal{old: old, done: make(chan struct{})}
+	e.renewal = r
+	begun := e.spawnLocked(func() {
+		defer close(r.done)
+		if r.err = e.takeTurns(old); r.err != nil && e.alive.Err() == nil {
+			e.fatal.CompareAndSwap(nil, &r.err)
+			e.limit.close(r.err)
+		}
+	})
+	if !begun {
+		r.err = ErrClosed
+		close(r.done)
+	}
+	return r
+}
+
+// takeTurns starts new clients until a client takes messages.
+func (e *Engine) takeTurns(old *client) error {
+	why := *old.refusal.Load()
+	e.empty(old, why)
+	lost := inOrder(old.takeLost(), nil)
+	old.close() // requests in flight must not arrive after later ones
+	for failures := e.replacements.Add(1); ; failures = e.replacements.Add(1) {
+		if failures > 1 && !e.pause(min(e.config.RetryBackoff<<min(failures-2, 10), e.config.RetryBackoffMax)) {
+			old.giveUp(lost, ErrClosed)
+			return ErrClosed
+		}
+		k, err := newClient(e, old.batch)
+		if err != nil {
+			old.giveUp(lost, err)
+			return fmt.Errorf("%w: %w", ErrFatal, err)
+		}
+		if lost = e.sendAgain(k, lost); lost == nil {
+			return e.install(old, k)
+		}
+		// The new client ended too.
+		e.empty(k, *k.refusal.Load())
+		lost = inOrder(k.takeLost(), lost)
+		k.close()
+		if e.alive.Err() != nil {
+			old.giveUp(lost, ErrClosed)
+			return ErrClosed
+		}
+		if fatal := k.fatal.Load(); fatal != nil {
+			var cause *transport.Error
+			if errors.As(*fatal, &cause) && !e.recovers(cause) {
+				old.giveUp(lost, *fatal)
+				return *fatal
+			}
+		}
+	}
+}
+
+// pause waits for d. pause returns false if the producer is closed.
+func (e *Engine) pause(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-e.alive.Done():
+		return false
+	}
+}
+
+// inOrder returns the lost messages in the order for the next client. The
+// messages in sent come first, sorted by sequence number. The messages in rest
+// come next and are in order already.
+func inOrder(sent, rest []lostMessage) []lostMessage {
+	slices.SortFunc(sent, func(a, b lostMessage) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition), cmp.Compare(int32(a.seq-b.seq), 0))
+	})
+	all := append(sent, rest...)
+	slices.SortStableFunc(all, func(a, b lostMessage) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	})
+	return all
+}
+
+// sendAgain gives lost messages to a client in their order. If the client ends,
+// sendAgain returns the messages that the client did not take.
+func (e *Engine) sendAgain(k *client, lost []lostMessage) []lostMessage {
+	if len(lost) > 0 {
+		e.config.Logger.Info("messages_sent_again", "messages", len(lost))
+	}
+	for i := range lost {
+		m := &lost[i]
+		m.entry.resends++
+		q := k.topicQueues(m.topic, m.partition+1)[m.partition]
+		err := k.produce(q, m.message, &m.entry)
+		if err == nil {
+			e.count.accepted.Add(-1) // already counted at the first acceptance
+			if m.entry.suspect {
+				ctx, cancel := context.WithTimeout(e.alive, answerGrace)
+				_ = k.drain(ctx)
+				cancel()
+			}
+			continue
+		}
+		if _, refused := err.(refusedError); refused { //nolint:errorlint // ours, never wrapped
+			return lost[i:]
+		}
+		k.giveUp(lost[i:i+1], err)
+	}
+	if k.refusal.Load() != nil {
+		return []lostMessage{}
+	}
+	return nil
+}
+
+// install replaces an old client with a new client.
+func (e *Engine) install(old, k *client) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.alive.Err() != nil {
+		e.clients = append(e.clients, k) // Close ends the client
+		return ErrClosed
+	}
+	for i := range e.clients {
+		if e.clients[i] == old {
+			e.clients[i] = k
+		}
+	}
+	e.forgetRoutes()
+	return nil
+}
+
+// forgetRoutes makes every topic look up its route again. Under mu.
+func (e *Engine) forgetRoutes() {
+	e.topics.Range(func(_, state any) bool {
+		state.(*Topic).route.Store(nil)
+		return true
+	})
+}
+
+// replace starts a new client in the place of an old client. The old client has
+// nothing in flight.
+func (e *Engine) replace(old *client, batch int) (*client, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.alive.Err() != nil {
+		return nil, ErrClosed
+	}
+	k, err := newClient(e, batch)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFatal, err)
+	}
+	for i := range e.clients {
+		if e.clients[i] == old {
+			e.clients[i] = k
+		}
+	}
+	e.forgetRoutes()
+	old.refuse(errReplaced)
+	e.background.Go(old.close)
+	return k, nil
+}
+
+var errReplaced = errors.New("producer: the client was replaced")
+
+// waitForReplacement waits after a client refused a message. If
+// waitForReplacement returns nil, the caller tries again with another client.
+func (e *Engine) waitForReplacement(ctx context.Context, k *client) error {
+	if e.alive.Err() != nil {
+		return ErrClosed
+	}
+	refusal := k.refusal.Load()
+	if refusal == nil { // the partition recovers, outcomes come next
+		e.pause(time.Millisecond)
+		return nil
+	}
+	why := *refusal
+	if errors.Is(why, errReplaced) {
+		return nil
+	}
+	if fatal := e.fatal.Load(); fatal != nil {
+		return *fatal
+	}
+	if k.tx != nil {
+		return why
+	}
+	r := e.renew(k)
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w while the client was being replaced after: %w", ContextError(ctx), why)
+	}
+}
+
+// ReportFailure reports a failure that no other code receives: a failed message
+// without a callback, or a panic in a callback.
+func (e *Engine) ReportFailure(d Delivery, err error) {
+	if f := e.callbacks.Failed; f != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				e.config.Logger.Error("failure_handler_panicked", "panic", fmt.Sprint(v))
+			}
+		}()
+		f(d, err)
+		return
+	}
+	e.config.Logger.Error("message_failed", "topic", d.Topic, "partition", d.Partition, "err", err)
+}
+
+// now is the monotonic clock in nanoseconds since an arbitrary origin.
+func (e *Engine) now() int64 { return int64(time.Since(epoch)) }
+
+var epoch = time.Now() //nolint:gochecknoglobals // an origin, never changed

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+var (
+	// ErrNotSent says that the message is in no log and never will be. The
+	// message was refused, or its transaction was aborted, or it certainly
+	// reached no log.
+	ErrNotSent = errors.New("producer: not sent")
+	// ErrOutcomeUnknown says that the message may be in the log once, or may be
+	// written later once. For example, a broker may have written the message,
+	// but its answer was lost.
+	ErrOutcomeUnknown = errors.New("producer: outcome unknown")
+	// ErrClosed says that the producer was closed. With [ErrNotSent], the
+	// message was refused or never left the client. With [ErrOutcomeUnknown],
+	// Close stopped waiting for the outcome.
+	ErrClosed = errors.New("producer: closed")
+	// ErrFatal says that a fatal error ended the client behind the producer.
+	// The fatal error is wrapped too.
+	ErrFatal = errors.New("producer: fatal")
+	// ErrWouldBlock comes with [ErrNotSent] from the Try methods, and from
+	// other calls after [WithMaxBlock]. The buffer is full, a partition does
+	// not move, or the topic is not looked up yet.
+	ErrWouldBlock = errors.New("producer: would block")
+	// ErrNotReady comes from Prepare. The problem may end by itself. For
+	// example, a partition has too few replicas in sync while a broker
+	// restarts.
+	ErrNotReady = errors.New("producer: not ready")
+	// ErrUnknownTopic comes with [ErrNotSent]. The brokers do not know the
+	// topic.
+	ErrUnknownTopic = errors.New("producer: unknown topic")
+)
+
+// KafkaError is an error of a client library or a broker, with the same codes
+// for every transport. With confluent-kafka-go, errors.As also finds the
+// kafka.Error.
+type KafkaError = transport.Error
+
+// MessageError is the failure of one message. MessageError wraps the outcome,
+// [ErrNotSent] or [ErrOutcomeUnknown], and the cause. So errors.Is and
+// errors.As find both, and also a kafka.Error.
+type MessageError struct {
+	Outcome   error  // ErrNotSent or ErrOutcomeUnknown
+	Topic     string // the name given to NewTopic
+	Partition int32  // -1 if no partition is chosen yet
+	Cause     error
+}
+
+func (e *MessageError) Error() string {
+	where := e.Topic
+	if e.Partition >= 0 {
+		where = fmt.Sprintf("%s[%d]", e.Topic, e.Partition)
+	}
+	return fmt.Sprintf("%s: topic %s: %s", e.Outcome, where, trim(e.Cause))
+}
+
+// Unwrap returns the outcome and the cause.
+func (e *MessageError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
+
+// beneath keeps the outcome of its cause out of errors.Is. The cause may have
+// the outcome of another message or of another producer, and an error has
+// exactly one outcome.
+type beneath struct{ error }
+
+func (b beneath) Is(target error) bool {
+	return target != ErrNotSent && target != ErrOutcomeUnknown && errors.Is(b.error, target)
+}
+
+func (b beneath) As(target any) bool { return errors.As(b.error, target) }
+
+// trim removes the package's prefix from a cause, because another error of this
+// package wraps the cause.
+func trim(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }
+
+// NotSent makes the error of a message that is not sent.
+func NotSent(topic string, partition int32, cause error) error {
+	return &MessageError{ErrNotSent, topic, partition, cause}
+}
+
+// Unknown makes the error of a message with an unknown outcome.
+func Unknown(topic string, partition int32, cause error) error {
+	return &MessageError{ErrOutcomeUnknown, topic, partition, cause}
+}
+
+// TooLargeError says that a message exceeds a limit of the topic or of the
+// producer. It comes with [ErrNotSent].
+type TooLargeError struct {
+	Size    int64  // in a batch of its own, before compression
+	Limit   int64  // the limit, in bytes
+	Setting string // the limit's name, such as "WithMaxInFlight"
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("producer: message too large: %d bytes, %s allows %d", e.Size, e.Setting, e.Limit)
+}
+
+// PanicError is a panic in a user function, for example a key function, a
+// partitioner, an encoder or a callback. If a function panics before the
+// message is accepted, the message is [ErrNotSent].
+type PanicError struct {
+	In    string // the function that panicked
+	Value any    // the value of the panic
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("producer: %s panicked: %v", e.In, e.Value) }
+
+// Unwrap returns the value of the panic if the value is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// UndeliveredError is the result of Close if messages were not delivered.
+// NotSent + Unknown is the number of messages that were accepted since New and
+// not delivered.
+type UndeliveredError struct {
+	NotSent, Unknown int64
+	Err              error // such as a fatal error; nil if only messages failed
+}
+
+func (e *UndeliveredError) Error() string {
+	s := fmt.Sprintf("producer: closed with %d messages of unknown outcome and %d not sent", e.Unknown, e.NotSent)
+	if e.Err != nil {
+		s += ": " + trim(e.Err)
+	}
+	return s
+}
+
+// Unwrap returns the reason.
+func (e *UndeliveredError) Unwrap() error { return e.Err }
+
+// ContextError returns the error of an ended context, with the cause of
+// context.WithCancelCause if there is a cause.
+func ContextError(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}

@@ -1,0 +1,243 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/diagnose"
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// Check is a topic that [Engine.Prepare] checks.
+type Check struct {
+	Name string
+	// Above finds the problems that the layer above knows. Above runs beside
+	// the engine's checks.
+	Above func(ctx context.Context) []error
+	// Topic is asked from the brokers. nil: the brokers are not asked.
+	Topic *Topic
+}
+
+// prepareError is one problem that Prepare found.
+type prepareError struct {
+	topic     string
+	err       error
+	unreached bool // no broker answered
+}
+
+func (e *prepareError) Error() string {
+	if e.topic == "" {
+		return "producer: prepare: " + trim(e.err)
+	}
+	return "producer: prepare topic " + e.topic + ": " + trim(e.err)
+}
+
+func (e *prepareError) Unwrap() error { return e.err }
+
+// Prepare finds the problems of topics before the first message. The error
+// joins all problems.
+func (e *Engine) Prepare(ctx context.Context, checks []Check) error {
+	if !e.hold() {
+		return &prepareError{"", ErrClosed, true}
+	}
+	defer e.background.Done()
+	reach := sync.OnceValue(func() error { return e.reach(ctx) })
+	found := make([][]error, len(checks))
+	var wg sync.WaitGroup
+	for i, c := range checks {
+		wg.Go(func() {
+			found[i] = c.Above(ctx)
+			if c.Topic != nil && reach() == nil {
+				found[i] = append(found[i], e.prepareTopic(ctx, c.Topic)...)
+			}
+		})
+	}
+	_ = reach()
+	wg.Wait()
+	var errs []error
+	if err := reach(); err != nil {
+		errs = append(errs, &prepareError{"", err, true})
+	}
+	for i, c := range checks {
+		for _, err := range found[i] {
+			errs = append(errs, &prepareError{c.Name, err, false})
+		}
+	}
+	if fatal := e.fatal.Load(); fatal != nil && len(errs) == 0 {
+		errs = append(errs, &prepareError{"", *fatal, false})
+	}
+	return errors.Join(errs...)
+}
+
+// Prepare is [Engine.Prepare], and also takes over the transactional id.
+func (t *Transactional) Prepare(ctx context.Context, checks []Check) error {
+	err := t.engine.Prepare(ctx, checks)
+	var problem *prepareError
+	if errors.As(err, &problem) && problem.unreached { // report the connection first
+		return err
+	}
+	return errors.Join(err, t.takeOver(ctx))
+}
+
+// metadataClient returns a client for metadata requests. A client that stopped
+// for lack of a publish permission can still fetch metadata.
+func (e *Engine) metadataClient() (*client, error) {
+	k, err := e.mainOrErr()
+	if codeOf(err) == transport.ClusterAuthorizationFailed {
+		return e.main(), nil
+	}
+	return k, err
+}
+
+// reach waits until a broker answers.
+func (e *Engine) reach(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, firstUseWait, fmt.Errorf("no broker answered for %v, which holds where the context has no deadline", firstUseWait))
+		defer cancel()
+	}
+	for {
+		k, err := e.metadataClient()
+		if err != nil {
+			return err
+		}
+		wait := shortestCall
+		if end, ok := ctx.Deadline(); ok {
+			wait = max(min(wait, time.Until(end)), time.Millisecond)
+		}
+		short, cancel := context.WithTimeout(ctx, wait)
+		err = k.transport.Reach(short)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		e.trouble.look()
+		if refusal := e.trouble.refusal(); refusal != nil {
+			return refusal
+		}
+		pause := time.NewTimer(retryPause)
+		select {
+		case <-pause.C:
+		case <-e.alive.Done():
+			pause.Stop()
+			return ErrClosed
+		case <-ctx.Done():
+			pause.Stop()
+			return e.trouble.explain(ContextError(ctx))
+		}
+	}
+}
+
+// prepareTopic checks a topic on the brokers.
+func (e *Engine) prepareTopic(ctx context.Context, s *Topic) []error {
+	k, err := e.metadataClient()
+	if err != nil {
+		return []error{err}
+	}
+	admin := k.transport.Admin()
+	if e.config.CreateTopics.Allowed {
+		if err := e.createTopic(ctx, k, s.name, e.config.CreateTopics); err != nil {
+			return append([]error{err}, e.checkPermission(ctx, admin, s.name)...)
+		}
+	}
+	route, err := s.find(ctx)
+	var small *batchTooLargeError
+	switch {
+	case errors.As(err, &small): // the next client has a smaller batch size
+	case err != nil:
+		if denied := e.checkPermission(ctx, admin, s.name); denied != nil { // the client may have ended for this reason
+			return denied
+		}
+		return []error{err}
+	case route.rules.maxMessageBytes > 0 && route.rules.maxMessageBytes < 100: // smaller than an empty batch
+		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", route.rules.maxMessageBytes)}
+	}
+	return append(e.checkReplicas(ctx, k, s.name), e.checkPermission(ctx, admin, s.name)...)
+}
+
+// createTopic creates a topic if it is missing.
+func (e *Engine) createTopic(ctx context.Context, k *client, name string, make settings.CreateTopics) error {
+	err := k.transport.Admin().CreateTopic(ctx, name, make.Partitions, make.Replication, make.Settings)
+	switch code := codeOf(err); {
+	case err == nil:
+		e.config.Logger.Info("topic_created", "topic", name, "partitions", make.Partitions, "replication", make.Replication)
+		return nil
+	case code == transport.TopicAlreadyExists:
+		return nil
+	case code == transport.TopicAuthorizationFailed || code == transport.ClusterAuthorizationFailed:
+		if _, err := k.partitions(ctx, name, longestCall); err == nil { // the topic exists
+			return nil
+		}
+		return fmt.Errorf("create it (WithCreateTopics): %w", diagnose.GrantHint(e.config, err, "Create", "topic", name))
+	default:
+		return fmt.Errorf("create it (WithCreateTopics(%d, %d)): %w", make.Partitions, make.Replication, err)
+	}
+}
+
+// checkReplicas finds partitions that refuse acks=all at the moment, because
+// too few replicas are in sync.
+func (e *Engine) checkReplicas(ctx context.Context, k *client, name string) []error {
+	if e.config.Acks != settings.AcksAll {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
+	config, err := k.transport.Admin().TopicConfig(ctx, name)
+	if err != nil {
+		return nil // no permission to read the settings
+	}
+	least, err := strconv.Atoi(config["min.insync.replicas"])
+	if err != nil {
+		return nil
+	}
+	metadata, err := k.transport.Metadata(ctx, name)
+	if err != nil {
+		return nil // not a problem of the topic
+	}
+	var errs []error
+	for n, p := range metadata.Partitions {
+		// Brokers from 4.1 on use the replication factor as the minimum if the
+		// replication factor is smaller.
+		if least := min(least, len(p.Replicas)); len(p.InSync) < least {
+			errs = append(errs, fmt.Errorf("%w: partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
+				ErrNotReady, n, len(p.InSync), len(p.Replicas), least))
+		}
+	}
+	return errs
+}
+
+// checkPermission asks the brokers whether we may write. Brokers without an
+// authorizer allow everything, and old brokers do not answer the question.
+func (e *Engine) checkPermission(ctx context.Context, admin transport.Admin, name string) []error {
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
+	may, err := admin.MayWrite(ctx, name)
+	if may || err != nil && codeOf(err) != transport.TopicAuthorizationFailed {
+		return nil
+	}
+	denied := &transport.Error{Code: transport.TopicAuthorizationFailed, Text: "Topic authorization failed"}
+	return []error{diagnose.GrantHint(e.config, denied, "Write", "topic", name)}
+}
+
+// denied adds the missing grants to the "not authorized" error of a
+// transaction, because the coordinator does not name the topic.
+func (e *Engine) denied(ctx context.Context, k *client, err error) error {
+	if codeOf(err) != transport.TopicAuthorizationFailed {
+		return err
+	}
+	var grants []error
+	for _, name := range slices.Sorted(maps.Keys(*k.topics.Load())) {
+		grants = append(grants, e.checkPermission(ctx, k.transport.Admin(), name)...)
+	}
+	if grants == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errors.Join(grants...), err)
+}

@@ -24,16 +24,10 @@
 //
 // # How it works
 //
-// Package transport is the seam to a client library: confluent-kafka-go, or
-// franz-go with [WithTransport]. Each partition has a queue of its messages in
-// flight (queue.go). A message's token is the number of its queue and its place
-// in the queue. So an outcome finds its message whatever the order of outcomes
-// is (outcomes.go). The outcomes of a turn are counted together. Callbacks run
-// on their own goroutine (delivery.go), so a callback that publishes or blocks
-// delays only other callbacks. This package bounds the messages in flight
-// (inflight.go).
-//
-// After a fatal error the client is replaced (core.go). The next client first
-// sends the messages that are certainly not in the log. Publishers wait until
-// then.
+// A [Topic] encodes a record and gives the message to the engine below. The
+// engine bounds the messages in flight, finds the outcome of each message and
+// replaces a client after a fatal error. A transport puts the bytes into Kafka:
+// confluent-kafka-go, or franz-go with [WithTransport]. Callbacks run on their
+// own goroutine, so a callback that publishes or blocks delays only other
+// callbacks. CONTRIBUTING.md has the map.
 package producer

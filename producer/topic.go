@@ -237,8 +237,8 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	return nil
 }
 
-// Choose implements [engine.Chooser]: it returns the explicit partition, or runs
-// the partitioner.
+// Choose implements [engine.Chooser]. Choose returns the explicit partition, or
+// runs the partitioner.
 func (s *scratch) Choose(n int32) (p int32, err error) {
 	defer s.caught(&err)
 	if s.explicit.plus1 != 0 {

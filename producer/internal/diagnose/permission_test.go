@@ -18,8 +18,10 @@ func TestExplainDenied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []settings.Option{settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", User: "c",
-		OIDC: &settings.OIDCConfig{TokenURL: "https://i/t", ClientID: "c", ClientSecret: "s"}}))})
+	token, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []settings.Option{settings.WithSASL(settings.NewSASL(settings.Credentials{
+		Mechanism: "OAUTHBEARER", User: "c",
+		OIDC: &settings.OIDCConfig{TokenURL: "https://i/t", ClientID: "c", ClientSecret: "s"},
+	}))})
 	if err != nil {
 		t.Fatal(err)
 	}

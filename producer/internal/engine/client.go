@@ -34,8 +34,8 @@ type client struct {
 	events  turn
 	closing sync.Once
 
-	// tx, if set, counts the outcomes instead of the engine's counters, because a
-	// message of a transaction is not delivered before the commit. Set before
+	// tx, if set, counts the outcomes instead of the engine's counters, because
+	// a message of a transaction is not delivered before the commit. Set before
 	// the first message.
 	tx *txTally
 }
@@ -129,8 +129,8 @@ func (k *client) topicQueues(topic string, n int32) []*queue {
 	return queues
 }
 
-// refusedError wraps the reason why a client refuses messages. The engine decides
-// whether another client can take the message.
+// refusedError wraps the reason why a client refuses messages. The engine
+// decides whether another client can take the message.
 type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }

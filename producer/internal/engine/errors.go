@@ -5,43 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/avroline/avroline/producer/internal/transport"
 )
 
+// Outcomes and reasons. Package producer explains them to users.
 var (
-	// ErrNotSent says that the message is in no log and never will be. The
-	// message was refused, or its transaction was aborted, or it certainly
-	// reached no log.
-	ErrNotSent = errors.New("producer: not sent")
-	// ErrOutcomeUnknown says that the message may be in the log once, or may be
-	// written later once. For example, a broker may have written the message,
-	// but its answer was lost.
+	ErrNotSent        = errors.New("producer: not sent")
 	ErrOutcomeUnknown = errors.New("producer: outcome unknown")
-	// ErrClosed says that the producer was closed. With [ErrNotSent], the
-	// message was refused or never left the client. With [ErrOutcomeUnknown],
-	// Close stopped waiting for the outcome.
-	ErrClosed = errors.New("producer: closed")
-	// ErrFatal says that a fatal error ended the client behind the producer.
-	// The fatal error is wrapped too.
-	ErrFatal = errors.New("producer: fatal")
-	// ErrWouldBlock comes with [ErrNotSent] from the Try methods, and from
-	// other calls after [WithMaxBlock]. The buffer is full, a partition does
-	// not move, or the topic is not looked up yet.
-	ErrWouldBlock = errors.New("producer: would block")
-	// ErrNotReady comes from Prepare. The problem may end by itself. For
-	// example, a partition has too few replicas in sync while a broker
-	// restarts.
-	ErrNotReady = errors.New("producer: not ready")
-	// ErrUnknownTopic comes with [ErrNotSent]. The brokers do not know the
-	// topic.
-	ErrUnknownTopic = errors.New("producer: unknown topic")
+	ErrClosed         = errors.New("producer: closed")
+	ErrFatal          = errors.New("producer: fatal")
+	ErrWouldBlock     = errors.New("producer: would block")
+	ErrNotReady       = errors.New("producer: not ready")
+	ErrUnknownTopic   = errors.New("producer: unknown topic")
 )
-
-// KafkaError is an error of a client library or a broker, with the same codes
-// for every transport. With confluent-kafka-go, errors.As also finds the
-// kafka.Error.
-type KafkaError = transport.Error
 
 // MessageError is the failure of one message. MessageError wraps the outcome,
 // [ErrNotSent] or [ErrOutcomeUnknown], and the cause. So errors.Is and

@@ -22,9 +22,6 @@ type entry struct {
 	done     bool  // it has its outcome
 }
 
-// wantsDelivery reports whether a callback or a future reads the delivery.
-func (e *entry) wantsDelivery() bool { return e.callback != nil || e.future != nil }
-
 const chunkSize = 64
 
 type chunk struct {

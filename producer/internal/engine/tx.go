@@ -12,28 +12,19 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// Reasons that end a transaction, in a [*TxError]. The function's own error is
-// another reason.
+// Reasons that end a transaction, in a [*TxError]. Package producer explains
+// them to users.
 var (
-	// ErrFenced says that another producer took over the transactional id.
-	// Every later call returns ErrFenced at once. A fenced producer must stop,
-	// because a new start would fence the other producer.
-	ErrFenced = errors.New("producer: fenced")
-	// ErrTxTimedOut says that the transaction was open for longer than
-	// [WithTransactionTimeout], so the coordinator aborted the transaction. The
-	// broker answers in the same way to a fenced producer. The producer
-	// compares the open time with the timeout to tell the two apart. The next
-	// [Transactional.InTx] works.
+	ErrFenced     = errors.New("producer: fenced")
 	ErrTxTimedOut = errors.New("producer: transaction timed out")
-	// ErrTxEnded says that a [Tx] was used after its function returned.
-	ErrTxEnded = errors.New("producer: transaction has ended")
+	ErrTxEnded    = errors.New("producer: transaction has ended")
 )
 
 // TxError says why a transaction is not known to be committed. TxError wraps
 // the outcome and the cause. The outcome [ErrNotSent] means that read_committed
 // never sees any message of the transaction. The outcome [ErrOutcomeUnknown]
 // means that read_committed sees all messages or none. The cause is the
-// function's own error, [ErrFenced], [ErrTxTimedOut] or a [KafkaError].
+// function's own error, [ErrFenced], [ErrTxTimedOut] or a [transport.Error].
 type TxError struct {
 	Outcome         error
 	TransactionalID string

@@ -473,14 +473,13 @@ func TestKeep(t *testing.T) {
 		for i := range 20 {
 			p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(i)) })
 		}
-		keep := outbox.WithKeep(3 * time.Second)
-		stop := p.running(p.relay(keep))
+		stop := p.running(p.relay(outbox.WithKeep(time.Hour)))
 		p.until("the events", p.published(20))
 		stop()
 		if n := p.count(); n != 20 {
 			t.Errorf("%d rows are kept, want 20", n)
 		}
-		stop = p.running(p.relay(keep))
+		stop = p.running(p.relay(outbox.WithKeep(time.Millisecond)))
 		p.until("the deletion", func() bool { return p.count() == 0 })
 		stop()
 		p.Exactly(p.topic, 20)

@@ -2,15 +2,18 @@ package source
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
 
-// ShardHealth is the state of a shard that this instance reads.
+// ShardHealth is the state of a shard that is assigned to this instance.
 type ShardHealth struct {
-	Shard   int
+	Shard int
+	// Running is false after an error, during the pause before the next try.
 	Running bool
-	// Err is the last error. A commit sets it to nil.
+	// Err is the last error. It becomes nil when a transaction is committed, or
+	// when the input has no unpublished item.
 	Err          error
 	LastCommit   time.Time // the zero time before the first commit
 	Transactions int64     // committed by this instance
@@ -20,22 +23,18 @@ type ShardHealth struct {
 	Lag Lag
 }
 
-// Health returns the state of the shards that this instance reads, sorted by
-// number. Health asks the input for the lag, within ctx.
+// Health returns the state of the shards that are assigned to this instance,
+// sorted by number. Health asks the input for the lag, within ctx.
 func (s *Source[T]) Health(ctx context.Context) []ShardHealth {
 	s.mu.Lock()
-	all := make([]*shard[T], 0, len(s.shards))
-	for _, h := range s.shards {
-		all = append(all, h)
-	}
+	all := slices.Collect(maps.Values(s.health))
 	s.mu.Unlock()
 	out := make([]ShardHealth, len(all))
 	for i, h := range all {
-		h.health.mu.Lock()
-		out[i] = h.health.now
-		lagger := h.health.lagger
-		h.health.mu.Unlock()
-		out[i].Shard = h.Number
+		h.mu.Lock()
+		out[i] = h.now
+		lagger := h.lagger
+		h.mu.Unlock()
 		out[i].Lag = Lag{Items: -1}
 		if lagger == nil {
 			continue

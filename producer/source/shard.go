@@ -33,7 +33,7 @@ type shard[T any] struct {
 	limit     int       // the current bound on the items of a transaction
 	refused   error     // the reason why the next item goes to the bad function
 
-	health shardHealth
+	health *shardHealth // outlives the shard, so that its last error stays visible
 }
 
 // errMoved says that the log has positions that the open reader does not know.
@@ -81,7 +81,7 @@ func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
 
 // run reads until the end of the shard. An error of run is permanent.
 func (h *shard[T]) run(ctx context.Context) (err error) {
-	h.health.set(func(s *ShardHealth) { s.Running, s.Err = true, nil })
+	h.health.set(func(s *ShardHealth) { s.Running = true })
 	h.each(func(k Hooks) {
 		if k.Started != nil {
 			k.Started(h.Number)
@@ -185,6 +185,7 @@ func (h *shard[T]) session(ctx context.Context) error {
 			return err
 		}
 		if !ok {
+			h.health.set(func(s *ShardHealth) { s.Err = nil }) // everything is published
 			more, err := reader.More(ctx)
 			switch {
 			case err != nil:

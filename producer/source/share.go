@@ -69,6 +69,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 		for number, r := range reading {
 			if !mine[number] {
 				r.stop()
+				s.forget(number)
 				delete(reading, number)
 			}
 		}

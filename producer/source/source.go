@@ -32,8 +32,9 @@ type Source[T any] struct {
 	bad        BadFunction[T]
 
 	mu     sync.Mutex
-	shards map[int]*shard[T] // shards that this instance reads or has read
-	past   producer.Stats    // the counts of closed shards
+	shards map[int]*shard[T]    // shards that this instance reads
+	health map[int]*shardHealth // of the shards that are assigned to this instance
+	past   producer.Stats       // the counts of closed shards
 	closed bool
 }
 
@@ -100,7 +101,7 @@ func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, 
 	}
 	out := &Source[T]{
 		name: name, input: in, config: c, settings: set, brokers: brokers, serializer: s, positions: log,
-		shards: map[int]*shard[T]{},
+		shards: map[int]*shard[T]{}, health: map[int]*shardHealth{},
 	}
 	if c.shards == 0 {
 		if _, err := out.open(Shard{Number: 0, Count: 1}); err != nil {
@@ -133,7 +134,10 @@ func (s *Source[T]) open(number Shard) (*shard[T], error) {
 	if s.closed {
 		return nil, producer.ErrClosed
 	}
-	h := &shard[T]{source: s, Shard: number, writer: uuid.New()}
+	if s.health[number.Number] == nil {
+		s.health[number.Number] = &shardHealth{now: ShardHealth{Shard: number.Number}}
+	}
+	h := &shard[T]{source: s, Shard: number, writer: uuid.New(), health: s.health[number.Number]}
 	id := s.name
 	if s.config.shards > 0 {
 		id = fmt.Sprintf("%s-%d", s.name, number.Number)
@@ -157,6 +161,13 @@ func (s *Source[T]) retire(ctx context.Context, h *shard[T]) error {
 		s.past = add(s.past, h.t.Stats())
 	}
 	return err
+}
+
+// forget removes a shard from the health of this instance. The shard has moved.
+func (s *Source[T]) forget(number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.health, number)
 }
 
 func add(a, b producer.Stats) producer.Stats {

@@ -3,6 +3,8 @@ package franz
 import (
 	"context"
 	"errors"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,10 +16,13 @@ import (
 )
 
 // admin answers questions about the cluster over a client's connections.
-type admin struct{ kgo *kgo.Client }
+type admin struct {
+	kgo    *kgo.Client
+	limits *sync.Map // the client's limits; may be nil
+}
 
 // Admin implements [transport.Client].
-func (c *client) Admin() transport.Admin { return admin{c.kgo} }
+func (c *client) Admin() transport.Admin { return admin{c.kgo, &c.limits} }
 
 // TopicConfig implements [transport.Admin].
 func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string, error) {
@@ -25,7 +30,7 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 	resource := kmsg.NewDescribeConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 	req.Resources = append(req.Resources, resource)
-	resp, err := req.RequestWith(ctx, bounded(a))
+	resp, err := req.RequestWith(ctx, bounded{a.kgo})
 	if err != nil {
 		return nil, convert(err)
 	}
@@ -39,6 +44,9 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 				settings[c.Name] = *c.Value
 			}
 		}
+	}
+	if n, err := strconv.Atoi(settings["max.message.bytes"]); err == nil && a.limits != nil {
+		a.limits.Store(topic, n)
 	}
 	return settings, nil
 }
@@ -60,7 +68,7 @@ func (a admin) MayWrite(ctx context.Context, topic string) (bool, error) {
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = kmsg.StringPtr(topic)
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, bounded(a))
+	resp, err := req.RequestWith(ctx, bounded{a.kgo})
 	if err != nil {
 		return false, convert(err)
 	}
@@ -90,7 +98,7 @@ func (a admin) CreateTopic(ctx context.Context, name string, partitions, replica
 		t.Configs = append(t.Configs, c)
 	}
 	req.Topics = append(req.Topics, t)
-	resp, err := req.RequestWith(ctx, bounded(a))
+	resp, err := req.RequestWith(ctx, bounded{a.kgo})
 	if err != nil {
 		return convert(err)
 	}
@@ -152,7 +160,7 @@ func CreateTopic(ctx context.Context, c *settings.Config, name string, partition
 		return convert(err)
 	}
 	defer cl.Close()
-	err = admin{cl}.CreateTopic(ctx, name, partitions, replicas, config)
+	err = admin{kgo: cl}.CreateTopic(ctx, name, partitions, replicas, config)
 	var e *transport.Error
 	if errors.As(err, &e) && (e.Code == transport.TopicAuthorizationFailed || e.Code == transport.ClusterAuthorizationFailed) {
 		if _, unknown := metadata(ctx, cl, name); unknown == nil {

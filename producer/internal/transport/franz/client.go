@@ -20,6 +20,7 @@ type client struct {
 	config     *settings.Config
 	handler    transport.Handler
 	batchBytes int
+	limits     sync.Map // topic to its max.message.bytes, an int, if TopicConfig has read the value
 	kgo        *kgo.Client
 	wire       wire
 	brokers    transport.Brokers
@@ -44,10 +45,10 @@ type client struct {
 var _ transport.Client = (*client)(nil)
 
 // Open makes a client and does not wait for the network. batchBytes limits the
-// size of a batch, and therefore of a message. The limit overrides the settings
-// in c.
+// size of a batch, and therefore of a message, of topics whose own limit is not
+// known. The limit overrides the settings in c.
 func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
-	k := &client{config: c, handler: h, batchBytes: max(batchBytes, leastBatch)}
+	k := &client{config: c, handler: h, batchBytes: batchBytes}
 	k.topics.Store(&map[string]*topic{})
 	k.wire.client = k
 	k.promise = k.promised
@@ -64,7 +65,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 		kgo.Dialer(k.wire.dial),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(compression),
-		kgo.ProducerBatchMaxBytes(int32(min(k.batchBytes, math.MaxInt32/2))),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(k.limit(topic)) }),
 		kgo.ProducerLinger(c.Linger),
 		// The engine limits the messages in flight. kgo must never make a
 		// caller wait, because Produce runs under a lock.
@@ -105,8 +106,23 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	return k, nil
 }
 
-// leastBatch is the smallest batch that kgo allows.
-const leastBatch = 512
+// leastBatch and mostBatch are the smallest and the largest batch that kgo
+// allows.
+const (
+	leastBatch = 512
+	mostBatch  = 1 << 30
+)
+
+// limit returns the size of the largest batch of a topic. A client may be open
+// with a small batchBytes because of one topic. The limit of another topic is
+// then not smaller, because a message that is larger than the limit is refused.
+func (c *client) limit(topic string) int {
+	n := c.batchBytes
+	if most, ok := c.limits.Load(topic); ok {
+		n = min(most.(int), max(c.config.BatchBytes, c.config.MaxMessageBytes, c.batchBytes))
+	}
+	return min(max(n, leastBatch), mostBatch)
+}
 
 // Topic implements [transport.Client].
 func (c *client) Topic(name string) (transport.Topic, error) {
@@ -119,7 +135,7 @@ func (c *client) Topic(name string) (transport.Topic, error) {
 	if t := old[name]; t != nil {
 		return t, nil
 	}
-	t := &topic{client: c, name: name}
+	t := &topic{client: c, name: name, batchBytes: c.limit(name)}
 	t.partitions.Store(new([]*partition))
 	topics := make(map[string]*topic, len(old)+1)
 	for n, other := range old {

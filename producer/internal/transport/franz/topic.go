@@ -15,6 +15,7 @@ import (
 type topic struct {
 	client     *client
 	name       string
+	batchBytes int                          // the size of the largest batch
 	partitions atomic.Pointer[[]*partition] // by number; nil if the partition was never used
 	state      atomic.Int32
 
@@ -136,8 +137,8 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	for _, h := range m.Headers {
 		size += len(h.Key) + len(h.Value)
 	}
-	if n := size + batchOverhead + recordOverhead + len(m.Headers)*headerOverhead; n > c.batchBytes {
-		return &transport.Error{Code: codeMessageTooLarge, Text: fmt.Sprintf("%d bytes, a batch holds %d", n, c.batchBytes)}
+	if n := size + batchOverhead + recordOverhead + len(m.Headers)*headerOverhead; n > t.batchBytes {
+		return &transport.Error{Code: codeMessageTooLarge, Text: fmt.Sprintf("%d bytes, a batch holds %d", n, t.batchBytes)}
 	}
 	if number < 0 {
 		return &transport.Error{Code: transport.Invalid, Text: fmt.Sprintf("partition %d", number)}

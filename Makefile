@@ -24,7 +24,7 @@ SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vulncheck release-check fuzz random bench throughput faults vectors integration versions kafka registry soak clean
+.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vulncheck release-check fuzz random bench throughput faults vectors integration tools versions kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -116,6 +116,9 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
 	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./producer/processor ./producer/source ./serde ./registry ./examples/clickstream
 	go test -tags integration -count=1 -timeout 15m ./internal/integration
+
+tools: ## the catalog, the hooks and the settings judged by npm, Chromium, pre-commit
+	go test -tags integration -count=1 -timeout 15m -run 'AsyncAPI|Browser|ByValidator|PreCommit|Action' ./cmd/avrogen
 
 versions: ## the suites against older releases of Apache Kafka, one node each
 	@for v in $(VERSIONS); do go run ./internal/cmd/withreal -nodes 1 -kafka $$v go test -tags integration -count=1 -p 1 -timeout 15m -run '$(PUBLIC)' ./producer ./producer/processor ./producer/source ./serde || exit 1; done

@@ -39,7 +39,7 @@ type config struct {
 	Generate generateConfig `yaml:"generate"`
 	Lint     lintConfig     `yaml:"lint"`
 	Check    checkConfig    `yaml:"check"`
-	Except   []exception    `yaml:"except"`
+	Except   []exception    `yaml:"except"` // intended breaks
 	Docs     docsConfig     `yaml:"docs"`
 }
 

@@ -18,9 +18,9 @@ import (
 // ownTypeConfig is a value of generate.types. It is the text of a Go type, or a
 // mapping.
 type ownTypeConfig struct {
-	Type   string `yaml:"type"`
-	Encode string `yaml:"encode"`
-	Decode string `yaml:"decode"`
+	Type   string `yaml:"type"`   // IMPORTPATH.Type
+	Encode string `yaml:"encode"` // function that makes the value of Avro
+	Decode string `yaml:"decode"` // function that reads the value of Avro
 
 	line, column int
 }

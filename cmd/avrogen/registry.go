@@ -53,9 +53,9 @@ type registryConfig struct {
 }
 
 type oauthConfig struct {
-	TokenURL string `yaml:"token-url"`
-	ClientID string `yaml:"client-id"`
-	Scope    string `yaml:"scope"`
+	TokenURL string `yaml:"token-url"` // URL that gives the tokens
+	ClientID string `yaml:"client-id"` // name of this client
+	Scope    string `yaml:"scope"`     // scopes to ask for, separated by spaces
 }
 
 // UnmarshalYAML reads a URL or a mapping.

@@ -199,8 +199,8 @@ func fieldDocs(t *testing.T) map[string]string {
 	return docs
 }
 
-// sentence is a comment as the description of a key. The words of a comment that
-// name the Go type are left out.
+// sentence is a comment as the description of a key. The name of the Go type at
+// the beginning is left out.
 func sentence(comment string) string {
 	text := strings.Join(strings.Fields(comment), " ")
 	if m := regexp.MustCompile(`^(\w+) is (the part ".*)$`).FindStringSubmatch(text); m != nil {

@@ -62,9 +62,9 @@ The versions come FROM
   registry      the versions of the subjects in the schema registry
   none          no versions
 
-The default is git, and none outside of a git repository. Documentation that is
-committed itself, and compared with --check, wants tags:PATTERN or none: with git
-each commit of a schema is one more version.
+The default is git, and none outside of a git repository. Pages that are
+committed themselves, and compared with --check, want tags:PATTERN or none,
+because with git each commit of a schema is one more version.
 
 Only files that change are written. Files of an earlier run that are no longer
 needed are removed; DIR/` + docsManifest + ` lists the files of the last run.

@@ -302,7 +302,7 @@ docs: {output: site, format: markdown, versions: "tags:v*", topics: {orders: [sh
 		if ok := status == 0; ok != test.ok {
 			t.Errorf("%s: status %d\n%s", name, status, out)
 		}
-		// The program's own check of the file. Rules are looked at by lint only.
+		// The program checks the names of rules later, in lint.
 		var c config
 		if err := c.parse(configName, []byte(test.text)); (err == nil) != test.ok && name != "unknown rule" {
 			t.Errorf("%s: the program says %v", name, err)

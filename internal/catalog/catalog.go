@@ -30,6 +30,7 @@ const (
 	maxDefault  = 300    // bytes of one default
 	maxSchema   = 200_000
 	maxExample  = 20_000
+	goodExample = 2_500
 	maxVersions = 50
 	maxChanges  = 100 // of one version
 )
@@ -443,22 +444,34 @@ func (t *Type) schemaText() string {
 }
 
 // example is one value in Avro's JSON encoding, or "" if there is no short one.
+// If the first value is long, as for a recursive type, the example is the
+// shortest of several.
 func (t *Type) example() string {
-	if len(t.Schema.Text()) > maxSchema {
+	text := t.Schema.Text()
+	if len(text) > maxSchema {
 		return ""
 	}
-	g, err := serde.NewGeneric(t.Schema.Text())
+	g, err := serde.NewGeneric(text)
 	if err != nil {
 		return ""
 	}
-	r := rand.New(rand.NewPCG(1, 0)) //nolint:gosec // the values are to be the same again
-	data, err := avrosample.Append(nil, r, t.Schema)
-	if err != nil || len(data) > maxExample {
-		return ""
+	shortest := ""
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed+1, 0)) //nolint:gosec // the values are to be the same again
+		data, err := avrosample.Append(nil, r, t.Schema)
+		if err != nil || len(data) > maxExample {
+			continue
+		}
+		json, err := g.AppendJSON(nil, data)
+		if err != nil || len(json) > maxExample {
+			continue
+		}
+		if example := clean(indentJSON(json)); shortest == "" || len(example) < len(shortest) {
+			shortest = example
+		}
+		if len(shortest) <= goodExample {
+			break
+		}
 	}
-	json, err := g.AppendJSON(nil, data)
-	if err != nil || len(json) > maxExample {
-		return ""
-	}
-	return clean(indentJSON(json))
+	return shortest
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -372,5 +374,39 @@ func TestTopics(t *testing.T) {
 	want := []string{"all: shop.Order shop.Gone", "audit: shop.Order key shop.Key", "orders: shop.Order key shop.Key"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestVectors makes the catalog of each schema of the outside vectors.
+func TestVectors(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("../../../shared/vectors/avsc/*.avsc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := avsc.ParseSet(avsc.Source{Name: filepath.Base(name), Text: text})
+		if err != nil {
+			continue // invalid, or in need of other files
+		}
+		c := catalog.New(set, catalog.Options{})
+		files := site(t, c)
+		wantSound(t, files)
+		byName(t, c.Markdown())
+		var api map[string]any
+		if err := yaml.Unmarshal(files["asyncapi.yaml"], &api); err != nil {
+			t.Errorf("%s: asyncapi.yaml: %v", name, err)
+		}
+		if made++; t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	if made < 500 {
+		t.Errorf("only %d catalogs were made", made)
 	}
 }

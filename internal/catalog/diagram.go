@@ -147,7 +147,7 @@ type edge struct {
 // With style, the picture has its own colours, and works as a file of its own.
 func (d *diagram) svg(title string, style bool) string {
 	var edges []edge
-	width, top := 0.0, margin
+	width, top := 0.0, 2*margin // a loop needs the room above
 	for _, part := range d.components() {
 		placed, height, right := d.layOut(part, top)
 		edges = append(edges, placed...)
@@ -212,13 +212,17 @@ func (e edge) draw(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, `<path class="%s" marker-end="url(#arrow)" d="`, class)
 	switch {
-	case first == last: // a loop at the right side
-		x, y := first.x+first.width, first.y
-		fmt.Fprintf(b, "M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f", x, y+10, x+34, y-2, x+34, y+boxHeight+2, x, y+boxHeight-10)
+	case first == last: // a loop above the box
+		left, right, y := first.x+first.width*0.35, first.x+first.width*0.65, first.y
+		fmt.Fprintf(b, "M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f", right, y, right+6, y-17, left-6, y-17, left, y)
+	case e.back: // from the left side to the right side, below the other edges
+		x, y, toX, toY := first.x, first.y+first.height-7, last.x+last.width, last.y+last.height-7
+		bend := max((x-toX)/2, 10)
+		fmt.Fprintf(b, "M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f", x, y, x-bend, y, toX+bend, toY, toX, toY)
 	default:
 		x, y := first.x+first.width, first.y+first.height/2
 		fmt.Fprintf(b, "M%.1f %.1f", x, y)
-		if !e.back && first.right > x { // stay clear of wider boxes in the column
+		if first.right > x { // stay clear of wider boxes in the column
 			x = first.right
 			fmt.Fprintf(b, " L%.1f %.1f", x, y)
 		}
@@ -316,11 +320,7 @@ func (d *diagram) layOut(part []*node, top float64) (edges []edge, height, right
 			y += n.height + rowGap
 		}
 	}
-	right = x - columnGap
-	if slices.ContainsFunc(edges, func(e edge) bool { return e.back }) {
-		right += 30 // the loops of the last column
-	}
-	return edges, height, right
+	return edges, height, x - columnGap
 }
 
 // layers puts each node to the right of the nodes that use it. An edge that

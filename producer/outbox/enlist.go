@@ -34,8 +34,8 @@ type Topic[R avrobin.Record] struct {
 type HeadersFunc func(ctx context.Context, topic string, h []serde.Header) []serde.Header
 
 // NewTopic makes a topic that writes into the table. The functions in headers
-// are called for each message, in order. producer.Hooks.Headers can be used as
-// a HeadersFunc.
+// are called for each message, in order. opentelemetry.Telemetry.Headers is a
+// HeadersFunc that adds the trace context.
 func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde.Serializer, headers ...HeadersFunc) *Topic[R] {
 	return &Topic[R]{table, topic, s, headers}
 }

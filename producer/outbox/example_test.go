@@ -63,7 +63,7 @@ func Example() {
 	published := make(chan struct{})
 	relay := must(outbox.NewRelay(broker.Addrs(), "shop", table, db, reg, ser, outbox.WithSource(
 		source.WithProducer(producer.WithCreateTopics(1, -1)),
-		source.WithHooks(source.Hooks{Committed: func(source.Commit) { close(published) }}))))
+		source.WithHooks(source.Hooks{Committed: func(context.Context, source.Commit) { close(published) }}))))
 	running, stop := context.WithCancel(ctx)
 	done := make(chan error)
 	go func() { done <- relay.Run(running) }()

@@ -25,6 +25,7 @@ type config struct {
 	protocol string
 	onBad    BadHandler
 	producer []producer.Option
+	hooks    []Hooks
 }
 
 // BadHandler is called, inside the transaction, for a message that cannot be

@@ -27,6 +27,7 @@ type Processor[In any] struct {
 
 	// Only the goroutine of Run uses the fields below.
 	in       *input
+	observer *observer
 	batch    []*transport.ConsumedMessage // the batch of the open transaction
 	back     []transport.TopicPartition   // where to read on if the outcome of a commit stays unknown
 	poisoned map[place]error              // messages that go to the bad handler when they are read again
@@ -159,7 +160,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 		return err
 	}
 	defer in.close()
-	p.in = in
+	p.in, p.observer = in, newObserver(in, p.config.hooks)
 	if err := p.findTopics(ctx); err != nil {
 		return err
 	}
@@ -169,12 +170,13 @@ func (p *Processor[In]) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.observer.look(ctx)
 		if len(p.batch) == 0 {
 			continue
 		}
-		err = p.process(ctx)
+		err = p.attempt(ctx)
 		for p.isPoisoned(err) && ctx.Err() == nil {
-			err = p.process(ctx)
+			err = p.attempt(ctx)
 		}
 		if err == nil {
 			pause = p.settings.RetryBackoff
@@ -243,13 +245,24 @@ func (p *Processor[In]) Resume(ctx context.Context, inDoubt bool) (committed boo
 	return back[0].Offset > from[0].Offset, nil
 }
 
+// attempt is process with the hooks.
+func (p *Processor[In]) attempt(ctx context.Context) error {
+	err := p.observer.batch(ctx, p.batch, p.process, func(err error) bool {
+		return ctx.Err() == nil && (p.isPoisoned(err) || p.passes(err))
+	})
+	if err == nil {
+		p.observer.noteCommitted(p.batch)
+	}
+	return err
+}
+
 // process handles the batch in one transaction.
 func (p *Processor[In]) process(ctx context.Context) error {
 	p.back = nil
 	var ofFunction error
 	err := p.t.InTxOnce(ctx, func(tx *producer.Tx) error {
 		for _, m := range p.batch {
-			if err := p.one(ctx, tx, m); err != nil {
+			if err := p.observed(ctx, tx, m); err != nil {
 				if tx.Err() == nil {
 					ofFunction = err
 				}
@@ -337,30 +350,40 @@ func (p *Processor[In]) isPoisoned(err error) bool {
 	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(lastingError))
 }
 
-// one handles a single message.
-func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
+// observed is one with the hooks.
+func (p *Processor[In]) observed(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
+	if !p.observer.records { // the function below would be allocated for each message
+		_, err := p.one(ctx, tx, m)
+		return err
+	}
+	return p.observer.one(ctx, m, func(ctx context.Context) (bad, err error) { return p.one(ctx, tx, m) })
+}
+
+// one handles a single message. bad is the reason why the message went to the
+// bad handler.
+func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) (bad, err error) {
 	at := placeOf(m)
 	if reason := p.poisoned[at]; reason != nil {
-		return p.bad(ctx, tx, m, reason)
+		return reason, p.bad(ctx, tx, m, reason)
 	}
 	c := describe[In](m)
 	value := new(In)
-	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, value)
+	err = p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, value)
 	switch {
 	case err == nil:
 		c.Value = value
 	case errors.Is(err, serde.ErrTombstone):
 	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // the message itself may be good
-		return err
+		return nil, err
 	case errors.Is(err, serde.ErrNoExecutor):
 		// The program lacks the executor. Every message would be called bad.
-		return fmt.Errorf("%v: %w", placeOf(m), err)
+		return nil, fmt.Errorf("%v: %w", placeOf(m), err)
 	default:
-		return p.bad(ctx, tx, m, err)
+		return err, p.bad(ctx, tx, m, err)
 	}
 	err = p.f(ctx, tx, c)
 	if err == nil || tx.Err() != nil {
-		return err
+		return nil, err
 	}
 	var poison poisonError
 	if p.config.onBad != nil {
@@ -372,7 +395,7 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 			err = poisonError{err}
 		}
 	}
-	return fmt.Errorf("%v: %w", at, err)
+	return nil, fmt.Errorf("%v: %w", at, err)
 }
 
 // isOwnRefusal reports whether the producer refused a single message because of

@@ -37,6 +37,7 @@ type copying struct {
 	messages int
 	silent   bool // each message is published outside of the transaction
 	opts     []producer.Option
+	hooks    []processor.Hooks
 }
 
 func newCopying(w *copytest.Where, partitions int32) *copying {
@@ -60,6 +61,9 @@ func (c *copying) processor(id string) *processor.Processor[event] {
 	}
 	if c.onBad != nil {
 		opts = append(opts, processor.WithBadHandler(c.onBad))
+	}
+	for _, h := range c.hooks {
+		opts = append(opts, processor.WithHooks(h))
 	}
 	p, err := processor.New(c.w.Addrs, id, c.group, []string{c.in}, des, copytest.Serializer(c.w, c.reg),
 		func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -70,31 +71,45 @@ func WithShards(n int) Option {
 	return Option{"WithShards", func(c *config) { c.shards = n }}
 }
 
-// Hooks are callbacks that report the progress of a source. Each hook may be
-// nil. A hook runs on the goroutine of its shard, and must not block.
+// Hooks see the progress of a source. Each function may be nil. A function runs
+// on the goroutine of its shard, and must not block. A panic in a function is
+// logged, and the work goes on.
+//
+// The published messages are in the producer's own hooks (WithProducer,
+// producer.WithHooks).
 type Hooks struct {
-	// Committed is called after a transaction was committed.
-	Committed func(c Commit)
-	// Aborted is called after a transaction was not committed. The source reads
-	// the items again, unless the shard stops.
-	Aborted func(shard int, err error)
 	// Started is called when this instance begins to read a shard.
-	Started func(shard int)
+	Started func(ctx context.Context, shard int)
 	// Stopped is called when this instance stops reading a shard. err is nil in
 	// three cases: the input is at its end, the shard has moved, or the context
 	// has ended.
-	Stopped func(shard int, err error)
+	Stopped func(ctx context.Context, shard int, err error)
+	// StartTransaction is called before the transaction of some items. The
+	// function of the source gets the returned context, and so does Committed
+	// or Aborted. The returned context must be ctx or a child of ctx.
+	StartTransaction func(ctx context.Context, shard int) context.Context
+	// Committed is called after a transaction was committed.
+	Committed func(ctx context.Context, c Commit)
+	// Aborted is called after a transaction was not committed. The source reads
+	// the items again, unless the shard stops.
+	Aborted func(ctx context.Context, shard int, err error)
+	// Lag is called about every 10 seconds after a commit, if the input knows
+	// its lag.
+	Lag func(ctx context.Context, shard int, lag Lag)
 }
 
 // Commit describes a committed transaction.
 type Commit struct {
-	Shard int
-	Items int
-	Bytes int           // the total size of the items
-	Took  time.Duration // from the first item to the commit
+	Shard     int
+	Items     int
+	Bytes     int           // the total size of the items
+	Took      time.Duration // from the first item to the commit
+	Positions []Position    // the positions that were committed
 }
 
-// WithHooks adds hooks. The hooks of several WithHooks are called in order.
+// WithHooks adds hooks for metrics and traces. If WithHooks is given several
+// times, all hooks are called in their order, and each StartTransaction gets
+// the context of the one before.
 func WithHooks(h Hooks) Option {
 	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
 }

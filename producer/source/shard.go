@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/internal/hook"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/consumer"
 	"github.com/avroline/avroline/serde"
@@ -30,6 +32,7 @@ type shard[T any] struct {
 	others    places    // the positions of the other shards, as last read
 	pending   places    // the positions of the open transaction
 	reader    Reader[T] // nil if closed
+	measured  time.Time // the last measurement of the lag
 	limit     int       // the current bound on the items of a transaction
 	refused   error     // the reason why the next item goes to the bad function
 
@@ -82,9 +85,9 @@ func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
 // run reads until the end of the shard. An error of run is permanent.
 func (h *shard[T]) run(ctx context.Context) (err error) {
 	h.health.set(func(s *ShardHealth) { s.Running = true })
-	h.each(func(k Hooks) {
+	h.each("Started", func(k *Hooks) {
 		if k.Started != nil {
-			k.Started(h.Number)
+			k.Started(ctx, h.Number)
 		}
 	})
 	defer func() {
@@ -93,9 +96,9 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 			told = nil
 		}
 		h.health.set(func(s *ShardHealth) { s.Running, s.Err = false, told })
-		h.each(func(k Hooks) {
+		h.each("Stopped", func(k *Hooks) {
 			if k.Stopped != nil {
-				k.Stopped(h.Number, told)
+				k.Stopped(ctx, h.Number, told)
 			}
 		})
 	}()
@@ -198,11 +201,6 @@ func (h *shard[T]) session(ctx context.Context) error {
 			continue
 		}
 		if err := h.transaction(ctx, &item); err != nil {
-			h.each(func(k Hooks) {
-				if k.Aborted != nil {
-					k.Aborted(h.Number, err)
-				}
-			})
 			return err
 		}
 	}
@@ -240,8 +238,30 @@ func named(item any, err error) error {
 }
 
 // transaction publishes items. The caller has already read the first item.
-func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
+func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 	c := &h.source.config
+	h.each("StartTransaction", func(k *Hooks) {
+		if k.StartTransaction != nil {
+			if child := k.StartTransaction(ctx, h.Number); child != nil {
+				ctx = child
+			}
+		}
+	})
+	committed := false
+	defer func() {
+		if committed {
+			return
+		}
+		aborted := err
+		if aborted == nil {
+			aborted = errPanicked
+		}
+		h.each("Aborted", func(k *Hooks) {
+			if k.Aborted != nil {
+				k.Aborted(ctx, h.Number, aborted)
+			}
+		})
+	}()
 	begun := time.Now()
 	n, bytes := 0, 0
 	h.pending = places{}
@@ -249,7 +269,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 		h.limit = c.items
 	}
 	first := item.Value
-	err := h.t.InTxOnce(ctx, func(tx *producer.Tx) error {
+	err = h.t.InTxOnce(ctx, func(tx *producer.Tx) error {
 		for {
 			n++
 			var err error
@@ -290,17 +310,19 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) error {
 	}
 	h.limit, h.refused = min(2*h.limit, c.items), nil
 	maps.Copy(h.committed, h.pending)
-	commit := Commit{Shard: h.Number, Items: n, Bytes: bytes, Took: time.Since(begun)}
+	committed = true
+	commit := Commit{Shard: h.Number, Items: n, Bytes: bytes, Took: time.Since(begun), Positions: h.pending.list()}
 	h.health.set(func(s *ShardHealth) {
 		s.Transactions++
 		s.Items += int64(n)
 		s.LastCommit, s.Err = time.Now(), nil
 	})
-	h.each(func(k Hooks) {
+	h.each("Committed", func(k *Hooks) {
 		if k.Committed != nil {
-			k.Committed(commit)
+			k.Committed(ctx, commit)
 		}
 	})
+	h.measure(ctx)
 	h.cleanUp(ctx, h.pending.list())
 	return nil
 }
@@ -316,10 +338,43 @@ func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
 	}
 }
 
-func (h *shard[T]) each(f func(Hooks)) {
-	for _, k := range h.source.config.hooks {
-		f(k)
+// each calls f for all hooks. name is for the log.
+func (h *shard[T]) each(name string, f func(*Hooks)) {
+	for i := range h.source.config.hooks {
+		func() {
+			defer hook.Caught(h.source.settings.Logger, "source.Hooks."+name)
+			f(&h.source.config.hooks[i])
+		}()
 	}
+}
+
+// errPanicked is the end of a transaction whose function panicked.
+var errPanicked = errors.New("source: the function panicked")
+
+const (
+	lagEvery = 10 * time.Second
+	// lagWait bounds a measurement, because the shard waits for it.
+	lagWait = time.Second
+)
+
+// measure tells the hooks the lag from time to time.
+func (h *shard[T]) measure(ctx context.Context) {
+	lagger, ok := h.reader.(Lagger)
+	if !ok || !slices.ContainsFunc(h.source.config.hooks, func(k Hooks) bool { return k.Lag != nil }) || time.Since(h.measured) < lagEvery {
+		return
+	}
+	h.measured = time.Now()
+	short, cancel := context.WithTimeout(ctx, lagWait)
+	defer cancel()
+	lag, err := lagger.Lag(short)
+	if err != nil {
+		return
+	}
+	h.each("Lag", func(k *Hooks) {
+		if k.Lag != nil {
+			k.Lag(ctx, h.Number, lag)
+		}
+	})
 }
 
 // shardHealth is what [Source.Health] reads from another goroutine.

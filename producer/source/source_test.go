@@ -373,7 +373,7 @@ func TestOtherShards(t *testing.T) {
 	defer cancel()
 	stopped := make(chan error, 10)
 	s = lines(w, reg, name, checkpoints, []string{log}, source.WithShards(2), source.WithHooks(source.Hooks{
-		Stopped: func(_ int, err error) { stopped <- err },
+		Stopped: func(_ context.Context, _ int, err error) { stopped <- err },
 	}))
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, publish) }()

@@ -1,0 +1,331 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/avroline/avroline/internal/hook"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/serde"
+)
+
+// Hooks see the batches and the messages of a processor. Each function may be
+// nil. The functions run on the goroutine of Run and must not block. A panic in
+// a function is logged, and the work goes on. Without hooks there is no
+// allocation and no delay.
+//
+// The transactions and the published messages are in the producer's own hooks
+// (WithProducer, producer.WithHooks).
+type Hooks struct {
+	// StartBatch is called before the transaction of a batch. The messages of
+	// the batch and EndBatch get the returned context, which must be ctx or a
+	// child of ctx.
+	StartBatch func(ctx context.Context, b Batch) context.Context
+	// EndBatch is called when the transaction has ended.
+	EndBatch func(ctx context.Context, b Batch, e BatchEnd)
+	// StartRecord is called before a message is decoded. The deserializer, the
+	// function, the bad handler and EndRecord get the returned context.
+	StartRecord func(ctx context.Context, r Record) context.Context
+	// EndRecord is called when the function has returned. The result of the
+	// message becomes visible at the end of the batch only.
+	EndRecord func(ctx context.Context, r Record, e RecordEnd)
+	// Rebalanced is called when the processor has got or lost partitions.
+	Rebalanced func(ctx context.Context, r Rebalance)
+	// Lag is called about every 10 seconds with the lag of the partitions that
+	// this processor reads.
+	Lag func(ctx context.Context, group string, lag []Lag)
+}
+
+// Batch is one attempt at a batch of messages, for [Hooks].
+type Batch struct {
+	Group   string
+	Records []Record // in the order in which they were polled
+}
+
+// BatchEnd is the end of a [Batch].
+type BatchEnd struct {
+	// Err is nil if the batch is committed.
+	Err error
+	// Again says that the processor handles the messages again.
+	Again bool
+	Took  time.Duration
+}
+
+// Record is a message before it is decoded, for [Hooks]. The bytes and headers
+// must not be changed.
+type Record struct {
+	Group     string
+	Topic     string
+	Partition int32
+	Offset    int64
+	Timestamp time.Time
+	Key       []byte
+	Headers   []serde.Header
+	Bytes     int  // of key and value
+	Tombstone bool // the value is nil
+}
+
+// RecordEnd is the end of a [Record].
+type RecordEnd struct {
+	// Err is the error that ends the batch, or nil.
+	Err error
+	// Bad is the reason why the message went to the bad handler, or nil.
+	Bad  error
+	Took time.Duration
+}
+
+// Rebalance lists the partitions that moved, for [Hooks].
+type Rebalance struct {
+	Group         string
+	Assigned      []Partition
+	Revoked       []Partition
+	NowPartitions int // the number of partitions afterwards
+}
+
+// Partition names a partition, for [Hooks].
+type Partition struct {
+	Topic     string
+	Partition int32
+}
+
+// Lag is the number of messages that the group has not committed, for [Hooks].
+// Messages of aborted transactions and markers of transactions count too.
+type Lag struct {
+	Partition
+	Messages int64
+}
+
+// WithHooks adds hooks for metrics and traces. If WithHooks is given several
+// times, all hooks are called in their order, and each Start function gets the
+// context of the one before.
+func WithHooks(h Hooks) Option {
+	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
+}
+
+// each calls call for all hooks. name is for the log.
+func (o *observer) each(name string, call func(h *Hooks)) {
+	for i := range o.hooks {
+		func() {
+			defer hook.Caught(o.settings.Logger, "processor.Hooks."+name)
+			call(&o.hooks[i])
+		}()
+	}
+}
+
+// observer calls the hooks of a processor.
+type observer struct {
+	*input
+	hooks []Hooks
+	// These fields say that a hook of the kind exists.
+	batches, records, rebalances, lag bool
+
+	partition map[Partition]bool  // the last assignment
+	positions map[Partition]int64 // the next offset to commit
+	measured  time.Time           // the last measurement of the lag
+}
+
+const (
+	lagEvery = 10 * time.Second
+	// lagWait bounds a measurement, because no message is handled meanwhile.
+	lagWait = time.Second
+)
+
+func newObserver(in *input, all []Hooks) *observer {
+	o := &observer{input: in, hooks: all}
+	for _, h := range all {
+		o.batches = o.batches || h.StartBatch != nil || h.EndBatch != nil
+		o.records = o.records || h.StartRecord != nil || h.EndRecord != nil
+		o.rebalances = o.rebalances || h.Rebalanced != nil
+		o.lag = o.lag || h.Lag != nil
+	}
+	return o
+}
+
+func (o *observer) record(m *transport.ConsumedMessage) Record {
+	r := Record{
+		Group: o.group, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp, Key: m.Key,
+		Bytes: len(m.Key) + len(m.Value), Tombstone: m.Value == nil,
+	}
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, serde.Header{Key: h.Key, Value: h.Value})
+	}
+	return r
+}
+
+// batch runs one attempt at a batch. again reports whether an error leads to
+// another attempt.
+func (o *observer) batch(ctx context.Context, messages []*transport.ConsumedMessage, run func(context.Context) error, again func(error) bool) error {
+	if !o.batches {
+		return run(ctx)
+	}
+	b := Batch{Group: o.group}
+	for _, m := range messages {
+		b.Records = append(b.Records, o.record(m))
+	}
+	o.each("StartBatch", func(h *Hooks) {
+		if h.StartBatch != nil {
+			ctx = child(ctx, h.StartBatch(ctx, b))
+		}
+	})
+	e := BatchEnd{Err: errPanicked}
+	begun := time.Now()
+	defer func() {
+		e.Took = time.Since(begun)
+		o.each("EndBatch", func(h *Hooks) {
+			if h.EndBatch != nil {
+				h.EndBatch(ctx, b, e)
+			}
+		})
+	}()
+	err := run(ctx)
+	e.Err, e.Again = err, err != nil && again(err)
+	return err
+}
+
+// errPanicked is the end of a batch or record whose function panicked.
+var errPanicked = errors.New("processor: the function panicked")
+
+// child returns the context of a hook, or ctx if the hook returned nil.
+func child(ctx, of context.Context) context.Context {
+	if of == nil {
+		return ctx
+	}
+	return of
+}
+
+// one handles one message between StartRecord and EndRecord. Call one only if
+// records is true.
+func (o *observer) one(ctx context.Context, m *transport.ConsumedMessage, run func(context.Context) (bad, err error)) error {
+	r := o.record(m)
+	o.each("StartRecord", func(h *Hooks) {
+		if h.StartRecord != nil {
+			ctx = child(ctx, h.StartRecord(ctx, r))
+		}
+	})
+	e := RecordEnd{Err: errPanicked}
+	begun := time.Now()
+	defer func() {
+		e.Took = time.Since(begun)
+		o.each("EndRecord", func(h *Hooks) {
+			if h.EndRecord != nil {
+				h.EndRecord(ctx, r, e)
+			}
+		})
+	}()
+	bad, err := run(ctx)
+	e.Bad, e.Err = bad, err
+	return err
+}
+
+// noteCommitted notes the positions of a committed batch.
+func (o *observer) noteCommitted(messages []*transport.ConsumedMessage) {
+	if o.positions == nil {
+		return
+	}
+	for _, m := range messages {
+		o.positions[Partition{m.Topic, m.Partition}] = m.Offset + 1
+	}
+}
+
+// look tells the hooks about a rebalance and, from time to time, about the lag.
+// look is called between two batches.
+func (o *observer) look(ctx context.Context) {
+	if !o.rebalances && !o.lag {
+		return
+	}
+	assigned, err := o.consumer.Assignment()
+	if err != nil {
+		return
+	}
+	now := make(map[Partition]bool, len(assigned))
+	for _, tp := range assigned {
+		now[Partition{tp.Topic, tp.Partition}] = true
+	}
+	if !maps.Equal(now, o.partition) {
+		r := Rebalance{Group: o.group, NowPartitions: len(now), Assigned: missing(o.partition, now), Revoked: missing(now, o.partition)}
+		for _, p := range r.Revoked {
+			delete(o.positions, p)
+		}
+		o.partition, o.measured = now, time.Time{}
+		o.each("Rebalanced", func(h *Hooks) {
+			if h.Rebalanced != nil {
+				h.Rebalanced(ctx, r)
+			}
+		})
+	}
+	if o.lag && len(now) > 0 && time.Since(o.measured) >= lagEvery {
+		o.measured = time.Now()
+		o.measure(ctx)
+	}
+}
+
+// missing returns the partitions of after that are not in before, sorted.
+func missing(before, after map[Partition]bool) []Partition {
+	var out []Partition
+	for p := range after {
+		if !before[p] {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, comparePartitions)
+	return out
+}
+
+func comparePartitions(a, b Partition) int {
+	if a.Topic != b.Topic {
+		if a.Topic < b.Topic {
+			return -1
+		}
+		return 1
+	}
+	return int(a.Partition - b.Partition)
+}
+
+// measure tells the hooks the lag. A partition without a committed offset has
+// no lag yet.
+func (o *observer) measure(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lagWait)
+	defer cancel()
+	if o.positions == nil {
+		o.positions = map[Partition]int64{}
+	}
+	var ask []transport.TopicPartition
+	for p := range o.partition {
+		if _, known := o.positions[p]; !known {
+			ask = append(ask, transport.TopicPartition{Topic: p.Topic, Partition: p.Partition})
+		}
+	}
+	if len(ask) > 0 {
+		found, err := o.consumer.Committed(ctx, ask)
+		if err != nil {
+			return
+		}
+		for _, tp := range found {
+			if tp.Offset >= 0 {
+				o.positions[Partition{tp.Topic, tp.Partition}] = tp.Offset
+			}
+		}
+	}
+	var out []Lag
+	for _, topic := range o.topics {
+		ends, err := o.consumer.EndOffsets(ctx, topic)
+		if err != nil {
+			return
+		}
+		for partition, end := range ends {
+			p := Partition{topic, partition}
+			if at, known := o.positions[p]; known && o.partition[p] {
+				out = append(out, Lag{p, max(0, end-at)})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Lag) int { return comparePartitions(a.Partition, b.Partition) })
+	o.each("Lag", func(h *Hooks) {
+		if h.Lag != nil {
+			h.Lag(ctx, o.group, out)
+		}
+	})
+}

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -138,11 +139,21 @@ var (
 	personJSON = `{"id":7,"email":"ada@example.com","photo":{"$bytes":"70686f746f"},"phones":["+44 1","+44 2"],"note":null}`
 )
 
-// TestPythonEncryption has Confluent's Python client read what our encryption
-// rules write, and us read what its rules write.
-func TestPythonEncryption(t *testing.T) {
+// TestEncryption has Confluent's Python and JavaScript clients read what our
+// encryption rules write, and us read what their rules write. The Go client is
+// compared in the module internal/bench.
+func TestEncryption(t *testing.T) {
+	for name, f := range map[string]func(context.Context) (*otherclients.Client, error){
+		"Python": otherclients.Python, "JavaScript": otherclients.JavaScript,
+	} {
+		t.Run(name, func(t *testing.T) { testEncryption(t, f) })
+	}
+}
+
+func testEncryption(t *testing.T, f func(context.Context) (*otherclients.Client, error)) {
+	t.Helper()
 	t.Setenv("LOCAL_SECRET", "mysecret")
-	python := install(t, otherclients.Python)
+	other := install(t, f)
 	server, client := embeddedRegistry(t)
 	kms, err := encrypt.LocalKMS("mysecret")
 	if err != nil {
@@ -154,8 +165,8 @@ func TestPythonEncryption(t *testing.T) {
 	}
 	for _, typ := range []string{"ENCRYPT", "ENCRYPT_PAYLOAD"} {
 		for _, algorithm := range []string{"AES128_GCM", "AES256_GCM", "AES256_SIV"} {
-			for _, days := range []string{"", "1"} {
-				topic := fmt.Sprintf("%s-%s-%s", typ, algorithm, days)
+			for _, form := range []string{"wrapped", "shared", "expiry"} {
+				topic := fmt.Sprintf("%s-%s-%s", typ, algorithm, form)
 				t.Run(topic, func(t *testing.T) {
 					rule := contract.Rule{
 						Name: "protect", Kind: contract.Transform, Mode: contract.ModeWriteRead, Type: typ,
@@ -164,8 +175,14 @@ func TestPythonEncryption(t *testing.T) {
 							"encrypt.dek.algorithm": algorithm,
 						},
 					}
-					if days != "" {
-						rule.Params["encrypt.dek.expiry.days"] = days
+					switch form {
+					case "expiry":
+						rule.Params["encrypt.dek.expiry.days"] = "1"
+					case "shared":
+						kek := contract.KEK{Name: "kek-" + topic, KMSType: "local-kms", KMSKeyID: "key1", Shared: true}
+						if _, err := client.CreateKEK(t.Context(), kek); err != nil {
+							t.Fatal(err)
+						}
 					}
 					rules := &contract.RuleSet{EncodingRules: []contract.Rule{rule}}
 					if typ == "ENCRYPT" {
@@ -189,12 +206,12 @@ func TestPythonEncryption(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					lines, err := python.Run(t.Context(), []string{hex.EncodeToString(data)}, "deserialize", topic, server.URL)
+					lines, err := other.Run(t.Context(), []string{hex.EncodeToString(data)}, "deserialize", topic, server.URL)
 					if err != nil || len(lines) != 1 {
 						t.Fatal(lines, err)
 					}
 					equalJSON(t, personJSON, lines[0])
-					lines, err = python.Run(t.Context(), []string{personSchema, personJSON}, "serialize", topic, server.URL, "latest")
+					lines, err = other.Run(t.Context(), []string{personSchema, personJSON}, "serialize", topic, server.URL, "latest")
 					if err != nil || len(lines) != 1 {
 						t.Fatal(lines, err)
 					}

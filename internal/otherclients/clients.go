@@ -18,7 +18,7 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-//go:embed java node python apicurio
+//go:embed java node python apicurio confluentjs
 var sources embed.FS
 
 // Client is a client of one language. The source files in the folder of the
@@ -66,6 +66,16 @@ func Node(ctx context.Context) (*Client, error) {
 		return nil, err
 	}
 	return &Client{"node", []string{"env", "KAFKAJS_NO_PARTITIONER_WARNING=1", "node", filepath.Join(dir, "client.js")}, dir}, nil
+}
+
+// JavaScript returns Confluent's JavaScript registry client with its Avro
+// serdes. It has no Kafka client.
+func JavaScript(ctx context.Context) (*Client, error) {
+	dir, err := install(ctx, "confluentjs", "npm", "install", "--silent", "--no-audit", "--no-fund", "@confluentinc/schemaregistry@1.10.1")
+	if err != nil {
+		return nil, err
+	}
+	return &Client{"javascript", []string{"node", filepath.Join(dir, "client.js")}, dir}, nil
 }
 
 // install copies the folder of a language into the cache and runs the package

@@ -54,6 +54,11 @@ type Stats = engine.Stats
 //	// Reason says why the producer is not ready, in the words of its errors.
 //	// Reason is nil if Ready is true.
 //	Reason error
+//	// Degraded says what is wrong although the producer can publish. For
+//	// example, one of several brokers is unreachable, a partition does not
+//	// move, or Prepare has seen too few replicas in sync (ErrNotReady).
+//	// Degraded is nil if nothing is wrong or if Ready is false.
+//	Degraded error
 //	// InFlight is the number of accepted messages without an outcome.
 //	InFlight int64
 //	// Stuck names partitions, as "topic[partition]". Such a partition has
@@ -62,4 +67,6 @@ type Stats = engine.Stats
 //	// OldestInFlight is the longest time for which a partition has had no
 //	// outcome. It is 0 if nothing is in flight.
 //	OldestInFlight time.Duration
+//	// Brokers are the brokers that the producer knows, with their state.
+//	Brokers []Broker
 type Health = engine.Health

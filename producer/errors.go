@@ -26,9 +26,9 @@ var (
 	// other calls after [WithMaxBlock]. The buffer is full, a partition does
 	// not move, or the topic is not looked up yet.
 	ErrWouldBlock = engine.ErrWouldBlock
-	// ErrNotReady comes from Prepare. The problem may end by itself. For
-	// example, a partition has too few replicas in sync while a broker
-	// restarts.
+	// ErrNotReady is in Health.Degraded if Prepare has seen a problem that ends
+	// by itself: a partition has too few replicas in sync while a broker
+	// restarts. Messages for the partition wait until there are more.
 	ErrNotReady = engine.ErrNotReady
 	// ErrUnknownTopic comes with [ErrNotSent]. The brokers do not know the
 	// topic.

@@ -20,7 +20,9 @@ type Prepared interface {
 //
 //   - The topic exists. With [WithCreateTopics], Prepare creates a missing
 //     topic.
-//   - Enough replicas can be in sync for min.insync.replicas.
+//   - Enough replicas are in sync for min.insync.replicas. If a broker restarts
+//     and there are too few, Prepare has no error. Health is then degraded
+//     until there are enough.
 //   - The principal may write to the topic. If the brokers have an authorizer,
 //     the error says which permission to grant.
 //   - The partitions and max.message.bytes are known.

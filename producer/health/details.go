@@ -26,9 +26,9 @@ type registryDetails struct {
 	URL string `json:"url"`
 }
 
-func detailsOf(h producer.Health, brokers []producer.Broker) producerDetails {
+func detailsOf(h producer.Health) producerDetails {
 	d := producerDetails{InFlight: h.InFlight, OldestInFlight: h.OldestInFlight.Seconds(), Stuck: h.Stuck}
-	for _, b := range brokers {
+	for _, b := range h.Brokers {
 		shown := broker{ID: b.ID, Address: b.Address, State: b.State.String(), Since: b.Since.UTC()}
 		if b.Reason != nil {
 			shown.Reason = b.Reason.Error()

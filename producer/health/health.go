@@ -55,14 +55,10 @@ func Check(name string, f func() State) Part { return Part{name, f} }
 func Producer(name string, p interface{ Health() producer.Health }) Part {
 	return Part{name, func() State {
 		h := p.Health()
-		var brokers []producer.Broker
-		if p, ok := p.(interface{ Brokers() []producer.Broker }); ok {
-			brokers = p.Brokers()
-		}
 		return State{
-			Ready: h.Ready, Since: h.Since, Reason: h.Reason,
+			Ready: h.Ready, Since: h.Since, Reason: h.Reason, Degraded: h.Degraded,
 			Dead:    errors.Is(h.Reason, producer.ErrFatal) || errors.Is(h.Reason, producer.ErrFenced),
-			Details: detailsOf(h, brokers),
+			Details: detailsOf(h),
 		}
 	}}
 }

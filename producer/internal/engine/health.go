@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/avroline/avroline/producer/internal/diagnose"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
 // Health is the state of a producer at one moment. Asking for it does no I/O.
@@ -19,6 +24,11 @@ type Health struct {
 	// Reason says why the producer is not ready, in the words of its errors.
 	// Reason is nil if Ready is true.
 	Reason error
+	// Degraded says what is wrong although the producer can publish. For
+	// example, one of several brokers is unreachable, a partition does not
+	// move, or Prepare has seen too few replicas in sync ([ErrNotReady]).
+	// Degraded is nil if nothing is wrong or if Ready is false.
+	Degraded error
 	// InFlight is the number of accepted messages without an outcome.
 	InFlight int64
 	// Stuck names partitions, as "topic[partition]". Such a partition has
@@ -27,6 +37,8 @@ type Health struct {
 	// OldestInFlight is the longest time for which a partition has had no
 	// outcome. It is 0 if nothing is in flight.
 	OldestInFlight time.Duration
+	// Brokers are the brokers that the producer knows, with their state.
+	Brokers []transport.Broker
 }
 
 // Health reports whether the engine can publish. Health does no I/O.
@@ -42,6 +54,9 @@ type progress struct {
 	seen  map[*queue]progressMark
 	ready bool
 	since time.Time
+	// lacking has the topics with too few replicas in sync, as Prepare or a
+	// later check has seen them.
+	lacking map[string]error
 }
 
 type progressMark struct {
@@ -52,11 +67,13 @@ type progressMark struct {
 // watchEvery is the interval of the observations.
 const watchEvery = time.Second
 
-// watchProgress observes all partitions until the producer is closed.
+// watchProgress observes all partitions and brokers until the producer is
+// closed.
 func (e *Engine) watchProgress() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for {
+	var brokers, replicas busy
+	for n := 1; ; n++ {
 		select {
 		case now := <-tick.C:
 			e.progress.look(e.allQueues(), now)
@@ -65,8 +82,99 @@ func (e *Engine) watchProgress() {
 			if e.trouble.cause() != nil && e.Stats().InFlight == 0 {
 				e.lookForBrokers()
 			}
+			e.healthNow(e.Err()) // notes the time of a change
+			if n%2 == 0 {
+				brokers.start(e, e.probeLostBrokers)
+				replicas.start(e, e.checkLacking)
+			}
 		case <-e.alive.Done():
 			return
+		}
+	}
+}
+
+// busy runs a function in the background, once at a time.
+type busy struct{ atomic.Bool }
+
+func (b *busy) start(e *Engine, f func()) {
+	if !b.CompareAndSwap(false, true) {
+		return
+	}
+	if !e.spawn(func() {
+		defer b.Store(false)
+		f()
+	}) {
+		b.Store(false)
+	}
+}
+
+// probeLostBrokers connects to the brokers whose connection has ended or could
+// not be opened. A client connects only to brokers that it needs, so the client
+// itself may not notice that such a broker is back, or that it is away.
+func (e *Engine) probeLostBrokers() {
+	e.mu.Lock()
+	clients := slices.Clone(e.clients)
+	e.mu.Unlock()
+	var probes sync.WaitGroup
+	for _, k := range clients {
+		for _, b := range k.transport.Brokers().List() {
+			if b.State != transport.BrokerLost && b.State != transport.BrokerUnreachable {
+				continue
+			}
+			probes.Go(func() {
+				ctx, cancel := context.WithTimeout(e.alive, probeWait)
+				defer cancel()
+				err := diagnose.Probe(ctx, e.config, b.Address)
+				if e.alive.Err() == nil {
+					k.transport.Brokers().Probed(b, err)
+				}
+			})
+		}
+	}
+	probes.Wait()
+}
+
+// lack notes that a topic has too few replicas in sync, or enough if err is
+// nil.
+func (p *progress) lack(topic string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		delete(p.lacking, topic)
+		return
+	}
+	if p.lacking == nil {
+		p.lacking = map[string]error{}
+	}
+	p.lacking[topic] = err
+}
+
+// lacks returns the topics with too few replicas in sync, and their errors in
+// the order of the topics.
+func (p *progress) lacks() (topics []string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	topics = slices.Sorted(maps.Keys(p.lacking))
+	errs := make([]error, len(topics))
+	for i, name := range topics {
+		errs[i] = p.lacking[name]
+	}
+	return topics, errors.Join(errs...)
+}
+
+// checkLacking looks whether topics have enough replicas in sync again.
+func (e *Engine) checkLacking() {
+	topics, _ := e.progress.lacks()
+	if len(topics) == 0 {
+		return
+	}
+	k, err := e.metadataClient()
+	if err != nil {
+		return
+	}
+	for _, name := range topics {
+		if lacking, known := e.missingReplicas(e.alive, k, name); known {
+			e.progress.lack(name, lacking)
 		}
 	}
 }
@@ -137,15 +245,20 @@ func (p *progress) stuck(now time.Time, after time.Duration) (names []string, ol
 // ended, or nil.
 func (e *Engine) healthNow(ended error) Health {
 	now := time.Now()
-	h := Health{InFlight: e.Stats().InFlight}
-	h.Stuck, h.OldestInFlight = e.progress.stuck(now, stuckAfter)
+	h := Health{InFlight: e.Stats().InFlight, Brokers: e.Brokers()}
+	var topic string
+	h.Stuck, topic, h.OldestInFlight = e.progress.stuckTopic(now)
+	connected := slices.ContainsFunc(h.Brokers, func(b transport.Broker) bool { return b.State == transport.BrokerConnected })
+	cause := e.trouble.cause()
 	switch {
 	case ended != nil:
 		h.Reason = ended
-	case e.trouble.cause() != nil:
-		h.Reason = e.trouble.cause()
-	case len(h.Stuck) > 0:
+	case cause != nil && !connected:
+		h.Reason = cause
+	case topic != "":
 		h.Reason = e.stuckError(h.Stuck, stuckAfter)
+	default:
+		h.Degraded = e.degraded(&h, cause)
 	}
 	h.Ready = h.Reason == nil
 	e.progress.mu.Lock()
@@ -155,6 +268,48 @@ func (e *Engine) healthNow(ended error) Health {
 	h.Since = e.progress.since
 	e.progress.mu.Unlock()
 	return h
+}
+
+// degraded returns what is wrong with an engine that is ready.
+func (e *Engine) degraded(h *Health, cause error) error {
+	_, lacking := e.progress.lacks()
+	errs := []error{lacking}
+	if len(h.Stuck) > 0 {
+		errs = append(errs, e.stuckError(h.Stuck, stuckAfter))
+	}
+	for _, b := range h.Brokers {
+		if b.State != transport.BrokerUnreachable {
+			continue
+		}
+		err := fmt.Errorf("%w: broker %s", diagnose.ErrUnreachable, b.Address)
+		if errors.As(b.Reason, new(*diagnose.ConnectionError)) {
+			err = b.Reason
+		} else if b.Reason != nil {
+			err = fmt.Errorf("%w: %w", err, b.Reason)
+		}
+		errs, cause = append(errs, err), nil
+	}
+	return errors.Join(append(errs, cause)...)
+}
+
+// stuckTopic returns what stuck returns, and the name of a topic of which every
+// partition is stuck.
+func (p *progress) stuckTopic(now time.Time) (names []string, topic string, oldest time.Duration) {
+	names, oldest = p.stuck(now, stuckAfter)
+	if len(names) == 0 {
+		return nil, "", oldest
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stuck := map[*clientTopic]int{}
+	for q, mark := range p.seen {
+		if q.head.Load() == mark.head && now.Sub(mark.at) >= stuckAfter {
+			if stuck[q.topic]++; stuck[q.topic] == len(*q.topic.queues.Load()) {
+				topic = q.topic.name
+			}
+		}
+	}
+	return names, topic, oldest
 }
 
 var errStuck = errors.New("producer: partitions do not move")

@@ -159,7 +159,8 @@ func (e *Engine) prepareTopic(ctx context.Context, s *Topic) []error {
 	case route.rules.maxMessageBytes > 0 && route.rules.maxMessageBytes < 100: // smaller than an empty batch
 		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", route.rules.maxMessageBytes)}
 	}
-	return append(e.checkReplicas(ctx, k, s.name), e.checkPermission(ctx, admin, s.name)...)
+	e.checkReplicas(ctx, k, s.name)
+	return e.checkPermission(ctx, admin, s.name)
 }
 
 // createTopic creates a topic if it is missing.
@@ -181,36 +182,51 @@ func (e *Engine) createTopic(ctx context.Context, k *client, name string, make s
 	}
 }
 
-// checkReplicas finds partitions that refuse acks=all at the moment, because
-// too few replicas are in sync.
-func (e *Engine) checkReplicas(ctx context.Context, k *client, name string) []error {
+// checkReplicas looks for partitions that refuse acks=all at the moment,
+// because too few replicas are in sync. Such a partition takes messages again
+// when a broker has caught up, so the topic makes the health degraded, and
+// Prepare has no error.
+func (e *Engine) checkReplicas(ctx context.Context, k *client, name string) {
 	if e.config.Acks != settings.AcksAll {
-		return nil
+		return
 	}
+	lacking, known := e.missingReplicas(ctx, k, name)
+	if !known {
+		return
+	}
+	if lacking != nil {
+		e.config.Logger.Warn("replicas_missing", "topic", name, "err", lacking)
+	}
+	e.progress.lack(name, lacking)
+}
+
+// missingReplicas returns an error if partitions of a topic have too few
+// replicas in sync. known is false if the brokers do not say.
+func (e *Engine) missingReplicas(ctx context.Context, k *client, name string) (lacking error, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
 	config, err := k.transport.Admin().TopicConfig(ctx, name)
 	if err != nil {
-		return nil // no permission to read the settings
+		return nil, false // for example, no permission to read the settings
 	}
 	least, err := strconv.Atoi(config["min.insync.replicas"])
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	metadata, err := k.transport.Metadata(ctx, name)
 	if err != nil {
-		return nil // not a problem of the topic
+		return nil, false // not a problem of the replicas
 	}
 	var errs []error
 	for n, p := range metadata.Partitions {
 		// Brokers from 4.1 on use the replication factor as the minimum if the
 		// replication factor is smaller.
 		if least := min(least, len(p.Replicas)); len(p.InSync) < least {
-			errs = append(errs, fmt.Errorf("%w: partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
-				ErrNotReady, n, len(p.InSync), len(p.Replicas), least))
+			errs = append(errs, fmt.Errorf("%w: topic %s: partition %d has %d of %d replicas in sync, and min.insync.replicas is %d: messages wait until there are more",
+				ErrNotReady, name, n, len(p.InSync), len(p.Replicas), least))
 		}
 	}
-	return errs
+	return errors.Join(errs...), true
 }
 
 // checkPermission asks the brokers whether we may write. Brokers without an

@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 )
@@ -33,11 +34,11 @@ func logLine(c *settings.Config, message string, level int, tag, text string) {
 	case level <= settings.LogInfo:
 		to = slog.LevelInfo
 	}
-	switch tag {
-	case "FATAL": // the engine replaces the client and logs the result
+	switch {
+	case tag == "FATAL": // the engine replaces the client and logs the result
 		to = slog.LevelInfo
-	case "CONFWARN": // package settings has checked the settings
-		to = slog.LevelDebug
+	case tag == "CONFWARN" && strings.Contains(text, "enable.gapless.guarantee"):
+		return // this package has set it
 	}
 	c.Logger.Log(context.Background(), to, message, "tag", tag, "line", c.Redact(text))
 }

@@ -98,8 +98,12 @@ func (c *client) noteStatistics(document string) {
 			b.RTT.add(&t.RoundTrip, time.Microsecond)
 			b.Throttle.add(&t.Throttle, time.Millisecond)
 		})
-		if !c.plugin && b.State == "UP" {
+		switch {
+		case c.plugin: // the interceptor reports each state at once
+		case b.State == "UP":
 			c.brokers.Set(b.NodeID, b.NodeName, transport.BrokerConnected, nil)
+		default:
+			c.brokers.Set(b.NodeID, b.NodeName, transport.BrokerLost, nil)
 		}
 	}
 }

@@ -1,0 +1,178 @@
+package producer_test
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// waitForHealth waits until the health fits, and returns the health.
+func waitForHealth(t *testing.T, p *producer.Producer, what string, ok func(h producer.Health) bool) producer.Health {
+	t.Helper()
+	for ctx := waitCtx(t); ; time.Sleep(20 * time.Millisecond) {
+		h := p.Health()
+		if ok(h) {
+			return h
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("waited in vain for %s: %+v", what, h)
+		}
+	}
+}
+
+// TestOneBrokerAway checks that a broker of three that goes away makes the
+// producer degraded, and not unready, and that the health names the broker.
+func TestOneBrokerAway(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithBrokers(3), producertest.WithTopic("events", 12))
+	p := newProducer(t, b.Addrs())
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.NoKey[*event]())
+	for i := range int32(12) {
+		if _, err := events.Send(ctx, p, producer.Message[*event]{Value: &event{}, Partition: producer.ToPartition(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := waitForHealth(t, p, "three connected brokers", func(h producer.Health) bool {
+		connected := 0
+		for _, b := range h.Brokers {
+			if b.State == producer.BrokerConnected {
+				connected++
+			}
+		}
+		return connected == 3
+	})
+	if !h.Ready || h.Degraded != nil || h.Reason != nil {
+		t.Errorf("all is well: %+v", h)
+	}
+	since := h.Since
+	away := b.Addrs()[1]
+	if err := b.RemoveNode(1); err != nil {
+		t.Fatal(err)
+	}
+	b.Cut() // RemoveNode closes the listener only
+	h = waitForHealth(t, p, "degraded", func(h producer.Health) bool {
+		return h.Ready && h.Degraded != nil && strings.Contains(h.Degraded.Error(), away)
+	})
+	if h.Reason != nil || !errors.Is(h.Degraded, producer.ErrUnreachable) {
+		t.Errorf("one broker of three is away: %+v", h)
+	}
+	if h := p.Health(); h.Since.Before(since) {
+		t.Errorf("since %v, and before since %v", h.Since, since)
+	}
+	for _, b := range p.Health().Brokers {
+		if (b.State == producer.BrokerUnreachable) != (b.Address == away) {
+			t.Errorf("%+v", b)
+		}
+	}
+}
+
+// TestStuckHealth checks that one stuck partition of a topic makes the producer
+// degraded, and that a topic whose partitions are all stuck makes it unready.
+func TestStuckHealth(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithTopic("events", 2), producertest.WithTopic("other", 1))
+	p := newProducer(t, b.Addrs())
+	events := producer.NewTopic("events", producer.NoKey[*event]())
+	ctx := waitCtx(t)
+	if err := p.Prepare(ctx, events); err != nil {
+		t.Fatal(err)
+	}
+	leaderless := func(partition int32) *kfake.FaultHandle {
+		h := b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{partition}, Count: 1 << 30, Err: kerr.NotLeaderForPartition})
+		if err := events.SendAsync(ctx, p, producer.Message[*event]{Value: &event{}, Partition: producer.ToPartition(partition)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	first := leaderless(0)
+	h := waitForHealth(t, p, "a stuck partition", func(h producer.Health) bool { return h.Degraded != nil })
+	if !h.Ready || len(h.Stuck) != 1 || h.Stuck[0] != "events[0]" || !strings.Contains(h.Degraded.Error(), "events[0]") {
+		t.Errorf("one of two partitions: %+v", h)
+	}
+	second := leaderless(1)
+	h = waitForHealth(t, p, "a stuck topic", func(h producer.Health) bool { return !h.Ready })
+	if len(h.Stuck) != 2 || h.Reason == nil || h.Degraded != nil {
+		t.Errorf("both partitions: %+v", h)
+	}
+	first.Remove()
+	second.Remove()
+	waitForHealth(t, p, "well again", func(h producer.Health) bool { return h.Ready && h.Degraded == nil && h.Stuck == nil })
+}
+
+// TestFewReplicas checks that Prepare succeeds while a topic has too few
+// replicas in sync, and that the health is degraded until there are enough.
+func TestFewReplicas(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithBrokers(3))
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.NoKey[*event]())
+	first := newProducer(t, b.Addrs(), producer.WithCreateTopics(2, 3), producer.WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))
+	if err := first.Prepare(ctx, events); err != nil {
+		t.Fatal(err)
+	}
+	p := newProducer(t, b.Addrs())
+	if err := p.Prepare(ctx, events); err != nil {
+		t.Fatal(err)
+	}
+	if h := p.Health(); !h.Ready || h.Degraded != nil {
+		t.Errorf("all replicas: %+v", h)
+	}
+	few := shrink(b)
+	few.Store(true)
+	if err := p.Prepare(ctx, events); err != nil {
+		t.Errorf("too few replicas pass: %v", err)
+	}
+	h := p.Health()
+	if !h.Ready || !errors.Is(h.Degraded, producer.ErrNotReady) || !strings.Contains(h.Degraded.Error(), "topic events: partition 1 has 1 of 3 replicas in sync") {
+		t.Errorf("too few replicas: %+v", h)
+	}
+	few.Store(false)
+	waitForHealth(t, p, "enough replicas", func(h producer.Health) bool { return h.Ready && h.Degraded == nil })
+}
+
+// shrink lets the brokers say that only the leader of each partition of the
+// topic events is in sync, while the result is true.
+func shrink(b *producertest.Broker) *atomic.Bool {
+	cluster := b.Cluster()
+	topic, infos, addrs := cluster.TopicInfo("events"), cluster.PartitionInfos("events"), b.Addrs()
+	var few atomic.Bool
+	cluster.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if !few.Load() {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		var all []int32
+		for i, addr := range addrs {
+			host, port, _ := strings.Cut(addr, ":")
+			n, _ := strconv.Atoi(port)
+			broker := kmsg.NewMetadataResponseBroker()
+			broker.NodeID, broker.Host, broker.Port = int32(i), host, int32(n)
+			resp.Brokers = append(resp.Brokers, broker)
+			all = append(all, int32(i))
+		}
+		resp.ControllerID = 0
+		t := kmsg.NewMetadataResponseTopic()
+		t.Topic, t.TopicID = kmsg.StringPtr("events"), topic.TopicID
+		for _, info := range infos {
+			p := kmsg.NewMetadataResponseTopicPartition()
+			p.Partition, p.Leader, p.LeaderEpoch = info.Partition, info.Leader, info.Epoch
+			p.Replicas, p.ISR = all, []int32{info.Leader}
+			t.Partitions = append(t.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, t)
+		return resp, nil, true
+	})
+	return &few
+}

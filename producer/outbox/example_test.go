@@ -98,6 +98,8 @@ func ExampleSchema() {
 	//
 	// CREATE INDEX IF NOT EXISTS "outbox_shard_seq" ON "shop"."outbox" (shard, seq);
 	//
+	// CREATE INDEX IF NOT EXISTS "outbox_shard_tx" ON "shop"."outbox" (shard, tx);
+	//
 	// CREATE TABLE IF NOT EXISTS "shop"."outbox_state" (
 	//   name text PRIMARY KEY,
 	//   value text NOT NULL

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +44,8 @@ type reader struct {
 	buffer   []*Row
 	ahead    position // the position of the last row in the buffer
 
+	committed atomic.Pointer[position] // the last committed position, for Lag
+
 	published []int64   // the rows that Next returned since the last Positions
 	finished  [][]int64 // the rows of each transaction that Positions has closed
 	swept     time.Time // the time of the last sweep
@@ -72,6 +75,7 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	}
 	at.Database = r.database
 	r.at, r.ahead = at, at
+	r.committed.Store(&at)
 	if known {
 		if err := r.deletePublished(ctx, at); err != nil {
 			return nil, source.Temporary(err)
@@ -179,6 +183,11 @@ func (r *reader) Committed(ctx context.Context, positions []source.Position) err
 	if len(r.finished) == 0 { // this position is from an earlier run, and Open has deleted its rows
 		return nil
 	}
+	at, err := parsePosition(positions[0].Value) // a shard has one stream
+	if err != nil {
+		return err
+	}
+	r.committed.Store(&at)
 	seqs := r.finished[0]
 	r.finished = r.finished[1:]
 	return r.cleaner.add(ctx, cleaning{seqs, positions})
@@ -243,12 +252,28 @@ func (r *reader) sweep(ctx context.Context) error {
 	return nil
 }
 
-// Lag implements [source.Lagger]. It counts the rows of the shard in the table.
-// Published rows that are kept count too.
+// unpublished returns the condition that selects the rows behind a position.
+func (r *reader) unpublished(at position) (condition string, args []any) {
+	switch r.table.dialect {
+	case PostgreSQL:
+		before := orEmptySnapshot(at.Before)
+		return "shard = ? AND " + newer + " AND (NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) OR seq > ?)",
+			[]any{r.shard, before, before, orEmptySnapshot(at.In), at.Seq}
+	case MySQL:
+		return "shard = ? AND (batch IS NULL OR batch > ? OR batch = ? AND seq > ?)", []any{r.shard, at.Batch, at.Batch, at.Seq}
+	default:
+		return "shard = ? AND seq > ?", []any{r.shard, at.Seq}
+	}
+}
+
+// Lag implements [source.Lagger]. It counts the rows of the shard that are not
+// known to be published. Published rows that wait for their deletion, or are
+// kept, do not count.
 func (r *reader) Lag(ctx context.Context) (source.Lag, error) {
 	var n int64
 	var oldest any
-	err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT COUNT(*), MIN(created_at) FROM "+r.table.quoted()+" WHERE shard = ?"), r.shard).Scan(&n, &oldest)
+	condition, args := r.unpublished(*r.committed.Load())
+	err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT COUNT(*), MIN(created_at) FROM "+r.table.quoted()+" WHERE "+condition), args...).Scan(&n, &oldest)
 	if err != nil {
 		return source.Lag{Items: -1}, fmt.Errorf("outbox: %w", err)
 	}
@@ -289,21 +314,28 @@ func (r *reader) fillPostgreSQL(ctx context.Context) error {
 	// rows, so the rows that it finds are visible in the snapshot.
 	var now string
 	before := orEmptySnapshot(r.ahead.In)
-	var any bool
-	if err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT pg_current_snapshot()::text, EXISTS (SELECT 1 FROM "+r.table.quoted()+
-		" WHERE shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot))"), r.shard, before).Scan(&now, &any); err != nil {
+	var first sql.NullInt64
+	if err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT pg_current_snapshot()::text, MIN(seq + 0) FROM "+r.table.quoted()+
+		" WHERE shard = ? AND "+newer), r.shard, before, before).Scan(&now, &first); err != nil {
 		return err
 	}
-	if !any {
+	if !first.Valid {
 		return nil
 	}
-	const window = "shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) AND pg_visible_in_snapshot(tx, ?::pg_snapshot) ORDER BY seq"
-	n, err := r.query(ctx, r.db, window, r.shard, before, now)
+	const window = "shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) AND pg_visible_in_snapshot(tx, ?::pg_snapshot) AND seq >= ? ORDER BY seq"
+	n, err := r.query(ctx, r.db, window, r.shard, before, now, first.Int64)
 	if err == nil && n > 0 {
 		r.ahead.Before, r.ahead.In = before, now
 	}
 	return err
 }
+
+// newer is the condition for the rows that a snapshot does not see. The first
+// half lets PostgreSQL use the index on (shard, tx), so that kept rows and the
+// remains of deleted rows cost nothing. The caller writes MIN(seq + 0), because
+// PostgreSQL would find MIN(seq) by walking the index on (shard, seq) from its
+// beginning.
+const newer = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
 
 // orEmptySnapshot replaces an empty text by a snapshot that sees no
 // transaction.

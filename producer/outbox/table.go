@@ -102,7 +102,7 @@ func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 	return t, nil
 }
 
-// Schema returns the statements that create the table, its index and the
+// Schema returns the statements that create the table, its indexes and the
 // relay's table. Running the statements again is safe. Give the statements to
 // your migration tool, or use [Table.Create].
 func Schema(d Dialect, opts ...TableOption) (string, error) {
@@ -113,7 +113,7 @@ func Schema(d Dialect, opts ...TableOption) (string, error) {
 	return strings.Join(t.schema(), ";\n\n") + ";\n", nil
 }
 
-// Create creates the tables and the index that are missing.
+// Create creates the tables and the indexes that are missing.
 func (t *Table) Create(ctx context.Context, db *sql.DB) error {
 	for _, statement := range t.schema() {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -171,6 +171,7 @@ func (t *Table) schema() []string {
 		out := []string{
 			table + "\n)",
 			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
+			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_tx") + " ON " + t.quoted() + " (shard, tx)",
 			fmt.Sprintf(state, "text", "text"),
 			"INSERT INTO " + t.state() + " (name, value) VALUES ('database', gen_random_uuid()::text) ON CONFLICT (name) DO NOTHING",
 		}

@@ -1,12 +1,12 @@
 // Package databases starts real databases for tests: PostgreSQL and MariaDB as
-// local processes in a temporary folder, and SQLite in a file.
+// local processes in a temporary folder, and SQLite in a file. The servers
+// listen on sockets in their folders, because a free port may belong to another
+// test when the server starts.
 package databases
 
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,18 +100,17 @@ func PostgreSQL(t testing.TB) *Server {
 	as := []string{}
 	if os.Geteuid() == 0 { // the server refuses to run as root
 		as = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
-		run(t, "chown", "postgres", dir)
+		run(t, dir, "chown", "postgres", dir)
 	}
 	program := func(name string, args ...string) []string {
 		return append(append(slices.Clone(as), filepath.Join(binaries[i], name)), args...)
 	}
 	data := filepath.Join(dir, "data")
-	run(t, program("initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")...)
-	port := freePort(t)
-	s := &Server{t: t, log: filepath.Join(t.TempDir(), "postgres.log"), Driver: "pgx", URL: fmt.Sprintf("postgres://test@127.0.0.1:%d/postgres?sslmode=disable", port)}
+	run(t, dir, program("initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")...)
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "postgres.log"), Driver: "pgx", URL: "postgres://test@/postgres?host=" + dir}
 	s.start = func() *exec.Cmd {
 		_ = os.Remove(filepath.Join(data, "postmaster.pid"))
-		args := program("postgres", "-D", data, "-p", fmt.Sprint(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+dir, "-c", "max_connections=200")
+		args := program("postgres", "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+dir, "-c", "max_connections=200")
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Dir = dir
 		return cmd
@@ -144,16 +143,16 @@ func MariaDB(t testing.TB) *Server {
 	if os.Geteuid() == 0 {
 		user = "--user=root"
 	}
-	run(t, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", user)
-	port := freePort(t)
-	s := &Server{t: t, log: filepath.Join(t.TempDir(), "mariadb.log"), Driver: "mysql", URL: fmt.Sprintf("root@tcp(127.0.0.1:%d)/test", port)}
+	run(t, dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", user)
+	socket := filepath.Join(dir, "s")
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "mariadb.log"), Driver: "mysql", URL: "root@unix(" + socket + ")/test"}
 	s.start = func() *exec.Cmd {
-		return exec.Command(server, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(dir, "s"), "--bind-address=127.0.0.1",
-			fmt.Sprintf("--port=%d", port), "--pid-file="+filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200")
+		return exec.Command(server, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--socket="+socket, "--skip-networking",
+			"--pid-file="+filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200")
 	}
 	t.Cleanup(s.Kill)
 	admin := *s
-	admin.URL = fmt.Sprintf("root@tcp(127.0.0.1:%d)/", port)
+	admin.URL = "root@unix(" + socket + ")/"
 	admin.Start()
 	s.process = admin.process
 	if _, err := admin.Open().ExecContext(t.Context(), "CREATE DATABASE IF NOT EXISTS test"); err != nil {
@@ -162,21 +161,12 @@ func MariaDB(t testing.TB) *Server {
 	return s
 }
 
-func run(t testing.TB, args ...string) {
+// run runs a program. dir is its folder for temporary files.
+func run(t testing.TB, dir string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = "/"
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "TMPDIR="+dir) // servers that start together use the same names in one folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -16,15 +16,17 @@ import (
 
 // Encoded is a message as Kafka stores it: the bytes of its key and value,
 // ready to be published. [Topic.Encode] makes an Encoded from a record.
-// [Encoded.Add] publishes an Encoded in a transaction. Between the two calls a
-// program may store the Encoded, for example in a row of a database.
+// [Encoded.Add] publishes an Encoded in a transaction, and [Encoded.Send]
+// publishes an Encoded alone. In between, a program may store the Encoded, for
+// example in a row of a database.
 type Encoded struct {
 	Topic string
 	// Key and Value are published as they are. A nil Key is no key, and a nil
 	// Value is a tombstone.
 	Key, Value []byte
 	Headers    []serde.Header
-	// Timestamp is the message's time. The zero value is the time of Add.
+	// Timestamp is the message's time. The zero value is the time of
+	// publishing.
 	Timestamp time.Time
 	// Partition is the target partition. The zero value leaves the choice to
 	// [Murmur2] over Key.
@@ -122,26 +124,45 @@ func (e Encoded) Add(ctx context.Context, tx *Tx) error {
 	if err := settings.CheckTopicName(e.Topic); err != nil {
 		return engine.NotSent(e.Topic, -1, err)
 	}
-	return tx.add(e.Topic, func(p *publisher) error {
-		s := takeScratch(&binding{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
-		defer s.free()
-		s.explicit, s.partitioner = e.Partition, Murmur2()
-		s.message.Key, s.message.Value = e.Key, e.Value
-		s.headers = append(s.headers, e.Headers...)
-		if s.timestamp = e.Timestamp; e.Timestamp.IsZero() {
-			s.timestamp = time.Now()
-		}
-		if !p.hooks.set {
-			return s.send(ctx, true)
-		}
-		h := &hookedMessage{start: Start{Topic: e.Topic, TransactionalID: p.engine.Config().TransactionalID, Tombstone: e.Value == nil}}
-		s.hooked = h
-		err := s.send(ctx, true)
-		if err != nil {
-			h.refused(ctx, p.hooks, err)
-		}
-		return err
-	})
+	return tx.add(e.Topic, func(p *publisher) error { return e.publish(ctx, p, nil) })
+}
+
+// Send publishes the message by a producer and waits for the outcome, as
+// [Topic.Send] does with a record. The serializer of the producer is not used.
+func (e Encoded) Send(ctx context.Context, p *Producer) (Delivery, error) {
+	if err := settings.CheckTopicName(e.Topic); err != nil {
+		return Delivery{}, engine.NotSent(e.Topic, -1, err)
+	}
+	f := newFuture(p.engine, e.Topic)
+	if err := e.publish(ctx, p.publisher, f); err != nil {
+		return Delivery{}, err
+	}
+	return f.Wait(ctx)
+}
+
+// publish gives the message to the client. future may be nil.
+func (e Encoded) publish(ctx context.Context, p *publisher, future *Future) error {
+	s := takeScratch(&binding{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
+	defer s.free()
+	s.explicit, s.partitioner = e.Partition, Murmur2()
+	s.message.Key, s.message.Value = e.Key, e.Value
+	if future != nil {
+		s.message.Future = &future.future
+	}
+	s.headers = append(s.headers, e.Headers...)
+	if s.timestamp = e.Timestamp; e.Timestamp.IsZero() {
+		s.timestamp = time.Now()
+	}
+	if !p.hooks.set {
+		return s.send(ctx, true)
+	}
+	h := &hookedMessage{start: Start{Topic: e.Topic, TransactionalID: p.engine.Config().TransactionalID, Tombstone: e.Value == nil}}
+	s.hooked = h
+	err := s.send(ctx, true)
+	if err != nil {
+		h.refused(ctx, p.hooks, err)
+	}
+	return err
 }
 
 // Number returns the named partition. For the zero Partition it returns false.

@@ -1,0 +1,109 @@
+// Package dlq has the dead-letter action of a registry's rules. A rule with
+// "onFailure": "DLQ" sends a record that fails to a dead-letter topic, instead
+// of losing the record.
+//
+//	dead, err := producer.New(brokers, serializer)
+//	action, err := dlq.New(dead, "orders.dead")
+//	s, err := serde.NewSerializer(reg, serde.WithRules(...), serde.WithActions(action))
+//	d, err := serde.NewDeserializer[orders.OrderCreated](reg, ..., serde.WithActions(action))
+//
+// The call that writes or reads the record still fails, with a
+// [*serde.RuleError] whose Handled is set. A consumer may then go on with the
+// next message.
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/serde"
+)
+
+// The headers of a dead letter have the names of Confluent's clients.
+const (
+	HeaderRule      = "__rule.name"
+	HeaderMode      = "__rule.mode"
+	HeaderSubject   = "__rule.subject"
+	HeaderTopic     = "__rule.topic"
+	HeaderException = "__rule.exception"
+	// HeaderWithheld says why the dead letter has no value.
+	HeaderWithheld = "__rule.withheld"
+)
+
+// Option changes what a dead letter holds. The zero Option does nothing.
+type Option struct{ apply func(*action) }
+
+// WithClearText also sends records whose fields a rule was to encrypt. By
+// default such a dead letter has headers and no value, because the value would
+// hold the fields in clear text.
+func WithClearText() Option { return Option{func(a *action) { a.clearText = true }} }
+
+// New returns the action "DLQ", which sends records to topic by p. The value of
+// a dead letter is the record before all rules, with its schema id. A reader's
+// dead letter is the payload as it came. If topic is empty, the parameter
+// dlq.topic of the rule names the topic. p should be a producer of its own,
+// because the action waits for the broker. p's serializer is not used. A nil p
+// is an error.
+func New(p *producer.Producer, topic string, opts ...Option) (serde.RuleAction, error) {
+	if p == nil {
+		return nil, errors.New("dlq: New: the producer is nil")
+	}
+	a := &action{producer: p, topic: topic}
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(a)
+		}
+	}
+	return a, nil
+}
+
+type action struct {
+	producer  *producer.Producer
+	topic     string
+	clearText bool
+}
+
+func (*action) Name() string { return "DLQ" }
+
+// maxException bounds the text of a rule's error.
+const maxException = 1000
+
+// Run sends the record and waits for the broker.
+func (a *action) Run(ctx context.Context, r serde.RuleOutcome) error {
+	topic := a.topic
+	if topic == "" {
+		topic = r.Params["dlq.topic"]
+	}
+	if topic == "" {
+		return errors.New("dlq: no topic: give a topic to New, or set dlq.topic in the rule")
+	}
+	mode := "WRITE"
+	if r.Reading {
+		mode = "READ"
+	}
+	header := func(key, value string) serde.Header { return serde.Header{Key: key, Value: []byte(value)} }
+	dead := producer.Encoded{Topic: topic, Value: append([]byte{}, r.Data...), Headers: []serde.Header{
+		header(HeaderRule, r.Name), header(HeaderMode, mode), header(HeaderSubject, r.Subject), header(HeaderTopic, r.Topic),
+	}}
+	if r.Err != nil {
+		text := r.Err.Error()
+		if len(text) > maxException {
+			text = strings.ToValidUTF8(text[:maxException], "") + "…"
+		}
+		dead.Headers = append(dead.Headers, header(HeaderException, text))
+	}
+	switch {
+	case r.Secret && !a.clearText:
+		dead.Value = []byte{}
+		dead.Headers = append(dead.Headers, header(HeaderWithheld, "the record holds values that a rule was to encrypt"))
+	case r.Header.Key != "":
+		dead.Headers = append(dead.Headers, serde.Header{Key: r.Header.Key, Value: append([]byte(nil), r.Header.Value...)})
+	}
+	if _, err := dead.Send(ctx, a.producer); err != nil {
+		return fmt.Errorf("dlq: %w", err)
+	}
+	return nil
+}

@@ -1,5 +1,5 @@
-// Package avrosample makes values of a schema that look real. The values
-// respect logical types. The name of a field suggests its text or number.
+// Package avrosample makes values of a schema that look real. The values respect
+// logical types. The name and the doc of a field suggest its text or number.
 package avrosample
 
 import (
@@ -20,7 +20,7 @@ import (
 // for a record that contains itself.
 func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
 	m := &maker{Rand: r}
-	dst = m.value(dst, s, nil, 0)
+	dst = m.value(dst, s, hint{}, 0)
 	return dst, m.err
 }
 
@@ -33,7 +33,7 @@ func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
 	var values [][]byte
 	for idle := 0; len(values) < n || m.missing() && idle < 64 && len(values) < 1000; idle++ {
 		m.parts = 0
-		values = append(values, m.value(nil, s, nil, 0))
+		values = append(values, m.value(nil, s, hint{}, 0))
 		if m.err != nil {
 			return nil, m.err
 		}
@@ -89,8 +89,8 @@ func (m *maker) choose(s *avsc.Schema, n int) int {
 	return i
 }
 
-// value appends a value of s. words are the words of the field's name.
-func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
+// value appends a value of s. The hint is that of the field around the value.
+func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	m.parts++
 	if depth > deepest {
 		m.err = fmt.Errorf("every value of %s holds another one, without end", s.Name)
@@ -102,11 +102,11 @@ func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []b
 	case avsc.Boolean:
 		return append(dst, byte(m.IntN(2)))
 	case avsc.Int, avsc.Long:
-		return binary.AppendVarint(dst, m.whole(s, words))
+		return binary.AppendVarint(dst, m.whole(s, h))
 	case avsc.Float:
-		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(m.fraction(words))))
+		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(m.fraction(h.words))))
 	case avsc.Double:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(m.fraction(words)))
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(m.fraction(h.words)))
 	case avsc.Bytes:
 		if s.Logical.Name == "decimal" {
 			return appendText(dst, string(m.decimal(s.Logical.Precision)))
@@ -116,7 +116,7 @@ func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []b
 		if s.Logical.Name == "uuid" {
 			return appendText(dst, m.uuid())
 		}
-		return appendText(dst, m.text(words))
+		return appendText(dst, m.text(h))
 	case avsc.Fixed:
 		return append(dst, m.fixed(s)...)
 	case avsc.Enum:
@@ -127,19 +127,19 @@ func (m *maker) value(dst []byte, s *avsc.Schema, words []string, depth int) []b
 		return binary.AppendVarint(dst, int64(m.choose(s, len(s.Symbols))))
 	case avsc.Record:
 		for _, f := range s.Fields {
-			dst = m.value(dst, f.Type, split(f.Name), depth+1)
+			dst = m.value(dst, f.Type, fieldHint(f), depth+1)
 		}
 		return dst
 	case avsc.Array, avsc.Map:
-		return m.list(dst, s, words, depth)
+		return m.list(dst, s, h, depth)
 	case avsc.Union:
-		return m.union(dst, s, words, depth)
+		return m.union(dst, s, h, depth)
 	default: // null
 		return dst
 	}
 }
 
-func (m *maker) list(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
+func (m *maker) list(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	n := 0
 	if depth <= deep && m.parts < many {
 		if n = 1 + m.IntN(3); m.used != nil && m.choose(s, 2) == 1 {
@@ -153,14 +153,14 @@ func (m *maker) list(dst []byte, s *avsc.Schema, words []string, depth int) []by
 		if s.Kind == avsc.Map {
 			dst = appendText(dst, fmt.Sprintf("key%d", i+1))
 		}
-		dst = m.value(dst, s.Elem, singular(words), depth+1)
+		dst = m.value(dst, s.Elem, h.element(), depth+1)
 	}
 	return append(dst, 0)
 }
 
 // union chooses a branch at random. One value in five is null, and below a
 // depth every value is null.
-func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []byte {
+func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	if len(s.Branches) == 0 {
 		m.err = fmt.Errorf("a union without branches has no value")
 		return dst
@@ -174,7 +174,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []b
 	ending := depth > deep || m.parts > many
 	if m.used != nil && !ending {
 		i := m.choose(s, len(s.Branches))
-		return m.value(binary.AppendVarint(dst, int64(i)), s.Branches[i], words, depth+1)
+		return m.value(binary.AppendVarint(dst, int64(i)), s.Branches[i], h, depth+1)
 	}
 	i := m.IntN(len(s.Branches))
 	if null >= 0 {
@@ -194,7 +194,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, words []string, depth int) []b
 		}
 	}
 	dst = binary.AppendVarint(dst, int64(i))
-	return m.value(dst, s.Branches[i], words, depth+1)
+	return m.value(dst, s.Branches[i], h, depth+1)
 }
 
 // epoch is the time around which the events of the samples happen.
@@ -204,7 +204,8 @@ func (m *maker) moment() time.Time {
 	return epoch.Add(time.Duration(m.Int64N(int64(300 * 24 * time.Hour))))
 }
 
-func (m *maker) whole(s *avsc.Schema, words []string) int64 {
+func (m *maker) whole(s *avsc.Schema, h hint) int64 {
+	words := h.words
 	t := m.moment()
 	switch strings.TrimPrefix(s.Logical.Name, "local-") {
 	case "date":
@@ -219,6 +220,9 @@ func (m *maker) whole(s *avsc.Schema, words []string) int64 {
 		return t.UnixMicro()
 	case "timestamp-nanos":
 		return t.UnixNano()
+	}
+	if n, ok := m.between(h, s); ok {
+		return n
 	}
 	isLong := s.Kind == avsc.Long
 	switch {
@@ -248,6 +252,8 @@ func (m *maker) whole(s *avsc.Schema, words []string) int64 {
 		return 100 + m.Int64N(100_000)
 	case has(words, "id"):
 		return 1_000 + m.Int64N(1_000_000)
+	case isLong && slices.Contains(h.docWords(), "epoch"):
+		return t.UnixMilli()
 	}
 	return m.Int64N(1_000)
 }

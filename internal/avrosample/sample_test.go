@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,6 +68,54 @@ func TestSamplesAreReadable(t *testing.T) {
 	}
 	if made < 1000 {
 		t.Errorf("only %d samples were made", made)
+	}
+}
+
+// TestDocsSayWhatAValueIs reads examples, bounds and telling words of docs. The
+// name comes before a word of the doc, and ordinary words tell nothing.
+func TestDocsSayWhatAValueIs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ field, want string }{
+		"an example":         {`{"name":"x","type":"string","doc":"The market, e.g. XNYS."}`, `^"XNYS"$`},
+		"several":            {`{"name":"x","type":"string","doc":"One of the codes, such as EUR, USD or GBP"}`, `^"(EUR|USD|GBP)"$`},
+		"quoted":             {`{"name":"x","type":["null","string"],"doc":"The state, for example 'open' or 'shut'"}`, `^(null|\{"string":"(open|shut)"\})$`},
+		"no example":         {`{"name":"x","type":"string","doc":"Something such as the name of a ship"}`, `^"x \d+"$`},
+		"a telling word":     {`{"name":"x","type":"string","doc":"The country of the buyer."}`, `^"[A-Z]{2}"$`},
+		"an ordinary word":   {`{"name":"x","type":"string","doc":"What the name says at that time"}`, `^"x \d+"$`},
+		"the name is first":  {`{"name":"city","type":"string","doc":"In which country it lies."}`, `^"[A-Z][a-z]{3,}"$`},
+		"between":            {`{"name":"stars","type":"int","doc":"Between 1 and 5."}`, `^[1-5]$`},
+		"from to":            {`{"name":"x","type":"long","doc":"from -2 to 2"}`, `^-?[0-2]$`},
+		"a dash":             {`{"name":"x","type":"int","doc":"1–3 stars"}`, `^[1-3]$`},
+		"bounds the reverse": {`{"name":"year","type":"int","doc":"between 5 and 1"}`, `^(19|20)\d\d$`},
+		"not with a unit":    {`{"name":"x","type":{"type":"int","logicalType":"date"},"doc":"between 1 and 5"}`, `^20\d{3}$`},
+		"elements":           {`{"name":"x","type":{"type":"array","items":"int"},"doc":"between 7 and 8"}`, `^\[([78],?)*\]$`},
+		"epoch":              {`{"name":"x","type":"long","doc":"Milliseconds since the epoch."}`, `^17\d{11}$`},
+	} {
+		schema := `{"type":"record","name":"R","fields":[` + test.field + `]}`
+		s, err := avsc.Parse("r.avsc", []byte(schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := serde.NewGeneric(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := regexp.MustCompile(test.want)
+		for seed := range uint64(30) {
+			data, err := avrosample.Append(nil, rand.New(rand.NewPCG(seed, 0)), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := g.AppendJSON(nil, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, value, _ := strings.Cut(strings.TrimSuffix(string(out), "}"), ":")
+			if !want.MatchString(value) {
+				t.Errorf("%s: %s, want %s", name, value, test.want)
+				break
+			}
+		}
 	}
 }
 

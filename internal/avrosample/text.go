@@ -58,8 +58,36 @@ func (m *maker) last() string {
 	return m.pick("Adeyemi", "Bauer", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski", "Lopez")
 }
 
-// text returns a text that fits the name of the field.
-func (m *maker) text(words []string) string {
+// text returns a text that fits the field. An example in the doc comes first,
+// then the name, and then a word of the doc.
+func (m *maker) text(h hint) string {
+	if text, ok := m.example(h); ok {
+		return text
+	}
+	if text := m.byName(h.words); text != "" {
+		return text
+	}
+	for _, word := range h.docWords() {
+		if slices.Contains(telling, word) {
+			return m.byName([]string{word})
+		}
+	}
+	word := "sample"
+	if len(h.words) > 0 {
+		word = strings.Join(h.words, " ")
+	}
+	return fmt.Sprintf("%s %d", word, 1+m.IntN(99))
+}
+
+// telling are the names that say in a doc what the text is. Other names, such
+// as "name" or "time", are ordinary words there.
+var telling = []string{ //nolint:gochecknoglobals // a constant table
+	"uuid", "guid", "email", "phone", "telephone", "url", "uri", "currency", "country", "language", "locale",
+	"city", "town", "street", "zip", "postcode", "hostname", "surname", "filename",
+}
+
+// byName returns a text that fits a name. The result is "" for an unknown name.
+func (m *maker) byName(words []string) string {
 	switch {
 	case has(words, "uuid", "guid"):
 		return m.uuid()
@@ -120,9 +148,5 @@ func (m *maker) text(words []string) string {
 	case has(words, "note", "comment", "description", "message", "text", "reason", "title", "subject"):
 		return m.pick("Please ring twice", "As agreed by phone", "Second attempt", "Gift wrapped", "No comment", "Ünïcode works: 日本")
 	}
-	word := "sample"
-	if len(words) > 0 {
-		word = strings.Join(words, " ")
-	}
-	return fmt.Sprintf("%s %d", word, 1+m.IntN(99))
+	return ""
 }

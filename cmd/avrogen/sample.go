@@ -26,8 +26,9 @@ func newSampleCommand(a *app) *cobra.Command {
 		Short: "Make values of a schema that look like real ones",
 		Long: `Make values of a schema that look like real ones. They keep to logical types.
 Names of fields say what a text or a number may be: an email, a city, a count.
-Docs do too: "e.g. EUR", "between 1 and 5". Each value is a line, in Avro's JSON encoding or as a bare message in hex
-or base64. The same seed gives the same values.`,
+Docs do too: "e.g. EUR", "between 1 and 5". Each value is a line, in Avro's JSON
+encoding or as a bare message in hex or base64. The same seed gives the same
+values.`,
 		Example: `  avrogen sample order.avsc
   avrogen sample -n 100 --seed 7 --type shop.Order schemas/...
   avrogen sample -n 5 order.avsc | avrogen encode --lines --schema order.avsc`,

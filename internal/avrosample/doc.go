@@ -27,12 +27,12 @@ func fieldHint(f *avsc.Field) hint {
 func (h hint) element() hint { return hint{words: singular(h.words), doc: h.doc} }
 
 // docExamples finds examples in a doc, as in "such as EUR, USD or GBP".
-var docExamples = regexp.MustCompile( //nolint:gochecknoglobals // compiled once
+var docExamples = regexp.MustCompile(
 	`(?i)(?:\be\.g\.|\bfor example|\bfor instance|\bsuch as)[:,]?\s+((?:["'` + "`" + `]?[\w@%+#/:.-]*\w["'` + "`" + `]?(?:\s*,\s*(?:or\s+)?|\s+or\s+)?)+)`)
 
 // docRange finds the bounds of a number in a doc, as in "between 1 and 5", "from
 // 0 to 100" or "1-5".
-var docRange = regexp.MustCompile( //nolint:gochecknoglobals // compiled once
+var docRange = regexp.MustCompile(
 	`(?i)(?:\bbetween\s+(-?\d{1,9})\s+and|\bfrom\s+(-?\d{1,9})\s+to|(?:^|\s)(\d{1,9})\s*(?:\.\.+|–|-|to))\s*(-?\d{1,9})\b`)
 
 // example returns one of the examples in the doc. A doc whose examples are

@@ -96,7 +96,7 @@ func special(key string) map[string]any {
 	return nil
 }
 
-// required are the keys without which an object means nothing.
+// required are the keys that an object must have.
 func required(key string) []string {
 	if key == "except[]" {
 		return []string{"path", "reason", "rule"}

@@ -36,8 +36,7 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
-// outputOf runs a program in a folder and returns what it prints, with its
-// status.
+// outputOf runs a program in a folder and returns its output and its status.
 func outputOf(t *testing.T, dir string, env []string, program string, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
@@ -60,7 +59,7 @@ func must(t *testing.T, dir string, env []string, program string, args ...string
 	return out
 }
 
-// installed returns a folder of the cache in which a command has run once.
+// installed returns a folder of the cache. The command has run once in it.
 func installed(t *testing.T, name string, program string, args ...string) string {
 	t.Helper()
 	dir, err := local.Cached(name, func(dir string) error {

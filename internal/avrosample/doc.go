@@ -8,8 +8,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// hint is what a field tells about its values: the words of its name, and its
-// doc.
+// hint is the help that a field gives for its values. It has the words of the
+// name, and the doc.
 type hint struct {
 	words []string
 	doc   string
@@ -30,13 +30,13 @@ func (h hint) element() hint { return hint{words: singular(h.words), doc: h.doc}
 var docExamples = regexp.MustCompile(
 	`(?i)(?:\be\.g\.|\bfor example|\bfor instance|\bsuch as)[:,]?\s+((?:["'` + "`" + `]?[\w@%+#/:.-]*\w["'` + "`" + `]?(?:\s*,\s*(?:or\s+)?|\s+or\s+)?)+)`)
 
-// docRange finds the bounds of a number in a doc, as in "between 1 and 5", "from
-// 0 to 100" or "1-5".
+// docRange finds the bounds of a number in a doc, as in "between 1 and 5",
+// "from 0 to 100" or "1-5".
 var docRange = regexp.MustCompile(
 	`(?i)(?:\bbetween\s+(-?\d{1,9})\s+and|\bfrom\s+(-?\d{1,9})\s+to|(?:^|\s)(\d{1,9})\s*(?:\.\.+|–|-|to))\s*(-?\d{1,9})\b`)
 
-// example returns one of the examples in the doc. A doc whose examples are
-// ordinary words, as in "such as the name of", has no example.
+// example returns one of the examples in the doc. Ordinary words, as in "such
+// as the name of", are no examples.
 func (m *maker) example(h hint) (string, bool) {
 	found := docExamples.FindStringSubmatch(h.doc)
 	if found == nil {

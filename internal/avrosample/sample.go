@@ -1,5 +1,6 @@
-// Package avrosample makes values of a schema that look real. The values respect
-// logical types. The name and the doc of a field suggest its text or number.
+// Package avrosample makes values of a schema that look real. The values
+// respect logical types. The name and the doc of a field suggest its text or
+// number.
 package avrosample
 
 import (

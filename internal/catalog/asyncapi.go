@@ -140,7 +140,7 @@ func (t *Type) schemaNode() *yaml.Node {
 	return m.Node
 }
 
-// mapping is a YAML mapping whose keys keep their order.
+// mapping is a YAML mapping with a fixed order of keys.
 type mapping struct{ *yaml.Node }
 
 func newMapping() mapping { return mapping{&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}} }

@@ -42,7 +42,7 @@ type File struct {
 	Content []byte
 }
 
-// Options describe what the schemas alone do not say.
+// Options hold the facts that are not in the schemas.
 type Options struct {
 	Title string // of the catalog; default "Schemas"
 
@@ -69,7 +69,7 @@ type Catalog struct {
 	of map[*avsc.Schema]*Type
 }
 
-// Type is one named type, or a file whose schema has no name.
+// Type is one named type, or a file with a schema without a name.
 type Type struct {
 	Name   string // the full name, or the file's name
 	Schema *avsc.Schema
@@ -403,8 +403,8 @@ func firstSentence(doc string) string {
 	return shorten(doc, 200)
 }
 
-// clean replaces what a page should not hold: line ends of Windows, other
-// control characters, and marks that change the direction of the text.
+// clean replaces the line ends of Windows by line feeds. Other control
+// characters and marks that change the direction of the text become U+FFFD.
 func clean(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
 	return strings.Map(func(r rune) rune {

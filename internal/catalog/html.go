@@ -59,7 +59,7 @@ type site struct {
 	err        error
 }
 
-// pageView is what the frame of every page shows.
+// pageView is the content of the frame around every page.
 type pageView struct {
 	Catalog, Title, Root string
 	HasDiagram           bool

@@ -69,10 +69,11 @@ func (c *Catalog) mdType(s *avsc.Schema, t *Type) string {
 	return b.String()
 }
 
-// mdPart writes a part of a line, whose spaces count.
+// mdPart writes a part of a line and keeps its spaces.
 func mdPart(s string) string { return mdEscaper.Replace(clean(s)) }
 
-// mdBlock writes a block of code whose fence is longer than any in the text.
+// mdBlock writes a block of code. The fence is longer than any fence in the
+// text.
 func mdBlock(language, text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {

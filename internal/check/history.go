@@ -31,7 +31,8 @@ type Edition struct {
 // comes first. Two neighbours never have the same text.
 type History struct {
 	Editions map[*avsc.Schema][]Edition
-	// Skipped says which commits could not be read, and why.
+	// Skipped has a line for each commit that could not be read, with its
+	// reason.
 	Skipped []string
 }
 
@@ -41,7 +42,7 @@ const maxCommits = 500
 // ErrShallow says that a repository does not have its whole history.
 var ErrShallow = errors.New("the clone is shallow: fetch the whole history, as in git fetch --unshallow --tags; in a GitHub workflow set fetch-depth: 0 for actions/checkout")
 
-// GitHistory reads the history of the schemas in now, which are the schemas at
+// GitHistory reads the history of the schemas in now. They are the schemas at
 // paths. The commits are those of HEAD and of its first parents, so that a
 // merged branch counts as one change. A pattern of tags, such as "v*", selects
 // the tagged commits instead. GitHistory reads at most 500 commits, the newest
@@ -345,8 +346,8 @@ func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, n
 	return h, subjects, nil
 }
 
-// subjectsByLatest finds the subjects whose latest version has the name of a
-// schema in now.
+// subjectsByLatest finds the subjects of the schemas in now. The latest version
+// of a subject has the name of its schema.
 func subjectsByLatest(ctx context.Context, reg Registry, now *avsc.Set) (map[string]*avsc.Schema, error) {
 	names, err := reg.Subjects(ctx)
 	if err != nil {

@@ -55,7 +55,7 @@ func hoverText(m mention) string {
 	return b.String()
 }
 
-// code is a block of code whose fence is longer than any in the text.
+// code is a block of code. The fence is longer than any fence in the text.
 func code(text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {

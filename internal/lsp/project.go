@@ -127,8 +127,8 @@ func mentions(set *avsc.Set) map[string][]mention {
 	return index
 }
 
-// at finds what stands at an offset of a document. If the text of the document
-// has mistakes, the name at the offset decides.
+// at finds the type or the field at an offset of a document. If the text of the
+// document has mistakes, the name at the offset decides.
 func (p *project) at(file string, d *document, offset int) (m mention, r textRange, ok bool) {
 	word, start, end := d.word(offset)
 	if word == "" {

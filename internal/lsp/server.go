@@ -41,7 +41,7 @@ const maxOpen = 256 << 20
 // maxProblems limits the problems of one file.
 const maxProblems = 500
 
-// pause is the time without a message after which changed documents are read.
+// pause is the wait for more messages before changed documents are read.
 const pause = 100 * time.Millisecond
 
 // server is the state of one connection. Only one goroutine uses it.
@@ -491,7 +491,7 @@ func (s *server) document(file string) *document {
 	return newDocument(string(text))
 }
 
-// find finds what stands at the position of a request.
+// find finds the type or the field at the position of a request.
 func (s *server) find(p params) (m mention, r textRange, ok bool, err *rpcError) {
 	file := fileOf(p.TextDocument.URI)
 	d := s.open[file]

@@ -85,7 +85,7 @@ func WithRegistry(client Registry) Option {
 	}}
 }
 
-// WithTags takes the tagged commits whose tags match the pattern, such as "v*",
+// WithTags takes the commits with a tag that matches the pattern, such as "v*",
 // instead of every commit. Use WithTags if only tagged versions were ever
 // deployed.
 func WithTags(pattern string) Option {
@@ -143,8 +143,8 @@ func WithSeed(seed uint64) Option {
 //   - A folder of versions: its files or folders define the type differently,
 //     as in v1.avsc and v2.avsc. They are in the order of their names.
 //
-// If the versions cannot be read, the test ends. In a shallow clone, which has
-// no history, the test ends too.
+// If the versions cannot be read, the test ends. The test ends in
+// a shallow clone too, because a shallow clone has no history.
 func Versions(t testing.TB, of string, opts ...Option) []Version {
 	t.Helper()
 	c := config{count: 20, seed: 1}

@@ -45,6 +45,8 @@ type namedType struct {
 	schema   *avsc.Schema
 	pkg      *goPackage
 	topLevel bool // whether the type is at the top level of some file
+	imported bool // whether no source of the set has the type
+	external *ExternalType
 
 	record *recordDecl
 	enum   *enumDecl
@@ -122,6 +124,10 @@ func (b *builder) collect(set *avsc.Set) {
 	}
 	for _, t := range b.order {
 		owner := cmp.Or(home[t.schema], bySource[t.schema.Pos.File])
+		if owner == nil {
+			t.imported = true
+			continue
+		}
 		if t.hasDecl() {
 			owner.types = append(owner.types, t)
 		}
@@ -168,17 +174,43 @@ func (t *namedType) hasDecl() bool {
 func (b *builder) placeTypes() {
 	var types []*avsc.Schema
 	for _, t := range b.order {
-		types = append(types, t.schema)
+		if _, mapped := b.opts.Map[t.schema.Namespace()]; mapped || !t.imported {
+			types = append(types, t.schema)
+		}
 	}
 	namespaces := namespacesOf(types)
 	b.place = place(namespaces, b.opts)
 	for _, t := range b.order {
+		if _, mapped := b.opts.Map[t.schema.Namespace()]; t.imported && !mapped {
+			b.placeImported(t)
+			continue
+		}
 		t.pkg = b.place.byNS[t.schema.Namespace()]
 	}
 	for _, s := range b.sources {
 		for _, bare := range s.bare {
 			bare.pkg = b.barePackage(bare.schema)
 		}
+	}
+}
+
+// placeImported gives an imported type the package that was generated for its
+// source.
+func (b *builder) placeImported(t *namedType) {
+	file := t.schema.Pos.File
+	ext := b.opts.External[file]
+	t.pkg = b.place.external(ext)
+	if !t.hasDecl() {
+		return
+	}
+	found, ok := ext.Types[t.schema.Name]
+	switch {
+	case ext.Path == "":
+		b.mistake(t.schema.Pos, "map its namespace with --map NAMESPACE=IMPORTPATH", "no Go package is known for the imported type %s", t.schema.Name)
+	case !ok:
+		b.mistake(t.schema.Pos, "run avrogen generate in that module", "package %s has no Go type for %s", ext.Path, t.schema.Name)
+	default:
+		t.external = &found
 	}
 }
 
@@ -291,7 +323,12 @@ func (b *builder) nameType(t *namedType) {
 	for i := len(segments) - 1; i >= 0 && scope[name] && segments[i] != ""; i-- {
 		name = goName(segments[i]) + name
 	}
-	at := typeName{t.pkg, scope.take(name)}
+	at := typeName{t.pkg, name}
+	if t.external != nil {
+		at.GoName = t.external.GoName
+	} else {
+		at.GoName = scope.take(name)
+	}
 	s := t.schema
 	switch s.Kind {
 	case avsc.Record:

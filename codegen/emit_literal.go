@@ -74,7 +74,7 @@ func (e *emitter) literal(l *literal) string {
 			return "nil"
 		case t.Nilable:
 			return e.literal(l.Elems[0])
-		case t.Elem.Kind == kindRecord && !l.Elems[0].New:
+		case t.Elem.Kind == kindRecord && !l.Elems[0].New && !t.Elem.Record.Pkg.Loaded:
 			return "&" + e.literal(l.Elems[0])
 		}
 		return "new(" + e.typed(l.Elems[0]) + ")"
@@ -139,6 +139,13 @@ func (e *emitter) recordLiteral(l *literal) string {
 	if l.New {
 		e.importOf(d.Pkg)
 		out = e.file.qualify(d.Pkg, d.NewFunc) + "()"
+		if l.Type.Pointer {
+			return "new(" + out + ")"
+		}
+		return out
+	}
+	if d.Pkg.Loaded { // its fields may have other Go types
+		out = fmt.Sprintf("%s(%q, func(src []byte) (v %s, rest []byte, err error) {\nrest, err = v.ReadAvro(src)\nreturn v, rest, err\n})", e.avrobin("DefaultOwn"), l.Bytes, e.named(d.typeName))
 		if l.Type.Pointer {
 			return "new(" + out + ")"
 		}

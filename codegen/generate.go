@@ -47,6 +47,10 @@ type Options struct {
 	// path. Generate calls Import only if a schema or Types names an own type.
 	Import func(paths []string) []Imported
 
+	// External gives the Go package of imported sources, by the name of the
+	// source. Generated code imports the package. A namespace in Map comes first.
+	External map[string]External
+
 	// Optionals is the Go form of a union of null and one other type.
 	Optionals Optionals
 
@@ -59,6 +63,18 @@ type Options struct {
 	// SourceName turns the name of a source into the slash path in the
 	// generated files. The default is the name itself.
 	SourceName func(name string) string
+}
+
+// External is a Go package that was generated from a source somewhere else.
+type External struct {
+	Path, Name string                  // import path and package name
+	Types      map[string]ExternalType // by full Avro name
+}
+
+// ExternalType is a type of an External.
+type ExternalType struct {
+	GoName       string
+	Equal, Clone bool // whether it has these methods
 }
 
 // File is one generated file.

@@ -125,9 +125,11 @@ func (r *literalReader) read(t *typeExpr) *literal {
 	case kindDecimalFixed:
 		l.Unscaled = unscaled(r.take(t.Size))
 	case kindRecord:
+		before := r.data
 		for _, f := range t.Record.Fields {
 			l.Fields = append(l.Fields, r.read(f.Type).orZero())
 		}
+		l.Bytes = before[:len(before)-len(r.data)]
 	case kindArray:
 		for n := r.long(); n > 0; n-- {
 			l.Elems = append(l.Elems, r.read(t.Elem))

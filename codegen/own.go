@@ -224,6 +224,9 @@ func (b *builder) loadOwn() {
 		}
 	}
 	for _, t := range b.order {
+		if t.pkg.External {
+			continue
+		}
 		for _, f := range t.schema.Fields {
 			add(b.ownOfField(t.schema, f), t.pkg)
 			eachUnnamed(f.Type, func(n *avsc.Schema) { add(b.ownOf(n), t.pkg) })
@@ -453,7 +456,7 @@ func (b *builder) packagesOf(t types.Type) []*goPackage {
 
 // ownType gives base the own type of ref. A mistake leaves base as it is.
 func (b *builder) ownType(base *typeExpr, ref *ownRef, at unionPlace) *typeExpr {
-	if ref == nil {
+	if ref == nil || at.record.Pkg.External {
 		return base
 	}
 	if base.Kind == kindUnion {

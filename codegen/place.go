@@ -73,6 +73,16 @@ func (p *placement) mapped(target string, dirs scope) *goPackage {
 	return p.add(&goPackage{Name: PackageName(importedName(target)), Path: target, External: true})
 }
 
+// external is the package of imported sources.
+func (p *placement) external(ext External) *goPackage {
+	for _, q := range p.packages {
+		if q.Path == ext.Path {
+			return q
+		}
+	}
+	return p.add(&goPackage{Name: ext.Name, Path: ext.Path, External: true, Loaded: true})
+}
+
 // importedName guesses the name of a package from its import path. The guess is
 // the last segment that is no major version.
 func importedName(importPath string) string {

@@ -6,6 +6,12 @@ import "slices"
 // another record by value, then the outer record needs all methods that the
 // inner record needs. Containment by value has no cycles.
 func (b *builder) traits() {
+	external := map[*recordDecl]*ExternalType{}
+	for _, t := range b.order {
+		if t.record != nil {
+			external[t.record] = t.external
+		}
+	}
 	done := map[*recordDecl]bool{}
 	var visit func(d *recordDecl)
 	visit = func(d *recordDecl) {
@@ -19,6 +25,9 @@ func (b *builder) traits() {
 			}
 			d.NeedsEqual = d.NeedsEqual || f.Type.needsEqual()
 			d.NeedsClone = d.NeedsClone || f.Type.needsClone()
+		}
+		if ext := external[d]; ext != nil {
+			d.NeedsEqual, d.NeedsClone = ext.Equal, ext.Clone
 		}
 	}
 	for _, t := range b.order {

@@ -25,6 +25,7 @@ type config struct {
 	file string // "" without a file
 	dir  string // the folder of the file, or "" without a file
 
+	Imports  []importConfig `yaml:"imports"`  // PATHs where missing types are searched
 	Schemas  []string       `yaml:"schemas"`  // PATHs; default: everything below the file
 	Registry registryConfig `yaml:"registry"` // URL, or a mapping
 
@@ -92,7 +93,7 @@ func unwrapPath(err error) error {
 
 // loader reads schemas. IDL may also import from the folders of avrogen.yaml.
 func (a *app) loader(c *config) avscfile.Loader {
-	l := avscfile.Loader{AllowOutside: a.allowOutside}
+	l := avscfile.Loader{AllowOutside: a.allowOutside, SearchPath: a.searchPath(c), Modules: a.modules(c)}
 	if c != nil && c.dir != "" {
 		for _, p := range c.Schemas {
 			l.Roots = append(l.Roots, c.path(p))
@@ -102,6 +103,15 @@ func (a *app) loader(c *config) avscfile.Loader {
 		}
 	}
 	return l
+}
+
+// modules are the Go modules for files of modules.
+func (a *app) modules(c *config) *avscfile.Modules {
+	dir := "."
+	if c != nil && c.dir != "" {
+		dir = c.dir
+	}
+	return avscfile.NewModules(a.ctx, dir)
 }
 
 // paths are the arguments. Without arguments, paths returns the first list of
@@ -123,6 +133,9 @@ func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	}
 	paths := make([]string, len(schemas))
 	for i, p := range schemas {
+		if paths[i] = p; strings.HasPrefix(p, avscfile.ModulePrefix) {
+			continue
+		}
 		paths[i] = c.path(p)
 		if err := c.exists(paths[i]); err != nil {
 			return nil, fmt.Errorf("%s: schemas: %w", c.name(), err)

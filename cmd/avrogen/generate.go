@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/avscfile"
 )
 
 // generateConfig is the part "generate" of avrogen.yaml.
@@ -42,6 +43,7 @@ type generator struct {
 	check       bool
 
 	base       string // absolute folder, to which sources are shown relative
+	module     string // path of the module, or ""
 	importPath string // of the output folder, or "" outside a module
 }
 
@@ -119,22 +121,27 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 }
 
 func (g *generator) run(ctx context.Context, paths []string) error {
-	sources, err := g.loader(g.config).Sources(paths...)
+	loader := g.loader(g.config)
+	sources, err := loader.Sources(paths...)
 	if err != nil {
 		return err
 	}
 	if info, err := os.Stat(g.output); err == nil && !info.IsDir() {
 		return usagef("-o %s is a file: it must be a folder", g.output)
 	}
-	module, importPath, err := goModule(g.output)
+	module, modulePath, importPath, err := goModule(g.output)
 	if err != nil {
 		return err
 	}
-	g.importPath = importPath
+	g.importPath, g.module = importPath, modulePath
 	if g.base = module; module == "" {
 		if g.base, err = filepath.Abs(g.output); err != nil {
 			return err
 		}
+	}
+	external, err := g.external(loader, sources)
+	if err != nil {
+		return err
 	}
 	stop := g.startProgress("generating")
 	files, err := codegen.Generate(sources, codegen.Options{
@@ -142,6 +149,7 @@ func (g *generator) run(ctx context.Context, paths []string) error {
 		RootPackage: rootPackage(g.output),
 		ImportPath:  importPath,
 		Map:         g.namespaces,
+		External:    external,
 		Types:       g.config.ownTypes(),
 		Import:      g.importer(ctx),
 		Optionals:   codegen.Optionals(g.config.Generate.Optionals),
@@ -166,6 +174,9 @@ func (g *generator) run(ctx context.Context, paths []string) error {
 // sourceName shows a source relative to the module, so that the generated file
 // does not depend on the current folder of avrogen.
 func (g *generator) sourceName(name string) string {
+	if strings.HasPrefix(name, avscfile.ModulePrefix) {
+		return name
+	}
 	abs, err := filepath.Abs(filepath.FromSlash(name))
 	if err != nil {
 		return path.Base(name)
@@ -225,7 +236,8 @@ func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]str
 				continue
 			}
 			_, err = os.Stat(filepath.Join(g.base, filepath.FromSlash(source)))
-			if read[source] || errors.Is(err, fs.ErrNotExist) {
+			gone := errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(source, avscfile.ModulePrefix)
+			if read[source] || gone {
 				stale = append(stale, name)
 			}
 		}
@@ -334,33 +346,33 @@ func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 }
 
 // goModule finds the go.mod in dir or in a folder above. The folder dir need
-// not exist yet. The results are the absolute folder of the module and the
-// import path of dir. Both are "" without a go.mod.
-func goModule(dir string) (root, importPath string, err error) {
+// not exist yet. The results are the absolute folder of the module, its path and
+// the import path of dir. They are "" without a go.mod.
+func goModule(dir string) (root, module, importPath string, err error) {
 	file, err := findAbove(dir, "go.mod")
 	if err != nil || file == "" {
-		return "", "", err
+		return "", "", "", err
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
-	module := modulePath(string(text))
+	module = modulePath(string(text))
 	if module == "" {
-		return "", "", fmt.Errorf("%s has no module line", file)
+		return "", "", "", fmt.Errorf("%s has no module line", file)
 	}
 	if root, err = filepath.Abs(filepath.Dir(file)); err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	rel, err := filepath.Rel(root, abs)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
-	return root, path.Join(module, filepath.ToSlash(rel)), nil
+	return root, module, path.Join(module, filepath.ToSlash(rel)), nil
 }
 
 // modulePath is the path in the module line of a go.mod.

@@ -27,8 +27,10 @@ type app struct {
 
 	format       format
 	configFile   string
-	registryFile string // --registry-config
-	allowOutside bool   // IDL may import files from anywhere
+	registryFile string          // --registry-config
+	allowOutside bool            // IDL may import files from anywhere
+	imports      []string        // --import: where missing types are searched
+	ctx          context.Context //nolint:containedctx // of the run, for the Go command
 
 	staging staging // of the files that the command writes
 	config  *config // of loadConfig, which reads the file once
@@ -129,6 +131,7 @@ Ctrl-C, 143 by SIGTERM, with no file half written.`,
 	flags.Var(&a.format, "format", "form of findings")
 	flags.StringVar(&a.configFile, "config", "", "settings file (default: nearest avrogen.yaml)")
 	flags.BoolVar(&a.allowOutside, "allow-outside", false, "let IDL import files outside of PATHs")
+	flags.StringArrayVar(&a.imports, "import", nil, "search missing types in `PATH` too, or in module:MODULE/PATH")
 	for _, newCommand := range commands() {
 		cmd := newCommand(a)
 		cmd.DisableFlagsInUseLine = true // the usage lines already name the flags
@@ -167,6 +170,7 @@ func run(ctx context.Context, a *app, args []string) int {
 func (a *app) execute(ctx context.Context, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
+	a.ctx = ctx
 	cmd, err := root.ExecuteContextC(ctx)
 	if ctx.Err() != nil {
 		return exitInterrupted // the command's own error does not matter

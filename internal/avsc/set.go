@@ -19,6 +19,10 @@ type Source struct {
 	// Dropped holds the annotations of IDL that JSON cannot represent.
 	Dropped []Dropped
 
+	// Imported says that the source only has types for others. Its File is not
+	// in Set.Files.
+	Imported bool
+
 	// Stored says that data with this schema exists, for example because a
 	// registry holds the schema. Such a schema cannot be refused for mistakes
 	// that some writers accept. The parser accepts names with characters that
@@ -131,6 +135,9 @@ func ParseSet(sources ...Source) (*Set, error) {
 		b.source, b.stored = i, src.Stored
 		b.errs = append(b.errs, src.Mistakes...)
 		if f := b.file(src); f != nil {
+			if src.Imported {
+				continue
+			}
 			set.Files = append(set.Files, f)
 		}
 	}

@@ -45,6 +45,14 @@ type Loader struct {
 	// from the folders of the paths. A link counts as its target file.
 	Roots []string
 
+	// SearchPath has more places with types, for example of other modules. If no
+	// file at the paths defines a type, the type is searched there. IDL may also
+	// import files from there.
+	SearchPath []SearchPath
+
+	// Modules finds the files whose names begin with [ModulePrefix].
+	Modules *Modules
+
 	// AllowOutside lets IDL import files from anywhere.
 	AllowOutside bool
 }
@@ -93,7 +101,10 @@ func (l Loader) Sources(paths ...string) ([]avsc.Source, error) {
 			}}})
 			continue
 		}
-		r.add(name, kind, text)
+		r.add(name, kind, text, false)
+	}
+	if len(r.sources) > 0 {
+		r.search()
 	}
 	return r.sources, nil
 }
@@ -110,19 +121,17 @@ type reading struct {
 	sources []avsc.Source
 }
 
-func (r *reading) add(name, kind string, text []byte) {
+func (r *reading) add(name, kind string, text []byte, imported bool) {
 	if kind != "idl" {
-		r.sources = append(r.sources, avsc.Source{Name: name, Text: text})
+		r.sources = append(r.sources, avsc.Source{Name: name, Text: text, Imported: imported})
 		return
 	}
 	f := avdl.Parse(name, text)
 	at := len(r.sources)
+	f.Source.Imported = imported
 	r.sources = append(r.sources, f.Source)
 	for _, i := range f.Imports {
-		target := path.Join(path.Dir(name), filepath.ToSlash(i.Path))
-		if path.IsAbs(i.Path) {
-			target = path.Clean(i.Path)
-		}
+		target := r.findImport(name, filepath.ToSlash(i.Path))
 		if r.seen[target] {
 			continue
 		}
@@ -137,7 +146,7 @@ func (r *reading) add(name, kind string, text []byte) {
 			})
 			continue
 		}
-		r.add(target, i.Kind, text)
+		r.add(target, i.Kind, text, imported || r.searched(target))
 	}
 }
 
@@ -145,7 +154,15 @@ func (r *reading) add(name, kind string, text []byte) {
 // result is the reason and the fix. If the file is no schema, the reason quotes
 // nothing of the file.
 func (r *reading) imported(i avdl.Import, target string) (text []byte, what, fix string) {
-	if !r.AllowOutside && !r.inside(target) {
+	if inModule(target) {
+		if _, _, err := r.Modules.Find(target); err != nil {
+			var lookup *LookupError
+			if errors.As(err, &lookup) {
+				return nil, lookup.What, lookup.Fix
+			}
+			return nil, err.Error(), ""
+		}
+	} else if !r.AllowOutside && !r.inside(target) {
 		return nil, "the file lies outside of the folders that are read", "give its folder as a PATH too, or --allow-outside to read files from anywhere"
 	}
 	text, err := r.readFile(target)
@@ -262,6 +279,13 @@ func (l Loader) readFile(name string) ([]byte, error) {
 	if text, ok := l.Open[path.Clean(name)]; ok {
 		return text, nil
 	}
+	if inModule(name) {
+		file, err := l.Modules.disk(name)
+		if err != nil {
+			return nil, err
+		}
+		return readRegular(file)
+	}
 	if l.ReadFile != nil {
 		return l.ReadFile(name)
 	}
@@ -294,6 +318,13 @@ func readRegular(name string) ([]byte, error) {
 }
 
 func (l Loader) readDir(name string) ([]fs.DirEntry, error) {
+	if inModule(name) {
+		dir, err := l.Modules.disk(name)
+		if err != nil {
+			return nil, err
+		}
+		return os.ReadDir(dir)
+	}
 	if l.ReadDir != nil {
 		return l.ReadDir(name)
 	}
@@ -303,6 +334,13 @@ func (l Loader) readDir(name string) ([]fs.DirEntry, error) {
 func (l Loader) stat(name string) (fs.FileInfo, error) {
 	if _, ok := l.Open[path.Clean(name)]; ok {
 		return openFile(path.Base(name)), nil
+	}
+	if inModule(name) {
+		file, err := l.Modules.disk(name)
+		if err != nil {
+			return nil, err
+		}
+		return os.Stat(file)
 	}
 	if l.Stat != nil {
 		return l.Stat(name)

@@ -94,7 +94,9 @@ func namesIn(source avsc.Source) (defined, used []string) {
 	walk = func(v *avsc.Value, ns string) {
 		switch v.Kind {
 		case avsc.JSONString:
-			used = append(used, avsc.JoinName(ns, v.Str))
+			if !isTypeWord(v.Str) {
+				used = append(used, avsc.JoinName(ns, v.Str))
+			}
 		case avsc.JSONArray:
 			for _, e := range v.Elems {
 				walk(e, ns)

@@ -16,7 +16,11 @@ import (
 // links.
 func (l Loader) roots(paths []string) []string {
 	var roots []string
-	for _, p := range append(append([]string{}, paths...), l.Roots...) {
+	all := append(append([]string{}, paths...), l.Roots...)
+	for _, place := range l.SearchPath {
+		all = append(all, place.Path)
+	}
+	for _, p := range all {
 		dir := strings.TrimSuffix(filepath.ToSlash(p), "...")
 		if info, err := l.stat(path.Clean(orHere(dir))); err == nil && !info.IsDir() {
 			dir = path.Dir(dir)
@@ -24,6 +28,23 @@ func (l Loader) roots(paths []string) []string {
 		roots = append(roots, l.real(orHere(dir)))
 	}
 	return roots
+}
+
+// trimDeep is a PATH without "..." at the end.
+func trimDeep(p string) string { return orHere(strings.TrimSuffix(filepath.ToSlash(p), "...")) }
+
+// searched reports whether a file lies in the search path, or in a module.
+func (r *reading) searched(name string) bool {
+	if inModule(name) {
+		return true
+	}
+	for _, place := range r.SearchPath {
+		root := r.real(trimDeep(place.Path))
+		if rel, err := filepath.Rel(root, r.real(name)); err == nil && rel != ".." && !strings.HasPrefix(filepath.ToSlash(rel), "../") {
+			return true
+		}
+	}
+	return false
 }
 
 func orHere(dir string) string {
@@ -46,6 +67,11 @@ func (r *reading) inside(name string) bool {
 
 // real is the absolute name of a file. On disk, real follows links.
 func (l Loader) real(name string) string {
+	if inModule(name) {
+		if file, err := l.Modules.disk(name); err == nil {
+			name = file
+		}
+	}
 	name = filepath.FromSlash(name)
 	if abs, err := filepath.Abs(name); err == nil {
 		name = abs

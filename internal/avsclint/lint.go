@@ -19,7 +19,7 @@ type Finding struct {
 	Message string // the problem, a colon, and the fix
 }
 
-// Lint checks every declared type of the set once. Lint applies all rules
+// Lint checks every declared type in the set's files once. Lint applies all rules
 // except the rules in except. The findings are sorted by place.
 func Lint(set *avsc.Set, except ...string) []Finding {
 	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
@@ -38,6 +38,10 @@ func Lint(set *avsc.Set, except ...string) []Finding {
 	for i, f := range set.Files {
 		rank[f.Name] = i
 	}
+	l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool {
+		_, ok := rank[f.Pos.File]
+		return !ok // in an imported file, which others maintain
+	})
 	slices.SortStableFunc(l.findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank[a.Pos.File], rank[b.Pos.File]),

@@ -153,6 +153,7 @@ func (c *Commit) Loader() avscfile.Loader {
 func (c *Commit) loaderAs(l avscfile.Loader) avscfile.Loader {
 	own := c.Loader()
 	own.Roots, own.AllowOutside = l.Roots, l.AllowOutside
+	own.SearchPath, own.Modules = l.SearchPath, l.Modules
 	return own
 }
 

@@ -37,10 +37,10 @@ type Options struct {
 	// other path belongs to an existing package, which is only imported.
 	Map map[string]string
 
-	// Types gives Avro types the Go types of the user. A key is the full name of
-	// a type, the full name of a record with a dot and a field, or the name of a
-	// logical type. The property "go.type" in a schema comes first, and then the
-	// keys in this order.
+	// Types gives Avro types the Go types of the user. A key is the full name
+	// of a type, the full name of a record with a dot and a field, or the name
+	// of a logical type. The property "go.type" in a schema comes first. Then
+	// come the keys: a field, a type, a logical type.
 	Types map[string]OwnType
 
 	// Import loads the packages of own types. The result has one entry for each
@@ -48,7 +48,8 @@ type Options struct {
 	Import func(paths []string) []Imported
 
 	// External gives the Go package of imported sources, by the name of the
-	// source. Generated code imports the package. A namespace in Map comes first.
+	// source. Generated code imports the package. A namespace in Map comes
+	// first.
 	External map[string]External
 
 	// Optionals is the Go form of a union of null and one other type.

@@ -15,9 +15,9 @@ type Optionals uint8
 const (
 	// OptionalPointers gives optional fields the type *T.
 	OptionalPointers Optionals = iota
-	// OptionalStructs gives optional fields the type avrobin.Opt[T], which needs
-	// no allocation. Records stay pointers, and bytes, arrays and maps stay
-	// types whose nil is null.
+	// OptionalStructs gives optional fields the type avrobin.Opt[T]. Reading
+	// such a field needs no allocation. Records stay pointers. Bytes, arrays
+	// and maps stay types whose nil is null.
 	OptionalStructs
 )
 

@@ -346,8 +346,8 @@ func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 }
 
 // goModule finds the go.mod in dir or in a folder above. The folder dir need
-// not exist yet. The results are the absolute folder of the module, its path and
-// the import path of dir. They are "" without a go.mod.
+// not exist yet. The results are the absolute folder of the module, its path
+// and the import path of dir. They are "" without a go.mod.
 func goModule(dir string) (root, module, importPath string, err error) {
 	file, err := findAbove(dir, "go.mod")
 	if err != nil || file == "" {

@@ -45,9 +45,9 @@ type Loader struct {
 	// from the folders of the paths. A link counts as its target file.
 	Roots []string
 
-	// SearchPath has more places with types, for example of other modules. If no
-	// file at the paths defines a type, the type is searched there. IDL may also
-	// import files from there.
+	// SearchPath has more places with types, for example of other modules. If
+	// no file at the paths defines a type, the type is searched there. IDL may
+	// also import files from there.
 	SearchPath []SearchPath
 
 	// Modules finds the files whose names begin with [ModulePrefix].

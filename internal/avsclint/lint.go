@@ -19,8 +19,8 @@ type Finding struct {
 	Message string // the problem, a colon, and the fix
 }
 
-// Lint checks every declared type in the set's files once. Lint applies all rules
-// except the rules in except. The findings are sorted by place.
+// Lint checks every declared type in the set's files once. Lint applies all
+// rules except the rules in except. The findings are sorted by place.
 func Lint(set *avsc.Set, except ...string) []Finding {
 	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
 	for _, f := range set.Files {

@@ -72,7 +72,7 @@ func newService(c config, log *slog.Logger) (*service, error) {
 	s.canceled = producer.NewTopic(canceledTopic, producer.KeyBy(func(e *orders.OrderCancelled) string { return e.OrderID.String() }))
 	entries := producer.NewTopic(ledgerTopic, producer.KeyBy(func(e *ledger.LedgerEntry) string { return e.Account }))
 	s.topics = []producer.Prepared{s.created, s.canceled, entries, producer.NewTopic(deadTopic, byID)}
-	s.booking, err = newBooking(c, s.registry, serializer, entries, c.producerOptions(
+	s.booking, err = newBooking(c, s.registry, serializer, entries, metrics.Processor("booking"), c.producerOptions(
 		producer.WithLogger(log),
 		metrics.Producer("booking"),
 	))
@@ -95,7 +95,7 @@ const (
 )
 
 // newBooking makes a processor that writes two ledger entries for each order.
-func newBooking(c config, reg *registry.Client, s *serde.Serializer, entries *producer.Topic[*ledger.LedgerEntry], opts []producer.Option,
+func newBooking(c config, reg *registry.Client, s *serde.Serializer, entries *producer.Topic[*ledger.LedgerEntry], watch processor.Option, opts []producer.Option,
 ) (*processor.Processor[orders.OrderCreated], error) {
 	deserializer, err := serde.NewDeserializer[orders.OrderCreated](reg)
 	if err != nil {
@@ -111,7 +111,7 @@ func newBooking(c config, reg *registry.Client, s *serde.Serializer, entries *pr
 		)
 	}
 	return processor.New(c.brokers, "booking-"+c.instance, "booking", []string{createdTopic}, deserializer, s, book,
-		processor.WithBadHandler(processor.DeadLetter(deadTopic)), processor.WithProducer(opts...))
+		processor.WithBadHandler(processor.DeadLetter(deadTopic)), watch, processor.WithProducer(opts...))
 }
 
 // prepared is the health of the topics.

@@ -128,7 +128,9 @@ func TestOrders(t *testing.T) {
 	r.until(t, "two entries in the ledger", func() bool {
 		_, metrics := r.do(t, "GET", "/metrics", "")
 		return strings.Contains(metrics, `avroline_messages_total{outcome="delivered",topic="ledger"} 2`) &&
-			strings.Contains(metrics, `avroline_transactions_total{client="booking",result="committed"} 1`)
+			strings.Contains(metrics, `avroline_transactions_total{client="booking",result="committed"} 1`) &&
+			strings.Contains(metrics, `avroline_processor_records_total{client="booking",result="ok"} 1`) &&
+			strings.Contains(metrics, `avroline_processor_batches_total{client="booking",result="committed"} 1`)
 	})
 	for _, bad := range []struct{ method, path, body string }{
 		{"POST", "/orders", ``},

@@ -18,7 +18,7 @@ func Example() {
 		}
 		return health.State{Ready: true}
 	}))
-	// A program adds its parts: health.Producer("orders", p), health.Registry("registry", reg).
+	// A program adds health.Producer("orders", p) and the other parts.
 
 	ask := func() {
 		w := httptest.NewRecorder()

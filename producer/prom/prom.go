@@ -18,6 +18,7 @@ type Metrics struct {
 	spent    *prometheus.HistogramVec // transactions
 
 	registries registries
+	workers    *workers
 
 	mu      sync.Mutex
 	clients []*client // in the order of their first use
@@ -69,7 +70,7 @@ func New(opts ...Option) *Metrics {
 	}
 	m := &Metrics{config: c, delivery: histogram(catalog.Delivery, c.buckets), spent: histogram(catalog.Transaction, c.buckets)}
 	m.topics.limit = c.topicLimit
-	m.registries = newRegistries(c.buckets)
+	m.registries, m.workers = newRegistries(c.buckets), newWorkers(c.buckets)
 	return m
 }
 
@@ -103,6 +104,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.delivery.Collect(ch)
 	m.spent.Collect(ch)
 	m.registries.collect(ch)
+	m.workers.collect(ch)
 	m.mu.Lock()
 	clients := append([]*client(nil), m.clients...)
 	m.mu.Unlock()

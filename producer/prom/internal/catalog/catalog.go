@@ -81,6 +81,19 @@ var (
 	BrokerThrottle = add("broker_throttle_seconds", Summary,
 		"Delay that the broker asked for because of a quota.", "client", "broker")
 
+	ProcessorLag = add("processor_lag_messages", Gauge,
+		"Messages that the group has not committed, in the partitions of this processor. Known about every 10 seconds.", "client", "topic")
+	ProcessorRecords = add("processor_records_total", Counter,
+		"Messages that a processor handled, by result: ok, bad (given to the bad handler) or failed (ended the batch).", "client", "result")
+	ProcessorRecord = add("processor_record_seconds", Histogram,
+		"Time to handle a message of a processor, without the commit.", "client")
+	ProcessorBatches = add("processor_batches_total", Counter,
+		"Batches of a processor by result: committed or failed. A failed batch runs again, or ends the processor.", "client", "result")
+	SourceLag = add("source_lag_items", Gauge,
+		"Items of a source or relay that are not published yet, if the input knows.", "client")
+	SourceStops = add("source_shard_stops_total", Counter,
+		"Shards of a source or relay that stopped with an error. A stopped shard starts again.", "client")
+
 	RegistryLookups = add("registry_lookups_total", Counter,
 		"Look-ups by where the answer came from: memory, disk (the disk cache) or registry.", "client", "operation", "origin")
 	RegistryErrors = add("registry_lookup_errors_total", Counter,

@@ -95,6 +95,12 @@ func alerts() []alert {
 			"{{ $value | printf \"%.2g\" }} requests a second of client {{ $labels.client }} to {{ $labels.broker }} fail.",
 		},
 		{
+			"AvrolineLagGrows", fmt.Sprintf("(deriv(%[1]s[10m]) > 0 and %[1]s > 1000) or (deriv(%[2]s[10m]) > 0 and %[2]s > 1000)", c.ProcessorLag.Name, c.SourceLag.Name), "15m", "warning",
+			"A processor, source or relay falls behind its input.",
+			"Start more instances if there are partitions or shards left. Look for slow functions, failed batches and slow deliveries.",
+			"The lag of client {{ $labels.client }} is {{ $value | humanize }} more each second, and it has grown for 15 minutes.",
+		},
+		{
 			"AvrolineRegistryAway", fmt.Sprintf("sum by (job, instance, client) (increase(%[1]s{result=\"failed\"}[5m])) > 0 unless sum by (job, instance, client) (increase(%[1]s{result!=\"failed\"}[5m])) > 0", c.RegistryRequests.Name), "2m", "critical",
 			"The registry does not answer.",
 			"Look after the registry. Known schemas go on. A program that starts, or that needs a new schema, waits or refuses.",

@@ -110,6 +110,14 @@ func rows() []row {
 			{"Traffic", "", "Bps", false, []line{{rate("broker", c.BrokerSent, ""), "{{broker}} sent"}, {rate("broker", c.BrokerReceived, ""), "{{broker}} received"}}},
 			{"Connections per second", "", "cps", false, []line{{rate("broker", c.BrokerConnects, ""), "{{broker}} opened"}, {rate("broker", c.BrokerDisconnects, ""), "{{broker}} ended"}}},
 		}},
+		{"Processors and sources", []panel{
+			{"Processor lag", "Messages that the group has not committed.", "none", false, []line{{sum("client, topic", c.ProcessorLag), "{{client}} {{topic}}"}}},
+			{"Messages handled per second", "", "cps", false, []line{{rate("result", c.ProcessorRecords, ""), "{{result}}"}}},
+			{"Time to handle a message", "", "s", false, []line{{quantile(0.5, "client", c.ProcessorRecord), "{{client}} p50"}, {quantile(0.99, "client", c.ProcessorRecord), "{{client}} p99"}}},
+			{"Batches per second", "", "cps", false, []line{{rate("result", c.ProcessorBatches, ""), "{{result}}"}}},
+			{"Source lag", "Items that are not published yet.", "none", false, []line{{sum("client", c.SourceLag), "{{client}}"}}},
+			{"Shards that stopped per second", "", "cps", false, []line{{rate("client", c.SourceStops, ""), "{{client}}"}}},
+		}},
 		{"Registry", []panel{
 			{"Look-ups per second by origin", "memory and disk are caches.", "cps", false, []line{{rate("origin", c.RegistryLookups, ""), "{{origin}}"}}},
 			{"Requests per second", "failed: the registry did not answer.", "reqps", false, []line{{rate("result", c.RegistryRequests, ""), "{{result}}"}}},

@@ -134,7 +134,7 @@ const (
 )
 
 func newObserver(in *input, all []Hooks) *observer {
-	o := &observer{input: in, hooks: all}
+	o := &observer{input: in, hooks: all, positions: map[Partition]int64{}}
 	for _, h := range all {
 		o.batches = o.batches || h.StartBatch != nil || h.EndBatch != nil
 		o.records = o.records || h.StartRecord != nil || h.EndRecord != nil
@@ -222,11 +222,15 @@ func (o *observer) one(ctx context.Context, m *transport.ConsumedMessage, run fu
 
 // noteCommitted notes the positions of a committed batch.
 func (o *observer) noteCommitted(messages []*transport.ConsumedMessage) {
-	if o.positions == nil {
+	if !o.lag {
 		return
 	}
 	for _, m := range messages {
-		o.positions[Partition{m.Topic, m.Partition}] = m.Offset + 1
+		p := Partition{m.Topic, m.Partition}
+		if _, known := o.positions[p]; !known {
+			o.measured = time.Time{} // the first position of the partition
+		}
+		o.positions[p] = m.Offset + 1
 	}
 }
 
@@ -289,9 +293,6 @@ func comparePartitions(a, b Partition) int {
 func (o *observer) measure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lagWait)
 	defer cancel()
-	if o.positions == nil {
-		o.positions = map[Partition]int64{}
-	}
 	var ask []transport.TopicPartition
 	for p := range o.partition {
 		if _, known := o.positions[p]; !known {

@@ -4,6 +4,8 @@ package confluent
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,7 +161,6 @@ func (c *client) serve() {
 			for i := range outcomes {
 				batch = append(batch, c.outcome(&outcomes[i]))
 			}
-			blame(outcomes, batch)
 			c.failed(batch)
 			c.report(batch)
 			clear(batch)
@@ -222,8 +223,29 @@ func (c *client) fail(cause error) {
 		c.background.Go(func() {
 			c.handler.Fatal(&err)
 			c.dropHeld(&err)
+			c.purgeLate()
 		})
 	})
+}
+
+// purgeLate gives up the messages that the library took during a fatal error.
+// The client must already refuse new messages. The race is in the library:
+//
+//  1. A publisher is inside rd_kafka_produce and sees no fatal error.
+//  2. Another thread sets the fatal error and purges all queues.
+//  3. The publisher's message enters a queue. The library never sends it and
+//     never reports it.
+func (c *client) purgeLate() {
+	c.mu.Lock()
+	topics := slices.Collect(maps.Values(c.topics))
+	c.mu.Unlock()
+	for _, t := range topics {
+		t.waitForPublishers()
+	}
+	if c.uses.hold() {
+		defer c.uses.release()
+		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeNonBlocking)
+	}
 }
 
 // failed looks for a fatal error of the library in the outcomes, because the
@@ -243,7 +265,10 @@ func (c *client) failed(outcomes []transport.Outcome) {
 						fatal.Fatal = true
 						c.refuse(&fatal)
 						c.handler.Fatal(&fatal)
-						c.background.Go(func() { c.dropHeld(&fatal) })
+						c.background.Go(func() {
+							c.dropHeld(&fatal)
+							c.purgeLate()
+						})
 					})
 				}
 			}

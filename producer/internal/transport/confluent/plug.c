@@ -51,6 +51,9 @@ enum { STATUS_NOT_PERSISTED, STATUS_POSSIBLY_PERSISTED }; // rd_kafka_msg_status
 enum { TIMESTAMP_LOG_APPEND = 2 };          // rd_kafka_timestamp_type_t
 enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
 enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
+enum { BLAME_WAIT = 50000 };                // microseconds, see refusal
+enum { BLAME_KEPT = 1000000 };              // microseconds, see refusal
+enum { BLAME_MOST = 10000000 };             // microseconds, if the log line is known
 enum { MOST_LINES = 1000 };                 // further lines are dropped
 enum { MOST_STATES = 1000 };                // states of brokers, beside the lines
 
@@ -64,9 +67,30 @@ typedef struct drain {
   struct drain *next;
 } drain;
 
+// refusal is a run of refused messages of one partition.
+//
+// If the broker names one record as the reason, the library reports this record
+// with the broker's code and all others with another code. So the record is
+// known to be guilty when the report of another record comes, before or after
+// the record's own report. Until then the outcome waits in held. The library
+// reports a whole batch in one go on one thread. The log line of the fatal error
+// comes before the reports and says how many there are. Without that line, the
+// wait ends after BLAME_WAIT, and a named record is forgotten after BLAME_KEPT.
+typedef struct refusal {
+  char *topic;
+  int32_t partition;
+  long left;     // reports of the batch that are still to come; 0: not known
+  int64_t named; // when another record of the run was reported; 0: not yet
+  int64_t until; // the end of the wait of held
+  avl_outcome *held;
+  size_t len, cap;
+  struct refusal *next;
+} refusal;
+
 struct avl_hub {
   rd_kafka_t *rk;
-  drain *drains; // guarded by lock
+  drain *drains;     // guarded by lock
+  refusal *refusals; // guarded by lock
   int copy_failed, guard, max_level;
 
   pthread_mutex_t lock;
@@ -110,6 +134,12 @@ void avl_hub_free(avl_hub *hub) {
     free(d->topic);
     free(d);
   }
+  for (refusal *r = hub->refusals, *next; r; r = next) {
+    next = r->next;
+    free(r->topic);
+    free(r->held);
+    free(r);
+  }
   free(hub->in);
   free(hub->out);
   free(hub->lines_in);
@@ -126,12 +156,130 @@ static void wake(avl_hub *hub) {
     pthread_cond_signal(&hub->ready);
 }
 
+static int64_t now_micros(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+// append adds an outcome for the reader. Under lock.
+static void append(avl_hub *hub, const avl_outcome *o) {
+  if (hub->in_len == hub->in_cap) {
+    hub->in_cap = hub->in_cap ? 2 * hub->in_cap : 256;
+    hub->in = realloc(hub->in, hub->in_cap * sizeof *hub->in);
+  }
+  hub->in[hub->in_len++] = *o;
+}
+
+// let_go ends the wait of a run's outcomes. Under lock.
+static void let_go(avl_hub *hub, refusal *r) {
+  for (size_t i = 0; i < r->len; i++) {
+    if (r->named)
+      r->held[i].blame = AVL_BLAME_THIS;
+    append(hub, &r->held[i]);
+  }
+  r->len = 0;
+}
+
+// let_go_due ends the waits that are over, or all waits. Under lock. let_go_due
+// returns the end of the next wait, or 0.
+static int64_t let_go_due(avl_hub *hub, int all) {
+  int64_t next = 0, now = hub->refusals ? now_micros() : 0;
+  for (refusal *r = hub->refusals; r; r = r->next) {
+    if (r->len && (all || r->until <= now))
+      let_go(hub, r);
+    if (r->len && (!next || r->until < next))
+      next = r->until;
+  }
+  return next;
+}
+
+// refusal_of returns the run of a partition, and makes it if needed. Under lock.
+static refusal *refusal_of(avl_hub *hub, const char *topic, size_t len, int32_t partition, int make) {
+  refusal *r = hub->refusals;
+  while (r && (r->partition != partition || strlen(r->topic) != len || strncmp(r->topic, topic, len) != 0))
+    r = r->next;
+  if (!r && make) {
+    r = calloc(1, sizeof *r);
+    r->topic = strndup(topic, len);
+    r->partition = partition;
+    r->next = hub->refusals;
+    hub->refusals = r;
+  }
+  return r;
+}
+
+// refused adds the outcome of a refused message. Under lock.
+static void refused(avl_hub *hub, const char *topic, const avl_outcome *o) {
+  refusal *r = refusal_of(hub, topic, strlen(topic), o->partition, 1);
+  if (r->len == r->cap) {
+    r->cap = r->cap ? 2 * r->cap : 64;
+    r->held = realloc(r->held, r->cap * sizeof *r->held);
+  }
+  int64_t now = now_micros();
+  if (o->blame == AVL_BLAME_OTHER)
+    r->named = now;
+  else if (now - r->named > BLAME_KEPT && !r->left)
+    r->named = 0;
+  if (r->len == 0)
+    r->until = now + (r->left ? BLAME_MOST : BLAME_WAIT);
+  if (o->blame == AVL_BLAME_BATCH)
+    r->held[r->len++] = *o;
+  int last = r->left && --r->left == 0;
+  if (r->named || last)
+    let_go(hub, r);
+  if (o->blame == AVL_BLAME_OTHER)
+    append(hub, o);
+}
+
+// delivered ends the run of a partition. Under lock.
+static void delivered(avl_hub *hub, const char *topic, int32_t partition) {
+  refusal *r = refusal_of(hub, topic, strlen(topic), partition, 0);
+  if (r) {
+    let_go(hub, r);
+    r->named = r->left = 0;
+  }
+}
+
+// note_refusal notes the size of the batch that the library could not write. The
+// text is "Fatal error: ... ProduceRequest for TOPIC [PARTITION] with N
+// message(s) failed: ...".
+static void note_refusal(avl_hub *hub, const char *text) {
+  static const char begin[] = "ProduceRequest for ";
+  const char *name = strstr(text, begin), *end = name ? strstr(name, "] with ") : NULL;
+  if (!end)
+    return;
+  name += sizeof begin - 1;
+  const char *open = end;
+  while (open > name && *open != '[')
+    open--;
+  if (open <= name + 1)
+    return;
+  pthread_mutex_lock(&hub->lock);
+  refusal *r = refusal_of(hub, name, (size_t)(open - 1 - name), (int32_t)strtol(open + 1, NULL, 10), 1);
+  r->left = strtol(end + sizeof "] with " - 1, NULL, 10);
+  r->named = 0;
+  pthread_mutex_unlock(&hub->lock);
+}
+
 int avl_hub_wait(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, avl_line **lines, size_t *line_count) {
   forget(hub);
   pthread_mutex_lock(&hub->lock);
-  while (hub->in_len == 0 && hub->lines_len == 0 && !hub->closed) {
+  for (;;) {
+    int64_t next = let_go_due(hub, hub->closed);
+    if (hub->in_len || hub->lines_len || hub->closed)
+      break;
     hub->waiting = 1;
-    pthread_cond_wait(&hub->ready, &hub->lock);
+    if (next) {
+      struct timespec t;
+      clock_gettime(CLOCK_REALTIME, &t);
+      int64_t left = next - now_micros();
+      int64_t nanos = t.tv_nsec + (left > 0 ? left : 0) * 1000;
+      t.tv_sec += nanos / 1000000000, t.tv_nsec = nanos % 1000000000;
+      pthread_cond_timedwait(&hub->ready, &hub->lock, &t);
+    } else {
+      pthread_cond_wait(&hub->ready, &hub->lock);
+    }
     hub->waiting = 0;
   }
   avl_outcome *filled = hub->in;
@@ -207,12 +355,6 @@ static void copy(const message_t *m, avl_outcome *o) {
 // batch.
 static const char other_record[] = "Failed to append record because it was part of a batch";
 
-static int64_t now_micros(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 // note_drain notes the drain of a log line. The line is "[thrd:...]: TOPIC
 // [PARTITION] beginning partition drain: ...".
 static void note_drain(avl_hub *hub, const char *text) {
@@ -258,6 +400,20 @@ static int was_drained(avl_hub *hub, const message_t *m) {
   return found;
 }
 
+// is_content reports whether a broker's code is about the content of a record.
+static int is_content(int err) {
+  switch (err) {
+  case 2:  // CORRUPT_MESSAGE
+  case 32: // INVALID_TIMESTAMP
+  case 43: // UNSUPPORTED_FOR_MESSAGE_FORMAT
+  case 44: // POLICY_VIOLATION
+  case 76: // UNSUPPORTED_COMPRESSION_TYPE
+  case 87: // INVALID_RECORD
+    return 1;
+  }
+  return 0;
+}
+
 static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   (void)rk;
   avl_hub *hub = opaque;
@@ -271,8 +427,11 @@ static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
     const char *text = rd_kafka_message_produce_errstr(m);
     if (m->err == INVALID_DIFFERENT_RECORD || (text && strncmp(text, other_record, sizeof other_record - 1) == 0))
       o.blame = AVL_BLAME_OTHER;
-    else if (m->err > 0)
-      o.blame = AVL_BLAME_THIS, o.text = text ? strdup(text) : NULL;
+    else if (m->err > 0) {
+      o.text = text ? strdup(text) : NULL;
+      if (is_content(m->err))
+        o.blame = AVL_BLAME_BATCH;
+    }
     if (o.status == STATUS_NOT_PERSISTED && was_drained(hub, m))
       o.status = STATUS_POSSIBLY_PERSISTED;
     if (hub->copy_failed && o.status == STATUS_NOT_PERSISTED) {
@@ -281,11 +440,13 @@ static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
     }
   }
   pthread_mutex_lock(&hub->lock);
-  if (hub->in_len == hub->in_cap) {
-    hub->in_cap = hub->in_cap ? 2 * hub->in_cap : 256;
-    hub->in = realloc(hub->in, hub->in_cap * sizeof *hub->in);
+  if (o.blame != AVL_BLAME_NONE) {
+    refused(hub, rd_kafka_topic_name(m->topic), &o);
+  } else {
+    if (hub->refusals && !m->err) // another thread may purge messages meanwhile
+      delivered(hub, rd_kafka_topic_name(m->topic), m->partition);
+    append(hub, &o);
   }
-  hub->in[hub->in_len++] = o;
   hub->added++;
   wake(hub);
   pthread_mutex_unlock(&hub->lock);
@@ -362,6 +523,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char 
     rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
   if (level == LOG_DEBUG && strcmp(tag, "DRAIN") == 0)
     note_drain(hub, text);
+  if (strcmp(tag, "FATAL") == 0)
+    note_refusal(hub, text);
   if (level > hub->max_level)
     return;
   pthread_mutex_lock(&hub->lock);

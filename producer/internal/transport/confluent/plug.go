@@ -111,7 +111,7 @@ func (c *client) outcome(o *C.avl_outcome) transport.Outcome {
 	if o.text != nil {
 		err.Text = C.GoString(o.text)
 	}
-	out.Offset, out.Err = -1, err
+	out.Offset, out.Err, out.Guilty = -1, err, o.blame == C.AVL_BLAME_THIS
 	if o.status == 0 && certain(code) {
 		out.Persistence = transport.NotPersisted
 		if o.copy != nil {
@@ -120,24 +120,6 @@ func (c *client) outcome(o *C.avl_outcome) transport.Outcome {
 		}
 	}
 	return out
-}
-
-// blame finds the record that the broker named as the reason of a refusal. The
-// error code of this record differs from the code of the other records in the
-// batch. If all records of the batch have the same code, the guilty record is
-// unknown.
-func blame(from []C.avl_outcome, outcomes []transport.Outcome) {
-	for i := range from {
-		if from[i].blame != C.AVL_BLAME_THIS {
-			continue
-		}
-		for k := range from {
-			if from[k].blame == C.AVL_BLAME_OTHER && from[k].partition == from[i].partition {
-				outcomes[i].Guilty = true
-				break
-			}
-		}
-	}
 }
 
 // delivered returns the outcome of a message that the library calls delivered.

@@ -29,9 +29,10 @@ typedef struct {
   uint32_t header_count;
 } avl_outcome;
 
-// avl_blame says whether the broker named this record, another record, or no
-// record as the reason of a refusal.
-enum { AVL_BLAME_NONE, AVL_BLAME_THIS, AVL_BLAME_OTHER };
+// avl_blame says whether the broker refused a batch for its content
+// (AVL_BLAME_BATCH), and whether the broker named this record or another record
+// of the batch as the reason.
+enum { AVL_BLAME_NONE, AVL_BLAME_BATCH, AVL_BLAME_THIS, AVL_BLAME_OTHER };
 
 // AVL_BROKER_STATE marks the new state of a broker. The tag is the library's
 // name of the state. The text is the broker's number and its host:port.

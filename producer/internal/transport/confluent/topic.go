@@ -116,15 +116,21 @@ func (p *partition) give(m *transport.Message, token transport.Token) error {
 // later.
 func (t *topic) Close() {}
 
-// free frees the library's handle after the last publisher has left. The client
+// waitForPublishers waits until no publisher is inside the library. The client
 // must already refuse new messages.
-func (t *topic) free() {
+func (t *topic) waitForPublishers() {
 	for _, p := range *t.partitions.Load() {
 		if p != nil {
 			p.mu.Lock()
 			p.mu.Unlock() //nolint:staticcheck // the lock waits for publishers inside; later publishers are refused
 		}
 	}
+}
+
+// free frees the library's handle after the last publisher has left. The client
+// must already refuse new messages.
+func (t *topic) free() {
+	t.waitForPublishers()
 	if t.client.plugin {
 		t.handle.free()
 	}

@@ -2,7 +2,6 @@ package transporttest
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -117,58 +116,12 @@ func (s *session) spread(t *testing.T, h transport.Topic, partitions int32, n in
 
 // testRefused checks that a refused batch ends only the guilty message.
 func testRefused(t *testing.T, lib Library) {
-	t.Run("only what is certainly not written is called so", func(t *testing.T) {
-		t.Parallel()
-		b := embedded(t)
-		name := b.create(t, "refused", 1, nil)
-		s := open(t, lib, config(t, b.addrs, "", small()))
-		h := s.topic(t, name)
-		s.send(t, h, 1, 100)
-		s.all(t, 100)
-		guilty := refuseOne(t, b.inside, 5)
-		s.send(t, h, 1, 500)
-		s.until(t, "500 outcomes", func() bool { return len(s.outcomes)+len(s.kept) == 600 })
-		s.exactly(t, b.read(t, name))
-		persisted, not, maybe := s.count()
-		if lib.Blind {
-			not, maybe = maybe, not
-		}
-		if !guilty.refused() || not == 0 || maybe != 0 {
-			t.Errorf("persisted %d, not persisted %d, possibly %d (a batch was refused: %t)", persisted, not, maybe, guilty.refused())
-		}
-		if lib.Ends {
-			s.reopen(t, lib, config(t, b.addrs, "", small()))
-			h = s.topic(t, name)
-		}
-		if !lib.Blind {
-			s.resend(t, h)
-		}
-		if lib.NamesGuilty {
-			if persisted, _, _ := s.count(); persisted != 599 {
-				t.Errorf("%d of 599 persisted", persisted)
-			}
-			s.exactly(t, b.read(t, name))
-		}
-		if lib.NamesGuilty {
-			named := 0
-			for token, o := range s.outcomes {
-				if !o.Guilty {
-					continue
-				}
-				named++
-				// librdkafka may have ended the client before the report. The
-				// code is then that of the end, and the text has the broker's
-				// reason.
-				ended := code(o.Err) == transport.Desynchronized && strings.Contains(o.Err.Error(), "Invalid timestamp")
-				if code(o.Err) != transport.Code(kerr.InvalidTimestamp.Code) && !ended || o.Persistence != transport.NotPersisted {
-					t.Errorf("message %d: guilty, %v, persistence %d", token, o.Err, o.Persistence)
-				}
-			}
-			if named != 1 {
-				t.Errorf("%d messages are guilty, want 1", named)
-			}
-		}
-	})
+	for where, index := range map[string]int32{"the first": 0, "in the middle": 5} {
+		t.Run("only what is certainly not written is called so, guilty "+where, func(t *testing.T) {
+			t.Parallel()
+			testRefusedOne(t, lib, index)
+		})
+	}
 	t.Run("after an answer that was lost nothing is certain", func(t *testing.T) {
 		t.Parallel()
 		b := embedded(t)
@@ -191,6 +144,55 @@ func testRefused(t *testing.T, lib Library) {
 		}
 		s.exactly(t, b.read(t, name))
 	})
+}
+
+// testRefusedOne refuses a batch for its record at index.
+func testRefusedOne(t *testing.T, lib Library, index int32) {
+	b := embedded(t)
+	name := b.create(t, "refused", 1, nil)
+	s := open(t, lib, config(t, b.addrs, "", small()))
+	h := s.topic(t, name)
+	s.send(t, h, 1, 100)
+	s.all(t, 100)
+	guilty := refuseOne(t, b.inside, index)
+	s.send(t, h, 1, 500)
+	s.until(t, "500 outcomes", func() bool { return len(s.outcomes)+len(s.kept) == 600 })
+	s.exactly(t, b.read(t, name))
+	persisted, not, maybe := s.count()
+	if lib.Blind {
+		not, maybe = maybe, not
+	}
+	if !guilty.refused() || not == 0 || maybe != 0 {
+		t.Errorf("persisted %d, not persisted %d, possibly %d (a batch was refused: %t)", persisted, not, maybe, guilty.refused())
+	}
+	if lib.Ends {
+		s.reopen(t, lib, config(t, b.addrs, "", small()))
+		h = s.topic(t, name)
+	}
+	if !lib.Blind {
+		s.resend(t, h)
+	}
+	if lib.NamesGuilty {
+		if persisted, _, _ := s.count(); persisted != 599 {
+			t.Errorf("%d of 599 persisted", persisted)
+		}
+		s.exactly(t, b.read(t, name))
+	}
+	if lib.NamesGuilty {
+		named := 0
+		for token, o := range s.outcomes {
+			if !o.Guilty {
+				continue
+			}
+			named++
+			if code(o.Err) != transport.Code(kerr.InvalidTimestamp.Code) || o.Persistence != transport.NotPersisted {
+				t.Errorf("message %d: guilty, %v, persistence %d", token, o.Err, o.Persistence)
+			}
+		}
+		if named != 1 {
+			t.Errorf("%d messages are guilty, want 1", named)
+		}
+	}
 }
 
 // resend sends messages again in the original order. resend sends every
@@ -234,7 +236,7 @@ type guilt chan struct{}
 
 func (g guilt) refused() bool { return len(g) > 0 }
 
-// refuseOne refuses the next batch of more than index records. The refusal
+// refuseOne refuses the next batch that has a record after index. The refusal
 // names the record at index.
 func refuseOne(t *testing.T, b *producertest.Broker, index int32) guilt {
 	t.Helper()
@@ -242,7 +244,7 @@ func refuseOne(t *testing.T, b *producertest.Broker, index int32) guilt {
 	b.Cluster().ControlKey(0, func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.Cluster().KeepControl()
 		req := r.(*kmsg.ProduceRequest)
-		if g.refused() || records(req) <= index {
+		if g.refused() || records(req) <= index+1 {
 			return nil, nil, false
 		}
 		g <- struct{}{}

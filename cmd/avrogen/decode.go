@@ -22,6 +22,9 @@ type decoder struct {
 	schemas  []string
 	typeName string
 	framed   bool
+	rules    rulesFlags
+	topic    string // of the message, for rules that need the subject
+	key      bool
 	form     form
 	json     jsonForm
 	lines    bool
@@ -59,6 +62,9 @@ An object container file holds its own schema and needs no flag. Each value is
 one line. With --reader-schema the values are shown as a reader with that schema
 sees them.
 
+` + rulesHelp + `
+An encryption rule needs the subject: give --topic, and --key for a key.
+
 ` + registryHelp,
 		Example: `  avrogen decode --registry http://localhost:8081 message.bin
   echo 000000000a02610e | avrogen decode --schema order.avsc --framed
@@ -73,6 +79,9 @@ sees them.
 	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; again for those that it refers to")
 	flags.StringVar(&d.typeName, "type", "", "full name of the type, where the schemas have several")
 	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema file of the reader")
+	d.rules.add(cmd)
+	flags.StringVar(&d.topic, "topic", "", "topic of the message, for the rules of its subject")
+	flags.BoolVar(&d.key, "key", false, "with --topic: the message is a key")
 	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is skipped")
 	flags.Var(&d.form, "input", "form of the input: auto, raw, hex or base64")
 	flags.Var(&d.json, "json", jsonFlagHelp)
@@ -157,8 +166,21 @@ func (d *decoder) open() (closeAll func(), err error) {
 		return nil, err
 	}
 	d.plans = map[string]*avrobin.Plan{}
-	d.source, err = serde.NewGenericDeserializer(client)
-	return func() { _ = client.Close() }, err
+	rules, closeKeys, err := d.rules.options(client)
+	if err != nil {
+		return nil, err
+	}
+	d.source, err = serde.NewGenericDeserializer(client, rules)
+	return func() { closeKeys(); _ = client.Close() }, err
+}
+
+// input is a message with the topic of --topic.
+func (d *decoder) input(data []byte) serde.Input {
+	in := serde.Input{Topic: d.topic, Data: data}
+	if d.key {
+		in.Part = serde.Key
+	}
+	return in
 }
 
 // message appends one message as a line of JSON.
@@ -180,9 +202,9 @@ func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error)
 		}
 		out, err = d.json.append(d.reader, out, data)
 	case d.reader == nil && d.json == jsonPlain:
-		out, err = d.source.AppendPlainJSON(ctx, out, serde.Input{Data: data})
+		out, err = d.source.AppendPlainJSON(ctx, out, d.input(data))
 	case d.reader == nil:
-		out, err = d.source.AppendJSON(ctx, out, serde.Input{Data: data})
+		out, err = d.source.AppendJSON(ctx, out, d.input(data))
 	default:
 		out, err = d.resolved(ctx, out, data)
 	}
@@ -206,7 +228,7 @@ func (d *decoder) finishLine(out []byte, start int) ([]byte, error) {
 
 // resolved shows a message in the form of the reader schema of --schema.
 func (d *decoder) resolved(ctx context.Context, out, data []byte) ([]byte, error) {
-	writer, data, err := d.source.Open(ctx, serde.Input{Data: data})
+	writer, data, err := d.source.Open(ctx, d.input(data))
 	if err != nil {
 		return out, err
 	}

@@ -20,6 +20,7 @@ type encoder struct {
 	id       int
 	subject  string
 	bare     bool
+	rules    rulesFlags
 	form     form
 	json     jsonForm
 	lines    bool
@@ -53,6 +54,8 @@ union's value that fits several branches is refused, with its path.
 With --container each line is a value, and the output is an object container
 file with the schema in it.
 
+` + rulesHelp + `
+
 ` + registryHelp,
 		Example: `  echo '{"id":"a","cents":7}' | avrogen encode --schema order.avsc
   avrogen encode --registry http://localhost:8081 --subject orders order.json
@@ -67,6 +70,7 @@ file with the schema in it.
 	flags.StringVar(&e.typeName, "type", "", "full name of the type, where the schemas have several")
 	flags.IntVar(&e.id, "id", noID, "id of the schema in the registry")
 	flags.StringVar(&e.subject, "subject", "", "subject of the schema in the registry")
+	e.rules.add(cmd)
 	flags.BoolVar(&e.bare, "bare", false, "write the record without its schema's id")
 	flags.Var(&e.form, "output", "form of the output: hex, base64 or raw")
 	flags.Var(&e.json, "json", jsonFlagHelp)
@@ -153,8 +157,13 @@ func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error),
 	if err != nil {
 		return nil, nothing, err
 	}
-	closeAll = func() { _ = client.Close() }
-	if write, err = e.framer(ctx, client); err != nil {
+	rules, closeKeys, err := e.rules.options(client)
+	if err != nil {
+		_ = client.Close()
+		return nil, nothing, err
+	}
+	closeAll = func() { closeKeys(); _ = client.Close() }
+	if write, err = e.framer(ctx, client, rules); err != nil {
 		closeAll()
 		return nil, nothing, err
 	}
@@ -163,7 +172,7 @@ func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error),
 
 // framer returns the function that frames messages of the schema for the
 // registry.
-func (e *encoder) framer(ctx context.Context, reg serde.Registry) (func([]byte) ([]byte, error), error) {
+func (e *encoder) framer(ctx context.Context, reg serde.Registry, rules serde.Option) (func([]byte) ([]byte, error), error) {
 	opt := serde.UseID(e.id)
 	if e.id == noID {
 		opt = serde.UseLatest()
@@ -182,7 +191,7 @@ func (e *encoder) framer(ctx context.Context, reg serde.Registry) (func([]byte) 
 	if e.bare {
 		return func(data []byte) ([]byte, error) { return data, nil }, nil
 	}
-	ser, err := serde.NewSerializer(reg)
+	ser, err := serde.NewSerializer(reg, rules)
 	if err != nil {
 		return nil, err
 	}

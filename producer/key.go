@@ -37,6 +37,9 @@ func KeyRecord[R, K avrobin.Record](f func(R) K) KeyFunc[R] {
 // messages.
 func NoKey[R avrobin.Record]() KeyFunc[R] { return KeyFunc[R]{} }
 
+// none reports whether f is [NoKey].
+func (f *KeyFunc[R]) none() bool { return f.text == nil && f.bytes == nil && f.record == nil }
+
 // Key overrides a topic's KeyFunc. The zero Key overrides nothing.
 type Key struct {
 	kind   keyKind
@@ -66,7 +69,7 @@ func RecordKey(r avrobin.Record) Key { return Key{kind: keyRecord, record: r} }
 // appendKey appends the key of r to the scratch buffer.
 func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error) {
 	s.step = "the key function"
-	if f.text == nil && f.bytes == nil && f.record == nil {
+	if f.none() {
 		return nil
 	}
 	if isNil(r) {

@@ -213,6 +213,14 @@ func WithWeakAcks(a Acks) Option {
 	return settings.Set("WithWeakAcks", func(c *settings.Config) { c.WeakAcks, c.Acks = true, a }, "acks")
 }
 
+// WithStrictPrepare makes Prepare return an error for a problem that may end by
+// itself ([ErrNotReady]). Without the option, Prepare logs such a problem and
+// Health names it, because a broker that restarts must not keep a service from
+// starting. Problems that last are always errors.
+func WithStrictPrepare() Option {
+	return settings.Set("WithStrictPrepare", func(c *settings.Config) { c.StrictPrepare = true }, "avroline.strict.prepare")
+}
+
 // WithoutRecovery makes every fatal error of the client library final. Each
 // later call returns [ErrFatal]. Default: the client behind the producer is
 // replaced, and the producer goes on. A message that is certainly not in the

@@ -22,7 +22,8 @@ type Prepared interface {
 //     topic.
 //   - Enough replicas are in sync for min.insync.replicas. If a broker restarts
 //     and there are too few, Prepare has no error. Health is then degraded
-//     until there are enough.
+//     until there are enough. [WithStrictPrepare] makes this an error.
+//   - A compacted topic has a key function.
 //   - The principal may write to the topic. If the brokers have an authorizer,
 //     the error says which permission to grant.
 //   - The partitions and max.message.bytes are known.
@@ -56,7 +57,7 @@ func (t *Topic[R]) check(p *publisher) engine.Check {
 		return engine.Check{Name: t.name, Above: func(context.Context) []error { return []error{t.err} }}
 	}
 	b := t.bind(p)
-	return engine.Check{Name: t.name, Topic: b.topic, Above: func(ctx context.Context) []error { return t.checkSchemas(ctx, b) }}
+	return engine.Check{Name: t.name, Topic: b.topic, NoKeys: t.key.none(), Above: func(ctx context.Context) []error { return t.checkSchemas(ctx, b) }}
 }
 
 // checkSchemas asks the registry for the schemas of values and keys.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -176,3 +177,48 @@ func (*second) AvroName() string   { return "test.Second" }
 func (*second) AvroSchema() string { return `{"type":"record","name":"test.Second","fields":[]}` }
 
 func (*second) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
+
+// TestRefusedDuringClose has a broker refuse a batch while Close waits. The
+// messages are certainly not in the log, so Close sends them again.
+func TestRefusedDuringClose(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]int16{"a record is blamed": 32, "the batch is too large": 10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			p := newProducer(t, b.Addrs(), producer.WithLinger(50*time.Millisecond))
+			topic := producer.NewTopic("events", producer.KeyBy(byKey))
+			ctx := waitCtx(t)
+			if err := p.Prepare(ctx, topic); err != nil {
+				t.Fatal(err)
+			}
+			b.RefuseNext(1, code, producertest.Produce)
+			for i := range 20 {
+				if err := topic.PublishAsync(ctx, p, &event{Key: "k", Seq: int64(i)}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.Close(ctx); err != nil {
+				t.Error(err)
+			}
+			if s := p.Stats(); s.Delivered != 20 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// TestPrepareCompacted checks that Prepare refuses a topic whose messages the
+// brokers would refuse.
+func TestPrepareCompacted(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithTopicConfig("states", 1, map[string]string{"cleanup.policy": "compact"}))
+	p := newProducer(t, b.Addrs())
+	err := p.Prepare(waitCtx(t), producer.NewTopic("states", producer.NoKey[*event]()))
+	if err == nil || !strings.Contains(err.Error(), "NoKey gives its messages no key") {
+		t.Errorf("NoKey: %v", err)
+	}
+	if err := p.Prepare(waitCtx(t), producer.NewTopic("states", producer.KeyBy(byKey))); err != nil {
+		t.Errorf("with a key: %v", err)
+	}
+}

@@ -12,6 +12,7 @@ auto.include.jmx.reporter
 avroline.allow.clear.text.password
 avroline.preset
 avroline.recovery
+avroline.strict.prepare
 avroline.tls.insecure.skip.hostname
 avroline.tls.insecure.skip.verify
 avroline.transport

@@ -36,12 +36,13 @@ func (e *Engine) Flush(ctx context.Context) error {
 func (e *Engine) settled(ctx context.Context) error {
 	for {
 		e.mu.Lock()
-		clients, r := append([]*client(nil), e.clients...), e.renewal
+		clients := slices.Clone(e.clients)
 		e.mu.Unlock()
 		if err := drain(ctx, clients...); err != nil {
 			return e.trouble.explain(err)
 		}
-		if r == nil || !slices.Contains(clients, r.old) {
+		r := e.renewalOf(clients)
+		if r == nil {
 			return nil
 		}
 		select {
@@ -53,6 +54,21 @@ func (e *Engine) settled(ctx context.Context) error {
 			return nil // all messages have their outcome
 		}
 	}
+}
+
+// renewalOf returns the replacement of one of the clients, or nil.
+func (e *Engine) renewalOf(clients []*client) *renewal {
+	for _, k := range clients {
+		if k.lostAny() { // the replacement may not have begun yet
+			return e.renew(k)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.renewal; r != nil && slices.Contains(clients, r.old) {
+		return r
+	}
+	return nil
 }
 
 // Close refuses new messages and waits for the outcomes until ctx ends. Then
@@ -71,13 +87,17 @@ func (e *Engine) Close(ctx context.Context) error {
 	defer close(e.closed)
 	e.mu.Lock()
 	e.die()
-	clients := e.clients // the list does not change from now on
+	clients := slices.Clone(e.clients)
 	e.mu.Unlock()
 	e.limit.close(ErrClosed)
 	for _, k := range clients {
 		k.refuse(ErrClosed)
 	}
 	why := e.settled(ctx)
+	e.mu.Lock()
+	e.stop()
+	clients = slices.Clone(e.clients) // no client is replaced from now on
+	e.mu.Unlock()
 	if why != nil {
 		cause := fmt.Errorf("%w before its delivery was reported: %w", ErrClosed, why)
 		e.gaveUp.Store(&cause)

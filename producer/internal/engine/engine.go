@@ -48,8 +48,13 @@ type Engine struct {
 
 	// alive ends when Close begins. Then the engine takes no message and the
 	// background work stops.
-	alive      context.Context //nolint:containedctx // it is the producer's own life
-	die        context.CancelFunc
+	alive context.Context //nolint:containedctx // it is the producer's own life
+	die   context.CancelFunc
+	// replacing ends when Close has waited for the outcomes. Until then a
+	// client that fails is replaced, also during Close, so that messages that
+	// are certainly not in the log are sent again.
+	replacing  context.Context //nolint:containedctx // as alive
+	stop       context.CancelFunc
 	background sync.WaitGroup
 
 	mu      sync.Mutex
@@ -109,9 +114,11 @@ func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
 	}
 	k.trouble.engine = k
 	k.alive, k.die = context.WithCancel(context.Background())
+	k.replacing, k.stop = context.WithCancel(context.Background())
 	k.deliverer = newDeliverer(k)
 	if _, err := k.client(k.batch); err != nil {
 		k.die()
+		k.stop()
 		k.deliverer.deliver(nil)
 		return nil, err
 	}
@@ -146,11 +153,12 @@ func (e *Engine) Config() *settings.Config { return e.config }
 func (e *Engine) spawn(f func()) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.spawnLocked(f)
+	return e.spawnLocked(e.alive, f)
 }
 
-func (e *Engine) spawnLocked(f func()) bool {
-	if e.alive.Err() != nil {
+// spawnLocked runs f in the background unless while has ended. Under mu.
+func (e *Engine) spawnLocked(while context.Context, f func()) bool {
+	if while.Err() != nil {
 		return false
 	}
 	e.background.Go(f)
@@ -221,9 +229,9 @@ func (e *Engine) end(k *client, why error) {
 // empty waits for the answers to sent requests. A message without an answer
 // becomes unknown.
 func (e *Engine) empty(k *client, why error) {
-	ctx, cancel := context.WithTimeout(e.alive, answerGrace)
+	ctx, cancel := context.WithTimeout(e.replacing, answerGrace)
 	defer cancel()
-	if k.drain(ctx) != nil && e.alive.Err() == nil {
+	if k.drain(ctx) != nil && e.replacing.Err() == nil {
 		k.abandon(why)
 	}
 }
@@ -246,9 +254,9 @@ func (e *Engine) renew(old *client) *renewal {
 	}
 	r := &renewal{old: old, done: make(chan struct{})}
 	e.renewal = r
-	begun := e.spawnLocked(func() {
+	begun := e.spawnLocked(e.replacing, func() {
 		defer close(r.done)
-		if r.err = e.takeTurns(old); r.err != nil && e.alive.Err() == nil {
+		if r.err = e.takeTurns(old); r.err != nil && e.replacing.Err() == nil {
 			e.fatal.CompareAndSwap(nil, &r.err)
 			e.limit.close(r.err)
 		}
@@ -265,13 +273,14 @@ func (e *Engine) takeTurns(old *client) error {
 	why := *old.refusal.Load()
 	e.empty(old, why)
 	lost := inOrder(old.takeLost(), nil)
+	batch, lost := e.lowerBatch(old, old.batch, lost)
 	old.close() // requests in flight must not arrive after later ones
 	for failures := e.replacements.Add(1); ; failures = e.replacements.Add(1) {
 		if failures > 1 && !e.pause(min(e.config.RetryBackoff<<min(failures-2, 10), e.config.RetryBackoffMax)) {
 			old.giveUp(lost, ErrClosed)
 			return ErrClosed
 		}
-		k, err := newClient(e, old.batch)
+		k, err := newClient(e, batch)
 		if err != nil {
 			old.giveUp(lost, err)
 			return fmt.Errorf("%w: %w", ErrFatal, err)
@@ -282,8 +291,9 @@ func (e *Engine) takeTurns(old *client) error {
 		// The new client ended too.
 		e.empty(k, *k.refusal.Load())
 		lost = inOrder(k.takeLost(), lost)
+		batch, lost = e.lowerBatch(k, batch, lost)
 		k.close()
-		if e.alive.Err() != nil {
+		if e.replacing.Err() != nil {
 			old.giveUp(lost, ErrClosed)
 			return ErrClosed
 		}
@@ -297,12 +307,45 @@ func (e *Engine) takeTurns(old *client) error {
 	}
 }
 
-// pause waits for d. pause returns false if the producer is closed.
+// lowerBatch returns the batch.size of the client that follows k, and the lost
+// messages that fit. batch.size falls if brokers refused a batch because
+// somebody lowered max.message.bytes of its topic while the client was running.
+// A message above the new limit is not sent.
+func (e *Engine) lowerBatch(k *client, batch int, lost []lostMessage) (int, []lostMessage) {
+	limits := map[string]int64{}
+	lower := batch
+	for i := range lost {
+		m := &lost[i]
+		if _, asked := limits[m.topic]; asked || !tooLarge(m.why) {
+			continue
+		}
+		limit := k.rules(e.replacing, m.topic).maxMessageBytes
+		limits[m.topic] = limit
+		if limit > 0 {
+			lower = min(lower, int(limit))
+		}
+	}
+	if lower < batch {
+		e.config.Logger.Warn("batch_size_lowered", "from", batch, "to", lower)
+	}
+	fit := lost[:0]
+	for i := range lost {
+		m := &lost[i]
+		if limit := limits[m.topic]; limit > 0 && m.entry.bytes > limit {
+			k.giveUp(lost[i:i+1], &TooLargeError{m.entry.bytes, limit, "max.message.bytes of topic " + m.topic})
+			continue
+		}
+		fit = append(fit, *m)
+	}
+	return lower, fit
+}
+
+// pause waits for d. pause returns false if no client may be replaced any more.
 func (e *Engine) pause(d time.Duration) bool {
 	select {
 	case <-time.After(d):
 		return true
-	case <-e.alive.Done():
+	case <-e.replacing.Done():
 		return false
 	}
 }
@@ -335,7 +378,7 @@ func (e *Engine) sendAgain(k *client, lost []lostMessage) []lostMessage {
 		if err == nil {
 			e.count.accepted.Add(-1) // already counted at the first acceptance
 			if m.entry.suspect {
-				ctx, cancel := context.WithTimeout(e.alive, answerGrace)
+				ctx, cancel := context.WithTimeout(e.replacing, answerGrace)
 				_ = k.drain(ctx)
 				cancel()
 			}
@@ -356,7 +399,7 @@ func (e *Engine) sendAgain(k *client, lost []lostMessage) []lostMessage {
 func (e *Engine) install(old, k *client) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.alive.Err() != nil {
+	if e.replacing.Err() != nil {
 		e.clients = append(e.clients, k) // Close ends the client
 		return ErrClosed
 	}

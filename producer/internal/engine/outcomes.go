@@ -39,6 +39,7 @@ type lostMessage struct {
 	seq       uint32
 	entry     entry
 	message   *transport.Message
+	why       transport.Code
 }
 
 // Outcomes implements [transport.Handler].
@@ -74,7 +75,7 @@ func (k *client) take(o *transport.Outcome) {
 	case o.Persistence == transport.Persisted:
 		k.outcome(q, &e, o, nil)
 	case o.Persistence == transport.NotPersisted && k.resends(o, &e):
-		t.lost = append(t.lost, lostMessage{q.topic.name, q.partition, seq, e, o.Message})
+		t.lost = append(t.lost, lostMessage{q.topic.name, q.partition, seq, e, o.Message, codeOf(o.Err)})
 		if t.lostWhy == nil {
 			t.lostWhy = o.Err
 		}
@@ -101,17 +102,17 @@ const maxResends = 20
 // resends decides whether a message is sent again. The message is certainly not
 // in the log.
 func (k *client) resends(o *transport.Outcome, e *entry) bool {
-	if k.tx != nil || o.Guilty || o.Message == nil || k.engine.config.WeakAcks || !k.engine.config.Recovery || k.engine.alive.Err() != nil || e.resends >= maxResends {
+	if k.tx != nil || o.Guilty || o.Message == nil || k.engine.config.WeakAcks || !k.engine.config.Recovery || k.engine.replacing.Err() != nil || e.resends >= maxResends {
 		return false
 	}
 	switch code := codeOf(o.Err); code {
 	case transport.TimedOut, transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed, transport.UnknownTopicOrPartition,
 		transport.Invalid:
 		return false
-	case transport.MessageTooLarge, transport.RecordListTooLarge:
-		return !e.suspect
 	default:
-		if blames(code) {
+		// A batch that is too large is sent in smaller batches first, see
+		// lowerBatch.
+		if blames(code) && (!tooLarge(code) || e.resends > 0) {
 			// The broker refused the batch because of a record. If the message
 			// was alone in its batch, the message is the reason.
 			if e.suspect {
@@ -121,6 +122,10 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 		}
 		return true
 	}
+}
+
+func tooLarge(code transport.Code) bool {
+	return code == transport.MessageTooLarge || code == transport.RecordListTooLarge
 }
 
 // blames reports whether a broker's code is about a record. Other codes are
@@ -266,6 +271,14 @@ func (k *client) writeOff(why error) {
 		q.mu.Unlock()
 	}
 	k.settle()
+}
+
+// lostAny reports whether there are lost messages.
+func (k *client) lostAny() bool {
+	t := &k.events
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.lost) > 0
 }
 
 // takeLost returns the lost messages and clears the list.

@@ -23,6 +23,8 @@ type Check struct {
 	Above func(ctx context.Context) []error
 	// Topic is asked from the brokers. nil: the brokers are not asked.
 	Topic *Topic
+	// NoKeys says that the topic's key function gives no message a key.
+	NoKeys bool
 }
 
 // prepareError is one problem that Prepare found.
@@ -55,7 +57,7 @@ func (e *Engine) Prepare(ctx context.Context, checks []Check) error {
 		wg.Go(func() {
 			found[i] = c.Above(ctx)
 			if c.Topic != nil && reach() == nil {
-				found[i] = append(found[i], e.prepareTopic(ctx, c.Topic)...)
+				found[i] = append(found[i], e.prepareTopic(ctx, c.Topic, c.NoKeys)...)
 			}
 		})
 	}
@@ -136,7 +138,7 @@ func (e *Engine) reach(ctx context.Context) error {
 }
 
 // prepareTopic checks a topic on the brokers.
-func (e *Engine) prepareTopic(ctx context.Context, s *Topic) []error {
+func (e *Engine) prepareTopic(ctx context.Context, s *Topic, noKeys bool) []error {
 	k, err := e.metadataClient()
 	if err != nil {
 		return []error{err}
@@ -158,9 +160,14 @@ func (e *Engine) prepareTopic(ctx context.Context, s *Topic) []error {
 		return []error{err}
 	case route.rules.maxMessageBytes > 0 && route.rules.maxMessageBytes < 100: // smaller than an empty batch
 		return []error{fmt.Errorf("max.message.bytes is %d: no message fits", route.rules.maxMessageBytes)}
+	case route.rules.keyed && noKeys:
+		return []error{errors.New("the topic is compacted (cleanup.policy), and NoKey gives its messages no key: the brokers refuse them. Give NewTopic a key function")}
 	}
-	e.checkReplicas(ctx, k, s.name)
-	return e.checkPermission(ctx, admin, s.name)
+	problems := e.checkPermission(ctx, admin, s.name)
+	if lacking := e.checkReplicas(ctx, k, s.name); lacking != nil && e.config.StrictPrepare {
+		problems = append(problems, lacking)
+	}
+	return problems
 }
 
 // createTopic creates a topic if it is missing.
@@ -184,20 +191,21 @@ func (e *Engine) createTopic(ctx context.Context, k *client, name string, make s
 
 // checkReplicas looks for partitions that refuse acks=all at the moment,
 // because too few replicas are in sync. Such a partition takes messages again
-// when a broker has caught up, so the topic makes the health degraded, and
-// Prepare has no error.
-func (e *Engine) checkReplicas(ctx context.Context, k *client, name string) {
+// when a broker has caught up, so the topic makes the health degraded. Prepare
+// has an error only under WithStrictPrepare.
+func (e *Engine) checkReplicas(ctx context.Context, k *client, name string) error {
 	if e.config.Acks != settings.AcksAll {
-		return
+		return nil
 	}
 	lacking, known := e.missingReplicas(ctx, k, name)
 	if !known {
-		return
+		return nil
 	}
 	if lacking != nil {
 		e.config.Logger.Warn("replicas_missing", "topic", name, "err", lacking)
 	}
 	e.progress.lack(name, lacking)
+	return lacking
 }
 
 // missingReplicas returns an error if partitions of a topic have too few

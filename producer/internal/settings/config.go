@@ -57,6 +57,7 @@ type Config struct {
 	GroupCommitWait     time.Duration
 	CreateTopics        CreateTopics
 	Recovery            bool
+	StrictPrepare       bool
 	TLS                 *TLS
 	SASL                *Credentials
 	Logger              *slog.Logger

@@ -126,6 +126,10 @@ func optionRows() []Setting {
 			kind: boolean(func(c *Config) *bool { return &c.Recovery }),
 		},
 		{
+			Key: "avroline.strict.prepare", Option: "WithStrictPrepare", Default: "false", Show: Harmless,
+			kind: boolean(func(c *Config) *bool { return &c.StrictPrepare }),
+		},
+		{
 			Key: "avroline.preset", Option: "LowLatency, Balanced, HighThroughput", About: "`balanced`", Show: Harmless,
 			kind: parsed(setPreset, "`low-latency`, `balanced`, `high-throughput`"),
 		},

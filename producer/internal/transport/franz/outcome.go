@@ -122,6 +122,8 @@ func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 			if text != "" {
 				o.Err = &transport.Error{Code: refused.err.Code, Text: text, Err: refused.err}
 			}
+		} else if len(refused.guilty) > 0 && !p.muddled {
+			o.Err = gaveUp("another record of the batch was refused: " + refused.err.Error())
 		}
 		// The broker appends nothing behind a refused batch.
 		o.Persistence = persistence(b != nil && b.maybe || p.muddled && index < p.written)

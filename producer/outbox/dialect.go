@@ -71,6 +71,21 @@ func (d Dialect) quote(name string) string {
 	return strings.Join(parts, ".")
 }
 
+// timeText returns an expression for reading a time. In MySQL a stored time has
+// no time zone, and the driver would read the time in the zone of the parameter
+// loc, if parseTime is set. So MySQL returns a text.
+func (d Dialect) timeText(expression string) string {
+	if d == MySQL {
+		return "CAST(" + expression + " AS CHAR)"
+	}
+	return expression
+}
+
+// tableOptions is the end of a CREATE TABLE of MySQL. Names of topics and
+// relays differ by case. Headers may contain any character of Unicode. The
+// defaults of the database may allow neither.
+const tableOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+
 // types are the column types of a dialect.
 type types struct {
 	sequence, shard, id, name, bytes, text, integer, long, time string

@@ -40,9 +40,9 @@ func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde
 	return &Topic[R]{table, topic, s, headers}
 }
 
-// Enlist writes events into the table, within tx, in one statement. If tx
-// commits, each event is published once. If tx does not commit, no event is
-// published.
+// Enlist writes events into the table, within tx, in one statement for each
+// 1,000 events. If tx commits, each event is published once. If tx does not
+// commit, no event is published.
 //
 // Enlist encodes the events immediately. So if the registry refuses a schema,
 // the caller's transaction gets the error, and not the relay. After a database

@@ -102,8 +102,12 @@ func InboxSchema(d Dialect, name string) string {
 	k := map[Dialect][3]string{
 		SQLite: {"TEXT", "INTEGER", "INTEGER"}, PostgreSQL: {"text", "integer", "bigint"}, MySQL: {"varchar(249)", "int", "bigint"},
 	}[d]
+	end := ""
+	if d == MySQL {
+		end = tableOptions
+	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n  group_id %s NOT NULL,\n  topic %s NOT NULL,\n  partition_number %s NOT NULL,\n"+
-		"  next_offset %s NOT NULL,\n  PRIMARY KEY (group_id, topic, partition_number)\n)", d.quote(name), k[0], k[0], k[1], k[2])
+		"  next_offset %s NOT NULL,\n  PRIMARY KEY (group_id, topic, partition_number)\n)"+end, d.quote(name), k[0], k[0], k[1], k[2])
 }
 
 // NewInbox makes an inbox. It does not wait for I/O. The error lists all

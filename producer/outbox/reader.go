@@ -139,7 +139,7 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 	r.at.Batch, r.at.Seq, r.at.ID = row.batch, row.Seq, row.ID
 	r.moved = true
 	r.published = append(r.published, row.Seq)
-	item.Value, item.Bytes = row, len(row.Key)+len(row.Payload)+len(row.headers)
+	item.Value, item.Bytes = row, row.size()
 	return true, nil
 }
 
@@ -273,7 +273,7 @@ func (r *reader) Lag(ctx context.Context) (source.Lag, error) {
 	var n int64
 	var oldest any
 	condition, args := r.unpublished(*r.committed.Load())
-	err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT COUNT(*), MIN(created_at) FROM "+r.table.quoted()+" WHERE "+condition), args...).Scan(&n, &oldest)
+	err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT COUNT(*), "+r.table.dialect.timeText("MIN(created_at)")+" FROM "+r.table.quoted()+" WHERE "+condition), args...).Scan(&n, &oldest)
 	if err != nil {
 		return source.Lag{Items: -1}, fmt.Errorf("outbox: %w", err)
 	}
@@ -416,8 +416,9 @@ func (r *reader) query(ctx context.Context, db querier, condition string, args .
 	if r.table.dialect == MySQL {
 		batch = "batch"
 	}
+	at := r.table.dialect.timeText("created_at")
 	rows, err := db.QueryContext(ctx, r.table.dialect.query("SELECT seq, "+batch+", "+q(c.id)+", "+q(c.topic)+", "+q(c.kind)+", "+q(c.key)+", "+q(c.payload)+
-		", "+q(c.key)+" IS NULL, "+q(c.payload)+" IS NULL, headers, partition_number, created_at, checksum FROM "+r.table.quoted()+" WHERE "+condition+" LIMIT "+strconv.Itoa(r.rows)), args...)
+		", "+q(c.key)+" IS NULL, "+q(c.payload)+" IS NULL, headers, partition_number, "+at+", checksum FROM "+r.table.quoted()+" WHERE "+condition+" LIMIT "+strconv.Itoa(r.rows)), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -450,7 +451,7 @@ func (r *reader) query(ctx context.Context, db querier, condition string, args .
 			row.Partition = int(partition.Int64)
 		}
 		r.buffer = append(r.buffer, row)
-		bytes += len(row.Key) + len(row.Payload) + len(row.headers)
+		bytes += row.size()
 		n++
 		r.ahead.Seq, r.ahead.ID = row.Seq, row.ID
 		if r.table.dialect == MySQL {

@@ -37,6 +37,9 @@ type Row struct {
 // Where names the row, for error texts.
 func (r *Row) Where() string { return fmt.Sprintf("row seq=%d id=%s topic=%s", r.Seq, r.ID, r.Topic) }
 
+// size is the size of the row's large fields, in bytes.
+func (r *Row) size() int { return len(r.Key) + len(r.Payload) + len(r.headers) }
+
 // newRow makes the row of a message.
 func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
 	if err := checkText(e); err != nil {

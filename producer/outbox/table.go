@@ -186,8 +186,8 @@ func (t *Table) schema() []string {
 		return out
 	case MySQL:
 		return []string{
-			table + ",\n  KEY " + q(base+"_shard_batch") + " (shard, batch, seq)\n) ENGINE=InnoDB",
-			fmt.Sprintf(state, "varchar(255)", "longtext") + " ENGINE=InnoDB",
+			table + ",\n  KEY " + q(base+"_shard_batch") + " (shard, batch, seq)\n)" + tableOptions,
+			fmt.Sprintf(state, "varchar(255)", "longtext") + tableOptions,
 			"INSERT IGNORE INTO " + t.state() + " (name, value) VALUES ('database', UUID())",
 		}
 	default:

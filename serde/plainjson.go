@@ -21,12 +21,14 @@ import (
 // dst in JSON as people write it, on one line. It differs from
 // [Generic.AppendJSON] in these points:
 //
-//   - A union has no {"branch": value} around it, if [Generic.AppendFromPlainJSON]
-//     finds the branch without. Otherwise the branch is named.
-//   - A decimal is text: "12.50". A date is "2026-11-26", a time "10:00:00.5", a
-//     timestamp "2026-11-26T10:00:00Z", a local timestamp the same without Z, a
-//     uuid on a fixed its text, and a duration "P1M2DT3.004S". A number that has
-//     no such form, such as a date after the year 9999, stays a number.
+//   - A union has no {"branch": value} around it, if
+//     [Generic.AppendFromPlainJSON] finds the branch without the name.
+//     Otherwise the branch is named.
+//   - A decimal is text: "12.50". A date is "2026-11-26". A time is
+//     "10:00:00.5". A timestamp is "2026-11-26T10:00:00Z", and a local
+//     timestamp has no Z. A uuid on a fixed is text. A duration is
+//     "P1M2DT3.004S". A number without such a form stays a number. An example
+//     is a date after the year 9999.
 //   - Other bytes and fixed are base64.
 //   - A float has as few digits as tell it apart from other floats.
 //
@@ -44,8 +46,8 @@ func (g *Generic) AppendPlainJSON(dst, data []byte) ([]byte, error) {
 	return out, nil
 }
 
-// AppendFromPlainJSON reads a value in the form of [Generic.AppendPlainJSON] and
-// appends the Avro encoding to dst. Numbers are allowed for dates, times,
+// AppendFromPlainJSON reads a value in the form of [Generic.AppendPlainJSON]
+// and appends the Avro encoding to dst. Numbers are allowed for dates, times,
 // timestamps and decimals too. If a union's value fits several branches, the
 // error names the branches, with the path, the line and the column. A missing
 // field gets the schema's default. A member that is not a field is an error.

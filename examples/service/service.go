@@ -81,6 +81,7 @@ func newService(c config, log *slog.Logger) (*service, error) {
 	}
 	s.health = health.New(
 		health.Producer("orders", s.orders),
+		health.Producer("booking", s.booking),
 		health.Registry("registry", s.registry),
 		health.Check("topics", s.prepared),
 	)
@@ -134,7 +135,7 @@ func (s *service) start(ctx context.Context) {
 		}
 		if err := s.booking.Run(ctx); err != nil {
 			s.log.Error("booking", "err", err)
-			s.health.Add(health.Check("booking", func() health.State { return health.State{Dead: true, Reason: err} }))
+			s.health.Add(health.Check("booking ended", func() health.State { return health.State{Dead: true, Reason: err} }))
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/avroline/avroline/producer"
@@ -24,6 +25,7 @@ type Processor[In any] struct {
 	decode   *serde.Deserializer[In]
 	f        Function[In]
 	t        *producer.Transactional
+	ended    atomic.Pointer[error] // the error of Run, if Run has returned one
 
 	// Only the goroutine of Run uses the fields below.
 	in       *input
@@ -128,7 +130,9 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		if errors.As(closed, &left) && left.Err == nil { // in doubt: the next run reads the outcome from the group's offsets
 			closed = nil
 		}
-		err = errors.Join(err, closed)
+		if err = errors.Join(err, closed); err != nil {
+			p.ended.Store(&err)
+		}
 	}()
 	err = p.run(ctx)
 	switch {

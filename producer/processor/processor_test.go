@@ -306,9 +306,13 @@ func TestEnds(t *testing.T) {
 			w.Seed(c.reg, c.in, 10, nil)
 			out := c.out
 			tc.change(c)
-			err := run(t, c.processor(copytest.NewID(t)), func() bool { return false })
+			p := c.processor(copytest.NewID(t))
+			err := run(t, p, func() bool { return false })
 			if !errors.Is(err, tc.want) {
 				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			if h := p.Health(); h.Ready || !errors.Is(h.Reason, tc.want) {
+				t.Errorf("the health does not say why: %+v", h)
 			}
 			if n := len(w.Committed(out)); n != 0 {
 				t.Errorf("%d copied", n)

@@ -131,10 +131,11 @@ func traceparents(r *kgo.Record) []string {
 	return out
 }
 
-// TestSpansUnderFaults publishes while answers are lost and connections break. Every
-// message has one span, whose context is in the message and whose partition and
-// offset are those at which franz-go reads the message. The control pairs
-// starts and outcomes in their order, as an adapter without tokens would.
+// TestSpansUnderFaults publishes while answers are lost and connections break.
+// Every message has one span, whose context is in the message and whose
+// partition and offset are those at which franz-go reads the message. The
+// control pairs starts and outcomes in their order, as an adapter without
+// tokens would.
 func TestSpansUnderFaults(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)

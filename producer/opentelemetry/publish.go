@@ -124,7 +124,8 @@ func (p *publish) outcome(o *producer.Outcome) {
 	p.end(o.Err, failure)
 }
 
-// end ends the span and counts the message. failure is the error.type, or empty.
+// end ends the span and counts the message. failure is the error.type, or
+// empty.
 func (p *publish) end(err error, failure string) {
 	fail(p.span, err, failure)
 	if err != nil {

@@ -3,13 +3,17 @@ package processor_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
 	"github.com/avroline/avroline/producer/processor"
+	"github.com/avroline/avroline/serde"
 )
 
 type (
@@ -106,5 +110,58 @@ func TestHooks(t *testing.T) {
 	}
 	if diff := cmp.Diff(counts{Again: 1, Bad: 1, Failed: 1, Assigned: 2}, counts{Again: n.Again, Bad: n.Bad, Failed: n.Failed, Assigned: n.Assigned, WithoutContext: n.WithoutContext}); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// contextLog notes the messages of lines whose context has a batchKey.
+type contextLog struct {
+	slog.Handler
+	mu       sync.Mutex
+	messages map[string]int
+}
+
+func (*contextLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *contextLog) Handle(ctx context.Context, r slog.Record) error {
+	if ctx.Value(batchKey{}) != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.messages[r.Message]++
+	}
+	return nil
+}
+
+func (l *contextLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// TestLogContext checks that a log line has the context of Run, so that a
+// handler can add the trace id.
+func TestLogContext(t *testing.T) {
+	t.Parallel()
+	c := newCopying(copytest.Brokers(t), 1)
+	lines := &contextLog{messages: map[string]int{}}
+	c.opts = []producer.Option{producer.WithLogger(slog.New(lines))}
+	failed := false
+	c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error {
+		if !failed {
+			failed = true
+			return &serde.RegistryError{Op: "test", Err: copytest.ErrAsked}
+		}
+		return nil
+	}
+	c.w.Seed(c.reg, c.in, 10, nil)
+	ctx, cancel := context.WithCancel(context.WithValue(copytest.Ctx(t), batchKey{}, true))
+	ended := make(chan error, 1)
+	go func() { ended <- c.processor(copytest.NewID(t)).Run(ctx) }()
+	for ctx.Err() == nil && !c.copied(10)() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	lines.mu.Lock()
+	defer lines.mu.Unlock()
+	if lines.messages["batch_again"] != 1 {
+		t.Errorf("lines with the context: %v", lines.messages)
 	}
 }

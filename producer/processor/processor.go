@@ -190,7 +190,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 		if !p.passes(err) {
 			return err
 		}
-		p.settings.Logger.Info("batch_again", "group", p.group, "messages", len(p.batch), "err", err)
+		p.settings.Logger.InfoContext(ctx, "batch_again", "group", p.group, "messages", len(p.batch), "err", err)
 		if p.back != nil {
 			in.seek(p.back)
 		} else {
@@ -211,7 +211,7 @@ func (p *Processor[In]) takeOver(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		p.settings.Logger.Warn("brokers_away", "group", p.group, "err", err)
+		p.settings.Logger.WarnContext(ctx, "brokers_away", "group", p.group, "err", err)
 	}
 }
 

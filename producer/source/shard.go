@@ -116,7 +116,7 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 		if h.health.get().Transactions > before {
 			pause = h.source.settings.RetryBackoff
 		}
-		log.Info("source_again", "source", h.source.name, "shard", h.Number, "err", err)
+		log.InfoContext(ctx, "source_again", "source", h.source.name, "shard", h.Number, "err", err)
 		h.health.set(func(s *ShardHealth) { s.Err = err })
 		wait := time.NewTimer(pause)
 		select {
@@ -334,7 +334,7 @@ func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
 		return
 	}
 	if err := committer.Committed(ctx, positions); err != nil && ctx.Err() == nil {
-		h.source.settings.Logger.Warn("source_cleanup", "source", h.source.name, "shard", h.Number, "err", err)
+		h.source.settings.Logger.WarnContext(ctx, "source_cleanup", "source", h.source.name, "shard", h.Number, "err", err)
 	}
 }
 

@@ -127,7 +127,7 @@ func (t *Transactional) inTx(ctx context.Context, f func(tx *Tx) error) error {
 		if !again {
 			return err
 		}
-		t.engine.config.Logger.Info("transaction_again", "transactional_id", t.engine.config.TransactionalID, "err", err)
+		t.engine.config.Logger.InfoContext(ctx, "transaction_again", "transactional_id", t.engine.config.TransactionalID, "err", err)
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:

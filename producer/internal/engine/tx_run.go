@@ -250,7 +250,7 @@ type doubt struct {
 // commit in doubt. cause is the reason of the doubt. err is the client's own
 // error in cause.
 func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration, cause, err error) (again bool, _ error) {
-	t.engine.config.Logger.Info("commit_in_doubt", "transactional_id", t.engine.config.TransactionalID, "err", cause)
+	t.engine.config.Logger.InfoContext(ctx, "commit_in_doubt", "transactional_id", t.engine.config.TransactionalID, "err", cause)
 	for {
 		_, unready := t.ready(ctx)
 		switch failed := new(TxError); {

@@ -6,8 +6,8 @@ package consumer
 import (
 	"context"
 	"errors"
-	"fmt"
 
+	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/internal/transport/franz"
@@ -68,12 +68,7 @@ func ExplainDenied(c *settings.Config, err error, operation, name string) error 
 	default:
 		return err
 	}
-	principal := "User:…"
-	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {
-		principal = "User:" + c.SASL.User
-	}
-	return fmt.Errorf("no permission: grant %[1]s on %[2]s %[3]s (kafka-acls.sh --add --allow-principal %[4]s --operation %[1]s --%[2]s %[3]s): %[5]w",
-		operation, kind, name, principal, err)
+	return diagnose.GrantHint(c, err, operation, kind, name)
 }
 
 // Code returns the code of the client's or the broker's error in err, or 0.

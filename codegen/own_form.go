@@ -12,7 +12,7 @@ func (b *builder) ownConversion(d *ownDecl) error {
 	if d.Ref.Encode != "" || d.Ref.Decode != "" {
 		return b.ownFunctions(d)
 	}
-	var pointee types.Type = d.Type
+	pointee := d.Type
 	if p, ok := types.Unalias(d.Type).(*types.Pointer); ok {
 		pointee = p.Elem()
 	}

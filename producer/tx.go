@@ -140,8 +140,8 @@ type Tx struct {
 // Add puts a record into the transaction. Add blocks while the buffer is full.
 // A nil error means that the message is accepted. The message has the outcome
 // of the transaction, so there is no delivery to wait for. An error is
-// [ErrNotSent]. After an error InTx aborts the transaction, even if the function
-// returns nil, because a transaction must not lose one of its messages
+// [ErrNotSent]. After an error InTx aborts the transaction, even if the
+// function returns nil, because a transaction must not lose one of its messages
 // unnoticed. A function that can go on without the refused message calls
 // [Tx.IgnoreRefused].
 func (t *Topic[R]) Add(ctx context.Context, tx *Tx, r R) error {

@@ -23,13 +23,19 @@ var plainCases = []struct{ name, schema, avro, plain string }{
 	{"symbol or string", `["string",{"type":"enum","name":"E","symbols":["A"]}]`, `{"E":"A"}`, `{"E":"A"}`},
 	{"string, no symbol", `["string",{"type":"enum","name":"E","symbols":["A"]}]`, `{"string":"B"}`, `"B"`},
 	{"NaN or string", `["double","string"]`, `{"string":"NaN"}`, `{"string":"NaN"}`},
-	{"records by fields", `[{"type":"record","name":"A","fields":[{"name":"a","type":"int"}]},{"type":"record","name":"B","fields":[{"name":"b","type":"int"}]}]`,
-		`{"B":{"b":1}}`, `{"b":1}`},
-	{"records alike", `[{"type":"record","name":"A","fields":[{"name":"a","type":"int"}]},{"type":"record","name":"B","fields":[{"name":"a","type":"int"}]}]`,
-		`{"B":{"a":1}}`, `{"B":{"a":1}}`},
+	{
+		"records by fields", `[{"type":"record","name":"A","fields":[{"name":"a","type":"int"}]},{"type":"record","name":"B","fields":[{"name":"b","type":"int"}]}]`,
+		`{"B":{"b":1}}`, `{"b":1}`,
+	},
+	{
+		"records alike", `[{"type":"record","name":"A","fields":[{"name":"a","type":"int"}]},{"type":"record","name":"B","fields":[{"name":"a","type":"int"}]}]`,
+		`{"B":{"a":1}}`, `{"B":{"a":1}}`,
+	},
 	{"a map with the key of a branch", `["null",{"type":"map","values":{"type":"map","values":"long"}}]`, `{"map":{"map":{"a":1}}}`, `{"map":{"a":1}}`},
-	{"a record with the field of a branch", `["null",{"type":"record","name":"A","fields":[{"name":"A","type":["null","A"]}]}]`,
-		`{"A":{"A":null}}`, `{"A":null}`},
+	{
+		"a record with the field of a branch", `["null",{"type":"record","name":"A","fields":[{"name":"A","type":["null","A"]}]}]`,
+		`{"A":{"A":null}}`, `{"A":null}`,
+	},
 	{"date", `{"type":"int","logicalType":"date"}`, `20783`, `"2026-11-26"`},
 	{"a far date", `{"type":"int","logicalType":"date"}`, `2147483647`, `2147483647`},
 	{"time", `{"type":"int","logicalType":"time-millis"}`, `36000500`, `"10:00:00.5"`},
@@ -41,16 +47,22 @@ var plainCases = []struct{ name, schema, avro, plain string }{
 	{"decimal", `{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}`, `"\u0004\u00e2"`, `"12.50"`},
 	{"negative decimal", `{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}`, `"\u00ff"`, `"-0.01"`},
 	{"decimal on fixed", `{"type":"fixed","name":"F","size":4,"logicalType":"decimal","precision":9,"scale":0}`, `"\u00ff\u00ff\u00ff\u0080"`, `"-128"`},
-	{"uuid on fixed", `{"type":"fixed","name":"F","size":16,"logicalType":"uuid"}`,
-		`"\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000b\f\r\u000e\u000f"`, `"00010203-0405-0607-0809-0a0b0c0d0e0f"`},
-	{"duration", `{"type":"fixed","name":"F","size":12,"logicalType":"duration"}`,
-		`"\u0001\u0000\u0000\u0000\u0002\u0000\u0000\u0000\u00bc\u000b\u0000\u0000"`, `"P1M2DT3.004S"`},
+	{
+		"uuid on fixed", `{"type":"fixed","name":"F","size":16,"logicalType":"uuid"}`,
+		`"\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000b\f\r\u000e\u000f"`, `"00010203-0405-0607-0809-0a0b0c0d0e0f"`,
+	},
+	{
+		"duration", `{"type":"fixed","name":"F","size":12,"logicalType":"duration"}`,
+		`"\u0001\u0000\u0000\u0000\u0002\u0000\u0000\u0000\u00bc\u000b\u0000\u0000"`, `"P1M2DT3.004S"`,
+	},
 	{"bytes", `"bytes"`, `"\u0000\u00ff"`, `"AP8="`},
 	{"float", `"float"`, `0.10000000149011612`, `0.1`},
 	{"infinity", `"float"`, `"-Infinity"`, `"-Infinity"`},
 	{"a fixed of no bytes", `["null",{"type":"fixed","name":"F","size":0}]`, `{"F":""}`, `""`},
-	{"inside", `{"type":"array","items":["null",{"type":"map","values":["null","double",{"type":"long","logicalType":"timestamp-millis"}]}]}`,
-		`[null,{"map":{"a":{"double":1},"b":{"long":0}}}]`, `[null,{"a":{"double":1},"b":"1970-01-01T00:00:00Z"}]`},
+	{
+		"inside", `{"type":"array","items":["null",{"type":"map","values":["null","double",{"type":"long","logicalType":"timestamp-millis"}]}]}`,
+		`[null,{"map":{"a":{"double":1},"b":{"long":0}}}]`, `[null,{"a":{"double":1},"b":"1970-01-01T00:00:00Z"}]`,
+	},
 }
 
 func TestPlainJSON(t *testing.T) {

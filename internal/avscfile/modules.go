@@ -120,8 +120,10 @@ func (m *Modules) Find(name string) (Module, string, error) {
 	wanted := strings.TrimPrefix(name, ModulePrefix)
 	if before, after, ok := strings.Cut(wanted, "@"); ok {
 		_, file, _ := strings.Cut(after, "/")
-		return Module{}, "", &LookupError{fmt.Sprintf("%q names a version, and go.mod says which version is used", name),
-			fmt.Sprintf("write %s%s, and change the version with go get", ModulePrefix, path.Join(before, file))}
+		return Module{}, "", &LookupError{
+			fmt.Sprintf("%q names a version, and go.mod says which version is used", name),
+			fmt.Sprintf("write %s%s, and change the version with go get", ModulePrefix, path.Join(before, file)),
+		}
 	}
 	if m == nil {
 		return Module{}, "", &LookupError{"files of Go modules cannot be read here", ""}
@@ -147,8 +149,10 @@ func (m *Modules) Find(name string) (Module, string, error) {
 	file := strings.TrimPrefix(strings.TrimPrefix(wanted, found.Path), "/")
 	if _, err := os.Stat(filepath.Join(found.Dir, filepath.FromSlash(file))); err != nil {
 		if m.vendor != "" && !found.Main {
-			return Module{}, "", &LookupError{fmt.Sprintf("the vendor folder has no %s: go mod vendor copies only the folders of packages that are imported", wanted),
-				"import a Go package of that folder, or use GOFLAGS=-mod=mod"}
+			return Module{}, "", &LookupError{
+				fmt.Sprintf("the vendor folder has no %s: go mod vendor copies only the folders of packages that are imported", wanted),
+				"import a Go package of that folder, or use GOFLAGS=-mod=mod",
+			}
 		}
 		return Module{}, "", &LookupError{fmt.Sprintf("module %s%s has no file %s", found.Path, atVersion(found), orHere(file)), "look at its files of this version"}
 	}

@@ -142,9 +142,9 @@ func TestStartWhileLeadersMove(t *testing.T) {
 	}
 }
 
-// TestControlStartWhileLeadersMove uses confluent-kafka-go alone. Under the same
-// moves it loses messages that it reports as delivered, or ends with a fatal
-// error.
+// TestControlStartWhileLeadersMove uses confluent-kafka-go alone. Under the
+// same moves it loses messages that it reports as delivered, or ends with a
+// fatal error.
 func TestControlStartWhileLeadersMove(t *testing.T) {
 	c := cluster(t)
 	topic := fmt.Sprintf("leaders-control-%d", time.Now().UnixNano())

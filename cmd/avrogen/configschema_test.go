@@ -84,6 +84,8 @@ func special(key string) map[string]any {
 		return texts("pointer", "opt")
 	case "lint.except[]":
 		return texts(ruleNames()...)
+	case "imports[]":
+		return map[string]any{"type": "string"}
 	case "docs.format":
 		return texts("html", "markdown")
 	case "docs.versions":

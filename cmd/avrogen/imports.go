@@ -133,7 +133,6 @@ func hasGoMod(dir string) bool {
 }
 
 // These are lines of generated code.
-//
 var (
 	avroNameMethod = regexp.MustCompile(`(?m)^func \(\*(\S+)\) AvroName\(\) string (?:\{ return "(\S+)" \}|\{\n\treturn "(\S+)")`)
 	typeComment    = regexp.MustCompile(`(?m)^// (\S+) is the Avro (?:enum|fixed type)\s(?:// )?(\S+)\.$`)

@@ -104,7 +104,7 @@ func (l *lexer) space() {
 			if n < 0 {
 				n = len(rest)
 			}
-			l.advance(n)
+			l.comment(rest[:n])
 		case strings.HasPrefix(rest, "/*"):
 			n := strings.Index(rest[2:], "*/")
 			if n < 0 {
@@ -116,11 +116,20 @@ func (l *lexer) space() {
 			if strings.HasPrefix(comment, "/**") && len(comment) > len("/**/") {
 				l.doc = docText(comment[3 : len(comment)-2])
 			}
-			l.advance(len(comment))
+			l.comment(comment)
 		default:
 			return
 		}
 	}
+}
+
+// comment skips a comment. Docs become part of the schema, so a comment in
+// another encoding than UTF-8 is a mistake.
+func (l *lexer) comment(text string) {
+	if !utf8.ValidString(text) {
+		l.mistake(l.pos(), "the comment is not UTF-8", "save the file as UTF-8")
+	}
+	l.advance(len(text))
 }
 
 // docText removes the frame of a documentation comment. The frame is the stars

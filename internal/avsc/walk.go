@@ -3,7 +3,13 @@ package avsc
 // Walk calls visit for s and for every schema inside s. Walk visits each node
 // once, parents first, in the order of the text.
 func (s *Schema) Walk(visit func(*Schema)) {
-	seen := map[*Schema]bool{}
+	s.WalkNew(map[*Schema]bool{}, visit)
+}
+
+// WalkNew does the work of Walk, but does not enter the named types in seen.
+// WalkNew adds the visited named types to seen. Several walks with the same set
+// take time in proportion to all nodes together.
+func (s *Schema) WalkNew(seen map[*Schema]bool, visit func(*Schema)) {
 	stack := []*Schema{s}
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
@@ -23,4 +29,26 @@ func (s *Schema) Walk(visit func(*Schema)) {
 			stack = append(stack, n.Branches[i])
 		}
 	}
+}
+
+// PostOrder appends s and every schema inside s to nodes, the parts before the
+// whole. A schema that holds itself stands behind its other parts. Like
+// [Schema.WalkNew], PostOrder does not enter the named types in seen.
+func (s *Schema) PostOrder(seen map[*Schema]bool, nodes []*Schema) []*Schema {
+	if s.Kind.Named() {
+		if seen[s] {
+			return nodes
+		}
+		seen[s] = true
+	}
+	for _, f := range s.Fields {
+		nodes = f.Type.PostOrder(seen, nodes)
+	}
+	if s.Elem != nil {
+		nodes = s.Elem.PostOrder(seen, nodes)
+	}
+	for _, b := range s.Branches {
+		nodes = b.PostOrder(seen, nodes)
+	}
+	return append(nodes, s)
 }

@@ -22,7 +22,7 @@ type Finding struct {
 // Lint checks every declared type in the set's files once. Lint applies all
 // rules except the rules in except. The findings are sorted by place.
 func Lint(set *avsc.Set, except ...string) []Finding {
-	l := &linter{except: except, seen: map[*avsc.Schema]bool{}}
+	l := &linter{except: except, seen: map[*avsc.Schema]bool{}, finite: finite(set)}
 	for _, f := range set.Files {
 		for _, d := range f.Dropped {
 			l.report(annotationDropped, d.Pos, d.Key, "the annotation @"+d.Key+" before a union is dropped, because a union has no properties", "put it before one of the branches, or before the name of the field")
@@ -55,6 +55,8 @@ func Lint(set *avsc.Set, except ...string) []Finding {
 type linter struct {
 	except   []string
 	seen     map[*avsc.Schema]bool
+	finite   map[*avsc.Schema]bool // the schemas that have a value
+	searches int                   // the calls of needsItself
 	findings []Finding
 }
 
@@ -68,9 +70,8 @@ func (l *linter) report(rule string, pos avsc.Pos, path, what, fix string) {
 // topLevel checks the schema of a file, and every schema that this schema
 // refers to.
 func (l *linter) topLevel(s *avsc.Schema) {
-	s.Walk(func(n *avsc.Schema) {
-		if n.Kind.Named() && !l.seen[n] {
-			l.seen[n] = true
+	s.WalkNew(l.seen, func(n *avsc.Schema) {
+		if n.Kind.Named() {
 			l.named(n)
 		}
 	})
@@ -95,12 +96,12 @@ func (l *linter) named(s *avsc.Schema) {
 		}
 		l.enum(s)
 	case avsc.Record:
-		if needsItself(s) {
+		if l.endless(s) {
 			l.report(noValue, s.NamePos, s.Name, "every value of "+describe(s)+" holds another one, without end", "make a field on the way back to it optional, or an array")
 		}
 		l.fieldNames(s)
-		for _, f := range s.Fields {
-			l.field(s, f)
+		for i, f := range s.Fields {
+			l.field(s, f, fieldJSON(s, i))
 		}
 	}
 }
@@ -116,9 +117,9 @@ func (l *linter) enum(s *avsc.Schema) {
 	}
 }
 
-func (l *linter) field(s *avsc.Schema, f *avsc.Field) {
+func (l *linter) field(s *avsc.Schema, f *avsc.Field, declared *avsc.Value) {
 	path := s.Name + "." + f.Name
-	l.doc(fieldJSON(s, f), f.Doc, f.NamePos, fieldWithoutDoc, path, "field "+f.Name)
+	l.doc(declared, f.Doc, f.NamePos, fieldWithoutDoc, path, "field "+f.Name)
 	l.properties(f.Props, fieldAttributes(), path)
 	if v := property(f.Props, "logicalType"); v != nil {
 		l.report(logicalTypeOnField, v.Pos, path, `"logicalType" stands beside the type of field `+f.Name, `move it into the type: "type": {"type": …, "logicalType": `+v.Text+`}`)
@@ -187,12 +188,11 @@ func property(props []avsc.Member, key string) *avsc.Value {
 	return nil
 }
 
-// fieldJSON is the object that declares f.
-func fieldJSON(s *avsc.Schema, f *avsc.Field) *avsc.Value {
-	for i, g := range s.Fields {
-		if g == f {
-			return s.JSON.Member("fields").Elems[i]
-		}
+// fieldJSON is the object that declares field i of s, or nil if s is not
+// written as JSON.
+func fieldJSON(s *avsc.Schema, i int) *avsc.Value {
+	if fields := s.JSON.Member("fields"); fields != nil {
+		return fields.Elems[i]
 	}
 	return nil
 }

@@ -209,6 +209,60 @@ func (l *linter) unknownMembers(s *avsc.Schema, v *avsc.Value, path string) {
 	}
 }
 
+// maxSearches limits the calls of needsItself. Each call may visit the whole
+// schema. Only a schema that no program can use has so many endless records.
+const maxSearches = 100
+
+// endless reports whether every value of the record s contains another value of
+// s.
+func (l *linter) endless(s *avsc.Schema) bool {
+	if l.finite[s] || l.searches >= maxSearches {
+		return false
+	}
+	l.searches++
+	return needsItself(s)
+}
+
+// finite returns the schemas of a set that have a value. The search begins with
+// the parts of each schema and ends when a pass over all schemas finds no more.
+func finite(set *avsc.Set) map[*avsc.Schema]bool {
+	seen, finite := map[*avsc.Schema]bool{}, map[*avsc.Schema]bool{}
+	var nodes []*avsc.Schema
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			nodes = s.PostOrder(seen, nodes)
+		}
+		if f.Root != nil {
+			nodes = f.Root.PostOrder(seen, nodes)
+		}
+	}
+	is := func(s *avsc.Schema) bool {
+		switch s.Kind {
+		case avsc.Record:
+			return !slices.ContainsFunc(s.Fields, func(f *avsc.Field) bool { return !finite[f.Type] })
+		case avsc.Union:
+			return slices.ContainsFunc(s.Branches, func(b *avsc.Schema) bool { return finite[b] })
+		default: // arrays and maps may be empty
+			return true
+		}
+	}
+	for len(nodes) > 0 {
+		open := nodes[:0]
+		for _, s := range nodes {
+			if is(s) {
+				finite[s] = true
+			} else {
+				open = append(open, s)
+			}
+		}
+		if len(open) == len(nodes) {
+			break
+		}
+		nodes = open
+	}
+	return finite
+}
+
 // needsItself reports whether every value of the record s contains another
 // value of s. Then no value can be complete.
 func needsItself(s *avsc.Schema) bool {

@@ -82,17 +82,20 @@ func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
 	// name.
 	isRenamed := func(s *avsc.Schema) bool { return d.Renamed[s] }
 	gone, added = slices.DeleteFunc(gone, isRenamed), slices.DeleteFunc(added, isRenamed)
+	unmatched, continued := evolve.NewRenames(gone), make([]bool, len(gone))
 	for _, s := range added {
-		i := slices.IndexFunc(gone, func(old *avsc.Schema) bool { return evolve.SameButForName(old, s) })
+		i := unmatched.Take(s)
 		if i < 0 {
 			d.Added(s)
 			continue
 		}
+		continued[i] = true
 		d.Schemas(gone[i], s)
-		gone = slices.Delete(gone, i, i+1)
 	}
-	for _, s := range gone {
-		d.Removed(s)
+	for i, s := range gone {
+		if !continued[i] {
+			d.Removed(s)
+		}
 	}
 	return d.Changes
 }

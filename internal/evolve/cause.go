@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/resolve"
 )
 
 // causes finds the reasons why no branch of a union takes a value. A registry
@@ -14,7 +13,7 @@ import (
 type causes struct{ c checker }
 
 func newCauses(of *checker) *causes {
-	return &causes{checker{newIsReader: of.newIsReader, memo: map[pair][]incompatible{}, fields: of.fields}}
+	return &causes{checker{newIsReader: of.newIsReader, memo: map[pair][]incompatible{}, judge: of.judge}}
 }
 
 // of returns the changes that cause x, a missing union branch. The result is
@@ -33,7 +32,7 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 	if seen[key] {
 		return nil, true
 	}
-	i := x.nearestBranch()
+	i := a.nearestBranch(x)
 	if i < 0 {
 		return nil, false
 	}
@@ -66,8 +65,8 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 // that resolution takes. Otherwise the result is the union's only branch beside
 // null. The writer's type must not be null. If the writer's type stands in a
 // union, that union must also have a single branch beside null.
-func (x incompatible) nearestBranch() int {
-	if i := resolve.Branch(x.w, x.union.s); i >= 0 {
+func (a *causes) nearestBranch(x incompatible) int {
+	if i := a.c.judge.Branch(x.w, x.union.s); i >= 0 {
 		return i
 	}
 	if n := len(x.route); n > 0 && x.route[n-1].parent.Kind == avsc.Union && onlyBranch(x.route[n-1].parent) < 0 {

@@ -115,7 +115,7 @@ func (c *checker) elsewhere(w, r *avsc.Schema) bool {
 // need only this answer, not the findings.
 func (c *checker) fits(w, r place) bool {
 	if c.group != nil {
-		return c.group.judge.Every(w.s, r.s)
+		return c.judge.Every(w.s, r.s)
 	}
 	return len(c.root(w, r)) == 0
 }
@@ -125,14 +125,17 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	if newIsReader {
 		reader, writer = newest, earlier
 	}
-	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}, fields: resolve.FieldIndex{}}
+	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}, judge: resolve.NewJudge()}
+	if g != nil {
+		c.judge = g.judge
+	}
 	wp, rp := place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos}
 	found := c.root(wp, rp)
 	found = append(found, c.logical(wp, rp, map[pair]bool{})...)
 	if len(found) == 0 {
 		return nil
 	}
-	w := newWitnesses(writer.Schema, reader.Schema)
+	w := newWitnesses(writer.Schema, reader.Schema, c.judge)
 	causes := newCauses(&c)
 	out := make([]Finding, len(found))
 	for i, x := range found {
@@ -248,7 +251,7 @@ type checker struct {
 	group       *Group // may be nil
 	newIsReader bool
 	memo        map[pair][]incompatible
-	fields      resolve.FieldIndex
+	judge       *resolve.Judge
 	path        []string
 	route       []hop
 }
@@ -367,8 +370,8 @@ func (c *checker) writerUnion(w, r place) (found []incompatible) {
 
 // readerUnion checks that one branch takes the writer's type.
 func (c *checker) readerUnion(w, r place) []incompatible {
-	for i, b := range r.s.Branches {
-		if c.fits(w, place{b, r.s.BranchPos[i]}) {
+	for _, i := range c.judge.Branches(w.s, r.s) {
+		if c.fits(w, place{r.s.Branches[i], r.s.BranchPos[i]}) {
 			return nil
 		}
 	}
@@ -384,7 +387,7 @@ func (c *checker) record(w, r place) (found []incompatible) {
 		}
 		here := []string{"fields", strconv.Itoa(k)}
 		field := place{f.Type, f.TypePos}
-		from := c.fields.Of(w.s, f)
+		from := c.judge.Fields(w.s, f)
 		switch {
 		case len(from) == 1:
 			wf := w.s.Fields[from[0]]

@@ -2,8 +2,6 @@ package evolve
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -83,29 +81,14 @@ type Differ struct {
 	// Renamed holds the types of both sides that were compared under two names.
 	Renamed map[*avsc.Schema]bool
 
-	seen   map[pair]bool
-	fields resolve.FieldIndex
-}
-
-// SameButForName reports whether two named types differ only in the name or the
-// namespace.
-func SameButForName(a, b *avsc.Schema) bool {
-	if a.Kind != b.Kind || !a.Kind.Named() {
-		return false
-	}
-	if a.ShortName() == b.ShortName() {
-		return true
-	}
-	unnamed := func(s *avsc.Schema) string {
-		return strings.ReplaceAll(s.Canonical(), strconv.Quote(s.Name), `"?"`)
-	}
-	return unnamed(a) == unnamed(b)
+	seen  map[pair]bool
+	judge *resolve.Judge
 }
 
 // Schemas compares two versions of a schema.
 func (d *Differ) Schemas(before, now *avsc.Schema) {
 	if d.seen == nil {
-		d.seen, d.fields = map[pair]bool{}, resolve.FieldIndex{}
+		d.seen, d.judge = map[pair]bool{}, resolve.NewJudge()
 	}
 	d.schemas("", place{before, before.Pos}, place{now, now.Pos})
 }
@@ -173,12 +156,12 @@ func (d *Differ) schemas(path string, before, now place) {
 // typeChanged finds the effects by the rules of resolution.
 func (d *Differ) typeChanged(path string, before, now place) {
 	d.add(TypeChanged, path, now.at, fmt.Sprintf("%s became %s", short(before.s), short(now.s)),
-		reading(now.s, before.s, "read it", "fail"), reading(before.s, now.s, "is read", "fails"))
+		d.reading(now.s, before.s, "read it", "fail"), d.reading(before.s, now.s, "is read", "fails"))
 }
 
 // reading returns the effect on a reader of a writer's data.
-func reading(w, r *avsc.Schema, well, badly string) Effect {
-	if resolve.Every(w, r) {
+func (d *Differ) reading(w, r *avsc.Schema, well, badly string) Effect {
+	if d.judge.Every(w, r) {
 		return fine("%s", well)
 	}
 	if _, err := resolve.Resolve(w, r); err != nil {
@@ -236,14 +219,15 @@ func (d *Differ) doc(path string, at avsc.Pos, before, now string) {
 
 func (d *Differ) aliases(path string, at avsc.Pos, before, now []avsc.Alias) {
 	var changes []string
+	had, has := aliasSet(before), aliasSet(now)
 	for _, a := range now {
-		if !hasAlias(before, a.Name) {
+		if !had[a.Name] {
 			changes = append(changes, "new alias "+a.Name)
 		}
 	}
 	oldData := nothing()
 	for _, a := range before {
-		if !hasAlias(now, a.Name) {
+		if !has[a.Name] {
 			changes = append(changes, "no more alias "+a.Name)
 			oldData = fine("is read; still older data under that name is not")
 		}
@@ -253,8 +237,12 @@ func (d *Differ) aliases(path string, at avsc.Pos, before, now []avsc.Alias) {
 	}
 }
 
-func hasAlias(list []avsc.Alias, name string) bool {
-	return slices.ContainsFunc(list, func(a avsc.Alias) bool { return a.Name == name })
+func aliasSet(list []avsc.Alias) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, a := range list {
+		set[a.Name] = true
+	}
+	return set
 }
 
 func (d *Differ) properties(path string, b, n *avsc.Schema) {
@@ -265,16 +253,9 @@ func (d *Differ) properties(path string, b, n *avsc.Schema) {
 }
 
 func (d *Differ) props(path string, at avsc.Pos, before, now []avsc.Member) {
-	value := func(list []avsc.Member, key string) string {
-		for _, m := range list {
-			if m.Key == key {
-				return m.Value.Text
-			}
-		}
-		return ""
-	}
+	had, has := texts(before), texts(now)
 	for _, m := range now {
-		switch old := value(before, m.Key); old {
+		switch old := had[m.Key]; old {
 		case m.Value.Text:
 		case "":
 			d.add(PropertyChanged, path, at, "new property "+m.Key, nothing(), nothing())
@@ -283,8 +264,17 @@ func (d *Differ) props(path string, at avsc.Pos, before, now []avsc.Member) {
 		}
 	}
 	for _, m := range before {
-		if value(now, m.Key) == "" {
+		if has[m.Key] == "" {
 			d.add(PropertyChanged, path, at, "no more property "+m.Key, nothing(), nothing())
 		}
 	}
+}
+
+// texts maps the keys of properties to the texts of their values.
+func texts(list []avsc.Member) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, p := range list {
+		m[p.Key] = p.Value.Text
+	}
+	return m
 }

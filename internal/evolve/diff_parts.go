@@ -13,7 +13,7 @@ func (d *Differ) records(path string, b, n *avsc.Schema) {
 	var order []int
 	for _, f := range n.Fields {
 		at := path + "." + f.Name
-		from := d.fields.Of(b, f)
+		from := d.judge.Fields(b, f)
 		if len(from) == 0 {
 			oldData := breaks("fails: there is no default for it")
 			what := "new, without default"
@@ -174,24 +174,13 @@ func orNone(s string) string {
 // unions pairs branches by type and name.
 func (d *Differ) unions(path string, before, now place) {
 	b, n := before.s, now.s
-	kept := map[int]bool{} // branches of b
+	olds := newBranches(b, n)
+	kept := make([]bool, len(b.Branches))
 	var order []int
 	for i, branch := range n.Branches {
-		old := slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
-			return o.Kind == branch.Kind && (!o.Kind.Named() || o.Name == branch.Name)
-		})
-		if old < 0 {
-			old = slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
-				return o.Kind == branch.Kind && resolve.SameName(o, branch)
-			})
-		}
-		if old < 0 { // the branch was renamed without an alias
-			old = slices.IndexFunc(b.Branches, func(o *avsc.Schema) bool {
-				return SameButForName(o, branch) && !slices.ContainsFunc(n.Branches, func(x *avsc.Schema) bool { return x.Name == o.Name })
-			})
-		}
+		old := olds.find(branch)
 		if old < 0 || kept[old] {
-			d.add(BranchAdded, path, n.BranchPos[i], "new branch "+named(branch), reading(branch, b, "read it", "fail on it"), nothing())
+			d.add(BranchAdded, path, n.BranchPos[i], "new branch "+named(branch), d.reading(branch, b, "read it", "fail on it"), nothing())
 			continue
 		}
 		kept[old] = true
@@ -200,10 +189,70 @@ func (d *Differ) unions(path string, before, now place) {
 	}
 	for i, branch := range b.Branches {
 		if !kept[i] {
-			d.add(BranchRemoved, path, b.BranchPos[i], "no more branch "+named(branch), nothing(), reading(branch, n, "is read", "fails where it holds it"))
+			d.add(BranchRemoved, path, b.BranchPos[i], "no more branch "+named(branch), nothing(), d.reading(branch, n, "is read", "fails where it holds it"))
 		}
 	}
 	if !slices.IsSorted(order) {
 		d.add(BranchesReordered, path, now.at, "branches in another order", nothing(), nothing())
 	}
+}
+
+// branches finds the branches of an old union that a new union continues.
+type branches struct {
+	old     *avsc.Schema
+	full    map[string]int   // by the full name; an unnamed branch by its kind
+	short   map[string][]int // by the name without namespace
+	gone    []int            // the named branches whose name the new union lacks
+	renamed *Renames         // of gone
+}
+
+func newBranches(old, now *avsc.Schema) *branches {
+	has := make(map[string]bool, len(now.Branches))
+	for _, s := range now.Branches {
+		has[s.Name] = true
+	}
+	x := &branches{old: old, full: make(map[string]int, len(old.Branches)), short: map[string][]int{}}
+	var gone []*avsc.Schema
+	for i, s := range old.Branches {
+		if !s.Kind.Named() {
+			x.full[s.Kind.String()] = i
+			continue
+		}
+		x.full[s.Name] = i
+		x.short[s.ShortName()] = append(x.short[s.ShortName()], i)
+		if !has[s.Name] {
+			x.gone, gone = append(x.gone, i), append(gone, s)
+		}
+	}
+	x.renamed = NewRenames(gone)
+	return x
+}
+
+// find returns the old branch that s continues, or -1. The branch has the same
+// name, or an alias of s names the branch, or only the name differs.
+func (x *branches) find(s *avsc.Schema) int {
+	same := func(i int) bool { return x.old.Branches[i].Kind == s.Kind }
+	if !s.Kind.Named() {
+		if i, ok := x.full[s.Kind.String()]; ok && same(i) {
+			return i
+		}
+		return -1
+	}
+	if i, ok := x.full[s.Name]; ok && same(i) {
+		return i
+	}
+	candidates := slices.Clone(x.short[s.ShortName()])
+	for _, a := range s.Aliases {
+		if i, ok := x.full[a.Name]; ok {
+			candidates = append(candidates, i)
+		}
+	}
+	slices.Sort(candidates)
+	if k := slices.IndexFunc(candidates, same); k >= 0 {
+		return candidates[k]
+	}
+	if k := x.renamed.Take(s); k >= 0 {
+		return x.gone[k]
+	}
+	return -1
 }

@@ -46,7 +46,7 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 		}
 		return found
 	case r.s.Kind == avsc.Union:
-		i := resolve.Branch(w.s, r.s)
+		i := c.judge.Branch(w.s, r.s)
 		if i < 0 {
 			return nil
 		}
@@ -70,7 +70,7 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 		inside(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "values")
 	case avsc.Record:
 		for k, f := range r.s.Fields {
-			from := c.fields.Of(w.s, f)
+			from := c.judge.Fields(w.s, f)
 			if len(from) != 1 {
 				continue
 			}

@@ -28,26 +28,35 @@ type witnesses struct {
 	sizes map[*avsc.Schema]int
 	small map[*avsc.Schema]value // the smallest records
 
-	fields resolve.FieldIndex
+	judge *resolve.Judge
+	made  int // the text of the witnesses so far
 }
+
+// maxPasses limits the passes over a schema that find the smallest values. A
+// schema without cycles needs two passes, and a cycle usually needs one more. A
+// value that needs more passes is no witness.
+const maxPasses = 8
 
 // endless is the size of values that never end, such as a record that holds
 // itself.
 const endless = math.MaxInt32
 
-func newWitnesses(w, r *avsc.Schema) *witnesses {
-	x := &witnesses{small: map[*avsc.Schema]value{}, fields: resolve.FieldIndex{}}
+func newWitnesses(w, r *avsc.Schema, judge *resolve.Judge) *witnesses {
+	x := &witnesses{small: map[*avsc.Schema]value{}, judge: judge}
 	x.plan, x.err = resolve.Resolve(w, r)
 	// Compute the minimum size of a value of each schema. Start at the leaves
 	// and repeat until no size gets smaller.
 	x.sizes = map[*avsc.Schema]int{}
-	var nodes []*avsc.Schema
-	w.Walk(func(s *avsc.Schema) { nodes = append(nodes, s); x.sizes[s] = endless })
-	for changed := true; changed; {
+	nodes := w.PostOrder(map[*avsc.Schema]bool{}, nil)
+	for _, s := range nodes {
+		x.sizes[s] = endless
+	}
+	changed := true
+	for pass := 0; changed && pass < maxPasses; pass++ {
 		changed = false
-		for i := len(nodes) - 1; i >= 0; i-- {
-			if size := x.size(nodes[i]); size < x.sizes[nodes[i]] {
-				x.sizes[nodes[i]], changed = size, true
+		for _, s := range nodes {
+			if size := x.size(s); size < x.sizes[s] {
+				x.sizes[s], changed = size, true
 			}
 		}
 	}
@@ -86,15 +95,34 @@ func (x *witnesses) size(s *avsc.Schema) int {
 	}
 }
 
-// maxWitness limits the text of a witness.
-const maxWitness = 64 << 10
+// maxWitness limits the text of a witness, and maxWitnesses the text of all
+// witnesses of one check. A witness of a wide record is as large as the record,
+// and each field of the record may have a finding.
+const (
+	maxWitness   = 64 << 10
+	maxWitnesses = 64 << 10
+)
 
 // noWitness is the reason why a finding has no witness. Only values that
 // contain themselves reach the place.
 const noWitness = "no value that ends shows it"
 
+// enough is the reason why a late finding of many has no witness.
+const enough = "the findings before show witnesses"
+
 // of makes a witness for a finding and tries it.
 func (x *witnesses) of(f incompatible) (*Witness, string) {
+	if x.made > maxWitnesses {
+		return nil, enough
+	}
+	w, why := x.try(f)
+	if w != nil {
+		x.made += len(w.JSON)
+	}
+	return w, why
+}
+
+func (x *witnesses) try(f incompatible) (*Witness, string) {
 	if f.kind == LogicalTypeChanged {
 		return x.changedMeaning(f)
 	}
@@ -195,7 +223,7 @@ func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 		}
 		out.data = append(out.data, field.data...)
 		members = append(members, strconv.Quote(f.Name)+":"+field.json)
-		if size += len(field.json); size > maxWitness {
+		if size += len(f.Name) + len(field.json); size > maxWitness {
 			return value{}, false // the text may double with every level
 		}
 	}
@@ -268,7 +296,7 @@ func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 		}
 		return value{}, false
 	case r.Kind == avsc.Union:
-		i := resolve.Branch(w, r)
+		i := x.judge.Branch(w, r)
 		if i < 0 {
 			return x.least(w)
 		}
@@ -296,7 +324,7 @@ func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 		}
 	case avsc.Record:
 		for _, f := range r.Fields {
-			from := x.fields.Of(w, f)
+			from := x.judge.Fields(w, f)
 			if len(from) > 1 || len(from) == 0 && f.Default == nil {
 				return x.least(w)
 			}

@@ -33,8 +33,8 @@ func (x *resolver) every(w, r *avsc.Schema) bool {
 		return true
 	}
 	if r.Kind == avsc.Union {
-		for _, b := range r.Branches {
-			if x.every(w, b) {
+		for _, i := range x.branches.Of(w, r) {
+			if x.every(w, r.Branches[i]) {
 				return true
 			}
 		}
@@ -100,7 +100,12 @@ func MissingSymbols(w, r *avsc.Schema) []string {
 
 // Branch returns the branch of the reader's union that reads a value of w, or
 // -1 if no branch does. The schema w is no union.
-func Branch(w, union *avsc.Schema) int {
-	x := newResolver()
-	return x.branch(w, union)
-}
+func (j *Judge) Branch(w, union *avsc.Schema) int { return j.x.branch(w, union) }
+
+// Branches returns the branches of the reader's union that may read values of
+// w. See [BranchIndex.Of].
+func (j *Judge) Branches(w, union *avsc.Schema) []int { return j.x.branches.Of(w, union) }
+
+// Fields returns the fields of the writer's record w that the reader's field f
+// names. See [FieldIndex.Of].
+func (j *Judge) Fields(w *avsc.Schema, f *avsc.Field) []int { return j.x.index.Of(w, f) }

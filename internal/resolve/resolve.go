@@ -50,15 +50,16 @@ type resolver struct {
 	whole map[pair]bool       // whether every value of the record can be read
 	// trusted holds the pairs that are true in whole, in the order of the
 	// checks.
-	trusted []pair
-	index   FieldIndex
-	memory  map[*avsc.Schema]int // results of goMemory for records
+	trusted  []pair
+	index    FieldIndex
+	branches BranchIndex
+	memory   map[*avsc.Schema]int // results of goMemory for records
 }
 
 func newResolver() resolver {
 	return resolver{
 		steps: map[pair]*plan.Step{}, whole: map[pair]bool{}, index: FieldIndex{},
-		memory: map[*avsc.Schema]int{},
+		branches: BranchIndex{}, memory: map[*avsc.Schema]int{},
 	}
 }
 
@@ -327,7 +328,9 @@ func (x *resolver) readerUnion(w, r *avsc.Schema) *plan.Step {
 func (x *resolver) branch(w, r *avsc.Schema) int {
 	var named []int
 	other := -1 // a branch with a logical type that w cannot be read as
-	for i, b := range r.Branches {
+	may := x.branches.Of(w, r)
+	for _, i := range may {
+		b := r.Branches[i]
 		if b.Kind != w.Kind {
 			continue
 		}
@@ -339,7 +342,7 @@ func (x *resolver) branch(w, r *avsc.Schema) int {
 			return i
 		}
 		if w.Name == b.Name {
-			named = append([]int{i}, named...)
+			named = slices.Insert(named, 0, i)
 		} else if SameName(w, b) {
 			named = append(named, i)
 		}
@@ -352,7 +355,8 @@ func (x *resolver) branch(w, r *avsc.Schema) int {
 	if len(named) > 0 {
 		return named[0]
 	}
-	for i, b := range r.Branches {
+	for _, i := range may {
+		b := r.Branches[i]
 		if !Promotes(w.Kind, b.Kind) {
 			continue
 		}

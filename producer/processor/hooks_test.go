@@ -108,7 +108,9 @@ func TestHooks(t *testing.T) {
 	if n.Batches != n.BatchEnds || n.Records != n.RecordEnds || n.Records < 100 || n.Committed == 0 || n.Lag == 0 {
 		t.Errorf("%+v", n)
 	}
-	if diff := cmp.Diff(counts{Again: 1, Bad: 1, Failed: 1, Assigned: 2}, counts{Again: n.Again, Bad: n.Bad, Failed: n.Failed, Assigned: n.Assigned, WithoutContext: n.WithoutContext}); diff != "" {
+	// A rebalance at the start can abort a batch. Then the bad record ends
+	// twice.
+	if diff := cmp.Diff(counts{Again: 1, Bad: 1, Failed: 1, Assigned: 2}, counts{Again: n.Again, Bad: min(n.Bad, 1), Failed: n.Failed, Assigned: n.Assigned, WithoutContext: n.WithoutContext}); diff != "" {
 		t.Error(diff)
 	}
 }

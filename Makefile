@@ -115,7 +115,7 @@ vectors: ## judge schemas, bytes and resolution by other people's vectors
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
 	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./producer/processor ./producer/source ./serde ./registry ./examples/clickstream
-	go test -tags integration -count=1 -timeout 15m ./internal/integration
+	go test -tags integration -count=1 -timeout 30m ./internal/integration
 
 tools: ## the catalog, the hooks and the settings judged by npm, Chromium, pre-commit
 	go test -tags integration -count=1 -timeout 15m -run 'AsyncAPI|Browser|ByValidator|PreCommit|Action' ./cmd/avrogen

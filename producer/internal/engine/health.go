@@ -72,13 +72,13 @@ const watchEvery = time.Second
 func (e *Engine) watchProgress() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	var brokers, replicas busy
+	var topics, brokers, replicas busy
 	for n := 1; ; n++ {
 		select {
 		case now := <-tick.C:
 			e.progress.look(e.allQueues(), now)
 			e.lend(now)
-			e.checkTopics(now)
+			topics.start(e, func() { e.checkTopics(now) })
 			if e.trouble.cause() != nil && e.Stats().InFlight == 0 {
 				e.lookForBrokers()
 			}

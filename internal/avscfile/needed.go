@@ -3,6 +3,7 @@ package avscfile
 import (
 	"errors"
 	"path"
+	"slices"
 
 	"github.com/avroline/avroline/internal/avdl"
 	"github.com/avroline/avroline/internal/avsc"
@@ -47,25 +48,7 @@ func (l Loader) needed(own []avsc.Source) []avsc.Source {
 		have[s.Name] = true
 	}
 	definers := map[string]avsc.Source{} // full name to the first file that defines the type
-	for _, name := range names {
-		if have[name] {
-			continue
-		}
-		text, err := l.readFile(name)
-		if err != nil {
-			continue
-		}
-		source := avsc.Source{Name: name, Text: text}
-		if path.Ext(name) == ".avdl" {
-			source = avdl.Parse(name, text).Source
-		}
-		defined, _ := namesIn(source)
-		for _, fullName := range defined {
-			if _, ok := definers[fullName]; !ok {
-				definers[fullName] = source
-			}
-		}
-	}
+	l.addDefiners(definers, slices.DeleteFunc(names, func(name string) bool { return have[name] }))
 	sources := own
 	for i := 0; i < len(sources); i++ {
 		_, used := namesIn(sources[i])
@@ -134,4 +117,25 @@ func namesIn(source avsc.Source) (defined, used []string) {
 	}
 	walk(root, "")
 	return defined, used
+}
+
+// addDefiners reads files and adds their types to a map from the full name to
+// the first file that defines the type. A file that cannot be read is left out.
+func (l Loader) addDefiners(definers map[string]avsc.Source, names []string) {
+	for _, name := range names {
+		text, err := l.readFile(name)
+		if err != nil {
+			continue
+		}
+		source := avsc.Source{Name: name, Text: text}
+		if path.Ext(name) == ".avdl" {
+			source = avdl.Parse(name, text).Source
+		}
+		defined, _ := namesIn(source)
+		for _, fullName := range defined {
+			if _, ok := definers[fullName]; !ok {
+				definers[fullName] = source
+			}
+		}
+	}
 }

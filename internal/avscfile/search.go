@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 
-	"github.com/avroline/avroline/internal/avdl"
 	"github.com/avroline/avroline/internal/avsc"
 )
 
@@ -69,22 +68,7 @@ func (r *reading) definers() map[string]avsc.Source {
 			r.sources[0].Mistakes = append(r.sources[0].Mistakes, e)
 			continue
 		}
-		for _, name := range names {
-			text, err := r.readFile(name)
-			if err != nil {
-				continue
-			}
-			source := avsc.Source{Name: name, Text: text}
-			if path.Ext(name) == ".avdl" {
-				source = avdl.Parse(name, text).Source
-			}
-			defined, _ := namesIn(source)
-			for _, fullName := range defined {
-				if _, ok := out[fullName]; !ok {
-					out[fullName] = source
-				}
-			}
-		}
+		r.addDefiners(out, names)
 	}
 	return out
 }

@@ -179,6 +179,65 @@ func TestCallbacks(t *testing.T) {
 			t.Errorf("%d callbacks, want 100", called.Load())
 		}
 	})
+	t.Run("bounded", func(t *testing.T) { // the control is "blocks"
+		t.Parallel()
+		p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(10, 1_000_000), producer.WithMaxWaitingCallbacks(5), producer.WithLinger(0))
+		unblock, entered := make(chan struct{}), make(chan struct{})
+		if err := events.PublishAsync(ctx, p, &event{}, func(producer.Delivery, error) { close(entered); <-unblock }); err != nil {
+			t.Fatal(err)
+		}
+		<-entered
+		var called atomic.Int64
+		accepted := int64(0)
+		for {
+			before := p.Stats()
+			err := events.TryPublishAsync(ctx, p, &event{}, func(producer.Delivery, error) { called.Add(1) })
+			if err == nil {
+				accepted++
+				continue
+			}
+			if !errors.Is(err, producer.ErrWouldBlock) {
+				t.Fatal(err)
+			}
+			if before.InFlight == 0 && before.InFlightBytes == 0 { // all outcomes are known, and the buffer is still full
+				if !strings.Contains(err.Error(), "10 messages in the buffer wait for callbacks to return (WithMaxWaitingCallbacks)") {
+					t.Error(err)
+				}
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if accepted != 14 { // and the first: 5 outside of the buffer, 10 inside
+			t.Errorf("%d messages were accepted", accepted)
+		}
+		short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer cancel()
+		if _, err := events.Publish(short, p, &event{}); !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "WithMaxWaitingCallbacks") {
+			t.Error(err)
+		}
+		waits := make(chan error, 1)
+		go func() {
+			_, err := events.Publish(ctx, p, &event{})
+			waits <- err
+		}()
+		close(unblock)
+		if err := <-waits; err != nil {
+			t.Error(err)
+		}
+		if err := p.Flush(ctx); err != nil {
+			t.Error(err)
+		}
+		if called.Load() != accepted {
+			t.Errorf("%d callbacks, want %d", called.Load(), accepted)
+		}
+		full := make(chan struct{})
+		for range 10 { // the whole buffer is free again
+			if err := events.TryPublishAsync(ctx, p, &event{}, func(producer.Delivery, error) { <-full }); err != nil {
+				t.Error(err)
+			}
+		}
+		close(full)
+	})
 	t.Run("ends its goroutine", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, b.Addrs())

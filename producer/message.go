@@ -23,8 +23,9 @@ type Message[R avrobin.Record] struct {
 	Timestamp time.Time // zero: WithTimestampBy, or now
 	Partition Partition
 	// Tombstone publishes a nil value, which deletes the key in a compacted
-	// topic. Key must be set, and Value is ignored. Tombstone is a separate
-	// field so that a nil Value by mistake deletes nothing.
+	// topic. Key must be set, and Value is ignored. No function of the topic
+	// gets a nil record, see [WithPartitionBy]. Tombstone is a separate field
+	// so that a nil Value by mistake deletes nothing.
 	Tombstone bool
 }
 
@@ -88,6 +89,10 @@ func (s *scratch) free() {
 var (
 	errNilRecord = errors.New("the record is nil: a tombstone is a Message with Tombstone set")
 	errNilKey    = errors.New("the key record is nil")
+	// errTombstonePartition refuses a tombstone. A guessed partition could
+	// leave the record that the tombstone deletes in another partition.
+	errTombstonePartition = errors.New("the topic chooses the partition by the record (WithPartitionBy), and a tombstone has no record: " +
+		"set Message.Partition, or give the topic a WithPartitioner for tombstones")
 )
 
 func (s *scratch) appendKeyRecord(ctx context.Context, r avrobin.Record) (err error) {

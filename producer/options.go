@@ -97,6 +97,22 @@ func WithMaxBlock(d time.Duration) Option {
 	return settings.Set("WithMaxBlock", func(c *settings.Config) { c.MaxBlock = d }, "max.block.ms")
 }
 
+// WithMaxWaitingCallbacks bounds the outcomes that wait for their callback,
+// their hook or [WithFailureHandler] while an earlier callback runs. An outcome
+// beyond n keeps the room of its message in the buffer until its callback has
+// returned. So publishing waits for slow callbacks, and at most n outcomes and
+// the messages of [WithMaxInFlight] are in memory. With 0 every message keeps
+// its room until then, as with librdkafka and Java. Default -1: no bound, so
+// slow callbacks never stop publishing.
+//
+// With a bound, a callback must not wait for room, because the room may come
+// only after the callback itself has returned. So publish in callbacks with
+// [Topic.TryPublishAsync], or with a context that ends.
+// confluent-kafka-go go.events.channel.size.
+func WithMaxWaitingCallbacks(n int) Option {
+	return settings.Set("WithMaxWaitingCallbacks", func(c *settings.Config) { c.MaxWaitingCallbacks = n }, "avroline.max.waiting.callbacks")
+}
+
 // WithInFlightRequests bounds the requests in flight on one connection. Default
 // 1, and 5 in transactions. Idempotence allows at most 5.
 //

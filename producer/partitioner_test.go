@@ -2,7 +2,9 @@ package producer_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/hex"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/serde"
 )
 
 // TestMurmur2 compares the default partitioner with the results of Kafka's Java
@@ -131,5 +134,68 @@ func TestPartitionBy(t *testing.T) {
 	d, err := events.Send(ctx, p, producer.Message[*event]{Value: &event{Key: "a", Seq: 2}, Partition: producer.ToPartition(1)})
 	if err != nil || d.Partition != 1 {
 		t.Error(d, err)
+	}
+}
+
+// TestTombstones checks that no function of a topic gets a nil record. A
+// tombstone names its partition, or WithPartitioner chooses the partition.
+func TestTombstones(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithTopic("events", 4))
+	p := newProducer(t, b.Addrs())
+	tx := (&where{t: t, addrs: b.Addrs()}).transactional(newID(t))
+	ctx := waitCtx(t)
+	options := []producer.TopicOption{
+		producer.WithPartitionBy(func(_ []byte, e *event, n int32) int32 { return int32(e.Seq) % n }),
+		producer.WithHeadersBy(func(e *event, h []serde.Header) []serde.Header {
+			return append(h, serde.Header{Key: "seq", Value: []byte{byte(e.Seq)}})
+		}),
+		producer.WithTimestampBy(func(e *event) time.Time { return time.UnixMilli(e.Seq) }),
+		producer.WithAfter(func(e *event, _ producer.Delivery, _ error) { _ = e.Seq }),
+		producer.WithBefore(func(_ context.Context, m *producer.Message[*event]) error {
+			if m.Tombstone != (m.Value == nil) {
+				t.Errorf("%+v", m)
+			}
+			return nil
+		}),
+	}
+	byRecord := producer.NewTopic("events", producer.KeyBy(byKey), options...)
+	byKeyToo := producer.NewTopic("events", producer.KeyBy(byKey),
+		append(options, producer.WithPartitioner(func(key []byte, _ int32) int32 { return int32(len(key)) }))...)
+	gone := producer.Message[*event]{Key: producer.StringKey("key"), Tombstone: true}
+	there := gone
+	there.Partition = producer.ToPartition(1)
+
+	if d, err := byRecord.Publish(ctx, p, &event{Key: "key", Seq: 2}); err != nil || d.Partition != 2 {
+		t.Error(d, err)
+	}
+	if d, err := byRecord.Send(ctx, p, there); err != nil || d.Partition != 1 {
+		t.Error(d, err)
+	}
+	if d, err := byKeyToo.Send(ctx, p, gone); err != nil || d.Partition != 3 {
+		t.Error(d, err)
+	}
+	for name, send := range map[string]func() error{
+		"Send":         func() error { _, err := byRecord.Send(ctx, p, gone); return err },
+		"SendAsync":    func() error { return byRecord.SendAsync(ctx, p, gone, nil) },
+		"TrySendAsync": func() error { return byRecord.TrySendAsync(ctx, p, gone, nil) },
+		"SendFuture":   func() error { _, err := byRecord.SendFuture(ctx, p, gone); return err },
+		"AddMessage": func() error {
+			return tx.InTx(ctx, func(tx *producer.Tx) error { return byRecord.AddMessage(ctx, tx, gone) })
+		},
+	} {
+		err := send()
+		if failed := new(producer.PanicError); !errors.Is(err, producer.ErrNotSent) || errors.As(err, &failed) || !strings.Contains(err.Error(), "set Message.Partition") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := tx.InTx(ctx, func(tx *producer.Tx) error { return byRecord.AddMessage(ctx, tx, there) }); err != nil {
+		t.Error(err)
+	}
+	if err := p.Flush(ctx); err != nil {
+		t.Error(err)
+	}
+	if s := p.Stats(); s.Delivered != 3 || s.NotSent+s.Unknown != 0 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -170,7 +170,7 @@ func (t *Topic[R]) intercept(ctx context.Context, p *publisher, r R, m *Message[
 			return nil, nil, err
 		}
 	}
-	if t.record.after == nil {
+	if t.record.after == nil || m.Tombstone {
 		return m, callback, nil
 	}
 	value := m.Value

@@ -48,7 +48,7 @@ func TestRefused(t *testing.T) {
 		"no such partition":        {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(7)}, "ToPartition(7): topic " + name + " has partitions 0 to 2", nil},
 		"negative partition":       {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: ok, Partition: producer.ToPartition(-2)}, "ToPartition(-2)", nil},
 		"too large for the topic":  {producer.NewTopic(small, key), nil, producer.Message[*event]{Value: &event{Pad: strings.Repeat("x", 1000)}}, "max.message.bytes of topic " + small + " allows 1000", nil},
-		"too large for us":         {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: big}, "allows 1000000", nil},
+		"too large for us":         {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: big}, "this producer's limit (WithMaxMessageBytes) allows 1000000", nil},
 		"ctx over":                 {producer.NewTopic(name, key), ended, producer.Message[*event]{Value: ok}, "canceled", context.Canceled},
 		"unknown topic":            {producer.NewTopic("nowhere", key), nil, producer.Message[*event]{Value: ok}, `no topic "nowhere": create it`, producer.ErrUnknownTopic},
 		"long topic name":          {producer.NewTopic(strings.Repeat("t", 600), key), nil, producer.Message[*event]{Value: ok}, "600 bytes: Kafka allows 249", nil},

@@ -151,7 +151,12 @@ func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *scratch, r R,
 	}
 	s.partitioner = b.partitioner
 	if t.record.partition != nil && s.explicit.plus1 == 0 {
-		s.partitioner = func(key []byte, n int32) int32 { return t.record.partition(key, r, n) }
+		switch {
+		case m == nil || !m.Tombstone:
+			s.partitioner = func(key []byte, n int32) int32 { return t.record.partition(key, r, n) }
+		case !t.options.partitions:
+			return engine.NotSent(t.name, -1, errTombstonePartition)
+		}
 	}
 	return s.send(ctx, block)
 }

@@ -47,6 +47,11 @@ func WithPartitioner(p Partitioner) TopicOption {
 
 // WithPartitionBy chooses the partition by key, record and number of
 // partitions. If [WithPartitioner] is given too, WithPartitionBy wins.
+//
+// A tombstone has no record, so f is not called for a tombstone. Then
+// [WithPartitioner] chooses the partition if it was given. Otherwise the
+// tombstone must name its partition with [ToPartition], or it is [ErrNotSent].
+// A tombstone in another partition than its record deletes nothing.
 func WithPartitionBy[R avrobin.Record](f func(key []byte, r R, n int32) int32) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.partition = f })
 }
@@ -77,22 +82,25 @@ func WithHeadersBy[R avrobin.Record](f func(r R, h []serde.Header) []serde.Heade
 }
 
 // WithTimestampBy takes the message's timestamp from the record, for example
-// the time of the event. The zero time means now.
+// the time of the event. The zero time means now. f is not called for
+// tombstones.
 func WithTimestampBy[R avrobin.Record](f func(r R) time.Time) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.timestamp = f })
 }
 
 // WithBefore lets f see and change every message before the message is encoded.
 // f runs on the publishing goroutine. If f returns an error, the message is
-// refused. If WithBefore is given several times, all functions are called in
-// order. WithBefore costs one allocation per message.
+// refused. f gets tombstones too: m.Tombstone is set then, and m.Value is
+// usually nil. If WithBefore is given several times, all functions are called
+// in order. WithBefore costs one allocation per message.
 func WithBefore[R avrobin.Record](f func(ctx context.Context, m *Message[R]) error) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.before = append(o.before, f) })
 }
 
 // WithAfter lets f see the record and the outcome of every accepted message. f
 // runs on the delivery goroutine, before the callback. f is not called for
-// messages of a transaction. WithAfter costs one allocation per message.
+// tombstones and for messages of a transaction. WithAfter costs one allocation
+// per message.
 func WithAfter[R avrobin.Record](f func(r R, d Delivery, err error)) TopicOption {
 	return typedOption(func(o *recordOptions[R]) { o.after = append(o.after, f) })
 }

@@ -10,6 +10,7 @@ api.version.request
 api.version.request.timeout.ms
 auto.include.jmx.reporter
 avroline.allow.clear.text.password
+avroline.max.waiting.callbacks
 avroline.preset
 avroline.recovery
 avroline.strict.prepare

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -30,9 +31,10 @@ type Delivery struct {
 // in the order of the log. The message has left the buffer before the call.
 //
 // A callback may publish. While a callback blocks, no other callback runs. The
-// waiting outcomes need some hundred bytes of memory each. A callback must not
-// call Flush or Close, because the call would wait for the callback itself. A
-// panic is caught and reported like a failure.
+// waiting outcomes need some hundred bytes of memory each, and
+// WithMaxWaitingCallbacks bounds them. A callback must not call Flush or Close,
+// because the call would wait for the callback itself. A panic is caught and
+// reported like a failure.
 type Callback func(d Delivery, err error)
 
 // outcome is the outcome of one message, for its callback or future.
@@ -44,13 +46,15 @@ type outcome struct {
 	err      error
 	delivery Delivery
 	marker   func() // called instead of the callback
+	held     bool   // keeps the room of its message in the buffer
+	bytes    int64  // of the message, if held
 }
 
 type outcomes struct{ list []outcome }
 
 // deliverer is the delivery goroutine. It calls callbacks, hooks and the
-// failure handler in order. The queue has no bound, because otherwise a
-// callback that publishes could wait for itself.
+// failure handler in order. By default the queue has no bound, because
+// otherwise a callback that publishes could wait for itself.
 type deliverer struct {
 	engine *Engine
 	pool   sync.Pool
@@ -59,6 +63,9 @@ type deliverer struct {
 	wake   chan struct{} // capacity 1
 	ended  chan struct{}
 	called atomic.Int64 // handled outcomes; Close sees a stuck callback
+
+	most    int64 // WithMaxWaitingCallbacks; -1 means no limit
+	waiting atomic.Int64
 
 	// These fields belong to the delivery goroutine. A callback may end the
 	// goroutine with runtime.Goexit, as FailNow of a test does. Then a new
@@ -69,7 +76,7 @@ type deliverer struct {
 }
 
 func newDeliverer(c *Engine) *deliverer {
-	d := &deliverer{engine: c, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	d := &deliverer{engine: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), most: int64(c.config.MaxWaitingCallbacks)}
 	d.pool.New = func() any { return new(outcomes) }
 	go d.run()
 	return d
@@ -88,6 +95,41 @@ func (d *deliverer) deliver(b *outcomes) {
 	case d.wake <- struct{}{}:
 	default:
 	}
+}
+
+// hold counts an outcome that will wait for its call. hold returns true if too
+// many outcomes wait. Then the outcome keeps the room of its message until its
+// call has returned.
+func (d *deliverer) hold(o *outcome, e *entry) bool {
+	if d.most < 0 || d.waiting.Add(1) <= d.most || e.lent {
+		return false
+	}
+	o.held, o.bytes = true, e.bytes
+	d.engine.held.Add(1)
+	d.engine.heldBytes.Add(e.bytes)
+	return true
+}
+
+// letGo is the counterpart of hold after the call.
+func (d *deliverer) letGo(o *outcome) {
+	if d.most < 0 || o.marker != nil {
+		return
+	}
+	d.waiting.Add(-1)
+	if o.held {
+		d.engine.held.Add(-1)
+		d.engine.heldBytes.Add(-o.bytes)
+		d.engine.limit.release(1, o.bytes)
+	}
+}
+
+// explainHeld adds to the error of a full buffer that slow callbacks fill the
+// buffer.
+func (e *Engine) explainHeld(err error) error {
+	if n := e.held.Load(); n > 0 {
+		return fmt.Errorf("%w; %d messages in the buffer wait for callbacks to return (WithMaxWaitingCallbacks)", err, n)
+	}
+	return err
 }
 
 // mark calls f after all earlier outcomes have been handled.
@@ -137,6 +179,7 @@ func (e *Engine) callOutcome(o *outcome) {
 
 func (d *deliverer) tell(o *outcome) {
 	d.called.Add(1)
+	defer d.letGo(o)
 	defer func() {
 		if v := recover(); v != nil {
 			d.engine.ReportFailure(o.delivery, &PanicError{"the callback of topic " + o.delivery.Topic, v, debug.Stack()})

@@ -66,6 +66,7 @@ type Engine struct {
 	replacements    atomic.Int64
 	progress        progress
 	lent, lentBytes atomic.Int64 // by stuck partitions, see [Engine.lend]
+	held, heldBytes atomic.Int64 // by outcomes that wait for callbacks, see [deliverer.hold]
 	// gaveUp is the reason why Close stopped waiting.
 	gaveUp  atomic.Pointer[error]
 	closing sync.Once

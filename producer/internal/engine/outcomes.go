@@ -194,6 +194,10 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 			return
 		}
 	}
+	if k.engine.deliverer.hold(&out, e) {
+		t.slots--
+		t.bytes -= e.bytes
+	}
 	t.calls.list = append(t.calls.list, out)
 }
 

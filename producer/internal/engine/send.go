@@ -85,7 +85,7 @@ func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool
 		inLine := false
 		if !e.limit.try(bytes) {
 			if !block {
-				return NotSent(t.name, partition, fmt.Errorf("%w: the buffer (WithMaxInFlight) is full", ErrWouldBlock))
+				return NotSent(t.name, partition, e.explainHeld(fmt.Errorf("%w: the buffer (WithMaxInFlight) is full", ErrWouldBlock)))
 			}
 			if inLine, err = e.limit.acquire(ctx, bytes, e.config.MaxBlock); err != nil {
 				return NotSent(t.name, partition, e.ExplainWait(t.name, err))
@@ -145,7 +145,7 @@ func (e *Engine) fits(m *Message, bytes int64, rules *topicRules, topic string) 
 	case limit > 0 && size > limit:
 		return &TooLargeError{size, limit, "max.message.bytes of topic " + topic}
 	case size > int64(e.config.MaxMessageBytes):
-		return &TooLargeError{size, int64(e.config.MaxMessageBytes), "the producer's own limit (" + e.config.Origin("message.max.bytes") + ")"}
+		return &TooLargeError{size, int64(e.config.MaxMessageBytes), "this producer's limit (" + e.config.OriginOr("message.max.bytes", "WithMaxMessageBytes") + ")"}
 	case bytes > e.limit.maxBytes:
 		return &TooLargeError{bytes, e.limit.maxBytes, "WithMaxInFlight"}
 	}

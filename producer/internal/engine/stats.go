@@ -21,6 +21,6 @@ func (e *Engine) Stats() Stats {
 	s := Stats{Delivered: e.count.delivered.Load(), NotSent: e.count.notSent.Load(), Unknown: e.count.unknown.Load()}
 	s.Accepted = e.count.accepted.Load()
 	s.InFlight = s.Accepted - s.Delivered - s.NotSent - s.Unknown
-	s.InFlightBytes = e.limit.bytes.Load() + e.lentBytes.Load()
+	s.InFlightBytes = e.limit.bytes.Load() + e.lentBytes.Load() - e.heldBytes.Load()
 	return s
 }

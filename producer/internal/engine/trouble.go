@@ -104,6 +104,9 @@ func (e *Engine) ExplainWait(topic string, err error) error {
 	if gone := e.Topic(topic).gone(); gone != nil {
 		return fmt.Errorf("%w: %w", err, gone)
 	}
+	if e.held.Load() > 0 {
+		return e.explainHeld(err)
+	}
 	return e.trouble.explain(err)
 }
 

@@ -45,6 +45,7 @@ type Config struct {
 	MaxInFlightMessages int // accepted messages without an outcome
 	MaxInFlightBytes    int64
 	MaxBlock            time.Duration // 0 means that only the context limits the wait
+	MaxWaitingCallbacks int           // -1 means no limit
 	InFlightRequests    int
 	Retries             int // -1 means no limit
 	RetryBackoff        time.Duration
@@ -209,11 +210,15 @@ func (e *ConfigError) Error() string {
 // Origin returns the place where the user set a setting. The place is an
 // option, or a line of a file. If the user did not set the key, Origin returns
 // the key.
-func (c *Config) Origin(key string) string {
+func (c *Config) Origin(key string) string { return c.OriginOr(key, key) }
+
+// OriginOr is [Config.Origin] with another name for a setting that the user did
+// not set.
+func (c *Config) OriginOr(key, unset string) string {
 	if who, ok := c.origins[key]; ok {
 		return who
 	}
-	return key
+	return unset
 }
 
 // check returns every mistake in the settings, each as a [*ConfigError].

@@ -72,6 +72,10 @@ func optionRows() []Setting {
 			kind: milliseconds(func(c *Config) *time.Duration { return &c.MaxBlock }, 0, math.MaxInt32*time.Millisecond),
 		},
 		{
+			Key: "avroline.max.waiting.callbacks", Option: "WithMaxWaitingCallbacks", Default: "-1", About: "-1: no bound", Show: Harmless,
+			kind: whole(func(c *Config) *int { return &c.MaxWaitingCallbacks }, -1, 100_000_000),
+		},
+		{
 			Key: "max.in.flight.requests.per.connection", Aliases: []string{"max.in.flight"}, Option: "WithInFlightRequests", Default: "5",
 			About: "1 in a producer without transactions; above 5 only with weak acks; franz takes it only with weak acks, and else lets one request go until the leader has acknowledged, then up to 5", Show: Harmless, Guard: guardInFlight,
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.InFlightRequests }, 1, 1_000_000)),

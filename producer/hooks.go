@@ -56,6 +56,13 @@ type Outcome struct {
 	Delivery Delivery
 	Err      error         // nil, or a [*MessageError]
 	Waited   time.Duration // from acceptance to outcome
+	// OnWire is the last part of Waited: from the moment when the client wrote
+	// the message to the broker, until the broker's answer. The time before is
+	// the time in the buffer, with earlier attempts. OnWire is 0 if the message
+	// was not delivered. OnWire is also 0 if the client does not know the time,
+	// as with acks 0, or with the transport [Confluent] in a program where its
+	// plugin does not work (log message client_without_plugin).
+	OnWire time.Duration
 }
 
 // TransactionEvent is a step of a transaction, for [Hooks]:
@@ -209,8 +216,8 @@ func (h *hooks) accepted(token any, bytes int64) {
 	})
 }
 
-func (h *hooks) outcome(token any, d Delivery, err error, waited time.Duration) {
-	out := Outcome{Delivery: d, Err: err, Waited: waited}
+func (h *hooks) outcome(token any, d Delivery, err error, waited, onWire time.Duration) {
+	out := Outcome{Delivery: d, Err: err, Waited: waited, OnWire: onWire}
 	h.each("the hook Outcome", token, func(one *Hooks, token any) {
 		if one.Outcome != nil {
 			one.Outcome(token, out)

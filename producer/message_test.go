@@ -135,7 +135,7 @@ func TestHooks(t *testing.T) {
 	p := newProducer(t, w.addrs, producer.WithHooks(producer.Hooks{
 		Accepted: func(_ any, n int) { accepted.Add(1); bytes.Add(int64(n)) },
 		Outcome: func(_ any, o producer.Outcome) {
-			if o.Delivery.Topic != name || o.Delivery.Partition != 0 || o.Waited < 0 || o.Waited > time.Minute || o.Err != nil {
+			if o.Delivery.Topic != name || o.Delivery.Partition != 0 || o.OnWire <= 0 || o.OnWire > o.Waited || o.Waited > time.Minute || o.Err != nil {
 				t.Errorf("outcome %+v", o)
 			}
 			outcomes.Add(1)

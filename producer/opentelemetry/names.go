@@ -22,6 +22,7 @@ const (
 	spanLookup    = "schema lookup"
 	spanSource    = "source transaction"
 	eventBad      = "message went to the bad handler"
+	eventWritten  = "written to the broker"
 	eventResolved = "commit in doubt resolved"
 )
 

@@ -186,13 +186,23 @@ func TestSpansUnderFaults(t *testing.T) {
 	if len(spans) != n {
 		t.Fatalf("%d spans for %d messages", len(spans), n)
 	}
-	at := map[trace.SpanID]string{}
+	at, written := map[trace.SpanID]string{}, 0
 	for i := range spans {
 		s := &spans[i]
 		if s.SpanKind != trace.SpanKindProducer || s.Status.Code != codes.Unset || get(s, "avroline.outcome") != "delivered" || s.EndTime.Before(s.StartTime) {
 			t.Fatalf("span %+v", s)
 		}
+		for _, e := range s.Events {
+			written++
+			if e.Name != "written to the broker" || e.Time.Before(s.StartTime) || e.Time.After(s.EndTime) {
+				t.Fatalf("event %+v of the span from %v to %v", e, s.StartTime, s.EndTime)
+			}
+		}
 		at[s.SpanContext.SpanID()] = get(s, "messaging.destination.partition.id") + "@" + get(s, "messaging.kafka.offset")
+	}
+	// After a fault, the client may not know when it wrote a message.
+	if written > n || written < n/2 {
+		t.Errorf("%d of %d spans say when the message was written", written, n)
 	}
 	wrong := 0
 	for _, r := range w.Records(topic) {

@@ -121,6 +121,9 @@ func (p *publish) outcome(o *producer.Outcome) {
 		p.span.SetAttributes(semconv.MessagingKafkaOffset(int(o.Delivery.Offset)))
 	}
 	p.span.SetAttributes(keyOutcome.String(outcome))
+	if o.OnWire > 0 {
+		p.span.AddEvent(eventWritten, trace.WithTimestamp(time.Now().Add(-o.OnWire)))
+	}
 	p.end(o.Err, failure)
 }
 

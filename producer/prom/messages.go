@@ -27,13 +27,15 @@ type topics struct {
 type topic struct {
 	name     string
 	delivery prometheus.Observer
+	onWire   prometheus.Observer
 	bytes    atomic.Int64
 	outcomes [len(outcomes)]atomic.Int64
 	refused  map[producer.Reason]*atomic.Int64 // every reason; never changed
 }
 
-func newTopic(name string, delivery prometheus.Observer) *topic {
-	t := &topic{name: name, delivery: delivery, refused: map[producer.Reason]*atomic.Int64{}}
+func newTopic(name string, m *Metrics) *topic {
+	t := &topic{name: name, refused: map[producer.Reason]*atomic.Int64{}}
+	t.delivery, t.onWire = m.delivery.WithLabelValues(name), m.onWire.WithLabelValues(name)
 	for _, r := range producer.Reasons() {
 		t.refused[r] = new(atomic.Int64)
 	}
@@ -62,12 +64,12 @@ func (t *topics) find(name string, m *Metrics) *topic {
 	}
 	if t.named >= t.limit {
 		if t.other == nil {
-			t.other = newTopic(OtherTopics, m.delivery.WithLabelValues(OtherTopics))
+			t.other = newTopic(OtherTopics, m)
 		}
 		return t.other
 	}
 	t.named++
-	made := newTopic(name, m.delivery.WithLabelValues(name))
+	made := newTopic(name, m)
 	t.all.Store(name, made)
 	return made
 }
@@ -115,6 +117,9 @@ func (m *Metrics) hooks(c *client) producer.Hooks {
 			case o.Err == nil:
 				t.outcomes[delivered].Add(1)
 				t.delivery.Observe(o.Waited.Seconds())
+				if o.OnWire > 0 {
+					t.onWire.Observe(o.OnWire.Seconds())
+				}
 			case errors.Is(o.Err, producer.ErrNotSent):
 				t.outcomes[notSent].Add(1)
 			default:

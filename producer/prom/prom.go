@@ -15,6 +15,7 @@ type Metrics struct {
 	config   config
 	topics   topics
 	delivery *prometheus.HistogramVec
+	onWire   *prometheus.HistogramVec
 	spent    *prometheus.HistogramVec // transactions
 
 	registries registries
@@ -68,7 +69,8 @@ func New(opts ...Option) *Metrics {
 	if c.buckets == nil {
 		c.buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 	}
-	m := &Metrics{config: c, delivery: histogram(catalog.Delivery, c.buckets), spent: histogram(catalog.Transaction, c.buckets)}
+	m := &Metrics{config: c, delivery: histogram(catalog.Delivery, c.buckets), onWire: histogram(catalog.OnWire, c.buckets)}
+	m.spent = histogram(catalog.Transaction, c.buckets)
 	m.topics.limit = c.topicLimit
 	m.registries, m.workers = newRegistries(c.buckets), newWorkers(c.buckets)
 	return m
@@ -102,6 +104,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.topics.collect(ch)
 	m.delivery.Collect(ch)
+	m.onWire.Collect(ch)
 	m.spent.Collect(ch)
 	m.registries.collect(ch)
 	m.workers.collect(ch)

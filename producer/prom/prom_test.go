@@ -136,7 +136,11 @@ func TestMessages(t *testing.T) {
 	if diff := cmp.Diff(want, samples(all["avroline_messages_refused_total"])); diff != "" {
 		t.Error(diff)
 	}
-	for _, f := range all["avroline_delivery_seconds"].GetMetric() {
+	times := slices.Concat(all["avroline_delivery_seconds"].GetMetric(), all["avroline_on_wire_seconds"].GetMetric())
+	if len(times) != 4 {
+		t.Errorf("want the times of 2 topics: %v", times)
+	}
+	for _, f := range times {
 		h := f.GetHistogram()
 		if f.GetLabel()[0].GetValue() != "orders" {
 			continue

@@ -42,6 +42,7 @@ type outcome struct {
 	callback Callback
 	future   *Future
 	since    int64
+	onWire   time.Duration
 	token    any // the token of the hooks
 	err      error
 	delivery Delivery
@@ -174,7 +175,7 @@ func (d *deliverer) run() {
 
 // callOutcome calls the Outcome callback.
 func (e *Engine) callOutcome(o *outcome) {
-	e.callbacks.Outcome(o.token, o.delivery, o.err, time.Duration(e.now()-o.since))
+	e.callbacks.Outcome(o.token, o.delivery, o.err, time.Duration(e.now()-o.since), o.onWire)
 }
 
 func (d *deliverer) tell(o *outcome) {

@@ -95,7 +95,7 @@ type Callbacks struct {
 	// Accepted runs on the publishing goroutine. Outcome runs on the delivery
 	// goroutine. Both functions are set, or both are nil.
 	Accepted func(token any, bytes int64)
-	Outcome  func(token any, d Delivery, err error, waited time.Duration)
+	Outcome  func(token any, d Delivery, err error, waited, onWire time.Duration)
 	// Transaction sees the steps of every transaction.
 	Transaction func(ctx context.Context, e TransactionEvent)
 	// Failed gets failures that no other code receives. nil: the failures are

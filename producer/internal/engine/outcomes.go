@@ -180,7 +180,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 		Topic: q.topic.name, Partition: q.partition, Offset: -1, KeySchemaID: e.keyID, ValueSchemaID: e.valueID,
 	}}
 	if o != nil && err == nil {
-		out.delivery.Offset = o.Offset
+		out.delivery.Offset, out.onWire = o.Offset, o.OnWire
 	}
 	switch {
 	case o != nil && o.Timestamp >= 0:

@@ -60,6 +60,10 @@ type Outcome struct {
 	// Timestamp is the broker's timestamp in Unix milliseconds if the topic
 	// uses LogAppendTime. Otherwise Timestamp is -1.
 	Timestamp int64
+	// OnWire is the time from writing the message's last produce request to the
+	// broker's answer. OnWire is 0 if the message is not delivered, or if the
+	// library does not know the time.
+	OnWire time.Duration
 	// Persistence is Persisted if and only if Err is nil.
 	Persistence Persistence
 	// Guilty says that the broker named this message as the reason for refusing

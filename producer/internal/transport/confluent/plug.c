@@ -45,6 +45,12 @@ int rd_kafka_interceptor_add_on_acknowledgement(rd_kafka_t *, const char *, int 
 int rd_kafka_interceptor_add_on_broker_state_change(rd_kafka_t *, const char *,
                                                     int (*)(rd_kafka_t *, int32_t, const char *, const char *, int, const char *, void *), void *);
 int rd_kafka_interceptor_add_on_send(rd_kafka_t *, const char *, int (*)(rd_kafka_t *, message_t *, void *), void *);
+int rd_kafka_interceptor_add_on_request_sent(rd_kafka_t *, const char *,
+                                             int (*)(rd_kafka_t *, int, const char *, int32_t, int16_t, int16_t, int32_t, size_t, void *), void *);
+int rd_kafka_interceptor_add_on_response_received(rd_kafka_t *, const char *,
+                                                  int (*)(rd_kafka_t *, int, const char *, int32_t, int16_t, int16_t, int32_t, size_t, int64_t, int,
+                                                          void *),
+                                                  void *);
 
 enum { LOG_DEBUG = 7 };                     // syslog level
 enum { STATUS_NOT_PERSISTED, STATUS_POSSIBLY_PERSISTED }; // rd_kafka_msg_status_t
@@ -414,11 +420,53 @@ static int is_content(int err) {
   return 0;
 }
 
+// One thread of the library writes all requests to a broker and handles the
+// answers, and the broker answers in the order of the requests. So the thread
+// itself keeps the times of its produce requests:
+//
+//  1. on_request_sent appends the time of a written request.
+//  2. on_response_received takes the oldest time and sets on_wire.
+//  3. The library handles the answer and calls on_acknowledgement for each
+//     message of the request.
+//
+// The library does not say which request an answer belongs to. After a request
+// that timed out in the library's own queue, on_wire may be too small until no
+// request is in flight.
+enum { PRODUCE = 0 };       // the API key of a produce request
+enum { MOST_WRITTEN = 64 }; // further requests in flight have no known time
+
+static __thread int64_t written[MOST_WRITTEN]; // microseconds of the monotonic clock
+static __thread uint32_t written_from, written_to;
+static __thread int64_t on_wire; // of the answer that the thread handles
+
+static int on_request_sent(rd_kafka_t *rk, int socket, const char *broker, int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
+                           void *opaque) {
+  (void)rk, (void)socket, (void)broker, (void)id, (void)version, (void)correlation, (void)size, (void)opaque;
+  if (key == PRODUCE)
+    written[written_to++ % MOST_WRITTEN] = now_micros();
+  return 0;
+}
+
+static int on_response_received(rd_kafka_t *rk, int socket, const char *broker, int32_t id, int16_t key, int16_t version, int32_t correlation,
+                                size_t size, int64_t round_trip, int err, void *opaque) {
+  (void)rk, (void)socket, (void)broker, (void)id, (void)version, (void)correlation, (void)size, (void)round_trip, (void)opaque;
+  if (key != PRODUCE)
+    return 0;
+  on_wire = 0;
+  if (written_from == written_to)
+    return 0;
+  if (!err && written_to - written_from <= MOST_WRITTEN)
+    on_wire = now_micros() - written[written_from % MOST_WRITTEN];
+  written_from++;
+  return 0;
+}
+
 static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   (void)rk;
   avl_hub *hub = opaque;
   avl_outcome o = {.token = (uint64_t)(uintptr_t)m->opaque, .offset = m->offset, .timestamp = -1, .partition = m->partition, .err = (int16_t)m->err};
   o.status = (uint8_t)rd_kafka_message_status(m);
+  o.on_wire = m->err ? 0 : on_wire;
   int type = 0;
   int64_t timestamp = rd_kafka_message_timestamp(m, &type);
   if (type == TIMESTAMP_LOG_APPEND)
@@ -503,6 +551,8 @@ static int on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, cha
   avl_hub *hub = opaque;
   hub->rk = rk;
   rd_kafka_interceptor_add_on_send(rk, "avroline", on_send, hub);
+  rd_kafka_interceptor_add_on_request_sent(rk, "avroline", on_request_sent, hub);
+  rd_kafka_interceptor_add_on_response_received(rk, "avroline", on_response_received, hub);
   rd_kafka_interceptor_add_on_broker_state_change(rk, "avroline", on_broker_state, hub);
   return rd_kafka_interceptor_add_on_acknowledgement(rk, "avroline", on_acknowledgement, hub);
 }

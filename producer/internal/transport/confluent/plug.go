@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -102,6 +103,7 @@ func (h hub) added() uint64 { return uint64(C.avl_hub_added(h.c)) }
 func (c *client) outcome(o *C.avl_outcome) transport.Outcome {
 	out := transport.Outcome{
 		Token: transport.Token(o.token), Partition: int32(o.partition), Offset: int64(o.offset), Timestamp: int64(o.timestamp),
+		OnWire: time.Duration(o.on_wire) * time.Microsecond,
 	}
 	if o.err == 0 {
 		return c.delivered(out)

@@ -15,6 +15,7 @@ typedef struct {
   uint64_t token;
   int64_t offset;
   int64_t timestamp; // the broker's timestamp, or -1
+  int64_t on_wire;   // microseconds from the request to its answer, 0: not known
   int32_t partition;
   int16_t err;
   uint8_t status; // rd_kafka_msg_status_t

@@ -26,6 +26,9 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	if err == nil {
 		o.Offset, o.Persistence = kr.Offset, transport.Persisted
 		o.Timestamp = p.appendTime(kr.Offset)
+		if b := p.batchOf(r.index); b != nil && !p.muddled {
+			o.OnWire = b.onWire
+		}
 		if kr.Offset < 0 && !c.config.WeakAcks && !p.duplicate(r.index) {
 			o.Persistence = transport.PossiblyPersisted
 			o.Err = &transport.Error{Code: transport.Other, Text: "the broker acknowledged the message without an offset"}
@@ -222,6 +225,7 @@ func (p *partition) answered(r *request, a answer) bool {
 	for _, b := range p.batches {
 		if b.request == r {
 			b.request = nil
+			b.onWire = time.Since(r.at)
 			return b.answered(a)
 		}
 	}

@@ -71,8 +71,9 @@ type batch struct {
 	key     batchKey
 	first   uint64 // the index of its first message
 	count   uint64
-	request *request // the request in flight with this batch, or nil
-	maybe   bool     // the broker may have appended an attempt
+	request *request      // the request in flight with this batch, or nil
+	maybe   bool          // the broker may have appended an attempt
+	onWire  time.Duration // of the acknowledged attempt
 	// acknowledged means that a broker answered that the batch is in the log.
 	// duplicate means that the answer had no offset, because the batch was
 	// already in the log.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -68,6 +69,7 @@ type conn struct {
 // request is a request whose answer the wire reads.
 type request struct {
 	key, version int16
+	at           time.Time // when the client began to write the request
 	batches      []*batch
 	again        int64 // how many of the batches were in an earlier request
 }
@@ -118,7 +120,7 @@ func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
 	}
 	key, version := int16(binary.BigEndian.Uint16(b[4:])), int16(binary.BigEndian.Uint16(b[6:]))
 	correlation = int32(binary.BigEndian.Uint32(b[8:]))
-	r = &request{key: key, version: version}
+	r = &request{key: key, version: version, at: time.Now()}
 	switch key {
 	case keyProduce:
 		w := c.wire

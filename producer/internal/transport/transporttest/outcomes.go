@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
 )
 
 // testOutcomes checks that without faults the log has every message once. Each
@@ -74,6 +75,10 @@ func testOutcomes(t *testing.T, lib Library) {
 			}
 		})
 	})
+	t.Run("the time on the wire is reported", func(t *testing.T) {
+		t.Parallel()
+		everywhere(t, func(t *testing.T, b brokers) { testOnWire(t, lib, b) })
+	})
 	t.Run("a message too large is refused", func(t *testing.T) {
 		t.Parallel()
 		b := embedded(t)
@@ -84,6 +89,33 @@ func testOutcomes(t *testing.T, lib Library) {
 			t.Errorf("2 MiB: %v, want code 10 (MESSAGE_TOO_LARGE)", err)
 		}
 	})
+}
+
+// testOnWire delays an answer of the broker in process. The time on the wire
+// must contain most of the delay, because a library may note the time of a
+// request a little late.
+func testOnWire(t *testing.T, lib Library, b brokers) {
+	name := b.create(t, "wire", 1, nil)
+	s := open(t, lib, config(t, b.addrs, ""))
+	h := s.topic(t, name)
+	first := s.send(t, h, 1, 1)
+	s.all(t, 1)
+	least := time.Duration(1)
+	if b.inside != nil {
+		defer b.inside.DelayAnswers(500*time.Millisecond, producertest.Produce).Stop()
+		least = 200 * time.Millisecond
+	}
+	begin := time.Now()
+	second := s.send(t, h, 1, 1)
+	s.all(t, 2)
+	most := time.Since(begin)
+	quick, delayed := s.outcomes[first].OnWire, s.outcomes[second].OnWire
+	switch {
+	case lib.Blind && (quick != 0 || delayed != 0):
+		t.Errorf("%v and %v on the wire, but the library does not know", quick, delayed)
+	case !lib.Blind && (quick <= 0 || delayed < least || delayed > most):
+		t.Errorf("%v and %v on the wire, want more than 0, and %v to %v", quick, delayed, least, most)
+	}
 }
 
 func testMessage(t *testing.T, lib Library, b brokers) {

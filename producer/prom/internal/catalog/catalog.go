@@ -33,6 +33,8 @@ var (
 		"Bytes of the keys, values and headers of the messages that the producer took.", "topic")
 	Delivery = add("delivery_seconds", Histogram,
 		"Time from taking a message to its delivery, for delivered messages.", "topic")
+	OnWire = add("on_wire_seconds", Histogram,
+		"Last part of the delivery time: from writing a message to the broker to its answer. The time before is the time in the buffer.", "topic")
 
 	InFlight = add("in_flight_messages", Gauge,
 		"Messages without an outcome.", "client")

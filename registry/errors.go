@@ -26,6 +26,8 @@ var (
 	ErrUnavailable = errors.New("registry: no registry available")
 	// ErrNotAvro means that the schema has another type, such as Protobuf.
 	ErrNotAvro = errors.New("registry: schema of another type than Avro")
+	// ErrUnsupported means that this registry does not have the call.
+	ErrUnsupported = errors.New("registry: call that this registry does not have")
 	// ErrClosed means that the client was closed.
 	ErrClosed = errors.New("registry: client closed")
 )

@@ -37,6 +37,63 @@ func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, er
 	return names, nil
 }
 
+// pageSize is how many versions LatestVersions asks for in a request.
+// Confluent's registry returns at most 1,000.
+const pageSize = 1000
+
+// LatestVersions lists the newest version of each subject that holds an Avro
+// schema, with a request for every 1,000 subjects. The client does not fetch
+// the types of references. Therefore Schema is empty, and Registered is the
+// text as the registry stores it.
+//
+// Each call asks the registry. Redpanda and Apicurio do not have this list.
+// Then the error is [ErrUnsupported].
+func (c *Client) LatestVersions(ctx context.Context, opts ...ListOption) ([]Version, error) {
+	query := listQuery(opts)
+	query.Set("latestOnly", "true")
+	query.Set("limit", strconv.Itoa(pageSize))
+	all := []Version{}
+	seen := map[string]bool{}
+	for {
+		query.Set("offset", strconv.Itoa(len(seen)))
+		var page []answer
+		req := request{method: http.MethodGet, path: "/schemas", query: query.Encode(), form: formList}
+		err := c.fromRegistry(ctx).call(ctx, req, nil, &page)
+		switch {
+		case noSuchCall(err):
+			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
+		case err == nil && len(page) > 0 && page[0].Subject == "": // Apicurio
+			err = fmt.Errorf("%w: the list of schemas does not name their subjects", ErrUnsupported)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("registry: latest versions: %w", err)
+		}
+		before := len(seen)
+		for _, a := range page {
+			if seen[a.Subject] {
+				continue
+			}
+			seen[a.Subject] = true
+			if a.avro() != nil {
+				continue
+			}
+			id, err := a.id()
+			if err != nil {
+				return nil, fmt.Errorf("registry: latest version of %q: %w", a.Subject, err)
+			}
+			all = append(all, Version{
+				Subject: a.Subject, Version: a.Version, ID: id, GUID: a.guid(), Registered: a.Schema,
+				References: a.References, Metadata: a.Metadata, RuleSet: a.RuleSet,
+			})
+		}
+		// Karapace has no pages and always returns the whole list. So a page
+		// without a new subject is also the end.
+		if len(seen) == before || len(page) > pageSize {
+			return all, nil
+		}
+	}
+}
+
 // Versions lists the versions of a subject, oldest first. Each call asks the
 // registry. If the subject does not exist, the error is [ErrSubjectNotFound].
 func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {

@@ -300,11 +300,18 @@ func SubjectHistory(ctx context.Context, reg Registry, subject string) ([]Editio
 // the editions are those of the first name. A schema that differs from the
 // latest version gets a last edition without a label.
 func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, now *avsc.Set) (h *History, subjects map[*avsc.Schema][]string, err error) {
+	h, subjects = &History{Editions: map[*avsc.Schema][]Edition{}}, map[*avsc.Schema][]string{}
 	var schemas map[string]*avsc.Schema
 	if subjectsOf != nil {
 		schemas = subjectsOf(now)
-	} else if schemas, err = subjectsByLatest(ctx, reg, now); err != nil {
-		return nil, nil, err
+	} else {
+		var unknown string
+		if schemas, unknown, err = holding(ctx, reg, now); err != nil {
+			return nil, nil, err
+		}
+		if unknown != "" {
+			h.Skipped = append(h.Skipped, unknown)
+		}
 	}
 	names := slices.Sorted(maps.Keys(schemas))
 	found := make([][]Edition, len(names))
@@ -325,7 +332,6 @@ func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, n
 	if err != nil {
 		return nil, nil, err
 	}
-	h, subjects = &History{Editions: map[*avsc.Schema][]Edition{}}, map[*avsc.Schema][]string{}
 	for i, name := range names {
 		s := schemas[name]
 		if skipped[i] != "" {
@@ -344,39 +350,4 @@ func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, n
 		h.Editions[s] = found[i]
 	}
 	return h, subjects, nil
-}
-
-// subjectsByLatest finds the subjects of the schemas in now. The latest version
-// of a subject has the name of its schema.
-func subjectsByLatest(ctx context.Context, reg Registry, now *avsc.Set) (map[string]*avsc.Schema, error) {
-	names, err := reg.Subjects(ctx)
-	if err != nil {
-		return nil, err
-	}
-	named := byName(now)
-	of := make([]*avsc.Schema, len(names))
-	err = each(len(names), func(i int) error {
-		v, err := reg.Latest(ctx, names[i])
-		var answer *registry.Error
-		if errors.Is(err, registry.ErrNotAvro) || errors.As(err, &answer) && answer.Status == http.StatusForbidden {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("subject %s: %w", names[i], err)
-		}
-		if s, err := avsc.ParseStored(names[i], []byte(v.Schema)); err == nil {
-			of[i] = named[s.Name]
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	schemas := map[string]*avsc.Schema{}
-	for i, s := range of {
-		if s != nil {
-			schemas[names[i]] = s
-		}
-	}
-	return schemas, nil
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,9 +22,9 @@ import (
 // *registry.Client implements Registry.
 type Registry interface {
 	Subjects(ctx context.Context, opts ...registry.ListOption) ([]string, error)
+	LatestVersions(ctx context.Context, opts ...registry.ListOption) ([]registry.Version, error)
 	Versions(ctx context.Context, subject string, opts ...registry.ListOption) ([]int, error)
 	Version(ctx context.Context, subject string, version int) (registry.Version, error)
-	Latest(ctx context.Context, subject string) (registry.Version, error)
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
@@ -35,9 +36,8 @@ type SubjectsOf func(set *avsc.Set) map[string]*avsc.Schema
 // without a schema is ignored, because other users also have subjects in the
 // registry.
 //
-// InRegistry reads only the subjects of subjectsOf. If subjectsOf is nil, a
-// schema belongs to every subject whose latest version has the same name. This
-// takes one request for each subject of the registry.
+// InRegistry reads only the subjects of subjectsOf. If subjectsOf is nil,
+// [holding] finds the subjects.
 //
 // A subject that the registry does not let us read is a finding.
 func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]Finding, error) {
@@ -45,46 +45,117 @@ func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsO
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	var read func(name string) (*Subject, error)
+	var found []Finding
+	var schemas map[string]*avsc.Schema
 	if subjectsOf != nil {
-		schemas := subjectsOf(now)
-		names = slices.Sorted(maps.Keys(schemas))
-		read = func(name string) (*Subject, error) { return known(ctx, level, reg, name, schemas[name]) }
+		schemas = subjectsOf(now)
 	} else {
-		named := byName(now)
-		if names, err = reg.Subjects(ctx); err != nil {
+		var unknown string
+		if schemas, unknown, err = holding(ctx, reg, now); err != nil {
 			return nil, err
 		}
-		slices.Sort(names)
-		read = func(name string) (*Subject, error) { return subject(ctx, level, reg, name, named) }
+		if unknown != "" {
+			found = append(found, notCompared(now, SubjectUnknown, unknown, "Name the subjects under \"subjects\" of avrogen.yaml, or with compattest.WithSubject."))
+		}
 	}
+	names := slices.Sorted(maps.Keys(schemas))
 	subjects := make([]*Subject, len(names))
-	refusals := make([]*Finding, len(names))
+	refusals := make([]*registry.Error, len(names))
 	err = each(len(names), func(i int) error {
-		s, err := read(names[i])
-		var answer *registry.Error
-		if errors.As(err, &answer) && answer.Status == http.StatusForbidden {
-			refusals[i] = forbidden(names[i], now, answer)
+		s, err := known(ctx, level, reg, names[i], schemas[names[i]])
+		if errors.As(err, &refusals[i]) && refusals[i].Status == http.StatusForbidden {
 			return nil
 		}
-		subjects[i] = s
+		subjects[i], refusals[i] = s, nil
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	var all []Subject
-	var found []Finding
 	for i, s := range subjects {
 		if s != nil {
 			all = append(all, *s)
 		}
 		if refusals[i] != nil {
-			found = append(found, *refusals[i])
+			found = append(found, notCompared(now, Unreadable, fmt.Sprintf("subject %s was not compared: %v", names[i], refusals[i]),
+				"Grant the right to read it, or compare with another copy of its versions."))
 		}
 	}
 	return append(found, Compare(all)...), nil
+}
+
+// holding finds the subjects whose latest version has the name of a schema in
+// now. One request lists the latest versions of 1,000 subjects.
+//
+// Some registries do not have this request. There holding takes the subjects
+// whose name contains the full name of a schema, as with the strategies
+// RecordName and TopicRecordName. The text unknown then says which schemas have
+// no such subject.
+func holding(ctx context.Context, reg Registry, now *avsc.Set) (subjects map[string]*avsc.Schema, unknown string, err error) {
+	named := byName(now)
+	subjects = map[string]*avsc.Schema{}
+	versions, err := reg.LatestVersions(ctx)
+	if err == nil {
+		for _, v := range versions {
+			if s := named[rootName(v.Registered)]; s != nil {
+				subjects[v.Subject] = s
+			}
+		}
+		return subjects, "", nil
+	}
+	var answer *registry.Error
+	forbidden := errors.As(err, &answer) && answer.Status == http.StatusForbidden
+	if !forbidden && !errors.Is(err, registry.ErrUnsupported) {
+		return nil, "", err
+	}
+	list, err := reg.Subjects(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	placed := map[*avsc.Schema]bool{}
+	for _, subject := range list {
+		for at := 0; at >= 0; {
+			// The full name is all of the subject, or the part after a "-" or
+			// after the context.
+			if s := named[subject[at:]]; s != nil {
+				subjects[subject], placed[s] = s, true
+				break
+			}
+			next := strings.IndexAny(subject[at:], "-:")
+			if next < 0 {
+				break
+			}
+			at += next + 1
+		}
+	}
+	var missing []string
+	for _, f := range now.Files {
+		for _, s := range f.Schemas {
+			if s.Name != "" && !placed[s] {
+				missing = append(missing, s.Name)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return subjects, "", nil
+	}
+	const shown = 5
+	text := strings.Join(missing[:min(shown, len(missing))], ", ")
+	if more := len(missing) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return subjects, fmt.Sprintf("no subject is known for %s, because this registry does not list its schemas: not compared", text), nil
+}
+
+// rootName returns the full name of a schema. The result is "" if the schema
+// has no name. The text may name types that only its references define.
+func rootName(text string) string {
+	var root struct{ Name, Namespace string }
+	if json.Unmarshal([]byte(text), &root) != nil || root.Name == "" {
+		return ""
+	}
+	return avsc.JoinName(root.Namespace, root.Name)
 }
 
 // byName maps names and aliases to the schemas of a set.
@@ -106,17 +177,17 @@ func byName(set *avsc.Set) map[string]*avsc.Schema {
 	return named
 }
 
-// Unreadable is the rule for a subject that the registry does not let us read.
-const Unreadable = "SUBJECT_UNREADABLE"
+// The rules for a subject that the registry does not let us read, and for
+// schemas whose subject is unknown.
+const (
+	Unreadable     = "SUBJECT_UNREADABLE"
+	SubjectUnknown = "SUBJECT_UNKNOWN"
+)
 
-// forbidden returns the finding for a subject that could not be compared. The
-// finding stands at the first schema, because the schema of the subject is
-// unknown.
-func forbidden(name string, set *avsc.Set, answer *registry.Error) *Finding {
-	f := &Finding{Finding: evolve.Finding{
-		Type: Unreadable, What: fmt.Sprintf("subject %s was not compared: %v", name, answer),
-		Advice: "Grant the right to read it, or compare with another copy of its versions.",
-	}}
+// notCompared returns a finding about a missing comparison. The finding stands
+// at the first schema, because it belongs to no schema in particular.
+func notCompared(set *avsc.Set, rule, what, advice string) Finding {
+	f := Finding{Finding: evolve.Finding{Type: rule, What: what, Advice: advice}}
 	for _, file := range set.Files {
 		for _, s := range file.Schemas {
 			f.Pos = s.Pos
@@ -136,30 +207,6 @@ func known(ctx context.Context, level compat.Level, reg Registry, name string, n
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// subject reads a subject that holds one of the named schemas. The result is
-// nil for other subjects.
-func subject(ctx context.Context, level compat.Level, reg Registry, name string, named map[string]*avsc.Schema) (*Subject, error) {
-	v, err := reg.Latest(ctx, name)
-	if errors.Is(err, registry.ErrNotAvro) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("subject %s: %w", name, err)
-	}
-	if !strings.Contains(v.Schema, `"name"`) {
-		return nil, nil
-	}
-	latest, err := avsc.ParseStored(name, []byte(v.Schema))
-	if err != nil || named[latest.Name] == nil {
-		return nil, nil //nolint:nilerr // not one of ours
-	}
-	s := &Subject{Now: named[latest.Name]}
-	if s.Level, s.Before, err = Earlier(ctx, level, reg, name); err != nil || len(s.Before) == 0 {
 		return nil, err
 	}
 	return s, nil

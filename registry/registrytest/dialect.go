@@ -59,6 +59,7 @@ type traits struct {
 	incompatible int  // error code for an incompatible schema
 	findings     bool // refusals and verbose checks list the findings
 	prefixes     bool // subjects can be listed by prefix
+	lists        lists
 
 	// checksAll says that the check without a version exists. checksByLevel
 	// says that the check against a version uses every version if the level is
@@ -83,6 +84,16 @@ type traits struct {
 	comparesInline bool     // a text that includes its references is the same schema
 }
 
+// lists is the support for the list of all schemas in a dialect.
+type lists int
+
+const (
+	listsNone     lists = iota
+	listsWhole          // without pages
+	listsNameless       // the entries do not name their subject
+	listsPages
+)
+
 // modes is the support for modes in a dialect.
 type modes int
 
@@ -97,17 +108,17 @@ var (
 	confluent8 = traits{
 		name: "Confluent 8", level: compat.Backward,
 		keys: true, associations: true,
-		tellsAll: true, guids: true, contexts: true, contracts: true, incompatible: 40901, findings: true, prefixes: true,
+		lists: listsPages, tellsAll: true, guids: true, contexts: true, contracts: true, incompatible: 40901, findings: true, prefixes: true,
 		checksAll: true, checksReferences: true, levelOfNone: true, docsCount: true, comparesInline: true, noMetadata: http.StatusNotFound,
 	}
 	confluent7 = traits{
 		name: "Confluent 7", level: compat.Backward, keys: true,
-		contexts: true, contracts: true, incompatible: 409, findings: true, prefixes: true,
+		lists: listsPages, contexts: true, contracts: true, incompatible: 409, findings: true, prefixes: true,
 		checksAll: true, checksReferences: true, levelOfNone: true, docsCount: true, comparesInline: true, noMetadata: http.StatusNotFound,
 	}
 	karapace = traits{
 		name: "Karapace", level: compat.Backward,
-		modes: modesFixed, incompatible: 409,
+		lists: listsWhole, modes: modesFixed, incompatible: 409,
 		checksByLevel: true, checksReferences: true, levelOfNone: true, docsCount: true,
 		newSubject:   &problem{http.StatusNotFound, 40402, "Version -1 not found."},
 		badReference: &problem{http.StatusInternalServerError, 50001, "Internal server error"},
@@ -120,7 +131,7 @@ var (
 	}
 	apicurio = traits{
 		name: "Apicurio", base: "/apis/ccompat/v7", level: compat.None,
-		modes: modesStored, incompatible: 409, noMetadata: http.StatusNoContent,
+		lists: listsNameless, modes: modesStored, incompatible: 409, noMetadata: http.StatusNoContent,
 		checksAll: true, checksByLevel: true, keepsIDs: true,
 		newSubject:    &problem{http.StatusNotFound, 40401, "No content exists for the subject."},
 		lookupInvalid: &problem{http.StatusNotFound, 40403, "Schema not found"},

@@ -191,6 +191,9 @@ func (s *Server) routes() *http.ServeMux {
 	if st.dialect.checksAll {
 		route("POST /compatibility/subjects/{subject}/versions", st.postCompatibility)
 	}
+	if st.dialect.lists != listsNone {
+		route("GET /schemas", st.getSchemas)
+	}
 	route("GET /schemas/ids/{id}", st.getID)
 	route("GET /schemas/ids/{id}/schema", st.getIDText)
 	route("GET /schemas/ids/{id}/versions", st.getIDVersions)
@@ -437,6 +440,46 @@ func (s *store) getGUID(r *http.Request) (any, error) {
 func (s *store) getSubjects(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.subjectNames(r), nil
+}
+
+// getSchemas lists the versions of all subjects.
+func (s *store) getSchemas(r *http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []described{}
+	for _, name := range s.subjectNames(r) {
+		versions := s.subject(name).live(is(r, "deleted") || is(r, "deletedOnly"))
+		if is(r, "latestOnly") && len(versions) > 1 && s.dialect.lists != listsNameless {
+			versions = versions[len(versions)-1:]
+		}
+		for _, v := range versions {
+			if is(r, "deletedOnly") && !v.deleted {
+				continue
+			}
+			d := describe(name, v)
+			if s.dialect.lists == listsNameless {
+				d = described{References: d.References, Schema: d.Schema}
+			}
+			all = append(all, d)
+		}
+	}
+	if s.dialect.lists == listsWhole {
+		return all, nil
+	}
+	const maxPage = 1000
+	offset, limit := 0, maxPage
+	if n, err := strconv.Atoi(r.URL.Query().Get("offset")); err == nil && n > 0 {
+		offset = min(n, len(all))
+	}
+	if n, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && n >= 0 {
+		limit = min(n, maxPage)
+	}
+	return all[offset:min(offset+limit, len(all))], nil
+}
+
+// subjectNames lists the subjects that a request asks for.
+func (s *store) subjectNames(r *http.Request) []string {
 	prefix := r.URL.Query().Get("subjectPrefix")
 	if !s.dialect.prefixes {
 		prefix = ""
@@ -459,7 +502,7 @@ func (s *store) getSubjects(r *http.Request) (any, error) {
 		}
 	}
 	sort.Strings(names)
-	return names, nil
+	return names
 }
 
 func (s *store) getContexts(*http.Request) (any, error) {

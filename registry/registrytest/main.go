@@ -18,9 +18,10 @@ import (
 //
 //	func main() { registrytest.Main() }
 //
-// The program takes -addr HOST:PORT (default 127.0.0.1:8081) and -level LEVEL
-// (default BACKWARD). The program registers arguments of the form SUBJECT=FILE
-// in their order, and prints its URL.
+// The program takes -addr HOST:PORT (default 127.0.0.1:8081), -dialect NAME
+// (default "Confluent 8") and -level LEVEL (default: the dialect's level). The
+// program registers arguments of the form SUBJECT=FILE in their order, and
+// prints its URL.
 func Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -33,12 +34,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("registry", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:8081", "address to listen on")
-	level := compat.Backward
-	flags.TextVar(&level, "level", level, "global compatibility level")
+	var opts []Option
+	flags.Func("level", "global compatibility level (default: the dialect's level)", func(text string) error {
+		level, err := compat.ParseLevel(text)
+		opts = append(opts, WithLevel(level))
+		return err
+	})
+	flags.Func("dialect", "the registry to imitate: "+dialectNames()+" (default Confluent 8)", func(text string) error {
+		for _, d := range Dialects() {
+			if strings.EqualFold(d.String(), text) {
+				opts = append(opts, WithDialect(d))
+				return nil
+			}
+		}
+		return fmt.Errorf("it is none of %s", dialectNames())
+	})
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	s, err := NewServer(WithAddr(*addr), WithLevel(level))
+	s, err := NewServer(append(opts, WithAddr(*addr))...)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
@@ -62,4 +76,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stdout, s.URL)
 	<-ctx.Done()
 	return 0
+}
+
+func dialectNames() string {
+	var names []string
+	for _, d := range Dialects() {
+		names = append(names, d.String())
+	}
+	return strings.Join(names, ", ")
 }

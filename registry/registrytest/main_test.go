@@ -21,7 +21,7 @@ func TestMainProgram(t *testing.T) {
 	r, w := io.Pipe()
 	code := make(chan int)
 	go func() {
-		code <- run(ctx, []string{"-addr", "127.0.0.1:0", "-level", "FULL", "names=" + file}, w, io.Discard)
+		code <- run(ctx, []string{"-addr", "127.0.0.1:0", "-dialect", "apicurio", "-level", "FULL", "names=" + file}, w, io.Discard)
 	}()
 	line := make([]byte, 100)
 	n, err := r.Read(line)
@@ -42,7 +42,7 @@ func TestMainProgram(t *testing.T) {
 	if c := <-code; c != 0 {
 		t.Errorf("status %d", c)
 	}
-	for _, args := range [][]string{{"-x"}, {"-addr", "nowhere:-1"}, {"-level", "SIDEWAYS"}, {"-addr", "127.0.0.1:0", "names"}, {"-addr", "127.0.0.1:0", "a=/nosuchfile"}} {
+	for _, args := range [][]string{{"-x"}, {"-addr", "nowhere:-1"}, {"-level", "SIDEWAYS"}, {"-dialect", "Nobody"}, {"-addr", "127.0.0.1:0", "names"}, {"-addr", "127.0.0.1:0", "a=/nosuchfile"}} {
 		var stderr bytes.Buffer
 		if c := run(t.Context(), args, io.Discard, &stderr); c == 0 || stderr.Len() == 0 {
 			t.Errorf("%v: status %d, %q", args, c, stderr.String())

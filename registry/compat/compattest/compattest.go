@@ -10,10 +10,12 @@ package compattest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
@@ -26,6 +28,7 @@ type config struct {
 	against  string
 	level    compat.Level
 	registry Registry
+	subjects map[string][]string // by full name
 	accepted []check.Exception
 }
 
@@ -35,7 +38,7 @@ type Registry interface {
 	Subjects(ctx context.Context, opts ...registry.ListOption) ([]string, error)
 	Versions(ctx context.Context, subject string, opts ...registry.ListOption) ([]int, error)
 	Version(ctx context.Context, subject string, version int) (registry.Version, error)
-	Latest(ctx context.Context, subject string) (registry.Version, error)
+	LatestVersions(ctx context.Context, opts ...registry.ListOption) ([]registry.Version, error)
 	Compatibility(ctx context.Context, subject string) (compat.Level, error)
 }
 
@@ -52,6 +55,23 @@ func WithAgainst(where string) Option {
 // another level.
 func WithRegistry(r Registry) Option {
 	return Option{func(c *config) { c.registry = r }}
+}
+
+// WithSubject says that a subject of [WithRegistry] holds the schema with this
+// full name. The option may be repeated. Then NoBreak compares only the named
+// schemas.
+//
+// Without the option NoBreak lists the latest versions of all subjects and
+// compares by the names of the schemas. Redpanda and Apicurio do not have such
+// a list. They need the option if the names of the subjects do not contain the
+// names of the schemas.
+func WithSubject(fullName, subject string) Option {
+	return Option{func(c *config) {
+		if c.subjects == nil {
+			c.subjects = map[string][]string{}
+		}
+		c.subjects[fullName] = append(c.subjects[fullName], subject)
+	}}
 }
 
 // WithLevel sets the required compatibility level. The default is
@@ -128,7 +148,10 @@ func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 		return nil, errors.New("both WithAgainst and WithRegistry are given: use one")
 	}
 	if c.registry != nil {
-		return check.InRegistry(t.Context(), c.level, c.registry, nil, path)
+		return c.inRegistry(t, path)
+	}
+	if c.subjects != nil {
+		return nil, errors.New("WithSubject needs WithRegistry")
 	}
 	if c.level == 0 {
 		c.level = compat.Backward
@@ -140,4 +163,29 @@ func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 		return check.Git(t.Context(), c.level, check.Options{}, ref, path)
 	}
 	return check.Dir(c.level, check.Options{}, c.against, path)
+}
+
+func (c config) inRegistry(t testing.TB, path string) ([]check.Finding, error) {
+	if c.subjects == nil {
+		return check.InRegistry(t.Context(), c.level, c.registry, nil, path)
+	}
+	placed := map[string]bool{}
+	subjectsOf := func(set *avsc.Set) map[string]*avsc.Schema {
+		of := map[string]*avsc.Schema{}
+		for _, f := range set.Files {
+			for _, s := range f.Schemas {
+				for _, subject := range c.subjects[s.Name] {
+					of[subject], placed[s.Name] = s, true
+				}
+			}
+		}
+		return of
+	}
+	found, err := check.InRegistry(t.Context(), c.level, c.registry, subjectsOf, path)
+	for name := range c.subjects {
+		if err == nil && !placed[name] {
+			err = fmt.Errorf("WithSubject: no schema at %s has the full name %s", path, name)
+		}
+	}
+	return found, err
 }

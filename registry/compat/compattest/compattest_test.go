@@ -140,6 +140,37 @@ func TestAgainstRegistry(t *testing.T) {
 	}
 }
 
+// Redpanda has no list of schemas, and the name of the subject does not contain
+// the name of the schema.
+func TestSubjectsByName(t *testing.T) {
+	t.Parallel()
+	server := registrytest.Start(t, registrytest.WithDialect(registrytest.Redpanda))
+	if err := server.Seed("orders-value", v1); err != nil {
+		t.Fatal(err)
+	}
+	client, err := registry.New([]string{server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "order.avsc"), v3)
+	if r := record(t, dir, compattest.WithRegistry(client)); len(r.errors) != 1 || !strings.Contains(r.errors[0], "SUBJECT_UNKNOWN") {
+		t.Errorf("without names: %+v", r)
+	}
+	if r := record(t, dir, compattest.WithRegistry(client), compattest.WithSubject("Order", "orders-value")); len(r.errors) != 1 || !strings.Contains(r.errors[0], "orders-value") {
+		t.Errorf("with a name: %+v", r)
+	}
+	write(t, filepath.Join(dir, "order.avsc"), v2)
+	compattest.NoBreak(t, dir, compattest.WithRegistry(client), compattest.WithSubject("Order", "orders-value"))
+	if r := record(t, dir, compattest.WithRegistry(client), compattest.WithSubject("Odrer", "orders-value")); !strings.Contains(r.fatal, "full name Odrer") {
+		t.Errorf("a wrong name: %+v", r)
+	}
+	if r := record(t, dir, compattest.WithSubject("Order", "orders-value")); !strings.Contains(r.fatal, "needs WithRegistry") {
+		t.Errorf("without registry: %+v", r)
+	}
+}
+
 func TestException(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -26,6 +26,7 @@ type builder struct {
 	lists    map[*goPackage]*textList // for packages whose separate constants would be too long
 
 	imported  map[string]Imported // loaded packages by import path
+	imports   map[string][]string // what packages outside of the output import, directly or not
 	owns      map[string]*ownDecl
 	usedTypes map[string]bool // the used keys of Options.Types
 }

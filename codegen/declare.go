@@ -254,12 +254,10 @@ func (b *builder) optionalOf(t *typeExpr, branch *avsc.Schema, at unionPlace, re
 		ref = b.ownOf(branch)
 	}
 	t.Elem = b.baseOf(branch, at)
-	if ref != nil {
-		if t.Opt = b.optionalForm(t.Elem, ref, at); t.Opt != nil {
-			return
-		}
-		t.Elem = b.ownType(t.Elem, ref, at)
+	if b.optionalForm(t, ref, at) {
+		return
 	}
+	t.Elem = b.ownType(t.Elem, ref, at)
 	switch t.Elem.Kind {
 	case kindBytes, kindArray, kindMap:
 		t.Nilable = true

@@ -41,6 +41,7 @@ func emit(f *goFile) []byte {
 	}
 	for _, d := range f.Owns {
 		e.ownFuncs(d)
+		e.jsonOwn(d)
 	}
 	e.checks()
 

@@ -25,11 +25,15 @@ func (p site) element(variable string) site {
 
 // ret is the return statement for err.
 func (e *emitter) ret(at site) string {
+	results := "return "
+	if at.fail != "" {
+		results += at.fail + ", "
+	}
 	if at.name == "" && len(at.in) == 0 && !at.wrap {
-		return "return " + at.fail + ", err"
+		return results + "err"
 	}
 	args := append([]string{"err", fmt.Sprintf("%q", at.name)}, at.in...)
-	return fmt.Sprintf("return %s, %s(%s)", at.fail, e.avrobin("ErrorAt"), strings.Join(args, ", "))
+	return fmt.Sprintf("%s%s(%s)", results, e.avrobin("ErrorAt"), strings.Join(args, ", "))
 }
 
 // index is the name of a loop's index. key is the name of a map key. elem is

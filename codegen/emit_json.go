@@ -3,24 +3,28 @@ package codegen
 import "fmt"
 
 // encoding/json cannot read into an interface, and cannot write the branch of a
-// value. So each union has a carrier that writes {"branch": value}. A record
-// with union fields shadows these fields with carriers.
+// value. So each union has a carrier that writes {"branch": value}. Own types
+// that encoding/json would not read back have carriers too. A record shadows
+// fields of such types with carriers.
 
-// jsonMethods prints MarshalJSON and UnmarshalJSON of a record with unions.
+// jsonMethods prints MarshalJSON and UnmarshalJSON of a record that needs
+// carriers.
 func (e *emitter) jsonMethods(d *recordDecl) {
-	var unions []*fieldDecl
+	var carried []*fieldDecl
+	unions := false
 	for _, f := range d.Fields {
-		if f.Type.hasUnion() {
-			unions = append(unions, f)
+		if f.Type.needsCarrier() {
+			carried = append(carried, f)
+			unions = unions || f.Type.hasUnion()
 		}
 	}
-	if len(unions) == 0 {
+	if len(carried) == 0 {
 		return
 	}
 	shadow := func(plain string) {
 		e.p("var x struct {\n%s", plain)
 		var rows [][]string
-		for _, f := range unions {
+		for _, f := range carried {
 			rows = append(rows, []string{f.GoName, e.carrier(f.Type), rawString(fmt.Sprintf("json:%q", f.tag("json")))})
 		}
 		e.columns(rows)
@@ -28,11 +32,15 @@ func (e *emitter) jsonMethods(d *recordDecl) {
 	}
 	fill := func(plain string) {
 		e.p("x.plain = %s", plain)
-		for _, f := range unions {
+		for _, f := range carried {
 			e.p("x.%s = %s", f.GoName, e.toCarrier("v."+f.GoName, f.Type))
 		}
 	}
-	e.note("MarshalJSON writes a union as an object of one member, named after the branch.")
+	if unions {
+		e.note("MarshalJSON writes a union as an object of one member, named after the branch.")
+	} else {
+		e.note("MarshalJSON writes v in a form that UnmarshalJSON reads back.")
+	}
 	e.p("func (v %s) MarshalJSON() ([]byte, error) {", d.GoName)
 	if e.shape.recursive(d) {
 		e.p("if !v.within(%s) {\nreturn nil, %s(%s, \"\")\n}", e.avrobin("MaxDepth"), e.avrobin("ErrorAt"), e.avrobin("ErrDepth"))
@@ -48,7 +56,7 @@ func (e *emitter) jsonMethods(d *recordDecl) {
 	shadow("*plain")
 	fill("(*plain)(v)")
 	e.p("if err := json.Unmarshal(data, &x); err != nil {\nreturn err\n}")
-	for _, f := range unions {
+	for _, f := range carried {
 		e.p("v.%s = %s", f.GoName, e.fromCarrier("x."+f.GoName, f.Type))
 	}
 	e.p("return nil\n}\n")
@@ -58,49 +66,82 @@ func (t *typeExpr) hasUnion() bool {
 	return t.Kind == kindUnion || t.Elem != nil && t.Elem.hasUnion()
 }
 
-// carrier is the type that carries t. The type t has a union inside.
+// needsCarrier reports whether encoding/json needs a carrier for t.
+func (t *typeExpr) needsCarrier() bool {
+	switch {
+	case t.Kind == kindUnion,
+		t.Kind == kindOwn && t.Own.Carrier != "",
+		t.Opt != nil && t.Opt.Carried:
+		return true
+	default:
+		return t.Elem != nil && t.Elem.needsCarrier()
+	}
+}
+
+// carrier is the type that carries t. A type that needs no carrier is its own
+// carrier.
 func (e *emitter) carrier(t *typeExpr) string {
-	switch t.Kind {
-	case kindArray:
+	switch {
+	case !t.needsCarrier():
+		return e.typ(t)
+	case t.Kind == kindArray:
 		return "[]" + e.carrier(t.Elem)
-	case kindMap:
+	case t.Kind == kindMap:
 		return "map[string]" + e.carrier(t.Elem)
-	case kindOptional: // nil is null
+	case t.Opt != nil:
+		return e.avrobin("Opt") + "[" + e.carrier(t.Elem) + "]"
+	case t.Kind == kindOptional && t.Nilable:
 		return e.carrier(t.Elem)
+	case t.Kind == kindOptional:
+		return "*" + e.carrier(t.Elem)
+	case t.Kind == kindOwn:
+		return t.Own.Carrier
 	default:
 		return t.Union.Carrier
 	}
 }
 
 func (e *emitter) toCarrier(x string, t *typeExpr) string {
-	switch t.Kind {
-	case kindArray, kindMap:
+	switch {
+	case !t.needsCarrier():
+		return x
+	case t.Opt != nil:
+		return fmt.Sprintf("%s{Value: %s, Valid: %s.Valid}", e.carrier(t), e.toCarrier(x+"."+t.Opt.Value, t.Elem), x)
+	case t.Kind == kindOptional && t.Nilable:
+		return e.toCarrier(x, t.Elem)
+	case t.Elem != nil:
 		header := fmt.Sprintf("func(x %s) %s", e.typ(t.Elem), e.carrier(t.Elem))
 		return fmt.Sprintf("%s(%s, %s)", e.convert(t), x, oneLine(header, "return "+e.toCarrier("x", t.Elem)))
-	case kindOptional:
-		return e.toCarrier(x, t.Elem)
 	default:
-		return fmt.Sprintf("%s{%s}", t.Union.Carrier, x)
+		return fmt.Sprintf("%s{%s}", e.carrier(t), x)
 	}
 }
 
 func (e *emitter) fromCarrier(x string, t *typeExpr) string {
-	switch t.Kind {
-	case kindArray, kindMap:
+	switch {
+	case !t.needsCarrier():
+		return x
+	case t.Opt != nil:
+		return fmt.Sprintf("%s{%s: %s, Valid: %s.Valid}", e.typ(t), t.Opt.Value, e.fromCarrier(x+".Value", t.Elem), x)
+	case t.Kind == kindOptional && t.Nilable:
+		return e.fromCarrier(x, t.Elem)
+	case t.Elem != nil:
 		header := fmt.Sprintf("func(x %s) %s", e.carrier(t.Elem), e.typ(t.Elem))
 		return fmt.Sprintf("%s(%s, %s)", e.convert(t), x, oneLine(header, "return "+e.fromCarrier("x", t.Elem)))
-	case kindOptional:
-		return e.fromCarrier(x, t.Elem)
 	default:
 		return x + ".value"
 	}
 }
 
 func (e *emitter) convert(t *typeExpr) string {
-	if t.Kind == kindMap {
+	switch t.Kind {
+	case kindMap:
 		return e.avrobin("ConvertMap")
+	case kindOptional:
+		return e.avrobin("ConvertPointer")
+	default:
+		return e.avrobin("ConvertSlice")
 	}
-	return e.avrobin("ConvertSlice")
 }
 
 // jsonUnion prints the carrier of a union.
@@ -120,7 +161,7 @@ func (e *emitter) jsonUnion(d *unionDecl) {
 			e.p("case nil:\nreturn []byte(\"null\"), nil")
 		case x.Wrapper == "":
 			e.p("case *%s:\nreturn %s(%q, u)", x.Type.Record.GoName, e.avrobin("MarshalBranch"), x.AvroName)
-		case x.Type.hasUnion():
+		case x.Type.needsCarrier():
 			e.p("case %s:\nreturn %s(%q, %s)", x.Wrapper, e.avrobin("MarshalBranch"), x.AvroName, e.toCarrier("u.Value", x.Type))
 		default:
 			e.p("case %s:\nreturn %s(%q, u.Value)", x.Wrapper, e.avrobin("MarshalBranch"), x.AvroName)
@@ -148,7 +189,7 @@ func (e *emitter) jsonUnion(d *unionDecl) {
 		switch {
 		case x.Wrapper == "":
 			e.p("u := new(%s)\nerr = %s(value, u)\nc.value = u", x.Type.Record.GoName, e.std("json.Unmarshal"))
-		case x.Type.hasUnion():
+		case x.Type.needsCarrier():
 			e.p("var u %s\nerr = %s(value, &u)\nc.value = %s{%s}",
 				e.carrier(x.Type), e.std("json.Unmarshal"), x.Wrapper, e.fromCarrier("u", x.Type))
 		default:

@@ -57,6 +57,53 @@ func (e *emitter) ownFuncs(d *ownDecl) {
 	}
 }
 
+// jsonOwn prints the carrier of an own type. A carrier that cannot use the
+// type's own methods writes the value of the Avro type.
+func (e *emitter) jsonOwn(d *ownDecl) {
+	if d.Carrier == "" {
+		return
+	}
+	typ := e.typ(&typeExpr{Kind: kindOwn, Own: d})
+	e.note("%s carries %s through encoding/json.", d.Carrier, typ)
+	e.p("type %s %s\n", d.Carrier, valueStruct("value", typ))
+	e.p("func (c %s) MarshalJSON() ([]byte, error) {", d.Carrier)
+	if d.CarriesTarget {
+		e.p("return %s(&c.value)\n}\n", e.std("json.Marshal"))
+		e.p("func (c *%s) UnmarshalJSON(data []byte) error {", d.Carrier)
+		e.p("return %s(data, &c.value)\n}\n", e.std("json.Unmarshal"))
+		return
+	}
+	if d.Nilable {
+		e.p("if c.value == nil {\nreturn []byte(\"null\"), nil\n}")
+	}
+	record := &recordDecl{typeName: typeName{Pkg: d.Pkg}}
+	e.p("src, err := %s(nil, c.value)", d.AppendFunc)
+	e.p("if err != nil {\nreturn nil, err\n}")
+	e.readVariables(d.Base.readVariables())
+	e.p("var own %s", e.typ(d.Base))
+	e.readValue("own", d.Base, site{record: record, fail: "nil"})
+	e.p("return %s(%s)\n}\n", e.std("json.Marshal"), e.toCarrier("own", d.Base))
+
+	e.p("func (c *%s) UnmarshalJSON(data []byte) error {", d.Carrier)
+	if d.Nilable {
+		e.p("if string(data) == \"null\" {\nc.value = nil\nreturn nil\n}")
+	} else {
+		e.p("if string(data) == \"null\" {\nreturn nil\n}")
+	}
+	x := "own"
+	if d.Base.needsCarrier() {
+		x = "x"
+	}
+	e.p("var %s %s", x, e.carrier(d.Base))
+	e.p("if err := %s(data, &%s); err != nil {\nreturn err\n}", e.std("json.Unmarshal"), x)
+	if x != "own" {
+		e.p("own := %s", e.fromCarrier(x, d.Base))
+	}
+	e.p("var b []byte\nvar err error")
+	e.appendValue("own", d.Base, site{record: record})
+	e.p("c.value, _, err = %s(b)\nreturn err\n}\n", d.ReadFunc)
+}
+
 // rewriteOwn prints code that reads v from the encoding of the base value own.
 func (e *emitter) rewriteOwn(d *ownDecl) {
 	at := site{record: &recordDecl{}, fail: "v, src"}

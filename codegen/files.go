@@ -2,6 +2,8 @@ package codegen
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -132,44 +134,75 @@ func (f *goFile) nameImports() {
 type packageUse struct {
 	from, to *goPackage
 	pos      avsc.Pos
-	user     string // "shop.orders.Order"
-	used     string // "shop.common.Money"
+	text     string // "shop.Order uses shared.Money (order.avsc:2:25)"
 }
 
 // checkImports finds packages that import each other, because Go does not allow
 // import cycles. It also finds packages without a known import path.
 func (b *builder) checkImports(packages []*goPackage) {
 	uses := map[*goPackage][]packageUse{}
-	note := func(from *goPackage, user string, pos avsc.Pos, t *typeExpr) {
+	note := func(from, to *goPackage, pos avsc.Pos, user, used string) {
+		if to == from || from.External || slices.ContainsFunc(uses[from], func(u packageUse) bool { return u.to == to }) {
+			return
+		}
+		if to.Path == "" {
+			b.mistake(pos, "generate inside a Go module, or put all into one package with --package NAME",
+				"%s uses %s, which lives in another package, and the import path of the output folder is not known", user, used)
+		}
+		uses[from] = append(uses[from], packageUse{from, to, pos, fmt.Sprintf("%s uses %s (%s)", user, used, pos)})
+	}
+	noteType := func(from *goPackage, user string, pos avsc.Pos, t *typeExpr) {
 		t.eachTypeAndBase(func(t *typeExpr) {
-			to := t.home()
-			if to == nil || to == from || from.External || slices.ContainsFunc(uses[from], func(u packageUse) bool { return u.to == to }) {
-				return
+			if to := t.home(); to != nil {
+				note(from, to, pos, user, t.Avro.Name)
 			}
-			uses[from] = append(uses[from], packageUse{from, to, pos, user, t.Avro.Name})
+			if t.Own != nil {
+				for _, to := range t.Own.Pkgs {
+					note(from, to, t.Own.Ref.pos, user, "package "+to.Path)
+				}
+			}
+			if t.Opt != nil {
+				for _, to := range t.Opt.Pkgs {
+					note(from, to, pos, user, "package "+to.Path)
+				}
+			}
 		})
 	}
 	for _, t := range b.order {
 		if t.record != nil {
 			for i, f := range t.schema.Fields {
-				note(t.pkg, t.schema.Name, f.TypePos, t.record.Fields[i].Type)
+				noteType(t.pkg, t.schema.Name, f.TypePos, t.record.Fields[i].Type)
 			}
 		}
 	}
 	for _, s := range b.sources {
 		for _, bare := range s.bare {
-			note(bare.record.Pkg, s.file.Name, bare.schema.Pos, bare.record.Fields[0].Type)
+			noteType(bare.record.Pkg, s.file.Name, bare.schema.Pos, bare.record.Fields[0].Type)
 		}
 	}
-	for _, p := range packages {
-		for _, u := range uses[p] {
-			if u.to.Path == "" {
-				b.mistake(u.pos, "generate inside a Go module, or put all into one package with --package NAME",
-					"%s uses %s, which lives in another package, and the import path of the output folder is not known", u.user, u.used)
+	b.noteExternal(packages, uses)
+	b.checkCycles(packages, uses)
+}
+
+// noteExternal adds to uses the generated packages that external packages
+// import.
+func (b *builder) noteExternal(packages []*goPackage, uses map[*goPackage][]packageUse) {
+	external := map[string]*goPackage{}
+	for _, list := range uses {
+		for _, u := range list {
+			if u.to.External && u.to.Path != "" {
+				external[u.to.Path] = u.to
 			}
 		}
 	}
-	b.checkCycles(packages, uses)
+	imports := b.importsOf(slices.Sorted(maps.Keys(external))...)
+	for path, from := range external {
+		for _, to := range packages {
+			if to.Path != "" && slices.Contains(imports[path], to.Path) {
+				uses[from] = append(uses[from], packageUse{from: from, to: to, text: fmt.Sprintf("package %s imports %s", path, to.Path)})
+			}
+		}
+	}
 }
 
 // checkCycles reports each cycle of packages once, with a shortest chain of
@@ -184,13 +217,18 @@ func (b *builder) checkCycles(packages []*goPackage, uses map[*goPackage][]packa
 		if chain == nil {
 			continue
 		}
+		what := "namespaces that need each other cannot be Go packages"
+		fix := "put all into one package with --package NAME, or merge the namespaces with --map NAMESPACE=IMPORTPATH, the same path for each"
 		var steps []string
 		for _, u := range chain {
 			inCycle[u.from] = true
-			steps = append(steps, u.user+" uses "+u.used+" ("+u.pos.String()+")")
+			steps = append(steps, u.text)
+			if u.from.External {
+				what = "the generated code would import itself"
+				fix = "the code of package " + u.from.Path + " must not need the generated code"
+			}
 		}
-		b.mistake(chain[0].pos, "put all into one package with --package NAME, or merge the namespaces with --map NAMESPACE=IMPORTPATH, the same path for each",
-			"namespaces that need each other cannot be Go packages: %s", strings.Join(steps, ", "))
+		b.mistake(chain[0].pos, fix, "%s: %s", what, strings.Join(steps, ", "))
 	}
 }
 

@@ -47,6 +47,13 @@ type Options struct {
 	// path. Generate calls Import only if a schema or Types names an own type.
 	Import func(paths []string) []Imported
 
+	// Imports returns, by the import path of each package, the import paths of
+	// all packages that the package needs, directly or not. Packages that are
+	// not known have no entry. Generate asks for the packages outside of the
+	// output that the generated code imports. If Imports is nil, Generate does
+	// not find import cycles through such packages.
+	Imports func(paths []string) map[string][]string
+
 	// External gives the Go package of imported sources, by the name of the
 	// source. Generated code imports the package. A namespace in Map comes
 	// first.

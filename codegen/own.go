@@ -73,6 +73,11 @@ type ownDecl struct {
 	Equal      string // the method Equal with its argument: "Equal(%s)", "Equal(&%s)"; "" for none
 	Clone      string // an expression with the value: "%s.Clone()"; "" for none
 
+	// Carrier is the type that carries a value through encoding/json. It is ""
+	// if the type itself writes JSON that it reads back.
+	Carrier       string
+	CarriesTarget bool // the carrier writes the target of a pointer to the value
+
 	AppendFunc, ReadFunc string
 	// ReadAsFunc reads a value of another layout, if Base is a record.
 	// ReadStepFunc reads a value through a step, if Base is a float, a double
@@ -102,9 +107,10 @@ const (
 // optForm is a struct for an optional value, for example avrobin.Opt[string] or
 // sql.NullString. The field Valid reports whether there is a value.
 type optForm struct {
-	Value string     // the name of the field with the value
-	Type  types.Type // nil for avrobin.Opt of the element's type
-	Pkgs  []*goPackage
+	Value   string     // the name of the field with the value
+	Type    types.Type // nil for avrobin.Opt of the element's type
+	Pkgs    []*goPackage
+	Carried bool // encoding/json reads and writes an avrobin.Opt instead
 }
 
 // ownOf is the own type that the schema or the options ask for at a schema
@@ -182,7 +188,14 @@ func (b *builder) ownProperty(props []avsc.Member) *ownRef {
 			}
 		}
 		if ref.Type == "" {
-			b.mistakeOnce(p.Value.Pos, fix, "%s is %s", ownProperty, p.Value.Kind)
+			what := p.Value.Kind.String()
+			switch p.Value.Kind {
+			case avsc.JSONString:
+				what = "empty"
+			case avsc.JSONObject:
+				what = `without "type"`
+			}
+			b.mistakeOnce(p.Value.Pos, fix, "%s is %s", ownProperty, what)
 			return nil
 		}
 		return ref
@@ -233,7 +246,9 @@ func (b *builder) loadOwn() {
 		}
 	}
 	slices.Sort(paths)
-	b.load(slices.Compact(paths))
+	paths = slices.Compact(paths)
+	b.load(paths)
+	b.importsOf(paths...)
 }
 
 func (b *builder) load(paths []string) {
@@ -249,6 +264,25 @@ func (b *builder) load(paths []string) {
 	for i, got := range b.opts.Import(paths) {
 		b.imported[paths[i]] = got
 	}
+}
+
+// importsOf returns the imports of packages by Options.Imports, which is asked
+// once for each package.
+func (b *builder) importsOf(paths ...string) map[string][]string {
+	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		_, known := b.imports[path]
+		return known
+	})
+	if b.imports == nil {
+		b.imports = map[string][]string{}
+	}
+	if len(paths) > 0 && b.opts.Imports != nil {
+		found := b.opts.Imports(paths)
+		for _, path := range paths {
+			b.imports[path] = found[path]
+		}
+	}
+	return b.imports
 }
 
 // unusedOwn reports the keys of Options.Types that are almost the name of a
@@ -346,7 +380,7 @@ func (b *builder) object(text string, in *goPackage) (types.Object, error) {
 	if got.Err != nil {
 		return nil, fmt.Errorf("cannot load package %s: %w", path, got.Err)
 	}
-	if in.Path != "" && path != in.Path && importsPackage(got.Package, in.Path, map[*types.Package]bool{}) {
+	if in.Path != "" && path != in.Path && slices.Contains(b.importsOf(path)[path], in.Path) {
 		return nil, fmt.Errorf("package %s imports %s, and the generated code there would import it back", path, in.Path)
 	}
 	obj := got.Package.Scope().Lookup(name)
@@ -354,14 +388,6 @@ func (b *builder) object(text string, in *goPackage) (types.Object, error) {
 		return nil, fmt.Errorf("package %s has no %s", path, name)
 	}
 	return obj, nil
-}
-
-func importsPackage(p *types.Package, path string, seen map[*types.Package]bool) bool {
-	if seen[p] {
-		return false
-	}
-	seen[p] = true
-	return slices.ContainsFunc(p.Imports(), func(q *types.Package) bool { return q.Path() == path || importsPackage(q, path, seen) })
 }
 
 // parseType parses the text of an own type.
@@ -468,17 +494,29 @@ func (b *builder) ownType(base *typeExpr, ref *ownRef, at unionPlace) *typeExpr 
 		return base
 	}
 	pkg := at.record.Pkg
-	key := fmt.Sprintf("%p|%s|%s|%s|%s", pkg, ref.Type, ref.Encode, ref.Decode, base.key())
-	d := b.owns[key]
-	if d == nil {
-		var err error
-		if d, err = b.declareOwn(base, ref, pkg); err != nil {
-			b.mistakeOnce(ref.pos, "", "go.type %s for %s: %v", ref.Type, base.Avro.Kind.String(), err)
-			return base
+	t, err := b.parseType(ref.Type, pkg)
+	if err == nil {
+		var d *ownDecl
+		if d, err = b.ownDecl(base, ref, pkg, t); err == nil {
+			return &typeExpr{Kind: kindOwn, Avro: base.Avro, Own: d}
 		}
-		b.owns[key] = d
 	}
-	return &typeExpr{Kind: kindOwn, Avro: base.Avro, Own: d}
+	b.mistakeOnce(ref.pos, "", "go.type %s for %s: %v", ref.Type, base.Avro.Kind.String(), err)
+	return base
+}
+
+// ownDecl finds out how the type t converts. Equal requests share a result.
+func (b *builder) ownDecl(base *typeExpr, ref *ownRef, pkg *goPackage, t types.Type) (*ownDecl, error) {
+	key := fmt.Sprintf("%p|%s|%s|%s|%s", pkg, typeString(t), ref.Encode, ref.Decode, base.key())
+	if d := b.owns[key]; d != nil {
+		return d, nil
+	}
+	d, err := b.declareOwn(base, ref, pkg, t)
+	if err != nil {
+		return nil, err
+	}
+	b.owns[key] = d
+	return d, nil
 }
 
 // key tells apart types that need different conversions.
@@ -497,12 +535,7 @@ func (t *typeExpr) key() string {
 	return out
 }
 
-// declareOwn finds out how the type of ref converts.
-func (b *builder) declareOwn(base *typeExpr, ref *ownRef, pkg *goPackage) (*ownDecl, error) {
-	t, err := b.parseType(ref.Type, pkg)
-	if err != nil {
-		return nil, err
-	}
+func (b *builder) declareOwn(base *typeExpr, ref *ownRef, pkg *goPackage, t types.Type) (*ownDecl, error) {
 	d := &ownDecl{Ref: ref, Base: base, Pkg: pkg, Type: t, Pkgs: b.packagesOf(t)}
 	if err := b.ownConversion(d); err != nil {
 		return nil, err
@@ -511,6 +544,10 @@ func (b *builder) declareOwn(base *typeExpr, ref *ownRef, pkg *goPackage) (*ownD
 	name := b.ownName(t, base)
 	scope := b.scope(pkg)
 	d.AppendFunc, d.ReadFunc = scope.take("append"+name), scope.take("read"+name)
+	var json bool
+	if json, d.CarriesTarget = ownJSON(t); !json {
+		d.Carrier = scope.take(lowerFirst(name) + "JSON")
+	}
 	switch base.Kind {
 	case kindRecord:
 		d.ReadAsFunc = scope.take("read" + name + "As")

@@ -16,22 +16,29 @@ func (b *builder) ownConversion(d *ownDecl) error {
 	if p, ok := types.Unalias(d.Type).(*types.Pointer); ok {
 		pointee = p.Elem()
 	}
+	const fix = `name functions: "encode" and "decode"`
+	if types.IsInterface(pointee) {
+		return fmt.Errorf("it is an interface, so nothing says which type a value that is read has: name a type that implements it, or %s", fix)
+	}
+	if _, ok := types.Unalias(pointee).(*types.Pointer); ok {
+		return fmt.Errorf("it is a pointer to a pointer, which has no methods: %s", fix)
+	}
 	base := d.Base
 	switch {
 	case hasMethod(pointee, "AppendAvro", "func([]byte) ([]byte, error)") && hasMethod(pointee, "ReadAvro", "func([]byte) ([]byte, error)"):
 		d.Form = ownWireMethods
 		d.ReadsLayout = hasMethod(pointee, "ReadAvroAs", "func("+avrobinPath+".Layout, []byte) ([]byte, error)")
-		return nil
+		return declares(pointee, "ReadAvro")
 	case base.underlying() != "" && typeString(d.Type.Underlying()) == base.underlying():
 		d.Form = ownConvert
 		return nil
 	case base.hasTextForm() && hasMethod(pointee, "MarshalText", "func() ([]byte, error)") && hasMethod(pointee, "UnmarshalText", "func([]byte) error"):
 		d.Form = ownText
-		return nil
+		return declares(pointee, "UnmarshalText")
 	case (base.Kind == kindBytes || base.Kind == kindFixed) &&
 		hasMethod(pointee, "MarshalBinary", "func() ([]byte, error)") && hasMethod(pointee, "UnmarshalBinary", "func([]byte) error"):
 		d.Form = ownBinary
-		return nil
+		return declares(pointee, "UnmarshalBinary")
 	}
 	ways := []string{"AppendAvro([]byte) ([]byte, error) with ReadAvro([]byte) ([]byte, error)"}
 	if base.hasTextForm() {
@@ -48,6 +55,16 @@ func (b *builder) ownConversion(d *ownDecl) error {
 		what += fmt.Sprintf("; else name functions: \"encode\" for func(%s) (%s, error) and \"decode\" for the reverse", typeString(d.Type), own)
 	}
 	return fmt.Errorf("%s", what)
+}
+
+// declares reports an error if a new variable of type t cannot call the method,
+// because an embedded pointer or interface has the method.
+func declares(t types.Type, method string) error {
+	obj, _, indirect := types.LookupFieldOrMethod(t, true, nil, method)
+	if f := obj.(*types.Func); indirect || types.IsInterface(f.Signature().Recv().Type()) {
+		return fmt.Errorf("its method %s belongs to an embedded pointer or interface, which is nil in a new value: declare the method on the type itself, or name functions", method)
+	}
+	return nil
 }
 
 // ownFunctions checks the functions of d.
@@ -165,8 +182,11 @@ func (d *ownDecl) shares() bool { return d.Pointer || !pure(d.Type) }
 
 // hasMethod reports whether a variable of type t has a method with the
 // signature.
-func hasMethod(t types.Type, name, signature string) bool {
-	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
+func hasMethod(t types.Type, name, signature string) bool { return methodOf(t, true, name, signature) }
+
+// methodOf reports whether a value of type t has a method with the signature.
+func methodOf(t types.Type, addressable bool, name, signature string) bool {
+	obj, _, _ := types.LookupFieldOrMethod(t, addressable, nil, name)
 	f, ok := obj.(*types.Func)
 	return ok && typeString(types.NewSignatureType(nil, nil, nil, unnamed(f.Signature().Params()), unnamed(f.Signature().Results()), f.Signature().Variadic())) == signature
 }
@@ -258,33 +278,45 @@ func (t *typeExpr) hasTextForm() bool {
 	}
 }
 
-// optionalForm is the struct form of an optional, if the type of ref is such a
-// struct: it has a field Valid of type bool and one more field of the element's
-// type.
-func (b *builder) optionalForm(elem *typeExpr, ref *ownRef, at unionPlace) *optForm {
-	if ref.Encode != "" || ref.Decode != "" {
-		return nil
+// optionalForm gives the optional o the struct type of ref, if this is a struct
+// for optional values. Such a struct has a field Valid of type bool and one
+// more field. The other field has the type of the element, or a type that
+// converts by itself. The result reports whether o has the struct type now.
+func (b *builder) optionalForm(o *typeExpr, ref *ownRef, at unionPlace) bool {
+	if ref == nil || ref.Encode != "" || ref.Decode != "" || at.record.Pkg.External {
+		return false
 	}
-	t, err := b.parseType(ref.Type, at.record.Pkg)
+	pkg := at.record.Pkg
+	t, err := b.parseType(ref.Type, pkg)
 	if err != nil {
-		return nil // ownType reports it
+		return false // ownType reports it
 	}
 	s, ok := t.Underlying().(*types.Struct)
 	if !ok || s.NumFields() != 2 {
-		return nil
+		return false
 	}
-	form := &optForm{Type: t, Pkgs: b.packagesOf(t)}
-	valid := false
+	var valid, value *types.Var
 	for f := range s.Fields() {
-		switch {
-		case f.Name() == "Valid" && typeString(f.Type()) == "bool":
-			valid = true
-		case f.Exported() && typeString(f.Type()) == elem.baseString() && elem.Kind != kindEnum && elem.Kind != kindFixed:
-			form.Value = f.Name()
+		if f.Name() == "Valid" && typeString(f.Type()) == "bool" {
+			valid = f
+		} else if f.Exported() {
+			value = f
 		}
 	}
-	if !valid || form.Value == "" {
-		return nil
+	if valid == nil || value == nil {
+		return false
 	}
-	return form
+	named := o.Elem.Kind == kindEnum || o.Elem.Kind == kindFixed // baseString is no type of the field
+	switch {
+	case o.Elem.Kind == kindRecord && len(o.Elem.Avro.Fields) == 0:
+		return false // ownType reports it
+	case named || typeString(value.Type()) != o.Elem.baseString():
+		d, err := b.ownDecl(o.Elem, ref, pkg, value.Type())
+		if err != nil {
+			return false
+		}
+		o.Elem = &typeExpr{Kind: kindOwn, Avro: o.Elem.Avro, Own: d}
+	}
+	o.Opt = &optForm{Value: value.Name(), Type: t, Pkgs: b.packagesOf(t), Carried: jsonMethods(t, false) != jsonBoth}
+	return true
 }

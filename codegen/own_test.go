@@ -2,6 +2,7 @@ package codegen_test
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -282,6 +283,68 @@ func TestOwnTypes(t *testing.T) {
 	m.Go("test", "./...")
 }
 
+// TestOwnMistakes refuses types whose values cannot be read, with the place.
+func TestOwnMistakes(t *testing.T) {
+	t.Parallel()
+	m := gentest.New(t)
+	m.Write("own/own.go", `package own
+
+import "encoding"
+
+// Text is an interface.
+type Text interface {
+	encoding.TextMarshaler
+	encoding.TextUnmarshaler
+}
+
+// Embedded has the methods of an interface inside.
+type Embedded struct{ Text }
+
+// Name has methods.
+type Name struct{ s string }
+
+func (n *Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
+func (n *Name) UnmarshalText(b []byte) error { n.s = string(b); return nil }
+
+// Pointed has the methods of a pointer inside.
+type Pointed struct{ *Name }
+
+// Own has one pair of methods of a pointer inside, and uses another pair.
+type Own struct{ *Name }
+
+func (o Own) MarshalText() ([]byte, error)  { return []byte(o.s), nil }
+func (o *Own) UnmarshalText(b []byte) error { o.Name = &Name{string(b)}; return nil }
+`)
+	for name, c := range map[string]struct{ goType, want string }{
+		"an interface":              {gentest.Path + "/own.Text", "it is an interface, so nothing says which type"},
+		"a pointer to an interface": {"*" + gentest.Path + "/own.Text", "it is an interface, so nothing says which type"},
+		"any":                       {"any", "it is an interface, so nothing says which type"},
+		"a pointer to a pointer":    {"**" + gentest.Path + "/own.Name", "it is a pointer to a pointer"},
+		"an embedded interface":     {gentest.Path + "/own.Embedded", "its method UnmarshalText belongs to an embedded pointer or interface"},
+		"an embedded pointer":       {gentest.Path + "/own.Pointed", "its method UnmarshalText belongs to an embedded pointer or interface"},
+		"own methods":               {gentest.Path + "/own.Own", ""},
+		"a pointer":                 {"*" + gentest.Path + "/own.Name", ""},
+		"no type":                   {"", "go.type is empty"},
+		"an unknown type":           {gentest.Path + "/own.Nothing", "has no Nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			schema := `{"type":"record","name":"R","fields":[{"name":"f","type":"string","go.type":"` + c.goType + `"}]}`
+			_, err := codegen.Generate([]codegen.Source{{Name: "r.avsc", Text: []byte(schema)}}, codegen.Options{Package: "p", Import: importFrom(t, m)})
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var e *codegen.Error
+			if !errors.As(err, &e) || e.Line != 1 || e.Column != 77 || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("%v", err)
+			}
+		})
+	}
+}
+
 // restOf are the fields of s that the version does not have.
 func restOf(s *avsc.Schema, version string) string {
 	var fields []string
@@ -303,6 +366,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"example.com/gen/opt"
@@ -386,6 +450,19 @@ func testValues[T any, PT own[T]](t *testing.T) {
 				PT(&v).AppendAvro(nil)
 			}
 		}
+		text, err := json.Marshal(v)
+		var unsupported *json.UnsupportedValueError
+		if errors.As(err, &unsupported) {
+			continue // JSON has no infinity
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back T
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatalf("%d: %s: %v", i, text, err)
+		}
+		check("the value from JSON "+string(text), &back)
 	}
 }
 

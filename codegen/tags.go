@@ -143,7 +143,7 @@ func (t *typeExpr) omitNull() string {
 		return "omitzero"
 	case t.Kind != kindOptional:
 		return ""
-	case t.Nilable || t.Opt != nil || t.hasUnion():
+	case t.Nilable || t.Opt != nil || t.needsCarrier():
 		return "omitzero" // omitempty also leaves out empty values
 	}
 	return "omitempty"

@@ -152,6 +152,7 @@ func (g *generator) run(ctx context.Context, paths []string) error {
 		External:    external,
 		Types:       g.config.ownTypes(),
 		Import:      g.importer(ctx),
+		Imports:     g.importsOf(ctx),
 		Optionals:   codegen.Optionals(g.config.Generate.Optionals),
 		Tags:        g.config.Generate.Tags,
 		OmitNull:    g.config.Generate.OmitEmpty,

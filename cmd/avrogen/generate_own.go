@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,6 +150,31 @@ func (g *generator) importer(ctx context.Context) func(paths []string) []codegen
 		}
 		for i, path := range paths {
 			out[i] = imported(byPath[path])
+		}
+		return out
+	}
+}
+
+// importsOf lists the packages that each of the packages needs, directly or
+// not. Packages that the Go command cannot list have no entry.
+func (g *generator) importsOf(ctx context.Context) func(paths []string) map[string][]string {
+	return func(paths []string) map[string][]string {
+		overlay, err := g.withoutGenerated()
+		if err != nil {
+			return nil
+		}
+		loaded, err := packages.Load(&packages.Config{
+			Context: ctx,
+			Mode:    packages.NeedName | packages.NeedImports | packages.NeedDeps,
+			Dir:     existing(g.output),
+			Overlay: overlay,
+		}, paths...)
+		if err != nil {
+			return nil
+		}
+		out := map[string][]string{}
+		for _, p := range loaded {
+			packages.Visit(slices.Collect(maps.Values(p.Imports)), nil, func(q *packages.Package) { out[p.PkgPath] = append(out[p.PkgPath], q.PkgPath) })
 		}
 		return out
 	}

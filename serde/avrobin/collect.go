@@ -117,3 +117,12 @@ func ConvertMap[A, B any](m map[string]A, f func(A) B) map[string]B {
 	}
 	return out
 }
+
+// ConvertPointer applies f to the target of p. For nil it returns nil.
+func ConvertPointer[A, B any](p *A, f func(A) B) *B {
+	if p == nil {
+		return nil
+	}
+	out := f(*p)
+	return &out
+}

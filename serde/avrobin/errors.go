@@ -26,8 +26,8 @@ var (
 	// ErrDepth says that values nest deeper than [MaxDepth], or that a Go value
 	// contains itself.
 	ErrDepth = plan.ErrDepth
-	// ErrNil says that a required record is a nil pointer.
-	ErrNil = errors.New("nil record")
+	// ErrNil says that a required value is a nil pointer.
+	ErrNil = errors.New("nil pointer")
 	// ErrUnreadable says that the data is valid, but the reader's schema has no
 	// place for a value. For example, the reader lacks the enum's symbol or the
 	// union's branch (Avro 1.12, "Schema Resolution").

@@ -22,6 +22,8 @@ type builder struct {
 	named   map[*avsc.Schema]*namedType // every record, enum and fixed of the set
 	order   []*namedType                // the same, sorted by full name
 
+	fingerprints *avsc.Fingerprinter
+
 	pointers map[*avsc.Field]bool     // fields of a record type that must be pointers
 	lists    map[*goPackage]*textList // for packages whose separate constants would be too long
 
@@ -65,7 +67,7 @@ type bareType struct {
 // buildModel decides everything that the emitter prints. The packages are
 // sorted by folder.
 func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
-	b := &builder{opts: opts, named: map[*avsc.Schema]*namedType{}, scopes: map[*goPackage]scope{}}
+	b := &builder{opts: opts, named: map[*avsc.Schema]*namedType{}, scopes: map[*goPackage]scope{}, fingerprints: avsc.NewFingerprinter()}
 	b.collect(set)
 	b.placeTypes()
 	b.loadOwn()
@@ -111,9 +113,10 @@ func (b *builder) collect(set *avsc.Set) {
 			}
 		}
 	}
+	seen := map[*avsc.Schema]bool{}
 	for _, s := range b.sources {
 		for _, top := range s.tops {
-			top.Walk(func(n *avsc.Schema) {
+			top.WalkNew(seen, func(n *avsc.Schema) {
 				if !n.Kind.Named() || b.named[n] != nil {
 					return
 				}
@@ -280,7 +283,7 @@ func (b *builder) nameTypes() {
 				AvroName: cmp.Or(bare.schema.Name, bare.schema.Kind.String()),
 				Bare:     true,
 
-				Fingerprint: bare.schema.MeaningFingerprint(),
+				Fingerprint: b.fingerprints.Meaning(bare.schema),
 			}
 		}
 	}
@@ -333,16 +336,16 @@ func (b *builder) nameType(t *namedType) {
 	s := t.schema
 	switch s.Kind {
 	case avsc.Record:
-		t.record = &recordDecl{typeName: at, AvroName: s.Name, Fingerprint: s.MeaningFingerprint()}
+		t.record = &recordDecl{typeName: at, AvroName: s.Name, Fingerprint: b.fingerprints.Meaning(s)}
 	case avsc.Enum:
 		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel}
 		if t.topLevel {
-			t.enum.Fingerprint = s.MeaningFingerprint()
+			t.enum.Fingerprint = b.fingerprints.Meaning(s)
 		}
 	default:
 		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel}
 		if t.topLevel {
-			t.fixed.Fingerprint = s.MeaningFingerprint()
+			t.fixed.Fingerprint = b.fingerprints.Meaning(s)
 		}
 	}
 }

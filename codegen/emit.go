@@ -21,8 +21,8 @@ type emitter struct {
 
 // emit prints a formatted file. The types come first, then the schemas, then
 // the constructor and the methods of each type.
-func emit(f *goFile) []byte {
-	e := &emitter{file: f, imports: map[string]string{}, shape: newShape()}
+func emit(f *goFile, s *shape) []byte {
+	e := &emitter{file: f, imports: map[string]string{}, shape: s}
 	for _, d := range f.Decls {
 		e.declare(d)
 	}

@@ -111,6 +111,7 @@ func Generate(sources []Source, opts Options) ([]File, error) {
 	for _, p := range packages {
 		files = append(files, p.Files...)
 	}
+	shape := newShape(files)
 	out := make([]File, len(files))
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -118,7 +119,7 @@ func Generate(sources []Source, opts Options) ([]File, error) {
 		group.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
 				f := files[i]
-				out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: emit(f)}
+				out[i] = File{Path: path.Join(f.Pkg.Dir, f.Name), Source: f.Source, Content: emit(f, shape)}
 			}
 		})
 	}

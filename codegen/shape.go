@@ -1,17 +1,50 @@
 package codegen
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/avroline/avroline/internal/scc"
+)
 
 // shape answers questions about whole types. The answers determine how the
-// types are encoded and decoded. shape caches the answers, because the emitter
-// asks about the same record often.
+// types are encoded and decoded. The questions of all types together take time
+// in proportion to the schemas. A shape is immutable, so that the emitters of
+// several files share one.
 type shape struct {
-	loops   map[*recordDecl]int // record to the number of its loop, 0 without a loop
-	aliases map[*recordDecl]bool
+	loops map[*recordDecl]int // record to the number of its loop, 0 without a loop
+	text  map[*recordDecl]bool
 }
 
-func newShape() *shape {
-	return &shape{loops: map[*recordDecl]int{}, aliases: map[*recordDecl]bool{}}
+// newShape looks at the records of all files and at the records inside them.
+func newShape(files []*goFile) *shape {
+	s := &shape{map[*recordDecl]int{}, map[*recordDecl]bool{}}
+	loops := 0
+	records := scc.New((*recordDecl).eachRecord, func(component []*recordDecl) {
+		loop, text := len(component) > 1, false
+		for _, d := range component {
+			text = text || recordHasText(d)
+			d.eachRecord(func(x *recordDecl) {
+				loop = loop || x == d
+				text = text || s.text[x]
+			})
+		}
+		number := 0
+		if loop {
+			loops++
+			number = loops
+		}
+		for _, d := range component {
+			s.loops[d], s.text[d] = number, text
+		}
+	})
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if r, ok := d.(*recordDecl); ok {
+				records.Visit(r)
+			}
+		}
+	}
+	return s
 }
 
 // eachRecord calls visit for every record that t names, but not for the records
@@ -24,23 +57,11 @@ func (t *typeExpr) eachRecord(visit func(*recordDecl)) {
 	})
 }
 
-// reach are the records that values of d may hold. The result contains d only
-// if d may hold itself.
-func reach(d *recordDecl) map[*recordDecl]bool {
-	seen := map[*recordDecl]bool{}
-	var visit func(*recordDecl)
-	visit = func(r *recordDecl) {
-		for _, f := range r.Fields {
-			f.Type.eachRecord(func(x *recordDecl) {
-				if !seen[x] {
-					seen[x] = true
-					visit(x)
-				}
-			})
-		}
+// eachRecord calls visit for every record that a field of d names.
+func (d *recordDecl) eachRecord(visit func(*recordDecl)) {
+	for _, f := range d.Fields {
+		f.Type.eachRecord(visit)
 	}
-	visit(d)
-	return seen
 }
 
 // recursive reports whether a value of d may hold another value of d.
@@ -48,24 +69,7 @@ func (s *shape) recursive(d *recordDecl) bool { return s.loop(d) > 0 }
 
 // loop numbers the loops of records. Two records have the same number, which is
 // not 0, if a value of each record may hold a value of the other.
-func (s *shape) loop(d *recordDecl) int {
-	if n, ok := s.loops[d]; ok {
-		return n
-	}
-	from := reach(d)
-	if !from[d] {
-		s.loops[d] = 0
-		return 0
-	}
-	n := len(s.loops) + 1
-	s.loops[d] = n
-	for r := range from {
-		if r != d && reach(r)[d] {
-			s.loops[r] = n
-		}
-	}
-	return n
-}
+func (s *shape) loop(d *recordDecl) int { return s.loops[d] }
 
 // loopsTo reports whether values of t in record d may hold another d.
 func (s *shape) loopsTo(t *typeExpr, d *recordDecl) bool {
@@ -79,17 +83,7 @@ func (s *shape) loopsTo(t *typeExpr, d *recordDecl) bool {
 
 // hasText reports whether a decoded value of d has strings or bytes. Strings
 // and bytes share memory with the input.
-func (s *shape) hasText(d *recordDecl) bool {
-	if yes, ok := s.aliases[d]; ok {
-		return yes
-	}
-	yes := recordHasText(d)
-	for r := range reach(d) {
-		yes = yes || recordHasText(r)
-	}
-	s.aliases[d] = yes
-	return yes
-}
+func (s *shape) hasText(d *recordDecl) bool { return s.text[d] }
 
 func recordHasText(d *recordDecl) bool {
 	return holds(d, kindString, kindBytes, kindMap) || slices.ContainsFunc(d.Fields, func(f *fieldDecl) (yes bool) {

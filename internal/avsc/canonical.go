@@ -16,6 +16,8 @@ type canonical struct {
 	seen map[*Schema]bool // named types that are already in the form
 	// logical adds the logical types, which the parsing canonical form lacks.
 	logical bool
+	// inside appends a schema inside another schema; nil means append.
+	inside func(dst []byte, s *Schema) []byte
 }
 
 // appendLogical appends the members of a logical type.
@@ -32,6 +34,10 @@ func appendLogical(dst []byte, l Logical) []byte {
 }
 
 func (c *canonical) append(dst []byte, s *Schema) []byte {
+	inside := c.inside
+	if inside == nil {
+		inside = c.append
+	}
 	quoted := func(key, text string) {
 		dst = append(dst, key...)
 		dst = AppendQuoted(dst, text)
@@ -52,7 +58,7 @@ func (c *canonical) append(dst []byte, s *Schema) []byte {
 			}
 			quoted(`{"name":`, f.Name)
 			dst = append(dst, `,"type":`...)
-			dst = c.append(dst, f.Type)
+			dst = inside(dst, f.Type)
 			dst = append(dst, '}')
 		}
 		return append(dst, "]}"...)
@@ -74,11 +80,11 @@ func (c *canonical) append(dst []byte, s *Schema) []byte {
 		return append(dst, '}')
 	case Array:
 		dst = append(dst, `{"type":"array","items":`...)
-		dst = c.append(dst, s.Elem)
+		dst = inside(dst, s.Elem)
 		return append(dst, '}')
 	case Map:
 		dst = append(dst, `{"type":"map","values":`...)
-		dst = c.append(dst, s.Elem)
+		dst = inside(dst, s.Elem)
 		return append(dst, '}')
 	case Union:
 		dst = append(dst, '[')
@@ -86,7 +92,7 @@ func (c *canonical) append(dst []byte, s *Schema) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = c.append(dst, b)
+			dst = inside(dst, b)
 		}
 		return append(dst, ']')
 	default:
@@ -96,34 +102,4 @@ func (c *canonical) append(dst []byte, s *Schema) []byte {
 		}
 		return AppendQuoted(dst, s.Kind.String())
 	}
-}
-
-// Fingerprint returns the CRC-64-AVRO of the parsing canonical form (section
-// "Schema Fingerprints"). Single-object encoding writes the fingerprint in
-// little-endian.
-func (s *Schema) Fingerprint() uint64 {
-	return crc64Avro([]byte(s.Canonical()))
-}
-
-// MeaningFingerprint returns the CRC-64-AVRO of the parsing canonical form with
-// all valid logical types. Schemas without a difference by [Compare] have equal
-// meaning fingerprints.
-func (s *Schema) MeaningFingerprint() uint64 {
-	c := canonical{seen: map[*Schema]bool{}, logical: true}
-	return crc64Avro(c.append(nil, s))
-}
-
-const crc64Empty = 0xc15d213aa4d7a795
-
-// crc64Avro works bit by bit, because schemas are short and fingerprints are
-// cached.
-func crc64Avro(data []byte) uint64 {
-	sum := uint64(crc64Empty)
-	for _, c := range data {
-		sum ^= uint64(c)
-		for range 8 {
-			sum = sum>>1 ^ crc64Empty&-(sum&1)
-		}
-	}
-	return sum
 }

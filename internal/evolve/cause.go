@@ -1,6 +1,7 @@
 package evolve
 
 import (
+	"math"
 	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -10,22 +11,34 @@ import (
 // only reports a missing branch, even if the branch exists and a change deep
 // inside breaks the branch. The type causes has its own checker, because the
 // reports of a checker depend on the order of the compared pairs.
-type causes struct{ c checker }
+type causes struct {
+	c    checker
+	work *int // the work that is left for a group of checks; nil without a group
+}
 
 func newCauses(of *checker) *causes {
-	return &causes{checker{newIsReader: of.newIsReader, memo: map[pair][]incompatible{}, judge: of.judge}}
+	a := &causes{c: checker{newIsReader: of.newIsReader, judged: true, memo: map[pair][]incompatible{}, judge: of.judge}}
+	if of.group != nil {
+		a.work = &of.group.work
+	}
+	return a
 }
 
 // of returns the changes that cause x, a missing union branch. The result is
 // empty if the union really has no branch for the value.
 func (a *causes) of(x incompatible) []incompatible {
-	found, _ := a.inside(x, map[pair]bool{})
+	depth := math.MaxInt
+	if a.work != nil && *a.work <= 0 {
+		depth = maxCauseDepth
+	}
+	found, _ := a.inside(x, map[pair]bool{}, depth)
 	return found
 }
 
-// inside also returns true for again if all causes were already reported.
-func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatible, again bool) {
-	if x.kind != MissingUnionBranch {
+// inside also returns true for again if all causes were already reported. The
+// argument depth is the number of unions inside each other that inside enters.
+func (a *causes) inside(x incompatible, seen map[pair]bool, depth int) (found []incompatible, again bool) {
+	if x.kind != MissingUnionBranch || depth == 0 {
 		return nil, false
 	}
 	key := pair{x.w, x.union.s}
@@ -37,12 +50,15 @@ func (a *causes) inside(x incompatible, seen map[pair]bool) (found []incompatibl
 		return nil, false
 	}
 	seen[key] = true
+	if a.work != nil {
+		*a.work--
+	}
 	branch := place{x.union.s.Branches[i], x.union.s.BranchPos[i]}
 	for _, y := range a.c.root(x.from, branch) {
 		if len(found) >= maxCauses {
 			break
 		}
-		deeper, told := a.inside(y, seen)
+		deeper, told := a.inside(y, seen, depth-1)
 		if told {
 			again = true
 			continue

@@ -63,8 +63,13 @@ type Cause struct {
 	Pos                avsc.Pos
 }
 
-// maxCauses limits the reported changes inside one union.
-const maxCauses = 20
+// maxCauses limits the reported changes inside one union. maxCauseDepth limits
+// the unions inside each other, if a group has no work left. If a change lies
+// deeper, the innermost union is the cause.
+const (
+	maxCauses     = 20
+	maxCauseDepth = 20
+)
 
 // maxFindings limits the findings of one check. As in the registry, a type that
 // is used twice is reported twice. The number can therefore double with every
@@ -85,15 +90,31 @@ func Check(newest, earlier Version, newIsReader bool) []Finding {
 type Group struct {
 	own   map[pair]bool // pairs of new and earlier schema
 	judge *resolve.Judge
+
+	nodes map[*avsc.Schema]bool // the named types of the new schemas
+	work  int                   // the number of nodes that may still be visited
 }
+
+// A finding's witness and causes need a walk over the schema of the check. In a
+// chain of n schemas, the walks of all checks would visit n² nodes. A group
+// visits groupWork nodes, and workPerNode more for each node of the group. The
+// later checks have findings without witnesses, and look for causes only in the
+// next maxCauseDepth unions.
+const (
+	groupWork   = 1 << 16
+	workPerNode = 16
+)
 
 // NewGroup returns an empty group.
 func NewGroup() *Group {
-	return &Group{own: map[pair]bool{}, judge: resolve.NewJudge()}
+	return &Group{own: map[pair]bool{}, judge: resolve.NewJudge(), nodes: map[*avsc.Schema]bool{}, work: groupWork}
 }
 
 // Add notes that the pair has a check of its own.
-func (g *Group) Add(newest, earlier *avsc.Schema) { g.own[pair{newest, earlier}] = true }
+func (g *Group) Add(newest, earlier *avsc.Schema) {
+	g.own[pair{newest, earlier}] = true
+	newest.WalkNew(g.nodes, func(*avsc.Schema) { g.work += workPerNode })
+}
 
 // Check does the work of the function [Check] within the group.
 func (g *Group) Check(newest, earlier Version, newIsReader bool) []Finding {
@@ -114,7 +135,7 @@ func (c *checker) elsewhere(w, r *avsc.Schema) bool {
 // fits reports whether the reader takes every value. The branches of unions
 // need only this answer, not the findings.
 func (c *checker) fits(w, r place) bool {
-	if c.group != nil {
+	if c.judged {
 		return c.judge.Every(w.s, r.s)
 	}
 	return len(c.root(w, r)) == 0
@@ -127,7 +148,7 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	}
 	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}, judge: resolve.NewJudge()}
 	if g != nil {
-		c.judge = g.judge
+		c.judge, c.judged = g.judge, true
 	}
 	wp, rp := place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos}
 	found := c.root(wp, rp)
@@ -135,7 +156,7 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	if len(found) == 0 {
 		return nil
 	}
-	w := newWitnesses(writer.Schema, reader.Schema, c.judge)
+	w := newWitnesses(writer.Schema, reader.Schema, &c)
 	causes := newCauses(&c)
 	out := make([]Finding, len(found))
 	for i, x := range found {
@@ -252,6 +273,7 @@ type checker struct {
 	newIsReader bool
 	memo        map[pair][]incompatible
 	judge       *resolve.Judge
+	judged      bool // the judge answers for the branches of unions
 	path        []string
 	route       []hop
 }

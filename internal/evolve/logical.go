@@ -47,7 +47,7 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 		return found
 	case r.s.Kind == avsc.Union:
 		i := c.judge.Branch(w.s, r.s)
-		if i < 0 {
+		if i < 0 || c.elsewhere(w.s, r.s.Branches[i]) {
 			return nil
 		}
 		c.path = append(c.path, strconv.Itoa(i))

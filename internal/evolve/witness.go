@@ -41,13 +41,20 @@ const maxPasses = 8
 // itself.
 const endless = math.MaxInt32
 
-func newWitnesses(w, r *avsc.Schema, judge *resolve.Judge) *witnesses {
-	x := &witnesses{small: map[*avsc.Schema]value{}, judge: judge}
+func newWitnesses(w, r *avsc.Schema, c *checker) *witnesses {
+	x := &witnesses{small: map[*avsc.Schema]value{}, judge: c.judge}
+	if c.group != nil && c.group.work <= 0 {
+		x.made = maxWitnesses + 1
+		return x
+	}
 	x.plan, x.err = resolve.Resolve(w, r)
 	// Compute the minimum size of a value of each schema. Start at the leaves
 	// and repeat until no size gets smaller.
 	x.sizes = map[*avsc.Schema]int{}
 	nodes := w.PostOrder(map[*avsc.Schema]bool{}, nil)
+	if c.group != nil {
+		c.group.work -= len(nodes)
+	}
 	for _, s := range nodes {
 		x.sizes[s] = endless
 	}

@@ -22,6 +22,7 @@ type config struct {
 	drain    time.Duration
 	load     int
 	environ  bool // the environment names the brokers
+	traces   bool // the environment names a collector of traces
 }
 
 // readConfig reads the flags. Settings of producer and registry client come
@@ -48,6 +49,7 @@ func readConfig(args []string, getenv func(string) string) (config, error) {
 		c.brokers = strings.Split(brokers, ",")
 	}
 	c.environ = getenv("AVROLINE_BOOTSTRAP_SERVERS") != ""
+	c.traces = getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 	if c.registry != "" && c.embedded() {
 		return config{}, fmt.Errorf("--registry %s needs --brokers: the broker in this process comes with a registry", c.registry)
 	}

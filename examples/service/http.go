@@ -21,8 +21,8 @@ var page []byte
 // routes returns the HTTP handler. inside is nil if the brokers are real.
 func (s *service) routes(inside *embedded) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /orders", s.placeOrder)
-	mux.HandleFunc("DELETE /orders/{id}", s.cancelOrder)
+	mux.Handle("POST /orders", s.traces.handler(http.HandlerFunc(s.placeOrder)))
+	mux.Handle("DELETE /orders/{id}", s.traces.handler(http.HandlerFunc(s.cancelOrder)))
 
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
 	mux.Handle("GET /ready", s.health.Ready())
@@ -79,7 +79,7 @@ func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), publishWait)
 	defer cancel()
 	d, err := s.created.Publish(ctx, s.orders, e)
-	s.answerPublish(w, http.StatusCreated, e.OrderID, d, err)
+	s.answerPublish(ctx, w, http.StatusCreated, e.OrderID, d, err)
 }
 
 func (s *service) cancelOrder(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +91,7 @@ func (s *service) cancelOrder(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), publishWait)
 	defer cancel()
 	d, err := s.canceled.Publish(ctx, s.orders, &orders.OrderCancelled{OrderID: id, Reason: r.URL.Query().Get("reason")})
-	s.answerPublish(w, http.StatusOK, id, d, err)
+	s.answerPublish(ctx, w, http.StatusOK, id, d, err)
 }
 
 // answerPublish turns the outcome of an event into an HTTP answer.
@@ -100,15 +100,15 @@ func (s *service) cancelOrder(w http.ResponseWriter, r *http.Request) {
 //   - Not sent: the event is in no log. The client may try again.
 //   - Unknown: the event is in the log, or will be, at most once. The client
 //     must not simply try again, because a second try has a new order id.
-func (s *service) answerPublish(w http.ResponseWriter, ok int, id uuid.UUID, d producer.Delivery, err error) {
+func (s *service) answerPublish(ctx context.Context, w http.ResponseWriter, ok int, id uuid.UUID, d producer.Delivery, err error) {
 	switch {
 	case err == nil:
 		answer(w, ok, placed{id, d.Topic, d.Partition, d.Offset})
 	case errors.Is(err, producer.ErrOutcomeUnknown):
-		s.log.Warn("order_unknown", "order", id, "err", err)
+		s.log.WarnContext(ctx, "order_unknown", "order", id, "err", err)
 		problem(w, http.StatusAccepted, "the order may be placed, ask for it later: "+id.String())
 	default:
-		s.log.Warn("order_refused", "order", id, "err", err)
+		s.log.WarnContext(ctx, "order_refused", "order", id, "err", err)
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "the order is not placed, try again")
 	}

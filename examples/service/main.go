@@ -1,7 +1,7 @@
 // Service is a complete HTTP service that publishes events. It has handlers
-// that publish, a processor, metrics, health, configuration from flags, a file
-// and the environment, and an orderly shutdown. README.md tells what each file
-// is for.
+// that publish, a processor, metrics, traces, health, configuration from flags,
+// a file and the environment, and an orderly shutdown. README.md tells what each
+// file is for.
 //
 //	go run ./examples/service                                  # nothing to install
 //	go run ./examples/service --brokers host:port,… --registry URL
@@ -21,10 +21,12 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/avroline/avroline/producer/opentelemetry"
 )
 
 func main() {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log := slog.New(opentelemetry.LogHandler(slog.NewTextHandler(os.Stderr, nil))) // adds trace ids
 	c, err := readConfig(os.Args[1:], os.Getenv)
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -52,7 +54,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		defer inside.close()
 		c.brokers, c.registry = inside.broker.Addrs(), inside.registry.URL
 	}
-	s, err := newService(c, log)
+	s, err := newService(ctx, c, log)
 	if err != nil {
 		return err
 	}

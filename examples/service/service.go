@@ -28,6 +28,7 @@ type service struct {
 	config   config
 	log      *slog.Logger
 	metrics  *prometheus.Registry
+	traces   *traces
 	health   *health.Handler
 	figures  *figures
 	registry *registry.Client
@@ -43,7 +44,7 @@ type service struct {
 
 var errStarting = errors.New("the topics are not checked yet")
 
-func newService(c config, log *slog.Logger) (*service, error) {
+func newService(ctx context.Context, c config, log *slog.Logger) (*service, error) {
 	s := &service{config: c, log: log, metrics: prometheus.NewRegistry()}
 	s.unprepared.Store(&errStarting)
 	metrics := prom.New()
@@ -51,10 +52,13 @@ func newService(c config, log *slog.Logger) (*service, error) {
 	s.figures = newFigures(s.metrics)
 
 	var err error
-	if s.registry, err = c.openRegistry(registry.WithLogger(log), metrics.Registry("registry")); err != nil {
+	if s.traces, err = openTraces(ctx, c); err != nil {
 		return nil, err
 	}
-	serializer, err := serde.NewSerializer(s.registry)
+	if s.registry, err = c.openRegistry(registry.WithLogger(log), metrics.Registry("registry"), s.traces.Registry()); err != nil {
+		return nil, err
+	}
+	serializer, err := serde.NewSerializer(s.registry, s.traces.Serde())
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +66,7 @@ func newService(c config, log *slog.Logger) (*service, error) {
 		producer.LowLatency(), // a request waits for each event
 		producer.WithLogger(log),
 		metrics.Producer("orders"),
+		s.traces.Producer(),
 		producer.WithCreateTopics(3, -1), // a team would leave this to its operators
 	)...)
 	if err != nil {
@@ -72,10 +77,16 @@ func newService(c config, log *slog.Logger) (*service, error) {
 	s.canceled = producer.NewTopic(canceledTopic, producer.KeyBy(func(e *orders.OrderCancelled) string { return e.OrderID.String() }))
 	entries := producer.NewTopic(ledgerTopic, producer.KeyBy(func(e *ledger.LedgerEntry) string { return e.Account }))
 	s.topics = []producer.Prepared{s.created, s.canceled, entries, producer.NewTopic(deadTopic, byID)}
-	s.booking, err = newBooking(c, s.registry, serializer, entries, metrics.Processor("booking"), c.producerOptions(
-		producer.WithLogger(log),
-		metrics.Producer("booking"),
-	))
+	s.booking, err = s.newBooking(serializer, entries,
+		metrics.Processor("booking"),
+		s.traces.Processor(),
+		processor.WithBadHandler(processor.DeadLetter(deadTopic)),
+		processor.WithProducer(c.producerOptions(
+			producer.WithLogger(log),
+			metrics.Producer("booking"),
+			s.traces.Producer(),
+		)...),
+	)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -96,9 +107,9 @@ const (
 )
 
 // newBooking makes a processor that writes two ledger entries for each order.
-func newBooking(c config, reg *registry.Client, s *serde.Serializer, entries *producer.Topic[*ledger.LedgerEntry], watch processor.Option, opts []producer.Option,
+func (s *service) newBooking(serializer *serde.Serializer, entries *producer.Topic[*ledger.LedgerEntry], opts ...processor.Option,
 ) (*processor.Processor[orders.OrderCreated], error) {
-	deserializer, err := serde.NewDeserializer[orders.OrderCreated](reg)
+	deserializer, err := serde.NewDeserializer[orders.OrderCreated](s.registry, s.traces.Serde())
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +122,7 @@ func newBooking(c config, reg *registry.Client, s *serde.Serializer, entries *pr
 			entries.Add(ctx, tx, &ledger.LedgerEntry{Account: "sales", Cents: m.Value.TotalCents}),
 		)
 	}
-	return processor.New(c.brokers, "booking-"+c.instance, "booking", []string{createdTopic}, deserializer, s, book,
-		processor.WithBadHandler(processor.DeadLetter(deadTopic)), watch, processor.WithProducer(opts...))
+	return processor.New(s.config.brokers, "booking-"+s.config.instance, "booking", []string{createdTopic}, deserializer, serializer, book, opts...)
 }
 
 // prepared is the health of the topics.
@@ -184,5 +194,6 @@ func (s *service) close() error {
 	s.work.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	return errors.Join(s.orders.Close(ctx), s.registry.Close())
+	// The traces come last, because a span ends with the outcome of its event.
+	return errors.Join(s.orders.Close(ctx), s.registry.Close(), s.traces.close(ctx))
 }

@@ -39,7 +39,18 @@ func start(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(inside.close)
-	s, err := newService(config{brokers: inside.broker.Addrs(), registry: inside.registry.URL, instance: "test"}, slog.New(slog.DiscardHandler))
+	return serve(t, config{brokers: inside.broker.Addrs(), registry: inside.registry.URL, instance: "test"}, inside)
+}
+
+// serve starts a service and waits until it is ready.
+func serve(t *testing.T, c config, inside *embedded) *running {
+	t.Helper()
+	return serveWith(t, c, inside, slog.New(slog.DiscardHandler))
+}
+
+func serveWith(t *testing.T, c config, inside *embedded, log *slog.Logger) *running {
+	t.Helper()
+	s, err := newService(t.Context(), c, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +343,7 @@ func TestConfig(t *testing.T) {
 		})
 	}
 	// The file is enough for all parts.
-	s, err := newService(config{file: file, instance: "test"}, slog.New(slog.DiscardHandler))
+	s, err := newService(t.Context(), config{file: file, instance: "test"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

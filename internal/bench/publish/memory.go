@@ -9,7 +9,7 @@ import (
 // memory publishes with callbacks and prints the memory of the process,
 // including the C heap, during the run.
 func memory(addrs []string) {
-	r := startOurs(true)(addrs)
+	r := startOurs(true, none)(addrs)
 	for i := range *count {
 		if i%(*count/10) == 0 {
 			fmt.Printf("%9d messages: %s\n", i, resident())

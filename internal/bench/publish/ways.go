@@ -15,8 +15,12 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde/avrov2"
 	"github.com/hamba/avro/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/opentelemetry"
+	"github.com/avroline/avroline/producer/prom"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -35,12 +39,16 @@ type runner struct {
 }
 
 var ways = []way{
-	{"raw", startRaw(true)},                // Events(), no report fields, reused message, ready bytes; the fastest way with reports
-	{"raw-no-reports", startRaw(false)},    // without delivery reports
-	{"avroline", startOurs(false)},         // a typed event without a callback
-	{"avroline-callback", startOurs(true)}, // a typed event with a callback for each message
-	{"confluent-avro", startConfluent},     // avrov2's serializer, a delivery channel for each message
-	{"kgo", startKgo},                      // franz-go, ready bytes, a callback for each message
+	{"raw", startRaw(true)},                             // Events(), no report fields, reused message, ready bytes; the fastest way with reports
+	{"raw-no-reports", startRaw(false)},                 // without delivery reports
+	{"avroline", startOurs(false, none)},                // a typed event without a callback
+	{"avroline-callback", startOurs(true, none)},        // a typed event with a callback for each message
+	{"avroline-hooks", startOurs(true, counts)},         // the same with hooks that count
+	{"avroline-prom", startOurs(true, metrics)},         // with package prom
+	{"avroline-otel-1%", startOurs(true, traces(0.01))}, // with package opentelemetry, 1 of 100 traces is sampled
+	{"avroline-otel", startOurs(true, traces(1))},       // every trace is sampled, and the exporter drops it
+	{"confluent-avro", startConfluent},                  // avrov2's serializer, a delivery channel for each message
+	{"kgo", startKgo},                                   // franz-go, ready bytes, a callback for each message
 }
 
 // Event is the record. Its only string determines the size.
@@ -167,12 +175,45 @@ func startRaw(reports bool) func([]string) runner {
 	}
 }
 
-func startOurs(callbacks bool) func([]string) runner {
+// none, counts, metrics and traces observe a producer of ours.
+func none() producer.Option { return producer.Option{} }
+
+// counts returns hooks that only count. Their token is a pointer, which needs
+// no allocation.
+func counts() producer.Option {
+	var c struct{ started, refused, accepted, ended atomic.Int64 }
+	return producer.WithHooks(producer.Hooks{
+		Start:    func(context.Context, *producer.Start) any { c.started.Add(1); return &c },
+		Refused:  func(any, error) { c.refused.Add(1) },
+		Accepted: func(any, int) { c.accepted.Add(1) },
+		Outcome:  func(any, producer.Outcome) { c.ended.Add(1) },
+	})
+}
+
+func metrics() producer.Option { return prom.New().Producer("bench") }
+
+// traces samples a share of the traces, and drops the spans in the exporter. A
+// message in a sampled trace has a header of 55 bytes more.
+func traces(share float64) func() producer.Option {
+	return func() producer.Option {
+		tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(discard{}), sdktrace.WithSampler(sdktrace.TraceIDRatioBased(share)))
+		meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+		return must(opentelemetry.New(opentelemetry.WithTracerProvider(tracers), opentelemetry.WithMeterProvider(meters))).Producer()
+	}
+}
+
+// discard is an exporter that drops the spans.
+type discard struct{}
+
+func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
+func (discard) Shutdown(context.Context) error                             { return nil }
+
+func startOurs(callbacks bool, observe func() producer.Option) func([]string) runner {
 	return func(addrs []string) runner {
 		events, _, keys := inputs()
 		ser := must(serde.NewSerializer(new(registry)))
 		p := must(producer.New(addrs, ser, producer.WithLinger(time.Duration(*linger)*time.Millisecond),
-			producer.WithCompression(producer.Compression(*compression)), producer.WithMaxInFlight(maxFlying, 1<<30), producer.WithInFlightRequests(*inflight)))
+			producer.WithCompression(producer.Compression(*compression)), producer.WithMaxInFlight(maxFlying, 1<<30), producer.WithInFlightRequests(*inflight), observe()))
 		next := 0
 		key := producer.NoKey[*Event]()
 		if *keyed {

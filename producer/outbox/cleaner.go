@@ -131,7 +131,8 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 	defer func() { _ = tx.Rollback() }()
 	for seqs := batch.seqs; r.keep == 0 && len(seqs) > 0; {
 		n := min(len(seqs), deleteMost)
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+r.table.quoted()+" WHERE seq IN ("+list(seqs[:n])+")"); err != nil {
+		statement, args := r.deletion(seqs[:n])
+		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 			return fmt.Errorf("outbox: delete what was published: %w", err)
 		}
 		seqs = seqs[n:]
@@ -145,6 +146,16 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 	}
 	r.noted = note
 	return nil
+}
+
+// deletion returns the statement that deletes rows. PostgreSQL gets the numbers
+// as one parameter, because drivers prepare each new text of a statement.
+func (r *reader) deletion(seqs []int64) (statement string, args []any) {
+	statement = "DELETE FROM " + r.table.quoted() + " WHERE seq "
+	if r.table.dialect == PostgreSQL {
+		return statement + "= ANY($1::bigint[])", []any{"{" + list(seqs) + "}"}
+	}
+	return statement + "IN (" + list(seqs) + ")", nil
 }
 
 // errTakenOver says that another relay works on the shard.

@@ -26,13 +26,8 @@ type input struct {
 	rows  int // the most rows of one query
 }
 
-const (
-	// bufferBytes bounds the bytes of the rows in memory. The first row may be
-	// larger.
-	bufferBytes = 8 << 20
-	// deleteMost bounds the number of rows that one statement deletes.
-	deleteMost = 5000
-)
+// deleteMost bounds the number of rows that one statement deletes.
+const deleteMost = 5000
 
 // reader reads one shard.
 type reader struct {
@@ -41,8 +36,10 @@ type reader struct {
 	database string
 	at       position // the position of the last row that Next returned
 	moved    bool     // at has changed since Positions
-	buffer   []*Row
-	ahead    position // the position of the last row in the buffer
+	buffer   []*Row   // rows of one window that Next returns
+	window   position // the window of the buffer
+	short    bool     // the query of the buffer found fewer rows than its limit
+	fetcher  *fetcher
 
 	committed atomic.Pointer[position] // the last committed position, for Lag
 
@@ -74,13 +71,14 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 		return nil, err
 	}
 	at.Database = r.database
-	r.at, r.ahead = at, at
+	r.at = at
 	r.committed.Store(&at)
 	if known {
 		if err := r.deletePublished(ctx, at); err != nil {
 			return nil, source.Temporary(err)
 		}
 	}
+	r.fetcher = newFetcher(in, shard.Number, at)
 	r.cleaner = newCleaner(r)
 	return r, nil
 }
@@ -123,19 +121,26 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 		"give the relay another name", ErrDatabase, at.ID, at.Seq, r.table.name)
 }
 
-// Next implements [source.Reader].
+// Next implements [source.Reader]. If the last query found all rows of its
+// moment, Next ends the transaction without asking again. A row that waits alone
+// is then committed earlier.
 func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error) {
 	if len(r.buffer) == 0 {
-		if err := r.fill(ctx); err != nil {
+		if r.short && r.moved {
+			return false, nil
+		}
+		got, err := r.fetcher.next(ctx)
+		if err != nil {
 			return false, source.Temporary(fmt.Errorf("outbox: read table %s: %w", r.table.name, err))
 		}
+		r.buffer, r.window, r.short = got.rows, got.next.position, !got.full
 		if len(r.buffer) == 0 {
 			return false, nil
 		}
 	}
 	row := r.buffer[0]
 	r.buffer = r.buffer[1:]
-	r.at = r.ahead // all rows of the buffer belong to one window
+	r.at = r.window
 	r.at.Batch, r.at.Seq, r.at.ID = row.batch, row.Seq, row.ID
 	r.moved = true
 	r.published = append(r.published, row.Seq)
@@ -173,6 +178,7 @@ func (r *reader) Positions() []source.Position {
 
 // Close implements [source.Reader].
 func (r *reader) Close() error {
+	r.fetcher.close()
 	r.cleaner.close()
 	return nil
 }
@@ -286,177 +292,4 @@ func (r *reader) Lag(ctx context.Context) (source.Lag, error) {
 		lag.Oldest = max(time.Since(at), 0)
 	}
 	return lag, nil
-}
-
-// fill reads the next rows into the buffer.
-func (r *reader) fill(ctx context.Context) error {
-	switch r.table.dialect {
-	case PostgreSQL:
-		return r.fillPostgreSQL(ctx)
-	case MySQL:
-		return r.fillMySQL(ctx)
-	default:
-		_, err := r.query(ctx, r.db, "shard = ? AND seq > ? ORDER BY seq", r.shard, r.ahead.Seq)
-		return err
-	}
-}
-
-// fillPostgreSQL reads the next rows of the window, or opens the next window.
-func (r *reader) fillPostgreSQL(ctx context.Context) error {
-	if r.ahead.In != "" {
-		const window = "shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) AND pg_visible_in_snapshot(tx, ?::pg_snapshot) AND seq > ? ORDER BY seq"
-		n, err := r.query(ctx, r.db, window, r.shard, orEmptySnapshot(r.ahead.Before), r.ahead.In, r.ahead.Seq)
-		if err != nil || n > 0 {
-			return err
-		}
-	}
-	// The window is at its end. One statement takes the snapshot and looks for
-	// rows, so the rows that it finds are visible in the snapshot.
-	var now string
-	before := orEmptySnapshot(r.ahead.In)
-	var first sql.NullInt64
-	if err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT pg_current_snapshot()::text, MIN(seq + 0) FROM "+r.table.quoted()+
-		" WHERE shard = ? AND "+newer), r.shard, before, before).Scan(&now, &first); err != nil {
-		return err
-	}
-	if !first.Valid {
-		return nil
-	}
-	const window = "shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) AND pg_visible_in_snapshot(tx, ?::pg_snapshot) AND seq >= ? ORDER BY seq"
-	n, err := r.query(ctx, r.db, window, r.shard, before, now, first.Int64)
-	if err == nil && n > 0 {
-		r.ahead.Before, r.ahead.In = before, now
-	}
-	return err
-}
-
-// newer is the condition for the rows that a snapshot does not see. The first
-// half lets PostgreSQL use the index on (shard, tx), so that kept rows and the
-// remains of deleted rows cost nothing. The caller writes MIN(seq + 0), because
-// PostgreSQL would find MIN(seq) by walking the index on (shard, seq) from its
-// beginning.
-const newer = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
-
-// orEmptySnapshot replaces an empty text by a snapshot that sees no
-// transaction.
-func orEmptySnapshot(s string) string {
-	if s == "" {
-		return "1:1:"
-	}
-	return s
-}
-
-// fillMySQL reads the next rows of the batches, or numbers new rows.
-func (r *reader) fillMySQL(ctx context.Context) error {
-	const numbered = "shard = ? AND (batch = ? AND seq > ? OR batch > ?) ORDER BY batch, seq"
-	n, err := r.query(ctx, r.db, numbered, r.shard, r.ahead.Batch, r.ahead.Seq, r.ahead.Batch)
-	if err != nil || n > 0 {
-		return err
-	}
-	found, err := r.number(ctx)
-	if err != nil || !found {
-		return err
-	}
-	_, err = r.query(ctx, r.db, numbered, r.shard, r.ahead.Batch, r.ahead.Seq, r.ahead.Batch)
-	return err
-}
-
-// number assigns the next batch number to the visible rows without a batch. The
-// relays take turns because of the lock on the counter. So a batch that becomes
-// visible later has a higher number.
-func (r *reader) number(ctx context.Context) (bool, error) {
-	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = tx.Rollback() }()
-	name := "batch " + stream(r.shard)
-	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO "+r.table.state()+" (name, value) VALUES (?, '0')", name); err != nil {
-		return false, err
-	}
-	var text string
-	if err := tx.QueryRowContext(ctx, "SELECT value FROM "+r.table.state()+" WHERE name = ? FOR UPDATE", name).Scan(&text); err != nil {
-		return false, err
-	}
-	batch, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return false, fmt.Errorf("table %s_state, row %q: %w", r.table.name, name, err)
-	}
-	rows, err := tx.QueryContext(ctx, "SELECT seq FROM "+r.table.quoted()+" WHERE shard = ? AND batch IS NULL ORDER BY seq LIMIT "+strconv.Itoa(r.rows), r.shard)
-	if err != nil {
-		return false, err
-	}
-	var seqs []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			_ = rows.Close()
-			return false, err
-		}
-		seqs = append(seqs, n)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(seqs) == 0 {
-		return false, err
-	}
-	batch = max(batch, r.ahead.Batch) + 1
-	if _, err := tx.ExecContext(ctx, "UPDATE "+r.table.quoted()+" SET batch = ? WHERE seq IN ("+list(seqs)+")", batch); err != nil {
-		return false, err
-	}
-	if _, err := tx.ExecContext(ctx, "UPDATE "+r.table.state()+" SET value = ? WHERE name = ?", strconv.FormatInt(batch, 10), name); err != nil {
-		return false, err
-	}
-	return true, tx.Commit()
-}
-
-// query reads rows into the buffer, and moves r.ahead to the last row.
-func (r *reader) query(ctx context.Context, db querier, condition string, args ...any) (n int, err error) {
-	q := r.table.dialect.quote
-	c := r.table.columns
-	batch := "0"
-	if r.table.dialect == MySQL {
-		batch = "batch"
-	}
-	at := r.table.dialect.timeText("created_at")
-	rows, err := db.QueryContext(ctx, r.table.dialect.query("SELECT seq, "+batch+", "+q(c.id)+", "+q(c.topic)+", "+q(c.kind)+", "+q(c.key)+", "+q(c.payload)+
-		", "+q(c.key)+" IS NULL, "+q(c.payload)+" IS NULL, headers, partition_number, "+at+", checksum FROM "+r.table.quoted()+" WHERE "+condition+" LIMIT "+strconv.Itoa(r.rows)), args...)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = rows.Close() }()
-	bytes := 0
-	for rows.Next() && bytes < bufferBytes {
-		row := &Row{Shard: r.shard, Partition: -1}
-		var id string
-		var headers sql.NullString
-		var partition sql.NullInt64
-		var at any
-		var noKey, noPayload bool // some drivers return nil for an empty value
-		if err := rows.Scan(&row.Seq, &row.batch, &id, &row.Topic, &row.Type, &row.Key, &row.Payload, &noKey, &noPayload, &headers, &partition, &at, &row.checksum); err != nil {
-			return n, err
-		}
-		if row.ID, err = uuid.Parse(id); err != nil {
-			return n, fmt.Errorf("row seq=%d: event id: %w", row.Seq, err)
-		}
-		if row.Time, err = parseTime(at); err != nil {
-			return n, fmt.Errorf("row seq=%d: %w", row.Seq, err)
-		}
-		if row.Key == nil && !noKey {
-			row.Key = []byte{}
-		}
-		if row.Payload == nil && !noPayload {
-			row.Payload = []byte{}
-		}
-		row.headers = headers.String
-		if partition.Valid {
-			row.Partition = int(partition.Int64)
-		}
-		r.buffer = append(r.buffer, row)
-		bytes += row.size()
-		n++
-		r.ahead.Seq, r.ahead.ID = row.Seq, row.ID
-		if r.table.dialect == MySQL {
-			r.ahead.Batch = row.batch
-		}
-	}
-	return n, rows.Err()
 }

@@ -188,12 +188,9 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 }
 
 // check returns an error if a row cannot be published.
-func (r *Relay) check(ctx context.Context, row *Row) (err error) {
-	if row.sum() != row.checksum {
-		return ErrChecksum
-	}
-	if row.Headers, err = decodeHeaders(row.headers); err != nil {
-		return err
+func (r *Relay) check(ctx context.Context, row *Row) error {
+	if row.broken != nil {
+		return row.broken
 	}
 	// This is the framing with an id in the payload: a zero byte and four
 	// bytes.

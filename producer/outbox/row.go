@@ -32,6 +32,7 @@ type Row struct {
 	headers  string // as stored
 	batch    int64  // only for MySQL
 	checksum int64
+	broken   error // the result of verify, for a row that was read
 }
 
 // Where names the row, for error texts.
@@ -87,27 +88,37 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // 
 // sum returns the checksum of the published fields. It is a CRC-32C of the
 // fields, each with its length before it. nil has the length -1.
 func (r *Row) sum() int64 {
-	crc := crc32.New(castagnoli)
-	var size [8]byte
+	crc := uint32(0)
+	number := func(n int64) {
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], uint64(n))
+		crc = crc32.Update(crc, castagnoli, b[:])
+	}
 	field := func(b []byte, isNil bool) {
-		n := int64(len(b))
 		if isNil {
-			n = -1
+			number(-1)
+			return
 		}
-		binary.BigEndian.PutUint64(size[:], uint64(n))
-		_, _ = crc.Write(size[:])
-		_, _ = crc.Write(b)
+		number(int64(len(b)))
+		crc = crc32.Update(crc, castagnoli, b)
 	}
 	field(r.ID[:], false)
 	field([]byte(r.Topic), false)
 	field(r.Key, r.Key == nil)
 	field(r.Payload, r.Payload == nil)
 	field([]byte(r.headers), false)
-	binary.BigEndian.PutUint64(size[:], uint64(r.Time.UnixMilli()))
-	_, _ = crc.Write(size[:])
-	binary.BigEndian.PutUint64(size[:], uint64(int64(r.Partition)))
-	_, _ = crc.Write(size[:])
-	return int64(crc.Sum32())
+	number(r.Time.UnixMilli())
+	number(int64(r.Partition))
+	return int64(crc)
+}
+
+// verify checks a row that was read, and decodes its headers.
+func (r *Row) verify() (err error) {
+	if r.sum() != r.checksum {
+		return ErrChecksum
+	}
+	r.Headers, err = decodeHeaders(r.headers)
+	return err
 }
 
 // encoded makes the message of a row.

@@ -1,0 +1,349 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// fetchBytes bounds the bytes of the rows of one query. The first row may be
+	// larger. Two queries are in memory at a time.
+	fetchBytes = 8 << 20
+	// firstRows is the limit of the first query. The limit doubles, up to the
+	// limit of WithRows, so that a table of large rows is read in small queries.
+	firstRows = 100
+	// numberMost bounds the rows that get the number of one batch in MySQL.
+	numberMost = 10_000
+	// slab is the number of rows that are allocated together.
+	slab = 64
+)
+
+// fetcher reads the rows of a shard. While the caller publishes the rows of one
+// query, the fetcher already runs the next query.
+type fetcher struct {
+	*input
+	shard  int
+	cursor cursor
+	ahead  chan fetched              // the result of the query that runs ahead; nil if there is none
+	run    func(from cursor) fetched // runs a query
+	cancel context.CancelFunc        // ends the query that runs ahead
+}
+
+// cursor is the place where the next query begins.
+type cursor struct {
+	position      // of the last row that was read
+	ended    bool // the window of the position has no more rows (PostgreSQL)
+	limit    int  // the most rows of the next query
+}
+
+// fetched is the result of a query.
+type fetched struct {
+	rows []*Row // of one window
+	next cursor
+	full bool // the query stopped at a limit, so there may be more rows
+	err  error
+}
+
+func newFetcher(in *input, shard int, at position) *fetcher {
+	f := &fetcher{input: in, shard: shard, cursor: cursor{position: at, limit: min(firstRows, in.rows)}}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.run, f.cancel = func(from cursor) fetched { return f.fetch(ctx, from) }, cancel
+	return f
+}
+
+// next returns rows in the order of their publishing. It returns no rows if the
+// table has no new row.
+func (f *fetcher) next(ctx context.Context) (fetched, error) {
+	got, err := f.wait(ctx)
+	if err != nil {
+		return got, err
+	}
+	f.cursor = got.next
+	if got.full {
+		f.start()
+	}
+	return got, nil
+}
+
+// wait waits for the query that runs ahead, or runs a query.
+func (f *fetcher) wait(ctx context.Context) (fetched, error) {
+	if f.ahead == nil {
+		f.start()
+	}
+	select {
+	case got := <-f.ahead:
+		f.ahead = nil
+		return got, got.err
+	case <-ctx.Done():
+		return fetched{}, context.Cause(ctx)
+	}
+}
+
+// start runs a query in the background.
+func (f *fetcher) start() {
+	ahead := make(chan fetched, 1)
+	f.ahead = ahead
+	from := f.cursor
+	go func() { ahead <- f.run(from) }()
+}
+
+// close ends the query that runs ahead, and waits for its end.
+func (f *fetcher) close() {
+	f.cancel()
+	if f.ahead != nil {
+		<-f.ahead
+	}
+}
+
+// fetch reads the rows behind the cursor.
+func (f *fetcher) fetch(ctx context.Context, c cursor) fetched {
+	switch f.table.dialect {
+	case PostgreSQL:
+		return f.fetchPostgreSQL(ctx, c)
+	case MySQL:
+		return f.fetchMySQL(ctx, c)
+	default:
+		return f.query(ctx, c, selection{where: "shard = ? AND seq > ?", order: "seq", args: []any{f.shard, c.Seq}})
+	}
+}
+
+// fetchPostgreSQL reads the next rows of the window, or opens the next window.
+func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
+	if c.In != "" && !c.ended {
+		got := f.query(ctx, c, selection{
+			where: "shard = ? AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) AND pg_visible_in_snapshot(tx, ?::pg_snapshot) AND seq > ?",
+			order: "seq", args: []any{f.shard, orEmptySnapshot(c.Before), c.In, c.Seq},
+		})
+		if got.err != nil || len(got.rows) > 0 {
+			return got
+		}
+		c = got.next
+	}
+	// One statement takes the snapshot and looks for rows, so the rows that it
+	// finds are the window.
+	before := orEmptySnapshot(c.In)
+	return f.query(ctx, c, selection{where: "shard = ? AND " + newer, order: "seq + 0", args: []any{f.shard, before, before}, opens: before})
+}
+
+// newer is the condition for the rows that a snapshot does not see. The first
+// half lets PostgreSQL use the index on (shard, tx), so that kept rows and the
+// remains of deleted rows cost nothing. The query orders by seq + 0, because
+// PostgreSQL would find the smallest seq by walking the index on (shard, seq)
+// from its beginning.
+const newer = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
+
+// orEmptySnapshot replaces an empty text by a snapshot that sees no
+// transaction.
+func orEmptySnapshot(s string) string {
+	if s == "" {
+		return "1:1:"
+	}
+	return s
+}
+
+// fetchMySQL reads the next rows of the batches, or numbers new rows.
+func (f *fetcher) fetchMySQL(ctx context.Context, c cursor) fetched {
+	numbered := selection{
+		where: "shard = ? AND (batch = ? AND seq > ? OR batch > ?)", order: "batch, seq", args: []any{f.shard, c.Batch, c.Seq, c.Batch},
+	}
+	got := f.query(ctx, c, numbered)
+	if got.err != nil || len(got.rows) > 0 {
+		return got
+	}
+	found, err := f.number(ctx, c.Batch)
+	switch {
+	case err != nil:
+		return fetched{err: err}
+	case !found:
+		return got
+	}
+	return f.query(ctx, c, numbered)
+}
+
+// number assigns the next batch number to the visible rows without a batch. The
+// relays take turns because of the lock on the counter. So a batch that becomes
+// visible later has a higher number.
+func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
+	tx, err := f.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	name := "batch " + stream(f.shard)
+	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO "+f.table.state()+" (name, value) VALUES (?, '0')", name); err != nil {
+		return false, err
+	}
+	var text string
+	if err := tx.QueryRowContext(ctx, "SELECT value FROM "+f.table.state()+" WHERE name = ? FOR UPDATE", name).Scan(&text); err != nil {
+		return false, err
+	}
+	batch, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return false, fmt.Errorf("table %s_state, row %q: %w", f.table.name, name, err)
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT seq FROM "+f.table.quoted()+" WHERE shard = ? AND batch IS NULL ORDER BY seq LIMIT "+strconv.Itoa(numberMost), f.shard)
+	if err != nil {
+		return false, err
+	}
+	var seqs []int64
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			_ = rows.Close()
+			return false, err
+		}
+		seqs = append(seqs, n)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(seqs) == 0 {
+		return false, err
+	}
+	batch = max(batch, last) + 1
+	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quoted()+" SET batch = ? WHERE seq IN ("+list(seqs)+")", batch); err != nil {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.state()+" SET value = ? WHERE name = ?", strconv.FormatInt(batch, 10), name); err != nil {
+		return false, err
+	}
+	return true, tx.Commit()
+}
+
+// selection chooses the rows of a query.
+type selection struct {
+	where, order string
+	args         []any
+	// opens is set if the rows begin a new window of PostgreSQL: the snapshot
+	// before the window.
+	opens string
+}
+
+// statement returns the SELECT of a selection. If the selection opens a window,
+// the first row has the snapshot that the statement sees.
+func (f *fetcher) statement(s selection, limit int) string {
+	t := f.table
+	q := t.dialect.quote
+	c := t.columns
+	batch := "0"
+	if t.dialect == MySQL {
+		batch = "batch"
+	}
+	rows := "SELECT seq, " + batch + " AS batch_number, " + q(c.id) + ", " + q(c.topic) + ", " + q(c.kind) + ", " + q(c.key) + ", " + q(c.payload) +
+		", " + q(c.key) + " IS NULL AS no_key, " + q(c.payload) + " IS NULL AS no_payload, headers, partition_number, " +
+		t.dialect.timeText("created_at") + " AS created, checksum FROM " + t.quoted() +
+		" WHERE " + s.where + " ORDER BY " + s.order + " LIMIT " + strconv.Itoa(limit)
+	if s.opens != "" {
+		rows = "SELECT w.*, CASE WHEN row_number() OVER (ORDER BY seq) = 1 THEN pg_current_snapshot()::text END FROM (" + rows + ") w ORDER BY seq"
+	}
+	return t.dialect.query(rows)
+}
+
+// query reads the rows of a selection.
+func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
+	got := fetched{next: c}
+	rows, err := f.db.QueryContext(ctx, f.statement(s, c.limit), s.args...)
+	if err != nil {
+		got.err = err
+		return got
+	}
+	defer func() { _ = rows.Close() }()
+	scan := newScanner(f.shard, s.opens != "")
+	bytes := 0
+	for bytes < fetchBytes && rows.Next() {
+		row, err := scan.row(rows)
+		if err != nil {
+			got.err = err
+			return got
+		}
+		bytes += row.size()
+		got.rows = append(got.rows, row)
+	}
+	if got.err = rows.Err(); got.err != nil || len(got.rows) == 0 {
+		got.next.ended = true
+		return got
+	}
+	if s.opens != "" {
+		got.next.Before, got.next.In = s.opens, scan.snapshot
+	}
+	last := got.rows[len(got.rows)-1]
+	got.next.Batch, got.next.Seq, got.next.ID = last.batch, last.Seq, last.ID
+	got.full = len(got.rows) >= c.limit || bytes >= fetchBytes
+	got.next.ended = !got.full
+	got.next.limit = min(2*c.limit, f.rows)
+	if bytes >= fetchBytes {
+		got.next.limit = len(got.rows)
+	}
+	return got
+}
+
+// scanner makes rows from the results of a query.
+type scanner struct {
+	shard    int
+	slab     []Row
+	names    map[string]string // the topics and types, so that equal names share memory
+	snapshot string            // of the first row
+
+	id, topic, kind, headers sql.RawBytes
+	partition                sql.NullInt64
+	created                  any
+	noKey, noPayload         bool // some drivers return nil for an empty value
+	in                       sql.RawBytes
+	opens                    bool
+}
+
+func newScanner(shard int, opens bool) *scanner {
+	return &scanner{shard: shard, names: map[string]string{}, opens: opens}
+}
+
+func (s *scanner) row(rows *sql.Rows) (*Row, error) {
+	if len(s.slab) == 0 {
+		s.slab = make([]Row, slab)
+	}
+	row := &s.slab[0]
+	s.slab = s.slab[1:]
+	row.Shard, row.Partition = s.shard, -1
+	to := []any{
+		&row.Seq, &row.batch, &s.id, &s.topic, &s.kind, &row.Key, &row.Payload, &s.noKey, &s.noPayload, &s.headers, &s.partition, &s.created, &row.checksum,
+	}
+	if s.opens {
+		to = append(to, &s.in)
+	}
+	if err := rows.Scan(to...); err != nil {
+		return nil, err
+	}
+	if s.opens && s.snapshot == "" {
+		s.snapshot = string(s.in)
+	}
+	var err error
+	if row.ID, err = uuid.ParseBytes(s.id); err != nil {
+		return nil, fmt.Errorf("row seq=%d: event id: %w", row.Seq, err)
+	}
+	if row.Time, err = parseTime(s.created); err != nil {
+		return nil, fmt.Errorf("row seq=%d: %w", row.Seq, err)
+	}
+	row.Topic, row.Type = s.name(s.topic), s.name(s.kind)
+	if row.Key == nil && !s.noKey {
+		row.Key = []byte{}
+	}
+	if row.Payload == nil && !s.noPayload {
+		row.Payload = []byte{}
+	}
+	row.headers = string(s.headers)
+	if s.partition.Valid {
+		row.Partition = int(s.partition.Int64)
+	}
+	row.broken = row.verify()
+	return row, nil
+}
+
+func (s *scanner) name(text sql.RawBytes) string {
+	name, ok := s.names[string(text)]
+	if !ok {
+		name = string(text)
+		s.names[name] = name
+	}
+	return name
+}

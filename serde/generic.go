@@ -155,7 +155,7 @@ func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 // not a field is an error. An error contains the line and the column. After an
 // error the result is dst without changes.
 func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
-	text, _, err := avsc.ReadJSON("", json)
+	text, err := avsc.ReadData(json)
 	if err != nil {
 		return dst, fmt.Errorf("serde: JSON: %w", err)
 	}

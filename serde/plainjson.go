@@ -53,7 +53,7 @@ func (g *Generic) AppendPlainJSON(dst, data []byte) ([]byte, error) {
 // field gets the schema's default. A member that is not a field is an error.
 // After an error the result is dst without changes.
 func (g *Generic) AppendFromPlainJSON(dst, json []byte) ([]byte, error) {
-	text, _, err := avsc.ReadJSON("", json)
+	text, err := avsc.ReadData(json)
 	if err != nil {
 		return dst, fmt.Errorf("serde: JSON: %w", err)
 	}
@@ -695,7 +695,7 @@ func (g *Generic) plainIsClear(s, b *avsc.Schema, text []byte) bool {
 
 // plainBranch is the branch as which a reader takes text, or nil.
 func (g *Generic) plainBranch(s *avsc.Schema, text []byte) *avsc.Schema {
-	v, _, err := avsc.ReadJSON("", text)
+	v, err := avsc.ReadData(text)
 	if err != nil {
 		return nil
 	}

@@ -114,6 +114,9 @@ func TestPlainJSONMistakes(t *testing.T) {
 		{"a zone", in(`{"type":"long","logicalType":"local-timestamp-millis"}`), `{"f":["2026-01-01T00:00:00Z"]}`, `is no local timestamp`},
 		{"no date", in(`{"type":"int","logicalType":"date"}`), `{"f":["2026-02-30"]}`, `is no date`},
 		{"base64", in(`"bytes"`), `{"f":["a"]}`, `is no base64`},
+		{"NaN without quotes", in(`"double"`), `{"f":[NaN]}`, `NaN is not JSON: write "NaN", "Infinity" or "-Infinity" in double quotes`},
+		{"two values", in(`"int"`), `{"f":[]} {"f":[]}`, `1:10: there is more text after the end of the value: give one value`},
+		{"no value", in(`"int"`), ` `, `1:2: there is no value`},
 		{"a field too many", in(`["null",{"type":"record","name":"A","fields":[]}]`), `{"f":[{"x":1}]}`, `A has no field "x"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

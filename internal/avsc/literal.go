@@ -25,17 +25,20 @@ func (r *reader) word(v *Value) {
 			r.report(start, "the text is not UTF-8", "save the file as UTF-8")
 			return
 		}
-		r.report(start, w+" is not JSON", wordFix(w))
+		r.report(start, w+" is not JSON", r.wordFix(w))
 	}
 }
 
-func wordFix(w string) string {
+func (r *reader) wordFix(w string) string {
 	switch strings.ToLower(w) {
 	case "true", "false", "null":
 		return "write " + strings.ToLower(w)
 	case "none", "nil", "undefined":
 		return "write null"
 	case "nan", "infinity", "inf":
+		if r.data {
+			return `write "NaN", "Infinity" or "-Infinity" in double quotes`
+		}
 		return "JSON has finite numbers only; use another default, or a union with null"
 	}
 	return "put it in double quotes"
@@ -53,7 +56,7 @@ func (r *reader) number(v *Value) {
 	}
 	v.bad = true
 	if strings.EqualFold(strings.TrimLeft(lit, "+-"), "infinity") || strings.EqualFold(strings.TrimLeft(lit, "+-"), "nan") {
-		r.report(start, lit+" is not JSON", wordFix("nan"))
+		r.report(start, lit+" is not JSON", r.wordFix("nan"))
 		return
 	}
 	r.report(start, fmt.Sprintf("%s is not a JSON number", quote(lit)), "write digits, then a fraction and an exponent if need be, without leading zeros or '+'; text stands in double quotes")

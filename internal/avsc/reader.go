@@ -34,6 +34,14 @@ func ReadJSON(file string, text []byte) (*Value, []Comment, error) {
 	return root, r.comments, nil
 }
 
+// ReadData is ReadJSON for a value of a schema instead of a schema.
+func ReadData(text []byte) (*Value, error) {
+	r := newReader("", text)
+	r.data = true
+	root := r.document()
+	return root, r.errs.err()
+}
+
 type reader struct {
 	file     string
 	src      string
@@ -46,6 +54,7 @@ type reader struct {
 	// nearly ascending order.
 	markOff, markLine, markStart int
 
+	data     bool // the text is a value, not a schema
 	lastWins bool // if true, the last value of a repeated key counts; if false, a repeated key is a mistake
 }
 
@@ -65,7 +74,11 @@ func (r *reader) document() *Value {
 	}
 	r.space()
 	if r.off == len(r.src) && !r.stopped {
-		r.stop(r.off, "the file is empty", "write a schema, for instance \"string\" or {\"type\": \"record\", …}")
+		if r.data {
+			r.stop(r.off, "there is no value", "")
+		} else {
+			r.stop(r.off, "the file is empty", "write a schema, for instance \"string\" or {\"type\": \"record\", …}")
+		}
 	}
 	v := r.value(0)
 	r.space()
@@ -73,11 +86,14 @@ func (r *reader) document() *Value {
 		return nil
 	}
 	if r.off < len(r.src) {
-		fix := "remove it"
-		if c := r.src[r.off]; c == '{' || c == ',' {
+		what, fix := "there is more text after the end of the schema", "remove it"
+		switch c := r.src[r.off]; {
+		case r.data:
+			what, fix = "there is more text after the end of the value", "give one value"
+		case c == '{' || c == ',':
 			fix = "put several types of one file into a JSON array, [ … , … ]"
 		}
-		r.report(r.off, "there is more text after the end of the schema", fix)
+		r.report(r.off, what, fix)
 	}
 	return v
 }

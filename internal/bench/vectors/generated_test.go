@@ -116,6 +116,7 @@ type tree struct {
 	byText   map[string]string // schema text to package
 	packages map[string][]codegen.File
 	errs     map[string]error
+	options  codegen.Options
 }
 
 const treeModule = "github.com/avroline/avroline/internal/bench/tree"
@@ -149,7 +150,9 @@ func (x *tree) add(id string, schemas ...string) string {
 	for i, s := range schemas {
 		sources = append(sources, codegen.Source{Name: fmt.Sprintf("%s_%d.avsc", name, i), Text: []byte(s)})
 	}
-	files, err := codegen.Generate(sources, codegen.Options{Package: name})
+	options := x.options
+	options.Package = name
+	files, err := codegen.Generate(sources, options)
 	if err != nil {
 		x.errs[id] = err
 		return ""

@@ -251,12 +251,10 @@ func WithoutRecovery() Option {
 // WithLogger sets the log for the lines of the client library and of this
 // package. No line has a payload or a secret. Default and nil: silent.
 func WithLogger(l *slog.Logger) Option {
-	return settings.Set("WithLogger", func(c *settings.Config) {
-		if l == nil {
-			l = slog.New(slog.DiscardHandler)
-		}
-		c.Logger = l
-	})
+	if l == nil {
+		l = slog.New(slog.DiscardHandler)
+	}
+	return settings.Set("WithLogger", func(c *settings.Config) { c.Logger = l })
 }
 
 // WithHooks adds hooks for metrics and traces. If it is given several times,

@@ -139,7 +139,7 @@ func (u *unpacker) steps(ctx context.Context, in *Input, subject string) ([]rule
 // bindMigration binds the migration rules of one version. Downgrades run in
 // reverse order.
 func (c *common) bindMigration(ctx context.Context, set *contract.RuleSet, r MigrationRule, upgrade bool) ([]ruleStep, error) {
-	if set == nil || !clientExecutes(set) {
+	if set == nil || !set.ForClients() {
 		return nil, nil
 	}
 	rules := slices.Clone(set.MigrationRules)

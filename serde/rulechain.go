@@ -3,11 +3,11 @@ package serde
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/fieldtags"
 	"github.com/avroline/avroline/registry/contract"
 )
 
@@ -54,7 +54,7 @@ type ruleScope struct {
 // The error is a *RuleError.
 func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 	set := in.version.RuleSet
-	if c.ignoreRules || set == nil || !clientExecutes(set) {
+	if c.ignoreRules || set == nil || !set.ForClients() {
 		return nil, nil
 	}
 	domain, encoding := in.applicable(set.DomainRules), in.applicable(set.EncodingRules)
@@ -96,15 +96,6 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 		}
 	}
 	return chain, nil
-}
-
-// clientExecutes reports whether clients must run the rules.
-func clientExecutes(set *contract.RuleSet) bool {
-	switch strings.ToUpper(set.EnableAt) {
-	case "", "ALL", "CLIENT":
-		return true
-	}
-	return false
 }
 
 // applicable returns the rules that apply, in the order of execution. Readers
@@ -176,66 +167,12 @@ func run(ctx context.Context, steps []ruleStep, data []byte, r record) ([]byte, 
 	return data, nil
 }
 
-// fieldTags returns the tags of all record fields by full name. Three places
-// contain tags: confluent:tags in the schema of the records, confluent:tags in
-// the registered schema, and the paths in the version's metadata.
+// fieldTags returns the tags of all record fields by full name. The schema of
+// the records and the registered schema may both have tags.
 func fieldTags(v contract.Version, schema *avsc.Schema) map[string][]string {
-	tags := map[string][]string{}
-	add := func(field, tag string) {
-		if !slices.Contains(tags[field], tag) {
-			tags[field] = append(tags[field], tag)
-		}
+	registered, err := avsc.ParseStored("schema", []byte(v.Schema))
+	if err != nil {
+		registered = nil // the schema of the records then has the only tags
 	}
-	collect := func(s *avsc.Schema) {
-		if s.Kind != avsc.Record {
-			return
-		}
-		for _, f := range s.Fields {
-			name := s.Name + "." + f.Name
-			for _, tag := range inlineTags(f) {
-				add(name, tag)
-			}
-			if v.Metadata == nil {
-				continue
-			}
-			for path, list := range v.Metadata.Tags {
-				if matchPath(path, name) {
-					for _, tag := range list {
-						add(name, tag)
-					}
-				}
-			}
-		}
-	}
-	schema.Walk(collect)
-	if registered, err := avsc.ParseStored("schema", []byte(v.Schema)); err == nil {
-		registered.Walk(collect)
-	}
-	return tags
-}
-
-func inlineTags(f *avsc.Field) []string {
-	var tags []string
-	for _, p := range f.Props {
-		if p.Key != "confluent:tags" || p.Value.Kind != avsc.JSONArray {
-			continue
-		}
-		for _, e := range p.Value.Elems {
-			if e.Kind == avsc.JSONString {
-				tags = append(tags, e.Str)
-			}
-		}
-	}
-	return tags
-}
-
-// matchPath reports whether a path of metadata tags matches a field name. "*"
-// matches any characters except a dot, "**" matches any characters, and "?"
-// matches one character except a dot.
-func matchPath(path, name string) bool {
-	path = strings.ReplaceAll(path, "**.*", "**")
-	expr := regexp.QuoteMeta(path)
-	expr = strings.NewReplacer(`\*\*`, `.*`, `\*`, `[^.]*`, `\?`, `[^.]`).Replace(expr)
-	match, err := regexp.MatchString("^(?:"+expr+")$", name)
-	return err == nil && match
+	return fieldtags.Of(v.Metadata, schema, registered)
 }

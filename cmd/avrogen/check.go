@@ -82,6 +82,10 @@ BACKWARD. A schema that is gone is a finding where old data must be read, and a
 changed logical type, precision, scale or unit is one at every level but NONE:
 most readers do not convert.
 
+The rules of a schema, in order.rules.yaml beside order.avsc or in "contracts" of
+avrogen.yaml, are compared too: a rule that is gone or does less, a field that is
+no longer encrypted, and a new field that looks personal and has no tag.
+
 An intended break is accepted by "except" of avrogen.yaml, a list of rule, path,
 reason and, if wished, until (the last day). What is accepted is said on stderr.
 
@@ -95,7 +99,7 @@ reason and, if wished, until (the last day). What is accepted is said on stderr.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := c.run(cmd.Context(), args)
 			if err != nil {
-				return err
+				return contractError(err)
 			}
 			return a.report(checkFindings(c.except(found)))
 		},
@@ -122,7 +126,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 	if err != nil {
 		return nil, err
 	}
-	opts := check.Options{Renames: renames, Loader: c.loader(cfg)}
+	opts := check.Options{Renames: renames, Loader: c.loader(cfg), Contracts: cfg.contractsIn}
 	if c.against == "" && len(args) >= 2 {
 		return c.versions(opts, args)
 	}
@@ -165,7 +169,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, erro
 		return nil, err
 	}
 	defer client.Close() //nolint:errcheck // what was asked for has been answered
-	return check.InRegistry(ctx, compat.Level(c.level), client, cfg.subjectsOf(), args...)
+	return check.InRegistry(ctx, compat.Level(c.level), opts, client, cfg.subjectsOf(), args...)
 }
 
 // subjectsOf returns a function from schema to subject. It returns nil if
@@ -230,7 +234,7 @@ func (c *checker) versions(opts check.Options, paths []string) ([]check.Finding,
 		}
 		sets[i] = set
 	}
-	subject, err := check.Versions(level, opts.Renames, sets...)
+	subject, err := check.Versions(level, opts, sets...)
 	if err != nil {
 		return nil, &usageError{err}
 	}

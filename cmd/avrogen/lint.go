@@ -125,7 +125,11 @@ func (l *lint) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	found := avsclint.Lint(set, l.except...)
+	tags, err := l.config.tags(set)
+	if err != nil {
+		return contractError(err)
+	}
+	found := avsclint.Lint(set, avsclint.Options{Except: l.except, Tags: tags})
 	if l.writeBaseline {
 		return l.staging.write(ctx, []output{{l.baseline, baselineText(found)}}, nil)
 	}

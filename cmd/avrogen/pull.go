@@ -17,6 +17,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfmt"
+	"github.com/avroline/avroline/internal/contractfile"
 	"github.com/avroline/avroline/registry"
 )
 
@@ -217,9 +218,9 @@ func (p *puller) add(v registry.Version) error {
 	}
 	p.origin[name] = mine
 	p.sources = append(p.sources, avsc.Source{Name: name, Text: text})
-	contract, err := contractFile{v.Metadata, v.RuleSet}.text()
+	contract, err := contractfile.Contract{Metadata: v.Metadata, RuleSet: v.RuleSet}.Text()
 	if err == nil && contract != nil {
-		p.contracts = append(p.contracts, output{contractName(name), contract})
+		p.contracts = append(p.contracts, output{contractfile.Name(name), contract})
 	}
 	return err
 }

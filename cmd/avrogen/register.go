@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/check"
+	"github.com/avroline/avroline/internal/contractfile"
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
@@ -103,7 +105,7 @@ type entry struct {
 	subject string
 	text    string   // with types of other files only as names
 	uses    []*entry // the references of text, in order of use
-	contractFile
+	contractfile.Contract
 
 	version int // in the registry, or 0 if the schema is not registered
 	id      int
@@ -220,8 +222,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 				e.text = string(s.JSON.AppendCompact(nil))
 			}
 			var err error
-			if e.contractFile, err = r.config.contract(e.subject, f.Name); err != nil {
-				return nil, err
+			if e.Contract, err = r.config.contract(e.subject, f.Name, os.ReadFile); err != nil {
+				return nil, contractError(err)
 			}
 			entries = append(entries, e)
 		}
@@ -447,13 +449,12 @@ func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, err
 			continue
 		}
 		missing = append(missing, e)
-		level, before, err := check.Earlier(ctx, r.level, r.client, e.subject)
+		subject := check.Subject{Now: e.schema, Contract: e.Contract}
+		err = subject.ReadEarlier(ctx, r.level, r.client, e.subject)
 		if err != nil && !errors.Is(err, registry.ErrSubjectNotFound) {
 			return nil, err
 		}
-		if len(before) > 0 {
-			subjects = append(subjects, check.Subject{Now: e.schema, Before: before, Level: level})
-		}
+		subjects = append(subjects, subject)
 	}
 	findings := checkFindings(check.Compare(subjects))
 	if len(findings) > 0 || r.level != 0 {

@@ -19,10 +19,18 @@ type Finding struct {
 	Message string // the problem, a colon, and the fix
 }
 
-// Lint checks every declared type in the set's files once. Lint applies all
-// rules except the rules in except. The findings are sorted by place.
-func Lint(set *avsc.Set, except ...string) []Finding {
-	l := &linter{except: except, seen: map[*avsc.Schema]bool{}, finite: finite(set)}
+// Options are the settings of [Lint]. The zero value applies all rules.
+type Options struct {
+	Except []string // rules to leave out
+	// Tags are the tags of fields, by full name, that contract files give to
+	// the fields. The confluent:tags of the schemas count besides.
+	Tags map[string][]string
+}
+
+// Lint checks every declared type in the set's files once. The findings are
+// sorted by place.
+func Lint(set *avsc.Set, o Options) []Finding {
+	l := &linter{Options: o, seen: map[*avsc.Schema]bool{}, finite: finite(set), tagging: len(o.Tags) > 0 || usesTags(set)}
 	for _, f := range set.Files {
 		for _, d := range f.Dropped {
 			l.report(annotationDropped, d.Pos, d.Key, "the annotation @"+d.Key+" before a union is dropped, because a union has no properties", "put it before one of the branches, or before the name of the field")
@@ -53,7 +61,8 @@ func Lint(set *avsc.Set, except ...string) []Finding {
 }
 
 type linter struct {
-	except   []string
+	Options
+	tagging  bool // some fields have tags
 	seen     map[*avsc.Schema]bool
 	finite   map[*avsc.Schema]bool // the schemas that have a value
 	searches int                   // the calls of needsItself
@@ -61,7 +70,7 @@ type linter struct {
 }
 
 func (l *linter) report(rule string, pos avsc.Pos, path, what, fix string) {
-	if slices.Contains(l.except, rule) {
+	if slices.Contains(l.Except, rule) {
 		return
 	}
 	l.findings = append(l.findings, Finding{Pos: pos, Rule: rule, Path: path, Message: what + ": " + fix})
@@ -127,6 +136,7 @@ func (l *linter) field(s *avsc.Schema, f *avsc.Field, declared *avsc.Value) {
 	l.reference(f.Type, f.TypePos, path)
 	l.unnamed(f.Type, path)
 	l.meaning(f, path)
+	l.personal(f, path)
 	l.fieldDefault(f, path)
 }
 

@@ -27,7 +27,7 @@ func lint(t *testing.T, text string, except ...string) []string {
 		t.Fatalf("%s\n%v", text, err)
 	}
 	var out []string
-	for _, f := range avsclint.Lint(set, except...) {
+	for _, f := range avsclint.Lint(set, avsclint.Options{Except: except}) {
 		if what, fix, ok := strings.Cut(f.Message, ": "); !ok || what == "" || fix == "" {
 			t.Errorf("message %q does not say what to do", f.Message)
 		}
@@ -98,6 +98,9 @@ func TestRules(t *testing.T) {
 		{field(`"name": "created_at", "type": "long", "logicalType": "timestamp-millis"`), []string{"2:44 TIME_AS_NUMBER n.R.created_at", "2:67 LOGICAL_TYPE_ON_FIELD n.R.created_at"}},
 		{field(`"name": "created_at", "type": {"type": "long", "logicalType": "timestamp-mills"}`), []string{"2:76 LOGICAL_TYPE_IGNORED n.R.created_at"}},
 		{field(`"name": "d", "type": {"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 3}`), []string{"2:68 LOGICAL_TYPE_IGNORED n.R.d"}},
+		{field(`"name": "email", "type": "string"`), nil},
+		{field(`"name": "email", "type": "string", "confluent:tags": ["PII"]}, {"doc": "x", "name": "home_phone", "type": ["string", "null"], "default": ""`), []string{"2:98 PII_WITHOUT_TAG n.R.home_phone"}},
+		{field(`"name": "email", "type": "string", "confluent:tags": ["PII"]}, {"doc": "x", "name": "phone", "type": "int"}, {"doc": "x", "name": "phones", "type": "string", "confluent:tags": ["PUBLIC"]`), nil},
 		{field(`"name": "d", "type": "int", "defalt": 1`), []string{"2:42 MISSPELT_ATTRIBUTE n.R.d"}},
 		{field(`"name": "d", "type": "int", "my.default": 1, "nam": 1, "symbolDocs": 2, "id": 3`), []string{"2:59 MISSPELT_ATTRIBUTE n.R.d"}},
 		{`{"type": "fixed", "name": "n.F", "size": 1, "doc": "x", "alias": ["G"]}`, []string{"1:57 MISSPELT_ATTRIBUTE n.F"}},
@@ -163,7 +166,7 @@ func TestWhyADecimalIsIgnored(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, f := range avsclint.Lint(set) {
+		for _, f := range avsclint.Lint(set, avsclint.Options{}) {
 			if f.Rule == "LOGICAL_TYPE_IGNORED" {
 				got = append(got, f.Message)
 			}
@@ -171,6 +174,23 @@ func TestWhyADecimalIsIgnored(t *testing.T) {
 		if len(got) != 1 || !strings.Contains(got[0], want) {
 			t.Errorf("%s: %q, want %q", typ, got, want)
 		}
+	}
+}
+
+// A tag from a contract file counts.
+func TestTagsOfContracts(t *testing.T) {
+	t.Parallel()
+	set, err := avsc.ParseSet(avsc.Source{Name: "t.avsc", Text: []byte(`{"type": "record", "name": "n.R", "doc": "x", "fields": [
+		{"name": "email", "type": "string", "doc": "x"}, {"name": "iban", "type": "bytes", "doc": "x"}]}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range avsclint.Lint(set, avsclint.Options{Tags: map[string][]string{"n.R.email": {"PII"}}}) {
+		got = append(got, f.Rule+" "+f.Path)
+	}
+	if diff := cmp.Diff([]string{"PII_WITHOUT_TAG n.R.iban"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

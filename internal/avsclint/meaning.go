@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/fieldtags"
 )
 
 // meaning compares the name of a field with its type.
@@ -56,6 +57,58 @@ func money(w []string) bool {
 	switch w[len(w)-1] {
 	case "price", "prices", "amount", "amounts", "cost", "costs", "fee", "fees", "balance", "salary", "tax", "vat", "revenue", "subtotal", "money", "refund":
 		return true
+	}
+	return false
+}
+
+// personal looks for fields without a tag among fields with tags.
+func (l *linter) personal(f *avsc.Field, path string) {
+	if l.tagging && len(l.Tags[path]) == 0 && len(fieldtags.Inline(f)) == 0 && LooksPersonal(f) {
+		l.report(piiWithoutTag, f.NamePos, path, "field "+f.Name+" looks personal and has no tag, so rules do not encrypt the field", `add "confluent:tags": ["PII"], or another tag if the value may be in clear text`)
+	}
+}
+
+// usesTags reports whether a field of the set has confluent:tags.
+func usesTags(set *avsc.Set) bool {
+	uses, seen := false, map[*avsc.Schema]bool{}
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			s.WalkNew(seen, func(n *avsc.Schema) {
+				uses = uses || slices.ContainsFunc(n.Fields, func(f *avsc.Field) bool { return len(fieldtags.Inline(f)) > 0 })
+			})
+		}
+	}
+	return uses
+}
+
+// LooksPersonal reports whether a field holds personal data, by its name and
+// type. The field contains strings or bytes, because only these can be
+// encrypted.
+func LooksPersonal(f *avsc.Field) bool {
+	if !slices.ContainsFunc(scalars(f.Type, nil), func(s *avsc.Schema) bool {
+		return s.Kind == avsc.String && s.Logical.Name == "" || s.Kind == avsc.Bytes && s.Logical.Name == ""
+	}) {
+		return false
+	}
+	return personalName(words(f.Name))
+}
+
+func personalName(w []string) bool {
+	if len(w) == 0 {
+		return false
+	}
+	name := strings.Join(w, " ")
+	for _, end := range []string{
+		"email", "emails", "email address", "e mail", "mail address", "phone", "phones", "phone number", "telephone", "mobile", "mobile number", "fax",
+		"first name", "firstname", "given name", "last name", "lastname", "family name", "surname", "maiden name", "full name", "fullname",
+		"birthday", "birth date", "birthdate", "date of birth", "dob", "birthplace",
+		"home address", "street address", "street", "postal address", "billing address", "shipping address", "delivery address",
+		"ssn", "social security number", "national id", "passport", "passport number", "tax id", "driving licence", "driver license",
+		"iban", "card number", "credit card", "cvv", "cvc", "account number", "ip address", "password", "fingerprint",
+	} {
+		if name == end || strings.HasSuffix(name, " "+end) {
+			return true
+		}
 	}
 	return false
 }

@@ -36,6 +36,7 @@ const (
 	misspeltAttribute      = "MISSPELT_ATTRIBUTE"
 	attributeOnType        = "ATTRIBUTE_ON_TYPE"
 	annotationDropped      = "ANNOTATION_DROPPED"
+	piiWithoutTag          = "PII_WITHOUT_TAG"
 	goPropertyIgnored      = "GO_PROPERTY_IGNORED"
 )
 
@@ -62,6 +63,7 @@ func Rules() []Rule {
 		{floatForMoney, "a float or double that holds money, by its name", "binary fractions cannot hold 0.10; use the logical type decimal"},
 		{timeAsNumber, "a long or int that holds a time, by its name, without logical type", "whether it is seconds, millis or micros is then a guess of each reader"},
 		{uuidAsString, "a string that holds a UUID, by its name, without logical type", "no one checks it, and generated code has a plain string"},
+		{piiWithoutTag, "a string or bytes field that holds personal data, by its name, and has no tag, where other fields have confluent:tags", "rules encrypt tagged fields only, so its values are written in clear text"},
 		{mapOfMap, "a map whose values are maps", "the inner level has no name, no doc and cannot grow; use a record"},
 		{unionOfOne, "a union with a single branch", "it costs a byte a value and means nothing; use the branch itself"},
 

@@ -26,6 +26,21 @@ type Renames map[string]string
 type Options struct {
 	Renames Renames
 	Loader  avscfile.Loader // reads the new schemas
+
+	// Contracts finds the contracts of the schemas in a tree. The function read
+	// reads a file of the tree. Contracts may be nil. Then a contract is in the
+	// file beside its schema.
+	Contracts func(read func(name string) ([]byte, error)) Contracts
+}
+
+// contracts returns the contracts of the new schemas.
+func (o Options) contracts() Contracts { return o.contractsIn(o.Loader.Read) }
+
+func (o Options) contractsIn(read func(string) ([]byte, error)) Contracts {
+	if o.Contracts == nil {
+		return beside(read)
+	}
+	return o.Contracts(read)
 }
 
 // apply renames the types of a set.
@@ -73,10 +88,14 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 	if len(now.Files) == 0 && len(before.Files) == 0 {
 		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
 	}
-	return Compare(Trees(level,
-		Tree{Set: now, elsewhere: (&outside{list: commit.workFiles(ctx), read: os.ReadFile, in: now}).find},
-		Tree{Set: before, scope: scope, elsewhere: (&outside{list: commit.schemaFiles, read: commit.readFile, in: before}).find},
-		label)), nil
+	subjects, err := Trees(level,
+		Tree{Set: now, contract: opts.contracts(), elsewhere: (&outside{list: commit.workFiles(ctx), read: os.ReadFile, in: now}).find},
+		Tree{Set: before, contract: opts.contractsIn(commit.readFile), scope: scope, elsewhere: (&outside{list: commit.schemaFiles, read: commit.readFile, in: before}).find},
+		label)
+	if err != nil {
+		return nil, err
+	}
+	return Compare(subjects), nil
 }
 
 // Dir compares the schemas at paths with the schemas in dir and below.
@@ -89,7 +108,11 @@ func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]Findi
 	if err != nil {
 		return nil, err
 	}
-	return Compare(Trees(level, Tree{Set: now}, Tree{Set: before}, dir)), nil
+	subjects, err := opts.trees(level, now, before, dir)
+	if err != nil {
+		return nil, err
+	}
+	return Compare(subjects), nil
 }
 
 // Folders compares folders with versions of the same schemas. The oldest folder
@@ -104,14 +127,30 @@ func Folders(level compat.Level, opts Options, dirs ...string) ([]Finding, error
 		earlier = earlier[len(earlier)-1:]
 	}
 	var subjects []Subject
-	for _, dir := range earlier {
+	for i, dir := range earlier {
 		before, err := earlierTree(opts, dir)
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, Trees(level, Tree{Set: now}, Tree{Set: before}, dir)...)
+		of, err := opts.trees(level, now, before, dir)
+		if err != nil {
+			return nil, err
+		}
+		if i < len(earlier)-1 {
+			for j := range of {
+				of[j].Latest = nil // only the rules of the last folder count
+			}
+		}
+		subjects = append(subjects, of...)
 	}
 	return Compare(subjects), nil
+}
+
+// trees pairs the schemas of two folders.
+func (o Options) trees(level compat.Level, now, before *avsc.Set, label string) ([]Subject, error) {
+	return Trees(level,
+		Tree{Set: now, contract: o.contracts()},
+		Tree{Set: before, contract: beside(o.Loader.Read)}, label)
 }
 
 // earlierTree reads the schemas of a file, or of a folder and its subfolders.

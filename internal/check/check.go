@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/contractfile"
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry/compat"
 )
@@ -21,13 +22,24 @@ const SchemaRemoved = "SCHEMA_REMOVED"
 type Subject struct {
 	// Now is nil if the schema was removed.
 	Now    *avsc.Schema
-	Before []evolve.Version // oldest version first, never empty
+	Before []evolve.Version // oldest version first
+
+	// Contract holds the metadata and the rules of Now.
+	Contract contractfile.Contract
+	// Latest is the latest version with its rules. It is nil if Now is new.
+	Latest *Ruled
 
 	// Namesake is a new type of the same name in another namespace. Only a
 	// Subject with a nil Now has a Namesake.
 	Namesake *avsc.Schema
 
 	Level compat.Level
+}
+
+// Ruled is a version with its rules.
+type Ruled struct {
+	evolve.Version
+	Contract contractfile.Contract
 }
 
 // Finding is one reason why a schema and an earlier version are incompatible.
@@ -73,6 +85,7 @@ func Compare(subjects []Subject) []Finding {
 			}
 			found = append(found, s.against(group, s.Before[i])...)
 		}
+		found = append(found, s.lostRules()...)
 	}
 	type key struct {
 		pos                avsc.Pos
@@ -137,11 +150,11 @@ func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
 
 // Versions makes the subject of files with versions of one schema. The oldest
 // version comes first.
-func Versions(level compat.Level, renames Renames, files ...*avsc.Set) (Subject, error) {
+func Versions(level compat.Level, opts Options, files ...*avsc.Set) (Subject, error) {
 	s := Subject{Level: level}
 	for i, set := range files {
 		if i < len(files)-1 {
-			renames.apply(set)
+			opts.Renames.apply(set)
 		}
 		f := set.Files[0]
 		root := f.Root
@@ -157,12 +170,13 @@ func Versions(level compat.Level, renames Renames, files ...*avsc.Set) (Subject,
 			s.Before = append(s.Before, evolve.Version{Label: f.Name, Schema: root})
 		}
 	}
-	return s, nil
+	return s, s.readContracts(opts.contracts(), beside(opts.Loader.Read))
 }
 
 // Tree is a set of schema files that belong together.
 type Tree struct {
 	*avsc.Set
+	contract  Contracts                      // nil without contracts
 	scope     map[string]bool                // the files to check; nil for all files
 	elsewhere func(name string) *avsc.Schema // finds a type outside of the set; may be nil
 }
@@ -176,15 +190,17 @@ func (t Tree) find(name string) *avsc.Schema {
 
 // Trees pairs the schemas of a tree with their earlier versions. A schema with
 // a name is paired by its full name or an alias, and a schema without a name by
-// its file. New schemas are left out.
-func Trees(level compat.Level, now, before Tree, label string) []Subject {
+// its file. New schemas are left out. The error is a mistake in a contract
+// file.
+func Trees(level compat.Level, now, before Tree, label string) ([]Subject, error) {
 	var subjects []Subject
+	var mistakes error
 	kept := map[*avsc.Schema]bool{}
 	add := func(s, old *avsc.Schema) {
 		kept[old] = true
-		subjects = append(subjects, Subject{
-			Now: s, Before: []evolve.Version{{Label: label, Schema: old}}, Level: level,
-		})
+		subject := Subject{Now: s, Before: []evolve.Version{{Label: label, Schema: old}}, Level: level}
+		mistakes = cmp.Or(mistakes, subject.readContracts(now.contract, before.contract))
+		subjects = append(subjects, subject)
 	}
 	for _, f := range now.Files {
 		for _, s := range f.Schemas {
@@ -219,7 +235,7 @@ func Trees(level compat.Level, now, before Tree, label string) []Subject {
 			}
 		}
 	}
-	return subjects
+	return subjects, mistakes
 }
 
 // earlier returns the version in t of a schema of file f. The result is nil if

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,7 @@ import (
 	"sync"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/avscfile"
+	"github.com/avroline/avroline/internal/contractfile"
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
@@ -40,8 +41,8 @@ type SubjectsOf func(set *avsc.Set) map[string]*avsc.Schema
 // [holding] finds the subjects.
 //
 // A subject that the registry does not let us read is a finding.
-func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]Finding, error) {
-	now, err := avscfile.Load(paths...)
+func InRegistry(ctx context.Context, level compat.Level, opts Options, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]Finding, error) {
+	now, err := opts.Loader.Load(paths...)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +59,12 @@ func InRegistry(ctx context.Context, level compat.Level, reg Registry, subjectsO
 			found = append(found, notCompared(now, SubjectUnknown, unknown, "Name the subjects under \"subjects\" of avrogen.yaml, or with compattest.WithSubject."))
 		}
 	}
+	in := inRegistry{level, opts.contracts(), reg}
 	names := slices.Sorted(maps.Keys(schemas))
 	subjects := make([]*Subject, len(names))
 	refusals := make([]*registry.Error, len(names))
 	err = each(len(names), func(i int) error {
-		s, err := known(ctx, level, reg, names[i], schemas[names[i]])
+		s, err := in.known(ctx, names[i], schemas[names[i]])
 		if errors.As(err, &refusals[i]) && refusals[i].Status == http.StatusForbidden {
 			return nil
 		}
@@ -197,13 +199,23 @@ func notCompared(set *avsc.Set, rule, what, advice string) Finding {
 	return f
 }
 
+// inRegistry reads subjects to compare.
+type inRegistry struct {
+	level     compat.Level // 0 for the level of each subject
+	contracts Contracts
+	reg       Registry
+}
+
 // known reads a subject that holds a schema. The result is nil if the subject
 // has no version yet.
-func known(ctx context.Context, level compat.Level, reg Registry, name string, now *avsc.Schema) (*Subject, error) {
+func (r inRegistry) known(ctx context.Context, name string, now *avsc.Schema) (*Subject, error) {
 	s := &Subject{Now: now}
 	var err error
-	s.Level, s.Before, err = Earlier(ctx, level, reg, name)
-	if errors.Is(err, registry.ErrSubjectNotFound) || err == nil && len(s.Before) == 0 {
+	if s.Contract, err = r.contracts(name, now); err != nil {
+		return nil, err
+	}
+	err = s.ReadEarlier(ctx, r.level, r.reg, name)
+	if errors.Is(err, registry.ErrSubjectNotFound) || err == nil && s.Latest == nil {
 		return nil, nil
 	}
 	if err != nil {
@@ -212,38 +224,45 @@ func known(ctx context.Context, level compat.Level, reg Registry, name string, n
 	return s, nil
 }
 
-// Earlier reads the level and the earlier versions for the check of a new
-// version. A level of 0 means the subject's own level. The level decides which
-// versions Earlier reads.
-func Earlier(ctx context.Context, level compat.Level, reg Registry, name string) (compat.Level, []evolve.Version, error) {
+// ReadEarlier reads the level, the earlier versions and the rules of a subject
+// for the check of a new version. A level of 0 means the subject's own level.
+// The level decides which versions ReadEarlier reads. If s.Contract has no
+// metadata or no rules, s gets those of the latest version, as in the registry.
+func (s *Subject) ReadEarlier(ctx context.Context, level compat.Level, reg Registry, name string) error {
 	if level == 0 {
 		var err error
 		if level, err = reg.Compatibility(ctx, name); err != nil {
-			return 0, nil, fmt.Errorf("subject %s: %w", name, err)
+			return fmt.Errorf("subject %s: %w", name, err)
 		}
 	}
+	s.Level = level
 	numbers, err := reg.Versions(ctx, name)
 	if err != nil {
-		return 0, nil, fmt.Errorf("subject %s: %w", name, err)
+		return fmt.Errorf("subject %s: %w", name, err)
 	}
 	slices.Sort(numbers)
 	if !level.Transitive() && len(numbers) > 0 {
 		numbers = numbers[len(numbers)-1:]
 	}
-	versions := make([]evolve.Version, len(numbers))
-	for i, n := range numbers {
+	for _, n := range numbers {
 		label := fmt.Sprintf("version %d of %s", n, name)
 		v, err := reg.Version(ctx, name, n)
 		if err != nil {
-			return 0, nil, fmt.Errorf("%s: %w", label, err)
+			return fmt.Errorf("%s: %w", label, err)
 		}
 		old, err := avsc.ParseStored(label, []byte(v.Schema))
 		if err != nil {
-			return 0, nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
+			return fmt.Errorf("%s is not a schema: %w", label, plain(err))
 		}
-		versions[i] = evolve.Version{Label: label, Schema: old}
+		version := evolve.Version{Label: label, Schema: old}
+		s.Before = append(s.Before, version)
+		s.Latest = &Ruled{version, contractfile.Contract{Metadata: v.Metadata, RuleSet: v.RuleSet}}
 	}
-	return level, versions, nil
+	if s.Latest != nil {
+		s.Contract.Metadata = cmp.Or(s.Contract.Metadata, s.Latest.Contract.Metadata)
+		s.Contract.RuleSet = cmp.Or(s.Contract.RuleSet, s.Latest.Contract.RuleSet)
+	}
+	return nil
 }
 
 // each calls f for 0 to n-1, eight calls at a time, and returns the first

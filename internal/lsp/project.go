@@ -58,7 +58,7 @@ func (p *project) read(file string) (map[string][]problem, error) {
 		return nil, err
 	}
 	p.set, p.index = set, mentions(set)
-	for _, f := range avsclint.Lint(set) {
+	for _, f := range avsclint.Lint(set, avsclint.Options{}) {
 		if p.Ignore == nil || !p.Ignore(f) {
 			found[f.Pos.File] = append(found[f.Pos.File], problem{f.Pos, f.Rule, f.Message})
 		}

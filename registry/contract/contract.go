@@ -6,6 +6,7 @@ package contract
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -128,6 +129,19 @@ const (
 // Empty reports whether there is no rule at all, also for a nil RuleSet.
 func (s *RuleSet) Empty() bool {
 	return s == nil || len(s.MigrationRules) == 0 && len(s.DomainRules) == 0 && len(s.EncodingRules) == 0
+}
+
+// ForClients reports whether clients execute the rules. A nil RuleSet has no
+// rules to execute.
+func (s *RuleSet) ForClients() bool {
+	if s == nil {
+		return false
+	}
+	switch strings.ToUpper(s.EnableAt) {
+	case "", "ALL", "CLIENT":
+		return true
+	}
+	return false
 }
 
 // All returns the rules: migration, domain, encoding rules, each in its order.

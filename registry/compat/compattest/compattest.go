@@ -167,7 +167,7 @@ func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 
 func (c config) inRegistry(t testing.TB, path string) ([]check.Finding, error) {
 	if c.subjects == nil {
-		return check.InRegistry(t.Context(), c.level, c.registry, nil, path)
+		return check.InRegistry(t.Context(), c.level, check.Options{}, c.registry, nil, path)
 	}
 	placed := map[string]bool{}
 	subjectsOf := func(set *avsc.Set) map[string]*avsc.Schema {
@@ -181,7 +181,7 @@ func (c config) inRegistry(t testing.TB, path string) ([]check.Finding, error) {
 		}
 		return of
 	}
-	found, err := check.InRegistry(t.Context(), c.level, c.registry, subjectsOf, path)
+	found, err := check.InRegistry(t.Context(), c.level, check.Options{}, c.registry, subjectsOf, path)
 	for name := range c.subjects {
 		if err == nil && !placed[name] {
 			err = fmt.Errorf("WithSubject: no schema at %s has the full name %s", path, name)

@@ -1,7 +1,7 @@
 // Service is a complete HTTP service that publishes events. It has handlers
 // that publish, a processor, metrics, traces, health, configuration from flags,
-// a file and the environment, and an orderly shutdown. README.md tells what each
-// file is for.
+// a file and the environment, and an orderly shutdown. README.md tells what
+// each file is for.
 //
 //	go run ./examples/service                                  # nothing to install
 //	go run ./examples/service --brokers host:port,… --registry URL

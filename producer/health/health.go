@@ -47,8 +47,8 @@ type Part struct {
 // concurrent use.
 func Check(name string, f func() State) Part { return Part{name, f} }
 
-// Producer is a part for a [producer.Producer], a [producer.Transactional] or a
-// processor.
+// Producer is a part for a [producer.Producer], a [producer.Transactional], a
+// processor, a source or a relay.
 //
 // A part that was fenced or met a fatal error is dead. A closed part is not
 // ready.

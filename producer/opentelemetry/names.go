@@ -11,11 +11,12 @@ const scope = "github.com/avroline/avroline/producer/opentelemetry"
 // SchemaURL is the version of the semantic conventions that the names follow.
 const SchemaURL = semconv.SchemaURL
 
-// Names of operations. A span of the first four is named "OPERATION TOPIC".
+// Names of operations. A span of the first three is named "OPERATION TOPIC".
 const (
 	opPublish     = "publish"
 	opReceive     = "receive" // a batch of a processor
 	opProcess     = "process" // a message of a processor
+	opPoll        = "poll"    // only a metric
 	opCommit      = "commit"
 	opAbort       = "abort"
 	opInDoubt     = "in doubt"

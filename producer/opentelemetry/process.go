@@ -19,6 +19,7 @@ import (
 // of [Telemetry.Producer] too.
 func (t *Telemetry) Processor() processor.Option {
 	return processor.WithHooks(processor.Hooks{
+		Polled:      func(ctx context.Context, p processor.Poll) { t.polled(ctx, &p) },
 		StartBatch:  t.startBatch,
 		EndBatch:    endBatch,
 		StartRecord: func(ctx context.Context, r processor.Record) context.Context { return t.startRecord(ctx, &r) },
@@ -33,6 +34,22 @@ func (t *Telemetry) Processor() processor.Option {
 			}
 		},
 	})
+}
+
+// polled records the time of a poll that returned messages or an error. An
+// empty poll only waited.
+func (t *Telemetry) polled(ctx context.Context, p *processor.Poll) {
+	if p.Messages == 0 && p.Err == nil {
+		return
+	}
+	labels := []attribute.KeyValue{
+		semconv.MessagingSystemKafka, semconv.MessagingOperationName(opPoll), semconv.MessagingOperationTypeReceive,
+		semconv.MessagingConsumerGroupName(p.Group),
+	}
+	if p.Err != nil {
+		labels = append(labels, semconv.ErrorTypeKey.String(string(producer.ReasonOf(p.Err))))
+	}
+	t.metrics.operation.Record(ctx, p.Took.Seconds(), metric.WithAttributeSet(attribute.NewSet(labels...)))
 }
 
 type (

@@ -136,7 +136,7 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 		sourceItems:  counter(metricSourceItems, "{item}", "Items of sources in committed transactions."),
 		transactions: counter(metricTransactions, "{transaction}", "Transactions by result."),
 		lookups:      counter(metricLookups, "{lookup}", "Look-ups of registry clients by the origin of the answer."),
-		operation:    seconds(metricOperationDuration, "Time from the call of Publish to the outcome of the message."),
+		operation:    seconds(metricOperationDuration, "Time from the call of Publish to the outcome of the message, and time of the polls of processors."),
 		process:      seconds(metricProcessDuration, "Time of the function of a processor for one message."),
 		request:      seconds(metricRequestDuration, "Time of a request to the registry, with its retries."),
 		plan:         seconds(metricPlanDuration, "Time of planning how to read a writer schema."),

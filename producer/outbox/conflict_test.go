@@ -132,7 +132,7 @@ func TestUnusual(t *testing.T) {
 		r := p.relay()
 		defer p.running(r)()
 		p.until("the messages", func() bool { return len(p.Records(p.topic)) == len(messages) })
-		p.until("no lag", func() bool { h := r.Health(ctx); return len(h) == 1 && h[0].Lag == source.Lag{} && h[0].Err == nil })
+		p.until("no lag", func() bool { h := r.Shards(ctx); return len(h) == 1 && h[0].Lag == source.Lag{} && h[0].Err == nil })
 		records := p.Records(p.topic) // read once, because each reading has another order of the partitions
 		for _, m := range messages[:2] {
 			i := slices.IndexFunc(records, func(k *kgo.Record) bool { return bytes.Equal(k.Key, m.Key) })

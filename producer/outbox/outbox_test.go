@@ -188,7 +188,7 @@ func TestOutbox(t *testing.T) {
 		}
 		p.until("the events", p.published(n))
 		p.until("the deletion", func() bool { return p.count() == 0 })
-		if h := r.Health(ctx); len(h) != 1 || !h[0].Running || h[0].Err != nil || h[0].Items != n || h[0].Lag.Items != 0 {
+		if h := r.Shards(ctx); len(h) != 1 || !h[0].Running || h[0].Err != nil || h[0].Items != n || h[0].Lag.Items != 0 {
 			t.Errorf("health: %+v", h)
 		}
 		stop()
@@ -378,7 +378,7 @@ func TestBadRows(t *testing.T) {
 		stop := p.running(r)
 		var said error
 		p.until("the error", func() bool { // not the first error, because the first error makes the batches smaller
-			for _, h := range r.Health(ctx) {
+			for _, h := range r.Shards(ctx) {
 				if h.Err != nil && strings.Contains(h.Err.Error(), "row seq") {
 					said = h.Err
 				}
@@ -437,7 +437,7 @@ func TestWrongDatabase(t *testing.T) {
 			stop := p.running(r)
 			var said error
 			p.until(what, func() bool {
-				for _, h := range r.Health(ctx) {
+				for _, h := range r.Shards(ctx) {
 					if h.Err != nil {
 						said = h.Err
 					}
@@ -476,7 +476,7 @@ func TestKeep(t *testing.T) {
 		r := p.relay(outbox.WithKeep(time.Hour))
 		stop := p.running(r)
 		p.until("the events", p.published(20))
-		p.until("no lag", func() bool { h := r.Health(ctx); return len(h) == 1 && h[0].Lag.Items == 0 })
+		p.until("no lag", func() bool { h := r.Shards(ctx); return len(h) == 1 && h[0].Lag.Items == 0 })
 		p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(20)) })
 		p.until("the late event", p.published(21))
 		stop()
@@ -531,7 +531,7 @@ func TestMissingColumns(t *testing.T) {
 		stop := p.running(r)
 		var missing *outbox.SchemaError
 		p.until("the error", func() bool {
-			for _, h := range r.Health(copytest.Ctx(t)) {
+			for _, h := range r.Shards(copytest.Ctx(t)) {
 				if errors.As(h.Err, &missing) {
 					return true
 				}

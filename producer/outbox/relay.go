@@ -148,8 +148,9 @@ func (r *Relay) Prepare(ctx context.Context, topics ...producer.Prepared) error 
 
 // Run publishes rows until ctx ends, and then returns nil. It waits through
 // outages of the database, the brokers and the registry. A shard that cannot
-// continue is logged, and [Relay.Health] reports it. The relay tries the shard
-// again after a pause that grows to one minute. Call Run only once.
+// continue is logged, and [Relay.Health] and [Relay.Shards] report it. The
+// relay tries the shard again after a pause that grows to one minute. Call Run
+// only once.
 func (r *Relay) Run(ctx context.Context) error {
 	err := r.source.Run(ctx, r.publish)
 	if ctx.Err() != nil && !errors.Is(err, producer.ErrFenced) {
@@ -158,8 +159,13 @@ func (r *Relay) Run(ctx context.Context) error {
 	return err
 }
 
-// Health returns the state of the shards that this relay works on.
-func (r *Relay) Health(ctx context.Context) []source.ShardHealth { return r.source.Health(ctx) }
+// Health reports whether this relay can publish. Health does no I/O. See
+// [source.Source.Health].
+func (r *Relay) Health() producer.Health { return r.source.Health() }
+
+// Shards returns the state of the shards that this relay works on. Shards asks
+// the database for the lag, within ctx.
+func (r *Relay) Shards(ctx context.Context) []source.ShardHealth { return r.source.Shards(ctx) }
 
 // Stats returns the counts of all messages of this relay, including the
 // positions.

@@ -20,6 +20,9 @@ import (
 // The transactions and the published messages are in the producer's own hooks
 // (WithProducer, producer.WithHooks).
 type Hooks struct {
+	// Polled is called when the processor has polled the messages of a batch,
+	// also if there is no message or if the poll has failed.
+	Polled func(ctx context.Context, p Poll)
 	// StartBatch is called before the transaction of a batch. The messages of
 	// the batch and EndBatch get the returned context, which must be ctx or a
 	// child of ctx.
@@ -37,6 +40,15 @@ type Hooks struct {
 	// Lag is called about every 10 seconds with the lag of the partitions that
 	// this processor reads.
 	Lag func(ctx context.Context, group string, lag []Lag)
+}
+
+// Poll is one poll for the messages of a batch, for [Hooks].
+type Poll struct {
+	Group    string
+	Messages int
+	Bytes    int           // of keys and values
+	Took     time.Duration // most of it is waiting, if few messages arrive
+	Err      error         // ends Run, or nil
 }
 
 // Batch is one attempt at a batch of messages, for [Hooks].
@@ -120,7 +132,7 @@ type observer struct {
 	*input
 	hooks []Hooks
 	// These fields say that a hook of the kind exists.
-	batches, records, rebalances, lag bool
+	polls, batches, records, rebalances, lag bool
 
 	partition map[Partition]bool  // the last assignment
 	positions map[Partition]int64 // the next offset to commit
@@ -136,6 +148,7 @@ const (
 func newObserver(in *input, all []Hooks) *observer {
 	o := &observer{input: in, hooks: all, positions: map[Partition]int64{}}
 	for _, h := range all {
+		o.polls = o.polls || h.Polled != nil
 		o.batches = o.batches || h.StartBatch != nil || h.EndBatch != nil
 		o.records = o.records || h.StartRecord != nil || h.EndRecord != nil
 		o.rebalances = o.rebalances || h.Rebalanced != nil
@@ -153,6 +166,25 @@ func (o *observer) record(m *transport.ConsumedMessage) Record {
 		r.Headers = append(r.Headers, serde.Header{Key: h.Key, Value: h.Value})
 	}
 	return r
+}
+
+// poll calls collect, which polls the messages of a batch.
+func (o *observer) poll(ctx context.Context, collect func() ([]*transport.ConsumedMessage, error)) ([]*transport.ConsumedMessage, error) {
+	if !o.polls {
+		return collect()
+	}
+	begun := time.Now()
+	messages, err := collect()
+	p := Poll{Group: o.group, Messages: len(messages), Took: time.Since(begun), Err: err}
+	for _, m := range messages {
+		p.Bytes += len(m.Key) + len(m.Value)
+	}
+	o.each("Polled", func(h *Hooks) {
+		if h.Polled != nil {
+			h.Polled(ctx, p)
+		}
+	})
+	return messages, err
 }
 
 // batch runs one attempt at a batch. again reports whether an error leads to

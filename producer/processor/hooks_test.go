@@ -31,7 +31,7 @@ func TestHooks(t *testing.T) {
 	c.onBad = processor.DeadLetter(w.Topic("dead", 1))
 	// The goroutine of Run calls all hooks, and run waits for its end.
 	type counts struct {
-		Batches, Records, BatchEnds, RecordEnds, Committed, Again, Bad, Failed, Assigned, WithoutContext, Lag int
+		Batches, Records, BatchEnds, RecordEnds, Committed, Again, Bad, Failed, Assigned, WithoutContext, Lag, Polled int
 	}
 	var n counts
 	asked := errors.New("asked")
@@ -46,11 +46,18 @@ func TestHooks(t *testing.T) {
 	}
 	c.hooks = []processor.Hooks{
 		{
+			Polled:      func(context.Context, processor.Poll) { panic("polled") },
 			StartBatch:  func(context.Context, processor.Batch) context.Context { panic("batch") },
 			StartRecord: func(context.Context, processor.Record) context.Context { return nil },
 			EndRecord:   func(context.Context, processor.Record, processor.RecordEnd) { panic("record") },
 		},
 		{
+			Polled: func(_ context.Context, p processor.Poll) {
+				if p.Group != c.group || p.Err != nil || (p.Messages == 0) != (p.Bytes == 0) || p.Took <= 0 {
+					t.Errorf("poll %+v", p)
+				}
+				n.Polled += p.Messages
+			},
 			StartBatch: func(ctx context.Context, b processor.Batch) context.Context {
 				if len(b.Records) == 0 || b.Group != c.group || len(b.Records[0].Headers) == 0 {
 					t.Errorf("batch %+v", b)
@@ -105,7 +112,7 @@ func TestHooks(t *testing.T) {
 	if err := run(t, c.processor(copytest.NewID(t)), c.copied(99)); err != nil {
 		t.Fatal(err)
 	}
-	if n.Batches != n.BatchEnds || n.Records != n.RecordEnds || n.Records < 100 || n.Committed == 0 || n.Lag == 0 {
+	if n.Batches != n.BatchEnds || n.Records != n.RecordEnds || n.Records < 100 || n.Polled < 100 || n.Committed == 0 || n.Lag == 0 {
 		t.Errorf("%+v", n)
 	}
 	// A rebalance at the start can abort a batch. Then the bad record ends

@@ -170,7 +170,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	}
 	pause := p.settings.RetryBackoff
 	for ctx.Err() == nil {
-		p.batch, err = in.collect(ctx, &p.config, p.messages)
+		p.batch, err = p.observer.poll(ctx, func() ([]*transport.ConsumedMessage, error) { return in.collect(ctx, &p.config, p.messages) })
 		if err != nil {
 			return err
 		}

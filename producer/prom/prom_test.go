@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/producer/prom"
 	"github.com/avroline/avroline/producer/prom/internal/catalog"
+	"github.com/avroline/avroline/producer/source"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
 	"github.com/avroline/avroline/serde"
@@ -305,6 +307,113 @@ func BenchmarkPublish(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+	}
+}
+
+// numbers is a [source.Input] of 30 numbers that knows its lag. end runs when
+// everything is published.
+type numbers struct{ end func() }
+
+// number is the reader of numbers.
+type number struct {
+	*numbers
+	at int
+}
+
+func (n *numbers) Open(_ context.Context, _ source.Shard, committed []source.Position) (source.Reader[int], error) {
+	r := &number{numbers: n}
+	for _, p := range committed {
+		r.at, _ = strconv.Atoi(p.Value)
+	}
+	return r, nil
+}
+
+func (n *number) Next(_ context.Context, item *source.Item[int]) (bool, error) {
+	if n.at == 30 {
+		return false, nil
+	}
+	item.Value = n.at
+	n.at++
+	return true, nil
+}
+
+func (n *number) More(context.Context) (bool, error) { n.end(); return false, nil }
+
+func (n *number) Positions() []source.Position {
+	return []source.Position{{Value: strconv.Itoa(n.at)}}
+}
+
+func (*number) Close() error { return nil }
+
+func (n *number) Lag(context.Context) (source.Lag, error) {
+	return source.Lag{Items: int64(30 - n.at)}, nil
+}
+
+// TestSource checks the lag and the stops of a source. The source stops at the
+// item 15, and goes on in a second run.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 3), producertest.WithTopic("avroline-checkpoints", 1))
+	m := prom.New()
+	type figures struct {
+		Lag   map[string]float64
+		Stops map[string]float64
+	}
+	now := func() figures {
+		all := gather(t, m)
+		return figures{samples(all["avroline_source_lag_items"]), samples(all["avroline_source_shard_stops_total"])}
+	}
+	ends, firstLag := 0, map[string]float64{}
+	in := &numbers{end: func() {
+		ends++
+		if got := now(); len(got.Lag) != 0 {
+			t.Errorf("everything is published, and the lag is %v", got.Lag)
+		}
+	}}
+	reg := &workload.Registry{}
+	s, err := serde.NewSerializer(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := source.New(b.Addrs(), "numbers", in, reg, s, source.WithTransaction(10, 1<<20, time.Second), m.Source("numbers"),
+		source.WithProducer(m.Producer("numbers")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, created := errors.New("stop"), topicOf("orders")
+	publish := func(ctx context.Context, tx *producer.Tx, n int) error {
+		switch {
+		case n == 0:
+			firstLag = now().Lag
+		case n == 15 && ends == 0 && len(now().Stops) == 0:
+			return stop
+		}
+		return created.Add(ctx, tx, order())
+	}
+	if err := src.Run(ctx, publish); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]float64{"numbers": 30}, firstLag); diff != "" {
+		t.Errorf("the lag at the begin: %s", diff)
+	}
+	if diff := cmp.Diff(figures{map[string]float64{}, map[string]float64{"numbers": 1}}, now()); diff != "" {
+		t.Errorf("after the stop: %s", diff)
+	}
+	if h := src.Health(); h.Ready || !errors.Is(h.Reason, stop) {
+		t.Errorf("health after the stop: %+v", h)
+	}
+	if err := src.Run(ctx, publish); err != nil || ends != 1 {
+		t.Errorf("second run: %v, %d ends", err, ends)
+	}
+	if h := src.Health(); !h.Ready || h.Degraded != nil {
+		t.Errorf("health after the end: %+v", h)
+	}
+	if got := samples(gather(t, m)["avroline_transactions_total"]); got["numbers,committed"] != 3 || got["numbers,aborted"] != 1 {
+		t.Errorf("transactions: %v", got)
+	}
+	if err := src.Close(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,11 +1,104 @@
 package source
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/avroline/avroline/producer"
 )
+
+// failingAfter is the time after which a shard that reads again and again after
+// errors is not ready.
+const failingAfter = 10 * time.Second
+
+// Health reports whether this instance can publish. Health does no I/O.
+//
+// A shard is not ready in three cases: it has stopped, its producer is not
+// ready, or the shard has met errors for 10 seconds without a commit. If every
+// shard of this instance is not ready, Ready is false. Otherwise Degraded names
+// the shards that are not ready, and the shards that have just met an error. An
+// instance without a shard is ready, because it stands by. After Run has
+// returned an error, Reason is this error.
+//
+// The other fields are those of the producers of all shards.
+func (s *Source[T]) Health() producer.Health {
+	s.mu.Lock()
+	shards := slices.SortedFunc(maps.Values(s.health), func(a, b *shardHealth) int { return cmp.Compare(a.number, b.number) })
+	out := producer.Health{Since: s.since}
+	ended := s.ended
+	if ended == nil && s.closed {
+		ended = producer.ErrClosed
+	}
+	s.mu.Unlock()
+	var ready, down time.Time // when the first shard became ready, and the last shard ceased to be
+	var failed, degraded []error
+	for _, h := range shards {
+		one := h.state(time.Now())
+		out.InFlight += one.InFlight
+		out.Stuck = append(out.Stuck, one.Stuck...)
+		out.OldestInFlight = max(out.OldestInFlight, one.OldestInFlight)
+		out.Brokers = addBrokers(out.Brokers, one.Brokers)
+		switch {
+		case !one.Ready:
+			failed = append(failed, h.named(s.name, one.Reason, s.config.shards > 0))
+			down = latest(down, one.Since)
+		default:
+			if ready.IsZero() || one.Since.Before(ready) {
+				ready = one.Since
+			}
+			if one.Degraded != nil {
+				degraded = append(degraded, h.named(s.name, one.Degraded, s.config.shards > 0))
+			}
+		}
+	}
+	switch {
+	case ended != nil:
+		out.Reason = ended
+	case len(failed) > 0 && len(failed) == len(shards):
+		out.Reason, out.Since = joinSome(failed), down
+	default:
+		out.Ready, out.Degraded = true, joinSome(append(failed, degraded...))
+		out.Since = latest(out.Since, ready)
+	}
+	return out
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// joinSome joins at most five errors.
+func joinSome(errs []error) error {
+	const most = 5
+	if more := len(errs) - most; more > 0 {
+		errs = append(errs[:most:most], fmt.Errorf("source: %d more shards are not ready", more))
+	}
+	return errors.Join(errs...)
+}
+
+// addBrokers adds the brokers of another client. A broker that one client can
+// use is listed as that client sees it.
+func addBrokers(all, more []producer.Broker) []producer.Broker {
+	for _, b := range more {
+		i := slices.IndexFunc(all, func(known producer.Broker) bool { return known.ID == b.ID && known.Address == b.Address })
+		switch {
+		case i < 0:
+			all = append(all, b)
+		case all[i].State != producer.BrokerConnected && b.State == producer.BrokerConnected:
+			all[i] = b
+		}
+	}
+	return all
+}
 
 // ShardHealth is the state of a shard that is assigned to this instance.
 type ShardHealth struct {
@@ -23,9 +116,9 @@ type ShardHealth struct {
 	Lag Lag
 }
 
-// Health returns the state of the shards that are assigned to this instance,
-// sorted by number. Health asks the input for the lag, within ctx.
-func (s *Source[T]) Health(ctx context.Context) []ShardHealth {
+// Shards returns the state of the shards that are assigned to this instance,
+// sorted by number. Shards asks the input for the lag, within ctx.
+func (s *Source[T]) Shards(ctx context.Context) []ShardHealth {
 	s.mu.Lock()
 	all := slices.Collect(maps.Values(s.health))
 	s.mu.Unlock()
@@ -49,4 +142,95 @@ func (s *Source[T]) Health(ctx context.Context) []ShardHealth {
 	}
 	slices.SortFunc(out, func(a, b ShardHealth) int { return a.Shard - b.Shard })
 	return out
+}
+
+// shardHealth is what [Source.Health] and [Source.Shards] read from another
+// goroutine.
+type shardHealth struct {
+	number int
+
+	mu      sync.Mutex
+	now     ShardHealth
+	failing time.Time // since this time now.Err is not nil
+	stopped time.Time // since this time now.Running is false because of now.Err
+	started time.Time // since this time now.Running is true
+	lagger  Lagger
+	t       *producer.Transactional // nil if closed
+}
+
+func newShardHealth(number int) *shardHealth {
+	return &shardHealth{number: number, now: ShardHealth{Shard: number}}
+}
+
+func (s *shardHealth) set(change func(*ShardHealth)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.now
+	change(&s.now)
+	at := time.Now()
+	if before.Err == nil && s.now.Err != nil {
+		s.failing = at
+	}
+	switch {
+	case before.Running && !s.now.Running:
+		s.stopped = at
+	case !before.Running && s.now.Running:
+		s.started = at
+	}
+}
+
+func (s *shardHealth) get() ShardHealth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *shardHealth) open(reader any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lagger, _ = reader.(Lagger)
+}
+
+func (s *shardHealth) use(t *producer.Transactional) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.t = t
+}
+
+// state returns the health of the shard.
+func (s *shardHealth) state(at time.Time) producer.Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := producer.Health{Ready: true, Since: s.started}
+	if s.t != nil {
+		h = s.t.Health()
+		if h.Ready {
+			h.Since = latest(h.Since, s.started)
+		}
+	}
+	err := s.now.Err
+	switch {
+	case err == nil || !h.Ready:
+	case !s.now.Running:
+		h.Ready, h.Since, h.Reason, h.Degraded = false, s.stopped, err, nil
+	case at.Sub(s.failing) >= failingAfter:
+		h.Ready, h.Since, h.Reason, h.Degraded = false, s.failing.Add(failingAfter), err, nil
+	default:
+		h.Degraded = errors.Join(h.Degraded, err)
+	}
+	return h
+}
+
+// named adds the source and the shard to an error. If shared is true, the
+// source starts a shard again after every error, so the error must not be
+// [producer.ErrFenced] or [producer.ErrFatal]. These would say that only a
+// restart of the program helps.
+func (s *shardHealth) named(source string, err error, shared bool) error {
+	if !shared {
+		return fmt.Errorf("source: %s: %w", source, err)
+	}
+	if errors.Is(err, producer.ErrFenced) || errors.Is(err, producer.ErrFatal) {
+		err = errors.New(err.Error())
+	}
+	return fmt.Errorf("source: %s: shard %d: %w", source, s.number, err)
 }

@@ -58,12 +58,18 @@ func TestHealthOfStoppedShard(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("the shard did not stop")
 	}
-	if h := s.Health(ctx); len(h) != 1 || h[0].Running || !errors.Is(h[0].Err, reason) {
+	if h := s.Shards(ctx); len(h) != 1 || h[0].Running || !errors.Is(h[0].Err, reason) {
+		t.Errorf("shards in the pause: %+v", h)
+	}
+	if h := s.Health(); h.Ready || !errors.Is(h.Reason, reason) || h.Degraded != nil || h.Since.IsZero() {
 		t.Errorf("health in the pause: %+v", h)
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+	if h := s.Health(); h.Ready || !errors.Is(h.Reason, context.Canceled) {
+		t.Errorf("health after Run: %+v", h)
 	}
 	if err := s.Close(copytest.Ctx(t)); err != nil {
 		t.Error(err)

@@ -49,7 +49,8 @@ type Committer interface {
 }
 
 // Lagger is implemented by a [Reader] that knows how much is left to read.
-// [Source.Health] calls Lag from another goroutine than the reader's.
+// [Source.Shards] calls Lag from another goroutine than the reader's, and
+// [Hooks] let the reader's goroutine call Lag.
 type Lagger interface {
 	Lag(ctx context.Context) (Lag, error)
 }

@@ -93,8 +93,9 @@ type Hooks struct {
 	// Aborted is called after a transaction was not committed. The source reads
 	// the items again, unless the shard stops.
 	Aborted func(ctx context.Context, shard int, err error)
-	// Lag is called about every 10 seconds after a commit, if the input knows
-	// its lag.
+	// Lag is called if the input knows its lag: when the input is opened, about
+	// every 10 seconds after a commit, and when everything is published after a
+	// lag that was not 0.
 	Lag func(ctx context.Context, shard int, lag Lag)
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +32,7 @@ type shard[T any] struct {
 	pending   places    // the positions of the open transaction
 	reader    Reader[T] // nil if closed
 	measured  time.Time // the last measurement of the lag
+	lag       int64     // the items of the last measurement
 	limit     int       // the current bound on the items of a transaction
 	refused   error     // the reason why the next item goes to the bad function
 
@@ -181,6 +181,7 @@ func (h *shard[T]) session(ctx context.Context) error {
 		}
 	}()
 	h.cleanUp(ctx, h.committed.list())
+	h.measure(ctx)
 	for {
 		var item Item[T]
 		ok, err := reader.Next(ctx, &item)
@@ -189,6 +190,10 @@ func (h *shard[T]) session(ctx context.Context) error {
 		}
 		if !ok {
 			h.health.set(func(s *ShardHealth) { s.Err = nil }) // everything is published
+			if h.lag != 0 {
+				h.measured = time.Time{}
+				h.measure(ctx)
+			}
 			more, err := reader.More(ctx)
 			switch {
 			case err != nil:
@@ -370,34 +375,10 @@ func (h *shard[T]) measure(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	h.lag = lag.Items
 	h.each("Lag", func(k *Hooks) {
 		if k.Lag != nil {
 			k.Lag(ctx, h.Number, lag)
 		}
 	})
-}
-
-// shardHealth is what [Source.Health] reads from another goroutine.
-type shardHealth struct {
-	mu     sync.Mutex
-	now    ShardHealth
-	lagger Lagger
-}
-
-func (s *shardHealth) set(change func(*ShardHealth)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.now)
-}
-
-func (s *shardHealth) get() ShardHealth {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-func (s *shardHealth) open(reader any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lagger, _ = reader.(Lagger)
 }

@@ -36,6 +36,8 @@ type Source[T any] struct {
 	health map[int]*shardHealth // of the shards that are assigned to this instance
 	past   producer.Stats       // the counts of closed shards
 	closed bool
+	since  time.Time // when the source was made, or ended
+	ended  error     // the error of Run, if Run has returned one
 }
 
 // Function is called for each item, in the order of its stream. Function adds
@@ -101,7 +103,7 @@ func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, 
 	}
 	out := &Source[T]{
 		name: name, input: in, config: c, settings: set, brokers: brokers, serializer: s, positions: log,
-		shards: map[int]*shard[T]{}, health: map[int]*shardHealth{},
+		shards: map[int]*shard[T]{}, health: map[int]*shardHealth{}, since: time.Now(),
 	}
 	if c.shards == 0 {
 		if _, err := out.open(Shard{Number: 0, Count: 1}); err != nil {
@@ -135,7 +137,7 @@ func (s *Source[T]) open(number Shard) (*shard[T], error) {
 		return nil, producer.ErrClosed
 	}
 	if s.health[number.Number] == nil {
-		s.health[number.Number] = &shardHealth{now: ShardHealth{Shard: number.Number}}
+		s.health[number.Number] = newShardHealth(number.Number)
 	}
 	h := &shard[T]{source: s, Shard: number, writer: uuid.New(), health: s.health[number.Number]}
 	id := s.name
@@ -147,12 +149,14 @@ func (s *Source[T]) open(number Shard) (*shard[T], error) {
 		return nil, err
 	}
 	h.t = t
+	h.health.use(t)
 	s.shards[number.Number] = h
 	return h, nil
 }
 
 // retire closes a shard and keeps its counts.
 func (s *Source[T]) retire(ctx context.Context, h *shard[T]) error {
+	h.health.use(nil)
 	err := h.t.Close(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,24 +238,36 @@ func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
 // everything is committed. Run returns an error only if the error is permanent:
 // an error of f, [producer.ErrFenced], a topic that does not exist, or a
 // missing permission. Run waits through outages. With WithShards, Run works
-// until ctx ends. A shard that fails is logged, and [Source.Health] and [Hooks]
-// report it. The source tries the shard again after a pause that grows to one
-// minute.
+// until ctx ends. A shard that fails is logged, and [Source.Health],
+// [Source.Shards] and [Hooks] report it. The source tries the shard again after
+// a pause that grows to one minute.
 //
 // When ctx ends, Run aborts the open transaction and returns an error that
 // wraps the reason. The next Run, of this or another process, continues after
 // the last committed item.
 func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
-	s.mu.Lock()
-	again := s.function != nil
-	s.function = f
-	s.mu.Unlock()
-	switch {
-	case f == nil:
+	if f == nil {
 		return errors.New("source: Run: the function is nil")
-	case again && s.config.shards > 0:
+	}
+	s.mu.Lock()
+	again := s.function != nil && s.config.shards > 0
+	if !again {
+		s.function, s.ended = f, nil
+	}
+	s.mu.Unlock()
+	if again {
 		return errors.New("source: Run was called before")
 	}
+	err := s.run(ctx)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended, s.since = err, time.Now()
+	}
+	return err
+}
+
+func (s *Source[T]) run(ctx context.Context) error {
 	for {
 		err := s.prepareCheckpoints(ctx)
 		if err == nil {
@@ -260,7 +276,7 @@ func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
 		if !consumer.IsOutage(err) || ctx.Err() != nil {
 			return err
 		}
-		s.settings.Logger.Warn("brokers_away", "source", s.name, "err", err)
+		s.settings.Logger.WarnContext(ctx, "brokers_away", "source", s.name, "err", err)
 	}
 	if s.config.shards > 0 {
 		return s.share(ctx)
@@ -282,7 +298,9 @@ func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
 // [producer.Transactional.Close].
 func (s *Source[T]) Close(ctx context.Context) error {
 	s.mu.Lock()
-	s.closed = true
+	if !s.closed {
+		s.closed, s.since = true, time.Now()
+	}
 	all := make([]*shard[T], 0, len(s.shards))
 	for _, h := range s.shards {
 		all = append(all, h)

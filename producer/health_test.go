@@ -70,8 +70,8 @@ func TestOneBrokerAway(t *testing.T) {
 	if h := p.Health(); h.Since.Before(since) {
 		t.Errorf("since %v, and before since %v", h.Since, since)
 	}
-	for _, b := range p.Health().Brokers {
-		if (b.State == producer.BrokerUnreachable) != (b.Address == away) {
+	for _, b := range h.Brokers {
+		if gone := b.State == producer.BrokerUnreachable || b.State == producer.BrokerLost; b.Address == away && !gone {
 			t.Errorf("%+v", b)
 		}
 	}

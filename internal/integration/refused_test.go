@@ -110,6 +110,7 @@ func TestRefusedRecords(t *testing.T) {
 				if _, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: c.setting, Value: &c.value}}, to); err != nil {
 					t.Fatal(err)
 				}
+				begun := time.Now()
 				for seq := int64(1); seq <= events; seq++ {
 					send(seq, seq%every == 0)
 				}
@@ -117,6 +118,7 @@ func TestRefusedRecords(t *testing.T) {
 				if err := p.Close(ctx); err != nil && !errors.As(err, &left) {
 					t.Error(err)
 				}
+				t.Logf("%d events in %v", events, time.Since(begun).Round(time.Millisecond))
 				want := events / every
 				if c.none {
 					want = 0

@@ -135,6 +135,14 @@ type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
+// recovering reports whether a partition refuses messages only until the
+// outcomes of earlier messages have come. Then either the partition takes
+// messages again, or the client refuses everything.
+func (k *client) recovering(err error) bool {
+	refused, ok := err.(refusedError) //nolint:errorlint // ours, never wrapped
+	return ok && refused.error == errRecoveringPartition && k.refusal.Load() == nil
+}
+
 // open returns the transport's handle of the topic. The caller must check first
 // that the client is not refusing messages.
 func (t *clientTopic) open() (transport.Topic, error) {
@@ -172,7 +180,7 @@ func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 			k.fail(failed)
 			return refusedError{*k.refusal.Load()}
 		case failed.Code == transport.Recovering:
-			return refusedError{errRecovering}
+			return refusedError{errRecoveringPartition}
 		case failed.Code == transport.Purged, failed.Code == transport.Closed:
 			if why := k.refusal.Load(); why != nil {
 				return refusedError{*why}
@@ -194,7 +202,7 @@ func (k *client) Fatal(err *transport.Error) { k.fail(err) }
 // fail records a fatal error. The client takes no new message. The transport
 // still reports the outcomes of messages in flight.
 func (k *client) fail(cause *transport.Error) {
-	err := fmt.Errorf("%w: %w", ErrFatal, diagnose.ExplainDenied(k.engine.config, cause, "", ""))
+	err := because(ErrFatal, diagnose.ExplainDenied(k.engine.config, cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		return
 	}
@@ -246,6 +254,24 @@ func (k *client) inFlight() bool {
 		}
 	}
 	return false
+}
+
+// idle reports whether the client takes messages and has no message of a topic
+// in flight.
+func (k *client) idle(topic string) bool {
+	if k.refusal.Load() != nil {
+		return false
+	}
+	t := (*k.topics.Load())[topic]
+	if t == nil {
+		return true
+	}
+	for _, q := range *t.queues.Load() {
+		if q.head.Load() != q.tail.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 const (

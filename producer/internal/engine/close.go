@@ -56,7 +56,8 @@ func (e *Engine) settled(ctx context.Context) error {
 	}
 }
 
-// renewalOf returns the replacement of one of the clients, or nil.
+// renewalOf returns the replacement of one of the clients, which may be over,
+// or nil if the clients are still the engine's clients.
 func (e *Engine) renewalOf(clients []*client) *renewal {
 	for _, k := range clients {
 		if k.lostAny() { // the replacement may not have begun yet
@@ -65,8 +66,10 @@ func (e *Engine) renewalOf(clients []*client) *renewal {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.renewal; r != nil && slices.Contains(clients, r.old) {
-		return r
+	for _, k := range clients {
+		if e.renewals[k] != nil || !slices.Contains(e.clients, k) {
+			return e.renewLocked(k)
+		}
 	}
 	return nil
 }

@@ -57,11 +57,11 @@ type Engine struct {
 	stop       context.CancelFunc
 	background sync.WaitGroup
 
-	mu      sync.Mutex
-	batch   int       // batch.size of the main client
-	clients []*client // the main client, then a client per smaller batch.size
-	renewal *renewal  // a running replacement
-	fatal   atomic.Pointer[error]
+	mu       sync.Mutex
+	batch    int                  // batch.size of the main client
+	clients  []*client            // the main client, then a client per smaller batch.size
+	renewals map[*client]*renewal // of clients that are being replaced, or could not be replaced
+	fatal    atomic.Pointer[error]
 	// replacements counts the replacements since the last delivered message.
 	replacements    atomic.Int64
 	progress        progress
@@ -111,13 +111,13 @@ func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
 	k := &Engine{
 		config: c, callbacks: callbacks, hooked: callbacks.Outcome != nil,
 		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
-		batch: open.BatchBytes(c), closed: make(chan struct{}),
+		batch: open.BatchBytes(c), renewals: map[*client]*renewal{}, closed: make(chan struct{}),
 	}
 	k.trouble.engine = k
 	k.alive, k.die = context.WithCancel(context.Background())
 	k.replacing, k.stop = context.WithCancel(context.Background())
 	k.deliverer = newDeliverer(k)
-	if _, err := k.client(k.batch); err != nil {
+	if _, err := k.slotLocked(k.batch); err != nil {
 		k.die()
 		k.stop()
 		k.deliverer.deliver(nil)
@@ -166,25 +166,24 @@ func (e *Engine) spawnLocked(while context.Context, f func()) bool {
 	return true
 }
 
-// client returns the live client with a batch size, and starts a client if
-// there is none.
-func (e *Engine) client(batch int) (*client, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// slotLocked returns the slot of the client with a batch size, and starts a
+// client if there is none. The slot is the index in clients. A client that is
+// replaced has the slot of its predecessor. Under mu.
+func (e *Engine) slotLocked(batch int) (int, error) {
 	if e.alive.Err() != nil {
-		return nil, ErrClosed
+		return 0, ErrClosed
 	}
-	for _, k := range e.clients {
+	for slot, k := range e.clients {
 		if k.batch == batch {
-			return k, nil
+			return slot, nil
 		}
 	}
 	k, err := newClient(e, batch)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	e.clients = append(e.clients, k)
-	return k, nil
+	return len(e.clients) - 1, nil
 }
 
 // main returns the client for look-ups.
@@ -239,7 +238,6 @@ func (e *Engine) empty(k *client, why error) {
 
 // renewal is the replacement of a client.
 type renewal struct {
-	old  *client
 	done chan struct{}
 	err  error // set before done is closed
 }
@@ -250,11 +248,22 @@ type renewal struct {
 func (e *Engine) renew(old *client) *renewal {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.renewal; r != nil && r.old == old {
+	return e.renewLocked(old)
+}
+
+// renewLocked is renew under mu. A client that is not installed is not replaced
+// here: either the client has a successor already, or takeTurns is still
+// sending messages again to the client and sees its end.
+func (e *Engine) renewLocked(old *client) *renewal {
+	if r := e.renewals[old]; r != nil {
 		return r
 	}
-	r := &renewal{old: old, done: make(chan struct{})}
-	e.renewal = r
+	r := &renewal{done: make(chan struct{})}
+	if !slices.Contains(e.clients, old) {
+		close(r.done)
+		return r
+	}
+	e.renewals[old] = r
 	begun := e.spawnLocked(e.replacing, func() {
 		defer close(r.done)
 		if r.err = e.takeTurns(old); r.err != nil && e.replacing.Err() == nil {
@@ -284,7 +293,7 @@ func (e *Engine) takeTurns(old *client) error {
 		k, err := newClient(e, batch)
 		if err != nil {
 			old.giveUp(lost, err)
-			return fmt.Errorf("%w: %w", ErrFatal, err)
+			return because(ErrFatal, err)
 		}
 		if lost = e.sendAgain(k, lost); lost == nil {
 			return e.install(old, k)
@@ -311,20 +320,28 @@ func (e *Engine) takeTurns(old *client) error {
 // lowerBatch returns the batch.size of the client that follows k, and the lost
 // messages that fit. batch.size falls if brokers refused a batch because
 // somebody lowered max.message.bytes of its topic while the client was running.
-// A message above the new limit is not sent.
+// A message above the new limit is not sent. If the brokers do not tell the
+// limit, batch.size is halved, but not below the largest message, because a
+// message must fit into a batch. If batch.size cannot fall, a record is the
+// reason.
 func (e *Engine) lowerBatch(k *client, batch int, lost []lostMessage) (int, []lostMessage) {
 	limits := map[string]int64{}
-	lower := batch
+	lower, largest := batch, int64(0)
 	for i := range lost {
 		m := &lost[i]
-		if _, asked := limits[m.topic]; asked || !tooLarge(m.why) {
+		if !tooLarge(m.why) {
 			continue
 		}
-		limit := k.rules(e.replacing, m.topic).maxMessageBytes
-		limits[m.topic] = limit
-		if limit > 0 {
-			lower = min(lower, int(limit))
+		largest = max(largest, m.entry.bytes)
+		if _, asked := limits[m.topic]; !asked {
+			limits[m.topic] = k.rules(e.replacing, m.topic).maxMessageBytes
 		}
+	}
+	for _, limit := range limits {
+		if limit == 0 { // not known
+			limit = max(int64(batch/2), 2*largest+batchOverhead)
+		}
+		lower = min(lower, int(limit))
 	}
 	if lower < batch {
 		e.config.Logger.Warn("batch_size_lowered", "from", batch, "to", lower)
@@ -336,6 +353,10 @@ func (e *Engine) lowerBatch(k *client, batch int, lost []lostMessage) (int, []lo
 			k.giveUp(lost[i:i+1], &TooLargeError{m.entry.bytes, limit, "max.message.bytes of topic " + m.topic})
 			continue
 		}
+		if lower == batch && tooLarge(m.why) {
+			m.entry.suspect, m.entry.refused = true, true
+		}
+		m.why = 0 // the next client may end for another reason
 		fit = append(fit, *m)
 	}
 	return lower, fit
@@ -371,29 +392,73 @@ func (e *Engine) sendAgain(k *client, lost []lostMessage) []lostMessage {
 	if len(lost) > 0 {
 		e.config.Logger.Info("messages_sent_again", "messages", len(lost))
 	}
-	for i := range lost {
-		m := &lost[i]
-		m.entry.resends++
-		q := k.topicQueues(m.topic, m.partition+1)[m.partition]
-		err := k.produce(q, m.message, &m.entry)
-		if err == nil {
-			e.count.accepted.Add(-1) // already counted at the first acceptance
-			if m.entry.suspect {
-				ctx, cancel := context.WithTimeout(e.replacing, answerGrace)
-				_ = k.drain(ctx)
-				cancel()
+	for len(lost) > 0 {
+		n := nextGroup(lost)
+		for i := range lost[:n] {
+			if !e.resend(k, &lost[i]) {
+				return lost[i:]
 			}
-			continue
 		}
-		if _, refused := err.(refusedError); refused { //nolint:errorlint // ours, never wrapped
-			return lost[i:]
+		if lost[0].entry.suspect {
+			ctx, cancel := context.WithTimeout(e.replacing, answerGrace)
+			_ = k.drain(ctx)
+			cancel()
 		}
-		k.giveUp(lost[i:i+1], err)
+		lost = lost[n:]
 	}
 	if k.refusal.Load() != nil {
 		return []lostMessage{}
 	}
 	return nil
+}
+
+// resend gives a lost message to a client. resend returns false if the client
+// has ended.
+func (e *Engine) resend(k *client, m *lostMessage) bool {
+	m.entry.resends++
+	q := k.topicQueues(m.topic, m.partition+1)[m.partition]
+	err := k.produce(q, m.message, &m.entry)
+	for k.recovering(err) && e.pause(time.Millisecond) {
+		err = k.produce(q, m.message, &m.entry)
+	}
+	if err == nil {
+		e.count.accepted.Add(-1) // already counted at the first acceptance
+		return true
+	}
+	if _, refused := err.(refusedError); refused { //nolint:errorlint // ours, never wrapped
+		return false
+	}
+	k.giveUp([]lostMessage{*m}, err)
+	return true
+}
+
+// nextGroup returns how many of the lost messages are sent before the next wait
+// for their outcomes. Messages that nobody suspects need no wait. If a broker
+// refused a batch and named no record, the batch is sent again in halves. A
+// refused half is halved again, until the refused record is alone.
+func nextGroup(lost []lostMessage) int {
+	first, n := &lost[0], 1
+	alike := func(m *lostMessage) bool {
+		return m.topic == first.topic && m.partition == first.partition && m.entry.refused == first.entry.refused && m.entry.group == first.entry.group
+	}
+	for n < len(lost) && lost[n].entry.suspect == first.entry.suspect && (!first.entry.suspect || alike(&lost[n])) {
+		n++
+	}
+	if !first.entry.suspect {
+		return n
+	}
+	size := int(first.entry.group) // not refused since: the client ended before
+	switch {
+	case size == 0:
+		size = (n + 1) / 2
+	case first.entry.refused:
+		size = (size + 1) / 2
+	}
+	n = min(n, size)
+	for i := range lost[:n] {
+		lost[i].entry.refused, lost[i].entry.group = false, uint32(n)
+	}
+	return n
 }
 
 // install replaces an old client with a new client.
@@ -404,13 +469,18 @@ func (e *Engine) install(old, k *client) error {
 		e.clients = append(e.clients, k) // Close ends the client
 		return ErrClosed
 	}
-	for i := range e.clients {
-		if e.clients[i] == old {
-			e.clients[i] = k
-		}
+	e.succeed(old, k)
+	if k.refusal.Load() != nil && e.fatal.Load() == nil { // k ended after sendAgain
+		e.renewLocked(k)
 	}
-	e.forgetRoutes()
 	return nil
+}
+
+// succeed puts k in the place of old. Under mu.
+func (e *Engine) succeed(old, k *client) {
+	e.clients[slices.Index(e.clients, old)] = k
+	delete(e.renewals, old)
+	e.forgetRoutes()
 }
 
 // forgetRoutes makes every topic look up its route again. Under mu.
@@ -429,16 +499,14 @@ func (e *Engine) replace(old *client, batch int) (*client, error) {
 	if e.alive.Err() != nil {
 		return nil, ErrClosed
 	}
+	if !slices.Contains(e.clients, old) {
+		return e.clients[0], nil // replaced already
+	}
 	k, err := newClient(e, batch)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFatal, err)
+		return nil, because(ErrFatal, err)
 	}
-	for i := range e.clients {
-		if e.clients[i] == old {
-			e.clients[i] = k
-		}
-	}
-	e.forgetRoutes()
+	e.succeed(old, k)
 	old.refuse(errReplaced)
 	e.background.Go(old.close)
 	return k, nil
@@ -452,12 +520,7 @@ func (e *Engine) waitForReplacement(ctx context.Context, k *client) error {
 	if e.alive.Err() != nil {
 		return ErrClosed
 	}
-	refusal := k.refusal.Load()
-	if refusal == nil { // the partition recovers, outcomes come next
-		e.pause(time.Millisecond)
-		return nil
-	}
-	why := *refusal
+	why := *k.refusal.Load()
 	if errors.Is(why, errReplaced) {
 		return nil
 	}

@@ -54,6 +54,15 @@ func (b beneath) As(target any) bool { return errors.As(b.error, target) }
 // package wraps the cause.
 func trim(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }
 
+// because makes an error of a failure and its cause. errors.Is finds both. The
+// prefix of the package is in the text only once.
+func because(failure, cause error) error { return &causedError{failure, cause} }
+
+type causedError struct{ failure, cause error }
+
+func (e *causedError) Error() string   { return e.failure.Error() + ": " + trim(e.cause) }
+func (e *causedError) Unwrap() []error { return []error{e.failure, e.cause} }
+
 // NotSent makes the error of a message that is not sent.
 func NotSent(topic string, partition int32, cause error) error {
 	return &MessageError{ErrNotSent, topic, partition, cause}
@@ -117,7 +126,7 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 func ContextError(ctx context.Context) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
+		return because(err, cause)
 	}
 	return err
 }

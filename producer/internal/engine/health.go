@@ -285,7 +285,7 @@ func (e *Engine) degraded(h *Health, cause error) error {
 		if errors.As(b.Reason, new(*diagnose.ConnectionError)) {
 			err = b.Reason
 		} else if b.Reason != nil {
-			err = fmt.Errorf("%w: %w", err, b.Reason)
+			err = because(err, b.Reason)
 		}
 		errs, cause = append(errs, err), nil
 	}

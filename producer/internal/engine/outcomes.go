@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -83,7 +82,7 @@ func (k *client) take(o *transport.Outcome) {
 		err := k.explain(q, o.Err)
 		switch codeOf(o.Err) {
 		case transport.UnknownTopicOrPartition:
-			err = fmt.Errorf("%w: %w", k.engine.unknownTopic(q.topic.name), err)
+			err = because(k.engine.unknownTopic(q.topic.name), err)
 			fallthrough
 		case transport.TopicAuthorizationFailed:
 			if k.tx == nil {
@@ -96,8 +95,9 @@ func (k *client) take(o *transport.Outcome) {
 	}
 }
 
-// maxResends bounds how often a message is sent again.
-const maxResends = 20
+// maxResends bounds how often a message is sent again. The search for a record
+// that the broker refuses and does not name needs about 20.
+const maxResends = 100
 
 // resends decides whether a message is sent again. The message is certainly not
 // in the log.
@@ -110,15 +110,17 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 		transport.Invalid:
 		return false
 	default:
-		// A batch that is too large is sent in smaller batches first, see
-		// lowerBatch.
-		if blames(code) && (!tooLarge(code) || e.resends > 0) {
-			// The broker refused the batch because of a record. If the message
-			// was alone in its batch, the message is the reason.
-			if e.suspect {
-				return false
-			}
-			e.suspect = true
+		if !blames(code) {
+			return true
+		}
+		// The broker refused the batch because of a record. If the message was
+		// alone in its batch, the message is the reason. lowerBatch decides
+		// about a batch that is too large.
+		if e.group == 1 {
+			return false
+		}
+		if e.suspect || !tooLarge(code) {
+			e.suspect, e.refused = true, true
 		}
 		return true
 	}
@@ -142,7 +144,10 @@ func blames(code transport.Code) bool {
 // explain adds the error that ended the client to the error of a message.
 func (k *client) explain(q *queue, err error) error {
 	if fatal := k.fatal.Load(); fatal != nil && !errors.Is(*fatal, err) {
-		return fmt.Errorf("%w: %w", *fatal, err)
+		if codeOf(err) == transport.Purged { // the fatal error says more
+			return *fatal
+		}
+		return because(*fatal, err)
 	}
 	if why := k.engine.gaveUp.Load(); why != nil && codeOf(err) == transport.Purged {
 		return *why
@@ -245,12 +250,15 @@ func (k *client) settle() {
 // recover starts the replacement of the client. Lost messages must be sent
 // again before newer messages of the same partition.
 func (k *client) recover(why error) {
-	err := fmt.Errorf("%w: %w", errRecovering, why)
+	err := because(errRecovering, why)
 	k.refuse(err)
 	go k.engine.renew(k)
 }
 
-var errRecovering = errors.New("producer: messages are sent again")
+var (
+	errRecovering          = errors.New("producer: messages are sent again")
+	errRecoveringPartition = errors.New("producer: the outcomes of earlier messages come first")
+)
 
 // writeOff gives the outcome unknown to everything in flight, and ignores later
 // outcomes. Call refuse first. A publisher that is already inside holds the

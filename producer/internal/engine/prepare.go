@@ -263,5 +263,5 @@ func (e *Engine) denied(ctx context.Context, k *client, err error) error {
 	if grants == nil {
 		return err
 	}
-	return fmt.Errorf("%w: %w", errors.Join(grants...), err)
+	return because(errors.Join(grants...), err)
 }

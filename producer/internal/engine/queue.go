@@ -16,10 +16,12 @@ type entry struct {
 	keyID    int
 	valueID  int
 	stamped  bool
-	suspect  bool  // sent alone, because its batch was refused
-	resends  uint8 // number of times sent again
-	lent     bool  // others have its slot, so it releases none
-	done     bool  // it has its outcome
+	suspect  bool   // its batch was refused, and the broker named no record
+	refused  bool   // suspect, and refused again in its group
+	group    uint32 // size of the group in which a suspect was sent again; 0: none yet
+	resends  uint8  // number of times sent again
+	lent     bool   // others have its slot, so it releases none
+	done     bool   // it has its outcome
 }
 
 const chunkSize = 64

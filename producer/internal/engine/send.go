@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -111,6 +112,10 @@ func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool
 		e.limit.release(1, bytes)
 		if _, refused := err.(refusedError); !refused { //nolint:errorlint // ours, never wrapped
 			return NotSent(t.name, partition, err)
+		}
+		if route.client.refusal.Load() == nil { // the partition recovers
+			e.pause(time.Millisecond)
+			continue
 		}
 		t.route.CompareAndSwap(route, nil)
 		if err := e.waitForReplacement(ctx, route.client); err != nil {

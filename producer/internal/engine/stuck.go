@@ -100,7 +100,7 @@ func (q *queue) each(f func(e *entry)) {
 func (e *Engine) waitForPartition(ctx context.Context, q *queue, block bool) error {
 	stuck := fmt.Errorf("%w: %s[%d] had no delivery for %v and takes no more messages until it moves", errStuck, q.topic.name, q.partition, lendAfter)
 	if !block {
-		return fmt.Errorf("%w: %w", ErrWouldBlock, stuck)
+		return because(ErrWouldBlock, stuck)
 	}
 	var expired <-chan time.Time
 	if e.config.MaxBlock > 0 {
@@ -114,9 +114,9 @@ func (e *Engine) waitForPartition(ctx context.Context, q *queue, block bool) err
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ContextError(ctx), stuck)
+			return because(ContextError(ctx), stuck)
 		case <-expired:
-			return fmt.Errorf("%w: %w", ErrWouldBlock, stuck)
+			return because(ErrWouldBlock, stuck)
 		case <-e.alive.Done():
 			return ErrClosed
 		}

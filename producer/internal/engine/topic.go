@@ -20,6 +20,7 @@ type Topic struct {
 
 	missing atomic.Pointer[missingTopic] // why the topic cannot be used now
 	checked atomic.Int64                 // Engine.now of the last check by checkTopics
+	slot    int                          // of the client, see slotLocked. Under Engine.mu
 
 	mu     sync.Mutex
 	lookup *topicLookup // in flight
@@ -141,7 +142,7 @@ func (t *Topic) find(ctx context.Context) (*route, error) {
 
 func (t *Topic) run(l *topicLookup) {
 	var r *route
-	r, l.err = t.engine.lookUp(t.engine.alive, t.name)
+	r, l.err = t.lookUp(t.engine.alive)
 	t.mu.Lock()
 	t.lookup = nil
 	switch {
@@ -157,7 +158,8 @@ func (t *Topic) run(l *topicLookup) {
 
 // lookUp asks the brokers until a broker knows the topic, or until the answer
 // is certain that the topic does not exist.
-func (e *Engine) lookUp(ctx context.Context, name string) (*route, error) {
+func (t *Topic) lookUp(ctx context.Context) (*route, error) {
+	e, name := t.engine, t.name
 	var missing time.Time
 	for wait := shortestCall; ; wait = min(2*wait, longestCall) {
 		k, err := e.mainOrErr()
@@ -167,7 +169,7 @@ func (e *Engine) lookUp(ctx context.Context, name string) (*route, error) {
 		n, err := k.partitions(ctx, name, wait)
 		switch code := codeOf(err); {
 		case err == nil:
-			return e.routeTo(ctx, name, n)
+			return t.routeTo(ctx, n)
 		case ctx.Err() != nil:
 			return nil, ErrClosed
 		case code == transport.Closed: // retry with the next client
@@ -292,23 +294,44 @@ func (e *batchTooLargeError) Error() string {
 // batch, and librdkafka does not split a batch. So a topic with a limit below
 // the usual batch.size has a separate client with a smaller batch.size.
 // librdkafka counts the header of a batch as part of the batch.
-func (e *Engine) routeTo(ctx context.Context, name string, n int32) (*route, error) {
+func (t *Topic) routeTo(ctx context.Context, n int32) (*route, error) {
+	e := t.engine
 	k := e.main()
-	rules := k.rules(ctx, name)
+	rules := k.rules(ctx, t.name)
 	limit := rules.maxMessageBytes
-	if limit > 0 && limit < int64(k.batch) {
-		if k.tx != nil {
-			e.mu.Lock()
-			e.batch = min(e.batch, int(limit))
-			e.mu.Unlock()
-			return nil, &batchTooLargeError{name, limit}
-		}
+	if k.tx == nil {
 		var err error
-		if k, err = e.client(int(limit)); err != nil {
+		if k, err = e.clientFor(t, limit); err != nil {
 			return nil, err
 		}
+	} else if limit > 0 && limit < int64(k.batch) {
+		e.mu.Lock()
+		e.batch = min(e.batch, int(limit))
+		e.mu.Unlock()
+		return nil, &batchTooLargeError{t.name, limit}
 	}
-	return &route{client: k, queues: k.topicQueues(name, n), rules: rules}, nil
+	return &route{client: k, queues: k.topicQueues(t.name, n), rules: rules}, nil
+}
+
+// clientFor returns the client for a topic with a limit of max.message.bytes. 0
+// is no limit. A topic with messages on their way keeps its client, because a
+// newer message in another client could overtake them. If the limit has become
+// too small for that client, [Engine.lowerBatch] follows the limit.
+func (e *Engine) clientFor(t *Topic, limit int64) (*client, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.clients[t.slot].idle(t.name) {
+		return e.clients[t.slot], nil
+	}
+	t.slot = 0
+	if limit > 0 && limit < int64(e.clients[0].batch) {
+		slot, err := e.slotLocked(int(limit))
+		if err != nil {
+			return nil, err
+		}
+		t.slot = slot
+	}
+	return e.clients[t.slot], nil
 }
 
 // refreshTopics looks regularly for added partitions and changed limits. If a

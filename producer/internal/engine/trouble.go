@@ -102,7 +102,7 @@ func (t *trouble) refusal() error {
 // of a topic.
 func (e *Engine) ExplainWait(topic string, err error) error {
 	if gone := e.Topic(topic).gone(); gone != nil {
-		return fmt.Errorf("%w: %w", err, gone)
+		return because(err, gone)
 	}
 	if e.held.Load() > 0 {
 		return e.explainHeld(err)
@@ -113,10 +113,10 @@ func (e *Engine) ExplainWait(topic string, err error) error {
 // explain adds the known reason to the error of an ended wait.
 func (t *trouble) explain(err error) error {
 	if names, _ := t.engine.progress.stuck(time.Now(), lendAfter); len(names) > 0 && t.cause() == nil {
-		return fmt.Errorf("%w: %w", err, t.engine.stuckError(names, lendAfter))
+		return because(err, t.engine.stuckError(names, lendAfter))
 	}
 	if cause := t.cause(); cause != nil {
-		return fmt.Errorf("%w: %w", err, cause)
+		return because(err, cause)
 	}
 	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.engine.config.Brokers, ","), t.engine.config.Origin("bootstrap.servers"))
 }

@@ -20,6 +20,21 @@ var (
 	ErrTxEnded    = errors.New("producer: transaction has ended")
 )
 
+// fencedError is [ErrFenced] with the answer that said so. Libraries and brokers
+// word the answer in many ways, so the text has only the code of a broker.
+type fencedError struct{ cause error }
+
+func (e *fencedError) Error() string {
+	s := ErrFenced.Error() + ": another producer has taken over the transactional id"
+	if code := codeOf(e.cause); code > 0 {
+		s += " (" + code.String() + ")"
+	}
+	return s
+}
+
+// Unwrap returns ErrFenced and the answer.
+func (e *fencedError) Unwrap() []error { return []error{ErrFenced, e.cause} }
+
 // TxError says why a transaction is not known to be committed. TxError wraps
 // the outcome and the cause. The outcome [ErrNotSent] means that read_committed
 // never sees any message of the transaction. The outcome [ErrOutcomeUnknown]

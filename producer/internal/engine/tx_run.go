@@ -93,7 +93,7 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 		err = t.engine.trouble.explain(err)
 	case !errors.As(err, &kerr):
 	case isFence(kerr):
-		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
+		t.fenced = &fencedError{err}
 		err = t.fenced
 	default:
 		if kerr.Code == invalidTransactionTimeout {
@@ -154,8 +154,9 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		t.dropAs(k, err, &t.engine.count.unknown)
 		cause := err
 		if end := t.ended(kerr, tx); end != nil {
-			cause = fmt.Errorf("%w: %w", end, err)
+			cause = because(end, err)
 			if errors.Is(end, ErrFenced) {
+				cause = &fencedError{err}
 				t.fenced = cause
 			}
 		}
@@ -174,8 +175,8 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		t.abort(ctx, k, tx)
 	} else {
 		t.drop(k, err)
-		if failed := new(MessageError); errors.As(report, &failed) {
-			err = fmt.Errorf("%w: %s[%d]: %w", err, failed.Topic, failed.Partition, failed.Cause)
+		if failed := new(MessageError); errors.As(report, &failed) && codeOf(failed.Cause) != codeOf(err) {
+			err = because(err, failed)
 		}
 	}
 	return t.judge(ctx, tx, took, err)
@@ -207,7 +208,7 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	// owner.
 	var kerr *transport.Error
 	if errors.As(err, &kerr) && errors.Is(t.ended(kerr, tx), ErrFenced) {
-		t.fenced = fmt.Errorf("%w: %w", ErrFenced, err)
+		t.fenced = &fencedError{err}
 	}
 	t.drop(k, err)
 	return false
@@ -255,7 +256,7 @@ func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration,
 		_, unready := t.ready(ctx)
 		switch failed := new(TxError); {
 		case unready == nil && t.doubt.lost != nil:
-			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w: %w", cause, t.doubt.lost))
+			return false, t.failed(ErrOutcomeUnknown, because(cause, t.doubt.lost))
 		case unready == nil && t.doubt.committed:
 			t.report(ctx, tx, TransactionResolved, nil)
 			return false, nil
@@ -326,7 +327,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 		again = true
 	case errors.Is(cause, ErrClosed):
 	case errors.Is(end, ErrFenced):
-		cause = fmt.Errorf("%w: %w", ErrFenced, cause)
+		cause = &fencedError{cause}
 		t.fenced = cause
 	case errors.Is(end, ErrTxTimedOut):
 		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
@@ -338,7 +339,7 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 	if ctx.Err() != nil {
 		again = false
 		if !errors.Is(cause, ctx.Err()) {
-			cause = fmt.Errorf("%w: %w", ContextError(ctx), cause)
+			cause = because(ContextError(ctx), cause)
 		}
 		cause = t.engine.trouble.explain(cause)
 	}

@@ -27,7 +27,7 @@ func convert(err error) *transport.Error {
 	}
 	e := &transport.Error{
 		Code: codeOf(kerr.Code()), Fatal: kerr.IsFatal() || kerr.Code() == kafka.ErrFatal,
-		Retriable: kerr.IsRetriable(), AbortRequired: kerr.TxnRequiresAbort(), Text: kerr.Error(), Err: err,
+		Retriable: kerr.IsRetriable(), AbortRequired: kerr.TxnRequiresAbort(), Text: textOf(kerr), Err: err,
 	}
 	switch {
 	case e.Code != transport.Transport:
@@ -37,6 +37,14 @@ func convert(err error) *transport.Error {
 		e.Code = transport.Certificate
 	}
 	return e
+}
+
+// textOf returns the text of an error without the words that make no sense to a
+// user of this package: the mark that Fatal repeats, and the advice to poll a
+// queue that only the transport can poll.
+func textOf(err kafka.Error) string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "Fatal error: "), ": the event queue must be polled")
+	return text
 }
 
 // failure converts the code of a C function to an error.

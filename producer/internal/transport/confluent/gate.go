@@ -158,7 +158,10 @@ func notGiven(p *partition, h held, err error) transport.Outcome {
 		Token: h.token, Partition: p.number, Offset: -1, Timestamp: -1,
 		Persistence: transport.NotPersisted, Err: err, Message: h.message,
 	}
-	if e := convert(err); e.Code > 0 || e.Code == transport.Invalid { // the message itself is wrong
+	switch e := convert(err); {
+	case e.Fatal: // the client ended, whatever the message is
+		o.Err = &transport.Error{Code: transport.Purged, Text: e.Text, Err: e}
+	case e.Code > 0 || e.Code == transport.Invalid: // the message itself is wrong
 		o.Guilty = true
 	}
 	return o

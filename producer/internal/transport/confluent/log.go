@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/producer/internal/settings"
@@ -27,16 +28,20 @@ func (c *client) log(level int, tag, text string) { logLine(c.config, "client_lo
 func logLine(c *settings.Config, message string, level int, tag, text string) {
 	to := slog.LevelDebug
 	switch {
-	case level <= settings.LogError:
+	case level < settings.LogError:
 		to = slog.LevelError
-	case level == settings.LogWarning:
+	case level <= settings.LogWarning:
+		// The library retries, or the caller gets the error. If a client ends for
+		// good, the engine logs that.
 		to = slog.LevelWarn
 	case level <= settings.LogInfo:
 		to = slog.LevelInfo
 	}
 	switch {
-	case tag == "FATAL": // the engine replaces the client and logs the result
-		to = slog.LevelInfo
+	case slices.Contains([]string{"FATAL", "TXNERR", "ADDPARTS", "ADDOFFSETS", "ENDTXN"}, tag):
+		// The engine replaces the client and logs that, or the caller gets the
+		// error of the transaction.
+		to = min(to, slog.LevelInfo)
 	case tag == "CONFWARN" && strings.Contains(text, "enable.gapless.guarantee"):
 		return // this package has set it
 	}

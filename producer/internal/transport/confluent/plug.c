@@ -69,7 +69,7 @@ enum { MOST_STATES = 1000 };                // states of brokers, beside the lin
 typedef struct drain {
   char *topic;
   int32_t partition;
-  int64_t at; // microseconds of the monotonic clock
+  int64_t at; // microseconds of the monotonic clock; 0: only the first drain
   struct drain *next;
 } drain;
 
@@ -362,7 +362,9 @@ static void copy(const message_t *m, avl_outcome *o) {
 static const char other_record[] = "Failed to append record because it was part of a batch";
 
 // note_drain notes the drain of a log line. The line is "[thrd:...]: TOPIC
-// [PARTITION] beginning partition drain: ...".
+// [PARTITION] beginning partition drain: ...". The first drain of a partition
+// comes when the partition gets its first leader. No request was sent before
+// it, so this drain is not noted.
 static void note_drain(avl_hub *hub, const char *text) {
   const char *end = strstr(text, "] beginning partition drain"), *name = strstr(text, "]: ");
   if (!end || !name)
@@ -385,8 +387,9 @@ static void note_drain(avl_hub *hub, const char *text) {
     d->partition = partition;
     d->next = hub->drains;
     hub->drains = d;
+  } else {
+    d->at = now_micros();
   }
-  d->at = now_micros();
   pthread_mutex_unlock(&hub->lock);
 }
 

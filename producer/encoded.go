@@ -156,7 +156,9 @@ func (e Encoded) publish(ctx context.Context, p *publisher, future *Future) erro
 	if !p.hooks.set {
 		return s.send(ctx, true)
 	}
-	h := &hookedMessage{start: Start{Topic: e.Topic, TransactionalID: p.engine.Config().TransactionalID, Tombstone: e.Value == nil}}
+	h := takeHooked(e.Topic, p)
+	defer h.free()
+	h.start.Tombstone = e.Value == nil
 	s.hooked = h
 	err := s.send(ctx, true)
 	if err != nil {

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/avroline/avroline/producer/internal/engine"
@@ -241,6 +242,21 @@ type hookedMessage struct {
 	start Start
 	begun bool
 	token any
+}
+
+var hookedPool = sync.Pool{New: func() any { return new(hookedMessage) }} //nolint:gochecknoglobals // a pool
+
+// takeHooked returns a hookedMessage from the pool. Call free after the last
+// use.
+func takeHooked(topic string, p *publisher) *hookedMessage {
+	h := hookedPool.Get().(*hookedMessage)
+	h.start.Topic, h.start.TransactionalID = topic, p.engine.Config().TransactionalID
+	return h
+}
+
+func (h *hookedMessage) free() {
+	*h = hookedMessage{}
+	hookedPool.Put(h)
 }
 
 // begin calls Start, with the headers of the message.

@@ -184,7 +184,12 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of
 		t.Skip("the race detector allocates")
 	}
 	b := startBroker(t, producertest.WithTopic("orders", 6))
-	p := newProducer(t, b.Addrs())
+	plain := newProducer(t, b.Addrs())
+	var seen atomic.Int64
+	hooked := newProducer(t, b.Addrs(), producer.WithHooks(producer.Hooks{
+		Start:   func(context.Context, *producer.Start) any { return &seen },
+		Outcome: func(token any, _ producer.Outcome) { token.(*atomic.Int64).Add(1) },
+	}))
 	ctx := waitCtx(t)
 	o := &orders.OrderCreated{OrderID: uuid.MustParse("0198c0de-0000-7000-8000-000000000001"), Customer: "ada", TotalCents: 4200, At: time.UnixMilli(1_700_000_000_000)}
 	var delivered atomic.Int64
@@ -194,20 +199,22 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of
 		key      producer.KeyFunc[*orders.OrderCreated]
 		callback producer.Callback
 		most     float64 // allocations a message, and 0.5 for what is allocated per batch
+		p        *producer.Producer
 	}{
-		{"a key of text", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), nil, 0.5},
-		{"a key of bytes", producer.KeyBytes(func(o *orders.OrderCreated, dst []byte) []byte { return append(dst, o.OrderID[:]...) }), nil, 0.5},
-		{"a key of text, a callback", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), callback, 0.5},
-		{"a uuid as text, which allocates once", producer.KeyBy(func(o *orders.OrderCreated) string { return o.OrderID.String() }), nil, 1.5},
+		{"a key of text", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), nil, 0.5, plain},
+		{"a key of bytes", producer.KeyBytes(func(o *orders.OrderCreated, dst []byte) []byte { return append(dst, o.OrderID[:]...) }), nil, 0.5, plain},
+		{"a key of text, a callback", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), callback, 0.5, plain},
+		{"a uuid as text, which allocates once", producer.KeyBy(func(o *orders.OrderCreated) string { return o.OrderID.String() }), nil, 1.5, plain},
+		{"hooks", producer.KeyBy(func(o *orders.OrderCreated) string { return o.Customer }), nil, 0.5, hooked},
 	} {
 		topic := producer.NewTopic("orders", c.key)
 		publish := func(n int) {
 			for range n {
-				if err := topic.PublishAsync(ctx, p, o, c.callback); err != nil {
+				if err := topic.PublishAsync(ctx, c.p, o, c.callback); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := p.Flush(ctx); err != nil {
+			if err := c.p.Flush(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -222,6 +229,9 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of
 		if each > c.most {
 			t.Errorf("%s: %.2f allocations a message, want at most %.1f", c.name, each, c.most)
 		}
+	}
+	if seen.Load() != 70_000 {
+		t.Errorf("the hooks saw %d outcomes", seen.Load())
 	}
 	if delivered.Load() != 70_000 {
 		t.Errorf("%d callbacks", delivered.Load())

@@ -110,7 +110,8 @@ func (t *Topic[R]) publish(ctx context.Context, p *publisher, r R, m *Message[R]
 
 // publishHooked publishes and reports a refused message to the hooks.
 func (t *Topic[R]) publishHooked(ctx context.Context, p *publisher, r R, m *Message[R], callback Callback, future *Future, block bool) error {
-	h := &hookedMessage{start: Start{Topic: t.name, TransactionalID: p.engine.Config().TransactionalID}}
+	h := takeHooked(t.name, p)
+	defer h.free()
 	if m != nil && m.Tombstone {
 		h.start.Tombstone = true
 	} else if !isNil(r) {

@@ -48,11 +48,9 @@ func (c carrier) Keys() []string {
 // Baggage in the headers stays if ctx has none.
 func (t *Telemetry) inject(ctx context.Context, headers *[]serde.Header) {
 	c := carrier{headers}
-	if trace.SpanContextFromContext(ctx).IsValid() {
-		for _, key := range t.config.propagator.Fields() {
-			if key != "baggage" {
-				c.remove(key)
-			}
+	if len(*headers) > 0 && trace.SpanContextFromContext(ctx).IsValid() {
+		for _, key := range t.fields {
+			c.remove(key)
 		}
 	}
 	t.config.propagator.Inject(ctx, c)

@@ -3,6 +3,7 @@ package opentelemetry
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -33,34 +34,89 @@ func (t *Telemetry) Producer() producer.Option {
 // publish is a message between Start and its outcome.
 type publish struct {
 	telemetry *Telemetry
+	kind      *publishKind
 	span      trace.Span
 	begun     time.Time
-	topic     string
+}
+
+// publishKind holds what all messages of a topic and a record type have in
+// common, so that a message does not make it again.
+type publishKind struct {
+	topic, name string // name is that of the span
+	start       []trace.SpanStartOption
+	sent        []metric.AddOption    // of a delivered message
+	operation   []metric.RecordOption // of a delivered message
+}
+
+type kindKey struct{ topic, record string }
+
+// maxKinds bounds the kept kinds, because a program may publish to any number
+// of topics.
+const maxKinds = 1000
+
+// kind returns the kind of a message.
+func (t *Telemetry) kind(topic, record string) *publishKind {
+	key := kindKey{topic, record}
+	if known, ok := t.kinds.Load(key); ok {
+		return known.(*publishKind)
+	}
+	attributes := []attribute.KeyValue{
+		semconv.MessagingSystemKafka,
+		semconv.MessagingOperationName(opPublish),
+		semconv.MessagingOperationTypeSend,
+		semconv.MessagingDestinationName(topic),
+	}
+	if record != "" {
+		attributes = append(attributes, keyRecord.String(record))
+	}
+	k := &publishKind{
+		topic: topic, name: opPublish + " " + topic,
+		start: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attributes...)},
+	}
+	sent, operation := k.labels("")
+	k.sent, k.operation = []metric.AddOption{sent}, []metric.RecordOption{operation}
+	if t.kindCount.Load() < maxKinds {
+		if _, known := t.kinds.LoadOrStore(key, k); !known {
+			t.kindCount.Add(1)
+		}
+	}
+	return k
+}
+
+// labels returns the attributes of the metrics. failure is the error.type, or
+// empty.
+func (k *publishKind) labels(failure string) (sent, operation metric.MeasurementOption) {
+	labels := []attribute.KeyValue{
+		semconv.MessagingSystemKafka, semconv.MessagingOperationName(opPublish), semconv.MessagingDestinationName(k.topic),
+	}
+	if failure != "" {
+		labels = append(labels, semconv.ErrorTypeKey.String(failure))
+	}
+	sent = metric.WithAttributeSet(attribute.NewSet(labels...))
+	return sent, metric.WithAttributeSet(attribute.NewSet(append(labels, semconv.MessagingOperationTypeSend)...))
 }
 
 func (t *Telemetry) startPublish(ctx context.Context, s *producer.Start) any {
 	parent, links := t.parent(ctx, *s.Headers)
-	attributes := append(make([]attribute.KeyValue, 0, 8),
-		semconv.MessagingSystemKafka,
-		semconv.MessagingOperationName(opPublish),
-		semconv.MessagingOperationTypeSend,
-		semconv.MessagingDestinationName(s.Topic),
-	)
-	if s.RecordName != "" {
-		attributes = append(attributes, keyRecord.String(s.RecordName))
+	k := t.kind(s.Topic, s.RecordName)
+	options := k.start
+	if len(links) > 0 {
+		options = append(slices.Clip(options), trace.WithLinks(links...))
 	}
-	if s.Tombstone {
-		attributes = append(attributes, semconv.MessagingKafkaMessageTombstone(true))
+	p := &publish{telemetry: t, kind: k, begun: time.Now()}
+	inner, span := t.tracer.Start(parent, k.name, options...)
+	p.span = span
+	if span.IsRecording() {
+		if s.Tombstone {
+			span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
+		}
+		if s.TransactionalID != "" {
+			span.SetAttributes(keyTransactional.String(s.TransactionalID))
+		}
+		span.SetAttributes(t.addKey(nil, s.Key)...)
 	}
-	if s.TransactionalID != "" {
-		attributes = append(attributes, keyTransactional.String(s.TransactionalID))
-	}
-	attributes = t.addKey(attributes, s.Key)
-	begun := time.Now()
-	inner, span := t.tracer.Start(parent, opPublish+" "+s.Topic, trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithAttributes(attributes...), trace.WithLinks(links...), trace.WithTimestamp(begun))
 	t.inject(inner, s.Headers)
-	return &publish{t, span, begun, s.Topic}
+	return p
 }
 
 // maxKey is the size of the largest key that a span has.
@@ -81,6 +137,9 @@ type weakParent struct{}
 // span. The message may have a context in its headers, for example in an
 // outbox, in a dead letter or in a copy of another message.
 func (t *Telemetry) parent(ctx context.Context, headers []serde.Header) (context.Context, []trace.Link) {
+	if len(headers) == 0 {
+		return ctx, nil
+	}
 	own := trace.SpanContextFromContext(ctx)
 	there := t.carried(headers)
 	switch {
@@ -97,32 +156,38 @@ func (t *Telemetry) parent(ctx context.Context, headers []serde.Header) (context
 }
 
 func (p *publish) accepted(bytes int) {
-	p.span.SetAttributes(semconv.MessagingMessageEnvelopeSize(bytes))
+	if p.span.IsRecording() {
+		p.span.SetAttributes(semconv.MessagingMessageEnvelopeSize(bytes))
+	}
 }
 
 func (p *publish) refused(err error) {
-	reason := string(producer.ReasonOf(err))
 	p.span.SetAttributes(keyOutcome.String(outcomeRefused))
-	p.end(err, reason)
+	p.end(err, string(producer.ReasonOf(err)))
 }
 
 func (p *publish) outcome(o *producer.Outcome) {
-	p.span.SetAttributes(semconv.MessagingDestinationPartitionID(strconv.Itoa(int(o.Delivery.Partition))))
-	if o.Delivery.ValueSchemaID != 0 {
-		p.span.SetAttributes(keySchemaID.Int(o.Delivery.ValueSchemaID))
-	}
 	outcome, failure := outcomeDelivered, ""
 	switch {
 	case errors.Is(o.Err, producer.ErrNotSent):
 		outcome, failure = outcomeNotSent, outcomeNotSent
 	case o.Err != nil:
 		outcome, failure = outcomeUnknown, outcomeUnknown
-	case o.Delivery.Offset >= 0:
-		p.span.SetAttributes(semconv.MessagingKafkaOffset(int(o.Delivery.Offset)))
 	}
-	p.span.SetAttributes(keyOutcome.String(outcome))
-	if o.OnWire > 0 {
-		p.span.AddEvent(eventWritten, trace.WithTimestamp(time.Now().Add(-o.OnWire)))
+	if p.span.IsRecording() {
+		attributes := append(make([]attribute.KeyValue, 0, 4),
+			semconv.MessagingDestinationPartitionID(strconv.Itoa(int(o.Delivery.Partition))),
+			keyOutcome.String(outcome))
+		if o.Delivery.ValueSchemaID != 0 {
+			attributes = append(attributes, keySchemaID.Int(o.Delivery.ValueSchemaID))
+		}
+		if o.Err == nil && o.Delivery.Offset >= 0 {
+			attributes = append(attributes, semconv.MessagingKafkaOffset(int(o.Delivery.Offset)))
+		}
+		p.span.SetAttributes(attributes...)
+		if o.OnWire > 0 {
+			p.span.AddEvent(eventWritten, trace.WithTimestamp(time.Now().Add(-o.OnWire)))
+		}
 	}
 	p.end(o.Err, failure)
 }
@@ -134,19 +199,20 @@ func (p *publish) end(err error, failure string) {
 	if err != nil {
 		p.span.SetAttributes(keyReason.String(string(producer.ReasonOf(err))))
 	}
-	now := time.Now()
-	p.span.End(trace.WithTimestamp(now))
-	labels := []attribute.KeyValue{
-		semconv.MessagingSystemKafka, semconv.MessagingOperationName(opPublish), semconv.MessagingDestinationName(p.topic),
+	p.span.End()
+	ctx := context.Background()
+	if p.span.SpanContext().IsSampled() {
+		ctx = trace.ContextWithSpan(ctx, p.span) // for exemplars
 	}
-	if failure != "" {
-		labels = append(labels, semconv.ErrorTypeKey.String(failure))
+	m, took := &p.telemetry.metrics, time.Since(p.begun).Seconds()
+	if failure == "" {
+		m.sent.Add(ctx, 1, p.kind.sent...)
+		m.operation.Record(ctx, took, p.kind.operation...)
+		return
 	}
-	ctx := trace.ContextWithSpan(context.Background(), p.span) // for exemplars
-	set := metric.WithAttributeSet(attribute.NewSet(labels...))
-	p.telemetry.metrics.sent.Add(ctx, 1, set)
-	set = metric.WithAttributeSet(attribute.NewSet(append(labels, semconv.MessagingOperationTypeSend)...))
-	p.telemetry.metrics.operation.Record(ctx, now.Sub(p.begun).Seconds(), set)
+	sent, operation := p.kind.labels(failure)
+	m.sent.Add(ctx, 1, sent)
+	m.operation.Record(ctx, took, operation)
 }
 
 // fail marks a span as failed, unless err is nil.

@@ -3,6 +3,8 @@ package opentelemetry
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
@@ -17,6 +19,10 @@ type Telemetry struct {
 	config  config
 	tracer  trace.Tracer
 	metrics instruments
+	fields  []string // headers that a new context replaces
+
+	kinds     sync.Map // kindKey → *publishKind
+	kindCount atomic.Int64
 }
 
 // Option changes a [Telemetry]. The zero Option does nothing.
@@ -96,6 +102,11 @@ func New(opts ...Option) (*Telemetry, error) {
 		c.meters = otel.GetMeterProvider()
 	}
 	t := &Telemetry{config: c, tracer: c.tracers.Tracer(scope, trace.WithSchemaURL(SchemaURL))}
+	for _, key := range c.propagator.Fields() {
+		if key != "baggage" {
+			t.fields = append(t.fields, key)
+		}
+	}
 	var err error
 	t.metrics, err = newInstruments(c.meters.Meter(scope, metric.WithSchemaURL(SchemaURL)))
 	if err != nil {

@@ -97,6 +97,8 @@ random: ## generate, compile and round-trip SCHEMAS (1000) random schemas, from 
 bench: ## the benchmarks, the peers beside us in the same run
 	@echo "== encode and decode: our time by the hand-written limit's, the peers' by ours"
 	@cd internal/bench && go test -count=1 -run TestTable -v ./codec -table | grep -v '^[=-]'
+	@echo "== optional fields: pointers and avrobin.Opt"
+	@cd internal/bench && go test -run '^$$' -bench Optionals ./codec | grep Benchmark
 	@echo "== publish: every way by the fastest raw one"
 	@cd internal/bench && go run ./publish
 	@echo "== serializers"

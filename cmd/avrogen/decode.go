@@ -105,7 +105,7 @@ func (d *decoder) run(ctx context.Context, args []string) error {
 	if len(d.readerSchemas) > 0 {
 		return usagef("--reader-schema is for object container files: for messages give --registry and --schema")
 	}
-	closeAll, err := d.open()
+	closeAll, err := d.open(name)
 	if err != nil {
 		return err
 	}
@@ -131,8 +131,9 @@ func (d *decoder) run(ctx context.Context, args []string) error {
 	return d.writeContent(out)
 }
 
-// open finds the schemas and the registry of the flags.
-func (d *decoder) open() (closeAll func(), err error) {
+// open finds the schemas and the registry of the flags, for the messages in the
+// input name.
+func (d *decoder) open(name string) (closeAll func(), err error) {
 	cfg, err := d.loadConfig(nil)
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (d *decoder) open() (closeAll func(), err error) {
 	}
 	switch {
 	case url == "":
-		return nil, usagef("nothing says what the message is: give --registry or --schema")
+		return nil, usagef("%s is no container file, and nothing says what its messages are: give --registry or --schema", name)
 	case d.framed:
 		return nil, usagef("--framed is for --schema without --registry: with a registry every message is framed")
 	}

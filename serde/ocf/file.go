@@ -177,6 +177,9 @@ func (b *blocks) next() (count int64, data []byte, err error) {
 }
 
 func (b *blocks) block() (count int64, data []byte, err error) {
+	if start, err := b.src.Peek(len(Magic)); err == nil && string(start) == Magic {
+		return 0, nil, fmt.Errorf("%w: another container file begins here: read the files one by one", ErrCorrupt)
+	}
 	if count, err = b.long(); err != nil {
 		return 0, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -348,6 +349,7 @@ func TestHostile(t *testing.T) { // not parallel, because it measures memory
 		"snappy of three bytes":        {container(`"long"`, "snappy", 1, []byte{1, 0, 2}, 3), "codec snappy"},
 		"xz with a huge dictionary":    {container(`"long"`, "xz", 1, xzBomb, int64(len(xzBomb))), "codec xz"},
 		"deflate of garbage":           {container(`"long"`, "deflate", 1, []byte{0xff, 0xff}, 2), "codec deflate"},
+		"two files":                    {slices.Repeat(container(`"long"`, "null", 1, []byte{2}, 1), 2), "another container file begins here"},
 		"an array of 2^40 nulls":       {container(`{"type":"array","items":"null"}`, "null", 1, append(binary.AppendVarint(nil, 1<<40), 0), 7), "value 1"},
 	}
 	for name, test := range tests {

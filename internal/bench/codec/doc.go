@@ -45,3 +45,5 @@
 package codec
 
 //go:generate go -C ../../.. run ./cmd/avrogen generate -o internal/bench/codec/events --package events internal/bench/codec/schemas
+//go:generate go -C ../../.. run ./cmd/avrogen generate --config internal/bench/codec/optionals/pointer.yaml
+//go:generate go -C ../../.. run ./cmd/avrogen generate --config internal/bench/codec/optionals/opt.yaml

@@ -1,6 +1,7 @@
 package avrosample
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,34 +27,42 @@ func fieldHint(f *avsc.Field) hint {
 // element is the hint for an element of a list.
 func (h hint) element() hint { return hint{words: singular(h.words), doc: h.doc} }
 
-// docExamples finds examples in a doc, as in "such as EUR, USD or GBP".
+// docExamples finds examples in a doc, as in "such as EUR, USD or GBP", and
+// the list after "one of".
 var docExamples = regexp.MustCompile(
-	`(?i)(?:\be\.g\.|\bfor example|\bfor instance|\bsuch as)[:,]?\s+((?:["'` + "`" + `]?[\w@%+#/:.-]*\w["'` + "`" + `]?(?:\s*,\s*(?:or\s+)?|\s+or\s+)?)+)`)
+	`(?i)(?:\be\.g\.|\bfor example|\bfor instance|\bsuch as|\b(one of))[:,]?\s+((?:["'` + "`" + `]?[\w@%+#/:.-]*\w["'` + "`" + `]?(?:\s*,\s*(?:or\s+)?|\s+or\s+)?)+)`)
+
+// docSeparator separates the examples of a list.
+var docSeparator = regexp.MustCompile(`\s*,\s*(?:or\s+)?|\s+or\s+`)
 
 // docRange finds the bounds of a number in a doc, as in "between 1 and 5",
-// "from 0 to 100" or "1-5".
-var docRange = regexp.MustCompile(
-	`(?i)(?:\bbetween\s+(-?\d{1,9})\s+and|\bfrom\s+(-?\d{1,9})\s+to|(?:^|\s)(\d{1,9})\s*(?:\.\.+|–|-|to))\s*(-?\d{1,9})\b`)
+// "from 0 to 100" or "1-5". docLeast and docMost find a single bound.
+var (
+	docRange = regexp.MustCompile(
+		`(?i)(?:\bbetween\s+(-?\d{1,9}(?:\.\d{1,6})?)\s+and|\bfrom\s+(-?\d{1,9}(?:\.\d{1,6})?)\s+to|(?:^|\s)(\d{1,9}(?:\.\d{1,6})?)\s*(?:\.\.+|–|-|to))\s*(-?\d{1,9}(?:\.\d{1,6})?)(?:[^\w.]|\.\W|\.?$)`)
+	docLeast = regexp.MustCompile(`(?i)\b(?:at least|not less than|no less than|minimum|greater than or equal to)\s+(-?\d{1,9}(?:\.\d{1,6})?)(?:[^\w.]|\.\W|\.?$)`)
+	docMost  = regexp.MustCompile(`(?i)\b(?:at most|not more than|no more than|maximum|up to|less than or equal to)\s+(-?\d{1,9}(?:\.\d{1,6})?)(?:[^\w.]|\.\W|\.?$)`)
+)
 
 // example returns one of the examples in the doc. Ordinary words, as in "such
 // as the name of", are no examples.
 func (m *maker) example(h hint) (string, bool) {
-	found := docExamples.FindStringSubmatch(h.doc)
-	if found == nil {
-		return "", false
-	}
-	var list []string
-	for _, part := range regexp.MustCompile(`\s*,\s*(?:or\s+)?|\s+or\s+`).Split(found[1], -1) {
-		text := strings.Trim(part, "\"'` ")
-		quoted := text != strings.TrimSpace(part)
-		if text != "" && !strings.ContainsAny(text, " ") && (quoted || isCode(text)) {
-			list = append(list, text)
+	for _, found := range docExamples.FindAllStringSubmatch(h.doc, -1) {
+		var list []string
+		parts := docSeparator.Split(found[2], -1)
+		all := found[1] != "" && len(parts) > 1 // a list of all values may have ordinary words
+		for _, part := range parts {
+			text := strings.Trim(part, "\"'` ")
+			quoted := text != strings.TrimSpace(part)
+			if text != "" && !strings.ContainsAny(text, " ") && (all || quoted || isCode(text)) {
+				list = append(list, text)
+			}
+		}
+		if len(list) > 0 {
+			return list[m.IntN(len(list))], true
 		}
 	}
-	if len(list) == 0 {
-		return "", false
-	}
-	return list[m.IntN(len(list))], true
+	return "", false
 }
 
 // isCode reports whether a text is no ordinary word: it has a digit, a mark, or
@@ -67,18 +76,42 @@ func isCode(s string) bool {
 	return false
 }
 
-// between returns a number within the bounds that the doc names.
+// bounds returns the bounds that the doc names. A bound that the doc does not
+// name is 1,000 away from the other, or zero if the other bound allows it.
+func (h hint) bounds() (low, high float64, ok bool) {
+	number := func(text string) float64 {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return 0 // the expressions allow nothing else
+		}
+		return f
+	}
+	least, most := docLeast.FindStringSubmatch(h.doc), docMost.FindStringSubmatch(h.doc)
+	switch found := docRange.FindStringSubmatch(h.doc); {
+	case found != nil:
+		low, high = number(found[1]+found[2]+found[3]), number(found[4])
+	case least != nil && most != nil:
+		low, high = number(least[1]), number(most[1])
+	case least != nil:
+		low = number(least[1])
+		high = low + 1_000
+	case most != nil:
+		high = number(most[1])
+		if low = 0; high <= 0 {
+			low = high - 1_000
+		}
+	}
+	return low, high, low < high
+}
+
+// between returns a whole number within the bounds that the doc names.
 func (m *maker) between(h hint, s *avsc.Schema) (int64, bool) {
-	found := docRange.FindStringSubmatch(h.doc)
-	if found == nil {
+	low, high, ok := h.bounds()
+	low, high = math.Ceil(low), math.Floor(high)
+	if !ok || low > high || s.Logical.Name != "" || s.Kind == avsc.Int && (low < math.MinInt32 || high > math.MaxInt32) {
 		return 0, false
 	}
-	low, err1 := strconv.ParseInt(found[1]+found[2]+found[3], 10, 32)
-	high, err2 := strconv.ParseInt(found[4], 10, 32)
-	if err1 != nil || err2 != nil || low >= high || s.Logical.Name != "" {
-		return 0, false
-	}
-	return low + m.Int64N(high-low+1), true
+	return int64(low) + m.Int64N(int64(high-low)+1), true
 }
 
 // docWords are the words of a doc that may name the kind of a text.

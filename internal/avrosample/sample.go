@@ -105,9 +105,9 @@ func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	case avsc.Int, avsc.Long:
 		return binary.AppendVarint(dst, m.whole(s, h))
 	case avsc.Float:
-		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(m.fraction(h.words))))
+		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(m.fraction(h))))
 	case avsc.Double:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(m.fraction(h.words)))
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(m.fraction(h)))
 	case avsc.Bytes:
 		if s.Logical.Name == "decimal" {
 			return appendText(dst, string(m.decimal(s.Logical.Precision)))
@@ -259,7 +259,11 @@ func (m *maker) whole(s *avsc.Schema, h hint) int64 {
 	return m.Int64N(1_000)
 }
 
-func (m *maker) fraction(words []string) float64 {
+func (m *maker) fraction(h hint) float64 {
+	if low, high, ok := h.bounds(); ok {
+		return min(round(low+m.Float64()*(high-low), 2), high)
+	}
+	words := h.words
 	switch {
 	case has(words, "lat", "latitude"):
 		return round(m.Float64()*180-90, 5)

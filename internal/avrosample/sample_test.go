@@ -88,6 +88,12 @@ func TestDocsSayWhatAValueIs(t *testing.T) {
 		"a dash":             {`{"name":"x","type":"int","doc":"1–3 stars"}`, `^[1-3]$`},
 		"bounds the reverse": {`{"name":"year","type":"int","doc":"between 5 and 1"}`, `^(19|20)\d\d$`},
 		"not with a unit":    {`{"name":"x","type":{"type":"int","logicalType":"date"},"doc":"between 1 and 5"}`, `^20\d{3}$`},
+		"a fraction":         {`{"name":"x","type":"double","doc":"between 0.5 and 1.5"}`, `^(0\.[5-9]|1\.[0-5]|1$)`},
+		"at most":            {`{"name":"x","type":"int","doc":"At most -5."}`, `^-([5-9]|\d\d+)$`},
+		"at least":           {`{"name":"x","type":"float","doc":"at least 2000 and at most 2001"}`, `^200[01](\.\d+)?$`},
+		"not a date":         {`{"name":"year","type":"int","doc":"from 2020-01-02 to 2021-01-02"}`, `^(19|20)\d\d$`},
+		"one of":             {`{"name":"x","type":"string","doc":"One of open, shut or gone."}`, `^"(open|shut|gone)"$`},
+		"one of the things":  {`{"name":"x","type":"string","doc":"One of the shops of the town or so"}`, `^"[A-Z][a-z]+"$`},
 		"elements":           {`{"name":"x","type":{"type":"array","items":"int"},"doc":"between 7 and 8"}`, `^\[([78],?)*\]$`},
 		"epoch":              {`{"name":"x","type":"long","doc":"Milliseconds since the epoch."}`, `^17\d{11}$`},
 	} {

@@ -70,7 +70,7 @@ func (a *app) lspSettings(file string) (lsp.Settings, error) {
 			schemas = []string{"..."}
 		}
 		for _, p := range schemas {
-			s.Paths = append(s.Paths, filepath.ToSlash(cfg.path(p)))
+			s.Paths = append(s.Paths, lsp.FileName(cfg.path(p)))
 		}
 	}
 	s.Loader = a.loader(cfg)

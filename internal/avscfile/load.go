@@ -280,7 +280,7 @@ func (l Loader) readFile(name string) ([]byte, error) {
 		return text, nil
 	}
 	if inModule(name) {
-		file, err := l.Modules.disk(name)
+		file, err := l.Modules.Disk(name)
 		if err != nil {
 			return nil, err
 		}
@@ -319,7 +319,7 @@ func readRegular(name string) ([]byte, error) {
 
 func (l Loader) readDir(name string) ([]fs.DirEntry, error) {
 	if inModule(name) {
-		dir, err := l.Modules.disk(name)
+		dir, err := l.Modules.Disk(name)
 		if err != nil {
 			return nil, err
 		}
@@ -336,7 +336,7 @@ func (l Loader) stat(name string) (fs.FileInfo, error) {
 		return openFile(path.Base(name)), nil
 	}
 	if inModule(name) {
-		file, err := l.Modules.disk(name)
+		file, err := l.Modules.Disk(name)
 		if err != nil {
 			return nil, err
 		}

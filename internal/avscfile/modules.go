@@ -166,8 +166,8 @@ func atVersion(m Module) string {
 	return " " + m.Version
 }
 
-// disk is the path on disk of a name.
-func (m *Modules) disk(name string) (string, error) {
+// Disk is the path on disk of a name.
+func (m *Modules) Disk(name string) (string, error) {
 	found, file, err := m.Find(name)
 	if err != nil {
 		return "", err

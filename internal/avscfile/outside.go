@@ -68,7 +68,7 @@ func (r *reading) inside(name string) bool {
 // real is the absolute name of a file. On disk, real follows links.
 func (l Loader) real(name string) string {
 	if inModule(name) {
-		if file, err := l.Modules.disk(name); err == nil {
+		if file, err := l.Modules.Disk(name); err == nil {
 			name = file
 		}
 	}

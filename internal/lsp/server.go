@@ -50,6 +50,7 @@ type server struct {
 	out io.Writer
 
 	initialized, shutdown bool
+	watches               bool // whether the client takes a request for watched files
 
 	open     map[string]*document // by file
 	uris     map[string]string    // file to the URI that the client uses
@@ -199,6 +200,13 @@ func (s *server) call(r request) (result any, err *rpcError) {
 			return nil, &rpcError{codeInvalidRequest, "the server is initialized already"}
 		}
 		s.initialized = true
+		var p initializeParams
+		if len(r.Params) > 0 {
+			if err := json.Unmarshal(r.Params, &p); err != nil {
+				s.log("initialize: %v", err)
+			}
+		}
+		s.watches = p.Capabilities.Workspace.DidChangeWatchedFiles.DynamicRegistration
 		return s.capabilities(), nil
 	case !s.initialized:
 		return nil, &rpcError{codeNotInitialized, "the first request must be initialize"}
@@ -240,10 +248,42 @@ func (s *server) call(r request) (result any, err *rpcError) {
 		return s.definition(p)
 	case "textDocument/formatting":
 		return s.formatting(p)
-	case "initialized", "$/cancelRequest", "$/setTrace":
+	case "initialized":
+		s.watch()
+		return nil, nil
+	case "$/cancelRequest", "$/setTrace":
 		return nil, nil
 	}
 	return nil, &rpcError{codeUnknownMethod, fmt.Sprintf("no method %.100q", r.Method)}
+}
+
+// initializeParams are the parameters of initialize that the server reads.
+type initializeParams struct {
+	Capabilities struct {
+		Workspace struct {
+			DidChangeWatchedFiles struct {
+				DynamicRegistration bool `json:"dynamicRegistration"`
+			} `json:"didChangeWatchedFiles"`
+		} `json:"workspace"`
+	} `json:"capabilities"`
+}
+
+// watch asks the client to report changes of schemas and of avrogen.yaml that
+// happen outside of the editor, for example by git.
+func (s *server) watch() {
+	if !s.watches {
+		return
+	}
+	var watchers []map[string]string
+	for _, glob := range []string{"**/*.avsc", "**/*.avpr", "**/*.avdl", "**/avrogen.yaml"} {
+		watchers = append(watchers, map[string]string{"globPattern": glob})
+	}
+	s.send(map[string]any{"jsonrpc": "2.0", "id": "watch", "method": "client/registerCapability", "params": map[string]any{
+		"registrations": []map[string]any{{
+			"id": "watch", "method": "workspace/didChangeWatchedFiles",
+			"registerOptions": map[string]any{"watchers": watchers},
+		}},
+	}})
 }
 
 // params are the parameters of all methods that the server knows.
@@ -272,18 +312,31 @@ func (s *server) capabilities() any {
 	}
 }
 
-// fileOf converts a URI into an absolute name with slashes. The name of another
-// URI than file: is the URI.
+// fileOf converts a URI into an absolute name with slashes, in the form of
+// FileName. The name of another URI than file: is the URI.
 func fileOf(uri string) string {
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "file" {
+	if err != nil || !strings.EqualFold(u.Scheme, "file") {
 		return uri
 	}
-	name := u.Path
-	if len(name) > 2 && name[0] == '/' && isDrive(name[1:]) {
+	name := path.Clean("/" + u.Path)
+	switch {
+	case isDrive(name[1:]):
 		name = name[1:]
+	case u.Host != "" && u.Host != "localhost": // a share of Windows
+		name = "//" + u.Host + name
 	}
-	return path.Clean(name)
+	return FileName(name)
+}
+
+// FileName gives equal names to equal files. The name has slashes, and a drive
+// of Windows has a capital. Editors write drives in both ways.
+func FileName(name string) string {
+	name = filepath.ToSlash(name)
+	if isDrive(name) {
+		name = strings.ToUpper(name[:1]) + name[1:]
+	}
+	return name
 }
 
 // isDrive reports whether a name begins with a drive of Windows, as in C:/.
@@ -297,13 +350,17 @@ func (s *server) uriOf(file string) string {
 	if uri := s.uris[file]; uri != "" {
 		return uri
 	}
-	if isDrive(file) {
-		file = "/" + file
-	}
-	if !path.IsAbs(file) {
+	u := url.URL{Scheme: "file", Path: file}
+	switch share, ok := strings.CutPrefix(file, "//"); {
+	case ok:
+		host, rest, _ := strings.Cut(share, "/")
+		u.Host, u.Path = host, "/"+rest
+	case isDrive(file):
+		u.Path = "/" + file
+	case !path.IsAbs(file):
 		return file
 	}
-	return (&url.URL{Scheme: "file", Path: file}).String()
+	return u.String()
 }
 
 // isSchema reports whether the server reads a file.
@@ -532,11 +589,19 @@ func (s *server) definition(p params) (any, *rpcError) {
 			pos = m.field.Type.NamePos
 		}
 	}
-	d := s.document(pos.File)
+	target := pos.File
+	if strings.HasPrefix(target, avscfile.ModulePrefix) {
+		disk, err := s.of[fileOf(p.TextDocument.URI)].Loader.Modules.Disk(target)
+		if err != nil {
+			return nil, nil // the module is gone since the schemas were read
+		}
+		target = FileName(disk)
+	}
+	d := s.document(target)
 	if d == nil || pos.Line == 0 {
 		return nil, nil
 	}
-	return location{s.uriOf(pos.File), d.token(d.offset(pos.Line, pos.Col))}, nil
+	return location{s.uriOf(target), d.token(d.offset(pos.Line, pos.Col))}, nil
 }
 
 func (s *server) formatting(p params) (any, *rpcError) {

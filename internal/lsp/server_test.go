@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/avsclint"
 	"github.com/avroline/avroline/internal/lsp"
 )
@@ -36,6 +37,12 @@ type client struct {
 // together.
 func start(t *testing.T, paths ...string) *client {
 	t.Helper()
+	return startWith(t, avscfile.Loader{}, paths...)
+}
+
+// startWith is start with a loader of schemas.
+func startWith(t *testing.T, loader avscfile.Loader, paths ...string) *client {
+	t.Helper()
 	clientIn, serverOut := io.Pipe()
 	serverIn, clientOut := io.Pipe()
 	c := &client{
@@ -47,7 +54,7 @@ func start(t *testing.T, paths ...string) *client {
 		err := lsp.Serve(ctx, serverIn, serverOut, lsp.Options{
 			Version: "test",
 			Settings: func(string) (lsp.Settings, error) {
-				return lsp.Settings{Paths: paths, Ignore: func(f avsclint.Finding) bool {
+				return lsp.Settings{Paths: paths, Loader: loader, Ignore: func(f avsclint.Finding) bool {
 					return f.Rule == "TYPE_WITHOUT_DOC" || f.Rule == "FIELD_WITHOUT_DOC" || f.Rule == "NO_NAMESPACE"
 				}}, nil
 			},
@@ -348,6 +355,62 @@ func TestEditing(t *testing.T) {
 
 // TestAlone opens files without an avrogen.yaml: each is read with what it
 // needs, and versions of one type beside it do no harm.
+// TestWatchedFiles changes a file outside of the editor. The client watches the
+// files because the server asks for that.
+func TestWatchedFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	order := uri(write(t, filepath.Join(dir, "order.avsc"), orderText))
+	address := write(t, filepath.Join(dir, "address.avsc"), addressText)
+	write(t, filepath.Join(dir, "line.avdl"), lineText)
+	c := start(t, filepath.ToSlash(dir)+"/...")
+	if _, failure := c.request("initialize", map[string]any{"capabilities": map[string]any{
+		"workspace": map[string]any{"didChangeWatchedFiles": map[string]any{"dynamicRegistration": true}},
+	}}); failure != nil {
+		t.Fatal(failure)
+	}
+	c.notify("initialized", map[string]any{})
+	m := c.read()
+	if text := encode(t, m); m["method"] != "client/registerCapability" || m["id"] == nil ||
+		!strings.Contains(text, `"**/*.avsc"`) || !strings.Contains(text, `"**/avrogen.yaml"`) {
+		t.Fatalf("the server asks for no watched files: %s", text)
+	}
+	c.write(`{"jsonrpc":"2.0","id":"watch","result":null}`)
+
+	c.openText(order, orderText)
+	c.await(order, "1:25-1:35 2 FIELD_NAME_STYLE")
+	write(t, address, strings.Replace(addressText, "Address", "Location", 1))
+	c.notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": uri(address), "type": 2}}})
+	address0 := column(orderText, `"Address`)
+	c.await(order, fmt.Sprintf("1:%d-1:%d 1", address0, address0+9))
+}
+
+// TestModuleDefinition goes to a definition in a file of a Go module.
+func TestModuleDefinition(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, folder := range []string{"common", "own"} {
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "go.mod"), "module example.com/m\n\ngo 1.26\n")
+	write(t, filepath.Join(dir, "common", "address.avsc"), addressText)
+	const text = `{"type":"record","name":"Visit","fields":[{"name":"at","type":"shop.Address"}]}`
+	visit := uri(write(t, filepath.Join(dir, "own", "visit.avsc"), text))
+	loader := avscfile.Loader{
+		SearchPath: []avscfile.SearchPath{{Path: "module:example.com/m/common/address.avsc"}},
+		Modules:    avscfile.NewModules(t.Context(), dir),
+	}
+	c := startWith(t, loader, filepath.ToSlash(filepath.Join(dir, "own"))+"/...")
+	c.initialize()
+	c.openText(visit, text)
+	c.await(visit)
+	if got, want := c.definition(visit, 0, column(text, "shop.Address")), "address.avsc:0:27"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

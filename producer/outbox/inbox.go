@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/avroline/avroline/producer"
@@ -37,6 +38,16 @@ type Inbox[In any] struct {
 
 	in   transport.Consumer
 	next map[partition]int64 // the stored offsets of our partitions; -1 if no offset is stored
+}
+
+// Format prints the group and the topics for every verb, because the settings
+// may hold passwords.
+func (i *Inbox[In]) Format(s fmt.State, _ rune) {
+	if i == nil {
+		_, _ = fmt.Fprint(s, "<nil>")
+		return
+	}
+	_, _ = fmt.Fprintf(s, "outbox.Inbox(%s, from %s)", i.group, strings.Join(i.topics, ", "))
 }
 
 type partition struct {

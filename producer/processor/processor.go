@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,16 @@ type Processor[In any] struct {
 	poisoned map[place]error              // messages that go to the bad handler when they are read again
 	messages int                          // the current bound on a batch
 	tooSlow  int                          // how often in a row a single message took too long
+}
+
+// Format prints the name and the topics for every verb. The settings may hold
+// passwords, and the batch holds messages.
+func (p *Processor[In]) Format(s fmt.State, _ rune) {
+	if p == nil {
+		_, _ = fmt.Fprint(s, "<nil>")
+		return
+	}
+	_, _ = fmt.Fprintf(s, "processor.Processor(%s, from %s)", p.id, strings.Join(p.topics, ", "))
 }
 
 // Function is called for each message, in the order of its partition. Function

@@ -40,6 +40,16 @@ type Source[T any] struct {
 	ended  error     // the error of Run, if Run has returned one
 }
 
+// Format prints the name for every verb, because the settings may hold
+// passwords.
+func (s *Source[T]) Format(f fmt.State, _ rune) {
+	if s == nil {
+		_, _ = fmt.Fprint(f, "<nil>")
+		return
+	}
+	_, _ = fmt.Fprintf(f, "source.Source(%s)", s.name)
+}
+
 // Function is called for each item, in the order of its stream. Function adds
 // the messages of the item to the transaction. Functions of different shards
 // run at the same time.

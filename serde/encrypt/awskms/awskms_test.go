@@ -3,10 +3,12 @@ package awskms
 import (
 	"bytes"
 	"context"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -158,7 +160,7 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v %s", k, k, k, k); strings.Contains(text, "MARKER") {
+	if text := shows(k); text != "" {
 		t.Error(text)
 	}
 	for _, uri := range []string{"", "gcp-kms://x", "aws-kms://", "aws-kms://alias/x", "aws-kms://arn:aws:s3:r:a:b", "aws-kms://arn:aws:kms::1:key/x"} {
@@ -166,4 +168,25 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%q: %v", uri, a)
 		}
 	}
+}
+
+// shows returns the text of the way to print v that shows "MARKER", or "".
+func shows(v any) string {
+	var all []string
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		all = append(all, fmt.Sprintf(verb, v))
+	}
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(v)
+	_ = gob.NewEncoder(&b).Encode(v)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v)
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
+	for _, text := range append(all, b.String()) {
+		for _, form := range []string{"MARKER", fmt.Sprintf("%x", "MARKER"), fmt.Sprintf("%X", "MARKER"), fmt.Sprint([]byte("MARKER"))} {
+			if strings.Contains(text, form) {
+				return text
+			}
+		}
+	}
+	return ""
 }

@@ -1,14 +1,17 @@
 package azurekms
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -141,7 +144,7 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", k, k, k); strings.Contains(text, "MARKER") {
+	if text := shows(k); text != "" {
 		t.Error(text)
 	}
 	for _, uri := range []string{
@@ -159,4 +162,25 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s was taken", name)
 		}
 	}
+}
+
+// shows returns the text of the way to print v that shows "MARKER", or "".
+func shows(v any) string {
+	var all []string
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		all = append(all, fmt.Sprintf(verb, v))
+	}
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(v)
+	_ = gob.NewEncoder(&b).Encode(v)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v)
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
+	for _, text := range append(all, b.String()) {
+		for _, form := range []string{"MARKER", fmt.Sprintf("%x", "MARKER"), fmt.Sprintf("%X", "MARKER"), fmt.Sprint([]byte("MARKER"))} {
+			if strings.Contains(text, form) {
+				return text
+			}
+		}
+	}
+	return ""
 }

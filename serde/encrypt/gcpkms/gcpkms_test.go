@@ -6,11 +6,13 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/gob"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -156,7 +158,7 @@ func TestServiceAccount(t *testing.T) {
 	if _, err := roundTrip(k); err == nil || strings.Contains(err.Error(), "MARKER") {
 		t.Errorf("a broken key: %v", err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", k, k, k); strings.Contains(text, "MARKER") {
+	if text := shows(k); text != "" {
 		t.Error(text)
 	}
 }
@@ -189,4 +191,25 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%v was taken", settings)
 		}
 	}
+}
+
+// shows returns the text of the way to print v that shows "MARKER", or "".
+func shows(v any) string {
+	var all []string
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		all = append(all, fmt.Sprintf(verb, v))
+	}
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(v)
+	_ = gob.NewEncoder(&b).Encode(v)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v)
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
+	for _, text := range append(all, b.String()) {
+		for _, form := range []string{"MARKER", fmt.Sprintf("%x", "MARKER"), fmt.Sprintf("%X", "MARKER"), fmt.Sprint([]byte("MARKER"))} {
+			if strings.Contains(text, form) {
+				return text
+			}
+		}
+	}
+	return ""
 }

@@ -1,10 +1,13 @@
 package hcvault
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/gob"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -143,7 +146,7 @@ func TestAppRole(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "AppRole") || strings.Contains(err.Error(), "MARKER") {
 		t.Errorf("%v", err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", k, k, k); strings.Contains(text, "MARKER") {
+	if text := shows(k); text != "" {
 		t.Error(text)
 	}
 }
@@ -199,4 +202,25 @@ func TestEnvironment(t *testing.T) {
 	if err := roundTrip(t, k, "hcvault://"+f.URL+"/transit/keys/orders"); err != nil || f.tokens[0] != "from-env" {
 		t.Errorf("%q, %v", f.tokens, err)
 	}
+}
+
+// shows returns the text of the way to print v that shows "MARKER", or "".
+func shows(v any) string {
+	var all []string
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		all = append(all, fmt.Sprintf(verb, v))
+	}
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(v)
+	_ = gob.NewEncoder(&b).Encode(v)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v)
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
+	for _, text := range append(all, b.String()) {
+		for _, form := range []string{"MARKER", fmt.Sprintf("%x", "MARKER"), fmt.Sprintf("%X", "MARKER"), fmt.Sprint([]byte("MARKER"))} {
+			if strings.Contains(text, form) {
+				return text
+			}
+		}
+	}
+	return ""
 }

@@ -1,0 +1,220 @@
+package secrets_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avroline/avroline/examples/events/clicks"
+	"github.com/avroline/avroline/internal/secrets"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/processor"
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+	"github.com/avroline/avroline/serde/ocf"
+)
+
+var update = flag.Bool("update", false, "write types_test.go and testdata/shown.txt")
+
+// genericTypes has one instance of each exported type with type parameters.
+// Interfaces and functions have no fields.
+func genericTypes() map[string]any {
+	type event = clicks.ClickEvent
+	return map[string]any{
+		"avrobin.Opt":         new(avrobin.Opt[string]),
+		"ocf.Reader":          new(ocf.Reader[event]),
+		"ocf.Writer":          new(ocf.Writer[event]),
+		"outbox.Inbox":        new(outbox.Inbox[event]),
+		"outbox.Topic":        new(outbox.Topic[*event]),
+		"processor.Consumed":  new(processor.Consumed[event]),
+		"processor.Processor": new(processor.Processor[event]),
+		"producer.KeyFunc":    new(producer.KeyFunc[*event]),
+		"producer.Message":    new(producer.Message[*event]),
+		"producer.Topic":      new(producer.Topic[*event]),
+		"producertest.Record": new(producertest.Record[event]),
+		"serde.Deserializer":  new(serde.Deserializer[event]),
+		"source.Item":         new(source.Item[event]),
+		"source.Source":       new(source.Source[event]),
+	}
+}
+
+// declared is an exported type of a public package.
+type declared struct {
+	importPath, pkg, name string
+	generic, plain        bool // plain types are interfaces and functions
+}
+
+// publicTypes finds the exported types of the module's public packages. Modules
+// inside have tests of their own.
+func publicTypes(t *testing.T) (all []declared) {
+	t.Helper()
+	const root = "../.."
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			_, notModule := os.Stat(filepath.Join(file, "go.mod"))
+			if slices.Contains([]string{"testdata", "examples", "schemas", "internal"}, d.Name()) || file != root && (notModule == nil || d.Name()[0] == '.') {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil || parsed.Name.Name == "main" {
+			return err
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if _, inside := n.(*ast.FuncDecl); inside {
+				return false
+			}
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() {
+				return true
+			}
+			x := declared{importPath: path.Join("github.com/avroline/avroline", filepath.ToSlash(rel)), pkg: parsed.Name.Name, name: spec.Name.Name, generic: spec.TypeParams != nil}
+			switch spec.Type.(type) {
+			case *ast.InterfaceType, *ast.FuncType:
+				x.plain = true
+			}
+			all = append(all, x)
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(all, func(a, b declared) int {
+		return strings.Compare(a.importPath+" "+a.name, b.importPath+" "+b.name)
+	})
+	return all
+}
+
+// listOfTypes is the text of types_test.go.
+func listOfTypes(t *testing.T, types []declared) []byte {
+	t.Helper()
+	var imports, entries bytes.Buffer
+	last := ""
+	for _, x := range types {
+		if x.plain || x.generic {
+			continue
+		}
+		if x.importPath != last {
+			fmt.Fprintf(&imports, "%q\n", x.importPath)
+			last = x.importPath
+		}
+		fmt.Fprintf(&entries, "%q: new(%s.%s),\n", x.pkg+"."+x.name, x.pkg, x.name)
+	}
+	text, err := format.Source(fmt.Appendf(nil, `package secrets_test
+
+import (
+%s)
+
+// exportedTypes has a zero value of each exported type without type parameters.
+// TestEveryTypeIsListed writes this file with the flag -update.
+func exportedTypes() map[string]any {
+return map[string]any{
+%s}
+}
+`, imports.String(), entries.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestEveryTypeIsListed(t *testing.T) {
+	t.Parallel()
+	types := publicTypes(t)
+	want := listOfTypes(t, types)
+	if *update {
+		if err := os.WriteFile("types_test.go", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("types_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("run this test with -update and look at testdata/shown.txt:\n%s", diff)
+	}
+	generic := genericTypes()
+	for _, x := range types {
+		if _, ok := generic[x.pkg+"."+x.name]; x.generic && !x.plain && !ok {
+			t.Errorf("add an instance of %s.%s to genericTypes", x.pkg, x.name)
+		}
+	}
+}
+
+// notSecret are fields with the name of a secret that may be shown.
+var notSecret = map[string]string{
+	"contract.DEK.EncryptedKeyMaterial": "the material is encrypted",
+}
+
+// TestEveryType puts a text into every string and byte field of every exported
+// type, prints the values in every way, and holds the list of the fields that
+// can be seen against testdata/shown.txt. So a reviewer sees each new field that
+// a log may show. No field with the name of a secret may be on the list.
+func TestEveryType(t *testing.T) {
+	t.Parallel()
+	types := exportedTypes()
+	maps.Copy(types, genericTypes())
+	seen := map[string]bool{}
+	for name, v := range types {
+		for field, way := range secrets.Shown(v, yamlToo) {
+			seen[field.Name] = true
+			parts := strings.Split(field.Name, ".")
+			last := parts[len(parts)-1]
+			if (secretName.MatchString(last) || secretFields[strings.Join(parts[1:], ".")]) && notSecret[field.Name] == "" {
+				t.Errorf("%s.%s is shown by %s", name, field.Path, way)
+			}
+		}
+	}
+	got := strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
+	const file = "testdata/shown.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("other fields can be seen than before: look at each, and run this test with -update:\n%s", diff)
+	}
+	type control struct {
+		Password string
+		hidden   []byte
+	}
+	if shown := secrets.Shown(new(control), yamlToo); len(shown) != 2 {
+		t.Errorf("control: only %v are shown", shown)
+	}
+}

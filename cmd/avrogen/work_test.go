@@ -2,13 +2,20 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/avroline/avroline/registry/registrytest"
+	"github.com/avroline/avroline/serde/ocf"
 )
 
 // TestWorkIsLinear checks that each command does about four times the work for
@@ -81,12 +88,14 @@ func TestWorkIsLinear(t *testing.T) {
 		"properties": func(n int) string { return properties(n, "1") },
 		"one alias":  func(n int) string { return aliases(n, 0) },
 	}
+	const items = `{"type":"array","items":{"type":"record","name":"I","fields":[{"name":"a","type":["null","int"]}]}}`
 	type row struct {
-		name   string
-		files  func(n int) map[string]string
-		args   []string
-		status int
-		n      int // the smaller size; 0 means 250
+		name     string
+		files    func(n int) map[string]string
+		subjects func(i, n int) []int // instead of files: the later subjects that subject i of a registry refers to
+		args     []string
+		status   int
+		n        int // the smaller size; 0 means 250
 	}
 	var rows []row
 	for name, shape := range shapes {
@@ -143,17 +152,34 @@ func TestWorkIsLinear(t *testing.T) {
 		}, args: []string{"generate", "-o", "out", "s.avdl"}, n: 60},
 		row{name: "generate of files that need each other", files: families, args: []string{"generate", "-o", "out", "."}, n: 60},
 		row{name: "lint of files that need each other", files: chain, args: []string{"lint", "."}, status: -1, n: 60},
-		row{name: "check of files that need each other", files: func(n int) map[string]string {
-			files := map[string]string{}
-			for name, text := range families(n) {
-				files["old/"+name] = text
-				files["new/"+name] = strings.Replace(text, `"fields":[`, `"fields":[{"name":"c","type":"int"},`, 1)
-			}
-			return files
-		}, args: []string{"check", "--against", "old", "new"}, status: -1, n: 60},
+		row{name: "check of files that need each other", files: grown(families), args: []string{"check", "--against", "old", "new"}, status: -1, n: 60},
+		row{name: "generate of a chain of files", files: chain, args: []string{"generate", "-o", "out", "."}},
+		row{name: "check of a chain of files", files: grown(chain), args: []string{"check", "--against", "old", "new"}, status: -1},
 		row{name: "encode of a long array", files: func(n int) map[string]string {
-			return map[string]string{"s.avsc": `{"type":"array","items":{"type":"record","name":"I","fields":[{"name":"a","type":["null","int"]}]}}`, "in.json": "[" + list(n, func(int) string { return `{"a":{"int":1}}` }) + "]"}
+			return map[string]string{"s.avsc": items, "in.json": "[" + list(n, func(int) string { return `{"a":{"int":1}}` }) + "]"}
 		}, args: []string{"encode", "--schema", "s.avsc", "in.json"}, status: -1},
+		row{name: "decode of a long array", files: func(n int) map[string]string {
+			return map[string]string{"s.avsc": items, "in.bin": string(binary.AppendVarint(nil, int64(n))) + strings.Repeat("\x02\x04", n) + "\x00"}
+		}, args: []string{"decode", "--schema", "s.avsc", "in.bin"}},
+		row{name: "decode of lines", files: func(n int) map[string]string {
+			return map[string]string{"s.avsc": items, "in.txt": strings.Repeat("02020400\n", n)}
+		}, args: []string{"decode", "--lines", "--input", "hex", "--schema", "s.avsc", "in.txt"}},
+		row{name: "decode of a wide record", files: func(n int) map[string]string {
+			return map[string]string{"s.avsc": record(n, optional), "in.bin": strings.Repeat("\x02\x02x", n)}
+		}, args: []string{"decode", "--schema", "s.avsc", "in.bin"}},
+		row{name: "decode for a wider reader", files: func(n int) map[string]string {
+			return map[string]string{"w.avsc": record(n/2, ints), "r.avsc": record(n, ints), "in.avro": container(t, record(n/2, ints), strings.Repeat("\x02", n/2))}
+		}, args: []string{"decode", "--reader-schema", "r.avsc", "in.avro"}},
+		row{name: "lint of IDL fields", files: one("s.avdl", idlFields), args: []string{"lint", "s.avdl"}, status: -1},
+		row{name: "schema of IDL fields", files: one("s.avdl", idlFields), args: []string{"schema", "s.avdl"}},
+		row{name: "pull of a tree of subjects", subjects: func(i, n int) []int {
+			return slices.DeleteFunc([]int{2*i + 1, 2*i + 2}, func(child int) bool { return child >= n })
+		}, n: 60},
+		row{name: "pull of a lattice of subjects", subjects: func(i, n int) []int {
+			wide := n / 10 // in each of ten layers
+			next, at := (i/wide+1)*wide, i%wide
+			return slices.DeleteFunc([]int{next + 2*at%wide, next + (2*at+1)%wide}, func(below int) bool { return below >= n })
+		}, n: 60},
 	)
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -162,7 +188,13 @@ func TestWorkIsLinear(t *testing.T) {
 			if n == 0 {
 				n = 250
 			}
-			small, large := command.work(t, r.files(n), r.args, r.status), command.work(t, r.files(4*n), r.args, r.status)
+			size := func(n int) int {
+				if r.subjects != nil {
+					return command.work(t, nil, []string{"pull", "--registry", subjects(t, n, r.subjects), "-o", "out", "n.S0"}, 0)
+				}
+				return command.work(t, r.files(n), r.args, r.status)
+			}
+			small, large := size(n), size(4*n)
 			if ratio := float64(large) / float64(small); ratio > 5.5 || ratio < 1.5 {
 				t.Errorf("%d statements for size %d, %d for %d: %.1f times as many", small, n, large, 4*n, ratio)
 			}
@@ -188,6 +220,51 @@ func lines(n int, part func(i int) string) string {
 	return strings.ReplaceAll(list(n, func(i int) string { return part(i) + "\n" }), "\n,", "\n")
 }
 
+// grown returns a function for the files of shape in the folder old, and for
+// the same files with one more field in the folder new.
+func grown(shape func(n int) map[string]string) func(n int) map[string]string {
+	return func(n int) map[string]string {
+		files := map[string]string{}
+		for name, text := range shape(n) {
+			files["old/"+name] = text
+			files["new/"+name] = strings.Replace(text, `"fields":[`, `"fields":[{"name":"c","type":"int"},`, 1)
+		}
+		return files
+	}
+}
+
+// container returns an object container file with one record.
+func container(t *testing.T, schema, data string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := ocf.NewGenericWriter(&b, schema)
+	if err == nil {
+		err = w.Append([]byte(data))
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// subjects starts a registry with n subjects and returns its URL. The function
+// refs returns the subjects that subject i refers to.
+func subjects(t *testing.T, n int, refs func(i, n int) []int) string {
+	t.Helper()
+	server := registrytest.Start(t)
+	for i := n - 1; i >= 0; i-- {
+		fields := `{"name":"v","type":"int"}`
+		var names []string
+		for _, k := range refs(i, n) {
+			name := fmt.Sprintf("n.S%d", k)
+			fields += fmt.Sprintf(`,{"name":"f%d","type":%q}`, k, name)
+			names = append(names, name)
+		}
+		seedReferences(t, server, fmt.Sprintf("n.S%d", i), fmt.Sprintf(`{"type":"record","name":"n.S%d","fields":[%s]}`, i, fields), names)
+	}
+	return server.URL
+}
+
 // chain returns n files. Each file has a record that the next file uses.
 func chain(n int) map[string]string {
 	files := map[string]string{}
@@ -201,9 +278,7 @@ func chain(n int) map[string]string {
 	return files
 }
 
-// families returns n files with the records of a binary tree. The fingerprint
-// of a type covers all types inside, so a chain of n types is quadratic work by
-// definition. The tree is only n log n.
+// families returns n files with the records of a binary tree.
 func families(n int) map[string]string {
 	files := map[string]string{}
 	for i := range n {

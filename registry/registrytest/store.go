@@ -203,7 +203,7 @@ func (s *store) parse(name string, p posted) (*schema, error) {
 	if p.Schema == "" {
 		return nil, invalid("empty schema")
 	}
-	sources, err := s.sources(s.dialect.contextOf(name), p.References, nil)
+	sources, err := s.sources(s.dialect.contextOf(name), p.References, nil, map[*schema]bool{})
 	if err != nil {
 		return nil, err
 	}
@@ -235,8 +235,8 @@ func (s *store) parse(name string, p posted) (*schema, error) {
 }
 
 // sources collects the schemas that refs refer to, directly or through
-// references.
-func (s *store) sources(context string, refs []reference, above []*schema) ([]avsc.Source, error) {
+// references. It collects each schema once and adds it to seen.
+func (s *store) sources(context string, refs []reference, above []*schema, seen map[*schema]bool) ([]avsc.Source, error) {
 	var sources []avsc.Source
 	for _, r := range refs {
 		name := r.Subject
@@ -253,7 +253,11 @@ func (s *store) sources(context string, refs []reference, above []*schema) ([]av
 		if slices.Contains(above, v.schema) {
 			return nil, invalid("references go in a circle")
 		}
-		below, err := s.sources(s.dialect.contextOf(name), v.schema.refs, append(above, v.schema))
+		if seen[v.schema] {
+			continue
+		}
+		seen[v.schema] = true
+		below, err := s.sources(s.dialect.contextOf(name), v.schema.refs, append(above, v.schema), seen)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/plan"
 	"github.com/avroline/avroline/internal/resolve"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -68,6 +69,8 @@ func NewDeserializer[T any, PT avrobin.Ptr[T]](reg Registry, opts ...Deserialize
 //   - [ErrUnknownSchema]: the registry does not know the schema id.
 //   - [*DecodeError]: the data does not fit its schema, or T cannot hold it.
 //   - [*RuleError]: a rule of the registry stopped the message.
+//   - The cause of ctx: ctx ended during a look-up, a rule, or the conversion of
+//     a long message from another version. The message may be good.
 func (d *Deserializer[T]) Decode(ctx context.Context, in Input) (T, error) {
 	var v T
 	err := d.DecodeInto(ctx, in, &v)
@@ -91,8 +94,8 @@ func (d *Deserializer[T]) DecodeInto(ctx context.Context, in Input, dst *T) erro
 	if data, err = r.unpack(ctx, &in, data); err != nil {
 		return d.source.describe(&in, err)
 	}
-	if err := r.read(d.asDecoder(dst), data, d.source.alias); err != nil {
-		return d.source.decodeError(err, &in, id, d.own.name)
+	if err := r.read(ctx, d.asDecoder(dst), data, d.source.alias); err != nil {
+		return d.source.decodeError(ctx, err, &in, id, d.own.name)
 	}
 	return nil
 }
@@ -133,8 +136,8 @@ func (t *target) readerOf(writer *avsc.Schema) *reader {
 	if avsc.SameMeaning(writer, t.schema) {
 		return r
 	}
-	plan, err := resolve.Resolve(writer, t.schema)
-	r.plan, r.err = t.source.limited(plan), err
+	p, err := resolve.Resolve(writer, t.schema)
+	r.plan, r.err = t.source.limited(p), err
 	var never *resolve.Error
 	if errors.As(r.err, &never) {
 		r.err = &avrobin.Error{Path: never.Path, Offset: -1, Err: fmt.Errorf("%w: %s", avrobin.ErrUnreadable, never.Reason)}
@@ -142,21 +145,26 @@ func (t *target) readerOf(writer *avsc.Schema) *reader {
 	return r
 }
 
-func (r *reader) read(d avrobin.Decoder, data []byte, alias bool) error {
+func (r *reader) read(ctx context.Context, d avrobin.Decoder, data []byte, alias bool) error {
 	if r.err != nil {
 		return r.err
 	}
 	switch {
 	case r.plan != nil:
-		return d.UnmarshalAvroPlan(r.plan, data)
+		p := (*plan.Plan)(r.plan).WithContext(ctx, len(data))
+		return d.UnmarshalAvroPlan((*avrobin.Plan)(p), data)
 	case alias:
 		return avrobin.UnmarshalAlias(d.(avrobin.ValueReader), data)
 	}
 	return d.UnmarshalAvro(data)
 }
 
-// decodeError adds the origin of the message to an error.
-func (s *source) decodeError(err error, in *Input, id schemaID, record string) error {
+// decodeError adds the origin of the message to an error. The end of ctx says
+// nothing about the message and is no [*DecodeError].
+func (s *source) decodeError(ctx context.Context, err error, in *Input, id schemaID, record string) error {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return fmt.Errorf("serde: read a message of %s: %w", record, context.Cause(ctx))
+	}
 	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, id: id}
 	if id.kind == confluentID || id.kind == apicurioID {
 		e.ID = int(id.lo)

@@ -1,6 +1,7 @@
 package serde
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"github.com/linkedin/goavro/v2"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/plan"
 	"github.com/avroline/avroline/internal/resolve"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -129,7 +131,11 @@ func (g *Generic) Decode(data []byte) (any, error) { return g.DecodePlan(g.check
 // DecodePlan is Decode for data of another schema. p is a plan of [Resolve]
 // from the writer schema to this schema.
 func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
-	v, err := g.native(p, data)
+	return g.decodePlan(context.Background(), p, data)
+}
+
+func (g *Generic) decodePlan(ctx context.Context, p *avrobin.Plan, data []byte) (any, error) {
+	v, err := g.native(ctx, p, data)
 	if err != nil || g.alias == nil {
 		return v, err
 	}
@@ -143,7 +149,11 @@ func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
 // infinities become strings. Invalid UTF-8 in a string becomes U+FFFD. After an
 // error the result is dst without changes.
 func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
-	v, err := g.native(g.check, data)
+	return g.appendJSONOf(context.Background(), dst, data)
+}
+
+func (g *Generic) appendJSONOf(ctx context.Context, dst, data []byte) ([]byte, error) {
+	v, err := g.native(ctx, g.check, data)
 	if err != nil {
 		return dst, err
 	}
@@ -171,10 +181,14 @@ func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
 }
 
 // native returns goavro's value of data, after our own walk has accepted data.
-func (g *Generic) native(p *avrobin.Plan, data []byte) (any, error) {
+func (g *Generic) native(ctx context.Context, p *avrobin.Plan, data []byte) (any, error) {
 	// goavro returns bytes that share memory with the input, so goavro gets the
 	// copy that the walk makes.
-	data, err := p.Append(nil, data)
+	stopping := (*avrobin.Plan)((*plan.Plan)(p).WithContext(ctx, len(data)))
+	data, err := stopping.Append(nil, data)
+	if err == nil && stopping != p { // a long message
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -42,9 +42,9 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	v, err := g.Decode(data)
+	v, err := g.decodePlan(ctx, g.check, data)
 	if err != nil {
-		return nil, d.source.decodeError(err, &in, id, typeName(g.schema))
+		return nil, d.source.decodeError(ctx, err, &in, id, typeName(g.schema))
 	}
 	return v, nil
 }
@@ -53,22 +53,22 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 // to dst. The errors are the same as in [Deserializer.Decode]. After an error
 // the result is dst without changes.
 func (d *GenericDeserializer) AppendJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
-	return d.appendJSON(ctx, dst, &in, (*Generic).AppendJSON)
+	return d.appendJSON(ctx, dst, &in, (*Generic).appendJSONOf)
 }
 
 // AppendPlainJSON is AppendJSON with the form of [Generic.AppendPlainJSON].
 func (d *GenericDeserializer) AppendPlainJSON(ctx context.Context, dst []byte, in Input) ([]byte, error) {
-	return d.appendJSON(ctx, dst, &in, (*Generic).AppendPlainJSON)
+	return d.appendJSON(ctx, dst, &in, (*Generic).appendPlainJSONOf)
 }
 
-func (d *GenericDeserializer) appendJSON(ctx context.Context, dst []byte, in *Input, form func(g *Generic, dst, data []byte) ([]byte, error)) ([]byte, error) {
+func (d *GenericDeserializer) appendJSON(ctx context.Context, dst []byte, in *Input, form func(g *Generic, ctx context.Context, dst, data []byte) ([]byte, error)) ([]byte, error) {
 	g, data, id, err := d.open(ctx, in)
 	if err != nil {
 		return dst, err
 	}
-	out, err := form(g, dst, data)
+	out, err := form(g, ctx, dst, data)
 	if err != nil {
-		return dst, d.source.decodeError(err, in, id, typeName(g.schema))
+		return dst, d.source.decodeError(ctx, err, in, id, typeName(g.schema))
 	}
 	return out, nil
 }

@@ -184,19 +184,19 @@ func (m *Mux) decode(ctx context.Context, in *Input) (*muxType, avrobin.Decoder,
 	if r.union {
 		branch, rest, err := avrobin.ReadBranch(data, len(r.routes))
 		if err != nil {
-			return nil, nil, m.source.decodeError(err, in, id, "union")
+			return nil, nil, m.source.decodeError(ctx, err, in, id, "union")
 		}
 		to, data = &r.routes[branch], rest
 	}
 	if to.null && len(data) > 0 {
-		return nil, nil, m.source.decodeError(avrobin.ErrTrailing, in, id, "null")
+		return nil, nil, m.source.decodeError(ctx, avrobin.ErrTrailing, in, id, "null")
 	}
 	if to.to == nil {
 		return nil, nil, &UnknownTypeError{Topic: in.Topic, Type: to.writer, Known: m.known()}
 	}
 	v := to.to.fresh()
-	if err := to.read(v, data, m.source.alias); err != nil {
-		return nil, nil, m.source.decodeError(err, in, id, to.to.name)
+	if err := to.read(ctx, v, data, m.source.alias); err != nil {
+		return nil, nil, m.source.decodeError(ctx, err, in, id, to.to.name)
 	}
 	return to.to, v, nil
 }

@@ -1,6 +1,7 @@
 package serde
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -35,7 +36,11 @@ import (
 // If a union's value could be read as two branches even with a name, the error
 // has the path. After an error the result is dst without changes.
 func (g *Generic) AppendPlainJSON(dst, data []byte) ([]byte, error) {
-	v, err := g.native(g.check, data)
+	return g.appendPlainJSONOf(context.Background(), dst, data)
+}
+
+func (g *Generic) appendPlainJSONOf(ctx context.Context, dst, data []byte) ([]byte, error) {
+	v, err := g.native(ctx, g.check, data)
 	if err != nil {
 		return dst, err
 	}

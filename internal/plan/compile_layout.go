@@ -25,8 +25,9 @@ func (c *compiler) rootLayout(root *Step) {
 	c.p.layout = c.layout(root)
 	c.p.layout.wide = c.p.layout.wide && c.uses[root] > 1 // otherwise there is only one root record
 	for _, l := range c.layouts {
-		c.p.stateful = c.p.stateful || l.wide
+		c.p.wide = c.p.wide || l.wide
 	}
+	c.p.stateful = c.p.stateful || c.p.wide
 }
 
 // sameFields reports whether the writer's fields equal the reader's fields in

@@ -18,7 +18,7 @@ func (p *Plan) appendFirst(dst, data []byte, size int) (out, rest []byte, err er
 	}
 	var t transcoder
 	t.p, t.src, t.dst = p, data, slices.Grow(dst, size+p.grow)
-	t.empty, t.budget = MaxEmpty, p.limit(len(data))
+	t.empty, t.budget, t.ctx = MaxEmpty, p.limit(len(data)), p.ctx
 	end := t.exec(0, 0, 1)
 	if end < 0 {
 		return dst, data, t.err

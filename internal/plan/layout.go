@@ -97,7 +97,7 @@ func (p *Plan) Layout(size int) (Layout, bool) {
 	}
 	l := Layout{record: p.layout}
 	if p.stateful {
-		l.t = &transcoder{p: p, empty: MaxEmpty, budget: p.limit(size)}
+		l.t = &transcoder{p: p, empty: MaxEmpty, budget: p.limit(size), ctx: p.ctx}
 	}
 	return l, true
 }
@@ -129,6 +129,9 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 		if l.t != nil {
 			if l.t.budget -= s.added; l.t.budget < 0 {
 				return src, &Error{Offset: -1, Err: errDefaults}
+			}
+			if l.t.ended(-1, 1) {
+				return src, l.t.err
 			}
 		}
 		*rest = src
@@ -222,6 +225,9 @@ func failedAt(src []byte, err *Error) ([]byte, error) {
 // rewrite rewrites a field by the plan.
 func (l Layout) rewrite(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error) {
 	t := l.t
+	if t.ended(0, 1) {
+		return src, t.err
+	}
 	begin := len(t.dst)
 	t.src, t.mark = src, 0
 	i := t.exec(s.pc, 0, 1)

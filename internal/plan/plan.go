@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 )
 
@@ -35,8 +36,11 @@ type Plan struct {
 
 	layout   *layout // layout of the root record; nil if the root is no record
 	stateful bool    // reading by the layout needs a transcoder
+	wide     bool    // the message's size does not bound the memory of its records
 
 	added, addedPerByte int // the limit on added memory; 0 means the default
+
+	ctx context.Context //nolint:containedctx // see WithContext
 }
 
 // refusal is the reason why a value cannot be read. The path starts at the op
@@ -112,4 +116,21 @@ func (p *Plan) limit(size int) int {
 		perByte = DefaultAddedPerByte
 	}
 	return added + perByte*size
+}
+
+// longMessage is the size of a message that takes about a millisecond. If a plan
+// is wide, a smaller message may take long too.
+const longMessage = 64 << 10
+
+// WithContext returns a plan for one message of size bytes. After ctx has ended,
+// reading by the plan fails with the cause of ctx. The plan looks at ctx once
+// for some hundred elements of arrays and maps. If the message cannot take long,
+// WithContext returns p itself.
+func (p *Plan) WithContext(ctx context.Context, size int) *Plan {
+	if p == nil || ctx.Done() == nil || size < longMessage && !p.wide {
+		return p
+	}
+	stopping := *p
+	stopping.ctx = ctx
+	return &stopping
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -21,6 +22,9 @@ type transcoder struct {
 	depth  int
 	empty  int // number of values without bytes that may still come
 	budget int // bytes of memory that the reader may still take beyond the data
+
+	ctx   context.Context //nolint:containedctx // a transcoder lives as long as one call; nil if nothing can stop the call
+	since int             // elements since the last look at ctx
 
 	// After a failure, left is the number of iterations that the innermost
 	// failed body had left. The field iter is the position in src where the
@@ -373,9 +377,45 @@ func (t *transcoder) countError(n int, o op) error {
 	return fmt.Errorf("%w: %d elements are said to come", ErrTruncated, n)
 }
 
+// checkEvery is the number of elements between two looks at the context.
+const checkEvery = 256
+
+// ended reports whether the context has ended before the next n elements.
+func (t *transcoder) ended(i, n int) bool {
+	if t.ctx == nil {
+		return false
+	}
+	if t.since += n; t.since < checkEvery {
+		return false
+	}
+	t.since = 0
+	if t.ctx.Err() == nil {
+		return false
+	}
+	t.fail(i, "", context.Cause(t.ctx))
+	return true
+}
+
 // elements runs the body of op pc for n elements. The argument done is the
 // number of earlier elements.
 func (t *transcoder) elements(pc, i, n, done int) int {
+	if t.ctx == nil {
+		return t.run(pc, i, n, done)
+	}
+	for k := 0; n > 0; n, done = n-k, done+k {
+		k = min(n, checkEvery)
+		if t.ended(i, k) {
+			return -1
+		}
+		if i = t.run(pc, i, k, done); i < 0 {
+			return -1
+		}
+	}
+	return i
+}
+
+// run runs the body of op pc for n elements, without a look at the context.
+func (t *transcoder) run(pc, i, n, done int) int {
 	body := &t.p.ops[pc+1]
 	if t.p.ops[pc+2].code == opEnd {
 		switch body.code {

@@ -1,0 +1,81 @@
+package serde_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/avroline/avroline/internal/sample/hostile"
+	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
+)
+
+// countdown is a context that ends after some looks at it.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Done() <-chan struct{} { return make(chan struct{}) }
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The end of the context stops the reading of one message. The error is no
+// DecodeError, because the message may be good.
+func TestReadingStops(t *testing.T) {
+	t.Parallel()
+	const narrow = `{"type":"record","name":"hostile.Items","fields":[{"name":"items","type":
+		{"type":"array","items":{"type":"record","name":"Item","fields":[{"name":"b","type":"int"}]}}}]}`
+	reg := newFake()
+	reg.schemas = []string{"", narrow}
+	message := func(items int) serde.Input {
+		data := avrobin.AppendLong([]byte{0, 0, 0, 0, 1}, int64(items))
+		return serde.Input{Topic: "t", Data: append(data, strings.Repeat("\x02", items)+"\x00"...)}
+	}
+	typed := mustDeserializer[hostile.Items](t, reg)
+	generic, err := serde.NewGenericDeserializer(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux, err := serde.NewMux(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serde.Handle(mux, func(context.Context, *hostile.Items) error { return nil })
+	for name, c := range map[string]struct {
+		read  func(ctx context.Context, in serde.Input) error
+		items int
+	}{
+		"typed":      {func(ctx context.Context, in serde.Input) error { _, err := typed.Decode(ctx, in); return err }, 5_000},
+		"mux":        {mux.Dispatch, 5_000},
+		"generic":    {func(ctx context.Context, in serde.Input) error { _, err := generic.Decode(ctx, in); return err }, 100_000},
+		"JSON":       {func(ctx context.Context, in serde.Input) error { _, err := generic.AppendJSON(ctx, nil, in); return err }, 100_000},
+		"plain JSON": {func(ctx context.Context, in serde.Input) error { _, err := generic.AppendPlainJSON(ctx, nil, in); return err }, 100_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := c.read(t.Context(), message(1)); err != nil {
+				t.Fatal(err) // the schema is known now
+			}
+			if err := c.read(t.Context(), message(c.items)); err != nil {
+				t.Errorf("control: %v", err)
+			}
+			err := c.read(&countdown{t.Context(), 5}, message(c.items))
+			var bad *serde.DecodeError
+			if !errors.Is(err, context.Canceled) || errors.As(err, &bad) {
+				t.Errorf("got %v", err)
+			}
+			broken := message(c.items)
+			broken.Data = broken.Data[:len(broken.Data)-10]
+			if err := c.read(&countdown{t.Context(), 1 << 30}, broken); !errors.As(err, &bad) {
+				t.Errorf("a broken message: %v", err)
+			}
+		})
+	}
+}

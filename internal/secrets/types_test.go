@@ -119,6 +119,7 @@ func exportedTypes() map[string]any {
 		"processor.Lag":              new(processor.Lag),
 		"processor.Option":           new(processor.Option),
 		"processor.Partition":        new(processor.Partition),
+		"processor.Poll":             new(processor.Poll),
 		"processor.Raw":              new(processor.Raw),
 		"processor.Rebalance":        new(processor.Rebalance),
 		"processor.Record":           new(processor.Record),

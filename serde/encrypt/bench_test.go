@@ -6,8 +6,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The first rows show the cost of a rule. "ignored" is the same record without
-// the rule.
+// The first rows show the cost of a rule. "no rule" is the same record of a
+// subject without rules, and "ignored" is the same record with IgnoreRules. Both
+// must cost the same as a serializer without executors, which is "plain".
 func BenchmarkAppend(b *testing.B) {
 	g, err := serde.NewGeneric(personSchema)
 	if err != nil {
@@ -23,10 +24,15 @@ func BenchmarkAppend(b *testing.B) {
 	}{
 		{"fields", "ENCRYPT", func(k *Keys) serde.Option { return rules(k) }},
 		{"payload", "ENCRYPT_PAYLOAD", func(k *Keys) serde.Option { return rules(k) }},
+		{"no rule", "", func(k *Keys) serde.Option { return rules(k) }},
 		{"ignored", "ENCRYPT", func(*Keys) serde.Option { return serde.IgnoreRules() }},
+		{"plain", "", func(*Keys) serde.Option { return serde.WithRules() }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			reg := newFake(set(c.typ, nil))
+			reg := newFake(nil)
+			if c.typ != "" {
+				reg = newFake(set(c.typ, nil))
+			}
 			s, err := serde.NewSerializer(reg, c.opt(newKeys(b, reg)))
 			if err != nil {
 				b.Fatal(err)

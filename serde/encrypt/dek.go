@@ -207,8 +207,8 @@ func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
 			return found, fmt.Errorf("the registry has no KEK %s, and the rule lacks encrypt.kms.type or encrypt.kms.key.id to make one: %w", p.kek, err)
 		}
 		found, err = k.reg.CreateKEK(ctx, contract.KEK{Name: p.kek, KMSType: p.kmsType, KMSKeyID: p.kmsKeyID})
-		if isConflict(err) { // another writer was faster
-			found, err = k.reg.KEK(ctx, p.kek, false)
+		if isConflict(err) {
+			found, err = readWinner(ctx, func() (contract.KEK, error) { return k.reg.KEK(ctx, p.kek, false) })
 		}
 	}
 	switch {
@@ -220,6 +220,34 @@ func (k *Keys) kek(ctx context.Context, p *keyParams) (contract.KEK, error) {
 		return found, fmt.Errorf("KEK %s has the KMS key id %s in the registry, and %s in the rule", p.kek, found.KMSKeyID, p.kmsKeyID)
 	}
 	return found, nil
+}
+
+// The waits of readWinner double from winnerWait, so that they are 1.5 s
+// together.
+const (
+	winnerWait  = 50 * time.Millisecond
+	winnerReads = 6
+)
+
+// readWinner reads the key of the writer that was faster. A node of the
+// registry may know from the leader that the key exists, and may not have read
+// the key yet. So readWinner reads again if the registry does not find the key.
+func readWinner[K any](ctx context.Context, read func() (K, error)) (K, error) {
+	wait := winnerWait
+	for reads := 1; ; reads++ {
+		key, err := read()
+		if !isNotFound(err) || reads == winnerReads {
+			return key, err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+			wait *= 2
+		case <-ctx.Done():
+			timer.Stop()
+			return key, context.Cause(ctx)
+		}
+	}
 }
 
 // create creates a version of the data key.
@@ -242,8 +270,8 @@ func (k *Keys) create(ctx context.Context, p *keyParams, by contract.KEK, versio
 		d.EncryptedKeyMaterial = base64.StdEncoding.EncodeToString(wrapped)
 	}
 	made, err := k.reg.CreateDEK(ctx, d)
-	if isConflict(err) { // another writer was faster
-		made, err = k.reg.DEK(ctx, p.kek, p.subject, asked, p.algorithm, false)
+	if isConflict(err) {
+		made, err = readWinner(ctx, func() (contract.DEK, error) { return k.reg.DEK(ctx, p.kek, p.subject, asked, p.algorithm, false) })
 	}
 	if err != nil {
 		return d, fmt.Errorf("DEK of KEK %s for subject %s: %w", p.kek, p.subject, err)

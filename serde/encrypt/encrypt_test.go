@@ -30,9 +30,13 @@ type fakeRegistry struct {
 	deks    []contract.DEK
 	calls   map[string]int
 	fail    error
-	now     func() time.Time
+	// failCreate is the error of each creation.
+	failCreate error
+	now        func() time.Time
 	// race is called before a key is created.
 	race func()
+	// late is the number of reads that do not find a key that exists.
+	late int
 }
 
 type status string
@@ -46,6 +50,12 @@ func (f *fakeRegistry) enter(call string) error {
 	defer f.mu.Unlock()
 	f.calls[call]++
 	return f.fail
+}
+
+// lags reports whether a read does not find a key yet.
+func (f *fakeRegistry) lags() bool {
+	f.late--
+	return f.late >= 0
 }
 
 func (f *fakeRegistry) Register(context.Context, string, contract.Schema) (contract.Version, error) {
@@ -75,8 +85,8 @@ func (f *fakeRegistry) KEK(_ context.Context, name string, deleted bool) (contra
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	k, ok := f.keks[name]
-	if !ok || k.Deleted && !deleted {
-		return k, status("not found")
+	if !ok || k.Deleted && !deleted || f.lags() {
+		return contract.KEK{}, status("not found")
 	}
 	return k, nil
 }
@@ -105,7 +115,7 @@ func (f *fakeRegistry) DEK(_ context.Context, kek, subject string, version int, 
 	defer f.mu.Unlock()
 	for i := len(f.deks) - 1; i >= 0; i-- {
 		d := f.deks[i]
-		if d.KEKName == kek && d.Subject == subject && d.Algorithm == algorithm && (d.Version == version || version == -1) && (deleted || !d.Deleted) {
+		if d.KEKName == kek && d.Subject == subject && d.Algorithm == algorithm && (d.Version == version || version == -1) && (deleted || !d.Deleted) && !f.lags() {
 			return d, nil
 		}
 	}
@@ -115,6 +125,9 @@ func (f *fakeRegistry) DEK(_ context.Context, kek, subject string, version int, 
 func (f *fakeRegistry) CreateDEK(_ context.Context, d contract.DEK) (contract.DEK, error) {
 	if err := f.enter("create dek"); err != nil {
 		return d, err
+	}
+	if f.failCreate != nil {
+		return d, f.failCreate
 	}
 	if f.race != nil {
 		f.race()
@@ -345,6 +358,284 @@ func TestLostRace(t *testing.T) {
 		if got, err := read(t.Context(), reg, data, rules(newKeys(t, reg))); err != nil || !cmp.Equal(any(person()), got) {
 			t.Errorf("%v, %v", got, err)
 		}
+	}
+}
+
+// A node of the registry refuses the second key, and finds the first one only
+// later. If it never finds the key, the writer gets an error.
+func TestLostRaceWithLag(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		late  int
+		fails bool
+	}{{1, false}, {5, false}, {1000, true}} {
+		for _, what := range []string{"KEK", "DEK"} {
+			t.Run(fmt.Sprintf("%s %d", what, c.late), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					reg := newFake(set("ENCRYPT", nil))
+					kek := contract.KEK{Name: "kek1", KMSType: "local-kms", KMSKeyID: "key1"}
+					if what == "DEK" {
+						reg.keks["kek1"] = kek
+					}
+					reg.race = func() { // the other writer
+						reg.race = nil
+						if what == "KEK" {
+							reg.keks["kek1"] = kek
+						} else if _, err := write(t.Context(), reg, newKeys(t, reg)); err != nil {
+							t.Error(err)
+						}
+						reg.late = c.late
+					}
+					data, err := write(t.Context(), reg, newKeys(t, reg))
+					var rule *serde.RuleError
+					if c.fails {
+						if len(data) > 0 || !errors.As(err, &rule) || !isNotFound(err) {
+							t.Errorf("%q, %v", data, err)
+						}
+						return
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					reg.late = 0
+					if got, err := read(t.Context(), reg, data, rules(newKeys(t, reg))); err != nil || !cmp.Equal(any(person()), got) {
+						t.Errorf("%v, %v", got, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Two writers make a new key at the same time. Both go on with one key.
+func TestRotationRace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+		first, second := newKeys(t, reg), newKeys(t, reg)
+		if _, err := write(t.Context(), reg, first); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		var winner []byte
+		reg.race = func() {
+			reg.race = nil
+			var err error
+			if winner, err = write(t.Context(), reg, second); err != nil {
+				t.Error(err)
+			}
+		}
+		loser, err := write(t.Context(), reg, first)
+		if err != nil || len(reg.deks) != 2 {
+			t.Fatalf("%d keys, %v", len(reg.deks), err)
+		}
+		for _, data := range [][]byte{winner, loser} {
+			if got, err := read(t.Context(), reg, data, rules(newKeys(t, reg))); err != nil || !cmp.Equal(any(person()), got) {
+				t.Errorf("%v, %v", got, err)
+			}
+		}
+	})
+}
+
+// A writer that may not create a new key goes on with the expired key.
+func TestRotationWithoutTheRight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+		if _, err := write(t.Context(), reg, newKeys(t, reg)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		reg.failCreate = errors.New("403 forbidden")
+		data, err := write(t.Context(), reg, newKeys(t, reg))
+		if err != nil || len(reg.deks) != 1 {
+			t.Fatalf("%d keys, %v", len(reg.deks), err)
+		}
+		if got, err := read(t.Context(), reg, data, rules(newKeys(t, reg))); err != nil || !cmp.Equal(any(person()), got) {
+			t.Errorf("%v, %v", got, err)
+		}
+	})
+}
+
+// The number of stored keys is bounded. A key that was dropped is loaded again.
+func TestStoreIsBounded(t *testing.T) {
+	t.Parallel()
+	reg := newFake(nil)
+	k := newKeys(t, reg)
+	params := func(i int) *keyParams {
+		return &keyParams{kek: "kek1", kmsType: "local-kms", kmsKeyID: "key1", algorithm: "AES128_GCM", subject: fmt.Sprint("s", i)}
+	}
+	for i := range maxDEKs + 50 {
+		if _, err := k.dek(t.Context(), params(i), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(k.deks) != maxDEKs || reg.calls["create dek"] != maxDEKs+50 {
+		t.Errorf("%d stored keys, %v", len(k.deks), reg.calls)
+	}
+	before := reg.calls["dek"]
+	for i := range maxDEKs + 50 {
+		if _, err := k.dek(t.Context(), params(i), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := reg.calls["dek"] - before; again < 50 || reg.calls["create dek"] != maxDEKs+50 {
+		t.Errorf("%d keys were read again, %v", again, reg.calls)
+	}
+}
+
+// A failure is repeated for a second without a request. A revoked right takes
+// effect after the lifetime.
+func TestFailuresAndRevocation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake(set("ENCRYPT", nil))
+		k := newKeys(t, reg, WithLifetime(time.Minute))
+		reg.fail = errors.New("connection refused")
+		for range 10 {
+			if _, err := write(t.Context(), reg, k); err == nil {
+				t.Fatal("no error")
+			}
+		}
+		if reg.calls["kek"] != 1 {
+			t.Errorf("requests: %v", reg.calls)
+		}
+		reg.fail = nil
+		time.Sleep(failureLife)
+		if _, err := write(t.Context(), reg, k); err != nil {
+			t.Fatal(err)
+		}
+		reg.fail = errors.New("403 forbidden")
+		time.Sleep(59 * time.Second)
+		if _, err := write(t.Context(), reg, k); err != nil {
+			t.Errorf("within the lifetime: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := write(t.Context(), reg, k); err == nil {
+			t.Error("after the lifetime: the record was written")
+		}
+	})
+}
+
+// keeper is an action that keeps the records of failed rules.
+type keeper struct{ outcomes []serde.RuleOutcome }
+
+func (*keeper) Name() string { return "DLQ" }
+
+func (k *keeper) Run(_ context.Context, r serde.RuleOutcome) error {
+	r.Data = bytes.Clone(r.Data)
+	k.outcomes = append(k.outcomes, r)
+	return nil
+}
+
+// A reader without the key hands the ciphertext to the action, and a writer
+// without the key marks its record as secret.
+func TestActionsWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	reg := newFake(set("ENCRYPT", nil))
+	data, err := write(t.Context(), reg, newKeys(t, reg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.version.RuleSet.DomainRules[0].OnFailure = "DLQ"
+	other, err := LocalKMS("another secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := NewKeys(reg, WithKMS(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := &keeper{}
+	d, err := serde.NewGenericDeserializer(reg, rules(k), serde.WithActions(kept))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rule *serde.RuleError
+	if _, err := d.Decode(t.Context(), serde.Input{Topic: "people", Data: data}); !errors.As(err, &rule) || !rule.Handled {
+		t.Errorf("read: %v", err)
+	}
+	g, err := serde.NewGeneric(personSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := serde.NewSerializer(reg, rules(k), serde.WithActions(kept))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.For("people", serde.Value).Append(t.Context(), nil, g.Record(person())); len(out) > 0 || !errors.As(err, &rule) || !rule.Handled {
+		t.Errorf("write: %q, %v", out, err)
+	}
+	if len(kept.outcomes) != 2 {
+		t.Fatalf("%d outcomes", len(kept.outcomes))
+	}
+	if r := kept.outcomes[0]; r.Secret || !bytes.Equal(r.Data, data) || !r.Reading {
+		t.Errorf("read: secret=%v reading=%v, %d of %d bytes", r.Secret, r.Reading, len(r.Data), len(data))
+	}
+	if r := kept.outcomes[1]; !r.Secret || r.Reading {
+		t.Errorf("write: secret=%v reading=%v", r.Secret, r.Reading)
+	}
+}
+
+// No error contains a value, a key or the secret of the KMS, whatever the
+// registry answers.
+func TestErrorsHideSecrets(t *testing.T) {
+	t.Parallel()
+	const marker = "MARKERMARKERMARKERMARKER"
+	encoded := base64.StdEncoding.EncodeToString([]byte(marker))
+	for name, change := range map[string]func(*fakeRegistry){
+		"a key that is no base64":   func(f *fakeRegistry) { f.deks[0].KeyMaterial = "*" + marker },
+		"a key that is no Tink key": func(f *fakeRegistry) { f.deks[0].KeyMaterial = contract.Secret(encoded) },
+		"a key that is too short": func(f *fakeRegistry) {
+			f.deks[0].KeyMaterial = contract.Secret(base64.StdEncoding.EncodeToString([]byte("\x1a\x04MARK")))
+		},
+		"a wrapped key that is none": func(f *fakeRegistry) { f.deks[0].EncryptedKeyMaterial = encoded },
+		"a wrapped key, no base64":   func(f *fakeRegistry) { f.deks[0].EncryptedKeyMaterial = "*" + marker },
+		"no key":                     func(f *fakeRegistry) { f.deks[0].EncryptedKeyMaterial = "" },
+		"another algorithm": func(f *fakeRegistry) {
+			f.version.RuleSet.DomainRules[0].Params["encrypt.dek.algorithm"] = "AES256_SIV"
+			f.deks[0].Algorithm = "AES256_SIV"
+		},
+		"a tag on another type": func(f *fakeRegistry) { f.version.Metadata.Tags["**.level"] = []string{"PII"} },
+		"a rule for another KMS": func(f *fakeRegistry) {
+			f.keks["kek1"] = contract.KEK{Name: "kek1", KMSType: "aws-kms", KMSKeyID: "key1"}
+		},
+		"a registry that does not answer": func(f *fakeRegistry) { f.fail = errors.New("timeout") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.algorithm": "AES128_GCM"}))
+			kms, err := LocalKMS(marker)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys := func() *Keys {
+				k, err := NewKeys(reg, WithKMS(kms))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return k
+			}
+			data, err := write(t.Context(), reg, keys())
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(reg)
+			_, writing := write(t.Context(), reg, keys())
+			_, reading := read(t.Context(), reg, data, rules(keys()))
+			if writing == nil {
+				t.Error("the record was written")
+			}
+			var log bytes.Buffer
+			slog.New(slog.NewJSONHandler(&log, nil)).Error("x", "writing", writing, "reading", reading)
+			text := fmt.Sprintf("%v %+v %#v %v %+v %#v %s", writing, writing, writing, reading, reading, reading, log.String())
+			for _, secret := range []string{"MARK", encoded, fmt.Sprintf("%x", "MARK"), "ada@", "secret"} {
+				if strings.Contains(strings.ReplaceAll(text, "LOCAL_SECRET", ""), secret) {
+					t.Errorf("%s is in %s", secret, text)
+				}
+			}
+		})
 	}
 }
 

@@ -81,6 +81,20 @@ func (d Dialect) timeText(expression string) string {
 	return expression
 }
 
+// server returns an expression whose value changes if another server answers.
+// A failover may be invisible otherwise, because a pool of connections connects
+// again without an error. The start of PostgreSQL differs between a server and
+// its replica. Replicas of MySQL need different ids.
+func (d Dialect) server() string {
+	switch d {
+	case PostgreSQL:
+		return "extract(epoch FROM pg_postmaster_start_time())::text"
+	case MySQL:
+		return "CAST(@@server_id AS CHAR)"
+	}
+	return "''"
+}
+
 // tableOptions is the end of a CREATE TABLE of MySQL. Names of topics and
 // relays differ by case. Headers may contain any character of Unicode. The
 // defaults of the database may allow neither.

@@ -28,10 +28,12 @@ const (
 type fetcher struct {
 	*input
 	shard  int
+	server string // the server that Open has checked
 	cursor cursor
 	ahead  chan fetched              // the result of the query that runs ahead; nil if there is none
 	run    func(from cursor) fetched // runs a query
 	cancel context.CancelFunc        // ends the query that runs ahead
+	wake   <-chan struct{}           // closed by a sign of rows that the last query did not see
 }
 
 // cursor is the place where the next query begins.
@@ -49,8 +51,8 @@ type fetched struct {
 	err  error
 }
 
-func newFetcher(in *input, shard int, at position) *fetcher {
-	f := &fetcher{input: in, shard: shard, cursor: cursor{position: at, limit: min(firstRows, in.rows)}}
+func newFetcher(in *input, shard int, server string, at position) *fetcher {
+	f := &fetcher{input: in, shard: shard, server: server, cursor: cursor{position: at, limit: min(firstRows, in.rows)}}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.run, f.cancel = func(from cursor) fetched { return f.fetch(ctx, from) }, cancel
 	return f
@@ -59,36 +61,38 @@ func newFetcher(in *input, shard int, at position) *fetcher {
 // next returns rows in the order of their publishing. It returns no rows if the
 // table has no new row.
 func (f *fetcher) next(ctx context.Context) (fetched, error) {
-	got, err := f.wait(ctx)
-	if err != nil {
-		return got, err
-	}
-	f.cursor = got.next
-	if got.full {
-		f.start()
-	}
-	return got, nil
-}
-
-// wait waits for the query that runs ahead, or runs a query.
-func (f *fetcher) wait(ctx context.Context) (fetched, error) {
-	if f.ahead == nil {
-		f.start()
-	}
-	select {
-	case got := <-f.ahead:
-		f.ahead = nil
-		return got, got.err
-	case <-ctx.Done():
-		return fetched{}, context.Cause(ctx)
+	for {
+		ranAhead := f.ahead != nil
+		if !ranAhead {
+			f.start()
+		}
+		select {
+		case got := <-f.ahead:
+			f.ahead = nil
+			if got.err != nil {
+				return fetched{}, got.err
+			}
+			f.cursor = got.next
+			if len(got.rows) == 0 && ranAhead {
+				continue // rows may have come since the query
+			}
+			if got.full {
+				f.start()
+			}
+			return got, nil
+		case <-ctx.Done():
+			return fetched{}, context.Cause(ctx)
+		}
 	}
 }
 
 // start runs a query in the background.
 func (f *fetcher) start() {
-	ahead := make(chan fetched, 1)
+	if f.waker != nil {
+		f.wake = f.waker.Wake()
+	}
+	from, ahead := f.cursor, make(chan fetched, 1)
 	f.ahead = ahead
-	from := f.cursor
 	go func() { ahead <- f.run(from) }()
 }
 
@@ -127,8 +131,36 @@ func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
 	// One statement takes the snapshot and looks for rows, so the rows that it
 	// finds are the window.
 	before := orEmptySnapshot(c.In)
-	return f.query(ctx, c, selection{where: "shard = ? AND " + newer, order: "seq + 0", args: []any{f.shard, before, before}, opens: before})
+	got := f.query(ctx, c, selection{where: "shard = ? AND " + newer, order: "seq + 0", args: []any{f.shard, before, before}, opens: before})
+	if got.err == nil && len(got.rows) > 0 {
+		got.err = f.noteWindow(ctx, got.next.In)
+	}
+	return got
 }
+
+// noteWindow stores the snapshot of a window in the relay's own table, before a
+// row of the window is published. The commit of the note makes everything
+// durable that the snapshot sees. So after a crash no new transaction gets a
+// transaction id that the snapshot sees. A copy of the database that lacks the
+// note is a copy from before the window.
+func (f *fetcher) noteWindow(ctx context.Context, snapshot string) error {
+	state := f.table.state()
+	_, err := f.db.ExecContext(ctx, "INSERT INTO "+state+" AS s (name, value) SELECT $1::text, $2::text"+
+		" WHERE CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL"+
+		" ON CONFLICT (name) DO UPDATE SET value = excluded.value"+
+		" WHERE pg_snapshot_xmax(s.value::pg_snapshot) <= pg_snapshot_xmax(excluded.value::pg_snapshot)", f.windowName(f.shard), snapshot)
+	if err != nil {
+		return fmt.Errorf("table %s_state: %w", f.table.name, err)
+	}
+	return nil
+}
+
+// windowName is the name of the last window in the relay's own table.
+func (in *input) windowName(shard int) string { return "window " + in.relay + " " + stream(shard) }
+
+// errServer says that another server answers than the server that Open has
+// checked.
+var errServer = errors.New("another server answers: its data will be checked")
 
 // newer is the condition for the rows that a snapshot does not see. The first
 // half lets PostgreSQL use the index on (shard, tx), so that kept rows and the
@@ -178,9 +210,12 @@ func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO "+f.table.state()+" (name, value) VALUES (?, '0')", name); err != nil {
 		return false, err
 	}
-	var text string
-	if err := tx.QueryRowContext(ctx, "SELECT value FROM "+f.table.state()+" WHERE name = ? FOR UPDATE", name).Scan(&text); err != nil {
+	var text, server string
+	if err := tx.QueryRowContext(ctx, "SELECT value, "+f.table.dialect.server()+" FROM "+f.table.state()+" WHERE name = ? FOR UPDATE", name).Scan(&text, &server); err != nil {
 		return false, err
+	}
+	if server != f.server {
+		return false, errServer
 	}
 	batch, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -222,7 +257,8 @@ type selection struct {
 }
 
 // statement returns the SELECT of a selection. If the selection opens a window,
-// the first row has the snapshot that the statement sees.
+// the first row is not a row of the table. It has the snapshot that the
+// statement sees, and the server.
 func (f *fetcher) statement(s selection, limit int) string {
 	t := f.table
 	q := t.dialect.quote
@@ -236,7 +272,8 @@ func (f *fetcher) statement(s selection, limit int) string {
 		t.dialect.timeText("created_at") + " AS created, checksum FROM " + t.quoted() +
 		" WHERE " + s.where + " ORDER BY " + s.order + " LIMIT " + strconv.Itoa(limit)
 	if s.opens != "" {
-		rows = "SELECT w.*, CASE WHEN row_number() OVER (ORDER BY seq) = 1 THEN pg_current_snapshot()::text END FROM (" + rows + ") w ORDER BY seq"
+		rows = "SELECT 0::bigint AS seq, 0, '00000000-0000-0000-0000-000000000000'::uuid, pg_current_snapshot()::text, " + t.dialect.server() +
+			", ''::bytea, ''::bytea, false, false, NULL::text, NULL::integer, now(), 0::bigint UNION ALL (" + rows + ") ORDER BY seq"
 	}
 	return t.dialect.query(rows)
 }
@@ -250,7 +287,19 @@ func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
 		return got
 	}
 	defer func() { _ = rows.Close() }()
-	scan := newScanner(f.shard, s.opens != "")
+	scan := scanner{shard: f.shard, names: map[string]string{}}
+	snapshot := ""
+	if s.opens != "" && rows.Next() {
+		head, err := scan.row(rows)
+		if err == nil && head.Type != f.server {
+			err = errServer
+		}
+		if err != nil {
+			got.err = err
+			return got
+		}
+		snapshot = head.Topic
+	}
 	bytes := 0
 	for bytes < fetchBytes && rows.Next() {
 		row, err := scan.row(rows)
@@ -266,7 +315,7 @@ func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
 		return got
 	}
 	if s.opens != "" {
-		got.next.Before, got.next.In = s.opens, scan.snapshot
+		got.next.Before, got.next.In = s.opens, snapshot
 	}
 	last := got.rows[len(got.rows)-1]
 	got.next.Batch, got.next.Seq, got.next.ID = last.batch, last.Seq, last.ID
@@ -281,21 +330,14 @@ func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
 
 // scanner makes rows from the results of a query.
 type scanner struct {
-	shard    int
-	slab     []Row
-	names    map[string]string // the topics and types, so that equal names share memory
-	snapshot string            // of the first row
+	shard int
+	slab  []Row
+	names map[string]string // the topics and types, so that equal names share memory
 
 	id, topic, kind, headers sql.RawBytes
 	partition                sql.NullInt64
 	created                  any
 	noKey, noPayload         bool // some drivers return nil for an empty value
-	in                       sql.RawBytes
-	opens                    bool
-}
-
-func newScanner(shard int, opens bool) *scanner {
-	return &scanner{shard: shard, names: map[string]string{}, opens: opens}
 }
 
 func (s *scanner) row(rows *sql.Rows) (*Row, error) {
@@ -305,19 +347,11 @@ func (s *scanner) row(rows *sql.Rows) (*Row, error) {
 	row := &s.slab[0]
 	s.slab = s.slab[1:]
 	row.Shard, row.Partition = s.shard, -1
-	to := []any{
-		&row.Seq, &row.batch, &s.id, &s.topic, &s.kind, &row.Key, &row.Payload, &s.noKey, &s.noPayload, &s.headers, &s.partition, &s.created, &row.checksum,
-	}
-	if s.opens {
-		to = append(to, &s.in)
-	}
-	if err := rows.Scan(to...); err != nil {
+	err := rows.Scan(&row.Seq, &row.batch, &s.id, &s.topic, &s.kind, &row.Key, &row.Payload, &s.noKey, &s.noPayload,
+		&s.headers, &s.partition, &s.created, &row.checksum)
+	if err != nil {
 		return nil, err
 	}
-	if s.opens && s.snapshot == "" {
-		s.snapshot = string(s.in)
-	}
-	var err error
 	if row.ID, err = uuid.ParseBytes(s.id); err != nil {
 		return nil, fmt.Errorf("row seq=%d: event id: %w", row.Seq, err)
 	}

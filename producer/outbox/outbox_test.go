@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/internal/databases"
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
-	"github.com/avroline/avroline/producer/internal/databases"
 	"github.com/avroline/avroline/producer/outbox"
 	"github.com/avroline/avroline/producer/source"
 	"github.com/avroline/avroline/serde"
@@ -52,7 +52,13 @@ func newPlace(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *place
 	start := map[outbox.Dialect]func(testing.TB) *databases.Server{
 		outbox.SQLite: databases.SQLite, outbox.PostgreSQL: databases.PostgreSQL, outbox.MySQL: databases.MariaDB,
 	}
-	p := &place{Where: copytest.Brokers(t), dialect: d, server: start[d](t), reg: &workload.Registry{}, name: copytest.NewID(t)}
+	return newPlaceOn(t, start[d](t), d, opts...)
+}
+
+// newPlaceOn is newPlace on a server that is running already.
+func newPlaceOn(t testing.TB, server *databases.Server, d outbox.Dialect, opts ...outbox.TableOption) *place {
+	t.Helper()
+	p := &place{Where: copytest.Brokers(t), dialect: d, server: server, reg: &workload.Registry{}, name: copytest.NewID(t)}
 	p.db = p.server.Open()
 	var err error
 	if p.table, err = outbox.NewTable(d, opts...); err != nil {

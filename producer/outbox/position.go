@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -58,6 +60,20 @@ var (
 	// ErrChecksum says that a row was changed after it was written.
 	ErrChecksum = errors.New("outbox: row was changed after it was written")
 )
+
+// snapshotEnd returns the first transaction id that a snapshot of PostgreSQL
+// does not know, and 0 for another text. The text is xmin:xmax:xip_list.
+func snapshotEnd(snapshot string) uint64 {
+	parts := strings.Split(snapshot, ":")
+	if len(parts) != 3 {
+		return 0
+	}
+	end, err := strconv.ParseUint(parts[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return end
+}
 
 // stream returns the name of a shard's stream.
 func stream(shard int) string { return fmt.Sprintf("shard-%d", shard) }

@@ -63,6 +63,10 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	if r.database, err = in.table.identity(ctx, in.db); err != nil {
 		return nil, source.Temporary(err)
 	}
+	server, err := in.table.server(ctx, in.db)
+	if err != nil {
+		return nil, source.Temporary(err)
+	}
 	at, known, err := positionOf(shard.Number, committed)
 	if err != nil {
 		return nil, err
@@ -78,7 +82,7 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 			return nil, source.Temporary(err)
 		}
 	}
-	r.fetcher = newFetcher(in, shard.Number, at)
+	r.fetcher = newFetcher(in, shard.Number, server, at)
 	r.cleaner = newCleaner(r)
 	return r, nil
 }
@@ -107,8 +111,22 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 	case ok && stored == at.text():
 		return nil
 	}
+	if r.table.dialect == PostgreSQL {
+		window, _, err := r.table.readState(ctx, r.db, r.windowName(r.shard))
+		if err != nil {
+			return source.Temporary(err)
+		}
+		if snapshotEnd(window) < snapshotEnd(at.In) {
+			return fmt.Errorf("%w: this is a copy from before the last rows that were published: it knows the window %q, and rows of %q were published. "+
+				"What the copy lacks is lost in the database. To go on with its rows, give the relay another name", ErrDatabase, window, at.In)
+		}
+	}
+	where, args := " WHERE seq = ?", []any{at.Seq}
+	if r.table.dialect == MySQL { // in a copy from before the batch, the row has no number or another
+		where, args = where+" AND batch = ?", append(args, at.Batch)
+	}
 	var id string
-	err = r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT "+r.table.dialect.quote(r.table.columns.id)+" FROM "+r.table.quoted()+" WHERE seq = ?"), at.Seq).Scan(&id)
+	err = r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT "+r.table.dialect.quote(r.table.columns.id)+" FROM "+r.table.quoted()+where), args...).Scan(&id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
@@ -148,20 +166,19 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 	return true, nil
 }
 
-// More implements [source.Reader]. It waits for a notification, or for the next
-// poll.
+// More implements [source.Reader]. It waits for a sign of new rows, or for the
+// next poll.
 func (r *reader) More(ctx context.Context) (bool, error) {
 	if err := r.sweep(ctx); err != nil {
 		return false, source.Temporary(err)
 	}
-	wait, cancel := context.WithTimeout(ctx, r.poll)
-	defer cancel()
-	if r.waker != nil {
-		if err := r.waker.Wait(wait); err == nil || wait.Err() != nil {
-			return true, nil
-		}
+	poll := time.NewTimer(r.poll)
+	defer poll.Stop()
+	select {
+	case <-r.fetcher.wake: // nil without a waker
+	case <-poll.C:
+	case <-ctx.Done():
 	}
-	<-wait.Done()
 	return true, nil
 }
 

@@ -50,10 +50,10 @@ type relayConfig struct {
 // published at once. outboxpgx.Listen makes a Waker. Relays in one process may
 // share a Waker.
 type Waker interface {
-	// Wait waits until there may be new rows, and then returns nil. It returns
-	// an error if ctx ends first. After any other error, the relay waits for
-	// its next poll.
-	Wait(ctx context.Context) error
+	// Wake returns a channel that is closed at the next sign of new rows. The
+	// relay calls Wake before it asks the table, and waits for the channel if
+	// the table has no new row. So no sign is lost in between.
+	Wake() <-chan struct{}
 }
 
 // WithPoll sets the interval of asking the table for new rows, if the last

@@ -271,6 +271,14 @@ func (t *Table) identity(ctx context.Context, db *sql.DB) (string, error) {
 	return id, err
 }
 
+// server returns the identity of the server that answers.
+func (t *Table) server(ctx context.Context, db *sql.DB) (id string, err error) {
+	if err := db.QueryRowContext(ctx, "SELECT "+t.dialect.server()).Scan(&id); err != nil {
+		return "", fmt.Errorf("outbox: the server's identity: %w", err)
+	}
+	return id, nil
+}
+
 // querier is a *sql.DB or a *sql.Tx.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

@@ -67,17 +67,11 @@ func Listen(url, channel string) (*Listener, error) {
 	return l, nil
 }
 
-// Wait implements [outbox.Waker].
-func (l *Listener) Wait(ctx context.Context) error {
+// Wake implements [outbox.Waker].
+func (l *Listener) Wake() <-chan struct{} {
 	l.mu.Lock()
-	fired := l.fired
-	l.mu.Unlock()
-	select {
-	case <-fired:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	defer l.mu.Unlock()
+	return l.fired
 }
 
 // Close ends the listener.

@@ -8,10 +8,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/avroline/avroline/internal/databases"
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
-	"github.com/avroline/avroline/producer/internal/databases"
 	"github.com/avroline/avroline/producer/outbox"
 	"github.com/avroline/avroline/producer/outbox/outboxpgx"
 	"github.com/avroline/avroline/producer/source"

@@ -26,6 +26,7 @@ type Server struct {
 	t       testing.TB
 	start   func() *exec.Cmd
 	log     string
+	data    string // the folder of the data; empty for SQLite
 	process *local.Process
 	// Driver and URL are for sql.Open.
 	Driver, URL string
@@ -75,6 +76,26 @@ func (s *Server) Kill() {
 	}
 }
 
+// Save stops the server for a moment and copies its data. The returned function
+// kills the server and starts it again with the copied data, as a restore from
+// a backup does.
+func (s *Server) Save() (restore func()) {
+	s.t.Helper()
+	saved := filepath.Join(filepath.Dir(s.data), "saved")
+	s.Kill()
+	run(s.t, os.TempDir(), "cp", "-a", s.data, saved)
+	s.Start()
+	return func() {
+		s.t.Helper()
+		s.Kill()
+		if err := os.RemoveAll(s.data); err != nil {
+			s.t.Fatal(err)
+		}
+		run(s.t, os.TempDir(), "cp", "-a", saved, s.data)
+		s.Start()
+	}
+}
+
 // SQLite opens a file of its own.
 func SQLite(t testing.TB) *Server {
 	path := filepath.Join(t.TempDir(), "test.db")
@@ -107,7 +128,7 @@ func PostgreSQL(t testing.TB) *Server {
 	}
 	data := filepath.Join(dir, "data")
 	run(t, dir, program("initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")...)
-	s := &Server{t: t, log: filepath.Join(t.TempDir(), "postgres.log"), Driver: "pgx", URL: "postgres://test@/postgres?host=" + dir}
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "postgres.log"), data: data, Driver: "pgx", URL: "postgres://test@/postgres?host=" + dir}
 	s.start = func() *exec.Cmd {
 		_ = os.Remove(filepath.Join(data, "postmaster.pid"))
 		args := program("postgres", "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+dir, "-c", "max_connections=200")
@@ -118,6 +139,40 @@ func PostgreSQL(t testing.TB) *Server {
 	t.Cleanup(s.Kill)
 	s.Start()
 	return s
+}
+
+// PgBouncer starts PgBouncer before a PostgreSQL server, in the mode
+// transaction, and returns the URL of its database without options of pgx. It
+// skips the test if PgBouncer is not installed.
+func PgBouncer(t testing.TB, behind *Server) (url string) {
+	t.Helper()
+	program, err := exec.LookPath("pgbouncer")
+	if err != nil {
+		if program = "/usr/sbin/pgbouncer"; exec.Command(program, "--version").Run() != nil {
+			t.Skip("PgBouncer is not installed")
+		}
+	}
+	dir := filepath.Dir(behind.data)
+	if err := os.WriteFile(filepath.Join(dir, "users"), []byte(`"test" ""`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "pgbouncer.ini")
+	text := "[databases]\npostgres = host=" + dir + " dbname=postgres user=test\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = " + dir +
+		"\nauth_type = trust\nauth_file = " + filepath.Join(dir, "users") + "\npool_mode = transaction\ndefault_pool_size = 5\n"
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{program, config}
+	if os.Geteuid() == 0 { // PgBouncer refuses to run as root
+		args = append([]string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}, args...)
+	}
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "pgbouncer.log"), Driver: "pgx", URL: "postgres://test@/postgres?port=6432&host=" + dir}
+	s.start = func() *exec.Cmd { return exec.Command(args[0], args[1:]...) }
+	probe := *s
+	probe.URL += "&default_query_exec_mode=simple_protocol"
+	t.Cleanup(probe.Kill)
+	probe.Start()
+	return s.URL
 }
 
 // MariaDB starts a server. It skips the test if there is none.
@@ -145,7 +200,7 @@ func MariaDB(t testing.TB) *Server {
 	}
 	run(t, dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", user)
 	socket := filepath.Join(dir, "s")
-	s := &Server{t: t, log: filepath.Join(t.TempDir(), "mariadb.log"), Driver: "mysql", URL: "root@unix(" + socket + ")/test"}
+	s := &Server{t: t, log: filepath.Join(t.TempDir(), "mariadb.log"), data: data, Driver: "mysql", URL: "root@unix(" + socket + ")/test"}
 	s.start = func() *exec.Cmd {
 		return exec.Command(server, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--socket="+socket, "--skip-networking",
 			"--pid-file="+filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200")

@@ -1,0 +1,194 @@
+package outbox_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/databases"
+	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/copytest"
+	"github.com/avroline/avroline/producer/outbox"
+)
+
+// write commits events with the numbers from to to-1.
+func (p *place) write(from, to int) {
+	p.Helper()
+	p.inTx(func(tx *sql.Tx) error {
+		var events []*event
+		for i := from; i < to; i++ {
+			events = append(events, p.event(i))
+		}
+		return p.orders.Enlist(copytest.Ctx(p), tx, events...)
+	})
+}
+
+// fails waits until the relay reports an error for which is returns true.
+func (p *place) fails(r *outbox.Relay, what string, is func(error) bool) {
+	p.Helper()
+	var last error
+	defer func() {
+		if p.Failed() {
+			p.Logf("the last error: %v", last)
+		}
+	}()
+	p.until(what, func() bool {
+		for _, h := range r.Health(copytest.Ctx(p)) {
+			if h.Err != nil {
+				last = h.Err
+			}
+			if h.Err != nil && is(h.Err) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// TestEarlierCopy replaces the data of a database server by a copy from an
+// earlier time while a relay is running. The relay must refuse the copy. It
+// publishes nothing twice and skips nothing silently.
+func TestEarlierCopy(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, d)
+			r := p.relay()
+			defer p.running(r)()
+			p.write(0, 10)
+			p.until("the first events", p.published(10))
+			restore := p.server.Save()
+			p.until("the database", func() bool { return p.db.Ping() == nil })
+			p.write(10, 20)
+			p.until("the second events", p.published(20))
+			restore()
+			p.until("the database", func() bool { return p.db.Ping() == nil })
+			p.write(20, 30) // they may get the numbers and transaction ids of events that were published
+			p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
+			p.Exactly(p.topic, 20)
+		})
+	}
+}
+
+// TestUnnumberedCopy checks a copy of MySQL in which the last published row
+// exists without its batch number, because the replication had not come so far.
+func TestUnnumberedCopy(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, outbox.MySQL)
+	p.write(0, 10)
+	stop := p.running(p.relay(outbox.WithKeep(time.Hour)))
+	p.until("the events", p.published(10))
+	stop()
+	for _, statement := range []string{"UPDATE outbox SET batch = NULL", "DELETE FROM outbox_state WHERE name <> 'database'"} {
+		if _, err := p.db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := p.relay(outbox.WithKeep(time.Hour))
+	defer p.running(r)()
+	p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
+	p.Exactly(p.topic, 10)
+}
+
+// TestLockTimeout holds the lock that the relay of MySQL needs for numbering
+// rows, until the relay's statement ends with error 1205. The relay goes on
+// after the lock is released.
+func TestLockTimeout(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, outbox.MySQL)
+	ctx := copytest.Ctx(t)
+	if _, err := p.db.Exec("SET GLOBAL innodb_lock_wait_timeout = 1"); err != nil {
+		t.Fatal(err)
+	}
+	p.db = p.server.Open() // with connections that have the new timeout
+	r := p.relay()
+	defer p.running(r)()
+	p.write(0, 1)
+	p.until("the first event", p.published(1))
+	holder, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value string
+	if err := holder.QueryRow("SELECT value FROM outbox_state WHERE name = 'batch shard-0' FOR UPDATE").Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	p.write(1, 2)
+	p.fails(r, "the lock timeout", func(err error) bool { return strings.Contains(err.Error(), "1205") })
+	if err := holder.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	p.until("the second event", p.published(2))
+	p.Exactly(p.topic, 2)
+}
+
+// TestClocks writes events from services whose clocks differ by hours. The
+// clocks decide neither the order nor what is published. A row of a slow clock
+// is kept for a shorter time, but is never deleted before it is published.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *place) {
+		ctx := copytest.Ctx(t)
+		const n = 60
+		write := func(from, to int) {
+			for i := from; i < to; i++ {
+				skew := []time.Duration{0, -48 * time.Hour, 48 * time.Hour}[i%3]
+				p.inTx(func(tx *sql.Tx) error {
+					return p.orders.EnlistMessages(ctx, tx, producer.Message[*event]{Value: &event{Key: "k", Seq: int64(i)}, Timestamp: time.Now().Add(skew)})
+				})
+			}
+		}
+		write(0, n/2)
+		r := p.relay(outbox.WithKeep(24 * time.Hour))
+		defer p.running(r)()
+		write(n/2, n)
+		p.until("the events", p.published(n))
+		p.until("the deletion of the rows of the slow clock", func() bool { return p.count() == n-n/3 })
+		p.Exactly(p.topic, n)
+		for _, h := range r.Health(ctx) {
+			if h.Lag.Items != 0 || h.Lag.Oldest != 0 {
+				t.Errorf("lag %+v", h.Lag)
+			}
+		}
+	})
+}
+
+// TestPgBouncer runs service and relay through PgBouncer in transaction
+// pooling, with the modes of pgx that docs/outbox.md names.
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	server := databases.PostgreSQL(t)
+	url := databases.PgBouncer(t, server)
+	for _, mode := range []string{"exec", "simple_protocol"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			name := "outbox_" + mode
+			p := newPlaceOn(t, server, outbox.PostgreSQL, outbox.WithName(name), outbox.WithShards(2))
+			var err error
+			if p.db, err = sql.Open("pgx", url+"&default_query_exec_mode="+mode); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = p.db.Close() }()
+			const n = 200
+			for i := 0; i < n/2; i += 10 {
+				p.write(i, i+10)
+			}
+			stop, second := p.running(p.relay()), p.running(p.relay())
+			for i := n / 2; i < n; i += 10 {
+				p.write(i, i+10)
+			}
+			p.until("the events", p.published(n))
+			p.until("the deletion", func() bool {
+				var left int
+				return p.db.QueryRow(fmt.Sprintf("SELECT COUNT(*) FROM %s", name)).Scan(&left) == nil && left == 0
+			})
+			stop()
+			second()
+			p.Exactly(p.topic, n)
+		})
+	}
+}

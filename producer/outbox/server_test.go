@@ -36,7 +36,7 @@ func (p *place) fails(r *outbox.Relay, what string, is func(error) bool) {
 		}
 	}()
 	p.until(what, func() bool {
-		for _, h := range r.Health(copytest.Ctx(p)) {
+		for _, h := range r.Shards(copytest.Ctx(p)) {
 			if h.Err != nil {
 				last = h.Err
 			}
@@ -149,7 +149,7 @@ func TestClocks(t *testing.T) {
 		p.until("the events", p.published(n))
 		p.until("the deletion of the rows of the slow clock", func() bool { return p.count() == n-n/3 })
 		p.Exactly(p.topic, n)
-		for _, h := range r.Health(ctx) {
+		for _, h := range r.Shards(ctx) {
 			if h.Lag.Items != 0 || h.Lag.Oldest != 0 {
 				t.Errorf("lag %+v", h.Lag)
 			}

@@ -15,12 +15,21 @@ func (c *Config) ClientMap() map[string]any {
 		"go.logs.channel.enable": true, // otherwise librdkafka writes to stderr
 	}
 	c.send(m, sentToAll)
+	if _, given := c.Passed["reconnect.backoff.ms"]; !given {
+		m["reconnect.backoff.max.ms"] = reconnectMax
+	}
 	for k, v := range c.Passed {
 		m[k] = v
 	}
 	c.addSecurity(m)
 	return m
 }
+
+// reconnectMax is reconnect.backoff.max.ms, in milliseconds, as Java has it.
+// librdkafka's default is 10 s. librdkafka doubles the pause with every
+// connection, although the connection works. So on a network that cuts
+// connections often, most of the time would be pauses.
+const reconnectMax = 1000
 
 // ProducerMap returns the librdkafka settings of the producing client. The
 // engine limits the buffer. Therefore the client's own limits are as high as

@@ -25,6 +25,10 @@ func clientRows() []Setting {
 		s.Transports = Confluent | Franz
 		return s
 	}
+	about := func(s Setting, text string) Setting {
+		s.About = text
+		return s
+	}
 	return []Setting{
 		flag("allow.auto.create.topics"),
 		number("api.version.fallback.ms", 0, 604800000),
@@ -51,7 +55,7 @@ func clientRows() []Setting {
 		number("queue.buffering.backpressure.threshold", 1, 1000000),
 		everywhere(number("receive.message.max.bytes", 1000, most)),
 		number("reconnect.backoff.jitter.ms", 0, 3600000),
-		number("reconnect.backoff.max.ms", 0, 3600000),
+		about(number("reconnect.backoff.max.ms", 0, 3600000), "`1000`, as with Java, unless `reconnect.backoff.ms` is given"),
 		number("reconnect.backoff.ms", 0, 3600000),
 		number("socket.blocking.max.ms", 1, 60000),
 		everywhere(number("socket.connection.setup.timeout.ms", 1000, most)),

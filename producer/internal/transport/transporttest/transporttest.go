@@ -262,22 +262,28 @@ func (r *recorder) Trouble(err *transport.Error) {
 // Fatal implements [transport.Handler].
 func (r *recorder) Fatal(err *transport.Error) { r.note(func() { r.fatal = append(r.fatal, err) }) }
 
-// until waits for a condition. until checks the condition under the recorder's
-// lock.
+// until waits for a condition, as long as new outcomes come. until checks the
+// condition under the recorder's lock.
 func (r *recorder) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx := deadline(t)
+	before := 0
+	patience := time.NewTimer(wait)
+	defer patience.Stop()
 	for {
 		r.mu.Lock()
-		done := ok()
+		done, now := ok(), len(r.outcomes)
 		r.mu.Unlock()
 		if done {
 			return
 		}
+		if now > before { // the machine is slow, and no message is without outcome
+			before = now
+			patience.Reset(wait)
+		}
 		select {
 		case <-r.changed:
 		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
+		case <-patience.C:
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			shown := 0

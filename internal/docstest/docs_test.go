@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,15 +18,37 @@ import (
 
 const root = "../.."
 
-var logMethods = []string{"Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext", "ErrorContext", "Log", "LogAttrs"}
+var logMethods = []string{"Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext", "ErrorContext", "Log", "LogAttrs", "LogAgain"}
+
+// levelsOf returns the levels of a log call, or nil if they are not in the
+// call. LogAgain chooses between info and warn.
+func levelsOf(method string, call *ast.CallExpr) []string {
+	method = strings.TrimSuffix(method, "Context")
+	switch method {
+	case "LogAgain":
+		return []string{"info", "warn"}
+	case "Log", "LogAttrs":
+		if level, ok := call.Args[1].(*ast.SelectorExpr); ok && strings.HasPrefix(level.Sel.Name, "Level") {
+			return []string{strings.ToLower(strings.TrimPrefix(level.Sel.Name, "Level"))}
+		}
+		return nil
+	}
+	return []string{strings.ToLower(method)}
+}
+
+// logCalls are the calls with one message.
+type logCalls struct {
+	at     string // the position of one of them
+	levels map[string]bool
+}
 
 var constantMessage = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)+$`)
 
 // logMessages returns the constant messages of all log calls in the packages
-// that users import, with the position of one call each.
-func logMessages(t *testing.T) map[string]string {
+// that users import.
+func logMessages(t *testing.T) map[string]*logCalls {
 	t.Helper()
-	found := map[string]string{}
+	found := map[string]*logCalls{}
 	for _, dir := range []string{"producer", "registry", "serde", "internal/hook"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -51,7 +74,12 @@ func logMessages(t *testing.T) map[string]string {
 						continue
 					}
 					if message, err := strconv.Unquote(text.Value); err == nil && constantMessage.MatchString(message) {
-						found[message] = files.Position(call.Pos()).String()
+						if found[message] == nil {
+							found[message] = &logCalls{files.Position(call.Pos()).String(), map[string]bool{}}
+						}
+						for _, level := range levelsOf(method.Sel.Name, call) {
+							found[message].levels[level] = true
+						}
 					}
 					break // the first text is the message, the others are keys
 				}
@@ -67,24 +95,34 @@ func logMessages(t *testing.T) map[string]string {
 }
 
 // TestLogCatalogue compares docs/logs.md with the log calls. Each message of
-// the code needs a row, and each row needs a call.
+// the code needs a row with its levels, and each row needs a call.
 func TestLogCatalogue(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs/logs.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
-		listed[row[1]] = true
+	listed := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\| ([a-z, ]+) \\|").FindAllStringSubmatch(string(page), -1) {
+		if listed[row[1]] != "" {
+			t.Errorf("docs/logs.md lists %s twice", row[1])
+		}
+		listed[row[1]] = row[2]
 	}
 	calls := logMessages(t)
 	if len(calls) < 10 {
 		t.Fatalf("only %d log calls were found: this test sees too little", len(calls))
 	}
-	for message, where := range calls {
-		if !listed[message] {
-			t.Errorf("%s logs %s, which docs/logs.md does not list", strings.TrimPrefix(where, root+"/"), message)
+	for message, call := range calls {
+		levels := strings.Join(slices.Sorted(maps.Keys(call.levels)), ", ")
+		switch listed[message] {
+		case "":
+			t.Errorf("%s logs %s, which docs/logs.md does not list", strings.TrimPrefix(call.at, root+"/"), message)
+		case levels:
+		default:
+			if levels != "" {
+				t.Errorf("%s logs %s at %s, docs/logs.md says %s", strings.TrimPrefix(call.at, root+"/"), message, levels, listed[message])
+			}
 		}
 	}
 	for message := range listed {

@@ -161,6 +161,7 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 // the brokers and the database. It returns an error only if the error is
 // permanent: an error of the function, or a missing table, topic or permission.
 func (b *Inbox[In]) Run(ctx context.Context) error {
+	defer b.settings.CloseLog()
 	err := b.run(ctx)
 	if err == nil || ctx.Err() != nil {
 		return nil
@@ -195,7 +196,7 @@ func (b *Inbox[In]) run(ctx context.Context) error {
 		if !b.passes(ctx, err) {
 			return err
 		}
-		b.settings.Logger.Info("inbox_again", "group", b.group, "err", err)
+		b.settings.LogAgain(ctx, pause, "inbox_again", "group", b.group, "err", err)
 		b.forget(ctx)
 		wait := time.NewTimer(pause)
 		select {
@@ -247,7 +248,7 @@ func (b *Inbox[In]) forget(ctx context.Context) {
 	}
 	clear(b.next)
 	if err := b.in.Seek(to); err != nil {
-		b.settings.Logger.Info("seek_refused", "group", b.group, "err", err)
+		b.settings.Logger.InfoContext(ctx, "seek_refused", "group", b.group, "err", err)
 	}
 }
 

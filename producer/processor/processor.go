@@ -137,6 +137,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 		defer done()
 		closed := p.t.Close(closing)
+		p.settings.CloseLog()
 		var left *producer.UndeliveredError
 		if errors.As(closed, &left) && left.Err == nil { // in doubt: the next run reads the outcome from the group's offsets
 			closed = nil
@@ -169,7 +170,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	} else if err := consumer.CheckProtocol(ctx, p.settings, protocol); err != nil {
 		return bad("WithGroupProtocol", p.config.protocol, err.Error())
 	}
-	p.settings.Logger.Info("group_protocol", "group", p.group, "protocol", string(protocol))
+	p.settings.Logger.InfoContext(ctx, "group_protocol", "group", p.group, "protocol", string(protocol))
 	in, err := openInput(p.settings, p.group, p.topics, protocol)
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 		if !p.passes(err) {
 			return err
 		}
-		p.settings.Logger.InfoContext(ctx, "batch_again", "group", p.group, "messages", len(p.batch), "err", err)
+		p.settings.LogAgain(ctx, pause, "batch_again", "group", p.group, "messages", len(p.batch), "err", err)
 		if p.back != nil {
 			in.seek(p.back)
 		} else {

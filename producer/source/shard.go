@@ -102,7 +102,6 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 			}
 		})
 	}()
-	log := h.source.settings.Logger
 	pause := h.source.settings.RetryBackoff
 	for {
 		before := h.health.get().Transactions
@@ -116,7 +115,7 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 		if h.health.get().Transactions > before {
 			pause = h.source.settings.RetryBackoff
 		}
-		log.InfoContext(ctx, "source_again", "source", h.source.name, "shard", h.Number, "err", err)
+		h.source.settings.LogAgain(ctx, pause, "source_again", "source", h.source.name, "shard", h.Number, "err", err)
 		h.health.set(func(s *ShardHealth) { s.Err = err })
 		wait := time.NewTimer(pause)
 		select {
@@ -177,7 +176,7 @@ func (h *shard[T]) session(ctx context.Context) error {
 		h.reader = nil
 		h.health.open(nil)
 		if err := reader.Close(); err != nil {
-			h.source.settings.Logger.Warn("source_close", "source", h.source.name, "shard", h.Number, "err", err)
+			h.source.settings.Logger.WarnContext(ctx, "source_close", "source", h.source.name, "shard", h.Number, "err", err)
 		}
 	}()
 	h.cleanUp(ctx, h.committed.list())

@@ -28,7 +28,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("source: %s: %w", s.name, err)
 	}
-	s.settings.Logger.Info("group_protocol", "group", s.name, "protocol", string(protocol))
+	s.settings.Logger.InfoContext(ctx, "group_protocol", "group", s.name, "protocol", string(protocol))
 	in, err := consumer.Open(s.settings, transport.Group{ID: s.name, Protocol: protocol, Topics: []string{s.positions.name}}, nil)
 	if err != nil {
 		return fmt.Errorf("source: %s: join the group: %w", s.name, err)
@@ -103,7 +103,7 @@ func (s *Source[T]) start(ctx context.Context, number int) *reading {
 				pause = firstPause
 			}
 			if err != nil {
-				s.settings.Logger.Error("shard_stopped", "source", s.name, "shard", number, "err", err, "again_in", pause)
+				s.settings.Logger.ErrorContext(ctx, "shard_stopped", "source", s.name, "shard", number, "err", err, "again_in", pause)
 			}
 			wait := time.NewTimer(pause)
 			select {

@@ -320,6 +320,7 @@ func (s *Source[T]) Close(ctx context.Context) error {
 	for _, h := range all {
 		errs = append(errs, s.retire(ctx, h))
 	}
+	s.settings.CloseLog()
 	return errors.Join(errs...)
 }
 

@@ -137,6 +137,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		case <-grace.C:
 		}
 	}
+	e.config.CloseLog()
 	e.result = e.account(why, stuck)
 	return e.result
 }

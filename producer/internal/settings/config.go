@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/avroline/avroline/internal/logsum"
 )
 
 // Purpose is the constructor that reads the settings. Some settings are only
@@ -61,7 +64,7 @@ type Config struct {
 	StrictPrepare       bool
 	TLS                 *TLS
 	SASL                *Credentials
-	Logger              *slog.Logger
+	Logger              *slog.Logger // sums up lines that repeat, see CloseLog
 
 	// Passed has librdkafka's settings without a field in Config.
 	Passed map[string]string
@@ -87,7 +90,8 @@ type Config struct {
 	clearTextMeant           bool // set by AllowClearTextPassword
 	secrets                  *secrets
 
-	fileRetries *int // retries, if a file limits them
+	fileRetries *int            // retries, if a file limits them
+	sums        *logsum.Handler // nil if nothing is logged
 }
 
 // CreateTopics says whether the client creates missing topics, and with which
@@ -140,7 +144,34 @@ func Read(purpose Purpose, brokers []string, transactionalID string, opts []Opti
 	}
 	c.Brokers = slices.Clone(c.Brokers)
 	c.secrets = newSecrets(c)
+	if c.Logger.Enabled(context.Background(), slog.LevelError) {
+		c.sums = logsum.New(c.Logger.Handler(), clientLog)
+		c.Logger = slog.New(c.sums)
+	}
 	return c, nil
+}
+
+// clientLog is the message of the client library's own lines. The user has
+// asked for all of them.
+const clientLog = "client_log"
+
+// LogAgain logs that work is done again after a pause. The first time in a row
+// is normal, so its level is info. Later times have a longer pause and the
+// level warn.
+func (c *Config) LogAgain(ctx context.Context, pause time.Duration, message string, args ...any) {
+	level := slog.LevelInfo
+	if pause > c.RetryBackoff {
+		level = slog.LevelWarn
+	}
+	c.Logger.Log(ctx, level, message, args...)
+}
+
+// CloseLog logs how often the last lines were repeated. The owner of a Config
+// calls CloseLog at the end of its work.
+func (c *Config) CloseLog() {
+	if c.sums != nil {
+		c.sums.Close()
+	}
 }
 
 // settleRetries applies a file's limit of retries. The limit has an effect only

@@ -176,5 +176,5 @@ func (l logger) Log(_ kgo.LogLevel, text string, fields ...any) {
 	for i := 0; i+1 < len(fields); i += 2 {
 		fmt.Fprintf(&b, ", %v: %v", fields[i], fields[i+1])
 	}
-	l.config.Logger.Warn("kafka_client", "text", l.config.Redact(b.String()))
+	l.config.Logger.Warn("kafka_client", "about", text, "text", l.config.Redact(b.String()))
 }

@@ -40,11 +40,7 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	if retried {
 		p.again = append(p.again, r)
 	}
-	p.ended++
-	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended {
-		p.batches[0] = nil
-		p.batches = p.batches[1:]
-	}
+	p.end()
 	var resume func()
 	if p.ended == p.handed {
 		p.settle()
@@ -74,6 +70,16 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	}
 	c.chunks.release(r)
 	c.outbox.put(o, resume)
+}
+
+// end counts the next message as ended, and forgets the batches that have
+// ended. The caller holds p.mu.
+func (p *partition) end() {
+	p.ended++
+	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended {
+		p.batches[0] = nil
+		p.batches = p.batches[1:]
+	}
 }
 
 // settle forgets the state of all ended messages. The caller holds p.mu.
@@ -248,6 +254,8 @@ func (b *batch) answered(a answer) bool {
 	case !appendsNothing(a.code):
 		b.maybe = true
 		return true
+	case p.refusal != nil:
+		return true // kgo has given up this batch with the refused batch
 	case !p.leads(b):
 		return true // kgo only uses the answer to the first batch, and resends the other batches
 	}

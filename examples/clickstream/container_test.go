@@ -64,8 +64,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestContainerOfOtherEvents rejects every value of a file that holds no
-// clicks, each with its reason.
+// TestContainerOfOtherEvents rejects every value of a file without clicks, each
+// with its reason.
 func TestContainerOfOtherEvents(t *testing.T) {
 	t.Parallel()
 	file := vectortest.Path(t, "../data/pinot-airlineStats-2014-01-01.avro")

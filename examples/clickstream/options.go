@@ -108,7 +108,7 @@ func (o *options) check() error {
 			opts = append(opts, producer.WithConfigFile(o.config))
 		}
 		o.connection, err = producer.ConnectionOf(o.brokers, opts...)
-		if err != nil && len(o.brokers) == 0 { // the file names none: it may be for the embedded one, and all else right
+		if err != nil && len(o.brokers) == 0 { // without brokers, the file may be for the embedded broker
 			_, err = producer.ConnectionOf([]string{"embedded:1"}, opts...)
 		}
 		if err != nil {

@@ -122,8 +122,8 @@ func TestParseJSONAndCSV(t *testing.T) {
 	}
 }
 
-// The sample is the same for the same seed, and has dirt of every kind: bad
-// lines are rejected, odd ones are not.
+// TestSample checks that a seed always gives the same sample. The sample has
+// dirt of every kind. Bad lines are rejected, and odd lines are accepted.
 func TestSample(t *testing.T) {
 	t.Parallel()
 	var a, b, c bytes.Buffer

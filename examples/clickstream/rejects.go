@@ -15,7 +15,7 @@ type rejects struct {
 	n    int64
 }
 
-// add writes file:line: reason: text.
+// add writes the file, the line, the reason and the text, separated by colons.
 func (r *rejects) add(l line, reason error) error {
 	if r.f == nil {
 		f, err := os.Create(r.path)

@@ -22,9 +22,9 @@ import (
 // each file is written in the same transaction as its events. So the next run
 // goes on after the last commit, even if this run is killed.
 //
-// No run knows what an earlier run sent. So the account is built again each
-// time: every line of the files is parsed, and its event is searched in the
-// whole topic.
+// No run knows the messages of an earlier run. So each run builds the account
+// again. The run parses every line of the files, and looks for each event in
+// the whole topic.
 func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
 	in, err := openInputs(o.input, nil)
 	if err != nil {

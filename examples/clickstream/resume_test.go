@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// The test binary is the program where it is asked to be: only a process of its
-// own can be killed.
+// TestMain runs the program if the environment asks for it, because a test can
+// kill only a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv("AVROLINE_TEST_CLICKSTREAM") != "" {
 		main()
@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// world is where the program runs: the embedded parts of this process, or the
-// real ones that the environment names.
+// addresses returns the embedded servers of this process, or the real servers
+// of the environment.
 func addresses(t *testing.T) (brokers, registry string) {
 	t.Helper()
 	if brokers := os.Getenv("AVROLINE_TEST_BROKERS"); brokers != "" {
@@ -125,8 +125,8 @@ func TestResumeAfterKills(t *testing.T) {
 		t.Errorf("%+v", again)
 	}
 
-	// Control: without --resume the same files are published once more, and the
-	// account of a resumed run sees it.
+	// The control publishes the same files again without --resume. The account
+	// of a resumed run shows the surplus.
 	var plain []string
 	for _, a := range args {
 		if a != "--resume" {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Every way to send comes to the same: all lines accounted for.
+// TestRun checks that every way to send accounts for all lines.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	for _, send := range []string{"async", "sync", "forget", "transaction"} {
@@ -62,7 +62,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// An account that does not balance is seen: each kind of damage by itself.
+// TestBalance damages an account in each possible way. The report must show
+// each damage.
 func TestBalance(t *testing.T) {
 	t.Parallel()
 	id, err := newEventID()
@@ -101,7 +102,8 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// An interruption stops the reading; what was read has its outcome.
+// TestInterrupted checks that an interruption stops the reading, and that every
+// line from before has its outcome.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	in, feed := io.Pipe()
@@ -125,8 +127,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A file of settings may name the brokers, or only tune what talks to the
-// embedded one.
+// TestConfigFile uses files of settings with and without brokers. Without
+// brokers, the settings are for the client of the embedded broker.
 func TestConfigFile(t *testing.T) {
 	t.Parallel()
 	file := func(text string) string {

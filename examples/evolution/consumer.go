@@ -11,9 +11,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// consumer reads the topic as a service does that was built with one release of
-// the schema. The deserializer needs only bytes and headers, so any client
-// library works.
+// consumer reads the topic like a service of a certain release of the schema.
+// The deserializer needs only bytes and headers, so any client library works.
 type consumer struct {
 	lines chan string // one line for each message
 	ended chan struct{}

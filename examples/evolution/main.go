@@ -1,7 +1,7 @@
-// Evolution shows one event through four releases of its schema. Services built
-// with the first release and with the newest release read the events of all
-// releases. A fifth release would break them. It is refused three times: by the
-// check on a developer's machine, by the registry, and by a test.
+// Evolution shows an event through four releases of its schema. Services of the
+// first release and of the newest release read the events of all releases. A
+// fifth release would break the services. The check on a developer's machine,
+// the registry, and a test refuse the fifth release.
 //
 // The broker and the registry run in this process, so there is nothing to
 // install.

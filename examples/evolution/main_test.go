@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRun checks the output of the program: each release reads the orders of
+// TestRun checks the output of the program. Each release reads the orders of
 // each other release, and the fifth release is refused.
 func TestRun(t *testing.T) {
 	t.Parallel()

@@ -63,14 +63,14 @@ func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *p
 	return testFails(ctx, out, reg, fifth)
 }
 
-// testFails runs the test that a repository of schemas has:
+// testFails runs the usual test of a repository of schemas:
 //
 //	func TestSchemas(t *testing.T) {
 //		compattest.NoBreak(t, "schemas/...", compattest.WithRegistry(reg), compattest.WithLevel(compat.Full))
 //	}
 //
-// It runs on a folder with the fifth release and prints the failure. Without
-// compattest.WithLevel, the level is the subject's own level, here
+// The test runs on a folder with the fifth release and prints the failure.
+// Without compattest.WithLevel, the subject's own level counts, here
 // FULL_TRANSITIVE, and every version is compared.
 func testFails(ctx context.Context, out io.Writer, reg *registry.Client, fifth string) error {
 	dir, err := os.MkdirTemp("", "evolution")
@@ -108,7 +108,7 @@ func (t *test) Errorf(format string, args ...any) {
 
 func (t *test) Fatalf(format string, args ...any) { t.Errorf(format, args...) }
 
-// show prints findings as the check on a developer's machine does.
+// show prints findings like the check on a developer's machine.
 func show(out io.Writer, file string, findings []compat.Finding) {
 	for _, f := range once(findings) {
 		printWrapped(out, fmt.Sprintf("%s:%d:%d: %s: %s", file, f.Line, f.Col, f.Type, f.Message),

@@ -31,8 +31,8 @@ func startEmbedded() (*embedded, error) {
 	return &embedded{broker: broker, registry: server}, nil
 }
 
-// control stops and starts the brokers, so that a person can watch what the
-// service does.
+// control stops and starts the brokers, so that a person can watch the reaction
+// of the service.
 func (e *embedded) control(w http.ResponseWriter, r *http.Request) {
 	switch r.PathValue("do") {
 	case "stop":

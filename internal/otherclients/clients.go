@@ -1,5 +1,5 @@
 // Package otherclients runs Kafka clients and Avro implementations of other
-// languages as commands. They read our messages, and we read theirs.
+// languages as commands. The clients read our messages, and we read theirs.
 package otherclients
 
 import (
@@ -21,8 +21,8 @@ import (
 //go:embed java node python apicurio confluentjs
 var sources embed.FS
 
-// Client is a client of one language. The source files in the folder of the
-// language define its commands.
+// Client is a client of a language. The source files in the folder of the
+// language define the commands.
 type Client struct {
 	Name    string
 	command []string
@@ -32,9 +32,9 @@ type Client struct {
 // Java returns Apache Kafka's own client with Apache Avro.
 func Java(ctx context.Context) (*Client, error) { return onJVM(ctx, "java") }
 
-// Apicurio returns Apache Kafka's own client with Apicurio's serdes. They use
-// the core API of Apicurio Registry. Pass the address of that API to Read and
-// Run.
+// Apicurio returns Apache Kafka's own client with Apicurio's serdes. The serdes
+// use the core API of Apicurio Registry. Pass the address of this API to Read
+// and Run.
 func Apicurio(ctx context.Context) (*Client, error) { return onJVM(ctx, "apicurio") }
 
 func onJVM(ctx context.Context, name string) (*Client, error) {
@@ -69,7 +69,7 @@ func Node(ctx context.Context) (*Client, error) {
 }
 
 // JavaScript returns Confluent's JavaScript registry client with its Avro
-// serdes. It has no Kafka client.
+// serdes. The client cannot use Kafka.
 func JavaScript(ctx context.Context) (*Client, error) {
 	dir, err := install(ctx, "confluentjs", "npm", "install", "--silent", "--no-audit", "--no-fund", "@confluentinc/schemaregistry@1.10.1")
 	if err != nil {
@@ -117,8 +117,8 @@ func install(ctx context.Context, lang string, manager ...string) (string, error
 	return dir, nil
 }
 
-// patience is the timeout of one command. A client that waits for ever fails
-// its own test and not the whole run.
+// patience is the timeout of a command. If a client waits for ever, only its
+// own test fails, and not the whole run.
 const patience = time.Minute
 
 // Run passes stdin to a command and returns the printed lines.
@@ -142,7 +142,7 @@ func (c *Client) Run(ctx context.Context, stdin []string, args ...string) ([]str
 	return lines, sc.Err()
 }
 
-// Record is one record that a client has read.
+// Record is a record from a client.
 type Record struct {
 	Partition int32           `json:"partition"`
 	Offset    int64           `json:"offset"`

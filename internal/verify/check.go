@@ -18,7 +18,7 @@ type Report struct {
 	Intents, Acked, NotSent, Unknown, Read int
 	Committed, Aborted, InDoubt            int // transactions
 
-	// Lost counts messages that were acked or committed and are not in the log.
+	// Lost counts acked or committed messages without a record in the log.
 	Lost int
 	// Twice counts the records beyond the first of each id. AckedTwice counts
 	// the ids with such records that were acked.
@@ -26,13 +26,14 @@ type Report struct {
 	// OutOfOrder counts records with a lower sequence number than an earlier
 	// record of the same producer and key.
 	OutOfOrder int
-	// Denied counts records in the log that were reported as not sent, or that
-	// belong to an aborted transaction.
+	// Denied counts records of messages with the outcome "not sent", and
+	// records of aborted transactions.
 	Denied int
 	// Torn counts transactions in doubt with only a part of their messages in
 	// the log.
 	Torn int
-	// Misplaced counts messages that are not at the offset of their delivery.
+	// Misplaced counts messages without a record at the offset of their
+	// delivery.
 	Misplaced int
 	// Unplaced counts deliveries without an offset, if the journal requires
 	// offsets (see [Journal.RequireOffsets]).
@@ -41,8 +42,8 @@ type Report struct {
 	Strange int
 	// Undecided counts messages and transactions without an outcome.
 	Undecided int
-	// UnknownInLog counts messages of unknown outcome that are in the log. That
-	// is no fault.
+	// UnknownInLog counts messages of unknown outcome with a record in the log.
+	// Such messages are no fault.
 	UnknownInLog int
 
 	// Examples describe the first faults.
@@ -76,9 +77,9 @@ func (r *Report) Err() error {
 }
 
 // Check reads the topics to their end offsets with franz-go in read_committed,
-// and compares. Every send must have ended before the call. decode returns the
-// id of a record. A record with ok == false, for instance from another run, is
-// left out.
+// and compares. Every send must have ended before the call. The function decode
+// returns the id of a record. If ok is false, for instance for a record of
+// another run, Check leaves the record out.
 func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, decode func(*kgo.Record) (id ID, ok bool, err error)) (*Report, error) {
 	var records []iter.Seq2[*kgo.Record, error]
 	for _, t := range topics {
@@ -107,8 +108,8 @@ func (c copyInLog) String() string {
 	return fmt.Sprintf("[%d]@%d (leader epoch %d, producer %d/%d)", c.partition, c.offset, c.leaderEpoch, c.producer, c.producerEpoch)
 }
 
-// Judge compares like Check, with records that the caller has read. The records
-// of one partition must come in the order of the log.
+// Judge compares like Check, with the records of the caller. The records of a
+// partition must come in the order of the log.
 func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), topics ...iter.Seq2[*kgo.Record, error]) (*Report, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package verify checks delivery. It compares three things: the messages that a
-// test intended to send, the outcomes that the producer reported, and the
-// records that an independent client reads from the log.
+// Package verify checks delivery. The package compares the intended messages of
+// a test, the outcomes from the producer, and the records that an independent
+// client reads from the log.
 package verify
 
 import (
@@ -24,7 +24,7 @@ func (id ID) String() string {
 	return s
 }
 
-// Outcome is the outcome that the producer reported for a message.
+// Outcome is the producer's outcome for a message.
 type Outcome uint8
 
 // The outcomes.
@@ -45,13 +45,13 @@ const (
 	Open End = iota
 	Committed
 	Aborted
-	InDoubt // it may have been committed
+	InDoubt // the transaction may be committed
 )
 
 func (e End) String() string { return [...]string{"open", "committed", "aborted", "in doubt"}[e] }
 
-// Journal records every message before it is sent, and every outcome when it is
-// reported. It is safe for concurrent use.
+// Journal records every message before the send, and every outcome after the
+// producer has reported the outcome. A Journal is safe for concurrent use.
 type Journal struct {
 	mu      sync.Mutex
 	intents map[ID]*Intent
@@ -61,7 +61,7 @@ type Journal struct {
 	requireOffsets bool
 }
 
-// Intent is one message that the test is about to send.
+// Intent is a message before the send.
 type Intent struct {
 	journal   *Journal
 	id        ID
@@ -83,7 +83,7 @@ func (j *Journal) RequireOffsets() {
 	j.requireOffsets = true
 }
 
-// violate notes a fault in the calls of the journal itself.
+// violate records a wrong call of the journal.
 func (j *Journal) violate(format string, args ...any) {
 	j.errs = append(j.errs, fmt.Sprintf(format, args...))
 }
@@ -114,7 +114,7 @@ func (in *Intent) settle(o Outcome, partition int32, offset int64) {
 // Acked records a delivery. The offset is -1 if the producer named none.
 func (in *Intent) Acked(partition int32, offset int64) { in.settle(Acked, partition, offset) }
 
-// NotSent records the outcome "not sent": the message is in no log.
+// NotSent records the outcome "not sent". The message is in no log.
 func (in *Intent) NotSent() { in.settle(NotSent, 0, -1) }
 
 // Unknown records the outcome "unknown".

@@ -1,5 +1,5 @@
-// Kafka runs three nodes of Apache Kafka on 127.0.0.1 until it is interrupted.
-// It prints their addresses. "make kafka" starts it.
+// Kafka runs three nodes of Apache Kafka on 127.0.0.1 until an interrupt, and
+// prints the addresses. "make kafka" starts the command.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Prose counts how the comments of this repository read, by package, and fails
-// if a comment line is wider than 80 columns. The house style says what the
-// counts mean: many of these words per 1,000 make a reader search for what a
-// sentence is about.
+// Prose counts some words and marks in the comments of this repository, by
+// package. It fails if a comment line is wider than 80 columns. The house style
+// explains the counts. Many question words, pronouns and colons per 1,000 words
+// make a sentence hard to follow.
 package main
 
 import (
@@ -20,8 +20,8 @@ import (
 
 const maxColumns = 80
 
-// A comment line that is not prose: a directive, or a line of code in a doc
-// comment, which begins with a tab.
+// notProse matches comment lines without prose. Such a line is a directive, or
+// a line of code in a doc comment, which begins with a tab.
 var notProse = regexp.MustCompile(`^//(go:|nolint|export |line |\t| *#| Code generated)`)
 
 var (

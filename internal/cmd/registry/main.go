@@ -1,5 +1,5 @@
-// Registry runs Apicurio Registry on 127.0.0.1 until it is interrupted. It
-// prints the address of its Confluent API. "make registry" starts it.
+// Registry runs Apicurio Registry on 127.0.0.1 until an interrupt, and prints
+// the address of the Confluent API. "make registry" starts the command.
 package main
 
 import (

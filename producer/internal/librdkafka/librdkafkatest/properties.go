@@ -1,4 +1,4 @@
-// Package librdkafkatest tells tests what the linked librdkafka can do.
+// Package librdkafkatest lists the settings of the linked librdkafka for tests.
 package librdkafkatest
 
 /*
@@ -31,11 +31,11 @@ import (
 type Property struct {
 	Name    string
 	Range   string // "1 .. 60000", "true, false", "any, v4, v6", or empty
-	AliasOf string // the name that it stands for, or empty
+	AliasOf string // the name of the setting behind an alias, or empty
 }
 
-// Properties returns the settings that the linked librdkafka has, as its own
-// documentation lists them.
+// Properties returns all settings of the linked librdkafka, from the list in
+// the library's own documentation.
 func Properties() []Property {
 	text := C.properties()
 	defer C.free(unsafe.Pointer(text))

@@ -6,7 +6,7 @@
 // each order has exactly one bill.
 //
 //	go run ./examples/outbox                            # SQLite, nothing to install
-//	go run ./examples/outbox --postgres URL             # PostgreSQL
+//	go run ./examples/outbox --postgres URL             # PostgreSQL, in a schema of its own
 //	go run ./examples/outbox --orders 5000 --kills 20
 //
 // The program starts its own broker and schema registry. Set BROKERS
@@ -21,12 +21,16 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/producer"
@@ -35,15 +39,18 @@ import (
 )
 
 func main() {
-	url := flag.String("postgres", "", "the `URL` of a PostgreSQL database to use instead of SQLite")
+	postgres := flag.String("postgres", "", "the `URL` of a PostgreSQL database to use instead of SQLite")
 	n := flag.Int("orders", 300, "how many orders are placed")
 	kills := flag.Int("kills", 5, "how often the process is killed")
 	flag.Parse()
+	if *n < 1 || *kills < 0 {
+		log.Fatal("--orders must be at least 1, and --kills must not be negative")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	run := func() error { return supervise(ctx, *url, *n, *kills) }
+	run := func() error { return supervise(ctx, *postgres, *n, *kills) }
 	if os.Getenv(workerEnv) != "" {
 		run = func() error { return work(ctx) }
 	}
@@ -55,15 +62,22 @@ func main() {
 
 // supervise starts the worker, kills it and starts it again, until every order
 // has its bill.
-func supervise(ctx context.Context, url string, n, kills int) error {
+func supervise(ctx context.Context, postgres string, n, kills int) error {
 	dir, err := os.MkdirTemp("", "outbox")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s := &setting{Driver: "sqlite", URL: "file:" + filepath.Join(dir, "shop.db") + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate", Orders: n}
-	if url != "" {
-		s.Driver, s.URL = "pgx", url
+	s := &setting{
+		Driver: "sqlite", URL: "file:" + filepath.Join(dir, "shop.db") + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate",
+		Run: uuid.NewString()[:8], Orders: n,
+	}
+	if postgres != "" {
+		drop, err := s.usePostgreSQL(ctx, postgres)
+		if err != nil {
+			return err
+		}
+		defer drop()
 	}
 	end, err := s.startServers()
 	if err != nil {
@@ -89,6 +103,33 @@ func supervise(ctx context.Context, url string, n, kills int) error {
 	}
 }
 
+// usePostgreSQL creates a schema for the tables of this run. drop deletes the
+// schema.
+func (s *setting) usePostgreSQL(ctx context.Context, postgres string) (drop func(), err error) {
+	at, err := url.Parse(postgres)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("pgx", postgres)
+	if err != nil {
+		return nil, err
+	}
+	schema := "outbox_example_" + s.Run
+	if _, err := db.ExecContext(ctx, "CREATE SCHEMA "+schema); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	parameters := at.Query()
+	parameters.Set("search_path", schema)
+	at.RawQuery = parameters.Encode()
+	s.Driver, s.URL = "pgx", at.String()
+	return func() {
+		if _, err := db.ExecContext(context.WithoutCancel(ctx), "DROP SCHEMA "+schema+" CASCADE"); err != nil {
+			log.Print(err)
+		}
+		_ = db.Close()
+	}, nil
+}
+
 // startServers starts the broker and the registry, unless real servers are
 // given.
 func (s *setting) startServers() (end func(), err error) {
@@ -97,7 +138,7 @@ func (s *setting) startServers() (end func(), err error) {
 		return func() {}, nil
 	}
 	broker, err := producertest.NewBroker(
-		producertest.WithTopic("orders", 3), producertest.WithTopic("checkpoints", 2),
+		producertest.WithTopic(s.topic(), 3), producertest.WithTopic("checkpoints", 2),
 		producertest.WithConfig("group.consumer.session.timeout.ms", "1500"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "300"),
 	)
 	if err != nil {
@@ -126,11 +167,13 @@ func (s *setting) runWorker(ctx context.Context, db *sql.DB, kill bool, at int) 
 	if err := cmd.Start(); err != nil {
 		return false, err
 	}
+	var killed atomic.Bool
 	if kill {
 		go func() {
 			for placed := 0; placed < at && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
 				_ = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM orders").Scan(&placed)
 			}
+			killed.Store(true)
 			_ = cmd.Process.Kill()
 		}()
 	}
@@ -138,7 +181,7 @@ func (s *setting) runWorker(ctx context.Context, db *sql.DB, kill bool, at int) 
 	switch {
 	case err == nil:
 		return true, nil
-	case kill && ctx.Err() == nil:
+	case killed.Load() && ctx.Err() == nil:
 		return false, nil
 	}
 	return false, fmt.Errorf("worker: %w\n%s", err, out.String())
@@ -163,7 +206,10 @@ func balance(ctx context.Context, db *sql.DB, kills int) error {
 	return nil
 }
 
-// ordersTopic is the topic of the events.
-func ordersTopic() *producer.Topic[*orders.OrderCreated] {
-	return producer.NewTopic("orders", producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
+// topic is the name of the topic of the events. Each run has its own topic, so
+// that a run on a real cluster does not bill the orders of an earlier run.
+func (s *setting) topic() string { return "orders-" + s.Run }
+
+func (s *setting) ordersTopic() *producer.Topic[*orders.OrderCreated] {
+	return producer.NewTopic(s.topic(), producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -31,7 +32,13 @@ const workerEnv = "OUTBOX_WORKER"
 type setting struct {
 	Driver, URL       string
 	Brokers, Registry string
+	Run               string // makes the names of this run unique
 	Orders            int
+}
+
+// errorLog prints errors. The program shows the output of a worker that fails.
+func errorLog() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 func (s *setting) text() string {
@@ -93,20 +100,20 @@ func work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	relay, err := outbox.NewRelay(strings.Split(s.Brokers, ","), "shop-relay", table, db, reg, ser,
+	relay, err := outbox.NewRelay(strings.Split(s.Brokers, ","), "shop-relay-"+s.Run, table, db, reg, ser,
 		outbox.WithPoll(20*time.Millisecond), outbox.WithSource(source.WithCheckpoints("checkpoints"),
-			source.WithProducer(producer.WithCreateTopics(3, -1))))
+			source.WithProducer(producer.WithCreateTopics(3, -1), producer.WithLogger(errorLog()))))
 	if err != nil {
 		return err
 	}
-	if err := relay.Prepare(ctx, ordersTopic()); err != nil {
+	if err := relay.Prepare(ctx, s.ordersTopic()); err != nil {
 		return err
 	}
 	des, err := serde.NewDeserializer[orders.OrderCreated](reg)
 	if err != nil {
 		return err
 	}
-	billing, err := outbox.NewInbox(strings.Split(s.Brokers, ","), "billing", []string{"orders"}, s.dialect(), db, des, s.bill)
+	billing, err := outbox.NewInbox(strings.Split(s.Brokers, ","), "billing-"+s.Run, []string{s.topic()}, s.dialect(), db, des, s.bill)
 	if err != nil {
 		return err
 	}
@@ -117,7 +124,7 @@ func work(ctx context.Context) error {
 	all.Go(func() error { return billing.Run(running) })
 	all.Go(func() error {
 		defer stop()
-		if err := s.placeOrders(running, db, outbox.NewTopic(table, ordersTopic(), ser)); err != nil {
+		if err := s.placeOrders(running, db, outbox.NewTopic(table, s.ordersTopic(), ser)); err != nil {
 			return err
 		}
 		return s.allBilled(running, db)

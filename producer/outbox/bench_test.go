@@ -11,6 +11,7 @@ import (
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
 	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/outbox/outboxpgx"
 	"github.com/avroline/avroline/producer/source"
 )
 
@@ -26,6 +27,9 @@ func benchRows(b *testing.B) int {
 	}
 	return 100_000
 }
+
+// txRows is the number of rows of a transaction, in both ways.
+const txRows = 5000
 
 // BenchmarkBacklog publishes a backlog from PostgreSQL in two ways. The first
 // way is a relay, which deletes the published rows. The second way is a SELECT
@@ -52,11 +56,11 @@ func BenchmarkBacklog(b *testing.B) {
 		}
 		return p
 	}
-	b.Run("Relay", func(b *testing.B) {
+	relay := func(b *testing.B, opts ...outbox.RelayOption) {
 		for b.Loop() {
 			b.StopTimer()
 			p := fill(b)
-			r := p.relay(outbox.WithSource(source.WithTransaction(1000, 1<<20, 2*time.Second)))
+			r := p.relay(append(opts, outbox.WithSource(source.WithTransaction(txRows, 4<<20, 2*time.Second)))...)
 			ctx, cancel := context.WithCancel(b.Context())
 			done := make(chan error, 1)
 			b.StartTimer()
@@ -73,7 +77,9 @@ func BenchmarkBacklog(b *testing.B) {
 			b.StartTimer()
 		}
 		b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "rows/s")
-	})
+	}
+	b.Run("Relay", func(b *testing.B) { relay(b) })
+	b.Run("Relay that keeps rows", func(b *testing.B) { relay(b, outbox.WithKeep(time.Hour)) })
 	b.Run("SELECT and InTx", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
@@ -93,7 +99,7 @@ func BenchmarkBacklog(b *testing.B) {
 			}
 			for more := true; more; {
 				if err := tp.InTx(ctx, func(tx *producer.Tx) error {
-					for range 1000 {
+					for range txRows {
 						if more = rows.Next(); !more {
 							return rows.Err()
 						}
@@ -117,4 +123,37 @@ func BenchmarkBacklog(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "rows/s")
 	})
+}
+
+// BenchmarkLatency measures the time from the beginning of a database
+// transaction with one event until the Kafka transaction with the event is
+// committed. The table is quiet otherwise.
+func BenchmarkLatency(b *testing.B) {
+	for name, notify := range map[string]string{"poll of 100 ms": "", "notification": "news"} {
+		b.Run(name, func(b *testing.B) {
+			p := newPlace(b, outbox.PostgreSQL, outbox.WithNotify(notify))
+			committed := make(chan struct{}, 1)
+			opts := []outbox.RelayOption{
+				outbox.WithPoll(100 * time.Millisecond),
+				outbox.WithSource(source.WithHooks(source.Hooks{Committed: func(context.Context, source.Commit) { committed <- struct{}{} }})),
+			}
+			if notify != "" {
+				listener, err := outboxpgx.Listen(p.server.URL, notify)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer listener.Close()
+				opts = append(opts, outbox.WithPoll(time.Second), outbox.WithWaker(listener))
+			}
+			defer p.running(p.relay(opts...))()
+			one := func() {
+				p.write(0, 1)
+				<-committed
+			}
+			one() // the first event also waits for the start
+			for b.Loop() {
+				one()
+			}
+		})
+	}
 }

@@ -45,8 +45,10 @@ func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde
 // commit, no event is published.
 //
 // Enlist encodes the events immediately. So if the registry refuses a schema,
-// the caller's transaction gets the error, and not the relay. After a database
-// error, PostgreSQL refuses all later statements of the transaction.
+// the caller's transaction gets the error, and not the relay. If Enlist returns
+// an error, roll the transaction back. PostgreSQL refuses all later statements
+// of the transaction, but MySQL would commit it without the events after some
+// errors, for example after a lock timeout.
 func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
 	messages := make([]producer.Message[R], len(events))
 	for i, e := range events {

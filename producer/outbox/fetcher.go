@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// fetchBytes bounds the bytes of the rows of one query. The first row may be
-	// larger. Two queries are in memory at a time.
+	// fetchBytes bounds the bytes of the rows of one query. The first row may
+	// be larger. The rows of two queries are in memory at a time.
 	fetchBytes = 8 << 20
 	// firstRows is the limit of the first query. The limit doubles, up to the
-	// limit of WithRows, so that a table of large rows is read in small queries.
+	// limit of WithRows. So a table of large rows is read in small queries.
 	firstRows = 100
 	// numberMost bounds the rows that get the number of one batch in MySQL.
 	numberMost = 10_000

@@ -42,12 +42,12 @@ type Inbox[In any] struct {
 
 // Format prints the group and the topics for every verb, because the settings
 // may hold passwords.
-func (i *Inbox[In]) Format(s fmt.State, _ rune) {
-	if i == nil {
+func (b *Inbox[In]) Format(s fmt.State, _ rune) {
+	if b == nil {
 		_, _ = fmt.Fprint(s, "<nil>")
 		return
 	}
-	_, _ = fmt.Fprintf(s, "outbox.Inbox(%s, from %s)", i.group, strings.Join(i.topics, ", "))
+	_, _ = fmt.Fprintf(s, "outbox.Inbox(%s, from %s)", b.group, strings.Join(b.topics, ", "))
 }
 
 type partition struct {

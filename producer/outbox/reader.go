@@ -139,9 +139,9 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 		"give the relay another name", ErrDatabase, at.ID, at.Seq, r.table.name)
 }
 
-// Next implements [source.Reader]. If the last query found all rows of its
-// moment, Next ends the transaction without asking again. A row that waits alone
-// is then committed earlier.
+// Next implements [source.Reader]. If the last query has found all rows of its
+// moment, Next ends the transaction without another query. So a row that waits
+// alone is committed earlier.
 func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error) {
 	if len(r.buffer) == 0 {
 		if r.short && r.moved {

@@ -89,6 +89,8 @@ func WithDeadLetters(topic string) RelayOption {
 
 // WithSource passes options to [source.New]: WithProducer, WithTransaction,
 // WithCheckpoints, WithHooks and so on. The table sets the number of shards.
+// The default of WithTransaction is 5,000 rows, 4 MiB and 5 s. A transaction
+// ends earlier if no more rows wait, so only a backlog fills a transaction.
 func WithSource(opts ...source.Option) RelayOption {
 	return RelayOption{"WithSource", func(c *relayConfig) { c.source = append(c.source, opts...) }}
 }
@@ -98,6 +100,14 @@ const (
 	DeadLetterReason = "dead-letter.reason" // the error's text
 	DeadLetterTopic  = "dead-letter.topic"  // the topic of the event
 	DeadLetterRow    = "dead-letter.row"    // the row's seq, in decimal
+)
+
+// The bounds of a transaction, if the caller does not set them. With fewer rows
+// the relay would spend its time on commits.
+const (
+	txRows  = 5000
+	txBytes = 4 << 20
+	txTime  = 5 * time.Second
 )
 
 // eventIDHeader is the header that producer.WithEventID also adds.
@@ -129,7 +139,10 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 		return nil, err
 	}
 	in := &input{table: table, db: db, relay: name, keep: c.keep, poll: c.poll, waker: c.waker, rows: c.rows}
-	src, err := source.New(brokers, name, in, reg, s, append(slices.Clone(c.source), source.WithShards(table.shards))...)
+	sourceOptions := slices.Concat(
+		[]source.Option{source.WithTransaction(txRows, txBytes, txTime)}, c.source, []source.Option{source.WithShards(table.shards)},
+	)
+	src, err := source.New(brokers, name, in, reg, s, sourceOptions...)
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}

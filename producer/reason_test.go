@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// TestReasonsAreComplete checks that Reasons returns every constant of the type,
-// once.
+// TestReasonsAreComplete checks that Reasons returns every constant of the
+// type, once.
 func TestReasonsAreComplete(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)

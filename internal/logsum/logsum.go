@@ -28,7 +28,7 @@ const mostKinds = 1000
 // attributes, the level and the message are the kind.
 //
 //nolint:gochecknoglobals // a table, never changed
-var details = []string{"err", "error", "text", "messages", "again_in", "panic", "stack", "token"}
+var details = []string{"err", "error", "text", "line", "messages", "again_in", "panic", "stack", "token"}
 
 // Handler is a handler that sums up. Make it with [New]. A Handler is safe for
 // concurrent use.
@@ -127,8 +127,8 @@ func (s *sums) repeats(h *Handler, r slog.Record) bool {
 	return false
 }
 
-// pauseOver logs the sum of a kind after a pause. A kind without a repetition is
-// forgotten.
+// pauseOver logs the sum of a kind after a pause. A kind without a repetition
+// is forgotten.
 func (s *sums) pauseOver(name string, k *kind) {
 	s.mu.Lock()
 	if s.kinds[name] != k { // Close has logged the sum

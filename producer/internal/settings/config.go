@@ -145,15 +145,15 @@ func Read(purpose Purpose, brokers []string, transactionalID string, opts []Opti
 	c.Brokers = slices.Clone(c.Brokers)
 	c.secrets = newSecrets(c)
 	if c.Logger.Enabled(context.Background(), slog.LevelError) {
-		c.sums = logsum.New(c.Logger.Handler(), clientLog)
+		var never []string
+		if c.Passed["debug"] != "" { // the user has asked for all lines of the library
+			never = []string{"client_log"}
+		}
+		c.sums = logsum.New(c.Logger.Handler(), never...)
 		c.Logger = slog.New(c.sums)
 	}
 	return c, nil
 }
-
-// clientLog is the message of the client library's own lines. The user has
-// asked for all of them.
-const clientLog = "client_log"
 
 // LogAgain logs that work is done again after a pause. The first time in a row
 // is normal, so its level is info. Later times have a longer pause and the

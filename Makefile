@@ -24,7 +24,7 @@ SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
 
-.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vulncheck release-check fuzz random bench throughput faults vectors integration tools versions kafka registry soak clean
+.PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vault vulncheck release-check fuzz random bench throughput faults vectors integration tools versions kafka registry soak clean
 
 all: fmt lint test ## format, lint and test: what to run before a commit
 
@@ -75,6 +75,10 @@ test-franz: ## the producer's tests on the transport franz, built without cgo
 modules: ## build and vet the modules of their own, and test the KMS modules
 	@for mod in $$(git ls-files '*/go.mod' | xargs -n1 dirname); do echo "== $$mod"; (cd $$mod && go build ./... && go vet ./...) || exit 1; done
 	@for mod in serde/encrypt/*/go.mod; do (cd $$(dirname $$mod) && go test ./...) || exit 1; done
+
+vault: ## the KMS module of Vault against a real Vault, which the first run builds
+	go build -o .build/bin/withvault ./internal/cmd/withvault
+	cd serde/encrypt/hcvault && ../../../.build/bin/withvault go test -tags integration -count=1 -run Real ./...
 
 vulncheck: ## known vulnerabilities in the dependencies, if their database can be reached
 	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...; status=$$?; \

@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup:               func(env *testscript.Env) error { return errors.Join(startRegistry(env), shareGoCaches(env)) },
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "seed": seed, "forbid": forbid, "requests": requests},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "seed": seed, "forbid": forbid, "groups": groups, "requests": requests},
 	})
 }
 
@@ -89,6 +91,18 @@ func forbid(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: forbid SUBJECT")
 	}
 	ts.Value("registry").(*registrytest.Server).Inject(registrytest.Status(403), registrytest.OnSubject(args[0]))
+}
+
+// groups SUBJECT PROPERTY gives a subject compatibility groups and the level
+// FULL.
+func groups(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: groups SUBJECT PROPERTY")
+	}
+	c, err := registry.New([]string{ts.Value("registry").(*registrytest.Server).URL})
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(c.SetCompatibilityGroup(context.Background(), args[0], args[1], compat.Full))
 }
 
 // requests SUBJECT N asserts how many requests were about a subject.

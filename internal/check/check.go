@@ -29,6 +29,10 @@ type Subject struct {
 	// Latest is the latest version with its rules. It is nil if Now is new.
 	Latest *Ruled
 
+	// Group is the metadata property of the subject's compatibility groups in
+	// the registry. It is "" if there are no groups.
+	Group string
+
 	// Namesake is a new type of the same name in another namespace. Only a
 	// Subject with a nil Now has a Namesake.
 	Namesake *avsc.Schema

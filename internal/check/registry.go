@@ -226,8 +226,9 @@ func (r inRegistry) known(ctx context.Context, name string, now *avsc.Schema) (*
 
 // ReadEarlier reads the level, the earlier versions and the rules of a subject
 // for the check of a new version. A level of 0 means the subject's own level.
-// The level decides which versions ReadEarlier reads. If s.Contract has no
-// metadata or no rules, s gets those of the latest version, as in the registry.
+// The level and the compatibility group decide which versions ReadEarlier
+// reads. If s.Contract has no metadata or no rules, s gets those of the latest
+// version, as in the registry.
 func (s *Subject) ReadEarlier(ctx context.Context, level compat.Level, reg Registry, name string) error {
 	if level == 0 {
 		var err error
@@ -236,33 +237,67 @@ func (s *Subject) ReadEarlier(ctx context.Context, level compat.Level, reg Regis
 		}
 	}
 	s.Level = level
+	var err error
+	if s.Group, err = groupOf(ctx, reg, name); err != nil {
+		return fmt.Errorf("subject %s: %w", name, err)
+	}
 	numbers, err := reg.Versions(ctx, name)
 	if err != nil {
 		return fmt.Errorf("subject %s: %w", name, err)
 	}
 	slices.Sort(numbers)
-	if !level.Transitive() && len(numbers) > 0 {
-		numbers = numbers[len(numbers)-1:]
-	}
-	for _, n := range numbers {
-		label := fmt.Sprintf("version %d of %s", n, name)
-		v, err := reg.Version(ctx, name, n)
+	for _, n := range slices.Backward(numbers) {
+		v, err := readRuled(ctx, reg, name, n)
 		if err != nil {
-			return fmt.Errorf("%s: %w", label, err)
+			return err
 		}
-		old, err := avsc.ParseStored(label, []byte(v.Schema))
-		if err != nil {
-			return fmt.Errorf("%s is not a schema: %w", label, plain(err))
+		if s.Latest == nil {
+			s.Latest = v
+			s.Contract.Metadata = cmp.Or(s.Contract.Metadata, v.Contract.Metadata)
+			s.Contract.RuleSet = cmp.Or(s.Contract.RuleSet, v.Contract.RuleSet)
 		}
-		version := evolve.Version{Label: label, Schema: old}
-		s.Before = append(s.Before, version)
-		s.Latest = &Ruled{version, contractfile.Contract{Metadata: v.Metadata, RuleSet: v.RuleSet}}
+		if property(v.Contract, s.Group) != property(s.Contract, s.Group) {
+			continue
+		}
+		s.Before = append(s.Before, v.Version)
+		if !level.Transitive() {
+			break
+		}
 	}
-	if s.Latest != nil {
-		s.Contract.Metadata = cmp.Or(s.Contract.Metadata, s.Latest.Contract.Metadata)
-		s.Contract.RuleSet = cmp.Or(s.Contract.RuleSet, s.Latest.Contract.RuleSet)
-	}
+	slices.Reverse(s.Before)
 	return nil
+}
+
+// groupOf returns the metadata property of a subject's compatibility groups.
+func groupOf(ctx context.Context, reg Registry, name string) (string, error) {
+	if r, ok := reg.(interface {
+		CompatibilityGroup(ctx context.Context, subject string) (string, error)
+	}); ok {
+		return r.CompatibilityGroup(ctx, name)
+	}
+	return "", nil
+}
+
+// property returns the value of a metadata property, or "".
+func property(c contractfile.Contract, name string) string {
+	if c.Metadata == nil || name == "" {
+		return ""
+	}
+	return c.Metadata.Properties[name]
+}
+
+// readRuled reads one version of a subject.
+func readRuled(ctx context.Context, reg Registry, name string, number int) (*Ruled, error) {
+	label := fmt.Sprintf("version %d of %s", number, name)
+	v, err := reg.Version(ctx, name, number)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", label, err)
+	}
+	old, err := avsc.ParseStored(label, []byte(v.Schema))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
+	}
+	return &Ruled{evolve.Version{Label: label, Schema: old}, contractfile.Contract{Metadata: v.Metadata, RuleSet: v.RuleSet}}, nil
 }
 
 // each calls f for 0 to n-1, eight calls at a time, and returns the first

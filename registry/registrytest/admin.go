@@ -25,16 +25,30 @@ func (s *store) getConfig(r *http.Request) (any, error) {
 		}
 		l = s.effectiveLevel(n)
 	}
-	return map[string]compat.Level{"compatibilityLevel": l}, nil
+	answer := map[string]any{"compatibilityLevel": l}
+	if group := s.group(n); group != "" {
+		answer["compatibilityGroup"] = group
+	}
+	return answer, nil
 }
 
+// putConfig sets the members of the body and leaves the other members. A null
+// group removes the group.
 func (s *store) putConfig(r *http.Request) (any, error) {
-	l, err := readLevel(r)
+	l, group, err := readConfig(r)
 	if err != nil {
 		return nil, err
 	}
-	s.setLevel(name(r), &l)
-	return map[string]compat.Level{"compatibility": l}, nil
+	answer := map[string]any{}
+	if l != nil {
+		s.setLevel(name(r), l)
+		answer["compatibility"] = *l
+	}
+	if group != nil && s.dialect.contracts {
+		s.setGroup(name(r), *group)
+		answer["compatibilityGroup"] = *group
+	}
+	return answer, nil
 }
 
 func (s *store) deleteConfig(r *http.Request) (any, error) {
@@ -51,6 +65,7 @@ func (s *store) deleteConfig(r *http.Request) (any, error) {
 	}
 	s.mu.Unlock()
 	s.setLevel(n, nil)
+	s.setGroup(n, "")
 	return map[string]compat.Level{"compatibilityLevel": old}, nil
 }
 
@@ -143,7 +158,7 @@ func (s *store) deleteSubject(r *http.Request) (any, error) {
 		sub.versions = nil
 		s.sweep(s.dialect.contextOf(n))
 	}
-	sub.level, sub.mode = nil, ""
+	sub.level, sub.mode, sub.group = nil, "", ""
 	return numbers, nil
 }
 

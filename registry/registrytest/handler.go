@@ -583,19 +583,28 @@ func (s *store) getByMetadata(r *http.Request) (any, error) {
 	return nil, noSchema()
 }
 
-// readLevel reads the level in a body such as {"compatibility":"FULL"}.
-func readLevel(r *http.Request) (compat.Level, error) {
-	var body struct {
-		Compatibility string `json:"compatibility"`
+// readConfig reads a body such as {"compatibility":"FULL"}. The level is nil if
+// the body sets a group only. The group is nil if the body sets no group, and
+// empty if the body removes the group.
+func readConfig(r *http.Request) (level *compat.Level, group *string, err error) {
+	var body map[string]*string
+	if err = json.NewDecoder(r.Body).Decode(&body); err == nil {
+		name, has := body["compatibilityGroup"]
+		if group = name; has && name == nil {
+			group = new(string)
+		}
+		text := body["compatibility"]
+		if text == nil && has {
+			return nil, group, nil
+		}
+		var l compat.Level
+		if text != nil {
+			l, err = compat.ParseLevel(*text)
+		}
+		if err == nil && text != nil {
+			return &l, group, nil
+		}
 	}
-	err := json.NewDecoder(r.Body).Decode(&body)
-	var l compat.Level
-	if err == nil {
-		l, err = compat.ParseLevel(body.Compatibility)
-	}
-	if err != nil {
-		return 0, &problem{http.StatusUnprocessableEntity, 42203, "Invalid compatibility level. Valid values are none, backward, " +
-			"forward, full, backward_transitive, forward_transitive, and full_transitive"}
-	}
-	return l, nil
+	return nil, nil, &problem{http.StatusUnprocessableEntity, 42203, "Invalid compatibility level. Valid values are none, backward, " +
+		"forward, full, backward_transitive, forward_transitive, and full_transitive"}
 }

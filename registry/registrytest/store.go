@@ -21,6 +21,7 @@ import (
 type store struct {
 	mu       sync.Mutex
 	global   compat.Level
+	groups   string // the global compatibility group
 	initial  compat.Level
 	mode     string
 	contexts map[string]*namespace
@@ -37,6 +38,7 @@ type namespace struct {
 type subject struct {
 	versions []*version // ascending
 	level    *compat.Level
+	group    string // the metadata property of the compatibility groups
 	mode     string
 }
 
@@ -321,7 +323,7 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 		}
 	}
 	if check && mode != modeImport {
-		if msgs, err := s.conflicts(s.effectiveLevel(name), sc, live); err != nil || len(msgs) > 0 {
+		if msgs, err := s.conflicts(s.effectiveLevel(name), sc, s.sameGroup(name, sc, live)); err != nil || len(msgs) > 0 {
 			if err != nil {
 				return nil, nil, err
 			}
@@ -464,7 +466,7 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 			return nil, problem
 		}
 		vs = []*version{v}
-	} else if number == -1 && len(vs) > 0 && !(s.dialect.checksByLevel && level.Transitive()) {
+	} else if number == -1 && len(vs) > 0 && s.group(name) == "" && !(s.dialect.checksByLevel && level.Transitive()) {
 		vs = vs[len(vs)-1:]
 	}
 	if !s.dialect.checksReferences && (len(p.References) > 0 || slices.ContainsFunc(vs, func(v *version) bool { return len(v.schema.refs) > 0 })) {
@@ -480,7 +482,45 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 		}
 		return nil, err
 	}
-	return s.conflicts(level, sc, vs)
+	return s.conflicts(level, sc, s.sameGroup(name, sc, vs))
+}
+
+// group returns the metadata property of a subject's compatibility groups.
+func (s *store) group(name string) string {
+	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]; sub != nil && sub.group != "" {
+		return sub.group
+	}
+	return s.groups
+}
+
+func (s *store) setGroup(name, property string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name == "" {
+		s.groups = property
+	} else {
+		s.makeSubject(name).group = property
+	}
+}
+
+// sameGroup returns the versions in the compatibility group of a schema.
+func (s *store) sameGroup(name string, sc *schema, versions []*version) []*version {
+	property := s.group(name)
+	if property == "" {
+		return versions
+	}
+	value := func(sc *schema) string {
+		var m struct{ Properties map[string]string }
+		_ = json.Unmarshal(sc.metadata, &m)
+		return m.Properties[property]
+	}
+	var same []*version
+	for _, v := range versions {
+		if value(v.schema) == value(sc) {
+			same = append(same, v)
+		}
+	}
+	return same
 }
 
 func (s *store) effectiveLevel(name string) compat.Level {

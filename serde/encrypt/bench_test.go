@@ -7,8 +7,8 @@ import (
 )
 
 // The first rows show the cost of a rule. "no rule" is the same record of a
-// subject without rules, and "ignored" is the same record with IgnoreRules. Both
-// must cost the same as a serializer without executors, which is "plain".
+// subject without rules, and "ignored" is the same record with IgnoreRules.
+// Both must cost the same as "plain", which has no executors.
 func BenchmarkAppend(b *testing.B) {
 	g, err := serde.NewGeneric(personSchema)
 	if err != nil {

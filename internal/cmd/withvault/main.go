@@ -93,7 +93,7 @@ func run(command []string) (err error) {
 
 // patches make this version of Vault fit the published version of its SDK. The
 // repository of Vault has its own copy of the SDK, which the module lacks.
-var patches = []struct{ file, old, new string }{ //nolint:gochecknoglobals // a constant
+var patches = []struct{ file, old, new string }{
 	{
 		"builtin/logical/transit/path_restore.go", "restoredKeyName, err := b.lm.RestorePolicy(",
 		"restoredKeyName := keyName\n\terr := b.lm.RestorePolicy(",

@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/avroline/avroline/registry/compat"
+)
+
+// groupConfig is the part of a subject's configuration that names the property
+// of its compatibility groups.
+type groupConfig struct {
+	Group string `json:"compatibilityGroup,omitempty"`
+}
+
+// CompatibilityGroup returns the metadata property that divides the versions of
+// a subject into compatibility groups, such as "major". A new version is
+// checked against versions only whose property has the same value. Migration
+// rules connect the groups. The result is "" if there are no groups. Only
+// Confluent's registry has groups.
+func (c *Client) CompatibilityGroup(ctx context.Context, subject string) (string, error) {
+	var config groupConfig
+	err := checkSubject(subject)
+	if err == nil {
+		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: configPath(subject), query: "defaultToGlobal=true"}, nil, &config)
+	}
+	if isStatus(err, http.StatusNotFound) { // a new subject
+		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: "/config"}, nil, &config)
+	}
+	if err != nil {
+		return "", wrap("compatibility group of", subject, err)
+	}
+	return config.Group, nil
+}
+
+// SetCompatibilityGroup sets the metadata property of
+// [Client.CompatibilityGroup], and the level that counts within a group. An
+// empty property removes the groups.
+func (c *Client) SetCompatibilityGroup(ctx context.Context, subject, property string, l compat.Level) error {
+	body := struct {
+		Level compat.Level `json:"compatibility"`
+		Group *string      `json:"compatibilityGroup"` // null removes the groups
+	}{Level: l}
+	if property != "" {
+		body.Group = &property
+	}
+	err := checkSubject(subject)
+	if err == nil {
+		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: configPath(subject), form: formLevel}, body, nil)
+		c.allow(subject)
+	}
+	if err != nil {
+		return wrap("set the compatibility group of", subject, err)
+	}
+	if got, err := c.CompatibilityGroup(ctx, subject); err == nil && got != property {
+		return fmt.Errorf("registry: set the compatibility group of %q: the registry does not keep groups: %w", subject, ErrUnsupported)
+	}
+	return nil
+}
+
+func configPath(subject string) string { return "/config/" + url.PathEscape(subject) }

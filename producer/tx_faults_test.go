@@ -170,8 +170,8 @@ func TestTransactionFaults(t *testing.T) {
 			}
 			wg.Wait()
 			stop()
-			// Transactions after the faults succeed. On a slow machine, none may
-			// have succeeded before.
+			// Transactions after the faults succeed. On a slow machine, none
+			// may have succeeded before.
 			after := &txRun{w: w, topic: topic, name: topic + "-after", journal: journal, rng: rand.New(rand.NewPCG(seed, 2))}
 			after.do(waitCtx(t), 10, producer.WithLinger(time.Millisecond))
 			// The takeover of the id ends the open transaction.

@@ -19,8 +19,8 @@ import (
 // TestUnnamedRecord has the broker refuse every batch that has a bad record,
 // without naming the record. Only the bad records are not sent. All others are
 // delivered in order. The producer finds a bad record in a number of steps that
-// grows like the logarithm of the size of the batch. Sending the messages one by
-// one would need as many steps as there are messages.
+// grows like the logarithm of the size of the batch. Sending the messages one
+// by one would need as many steps as there are messages.
 func TestUnnamedRecord(t *testing.T) {
 	t.Parallel()
 	for name, options := range transports() {

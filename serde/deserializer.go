@@ -69,8 +69,8 @@ func NewDeserializer[T any, PT avrobin.Ptr[T]](reg Registry, opts ...Deserialize
 //   - [ErrUnknownSchema]: the registry does not know the schema id.
 //   - [*DecodeError]: the data does not fit its schema, or T cannot hold it.
 //   - [*RuleError]: a rule of the registry stopped the message.
-//   - The cause of ctx: ctx ended during a look-up, a rule, or the conversion of
-//     a long message from another version. The message may be good.
+//   - The cause of ctx: ctx ended during a look-up, a rule, or the conversion
+//     of a long message from another version. The message may be good.
 func (d *Deserializer[T]) Decode(ctx context.Context, in Input) (T, error) {
 	var v T
 	err := d.DecodeInto(ctx, in, &v)

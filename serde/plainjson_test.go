@@ -61,7 +61,8 @@ var plainCases = []struct{ name, schema, avro, plain string }{
 	{"a fixed of no bytes", `["null",{"type":"fixed","name":"F","size":0}]`, `{"F":""}`, `""`},
 	{
 		"inside", `{"type":"array","items":["null",{"type":"map","values":["null","double",{"type":"long","logicalType":"timestamp-millis"}]}]}`,
-		// one key for each map, because goavro writes the keys of a map in any order
+		// one key for each map, because goavro writes the keys of a map in any
+		// order
 		`[null,{"map":{"a":{"double":1}}},{"map":{"b":{"long":0}}}]`, `[null,{"a":{"double":1}},{"b":"1970-01-01T00:00:00Z"}]`,
 	},
 }

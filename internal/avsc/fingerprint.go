@@ -174,7 +174,8 @@ const crc64Empty = 0xc15d213aa4d7a795
 var crc64Table = crc64.MakeTable(crc64Empty)
 
 // rabin is the checksum of a text that can be joined with the checksums of
-// other texts. The numbers are polynomials modulo the polynomial of CRC-64-AVRO.
+// other texts. The numbers are polynomials modulo the polynomial of
+// CRC-64-AVRO.
 type rabin struct {
 	sum   uint64 // the checksum of the text after a checksum of 0
 	shift uint64 // x to the power of the number of bits of the text

@@ -118,14 +118,14 @@ func (p *Plan) limit(size int) int {
 	return added + perByte*size
 }
 
-// longMessage is the size of a message that takes about a millisecond. If a plan
-// is wide, a smaller message may take long too.
+// longMessage is the size of a message that takes about a millisecond. If a
+// plan is wide, a smaller message may take long too.
 const longMessage = 64 << 10
 
-// WithContext returns a plan for one message of size bytes. After ctx has ended,
-// reading by the plan fails with the cause of ctx. The plan looks at ctx once
-// for some hundred elements of arrays and maps. If the message cannot take long,
-// WithContext returns p itself.
+// WithContext returns a plan for one message of size bytes. After ctx has
+// ended, reading by the plan fails with the cause of ctx. The plan looks at ctx
+// once for some hundred elements of arrays and maps. If the message cannot take
+// long, WithContext returns p itself.
 func (p *Plan) WithContext(ctx context.Context, size int) *Plan {
 	if p == nil || ctx.Done() == nil || size < longMessage && !p.wide {
 		return p

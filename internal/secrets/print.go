@@ -33,9 +33,9 @@ type Field struct {
 }
 
 // Mark writes a text of its own into every string and every list of bytes that
-// v leads to, also in unexported fields. The argument v is a pointer. Mark fills
-// nil pointers, lists and maps of the module's types. Other modules' types stay
-// as they are, except url.URL.
+// v leads to, also in unexported fields. The argument v is a pointer. Mark
+// fills nil pointers, lists and maps of the module's types. Other modules'
+// types stay as they are, except url.URL.
 func Mark(v any) []Field {
 	var m marker
 	value := reflect.ValueOf(v).Elem()
@@ -98,8 +98,8 @@ func ours(t reflect.Type) bool {
 var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%O", "%c", "%U", "%e", "%f", "%g", "%t", "%T", "%20v", "%.30s"}
 
 // Texts prints a value in every way that a program may use. The argument v is a
-// pointer. If only the pointer has a Format method, then copies of the value are
-// not allowed, and Texts prints only the pointer. More ways can be given by
+// pointer. If only the pointer has a Format method, then copies of the value
+// are not allowed, and Texts prints only the pointer. More ways can be given by
 // name. A way that panics has no text.
 func Texts(v any, more map[string]func(v any) ([]byte, error)) map[string]string {
 	all := map[string]string{}

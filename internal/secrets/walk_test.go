@@ -179,8 +179,8 @@ var notSecret = map[string]string{
 
 // TestEveryType puts a text into every string and byte field of every exported
 // type, prints the values in every way, and holds the list of the fields that
-// can be seen against testdata/shown.txt. So a reviewer sees each new field that
-// a log may show. No field with the name of a secret may be on the list.
+// can be seen against testdata/shown.txt. So a reviewer sees each new field
+// that a log may show. No field with the name of a secret may be on the list.
 func TestEveryType(t *testing.T) {
 	t.Parallel()
 	types := exportedTypes()

@@ -18,8 +18,8 @@ const ownPath = "github.com/avroline/avroline/internal/bench/vectors/own"
 
 // TestGeneratedOwn is TestGenerated with own Go types in every field, branch,
 // element and map value that is no container. The bytes of other
-// implementations must be read and written as they are. The exceptions are those
-// of the code without own types.
+// implementations must be read and written as they are. The exceptions are
+// those of the code without own types.
 func TestGeneratedOwn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles a thousand packages")

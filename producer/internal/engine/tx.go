@@ -20,8 +20,9 @@ var (
 	ErrTxEnded    = errors.New("producer: transaction has ended")
 )
 
-// fencedError is [ErrFenced] with the answer that said so. Libraries and brokers
-// word the answer in many ways, so the text has only the code of a broker.
+// fencedError is [ErrFenced] with the answer that said so. Libraries and
+// brokers word the answer in many ways, so the text has only the code of a
+// broker.
 type fencedError struct{ cause error }
 
 func (e *fencedError) Error() string {

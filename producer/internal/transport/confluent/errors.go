@@ -96,8 +96,9 @@ func certain(code kafka.ErrorCode) bool {
 		kafka.ErrPurgeQueue, kafka.ErrFatal, errDifferentRecord, kafka.ErrUnknownPartition, kafka.ErrUnknownTopic,
 		kafka.ErrMsgTimedOut, kafka.ErrTimedOutQueue, kafka.ErrMsgSizeTooLarge,
 		// A broker answers the requests of a connection in their order. So a
-		// refused login on a connection in use (KIP-368) comes after the answers
-		// to all requests before it, and the broker reads no request behind it.
+		// refused login on a connection in use (KIP-368) comes after the
+		// answers to all requests before it, and the broker reads no request
+		// behind it.
 		kafka.ErrAuthentication,
 		// For these codes, the broker failed a check before the append.
 		kafka.ErrInvalidMsg, kafka.ErrUnknownTopicOrPart, kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable,

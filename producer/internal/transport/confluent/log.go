@@ -31,8 +31,8 @@ func logLine(c *settings.Config, message string, level int, tag, text string) {
 	case level < settings.LogError:
 		to = slog.LevelError
 	case level <= settings.LogWarning:
-		// The library retries, or the caller gets the error. If a client ends for
-		// good, the engine logs that.
+		// The library retries, or the caller gets the error. If a client ends
+		// for good, the engine logs that.
 		to = slog.LevelWarn
 	case level <= settings.LogInfo:
 		to = slog.LevelInfo

@@ -39,6 +39,7 @@ func (o RelayOption) String() string { return o.name }
 
 type relayConfig struct {
 	poll   time.Duration
+	polls  bool // WithPoll was given
 	keep   time.Duration
 	rows   int
 	waker  Waker
@@ -59,7 +60,7 @@ type Waker interface {
 // WithPoll sets the interval of asking the table for new rows, if the last
 // query found no row. Default 100 ms, and 1 s with a [Waker].
 func WithPoll(d time.Duration) RelayOption {
-	return RelayOption{"WithPoll", func(c *relayConfig) { c.poll = d }}
+	return RelayOption{"WithPoll", func(c *relayConfig) { c.poll, c.polls = d, true }}
 }
 
 // WithKeep keeps published rows in the table for the duration d, counted from
@@ -125,7 +126,7 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 			o.apply(&c)
 		}
 	}
-	if c.waker != nil && c.poll == 100*time.Millisecond {
+	if c.waker != nil && !c.polls {
 		c.poll = time.Second
 	}
 	var errs []error

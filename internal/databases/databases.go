@@ -5,6 +5,7 @@
 package databases
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"os"
@@ -25,6 +26,7 @@ import (
 type Server struct {
 	t       testing.TB
 	start   func() *exec.Cmd
+	stop    func() // begins an orderly end
 	log     string
 	data    string // the folder of the data; empty for SQLite
 	process *local.Process
@@ -61,8 +63,15 @@ func (s *Server) Start() {
 		if err = db.PingContext(ctx); err == nil {
 			return
 		}
-		if !s.process.Alive() || ctx.Err() != nil {
-			log, _ := os.ReadFile(s.log)
+		log, _ := os.ReadFile(s.log)
+		switch {
+		case ctx.Err() == nil && s.process.Alive():
+		case ctx.Err() == nil && bytes.Contains(log, []byte("pre-existing shared memory block")):
+			// Backends of a PostgreSQL that was killed live a little longer.
+			if s.process, err = local.Run(s.start(), s.log); err != nil {
+				s.t.Fatal(err)
+			}
+		default:
 			s.t.Fatalf("the database does not answer: %v\n%s", err, log)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -82,7 +91,8 @@ func (s *Server) Kill() {
 func (s *Server) Save() (restore func()) {
 	s.t.Helper()
 	saved := filepath.Join(filepath.Dir(s.data), "saved")
-	s.Kill()
+	s.stop()
+	<-s.process.Done()
 	run(s.t, os.TempDir(), "cp", "-a", s.data, saved)
 	s.Start()
 	return func() {
@@ -136,6 +146,7 @@ func PostgreSQL(t testing.TB) *Server {
 		cmd.Dir = dir
 		return cmd
 	}
+	s.stop = func() { run(t, dir, program("pg_ctl", "stop", "-m", "fast", "-w", "-D", data)...) }
 	t.Cleanup(s.Kill)
 	s.Start()
 	return s
@@ -205,6 +216,7 @@ func MariaDB(t testing.TB) *Server {
 		return exec.Command(server, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--socket="+socket, "--skip-networking",
 			"--pid-file="+filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200")
 	}
+	s.stop = func() { _ = s.process.Terminate() }
 	t.Cleanup(s.Kill)
 	admin := *s
 	admin.URL = "root@unix(" + socket + ")/"

@@ -48,15 +48,29 @@ func TestReadingStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	serde.Handle(mux, func(context.Context, *hostile.Items) error { return nil })
+	type read func(ctx context.Context, in serde.Input) error
+	decode := func(ctx context.Context, in serde.Input) error {
+		_, err := typed.Decode(ctx, in)
+		return err
+	}
+	native := func(ctx context.Context, in serde.Input) error {
+		_, err := generic.Decode(ctx, in)
+		return err
+	}
+	json := func(ctx context.Context, in serde.Input) error {
+		_, err := generic.AppendJSON(ctx, nil, in)
+		return err
+	}
+	plain := func(ctx context.Context, in serde.Input) error {
+		_, err := generic.AppendPlainJSON(ctx, nil, in)
+		return err
+	}
 	for name, c := range map[string]struct {
-		read  func(ctx context.Context, in serde.Input) error
+		read  read
 		items int
 	}{
-		"typed":      {func(ctx context.Context, in serde.Input) error { _, err := typed.Decode(ctx, in); return err }, 5_000},
-		"mux":        {mux.Dispatch, 5_000},
-		"generic":    {func(ctx context.Context, in serde.Input) error { _, err := generic.Decode(ctx, in); return err }, 100_000},
-		"JSON":       {func(ctx context.Context, in serde.Input) error { _, err := generic.AppendJSON(ctx, nil, in); return err }, 100_000},
-		"plain JSON": {func(ctx context.Context, in serde.Input) error { _, err := generic.AppendPlainJSON(ctx, nil, in); return err }, 100_000},
+		"typed": {decode, 5_000}, "mux": {mux.Dispatch, 5_000},
+		"generic": {native, 100_000}, "JSON": {json, 100_000}, "plain JSON": {plain, 100_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

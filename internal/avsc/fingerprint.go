@@ -171,7 +171,7 @@ func (b bitset) key(n int, other bitset) string {
 // checksum. The lowest bit is the highest power of x.
 const crc64Empty = 0xc15d213aa4d7a795
 
-var crc64Table = crc64.MakeTable(crc64Empty)
+var crc64Table = crc64.MakeTable(crc64Empty) //nolint:gochecknoglobals // never changes
 
 // rabin is the checksum of a text that can be joined with the checksums of
 // other texts. The numbers are polynomials modulo the polynomial of

@@ -94,8 +94,10 @@ func ours(t reflect.Type) bool {
 	return t.PkgPath() == module || strings.HasPrefix(t.PkgPath(), module+"/") || t.PkgPath() == "" && t.Kind() == reflect.Struct
 }
 
-// verbs are the ways of package fmt.
-var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%O", "%c", "%U", "%e", "%f", "%g", "%t", "%T", "%20v", "%.30s"}
+// verbs returns the ways of package fmt.
+func verbs() []string {
+	return []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%O", "%c", "%U", "%e", "%f", "%g", "%t", "%T", "%20v", "%.30s"}
+}
 
 // Texts prints a value in every way that a program may use. The argument v is a
 // pointer. If only the pointer has a Format method, then copies of the value
@@ -103,13 +105,13 @@ var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%
 // name. A way that panics has no text.
 func Texts(v any, more map[string]func(v any) ([]byte, error)) map[string]string {
 	all := map[string]string{}
-	add := func(way string, print func() ([]byte, error)) {
+	add := func(way string, text func() ([]byte, error)) {
 		defer func() {
 			if recover() != nil { // half of the values that the marks make do not exist
 				all[way] = "panic"
 			}
 		}()
-		b, err := print()
+		b, err := text()
 		all[way] = string(b) + fmt.Sprint(err)
 	}
 	ways := maps.Clone(more)
@@ -145,7 +147,7 @@ func Texts(v any, more map[string]func(v any) ([]byte, error)) map[string]string
 		shapes["field with value"] = struct{ Field any }{value}
 	}
 	for shape, value := range shapes {
-		for _, verb := range verbs {
+		for _, verb := range verbs() {
 			add(verb+" of a "+shape, func() ([]byte, error) { return fmt.Appendf(nil, verb, value), nil })
 		}
 		for name, way := range ways {

@@ -162,7 +162,7 @@ func TestSpansUnderFaults(t *testing.T) {
 			started = started[1:]
 		},
 	})
-	p := newProducer(t, w, b.Producer(), control, producer.WithBatchMessages(50))
+	p := newProducer(t, w, b.Producer(), control, producer.WithBatchSize(4096), producer.WithMaxMessageBytes(4096))
 	orders := producer.NewTopic(topic, producer.KeyBy(copytest.ByKey))
 	ctx := copytest.Ctx(t)
 	lost := w.Fake.LoseAnswers(0.05, 7, producertest.Produce)

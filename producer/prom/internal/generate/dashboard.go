@@ -79,7 +79,9 @@ func rows() []row {
 			{"Delivered per second by topic", "", "cps", false, []line{{rate("topic", c.Messages, "", `outcome="delivered"`), "{{topic}}"}}},
 			{"Refused per second by reason", "The producer did not take these messages.", "cps", false, []line{{rate("reason", c.Refused, ""), "{{reason}}"}}},
 			{"Delivery time", "From taking a message to its delivery. on the wire: the last part, from writing the message to the broker's answer.", "s", false, []line{
-				{quantile(0.5, "job", c.Delivery), "p50"}, {quantile(0.99, "job", c.Delivery), "p99"}, {mean("job", c.Delivery), "mean"},
+				{quantile(0.5, "job", c.Delivery), "p50"},
+				{quantile(0.99, "job", c.Delivery), "p99"},
+				{mean("job", c.Delivery), "mean"},
 				{quantile(0.99, "job", c.OnWire), "p99 on the wire"},
 			}},
 			{"Bytes per second", "Keys, values and headers, before compression.", "Bps", false, []line{{rate("topic", c.MessageBytes, ""), "{{topic}}"}}},

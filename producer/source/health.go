@@ -27,7 +27,9 @@ const failingAfter = 10 * time.Second
 // returned an error, Reason is this error.
 //
 // The other fields are those of the producers of all shards.
-func (s *Source[T]) Health() producer.Health {
+func (s *Source[T]) Health() producer.Health { return s.healthAt(time.Now()) }
+
+func (s *Source[T]) healthAt(now time.Time) producer.Health {
 	s.mu.Lock()
 	shards := slices.SortedFunc(maps.Values(s.health), func(a, b *shardHealth) int { return cmp.Compare(a.number, b.number) })
 	out := producer.Health{Since: s.since}
@@ -39,7 +41,7 @@ func (s *Source[T]) Health() producer.Health {
 	var ready, down time.Time // when the first shard became ready, and the last shard ceased to be
 	var failed, degraded []error
 	for _, h := range shards {
-		one := h.state(time.Now())
+		one := h.state(now)
 		out.InFlight += one.InFlight
 		out.Stuck = append(out.Stuck, one.Stuck...)
 		out.OldestInFlight = max(out.OldestInFlight, one.OldestInFlight)

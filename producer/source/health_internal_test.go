@@ -47,7 +47,7 @@ func TestHealth(t *testing.T) {
 			for _, h := range tc.shards {
 				s.health[h.number] = h
 			}
-			h := s.Health()
+			h := s.healthAt(now)
 			if h.Ready != (tc.reason == nil) || (h.Reason == nil) != (tc.reason == nil) || (h.Degraded == nil) != (tc.degraded == nil) {
 				t.Fatalf("%+v", h)
 			}

@@ -84,7 +84,7 @@ func importOwn(t *testing.T) func(paths []string) []codegen.Imported {
 }
 
 // ownTypes are the own types by logical type, or by kind.
-var ownTypes = map[string]string{ //nolint:gochecknoglobals // a constant table
+var ownTypes = map[string]string{
 	"boolean":                `"OWN.Flag"`,
 	"int":                    `"OWN.Int"`,
 	"long":                   `"OWN.Long"`,

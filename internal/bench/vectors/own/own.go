@@ -13,14 +13,20 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// Types that convert by their underlying type.
+// These types convert by their underlying type.
 type (
-	Flag    bool
-	Int     int32
-	Date    int32
+	// Flag is a boolean.
+	Flag bool
+	// Int is an int.
+	Int int32
+	// Date is a date.
+	Date int32
+	// Elapsed is a time of day.
 	Elapsed int64
-	ID      [16]byte
-	Symbol  string
+	// ID is a uuid.
+	ID [16]byte
+	// Symbol is the symbol of an enum.
+	Symbol string
 )
 
 // Text is a string that converts by its text.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,26 +22,29 @@ import (
 // delivered in order. The producer finds a bad record in a number of steps that
 // grows like the logarithm of the size of the batch. Sending the messages one
 // by one would need as many steps as there are messages.
+//
+// franz has up to five batches of a partition in flight. A batch behind a
+// refused batch may be unknown there.
 func TestUnnamedRecord(t *testing.T) {
 	t.Parallel()
 	for name, options := range transports() {
 		for reason, code := range map[string]int16{"an invalid record": 87, "a batch too large": messageTooLarge} {
 			t.Run(name+", "+reason, func(t *testing.T) {
 				t.Parallel()
-				testUnnamedRecord(t, code, options)
+				testUnnamedRecord(t, code, name == "franz", options)
 			})
 		}
 	}
 }
 
-func testUnnamedRecord(t *testing.T, code int16, options []producer.Option) {
+func testUnnamedRecord(t *testing.T, code int16, mayBeUnknown bool, options []producer.Option) {
 	const events = 3000
 	bad := []int64{700, 2200, 2201}
 	b := startBroker(t, producertest.WithTopic("events", 1))
-	requests := 0
+	var requests atomic.Int64 // counted by the broker's goroutine
 	b.Cluster().ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.Cluster().KeepControl()
-		requests++
+		requests.Add(1)
 		req := r.(*kmsg.ProduceRequest)
 		if !bytes.Contains(req.Topics[0].Partitions[0].Records, []byte("poison")) {
 			return nil, nil, false
@@ -65,7 +69,7 @@ func testUnnamedRecord(t *testing.T, code int16, options []producer.Option) {
 	if _, err := topic.Publish(ctx, p, &event{}); err != nil {
 		t.Fatal(err)
 	}
-	var delivered, refused []int64 // by the delivery goroutine
+	var delivered, refused, unknown []int64 // by the delivery goroutine
 	last := int64(-1)
 	for seq := range int64(events) {
 		e := &event{Key: "k", Seq: seq}
@@ -83,19 +87,19 @@ func testUnnamedRecord(t *testing.T, code int16, options []producer.Option) {
 			case errors.Is(err, producer.ErrNotSent):
 				refused = append(refused, seq)
 			default:
-				t.Errorf("message %d: %v", seq, err)
+				unknown = append(unknown, seq)
 			}
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var left *producer.UndeliveredError
-	if err := p.Close(ctx); !errors.As(err, &left) || left.NotSent != int64(len(bad)) || left.Unknown != 0 {
+	if err := p.Close(ctx); !errors.As(err, &left) || left.NotSent != int64(len(bad)) || left.Unknown != 0 && !mayBeUnknown {
 		t.Errorf("close: %v", err)
 	}
 	slices.Sort(refused)
-	if len(delivered) != events-len(bad) || !slices.IsSorted(delivered) || !slices.Equal(refused, bad) {
-		t.Errorf("%d delivered, sorted %t; refused %d", len(delivered), slices.IsSorted(delivered), refused)
+	if len(delivered)+len(unknown) != events-len(bad) || !slices.IsSorted(delivered) || !slices.Equal(refused, bad) {
+		t.Errorf("%d delivered, sorted %t, %d unknown; refused %d", len(delivered), slices.IsSorted(delivered), len(unknown), refused)
 	}
 	clients := 0
 	for _, line := range log.from(slog.LevelInfo) {
@@ -103,8 +107,9 @@ func testUnnamedRecord(t *testing.T, code int16, options []producer.Option) {
 			clients++
 		}
 	}
-	if most := 20 * len(bad); clients == 0 || clients > most || requests > 10*most {
-		t.Errorf("%d requests, messages were sent again %d times, want at most %d", requests, clients, most)
+	most, n := 20*len(bad), requests.Load()
+	if clients == 0 || clients > most || n > int64(10*most) {
+		t.Errorf("%d requests, messages were sent again %d times, want at most %d", n, clients, most)
 	}
-	t.Logf("%d requests, messages were sent again %d times", requests, clients)
+	t.Logf("%d requests, messages were sent again %d times", n, clients)
 }

@@ -145,6 +145,7 @@ func matrix() []fault {
 		{name: "the leader sleeps for 6 s", short: true, disturb: sleep(6 * time.Second)},
 		{name: "every node restarted in turn", disturb: rolling(nil)},
 		{name: "rolling change of settings", disturb: rolling(map[string]string{"num.io.threads": "3", "log.segment.bytes": "33554432"})},
+		{name: "settings of the topic changed", short: true, disturb: resetting},
 		{name: "leaders moved each 500 ms", short: true, disturb: moving(6, 500*time.Millisecond)},
 		{name: "leaders moved each 200 ms", short: true, disturb: moving(15, 200*time.Millisecond), guarded: true},
 		{name: "leaders moved each 200 ms, five in flight", disturb: moving(15, 200*time.Millisecond), options: []producer.Option{producer.WithInFlightRequests(5)}, guarded: true},
@@ -228,6 +229,30 @@ func throttled(ctx context.Context, s *stage) error {
 	}
 	pause(ctx, 10*time.Second)
 	return s.c.Throttle(ctx, 0)
+}
+
+// resetting changes settings of the topic every half second. A lower
+// max.message.bytes makes the brokers refuse batches.
+func resetting(ctx context.Context, s *stage) error {
+	admin, err := s.c.Admin()
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	for _, change := range [][2]string{
+		{"max.message.bytes", "20000"}, {"compression.type", "gzip"}, {"segment.ms", "1000"}, {"max.message.bytes", "1048588"},
+		{"retention.ms", "3600000"}, {"compression.type", "producer"}, {"max.message.bytes", "50000"}, {"message.timestamp.type", "LogAppendTime"},
+	} {
+		pause(ctx, 500*time.Millisecond)
+		answers, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: change[0], Value: &change[1]}}, s.topic)
+		if err == nil {
+			_, err = answers.On(s.topic, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func cutting(ctx context.Context, s *stage) error {

@@ -144,7 +144,7 @@ func TestStartWhileLeadersMove(t *testing.T) {
 
 // TestControlStartWhileLeadersMove uses confluent-kafka-go alone. Under the
 // same moves it loses messages that it reports as delivered, or ends with a
-// fatal error.
+// fatal error. The test ends with the first damage.
 func TestControlStartWhileLeadersMove(t *testing.T) {
 	c := cluster(t)
 	topic := fmt.Sprintf("leaders-control-%d", time.Now().UnixNano())
@@ -152,10 +152,11 @@ func TestControlStartWhileLeadersMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := moveLeaders(t, topic)
-	ctx, cancel := context.WithTimeout(t.Context(), *leaders)
+	ctx, cancel := context.WithTimeout(t.Context(), 10**leaders)
 	defer cancel()
 	var all sync.WaitGroup
 	var nowhere, fatal atomic.Int64 // delivered without an offset; fatal errors
+	begun := time.Now()
 	for range 6 {
 		all.Go(func() {
 			for ctx.Err() == nil {
@@ -184,10 +185,12 @@ func TestControlStartWhileLeadersMove(t *testing.T) {
 							reported++
 							if event.TopicPartition.Error == nil && event.TopicPartition.Offset < 0 {
 								nowhere.Add(1)
+								cancel()
 							}
 						case ckg.Error:
 							if event.IsFatal() {
 								fatal.Add(1)
+								cancel()
 							}
 						}
 					case <-over:
@@ -200,11 +203,8 @@ func TestControlStartWhileLeadersMove(t *testing.T) {
 	}
 	all.Wait()
 	stop()
-	t.Logf("%d delivered without an offset, %d fatal errors", nowhere.Load(), fatal.Load())
+	t.Logf("%d delivered without an offset, %d fatal errors in %v", nowhere.Load(), fatal.Load(), time.Since(begun).Round(time.Second))
 	if nowhere.Load() == 0 && fatal.Load() == 0 {
-		if !*whole {
-			t.Skip("the fault did not bite in this short run: -whole insists")
-		}
 		t.Error("the control passed clean: the fault does not bite")
 	}
 }

@@ -257,21 +257,17 @@ func (k *client) inFlight() bool {
 }
 
 // idle reports whether the client takes messages and has no message of a topic
-// in flight.
+// in flight. A lost message leaves its queue after the refusal is set, so idle
+// looks at the refusal last.
 func (k *client) idle(topic string) bool {
-	if k.refusal.Load() != nil {
-		return false
-	}
-	t := (*k.topics.Load())[topic]
-	if t == nil {
-		return true
-	}
-	for _, q := range *t.queues.Load() {
-		if q.head.Load() != q.tail.Load() {
-			return false
+	if t := (*k.topics.Load())[topic]; t != nil {
+		for _, q := range *t.queues.Load() {
+			if q.head.Load() != q.tail.Load() {
+				return false
+			}
 		}
 	}
-	return true
+	return k.refusal.Load() == nil
 }
 
 const (

@@ -238,6 +238,14 @@ func (k *client) settle() {
 	if t.lostWhy != nil {
 		k.recover(t.lostWhy)
 		t.lostWhy = nil
+		// A publisher may have looked at the refusal before, and hand its
+		// message over only now. The transport refuses the message until
+		// Outcomes has returned. So wait for the publishers inside. Otherwise
+		// their messages would overtake the lost messages.
+		for _, q := range t.touched {
+			q.mu.Lock()
+			q.mu.Unlock() //nolint:staticcheck // the lock waits for publishers inside
+		}
 	}
 	for _, q := range t.touched {
 		q.settle()

@@ -21,14 +21,16 @@ type entry struct {
 	group    uint32 // size of the group in which a suspect was sent again; 0: none yet
 	resends  uint8  // number of times sent again
 	lent     bool   // others have its slot, so it releases none
-	done     bool   // it has its outcome
 }
 
 const chunkSize = 64
 
 type chunk struct {
 	entries [chunkSize]entry
-	next    *chunk
+	// done says that an entry has its outcome. It is atomic, because unpush and
+	// push may reuse a slot while advance still sees the old tail.
+	done [chunkSize]atomic.Bool
+	next *chunk
 }
 
 // queue holds the entries of a partition that are in flight, in the order in
@@ -89,7 +91,7 @@ func (q *queue) push(e *entry) uint32 {
 	}
 	slot := &q.last.entries[q.used]
 	*slot = *e
-	slot.done = false
+	q.last.done[q.used].Store(false)
 	q.used++
 	return uint32(q.tail.Add(1) - 1)
 }
@@ -114,11 +116,12 @@ func (q *queue) take(seq uint32, e *entry) bool {
 		c = c.next
 	}
 	slot := &c.entries[i]
-	if slot.done {
+	if c.done[i].Load() {
 		return false
 	}
 	*e = *slot
-	*slot = entry{done: true}
+	*slot = entry{}
+	c.done[i].Store(true)
 	if at == 0 {
 		q.advance(tail)
 	}
@@ -134,11 +137,10 @@ func (q *queue) advance(tail int64) {
 			old.next = nil
 			q.topic.client.chunks.Put(old)
 		}
-		slot := &q.first.entries[q.taken]
-		if !slot.done {
+		if !q.first.done[q.taken].Load() {
 			return
 		}
-		*slot = entry{}
+		q.first.done[q.taken].Store(false)
 		q.taken++
 		q.popped++
 	}

@@ -89,8 +89,8 @@ func (q *queue) each(f func(e *entry)) {
 		if at == chunkSize {
 			c, at = c.next, 0
 		}
-		if e := &c.entries[at]; !e.done {
-			f(e)
+		if !c.done[at].Load() {
+			f(&c.entries[at])
 		}
 		at++
 	}

@@ -235,6 +235,9 @@ func (c *client) fail(cause error) {
 //  2. Another thread sets the fatal error and purges all queues.
 //  3. The publisher's message enters a queue. The library never sends it and
 //     never reports it.
+//
+// A message whose answer asks for another attempt enters a queue too. So
+// purgeLate purges again and again until the client is closed.
 func (c *client) purgeLate() {
 	c.mu.Lock()
 	topics := slices.Collect(maps.Values(c.topics))
@@ -242,11 +245,21 @@ func (c *client) purgeLate() {
 	for _, t := range topics {
 		t.waitForPublishers()
 	}
-	if c.uses.hold() {
-		defer c.uses.release()
+	again := time.NewTicker(purgeEvery)
+	defer again.Stop()
+	for c.uses.hold() {
 		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeNonBlocking)
+		c.uses.release()
+		select {
+		case <-again.C:
+		case <-c.alive.Done():
+			return
+		}
 	}
 }
+
+// purgeEvery is the time between two purges after a fatal error.
+const purgeEvery = 100 * time.Millisecond
 
 // failed looks for a fatal error of the library in the outcomes, because the
 // outcomes may come before the event with the reason.

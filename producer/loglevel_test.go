@@ -81,8 +81,8 @@ func TestLogLevels(t *testing.T) {
 		}},
 		"fatal errors and brokers that come back": {slog.LevelError, func(ctx context.Context, t *testing.T, b *producertest.Broker, log producer.Option) {
 			p := newProducer(t, b.Addrs(), log)
-			// A message in flight may be unknown. Without a callback its failure
-			// would be an ERROR line.
+			// A message in flight may be unknown. Without a callback its
+			// failure would be an ERROR line.
 			outcome := func(_ producer.Delivery, err error) {
 				if err != nil && !errors.Is(err, producer.ErrOutcomeUnknown) {
 					t.Error(err)

@@ -16,10 +16,10 @@ import (
 )
 
 // TestLoweredLimit lowers max.message.bytes of a topic while several goroutines
-// publish, and has the brokers refuse the batches that are too large. No message
-// is refused. The messages of each key keep their order, although the topic
-// could now have a client with smaller batches. A message whose answer is lost
-// with the old client may be unknown.
+// publish, and has the brokers refuse the batches that are too large. No
+// message is refused. The messages of each key keep their order, although the
+// topic could now have a client with smaller batches. A message whose answer is
+// lost with the old client may be unknown.
 func TestLoweredLimit(t *testing.T) {
 	t.Parallel()
 	for name, options := range transports() {

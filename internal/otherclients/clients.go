@@ -18,7 +18,7 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-//go:embed java node python apicurio confluentjs
+//go:embed java node python apicurio confluentjs avsc
 var sources embed.FS
 
 // Client is a client of a language. The source files in the folder of the
@@ -79,23 +79,30 @@ func JavaScript(ctx context.Context) (*Client, error) {
 }
 
 // install copies the folder of a language into the cache and runs the package
-// manager there. The cache name contains a hash of the folder. So a changed
-// client is installed again.
+// manager there. The clients in JavaScript also share the folder avsc. The
+// cache name contains a hash of the files. So a changed client is installed
+// again.
 func install(ctx context.Context, lang string, manager ...string) (string, error) {
-	entries, err := sources.ReadDir(lang)
-	if err != nil {
-		return "", fmt.Errorf("otherclients: %w", err)
+	folders := []string{lang}
+	if manager[0] == "npm" {
+		folders = append(folders, "avsc")
 	}
 	files := map[string][]byte{}
 	var sum uint32
-	for _, e := range entries {
-		text, err := sources.ReadFile(lang + "/" + e.Name())
+	for _, folder := range folders {
+		entries, err := sources.ReadDir(folder)
 		if err != nil {
 			return "", fmt.Errorf("otherclients: %w", err)
 		}
-		files[e.Name()] = text
-		for _, c := range text {
-			sum = sum*16777619 ^ uint32(c) // FNV
+		for _, e := range entries {
+			text, err := sources.ReadFile(folder + "/" + e.Name())
+			if err != nil {
+				return "", fmt.Errorf("otherclients: %w", err)
+			}
+			files[e.Name()] = text
+			for _, c := range text {
+				sum = sum*16777619 ^ uint32(c) // FNV
+			}
 		}
 	}
 	dir, err := local.Cached(fmt.Sprintf("%s-client-%08x", lang, sum), func(dir string) error {

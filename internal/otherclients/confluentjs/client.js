@@ -6,9 +6,10 @@
 //   deserialize TOPIC REGISTRY   framed bytes as hex a line; prints each value
 //                                as JSON
 //
-// Bytes are {"$bytes": "hex"}.
+// logical.js has the JSON form of bytes, decimals and timestamps.
 const readline = require('readline')
 const sr = require('@confluentinc/schemaregistry')
+const { logicalTypes, fromText, toText } = require('./logical.js')
 
 const [, , mode, topic, url] = process.argv
 sr.LocalKmsDriver.register()
@@ -16,28 +17,16 @@ sr.FieldEncryptionExecutor.register()
 sr.EncryptionExecutor.register()
 sr.JsonataExecutor.register()
 
-function fromText(key, value) {
-  if (value && typeof value === 'object' && '$bytes' in value) return Buffer.from(value.$bytes, 'hex')
-  return value
-}
-
-function toText(value) {
-  if (Buffer.isBuffer(value)) return { $bytes: value.toString('hex') }
-  if (Array.isArray(value)) return value.map(toText)
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, toText(v)]))
-  return value
-}
-
 async function main() {
   const lines = []
   for await (const line of readline.createInterface({ input: process.stdin })) if (line) lines.push(line)
   const client = new sr.SchemaRegistryClient({ baseURLs: [url] })
   const ruleConfig = { secret: process.env.LOCAL_SECRET }
   if (mode === 'serialize') {
-    const s = new sr.AvroSerializer(client, sr.SerdeType.VALUE, { useLatestVersion: true, autoRegisterSchemas: false, ruleConfig })
+    const s = new sr.AvroSerializer(client, sr.SerdeType.VALUE, { useLatestVersion: true, autoRegisterSchemas: false, ruleConfig, logicalTypes })
     for (const line of lines.slice(1)) console.log((await s.serialize(topic, JSON.parse(line, fromText))).toString('hex'))
   } else {
-    const d = new sr.AvroDeserializer(client, sr.SerdeType.VALUE, { ruleConfig })
+    const d = new sr.AvroDeserializer(client, sr.SerdeType.VALUE, { ruleConfig, logicalTypes })
     for (const line of lines) console.log(JSON.stringify(toText(await d.deserialize(topic, Buffer.from(line, 'hex')))))
   }
   process.exit(0)

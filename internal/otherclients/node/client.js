@@ -3,6 +3,10 @@
 //
 //   read BROKERS TOPIC REGISTRY            every record, a JSON object a line
 //   write BROKERS TOPIC REGISTRY [CODEC]   first line the schema, then a value as plain JSON a line
+//   serialize TOPIC REGISTRY               first line the schema, then a value as JSON a line; prints framed bytes as hex
+//   deserialize TOPIC REGISTRY             framed bytes as hex a line; prints each value as JSON
+//
+// logical.js has the JSON form of bytes, decimals and timestamps for the last two.
 const readline = require('readline')
 const { Kafka, logLevel, CompressionTypes, CompressionCodecs } = require('kafkajs')
 const { SchemaRegistry, SchemaType } = require('@kafkajs/confluent-schema-registry')
@@ -11,9 +15,13 @@ const lz4 = require('lz4js')
 const xxh32 = require('lz4js/xxh32')
 const zstd = require('@bokuweb/zstd-wasm')
 
-const [, , mode, brokers, topic, host, codec = 'none'] = process.argv
-const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR })
-const registry = new SchemaRegistry({ host })
+const { logicalTypes, fromText, toText } = require('./logical.js')
+
+const [, , mode, ...args] = process.argv
+const withKafka = mode === 'read' || mode === 'write'
+const [topic, host, codec = 'none'] = withKafka ? args.slice(1) : args
+const kafka = withKafka && new Kafka({ brokers: args[0].split(','), logLevel: logLevel.ERROR })
+const registry = new SchemaRegistry({ host }, withKafka ? undefined : { [SchemaType.AVRO]: { logicalTypes } })
 // avsc reads a long beyond 2^53 only with help; the events here have none.
 
 // Java puts snappy into blocks behind a header of snappy-java, others write it bare.
@@ -75,10 +83,27 @@ async function read() {
   await consumer.disconnect()
 }
 
-async function write() {
+async function input() {
   const lines = []
-  for await (const line of readline.createInterface({ input: process.stdin })) lines.push(line)
-  const { id } = await registry.register({ type: SchemaType.AVRO, schema: lines[0] }, { subject: topic + '-value', compatibility: 'NONE' })
+  for await (const line of readline.createInterface({ input: process.stdin })) if (line) lines.push(line)
+  return lines
+}
+
+const register = schema => registry.register({ type: SchemaType.AVRO, schema }, { subject: topic + '-value', compatibility: 'NONE' })
+
+async function serialize() {
+  const [schema, ...lines] = await input()
+  const { id } = await register(schema)
+  for (const line of lines) console.log((await registry.encode(id, JSON.parse(line, fromText))).toString('hex'))
+}
+
+async function deserialize() {
+  for (const line of await input()) console.log(JSON.stringify(toText(await registry.decode(Buffer.from(line, 'hex')))))
+}
+
+async function write() {
+  const lines = await input()
+  const { id } = await register(lines[0])
   const producer = kafka.producer()
   await producer.connect()
   const compression = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4, zstd: CompressionTypes.ZSTD }[codec]
@@ -88,4 +113,4 @@ async function write() {
   console.log(messages.length)
 }
 
-zstd.init().then({ read, write }[mode]).then(() => process.exit(0), e => { console.error(e); process.exit(1) })
+zstd.init().then({ read, write, serialize, deserialize }[mode]).then(() => process.exit(0), e => { console.error(e); process.exit(1) })

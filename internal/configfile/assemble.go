@@ -62,11 +62,20 @@ func plainEntry(l line, connect bool) Entry {
 		}
 		break
 	}
-	if connect && l.key == "group.id" {
-		e.owner = Elsewhere // the group of the Connect workers
+	switch {
+	case connect && l.key == "group.id": // the group of the Connect workers
+		e.owner = Elsewhere
+	case connect && javaClasses(e.Key):
+		e.owner = Elsewhere
 	}
 	return e
 }
+
+// javaClasses reports whether a key names classes of Java. In a file of Spring
+// or Connect, such a key is for the Java program only. Elsewhere package
+// producer refuses the key, because a setting of librdkafka with the same
+// purpose would load code.
+func javaClasses(key string) bool { return key == "interceptor.classes" || key == "metric.reporters" }
 
 // mostHints limits the work for files with many unknown keys.
 const mostHints = 20

@@ -130,6 +130,7 @@ spring:
       transaction-id-prefix: tx-
       properties:
         linger.ms: 20
+        interceptor.classes: com.shop.Tracing
     consumer:
       group-id: checkout
       client-id: other
@@ -196,6 +197,9 @@ config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigPr
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
 producer.linger.ms=9
 producer.compression.type=zstd
+producer.interceptor.classes=io.confluent.monitoring.clients.interceptor.MonitoringProducerInterceptor
+confluent.license=
+confluent.topic.bootstrap.servers=b1:9092
 consumer.max.poll.interval.ms=5000
 admin.retries=3
 `,

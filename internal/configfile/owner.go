@@ -76,6 +76,7 @@ func ownerByPrefix(key string) Owner {
 		{"topic.tracking.", Elsewhere},
 		{"metrics.context.", Elsewhere},
 		{"access.control.allow.", Elsewhere},
+		{"confluent.", Elsewhere}, // parts of Confluent Platform
 	} {
 		if strings.HasPrefix(key, family.prefix) {
 			return family.owner

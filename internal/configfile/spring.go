@@ -155,6 +155,9 @@ func (s *spring) entry(name string) (Entry, line) {
 	}
 	if key, ok := strings.CutPrefix(rest, "properties."); ok {
 		e.Key, e.owner = key, OwnerOf(key)
+		if javaClasses(key) {
+			e.owner = Elsewhere
+		}
 		return e, l
 	}
 	key, known := springKeys()[rest]

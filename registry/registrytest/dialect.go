@@ -132,7 +132,7 @@ var (
 	apicurio = traits{
 		name: "Apicurio", base: "/apis/ccompat/v7", level: compat.None,
 		lists: listsNameless, modes: modesStored, incompatible: 409, noMetadata: http.StatusNoContent,
-		checksAll: true, checksByLevel: true, keepsIDs: true,
+		checksAll: true, checksByLevel: true, keepsIDs: true, comparesInline: true,
 		newSubject:    &problem{http.StatusNotFound, 40401, "No content exists for the subject."},
 		lookupInvalid: &problem{http.StatusNotFound, 40403, "Schema not found"},
 		lookupDeleted: &problem{http.StatusNotFound, 40403, "Schema not found"},

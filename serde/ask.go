@@ -112,8 +112,26 @@ func (q *question) lookUp(ctx context.Context, ours contract.Schema) (contract.V
 		if !isNotFound(other) {
 			return found, other
 		}
+		if changed := q.changedSince(ctx); changed != nil {
+			err = fmt.Errorf("%w: %w", err, changed)
+		}
 	}
 	return v, fmt.Errorf("%w: register the schema first, because this serializer registers nothing (LookupOnly)", err)
+}
+
+// changedSince compares the record's schema with the latest version of the
+// subject, for the error of a look-up that found nothing. The result is nil if
+// there is no version to compare with.
+func (q *question) changedSince(ctx context.Context) error {
+	v, err := q.reg.Latest(ctx, q.subject)
+	if err != nil {
+		return nil //nolint:nilerr // the caller has an error already
+	}
+	latest, err := avsc.ParseStored(q.subject, []byte(v.Schema))
+	if err != nil {
+		return nil //nolint:nilerr // not an Avro schema
+	}
+	return &notInSubjectError{SchemaChangedError{Record: q.name, Subject: q.subject, ID: v.ID, Differs: differences(q.own, latest)}}
 }
 
 func (q *question) byID(ctx context.Context) (contract.Version, error) {

@@ -18,7 +18,9 @@ var (
 	ErrNotFramed = errors.New("serde: no schema id")
 	// ErrSchemaChanged says that the registered schema gives the record's bytes
 	// another meaning than the record's own schema. The error is a
-	// [*SchemaChangedError].
+	// [*SchemaChangedError]. With [LookupOnly] no version has the meaning of
+	// the record's own schema. Then the differences are those of the latest
+	// version, and the error is also [ErrUnknownSchema].
 	ErrSchemaChanged = errors.New("serde: changed schema")
 	// ErrRegistry says that the registry was not reachable, denied access, or
 	// gave an unusable answer. The call may succeed later. The error is a
@@ -87,6 +89,17 @@ func (e *SchemaChangedError) Error() string {
 
 // Is reports whether target is [ErrSchemaChanged].
 func (e *SchemaChangedError) Is(target error) bool { return target == ErrSchemaChanged }
+
+// notInSubjectError is a [SchemaChangedError] with another text. No version of
+// the subject has the record's schema, and the latest version has the
+// differences.
+type notInSubjectError struct{ changed SchemaChangedError }
+
+func (e *notInSubjectError) Error() string {
+	return fmt.Sprintf("the latest version, schema %d, differs: %s", e.changed.ID, strings.Join(e.changed.Differs, "; "))
+}
+
+func (e *notInSubjectError) Unwrap() error { return &e.changed }
 
 // DecodeError says that the bytes of a message do not fit its schema, or that
 // the reader's type cannot hold a value.

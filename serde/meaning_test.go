@@ -61,11 +61,8 @@ func TestLogicalTypesAreTheSchemasMeaning(t *testing.T) {
 					}
 					return
 				}
-				if name == "LookupOnly" {
-					if !errors.Is(err, serde.ErrUnknownSchema) {
-						t.Errorf("%q, %v", got, err)
-					}
-					return
+				if name == "LookupOnly" && !errors.Is(err, serde.ErrUnknownSchema) {
+					t.Errorf("%q, %v", got, err)
 				}
 				var changed *serde.SchemaChangedError
 				if !errors.Is(err, serde.ErrSchemaChanged) || !errors.As(err, &changed) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,7 @@ type Client struct {
 	found      *memo[findKey, Version]
 	parts      *memo[partKey, *answer] // versions that references name
 	latest     *latestVersions
+	noList     atomic.Bool // the registry has no list of the versions of a subject
 	hooks      hooks
 }
 

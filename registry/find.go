@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/avroline/avroline/internal/avsc"
@@ -25,10 +28,12 @@ type findKey struct{ subject, text string }
 // aliases and defaults may differ. The version may be registered in parts,
 // through references. [Client.Lookup] finds only the exact text.
 //
-// FindVersion searches the newest 1,000 versions, 16 at a time. Versions never
-// change, so each version is fetched only once. If no version matches, the
-// error is [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the
-// error for a second, or until this client changes the subject.
+// FindVersion searches the newest 1,000 versions. A request for a list brings
+// 1,000 versions at a time. If the registry does not have this list, FindVersion
+// reads the versions one by one, 16 at a time. Versions never change, so each
+// version is fetched only once. If no version matches, the error is
+// [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the error for
+// a second, or until this client changes the subject.
 func (c *Client) FindVersion(ctx context.Context, subject, schema string) (Version, error) {
 	if !c.hooks.answers {
 		return c.askFind(ctx, subject, schema)
@@ -63,6 +68,15 @@ func (c *Client) findVersion(ctx context.Context, w *work, subject, schema strin
 	slices.Reverse(numbers)
 	all := len(numbers)
 	numbers = numbers[:min(all, maxSearched)]
+	unread := 0
+	for _, n := range numbers {
+		if !c.parts.known.Contains(partKey{subject, n}) {
+			unread++
+		}
+	}
+	if unread > searchedAtOnce {
+		c.listVersions(ctx, subject, all)
+	}
 	s := search{
 		match: func(ctx context.Context, i int) (Version, bool, error) {
 			return c.sameVersion(ctx, w, subject, numbers[i], want)
@@ -76,6 +90,52 @@ func (c *Client) findVersion(ctx context.Context, w *work, subject, schema strin
 		return Version{}, fmt.Errorf("%w among the newest %d of %d versions", ErrSchemaNotFound, maxSearched, all)
 	}
 	return Version{}, fmt.Errorf("%w among %d versions", ErrSchemaNotFound, all)
+}
+
+// maxPages limits the requests of listVersions. The versions of the subject come
+// first, before those of longer names with the same prefix.
+const maxPages = 3
+
+// listVersions reads all versions of a subject by few requests into the cache
+// of versions. If the registry does not have the list, or does not let us read
+// the list, listVersions does nothing.
+func (c *Client) listVersions(ctx context.Context, subject string, count int) {
+	if c.noList.Load() {
+		return
+	}
+	w := newWork(ctx)
+	w.once = true // the versions can also be read one by one
+	query := listQuery([]ListOption{WithPrefix(subject)})
+	query.Set("limit", strconv.Itoa(pageSize))
+	read := 0
+	for page := range maxPages {
+		query.Set("offset", strconv.Itoa(page*pageSize))
+		var list []*answer
+		req := request{method: http.MethodGet, path: "/schemas", query: query.Encode(), form: formList}
+		err := c.caller(w, nothingWritten).call(ctx, req, nil, &list)
+		var answer *Error
+		if errors.As(err, &answer) && answer.Status/100 == 4 {
+			c.noList.Store(true)
+		}
+		if err != nil {
+			return
+		}
+		for _, a := range list {
+			if a == nil {
+				continue
+			}
+			if !strings.HasPrefix(a.Subject, subject) { // Karapace returns all subjects, and Apicurio no subject
+				c.noList.Store(true)
+			}
+			if a.Subject == subject && a.Version > 0 && a.avro() == nil {
+				c.parts.known.Add(partKey{subject, a.Version}, a)
+				read++
+			}
+		}
+		if len(list) < pageSize || read >= count || c.noList.Load() {
+			return
+		}
+	}
 }
 
 // sameVersion reads a version and reports whether the version means the same as

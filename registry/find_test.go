@@ -75,6 +75,9 @@ func TestFindVersionAmongMany(t *testing.T) {
 			}
 			defer now.Add(-1)
 			time.Sleep(10 * time.Millisecond)
+			if r.URL.Path == "/schemas" { // no list of versions
+				return reply(r, 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`), nil
+			}
 			if strings.HasSuffix(r.URL.Path, "/versions") {
 				list := make([]string, 300)
 				for i := range list {
@@ -92,7 +95,7 @@ func TestFindVersionAmongMany(t *testing.T) {
 		if err != nil || v.Version != 1 {
 			t.Fatalf("%+v, %v", v, err)
 		}
-		if f.count() != 301 || most.Load() > 16 {
+		if f.count() != 302 || most.Load() > 16 {
 			t.Errorf("%d calls, %d at one time", f.count(), most.Load())
 		}
 		if took := time.Since(start); took > 250*time.Millisecond { // 20 turns of 10 ms; a sequential search would take 3 s
@@ -101,8 +104,43 @@ func TestFindVersionAmongMany(t *testing.T) {
 		if _, err := c.FindVersion(t.Context(), "s", `{"type":"fixed","name":"F","size":999}`); !errors.Is(err, registry.ErrSchemaNotFound) {
 			t.Error(err)
 		}
-		if f.count() != 302 {
+		if f.count() != 303 {
 			t.Errorf("%d calls: versions that were read before were read again", f.count())
 		}
 	})
+}
+
+// Where the registry lists the versions of a subject, a few requests are
+// enough. Other subjects with the same prefix do not disturb.
+func TestFindVersionByList(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range registrytest.Dialects() {
+		t.Run(dialect.String(), func(t *testing.T) {
+			t.Parallel()
+			server := registrytest.Start(t, registrytest.WithDialect(dialect))
+			var versions []string
+			for i := range 300 {
+				versions = append(versions, fmt.Sprintf(`{"type":"fixed","name":"F","size":%d}`, i+1))
+			}
+			for _, subject := range []string{"s", "s-2", "r"} {
+				if err := server.Seed(subject, versions...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := newClient(t, []string{server.URL})
+			for i, want := range []int{7, 299} {
+				v, err := c.FindVersion(t.Context(), "s", fmt.Sprintf(`{"type":"fixed","name":"F","size":%d,"doc":"x"}`, want))
+				if err != nil || v.Subject != "s" || v.Version != want || v.ID == 0 {
+					t.Fatalf("%+v, %v; want version %d", v, err, want)
+				}
+				limit := 2 + i
+				if dialect == registrytest.Redpanda || dialect == registrytest.Apicurio {
+					limit = 310
+				}
+				if n := server.Requests(); n > limit {
+					t.Errorf("%d requests, want at most %d", n, limit)
+				}
+			}
+		})
+	}
 }

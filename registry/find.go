@@ -29,11 +29,11 @@ type findKey struct{ subject, text string }
 // through references. [Client.Lookup] finds only the exact text.
 //
 // FindVersion searches the newest 1,000 versions. A request for a list brings
-// 1,000 versions at a time. If the registry does not have this list, FindVersion
-// reads the versions one by one, 16 at a time. Versions never change, so each
-// version is fetched only once. If no version matches, the error is
-// [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the error for
-// a second, or until this client changes the subject.
+// 1,000 versions at a time. If the registry does not have this list,
+// FindVersion reads the versions one by one, 16 at a time. Versions never
+// change, so each version is fetched only once. If no version matches, the
+// error is [ErrSubjectNotFound] or [ErrSchemaNotFound]. The client caches the
+// error for a second, or until this client changes the subject.
 func (c *Client) FindVersion(ctx context.Context, subject, schema string) (Version, error) {
 	if !c.hooks.answers {
 		return c.askFind(ctx, subject, schema)
@@ -92,8 +92,8 @@ func (c *Client) findVersion(ctx context.Context, w *work, subject, schema strin
 	return Version{}, fmt.Errorf("%w among %d versions", ErrSchemaNotFound, all)
 }
 
-// maxPages limits the requests of listVersions. The versions of the subject come
-// first, before those of longer names with the same prefix.
+// maxPages limits the requests of listVersions. The versions of the subject
+// come before the versions of longer names with the same prefix.
 const maxPages = 3
 
 // listVersions reads all versions of a subject by few requests into the cache

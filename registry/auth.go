@@ -2,10 +2,8 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -101,7 +99,7 @@ func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
 	if err := checkToken(given.Value); err != nil {
 		// The source would return the same token again, so this is not an
 		// outage.
-		return token{}, &refusedError{"the token source gave a token that cannot be sent: " + err.Error()}
+		return token{}, &oauth.RefusedError{Reason: "the token source gave a token that cannot be sent: " + err.Error()}
 	}
 	tok := token{text: given.Value, expires: given.Expiry}
 	if !tok.expires.IsZero() {
@@ -171,79 +169,15 @@ func (c *ClientCredentials) GobDecode([]byte) error {
 	return errors.New("registry: client credentials cannot be read with encoding/gob")
 }
 
-// refusedError says that the token endpoint refuses our credentials. Another
-// attempt would only lock the account.
-type refusedError struct{ text string }
-
-func (e *refusedError) Error() string { return e.text }
-
 // Token fetches a new token. The client authenticates with HTTP Basic, because
 // RFC 6749, section 2.3.1, requires every server to support HTTP Basic.
 func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
-	form := url.Values{"grant_type": {"client_credentials"}}
+	form := url.Values{}
 	if len(c.Scopes) > 0 {
 		form.Set("scope", strings.Join(c.Scopes, " "))
 	}
 	for k, v := range c.Params {
 		form[k] = v
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.TokenURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return Token{}, errors.New("the token URL is wrong")
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Accept", "application/json")
-	r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret))
-	resp, err := c.client().Do(r)
-	if err != nil {
-		var reason *url.Error // its text repeats the URL
-		if errors.As(err, &reason) {
-			err = reason.Err
-		}
-		return Token{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err != nil {
-		return Token{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
-	}
-	var answer struct {
-		AccessToken string      `json:"access_token"`
-		TokenType   string      `json:"token_type"`
-		ExpiresIn   json.Number `json:"expires_in"`
-		Error       string      `json:"error"`
-	}
-	err = json.Unmarshal(body, &answer)
-	switch {
-	case resp.StatusCode/100 == 3:
-		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d, and redirects of a token endpoint are not followed: use the URL to which it redirects", r.URL.Host, resp.StatusCode)}
-	case resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusRequestTimeout:
-		// RFC 6749, section 5.2, defines error as a word from a list. Nothing
-		// else of the body is quoted, because the body may repeat the request.
-		return Token{}, &refusedError{fmt.Sprintf("token endpoint %s answered %d %s", r.URL.Host, resp.StatusCode, quote(answer.Error, 60))}
-	case resp.StatusCode/100 != 2:
-		return Token{}, fmt.Errorf("token endpoint %s answered %d", r.URL.Host, resp.StatusCode)
-	case err != nil || answer.AccessToken == "":
-		return Token{}, fmt.Errorf("token endpoint %s answered %d without an access_token", r.URL.Host, resp.StatusCode)
-	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
-		return Token{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", r.URL.Host, quote(answer.TokenType, 60))
-	}
-	var expiry time.Time
-	if s, err := answer.ExpiresIn.Int64(); err == nil && s > 0 {
-		expiry = time.Now().Add(time.Duration(min(s, maxTokenLife)) * time.Second)
-	}
-	return Token{Value: answer.AccessToken, Expiry: expiry}, nil
+	return oauth.FetchToken(ctx, c.HTTPClient, c.TokenURL, c.ClientID, c.ClientSecret, form)
 }
-
-// client returns a copy of the HTTP client that follows no redirect.
-func (c *ClientCredentials) client() *http.Client {
-	client := *http.DefaultClient
-	if c.HTTPClient != nil {
-		client = *c.HTTPClient
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client
-}
-
-// maxTokenLife, in seconds, keeps an absurd expires_in from overflowing.
-const maxTokenLife = 10 * 365 * 24 * 3600

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/avroline/avroline/internal/oauth"
 )
 
 // transport makes calls of the REST API with retries, failover, credentials and
@@ -325,7 +327,7 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 	}
 	if ep.auth != nil {
 		if err := ep.auth(ctx, r); err != nil {
-			var refused *refusedError
+			var refused *oauth.RefusedError
 			if errors.As(err, &refused) {
 				return nil, "", err
 			}

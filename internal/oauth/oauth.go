@@ -1,5 +1,5 @@
-// Package oauth declares the bearer token that packages registry and producer
-// share.
+// Package oauth has the bearer token of packages registry and producer, and
+// fetches a token by the client credentials grant.
 package oauth
 
 import (

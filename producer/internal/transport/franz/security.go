@@ -3,10 +3,8 @@ package franz
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	bearer "github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
@@ -120,50 +119,22 @@ func newOIDC(c *settings.OIDCConfig) (*oidc, error) {
 			return nil, err
 		}
 	}
-	return &oidc{c, &http.Client{
-		Transport: t,
-		// A redirect would send the secret to another host.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &oidc{c, &http.Client{Transport: t}}, nil
 }
 
-// maxToken limits the size of a token endpoint's answer.
-const maxToken = 1 << 20
+// unknownLife is the lifetime of a token whose answer does not say the
+// lifetime.
+const unknownLife = time.Minute
 
 // Token makes oidc a [settings.TokenSource].
 func (o *oidc) Token(ctx context.Context) (settings.Token, error) {
-	form := url.Values{"grant_type": {"client_credentials"}}
+	form := url.Values{}
 	if o.config.Scope != "" {
 		form.Set("scope", o.config.Scope)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.config.TokenURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return settings.Token{}, err
+	token, err := bearer.FetchToken(ctx, o.http, o.config.TokenURL, o.config.ClientID, o.config.ClientSecret, form)
+	if err == nil && token.Expiry.IsZero() {
+		token.Expiry = time.Now().Add(unknownLife)
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	req.SetBasicAuth(url.QueryEscape(o.config.ClientID), url.QueryEscape(o.config.ClientSecret))
-	resp, err := o.http.Do(req)
-	if err != nil {
-		return settings.Token{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
-	if err != nil {
-		return settings.Token{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return settings.Token{}, fmt.Errorf("%s answered %s", o.config.TokenURL, resp.Status)
-	}
-	var answer struct {
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   float64 `json:"expires_in"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return settings.Token{}, fmt.Errorf("%s: %w", o.config.TokenURL, err)
-	}
-	if answer.ExpiresIn <= 0 {
-		answer.ExpiresIn = 60
-	}
-	return settings.Token{Value: answer.AccessToken, Expiry: time.Now().Add(time.Duration(answer.ExpiresIn * float64(time.Second)))}, nil
+	return token, err
 }

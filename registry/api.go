@@ -292,6 +292,42 @@ func (c caller) level(ctx context.Context, subject string) (compat.Level, error)
 	return compat.ParseLevel(string(*l))
 }
 
+// deletedVersion asks for a version, also if it is softly deleted.
+func (c caller) deletedVersion(ctx context.Context, subject string, version int) (*answer, error) {
+	a := new(answer)
+	req := request{
+		method: "GET", path: fmt.Sprintf("/subjects/%s/versions/%d", url.PathEscape(subject), version),
+		query: "deleted=true", form: formSchema,
+	}
+	if err := c.call(ctx, req, nil, a); err != nil {
+		return nil, err
+	}
+	return a, a.avro()
+}
+
+// The versions to compare with. The number of a version is possible as well.
+const (
+	latestVersion = "latest"
+	everyVersion  = ""
+)
+
+// verdict is the registry's answer to a compatibility check.
+type verdict struct {
+	Compatible bool     `json:"is_compatible"`
+	Messages   []string `json:"messages"`
+}
+
+func (c caller) verdict(ctx context.Context, subject, against, schema string) (verdict, error) {
+	path := "/compatibility" + subjectPath(subject) + "/versions"
+	if against != everyVersion {
+		path += "/" + against
+	}
+	var v verdict
+	req := request{method: http.MethodPost, path: path, query: "verbose=true", form: formVerdict}
+	err := c.call(ctx, req, schemaBody(Schema{Text: schema}), &v)
+	return v, err
+}
+
 func subjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
 
 // plain reports whether srclient can send s. srclient does not send metadata

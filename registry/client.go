@@ -19,6 +19,8 @@ import (
 type Client struct {
 	transport  *transport
 	background *background
+	logger     *slog.Logger
+	timeout    time.Duration // of an attempt
 	disk       *disk
 	latestTTL  time.Duration
 	writes     *writes
@@ -54,29 +56,15 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	if len(urls) == 0 {
 		errs = append(errs, errors.New("no URL was given"))
 	}
+	hooks := joinHooks(cfg.hooks, cfg.logger)
 	b := newBackground()
-	auth := cfg.auth
-	var toks *tokens
-	if cfg.source != nil {
-		toks = &tokens{source: cfg.source, background: b}
-		auth = toks.authorize
-	}
-	nodes := &endpoints{wayBack: cfg.wayBack}
-	for i, s := range urls {
-		ep, user, err := parseEndpoint(s)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("URL %d of %d: %w", i+1, len(urls), err))
-			continue
-		}
-		ep.auth = auth
-		if user != nil {
-			password, _ := user.Password()
-			ep.auth = basicAuth(user.Username(), password)
-			cfg.secrets = append(cfg.secrets, password)
-		}
-		nodes.list = append(nodes.list, ep)
-	}
-	store, err := openDisk(cfg.disk, nodes.list, cfg.logger)
+	t, err := newTransport(transportConfig{
+		background: b, urls: urls, auth: cfg.auth, source: cfg.source, secrets: cfg.secrets, headers: cfg.headers,
+		roundTrip: cfg.roundTripper(), timeout: cfg.timeout, retries: cfg.retries, base: cfg.base, cap: cfg.cap,
+		wayBack: cfg.wayBack, maxBody: cfg.maxBody, logger: cfg.logger, observers: hooks.observers(),
+	})
+	errs = append(errs, err)
+	store, err := openDisk(cfg.disk, t.urlList(), cfg.logger)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		b.stop()
 		return nil, fmt.Errorf("registry: %w", err)
@@ -84,17 +72,12 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	if len(cfg.unknown) > 0 {
 		cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_unknown_settings", slog.Any("settings", cfg.unknown))
 	}
-	hooks := joinHooks(cfg.hooks, cfg.logger)
 	c := &Client{
-		hooks: hooks,
-		transport: &transport{
-			hooks:  hooks,
-			client: newHTTPClient(cfg), endpoints: nodes, background: b, tokens: toks,
-			headers: cfg.headers, secrets: cfg.secrets,
-			timeout: cfg.timeout, retries: cfg.retries, base: cfg.base, cap: cfg.cap,
-			maxBody: cfg.maxBody, logger: cfg.logger, contact: contact{since: time.Now()},
-		},
+		hooks:      hooks,
+		transport:  t,
 		background: b,
+		logger:     cfg.logger,
+		timeout:    cfg.timeout,
 		disk:       store,
 		latestTTL:  cfg.latestTTL,
 		writes:     newWrites(cfg.schemas),
@@ -116,7 +99,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 // second Close does nothing.
 func (c *Client) Close() error {
 	c.background.stop()
-	c.transport.client.CloseIdleConnections()
+	c.transport.close()
 	return nil
 }
 
@@ -126,7 +109,7 @@ func (c *Client) Format(s fmt.State, _ rune) {
 		_, _ = io.WriteString(s, "<nil>")
 		return
 	}
-	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.endpoints.urls(), ", "))
+	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.urlList(), ", "))
 }
 
 // caller returns a caller for w. known says how much of the answer this client

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -43,22 +42,13 @@ const (
 // fact names a piece of information from the registry.
 type fact struct{ kind, name string }
 
-func (k idKey) fact() fact { return fact{"id", k.context + strconv.Itoa(k.id)} }
-
-func (k schemaKey) fact() fact {
-	return fact{"text", strconv.Quote(k.subject) + strconv.FormatBool(k.normalize) + k.rest + k.text}
-}
-
-func latestFact(subject string) fact { return fact{"latest", subject} }
-
 // openDisk makes the folder of a registry. The list of URLs identifies the
 // registry.
-func openDisk(dir string, nodes []*endpoint, logger *slog.Logger) (*disk, error) {
+func openDisk(dir string, urls []string, logger *slog.Logger) (*disk, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	urls := (&endpoints{list: nodes}).urls()
-	slices.Sort(urls)
+	urls = slices.Sorted(slices.Values(urls))
 	d := &disk{dir: filepath.Join(dir, digest(strings.Join(urls, " "))[:16]), logger: logger}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
@@ -215,34 +205,4 @@ func (d *disk) forget(f fact) {
 	if err := os.Remove(d.path(f)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_failed", slog.String("file", d.path(f)), slog.Any("error", err))
 	}
-}
-
-// recall asks the registry. If the registry does not answer in time, recall
-// answers from the disk. A refusal by the registry is final.
-func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Context) (V, error)) (V, error) {
-	var kept V
-	if !c.disk.load(f, &kept) {
-		return ask(ctx)
-	}
-	limit := patience
-	if c.transport.away.Load() {
-		limit = 0 // asked in the background, with no wait
-	}
-	short, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	v, err := ask(short)
-	var answer *Error
-	switch {
-	case err == nil || errors.Is(err, ErrClosed):
-		return v, err
-	case !errors.Is(err, ErrUnavailable) && errors.As(err, &answer) && answer.NotFound():
-		c.disk.forget(f)
-		return v, err
-	case !errors.Is(err, ErrUnavailable) && short.Err() == nil:
-		return v, err
-	}
-	c.transport.away.Store(true)
-	noteDisk(ctx)
-	c.disk.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.kind), slog.Any("error", err))
-	return kept, nil
 }

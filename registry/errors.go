@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-
-	"github.com/avroline/avroline/registry/compat"
 )
 
 // The client's errors match these errors with errors.Is.
@@ -177,55 +175,6 @@ func quote(s string, limit int) string {
 	return s
 }
 
-// IncompatibleError says that the registry refused a schema because the schema
-// would break readers or data of the subject. Its text lists the reasons.
-type IncompatibleError struct {
-	Subject string
-	// Findings are empty if neither the registry nor the client found the
-	// reasons. In each finding, Against is the version number minus 1.
-	Findings []compat.Finding
-	Err      *Error // the registry's answer
-}
-
-func (e *IncompatibleError) Error() string {
-	if len(e.Findings) == 0 {
-		return fmt.Sprintf("schema is incompatible with subject %q: %v", e.Subject, e.Err)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "schema is incompatible with subject %q:", e.Subject)
-	for i, f := range e.Findings {
-		if i == maxFindings {
-			fmt.Fprintf(&b, " … and %d more", len(e.Findings)-i)
-			break
-		}
-		if i > 0 {
-			b.WriteByte(';')
-		}
-		fmt.Fprintf(&b, " %s at %s", f.Type, f.Path)
-		if f.Message != "" {
-			fmt.Fprintf(&b, ": %s", quote(f.Message, maxQuote))
-		}
-		if f.Advice != "" {
-			fmt.Fprintf(&b, " (%s)", f.Advice)
-		}
-	}
-	return b.String()
-}
-
-// maxFindings limits how many findings an error's text lists.
-const maxFindings = 10
-
-// Refused returns true, because the registry would refuse the schema again.
-func (e *IncompatibleError) Refused() bool { return true }
-
-// Unwrap returns the registry's answer, or nil if there is none.
-func (e *IncompatibleError) Unwrap() error {
-	if e.Err == nil {
-		return nil
-	}
-	return e.Err
-}
-
 // UnavailableError says that no registry could be reached, or that no registry
 // could answer. errors.Is finds [ErrUnavailable] and the error of each attempt.
 // If the caller's context ended the attempts, errors.Is also finds the
@@ -280,4 +229,18 @@ func (e *UnavailableError) Unwrap() []error {
 		errs = append(errs, e.Err)
 	}
 	return errs
+}
+
+// isStatus reports whether err is the registry's answer with an HTTP status.
+func isStatus(err error, status int) bool {
+	var answer *Error
+	return errors.As(err, &answer) && answer.Status == status
+}
+
+// noSuchCall reports whether the registry does not have a call. The sign is a
+// 404 without a code of the API, or a 405.
+func noSuchCall(err error) bool {
+	var answer *Error
+	return errors.As(err, &answer) && !answer.NotFound() &&
+		(answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed)
 }

@@ -20,7 +20,7 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	if !errors.As(err, &answer) || !answer.incompatible() {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.transport.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	whole, wholeErr := c.resolved(ctx, w, subject, s.Text, s.References)
 	if wholeErr != nil { // only the registry's text is left
@@ -29,7 +29,7 @@ func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema,
 	said := readFindings(answer.full)
 	if len(said) == 0 {
 		if v, err := c.caller(w, nothingWritten).verdict(ctx, subject, latestVersion, whole); err == nil {
-			said = v.findings()
+			said = findingsOf(v)
 		}
 	}
 	ours, _ := c.compare(ctx, w, subject, whole) // after an error, the registry's findings are enough
@@ -97,7 +97,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	if found := merge(v.findings(), ours); len(found) > 0 {
+	if found := merge(findingsOf(v), ours); len(found) > 0 {
 		return found, nil
 	}
 	refusal := compat.Finding{Message: "the registry says that it is incompatible and gives no reason"}
@@ -127,16 +127,8 @@ func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, 
 		return v, err
 	}
 	// Karapace and Redpanda have no check against all versions at once.
-	c.transport.logger.LogAttrs(ctx, slog.LevelInfo, "registry_checks_version_by_version", slog.String("subject", subject))
+	c.logger.LogAttrs(ctx, slog.LevelInfo, "registry_checks_version_by_version", slog.String("subject", subject))
 	return c.verdictOfEach(ctx, w, subject, whole)
-}
-
-// noSuchCall reports whether the registry does not have a call. The sign is a
-// 404 without a code of the API, or a 405.
-func noSuchCall(err error) bool {
-	var answer *Error
-	return errors.As(err, &answer) && !answer.NotFound() &&
-		(answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed)
 }
 
 // verdictOfEach asks for a verdict against each version, newest first and
@@ -168,30 +160,8 @@ func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole stri
 	return refusals[hit.Version], nil
 }
 
-// The versions to compare with. The number of a version is possible as well.
-const (
-	latestVersion = "latest"
-	everyVersion  = ""
-)
-
-// verdict is the registry's answer to a compatibility check.
-type verdict struct {
-	Compatible bool     `json:"is_compatible"`
-	Messages   []string `json:"messages"`
-}
-
-func (c caller) verdict(ctx context.Context, subject, against, schema string) (verdict, error) {
-	path := "/compatibility" + subjectPath(subject) + "/versions"
-	if against != everyVersion {
-		path += "/" + against
-	}
-	var v verdict
-	req := request{method: http.MethodPost, path: path, query: "verbose=true", form: formVerdict}
-	err := c.call(ctx, req, schemaBody(Schema{Text: schema}), &v)
-	return v, err
-}
-
-func (v verdict) findings() []compat.Finding {
+// findingsOf reads the findings of a verdict.
+func findingsOf(v verdict) []compat.Finding {
 	var found []compat.Finding
 	for _, m := range v.Messages {
 		found = append(found, readFindings(m)...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 
 	"github.com/google/uuid"
@@ -82,17 +81,4 @@ func (c *Client) anyVersion(ctx context.Context, w *work, subject string, number
 		return Version{}, err
 	}
 	return c.asVersion(ctx, w, subject, a)
-}
-
-// deletedVersion asks for a version, also if it is softly deleted.
-func (c caller) deletedVersion(ctx context.Context, subject string, version int) (*answer, error) {
-	a := new(answer)
-	req := request{
-		method: "GET", path: fmt.Sprintf("/subjects/%s/versions/%d", url.PathEscape(subject), version),
-		query: "deleted=true", form: formSchema,
-	}
-	if err := c.call(ctx, req, nil, a); err != nil {
-		return nil, err
-	}
-	return a, a.avro()
 }

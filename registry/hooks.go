@@ -2,10 +2,7 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/avroline/avroline/internal/hook"
@@ -65,29 +62,6 @@ func (o Origin) String() string {
 
 var originNames = [...]string{"", "memory", "disk", "registry"} //nolint:gochecknoglobals // a table, never changed
 
-// Request is a request to the registry, for [Hooks].
-type Request struct {
-	// Method and Route are the HTTP method and the path, with names in the
-	// place of ids and subjects: "GET" and "/schemas/ids/{id}". There are a few
-	// dozen routes.
-	Method, Route string
-	// Path is the path of the request, such as "/schemas/ids/7".
-	Path string
-}
-
-// Response is the end of a request to the registry, for [Hooks].
-type Response struct {
-	// URL is the last URL that was tried, without credentials and path.
-	URL string
-	// Status is the status of the last answer, or 0 if there was no answer.
-	Status int
-	// Attempts counts the HTTP requests. URLs counts the different URLs among
-	// them.
-	Attempts, URLs int
-	Took           time.Duration
-	Err            error
-}
-
 // WithHooks adds hooks for metrics and traces. If WithHooks is given several
 // times, all hooks are called in their order, and each StartRequest gets the
 // context of the one before.
@@ -97,28 +71,37 @@ func WithHooks(h Hooks) Option {
 
 // hooks are all given hooks.
 type hooks struct {
-	all      []Hooks
-	answers  bool // a hook for answers exists
-	requests bool // a hook for requests exists
-	logger   *slog.Logger
+	all     []Hooks
+	answers bool // a hook for answers exists
+	logger  *slog.Logger
 }
 
 func joinHooks(all []Hooks, logger *slog.Logger) hooks {
 	h := hooks{all: all, logger: logger}
 	for _, one := range all {
 		h.answers = h.answers || one.Answered != nil
-		h.requests = h.requests || one.StartRequest != nil || one.EndRequest != nil
 	}
 	return h
+}
+
+// observers returns the hooks for requests.
+func (h *hooks) observers() []observer {
+	var all []observer
+	for _, one := range h.all {
+		if one.StartRequest != nil || one.EndRequest != nil {
+			all = append(all, observer{start: one.StartRequest, end: one.EndRequest})
+		}
+	}
+	return all
 }
 
 // answer runs a look-up and tells the hooks. Call answer only if answers is
 // true.
 func (h *hooks) answer(ctx context.Context, a Answered, ask func(context.Context) (Version, error)) (Version, error) {
-	t := new(trail)
+	inner, t := newTrail(ctx)
 	begun := time.Now()
-	v, err := ask(context.WithValue(ctx, trailKey{}, t))
-	a.Took, a.Err, a.Origin = time.Since(begun), err, t.origin()
+	v, err := ask(inner)
+	a.Took, a.Err, a.Origin = time.Since(begun), err, originOf(t)
 	if a.ID == 0 {
 		a.ID = v.ID
 	}
@@ -136,139 +119,12 @@ func (h *hooks) answer(ctx context.Context, a Answered, ask func(context.Context
 	return v, err
 }
 
-// trail is how far a look-up went.
-type trail struct{ disk, asked atomic.Bool }
-
-type trailKey struct{}
-
-func (t *trail) origin() Origin {
+func originOf(t *trail) Origin {
 	switch {
-	case t.disk.Load():
+	case t.fromDisk():
 		return FromDisk
-	case t.asked.Load():
+	case t.askedRegistry():
 		return FromRegistry
 	}
 	return FromMemory
-}
-
-// noteAsked notes that memory has no answer for the caller of ctx.
-func noteAsked(ctx context.Context) {
-	if t, ok := ctx.Value(trailKey{}).(*trail); ok {
-		t.asked.Store(true)
-	}
-}
-
-// noteDisk notes that the caller of ctx gets an answer from the disk.
-func noteDisk(ctx context.Context) {
-	if t, ok := ctx.Value(trailKey{}).(*trail); ok {
-		t.disk.Store(true)
-	}
-}
-
-// request makes a request between StartRequest and EndRequest. Call request
-// only if requests is true.
-func (h *hooks) request(ctx context.Context, req request, do func(context.Context, request) ([]byte, error)) ([]byte, error) {
-	r := Request{Method: req.method, Route: route(req.path), Path: req.path}
-	for i := range h.all {
-		if f := h.all[i].StartRequest; f != nil {
-			ctx = h.start(ctx, r, f)
-		}
-	}
-	req.tally = new(tally)
-	begun := time.Now()
-	body, err := do(ctx, req)
-	e := req.tally.response(err)
-	e.Took = time.Since(begun)
-	for i := range h.all {
-		if f := h.all[i].EndRequest; f != nil {
-			func() {
-				defer hook.Caught(h.logger, "registry.Hooks.EndRequest")
-				f(ctx, r, e)
-			}()
-		}
-	}
-	return body, err
-}
-
-// start returns ctx if the hook panics or returns nil.
-func (h *hooks) start(ctx context.Context, r Request, f func(context.Context, Request) context.Context) (out context.Context) {
-	out = ctx
-	defer hook.Caught(h.logger, "registry.Hooks.StartRequest")
-	if child := f(ctx, r); child != nil {
-		out = child
-	}
-	return out
-}
-
-// tally counts the attempts of a request. A nil tally counts nothing.
-type tally struct {
-	attempts int
-	urls     []string
-	status   int
-}
-
-func (t *tally) note(url string, err error) {
-	if t == nil {
-		return
-	}
-	t.attempts++
-	for i, u := range t.urls {
-		if u == url {
-			t.urls = append(t.urls[:i], t.urls[i+1:]...)
-			break
-		}
-	}
-	t.urls = append(t.urls, url)
-	var answer *Error
-	switch {
-	case err == nil:
-		t.status = 200
-	case errors.As(err, &answer):
-		t.status = answer.Status
-	default:
-		t.status = 0
-	}
-}
-
-func (t *tally) response(err error) Response {
-	e := Response{Status: t.status, Attempts: t.attempts, URLs: len(t.urls), Err: err}
-	if len(t.urls) > 0 {
-		e.URL = t.urls[len(t.urls)-1]
-	}
-	return e
-}
-
-// route returns a path with names in the place of its variable parts.
-func route(path string) string {
-	var out strings.Builder
-	last := ""
-	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
-		switch name := variables[last]; {
-		case name != "":
-			segment, last = name, ""
-		case !fixed[segment]:
-			segment, last = "{other}", ""
-		default:
-			last = segment
-		}
-		out.WriteString("/" + segment)
-	}
-	return out.String()
-}
-
-// variables has the name of the part that follows a fixed part of a path.
-//
-//nolint:gochecknoglobals // a table, never changed
-var variables = map[string]string{
-	"ids": "{id}", "guids": "{guid}", "subjects": "{subject}", "versions": "{version}", "config": "{subject}", "mode": "{subject}",
-	"keks": "{kek}", "deks": "{subject}", "resources": "{resource}",
-}
-
-// fixed are the fixed parts of the paths of the registry's API.
-//
-//nolint:gochecknoglobals // a table, never changed
-var fixed = map[string]bool{
-	"schemas": true, "ids": true, "guids": true, "subjects": true, "versions": true, "config": true, "mode": true, "schema": true,
-	"metadata": true, "referencedby": true, "compatibility": true, "contexts": true, "associations": true, "resources": true,
-	"dek-registry": true, "v1": true, "keks": true, "deks": true, "types": true,
 }

@@ -90,7 +90,7 @@ func (c *Client) renewLatest(ctx context.Context, subject string) {
 	case errors.Is(err, ErrSubjectNotFound):
 		c.latest.forget(subject)
 	case err != nil && ctx.Err() == nil:
-		c.transport.logger.LogAttrs(ctx, slog.LevelWarn, "registry_refresh_failed", slog.String("subject", subject), slog.Any("error", err))
+		c.logger.LogAttrs(ctx, slog.LevelWarn, "registry_refresh_failed", slog.String("subject", subject), slog.Any("error", err))
 	}
 }
 

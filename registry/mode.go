@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -86,10 +85,4 @@ func (c *Client) mode(ctx context.Context, path string) (Mode, error) {
 
 func (c *Client) setMode(ctx context.Context, path string, m Mode) error {
 	return c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: path, form: formMode}, map[string]Mode{"mode": m}, nil)
-}
-
-// isStatus reports whether err is the registry's answer with an HTTP status.
-func isStatus(err error, status int) bool {
-	var answer *Error
-	return errors.As(err, &answer) && answer.Status == status
 }

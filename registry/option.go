@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -98,6 +99,24 @@ func newConfig(opts []Option) (c *config, urls []string) {
 		c.unknown = append(c.unknown, e.Origin)
 	}
 	return c, urls
+}
+
+// roundTripper returns the user's round tripper or makes the default transport.
+func (c *config) roundTripper() http.RoundTripper {
+	if c.roundTrip != nil {
+		return c.roundTrip
+	}
+	return &http.Transport{
+		Proxy:                 c.proxy,
+		DialContext:           (&net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:       c.tls,
+		TLSHandshakeTimeout:   c.timeout,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   32,
+		MaxConnsPerHost:       128,
+		IdleConnTimeout:       90 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
 }
 
 func (c *config) applyAll(opts []Option) {
@@ -289,29 +308,9 @@ func (c *config) check() error {
 	return errors.Join(errs...)
 }
 
-// checkToken refuses a token that is not valid in an Authorization header. The
-// error does not quote the token.
-func checkToken(token string) error {
-	switch {
-	case token == "":
-		return errors.New("the token is empty")
-	case strings.TrimSpace(token) != token:
-		return errors.New("the token begins or ends with white space: was it read from a file together with its line break?")
-	case !headerValue(token):
-		return errors.New("the token holds a control character")
-	}
-	return nil
-}
-
 // headerName reports whether name is a token of RFC 9110, section 5.6.2.
 func headerName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
-}
-
-// headerValue reports whether value is valid in a header. The only valid
-// control character is the tab.
-func headerValue(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

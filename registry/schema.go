@@ -89,22 +89,6 @@ func (c *Client) askByGUID(ctx context.Context, guid uuid.UUID) (Version, error)
 	return v, nil
 }
 
-// recorded answers from the disk. If the disk has no answer, recorded calls
-// load and stores the result on the disk.
-func recorded(c *Client, w *work, f fact, load func() (Version, error)) (Version, error) {
-	var v Version
-	if c.disk.load(f, &v) {
-		w.fromDisk = true
-		return v, nil
-	}
-	v, err := load()
-	if err != nil {
-		return Version{}, err
-	}
-	c.disk.save(f, v)
-	return v, nil
-}
-
 // Version returns a version of a subject. Versions never change, so a second
 // call is answered from memory. If there is no such version, the error is
 // [ErrSubjectNotFound] or [ErrVersionNotFound].

@@ -23,21 +23,73 @@ import (
 // transport makes calls of the REST API with retries, failover, credentials and
 // limits.
 type transport struct {
-	client     *http.Client
-	endpoints  *endpoints
+	transportConfig
+
+	client    *http.Client
+	endpoints *endpoints
+	tokens    *tokens     // nil if there is no token source
+	away      atomic.Bool // no registry answered the last call in time
+	contact   contact
+}
+
+// transportConfig has the settings of a transport. Every field but auth, source
+// and observers is required.
+type transportConfig struct {
 	background *background
-	tokens     *tokens // nil if there is no token source
+	urls       []string
+	auth       authorizer        // nil for no credentials
+	source     oauth.TokenSource // in place of auth
+	secrets    []string          // values that no error may show
 	headers    http.Header
-	secrets    []string
-	timeout    time.Duration
+	roundTrip  http.RoundTripper
+	timeout    time.Duration // of an attempt
 	retries    int
-	base, cap  time.Duration
+	base, cap  time.Duration // of the pause before a retry
+	wayBack    time.Duration
 	maxBody    int64
 	logger     *slog.Logger
-	away       atomic.Bool // no registry answered the last call in time
-	contact    contact
-	hooks      hooks
+	observers  []observer
 }
+
+// newTransport checks the URLs. The user info of a URL holds the credentials of
+// this URL.
+func newTransport(cfg transportConfig) (*transport, error) {
+	t := &transport{transportConfig: cfg, endpoints: &endpoints{wayBack: cfg.wayBack}, contact: contact{since: time.Now()}}
+	auth := cfg.auth
+	if cfg.source != nil {
+		t.tokens = &tokens{source: cfg.source, background: cfg.background}
+		auth = t.tokens.authorize
+	}
+	var errs []error
+	for i, s := range cfg.urls {
+		ep, user, err := parseEndpoint(s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("URL %d of %d: %w", i+1, len(cfg.urls), err))
+			continue
+		}
+		ep.auth = auth
+		if user != nil {
+			password, _ := user.Password()
+			ep.auth = basicAuth(user.Username(), password)
+			t.secrets = append(t.secrets, password)
+		}
+		t.endpoints.list = append(t.endpoints.list, ep)
+	}
+	t.client = &http.Client{Transport: cfg.roundTrip, CheckRedirect: checkRedirect}
+	return t, errors.Join(errs...)
+}
+
+// urlList returns the base URLs, without credentials.
+func (t *transport) urlList() []string { return t.endpoints.urls() }
+
+// isAway reports whether no registry answered the last call in time.
+func (t *transport) isAway() bool { return t.away.Load() }
+
+// noAnswer notes that no registry answered a call in time.
+func (t *transport) noAnswer() { t.away.Store(true) }
+
+// close closes idle connections.
+func (t *transport) close() { t.client.CloseIdleConnections() }
 
 // request is a single call, independent of the URL that will answer.
 type request struct {
@@ -70,25 +122,6 @@ const (
 	minShare = 20 * time.Millisecond
 )
 
-// newHTTPClient wraps a user's round tripper or makes the default transport.
-func newHTTPClient(c *config) *http.Client {
-	rt := c.roundTrip
-	if rt == nil {
-		rt = &http.Transport{
-			Proxy:                 c.proxy,
-			DialContext:           (&net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}).DialContext,
-			TLSClientConfig:       c.tls,
-			TLSHandshakeTimeout:   c.timeout,
-			ForceAttemptHTTP2:     true,
-			MaxIdleConnsPerHost:   32,
-			MaxConnsPerHost:       128,
-			IdleConnTimeout:       90 * time.Second,
-			ExpectContinueTimeout: time.Second,
-		}
-	}
-	return &http.Client{Transport: rt, CheckRedirect: checkRedirect}
-}
-
 // checkRedirect allows only a few redirects. checkRedirect refuses a redirect
 // that would turn a write into a read, or send credentials to another origin.
 func checkRedirect(next *http.Request, via []*http.Request) error {
@@ -113,13 +146,11 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 // other answer is an *Error. If no registry answers, the error is an
 // *UnavailableError.
 func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error) {
-	if t.hooks.answers {
-		noteAsked(ctx)
-	}
-	if !t.hooks.requests {
+	noteAsked(ctx)
+	if len(t.observers) == 0 {
 		return t.exchange(ctx, w, req)
 	}
-	return t.hooks.request(ctx, req, func(ctx context.Context, req request) ([]byte, error) { return t.exchange(ctx, w, req) })
+	return t.observed(ctx, w, req)
 }
 
 func (t *transport) exchange(ctx context.Context, w *work, req request) ([]byte, error) {

@@ -1,0 +1,97 @@
+package registry
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Health is what a client knows about its registry at one moment.
+type Health struct {
+	// Ready says whether a registry answered the last request. Ready is true
+	// before the first request.
+	Ready bool
+	// Since is the time of the last change of Ready. At first Since is the time
+	// of [New].
+	Since time.Time
+	// Reason is an *[UnavailableError] with the last error of each URL. Reason
+	// is nil if Ready is true.
+	Reason error
+	// URL is the current URL, without credentials. The client tries this URL
+	// first.
+	URL string
+}
+
+// health returns the health and starts a probe if it is time for a probe.
+func (t *transport) health() Health {
+	h, probe := t.contact.now(time.Now())
+	h.URL = t.endpoints.order()[0].String()
+	if probe {
+		t.background.start(t.probeAll)
+	}
+	return h
+}
+
+// contact remembers whether the registry answers.
+type contact struct {
+	mu     sync.Mutex
+	since  time.Time
+	reason error // nil: the registry answers
+
+	// asked is the time of the last probe. A probe of a registry that hangs
+	// takes as long as the timeout, and probing says that it runs.
+	asked   time.Time
+	probing bool
+}
+
+// probeEvery is the minimum time between two probes of a registry that is away.
+const probeEvery = 2 * time.Second
+
+// now returns the health without the URL. probe says that it is time to probe.
+func (k *contact) now(now time.Time) (h Health, probe bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.reason != nil && !k.probing && now.Sub(k.asked) >= probeEvery {
+		k.asked, k.probing, probe = now, true, true
+	}
+	return Health{Ready: k.reason == nil, Since: k.since, Reason: k.reason}, probe
+}
+
+// answered notes that a registry has answered.
+func (k *contact) answered() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.reason != nil {
+		k.since, k.reason = time.Now(), nil
+	}
+}
+
+// lost notes that no registry has answered.
+func (k *contact) lost(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.reason == nil {
+		k.since, k.asked = time.Now(), time.Now()
+	}
+	k.reason = err
+}
+
+// probed notes the end of a probe.
+func (k *contact) probed() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.probing = false
+}
+
+// probeAll asks the endpoints in their order until one answers.
+func (t *transport) probeAll(ctx context.Context) {
+	defer t.contact.probed()
+	for _, ep := range t.endpoints.order() {
+		if t.probe(ctx, ep) == nil {
+			t.away.Store(false)
+			t.endpoints.answered(ep)
+			t.contact.answered()
+			return
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/avroline/avroline/internal/hook"
+)
+
+// Request is a request to the registry, for [Hooks].
+type Request struct {
+	// Method and Route are the HTTP method and the path, with names in the
+	// place of ids and subjects: "GET" and "/schemas/ids/{id}". There are a few
+	// dozen routes.
+	Method, Route string
+	// Path is the path of the request, such as "/schemas/ids/7".
+	Path string
+}
+
+// Response is the end of a request to the registry, for [Hooks].
+type Response struct {
+	// URL is the last URL that was tried, without credentials and path.
+	URL string
+	// Status is the status of the last answer, or 0 if there was no answer.
+	Status int
+	// Attempts counts the HTTP requests. URLs counts the different URLs among
+	// them.
+	Attempts, URLs int
+	Took           time.Duration
+	Err            error
+}
+
+// observer sees the requests of a transport. Each function may be nil.
+type observer struct {
+	start func(ctx context.Context, r Request) context.Context
+	end   func(ctx context.Context, r Request, e Response)
+}
+
+// observed makes a call between the functions of the observers.
+func (t *transport) observed(ctx context.Context, w *work, req request) ([]byte, error) {
+	r := Request{Method: req.method, Route: route(req.path), Path: req.path}
+	for _, o := range t.observers {
+		ctx = t.startOf(ctx, r, o)
+	}
+	req.tally = new(tally)
+	begun := time.Now()
+	body, err := t.exchange(ctx, w, req)
+	e := req.tally.response(err)
+	e.Took = time.Since(begun)
+	for _, o := range t.observers {
+		t.endOf(ctx, r, e, o)
+	}
+	return body, err
+}
+
+// startOf returns ctx if the observer panics or returns nil.
+func (t *transport) startOf(ctx context.Context, r Request, o observer) (out context.Context) {
+	out = ctx
+	if o.start == nil {
+		return out
+	}
+	defer hook.Caught(t.logger, "registry.Hooks.StartRequest")
+	if child := o.start(ctx, r); child != nil {
+		out = child
+	}
+	return out
+}
+
+func (t *transport) endOf(ctx context.Context, r Request, e Response, o observer) {
+	if o.end == nil {
+		return
+	}
+	defer hook.Caught(t.logger, "registry.Hooks.EndRequest")
+	o.end(ctx, r, e)
+}
+
+// tally counts the attempts of a request. A nil tally counts nothing.
+type tally struct {
+	attempts int
+	urls     []string
+	status   int
+}
+
+func (t *tally) note(url string, err error) {
+	if t == nil {
+		return
+	}
+	t.attempts++
+	for i, u := range t.urls {
+		if u == url {
+			t.urls = append(t.urls[:i], t.urls[i+1:]...)
+			break
+		}
+	}
+	t.urls = append(t.urls, url)
+	var answer *Error
+	switch {
+	case err == nil:
+		t.status = 200
+	case errors.As(err, &answer):
+		t.status = answer.Status
+	default:
+		t.status = 0
+	}
+}
+
+func (t *tally) response(err error) Response {
+	e := Response{Status: t.status, Attempts: t.attempts, URLs: len(t.urls), Err: err}
+	if len(t.urls) > 0 {
+		e.URL = t.urls[len(t.urls)-1]
+	}
+	return e
+}
+
+// route returns a path with names in the place of its variable parts.
+func route(path string) string {
+	var out strings.Builder
+	last := ""
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		switch name := variables[last]; {
+		case name != "":
+			segment, last = name, ""
+		case !fixed[segment]:
+			segment, last = "{other}", ""
+		default:
+			last = segment
+		}
+		out.WriteString("/" + segment)
+	}
+	return out.String()
+}
+
+// variables has the name of the part that follows a fixed part of a path.
+//
+//nolint:gochecknoglobals // a table, never changed
+var variables = map[string]string{
+	"ids": "{id}", "guids": "{guid}", "subjects": "{subject}", "versions": "{version}", "config": "{subject}", "mode": "{subject}",
+	"keks": "{kek}", "deks": "{subject}", "resources": "{resource}",
+}
+
+// fixed are the fixed parts of the paths of the registry's API.
+//
+//nolint:gochecknoglobals // a table, never changed
+var fixed = map[string]bool{
+	"schemas": true, "ids": true, "guids": true, "subjects": true, "versions": true, "config": true, "mode": true, "schema": true,
+	"metadata": true, "referencedby": true, "compatibility": true, "contexts": true, "associations": true, "resources": true,
+	"dek-registry": true, "v1": true, "keks": true, "deks": true, "types": true,
+}

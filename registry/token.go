@@ -1,0 +1,138 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/avroline/avroline/internal/oauth"
+)
+
+// authorizer puts credentials on a request. Credentials exist only inside
+// closures, so that printing a client never shows the credentials.
+type authorizer func(context.Context, *http.Request) error
+
+func basicAuth(user, password string) authorizer {
+	return func(_ context.Context, r *http.Request) error {
+		r.SetBasicAuth(user, password)
+		return nil
+	}
+}
+
+func bearer(token string) authorizer {
+	return func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	}
+}
+
+// tokens keeps the current token of a source.
+type tokens struct {
+	source     TokenSource
+	background *background
+	flights    flights[struct{}, token]
+
+	mu      sync.Mutex
+	current token
+}
+
+type token struct {
+	text           string
+	renew, expires time.Time // zero means never
+}
+
+// early returns how long before its expiry a token is renewed. The time is a
+// fifth of the token's life, and at most a minute. The old token is still valid
+// in this time.
+func early(life time.Duration) time.Duration { return min(life/5, time.Minute) }
+
+func (t *tokens) authorize(ctx context.Context, r *http.Request) error {
+	tok, err := t.get(ctx)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+tok.text)
+	return nil
+}
+
+// get returns a token that is valid now. If the token expires soon, get renews
+// the token in the background. The caller waits only if there is no valid
+// token.
+func (t *tokens) get(ctx context.Context) (token, error) {
+	t.mu.Lock()
+	tok := t.current
+	t.mu.Unlock()
+	now := time.Now()
+	switch {
+	case tok.text == "" || !tok.expires.IsZero() && !now.Before(tok.expires):
+		return t.flights.do(ctx, t.background, nil, struct{}{}, t.fetch)
+	case !tok.renew.IsZero() && !now.Before(tok.renew):
+		// No caller waits for the renewal. A failure shows once the token has
+		// expired.
+		_, _ = t.flights.join(ctx, t.background, nil, struct{}{}, t.fetch)
+	}
+	return tok, nil
+}
+
+func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	given, err := t.source.Token(ctx)
+	if err != nil {
+		return token{}, &tokenError{err}
+	}
+	if err := checkToken(given.Value); err != nil {
+		// The source would return the same token again, so this is not an
+		// outage.
+		return token{}, &oauth.RefusedError{Reason: "the token source gave a token that cannot be sent: " + err.Error()}
+	}
+	tok := token{text: given.Value, expires: given.Expiry}
+	if !tok.expires.IsZero() {
+		tok.renew = tok.expires.Add(-early(time.Until(tok.expires)))
+	}
+	t.mu.Lock()
+	t.current = tok
+	t.mu.Unlock()
+	return tok, nil
+}
+
+// drop forgets a token that the registry refused.
+func (t *tokens) drop(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.text == text {
+		t.current = token{}
+	}
+}
+
+// tokenTimeout limits a single call of a token source.
+const tokenTimeout = 10 * time.Second
+
+// tokenError is a failure to get a token.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return "no token: " + e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+// checkToken refuses a token that is not valid in an Authorization header. The
+// error does not quote the token.
+func checkToken(token string) error {
+	switch {
+	case token == "":
+		return errors.New("the token is empty")
+	case strings.TrimSpace(token) != token:
+		return errors.New("the token begins or ends with white space: was it read from a file together with its line break?")
+	case !headerValue(token):
+		return errors.New("the token holds a control character")
+	}
+	return nil
+}
+
+// headerValue reports whether value is valid in a header. The only valid
+// control character is the tab.
+func headerValue(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // AssociatedSubjects returns the subjects that the registry associates with a
@@ -19,13 +21,13 @@ func (c *Client) AssociatedSubjects(ctx context.Context, topic, clusterID, part 
 	var found []struct {
 		Subject string `json:"subject"`
 	}
-	req := request{
-		method: http.MethodGet, form: formList,
-		path:  "/associations/resources/" + url.PathEscape(clusterID) + "/" + url.PathEscape(topic),
-		query: url.Values{"resourceType": {"topic"}, "associationType": {part}}.Encode(),
+	req := rest.Call{
+		Method: http.MethodGet, Form: rest.FormList,
+		Path:  "/associations/resources/" + url.PathEscape(clusterID) + "/" + url.PathEscape(topic),
+		Query: url.Values{"resourceType": {"topic"}, "associationType": {part}}.Encode(),
 	}
-	err := c.fromRegistry(ctx).call(ctx, req, nil, &found)
-	if isStatus(err, http.StatusNotFound) {
+	err := c.fromRegistry(ctx).Call(ctx, req, nil, &found)
+	if rest.IsStatus(err, http.StatusNotFound) {
 		return nil, nil
 	}
 	if err != nil {

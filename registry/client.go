@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Client talks to a schema registry and caches the answers. A Client is safe
 // for concurrent use, and a program needs only a single Client. Printing a
 // Client shows only the URLs.
 type Client struct {
-	transport  *transport
-	background *background
+	transport  *rest.Transport
+	background *rest.Background
 	logger     *slog.Logger
 	timeout    time.Duration // of an attempt
 	disk       *disk
@@ -30,7 +32,7 @@ type Client struct {
 	registered *memo[schemaKey, Version]
 	looked     *memo[schemaKey, Version]
 	found      *memo[findKey, Version]
-	parts      *memo[partKey, *answer] // versions that references name
+	parts      *memo[partKey, *rest.Answer] // versions that references name
 	latest     *latestVersions
 	noList     atomic.Bool // the registry has no list of the versions of a subject
 	hooks      hooks
@@ -57,16 +59,16 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		errs = append(errs, errors.New("no URL was given"))
 	}
 	hooks := joinHooks(cfg.hooks, cfg.logger)
-	b := newBackground()
-	t, err := newTransport(transportConfig{
-		background: b, urls: urls, auth: cfg.auth, source: cfg.source, secrets: cfg.secrets, headers: cfg.headers,
-		roundTrip: cfg.roundTripper(), timeout: cfg.timeout, retries: cfg.retries, base: cfg.base, cap: cfg.cap,
-		wayBack: cfg.wayBack, maxBody: cfg.maxBody, logger: cfg.logger, observers: hooks.observers(),
+	b := rest.NewBackground()
+	t, err := rest.NewTransport(rest.Config{
+		Background: b, URLs: urls, Auth: cfg.auth, Source: cfg.source, Secrets: cfg.secrets, Headers: cfg.headers,
+		RoundTrip: cfg.roundTripper(), Timeout: cfg.timeout, Retries: cfg.retries, Base: cfg.base, Cap: cfg.cap,
+		WayBack: cfg.wayBack, MaxBody: cfg.maxBody, Logger: cfg.logger, Observers: hooks.observers(),
 	})
 	errs = append(errs, err)
-	store, err := openDisk(cfg.disk, t.urlList(), cfg.logger)
+	store, err := openDisk(cfg.disk, t.BaseURLs(), cfg.logger)
 	if err := errors.Join(append(errs, err)...); err != nil {
-		b.stop()
+		b.Stop()
 		return nil, fmt.Errorf("registry: %w", err)
 	}
 	if len(cfg.unknown) > 0 {
@@ -85,7 +87,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		registered: newMemo[schemaKey, Version](b, cfg.schemas, refused),
 		looked:     newMemo[schemaKey, Version](b, cfg.schemas, absent[schemaKey]),
 		found:      newMemo[findKey, Version](b, cfg.schemas, absent[findKey]),
-		parts:      newMemo[partKey, *answer](b, cfg.schemas, nil),
+		parts:      newMemo[partKey, *rest.Answer](b, cfg.schemas, nil),
 		latest:     newLatestVersions(cfg.schemas),
 	}
 	c.ids = newMemo[idKey, Version](b, cfg.schemas, func(key idKey, err error) bool {
@@ -98,8 +100,8 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 // client answers from memory, and every other call returns [ErrClosed]. A
 // second Close does nothing.
 func (c *Client) Close() error {
-	c.background.stop()
-	c.transport.close()
+	c.background.Stop()
+	c.transport.Close()
 	return nil
 }
 
@@ -109,13 +111,13 @@ func (c *Client) Format(s fmt.State, _ rune) {
 		_, _ = io.WriteString(s, "<nil>")
 		return
 	}
-	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.urlList(), ", "))
+	fmt.Fprintf(s, "registry.Client(%s)", strings.Join(c.transport.BaseURLs(), ", "))
 }
 
 // caller returns a caller for w. known says how much of the answer this client
 // has just written.
-func (c *Client) caller(w *work, known written) caller {
-	return caller{transport: c.transport, work: w, written: known}
+func (c *Client) caller(w *rest.Work, known rest.Written) rest.Caller {
+	return rest.Caller{Transport: c.transport, Work: w, Written: known}
 }
 
 // changed forgets the answers that a write of this client may have outdated.
@@ -153,6 +155,6 @@ func wrap(verb, subject string, err error) error {
 }
 
 // fromRegistry returns a caller for a single call whose result is not cached.
-func (c *Client) fromRegistry(ctx context.Context) caller {
-	return c.caller(newWork(ctx), nothingWritten)
+func (c *Client) fromRegistry(ctx context.Context) rest.Caller {
+	return c.caller(rest.NewWork(ctx), rest.NothingWritten)
 }

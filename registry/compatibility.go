@@ -7,15 +7,16 @@ import (
 	"net/url"
 
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Compatibility returns the compatibility level of a subject. If the subject
 // has no level of its own, the global level counts.
 func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Level, error) {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	var l compat.Level
 	if err == nil {
-		l, err = c.level(ctx, newWork(ctx), subject)
+		l, err = c.level(ctx, rest.NewWork(ctx), subject)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("registry: compatibility of %q: %w", subject, err)
@@ -26,17 +27,17 @@ func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Leve
 // level returns the level that counts for a subject. Some registries answer 404
 // for a subject that does not exist yet, even if the request asks for the
 // global level as a fallback. level then asks for the global level.
-func (c *Client) level(ctx context.Context, w *work, subject string) (compat.Level, error) {
-	l, err := c.caller(w, nothingWritten).level(ctx, subject)
-	if isStatus(err, http.StatusNotFound) {
-		return c.caller(w, nothingWritten).level(ctx, "")
+func (c *Client) level(ctx context.Context, w *rest.Work, subject string) (compat.Level, error) {
+	l, err := c.caller(w, rest.NothingWritten).Level(ctx, subject)
+	if rest.IsStatus(err, http.StatusNotFound) {
+		return c.caller(w, rest.NothingWritten).Level(ctx, "")
 	}
 	return l, err
 }
 
 // SetCompatibility sets the level of a subject. The subject need not exist yet.
 func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.Level) error {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	if err == nil {
 		err = c.setLevel(ctx, "/config/"+url.PathEscape(subject), subject, l)
 	}
@@ -49,7 +50,7 @@ func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.
 // DeleteCompatibility removes the level of a subject, so that the global level
 // counts again. A subject without a level of its own is not an error.
 func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	if err == nil {
 		err = c.deleteLevel(ctx, "/config/"+url.PathEscape(subject), subject)
 	}
@@ -62,7 +63,7 @@ func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error 
 // GlobalCompatibility returns the level of subjects without a level of their
 // own.
 func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) {
-	l, err := c.fromRegistry(ctx).level(ctx, "")
+	l, err := c.fromRegistry(ctx).Level(ctx, "")
 	if err != nil {
 		return 0, fmt.Errorf("registry: global compatibility: %w", err)
 	}
@@ -88,15 +89,15 @@ func (c *Client) DeleteGlobalCompatibility(ctx context.Context) error {
 
 func (c *Client) setLevel(ctx context.Context, path, subject string, l compat.Level) error {
 	body := map[string]compat.Level{"compatibility": l}
-	err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: path, form: formLevel}, body, nil)
+	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: path, Form: rest.FormLevel}, body, nil)
 	c.allow(subject)
 	return err
 }
 
 func (c *Client) deleteLevel(ctx context.Context, path, subject string) error {
-	err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodDelete, path: path}, nil, nil)
+	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: path}, nil, nil)
 	c.allow(subject)
-	if isStatus(err, http.StatusNotFound) {
+	if rest.IsStatus(err, http.StatusNotFound) {
 		return nil
 	}
 	return err

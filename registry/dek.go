@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/avroline/avroline/registry/contract"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // This file is the client of Confluent's DEK registry, which holds the wrapped
@@ -20,7 +21,7 @@ import (
 // finds a softly deleted key.
 func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.KEK, error) {
 	var kek contract.KEK
-	req := request{method: http.MethodGet, path: kekPath(name), query: deletedQuery(deleted, nil)}
+	req := rest.Call{Method: http.MethodGet, Path: kekPath(name), Query: deletedQuery(deleted, nil)}
 	if err := c.keys(ctx, req, nil, &kek); err != nil {
 		return contract.KEK{}, fmt.Errorf("registry: key encryption key %q: %w", name, err)
 	}
@@ -30,7 +31,7 @@ func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.K
 // CreateKEK registers a key encryption key and returns the registry's entry.
 func (c *Client) CreateKEK(ctx context.Context, kek contract.KEK) (contract.KEK, error) {
 	var made contract.KEK
-	if err := c.keys(ctx, request{method: http.MethodPost, path: keksPath}, kek, &made); err != nil {
+	if err := c.keys(ctx, rest.Call{Method: http.MethodPost, Path: keksPath}, kek, &made); err != nil {
 		return contract.KEK{}, fmt.Errorf("registry: create the key encryption key %q: %w", kek.Name, err)
 	}
 	return made, nil
@@ -42,15 +43,15 @@ func (c *Client) CreateKEK(ctx context.Context, kek contract.KEK) (contract.KEK,
 func (c *Client) DEK(ctx context.Context, kek, subject string, version int, algorithm string, deleted bool) (contract.DEK, error) {
 	at := strconv.Itoa(version)
 	if version < 0 {
-		at = latestVersion
+		at = rest.LatestVersion
 	}
 	query := url.Values{}
 	if algorithm != "" {
 		query.Set("algorithm", algorithm)
 	}
 	var dek contract.DEK
-	req := request{
-		method: http.MethodGet, path: dekPath(kek, subject) + "/versions/" + at, query: deletedQuery(deleted, query),
+	req := rest.Call{
+		Method: http.MethodGet, Path: dekPath(kek, subject) + "/versions/" + at, Query: deletedQuery(deleted, query),
 	}
 	if err := c.keys(ctx, req, nil, &dek); err != nil {
 		return contract.DEK{}, fmt.Errorf("registry: data encryption key of %q under %q: %w", subject, kek, err)
@@ -65,9 +66,9 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	kek := dek.KEKName
 	dek.KEKName, dek.KeyMaterial = "", ""
 	var made contract.DEK
-	err := c.keys(ctx, request{method: http.MethodPost, path: dekPath(kek, dek.Subject)}, dek, &made)
-	if isStatus(err, http.StatusMethodNotAllowed) { // a registry before 8.0
-		err = c.keys(ctx, request{method: http.MethodPost, path: kekPath(kek) + "/deks"}, dek, &made)
+	err := c.keys(ctx, rest.Call{Method: http.MethodPost, Path: dekPath(kek, dek.Subject)}, dek, &made)
+	if rest.IsStatus(err, http.StatusMethodNotAllowed) { // a registry before 8.0
+		err = c.keys(ctx, rest.Call{Method: http.MethodPost, Path: kekPath(kek) + "/deks"}, dek, &made)
 	}
 	if err != nil {
 		return contract.DEK{}, fmt.Errorf("registry: create a data encryption key of %q under %q: %w", dek.Subject, kek, err)
@@ -76,9 +77,9 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 }
 
 // keys makes a call whose answer holds key material.
-func (c *Client) keys(ctx context.Context, req request, in, out any) error {
-	req.form, req.secret = formKey, true
-	return c.fromRegistry(ctx).call(ctx, req, in, out)
+func (c *Client) keys(ctx context.Context, req rest.Call, in, out any) error {
+	req.Form, req.Secret = rest.FormKey, true
+	return c.fromRegistry(ctx).Call(ctx, req, in, out)
 }
 
 const keksPath = "/dek-registry/v1/keks"

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Deletion is a kind of deletion.
@@ -48,13 +50,13 @@ func (c *Client) DeleteVersion(ctx context.Context, subject string, version int,
 	return nil
 }
 
-func (c *Client) delete(ctx context.Context, subject, rest string, how Deletion, out any) error {
+func (c *Client) delete(ctx context.Context, subject, path string, how Deletion, out any) error {
 	query, err := how.query()
-	if err = errors.Join(err, checkSubject(subject)); err != nil {
+	if err = errors.Join(err, rest.CheckSubject(subject)); err != nil {
 		return err
 	}
-	req := request{method: http.MethodDelete, path: subjectPath(subject) + rest, query: query.Encode()}
-	err = c.fromRegistry(ctx).call(ctx, req, nil, out)
+	req := rest.Call{Method: http.MethodDelete, Path: rest.SubjectPath(subject) + path, Query: query.Encode()}
+	err = c.fromRegistry(ctx).Call(ctx, req, nil, out)
 	c.changed(subject)
 	c.writes.forget(subject)
 	c.forgetSubject(subject)

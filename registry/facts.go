@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 func (k idKey) fact() fact { return fact{"id", k.context + strconv.Itoa(k.id)} }
@@ -17,10 +19,10 @@ func latestFact(subject string) fact { return fact{"latest", subject} }
 
 // recorded answers from the disk. If the disk has no answer, recorded calls
 // load and stores the result on the disk.
-func recorded(c *Client, w *work, f fact, load func() (Version, error)) (Version, error) {
+func recorded(c *Client, w *rest.Work, f fact, load func() (Version, error)) (Version, error) {
 	var v Version
 	if c.disk.load(f, &v) {
-		w.fromDisk = true
+		w.FromDisk = true
 		return v, nil
 	}
 	v, err := load()
@@ -39,7 +41,7 @@ func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Cont
 		return ask(ctx)
 	}
 	limit := patience
-	if c.transport.isAway() {
+	if c.transport.IsAway() {
 		limit = 0 // asked in the background, with no wait
 	}
 	short, cancel := context.WithTimeout(ctx, limit)
@@ -55,8 +57,8 @@ func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Cont
 	case !errors.Is(err, ErrUnavailable) && short.Err() == nil:
 		return v, err
 	}
-	c.transport.noAnswer()
-	noteDisk(ctx)
+	c.transport.NoAnswer()
+	rest.NoteDisk(ctx)
 	c.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.kind), slog.Any("error", err))
 	return kept, nil
 }

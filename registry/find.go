@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // The limits of [Client.FindVersion].
@@ -42,10 +43,10 @@ func (c *Client) FindVersion(ctx context.Context, subject, schema string) (Versi
 }
 
 func (c *Client) askFind(ctx context.Context, subject, schema string) (Version, error) {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	var v Version
 	if err == nil {
-		v, err = c.found.get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *work) (Version, error) {
+		v, err = c.found.get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *rest.Work) (Version, error) {
 			return c.findVersion(ctx, w, subject, schema)
 		})
 	}
@@ -55,12 +56,12 @@ func (c *Client) askFind(ctx context.Context, subject, schema string) (Version, 
 	return v, nil
 }
 
-func (c *Client) findVersion(ctx context.Context, w *work, subject, schema string) (Version, error) {
+func (c *Client) findVersion(ctx context.Context, w *rest.Work, subject, schema string) (Version, error) {
 	want, err := avsc.Parse("schema", []byte(schema))
 	if err != nil {
 		return Version{}, err
 	}
-	numbers, err := c.caller(w, c.writes.of(subject, 0)).versions(ctx, subject, nil)
+	numbers, err := c.caller(w, c.writes.of(subject, 0)).Versions(ctx, subject, nil)
 	if err != nil {
 		return Version{}, err
 	}
@@ -103,16 +104,16 @@ func (c *Client) listVersions(ctx context.Context, subject string, count int) {
 	if c.noList.Load() {
 		return
 	}
-	w := newWork(ctx)
-	w.once = true // the versions can also be read one by one
+	w := rest.NewWork(ctx)
+	w.Once = true // the versions can also be read one by one
 	query := listQuery([]ListOption{WithPrefix(subject)})
 	query.Set("limit", strconv.Itoa(pageSize))
 	read := 0
 	for page := range maxPages {
 		query.Set("offset", strconv.Itoa(page*pageSize))
-		var list []*answer
-		req := request{method: http.MethodGet, path: "/schemas", query: query.Encode(), form: formList}
-		err := c.caller(w, nothingWritten).call(ctx, req, nil, &list)
+		var list []*rest.Answer
+		req := rest.Call{Method: http.MethodGet, Path: "/schemas", Query: query.Encode(), Form: rest.FormList}
+		err := c.caller(w, rest.NothingWritten).Call(ctx, req, nil, &list)
 		var answer *Error
 		if errors.As(err, &answer) && answer.Status/100 == 4 {
 			c.noList.Store(true)
@@ -127,7 +128,7 @@ func (c *Client) listVersions(ctx context.Context, subject string, count int) {
 			if !strings.HasPrefix(a.Subject, subject) { // Karapace returns all subjects, and Apicurio no subject
 				c.noList.Store(true)
 			}
-			if a.Subject == subject && a.Version > 0 && a.avro() == nil {
+			if a.Subject == subject && a.Version > 0 && a.CheckAvro() == nil {
 				c.parts.known.Add(partKey{subject, a.Version}, a)
 				read++
 			}
@@ -141,7 +142,7 @@ func (c *Client) listVersions(ctx context.Context, subject string, count int) {
 // sameVersion reads a version and reports whether the version means the same as
 // want. A deleted version does not match, and neither does a version that our
 // parser cannot read.
-func (c *Client) sameVersion(ctx context.Context, w *work, subject string, number int, want *avsc.Schema) (Version, bool, error) {
+func (c *Client) sameVersion(ctx context.Context, w *rest.Work, subject string, number int, want *avsc.Schema) (Version, bool, error) {
 	a, err := c.part(ctx, w, partKey{subject, number})
 	var v Version
 	if err == nil {

@@ -12,23 +12,24 @@ import (
 	"sync"
 
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // explain turns a refusal of an incompatible schema into an error with reasons.
-func (c *Client) explain(ctx context.Context, w *work, subject string, s Schema, err error) error {
+func (c *Client) explain(ctx context.Context, w *rest.Work, subject string, s Schema, err error) error {
 	var answer *Error
-	if !errors.As(err, &answer) || !answer.incompatible() {
+	if !errors.As(err, &answer) || !rest.RefusesIncompatible(answer) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	whole, wholeErr := c.resolved(ctx, w, subject, s.Text, s.References)
 	if wholeErr != nil { // only the registry's text is left
-		return &IncompatibleError{Subject: subject, Findings: readFindings(answer.full), Err: answer}
+		return &IncompatibleError{Subject: subject, Findings: readFindings(rest.FullText(answer)), Err: answer}
 	}
-	said := readFindings(answer.full)
+	said := readFindings(rest.FullText(answer))
 	if len(said) == 0 {
-		if v, err := c.caller(w, nothingWritten).verdict(ctx, subject, latestVersion, whole); err == nil {
+		if v, err := c.caller(w, rest.NothingWritten).Verdict(ctx, subject, rest.LatestVersion, whole); err == nil {
 			said = findingsOf(v)
 		}
 	}
@@ -68,10 +69,10 @@ func (c *Client) TestCompatibility(ctx context.Context, subject string, s Schema
 }
 
 func (c *Client) tested(ctx context.Context, subject string, s Schema, version int) ([]compat.Finding, error) {
-	if err := checkSubject(subject); err != nil {
+	if err := rest.CheckSubject(subject); err != nil {
 		return nil, err
 	}
-	w := newWork(ctx)
+	w := rest.NewWork(ctx)
 	// Send the schema with its references resolved, because some registries
 	// refuse references in this call.
 	whole, err := c.resolved(ctx, w, subject, s.Text, s.References)
@@ -82,7 +83,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	switch {
 	case err != nil && version == 0 && (errors.Is(err, ErrSubjectNotFound) || errors.Is(err, ErrVersionNotFound)):
 		return nil, nil // the subject has no version; Karapace says "Version -1 not found"
-	case isStatus(err, http.StatusUnprocessableEntity):
+	case rest.IsStatus(err, http.StatusUnprocessableEntity):
 		// Perhaps the registry cannot compare, for example because the registry
 		// does not resolve the references of its own versions. A text that is
 		// not a schema is also an error here.
@@ -102,7 +103,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	}
 	refusal := compat.Finding{Message: "the registry says that it is incompatible and gives no reason"}
 	if len(v.Messages) > 0 {
-		refusal.Message = quote(v.Messages[0], maxMessage)
+		refusal.Message = rest.Quote(v.Messages[0], rest.MaxMessage)
 	}
 	return []compat.Finding{refusal}, nil
 }
@@ -110,20 +111,20 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 // verdictAt asks the registry for its verdict at the level that counts. Version
 // 0 means the versions that the level requires. Some registries ignore the
 // level and compare with every version unless the request names a version.
-func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, version int) (verdict, error) {
-	ask := c.caller(w, nothingWritten)
+func (c *Client) verdictAt(ctx context.Context, w *rest.Work, subject, whole string, version int) (rest.Verdict, error) {
+	ask := c.caller(w, rest.NothingWritten)
 	if version != 0 {
-		return ask.verdict(ctx, subject, strconv.Itoa(version), whole)
+		return ask.Verdict(ctx, subject, strconv.Itoa(version), whole)
 	}
 	level, err := c.level(ctx, w, subject)
 	if err != nil {
-		return verdict{}, err
+		return rest.Verdict{}, err
 	}
 	if !level.Transitive() {
-		return ask.verdict(ctx, subject, latestVersion, whole)
+		return ask.Verdict(ctx, subject, rest.LatestVersion, whole)
 	}
-	v, err := ask.verdict(ctx, subject, everyVersion, whole)
-	if !noSuchCall(err) {
+	v, err := ask.Verdict(ctx, subject, rest.EveryVersion, whole)
+	if !rest.NoSuchCall(err) {
 		return v, err
 	}
 	// Karapace and Redpanda have no check against all versions at once.
@@ -133,18 +134,18 @@ func (c *Client) verdictAt(ctx context.Context, w *work, subject, whole string, 
 
 // verdictOfEach asks for a verdict against each version, newest first and
 // several at a time. The result is the first verdict that is not "compatible".
-func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole string) (verdict, error) {
-	numbers, err := c.caller(w, nothingWritten).versions(ctx, subject, nil)
+func (c *Client) verdictOfEach(ctx context.Context, w *rest.Work, subject, whole string) (rest.Verdict, error) {
+	numbers, err := c.caller(w, rest.NothingWritten).Versions(ctx, subject, nil)
 	if err != nil {
-		return verdict{}, err
+		return rest.Verdict{}, err
 	}
 	slices.Sort(numbers)
 	slices.Reverse(numbers)
 	numbers = numbers[:min(len(numbers), maxSearched)]
 	var mu sync.Mutex
-	refusals := map[int]verdict{}
+	refusals := map[int]rest.Verdict{}
 	s := search{end: len(numbers), match: func(ctx context.Context, i int) (Version, bool, error) {
-		v, err := c.caller(w, nothingWritten).verdict(ctx, subject, strconv.Itoa(numbers[i]), whole)
+		v, err := c.caller(w, rest.NothingWritten).Verdict(ctx, subject, strconv.Itoa(numbers[i]), whole)
 		if errors.Is(err, ErrVersionNotFound) { // deleted since the list was read
 			return Version{}, false, nil
 		}
@@ -155,13 +156,13 @@ func (c *Client) verdictOfEach(ctx context.Context, w *work, subject, whole stri
 	}}
 	hit, found, err := s.run(ctx)
 	if err != nil || !found {
-		return verdict{Compatible: true}, err
+		return rest.Verdict{Compatible: true}, err
 	}
 	return refusals[hit.Version], nil
 }
 
 // findingsOf reads the findings of a verdict.
-func findingsOf(v verdict) []compat.Finding {
+func findingsOf(v rest.Verdict) []compat.Finding {
 	var found []compat.Finding
 	for _, m := range v.Messages {
 		found = append(found, readFindings(m)...)
@@ -179,7 +180,7 @@ var place = regexp.MustCompile(`at path '([^']*)'`)
 func readFindings(words string) []compat.Finding {
 	var found []compat.Finding
 	for _, m := range reason.FindAllStringSubmatch(words, -1) {
-		f := compat.Finding{Type: m[1], Message: quote(m[3], maxMessage)}
+		f := compat.Finding{Type: m[1], Message: rest.Quote(m[3], rest.MaxMessage)}
 		if p := place.FindStringSubmatch(m[2]); p != nil {
 			f.Path = p[1]
 		}
@@ -211,20 +212,20 @@ const maxCompared = 100
 
 // compare finds the reasons why a schema is incompatible with a subject,
 // without the registry's verdict.
-func (c *Client) compare(ctx context.Context, w *work, subject, schema string) ([]compat.Finding, error) {
+func (c *Client) compare(ctx context.Context, w *rest.Work, subject, schema string) ([]compat.Finding, error) {
 	return c.compareWith(ctx, w, subject, schema, 0)
 }
 
 // compareWith is compare with a single version. Version 0 means the versions
 // that the level requires.
-func (c *Client) compareWith(ctx context.Context, w *work, subject, schema string, version int) ([]compat.Finding, error) {
+func (c *Client) compareWith(ctx context.Context, w *rest.Work, subject, schema string, version int) ([]compat.Finding, error) {
 	level, err := c.level(ctx, w, subject)
 	if err != nil {
 		return nil, err
 	}
 	versions := []int{version}
 	if version == 0 {
-		if versions, err = c.caller(w, nothingWritten).versions(ctx, subject, nil); err != nil {
+		if versions, err = c.caller(w, rest.NothingWritten).Versions(ctx, subject, nil); err != nil {
 			return nil, err
 		}
 		switch {

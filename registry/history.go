@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Between returns the versions of a subject between the one that has the schema
@@ -25,11 +27,11 @@ func (c *Client) Between(ctx context.Context, subject string, writer Version, re
 }
 
 func (c *Client) between(ctx context.Context, subject string, writer Version, reader int) ([]Version, error) {
-	if err := checkSubject(subject); err != nil {
+	if err := rest.CheckSubject(subject); err != nil {
 		return nil, err
 	}
-	w := newWork(ctx)
-	numbers, err := c.caller(w, c.writes.of(subject, 0)).versions(ctx, subject, listQuery([]ListOption{IncludeDeleted()}))
+	w := rest.NewWork(ctx)
+	numbers, err := c.caller(w, c.writes.of(subject, 0)).Versions(ctx, subject, listQuery([]ListOption{IncludeDeleted()}))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func (c *Client) between(ctx context.Context, subject string, writer Version, re
 
 // rangeTo returns the versions from the last one of newest to the version
 // reader, oldest first. older are the numbers of the versions before.
-func (c *Client) rangeTo(ctx context.Context, w *work, subject string, newest []Version, older []int, reader int) ([]Version, error) {
+func (c *Client) rangeTo(ctx context.Context, w *rest.Work, subject string, newest []Version, older []int, reader int) ([]Version, error) {
 	from := newest[len(newest)-1].Version
 	out := slices.DeleteFunc(newest, func(v Version) bool { return v.Version > max(from, reader) })
 	for i := len(older) - 1; i >= 0 && older[i] >= reader; i-- {
@@ -72,10 +74,10 @@ func (c *Client) rangeTo(ctx context.Context, w *work, subject string, newest []
 }
 
 // anyVersion returns a version that may be softly deleted.
-func (c *Client) anyVersion(ctx context.Context, w *work, subject string, number int) (Version, error) {
+func (c *Client) anyVersion(ctx context.Context, w *rest.Work, subject string, number int) (Version, error) {
 	a, err := c.part(ctx, w, partKey{subject, number})
 	if errors.Is(err, ErrVersionNotFound) {
-		a, err = c.caller(w, nothingWritten).deletedVersion(ctx, subject, number)
+		a, err = c.caller(w, rest.NothingWritten).DeletedVersion(ctx, subject, number)
 	}
 	if err != nil {
 		return Version{}, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/internal/hook"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Hooks see every look-up of a client and every request to the registry. Each
@@ -62,6 +63,19 @@ func (o Origin) String() string {
 
 var originNames = [...]string{"", "memory", "disk", "registry"} //nolint:gochecknoglobals // a table, never changed
 
+// Request is a request to the registry, for [Hooks]. Method and Route are the
+// HTTP method and the path, with names in the place of ids and subjects, such as
+// "GET" and "/schemas/ids/{id}". There are a few dozen routes. Path is the path
+// itself, such as "/schemas/ids/7".
+type Request = rest.Request
+
+// Response is the end of a request to the registry, for [Hooks]. URL is the
+// last URL that was tried, without credentials and path. Status is the status
+// of the last answer, or 0 if there was no answer. Attempts counts the HTTP
+// requests, and URLs counts the different URLs among them. Took is the time of
+// the whole request, and Err its error.
+type Response = rest.Response
+
 // WithHooks adds hooks for metrics and traces. If WithHooks is given several
 // times, all hooks are called in their order, and each StartRequest gets the
 // context of the one before.
@@ -85,11 +99,11 @@ func joinHooks(all []Hooks, logger *slog.Logger) hooks {
 }
 
 // observers returns the hooks for requests.
-func (h *hooks) observers() []observer {
-	var all []observer
+func (h *hooks) observers() []rest.Observer {
+	var all []rest.Observer
 	for _, one := range h.all {
 		if one.StartRequest != nil || one.EndRequest != nil {
-			all = append(all, observer{start: one.StartRequest, end: one.EndRequest})
+			all = append(all, rest.Observer{Start: one.StartRequest, End: one.EndRequest})
 		}
 	}
 	return all
@@ -98,7 +112,7 @@ func (h *hooks) observers() []observer {
 // answer runs a look-up and tells the hooks. Call answer only if answers is
 // true.
 func (h *hooks) answer(ctx context.Context, a Answered, ask func(context.Context) (Version, error)) (Version, error) {
-	inner, t := newTrail(ctx)
+	inner, t := rest.NewTrail(ctx)
 	begun := time.Now()
 	v, err := ask(inner)
 	a.Took, a.Err, a.Origin = time.Since(begun), err, originOf(t)
@@ -119,11 +133,11 @@ func (h *hooks) answer(ctx context.Context, a Answered, ask func(context.Context
 	return v, err
 }
 
-func originOf(t *trail) Origin {
+func originOf(t *rest.Trail) Origin {
 	switch {
-	case t.fromDisk():
+	case t.FromDisk():
 		return FromDisk
-	case t.askedRegistry():
+	case t.AskedRegistry():
 		return FromRegistry
 	}
 	return FromMemory

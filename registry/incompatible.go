@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // IncompatibleError says that the registry refused a schema because the schema
@@ -33,7 +34,7 @@ func (e *IncompatibleError) Error() string {
 		}
 		fmt.Fprintf(&b, " %s at %s", f.Type, f.Path)
 		if f.Message != "" {
-			fmt.Fprintf(&b, ": %s", quote(f.Message, maxQuote))
+			fmt.Fprintf(&b, ": %s", rest.Quote(f.Message, rest.MaxQuote))
 		}
 		if f.Advice != "" {
 			fmt.Fprintf(&b, " (%s)", f.Advice)

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // latestVersions caches the latest version of each subject for a while.
 type latestVersions struct {
 	known    *lru.Cache[string, *latest]
 	failures *failures[string]
-	flights  flights[string, *latest]
+	flights  rest.Flights[string, *latest]
 }
 
 func newLatestVersions(size int) *latestVersions {
@@ -51,11 +53,11 @@ func (c *Client) askNewest(ctx context.Context, subject string) (Version, error)
 		// A single caller starts the refresh. No caller waits for the refresh.
 		due, now := l.stale.Load(), time.Now()
 		if now.UnixNano() >= due && l.stale.CompareAndSwap(due, now.Add(retryRefresh(c.latestTTL)).UnixNano()) {
-			c.background.start(func(life context.Context) { c.renewLatest(life, subject) })
+			c.background.Start(func(life context.Context) { c.renewLatest(life, subject) })
 		}
 		return l.version, nil
 	}
-	if err := checkSubject(subject); err != nil {
+	if err := rest.CheckSubject(subject); err != nil {
 		return Version{}, fmt.Errorf("registry: latest version: %w", err)
 	}
 	v, err := recall(ctx, c, latestFact(subject), func(ctx context.Context) (Version, error) {
@@ -96,17 +98,17 @@ func (c *Client) renewLatest(ctx context.Context, subject string) {
 
 // askLatest asks the registry. Concurrent callers share a single call.
 func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*latest, error) {
-	return c.latest.flights.do(ctx, c.background, nil, subject, func(ctx context.Context, w *work) (*latest, error) {
-		w.once = once
+	return c.latest.flights.Do(ctx, c.background, nil, subject, func(ctx context.Context, w *rest.Work) (*latest, error) {
+		w.Once = once
 		l, err := c.loadLatest(ctx, w, subject)
 		c.latest.failures.note(subject, err)
 		return l, err
 	})
 }
 
-func (c *Client) loadLatest(ctx context.Context, w *work, subject string) (*latest, error) {
+func (c *Client) loadLatest(ctx context.Context, w *rest.Work, subject string) (*latest, error) {
 	before := c.writes.soFar()
-	a, err := c.caller(w, c.writes.of(subject, 0)).version(ctx, subject, 0)
+	a, err := c.caller(w, c.writes.of(subject, 0)).Version(ctx, subject, 0)
 	if errors.Is(err, ErrVersionNotFound) { // some registries' answer for an unknown subject
 		err = &subjectError{err}
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // ListOption changes which entries a list has.
@@ -30,7 +32,7 @@ func listQuery(opts []ListOption) url.Values {
 
 // Subjects lists the subjects. Each call asks the registry.
 func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, error) {
-	names, err := c.fromRegistry(ctx).subjects(ctx, listQuery(opts))
+	names, err := c.fromRegistry(ctx).Subjects(ctx, listQuery(opts))
 	if err != nil {
 		return nil, fmt.Errorf("registry: subjects: %w", err)
 	}
@@ -56,11 +58,11 @@ func (c *Client) LatestVersions(ctx context.Context, opts ...ListOption) ([]Vers
 	seen := map[string]bool{}
 	for {
 		query.Set("offset", strconv.Itoa(len(seen)))
-		var page []answer
-		req := request{method: http.MethodGet, path: "/schemas", query: query.Encode(), form: formList}
-		err := c.fromRegistry(ctx).call(ctx, req, nil, &page)
+		var page []rest.Answer
+		req := rest.Call{Method: http.MethodGet, Path: "/schemas", Query: query.Encode(), Form: rest.FormList}
+		err := c.fromRegistry(ctx).Call(ctx, req, nil, &page)
 		switch {
-		case noSuchCall(err):
+		case rest.NoSuchCall(err):
 			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
 		case err == nil && len(page) > 0 && page[0].Subject == "": // Apicurio
 			err = fmt.Errorf("%w: the list of schemas does not name their subjects", ErrUnsupported)
@@ -74,15 +76,15 @@ func (c *Client) LatestVersions(ctx context.Context, opts ...ListOption) ([]Vers
 				continue
 			}
 			seen[a.Subject] = true
-			if a.avro() != nil {
+			if a.CheckAvro() != nil {
 				continue
 			}
-			id, err := a.id()
+			id, err := a.SchemaID()
 			if err != nil {
 				return nil, fmt.Errorf("registry: latest version of %q: %w", a.Subject, err)
 			}
 			all = append(all, Version{
-				Subject: a.Subject, Version: a.Version, ID: id, GUID: a.guid(), Registered: a.Schema,
+				Subject: a.Subject, Version: a.Version, ID: id, GUID: a.SchemaGUID(), Registered: a.Schema,
 				References: a.References, Metadata: a.Metadata, RuleSet: a.RuleSet,
 			})
 		}
@@ -97,10 +99,10 @@ func (c *Client) LatestVersions(ctx context.Context, opts ...ListOption) ([]Vers
 // Versions lists the versions of a subject, oldest first. Each call asks the
 // registry. If the subject does not exist, the error is [ErrSubjectNotFound].
 func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOption) ([]int, error) {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	var versions []int
 	if err == nil {
-		versions, err = c.fromRegistry(ctx).versions(ctx, subject, listQuery(opts))
+		versions, err = c.fromRegistry(ctx).Versions(ctx, subject, listQuery(opts))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: versions of %q: %w", subject, err)
@@ -128,7 +130,7 @@ func (c *Client) askWithMetadata(ctx context.Context, subject string, metadata m
 }
 
 func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
-	if err := checkSubject(subject); err != nil {
+	if err := rest.CheckSubject(subject); err != nil {
 		return Version{}, err
 	}
 	query := url.Values{}
@@ -136,15 +138,15 @@ func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[
 		query.Add("key", k)
 		query.Add("value", v)
 	}
-	a, w := new(answer), newWork(ctx)
-	req := request{
-		method: http.MethodGet, path: subjectPath(subject) + "/metadata", query: query.Encode(), form: formSchema,
-		noContent: fmt.Errorf("%w: no version has this metadata", ErrSchemaNotFound), // Apicurio's answer
+	a, w := new(rest.Answer), rest.NewWork(ctx)
+	req := rest.Call{
+		Method: http.MethodGet, Path: rest.SubjectPath(subject) + "/metadata", Query: query.Encode(), Form: rest.FormSchema,
+		NoContent: fmt.Errorf("%w: no version has this metadata", ErrSchemaNotFound), // Apicurio's answer
 	}
-	if err := c.caller(w, nothingWritten).call(ctx, req, nil, a); err != nil {
+	if err := c.caller(w, rest.NothingWritten).Call(ctx, req, nil, a); err != nil {
 		return Version{}, err
 	}
-	if err := a.avro(); err != nil {
+	if err := a.CheckAvro(); err != nil {
 		return Version{}, err
 	}
 	return c.asVersion(ctx, w, subject, a)
@@ -160,8 +162,8 @@ type SubjectVersion struct {
 // id is unknown, the error is [ErrSchemaNotFound].
 func (c *Client) VersionsOf(ctx context.Context, id int) ([]SubjectVersion, error) {
 	var pairs []SubjectVersion
-	req := request{method: http.MethodGet, path: "/schemas/ids/" + strconv.Itoa(id) + "/versions", form: formList}
-	err := c.fromRegistry(ctx).call(ctx, req, nil, &pairs)
+	req := rest.Call{Method: http.MethodGet, Path: "/schemas/ids/" + strconv.Itoa(id) + "/versions", Form: rest.FormList}
+	err := c.fromRegistry(ctx).Call(ctx, req, nil, &pairs)
 	if err != nil {
 		return nil, fmt.Errorf("registry: versions of schema %d: %w", id, err)
 	}
@@ -170,11 +172,11 @@ func (c *Client) VersionsOf(ctx context.Context, id int) ([]SubjectVersion, erro
 
 // ReferencedBy lists the ids of the schemas that refer to a version.
 func (c *Client) ReferencedBy(ctx context.Context, subject string, version int) ([]int, error) {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	var ids []int
 	if err == nil {
-		path := subjectPath(subject) + "/versions/" + strconv.Itoa(version) + "/referencedby"
-		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: path, form: formList}, nil, &ids)
+		path := rest.SubjectPath(subject) + "/versions/" + strconv.Itoa(version) + "/referencedby"
+		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: path, Form: rest.FormList}, nil, &ids)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: references to version %d of %q: %w", version, subject, err)
@@ -186,7 +188,7 @@ func (c *Client) ReferencedBy(ctx context.Context, subject string, version int) 
 // Confluent's registry has contexts.
 func (c *Client) Contexts(ctx context.Context) ([]string, error) {
 	var names []string
-	if err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: "/contexts", form: formList}, nil, &names); err != nil {
+	if err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: "/contexts", Form: rest.FormList}, nil, &names); err != nil {
 		return nil, fmt.Errorf("registry: contexts: %w", err)
 	}
 	return names, nil

@@ -6,21 +6,23 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // memo caches immutable answers up to a size. If an answer is missing,
 // concurrent callers share a single call per key. memo also caches failures for
 // a short time. No lock is held during a call.
 type memo[K comparable, V any] struct {
-	background *background
+	background *rest.Background
 	known      *lru.Cache[K, V]
 	failures   *failures[K]
-	flights    flights[K, V]
+	flights    rest.Flights[K, V]
 }
 
 // newMemo makes a memo for size answers. believe reports whether an error is a
 // real answer that may be cached for a moment. A nil believe means no error.
-func newMemo[K comparable, V any](b *background, size int, believe func(K, error) bool) *memo[K, V] {
+func newMemo[K comparable, V any](b *rest.Background, size int, believe func(K, error) bool) *memo[K, V] {
 	return &memo[K, V]{background: b, known: newCache[K, V](size), failures: newFailures(size, believe)}
 }
 
@@ -33,7 +35,7 @@ func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
 
 // get returns the cached answer, a cached failure, or the result of load. outer
 // is the work that needs the answer, or nil if a caller needs the answer.
-func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
+func (m *memo[K, V]) get(ctx context.Context, outer *rest.Work, key K, load func(context.Context, *rest.Work) (V, error)) (V, error) {
 	if v, ok := m.known.Get(key); ok {
 		return v, nil
 	}
@@ -42,13 +44,13 @@ func (m *memo[K, V]) get(ctx context.Context, outer *work, key K, load func(cont
 		var none V
 		return none, err
 	}
-	noteAsked(ctx)
-	return m.flights.do(ctx, m.background, outer, key, func(ctx context.Context, w *work) (V, error) {
+	rest.NoteAsked(ctx)
+	return m.flights.Do(ctx, m.background, outer, key, func(ctx context.Context, w *rest.Work) (V, error) {
 		// Another caller may have finished since the look-up above.
 		if v, ok := m.known.Peek(key); ok {
 			return v, nil
 		}
-		w.once = once
+		w.Once = once
 		v, err := load(ctx, w)
 		m.failures.note(key, err)
 		if err == nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Mode limits the writes to a subject or to the registry.
@@ -22,7 +24,7 @@ const (
 // Mode returns the mode of a subject. If the subject has no mode of its own,
 // the global mode counts.
 func (c *Client) Mode(ctx context.Context, subject string) (Mode, error) {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	var m Mode
 	if err == nil {
 		m, err = c.mode(ctx, "/mode/"+url.PathEscape(subject))
@@ -35,7 +37,7 @@ func (c *Client) Mode(ctx context.Context, subject string) (Mode, error) {
 
 // SetMode sets the mode of a subject.
 func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	if err == nil {
 		err = c.setMode(ctx, "/mode/"+url.PathEscape(subject), m)
 	}
@@ -48,11 +50,11 @@ func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
 // DeleteMode removes the mode of a subject, so that the global mode counts
 // again. A subject without a mode of its own is not an error.
 func (c *Client) DeleteMode(ctx context.Context, subject string) error {
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodDelete, path: "/mode/" + url.PathEscape(subject)}, nil, nil)
+		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: "/mode/" + url.PathEscape(subject)}, nil, nil)
 	}
-	if err != nil && !isStatus(err, http.StatusNotFound) {
+	if err != nil && !rest.IsStatus(err, http.StatusNotFound) {
 		return fmt.Errorf("registry: delete the mode of %q: %w", subject, err)
 	}
 	return nil
@@ -79,10 +81,10 @@ func (c *Client) mode(ctx context.Context, path string) (Mode, error) {
 	var body struct {
 		Mode Mode `json:"mode"`
 	}
-	err := c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: path, query: "defaultToGlobal=true", form: formMode}, nil, &body)
+	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: path, Query: "defaultToGlobal=true", Form: rest.FormMode}, nil, &body)
 	return body.Mode, err
 }
 
 func (c *Client) setMode(ctx context.Context, path string, m Mode) error {
-	return c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: path, form: formMode}, map[string]Mode{"mode": m}, nil)
+	return c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: path, Form: rest.FormMode}, map[string]Mode{"mode": m}, nil)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/internal/configfile"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // Option is an option of [New]. If an option is given twice, the last value
@@ -22,7 +23,7 @@ type Option struct {
 }
 
 type config struct {
-	auth        authorizer
+	auth        rest.Authorizer
 	authBy      string // the option that set auth, or ""
 	source      TokenSource
 	secrets     []string
@@ -65,7 +66,7 @@ func defaults() *config {
 
 // setAuth stores the credentials and the name of their option. Two different
 // options for credentials are an error.
-func (c *config) setAuth(by string, a authorizer, source TokenSource, secrets ...string) {
+func (c *config) setAuth(by string, a rest.Authorizer, source TokenSource, secrets ...string) {
 	if c.authBy != "" && c.authBy != by {
 		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
 	}
@@ -141,7 +142,7 @@ func WithBasicAuth(user, password string) Option {
 		if user == "" || strings.Contains(user, ":") {
 			c.mistake("WithBasicAuth: the user is empty or holds a colon")
 		}
-		c.setAuth("WithBasicAuth", basicAuth(user, password), nil, password)
+		c.setAuth("WithBasicAuth", rest.BasicAuth(user, password), nil, password)
 	}}
 }
 
@@ -150,10 +151,10 @@ func WithBasicAuth(user, password string) Option {
 // error. WithBearer excludes [WithBasicAuth] and [WithTokenSource].
 func WithBearer(token string) Option {
 	return Option{apply: func(c *config) {
-		if err := checkToken(token); err != nil {
+		if err := rest.CheckToken(token); err != nil {
 			c.mistake("WithBearer: %w", err)
 		}
-		c.setAuth("WithBearer", bearer(token), nil, token)
+		c.setAuth("WithBearer", rest.Bearer(token), nil, token)
 	}}
 }
 
@@ -179,8 +180,8 @@ func WithHeader(name, value string) Option {
 		case strings.EqualFold(name, "Authorization"):
 			c.mistake("WithHeader: use WithBasicAuth, WithBearer or WithTokenSource for %s", name)
 		case !headerName(name):
-			c.mistake("WithHeader: %q is no name of a header", quote(name, 40))
-		case !headerValue(value):
+			c.mistake("WithHeader: %q is no name of a header", rest.Quote(name, 40))
+		case !rest.HeaderValue(value):
 			c.mistake("WithHeader(%q): the value holds a line break or another control character", name)
 		}
 		c.headers.Set(name, value)

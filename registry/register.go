@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // schemaKey names a schema on a subject. rest holds references, metadata and
@@ -67,7 +69,7 @@ func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version,
 // identify answers from memory or from the registry. If the registry does not
 // answer in time, identify answers from the disk.
 func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey, Version], subject string, s Schema,
-	load func(context.Context, *work, schemaKey, Schema) (Version, error),
+	load func(context.Context, *rest.Work, schemaKey, Schema) (Version, error),
 ) (Version, error) {
 	fail := func(err error) (Version, error) {
 		return Version{}, fmt.Errorf("registry: %s a schema of %q: %w", verb, subject, err)
@@ -83,11 +85,11 @@ func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey
 	if known, ok := c.looked.known.Get(key); ok {
 		return known, nil
 	}
-	if err := checkSubject(subject); err != nil {
+	if err := rest.CheckSubject(subject); err != nil {
 		return fail(err)
 	}
 	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (Version, error) {
-		return memo.get(ctx, nil, key, func(ctx context.Context, w *work) (Version, error) {
+		return memo.get(ctx, nil, key, func(ctx context.Context, w *rest.Work) (Version, error) {
 			v, err := load(ctx, w, key, s)
 			if err == nil {
 				c.disk.save(key.fact(), v)
@@ -108,10 +110,10 @@ func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, 
 		if r.Version != 0 {
 			continue
 		}
-		name := inContext(contextOf(subject), r.Subject)
+		name := rest.InContext(rest.ContextOf(subject), r.Subject)
 		v, err := c.Latest(ctx, name)
 		if err != nil {
-			return s, fmt.Errorf("reference to %s, the latest version of %q: %w", quote(r.Name, maxQuote), name, err)
+			return s, fmt.Errorf("reference to %s, the latest version of %q: %w", rest.Quote(r.Name, rest.MaxQuote), name, err)
 		}
 		s.References = append([]Reference(nil), s.References...)
 		s.References[i].Version = v.Version
@@ -119,8 +121,8 @@ func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, 
 	return s, nil
 }
 
-func (c *Client) register(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
-	a, err := c.caller(w, nothingWritten).register(ctx, key.subject, s)
+func (c *Client) register(ctx context.Context, w *rest.Work, key schemaKey, s Schema) (Version, error) {
+	a, err := c.caller(w, rest.NothingWritten).Register(ctx, key.subject, s)
 	if err != nil {
 		return Version{}, c.explain(ctx, w, key.subject, s, err)
 	}
@@ -129,18 +131,18 @@ func (c *Client) register(ctx context.Context, w *work, key schemaKey, s Schema)
 	return c.confirm(ctx, w, key.subject, s, a)
 }
 
-func (c *Client) lookup(ctx context.Context, w *work, key schemaKey, s Schema) (Version, error) {
+func (c *Client) lookup(ctx context.Context, w *rest.Work, key schemaKey, s Schema) (Version, error) {
 	// A schema that this client registered exists. Register returned its id,
 	// and Lookup is to find its version.
 	known := c.writes.of(key.subject, 0)
 	if !c.registered.known.Contains(key) {
-		known = min(known, subjectWritten)
+		known = min(known, rest.SubjectWritten)
 	}
-	a, err := c.caller(w, known).lookup(ctx, key.subject, s)
+	a, err := c.caller(w, known).Lookup(ctx, key.subject, s)
 	if err != nil {
 		return Version{}, err
 	}
-	if known == allWritten && a.Version != 0 { // Register got no version number
+	if known == rest.AllWritten && a.Version != 0 { // Register got no version number
 		c.writes.wrote(key.subject, a.Version)
 	}
 	return c.confirm(ctx, w, key.subject, s, a)
@@ -150,12 +152,12 @@ func (c *Client) lookup(ctx context.Context, w *work, key schemaKey, s Schema) (
 // before our bytes would silently corrupt the data for every reader. If the
 // answer holds the schema beside the id, confirm believes the answer. Otherwise
 // confirm reads the schema of the id.
-func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema, a *answer) (Version, error) {
-	id, err := a.id()
+func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Schema, a *rest.Answer) (Version, error) {
+	id, err := a.SchemaID()
 	if err != nil {
 		return Version{}, err
 	}
-	key := idKey{contextOf(subject), id}
+	key := idKey{rest.ContextOf(subject), id}
 	c.writes.give(key)
 	c.ids.failures.forget(func(k idKey) bool { return k == key })
 	var there Version
@@ -172,7 +174,7 @@ func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema,
 		return Version{}, err
 	}
 	if !writesAlike(whole, there.Schema) {
-		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, quote(there.Schema, maxQuote))
+		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, rest.Quote(there.Schema, rest.MaxQuote))
 	}
 	if a.Schema != "" { // the first read of the id needs no call
 		there.ID = id
@@ -180,7 +182,7 @@ func (c *Client) confirm(ctx context.Context, w *work, subject string, s Schema,
 		c.disk.save(key.fact(), there)
 	}
 	return Version{
-		Subject: subject, Version: a.Version, ID: id, GUID: cmp.Or(a.guid(), there.GUID), Schema: whole,
+		Subject: subject, Version: a.Version, ID: id, GUID: cmp.Or(a.SchemaGUID(), there.GUID), Schema: whole,
 		Registered: s.Text, References: s.References, Metadata: there.Metadata, RuleSet: there.RuleSet,
 	}, nil
 }

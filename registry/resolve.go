@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // maxReferences limits the depth of references, and maxParts their number.
@@ -17,12 +18,12 @@ const (
 // resolved returns text with the referenced types included, so that the schema
 // is self-contained. resolved follows the references of references, and fetches
 // a shared part only once.
-func (c *Client) resolved(ctx context.Context, w *work, subject, text string, refs []Reference) (string, error) {
+func (c *Client) resolved(ctx context.Context, w *rest.Work, subject, text string, refs []Reference) (string, error) {
 	if len(refs) == 0 {
 		return text, nil
 	}
 	r := resolution{client: c, work: w, seen: make(map[partKey]bool)}
-	if err := r.add(ctx, contextOf(subject), refs, nil); err != nil {
+	if err := r.add(ctx, rest.ContextOf(subject), refs, nil); err != nil {
 		return "", err
 	}
 	set, err := avsc.ParseSet(append(r.sources, avsc.Source{Name: "schema", Text: []byte(text), Stored: true})...)
@@ -39,7 +40,7 @@ func (c *Client) resolved(ctx context.Context, w *work, subject, text string, re
 // resolution collects the parts of a schema.
 type resolution struct {
 	client  *Client
-	work    *work
+	work    *rest.Work
 	sources []avsc.Source
 	seen    map[partKey]bool
 }
@@ -52,7 +53,7 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 		return fmt.Errorf("references are more than %d deep", maxReferences)
 	}
 	for _, ref := range refs {
-		key := partKey{inContext(context, ref.Subject), ref.Version}
+		key := partKey{rest.InContext(context, ref.Subject), ref.Version}
 		for _, k := range above {
 			if k == key {
 				return fmt.Errorf("references go in a circle through version %d of %q", key.version, key.subject)
@@ -67,9 +68,9 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 		}
 		part, err := r.client.part(ctx, r.work, key)
 		if err != nil {
-			return fmt.Errorf("reference to %s, version %d of %q: %w", quote(ref.Name, maxQuote), key.version, key.subject, err)
+			return fmt.Errorf("reference to %s, version %d of %q: %w", rest.Quote(ref.Name, rest.MaxQuote), key.version, key.subject, err)
 		}
-		if err := r.add(ctx, contextOf(key.subject), part.References, append(above[:len(above):len(above)], key)); err != nil {
+		if err := r.add(ctx, rest.ContextOf(key.subject), part.References, append(above[:len(above):len(above)], key)); err != nil {
 			return err
 		}
 		r.sources = append(r.sources, avsc.Source{

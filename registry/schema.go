@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // idKey names a schema by its id. Each context has ids of its own.
@@ -43,14 +45,14 @@ func (c *Client) askByID(ctx context.Context, subject string, id int) (Version, 
 
 // schemaByID is SchemaByID for a caller. If outer is not nil, schemaByID is a
 // part of the outer work.
-func (c *Client) schemaByID(ctx context.Context, outer *work, subject string, id int) (Version, error) {
-	if id < 0 || id > maxID { // no message can carry such an id
+func (c *Client) schemaByID(ctx context.Context, outer *rest.Work, subject string, id int) (Version, error) {
+	if id < 0 || id > rest.MaxID { // no message can carry such an id
 		return Version{}, ErrSchemaNotFound
 	}
-	key := idKey{contextOf(subject), id}
-	return c.ids.get(ctx, outer, key, func(ctx context.Context, w *work) (Version, error) {
+	key := idKey{rest.ContextOf(subject), id}
+	return c.ids.get(ctx, outer, key, func(ctx context.Context, w *rest.Work) (Version, error) {
 		return recorded(c, w, key.fact(), func() (Version, error) {
-			a, err := c.caller(w, c.writes.ofID(key)).schemaByID(ctx, subject, id)
+			a, err := c.caller(w, c.writes.ofID(key)).SchemaByID(ctx, subject, id)
 			if err != nil {
 				return Version{}, err
 			}
@@ -72,9 +74,9 @@ func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, err
 }
 
 func (c *Client) askByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
-	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *work) (Version, error) {
+	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *rest.Work) (Version, error) {
 		return recorded(c, w, fact{"guid", guid.String()}, func() (Version, error) {
-			a, err := c.caller(w, nothingWritten).schemaByGUID(ctx, guid)
+			a, err := c.caller(w, rest.NothingWritten).SchemaByGUID(ctx, guid)
 			if err != nil {
 				return Version{}, err
 			}
@@ -100,7 +102,7 @@ func (c *Client) Version(ctx context.Context, subject string, version int) (Vers
 }
 
 func (c *Client) askVersion(ctx context.Context, subject string, version int) (Version, error) {
-	w := newWork(ctx)
+	w := rest.NewWork(ctx)
 	a, err := c.part(ctx, w, partKey{subject, version})
 	var v Version
 	if err == nil {
@@ -113,21 +115,21 @@ func (c *Client) askVersion(ctx context.Context, subject string, version int) (V
 }
 
 // part returns a version in the form of the registry's answer.
-func (c *Client) part(ctx context.Context, w *work, key partKey) (*answer, error) {
-	if err := checkSubject(key.subject); err != nil {
+func (c *Client) part(ctx context.Context, w *rest.Work, key partKey) (*rest.Answer, error) {
+	if err := rest.CheckSubject(key.subject); err != nil {
 		return nil, err
 	}
 	if key.version < 1 {
 		return nil, fmt.Errorf("%d is not a version: they count from 1", key.version)
 	}
-	return c.parts.get(ctx, w, key, func(ctx context.Context, w *work) (*answer, error) {
-		return c.caller(w, c.writes.of(key.subject, key.version)).version(ctx, key.subject, key.version)
+	return c.parts.get(ctx, w, key, func(ctx context.Context, w *rest.Work) (*rest.Answer, error) {
+		return c.caller(w, c.writes.of(key.subject, key.version)).Version(ctx, key.subject, key.version)
 	})
 }
 
 // asVersion reads an answer about a version.
-func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
-	id, err := a.id()
+func (c *Client) asVersion(ctx context.Context, w *rest.Work, subject string, a *rest.Answer) (Version, error) {
+	id, err := a.SchemaID()
 	if err != nil {
 		return Version{}, err
 	}
@@ -138,16 +140,16 @@ func (c *Client) asVersion(ctx context.Context, w *work, subject string, a *answ
 
 // asSchema reads an answer about a schema. An answer without rules means that
 // the schema has no rules.
-func (c *Client) asSchema(ctx context.Context, w *work, subject string, a *answer) (Version, error) {
+func (c *Client) asSchema(ctx context.Context, w *rest.Work, subject string, a *rest.Answer) (Version, error) {
 	if a.Schema == "" {
-		return Version{}, unexpected(errors.New("no schema"))
+		return Version{}, rest.UnexpectedForm(errors.New("no schema"))
 	}
 	whole, err := c.resolved(ctx, w, subject, a.Schema, a.References)
 	if err != nil {
 		return Version{}, err
 	}
 	return Version{
-		GUID: a.guid(), Schema: whole, Registered: a.Schema,
+		GUID: a.SchemaGUID(), Schema: whole, Registered: a.Schema,
 		References: a.References, Metadata: a.Metadata, RuleSet: cmp.Or(a.RuleSet, new(RuleSet)),
 	}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/internal/configfile"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // WithConfig sets settings under the names of Java's and Confluent's clients,
@@ -187,7 +188,7 @@ func whole(least int, set func(*config, int)) func(*config, configfile.Entry) er
 	return func(c *config, e configfile.Entry) error {
 		n, err := strconv.Atoi(e.Value)
 		if err != nil || n < least || n > maxSetting {
-			return settingsError(e, "%q is no whole number from %d to %d", quote(e.Value, 40), least, maxSetting)
+			return settingsError(e, "%q is no whole number from %d to %d", rest.Quote(e.Value, 40), least, maxSetting)
 		}
 		set(c, n)
 		return nil
@@ -228,7 +229,7 @@ func (s *settings) basic(c *config) error {
 		WithBasicAuth(user, password).apply(c)
 		return nil
 	}
-	return settingsError(source, "%q is none of USER_INFO, URL and SASL_INHERIT", quote(source.Value, 40))
+	return settingsError(source, "%q is none of USER_INFO, URL and SASL_INHERIT", rest.Quote(source.Value, 40))
 }
 
 // bearer sets the credentials of bearer.auth.*.
@@ -266,7 +267,7 @@ func (s *settings) bearer(c *config) error {
 		}).apply(c)
 		return nil
 	}
-	return settingsError(source, "%q is not known here: use STATIC_TOKEN or OAUTHBEARER, or WithTokenSource in the program", quote(source.Value, 40))
+	return settingsError(source, "%q is not known here: use STATIC_TOKEN or OAUTHBEARER, or WithTokenSource in the program", rest.Quote(source.Value, 40))
 }
 
 // proxy sets the proxy of proxy.host and proxy.port.

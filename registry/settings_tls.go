@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/avroline/avroline/internal/configfile"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // tlsPrefix is the prefix of the TLS settings.
@@ -37,7 +38,7 @@ func (s *settings) security(c *config) error {
 	}
 	for _, store := range []string{"truststore", "keystore"} {
 		if kind, ok := s.entries[tlsPrefix+store+".type"]; ok && !strings.EqualFold(kind.Value, "PEM") {
-			errs = append(errs, settingsError(kind, "%s is a format of Java: convert the store to PEM (keytool -importkeystore, then openssl pkcs12) and set PEM", quote(kind.Value, 20)))
+			errs = append(errs, settingsError(kind, "%s is a format of Java: convert the store to PEM (keytool -importkeystore, then openssl pkcs12) and set PEM", rest.Quote(kind.Value, 20)))
 			return errors.Join(errs...)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // writes remembers the ids and versions that the registry has given this
@@ -41,11 +43,11 @@ func (w *writes) gave(key idKey) bool {
 }
 
 // ofID returns how much this client knows about a schema id.
-func (w *writes) ofID(key idKey) written {
+func (w *writes) ofID(key idKey) rest.Written {
 	if w.gave(key) {
-		return allWritten
+		return rest.AllWritten
 	}
-	return nothingWritten
+	return rest.NothingWritten
 }
 
 // wrote records a version that this client registered.
@@ -55,15 +57,15 @@ func (w *writes) wrote(subject string, version int) {
 
 // of returns how much this client knows about a version of a subject. Version 0
 // means any version.
-func (w *writes) of(subject string, version int) written {
+func (w *writes) of(subject string, version int) rest.Written {
 	last, ok := w.subjects.Peek(subject)
 	switch {
 	case !ok || !time.Now().Before(last.until):
-		return nothingWritten
+		return rest.NothingWritten
 	case version <= last.version:
-		return allWritten
+		return rest.AllWritten
 	default:
-		return subjectWritten
+		return rest.SubjectWritten
 	}
 }
 

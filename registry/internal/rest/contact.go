@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"context"
@@ -22,12 +22,12 @@ type Health struct {
 	URL string
 }
 
-// health returns the health and starts a probe if it is time for a probe.
-func (t *transport) health() Health {
+// Health returns the health and starts a probe if it is time for a probe.
+func (t *Transport) Health() Health {
 	h, probe := t.contact.now(time.Now())
 	h.URL = t.endpoints.order()[0].String()
 	if probe {
-		t.background.start(t.probeAll)
+		t.Background.Start(t.probeAll)
 	}
 	return h
 }
@@ -84,7 +84,7 @@ func (k *contact) probed() {
 }
 
 // probeAll asks the endpoints in their order until one answers.
-func (t *transport) probeAll(ctx context.Context) {
+func (t *Transport) probeAll(ctx context.Context) {
 	defer t.contact.probed()
 	for _, ep := range t.endpoints.order() {
 		if t.probe(ctx, ep) == nil {

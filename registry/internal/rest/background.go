@@ -1,13 +1,13 @@
-package registry
+package rest
 
 import (
 	"context"
 	"sync"
 )
 
-// background runs goroutines that may outlive the call that started them. They
+// Background runs goroutines that may outlive the call that started them. They
 // end when the client is closed.
-type background struct {
+type Background struct {
 	ctx    context.Context // the lifetime of the goroutines
 	cancel context.CancelCauseFunc
 
@@ -16,14 +16,14 @@ type background struct {
 	wg     sync.WaitGroup
 }
 
-func newBackground() *background {
+func NewBackground() *Background {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	return &background{ctx: ctx, cancel: cancel}
+	return &Background{ctx: ctx, cancel: cancel}
 }
 
-// start runs f in a goroutine. After stop, start runs nothing and returns
+// Start runs f in a goroutine. After stop, start runs nothing and returns
 // false.
-func (b *background) start(f func(context.Context)) bool {
+func (b *Background) Start(f func(context.Context)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -33,8 +33,8 @@ func (b *background) start(f func(context.Context)) bool {
 	return true
 }
 
-// stop cancels all running goroutines and waits until they have ended.
-func (b *background) stop() {
+// Stop cancels all running goroutines and waits until they have ended.
+func (b *Background) Stop() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()

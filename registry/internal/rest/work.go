@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"context"
@@ -7,30 +7,30 @@ import (
 	"time"
 )
 
-// work is a call to the registry with its waiters and its attempts so far.
+// Work is a call to the registry with its waiters and its attempts so far.
 // golang.org/x/sync/singleflight knows neither waiters nor attempts, so this
 // package has its own code.
-type work struct {
+type Work struct {
 	deadline time.Time       // the first caller's deadline, zero for none
 	gone     <-chan struct{} // stops the retries of a single caller's work; nil for a flight
-	once     bool            // no retries, because the key has just failed
-	fromDisk bool            // the answer came from the disk
+	Once     bool            // no retries, because the key has just failed
+	FromDisk bool            // the answer came from the disk
 
 	mu      sync.Mutex
 	waiters int
-	outer   []*work // works that wait for this work
+	outer   []*Work // works that wait for this work
 	tried   []Attempt
 }
 
-// newWork returns the work of a single caller.
-func newWork(ctx context.Context) *work {
+// NewWork returns the work of a single caller.
+func NewWork(ctx context.Context) *Work {
 	d, _ := ctx.Deadline()
-	return &work{deadline: d, gone: ctx.Done(), waiters: 1}
+	return &Work{deadline: d, gone: ctx.Done(), waiters: 1}
 }
 
 // wanted reports whether a caller still waits. Without a waiter there is no
 // retry.
-func (w *work) wanted() bool {
+func (w *Work) wanted() bool {
 	select {
 	case <-w.gone:
 		return false
@@ -39,12 +39,12 @@ func (w *work) wanted() bool {
 	w.mu.Lock()
 	waited, outer := w.waiters > 0, w.outer
 	w.mu.Unlock()
-	return waited || slices.ContainsFunc(outer, (*work).wanted)
+	return waited || slices.ContainsFunc(outer, (*Work).wanted)
 }
 
 // join adds a waiter. The waiter is a caller, or an outer work that needs this
 // work.
-func (w *work) join(outer *work) {
+func (w *Work) join(outer *Work) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if outer == nil {
@@ -55,7 +55,7 @@ func (w *work) join(outer *work) {
 }
 
 // note keeps the last attempt on each URL.
-func (w *work) note(url string, err error) {
+func (w *Work) note(url string, err error) {
 	w.mu.Lock()
 	outer := w.outer
 	i := slices.IndexFunc(w.tried, func(a Attempt) bool { return a.URL == url })
@@ -72,7 +72,7 @@ func (w *work) note(url string, err error) {
 
 // failure returns the error for a caller that stops waiting because of cause. A
 // nil cause means that the attempts are used up.
-func (w *work) failure(cause error) error {
+func (w *Work) failure(cause error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.tried) == 0 {

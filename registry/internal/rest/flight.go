@@ -1,30 +1,30 @@
-package registry
+package rest
 
 import (
 	"context"
 	"sync"
 )
 
-// flights holds at most one call per key. No caller owns the call, so a caller
+// Flights holds at most one call per key. No caller owns the call, so a caller
 // can leave and the other callers still get the result. If all callers leave,
 // the attempt in flight still ends and its answer fills the cache. After this
 // attempt there are no retries.
-type flights[K comparable, V any] struct {
+type Flights[K comparable, V any] struct {
 	mu    sync.Mutex
 	calls map[K]*flight[V]
 }
 
 type flight[V any] struct {
-	work
+	Work
 	done  chan struct{}
 	value V
 	err   error
 }
 
-// do waits for the call of key. If there is no such call, do starts load. Only
+// Do waits for the call of key. If there is no such call, do starts load. Only
 // closing the client cancels the context of load. outer is the work that needs
 // the answer, or nil if a caller needs the answer.
-func (f *flights[K, V]) do(ctx context.Context, b *background, outer *work, key K, load func(context.Context, *work) (V, error)) (V, error) {
+func (f *Flights[K, V]) Do(ctx context.Context, b *Background, outer *Work, key K, load func(context.Context, *Work) (V, error)) (V, error) {
 	var none V
 	c, err := f.join(ctx, b, outer, key, load)
 	if err != nil {
@@ -32,8 +32,8 @@ func (f *flights[K, V]) do(ctx context.Context, b *background, outer *work, key 
 	}
 	select {
 	case <-c.done:
-		if c.fromDisk {
-			noteDisk(ctx)
+		if c.FromDisk {
+			NoteDisk(ctx)
 		}
 		return c.value, c.err
 	case <-ctx.Done():
@@ -46,7 +46,7 @@ func (f *flights[K, V]) do(ctx context.Context, b *background, outer *work, key 
 	}
 }
 
-func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, key K, load func(context.Context, *work) (V, error)) (*flight[V], error) {
+func (f *Flights[K, V]) join(ctx context.Context, b *Background, outer *Work, key K, load func(context.Context, *Work) (V, error)) (*flight[V], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.calls[key]
@@ -58,11 +58,11 @@ func (f *flights[K, V]) join(ctx context.Context, b *background, outer *work, ke
 		if c.deadline, _ = ctx.Deadline(); outer != nil {
 			c.deadline = outer.deadline
 		}
-		started := b.start(func(life context.Context) {
+		started := b.Start(func(life context.Context) {
 			own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 			defer cancel(nil)
 			defer context.AfterFunc(life, func() { cancel(ErrClosed) })()
-			c.value, c.err = load(own, &c.work)
+			c.value, c.err = load(own, &c.Work)
 			f.mu.Lock()
 			delete(f.calls, key)
 			f.mu.Unlock()

@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // endpoint is a URL of the registry, without credentials.
 type endpoint struct {
 	base *url.URL // without user info, trailing slash and query
-	auth authorizer
+	auth Authorizer
 }
 
 func (e *endpoint) String() string { return e.base.String() }
@@ -102,7 +102,7 @@ func (e *endpoints) answered(ep *endpoint) {
 // goBack probes the endpoints before the current endpoint, in the background
 // and at most once per wayBack. The first endpoint that answers becomes
 // current. No call waits for the probe.
-func (e *endpoints) goBack(b *background, probe func(context.Context, *endpoint) error) {
+func (e *endpoints) goBack(b *Background, probe func(context.Context, *endpoint) error) {
 	cur := e.current.Load()
 	if cur == 0 {
 		return
@@ -111,7 +111,7 @@ func (e *endpoints) goBack(b *background, probe func(context.Context, *endpoint)
 	if now-last < int64(e.wayBack) || !e.probed.CompareAndSwap(last, now) {
 		return
 	}
-	b.start(func(ctx context.Context) {
+	b.Start(func(ctx context.Context) {
 		for i := range cur {
 			if probe(ctx, e.list[i]) == nil {
 				e.current.CompareAndSwap(cur, i)

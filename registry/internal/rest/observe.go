@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"context"
@@ -32,16 +32,16 @@ type Response struct {
 	Err            error
 }
 
-// observer sees the requests of a transport. Each function may be nil.
-type observer struct {
-	start func(ctx context.Context, r Request) context.Context
-	end   func(ctx context.Context, r Request, e Response)
+// Observer sees the requests of a transport. Each function may be nil.
+type Observer struct {
+	Start func(ctx context.Context, r Request) context.Context
+	End   func(ctx context.Context, r Request, e Response)
 }
 
 // observed makes a call between the functions of the observers.
-func (t *transport) observed(ctx context.Context, w *work, req request) ([]byte, error) {
-	r := Request{Method: req.method, Route: route(req.path), Path: req.path}
-	for _, o := range t.observers {
+func (t *Transport) observed(ctx context.Context, w *Work, req Call) ([]byte, error) {
+	r := Request{Method: req.Method, Route: route(req.Path), Path: req.Path}
+	for _, o := range t.Observers {
 		ctx = t.startOf(ctx, r, o)
 	}
 	req.tally = new(tally)
@@ -49,31 +49,31 @@ func (t *transport) observed(ctx context.Context, w *work, req request) ([]byte,
 	body, err := t.exchange(ctx, w, req)
 	e := req.tally.response(err)
 	e.Took = time.Since(begun)
-	for _, o := range t.observers {
+	for _, o := range t.Observers {
 		t.endOf(ctx, r, e, o)
 	}
 	return body, err
 }
 
 // startOf returns ctx if the observer panics or returns nil.
-func (t *transport) startOf(ctx context.Context, r Request, o observer) (out context.Context) {
+func (t *Transport) startOf(ctx context.Context, r Request, o Observer) (out context.Context) {
 	out = ctx
-	if o.start == nil {
+	if o.Start == nil {
 		return out
 	}
-	defer hook.Caught(t.logger, "registry.Hooks.StartRequest")
-	if child := o.start(ctx, r); child != nil {
+	defer hook.Caught(t.Logger, "registry.Hooks.StartRequest")
+	if child := o.Start(ctx, r); child != nil {
 		out = child
 	}
 	return out
 }
 
-func (t *transport) endOf(ctx context.Context, r Request, e Response, o observer) {
-	if o.end == nil {
+func (t *Transport) endOf(ctx context.Context, r Request, e Response, o Observer) {
+	if o.End == nil {
 		return
 	}
-	defer hook.Caught(t.logger, "registry.Hooks.EndRequest")
-	o.end(ctx, r, e)
+	defer hook.Caught(t.Logger, "registry.Hooks.EndRequest")
+	o.End(ctx, r, e)
 }
 
 // tally counts the attempts of a request. A nil tally counts nothing.

@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"bytes"
@@ -20,10 +20,10 @@ import (
 	"github.com/avroline/avroline/internal/oauth"
 )
 
-// transport makes calls of the REST API with retries, failover, credentials and
+// Transport makes calls of the REST API with retries, failover, credentials and
 // limits.
-type transport struct {
-	transportConfig
+type Transport struct {
+	Config
 
 	client    *http.Client
 	endpoints *endpoints
@@ -32,82 +32,82 @@ type transport struct {
 	contact   contact
 }
 
-// transportConfig has the settings of a transport. Every field but auth, source
+// Config has the settings of a transport. Every field but auth, source
 // and observers is required.
-type transportConfig struct {
-	background *background
-	urls       []string
-	auth       authorizer        // nil for no credentials
-	source     oauth.TokenSource // in place of auth
-	secrets    []string          // values that no error may show
-	headers    http.Header
-	roundTrip  http.RoundTripper
-	timeout    time.Duration // of an attempt
-	retries    int
-	base, cap  time.Duration // of the pause before a retry
-	wayBack    time.Duration
-	maxBody    int64
-	logger     *slog.Logger
-	observers  []observer
+type Config struct {
+	Background *Background
+	URLs       []string
+	Auth       Authorizer        // nil for no credentials
+	Source     oauth.TokenSource // in place of auth
+	Secrets    []string          // values that no error may show
+	Headers    http.Header
+	RoundTrip  http.RoundTripper
+	Timeout    time.Duration // of an attempt
+	Retries    int
+	Base, Cap  time.Duration // of the pause before a retry
+	WayBack    time.Duration
+	MaxBody    int64
+	Logger     *slog.Logger
+	Observers  []Observer
 }
 
-// newTransport checks the URLs. The user info of a URL holds the credentials of
+// NewTransport checks the URLs. The user info of a URL holds the credentials of
 // this URL.
-func newTransport(cfg transportConfig) (*transport, error) {
-	t := &transport{transportConfig: cfg, endpoints: &endpoints{wayBack: cfg.wayBack}, contact: contact{since: time.Now()}}
-	auth := cfg.auth
-	if cfg.source != nil {
-		t.tokens = &tokens{source: cfg.source, background: cfg.background}
+func NewTransport(cfg Config) (*Transport, error) {
+	t := &Transport{Config: cfg, endpoints: &endpoints{wayBack: cfg.WayBack}, contact: contact{since: time.Now()}}
+	auth := cfg.Auth
+	if cfg.Source != nil {
+		t.tokens = &tokens{source: cfg.Source, background: cfg.Background}
 		auth = t.tokens.authorize
 	}
 	var errs []error
-	for i, s := range cfg.urls {
+	for i, s := range cfg.URLs {
 		ep, user, err := parseEndpoint(s)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("URL %d of %d: %w", i+1, len(cfg.urls), err))
+			errs = append(errs, fmt.Errorf("URL %d of %d: %w", i+1, len(cfg.URLs), err))
 			continue
 		}
 		ep.auth = auth
 		if user != nil {
 			password, _ := user.Password()
-			ep.auth = basicAuth(user.Username(), password)
-			t.secrets = append(t.secrets, password)
+			ep.auth = BasicAuth(user.Username(), password)
+			t.Secrets = append(t.Secrets, password)
 		}
 		t.endpoints.list = append(t.endpoints.list, ep)
 	}
-	t.client = &http.Client{Transport: cfg.roundTrip, CheckRedirect: checkRedirect}
+	t.client = &http.Client{Transport: cfg.RoundTrip, CheckRedirect: checkRedirect}
 	return t, errors.Join(errs...)
 }
 
-// urlList returns the base URLs, without credentials.
-func (t *transport) urlList() []string { return t.endpoints.urls() }
+// BaseURLs returns the base URLs, without credentials.
+func (t *Transport) BaseURLs() []string { return t.endpoints.urls() }
 
-// isAway reports whether no registry answered the last call in time.
-func (t *transport) isAway() bool { return t.away.Load() }
+// IsAway reports whether no registry answered the last call in time.
+func (t *Transport) IsAway() bool { return t.away.Load() }
 
-// noAnswer notes that no registry answered a call in time.
-func (t *transport) noAnswer() { t.away.Store(true) }
+// NoAnswer notes that no registry answered a call in time.
+func (t *Transport) NoAnswer() { t.away.Store(true) }
 
-// close closes idle connections.
-func (t *transport) close() { t.client.CloseIdleConnections() }
+// Close closes idle connections.
+func (t *Transport) Close() { t.client.CloseIdleConnections() }
 
-// request is a single call, independent of the URL that will answer.
-type request struct {
-	method string
-	path   string // escaped, relative to the base URL
-	query  string
+// Call is a single call, independent of the URL that will answer.
+type Call struct {
+	Method string
+	Path   string // escaped, relative to the base URL
+	Query  string
 	body   []byte
 	// form checks whether the body of a 2xx is an answer of the API. If the
 	// form is wrong, a proxy wrote the body, and the client handles the answer
 	// like a 503. The zero form accepts any JSON.
-	form form
+	Form form
 	// written says how much of the answer this client has just written.
-	written written
+	written Written
 	// secret says that the answer holds a secret. No error may quote the
 	// answer.
-	secret bool
+	Secret bool
 	// noContent is the error for a 204. Nil means that a 204 is a success.
-	noContent error
+	NoContent error
 	tally     *tally // counts the attempts for the hooks; nil without hooks
 }
 
@@ -145,15 +145,15 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 // do makes a call until a registry answers, and returns the body of a 2xx. Any
 // other answer is an *Error. If no registry answers, the error is an
 // *UnavailableError.
-func (t *transport) do(ctx context.Context, w *work, req request) ([]byte, error) {
-	noteAsked(ctx)
-	if len(t.observers) == 0 {
+func (t *Transport) do(ctx context.Context, w *Work, req Call) ([]byte, error) {
+	NoteAsked(ctx)
+	if len(t.Observers) == 0 {
 		return t.exchange(ctx, w, req)
 	}
 	return t.observed(ctx, w, req)
 }
 
-func (t *transport) exchange(ctx context.Context, w *work, req request) ([]byte, error) {
+func (t *Transport) exchange(ctx context.Context, w *Work, req Call) ([]byte, error) {
 	for round := 0; ; round++ {
 		body, next, err := t.round(ctx, w, req, round)
 		if err == nil || next.rounds == 0 && answered(err) {
@@ -162,7 +162,7 @@ func (t *transport) exchange(ctx context.Context, w *work, req request) ([]byte,
 		if ctx.Err() != nil {
 			return nil, w.failure(context.Cause(ctx))
 		}
-		if round >= next.rounds || next.pause > maxRetryAfter || w.once || !w.wanted() || req.method == http.MethodDelete && arrived(err) {
+		if round >= next.rounds || next.pause > maxRetryAfter || w.Once || !w.wanted() || req.Method == http.MethodDelete && arrived(err) {
 			return nil, giveUp(w, err)
 		}
 		pause := next.pause
@@ -183,7 +183,7 @@ func (t *transport) exchange(ctx context.Context, w *work, req request) ([]byte,
 }
 
 // giveUp returns the error of a call after its last attempt.
-func giveUp(w *work, err error) error {
+func giveUp(w *Work, err error) error {
 	var lag *lagError
 	if errors.As(err, &lag) {
 		return lag.answer
@@ -192,10 +192,10 @@ func giveUp(w *work, err error) error {
 }
 
 // jitter returns a random pause between zero and base·2ⁿ, at most cap.
-func (t *transport) jitter(round int) time.Duration {
-	ceiling := t.cap
-	if round < 30 && t.base<<round < t.cap {
-		ceiling = t.base << round
+func (t *Transport) jitter(round int) time.Duration {
+	ceiling := t.Cap
+	if round < 30 && t.Base<<round < t.Cap {
+		ceiling = t.Base << round
 	}
 	if ceiling <= 0 {
 		return 0
@@ -229,8 +229,8 @@ type again struct {
 }
 
 // round tries each endpoint once. The error is the last endpoint's error.
-func (t *transport) round(ctx context.Context, w *work, req request, number int) (body []byte, next again, err error) {
-	t.endpoints.goBack(t.background, t.probe)
+func (t *Transport) round(ctx context.Context, w *Work, req Call, number int) (body []byte, next again, err error) {
+	t.endpoints.goBack(t.Background, t.probe)
 	order := t.endpoints.order()
 	for i, ep := range order {
 		w.note(ep.String(), errNoAnswer)
@@ -243,14 +243,14 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 			return body, again{}, err
 		}
 		w.note(ep.String(), err)
-		if ctx.Err() != nil || req.method == http.MethodDelete && arrived(err) {
+		if ctx.Err() != nil || req.Method == http.MethodDelete && arrived(err) {
 			return nil, again{}, err
 		}
 		level := slog.LevelWarn
-		if number > 0 || w.once {
+		if number > 0 || w.Once {
 			level = slog.LevelDebug // the first round has logged the failure
 		}
-		t.logger.LogAttrs(ctx, level, "registry_attempt_failed", slog.String("url", ep.String()), slog.Any("error", err))
+		t.Logger.LogAttrs(ctx, level, "registry_attempt_failed", slog.String("url", ep.String()), slog.Any("error", err))
 		next.rounds = max(next.rounds, t.roundsAfter(err))
 		var busy *busyError
 		if errors.As(err, &busy) {
@@ -272,7 +272,7 @@ func (t *transport) round(ctx context.Context, w *work, req request, number int)
 }
 
 // roundsAfter returns how many rounds may follow a failed attempt.
-func (t *transport) roundsAfter(err error) int {
+func (t *Transport) roundsAfter(err error) int {
 	var lag *lagError
 	var dns *net.DNSError
 	var remote *net.OpError
@@ -285,31 +285,31 @@ func (t *transport) roundsAfter(err error) int {
 	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert
 		return 0
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return min(t.retries, hostRounds)
+		return min(t.Retries, hostRounds)
 	}
-	return t.retries
+	return t.Retries
 }
 
 // share returns the time limit of an attempt. The limit is the timeout, or less
 // if other endpoints must also have a turn before the deadline.
-func (t *transport) share(ctx context.Context, w *work, left int) time.Duration {
+func (t *Transport) share(ctx context.Context, w *Work, left int) time.Duration {
 	deadline := w.deadline
 	if d, ok := ctx.Deadline(); ok && (deadline.IsZero() || d.Before(deadline)) {
 		deadline = d
 	}
 	if deadline.IsZero() || left < 2 {
-		return t.timeout
+		return t.Timeout
 	}
 	part := time.Until(deadline) / time.Duration(left)
 	if part <= 0 { // no caller with this deadline waits any more
-		return t.timeout
+		return t.Timeout
 	}
-	return min(t.timeout, max(part, minShare))
+	return min(t.Timeout, max(part, minShare))
 }
 
 // probe makes a call that every registry answers.
-func (t *transport) probe(ctx context.Context, ep *endpoint) error {
-	_, err := t.attempt(ctx, ep, request{method: http.MethodGet, path: "/config"}, t.timeout)
+func (t *Transport) probe(ctx context.Context, ep *endpoint) error {
+	_, err := t.attempt(ctx, ep, Call{Method: http.MethodGet, Path: "/config"}, t.Timeout)
 	var answer *Error
 	if errors.As(err, &answer) && answered(err) {
 		return nil
@@ -319,7 +319,7 @@ func (t *transport) probe(ctx context.Context, ep *endpoint) error {
 
 // attempt makes a call on an endpoint. If the endpoint refuses the token,
 // attempt repeats the call once with a new token.
-func (t *transport) attempt(caller context.Context, ep *endpoint, req request, timeout time.Duration) ([]byte, error) {
+func (t *Transport) attempt(caller context.Context, ep *endpoint, req Call, timeout time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(caller, timeout)
 	defer cancel()
 	body, sent, err := t.send(ctx, ep, req)
@@ -340,16 +340,16 @@ func (t *transport) attempt(caller context.Context, ep *endpoint, req request, t
 
 // send makes the HTTP request and reads the answer. send also returns the
 // Authorization header that was sent.
-func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body []byte, sent string, err error) {
-	u := ep.base.String() + req.path
-	if req.query != "" {
-		u += "?" + req.query
+func (t *Transport) send(ctx context.Context, ep *endpoint, req Call) (body []byte, sent string, err error) {
+	u := ep.base.String() + req.Path
+	if req.Query != "" {
+		u += "?" + req.Query
 	}
-	r, err := http.NewRequestWithContext(ctx, req.method, u, bytes.NewReader(req.body))
+	r, err := http.NewRequestWithContext(ctx, req.Method, u, bytes.NewReader(req.body))
 	if err != nil {
 		return nil, "", err
 	}
-	for name, values := range t.headers {
+	for name, values := range t.Headers {
 		r.Header[name] = values
 	}
 	r.Header.Set("Accept", mediaType+", application/json")
@@ -380,7 +380,7 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 		_ = resp.Body.Close()
 	}()
 	ok := resp.StatusCode/100 == 2
-	limit := t.maxBody
+	limit := t.MaxBody
 	if !ok {
 		limit = maxErrorBody
 	}
@@ -393,11 +393,11 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 	case int64(len(body)) > limit:
 		return nil, sent, fmt.Errorf("the answer of %s is longer than %d bytes", ep, limit)
 	case resp.StatusCode == http.StatusNoContent:
-		return nil, sent, req.noContent
+		return nil, sent, req.NoContent
 	}
-	if err := req.form.check(body); err != nil {
-		text := hide(quote(string(body), maxQuote))
-		if req.secret {
+	if err := req.Form.check(body); err != nil {
+		text := hide(Quote(string(body), MaxQuote))
+		if req.Secret {
 			text = "the body is not shown"
 		}
 		return nil, sent, &connError{fmt.Errorf("status %d with %d bytes that are no registry's answer (%w): %s",
@@ -407,10 +407,10 @@ func (t *transport) send(ctx context.Context, ep *endpoint, req request) (body [
 }
 
 // refusal returns the error for an answer that is not a 2xx.
-func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body []byte, hide func(string) string) error {
+func (t *Transport) refusal(ep *endpoint, req Call, resp *http.Response, body []byte, hide func(string) string) error {
 	e := newError(ep.String(), resp.StatusCode, resp.Header.Get("Content-Type"), body)
 	e.Message = hide(e.Message)
-	if req.secret {
+	if req.Secret {
 		e.Message, e.full = http.StatusText(e.Status), ""
 	}
 	switch {
@@ -427,8 +427,8 @@ func (t *transport) refusal(ep *endpoint, req request, resp *http.Response, body
 }
 
 // redact removes credentials from remote text.
-func (t *transport) redact(s, authorization string) string {
-	for _, secret := range t.secrets {
+func (t *Transport) redact(s, authorization string) string {
+	for _, secret := range t.Secrets {
 		if len(secret) > 2 {
 			s = strings.ReplaceAll(s, secret, "xxxxx")
 		}

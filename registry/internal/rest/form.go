@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"bytes"
@@ -17,13 +17,13 @@ type form struct {
 
 // The forms of the API's answers.
 var (
-	formList    = form{list: true}                                               //nolint:gochecknoglobals // a constant
-	formSchema  = form{members: []string{"schema"}}                              //nolint:gochecknoglobals // a constant
+	FormList    = form{list: true}                                               //nolint:gochecknoglobals // a constant
+	FormSchema  = form{members: []string{"schema"}}                              //nolint:gochecknoglobals // a constant
 	formID      = form{members: []string{"id"}}                                  //nolint:gochecknoglobals // a constant
-	formLevel   = form{members: []string{"compatibilityLevel", "compatibility"}} //nolint:gochecknoglobals // a constant
+	FormLevel   = form{members: []string{"compatibilityLevel", "compatibility"}} //nolint:gochecknoglobals // a constant
 	formVerdict = form{members: []string{"is_compatible"}}                       //nolint:gochecknoglobals // a constant
-	formKey     = form{members: []string{"kmsType", "algorithm"}}                //nolint:gochecknoglobals // a constant
-	formMode    = form{members: []string{"mode"}}                                //nolint:gochecknoglobals // a constant
+	FormKey     = form{members: []string{"kmsType", "algorithm"}}                //nolint:gochecknoglobals // a constant
+	FormMode    = form{members: []string{"mode"}}                                //nolint:gochecknoglobals // a constant
 )
 
 // check returns why body does not have the form, or nil.

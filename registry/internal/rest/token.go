@@ -1,4 +1,4 @@
-package registry
+package rest
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 	"github.com/avroline/avroline/internal/oauth"
 )
 
-// authorizer puts credentials on a request. Credentials exist only inside
+// Authorizer puts credentials on a request. Credentials exist only inside
 // closures, so that printing a client never shows the credentials.
-type authorizer func(context.Context, *http.Request) error
+type Authorizer func(context.Context, *http.Request) error
 
-func basicAuth(user, password string) authorizer {
+func BasicAuth(user, password string) Authorizer {
 	return func(_ context.Context, r *http.Request) error {
 		r.SetBasicAuth(user, password)
 		return nil
 	}
 }
 
-func bearer(token string) authorizer {
+func Bearer(token string) Authorizer {
 	return func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+token)
 		return nil
@@ -31,9 +31,9 @@ func bearer(token string) authorizer {
 
 // tokens keeps the current token of a source.
 type tokens struct {
-	source     TokenSource
-	background *background
-	flights    flights[struct{}, token]
+	source     oauth.TokenSource
+	background *Background
+	flights    Flights[struct{}, token]
 
 	mu      sync.Mutex
 	current token
@@ -68,7 +68,7 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 	now := time.Now()
 	switch {
 	case tok.text == "" || !tok.expires.IsZero() && !now.Before(tok.expires):
-		return t.flights.do(ctx, t.background, nil, struct{}{}, t.fetch)
+		return t.flights.Do(ctx, t.background, nil, struct{}{}, t.fetch)
 	case !tok.renew.IsZero() && !now.Before(tok.renew):
 		// No caller waits for the renewal. A failure shows once the token has
 		// expired.
@@ -77,14 +77,14 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 	return tok, nil
 }
 
-func (t *tokens) fetch(ctx context.Context, _ *work) (token, error) {
+func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	given, err := t.source.Token(ctx)
 	if err != nil {
 		return token{}, &tokenError{err}
 	}
-	if err := checkToken(given.Value); err != nil {
+	if err := CheckToken(given.Value); err != nil {
 		// The source would return the same token again, so this is not an
 		// outage.
 		return token{}, &oauth.RefusedError{Reason: "the token source gave a token that cannot be sent: " + err.Error()}
@@ -117,22 +117,22 @@ type tokenError struct{ err error }
 func (e *tokenError) Error() string { return "no token: " + e.err.Error() }
 func (e *tokenError) Unwrap() error { return e.err }
 
-// checkToken refuses a token that is not valid in an Authorization header. The
+// CheckToken refuses a token that is not valid in an Authorization header. The
 // error does not quote the token.
-func checkToken(token string) error {
+func CheckToken(token string) error {
 	switch {
 	case token == "":
 		return errors.New("the token is empty")
 	case strings.TrimSpace(token) != token:
 		return errors.New("the token begins or ends with white space: was it read from a file together with its line break?")
-	case !headerValue(token):
+	case !HeaderValue(token):
 		return errors.New("the token holds a control character")
 	}
 	return nil
 }
 
-// headerValue reports whether value is valid in a header. The only valid
+// HeaderValue reports whether value is valid in a header. The only valid
 // control character is the tab.
-func headerValue(value string) bool {
+func HeaderValue(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
@@ -23,16 +24,16 @@ type Client struct {
 	background *rest.Background
 	logger     *slog.Logger
 	timeout    time.Duration // of an attempt
-	disk       *disk
+	disk       *cache.Disk
 	latestTTL  time.Duration
 	writes     *writes
 
-	ids        *memo[idKey, Version]
-	guids      *memo[uuid.UUID, Version]
-	registered *memo[schemaKey, Version]
-	looked     *memo[schemaKey, Version]
-	found      *memo[findKey, Version]
-	parts      *memo[partKey, *rest.Answer] // versions that references name
+	ids        *cache.Memo[idKey, Version]
+	guids      *cache.Memo[uuid.UUID, Version]
+	registered *cache.Memo[schemaKey, Version]
+	looked     *cache.Memo[schemaKey, Version]
+	found      *cache.Memo[findKey, Version]
+	parts      *cache.Memo[partKey, *rest.Answer] // versions that references name
 	latest     *latestVersions
 	noList     atomic.Bool // the registry has no list of the versions of a subject
 	hooks      hooks
@@ -66,7 +67,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		WayBack: cfg.wayBack, MaxBody: cfg.maxBody, Logger: cfg.logger, Observers: hooks.observers(),
 	})
 	errs = append(errs, err)
-	store, err := openDisk(cfg.disk, t.BaseURLs(), cfg.logger)
+	store, err := cache.OpenDisk(cfg.disk, t.BaseURLs(), cfg.logger)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		b.Stop()
 		return nil, fmt.Errorf("registry: %w", err)
@@ -83,14 +84,14 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		disk:       store,
 		latestTTL:  cfg.latestTTL,
 		writes:     newWrites(cfg.schemas),
-		guids:      newMemo[uuid.UUID, Version](b, cfg.schemas, absent[uuid.UUID]),
-		registered: newMemo[schemaKey, Version](b, cfg.schemas, refused),
-		looked:     newMemo[schemaKey, Version](b, cfg.schemas, absent[schemaKey]),
-		found:      newMemo[findKey, Version](b, cfg.schemas, absent[findKey]),
-		parts:      newMemo[partKey, *rest.Answer](b, cfg.schemas, nil),
+		guids:      cache.NewMemo[uuid.UUID, Version](b, cfg.schemas, absent[uuid.UUID]),
+		registered: cache.NewMemo[schemaKey, Version](b, cfg.schemas, refused),
+		looked:     cache.NewMemo[schemaKey, Version](b, cfg.schemas, absent[schemaKey]),
+		found:      cache.NewMemo[findKey, Version](b, cfg.schemas, absent[findKey]),
+		parts:      cache.NewMemo[partKey, *rest.Answer](b, cfg.schemas, nil),
 		latest:     newLatestVersions(cfg.schemas),
 	}
-	c.ids = newMemo[idKey, Version](b, cfg.schemas, func(key idKey, err error) bool {
+	c.ids = cache.NewMemo[idKey, Version](b, cfg.schemas, func(key idKey, err error) bool {
 		return absent(key, err) && !c.writes.gave(key)
 	})
 	return c, nil
@@ -130,28 +131,10 @@ func (c *Client) changed(subject string) {
 // allow forgets the failures of a subject. An empty subject means all subjects.
 func (c *Client) allow(subject string) {
 	on := func(key schemaKey) bool { return subject == "" || key.subject == subject }
-	c.registered.failures.forget(on)
-	c.looked.failures.forget(on)
-	c.found.failures.forget(func(key findKey) bool { return subject == "" || key.subject == subject })
-	c.latest.failures.forget(func(name string) bool { return subject == "" || name == subject })
-}
-
-// absent reports whether the registry has no such schema or subject.
-func absent[K comparable](_ K, err error) bool {
-	return errors.Is(err, ErrSchemaNotFound) || errors.Is(err, ErrSubjectNotFound)
-}
-
-// refused reports whether the registry refused a schema for good. The refusal
-// is then cached, so that many events with this schema do not cause many calls.
-func refused(_ schemaKey, err error) bool {
-	var incompatible *IncompatibleError
-	var answer *Error
-	return errors.As(err, &incompatible) || errors.As(err, &answer) && answer.Refused()
-}
-
-// wrap adds the action and the subject to an error.
-func wrap(verb, subject string, err error) error {
-	return fmt.Errorf("registry: %s %q: %w", verb, subject, err)
+	c.registered.Failures.Forget(on)
+	c.looked.Failures.Forget(on)
+	c.found.Failures.Forget(func(key findKey) bool { return subject == "" || key.subject == subject })
+	c.latest.failures.Forget(func(name string) bool { return subject == "" || name == subject })
 }
 
 // fromRegistry returns a caller for a single call whose result is not cached.

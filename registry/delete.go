@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
@@ -65,23 +66,23 @@ func (c *Client) delete(ctx context.Context, subject, path string, how Deletion,
 
 // forgetSubject drops the cached schemas of a subject.
 func (c *Client) forgetSubject(subject string) {
-	for _, memo := range []*memo[schemaKey, Version]{c.registered, c.looked} {
-		for _, key := range memo.known.Keys() {
+	for _, memo := range []*cache.Memo[schemaKey, Version]{c.registered, c.looked} {
+		for _, key := range memo.Known.Keys() {
 			if key.subject == subject {
-				memo.known.Remove(key)
-				c.disk.forget(key.fact())
+				memo.Known.Remove(key)
+				c.disk.Forget(key.fact())
 			}
 		}
 	}
-	for _, key := range c.found.known.Keys() {
+	for _, key := range c.found.Known.Keys() {
 		if key.subject == subject {
-			c.found.known.Remove(key)
+			c.found.Known.Remove(key)
 		}
 	}
-	for _, key := range c.parts.known.Keys() {
+	for _, key := range c.parts.Known.Keys() {
 		if key.subject == subject {
-			c.parts.known.Remove(key)
+			c.parts.Known.Remove(key)
 		}
 	}
-	c.disk.forget(latestFact(subject))
+	c.disk.Forget(latestFact(subject))
 }

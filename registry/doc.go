@@ -14,18 +14,18 @@
 //
 // # Layers
 //
-// The files form layers, from the methods for a user down to HTTP.
+// Each layer uses only the layers below. The references between the files of a
+// package also run one way.
 //
-//   - warm.go, register.go, find.go, latest.go, findings.go, compatibility.go,
-//     mode.go, list.go, delete.go, dek.go, association.go: the methods of
-//     Client, with a file for each topic.
-//   - schema.go, resolve.go: a schema with the types of its references.
-//   - client.go, option.go, settings.go: the Client and its options.
-//   - disk.go, memo.go, flight.go, writes.go: the caches on disk and in memory,
-//     shared calls, and the client's own recent writes.
-//   - api.go, form.go: the calls of the REST API. Only these files decide
-//     between srclient and a request of our own.
-//   - transport.go, endpoint.go, auth.go, background.go: HTTP with retries,
-//     failover and credentials.
-//   - errors.go: the errors.
+//   - Package registry has the methods of [Client], with a file for each topic.
+//     warm.go and register.go stand on findings.go, latest.go and find.go.
+//     These stand on schema.go and resolve.go, which read a schema with the
+//     types of its references. All methods stand on client.go. The options are
+//     in option.go, config.go and settings*.go. The keys of the caches are in
+//     keys.go, and the client's own recent writes in writes.go.
+//   - internal/cache has the caches in memory and on disk.
+//   - internal/rest has the calls of the REST API and their errors. Its file
+//     api.go decides between srclient and a request of our own. Below are
+//     transport.go (retries and failover), attempt.go (one HTTP request),
+//     token.go (credentials) and flight.go (shared calls).
 package registry

@@ -4,24 +4,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
+	"time"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
-func (k idKey) fact() fact { return fact{"id", k.context + strconv.Itoa(k.id)} }
-
-func (k schemaKey) fact() fact {
-	return fact{"text", strconv.Quote(k.subject) + strconv.FormatBool(k.normalize) + k.rest + k.text}
-}
-
-func latestFact(subject string) fact { return fact{"latest", subject} }
-
 // recorded answers from the disk. If the disk has no answer, recorded calls
 // load and stores the result on the disk.
-func recorded(c *Client, w *rest.Work, f fact, load func() (Version, error)) (Version, error) {
+func recorded(c *Client, w *rest.Work, f cache.Fact, load func() (Version, error)) (Version, error) {
 	var v Version
-	if c.disk.load(f, &v) {
+	if c.disk.Load(f, &v) {
 		w.FromDisk = true
 		return v, nil
 	}
@@ -29,15 +22,20 @@ func recorded(c *Client, w *rest.Work, f fact, load func() (Version, error)) (Ve
 	if err != nil {
 		return Version{}, err
 	}
-	c.disk.save(f, v)
+	c.disk.Save(f, v)
 	return v, nil
 }
 
+// patience is how long the client waits for the registry if the disk has the
+// answer. If the registry did not answer the last time, the client does not
+// wait.
+const patience = time.Second
+
 // recall asks the registry. If the registry does not answer in time, recall
 // answers from the disk. A refusal by the registry is final.
-func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Context) (V, error)) (V, error) {
+func recall[V any](ctx context.Context, c *Client, f cache.Fact, ask func(context.Context) (V, error)) (V, error) {
 	var kept V
-	if !c.disk.load(f, &kept) {
+	if !c.disk.Load(f, &kept) {
 		return ask(ctx)
 	}
 	limit := patience
@@ -52,13 +50,13 @@ func recall[V any](ctx context.Context, c *Client, f fact, ask func(context.Cont
 	case err == nil || errors.Is(err, ErrClosed):
 		return v, err
 	case !errors.Is(err, ErrUnavailable) && errors.As(err, &answer) && answer.NotFound():
-		c.disk.forget(f)
+		c.disk.Forget(f)
 		return v, err
 	case !errors.Is(err, ErrUnavailable) && short.Err() == nil:
 		return v, err
 	}
 	c.transport.NoAnswer()
 	rest.NoteDisk(ctx)
-	c.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.kind), slog.Any("error", err))
+	c.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.Kind), slog.Any("error", err))
 	return kept, nil
 }

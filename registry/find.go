@@ -8,20 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
-
-// The limits of [Client.FindVersion].
-const (
-	searchedAtOnce = 16
-	maxSearched    = 1000
-)
-
-// findKey names a schema that is searched among the versions of a subject.
-type findKey struct{ subject, text string }
 
 // FindVersion returns the newest version of a subject with the same meaning as
 // a self-contained schema. Two schemas have the same meaning if their structure
@@ -46,7 +36,7 @@ func (c *Client) askFind(ctx context.Context, subject, schema string) (Version, 
 	err := rest.CheckSubject(subject)
 	var v Version
 	if err == nil {
-		v, err = c.found.get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *rest.Work) (Version, error) {
+		v, err = c.found.Get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *rest.Work) (Version, error) {
 			return c.findVersion(ctx, w, subject, schema)
 		})
 	}
@@ -71,7 +61,7 @@ func (c *Client) findVersion(ctx context.Context, w *rest.Work, subject, schema 
 	numbers = numbers[:min(all, maxSearched)]
 	unread := 0
 	for _, n := range numbers {
-		if !c.parts.known.Contains(partKey{subject, n}) {
+		if !c.parts.Known.Contains(partKey{subject, n}) {
 			unread++
 		}
 	}
@@ -129,7 +119,7 @@ func (c *Client) listVersions(ctx context.Context, subject string, count int) {
 				c.noList.Store(true)
 			}
 			if a.Subject == subject && a.Version > 0 && a.CheckAvro() == nil {
-				c.parts.known.Add(partKey{subject, a.Version}, a)
+				c.parts.Known.Add(partKey{subject, a.Version}, a)
 				read++
 			}
 		}
@@ -156,58 +146,4 @@ func (c *Client) sameVersion(ctx context.Context, w *rest.Work, subject string, 
 	}
 	got, err := avsc.ParseStored(subject, []byte(v.Schema))
 	return v, err == nil && avsc.SameMeaning(want, got), nil
-}
-
-// search looks for the lowest matching index from 0 to end, at several indexes
-// at once.
-type search struct {
-	match func(ctx context.Context, i int) (Version, bool, error)
-
-	mu   sync.Mutex
-	next int
-	end  int // indexes from end on cannot change the result
-	v    Version
-	hit  bool
-	err  error
-}
-
-func (s *search) run(ctx context.Context) (Version, bool, error) {
-	var wg sync.WaitGroup
-	for range min(searchedAtOnce, s.end) {
-		wg.Go(func() {
-			for {
-				i, ok := s.take()
-				if !ok {
-					return
-				}
-				v, hit, err := s.match(ctx, i)
-				s.report(i, v, hit, err)
-			}
-		})
-	}
-	wg.Wait()
-	return s.v, s.hit, s.err
-}
-
-// take returns the next index, or false if the rest cannot change the result.
-func (s *search) take() (int, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next >= s.end {
-		return 0, false
-	}
-	s.next++
-	return s.next - 1, true
-}
-
-// report keeps the result of the lowest index that matched or failed.
-func (s *search) report(i int, v Version, hit bool, err error) {
-	if !hit && err == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i < s.end {
-		s.end, s.v, s.hit, s.err = i, v, hit, err
-	}
 }

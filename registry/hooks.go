@@ -64,9 +64,9 @@ func (o Origin) String() string {
 var originNames = [...]string{"", "memory", "disk", "registry"} //nolint:gochecknoglobals // a table, never changed
 
 // Request is a request to the registry, for [Hooks]. Method and Route are the
-// HTTP method and the path, with names in the place of ids and subjects, such as
-// "GET" and "/schemas/ids/{id}". There are a few dozen routes. Path is the path
-// itself, such as "/schemas/ids/7".
+// HTTP method and the path, with names in the place of ids and subjects, such
+// as "GET" and "/schemas/ids/{id}". There are a few dozen routes. Path is the
+// path itself, such as "/schemas/ids/7".
 type Request = rest.Request
 
 // Response is the end of a request to the registry, for [Hooks]. URL is the
@@ -75,13 +75,6 @@ type Request = rest.Request
 // requests, and URLs counts the different URLs among them. Took is the time of
 // the whole request, and Err its error.
 type Response = rest.Response
-
-// WithHooks adds hooks for metrics and traces. If WithHooks is given several
-// times, all hooks are called in their order, and each StartRequest gets the
-// context of the one before.
-func WithHooks(h Hooks) Option {
-	return Option{apply: func(c *config) { c.hooks = append(c.hooks, h) }}
-}
 
 // hooks are all given hooks.
 type hooks struct {

@@ -5,38 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/avroline/avroline/registry/internal/rest"
 )
-
-// latestVersions caches the latest version of each subject for a while.
-type latestVersions struct {
-	known    *lru.Cache[string, *latest]
-	failures *failures[string]
-	flights  rest.Flights[string, *latest]
-}
-
-func newLatestVersions(size int) *latestVersions {
-	return &latestVersions{known: newCache[string, *latest](size), failures: newFailures(size, absent[string])}
-}
-
-func (l *latestVersions) forget(subject string) { l.known.Remove(subject) }
-
-// latest is the latest version of a subject when the registry was asked.
-type latest struct {
-	version Version
-	stale   atomic.Int64 // time of the next refresh, in Unix nanoseconds
-}
-
-func newLatest(v Version, ttl time.Duration) *latest {
-	l := &latest{version: v}
-	l.stale.Store(time.Now().Add(ttl).UnixNano())
-	return l
-}
 
 // Latest returns the newest version of a subject. [WithLatestTTL] says how old
 // the answer can be. If there is no version, the error is [ErrSubjectNotFound].
@@ -61,7 +33,7 @@ func (c *Client) askNewest(ctx context.Context, subject string) (Version, error)
 		return Version{}, fmt.Errorf("registry: latest version: %w", err)
 	}
 	v, err := recall(ctx, c, latestFact(subject), func(ctx context.Context) (Version, error) {
-		once, err := c.latest.failures.find(subject)
+		once, err := c.latest.failures.Find(subject)
 		if err != nil {
 			return Version{}, err
 		}
@@ -78,6 +50,23 @@ func (c *Client) askNewest(ctx context.Context, subject string) (Version, error)
 		c.latest.known.Add(subject, newLatest(v, retryRefresh(c.latestTTL)))
 	}
 	return v, nil
+}
+
+// pinned replaces references to version 0 by references to the latest version.
+func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, error) {
+	for i, r := range s.References {
+		if r.Version != 0 {
+			continue
+		}
+		name := rest.InContext(rest.ContextOf(subject), r.Subject)
+		v, err := c.Latest(ctx, name)
+		if err != nil {
+			return s, fmt.Errorf("reference to %s, the latest version of %q: %w", rest.Quote(r.Name, rest.MaxQuote), name, err)
+		}
+		s.References = append([]Reference(nil), s.References...)
+		s.References[i].Version = v.Version
+	}
+	return s, nil
 }
 
 // retryRefresh is the pause after a refresh that failed.
@@ -101,7 +90,7 @@ func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*lat
 	return c.latest.flights.Do(ctx, c.background, nil, subject, func(ctx context.Context, w *rest.Work) (*latest, error) {
 		w.Once = once
 		l, err := c.loadLatest(ctx, w, subject)
-		c.latest.failures.note(subject, err)
+		c.latest.failures.Note(subject, err)
 		return l, err
 	})
 }
@@ -124,7 +113,7 @@ func (c *Client) loadLatest(ctx context.Context, w *rest.Work, subject string) (
 	// write.
 	c.writes.unchangedSince(before, func() {
 		c.latest.known.Add(subject, l)
-		c.disk.save(latestFact(subject), v)
+		c.disk.Save(latestFact(subject), v)
 	})
 	return l, nil
 }

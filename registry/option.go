@@ -1,13 +1,11 @@
 package registry
 
 import (
+	"cmp"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -18,119 +16,11 @@ import (
 // Option is an option of [New]. If an option is given twice, the last value
 // counts.
 type Option struct {
-	apply    func(*config)
-	settings func(*settings) // set by WithConfig, WithConfigFile and WithEnviron
-}
-
-type config struct {
-	auth        rest.Authorizer
-	authBy      string // the option that set auth, or ""
-	source      TokenSource
-	secrets     []string
-	headers     http.Header
-	tls         *tls.Config
-	tlsBy       string // the option or setting that set tls
-	proxy       func(*http.Request) (*url.URL, error)
-	roundTrip   http.RoundTripper
-	timeout     time.Duration
-	retries     int
-	base, cap   time.Duration
-	wayBack     time.Duration
-	schemas     int
-	latestTTL   time.Duration
-	disk        string
-	logger      *slog.Logger
-	maxBody     int64
-	authClashes []string
-	mistakes    []error // errors of options with a wrong or missing value
-	hooks       []Hooks
-	logUnknown  bool // log unknown settings
-	unknown     []string
-}
-
-func defaults() *config {
-	return &config{
-		headers:   make(http.Header),
-		proxy:     http.ProxyFromEnvironment,
-		timeout:   5 * time.Second,
-		retries:   12,
-		base:      100 * time.Millisecond,
-		cap:       2 * time.Second,
-		wayBack:   30 * time.Second,
-		schemas:   10_000,
-		latestTTL: time.Minute,
-		logger:    slog.New(slog.DiscardHandler),
-		maxBody:   16 << 20,
-	}
-}
-
-// setAuth stores the credentials and the name of their option. Two different
-// options for credentials are an error.
-func (c *config) setAuth(by string, a rest.Authorizer, source TokenSource, secrets ...string) {
-	if c.authBy != "" && c.authBy != by {
-		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
-	}
-	c.auth, c.source, c.authBy = a, source, by
-	c.secrets = append(c.secrets, secrets...)
-}
-
-// newConfig reads the options. The settings of files, maps and the environment
-// come first. The other options come second, so that they win. urls are the
-// URLs from the settings.
-func newConfig(opts []Option) (c *config, urls []string) {
-	s := &settings{entries: map[string]configfile.Entry{}, kafka: map[string]string{}}
-	c = defaults()
-	for _, o := range opts {
-		if o.settings != nil {
-			o.settings(s)
-		}
-	}
-	inProgram := defaults()
-	inProgram.applyAll(opts)
-	c.logUnknown = inProgram.logUnknown
-	urls, err := s.apply(c)
-	if c.authBy != "" && len(c.authClashes) == 0 {
-		c.authBy = "" // an option for credentials replaces the settings
-	}
-	c.applyAll(opts)
-	if err != nil {
-		c.mistakes = append(c.mistakes, err)
-	}
-	for _, e := range s.unknown {
-		c.unknown = append(c.unknown, e.Origin)
-	}
-	return c, urls
-}
-
-// roundTripper returns the user's round tripper or makes the default transport.
-func (c *config) roundTripper() http.RoundTripper {
-	if c.roundTrip != nil {
-		return c.roundTrip
-	}
-	return &http.Transport{
-		Proxy:                 c.proxy,
-		DialContext:           (&net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       c.tls,
-		TLSHandshakeTimeout:   c.timeout,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   32,
-		MaxConnsPerHost:       128,
-		IdleConnTimeout:       90 * time.Second,
-		ExpectContinueTimeout: time.Second,
-	}
-}
-
-func (c *config) applyAll(opts []Option) {
-	for _, o := range opts {
-		if o.apply != nil {
-			o.apply(c)
-		}
-	}
-}
-
-// mistake records an option with a wrong value.
-func (c *config) mistake(format string, args ...any) {
-	c.mistakes = append(c.mistakes, fmt.Errorf(format, args...))
+	apply func(*config)
+	// source reads settings by name. It is set by WithConfig, WithConfigFile
+	// and WithEnviron.
+	source func() (configfile.File, error)
+	name   string // of the option with a source
 }
 
 // WithBasicAuth sends user and password with each call. If a URL has user info,
@@ -277,37 +167,51 @@ func WithDiskCache(dir string) Option {
 // The default is no log. The client never logs credentials or schemas.
 func WithLogger(l *slog.Logger) Option { return Option{apply: func(c *config) { c.logger = l }} }
 
-// check finds every mistake in the options.
-func (c *config) check() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	errs = append(errs, c.mistakes...)
-	for _, clash := range c.authClashes {
-		bad("%s exclude each other", clash)
-	}
-	if c.tls != nil && c.roundTrip != nil {
-		bad("%s and WithTransport exclude each other: set TLS in the transport", c.tlsBy)
-	}
-	if c.timeout <= 0 {
-		bad("WithTimeout: %v is not a positive time", c.timeout)
-	}
-	if c.retries < 0 || c.base < 0 || c.cap < c.base {
-		bad("WithRetries(%d, %v, %v): max and base must not be negative, nor cap less than base", c.retries, c.base, c.cap)
-	}
-	if c.wayBack <= 0 {
-		bad("WithWayBack: %v is not a positive time", c.wayBack)
-	}
-	if c.schemas < 1 {
-		bad("WithCacheSize: %d: at least 1 is needed", c.schemas)
-	}
-	if c.latestTTL <= 0 {
-		bad("WithLatestTTL: %v is not a positive time", c.latestTTL)
-	}
-	if c.logger == nil {
-		bad("WithLogger: the logger is nil")
-	}
-	return errors.Join(errs...)
+// WithHooks adds hooks for metrics and traces. If WithHooks is given several
+// times, all hooks are called in their order, and each StartRequest gets the
+// context of the one before.
+func WithHooks(h Hooks) Option {
+	return Option{apply: func(c *config) { c.hooks = append(c.hooks, h) }}
 }
+
+// WithConfig sets settings under the names of Java's and Confluent's clients,
+// such as schema.registry.url or basic.auth.user.info. docs/registry.md has the
+// table. WithConfig ignores the keys of a producer, a consumer or a serializer.
+// An unknown key is an error that names the most similar key.
+//
+// If the list of URLs in [New] is empty, New uses schema.registry.url. An
+// option for the same thing, such as [WithBearer], wins over a setting in any
+// order. If two settings have the same key, the later option wins. So a file,
+// the environment and the program can each give a part of the settings.
+func WithConfig(m map[string]string) Option {
+	return Option{name: "WithConfig", source: func() (configfile.File, error) { return configfile.Map(m), nil }}
+}
+
+// WithConfigFile reads the settings of [WithConfig] from a file. A file with
+// the extension .yaml, .yml or .json is YAML or JSON; any other file is
+// properties. Package producer can read the same file, because each package
+// reads only its own keys. For a secret, use KEY.file with the name of a file
+// that holds the value.
+func WithConfigFile(path string) Option {
+	return Option{name: "WithConfigFile", source: func() (configfile.File, error) { return configfile.Read(path) }}
+}
+
+// WithEnviron reads the settings of [WithConfig] from environment variables. A
+// variable's name is the prefix and the key in capitals, with _ for each dot.
+// An empty prefix means AVROLINE_, so AVROLINE_BASIC_AUTH_USER_INFO sets
+// basic.auth.user.info. A variable with the prefix that is not a setting is an
+// error. The exceptions are AVROLINE_REGISTRY, AVROLINE_SHARED and names that
+// begin with AVROLINE_TEST_, because programs and tests use these names.
+func WithEnviron(prefix string) Option {
+	return Option{name: "WithEnviron", source: func() (configfile.File, error) {
+		return configfile.Environ(cmp.Or(prefix, "AVROLINE_"), os.Environ()), nil
+	}}
+}
+
+// LogUnknownKeys accepts unknown keys. A single log line,
+// "registry_unknown_settings" at level WARN, names the keys. By default an
+// unknown key is an error.
+func LogUnknownKeys() Option { return Option{apply: func(c *config) { c.logUnknown = true }} }
 
 // headerName reports whether name is a token of RFC 9110, section 5.6.2.
 func headerName(name string) bool {

@@ -3,27 +3,11 @@ package registry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
-
-// schemaKey names a schema on a subject. rest holds references, metadata and
-// rules as JSON. If the schema has no such parts, rest is "".
-type schemaKey struct {
-	subject, text, rest string
-	normalize           bool
-}
-
-func newSchemaKey(subject string, s Schema) schemaKey {
-	key := schemaKey{subject: subject, text: s.Text, normalize: s.Normalize}
-	if len(s.References) > 0 || s.Metadata != nil || s.RuleSet != nil {
-		rest, _ := json.Marshal([]any{s.References, s.Metadata, s.RuleSet}) // plain data cannot fail
-		key.rest = string(rest)
-	}
-	return key
-}
 
 // Register stores a schema under a subject and returns the registry's version.
 // If the schema is there already, Register only returns the version. The schema
@@ -68,7 +52,7 @@ func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version,
 
 // identify answers from memory or from the registry. If the registry does not
 // answer in time, identify answers from the disk.
-func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey, Version], subject string, s Schema,
+func (c *Client) identify(ctx context.Context, verb string, memo *cache.Memo[schemaKey, Version], subject string, s Schema,
 	load func(context.Context, *rest.Work, schemaKey, Schema) (Version, error),
 ) (Version, error) {
 	fail := func(err error) (Version, error) {
@@ -79,20 +63,20 @@ func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey
 		return fail(err)
 	}
 	key := newSchemaKey(subject, s)
-	if known, ok := c.registered.known.Get(key); ok && (known.Version != 0 || memo == c.registered) {
+	if known, ok := c.registered.Known.Get(key); ok && (known.Version != 0 || memo == c.registered) {
 		return known, nil
 	}
-	if known, ok := c.looked.known.Get(key); ok {
+	if known, ok := c.looked.Known.Get(key); ok {
 		return known, nil
 	}
 	if err := rest.CheckSubject(subject); err != nil {
 		return fail(err)
 	}
 	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (Version, error) {
-		return memo.get(ctx, nil, key, func(ctx context.Context, w *rest.Work) (Version, error) {
+		return memo.Get(ctx, nil, key, func(ctx context.Context, w *rest.Work) (Version, error) {
 			v, err := load(ctx, w, key, s)
 			if err == nil {
-				c.disk.save(key.fact(), v)
+				c.disk.Save(key.fact(), v)
 			}
 			return v, err
 		})
@@ -100,25 +84,8 @@ func (c *Client) identify(ctx context.Context, verb string, memo *memo[schemaKey
 	if err != nil {
 		return fail(err)
 	}
-	memo.known.Add(key, v)
+	memo.Known.Add(key, v)
 	return v, nil
-}
-
-// pinned replaces references to version 0 by references to the latest version.
-func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, error) {
-	for i, r := range s.References {
-		if r.Version != 0 {
-			continue
-		}
-		name := rest.InContext(rest.ContextOf(subject), r.Subject)
-		v, err := c.Latest(ctx, name)
-		if err != nil {
-			return s, fmt.Errorf("reference to %s, the latest version of %q: %w", rest.Quote(r.Name, rest.MaxQuote), name, err)
-		}
-		s.References = append([]Reference(nil), s.References...)
-		s.References[i].Version = v.Version
-	}
-	return s, nil
 }
 
 func (c *Client) register(ctx context.Context, w *rest.Work, key schemaKey, s Schema) (Version, error) {
@@ -135,7 +102,7 @@ func (c *Client) lookup(ctx context.Context, w *rest.Work, key schemaKey, s Sche
 	// A schema that this client registered exists. Register returned its id,
 	// and Lookup is to find its version.
 	known := c.writes.of(key.subject, 0)
-	if !c.registered.known.Contains(key) {
+	if !c.registered.Known.Contains(key) {
 		known = min(known, rest.SubjectWritten)
 	}
 	a, err := c.caller(w, known).Lookup(ctx, key.subject, s)
@@ -159,7 +126,7 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 	}
 	key := idKey{rest.ContextOf(subject), id}
 	c.writes.give(key)
-	c.ids.failures.forget(func(k idKey) bool { return k == key })
+	c.ids.Failures.Forget(func(k idKey) bool { return k == key })
 	var there Version
 	if a.Schema != "" {
 		there, err = c.asSchema(ctx, w, subject, a)
@@ -178,8 +145,8 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 	}
 	if a.Schema != "" { // the first read of the id needs no call
 		there.ID = id
-		c.ids.known.Add(key, there)
-		c.disk.save(key.fact(), there)
+		c.ids.Known.Add(key, there)
+		c.disk.Save(key.fact(), there)
 	}
 	return Version{
 		Subject: subject, Version: a.Version, ID: id, GUID: cmp.Or(a.SchemaGUID(), there.GUID), Schema: whole,

@@ -37,6 +37,19 @@ func (c *Client) resolved(ctx context.Context, w *rest.Work, subject, text strin
 	return root.Text(), nil
 }
 
+// part returns a version in the form of the registry's answer.
+func (c *Client) part(ctx context.Context, w *rest.Work, key partKey) (*rest.Answer, error) {
+	if err := rest.CheckSubject(key.subject); err != nil {
+		return nil, err
+	}
+	if key.version < 1 {
+		return nil, fmt.Errorf("%d is not a version: they count from 1", key.version)
+	}
+	return c.parts.Get(ctx, w, key, func(ctx context.Context, w *rest.Work) (*rest.Answer, error) {
+		return c.caller(w, c.writes.of(key.subject, key.version)).Version(ctx, key.subject, key.version)
+	})
+}
+
 // resolution collects the parts of a schema.
 type resolution struct {
 	client  *Client

@@ -8,20 +8,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
-
-// idKey names a schema by its id. Each context has ids of its own.
-type idKey struct {
-	context string
-	id      int
-}
-
-// partKey names a version of a subject.
-type partKey struct {
-	subject string
-	version int
-}
 
 // SchemaByID returns the schema with an id. Each context has ids of its own, so
 // the subject names the context (":.context:name"). For the default context the
@@ -50,7 +39,7 @@ func (c *Client) schemaByID(ctx context.Context, outer *rest.Work, subject strin
 		return Version{}, ErrSchemaNotFound
 	}
 	key := idKey{rest.ContextOf(subject), id}
-	return c.ids.get(ctx, outer, key, func(ctx context.Context, w *rest.Work) (Version, error) {
+	return c.ids.Get(ctx, outer, key, func(ctx context.Context, w *rest.Work) (Version, error) {
 		return recorded(c, w, key.fact(), func() (Version, error) {
 			a, err := c.caller(w, c.writes.ofID(key)).SchemaByID(ctx, subject, id)
 			if err != nil {
@@ -74,8 +63,8 @@ func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, err
 }
 
 func (c *Client) askByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
-	v, err := c.guids.get(ctx, nil, guid, func(ctx context.Context, w *rest.Work) (Version, error) {
-		return recorded(c, w, fact{"guid", guid.String()}, func() (Version, error) {
+	v, err := c.guids.Get(ctx, nil, guid, func(ctx context.Context, w *rest.Work) (Version, error) {
+		return recorded(c, w, cache.Fact{Kind: "guid", Name: guid.String()}, func() (Version, error) {
 			a, err := c.caller(w, rest.NothingWritten).SchemaByGUID(ctx, guid)
 			if err != nil {
 				return Version{}, err
@@ -112,19 +101,6 @@ func (c *Client) askVersion(ctx context.Context, subject string, version int) (V
 		return Version{}, fmt.Errorf("registry: version %d of %q: %w", version, subject, err)
 	}
 	return v, nil
-}
-
-// part returns a version in the form of the registry's answer.
-func (c *Client) part(ctx context.Context, w *rest.Work, key partKey) (*rest.Answer, error) {
-	if err := rest.CheckSubject(key.subject); err != nil {
-		return nil, err
-	}
-	if key.version < 1 {
-		return nil, fmt.Errorf("%d is not a version: they count from 1", key.version)
-	}
-	return c.parts.get(ctx, w, key, func(ctx context.Context, w *rest.Work) (*rest.Answer, error) {
-		return c.caller(w, c.writes.of(key.subject, key.version)).Version(ctx, key.subject, key.version)
-	})
 }
 
 // asVersion reads an answer about a version.

@@ -1,73 +1,11 @@
 package registry
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"net/http"
-	"net/url"
-	"os"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/avroline/avroline/internal/configfile"
-	"github.com/avroline/avroline/registry/internal/rest"
 )
-
-// WithConfig sets settings under the names of Java's and Confluent's clients,
-// such as schema.registry.url or basic.auth.user.info. docs/registry.md has the
-// table. WithConfig ignores the keys of a producer, a consumer or a serializer.
-// An unknown key is an error that names the most similar key.
-//
-// If the list of URLs in [New] is empty, New uses schema.registry.url. An
-// option for the same thing, such as [WithBearer], wins over a setting in any
-// order. If two settings have the same key, the later option wins. So a file,
-// the environment and the program can each give a part of the settings.
-func WithConfig(m map[string]string) Option {
-	return configOption("WithConfig", func() (configfile.File, error) { return configfile.Map(m), nil })
-}
-
-// WithConfigFile reads the settings of [WithConfig] from a file. A file with
-// the extension .yaml, .yml or .json is YAML or JSON; any other file is
-// properties. Package producer can read the same file, because each package
-// reads only its own keys. For a secret, use KEY.file with the name of a file
-// that holds the value.
-func WithConfigFile(path string) Option {
-	return configOption("WithConfigFile", func() (configfile.File, error) { return configfile.Read(path) })
-}
-
-// WithEnviron reads the settings of [WithConfig] from environment variables. A
-// variable's name is the prefix and the key in capitals, with _ for each dot.
-// An empty prefix means AVROLINE_, so AVROLINE_BASIC_AUTH_USER_INFO sets
-// basic.auth.user.info. A variable with the prefix that is not a setting is an
-// error. The exceptions are AVROLINE_REGISTRY, AVROLINE_SHARED and names that
-// begin with AVROLINE_TEST_, because programs and tests use these names.
-func WithEnviron(prefix string) Option {
-	return configOption("WithEnviron", func() (configfile.File, error) {
-		return configfile.Environ(cmp.Or(prefix, "AVROLINE_"), os.Environ()), nil
-	})
-}
-
-// LogUnknownKeys accepts unknown keys. A single log line,
-// "registry_unknown_settings" at level WARN, names the keys. By default an
-// unknown key is an error.
-func LogUnknownKeys() Option { return Option{apply: func(c *config) { c.logUnknown = true }} }
-
-// configOption reads a source of settings when New is called.
-func configOption(name string, read func() (configfile.File, error)) Option {
-	return Option{settings: func(s *settings) {
-		file, err := read()
-		if err != nil {
-			s.errs = append(s.errs, fmt.Errorf("%s: %w", name, err))
-			return
-		}
-		s.add(name, file)
-	}}
-}
 
 // settings holds the keys of all sources, by name. The later source wins.
 type settings struct {
@@ -76,6 +14,16 @@ type settings struct {
 	kafka   map[string]string
 	unknown []configfile.Entry
 	errs    []error
+}
+
+// read adds the settings of an option.
+func (s *settings) read(o Option) {
+	file, err := o.source()
+	if err != nil {
+		s.errs = append(s.errs, fmt.Errorf("%s: %w", o.name, err))
+		return
+	}
+	s.add(o.name, file)
 }
 
 func (s *settings) add(name string, file configfile.File) {
@@ -119,167 +67,4 @@ func aliasOf(key string) string {
 // shows no value of a key that may hold a secret.
 func settingsError(e configfile.Entry, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", e.Origin, fmt.Sprintf(format, args...))
-}
-
-// apply changes c according to the settings and returns the URLs in the
-// settings.
-func (s *settings) apply(c *config) (urls []string, err error) {
-	errs := s.errs
-	if len(s.unknown) > 0 && !c.logUnknown {
-		for _, e := range s.unknown {
-			errs = append(errs, settingsError(e, "unknown setting%s", e.Hint))
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(s.entries)) {
-		e := s.entries[key]
-		if header, ok := strings.CutPrefix(key, "request.header."); ok {
-			WithHeader(header, e.Value).apply(c)
-			continue
-		}
-		set, ok := setters()[key]
-		if !ok {
-			continue // part of a group, or without meaning here
-		}
-		if err := set(c, e); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	errs = append(errs, s.basic(c), s.bearer(c), s.proxy(c), s.security(c))
-	if e, ok := s.entries["schema.registry.url"]; ok {
-		for u := range strings.SplitSeq(e.Value, ",") {
-			urls = append(urls, strings.TrimSpace(u))
-		}
-	}
-	return urls, errors.Join(errs...)
-}
-
-// setters are the settings that do not depend on other settings.
-func setters() map[string]func(*config, configfile.Entry) error {
-	return map[string]func(*config, configfile.Entry) error{
-		"http.connect.timeout.ms": whole(0, func(c *config, ms int) { c.timeout = max(c.timeout, millis(ms)) }),
-		"http.read.timeout.ms":    whole(1, func(c *config, ms int) { c.timeout = millis(ms) }),
-		"max.retries":             whole(0, func(c *config, n int) { c.retries = n }),
-		"retries.wait.ms": whole(0, func(c *config, ms int) {
-			c.base, c.cap = millis(ms), max(c.cap, millis(ms))
-		}),
-		"retries.max.wait.ms": whole(0, func(c *config, ms int) {
-			c.cap, c.base = millis(ms), min(c.base, millis(ms))
-		}),
-		"latest.cache.ttl.sec": whole(-1, func(c *config, seconds int) {
-			c.latestTTL = time.Duration(seconds) * time.Second
-			if seconds < 0 { // forever
-				c.latestTTL = math.MaxInt64 / 4
-			}
-			if seconds == 0 {
-				c.latestTTL = time.Nanosecond
-			}
-		}),
-		"bearer.auth.logical.cluster":  header("target-sr-cluster"),
-		"bearer.auth.identity.pool.id": header("Confluent-Identity-Pool-Id"),
-	}
-}
-
-func millis(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
-
-// maxSetting limits a number, so that no duration overflows.
-const maxSetting = math.MaxInt32
-
-func whole(least int, set func(*config, int)) func(*config, configfile.Entry) error {
-	return func(c *config, e configfile.Entry) error {
-		n, err := strconv.Atoi(e.Value)
-		if err != nil || n < least || n > maxSetting {
-			return settingsError(e, "%q is no whole number from %d to %d", rest.Quote(e.Value, 40), least, maxSetting)
-		}
-		set(c, n)
-		return nil
-	}
-}
-
-func header(name string) func(*config, configfile.Entry) error {
-	return func(c *config, e configfile.Entry) error {
-		WithHeader(name, e.Value).apply(c)
-		return nil
-	}
-}
-
-// basic sets the credentials of basic.auth.*.
-func (s *settings) basic(c *config) error {
-	source, info := s.entries["basic.auth.credentials.source"], s.entries["basic.auth.user.info"]
-	switch strings.ToUpper(source.Value) {
-	case "URL":
-		return nil // the URL has the credentials
-	case "SASL_INHERIT":
-		user, password := s.kafka["sasl.username"], s.kafka["sasl.password"]
-		if user == "" {
-			return settingsError(source, "SASL_INHERIT needs sasl.username and sasl.password beside it")
-		}
-		WithBasicAuth(user, password).apply(c)
-		return nil
-	case "", "USER_INFO":
-		if info.Key == "" {
-			if source.Key != "" {
-				return settingsError(source, "USER_INFO needs basic.auth.user.info")
-			}
-			return nil
-		}
-		user, password, ok := strings.Cut(info.Value, ":")
-		if !ok {
-			return settingsError(info, "must be user:password (the value is not shown)")
-		}
-		WithBasicAuth(user, password).apply(c)
-		return nil
-	}
-	return settingsError(source, "%q is none of USER_INFO, URL and SASL_INHERIT", rest.Quote(source.Value, 40))
-}
-
-// bearer sets the credentials of bearer.auth.*.
-func (s *settings) bearer(c *config) error {
-	source := s.entries["bearer.auth.credentials.source"]
-	token, issuer := s.entries["bearer.auth.token"], s.entries["bearer.auth.issuer.endpoint.url"]
-	kind := strings.ToUpper(source.Value)
-	if kind == "" && token.Key != "" {
-		kind = "STATIC_TOKEN"
-	}
-	if kind == "" && issuer.Key != "" {
-		kind = "OAUTHBEARER"
-	}
-	switch kind {
-	case "":
-		return nil
-	case "STATIC_TOKEN":
-		if token.Key == "" {
-			return settingsError(source, "STATIC_TOKEN needs bearer.auth.token")
-		}
-		WithBearer(token.Value).apply(c)
-		return nil
-	case "OAUTHBEARER":
-		id, secret := s.entries["bearer.auth.client.id"], s.entries["bearer.auth.client.secret"]
-		if issuer.Value == "" || id.Value == "" || secret.Value == "" {
-			return settingsError(cmp.Or(source, issuer), "OAUTHBEARER needs bearer.auth.issuer.endpoint.url, bearer.auth.client.id and bearer.auth.client.secret")
-		}
-		u, err := url.Parse(issuer.Value)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.Host == "" {
-			return settingsError(issuer, "must be the URL of a token endpoint, without user info")
-		}
-		WithTokenSource(&ClientCredentials{
-			TokenURL: issuer.Value, ClientID: id.Value, ClientSecret: secret.Value,
-			Scopes: strings.Fields(s.entries["bearer.auth.scope"].Value),
-		}).apply(c)
-		return nil
-	}
-	return settingsError(source, "%q is not known here: use STATIC_TOKEN or OAUTHBEARER, or WithTokenSource in the program", rest.Quote(source.Value, 40))
-}
-
-// proxy sets the proxy of proxy.host and proxy.port.
-func (s *settings) proxy(c *config) error {
-	host, port := s.entries["proxy.host"], s.entries["proxy.port"]
-	if host.Value == "" {
-		return nil
-	}
-	u, err := url.Parse("http://" + host.Value + ":" + cmp.Or(port.Value, "80"))
-	if err != nil || u.Hostname() == "" {
-		return settingsError(host, "proxy.host and proxy.port make no address")
-	}
-	c.proxy = http.ProxyURL(u)
-	return nil
 }

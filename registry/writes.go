@@ -6,6 +6,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
@@ -30,7 +31,7 @@ type lastWrite struct {
 const lagFor = 30 * time.Second
 
 func newWrites(size int) *writes {
-	return &writes{ids: newCache[idKey, time.Time](size), subjects: newCache[string, lastWrite](size)}
+	return &writes{ids: cache.NewLRU[idKey, time.Time](size), subjects: cache.NewLRU[string, lastWrite](size)}
 }
 
 // give records an id from an answer of the registry.

@@ -11,21 +11,22 @@ import (
 	"github.com/google/uuid"
 )
 
-// Reference says that a schema uses the named type Name, which one version of
-// another subject defines.
+// Reference says that a schema uses the named type Name. A version of another
+// subject defines the type.
 type Reference struct {
 	Name    string `json:"name"`
 	Subject string `json:"subject"`
-	// Version counts from 1. 0 means the latest version at the time of
-	// registering.
+	// Version counts from 1. Version 0 means the latest version when the
+	// schema is registered.
 	Version int `json:"version"`
 }
 
 // Metadata belongs to one version of a subject. Only Confluent's registry keeps
-// metadata; the others drop it without a word.
+// metadata. Other registries drop metadata without an error.
 type Metadata struct {
-	// Tags are the tags of fields, by path ("shop.Order.email", or with
-	// wildcards "**.ssn"). Tags inside the schema are its confluent:tags.
+	// Tags are the tags of fields. The keys are paths, such as
+	// "shop.Order.email", and may contain wildcards, such as "**.ssn". A schema
+	// can also hold tags itself, as confluent:tags.
 	Tags map[string][]string `json:"tags,omitempty"`
 	// Properties are free texts by name, such as a major version or the
 	// parameters of rules.
@@ -34,9 +35,9 @@ type Metadata struct {
 	Sensitive []string `json:"sensitive,omitempty"`
 }
 
-// Schema is what is registered or looked up under a subject.
+// Schema is a schema to register or to look up under a subject.
 type Schema struct {
-	// Text is the schema as JSON. It is registered as it is written.
+	// Text is the schema as JSON. The registry gets exactly this text.
 	Text string
 	// References are the types of other subjects that Text uses.
 	References []Reference
@@ -52,39 +53,38 @@ type Schema struct {
 
 // Version is a schema that a registry has.
 type Version struct {
-	// Subject and Version are "" and 0 in an answer that is about a schema id
-	// or a GUID, because one schema may have many versions. Version is also 0
-	// when the registry does not tell the version that it has just registered.
+	// Subject is "" and Version is 0 in the answer for a schema id or a GUID,
+	// because a schema may have many versions. Version is also 0 if the
+	// registry registers a schema without telling the number.
 	Subject string
 	Version int
-	// ID is the schema's id. It is 0 in an answer that is about a GUID.
+	// ID is the schema's id, or 0 in the answer for a GUID.
 	ID int
-	// GUID is the zero UUID where the registry does not know it.
+	// GUID is the zero UUID if the registry has no GUIDs.
 	GUID uuid.UUID
-	// Schema is the text with the types of its references put in place, so that
-	// it stands on its own.
+	// Schema is the complete text, including the types of the references.
 	Schema string
-	// Registered is the text as it was registered.
+	// Registered is the text as the registry stores it.
 	Registered string
 	// References are the types of other subjects that Registered uses.
 	References []Reference
-	// Metadata is nil where the version has none or the registry keeps none.
+	// Metadata is nil if the registry keeps no metadata for the version.
 	Metadata *Metadata
-	// RuleSet is nil where the registry did not tell the rules or keeps none.
-	// It is an empty RuleSet where the registry told that there are no rules.
+	// RuleSet is nil if the answer did not include rules. An empty RuleSet
+	// means that the version has no rules.
 	RuleSet *RuleSet
 }
 
 // RuleSet holds the rules of a version. The order of the rules counts.
 type RuleSet struct {
-	// MigrationRules carry a value from one version to the next or back.
+	// MigrationRules convert a value between consecutive versions.
 	MigrationRules []Rule `json:"migrationRules,omitempty"`
 	// DomainRules check or change a value.
 	DomainRules []Rule `json:"domainRules,omitempty"`
 	// EncodingRules change the bytes of a whole message.
 	EncodingRules []Rule `json:"encodingRules,omitempty"`
-	// EnableAt says who executes the rules. Clients do if it is "", "ALL" or
-	// "CLIENT".
+	// EnableAt says where the rules run. Clients run the rules if EnableAt is
+	// "", "ALL" or "CLIENT".
 	EnableAt string `json:"enableAt,omitempty"`
 }
 
@@ -94,17 +94,18 @@ type Rule struct {
 	Doc  string `json:"doc,omitempty"`
 	// Kind is [Transform] or [Condition].
 	Kind string `json:"kind,omitempty"`
-	// Mode says when the rule applies: one of the Mode constants.
+	// Mode is one of the Mode constants and says when the rule applies.
 	Mode string `json:"mode,omitempty"`
 	// Type names the executor, such as "CEL", "ENCRYPT" or "JSONATA".
 	Type string `json:"type,omitempty"`
-	// Tags are the tags of the fields that the rule is about; none means all.
+	// Tags limit the rule to fields with these tags. Without Tags the rule
+	// applies to all fields.
 	Tags   []string          `json:"tags,omitempty"`
 	Params map[string]string `json:"params,omitempty"`
 	Expr   string            `json:"expr,omitempty"`
 	// OnSuccess and OnFailure name actions, such as "NONE", "ERROR" or "DLQ".
-	// A rule of a mode that both writes and reads may name two, with a comma
-	// between them.
+	// A rule for writing and reading may name two actions, separated by a
+	// comma.
 	OnSuccess string `json:"onSuccess,omitempty"`
 	OnFailure string `json:"onFailure,omitempty"`
 	Disabled  bool   `json:"disabled,omitempty"`
@@ -126,7 +127,7 @@ const (
 	ModeUpDown    = "UPDOWN"
 )
 
-// Empty reports whether there is no rule at all, also for a nil RuleSet.
+// Empty reports whether the set has no rule. A nil RuleSet is empty.
 func (s *RuleSet) Empty() bool {
 	return s == nil || len(s.MigrationRules) == 0 && len(s.DomainRules) == 0 && len(s.EncodingRules) == 0
 }
@@ -144,8 +145,8 @@ func (s *RuleSet) ForClients() bool {
 	return false
 }
 
-// All returns the rules: migration, domain, encoding rules, each in its order.
-// A nil RuleSet has none.
+// All returns the migration rules, then the domain rules, then the encoding
+// rules. A nil RuleSet has no rules.
 func (s *RuleSet) All() []Rule {
 	if s == nil {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// KEK is the registry's entry of a key encryption key. The key itself lies in a
-// key management system.
+// KEK is the registry's entry of a key encryption key. The key is in a key
+// management system.
 type KEK struct {
 	Name     string `json:"name"`
 	KMSType  string `json:"kmsType"` // "aws-kms", "gcp-kms", "azure-kms", "hcvault", "local-kms"
@@ -15,8 +15,8 @@ type KEK struct {
 	// KMSProps are settings of the KMS.
 	KMSProps map[string]string `json:"kmsProps,omitempty"`
 	Doc      string            `json:"doc,omitempty"`
-	// Shared says that the registry itself may use the key. It then hands out
-	// data keys in clear.
+	// Shared says that the registry may also use the key. Then the registry
+	// returns data keys in clear.
 	Shared  bool `json:"shared,omitempty"`
 	Deleted bool `json:"deleted,omitempty"`
 }
@@ -27,8 +27,8 @@ type DEK struct {
 	Subject   string `json:"subject"`
 	Version   int    `json:"version,omitempty"` // counts from 1
 	Algorithm string `json:"algorithm"`         // "AES128_GCM", "AES256_GCM" or "AES256_SIV"
-	// EncryptedKeyMaterial is the key, wrapped by the KEK, in base64. It is
-	// empty in a request for a shared KEK.
+	// EncryptedKeyMaterial is the key, wrapped by the KEK, in base64. A request
+	// for a shared KEK leaves EncryptedKeyMaterial empty.
 	EncryptedKeyMaterial string `json:"encryptedKeyMaterial,omitempty"`
 	// KeyMaterial is the key in clear, in base64, for a shared KEK.
 	KeyMaterial Secret `json:"keyMaterial,omitempty"`
@@ -41,7 +41,7 @@ func (d DEK) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "DEK{kek %s, subject %s, version %d, algorithm %s}", d.KEKName, d.Subject, d.Version, d.Algorithm)
 }
 
-// Secret is a text that no printed, logged or encoded form shows.
+// Secret is a text that is hidden when it is printed, logged or encoded.
 type Secret string
 
 const hidden = "(hidden)"
@@ -55,12 +55,12 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.mask()) }
 // MarshalText hides the secret in JSON and other encodings.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.mask()), nil }
 
-// GobEncode refuses: a written secret would be a secret in a file.
+// GobEncode always fails, because gob would write the secret into a file.
 func (s Secret) GobEncode() ([]byte, error) {
 	return nil, errors.New("contract: a secret cannot be written with encoding/gob")
 }
 
-// GobDecode refuses, as [Secret.GobEncode] does.
+// GobDecode always fails, as [Secret.GobEncode] does.
 func (s *Secret) GobDecode([]byte) error {
 	return errors.New("contract: a secret cannot be read with encoding/gob")
 }

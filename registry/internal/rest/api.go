@@ -31,11 +31,11 @@ type Answer struct {
 	RuleSet    *contract.RuleSet    `json:"ruleSet"`
 }
 
-// maxID is the largest id that the wire format holds.
+// MaxID is the largest id that the wire format holds.
 const MaxID = 1<<31 - 1
 
-// SchemaID returns the schema's id. The result is an error if the answer has no id,
-// or if the wire format cannot hold the id.
+// SchemaID returns the schema's id. The result is an error if the answer has no
+// id, or if the wire format cannot hold the id.
 func (a *Answer) SchemaID() (int, error) {
 	if a.ID == nil {
 		return 0, errors.New("the registry's answer has no id")
@@ -46,7 +46,8 @@ func (a *Answer) SchemaID() (int, error) {
 	return *a.ID, nil
 }
 
-// SchemaGUID returns the schema's GUID, or zero if the registry does not know GUIDs.
+// SchemaGUID returns the schema's GUID, or zero if the registry does not know
+// GUIDs.
 func (a *Answer) SchemaGUID() uuid.UUID {
 	g, err := uuid.Parse(a.GUID)
 	if err != nil {
@@ -63,12 +64,12 @@ func (a *Answer) CheckAvro() error {
 	return nil
 }
 
-// Caller makes the calls of one piece of work. For each call caller decides the
+// Caller makes the calls of one piece of work. For each call Caller decides the
 // URL path, the client (srclient or our own), and the form of a valid answer.
 //
 // srclient makes every call that srclient has. A srclient client takes no
 // context, and its caches, its semaphore and its errors would get in the way.
-// Therefore caller makes a new srclient client for each call.
+// Therefore Caller makes a new srclient client for each call.
 //
 // Our own requests use the same transport. We make the calls that srclient
 // lacks: metadata, rules, GUIDs, modes, contexts, global levels and checks
@@ -94,7 +95,7 @@ type exchange struct {
 
 // RoundTrip carries out the first request. After a registration, srclient also
 // asks for the schema of the id. RoundTrip answers the second request itself,
-// because the client checks ids in Client.confirm.
+// because the registry client checks each id itself.
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.calls++
 	body := []byte("{}")
@@ -143,8 +144,8 @@ func (c Caller) through(ctx context.Context, form form, query url.Values, f func
 	return x.body, nil
 }
 
-// Call makes a call that srclient lacks. If in is nil, call sends no body. If
-// out is nil, call drops the answer.
+// Call makes a call that srclient lacks. If in is nil, Call sends no body. If
+// out is nil, Call drops the answer.
 func (c Caller) Call(ctx context.Context, req Call, in, out any) error {
 	req.written = c.Written
 	if in != nil {
@@ -164,8 +165,8 @@ func (c Caller) Call(ctx context.Context, req Call, in, out any) error {
 	return nil
 }
 
-// UnexpectedForm is the error for an answer whose members have values of another
-// type than the API defines.
+// UnexpectedForm is the error for an answer whose members have values of
+// another type than the API defines.
 func UnexpectedForm(err error) error {
 	return fmt.Errorf("the registry's answer has an unexpected form: %w", err)
 }
@@ -199,6 +200,7 @@ func (c Caller) SchemaByID(ctx context.Context, subject string, id int) (*Answer
 	return a, err
 }
 
+// SchemaByGUID asks for the schema of a GUID.
 func (c Caller) SchemaByGUID(ctx context.Context, guid uuid.UUID) (*Answer, error) {
 	a := new(Answer)
 	req := Call{Method: http.MethodGet, Path: "/schemas/guids/" + guid.String(), Form: FormSchema}
@@ -276,7 +278,7 @@ func (c Caller) send(ctx context.Context, path string, s contract.Schema, post f
 }
 
 // Level asks for the level of a subject. An empty subject asks for the global
-// Level.
+// level.
 func (c Caller) Level(ctx context.Context, subject string) (compat.Level, error) {
 	var l *srclient.CompatibilityLevel
 	_, err := c.through(ctx, FormLevel, nil, func(c *srclient.SchemaRegistryClient) (err error) {
@@ -318,6 +320,8 @@ type Verdict struct {
 	Messages   []string `json:"messages"`
 }
 
+// Verdict asks whether a schema is compatible with a version of a subject.
+// against is a number, [LatestVersion] or [EveryVersion].
 func (c Caller) Verdict(ctx context.Context, subject, against, schema string) (Verdict, error) {
 	path := "/compatibility" + SubjectPath(subject) + "/versions"
 	if against != EveryVersion {
@@ -329,6 +333,7 @@ func (c Caller) Verdict(ctx context.Context, subject, against, schema string) (V
 	return v, err
 }
 
+// SubjectPath returns the path of a subject.
 func SubjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
 
 // plain reports whether srclient can send s. srclient does not send metadata

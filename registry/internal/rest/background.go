@@ -16,12 +16,13 @@ type Background struct {
 	wg     sync.WaitGroup
 }
 
+// NewBackground returns a Background that runs goroutines until Stop.
 func NewBackground() *Background {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &Background{ctx: ctx, cancel: cancel}
 }
 
-// Start runs f in a goroutine. After stop, start runs nothing and returns
+// Start runs f in a goroutine. After Stop, Start runs nothing and returns
 // false.
 func (b *Background) Start(f func(context.Context)) bool {
 	b.mu.Lock()

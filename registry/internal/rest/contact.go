@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -12,7 +11,7 @@ type Health struct {
 	// before the first request.
 	Ready bool
 	// Since is the time of the last change of Ready. At first Since is the time
-	// of [New].
+	// of [NewTransport].
 	Since time.Time
 	// Reason is an *[UnavailableError] with the last error of each URL. Reason
 	// is nil if Ready is true.
@@ -20,16 +19,6 @@ type Health struct {
 	// URL is the current URL, without credentials. The client tries this URL
 	// first.
 	URL string
-}
-
-// Health returns the health and starts a probe if it is time for a probe.
-func (t *Transport) Health() Health {
-	h, probe := t.contact.now(time.Now())
-	h.URL = t.endpoints.order()[0].String()
-	if probe {
-		t.Background.Start(t.probeAll)
-	}
-	return h
 }
 
 // contact remembers whether the registry answers.
@@ -81,17 +70,4 @@ func (k *contact) probed() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.probing = false
-}
-
-// probeAll asks the endpoints in their order until one answers.
-func (t *Transport) probeAll(ctx context.Context) {
-	defer t.contact.probed()
-	for _, ep := range t.endpoints.order() {
-		if t.probe(ctx, ep) == nil {
-			t.away.Store(false)
-			t.endpoints.answered(ep)
-			t.contact.answered()
-			return
-		}
-	}
 }

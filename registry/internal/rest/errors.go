@@ -53,7 +53,7 @@ const (
 	codeIncompatible82     = 40901 // registries since 8.2
 )
 
-// maxMessage limits the quote of an answer of the registry, in bytes.
+// MaxMessage limits the quote of an answer of the registry, in bytes.
 const MaxMessage = 2 << 10
 
 // Error is an error answer of the registry.
@@ -160,7 +160,7 @@ func newError(url string, status int, contentType string, body []byte) *Error {
 	return e
 }
 
-// maxQuote limits the quote of a body that the registry did not write, in
+// MaxQuote limits the quote of a body that the registry did not write, in
 // bytes.
 const MaxQuote = 200
 

@@ -21,7 +21,7 @@ type flight[V any] struct {
 	err   error
 }
 
-// Do waits for the call of key. If there is no such call, do starts load. Only
+// Do waits for the call of key. If there is no such call, Do starts load. Only
 // closing the client cancels the context of load. outer is the work that needs
 // the answer, or nil if a caller needs the answer.
 func (f *Flights[K, V]) Do(ctx context.Context, b *Background, outer *Work, key K, load func(context.Context, *Work) (V, error)) (V, error) {

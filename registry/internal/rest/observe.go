@@ -5,11 +5,9 @@ import (
 	"errors"
 	"strings"
 	"time"
-
-	"github.com/avroline/avroline/internal/hook"
 )
 
-// Request is a request to the registry, for [Hooks].
+// Request is a request to the registry, for an [Observer].
 type Request struct {
 	// Method and Route are the HTTP method and the path, with names in the
 	// place of ids and subjects: "GET" and "/schemas/ids/{id}". There are a few
@@ -19,7 +17,7 @@ type Request struct {
 	Path string
 }
 
-// Response is the end of a request to the registry, for [Hooks].
+// Response is the end of a request to the registry, for an [Observer].
 type Response struct {
 	// URL is the last URL that was tried, without credentials and path.
 	URL string
@@ -36,44 +34,6 @@ type Response struct {
 type Observer struct {
 	Start func(ctx context.Context, r Request) context.Context
 	End   func(ctx context.Context, r Request, e Response)
-}
-
-// observed makes a call between the functions of the observers.
-func (t *Transport) observed(ctx context.Context, w *Work, req Call) ([]byte, error) {
-	r := Request{Method: req.Method, Route: route(req.Path), Path: req.Path}
-	for _, o := range t.Observers {
-		ctx = t.startOf(ctx, r, o)
-	}
-	req.tally = new(tally)
-	begun := time.Now()
-	body, err := t.exchange(ctx, w, req)
-	e := req.tally.response(err)
-	e.Took = time.Since(begun)
-	for _, o := range t.Observers {
-		t.endOf(ctx, r, e, o)
-	}
-	return body, err
-}
-
-// startOf returns ctx if the observer panics or returns nil.
-func (t *Transport) startOf(ctx context.Context, r Request, o Observer) (out context.Context) {
-	out = ctx
-	if o.Start == nil {
-		return out
-	}
-	defer hook.Caught(t.Logger, "registry.Hooks.StartRequest")
-	if child := o.Start(ctx, r); child != nil {
-		out = child
-	}
-	return out
-}
-
-func (t *Transport) endOf(ctx context.Context, r Request, e Response, o Observer) {
-	if o.End == nil {
-		return
-	}
-	defer hook.Caught(t.Logger, "registry.Hooks.EndRequest")
-	o.End(ctx, r, e)
 }
 
 // tally counts the attempts of a request. A nil tally counts nothing.

@@ -15,6 +15,7 @@ import (
 // closures, so that printing a client never shows the credentials.
 type Authorizer func(context.Context, *http.Request) error
 
+// BasicAuth sends user and password.
 func BasicAuth(user, password string) Authorizer {
 	return func(_ context.Context, r *http.Request) error {
 		r.SetBasicAuth(user, password)
@@ -22,6 +23,7 @@ func BasicAuth(user, password string) Authorizer {
 	}
 }
 
+// Bearer sends a fixed token.
 func Bearer(token string) Authorizer {
 	return func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+token)

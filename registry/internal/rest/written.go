@@ -5,6 +5,7 @@ package rest
 // again.
 type Written int
 
+// The values of [Written].
 const (
 	NothingWritten Written = iota
 	SubjectWritten         // the subject exists; the version may not exist

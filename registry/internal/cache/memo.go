@@ -1,4 +1,4 @@
-package registry
+package cache
 
 import (
 	"context"
@@ -10,36 +10,36 @@ import (
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
-// memo caches immutable answers up to a size. If an answer is missing,
-// concurrent callers share a single call per key. memo also caches failures for
+// Memo caches immutable answers up to a size. If an answer is missing,
+// concurrent callers share a single call per key. Memo also caches failures for
 // a short time. No lock is held during a call.
-type memo[K comparable, V any] struct {
+type Memo[K comparable, V any] struct {
 	background *rest.Background
-	known      *lru.Cache[K, V]
-	failures   *failures[K]
+	Known      *lru.Cache[K, V]
+	Failures   *Failures[K]
 	flights    rest.Flights[K, V]
 }
 
-// newMemo makes a memo for size answers. believe reports whether an error is a
+// NewMemo makes a memo for size answers. believe reports whether an error is a
 // real answer that may be cached for a moment. A nil believe means no error.
-func newMemo[K comparable, V any](b *rest.Background, size int, believe func(K, error) bool) *memo[K, V] {
-	return &memo[K, V]{background: b, known: newCache[K, V](size), failures: newFailures(size, believe)}
+func NewMemo[K comparable, V any](b *rest.Background, size int, believe func(K, error) bool) *Memo[K, V] {
+	return &Memo[K, V]{background: b, Known: NewLRU[K, V](size), Failures: NewFailures(size, believe)}
 }
 
-// newCache makes a cache. The only possible error is a size below 1, and the
+// NewLRU makes a cache. The only possible error is a size below 1, and the
 // options refuse such a size.
-func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
+func NewLRU[K comparable, V any](size int) *lru.Cache[K, V] {
 	c, _ := lru.New[K, V](size)
 	return c
 }
 
-// get returns the cached answer, a cached failure, or the result of load. outer
+// Get returns the cached answer, a cached failure, or the result of load. outer
 // is the work that needs the answer, or nil if a caller needs the answer.
-func (m *memo[K, V]) get(ctx context.Context, outer *rest.Work, key K, load func(context.Context, *rest.Work) (V, error)) (V, error) {
-	if v, ok := m.known.Get(key); ok {
+func (m *Memo[K, V]) Get(ctx context.Context, outer *rest.Work, key K, load func(context.Context, *rest.Work) (V, error)) (V, error) {
+	if v, ok := m.Known.Get(key); ok {
 		return v, nil
 	}
-	once, err := m.failures.find(key)
+	once, err := m.Failures.Find(key)
 	if err != nil {
 		var none V
 		return none, err
@@ -47,14 +47,14 @@ func (m *memo[K, V]) get(ctx context.Context, outer *rest.Work, key K, load func
 	rest.NoteAsked(ctx)
 	return m.flights.Do(ctx, m.background, outer, key, func(ctx context.Context, w *rest.Work) (V, error) {
 		// Another caller may have finished since the look-up above.
-		if v, ok := m.known.Peek(key); ok {
+		if v, ok := m.Known.Peek(key); ok {
 			return v, nil
 		}
 		w.Once = once
 		v, err := load(ctx, w)
-		m.failures.note(key, err)
+		m.Failures.Note(key, err)
 		if err == nil {
-			m.known.Add(key, v)
+			m.Known.Add(key, v)
 		}
 		return v, err
 	})
@@ -64,7 +64,7 @@ func (m *memo[K, V]) get(ctx context.Context, outer *rest.Work, key K, load func
 // unknown id then cause only a single call per second.
 const failedFor = time.Second
 
-// failures caches the keys that have just failed.
+// Failures caches the keys that have just failed.
 //
 //   - An error that is a real answer, such as "no such id", is cached for a
 //     second.
@@ -74,7 +74,7 @@ const failedFor = time.Second
 //     for each message.
 //
 // If no registry can be reached, the failure is not cached.
-type failures[K comparable] struct {
+type Failures[K comparable] struct {
 	believe func(K, error) bool
 	recent  *lru.Cache[K, failure]
 }
@@ -85,13 +85,15 @@ type failure struct {
 	broken bool
 }
 
-func newFailures[K comparable](size int, believe func(K, error) bool) *failures[K] {
-	return &failures[K]{believe: believe, recent: newCache[K, failure](size)}
+// NewFailures makes a cache of failures for size keys. believe has the same
+// meaning as in [NewMemo].
+func NewFailures[K comparable](size int, believe func(K, error) bool) *Failures[K] {
+	return &Failures[K]{believe: believe, recent: NewLRU[K, failure](size)}
 }
 
-// find returns the cached failure. once means that the key was broken the last
+// Find returns the cached failure. once means that the key was broken the last
 // time, so the key gets a single attempt.
-func (f *failures[K]) find(key K) (once bool, err error) {
+func (f *Failures[K]) Find(key K) (once bool, err error) {
 	last, ok := f.recent.Get(key)
 	if !ok {
 		return false, nil
@@ -102,8 +104,8 @@ func (f *failures[K]) find(key K) (once bool, err error) {
 	return last.broken, nil
 }
 
-// note stores the failure of a key. A nil error removes the failure.
-func (f *failures[K]) note(key K, err error) {
+// Note stores the failure of a key. A nil error removes the failure.
+func (f *Failures[K]) Note(key K, err error) {
 	switch {
 	case err == nil:
 		f.recent.Remove(key)
@@ -114,8 +116,8 @@ func (f *failures[K]) note(key K, err error) {
 	}
 }
 
-// forget drops the failures of the keys that match.
-func (f *failures[K]) forget(match func(K) bool) {
+// Forget drops the failures of the keys that match.
+func (f *Failures[K]) Forget(match func(K) bool) {
 	for _, key := range f.recent.Keys() {
 		if match(key) {
 			f.recent.Remove(key)
@@ -126,12 +128,12 @@ func (f *failures[K]) forget(match func(K) bool) {
 // broken reports whether every URL answered 5xx until the attempts were used
 // up.
 func broken(err error) bool {
-	var away *UnavailableError
+	var away *rest.UnavailableError
 	if !errors.As(err, &away) || away.Err != nil || len(away.Attempts) == 0 {
 		return false
 	}
 	for _, a := range away.Attempts {
-		var answer *Error
+		var answer *rest.Error
 		if !errors.As(a.Err, &answer) || answer.Status < 500 {
 			return false
 		}

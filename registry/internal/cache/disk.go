@@ -1,4 +1,4 @@
-package registry
+package cache
 
 import (
 	"bytes"
@@ -17,14 +17,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
-// disk stores facts in files, with a file for each fact. The first line of a
+// Disk stores facts in files, with a file for each fact. The first line of a
 // file holds the name of the format and the SHA-256 of the rest. The rest is a
 // JSON object with the name and the value of the fact. A nil disk stores
 // nothing. Only the owner of the files can write the files (see checkFolder).
-type disk struct {
+type Disk struct {
 	dir      string
 	logger   *slog.Logger
 	readOnly atomic.Bool // the folder cannot be written, and the log says so
@@ -32,24 +31,20 @@ type disk struct {
 
 const (
 	diskFormat = "avroline-registry-2"
-	// patience is how long the client waits for the registry if the disk has
-	// the answer. If the registry did not answer the last time, the client does
-	// not wait.
-	patience = time.Second
-	maxFact  = 32 << 20
+	maxFact    = 32 << 20
 )
 
-// fact names a piece of information from the registry.
-type fact struct{ kind, name string }
+// Fact names a piece of information from the registry.
+type Fact struct{ Kind, Name string }
 
-// openDisk makes the folder of a registry. The list of URLs identifies the
+// OpenDisk makes the folder of a registry. The list of URLs identifies the
 // registry.
-func openDisk(dir string, urls []string, logger *slog.Logger) (*disk, error) {
+func OpenDisk(dir string, urls []string, logger *slog.Logger) (*Disk, error) {
 	if dir == "" {
 		return nil, nil
 	}
 	urls = slices.Sorted(slices.Values(urls))
-	d := &disk{dir: filepath.Join(dir, digest(strings.Join(urls, " "))[:16]), logger: logger}
+	d := &Disk{dir: filepath.Join(dir, digest(strings.Join(urls, " "))[:16]), logger: logger}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = checkFolder(dir)
@@ -74,7 +69,7 @@ func openDisk(dir string, urls []string, logger *slog.Logger) (*disk, error) {
 }
 
 // cannotWrite makes the cache read-only. The first call logs the reason.
-func (d *disk) cannotWrite(err error) {
+func (d *Disk) cannotWrite(err error) {
 	if d.readOnly.CompareAndSwap(false, true) {
 		d.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_disk_cache_read_only", slog.String("folder", d.dir), slog.Any("error", err))
 	}
@@ -85,7 +80,7 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (d *disk) path(f fact) string { return filepath.Join(d.dir, f.kind+"-"+digest(f.name)) }
+func (d *Disk) path(f Fact) string { return filepath.Join(d.dir, f.Kind+"-"+digest(f.Name)) }
 
 // envelope holds the name of a fact beside its value, so that a renamed or
 // copied file is not used.
@@ -95,10 +90,10 @@ type envelope struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// load reads a fact into v. If the file is torn or has another format, load
+// Load reads a fact into v. If the file is torn or has another format, Load
 // logs the problem and reports that the fact is missing. The next answer of the
 // registry replaces the file.
-func (d *disk) load(f fact, v any) bool {
+func (d *Disk) Load(f Fact, v any) bool {
 	if d == nil {
 		return false
 	}
@@ -134,19 +129,19 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxFact))
 }
 
-func (f fact) encode(v any) ([]byte, error) {
+func (f Fact) encode(v any) ([]byte, error) {
 	value, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(envelope{f.kind, digest(f.name), value})
+	body, err := json.Marshal(envelope{f.Kind, digest(f.Name), value})
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte(diskFormat+" "+digest(string(body))+"\n"), body...), nil
 }
 
-func (f fact) decode(data []byte, v any) error {
+func (f Fact) decode(data []byte, v any) error {
 	head, body, _ := bytes.Cut(data, []byte("\n"))
 	if string(head) != diskFormat+" "+digest(string(body)) {
 		return errors.New("the file is torn or of another format")
@@ -155,17 +150,17 @@ func (f fact) decode(data []byte, v any) error {
 	if err := json.Unmarshal(body, &e); err != nil {
 		return err
 	}
-	if e.Kind != f.kind || e.Name != digest(f.name) {
+	if e.Kind != f.Kind || e.Name != digest(f.Name) {
 		return errors.New("the file holds another fact")
 	}
 	return json.Unmarshal(e.Value, v)
 }
 
-// save writes a fact for other processes and later runs. save replaces the file
+// Save writes a fact for other processes and later runs. Save replaces the file
 // in a single step, without a sync, because the checksum detects a file that a
-// power cut has torn. save logs failures and returns no error, because the
+// power cut has torn. Save logs failures and returns no error, because the
 // client works without the disk cache.
-func (d *disk) save(f fact, v any) {
+func (d *Disk) Save(f Fact, v any) {
 	if d == nil || d.readOnly.Load() {
 		return
 	}
@@ -178,7 +173,7 @@ func (d *disk) save(f fact, v any) {
 	}
 }
 
-func (d *disk) write(f fact, v any) error {
+func (d *Disk) write(f Fact, v any) error {
 	data, err := f.encode(v)
 	if err != nil {
 		return err
@@ -197,8 +192,8 @@ func (d *disk) write(f fact, v any) error {
 	return nil
 }
 
-// forget removes a fact that is no longer true.
-func (d *disk) forget(f fact) {
+// Forget removes a fact that is no longer true.
+func (d *Disk) Forget(f Fact) {
 	if d == nil || d.readOnly.Load() {
 		return
 	}

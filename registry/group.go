@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/internal/rest"
 )
 
 // groupConfig is the part of a subject's configuration that names the property
@@ -22,15 +23,15 @@ type groupConfig struct {
 // Confluent's registry has groups.
 func (c *Client) CompatibilityGroup(ctx context.Context, subject string) (string, error) {
 	var config groupConfig
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: configPath(subject), query: "defaultToGlobal=true"}, nil, &config)
+		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: configPath(subject), Query: "defaultToGlobal=true"}, nil, &config)
 	}
-	if isStatus(err, http.StatusNotFound) { // a new subject
-		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodGet, path: "/config"}, nil, &config)
+	if rest.IsStatus(err, http.StatusNotFound) { // a new subject
+		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: "/config"}, nil, &config)
 	}
 	if err != nil {
-		return "", wrap("compatibility group of", subject, err)
+		return "", fmt.Errorf("registry: compatibility group of %q: %w", subject, err)
 	}
 	return config.Group, nil
 }
@@ -46,13 +47,13 @@ func (c *Client) SetCompatibilityGroup(ctx context.Context, subject, property st
 	if property != "" {
 		body.Group = &property
 	}
-	err := checkSubject(subject)
+	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.fromRegistry(ctx).call(ctx, request{method: http.MethodPut, path: configPath(subject), form: formLevel}, body, nil)
+		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: configPath(subject), Form: rest.FormLevel}, body, nil)
 		c.allow(subject)
 	}
 	if err != nil {
-		return wrap("set the compatibility group of", subject, err)
+		return fmt.Errorf("registry: set the compatibility group of %q: %w", subject, err)
 	}
 	if got, err := c.CompatibilityGroup(ctx, subject); err == nil && got != property {
 		return fmt.Errorf("registry: set the compatibility group of %q: the registry does not keep groups: %w", subject, ErrUnsupported)

@@ -56,6 +56,7 @@ func holders() map[string]any {
 var notHolders = map[string]string{
 	"contract.DEK":         "EncryptedKeyMaterial is encrypted; KeyMaterial is hidden, and package contract tests that",
 	"settings.Credentials": "internal: producer.SASL holds it behind a pointer",
+	"rest.Config":          "internal: registry.Client, which hides all its fields, passes it on",
 }
 
 // secretFields are fields that hold a secret, but whose names do not show it.

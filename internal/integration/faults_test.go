@@ -240,8 +240,14 @@ func resetting(ctx context.Context, s *stage) error {
 	}
 	defer admin.Close()
 	for _, change := range [][2]string{
-		{"max.message.bytes", "20000"}, {"compression.type", "gzip"}, {"segment.ms", "1000"}, {"max.message.bytes", "1048588"},
-		{"retention.ms", "3600000"}, {"compression.type", "producer"}, {"max.message.bytes", "50000"}, {"message.timestamp.type", "LogAppendTime"},
+		{"max.message.bytes", "20000"},
+		{"compression.type", "gzip"},
+		{"segment.ms", "1000"},
+		{"max.message.bytes", "1048588"},
+		{"retention.ms", "3600000"},
+		{"compression.type", "producer"},
+		{"max.message.bytes", "50000"},
+		{"message.timestamp.type", "LogAppendTime"},
 	} {
 		pause(ctx, 500*time.Millisecond)
 		answers, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: change[0], Value: &change[1]}}, s.topic)

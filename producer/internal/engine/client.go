@@ -140,7 +140,7 @@ func (e refusedError) Unwrap() error { return e.error }
 // messages again, or the client refuses everything.
 func (k *client) recovering(err error) bool {
 	refused, ok := err.(refusedError) //nolint:errorlint // ours, never wrapped
-	return ok && refused.error == errRecoveringPartition && k.refusal.Load() == nil
+	return ok && errors.Is(refused.error, errRecoveringPartition) && k.refusal.Load() == nil
 }
 
 // open returns the transport's handle of the topic. The caller must check first

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/avroline/avroline/internal/logsum"
 	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
@@ -23,7 +24,8 @@ type Client struct {
 	transport  *rest.Transport
 	background *rest.Background
 	logger     *slog.Logger
-	timeout    time.Duration // of an attempt
+	sums       *logsum.Handler // sums up the lines of logger that repeat
+	timeout    time.Duration   // of an attempt
 	disk       *cache.Disk
 	latestTTL  time.Duration
 	writes     *writes
@@ -59,6 +61,11 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	if len(urls) == 0 {
 		errs = append(errs, errors.New("no URL was given"))
 	}
+	if cfg.logger == nil { // check has reported it
+		cfg.logger = slog.New(slog.DiscardHandler)
+	}
+	sums := logsum.New(cfg.logger.Handler())
+	cfg.logger = slog.New(sums)
 	hooks := joinHooks(cfg.hooks, cfg.logger)
 	b := rest.NewBackground()
 	t, err := rest.NewTransport(rest.Config{
@@ -70,6 +77,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	store, err := cache.OpenDisk(cfg.disk, t.BaseURLs(), cfg.logger)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		b.Stop()
+		sums.Close()
 		return nil, fmt.Errorf("registry: %w", err)
 	}
 	if len(cfg.unknown) > 0 {
@@ -80,6 +88,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		transport:  t,
 		background: b,
 		logger:     cfg.logger,
+		sums:       sums,
 		timeout:    cfg.timeout,
 		disk:       store,
 		latestTTL:  cfg.latestTTL,
@@ -103,6 +112,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 func (c *Client) Close() error {
 	c.background.Stop()
 	c.transport.Close()
+	c.sums.Close()
 	return nil
 }
 

@@ -82,9 +82,10 @@ BACKWARD. A schema that is gone is a finding where old data must be read, and a
 changed logical type, precision, scale or unit is one at every level but NONE:
 most readers do not convert.
 
-The rules of a schema, in order.rules.yaml beside order.avsc or in "contracts" of
-avrogen.yaml, are compared too: a rule that is gone or does less, a field that is
-no longer encrypted, and a new field that looks personal and has no tag.
+The rules of a schema, in order.rules.yaml beside order.avsc or in "contracts"
+of avrogen.yaml, are compared too. Findings are a rule that is gone or does
+less, a field that is no longer encrypted, and a new field that looks personal
+and has no tag.
 
 An intended break is accepted by "except" of avrogen.yaml, a list of rule, path,
 reason and, if wished, until (the last day). What is accepted is said on stderr.

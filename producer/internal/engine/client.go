@@ -204,6 +204,7 @@ func (k *client) Fatal(err *transport.Error) { k.fail(err) }
 func (k *client) fail(cause *transport.Error) {
 	err := because(ErrFatal, diagnose.ExplainDenied(k.engine.config, cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
+		k.refuse(*k.fatal.Load()) // the first caller may be about to do so
 		return
 	}
 	k.refuse(err)

@@ -113,7 +113,7 @@ func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool
 		if _, refused := err.(refusedError); !refused { //nolint:errorlint // ours, never wrapped
 			return NotSent(t.name, partition, err)
 		}
-		if route.client.refusal.Load() == nil { // the partition recovers
+		if route.client.recovering(err) {
 			e.pause(time.Millisecond)
 			continue
 		}

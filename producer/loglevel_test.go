@@ -19,15 +19,13 @@ type levels struct {
 	lines []slog.Record
 }
 
-func (l *levels) Enabled(context.Context, slog.Level) bool { return true }
-func (l *levels) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *levels) WithGroup(string) slog.Handler            { return l }
-
-func (l *levels) Handle(_ context.Context, r slog.Record) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, r)
-	return nil
+// logger returns a logger that writes to l.
+func (l *levels) logger() *slog.Logger {
+	return slog.New(eachRecord(func(r slog.Record) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.lines = append(l.lines, r)
+	}))
 }
 
 // from returns the lines of a level and above.
@@ -115,7 +113,7 @@ func TestLogLevels(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t, producertest.WithTopic("events", 3))
 			log := &levels{}
-			c.run(waitCtx(t), t, b, producer.WithLogger(slog.New(log)))
+			c.run(waitCtx(t), t, b, producer.WithLogger(log.logger()))
 			for _, line := range log.from(c.least) {
 				t.Error(line)
 			}
@@ -125,7 +123,7 @@ func TestLogLevels(t *testing.T) {
 		t.Parallel()
 		b := startBroker(t, producertest.WithTopic("events", 3))
 		log := &levels{}
-		p := newProducer(t, b.Addrs(), producer.WithLogger(slog.New(log)), producer.WithoutRecovery())
+		p := newProducer(t, b.Addrs(), producer.WithLogger(log.logger()), producer.WithoutRecovery())
 		p.FailForTest("a test's doing")
 		if err := p.Close(waitCtx(t)); err != nil {
 			t.Error(err)

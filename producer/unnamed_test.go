@@ -59,7 +59,7 @@ func testUnnamedRecord(t *testing.T, code int16, mayBeUnknown bool, options []pr
 	})
 	log := &levels{}
 	p, err := producer.New(b.Addrs(), newSerializer(t), slices.Concat(options,
-		[]producer.Option{producer.WithLinger(10 * time.Millisecond), producer.WithLogger(slog.New(log))})...)
+		[]producer.Option{producer.WithLinger(10 * time.Millisecond), producer.WithLogger(log.logger())})...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,14 +9,17 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 )
 
 // TestLoweredLimit lowers max.message.bytes of a topic while several goroutines
-// publish, and has the brokers refuse the batches that are too large. No
+// publish, and has the brokers refuse two batches as too large. No
 // message is refused. The messages of each key keep their order, although the
 // topic could now have a client with smaller batches. A message whose answer is
 // lost with the old client may be unknown.
@@ -56,7 +59,7 @@ func testLoweredLimit(t *testing.T, options []producer.Option) {
 		all.Go(func() {
 			for seq := range int64(each) {
 				if seq == 500 && g == 0 {
-					b.RefuseNext(2, messageTooLarge, producertest.Produce)
+					b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.MessageTooLarge, Count: 2, When: large})
 				}
 				key := fmt.Sprintf("%d-%d", g, seq%5)
 				if err := topic.PublishAsync(ctx, p, &event{Key: key, Seq: seq}, func(d producer.Delivery, err error) {
@@ -96,8 +99,18 @@ func testLoweredLimit(t *testing.T, options []producer.Option) {
 	}
 }
 
-// messageTooLarge is Kafka's MESSAGE_TOO_LARGE.
-const messageTooLarge = 10
+// large reports whether a produce request has more than one message. A message
+// that is refused alone is not sent again.
+func large(r kmsg.Request) bool {
+	for _, topic := range r.(*kmsg.ProduceRequest).Topics {
+		for _, p := range topic.Partitions {
+			if len(p.Records) < 200 {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 func setTopicConfig(ctx context.Context, t *testing.T, brokers []string, topic, name, value string) {
 	t.Helper()

@@ -57,9 +57,13 @@ func (c *client) promised(kr *kgo.Record, err error) {
 			resume = p.resume
 		}
 	}
+	loader := err != nil && r.loader
 	p.mu.Unlock()
 
 	if retried {
+		if loader {
+			p.topic.notLoaded(nil)
+		}
 		return
 	}
 	if o.Err != nil {
@@ -70,6 +74,9 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	}
 	c.chunks.release(r)
 	c.outbox.put(o, resume)
+	if loader {
+		p.topic.notLoaded(o.Err)
+	}
 }
 
 // end counts the next message as ended, and forgets the batches that have
@@ -111,11 +118,7 @@ func (p *partition) retry() {
 		return // Purge has given up the waiting messages
 	}
 	p.retrying = false
-	waiting := p.waiting
-	p.waiting = nil
-	for _, r := range waiting {
-		p.hand(r)
-	}
+	p.release()
 }
 
 // explain fills in the outcome of a failed message. The caller holds p.mu.

@@ -25,7 +25,9 @@ type record struct {
 	chunk *chunk
 	token transport.Token
 	index uint64 // position of the message in its partition
-	bytes []byte // the key, the value and the values of the headers
+	// loader says that kgo loads the topic for this message. See topicLoading.
+	loader bool
+	bytes  []byte // the key, the value and the values of the headers
 }
 
 // message returns a copy of the produced message in new memory.

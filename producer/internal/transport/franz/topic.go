@@ -2,6 +2,7 @@ package franz
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type topic struct {
 	batchBytes int                          // the size of the largest batch
 	partitions atomic.Pointer[[]*partition] // by number; nil if the partition was never used
 	state      atomic.Int32
+	loading    atomic.Int32
 
 	mu      sync.Mutex
 	id      [16]byte  // the last id from the brokers
@@ -35,6 +37,65 @@ const (
 	// topicGone means that the topic was deleted. The client refuses messages.
 	topicGone
 )
+
+// topicLoading says if kgo knows the partitions of the topic. Until then kgo
+// keeps the messages of the topic apart from the queues of the partitions. If
+// kgo met a refused batch while it moved the messages to the queues, it would
+// give up the messages that are in a queue already, and would write the later
+// ones. Therefore only one message, the loader, goes to kgo before the topic is
+// loaded. The others wait.
+type topicLoading int32
+
+const (
+	topicNew topicLoading = iota
+	topicLoads
+	topicLoaded
+)
+
+// takes reports whether kgo can take a message of the topic now. If kgo does
+// not know the topic, the first message becomes the loader. The messages of a
+// transaction never wait, because a refused batch ends the transaction.
+func (t *topic) takes(r *record) bool {
+	if topicLoading(t.loading.Load()) == topicLoaded || t.client.config.TransactionalID != "" {
+		return true
+	}
+	r.loader = t.loading.CompareAndSwap(int32(topicNew), int32(topicLoads))
+	return r.loader
+}
+
+// loaded notes that kgo has put the loader into the queue of its partition.
+// loaded runs under a lock of kgo.
+func (t *topic) loaded() {
+	if t.loading.CompareAndSwap(int32(topicLoads), int32(topicLoaded)) {
+		t.client.background.Go(func() { t.each((*partition).release) })
+	}
+}
+
+// notLoaded notes that kgo has given up the loader. err ends the waiting
+// messages too, because they would only fail one by one. If err is nil, the
+// loader goes to kgo again later.
+func (t *topic) notLoaded(err error) {
+	if !t.loading.CompareAndSwap(int32(topicLoads), int32(topicNew)) || err == nil {
+		return
+	}
+	t.each(func(p *partition) {
+		if len(p.waiting) > 0 && !p.retrying {
+			p.held = true
+			p.dropWaiting(convert(err), p.resume)
+		}
+	})
+}
+
+// each calls f for every used partition, under the partition's lock.
+func (t *topic) each(f func(p *partition)) {
+	for _, p := range *t.partitions.Load() {
+		if p != nil {
+			p.mu.Lock()
+			f(p)
+			p.mu.Unlock()
+		}
+	}
+}
 
 func (t *topic) blocked() bool { return topicState(t.state.Load()) != topicUsable }
 
@@ -55,8 +116,9 @@ type partition struct {
 	// all later messages.
 	held bool
 	// waiting holds messages for later. Either kgo had no connection for
-	// earlier messages (retrying), or kgo is forgetting the topic. again holds
-	// the messages that kgo gave up because there was no connection.
+	// earlier messages (retrying), or kgo is forgetting or loading the topic.
+	// again holds the messages that kgo gave up because there was no
+	// connection.
 	waiting, again []*record
 	retrying       bool
 	refusal        *refusal
@@ -151,7 +213,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	if m.HasTimestamp {
 		r.Timestamp = time.UnixMilli(m.Timestamp)
 	}
-	r.part, r.token = p, token
+	r.part, r.token, r.loader = p, token, false
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +228,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		c.chunks.release(r)
 		return errRecovering
-	case state == topicRenewed, p.retrying:
+	case state == topicRenewed, len(p.again) > 0, len(p.waiting) > 0, !t.takes(r):
 		p.waiting = append(p.waiting, r)
 		return nil
 	}
@@ -188,6 +250,19 @@ func (p *partition) hand(r *record) {
 		c.tx.produced.Store(true)
 	}
 	c.kgo.Produce(&r.self, &r.Record, c.promise)
+}
+
+// release gives the waiting messages to kgo. The caller holds p.mu.
+func (p *partition) release() {
+	if p.retrying || p.held || p.topic.blocked() || p.topic.client.refuses() != nil {
+		return
+	}
+	n := 0
+	for n < len(p.waiting) && p.topic.takes(p.waiting[n]) {
+		p.hand(p.waiting[n])
+		n++
+	}
+	p.waiting = slices.Delete(p.waiting, 0, n)
 }
 
 // Close implements [transport.Topic]. The client frees its topics.
@@ -249,6 +324,7 @@ func (t *topic) seen(code int16, id [16]byte) {
 // waiting messages too.
 func (t *topic) forget() {
 	t.client.kgo.PurgeTopicsFromProducing(t.name)
+	t.loading.CompareAndSwap(int32(topicLoaded), int32(topicNew))
 	t.mu.Lock()
 	t.state.CompareAndSwap(int32(topicRenewed), int32(topicUsable))
 	t.mu.Unlock()

@@ -122,6 +122,10 @@ func testRefused(t *testing.T, lib Library) {
 			testRefusedOne(t, lib, index)
 		})
 	}
+	t.Run("nothing is written behind a refused batch, early", func(t *testing.T) {
+		t.Parallel()
+		testRefusedEarly(t, lib)
+	})
 	t.Run("after an answer that was lost nothing is certain", func(t *testing.T) {
 		t.Parallel()
 		b := embedded(t)
@@ -144,6 +148,37 @@ func testRefused(t *testing.T, lib Library) {
 		}
 		s.exactly(t, b.read(t, name))
 	})
+}
+
+// testRefusedEarly refuses the first batch of a client that has many messages
+// before it knows the topic. No later message of the partition may be written,
+// because the engine sends the refused batch again.
+func testRefusedEarly(t *testing.T, lib Library) {
+	const n = 50_000
+	b := embedded(t)
+	name := b.create(t, "early", 1, nil)
+	s := open(t, lib, config(t, b.addrs, "", small()))
+	b.inside.Cluster().ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		time.Sleep(200 * time.Millisecond)
+		return nil, nil, false
+	})
+	guilty := refuseOne(t, b.inside, 0)
+	s.send(t, s.topic(t, name), 1, n)
+	s.until(t, "every outcome", func() bool { return len(s.outcomes)+len(s.kept) == n })
+	s.exactly(t, b.read(t, name))
+	refused, later := transport.Token(0), 0
+	for token := range transport.Token(n) {
+		o, ok := s.outcomes[token+1]
+		switch {
+		case ok && o.Err != nil && refused == 0:
+			refused = token + 1
+		case ok && o.Err == nil && refused != 0:
+			later++
+		}
+	}
+	if !guilty.refused() || refused == 0 || later > 0 {
+		t.Errorf("message %d was refused (a batch was refused: %t), and %d later messages were written", refused, guilty.refused(), later)
+	}
 }
 
 // testRefusedOne refuses a batch for its record at index.

@@ -18,7 +18,8 @@ var (
 	ErrUnavailable = rest.ErrUnavailable
 	// ErrNotAvro means that the schema has another type, such as Protobuf.
 	ErrNotAvro = rest.ErrNotAvro
-	// ErrUnsupported means that this registry does not have the call.
+	// ErrUnsupported means that this registry does not have the call, or does
+	// not keep rules and metadata.
 	ErrUnsupported = rest.ErrUnsupported
 	// ErrClosed means that the client was closed.
 	ErrClosed = rest.ErrClosed

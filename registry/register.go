@@ -26,7 +26,9 @@ import (
 // The error is an [*IncompatibleError] if the subject's compatibility level
 // forbids the schema. The error is an [*Error] if the registry refuses the
 // schema for another reason, such as 422 for a text that is not a schema. The
-// error is an [*UnavailableError] if no registry answered.
+// error is [ErrUnsupported] if the registry has stored the schema without its
+// rules or without its metadata. The error is an [*UnavailableError] if no
+// registry answered.
 func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
 	if !c.hooks.answers {
 		return c.identify(ctx, "register", c.registered, subject, s, c.register)
@@ -143,6 +145,9 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 	if !writesAlike(whole, there.Schema) {
 		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, rest.Quote(there.Schema, rest.MaxQuote))
 	}
+	if part := dropped(s, there); part != "" {
+		return Version{}, fmt.Errorf("%w: the registry has the schema as id %d, but has dropped its %s", ErrUnsupported, id, part)
+	}
 	if a.Schema != "" { // the first read of the id needs no call
 		there.ID = id
 		c.ids.Known.Add(key, there)
@@ -152,4 +157,20 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 		Subject: subject, Version: a.Version, ID: id, GUID: cmp.Or(a.SchemaGUID(), there.GUID), Schema: whole,
 		Registered: s.Text, References: s.References, Metadata: there.Metadata, RuleSet: there.RuleSet,
 	}, nil
+}
+
+// dropped names the part of a contract that the registry has dropped without an
+// error. It returns "" if the registry has kept the contract. Writers would
+// otherwise send fields in clear text that a rule was to encrypt.
+func dropped(s Schema, there Version) string {
+	switch m := there.Metadata; {
+	case !s.RuleSet.Empty() && there.RuleSet.Empty():
+		return "rules"
+	case s.Metadata == nil:
+	case len(s.Metadata.Tags) > 0 && (m == nil || len(m.Tags) == 0):
+		return "metadata tags"
+	case len(s.Metadata.Properties) > 0 && (m == nil || len(m.Properties) == 0):
+		return "metadata properties"
+	}
+	return ""
 }

@@ -505,10 +505,22 @@ func suiteContracts(t *testing.T, s suite) {
 		Params: map[string]string{"encrypt.kek.name": "kek"}, OnFailure: "ERROR,NONE",
 	}}}
 	if s.lacks.contracts {
-		// The registry drops the rules silently. The client returns no rules.
-		v, err := s.Register(ctx, meta, registry.Schema{Text: s.text("M"), Metadata: &registry.Metadata{}, RuleSet: rules})
-		if err != nil || v.Metadata != nil || !v.RuleSet.Empty() {
-			t.Errorf("Register = %+v, %v", v, err)
+		// The registry drops rules and metadata without an error. The client
+		// must not call that a success, also if the schema is there already.
+		for part, sc := range map[string]registry.Schema{
+			"rules":               {Text: s.text("M"), Metadata: &registry.Metadata{}, RuleSet: rules},
+			"metadata tags":       {Text: s.text("M"), Metadata: &registry.Metadata{Tags: map[string][]string{"**.id": {"PII"}}}},
+			"metadata properties": {Text: s.text("M"), Metadata: &registry.Metadata{Properties: map[string]string{"major": "1"}}},
+		} {
+			for call, ask := range map[string]func(context.Context, string, registry.Schema) (registry.Version, error){"Register": s.Register, "Lookup": s.Lookup} {
+				v, err := ask(ctx, meta, sc)
+				if call == "Lookup" && errors.Is(err, registry.ErrSchemaNotFound) || errors.Is(err, registry.ErrSubjectNotFound) {
+					continue // not registered yet
+				}
+				if !errors.Is(err, registry.ErrUnsupported) || !strings.Contains(err.Error(), "dropped its "+part) {
+					t.Errorf("%s with %s = %+v, %v", call, part, v, err)
+				}
+			}
 		}
 		if _, err := s.LatestWithMetadata(ctx, meta, map[string]string{"major": "1"}); err == nil {
 			t.Error("LatestWithMetadata: no error")

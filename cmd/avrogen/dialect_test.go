@@ -89,6 +89,33 @@ func TestRegisterInEachDialect(t *testing.T) {
 	}
 }
 
+// TestRegisterRulesInEachDialect checks that register does not report success
+// if the registry drops the rules. Writers would then send clear text.
+func TestRegisterRulesInEachDialect(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range registrytest.Dialects() {
+		t.Run(dialect.String(), func(t *testing.T) {
+			t.Parallel()
+			server := registrytest.Start(t, registrytest.WithDialect(dialect))
+			dir := project(t, map[string]string{
+				"avrogen.yaml":      "subjects:\n  Person: people-value\n",
+				"person.avsc":       `{"type":"record","name":"Person","fields":[{"name":"email","type":"string","confluent:tags":["PII"]}]}`,
+				"person.rules.yaml": "ruleSet: {domainRules: [{name: protect, kind: TRANSFORM, type: ENCRYPT, mode: WRITEREAD, tags: [PII]}]}\n",
+			})
+			for _, run := range []string{"first", "second"} {
+				status, _, stderr := avrogen(t, nil, "register", "--registry", server.URL, "--config", filepath.Join(dir, "avrogen.yaml"), dir)
+				keeps := dialect == registrytest.Confluent8 || dialect == registrytest.Confluent7
+				if keeps && status != 0 {
+					t.Errorf("the %s run: status %d: %s", run, status, stderr)
+				}
+				if !keeps && (status != 3 || !strings.Contains(stderr, "has dropped its rules")) {
+					t.Errorf("the %s run: status %d: %s", run, status, stderr)
+				}
+			}
+		})
+	}
+}
+
 func sorted(lines string) string {
 	all := strings.Split(strings.TrimSpace(lines), "\n")
 	for i := range all {

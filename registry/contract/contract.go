@@ -22,7 +22,7 @@ type Reference struct {
 }
 
 // Metadata belongs to one version of a subject. Only Confluent's registry keeps
-// metadata. Other registries drop metadata without an error.
+// metadata. Other registries drop metadata without an error of their own.
 type Metadata struct {
 	// Tags are the tags of fields. The keys are paths, such as
 	// "shop.Order.email", and may contain wildcards, such as "**.ssn". A schema

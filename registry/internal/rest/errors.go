@@ -25,7 +25,7 @@ var (
 	// ErrNotAvro means that the schema has another type, such as Protobuf.
 	ErrNotAvro = errors.New("registry: schema of another type than Avro")
 	// ErrUnsupported means that this registry does not have the call.
-	ErrUnsupported = errors.New("registry: call that this registry does not have")
+	ErrUnsupported = errors.New("registry: not supported by this registry")
 	// ErrClosed means that the client was closed.
 	ErrClosed = errors.New("registry: client closed")
 )

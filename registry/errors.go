@@ -19,7 +19,7 @@ var (
 	// ErrNotAvro means that the schema has another type, such as Protobuf.
 	ErrNotAvro = rest.ErrNotAvro
 	// ErrUnsupported means that this registry does not have the call, or does
-	// not keep rules and metadata.
+	// not keep rules and tags.
 	ErrUnsupported = rest.ErrUnsupported
 	// ErrClosed means that the client was closed.
 	ErrClosed = rest.ErrClosed

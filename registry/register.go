@@ -27,8 +27,8 @@ import (
 // forbids the schema. The error is an [*Error] if the registry refuses the
 // schema for another reason, such as 422 for a text that is not a schema. The
 // error is [ErrUnsupported] if the registry has stored the schema without its
-// rules or without its metadata. The error is an [*UnavailableError] if no
-// registry answered.
+// rules or without the tags of its metadata. The error is an
+// [*UnavailableError] if no registry answered.
 func (c *Client) Register(ctx context.Context, subject string, s Schema) (Version, error) {
 	if !c.hooks.answers {
 		return c.identify(ctx, "register", c.registered, subject, s, c.register)
@@ -161,16 +161,14 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 
 // dropped names the part of a contract that the registry has dropped without an
 // error. It returns "" if the registry has kept the contract. Writers would
-// otherwise send fields in clear text that a rule was to encrypt.
+// otherwise send fields in clear text that a rule was to encrypt. The loss of
+// properties is no error, because most properties are descriptions.
 func dropped(s Schema, there Version) string {
-	switch m := there.Metadata; {
-	case !s.RuleSet.Empty() && there.RuleSet.Empty():
+	if !s.RuleSet.Empty() && there.RuleSet.Empty() {
 		return "rules"
-	case s.Metadata == nil:
-	case len(s.Metadata.Tags) > 0 && (m == nil || len(m.Tags) == 0):
+	}
+	if s.Metadata != nil && len(s.Metadata.Tags) > 0 && (there.Metadata == nil || len(there.Metadata.Tags) == 0) {
 		return "metadata tags"
-	case len(s.Metadata.Properties) > 0 && (m == nil || len(m.Properties) == 0):
-		return "metadata properties"
 	}
 	return ""
 }

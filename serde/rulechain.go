@@ -99,7 +99,8 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 }
 
 // applicable returns the rules that apply, in the order of execution. Readers
-// reverse the rules of writers in reverse order.
+// reverse the rules of writers in reverse order. Of several transformations of
+// the same fields only the first one applies, as in Confluent's clients.
 func (in *ruleScope) applicable(rules []contract.Rule) []contract.Rule {
 	var out []contract.Rule
 	for _, rule := range rules {
@@ -112,7 +113,7 @@ func (in *ruleScope) applicable(rules []contract.Rule) []contract.Rule {
 		case contract.ModeUpgrade, contract.ModeDowngrade, contract.ModeUpDown:
 			applies = false
 		}
-		if applies && !rule.Disabled {
+		if applies && !rule.Disabled && !slices.ContainsFunc(out, func(first contract.Rule) bool { return sameFields(first, rule) }) {
 			out = append(out, rule)
 		}
 	}
@@ -120,6 +121,13 @@ func (in *ruleScope) applicable(rules []contract.Rule) []contract.Rule {
 		slices.Reverse(out)
 	}
 	return out
+}
+
+// sameFields reports whether two rules are transformations of one type for the
+// fields with the same tags.
+func sameFields(a, b contract.Rule) bool {
+	return (a.Type == "ENCRYPT" || a.Type == "CEL_FIELD") && a.Kind == contract.Transform && len(a.Tags) > 0 &&
+		a.Type == b.Type && a.Kind == b.Kind && a.Mode == b.Mode && slices.Equal(a.Tags, b.Tags)
 }
 
 func knownMode(mode string) bool {

@@ -47,14 +47,15 @@ func Of(m *contract.Metadata, schemas ...*avsc.Schema) map[string][]string {
 	return tags
 }
 
-// Inline returns the confluent:tags of a field.
+// Inline returns the confluent:tags of a field. A text instead of a list is one
+// tag, because the field would otherwise be written in clear text.
 func Inline(f *avsc.Field) []string {
 	var tags []string
 	for _, p := range f.Props {
-		if p.Key != "confluent:tags" || p.Value.Kind != avsc.JSONArray {
+		if p.Key != "confluent:tags" {
 			continue
 		}
-		for _, e := range p.Value.Elems {
+		for _, e := range append([]*avsc.Value{p.Value}, p.Value.Elems...) {
 			if e.Kind == avsc.JSONString {
 				tags = append(tags, e.Str)
 			}

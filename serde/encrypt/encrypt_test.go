@@ -658,6 +658,7 @@ func TestRefusals(t *testing.T) {
 		"expiry":           {withRule(func(r *contract.Rule) { r.Params = map[string]string{"encrypt.dek.expiry.days": "soon"} }), "soon"},
 		"registry away":    {func(f *fakeRegistry) { f.fail = errors.New("connection refused") }, "connection refused"},
 		"type":             {func(f *fakeRegistry) { f.version.Metadata.Tags["shop.Person.level"] = []string{"PII"} }, "level: a value of type enum cannot be encrypted"},
+		"record":           {func(f *fakeRegistry) { f.version.Metadata.Tags["shop.Person.notes"] = []string{"PII"} }, "notes[0]: a record cannot be encrypted as a whole: give the tag to its field by too"},
 		"payload as field": {withRule(func(r *contract.Rule) { r.Type = "ENCRYPT_PAYLOAD" }), "encoding rule"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -681,6 +682,57 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := LocalKMS(""); err == nil {
 		t.Error("an empty secret was taken")
+	}
+}
+
+// TestSameTags checks that the first of two rules for the same tags applies, as
+// in Confluent's clients, and that a disabled rule replaces no other rule.
+func TestSameTags(t *testing.T) {
+	t.Parallel()
+	second := contract.Rule{Name: "second", Kind: contract.Transform, Mode: contract.ModeWriteRead, Type: "ENCRYPT", Tags: []string{"PII"}, Params: map[string]string{"encrypt.kek.name": "kek2"}}
+	for _, disabled := range []bool{false, true} {
+		rs := set("ENCRYPT", nil)
+		rs.DomainRules[0].Disabled = disabled
+		rs.DomainRules = append(rs.DomainRules, second)
+		reg := newFake(rs)
+		k := newKeys(t, reg)
+		data, err := write(t.Context(), reg, k)
+		if err != nil || bytes.Contains(data, []byte("ada@")) {
+			t.Fatalf("disabled=%v: %q, %v", disabled, data, err)
+		}
+		if _, used := reg.keks["kek2"]; used != disabled || len(reg.keks) != 1 {
+			t.Errorf("disabled=%v: the keys are %v", disabled, reg.keks)
+		}
+		if got, err := read(t.Context(), reg, data, rules(k)); err != nil || !cmp.Equal(any(person()), got) {
+			t.Errorf("disabled=%v: %v, %v", disabled, got, err)
+		}
+	}
+}
+
+// TestTagAsText checks confluent:tags with a text instead of a list, and a
+// record with a tag whose fields all have the tag.
+func TestTagAsText(t *testing.T) {
+	t.Parallel()
+	reg := newFake(set("ENCRYPT", nil))
+	reg.version.Schema = `{"type":"record","name":"shop.Person","fields":[
+		{"name":"email","type":"string","confluent:tags":"PII"},
+		{"name":"home","confluent:tags":["PII"],"type":{"type":"record","name":"shop.Home","fields":[{"name":"street","type":"string","confluent:tags":["PII"]}]}}]}`
+	k := newKeys(t, reg)
+	g, err := serde.NewGeneric(reg.version.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := serde.NewSerializer(reg, rules(k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := map[string]any{"email": "ada@example.com", "home": map[string]any{"street": "Baker Street"}}
+	data, err := s.For("people", serde.Value).Append(t.Context(), nil, g.Record(v))
+	if err != nil || bytes.Contains(data, []byte("ada@")) || bytes.Contains(data, []byte("Baker")) {
+		t.Fatalf("%q, %v", data, err)
+	}
+	if got, err := read(t.Context(), reg, data, rules(k)); err != nil || !cmp.Equal(any(v), got) {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

@@ -26,6 +26,17 @@ type field struct {
 	node   *node
 }
 
+// untagged returns the name of a field of a record that is not tagged. It
+// returns "" if all fields are tagged.
+func (n *node) untagged() string {
+	for i := range n.fields {
+		if !n.fields[i].tagged {
+			return n.fields[i].name
+		}
+	}
+	return ""
+}
+
 // compile returns the program for the fields that tagged selects by full name
 // ("shop.Customer.email"). It returns nil if the schema has no such field.
 func compile(s *avsc.Schema, tagged func(field string) bool) *node {
@@ -105,6 +116,13 @@ func (w *walk) value(n *node, tagged bool, depth int) error {
 	}
 	switch n.kind {
 	case avsc.Record:
+		// A tag does not reach the fields of a record, as in Confluent's
+		// clients. Without an error, their values would be in clear text.
+		if tagged && !w.cipher.params.reading {
+			if name := n.untagged(); name != "" {
+				return fmt.Errorf("a record cannot be encrypted as a whole: give the tag to its field %s too", name)
+			}
+		}
 		for i := range n.fields {
 			f := &n.fields[i]
 			if err := w.value(f.node, f.tagged, depth+1); err != nil {

@@ -169,8 +169,11 @@ func TestDiskCacheShared(t *testing.T) {
 			if _, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err != nil {
 				t.Error(err)
 			}
-			if log.String() != "" {
-				t.Error(log.String())
+			for line := range strings.Lines(log.String()) {
+				// On a loaded machine the registry may need more than a second.
+				if !strings.Contains(line, "msg=registry_disk_cache_used") {
+					t.Error(line)
+				}
 			}
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // checkConfig is the part "check" of avrogen.yaml. It sets the behaviour of
@@ -112,7 +113,7 @@ reason and, if wished, until (the last day). What is accepted is said on stderr.
 	return cmd
 }
 
-func (c *checker) run(ctx context.Context, args []string) ([]check.Finding, error) {
+func (c *checker) run(ctx context.Context, args []string) ([]contract.Finding, error) {
 	cfg, err := c.loadConfig(args)
 	if err != nil {
 		return nil, err
@@ -211,7 +212,7 @@ func (c *config) against() (string, error) {
 }
 
 // versions compares files, or folders. They hold versions of the same schemas.
-func (c *checker) versions(opts check.Options, paths []string) ([]check.Finding, error) {
+func (c *checker) versions(opts check.Options, paths []string) ([]contract.Finding, error) {
 	var folders []string
 	for _, name := range paths {
 		folder := strings.TrimSuffix(name, "/...")
@@ -272,7 +273,7 @@ func (c *config) exceptions() ([]check.Exception, error) {
 
 // except removes the findings that avrogen.yaml accepts, and lists the removed
 // findings on stderr.
-func (c *checker) except(found []check.Finding) []check.Finding {
+func (c *checker) except(found []contract.Finding) []contract.Finding {
 	kept, accepted, unused := check.Except(found, c.exceptions, time.Now())
 	for _, a := range accepted {
 		c.complain("avrogen: %s: %s\n", a.Finding.Pos, a.Text())
@@ -283,11 +284,11 @@ func (c *checker) except(found []check.Finding) []check.Finding {
 	return kept
 }
 
-func checkFindings(found []check.Finding) []finding {
+func checkFindings(found []contract.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {
 		findings[i] = finding{
-			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col, Rule: f.Type, Path: f.Path, Message: f.Text(),
+			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col, Rule: f.Type, Path: f.Path, Message: check.Text(f),
 		}
 		if f.Witness != nil {
 			findings[i].Witness = f.Witness.JSON

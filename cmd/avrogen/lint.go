@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avroline/avroline/internal/avsclint"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // lintConfig is the part "lint" of avrogen.yaml.
@@ -144,7 +145,7 @@ func (l *lint) run(ctx context.Context, paths []string) error {
 		}
 		findings = append(findings, finding{
 			File: f.Pos.File, Line: f.Pos.Line, Col: f.Pos.Col,
-			Rule: f.Rule, Path: f.Path, Message: f.Message,
+			Rule: f.Type, Path: f.Place, Message: avsclint.Text(f),
 		})
 	}
 	return l.report(findings)
@@ -163,11 +164,11 @@ const baselineHeader = "# Findings that avrogen lint does not report. See avroge
 
 // baselineKey names a finding by its subject and not by its place. If a file
 // has no type names, the file name is used.
-func baselineKey(f avsclint.Finding) string {
-	return f.Rule + " " + cmp.Or(f.Path, path.Base(f.Pos.File))
+func baselineKey(f contract.Finding) string {
+	return f.Type + " " + cmp.Or(f.Place, path.Base(f.Pos.File))
 }
 
-func baselineText(found []avsclint.Finding) []byte {
+func baselineText(found []contract.Finding) []byte {
 	var keys []string
 	for _, f := range found {
 		keys = append(keys, baselineKey(f)+"\n")

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/avroline/avroline/internal/avsclint"
 	"github.com/avroline/avroline/internal/lsp"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 func newLSPCommand(a *app) *cobra.Command {
@@ -83,8 +83,8 @@ func (a *app) lspSettings(file string) (lsp.Settings, error) {
 		return s, err
 	}
 	except := slices.Clone(cfg.Lint.Except)
-	s.Ignore = func(f avsclint.Finding) bool {
-		return slices.Contains(except, f.Rule) || known[baselineKey(f)]
+	s.Ignore = func(f contract.Finding) bool {
+		return slices.Contains(except, f.Type) || known[baselineKey(f)]
 	}
 	return s, nil
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/internal/contractfile"
-	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // registrar is one run of register.
@@ -514,8 +514,8 @@ func refusals(e *entry, found []compat.Finding) []finding {
 		if f.What == "" {
 			x.Message = fmt.Sprintf("subject %s refuses it: %s", e.subject, f.Message)
 		} else {
-			here := check.Finding{Finding: evolve.Finding{What: f.What, Who: f.Who, Advice: f.Advice}}
-			x.Message = strings.ReplaceAll(here.Text(), fmt.Sprintf("version %d", f.Against+1), fmt.Sprintf("version %d of %s", f.Against+1, e.subject))
+			here := contract.Finding{What: f.What, Who: f.Who, Advice: f.Advice}
+			x.Message = strings.ReplaceAll(check.Text(here), fmt.Sprintf("version %d", f.Against+1), fmt.Sprintf("version %d of %s", f.Against+1, e.subject))
 		}
 		if f.Witness != nil {
 			x.Witness = f.Witness.JSON

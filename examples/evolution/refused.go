@@ -111,7 +111,7 @@ func (t *test) Fatalf(format string, args ...any) { t.Errorf(format, args...) }
 // show prints findings like the check on a developer's machine.
 func show(out io.Writer, file string, findings []compat.Finding) {
 	for _, f := range once(findings) {
-		printWrapped(out, fmt.Sprintf("%s:%d:%d: %s: %s", file, f.Line, f.Col, f.Type, f.Message),
+		printWrapped(out, fmt.Sprintf("%s:%d:%d: %s: %s", file, f.Pos.Line, f.Pos.Col, f.Type, f.Message),
 			"It breaks "+f.Who+". "+f.Advice)
 		if f.Witness != nil {
 			fmt.Fprintln(out, "    such as "+f.Witness.JSON)
@@ -127,7 +127,7 @@ func once(findings []compat.Finding) []compat.Finding {
 	}
 	seen := map[key]bool{}
 	return slices.DeleteFunc(slices.Clone(findings), func(f compat.Finding) bool {
-		k := key{f.Line, f.Col, f.Type, f.Message}
+		k := key{f.Pos.Line, f.Pos.Col, f.Type, f.Message}
 		again := seen[k]
 		seen[k] = true
 		return again

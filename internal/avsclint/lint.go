@@ -7,17 +7,8 @@ import (
 	"slices"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/registry/contract"
 )
-
-// Finding is one problem in a schema.
-type Finding struct {
-	Pos  avsc.Pos
-	Rule string
-	// Path is the full name of the type, with the field or symbol. Path stays
-	// the same if lines move.
-	Path    string
-	Message string // the problem, a colon, and the fix
-}
 
 // Options are the settings of [Lint]. The zero value applies all rules.
 type Options struct {
@@ -28,8 +19,10 @@ type Options struct {
 }
 
 // Lint checks every declared type in the set's files once. The findings are
-// sorted by place.
-func Lint(set *avsc.Set, o Options) []Finding {
+// sorted by position. Type of a finding is the name of the rule. Place is the
+// full name of the type, with the field or symbol, and stays the same if lines
+// move. What is the problem, and Advice is the fix.
+func Lint(set *avsc.Set, o Options) []contract.Finding {
 	l := &linter{Options: o, seen: map[*avsc.Schema]bool{}, finite: finite(set), tagging: len(o.Tags) > 0 || usesTags(set)}
 	for _, f := range set.Files {
 		for _, d := range f.Dropped {
@@ -46,11 +39,11 @@ func Lint(set *avsc.Set, o Options) []Finding {
 	for i, f := range set.Files {
 		rank[f.Name] = i
 	}
-	l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool {
+	l.findings = slices.DeleteFunc(l.findings, func(f contract.Finding) bool {
 		_, ok := rank[f.Pos.File]
 		return !ok // in an imported file, which others maintain
 	})
-	slices.SortStableFunc(l.findings, func(a, b Finding) int {
+	slices.SortStableFunc(l.findings, func(a, b contract.Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank[a.Pos.File], rank[b.Pos.File]),
 			cmp.Compare(a.Pos.Line, b.Pos.Line),
@@ -60,20 +53,23 @@ func Lint(set *avsc.Set, o Options) []Finding {
 	return l.findings
 }
 
+// Text returns the problem of a finding, a colon, and the fix.
+func Text(f contract.Finding) string { return f.What + ": " + f.Advice }
+
 type linter struct {
 	Options
 	tagging  bool // some fields have tags
 	seen     map[*avsc.Schema]bool
 	finite   map[*avsc.Schema]bool // the schemas that have a value
 	searches int                   // the calls of needsItself
-	findings []Finding
+	findings []contract.Finding
 }
 
 func (l *linter) report(rule string, pos avsc.Pos, path, what, fix string) {
 	if slices.Contains(l.Except, rule) {
 		return
 	}
-	l.findings = append(l.findings, Finding{Pos: pos, Rule: rule, Path: path, Message: what + ": " + fix})
+	l.findings = append(l.findings, contract.Finding{Pos: contract.Position(pos), Type: rule, Place: path, What: what, Advice: fix})
 }
 
 // topLevel checks the schema of a file, and every schema that this schema

@@ -28,10 +28,10 @@ func lint(t *testing.T, text string, except ...string) []string {
 	}
 	var out []string
 	for _, f := range avsclint.Lint(set, avsclint.Options{Except: except}) {
-		if what, fix, ok := strings.Cut(f.Message, ": "); !ok || what == "" || fix == "" {
-			t.Errorf("message %q does not say what to do", f.Message)
+		if f.What == "" || f.Advice == "" {
+			t.Errorf("message %q does not say what to do", avsclint.Text(f))
 		}
-		out = append(out, fmt.Sprintf("%d:%d %s %s", f.Pos.Line, f.Pos.Col, f.Rule, f.Path))
+		out = append(out, fmt.Sprintf("%d:%d %s %s", f.Pos.Line, f.Pos.Col, f.Type, f.Place))
 	}
 	return out
 }
@@ -167,8 +167,8 @@ func TestWhyADecimalIsIgnored(t *testing.T) {
 		}
 		var got []string
 		for _, f := range avsclint.Lint(set, avsclint.Options{}) {
-			if f.Rule == "LOGICAL_TYPE_IGNORED" {
-				got = append(got, f.Message)
+			if f.Type == "LOGICAL_TYPE_IGNORED" {
+				got = append(got, avsclint.Text(f))
 			}
 		}
 		if len(got) != 1 || !strings.Contains(got[0], want) {
@@ -187,7 +187,7 @@ func TestTagsOfContracts(t *testing.T) {
 	}
 	var got []string
 	for _, f := range avsclint.Lint(set, avsclint.Options{Tags: map[string][]string{"n.R.email": {"PII"}}}) {
-		got = append(got, f.Rule+" "+f.Path)
+		got = append(got, f.Type+" "+f.Place)
 	}
 	if diff := cmp.Diff([]string{"PII_WITHOUT_TAG n.R.iban"}, got); diff != "" {
 		t.Error(diff)

@@ -15,6 +15,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // Renames maps old names to new names. A name is a namespace or the full name
@@ -69,7 +70,7 @@ func (r Renames) name(fullName string) string {
 // Git compares the schemas at paths with the schemas of a commit. The first of
 // paths selects the repository. Git also finds a file that moved into paths or
 // out of paths.
-func Git(ctx context.Context, level compat.Level, opts Options, ref string, paths ...string) (found []Finding, err error) {
+func Git(ctx context.Context, level compat.Level, opts Options, ref string, paths ...string) (found []contract.Finding, err error) {
 	now, err := load(opts.Loader, paths)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 }
 
 // Dir compares the schemas at paths with the schemas in dir and below.
-func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]Finding, error) {
+func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]contract.Finding, error) {
 	now, err := opts.Loader.Load(paths...)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func Dir(level compat.Level, opts Options, dir string, paths ...string) ([]Findi
 
 // Folders compares folders with versions of the same schemas. The oldest folder
 // comes first.
-func Folders(level compat.Level, opts Options, dirs ...string) ([]Finding, error) {
+func Folders(level compat.Level, opts Options, dirs ...string) ([]contract.Finding, error) {
 	now, err := opts.Loader.Load(strings.TrimSuffix(dirs[len(dirs)-1], "/") + "/...")
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/avroline/avroline/internal/contractfile"
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // SchemaRemoved is the type of the finding for a removed schema. Registries do
@@ -46,14 +47,8 @@ type Ruled struct {
 	Contract contractfile.Contract
 }
 
-// Finding is one reason why a schema and an earlier version are incompatible.
-type Finding struct {
-	evolve.Finding
-	Schema string // the full name of the schema, or "" if it has none
-}
-
-// Text describes the finding in sentences.
-func (f Finding) Text() string {
+// Text describes a finding of this package in sentences.
+func Text(f contract.Finding) string {
 	s := f.What
 	if f.Frame != "" {
 		s += ", so that " + f.Frame
@@ -72,7 +67,7 @@ func (f Finding) Text() string {
 // be part of several schemas. If the type is a subject itself, its findings
 // belong to this subject. Otherwise the findings belong to the first schema
 // that contains the type.
-func Compare(subjects []Subject) []Finding {
+func Compare(subjects []Subject) []contract.Finding {
 	group := evolve.NewGroup()
 	for _, s := range subjects {
 		for _, b := range s.Before {
@@ -81,7 +76,7 @@ func Compare(subjects []Subject) []Finding {
 			}
 		}
 	}
-	var found []Finding
+	var found []contract.Finding
 	for _, s := range subjects {
 		for i := len(s.Before) - 1; i >= 0; i-- {
 			if i < len(s.Before)-1 && !s.Level.Transitive() {
@@ -92,11 +87,11 @@ func Compare(subjects []Subject) []Finding {
 		found = append(found, s.lostRules()...)
 	}
 	type key struct {
-		pos                avsc.Pos
+		pos                contract.Position
 		typ, what, who, at string
 	}
 	at := map[key]int{}
-	var out []Finding
+	var out []contract.Finding
 	for _, f := range found {
 		k := key{pos: f.Pos, typ: f.Type, what: f.What, who: f.Who}
 		if f.Pos.Line == 0 {
@@ -109,45 +104,43 @@ func Compare(subjects []Subject) []Finding {
 			out[i] = f
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Finding) int {
+	slices.SortStableFunc(out, func(a, b contract.Finding) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
 	})
 	return out
 }
 
-func (s Subject) against(group *evolve.Group, before evolve.Version) []Finding {
+func (s Subject) against(group *evolve.Group, before evolve.Version) []contract.Finding {
 	name := before.Schema.Name
 	if s.Now == nil {
 		if !s.Level.ReadsOld() {
 			return nil
 		}
-		f := evolve.Finding{
-			Type: SchemaRemoved, NewIsReader: true, Place: name,
+		f := contract.Finding{
+			Type: SchemaRemoved, Schema: name, NewIsReader: true, Place: name,
 			What:   fmt.Sprintf("%s is gone", cmp.Or(name, before.Schema.Kind.String())),
 			Who:    "consumers on the new schemas reading what " + before.Label + " wrote",
 			Advice: "Keep it until no such data is left; if it was renamed, add the old name to the aliases of the new one; if it was moved, give its new place as well.",
-			Pos:    avsc.Pos{File: before.Schema.Pos.File},
+			Pos:    contract.Position{File: before.Schema.Pos.File},
 		}
 		if s.Namesake != nil {
 			f.What += fmt.Sprintf(", and %s is new", s.Namesake.Name)
 			f.Advice = fmt.Sprintf("If its namespace changed, give --map %s=%s, or add the old name to the aliases of the new type; else keep it until no such data is left.",
 				before.Schema.Namespace(), s.Namesake.Namespace())
 		}
-		return []Finding{{Schema: name, Finding: f}}
+		return []contract.Finding{f}
 	}
 	now := evolve.Version{Label: "the new schema", Schema: s.Now}
-	var found []evolve.Finding
+	var found []contract.Finding
 	if s.Level.ReadsOld() {
 		found = group.Check(now, before, true)
 	}
 	if s.Level.ReadByOld() {
 		found = append(found, group.Check(now, before, false)...)
 	}
-	var out []Finding
+	var out []contract.Finding
 	for _, f := range found {
-		for _, c := range f.EachCause() {
-			out = append(out, Finding{Finding: c, Schema: s.Now.Name})
-		}
+		out = append(out, evolve.EachCause(f)...)
 	}
 	return out
 }

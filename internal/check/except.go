@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // Exception accepts an intended break.
@@ -37,7 +39,7 @@ func (x Exception) Valid() error {
 }
 
 // matches reports whether x names the finding, without regard to the day.
-func (x Exception) matches(f Finding) bool {
+func (x Exception) matches(f contract.Finding) bool {
 	if x.Rule != f.Type {
 		return false
 	}
@@ -52,7 +54,7 @@ func (x Exception) expired(now time.Time) bool {
 
 // Accepted is a finding that an exception accepts.
 type Accepted struct {
-	Finding   Finding
+	Finding   contract.Finding
 	Exception Exception
 }
 
@@ -68,7 +70,7 @@ func (a Accepted) Text() string {
 // Except removes the findings that an exception accepts. An exception past its
 // last day accepts nothing, and the finding mentions the expired exception. The
 // result unused holds the exceptions that name no finding.
-func Except(found []Finding, exceptions []Exception, now time.Time) (kept []Finding, accepted []Accepted, unused []Exception) {
+func Except(found []contract.Finding, exceptions []Exception, now time.Time) (kept []contract.Finding, accepted []Accepted, unused []Exception) {
 	used := make([]bool, len(exceptions))
 	for _, f := range found {
 		var over *Exception

@@ -8,16 +8,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/internal/check"
-	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 func TestExcept(t *testing.T) {
 	t.Parallel()
-	found := func() []check.Finding {
-		one := func(rule, place string) check.Finding {
-			return check.Finding{Finding: evolve.Finding{Type: rule, Place: place, What: "w", Advice: "Keep it."}}
+	found := func() []contract.Finding {
+		one := func(rule, place string) contract.Finding {
+			return contract.Finding{Type: rule, Place: place, What: "w", Advice: "Keep it."}
 		}
-		return []check.Finding{
+		return []contract.Finding{
 			one("TYPE_MISMATCH", "shop.Order.total"), one("LOGICAL_TYPE_CHANGED", "shop.Order.lines[].price"),
 			one("LOGICAL_TYPE_CHANGED", "shop.Orders.total"),
 		}
@@ -51,7 +51,7 @@ func TestExcept(t *testing.T) {
 			says := ""
 			for _, f := range kept {
 				places = append(places, f.Place)
-				says += f.Text()
+				says += check.Text(f)
 			}
 			if diff := cmp.Diff(c.kept, places); diff != "" || len(accepted) != c.accepted || len(unused) != c.unused || !strings.Contains(says, c.says) {
 				t.Errorf("%s%d accepted, %d unused, %s", diff, len(accepted), len(unused), says)

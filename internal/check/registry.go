@@ -17,6 +17,7 @@ import (
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // Registry is the part of a registry client that this package uses.
@@ -41,12 +42,12 @@ type SubjectsOf func(set *avsc.Set) map[string]*avsc.Schema
 // [holding] finds the subjects.
 //
 // A subject that the registry does not let us read is a finding.
-func InRegistry(ctx context.Context, level compat.Level, opts Options, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]Finding, error) {
+func InRegistry(ctx context.Context, level compat.Level, opts Options, reg Registry, subjectsOf SubjectsOf, paths ...string) ([]contract.Finding, error) {
 	now, err := opts.Loader.Load(paths...)
 	if err != nil {
 		return nil, err
 	}
-	var found []Finding
+	var found []contract.Finding
 	var schemas map[string]*avsc.Schema
 	if subjectsOf != nil {
 		schemas = subjectsOf(now)
@@ -188,11 +189,11 @@ const (
 
 // notCompared returns a finding about a missing comparison. The finding stands
 // at the first schema, because it belongs to no schema in particular.
-func notCompared(set *avsc.Set, rule, what, advice string) Finding {
-	f := Finding{Finding: evolve.Finding{Type: rule, What: what, Advice: advice}}
+func notCompared(set *avsc.Set, rule, what, advice string) contract.Finding {
+	f := contract.Finding{Type: rule, What: what, Advice: advice}
 	for _, file := range set.Files {
 		for _, s := range file.Schemas {
-			f.Pos = s.Pos
+			f.Pos = contract.Position(s.Pos)
 			return f
 		}
 	}

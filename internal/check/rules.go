@@ -10,7 +10,6 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avsclint"
 	"github.com/avroline/avroline/internal/contractfile"
-	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/internal/fieldtags"
 	"github.com/avroline/avroline/registry/contract"
 )
@@ -52,7 +51,7 @@ func (s *Subject) readContracts(now, before Contracts) (err error) {
 // lostRules returns the findings about the rules of the latest version. The
 // level does not matter, because a lost rule changes what producers write and
 // not what consumers can read.
-func (s *Subject) lostRules() []Finding {
+func (s *Subject) lostRules() []contract.Finding {
 	if s.Now == nil || s.Latest == nil || s.Latest.Contract.RuleSet.Empty() && s.Contract.RuleSet.Empty() {
 		return nil
 	}
@@ -134,7 +133,7 @@ type ruleCheck struct {
 	before, now ruleSide
 	lost        map[string][]string // by rule: the fields that are in clear text now
 	cause       map[string]string
-	found       []Finding
+	found       []contract.Finding
 }
 
 // fields finds the fields that are encrypted before and not now, and new fields
@@ -326,11 +325,11 @@ func lets(r contract.Rule, direction int) bool {
 // place names a rule in an exception, such as shop.Order{adult}.
 func (c *ruleCheck) place(r contract.Rule) string { return c.subject.Now.Name + "{" + r.Name + "}" }
 
-func (c *ruleCheck) finding(rule string, pos avsc.Pos, place, what, advice string) Finding {
+func (c *ruleCheck) finding(rule string, pos avsc.Pos, place, what, advice string) contract.Finding {
 	if pos.File == "" {
 		pos = c.subject.Now.Pos
 	}
-	return Finding{Schema: c.subject.Now.Name, Finding: evolve.Finding{
-		Type: rule, Pos: pos, Place: place, What: what, Advice: advice,
-	}}
+	return contract.Finding{
+		Type: rule, Schema: c.subject.Now.Name, Pos: contract.Position(pos), Place: place, What: what, Advice: advice,
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // TestBreaksInsideUnions checks the report of a break inside a union. The
@@ -83,7 +84,7 @@ func TestBreaksInsideUnions(t *testing.T) {
 			t.Parallel()
 			var got []string
 			for _, f := range check(t, c.old, c.now, c.newIsReader) {
-				for _, f := range f.EachCause() {
+				for _, f := range evolve.EachCause(f) {
 					got = append(got, fmt.Sprintf("%s %s %s %d:%d %s | %s", f.Type, f.Path, f.Place, f.Pos.Line, f.Pos.Col, f.What, f.Frame))
 				}
 			}
@@ -94,7 +95,7 @@ func TestBreaksInsideUnions(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, old, now string, newIsReader bool) []evolve.Finding {
+func check(t *testing.T, old, now string, newIsReader bool) []contract.Finding {
 	t.Helper()
 	parse := func(label, text string) evolve.Version {
 		s, err := avsc.Parse(label, []byte(text))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // These are the types of findings that a registry also has. Instead of
@@ -31,38 +32,6 @@ type Version struct {
 	Schema *avsc.Schema
 }
 
-// Finding is one reason why the new version and an earlier version are
-// incompatible.
-type Finding struct {
-	Type    string
-	Path    string // into the reader's schema, in the registry's form
-	Place   string // the same place by the schemas' names, such as "shop.Order.lines[].price"
-	Message string // the registry's additionalInfo
-	What    string // the change, such as "field total is new and has no default"
-	Frame   string // the effect on the union around a cause; "" without causes
-	Advice  string // one sentence on how to fix the problem
-	Who     string // the parties that break, such as "consumers on version 3 reading what you will write"
-	Pos     avsc.Pos
-
-	NewIsReader bool
-
-	// Causes are the changes inside a union that make every branch refuse a
-	// value. There are at most maxCauses. What, Advice and Pos of the finding
-	// come from the first cause.
-	Causes []Cause
-
-	// Witness is nil if NoWitness gives a reason.
-	Witness   *Witness
-	NoWitness string
-}
-
-// Cause is a change inside a union. Type, What, Advice and Pos have the same
-// meaning as in a Finding.
-type Cause struct {
-	Type, What, Advice string
-	Pos                avsc.Pos
-}
-
 // maxCauses limits the reported changes inside one union. maxCauseDepth limits
 // the unions inside each other, if a group has no work left. If a change lies
 // deeper, the innermost union is the cause.
@@ -80,7 +49,7 @@ const maxFindings = 1000
 // version reads the data of the earlier version. Otherwise the earlier version
 // reads the data of the new version. No findings mean that every value can be
 // read.
-func Check(newest, earlier Version, newIsReader bool) []Finding {
+func Check(newest, earlier Version, newIsReader bool) []contract.Finding {
 	return check(nil, newest, earlier, newIsReader)
 }
 
@@ -117,7 +86,7 @@ func (g *Group) Add(newest, earlier *avsc.Schema) {
 }
 
 // Check does the work of the function [Check] within the group.
-func (g *Group) Check(newest, earlier Version, newIsReader bool) []Finding {
+func (g *Group) Check(newest, earlier Version, newIsReader bool) []contract.Finding {
 	return check(g, newest, earlier, newIsReader)
 }
 
@@ -141,7 +110,7 @@ func (c *checker) fits(w, r place) bool {
 	return len(c.root(w, r)) == 0
 }
 
-func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
+func check(g *Group, newest, earlier Version, newIsReader bool) []contract.Finding {
 	reader, writer := earlier, newest
 	if newIsReader {
 		reader, writer = newest, earlier
@@ -158,11 +127,11 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 	}
 	w := newWitnesses(writer.Schema, reader.Schema, &c)
 	causes := newCauses(&c)
-	out := make([]Finding, len(found))
+	out := make([]contract.Finding, len(found))
 	for i, x := range found {
-		f := Finding{
-			Type: x.kind, Path: "/" + strings.Join(x.path, "/"), Place: namePath(reader.Schema, x.path),
-			Message: x.message, Pos: x.at, NewIsReader: newIsReader,
+		f := contract.Finding{
+			Type: x.kind, Schema: newest.Schema.Name, Path: "/" + strings.Join(x.path, "/"), Place: namePath(reader.Schema, x.path),
+			Message: x.message, Pos: contract.Position(x.at), NewIsReader: newIsReader,
 		}
 		if newIsReader {
 			f.Who = "consumers on the new schema reading what " + earlier.Label + " wrote"
@@ -172,9 +141,9 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 		f.What = what(x, newIsReader, earlier.Label)
 		f.Advice = advice(x, newIsReader, earlier.Label)
 		for _, y := range causes.of(x) {
-			f.Causes = append(f.Causes, Cause{
+			f.Causes = append(f.Causes, contract.Cause{
 				Type: y.kind, What: what(y, newIsReader, earlier.Label),
-				Advice: advice(y, newIsReader, earlier.Label), Pos: y.at,
+				Advice: advice(y, newIsReader, earlier.Label), Pos: contract.Position(y.at),
 			})
 		}
 		if len(f.Causes) > 0 {
@@ -190,11 +159,11 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []Finding {
 // EachCause returns one copy of the finding for each cause, with the cause's
 // position, change and advice. Without causes, EachCause returns the finding
 // itself.
-func (f Finding) EachCause() []Finding {
+func EachCause(f contract.Finding) []contract.Finding {
 	if len(f.Causes) == 0 {
-		return []Finding{f}
+		return []contract.Finding{f}
 	}
-	all := make([]Finding, len(f.Causes))
+	all := make([]contract.Finding, len(f.Causes))
 	for i, c := range f.Causes {
 		all[i] = f
 		all[i].Pos, all[i].What, all[i].Advice = c.Pos, c.What, c.Advice

@@ -11,6 +11,7 @@ import (
 	"github.com/avroline/avroline/internal/evolve"
 	"github.com/avroline/avroline/internal/resolve"
 	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // TestCheckAndPlanAgree compares the check with plans. The check finds nothing
@@ -70,7 +71,7 @@ func agree(r *rand.Rand, writer, reader *avsc.Schema) (wrong, kind string) {
 	}
 	// TestConversions of package resolve covers logical types.
 	all := len(found)
-	found = slices.DeleteFunc(found, func(f evolve.Finding) bool { return f.Type == evolve.LogicalTypeChanged })
+	found = slices.DeleteFunc(found, func(f contract.Finding) bool { return f.Type == evolve.LogicalTypeChanged })
 	if len(found) == 0 && all > 0 {
 		return "", "converted"
 	}

@@ -9,17 +9,9 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde/avrobin"
 )
-
-// Witness is a small value of the writer that the reader fails on. For a
-// changed logical type, a Witness is a value that the reader takes for another
-// value. Each failure was tried, and Reason is the error text of the read.
-type Witness struct {
-	JSON   string // in Avro JSON
-	Data   []byte // in Avro binary
-	Reason string
-}
 
 // witnesses makes and tries witnesses for one pair of writer and reader.
 type witnesses struct {
@@ -118,7 +110,7 @@ const noWitness = "no value that ends shows it"
 const enough = "the findings before show witnesses"
 
 // of makes a witness for a finding and tries it.
-func (x *witnesses) of(f incompatible) (*Witness, string) {
+func (x *witnesses) of(f incompatible) (*contract.Witness, string) {
 	if x.made > maxWitnesses {
 		return nil, enough
 	}
@@ -129,7 +121,7 @@ func (x *witnesses) of(f incompatible) (*Witness, string) {
 	return w, why
 }
 
-func (x *witnesses) try(f incompatible) (*Witness, string) {
+func (x *witnesses) try(f incompatible) (*contract.Witness, string) {
 	if f.kind == LogicalTypeChanged {
 		return x.changedMeaning(f)
 	}
@@ -147,12 +139,12 @@ func (x *witnesses) try(f incompatible) (*Witness, string) {
 	if err == nil {
 		return nil, noWitness
 	}
-	return &Witness{JSON: v.json, Data: v.data, Reason: err.Error()}, ""
+	return &contract.Witness{JSON: v.json, Data: v.data, Reason: err.Error()}, ""
 }
 
 // changedMeaning returns a witness that needs no trial. The witness shows how a
 // reader without conversions misreads a value.
-func (x *witnesses) changedMeaning(f incompatible) (*Witness, string) {
+func (x *witnesses) changedMeaning(f incompatible) (*contract.Witness, string) {
 	v, written, read := example(f.w, f.r)
 	ok := true
 	for i := len(f.route) - 1; i >= 0 && ok; i-- {
@@ -161,7 +153,7 @@ func (x *witnesses) changedMeaning(f incompatible) (*Witness, string) {
 	if !ok {
 		return nil, noWitness
 	}
-	return &Witness{
+	return &contract.Witness{
 		JSON: v.json, Data: v.data,
 		Reason: fmt.Sprintf("written as %s, read as %s by readers that do not convert, such as Java's", written, read),
 	}, ""

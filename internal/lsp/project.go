@@ -9,6 +9,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/avsclint"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // Settings are the settings for one file.
@@ -20,7 +21,7 @@ type Settings struct {
 	// Loader reads the files.
 	Loader avscfile.Loader
 	// Ignore reports whether a finding of lint is not shown. It may be nil.
-	Ignore func(avsclint.Finding) bool
+	Ignore func(contract.Finding) bool
 }
 
 // project is a set of schemas that are read together.
@@ -60,7 +61,7 @@ func (p *project) read(file string) (map[string][]problem, error) {
 	p.set, p.index = set, mentions(set)
 	for _, f := range avsclint.Lint(set, avsclint.Options{}) {
 		if p.Ignore == nil || !p.Ignore(f) {
-			found[f.Pos.File] = append(found[f.Pos.File], problem{f.Pos, f.Rule, f.Message})
+			found[f.Pos.File] = append(found[f.Pos.File], problem{avsc.Pos(f.Pos), f.Type, avsclint.Text(f)})
 		}
 	}
 	return found, nil

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/internal/avscfile"
-	"github.com/avroline/avroline/internal/avsclint"
 	"github.com/avroline/avroline/internal/lsp"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // client is a scripted editor.
@@ -54,8 +54,8 @@ func startWith(t *testing.T, loader avscfile.Loader, paths ...string) *client {
 		err := lsp.Serve(ctx, serverIn, serverOut, lsp.Options{
 			Version: "test",
 			Settings: func(string) (lsp.Settings, error) {
-				return lsp.Settings{Paths: paths, Loader: loader, Ignore: func(f avsclint.Finding) bool {
-					return f.Rule == "TYPE_WITHOUT_DOC" || f.Rule == "FIELD_WITHOUT_DOC" || f.Rule == "NO_NAMESPACE"
+				return lsp.Settings{Paths: paths, Loader: loader, Ignore: func(f contract.Finding) bool {
+					return f.Type == "TYPE_WITHOUT_DOC" || f.Type == "FIELD_WITHOUT_DOC" || f.Type == "NO_NAMESPACE"
 				}}, nil
 			},
 		})

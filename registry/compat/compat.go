@@ -13,6 +13,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/evolve"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // The types of findings. The first six are the registry's types.
@@ -34,45 +35,15 @@ const (
 )
 
 // Finding is a reason why two versions are incompatible.
-type Finding struct {
-	Type        string // the registry's errorType, one of the constants of this package
-	Path        string // the registry's path into the reader's schema, such as /fields/1
-	Message     string // the registry's additionalInfo
-	What        string // the change: "field total is new and has no default"
-	Frame       string // the effect on the union around the change, if there are Causes
-	Advice      string // a sentence with the advice
-	Who         string // a sentence that names the clients that break
-	Line, Col   int    // in the new schema's text, from 1; 0 if unknown
-	Against     int    // the index in previous, oldest first
-	NewIsReader bool   // true if the new schema cannot read old data; false if old readers cannot read new data
-
-	// Causes are the changes inside a union. Only a [MissingUnionBranch] has
-	// Causes, and only if its branch exists but cannot read some value. What,
-	// Advice, Line and Col come from the first cause.
-	Causes []Cause
-
-	// Witness is a small value that the reader cannot read. If there is no
-	// Witness, NoWitness gives the reason.
-	Witness   *Witness
-	NoWitness string
-}
+type Finding = contract.Finding
 
 // Cause is a change inside a union.
-type Cause struct {
-	Type      string // one of the constants of this package
-	What      string // the change
-	Advice    string // a sentence with the advice
-	Line, Col int    // in the new schema's text, from 1; 0 if unknown
-}
+type Cause = contract.Cause
 
-// Witness is a value of the writer's schema that the reader cannot read. Reason
-// is the error of the reader's plan. For a [LogicalTypeChanged] the reader
-// reads another value than the writer wrote, and Reason names both values.
-type Witness struct {
-	JSON   string // the value in Avro JSON
-	Data   []byte // the value in Avro binary, under the writer's schema
-	Reason string // the reader's error
-}
+// Witness is a value of the writer's schema that the reader cannot read. For a
+// [LogicalTypeChanged] the reader reads another value than the writer wrote,
+// and Reason names both values.
+type Witness = contract.Witness
 
 // Check compares a new schema with the previous versions, oldest first. Each
 // text is a self-contained schema. If there are no findings and no error, the
@@ -121,31 +92,16 @@ func CheckVersions(level Level, new string, previous map[int]string) ([]Finding,
 			break
 		}
 		now := evolve.Version{Label: "the new schema", Schema: latest}
+		first := len(findings)
 		if level.ReadsOld() {
-			findings = append(findings, convert(evolve.Check(now, versions[i], true), n-1)...)
+			findings = append(findings, evolve.Check(now, versions[i], true)...)
 		}
 		if level.ReadByOld() {
-			findings = append(findings, convert(evolve.Check(now, versions[i], false), n-1)...)
+			findings = append(findings, evolve.Check(now, versions[i], false)...)
+		}
+		for k := range findings[first:] {
+			findings[first+k].Against = n - 1
 		}
 	}
 	return findings, nil
-}
-
-func convert(found []evolve.Finding, against int) []Finding {
-	out := make([]Finding, len(found))
-	for i, f := range found {
-		out[i] = Finding{
-			Type: f.Type, Path: f.Path, Message: f.Message, What: f.What, Frame: f.Frame, Advice: f.Advice, Who: f.Who,
-			Line: f.Pos.Line, Col: f.Pos.Col, Against: against, NewIsReader: f.NewIsReader,
-			NoWitness: f.NoWitness,
-		}
-		for _, c := range f.Causes {
-			out[i].Causes = append(out[i].Causes, Cause{c.Type, c.What, c.Advice, c.Pos.Line, c.Pos.Col})
-		}
-		if f.Witness != nil {
-			w := Witness(*f.Witness)
-			out[i].Witness = &w
-		}
-	}
-	return out
 }

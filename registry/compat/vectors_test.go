@@ -60,7 +60,7 @@ func TestPairs(t *testing.T) {
 		var got []words
 		for _, f := range found {
 			got = append(got, words{f.Type, f.Path, f.Message})
-			if f.Witness == nil && f.NoWitness != "no value that ends shows it" || f.Line == 0 || f.Advice == "" || f.Who == "" {
+			if f.Witness == nil && f.NoWitness != "no value that ends shows it" || f.Pos.Line == 0 || f.Advice == "" || f.Who == "" {
 				t.Errorf("%s: incomplete: %+v\nwriter %s\nreader %s", c.ID, f, c.Writer, c.Reader)
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/compat"
+	"github.com/avroline/avroline/registry/contract"
 )
 
 // Option changes the earlier schemas or the rules of the comparison.
@@ -132,7 +133,7 @@ func NoBreak(t testing.TB, path string, opts ...Option) {
 		t.Errorf("compattest: nothing breaks %s at %s: remove the exception", x.Rule, x.Path)
 	}
 	for _, f := range found {
-		text := f.Text()
+		text := check.Text(f)
 		if f.Witness != nil {
 			text += "\n\tFor instance: " + f.Witness.JSON
 			if f.Type == compat.LogicalTypeChanged {
@@ -143,7 +144,7 @@ func NoBreak(t testing.TB, path string, opts ...Option) {
 	}
 }
 
-func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
+func (c config) run(t testing.TB, path string) ([]contract.Finding, error) {
 	if c.registry != nil && c.against != "" {
 		return nil, errors.New("both WithAgainst and WithRegistry are given: use one")
 	}
@@ -165,7 +166,7 @@ func (c config) run(t testing.TB, path string) ([]check.Finding, error) {
 	return check.Dir(c.level, check.Options{}, c.against, path)
 }
 
-func (c config) inRegistry(t testing.TB, path string) ([]check.Finding, error) {
+func (c config) inRegistry(t testing.TB, path string) ([]contract.Finding, error) {
 	if c.subjects == nil {
 		return check.InRegistry(t.Context(), c.level, check.Options{}, c.registry, nil, path)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/processor"
@@ -170,17 +170,17 @@ func (b *Inbox[In]) Run(ctx context.Context) error {
 }
 
 func (b *Inbox[In]) run(ctx context.Context) error {
-	protocol, err := consumer.ChooseProtocol(ctx, b.settings)
+	protocol, err := open.ChooseProtocol(ctx, b.settings)
 	if err != nil {
 		return err
 	}
-	if b.in, err = consumer.Open(b.settings, transport.Group{ID: b.group, Protocol: protocol, Topics: b.topics, Revoked: b.revoked}, nil); err != nil {
+	if b.in, err = open.Consumer(b.settings, transport.Group{ID: b.group, Protocol: protocol, Topics: b.topics, Revoked: b.revoked}, nil); err != nil {
 		return err
 	}
 	defer func() { _ = b.in.Close() }()
 	for _, name := range b.topics {
 		if _, err := b.in.EndOffsets(ctx, name); err != nil {
-			return fmt.Errorf("topic %s: %w", name, consumer.ExplainDenied(b.settings, err, "Read", name))
+			return fmt.Errorf("topic %s: %w", name, open.ExplainDenied(b.settings, err, "Read", name))
 		}
 	}
 	pause := b.settings.RetryBackoff
@@ -258,7 +258,7 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 	for len(batch) < b.config.messages && ctx.Err() == nil {
 		m, err := b.in.Poll(ctx, b.config.wait)
 		if err != nil {
-			return nil, consumer.ExplainDenied(b.settings, err, "Read", b.group)
+			return nil, open.ExplainDenied(b.settings, err, "Read", b.group)
 		}
 		if m == nil {
 			break

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
@@ -34,7 +34,7 @@ const pollSlice = 50 * time.Millisecond
 
 func openInput(c *settings.Config, group string, topics []string, protocol transport.Protocol) (*input, error) {
 	in := &input{settings: c, group: group, topics: topics}
-	opened, err := consumer.Open(c, transport.Group{ID: group, Protocol: protocol, Topics: topics, Revoked: in.revoked}, nil)
+	opened, err := open.Consumer(c, transport.Group{ID: group, Protocol: protocol, Topics: topics, Revoked: in.revoked}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("consumer: %w", err)
 	}
@@ -110,10 +110,10 @@ func (in *input) poll(ctx context.Context, wait time.Duration) (*transport.Consu
 // explain adds the missing permission to an error.
 func (in *input) explain(err error) error {
 	name := in.group
-	if consumer.Code(err) == transport.TopicAuthorizationFailed {
+	if open.Code(err) == transport.TopicAuthorizationFailed {
 		name = strings.Join(in.topics, ",")
 	}
-	return fmt.Errorf("group %s: %w", in.group, consumer.ExplainDenied(in.settings, err, "Read", name))
+	return fmt.Errorf("group %s: %w", in.group, open.ExplainDenied(in.settings, err, "Read", name))
 }
 
 // next returns the offsets to commit for a batch. The offset of a partition is

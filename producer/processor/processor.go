@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
@@ -164,10 +164,10 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	protocol := transport.Protocol(p.config.protocol)
 	if protocol == "" {
 		var err error
-		if protocol, err = consumer.ChooseProtocol(ctx, p.settings); err != nil {
+		if protocol, err = open.ChooseProtocol(ctx, p.settings); err != nil {
 			return err
 		}
-	} else if err := consumer.CheckProtocol(ctx, p.settings, protocol); err != nil {
+	} else if err := open.CheckProtocol(ctx, p.settings, protocol); err != nil {
 		return bad("WithGroupProtocol", p.config.protocol, err.Error())
 	}
 	p.settings.Logger.InfoContext(ctx, "group_protocol", "group", p.group, "protocol", string(protocol))
@@ -233,10 +233,10 @@ func (p *Processor[In]) findTopics(ctx context.Context) error {
 		_, err := p.in.consumer.EndOffsets(ctx, name)
 		switch {
 		case err == nil:
-		case consumer.Code(err) == transport.UnknownTopicOrPartition:
+		case open.Code(err) == transport.UnknownTopicOrPartition:
 			return fmt.Errorf("%w: the brokers have no topic %q to read from: %w", producer.ErrUnknownTopic, name, err)
 		default:
-			return fmt.Errorf("look up topic %s: %w", name, consumer.ExplainDenied(p.settings, err, "Read", name))
+			return fmt.Errorf("look up topic %s: %w", name, open.ExplainDenied(p.settings, err, "Read", name))
 		}
 	}
 	return nil
@@ -304,7 +304,7 @@ func (p *Processor[In]) process(ctx context.Context) error {
 		return lastingError{err}
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		return err
-	case consumer.IsRefusal(err):
+	case open.IsRefusal(err):
 		return p.isolate(err)
 	case errors.Is(err, producer.ErrTxTimedOut):
 		return p.slow(err)
@@ -325,7 +325,7 @@ func (p *Processor[In]) passes(err error) bool {
 		return false
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		return p.back != nil
-	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), consumer.IsRefusal(err), p.isPoisoned(err):
+	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), open.IsRefusal(err), p.isPoisoned(err):
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable
@@ -418,7 +418,7 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 // its content.
 func isOwnRefusal(err error) bool {
 	return errors.As(err, new(*producer.MessageError)) && !errors.Is(err, serde.ErrRegistry) && !errors.Is(err, producer.ErrUnknownTopic) &&
-		!errors.Is(err, producer.ErrClosed) && consumer.Code(err) == 0
+		!errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
 }
 
 // bad calls the bad handler with a message.

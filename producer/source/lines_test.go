@@ -140,7 +140,7 @@ func TestLongLines(t *testing.T) {
 func readAll(t *testing.T, path string) Position {
 	t.Helper()
 	f := &files{paths: []string{path}, maxLine: 100}
-	r := open(t, f)
+	r := openFiles(t, f)
 	defer func() { _ = r.Close() }()
 	for {
 		if ok, err := r.Next(t.Context(), new(Item[Line])); err != nil {
@@ -152,7 +152,7 @@ func readAll(t *testing.T, path string) Position {
 	return r.Positions()[0]
 }
 
-func open(t *testing.T, f *files, known ...Position) Reader[Line] {
+func openFiles(t *testing.T, f *files, known ...Position) Reader[Line] {
 	t.Helper()
 	r, err := f.Open(t.Context(), Shard{0, 1}, known)
 	if err != nil {
@@ -167,7 +167,7 @@ func TestKnowsFiles(t *testing.T) {
 	// left reads the files and returns the unread lines of each file.
 	left := func(t *testing.T, known []Position, paths ...string) map[string]string {
 		t.Helper()
-		r := open(t, &files{paths: paths, maxLine: 100}, known...)
+		r := openFiles(t, &files{paths: paths, maxLine: 100}, known...)
 		defer func() { _ = r.Close() }()
 		all := map[string][]Line{}
 		for {
@@ -241,7 +241,7 @@ func TestKnowsFiles(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		at := readAll(t, put(t, dir, "log", long))
-		r := open(t, &files{paths: []string{put(t, dir, "log", long[:headMost+100])}, maxLine: 100}, at)
+		r := openFiles(t, &files{paths: []string{put(t, dir, "log", long[:headMost+100])}, maxLine: 100}, at)
 		if _, err := r.Next(t.Context(), new(Item[Line])); !errors.Is(err, ErrFileShrank) {
 			t.Errorf("got %v", err)
 		}
@@ -274,7 +274,7 @@ func TestPositionsOfSeveralFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	f := &files{paths: []string{put(t, dir, "a", "1\n2\n"), put(t, dir, "empty", ""), put(t, dir, "b", "3\n4\n")}, maxLine: 10}
-	r := open(t, f)
+	r := openFiles(t, f)
 	defer func() { _ = r.Close() }()
 	for range 3 {
 		if ok, err := r.Next(t.Context(), new(Item[Line])); !ok || err != nil {
@@ -288,7 +288,7 @@ func TestPositionsOfSeveralFiles(t *testing.T) {
 	if more := r.Positions(); len(more) != 0 {
 		t.Errorf("the same again: %v", more)
 	}
-	again := open(t, f, first...)
+	again := openFiles(t, f, first...)
 	defer func() { _ = again.Close() }()
 	var item Item[Line]
 	if ok, err := again.Next(t.Context(), &item); !ok || err != nil || string(item.Value.Text) != "4" {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/checkpoint"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/serde"
@@ -75,7 +75,7 @@ func (p places) list() []Position {
 // the log.
 func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (places, error) {
 	found := places{}
-	err := consumer.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
+	err := open.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
 		return p.keep(ctx, found, m, shards)
 	})
 	var said *transport.Error
@@ -85,7 +85,7 @@ func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (p
 	case errors.As(err, &said) && said.Code == transport.UnknownTopicOrPartition:
 		err = fmt.Errorf("%w: create it with cleanup.policy=compact, or give producer.WithCreateTopics: %w", producer.ErrUnknownTopic, err)
 	case ctx.Err() == nil:
-		err = consumer.ExplainDenied(c, err, "Read", p.name)
+		err = open.ExplainDenied(c, err, "Read", p.name)
 	}
 	return nil, fmt.Errorf("read the positions from topic %s: %w", p.name, err)
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/avroline/avroline/internal/hook"
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -307,7 +307,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 	})
 	switch {
 	case err == nil:
-	case consumer.IsRefusal(err) && !errors.Is(err, producer.ErrOutcomeUnknown):
+	case open.IsRefusal(err) && !errors.Is(err, producer.ErrOutcomeUnknown):
 		return h.isolate(err, n, first)
 	default:
 		return err

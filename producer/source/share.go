@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -24,12 +24,12 @@ const (
 // share reads the shards that the group assigns to this instance. The owner of
 // partition n of the topic of positions reads shard n.
 func (s *Source[T]) share(ctx context.Context) error {
-	protocol, err := consumer.ChooseProtocol(ctx, s.settings)
+	protocol, err := open.ChooseProtocol(ctx, s.settings)
 	if err != nil {
 		return fmt.Errorf("source: %s: %w", s.name, err)
 	}
 	s.settings.Logger.InfoContext(ctx, "group_protocol", "group", s.name, "protocol", string(protocol))
-	in, err := consumer.Open(s.settings, transport.Group{ID: s.name, Protocol: protocol, Topics: []string{s.positions.name}}, nil)
+	in, err := open.Consumer(s.settings, transport.Group{ID: s.name, Protocol: protocol, Topics: []string{s.positions.name}}, nil)
 	if err != nil {
 		return fmt.Errorf("source: %s: join the group: %w", s.name, err)
 	}
@@ -37,7 +37,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 	ends, err := in.EndOffsets(ctx, s.positions.name)
 	switch {
 	case err != nil:
-		return fmt.Errorf("source: %s: topic %s: %w", s.name, s.positions.name, consumer.ExplainDenied(s.settings, err, "Read", s.positions.name))
+		return fmt.Errorf("source: %s: topic %s: %w", s.name, s.positions.name, open.ExplainDenied(s.settings, err, "Read", s.positions.name))
 	case len(ends) < s.config.shards:
 		return fmt.Errorf("source: %s: topic %s has %d partitions, and WithShards is %d: add partitions, one for each shard",
 			s.name, s.positions.name, len(ends), s.config.shards)
@@ -50,7 +50,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 	}()
 	for ctx.Err() == nil {
 		if _, err := in.Poll(ctx, shareWait); err != nil {
-			return fmt.Errorf("source: %s: group: %w", s.name, consumer.ExplainDenied(s.settings, err, "Read", s.name))
+			return fmt.Errorf("source: %s: group: %w", s.name, open.ExplainDenied(s.settings, err, "Read", s.name))
 		}
 		assigned, err := in.Assignment()
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/checkpoint"
-	"github.com/avroline/avroline/producer/internal/consumer"
+	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
@@ -234,7 +234,7 @@ func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
 	if !s.settings.CreateTopics.Allowed {
 		return nil
 	}
-	err := consumer.CreateTopic(ctx, s.settings, s.positions.name, max(1, s.config.shards), s.settings.CreateTopics.Replication,
+	err := open.CreateTopic(ctx, s.settings, s.positions.name, max(1, s.config.shards), s.settings.CreateTopics.Replication,
 		map[string]string{"cleanup.policy": "compact"})
 	if err != nil {
 		return fmt.Errorf("source: %s: create the topic of positions: %w", s.name, err)
@@ -283,7 +283,7 @@ func (s *Source[T]) run(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if !consumer.IsOutage(err) || ctx.Err() != nil {
+		if !open.IsOutage(err) || ctx.Err() != nil {
 			return err
 		}
 		s.settings.Logger.WarnContext(ctx, "brokers_away", "source", s.name, "err", err)

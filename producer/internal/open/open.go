@@ -1,7 +1,9 @@
-// Package open makes a client with the transport of the settings.
+// Package open opens producing clients, consumers and admin clients with the
+// transport of the settings. Only this package chooses the transport.
 package open
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/avroline/avroline/producer/internal/settings"
@@ -29,4 +31,42 @@ func BatchBytes(c *settings.Config) int {
 		return max(c.BatchBytes, c.MaxMessageBytes)
 	}
 	return c.BatchBytes
+}
+
+// Consumer joins a group and does not wait for the network. trouble gets every
+// error that a retry can fix. trouble may be nil.
+func Consumer(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
+	if c.Transport == settings.Franz {
+		return franz.OpenConsumer(c, g, trouble)
+	}
+	return consumeConfluent(c, g, trouble)
+}
+
+// ReadCommitted reads a topic from its start to its end offset at the time of
+// the call. ReadCommitted calls each for every committed message, in order for
+// each partition. ReadCommitted waits for the open transactions before the end
+// offset. ReadCommitted joins no group. An error of each ends the reading.
+func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
+	each func(*transport.ConsumedMessage) error,
+) error {
+	if c.Transport == settings.Franz {
+		return franz.ReadCommitted(ctx, c, topic, trouble, each)
+	}
+	return readConfluent(ctx, c, topic, trouble, each)
+}
+
+// CreateTopic creates a topic if the topic does not exist. If replication is
+// -1, the broker chooses the replication.
+func CreateTopic(ctx context.Context, c *settings.Config, name string, partitions, replication int, config map[string]string) error {
+	if c.Transport != settings.Franz {
+		return createConfluent(ctx, c, name, partitions, replication, config)
+	}
+	err := franz.CreateTopic(ctx, c, name, partitions, replication, config)
+	switch Code(err) {
+	case transport.TopicAlreadyExists:
+		return nil
+	case transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed:
+		return ExplainDenied(c, err, "Create", name)
+	}
+	return err
 }

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package consumer
+package open
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func readConfluent(ctx context.Context, c *settings.Config, topic string, troubl
 	m["enable.partition.eof"] = true
 	m["fetch.wait.max.ms"] = 10 // an empty answer reports the end of a partition
 	m["log_level"] = 0          // errors come as events
-	in, err := start(c, transport.Group{}, m, trouble)
+	in, err := startConsumer(c, transport.Group{}, m, trouble)
 	if err != nil {
 		return err
 	}

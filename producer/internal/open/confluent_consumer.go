@@ -1,6 +1,6 @@
 //go:build cgo
 
-package consumer
+package open
 
 import (
 	"context"
@@ -26,8 +26,8 @@ const (
 	tokenWait = 30 * time.Second
 )
 
-// Consumer implements [transport.Consumer] with confluent-kafka-go.
-type Consumer struct {
+// confluentConsumer implements [transport.Consumer] with confluent-kafka-go.
+type confluentConsumer struct {
 	settings *settings.Config
 	group    transport.Group
 	trouble  func(*transport.Error)
@@ -39,8 +39,8 @@ type Consumer struct {
 	closed bool
 }
 
-// openConfluent is [Open] with confluent-kafka-go.
-func openConfluent(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
+// consumeConfluent is [Consumer] with confluent-kafka-go.
+func consumeConfluent(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	m := c.ClientMap()
 	for k, v := range c.ConsumerPassed {
 		m[k] = v
@@ -51,7 +51,7 @@ func openConfluent(c *settings.Config, g transport.Group, trouble func(*transpor
 	if _, given := m["auto.offset.reset"]; !given {
 		m["auto.offset.reset"] = "earliest"
 	}
-	in, err := start(c, g, m, trouble)
+	in, err := startConsumer(c, g, m, trouble)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +61,11 @@ func openConfluent(c *settings.Config, g transport.Group, trouble func(*transpor
 	return in, nil
 }
 
-func start(c *settings.Config, g transport.Group, settings map[string]any, trouble func(*transport.Error)) (*Consumer, error) {
+func startConsumer(c *settings.Config, g transport.Group, settings map[string]any, trouble func(*transport.Error)) (*confluentConsumer, error) {
 	if trouble == nil {
 		trouble = func(*transport.Error) {}
 	}
-	in := &Consumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{})}
+	in := &confluentConsumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{})}
 	m := kafka.ConfigMap{"go.logs.channel": in.logs, "isolation.level": "read_committed", "enable.auto.commit": false}
 	for k, v := range settings {
 		if _, ours := m[k]; !ours {
@@ -80,7 +80,7 @@ func start(c *settings.Config, g transport.Group, settings map[string]any, troub
 	return in, nil
 }
 
-func (in *Consumer) forwardLogs() {
+func (in *confluentConsumer) forwardLogs() {
 	defer close(in.logged)
 	for line := range in.logs {
 		in.settings.Logger.Debug("consumer_log", "tag", line.Tag, "line", line.Message)
@@ -88,7 +88,7 @@ func (in *Consumer) forwardLogs() {
 }
 
 // Close leaves the group. A second call does nothing.
-func (in *Consumer) Close() error {
+func (in *confluentConsumer) Close() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed {
@@ -103,7 +103,7 @@ func (in *Consumer) Close() error {
 
 // rebalanced reports revoked partitions. The library assigns and unassigns the
 // partitions.
-func (in *Consumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
+func (in *confluentConsumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 	revoked, ok := event.(kafka.RevokedPartitions)
 	if !ok {
 		in.settings.Logger.Info("partitions_assigned", "group", in.group.ID, "event", fmt.Sprint(event))
@@ -118,7 +118,7 @@ func (in *Consumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 
 // Poll returns the next message, or nil after wait. A nil message with a nil
 // error means that no message came.
-func (in *Consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
+func (in *confluentConsumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
 	for end := time.Now().Add(wait); ; {
 		event := in.kafka.Poll(millis(min(pollSlice, time.Until(end))))
 		if m, ok := event.(*kafka.Message); ok && m.TopicPartition.Error == nil {
@@ -135,7 +135,7 @@ func (in *Consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 
 // handle handles an event that is not a message. handle returns an error if a
 // retry cannot fix the error.
-func (in *Consumer) handle(event kafka.Event) error {
+func (in *confluentConsumer) handle(event kafka.Event) error {
 	switch event := event.(type) {
 	case *kafka.Message:
 		return in.lasting(event.TopicPartition.Error)
@@ -149,7 +149,7 @@ func (in *Consumer) handle(event kafka.Event) error {
 
 // lasting returns err if a retry cannot fix err. The trouble function gets
 // every other error.
-func (in *Consumer) lasting(err error) error {
+func (in *confluentConsumer) lasting(err error) error {
 	var kerr kafka.Error
 	if !errors.As(err, &kerr) {
 		return err
@@ -176,7 +176,7 @@ func isPermanent(code kafka.ErrorCode) bool {
 }
 
 // refreshToken asks the token source on a separate goroutine.
-func (in *Consumer) refreshToken() {
+func (in *confluentConsumer) refreshToken() {
 	sasl := in.settings.SASL
 	if sasl == nil || sasl.Token == nil {
 		return
@@ -202,7 +202,7 @@ func (in *Consumer) refreshToken() {
 
 // Member identifies the group member at this moment. Library is a
 // *kafka.ConsumerGroupMetadata.
-func (in *Consumer) Member() (transport.GroupMember, error) {
+func (in *confluentConsumer) Member() (transport.GroupMember, error) {
 	m, err := in.kafka.GetConsumerGroupMetadata()
 	if err != nil {
 		return transport.GroupMember{}, asError(err)
@@ -211,14 +211,14 @@ func (in *Consumer) Member() (transport.GroupMember, error) {
 }
 
 // Assignment returns the partitions that are assigned to this consumer.
-func (in *Consumer) Assignment() ([]transport.TopicPartition, error) {
+func (in *confluentConsumer) Assignment() ([]transport.TopicPartition, error) {
 	parts, err := in.kafka.Assignment()
 	return ours(parts), asError(err)
 }
 
 // Committed returns the group's offsets. The offset is -1 for a partition
 // without a committed offset.
-func (in *Consumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
+func (in *confluentConsumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
 	var out []kafka.TopicPartition
 	err := in.repeat(ctx, func() (err error) {
 		out, err = in.kafka.Committed(theirs(partitions), millis(callSlice))
@@ -236,7 +236,7 @@ func (in *Consumer) Committed(ctx context.Context, partitions []transport.TopicP
 
 // EndOffsets returns the end offset of each partition of a topic. Messages of
 // open transactions count.
-func (in *Consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
+func (in *confluentConsumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
 	ends := map[int32]int64{}
 	var partitions []kafka.PartitionMetadata
 	if err := in.repeat(ctx, func() error {
@@ -266,7 +266,7 @@ func (in *Consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int
 }
 
 // repeat calls again after an error that a retry can fix, until ctx ends.
-func (in *Consumer) repeat(ctx context.Context, call func() error) error {
+func (in *confluentConsumer) repeat(ctx context.Context, call func() error) error {
 	for {
 		err := call()
 		if err == nil {
@@ -292,7 +292,7 @@ func (in *Consumer) repeat(ctx context.Context, call func() error) error {
 // Seek moves the read position of partitions. Seek tries every partition. If a
 // partition is not assigned any more, Seek returns an error, but still seeks
 // the other partitions.
-func (in *Consumer) Seek(to []transport.TopicPartition) error {
+func (in *confluentConsumer) Seek(to []transport.TopicPartition) error {
 	var errs []error
 	for _, tp := range theirs(to) {
 		if err := in.kafka.Seek(tp, 0); err != nil {
@@ -303,12 +303,12 @@ func (in *Consumer) Seek(to []transport.TopicPartition) error {
 }
 
 // Pause stops reading from partitions.
-func (in *Consumer) Pause(partitions []transport.TopicPartition) error {
+func (in *confluentConsumer) Pause(partitions []transport.TopicPartition) error {
 	return asError(in.kafka.Pause(theirs(partitions)))
 }
 
 // Resume continues reading from partitions. Resume ignores revoked partitions.
-func (in *Consumer) Resume(partitions []transport.TopicPartition) error {
+func (in *confluentConsumer) Resume(partitions []transport.TopicPartition) error {
 	for _, tp := range theirs(partitions) {
 		_ = in.kafka.Resume([]kafka.TopicPartition{tp}) // the library refuses a revoked partition
 	}

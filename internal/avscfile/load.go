@@ -258,8 +258,11 @@ func (l Loader) walk(names []string, dir string, deep bool) ([]string, error) {
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
 		switch {
+		case strings.HasPrefix(e.Name(), "."):
+			// Other programs make such files beside a schema, such as the lock
+			// file .#a.avsc of an editor and the file ._a.avsc of macOS.
 		case e.IsDir():
-			if deep && !strings.HasPrefix(e.Name(), ".") {
+			if deep {
 				if names, err = l.walk(names, name, deep); err != nil {
 					return nil, err
 				}

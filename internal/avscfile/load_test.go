@@ -28,7 +28,7 @@ func TestFiles(t *testing.T) {
 	t.Parallel()
 	l := memory(map[string]string{
 		"s/b.avsc": "", "s/a.avsc": "", "s/notes.md": "", "s/p.avpr": "", "s/deep/x.avdl": "",
-		"s/.git/y.avsc": "", "s/deep/er/z.avsc": "", "schema.json": "", "empty/readme": "",
+		"s/.git/y.avsc": "", "s/.#a.avsc": "", "s/deep/._x.avdl": "", "s/deep/er/z.avsc": "", "schema.json": "", "empty/readme": "",
 	})
 	cases := []struct {
 		name  string
@@ -39,6 +39,7 @@ func TestFiles(t *testing.T) {
 		{"a folder with a slash", []string{"s/"}, []string{"s/a.avsc", "s/b.avsc", "s/p.avpr"}},
 		{"all below", []string{"s/..."}, []string{"s/a.avsc", "s/b.avsc", "s/deep/er/z.avsc", "s/deep/x.avdl", "s/p.avpr"}},
 		{"a file of any name", []string{"schema.json"}, []string{"schema.json"}},
+		{"a hidden file that is named", []string{"s/.#a.avsc"}, []string{"s/.#a.avsc"}},
 		{"each once", []string{"s/b.avsc", "s", "./s/b.avsc"}, []string{"s/b.avsc", "s/a.avsc", "s/p.avpr"}},
 		{"everything", []string{"..."}, []string{"s/a.avsc", "s/b.avsc", "s/deep/er/z.avsc", "s/deep/x.avdl", "s/p.avpr"}},
 	}

@@ -115,11 +115,15 @@ func (e *emitter) unmarshalMethods(m *message, fingerprint uint64, text, record 
 // enumMethods prints the methods of an enum.
 func (e *emitter) enumMethods(d *enumDecl) {
 	table := d.Table
-	e.p("var %s = [...]string{", table)
-	for _, s := range d.Symbols {
-		e.p("%q,", s.Avro)
+	if len(d.Symbols) == 0 {
+		e.p("var %s = [...]string{}\n", table)
+	} else {
+		e.p("var %s = [...]string{", table)
+		for _, s := range d.Symbols {
+			e.p("%q,", s.Avro)
+		}
+		e.p("}\n")
 	}
-	e.p("}\n")
 	if d.Message {
 		m := messageOf(d)
 		def := "0"

@@ -70,6 +70,16 @@ func TestGofmtChangesNothing(t *testing.T) {
 			}
 		}
 	})
+	t.Run("types without values", func(t *testing.T) {
+		t.Parallel()
+		text := `{"type": "record", "name": "R", "fields": [{"name": "a", "type": {"type": "enum", "name": "E", "symbols": []}},
+			{"name": "b", "type": []}, {"name": "c", "type": {"type": "record", "name": "Z", "fields": []}}, {"name": "d", "type": {"type": "fixed", "name": "F", "size": 0}}]}`
+		files, err := codegen.Generate([]codegen.Source{{Name: "s.avsc", Text: []byte(text)}}, codegen.Options{Package: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantGofmt(t, files)
+	})
 	t.Run("docs", func(t *testing.T) {
 		t.Parallel()
 		pieces := []string{"+build x", "//go:build y", "# Head", "- item", "  1. one", "\t\tcode()", "[l]: http://x", "word", "", " ", "Deprecated: no", "*/ x", "\\", "`", "%d", "a.\n\n\nb", "#", "-", "+build", "é\u00a0x", "go:embed z"}

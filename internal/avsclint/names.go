@@ -104,7 +104,7 @@ func (l *linter) fieldAttributesOf(s *avsc.Schema, path string) {
 		if m.Key != "aliases" && m.Key != "default" && m.Key != "order" || slices.Contains(attributesOf(s.Kind), m.Key) {
 			continue
 		}
-		fix := `move it to the field, beside its "name"`
+		fix := `move it to a field of this type, beside its "name"`
 		if !isJSON(m.KeyPos.File) {
 			fix = "write it before the name of the field, behind the type"
 			if m.Key == "default" {

@@ -71,6 +71,9 @@ func readerAdvice(x incompatible, earlier string) string {
 	case LogicalTypeChanged:
 		return fmt.Sprintf("Keep %s; for another meaning add a new field with a default.", meaning(x.w))
 	case MissingDefault:
+		if key := misplaced(x.field.Type); key != "" {
+			return fmt.Sprintf("Move %q from the type of %s to the field: no implementation reads it on a type.", key, x.field.Name)
+		}
 		return fmt.Sprintf("Give %s a default, or, if it is an old field renamed, add the old name as an alias.", x.field.Name)
 	case TypeMismatch:
 		if x.field != nil {
@@ -118,6 +121,17 @@ func writerAdvice(x incompatible, earlier string) string {
 	default:
 		return fmt.Sprintf("Rename one of the fields: %s takes both for %s.", earlier, x.field.Name)
 	}
+}
+
+// misplaced returns the attribute that makes old data readable if the attribute
+// moves from the type of a field to the field.
+func misplaced(s *avsc.Schema) string {
+	for _, m := range s.Props {
+		if m.Key == "aliases" || m.Key == "default" {
+			return m.Key
+		}
+	}
+	return ""
 }
 
 func symbols(x incompatible) string {

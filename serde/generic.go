@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/linkedin/goavro/v2"
 
@@ -42,6 +44,9 @@ type Generic struct {
 	// alias has the type names for goavro. alias is nil if goavro gets the
 	// schema's own names.
 	alias map[*avsc.Schema]string
+	// renamed has goavro's names of the fields and symbols whose names goavro
+	// refuses. original is the way back.
+	renamed, original map[string]string
 }
 
 // NewGeneric returns a Generic for one self-contained schema. Old data may have
@@ -58,6 +63,7 @@ func NewGeneric(schema string) (*Generic, error) {
 
 func newGeneric(s *avsc.Schema) (*Generic, error) {
 	g := &Generic{schema: s, text: s.Text(), alias: aliases(s)}
+	g.renameOdd()
 	normal := s.Canonical()
 	if g.alias != nil {
 		normal = string(g.appendSchema(nil, s, map[*avsc.Schema]bool{}))
@@ -204,8 +210,8 @@ func (g *Generic) native(ctx context.Context, p *avrobin.Plan, data []byte) (any
 
 // aliases returns type names for goavro, or nil if goavro accepts the schema's
 // own names. goavro moves a type without a namespace into the enclosing
-// namespace. goavro also refuses a keyword as the last part of a name, and a
-// fixed of size 0.
+// namespace. goavro also refuses a keyword as the last part of a name, a name
+// that the specification refuses, and a fixed of size 0.
 func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 	keywords := []string{"array", "enum", "fixed", "map", "record", "union", "error"}
 	var types []*avsc.Schema
@@ -220,6 +226,12 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 		} else {
 			with = true
 		}
+		for _, f := range s.Fields {
+			odd = odd || !avsc.ValidName(f.Name)
+		}
+		for _, sym := range s.Symbols {
+			odd = odd || !avsc.ValidName(sym.Name)
+		}
 		odd = odd || slices.Contains(keywords, s.ShortName()) || empty(s) || !avsc.ValidFullName(s.Name)
 	})
 	if !odd && (!with || !without) {
@@ -230,6 +242,60 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 		names[t] = "T" + strconv.Itoa(i)
 	}
 	return names
+}
+
+// renameOdd gives valid names to fields and symbols with other names, for
+// example with letters outside of ASCII, which Java accepts.
+func (g *Generic) renameOdd() {
+	used := map[string]bool{}
+	var odd []string
+	note := func(name string) {
+		if !avsc.ValidName(name) && !used[name] {
+			odd = append(odd, name)
+		}
+		used[name] = true
+	}
+	g.schema.Walk(func(s *avsc.Schema) {
+		for _, f := range s.Fields {
+			note(f.Name)
+		}
+		for _, sym := range s.Symbols {
+			note(sym.Name)
+		}
+	})
+	if len(odd) == 0 {
+		return
+	}
+	g.renamed, g.original = map[string]string{}, map[string]string{}
+	for _, name := range odd {
+		valid := strings.Map(func(r rune) rune {
+			if r < utf8.RuneSelf && avsc.ValidName("_"+string(r)) {
+				return r
+			}
+			return '_'
+		}, "_"+name)
+		for used[valid] {
+			valid += "_"
+		}
+		used[valid] = true
+		g.renamed[name], g.original[valid] = valid, name
+	}
+}
+
+// goavroName returns goavro's name of a field or symbol.
+func (g *Generic) goavroName(name string) string {
+	if other, ok := g.renamed[name]; ok {
+		return other
+	}
+	return name
+}
+
+// symbol returns the symbol of goavro's name.
+func (g *Generic) symbol(name string) string {
+	if other, ok := g.original[name]; ok {
+		return other
+	}
+	return name
 }
 
 // empty reports whether s is a fixed of size 0. goavro gets a record without
@@ -255,14 +321,14 @@ func (g *Generic) appendSchema(dst []byte, s *avsc.Schema, seen map[*avsc.Schema
 	case avsc.Record:
 		dst = fmt.Appendf(dst, `{"name":%q,"type":"record","fields":[`, name)
 		for i, f := range s.Fields {
-			dst = fmt.Appendf(comma(dst, i), `{"name":%q,"type":`, f.Name)
+			dst = fmt.Appendf(comma(dst, i), `{"name":%q,"type":`, g.goavroName(f.Name))
 			dst = append(g.appendSchema(dst, f.Type, seen), '}')
 		}
 		return append(dst, "]}"...)
 	case avsc.Enum:
 		dst = fmt.Appendf(dst, `{"name":%q,"type":"enum","symbols":[`, name)
 		for i, sym := range s.Symbols {
-			dst = strconv.AppendQuote(comma(dst, i), sym.Name)
+			dst = strconv.AppendQuote(comma(dst, i), g.goavroName(sym.Name))
 		}
 		return append(dst, "]}"...)
 	case avsc.Fixed:

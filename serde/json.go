@@ -53,7 +53,7 @@ func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, erro
 			if !slices.Contains(symbols(s), v.Str) {
 				return nil, mistake(v, fmt.Sprintf("%q is no symbol of %s", v.Str, s.Name), "it is one of "+strings.Join(symbols(s), ", "))
 			}
-			return v.Str, nil
+			return g.goavroName(v.Str), nil
 		}
 	case avsc.Array:
 		if v.Kind == avsc.JSONArray {
@@ -190,13 +190,13 @@ func (g *Generic) recordFromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any
 			return nil, mistake(v, fmt.Sprintf("field %s of %s is not there", f.Name, s.Name), "it has no default: give it a value")
 		}
 		var err error
-		if out[f.Name], err = g.fromJSON(f.Type, value, fieldHow); err != nil {
+		if out[g.goavroName(f.Name)], err = g.fromJSON(f.Type, value, fieldHow); err != nil {
 			return nil, inside(err, "."+f.Name)
 		}
 	}
 	if given < len(v.Members) {
 		for _, m := range v.Members {
-			if _, ok := out[m.Key]; !ok {
+			if !hasField(s, m.Key) {
 				return nil, &avsc.Error{Pos: m.KeyPos, What: fmt.Sprintf("%s has no field %q", s.Name, m.Key)}
 			}
 		}
@@ -278,6 +278,9 @@ func (g *Generic) appendJSON(dst []byte, s *avsc.Schema, v any) []byte {
 	case float64:
 		return appendFloat(dst, v)
 	case string:
+		if s.Kind == avsc.Enum {
+			v = g.symbol(v)
+		}
 		return appendString(dst, v)
 	case []byte:
 		return appendBytes(dst, v)
@@ -297,7 +300,7 @@ func (g *Generic) appendJSON(dst []byte, s *avsc.Schema, v any) []byte {
 	case avsc.Record:
 		for i, f := range s.Fields {
 			dst = append(appendString(comma(dst, i), f.Name), ':')
-			dst = g.appendJSON(dst, f.Type, m[f.Name])
+			dst = g.appendJSON(dst, f.Type, m[g.goavroName(f.Name)])
 		}
 	case avsc.Map:
 		for i, key := range slices.Sorted(maps.Keys(m)) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -59,6 +60,10 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 		if b, ok := v.([]byte); ok && len(b) == 0 && empty(s) {
 			return map[string]any{}, nil
 		}
+	case avsc.Enum:
+		if symbol, ok := v.(string); ok {
+			return g.goavroName(symbol), nil
+		}
 	case avsc.String:
 		if text, ok := v.(string); ok && !utf8.ValidString(text) {
 			return nil, avrobin.ErrorAt(avrobin.ErrText, "")
@@ -90,17 +95,21 @@ func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) 
 		if err != nil {
 			return nil, avrobin.ErrorAt(err, f.Name)
 		}
-		out[f.Name] = value
+		out[g.goavroName(f.Name)] = value
 	}
 	if given == len(m) {
 		return out, nil
 	}
 	for key := range m {
-		if _, ok := out[key]; !ok {
+		if !hasField(s, key) {
 			return nil, avrobin.ErrorAt(fmt.Errorf("%s has no such field", typeName(s)), key)
 		}
 	}
 	return out, nil
+}
+
+func hasField(s *avsc.Schema, name string) bool {
+	return slices.ContainsFunc(s.Fields, func(f *avsc.Field) bool { return f.Name == name })
 }
 
 func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {
@@ -150,7 +159,12 @@ func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 	case avsc.Record:
 		m := v.(map[string]any)
 		for _, f := range s.Fields {
-			m[f.Name] = g.fromNative(f.Type, m[f.Name])
+			name := g.goavroName(f.Name)
+			value := g.fromNative(f.Type, m[name])
+			if name != f.Name {
+				delete(m, name)
+			}
+			m[f.Name] = value
 		}
 	case avsc.Array:
 		list := v.([]any)
@@ -162,6 +176,8 @@ func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 		for key := range m {
 			m[key] = g.fromNative(s.Elem, m[key])
 		}
+	case avsc.Enum:
+		return g.symbol(v.(string))
 	case avsc.Fixed:
 		if empty(s) {
 			return []byte{}

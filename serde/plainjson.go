@@ -168,9 +168,9 @@ func (r *plainReader) record(s *avsc.Schema, v *avsc.Value) (any, error) {
 		switch value := v.Member(f.Name); {
 		case value != nil:
 			given++
-			out[f.Name], err = r.read(f.Type, value)
+			out[r.g.goavroName(f.Name)], err = r.read(f.Type, value)
 		case f.Default != nil:
-			out[f.Name], err = r.g.fromJSON(f.Type, f.Default, untagged)
+			out[r.g.goavroName(f.Name)], err = r.g.fromJSON(f.Type, f.Default, untagged)
 		default:
 			return nil, mistake(v, fmt.Sprintf("field %s of %s is not there", f.Name, s.Name), "it has no default: give it a value")
 		}
@@ -180,7 +180,7 @@ func (r *plainReader) record(s *avsc.Schema, v *avsc.Value) (any, error) {
 	}
 	if given < len(v.Members) {
 		for _, m := range v.Members {
-			if _, ok := out[m.Key]; !ok {
+			if !hasField(s, m.Key) {
 				return nil, &avsc.Error{Pos: m.KeyPos, What: fmt.Sprintf("%s has no field %q", s.Name, m.Key)}
 			}
 		}
@@ -646,7 +646,7 @@ func (g *Generic) appendPlainObject(dst []byte, s *avsc.Schema, v map[string]any
 		dst = append(dst, '{')
 		for i, f := range s.Fields {
 			dst = append(appendString(comma(dst, i), f.Name), ':')
-			if dst, err = g.appendPlain(dst, f.Type, v[f.Name]); err != nil {
+			if dst, err = g.appendPlain(dst, f.Type, v[g.goavroName(f.Name)]); err != nil {
 				return dst, inside(err, "."+f.Name)
 			}
 		}

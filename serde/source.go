@@ -22,11 +22,12 @@ func AliasInput() DeserializerOption {
 
 // WithSchemas makes the Deserializer also read Avro's single-object encoding
 // ("Single-object encoding" in the specification). The Deserializer looks up a
-// message's fingerprint among these schemas. More calls add more schemas.
+// message's fingerprint among these schemas. More calls add more schemas. Like
+// every writer schema, a schema may have names that the specification refuses.
 func WithSchemas(schemas ...string) DeserializerOption {
 	return deserializerOption(func(s *source) error {
 		for i, text := range schemas {
-			parsed, err := avsc.Parse(fmt.Sprintf("schema %d", i+1), []byte(text))
+			parsed, err := avsc.ParseStored(fmt.Sprintf("schema %d", i+1), []byte(text))
 			if err != nil {
 				return fmt.Errorf("serde: WithSchemas: %w", err)
 			}

@@ -143,7 +143,9 @@ func (d *decoder) open(name string) (closeAll func(), err error) {
 		return nil, err
 	}
 	if len(d.schemas) > 0 {
-		text, err := d.schemaText(d.schemas, d.typeName)
+		loader := d.loader(d.config)
+		loader.Stored = d.registry == "" // the messages have this schema
+		text, err := schemaText(loader, d.schemas, d.typeName)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
 )
 
 // form is the text form of message bytes in a file or a terminal.
@@ -132,7 +133,11 @@ func messages(text []byte, lines bool) [][]byte {
 
 // schemaText is the self-contained text of the schema from oneSchema.
 func (a *app) schemaText(paths []string, typeName string) (string, error) {
-	s, err := a.oneSchema(paths, typeName)
+	return schemaText(a.loader(a.config), paths, typeName)
+}
+
+func schemaText(loader avscfile.Loader, paths []string, typeName string) (string, error) {
+	s, err := oneSchema(loader, paths, typeName)
 	if err != nil {
 		return "", err
 	}
@@ -142,8 +147,8 @@ func (a *app) schemaText(paths []string, typeName string) (string, error) {
 // oneSchema is one schema of the files at paths. With a typeName, the result is
 // this type. Otherwise it is the only schema of the first path. The first path
 // is a file or a folder.
-func (a *app) oneSchema(paths []string, typeName string) (*avsc.Schema, error) {
-	set, err := a.loader(a.config).Load(paths...)
+func oneSchema(loader avscfile.Loader, paths []string, typeName string) (*avsc.Schema, error) {
+	set, err := loader.Load(paths...)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (s *sampler) run(ctx context.Context, paths []string) error {
 	if s.count < 0 {
 		return usagef("-n %d: give how many values to make", s.count)
 	}
-	schema, err := s.oneSchema(paths, s.typeName)
+	schema, err := oneSchema(s.loader(s.config), paths, s.typeName)
 	if err != nil {
 		return err
 	}

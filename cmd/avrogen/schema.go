@@ -73,7 +73,7 @@ func (p *schemaPrinter) run(ctx context.Context, paths []string) error {
 	if p.output != "" {
 		return p.writeAll(ctx, paths)
 	}
-	s, err := p.oneSchema(paths, p.typeName)
+	s, err := oneSchema(p.loader(p.config), paths, p.typeName)
 	if err != nil {
 		return err
 	}

@@ -27,10 +27,10 @@ func ValidFullName(s string) bool {
 	return true
 }
 
-// validName does the check of [ValidName]. For a stored schema, every text
-// without a dot is valid, because older writers did not check names.
+// validName does the check of [ValidName]. For a stored schema, every text is
+// valid, because older writers did not check names.
 func (b *builder) validName(s string) bool {
-	return ValidName(s) || b.stored && s != "" && !strings.Contains(s, ".")
+	return ValidName(s) || b.stored && s != ""
 }
 
 // validFullName does the check of [ValidFullName] with the same exception.

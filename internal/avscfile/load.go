@@ -50,6 +50,10 @@ type Loader struct {
 	// also import files from there.
 	SearchPath []SearchPath
 
+	// Stored reads the schemas as [avsc.ParseStored] does, because data with
+	// these schemas exists. IDL stays strict.
+	Stored bool
+
 	// Modules finds the files whose names begin with [ModulePrefix].
 	Modules *Modules
 
@@ -123,7 +127,7 @@ type reading struct {
 
 func (r *reading) add(name, kind string, text []byte, imported bool) {
 	if kind != "idl" {
-		r.sources = append(r.sources, avsc.Source{Name: name, Text: text, Imported: imported})
+		r.sources = append(r.sources, avsc.Source{Name: name, Text: text, Imported: imported, Stored: r.Stored})
 		return
 	}
 	f := avdl.Parse(name, text)

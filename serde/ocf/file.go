@@ -102,7 +102,7 @@ func (b *blocks) readHeader() error {
 		return fmt.Errorf("%w: the metadata has no avro.schema", ErrCorrupt)
 	}
 	var err error
-	if b.schema, err = avsc.Parse("avro.schema", text); err != nil {
+	if b.schema, err = avsc.ParseStored("avro.schema", text); err != nil {
 		return err
 	}
 	b.text = string(text)

@@ -285,6 +285,33 @@ func drain(file []byte, opts ...ocf.ReaderOption) (int, error) {
 	}
 }
 
+// The schema of a file is a writer schema, so that its names and a repeated key
+// are no reason to refuse the data.
+func TestFileOfOtherNames(t *testing.T) {
+	t.Parallel()
+	const schema = `{"type":"record","name":"Or-der","namespace":"my-co.sales","fields":[{"name":"größe","type":"int","type":"string"}]}`
+	const key, sync = "avro.schema", "0123456789abcdef"
+	file := binary.AppendVarint([]byte(ocf.Magic+"\x02"), int64(len(key))) // one entry of metadata
+	file = binary.AppendVarint(append(file, key...), int64(len(schema)))
+	file = append(file, schema+"\x00"+sync...)
+	file = append(file, "\x02\x04\x02x"+sync...) // one value in two bytes
+	r, err := ocf.NewGenericReader(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := r.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := serde.NewGeneric(r.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := g.AppendJSON(nil, data); err != nil || string(text) != `{"größe":"x"}` {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 // TestTruncated cuts a file at every byte. Only a cut between two blocks gives
 // a good file, with fewer values.
 func TestTruncated(t *testing.T) {

@@ -44,7 +44,7 @@ func TestDiskFull(t *testing.T) {
 	began := time.Now()
 	r, err := workload.Run{
 		Brokers: c.Addrs(), Topic: name, Name: name, Seed: *seed,
-		Messages: 40_000, Rate: 5_000, Pad: 2_000, CloseWithin: 2 * time.Minute,
+		Messages: 40_000, Rate: 5_000, Pad: 2_000, CloseWithin: 2 * time.Minute, Options: chosen(),
 	}.Do(ctx)
 	if err != nil {
 		t.Fatal(err)

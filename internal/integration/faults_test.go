@@ -4,8 +4,10 @@ package integration
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"testing"
 	"time"
@@ -22,11 +24,13 @@ type fault struct {
 	name  string
 	short bool // CI runs this row
 	// disturb causes the damage and repairs it. Its error fails the test.
-	disturb func(ctx context.Context, w *stage) error
-	topic   map[string]string
-	options []producer.Option
-	proxied bool // through the proxy that drops answers, or makes the network bad
-	guarded bool // a skipped sequence number may end the client, and leave outcomes unknown (docs/faults.md)
+	disturb  func(ctx context.Context, w *stage) error
+	topic    map[string]string
+	replicas int // of the topic. 0 means one on each node
+	options  []producer.Option
+	proxied  bool // through the proxy that drops answers, or makes the network bad
+	mtls     bool // through the listener that requires a client certificate
+	guarded  bool // a skipped sequence number may end the client, and leave outcomes unknown (docs/faults.md)
 	// control checks the damage that must be visible. It is nil for a row
 	// without damage.
 	control func(r *workload.Result) error
@@ -146,6 +150,14 @@ func matrix() []fault {
 		{name: "every node restarted in turn", disturb: rolling(nil)},
 		{name: "rolling change of settings", disturb: rolling(map[string]string{"num.io.threads": "3", "log.segment.bytes": "33554432"})},
 		{name: "settings of the topic changed", short: true, disturb: resetting},
+		{name: "certificates of the brokers replaced", mtls: true, disturb: renewed},
+		{name: "every broker moved to another port", disturb: func(ctx context.Context, s *stage) error {
+			return inTurn(ctx, s, s.c.MovePort)
+		}},
+		{
+			name: "the last replica in sync dies", replicas: 2,
+			topic: map[string]string{"min.insync.replicas": "1"}, disturb: lastInSync,
+		},
 		{name: "leaders moved each 500 ms", short: true, disturb: moving(6, 500*time.Millisecond)},
 		{name: "leaders moved each 200 ms", short: true, disturb: moving(15, 200*time.Millisecond), guarded: true},
 		{name: "leaders moved each 200 ms, five in flight", disturb: moving(15, 200*time.Millisecond), options: []producer.Option{producer.WithInFlightRequests(5)}, guarded: true},
@@ -169,6 +181,17 @@ func matrix() []fault {
 			},
 		},
 		{
+			name: "control: the same, and unclean.leader.election.enable", replicas: 2,
+			topic:   map[string]string{"min.insync.replicas": "1", "unclean.leader.election.enable": "true"},
+			disturb: lastInSync,
+			control: func(r *workload.Result) error {
+				if r.Lost == 0 {
+					return fmt.Errorf("no acknowledged event is gone: no unclean election took place (%v)", r)
+				}
+				return nil
+			},
+		},
+		{
 			name: "control: messages expire after 1 s, two of three killed", options: short(time.Second),
 			disturb: kills(4*time.Second, leaderOf(2)),
 			control: func(r *workload.Result) error {
@@ -185,27 +208,103 @@ func nothing(context.Context, *stage) error { return nil }
 
 func rolling(settings map[string]string) func(context.Context, *stage) error {
 	return func(ctx context.Context, s *stage) error {
-		for id := 1; id <= s.c.Len(); id++ {
+		return inTurn(ctx, s, func(id int) error {
 			for key, value := range settings {
 				if err := s.c.SetConfig(id, key, value); err != nil {
 					return err
 				}
 			}
-			stop, cancel := context.WithTimeout(ctx, 15*time.Second)
-			err := s.c.Stop(stop, id)
-			cancel()
-			if err != nil {
-				return err
-			}
-			if err := s.c.Restart(ctx, id); err != nil {
-				return err
-			}
-			if err := s.c.WaitInSync(ctx, s.topic); err != nil {
-				return err
-			}
-		}
-		return nil
+			return nil
+		})
 	}
+}
+
+// inTurn changes each node and restarts it, one node after the other.
+func inTurn(ctx context.Context, s *stage, change func(id int) error) error {
+	for id := 1; id <= s.c.Len(); id++ {
+		if err := change(id); err != nil {
+			return err
+		}
+		stop, cancel := context.WithTimeout(ctx, 15*time.Second)
+		err := s.c.Stop(stop, id)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if err := s.c.Restart(ctx, id); err != nil {
+			return err
+		}
+		if err := s.c.WaitInSync(ctx, s.topic); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renewed gives every broker a new certificate.
+func renewed(ctx context.Context, s *stage) error {
+	before, err := certificates(s.c.MTLSAddrs())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.c.RenewCertificates(), rolling(nil)(ctx, s)); err != nil {
+		return err
+	}
+	after, err := certificates(s.c.MTLSAddrs())
+	if err != nil {
+		return err
+	}
+	for i := range before {
+		if before[i].Cmp(after[i]) == 0 {
+			return fmt.Errorf("node %d still has its old certificate", i+1)
+		}
+	}
+	return nil
+}
+
+// certificates returns the serial numbers of the brokers' certificates.
+func certificates(addrs []string) ([]*big.Int, error) {
+	var all []*big.Int
+	for _, addr := range addrs {
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // only looks
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, conn.ConnectionState().PeerCertificates[0].SerialNumber)
+		_ = conn.Close()
+	}
+	return all, nil
+}
+
+// lastInSync kills the follower of partition 0, later the leader, and starts
+// the follower without the leader. The follower lacks the events of the time
+// between. It may lead only after an unclean election. At last the old leader
+// comes back.
+func lastInSync(ctx context.Context, s *stage) error {
+	leader, follower, err := s.c.Replicas(ctx, s.topic, 0)
+	if err != nil {
+		return err
+	}
+	pause(ctx, time.Second)
+	if err := s.c.Kill(follower); err != nil {
+		return err
+	}
+	pause(ctx, 8*time.Second) // the leader goes on alone after replica.lag.time.max.ms
+	if err := s.c.Kill(leader); err != nil {
+		return err
+	}
+	if err := s.c.Restart(ctx, follower); err != nil {
+		return err
+	}
+	pause(ctx, 6*time.Second)
+	if err := s.c.Restart(ctx, leader); err != nil {
+		return err
+	}
+	if err := s.c.WaitInSync(ctx, s.topic); err != nil {
+		return err
+	}
+	pause(ctx, time.Second)
+	return nil
 }
 
 func moving(times int, every time.Duration) func(context.Context, *stage) error {
@@ -283,8 +382,11 @@ func TestFaults(t *testing.T) {
 // brokers for the producer.
 func (f fault) stage(t *testing.T) (s *stage, brokers []string) {
 	t.Helper()
-	s = &stage{t: t, c: cluster(t), topic: topic(t, 6, f.topic)}
-	if !f.proxied {
+	s = &stage{t: t, c: cluster(t), topic: replicatedTopic(t, 6, f.replicas, f.topic)}
+	switch {
+	case f.mtls:
+		return s, s.c.MTLSAddrs()
+	case !f.proxied:
 		return s, s.c.Addrs()
 	}
 	p, err := kafkacluster.NewProxy(s.c, *seed)
@@ -298,11 +400,15 @@ func (f fault) stage(t *testing.T) (s *stage, brokers []string) {
 
 func (f fault) run(t *testing.T) {
 	s, brokers := f.stage(t)
+	options := append(chosen(), f.options...)
+	if f.mtls {
+		options = append(options, producer.WithTLS(producer.TLS{CA: s.c.Certs.CA, Cert: s.c.Certs.Client, Key: s.c.Certs.ClientKey}))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	run := workload.Run{
-		Brokers: brokers, Read: s.c.Addrs(), Topic: s.topic, Name: s.topic, Seed: *seed,
-		Messages: 20_000, Rate: 5_000, Pad: 100, Options: f.options, CloseWithin: 2 * time.Minute,
+		Brokers: brokers, Read: s.c.Addrs, Topic: s.topic, Name: s.topic, Seed: *seed,
+		Messages: 20_000, Rate: 5_000, Pad: 100, Options: options, CloseWithin: 2 * time.Minute,
 		Disturb: func(ctx context.Context) {
 			if err := f.disturb(ctx, s); err != nil {
 				t.Errorf("the fault itself failed: %v", err)
@@ -330,6 +436,14 @@ func (f fault) run(t *testing.T) {
 	} else if r.CloseErr != nil || r.Unknown > 0 || r.Fatal != nil {
 		t.Errorf("the producer gave up: close %v, fatal %v, %d unknown", r.CloseErr, r.Fatal, r.Unknown)
 	}
+}
+
+// chosen is the option for the transport of the matrix.
+func chosen() []producer.Option {
+	if *franz {
+		return []producer.Option{producer.WithTransport(producer.Franz)}
+	}
+	return nil
 }
 
 // record appends the row of docs/faults.md.

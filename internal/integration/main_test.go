@@ -20,6 +20,7 @@ var (
 	whole = flag.Bool("whole", false, "every row of the fault matrix, instead of the short form")
 	soak  = flag.Duration("soak", 0, "how long the soak runs; 0 leaves it out")
 	only  = flag.String("only", "", "the soak's faults: those whose name holds this `TEXT`")
+	franz = flag.Bool("franz", false, "the fault matrix with the transport franz")
 	table = flag.String("table", "", "append the rows of the fault matrix to this `FILE`")
 	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of everything that is random")
 )
@@ -92,10 +93,20 @@ func schemas(t *testing.T) *apicurio.Server {
 // topic creates a topic for one test.
 func topic(t *testing.T, partitions int32, configs map[string]string) string {
 	t.Helper()
+	return replicatedTopic(t, partitions, 0, configs)
+}
+
+// replicatedTopic is topic with a number of replicas. 0 means one on each node.
+func replicatedTopic(t *testing.T, partitions int32, replicas int, configs map[string]string) string {
+	t.Helper()
+	c := cluster(t)
+	if replicas == 0 {
+		replicas = c.Len()
+	}
 	name := fmt.Sprintf("t-%d", time.Now().UnixNano())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := cluster(t).CreateTopic(ctx, name, partitions, configs); err != nil {
+	if err := c.CreateReplicated(ctx, name, partitions, replicas, configs); err != nil {
 		t.Fatal(err)
 	}
 	return name

@@ -44,7 +44,7 @@ func TestSoak(t *testing.T) {
 		f := faults[rnd.IntN(len(faults))]
 		s := &stage{t: t, c: c, topic: topic(t, 6, nil), proxy: proxy}
 		run := workload.Run{
-			Brokers: c.ProxiedAddrs(), Read: c.Addrs(), Topic: s.topic, Name: s.topic, Seed: *seed + uint64(round),
+			Brokers: c.ProxiedAddrs(), Read: c.Addrs, Topic: s.topic, Name: s.topic, Seed: *seed + uint64(round),
 			Messages: 20_000, Rate: 3_000, Pad: 100, BadCallbacks: true, ShortContexts: true, CloseWithin: 2 * time.Minute,
 			Disturb: func(ctx context.Context) {
 				if err := f.disturb(ctx, s); err != nil {

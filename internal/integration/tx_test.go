@@ -83,7 +83,7 @@ func (f fault) runTransactions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tp, err := producer.NewTransactional(brokers, name, ser)
+	tp, err := producer.NewTransactional(brokers, name, ser, chosen()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,11 @@ func (c *Cluster) WaitInSync(ctx context.Context, topics ...string) error {
 // CreateTopic creates a topic and waits until all replicas are in sync. The
 // topic has one replica on each node, at most 3.
 func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32, configs map[string]string) error {
+	return c.CreateReplicated(ctx, name, partitions, min(3, len(c.nodes)), configs)
+}
+
+// CreateReplicated is CreateTopic with a number of replicas.
+func (c *Cluster) CreateReplicated(ctx context.Context, name string, partitions int32, replicas int, configs map[string]string) error {
 	adm, err := c.Admin()
 	if err != nil {
 		return err
@@ -92,7 +97,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32
 		settings[k] = &v
 	}
 	err = poll(ctx, "creating topic "+name, func(ctx context.Context) (bool, error) {
-		r, err := adm.CreateTopic(ctx, partitions, int16(min(3, len(c.nodes))), settings, name)
+		r, err := adm.CreateTopic(ctx, partitions, int16(replicas), settings, name)
 		if err == nil {
 			err = r.Err
 		}
@@ -122,6 +127,26 @@ func (c *Cluster) Leader(ctx context.Context, topic string, partition int32) (in
 		return ok && leader > 0, p.Err
 	})
 	return leader, err
+}
+
+// Replicas returns the leader of a partition and its first follower.
+func (c *Cluster) Replicas(ctx context.Context, topic string, partition int32) (leader, follower int, err error) {
+	adm, err := c.Admin()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer adm.Close()
+	md, err := adm.Metadata(ctx, topic)
+	if err != nil {
+		return 0, 0, fmt.Errorf("kafkacluster: replicas of %s: %w", topic, err)
+	}
+	p := md.Topics[topic].Partitions[partition]
+	for _, r := range p.Replicas {
+		if r != p.Leader {
+			return int(p.Leader), int(r), nil
+		}
+	}
+	return 0, 0, fmt.Errorf("kafkacluster: %s[%d] has no follower", topic, partition)
 }
 
 // Controller returns the node that is the active controller. A KRaft broker

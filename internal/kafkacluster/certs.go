@@ -23,6 +23,9 @@ type Certs struct {
 	Expired, ExpiredKey   []byte // signed by CA, expired yesterday
 	Stranger, StrangerKey []byte // signed by a CA that the brokers do not know
 	OtherCA               []byte // the CA of Stranger
+
+	ca     *authority
+	serial int64 // of the brokers' certificate
 }
 
 type authority struct {
@@ -93,11 +96,7 @@ func newCerts(dir string) (*Certs, error) {
 		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
 	}
 	year := time.Now().AddDate(1, 0, 0)
-	c := &Certs{CA: ca.pem, OtherCA: other.pem}
-	server, serverKey, err := ca.leaf("localhost", 2, year)
-	if err != nil {
-		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
-	}
+	c := &Certs{CA: ca.pem, OtherCA: other.pem, ca: ca, serial: 100}
 	if c.Client, c.ClientKey, err = ca.leaf("client", 3, year); err != nil {
 		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
 	}
@@ -110,13 +109,25 @@ func newCerts(dir string) (*Certs, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
 	}
-	// Kafka expects one file with the PKCS#8 key first and the chain after the
-	// key.
-	if err := os.WriteFile(filepath.Join(dir, "server.pem"), append(serverKey, server...), 0o600); err != nil {
-		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
+	if err := c.renew(dir); err != nil {
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca.pem, 0o644); err != nil {
 		return nil, fmt.Errorf("kafkacluster: certificates: %w", err)
 	}
 	return c, nil
+}
+
+// renew writes a new key and a new certificate for the brokers. Kafka expects
+// one file with the PKCS#8 key first and the chain after the key.
+func (c *Certs) renew(dir string) error {
+	c.serial++
+	server, key, err := c.ca.leaf("localhost", c.serial, time.Now().AddDate(1, 0, 0))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "server.pem"), append(key, server...), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("kafkacluster: certificates: %w", err)
+	}
+	return nil
 }

@@ -23,6 +23,8 @@ type Cluster struct {
 	dir   string
 	own   bool // remove dir at the end
 	nodes []*node
+
+	mu    sync.Mutex
 	ports []ports
 }
 
@@ -238,6 +240,8 @@ func freePorts(nodes int) ([]ports, error) {
 }
 
 func (c *Cluster) addrs(port func(ports) int) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	out := make([]string, len(c.ports))
 	for i, p := range c.ports {
 		out[i] = fmt.Sprintf("127.0.0.1:%d", port(p))
@@ -337,6 +341,26 @@ func (c *Cluster) SetConfig(id int, key, value string) error {
 	_, err = fmt.Fprintf(f, "%s=%s\n", key, value)
 	return errors.Join(err, f.Close())
 }
+
+// MovePort gives the plain listener of a node a new port. The port takes effect
+// at the next start of the node, and [Cluster.Addrs] returns the new port at
+// once.
+func (c *Cluster) MovePort(id int) error {
+	free, err := freePorts(1)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	p := &c.ports[id-1]
+	p.plain = free[0].plain
+	moved := *p
+	c.mu.Unlock()
+	return errors.Join(c.SetConfig(id, "listeners", moved.listeners()), c.SetConfig(id, "advertised.listeners", moved.advertised()))
+}
+
+// RenewCertificates gives the brokers a new key and a new certificate, signed
+// by the same CA. They take effect at the next start of each node.
+func (c *Cluster) RenewCertificates() error { return c.Certs.renew(filepath.Join(c.dir, "certs")) }
 
 // SaveLogs copies the log of every node into dir.
 func (c *Cluster) SaveLogs(dir string) error {

@@ -20,6 +20,22 @@ type ports struct {
 	plain, controller, sasl, mtls, proxied, proxy int
 }
 
+func at(name string, port int) string { return fmt.Sprintf("%s://127.0.0.1:%d", name, port) }
+
+func (p ports) listeners() string {
+	return strings.Join([]string{
+		at("PLAINTEXT", p.plain), at("CONTROLLER", p.controller), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxied),
+	}, ",")
+}
+
+// advertised returns the addresses that clients learn. The PROXIED listener
+// advertises the port of a proxy that a test runs.
+func (p ports) advertised() string {
+	return strings.Join([]string{
+		at("PLAINTEXT", p.plain), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxy),
+	}, ",")
+}
+
 // properties returns the server.properties of one node. settings override the
 // lines and add to them.
 func properties(id int, all []ports, dir, certs string, settings map[string]string) string {
@@ -32,7 +48,6 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	if len(all) < 3 {
 		replicas, inSync = 1, 1
 	}
-	at := func(name string, port int) string { return fmt.Sprintf("%s://127.0.0.1:%d", name, port) }
 	var b strings.Builder
 	rest := maps.Clone(settings)
 	set := func(key string, value any) {
@@ -46,13 +61,8 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	set("node.id", id)
 	set("controller.quorum.voters", strings.Join(voters, ","))
 	set("controller.listener.names", "CONTROLLER")
-	set("listeners", strings.Join([]string{
-		at("PLAINTEXT", p.plain), at("CONTROLLER", p.controller), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxied),
-	}, ","))
-	// The PROXIED listener advertises the port of a proxy that a test runs.
-	set("advertised.listeners", strings.Join([]string{
-		at("PLAINTEXT", p.plain), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxy),
-	}, ","))
+	set("listeners", p.listeners())
+	set("advertised.listeners", p.advertised())
 	set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL,PROXIED:PLAINTEXT")
 	set("inter.broker.listener.name", "PLAINTEXT")
 	set("log.dirs", dir)

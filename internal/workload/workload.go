@@ -20,10 +20,11 @@ import (
 
 // Run is one workload.
 type Run struct {
-	// Brokers are the addresses for the producer, Read those for the verifier.
-	// Read defaults to Brokers.
-	Brokers, Read []string
-	Topic         string
+	// Brokers are the addresses for the producer. Read returns the addresses
+	// for the verifier, at the end of the run. nil means Brokers.
+	Brokers []string
+	Read    func() []string
+	Topic   string
 	// Name must differ from the name of every other run in the topic.
 	Name string
 	Seed uint64
@@ -92,7 +93,7 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 		w.CloseWithin = time.Minute
 	}
 	if w.Read == nil {
-		w.Read = w.Brokers
+		w.Read = func() []string { return w.Brokers }
 	}
 	ser, err := serde.NewSerializer(&Registry{})
 	if err != nil {
@@ -132,7 +133,7 @@ func (w Run) Do(ctx context.Context) (*Result, error) {
 	if w.Closed != nil {
 		w.Closed(s.result.Stats.Delivered)
 	}
-	s.result.Report, err = s.journal.Check(ctx, w.Read, []string{w.Topic}, Decode(w.Name+"-"))
+	s.result.Report, err = s.journal.Check(ctx, w.Read(), []string{w.Topic}, Decode(w.Name+"-"))
 	return s.result, err
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
+const leadersMove = "leaders move"
+
 // testFaults checks that the client outlasts every temporary fault, and that
 // every message is in the log once.
 func testFaults(t *testing.T, lib Library) {
@@ -40,7 +42,7 @@ func testFaults(t *testing.T, lib Library) {
 				f.Stop()
 			}
 		}},
-		{"leaders move", 3, func(_ *testing.T, b *producertest.Broker) func() {
+		{leadersMove, 3, func(_ *testing.T, b *producertest.Broker) func() {
 			stop, stopped := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(stopped)
@@ -76,13 +78,29 @@ func testFaults(t *testing.T, lib Library) {
 			t.Parallel()
 			b := embedded(t, producertest.WithBrokers(fault.nodes))
 			name := b.create(t, "faults", 3, nil)
-			s := open(t, lib, config(t, b.addrs, "", small()))
+			c := config(t, b.addrs, "", small())
+			s := open(t, lib, c)
 			end := fault.begin(t, b.inside)
 			s.spread(t, s.topic(t, name), 3, n)
 			end()
-			s.all(t, n)
+			s.until(t, "every outcome", func() bool { return len(s.outcomes)+len(s.kept) == n })
 			s.exactly(t, b.read(t, name))
-			s.allPersisted(t, n)
+			if !s.ended() {
+				s.allPersisted(t, n)
+				return
+			}
+			// The guard of package confluent ends a client whose sequence
+			// numbers have a gap, as can happen while leaders move. The engine
+			// then goes on with another client.
+			if !lib.Ends || fault.name != leadersMove {
+				t.Fatalf("the client ended: %v", s.fatal)
+			}
+			s.reopen(t, lib, c)
+			s.resend(t, s.topic(t, name), 3)
+			s.exactly(t, b.read(t, name))
+			if _, not, _ := s.count(); not > 0 || len(s.outcomes) != n {
+				t.Errorf("%d outcomes of %d, %d not persisted after the second client", len(s.outcomes), n, not)
+			}
 		})
 	}
 	t.Run("control: without idempotence lost answers write twice", func(t *testing.T) {
@@ -205,7 +223,7 @@ func testRefusedOne(t *testing.T, lib Library, index int32) {
 		h = s.topic(t, name)
 	}
 	if !lib.Blind {
-		s.resend(t, h)
+		s.resend(t, h, 1)
 	}
 	if lib.NamesGuilty {
 		if persisted, _, _ := s.count(); persisted != 599 {
@@ -232,12 +250,11 @@ func testRefusedOne(t *testing.T, lib Library, index int32) {
 
 // resend sends messages again in the original order. resend sends every
 // innocent message that is certainly not written, and then the kept messages.
-func (s *session) resend(t *testing.T, h transport.Topic) {
+func (s *session) resend(t *testing.T, h transport.Topic, partitions int32) {
 	t.Helper()
 	s.mu.Lock()
 	var again []transport.Token
-	for _, token := range s.order[0] {
-		o := s.outcomes[token]
+	for token, o := range s.outcomes {
 		if o.Persistence == transport.NotPersisted && o.Message != nil && string(o.Message.Value) != string(value(token)) {
 			t.Errorf("message %d comes back as %q", token, o.Message.Value)
 		}
@@ -248,12 +265,12 @@ func (s *session) resend(t *testing.T, h transport.Topic) {
 	}
 	slices.Sort(again)
 	again = append(again, s.kept...)
-	s.kept, s.order = nil, map[int32][]transport.Token{}
+	s.held, s.kept, s.order = false, nil, map[int32][]transport.Token{}
 	total := len(s.outcomes) + len(again)
 	s.mu.Unlock()
 	for _, token := range again {
 		for {
-			err := h.Produce(0, &transport.Message{Value: value(token)}, token)
+			err := h.Produce(int32(token)%partitions, &transport.Message{Value: value(token)}, token)
 			if err == nil {
 				break
 			}

@@ -340,6 +340,13 @@ func (s *session) reopen(t *testing.T, lib Library, c *settings.Config) {
 	s.client = client
 }
 
+// ended reports whether the client has ended.
+func (s *session) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.fatal) > 0
+}
+
 func (s *session) close() {
 	s.client.Close()
 	s.note(func() { s.closed = true })

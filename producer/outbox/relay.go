@@ -64,7 +64,8 @@ func WithPoll(d time.Duration) RelayOption {
 }
 
 // WithKeep keeps published rows in the table for the duration d, counted from
-// created_at. By default, a row is deleted when the Kafka transaction with its
+// created_at. The relay looks for older rows at its start, and then after each
+// tenth of d. By default, a row is deleted when the Kafka transaction with its
 // event is known to be committed.
 func WithKeep(d time.Duration) RelayOption {
 	return RelayOption{"WithKeep", func(c *relayConfig) { c.keep = d }}

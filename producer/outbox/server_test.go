@@ -143,10 +143,12 @@ func TestClocks(t *testing.T) {
 			}
 		}
 		write(0, n/2)
-		r := p.relay(outbox.WithKeep(24 * time.Hour))
-		defer p.running(r)()
+		stop := p.running(p.relay(outbox.WithKeep(24 * time.Hour)))
 		write(n/2, n)
 		p.until("the events", p.published(n))
+		stop()
+		r := p.relay(outbox.WithKeep(24 * time.Hour)) // looks for old rows at its start
+		defer p.running(r)()
 		p.until("the deletion of the rows of the slow clock", func() bool { return p.count() == n-n/3 })
 		p.Exactly(p.topic, n)
 		for _, h := range r.Shards(ctx) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,9 @@ type client struct {
 	handed  atomic.Uint64 // number of the library's outcomes that the handler has
 	plain   plain
 
-	gates gates
-	uses  uses // calls into the library, except Produce
+	gates  gates
+	stalls stalls
+	uses   uses // calls into the library, except Produce
 
 	brokers    transport.Brokers
 	states     map[string]string // the library's state of each broker; only serve uses it
@@ -79,8 +81,10 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	m["batch.size"] = batchBytes
 	m["go.events.channel.size"] = 1000
 	guarded := c.Guarded()
-	if guarded {
+	if k.gated {
 		m["debug"] = join(c.Passed["debug"], guardDebug)
+	}
+	if guarded {
 		// A refused batch leaves a gap in the sequence numbers. The library
 		// would raise its epoch and could then write other batches twice. A
 		// fatal error is better, because the next client can send the messages
@@ -90,7 +94,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	}
 	err := errNoPlugin
 	if plugin {
-		k.kafka, k.hub, err = plugged(m, true, guarded, c.LogLevel())
+		k.kafka, k.hub, err = plugged(m, true, guarded, c.InFlightRequests == 1, c.LogLevel())
 		k.plugin = err == nil
 	}
 	if err == errNoPlugin { //nolint:errorlint // ours, never wrapped
@@ -218,7 +222,7 @@ func (c *client) event(event kafka.Event) {
 func (c *client) fail(cause error) {
 	c.failing.Do(func() {
 		err := *convert(c.fatalCause(cause))
-		err.Fatal = true
+		err.Fatal, err.Text = true, strings.TrimPrefix(err.Text, "test_fatal_error: ") // the guard causes an error by a test function
 		c.refuse(&err)
 		c.background.Go(func() {
 			c.handler.Fatal(&err)

@@ -38,4 +38,9 @@
 // Therefore the library gets only the first message of a partition until the
 // broker has acknowledged this message. Meanwhile the other messages wait in
 // the gate.
+//
+// # Partitions that stand still
+//
+// The library may send a partition to a node that is not its leader, and never
+// stop (its issue 4976). stall.go finds such a partition and ends the client.
 package confluent

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 )
@@ -17,6 +18,10 @@ import (
 func (c *client) logLine(line *C.avl_line) {
 	if line.level == C.AVL_BROKER_STATE {
 		c.brokerState(C.GoString(line.text), C.GoString(line.tag))
+		return
+	}
+	if line.level == C.AVL_DRAIN || line.level == C.AVL_DRAIN_AGAIN {
+		c.drained(C.GoString(line.text), line.level == C.AVL_DRAIN_AGAIN, time.Now())
 		return
 	}
 	c.log(int(line.level), C.GoString(line.tag), C.GoString(line.text))

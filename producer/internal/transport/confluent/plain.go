@@ -90,6 +90,7 @@ func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
 		o.Timestamp = m.Timestamp.UnixMilli()
 	}
 	if m.TopicPartition.Error == nil {
+		c.stalls.forget(topicPartition{*m.TopicPartition.Topic, m.TopicPartition.Partition})
 		return c.delivered(o)
 	}
 	o.Offset, o.Err = -1, convert(m.TopicPartition.Error)
@@ -121,6 +122,9 @@ func (c *client) forwardLines(lines <-chan kafka.LogEvent) {
 			if line.Tag == "ERRSEQ" && c.config.Guarded() && c.uses.hold() {
 				c.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, line.Message)
 				c.uses.release()
+			}
+			if line.Tag == "DRAIN" {
+				c.drained(line.Message, true, time.Now())
 			}
 			if line.Level <= c.config.LogLevel() {
 				c.log(line.Level, line.Tag, line.Message)

@@ -71,6 +71,9 @@ typedef struct drain {
   int32_t partition;
   int64_t at; // microseconds of the monotonic clock; 0: only the first drain
   struct drain *next;
+  int same; // no message of the partition has ended since
+  int pending; // no message of the partition was delivered since
+  struct drain *next_pending;
 } drain;
 
 // refusal is a run of refused messages of one partition.
@@ -96,8 +99,9 @@ typedef struct refusal {
 struct avl_hub {
   rd_kafka_t *rk;
   drain *drains;     // guarded by lock
+  drain *pending;    // the drains with pending set, guarded by lock
   refusal *refusals; // guarded by lock
-  int copy_failed, guard, max_level;
+  int copy_failed, guard, single, max_level;
 
   pthread_mutex_t lock;
   pthread_cond_t ready;
@@ -109,7 +113,7 @@ struct avl_hub {
   size_t lines_len, lines_out_len;
 };
 
-avl_hub *avl_hub_new(int copy_failed, int guard, int max_level) {
+avl_hub *avl_hub_new(int copy_failed, int guard, int single, int max_level) {
   avl_hub *hub = calloc(1, sizeof *hub);
   pthread_mutex_init(&hub->lock, NULL);
   pthread_cond_init(&hub->ready, NULL);
@@ -117,6 +121,7 @@ avl_hub *avl_hub_new(int copy_failed, int guard, int max_level) {
   hub->lines_out = calloc(MOST_LINES + MOST_STATES, sizeof *hub->lines_out);
   hub->copy_failed = copy_failed;
   hub->guard = guard;
+  hub->single = single;
   hub->max_level = max_level;
   return hub;
 }
@@ -365,18 +370,25 @@ static const char other_record[] = "Failed to append record because it was part 
 // [PARTITION] beginning partition drain: ...". The first drain of a partition
 // comes when the partition gets its first leader. No request was sent before
 // it, so this drain is not noted.
-static void note_drain(avl_hub *hub, const char *text) {
+//
+// With one request at a time, a later drain concerns the same batch until a
+// message of the partition ends, because the library sends a refused batch again
+// unchanged and before all others. So only the time of the first drain is kept.
+//
+// note_drain returns AVL_DRAIN or AVL_DRAIN_AGAIN.
+static int note_drain(avl_hub *hub, const char *text) {
   const char *end = strstr(text, "] beginning partition drain"), *name = strstr(text, "]: ");
   if (!end || !name)
-    return;
+    return AVL_DRAIN;
   name += 3;
   const char *open = end;
   while (open > name && *open != '[')
     open--;
   if (open <= name + 1)
-    return;
+    return AVL_DRAIN;
   size_t len = (size_t)(open - 1 - name);
   int32_t partition = (int32_t)strtol(open + 1, NULL, 10);
+  int mark = AVL_DRAIN;
   pthread_mutex_lock(&hub->lock);
   drain *d = hub->drains;
   while (d && (d->partition != partition || strlen(d->topic) != len || strncmp(d->topic, name, len) != 0))
@@ -388,9 +400,34 @@ static void note_drain(avl_hub *hub, const char *text) {
     d->next = hub->drains;
     hub->drains = d;
   } else {
-    d->at = now_micros();
+    if (!d->same || !hub->single)
+      d->at = now_micros();
+    d->same = 1;
+    if (d->pending)
+      mark = AVL_DRAIN_AGAIN;
+    else {
+      d->pending = 1;
+      d->next_pending = hub->pending;
+      hub->pending = d;
+    }
   }
   pthread_mutex_unlock(&hub->lock);
+  return mark;
+}
+
+// note_end notes that a message of a partition has ended. The caller holds
+// lock.
+static void note_end(avl_hub *hub, const message_t *m) {
+  const char *topic = rd_kafka_topic_name(m->topic);
+  for (drain **at = &hub->pending; *at; at = &(*at)->next_pending)
+    if ((*at)->partition == m->partition && strcmp((*at)->topic, topic) == 0) {
+      (*at)->same = 0;
+      if (!m->err) {
+        (*at)->pending = 0;
+        *at = (*at)->next_pending;
+      }
+      return;
+    }
 }
 
 // was_drained reports whether the library already had a message when its
@@ -491,6 +528,8 @@ static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
     }
   }
   pthread_mutex_lock(&hub->lock);
+  if (hub->pending)
+    note_end(hub, m);
   if (o.blame != AVL_BLAME_NONE) {
     refused(hub, rd_kafka_topic_name(m->topic), &o);
   } else {
@@ -560,6 +599,15 @@ static int on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, cha
   return rd_kafka_interceptor_add_on_acknowledgement(rk, "avroline", on_acknowledgement, hub);
 }
 
+static void add_line(avl_hub *hub, int level, const char *tag, const char *text) {
+  pthread_mutex_lock(&hub->lock);
+  if (hub->lines_len < MOST_LINES) {
+    hub->lines_in[hub->lines_len++] = (avl_line){level, strdup(tag), strdup(text)};
+    wake(hub);
+  }
+  pthread_mutex_unlock(&hub->lock);
+}
+
 // on_log runs on the thread that logs, and other threads may wait for this
 // thread.
 //
@@ -575,17 +623,11 @@ static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char 
   if (level == LOG_DEBUG && hub->guard && strcmp(tag, "ERRSEQ") == 0)
     rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
   if (level == LOG_DEBUG && strcmp(tag, "DRAIN") == 0)
-    note_drain(hub, text);
+    add_line(hub, note_drain(hub, text), tag, text);
   if (strcmp(tag, "FATAL") == 0)
     note_refusal(hub, text);
-  if (level > hub->max_level)
-    return;
-  pthread_mutex_lock(&hub->lock);
-  if (hub->lines_len < MOST_LINES) {
-    hub->lines_in[hub->lines_len++] = (avl_line){level, strdup(tag), strdup(text)};
-    wake(hub);
-  }
-  pthread_mutex_unlock(&hub->lock);
+  if (level <= hub->max_level)
+    add_line(hub, level, tag, text);
 }
 
 void avl_hub_expect(avl_hub *hub) { expected = hub; }

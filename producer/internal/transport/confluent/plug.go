@@ -22,7 +22,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// guardDebug is the debug context of the log line that the guard needs.
+// guardDebug is the debug context of the log lines that the guard needs. The
+// guard of a transaction needs the lines about retries only.
 const guardDebug = "eos"
 
 // conf_init is the entry point of a librdkafka plugin. librdkafka finds the
@@ -42,7 +43,7 @@ type hub struct{ c *C.avl_hub }
 
 // plugged makes a producer with the plugin. If the plugin itself fails, plugged
 // returns errNoPlugin.
-func plugged(m kafka.ConfigMap, copyFailed, guard bool, maxLevel int) (*kafka.Producer, hub, error) {
+func plugged(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel int) (*kafka.Producer, hub, error) {
 	with := kafka.ConfigMap{}
 	for k, v := range m {
 		with[k] = v
@@ -51,7 +52,7 @@ func plugged(m kafka.ConfigMap, copyFailed, guard bool, maxLevel int) (*kafka.Pr
 	with["go.delivery.reports"] = false
 	delete(with, "go.logs.channel.enable")
 	delete(with, "go.logs.channel")
-	h := hub{C.avl_hub_new(truth(copyFailed), truth(guard), C.int(maxLevel))}
+	h := hub{C.avl_hub_new(truth(copyFailed), truth(guard), truth(single), C.int(maxLevel))}
 	making.Lock()
 	defer making.Unlock()
 	C.avl_hub_expect(h.c)

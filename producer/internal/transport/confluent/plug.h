@@ -39,8 +39,13 @@ enum { AVL_BLAME_NONE, AVL_BLAME_BATCH, AVL_BLAME_THIS, AVL_BLAME_OTHER };
 // name of the state. The text is the broker's number and its host:port.
 enum { AVL_BROKER_STATE = -1 };
 
-// avl_line is a line of the library's log. level is a syslog level or
-// AVL_BROKER_STATE.
+// AVL_DRAIN and AVL_DRAIN_AGAIN mark a line about a partition that waits for its
+// requests. AVL_DRAIN_AGAIN says that no message of the partition has been
+// delivered since the last such line.
+enum { AVL_DRAIN = -2, AVL_DRAIN_AGAIN = -3 };
+
+// avl_line is a line of the library's log. level is a syslog level or one of
+// the marks above.
 typedef struct {
   int level;
   char *tag, *text; // malloc'ed
@@ -50,7 +55,9 @@ typedef struct {
 // log lines to the hub, and one goroutine takes them out.
 typedef struct avl_hub avl_hub;
 
-avl_hub *avl_hub_new(int copy_failed, int guard, int max_level);
+// avl_hub_new makes a hub. single says that each broker gets one request at a
+// time.
+avl_hub *avl_hub_new(int copy_failed, int guard, int single, int max_level);
 void avl_hub_free(avl_hub *hub);
 // avl_hub_expect sets the hub of the next client of this process. The caller
 // holds a lock until the client is made or has failed.

@@ -85,6 +85,7 @@ func Compare(subjects []Subject) []contract.Finding {
 			found = append(found, s.against(group, s.Before[i])...)
 		}
 		found = append(found, s.lostRules()...)
+		found = append(found, s.invalidRules()...)
 	}
 	type key struct {
 		pos                contract.Position

@@ -20,6 +20,7 @@ const (
 	RuleWeakened      = "RULE_WEAKENED"      // a rule stays and does less
 	EncryptionRemoved = "ENCRYPTION_REMOVED" // a field lost the tag that a rule encrypts
 	PIIWithoutTag     = "PII_WITHOUT_TAG"    // a new field is not encrypted, and looks personal
+	RuleInvalid       = "RULE_INVALID"       // a rule that never applies, or stops all records
 )
 
 // Contracts finds the contract of a schema. The subject is "" if it is not
@@ -60,6 +61,70 @@ func (s *Subject) lostRules() []contract.Finding {
 	c.fields()
 	c.rules()
 	return c.found
+}
+
+// invalidRules returns the findings about rules that cannot work. No registry
+// checks the modes and the kinds of rules.
+func (s *Subject) invalidRules() []Finding {
+	set := s.Contract.RuleSet
+	if s.Now == nil || set.Empty() {
+		return nil
+	}
+	c := &ruleCheck{subject: s, now: sideOf(s.Contract, s.Now)}
+	var known []string // the tags of the fields
+	for _, tags := range c.now.tags {
+		known = append(known, tags...)
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	for _, list := range []struct {
+		name  string
+		rules []contract.Rule
+		modes []string
+		wrong string // a type that belongs to another list
+		right string // the other list
+	}{
+		{"migrationRules", set.MigrationRules, []string{contract.ModeUpgrade, contract.ModeDowngrade, contract.ModeUpDown}, "ENCRYPT", "domainRules"},
+		{"domainRules", set.DomainRules, []string{contract.ModeWrite, contract.ModeRead, contract.ModeWriteRead}, "ENCRYPT_PAYLOAD", "encodingRules"},
+		{"encodingRules", set.EncodingRules, []string{contract.ModeWrite, contract.ModeRead, contract.ModeWriteRead}, "ENCRYPT", "domainRules"},
+	} {
+		for _, r := range list.rules {
+			what, advice := "", ""
+			switch {
+			case r.Type == list.wrong:
+				what, advice = fmt.Sprintf("is of type %s and in %s", r.Type, list.name), "Move the rule to "+list.right+"."
+			case !slices.Contains(list.modes, strings.ToUpper(r.Mode)):
+				what, advice = fmt.Sprintf("is in %s and has the mode %q", list.name, r.Mode), "Use "+strings.Join(list.modes, ", ")+"."
+			case r.Kind != "" && r.Kind != contract.Transform && r.Kind != contract.Condition:
+				what, advice = fmt.Sprintf("has the kind %q", r.Kind), "Use TRANSFORM or CONDITION."
+			default:
+				tag, near := misspelled(r.Tags, known)
+				if tag == "" {
+					continue
+				}
+				what, advice = fmt.Sprintf("has the tag %s, which no field has", tag), fmt.Sprintf("Write %s, or give a field the tag %s.", near, tag)
+			}
+			c.found = append(c.found, c.finding(RuleInvalid, s.Contract.Pos(r.Name), c.place(r), fmt.Sprintf("rule %q %s", r.Name, what), advice))
+		}
+	}
+	return c.found
+}
+
+// misspelled returns the first tag that is a known tag in other letters of
+// upper and lower case, with the known tag. Another unknown tag is no mistake,
+// because the fields with the tag may come later.
+func misspelled(tags, known []string) (tag, near string) {
+	for _, tag := range tags {
+		if slices.Contains(known, tag) {
+			continue
+		}
+		for _, k := range known {
+			if strings.EqualFold(k, strings.TrimSpace(tag)) {
+				return tag, k
+			}
+		}
+	}
+	return "", ""
 }
 
 // ruleSide is one of the two versions that are compared.

@@ -41,7 +41,8 @@ type settingsOption struct {
 // A deserializer reads as the version of use.latest.with.metadata or
 // use.latest.version, whatever auto.register.schemas is.
 // latest.compatibility.strict and id.compatibility.strict have no effect,
-// because a record is always checked against the registered schema. WithConfig
+// because a record is always checked against the registered schema.
+// validation.rules.execution must be DISABLED, Java's default. WithConfig
 // ignores settings that only the producer, the registry client or Java uses.
 // For an invalid value, the error names the key.
 func WithConfig(settings map[string]string) CommonOption {
@@ -259,6 +260,10 @@ func (s settings) metadata() (map[string]string, error) {
 
 // applyCommon sets the subject strategies.
 func (s settings) applyCommon(c *common) error {
+	// A record that breaks an inline rule must not pass silently.
+	if e := s["validation.rules.execution"]; e.Value != "" && !strings.EqualFold(e.Value, "DISABLED") {
+		return wrong(e, "the rules inside a schema (confluent:rules) are not executed here: write DISABLED, and register a CEL rule instead")
+	}
 	for part, key := range map[Part]string{Value: "value.subject.name.strategy", Key: "key.subject.name.strategy"} {
 		e, ok := s[key]
 		if !ok || e.Value == "" {

@@ -37,6 +37,8 @@ func TestWithConfig(t *testing.T) {
 		{"not a boolean", map[string]string{"auto.register.schemas": "maybe"}, ""},
 		{"own strategy", map[string]string{"value.subject.name.strategy": "com.shop.OurStrategy"}, ""},
 		{"not an id", map[string]string{"use.schema.id": "x"}, ""},
+		{"no inline rules", map[string]string{"validation.rules.execution": "disabled"}, "register orders-value false"},
+		{"inline rules", map[string]string{"validation.rules.execution": "BEFORE_DOMAIN_RULES"}, ""},
 		{"not properties", map[string]string{"use.latest.with.metadata": "a"}, ""},
 		{"id form", map[string]string{"value.schema.id.serializer": "Both"}, ""},
 		{"fallback", map[string]string{"value.subject.name.strategy": "ASSOCIATED", "subject.name.strategy.fallback.type": "X"}, ""},

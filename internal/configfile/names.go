@@ -351,6 +351,7 @@ rule.actions
 rule.service.loader.enable
 enhanced.avro.schema.support
 use.subject.name.associations
+validation.rules.execution
 subject.name.strategy.kafka.cluster.id
 subject.name.strategy.fallback.type
 `

@@ -305,6 +305,49 @@ func TestLatestTTL(t *testing.T) {
 	})
 }
 
+// A client without the right to a subject, or with a wrong URL, asks once per
+// second and not once per event.
+func TestDenialIsRemembered(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 401, 403, 404, 405} {
+		for name, ask := range map[string]func(*registry.Client) error{
+			"Register": func(c *registry.Client) error {
+				_, err := c.Register(context.Background(), "s", registry.Schema{Text: `"string"`})
+				return err
+			},
+			"Lookup": func(c *registry.Client) error {
+				_, err := c.Lookup(context.Background(), "s", registry.Schema{Text: `"string"`})
+				return err
+			},
+			"Latest":     func(c *registry.Client) error { _, err := c.Latest(context.Background(), "s"); return err },
+			"SchemaByID": func(c *registry.Client) error { _, err := c.SchemaByID(context.Background(), "s", 1); return err },
+		} {
+			t.Run(fmt.Sprintf("%s %d", name, status), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+						return reply(r, status, fmt.Sprintf(`{"error_code":%d,"message":"no"}`, status)), nil
+					}}
+					c := f.client(t)
+					for range 100 {
+						var answer *registry.Error
+						if err := ask(c); !errors.As(err, &answer) || answer.Status != status {
+							t.Fatalf("%v", err)
+						}
+					}
+					if f.count() != 1 {
+						t.Errorf("%d calls for 100 events", f.count())
+					}
+					time.Sleep(time.Second)
+					if _ = ask(c); f.count() != 2 {
+						t.Errorf("%d calls after a second", f.count())
+					}
+				})
+			})
+		}
+	}
+}
+
 // After a failover the client returns to the first URL once the first URL
 // answers.
 func TestWayBack(t *testing.T) {

@@ -67,7 +67,7 @@ const failedFor = time.Second
 // Failures caches the keys that have just failed.
 //
 //   - An error that is a real answer, such as "no such id", is cached for a
-//     second.
+//     second. So is a refusal of the caller or of the call, such as 401 or 403.
 //   - If every URL answered 5xx until the retries were used up, this failure is
 //     also cached for a second. After this second the key gets a single attempt
 //     without retries. Therefore a broken schema costs its retries once and not
@@ -111,7 +111,7 @@ func (f *Failures[K]) Note(key K, err error) {
 		f.recent.Remove(key)
 	case broken(err):
 		f.recent.Add(key, failure{err, time.Now().Add(failedFor), true})
-	case f.believe != nil && f.believe(key, err):
+	case denied(err) || f.believe != nil && f.believe(key, err):
 		f.recent.Add(key, failure{err, time.Now().Add(failedFor), false})
 	}
 }
@@ -123,6 +123,17 @@ func (f *Failures[K]) Forget(match func(K) bool) {
 			f.recent.Remove(key)
 		}
 	}
+}
+
+// denied reports whether the registry refused the caller or the call, and not
+// the key. Many events without the right to a subject then cause only a single
+// call per second.
+func denied(err error) bool {
+	var answer *rest.Error
+	if !errors.As(err, &answer) || answer.NotFound() || answer.Conflict() {
+		return false
+	}
+	return answer.Status >= 400 && answer.Status < 500
 }
 
 // broken reports whether every URL answered 5xx until the attempts were used

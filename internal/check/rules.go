@@ -65,7 +65,7 @@ func (s *Subject) lostRules() []contract.Finding {
 
 // invalidRules returns the findings about rules that cannot work. No registry
 // checks the modes and the kinds of rules.
-func (s *Subject) invalidRules() []Finding {
+func (s *Subject) invalidRules() []contract.Finding {
 	set := s.Contract.RuleSet
 	if s.Now == nil || set.Empty() {
 		return nil

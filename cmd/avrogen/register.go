@@ -152,7 +152,11 @@ func (r *registrar) readSubjects(values []string) error {
 		case of == "" || name == "":
 			return usagef("--subject %s: FILE=NAME or TYPE=NAME is wanted", v)
 		default:
-			r.subjects[filepath.ToSlash(filepath.Clean(of))] = name
+			of = filepath.ToSlash(filepath.Clean(of))
+			if other := r.subjects[of]; other != "" && other != name {
+				return usagef("--subject %s=%s and --subject %s=%s exclude each other: a schema has one subject", of, other, of, name)
+			}
+			r.subjects[of] = name
 		}
 	}
 	return nil

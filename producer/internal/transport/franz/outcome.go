@@ -145,7 +145,7 @@ func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 		case errors.Is(err, kgo.ErrAborting):
 			converted = gaveUp("the client was told to give up what is not delivered")
 		case topicState(p.topic.state.Load()) == topicGone:
-			converted = &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Err: err}
+			converted = errGone
 		}
 		o.Err = converted
 		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil) || p.muddled && index < p.written)

@@ -224,7 +224,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	switch state := topicState(t.state.Load()); {
 	case state == topicGone:
 		c.chunks.release(r)
-		return &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Retriable: true}
+		return errGone
 	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		c.chunks.release(r)
 		return errRecovering
@@ -235,6 +235,8 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	p.hand(r)
 	return nil
 }
+
+var errGone = &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Retriable: true}
 
 var errRecovering = &transport.Error{
 	Code: transport.Recovering, Retriable: true, Text: "an earlier batch of the partition was refused",
@@ -350,7 +352,11 @@ func (p *partition) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) > 0 {
-		p.dropWaiting(gaveUp("an earlier message of the partition was refused"), p.resume)
+		err := gaveUp("an earlier message of the partition was refused")
+		if topicState(p.topic.state.Load()) == topicGone {
+			err = errGone
+		}
+		p.dropWaiting(err, p.resume)
 		return
 	}
 	p.held = p.handed != p.ended

@@ -85,7 +85,7 @@ func TestCloseAmidst(t *testing.T) {
 				Brokers: b.Addrs(), Topic: "items", Name: "close", Seed: s, Messages: 10_000, CloseAfter: 5_000, CloseWithin: within,
 				Options: []producer.Option{quick(), producer.WithMaxInFlight(500, 2_000_000)},
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
 			r, err := w.Do(ctx)
 			if err != nil {

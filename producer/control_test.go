@@ -33,7 +33,7 @@ func TestControlNoIdempotence(t *testing.T) {
 			}
 		},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	r, err := w.Do(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func TestControlDeliveryTimeout(t *testing.T) {
 			during(ctx, 4*time.Second)
 		},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	r, err := w.Do(ctx)
 	if err != nil {

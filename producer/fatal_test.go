@@ -83,7 +83,7 @@ func TestRecovery(t *testing.T) {
 			}
 		},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	r, err := w.Do(ctx)
 	if err != nil {

@@ -85,7 +85,7 @@ func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *produ
 		if _, lost := losses.LoadAndDelete(p); lost || errors.Is(p.Err(), producer.ErrClosed) {
 			return // the test has checked the result of Close
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := p.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -119,7 +119,7 @@ func startBroker(t testing.TB, opts ...producertest.Option) *producertest.Broker
 // waitCtx bounds the waits of a test.
 func waitCtx(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -75,7 +75,7 @@ func TestSecurity(t *testing.T) {
 			if name == "an HTTP server" && p.engine.Config().Transport == Franz {
 				t.Skip("franz-go waits 10 s for the answer of a port that does not answer")
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if s.kind == nil {
 				if err := p.Prepare(ctx, noteTopic("t")); err != nil {
@@ -113,7 +113,7 @@ func TestPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 
 	p := newNotes(t, k.ListenAddrs(), nil)

@@ -41,7 +41,7 @@ func (r *txRun) do(ctx context.Context, n int, opts ...producer.Option) {
 		return
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		var left *producer.UndeliveredError
 		if err := tp.Close(ctx); err != nil && !errors.As(err, &left) {

@@ -218,7 +218,7 @@ func TestURLHangsUnderDeadline(t *testing.T) {
 	t.Parallel()
 	slow, s := seeded(t), seeded(t)
 	slow.Inject(registrytest.Hang())
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
 	defer cancel()
 	if _, err := newClient(t, []string{slow.URL, s.URL}).SchemaByID(ctx, "", 1); err != nil {
 		t.Error(err)

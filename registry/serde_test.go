@@ -70,7 +70,7 @@ func TestServiceWithoutARegistry(t *testing.T) {
 	dir := t.TempDir()
 	const n = 1000
 	service := func(mode ...serde.Option) (written, read int, err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		c, err := registry.New([]string{s.URL}, registry.WithDiskCache(dir), registry.WithRetries(1, 0, 0))
 		if err != nil {

@@ -34,7 +34,7 @@ func suiteWarm(t *testing.T, s suite) {
 	for i := range needs {
 		needs[i] = registry.NeedID(i)
 	}
-	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	short, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := dead.Warm(short, needs...); !errors.Is(err, registry.ErrUnavailable) || strings.Count(err.Error(), "\n") != 99 {
 		t.Errorf("without a registry: %v", err)

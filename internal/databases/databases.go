@@ -57,7 +57,7 @@ func (s *Server) Start() {
 		s.t.Fatal(err)
 	}
 	db := s.Open()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	for {
 		if err = db.PingContext(ctx); err == nil {

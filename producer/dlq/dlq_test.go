@@ -62,7 +62,7 @@ func newWorld(t *testing.T, rules ...contract.Rule) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := dead.Close(ctx); err != nil {
 			t.Error(err)
@@ -88,7 +88,7 @@ func (w *world) one(t *testing.T, topic string) *kgo.Record {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	records := c.PollFetches(ctx).Records()
 	if len(records) != 1 {

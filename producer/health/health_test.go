@@ -91,7 +91,7 @@ func TestAway(t *testing.T) {
 }
 
 func testAway(t *testing.T, transport producer.Transport) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	b := producertest.Start(t, producertest.WithTopic("orders", 3))
 	server := registrytest.Start(t)

@@ -227,7 +227,7 @@ func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared
 			workers[i].Kill()
 		}
 	}
-	end := time.Now().Add(time.Minute)
+	end := time.Now().Add(4 * time.Minute)
 	for p.count() > 0 && time.Now().Before(end) {
 		for i, k := range kinds {
 			if k != "service" && workers[i].Ended() {

@@ -71,7 +71,7 @@ func TestKilled(t *testing.T) {
 		worker := copytest.StartWorker(t, strings.Join(w.Addrs, ","), id, log, out, checkpoints)
 		wait := time.Duration(500+rng.IntN(3000)) * time.Millisecond
 		if kills >= 20 {
-			wait = 2 * time.Minute
+			wait = 5 * time.Minute
 		}
 		select {
 		case <-worker.Done:

@@ -273,7 +273,7 @@ func NewID(t testing.TB) string { return fmt.Sprintf("%s-%d", t.Name(), rand.Int
 // Ctx limits the waiting of a test.
 func Ctx(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

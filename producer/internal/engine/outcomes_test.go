@@ -63,7 +63,7 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 				}
 				k.Outcomes([]transport.Outcome{o, o})
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			if err := p.Flush(ctx); err != nil {
 				t.Fatal(err)

@@ -52,7 +52,7 @@ func TestConsumer(t *testing.T) {
 	for _, protocol := range []transport.Protocol{transport.ConsumerProtocol, transport.ClassicProtocol} {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			b := producertest.Start(t, producertest.WithTopic("in", 2))
 			for i := range 6 {
@@ -170,7 +170,7 @@ func openTransaction(t *testing.T, addrs []string) transport.Client {
 // the call.
 func TestReadCommitted(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	b := producertest.Start(t, producertest.WithTopic("in", 3))
 	c := testConfig(t, b.Addrs(), "")

@@ -66,7 +66,7 @@ func Run(t *testing.T, lib Library) {
 }
 
 // wait limits every wait of the suite.
-const wait = 30 * time.Second
+const wait = 2 * time.Minute
 
 func deadline(t *testing.T) context.Context {
 	t.Helper()

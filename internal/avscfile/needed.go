@@ -9,17 +9,17 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// LoadWithNeeded reads one schema file. If the file does not define a type,
-// LoadWithNeeded searches the schema files of its folder and of all folders
+// LoadWithNeeded reads the schemas at one path. If they do not define a type,
+// LoadWithNeeded searches the schema files of their folder and of all folders
 // below. The set also has the types from these files, but its Files contain
-// only the given file.
-func (l Loader) LoadWithNeeded(name string) (*avsc.Set, error) {
-	set, err := l.Load(name)
+// only the files at the path.
+func (l Loader) LoadWithNeeded(p string) (*avsc.Set, error) {
+	set, err := l.Load(p)
 	var mistakes avsc.Errors
 	if err == nil || !errors.As(err, &mistakes) {
 		return set, err
 	}
-	own, readErr := l.Sources(name)
+	own, readErr := l.Sources(p)
 	if readErr != nil {
 		return nil, err
 	}
@@ -31,7 +31,9 @@ func (l Loader) LoadWithNeeded(name string) (*avsc.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.Files = set.Files[:1]
+	set.Files = slices.DeleteFunc(set.Files, func(f *avsc.File) bool {
+		return !slices.ContainsFunc(own, func(s avsc.Source) bool { return s.Name == f.Name })
+	})
 	return set, nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	pathpkg "path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,7 +19,7 @@ import (
 func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avsc.Set, err error) {
 	in, ok := strings.CutPrefix(where, "git:")
 	if !ok {
-		return load1(l, where)
+		return l.LoadWithNeeded(where)
 	}
 	ref, path, ok := strings.Cut(in, ":")
 	if !ok {
@@ -35,20 +33,11 @@ func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avs
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, commit.Close()) }()
-	set, err = load1(commit.loaderAs(l), path)
+	set, err = commit.loaderAs(l).LoadWithNeeded(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, plain(err))
 	}
 	return set, nil
-}
-
-// load1 reads the schemas at one path. If the path is a file, load1 looks for
-// referenced types beside the file and below.
-func load1(l avscfile.Loader, path string) (*avsc.Set, error) {
-	if files, err := l.Files(path); err == nil && len(files) == 1 && files[0] == pathpkg.Clean(filepath.ToSlash(path)) {
-		return l.LoadWithNeeded(path)
-	}
-	return l.Load(path)
 }
 
 // Diff returns the changes between two trees. If each tree is one file with one

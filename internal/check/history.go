@@ -222,7 +222,7 @@ func FolderHistory(l avscfile.Loader, dir string) (now *avsc.Set, h *History, er
 	slices.SortFunc(names, natural)
 	var f *follower
 	for i, p := range slices.Backward(names) {
-		set, err := load1(l, p)
+		set, err := l.LoadWithNeeded(p)
 		if err != nil {
 			return nil, nil, err
 		}

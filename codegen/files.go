@@ -114,6 +114,10 @@ func (f *goFile) nameImports() {
 	free := func(name string) bool { return !taken[name] && !reservedImportName(name) }
 	f.importNames, f.importPackages = map[string]string{}, map[string]*goPackage{}
 	for _, p := range needed {
+		if name, ok := emitterImports[p.Path]; ok {
+			f.importNames[p.Path], f.importPackages[p.Path] = name, p
+			continue
+		}
 		name := p.Name
 		if !free(name) {
 			name = PackageName(path.Base(path.Dir(p.Path)) + p.Name)

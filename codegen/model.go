@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"go/types"
+	"maps"
 	"math/big"
 	"regexp"
 	"slices"
@@ -361,16 +362,24 @@ func (f *goFile) qualify(p *goPackage, name string) string {
 	return f.importNames[p.Path] + "." + name
 }
 
-// reservedImportNames are never the name of an imported generated package. The
-// list has the packages that the emitter imports, its parameters and local
+// emitterImports has the packages that the emitter imports, with their names.
+// An own type of such a package uses the same import.
+//
+//nolint:gochecknoglobals // a constant table
+var emitterImports = map[string]string{
+	"bytes": "bytes", "cmp": "cmp", "encoding/base64": "base64", "encoding/json": "json", "errors": "errors", "fmt": "fmt",
+	"maps": "maps", "math": "math", "math/big": "big", "reflect": "reflect", "slices": "slices", "sort": "sort",
+	"strconv": "strconv", "strings": "strings", "time": "time", "unicode/utf8": "utf8", "unsafe": "unsafe",
+	"github.com/avroline/avroline/serde/avrobin": "avrobin", "github.com/google/uuid": "uuid", "github.com/shopspring/decimal": "decimal",
+}
+
+// reservedImportNames are never the name of another imported package. The list
+// has the packages that the emitter imports, its parameters and local
 // variables, and the predeclared names of Go. TestWordsOfGeneratedCode tries
 // every identifier of the generated code.
 //
 //nolint:gochecknoglobals // a constant table
-var reservedImportNames = slices.Concat([]string{
-	// imports
-	"avrobin", "base64", "big", "bytes", "cmp", "decimal", "errors", "fmt", "json", "maps", "math",
-	"reflect", "slices", "sort", "strconv", "strings", "time", "utf8", "uuid", "unsafe",
+var reservedImportNames = slices.Concat(slices.Collect(maps.Values(emitterImports)), []string{
 	// parameters and local variables
 	"a", "b", "block", "branch", "buf", "c", "d", "data", "depth", "dst", "e", "elem", "err", "f", "i", "in", "j", "k",
 	"key", "keys", "l", "m", "n", "o", "ok", "other", "out", "own", "p", "plain", "plan", "present", "r", "rest", "s",

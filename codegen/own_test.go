@@ -189,6 +189,8 @@ const ownSchema = `{"type":"record","name":"Own","namespace":"x","fields":[
   {"name":"sql_first","type":["string","null"],"go.type":"database/sql.NullString","default":"yes"},
   {"name":"sql_float","type":["null","double"],"go.type":"database/sql.Null[float64]"},
   {"name":"sql_bytes","type":["null","bytes"],"go.type":"database/sql.Null[[]byte]"},
+  {"name":"std_duration","type":"long","go.type":"time.Duration"},
+  {"name":"std_elapsed","type":["null",{"type":"long","logicalType":"time-micros"}],"go.type":"database/sql.Null[time.Duration]"},
   {"name":"here","type":"string","go.type":"Local","default":"here"},
   {"name":"inner","type":{"type":"record","name":"Inner","fields":[
      {"name":"wire","type":"double","go.type":{"type":"P.Double","encode":"P.AppendDouble","decode":"P.ReadDouble"}},

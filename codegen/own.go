@@ -303,6 +303,9 @@ func (b *builder) unusedOwn() {
 			for _, f := range b.order[i].schema.Fields {
 				fields = append(fields, f.Name)
 			}
+			if slices.Contains(fields, field) { // go.type in the schema comes first
+				continue
+			}
 			fix := ""
 			if near := avsc.Nearest(field, fields); len(near) > 0 {
 				fix = fmt.Sprintf("did you mean %q?", near[0])

@@ -20,7 +20,7 @@ type Finding struct {
 	Pos Position
 	// Against is the index of the earlier version, oldest first.
 	Against int
-	// NewIsReader is true if the new schema cannot read old data. NewIsReader is
+	// NewIsReader is true if the new schema cannot read old data. The value is
 	// false if old readers cannot read new data.
 	NewIsReader bool
 

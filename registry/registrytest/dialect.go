@@ -41,10 +41,6 @@ func (d Dialect) of() *traits {
 	return d.traits
 }
 
-// WithDialect makes the server answer as another vendor's registry. The default
-// is [Confluent8].
-func WithDialect(d Dialect) Option { return Option{func(c *config) { c.dialect = d.of() }} }
-
 // traits are the differences between the dialects that a client can see.
 type traits struct {
 	name  string

@@ -3,32 +3,35 @@ package registrytest
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
+// place is the part of a server that an effect needs.
+type place struct {
+	url    string
+	closed <-chan struct{}
+}
+
 // Effect is the change that a fault makes to a request.
 type Effect struct {
-	before func(s *Server, w http.ResponseWriter, r *http.Request) (done bool)
+	before func(p place, w http.ResponseWriter, r *http.Request) (done bool)
 	after  func(body []byte) []byte // changes the answer's body
 	cut    bool
 }
 
 // Latency answers after d.
 func Latency(d time.Duration) Effect {
-	return Effect{before: func(s *Server, _ http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(p place, _ http.ResponseWriter, r *http.Request) bool {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 			return false
-		case <-s.closed:
+		case <-p.closed:
 		case <-r.Context().Done():
 		}
 		panic(http.ErrAbortHandler) // a return would send an answer
@@ -39,7 +42,7 @@ func Latency(d time.Duration) Effect {
 // headers is a list of alternating names and values, such as "Retry-After",
 // "1".
 func Status(status int, headers ...string) Effect {
-	return Effect{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
+	return Effect{before: func(_ place, w http.ResponseWriter, _ *http.Request) bool {
 		for i := 0; i+1 < len(headers); i += 2 {
 			w.Header().Set(headers[i], headers[i+1])
 		}
@@ -51,7 +54,7 @@ func Status(status int, headers ...string) Effect {
 // Answer answers with the given status, content type and body, for example an
 // empty error, a proxy's page, or the answer of another service.
 func Answer(status int, contentType, body string) Effect {
-	return Effect{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
+	return Effect{before: func(_ place, w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
@@ -66,9 +69,9 @@ func HTML() Effect {
 
 // Hang accepts the request and never answers.
 func Hang() Effect {
-	return Effect{before: func(s *Server, _ http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(p place, _ http.ResponseWriter, r *http.Request) bool {
 		select {
-		case <-s.closed:
+		case <-p.closed:
 		case <-r.Context().Done():
 		}
 		panic(http.ErrAbortHandler) // a return would send an answer
@@ -77,7 +80,7 @@ func Hang() Effect {
 
 // Reset breaks the connection before an answer.
 func Reset() Effect {
-	return Effect{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
+	return Effect{before: func(_ place, w http.ResponseWriter, _ *http.Request) bool {
 		if h, ok := w.(http.Hijacker); ok {
 			if conn, _, err := h.Hijack(); err == nil {
 				if tcp, ok := conn.(*net.TCPConn); ok {
@@ -119,7 +122,7 @@ func WrongID(n int) Effect {
 
 // Redirect answers 307 to url, with the request's path.
 func Redirect(url string) Effect {
-	return Effect{before: func(_ *Server, w http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(_ place, w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Location", url+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return true
@@ -128,8 +131,8 @@ func Redirect(url string) Effect {
 
 // RedirectLoop always answers 307 to the same URL.
 func RedirectLoop() Effect {
-	return Effect{before: func(s *Server, w http.ResponseWriter, r *http.Request) bool {
-		return Redirect(s.URL).before(s, w, r)
+	return Effect{before: func(p place, w http.ResponseWriter, r *http.Request) bool {
+		return Redirect(p.url).before(p, w, r)
 	}}
 }
 
@@ -161,77 +164,6 @@ type fault struct {
 	left    int // negative means forever
 }
 
-// Inject makes requests fail from now on. Without match, all requests fail. The
-// first fault that matches a request takes effect. lift removes the fault.
-func (s *Server) Inject(e Effect, match ...Match) (lift func()) {
-	f := &fault{effect: e, id: -1, left: -1}
-	for _, m := range match {
-		m.apply(f)
-	}
-	s.mu.Lock()
-	s.faults = append(s.faults, f)
-	s.mu.Unlock()
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		f.left = 0
-	}
-}
-
-// Fail answers the next n requests with an HTTP status.
-func (s *Server) Fail(n, status int) { s.Inject(Status(status), Times(n)) }
-
-// hit returns the fault for a request.
-func (s *Server) hit(r Request) (Effect, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	path, _, _ := strings.Cut(r.Path, "?")
-	for _, f := range s.faults {
-		if f.left == 0 || f.subject != "" && f.subject != r.Subject || f.id >= 0 && f.id != r.ID || f.method != "" && f.method != r.Method ||
-			!strings.HasSuffix(path, f.path) {
-			continue
-		}
-		if f.left > 0 {
-			f.left--
-		}
-		return f.effect, true
-	}
-	return Effect{}, false
-}
-
-// Request is a request that the server received.
-type Request struct {
-	Method  string
-	Path    string // as sent, with the query
-	Subject string // "" if the request has no subject
-	ID      int    // the requested schema id, or -1 if there is none
-	Body    string
-	Header  http.Header
-}
-
-func (r Request) String() string { return fmt.Sprintf("%s %s", r.Method, r.Path) }
-
-// Requests returns the number of requests, with or without an answer.
-func (s *Server) Requests() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.log)
-}
-
-// Log returns the requests in the order of their arrival.
-func (s *Server) Log() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Request(nil), s.log...)
-}
-
-// ResetLog clears the log of requests.
-func (s *Server) ResetLog() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log = nil
-}
-
 // recorder keeps an answer that a fault will change.
 type recorder struct {
 	header http.Header
@@ -242,6 +174,3 @@ type recorder struct {
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
-
-// discardLog drops the server's messages about broken connections.
-func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

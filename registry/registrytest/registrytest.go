@@ -13,6 +13,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -29,23 +31,12 @@ type Server struct {
 	// includes the path of the dialect.
 	URL string
 
-	store  *store
+	api    *api
 	http   *http.Server
 	closed chan struct{}
 	once   sync.Once
 	served chan struct{}
-	check  func(*http.Request) bool // checks credentials; nil accepts every request
-
-	keys *keyStore
-
-	mu           sync.Mutex
-	log          []Request
-	faults       []*fault
-	associations map[association][]string // subjects
 }
-
-// association names the key or the value of a topic.
-type association struct{ topic, part string }
 
 // Option is an option of [NewServer] or [Start].
 type Option struct{ apply func(*config) }
@@ -92,6 +83,10 @@ func WithBearer(valid func(token string) bool) Option {
 	}}
 }
 
+// WithDialect makes the server answer as another vendor's registry. The default
+// is [Confluent8].
+func WithDialect(d Dialect) Option { return Option{func(c *config) { c.dialect = d.of() }} }
+
 // NewServer starts an empty registry. The caller must close the server.
 func NewServer(opts ...Option) (*Server, error) {
 	cfg := config{addr: "127.0.0.1:0", dialect: Dialect{}.of()}
@@ -108,16 +103,19 @@ func NewServer(opts ...Option) (*Server, error) {
 	if cfg.level != nil {
 		level = *cfg.level
 	}
-	s := &Server{
-		store: newStore(level, cfg.dialect), keys: newKeyStore(), closed: make(chan struct{}), served: make(chan struct{}), check: cfg.check,
-	}
-	s.URL = "http://" + l.Addr().String() + cfg.dialect.base
+	url := "http://" + l.Addr().String() + cfg.dialect.base
 	if cfg.tls != nil {
-		s.URL = "https://" + l.Addr().String() + cfg.dialect.base
+		url = "https://" + l.Addr().String() + cfg.dialect.base
 		cfg.tls.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, cfg.tls)
 	}
-	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 30 * time.Second, ErrorLog: discardLog()}
+	s := &Server{URL: url, closed: make(chan struct{}), served: make(chan struct{})}
+	s.api = &api{
+		store: newStore(level, cfg.dialect), keys: newKeyStore(), topics: new(topics), check: cfg.check,
+		traffic: new(traffic), place: place{url, s.closed},
+	}
+	discard := log.New(io.Discard, "", 0) // for messages about broken connections
+	s.http = &http.Server{Handler: s.api.handler(), ReadHeaderTimeout: 30 * time.Second, ErrorLog: discard}
 	go func() {
 		defer close(s.served)
 		_ = s.http.Serve(l) // returns only after Close
@@ -157,7 +155,7 @@ func (s *Server) Close() error {
 // already gives no new version. Seed does not count as a request.
 func (s *Server) Seed(subject string, schemas ...string) error {
 	for i, text := range schemas {
-		if _, _, err := s.store.register(subject, posted{Schema: text}, false); err != nil {
+		if _, _, err := s.api.store.register(subject, posted{Schema: text}, false); err != nil {
 			return fmt.Errorf("registrytest: seed %q with schema %d of %d: %w", subject, i+1, len(schemas), err)
 		}
 	}
@@ -166,32 +164,26 @@ func (s *Server) Seed(subject string, schemas ...string) error {
 
 // Associate associates the "value" or the "key" of a topic with a subject, in
 // every cluster. Associate does not count as a request.
-func (s *Server) Associate(topic, part, subject string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.associations == nil {
-		s.associations = map[association][]string{}
-	}
-	a := association{topic, part}
-	s.associations[a] = append(s.associations[a], subject)
-}
-
-func (s *Server) getAssociations(r *http.Request) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	query := r.URL.Query()
-	found := []map[string]string{}
-	for _, part := range query["associationType"] {
-		for _, subject := range s.associations[association{r.PathValue("topic"), part}] {
-			found = append(found, map[string]string{
-				"subject": subject, "resourceName": r.PathValue("topic"), "resourceNamespace": r.PathValue("cluster"),
-				"resourceType": "topic", "associationType": part,
-			})
-		}
-	}
-	return found, nil
-}
+func (s *Server) Associate(topic, part, subject string) { s.api.topics.associate(topic, part, subject) }
 
 // SetLevel sets the compatibility level of a subject. An empty subject sets the
 // global level.
-func (s *Server) SetLevel(subject string, l compat.Level) { s.store.setLevel(subject, &l) }
+func (s *Server) SetLevel(subject string, l compat.Level) { s.api.store.setLevel(subject, &l) }
+
+// Inject makes requests fail from now on. Without match, all requests fail. The
+// first fault that matches a request takes effect. lift removes the fault.
+func (s *Server) Inject(e Effect, match ...Match) (lift func()) {
+	return s.api.traffic.inject(e, match)
+}
+
+// Fail answers the next n requests with an HTTP status.
+func (s *Server) Fail(n, status int) { s.Inject(Status(status), Times(n)) }
+
+// Requests returns the number of requests, with or without an answer.
+func (s *Server) Requests() int { return len(s.api.traffic.requests()) }
+
+// Log returns the requests in the order of their arrival.
+func (s *Server) Log() []Request { return s.api.traffic.requests() }
+
+// ResetLog clears the log of requests.
+func (s *Server) ResetLog() { s.api.traffic.reset() }

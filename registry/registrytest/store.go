@@ -89,28 +89,6 @@ const (
 	modeImport    = "IMPORT"
 )
 
-// problem is an error answer.
-type problem struct {
-	status, code int
-	message      string
-}
-
-func (p *problem) Error() string { return fmt.Sprintf("%d: %s", p.code, p.message) }
-
-func noSubject(name string) *problem {
-	return &problem{http.StatusNotFound, 40401, fmt.Sprintf("Subject '%s' not found.", name)}
-}
-
-func noVersion(n int) *problem {
-	return &problem{http.StatusNotFound, 40402, fmt.Sprintf("Version %d not found.", n)}
-}
-
-func noSchema() *problem { return &problem{http.StatusNotFound, 40403, "Schema not found"} }
-
-func invalid(format string, args ...any) *problem {
-	return &problem{http.StatusUnprocessableEntity, 42201, "Invalid schema: " + fmt.Sprintf(format, args...)}
-}
-
 // contextOf returns the context of a subject's name. The default context is "".
 // If the dialect has no contexts, the result is also "".
 func (t *traits) contextOf(name string) string {

@@ -24,22 +24,29 @@ func (c *Client) Compatibility(ctx context.Context, subject string) (compat.Leve
 	return l, nil
 }
 
-// level returns the level that counts for a subject. Some registries answer 404
-// for a subject that does not exist yet, even if the request asks for the
-// global level as a fallback. level then asks for the global level.
+// level returns the level that counts for a subject.
 func (c *Client) level(ctx context.Context, w *rest.Work, subject string) (compat.Level, error) {
-	l, err := c.caller(w, rest.NothingWritten).Level(ctx, subject)
+	return orGlobal(subject, func(subject string) (compat.Level, error) {
+		return c.caller(w, rest.NothingWritten).Level(ctx, subject)
+	})
+}
+
+// orGlobal asks for a setting of a subject. Some registries answer 404 for a
+// subject that does not exist yet, even if the request asks for the global
+// setting as a fallback. orGlobal then asks for the global setting.
+func orGlobal[T any](subject string, ask func(subject string) (T, error)) (T, error) {
+	found, err := ask(subject)
 	if rest.IsStatus(err, http.StatusNotFound) {
-		return c.caller(w, rest.NothingWritten).Level(ctx, "")
+		return ask("")
 	}
-	return l, err
+	return found, err
 }
 
 // SetCompatibility sets the level of a subject. The subject need not exist yet.
 func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.Level) error {
 	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.setLevel(ctx, "/config/"+url.PathEscape(subject), subject, l)
+		err = c.setLevel(ctx, subject, l)
 	}
 	if err != nil {
 		return fmt.Errorf("registry: set the compatibility of %q: %w", subject, err)
@@ -52,7 +59,7 @@ func (c *Client) SetCompatibility(ctx context.Context, subject string, l compat.
 func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error {
 	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.deleteLevel(ctx, "/config/"+url.PathEscape(subject), subject)
+		err = c.deleteLevel(ctx, subject)
 	}
 	if err != nil {
 		return fmt.Errorf("registry: delete the compatibility of %q: %w", subject, err)
@@ -73,7 +80,7 @@ func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) 
 // SetGlobalCompatibility sets the level of subjects without a level of their
 // own.
 func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) error {
-	if err := c.setLevel(ctx, "/config", "", l); err != nil {
+	if err := c.setLevel(ctx, "", l); err != nil {
 		return fmt.Errorf("registry: set the global compatibility: %w", err)
 	}
 	return nil
@@ -81,21 +88,30 @@ func (c *Client) SetGlobalCompatibility(ctx context.Context, l compat.Level) err
 
 // DeleteGlobalCompatibility restores the default level of the registry.
 func (c *Client) DeleteGlobalCompatibility(ctx context.Context) error {
-	if err := c.deleteLevel(ctx, "/config", ""); err != nil {
+	if err := c.deleteLevel(ctx, ""); err != nil {
 		return fmt.Errorf("registry: delete the global compatibility: %w", err)
 	}
 	return nil
 }
 
-func (c *Client) setLevel(ctx context.Context, path, subject string, l compat.Level) error {
+// configPath returns the path of a subject's configuration. An empty subject
+// means the global configuration.
+func configPath(subject string) string {
+	if subject == "" {
+		return "/config"
+	}
+	return "/config/" + url.PathEscape(subject)
+}
+
+func (c *Client) setLevel(ctx context.Context, subject string, l compat.Level) error {
 	body := map[string]compat.Level{"compatibility": l}
-	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: path, Form: rest.FormLevel}, body, nil)
+	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: configPath(subject), Form: rest.FormLevel}, body, nil)
 	c.allow(subject)
 	return err
 }
 
-func (c *Client) deleteLevel(ctx context.Context, path, subject string) error {
-	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: path}, nil, nil)
+func (c *Client) deleteLevel(ctx context.Context, subject string) error {
+	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: configPath(subject)}, nil, nil)
 	c.allow(subject)
 	if rest.IsStatus(err, http.StatusNotFound) {
 		return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/avroline/avroline/registry/compat"
 	"github.com/avroline/avroline/registry/internal/rest"
@@ -25,10 +24,14 @@ func (c *Client) CompatibilityGroup(ctx context.Context, subject string) (string
 	var config groupConfig
 	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: configPath(subject), Query: "defaultToGlobal=true"}, nil, &config)
-	}
-	if rest.IsStatus(err, http.StatusNotFound) { // a new subject
-		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: "/config"}, nil, &config)
+		config, err = orGlobal(subject, func(subject string) (config groupConfig, err error) {
+			call := rest.Call{Method: http.MethodGet, Path: configPath(subject)}
+			if subject != "" {
+				call.Query = "defaultToGlobal=true"
+			}
+			err = c.fromRegistry(ctx).Call(ctx, call, nil, &config)
+			return config, err
+		})
 	}
 	if err != nil {
 		return "", fmt.Errorf("registry: compatibility group of %q: %w", subject, err)
@@ -60,5 +63,3 @@ func (c *Client) SetCompatibilityGroup(ctx context.Context, subject, property st
 	}
 	return nil
 }
-
-func configPath(subject string) string { return "/config/" + url.PathEscape(subject) }

@@ -319,6 +319,17 @@ func moving(times int, every time.Duration) func(context.Context, *stage) error 
 	}
 }
 
+// losingAnswers loses a tenth of all answers for 15 seconds.
+func losingAnswers(ctx context.Context, s *stage) error {
+	s.proxy.Drop(0.1)
+	pause(ctx, 15*time.Second)
+	s.proxy.Drop(0)
+	if s.proxy.Drops() == 0 {
+		return errors.New("no answer was lost")
+	}
+	return nil
+}
+
 // throttled makes every broker delay its answers (KIP-219) until the average
 // rate is below a quota.
 func throttled(ctx context.Context, s *stage) error {

@@ -20,15 +20,6 @@ import (
 // another. So some transactions are prepared and not complete. Committed events
 // must be in the log once. Aborted events must be invisible.
 func TestTransactionFaults(t *testing.T) {
-	losing := func(ctx context.Context, s *stage) error {
-		s.proxy.Drop(0.1)
-		pause(ctx, 15*time.Second)
-		s.proxy.Drop(0)
-		if s.proxy.Drops() == 0 {
-			return errors.New("no answer was lost")
-		}
-		return nil
-	}
 	late := func(ctx context.Context, s *stage) error {
 		s.proxy.SetNetwork(kafkacluster.Network{Latency: 300 * time.Millisecond, Jitter: 200 * time.Millisecond})
 		pause(ctx, 10*time.Second)
@@ -37,7 +28,7 @@ func TestTransactionFaults(t *testing.T) {
 	}
 	for _, f := range []fault{
 		{name: "the transaction coordinator killed while it commits", short: true, disturb: coordinatorKilled},
-		{name: "transactions, 10 % of all answers lost", short: true, proxied: true, disturb: losing},
+		{name: "transactions, 10 % of all answers lost", short: true, proxied: true, disturb: losingAnswers},
 		{name: "transactions, all answers 100 to 500 ms late", proxied: true, disturb: late},
 		{name: "transactions, leaders moved each 200 ms", disturb: moving(50, 200*time.Millisecond)},
 	} {

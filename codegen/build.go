@@ -231,12 +231,7 @@ func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 			pkg = t.pkg
 			return
 		}
-		for _, branch := range n.Branches {
-			visit(branch)
-		}
-		if n.Elem != nil {
-			visit(n.Elem)
-		}
+		n.EachPart(visit)
 	}
 	visit(s)
 	if pkg == nil || !same || pkg.External {

@@ -328,11 +328,8 @@ func partsOf(text string) iter.Seq[string] {
 // inside a named type.
 func eachUnnamed(s *avsc.Schema, visit func(*avsc.Schema)) {
 	visit(s)
-	for _, branch := range s.Branches {
-		eachUnnamed(branch, visit)
-	}
-	if s.Elem != nil {
-		eachUnnamed(s.Elem, visit)
+	if !s.Kind.Named() {
+		s.EachPart(func(part *avsc.Schema) { eachUnnamed(part, visit) })
 	}
 }
 

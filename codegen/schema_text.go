@@ -108,15 +108,7 @@ func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
 				holder[s] = holder[t.schema]
 			}
 		}
-		for _, f := range s.Fields {
-			visit(f.Type)
-		}
-		for _, branch := range s.Branches {
-			visit(branch)
-		}
-		if s.Elem != nil {
-			visit(s.Elem)
-		}
+		s.EachPart(visit)
 	}
 	visit(t.schema)
 }

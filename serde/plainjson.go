@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/unscaled"
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
@@ -382,49 +383,24 @@ func decimalFromText(s *avsc.Schema, v *avsc.Value, text string) (any, error) {
 		if shift > s.Logical.Precision {
 			return no("it has too many digits")
 		}
-		n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(shift)), nil))
+		n.Mul(n, unscaled.Power10(shift))
 	} else if n.Sign() != 0 && shift < 0 {
 		rest := new(big.Int)
-		if n.QuoRem(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-shift)), nil), rest); rest.Sign() != 0 {
+		if n.QuoRem(n, unscaled.Power10(-shift), rest); rest.Sign() != 0 {
 			return no("it would be rounded")
 		}
 	}
 	if len(new(big.Int).Abs(n).String()) > s.Logical.Precision {
 		return no("it has too many digits")
 	}
-	out := twosComplement(n)
+	size := unscaled.Size(n)
 	if s.Kind == avsc.Fixed {
-		if len(out) > s.Size {
+		if size > s.Size {
 			return no("it does not fit the fixed")
 		}
-		pad := byte(0)
-		if n.Sign() < 0 {
-			pad = 0xff
-		}
-		out = append(slices.Repeat([]byte{pad}, s.Size-len(out)), out...)
+		size = s.Size
 	}
-	return out, nil
-}
-
-// twosComplement is n in as few bytes as possible, at least one.
-func twosComplement(n *big.Int) []byte {
-	if n.Sign() >= 0 {
-		b := n.Bytes()
-		if len(b) == 0 || b[0] >= 0x80 {
-			b = append([]byte{0}, b...)
-		}
-		return b
-	}
-	size := new(big.Int).Not(n).BitLen()/8 + 1
-	return new(big.Int).Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*size))).FillBytes(make([]byte, size))
-}
-
-func fromTwosComplement(b []byte) *big.Int {
-	n := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0] >= 0x80 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
-	}
-	return n
+	return unscaled.Append(nil, n, size), nil
 }
 
 // The layouts of dates and times.
@@ -574,7 +550,7 @@ func appendDuration(dst, b []byte) []byte {
 }
 
 func appendDecimal(dst, b []byte, scale int) []byte {
-	n := fromTwosComplement(b)
+	n := unscaled.Read(b)
 	digits := new(big.Int).Abs(n).String()
 	if len(digits) <= scale {
 		digits = strings.Repeat("0", scale+1-len(digits)) + digits

@@ -370,7 +370,7 @@ func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
 	seen := map[*avsc.Schema]bool{}
 	var walk func(s *avsc.Schema)
 	walk = func(s *avsc.Schema) {
-		if s == nil || seen[s] {
+		if seen[s] {
 			return
 		}
 		seen[s] = true
@@ -378,13 +378,7 @@ func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
 			found = append(found, s)
 			return
 		}
-		for _, f := range s.Fields {
-			walk(f.Type)
-		}
-		for _, b := range s.Branches {
-			walk(b)
-		}
-		walk(s.Elem)
+		s.EachPart(walk)
 	}
 	walk(root)
 	return found

@@ -64,22 +64,13 @@ func NewFingerprinter() *Fingerprinter {
 // eachNamed calls visit for the named types inside s. It does not look inside
 // of these types.
 func (s *Schema) eachNamed(visit func(*Schema)) {
-	direct := func(part *Schema) {
+	s.EachPart(func(part *Schema) {
 		if part.Kind.Named() {
 			visit(part)
 		} else {
 			part.eachNamed(visit)
 		}
-	}
-	for _, f := range s.Fields {
-		direct(f.Type)
-	}
-	for _, b := range s.Branches {
-		direct(b)
-	}
-	if s.Elem != nil {
-		direct(s.Elem)
-	}
+	})
 }
 
 // Meaning returns the result of [Schema.MeaningFingerprint].

@@ -1,5 +1,19 @@
 package avsc
 
+// EachPart calls visit for the schemas directly inside s, in the order of the
+// text. The parts are the types of fields, the branches, or the elements.
+func (s *Schema) EachPart(visit func(*Schema)) {
+	for _, f := range s.Fields {
+		visit(f.Type)
+	}
+	for _, b := range s.Branches {
+		visit(b)
+	}
+	if s.Elem != nil {
+		visit(s.Elem)
+	}
+}
+
 // Walk calls visit for s and for every schema inside s. Walk visits each node
 // once, parents first, in the order of the text.
 func (s *Schema) Walk(visit func(*Schema)) {
@@ -41,14 +55,6 @@ func (s *Schema) PostOrder(seen map[*Schema]bool, nodes []*Schema) []*Schema {
 		}
 		seen[s] = true
 	}
-	for _, f := range s.Fields {
-		nodes = f.Type.PostOrder(seen, nodes)
-	}
-	if s.Elem != nil {
-		nodes = s.Elem.PostOrder(seen, nodes)
-	}
-	for _, b := range s.Branches {
-		nodes = b.PostOrder(seen, nodes)
-	}
+	s.EachPart(func(part *Schema) { nodes = part.PostOrder(seen, nodes) })
 	return append(nodes, s)
 }

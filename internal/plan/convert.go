@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+
+	"github.com/avroline/avroline/internal/unscaled"
 )
 
 // Conversion turns a value of one logical type into the equal value of another
@@ -54,15 +56,15 @@ func (t *transcoder) convert(c *Conversion, i int) int {
 	if err != nil {
 		return t.fail(at, "", err)
 	}
-	least := twosSize(v)
+	least := unscaled.Size(v)
 	switch {
 	case c.Size == 0:
 		t.dst = binary.AppendVarint(t.dst, int64(least))
-		t.dst = appendTwos(t.dst, v, least)
+		t.dst = unscaled.Append(t.dst, v, least)
 	case least > c.Size:
 		return t.fail(at, "", c.tooLarge())
 	default:
-		t.dst = appendTwos(t.dst, v, c.Size)
+		t.dst = unscaled.Append(t.dst, v, c.Size)
 	}
 	return i + size
 }
@@ -70,7 +72,7 @@ func (t *transcoder) convert(c *Conversion, i int) int {
 // rescale converts a decimal. Rescale makes no number much larger than the
 // input or than the reader's precision allows.
 func (c *Conversion) rescale(text []byte) (*big.Int, error) {
-	v := fromTwos(text)
+	v := unscaled.Read(text)
 	if v.Sign() == 0 {
 		return v, nil
 	}
@@ -79,17 +81,17 @@ func (c *Conversion) rescale(text []byte) (*big.Int, error) {
 	case digits+c.Shift > c.Precision:
 		return nil, c.tooLarge()
 	case c.Shift > 0:
-		v.Mul(v, power10(c.Shift))
+		v.Mul(v, unscaled.Power10(c.Shift))
 	case c.Shift < 0:
 		var rest big.Int
 		if digits+1 < -c.Shift {
 			return nil, c.inexact()
 		}
-		if v.QuoRem(v, power10(-c.Shift), &rest); rest.Sign() != 0 {
+		if v.QuoRem(v, unscaled.Power10(-c.Shift), &rest); rest.Sign() != 0 {
 			return nil, c.inexact()
 		}
 	}
-	if minDigits(v)+1 >= c.Precision && v.CmpAbs(power10(c.Precision)) >= 0 {
+	if minDigits(v)+1 >= c.Precision && v.CmpAbs(unscaled.Power10(c.Precision)) >= 0 {
 		return nil, c.tooLarge()
 	}
 	return v, nil
@@ -134,42 +136,4 @@ func magnitude(v int64) uint64 {
 // argument v is not 0.
 func minDigits(v *big.Int) int {
 	return int(float64(v.BitLen()-1)*math.Log10(2)) + 1
-}
-
-func power10(n int) *big.Int {
-	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
-}
-
-// fromTwos reads a number in two's complement. The most significant byte comes
-// first.
-func fromTwos(text []byte) *big.Int {
-	v := new(big.Int).SetBytes(text)
-	if len(text) > 0 && text[0]&0x80 != 0 {
-		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(text))*8))
-	}
-	return v
-}
-
-// twosSize returns the number of bytes that v takes in two's complement.
-func twosSize(v *big.Int) int {
-	if v.Sign() < 0 {
-		return new(big.Int).Not(v).BitLen()/8 + 1
-	}
-	return v.BitLen()/8 + 1
-}
-
-// appendTwos appends v in two's complement with size bytes. The caller makes
-// sure that size is large enough.
-func appendTwos(dst []byte, v *big.Int, size int) []byte {
-	n := len(dst)
-	dst = append(dst, make([]byte, size)...)
-	if v.Sign() >= 0 {
-		v.FillBytes(dst[n:])
-		return dst
-	}
-	new(big.Int).Not(v).FillBytes(dst[n:])
-	for i := range dst[n:] {
-		dst[n+i] ^= 0xff
-	}
-	return dst
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+
+	"github.com/avroline/avroline/internal/unscaled"
 )
 
 // Decimal is the interface of a decimal number, so this package needs no
@@ -33,25 +35,25 @@ func AppendDecimal[D Decimal](dst []byte, d D, precision, scale int) ([]byte, er
 		binary.BigEndian.PutUint64(text[:], uint64(v))
 		return append(append(dst, byte(size<<1)), text[8-size:]...), nil
 	}
-	v, err := unscaled(d, precision, scale)
+	v, err := unscaledOf(d, precision, scale)
 	if err != nil {
 		return dst, err
 	}
-	size := twosSize(v)
-	return appendTwos(AppendLong(dst, int64(size)), v, size), nil
+	size := unscaled.Size(v)
+	return unscaled.Append(AppendLong(dst, int64(size)), v, size), nil
 }
 
 // AppendDecimalFixed is [AppendDecimal] for a fixed of size bytes. A value that
 // does not fit size bytes is an error too.
 func AppendDecimalFixed[D Decimal](dst []byte, d D, precision, scale, size int) ([]byte, error) {
-	v, err := unscaled(d, precision, scale)
+	v, err := unscaledOf(d, precision, scale)
 	if err != nil {
 		return dst, err
 	}
-	if twosSize(v) > size {
+	if unscaled.Size(v) > size {
 		return dst, fmt.Errorf("%w: decimal %s does not fit %d bytes", ErrRange, bounded(d.String()), size)
 	}
-	return appendTwos(dst, v, size), nil
+	return unscaled.Append(dst, v, size), nil
 }
 
 // ReadDecimal reads a decimal of Avro type bytes. small and large make the
@@ -83,7 +85,7 @@ func ReadDecimalFixed[D any](src []byte, precision, scale, size int, small func(
 func decimalOf[D any](text []byte, precision, scale int, small func(int64, int32) D, large func(*big.Int, int32) D) (d D, err error) {
 	if len(text) > 8 {
 		if text = withoutSignBytes(text); len(text) > 8 {
-			v := fromTwos(text)
+			v := unscaled.Read(text)
 			if !fitsDigits(v, precision) {
 				return d, tooManyDigits(precision, scale)
 			}
@@ -134,11 +136,11 @@ func fitsDigits(v *big.Int, precision int) bool {
 	case size > limit+1:
 		return false
 	}
-	return v.CmpAbs(power10(precision)) < 0
+	return v.CmpAbs(unscaled.Power10(precision)) < 0
 }
 
-// unscaled returns d x 10^scale.
-func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
+// unscaledOf returns d x 10^scale.
+func unscaledOf[D Decimal](d D, precision, scale int) (*big.Int, error) {
 	v := d.Coefficient()
 	if v.Sign() == 0 {
 		return v, nil
@@ -151,12 +153,12 @@ func unscaled[D Decimal](d D, precision, scale int) (*big.Int, error) {
 	}
 	switch {
 	case shift > 0:
-		v.Mul(v, power10(shift))
+		v.Mul(v, unscaled.Power10(shift))
 	case digits <= 0: // all digits are beyond the scale
 		return nil, inexact(d, scale)
 	case shift < 0:
 		var rest big.Int
-		if v.QuoRem(v, power10(-shift), &rest); rest.Sign() != 0 {
+		if v.QuoRem(v, unscaled.Power10(-shift), &rest); rest.Sign() != 0 {
 			return nil, inexact(d, scale)
 		}
 	}
@@ -180,40 +182,4 @@ func bounded(s string) string {
 		return s[:64] + "…"
 	}
 	return s
-}
-
-func power10(n int) *big.Int {
-	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
-}
-
-// twosSize returns the number of bytes of v in two's complement.
-func twosSize(v *big.Int) int {
-	if v.Sign() < 0 {
-		return new(big.Int).Not(v).BitLen()/8 + 1
-	}
-	return v.BitLen()/8 + 1
-}
-
-// appendTwos appends v in two's complement. size is large enough.
-func appendTwos(dst []byte, v *big.Int, size int) []byte {
-	n := len(dst)
-	dst = append(dst, make([]byte, size)...)
-	if v.Sign() >= 0 {
-		v.FillBytes(dst[n:])
-		return dst
-	}
-	new(big.Int).Not(v).FillBytes(dst[n:])
-	for i := range dst[n:] {
-		dst[n+i] ^= 0xff
-	}
-	return dst
-}
-
-// fromTwos reads a number in two's complement.
-func fromTwos(text []byte) *big.Int {
-	v := new(big.Int).SetBytes(text)
-	if text[0]&0x80 != 0 {
-		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(text))*8))
-	}
-	return v
 }

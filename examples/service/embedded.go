@@ -16,7 +16,7 @@ type embedded struct {
 	registry *registrytest.Server
 
 	mu      sync.Mutex
-	restart func() // nil: the broker runs
+	restart func() // nil while the broker runs
 }
 
 func startEmbedded() (*embedded, error) {

@@ -96,9 +96,9 @@ func (s *service) cancelOrder(w http.ResponseWriter, r *http.Request) {
 
 // answerPublish turns the outcome of an event into an HTTP answer.
 //
-//   - Delivered: the event is in the log, once.
-//   - Not sent: the event is in no log. The client may try again.
-//   - Unknown: the event is in the log, or will be, at most once. The client
+//   - Delivered means that the event is in the log, once.
+//   - Not sent means that the event is in no log. The client may try again.
+//   - Unknown means that the event is in the log at most once. The client
 //     must not simply try again, because a second try has a new order id.
 func (s *service) answerPublish(ctx context.Context, w http.ResponseWriter, ok int, id uuid.UUID, d producer.Delivery, err error) {
 	switch {

@@ -38,7 +38,7 @@ type service struct {
 	booking  *processor.Processor[orders.OrderCreated]
 	topics   []producer.Prepared // every topic that the service writes to
 
-	unprepared atomic.Pointer[error] // why the topics are not ready; nil: they are
+	unprepared atomic.Pointer[error] // why the topics are not ready; nil if the topics are ready
 	work       sync.WaitGroup
 }
 

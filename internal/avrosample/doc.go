@@ -65,8 +65,8 @@ func (m *maker) example(h hint) (string, bool) {
 	return "", false
 }
 
-// isCode reports whether a text is no ordinary word: it has a digit, a mark, or
-// a capital after the first letter.
+// isCode reports whether a text is not an ordinary word. A code has a digit, a
+// mark, or a capital after the first letter.
 func isCode(s string) bool {
 	for i, r := range s {
 		if r >= '0' && r <= '9' || strings.ContainsRune("@%+#/:.-_", r) || i > 0 && r >= 'A' && r <= 'Z' {

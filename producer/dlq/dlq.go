@@ -1,6 +1,5 @@
-// Package dlq has the dead-letter action of a registry's rules. A rule with
-// "onFailure": "DLQ" sends a record that fails to a dead-letter topic, instead
-// of losing the record.
+// Package dlq has the dead-letter action of a registry's rules. If a rule with
+// "onFailure": "DLQ" fails, the action sends the record to a dead-letter topic.
 //
 //	dead, err := producer.New(brokers, serializer)
 //	action, err := dlq.New(dead, "orders.dead")
@@ -8,8 +7,8 @@
 //	d, err := serde.NewDeserializer[orders.OrderCreated](reg, ..., serde.WithActions(action))
 //
 // The call that writes or reads the record still fails, with a
-// [*serde.RuleError] whose Handled is set. A consumer may then go on with the
-// next message.
+// [*serde.RuleError]. Handled is set in the error. A consumer may then go on
+// with the next message.
 package dlq
 
 import (
@@ -29,21 +28,21 @@ const (
 	HeaderSubject   = "__rule.subject"
 	HeaderTopic     = "__rule.topic"
 	HeaderException = "__rule.exception"
-	// HeaderWithheld says why the dead letter has no value.
+	// HeaderWithheld has the reason for a dead letter without a value.
 	HeaderWithheld = "__rule.withheld"
 )
 
-// Option changes what a dead letter holds. The zero Option does nothing.
+// Option changes the content of a dead letter. The zero Option does nothing.
 type Option struct{ apply func(*action) }
 
-// WithClearText also sends records whose fields a rule was to encrypt. By
+// WithClearText also sends the values of records with an encryption rule. By
 // default such a dead letter has headers and no value, because the value would
 // hold the fields in clear text.
 func WithClearText() Option { return Option{func(a *action) { a.clearText = true }} }
 
 // New returns the action "DLQ", which sends records to topic by p. The value of
 // a dead letter is the record before all rules, with its schema id. A reader's
-// dead letter is the payload as it came. If topic is empty, the parameter
+// dead letter is the received payload. If topic is empty, the parameter
 // dlq.topic of the rule names the topic. p should be a producer of its own,
 // because the action waits for the broker. p's serializer is not used. A nil p
 // is an error.

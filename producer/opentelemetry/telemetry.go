@@ -46,7 +46,7 @@ func (c *config) fail(option string) {
 	c.err = errors.Join(c.err, fmt.Errorf("opentelemetry: %s: the value is nil", option))
 }
 
-// WithTracerProvider sets the receiver of the spans. Default: the global
+// WithTracerProvider sets the receiver of the spans. The default is the global
 // provider.
 func WithTracerProvider(p trace.TracerProvider) Option {
 	return Option{"WithTracerProvider", func(c *config) {
@@ -57,7 +57,7 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 	}}
 }
 
-// WithMeterProvider sets the receiver of the metrics. Default: the global
+// WithMeterProvider sets the receiver of the metrics. The default is the global
 // provider.
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return Option{"WithMeterProvider", func(c *config) {
@@ -80,7 +80,8 @@ func WithPropagator(p propagation.TextMapPropagator) Option {
 }
 
 // WithMessageKeys adds the keys of messages to the spans if they are UTF-8 text
-// of at most 200 bytes. Default: no keys, because a key may name a person.
+// of at most 200 bytes. By default keys are left out, because a key may name a
+// person.
 func WithMessageKeys() Option { return Option{"WithMessageKeys", func(c *config) { c.keys = true }} }
 
 // New makes a [Telemetry]. The error is that of a nil value, or of the meter

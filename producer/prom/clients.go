@@ -27,7 +27,7 @@ type client struct {
 }
 
 // Producer returns an option for the producers whose metrics have the label
-// client="name". Several producers may share a name: the metrics are then sums,
+// client="name". Several producers may share a name. The metrics are then sums,
 // the longest wait, and ready only if all producers are. The option also
 // switches the statistics of the client library on, at an interval of 5
 // seconds, unless statistics.interval.ms is set.

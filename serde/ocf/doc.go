@@ -1,5 +1,5 @@
-// Package ocf reads and writes Avro object container files: a schema and many
-// values of the schema in one file (Avro 1.12, "Object Container Files").
+// Package ocf reads and writes Avro object container files. A file has a schema
+// and many values of the schema (Avro 1.12, "Object Container Files").
 //
 //	r, err := ocf.NewReader[clicks.ClickEvent](file)
 //	for event, err := range r.All() { … }

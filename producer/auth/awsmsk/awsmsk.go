@@ -63,7 +63,8 @@ func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), 
 // LogValue returns [Credentials.String] for log/slog.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// GobEncode refuses: a written key would be a secret in a file.
+// GobEncode returns an error, because a written key would be a secret in a
+// file.
 func (c Credentials) GobEncode() ([]byte, error) { return nil, errNoGob }
 
 // GobDecode refuses, as [Credentials.GobEncode] does.
@@ -93,8 +94,8 @@ type options struct {
 	client   *http.Client
 }
 
-// WithCredentials takes the credentials from p. Default: the places in the
-// package's documentation.
+// WithCredentials takes the credentials from p. By default the credentials come
+// from the places in the package's documentation.
 func WithCredentials(p Provider) Option {
 	return Option{func(o *options) { o.provider, o.given = p, true }}
 }

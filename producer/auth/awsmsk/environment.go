@@ -53,7 +53,7 @@ func (e *environment) Credentials(ctx context.Context) (Credentials, error) {
 }
 
 // find asks the first place that is configured. A place that is configured and
-// fails is an error: the next one may belong to somebody else.
+// fails is an error, because the next place may belong to somebody else.
 func (e *environment) find(ctx context.Context) (Credentials, error) {
 	if id, secret := e.env("AWS_ACCESS_KEY_ID"), e.env("AWS_SECRET_ACCESS_KEY"); id != "" && secret != "" {
 		return Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: e.env("AWS_SESSION_TOKEN")}, nil

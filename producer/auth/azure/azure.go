@@ -1,12 +1,12 @@
 // Package azure gives tokens of Microsoft Entra ID, for Azure Event Hubs and
-// for other brokers that trust it. It needs no Azure SDK.
+// for other brokers that trust Entra ID. The package needs no Azure SDK.
 //
 //	source, err := azure.New("https://NAMESPACE.servicebus.windows.net/.default")
 //	…
 //	p, err := producer.New([]string{"NAMESPACE.servicebus.windows.net:9093"}, serializer,
 //		producer.WithTLS(producer.TLS{}), producer.WithSASL(producer.OAuthBearer(source)))
 //
-// The identity comes from where Azure's own SDKs look for it, in this order:
+// The identity comes from the places of Azure's own SDKs, in this order:
 //
 //  1. AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET,
 //  2. AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_FEDERATED_TOKEN_FILE (workload
@@ -36,7 +36,8 @@ import (
 	"github.com/avroline/avroline/producer/auth/internal/endpoint"
 )
 
-// Source makes tokens for producer.OAuthBearer. It is safe for concurrent use.
+// Source makes tokens for producer.OAuthBearer. A Source is safe for concurrent
+// use.
 type Source struct {
 	scope  string
 	client *http.Client
@@ -48,13 +49,14 @@ type Source struct {
 type Option struct{ apply func(*Source) }
 
 // WithHTTPClient makes the requests for tokens with client, for example with a
-// private CA. Default: [http.DefaultClient]. Redirects are never followed.
+// private CA. The default is [http.DefaultClient]. Redirects are never
+// followed.
 func WithHTTPClient(client *http.Client) Option {
 	return Option{func(s *Source) { s.client = client }}
 }
 
-// New makes a source for a scope: the resource with "/.default" at its end. It
-// makes no request.
+// New makes a source for a scope. A scope is a resource with "/.default" at the
+// end. New makes no request.
 func New(scope string, opts ...Option) (*Source, error) {
 	resource, ok := strings.CutSuffix(scope, "/.default")
 	if !ok || resource == "" || strings.ContainsAny(scope, " \t\r\n") {
@@ -69,8 +71,8 @@ func New(scope string, opts ...Option) (*Source, error) {
 	return s, nil
 }
 
-// Token asks for a new token each time. The producer keeps it until four fifths
-// of its life are over.
+// Token asks for a new token each time. The producer keeps a token until four
+// fifths of the token's life are over.
 func (s *Source) Token(ctx context.Context) (oauth.Token, error) {
 	token, err := s.token(ctx)
 	if err != nil {
@@ -121,7 +123,7 @@ func (s *Source) entra(ctx context.Context, tenant string, form url.Values) (oau
 	return s.parse(answer)
 }
 
-// managed asks a service of the machine for the token of its identity.
+// managed asks a service of the machine for a token of its identity.
 func (s *Source) managed(ctx context.Context, address, version string, header http.Header) (oauth.Token, error) {
 	if err := endpoint.CheckSecret(address); err != nil {
 		return oauth.Token{}, err
@@ -137,7 +139,7 @@ func (s *Source) managed(ctx context.Context, address, version string, header ht
 	return s.parse(answer)
 }
 
-// parse reads an answer. Entra ID gives numbers, the metadata services give
+// parse reads an answer. Entra ID gives numbers. The metadata services give
 // numbers as strings.
 func (s *Source) parse(answer []byte) (oauth.Token, error) {
 	var result struct {
@@ -165,7 +167,7 @@ func seconds(raw json.RawMessage) (int64, bool) {
 	return n, err == nil && n > 0 && n < most
 }
 
-// principal is whose token it is, as the token itself says. The broker decides.
+// principal returns the owner in the token, or "". The broker decides alone.
 func principal(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

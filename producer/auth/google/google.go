@@ -1,13 +1,13 @@
 // Package google gives tokens for Google Cloud Managed Service for Apache
-// Kafka. It needs no Google SDK.
+// Kafka. The package needs no Google SDK.
 //
 //	source, err := google.New()
 //	…
 //	p, err := producer.New(brokers, serializer,
 //		producer.WithTLS(producer.TLS{}), producer.WithSASL(producer.OAuthBearer(source)))
 //
-// The identity comes from where Google's own SDKs look for it (Application
-// Default Credentials), in this order:
+// The identity comes from the places of Google's own SDKs (Application Default
+// Credentials), in this order:
 //
 //  1. the file that GOOGLE_APPLICATION_CREDENTIALS names,
 //  2. the file of "gcloud auth application-default login",
@@ -36,10 +36,11 @@ import (
 	"github.com/avroline/avroline/producer/auth/internal/endpoint"
 )
 
-// scope is what the access token may be used for.
+// scope is the permission of the access token.
 const scope = "https://www.googleapis.com/auth/cloud-platform"
 
-// Source makes tokens for producer.OAuthBearer. It is safe for concurrent use.
+// Source makes tokens for producer.OAuthBearer. A Source is safe for concurrent
+// use.
 type Source struct {
 	principal string
 	client    *http.Client
@@ -51,18 +52,19 @@ type Source struct {
 type Option struct{ apply func(*Source) }
 
 // WithHTTPClient makes the requests for tokens with client, for example with a
-// private CA. Default: [http.DefaultClient]. Redirects are never followed.
+// private CA. The default is [http.DefaultClient]. Redirects are never
+// followed.
 func WithHTTPClient(client *http.Client) Option {
 	return Option{func(s *Source) { s.client = client }}
 }
 
-// WithPrincipal names the account in the token: an e-mail address. Default:
-// what the credentials say. The credentials of a user do not say it.
+// WithPrincipal sets the account in the token, an e-mail address. The default
+// is the account in the credentials. The credentials of a user name no account.
 func WithPrincipal(email string) Option {
 	return Option{func(s *Source) { s.principal = email }}
 }
 
-// New makes a source. It makes no request.
+// New makes a source, and makes no request.
 func New(opts ...Option) (*Source, error) {
 	s := &Source{env: os.Getenv, now: time.Now}
 	for _, opt := range opts {
@@ -73,8 +75,9 @@ func New(opts ...Option) (*Source, error) {
 	return s, nil
 }
 
-// Token asks for a new access token each time and wraps it in the form that the
-// brokers want. The producer keeps it until four fifths of its life are over.
+// Token asks for a new access token each time. Token wraps the access token in
+// the form for the brokers. The producer keeps a token until four fifths of the
+// token's life are over.
 func (s *Source) Token(ctx context.Context) (oauth.Token, error) {
 	a, err := s.access(ctx)
 	if err != nil {
@@ -123,7 +126,7 @@ func (s *Source) access(ctx context.Context) (access, error) {
 	return s.metadata(ctx)
 }
 
-// gcloudDir is where gcloud keeps its files, or empty.
+// gcloudDir returns the folder of gcloud's files, or "".
 func (s *Source) gcloudDir() string {
 	if dir := s.env("CLOUDSDK_CONFIG"); dir != "" {
 		return dir
@@ -199,7 +202,7 @@ func (s *Source) parse(answer []byte, principal string) (access, error) {
 		AccessToken string  `json:"access_token"`
 		ExpiresIn   float64 `json:"expires_in"`
 	}
-	const most = 1 << 30 // seconds: keeps a wrong number from overflowing a time
+	const most = 1 << 30 // in seconds. A larger number could overflow a time
 	switch err := json.Unmarshal(answer, &result); {
 	case err != nil || result.AccessToken == "":
 		return access{}, errors.New("the answer holds no access_token")

@@ -1,6 +1,6 @@
-// Package endpoint makes the HTTP requests of the token sources. It follows no
-// redirect, because the next host would get the secret. It bounds every answer.
-// Its errors quote nothing of an answer but an error code.
+// Package endpoint makes the HTTP requests of the token sources. A request
+// follows no redirect, because the next host would get the secret. The size of
+// an answer is bounded. Errors quote only the error code of an answer.
 package endpoint
 
 import (
@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer or of a file.
+// maxAnswer limits the size of an answer or of a file, in bytes.
 const maxAnswer = 1 << 20
 
 // wait bounds one request, also if the caller's context has no deadline.
@@ -124,7 +124,8 @@ func errorCode(answer []byte) string {
 	return ""
 }
 
-// CheckSecret refuses an address to which a secret would go in clear text.
+// CheckSecret returns an error if a secret would go to the address in clear
+// text.
 // Loopback and link-local addresses are those of the machine itself.
 func CheckSecret(address string) error {
 	u, err := url.Parse(address)

@@ -366,6 +366,9 @@ func (b *builder) object(text string, in *goPackage) (types.Object, error) {
 		if obj := types.Universe.Lookup(name); obj != nil && token.IsIdentifier(name) {
 			return obj, nil
 		}
+		if !token.IsIdentifier(name) {
+			return nil, fmt.Errorf("%q is no name of a type: declare a named type with these values", text)
+		}
 		if path = in.Path; path == "" {
 			return nil, fmt.Errorf("%s has no import path, and the import path of the output folder is not known", name)
 		}

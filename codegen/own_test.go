@@ -327,6 +327,9 @@ func (o *Own) UnmarshalText(b []byte) error { o.Name = &Name{string(b)}; return 
 		"own methods":               {gentest.Path + "/own.Own", ""},
 		"a pointer":                 {"*" + gentest.Path + "/own.Name", ""},
 		"no type":                   {"", "go.type is empty"},
+		"a type without a name":     {"map[string]int", `"map" is no name of a type`},
+		"a slice":                   {"[]string", `"" is no name of a type`},
+		"words":                     {"a b", `"a b" is no name of a type`},
 		"an unknown type":           {gentest.Path + "/own.Nothing", "has no Nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -100,11 +100,12 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 	if !cmd.Flags().Changed("output") && cfg.dir != "" {
 		g.output = cfg.path(cfg.Generate.Output)
 	}
+	source := "--package"
 	if !cmd.Flags().Changed("package") {
-		g.packageName = cfg.Generate.Package
+		g.packageName, source = cfg.Generate.Package, cfg.name()+": generate: package"
 	}
 	if g.packageName != "" && (!token.IsIdentifier(g.packageName) || g.packageName == "_") {
-		return usagef("package %q is no Go package name", g.packageName)
+		return usagef("%s %q is no Go package name", source, g.packageName)
 	}
 	g.namespaces = maps.Clone(cfg.Generate.Map)
 	if g.namespaces == nil {

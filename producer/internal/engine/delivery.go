@@ -16,8 +16,10 @@ type Delivery struct {
 	// Offset is -1 if the broker did not tell the offset. The broker does not
 	// tell it with acks 0, or for a recognised duplicate.
 	Offset int64
-	// Timestamp is the timestamp that the producer sent. A topic with
-	// message.timestamp.type=LogAppendTime stores the broker's time instead.
+	// Timestamp is the timestamp of the message. In a topic with
+	// message.timestamp.type=LogAppendTime, Timestamp is the broker's time.
+	// Timestamp is zero if the client did not report a message before Close
+	// gave up and the message has no explicit timestamp.
 	Timestamp time.Time
 	// KeySchemaID and ValueSchemaID are the ids in the registry. An id is 0 if
 	// there is no schema, for example for a tombstone or a key that is not
@@ -154,9 +156,7 @@ func (d *deliverer) run() {
 				return
 			}
 			for d.next < len(b.list) {
-				o := &b.list[d.next]
-				d.next++
-				d.tell(o)
+				d.tellRest(b)
 			}
 			d.work[0], d.next = nil, 0
 			d.work = d.work[1:]
@@ -178,14 +178,30 @@ func (e *Engine) callOutcome(o *outcome) {
 	e.callbacks.Outcome(o.token, o.delivery, o.err, time.Duration(e.now()-o.since), o.onWire)
 }
 
-func (d *deliverer) tell(o *outcome) {
-	d.called.Add(1)
-	defer d.letGo(o)
+// tellRest handles the outcomes of b from d.next on. After a panic of a
+// callback, tellRest reports the panic and returns early.
+func (d *deliverer) tellRest(b *outcomes) {
+	var telling *outcome
 	defer func() {
-		if v := recover(); v != nil {
-			d.engine.ReportFailure(o.delivery, &PanicError{"the callback of topic " + o.delivery.Topic, v, debug.Stack()})
+		if telling == nil {
+			return
 		}
+		if v := recover(); v != nil { // nil: runtime.Goexit
+			d.engine.ReportFailure(telling.delivery, &PanicError{"the callback of topic " + telling.delivery.Topic, v, debug.Stack()})
+		}
+		d.letGo(telling)
 	}()
+	for d.next < len(b.list) {
+		telling = &b.list[d.next]
+		d.next++
+		d.called.Add(1)
+		d.tell(telling)
+		d.letGo(telling)
+		telling = nil
+	}
+}
+
+func (d *deliverer) tell(o *outcome) {
 	if d.engine.hooked && o.marker == nil && o.future == nil { // settle has called the hooks of a future
 		d.engine.callOutcome(o)
 	}

@@ -10,8 +10,10 @@ import "github.com/avroline/avroline/producer/internal/engine"
 //	// Offset is -1 if the broker did not tell the offset. The broker does not
 //	// tell it with acks 0, or for a recognised duplicate.
 //	Offset int64
-//	// Timestamp is the timestamp that the producer sent. A topic with
-//	// message.timestamp.type=LogAppendTime stores the broker's time instead.
+//	// Timestamp is the timestamp of the message. In a topic with
+//	// message.timestamp.type=LogAppendTime, Timestamp is the broker's time.
+//	// Timestamp is zero if the client did not report a message before Close
+//	// gave up and the message has no explicit timestamp.
 //	Timestamp time.Time
 //	// KeySchemaID and ValueSchemaID are the ids in the registry. An id is 0 if
 //	// there is no schema, for example for a tombstone or a key that is not

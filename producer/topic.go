@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -217,7 +216,7 @@ func (s *scratch) send(ctx context.Context, block bool) error {
 const eventIDHeader = "event-id"
 
 // finish adds the parts that all records share: the event id, the headers of
-// the hooks and the timestamp.
+// the hooks and the timestamp. Without a timestamp, the client sets the time.
 func (s *scratch) finish(ctx context.Context) (err error) {
 	defer s.caught(&err)
 	if s.binding.options.eventID {
@@ -233,9 +232,6 @@ func (s *scratch) finish(ctx context.Context) (err error) {
 	s.headers = s.ids.dropForeign(s.headers)
 	for _, h := range s.headers {
 		s.message.Headers = append(s.message.Headers, transport.Header{Key: h.Key, Value: h.Value})
-	}
-	if s.timestamp.IsZero() && s.wantsDelivery() {
-		s.timestamp = time.Now()
 	}
 	if !s.timestamp.IsZero() {
 		s.message.Timestamp, s.message.HasTimestamp = s.timestamp.UnixMilli(), true

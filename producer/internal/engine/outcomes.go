@@ -74,6 +74,7 @@ func (k *client) take(o *transport.Outcome) {
 	case o.Persistence == transport.Persisted:
 		k.outcome(q, &e, o, nil)
 	case o.Persistence == transport.NotPersisted && k.resends(o, &e):
+		e.stamp, e.stamped = o.Message.Timestamp, true
 		t.lost = append(t.lost, lostMessage{q.topic.name, q.partition, seq, e, o.Message, codeOf(o.Err)})
 		if t.lostWhy == nil {
 			t.lostWhy = o.Err

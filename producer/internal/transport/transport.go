@@ -57,8 +57,10 @@ type Outcome struct {
 	// Offset is the message's offset in the log. Offset is -1 if the broker
 	// returned no offset.
 	Offset int64
-	// Timestamp is the broker's timestamp in Unix milliseconds if the topic
-	// uses LogAppendTime. Otherwise Timestamp is -1.
+	// Timestamp is the message's timestamp in Unix milliseconds. If the topic
+	// uses LogAppendTime, Timestamp is the broker's time. If the message had no
+	// timestamp, Timestamp is the time that the transport set. -1: not known.
+	// confluent without the plugin cannot report the broker's time.
 	Timestamp int64
 	// OnWire is the time from writing the message's last produce request to the
 	// broker's answer. OnWire is 0 if the message is not delivered, or if the

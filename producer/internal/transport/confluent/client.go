@@ -154,17 +154,24 @@ func join(a, b string) string {
 	return a + "," + b
 }
 
+// outcomesAtOnce is the maximum number of outcomes per call of the handler. The
+// library often reports thousands of messages at once, and smaller groups stay
+// in the processor's cache.
+const outcomesAtOnce = 256
+
 // serve forwards the library's reports until the hub is closed.
 func (c *client) serve() {
 	defer close(c.served)
 	var batch []transport.Outcome
 	for {
 		outcomes, lines, more := c.hub.wait()
-		if len(outcomes) > 0 {
+		for len(outcomes) > 0 {
+			n := min(len(outcomes), outcomesAtOnce)
 			batch = batch[:0]
-			for i := range outcomes {
+			for i := range outcomes[:n] {
 				batch = append(batch, c.outcome(&outcomes[i]))
 			}
+			outcomes = outcomes[n:]
 			c.failed(batch)
 			c.report(batch)
 			clear(batch)

@@ -155,7 +155,7 @@ func (c *client) dropHeld(why *transport.Error) {
 // notGiven is the outcome of a message that the library never got.
 func notGiven(p *partition, h held, err error) transport.Outcome {
 	o := transport.Outcome{
-		Token: h.token, Partition: p.number, Offset: -1, Timestamp: -1,
+		Token: h.token, Partition: p.number, Offset: -1, Timestamp: h.message.Timestamp,
 		Persistence: transport.NotPersisted, Err: err, Message: h.message,
 	}
 	switch e := convert(err); {

@@ -17,25 +17,31 @@ type plain struct {
 	inFlight atomic.Int64 // messages without an event
 }
 
-// plainToken is a message's Opaque.
-type plainToken struct{ token transport.Token }
+// plainToken is a message's Opaque. The Go client's events do not contain a
+// timestamp, so plainToken keeps the timestamp that was sent.
+type plainToken struct {
+	token transport.Token
+	stamp int64 // Unix milliseconds
+}
 
 var plainTokens = sync.Pool{New: func() any { return new(plainToken) }} //nolint:gochecknoglobals // a pool
 
 // givePlain gives a message to the Go client.
 func (c *client) givePlain(p *partition, m *transport.Message, token transport.Token) error {
 	message := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &p.topic.name, Partition: p.number}, Key: m.Key, Value: m.Value}
-	if m.HasTimestamp {
-		if m.Timestamp == 0 {
-			return &transport.Error{Code: transport.Invalid, Text: "librdkafka takes the timestamp 0 (the Unix epoch) for now: use a millisecond later, or the transport franz"}
-		}
-		message.Timestamp = time.UnixMilli(m.Timestamp)
+	stamp := m.Timestamp
+	switch {
+	case !m.HasTimestamp:
+		stamp = time.Now().UnixMilli()
+	case stamp == 0:
+		return &transport.Error{Code: transport.Invalid, Text: "librdkafka takes the timestamp 0 (the Unix epoch) for now: use a millisecond later, or the transport franz"}
 	}
+	message.Timestamp = time.UnixMilli(stamp)
 	for i := range m.Headers {
 		message.Headers = append(message.Headers, kafka.Header{Key: m.Headers[i].Key, Value: m.Headers[i].Value})
 	}
 	opaque := plainTokens.Get().(*plainToken)
-	opaque.token = token
+	opaque.token, opaque.stamp = token, stamp
 	message.Opaque = opaque
 	c.plain.inFlight.Add(1)
 	err := c.kafka.Produce(message, nil)
@@ -54,7 +60,6 @@ func (c *client) givePlain(p *partition, m *transport.Message, token transport.T
 // servePlain reports the Go client's events, in groups.
 func (c *client) servePlain() {
 	defer close(c.served)
-	const most = 256
 	var batch []transport.Outcome
 	for event := range c.kafka.Events() {
 		for more := true; more; {
@@ -63,7 +68,7 @@ func (c *client) servePlain() {
 			} else {
 				c.event(event)
 			}
-			if more = len(batch) < most; more {
+			if more = len(batch) < outcomesAtOnce; more {
 				select {
 				case event, more = <-c.kafka.Events():
 				default:
@@ -84,11 +89,8 @@ func (c *client) servePlain() {
 // message is unknown.
 func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
 	opaque := m.Opaque.(*plainToken)
-	o := transport.Outcome{Token: opaque.token, Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset), Timestamp: -1}
+	o := transport.Outcome{Token: opaque.token, Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset), Timestamp: opaque.stamp}
 	plainTokens.Put(opaque)
-	if m.TimestampType == kafka.TimestampLogAppendTime {
-		o.Timestamp = m.Timestamp.UnixMilli()
-	}
 	if m.TopicPartition.Error == nil {
 		c.stalls.forget(topicPartition{*m.TopicPartition.Topic, m.TopicPartition.Partition})
 		return c.delivered(o)

@@ -54,7 +54,6 @@ int rd_kafka_interceptor_add_on_response_received(rd_kafka_t *, const char *,
 
 enum { LOG_DEBUG = 7 };                     // syslog level
 enum { STATUS_NOT_PERSISTED, STATUS_POSSIBLY_PERSISTED }; // rd_kafka_msg_status_t
-enum { TIMESTAMP_LOG_APPEND = 2 };          // rd_kafka_timestamp_type_t
 enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
 enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
 enum { BLAME_WAIT = 50000 };                // microseconds, see refusal
@@ -128,8 +127,12 @@ avl_hub *avl_hub_new(int copy_failed, int guard, int single, int max_level) {
 
 static void forget(avl_hub *hub) {
   for (size_t i = 0; i < hub->out_len; i++) {
-    free(hub->out[i].copy);
-    free(hub->out[i].text);
+    avl_failure *f = hub->out[i].failure;
+    if (f) {
+      free(f->copy);
+      free(f->text);
+      free(f);
+    }
   }
   for (size_t i = 0; i < hub->lines_out_len; i++) {
     free(hub->lines_out[i].tag);
@@ -186,7 +189,7 @@ static void append(avl_hub *hub, const avl_outcome *o) {
 static void let_go(avl_hub *hub, refusal *r) {
   for (size_t i = 0; i < r->len; i++) {
     if (r->named)
-      r->held[i].blame = AVL_BLAME_THIS;
+      r->held[i].failure->blame = AVL_BLAME_THIS;
     append(hub, &r->held[i]);
   }
   r->len = 0;
@@ -228,18 +231,18 @@ static void refused(avl_hub *hub, const char *topic, const avl_outcome *o) {
     r->held = realloc(r->held, r->cap * sizeof *r->held);
   }
   int64_t now = now_micros();
-  if (o->blame == AVL_BLAME_OTHER)
+  if (o->failure->blame == AVL_BLAME_OTHER)
     r->named = now;
   else if (now - r->named > BLAME_KEPT && !r->left)
     r->named = 0;
   if (r->len == 0)
     r->until = now + (r->left ? BLAME_MOST : BLAME_WAIT);
-  if (o->blame == AVL_BLAME_BATCH)
+  if (o->failure->blame == AVL_BLAME_BATCH)
     r->held[r->len++] = *o;
   int last = r->left && --r->left == 0;
   if (r->named || last)
     let_go(hub, r);
-  if (o->blame == AVL_BLAME_OTHER)
+  if (o->failure->blame == AVL_BLAME_OTHER)
     append(hub, o);
 }
 
@@ -336,7 +339,7 @@ static char *put(char *at, const void *bytes, size_t n) {
 
 // copy copies a message that is not in the log, so that the engine can send the
 // message again.
-static void copy(const message_t *m, avl_outcome *o) {
+static void copy(const message_t *m, avl_failure *f) {
   headers_t *headers = NULL;
   size_t count = 0, size = m->key_len + m->len;
   const char *name;
@@ -347,7 +350,7 @@ static void copy(const message_t *m, avl_outcome *o) {
     for (size_t i = 0; i < count && rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++)
       size += 8 + strlen(name) + len;
   }
-  char *at = o->copy = malloc(size ? size : 1);
+  char *at = f->copy = malloc(size ? size : 1);
   at = put(at, m->key, m->key ? m->key_len : 0);
   at = put(at, m->payload, m->payload ? m->len : 0);
   for (size_t i = 0; i < count && rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++) {
@@ -356,9 +359,9 @@ static void copy(const message_t *m, avl_outcome *o) {
     at = put_length(at, value ? (int32_t)len : -1);
     at = put(at, value, value ? len : 0);
   }
-  o->key_len = m->key ? (int64_t)m->key_len : -1;
-  o->value_len = m->payload ? (int64_t)m->len : -1;
-  o->header_count = (uint32_t)count;
+  f->key_len = m->key ? (int64_t)m->key_len : -1;
+  f->value_len = m->payload ? (int64_t)m->len : -1;
+  f->header_count = (uint32_t)count;
 }
 
 // other_record is the text of an innocent record in a refused batch. If the
@@ -477,7 +480,7 @@ enum { MOST_WRITTEN = 64 }; // further requests in flight have no known time
 
 static __thread int64_t written[MOST_WRITTEN]; // microseconds of the monotonic clock
 static __thread uint32_t written_from, written_to;
-static __thread int64_t on_wire; // of the answer that the thread handles
+static __thread uint32_t on_wire; // of the answer that the thread handles
 
 static int on_request_sent(rd_kafka_t *rk, int socket, const char *broker, int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
                            void *opaque) {
@@ -496,41 +499,45 @@ static int on_response_received(rd_kafka_t *rk, int socket, const char *broker, 
   if (written_from == written_to)
     return 0;
   if (!err && written_to - written_from <= MOST_WRITTEN)
-    on_wire = now_micros() - written[written_from % MOST_WRITTEN];
+    on_wire = (uint32_t)(now_micros() - written[written_from % MOST_WRITTEN]);
   written_from++;
   return 0;
+}
+
+// failure_of describes the failure of a message.
+static avl_failure *failure_of(avl_hub *hub, const message_t *m) {
+  avl_failure *f = calloc(1, sizeof *f);
+  f->err = (int16_t)m->err;
+  f->status = (uint8_t)rd_kafka_message_status(m);
+  const char *text = rd_kafka_message_produce_errstr(m);
+  if (m->err == INVALID_DIFFERENT_RECORD || (text && strncmp(text, other_record, sizeof other_record - 1) == 0))
+    f->blame = AVL_BLAME_OTHER;
+  else if (m->err > 0) {
+    f->text = text ? strdup(text) : NULL;
+    if (is_content(m->err))
+      f->blame = AVL_BLAME_BATCH;
+  }
+  if (f->status == STATUS_NOT_PERSISTED && was_drained(hub, m))
+    f->status = STATUS_POSSIBLY_PERSISTED;
+  if (hub->copy_failed && f->status == STATUS_NOT_PERSISTED)
+    copy(m, f);
+  return f;
 }
 
 static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   (void)rk;
   avl_hub *hub = opaque;
-  avl_outcome o = {.token = (uint64_t)(uintptr_t)m->opaque, .offset = m->offset, .timestamp = -1, .partition = m->partition, .err = (int16_t)m->err};
-  o.status = (uint8_t)rd_kafka_message_status(m);
-  o.on_wire = m->err ? 0 : on_wire;
-  int type = 0;
-  int64_t timestamp = rd_kafka_message_timestamp(m, &type);
-  if (type == TIMESTAMP_LOG_APPEND)
-    o.timestamp = timestamp;
-  if (m->err) {
-    const char *text = rd_kafka_message_produce_errstr(m);
-    if (m->err == INVALID_DIFFERENT_RECORD || (text && strncmp(text, other_record, sizeof other_record - 1) == 0))
-      o.blame = AVL_BLAME_OTHER;
-    else if (m->err > 0) {
-      o.text = text ? strdup(text) : NULL;
-      if (is_content(m->err))
-        o.blame = AVL_BLAME_BATCH;
-    }
-    if (o.status == STATUS_NOT_PERSISTED && was_drained(hub, m))
-      o.status = STATUS_POSSIBLY_PERSISTED;
-    if (hub->copy_failed && o.status == STATUS_NOT_PERSISTED) {
-      copy(m, &o);
-      o.copy_timestamp = timestamp;
-    }
-  }
+  avl_outcome o = {.token = (uint64_t)(uintptr_t)m->opaque, .offset = m->offset, .partition = m->partition};
+  int type;
+  o.timestamp = rd_kafka_message_timestamp(m, &type);
+  if (m->err)
+    o.failure = failure_of(hub, m);
+  else
+    o.on_wire = on_wire;
   pthread_mutex_lock(&hub->lock);
   if (hub->pending)
     note_end(hub, m);
-  if (o.blame != AVL_BLAME_NONE) {
+  if (o.failure && o.failure->blame != AVL_BLAME_NONE) {
     refused(hub, rd_kafka_topic_name(m->topic), &o);
   } else {
     if (hub->refusals && !m->err) // another thread may purge messages meanwhile
@@ -670,8 +677,10 @@ static headers_t *unpack(const char *at, uint32_t count) {
 enum { V_END = 0, V_RKT = 2, V_PARTITION = 3, V_VALUE = 4, V_KEY = 5, V_OPAQUE = 6, V_FLAGS = 7, V_TIMESTAMP = 8, V_HEADERS = 10 };
 enum { F_COPY = 2 }; // RD_KAFKA_MSG_F_COPY
 
-int avl_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
+int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
                 int64_t timestamp, int has_timestamp, uint32_t header_count, uint64_t token) {
+  rd_kafka_t *rk = (rd_kafka_t *)client;
+  rd_kafka_topic_t *topic = (rd_kafka_topic_t *)handle;
   char *at = (char *)data;
   void *key = key_len < 0 ? NULL : at;
   at += key_len < 0 ? 0 : key_len;

@@ -106,20 +106,21 @@ func (c *client) outcome(o *C.avl_outcome) transport.Outcome {
 		Token: transport.Token(o.token), Partition: int32(o.partition), Offset: int64(o.offset), Timestamp: int64(o.timestamp),
 		OnWire: time.Duration(o.on_wire) * time.Microsecond,
 	}
-	if o.err == 0 {
+	f := o.failure
+	if f == nil {
 		return c.delivered(out)
 	}
-	code := kafka.ErrorCode(o.err)
+	code := kafka.ErrorCode(f.err)
 	err := failure(code)
-	if o.text != nil {
-		err.Text = C.GoString(o.text)
+	if f.text != nil {
+		err.Text = C.GoString(f.text)
 	}
-	out.Offset, out.Err, out.Guilty = -1, err, o.blame == C.AVL_BLAME_THIS
-	if o.status == 0 && certain(code) {
+	out.Offset, out.Err, out.Guilty = -1, err, f.blame == C.AVL_BLAME_THIS
+	if f.status == 0 && certain(code) {
 		out.Persistence = transport.NotPersisted
-		if o.copy != nil {
-			out.Message = unpack(unsafe.Pointer(o.copy), int(o.key_len), int(o.value_len), int(o.header_count))
-			out.Message.Timestamp, out.Message.HasTimestamp = int64(o.copy_timestamp), true
+		if f.copy != nil {
+			out.Message = unpack(unsafe.Pointer(f.copy), int(f.key_len), int(f.value_len), int(f.header_count))
+			out.Message.Timestamp, out.Message.HasTimestamp = int64(o.timestamp), true
 		}
 	}
 	return out
@@ -244,7 +245,7 @@ func (h handle) produce(partition int32, m *transport.Message, token transport.T
 	if m.HasTimestamp {
 		has = 1
 	}
-	code := C.avl_produce(h.rk, h.c, C.int32_t(partition), C.uintptr_t(uintptr(b.p)), length(m.Key), length(m.Value),
+	code := C.avl_produce(C.uintptr_t(uintptr(unsafe.Pointer(h.rk))), C.uintptr_t(uintptr(unsafe.Pointer(h.c))), C.int32_t(partition), C.uintptr_t(uintptr(b.p)), length(m.Key), length(m.Value),
 		C.int64_t(m.Timestamp), has, C.uint32_t(len(m.Headers)), C.uint64_t(token))
 	b.release()
 	return kafka.ErrorCode(code)

@@ -10,13 +10,8 @@ typedef struct rd_kafka_s rd_kafka_t;
 typedef struct rd_kafka_topic_s rd_kafka_topic_t;
 typedef struct rd_kafka_conf_s rd_kafka_conf_t;
 
-// avl_outcome is the final result of one message.
+// avl_failure says why a message is not delivered.
 typedef struct {
-  uint64_t token;
-  int64_t offset;
-  int64_t timestamp; // the broker's timestamp, or -1
-  int64_t on_wire;   // microseconds from the request to its answer, 0: not known
-  int32_t partition;
   int16_t err;
   uint8_t status; // rd_kafka_msg_status_t
   uint8_t blame;  // avl_blame
@@ -25,9 +20,19 @@ typedef struct {
   // copy has the key, the value and the headers. The function pack in plug.go
   // has the same layout.
   char *copy;
-  int64_t copy_timestamp;
   int64_t key_len, value_len; // -1 means null
   uint32_t header_count;
+} avl_failure;
+
+// avl_outcome is the final result of one message. The struct is small, because
+// the reader often takes thousands of outcomes at once.
+typedef struct {
+  uint64_t token;
+  int64_t offset;
+  int64_t timestamp;    // the message's timestamp in the log, or -1
+  uint32_t on_wire;     // microseconds from the request to its answer, 0: not known
+  int32_t partition;
+  avl_failure *failure; // malloc'ed, or NULL for a delivered message
 } avl_outcome;
 
 // avl_blame says whether the broker refused a batch for its content
@@ -82,7 +87,10 @@ int avl_plug(rd_kafka_conf_t *conf);
 // message. avl_produce returns librdkafka's error code, or 0. data is C memory
 // with the key, the value and the packed headers in this order. A length of -1
 // is null.
-int avl_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
+//
+// rk and topic are pointers to librdkafka's objects. Their type is uintptr_t,
+// because cgo checks every argument of a pointer type at run time.
+int avl_produce(uintptr_t rk, uintptr_t topic, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
                 int64_t timestamp, int has_timestamp, uint32_t header_count, uint64_t token);
 
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, void *conf);

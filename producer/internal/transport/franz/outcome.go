@@ -36,6 +36,9 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	} else {
 		p.explain(&o, r.index, err)
 	}
+	if o.Timestamp < 0 && !kr.Timestamp.IsZero() { // zero: kgo has not seen the record
+		o.Timestamp = kr.Timestamp.UnixMilli()
+	}
 	retried := err != nil && p.retries(&o)
 	if retried {
 		p.again = append(p.again, r)

@@ -366,9 +366,10 @@ func (p *partition) resume() {
 func (p *partition) dropWaiting(err *transport.Error, then func()) {
 	c := p.topic.client
 	for i, r := range p.waiting {
+		m := r.message()
 		o := transport.Outcome{
-			Token: r.token, Partition: p.number, Offset: -1, Timestamp: -1,
-			Persistence: transport.NotPersisted, Err: err, Message: r.message(),
+			Token: r.token, Partition: p.number, Offset: -1, Timestamp: m.Timestamp,
+			Persistence: transport.NotPersisted, Err: err, Message: m,
 		}
 		c.chunks.release(r)
 		if i < len(p.waiting)-1 {

@@ -49,6 +49,9 @@ func testOutcomes(t *testing.T, lib Library) {
 			}
 			s.all(t, 1000)
 			for i, r := range b.read(t, name) {
+				if o := s.outcomes[transport.Token(i)]; o.Offset != r.Offset || o.Timestamp != r.Timestamp.UnixMilli() {
+					t.Fatalf("message %d has the offset %d and the time %d, reported %d and %d", i, r.Offset, r.Timestamp.UnixMilli(), o.Offset, o.Timestamp)
+				}
 				want := string(value(transport.Token(i)))
 				if got := []string{string(r.Key), string(r.Value), string(r.Headers[0].Value)}; !cmp.Equal(got, []string{want, want, want}) {
 					t.Fatalf("message %d arrived as %q", i, got)
@@ -157,6 +160,9 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 				t.Errorf("message %d has the time %v", i, r.Timestamp)
 			}
 			got.Timestamp = want.Timestamp
+		}
+		if reported := s.outcomes[transport.Token(i)].Timestamp; reported != r.Timestamp.UnixMilli() {
+			t.Errorf("message %d has the time %d, reported %d", i, r.Timestamp.UnixMilli(), reported)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("message %d (-want +got):\n%s", i, diff)

@@ -395,7 +395,8 @@ func value(token transport.Token) []byte { return fmt.Appendf(nil, "message %d",
 
 // exactly compares the outcomes with the log:
 //
-//   - a persisted message is in the log once, at its offset,
+//   - a persisted message is in the log once, at its offset and with its
+//     timestamp,
 //   - a message that is not persisted is not in the log,
 //   - every other message is in the log at most once.
 //
@@ -430,6 +431,8 @@ func (s *session) exactly(t *testing.T, log []*kgo.Record) {
 				t.Errorf("message %d: reported persisted, and lost", token)
 			} else if r.Offset != o.Offset || r.Partition != o.Partition {
 				t.Errorf("message %d: reported at %d of %d, lies at %d of %d", token, o.Offset, o.Partition, r.Offset, r.Partition)
+			} else if reported, want := o.Timestamp, r.Timestamp.UnixMilli(); reported != want {
+				t.Errorf("message %d: reported with the time %d, has %d in the log", token, reported, want)
 			}
 		case transport.NotPersisted:
 			if o.Err == nil {
@@ -437,6 +440,9 @@ func (s *session) exactly(t *testing.T, log []*kgo.Record) {
 			}
 			if r != nil {
 				t.Errorf("message %d: reported not persisted (%v), lies at %d of %d", token, o.Err, r.Offset, r.Partition)
+			}
+			if o.Message != nil && o.Message.Timestamp != o.Timestamp {
+				t.Errorf("message %d: reported with the time %d, its copy has %d", token, o.Timestamp, o.Message.Timestamp)
 			}
 		default:
 			if o.Err == nil {

@@ -88,6 +88,7 @@ func testUnnamedRecord(t *testing.T, code int16, mayBeUnknown bool, options []pr
 				refused = append(refused, seq)
 			default:
 				unknown = append(unknown, seq)
+				t.Logf("message %d: %v", seq, err)
 			}
 		}); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,7 @@
 // own, Confluent's Avro serializer and franz-go. The broker is kfake in a
 // separate process that stores nothing. Every round runs every way once, in
 // turn, so that other work of the machine affects all ways. The table gives the
-// medians, and the ratios to the fastest raw mode.
+// medians, and the ratios to the other ways.
 //
 //	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100     the ways side by side
 //	cd internal/bench && go run ./publish -sync -n 4000                     one at a time, linger 0
@@ -187,10 +187,11 @@ func median(fs []figure, of func(figure) float64) float64 {
 
 func table(figures map[string][]figure) {
 	fmt.Printf("%d B, key %v, %s, linger %d ms, %d messages, median of %d\n\n", *size, *keyed, *compression, *linger, *count, *rounds)
-	fmt.Println("| way | k msg/s | CPU us/msg | allocs/msg | call ns | x raw | x Confluent |")
-	fmt.Println("|---|---|---|---|---|---|---|")
+	fmt.Println("| way | k msg/s | CPU us/msg | allocs/msg | call ns | x raw | CPU x raw | x Confluent | x kgo |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	rate := func(f figure) float64 { return f.rate }
-	ratio := func(name, base string) string {
+	cpu := func(f figure) float64 { return f.cpu }
+	ratio := func(name, base string, of func(figure) float64) string {
 		if len(figures[base]) == 0 {
 			return ""
 		}
@@ -198,7 +199,7 @@ func table(figures map[string][]figure) {
 		// the same for both.
 		var all []float64
 		for i := range min(len(figures[name]), len(figures[base])) {
-			all = append(all, figures[name][i].rate/figures[base][i].rate)
+			all = append(all, of(figures[name][i])/of(figures[base][i]))
 		}
 		slices.Sort(all)
 		return fmt.Sprintf("%.2f", all[len(all)/2])
@@ -208,9 +209,9 @@ func table(figures map[string][]figure) {
 		if len(fs) == 0 {
 			continue
 		}
-		fmt.Printf("| %s | %.0f | %.2f | %.1f | %.0f | %s | %s |\n", w.name, median(fs, rate)/1000,
-			median(fs, func(f figure) float64 { return f.cpu }), median(fs, func(f figure) float64 { return f.allocs }),
+		fmt.Printf("| %s | %.0f | %.2f | %.1f | %.0f | %s | %s | %s | %s |\n", w.name, median(fs, rate)/1000, median(fs, cpu),
+			median(fs, func(f figure) float64 { return f.allocs }),
 			median(fs, func(f figure) float64 { return f.call }),
-			ratio(w.name, "raw"), ratio(w.name, "confluent-avro"))
+			ratio(w.name, "raw", rate), ratio(w.name, "raw", cpu), ratio(w.name, "confluent-avro", rate), ratio(w.name, "kgo", rate))
 	}
 }

@@ -47,6 +47,7 @@ var ways = []way{
 	{"avroline-prom", startOurs(true, metrics)},         // with package prom
 	{"avroline-otel-1%", startOurs(true, traces(0.01))}, // with package opentelemetry, 1 of 100 traces is sampled
 	{"avroline-otel", startOurs(true, traces(1))},       // every trace is sampled, and the exporter drops it
+	{"avroline-franz", startOurs(true, franz)},          // avroline-callback with the transport franz
 	{"confluent-avro", startConfluent},                  // avrov2's serializer, a delivery channel for each message
 	{"kgo", startKgo},                                   // franz-go, ready bytes, a callback for each message
 }
@@ -174,6 +175,9 @@ func startRaw(reports bool) func([]string) runner {
 		}, wait, p.Close}
 	}
 }
+
+// franz chooses the transport.
+func franz() producer.Option { return producer.WithTransport(producer.Franz) }
 
 // none, counts, metrics and traces observe a producer of ours.
 func none() producer.Option { return producer.Option{} }

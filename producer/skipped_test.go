@@ -33,7 +33,7 @@ func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind
 	produce := []kmsg.Key{kmsg.Produce}
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{0}, Count: 1, Err: refusal})
 	b.Cluster().Fault(kfake.Fault{Keys: produce, Partitions: []int32{1}, Count: 1, Err: kerr.NotEnoughReplicasAfterAppend})
-	slow := b.DelayAnswers(2 * time.Second) // all batches are sent before the first answer
+	slow := b.DelayAnswers(6 * time.Second) // all batches are sent before the first answer
 	for _, m := range []struct {
 		partition int32
 		value     string

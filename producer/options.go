@@ -20,7 +20,7 @@ type Option = settings.Option
 // Transport is the client library under a producer.
 type Transport = settings.Transports
 
-// The transports. docs/transport.md compares them.
+// The transports. docs/transports.md compares them.
 const (
 	// Confluent is librdkafka under confluent-kafka-go. Confluent needs cgo. It
 	// is the default if the program is built with cgo.

@@ -50,15 +50,14 @@ func (s *settings) add(name string, file configfile.File) {
 	}
 }
 
-// aliasOf returns the main name of a key that has several names.
+// aliasOf returns the main name of a key that has several names. As in Java,
+// the keys of credentials may have the prefix "schema.registry.".
 func aliasOf(key string) string {
-	switch key {
-	case "schema.registry.urls":
+	if key == "schema.registry.urls" {
 		return "schema.registry.url"
-	case "schema.registry.basic.auth.credentials.source":
-		return "basic.auth.credentials.source"
-	case "schema.registry.basic.auth.user.info":
-		return "basic.auth.user.info"
+	}
+	if name := strings.TrimPrefix(key, "schema.registry."); strings.HasPrefix(name, "basic.auth.") || strings.HasPrefix(name, "bearer.auth.") {
+		return name
 	}
 	return key
 }

@@ -47,7 +47,7 @@ func (s *settings) security(c *config) error {
 	}
 	caEntry, ca := text("ca.pem", "ca.location", "truststore.certificates", "truststore.location")
 	certEntry, cert := text("certificate.pem", "certificate.location", "keystore.certificate.chain", "keystore.location")
-	_, key := text("key.pem", "key.location", "keystore.key", "keystore.location")
+	keyEntry, key := text("key.pem", "key.location", "keystore.key", "keystore.location")
 	if len(errs) > 0 || len(ca)+len(cert)+len(key) == 0 {
 		return errors.Join(errs...)
 	}
@@ -59,6 +59,7 @@ func (s *settings) security(c *config) error {
 		}
 	}
 	if len(cert)+len(key) > 0 {
+		certEntry = cmp.Or(certEntry, keyEntry) // for a key without a certificate
 		password := cmp.Or(s.entries[tlsPrefix+"key.password"], s.entries[tlsPrefix+"keystore.password"])
 		plain, err := decryptKey(key, password.Value)
 		if err != nil {

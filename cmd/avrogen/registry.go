@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,7 @@ func (a *app) registryURL(flag string, cfg *config) (string, error) {
 	if err != nil {
 		return "", &usageError{err}
 	}
-	for _, e := range entries {
+	for _, e := range slices.Backward(entries) { // the last one counts, as for the client
 		if e.Key == key || e.Key == "schema.registry.urls" {
 			return e.Value, nil
 		}

@@ -87,7 +87,8 @@ func TestCommandReachesTheRegistry(t *testing.T) {
 		}
 	}
 	dead := "http://127.0.0.1:1"
-	properties := "schema.registry.url=" + basic.URL + "\nbasic.auth.credentials.source=USER_INFO\nbasic.auth.user.info=me:pass:word\nbootstrap.servers=b:9092\n"
+	// The second URL counts.
+	properties := "schema.registry.url=" + dead + "\nschema.registry.url=" + basic.URL + "\nbasic.auth.credentials.source=USER_INFO\nbasic.auth.user.info=me:pass:word\nbootstrap.servers=b:9092\n"
 	tlsParts := "\n  ca: ca.pem\n  certificate: cert.pem\n  key: key.pem\n"
 	oauth := "\n  oauth: {token-url: \"" + issuer.URL + "\", client-id: me}\n"
 	for name, test := range map[string]struct {

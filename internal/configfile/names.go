@@ -276,6 +276,14 @@ basic.auth.credentials.source
 basic.auth.user.info
 schema.registry.basic.auth.credentials.source
 schema.registry.basic.auth.user.info
+schema.registry.bearer.auth.credentials.source
+schema.registry.bearer.auth.token
+schema.registry.bearer.auth.issuer.endpoint.url
+schema.registry.bearer.auth.client.id
+schema.registry.bearer.auth.client.secret
+schema.registry.bearer.auth.scope
+schema.registry.bearer.auth.logical.cluster
+schema.registry.bearer.auth.identity.pool.id
 bearer.auth.credentials.source
 bearer.auth.token
 bearer.auth.issuer.endpoint.url
@@ -402,6 +410,8 @@ basic.auth.user.info
 schema.registry.basic.auth.user.info
 bearer.auth.token
 bearer.auth.client.secret
+schema.registry.bearer.auth.token
+schema.registry.bearer.auth.client.secret
 schema.registry.ssl.key.pem
 schema.registry.ssl.key.password
 schema.registry.ssl.keystore.key

@@ -185,6 +185,8 @@ var notSecret = map[string]string{
 	"registrytest.Server.associations":  "subjects",
 	"serde.BoundRule.Tags":              "the registry shows it to every client",
 	"serde.Generic.alias":               "names of types",
+	"serde.Generic.original":            "names of fields and symbols",
+	"serde.Generic.renamed":             "names of fields and symbols",
 	"serde.config.metadata":             "the registry shows it to every client",
 }
 

@@ -34,6 +34,7 @@ type confluentConsumer struct {
 	kafka    *kafka.Consumer
 	logs     chan kafka.LogEvent
 	logged   chan struct{} // closed after the last log line is written
+	static   bool          // a static member keeps its partitions when it closes (KIP-345)
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
@@ -72,6 +73,7 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 			m[k] = v
 		}
 	}
+	_, in.static = m["group.instance.id"]
 	var err error
 	if in.kafka, err = kafka.NewConsumer(&m); err != nil {
 		return nil, asError(err)
@@ -95,11 +97,45 @@ func (in *confluentConsumer) Close() error {
 		return nil
 	}
 	in.closed = true
-	err := in.kafka.Close()
-	close(in.logs)
-	<-in.logged
-	return asError(err)
+	in.leave()
+	ended := make(chan error, 1)
+	go func() { ended <- in.kafka.Close() }()
+	select {
+	case err := <-ended:
+		close(in.logs)
+		<-in.logged
+		return asError(err)
+	case <-time.After(closePatience):
+		in.settings.Logger.Warn("consumer_close_hangs", "group", in.group.ID)
+		return nil // the group forgets the member after its session timeout
+	}
 }
+
+// closePatience bounds the library's Close, which may never return. A healthy
+// Close waits at most for an answer of the group's coordinator.
+const closePatience = time.Minute
+
+// leave gives up the partitions before the library's Close. A rebalance that
+// comes during Close may block the library forever (issue 4884 of librdkafka).
+func (in *confluentConsumer) leave() {
+	if len(in.group.Topics) == 0 || in.static || in.kafka.Unsubscribe() != nil {
+		return
+	}
+	quiet := 0
+	for end := time.Now().Add(leavePatience); quiet < 2 && time.Now().Before(end); {
+		event := in.kafka.Poll(millis(leavePoll)) // runs the callbacks of a rebalance
+		if left, err := in.kafka.Assignment(); event == nil && (err != nil || len(left) == 0) {
+			quiet++
+		} else {
+			quiet = 0
+		}
+	}
+}
+
+const (
+	leavePatience = 5 * time.Second
+	leavePoll     = 5 * time.Millisecond
+)
 
 // rebalanced reports revoked partitions. The library assigns and unassigns the
 // partitions.

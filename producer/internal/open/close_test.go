@@ -2,6 +2,7 @@ package open
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,26 +20,32 @@ func TestCloseDuringRebalance(t *testing.T) {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()
 			b := producertest.Start(t, producertest.WithTopic("events", 6))
-			for i := range 12 {
-				c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, err := Consumer(c, transport.Group{ID: fmt.Sprint("group-", i/6), Protocol: protocol, Topics: []string{"events"}}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				// Without a poll, the assignment waits in the library.
-				time.Sleep(time.Duration(i%6) * 150 * time.Millisecond)
-				for range i / 6 {
-					if _, err := in.Poll(t.Context(), 20*time.Millisecond); err != nil {
-						t.Fatal(err)
+			var all sync.WaitGroup
+			for i := range 60 {
+				all.Go(func() {
+					c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", nil)
+					if err != nil {
+						t.Error(err)
+						return
 					}
-				}
-				if err := in.Close(); err != nil {
-					t.Errorf("close after %d polls: %v", i/6, err)
-				}
+					in, err := Consumer(c, transport.Group{ID: fmt.Sprint("group-", i), Protocol: protocol, Topics: []string{"events"}}, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					// Without a poll, the assignment waits in the library.
+					time.Sleep(time.Duration(i/2) * 50 * time.Millisecond)
+					if i%2 == 1 {
+						if _, err := in.Poll(t.Context(), time.Millisecond); err != nil {
+							t.Error(err)
+						}
+					}
+					if err := in.Close(); err != nil {
+						t.Errorf("close: %v", err)
+					}
+				})
 			}
+			all.Wait()
 		})
 	}
 }

@@ -194,9 +194,10 @@ func TestOutbox(t *testing.T) {
 		}
 		p.until("the events", p.published(n))
 		p.until("the deletion", func() bool { return p.count() == 0 })
-		if h := r.Shards(ctx); len(h) != 1 || !h[0].Running || h[0].Err != nil || h[0].Items != n || h[0].Lag.Items != 0 {
-			t.Errorf("health: %+v", h)
-		}
+		p.until("the health", func() bool {
+			h := r.Shards(ctx)
+			return len(h) == 1 && h[0].Running && h[0].Err == nil && h[0].Items == n && h[0].Lag.Items == 0
+		})
 		stop()
 
 		at := time.UnixMilli(1_700_000_000_123)

@@ -196,7 +196,7 @@ func (g *Generic) recordFromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any
 	}
 	if given < len(v.Members) {
 		for _, m := range v.Members {
-			if !hasField(s, m.Key) {
+			if !g.isField(out, m.Key) {
 				return nil, &avsc.Error{Pos: m.KeyPos, What: fmt.Sprintf("%s has no field %q", s.Name, m.Key)}
 			}
 		}

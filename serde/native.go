@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -101,15 +100,19 @@ func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) 
 		return out, nil
 	}
 	for key := range m {
-		if !hasField(s, key) {
+		if !g.isField(out, key) {
 			return nil, avrobin.ErrorAt(fmt.Errorf("%s has no such field", typeName(s)), key)
 		}
 	}
 	return out, nil
 }
 
-func hasField(s *avsc.Schema, name string) bool {
-	return slices.ContainsFunc(s.Fields, func(f *avsc.Field) bool { return f.Name == name })
+// isField reports whether a field has the name. record has a value for every
+// field, under its name for goavro.
+func (g *Generic) isField(record map[string]any, name string) bool {
+	_, found := record[g.goavroName(name)]
+	_, made := g.original[name] // a name that only goavro knows
+	return found && !made
 }
 
 func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {

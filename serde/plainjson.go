@@ -181,7 +181,7 @@ func (r *plainReader) record(s *avsc.Schema, v *avsc.Value) (any, error) {
 	}
 	if given < len(v.Members) {
 		for _, m := range v.Members {
-			if !hasField(s, m.Key) {
+			if !r.g.isField(out, m.Key) {
 				return nil, &avsc.Error{Pos: m.KeyPos, What: fmt.Sprintf("%s has no field %q", s.Name, m.Key)}
 			}
 		}

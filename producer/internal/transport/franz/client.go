@@ -220,14 +220,9 @@ func (c *client) Purge() {
 	c.refuse(gaveUp("the client gives up what is not delivered"))
 	c.wire.stop()
 	for _, t := range *c.topics.Load() {
-		for _, p := range *t.partitions.Load() {
-			if p == nil {
-				continue
-			}
-			p.mu.Lock() // later publishers are refused
+		t.each(func(p *partition) { // later publishers are refused
 			p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
-			p.mu.Unlock()
-		}
+		})
 	}
 	c.kgo.UnsafeAbortBufferedRecords()
 }

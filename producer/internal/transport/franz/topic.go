@@ -330,18 +330,12 @@ func (t *topic) forget() {
 	t.mu.Lock()
 	t.state.CompareAndSwap(int32(topicRenewed), int32(topicUsable))
 	t.mu.Unlock()
-	for _, p := range *t.partitions.Load() {
-		if p == nil {
-			continue
-		}
-		p.mu.Lock()
+	t.each(func(p *partition) {
 		p.held = true
-		ended := p.handed == p.ended
-		p.mu.Unlock()
-		if ended { // otherwise the last outcome calls resume
-			p.resume()
+		if p.handed == p.ended { // otherwise the last outcome calls resume
+			p.reopen()
 		}
-	}
+	})
 }
 
 // resume opens the partition again after a refusal. The handler has already got
@@ -351,6 +345,11 @@ func (t *topic) forget() {
 func (p *partition) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.reopen()
+}
+
+// reopen is resume for a caller that holds p.mu.
+func (p *partition) reopen() {
 	if len(p.waiting) > 0 {
 		err := gaveUp("an earlier message of the partition was refused")
 		if topicState(p.topic.state.Load()) == topicGone {

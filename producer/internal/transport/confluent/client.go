@@ -228,15 +228,22 @@ func (c *client) event(event kafka.Event) {
 // messages.
 func (c *client) fail(cause error) {
 	c.failing.Do(func() {
-		err := *convert(c.fatalCause(cause))
-		err.Fatal, err.Text = true, strings.TrimPrefix(err.Text, "test_fatal_error: ") // the guard causes an error by a test function
-		c.refuse(&err)
+		err := fatal(c.fatalCause(cause))
+		c.refuse(err)
 		c.background.Go(func() {
-			c.handler.Fatal(&err)
-			c.dropHeld(&err)
+			c.handler.Fatal(err)
+			c.dropHeld(err)
 			c.purgeLate()
 		})
 	})
+}
+
+// fatal converts an error that ends the client. The guard causes such errors by
+// a test function of the library, whose name is no news.
+func fatal(cause error) *transport.Error {
+	err := *convert(cause)
+	err.Fatal, err.Text = true, strings.TrimPrefix(err.Text, "test_fatal_error: ")
+	return &err
 }
 
 // purgeLate gives up the messages that the library took during a fatal error.
@@ -285,12 +292,11 @@ func (c *client) failed(outcomes []transport.Outcome) {
 				c.uses.release()
 				if cause != nil {
 					c.failing.Do(func() {
-						fatal := *convert(cause)
-						fatal.Fatal = true
-						c.refuse(&fatal)
-						c.handler.Fatal(&fatal)
+						err := fatal(cause)
+						c.refuse(err)
+						c.handler.Fatal(err)
 						c.background.Go(func() {
-							c.dropHeld(&fatal)
+							c.dropHeld(err)
 							c.purgeLate()
 						})
 					})

@@ -5,8 +5,10 @@ SHELL := bash
 GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 GORELEASER_VERSION := v2.13.0
+GOTESTSUM_VERSION := v1.13.0
 BIN := $(CURDIR)/.build/bin
 GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+GOTESTSUM := $(BIN)/gotestsum-$(GOTESTSUM_VERSION)
 
 # What holds goroutines, and so runs under the race detector.
 RACE := ./internal/avsc/... ./internal/resolve/... ./registry/... ./serde/... ./producer/...
@@ -23,6 +25,15 @@ SCHEMAS ?= 1000
 SEED ?= 1
 # How long the soak runs: make soak SOAK=1h
 SOAK ?= 10m
+
+# gotest FLAGS,PACKAGES is go test. With RERUN=1, as in .ci/run, tests that
+# failed are run again: at most 6 tests and subtests, each at most twice, and
+# none after a data race, a panic or a timeout. The output keeps every failure.
+gotest = $(if $(RERUN),$(GOTESTSUM) --format standard-quiet --rerun-fails --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race --packages "$(2)" -- $(1),go test $(if $(1),$(1) )$(2))
+RERUN ?=
+ifneq ($(RERUN),)
+test race test-franz modules vectors integration tools versions: $(GOTESTSUM)
+endif
 
 .PHONY: all help fmt lint prose test race generate check-generate purego test-franz modules vault vulncheck release-check fuzz random bench throughput faults vectors integration tools versions kafka registry soak clean
 
@@ -48,11 +59,15 @@ $(GOLANGCI):
 	GOBIN=$(BIN)/tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $(BIN)/tmp/golangci-lint $@
 
+$(GOTESTSUM):
+	GOBIN=$(BIN)/tmp go install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+	mv $(BIN)/tmp/gotestsum $@
+
 test: ## the tests: no server, no environment variable
-	go test ./...
+	$(call gotest,,./...)
 
 race: ## the tests of what is concurrent, under the race detector
-	go test -race -short $(RACE)
+	$(call gotest,-race -short,$(RACE))
 
 generate: ## write the generated code anew
 	go generate ./...
@@ -70,7 +85,7 @@ purego: ## build and vet everything without cgo, for Windows and macOS too
 	GOOS=darwin CGO_ENABLED=0 go vet ./...
 
 test-franz: ## the producer's tests on the transport franz, built without cgo
-	CGO_ENABLED=0 go test ./producer ./producer/processor ./producer/source ./producer/outbox/... ./producer/internal/... ./producer/auth/...
+	CGO_ENABLED=0 $(call gotest,,./producer ./producer/processor ./producer/source ./producer/outbox/... ./producer/internal/... ./producer/auth/...)
 
 modules: ## build and vet the modules of their own, and test the KMS modules
 	@for mod in $$(git ls-files '*/go.mod' | xargs -n1 dirname); do echo "== $$mod"; (cd $$mod && go build ./... && go vet ./...) || exit 1; done
@@ -118,17 +133,17 @@ faults: ## the whole fault matrix on real Kafka, with each transport (about 25 m
 	go test -tags integration -count=1 -timeout 40m -v -run 'Faults|Disk' ./internal/integration -whole -franz
 
 vectors: ## judge schemas, bytes and resolution by other people's vectors
-	cd internal/bench && go test -count=1 ./vectors/...
+	cd internal/bench && $(call gotest,-count=1,./vectors/...)
 
 integration: ## the suites against real Kafka and a real registry (Java 21, Maven)
-	go run ./internal/cmd/withreal go test -tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)' ./producer ./producer/processor ./producer/source ./serde ./registry ./examples/clickstream
-	go test -tags integration -count=1 -timeout 30m ./internal/integration
+	go run ./internal/cmd/withreal $(call gotest,-tags integration -count=1 -p 1 -timeout 15m -run '$(REAL)',./producer ./producer/processor ./producer/source ./serde ./registry ./examples/clickstream)
+	$(call gotest,-tags integration -count=1 -timeout 30m,./internal/integration)
 
 tools: ## the catalog, the hooks and the settings judged by npm, Chromium, pre-commit
-	go test -tags integration -count=1 -timeout 15m -run 'AsyncAPI|Browser|ByValidator|PreCommit|Action' ./cmd/avrogen
+	$(call gotest,-tags integration -count=1 -timeout 15m -run 'AsyncAPI|Browser|ByValidator|PreCommit|Action',./cmd/avrogen)
 
 versions: ## the suites against older releases of Apache Kafka, one node each
-	@for v in $(VERSIONS); do go run ./internal/cmd/withreal -nodes 1 -kafka $$v go test -tags integration -count=1 -p 1 -timeout 15m -run '$(PUBLIC)' ./producer ./producer/processor ./producer/source ./serde || exit 1; done
+	@for v in $(VERSIONS); do go run ./internal/cmd/withreal -nodes 1 -kafka $$v $(call gotest,-tags integration -count=1 -p 1 -timeout 15m -run '$(PUBLIC)',./producer ./producer/processor ./producer/source ./serde) || exit 1; done
 
 kafka: ## run three nodes of Apache Kafka until Ctrl-C
 	@mkdir -p .build/bin && go build -o .build/bin/ ./internal/cmd/kafka && exec .build/bin/kafka

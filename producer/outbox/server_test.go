@@ -1,12 +1,15 @@
 package outbox_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/avroline/avroline/internal/databases"
 	"github.com/avroline/avroline/producer"
@@ -109,14 +112,7 @@ func TestLockTimeout(t *testing.T) {
 	defer p.running(r)()
 	p.write(0, 1)
 	p.until("the first event", p.published(1))
-	holder, err := p.db.BeginTx(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var value string
-	if err := holder.QueryRow("SELECT value FROM outbox_state WHERE name = 'batch shard-0' FOR UPDATE").Scan(&value); err != nil {
-		t.Fatal(err)
-	}
+	holder := p.holding(ctx, "SELECT value FROM outbox_state WHERE name = 'batch shard-0' FOR UPDATE")
 	p.write(1, 2)
 	p.fails(r, "the lock timeout", func(err error) bool { return strings.Contains(err.Error(), "1205") })
 	if err := holder.Rollback(); err != nil {
@@ -124,6 +120,29 @@ func TestLockTimeout(t *testing.T) {
 	}
 	p.until("the second event", p.published(2))
 	p.Exactly(p.topic, 2)
+}
+
+// holding returns a transaction that holds the lock of a query. The database
+// may choose the transaction as the victim of a deadlock with the relay, which
+// also locks the row. Then the query is repeated in a new transaction.
+func (p *place) holding(ctx context.Context, query string) *sql.Tx {
+	p.Helper()
+	for {
+		tx, err := p.db.BeginTx(ctx, nil)
+		if err != nil {
+			p.Fatal(err)
+		}
+		var value string
+		if err = tx.QueryRowContext(ctx, query).Scan(&value); err == nil {
+			return tx
+		}
+		if rollback := tx.Rollback(); rollback != nil {
+			p.Fatal(rollback)
+		}
+		if deadlock := new(mysql.MySQLError); !errors.As(err, &deadlock) || deadlock.Number != 1213 {
+			p.Fatal(err)
+		}
+	}
 }
 
 // TestClocks writes events from services whose clocks differ by hours. The

@@ -47,7 +47,7 @@ func WithProducer(opts ...producer.Option) Option {
 // WithBatch bounds one transaction. The transaction ends at the given number of
 // messages, at the given number of bytes, or at the duration wait after the
 // first message. Default 1,000 messages, 1 MiB and 100 ms. On a replicated
-// cluster a transaction costs the brokers about 50 ms. So a larger batch is
+// cluster a transaction costs the brokers 50 to 100 ms. So a larger batch is
 // faster, but its results become visible later.
 func WithBatch(messages, bytes int, wait time.Duration) Option {
 	return Option{"WithBatch", func(c *config) { c.messages, c.bytes, c.wait = messages, bytes, wait }}

@@ -162,19 +162,23 @@ const outcomesAtOnce = 256
 // serve forwards the library's reports until the hub is closed.
 func (c *client) serve() {
 	defer close(c.served)
-	var batch []transport.Outcome
+	var list [outcomesAtOnce]transport.Outcome
 	for {
 		outcomes, lines, more := c.hub.wait()
 		for len(outcomes) > 0 {
-			n := min(len(outcomes), outcomesAtOnce)
-			batch = batch[:0]
-			for i := range outcomes[:n] {
-				batch = append(batch, c.outcome(&outcomes[i]))
+			batch := list[:min(len(outcomes), outcomesAtOnce)]
+			failed := false
+			for i := range batch {
+				failed = c.outcome(&outcomes[i], &batch[i]) || failed
 			}
-			outcomes = outcomes[n:]
-			c.failed(batch)
+			outcomes = outcomes[len(batch):]
+			if failed {
+				c.failed(batch)
+			}
 			c.report(batch)
-			clear(batch)
+			if failed {
+				clear(batch)
+			}
 		}
 		for i := range lines {
 			c.logLine(&lines[i])

@@ -93,7 +93,8 @@ func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
 	plainTokens.Put(opaque)
 	if m.TopicPartition.Error == nil {
 		c.stalls.forget(topicPartition{*m.TopicPartition.Topic, m.TopicPartition.Partition})
-		return c.delivered(o)
+		c.delivered(&o)
+		return o
 	}
 	o.Offset, o.Err = -1, convert(m.TopicPartition.Error)
 	return o

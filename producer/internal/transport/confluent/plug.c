@@ -1,10 +1,12 @@
 #include "plug.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 // message_t has the layout of rd_kafka_message_t.
 typedef struct {
@@ -103,8 +105,8 @@ struct avl_hub {
   int copy_failed, guard, single, max_level;
 
   pthread_mutex_t lock;
-  pthread_cond_t ready;
-  int waiting, closed;
+  int wake_fd;         // the write end of the reader's pipe
+  int waiting, closed; // waiting: the reader reads from the pipe, or is about to
   uint64_t added; // total number of outcomes
   avl_outcome *in, *out; // in gets new outcomes; the reader has out
   size_t in_len, in_cap, out_len, out_cap;
@@ -112,10 +114,10 @@ struct avl_hub {
   size_t lines_len, lines_out_len;
 };
 
-avl_hub *avl_hub_new(int copy_failed, int guard, int single, int max_level) {
+avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int single, int max_level) {
   avl_hub *hub = calloc(1, sizeof *hub);
   pthread_mutex_init(&hub->lock, NULL);
-  pthread_cond_init(&hub->ready, NULL);
+  hub->wake_fd = wake_fd;
   hub->lines_in = calloc(MOST_LINES + MOST_STATES, sizeof *hub->lines_in);
   hub->lines_out = calloc(MOST_LINES + MOST_STATES, sizeof *hub->lines_out);
   hub->copy_failed = copy_failed;
@@ -158,16 +160,20 @@ void avl_hub_free(avl_hub *hub) {
   free(hub->out);
   free(hub->lines_in);
   free(hub->lines_out);
-  pthread_cond_destroy(&hub->ready);
   pthread_mutex_destroy(&hub->lock);
   free(hub);
 }
 
 rd_kafka_t *avl_hub_rk(avl_hub *hub) { return hub->rk; }
 
+// wake writes one byte for a waiting reader. The pipe does not block and never
+// fills up, because a wait gets one byte. Under lock.
 static void wake(avl_hub *hub) {
-  if (hub->waiting)
-    pthread_cond_signal(&hub->ready);
+  if (!hub->waiting)
+    return;
+  hub->waiting = 0;
+  while (write(hub->wake_fd, "", 1) < 0 && errno == EINTR)
+    ;
 }
 
 static int64_t now_micros(void) {
@@ -276,25 +282,15 @@ static void note_refusal(avl_hub *hub, const char *text) {
   pthread_mutex_unlock(&hub->lock);
 }
 
-int avl_hub_wait(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, avl_line **lines, size_t *line_count) {
+int avl_hub_take(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, avl_line **lines, size_t *line_count, int64_t *wait) {
   forget(hub);
   pthread_mutex_lock(&hub->lock);
-  for (;;) {
-    int64_t next = let_go_due(hub, hub->closed);
-    if (hub->in_len || hub->lines_len || hub->closed)
-      break;
-    hub->waiting = 1;
-    if (next) {
-      struct timespec t;
-      clock_gettime(CLOCK_REALTIME, &t);
-      int64_t left = next - now_micros();
-      int64_t nanos = t.tv_nsec + (left > 0 ? left : 0) * 1000;
-      t.tv_sec += nanos / 1000000000, t.tv_nsec = nanos % 1000000000;
-      pthread_cond_timedwait(&hub->ready, &hub->lock, &t);
-    } else {
-      pthread_cond_wait(&hub->ready, &hub->lock);
-    }
-    hub->waiting = 0;
+  int64_t next = let_go_due(hub, hub->closed);
+  *wait = -1;
+  hub->waiting = !hub->in_len && !hub->lines_len && !hub->closed;
+  if (hub->waiting && next) {
+    int64_t left = next - now_micros();
+    *wait = left > 0 ? left : 0;
   }
   avl_outcome *filled = hub->in;
   size_t cap = hub->in_cap;
@@ -677,16 +673,15 @@ static headers_t *unpack(const char *at, uint32_t count) {
 enum { V_END = 0, V_RKT = 2, V_PARTITION = 3, V_VALUE = 4, V_KEY = 5, V_OPAQUE = 6, V_FLAGS = 7, V_TIMESTAMP = 8, V_HEADERS = 10 };
 enum { F_COPY = 2 }; // RD_KAFKA_MSG_F_COPY
 
-int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
-                int64_t timestamp, int has_timestamp, uint32_t header_count, uint64_t token) {
+int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, char *key, int64_t key_len, char *value, int64_t value_len,
+                int64_t timestamp, int has_timestamp, char *packed, uint32_t header_count, uint64_t token) {
   rd_kafka_t *rk = (rd_kafka_t *)client;
   rd_kafka_topic_t *topic = (rd_kafka_topic_t *)handle;
-  char *at = (char *)data;
-  void *key = key_len < 0 ? NULL : at;
-  at += key_len < 0 ? 0 : key_len;
-  void *value = value_len < 0 ? NULL : at;
-  at += value_len < 0 ? 0 : value_len;
-  size_t key_size = key_len < 0 ? 0 : (size_t)key_len, value_size = value_len < 0 ? 0 : (size_t)value_len;
+  if (key_len < 0)
+    key = NULL, key_len = 0;
+  if (value_len < 0)
+    value = NULL, value_len = 0;
+  size_t key_size = (size_t)key_len, value_size = (size_t)value_len;
   void *opaque = (void *)(uintptr_t)token;
   if (!has_timestamp && header_count == 0) {
     int failed = rd_kafka_produce(topic, partition, F_COPY, value, value_size, key, key_size, opaque);
@@ -694,7 +689,7 @@ int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, uintptr_t
   }
   if (has_timestamp && timestamp == 0)
     timestamp = 1, is_epoch = 1;
-  headers_t *headers = header_count ? unpack(at, header_count) : NULL;
+  headers_t *headers = header_count ? unpack(packed, header_count) : NULL;
   int err = rd_kafka_producev(rk, V_RKT, topic, V_PARTITION, partition, V_FLAGS, F_COPY, V_VALUE, value, value_size, V_KEY, key, key_size,
                               V_TIMESTAMP, has_timestamp ? timestamp : (int64_t)0, V_HEADERS, headers, V_OPAQUE, opaque, V_END);
   is_epoch = 0;

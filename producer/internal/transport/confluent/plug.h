@@ -17,8 +17,8 @@ typedef struct {
   uint8_t blame;  // avl_blame
   char *text;     // the broker's text for this record, malloc'ed, or NULL
   // copy is a malloc'ed copy of a message that was not persisted, or NULL. The
-  // copy has the key, the value and the headers. The function pack in plug.go
-  // has the same layout.
+  // copy has the key, the value and the headers, as the function pack in plug.go
+  // packs them.
   char *copy;
   int64_t key_len, value_len; // -1 means null
   uint32_t header_count;
@@ -60,19 +60,21 @@ typedef struct {
 // log lines to the hub, and one goroutine takes them out.
 typedef struct avl_hub avl_hub;
 
-// avl_hub_new makes a hub. single says that each broker gets one request at a
-// time.
-avl_hub *avl_hub_new(int copy_failed, int guard, int single, int max_level);
+// avl_hub_new makes a hub. wake_fd is the write end of a pipe that does not
+// block. single says that each broker gets one request at a time.
+avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int single, int max_level);
 void avl_hub_free(avl_hub *hub);
 // avl_hub_expect sets the hub of the next client of this process. The caller
 // holds a lock until the client is made or has failed.
 void avl_hub_expect(avl_hub *hub);
 // avl_hub_rk returns the client instance of the hub, or NULL.
 rd_kafka_t *avl_hub_rk(avl_hub *hub);
-// avl_hub_wait waits for outcomes, lines or the end, and returns everything
-// that is waiting. The arrays are valid until the next call. avl_hub_wait
-// returns 0 after the hub is closed and empty.
-int avl_hub_wait(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, avl_line **lines, size_t *line_count);
+// avl_hub_take returns all outcomes and lines that are there. The arrays are
+// valid until the next call. If there are none, the hub writes one byte to
+// wake_fd when something comes, and wait is the time in microseconds after which
+// avl_hub_take must be called anyway, or -1. avl_hub_take returns 0 after the
+// hub is closed and empty.
+int avl_hub_take(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, avl_line **lines, size_t *line_count, int64_t *wait);
 void avl_hub_close(avl_hub *hub);
 
 // avl_hub_added returns the total number of outcomes that the library has
@@ -84,14 +86,13 @@ uint64_t avl_hub_added(avl_hub *hub);
 int avl_plug(rd_kafka_conf_t *conf);
 
 // avl_produce gives a message to the library, and the library copies the
-// message. avl_produce returns librdkafka's error code, or 0. data is C memory
-// with the key, the value and the packed headers in this order. A length of -1
-// is null.
+// message. avl_produce returns librdkafka's error code, or 0. A length of -1 is
+// null. The function pack in plug.go packs the headers.
 //
 // rk and topic are pointers to librdkafka's objects. Their type is uintptr_t,
 // because cgo checks every argument of a pointer type at run time.
-int avl_produce(uintptr_t rk, uintptr_t topic, int32_t partition, uintptr_t data, int64_t key_len, int64_t value_len,
-                int64_t timestamp, int has_timestamp, uint32_t header_count, uint64_t token);
+int avl_produce(uintptr_t rk, uintptr_t topic, int32_t partition, char *key, int64_t key_len, char *value, int64_t value_len,
+                int64_t timestamp, int has_timestamp, char *headers, uint32_t header_count, uint64_t token);
 
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, void *conf);
 void rd_kafka_topic_destroy(rd_kafka_topic_t *topic);

@@ -41,19 +41,36 @@ type Callback func(d Delivery, err error)
 
 // outcome is the outcome of one message, for its callback or future.
 type outcome struct {
-	callback Callback
-	future   *Future
-	since    int64
-	onWire   time.Duration
-	token    any // the token of the hooks
-	err      error
-	delivery Delivery
-	marker   func() // called instead of the callback
-	held     bool   // keeps the room of its message in the buffer
-	bytes    int64  // of the message, if held
+	callback       Callback
+	future         *Future
+	hooked         *hookedEntry
+	queue          *queue // of the partition
+	err            error
+	offset, stamp  int64 // stamp is noStamp if the timestamp is not known
+	onWire         time.Duration
+	held           int64 // bytes of its message, which keeps its room in the buffer; or notHeld
+	keyID, valueID int32
 }
 
-type outcomes struct{ list []outcome }
+const notHeld = -1
+
+// delivery returns the Delivery of an outcome.
+func (o *outcome) delivery() Delivery {
+	d := Delivery{
+		Topic: o.queue.topic.name, Partition: o.queue.partition, Offset: o.offset, KeySchemaID: int(o.keyID), ValueSchemaID: int(o.valueID),
+	}
+	if o.stamp != noStamp {
+		d.Timestamp = time.UnixMilli(o.stamp)
+	}
+	return d
+}
+
+// outcomes is a batch for the delivery goroutine. After the list, the goroutine
+// calls marker, if it is set.
+type outcomes struct {
+	list   []outcome
+	marker func()
+}
 
 // deliverer is the delivery goroutine. It calls callbacks, hooks and the
 // failure handler in order. By default the queue has no bound, because
@@ -107,7 +124,7 @@ func (d *deliverer) hold(o *outcome, e *entry) bool {
 	if d.most < 0 || d.waiting.Add(1) <= d.most || e.lent {
 		return false
 	}
-	o.held, o.bytes = true, e.bytes
+	o.held = e.bytes
 	d.engine.held.Add(1)
 	d.engine.heldBytes.Add(e.bytes)
 	return true
@@ -115,14 +132,14 @@ func (d *deliverer) hold(o *outcome, e *entry) bool {
 
 // letGo is the counterpart of hold after the call.
 func (d *deliverer) letGo(o *outcome) {
-	if d.most < 0 || o.marker != nil {
+	if d.most < 0 {
 		return
 	}
 	d.waiting.Add(-1)
-	if o.held {
+	if o.held != notHeld {
 		d.engine.held.Add(-1)
-		d.engine.heldBytes.Add(-o.bytes)
-		d.engine.limit.release(1, o.bytes)
+		d.engine.heldBytes.Add(-o.held)
+		d.engine.limit.release(1, o.held)
 	}
 }
 
@@ -137,7 +154,7 @@ func (e *Engine) explainHeld(err error) error {
 
 // mark calls f after all earlier outcomes have been handled.
 func (d *deliverer) mark(f func()) {
-	d.deliver(&outcomes{list: []outcome{{marker: f}}})
+	d.deliver(&outcomes{marker: f})
 }
 
 func (d *deliverer) run() {
@@ -158,6 +175,10 @@ func (d *deliverer) run() {
 			for d.next < len(b.list) {
 				d.tellRest(b)
 			}
+			if b.marker != nil {
+				d.called.Add(1)
+				b.marker()
+			}
 			d.work[0], d.next = nil, 0
 			d.work = d.work[1:]
 			if cap(b.list) <= 4*eventBatch {
@@ -173,9 +194,22 @@ func (d *deliverer) run() {
 	}
 }
 
+// takeHooked returns the part of an entry for the hooks.
+func (e *Engine) takeHooked(token any) *hookedEntry {
+	h := hookedPool.Get().(*hookedEntry)
+	h.token, h.since = token, e.now()
+	return h
+}
+
+var hookedPool = sync.Pool{New: func() any { return new(hookedEntry) }} //nolint:gochecknoglobals // a pool
+
 // callOutcome calls the Outcome callback.
-func (e *Engine) callOutcome(o *outcome) {
-	e.callbacks.Outcome(o.token, o.delivery, o.err, time.Duration(e.now()-o.since), o.onWire)
+func (e *Engine) callOutcome(o *outcome, d Delivery) {
+	h := o.hooked
+	o.hooked = nil
+	e.callbacks.Outcome(h.token, d, o.err, time.Duration(e.now()-h.since), o.onWire)
+	h.token = nil
+	hookedPool.Put(h)
 }
 
 // tellRest handles the outcomes of b from d.next on. After a panic of a
@@ -187,7 +221,7 @@ func (d *deliverer) tellRest(b *outcomes) {
 			return
 		}
 		if v := recover(); v != nil { // nil: runtime.Goexit
-			d.engine.ReportFailure(telling.delivery, &PanicError{"the callback of topic " + telling.delivery.Topic, v, debug.Stack()})
+			d.engine.ReportFailure(telling.delivery(), &PanicError{"the callback of topic " + telling.queue.topic.name, v, debug.Stack()})
 		}
 		d.letGo(telling)
 	}()
@@ -202,15 +236,14 @@ func (d *deliverer) tellRest(b *outcomes) {
 }
 
 func (d *deliverer) tell(o *outcome) {
-	if d.engine.hooked && o.marker == nil && o.future == nil { // settle has called the hooks of a future
-		d.engine.callOutcome(o)
+	delivery := o.delivery()
+	if d.engine.hooked && o.future == nil { // settle has called the hooks of a future
+		d.engine.callOutcome(o, delivery)
 	}
 	switch {
-	case o.marker != nil:
-		o.marker()
 	case o.callback != nil:
-		o.callback(o.delivery, o.err)
+		o.callback(delivery, o.err)
 	case o.err != nil && o.future == nil:
-		d.engine.ReportFailure(o.delivery, o.err)
+		d.engine.ReportFailure(delivery, o.err)
 	}
 }

@@ -3,18 +3,18 @@ package engine
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// eventBatch is the usual number of outcomes per turn.
+// eventBatch is the largest number of outcomes per turn. A larger turn would
+// leave the processor's cache.
 const eventBatch = 256
 
-// turn collects the changes of a call of Outcomes. settle applies the changes
-// in this order: counters, free slots, futures, callbacks, and last the waiters
-// for an empty queue.
+// turn collects the changes by some outcomes. settle applies the changes in
+// this order: counters, free slots, futures, callbacks, and last the waiters for
+// an empty queue.
 type turn struct {
 	mu     sync.Mutex
 	closed bool // outcomes are ignored
@@ -49,10 +49,14 @@ func (k *client) Outcomes(list []transport.Outcome) {
 	if t.closed {
 		return
 	}
-	for i := range list {
-		k.take(&list[i])
+	for len(list) > 0 {
+		some := list[:min(len(list), eventBatch)]
+		for i := range some {
+			k.take(&some[i])
+		}
+		k.settle()
+		list = list[len(some):]
 	}
-	k.settle()
 }
 
 // take finds the entry of an outcome.
@@ -74,7 +78,7 @@ func (k *client) take(o *transport.Outcome) {
 	case o.Persistence == transport.Persisted:
 		k.outcome(q, &e, o, nil)
 	case o.Persistence == transport.NotPersisted && k.resends(o, &e):
-		e.stamp, e.stamped = o.Message.Timestamp, true
+		e.stamp = o.Message.Timestamp
 		t.lost = append(t.lost, lostMessage{q.topic.name, q.partition, seq, e, o.Message, codeOf(o.Err)})
 		if t.lostWhy == nil {
 			t.lostWhy = o.Err
@@ -182,29 +186,32 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 	if e.callback == nil && e.future == nil && !hooked && (err == nil || k.tx != nil) {
 		return
 	}
-	out := outcome{callback: e.callback, future: e.future, since: e.since, token: e.token, err: err, delivery: Delivery{
-		Topic: q.topic.name, Partition: q.partition, Offset: -1, KeySchemaID: e.keyID, ValueSchemaID: e.valueID,
-	}}
-	if o != nil && err == nil {
-		out.delivery.Offset, out.onWire = o.Offset, o.OnWire
+	list := &t.calls.list
+	if e.future != nil {
+		list = &t.waits
 	}
-	switch {
-	case o != nil && o.Timestamp >= 0:
-		out.delivery.Timestamp = time.UnixMilli(o.Timestamp)
-	case e.stamped:
-		out.delivery.Timestamp = time.UnixMilli(e.stamp)
+	*list = append(*list, outcome{
+		callback: e.callback, future: e.future, hooked: e.hooked, queue: q, err: err,
+		offset: -1, stamp: e.stamp, held: notHeld, keyID: e.keyID, valueID: e.valueID,
+	})
+	out := &(*list)[len(*list)-1]
+	if o != nil && err == nil {
+		out.offset, out.onWire = o.Offset, o.OnWire
+	}
+	if o != nil && o.Timestamp >= 0 {
+		out.stamp = o.Timestamp
 	}
 	if e.future != nil {
-		t.waits = append(t.waits, out)
 		if e.callback == nil {
 			return
 		}
+		t.calls.list = append(t.calls.list, *out)
+		out = &t.calls.list[len(t.calls.list)-1]
 	}
-	if k.engine.deliverer.hold(&out, e) {
+	if k.engine.deliverer.hold(out, e) {
 		t.slots--
 		t.bytes -= e.bytes
 	}
-	t.calls.list = append(t.calls.list, out)
 }
 
 // settle applies the changes of a turn.
@@ -225,10 +232,12 @@ func (k *client) settle() {
 		c.replacements.Store(0)
 	}
 	for i := range t.waits {
+		w := &t.waits[i]
+		d := w.delivery()
 		if c.hooked {
-			c.callOutcome(&t.waits[i])
+			c.callOutcome(w, d)
 		}
-		t.waits[i].future.complete(t.waits[i].delivery, t.waits[i].err)
+		w.future.complete(d, w.err)
 	}
 	clear(t.waits)
 	t.waits = t.waits[:0]

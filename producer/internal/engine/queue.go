@@ -1,34 +1,44 @@
 package engine
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
 
-// entry is the state of a message in flight.
+// entry is the state of a message in flight. An entry is small, because many
+// thousands of entries do not fit into the processor's cache.
 type entry struct {
 	callback Callback
 	future   *Future
-	stamp    int64 // the message's timestamp, Unix milliseconds, if stamped
-	since    int64 // monotonic time of acceptance; 0 without hooks
-	token    any   // the token of the hooks
+	hooked   *hookedEntry // nil without hooks
+	stamp    int64        // the message's timestamp, Unix milliseconds, or noStamp
 	bytes    int64
-	keyID    int
-	valueID  int
-	stamped  bool
-	suspect  bool   // its batch was refused, and the broker named no record
-	refused  bool   // suspect, and refused again in its group
+	keyID    int32
+	valueID  int32
 	group    uint32 // size of the group in which a suspect was sent again; 0: none yet
 	resends  uint8  // number of times sent again
+	suspect  bool   // its batch was refused, and the broker named no record
+	refused  bool   // suspect, and refused again in its group
 	lent     bool   // others have its slot, so it releases none
+}
+
+// noStamp is the timestamp of a message without a timestamp.
+const noStamp = math.MinInt64
+
+// hookedEntry is the part of an entry for the hooks.
+type hookedEntry struct {
+	token any
+	since int64 // monotonic time of acceptance
 }
 
 const chunkSize = 64
 
 type chunk struct {
 	entries [chunkSize]entry
-	// done says that an entry has its outcome. It is atomic, because unpush and
-	// push may reuse a slot while advance still sees the old tail.
+	// done says that an entry has its outcome before an earlier entry. It is
+	// atomic, because unpush and push may reuse a slot while advance still sees
+	// the old tail.
 	done [chunkSize]atomic.Bool
 	next *chunk
 }
@@ -91,7 +101,6 @@ func (q *queue) push(e *entry) uint32 {
 	}
 	slot := &q.last.entries[q.used]
 	*slot = *e
-	q.last.done[q.used].Store(false)
 	q.used++
 	return uint32(q.tail.Add(1) - 1)
 }
@@ -121,29 +130,46 @@ func (q *queue) take(seq uint32, e *entry) bool {
 	}
 	*e = *slot
 	*slot = entry{}
-	c.done[i].Store(true)
-	if at == 0 {
-		q.advance(tail)
+	if at > 0 {
+		c.done[i].Store(true)
+		return true
+	}
+	q.pop()
+	for q.popped < tail && q.headDone() {
+		q.pop()
 	}
 	return true
 }
 
-// advance pops the finished entries at the head.
-func (q *queue) advance(tail int64) {
-	for q.popped < tail {
-		if q.taken == chunkSize {
-			old := q.first
-			q.first, q.taken = old.next, 0
-			old.next = nil
-			q.topic.client.chunks.Put(old)
-		}
-		if !q.first.done[q.taken].Load() {
-			return
-		}
-		q.first.done[q.taken].Store(false)
-		q.taken++
-		q.popped++
+// pop removes the entry at the head.
+func (q *queue) pop() {
+	if q.taken == chunkSize {
+		q.dropChunk()
 	}
+	q.taken++
+	q.popped++
+}
+
+// headDone reports whether the entry at the head has its outcome, and clears
+// the mark. There must be an entry.
+func (q *queue) headDone() bool {
+	if q.taken == chunkSize {
+		q.dropChunk()
+	}
+	done := &q.first.done[q.taken]
+	if !done.Load() {
+		return false
+	}
+	done.Store(false)
+	return true
+}
+
+// dropChunk removes the first chunk, which has no entry any more.
+func (q *queue) dropChunk() {
+	old := q.first
+	q.first, q.taken = old.next, 0
+	old.next = nil
+	q.topic.client.chunks.Put(old)
 }
 
 // drainInto removes all entries and gives each to f. Under mu.

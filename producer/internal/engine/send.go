@@ -59,11 +59,14 @@ func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool
 	e := t.engine
 	bytes := m.size()
 	sent := entry{
-		callback: m.Callback, future: m.Future, token: m.HookToken, bytes: bytes,
-		keyID: m.KeySchemaID, valueID: m.ValueSchemaID, stamp: m.Timestamp, stamped: m.HasTimestamp,
+		callback: m.Callback, future: m.Future, bytes: bytes, stamp: noStamp,
+		keyID: int32(m.KeySchemaID), valueID: int32(m.ValueSchemaID),
+	}
+	if m.HasTimestamp {
+		sent.stamp = m.Timestamp
 	}
 	if e.hooked {
-		sent.since = e.now()
+		sent.hooked = e.takeHooked(m.HookToken)
 	}
 	for {
 		route, err := t.routeFor(ctx, block)

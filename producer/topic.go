@@ -217,8 +217,7 @@ const eventIDHeader = "event-id"
 
 // finish adds the parts that all records share: the event id, the headers of
 // the hooks and the timestamp. Without a timestamp, the client sets the time.
-func (s *scratch) finish(ctx context.Context) (err error) {
-	defer s.caught(&err)
+func (s *scratch) finish(ctx context.Context) error {
 	if s.binding.options.eventID {
 		id, err := uuid.NewV7()
 		if err != nil {

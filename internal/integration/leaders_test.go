@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,13 +65,15 @@ func TestStartWhileLeadersMove(t *testing.T) {
 		journal := verify.NewJournal()
 		journal.RequireOffsets()
 		var refused atomic.Int64
+		var replaced replacements
 		run := func(name string, until context.Context, rate int, most int64) {
 			ser, err := serde.NewSerializer(&workload.Registry{})
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			p, err := producer.New(c.Addrs(), ser, transport)
+			own := replaced.of(name)
+			p, err := producer.New(c.Addrs(), ser, transport, producer.WithLogger(slog.New(own)))
 			if err != nil {
 				t.Error(err)
 				return
@@ -93,6 +96,7 @@ func TestStartWhileLeadersMove(t *testing.T) {
 							refused.Add(1)
 						default:
 							in.Unknown()
+							own.unknown.Add(1)
 						}
 					})
 					if err != nil {
@@ -136,10 +140,61 @@ func TestStartWhileLeadersMove(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%d short producers, %d not sent: %v", started.Load(), refused.Load(), report)
+		t.Log(&replaced)
 		if err := report.Err(); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// replacements counts the replaced clients and the unknown outcomes of each
+// producer.
+type replacements struct {
+	mu  sync.Mutex
+	all []*replacementCount
+}
+
+// replacementCount is a log handler that counts replaced clients.
+type replacementCount struct {
+	slog.Handler
+	name              string
+	replaced, unknown atomic.Int64
+}
+
+func (r *replacements) of(producer string) *replacementCount {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := &replacementCount{Handler: slog.DiscardHandler, name: producer}
+	r.all = append(r.all, c)
+	return c
+}
+
+func (*replacementCount) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c *replacementCount) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "client_failed" {
+		c.replaced.Add(1)
+	}
+	return nil
+}
+
+// WithAttrs and WithGroup keep the counter.
+func (c *replacementCount) WithAttrs([]slog.Attr) slog.Handler { return c }
+func (c *replacementCount) WithGroup(string) slog.Handler      { return c }
+
+func (r *replacements) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var replaced, unknown int64
+	var each strings.Builder
+	for _, c := range r.all {
+		n, u := c.replaced.Load(), c.unknown.Load()
+		replaced, unknown = replaced+n, unknown+u
+		if n > 0 || u > 0 {
+			fmt.Fprintf(&each, "; %s %d clients, %d unknown", c.name, n, u)
+		}
+	}
+	return fmt.Sprintf("%d clients replaced, %d outcomes unknown%s", replaced, unknown, &each)
 }
 
 // TestControlStartWhileLeadersMove uses confluent-kafka-go alone. Under the

@@ -13,8 +13,8 @@ import (
 const eventBatch = 256
 
 // turn collects the changes by some outcomes. settle applies the changes in
-// this order: counters, free slots, futures, callbacks, and last the waiters for
-// an empty queue.
+// this order: counters, free slots, futures, callbacks, and last the waiters
+// for an empty queue.
 type turn struct {
 	mu     sync.Mutex
 	closed bool // outcomes are ignored

@@ -175,9 +175,10 @@ func (d *deliverer) run() {
 			for d.next < len(b.list) {
 				d.tellRest(b)
 			}
-			if b.marker != nil {
+			if marker := b.marker; marker != nil {
+				b.marker = nil
 				d.called.Add(1)
-				b.marker()
+				marker()
 			}
 			d.work[0], d.next = nil, 0
 			d.work = d.work[1:]

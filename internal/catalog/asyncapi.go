@@ -18,12 +18,12 @@ const (
 	avroFormat          = "application/vnd.apache.avro+json;version=1.9.0"
 )
 
-// componentKey is the form of the keys that AsyncAPI allows.
+// componentKey matches the characters that AsyncAPI does not allow in keys.
 var componentKey = regexp.MustCompile(`[^a-zA-Z0-9._-]`)
 
 // AsyncAPI makes the AsyncAPI document. Each topic is a channel with a send
-// operation and its messages. Without topics, the document holds the messages
-// of all records that no other type uses.
+// operation and the topic's messages. Without topics, the document holds the
+// messages of all records that no other type uses.
 func (c *Catalog) AsyncAPI() (File, error) {
 	channels, operations, messages := newMapping(), newMapping(), newMapping()
 	done := map[*Type]bool{}
@@ -74,8 +74,8 @@ func (c *Catalog) AsyncAPI() (File, error) {
 	return File{"asyncapi.yaml", out.Bytes()}, nil
 }
 
-// messageKey is the key of the type's message. Stems are unique, and they have
-// no characters that the keys of AsyncAPI refuse.
+// messageKey returns the key of the type's message. The key is the stem,
+// because stems are unique and contain only characters that AsyncAPI allows.
 func (t *Type) messageKey() string { return t.Stem }
 
 func (t *Topic) channel() (channel, operation mapping) {
@@ -104,8 +104,8 @@ func (t *Topic) channel() (channel, operation mapping) {
 	return channel, operation
 }
 
-// message is the message of a type. The key is the type of the message's key,
-// or nil.
+// message returns the message of a type. The parameter key is the type of the
+// message's key, or nil.
 func (t *Type) message(key *Type) *yaml.Node {
 	m := newMapping()
 	m.text("name", clean(t.Name))
@@ -131,7 +131,7 @@ func (t *Type) message(key *Type) *yaml.Node {
 	return m.Node
 }
 
-// schemaNode is the schema of a type with the name of its format.
+// schemaNode returns the schema of a type with the name of the schema format.
 func (t *Type) schemaNode() *yaml.Node {
 	m := newMapping()
 	m.text("schemaFormat", avroFormat)

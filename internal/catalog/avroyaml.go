@@ -9,10 +9,10 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// avroWriter writes schemas in the narrow form that AsyncAPI checks: a name has
-// no dots and stands beside its namespace, a reference is a full name, and an
-// error is a record. An alias in another namespace has no such form and is left
-// out.
+// avroWriter writes schemas in the narrow form of Avro schemas that AsyncAPI
+// checks. A name has no dots and stands beside the namespace. A reference is a
+// full name. An error is a record. An alias in another namespace is left out,
+// because the narrow form cannot contain such an alias.
 type avroWriter struct {
 	seen map[*avsc.Schema]bool
 }
@@ -125,8 +125,8 @@ func (m mapping) logical(l avsc.Logical) {
 	}
 }
 
-// members writes custom properties. A property that repeats a key of the
-// specification stays out.
+// members writes custom properties. If a custom property has the name of a key
+// of the specification, members leaves the property out.
 func (m mapping) members(members []avsc.Member) {
 	has := map[string]bool{}
 	for i := 0; i < len(m.Content); i += 2 {

@@ -1,5 +1,5 @@
 // Package catalog makes the documentation of schemas: a static site, Markdown
-// pages, and an AsyncAPI document. The output depends on the input only, so
+// pages, and an AsyncAPI document. The output depends only on the input, so
 // equal schemas give equal bytes.
 package catalog
 
@@ -35,8 +35,8 @@ const (
 	maxChanges  = 100 // of one version
 )
 
-// File is one file of the output. The path has slashes and is relative to the
-// output folder.
+// File is one file of the output. The path is relative to the output folder and
+// has slashes.
 type File struct {
 	Path    string
 	Content []byte
@@ -46,17 +46,19 @@ type File struct {
 type Options struct {
 	Title string // of the catalog; default "Schemas"
 
-	// Subjects holds the subjects of a schema.
+	// Subjects holds the subjects of each schema.
 	Subjects map[*avsc.Schema][]string
 
-	// Topics maps a topic to the full names of the types in its values. A topic
-	// of a subject "TOPIC-value" or "TOPIC-key" need not be here.
+	// Topics maps a topic to the full names of the types in the topic's values.
+	// The topics of subjects like "TOPIC-value" and "TOPIC-key" are found
+	// without an entry.
 	Topics map[string][]string
 
-	// History holds the editions of the schemas, oldest first. It may be nil.
+	// History holds the editions of each schema, oldest first. History may be
+	// nil.
 	History map[*avsc.Schema][]check.Edition
 
-	// SourceName returns the name of a file as the pages show it.
+	// SourceName returns the name of a file for the pages.
 	SourceName func(string) string
 }
 
@@ -71,10 +73,10 @@ type Catalog struct {
 
 // Type is one named type, or a file with a schema without a name.
 type Type struct {
-	Name   string // the full name, or the file's name
+	Name   string // the full name, or the file's name if the schema has none
 	Schema *avsc.Schema
 	Source string // the file and the line of the definition
-	Stem   string // of the names of its pages
+	Stem   string // the beginning of the names of the type's pages
 
 	Uses, UsedBy []*Type // directly, in the order of their names
 	Subjects     []string
@@ -95,15 +97,17 @@ type Version struct {
 	check.Edition
 	Changes     []evolve.Change // against the version before
 	MoreChanges int
-	Breaks      []string // who breaks by the step from the version before
+	Breaks      []string // the sides that the step from the version before breaks
 	First       bool     // there is no version before
 
-	// ReadByNow says whether the newest version reads this version's data.
-	// ReadsNow says whether this version reads the newest version's data.
+	// ReadByNow reports whether the newest version can read data of this
+	// version. ReadsNow reports whether this version can read data of the
+	// newest version.
 	ReadByNow, ReadsNow bool
 }
 
-// Breaking reports whether the step to this version breaks anybody.
+// Breaking reports whether the step to this version breaks a reader or a
+// writer.
 func (v *Version) Breaking() bool { return len(v.Breaks) > 0 }
 
 // New makes the catalog of the schemas in set.
@@ -147,8 +151,8 @@ func (c *Catalog) add(s *avsc.Schema, f *avsc.File, opts Options) {
 	c.Types = append(c.Types, t)
 }
 
-// stems gives each type a file name that is unique on every system, whether or
-// not the system distinguishes capitals.
+// stems gives each type a unique file name. Names that differ only in capitals
+// count as equal, because some systems do not distinguish capitals.
 func (c *Catalog) stems() {
 	taken := map[string]bool{}
 	for _, t := range c.Types {
@@ -161,7 +165,7 @@ func (c *Catalog) stems() {
 	}
 }
 
-// safeName keeps letters, digits, dots, underscores and hyphens of ASCII. A
+// safeName keeps ASCII letters and digits, dots, underscores and hyphens. A
 // long name is cut and gets a hash. A name that Windows reserves gets a prefix.
 func safeName(name string) string {
 	safe := strings.Map(func(r rune) rune {
@@ -205,8 +209,8 @@ func (c *Catalog) references() {
 	}
 }
 
-// direct calls f for the named types that s refers to without another named
-// type between.
+// direct calls f for each named type that s refers to, except for types inside
+// another named type.
 func direct(s *avsc.Schema, f func(*avsc.Schema)) {
 	stack := parts(nil, s)
 	for len(stack) > 0 {
@@ -295,9 +299,9 @@ func (c *Catalog) topics(opts Options) {
 	}
 }
 
-// topicOf is the topic of a subject by the naming strategies of the registry's
-// clients: TOPIC-value, TOPIC-key, or TOPIC-FULLNAME. A context in front, as in
-// ":.eu:orders-value", is no part of the topic.
+// topicOf returns the topic of a subject. Registry clients name a subject
+// TOPIC-value, TOPIC-key or TOPIC-FULLNAME. A context in front, as in
+// ":.eu:orders-value", does not belong to the topic.
 func topicOf(subject, fullName string) (topic string, isKey, ok bool) {
 	if strings.HasPrefix(subject, ":.") {
 		if _, rest, found := strings.Cut(subject[2:], ":"); found {
@@ -371,15 +375,17 @@ func (v *Version) compare(before check.Edition) {
 
 func label(e check.Edition) string { return cmp.Or(e.Label, "the work tree") }
 
-// Breaking reports whether a step in the shown history breaks anybody.
+// Breaking reports whether a step in the shown history breaks a reader or a
+// writer.
 func (t *Type) Breaking() bool {
 	return slices.ContainsFunc(t.Versions, func(v Version) bool { return v.Breaking() })
 }
 
-// Namespace is the namespace of a type, or "" without one.
+// Namespace returns the namespace of a type, or "" for a type without a
+// namespace.
 func (t *Type) Namespace() string { return t.Schema.Namespace() }
 
-// Short is the name without the namespace.
+// Short returns the name without the namespace.
 func (t *Type) Short() string {
 	if t.Schema.Kind.Named() {
 		return t.Schema.ShortName()
@@ -387,10 +393,10 @@ func (t *Type) Short() string {
 	return t.Name
 }
 
-// Doc is the doc of the type. Files without a named type have none.
+// Doc returns the doc of the type, or "" for a file without a named type.
 func (t *Type) Doc() string { return shorten(clean(t.Schema.Doc), maxDoc) }
 
-// Summary is the first sentence of the doc.
+// Summary returns the first sentence of the doc.
 func (t *Type) Summary() string { return firstSentence(t.Doc()) }
 
 func firstSentence(doc string) string {
@@ -403,8 +409,8 @@ func firstSentence(doc string) string {
 	return shorten(doc, 200)
 }
 
-// clean replaces the line ends of Windows by line feeds. Other control
-// characters and marks that change the direction of the text become U+FFFD.
+// clean replaces Windows line ends by line feeds. Other control characters
+// become U+FFFD, and so do the marks that change the direction of the text.
 func clean(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
@@ -431,7 +437,7 @@ func shorten(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// schemaText is the formatted schema, or "" if it is too long.
+// schemaText returns the formatted schema, or "" if the schema is too long.
 func (t *Type) schemaText() string {
 	text := t.Schema.Text()
 	if len(text) > maxSchema {
@@ -443,9 +449,9 @@ func (t *Type) schemaText() string {
 	return strings.TrimRight(clean(text), "\n")
 }
 
-// example is one value in Avro's JSON encoding, or "" if there is no short one.
-// If the first value is long, as for a recursive type, the example is the
-// shortest of several.
+// example returns a value in Avro's JSON encoding. If the first value is long,
+// for example for a recursive type, example tries several values and takes the
+// shortest. If all are too long, example returns "".
 func (t *Type) example() string {
 	text := t.Schema.Text()
 	if len(text) > maxSchema {

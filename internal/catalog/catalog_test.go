@@ -24,7 +24,7 @@ import (
 	"github.com/avroline/avroline/internal/schemagen"
 )
 
-// parse parses sources that hold one file each.
+// parse parses sources. Each source is one file.
 func parse(t *testing.T, texts ...string) *avsc.Set {
 	t.Helper()
 	var sources []avsc.Source
@@ -52,8 +52,8 @@ func site(t *testing.T, c *catalog.Catalog) map[string][]byte {
 	return byName(t, append(files, api))
 }
 
-// byName also asserts that no two names are one file on a system that does not
-// distinguish capitals.
+// byName returns the files by name. byName also checks that no two names differ
+// only in capitals, because some systems treat such names as one file.
 func byName(t *testing.T, files []catalog.File) map[string][]byte {
 	t.Helper()
 	all, folded := map[string][]byte{}, map[string]bool{}
@@ -67,16 +67,16 @@ func byName(t *testing.T, files []catalog.File) map[string][]byte {
 	return all
 }
 
-// element is an element of a page. Inside says that it has a text or an element
-// inside.
+// element is an HTML element. The field inside is true if the element
+// contains a text or another element.
 type element struct {
 	name   string
 	attrs  map[string]string
 	inside bool
 }
 
-// elements reads all elements of a page. The pages close every element, so that
-// the XML decoder with the rules of HTML reads them.
+// elements reads all elements of a page. The XML decoder with the rules of HTML
+// can read the pages, because the pages close every element.
 func elements(t *testing.T, name string, page []byte) []*element {
 	t.Helper()
 	d := xml.NewDecoder(bytes.NewReader(page))
@@ -114,9 +114,9 @@ func elements(t *testing.T, name string, page []byte) []*element {
 	return all
 }
 
-// wantSound asserts what holds for every page: each link leads to a file or a
-// place of the page, ids are unique, headings skip no level, and only the two
-// scripts of the site are there.
+// wantSound checks rules for every page. Each link leads to a file or to a
+// place of the page. Ids are unique. Headings skip no level. The only scripts
+// are the two scripts of the site.
 func wantSound(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	for name, content := range files {
@@ -178,7 +178,8 @@ func wantSound(t *testing.T, files map[string][]byte) {
 	}
 }
 
-// hostile is a text that would run or break out where it is not escaped.
+// hostile is a text that would run as a script or change the page if a page did
+// not escape the text.
 const hostile = `</script></code></pre><script>alert(1)</script><img src=x onerror=alert(2)><b>"'` + "`" + `|[x](javascript:alert(3)) javascript:alert(4) \u202e${7*7}{{.}}` + "\r\n# heading\r\n\r\n- item https://example.com/a?b=c&d=e. "
 
 func TestHostileTexts(t *testing.T) {
@@ -271,8 +272,9 @@ func TestNamesOfFiles(t *testing.T) {
 	}
 }
 
-// TestRandomSchemas makes catalogs of random schemas twice, in another order of
-// the files. The pages are sound, and the bytes are equal.
+// TestRandomSchemas makes each catalog of random schemas twice, with the files
+// in another order. The pages keep the rules of wantSound, and the bytes of
+// both catalogs are equal.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(40) {
@@ -294,8 +296,8 @@ func TestRandomSchemas(t *testing.T) {
 	}
 }
 
-// TestHugeSchemas bounds the pages of schemas with many fields, symbols,
-// branches, users and bytes of doc.
+// TestHugeSchemas checks that pages stay small for schemas with many fields,
+// symbols, branches, users and bytes of doc.
 func TestHugeSchemas(t *testing.T) {
 	t.Parallel()
 	var fields, symbols, branches []string
@@ -333,7 +335,8 @@ func TestHugeSchemas(t *testing.T) {
 	}
 }
 
-// TestVersions asserts what a step of the history says, in both forms.
+// TestVersions checks the text of each step of the history, in HTML and in
+// Markdown.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	const v1 = `{"type":"record","name":"shop.Order","fields":[{"name":"id","type":"string"}]}`
@@ -389,7 +392,7 @@ func TestTopics(t *testing.T) {
 	}
 }
 
-// TestVectors makes the catalog of each schema of the outside vectors.
+// TestVectors makes the catalog of each schema of the external test vectors.
 func TestVectors(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("../../../shared/vectors/avsc/*.avsc")
@@ -404,7 +407,7 @@ func TestVectors(t *testing.T) {
 		}
 		set, err := avsc.ParseSet(avsc.Source{Name: filepath.Base(name), Text: text})
 		if err != nil {
-			continue // invalid, or in need of other files
+			continue // invalid, or refers to other files
 		}
 		c := catalog.New(set, catalog.Options{})
 		files := site(t, c)

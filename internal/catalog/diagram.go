@@ -31,17 +31,17 @@ const (
 type node struct {
 	label, kind, href string
 	full              string // the full name
-	here              bool   // the type of the page
+	here              bool   // the type that the page is about
 
 	layer  int
-	lane   bool // no box: an edge passes here
+	lane   bool // an edge passes here, so there is no box
 	x, y   float64
 	width  float64
 	height float64
 	right  float64 // of the column
 }
 
-// diagram is a graph of references. It is drawn from left to right.
+// diagram is a graph of references, drawn from left to right.
 type diagram struct {
 	nodes []*node
 	next  map[*node][]*node // edges, without repetitions
@@ -73,8 +73,9 @@ func (d *diagram) link(from, to *node) {
 	}
 }
 
-// around is the diagram of a type, the types that it uses and the types that
-// use it. The function href gives the link of a type.
+// around returns the diagram of a type with its neighbours: the types that it
+// uses, and the types that use it. The function href returns the link of a
+// type.
 func (c *Catalog) around(t *Type, href func(*Type) string) *diagram {
 	d := &diagram{}
 	shown := map[*Type]*node{}
@@ -103,8 +104,8 @@ func (c *Catalog) around(t *Type, href func(*Type) string) *diagram {
 	return d
 }
 
-// all is the diagram of all types that use another one. It is nil if there are
-// none or too many.
+// all returns the diagram of all types that use another type. The result is nil
+// if there are no such types, or too many.
 func (c *Catalog) all(href func(*Type) string) *diagram {
 	d := &diagram{}
 	shown := map[*Type]*node{}
@@ -129,7 +130,7 @@ func (c *Catalog) all(href func(*Type) string) *diagram {
 	return d
 }
 
-// kind is the kind of a type in one word.
+// kind returns the kind of a type in one word.
 func (t *Type) kind() string {
 	if t.Schema.IsError {
 		return "error"
@@ -137,17 +138,17 @@ func (t *Type) kind() string {
 	return t.Schema.Kind.String()
 }
 
-// edge is a line through points, from a box to a box.
+// edge is a line from a box to a box. The line passes the nodes in path.
 type edge struct {
 	path []*node
-	back bool // the line goes against the direction, so it closes a cycle
+	back bool // the line goes from right to left, because the edge closes a cycle
 }
 
-// svg draws the diagram. The title is for readers that do not see the picture.
-// With style, the picture has its own colours, and works as a file of its own.
+// svg draws the diagram. Screen readers read the title. With style, the picture
+// contains its own colours and works as a separate file.
 func (d *diagram) svg(title string, style bool) string {
 	var edges []edge
-	width, top := 0.0, 2*margin // a loop needs the room above
+	width, top := 0.0, 2*margin // a loop needs this space above its box
 	for _, part := range d.components() {
 		placed, height, right := d.layOut(part, top)
 		edges = append(edges, placed...)
@@ -173,7 +174,7 @@ func (d *diagram) svg(title string, style bool) string {
 	return b.String()
 }
 
-// svgStyle has the colours of style.css for pictures outside of the site.
+// svgStyle repeats the colours of style.css for pictures outside of the site.
 const svgStyle = `<style>
 text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#1c2430}
 rect{fill:#fff;stroke:#7a8699;stroke-width:1.2}.here rect{fill:#e3ecfb;stroke:#1d5fc4;stroke-width:2}
@@ -239,7 +240,7 @@ func (e edge) draw(b *strings.Builder) {
 	b.WriteString("\"/>\n")
 }
 
-// components are the connected parts of the graph. The largest comes first.
+// components returns the connected parts of the graph, largest first.
 func (d *diagram) components() [][]*node {
 	near := map[*node][]*node{}
 	for _, n := range d.nodes {
@@ -323,12 +324,12 @@ func (d *diagram) layOut(part []*node, top float64) (edges []edge, height, right
 	return edges, height, x - columnGap
 }
 
-// layers puts each node to the right of the nodes that use it. An edge that
-// closes a cycle goes backward and does not count.
+// layers puts each node to the right of the nodes that use the node. Edges that
+// close a cycle go backward, and layers ignores them.
 func (d *diagram) layers(part []*node) (forward, backward [][2]*node) {
 	const active, done = 1, 2
 	state := map[*node]int{}
-	var order []*node // users after what they use
+	var order []*node // each node comes before the nodes that use it
 	type visit struct {
 		n *node
 		i int
@@ -389,8 +390,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// untangle orders the columns so that fewer edges cross: a node stands near the
-// mean row of its neighbours in the column beside.
+// untangle orders the columns so that fewer edges cross. A node moves near the
+// mean row of its neighbours in the next column.
 func untangle(columns map[int][]*node, deepest int, near map[*node][]*node) {
 	row := map[*node]float64{}
 	number := func(l int) {

@@ -22,7 +22,7 @@ var styleSheet []byte
 //go:embed site/search.js
 var searchScript []byte
 
-// HTML makes the static site. It works from a folder, without a server.
+// HTML makes the static site. The site works from a folder, without a server.
 func (c *Catalog) HTML() ([]File, error) {
 	pages, err := template.New("page").Parse(pageTemplate)
 	if err != nil {
@@ -59,7 +59,7 @@ type site struct {
 	err        error
 }
 
-// pageView is the content of the frame around every page.
+// pageView is the data of the frame around every page.
 type pageView struct {
 	Catalog, Title, Root string
 	HasDiagram           bool
@@ -82,7 +82,7 @@ func (s *site) page(name, kind, title string, body any) {
 // link is a reference to a page.
 type link struct{ Text, Href string }
 
-// indexView is the content of the first page.
+// indexView is the data of the first page.
 type indexView struct {
 	Counts     []string
 	Namespaces []namespaceView
@@ -156,15 +156,15 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// typeView is the content of the page of a type.
+// typeView is the data of a type's page.
 type typeView struct {
 	Namespace, Short, Kind string
 	Doc                    []paragraph
 	Facts                  []fact
 	Fields                 []fieldView
 	Symbols                []symbolView
-	PartLinks              []tokenLink // of a type without a name
-	More                   string      // what the table leaves out
+	PartLinks              []tokenLink // for a type without a name
+	More                   string      // a note about rows that the table omits
 	Diagram                template.HTML
 	Uses, UsedBy           []link
 	Example, Schema        string
@@ -308,7 +308,8 @@ func defaultText(f *avsc.Field) string {
 	return shorten(clean(string(f.Default.AppendCompact(nil))), maxDefault)
 }
 
-// fieldNotes are the aliases, the order and the custom properties of a field.
+// fieldNotes returns notes about the aliases, the order and the custom
+// properties of a field.
 func fieldNotes(f *avsc.Field) []string {
 	var notes []string
 	for _, a := range f.Aliases {
@@ -322,7 +323,8 @@ func fieldNotes(f *avsc.Field) []string {
 
 var webAddress = regexp.MustCompile(`https?://[^\s<>"'()\[\]{}|\\^` + "`" + `]+[^\s<>"'()\[\]{}|\\^` + "`" + `.,;:!?]`)
 
-// paragraphs cuts a doc at empty lines, and web addresses out of the text.
+// paragraphs splits a doc at empty lines, and separates web addresses from the
+// text.
 func paragraphs(doc string) []paragraph {
 	var list []paragraph
 	for block := range strings.SplitSeq(doc, "\n\n") {
@@ -385,8 +387,9 @@ func (v *Version) view(newest bool) versionView {
 // maxIndexed limits the fields and symbols in the search index.
 const maxIndexed = 50_000
 
-// searchIndex is a script with the names of all types, fields and symbols. A
-// script works from a folder, where a page may not read other files.
+// searchIndex returns a script with the names of all types, fields and symbols.
+// The index is a script because a page in a local folder may not read other
+// files.
 func (s *site) searchIndex() ([]byte, error) {
 	type entry struct {
 		Name    string   `json:"n"`

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Markdown makes pages for a code forge or a wiki: README.md, and a page with a
-// picture for each type.
+// Markdown makes pages for a code host or a wiki. README.md lists the types.
+// Each type has a page, and a picture if other types are near.
 func (c *Catalog) Markdown() []File {
 	files := []File{{"README.md", []byte(c.markdownIndex())}}
 	for _, t := range c.Types {
@@ -48,8 +48,8 @@ func (c *Catalog) markdownIndex() string {
 	return b.String()
 }
 
-// byNamespace keeps the order of the types and puts those of one namespace
-// together.
+// byNamespace groups the types by namespace, and keeps their order inside a
+// namespace.
 func (c *Catalog) byNamespace() []*Type {
 	of := map[string][]*Type{}
 	var order []string

@@ -6,7 +6,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// mdEscaper makes characters of Markdown and HTML plain text.
+// mdEscaper escapes the special characters of Markdown and HTML.
 var mdEscaper = strings.NewReplacer( //nolint:gochecknoglobals // a constant table
 	"\\", "\\\\", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "|", "\\|", "~", "\\~",
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", "$", "\\$",
@@ -25,8 +25,8 @@ func md(s string) string {
 	return s
 }
 
-// mdCode writes a text as code that may stand in a table. The HTML element
-// keeps every text, whereas backticks do not keep "|" and backticks.
+// mdCode writes a text as code that may stand in a table. mdCode uses an HTML
+// element, because backticks cannot contain "|" or backticks.
 func mdCode(s string) string {
 	s = strings.Join(strings.Fields(clean(s)), " ")
 	if s == "" {
@@ -54,8 +54,8 @@ func mdLinks(types []*Type, dir string) string {
 	return strings.Join(links, ", ")
 }
 
-// mdType writes the text of a type with links to the pages beside the page of
-// t.
+// mdType writes the text of a type. Names of types become links to the pages in
+// the folder of t's page.
 func (c *Catalog) mdType(s *avsc.Schema, t *Type) string {
 	var b strings.Builder
 	for _, tok := range c.typeText(s) {
@@ -69,7 +69,7 @@ func (c *Catalog) mdType(s *avsc.Schema, t *Type) string {
 	return b.String()
 }
 
-// mdPart writes a part of a line and keeps its spaces.
+// mdPart escapes a part of a line and keeps the part's spaces.
 func mdPart(s string) string { return mdEscaper.Replace(clean(s)) }
 
 // mdBlock writes a block of code. The fence is longer than any fence in the

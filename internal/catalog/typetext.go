@@ -8,8 +8,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// token is a part of the text of a type. If Type is not nil, the part is a
-// reference.
+// token is a part of the text of a type. Type is nil, unless the part is a
+// reference to a type.
 type token struct {
 	Text string
 	Type *Type
@@ -31,7 +31,7 @@ func (c *Catalog) typeText(s *avsc.Schema) []token {
 type typeWriter struct {
 	c      *Catalog
 	tokens []token
-	left   int // parts that found no room
+	left   int // the number of parts beyond maxTokens
 }
 
 func (w *typeWriter) text(s string) {
@@ -75,8 +75,8 @@ func (w *typeWriter) schema(s *avsc.Schema) {
 	}
 }
 
-// logical describes the logical types in a schema together with their base
-// types, such as "date is stored as int".
+// logical describes the logical types in a schema and their base types, for
+// example "date is stored as int".
 func (c *Catalog) logical(s *avsc.Schema) []string {
 	var notes []string
 	seen := map[string]bool{}

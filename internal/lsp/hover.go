@@ -10,7 +10,7 @@ import (
 // maxHover limits the fields or symbols in the text of a hover.
 const maxHover = 25
 
-// hoverText describes a type or a field in Markdown.
+// hoverText returns the description of a type or a field in Markdown.
 func hoverText(m mention) string {
 	var b strings.Builder
 	if m.field != nil {
@@ -55,7 +55,7 @@ func hoverText(m mention) string {
 	return b.String()
 }
 
-// code is a block of code. The fence is longer than any fence in the text.
+// code returns a block of code. The fence is longer than any fence in the text.
 func code(text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -64,7 +64,8 @@ func code(text string) string {
 	return fence + "\n" + text + "\n" + fence
 }
 
-// doc writes a doc as plain text. Markdown and HTML in a doc have no effect.
+// doc writes a schema's doc as plain text. Markdown and HTML in a doc have no
+// effect.
 func doc(b *strings.Builder, text string) {
 	if text == "" {
 		return

@@ -25,8 +25,8 @@ type location struct {
 // document is a text with the beginnings of its lines.
 type document struct {
 	text  string
-	lines []int // offsets of the lines of the protocol: they end by LF, CR LF or CR
-	feeds []int // offsets of the lines of the parser: they end by LF
+	lines []int // offsets of the protocol's lines, ended by LF, CR LF or CR
+	feeds []int // offsets of the parser's lines, ended by LF
 }
 
 func newDocument(text string) *document {
@@ -47,9 +47,9 @@ func newDocument(text string) *document {
 
 const bom = "\xef\xbb\xbf"
 
-// offset converts a place of the parser, with numbers from 1 and columns in
-// bytes. A byte order mark is no column. A place outside of the text becomes
-// the nearest place inside.
+// offset converts a position of the parser into a byte offset. The parser
+// counts lines and bytes from 1, and does not count a byte order mark. A
+// position outside of the text becomes the nearest position inside.
 func (d *document) offset(line, col int) int {
 	if line < 1 {
 		return 0
@@ -64,7 +64,7 @@ func (d *document) offset(line, col int) int {
 	return min(at, len(d.text))
 }
 
-// position converts an offset.
+// position converts a byte offset into a position of the protocol.
 func (d *document) position(offset int) position {
 	offset = min(offset, len(d.text))
 	low, high := 0, len(d.lines)-1
@@ -79,7 +79,7 @@ func (d *document) position(offset int) position {
 	return position{Line: low, Character: units(d.text[d.lines[low]:offset])}
 }
 
-// units is the length of a text in UTF-16 units.
+// units returns the length of a text in UTF-16 units.
 func units(s string) int {
 	n := 0
 	for _, r := range s {
@@ -90,8 +90,9 @@ func units(s string) int {
 	return n
 }
 
-// offsetOf converts a position of the protocol. A position outside of the text
-// becomes the nearest place inside, as the protocol asks for.
+// offsetOf converts a position of the protocol into a byte offset. A position
+// outside of the text becomes the nearest position inside, as the protocol
+// requires.
 func (d *document) offsetOf(p position) int {
 	if p.Line < 0 {
 		return 0
@@ -116,7 +117,8 @@ func (d *document) offsetOf(p position) int {
 	return at
 }
 
-// token is the range of the word, text or mark that begins at an offset.
+// token returns the range of the word, string or mark at an offset. The offset
+// is the token's beginning.
 func (d *document) token(start int) textRange {
 	end := start
 	switch {
@@ -143,7 +145,7 @@ func isWord(b byte) bool {
 	return b == '_' || b == '.' || b == '-' || b == '`' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= 0x80
 }
 
-// word is the name around an offset, and its beginning and end.
+// word returns the name around an offset, and the name's beginning and end.
 func (d *document) word(at int) (word string, start, end int) {
 	start, end = at, at
 	name := func(b byte) bool { return isWord(b) && b != '-' && b != '`' }

@@ -14,9 +14,9 @@ import (
 
 // Settings are the settings for one file.
 type Settings struct {
-	// Paths are the PATHs of the schemas that belong together. They are empty
-	// for a file that stands alone. Such a file is read with the files that it
-	// needs.
+	// Paths are the PATHs of schemas with references to each other. Without
+	// Paths, the file stands alone. The server then reads the file and the
+	// files that the file needs.
 	Paths []string
 	// Loader reads the files.
 	Loader avscfile.Loader
@@ -24,7 +24,7 @@ type Settings struct {
 	Ignore func(contract.Finding) bool
 }
 
-// project is a set of schemas that are read together.
+// project is a set of schemas that the server reads together.
 type project struct {
 	Settings
 	key   string
@@ -128,8 +128,9 @@ func mentions(set *avsc.Set) map[string][]mention {
 	return index
 }
 
-// at finds the type or the field at an offset of a document. If the text of the
-// document has mistakes, the name at the offset decides.
+// at finds the type or the field at an offset of a document. If the index has
+// no entry there, for example after an edit with a mistake, at looks for a type
+// with the name at the offset.
 func (p *project) at(file string, d *document, offset int) (m mention, r textRange, ok bool) {
 	word, start, end := d.word(offset)
 	if word == "" {
@@ -156,8 +157,8 @@ func (p *project) at(file string, d *document, offset int) (m mention, r textRan
 	return m, r, false
 }
 
-// byName finds a type by its full name, or by its short name if only one type
-// has it.
+// byName finds a type by the full name. A short name is enough if no other type
+// has the same short name.
 func (p *project) byName(word string) *avsc.Schema {
 	if p.set == nil {
 		return nil

@@ -44,7 +44,8 @@ type rpcError struct {
 
 func (e *rpcError) Error() string { return e.Message }
 
-// errSkipped reports content that was read past, because it is too large.
+// errSkipped reports a message that is too large. The server has skipped its
+// content.
 var errSkipped = errors.New("the message is too large")
 
 // readMessage reads the content of one message. After an error other than
@@ -80,8 +81,7 @@ func readMessage(r *bufio.Reader) ([]byte, error) {
 		}
 		return nil, errSkipped
 	}
-	// The content is read in parts, so that a length without content takes no
-	// memory.
+	// Read the content in parts, so that a wrong length takes no memory.
 	content, err := io.ReadAll(io.LimitReader(r, int64(length)))
 	if err == nil && len(content) < length {
 		err = io.ErrUnexpectedEOF

@@ -1,7 +1,7 @@
 // Package lsp is a language server for Avro schemas (Language Server Protocol
-// 3.17). It speaks over a pair of streams. It shows mistakes and the findings
-// of lint, describes the type under the cursor, goes to its definition, and
-// formats files.
+// 3.17). The server reads messages from one stream and writes answers to
+// another stream. The server shows mistakes and lint findings, describes the
+// type under the cursor, goes to a type's definition, and formats files.
 package lsp
 
 import (
@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Version string // of avrogen
 	// Settings returns the settings for a file. The name of the file is
-	// absolute and has slashes. The result may be another one at each call.
+	// absolute and has slashes. The result may differ between two calls.
 	Settings func(file string) (Settings, error)
 	// Log receives one line for each problem that no client sees.
 	Log io.Writer
@@ -41,7 +41,7 @@ const maxOpen = 256 << 20
 // maxProblems limits the problems of one file.
 const maxProblems = 500
 
-// pause is the wait for more messages before changed documents are read.
+// pause is the time without a message before changed documents are read.
 const pause = 100 * time.Millisecond
 
 // server is the state of one connection. Only one goroutine uses it.
@@ -50,7 +50,7 @@ type server struct {
 	out io.Writer
 
 	initialized, shutdown bool
-	watches               bool // whether the client takes a request for watched files
+	watches               bool // the client can watch files for the server
 
 	open     map[string]*document // by file
 	uris     map[string]string    // file to the URI that the client uses
@@ -156,8 +156,8 @@ func (s *server) log(format string, args ...any) {
 	}
 }
 
-// handle answers one message. The result reports whether the client has ended
-// the connection.
+// handle answers one message, and reports whether the client has ended the
+// connection.
 func (s *server) handle(content []byte) (exit bool) {
 	var r request
 	if err := json.Unmarshal(content, &r); err != nil {
@@ -173,7 +173,7 @@ func (s *server) handle(content []byte) (exit bool) {
 	}
 	isRequest := len(r.ID) > 0 && !bytes.Equal(r.ID, []byte("null"))
 	if r.Method == "" {
-		return false // an answer, but the server asks nothing
+		return false // an answer: ignored, because the server waits for none
 	}
 	result, err := s.call(r)
 	if !isRequest {
@@ -186,7 +186,7 @@ func (s *server) handle(content []byte) (exit bool) {
 	return false
 }
 
-// call runs one method. A panic ends the method and not the server.
+// call runs one method. A panic ends the method, but not the server.
 func (s *server) call(r request) (result any, err *rpcError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -313,7 +313,7 @@ func (s *server) capabilities() any {
 }
 
 // fileOf converts a URI into an absolute name with slashes, in the form of
-// FileName. The name of another URI than file: is the URI.
+// FileName. A URI with another scheme than file: is returned unchanged.
 func fileOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || !strings.EqualFold(u.Scheme, "file") {
@@ -323,14 +323,14 @@ func fileOf(uri string) string {
 	switch {
 	case isDrive(name[1:]):
 		name = name[1:]
-	case u.Host != "" && u.Host != "localhost": // a share of Windows
+	case u.Host != "" && u.Host != "localhost": // a Windows share
 		name = "//" + u.Host + name
 	}
 	return FileName(name)
 }
 
-// FileName gives equal names to equal files. The name has slashes, and a drive
-// of Windows has a capital. Editors write drives in both ways.
+// FileName gives equal names to equal files. The name has slashes. A Windows
+// drive gets a capital letter, because editors write drives in both cases.
 func FileName(name string) string {
 	name = filepath.ToSlash(name)
 	if isDrive(name) {
@@ -339,13 +339,13 @@ func FileName(name string) string {
 	return name
 }
 
-// isDrive reports whether a name begins with a drive of Windows, as in C:/.
+// isDrive reports whether a name begins with a Windows drive, for example C:/.
 func isDrive(name string) bool {
 	return len(name) > 1 && name[1] == ':' && (name[0] >= 'a' && name[0] <= 'z' || name[0] >= 'A' && name[0] <= 'Z')
 }
 
-// uriOf converts a name into a URI. For an open document, it is the URI of the
-// client.
+// uriOf converts a name into a URI. For an open document, uriOf returns the
+// client's own URI.
 func (s *server) uriOf(file string) string {
 	if uri := s.uris[file]; uri != "" {
 		return uri
@@ -438,7 +438,7 @@ func (s *server) project(file string) (*project, error) {
 	key := strings.Join(settings.Paths, "\x00")
 	if len(settings.Paths) > 0 {
 		if names, err := settings.Loader.Files(settings.Paths...); err != nil || !slices.Contains(names, file) {
-			settings.Paths = nil // the file is not one of the schemas
+			settings.Paths = nil // the file is not among these schemas
 		}
 	}
 	if len(settings.Paths) == 0 {
@@ -478,7 +478,7 @@ func (s *server) diagnoseFile(file string, read map[*project]bool) {
 		}
 	}()
 	p, err := s.project(file)
-	if err != nil { // a mistake in avrogen.yaml
+	if err != nil { // avrogen.yaml has a mistake
 		s.publish(file, []problem{{avsc.Pos{File: file, Line: 1, Col: 1}, "", err.Error()}})
 		return
 	}
@@ -507,7 +507,7 @@ func (s *server) diagnoseFile(file string, read map[*project]bool) {
 	p.shown = shown
 }
 
-// diagnostic is a problem in the form of the protocol.
+// diagnostic is a problem in the protocol's form.
 type diagnostic struct {
 	Range    textRange `json:"range"`
 	Severity int       `json:"severity"` // 1 is an error, 2 a warning
@@ -535,8 +535,8 @@ func (s *server) publish(file string, problems []problem) {
 	s.notify("textDocument/publishDiagnostics", map[string]any{"uri": s.uriOf(file), "diagnostics": list})
 }
 
-// document is an open document, or the file on disk. It is nil if the file
-// cannot be read.
+// document returns an open document, or else the file on disk. The result is
+// nil if the file cannot be read.
 func (s *server) document(file string) *document {
 	if d := s.open[file]; d != nil {
 		return d

@@ -33,14 +33,14 @@ type client struct {
 	texts    map[string][]string // the messages of problems
 }
 
-// start starts a server for the schemas of a folder. With paths, they belong
-// together.
+// start starts a server for the schemas of a folder. The schemas of paths
+// belong together.
 func start(t *testing.T, paths ...string) *client {
 	t.Helper()
 	return startWith(t, avscfile.Loader{}, paths...)
 }
 
-// startWith is start with a loader of schemas.
+// startWith is start with a given loader of schemas.
 func startWith(t *testing.T, loader avscfile.Loader, paths ...string) *client {
 	t.Helper()
 	clientIn, serverOut := io.Pipe()
@@ -137,7 +137,7 @@ func encode(t *testing.T, v any) string {
 	return string(text)
 }
 
-// request sends a request and waits for its answer.
+// request sends a request and waits for the answer.
 func (c *client) request(method string, params any) (result any, failure map[string]any) {
 	c.t.Helper()
 	c.next++
@@ -216,7 +216,7 @@ func (c *client) hover(uri string, line, character int) string {
 	return result.(map[string]any)["contents"].(map[string]any)["value"].(string)
 }
 
-// definition is "file:line:character" of the definition.
+// definition returns "file:line:character" of the definition.
 func (c *client) definition(uri string, line, character int) string {
 	c.t.Helper()
 	result, failure := c.request("textDocument/definition", at(uri, line, character))
@@ -231,7 +231,8 @@ func (c *client) definition(uri string, line, character int) string {
 	return fmt.Sprintf("%s:%v:%v", filepath.Base(m["uri"].(string)), p["line"], p["character"])
 }
 
-// column is the column of the first place of part in its line, in UTF-16 units.
+// column returns the column of the first occurrence of part in text, in UTF-16
+// units.
 func column(text, part string) int {
 	before, _, ok := strings.Cut(text, part)
 	if !ok {
@@ -273,7 +274,7 @@ func TestEditing(t *testing.T) {
 	c := start(t, filepath.ToSlash(dir)+"/...")
 	c.initialize()
 
-	// The text of the editor counts, and not the text on disk.
+	// The text in the editor counts, not the text on disk.
 	c.openText(order, orderText)
 	c.await(order, "1:25-1:35 2 FIELD_NAME_STYLE")
 	if got := c.hover(order, 1, column(orderText, "Address")); !strings.Contains(got, "record shop.Address\n  city: string = \"\"") || !strings.Contains(got, "Where it goes.") {
@@ -318,7 +319,7 @@ func TestEditing(t *testing.T) {
 	if got := c.hover(order, 1, column(orderText, "Address")-1); !strings.Contains(got, "record shop.Address") {
 		t.Errorf("hover in a text with a mistake: %q", got)
 	}
-	// A mistake in one file shows in the file that is open, too.
+	// A mistake in one file also shows in the other open file.
 	c.change(order, orderText)
 	c.await(order, "1:25-1:35 2 FIELD_NAME_STYLE")
 	c.openText(address, strings.Replace(addressText, "Address", "Location", 1))
@@ -353,10 +354,8 @@ func TestEditing(t *testing.T) {
 	}
 }
 
-// TestAlone opens files without an avrogen.yaml: each is read with what it
-// needs, and versions of one type beside it do no harm.
-// TestWatchedFiles changes a file outside of the editor. The client watches the
-// files because the server asks for that.
+// TestWatchedFiles changes a file outside of the editor. The client watches
+// files because the server has asked for watching.
 func TestWatchedFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -411,6 +410,9 @@ func TestModuleDefinition(t *testing.T) {
 	}
 }
 
+// TestAlone opens files without an avrogen.yaml. The server reads each file
+// with the files that it needs. Versions of one type in the same folder do no
+// harm.
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -463,8 +465,8 @@ func TestLineEnds(t *testing.T) {
 	}
 }
 
-// TestBadMessages sends what no client should send. The server answers, and
-// works on.
+// TestBadMessages sends messages that no client should send. The server answers
+// and continues.
 func TestBadMessages(t *testing.T) {
 	t.Parallel()
 	c := start(t)
@@ -509,7 +511,7 @@ func TestBadMessages(t *testing.T) {
 	for _, p := range [][2]int{{-1, -1}, {0, -5}, {1 << 30, 1 << 30}, {0, 1 << 30}} {
 		c.hover("untitled:a.avsc", p[0], p[1])
 	}
-	// The content of a message that is too large is read past.
+	// The server skips the content of a message that is too large.
 	if _, err := fmt.Fprintf(c.in, "Content-Length: %d\r\n\r\n", 81<<20); err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +537,7 @@ func TestBadMessages(t *testing.T) {
 	}
 }
 
-// TestBrokenStreams ends the connection in the ways of a broken client.
+// TestBrokenStreams ends the connection like a broken client.
 func TestBrokenStreams(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ in, want string }{

@@ -2,8 +2,8 @@ package lsp
 
 import "testing"
 
-// TestFileOf converts the URIs of editors on all systems. The URI of the file
-// that the server sends is the last column.
+// TestFileOf converts the URIs of editors on all systems. The last column is
+// the URI that the server sends.
 func TestFileOf(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ uri, file, back string }{

@@ -18,7 +18,7 @@ import (
 
 const benchLines = 200_000
 
-// benchParse makes the event of a line, like a parser of access logs.
+// benchParse makes the event of a line.
 func benchParse(e *copytest.Event, number int64, text []byte) {
 	key, rest, _ := bytes.Cut(text, []byte{' '})
 	e.Key, e.Seq, e.Pad = string(key), number, string(rest)

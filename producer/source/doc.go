@@ -1,11 +1,11 @@
-// Package source publishes the items of an external input, each item exactly
-// once. An input is the lines of files ([Files]), the rows of a table (package
-// outbox), or any other [Input] that can name its positions.
+// Package source publishes the items of an external input. Each item is
+// published exactly once. An input is the lines of files ([Files]), the rows of
+// a table (package outbox), or another [Input] with positions.
 //
 // A position records how far the input was read. A position is an Avro record,
 // checkpoint.Position, in a compacted topic. One Kafka transaction writes the
-// position and the messages of the items up to the position. KIP-618 does the
-// same for Kafka Connect. So the next run continues exactly after the last
+// messages of some items and the position behind the last item. KIP-618 does
+// the same for Kafka Connect. So the next run continues exactly after the last
 // published item, even after a restart, a kill -9 or a commit in doubt.
 //
 // The package bounds the size of the transactions, finds the outcome of a

@@ -26,8 +26,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// The lines of a file become events, each exactly once. The second run finds
-// only the appended lines.
+// The lines of a file become events. The second run finds only the appended
+// lines.
 func ExampleFiles() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -69,10 +69,11 @@ func ExampleFiles() {
 	// bob 200
 }
 
-// countdown is an input of numbers, from a number down to 1.
+// countdown is an input of numbers from a start down to 1.
 type countdown struct{ from int }
 
-// Open implements source.Input. The position is the last number as text.
+// Open implements source.Input. The position is the last number in decimal
+// digits.
 func (c countdown) Open(_ context.Context, _ source.Shard, committed []source.Position) (source.Reader[int], error) {
 	next := c.from
 	for _, p := range committed {

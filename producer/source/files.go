@@ -34,9 +34,9 @@ func WithMaxLine(bytes int) FilesOption {
 // rotation, keeps its position under the new name, even if the file is now
 // compressed. A file with an old name but other content is a new file.
 //
-// Files also reads a last line without a line feed. Text that is appended to
-// that line later becomes a separate line. So if a log is still being written,
-// make sure that it ends with a complete line when a run begins.
+// Files also reads a last line without a line feed. If a program later appends
+// text to the last line, Files returns the appended text as a separate line. So
+// a log must end with a complete line when a run begins.
 func Files(paths []string, opts ...FilesOption) Input[Line] {
 	f := &files{paths: slices.Clone(paths), maxLine: 1 << 20}
 	for _, o := range opts {
@@ -66,7 +66,7 @@ func (f *files) check() error {
 }
 
 // filePosition is the text of a position. The stream is the id of the file,
-// which does not change when the path changes.
+// because the path of a file may change.
 type filePosition struct {
 	Path       string `json:"path"`
 	Offset     int64  `json:"offset"`
@@ -144,7 +144,7 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		taken[id] = true
 		out[i] = &streamFile{id, lineReader{path: f.paths[i], offset: offset, lines: lines, maxLine: f.maxLine}}
 	}
-	for i, path := range f.paths { // first the files that still have their old names
+	for i, path := range f.paths { // first, find the files that still have their old names
 		if _, err := headOf(path); err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		}
 	}
 	for i, path := range f.paths {
-		for _, p := range known { // then renamed files: the old name is free, or belongs to another file
+		for _, p := range known { // then find renamed files: the old name is free, or another file has the old name
 			if out[i] == nil && !taken[p.id] && begins(path, p) && !begins(p.Path, p) {
 				take(i, p.id, p.Offset, p.Lines)
 			}
@@ -210,8 +210,8 @@ func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
 	return false, nil
 }
 
-// More implements [Reader]. More always returns false, because each file is
-// read only to the end that the file has when its turn comes.
+// More implements [Reader]. More always returns false, because a file is read
+// only to the end that the file has when the reader reaches the file.
 func (r *filesReader) More(context.Context) (bool, error) { return false, nil }
 
 // Positions implements [Reader].
@@ -234,7 +234,7 @@ func (r *filesReader) Close() error {
 	return nil
 }
 
-// position returns how far the file was read.
+// position returns the place behind the last line that was read.
 func (f *streamFile) position() Position {
 	size, sum := f.identity()
 	text, err := json.Marshal(filePosition{

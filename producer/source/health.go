@@ -13,18 +13,17 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// failingAfter is the time after which a shard that reads again and again after
-// errors is not ready.
+// failingAfter is the time until a shard with repeated errors is not ready.
 const failingAfter = 10 * time.Second
 
 // Health reports whether this instance can publish. Health does no I/O.
 //
-// A shard is not ready in three cases: it has stopped, its producer is not
-// ready, or the shard has met errors for 10 seconds without a commit. If every
-// shard of this instance is not ready, Ready is false. Otherwise Degraded names
-// the shards that are not ready, and the shards that have just met an error. An
-// instance without a shard is ready, because it stands by. After Run has
-// returned an error, Reason is this error.
+// A shard is not ready in three cases: the shard has stopped, its producer is
+// not ready, or the shard has met errors for 10 seconds without a commit. If no
+// shard of this instance is ready, Ready is false. Otherwise Degraded names the
+// shards that are not ready, and the shards with a recent error. An instance
+// without a shard is ready, because the instance stands by. After Run has
+// returned an error, Reason is the error.
 //
 // The other fields are those of the producers of all shards.
 func (s *Source[T]) Health() producer.Health { return s.healthAt(time.Now()) }
@@ -38,7 +37,7 @@ func (s *Source[T]) healthAt(now time.Time) producer.Health {
 		ended = producer.ErrClosed
 	}
 	s.mu.Unlock()
-	var ready, down time.Time // when the first shard became ready, and the last shard ceased to be
+	var ready, down time.Time // the time of the first shard that became ready, and of the last shard that became unready
 	var failed, degraded []error
 	for _, h := range shards {
 		one := h.state(now)
@@ -87,8 +86,8 @@ func joinSome(errs []error) error {
 	return errors.Join(errs...)
 }
 
-// addBrokers adds the brokers of another client. A broker that one client can
-// use is listed as that client sees it.
+// addBrokers adds the brokers of another client. If only one of two clients can
+// use a broker, the list has the state of the usable connection.
 func addBrokers(all, more []producer.Broker) []producer.Broker {
 	for _, b := range more {
 		i := slices.IndexFunc(all, func(known producer.Broker) bool { return known.ID == b.ID && known.Address == b.Address })
@@ -114,7 +113,7 @@ type ShardHealth struct {
 	Transactions int64     // committed by this instance
 	Items        int64     // in the committed transactions
 	// Lag is the amount of input that is not published yet. Items is -1 if the
-	// input does not know it.
+	// input does not know the number.
 	Lag Lag
 }
 
@@ -146,16 +145,16 @@ func (s *Source[T]) Shards(ctx context.Context) []ShardHealth {
 	return out
 }
 
-// shardHealth is what [Source.Health] and [Source.Shards] read from another
-// goroutine.
+// shardHealth is the state of a shard for [Source.Health] and [Source.Shards],
+// which run on other goroutines.
 type shardHealth struct {
 	number int
 
 	mu      sync.Mutex
 	now     ShardHealth
-	failing time.Time // since this time now.Err is not nil
-	stopped time.Time // since this time now.Running is false because of now.Err
-	started time.Time // since this time now.Running is true
+	failing time.Time // the time when now.Err was first not nil
+	stopped time.Time // the time when now.Running became false because of now.Err
+	started time.Time // the time when now.Running became true
 	lagger  Lagger
 	t       *producer.Transactional // nil if closed
 }
@@ -224,9 +223,9 @@ func (s *shardHealth) state(at time.Time) producer.Health {
 }
 
 // named adds the source and the shard to an error. If shared is true, the
-// source starts a shard again after every error, so the error must not be
-// [producer.ErrFenced] or [producer.ErrFatal]. These would say that only a
-// restart of the program helps.
+// source starts a shard again after every error. Then the result is not
+// [producer.ErrFenced] or [producer.ErrFatal], because these errors mean that
+// only a restart of the program helps.
 func (s *shardHealth) named(source string, err error, shared bool) error {
 	if !shared {
 		return fmt.Errorf("source: %s: %w", source, err)

@@ -14,7 +14,7 @@ func TestHealth(t *testing.T) {
 	now := time.Now()
 	bad := errors.New("the database is away")
 	running := &shardHealth{number: 0, now: ShardHealth{Running: true}, started: now.Add(-time.Hour)}
-	// at makes a shard that has met an error and reads again.
+	// at makes a shard that has met an error and is trying again.
 	at := func(number int, running bool, since time.Duration, err error) *shardHealth {
 		return &shardHealth{number: number, now: ShardHealth{Running: running, Err: err}, failing: now.Add(-since), stopped: now.Add(-since)}
 	}

@@ -13,9 +13,9 @@ import (
 
 type transactionKey struct{}
 
-// TestHooks reads a file with an error on the way. Every start of a transaction
-// has its end, the function gets the context of the start, and a hook that
-// panics changes nothing.
+// TestHooks reads a file, and one transaction fails. Every StartTransaction has
+// its Committed or Aborted. The source's function gets the context of
+// StartTransaction. A panic in a hook changes nothing.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)

@@ -35,7 +35,7 @@ var (
 	// reader continues with the next line.
 	ErrLineTooLong = errors.New("source: line too long")
 	// ErrFileShrank says that a file is now shorter than the part that was read
-	// earlier, although it begins with the same bytes. [Restart] reads the file
+	// earlier, although the first bytes are the same. [Restart] reads the file
 	// from the beginning.
 	ErrFileShrank = errors.New("source: file is shorter than what was read of it")
 )
@@ -180,15 +180,15 @@ func (r *lineReader) readError(err error) error {
 	return fmt.Errorf("source: %s: %w", r.path, err)
 }
 
-// skipLineFeed skips a line feed that was missing when its line was read.
-// read.
+// skipLineFeed skips the line feed of the last line, if the line had no line
+// feed when an earlier run read the line.
 func (r *lineReader) skipLineFeed() error {
 	if r.last == '\n' {
 		return nil
 	}
 	b, err := r.reader.Peek(1)
 	if err != nil || b[0] != '\n' {
-		return nil //nolint:nilerr // at the end, or a line that was continued: next reports either
+		return nil //nolint:nilerr // end of file, or text was appended to the line: next reports both cases
 	}
 	return r.skip(1)
 }

@@ -98,7 +98,7 @@ func TestLines(t *testing.T) {
 			if got := texts(all); got != tc.want {
 				t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
 			}
-			for n := range all { // a reader that starts at any line returns the same lines, numbers and header
+			for n := range all { // a reader that starts behind any line returns the same rest
 				offset, lines := stopAfter(t, path, 8, n)
 				again := rest(t, &lineReader{path: path, maxLine: 8, offset: offset, lines: lines})
 				if texts(again) != texts(all[n:]) || again[0].Number != all[n].Number || again[0].Offset != all[n].Offset ||
@@ -268,8 +268,8 @@ func TestKnowsFiles(t *testing.T) {
 	})
 }
 
-// TestPositionsOfSeveralFiles checks a transaction that crosses the ends of
-// files. It has a position for each file.
+// TestPositionsOfSeveralFiles checks a transaction with lines of several files.
+// The transaction has a position for each file.
 func TestPositionsOfSeveralFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

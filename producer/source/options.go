@@ -14,7 +14,7 @@ type Option struct {
 	apply func(*config)
 }
 
-// String is the option's name.
+// String returns the option's name.
 func (o Option) String() string { return o.name }
 
 type config struct {
@@ -84,18 +84,18 @@ type Hooks struct {
 	// three cases: the input is at its end, the shard has moved, or the context
 	// has ended.
 	Stopped func(ctx context.Context, shard int, err error)
-	// StartTransaction is called before the transaction of some items. The
-	// function of the source gets the returned context, and so does Committed
-	// or Aborted. The returned context must be ctx or a child of ctx.
+	// StartTransaction is called before a transaction begins. The function of
+	// the source gets the returned context, and so does Committed or Aborted.
+	// The returned context must be ctx or a child of ctx.
 	StartTransaction func(ctx context.Context, shard int) context.Context
 	// Committed is called after a transaction was committed.
 	Committed func(ctx context.Context, c Commit)
 	// Aborted is called after a transaction was not committed. The source reads
 	// the items again, unless the shard stops.
 	Aborted func(ctx context.Context, shard int, err error)
-	// Lag is called if the input knows its lag: when the input is opened, about
-	// every 10 seconds after a commit, and when everything is published after a
-	// lag that was not 0.
+	// Lag is called if the input knows its lag. The source calls Lag when the
+	// input is opened, about every 10 seconds after a commit, and when a lag
+	// becomes 0.
 	Lag func(ctx context.Context, shard int, lag Lag)
 }
 
@@ -108,9 +108,9 @@ type Commit struct {
 	Positions []Position    // the positions that were committed
 }
 
-// WithHooks adds hooks for metrics and traces. If WithHooks is given several
-// times, all hooks are called in their order, and each StartTransaction gets
-// the context of the one before.
+// WithHooks adds hooks for metrics and traces. WithHooks may be given several
+// times. The source then calls all hooks in order. Each StartTransaction gets
+// the context that the StartTransaction before has returned.
 func WithHooks(h Hooks) Option {
 	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
 }

@@ -70,9 +70,9 @@ func (p places) list() []Position {
 	return out
 }
 
-// read returns the committed positions of the source. It waits for the open
-// transactions of other sources, because our positions may lie behind them in
-// the log.
+// read returns the committed positions of the source. read also waits for the
+// open transactions of other sources, because our positions may lie behind
+// their messages in the log.
 func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (places, error) {
 	found := places{}
 	err := open.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {

@@ -16,9 +16,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// shard reads one shard in transactions. It is the [producer.Resolver] of the
-// transactional producer. A commit in doubt succeeded if its position is in the
-// log.
+// shard reads one shard in transactions. shard is the [producer.Resolver] of
+// the transactional producer. A commit in doubt succeeded if the position of
+// the transaction is in the log.
 type shard[T any] struct {
 	Shard
 	source *Source[T]
@@ -34,12 +34,12 @@ type shard[T any] struct {
 	measured  time.Time // the last measurement of the lag
 	lag       int64     // the items of the last measurement
 	limit     int       // the current bound on the items of a transaction
-	refused   error     // the reason why the next item goes to the bad function
+	refused   error     // why the next item goes to the bad function
 
-	health *shardHealth // outlives the shard, so that its last error stays visible
+	health *shardHealth // exists longer than the shard, so that the last error stays visible
 }
 
-// errMoved says that the log has positions that the open reader does not know.
+// errMoved says that the log has positions that the reader did not get at Open.
 var errMoved = errors.New("other positions were committed: read from there")
 
 // Resume is called by the producer each time it has acquired the transactional
@@ -129,15 +129,15 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 			continue
 		}
 		// A transaction also times out if another process has taken over. The
-		// positions in the log show whether that happened, or whether we were
-		// slow.
+		// positions in the log distinguish a takeover from a slow transaction
+		// of ours.
 		if took, failed := h.tookOver(ctx); failed == nil && took {
 			return fmt.Errorf("%w: another process has committed positions of this source: %w", producer.ErrFenced, err)
 		}
 	}
 }
 
-// passes reports whether reading again may succeed.
+// passes reports whether a new session may succeed after an error.
 func passes(err error) bool {
 	var failed *producer.TxError
 	switch {
@@ -151,7 +151,7 @@ func passes(err error) bool {
 
 // session reads from the committed positions until an error occurs.
 func (h *shard[T]) session(ctx context.Context) error {
-	if err := h.t.Prepare(ctx); err != nil { // acquires the transactional id if necessary, and calls Resume
+	if err := h.t.Prepare(ctx); err != nil { // acquires the transactional id if necessary, and then calls Resume
 		if errors.Is(err, context.DeadlineExceeded) { // no broker has answered for a minute
 			return Temporary(err)
 		}
@@ -210,30 +210,31 @@ func (h *shard[T]) session(ctx context.Context) error {
 	}
 }
 
-// located is an item that knows its origin.
+// located is an item that knows its place in the input.
 type located interface{ Where() string }
 
-// refusedError says that a broker refused an item of the transaction, and that
-// isolate has not found the item yet.
+// refusedError says that a broker refused an item of the transaction. isolate
+// has not found the item yet.
 type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
 // isolate searches for the item whose message a broker refuses because of its
-// content. It makes the transactions smaller until the item is alone.
+// content. isolate halves the transactions until a transaction has only the
+// refused item.
 func (h *shard[T]) isolate(err error, items int, first T) error {
 	switch {
 	case items > 1:
 		h.limit = items / 2
 		return refusedError{err}
-	case h.source.bad == nil || h.refused != nil: // the broker refused the message of the bad function
+	case h.source.bad == nil || h.refused != nil: // the broker also refused the message of the bad function
 		return named(first, err)
 	}
 	h.refused = err
 	return refusedError{err}
 }
 
-// named adds the origin of the item to an error, if the item knows its origin.
+// named adds the item's place to an error, if the item knows the place.
 func named(item any, err error) error {
 	if at, ok := item.(located); ok {
 		return fmt.Errorf("%s: %w", at.Where(), err)
@@ -342,7 +343,7 @@ func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
 	}
 }
 
-// each calls f for all hooks. name is for the log.
+// each calls f for all hooks. The parameter name is for the log.
 func (h *shard[T]) each(name string, f func(*Hooks)) {
 	for i := range h.source.config.hooks {
 		func() {
@@ -352,7 +353,7 @@ func (h *shard[T]) each(name string, f func(*Hooks)) {
 	}
 }
 
-// errPanicked is the end of a transaction whose function panicked.
+// errPanicked aborts a transaction if the source's function panics.
 var errPanicked = errors.New("source: the function panicked")
 
 const (
@@ -361,7 +362,7 @@ const (
 	lagWait = time.Second
 )
 
-// measure tells the hooks the lag from time to time.
+// measure reports the lag to the hooks from time to time.
 func (h *shard[T]) measure(ctx context.Context) {
 	lagger, ok := h.reader.(Lagger)
 	if !ok || !slices.ContainsFunc(h.source.config.hooks, func(k Hooks) bool { return k.Lag != nil }) || time.Since(h.measured) < lagEvery {

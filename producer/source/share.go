@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// shareWait is the interval of asking the group for our shards.
+	// shareWait is the longest wait in one call that asks the group for our
+	// shards.
 	shareWait = 200 * time.Millisecond
 	// stopWait bounds the closing of a shard that has moved.
 	stopWait = 10 * time.Second
@@ -56,7 +57,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("source: %s: group: %w", s.name, err)
 		}
-		_ = in.Pause(assigned) // the group is used only to assign shards, so no messages are fetched
+		_ = in.Pause(assigned) // the group only assigns shards, so no messages are fetched
 		mine := map[int]bool{}
 		for _, tp := range assigned {
 			if number := int(tp.Partition); number < s.config.shards {
@@ -129,7 +130,7 @@ func (s *Source[T]) readOnce(ctx context.Context, number int) error {
 	defer cancel()
 	closed := s.retire(closing, h)
 	if u := new(producer.UndeliveredError); errors.As(closed, &u) && u.Err == nil {
-		closed = nil // in doubt: the next reader finds the outcome in the positions
+		closed = nil // a commit is in doubt: the next reader finds the outcome in the positions
 	}
 	return errors.Join(err, closed)
 }

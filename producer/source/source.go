@@ -54,11 +54,12 @@ func (s *Source[T]) Format(f fmt.State, _ rune) {
 // the messages of the item to the transaction. Functions of different shards
 // run at the same time.
 //
-// Function runs again for the same items after an abort, so Function must have
-// no other lasting effect. Counting, for example, belongs in
-// [producer.Tx.OnEnd]. An error aborts the transaction and ends the shard. The
-// shard does not end if the error wraps [serde.ErrRegistry] or is made by
-// [Temporary]. The source then reads the items again after a pause.
+// Function runs again for the same items after an abort. So Function must have
+// no other lasting effect. A counter, for example, belongs in
+// [producer.Tx.OnEnd]. An error aborts the transaction and ends the shard, with
+// two exceptions: an error that wraps [serde.ErrRegistry], and an error made by
+// [Temporary]. After such an error, the source reads the items again after a
+// pause.
 type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 
 // BadFunction is called in place of the [Function] for an item whose messages a
@@ -67,12 +68,12 @@ type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reason error) error
 
 // HandleBad lets f handle the items whose messages a broker refuses. Call
-// HandleBad before Run. By default such an item ends its shard, and the error
+// HandleBad before Run. By default a refused item ends its shard, and the error
 // names the item.
 func (s *Source[T]) HandleBad(f BadFunction[T]) { s.bad = f }
 
-// New makes a source, without waiting for I/O. Another source must not use the
-// same name, and the name must stay the same after a restart. The positions are
+// New makes a source and does not wait for I/O. name must stay the same after a
+// restart, and another source must not use the same name. The positions are
 // stored under the name, and the transactional ids begin with the name. reg
 // reads the schemas that the serializer has registered. The error lists all
 // mistakes in the arguments.
@@ -177,7 +178,8 @@ func (s *Source[T]) retire(ctx context.Context, h *shard[T]) error {
 	return err
 }
 
-// forget removes a shard from the health of this instance. The shard has moved.
+// forget removes a shard from the health of this instance, because the shard
+// has moved.
 func (s *Source[T]) forget(number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,14 +249,14 @@ func (s *Source[T]) prepareCheckpoints(ctx context.Context) error {
 // Without [WithShards], Run returns nil when the input is at its end and
 // everything is committed. Run returns an error only if the error is permanent:
 // an error of f, [producer.ErrFenced], a topic that does not exist, or a
-// missing permission. Run waits through outages. With WithShards, Run works
-// until ctx ends. A shard that fails is logged, and [Source.Health],
-// [Source.Shards] and [Hooks] report it. The source tries the shard again after
-// a pause that grows to one minute.
+// missing permission. Run waits during an outage. With WithShards, Run works
+// until ctx ends. If a shard fails, Run logs the error, and [Source.Health],
+// [Source.Shards] and [Hooks] report the error. The source tries the shard
+// again after a pause that grows to one minute.
 //
 // When ctx ends, Run aborts the open transaction and returns an error that
-// wraps the reason. The next Run, of this or another process, continues after
-// the last committed item.
+// wraps the reason. The next Run continues after the last committed item, also
+// in another process.
 func (s *Source[T]) Run(ctx context.Context, f Function[T]) error {
 	if f == nil {
 		return errors.New("source: Run: the function is nil")

@@ -66,7 +66,7 @@ func parse(l source.Line) (*copytest.Event, error) {
 }
 
 // TestFiles reads files that grow and rotate. Errors and panics stop the source
-// at random places. Each run uses a new source, as after a crash.
+// at random places. A new source continues each time, like after a crash.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
@@ -236,7 +236,7 @@ func TestInDoubt(t *testing.T) {
 }
 
 // TestDenied checks that a permanent refusal ends Run at once. The error
-// contains the broker's reason and is no commit in doubt.
+// contains the broker's reason, and no commit is in doubt.
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -260,7 +260,7 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestStops checks the end of the context. Nothing of the open transaction is
+// TestStops ends the context during a transaction. The transaction is not
 // committed, and the error wraps the reason.
 func TestStops(t *testing.T) {
 	t.Parallel()
@@ -348,8 +348,8 @@ func TestRefusedByBroker(t *testing.T) {
 	}
 }
 
-// TestOtherShards checks that positions of another number of shards are
-// refused.
+// TestOtherShards checks that a source refuses positions of another number of
+// shards.
 func TestOtherShards(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)

@@ -81,7 +81,7 @@ func TestWakesUp(t *testing.T) {
 func TestControlWakesUp(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	published := 0 // the number of published lines of the log, which a restart would read from a position in the log
+	published := 0 // the number of published lines: a restart would read the number from a position in the log
 	found, err := frozen(t, func(ctx context.Context, w *copytest.Where, id, file, topic string, freeze func(n int64)) error {
 		text, err := os.ReadFile(file)
 		if err != nil {

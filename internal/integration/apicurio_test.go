@@ -16,7 +16,8 @@ import (
 )
 
 // TestApicurioFramings reads messages that Apicurio's serdes wrote, in each
-// framing. A framing that needs an option of ours must fail without the option.
+// framing. If a framing needs an option of our reader, reading must fail
+// without the option.
 func TestApicurioFramings(t *testing.T) {
 	apicurio := install(t, otherclients.Apicurio)
 	const legacy = "id-handler=io.apicurio.registry.serde.Legacy8ByteIdHandler"

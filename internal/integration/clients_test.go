@@ -41,8 +41,8 @@ func install(t *testing.T, f func(context.Context) (*otherclients.Client, error)
 	return c
 }
 
-// TestPartitionerAgreesWithJava compares our partitions with those of Java's
-// default partitioner.
+// TestPartitionerAgreesWithJava checks that our partitioner and Java's default
+// partitioner choose the same partitions.
 func TestPartitionerAgreesWithJava(t *testing.T) {
 	java := install(t, otherclients.Java)
 	rnd := rand.New(rand.NewPCG(*seed, 1))
@@ -106,8 +106,8 @@ func clickTopic(name string) *producer.Topic[*clicks.ClickEvent] {
 
 const events = 60
 
-// publish writes the events. If transactional is set, every second transaction
-// is aborted.
+// publish writes the events. If transactional is true, publish aborts every
+// second transaction.
 func publish(t *testing.T, name string, codec producer.Compression, transactional bool) {
 	t.Helper()
 	_, ser := clients(t)
@@ -174,8 +174,8 @@ func publish(t *testing.T, name string, codec producer.Compression, transactiona
 	}
 }
 
-// TestOthersReadOurs lets every client read our messages: each codec, with and
-// without transactions.
+// TestOthersReadOurs lets every client read our messages. Our producer writes
+// with each codec, with and without transactions.
 func TestOthersReadOurs(t *testing.T) {
 	java, python, node := install(t, otherclients.Java), install(t, otherclients.Python), install(t, otherclients.Node)
 	asJSON, err := serde.NewGeneric(clicks.ClickEventSchema)

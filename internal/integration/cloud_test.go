@@ -31,11 +31,11 @@ import (
 )
 
 // TestCloudTokens publishes to a real broker with the tokens of the sources for
-// Amazon MSK, Azure and Google Cloud. The clouds' token services are fakes with
-// a certificate of a private CA. The broker's OAUTHBEARER listener checks each
-// token as the cloud's brokers do, by a plug-in in Java (TokenValidator.java).
-// The controls are a wrong signing key, a token for another audience and
-// another access token.
+// Amazon MSK, Azure and Google Cloud. The tokens come from fakes of the cloud
+// services, with a certificate of a private CA. The broker's OAUTHBEARER
+// listener checks each token like a broker of the cloud. A plug-in in Java does
+// the check (TokenValidator.java). Three controls must fail: a wrong signing
+// key, a token for another audience, and another access token.
 func TestCloudTokens(t *testing.T) { //nolint:paralleltest // it sets the environment
 	cluster := kafkacluster.Start(t, kafkacluster.Nodes(1), kafkacluster.Classes(compiled(t)),
 		kafkacluster.Setting("listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class", "TokenValidator"))
@@ -74,7 +74,7 @@ func TestCloudTokens(t *testing.T) { //nolint:paralleltest // it sets the enviro
 	for _, test := range []struct {
 		name    string
 		source  producer.TokenSource
-		setting *string // what the control makes wrong
+		setting *string // the setting that the control replaces by a wrong value
 	}{{"Amazon MSK", msk, &secret}, {"Azure", entra, &audience}, {"Google Cloud", gcp, &access}} {
 		t.Run(test.name, func(t *testing.T) {
 			if err := publishOnce(t, cluster, test.source); err != nil {
@@ -83,7 +83,7 @@ func TestCloudTokens(t *testing.T) { //nolint:paralleltest // it sets the enviro
 			right := *test.setting
 			*test.setting = "wr0ng"
 			defer func() { *test.setting = right }()
-			if test.name == "Amazon MSK" { // it keeps its credentials for a while
+			if test.name == "Amazon MSK" { // the source keeps its credentials for a while
 				fresh, err := awsmsk.New("eu-central-1", awsmsk.WithHTTPClient(client))
 				if err != nil {
 					t.Fatal(err)
@@ -125,7 +125,7 @@ func publishOnce(t *testing.T, c *kafkacluster.Cluster, source producer.TokenSou
 	return err
 }
 
-// compiled is the folder with the compiled plug-in of the broker.
+// compiled returns the folder with the compiled plug-in of the broker.
 func compiled(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("javac"); err != nil && os.Getenv("AVROLINE_TEST_REQUIRE_REAL") == "" {
@@ -143,7 +143,7 @@ func compiled(t *testing.T) string {
 	return dir
 }
 
-// googleKey is a file with the key of a service account.
+// googleKey returns a file with the key of a service account.
 func googleKey(t *testing.T, tokenURI string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

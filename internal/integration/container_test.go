@@ -16,7 +16,8 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// TestContainersToJava lets Java's Avro read our container files, each codec.
+// TestContainersToJava lets Java's Avro read our container files. There is a
+// file for each codec.
 func TestContainersToJava(t *testing.T) {
 	java := install(t, otherclients.Java)
 	generic, err := serde.NewGeneric(clicks.ClickEventSchema)
@@ -67,14 +68,14 @@ func TestContainersToJava(t *testing.T) {
 }
 
 // TestContainersFromOthers reads the container files of Java's Avro and of
-// Python's fastavro, each codec that they have.
+// Python's fastavro. There is a file for each codec of the writer.
 func TestContainersFromOthers(t *testing.T) {
 	const schema = `{"type":"record","name":"R","fields":[{"name":"n","type":"long"},{"name":"s","type":["null","string"]},{"name":"m","type":{"type":"map","values":{"type":"array","items":"double"}}}]}`
 	java, python := install(t, otherclients.Java), install(t, otherclients.Python)
 	for _, writer := range []struct {
 		client *otherclients.Client
 		codecs []ocf.Codec
-		tagged bool // a union's value has its branch, as in Avro's JSON
+		tagged bool // a union's value names its branch, as in Avro's JSON encoding
 	}{
 		{java, []ocf.Codec{ocf.Null, ocf.Deflate, ocf.Snappy, ocf.Zstandard, ocf.Bzip2}, true},
 		{python, []ocf.Codec{ocf.Null, ocf.Deflate, ocf.Bzip2, ocf.XZ}, false},

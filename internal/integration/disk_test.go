@@ -12,8 +12,9 @@ import (
 	"github.com/avroline/avroline/internal/workload"
 )
 
-// TestDiskFull fills the disk of one broker. This broker stops and the others
-// go on. The disk is a small file system in memory, so the test needs root.
+// TestDiskFull fills the disk of one broker. The broker stops, and the other
+// brokers continue. The disk is a small file system in memory, so the test
+// needs root.
 func TestDiskFull(t *testing.T) {
 	if !*whole {
 		t.Skip("part of the whole matrix: -whole")

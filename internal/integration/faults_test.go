@@ -23,16 +23,17 @@ import (
 type fault struct {
 	name  string
 	short bool // CI runs this row
-	// disturb causes the damage and repairs it. Its error fails the test.
+	// disturb causes the damage and repairs it. An error of disturb fails the
+	// test.
 	disturb  func(ctx context.Context, w *stage) error
 	topic    map[string]string
-	replicas int // of the topic. 0 means one on each node
+	replicas int // of the topic; 0 means a replica on each node
 	options  []producer.Option
-	proxied  bool // through the proxy that drops answers, or makes the network bad
-	mtls     bool // through the listener that requires a client certificate
-	guarded  bool // a skipped sequence number may end the client, and leave outcomes unknown (docs/faults.md)
-	// control checks the damage that must be visible. It is nil for a row
-	// without damage.
+	proxied  bool // the producer connects through a proxy that drops answers, or makes the network bad
+	mtls     bool // the producer connects through the listener that requires a client certificate
+	guarded  bool // a gap in the sequence numbers may end the client, and leave outcomes unknown (docs/faults.md)
+	// control returns an error if the fault did no visible damage. control is
+	// nil for a row without damage.
 	control func(r *workload.Result) error
 }
 
@@ -44,8 +45,8 @@ type stage struct {
 	proxy *kafkacluster.Proxy
 }
 
-// damage waits, breaks something, holds the damage for a while, repairs it, and
-// waits until everything is healthy.
+// damage waits and calls do. After the time hold, damage calls undo, and waits
+// until all brokers and partitions are healthy.
 func damage(hold time.Duration, do, undo func(ctx context.Context, s *stage) error) func(context.Context, *stage) error {
 	return func(ctx context.Context, s *stage) error {
 		pause(ctx, time.Second)
@@ -89,8 +90,8 @@ func kills(hold time.Duration, which func(ctx context.Context, s *stage) ([]int,
 	}, func(ctx context.Context, s *stage) error { return restart(ctx, s.c, killed) })
 }
 
-// restart starts nodes at the same time, because a quorum without a majority
-// waits for all of them.
+// restart starts nodes at the same time, because no node becomes ready without
+// a majority of the quorum.
 func restart(ctx context.Context, c *kafkacluster.Cluster, ids []int) error {
 	errs := make(chan error, len(ids))
 	for _, id := range ids {
@@ -136,7 +137,7 @@ func matrix() []fault {
 			func(_ context.Context, s *stage) error { s.proxy.Drop(0); return nil })
 	}
 	short := func(d time.Duration) []producer.Option { return []producer.Option{producer.WithDeliveryTimeout(d)} }
-	// With small batches many batches are in flight when the fault begins.
+	// Small batches, so that many batches are in flight when the fault begins.
 	weak := []producer.Option{producer.WithWeakAcks(producer.AcksAll), producer.WithBatchSize(5000), producer.WithMaxMessageBytes(5000), producer.WithLinger(time.Millisecond)}
 
 	return []fault{
@@ -195,7 +196,7 @@ func matrix() []fault {
 			name: "control: messages expire after 1 s, two of three killed", options: short(time.Second),
 			disturb: kills(4*time.Second, leaderOf(2)),
 			control: func(r *workload.Result) error {
-				if *franz { // kgo gives up only what it has never sent
+				if *franz { // kgo gives up only records that were never sent
 					return r.Err()
 				}
 				if r.Unknown == 0 || r.UnknownInLog == 0 {
@@ -222,7 +223,7 @@ func rolling(settings map[string]string) func(context.Context, *stage) error {
 	}
 }
 
-// inTurn changes each node and restarts it, one node after the other.
+// inTurn changes and restarts each node, one node after the other.
 func inTurn(ctx context.Context, s *stage, change func(id int) error) error {
 	for id := 1; id <= s.c.Len(); id++ {
 		if err := change(id); err != nil {
@@ -279,10 +280,10 @@ func certificates(addrs []string) ([]*big.Int, error) {
 	return all, nil
 }
 
-// lastInSync kills the follower of partition 0, later the leader, and starts
-// the follower without the leader. The follower lacks the events of the time
-// between. It may lead only after an unclean election. At last the old leader
-// comes back.
+// lastInSync forces an unclean election: 1. Kill the follower of partition 0.
+// 2. Kill the leader, after it has accepted more events. 3. Start the follower.
+// The follower lacks the last events, so it becomes leader only by an unclean
+// election. 4. Start the old leader.
 func lastInSync(ctx context.Context, s *stage) error {
 	leader, follower, err := s.c.Replicas(ctx, s.topic, 0)
 	if err != nil {
@@ -392,7 +393,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// stage prepares the environment of the fault. It returns the addresses of the
+// stage prepares the environment of the fault, and returns the addresses of the
 // brokers for the producer.
 func (f fault) stage(t *testing.T) (s *stage, brokers []string) {
 	t.Helper()
@@ -452,7 +453,7 @@ func (f fault) run(t *testing.T) {
 	}
 }
 
-// chosen is the option for the transport of the matrix.
+// chosen returns the option for the transport of the matrix.
 func chosen() []producer.Option {
 	if *franz {
 		return []producer.Option{producer.WithTransport(producer.Franz)}
@@ -460,7 +461,7 @@ func chosen() []producer.Option {
 	return nil
 }
 
-// record appends the row of docs/faults.md.
+// record appends the fault's row to the table of docs/faults.md.
 func (f fault) record(t *testing.T, r *workload.Result, took time.Duration) {
 	if *table == "" {
 		return
@@ -476,8 +477,8 @@ func (f fault) record(t *testing.T, r *workload.Result, took time.Duration) {
 	}
 }
 
-// TestAcksNone uses acks 0. No broker names an offset, so every delivery has
-// -1. All events arrive, some of them after Close.
+// TestAcksNone uses acks 0. No broker returns an offset, so every delivery has
+// the offset -1. All events arrive, some of them after Close.
 func TestAcksNone(t *testing.T) {
 	name := topic(t, 3, nil)
 	r, err := workload.Run{
@@ -502,7 +503,8 @@ func TestAcksNone(t *testing.T) {
 	}
 }
 
-// arrived waits until a topic holds n records, at most half a minute.
+// arrived waits until a topic holds n records. The wait is half a minute at
+// most.
 func arrived(t *testing.T, topic string, n int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

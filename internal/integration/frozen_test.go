@@ -18,13 +18,14 @@ import (
 	"github.com/avroline/avroline/internal/workload"
 )
 
-// frozenRun is the environment variable that makes the test binary a producer
-// of [TestFaultsFrozen]. Its value is the topic, and then the brokers.
+// frozenRun is an environment variable. If the variable is set, the test binary
+// is a producer of [TestFaultsFrozen]. The value lists the topic and then the
+// brokers.
 const frozenRun = "AVROLINE_FROZEN_RUN"
 
-// TestFaultsFrozen freezes the process of a producer with SIGSTOP, and lets it
-// go on after 20 s. In the middle of that time the leaders move. The process
-// notices no gap in time, and its connections may be closed.
+// TestFaultsFrozen freezes the process of a producer with SIGSTOP for 20 s. The
+// leaders move in the meantime. The process notices no gap in time. The brokers
+// may close the connections of the process.
 func TestFaultsFrozen(t *testing.T) {
 	if !*whole {
 		t.Skip("part of the whole matrix: -whole")
@@ -75,15 +76,15 @@ func TestFaultsFrozen(t *testing.T) {
 	}
 }
 
-// frozenResult is what the frozen process reports.
+// frozenResult is the report of the frozen process.
 type frozenResult struct {
 	verify.Report
 	Wrong   string // the verifier's finding
-	Gave    string // up, if the producer did
+	Gave    string // "up" if the producer gave up messages
 	Seconds float64
 }
 
-// TestFrozenChild is the process that TestFaultsFrozen freezes.
+// TestFrozenChild is the body of the process that TestFaultsFrozen freezes.
 func TestFrozenChild(t *testing.T) {
 	topic, brokers, ok := strings.Cut(os.Getenv(frozenRun), ",")
 	if !ok {

@@ -27,7 +27,8 @@ var (
 	short   = flag.Int("short", 20, "the least number of producers that start meanwhile")
 )
 
-// moveLeaders moves the leaders of a topic every 200 ms until it is stopped.
+// moveLeaders moves the leaders of a topic every 200 ms, until the test calls
+// stop.
 func moveLeaders(t *testing.T, topic string) (stop func()) {
 	t.Helper()
 	c := cluster(t)
@@ -52,9 +53,9 @@ func moveLeaders(t *testing.T, topic string) (stop func()) {
 	}
 }
 
-// TestStartWhileLeadersMove starts short producers while leaders move, beside a
-// long producer. No event is lost or written twice. The fault is issue 921 of
-// confluent-kafka-go. The control below shows the damage.
+// TestStartWhileLeadersMove starts short producers while leaders move and a
+// long producer runs. No event is lost or written twice. Issue 921 of
+// confluent-kafka-go describes the fault. The control below shows the damage.
 func TestStartWhileLeadersMove(t *testing.T) {
 	for _, transport := range []producer.Option{producer.WithTransport(producer.Confluent), producer.WithTransport(producer.Franz)} {
 		c := cluster(t)
@@ -197,9 +198,10 @@ func (r *replacements) String() string {
 	return fmt.Sprintf("%d clients replaced, %d outcomes unknown%s", replaced, unknown, &each)
 }
 
-// TestControlStartWhileLeadersMove uses confluent-kafka-go alone. Under the
-// same moves it loses messages that it reports as delivered, or ends with a
-// fatal error. The test ends with the first damage.
+// TestControlStartWhileLeadersMove uses confluent-kafka-go without avroline.
+// While leaders move, confluent-kafka-go loses messages but reports their
+// delivery, or the client ends with a fatal error. The test ends at the first
+// damage.
 func TestControlStartWhileLeadersMove(t *testing.T) {
 	c := cluster(t)
 	topic := fmt.Sprintf("leaders-control-%d", time.Now().UnixNano())

@@ -96,7 +96,8 @@ func topic(t *testing.T, partitions int32, configs map[string]string) string {
 	return replicatedTopic(t, partitions, 0, configs)
 }
 
-// replicatedTopic is topic with a number of replicas. 0 means one on each node.
+// replicatedTopic is topic with a number of replicas. 0 means a replica on each
+// node.
 func replicatedTopic(t *testing.T, partitions int32, replicas int, configs map[string]string) string {
 	t.Helper()
 	c := cluster(t)

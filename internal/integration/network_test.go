@@ -9,8 +9,8 @@ import (
 	"github.com/avroline/avroline/internal/kafkacluster"
 )
 
-// sick makes the network slow, then narrow, then lets it reset connections,
-// then lets it swallow answers.
+// sick goes through four phases of a bad network. Answers are slow, then
+// requests are slow, then connections are reset, then answers vanish.
 func sick(ctx context.Context, s *stage) error {
 	for _, phase := range []struct {
 		network kafkacluster.Network

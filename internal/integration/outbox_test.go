@@ -22,10 +22,10 @@ import (
 // relayShards is the number of shards of the relay's table.
 const relayShards = 2
 
-// TestRelayFaults causes faults of the brokers while two services write rows
-// with events into PostgreSQL, and two relays publish the rows. At the end
-// every row of a committed transaction must have its event once, in the order
-// of its key. The events of transactions that were rolled back must not exist.
+// TestRelayFaults causes faults of the brokers. Meanwhile two services write
+// rows with events into PostgreSQL, and two relays publish the rows. At the end
+// every row of a committed transaction must have exactly one event, in the
+// order of the row's key. An event of a rolled back transaction must not exist.
 func TestRelayFaults(t *testing.T) {
 	leader := kills(4*time.Second, leaderOf(1))
 	for _, f := range []fault{
@@ -47,7 +47,7 @@ func TestRelayFaults(t *testing.T) {
 	}
 }
 
-// shop is a database whose services write events.
+// shop is a database with services that write events.
 type shop struct {
 	db      *sql.DB
 	table   *outbox.Table
@@ -145,8 +145,9 @@ func openShop(t *testing.T, topic string, ser *serde.Serializer) *shop {
 	return s
 }
 
-// serve writes a business row and its event in one transaction, repeatedly. It
-// rolls back each ninth transaction. No other service writes the same keys.
+// serve repeatedly writes a business row and its event in one transaction.
+// serve rolls back each ninth transaction. No other service writes the same
+// keys.
 func (s *shop) serve(ctx context.Context, name string) error {
 	for n := int64(1); ctx.Err() == nil; n++ {
 		id := verify.ID{Producer: name, Key: fmt.Sprintf("%s-%d", name, n%5), Seq: n}
@@ -174,8 +175,8 @@ func (s *shop) serve(ctx context.Context, name string) error {
 	return nil
 }
 
-// account tells the journal which business rows are committed. The table is
-// the judge, and not the program that wrote the rows.
+// account tells the journal which business rows are committed. account asks the
+// database, because a service does not know the outcome of every commit.
 func (s *shop) account(ctx context.Context) error {
 	rows, err := s.db.QueryContext(ctx, "SELECT service, item, seq FROM business")
 	if err != nil {

@@ -21,11 +21,11 @@ import (
 )
 
 // TestPasswordRotated changes the password of a user while a producer
-// publishes. The brokers ask for a new login every three seconds, so they soon
-// refuse the producer. A producer with the new password works. In the first
-// round the old password comes back and the producer goes on, with every
-// message delivered. In the second round the producer is closed. No outcome is
-// unknown.
+// publishes. The brokers require a new login every three seconds, so the
+// brokers soon refuse the producer. A producer with the new password works. In
+// the first round the old password becomes valid again, and the first producer
+// delivers every message. In the second round the test closes the first
+// producer. No outcome is unknown.
 func TestPasswordRotated(t *testing.T) {
 	c := kafkacluster.Start(t, kafkacluster.Nodes(1), kafkacluster.Setting("connections.max.reauth.ms", "3000"))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

@@ -24,8 +24,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// authorized is a cluster that checks ACLs, with two topics and one user. allow
-// gives the user one permission after another.
+// authorized is a cluster that checks ACLs, with two topics and one user. The
+// method allow adds permissions of the user.
 type authorized struct {
 	t    *testing.T
 	ctx  context.Context
@@ -34,7 +34,7 @@ type authorized struct {
 	reg  workload.Registry
 }
 
-// grantTo returns the text that an error must contain for a grant.
+// grantTo returns the text that an error must contain for a missing grant.
 func grantTo(operation, resource string) string {
 	return "kafka-acls.sh --add --allow-principal User:" + kafkacluster.PlainUser + " --operation " + operation + " --" + resource
 }
@@ -100,7 +100,7 @@ func (x *authorized) close(f func(context.Context) error) {
 	}
 }
 
-// says checks that an error names exactly these grants.
+// says checks that an error names exactly the wanted grants.
 func (x *authorized) says(what string, err error, want ...string) {
 	x.t.Helper()
 	var said []string
@@ -117,8 +117,8 @@ func (x *authorized) says(what string, err error, want ...string) {
 	}
 }
 
-// TestPermissions removes every permission. Prepare must name all missing
-// grants at once, before anything is produced. After the grants everything
+// TestPermissions begins without any permission. Prepare must name all missing
+// grants in one error, before anything is produced. With the grants, everything
 // works.
 func TestPermissions(t *testing.T) {
 	x := newAuthorized(t)
@@ -136,8 +136,8 @@ func TestPermissions(t *testing.T) {
 	}
 	// A processor takes its transactional id first.
 	x.says("a processor", x.process(), writeTx)
-	// Without Write on any topic the client itself ends. Prepare must still
-	// name the grants.
+	// Without Write on any topic, the client ends. Prepare must still name the
+	// grants.
 	gone := x.ended()
 	x.says("the client has ended", gone.Prepare(x.ctx, x.a, x.b), writeA, writeB)
 	x.says("the client has ended, no topic", gone.Prepare(x.ctx), idempotent)
@@ -212,15 +212,16 @@ func (x *authorized) source() error {
 
 var errDecoded = errors.New("a message came")
 
-// onlyStrings is a registry in which every schema is a string. So no order can
-// be decoded.
+// onlyStrings is a registry in which every schema is a string. So decoding an
+// order always fails.
 type onlyStrings struct{ workload.Registry }
 
 func (*onlyStrings) SchemaByID(context.Context, string, int) (contract.Version, error) {
 	return contract.Version{Schema: `"string"`}, nil
 }
 
-// process runs a processor until it is refused or has received a message.
+// process runs a processor until the brokers refuse the processor, or until a
+// message arrives.
 func (x *authorized) process() error {
 	des, err := serde.NewDeserializer[orders.OrderCreated](&onlyStrings{})
 	if err != nil {
@@ -236,8 +237,8 @@ func (x *authorized) process() error {
 	return p.Run(x.ctx)
 }
 
-// ended returns a producer whose client has ended because of a missing
-// permission.
+// ended returns a producer whose client has ended because a permission is
+// missing.
 func (x *authorized) ended() *producer.Producer {
 	x.t.Helper()
 	p := x.producer()

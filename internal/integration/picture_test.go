@@ -15,7 +15,8 @@ import (
 var pictureTemplate string
 
 // page returns a page that draws the panels of the dashboard with the series of
-// a recorded run. Grafana is not among the packages that a test can install.
+// a recorded run. The test draws the panels itself, because no package registry
+// has Grafana.
 func (b board) page(ctx context.Context, t *testing.T, p *promServer, since time.Time) []byte {
 	t.Helper()
 	type line struct {

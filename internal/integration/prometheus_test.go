@@ -24,9 +24,9 @@ import (
 
 var picture = flag.String("picture", "", "write the dashboard of TestPrometheus as a page to this `FILE`")
 
-// TestPrometheus lets real servers of Prometheus scrape examples/service while
-// a broker is killed. Each panel of the dashboard must have a query that the
-// server understands, and the alert for a broker that is away must begin.
+// TestPrometheus lets Prometheus servers scrape examples/service while a broker
+// is killed. Each query of the dashboard must be valid for Prometheus. The
+// alert for a broker that is away must become active.
 func TestPrometheus(t *testing.T) {
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -81,7 +81,7 @@ func TestPrometheus(t *testing.T) {
 	for _, p := range board.Panels {
 		switch p.Title {
 		case "Refused per second by reason", "Look-ups that failed per second", "Source lag", "Shards that stopped per second":
-			continue // nothing of this kind happened
+			continue // nothing of this kind has happened
 		}
 		if p.Type != "row" && shown[p.ID] == 0 {
 			t.Errorf("the panel %q is empty", p.Title)
@@ -101,8 +101,8 @@ func linger(ctx context.Context, d time.Duration) {
 	}
 }
 
-// startService runs examples/service in a process of its own, and returns its
-// host:port.
+// startService runs examples/service in a separate process, and returns
+// host:port of the service.
 func startService(ctx context.Context, t *testing.T, brokers []string, registry string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "service")
@@ -144,7 +144,7 @@ func startService(ctx context.Context, t *testing.T, brokers []string, registry 
 	}
 }
 
-// promServer is a server of Prometheus.
+// promServer is a Prometheus server.
 type promServer struct{ url string }
 
 func startPrometheus(ctx context.Context, t *testing.T, program, target string, flags ...string) *promServer {
@@ -178,15 +178,15 @@ func startPrometheus(ctx context.Context, t *testing.T, program, target string, 
 	return &promServer{"http://" + address}
 }
 
-// series is one line of an answer.
+// series is one time series of an answer.
 type series struct {
 	Metric map[string]string `json:"metric"`
 	Value  [2]any            `json:"value"`
 	Values [][2]any          `json:"values"`
 }
 
-// ask asks the HTTP API. An error of the server is an error, for example a
-// query that does not parse.
+// ask calls the HTTP API. ask returns an error if the server reports one, for
+// example for a query that does not parse.
 func (p *promServer) ask(ctx context.Context, path string, v url.Values) ([]series, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/api/v1/"+path+"?"+v.Encode(), nil)
 	if err != nil {
@@ -225,7 +225,7 @@ func (p *promServer) until(ctx context.Context, t *testing.T, what, query string
 	}
 }
 
-// board is the dashboard, as far as the test needs it.
+// board is the part of the dashboard that the test needs.
 type board struct {
 	Panels []struct {
 		ID          int
@@ -250,13 +250,13 @@ func readDashboard(t *testing.T) board {
 	return b
 }
 
-// fill replaces the variables of the dashboard.
+// fill replaces the variables in a query of the dashboard.
 func fill(expr string) string {
 	return strings.NewReplacer("$__rate_interval", "10s", "$__range", "10m", "$job", ".*", "$instance", ".*", "$client", ".*", "$topic", ".*").Replace(expr)
 }
 
-// query asks the queries of all panels. It returns how many lines each panel
-// has.
+// query runs the queries of all panels, and returns the number of lines in each
+// panel.
 func (b board) query(ctx context.Context, t *testing.T, p *promServer, since time.Time) map[int]int {
 	t.Helper()
 	lines := map[int]int{}

@@ -17,13 +17,13 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestTopicRecreated deletes a topic and creates it again, three times, while a
-// producer publishes to this topic and to another topic. The other topic is not
-// harmed. Errors name the missing topic. Every message that was accepted after
-// the last creation is delivered once and in order.
+// TestTopicRecreated deletes a topic and creates it again, three times.
+// Meanwhile a producer publishes to the recreated topic and to another topic.
+// The other topic is not harmed. Errors name the missing topic. Every message
+// that was accepted after the last creation is delivered once and in order.
 //
-// The events from before are not checked for loss, because the deletion removed
-// them. None of them may be in the new topic twice.
+// The test does not look for lost events from before, because the deletion
+// removed these events. But none of them may be in the new topic twice.
 func TestTopicRecreated(t *testing.T) {
 	for name, transport := range map[string]producer.Option{"confluent": producer.WithTransport(producer.Confluent), "franz": producer.WithTransport(producer.Franz)} {
 		t.Run(name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestTopicRecreated(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var last, gone atomic.Bool // after the last creation; an error named the missing topic
+			var last, gone atomic.Bool // after the last creation; an error has named the missing topic
 			var sent [2]atomic.Int64   // accepted after the last creation, by topic
 			var journals [2]*verify.Journal
 			var all sync.WaitGroup
@@ -59,7 +59,7 @@ func TestTopicRecreated(t *testing.T) {
 							case err == nil && exact:
 								in.Acked(d.Partition, d.Offset)
 							case err == nil:
-								in.Unknown() // it may have been deleted
+								in.Unknown() // the event may have been deleted
 							case errors.Is(err, producer.ErrNotSent):
 								in.NotSent()
 							default:

@@ -19,9 +19,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// TestReferences registers a schema in two parts. The address is a subject of
-// its own. Our client finds the schema by its whole text. Python's client and
-// ours read the events through the reference.
+// TestReferences registers a schema in two parts. The address has a separate
+// subject. Our client finds the schema by its whole text. Python's client and
+// our client read the events through the reference.
 func TestReferences(t *testing.T) {
 	const (
 		address = `{"type":"record","name":"Address","namespace":"n","fields":[{"name":"city","type":"string"}]}`
@@ -90,15 +90,15 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// Python's client registers a schema in four parts. The address and the person
-// both refer to the country. The typed deserializer and the generic one read
-// the events. The type of the typed one lacks two of the fields and has other
-// fields.
+// TestReferencesOfOthers lets Python's client register a schema in four parts.
+// The address and the person both refer to the country. Our typed and our
+// generic deserializer read the events. Our type lacks two fields of the writer
+// and has other fields.
 func TestReferencesOfOthers(t *testing.T) {
 	const (
 		country = `{"type":"enum","name":"Country","namespace":"n","symbols":["CH","LI"]}`
 		address = `{"type":"record","name":"Address","namespace":"n","fields":[{"name":"city","type":"string"},{"name":"country","type":"n.Country"}]}`
-		// The parts come first, in the order in which they refer to each other.
+		// The parts come first, each part after the parts that it refers to.
 		parts = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","fields":[` +
 			`{"name":"from","type":"n.Address"},{"name":"born","type":"n.Country"},` +
 			`{"name":"path","type":"string"},{"name":"status","type":"int"},{"name":"visitor","type":"string"},` +

@@ -21,14 +21,14 @@ import (
 
 // TestRefusedRecords changes a setting of the topic while a producer runs. The
 // producer still has the old settings, so only the brokers refuse the bad
-// records. Only the bad records are not sent. Their batch mates are delivered,
-// in order, and no outcome is unknown.
+// records. Only the bad records are not sent. The other records of their
+// batches are delivered in order. No outcome is unknown.
 func TestRefusedRecords(t *testing.T) {
 	const events, every = 5_000, 100
 	for _, c := range []struct {
 		name, setting, value string
 		bad                  func(m *producer.Message[*workload.Item])
-		none                 bool // no record is bad for the new setting
+		none                 bool // no record is bad under the new setting
 	}{
 		{
 			name: "a timestamp ahead of now", setting: "message.timestamp.after.max.ms", value: "60000",
@@ -123,7 +123,8 @@ func TestRefusedRecords(t *testing.T) {
 				if c.none {
 					want = 0
 				}
-				// A broker may accept records until it has the setting.
+				// A broker may accept bad records until it gets the new
+				// setting.
 				if refused > want || refused < want/3 || unknown != 0 || wrong != nil {
 					t.Errorf("%d not sent and %d unknown, want %d and 0: %.300v", refused, unknown, want, wrong)
 				}

@@ -19,8 +19,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// unsigned returns a bearer token without a signature. The brokers of the test
-// accept it.
+// unsigned returns a bearer token without a signature. The test's brokers
+// accept unsigned tokens.
 func unsigned(t *testing.T, subject string, expiry time.Time) string {
 	t.Helper()
 	part := func(v any) string {
@@ -34,9 +34,9 @@ func unsigned(t *testing.T, subject string, expiry time.Time) string {
 		part(map[string]any{"sub": subject, "iat": time.Now().Unix(), "exp": expiry.Unix(), "scope": "kafka"}) + "."
 }
 
-// TestSecurity tries every way to log in, right and wrong. A right login
-// publishes. A wrong login is an error that names the reason within the
-// deadline.
+// TestSecurity tries every kind of login, right and wrong. A right login
+// publishes. A wrong login is an error within the deadline, and the error names
+// the reason.
 func TestSecurity(t *testing.T) {
 	c := cluster(t)
 	name := topic(t, 3, nil)

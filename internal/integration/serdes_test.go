@@ -32,7 +32,8 @@ func embeddedRegistry(t *testing.T) (*registrytest.Server, *registry.Client) {
 	return server, client
 }
 
-// logicalSchema has values that readers of other languages interpret.
+// logicalSchema has decimals and timestamps, which readers in other languages
+// convert.
 const logicalSchema = `{"type":"record","name":"shop.Payment","fields":[
 	{"name":"amount","type":{"type":"bytes","logicalType":"decimal","precision":12,"scale":2}},
 	{"name":"rate","type":{"type":"fixed","name":"shop.Rate","size":6,"logicalType":"decimal","precision":9,"scale":4}},
@@ -41,8 +42,8 @@ const logicalSchema = `{"type":"record","name":"shop.Payment","fields":[
 	{"name":"micros","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},
 	{"name":"raw","type":"bytes"}]}`
 
-// logicalValue is the value in goavro's form, and as the Python client prints
-// it.
+// logicalValue is the value in goavro's form. logicalJSON is the same value as
+// the Python client prints it.
 var (
 	logicalValue = map[string]any{
 		"amount": []byte{0x04, 0xd2}, "rate": []byte{0, 0, 0, 0, 0x30, 0x39},
@@ -67,8 +68,8 @@ func equalJSON(t *testing.T, want, got string) {
 	}
 }
 
-// TestLogicalTypesOfOthers has Confluent's Python and JavaScript clients and
-// KafkaJS read our decimals and timestamps, and us read theirs.
+// TestLogicalTypesOfOthers exchanges decimals and timestamps with Confluent's
+// Python and JavaScript clients and with KafkaJS, in both directions.
 func TestLogicalTypesOfOthers(t *testing.T) {
 	for name, f := range map[string]func(context.Context) (*otherclients.Client, error){
 		"Python": otherclients.Python, "JavaScript": otherclients.JavaScript, "KafkaJS": otherclients.Node,
@@ -105,7 +106,7 @@ func logicalTypesOf(t *testing.T, other *otherclients.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Confluent's JavaScript client writes with the latest version.
+	// Confluent's JavaScript client uses the latest version of the subject.
 	if err := server.Seed("theirs-value", string(line)); err != nil {
 		t.Fatal(err)
 	}
@@ -150,9 +151,9 @@ var (
 	personJSON = `{"id":7,"email":"ada@example.com","photo":{"$bytes":"70686f746f"},"phones":["+44 1","+44 2"],"note":null}`
 )
 
-// TestEncryption has Confluent's Python and JavaScript clients read what our
-// encryption rules write, and us read what their rules write. The Go client is
-// compared in the module internal/bench.
+// TestEncryption exchanges encrypted fields with Confluent's Python and
+// JavaScript clients, in both directions. The module internal/bench compares
+// with Confluent's Go client.
 func TestEncryption(t *testing.T) {
 	for name, f := range map[string]func(context.Context) (*otherclients.Client, error){
 		"Python": otherclients.Python, "JavaScript": otherclients.JavaScript,
@@ -233,8 +234,8 @@ func testEncryption(t *testing.T, f func(context.Context) (*otherclients.Client,
 	}
 }
 
-// TestPythonCEL compares the verdict of CEL conditions with those of
-// Confluent's Python client on the same records.
+// TestPythonCEL compares our results of CEL conditions with the results of
+// Confluent's Python client for the same records.
 func TestPythonCEL(t *testing.T) {
 	python := install(t, otherclients.Python)
 	server, client := embeddedRegistry(t)

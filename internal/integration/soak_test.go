@@ -17,9 +17,10 @@ import (
 	"github.com/avroline/avroline/internal/workload"
 )
 
-// TestSoak publishes under one random fault after another until -soak is over.
-// Each round has its own producer and verifies its own events. Memory,
-// goroutines and open files of this process must not grow from round to round.
+// TestSoak publishes under one random fault after another, for the time of the
+// flag -soak. Each round has its own producer and checks its own events.
+// Memory, goroutines and open files of the test process must not grow from
+// round to round.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("no -soak DURATION")
@@ -65,7 +66,7 @@ func TestSoak(t *testing.T) {
 		now := measure(t)
 		t.Logf("round %d, %s: %d events, lost %d, twice %d, out of order %d, unknown %d; %v", round, f.name, r.Intents, r.Lost, r.Twice, r.OutOfOrder, r.Unknown, now)
 		switch {
-		case round == 2: // the first round fills the caches
+		case round == 2: // round 1 fills the caches, so compare from round 2 on
 			first = now
 		case round > 2 && now.grownSince(first):
 			t.Errorf("it grows: %v after round 2, %v now", first, now)
@@ -74,7 +75,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d events", total)
 }
 
-// footprint is what this process holds.
+// footprint counts the resources of the test process.
 type footprint struct {
 	heap, resident    int64 // in bytes
 	goroutines, files int
@@ -84,7 +85,8 @@ func (f footprint) String() string {
 	return fmt.Sprintf("heap %d MiB, resident %d MiB, %d goroutines, %d files", f.heap>>20, f.resident>>20, f.goroutines, f.files)
 }
 
-// grownSince allows for memory that the garbage collector keeps.
+// grownSince reports whether the footprint has grown by more than the garbage
+// collector may keep.
 func (f footprint) grownSince(o footprint) bool {
 	return f.heap > o.heap+64<<20 || f.resident > o.resident+256<<20 || f.goroutines > o.goroutines+20 || f.files > o.files+20
 }

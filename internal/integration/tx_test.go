@@ -17,8 +17,8 @@ import (
 )
 
 // TestTransactionFaults causes faults while transactions commit one after
-// another. So some transactions are prepared and not complete. Committed events
-// must be in the log once. Aborted events must be invisible.
+// another. So a fault hits some transactions between prepare and complete.
+// Committed events must be in the log once. Aborted events must be invisible.
 func TestTransactionFaults(t *testing.T) {
 	late := func(ctx context.Context, s *stage) error {
 		s.proxy.SetNetwork(kafkacluster.Network{Latency: 300 * time.Millisecond, Jitter: 200 * time.Millisecond})
@@ -38,8 +38,8 @@ func TestTransactionFaults(t *testing.T) {
 	}
 }
 
-// coordinatorKilled kills the coordinator of the transactional id, which is the
-// topic's name.
+// coordinatorKilled kills the coordinator of the transactional id. The id is
+// the topic's name.
 func coordinatorKilled(ctx context.Context, s *stage) error {
 	kills := 1
 	if *whole {
@@ -123,7 +123,7 @@ func (f fault) runTransactions(t *testing.T) {
 		}
 		select {
 		case <-over:
-			more = n < 7 // one of them is aborted
+			more = n < 7 // one of the transactions is aborted
 		default:
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Allow gives a user permissions on a resource and waits until every broker
-// knows them. The cluster must have an [Authorizer]. resource limits the
-// builder to one resource, for instance with (*kadm.ACLBuilder).Topics.
+// Allow gives a user permissions on a resource, and waits until every broker
+// knows the permissions. The cluster must have an [Authorizer]. resource limits
+// the builder to one resource, for example with (*kadm.ACLBuilder).Topics.
 func (c *Cluster) Allow(ctx context.Context, user string, resource func(b *kadm.ACLBuilder), operations ...kadm.ACLOperation) error {
 	adm, err := c.Admin()
 	if err != nil {

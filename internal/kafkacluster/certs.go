@@ -25,7 +25,7 @@ type Certs struct {
 	OtherCA               []byte // the CA of Stranger
 
 	ca     *authority
-	serial int64 // of the brokers' certificate
+	serial int64 // the serial number of the brokers' certificate
 }
 
 type authority struct {

@@ -15,13 +15,13 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// Cluster is a running Apache Kafka. Its nodes are numbered from 1. It is safe
-// for concurrent use.
+// Cluster is a running Apache Kafka. The nodes are numbered from 1. A Cluster
+// is safe for concurrent use.
 type Cluster struct {
 	Certs *Certs
 
 	dir   string
-	own   bool // remove dir at the end
+	own   bool // Close removes dir
 	nodes []*node
 
 	mu    sync.Mutex
@@ -52,15 +52,15 @@ func Release(version string) Option { return func(o *options) { o.release = vers
 // Heap sets the JVM heap of each node. Default "256m".
 func Heap(size string) Option { return func(o *options) { o.heap = size } }
 
-// FullJIT lets the JVM optimize fully. The start is slower and the broker
-// faster, as benchmarks need it.
+// FullJIT lets the JVM optimize fully. The start takes longer, and the broker
+// is then faster. Benchmarks use FullJIT.
 func FullJIT() Option { return func(o *options) { o.fast = true } }
 
 // Dir keeps data and logs in dir instead of a temporary folder. Close does not
 // remove dir.
 func Dir(dir string) Option { return func(o *options) { o.dir = dir } }
 
-// DataDir sets the log directory of each node, for instance on a small file
+// DataDir sets the log directory of each node, for example on a small file
 // system.
 func DataDir(f func(id int) string) Option { return func(o *options) { o.dataDir = f } }
 
@@ -79,12 +79,13 @@ func Setting(key, value string) Option {
 }
 
 // Classes adds a folder with compiled classes to the classpath of the nodes,
-// for instance a plug-in of the broker.
+// for example a plug-in of the broker.
 func Classes(dir string) Option { return func(o *options) { o.classes = dir } }
 
-// Start runs a cluster for a test and ends it with the test. If the test fails,
-// Start keeps the logs of the nodes and prints their folder. Without Java or
-// Maven the test is skipped, unless AVROLINE_TEST_REQUIRE_REAL is set.
+// Start runs a cluster for a test, and ends the cluster with the test. If the
+// test fails, Start keeps the logs of the nodes and prints their folder.
+// Without Java or Maven the test is skipped, unless AVROLINE_TEST_REQUIRE_REAL
+// is set.
 func Start(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	for _, tool := range []string{"java", "mvn"} {
@@ -120,7 +121,7 @@ func classpath(libs, classes string) string {
 	return path
 }
 
-// New formats and starts the nodes. It returns when all nodes are ready.
+// New formats and starts the nodes. New returns when all nodes are ready.
 func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
 	o := options{nodes: 3, release: Version, heap: "256m", settings: map[string]string{}}
 	for _, opt := range opts {
@@ -215,8 +216,8 @@ func (c *Cluster) each(f func(*node) error) error {
 	return errors.Join(errs...)
 }
 
-// freePorts keeps all listeners open until it has enough ports. So no port is
-// returned twice.
+// freePorts keeps all listeners open until there are enough ports, so that no
+// port is returned twice.
 func freePorts(nodes int) ([]ports, error) {
 	var held []net.Listener
 	defer func() {
@@ -286,7 +287,7 @@ func (c *Cluster) Kill(id int) error {
 	return n.kill()
 }
 
-// Restart starts a killed or stopped node and waits until it is ready.
+// Restart starts a killed or stopped node, and waits until the node is ready.
 func (c *Cluster) Restart(ctx context.Context, id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -307,8 +308,8 @@ func (c *Cluster) Stop(ctx context.Context, id int) error {
 	return n.stop(ctx)
 }
 
-// Pause freezes a node with SIGSTOP. The other nodes see a dead node. The node
-// itself notices no gap in time. [Cluster.Resume] lets the node go on.
+// Pause freezes a node with SIGSTOP. The other nodes see a dead node. The
+// frozen node notices no gap in time. [Cluster.Resume] continues the node.
 func (c *Cluster) Pause(id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -317,7 +318,7 @@ func (c *Cluster) Pause(id int) error {
 	return n.signal((*local.Process).Pause)
 }
 
-// Resume lets a paused node go on.
+// Resume continues a paused node.
 func (c *Cluster) Resume(id int) error {
 	n, err := c.node(id)
 	if err != nil {
@@ -359,7 +360,7 @@ func (c *Cluster) MovePort(id int) error {
 }
 
 // RenewCertificates gives the brokers a new key and a new certificate, signed
-// by the same CA. They take effect at the next start of each node.
+// by the same CA. A node uses the new certificate after its next start.
 func (c *Cluster) RenewCertificates() error { return c.Certs.renew(filepath.Join(c.dir, "certs")) }
 
 // SaveLogs copies the log of every node into dir.

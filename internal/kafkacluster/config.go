@@ -28,16 +28,16 @@ func (p ports) listeners() string {
 	}, ",")
 }
 
-// advertised returns the addresses that clients learn. The PROXIED listener
-// advertises the port of a proxy that a test runs.
+// advertised returns the addresses that brokers tell clients. The PROXIED
+// listener advertises the port of a proxy that a test runs.
 func (p ports) advertised() string {
 	return strings.Join([]string{
 		at("PLAINTEXT", p.plain), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxy),
 	}, ",")
 }
 
-// properties returns the server.properties of one node. settings override the
-// lines and add to them.
+// properties returns the server.properties of one node. A setting replaces the
+// line with the same key, or adds a line.
 func properties(id int, all []ports, dir, certs string, settings map[string]string) string {
 	p := all[id-1]
 	voters := make([]string, len(all))
@@ -110,8 +110,8 @@ func properties(id int, all []ports, dir, certs string, settings map[string]stri
 	const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 	set("listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config", scram)
 	set("listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config", scram)
-	// This listener accepts tokens without a signature (RFC 7515, "none"), as
-	// Kafka's own tests do.
+	// This listener accepts tokens without a signature (RFC 7515, "none"), like
+	// the brokers in Kafka's own tests.
 	set("listener.name.sasl_ssl.oauthbearer.sasl.jaas.config",
 		`org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`)
 	set("listener.name.sasl_ssl.plain.sasl.jaas.config", fmt.Sprintf(

@@ -12,14 +12,14 @@ import (
 )
 
 // Version is the Apache Kafka release that runs by default. [Release] chooses
-// another one.
+// another release.
 const Version = "4.3.1"
 
 //go:embed pom.xml
 var pom []byte
 
 // Jars returns the folder with the jars of the default release, including the
-// Java clients and tools. Maven downloads them once.
+// Java clients and tools. Maven downloads the jars once.
 func Jars(ctx context.Context) (string, error) { return jars(ctx, Version) }
 
 func jars(ctx context.Context, version string) (string, error) {

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Network is how bad the network between the clients and the brokers is. The
-// zero Network is good.
+// Network describes the faults of the network between clients and brokers. The
+// zero Network has no faults.
 type Network struct {
-	// Latency delays every answer, by up to Jitter more or less.
+	// Latency delays every answer. Jitter is the largest deviation from
+	// Latency.
 	Latency, Jitter time.Duration
-	// Rate bounds the requests of one connection, in bytes per second. 0 means
-	// no bound.
+	// Rate limits the requests of one connection, in bytes per second. 0 means
+	// no limit.
 	Rate int
 	// Reset is the share of connections that are reset after ResetAfter, from 0
 	// to 1.
@@ -22,13 +23,13 @@ type Network struct {
 	Swallow float64
 }
 
-// SetNetwork changes the network for the open connections and for new ones.
+// SetNetwork changes the network for open and for new connections.
 func (p *Proxy) SetNetwork(n Network) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.network = n
 	for c := range p.conns {
-		if c.swallows.Load() { // what vanished makes the rest unreadable
+		if c.swallows.Load() { // close, because the next answers are unreadable without the lost bytes
 			c.close()
 			continue
 		}
@@ -36,8 +37,8 @@ func (p *Proxy) SetNetwork(n Network) {
 	}
 }
 
-// suffer chooses whether a connection is reset, or loses its answers. The
-// caller holds p.mu.
+// suffer decides at random whether a connection is reset or loses its answers.
+// The caller holds p.mu.
 func (p *Proxy) suffer(c *connection) {
 	if p.rnd.Float64() < p.network.Reset {
 		time.AfterFunc(p.network.ResetAfter, func() {
@@ -50,7 +51,7 @@ func (p *Proxy) suffer(c *connection) {
 	c.swallows.Store(p.rnd.Float64() < p.network.Swallow)
 }
 
-// delay is how long the next n bytes of a connection take.
+// delay returns the time that the next n bytes of a connection take.
 func (p *Proxy) delay(n int, answers bool) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

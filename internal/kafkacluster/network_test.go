@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// echo starts a proxy before a server that sends back what it gets.
+// echo starts a proxy in front of a server that sends back all bytes.
 func echo(t *testing.T) (p *Proxy, dial func() net.Conn) {
 	t.Helper()
 	listen := func() net.Listener {
@@ -55,8 +55,8 @@ func roundTrip(c net.Conn, n int) error {
 	return err
 }
 
-// A bad network does to open and to new connections what it says, and a good
-// one does nothing.
+// TestNetwork checks each fault of a network, on open and on new connections. A
+// network without faults changes nothing.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
 	p, dial := echo(t)

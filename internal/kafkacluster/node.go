@@ -18,7 +18,7 @@ type node struct {
 	cmd func() *exec.Cmd
 
 	mu    sync.Mutex
-	lives []string // the log file of each start
+	lives []string // the log files, one for each start
 	proc  *local.Process
 }
 

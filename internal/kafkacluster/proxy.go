@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Proxy stands between the clients and the PROXIED listeners and drops answers.
-// So the broker has applied a request, and the client does not know.
-// Idempotence exists for this fault.
+// Proxy stands between the clients and the PROXIED listeners, and drops
+// answers. The broker has then applied a request, and the client does not know.
+// Idempotence protects a producer from this fault.
 type Proxy struct {
 	listeners []net.Listener
 	drop      atomic.Uint32 // share of dropped answers, in 1/10,000
@@ -33,8 +33,8 @@ type connection struct {
 
 func (c *connection) close() { _, _ = c.client.Close(), c.broker.Close() }
 
-// NewProxy listens on the addresses that c advertises. The seed makes the
-// choice of dropped answers repeatable, as far as timing allows.
+// NewProxy listens on the addresses that c advertises. With the same seed, the
+// proxy drops the same answers again, if the timing is the same.
 func NewProxy(c *Cluster, seed uint64) (*Proxy, error) {
 	p := &Proxy{rnd: rand.New(rand.NewPCG(seed, 0)), conns: map[*connection]struct{}{}}
 	targets := c.ProxiedTargets()
@@ -50,8 +50,8 @@ func NewProxy(c *Cluster, seed uint64) (*Proxy, error) {
 	return p, nil
 }
 
-// Drop sets the share of dropped answers from now on, from 0 to 1. A dropped
-// answer also closes its connection.
+// Drop sets the share of answers that the proxy drops from now on, from 0 to 1.
+// When the proxy drops an answer, the proxy also closes the connection.
 func (p *Proxy) Drop(share float64) { p.drop.Store(uint32(share * 10_000)) }
 
 // Drops returns the number of dropped answers.
@@ -93,7 +93,7 @@ func (p *Proxy) accept(l net.Listener, target string) {
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
 		p.suffer(c)
-		if p.closed { // Cut in Close may have run before this connection was added
+		if p.closed { // Close may have called Cut before this connection was added
 			c.close()
 		}
 		p.mu.Unlock()
@@ -102,8 +102,8 @@ func (p *Proxy) accept(l net.Listener, target string) {
 	}
 }
 
-// pipe copies until one end closes. It may drop, delay or swallow answers, and
-// it may slow down requests.
+// pipe copies bytes until one end closes. pipe may drop, delay or swallow
+// answers, and may delay requests.
 func (p *Proxy) pipe(c *connection, to, from net.Conn, answers bool) {
 	defer func() {
 		c.close()

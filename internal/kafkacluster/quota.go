@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Throttle limits each client on each broker, in bytes a second. 0 removes the
-// limit.
+// Throttle limits each client on each broker, in bytes per second. 0 removes
+// the limit.
 func (c *Cluster) Throttle(ctx context.Context, bytes float64) error {
 	adm, err := c.Admin()
 	if err != nil {

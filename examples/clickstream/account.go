@@ -14,15 +14,15 @@ type state uint8
 
 const (
 	waiting   state = iota // sent, no outcome yet
-	rejected               // no event, or refused before the queue
+	rejected               // not an event, or refused before the queue
 	delivered              // acknowledged
 	notSent                // in no log
 	unknown                // may be in the log
 	skipped                // a header line
 )
 
-// account records the outcome of every line of a run. The topic is compared
-// with the account at the end. It is safe for concurrent use.
+// account records the outcome of every line of a run. At the end, the run
+// compares the topic with the account. An account is safe for concurrent use.
 type account struct {
 	mu      sync.Mutex
 	files   map[string]int // index of each file's first entry
@@ -71,8 +71,8 @@ func (a *account) stateOf(seq int) state {
 	return a.entries[seq].state
 }
 
-// settleWaiting gives every line that still waits the same outcome. Fire and
-// forget needs this, because only the sum of failures is known there.
+// settleWaiting gives the same outcome to every line that still waits. The mode
+// forget needs settleWaiting, because it knows only the number of failures.
 func (a *account) settleWaiting(s state) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,7 +97,7 @@ func (a *account) lines() int64 {
 	return int64(len(a.entries)) - a.count[skipped]
 }
 
-// see records an event that was read back. It returns the number of the line.
+// see records an event that was read back, and returns the number of its line.
 // The second result is false if the event belongs to another run.
 func (a *account) see(file string, no int64, id uuid.UUID) (int, bool) {
 	a.mu.Lock()
@@ -148,8 +148,8 @@ func (a *account) balance() balance {
 
 func half(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
-// latencies is a histogram. Each bucket is an eighth of a power of two wide. It
-// is safe for concurrent use.
+// latencies is a histogram. Each power of two has eight buckets. A latencies is
+// safe for concurrent use.
 type latencies struct {
 	mu     sync.Mutex
 	bucket [64 * 8]int64
@@ -159,7 +159,7 @@ type latencies struct {
 func (l *latencies) add(d time.Duration) {
 	us := uint64(max(d.Microseconds(), 1))
 	top := bits.Len64(us) - 1
-	frac := int(us << (64 - top) >> 61) // the three bits after the highest one
+	frac := int(us << (64 - top) >> 61) // the three bits after the highest bit
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bucket[top*8+frac]++

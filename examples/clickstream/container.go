@@ -16,7 +16,7 @@ import (
 func isContainer(name string) bool {
 	f, err := os.Open(name)
 	if err != nil {
-		return false // whoever reads the file reports the error
+		return false // the later read reports the error
 	}
 	defer f.Close()
 	start := make([]byte, len(ocf.Magic))
@@ -25,8 +25,8 @@ func isContainer(name string) bool {
 }
 
 // containerLines yields every value of an Avro object container file as a line
-// of JSON, so that the rest of the program treats it as a file of JSON lines.
-// The number of the value is the number of the line.
+// of JSON. So the rest of the program reads a container file like a file of
+// JSON lines. The number of a value is the number of its line.
 func containerLines(ctx context.Context, name string, src io.Reader, yield func(line, error) bool) bool {
 	fail := func(no int64, err error) bool { return yield(line{}, fmt.Errorf("%s:%d: %w", name, no, err)) }
 	r, err := ocf.NewGenericReader(src)
@@ -60,9 +60,9 @@ func containerLines(ctx context.Context, name string, src io.Reader, yield func(
 	return false
 }
 
-// plainFields returns a record with the values of its unions instead of the
-// branches: {"bytes": {"long": 7}} becomes {"bytes": 7}. Log files in Avro have
-// flat records, so deeper values stay as they are.
+// plainFields returns a record without the branch names of its unions. For
+// example, {"bytes": {"long": 7}} becomes {"bytes": 7}. plainFields does not
+// change deeper values, because log files in Avro have flat records.
 func plainFields(v any) any {
 	record, ok := v.(map[string]any)
 	if !ok {

@@ -64,8 +64,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestContainerOfOtherEvents rejects every value of a file without clicks, each
-// with its reason.
+// TestContainerOfOtherEvents rejects every value of a file without clicks. Each
+// rejected value has a reason.
 func TestContainerOfOtherEvents(t *testing.T) {
 	t.Parallel()
 	file := vectortest.Path(t, "../data/pinot-airlineStats-2014-01-01.avro")
@@ -87,14 +87,15 @@ func TestContainerOfOtherEvents(t *testing.T) {
 	}
 }
 
-// TestContainerResume refuses a container file, because positions are lines.
+// TestContainerResume checks that --resume refuses a container file, because
+// positions are lines.
 func TestContainerResume(t *testing.T) {
 	t.Parallel()
 	o, err := parseOptions([]string{"--quiet", "--resume", "--send", "transaction", "--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1", writeClicks(t, 1)}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "files of lines only") {
+	if _, err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "only files of lines") {
 		t.Errorf("a container file was resumed: %v", err)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// maxLine is the longest line, in bytes. A longer line is rejected and not read
-// into memory.
+// maxLine is the longest line, in bytes. A longer line is rejected, and is not
+// read into memory completely.
 const maxLine = 1 << 20
 
 // line is one line of an input, without the line feed.
@@ -27,24 +27,24 @@ type line struct {
 	file string
 	no   int64  // from 1
 	text []byte // valid until the next line
-	err  error  // why the line cannot be used
+	err  error  // the reason why the line cannot be used
 }
 
 // inputs are the files to read, in order. Read is the number of bytes read so
-// far, counted before decompression. Total is the size of all files, or 0 if
-// unknown.
+// far, before decompression. Total is the size of all files, or 0 if the size
+// is unknown.
 type inputs struct {
 	files []string
-	// short is a folder whose files are shown by their base names. It may be
-	// empty.
+	// short is a folder, or empty. The files of the folder are shown by their
+	// base names.
 	short string
 	Total int64
 	Read  atomic.Int64
 	stdin io.Reader
 }
 
-// openInputs expands globs and checks that the files exist. So a mistyped name
-// is reported before the first event is sent.
+// openInputs expands globs and checks that the files exist. So openInputs
+// reports a mistyped name before the first event is sent.
 func openInputs(patterns []string, stdin io.Reader) (*inputs, error) {
 	in := &inputs{stdin: stdin}
 	for _, p := range patterns {
@@ -57,14 +57,14 @@ func openInputs(patterns []string, stdin io.Reader) (*inputs, error) {
 			return nil, fmt.Errorf("--input %s: %w", p, err)
 		}
 		if len(names) == 0 {
-			return nil, fmt.Errorf("--input %s: there is no such file", p)
+			return nil, fmt.Errorf("--input %s: no such file: check the name", p)
 		}
 		slices.Sort(names)
 		in.files = append(in.files, names...)
 	}
 	for i, f := range in.files {
 		if slices.Contains(in.files[:i], f) {
-			return nil, fmt.Errorf("--input: %s is named twice: its lines would be published twice", f)
+			return nil, fmt.Errorf("--input: %s is named twice, and its lines would be published twice: name each file once", f)
 		}
 		if f == "-" {
 			in.Total = 0
@@ -75,7 +75,7 @@ func openInputs(patterns []string, stdin io.Reader) (*inputs, error) {
 			return nil, fmt.Errorf("--input: %w", err)
 		}
 		if st.IsDir() {
-			return nil, fmt.Errorf("--input: %s is a folder: name its files, %s", f, filepath.Join(f, "*.log"))
+			return nil, fmt.Errorf("--input: %s is a folder: name the files in it, for example %s", f, filepath.Join(f, "*.log"))
 		}
 		in.Total += st.Size()
 	}
@@ -139,7 +139,7 @@ func (in *inputs) open(name string) (io.Reader, func(), error) {
 	}
 	br := bufio.NewReaderSize(&counted{raw, &in.Read}, 256<<10)
 	if magic, err := br.Peek(2); err != nil || !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return br, close, nil // this includes files shorter than two bytes
+		return br, close, nil // also for files shorter than two bytes
 	}
 	gz, err := gzip.NewReader(br)
 	if err != nil {
@@ -162,8 +162,9 @@ func (c *counted) Read(p []byte) (int, error) {
 
 var errLongLine = fmt.Errorf("longer than %d bytes", maxLine)
 
-// readLine returns a line without its line feed. For a line that is too long,
-// it returns the beginning and errLongLine. The last line needs no line feed.
+// readLine returns a line without its line feed. If a line is too long,
+// readLine returns the beginning and errLongLine. The last line needs no line
+// feed.
 func readLine(br *bufio.Reader) ([]byte, error) {
 	text, err := br.ReadSlice('\n')
 	if err == nil {
@@ -191,7 +192,8 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 	return bytes.TrimRight(long, "\r\n"), nil
 }
 
-// format guesses the format of a file from its first line that is not empty.
+// guessFormat guesses the format of a file from the first line that is not
+// empty.
 func guessFormat(text []byte) string {
 	t := bytes.TrimSpace(text)
 	switch {

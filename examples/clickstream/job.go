@@ -25,8 +25,8 @@ type job struct {
 	took    time.Duration
 }
 
-// start creates the sender and lets it check the brokers, the topic and the
-// registry.
+// start creates the sender. The sender then checks the brokers, the topic and
+// the registry.
 func (j *job) start(ctx context.Context, ser *serde.Serializer) error {
 	s, err := newSender(j.o, ser, j.acc, &j.lat)
 	if err != nil {
@@ -48,9 +48,9 @@ func (j *job) abandon() error {
 	return j.send.finish(ctx)
 }
 
-// publish reads until the end, the limit, a fatal error or an interruption.
-// Then it waits for every outcome. After an interruption this wait is bounded
-// by grace.
+// publish reads until the end, the limit, a fatal error or an interruption, and
+// then waits for every outcome. After an interruption, publish waits for the
+// time grace at most.
 func (j *job) publish(ctx context.Context) error {
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -73,8 +73,8 @@ func (j *job) publish(ctx context.Context) error {
 	return errors.Join(err, ferr)
 }
 
-// read turns lines into events and sends them. The end of ctx stops the
-// reading. The end of sending stops the publishing.
+// read parses lines into events and sends the events. When ctx ends, read stops
+// reading. When sending ends, read stops publishing.
 func (j *job) read(ctx, sending context.Context) error {
 	var parse parser
 	file := ""
@@ -130,7 +130,8 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 		return j.reject(seq, l, no.error)
 	}
 	if err != nil {
-		// The event was not accepted, and no later one will be.
+		// The producer has not accepted the event, and will accept no later
+		// event.
 		if j.acc.stateOf(seq) == waiting {
 			j.acc.settle(seq, notSent)
 		}

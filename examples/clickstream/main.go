@@ -1,10 +1,10 @@
 // Clickstream publishes every line of web-server access logs as a typed event,
-// exactly once. Then it reads the topic back with another client and compares
-// both sides.
+// exactly once. Then the program reads the topic back with another client, and
+// compares the topic with the lines.
 //
-// Without flags the command needs no server. It writes a sample log and starts
-// Kafka and a schema registry in this process. With --brokers and --registry
-// the same program uses real servers.
+// Without flags the program needs no server. The program then writes a sample
+// log, and starts Kafka and a schema registry in this process. With --brokers
+// and --registry the same program uses real servers.
 //
 //	lines ─► parse ─► ClickEvent ─► Topic ─► serializer ─► Kafka ─► kgo ─► deserializer ─► account
 //	             └──► rejects                    └──► registry

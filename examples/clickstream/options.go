@@ -41,41 +41,41 @@ type options struct {
 	connection producer.Connection
 }
 
-// embedded reports whether the run starts its own Kafka and registry.
+// embedded reports whether the run starts a broker and a registry in this
+// process.
 func (o *options) embedded() bool { return len(o.brokers) == 0 }
 
-const usage = `clickstream publishes every line of web-server access logs as a typed event, each
-exactly once, reads the topic back with another client and balances the accounts.
+const usage = `clickstream publishes every line of web-server access logs as a typed event, exactly
+once. Then it reads the topic back with another client, and compares both sides.
 
-  clickstream                                  a sample log, Kafka and registry in this process
+  clickstream                                  a sample log; Kafka and registry run in this process
   clickstream --input access.log --input 'old/*.gz'
   clickstream --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --input - <access.log
 
 `
 
-// parseOptions returns pflag.ErrHelp if the help text was asked for and
-// printed.
+// parseOptions returns pflag.ErrHelp after it has printed the help text.
 func parseOptions(args []string, out io.Writer) (*options, error) {
 	o := &options{}
 	f := pflag.NewFlagSet("clickstream", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringArrayVarP(&o.input, "input", "i", nil, "`FILE` to read: a name, a glob, - for standard input; .gz and .avro (container) too; again for more, or as arguments (default: a sample)")
-	f.StringVar(&o.format, "format", "auto", "combined, json (an object a line), csv (with a header) or auto, which looks at each file")
-	f.StringSliceVar(&o.brokers, "brokers", nil, "Kafka's bootstrap `HOST:PORT,…` (default: an embedded broker)")
-	f.StringVar(&o.registry, "registry", "", "schema registry's `URL`, more than one with commas (default: an embedded registry)")
+	f.StringArrayVarP(&o.input, "input", "i", nil, "`FILE` to read: a name, a glob, or - for standard input; .gz files and Avro container files work too; repeat the flag or give arguments for more files (default: a sample log)")
+	f.StringVar(&o.format, "format", "auto", "format of the lines: combined, json (one object per line), csv (with a header line), or auto (guess for each file)")
+	f.StringSliceVar(&o.brokers, "brokers", nil, "bootstrap servers of Kafka, `HOST:PORT,…` (default: an embedded broker)")
+	f.StringVar(&o.registry, "registry", "", "`URL` of the schema registry, several with commas (default: an embedded registry)")
 	f.StringVar(&o.topic, "topic", "clicks", "topic to publish to")
-	f.IntVar(&o.partitions, "partitions", 0, "make the topic with so many partitions where it is not there (default: 6 on the embedded broker, else it must be there)")
-	f.StringVar(&o.send, "send", "async", "async, sync, forget or transaction")
-	f.StringVar(&o.acks, "acks", "all", "all, 1 or 0; 1 and 0 give up idempotence, so the guarantee")
-	f.StringVar(&o.config, "config", "", "`FILE` of producer settings, .properties or .yaml: brokers, security, tuning")
-	f.Int64Var(&o.limit, "limit", 0, "stop after so many lines (default: all)")
-	f.StringVar(&o.rejects, "rejects", "clickstream-rejects.log", "`FILE` for the lines that are no events, each with its reason")
-	f.IntVar(&o.sample, "sample-lines", 25_000, "lines of the sample")
-	f.Uint64Var(&o.seed, "seed", 1, "seed of the sample")
-	f.BoolVar(&o.resume, "resume", false, "with --send transaction: go on where an earlier run, even a killed one, came to")
-	f.BoolVar(&o.strict, "strict", false, "end at the first line that is no event")
-	f.BoolVar(&o.json, "json", false, "the report as one JSON object")
-	f.BoolVar(&o.quiet, "quiet", false, "no progress")
+	f.IntVar(&o.partitions, "partitions", 0, "create a missing topic with this number of partitions (default: 6 on the embedded broker; on other brokers the topic must exist)")
+	f.StringVar(&o.send, "send", "async", "how to publish: async, sync, forget or transaction")
+	f.StringVar(&o.acks, "acks", "all", "acknowledgements: all, 1 or 0; with 1 and 0 an event may be lost or published twice")
+	f.StringVar(&o.config, "config", "", "`FILE` with producer settings (.properties or .yaml): brokers, security, tuning")
+	f.Int64Var(&o.limit, "limit", 0, "stop after this number of lines (default: all lines)")
+	f.StringVar(&o.rejects, "rejects", "clickstream-rejects.log", "`FILE` for the lines that are not published, with the reasons")
+	f.IntVar(&o.sample, "sample-lines", 25_000, "number of lines in the sample log")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the sample log")
+	f.BoolVar(&o.resume, "resume", false, "with --send transaction: continue after the last event of an earlier run, even if that run was killed")
+	f.BoolVar(&o.strict, "strict", false, "stop at the first line that cannot be published")
+	f.BoolVar(&o.json, "json", false, "print the report as one JSON object")
+	f.BoolVar(&o.quiet, "quiet", false, "do not show the progress")
 	switch err := f.Parse(args); {
 	case errors.Is(err, pflag.ErrHelp):
 		fmt.Fprint(out, usage, f.FlagUsagesWrapped(100))
@@ -118,13 +118,13 @@ func (o *options) check() error {
 	}
 	switch {
 	case o.embedded() != (o.registry == ""):
-		return errors.New("--brokers and --registry go together: ids of one registry mean nothing beside another's")
+		return errors.New("only one of --brokers and --registry is given: give both or none, because schema ids are valid only with their own registry")
 	case o.send == "transaction" && o.acks != "all":
-		return fmt.Errorf("--acks %s: a transaction needs all", o.acks)
+		return fmt.Errorf("--acks %s: transactions need --acks all", o.acks)
 	case o.resume && o.send != "transaction":
-		return errors.New("--resume needs --send transaction: only there the position and the events are written together")
+		return errors.New("--resume needs --send transaction: only a transaction writes the position together with the events")
 	case o.resume && (len(o.input) == 0 || slices.Contains(o.input, "-")):
-		return errors.New("--resume needs --input FILE: there is nothing else to come back to")
+		return errors.New("--resume needs --input FILE: a sample and standard input have no position to continue from")
 	case o.resume && o.embedded():
 		return errors.New("--resume needs --brokers: the embedded broker ends with this process")
 	case o.limit < 0 || o.partitions < 0 || o.sample < 0:
@@ -154,8 +154,8 @@ func (o *options) producerOptions() []producer.Option {
 	return opts
 }
 
-// transactionalID is the same for every run on a topic. So a second run fences
-// a first run that still lives.
+// transactionalID returns the same id for every run on a topic. So a second run
+// fences a first run that is still alive.
 func (o *options) transactionalID() string { return "clickstream-" + o.topic }
 
 // readerOptions connects to the cluster in the same way as the producer.
@@ -176,7 +176,7 @@ func (o *options) readerOptions() []kgo.Opt {
 	case "OAUTHBEARER":
 		m = oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
 			if c.Token == nil {
-				return oauth.Auth{}, errors.New("the reader cannot get the producer's OIDC tokens")
+				return oauth.Auth{}, errors.New("the reader does not support the producer's OIDC login: use another SASL mechanism")
 			}
 			token, err := c.Token.Token(ctx)
 			return oauth.Auth{Token: token.Value}, err

@@ -42,8 +42,8 @@ func newParser(format string) (parser, error) {
 //
 //	%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"
 //
-// Apache escapes quotes, backslashes and unprintable bytes of the client with a
-// backslash. Some servers do not. So the last quoted text extends to the last
+// Apache writes a backslash before quotes, backslashes and unprintable bytes of
+// the client. Some servers do not. So the last quoted text extends to the last
 // quote of the line.
 func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	rest := string(text)
@@ -98,8 +98,8 @@ func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	return nil
 }
 
-// setRequest splits a request line. Text that is no request line, such as a TLS
-// handshake on a plain port, becomes the path.
+// setRequest splits a request line. Other text becomes the path, for example
+// the bytes of a TLS handshake on a plain port.
 func setRequest(e *clicks.ClickEvent, request string) {
 	method, target, ok := strings.Cut(request, " ")
 	if !ok {
@@ -174,7 +174,7 @@ func unescape(s string) string {
 
 var apacheEscapes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
-// clean escapes bytes that are not UTF-8 as Apache does (\xhh). So no byte is
+// clean escapes bytes that are not UTF-8 like Apache (\xhh). So no byte is
 // lost, and the result is valid text.
 func clean(s string) string {
 	if utf8.ValidString(s) {
@@ -208,7 +208,7 @@ func clip(s string) string {
 }
 
 // visitor returns a stable name for an address and a user agent. The name
-// reveals neither.
+// reveals neither the address nor the user agent.
 func visitor(ip string, agent *string) string {
 	h := sha256.New()
 	h.Write([]byte(ip))
@@ -238,7 +238,7 @@ const (
 	fieldAgent
 )
 
-// fieldOf knows the field names of common servers and log shippers.
+// fieldOf maps the field names of common servers and log shippers.
 var fieldOf = map[string]field{
 	"at": fieldAt, "time": fieldAt, "timestamp": fieldAt, "@timestamp": fieldAt, "ts": fieldAt, "date": fieldAt, "datetime": fieldAt, "event_time": fieldAt,
 	"visitor": fieldVisitor, "visitor_id": fieldVisitor, "user_id": fieldVisitor, "session": fieldVisitor, "session_id": fieldVisitor,
@@ -257,7 +257,8 @@ func normal(name string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "-", "_")
 }
 
-// set puts a named value into the event. An empty text and "-" mean no value.
+// set stores a named value in the event. An empty text and "-" mean that there
+// is no value.
 func set(e *clicks.ClickEvent, f field, value string) (err error) {
 	if value == "" || value == "-" {
 		return nil
@@ -298,7 +299,7 @@ func set(e *clicks.ClickEvent, f field, value string) (err error) {
 	return err
 }
 
-// complete refuses an event without the fields that every event needs.
+// complete refuses an event without a time, a path or another required field.
 func complete(e *clicks.ClickEvent) error {
 	switch {
 	case e.At.IsZero():
@@ -311,8 +312,8 @@ func complete(e *clicks.ClickEvent) error {
 	return nil
 }
 
-// parseTime accepts RFC 3339, the log's own form, and seconds or milliseconds
-// since 1970.
+// parseTime accepts RFC 3339, the time format of access logs, and seconds or
+// milliseconds since 1970.
 func parseTime(s string) (time.Time, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if n >= 1e11 || n <= -1e11 {
@@ -346,7 +347,7 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 		case json.Number:
 			text = v.String()
 		default:
-			continue // null, or a member that an event does not have
+			continue // null, or a member without a field in the event
 		}
 		if err := set(e, fieldOf[normal(name)], text); err != nil {
 			return err
@@ -355,8 +356,8 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 	return complete(e)
 }
 
-// csvParser takes the first line as the header. A field must not contain a line
-// feed.
+// csvParser parses lines of CSV. The first line is the header. A field must not
+// contain a line feed.
 type csvParser struct{ columns []field }
 
 func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {

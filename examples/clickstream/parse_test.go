@@ -122,8 +122,9 @@ func TestParseJSONAndCSV(t *testing.T) {
 	}
 }
 
-// TestSample checks that a seed always gives the same sample. The sample has
-// dirt of every kind. Bad lines are rejected, and odd lines are accepted.
+// TestSample checks that a seed always gives the same sample. The sample
+// contains every kind of bad and odd line. Bad lines are rejected, and odd
+// lines are accepted.
 func TestSample(t *testing.T) {
 	t.Parallel()
 	var a, b, c bytes.Buffer

@@ -10,18 +10,19 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows how far a run is. On a terminal it is a bar. Elsewhere it is a
-// line every few seconds.
+// progress shows how much of the input is done. On a terminal, progress shows a
+// bar. Otherwise, progress prints a line every few seconds.
 type progress struct {
 	stop, stopped chan struct{}
 }
 
-// step is the progress in bytes. total is 0 if it is unknown.
+// step is the progress in bytes. total is 0 if the size is unknown.
 type step struct {
 	events, done, total int64
 }
 
-// startProgress reports to w until it is stopped. It is silent if quiet is set.
+// startProgress reports to w until finish is called. If quiet is true,
+// startProgress reports nothing.
 func startProgress(w *os.File, quiet bool, now func() step) *progress {
 	p := &progress{stop: make(chan struct{}), stopped: make(chan struct{})}
 	if quiet {
@@ -57,7 +58,7 @@ func startProgress(w *os.File, quiet bool, now func() step) *progress {
 	return p
 }
 
-// finish stops the report and leaves a clean line.
+// finish stops the report and clears the line of the bar.
 func (p *progress) finish() {
 	select {
 	case <-p.stop:

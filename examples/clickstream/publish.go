@@ -10,19 +10,20 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// newTopic uses the visitor as key, so that the events of one visitor keep
-// their order.
+// newTopic makes a topic with the visitor as key, so that the events of one
+// visitor keep their order.
 func newTopic(name string) *producer.Topic[*clicks.ClickEvent] {
 	return producer.NewTopic(name, producer.KeyBy(func(e *clicks.ClickEvent) string { return e.Visitor }))
 }
 
-// sender publishes events in one of several ways. It reports the outcome of
-// every line to the account, at the latest in finish.
+// sender publishes events in one of four ways. When finish returns, the account
+// has the outcome of every line.
 type sender interface {
-	// prepare checks that the brokers, the topic and the registry are there.
+	// prepare checks that the brokers answer, and that the topic and the
+	// registry exist.
 	prepare(ctx context.Context) error
-	// send must not keep any part of e. An error that is no refusal ends the
-	// run.
+	// send publishes e and must not keep any part of e. A refusal rejects the
+	// event. Any other error ends the run.
 	send(ctx context.Context, seq int, e *clicks.ClickEvent) error
 	// finish waits for everything in flight. If ctx ends first, events without
 	// an outcome become unknown.
@@ -32,7 +33,7 @@ type sender interface {
 }
 
 // refusal is the error of an event that can never be published. The event goes
-// to the rejects, and the run goes on.
+// to the rejects, and the run continues.
 type refusal struct{ error }
 
 func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) (sender, error) {
@@ -48,7 +49,7 @@ func newSender(o *options, ser *serde.Serializer, acc *account, lat *latencies) 
 		return &txSender{topic: topic, t: t, acc: acc}, nil
 	}
 	if o.send == "sync" {
-		opts = append(opts, producer.WithLinger(0)) // no second event would share the batch
+		opts = append(opts, producer.WithLinger(0)) // a larger linger has no use, because only one event is sent at a time
 	}
 	p, err := producer.New(o.brokers, ser, opts...)
 	if err != nil {
@@ -79,8 +80,7 @@ func (s *producerSender) settled() int64 {
 	return st.Delivered + st.NotSent + st.Unknown
 }
 
-// refused separates an event that cannot be sent from a producer that cannot
-// send.
+// refused decides whether an error concerns only the event, or the producer.
 func (s *producerSender) refused(ctx context.Context, err error) error {
 	if ctx.Err() != nil || s.p.Err() != nil {
 		return err
@@ -137,8 +137,8 @@ func (s *syncSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) er
 	}
 }
 
-// forgetSender knows only the number of failures. If there is one, every event
-// without a known outcome becomes unknown.
+// forgetSender knows only the number of failures. If there is a failure, every
+// event without a known outcome becomes unknown.
 type forgetSender struct{ producerSender }
 
 func (s *forgetSender) send(ctx context.Context, _ int, e *clicks.ClickEvent) error {
@@ -158,7 +158,7 @@ func (s *forgetSender) finish(ctx context.Context) error {
 	return err
 }
 
-// txSender publishes a thousand events in one transaction, all or none.
+// txSender publishes a thousand events in each transaction.
 type txSender struct {
 	topic *producer.Topic[*clicks.ClickEvent]
 	t     *producer.Transactional

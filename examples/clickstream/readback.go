@@ -14,8 +14,8 @@ import (
 )
 
 // reader reads the topic with a client that shares no code with the producer.
-// It reads committed records only, up to the end of the topic at the start of
-// the reading.
+// reader returns only committed records. It stops at the end that the topic has
+// when reading begins.
 type reader struct {
 	cl    *kgo.Client
 	adm   *kadm.Client
@@ -38,15 +38,15 @@ func newReader(o *options) (*reader, error) {
 
 func (r *reader) close() { r.cl.Close() }
 
-// mark remembers the present end of the topic. Older records belong to other
-// runs.
+// mark records the present end of the topic. Records before the mark belong to
+// other runs.
 func (r *reader) mark(ctx context.Context) error {
 	ends, err := r.adm.ListEndOffsets(ctx, r.topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("reader: where %s ends: %w", r.topic, err)
+		return fmt.Errorf("reader: list the end of %s: %w", r.topic, err)
 	}
 	r.start = ends
 	return nil
@@ -58,9 +58,9 @@ type found struct {
 	OutOfOrder int64
 }
 
-// each calls f for every committed record from mark to the present end of the
-// topic. Without a mark it begins at the start. It calls partition before the
-// records of each partition.
+// each calls f for every committed record between the mark and the present end
+// of the topic. Without a mark, each begins at the start of the topic. each
+// calls partition before the records of each partition.
 func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Record) error) error {
 	ends, err := r.stableEnds(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Re
 	for len(left) > 0 {
 		fetches := r.cl.PollFetches(ctx)
 		if err := errors.Join(ctx.Err(), fetches.Err0()); err != nil {
-			return fmt.Errorf("reader: %d partitions are not read to their end: %w", len(left), err)
+			return fmt.Errorf("reader: %d partitions were not read to their end: %w", len(left), err)
 		}
 		var bad error
 		fetches.EachRecord(func(rec *kgo.Record) {
@@ -134,7 +134,7 @@ func (f *found) book(ctx context.Context, rec *kgo.Record, des *serde.Deserializ
 }
 
 // stableEnds waits until no transaction is open before the end of the topic.
-// Only then can a read_committed reader reach the end.
+// Before that, a read_committed reader cannot reach the end.
 func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -144,14 +144,14 @@ func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
 			err = ends.Error()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reader: where %s ends: %w", r.topic, err)
+			return nil, fmt.Errorf("reader: list the end of %s: %w", r.topic, err)
 		}
 		stable, err := r.adm.ListCommittedOffsets(ctx, r.topic)
 		if err == nil {
 			err = stable.Error()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reader: what of %s is committed: %w", r.topic, err)
+			return nil, fmt.Errorf("reader: list the committed end of %s: %w", r.topic, err)
 		}
 		open := false
 		ends.Each(func(o kadm.ListedOffset) {
@@ -163,7 +163,7 @@ func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("reader: a transaction on %s stays open: %w", r.topic, ctx.Err())
+			return nil, fmt.Errorf("reader: a transaction on topic %s is still open: %w", r.topic, ctx.Err())
 		case <-tick.C:
 		}
 	}

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// report is the result of a run. Its JSON names are a contract.
+// report is the result of a run. The JSON names are a contract with the scripts
+// that read the report.
 type report struct {
 	Lines      int64 `json:"lines"`
 	Rejected   int64 `json:"rejected"`
@@ -46,7 +47,8 @@ type report struct {
 	Version    int             `json:"schema_version"`
 }
 
-// balanced reports whether every line has an outcome and the log agrees.
+// balanced reports whether every line has an outcome, and the log has the same
+// events.
 func (r *report) balanced() bool {
 	return r.Lines == r.Rejected+r.Delivered && r.ReadBack == r.Delivered &&
 		r.NotSent == 0 && r.Unknown == 0 && r.Lost == 0 && r.Twice == 0 && r.OutOfOrder == 0 && r.Contradicted == 0
@@ -113,8 +115,8 @@ func (r *report) sent() string {
 	}
 }
 
-// spread lists the number of events by partition, or only the extremes if there
-// are many partitions.
+// spread lists the number of events in each partition. If there are many
+// partitions, spread lists only the smallest and the largest number.
 func (r *report) spread() string {
 	var ids []int32
 	for id := range r.Partitions {

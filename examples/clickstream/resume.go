@@ -19,11 +19,11 @@ import (
 )
 
 // resume publishes files exactly once over any number of runs. The position in
-// each file is written in the same transaction as its events. So the next run
-// goes on after the last commit, even if this run is killed.
+// each file is written in the same transaction as the events. So the next run
+// continues after the last commit, even if this run is killed.
 //
-// No run knows the messages of an earlier run. So each run builds the account
-// again. The run parses every line of the files, and looks for each event in
+// No run knows the messages of an earlier run. So each run builds the complete
+// account: the run parses every line of the files, and looks for each event in
 // the whole topic.
 func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
 	in, err := openInputs(o.input, nil)
@@ -32,7 +32,7 @@ func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Se
 	}
 	for _, f := range in.files {
 		if isContainer(f) {
-			return nil, fmt.Errorf("--resume: %s is an Avro container file: --resume reads files of lines only", f)
+			return nil, fmt.Errorf("--resume: %s is an Avro container file, and --resume reads only files of lines: publish it without --resume", f)
 		}
 	}
 	src, err := source.New(o.brokers, o.transactionalID(), source.Files(in.files), reg, ser, source.WithProducer(o.producerOptions()...))
@@ -94,7 +94,7 @@ func (p *lineParser) event(l line, header []byte) (*clicks.ClickEvent, error) {
 		if err != nil {
 			return nil, err
 		}
-		if format == "csv" && l.no > 1 { // after a resume the parser has not seen the header
+		if format == "csv" && l.no > 1 { // after a resume, the parser has not seen the header
 			if err := parse(header, new(clicks.ClickEvent)); !errors.Is(err, errHeader) {
 				return nil, err
 			}
@@ -127,11 +127,11 @@ func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// holdAgainst parses all files again and searches the topic for every event.
+// holdAgainst parses all files, and searches the topic for every event.
 func (r *report) holdAgainst(ctx context.Context, o *options, in *inputs, des *serde.Deserializer[clicks.ClickEvent]) error {
 	type expected struct {
 		times int64
-		file  string // the file of the event, the first one if there are two
+		file  string // the first file with the event
 	}
 	want := map[uint64]expected{}
 	rej := &rejects{path: o.rejects}

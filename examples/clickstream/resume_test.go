@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// TestMain runs the program if the environment asks for it, because a test can
-// kill only a process of its own.
+// TestMain runs the program if the environment variable is set. So a test can
+// start the program as a separate process, and kill the process.
 func TestMain(m *testing.M) {
 	if os.Getenv("AVROLINE_TEST_CLICKSTREAM") != "" {
 		main()
@@ -50,8 +50,9 @@ func program(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buf
 	return cmd, &out, &errs
 }
 
-// Killed with SIGKILL at random moments and started again, appended to and
-// rotated in between, every line is in the topic exactly once at the end.
+// TestResumeAfterKills kills the program at random moments and starts it again.
+// Meanwhile the log grows and is rotated. At the end, every line is in the
+// topic exactly once.
 func TestResumeAfterKills(t *testing.T) {
 	t.Parallel()
 	brokers, registry := addresses(t)
@@ -90,7 +91,7 @@ func TestResumeAfterKills(t *testing.T) {
 	extend(12_000, 1)
 	kill()
 	kill()
-	extend(6_000, 2) // the log goes on
+	extend(6_000, 2) // the log grows
 	kill()
 	if err := os.Rename(current, rotated); err != nil { // and is rotated
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestResumeAfterKills(t *testing.T) {
 	}
 
 	// The control publishes the same files again without --resume. The account
-	// of a resumed run shows the surplus.
+	// of the next resumed run must show the additional events.
 	var plain []string
 	for _, a := range args {
 		if a != "--resume" {

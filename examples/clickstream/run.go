@@ -19,12 +19,12 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// grace is the time that a run waits for missing outcomes after an interruption
-// or after the broker has gone.
+// grace limits the wait for missing outcomes after an interruption or a fatal
+// error.
 const grace = 20 * time.Second
 
-// run does the whole job. If anything was read, it returns a report, also
-// together with an error.
+// run does the whole job. If the run has read a line, run returns a report,
+// even if it also returns an error.
 func run(ctx context.Context, o *options) (*report, error) { return runFrom(ctx, o, os.Stdin) }
 
 func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err error) {
@@ -72,7 +72,7 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	err = errors.Join(j.publish(ctx), j.rejects.close())
 	r = j.report(ctx.Err() != nil)
 
-	// Events are read back after an interruption too.
+	// Read the events back also after an interruption.
 	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+j.took)
 	defer cancel()
 	got, rerr := back.readBack(rctx, des, j.acc)
@@ -80,15 +80,16 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	return r, errors.Join(err, rerr, schemaOf(rctx, reg, r))
 }
 
-// world is the set of servers and files that a run without a cluster creates.
+// world contains the servers and files that a run without a cluster creates.
 type world struct {
 	broker *producertest.Broker
 	server *registrytest.Server
 	dir    string
 }
 
-// openWorld starts the embedded servers and writes the sample, unless the flags
-// name others. It puts their addresses into the options.
+// openWorld starts embedded servers if the flags name no servers, and writes a
+// sample if the flags name no files. Then openWorld stores the addresses in the
+// options.
 func openWorld(o *options) (w *world, err error) {
 	w = &world{}
 	defer func() {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestRun checks that every way to send accounts for all lines.
+// TestRun checks that the report accounts for all lines, in each way to send.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	for _, send := range []string{"async", "sync", "forget", "transaction"} {
@@ -62,8 +62,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestBalance damages an account in each possible way. The report must show
-// each damage.
+// TestBalance damages an account in each possible way. The report must show the
+// damage.
 func TestBalance(t *testing.T) {
 	t.Parallel()
 	id, err := newEventID()
@@ -102,8 +102,8 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// TestInterrupted checks that an interruption stops the reading, and that every
-// line from before has its outcome.
+// TestInterrupted checks that an interruption stops the reading. Every line
+// from before must have an outcome.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	in, feed := io.Pipe()
@@ -115,7 +115,7 @@ func TestInterrupted(t *testing.T) {
 	go func() {
 		_ = writeSample(feed, 5000, 7)
 		interrupt()
-		_ = writeSample(feed, 1, 7) // the reader sees the end of ctx with the next line
+		_ = writeSample(feed, 1, 7) // the reader notices the end of ctx at the next line
 		feed.Close()
 	}()
 	r, err := runFrom(ctx, o, in)
@@ -151,7 +151,7 @@ func TestConfigFile(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"bogus.key=1\n":           "bogus.key: unknown setting",
-		"bootstrap.servers=a:1\n": "--brokers and --registry go together",
+		"bootstrap.servers=a:1\n": "only one of --brokers and --registry",
 	} {
 		if _, err := parseOptions([]string{"--config", file(text)}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", text, err, want)
@@ -165,9 +165,9 @@ func TestOptions(t *testing.T) {
 		"--send now":                             "--send now: must be async, sync, forget, transaction",
 		"--acks 2":                               "--acks 2",
 		"--format xml":                           "--format xml",
-		"--brokers 127.0.0.1:9":                  "--brokers and --registry go together",
-		"--registry http://127.0.0.1":            "--brokers and --registry go together",
-		"--send transaction --acks 1":            "a transaction needs all",
+		"--brokers 127.0.0.1:9":                  "only one of --brokers and --registry",
+		"--registry http://127.0.0.1":            "only one of --brokers and --registry",
+		"--send transaction --acks 1":            "transactions need --acks all",
 		"--resume":                               "--resume needs --send transaction",
 		"--resume --send transaction":            "--resume needs --input",
 		"--resume --send transaction --input go": "--resume needs --brokers",

@@ -9,8 +9,8 @@ import (
 )
 
 // writeSample writes n lines of an access log of a busy shop. A few visitors
-// come often, most come rarely, and some lines are broken. The same seed gives
-// the same bytes.
+// come often, and most visitors come rarely. Some lines are broken. The same
+// seed gives the same bytes.
 func writeSample(w io.Writer, n int, seed uint64) error {
 	rnd := rand.New(rand.NewPCG(seed, 0x636c69636b73))
 	zipf := rand.NewZipf(rnd, 1.2, 8, 4999)
@@ -91,14 +91,13 @@ func referrer(rnd *rand.Rand) string {
 	return referrers[rnd.IntN(len(referrers))]
 }
 
-// badLine returns a line that no server should write and that every log
-// contains.
+// badLine returns a broken line of a kind that is found in real logs.
 func badLine(rnd *rand.Rand, kind int, address string, at time.Time) string {
 	stamp := at.Format("02/Jan/2006:15:04:05 -0700")
 	whole := fmt.Sprintf(`%s - - [%s] "GET / HTTP/1.1" 200 512 "-" "curl/8.9.1"`, address, stamp)
 	switch kind {
 	case 0:
-		return whole[:len(whole)-1-rnd.IntN(len(whole)/2)] // as after a full disk
+		return whole[:len(whole)-1-rnd.IntN(len(whole)/2)] // cut off, for example because the disk was full
 	case 1:
 		return fmt.Sprintf(`%s - - [31/Nov/2026:25:61:00 +0000] "GET / HTTP/1.1" 200 512 "-" "-"`, address)
 	case 2:

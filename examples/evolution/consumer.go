@@ -18,7 +18,8 @@ type consumer struct {
 	ended chan struct{}
 }
 
-// consume starts a consumer of T. It passes each order to show until ctx ends.
+// consume starts a consumer of T. The consumer passes each order to show until
+// ctx ends.
 func consume[T any, PT avrobin.Ptr[T]](ctx context.Context, broker *producertest.Broker, reg *registry.Client, show func(*T) string) (*consumer, error) {
 	des, err := serde.NewDeserializer[T, PT](reg)
 	if err != nil {

@@ -42,8 +42,8 @@ func fifthRelease(ctx context.Context, out io.Writer, reg *registry.Client, p *p
 	}
 	show(out, "v5.avsc", findings)
 
-	// A service was built with the fifth release in spite of the check, and
-	// starts to write.
+	// Suppose that a service is built with the fifth release in spite of the
+	// check, and starts to write.
 	generic, err := serde.NewGeneric(fifth)
 	if err != nil {
 		return err

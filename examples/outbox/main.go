@@ -1,16 +1,15 @@
 // Outbox is a shop with three parts. An order service writes each order and its
 // event in one database transaction. A relay publishes the events to Kafka. A
-// billing service writes a bill for each event into its own table. All parts
-// run in one worker process. The program kills the worker with kill -9 five
-// times, and starts it again each time. At the end the tables agree, because
-// each order has exactly one bill.
+// billing service writes a bill for each event into a table. All parts run in
+// one worker process. The program kills the worker with kill -9 five times, and
+// restarts the worker each time. At the end each order has exactly one bill.
 //
 //	go run ./examples/outbox                            # SQLite, nothing to install
 //	go run ./examples/outbox --postgres URL             # PostgreSQL, in a schema of its own
 //	go run ./examples/outbox --orders 5000 --kills 20
 //
-// The program starts its own broker and schema registry. Set BROKERS
-// (host:port,…) and REGISTRY (a URL) to use real servers.
+// The program starts a broker and a schema registry in this process. Set
+// BROKERS (host:port,…) and REGISTRY (a URL) to use real servers.
 package main
 
 import (
@@ -40,8 +39,8 @@ import (
 
 func main() {
 	postgres := flag.String("postgres", "", "the `URL` of a PostgreSQL database to use instead of SQLite")
-	n := flag.Int("orders", 300, "how many orders are placed")
-	kills := flag.Int("kills", 5, "how often the process is killed")
+	n := flag.Int("orders", 300, "number of orders")
+	kills := flag.Int("kills", 5, "number of kills of the worker")
 	flag.Parse()
 	if *n < 1 || *kills < 0 {
 		log.Fatal("--orders must be at least 1, and --kills must not be negative")
@@ -60,8 +59,8 @@ func main() {
 	}
 }
 
-// supervise starts the worker, kills it and starts it again, until every order
-// has its bill.
+// supervise starts the worker, kills the worker and starts a new one, until
+// every order has a bill.
 func supervise(ctx context.Context, postgres string, n, kills int) error {
 	dir, err := os.MkdirTemp("", "outbox")
 	if err != nil {
@@ -103,8 +102,8 @@ func supervise(ctx context.Context, postgres string, n, kills int) error {
 	}
 }
 
-// usePostgreSQL creates a schema for the tables of this run. drop deletes the
-// schema.
+// usePostgreSQL creates a database schema for the tables of this run. drop
+// deletes the database schema.
 func (s *setting) usePostgreSQL(ctx context.Context, postgres string) (drop func(), err error) {
 	at, err := url.Parse(postgres)
 	if err != nil {
@@ -153,8 +152,9 @@ func (s *setting) startServers() (end func(), err error) {
 }
 
 // runWorker runs this program again as the worker. If kill is true, runWorker
-// kills the worker when the database has at orders. done is true if the worker
-// ended by itself, because all work was done.
+// kills the worker when the database has the number of orders in the parameter
+// at. done is true if the worker ended without a kill, because all work was
+// done.
 func (s *setting) runWorker(ctx context.Context, db *sql.DB, kill bool, at int) (done bool, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -201,13 +201,14 @@ func balance(ctx context.Context, db *sql.DB, kills int) error {
 	fmt.Printf("orders %d, cents %d\n", placed, sum)
 	fmt.Printf("bills  %d, cents %d, orders billed twice %d, events waiting %d\n", billed, billedSum, billed-different, waiting)
 	if placed != billed || sum != billedSum || billed != different || waiting != 0 {
-		return errors.New("the tables do not balance")
+		return errors.New("the tables do not agree: an order has no bill, or several bills")
 	}
 	return nil
 }
 
-// topic is the name of the topic of the events. Each run has its own topic, so
-// that a run on a real cluster does not bill the orders of an earlier run.
+// topic returns the name of the topic of the events. Each run has a separate
+// topic, so that a run on a real cluster does not bill the orders of an earlier
+// run.
 func (s *setting) topic() string { return "orders-" + s.Run }
 
 func (s *setting) ordersTopic() *producer.Topic[*orders.OrderCreated] {

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The documentation shows this output.
+// The output is also in the documentation.
 func Example() {
 	main()
 	// Output:

@@ -25,7 +25,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// workerEnv holds the setting of a worker process.
+// workerEnv is the environment variable with the setting of a worker process.
 const workerEnv = "OUTBOX_WORKER"
 
 // setting is the configuration of a worker.
@@ -36,14 +36,15 @@ type setting struct {
 	Orders            int
 }
 
-// errorLog prints errors. The program shows the output of a worker that fails.
+// errorLog prints errors. If a worker fails, the program shows the worker's
+// output.
 func errorLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 func (s *setting) text() string {
 	text, err := json.Marshal(s)
-	if err != nil { // cannot happen: strings and a number always have a text
+	if err != nil { // cannot happen: strings and numbers can always be encoded
 		panic(err)
 	}
 	return string(text)
@@ -65,7 +66,7 @@ func (s *setting) createTables(ctx context.Context, db *sql.DB) error {
 	}
 	for _, statement := range []string{
 		"CREATE TABLE IF NOT EXISTS orders (order_id text PRIMARY KEY, customer text NOT NULL, total_cents bigint NOT NULL)",
-		"CREATE TABLE IF NOT EXISTS bills (order_id text NOT NULL, total_cents bigint NOT NULL)", // without a primary key, so that a second bill would be visible
+		"CREATE TABLE IF NOT EXISTS bills (order_id text NOT NULL, total_cents bigint NOT NULL)", // no primary key, so that the result would show a second bill
 		outbox.InboxSchema(s.dialect(), ""),
 	} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -138,7 +139,7 @@ func work(ctx context.Context) error {
 var errChangedMind = errors.New("the customer changed their mind")
 
 // placeOrders places orders until there are enough orders. Every seventh
-// customer cancels, and then the order and its event are rolled back together.
+// customer cancels. The order and its event are then rolled back together.
 func (s *setting) placeOrders(ctx context.Context, db *sql.DB, events *outbox.Topic[*orders.OrderCreated]) error {
 	for i := 0; ; i++ {
 		var placed int
@@ -200,7 +201,7 @@ func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// query converts the placeholders of a statement for PostgreSQL.
+// query converts the placeholders of a statement to PostgreSQL's form.
 func (s *setting) query(statement string) string {
 	if s.dialect() != outbox.PostgreSQL {
 		return statement

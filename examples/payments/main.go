@@ -1,9 +1,10 @@
 // Payments moves money between accounts. A transfer writes two entries into the
 // ledger. Either both entries are visible, or neither.
 //
-// Without BROKERS, the program starts its own broker and registry. Set BROKERS
-// and REGISTRY (host:port,… and a URL) to use real servers. POD distinguishes
-// the instances, because each instance needs its own transactional id.
+// Without BROKERS, the program starts a broker and a registry in this process.
+// Set BROKERS and REGISTRY (host:port,… and a URL) to use real servers. POD
+// distinguishes the instances, because each instance needs a separate
+// transactional id.
 package main
 
 import (
@@ -26,8 +27,9 @@ import (
 
 var errNoMoney = errors.New("not enough money in the account")
 
-// bank holds the balances that the program uses to accept a transfer. The
-// balances change only after a transfer is committed.
+// bank holds the balances of the accounts. The program accepts a transfer only
+// if the balance is large enough. A balance changes only after the transfer is
+// committed.
 type bank struct {
 	tp       *producer.Transactional
 	entries  *producer.Topic[*ledger.LedgerEntry]
@@ -41,7 +43,7 @@ func (b *bank) transfer(ctx context.Context, from, to string, cents int64) error
 			return err
 		}
 		if b.balances[from] < cents {
-			return fmt.Errorf("%s: %w", from, errNoMoney) // the abort hides the entry that was added above
+			return fmt.Errorf("%s: %w", from, errNoMoney) // the transaction is aborted, so nobody sees the entry above
 		}
 		return b.entries.Add(ctx, tx, &ledger.LedgerEntry{Account: from, Cents: -cents})
 	})

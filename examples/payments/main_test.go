@@ -1,6 +1,6 @@
 package main
 
-// The documentation shows this output.
+// The output is also in the documentation.
 func Example() {
 	main()
 	// Output:

@@ -3,9 +3,9 @@
 // even if the program is killed many times. Messages that cannot be booked go
 // to the topic orders.dead.
 //
-// Without BROKERS, the program starts its own broker and registry, and
-// publishes some orders. To use real servers, run make kafka and make registry
-// in separate terminals. They print the addresses:
+// Without BROKERS, the program starts a broker and a registry in this process,
+// and publishes some orders. To use real servers, run make kafka and make
+// registry in separate terminals. Both commands print an address:
 //
 //	export BROKERS=host:port,… REGISTRY=http://host:port/…
 //	go run ./examples/processor place 10000 # creates the topics, and places orders
@@ -37,7 +37,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-var errRefund = errors.New("an order of less than nothing")
+var errRefund = errors.New("the amount of the order is negative")
 
 // booking makes the processor.
 func booking(brokers []string, reg *registry.Client, pod string) (*processor.Processor[orders.OrderCreated], error) {
@@ -109,7 +109,7 @@ func real(ctx context.Context, brokers, args []string) error {
 	return errUsage
 }
 
-// demo publishes its own orders and runs until they are booked.
+// demo publishes orders and runs until the orders are booked.
 func demo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

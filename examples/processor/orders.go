@@ -96,7 +96,8 @@ func place(ctx context.Context, brokers []string, reg *registry.Client, all iter
 	return errors.Join(err, p.Close(ctx)) // Close waits, and returns an error if an order was not delivered
 }
 
-// show sums up the ledger, as a consumer with read_committed sees it.
+// show prints the sums of the ledger, as a consumer with read_committed reads
+// them.
 func show(ctx context.Context, brokers []string, reg *registry.Client) error {
 	des, err := serde.NewDeserializer[ledger.LedgerEntry](reg)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 func TestRuns(*testing.T) { main() } // main ends the process if anything fails
 
 // TestReadmeShowsThisProgram checks that the first program in the README is
-// this program.
+// equal to main.go.
 func TestReadmeShowsThisProgram(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")

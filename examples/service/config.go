@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// config is the configuration of the service. Flags win over the environment,
-// and the environment wins over the file.
+// config is the configuration of the service. Flags override the environment,
+// and the environment overrides the file.
 type config struct {
 	listen   string
 	brokers  []string
@@ -25,25 +25,25 @@ type config struct {
 	traces   bool // the environment names a collector of traces
 }
 
-// readConfig reads the flags. Settings of producer and registry client come
-// from the file and from variables that begin with AVROLINE_, for example
-// AVROLINE_SASL_USERNAME. docs/configuration.md lists them.
+// readConfig reads the flags. Settings of the producer and the registry client
+// come from the file and from variables that begin with AVROLINE_, for example
+// AVROLINE_SASL_USERNAME. docs/configuration.md lists the settings.
 func readConfig(args []string, getenv func(string) string) (config, error) {
 	var c config
 	var brokers string
 	f := flag.NewFlagSet("service", flag.ContinueOnError)
 	f.StringVar(&c.listen, "listen", "127.0.0.1:8080", "the `address` to listen on")
-	f.StringVar(&brokers, "brokers", "", "the `brokers` as host:port, with commas; default: the file, AVROLINE_BOOTSTRAP_SERVERS, or a broker in this process")
-	f.StringVar(&c.registry, "registry", "", "the `URL` of the schema registry; default: the file, AVROLINE_SCHEMA_REGISTRY_URL, or a registry in this process")
+	f.StringVar(&brokers, "brokers", "", "the `brokers` as host:port,host:port; default: the setting in the file, AVROLINE_BOOTSTRAP_SERVERS, or a broker in this process")
+	f.StringVar(&c.registry, "registry", "", "the `URL` of the schema registry; default: the setting in the file, AVROLINE_SCHEMA_REGISTRY_URL, or a registry in this process")
 	f.StringVar(&c.file, "config", "", "a `file` with settings, as YAML or properties")
-	f.StringVar(&c.instance, "instance", "0", "the `name` of this instance, which stays the same after a restart, for example a pod's ordinal")
-	f.DurationVar(&c.drain, "drain", 0, "how long the service is not ready before it stops serving")
-	f.IntVar(&c.load, "load", 0, "how many `orders` a second the service places itself, to try it out")
+	f.StringVar(&c.instance, "instance", "0", "the `name` of this instance; it must stay the same after a restart, for example the ordinal of a pod")
+	f.DurationVar(&c.drain, "drain", 0, "the time between reporting \"not ready\" and the end of serving, for the load balancer")
+	f.IntVar(&c.load, "load", 0, "number of `orders` per second that the service places itself, for a demonstration")
 	if err := f.Parse(args); err != nil {
 		return config{}, err
 	}
 	if f.NArg() > 0 {
-		return config{}, fmt.Errorf("unknown argument %q", f.Arg(0))
+		return config{}, fmt.Errorf("unknown argument %q: the program takes flags only, see --help", f.Arg(0))
 	}
 	if brokers != "" {
 		c.brokers = strings.Split(brokers, ",")
@@ -51,12 +51,13 @@ func readConfig(args []string, getenv func(string) string) (config, error) {
 	c.environ = getenv("AVROLINE_BOOTSTRAP_SERVERS") != ""
 	c.traces = getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 	if c.registry != "" && c.embedded() {
-		return config{}, fmt.Errorf("--registry %s needs --brokers: the broker in this process comes with a registry", c.registry)
+		return config{}, fmt.Errorf("--registry %s needs --brokers: the broker in this process has its own registry", c.registry)
 	}
 	return c, nil
 }
 
-// embedded reports whether nothing names real brokers.
+// embedded reports whether neither a flag, the file nor the environment names
+// brokers.
 func (c config) embedded() bool { return c.brokers == nil && c.file == "" && !c.environ }
 
 // producerOptions adds the file and the environment to opts. Later options win.

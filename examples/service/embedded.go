@@ -9,8 +9,9 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// embedded is the broker and the registry in this process, to try the service
-// out and for its tests. A copy of this example drops this file.
+// embedded is a broker and a registry in this process. A person can try the
+// service without other servers, and the tests use embedded. A copy of this
+// example for production does not need this file.
 type embedded struct {
 	broker   *producertest.Broker
 	registry *registrytest.Server
@@ -31,8 +32,8 @@ func startEmbedded() (*embedded, error) {
 	return &embedded{broker: broker, registry: server}, nil
 }
 
-// control stops and starts the brokers, so that a person can watch the reaction
-// of the service.
+// control stops and starts the brokers, so that a person can watch the service
+// during an outage.
 func (e *embedded) control(w http.ResponseWriter, r *http.Request) {
 	switch r.PathValue("do") {
 	case "stop":

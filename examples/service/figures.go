@@ -9,8 +9,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// figures keeps the figures of the last two minutes for the page, one for each
-// second. They come from the metrics, so the page shows what Prometheus sees.
+// figures keeps the figures of the last two minutes for the page, one point for
+// each second. The figures come from the metrics, so the page shows the same
+// values as Prometheus.
 type figures struct {
 	metrics prometheus.Gatherer
 
@@ -54,7 +55,7 @@ func (f *figures) run(ctx context.Context) {
 	}
 }
 
-// add adds the difference to the figures of the second before.
+// add appends a point with the differences to the last totals.
 func (f *figures) add(now time.Time) {
 	families, err := f.metrics.Gather()
 	if err != nil {

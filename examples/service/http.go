@@ -18,7 +18,8 @@ import (
 //go:embed page.html
 var page []byte
 
-// routes returns the HTTP handler. inside is nil if the brokers are real.
+// routes returns the HTTP handler. inside is nil if the service uses real
+// brokers.
 func (s *service) routes(inside *embedded) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /orders", s.traces.handler(http.HandlerFunc(s.placeOrder)))
@@ -60,7 +61,8 @@ type placed struct {
 	Offset    int64     `json:"offset"`
 }
 
-// publishWait bounds how long a request waits for the delivery of its event.
+// publishWait limits the time that a request waits for the delivery of its
+// event.
 const publishWait = 5 * time.Second
 
 func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {

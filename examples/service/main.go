@@ -1,7 +1,7 @@
-// Service is a complete HTTP service that publishes events. It has handlers
-// that publish, a processor, metrics, traces, health, configuration from flags,
-// a file and the environment, and an orderly shutdown. README.md tells what
-// each file is for.
+// Service is a complete HTTP service that publishes events. The service has
+// handlers that publish, a processor, metrics, traces, health, and an orderly
+// shutdown. The configuration comes from flags, a file and the environment.
+// README.md describes each file.
 //
 //	go run ./examples/service                                  # nothing to install
 //	go run ./examples/service --brokers host:port,… --registry URL
@@ -42,8 +42,8 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then shuts down in an order that loses
-// nothing.
+// run serves until ctx ends. The order of the shutdown ensures that no event is
+// lost.
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	var inside *embedded
 	if c.embedded() {
@@ -74,12 +74,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	case <-ctx.Done():
 	case err = <-serving:
 	}
-	// 1. Tell the load balancer, and give it time to notice.
+	// 1. Report "not ready", and give the load balancer time to notice.
 	s.health.Drain()
 	log.Info("draining", "for", c.drain)
 	time.Sleep(c.drain)
-	// 2. Wait for the requests that are being served. Each of them waits for
-	// the delivery of its event.
+	// 2. Wait for the open requests. Each request waits for the delivery of its
+	// event.
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 	defer done()
 	err = errors.Join(err, server.Shutdown(closing))
@@ -94,5 +94,5 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	return err
 }
 
-// closeWait bounds each step of the shutdown.
+// closeWait limits each step of the shutdown.
 const closeWait = 20 * time.Second

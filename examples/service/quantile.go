@@ -6,8 +6,8 @@ import (
 )
 
 // quantile estimates a quantile of a histogram, in milliseconds. buckets are
-// cumulative counts by upper bound in seconds. quantile takes the values of a
-// bucket as spread evenly, as Prometheus does.
+// cumulative counts by upper bound in seconds. Like Prometheus, quantile
+// assumes that the values of a bucket are spread evenly.
 func quantile(q float64, buckets map[float64]uint64) float64 {
 	bounds := slices.Sorted(maps.Keys(buckets))
 	if len(bounds) == 0 {

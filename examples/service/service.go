@@ -21,9 +21,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// service holds the parts of the program. newService makes all of them without
-// waiting for the network. So the program serves its health before the brokers
-// answer.
+// service holds the parts of the program. newService makes all parts without
+// waiting for the network. So the program can report its health before the
+// brokers answer.
 type service struct {
 	config   config
 	log      *slog.Logger
@@ -38,7 +38,7 @@ type service struct {
 	booking  *processor.Processor[orders.OrderCreated]
 	topics   []producer.Prepared // every topic that the service writes to
 
-	unprepared atomic.Pointer[error] // why the topics are not ready; nil if the topics are ready
+	unprepared atomic.Pointer[error] // the reason why the topics are not ready; nil if the topics are ready
 	work       sync.WaitGroup
 }
 
@@ -63,11 +63,11 @@ func newService(ctx context.Context, c config, log *slog.Logger) (*service, erro
 		return nil, err
 	}
 	s.orders, err = producer.New(c.brokers, serializer, c.producerOptions(
-		producer.LowLatency(), // a request waits for each event
+		producer.LowLatency(), // a request waits for each event, so latency matters
 		producer.WithLogger(log),
 		metrics.Producer("orders"),
 		s.traces.Producer(),
-		producer.WithCreateTopics(3, -1), // a team would leave this to its operators
+		producer.WithCreateTopics(3, -1), // in production, operators may create the topics instead
 	)...)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (s *service) newBooking(serializer *serde.Serializer, entries *producer.Top
 	return processor.New(s.config.brokers, "booking-"+s.config.instance, "booking", []string{createdTopic}, deserializer, serializer, book, opts...)
 }
 
-// prepared is the health of the topics.
+// prepared returns the health of the topics.
 func (s *service) prepared() health.State {
 	if err := s.unprepared.Load(); err != nil {
 		return health.State{Reason: *err}
@@ -133,7 +133,7 @@ func (s *service) prepared() health.State {
 	return health.State{Ready: true}
 }
 
-// start begins the work in the background. The work ends with ctx.
+// start begins the work in the background. The work ends when ctx ends.
 func (s *service) start(ctx context.Context) {
 	s.work.Go(func() { s.figures.run(ctx) })
 	s.work.Go(func() {
@@ -171,7 +171,7 @@ func (s *service) prepare(ctx context.Context) bool {
 	}
 }
 
-// placeMany places orders at a steady rate, so that there is something to see.
+// placeMany places orders at a steady rate, for a demonstration.
 func (s *service) placeMany(ctx context.Context, perSecond int) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
@@ -182,18 +182,19 @@ func (s *service) placeMany(ctx context.Context, perSecond int) {
 			return
 		}
 		e := &orders.OrderCreated{OrderID: uuid.New(), Customer: []string{"ada", "bob", "eve"}[n%3], TotalCents: int64(n%5000 + 1), At: time.Now()}
-		// Without a callback, the failure handler logs an order that fails.
+		// There is no callback, so the failure handler logs each order that
+		// fails.
 		if err := s.created.PublishAsync(ctx, s.orders, e, nil); err != nil && ctx.Err() == nil {
 			s.log.Warn("load", "err", err)
 		}
 	}
 }
 
-// close waits for the work and for the outcomes of all events.
+// close waits for the work and for the outcome of every event.
 func (s *service) close() error {
 	s.work.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	// The traces come last, because a span ends with the outcome of its event.
+	// Close the traces last, because a span ends with the outcome of its event.
 	return errors.Join(s.orders.Close(ctx), s.registry.Close(), s.traces.close(ctx))
 }

@@ -69,7 +69,7 @@ func serveWith(t *testing.T, c config, inside *embedded, log *slog.Logger) *runn
 	return r
 }
 
-// do makes a request and returns the status and the body.
+// do sends a request and returns the status and the body.
 func (r *running) do(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
@@ -97,8 +97,8 @@ func (*running) until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// created returns the orders in the topic by their ids, and how often each is
-// there.
+// created returns the order ids in the topic, with the number of events for
+// each id.
 func created(t *testing.T, b *producertest.Broker, registryURL string) map[uuid.UUID]int {
 	t.Helper()
 	reg, err := registry.New([]string{registryURL})
@@ -120,8 +120,8 @@ func created(t *testing.T, b *producertest.Broker, registryURL string) map[uuid.
 	return all
 }
 
-// TestOrders checks the handlers that publish, and that the processor books the
-// order.
+// TestOrders checks the handlers that publish. It also checks that the
+// processor books the order.
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -157,8 +157,8 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestOutage stops the brokers. The service must say so, must not lose an order
-// that it has accepted, and must recover.
+// TestOutage stops the brokers. The service must report the outage, must not
+// lose an accepted order, and must recover.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -182,8 +182,8 @@ func TestOutage(t *testing.T) {
 	r.until(t, "both orders in the topic", func() bool { return len(created(t, r.inside.broker, r.inside.registry.URL)) == 2 })
 }
 
-// TestShutdown ends the program while requests are being served. Every order
-// that was answered with 201 must be in the topic once.
+// TestShutdown ends the program during requests. Every order with the answer
+// 201 must be in the topic once.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	inside, err := startEmbedded()
@@ -242,7 +242,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// lineWriter keeps the log.
+// lineWriter records the log.
 type lineWriter struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -305,7 +305,7 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// TestConfig checks which configuration wins.
+// TestConfig checks which source of a setting overrides which.
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "service.yaml")
@@ -342,7 +342,7 @@ func TestConfig(t *testing.T) {
 			}
 		})
 	}
-	// The file is enough for all parts.
+	// The file alone configures all parts.
 	s, err := newService(t.Context(), config{file: file, instance: "test"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 	"github.com/avroline/avroline/producer/opentelemetry"
 )
 
-// traces are the traces of the service. A trace goes from the HTTP request to
-// the published event, and from there to the processor and to the events that
+// traces are the traces of the service. A trace begins with an HTTP request. It
+// continues in the published event, in the processor, and in the events that
 // the processor publishes.
 type traces struct {
 	*opentelemetry.Telemetry
@@ -28,10 +28,10 @@ type traces struct {
 }
 
 // openTraces sends the traces by OTLP over HTTP if config.traces is true. The
-// exporter reads the standard variables OTEL_EXPORTER_OTLP_ENDPOINT,
-// OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and so on.
-// Otherwise the service makes no spans, but still passes the context of a
-// request on to the events.
+// exporter reads the standard variables, for example
+// OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME
+// and OTEL_TRACES_SAMPLER. If config.traces is false, the service makes no
+// spans, but still copies the trace context of a request into the events.
 func openTraces(ctx context.Context, c config) (*traces, error) {
 	t := &traces{provider: noop.NewTracerProvider(), close: func(context.Context) error { return nil }}
 	if c.traces {
@@ -48,12 +48,12 @@ func openTraces(ctx context.Context, c config) (*traces, error) {
 	}
 	var err error
 	t.Telemetry, err = opentelemetry.New(opentelemetry.WithTracerProvider(t.provider),
-		opentelemetry.WithMeterProvider(noopmetric.NewMeterProvider())) // Prometheus has the metrics
+		opentelemetry.WithMeterProvider(noopmetric.NewMeterProvider())) // Prometheus has the metrics, so OpenTelemetry writes none
 	return t, err
 }
 
-// handler makes a span of each request to h, with the context in the request's
-// headers as parent.
+// handler makes a span for each request to h. The parent of the span is the
+// trace context in the request's headers.
 func (t *traces) handler(h http.Handler) http.Handler {
 	return otelhttp.NewHandler(h, "", otelhttp.WithTracerProvider(t.provider), otelhttp.WithMeterProvider(noopmetric.NewMeterProvider()),
 		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})))

@@ -21,8 +21,8 @@ import (
 	"github.com/avroline/avroline/producer/opentelemetry"
 )
 
-// otlpCollector receives traces by OTLP over HTTP, as the OpenTelemetry
-// Collector does.
+// otlpCollector receives traces by OTLP over HTTP, like the OpenTelemetry
+// Collector.
 type otlpCollector struct {
 	*httptest.Server
 
@@ -65,7 +65,7 @@ func (c *otlpCollector) add(r *collector.ExportTraceServiceRequest) {
 	}
 }
 
-// text returns an attribute.
+// text returns the value of an attribute as text.
 func text(attributes []*common.KeyValue, key string) string {
 	for _, a := range attributes {
 		if a.GetKey() == key {
@@ -79,9 +79,9 @@ func text(attributes []*common.KeyValue, key string) string {
 }
 
 // TestTrace follows one trace from the HTTP request through the event "orders"
-// and the processor to the events "ledger". The judges are a collector of OTLP
-// and franz-go, which reads the topics. The control is a request without the
-// header traceparent, which must be in a trace of its own.
+// and the processor to the events "ledger". An OTLP collector receives the
+// spans, and franz-go reads the topics. The control is a request without the
+// header traceparent. The control must have a separate trace.
 //
 // The test sets the environment, so it does not run in parallel.
 func TestTrace(t *testing.T) {
@@ -122,7 +122,7 @@ func TestTrace(t *testing.T) {
 	order("00-" + id + "-b7ad6b7169203331-01")
 	order("") // the control
 
-	// want has, for each span of the trace, the span that must be its parent.
+	// want maps each span of the trace to the name or the id of its parent.
 	want := map[string]string{
 		"POST /orders": "b7ad6b7169203331", "publish orders": "POST /orders", "process orders": "publish orders", "publish ledger": "process orders",
 	}
@@ -138,13 +138,13 @@ func TestTrace(t *testing.T) {
 				n++
 			}
 		}
-		return n == 2*5 // with two entries for each order
+		return n == 2*5 // each order has two entries
 	})
 	names := map[string]string{"b7ad6b7169203331": "b7ad6b7169203331"} // by span id
 	for _, s := range all() {
 		names[hex.EncodeToString(s.GetSpanId())] = s.GetName()
 	}
-	places := map[string]string{} // traceparent → where its message is
+	places := map[string]string{} // traceparent → place of the message
 	inTrace := map[string]int{}
 	for _, s := range all() {
 		if parent, ok := want[s.GetName()]; ok && hex.EncodeToString(s.GetTraceId()) == id {
@@ -169,7 +169,7 @@ func TestTrace(t *testing.T) {
 	}
 	c.mu.Unlock()
 
-	// franz-go must find each message where its span says.
+	// franz-go must find each message at the place that the span names.
 	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.brokers...), kgo.ConsumeTopics(createdTopic, ledgerTopic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// hint is the help that a field gives for its values. It has the words of the
-// name, and the doc.
+// hint is the information about the values of a field. It contains the words of
+// the field's name, and the field's doc.
 type hint struct {
 	words []string
 	doc   string
@@ -18,25 +18,25 @@ type hint struct {
 
 func fieldHint(f *avsc.Field) hint {
 	doc := f.Doc
-	if len(doc) > 1000 { // the rest tells nothing more about the value
+	if len(doc) > 1000 { // the rest of a long doc does not describe the value
 		doc = doc[:1000]
 	}
 	return hint{words: split(f.Name), doc: doc}
 }
 
-// element is the hint for an element of a list.
+// element returns the hint for an element of a list.
 func (h hint) element() hint { return hint{words: singular(h.words), doc: h.doc} }
 
-// docExamples finds examples in a doc, as in "such as EUR, USD or GBP", and
-// the list after "one of".
+// docExamples matches the examples in a doc after words like "such as" (as in
+// "such as EUR, USD or GBP"), and the list after "one of".
 var docExamples = regexp.MustCompile(
 	`(?i)(?:\be\.g\.|\bfor example|\bfor instance|\bsuch as|\b(one of))[:,]?\s+((?:["'` + "`" + `]?[\w@%+#/:.-]*\w["'` + "`" + `]?(?:\s*,\s*(?:or\s+)?|\s+or\s+)?)+)`)
 
-// docSeparator separates the examples of a list.
+// docSeparator matches the text between two examples of a list.
 var docSeparator = regexp.MustCompile(`\s*,\s*(?:or\s+)?|\s+or\s+`)
 
-// docRange finds the bounds of a number in a doc, as in "between 1 and 5",
-// "from 0 to 100" or "1-5". docLeast and docMost find a single bound.
+// docRange matches the bounds of a number in a doc, as in "between 1 and 5",
+// "from 0 to 100" or "1-5". docLeast and docMost match a single bound.
 var (
 	docRange = regexp.MustCompile(
 		`(?i)(?:\bbetween\s+(-?\d{1,9}(?:\.\d{1,6})?)\s+and|\bfrom\s+(-?\d{1,9}(?:\.\d{1,6})?)\s+to|(?:^|\s)(\d{1,9}(?:\.\d{1,6})?)\s*(?:\.\.+|–|-|to))\s*(-?\d{1,9}(?:\.\d{1,6})?)(?:[^\w.]|\.\W|\.?$)`)
@@ -44,13 +44,13 @@ var (
 	docMost  = regexp.MustCompile(`(?i)\b(?:at most|not more than|no more than|maximum|up to|less than or equal to)\s+(-?\d{1,9}(?:\.\d{1,6})?)(?:[^\w.]|\.\W|\.?$)`)
 )
 
-// example returns one of the examples in the doc. Ordinary words, as in "such
-// as the name of", are no examples.
+// example returns one of the examples in the doc. Ordinary words do not count
+// as examples, as in "such as the name of".
 func (m *maker) example(h hint) (string, bool) {
 	for _, found := range docExamples.FindAllStringSubmatch(h.doc, -1) {
 		var list []string
 		parts := docSeparator.Split(found[2], -1)
-		all := found[1] != "" && len(parts) > 1 // a list of all values may have ordinary words
+		all := found[1] != "" && len(parts) > 1 // a list of all values may contain ordinary words
 		for _, part := range parts {
 			text := strings.Trim(part, "\"'` ")
 			quoted := text != strings.TrimSpace(part)
@@ -65,8 +65,8 @@ func (m *maker) example(h hint) (string, bool) {
 	return "", false
 }
 
-// isCode reports whether a text is not an ordinary word. A code has a digit, a
-// mark, or a capital after the first letter.
+// isCode reports whether a text is a code, and not an ordinary word. A code has
+// a digit, a special character, or a capital after the first letter.
 func isCode(s string) bool {
 	for i, r := range s {
 		if r >= '0' && r <= '9' || strings.ContainsRune("@%+#/:.-_", r) || i > 0 && r >= 'A' && r <= 'Z' {
@@ -76,13 +76,13 @@ func isCode(s string) bool {
 	return false
 }
 
-// bounds returns the bounds that the doc names. A bound that the doc does not
-// name is 1,000 away from the other, or zero if the other bound allows it.
+// bounds returns the bounds in the doc. If the doc names only one bound, the
+// other bound is zero if possible, and otherwise 1,000 away.
 func (h hint) bounds() (low, high float64, ok bool) {
 	number := func(text string) float64 {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return 0 // the expressions allow nothing else
+			return 0 // cannot happen: the expressions match only numbers
 		}
 		return f
 	}
@@ -104,7 +104,7 @@ func (h hint) bounds() (low, high float64, ok bool) {
 	return low, high, low < high
 }
 
-// between returns a whole number within the bounds that the doc names.
+// between returns a whole number within the bounds in the doc.
 func (m *maker) between(h hint, s *avsc.Schema) (int64, bool) {
 	low, high, ok := h.bounds()
 	low, high = math.Ceil(low), math.Floor(high)
@@ -114,7 +114,7 @@ func (m *maker) between(h hint, s *avsc.Schema) (int64, bool) {
 	return int64(low) + m.Int64N(int64(high-low)+1), true
 }
 
-// docWords are the words of a doc that may name the kind of a text.
+// docWords returns the words of the doc that may name the kind of a text.
 func (h hint) docWords() []string {
 	words := strings.FieldsFunc(strings.ToLower(h.doc), func(r rune) bool { return (r < 'a' || r > 'z') && r != '-' })
 	return words[:min(len(words), 30)]

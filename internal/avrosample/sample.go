@@ -1,6 +1,6 @@
-// Package avrosample makes values of a schema that look real. The values
-// respect logical types. The name and the doc of a field suggest its text or
-// number.
+// Package avrosample makes values of a schema that look like real values. The
+// values respect logical types. A field's name and doc determine the kind of
+// text or number.
 package avrosample
 
 import (
@@ -17,18 +17,18 @@ import (
 )
 
 // Append appends the Avro binary of one value of s to dst. The same state of r
-// gives the same value. An error means that every value of s is infinite, as
-// for a record that contains itself.
+// gives the same value. Append fails if every value of s is infinite, for
+// example if a record always contains itself.
 func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
 	m := &maker{Rand: r}
 	dst = m.value(dst, s, hint{}, 0)
 	return dst, m.err
 }
 
-// Every returns encoded values of s that together show every branch of every
-// union and every symbol of every enum, and lists with and without elements. It
-// returns at least n values, and at most 1000. Parts that lie deep inside a
-// recursive type may be missing. The same r gives the same values.
+// Every returns encoded values of s. Together, the values contain every branch
+// of every union, every symbol of every enum, and lists with and without
+// elements. Every returns at least n values, and at most 1000. Values deep
+// inside a recursive type may be missing. The same r gives the same values.
 func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
 	m := &maker{Rand: r, used: map[*avsc.Schema][]int{}}
 	var values [][]byte
@@ -45,7 +45,7 @@ func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
 	return values, nil
 }
 
-// missing reports whether a choice was never made.
+// missing reports whether a branch or a symbol was never chosen.
 func (m *maker) missing() bool {
 	for _, counts := range m.used {
 		if slices.Contains(counts, 0) {
@@ -55,8 +55,9 @@ func (m *maker) missing() bool {
 	return false
 }
 
-// Below a depth, and after many parts of a value, lists are empty and optional
-// fields are null, so that every value ends.
+// At the depth deep, and after many parts of a value, lists are empty and
+// optional fields are null. So every value ends. A depth of deepest is an
+// error.
 const (
 	deep    = 5
 	many    = 2_000
@@ -68,13 +69,13 @@ type maker struct {
 	parts int
 	err   error
 
-	// used counts the choices at each schema. If used is not nil, a choice is
-	// one of those that were made least often.
+	// used counts the choices at each schema. If used is not nil, choose takes
+	// a choice with the lowest count.
 	used  map[*avsc.Schema][]int
-	fresh bool // whether a choice was made for the first time
+	fresh bool // a choice was made for the first time
 }
 
-// choose returns a number below n for a choice at s.
+// choose returns a number from 0 to n-1 for a choice at s.
 func (m *maker) choose(s *avsc.Schema, n int) int {
 	if m.used == nil {
 		return m.IntN(n)
@@ -90,11 +91,12 @@ func (m *maker) choose(s *avsc.Schema, n int) int {
 	return i
 }
 
-// value appends a value of s. The hint is that of the field around the value.
+// value appends a value of s. The hint is the hint of the field that contains
+// the value.
 func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	m.parts++
 	if depth > deepest {
-		m.err = fmt.Errorf("every value of %s holds another one, without end", s.Name)
+		m.err = fmt.Errorf("every value of %s contains another value of %[1]s, without end", s.Name)
 	}
 	if m.err != nil {
 		return dst
@@ -159,8 +161,8 @@ func (m *maker) list(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	return append(dst, 0)
 }
 
-// union chooses a branch at random. One value in five is null, and below a
-// depth every value is null.
+// union chooses a branch at random. If the union has a null, one value in five
+// is null. Below the depth deep, every value is then null.
 func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	if len(s.Branches) == 0 {
 		m.err = fmt.Errorf("a union without branches has no value")
@@ -186,7 +188,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 		if wantNull {
 			i = null
 		}
-	} else if depth > deep { // prefer a branch without parts
+	} else if depth > deep { // prefer a branch without parts, so that the value ends
 		for j, b := range s.Branches {
 			if b.Kind.Primitive() || b.Kind == avsc.Enum {
 				i = j
@@ -198,7 +200,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	return m.value(dst, s.Branches[i], h, depth+1)
 }
 
-// epoch is the time around which the events of the samples happen.
+// epoch is the earliest time of the events in the samples.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
 
 func (m *maker) moment() time.Time {
@@ -290,7 +292,7 @@ func (m *maker) bytes(n int) []byte {
 	return b
 }
 
-// decimal returns the two's complement of a number with at most six digits.
+// decimal returns a number with at most six digits in two's complement.
 func (m *maker) decimal(precision int) []byte {
 	limit := int64(math.Pow10(min(precision, 6)))
 	b := big.NewInt(m.Int64N(limit)).Bytes()
@@ -304,7 +306,7 @@ func (m *maker) fixed(s *avsc.Schema) []byte {
 	switch s.Logical.Name {
 	case "decimal":
 		b := m.decimal(s.Logical.Precision)
-		for len(b) > s.Size { // the sign byte does not fit into the size
+		for len(b) > s.Size { // remove the sign byte if it does not fit into the size
 			b = b[1:]
 		}
 		return append(make([]byte, s.Size-len(b)), b...)

@@ -15,17 +15,17 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// wantReadable reads samples of a schema with the generic reader, writes the
-// values again, and repeats the sample with the same seed.
+// wantReadable makes samples of a schema. The generic reader must convert each
+// sample to JSON. The same seed must give the same sample.
 func wantReadable(t *testing.T, name, text string) (made int) {
 	t.Helper()
 	s, err := avsc.ParseStored(name, []byte(text))
 	if err != nil {
-		return 0 // invalid, or in need of other files
+		return 0 // invalid, or refers to other files
 	}
 	g, err := serde.NewGeneric(s.Text())
 	if err != nil {
-		return 0 // goavro does not take it
+		return 0 // goavro does not accept the schema
 	}
 	first, second := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(1, 2))
 	for range 5 {
@@ -71,8 +71,9 @@ func TestSamplesAreReadable(t *testing.T) {
 	}
 }
 
-// TestDocsSayWhatAValueIs reads examples, bounds and telling words of docs. The
-// name comes before a word of the doc, and ordinary words tell nothing.
+// TestDocsSayWhatAValueIs checks the examples, bounds and kinds of text that
+// come from docs. The field's name has priority over a word of the doc.
+// Ordinary words have no effect.
 func TestDocsSayWhatAValueIs(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ field, want string }{

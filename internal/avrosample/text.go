@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// split cuts a field's name into words in lower case.
+// split returns the words of a field's name in lower case.
 func split(name string) []string {
 	var words []string
 	start := 0
@@ -30,7 +30,7 @@ func split(name string) []string {
 	return words
 }
 
-// singular replaces a plural last word by its singular.
+// singular replaces the last word by its singular.
 func singular(words []string) []string {
 	if len(words) == 0 {
 		return nil
@@ -58,7 +58,7 @@ func (m *maker) last() string {
 	return m.pick("Adeyemi", "Bauer", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski", "Lopez")
 }
 
-// text returns a text that fits the field. An example in the doc comes first,
+// text returns a text that fits the field. An example in the doc has priority,
 // then the name, and then a word of the doc.
 func (m *maker) text(h hint) string {
 	if text, ok := m.example(h); ok {
@@ -79,8 +79,9 @@ func (m *maker) text(h hint) string {
 	return fmt.Sprintf("%s %d", word, 1+m.IntN(99))
 }
 
-// telling are the names that say in a doc what the text is. Other names, such
-// as "name" or "time", are ordinary words there.
+// telling lists the names that also determine the kind of text when they occur
+// in a doc. Other names do not, for example "name" and "time", because they are
+// ordinary words in a doc.
 var telling = []string{ //nolint:gochecknoglobals // a constant table
 	"uuid", "guid", "email", "phone", "telephone", "url", "uri", "currency", "country", "language", "locale",
 	"city", "town", "street", "zip", "postcode", "hostname", "surname", "filename",

@@ -102,7 +102,7 @@ func (l *linter) named(s *avsc.Schema) {
 		l.enum(s)
 	case avsc.Record:
 		if l.endless(s) {
-			l.report(noValue, s.NamePos, s.Name, "every value of "+describe(s)+" holds another one, without end", "make a field on the way back to it optional, or an array")
+			l.report(noValue, s.NamePos, s.Name, "every value of "+describe(s)+" contains another value of the same type, without end", "make a field in the cycle optional, or an array")
 		}
 		l.fieldNames(s)
 		for i, f := range s.Fields {

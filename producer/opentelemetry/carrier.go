@@ -44,8 +44,8 @@ func (c carrier) Keys() []string {
 	return keys
 }
 
-// inject writes the context into headers, in the place of an older context.
-// Baggage in the headers stays if ctx has none.
+// inject writes the context of ctx into headers, and replaces an older context.
+// If ctx has no baggage, the baggage in the headers stays.
 func (t *Telemetry) inject(ctx context.Context, headers *[]serde.Header) {
 	c := carrier{headers}
 	if len(*headers) > 0 && trace.SpanContextFromContext(ctx).IsValid() {
@@ -62,9 +62,9 @@ func (t *Telemetry) Extract(ctx context.Context, headers []serde.Header) context
 	return t.config.propagator.Extract(ctx, carrier{&headers})
 }
 
-// Headers returns h with the trace context of ctx. Headers is an
-// outbox.HeadersFunc: the relay then publishes the event in the trace of the
-// request that wrote it. h itself is not changed.
+// Headers returns a copy of h with the trace context of ctx. Headers is an
+// outbox.HeadersFunc. The relay then publishes the event in the trace of the
+// request that wrote the event.
 func (t *Telemetry) Headers(ctx context.Context, _ string, h []serde.Header) []serde.Header {
 	h = slices.Clone(h)
 	t.inject(ctx, &h)

@@ -24,8 +24,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A program gives one Telemetry to all its parts. Here the spans stay in
-// memory.
+// A program gives one Telemetry to all its parts. This example keeps the spans
+// in memory.
 func Example() {
 	ctx := context.Background()
 	spans := tracetest.NewInMemoryExporter()

@@ -7,10 +7,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// LogHandler returns a handler that adds the attributes trace_id and span_id to
-// each record whose context has a span, and passes the record to next. Give the
-// logger to avroline by producer.WithLogger and registry.WithLogger, and log
-// with a context, for example by [slog.Logger.InfoContext]. After WithGroup,
+// LogHandler returns a handler that passes records to next. If the context of a
+// record has a span, LogHandler adds the attributes trace_id and span_id. Give
+// the logger to avroline with producer.WithLogger and registry.WithLogger. Log
+// with a context, for example with [slog.Logger.InfoContext]. After WithGroup,
 // the attributes are in the group. LogHandler panics if next is nil.
 func LogHandler(next slog.Handler) slog.Handler {
 	if next == nil {

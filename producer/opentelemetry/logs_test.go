@@ -12,7 +12,8 @@ import (
 	"github.com/avroline/avroline/producer/opentelemetry"
 )
 
-// TestLogHandler checks which records get the ids of the span.
+// TestLogHandler checks that exactly the records with a span get the span's
+// ids.
 func TestLogHandler(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

@@ -11,7 +11,8 @@ const scope = "github.com/avroline/avroline/producer/opentelemetry"
 // SchemaURL is the version of the semantic conventions that the names follow.
 const SchemaURL = semconv.SchemaURL
 
-// Names of operations. A span of the first three is named "OPERATION TOPIC".
+// Names of operations. The spans of the first three are named "OPERATION
+// TOPIC".
 const (
 	opPublish     = "publish"
 	opReceive     = "receive" // a batch of a processor
@@ -58,7 +59,7 @@ const (
 	keyURLs          = attribute.Key("avroline.registry.urls")   // URLs that were tried
 	keyShard         = attribute.Key("avroline.source.shard")
 	keyItems         = attribute.Key("avroline.source.items")
-	keyBad           = attribute.Key("avroline.message.bad") // true: it went to the bad handler
+	keyBad           = attribute.Key("avroline.message.bad") // true if the message went to the bad handler
 )
 
 // Values of avroline.outcome. The last two are also values of error.type.
@@ -69,7 +70,7 @@ const (
 	outcomeUnknown   = "unknown"
 )
 
-// secondsBuckets are the boundaries that the conventions advise.
+// secondsBuckets are the boundaries that the conventions recommend.
 //
 //nolint:gochecknoglobals // a table, never changed
 var secondsBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}

@@ -61,7 +61,7 @@ func newBackend(t testing.TB, opts ...opentelemetry.Option) *backend {
 	return b
 }
 
-// named returns the ended spans with a name.
+// named returns the ended spans with the given name.
 func (b *backend) named(name string) tracetest.SpanStubs {
 	return slices.DeleteFunc(b.spans.GetSpans(), func(s tracetest.SpanStub) bool { return s.Name != name })
 }
@@ -132,10 +132,10 @@ func traceparents(r *kgo.Record) []string {
 }
 
 // TestSpansUnderFaults publishes while answers are lost and connections break.
-// Every message has one span, whose context is in the message and whose
-// partition and offset are those at which franz-go reads the message. The
-// control pairs starts and outcomes in their order, as an adapter without
-// tokens would.
+// Every message has one span, and the message contains the span's context.
+// franz-go must read the message at the partition and offset of the span. The
+// control pairs starts and outcomes by their order, like an adapter without
+// tokens. The control must find wrong pairs.
 func TestSpansUnderFaults(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -200,7 +200,7 @@ func TestSpansUnderFaults(t *testing.T) {
 		}
 		at[s.SpanContext.SpanID()] = get(s, "messaging.destination.partition.id") + "@" + get(s, "messaging.kafka.offset")
 	}
-	// After a fault, the client may not know when it wrote a message.
+	// After a fault, the client may not know when the message was written.
 	if written > n || written < n/2 {
 		t.Errorf("%d of %d spans say when the message was written", written, n)
 	}
@@ -245,7 +245,7 @@ func spanID(t testing.TB, traceparent string) trace.SpanID {
 }
 
 // TestOutcomes checks the spans and metrics of messages that are refused, not
-// sent or of unknown outcome. A closed producer leaves no open span.
+// sent or of unknown outcome. After Close, no span is open.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -263,7 +263,7 @@ func TestOutcomes(t *testing.T) {
 	_, _ = producer.NewTopic(small, producer.KeyBy(copytest.ByKey)).Publish(ctx, p, &event{Pad: strings.Repeat("x", 2000)})
 	_, _ = orders.Publish(ctx, p, &event{Pad: "bad"})
 
-	// The brokers never answer, the caller gives up, and Close gives up too.
+	// The brokers never answer. The caller gives up, and Close gives up.
 	hung := w.Fake.LoseAnswers(1, 1, producertest.Produce)
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	_, err := orders.Publish(short, p, &event{Key: "k"})
@@ -289,9 +289,10 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestTraceThroughEverything goes from an HTTP handler through a topic and a
-// processor to another topic. One trace has all spans, and baggage comes along.
-// prom counts the same messages beside the traces.
+// TestTraceThroughEverything publishes from an HTTP handler to a topic. A
+// processor reads the topic and publishes to another topic. All spans are in
+// one trace, and all messages have the baggage. Package prom counts the same
+// messages.
 func TestTraceThroughEverything(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
@@ -451,8 +452,9 @@ func (b *backend) extractHTTP(r *http.Request) context.Context {
 	return p.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 }
 
-// TestContexts checks which context becomes the parent of a message with a
-// context in its headers, and that the message has exactly one afterwards.
+// TestContexts publishes messages with a context in their headers, and checks
+// the parent of each span. Afterwards the headers must contain exactly one
+// context.
 func TestContexts(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -476,7 +478,7 @@ func TestContexts(t *testing.T) {
 		"span":                  {inSpan, nil, span.SpanContext().TraceID().String(), 0},
 		"header":                {ctx, []string{old}, "0af7651916cd43dd8448eb211c80319c", 0},
 		"span and header":       {inSpan, []string{old}, span.SpanContext().TraceID().String(), 1},
-		"many headers":          {inSpan, []string{old, old, "x"}, span.SpanContext().TraceID().String(), 0}, // the last one counts
+		"many headers":          {inSpan, []string{old, old, "x"}, span.SpanContext().TraceID().String(), 0}, // the last header counts
 		"garbage":               {ctx, []string{"garbage", ""}, "", 0},
 		"canceled after accept": {canceled, nil, span.SpanContext().TraceID().String(), 0},
 	} {
@@ -508,7 +510,8 @@ func TestContexts(t *testing.T) {
 			t.Errorf("%s: headers %q", name, headers)
 		}
 	}
-	// An unsampled caller has no span, and its decision goes on.
+	// An unsampled caller has no span. The decision not to sample must be in
+	// the headers.
 	b.spans.Reset()
 	if _, err := orders.Publish(unsampled, p, &event{}); err != nil {
 		t.Fatal(err)
@@ -522,7 +525,7 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// TestStartProcess reads with another consumer.
+// TestStartProcess makes the span of a message that another consumer has read.
 func TestStartProcess(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t)

@@ -14,9 +14,10 @@ import (
 	"github.com/avroline/avroline/producer/processor"
 )
 
-// Processor returns an option for processors, with a span for each message and
-// each batch, and their metrics. What the function publishes needs the option
-// of [Telemetry.Producer] too.
+// Processor returns an option for processors. The option makes a span for each
+// message and each batch, and records the metrics of the processor. For the
+// messages that the function publishes, give the option of [Telemetry.Producer]
+// too.
 func (t *Telemetry) Processor() processor.Option {
 	return processor.WithHooks(processor.Hooks{
 		Polled:      func(ctx context.Context, p processor.Poll) { t.polled(ctx, &p) },
@@ -37,7 +38,7 @@ func (t *Telemetry) Processor() processor.Option {
 }
 
 // polled records the time of a poll that returned messages or an error. An
-// empty poll only waited.
+// empty poll is not recorded, because the poll only waited.
 func (t *Telemetry) polled(ctx context.Context, p *processor.Poll) {
 	if p.Messages == 0 && p.Err == nil {
 		return
@@ -101,8 +102,8 @@ func endBatch(ctx context.Context, _ processor.Batch, e processor.BatchEnd) {
 	span.End()
 }
 
-// startRecord begins the span of a message under the context in its headers.
-// The span of the batch becomes a link.
+// startRecord begins the span of a message. The parent is the context in the
+// message's headers. The span of the batch becomes a link.
 func (t *Telemetry) startRecord(ctx context.Context, r *processor.Record) context.Context {
 	var links []trace.Link
 	if batch, ok := ctx.Value(batchKey{}).(trace.Span); ok {
@@ -157,10 +158,10 @@ func (t *Telemetry) endRecord(ctx context.Context, r *processor.Record, e *proce
 	t.metrics.process.Record(ctx, e.Took.Seconds(), metric.WithAttributeSet(attribute.NewSet(labels...)))
 }
 
-// StartProcess begins the span of a message that another consumer has read, as
-// kgo or confluent-kafka-go. The parent of the span is the context in the
-// headers of the message. The caller handles the message with the returned
-// context, and then calls end with its error, or nil.
+// StartProcess begins the span of a message that another consumer has read, for
+// example kgo or confluent-kafka-go. The parent of the span is the context in
+// the message's headers. Handle the message with the returned context. Then
+// call end with the error, or with nil.
 func (t *Telemetry) StartProcess(ctx context.Context, r processor.Record) (_ context.Context, end func(err error)) {
 	begun := time.Now()
 	ctx = t.startRecord(ctx, &r)

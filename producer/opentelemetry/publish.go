@@ -18,9 +18,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Producer returns an option for producers, with a span and the metrics of each
-// message and each transaction. Packages processor, source and outbox take the
-// option through their WithProducer.
+// Producer returns an option for producers. The option makes a span and records
+// the metrics of each message and each transaction. Packages processor, source
+// and outbox accept the option in their WithProducer.
 func (t *Telemetry) Producer() producer.Option {
 	return producer.WithHooks(producer.Hooks{
 		Start:       t.startPublish,
@@ -31,7 +31,7 @@ func (t *Telemetry) Producer() producer.Option {
 	})
 }
 
-// publish is a message between Start and its outcome.
+// publish is a message between the start of Publish and the outcome.
 type publish struct {
 	telemetry *Telemetry
 	kind      *publishKind
@@ -39,19 +39,19 @@ type publish struct {
 	begun     time.Time
 }
 
-// publishKind holds what all messages of a topic and a record type have in
-// common, so that a message does not make it again.
+// publishKind holds the names and attributes that all messages of a topic and a
+// record type share. So they are not made again for each message.
 type publishKind struct {
-	topic, name string // name is that of the span
+	topic, name string // name is the name of the span
 	start       []trace.SpanStartOption
-	sent        []metric.AddOption    // of a delivered message
-	operation   []metric.RecordOption // of a delivered message
+	sent        []metric.AddOption    // for delivered messages
+	operation   []metric.RecordOption // for delivered messages
 }
 
 type kindKey struct{ topic, record string }
 
-// maxKinds bounds the kept kinds, because a program may publish to any number
-// of topics.
+// maxKinds limits the number of kept kinds, because a program may publish to
+// any number of topics.
 const maxKinds = 1000
 
 // kind returns the kind of a message.
@@ -83,8 +83,8 @@ func (t *Telemetry) kind(topic, record string) *publishKind {
 	return k
 }
 
-// labels returns the attributes of the metrics. failure is the error.type, or
-// empty.
+// labels returns the attributes of the metrics. failure is the value of
+// error.type, or empty.
 func (k *publishKind) labels(failure string) (sent, operation metric.MeasurementOption) {
 	labels := []attribute.KeyValue{
 		semconv.MessagingSystemKafka, semconv.MessagingOperationName(opPublish), semconv.MessagingDestinationName(k.topic),
@@ -119,7 +119,7 @@ func (t *Telemetry) startPublish(ctx context.Context, s *producer.Start) any {
 	return p
 }
 
-// maxKey is the size of the largest key that a span has.
+// maxKey limits the size of a key in a span.
 const maxKey = 200
 
 func (t *Telemetry) addKey(to []attribute.KeyValue, key []byte) []attribute.KeyValue {
@@ -129,8 +129,8 @@ func (t *Telemetry) addKey(to []attribute.KeyValue, key []byte) []attribute.KeyV
 	return to
 }
 
-// weakParent marks the context of a transaction of a source. The context in the
-// headers of an item comes before the transaction.
+// weakParent marks the context of a source's transaction. The context in the
+// headers of an item has priority over the transaction as parent.
 type weakParent struct{}
 
 // parent returns the context for the span of a message, and the links of the
@@ -192,8 +192,8 @@ func (p *publish) outcome(o *producer.Outcome) {
 	p.end(o.Err, failure)
 }
 
-// end ends the span and counts the message. failure is the error.type, or
-// empty.
+// end ends the span and counts the message. failure is the value of error.type,
+// or empty.
 func (p *publish) end(err error, failure string) {
 	fail(p.span, err, failure)
 	if err != nil {
@@ -224,8 +224,8 @@ func fail(span trace.Span, err error, kind string) {
 	span.SetAttributes(semconv.ErrorTypeKey.String(kind))
 }
 
-// transaction makes the span of a transaction at its end. The begin is in the
-// event, so no span can stay open.
+// transaction makes the span of a transaction when the transaction ends. The
+// event contains the time of the begin. So no span can stay open.
 func (t *Telemetry) transaction(ctx context.Context, e producer.TransactionEvent) {
 	operation, result := "", ""
 	switch e.Kind {

@@ -23,9 +23,9 @@ type (
 	sourceKey  struct{}
 )
 
-// Registry returns an option for registry clients, with a span of each request
-// and metrics of the look-ups. The span's context is in the context of the HTTP
-// request, and not in its headers.
+// Registry returns an option for registry clients. The option makes a span for
+// each request, and records the metrics of look-ups. The context of the HTTP
+// request contains the span, but the headers of the request do not.
 func (t *Telemetry) Registry() registry.Option {
 	return registry.WithHooks(registry.Hooks{
 		Answered: func(ctx context.Context, a registry.Answered) {
@@ -73,7 +73,8 @@ func (t *Telemetry) endRequest(ctx context.Context, r registry.Request, e regist
 	t.metrics.request.Record(ctx, e.Took.Seconds(), metric.WithAttributeSet(attribute.NewSet(labels...)))
 }
 
-// registryFailure is the error.type of a request: the status, or a word.
+// registryFailure returns the error.type of a request. The result is the HTTP
+// status, or a word.
 func registryFailure(err error, status int) string {
 	switch {
 	case status >= 400:
@@ -86,9 +87,9 @@ func registryFailure(err error, status int) string {
 	return string(producer.ReasonOther)
 }
 
-// Serde returns an option for serializers and deserializers, with a span of
-// each cold look-up and the time of planning. The requests to the registry are
-// children of the span.
+// Serde returns an option for serializers and deserializers. The option makes a
+// span for each look-up that is not in the cache, and records the time of
+// planning. The requests to the registry are children of the span.
 func (t *Telemetry) Serde() serde.CommonOption {
 	return serde.WithHooks(serde.Hooks{
 		StartLookup: func(ctx context.Context, l serde.Lookup) context.Context {
@@ -112,8 +113,9 @@ func (t *Telemetry) Serde() serde.CommonOption {
 	})
 }
 
-// Source returns an option for sources, with a span of each transaction and
-// metrics of the items. Package outbox takes it through WithSource.
+// Source returns an option for sources. The option makes a span for each
+// transaction, and records the metrics of the items. Package outbox accepts the
+// option in WithSource.
 func (t *Telemetry) Source() source.Option {
 	shard := func(n int) metric.MeasurementOption { return metric.WithAttributes(keyShard.Int(n)) }
 	return source.WithHooks(source.Hooks{

@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Telemetry writes traces and metrics. It is safe for concurrent use and needs
-// no closing. The providers belong to the program, which must flush them at its
-// end, after it has closed its producers.
+// Telemetry writes traces and metrics. A Telemetry is safe for concurrent use
+// and needs no Close. The program owns the providers, and must flush them after
+// it has closed its producers.
 type Telemetry struct {
 	config  config
 	tracer  trace.Tracer
@@ -68,8 +68,8 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 	}}
 }
 
-// WithPropagator sets the form of the context in headers. Default: W3C trace
-// context and baggage, also if the program has set no global propagator.
+// WithPropagator sets the form of the context in headers. The default is W3C
+// trace context and baggage, even if the program has set no global propagator.
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return Option{"WithPropagator", func(c *config) {
 		if p == nil {
@@ -79,13 +79,13 @@ func WithPropagator(p propagation.TextMapPropagator) Option {
 	}}
 }
 
-// WithMessageKeys adds the keys of messages to the spans if they are UTF-8 text
-// of at most 200 bytes. By default keys are left out, because a key may name a
-// person.
+// WithMessageKeys adds the keys of messages to the spans. Only keys of at most
+// 200 bytes of UTF-8 text are added. By default no keys are added, because a
+// key may name a person.
 func WithMessageKeys() Option { return Option{"WithMessageKeys", func(c *config) { c.keys = true }} }
 
-// New makes a [Telemetry]. The error is that of a nil value, or of the meter
-// that makes the instruments.
+// New makes a [Telemetry]. New fails if an option has a nil value, or if the
+// meter cannot make an instrument.
 func New(opts ...Option) (*Telemetry, error) {
 	c := config{propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})}
 	for _, o := range opts {

@@ -13,10 +13,10 @@ import (
 	"github.com/avroline/avroline/producer/prom/internal/catalog"
 )
 
-// client is all producers with one name.
+// client collects the metrics of all producers with one name.
 type client struct {
 	name  string
-	spent func() prometheus.Observer // makes the histogram with the first transaction
+	spent func() prometheus.Observer // makes the histogram at the first transaction
 
 	committed, aborted, inDoubt, resolved atomic.Int64
 	transactional                         atomic.Bool
@@ -26,13 +26,13 @@ type client struct {
 	closed map[string]producer.Traffic // of closed producers, by broker
 }
 
-// Producer returns an option for the producers whose metrics have the label
-// client="name". Several producers may share a name. The metrics are then sums,
-// the longest wait, and ready only if all producers are. The option also
-// switches the statistics of the client library on, at an interval of 5
-// seconds, unless statistics.interval.ms is set.
+// Producer returns an option for producers. Their metrics have the label
+// client="name". Several producers may share a name. Counters are then sums,
+// waits are the longest wait, and ready is 1 only if all producers are ready.
+// The option also switches on the statistics of the client library, at an
+// interval of 5 seconds unless statistics.interval.ms is set.
 //
-// Packages processor, source and outbox take the option through their
+// Packages processor, source and outbox accept the option in their
 // WithProducer.
 func (m *Metrics) Producer(name string) producer.Option {
 	c := m.client(name)
@@ -154,9 +154,9 @@ func (c *client) collectTraffic(ch chan<- prometheus.Metric, broker string, t pr
 	}
 }
 
-// producers returns the open producers and the traffic of the closed producers.
-// A closed producer leaves the gauges. Its traffic stays in the counters,
-// because a counter never falls.
+// producers returns the open producers, and the traffic of the closed
+// producers. A closed producer has no gauges any more. The traffic of a closed
+// producer stays in the counters, because a counter never falls.
 func (c *client) producers() ([]producer.Observed, map[string]producer.Traffic) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -51,8 +51,8 @@ const (
 	unknown
 )
 
-// find returns the counters of a topic, or the counters that all topics beyond
-// the limit share.
+// find returns the counters of a topic. All topics beyond the limit share the
+// same counters.
 func (t *topics) find(name string, m *Metrics) *topic {
 	if known, ok := t.all.Load(name); ok {
 		return known.(*topic)
@@ -87,8 +87,9 @@ func (t *topics) collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// collect shows every outcome, also with the count 0, because a rate needs the
-// first sample. A reason shows after its first message.
+// collect sends every outcome, even with the count 0, because a rate needs a
+// first sample. A reason is sent only after a message was refused for the
+// reason.
 func (t *topic) collect(ch chan<- prometheus.Metric) {
 	for i := range outcomes {
 		ch <- sample(catalog.Messages, float64(t.outcomes[i].Load()), t.name, outcomes[i])

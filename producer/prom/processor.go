@@ -64,9 +64,10 @@ func (w *workers) collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Processor returns an option for the processors whose metrics have the label
-// client="name". Give the processor's producer the option [Metrics.Producer]
-// too, through processor.WithProducer. Several processors may share a name.
+// Processor returns an option for processors. Their metrics have the label
+// client="name". For the processor's producer, give the option
+// [Metrics.Producer] to processor.WithProducer. Several processors may share a
+// name.
 func (m *Metrics) Processor(name string) processor.Option {
 	w := m.workers
 	records, batches := map[string]prometheus.Counter{}, map[string]prometheus.Counter{}
@@ -109,9 +110,9 @@ func (m *Metrics) Processor(name string) processor.Option {
 	})
 }
 
-// Source returns an option for the sources and relays whose metrics have the
-// label client="name". Give the source's producer the option [Metrics.Producer]
-// too, through source.WithProducer. Several sources may share a name.
+// Source returns an option for sources and relays. Their metrics have the label
+// client="name". For the source's producer, give the option [Metrics.Producer]
+// to source.WithProducer. Several sources may share a name.
 func (m *Metrics) Source(name string) source.Option {
 	w := m.workers
 	stops := w.stops.WithLabelValues(name)

@@ -9,14 +9,15 @@ import (
 	"github.com/avroline/avroline/producer/prom/internal/catalog"
 )
 
-// Metrics collects the metrics of a program's producers and registry clients.
-// It is a [prometheus.Collector]. Metrics is safe for concurrent use.
+// Metrics collects the metrics of a program's producers, processors, sources
+// and registry clients. A Metrics is a [prometheus.Collector] and is safe for
+// concurrent use.
 type Metrics struct {
 	config   config
 	topics   topics
 	delivery *prometheus.HistogramVec
 	onWire   *prometheus.HistogramVec
-	spent    *prometheus.HistogramVec // transactions
+	spent    *prometheus.HistogramVec // the duration of transactions
 
 	registries registries
 	workers    *workers
@@ -39,21 +40,22 @@ type config struct {
 	buckets    []float64
 }
 
-// OtherTopics is the label of the topics beyond [WithTopicLimit]. No topic of
-// Kafka can have this name.
+// OtherTopics is the value of the label topic for all topics beyond
+// [WithTopicLimit]. No Kafka topic can have this name.
 const OtherTopics = "(other)"
 
-// WithTopicLimit bounds the values of the label topic. The first n topics have
-// their own value, and all further topics share [OtherTopics]. Default 100. 0
-// and less give every topic the value OtherTopics.
+// WithTopicLimit limits the number of values of the label topic. The first n
+// topics have separate values. All further topics share the value
+// [OtherTopics]. Default 100. If n is 0 or less, every topic has the value
+// OtherTopics.
 func WithTopicLimit(n int) Option {
 	return Option{"WithTopicLimit", func(c *config) { c.topicLimit = n }}
 }
 
-// WithBuckets sets the upper bounds of the classic buckets of the histograms,
-// in seconds and in rising order. Default 1 ms to 60 s in 15 steps. The
-// histograms are native histograms too, which need no bounds. nil means the
-// default. An empty slice means native histograms only.
+// WithBuckets sets the upper bounds of the classic buckets of the histograms.
+// The bounds are seconds in rising order. Default 15 bounds from 1 ms to 60 s.
+// nil means the default. The histograms are also native histograms, which need
+// no bounds. With an empty slice, the histograms are only native.
 func WithBuckets(seconds []float64) Option {
 	return Option{"WithBuckets", func(c *config) { c.buckets = seconds }}
 }

@@ -50,8 +50,8 @@ func topicOf(name string) *producer.Topic[*orders.OrderCreated] {
 
 func order() *orders.OrderCreated { return &orders.OrderCreated{OrderID: uuid.New(), Customer: "ada"} }
 
-// gather scrapes the metrics, and checks names, help texts and types with the
-// rules of promtool.
+// gather scrapes the metrics, and checks names, help texts and types by
+// promtool's rules.
 func gather(t testing.TB, m *prom.Metrics) map[string]*dto.MetricFamily {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
@@ -156,8 +156,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestTransactions checks the counts of transactions, also if several producers
-// share a name.
+// TestTransactions checks the counts of transactions. Several producers share a
+// name.
 func TestTransactions(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t)
@@ -190,8 +190,8 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
-// TestCardinality checks that the number of topics in the labels has a bound,
-// and that no message is lost from the counts.
+// TestCardinality checks that the number of topic labels is limited, and that
+// every message is counted.
 func TestCardinality(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t)
@@ -220,9 +220,8 @@ func TestCardinality(t *testing.T) {
 	}
 }
 
-// TestBrokers checks the metrics of the brokers, and that they follow a broker
-// that goes away. Every metric of the catalogue must have been there at the
-// end.
+// TestBrokers checks the metrics of the brokers, also after a broker goes away.
+// At the end, every metric of the catalogue must have had a value.
 func TestBrokers(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t)
@@ -280,8 +279,8 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// BenchmarkPublish compares publishing with and without metrics. Both must
-// allocate the same.
+// BenchmarkPublish compares publishing with and without metrics. Both must have
+// the same number of allocations.
 func BenchmarkPublish(b *testing.B) {
 	for _, bench := range []struct {
 		name string
@@ -310,8 +309,8 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// numbers is a [source.Input] of 30 numbers that knows its lag. end runs when
-// everything is published.
+// numbers is a [source.Input] of 30 numbers that knows its lag. More calls end
+// after the last number was published.
 type numbers struct{ end func() }
 
 // number is the reader of numbers.
@@ -349,8 +348,8 @@ func (n *number) Lag(context.Context) (source.Lag, error) {
 	return source.Lag{Items: int64(30 - n.at)}, nil
 }
 
-// TestSource checks the lag and the stops of a source. The source stops at the
-// item 15, and goes on in a second run.
+// TestSource checks the lag and the stops of a source. The source stops at item
+// 15, and continues in a second run.
 func TestSource(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t)
@@ -417,8 +416,8 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestRegistry checks the counts of look-ups and requests while the registry is
-// there, away, and behind a second URL.
+// TestRegistry checks the counts of look-ups and requests in three cases: the
+// registry answers, the registry is down, and a second URL answers.
 func TestRegistry(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t)

@@ -6,8 +6,8 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// TestReasons checks that a message can be refused for each reason of package
-// producer, and that there is no other reason.
+// TestReasons checks that there is a counter for each reason of package
+// producer, and for no other reason.
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	counts := newTopic("orders", New()).refused

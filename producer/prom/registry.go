@@ -29,8 +29,8 @@ func (r *registries) collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Registry returns an option for the registry clients whose metrics have the
-// label client="name". Several clients may share a name.
+// Registry returns an option for registry clients. Their metrics have the label
+// client="name". Several clients may share a name.
 func (m *Metrics) Registry(name string) registry.Option {
 	r := &m.registries
 	// A rate needs a first sample, so the counters begin with 0.

@@ -16,13 +16,12 @@ import (
 	"github.com/xi2/xz"
 )
 
-// Codec is the compression of the blocks of a file, by its name in the
-// specification.
+// Codec is the compression of the blocks of a file. The value is the name in
+// the specification.
 type Codec string
 
 // The codecs of the specification (Avro 1.12, "Required Codecs" and "Optional
-// Codecs"). This package reads all of them. It writes all but
-// Bzip2 and XZ.
+// Codecs"). This package reads all of them, and writes all except Bzip2 and XZ.
 const (
 	Null      Codec = "null"
 	Deflate   Codec = "deflate"
@@ -46,7 +45,7 @@ func (c Codec) decompress(block []byte, limit int64) ([]byte, error) {
 	case Bzip2:
 		return readLimited(bzip2.NewReader(bytes.NewReader(block)), limit)
 	case XZ:
-		// The file names the size of the dictionary, so the reader needs a
+		// The file chooses the size of the dictionary, so the reader needs a
 		// limit.
 		r, err := xz.NewReader(bytes.NewReader(block), uint32(min(limit, math.MaxUint32)))
 		if err != nil {
@@ -69,8 +68,8 @@ func (c Codec) unknown() error {
 	return fmt.Errorf("unknown codec %.40q: the specification has null, deflate, snappy, bzip2, xz and zstandard", string(c))
 }
 
-// readLimited reads r to its end. Memory grows with the data that arrives, so a
-// small block cannot claim much memory.
+// readLimited reads r to its end. Memory grows only with the data that arrives,
+// so a small block cannot claim much memory.
 func readLimited(r io.Reader, limit int64) ([]byte, error) {
 	var out bytes.Buffer
 	n, err := out.ReadFrom(io.LimitReader(r, limit+1))
@@ -93,8 +92,8 @@ func unsnap(block []byte, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Snappy cannot shrink data to less than a twenty-first. A larger claim is
-	// false, and must not be allocated.
+	// Snappy cannot compress data to less than a twenty-first of its size. A
+	// block that claims more is corrupt, and must not get the memory.
 	if int64(size) > limit {
 		return nil, errTooLarge
 	}
@@ -136,7 +135,8 @@ func newCompressor(c Codec) (*compressor, error) {
 	return k, err
 }
 
-// compress returns the compressed block. It is valid until the next call.
+// compress returns the compressed block. The result is valid until the next
+// call.
 func (k *compressor) compress(data []byte) ([]byte, error) {
 	k.out.Reset()
 	switch k.codec {

@@ -8,12 +8,12 @@
 //	err = w.Append(&event)
 //	err = w.Close()
 //
-// [Reader] and [Writer] work with generated types. A file with another version
-// of the type's schema is read by the rules of schema resolution.
+// [Reader] and [Writer] work with generated types. If a file has another
+// version of the type's schema, the rules of schema resolution apply.
 // [GenericReader] and [GenericWriter] work with bytes and a schema that is
 // known only at run time.
 //
-// Files come from outside, so every claim in a file is checked. A block is read
-// as far as bytes arrive, and its size is bounded before and after compression
-// (see [WithMaxBlock]).
+// A file may be corrupt or hostile, so the reader checks every size in a file.
+// Memory grows only with the bytes that arrive. [WithMaxBlock] limits the size
+// of a block before and after decompression.
 package ocf

@@ -9,7 +9,7 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// Two events go into a compressed file and come back.
+// Write two events into a compressed file, and read them.
 func Example() {
 	var file bytes.Buffer
 	w, err := ocf.NewWriter[clicks.ClickEvent](&file, ocf.WithCodec(ocf.Zstandard))

@@ -14,33 +14,32 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Magic is the beginning of every container file. Its last byte is the version
+// Magic is the beginning of every container file. The last byte is the version
 // of the format.
 const Magic = "Obj\x01"
 
 const (
 	syncSize = 16
-	// maxHeader bounds the metadata of a file, in bytes. The schema is part of
-	// it.
+	// maxHeader limits the metadata of a file, including the schema, in bytes.
 	maxHeader = 16 << 20
 )
 
-// Errors of files. They are wrapped in an [*Error] with the position.
+// Errors of files. An [*Error] with the position wraps these errors.
 var (
 	// ErrNotContainer says that the data does not begin like a container file.
 	ErrNotContainer = errors.New("ocf: not an object container file")
-	// ErrCorrupt says that the file contradicts itself: a block has no sync
-	// marker, a count does not fit the block, the data of a block does not fit
-	// the schema.
+	// ErrCorrupt says that the file contradicts itself. For example, a block
+	// has no sync marker, a count does not fit the block, or the data of a
+	// block does not fit the schema.
 	ErrCorrupt = errors.New("ocf: corrupt file")
 )
 
 // Error is a failure to read a file, with the position of the failure.
 type Error struct {
-	// Block is the number of the block, from 1. It is 0 for the header.
+	// Block is the number of the block, from 1. Block is 0 for the header.
 	Block int
-	// Value is the number of the value in the file, from 1. It is 0 if the
-	// failure belongs to no single value.
+	// Value is the number of the value in the file, from 1. Value is 0 if the
+	// error does not concern a single value.
 	Value int64
 	Err   error
 }
@@ -58,7 +57,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// header is the first part of a file.
+// header is the content of the first part of a file.
 type header struct {
 	schema   *avsc.Schema
 	text     string
@@ -72,7 +71,7 @@ type blocks struct {
 	header
 	src    *bufio.Reader
 	limit  int64
-	number int // of the last block that was read
+	number int // of the last block that was read, from 1
 }
 
 func openBlocks(src io.Reader, limit int64) (*blocks, error) {
@@ -117,7 +116,7 @@ func (b *blocks) readHeader() error {
 	return b.codec.unknown()
 }
 
-// readMetadata reads a map of bytes, the header's second part.
+// readMetadata reads the metadata, a map with bytes as values.
 func (b *blocks) readMetadata() error {
 	b.metadata = map[string][]byte{}
 	left := int64(maxHeader)
@@ -129,7 +128,7 @@ func (b *blocks) readMetadata() error {
 		if n < 0 || n > left {
 			return nil, fmt.Errorf("%w: a field of %d bytes in the metadata", ErrCorrupt, n)
 		}
-		left -= n + 1 // an empty field is not free
+		left -= n + 1 // an empty field also counts
 		return b.bytes(n)
 	}
 	for {
@@ -137,7 +136,7 @@ func (b *blocks) readMetadata() error {
 		if err != nil || count == 0 {
 			return err
 		}
-		if count < 0 { // the size of the block in bytes follows
+		if count < 0 { // the size of the block in bytes follows a negative count
 			if _, err := b.long(); err != nil {
 				return err
 			}
@@ -160,8 +159,8 @@ func (b *blocks) readMetadata() error {
 	}
 }
 
-// next returns the number of values in the next block and their data. At the
-// end of the file the error is io.EOF.
+// next returns the number of values in the next block, and the data of the
+// block. At the end of the file the error is io.EOF.
 func (b *blocks) next() (count int64, data []byte, err error) {
 	if _, err := b.src.Peek(1); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -209,7 +208,7 @@ func (b *blocks) block() (count int64, data []byte, err error) {
 	return count, data, nil
 }
 
-// bytes reads n bytes. Memory grows as the bytes arrive.
+// bytes reads n bytes. Memory grows only with the bytes that arrive.
 func (b *blocks) bytes(n int64) ([]byte, error) {
 	if n <= 64<<10 {
 		out := make([]byte, n)
@@ -233,8 +232,8 @@ func (b *blocks) long() (int64, error) {
 	return n, err
 }
 
-// noEOF replaces io.EOF in the middle of a file, because io.EOF means a good
-// end.
+// noEOF replaces io.EOF in the middle of a file by io.ErrUnexpectedEOF, because
+// io.EOF means a complete file.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return io.ErrUnexpectedEOF

@@ -95,7 +95,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestGoavroAgrees lets goavro read our files and reads the files of goavro.
+// TestGoavroAgrees lets goavro read our files, and reads the files of goavro.
 func TestGoavroAgrees(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []ocf.Codec{ocf.Null, ocf.Deflate, ocf.Snappy} {
@@ -212,7 +212,8 @@ func TestEvolved(t *testing.T) {
 	}
 }
 
-// TestRealFiles reads files that others have written, with goavro as judge.
+// TestRealFiles reads files that other programs have written. The values must
+// be equal to the values of goavro.
 func TestRealFiles(t *testing.T) {
 	t.Parallel()
 	for name, codec := range map[string]ocf.Codec{
@@ -285,8 +286,8 @@ func drain(file []byte, opts ...ocf.ReaderOption) (int, error) {
 	}
 }
 
-// The schema of a file is a writer schema, so that its names and a repeated key
-// are no reason to refuse the data.
+// TestFileOfOtherNames reads a file whose schema breaks the rules for names and
+// has a repeated key. The reader must accept such a writer schema.
 func TestFileOfOtherNames(t *testing.T) {
 	t.Parallel()
 	const schema = `{"type":"record","name":"Or-der","namespace":"my-co.sales","fields":[{"name":"größe","type":"int","type":"string"}]}`
@@ -313,7 +314,7 @@ func TestFileOfOtherNames(t *testing.T) {
 }
 
 // TestTruncated cuts a file at every byte. Only a cut between two blocks gives
-// a good file, with fewer values.
+// a complete file, with fewer values.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
 	for _, codec := range written {
@@ -349,7 +350,8 @@ func container(schema, codec string, count int64, block []byte, size int64) []by
 	return append(b, sync...)
 }
 
-// TestHostile reads files that claim more than they hold, in little memory.
+// TestHostile reads files that claim larger sizes than the files have. The
+// reader must not allocate much memory.
 func TestHostile(t *testing.T) { // not parallel, because it measures memory
 	xzBomb := []byte{
 		0xfd, '7', 'z', 'X', 'Z', 0, 0, 1, 0x69, 0x22, 0xde, 0x36, // stream header with CRC-32
@@ -393,8 +395,8 @@ func TestHostile(t *testing.T) { // not parallel, because it measures memory
 	}
 }
 
-// TestBomb limits a block that is small before decompression and large after
-// it.
+// TestBomb checks the limit with a block that is small before decompression and
+// large after decompression.
 func TestBomb(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []ocf.Codec{ocf.Deflate, ocf.Snappy, ocf.Zstandard} {
@@ -439,7 +441,7 @@ func TestOptionalCodecs(t *testing.T) {
 	}
 }
 
-// failing is a destination that is full after some bytes.
+// failing is a destination that fails after some bytes.
 type failing struct{ left int }
 
 func (f *failing) Write(p []byte) (int, error) {
@@ -449,8 +451,8 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestWriterErrors: an error of the destination stays, and a bad value does
-// not.
+// TestWriterErrors checks that an error of the destination ends the writer, and
+// that the writer continues after a bad value.
 func TestWriterErrors(t *testing.T) {
 	t.Parallel()
 	w, err := ocf.NewWriter[clicks.ClickEvent](&failing{2500}, ocf.WithBlockSize(300))
@@ -485,7 +487,7 @@ func TestWriterErrors(t *testing.T) {
 	}
 }
 
-// TestOptions refuses options that cannot work.
+// TestOptions checks that options with impossible values are refused.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

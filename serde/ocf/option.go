@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// DefaultMaxBlock is the largest block that is read by default, in bytes.
+// DefaultMaxBlock is the default limit on the size of a block, in bytes.
 const DefaultMaxBlock = 64 << 20
 
 // ReaderOption changes a [Reader] or a [GenericReader]. The zero ReaderOption
@@ -17,9 +17,9 @@ type readerConfig struct {
 	schema string
 }
 
-// WithMaxBlock sets the largest block that is read, in bytes, before and after
-// decompression. Default [DefaultMaxBlock]. Memory is at most about twice this
-// size, plus the values.
+// WithMaxBlock limits the size of a block in bytes, before and after
+// decompression. Default [DefaultMaxBlock]. A reader needs memory for about
+// twice this size, plus the values.
 func WithMaxBlock(bytes int64) ReaderOption {
 	return ReaderOption{func(c *readerConfig) error {
 		if bytes < 1 {
@@ -32,7 +32,7 @@ func WithMaxBlock(bytes int64) ReaderOption {
 
 // WithReaderSchema makes a [GenericReader] return values of this schema instead
 // of the file's schema, by the rules of schema resolution. A [Reader] refuses
-// it, because the generated type is the reader schema.
+// the option, because the generated type is the reader schema.
 func WithReaderSchema(schema string) ReaderOption {
 	return ReaderOption{func(c *readerConfig) error {
 		if schema == "" {
@@ -74,8 +74,8 @@ func WithCodec(c Codec) WriterOption {
 }
 
 // WithBlockSize sets the size at which a block is written, in bytes before
-// compression. Default 64 KiB. A larger block compresses better and takes more
-// memory in every reader.
+// compression. Default 64 KiB. A larger block compresses better, but every
+// reader needs more memory.
 func WithBlockSize(bytes int) WriterOption {
 	return WriterOption{func(w *writerConfig) error {
 		if bytes < 1 || bytes > DefaultMaxBlock {
@@ -87,7 +87,7 @@ func WithBlockSize(bytes int) WriterOption {
 }
 
 // WithMetadata adds an entry to the metadata of the file. Keys that begin with
-// "avro." are reserved by the specification and refused.
+// "avro." are refused, because the specification reserves them.
 func WithMetadata(key string, value []byte) WriterOption {
 	return WriterOption{func(w *writerConfig) error {
 		if strings.HasPrefix(key, "avro.") {
@@ -98,8 +98,8 @@ func WithMetadata(key string, value []byte) WriterOption {
 	}}
 }
 
-// WithSync sets the sync marker. By default it is random. A fixed marker makes
-// equal files from equal values, as tests need it.
+// WithSync sets the sync marker. The default is random. With a fixed marker,
+// equal values give equal files, for example in tests.
 func WithSync(marker [16]byte) WriterOption {
 	return WriterOption{func(w *writerConfig) error { w.sync = &marker; return nil }}
 }

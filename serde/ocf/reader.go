@@ -15,11 +15,11 @@ import (
 // values walks over the values of a file.
 type values struct {
 	*blocks
-	left  int64  // values of the present block that are still to come
-	data  []byte // their data
-	read  int64  // values of the file that were read
-	empty int64  // values without bytes that may still come
-	err   error  // the first error, which stays
+	left  int64  // values of the present block that were not read yet
+	data  []byte // the data of the values in left
+	read  int64  // number of values that were read
+	empty int64  // number of values without bytes that may still be read
+	err   error  // the first error; every later call returns the same error
 }
 
 func openValues(src io.Reader, limit int64) (*values, error) {
@@ -30,8 +30,8 @@ func openValues(src io.Reader, limit int64) (*values, error) {
 	return &values{blocks: b, empty: avrobin.MaxEmpty}, nil
 }
 
-// advance makes sure that data holds the next value. After the last value the
-// error is io.EOF.
+// advance makes sure that data begins with the next value. After the last value
+// the error is io.EOF.
 func (v *values) advance() error {
 	for v.err == nil && v.left == 0 {
 		if len(v.data) > 0 {
@@ -43,9 +43,9 @@ func (v *values) advance() error {
 	return v.err
 }
 
-// took notes that one value was read and that rest follows it.
+// took records that a value was read. rest is the data after the value.
 func (v *values) took(rest []byte) error {
-	if len(rest) == len(v.data) { // such values have no bound but their count
+	if len(rest) == len(v.data) { // only the count limits values without bytes
 		if v.empty--; v.empty < 0 {
 			return v.fail(fmt.Errorf("%w: more than %d values without bytes", ErrCorrupt, avrobin.MaxEmpty))
 		}
@@ -56,23 +56,23 @@ func (v *values) took(rest []byte) error {
 	return nil
 }
 
-// fail stops the reading at the next value.
+// fail records an error of the next value, and returns the error.
 func (v *values) fail(err error) error {
 	v.err = &Error{Block: v.number, Value: v.read + 1, Err: err}
 	return v.err
 }
 
-// Reader reads a file into the generated type T. It is not safe for concurrent
-// use.
+// Reader reads a file into the generated type T. A Reader is not safe for
+// concurrent use.
 type Reader[T any] struct {
 	values  *values
-	plan    *plan.Plan // nil if the file's schema means the same as T's
+	plan    *plan.Plan // nil if the file's schema has the same meaning as T's schema
 	reading func(*T) avrobin.ValueReader
 	buffer  []byte
 }
 
-// NewReader reads the header of a file. It fails if T can read no value of the
-// file's schema. Go infers the second type argument:
+// NewReader reads the header of a file. NewReader fails if T can read no value
+// of the file's schema. Go infers the second type argument:
 // NewReader[clicks.ClickEvent](file). The reader reads ahead of the values.
 func NewReader[T any, PT avrobin.Ptr[T]](src io.Reader, opts ...ReaderOption) (*Reader[T], error) {
 	c, err := readerConfigOf(opts)
@@ -111,10 +111,10 @@ func (r *Reader[T]) Schema() string { return r.values.text }
 // Codec returns the compression of the file.
 func (r *Reader[T]) Codec() Codec { return r.values.codec }
 
-// Metadata returns an entry of the file's metadata, nil if there is none.
+// Metadata returns an entry of the file's metadata, or nil if there is none.
 func (r *Reader[T]) Metadata(key string) []byte { return r.values.metadata[key] }
 
-// Next reads the next value into *v. After the last value it returns io.EOF.
+// Next reads the next value into *v. After the last value Next returns io.EOF.
 // Another error is an [*Error], and every later call returns the same error.
 // Strings and bytes of *v share the memory of their block.
 func (r *Reader[T]) Next(v *T) error {
@@ -140,7 +140,7 @@ func (r *Reader[T]) Next(v *T) error {
 	return r.values.took(rest)
 }
 
-// All yields every value that is left. An error is the last pair.
+// All yields all values that were not read yet. An error is the last pair.
 func (r *Reader[T]) All() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -156,8 +156,9 @@ func (r *Reader[T]) All() iter.Seq2[T, error] {
 	}
 }
 
-// GenericReader reads the values of a file as Avro bytes. serde.Generic turns
-// them into maps or JSON. It is not safe for concurrent use.
+// GenericReader reads the values of a file as Avro bytes. serde.Generic
+// converts the bytes to maps or JSON. A GenericReader is not safe for
+// concurrent use.
 type GenericReader struct {
 	values *values
 	plan   *plan.Plan
@@ -190,8 +191,8 @@ func NewGenericReader(src io.Reader, opts ...ReaderOption) (*GenericReader, erro
 	return r, nil
 }
 
-// Schema returns the schema of the values: the reader schema if there is one,
-// otherwise the file's schema.
+// Schema returns the schema of the values. The schema is the reader schema if
+// there is one, and otherwise the file's schema.
 func (r *GenericReader) Schema() string { return r.schema }
 
 // FileSchema returns the schema text of the file.
@@ -200,12 +201,12 @@ func (r *GenericReader) FileSchema() string { return r.values.text }
 // Codec returns the compression of the file.
 func (r *GenericReader) Codec() Codec { return r.values.codec }
 
-// Metadata returns an entry of the file's metadata, nil if there is none.
+// Metadata returns an entry of the file's metadata, or nil if there is none.
 func (r *GenericReader) Metadata(key string) []byte { return r.values.metadata[key] }
 
-// Append appends the Avro bytes of the next value to dst. Arrays and maps come
-// out as one block. After the last value the error is io.EOF. Another error is
-// an [*Error], and every later call returns the same error.
+// Append appends the Avro bytes of the next value to dst. Each array and each
+// map is written as a single block. After the last value the error is io.EOF.
+// Another error is an [*Error], and every later call returns the same error.
 func (r *GenericReader) Append(dst []byte) ([]byte, error) {
 	if err := r.values.advance(); err != nil {
 		return dst, err

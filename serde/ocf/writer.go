@@ -16,8 +16,8 @@ import (
 // ErrClosed says that a writer was used after Close.
 var ErrClosed = errors.New("ocf: writer is closed")
 
-// file writes the blocks of a file. The header goes out with the first block,
-// or with Close.
+// file writes the blocks of a file. The header is written with the first block,
+// or at Close.
 type file struct {
 	header
 	dst        io.Writer
@@ -26,7 +26,7 @@ type file struct {
 	begun      bool
 	count      int64
 	data       []byte
-	err        error // the first error of dst, which stays
+	err        error // the first error of dst; every later call returns the same error
 }
 
 func createFile(dst io.Writer, schema string, opts []WriterOption) (*file, error) {
@@ -50,18 +50,18 @@ func createFile(dst io.Writer, schema string, opts []WriterOption) (*file, error
 	return f, nil
 }
 
-// added counts a value that was appended to data. A full block is written.
+// added counts a value that was appended to data, and writes a full block.
 func (f *file) added(data []byte) error {
 	f.data = data
 	f.count++
-	// The count bounds values without bytes, which readers bound as well.
+	// The count limits values without bytes, because readers limit them too.
 	if len(f.data) >= f.block || f.count >= avrobin.MaxEmpty/2 {
 		return f.flush()
 	}
 	return nil
 }
 
-// flush writes the values so far as one block.
+// flush writes the collected values as one block.
 func (f *file) flush() error {
 	if f.err != nil {
 		return f.err
@@ -100,15 +100,15 @@ func (f *file) close() error {
 	return err
 }
 
-// Writer writes values of the generated type T into a file. It is not safe for
-// concurrent use.
+// Writer writes values of the generated type T into a file. A Writer is not
+// safe for concurrent use.
 type Writer[T any] struct {
 	file   *file
 	record func(*T) avrobin.Record
 }
 
-// NewWriter returns a Writer. It writes nothing yet. Go infers the second type
-// argument: NewWriter[clicks.ClickEvent](file). Close must be the last call.
+// NewWriter returns a Writer, and writes nothing yet. Go infers the second type
+// argument: NewWriter[clicks.ClickEvent](file). Call Close at the end.
 func NewWriter[T any, PT avrobin.Ptr[T]](dst io.Writer, opts ...WriterOption) (*Writer[T], error) {
 	f, err := createFile(dst, PT(new(T)).AvroSchema(), opts)
 	if err != nil {
@@ -117,8 +117,9 @@ func NewWriter[T any, PT avrobin.Ptr[T]](dst io.Writer, opts ...WriterOption) (*
 	return &Writer[T]{f, func(t *T) avrobin.Record { return PT(t) }}, nil
 }
 
-// Append adds a value. A value that cannot be encoded is an error, and the file
-// goes on without it. An error of the destination stays.
+// Append adds a value. If the value cannot be encoded, Append returns an error,
+// and the file continues without the value. After an error of the destination,
+// every later call returns the same error.
 func (w *Writer[T]) Append(v *T) error {
 	if w.file.err != nil {
 		return w.file.err
@@ -130,22 +131,23 @@ func (w *Writer[T]) Append(v *T) error {
 	return w.file.added(data)
 }
 
-// Flush writes the values so far as a block of their own.
+// Flush writes the collected values as a separate block.
 func (w *Writer[T]) Flush() error { return w.file.flush() }
 
-// Close writes the last block. It does not close the destination. A file
-// without values has a header. Later calls return nil.
+// Close writes the last block, but does not close the destination. A file
+// without values has only a header. Later calls return nil.
 func (w *Writer[T]) Close() error { return w.file.close() }
 
 // GenericWriter writes Avro bytes of a schema that is known at run time.
-// serde.Generic makes such bytes. It is not safe for concurrent use.
+// serde.Generic makes such bytes. A GenericWriter is not safe for concurrent
+// use.
 type GenericWriter struct {
 	file  *file
 	check *plan.Plan
 }
 
-// NewGenericWriter returns a writer for values of a self-contained schema. It
-// writes nothing yet. Close must be the last call.
+// NewGenericWriter returns a writer for values of a self-contained schema, and
+// writes nothing yet. Call Close at the end.
 func NewGenericWriter(dst io.Writer, schema string, opts ...WriterOption) (*GenericWriter, error) {
 	f, err := createFile(dst, schema, opts)
 	if err != nil {
@@ -158,8 +160,8 @@ func NewGenericWriter(dst io.Writer, schema string, opts ...WriterOption) (*Gene
 	return &GenericWriter{f, (*plan.Plan)(p)}, nil
 }
 
-// Append adds one value, given as its Avro bytes. Bytes that are not one value
-// of the schema are an error, and the file goes on without them.
+// Append adds a value in Avro bytes. If the bytes are not exactly one value of
+// the schema, Append returns an error, and the file continues without them.
 func (w *GenericWriter) Append(data []byte) error {
 	if w.file.err != nil {
 		return w.file.err
@@ -171,8 +173,8 @@ func (w *GenericWriter) Append(data []byte) error {
 	return w.file.added(out)
 }
 
-// Flush writes the values so far as a block of their own.
+// Flush writes the collected values as a separate block.
 func (w *GenericWriter) Flush() error { return w.file.flush() }
 
-// Close writes the last block. It does not close the destination.
+// Close writes the last block, but does not close the destination.
 func (w *GenericWriter) Close() error { return w.file.close() }

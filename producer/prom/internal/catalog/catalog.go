@@ -1,5 +1,5 @@
 // Package catalog lists the metrics of package prom. The collector, the
-// dashboard, the alert rules and the table in the docs all stand on this list.
+// dashboard, the alert rules and the table in the docs are made from the list.
 package catalog
 
 import "fmt"
@@ -20,8 +20,8 @@ const (
 	Summary   = "summary"
 )
 
-// The metrics. The first word of a name after avroline is what the metric
-// counts.
+// The metrics. The first word of a name after avroline is the thing that the
+// metric counts.
 //
 //nolint:gochecknoglobals // a table, never changed
 var (

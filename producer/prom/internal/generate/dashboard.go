@@ -22,11 +22,11 @@ type panel struct {
 	lines []line
 }
 
-// line is a query with the name of its lines.
+// line is a query and the legend of the lines that the query returns.
 type line struct{ expr, legend string }
 
-// of returns a metric with the dashboard's filter. suffix is one of the
-// suffixes of a histogram or summary, or empty.
+// of returns a metric with the dashboard's filter. suffix is a suffix of a
+// histogram or a summary, or empty.
 func of(m *c.Metric, suffix string, matchers ...string) string {
 	filter := `job=~"$job",instance=~"$instance"`
 	for _, label := range m.Labels {
@@ -51,8 +51,9 @@ func rate(by string, m *c.Metric, suffix string, matchers ...string) string {
 // sum returns the sum of a gauge by a label.
 func sum(by string, m *c.Metric) string { return fmt.Sprintf("sum by (%s) (%s)", by, of(m, "")) }
 
-// quantile returns a quantile of a histogram by a label. A server of Prometheus
-// stores either the classic or the native buckets.
+// quantile returns a quantile of a histogram by a label. The query reads the
+// classic and the native buckets, because a Prometheus server stores only one
+// kind.
 func quantile(q float64, by string, m *c.Metric) string {
 	return fmt.Sprintf("histogram_quantile(%[1]g, %[2]s) or histogram_quantile(%[1]g, %[3]s)", q, rate(by+", le", m, "_bucket"), rate(by, m, ""))
 }

@@ -15,8 +15,8 @@ import (
 
 const docs = "../../../../docs"
 
-// TestFresh checks that the dashboard, the rules and the tables are those of
-// the list of metrics.
+// TestFresh checks that the dashboard, the rules and the tables are generated
+// from the present list of metrics.
 func TestFresh(t *testing.T) {
 	t.Parallel()
 	files, err := generate(docs)
@@ -35,7 +35,7 @@ func TestFresh(t *testing.T) {
 }
 
 // TestEveryMetricIsShown checks that the dashboard shows every metric, and that
-// dashboard and rules name no metric that does not exist.
+// dashboard and rules use only metrics of the list.
 func TestEveryMetricIsShown(t *testing.T) {
 	t.Parallel()
 	board, err := dashboard()
@@ -63,8 +63,8 @@ func TestEveryMetricIsShown(t *testing.T) {
 	}
 }
 
-// TestRules lets promtool check the rules and run the cases of alerts.test.yaml
-// against them.
+// TestRules lets promtool check the rules and run the cases in
+// alerts.test.yaml.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
@@ -86,8 +86,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested checks that alerts.test.yaml has a case in which an
-// alert fires, for each alert.
+// TestEveryAlertIsTested checks that alerts.test.yaml has a firing case for
+// each alert.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	cases, err := os.ReadFile(filepath.Join(docs, "observability", "alerts.test.yaml"))

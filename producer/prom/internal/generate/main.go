@@ -1,5 +1,5 @@
-// Command generate writes the Grafana dashboard, the alert rules and the table
-// of metrics from the list in package catalog.
+// Command generate writes three files from the list in package catalog: the
+// Grafana dashboard, the alert rules, and the table of metrics.
 package main
 
 import (

@@ -15,7 +15,7 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// benchRows is the number of waiting rows. AVROLINE_BENCH_ROWS changes the
+// benchRows returns the number of waiting rows. AVROLINE_BENCH_ROWS changes the
 // number.
 func benchRows(b *testing.B) int {
 	if text := os.Getenv("AVROLINE_BENCH_ROWS"); text != "" {
@@ -28,13 +28,13 @@ func benchRows(b *testing.B) int {
 	return 100_000
 }
 
-// txRows is the number of rows of a transaction, in both ways.
+// txRows is the number of rows in a transaction, in both ways.
 const txRows = 5000
 
 // BenchmarkBacklog publishes a backlog from PostgreSQL in two ways. The first
 // way is a relay, which deletes the published rows. The second way is a SELECT
-// and transactions of the same size with the same bytes. The second way stores
-// no positions and deletes nothing.
+// and Kafka transactions with the same number of rows and the same bytes. The
+// second way stores no positions and deletes no rows.
 func BenchmarkBacklog(b *testing.B) {
 	n := benchRows(b)
 	fill := func(b *testing.B) *place {
@@ -125,9 +125,9 @@ func BenchmarkBacklog(b *testing.B) {
 	})
 }
 
-// BenchmarkLatency measures the time from the beginning of a database
-// transaction with one event until the Kafka transaction with the event is
-// committed. The table is quiet otherwise.
+// BenchmarkLatency measures the time for one event. The time begins with the
+// database transaction and ends with the commit of the Kafka transaction. There
+// are no other events.
 func BenchmarkLatency(b *testing.B) {
 	for name, notify := range map[string]string{"poll of 100 ms": "", "notification": "news"} {
 		b.Run(name, func(b *testing.B) {
@@ -150,7 +150,7 @@ func BenchmarkLatency(b *testing.B) {
 				p.write(0, 1)
 				<-committed
 			}
-			one() // the first event also waits for the start
+			one() // the first event also measures the start
 			for b.Loop() {
 				one()
 			}

@@ -21,11 +21,10 @@ const (
 	cleanWait = time.Second
 )
 
-// cleaner deletes published rows concurrently with the publishing, because a
-// database deletes rows more slowly than Kafka publishes them. It deletes rows
-// in the order in which they were published. When a cleaner ends, the next
-// cleaner deletes the remaining rows. The position in Kafka shows which rows
-// were published.
+// cleaner deletes published rows on a separate goroutine, because a database
+// deletes rows more slowly than Kafka publishes them. The rows are deleted in
+// the order of publishing. If a cleaner ends early, the next cleaner deletes
+// the remaining rows. The position in Kafka shows which rows were published.
 type cleaner struct {
 	reader *reader
 	work   chan cleaning
@@ -33,10 +32,10 @@ type cleaner struct {
 	done   chan struct{}
 
 	mu  sync.Mutex
-	err error // the error of the last try
+	err error // the error of the last attempt
 }
 
-// cleaning is the rows and positions of one Kafka transaction.
+// cleaning contains the rows and positions of one Kafka transaction.
 type cleaning struct {
 	seqs      []int64
 	positions []source.Position
@@ -55,8 +54,8 @@ func (c *cleaner) close() {
 	<-c.done
 }
 
-// add gives the cleaner rows to delete. It waits if the queue is full. It
-// returns the error of the last try.
+// add gives the cleaner rows to delete. If the queue is full, add waits. The
+// result is the error of the last attempt.
 func (c *cleaner) add(ctx context.Context, w cleaning) error {
 	select {
 	case c.work <- w:
@@ -110,8 +109,8 @@ func (c *cleaner) run(ctx context.Context) {
 	}
 }
 
-// discard drains the queue without deleting, because the rows belong to another
-// relay.
+// discard drains the queue and deletes no rows, because another relay now owns
+// the rows.
 func (c *cleaner) discard(ctx context.Context) {
 	for {
 		select {
@@ -133,7 +132,7 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 		n := min(len(seqs), deleteMost)
 		statement, args := r.deletion(seqs[:n])
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
-			return fmt.Errorf("outbox: delete what was published: %w", err)
+			return fmt.Errorf("outbox: delete published rows: %w", err)
 		}
 		seqs = seqs[n:]
 	}
@@ -158,12 +157,12 @@ func (r *reader) deletion(seqs []int64) (statement string, args []any) {
 	return statement + "IN (" + list(seqs) + ")", nil
 }
 
-// errTakenOver says that another relay works on the shard.
-var errTakenOver = errors.New("outbox: another relay has noted what was published")
+// errTakenOver says that another relay has taken over the shard.
+var errTakenOver = errors.New("outbox: another relay has taken over the shard")
 
-// note stores the progress, if the stored progress is ours. Without this check,
-// a relay that has lost its shard could set back the progress of the next
-// relay.
+// note stores the progress, but only if the last stored progress is ours.
+// Otherwise a relay that has lost its shard could overwrite the progress of the
+// next relay with an older one.
 func (r *reader) note(ctx context.Context, tx *sql.Tx, value string) error {
 	query := r.table.dialect.query
 	if r.noted == "" {

@@ -21,11 +21,11 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestConflicts runs concurrent transfers between few accounts, as serializable
-// transactions that lock the accounts in random order. The database ends many
-// of the transactions with a serialization failure or a deadlock, before or
-// after Enlist, and the service tries again. Each version of an account has
-// its event once, in order.
+// TestConflicts runs concurrent transfers between a few accounts. The
+// transactions are serializable and lock the accounts in random order. So the
+// database ends many transactions with a serialization failure or a deadlock,
+// before or after Enlist. The service then tries again. At the end each version
+// of an account must have exactly one event, and the events must be in order.
 func TestConflicts(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
@@ -100,13 +100,13 @@ func (p *place) transfer(ctx context.Context, a, b int) error {
 	return tx.Commit()
 }
 
-// TestUnusual checks names, keys, headers and sizes that databases may treat in
-// their own way.
+// TestUnusual checks unusual names, keys, headers and sizes. Databases may
+// treat such values differently.
 func TestUnusual(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
 		ctx := copytest.Ctx(t)
-		if p.dialect == outbox.MySQL { // a connection in another time zone, and a database without Unicode
+		if p.dialect == outbox.MySQL { // use a connection in another time zone, and a database without Unicode
 			if _, err := p.db.Exec("ALTER DATABASE test CHARACTER SET latin1"); err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestUnusual(t *testing.T) {
 			{Topic: p.topic, Key: []byte("\u043a\u043b\u044e\u0447 \U0001f511 \x00\xff'\"\\?"), Value: []byte{}, Headers: []serde.Header{{Key: "\U0001f511 \x00'?", Value: []byte("\U0001f511 \x00'?")}}},
 			{Topic: p.topic, Key: []byte("gone"), Timestamp: time.UnixMilli(1_700_000_000_123)},
 		}
-		for range 25 { // together more than max_allowed_packet of MariaDB
+		for range 25 { // together larger than MariaDB's max_allowed_packet
 			messages = append(messages, producer.Encoded{Topic: p.topic, Key: []byte("large"), Value: large})
 		}
 		p.inTx(func(tx *sql.Tx) error { return p.table.Insert(ctx, tx, "", messages...) })
@@ -133,7 +133,7 @@ func TestUnusual(t *testing.T) {
 		defer p.running(r)()
 		p.until("the messages", func() bool { return len(p.Records(p.topic)) == len(messages) })
 		p.until("no lag", func() bool { h := r.Shards(ctx); return len(h) == 1 && h[0].Lag == source.Lag{} && h[0].Err == nil })
-		records := p.Records(p.topic) // read once, because each reading has another order of the partitions
+		records := p.Records(p.topic) // read once, because the order of the partitions differs between two reads
 		for _, m := range messages[:2] {
 			i := slices.IndexFunc(records, func(k *kgo.Record) bool { return bytes.Equal(k.Key, m.Key) })
 			if i < 0 {

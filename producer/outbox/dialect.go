@@ -11,8 +11,8 @@ type Dialect int
 
 // The dialects.
 const (
-	// SQLite works with any driver of SQLite 3.35 or newer. SQLite has one
-	// writer at a time, so the order of the rows is the order of their commits.
+	// SQLite works with any driver of SQLite 3.35 or newer. SQLite allows one
+	// writer at a time, so rows commit in their order.
 	SQLite Dialect = iota + 1
 	// PostgreSQL is PostgreSQL 13 or newer, with pgx or another driver.
 	PostgreSQL
@@ -20,7 +20,7 @@ const (
 	MySQL
 )
 
-// String is the name of the dialect.
+// String returns the name of the dialect.
 func (d Dialect) String() string {
 	switch d {
 	case SQLite:
@@ -71,9 +71,9 @@ func (d Dialect) quote(name string) string {
 	return strings.Join(parts, ".")
 }
 
-// timeText returns an expression for reading a time. In MySQL a stored time has
-// no time zone, and the driver would read the time in the zone of the parameter
-// loc, if parseTime is set. So MySQL returns a text.
+// timeText returns an expression that reads a time. A time in MySQL has no time
+// zone. With parseTime, the driver would use the time zone of the parameter
+// loc. So timeText makes MySQL return a text.
 func (d Dialect) timeText(expression string) string {
 	if d == MySQL {
 		return "CAST(" + expression + " AS CHAR)"
@@ -81,10 +81,11 @@ func (d Dialect) timeText(expression string) string {
 	return expression
 }
 
-// server returns an expression whose value changes if another server answers.
-// A failover may be invisible otherwise, because a pool of connections connects
-// again without an error. The start of PostgreSQL differs between a server and
-// its replica. Replicas of MySQL need different ids.
+// server returns an expression that identifies the server. After a failover, a
+// pool of connections connects to the other server without an error. The relay
+// notices the failover only because the value of the expression changes. In
+// PostgreSQL, the value is the start time, which differs between a server and
+// its replica. In MySQL, each replica must have a different id.
 func (d Dialect) server() string {
 	switch d {
 	case PostgreSQL:
@@ -95,9 +96,9 @@ func (d Dialect) server() string {
 	return "''"
 }
 
-// tableOptions is the end of a CREATE TABLE of MySQL. Names of topics and
-// relays differ by case. Headers may contain any character of Unicode. The
-// defaults of the database may allow neither.
+// tableOptions is the end of a CREATE TABLE statement in MySQL. Names of topics
+// and relays are case-sensitive, and headers may contain any Unicode character.
+// The defaults of the database may not support this.
 const tableOptions = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 
 // types are the column types of a dialect.

@@ -1,12 +1,14 @@
-// Package outbox publishes the events of database transactions to Kafka, each
-// exactly once. The pattern is called the transactional outbox.
+// Package outbox publishes the events of database transactions to Kafka. Each
+// event is published exactly once. The pattern is called the transactional
+// outbox.
 //
 // A service writes an event into a table with [Topic.Enlist], in the same
 // database transaction as its own changes. A [Relay] reads the table and
 // publishes the rows. The relay commits its progress in the same Kafka
-// transaction as the events. So an event is published exactly once if its
-// database transaction commits, and never otherwise. This holds even if a
-// process is killed at any point. The events of a key keep their order.
+// transaction as the events. If the database transaction commits, the event is
+// published exactly once. If the database transaction does not commit, the
+// event is never published. Both statements are true even if a process is
+// killed at any point. The events of a key keep their order.
 //
 // Package outbox works with database/sql and any driver of PostgreSQL, MySQL,
 // MariaDB or SQLite. The package imports no driver. Package outboxpgx adds pgx.

@@ -21,7 +21,7 @@ type Execer interface {
 }
 
 // Topic writes the events of a topic into the table. Make a Topic once and keep
-// it. It is safe for concurrent use.
+// the Topic. A Topic is safe for concurrent use.
 type Topic[R avrobin.Record] struct {
 	table      *Table
 	topic      *producer.Topic[R]
@@ -40,15 +40,15 @@ func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde
 	return &Topic[R]{table, topic, s, headers}
 }
 
-// Enlist writes events into the table, within tx, in one statement for each
+// Enlist writes events into the table, within tx. One statement writes up to
 // 1,000 events. If tx commits, each event is published once. If tx does not
 // commit, no event is published.
 //
 // Enlist encodes the events immediately. So if the registry refuses a schema,
-// the caller's transaction gets the error, and not the relay. If Enlist returns
-// an error, roll the transaction back. PostgreSQL refuses all later statements
-// of the transaction, but MySQL would commit it without the events after some
-// errors, for example after a lock timeout.
+// Enlist returns the error, and the relay never sees the event. If Enlist
+// returns an error, roll the transaction back. PostgreSQL refuses all later
+// statements of the transaction. But after some errors, for example a lock
+// timeout, MySQL would commit the transaction without the events.
 func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
 	messages := make([]producer.Message[R], len(events))
 	for i, e := range events {
@@ -57,8 +57,8 @@ func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
 	return t.EnlistMessages(ctx, tx, messages...)
 }
 
-// EnlistMessages is [Topic.Enlist] for messages with more than a record: key,
-// headers, timestamp, partition, tombstone.
+// EnlistMessages is [Topic.Enlist] for messages with more than a record: a key,
+// headers, a timestamp, a partition, or a tombstone.
 func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...producer.Message[R]) error {
 	rows := make([]*Row, len(messages))
 	for i, m := range messages {
@@ -82,9 +82,9 @@ func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...pr
 	return t.table.insert(ctx, tx, rows)
 }
 
-// Insert writes already encoded messages, of any topics, in one statement. kind
-// goes into the column of types, as information for a human reader of the
-// table. kind may be empty.
+// Insert writes messages that are already encoded, in one statement. The
+// messages may have different topics. kind is information for people who look
+// at the table. kind may be empty.
 func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...producer.Encoded) error {
 	rows := make([]*Row, len(messages))
 	for i, e := range messages {
@@ -96,7 +96,7 @@ func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...
 	return t.insert(ctx, tx, rows)
 }
 
-// mostRows bounds the rows of one statement, because databases limit the number
+// mostRows limits the rows of one statement, because databases limit the number
 // of parameters.
 const mostRows = 1000
 
@@ -151,7 +151,8 @@ func (t *Table) insertSome(ctx context.Context, tx Execer, rows []*Row) error {
 	return err
 }
 
-// bytesOrNil prevents some drivers from storing a nil slice as an empty value.
+// bytesOrNil returns an untyped nil for a nil slice, because some drivers store
+// a nil slice as an empty value.
 func bytesOrNil(b []byte) any {
 	if b == nil {
 		return nil

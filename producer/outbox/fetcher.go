@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	// fetchBytes bounds the bytes of the rows of one query. The first row may
-	// be larger. The rows of two queries are in memory at a time.
+	// fetchBytes limits the bytes of the rows of one query. The first row may
+	// be larger. Memory holds the rows of two queries at a time.
 	fetchBytes = 8 << 20
-	// firstRows is the limit of the first query. The limit doubles, up to the
-	// limit of WithRows. So a table of large rows is read in small queries.
+	// firstRows is the limit of the first query. The limit doubles with each
+	// query, up to the limit of WithRows. So if the rows are large, the first
+	// queries stay small.
 	firstRows = 100
-	// numberMost bounds the rows that get the number of one batch in MySQL.
+	// numberMost limits the rows that one statement adds to a batch in MySQL.
 	numberMost = 10_000
 	// slab is the number of rows that are allocated together.
 	slab = 64
@@ -30,24 +31,24 @@ type fetcher struct {
 	shard  int
 	server string // the server that Open has checked
 	cursor cursor
-	ahead  chan fetched              // the result of the query that runs ahead; nil if there is none
+	ahead  chan fetched              // the result of the query in the background; nil if no query runs
 	run    func(from cursor) fetched // runs a query
-	cancel context.CancelFunc        // ends the query that runs ahead
-	wake   <-chan struct{}           // closed by a sign of rows that the last query did not see
+	cancel context.CancelFunc        // ends the query in the background
+	wake   <-chan struct{}           // closed by a signal of new rows after the start of the last query
 }
 
 // cursor is the place where the next query begins.
 type cursor struct {
-	position      // of the last row that was read
-	ended    bool // the window of the position has no more rows (PostgreSQL)
-	limit    int  // the most rows of the next query
+	position      // the position of the last row that was read
+	ended    bool // the window of the position has no more rows (only PostgreSQL)
+	limit    int  // the largest number of rows of the next query
 }
 
 // fetched is the result of a query.
 type fetched struct {
 	rows []*Row // of one window
 	next cursor
-	full bool // the query stopped at a limit, so there may be more rows
+	full bool // the query stopped at a limit, so more rows may exist
 	err  error
 }
 
@@ -58,8 +59,8 @@ func newFetcher(in *input, shard int, server string, at position) *fetcher {
 	return f
 }
 
-// next returns rows in the order of their publishing. It returns no rows if the
-// table has no new row.
+// next returns rows in the order of publishing. If the table has no new row,
+// next returns no rows.
 func (f *fetcher) next(ctx context.Context) (fetched, error) {
 	for {
 		ranAhead := f.ahead != nil
@@ -74,7 +75,7 @@ func (f *fetcher) next(ctx context.Context) (fetched, error) {
 			}
 			f.cursor = got.next
 			if len(got.rows) == 0 && ranAhead {
-				continue // rows may have come since the query
+				continue // rows may have arrived since the query
 			}
 			if got.full {
 				f.start()
@@ -96,7 +97,7 @@ func (f *fetcher) start() {
 	go func() { ahead <- f.run(from) }()
 }
 
-// close ends the query that runs ahead, and waits for its end.
+// close ends the query in the background, and waits for its end.
 func (f *fetcher) close() {
 	f.cancel()
 	if f.ahead != nil {
@@ -128,8 +129,8 @@ func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
 		}
 		c = got.next
 	}
-	// One statement takes the snapshot and looks for rows, so the rows that it
-	// finds are the window.
+	// One statement takes the snapshot and reads the rows, so that the rows are
+	// exactly the window.
 	before := orEmptySnapshot(c.In)
 	got := f.query(ctx, c, selection{where: "shard = ? AND " + newer, order: "seq + 0", args: []any{f.shard, before, before}, opens: before})
 	if got.err == nil && len(got.rows) > 0 {
@@ -138,11 +139,11 @@ func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
 	return got
 }
 
-// noteWindow stores the snapshot of a window in the relay's own table, before a
-// row of the window is published. The commit of the note makes everything
-// durable that the snapshot sees. So after a crash no new transaction gets a
-// transaction id that the snapshot sees. A copy of the database that lacks the
-// note is a copy from before the window.
+// noteWindow stores the snapshot of a window in the relay's own table before a
+// row of the window is published. The commit of the note makes all transactions
+// durable that the snapshot sees. So after a crash, no new transaction gets a
+// transaction id that the snapshot sees. If a copy of the database lacks the
+// note, the copy is from before the window.
 func (f *fetcher) noteWindow(ctx context.Context, snapshot string) error {
 	state := f.table.state()
 	_, err := f.db.ExecContext(ctx, "INSERT INTO "+state+" AS s (name, value) SELECT $1::text, $2::text"+
@@ -155,22 +156,22 @@ func (f *fetcher) noteWindow(ctx context.Context, snapshot string) error {
 	return nil
 }
 
-// windowName is the name of the last window in the relay's own table.
+// windowName returns the name of the last window in the relay's own table.
 func (in *input) windowName(shard int) string { return "window " + in.relay + " " + stream(shard) }
 
-// errServer says that another server answers than the server that Open has
-// checked.
-var errServer = errors.New("another server answers: its data will be checked")
+// errServer says that the answer came from another server than the server that
+// Open has checked.
+var errServer = errors.New("another database server answers: the relay checks its data before it continues")
 
 // newer is the condition for the rows that a snapshot does not see. The first
-// half lets PostgreSQL use the index on (shard, tx), so that kept rows and the
-// remains of deleted rows cost nothing. The query orders by seq + 0, because
-// PostgreSQL would find the smallest seq by walking the index on (shard, seq)
-// from its beginning.
+// half lets PostgreSQL use the index on (shard, tx). So kept rows and the
+// remains of deleted rows cost no time. The query orders by seq + 0, because
+// otherwise PostgreSQL would walk the index on (shard, seq) from its beginning
+// to find the smallest seq.
 const newer = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
 
-// orEmptySnapshot replaces an empty text by a snapshot that sees no
-// transaction.
+// orEmptySnapshot returns s. If s is empty, the result is a snapshot that sees
+// no transaction.
 func orEmptySnapshot(s string) string {
 	if s == "" {
 		return "1:1:"
@@ -178,7 +179,8 @@ func orEmptySnapshot(s string) string {
 	return s
 }
 
-// fetchMySQL reads the next rows of the batches, or numbers new rows.
+// fetchMySQL reads the next rows that have a batch number. If there is no such
+// row, fetchMySQL numbers new rows.
 func (f *fetcher) fetchMySQL(ctx context.Context, c cursor) fetched {
 	numbered := selection{
 		where: "shard = ? AND (batch = ? AND seq > ? OR batch > ?)", order: "batch, seq", args: []any{f.shard, c.Batch, c.Seq, c.Batch},
@@ -197,9 +199,9 @@ func (f *fetcher) fetchMySQL(ctx context.Context, c cursor) fetched {
 	return f.query(ctx, c, numbered)
 }
 
-// number assigns the next batch number to the visible rows without a batch. The
-// relays take turns because of the lock on the counter. So a batch that becomes
-// visible later has a higher number.
+// number assigns the next batch number to the visible rows without a batch. A
+// lock on the counter lets only one relay at a time assign a number. So a batch
+// that becomes visible later has a higher number.
 func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 	tx, err := f.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
@@ -251,14 +253,14 @@ func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 type selection struct {
 	where, order string
 	args         []any
-	// opens is set if the rows begin a new window of PostgreSQL: the snapshot
-	// before the window.
+	// opens is not empty if the rows begin a new window in PostgreSQL. The
+	// value is the snapshot before the window.
 	opens string
 }
 
 // statement returns the SELECT of a selection. If the selection opens a window,
-// the first row is not a row of the table. It has the snapshot that the
-// statement sees, and the server.
+// the first result row is not from the table. This row contains the snapshot of
+// the statement, and the server.
 func (f *fetcher) statement(s selection, limit int) string {
 	t := f.table
 	q := t.dialect.quote
@@ -328,11 +330,11 @@ func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
 	return got
 }
 
-// scanner makes rows from the results of a query.
+// scanner makes rows from the result of a query.
 type scanner struct {
 	shard int
 	slab  []Row
-	names map[string]string // the topics and types, so that equal names share memory
+	names map[string]string // topics and types, so that equal names share memory
 
 	id, topic, kind, headers sql.RawBytes
 	partition                sql.NullInt64

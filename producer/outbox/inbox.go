@@ -18,14 +18,14 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Inbox consumes messages into a database, each exactly once. One database
-// transaction stores the offsets and the writes of the function. So either both
-// are committed, or neither.
+// Inbox consumes messages into a database, each message exactly once. One
+// database transaction stores the offsets and the writes of the function. So
+// either both are committed, or neither.
 //
 // Instances with the same group share the partitions. Two instances may have
 // the same partition for a moment, but only one instance can commit. A commit
-// succeeds only if the stored offset is still the offset at which the instance
-// began.
+// succeeds only if the stored offset has not changed since the instance read
+// it.
 type Inbox[In any] struct {
 	group    string
 	topics   []string
@@ -55,11 +55,11 @@ type partition struct {
 	number int32
 }
 
-// InboxFunction is called for each message, in the order of its partition. It
-// writes to tx. It runs again for the same message after a rollback, so it must
-// have no other lasting effect. An error rolls the transaction back and ends
-// Run. An error made by source.Temporary does not end Run: the inbox reads the
-// messages again after a pause.
+// InboxFunction is called for each message, in the order of its partition, and
+// writes to tx. After a rollback, InboxFunction runs again for the same
+// message, so InboxFunction must have no other lasting effect. An error rolls
+// the transaction back and ends Run. An error made by source.Temporary does not
+// end Run. The inbox then reads the messages again after a pause.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.
@@ -68,7 +68,7 @@ type InboxOption struct {
 	apply func(*inboxConfig)
 }
 
-// String is the option's name.
+// String returns the option's name.
 func (o InboxOption) String() string { return o.name }
 
 type inboxConfig struct {
@@ -84,22 +84,22 @@ func WithInboxTable(name string) InboxOption {
 	return InboxOption{"WithInboxTable", func(c *inboxConfig) { c.table = name }}
 }
 
-// WithInboxBatch bounds one database transaction. The transaction has at most
-// the given number of messages, and waits at most the given time for the next
-// message. Default 500 messages and 50 ms.
+// WithInboxBatch limits one database transaction. The transaction has at most
+// the given number of messages, and ends if no message arrives within the given
+// time. Default 500 messages and 50 ms.
 func WithInboxBatch(messages int, wait time.Duration) InboxOption {
 	return InboxOption{"WithInboxBatch", func(c *inboxConfig) { c.messages, c.wait = messages, wait }}
 }
 
 // WithBadMessages lets f handle messages that do not decode, in the same
-// transaction. If f returns nil, the inbox goes on to the next message. By
+// transaction. If f returns nil, the inbox continues with the next message. By
 // default such a message ends Run.
 func WithBadMessages(f func(ctx context.Context, tx *sql.Tx, m processor.Raw) error) InboxOption {
 	return InboxOption{"WithBadMessages", func(c *inboxConfig) { c.bad = f }}
 }
 
-// WithInboxProducer passes options to [producer.New]: the connection to the
-// brokers, and settings of the consumer.
+// WithInboxProducer passes options to [producer.New], such as the connection to
+// the brokers and settings of the consumer.
 func WithInboxProducer(opts ...producer.Option) InboxOption {
 	return InboxOption{"WithInboxProducer", func(c *inboxConfig) { c.producer = append(c.producer, opts...) }}
 }
@@ -121,7 +121,7 @@ func InboxSchema(d Dialect, name string) string {
 		"  next_offset %s NOT NULL,\n  PRIMARY KEY (group_id, topic, partition_number)\n)"+end, d.quote(name), k[0], k[0], k[1], k[2])
 }
 
-// NewInbox makes an inbox. It does not wait for I/O. The error lists all
+// NewInbox makes an inbox and does not wait for I/O. The error lists all
 // mistakes in the arguments.
 func NewInbox[In any](brokers []string, group string, topics []string, dialect Dialect, db *sql.DB,
 	d *serde.Deserializer[In], f InboxFunction[In], opts ...InboxOption,
@@ -157,8 +157,8 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[partition]int64{}}, nil
 }
 
-// Run works until ctx ends, and then returns nil. It waits through outages of
-// the brokers and the database. It returns an error only if the error is
+// Run works until ctx ends, and then returns nil. During outages of the brokers
+// and the database, Run waits. Run returns an error only if the error is
 // permanent: an error of the function, or a missing table, topic or permission.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	defer b.settings.CloseLog()
@@ -217,7 +217,7 @@ func (e databaseError) Unwrap() error { return e.error }
 // errConflict says that another instance has committed offsets of a partition.
 var errConflict = errors.New("another instance has committed offsets of the partition")
 
-// passes reports whether reading again may succeed.
+// passes reports whether another attempt may succeed.
 func (b *Inbox[In]) passes(ctx context.Context, err error) bool {
 	switch {
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
@@ -226,7 +226,7 @@ func (b *Inbox[In]) passes(ctx context.Context, err error) bool {
 		_, missing := b.stored(ctx, partition{})
 		return missing == nil || b.db.PingContext(ctx) != nil
 	}
-	return b.db.PingContext(ctx) != nil // the database is down, even if the function has hidden the database error
+	return b.db.PingContext(ctx) != nil // true if the database is down, even if the function has hidden the database error
 }
 
 // revoked removes partitions that we have lost.
@@ -252,7 +252,7 @@ func (b *Inbox[In]) forget(ctx context.Context) {
 	}
 }
 
-// collect gathers messages that are not stored yet.
+// collect gathers messages whose effects are not stored yet.
 func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, error) {
 	var batch []*transport.ConsumedMessage
 	for len(batch) < b.config.messages && ctx.Err() == nil {
@@ -267,7 +267,7 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 		at, known := b.next[p]
 		if !known {
 			if at, err = b.stored(ctx, p); err != nil {
-				b.next[p] = m.Offset // so that forget comes back to this message
+				b.next[p] = m.Offset // so that forget seeks to this message
 				return nil, err
 			}
 			b.next[p] = at
@@ -286,8 +286,8 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 	}), nil
 }
 
-// stored returns the offset at which a partition continues. It returns -1 if no
-// offset is stored.
+// stored returns the offset at which a partition continues, or -1 if no offset
+// is stored.
 func (b *Inbox[In]) stored(ctx context.Context, p partition) (int64, error) {
 	var at int64
 	err := b.db.QueryRowContext(ctx, b.dialect.query("SELECT next_offset FROM "+b.dialect.quote(b.config.table)+
@@ -329,7 +329,8 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 	return nil
 }
 
-// advance stores an offset, unless another instance has stored an offset.
+// advance stores an offset, unless another instance has stored an offset
+// before.
 func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p partition, to int64) error {
 	table, from := b.dialect.quote(b.config.table), b.next[p]
 	if from < 0 {

@@ -58,8 +58,8 @@ func (p *place) bills() (all, different int) {
 	return all, different
 }
 
-// TestInbox stops and starts instances, two at a time. Their functions
-// sometimes fail. Each message must have its effect once.
+// TestInbox stops and starts instances, two instances at a time. Their
+// functions sometimes fail. Each message must have its effect once.
 func TestInbox(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {

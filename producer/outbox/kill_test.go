@@ -55,7 +55,7 @@ func TestWorker(t *testing.T) {
 	}
 }
 
-// sameIDs is a registry that gives the same ids in each process.
+// sameIDs returns a registry that assigns the same ids in each process.
 func sameIDs(t *testing.T) *workload.Registry {
 	reg := &workload.Registry{}
 	for _, schema := range []string{copytest.Schema, checkpoint.PositionSchema, checkpoint.PositionKeySchema} {
@@ -66,9 +66,9 @@ func sameIDs(t *testing.T) *workload.Registry {
 	return reg
 }
 
-// serve writes a business row and its event in one transaction, repeatedly. It
-// rolls back some transactions. The sequence numbers of a key rise, and no
-// other service writes the same key.
+// serve repeatedly writes a business row and its event in one transaction.
+// serve rolls back some transactions. The sequence numbers of a key rise, and
+// no other service writes the same key.
 func (p *place) serve(ctx context.Context, name string) {
 	insert := map[bool]string{true: "INSERT INTO business (seq) VALUES ($1)", false: "INSERT INTO business (seq) VALUES (?)"}[p.dialect == outbox.PostgreSQL]
 	for i := 0; ctx.Err() == nil; i++ {
@@ -91,8 +91,8 @@ func (p *place) serve(ctx context.Context, name string) {
 	}
 }
 
-// atLeastOnce relays like most programs: it publishes rows and then deletes
-// them.
+// atLeastOnce is a relay like in most programs. The relay publishes rows and
+// then deletes them.
 func (p *place) atLeastOnce(ctx context.Context) {
 	events, err := producer.New(p.Addrs, copytest.Serializer(p, p.reg))
 	if err != nil {
@@ -125,14 +125,14 @@ func (p *place) atLeastOnce(ctx context.Context) {
 		if err := events.Flush(ctx); err != nil {
 			p.Fatal(err)
 		}
-		copytest.During(ctx, 200*time.Millisecond) // so that kills hit this place
+		copytest.During(ctx, 200*time.Millisecond) // a pause, so that kills hit the program here
 		if len(seqs) > 0 {
 			_, _ = p.db.ExecContext(ctx, "DELETE FROM outbox WHERE seq IN ("+strings.Join(seqs, ",")+")")
 		}
 	}
 }
 
-// newKillable is a place with a cluster in which group members may vanish.
+// newKillable returns a place with a short session for the members of a group.
 func newKillable(t *testing.T, d outbox.Dialect) *place {
 	p := newPlace(t, d, outbox.WithShards(shards))
 	p.reg = sameIDs(t)
@@ -154,8 +154,8 @@ func (p *place) start(t *testing.T, kind, name string) *copytest.Worker {
 // compared is the result of comparing the business table with the topic.
 type compared struct{ Rows, Lost, Twice, Strange, OutOfOrder int }
 
-// compare compares the business table with the topic, after the outbox is
-// empty.
+// compare compares the business table with the topic, after the relays have
+// emptied the outbox.
 func (p *place) compare(t *testing.T) (c compared) {
 	t.Helper()
 	rows, err := p.db.Query("SELECT seq FROM business")
@@ -194,8 +194,9 @@ func (p *place) compare(t *testing.T) (c compared) {
 	return c
 }
 
-// underKills runs two services and two relays while kill -9 hits one or the
-// other. If the database is a server, kill -9 also hits the database.
+// underKills runs two services and two relays. Meanwhile kill -9 ends a process
+// at random, repeatedly. If the database is a server, kill -9 also ends the
+// database.
 func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared {
 	p := newKillable(t, d)
 	seed := rand.Uint64()
@@ -203,7 +204,7 @@ func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared
 	rng := rand.New(rand.NewPCG(seed, 0))
 	kinds := []string{kind, kind, "service", "service"}
 	if kind == "at-least-once" {
-		kinds = kinds[1:] // two of them would publish everything twice
+		kinds = kinds[1:] // one such relay at a time, because two would publish everything twice
 	}
 	workers := make([]*copytest.Worker, len(kinds))
 	for i, k := range kinds {
@@ -212,7 +213,7 @@ func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared
 	for i := range kills {
 		copytest.During(t.Context(), time.Duration(400+rng.IntN(900))*time.Millisecond)
 		victim := rng.IntN(len(kinds))
-		if kind == "at-least-once" { // only its kills can show what the control must show
+		if kind == "at-least-once" { // only kills of this relay show the damage
 			victim = 0
 		}
 		workers[victim].Kill()
@@ -258,16 +259,16 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestControlKilled is the control. A relay that publishes and then deletes
-// must show duplicates in the same run.
+// TestControlKilled is the control. A relay that publishes rows and then
+// deletes them must show duplicates in the same run.
 func TestControlKilled(t *testing.T) {
 	if c := underKills(t, outbox.PostgreSQL, "at-least-once", 12); c.Twice == 0 {
 		t.Error("the control passed clean: the kills are too weak to judge by")
 	}
 }
 
-// TestZombieRelay stops a relay by SIGSTOP until its shards have moved. Then
-// the relay continues.
+// TestZombieRelay stops a relay by SIGSTOP until its shards have moved to
+// another relay. Then the relay continues.
 func TestZombieRelay(t *testing.T) {
 	p := newKillable(t, outbox.PostgreSQL)
 	service := p.start(t, "service", "s")
@@ -277,7 +278,7 @@ func TestZombieRelay(t *testing.T) {
 		if err := zombie.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err, zombie.Said())
 		}
-		copytest.During(t.Context(), 8*time.Second) // the session is 3 s, the transaction timeout 5 s
+		copytest.During(t.Context(), 8*time.Second) // the session is 3 s, and the transaction timeout is 5 s
 		if err := zombie.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}

@@ -55,7 +55,7 @@ func newPlace(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *place
 	return newPlaceOn(t, start[d](t), d, opts...)
 }
 
-// newPlaceOn is newPlace on a server that is running already.
+// newPlaceOn is newPlace on a running server.
 func newPlaceOn(t testing.TB, server *databases.Server, d outbox.Dialect, opts ...outbox.TableOption) *place {
 	t.Helper()
 	p := &place{Where: copytest.Brokers(t), dialect: d, server: server, reg: &workload.Registry{}, name: copytest.NewID(t)}
@@ -93,7 +93,7 @@ func (p *place) relay(opts ...outbox.RelayOption) *outbox.Relay {
 	return r
 }
 
-// running runs a relay until stop is called.
+// running runs a relay until the test calls stop.
 func (p *place) running(r *outbox.Relay) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -136,7 +136,7 @@ func (p *place) count() (n int) {
 	return n
 }
 
-// inTx runs f in a database transaction and commits it.
+// inTx runs f in a database transaction and commits the transaction.
 func (p *place) inTx(f func(tx *sql.Tx) error) {
 	p.Helper()
 	tx, err := p.db.Begin()
@@ -243,11 +243,11 @@ func TestOutbox(t *testing.T) {
 }
 
 // TestLateCommit commits transactions in another order than the order of their
-// rows. No row is skipped, and the order of a key is kept. An unrelated
-// transaction that stays open does not change the result.
+// rows. No row is skipped, and the order of a key is kept. An unrelated open
+// transaction does not change the result.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} { // without SQLite, because SQLite has one writer
+	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} { // not SQLite, because SQLite allows only one writer
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t, d)
@@ -270,14 +270,14 @@ func TestLateCommit(t *testing.T) {
 			defer p.running(p.relay())()
 			slow, late, early := begin(), begin(), begin()
 			unrelated := begin()
-			must(p.orders.Enlist(ctx, slow, &event{Key: "slow", Seq: 0})) // the first row, committed last
-			_, err = late.Exec("INSERT INTO other VALUES (1)")            // late gets its transaction id before early does
+			must(p.orders.Enlist(ctx, slow, &event{Key: "slow", Seq: 0})) // the first row is committed last
+			_, err = late.Exec("INSERT INTO other VALUES (1)")            // late gets its transaction id before early
 			must(err)
 			_, err = unrelated.Exec("INSERT INTO other VALUES (2)")
 			must(err)
 			must(p.orders.Enlist(ctx, early, &event{Key: "k", Seq: 1}))
 			must(early.Commit())
-			must(p.orders.Enlist(ctx, late, &event{Key: "k", Seq: 2})) // after early on the key, but with a smaller transaction id
+			must(p.orders.Enlist(ctx, late, &event{Key: "k", Seq: 2})) // behind early on the same key, but with a smaller transaction id
 			must(late.Commit())
 			p.until("two events", p.published(2))
 			must(slow.Commit())
@@ -288,8 +288,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestControlLateCommit is the control. A relay that polls only by seq loses
-// the row of a slow transaction.
+// TestControlLateCommit is the control. A relay that polls by seq alone must
+// lose the row of a slow transaction.
 func TestControlLateCommit(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.PostgreSQL)
@@ -327,8 +327,8 @@ func TestControlLateCommit(t *testing.T) {
 	}
 }
 
-// TestRelayStops stops and starts relays during their work, two at a time, with
-// several shards.
+// TestRelayStops stops and starts relays during their work. Two relays run at a
+// time, with several shards.
 func TestRelayStops(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -372,7 +372,7 @@ func TestBadRows(t *testing.T) {
 					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: small, Value: value}),                                  // too large
 					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: "no-such-topic", Value: []byte("x")}),                  // the topic does not exist
 					p.table.Insert(ctx, tx, "", producer.Encoded{Topic: p.topic, Value: []byte{0, 0, 0, 99, 99, 1}}),           // an unknown schema
-					p.table.Insert(ctx, tx, "changed", producer.Encoded{Topic: p.topic, Key: []byte("c"), Value: []byte("y")}), // changed below
+					p.table.Insert(ctx, tx, "changed", producer.Encoded{Topic: p.topic, Key: []byte("c"), Value: []byte("y")}), // the row is changed below
 					p.orders.Enlist(ctx, tx, p.event(1)),
 				)
 			})
@@ -384,7 +384,7 @@ func TestBadRows(t *testing.T) {
 		r := p.relay()
 		stop := p.running(r)
 		var said error
-		p.until("the error", func() bool { // not the first error, because the first error makes the batches smaller
+		p.until("the error", func() bool { // not the first error, because the relay first halves the batches
 			for _, h := range r.Shards(ctx) {
 				if h.Err != nil && strings.Contains(h.Err.Error(), "row seq") {
 					said = h.Err
@@ -471,8 +471,8 @@ func TestWrongDatabase(t *testing.T) {
 	})
 }
 
-// TestKeep keeps published rows for a time. The relay publishes no kept row
-// again.
+// TestKeep keeps published rows for a time. The relay does not publish a kept
+// row again.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {

@@ -12,20 +12,20 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// position records how far a shard was published. It is stored in Kafka and in
-// the relay's own table.
+// position records how far a shard was published. The position is stored in
+// Kafka and in the relay's own table.
 //
-// In PostgreSQL, rows become visible in the order of their commits, which
-// differs from the order of seq. A window is the set of rows that are visible
-// in a snapshot but not in the snapshot before. The relay publishes rows window
-// by window, and sorts each window by seq. So a row is not skipped if its
-// transaction commits late. The order of a key is also kept: a later
-// transaction on the key has a higher seq, and never becomes visible before the
-// earlier transaction.
+// In PostgreSQL, rows become visible in the order of their commits, which can
+// differ from the order of seq. A window is the set of rows that are visible in
+// a snapshot but not in the snapshot before. The relay publishes rows window by
+// window, and sorts each window by seq. So no row is skipped if its transaction
+// commits late. The order of a key is also kept. If two transactions write rows
+// of a key, the later transaction has the higher seq and never becomes visible
+// first.
 //
-// In MySQL, the relay numbers the visible rows in batches. The number of a
-// batch then has the same meaning as a window. SQLite has one writer, so the
-// order of seq is the order of the commits.
+// In MySQL, the relay numbers the visible rows in batches. A batch has the same
+// purpose as a window. SQLite has one writer, so rows commit in the order of
+// seq.
 type position struct {
 	Database string `json:"database"`
 	// Before and In are the PostgreSQL snapshots around the window, as text of
@@ -33,13 +33,13 @@ type position struct {
 	Before string    `json:"before,omitempty"`
 	In     string    `json:"in,omitempty"`
 	Batch  int64     `json:"batch,omitempty"` // MySQL
-	Seq    int64     `json:"seq"`             // the last published row, in the window or batch
-	ID     uuid.UUID `json:"id"`              // the id of that row's event
+	Seq    int64     `json:"seq"`             // the seq of the last published row of the window or batch
+	ID     uuid.UUID `json:"id"`              // the event id of the same row
 }
 
 func (p position) text() string {
 	b, err := json.Marshal(p)
-	if err != nil { // cannot happen: strings and numbers always have a text
+	if err != nil { // cannot happen: strings and numbers can always be encoded
 		panic(err)
 	}
 	return string(b)
@@ -54,15 +54,16 @@ func parsePosition(text string) (position, error) {
 }
 
 var (
-	// ErrDatabase says that the database does not match the published rows. It
-	// is another database, or a copy from an earlier time.
-	ErrDatabase = errors.New("outbox: not the database that was published from")
+	// ErrDatabase says that the database does not match the published rows. The
+	// database is another database, or a copy from an earlier time.
+	ErrDatabase = errors.New("outbox: not the database of the published rows")
 	// ErrChecksum says that a row was changed after it was written.
-	ErrChecksum = errors.New("outbox: row was changed after it was written")
+	ErrChecksum = errors.New("outbox: row was changed after Enlist")
 )
 
-// snapshotEnd returns the first transaction id that a snapshot of PostgreSQL
-// does not know, and 0 for another text. The text is xmin:xmax:xip_list.
+// snapshotEnd returns the first transaction id that a PostgreSQL snapshot does
+// not know. The text of a snapshot is xmin:xmax:xip_list. For another text, the
+// result is 0.
 func snapshotEnd(snapshot string) uint64 {
 	parts := strings.Split(snapshot, ":")
 	if len(parts) != 3 {

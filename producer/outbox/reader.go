@@ -19,14 +19,14 @@ import (
 type input struct {
 	table *Table
 	db    *sql.DB
-	relay string // the relay's name, used in the relay's own table
+	relay string // the relay's name in the relay's own table
 	keep  time.Duration
 	poll  time.Duration
 	waker Waker
-	rows  int // the most rows of one query
+	rows  int // the largest number of rows of one query
 }
 
-// deleteMost bounds the number of rows that one statement deletes.
+// deleteMost limits the number of rows that one statement deletes.
 const deleteMost = 5000
 
 // reader reads one shard.
@@ -35,19 +35,19 @@ type reader struct {
 	shard    int
 	database string
 	at       position // the position of the last row that Next returned
-	moved    bool     // at has changed since Positions
-	buffer   []*Row   // rows of one window that Next returns
+	moved    bool     // at has changed since the last call of Positions
+	buffer   []*Row   // rows of one window for the next calls of Next
 	window   position // the window of the buffer
 	short    bool     // the query of the buffer found fewer rows than its limit
 	fetcher  *fetcher
 
 	committed atomic.Pointer[position] // the last committed position, for Lag
 
-	published []int64   // the rows that Next returned since the last Positions
-	finished  [][]int64 // the rows of each transaction that Positions has closed
+	published []int64   // the rows that Next has returned since the last call of Positions
+	finished  [][]int64 // the rows of each transaction that Positions has ended
 	swept     time.Time // the time of the last sweep
 	cleaner   *cleaner
-	noted     string // the progress in the relay's own table, if it is ours
+	noted     string // the progress in the relay's own table, if the progress is ours
 }
 
 // Open implements [source.Input].
@@ -87,12 +87,12 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	return r, nil
 }
 
-// progressName is the name of the progress in the relay's own table.
+// progressName returns the name of the progress in the relay's own table.
 func (r *reader) progressName() string { return "relay " + r.relay + " " + stream(r.shard) }
 
 // checkDatabase compares the position in Kafka with the progress in the
-// database. The progress may be older than the position. But the rows in
-// between still exist, because one transaction deletes rows and stores the
+// database. The progress may be older than the position. Then the rows between
+// both must still exist, because one transaction deletes rows and stores the
 // progress.
 func (r *reader) checkDatabase(ctx context.Context, at position, known bool) error {
 	stored, ok, err := r.table.readState(ctx, r.db, r.progressName())
@@ -101,12 +101,12 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 	}
 	switch {
 	case !known && ok:
-		return fmt.Errorf("%w: its rows were published up to %s, and the topic of positions has no position of %s: "+
-			"restore that topic, or delete the row %q of %s_state to publish what is left", ErrDatabase, stored, stream(r.shard), r.progressName(), r.table.name)
+		return fmt.Errorf("%w: the database notes published rows up to %s, but the topic of positions has no position of %s: "+
+			"restore the topic, or delete the row %q of table %s_state to publish the remaining rows", ErrDatabase, stored, stream(r.shard), r.progressName(), r.table.name)
 	case !known:
 		return nil
 	case at.Database != r.database:
-		return fmt.Errorf("%w: its identity is %s, and rows of %s were published: give the relay of another database another name",
+		return fmt.Errorf("%w: the database has the identity %s, but the relay has published rows of %s: give each database a relay with another name",
 			ErrDatabase, r.database, at.Database)
 	case ok && stored == at.text():
 		return nil
@@ -117,12 +117,12 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 			return source.Temporary(err)
 		}
 		if snapshotEnd(window) < snapshotEnd(at.In) {
-			return fmt.Errorf("%w: this is a copy from before the last rows that were published: it knows the window %q, and rows of %q were published. "+
-				"What the copy lacks is lost in the database. To go on with its rows, give the relay another name", ErrDatabase, window, at.In)
+			return fmt.Errorf("%w: the database is a copy from before the last published rows: it notes the window %q, but rows of %q were published. "+
+				"The rows that the copy lacks are lost in the database. To continue with the copy, give the relay another name", ErrDatabase, window, at.In)
 		}
 	}
 	where, args := " WHERE seq = ?", []any{at.Seq}
-	if r.table.dialect == MySQL { // in a copy from before the batch, the row has no number or another
+	if r.table.dialect == MySQL { // in a copy from before the batch, the row has another batch number or none
 		where, args = where+" AND batch = ?", append(args, at.Batch)
 	}
 	var id string
@@ -134,14 +134,14 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 	case strings.EqualFold(id, at.ID.String()):
 		return nil
 	}
-	return fmt.Errorf("%w: the event %s was published, and neither its row (seq %d) nor the note of it is there: "+
-		"this is a copy from before it, or the note in %s_state was changed. What the copy lacks is lost in the database. To go on with its rows, "+
+	return fmt.Errorf("%w: the event %s was published, but the database has neither its row (seq %d) nor a note about it: "+
+		"the database is a copy from before the event, or table %s_state was changed. The rows that a copy lacks are lost in the database. To continue, "+
 		"give the relay another name", ErrDatabase, at.ID, at.Seq, r.table.name)
 }
 
-// Next implements [source.Reader]. If the last query has found all rows of its
-// moment, Next ends the transaction without another query. So a row that waits
-// alone is committed earlier.
+// Next implements [source.Reader]. If the last query found all rows, Next ends
+// the Kafka transaction without another query. So a single row is committed
+// earlier.
 func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error) {
 	if len(r.buffer) == 0 {
 		if r.short && r.moved {
@@ -166,8 +166,8 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 	return true, nil
 }
 
-// More implements [source.Reader]. It waits for a sign of new rows, or for the
-// next poll.
+// More implements [source.Reader]. More waits for a signal of new rows, or for
+// the next poll.
 func (r *reader) More(ctx context.Context) (bool, error) {
 	if err := r.sweep(ctx); err != nil {
 		return false, source.Temporary(err)
@@ -175,7 +175,7 @@ func (r *reader) More(ctx context.Context) (bool, error) {
 	poll := time.NewTimer(r.poll)
 	defer poll.Stop()
 	select {
-	case <-r.fetcher.wake: // nil without a waker
+	case <-r.fetcher.wake: // the channel is nil without a waker
 	case <-poll.C:
 	case <-ctx.Done():
 	}
@@ -200,10 +200,11 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// Committed implements [source.Committer]. It gives the rows of the oldest
-// finished transaction to the cleaner, which deletes them concurrently.
+// Committed implements [source.Committer]. Committed gives the rows of the
+// oldest finished transaction to the cleaner, which deletes them on its own
+// goroutine.
 func (r *reader) Committed(ctx context.Context, positions []source.Position) error {
-	if len(r.finished) == 0 { // this position is from an earlier run, and Open has deleted its rows
+	if len(r.finished) == 0 { // the position is from an earlier run, and Open has deleted its rows
 		return nil
 	}
 	at, err := parsePosition(positions[0].Value) // a shard has one stream
@@ -251,7 +252,7 @@ func (r *reader) deletePublished(ctx context.Context, at position) error {
 	defer func() { _ = tx.Rollback() }()
 	if r.keep == 0 {
 		if _, err := tx.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition), args...); err != nil {
-			return fmt.Errorf("outbox: delete what was published: %w", err)
+			return fmt.Errorf("outbox: delete published rows: %w", err)
 		}
 	}
 	r.noted = at.text()
@@ -269,7 +270,7 @@ func (r *reader) sweep(ctx context.Context) error {
 	condition, args := r.behind(r.at)
 	args = append(args, r.table.timeArg(time.Now().Add(-r.keep).UTC()))
 	if _, err := r.db.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition+" AND created_at < ?"), args...); err != nil {
-		return fmt.Errorf("outbox: delete what was kept: %w", err)
+		return fmt.Errorf("outbox: delete rows older than WithKeep: %w", err)
 	}
 	r.swept = time.Now()
 	return nil
@@ -289,9 +290,8 @@ func (r *reader) unpublished(at position) (condition string, args []any) {
 	}
 }
 
-// Lag implements [source.Lagger]. It counts the rows of the shard that are not
-// known to be published. Published rows that wait for their deletion, or are
-// kept, do not count.
+// Lag implements [source.Lagger]. Lag counts the rows of the shard that are not
+// known to be published. Published rows in the table do not count.
 func (r *reader) Lag(ctx context.Context) (source.Lag, error) {
 	var n int64
 	var oldest any

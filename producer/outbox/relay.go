@@ -16,8 +16,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Relay publishes the rows of a table, each exactly once. Several relays may
-// run at the same time, in one process or in many. They share the shards.
+// Relay publishes the rows of a table. Each row is published exactly once.
+// Several relays may run at the same time, in one process or in many, and share
+// the shards.
 type Relay struct {
 	source *source.Source[*Row]
 	table  *Table
@@ -34,7 +35,7 @@ type RelayOption struct {
 	apply func(*relayConfig)
 }
 
-// String is the option's name.
+// String returns the option's name.
 func (o RelayOption) String() string { return o.name }
 
 type relayConfig struct {
@@ -47,17 +48,17 @@ type relayConfig struct {
 	source []source.Option
 }
 
-// Waker wakes a relay when there may be new rows, so that the rows are
-// published at once. outboxpgx.Listen makes a Waker. Relays in one process may
-// share a Waker.
+// Waker wakes a relay when new rows may exist, so that the rows are published
+// at once. outboxpgx.Listen makes a Waker. Relays in one process may share a
+// Waker.
 type Waker interface {
-	// Wake returns a channel that is closed at the next sign of new rows. The
-	// relay calls Wake before it asks the table, and waits for the channel if
-	// the table has no new row. So no sign is lost in between.
+	// Wake returns a channel that is closed at the next signal of new rows. The
+	// relay first calls Wake, and then reads the table. If the table has no new
+	// row, the relay waits for the channel. So no signal is lost.
 	Wake() <-chan struct{}
 }
 
-// WithPoll sets the interval of asking the table for new rows, if the last
+// WithPoll sets the interval between two queries for new rows, if the last
 // query found no row. Default 100 ms, and 1 s with a [Waker].
 func WithPoll(d time.Duration) RelayOption {
 	return RelayOption{"WithPoll", func(c *relayConfig) { c.poll, c.polls = d, true }}
@@ -65,8 +66,8 @@ func WithPoll(d time.Duration) RelayOption {
 
 // WithKeep keeps published rows in the table for the duration d, counted from
 // created_at. The relay looks for older rows at its start, and then after each
-// tenth of d. By default, a row is deleted when the Kafka transaction with its
-// event is known to be committed.
+// tenth of d. Without WithKeep, a row is deleted when the Kafka transaction
+// with its event is known to be committed.
 func WithKeep(d time.Duration) RelayOption {
 	return RelayOption{"WithKeep", func(c *relayConfig) { c.keep = d }}
 }
@@ -82,44 +83,46 @@ func WithWaker(w Waker) RelayOption {
 }
 
 // WithDeadLetters writes rows that cannot be published to another topic, in
-// their order and in the same transaction. Key, payload and headers are copied
-// byte for byte. The relay adds the headers dead-letter.reason, .topic and
-// .row. By default such a row stops its shard, and the error names the row.
+// order and in the same transaction. The relay copies key, payload and headers
+// byte for byte, and adds the headers dead-letter.reason, .topic and .row.
+// Without WithDeadLetters, such a row stops its shard, and the error names the
+// row.
 func WithDeadLetters(topic string) RelayOption {
 	return RelayOption{"WithDeadLetters", func(c *relayConfig) { c.dead = topic }}
 }
 
-// WithSource passes options to [source.New]: WithProducer, WithTransaction,
-// WithCheckpoints, WithHooks and so on. The table sets the number of shards.
-// The default of WithTransaction is 5,000 rows, 4 MiB and 5 s. A transaction
-// ends earlier if no more rows wait, so only a backlog fills a transaction.
+// WithSource passes options to [source.New], for example WithProducer,
+// WithTransaction, WithCheckpoints and WithHooks. The table sets the number of
+// shards. The default of WithTransaction is 5,000 rows, 4 MiB and 5 s. A
+// transaction ends earlier if no more rows wait, so only a backlog fills a
+// transaction.
 func WithSource(opts ...source.Option) RelayOption {
 	return RelayOption{"WithSource", func(c *relayConfig) { c.source = append(c.source, opts...) }}
 }
 
-// These headers are added to a dead letter.
+// The relay adds these headers to a dead letter.
 const (
 	DeadLetterReason = "dead-letter.reason" // the error's text
 	DeadLetterTopic  = "dead-letter.topic"  // the topic of the event
 	DeadLetterRow    = "dead-letter.row"    // the row's seq, in decimal
 )
 
-// The bounds of a transaction, if the caller does not set them. With fewer rows
-// the relay would spend its time on commits.
+// These are the default limits of a transaction. With fewer rows, the relay
+// would spend most of its time on commits.
 const (
 	txRows  = 5000
 	txBytes = 4 << 20
 	txTime  = 5 * time.Second
 )
 
-// eventIDHeader is the header that producer.WithEventID also adds.
+// eventIDHeader is the same header as in producer.WithEventID.
 const eventIDHeader = "event-id"
 
-// NewRelay makes a relay of a table. It does not wait for I/O. name must be
-// unique to the relay, because the positions are stored under the name. Relays
-// with the same name share the work. s serializes the positions, and reg is
-// used to read them. The relay uses a few connections of db at a time. The
-// error lists all mistakes in the arguments.
+// NewRelay makes a relay of a table and does not wait for I/O. The positions
+// are stored under name, so name must be unique. Relays with the same name
+// share the work. s serializes the positions, and reg reads them. The relay
+// uses a few connections of db at a time. The error lists all mistakes in the
+// arguments.
 func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde.Registry, s *serde.Serializer, opts ...RelayOption) (*Relay, error) {
 	c := relayConfig{poll: 100 * time.Millisecond, rows: 1000}
 	for _, o := range opts {
@@ -155,17 +158,18 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 	return r, nil
 }
 
-// Prepare checks the table, the brokers and the given topics. It creates topics
-// if producer.WithCreateTopics allows it. Calling Prepare is optional.
+// Prepare checks the table, the brokers and the given topics. If
+// producer.WithCreateTopics allows it, Prepare creates topics. Calling Prepare
+// is optional.
 func (r *Relay) Prepare(ctx context.Context, topics ...producer.Prepared) error {
 	return r.source.Prepare(ctx, topics...)
 }
 
-// Run publishes rows until ctx ends, and then returns nil. It waits through
-// outages of the database, the brokers and the registry. A shard that cannot
-// continue is logged, and [Relay.Health] and [Relay.Shards] report it. The
-// relay tries the shard again after a pause that grows to one minute. Call Run
-// only once.
+// Run publishes rows until ctx ends, and then returns nil. During outages of
+// the database, the brokers and the registry, Run waits. If a shard cannot
+// continue, Run logs the error, and [Relay.Health] and [Relay.Shards] report
+// it. The relay tries the shard again after a pause that grows to one minute.
+// Call Run only once.
 func (r *Relay) Run(ctx context.Context) error {
 	err := r.source.Run(ctx, r.publish)
 	if ctx.Err() != nil && !errors.Is(err, producer.ErrFenced) {
@@ -213,8 +217,8 @@ func (r *Relay) check(ctx context.Context, row *Row) error {
 	if row.broken != nil {
 		return row.broken
 	}
-	// This is the framing with an id in the payload: a zero byte and four
-	// bytes.
+	// In the framing with an id in the payload, the payload begins with a zero
+	// byte and the four bytes of the id.
 	if len(row.Payload) < 5 || row.Payload[0] != 0 {
 		return nil
 	}

@@ -32,13 +32,13 @@ type Row struct {
 	headers  string // as stored
 	batch    int64  // only for MySQL
 	checksum int64
-	broken   error // the result of verify, for a row that was read
+	broken   error // the error of verify, for a row that was read
 }
 
-// Where names the row, for error texts.
+// Where identifies the row in error texts.
 func (r *Row) Where() string { return fmt.Sprintf("row seq=%d id=%s topic=%s", r.Seq, r.ID, r.Topic) }
 
-// size is the size of the row's large fields, in bytes.
+// size returns the size of the row's large fields, in bytes.
 func (r *Row) size() int { return len(r.Key) + len(r.Payload) + len(r.headers) }
 
 // newRow makes the row of a message.
@@ -85,8 +85,8 @@ func (t *Table) shardOf(topic string, key []byte, id uuid.UUID) int {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // a table, never changed
 
-// sum returns the checksum of the published fields. It is a CRC-32C of the
-// fields, each with its length before it. nil has the length -1.
+// sum returns the checksum of the published fields. The checksum is a CRC-32C
+// of the fields, each after its length. nil has the length -1.
 func (r *Row) sum() int64 {
 	crc := uint32(0)
 	number := func(n int64) {
@@ -130,8 +130,8 @@ func (r *Row) encoded() producer.Encoded {
 	return e
 }
 
-// A header is stored as ["name","value"] or as ["name",null]. If the value is
-// not text, the header is stored as ["name",{"base64":"…"}].
+// storedHeader is a header as ["name","value"] or as ["name",null]. If the
+// value is not text, the header is ["name",{"base64":"…"}].
 type storedHeader [2]any
 
 func encodeHeaders(headers []serde.Header) string {
@@ -150,7 +150,7 @@ func encodeHeaders(headers []serde.Header) string {
 		}
 	}
 	text, err := json.Marshal(out)
-	if err != nil { // cannot happen: strings always have a text
+	if err != nil { // cannot happen: strings can always be encoded
 		panic(err)
 	}
 	return string(text)

@@ -17,7 +17,7 @@ import (
 	"github.com/avroline/avroline/producer/outbox"
 )
 
-// write commits events with the numbers from to to-1.
+// write commits events with the numbers from (inclusive) to to (exclusive).
 func (p *place) write(from, to int) {
 	p.Helper()
 	p.inTx(func(tx *sql.Tx) error {
@@ -52,8 +52,8 @@ func (p *place) fails(r *outbox.Relay, what string, is func(error) bool) {
 }
 
 // TestEarlierCopy replaces the data of a database server by a copy from an
-// earlier time while a relay is running. The relay must refuse the copy. It
-// publishes nothing twice and skips nothing silently.
+// earlier time, while a relay is running. The relay must refuse the copy. The
+// relay must not publish an event twice, and must not skip an event silently.
 func TestEarlierCopy(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
@@ -70,15 +70,15 @@ func TestEarlierCopy(t *testing.T) {
 			p.until("the second events", p.published(20))
 			restore()
 			p.until("the database", func() bool { return p.db.Ping() == nil })
-			p.write(20, 30) // they may get the numbers and transaction ids of events that were published
+			p.write(20, 30) // the events may get the numbers and transaction ids of published events
 			p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
 			p.Exactly(p.topic, 20)
 		})
 	}
 }
 
-// TestUnnumberedCopy checks a copy of MySQL in which the last published row
-// exists without its batch number, because the replication had not come so far.
+// TestUnnumberedCopy checks a copy of MySQL in which the last published row has
+// no batch number. Such a copy exists if the replication is behind.
 func TestUnnumberedCopy(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.MySQL)
@@ -97,9 +97,9 @@ func TestUnnumberedCopy(t *testing.T) {
 	p.Exactly(p.topic, 10)
 }
 
-// TestLockTimeout holds the lock that the relay of MySQL needs for numbering
-// rows, until the relay's statement ends with error 1205. The relay goes on
-// after the lock is released.
+// TestLockTimeout holds the lock that the relay needs to number rows in MySQL.
+// The relay's statement ends with error 1205. When the lock is released, the
+// relay continues.
 func TestLockTimeout(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, outbox.MySQL)
@@ -122,9 +122,9 @@ func TestLockTimeout(t *testing.T) {
 	p.Exactly(p.topic, 2)
 }
 
-// holding returns a transaction that holds the lock of a query. The database
-// may choose the transaction as the victim of a deadlock with the relay, which
-// also locks the row. Then the query is repeated in a new transaction.
+// holding returns a transaction that holds the lock of a query. The relay also
+// locks the row. So the database may choose the transaction as the victim of a
+// deadlock. holding then repeats the query in a new transaction.
 func (p *place) holding(ctx context.Context, query string) *sql.Tx {
 	p.Helper()
 	for {
@@ -146,8 +146,9 @@ func (p *place) holding(ctx context.Context, query string) *sql.Tx {
 }
 
 // TestClocks writes events from services whose clocks differ by hours. The
-// clocks decide neither the order nor what is published. A row of a slow clock
-// is kept for a shorter time, but is never deleted before it is published.
+// clocks must change neither the order nor the set of published events. A row
+// of a slow clock is kept for a shorter time, but is never deleted before the
+// relay publishes the row.
 func TestClocks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -170,7 +171,7 @@ func TestClocks(t *testing.T) {
 		defer p.running(r)()
 		p.until("the deletion of the rows of the slow clock", func() bool { return p.count() == n-n/3 })
 		p.Exactly(p.topic, n)
-		p.until("a lag of 0", func() bool { // -1 until the relay has counted
+		p.until("a lag of 0", func() bool { // the lag is -1 until the relay has counted the rows
 			shards := r.Shards(ctx)
 			for _, h := range shards {
 				if h.Lag.Items != 0 || h.Lag.Oldest != 0 {
@@ -183,7 +184,7 @@ func TestClocks(t *testing.T) {
 }
 
 // TestPgBouncer runs service and relay through PgBouncer in transaction
-// pooling, with the modes of pgx that docs/outbox.md names.
+// pooling. The test uses the modes of pgx that docs/outbox.md names.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	server := databases.PostgreSQL(t)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Table describes a table of events that wait for publishing. It is safe for
-// concurrent use. The service that writes the rows and the relay that publishes
-// the rows must use the same description.
+// Table describes a table of events that wait for publishing. A Table is safe
+// for concurrent use. The service that writes the rows and the relay that
+// publishes the rows must use the same description.
 type Table struct {
 	dialect Dialect
 	name    string
@@ -21,7 +21,7 @@ type Table struct {
 	columns columns
 }
 
-// columns are the column names. The column value stores the payload.
+// columns are the names of the columns.
 type columns struct {
 	id, topic, key, kind, payload string
 }
@@ -32,12 +32,12 @@ type TableOption struct {
 	apply func(*Table)
 }
 
-// String is the option's name.
+// String returns the option's name.
 func (o TableOption) String() string { return o.name }
 
-// WithName names the table. The name may include a schema: "shop.outbox".
-// Default "outbox". The name of the relay's own table is the same name with the
-// suffix "_state".
+// WithName names the table. The name may include a schema, as in "shop.outbox".
+// Default "outbox". The relay's own table has the same name with the suffix
+// "_state".
 func WithName(table string) TableOption {
 	return TableOption{"WithName", func(t *Table) { t.name = table }}
 }
@@ -71,7 +71,7 @@ func WithNotify(channel string) TableOption {
 	return TableOption{"WithNotify", func(t *Table) { t.notify = channel }}
 }
 
-// NewTable describes a table. It does no I/O. The error lists all mistakes in
+// NewTable describes a table and does no I/O. The error lists all mistakes in
 // the arguments.
 func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 	t := &Table{
@@ -88,13 +88,13 @@ func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 		errs = append(errs, fmt.Errorf("outbox: %v: must be SQLite, PostgreSQL or MySQL", d))
 	}
 	if t.name == "" || slices.Contains(strings.Split(t.name, "."), "") || strings.ContainsRune(t.name, 0) {
-		errs = append(errs, fmt.Errorf("outbox: WithName: %q is not a table's name", t.name))
+		errs = append(errs, fmt.Errorf("outbox: WithName: %q: must be TABLE or SCHEMA.TABLE", t.name))
 	}
 	if t.shards < 1 || t.shards > 1024 {
 		errs = append(errs, fmt.Errorf("outbox: WithShards: %d: must be from 1 to 1024", t.shards))
 	}
 	if t.notify != "" && d != PostgreSQL {
-		errs = append(errs, fmt.Errorf("outbox: WithNotify: %v has no notifications", d))
+		errs = append(errs, fmt.Errorf("outbox: WithNotify: %v has no notifications: use the option only with PostgreSQL", d))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func Schema(d Dialect, opts ...TableOption) (string, error) {
 	return strings.Join(t.schema(), ";\n\n") + ";\n", nil
 }
 
-// Create creates the tables and the indexes that are missing.
+// Create creates missing tables and indexes.
 func (t *Table) Create(ctx context.Context, db *sql.DB) error {
 	for _, statement := range t.schema() {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -239,8 +239,8 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 }
 
 func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string) error {
-	// The time makes each statement different. Some drivers cache the plan of a
-	// statement and refuse the plan after a column was added.
+	// The time makes each statement different. Otherwise a driver with a cache
+	// of plans would refuse the statement after a column was added.
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s WHERE 1 = 0 /* %d */", quoted, time.Now().UnixNano()))
 	if err != nil {
 		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is down
@@ -262,7 +262,8 @@ func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []s
 	return rows.Err()
 }
 
-// identity returns the id that the database got when the tables were created.
+// identity returns the id of the database. The id was made together with the
+// tables.
 func (t *Table) identity(ctx context.Context, db *sql.DB) (string, error) {
 	id, ok, err := t.readState(ctx, db, "database")
 	if err == nil && !ok {

@@ -14,18 +14,18 @@ import (
 
 // Hooks see the batches and the messages of a processor. Each function may be
 // nil. The functions run on the goroutine of Run and must not block. A panic in
-// a function is logged, and the work goes on. Without hooks there is no
+// a function is logged, and the processor continues. Without hooks there is no
 // allocation and no delay.
 //
-// The transactions and the published messages are in the producer's own hooks
-// (WithProducer, producer.WithHooks).
+// For the transactions and the published messages, use the hooks of the
+// producer (WithProducer, producer.WithHooks).
 type Hooks struct {
-	// Polled is called when the processor has polled the messages of a batch,
-	// also if there is no message or if the poll has failed.
+	// Polled is called after a poll for the messages of a batch, even if the
+	// poll has returned no message or an error.
 	Polled func(ctx context.Context, p Poll)
-	// StartBatch is called before the transaction of a batch. The messages of
-	// the batch and EndBatch get the returned context, which must be ctx or a
-	// child of ctx.
+	// StartBatch is called before the transaction of a batch. The hooks of the
+	// messages and EndBatch get the returned context. The returned context must
+	// be ctx or a child of ctx.
 	StartBatch func(ctx context.Context, b Batch) context.Context
 	// EndBatch is called when the transaction has ended.
 	EndBatch func(ctx context.Context, b Batch, e BatchEnd)
@@ -33,9 +33,9 @@ type Hooks struct {
 	// function, the bad handler and EndRecord get the returned context.
 	StartRecord func(ctx context.Context, r Record) context.Context
 	// EndRecord is called when the function has returned. The result of the
-	// message becomes visible at the end of the batch only.
+	// message becomes visible only at the end of the batch.
 	EndRecord func(ctx context.Context, r Record, e RecordEnd)
-	// Rebalanced is called when the processor has got or lost partitions.
+	// Rebalanced is called when the processor has received or lost partitions.
 	Rebalanced func(ctx context.Context, r Rebalance)
 	// Lag is called about every 10 seconds with the lag of the partitions that
 	// this processor reads.
@@ -47,14 +47,14 @@ type Poll struct {
 	Group    string
 	Messages int
 	Bytes    int           // of keys and values
-	Took     time.Duration // most of it is waiting, if few messages arrive
+	Took     time.Duration // including the wait for messages
 	Err      error         // ends Run, or nil
 }
 
 // Batch is one attempt at a batch of messages, for [Hooks].
 type Batch struct {
 	Group   string
-	Records []Record // in the order in which they were polled
+	Records []Record // in the order of polling
 }
 
 // BatchEnd is the end of a [Batch].
@@ -104,15 +104,16 @@ type Partition struct {
 }
 
 // Lag is the number of messages that the group has not committed, for [Hooks].
-// Messages of aborted transactions and markers of transactions count too.
+// The number includes messages of aborted transactions and the markers of
+// transactions.
 type Lag struct {
 	Partition
 	Messages int64
 }
 
-// WithHooks adds hooks for metrics and traces. If WithHooks is given several
-// times, all hooks are called in their order, and each Start function gets the
-// context of the one before.
+// WithHooks adds hooks for metrics and traces. WithHooks may be given several
+// times. The processor then calls all hooks in order. Each Start function gets
+// the context that the Start function before has returned.
 func WithHooks(h Hooks) Option {
 	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
 }
@@ -131,7 +132,7 @@ func (o *observer) each(name string, call func(h *Hooks)) {
 type observer struct {
 	*input
 	hooks []Hooks
-	// These fields say that a hook of the kind exists.
+	// Each field is true if there is a hook of the kind.
 	polls, batches, records, rebalances, lag bool
 
 	partition map[Partition]bool  // the last assignment
@@ -141,7 +142,7 @@ type observer struct {
 
 const (
 	lagEvery = 10 * time.Second
-	// lagWait bounds a measurement, because no message is handled meanwhile.
+	// lagWait limits a measurement, because no message is handled meanwhile.
 	lagWait = time.Second
 )
 
@@ -168,7 +169,7 @@ func (o *observer) record(m *transport.ConsumedMessage) Record {
 	return r
 }
 
-// poll calls collect, which polls the messages of a batch.
+// poll calls collect and reports the result to the hooks.
 func (o *observer) poll(ctx context.Context, collect func() ([]*transport.ConsumedMessage, error)) ([]*transport.ConsumedMessage, error) {
 	if !o.polls {
 		return collect()
@@ -187,8 +188,8 @@ func (o *observer) poll(ctx context.Context, collect func() ([]*transport.Consum
 	return messages, err
 }
 
-// batch runs one attempt at a batch. again reports whether an error leads to
-// another attempt.
+// batch runs one attempt at a batch. The function again reports whether the
+// processor tries the batch again after an error.
 func (o *observer) batch(ctx context.Context, messages []*transport.ConsumedMessage, run func(context.Context) error, again func(error) bool) error {
 	if !o.batches {
 		return run(ctx)
@@ -217,7 +218,7 @@ func (o *observer) batch(ctx context.Context, messages []*transport.ConsumedMess
 	return err
 }
 
-// errPanicked is the end of a batch or record whose function panicked.
+// errPanicked is the error of a batch or record whose function panicked.
 var errPanicked = errors.New("processor: the function panicked")
 
 // child returns the context of a hook, or ctx if the hook returned nil.
@@ -260,14 +261,14 @@ func (o *observer) noteCommitted(messages []*transport.ConsumedMessage) {
 	for _, m := range messages {
 		p := Partition{m.Topic, m.Partition}
 		if _, known := o.positions[p]; !known {
-			o.measured = time.Time{} // the first position of the partition
+			o.measured = time.Time{} // the first position of the partition: measure at once
 		}
 		o.positions[p] = m.Offset + 1
 	}
 }
 
-// look tells the hooks about a rebalance and, from time to time, about the lag.
-// look is called between two batches.
+// look reports rebalances and, from time to time, the lag to the hooks. look is
+// called between two batches.
 func (o *observer) look(ctx context.Context) {
 	if !o.rebalances && !o.lag {
 		return
@@ -298,7 +299,7 @@ func (o *observer) look(ctx context.Context) {
 	}
 }
 
-// missing returns the partitions of after that are not in before, sorted.
+// missing returns the partitions that are in after but not in before, sorted.
 func missing(before, after map[Partition]bool) []Partition {
 	var out []Partition
 	for p := range after {
@@ -320,8 +321,8 @@ func comparePartitions(a, b Partition) int {
 	return int(a.Partition - b.Partition)
 }
 
-// measure tells the hooks the lag. A partition without a committed offset has
-// no lag yet.
+// measure reports the lag to the hooks. A partition without a committed offset
+// has no lag yet.
 func (o *observer) measure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lagWait)
 	defer cancel()

@@ -21,15 +21,16 @@ type (
 	recordKey struct{}
 )
 
-// TestHooks copies messages with a poisonous one. The hooks see each message
-// with its headers, the function gets their context, and every start has its
-// end. A hook that panics changes nothing.
+// TestHooks copies messages, and one message is poisonous. The hooks get each
+// message with its headers. The function gets the context of the hooks. Every
+// start has an end. A panic in a hook changes nothing.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
 	c := newCopying(w, 2)
 	c.onBad = processor.DeadLetter(w.Topic("dead", 1))
-	// The goroutine of Run calls all hooks, and run waits for its end.
+	// The hooks run on the goroutine of Run. The counts are read only after Run
+	// has returned.
 	type counts struct {
 		Batches, Records, BatchEnds, RecordEnds, Committed, Again, Bad, Failed, Assigned, WithoutContext, Lag, Polled int
 	}
@@ -115,14 +116,14 @@ func TestHooks(t *testing.T) {
 	if n.Batches != n.BatchEnds || n.Records != n.RecordEnds || n.Records < 100 || n.Polled < 100 || n.Committed == 0 || n.Lag == 0 {
 		t.Errorf("%+v", n)
 	}
-	// A rebalance at the start can abort a batch. Then the bad record ends
-	// twice.
+	// A rebalance at the start can abort a batch. Then EndRecord is called
+	// twice for the bad record.
 	if diff := cmp.Diff(counts{Again: 1, Bad: 1, Failed: 1, Assigned: 2}, counts{Again: n.Again, Bad: min(n.Bad, 1), Failed: n.Failed, Assigned: n.Assigned, WithoutContext: n.WithoutContext}); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// contextLog notes the messages of lines whose context has a batchKey.
+// contextLog counts the log messages whose context has a batchKey.
 type contextLog struct {
 	slog.Handler
 	mu       sync.Mutex
@@ -142,8 +143,8 @@ func (l *contextLog) Handle(ctx context.Context, r slog.Record) error {
 
 func (l *contextLog) WithAttrs([]slog.Attr) slog.Handler { return l }
 
-// TestLogContext checks that a log line has the context of Run, so that a
-// handler can add the trace id.
+// TestLogContext checks that log lines have the context of Run. A log handler
+// can then add the trace id.
 func TestLogContext(t *testing.T) {
 	t.Parallel()
 	c := newCopying(copytest.Brokers(t), 1)

@@ -14,18 +14,18 @@ import (
 )
 
 // input is the consumer of a processor. Only one goroutine uses an input.
-// Rebalances happen only inside a poll, so we keep our partitions between two
-// polls. There is one exception. If the group has expelled us, the coordinator
-// refuses our offsets.
+// Rebalances happen only inside a poll, so the partitions stay the same between
+// two polls. There is one exception: the group may have expelled us. The
+// coordinator then refuses our offsets.
 type input struct {
 	consumer transport.Consumer
 	settings *settings.Config
 	group    string
 	topics   []string
 	batch    []*transport.ConsumedMessage // the batch that collect is filling
-	// collect captures member before reading a batch. If collect captured
-	// member after the batch, an expelled member that has joined again could
-	// commit offsets of partitions that the member has lost.
+	// collect captures member before it reads a batch. Otherwise this could
+	// happen: the group expels the member, the member joins again, and then
+	// commits offsets of partitions that it has lost.
 	member producer.GroupMember
 }
 
@@ -59,8 +59,8 @@ func contains(all []transport.TopicPartition, topic string, partition int32) boo
 }
 
 // collect gathers a batch of at most the given number of messages. The batch is
-// empty if ctx ended, or if no message came for a while. An error of collect is
-// permanent.
+// empty if ctx ended, or if no message arrived for a while. An error of collect
+// is permanent.
 func (in *input) collect(ctx context.Context, c *config, messages int) ([]*transport.ConsumedMessage, error) {
 	in.batch = in.batch[:0]
 	member, err := in.consumer.Member()
@@ -107,7 +107,7 @@ func (in *input) poll(ctx context.Context, wait time.Duration) (*transport.Consu
 	return m, nil
 }
 
-// explain adds the missing permission to an error.
+// explain adds a missing permission to the error.
 func (in *input) explain(err error) error {
 	name := in.group
 	if open.Code(err) == transport.TopicAuthorizationFailed {
@@ -143,8 +143,8 @@ func first(batch []*transport.ConsumedMessage) []transport.TopicPartition {
 	return out
 }
 
-// seek moves the consumer to other positions. It skips partitions that we have
-// lost, because the next owner starts at the group's offset.
+// seek moves the consumer to other positions. seek ignores partitions that we
+// have lost, because their next owner starts at the group's offset.
 func (in *input) seek(to []transport.TopicPartition) {
 	if err := in.consumer.Seek(to); err != nil {
 		in.settings.Logger.Info("seek_refused", "group", in.group, "err", err)
@@ -172,7 +172,8 @@ func (in *input) owns(parts []transport.TopicPartition) bool {
 	return err == nil && !slices.ContainsFunc(parts, func(tp transport.TopicPartition) bool { return !contains(ours, tp.Topic, tp.Partition) })
 }
 
-// pause waits without reading. It keeps polling, so that we stay in the group.
+// pause waits without reading. pause keeps polling, so that we stay in the
+// group.
 func (in *input) pause(ctx context.Context, d time.Duration) error {
 	paused, err := in.consumer.Assignment()
 	if err == nil {

@@ -52,8 +52,9 @@ func TestWorker(t *testing.T) {
 	}
 }
 
-// soonGone makes the group notice a killed member after 3 s. With the protocol
-// "consumer" the broker sets the session timeout.
+// soonGone returns options with a short session, so that the group notices a
+// killed member after 3 s. For the protocol "consumer" the broker sets the
+// session timeout.
 func soonGone(protocol string) []producer.Option {
 	if protocol != "classic" {
 		return nil
@@ -61,8 +62,9 @@ func soonGone(protocol string) []producer.Option {
 	return []producer.Option{producer.WithConfig(map[string]string{"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"})}
 }
 
-// byHand copies without the processor. "at-least-once" uses no transactions.
-// "offsets-outside" uses transactions, and commits the offsets after them.
+// byHand copies messages without a processor. The kind "at-least-once" uses no
+// transactions. The kind "offsets-outside" uses transactions, and commits the
+// offsets after each transaction.
 func (c *copying) byHand(ctx context.Context, kind, id string) {
 	w := c.w
 	must := func(err error) {
@@ -127,7 +129,7 @@ func (c *copying) byHand(ctx context.Context, kind, id string) {
 	}
 }
 
-// killable is a cluster in which group members may vanish.
+// killable returns a cluster with a short session for the members of a group.
 func killable(t *testing.T, protocol string) *copytest.Where {
 	if os.Getenv("AVROLINE_TEST_BROKERS") != "" {
 		w := copytest.Brokers(t)
@@ -140,8 +142,8 @@ func killable(t *testing.T, protocol string) *copytest.Where {
 	return copytest.Brokers(t, producertest.WithConfig("group.consumer.session.timeout.ms", "3000"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "500"))
 }
 
-// copyUnderKills lets two workers copy n messages while kill -9 hits one or the
-// other.
+// copyUnderKills lets two workers copy n messages. Meanwhile kill -9 ends one
+// of the workers at random, repeatedly.
 func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Found, kills int) {
 	w := killable(t, protocol)
 	seed := rand.Uint64()
@@ -173,7 +175,7 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Foun
 	for _, worker := range workers {
 		worker.Kill()
 	}
-	for i := range workers { // ends the transactions that killed workers left open
+	for i := range workers { // end the transactions that killed workers have left open
 		tp, err := producer.NewTransactional(w.Addrs, fmt.Sprintf("%s-%d", group, i), copytest.Serializer(t, &workload.Registry{}))
 		if err != nil {
 			t.Fatal(err)
@@ -205,8 +207,9 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestControlKilled is the control. The same run must show duplicates without
-// transactions, and with offsets that are committed outside of the transaction.
+// TestControlKilled is the control. Two faulty ways of copying must show
+// duplicates in the same run: a way without transactions, and a way that
+// commits the offsets outside of the transaction.
 func TestControlKilled(t *testing.T) {
 	for _, control := range [][2]string{{"at-least-once", "consumer"}, {"offsets-outside", "consumer"}, {"offsets-outside", "classic"}} {
 		t.Run(strings.Join(control[:], " "), func(t *testing.T) {
@@ -306,8 +309,8 @@ func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx c
 	return w.Judge(c.out, n)
 }
 
-// TestRebalances checks that each message is copied once and in order, even
-// when its partition changes owner.
+// TestRebalances checks that each message is copied once and in order, even if
+// its partition changes owner.
 func TestRebalances(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
@@ -320,8 +323,8 @@ func TestRebalances(t *testing.T) {
 	}
 }
 
-// TestControlRebalances is the control. It commits the offsets after the
-// transaction. A worker that leaves then causes duplicates of its last batch.
+// TestControlRebalances is the control. The workers commit the offsets after
+// the transaction. A worker that leaves the group must then cause duplicates.
 func TestControlRebalances(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {

@@ -24,7 +24,7 @@ type Consumed[T any] struct {
 }
 
 // Raw is a message that cannot be processed. Err is the reason. Value points to
-// the bytes as they came from the broker.
+// the original bytes of the message.
 type Raw struct {
 	Consumed[[]byte]
 	Err error
@@ -35,10 +35,10 @@ type poisonError struct{ error }
 
 func (e poisonError) Unwrap() error { return e.error }
 
-// Poison marks an error of the function as the fault of the message. The
-// processor then aborts the transaction and handles the batch again. The second
-// time, the message goes to the handler of [WithBadHandler] and not to the
-// function. Poison returns nil for a nil error.
+// Poison marks an error of the function as a fault of the message. The
+// processor then aborts the transaction and handles the batch again. In the
+// second attempt, the handler of [WithBadHandler] gets the message instead of
+// the function. Poison returns nil for a nil error.
 func Poison(err error) error {
 	if err == nil {
 		return nil
@@ -46,18 +46,19 @@ func Poison(err error) error {
 	return poisonError{err}
 }
 
-// These headers are added by [DeadLetter] to the headers of the message.
+// [DeadLetter] adds these headers to the headers of the message.
 const (
 	DeadLetterReason    = "dead-letter.reason"    // the error's text
 	DeadLetterTopic     = "dead-letter.topic"     // the topic from which the message was read
-	DeadLetterPartition = "dead-letter.partition" // in decimal, as are the offset and the timestamp
+	DeadLetterPartition = "dead-letter.partition" // in decimal, like the offset and the timestamp
 	DeadLetterOffset    = "dead-letter.offset"
 	DeadLetterTimestamp = "dead-letter.timestamp" // Unix milliseconds of the original
 )
 
 // DeadLetter makes a handler that writes the message to another topic, in the
-// same transaction. Key, value and headers are copied byte for byte. The added
-// headers give the reason and the origin of the message. The topic must exist.
+// same transaction. The handler copies key, value and headers byte for byte,
+// and adds headers with the reason and the origin of the message. The topic
+// must exist.
 func DeadLetter(topic string) BadHandler {
 	return func(ctx context.Context, tx *producer.Tx, m Raw) error {
 		dead := producer.Encoded{Topic: topic, Key: m.Key, Headers: append(slices.Clone(m.Headers),
@@ -77,7 +78,7 @@ func DeadLetter(topic string) BadHandler {
 	}
 }
 
-// bounded shortens a text that may come from outside.
+// bounded shortens a text. The text may come from another program.
 func bounded(s string, most int) string {
 	if len(s) <= most {
 		return s

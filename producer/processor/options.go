@@ -15,7 +15,7 @@ type Option struct {
 	apply func(*config)
 }
 
-// String is the option's name.
+// String returns the option's name.
 func (o Option) String() string { return o.name }
 
 type config struct {
@@ -28,23 +28,23 @@ type config struct {
 	hooks    []Hooks
 }
 
-// BadHandler is called, inside the transaction, for a message that cannot be
-// processed. If a BadHandler returns nil, the processor goes on to the next
-// message. [DeadLetter] makes a BadHandler.
+// BadHandler is called for a message that cannot be processed, inside the
+// transaction. If a BadHandler returns nil, the processor continues with the
+// next message. [DeadLetter] makes a BadHandler.
 type BadHandler func(ctx context.Context, tx *producer.Tx, m Raw) error
 
 // WithProducer passes options to [producer.NewTransactional], such as the
 // connection to the brokers, the transaction timeout and the logger. The
-// default transaction timeout is 10 s, and WithTransactionTimeout changes the
-// timeout. The default is short because the partitions of a dead process stay
-// blocked until the timeout. Settings of the consumer go through WithConfig or
-// a file. The settings on which exactly-once depends cannot be changed.
+// default transaction timeout is 10 s. Until the timeout, the partitions of a
+// dead process stay blocked, so the default is short. WithTransactionTimeout
+// changes the timeout. WithConfig and configuration files may contain settings
+// of the consumer. Settings that exactly-once depends on cannot be changed.
 // WithGroupCommit and WithoutRecovery are refused.
 func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }
 
-// WithBatch bounds one transaction. The transaction ends at the given number of
+// WithBatch limits one transaction. The transaction ends at the given number of
 // messages, at the given number of bytes, or at the duration wait after the
 // first message. Default 1,000 messages, 1 MiB and 100 ms. On a replicated
 // cluster a transaction costs the brokers 50 to 100 ms. So a larger batch is
@@ -63,11 +63,11 @@ func WithBadHandler(f BadHandler) Option {
 	return Option{"WithBadHandler", func(c *config) { c.onBad = f }}
 }
 
-// WithGroupProtocol sets the rebalance protocol of the group: "consumer"
-// (KIP-848, brokers from 4.0) or "classic". The default is "consumer" if the
-// brokers support it, and "classic" otherwise. The log shows the protocol in
-// use. Run returns a [producer.ConfigError] if the option asks for "consumer"
-// and the brokers do not support it.
+// WithGroupProtocol sets the rebalance protocol of the group. The values are
+// "consumer" (KIP-848, brokers from 4.0) and "classic". The default is
+// "consumer" if the brokers support this protocol, and "classic" otherwise. The
+// log shows the protocol in use. Run returns a [producer.ConfigError] if the
+// value is "consumer" and the brokers do not support the protocol.
 func WithGroupProtocol(name string) Option {
 	return Option{"WithGroupProtocol", func(c *config) { c.protocol = name }}
 }

@@ -31,15 +31,15 @@ type Processor[In any] struct {
 	// Only the goroutine of Run uses the fields below.
 	in       *input
 	observer *observer
-	batch    []*transport.ConsumedMessage // the batch of the open transaction
-	back     []transport.TopicPartition   // where to read on if the outcome of a commit stays unknown
-	poisoned map[place]error              // messages that go to the bad handler when they are read again
-	messages int                          // the current bound on a batch
-	tooSlow  int                          // how often in a row a single message took too long
+	batch    []*transport.ConsumedMessage // the messages of the open transaction
+	back     []transport.TopicPartition   // the positions to continue at if the outcome of a commit stays unknown
+	poisoned map[place]error              // messages that go to the bad handler in the next attempt
+	messages int                          // the current limit on the messages of a batch
+	tooSlow  int                          // the number of consecutive attempts in which a single message took too long
 }
 
-// Format prints the name and the topics for every verb. The settings may hold
-// passwords, and the batch holds messages.
+// Format prints the name and the topics for every verb, because the settings
+// may contain passwords, and the batch contains messages.
 func (p *Processor[In]) Format(s fmt.State, _ rune) {
 	if p == nil {
 		_, _ = fmt.Fprint(s, "<nil>")
@@ -51,7 +51,7 @@ func (p *Processor[In]) Format(s fmt.State, _ rune) {
 // Function is called for each message, in the order of its partition. Function
 // adds the results of the message to the transaction. After an abort, Function
 // runs again for the same message, so Function must have no other lasting
-// effect. Counting, for example, belongs in [producer.Tx.OnEnd].
+// effect. A counter, for example, belongs in [producer.Tx.OnEnd].
 //
 // An error ends Run, with two exceptions. First, an error made by [Poison], or
 // the producer's refusal of a single message, goes to the handler of
@@ -60,18 +60,18 @@ func (p *Processor[In]) Format(s fmt.State, _ rune) {
 type Function[In any] func(ctx context.Context, tx *producer.Tx, m Consumed[In]) error
 
 const (
-	// closeWait bounds the time of closing after the context of Run has ended.
+	// closeWait limits the time to close after the context of Run has ended.
 	closeWait = 10 * time.Second
 	// slowMost is the number of tries for a message that takes longer than the
 	// transaction timeout.
 	slowMost = 3
 )
 
-// New makes a processor, without waiting for I/O. Go infers In from f.
-// Processes with the same group share its partitions. Each running process
-// needs its own transactionalID, which stays the same after a restart. Use the
-// ordinal of a pod, for example, and not the random name of a pod. The error
-// lists all mistakes in the arguments.
+// New makes a processor and does not wait for I/O. Go infers In from f.
+// Processes with the same group share the group's partitions. Each running
+// process needs a different transactionalID, and the id must stay the same
+// after a restart. Use the ordinal of a pod, for example, and not the random
+// name of a pod. The error lists all mistakes in the arguments.
 func New[In any](brokers []string, transactionalID, group string, topics []string,
 	d *serde.Deserializer[In], s *serde.Serializer, f Function[In], opts ...Option,
 ) (*Processor[In], error) {
@@ -129,9 +129,9 @@ func (p *Processor[In]) Prepare(ctx context.Context, topics ...producer.Prepared
 // Run works until ctx ends. Run then aborts the open batch, leaves the group
 // and returns nil. The next run reads the batch again. Run returns earlier only
 // after a permanent error: an error of the function, [producer.ErrFenced], a
-// topic that does not exist, or a missing permission. Run waits through
-// outages, rebalances and a freeze of the process. Call Run only once, because
-// Run closes the processor.
+// topic that does not exist, or a missing permission. During outages,
+// rebalances and a freeze of the process, Run waits. Call Run only once,
+// because Run closes the processor.
 func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	defer func() {
 		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
@@ -139,7 +139,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 		closed := p.t.Close(closing)
 		p.settings.CloseLog()
 		var left *producer.UndeliveredError
-		if errors.As(closed, &left) && left.Err == nil { // in doubt: the next run reads the outcome from the group's offsets
+		if errors.As(closed, &left) && left.Err == nil { // a commit is in doubt: the next run reads the outcome from the group's offsets
 			closed = nil
 		}
 		if err = errors.Join(err, closed); err != nil {
@@ -155,9 +155,8 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 }
 
 func (p *Processor[In]) run(ctx context.Context) error {
-	// Taking over the transactional id comes first. It aborts the open
-	// transaction of an earlier run, so that the group's offsets become
-	// readable.
+	// takeOver comes first. takeOver aborts the open transaction of an earlier
+	// run, so that the group's offsets become readable.
 	if err := p.takeOver(ctx); err != nil {
 		return err
 	}
@@ -216,7 +215,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	return nil
 }
 
-// takeOver acquires the transactional id, and waits through an outage.
+// takeOver acquires the transactional id. During an outage, takeOver waits.
 func (p *Processor[In]) takeOver(ctx context.Context) error {
 	for {
 		err := p.t.Prepare(ctx)
@@ -261,7 +260,7 @@ func (p *Processor[In]) Resume(ctx context.Context, inDoubt bool) (committed boo
 	return back[0].Offset > from[0].Offset, nil
 }
 
-// attempt is process with the hooks.
+// attempt calls process and the hooks.
 func (p *Processor[In]) attempt(ctx context.Context) error {
 	err := p.observer.batch(ctx, p.batch, p.process, func(err error) bool {
 		return ctx.Err() == nil && (p.isPoisoned(err) || p.passes(err))
@@ -312,12 +311,12 @@ func (p *Processor[In]) process(ctx context.Context) error {
 	return err
 }
 
-// lastingError is an error that would happen again with the same batch.
+// lastingError is an error that would occur again with the same batch.
 type lastingError struct{ error }
 
 func (e lastingError) Unwrap() error { return e.error }
 
-// passes reports whether handling the batch again may succeed.
+// passes reports whether a new attempt at the batch may succeed.
 func (p *Processor[In]) passes(err error) bool {
 	var failed *producer.TxError
 	switch {
@@ -331,15 +330,16 @@ func (p *Processor[In]) passes(err error) bool {
 	return errors.As(err, &failed) && failed.Retriable
 }
 
-// isolate searches for the message whose results a broker refuses. The batches
-// get smaller until the message is alone. The message is then poisoned.
+// isolate searches for the message whose results a broker refuses. isolate
+// halves the batches until a batch has only one message. This message is then
+// poisoned.
 func (p *Processor[In]) isolate(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)
 		return err
 	}
 	at := placeOf(p.batch[0])
-	if p.config.onBad == nil || p.poisoned[at] != nil { // the broker refused the output of the handler
+	if p.config.onBad == nil || p.poisoned[at] != nil { // the broker also refused the output of the bad handler
 		return lastingError{fmt.Errorf("%v: %w", at, err)}
 	}
 	p.poisoned[at] = err
@@ -347,8 +347,8 @@ func (p *Processor[In]) isolate(err error) error {
 }
 
 // slow halves the batch, because the transaction took longer than its timeout.
-// A single message gets several tries, because a frozen process causes the same
-// timeout.
+// A single message gets several attempts, because a frozen process causes the
+// same timeout.
 func (p *Processor[In]) slow(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)
@@ -357,18 +357,18 @@ func (p *Processor[In]) slow(err error) error {
 	if p.tooSlow++; p.tooSlow < slowMost {
 		return err
 	}
-	return lastingError{fmt.Errorf("%v took too long %d times: %w", placeOf(p.batch[0]), p.tooSlow, err)}
+	return lastingError{fmt.Errorf("%v took longer than the transaction timeout, %d times: make the function faster, or raise WithTransactionTimeout: %w", placeOf(p.batch[0]), p.tooSlow, err)}
 }
 
-// isPoisoned reports whether the batch must be handled again at once, with a
-// message that goes to the bad handler.
+// isPoisoned reports whether the batch must be handled again at once, because a
+// message now goes to the bad handler.
 func (p *Processor[In]) isPoisoned(err error) bool {
 	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(lastingError))
 }
 
-// observed is one with the hooks.
+// observed calls one and the hooks.
 func (p *Processor[In]) observed(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
-	if !p.observer.records { // the function below would be allocated for each message
+	if !p.observer.records { // without this test, each message would allocate the function below
 		_, err := p.one(ctx, tx, m)
 		return err
 	}
@@ -389,10 +389,11 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 	case err == nil:
 		c.Value = value
 	case errors.Is(err, serde.ErrTombstone):
-	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // the message itself may be good
+	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil: // the message itself may be correct
 		return nil, err
 	case errors.Is(err, serde.ErrNoExecutor):
-		// The program lacks the executor. Every message would be called bad.
+		// The program lacks the executor of a rule, so every message would
+		// fail.
 		return nil, fmt.Errorf("%v: %w", placeOf(m), err)
 	default:
 		return err, p.bad(ctx, tx, m, err)
@@ -415,13 +416,13 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 }
 
 // isOwnRefusal reports whether the producer refused a single message because of
-// its content.
+// the message's content.
 func isOwnRefusal(err error) bool {
 	return errors.As(err, new(*producer.MessageError)) && !errors.Is(err, serde.ErrRegistry) && !errors.Is(err, producer.ErrUnknownTopic) &&
 		!errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
 }
 
-// bad calls the bad handler with a message.
+// bad calls the bad handler with the message.
 func (p *Processor[In]) bad(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage, reason error) error {
 	at := placeOf(m)
 	if p.config.onBad == nil {

@@ -28,10 +28,10 @@ type event = copytest.Event
 type copying struct {
 	w        *copytest.Where
 	reg      *workload.Registry
-	reader   serde.Registry // for the deserializer; nil: reg
+	reader   serde.Registry // for the deserializer; nil means reg
 	in, out  string
 	group    string
-	protocol string // "": the default
+	protocol string // "" means the default
 	onBad    processor.BadHandler
 	each     func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error
 	messages int
@@ -128,8 +128,9 @@ func TestProcessor(t *testing.T) {
 	c.w.Exactly(c.out, 3000)
 }
 
-// TestGroupProtocol checks that the default depends on the brokers. Kafka 3.9
-// lists the requests of the protocol "consumer", but lacks the feature.
+// TestGroupProtocol checks that the default protocol depends on the brokers.
+// Kafka 3.9 lists the requests of the protocol "consumer", but does not support
+// the protocol.
 func TestGroupProtocol(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]*kversion.Versions{"2.8": kversion.V2_8_0(), "3.6": kversion.V3_6_0(), "3.9": kversion.V3_9_0(), "4.0": kversion.V4_0_0()} {
@@ -148,8 +149,8 @@ func TestGroupProtocol(t *testing.T) {
 			}
 			w.Exactly(c.out, 100)
 
-			// Old brokers cannot serve "consumer". Run must say so, because a
-			// member of such a group receives nothing.
+			// Old brokers do not support "consumer". Run must return an error,
+			// because a member of such a group would receive nothing.
 			c.protocol = "consumer"
 			err = run(t, c.processor(copytest.NewID(t)), func() bool { return name == "4.0" })
 			if refused := new(producer.ConfigError); errors.As(err, &refused) == (name == "4.0") {
@@ -216,8 +217,9 @@ func (r encrypted) SchemaByID(ctx context.Context, subject string, id int) (cont
 	return v, err
 }
 
-// TestRuleWithoutExecutor stops the processor if the program lacks the executor
-// of a rule. No message is bad, so none goes to the dead letters.
+// TestRuleWithoutExecutor checks that the processor stops if the program lacks
+// the executor of a rule. The messages are not bad, so no message goes to the
+// dead letters.
 func TestRuleWithoutExecutor(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
@@ -237,7 +239,8 @@ func TestRuleWithoutExecutor(t *testing.T) {
 }
 
 // TestRefusedResult publishes a result that is too large for its topic. Only
-// its message goes to the bad handler. The other messages are copied.
+// the message with this result goes to the bad handler. The other messages are
+// copied.
 func TestRefusedResult(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
@@ -264,8 +267,8 @@ func TestRefusedResult(t *testing.T) {
 	}
 }
 
-// stringsOnly is a registry in which the first schema is a string. So no event
-// decodes.
+// stringsOnly returns a registry in which the first schema is a string. So no
+// event decodes.
 func stringsOnly(t *testing.T) *workload.Registry {
 	r := new(workload.Registry)
 	if v, err := r.Register(t.Context(), "", contract.Schema{Text: `"string"`}); v.ID != 1 || err != nil {
@@ -297,7 +300,7 @@ func TestEnds(t *testing.T) {
 		"no such topic to read": {func(c *copying) { c.in = "no-such-topic" }, producer.ErrUnknownTopic},
 		"no such topic to write": {func(c *copying) {
 			c.out = "no-such-topic"
-			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return nil } // must not be called, because the message is good
+			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return nil } // must not be called, because the message is correct
 		}, producer.ErrUnknownTopic},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +375,7 @@ func TestRefused(t *testing.T) {
 }
 
 // TestNothingCommittedAfterTheContext lets the function return nil after the
-// context of Run has ended. Nothing of that batch may become visible.
+// context of Run has ended. The batch must not become visible.
 func TestNothingCommittedAfterTheContext(t *testing.T) {
 	t.Parallel()
 	c := newCopying(copytest.Brokers(t), 1)
@@ -418,9 +421,9 @@ func TestAnswersLost(t *testing.T) {
 }
 
 // TestInDoubt lets commits end in doubt. The start of the next client decides
-// the transaction. The group's offsets then show the outcome. The input
-// continues at the end of the batch after a commit, and at its start after an
-// abort.
+// the transaction. The group's offsets then show the outcome. After a commit,
+// the processor continues behind the batch. After an abort, the processor reads
+// the batch again.
 func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -454,9 +457,8 @@ func TestInDoubt(t *testing.T) {
 	}
 }
 
-// TestStoppedInDoubt ends a run before the answer to a commit arrives,
-// repeatedly. The next run continues after the messages that were committed
-// after all.
+// TestStoppedInDoubt ends runs before the answer to a commit arrives. If the
+// commit has succeeded, the next run continues behind the committed messages.
 func TestStoppedInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
@@ -478,8 +480,8 @@ func TestStoppedInDoubt(t *testing.T) {
 	w.Exactly(c.out, n)
 }
 
-// TestSlowFunction checks that a function may hold a transaction beyond its
-// timeout without ending Run.
+// TestSlowFunction checks that Run continues if a function holds a transaction
+// longer than the transaction timeout.
 func TestSlowFunction(t *testing.T) {
 	t.Parallel()
 	c := newCopying(copytest.Brokers(t), 1)
@@ -503,8 +505,8 @@ func TestSlowFunction(t *testing.T) {
 }
 
 // TestRefusedByBroker lets a broker refuse the result of one message because of
-// its content. The processor finds the message and gives it to the bad handler.
-// The other messages are copied.
+// its content. The processor finds the message, and the bad handler gets the
+// message. The other messages are copied.
 func TestRefusedByBroker(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)

@@ -1,5 +1,5 @@
-// Package outboxpgx lets pgx write into an outbox. It also lets a relay listen
-// for PostgreSQL's notifications.
+// Package outboxpgx writes events into an outbox with pgx. A relay can also
+// listen for PostgreSQL's notifications.
 package outboxpgx
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/avroline/avroline/producer/outbox"
 )
 
-// Execer is implemented by pgx.Tx, *pgx.Conn and *pgxpool.Pool.
+// Execer is a pgx.Tx, a *pgx.Conn or a *pgxpool.Pool.
 type Execer interface {
 	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
 }
@@ -39,7 +39,7 @@ func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql
 // reconnectWait is the pause before the listener connects again.
 const reconnectWait = time.Second
 
-// Listener waits for notifications. It is safe for concurrent use.
+// Listener waits for notifications. A Listener is safe for concurrent use.
 type Listener struct {
 	config  *pgx.ConnConfig
 	channel string
@@ -51,8 +51,8 @@ type Listener struct {
 }
 
 // Listen listens on the channel that outbox.WithNotify names. The listener uses
-// its own connection, and connects again if the connection is lost. url has the
-// format of pgx.ParseConfig. Close ends the listener.
+// a separate connection, and connects again if the connection is lost. url has
+// the format of pgx.ParseConfig. Close ends the listener.
 func Listen(url, channel string) (*Listener, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -108,7 +108,7 @@ func (l *Listener) listen(ctx context.Context) error {
 		return err
 	}
 	for {
-		l.notify() // also after connecting, because a notification may have been missed
+		l.notify() // also after connecting, because the listener may have missed a notification
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return err
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// TestPgx writes events with pgx. A notification wakes the relay, whose next
-// poll would come much later. The listener connects again after it has lost its
+// TestPgx writes events with pgx. A notification wakes the relay long before
+// the relay's next poll. The listener connects again after it has lost its
 // connection.
 func TestPgx(t *testing.T) {
 	t.Parallel()

@@ -1,8 +1,8 @@
-// Package avscfmt formats schema files (.avsc, .avpr) in a single layout, as
-// gofmt does for Go. Keys have the conventional order. Each level is indented
-// by two spaces. A short object or array stands on one line. Comments stay in
-// their place. Formatting never changes the meaning of a file. Formatting twice
-// gives the same text as formatting once.
+// Package avscfmt formats schema files (.avsc, .avpr) in a single layout, like
+// gofmt for Go. Keys have the conventional order. Each level is indented by two
+// spaces. A short object or array stands on one line. Comments stay at their
+// element. Formatting never changes the meaning of a file. A second formatting
+// changes nothing.
 package avscfmt
 
 import (
@@ -13,12 +13,12 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// width is the largest length of a line with a whole object or array.
+// width is the maximum length of a line that contains a whole object or array.
 const width = 100
 
 // Format returns text in the layout of this package. The text must be JSON,
-// with or without comments. The text need not be a valid schema. The error is
-// of type [avsc.Errors], with places in the file called name.
+// with or without comments. The text need not be a valid schema. The error has
+// the type [avsc.Errors], and contains places in the file called name.
 func Format(name string, text []byte) ([]byte, error) {
 	root, comments, err := avsc.ReadJSON(name, text)
 	if err != nil {
@@ -57,8 +57,8 @@ func (w *printer) comments(cs []comment, first bool) {
 	}
 }
 
-// comment prints a comment. In a block comment, the lines that begin with a
-// star are aligned with the star of the first line.
+// comment prints a comment. Lines of a block comment that begin with a star are
+// aligned with the star of the first line.
 func (w *printer) comment(c comment) {
 	for i, line := range strings.Split(strings.ReplaceAll(c.text, "\r\n", "\n"), "\n") {
 		line = strings.TrimRight(line, " \t\r")
@@ -86,7 +86,8 @@ func (w *printer) tab() {
 	}
 }
 
-// value prints the value of it on the current line, starting at column col.
+// value prints the value of an item on the current line, starting at column
+// col.
 func (w *printer) value(it *item, col int) {
 	v := it.value
 	if v.Kind != avsc.JSONArray && v.Kind != avsc.JSONObject {
@@ -113,8 +114,8 @@ func (w *printer) value(it *item, col int) {
 	w.out.WriteByte(shut)
 }
 
-// child prints an item of a container that has several lines. Empty lines
-// between the elements of an array stay, because they group the elements.
+// child prints an item of a container with several lines. Empty lines between
+// the elements of an array stay, because they group the elements.
 func (w *printer) child(c *item, first, last, element bool) {
 	blank := c.blank && (element || len(c.leading) > 0)
 	w.comments(c.leading, first)
@@ -139,9 +140,9 @@ func (w *printer) child(c *item, first, last, element bool) {
 	w.out.WriteByte('\n')
 }
 
-// oneLine returns the container on one line, if this is allowed and the line
-// fits. Records, the fields of records, and containers with comments never have
-// one line.
+// oneLine returns the container on one line, if the container may have one line
+// and the line fits. Records, the fields of records, and containers with
+// comments always have several lines.
 func oneLine(it *item, room int) (string, bool) {
 	if it.commented || it.key == "fields" && len(it.children) > 0 {
 		return "", false
@@ -153,8 +154,8 @@ func oneLine(it *item, room int) (string, bool) {
 	return b.String(), true
 }
 
-// appendLine appends it as one line. The result is false if the line is too
-// long or if it is a record.
+// appendLine appends an item as one line. The result is false if the line is
+// too long, or if the item is a record.
 func appendLine(b *strings.Builder, it *item, room int) bool {
 	if it.child("fields") != nil || b.Len() > 4*room {
 		return false

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected outputs")
 
-// TestFormat formats the file "in" of each testdata/*.txtar. The result must be
-// the file "out".
+// TestFormat formats the file "in" of each testdata/*.txtar. The result must
+// equal the file "out".
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("testdata/*.txtar")
@@ -57,8 +57,8 @@ func format(t *testing.T, in []byte) []byte {
 	return out
 }
 
-// check verifies that the output has the meaning and the comments of the input,
-// and that formatting the output again changes nothing.
+// check verifies that the output has the meaning and the comments of the input.
+// It also verifies that a second formatting changes nothing.
 func check(t *testing.T, in, out []byte) {
 	t.Helper()
 	if again := format(t, out); string(again) != string(out) {
@@ -89,7 +89,7 @@ func check(t *testing.T, in, out []byte) {
 	}
 	s, err := avsc.Parse("in", in)
 	if err != nil {
-		return // valid JSON, but no schema
+		return // valid JSON, but not a schema
 	}
 	formatted, err := avsc.Parse("out", out)
 	if err != nil {
@@ -99,8 +99,8 @@ func check(t *testing.T, in, out []byte) {
 		t.Errorf("%s\nbecame another schema:\n%s", in, out)
 	}
 	if s.Kind.Named() {
-		// The parser accepts in and out in one set only if both are the same
-		// definition, with docs, defaults and properties.
+		// The parser accepts in and out in one set only if both contain the
+		// same definition, with the same docs, defaults and properties.
 		if _, err := avsc.ParseSet(avsc.Source{Name: "in", Text: in}, avsc.Source{Name: "out", Text: out}); err != nil {
 			t.Error(err)
 		}

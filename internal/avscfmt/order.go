@@ -8,8 +8,8 @@ import (
 )
 
 // keys is the conventional order of keys. First come the keys for kind and
-// name, then the keys for the meaning, then the keys for the parts. Other keys
-// stand at the place of "", in their original order.
+// name, then the keys for the meaning, and then the keys for the parts. All
+// other keys stand at the place of "", in their original order.
 type keys []string
 
 func schemaKeys() keys {
@@ -31,7 +31,7 @@ func messageKeys() keys {
 	return keys{"doc", "", "request", "response", "errors", "one-way"}
 }
 
-// order sorts the members of an object. The comments move with their members.
+// order sorts the members of an object. Comments move with their members.
 func (it *item) order(by keys) {
 	rank := func(c item) int {
 		if i := slices.Index(by, c.key); i >= 0 {
@@ -85,8 +85,8 @@ func orderFile(it *item) {
 }
 
 // orderSchema sorts the keys of a schema and of the schemas inside. An array is
-// a union. Defaults and properties are values, so orderSchema does not change
-// them.
+// a union. orderSchema does not change defaults and properties, because they
+// are values and not schemas.
 func orderSchema(it *item) {
 	switch it.value.Kind {
 	default: // the name of a type

@@ -7,8 +7,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// item is one place of an object, an array or the file. It has a value, the
-// comments of the value, and in an object a key.
+// item is an element of an array, a member of an object, or the whole file. An
+// item has a value and the comments of the value. A member also has a key.
 type item struct {
 	key      string
 	hasKey   bool
@@ -16,28 +16,29 @@ type item struct {
 	children []item
 	dangling []comment // in a container, the comments after the last item
 
-	commented bool // whether a comment is inside the container
+	commented bool // a comment is inside the container
 
 	leading  []comment // on their own lines before the item
 	trailing []comment // after the item on its last line
-	blank    bool      // whether an empty line comes directly before the item
+	blank    bool      // an empty line comes directly before the item
 
-	start, end int // in the source, without comments
+	start, end int // offsets in the source, without comments
 }
 
-// comment is a comment. It records whether an empty line comes before it.
+// comment is a comment. blank is true if an empty line comes before the
+// comment.
 type comment struct {
 	text  string
 	blank bool
 }
 
-// planter assigns the comments to the items in order.
+// planter assigns the comments to the items, in order.
 type planter struct {
 	src      string
 	comments []avsc.Comment
 }
 
-// take removes and returns the comments that begin before off.
+// take removes and returns the comments that begin before the offset off.
 func (p *planter) take(off int) []avsc.Comment {
 	n := 0
 	for n < len(p.comments) && p.comments[n].Off < off {
@@ -48,7 +49,8 @@ func (p *planter) take(off int) []avsc.Comment {
 	return taken
 }
 
-// blankBefore reports whether an empty line comes directly before off.
+// blankBefore reports whether an empty line comes directly before the offset
+// off.
 func (p *planter) blankBefore(off int) bool {
 	space := p.src[len(strings.TrimRight(p.src[:off], " \t\r\n")):off]
 	return strings.Count(space, "\n") > 1
@@ -62,7 +64,7 @@ func (p *planter) made(cs []avsc.Comment) []comment {
 	return out
 }
 
-// sameLine reports whether two places are on the same line.
+// sameLine reports whether two offsets are on the same line.
 func (p *planter) sameLine(from, to int) bool {
 	return !strings.Contains(p.src[from:to], "\n")
 }
@@ -114,9 +116,9 @@ func (p *planter) fill(it *item) {
 	})
 }
 
-// trail assigns to prev the comments that end its line, and returns the other
-// comments. A comment between the comma and the next item on the same line
-// belongs to the next item.
+// trail assigns the comments at the end of prev's line to prev, and returns the
+// other comments. If a comment stands between a comma and the next item on the
+// same line, the comment belongs to the next item.
 func (p *planter) trail(prev *item, cs []avsc.Comment, next int) []avsc.Comment {
 	n := 0
 	for n < len(cs) && p.sameLine(prev.end, cs[n].Off) {
@@ -134,7 +136,7 @@ func (p *planter) trail(prev *item, cs []avsc.Comment, next int) []avsc.Comment 
 	return cs[n:]
 }
 
-// between is the source between two places, without the comments.
+// between returns the source between two offsets, without the comments.
 func (p *planter) between(from, to int, cs []avsc.Comment) string {
 	var b strings.Builder
 	for _, c := range cs {

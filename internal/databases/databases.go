@@ -1,7 +1,7 @@
-// Package databases starts real databases for tests: PostgreSQL and MariaDB as
-// local processes in a temporary folder, and SQLite in a file. The servers
-// listen on sockets in their folders, because a free port may belong to another
-// test when the server starts.
+// Package databases starts real databases for tests. PostgreSQL and MariaDB are
+// local processes in a temporary folder. SQLite is a file. The servers listen
+// on sockets in their folders and not on ports. A port that is free now may be
+// used by another test when the server starts.
 package databases
 
 import (
@@ -15,20 +15,20 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql" // registers its driver
-	_ "github.com/jackc/pgx/v5/stdlib" // registers its driver
-	_ "modernc.org/sqlite"             // registers its driver
+	_ "github.com/go-sql-driver/mysql" // registers the driver "mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+	_ "modernc.org/sqlite"             // registers the driver "sqlite"
 
 	"github.com/avroline/avroline/internal/local"
 )
 
-// Server is a database server that can be killed and started again.
+// Server is a database server. A test can kill and restart a Server.
 type Server struct {
 	t       testing.TB
 	start   func() *exec.Cmd
-	stop    func() // begins an orderly end
+	stop    func() // begins an orderly shutdown
 	log     string
-	data    string // the folder of the data; empty for SQLite
+	data    string // the data folder; empty for SQLite
 	process *local.Process
 	// Driver and URL are for sql.Open.
 	Driver, URL string
@@ -45,8 +45,8 @@ func (s *Server) Open() *sql.DB {
 	return db
 }
 
-// Start starts the server, after Kill or for the first time, and waits until it
-// answers.
+// Start starts the server and waits until the server answers. Start also
+// restarts a killed server.
 func (s *Server) Start() {
 	s.t.Helper()
 	if s.start == nil {
@@ -67,7 +67,7 @@ func (s *Server) Start() {
 		switch {
 		case ctx.Err() == nil && s.process.Alive():
 		case ctx.Err() == nil && bytes.Contains(log, []byte("pre-existing shared memory block")):
-			// Backends of a PostgreSQL that was killed live a little longer.
+			// Backends of a killed PostgreSQL may run a little longer.
 			if s.process, err = local.Run(s.start(), s.log); err != nil {
 				s.t.Fatal(err)
 			}
@@ -78,16 +78,16 @@ func (s *Server) Start() {
 	}
 }
 
-// Kill ends the server as kill -9 does.
+// Kill ends the server with SIGKILL.
 func (s *Server) Kill() {
 	if s.process != nil {
 		_ = s.process.Kill()
 	}
 }
 
-// Save stops the server for a moment and copies its data. The returned function
-// kills the server and starts it again with the copied data, as a restore from
-// a backup does.
+// Save stops the server, copies its data and starts the server again. The
+// function restore kills the server and starts it with the copied data, like a
+// restore from a backup.
 func (s *Server) Save() (restore func()) {
 	s.t.Helper()
 	saved := filepath.Join(filepath.Dir(s.data), "saved")
@@ -106,13 +106,14 @@ func (s *Server) Save() (restore func()) {
 	}
 }
 
-// SQLite opens a file of its own.
+// SQLite opens a new file.
 func SQLite(t testing.TB) *Server {
 	path := filepath.Join(t.TempDir(), "test.db")
 	return &Server{t: t, Driver: "sqlite", URL: "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"}
 }
 
-// PostgreSQL starts a server. It skips the test if there is none.
+// PostgreSQL starts a server. If PostgreSQL is not installed, the test is
+// skipped.
 func PostgreSQL(t testing.TB) *Server {
 	t.Helper()
 	binaries, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -123,7 +124,7 @@ func PostgreSQL(t testing.TB) *Server {
 	if i < 0 {
 		t.Skip("PostgreSQL is not installed")
 	}
-	dir, err := os.MkdirTemp("", "pg") // short: the path of a socket is bounded
+	dir, err := os.MkdirTemp("", "pg") // a short name, because the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,9 +153,9 @@ func PostgreSQL(t testing.TB) *Server {
 	return s
 }
 
-// PgBouncer starts PgBouncer before a PostgreSQL server, in the mode
-// transaction, and returns the URL of its database without options of pgx. It
-// skips the test if PgBouncer is not installed.
+// PgBouncer starts PgBouncer in front of a PostgreSQL server, in the pool mode
+// transaction. The result is the URL of the database, without options of pgx.
+// If PgBouncer is not installed, the test is skipped.
 func PgBouncer(t testing.TB, behind *Server) (url string) {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -186,7 +187,7 @@ func PgBouncer(t testing.TB, behind *Server) (url string) {
 	return s.URL
 }
 
-// MariaDB starts a server. It skips the test if there is none.
+// MariaDB starts a server. If MariaDB is not installed, the test is skipped.
 func MariaDB(t testing.TB) *Server {
 	t.Helper()
 	server, err := exec.LookPath("mariadbd")
@@ -228,11 +229,11 @@ func MariaDB(t testing.TB) *Server {
 	return s
 }
 
-// run runs a program. dir is its folder for temporary files.
+// run runs a program. dir is the program's folder for temporary files.
 func run(t testing.TB, dir string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Env = "/", append(os.Environ(), "TMPDIR="+dir) // servers that start together use the same names in one folder
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "TMPDIR="+dir) // otherwise two servers could use the same temporary files
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}

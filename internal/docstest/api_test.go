@@ -13,11 +13,12 @@ import (
 	"testing"
 )
 
-// ordinary are methods that every Go programmer knows by their interface.
+// ordinary lists methods of standard interfaces, which need no documentation.
 var ordinary = []string{"Error", "Unwrap", "Is", "As", "String", "Format", "GoString", "LogValue", "GobEncode", "GobDecode", "MarshalJSON", "MarshalText"}
 
 // exported returns the exported functions, types, constants, variables and
-// methods of the public packages under a directory, with the package of each.
+// methods of the public packages under a directory. The map contains the
+// package of each name.
 func exported(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -89,8 +90,8 @@ func publicReceiver(x ast.Expr) bool {
 
 var identifier = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
-// TestEverythingPublicIsDocumented checks that the code of a docs page names
-// everything public of package producer and the packages under it.
+// TestEverythingPublicIsDocumented checks that the docs pages name all public
+// names of package producer and the packages under it, in code font.
 func TestEverythingPublicIsDocumented(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))

@@ -1,4 +1,4 @@
-// Package docstest holds the documentation against the code.
+// Package docstest compares the documentation with the code.
 package docstest
 
 import (
@@ -20,8 +20,8 @@ const root = "../.."
 
 var logMethods = []string{"Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext", "ErrorContext", "Log", "LogAttrs", "LogAgain"}
 
-// levelsOf returns the levels of a log call, or nil if they are not in the
-// call. LogAgain chooses between info and warn.
+// levelsOf returns the levels of a log call. The result is nil if the call does
+// not contain the level. LogAgain uses the level info or warn.
 func levelsOf(method string, call *ast.CallExpr) []string {
 	method = strings.TrimSuffix(method, "Context")
 	switch method {
@@ -36,16 +36,16 @@ func levelsOf(method string, call *ast.CallExpr) []string {
 	return []string{strings.ToLower(method)}
 }
 
-// logCalls are the calls with one message.
+// logCalls describes the calls with the same message.
 type logCalls struct {
-	at     string // the position of one of them
+	at     string // the position of the first such call
 	levels map[string]bool
 }
 
 var constantMessage = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)+$`)
 
-// logMessages returns the constant messages of all log calls in the packages
-// that users import.
+// logMessages returns the constant messages of all log calls in packages that
+// users import.
 func logMessages(t *testing.T) map[string]*logCalls {
 	t.Helper()
 	found := map[string]*logCalls{}
@@ -81,7 +81,7 @@ func logMessages(t *testing.T) map[string]*logCalls {
 							found[message].levels[level] = true
 						}
 					}
-					break // the first text is the message, the others are keys
+					break // the first text is the message, and the other texts are keys
 				}
 				return true
 			})
@@ -94,7 +94,7 @@ func logMessages(t *testing.T) map[string]*logCalls {
 	return found
 }
 
-// TestLogCatalogue compares docs/logs.md with the log calls. Each message of
+// TestLogCatalogue compares docs/logs.md with the log calls. Each message in
 // the code needs a row with its levels, and each row needs a call.
 func TestLogCatalogue(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,4 @@
-// Package hook protects the program from the functions that observe it.
+// Package hook protects a program from panics in the program's hooks.
 package hook
 
 import (
@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// Caught logs the panic of a hook. Call Caught with defer. The work that the
-// hook observes goes on.
+// Caught logs the panic of a hook, and the program continues. Call Caught with
+// defer.
 func Caught(log *slog.Logger, name string) {
 	if v := recover(); v != nil {
 		log.Error("hook_panicked", "hook", name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))

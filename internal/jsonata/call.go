@@ -2,7 +2,7 @@ package jsonata
 
 import "slices"
 
-// lambda returns the function of a lambda expression.
+// lambda returns the function that a lambda expression makes.
 func lambda(n *node, in any, s *scope) *function {
 	f := &function{params: len(n.params)}
 	f.call = func(ev *evaluation, args []any, _ any) (any, error) {
@@ -19,8 +19,8 @@ func lambda(n *node, in any, s *scope) *function {
 	return f
 }
 
-// callNode evaluates a call, or a call with placeholders, which makes a
-// function. first is the argument before the others in a chain, or nil.
+// callNode evaluates a call. A call with placeholders makes a function. In a
+// chain, first contains the first argument, and otherwise first is nil.
 func (ev *evaluation) callNode(n *node, in any, s *scope, first []any) (any, error) {
 	callee, err := ev.eval(n.rhs, in, s)
 	if err != nil {
@@ -58,7 +58,8 @@ func (ev *evaluation) callNode(n *node, in any, s *scope, first []any) (any, err
 	}}, nil
 }
 
-// call calls a function. The depth counts, because a function may call itself.
+// call calls a function. call increases the depth, because a function may call
+// itself.
 func (ev *evaluation) call(f *function, args []any, in any) (any, error) {
 	if ev.depth++; ev.depth > maxDepth {
 		return nil, ErrLimit

@@ -12,7 +12,7 @@ import (
 // Expr is a compiled expression. It is immutable and safe for concurrent use.
 type Expr struct {
 	tree      *node
-	functions map[string]any // the functions of the language that the expression names
+	functions map[string]any // functions of the language that the expression uses
 }
 
 // Compile parses an expression. The error is a [*SyntaxError].
@@ -42,7 +42,7 @@ func Compile(src string) (*Expr, error) {
 var (
 	// ErrLimit says that an evaluation was too deep, too long or too large.
 	ErrLimit = errors.New("JSONata: the evaluation exceeds its limits")
-	// ErrNoResult says that the result is not a value.
+	// ErrNoResult says that an expression has no value as its result.
 	ErrNoResult = errors.New("JSONata: the expression has no result for this input")
 )
 
@@ -54,8 +54,8 @@ const (
 
 // EvalJSON evaluates the expression for a JSON text, and returns the result as
 // a JSON text. If the expression has no result, the error is [ErrNoResult]. An
-// error contains no value of the input, except the text that the expression
-// itself gives to $error or $assert.
+// error contains no value of the input, except for the text that the expression
+// passes to $error or $assert.
 func (e *Expr) EvalJSON(ctx context.Context, input []byte) ([]byte, error) {
 	in, err := fromJSON(input)
 	if err != nil {
@@ -265,7 +265,8 @@ func member(in any, name string) any {
 	return undefined{}
 }
 
-// path evaluates the steps, each on the results of the step before.
+// path evaluates the steps of a path. Each step gets the results of the step
+// before.
 func (ev *evaluation) path(n *node, in any, s *scope) (any, error) {
 	input, ok := in.(*array)
 	if !ok || n.list[0].kind == kindVariable {
@@ -347,7 +348,8 @@ func (ev *evaluation) step(n *node, input *array, s *scope, last bool) (any, err
 	return out, nil
 }
 
-// filter returns the values of in for which by is true, or at the index by.
+// filter returns the values of in for which by is true. If by is a number, the
+// result is the value at this index.
 func (ev *evaluation) filter(by *node, in any, s *scope) (any, error) {
 	a, ok := in.(*array)
 	if !ok {
@@ -384,8 +386,8 @@ func (ev *evaluation) filter(by *node, in any, s *scope) (any, error) {
 	return out, nil
 }
 
-// index returns the position of a number. A negative number counts from the
-// end.
+// index returns the position for the index f in a list of n values. A negative
+// index counts from the end.
 func index(f float64, n int) (int, bool) {
 	i := math.Floor(f)
 	if i < 0 {
@@ -412,7 +414,7 @@ func indexes(v any) ([]float64, bool) {
 	return out, true
 }
 
-// add appends b to a, as a sequence does: two values become an array.
+// add appends b to a sequence a. Two values become an array.
 func add(a, b any) any {
 	switch {
 	case isUndefined(a):
@@ -602,7 +604,7 @@ func (ev *evaluation) sort(n *node, input *array, s *scope) (any, error) {
 			switch {
 			case isUndefined(x) && isUndefined(y):
 			case isUndefined(x):
-				return 1 // at the end in both directions
+				return 1 // missing values come last, in both directions
 			case isUndefined(y):
 				return -1
 			default:
@@ -770,7 +772,7 @@ func (ev *evaluation) numbers(lhs, rhs any) (any, error) {
 	return out, nil
 }
 
-// arithmetic keeps integers exact as long as the result fits an int64.
+// arithmetic computes integers exactly if the result fits into an int64.
 func arithmetic(op string, lhs, rhs any) (any, error) {
 	for _, v := range []any{lhs, rhs} {
 		if _, ok := number(v); !ok && !isUndefined(v) {
@@ -807,7 +809,8 @@ func arithmetic(op string, lhs, rhs any) (any, error) {
 	return x, nil
 }
 
-// exact computes in integers. It returns false if the result does not fit.
+// exact computes with integers. The second result is false if the integer does
+// not fit.
 func exact(op string, a, b int64) (int64, bool) {
 	switch op {
 	case "+":

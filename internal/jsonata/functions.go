@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// implementation is the body of a function of the language. The arguments have
-// passed the signature.
+// implementation is the body of a function of the language. The caller has
+// checked the arguments against the signature.
 type implementation func(ev *evaluation, args []any) (any, error)
 
 // builtin returns a function of the language.
 func builtin(name string, b signature) *function {
 	params, callback := len(b.params), len(b.params)
-	if name == "string" { // a callback gets no second argument, as in JavaScript
+	if name == "string" { // as in JavaScript, a callback gets no second argument
 		callback = 1
 	}
 	return &function{name: name, params: callback, call: func(ev *evaluation, args []any, context any) (any, error) {
@@ -30,8 +30,8 @@ func builtin(name string, b signature) *function {
 	}}
 }
 
-// unsupported reports whether JSONata has a function that this package does not
-// have. Every other unknown function is an error of the evaluation.
+// unsupported reports whether JSONata has a function that this package lacks.
+// Calling any other unknown function is an error of the evaluation.
 func unsupported(name string) bool {
 	return slices.Contains([]string{"eval", "formatInteger", "parseInteger", "clone"}, name)
 }
@@ -52,9 +52,10 @@ type param struct {
 	wrap     bool // another value becomes an array of one value
 }
 
-// sign builds the parameters from letters as in the documentation of JSONata:
-// "s-nn?" is a string or the context, a number, and an optional number. "x" is
-// any type, and "a<s>" is an array of strings.
+// sign makes the parameters from letters, in the notation of JSONata's
+// documentation. For example, "s-nn?" is a string (by default the context), a
+// number, and an optional number. "x" is any type, and "a<s>" is an array of
+// strings.
 func sign(text string, run implementation) signature {
 	var params []param
 	for i := 0; i < len(text); i++ {
@@ -82,7 +83,7 @@ func sign(text string, run implementation) signature {
 	return signature{params, run}
 }
 
-// kindOf returns the letter of a value's type. It returns m for undefined.
+// kindOf returns the letter of a value's type, or m for undefined.
 func kindOf(v any) byte {
 	switch v.(type) {
 	case undefined:
@@ -103,8 +104,8 @@ func kindOf(v any) byte {
 	return 'f'
 }
 
-// check holds the arguments against the signature. Missing arguments come from
-// the context.
+// check compares the arguments with the signature, and takes missing arguments
+// from the context.
 func (s *signature) check(name string, args []any, context any) ([]any, error) {
 	wrong := failf("the arguments of $%s do not fit", name)
 	if len(args) > len(s.params) {
@@ -158,7 +159,7 @@ func (s *signature) fromContext(args []any) bool {
 	if len(args) == 0 {
 		return true
 	}
-	// The arguments fit the parameters after the first one.
+	// The arguments match the parameters after the first parameter.
 	if len(args) < required || len(args) == required+1 && required > 0 {
 		return false
 	}
@@ -270,7 +271,7 @@ func orUndefined(v any, f func() any) any {
 	return f()
 }
 
-// aggregate is a function of a list of numbers.
+// aggregate makes a function that computes one value from a list of numbers.
 func aggregate(f func([]any) (any, error)) implementation {
 	return func(ev *evaluation, args []any) (any, error) {
 		a, ok := args[0].(*array)
@@ -314,7 +315,7 @@ func onNumber(f func(float64) float64) implementation {
 	return func(_ *evaluation, args []any) (any, error) {
 		switch v := args[0].(type) {
 		case int64:
-			if f(1.5) == math.Trunc(f(1.5)) { // floor or ceil: v stays exact
+			if f(1.5) == math.Trunc(f(1.5)) { // f is floor or ceil: an integer stays exact
 				return v, nil
 			}
 			return finite(f(float64(v)))
@@ -325,7 +326,7 @@ func onNumber(f func(float64) float64) implementation {
 	}
 }
 
-// finite returns a result that is a number.
+// finite returns f as a number, or an error if f is not finite.
 func finite(f float64) (any, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, failf("the result is not a number")
@@ -333,7 +334,7 @@ func finite(f float64) (any, error) {
 	return whole(f), nil
 }
 
-// callback calls f with as many arguments as f has parameters.
+// callback calls f with at most as many arguments as f has parameters.
 func (ev *evaluation) callback(f *function, args ...any) (any, error) {
 	n := len(args)
 	if f.params >= 0 && f.params < n {
@@ -622,7 +623,7 @@ func sortItems(ev *evaluation, args []any) (any, error) {
 		}
 	}
 	var failed error
-	after := func(x, y any) bool { // x belongs after y
+	after := func(x, y any) bool { // true if x belongs after y
 		if failed != nil {
 			return false
 		}
@@ -675,7 +676,7 @@ func assert(_ *evaluation, args []any) (any, error) {
 
 // StopError says that the expression itself stopped by $error or $assert.
 type StopError struct {
-	Message string // the text of the expression; it may contain values of the input
+	Message string // the message of the expression; may contain values of the input
 }
 
 // Error does not contain the message, because the message may contain values

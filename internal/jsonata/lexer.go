@@ -8,7 +8,7 @@ import (
 )
 
 // SyntaxError says that an expression is not valid JSONata, or uses a part of
-// the language that this package does not have.
+// the language that this package lacks.
 type SyntaxError struct {
 	Offset int // in bytes
 	Reason string
@@ -46,7 +46,7 @@ type lexer struct {
 	at  int
 }
 
-// operators are tried in this order, so that the longest one is found.
+// operators are in the order of matching. The longest operator comes first.
 var operators = [...]string{ //nolint:gochecknoglobals // constant
 	"..", ":=", "!=", ">=", "<=", "**", "~>", "?:", "??",
 	".", "[", "]", "{", "}", "(", ")", ",", "@", "#", ";", ":", "?", "+", "-", "*", "/", "%", "|", "=", "<", ">", "^", "&",
@@ -156,7 +156,8 @@ func (l *lexer) str(quote byte) (token, error) {
 	return token{}, &SyntaxError{at, "the string has no end"}
 }
 
-// escaped reads "uXXXX" at i, and a second half of a surrogate pair.
+// escaped reads "uXXXX" at i. For a surrogate pair, escaped also reads the
+// second half.
 func (l *lexer) escaped(i int) (r rune, width int) {
 	unit := func(i int) (rune, bool) {
 		if i+5 > len(l.src) || l.src[i] != 'u' {

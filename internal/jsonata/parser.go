@@ -137,7 +137,8 @@ func power(op string) int {
 	return 0
 }
 
-// expression parses an expression whose operators bind more than bp.
+// expression parses an expression. All operators in the expression bind more
+// strongly than bp.
 func (p *parser) expression(bp int) (*node, error) {
 	if p.depth++; p.depth > maxSyntaxDepth {
 		return nil, &SyntaxError{p.tok.at, "the expression is nested too deeply"}
@@ -155,7 +156,7 @@ func (p *parser) expression(bp int) (*node, error) {
 	return left, nil
 }
 
-// prefix parses an operand, with the prefix operators.
+// prefix parses an operand and its prefix operators.
 func (p *parser) prefix() (*node, error) {
 	t := p.tok
 	n := &node{at: t.at, text: t.text, val: t.val}
@@ -231,7 +232,7 @@ func (p *parser) prefixOperator(n *node) (*node, error) {
 	return nil, p.unexpected()
 }
 
-// list parses expressions up to the end. The current token is the opening one.
+// list parses expressions up to end. The current token opens the list.
 func (p *parser) list(end, separator string, trailing bool) ([]*node, error) {
 	if err := p.advance(true); err != nil {
 		return nil, err
@@ -242,7 +243,7 @@ func (p *parser) list(end, separator string, trailing bool) ([]*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if end == "]" && p.is("..") { // a range in an array has no binding power
+		if end == "]" && p.is("..") { // the operator of a range in an array has no binding power
 			at := p.tok.at
 			if err := p.advance(true); err != nil {
 				return nil, err
@@ -296,13 +297,13 @@ func (p *parser) pairs() ([][2]*node, error) {
 	return pairs, p.expect("}", false)
 }
 
-// function parses "function($a, $b)<signature>{ body }". A signature is read
-// and has no effect.
+// function parses "function($a, $b)<signature>{ body }". A signature is parsed,
+// but has no effect.
 func (p *parser) function(n *node) (*node, error) {
 	if err := p.advance(false); err != nil {
 		return nil, err
 	}
-	if !p.is("(") { // a field of this name
+	if !p.is("(") { // not a function: a field with the name "function"
 		n.kind = kindName
 		return n, nil
 	}
@@ -405,7 +406,7 @@ func (p *parser) infix(left *node) (_ *node, err error) {
 			return nil, err
 		}
 		n.kind, n.text = kindBind, left.text
-		n.rhs, err = p.expression(9) // from right to left
+		n.rhs, err = p.expression(9) // operators bind from right to left
 		return n, err
 	}
 	if err := p.advance(true); err != nil {
@@ -422,7 +423,7 @@ func (p *parser) infix(left *node) (_ *node, err error) {
 		return nil, err
 	}
 	if t.text == "?:" || t.text == "??" {
-		// A default applies to a value that is false, or that does not exist.
+		// The default is used if the value is false (?:) or missing (??).
 		test := left
 		if t.text == "??" {
 			test = &node{kind: kindCall, at: t.at, rhs: &node{kind: kindVariable, text: "exists", at: t.at}, list: []*node{left}}
@@ -436,7 +437,7 @@ func (p *parser) filter(n *node) (*node, error) {
 	if err := p.advance(true); err != nil {
 		return nil, err
 	}
-	if p.is("]") { // lhs[] keeps an array of one element
+	if p.is("]") { // lhs[] keeps an array with one element
 		step := n.lhs
 		for step.kind == kindFilterSyntax {
 			step = step.lhs

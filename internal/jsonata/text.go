@@ -15,8 +15,8 @@ import (
 // matcher finds the matches of a pattern in a string.
 type matcher func(s string) [][]int
 
-// regexFunction returns the function of a regular expression. Called with a
-// string, it returns the first match.
+// regexFunction returns the function of a regular expression. A call with a
+// string returns the first match.
 func regexFunction(re *regexp.Regexp) *function {
 	f := &function{params: 1, match: func(s string) [][]int { return re.FindAllStringSubmatchIndex(s, -1) }}
 	f.call = func(_ *evaluation, args []any, _ any) (any, error) {
@@ -115,8 +115,9 @@ func substring(_ *evaluation, args []any) (any, error) {
 	return string(runes[int(from):int(math.Max(from, to))]), nil
 }
 
-// cut returns a part of a string at the place of another one. Without the
-// other one, it returns the whole string.
+// cut returns a function that returns a part of a string, before or after
+// another string. If the other string does not occur, the result is the whole
+// string.
 func cut(part func(s string, i, n int) string) implementation {
 	return func(_ *evaluation, args []any) (any, error) {
 		s, ok := args[0].(string)
@@ -170,7 +171,7 @@ func contains(ev *evaluation, args []any) (any, error) {
 	return len(m) > 0, err
 }
 
-// limit returns the optional number of matches. It returns -1 for all.
+// limit returns the optional number of matches. -1 means all matches.
 func limit(v any) (int, error) {
 	f, ok := number(v)
 	if !ok {
@@ -285,7 +286,7 @@ func expand(with, s string, m []int) string {
 		for end < len(with) && end-i <= 3 && with[end] >= '0' && with[end] <= '9' {
 			end++
 		}
-		// The longest number that is a group counts.
+		// Use the longest number that is the number of a group.
 		n := -1
 		for ; end > i+1; end-- {
 			if n, _ = strconv.Atoi(with[i+1 : end]); n < len(m)/2 || end == i+2 {
@@ -437,7 +438,8 @@ func toNumber(_ *evaluation, args []any) (any, error) {
 	return undefined{}, nil
 }
 
-// round rounds half to even, at a number of digits after the point.
+// round rounds to a number of digits after the point. Halves are rounded to
+// even.
 func round(_ *evaluation, args []any) (any, error) {
 	f, ok := number(args[0])
 	if !ok {
@@ -502,7 +504,8 @@ func base64Decode(s string) (any, error) {
 	return string(out), nil
 }
 
-// encodeURL escapes all bytes but the unreserved ones and those of keep.
+// encodeURL escapes all bytes except unreserved characters and the characters
+// in keep.
 func encodeURL(s, keep string) string {
 	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
 	const digits = "0123456789ABCDEF"
@@ -526,7 +529,7 @@ func decodeURL(s string) (any, error) {
 	return out, nil
 }
 
-// isoMillis is the form of $now and of $fromMillis.
+// isoMillis is the time format of $now and $fromMillis.
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
 func fromMillis(_ *evaluation, args []any) (any, error) {

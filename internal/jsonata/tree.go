@@ -1,7 +1,7 @@
 package jsonata
 
-// finish turns the tree of the parser into the tree of the evaluator. A chain
-// of dots becomes one path with steps, and a filter becomes a part of its step.
+// finish converts the parser's tree into the evaluator's tree. A chain of dots
+// becomes a path with steps. A filter becomes a part of its step.
 func finish(n *node) (*node, error) {
 	if n == nil {
 		return nil, nil
@@ -160,7 +160,7 @@ func finishSort(n *node) (*node, error) {
 	return path, nil
 }
 
-// walk calls f for n and for all nodes below.
+// walk calls f for n and for all nodes under n.
 func walk(n *node, f func(*node)) {
 	if n == nil {
 		return

@@ -22,12 +22,13 @@ import (
 //	*object
 //	*function
 
-// undefined is the absence of a value.
+// undefined means that there is no value.
 type undefined struct{}
 
 func isUndefined(v any) bool { _, ok := v.(undefined); return ok }
 
-// array is an array, or a sequence. A sequence of one value is this value.
+// array is an array or a sequence. A sequence with one value is equal to this
+// value.
 type array struct {
 	items    []any
 	sequence bool
@@ -75,7 +76,8 @@ type function struct {
 	match  matcher // of a regular expression, or nil
 }
 
-// parseNumber returns an int64 if the text is an integer that fits.
+// parseNumber returns an int64 if the text is an integer that fits into an
+// int64.
 func parseNumber(text string) (any, bool) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, true
@@ -162,7 +164,7 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 		return appendFloat(dst, v)
 	case string:
 		text, err := json.Marshal(v)
-		if err == nil && bytes.Contains(text, []byte(`\u00`)) { // Marshal escapes for HTML
+		if err == nil && bytes.Contains(text, []byte(`\u00`)) { // Marshal escapes some characters for HTML
 			var b bytes.Buffer
 			e := json.NewEncoder(&b)
 			e.SetEscapeHTML(false)
@@ -231,8 +233,8 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// whole returns the number f as an int64 if f is a whole number that a float64
-// holds exactly.
+// whole returns the number f as an int64 if f is a whole number and a float64
+// can hold it exactly.
 func whole(f float64) any {
 	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		return int64(f)
@@ -282,7 +284,7 @@ func equal(a, b any) bool {
 	return a == b
 }
 
-// boolean is the truth of a value. undefined is false.
+// boolean returns the truth of a value. undefined is false.
 func boolean(v any) bool {
 	switch v := v.(type) {
 	case bool:
@@ -301,10 +303,10 @@ func boolean(v any) bool {
 	case *object:
 		return len(v.keys) > 0
 	}
-	return false // undefined, null, a function
+	return false // undefined, null or a function
 }
 
-// text is the string form of a value, as $string makes it.
+// text returns the string form of a value, like $string.
 func text(v any) (string, error) {
 	switch v := v.(type) {
 	case undefined:
@@ -335,7 +337,7 @@ func numberText(f float64) (string, error) {
 	return strconv.FormatFloat(f, 'f', -1, 64), nil
 }
 
-// rounded is v with the numbers of [numberText].
+// rounded returns v with the numbers of [numberText].
 func rounded(v any) any {
 	switch v := v.(type) {
 	case float64:

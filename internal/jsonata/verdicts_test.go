@@ -21,7 +21,7 @@ type verdict struct {
 	Error    bool            `json:"error"`
 }
 
-// differences are the expressions whose verdict differs on purpose.
+// differences lists the expressions whose result differs on purpose.
 func differences() map[string]string {
 	return map[string]string{
 		"big + 1":                      "integers are exact",
@@ -37,9 +37,9 @@ func differences() map[string]string {
 	}
 }
 
-// TestVerdicts holds the results against those of the libraries that
-// Confluent's Python and JavaScript clients use. The programs in the folder
-// internal/otherclients/verdicts fill in the table.
+// TestVerdicts compares the results with the libraries in Confluent's Python
+// and JavaScript clients. The programs in the folder
+// internal/otherclients/verdicts write the table.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/verdicts.json")
@@ -63,8 +63,9 @@ func TestVerdicts(t *testing.T) {
 	known := differences()
 	for _, c := range table.Cases {
 		got := run(t, c.Expr, table.Message)
-		// A case passes with the verdict of one of them, because they differ in
-		// numbers beyond 2^53 and in the value of a regular expression.
+		// A case passes with the result of one of the two libraries. The
+		// libraries differ in numbers beyond 2^53 and in the value of a regular
+		// expression.
 		same := agree(got, c.Python) || c.Javascript != nil && agree(got, *c.Javascript)
 		if _, ok := known[c.Expr]; ok {
 			if same {
@@ -96,13 +97,13 @@ func run(t *testing.T, expr string, message []byte) verdict {
 	return verdict{Value: out}
 }
 
-// agree compares two verdicts. Neither the order of members nor the form of a
-// number counts.
+// agree compares two results. The order of members and the form of numbers have
+// no effect.
 func agree(a, b verdict) bool {
 	if a.Error || b.Error {
 		return a.Error == b.Error
 	}
-	if b.Function { // a function is no value here
+	if b.Function { // we return no function as a result
 		return string(a.Value) == "null"
 	}
 	return cmp.Equal(decoded(a.Value), decoded(b.Value))
@@ -141,7 +142,7 @@ func decoded(text []byte) any {
 	return normal(v)
 }
 
-// An evaluation ends, whatever the expression is.
+// TestLimits checks that every evaluation ends, whatever the expression is.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for name, expr := range map[string]string{
@@ -195,7 +196,7 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// No error contains a value of the input.
+// TestErrorsHideValues checks that no error contains a value of the input.
 func TestErrorsHideValues(t *testing.T) {
 	t.Parallel()
 	for _, expr := range []string{

@@ -1,9 +1,10 @@
-// Package logsum sums up log records that repeat.
+// Package logsum combines log records that repeat.
 //
-// Trouble repeats: a client that cannot reach a broker logs the same warning
-// again and again, and a hundred thousand lost messages are as many lines. The
-// first record of a kind passes at once. Further records of the kind are
-// counted, and after a pause one record with the count follows.
+// A fault often causes many equal records. For example, a client logs the same
+// warning at each failed connection, or a hundred thousand lost messages have a
+// line each. Package logsum logs the first record of a kind at once, and counts
+// further records of the kind. After a pause, the package logs a record with
+// the count.
 package logsum
 
 import (
@@ -15,36 +16,38 @@ import (
 	"time"
 )
 
-// Repeated is the attribute with the number of records that a record sums up.
+// Repeated is the attribute with the number of combined records.
 const Repeated = "repeated"
 
-// Every is the pause between two records of a kind.
+// Every is the pause between two records of the same kind.
 const Every = time.Minute
 
-// mostKinds bounds the memory. Records of further kinds pass.
+// mostKinds limits the memory. Records of further kinds are logged without a
+// count.
 const mostKinds = 1000
 
-// details are attributes in which records of a kind may differ. The other
-// attributes, the level and the message are the kind.
+// details are the attributes that may differ between records of a kind. A kind
+// has one level, one message, and the same values of the other attributes.
 //
 //nolint:gochecknoglobals // a table, never changed
 var details = []string{"err", "error", "text", "line", "messages", "again_in", "panic", "stack", "token"}
 
-// Handler is a handler that sums up. Make it with [New]. A Handler is safe for
-// concurrent use.
+// Handler is a handler that combines records. [New] makes a Handler. A Handler
+// is safe for concurrent use.
 type Handler struct {
 	next  slog.Handler
 	scope string // the attributes and groups of the logger
 	sums  *sums
 }
 
-// New returns a handler that passes records to next. Records below
-// [slog.LevelInfo], and records with a message in never, are not summed up.
+// New returns a handler that passes records to next. The handler does not
+// combine records below [slog.LevelInfo] and records with a message in never.
 func New(next slog.Handler, never ...string) *Handler {
 	return &Handler{next: next, sums: &sums{never: never, kinds: map[string]*kind{}, every: Every}}
 }
 
-// sums are shared by a handler and the handlers made from it.
+// sums is the state of a handler. The handlers that WithAttrs and WithGroup
+// return share the sums.
 type sums struct {
 	never []string
 	every time.Duration
@@ -52,10 +55,10 @@ type sums struct {
 	mu     sync.Mutex
 	closed bool
 	kinds  map[string]*kind
-	due    sync.WaitGroup // sums that are being logged
+	due    sync.WaitGroup // sums that are being logged now
 }
 
-// kind is a kind of records that was logged less than a pause ago.
+// kind is a kind of records. The last record was logged less than a pause ago.
 type kind struct {
 	timer    *time.Timer
 	next     slog.Handler
@@ -93,8 +96,8 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{h.next.WithGroup(name), h.scope + "\x00" + name, h.sums}
 }
 
-// Close logs the open sums. Later records pass. The owner of the logger calls
-// Close when its own work has ended, so that no record comes after the end.
+// Close logs the open sums. Later records are logged at once. The owner of the
+// logger calls Close at the end, so that no record comes later.
 func (h *Handler) Close() {
 	s := h.sums
 	s.mu.Lock()
@@ -109,7 +112,7 @@ func (h *Handler) Close() {
 	s.due.Wait()
 }
 
-// repeats reports whether the record was counted, and must not pass.
+// repeats reports whether the record was counted and must not be logged now.
 func (s *sums) repeats(h *Handler, r slog.Record) bool {
 	name := kindOf(h.scope, r)
 	s.mu.Lock()
@@ -127,11 +130,11 @@ func (s *sums) repeats(h *Handler, r slog.Record) bool {
 	return false
 }
 
-// pauseOver logs the sum of a kind after a pause. A kind without a repetition
-// is forgotten.
+// pauseOver logs the sum of a kind after a pause. If the kind had no
+// repetition, pauseOver removes the kind.
 func (s *sums) pauseOver(name string, k *kind) {
 	s.mu.Lock()
-	if s.kinds[name] != k { // Close has logged the sum
+	if s.kinds[name] != k { // Close has already logged the sum
 		s.mu.Unlock()
 		return
 	}

@@ -28,7 +28,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
-// take returns the lines since the last call.
+// take returns the lines since the last call of take.
 func (l *lines) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,7 +48,7 @@ func (l *lines) handler() slog.Handler {
 	}})
 }
 
-// TestSums follows trouble that repeats, pauses, and comes again.
+// TestSums logs a fault that repeats, stops, and occurs again.
 func TestSums(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestSums(t *testing.T) {
 	})
 }
 
-// TestBounded checks that records of too many kinds pass.
+// TestBounded checks that records beyond the limit on kinds are logged at once.
 func TestBounded(t *testing.T) {
 	t.Parallel()
 	var out lines

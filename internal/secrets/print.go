@@ -1,5 +1,5 @@
-// Package secrets helps tests to find out which fields of a value a program can
-// see when it prints the value.
+// Package secrets helps tests to find the fields of a value that become visible
+// when a program prints the value.
 package secrets
 
 import (
@@ -22,20 +22,20 @@ import (
 // module is the import path of the module with all nested modules.
 const module = "github.com/avroline/avroline"
 
-// maxDepth limits the structs, lists and maps inside each other that get marks.
+// maxDepth limits the nesting of structs, lists and maps that get marks.
 const maxDepth = 5
 
 // Field is a string or a list of bytes in a value.
 type Field struct {
-	Path string // in the value, such as "TLS.Key"; "" for the value itself
-	Name string // the field, with the package and the name of its struct
+	Path string // the path in the value, such as "TLS.Key"; "" for the value itself
+	Name string // the field's name, after the package and the name of its struct
 	mark string // the text in the field
 }
 
-// Mark writes a text of its own into every string and every list of bytes that
-// v leads to, also in unexported fields. The argument v is a pointer. Mark
-// fills nil pointers, lists and maps of the module's types. Other modules'
-// types stay as they are, except url.URL.
+// Mark writes a different text into every string and every list of bytes in v,
+// also into unexported fields. The argument v is a pointer. Mark makes values
+// for nil pointers, empty lists and empty maps of the module's types. Mark does
+// not change types of other modules, except url.URL.
 func Mark(v any) []Field {
 	var m marker
 	value := reflect.ValueOf(v).Elem()
@@ -45,7 +45,7 @@ func Mark(v any) []Field {
 
 type marker struct{ fields []Field }
 
-// mark returns the text for a field. No text is part of another text.
+// mark returns the text for a field. No text is a part of another text.
 func (m *marker) mark(path, name string) string {
 	text := fmt.Sprintf("hUnTeR%dsEcReT", 1000+len(m.fields))
 	m.fields = append(m.fields, Field{strings.TrimPrefix(path, "."), name, text})
@@ -94,20 +94,20 @@ func ours(t reflect.Type) bool {
 	return t.PkgPath() == module || strings.HasPrefix(t.PkgPath(), module+"/") || t.PkgPath() == "" && t.Kind() == reflect.Struct
 }
 
-// verbs returns the ways of package fmt.
+// verbs returns the verbs of package fmt.
 func verbs() []string {
 	return []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%O", "%c", "%U", "%e", "%f", "%g", "%t", "%T", "%20v", "%.30s"}
 }
 
 // Texts prints a value in every way that a program may use. The argument v is a
-// pointer. If only the pointer has a Format method, then copies of the value
-// are not allowed, and Texts prints only the pointer. More ways can be given by
-// name. A way that panics has no text.
+// pointer. If only the pointer has a Format method, then a program must not
+// copy the value, and Texts prints only the pointer. The map more adds ways by
+// name. If a way panics, the result has no text for the way.
 func Texts(v any, more map[string]func(v any) ([]byte, error)) map[string]string {
 	all := map[string]string{}
 	add := func(way string, text func() ([]byte, error)) {
 		defer func() {
-			if recover() != nil { // half of the values that the marks make do not exist
+			if recover() != nil { // a marked value is often invalid, so a method may panic
 				all[way] = "panic"
 			}
 		}()
@@ -157,7 +157,7 @@ func Texts(v any, more map[string]func(v any) ([]byte, error)) map[string]string
 	return all
 }
 
-// Shows reports whether a text contains a mark in any form.
+// Shows reports whether a text contains a mark in plain or encoded form.
 func Shows(text, mark string) bool {
 	raw := []byte(mark)
 	if strings.Contains(text, mark) || strings.Contains(text, base64.StdEncoding.EncodeToString(raw)) ||
@@ -173,8 +173,8 @@ func Shows(text, mark string) bool {
 	return false
 }
 
-// Shown marks the value that v points to, and returns the fields that a text of
-// Texts shows, each with the way that shows the field.
+// Shown marks the value that v points to and prints the value. The result
+// contains each visible field, with a way that shows the field.
 func Shown(v any, more map[string]func(v any) ([]byte, error)) map[Field]string {
 	fields := Mark(v)
 	texts := Texts(v, more)

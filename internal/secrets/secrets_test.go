@@ -1,5 +1,5 @@
-// Package secrets_test checks every type of the module that holds a secret. No
-// way to print a value may show the secret.
+// Package secrets_test checks every type of the module that contains a secret.
+// No way to print a value may show the secret.
 package secrets_test
 
 import (
@@ -33,11 +33,11 @@ import (
 // marker is the secret in all tests of this package.
 const marker = "hUnTeR2sEcReT"
 
-// secretName matches the names of fields that hold a secret.
+// secretName matches the names of fields with a secret.
 var secretName = regexp.MustCompile(`(?i)(password|secret|passphrase|^tokens?$|userinfo|apikey|credential|bearer|privatekey|keymaterial|authorization)`)
 
-// holders returns the exported types with a secret in a field, as pointers to
-// zero values. TestEveryHolderIsListed finds types that are missing here.
+// holders returns the exported types that have a field with a secret, as
+// pointers to zero values. TestEveryHolderIsListed finds missing types.
 func holders() map[string]any {
 	return map[string]any{
 		"oauth.Token":                new(oauth.Token),
@@ -51,15 +51,15 @@ func holders() map[string]any {
 	}
 }
 
-// notHolders are types with a field of such a name. The field is not a secret,
-// or the type never leaves its package.
+// notHolders lists types with a field that has the name of a secret. The field
+// is not a secret, or the type never leaves its package.
 var notHolders = map[string]string{
 	"contract.DEK":         "EncryptedKeyMaterial is encrypted; KeyMaterial is hidden, and package contract tests that",
 	"settings.Credentials": "internal: producer.SASL holds it behind a pointer",
 	"rest.Config":          "internal: registry.Client, which hides all its fields, passes it on",
 }
 
-// secretFields are fields that hold a secret, but whose names do not show it.
+// secretFields lists fields with a secret whose names do not match secretName.
 var secretFields = map[string]bool{"TLS.Key": true, "Token.Value": true, "Credentials.SessionToken": true}
 
 func TestEveryHolderIsListed(t *testing.T) {
@@ -126,8 +126,8 @@ func isText(e ast.Expr) bool {
 	return false
 }
 
-// fill writes the marker into every secret of a struct, exported or not. fill
-// returns the number of secrets.
+// fill writes the marker into every secret of a struct, also into unexported
+// fields. The result is the number of secrets.
 func fill(v reflect.Value, typeName string) (n int) {
 	for i := range v.NumField() {
 		field, name := v.Field(i), v.Type().Field(i).Name
@@ -154,19 +154,19 @@ func fill(v reflect.Value, typeName string) (n int) {
 
 func marshalYAML(v any) (b []byte, err error) {
 	defer func() {
-		if p := recover(); p != nil { // yaml panics on a type that yaml cannot write
+		if p := recover(); p != nil { // yaml panics on a type that it cannot write
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
 	return yaml.Marshal(v)
 }
 
-// yamlToo is the way of printing that package secrets does not have.
+// yamlToo adds the way to print that package secrets does not have.
 var yamlToo = map[string]func(any) ([]byte, error){"yaml": marshalYAML}
 
 func shows(text string) bool { return secrets.Shows(text, marker) }
 
-// unprotected is the control. The same test finds the secrets of unprotected.
+// unprotected is the control. The tests must find its secrets.
 type unprotected struct {
 	Password string
 	Secret   []byte
@@ -201,7 +201,8 @@ func TestNoWayShowsASecret(t *testing.T) {
 	}
 }
 
-// A value that a constructor makes from a secret does not show the secret.
+// TestNothingMadeShowsASecret checks values that constructors make from a
+// secret. They must not show the secret.
 func TestNothingMadeShowsASecret(t *testing.T) {
 	t.Parallel()
 	r := registrytest.Start(t)

@@ -28,8 +28,8 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// exportedTypes has a zero value of each exported type without type parameters.
-// TestEveryTypeIsListed writes this file with the flag -update.
+// exportedTypes returns a zero value of each exported type without type
+// parameters. TestEveryTypeIsListed writes this file with the flag -update.
 func exportedTypes() map[string]any {
 	return map[string]any{
 		"codegen.Error":              new(codegen.Error),

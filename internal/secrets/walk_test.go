@@ -33,8 +33,8 @@ import (
 
 var update = flag.Bool("update", false, "write types_test.go")
 
-// genericTypes has one instance of each exported type with type parameters.
-// Interfaces and functions have no fields.
+// genericTypes returns an instance of each exported type with type parameters.
+// Interfaces and functions are missing, because they have no fields.
 func genericTypes() map[string]any {
 	type event = clicks.ClickEvent
 	return map[string]any{
@@ -58,11 +58,11 @@ func genericTypes() map[string]any {
 // declared is an exported type of a public package.
 type declared struct {
 	importPath, pkg, name string
-	generic, plain        bool // plain types are interfaces and functions
+	generic, plain        bool // plain is true for interfaces and functions
 }
 
-// publicTypes finds the exported types of the module's public packages. Modules
-// inside have tests of their own.
+// publicTypes finds the exported types of the module's public packages. Nested
+// modules have separate tests.
 func publicTypes(t *testing.T) (all []declared) {
 	t.Helper()
 	const root = "../.."
@@ -115,7 +115,7 @@ func publicTypes(t *testing.T) (all []declared) {
 	return all
 }
 
-// listOfTypes is the text of types_test.go.
+// listOfTypes returns the text of types_test.go.
 func listOfTypes(t *testing.T, types []declared) []byte {
 	t.Helper()
 	var imports, entries bytes.Buffer
@@ -135,8 +135,8 @@ func listOfTypes(t *testing.T, types []declared) []byte {
 import (
 %s)
 
-// exportedTypes has a zero value of each exported type without type parameters.
-// TestEveryTypeIsListed writes this file with the flag -update.
+// exportedTypes returns a zero value of each exported type without type
+// parameters. TestEveryTypeIsListed writes this file with the flag -update.
 func exportedTypes() map[string]any {
 return map[string]any{
 %s}
@@ -172,7 +172,7 @@ func TestEveryTypeIsListed(t *testing.T) {
 	}
 }
 
-// notSecret are fields that look like a secret and may be shown.
+// notSecret lists fields that have the name of a secret and may be visible.
 var notSecret = map[string]string{
 	"codegen.Options.Map":               "namespaces",
 	"contract.DEK.EncryptedKeyMaterial": "the material is encrypted",
@@ -190,10 +190,10 @@ var notSecret = map[string]string{
 	"serde.config.metadata":             "the registry shows it to every client",
 }
 
-// TestEveryType puts a text into every string and byte field of every exported
-// type and prints the values in every way. The fields with the name of a secret
-// and the maps of texts must stay hidden, because settings and headers are such
-// maps. An exception needs a reason in notSecret.
+// TestEveryType writes a text into every string and byte field of every
+// exported type, and prints the values in every way. Fields with the name of a
+// secret must stay hidden. Maps of texts must stay hidden too, because they may
+// be settings or headers. An exception needs a reason in notSecret.
 func TestEveryType(t *testing.T) {
 	t.Parallel()
 	types := exportedTypes()

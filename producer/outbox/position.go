@@ -58,7 +58,7 @@ var (
 	// database is another database, or a copy from an earlier time.
 	ErrDatabase = errors.New("outbox: not the database of the published rows")
 	// ErrChecksum says that a row was changed after it was written.
-	ErrChecksum = errors.New("outbox: row was changed after Enlist")
+	ErrChecksum = errors.New("outbox: row was changed after its insert")
 )
 
 // snapshotEnd returns the first transaction id that a PostgreSQL snapshot does

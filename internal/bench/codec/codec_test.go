@@ -16,8 +16,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// An op is one figure. The fields name the operation, the shape and the
-// library.
+// op is one measured operation. The fields name the operation, the shape of the
+// value, and the library.
 type op struct {
 	do, shape, by string
 	run           func() error
@@ -94,8 +94,7 @@ func ops(t testing.TB) []op {
 	decode("longs", "hand", func() error { hl = events.Longs{}; return handDecodeLongs(longsBytes, &hl) },
 		func() ([]byte, error) { return hl.AppendAvro(nil) })
 
-	// Each peer appends to a buffer, or writes into a buffer, that the peer may
-	// keep.
+	// Each library appends to a buffer, or writes into a buffer of the library.
 	w := avro.NewWriter(nil, 64<<10)
 	peer := func(shape, schema string, v, got any, reset func(), data []byte) {
 		ts, err := twmb.Parse(schema)
@@ -153,7 +152,8 @@ func TestAll(t *testing.T) {
 			continue
 		}
 		got := o.out()
-		// Each writer may choose the blocks and the order of a map's keys.
+		// Writers may choose different blocks and a different order of a map's
+		// keys.
 		v := map[string]message{
 			"click": new(events.Click), "order": new(events.Order),
 			"readings": new(events.Readings), "longs": new(events.Longs),
@@ -187,10 +187,10 @@ func Benchmark(b *testing.B) {
 
 var table = flag.Bool("table", false, "measure all, in turns, and print the ratios")
 
-// TestTable prints two kinds of ratios, our time to the limit's time and the
-// peers' times to our time. The operations take turns in many short runs, and
-// the fastest run of each operation counts. Other work of the machine therefore
-// disturbs all operations alike.
+// TestTable prints two kinds of ratios: our time divided by the limit's time,
+// and each library's time divided by our time. The operations alternate in many
+// short runs, and the fastest run of each operation counts. So other work of
+// the machine affects all operations alike.
 func TestTable(t *testing.T) {
 	if !*table {
 		t.Skip("give -table to measure")

@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// These are older versions of the shapes. Since then, fields were removed,
-// added, moved and widened, and symbols and branches were added.
+// These are older versions of the shapes. The newer versions have removed,
+// added, moved and widened fields, and have added symbols and branches.
 const (
 	olderClick = `{"type":"record","name":"Click","namespace":"bench.codec","fields":[
 		{"name":"session","type":"string"},{"name":"at","type":"long"},{"name":"id","type":"string"},
@@ -74,9 +74,9 @@ func olderOrderData() []byte {
 		0, "420000******0042", 11, 2029, []byte{0x12, 0xd6, 0x87})...)
 }
 
-// BenchmarkEvolved reads an older writer's data through a plan. For comparison,
-// it reads the same values directly, as a current writer would have written
-// them. The peers hamba and twmb resolve the same schemas.
+// BenchmarkEvolved reads data of an older writer through a plan. For
+// comparison, the benchmark also reads the same values as a current writer
+// would write them. The libraries hamba and twmb resolve the same schemas.
 func BenchmarkEvolved(b *testing.B) {
 	var click events.Click
 	var order events.Order

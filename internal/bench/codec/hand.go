@@ -18,11 +18,11 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// The hand-written code is the limit, because a person would write such code
-// for only these types and only for speed. Strings are written without a check
-// of the text. Maps are written in any order, and numbers without a check of
-// the range. The errors say nothing. Generated code makes all these checks,
-// sorts the keys of maps and explains its errors.
+// The hand-written code is the limit. It supports only these types, and it is
+// written only for speed. Strings are written without a check of the text. Maps
+// are written in any order, and numbers without a check of the range. The
+// errors have no details. Generated code makes all these checks, sorts the keys
+// of maps, and explains errors.
 
 var errBad = errors.New("bad data")
 
@@ -80,7 +80,7 @@ func handUUID(b []byte, id *uuid.UUID) []byte {
 	return append(append(b, 72), t[:]...)
 }
 
-// handDecimal supports only decimals of the schema's own scale that fit 64
+// handDecimal supports only decimals with the schema's scale that fit into 64
 // bits.
 func handDecimal(b []byte, d decimal.Decimal) []byte {
 	v := d.CoefficientInt64()
@@ -95,8 +95,8 @@ func handAppendClick(b []byte, v *events.Click) []byte {
 	return handAppendClickTail(b, v)
 }
 
-// handAppendClickText takes the id as existing text. Peers whose types have no
-// uuids encode a click in the same way.
+// handAppendClickText takes the id as text. Libraries without a uuid type also
+// encode the id as text.
 func handAppendClickText(b []byte, id string, v *events.Click) []byte {
 	return handAppendClickTail(handString(b, id), v)
 }
@@ -200,8 +200,8 @@ func handAppendLongs(b []byte, v *events.Longs) []byte {
 	return append(b, 0)
 }
 
-// Readers return positions in b, or a negative number for bad data.
-// Strings are parts of b, the only copy of the message.
+// The functions that read return a position in b, or a negative number for bad
+// data. Strings share the memory of b, the only copy of the message.
 
 func handReadLong(b []byte, i int) (int64, int) {
 	if uint(i) < uint(len(b)) && b[i] < 0x80 {

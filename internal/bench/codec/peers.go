@@ -9,9 +9,9 @@ import (
 	"github.com/avroline/avroline/internal/bench/codec/events"
 )
 
-// These are the types for the peers. Each peer is fastest with these types, and
-// its own generator would write them. Ids are text, so the peers format no
-// uuid.
+// These are the types for the other libraries. Each library is fastest with its
+// type, and the library's own generator would write the same type. Ids are
+// text, so these libraries format no uuid.
 
 type peerClick struct {
 	ID       string    `avro:"id"`
@@ -24,7 +24,7 @@ type peerClick struct {
 	Referrer *string   `avro:"referrer"`
 }
 
-// peerUUIDClick has the id as a uuid, like our type.
+// peerUUIDClick has the id as a uuid, like avroline's type.
 type peerUUIDClick struct {
 	ID       uuid.UUID `avro:"id"`
 	At       time.Time `avro:"at"`

@@ -1,8 +1,8 @@
-// Publish compares the ways to publish. The ways are ours, confluent-kafka-go's
-// own, Confluent's Avro serializer and franz-go. The broker is kfake in a
-// separate process that stores nothing. Every round runs every way once, in
-// turn, so that other work of the machine affects all ways. The table gives the
-// medians, and the ratios to the other ways.
+// Publish compares ways to publish: avroline, confluent-kafka-go alone,
+// Confluent's Avro serializer, and franz-go. The broker is kfake in a separate
+// process that stores nothing. Every round runs every way once, so that other
+// work of the machine affects all ways alike. The table shows the medians, and
+// the ratios to the other ways.
 //
 //	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100     the ways side by side
 //	cd internal/bench && go run ./publish -sync -n 4000                     one at a time, linger 0
@@ -56,10 +56,10 @@ func main() {
 		return
 	}
 	flag.Parse()
-	// The ballast has the size of a service's heap, so that the garbage
-	// collector runs equally often for all ways. The default channel of
-	// confluent-kafka-go alone is 24 MB. Without ballast, the other ways would
-	// collect ten times as often.
+	// The ballast has the size of a typical heap, so that the garbage collector
+	// runs equally often for all ways. The default channel of
+	// confluent-kafka-go alone takes 24 MB. Without the ballast, the garbage
+	// collector would run ten times as often for the other ways.
 	ballast := make([]byte, 64<<20)
 	defer runtime.KeepAlive(ballast)
 	addrs, stop, err := startBroker()
@@ -131,7 +131,7 @@ type figure struct {
 	rate   float64 // messages per second
 	cpu    float64 // microseconds of CPU per message, of this process
 	allocs float64 // allocations per message
-	call   float64 // nanoseconds of a publishing call, including the wait for room
+	call   float64 // nanoseconds of a call to publish, including the wait for room in the queue
 }
 
 func measure(n int, r runner) figure {
@@ -159,12 +159,12 @@ func run(addrs []string) map[string][]figure {
 	figures := map[string][]figure{}
 	for round := range *rounds {
 		for i := range ways {
-			w := ways[(i+round)%len(ways)] // no way always follows the same other way
+			w := ways[(i+round)%len(ways)] // the order changes, so that a way does not always follow the same other way
 			if *only != "" && !slices.Contains(strings.Split(*only, ","), w.name) {
 				continue
 			}
 			r := w.start(addrs)
-			for i := range warmUp { // opens connections, loads metadata, fills pools
+			for i := range warmUp { // opens connections, loads metadata and fills pools
 				r.send(i)
 			}
 			r.wait(warmUp)
@@ -196,7 +196,7 @@ func table(figures map[string][]figure) {
 			return ""
 		}
 		// Compare figures of the same round, because the load of the machine is
-		// the same for both.
+		// then the same for both ways.
 		var all []float64
 		for i := range min(len(figures[name]), len(figures[base])) {
 			all = append(all, of(figures[name][i])/of(figures[base][i]))

@@ -12,9 +12,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// latencies compares one goroutine that publishes and waits, with linger 0. The
-// first way is ours. The second way is the client's own, with one reused
-// delivery channel.
+// latencies compares two ways in which one goroutine publishes and waits, with
+// linger 0. The first way is avroline. The second way is confluent-kafka-go
+// with one reused delivery channel.
 func latencies(addrs []string) {
 	*linger = 0
 	events, values, _ := inputs()
@@ -40,11 +40,11 @@ func latencies(addrs []string) {
 		}},
 		{name: "avroline", one: func(i int) { must(topic.Publish(ctx, p, events[i&1023])) }},
 	}
-	for i := range 100 { // connections, metadata
+	for i := range 100 { // opens connections and loads metadata
 		ways[i%2].one(i)
 	}
 	for i := range *count {
-		w := &ways[i%2] // in turn, so that the load of the machine is the same for both
+		w := &ways[i%2] // alternate, so that the load of the machine is the same for both
 		begun := time.Now()
 		w.one(i)
 		w.took = append(w.took, time.Since(begun))

@@ -30,8 +30,8 @@ type way struct {
 	start func(addrs []string) runner
 }
 
-// runner has three functions. The function send sends the i-th message, wait
-// waits for the outcome of n messages in all, and stop ends the run.
+// runner has three functions. send sends the i-th message. wait waits until n
+// messages have an outcome. stop ends the run.
 type runner struct {
 	send func(i int)
 	wait func(n int)
@@ -52,7 +52,7 @@ var ways = []way{
 	{"kgo", startKgo},                                   // franz-go, ready bytes, a callback for each message
 }
 
-// Event is the record. Its only string determines the size.
+// Event is the record. The length of its only string determines the size.
 type Event struct {
 	Text string `avro:"text"`
 }
@@ -66,7 +66,7 @@ func (e *Event) AppendAvro(dst []byte) ([]byte, error) {
 	return append(dst, e.Text...), nil
 }
 
-// All ways send the same 1,024 events.
+// inputs returns 1,024 events. All ways send the same events.
 func inputs() (events []*Event, values, keys [][]byte) {
 	for i := range 1024 {
 		text := strings.Repeat(string(rune('a'+i%26)), 1) + fmt.Sprintf("%08x", i*2654435761)
@@ -84,8 +84,8 @@ func inputs() (events []*Event, values, keys [][]byte) {
 	return events, values, keys
 }
 
-// confluentEvent is the same record together with its schema, which is the best
-// case for avrov2.
+// confluentEvent is the same record with its schema. Package avrov2 is fastest
+// with such a type.
 type confluentEvent struct {
 	Text string `avro:"text"`
 }
@@ -176,14 +176,14 @@ func startRaw(reports bool) func([]string) runner {
 	}
 }
 
-// franz chooses the transport.
+// franz chooses the transport franz.
 func franz() producer.Option { return producer.WithTransport(producer.Franz) }
 
-// none, counts, metrics and traces observe a producer of ours.
+// none, counts, metrics and traces return the observers of avroline's producer.
 func none() producer.Option { return producer.Option{} }
 
-// counts returns hooks that only count. Their token is a pointer, which needs
-// no allocation.
+// counts returns hooks that only count. The token is a pointer, so a message
+// allocates nothing.
 func counts() producer.Option {
 	var c struct{ started, refused, accepted, ended atomic.Int64 }
 	return producer.WithHooks(producer.Hooks{
@@ -196,8 +196,8 @@ func counts() producer.Option {
 
 func metrics() producer.Option { return prom.New().Producer("bench") }
 
-// traces samples a share of the traces, and drops the spans in the exporter.
-// Each message has the header traceparent, which is 66 bytes.
+// traces samples a share of the traces, and the exporter drops the spans. Each
+// message has the header traceparent, which takes 66 bytes.
 func traces(share float64) func() producer.Option {
 	return func() producer.Option {
 		tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(discard{}), sdktrace.WithSampler(sdktrace.TraceIDRatioBased(share)))

@@ -14,8 +14,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestFraming checks our serdes and confluent-kafka-go's serdes against each
-// other. Each reads the data of the other, by prefix and by header.
+// TestFraming exchanges messages between our serdes and confluent-kafka-go's
+// serdes, in both directions. The schema id is in a prefix or in a header.
 func TestFraming(t *testing.T) {
 	t.Parallel()
 	server := registrytest.Start(t)

@@ -1,4 +1,4 @@
-// Package rules holds our rules against Confluent's Go client.
+// Package rules compares our rules with Confluent's Go client.
 package rules
 
 import (
@@ -43,7 +43,7 @@ func (p person) generic() map[string]any {
 	return map[string]any{"ID": p.ID, "Email": p.Email, "Photo": p.Photo, "City": p.City}
 }
 
-// clients returns our client and theirs for one registry.
+// clients returns our client and Confluent's client for the same registry.
 func clients(t *testing.T) (*registry.Client, schemaregistry.Client) {
 	t.Helper()
 	server, err := registrytest.NewServer()
@@ -97,8 +97,8 @@ func TestRules(t *testing.T) {
 	t.Run("migration", func(t *testing.T) { testMigration(t, ours, theirs) })
 }
 
-// testEncryption writes with one client and reads with the other one, for each
-// rule type, algorithm and form of key.
+// testEncryption writes with one client and reads with the other client, for
+// each rule type, algorithm and form of key.
 func testEncryption(t *testing.T, ours *registry.Client, theirs schemaregistry.Client) {
 	t.Helper()
 	kms, err := encrypt.LocalKMS("mysecret")
@@ -184,8 +184,8 @@ func prepare(t *testing.T, c *registry.Client, topic, typ, algorithm, form strin
 	}
 }
 
-// testMigration reads a message of each version as each version, with both
-// clients.
+// testMigration reads a message of each version in the form of each version,
+// with both clients.
 func testMigration(t *testing.T, ours *registry.Client, theirs schemaregistry.Client) {
 	t.Helper()
 	versions := []string{

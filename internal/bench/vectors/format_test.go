@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
-// Every real file keeps its value, its meaning and the number of its comments.
-// A second formatting changes nothing more.
+// TestFormatRealFiles checks that every real file keeps its value, its meaning
+// and its number of comments. A second formatting changes nothing.
 func TestFormatRealFiles(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob(filepath.Join(vectortest.Path(t, "avsc"), "*.avsc"))

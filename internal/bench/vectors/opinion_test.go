@@ -330,7 +330,7 @@ func TestSecondOpinionsNotice(t *testing.T) {
 	}
 }
 
-// recurs reports whether a type of s holds itself.
+// recurs reports whether a type of s contains itself.
 func recurs(s *avsc.Schema, within []*avsc.Schema) bool {
 	if slices.Contains(within, s) {
 		return true

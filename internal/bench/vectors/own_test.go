@@ -17,9 +17,9 @@ import (
 const ownPath = "github.com/avroline/avroline/internal/bench/vectors/own"
 
 // TestGeneratedOwn is TestGenerated with own Go types in every field, branch,
-// element and map value that is no container. The bytes of other
-// implementations must be read and written as they are. The exceptions are
-// those of the code without own types.
+// element and map value that is not a container. The generated code must read
+// and write the bytes of other implementations without a change. The exceptions
+// are the same as for code without own types.
 func TestGeneratedOwn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles a thousand packages")
@@ -30,7 +30,8 @@ func TestGeneratedOwn(t *testing.T) {
 	used := map[string]int{}
 	n := 0
 	eachVector(t, func(id, schema string, values []judge.Value) {
-		// A quarter of the schemas has every kind of type without logical type.
+		// To save time, use only a quarter of the schemas without a logical
+		// type. They contain every kind of type.
 		if n++; n%4 != 0 && !strings.Contains(schema, "logicalType") {
 			return
 		}
@@ -83,7 +84,7 @@ func importOwn(t *testing.T) func(paths []string) []codegen.Imported {
 	}
 }
 
-// ownTypes are the own types by logical type, or by kind.
+// ownTypes maps a logical type or a kind to its own type.
 var ownTypes = map[string]string{
 	"boolean":                `"OWN.Flag"`,
 	"int":                    `"OWN.Int"`,
@@ -106,7 +107,7 @@ var ownTypes = map[string]string{
 	"decimal":                `"*OWN.Decimal"`,
 }
 
-// withOwn is the schema with own types, and counts them in used.
+// withOwn returns the schema with own types, and counts the own types in used.
 func withOwn(t *testing.T, schema string, used map[string]int) string {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(schema))
@@ -163,8 +164,8 @@ func addOwn(t *testing.T, schema any, used map[string]int) any {
 	return s
 }
 
-// logical is the logical type of a type without types inside. It is "" if the
-// logical type does not fit.
+// logical returns the logical type of a type without types inside. The result
+// is "" if the logical type does not fit.
 func logical(t *testing.T, s map[string]any) string {
 	t.Helper()
 	if s["logicalType"] == nil {

@@ -10,9 +10,10 @@ import (
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
-// The test cuts a schema into one file for each named type, with the files in
-// reverse order. The files together must be the same schema. Names, references
-// and defaults survive, whatever the namespaces of the definitions were.
+// TestSplitSchemas cuts a schema into one file for each named type, with the
+// files in reverse order. The files together must be the same schema. Names,
+// references and defaults must stay the same, with any namespaces of the
+// definitions.
 func TestSplitSchemas(t *testing.T) {
 	t.Parallel()
 	type row struct{ ID, Schema string }

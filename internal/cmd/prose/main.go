@@ -1,7 +1,7 @@
-// Prose counts some words and marks in the comments of this repository, by
-// package. It fails if a comment line is wider than 80 columns. The house style
-// explains the counts. Many question words, pronouns and colons per 1,000 words
-// make a sentence hard to follow.
+// Prose checks the language of the comments in this repository. For each
+// package, it prints the number of question words, pronouns and colons per
+// 1,000 words, because many of them make a sentence hard to follow. Prose fails
+// if a comment line is wider than 80 columns.
 package main
 
 import (
@@ -20,8 +20,8 @@ import (
 
 const maxColumns = 80
 
-// notProse matches comment lines without prose. Such a line is a directive, or
-// a line of code in a doc comment, which begins with a tab.
+// notProse matches comment lines that are not prose. Such a line is a
+// directive, or a code line (after a tab) in a doc comment.
 var notProse = regexp.MustCompile(`^//(go:|nolint|export |line |\t| *#| Code generated)`)
 
 var (
@@ -126,7 +126,7 @@ func (c *counts) add(path string) error {
 		at := files.Position(pos)
 		before := string(src[file.Offset(pos)-(at.Column-1) : file.Offset(pos)])
 		if strings.TrimSpace(before) == "" {
-			columns := len(before)*4 + utf8.RuneCountInString(text) // a tab shows as four
+			columns := len(before)*4 + utf8.RuneCountInString(text) // a tab counts as four columns
 			if columns > maxColumns && !strings.Contains(text, "://") {
 				c.wide++
 				fmt.Printf("%s:%d: %d columns\n", path, at.Line, columns)

@@ -3,7 +3,7 @@
 //
 //	withreal [-nodes N] [-kafka RELEASE] [--] COMMAND [ARG]…
 //
-// The command finds the addresses in AVROLINE_TEST_BROKERS and
+// The command gets the addresses in AVROLINE_TEST_BROKERS and
 // AVROLINE_TEST_REGISTRY.
 package main
 

@@ -3,12 +3,13 @@
 //
 //	withvault COMMAND [ARG]…
 //
-// The command finds the address of Vault in AVROLINE_TEST_VAULT, a token in
+// The command gets the address of Vault in AVROLINE_TEST_VAULT, a token in
 // AVROLINE_TEST_VAULT_TOKEN, and the ids of an AppRole in
 // AVROLINE_TEST_VAULT_ROLE and AVROLINE_TEST_VAULT_SECRET. The transit engine
-// has the key "orders". The token and the AppRole may use this key only.
+// has the key "orders". The token and the AppRole may use only this key.
 //
-// The first run builds the server from its Go module, which takes some minutes.
+// The first run builds the server from its Go module. The build takes some
+// minutes.
 package main
 
 import (
@@ -62,7 +63,7 @@ func run(command []string) (err error) {
 	}
 	vault := exec.CommandContext(ctx, filepath.Join(dir, "vault"))
 	vault.Stderr = os.Stderr
-	in, err := vault.StdinPipe() // the server ends with this pipe
+	in, err := vault.StdinPipe() // the server ends when this pipe is closed
 	if err != nil {
 		return err
 	}
@@ -91,8 +92,9 @@ func run(command []string) (err error) {
 	return cmd.Run()
 }
 
-// patches make this version of Vault fit the published version of its SDK. The
-// repository of Vault has its own copy of the SDK, which the module lacks.
+// patches adapt this version of Vault to the published version of Vault's SDK.
+// The repository of Vault contains a changed copy of the SDK, but the Go module
+// does not.
 var patches = []struct{ file, old, new string }{
 	{
 		"builtin/logical/transit/path_restore.go", "restoredKeyName, err := b.lm.RestorePolicy(",
@@ -140,7 +142,8 @@ func build(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	// A replacement by a folder of the repository is not in the module.
+	// The module lacks replacements by a folder of Vault's repository. Remove
+	// them.
 	goMod = regexp.MustCompile(`(?m)^replace .*=> \./.*$`).ReplaceAll(goMod, nil)
 	goMod = bytes.Replace(goMod, []byte("module github.com/hashicorp/vault\n"), []byte("module server\n"), 1)
 	goMod = fmt.Appendf(goMod, "\nrequire github.com/hashicorp/vault %s\n\nreplace github.com/hashicorp/vault => ./source\n", version)
@@ -162,7 +165,7 @@ func build(ctx context.Context, dir string) error {
 // client calls the API of Vault.
 type client struct{ address, token string }
 
-// call sends a request and reads the answer into out, which may be nil.
+// call sends a request and reads the answer into out, unless out is nil.
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -191,7 +194,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	return json.Unmarshal(text, out)
 }
 
-// setUp opens a new Vault and returns the variables for the command.
+// setUp initializes a new Vault and returns the variables for the command.
 func (c *client) setUp(ctx context.Context) ([]string, error) {
 	var start struct {
 		Keys []string

@@ -1,4 +1,5 @@
-// Package diagnose finds out why a broker cannot be used, and says what to do.
+// Package diagnose finds out why a client cannot use a broker, and gives
+// advice.
 package diagnose
 
 import (
@@ -20,27 +21,28 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// Reasons why a broker cannot be used, in a [*ConnectionError].
+// Reasons in a [*ConnectionError] why a client cannot use a broker.
 var (
 	// ErrUnreachable says that no connection to the broker was possible, or
 	// that the server at the address is not a broker.
 	ErrUnreachable = errors.New("producer: broker unreachable")
-	// ErrTLS says that broker and client do not trust each other's
-	// certificates, or that only the client or only the broker speaks TLS.
+	// ErrTLS says that the broker or the client does not trust the other's
+	// certificate, or that only one of them uses TLS.
 	ErrTLS = errors.New("producer: tls")
 	// ErrAuthentication says that the broker refuses the credentials, or does
 	// not offer the mechanism.
 	ErrAuthentication = errors.New("producer: authentication")
 )
 
-// ConnectionError says why a broker cannot be used. The client library retries
-// such errors without end, and no message fails because of them. So the
-// producer keeps the newest ConnectionError. Prepare, Close and an
-// ended wait wrap the newest ConnectionError in their error.
+// ConnectionError says why the client cannot use a broker. The client library
+// repeats the attempt without end, and no message fails because of a
+// ConnectionError. So the producer keeps the newest ConnectionError. The errors
+// of Prepare, of Close and of a wait that has ended wrap the newest
+// ConnectionError.
 type ConnectionError struct {
 	Kind   error  // ErrUnreachable, ErrTLS or ErrAuthentication
-	Broker string // host:port; empty if the client did not say
-	Err    error  // a kafka.Error, *net.OpError or another cause
+	Broker string // host:port; empty if the client does not name the broker
+	Err    error  // the cause, such as an error of the client library or a *net.OpError
 	Fix    string // a hint for the fix
 }
 
@@ -59,9 +61,9 @@ func (e *ConnectionError) Error() string {
 // Unwrap returns the kind and the cause.
 func (e *ConnectionError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// ExplainConnection explains an error event of the client. It returns nil for
-// other errors. Some errors differ only in their text. This is the only place
-// that parses the text.
+// ExplainConnection explains an error event of the client. For other events
+// ExplainConnection returns nil. Some errors differ only in their text.
+// ExplainConnection is the only function that parses the text.
 func ExplainConnection(c *settings.Config, event *transport.Error) *ConnectionError {
 	text := event.Text
 	broker, _, ok := strings.Cut(text, "/")
@@ -76,7 +78,7 @@ func ExplainConnection(c *settings.Config, event *transport.Error) *ConnectionEr
 		return &ConnectionError{ErrAuthentication, broker, event, saslFix(c)}
 	case event.Code == transport.Certificate:
 		fix := handshakeFix(event)
-		if fix == "" { // librdkafka says "verify failed" only
+		if fix == "" { // librdkafka says only "verify failed"
 			fix = tlsFix(c)
 		}
 		return &ConnectionError{ErrTLS, broker, event, fix}
@@ -104,11 +106,11 @@ func saslFix(c *settings.Config) string {
 	return fmt.Sprintf("look at WithSASL, mechanism %s, user %q", c.SASL.Mechanism, c.SASL.User)
 }
 
-// Probe connects to a broker in the same way as the client. It uses crypto/tls
-// and the first two requests of the protocol. Probe returns details that
-// librdkafka does not give: a wrong host name, an expired certificate, a
-// mechanism that is not offered, a port with another protocol. nil means that
-// Probe found no problem.
+// Probe connects to a broker like the client, with crypto/tls and the first two
+// requests of the protocol. Probe returns details that librdkafka does not
+// report: a wrong host name, an expired certificate, a mechanism that the
+// broker does not offer, or a port with another protocol. nil means that Probe
+// found no problem.
 func Probe(ctx context.Context, c *settings.Config, broker string) error {
 	if _, _, err := net.SplitHostPort(broker); err != nil {
 		broker = net.JoinHostPort(broker, "9092")
@@ -182,8 +184,8 @@ func Probe(ctx context.Context, c *settings.Config, broker string) error {
 	return nil
 }
 
-// ProbeAll probes all brokers at once. It returns nil if the probe of a broker
-// found no problem, and otherwise the finding for the first broker.
+// ProbeAll probes all brokers at the same time. If one broker has no problem,
+// the result is nil. Otherwise the result is the error of the first broker.
 func ProbeAll(ctx context.Context, c *settings.Config) error {
 	found := make([]error, len(c.Brokers))
 	var wg sync.WaitGroup
@@ -218,8 +220,8 @@ func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker str
 	return nil, &ConnectionError{ErrTLS, broker, err, fix}
 }
 
-// handshakeFix returns a hint for an error of crypto/tls. It returns an empty
-// string for other errors.
+// handshakeFix returns a hint for an error of crypto/tls, or "" for another
+// error.
 func handshakeFix(err error) string {
 	var (
 		invalid x509.CertificateInvalidError
@@ -242,7 +244,7 @@ func handshakeFix(err error) string {
 	return ""
 }
 
-// maxProbeAnswer bounds the read size of a broker's answer.
+// maxProbeAnswer limits the size of a broker's answer, in bytes.
 const maxProbeAnswer = 1 << 20
 
 var errHTTP = errors.New("an HTTP server answers there")

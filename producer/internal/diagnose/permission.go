@@ -8,9 +8,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// ExplainDenied adds the missing grant to a broker's "not authorized" error.
-// Other errors stay unchanged. operation is the client's operation on name, a
-// topic or a group.
+// ExplainDenied adds the missing grant to a broker's "not authorized" error,
+// and does not change other errors. operation is the operation of the client.
+// name is the topic or the group of the operation.
 func ExplainDenied(c *settings.Config, err error, operation, name string) error {
 	var said *transport.Error
 	if !errors.As(err, &said) {
@@ -23,22 +23,22 @@ func ExplainDenied(c *settings.Config, err error, operation, name string) error 
 		return GrantHint(c, err, operation, "group", name)
 	case transport.TransactionalIDAuthorizationFailed:
 		return GrantHint(c, err, "Write", "transactional-id", c.TransactionalID)
-	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic is enough
+	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic includes this permission
 		return fmt.Errorf("no permission to publish idempotently: grant Write on a topic, which is enough from Kafka 2.8 on, "+
 			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", principal(c), err)
 	}
 	return err
 }
 
-// GrantHint adds the grant that a principal lacks to a broker's error. kind is
-// "topic", "group" or "transactional-id".
+// GrantHint adds the missing grant to a broker's error. kind is "topic",
+// "group" or "transactional-id".
 func GrantHint(c *settings.Config, err error, operation, kind, name string) error {
 	return fmt.Errorf("no permission: grant %[1]s on %[2]s %[3]s (kafka-acls.sh --add --allow-principal %[4]s --operation %[1]s --%[2]s %[3]s): %[5]w",
 		operation, kind, name, principal(c), err)
 }
 
-// principal returns the user as an authorizer sees the user. For a token or a
-// certificate the broker decides the user, and the client does not know the
+// principal returns the user as an authorizer sees the user. With a token or a
+// certificate, the broker derives the user, and the client does not know the
 // name.
 func principal(c *settings.Config) string {
 	if c.SASL != nil && c.SASL.User != "" && c.SASL.OIDC == nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// Every "not authorized" error names the grant and the principal, and keeps the
-// client's error. TestPermissions in internal/integration does the same on real
-// brokers.
+// TestExplainDenied checks that every "not authorized" error names the grant
+// and the principal, and wraps the client's error. TestPermissions in
+// internal/integration checks the same with real brokers.
 func TestExplainDenied(t *testing.T) {
 	t.Parallel()
 	named, err := settings.New(settings.ForTransactional, []string{"b:1"}, "pay-0", []settings.Option{settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: "SCRAM-SHA-512", User: "alice", Password: "p"}))})
@@ -34,7 +34,7 @@ func TestExplainDenied(t *testing.T) {
 		{named, transport.GroupAuthorizationFailed, "--allow-principal User:alice --operation Write --group it)"},
 		{named, transport.TransactionalIDAuthorizationFailed, "--operation Write --transactional-id pay-0)"},
 		{named, transport.ClusterAuthorizationFailed, "--operation IdempotentWrite --cluster)"},
-		{token, transport.TopicAuthorizationFailed, "--allow-principal User:… --operation"}, // only the provider knows the subject
+		{token, transport.TopicAuthorizationFailed, "--allow-principal User:… --operation"}, // only the identity provider knows the subject
 		{named, transport.UnknownTopicOrPartition, ""},
 	} {
 		cause := &transport.Error{Code: c.code, Text: "refused"}

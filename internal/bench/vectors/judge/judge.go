@@ -1,6 +1,6 @@
-// Package judge runs generated code against vectors from outside. It is the
-// library of a program that imports a package for every schema. The tests of
-// package vectors write, build and run the program.
+// Package judge runs generated code against external vectors. The package is
+// the library of a program that imports a package for every schema. The tests
+// of package vectors write, build and run the program.
 package judge
 
 import (
@@ -22,8 +22,8 @@ type Case struct {
 	ID      string
 	Package string // package of the generated code
 	Schema  string
-	Hostile bool // the data is bad, or claims more than it holds
-	Own     bool // the code has own types, which only their encoding compares
+	Hostile bool // the data is bad, or claims a larger size than it has
+	Own     bool // the code has own types, so only encodings are compared
 	Values  []Value
 }
 

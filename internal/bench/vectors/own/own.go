@@ -1,6 +1,6 @@
-// Package own has Go types that stand for Avro types in generated code. The
-// vectors from outside judge code that uses them. Each kind of Avro type
-// converts in another way.
+// Package own has Go types for Avro types in generated code. The tests use
+// external vectors for code with these types. Each kind of Avro type converts
+// in a different way.
 package own
 
 import (
@@ -59,7 +59,7 @@ func (l *Long) ReadAvro(src []byte) (rest []byte, err error) {
 	return rest, err
 }
 
-// Float is the bits of a float. Functions convert it.
+// Float is the bits of a float. Two functions convert a Float.
 type Float struct{ bits uint32 }
 
 // OfFloat returns the Float of f.
@@ -82,7 +82,7 @@ func ReadDouble(src []byte) (Double, []byte, error) {
 	return Double{math.Float64bits(f)}, rest, err
 }
 
-// Time is a timestamp. Functions convert it.
+// Time is a timestamp. Two functions convert a Time.
 type Time struct{ t time.Time }
 
 // OfTime returns the Time of t.
@@ -91,7 +91,7 @@ func OfTime(t time.Time) (Time, error) { return Time{t}, nil }
 // ToTime returns the time.Time of t.
 func ToTime(t Time) time.Time { return t.t }
 
-// Span is a duration. Functions convert it.
+// Span is a duration. Two functions convert a Span.
 type Span struct{ d avrobin.Duration }
 
 // OfDuration returns the Span of d.
@@ -100,5 +100,5 @@ func OfDuration(d avrobin.Duration) Span { return Span{d} }
 // ToDuration returns the duration of s.
 func ToDuration(s Span) avrobin.Duration { return s.d }
 
-// Decimal is the decimal of package apd. It converts by its text.
+// Decimal is the decimal of package apd. A Decimal converts by its text.
 type Decimal = apd.Decimal

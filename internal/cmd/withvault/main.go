@@ -111,7 +111,7 @@ var patches = []struct{ file, old, new string }{
 func build(ctx context.Context, dir string) error {
 	fmt.Fprintln(os.Stderr, "withvault: building Vault", version)
 	download := exec.CommandContext(ctx, "go", "mod", "download", "-json", "github.com/hashicorp/vault@"+version)
-	download.Dir = dir // not in the module of the caller
+	download.Dir = dir // outside of the caller's module
 	out, err := download.Output()
 	if err != nil {
 		return fmt.Errorf("go mod download: %w\n%s", err, local.Tail(out, 2000))

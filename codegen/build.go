@@ -163,7 +163,7 @@ func (b *builder) hasRoot(f *avsc.File) bool {
 	})
 }
 
-// fileGoName is the Go name of a type that is named after its file.
+// fileGoName returns the Go name of a type that is named after its file.
 func fileGoName(file string) string {
 	base := path.Base(file)
 	return goName(strings.TrimSuffix(base, path.Ext(base)))
@@ -218,8 +218,8 @@ func (b *builder) placeImported(t *namedType) {
 	}
 }
 
-// barePackage is the package of a schema without a name. If all types in the
-// schema are in one package, barePackage returns this package. Otherwise
+// barePackage returns the package of a schema without a name. If all types in
+// the schema are in one package, barePackage returns this package. Otherwise
 // barePackage returns the package of the output folder.
 func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 	var pkg *goPackage
@@ -243,8 +243,8 @@ func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 // goNameProperty is the property of a type or field that gives its Go name.
 const goNameProperty = "go.name"
 
-// override is the Go name that a schema asks for, or "". Any value except an
-// exported Go name is for another tool. Such a value has no effect, and lint
+// override returns the Go name that a schema asks for, or "". Any value except
+// an exported Go name is for another tool. Such a value has no effect, and lint
 // reports the value.
 func override(props []avsc.Member) string {
 	for _, p := range props {

@@ -87,7 +87,7 @@ func (b *builder) declareEnum(d *enumDecl, s *avsc.Schema) {
 	}
 }
 
-// symbolGoName is the Go name of a symbol. The name of the enum type comes
+// symbolGoName returns the Go name of a symbol. The name of the enum type comes
 // before the symbol, so the symbol need not begin with a letter.
 func symbolGoName(symbol string) string {
 	name := goName(symbol)
@@ -106,7 +106,7 @@ type unionPlace struct {
 
 func (p unionPlace) in(part string) unionPlace { return unionPlace{p.record, p.name + part, nil} }
 
-// typeOf is the type of a schema node at a place.
+// typeOf returns the type of a schema node at a place.
 func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	ref := at.own
 	if at.own = nil; ref == nil {
@@ -120,7 +120,8 @@ func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	return b.ownType(b.baseOf(s, at), ref, at)
 }
 
-// baseOf is the type of a schema node that is no union, without an own type.
+// baseOf returns the type of a schema node that is no union, without an own
+// type.
 func (b *builder) baseOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	t := &typeExpr{Avro: s, Precision: s.Logical.Precision, Scale: s.Logical.Scale}
 	switch s.Kind {
@@ -270,7 +271,8 @@ func (b *builder) optionalOf(t *typeExpr, branch *avsc.Schema, at unionPlace, re
 	}
 }
 
-// branchName is the part that the wrapper of a branch adds to the union's name.
+// branchName returns the part that the wrapper of a branch adds to the union's
+// name.
 func branchName(s *avsc.Schema) string {
 	switch {
 	case s.Kind.Named():

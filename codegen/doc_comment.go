@@ -9,9 +9,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// typeDoc is the doc comment of a type. The first sentence names the Avro type,
-// and the schema's doc follows. If the schema's doc already begins like a Go
-// comment, typeDoc leaves out the first sentence.
+// typeDoc returns the doc comment of a type. The first sentence names the Avro
+// type, and the schema's doc follows. If the schema's doc already begins like a
+// Go comment, typeDoc leaves out the first sentence.
 func typeDoc(name typeName, what string, s *avsc.Schema) []string {
 	doc := docLines(s.Doc, docWidth)
 	if len(doc) > 0 && strings.HasPrefix(doc[0], name.GoName+" ") {
@@ -24,7 +24,8 @@ func typeDoc(name typeName, what string, s *avsc.Schema) []string {
 	return append(append(first, ""), doc...)
 }
 
-// fieldDoc is the schema's doc, with facts that the Go type cannot express.
+// fieldDoc returns the schema's doc, with facts that the Go type cannot
+// express.
 func fieldDoc(doc string, t *typeExpr) []string {
 	lines := docLines(doc, fieldDocWidth)
 	if t.Kind == kindOptional {

@@ -51,13 +51,13 @@ func emit(f *goFile, s *shape) []byte {
 	return append(head.out.Bytes(), e.out.Bytes()...)
 }
 
-// avrobin is a name of the runtime package.
+// avrobin returns a name of the runtime package.
 func (e *emitter) avrobin(name string) string {
 	e.imports[avrobinPath] = ""
 	return "avrobin." + name
 }
 
-// std is a name of the standard library, for example std("slices.Clone").
+// std returns a name of the standard library, for example std("slices.Clone").
 func (e *emitter) std(name string) string {
 	path, _, _ := strings.Cut(name, ".")
 	switch path {
@@ -78,7 +78,7 @@ func (e *emitter) uuid(name string) string {
 	return "uuid." + name
 }
 
-// named is the Go name of a declared type.
+// named returns the Go name of a declared type.
 func (e *emitter) named(n typeName) string {
 	e.importOf(n.Pkg)
 	return n.in(e.file)
@@ -95,7 +95,7 @@ func (e *emitter) importOf(p *goPackage) {
 	e.imports[p.Path] = name
 }
 
-// typ is the Go type of t.
+// typ returns the Go type of t.
 func (e *emitter) typ(t *typeExpr) string {
 	for x := t; x != nil; x = x.Elem {
 		switch x.Kind {
@@ -251,7 +251,7 @@ func messageOf(d decl) *message {
 	return nil
 }
 
-// rawString is a literal of s. The literal has back quotes if possible.
+// rawString returns a literal of s. The literal has back quotes if possible.
 func rawString(s string) string {
 	if strconv.CanBackquote(s) {
 		return "`" + s + "`"

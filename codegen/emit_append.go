@@ -17,13 +17,13 @@ type site struct {
 	layout string      // the layout of the records inside, for reading, or "" for their own layout
 }
 
-// element is the place of an element of the value at p.
+// element returns the place of an element of the value at p.
 func (p site) element(variable string) site {
 	p.in = append(p.in[:len(p.in):len(p.in)], variable)
 	return p
 }
 
-// ret is the return statement for err.
+// ret returns the return statement for err.
 func (e *emitter) ret(at site) string {
 	results := "return "
 	if at.fail != "" {
@@ -36,9 +36,9 @@ func (e *emitter) ret(at site) string {
 	return fmt.Sprintf("%s%s(%s)", results, e.avrobin("ErrorAt"), strings.Join(args, ", "))
 }
 
-// index is the name of a loop's index. key is the name of a map key. elem is
-// the name of a copy of an element. The number of loops around the place makes
-// each name distinct.
+// index returns the name of a loop's index. key returns the name of a map key.
+// elem returns the name of a copy of an element. The names contain the number
+// of loops around the place, so they are distinct.
 func (p site) index() string { return numbered("i", len(p.in)) }
 func (p site) key() string   { return numbered("key", len(p.in)) }
 func (p site) elem() string  { return numbered("x", len(p.in)) }
@@ -134,8 +134,8 @@ func (e *emitter) appendValue(x string, t *typeExpr, at site) {
 	}
 }
 
-// appendCall is an expression that appends x to the expression b. The type of x
-// needs no statements.
+// appendCall returns an expression that appends x to the expression b. The type
+// of x needs no statements.
 func (e *emitter) appendCall(b, x string, t *typeExpr, at site) string {
 	call := func(name string, more ...any) string {
 		args := fmt.Sprintf("%s, %s", b, x)

@@ -78,8 +78,8 @@ func (t *typeExpr) needsCarrier() bool {
 	}
 }
 
-// carrier is the type that carries t. A type that needs no carrier is its own
-// carrier.
+// carrier returns the type that carries t. A type that needs no carrier is its
+// own carrier.
 func (e *emitter) carrier(t *typeExpr) string {
 	switch {
 	case !t.needsCarrier():

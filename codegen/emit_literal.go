@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// literal is an expression of l's type.
+// literal returns an expression of l's type.
 func (e *emitter) literal(l *literal) string {
 	t := l.Type
 	switch t.Kind {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// typeText is the text of a loaded type in file f.
+// typeText returns the text of a loaded type in file f.
 func (f *goFile) typeText(t types.Type) string {
 	return types.TypeString(t, func(p *types.Package) string {
 		if p.Path() == f.Pkg.Path {
@@ -16,7 +16,7 @@ func (f *goFile) typeText(t types.Type) string {
 	})
 }
 
-// ownFunc is the name of a function of the user.
+// ownFunc returns the name of a function of the user.
 func (e *emitter) ownFunc(f ownFunc) string {
 	e.importOf(f.Pkg)
 	return e.file.qualify(f.Pkg, f.Name)
@@ -136,7 +136,7 @@ func (e *emitter) newOwn(d *ownDecl) {
 	}
 }
 
-// ownType is the text of a loaded type. Its packages are imported.
+// ownType returns the text of a loaded type. Its packages are imported.
 func (e *emitter) ownType(t types.Type, pkgs []*goPackage) string {
 	types.TypeString(t, func(p *types.Package) string {
 		for _, q := range pkgs {
@@ -305,7 +305,7 @@ func (e *emitter) readOwn(d *ownDecl, at site, call string) {
 	e.p("return v, rest, nil")
 }
 
-// valueCheck is the check that an own type has written one value of t.
+// valueCheck returns the check that an own type has written one value of t.
 func (e *emitter) valueCheck(t *typeExpr) string {
 	switch t.Kind {
 	case kindBytes, kindString, kindDecimalBytes, kindUUIDString:
@@ -319,7 +319,7 @@ func (e *emitter) valueCheck(t *typeExpr) string {
 	}
 }
 
-// equalOwn is an expression that compares two addressable values.
+// equalOwn returns an expression that compares two addressable values.
 func (e *emitter) equalOwn(a, b string, d *ownDecl) string {
 	if d.Equal != "" {
 		return a + "." + fmt.Sprintf(d.Equal, b)
@@ -340,7 +340,7 @@ func (e *emitter) cloneOwn(x string, d *ownDecl) {
 	e.p("%s = %s(%s, %s, %s)", x, e.avrobin("CloneOwn"), x, d.AppendFunc, d.ReadFunc)
 }
 
-// ownLiteral is an expression for a default of an own type.
+// ownLiteral returns an expression for a default of an own type.
 func (e *emitter) ownLiteral(l *literal) string {
 	d := l.Type.Own
 	typ := e.typ(l.Type)

@@ -93,7 +93,7 @@ func (e *emitter) readValue(x string, t *typeExpr, at site) {
 	}
 }
 
-// readStatement is an assignment to x, src and err.
+// readStatement returns an assignment to x, src and err.
 func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 	switch bare := strings.TrimPrefix(x, "*"); t.Kind {
 	case kindUUIDFixed, kindFixed:
@@ -122,7 +122,7 @@ func (e *emitter) readStatement(x string, t *typeExpr, at site) string {
 	}
 }
 
-// readCall is a call that returns a value of t, the rest and an error.
+// readCall returns a call that returns a value of t, the rest and an error.
 func (e *emitter) readCall(t *typeExpr) string {
 	call := func(name string, more ...any) string {
 		args := "src"

@@ -135,8 +135,8 @@ func (t *typeExpr) record() (is, listed bool) {
 	return t.Kind == kindRecord || t.Kind == kindOwn && t.Own.ReadAsFunc != "", listed
 }
 
-// least is the fewest bytes of an element of t. By its own schema, an element
-// has at least size bytes.
+// least returns the fewest bytes of an element of t. By its own schema, an
+// element has at least size bytes.
 func (p site) least(t *typeExpr, size int) string {
 	if p.layout != "" && (t.Kind == kindRecord || t.Kind == kindOwn && t.Own.ReadAsFunc != "") {
 		return fmt.Sprintf("%s.MinSize(%d)", p.layout, size)

@@ -10,8 +10,8 @@ func (e *emitter) unionFuncs(d *unionDecl) {
 	e.jsonUnion(d)
 }
 
-// branchPlace is the place of a union's values. The record of the place has the
-// union in its fields.
+// branchPlace returns the place of a union's values. The record of the place
+// has the union in its fields.
 func (e *emitter) branchPlace(d *unionDecl, fail string) (at site, depthParam string) {
 	at = site{record: d.Owner, fail: fail}
 	for _, x := range d.Branches {

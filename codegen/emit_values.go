@@ -126,7 +126,7 @@ func (t *typeExpr) comparable() bool {
 	}
 }
 
-// equalTerms are the conditions for equality of two addressable values in
+// equalTerms returns the conditions for equality of two addressable values in
 // record in. All conditions must hold.
 func (e *emitter) equalTerms(a, b string, t *typeExpr, in *recordDecl) []string {
 	if t.Kind == kindOptional && t.Opt != nil {
@@ -139,8 +139,8 @@ func (e *emitter) equalTerms(a, b string, t *typeExpr, in *recordDecl) []string 
 	return []string{e.equal(a, b, t, in)}
 }
 
-// equal is an expression that compares two addressable values in record in.
-// Their type needs only one condition.
+// equal returns an expression that compares two addressable values in record
+// in. Their type needs only one condition.
 func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 	if t.comparable() {
 		return a + " == " + b
@@ -183,7 +183,7 @@ func (e *emitter) equal(a, b string, t *typeExpr, in *recordDecl) string {
 	}
 }
 
-// equalFunc is a function that compares two values of t.
+// equalFunc returns a function that compares two values of t.
 func (e *emitter) equalFunc(t *typeExpr, in *recordDecl) string {
 	switch t.Kind {
 	case kindTimestampMillis, kindTimestampMicros, kindTimestampNanos, kindDecimalBytes, kindDecimalFixed:

@@ -58,8 +58,8 @@ func (e *emitter) within(x string, t *typeExpr, in *recordDecl, level int) {
 	}
 }
 
-// bounded is the method Equal or Clone of a record t in record in. Inside a
-// loop of records, bounded returns the variant that does not repeat the depth
+// bounded returns the method Equal or Clone of a record t in record in. Inside
+// a loop of records, bounded returns the variant that does not repeat the depth
 // check.
 func (e *emitter) bounded(method string, t *typeExpr, in *recordDecl) string {
 	if e.shape.loopsTo(t, in) {

@@ -236,8 +236,8 @@ func (b *builder) checkCycles(packages []*goPackage, uses map[*goPackage][]packa
 	}
 }
 
-// shortestWayBack is the shortest chain of uses from p to p. It returns nil if
-// there is no chain.
+// shortestWayBack returns the shortest chain of uses from p to p. It returns
+// nil if there is no chain.
 func shortestWayBack(p *goPackage, uses map[*goPackage][]packageUse) []packageUse {
 	chains := [][]packageUse{nil}
 	seen := map[*goPackage]bool{}

@@ -210,7 +210,7 @@ func (l *literal) isZero() bool {
 	panic("codegen: unknown kind of type")
 }
 
-// unscaled is the two's complement number of a decimal, big-endian.
+// unscaled returns the two's complement number of a decimal, big-endian.
 func unscaled(b []byte) *big.Int {
 	n := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0] >= 0x80 {

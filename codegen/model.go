@@ -49,8 +49,8 @@ type typeName struct {
 	GoName string
 }
 
-// in is the name as file f writes it. If the type is in another package, the
-// name has the package's name in front.
+// in returns the name as file f writes it. If the type is in another package,
+// the name has the package's name in front.
 func (n typeName) in(f *goFile) string { return f.qualify(n.Pkg, n.GoName) }
 
 // recordDecl is a struct. If Bare is set, the struct stands for a top level
@@ -182,7 +182,7 @@ type unionBranch struct {
 	Wrapper string
 }
 
-// goType is the Go type that carries a branch other than null.
+// goType returns the Go type that carries a branch other than null.
 func (x *unionBranch) goType() string {
 	if x.Wrapper != "" {
 		return x.Wrapper
@@ -254,7 +254,7 @@ type typeExpr struct {
 	Own    *ownDecl
 }
 
-// goType is the Go type as file f writes it.
+// goType returns the Go type as file f writes it.
 func (t *typeExpr) goType(f *goFile) string {
 	switch t.Kind {
 	case kindNull:
@@ -354,7 +354,7 @@ type literal struct {
 	Elems    []*literal
 }
 
-// qualify is the name as f must write it. The name belongs to package p.
+// qualify returns the name as f must write it. The name belongs to package p.
 func (f *goFile) qualify(p *goPackage, name string) string {
 	if p == f.Pkg {
 		return name

@@ -42,7 +42,7 @@ var initialisms = map[string]bool{
 	"UTF8": true, "VM": true, "XML": true, "XMPP": true, "XSRF": true, "XSS": true,
 }
 
-// goName is the exported Go name of an Avro name. It applies steps 1 to 4.
+// goName returns the exported Go name of an Avro name. It applies steps 1 to 4.
 func goName(avro string) string {
 	if shouts(avro) {
 		avro = strings.ToLower(avro)
@@ -141,9 +141,9 @@ func lastRune(s string) rune {
 	return runes[len(runes)-1]
 }
 
-// lowerFirst is the beginning of an unexported name, made from the letters of
-// an exported name. The callers always add a part that begins with a capital.
-// So the full name is never a keyword, an import or a local variable.
+// lowerFirst returns the beginning of an unexported name, made from the letters
+// of an exported name. The callers always add a part that begins with a
+// capital. So the full name is never a keyword, an import or a local variable.
 func lowerFirst(name string) string {
 	first := firstRune(name)
 	return string(unicode.ToLower(first)) + name[len(string(first)):]

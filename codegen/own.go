@@ -113,7 +113,7 @@ type optForm struct {
 	Carried bool // encoding/json reads and writes an avrobin.Opt instead
 }
 
-// ownOf is the own type that the schema or the options ask for at a schema
+// ownOf returns the own type that the schema or the options ask for at a schema
 // node. The result is nil without a request.
 func (b *builder) ownOf(s *avsc.Schema) *ownRef {
 	if ref := b.ownProperty(s.Props); ref != nil {
@@ -141,7 +141,8 @@ func (b *builder) ownOf(s *avsc.Schema) *ownRef {
 	return b.ownOption(logical)
 }
 
-// ownOfField is the own type of a field. A type's own request comes second.
+// ownOfField returns the own type of a field. A type's own request comes
+// second.
 func (b *builder) ownOfField(record *avsc.Schema, f *avsc.Field) *ownRef {
 	if ref := b.ownProperty(f.Props); ref != nil {
 		return ref
@@ -319,7 +320,7 @@ func (b *builder) unusedOwn() {
 	}
 }
 
-// partsOf are the names in the text of a type.
+// partsOf returns the names in the text of a type.
 func partsOf(text string) iter.Seq[string] {
 	return strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("*[], ", r) })
 }
@@ -461,7 +462,7 @@ func splitArgs(text string) []string {
 	return append(out, text[start:])
 }
 
-// ownPackage is the package of an own type, to be imported.
+// ownPackage returns the package of an own type, to be imported.
 func (b *builder) ownPackage(p *types.Package) *goPackage {
 	for _, q := range b.place.packages {
 		if q.Path == p.Path() {
@@ -471,7 +472,7 @@ func (b *builder) ownPackage(p *types.Package) *goPackage {
 	return b.place.add(&goPackage{Name: p.Name(), Path: p.Path(), External: true, Loaded: true})
 }
 
-// packagesOf are the packages that the text of t names.
+// packagesOf returns the packages that the text of t names.
 func (b *builder) packagesOf(t types.Type) []*goPackage {
 	var out []*goPackage
 	types.TypeString(t, func(p *types.Package) string {
@@ -561,7 +562,7 @@ func (b *builder) declareOwn(base *typeExpr, ref *ownRef, pkg *goPackage, t type
 	return d, nil
 }
 
-// ownName is the part of the names of the functions of an own type.
+// ownName returns the part of the names of the functions of an own type.
 func (b *builder) ownName(t types.Type, base *typeExpr) string {
 	var name strings.Builder
 	for part := range strings.FieldsFuncSeq(types.TypeString(t, func(*types.Package) string { return "" }), func(r rune) bool { return strings.ContainsRune("*[], .", r) }) {

@@ -191,7 +191,7 @@ func methodOf(t types.Type, addressable bool, name, signature string) bool {
 	return ok && typeString(types.NewSignatureType(nil, nil, nil, unnamed(f.Signature().Params()), unnamed(f.Signature().Results()), f.Signature().Variadic())) == signature
 }
 
-// unnamed is a tuple without the names of its variables.
+// unnamed returns a tuple without the names of its variables.
 func unnamed(t *types.Tuple) *types.Tuple {
 	var vars []*types.Var
 	for v := range t.Variables() {
@@ -200,8 +200,8 @@ func unnamed(t *types.Tuple) *types.Tuple {
 	return types.NewTuple(vars...)
 }
 
-// typeString is the text of a type with full import paths. Equal texts mean
-// equal types, although the types come from different loads.
+// typeString returns the text of a type with full import paths. Equal texts
+// mean equal types, although the types come from different loads.
 func typeString(t types.Type) string {
 	if tuple, ok := t.(*types.Tuple); ok {
 		t = unnamed(tuple)
@@ -210,8 +210,8 @@ func typeString(t types.Type) string {
 	return strings.ReplaceAll(text, "uint8", "byte")
 }
 
-// baseString is the text of the Go type that functions of an own type take and
-// return. It is "" for types that only generated code declares.
+// baseString returns the text of the Go type that functions of an own type take
+// and return. The result is "" for types that only generated code declares.
 func (t *typeExpr) baseString() string {
 	switch t.Kind {
 	case kindDate:
@@ -248,8 +248,8 @@ func (t *typeExpr) baseString() string {
 	}
 }
 
-// underlying is the underlying type for which an own type needs no more than a
-// Go conversion. It is "" if there is none.
+// underlying returns the underlying type for which an own type needs no more
+// than a Go conversion. The result is "" if there is none.
 func (t *typeExpr) underlying() string {
 	switch t.Kind {
 	case kindDate:

@@ -350,7 +350,7 @@ func (o *Own) UnmarshalText(b []byte) error { o.Name = &Name{string(b)}; return 
 	}
 }
 
-// restOf are the fields of s that the version does not have.
+// restOf returns the fields of s that the version does not have.
 func restOf(s *avsc.Schema, version string) string {
 	var fields []string
 	for _, f := range s.Fields {

@@ -42,7 +42,7 @@ func place(namespaces []string, opts Options) *placement {
 	return p
 }
 
-// root is the package of the output folder itself.
+// root returns the package of the output folder itself.
 func (p *placement) root() *goPackage {
 	for _, q := range p.packages {
 		if q.Dir == "" && !q.External {
@@ -53,7 +53,7 @@ func (p *placement) root() *goPackage {
 	return p.add(&goPackage{Name: name, Path: p.opts.ImportPath})
 }
 
-// mapped is the package of a --map. A package below the output folder is
+// mapped returns the package of a --map. A package below the output folder is
 // generated. A package elsewhere exists already.
 func (p *placement) mapped(target string, dirs scope) *goPackage {
 	for _, q := range p.packages {
@@ -73,7 +73,7 @@ func (p *placement) mapped(target string, dirs scope) *goPackage {
 	return p.add(&goPackage{Name: PackageName(importedName(target)), Path: target, External: true})
 }
 
-// external is the package of imported sources.
+// external returns the package of imported sources.
 func (p *placement) external(ext External) *goPackage {
 	for _, q := range p.packages {
 		if q.Path == ext.Path {
@@ -93,9 +93,9 @@ func importedName(importPath string) string {
 	return base
 }
 
-// freeDir is the folder of a namespace. The folder has the name of the last
-// segment. If another namespace has taken this name, freeDir puts the previous
-// segment in front.
+// freeDir returns the folder of a namespace. The folder has the name of the
+// last segment. If another namespace has taken this name, freeDir puts the
+// previous segment in front.
 func (p *placement) freeDir(ns string, taken scope) string {
 	segments := strings.Split(ns, ".")
 	name := ""
@@ -124,7 +124,7 @@ func (p *placement) importPath(dir string) string {
 	return p.opts.ImportPath + "/" + dir
 }
 
-// namespacesOf are the namespaces of all named types in a set.
+// namespacesOf returns the namespaces of all named types in a set.
 func namespacesOf(types []*avsc.Schema) []string {
 	seen := map[string]bool{}
 	for _, s := range types {
@@ -136,10 +136,10 @@ func namespacesOf(types []*avsc.Schema) []string {
 // fileNames hands out the names of the files of each package.
 type fileNames map[*goPackage]scope
 
-// take is the file name of a source in p. The file name is the source's name
-// with ".avro.go". If another source has taken the name, take puts the name of
-// the source's folder in front. Names that differ only in case count as equal,
-// because some file systems do not distinguish case.
+// take returns the file name of a source in p. The file name is the source's
+// name with ".avro.go". If another source has taken the name, take puts the
+// name of the source's folder in front. Names that differ only in case count as
+// equal, because some file systems do not distinguish case.
 func (n fileNames) take(p *goPackage, source string) string {
 	taken := n[p]
 	if taken == nil {

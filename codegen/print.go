@@ -160,7 +160,8 @@ func (p *printer) function(header, statement string) {
 	p.line("")
 }
 
-// oneLine is a function with one statement. A short function stays on one line.
+// oneLine returns a function with one statement. A short function stays on one
+// line.
 func oneLine(header, statement string) string {
 	tooLong := len(header)+len(statement) > oneLineLimit
 	header = strings.TrimSuffix(header, " ")
@@ -191,7 +192,7 @@ func (p *printer) emptyMethods(headers []string) {
 	flush()
 }
 
-// valueStruct is the type of a struct with one field.
+// valueStruct returns the type of a struct with one field.
 func valueStruct(field, typ string) string {
 	const longestInLine = 29
 	if len(typ) > longestInLine {

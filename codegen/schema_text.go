@@ -233,8 +233,8 @@ func schemaLines(text string) []string {
 	return append(lines, text[start:])
 }
 
-// schemaLiteral is the Go expression for a schema constant. Each line of the
-// schema is one line of the expression.
+// schemaLiteral returns the Go expression for a schema constant. Each line of
+// the schema is one line of the expression.
 func schemaLiteral(text string) string {
 	lines := schemaLines(text)
 	for i, line := range lines {

@@ -78,7 +78,7 @@ func (b *builder) minSizes() {
 	}
 }
 
-// minSize is the fewest bytes of a value of t. If minSize is 0, there is
+// minSize returns the fewest bytes of a value of t. If minSize is 0, there is
 // nothing to write and nothing to read.
 func (t *typeExpr) minSize() int {
 	switch t.Kind {

@@ -43,7 +43,7 @@ const (
 	TagKebab  TagStyle = "kebab"  // order-id
 )
 
-// TagStyles are all styles.
+// TagStyles returns all styles.
 func TagStyles() []TagStyle { return []TagStyle{TagAvro, TagSnake, TagCamel, TagPascal, TagKebab} }
 
 func (s TagStyle) name(avro string) string {
@@ -81,7 +81,7 @@ const tagsProperty = "go.tags"
 // tag is one struct tag of a field.
 type tag struct{ key, value string }
 
-// tagsOf are the tags of a field: avro and json, then the others.
+// tagsOf returns the tags of a field: avro and json, then the others.
 func (b *builder) tagsOf(f *avsc.Field, t *typeExpr) []tag {
 	tags := []tag{{"avro", f.Name}, {"json", f.Name}}
 	set := func(key, value string) {
@@ -135,8 +135,8 @@ func IsTagKey(key string) bool {
 	})
 }
 
-// omitNull is the option of encoding/json that leaves out a null of t and
-// nothing else. It is "" for types without null.
+// omitNull returns the option of encoding/json that leaves out a null of t and
+// nothing else. The result is "" for types without null.
 func (t *typeExpr) omitNull() string {
 	switch {
 	case t.Kind == kindUnion && t.Union.NullIndex >= 0:
@@ -168,7 +168,7 @@ func (b *builder) sameTags(s *avsc.Schema, fields []*fieldDecl) {
 	}
 }
 
-// tag is the value of a tag.
+// tag returns the value of a tag.
 func (f *fieldDecl) tag(key string) string {
 	for _, t := range f.Tags {
 		if t.key == key {
@@ -178,7 +178,7 @@ func (f *fieldDecl) tag(key string) string {
 	return f.AvroName
 }
 
-// tagLiteral is the Go literal of tags.
+// tagLiteral returns the Go literal of tags.
 func tagLiteral(tags []tag) string {
 	parts := make([]string, len(tags))
 	for i, t := range tags {

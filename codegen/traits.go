@@ -98,8 +98,8 @@ func (t *typeExpr) eachTypeAndBase(visit func(*typeExpr)) {
 	})
 }
 
-// home is the package of a declared type that t names. For other types home is
-// nil.
+// home returns the package of a declared type that t names. For other types
+// home is nil.
 func (t *typeExpr) home() *goPackage {
 	switch t.Kind {
 	case kindRecord:
@@ -126,7 +126,8 @@ func (f *goFile) eachType(visit func(*typeExpr)) {
 	}
 }
 
-// imports are the other generated packages that a file needs, sorted by path.
+// imports returns the other generated packages that a file needs, sorted by
+// path.
 func (f *goFile) imports() []*goPackage {
 	var needed []*goPackage
 	need := func(p *goPackage) {

@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/internal/gentest"
 )
 
-// identifiersOf are the sorted identifiers that a Go file declares or uses,
+// identifiersOf returns the sorted identifiers that a Go file declares or uses,
 // except the names after a dot.
 func identifiersOf(t testing.TB, name string, content []byte) []string {
 	t.Helper()
@@ -43,7 +43,7 @@ func identifiersOf(t testing.TB, name string, content []byte) []string {
 	return names
 }
 
-// words are all words that may end a namespace and have another meaning in
+// words returns all words that may end a namespace and have another meaning in
 // generated code. They are the predeclared names and keywords of Go, and every
 // lowercase identifier in the golden files, for example the local variables.
 func words(t testing.TB) []string {

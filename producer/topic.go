@@ -70,7 +70,7 @@ func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption
 	return t
 }
 
-// Name is the topic's name in Kafka.
+// Name returns the topic's name in Kafka.
 func (t *Topic[R]) Name() string { return t.name }
 
 // bind returns the topic's binding to a producer.

@@ -69,7 +69,7 @@ func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, 
 	return s, nil
 }
 
-// retryRefresh is the pause after a refresh that failed.
+// retryRefresh returns the pause after a refresh that failed.
 func retryRefresh(ttl time.Duration) time.Duration { return min(ttl, time.Second) }
 
 // renewLatest refreshes the latest version while no caller waits. If the

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// referring is a registry in which version n of subject s has the references
-// refs(n). The schema with id 1 has the references refs(0).
+// referring returns a registry in which version n of subject s has the
+// references refs(n). The schema with id 1 has the references refs(0).
 func referring(refs func(n int) []int, calls *atomic.Int32) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		calls.Add(1)

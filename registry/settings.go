@@ -62,8 +62,8 @@ func aliasOf(key string) string {
 	return key
 }
 
-// settingsError is the error for a setting that cannot be applied. Its text
-// shows no value of a key that may hold a secret.
+// settingsError returns the error for a setting that cannot be applied. Its
+// text shows no value of a key that may hold a secret.
 func settingsError(e configfile.Entry, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", e.Origin, fmt.Sprintf(format, args...))
 }

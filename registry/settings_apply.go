@@ -84,7 +84,7 @@ func (s *settings) apply(c *config) (urls []string, err error) {
 	return urls, errors.Join(errs...)
 }
 
-// setters are the settings that do not depend on other settings.
+// setters returns the settings that do not depend on other settings.
 func setters() map[string]func(*config, configfile.Entry) error {
 	return map[string]func(*config, configfile.Entry) error{
 		"http.connect.timeout.ms": whole(0, func(c *config, ms int) { c.timeout = max(c.timeout, millis(ms)) }),

@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// localRegistry is a registry in this process. A service passes the URLs of its
-// registry to registry.New.
+// localRegistry returns a registry in this process. A service passes the URLs
+// of its registry to registry.New.
 func localRegistry() (reg *registry.Client, stop func()) {
 	server := must(registrytest.NewServer())
 	reg = must(registry.New([]string{server.URL}))

@@ -261,7 +261,7 @@ func (p *payload) AvroName() string                      { return p.name }
 func (p *payload) AvroSchema() string                    { return p.schema }
 func (p *payload) AppendAvro(dst []byte) ([]byte, error) { return append(dst, p.data...), nil }
 
-// avroBytes is the Avro encoding of bytes.
+// avroBytes returns the Avro encoding of bytes.
 func avroBytes(data []byte) []byte {
 	return append(binary.AppendVarint(nil, int64(len(data))), data...)
 }

@@ -287,7 +287,7 @@ func classOf(v *avsc.Value) plainClass {
 	}
 }
 
-// plainClasses are the JSON types that read accepts for s.
+// plainClasses returns the JSON types that read accepts for s.
 func plainClasses(s *avsc.Schema) []plainClass {
 	switch s.Kind {
 	case avsc.Null:
@@ -410,7 +410,7 @@ const (
 	plainLocal = "2006-01-02T15:04:05.999999999"
 )
 
-// unitOf is the unit of a logical type on an int or long.
+// unitOf returns the unit of a logical type on an int or long.
 func unitOf(logical string) time.Duration {
 	switch {
 	case strings.HasSuffix(logical, "-millis"):
@@ -421,8 +421,8 @@ func unitOf(logical string) time.Duration {
 	return time.Nanosecond
 }
 
-// numberFromText is the number of a date, a time or a timestamp. The result ok
-// is false for types without such a text.
+// numberFromText returns the number of a date, a time or a timestamp. The
+// result ok is false for types without such a text.
 func numberFromText(s *avsc.Schema, text string) (n int64, ok bool, err error) {
 	if s.Kind != avsc.Int && s.Kind != avsc.Long {
 		return 0, false, nil
@@ -479,8 +479,8 @@ func exact(rest int64, text string, unit time.Duration) error {
 	return fmt.Errorf("%q is finer than the unit of %s", text, unit)
 }
 
-// textOfNumber is the text of a date, a time or a timestamp. The text is "" for
-// other types, and for numbers without text.
+// textOfNumber returns the text of a date, a time or a timestamp. The text is
+// "" for other types, and for numbers without text.
 func textOfNumber(s *avsc.Schema, n int64) string {
 	unit := unitOf(s.Logical.Name)
 	var t time.Time
@@ -674,7 +674,7 @@ func (g *Generic) plainIsClear(s, b *avsc.Schema, text []byte) bool {
 	return !named || g.plainBranch(s, text) == b
 }
 
-// plainBranch is the branch as which a reader takes text, or nil.
+// plainBranch returns the branch as which a reader takes text, or nil.
 func (g *Generic) plainBranch(s *avsc.Schema, text []byte) *avsc.Schema {
 	v, err := avsc.ReadData(text)
 	if err != nil {

@@ -177,7 +177,7 @@ func (s *source) describe(in *Input, err error) error {
 	return fmt.Errorf("%w (%s of topic %s)", err, in.Part, in.Topic)
 }
 
-// schemaError is the error of a message whose schema was not found.
+// schemaError returns the error of a message whose schema was not found.
 func (s *source) schemaError(in *Input, id schemaID, err error) error {
 	if errors.Is(err, ErrUnknownSchema) {
 		if why := s.misread(in, id); why != "" {

@@ -30,9 +30,9 @@ func (p Part) String() string {
 // concurrent use.
 type SubjectFunc func(topic string, part Part, record string) (string, error)
 
-// TopicName is the default strategy: "orders-value". Each topic then contains
-// one type, because the registry checks the versions of a subject against each
-// other.
+// TopicName returns TOPIC-value or TOPIC-key, for example "orders-value".
+// TopicName is the default. Each topic then contains one type, because the
+// registry checks the versions of a subject against each other.
 func TopicName(topic string, part Part, _ string) (string, error) {
 	if topic == "" {
 		return "", errors.New("serde: TopicName: the topic has no name")
@@ -40,7 +40,7 @@ func TopicName(topic string, part Part, _ string) (string, error) {
 	return topic + "-" + part.String(), nil
 }
 
-// RecordName is the full name of the record for every topic:
+// RecordName returns the full name of the record, for example
 // "shop.orders.OrderCreated". A type then evolves in the same way in all
 // topics.
 func RecordName(_ string, _ Part, record string) (string, error) {
@@ -50,8 +50,9 @@ func RecordName(_ string, _ Part, record string) (string, error) {
 	return record, nil
 }
 
-// TopicRecordName is "orders-shop.orders.OrderCreated". A topic can then
-// contain several types, and each type evolves separately in each topic.
+// TopicRecordName returns the topic and the full name of the record, for
+// example "orders-shop.orders.OrderCreated". A topic can then contain several
+// types, and each type evolves separately in each topic.
 func TopicRecordName(topic string, part Part, record string) (string, error) {
 	if topic == "" {
 		return "", errors.New("serde: TopicRecordName: the topic has no name")
@@ -63,7 +64,7 @@ func TopicRecordName(topic string, part Part, record string) (string, error) {
 	return topic + "-" + name, nil
 }
 
-// NoSubject is an error for every record. Use NoSubject as the fallback of
+// NoSubject returns an error for every record. Use NoSubject as the fallback of
 // [WithAssociatedSubject] to make the association required.
 func NoSubject(topic string, part Part, _ string) (string, error) {
 	return "", fmt.Errorf("serde: the registry associates no subject with the %s of topic %s", part, topic)

@@ -33,8 +33,8 @@ func addRenamesFlag(cmd *cobra.Command, to *[]string) {
 	cmd.Flags().StringArrayVar(to, "map", nil, "a namespace or type that has another name now: `OLD=NEW`")
 }
 
-// renames are the renames of avrogen.yaml and of --map. If both rename the same
-// name, --map wins.
+// renames returns the renames of avrogen.yaml and of --map. If both rename the
+// same name, --map wins.
 func (c *config) renames(flags []string) (check.Renames, error) {
 	renames := check.Renames{}
 	maps.Copy(renames, c.Check.Renames)
@@ -197,8 +197,8 @@ func (c *config) subjectsOf() check.SubjectsOf {
 	}
 }
 
-// against is the place of the earlier schemas according to the configuration.
-// It is "" if the configuration names no place.
+// against returns the place of the earlier schemas according to the
+// configuration. The result is "" if the configuration names no place.
 func (c *config) against() (string, error) {
 	where := c.Check.Against
 	if where == "" || where == "registry" || strings.HasPrefix(where, "git:") {
@@ -252,7 +252,7 @@ type exception struct {
 	Until  string `yaml:"until"`  // the last day, YYYY-MM-DD; default: none
 }
 
-// exceptions are the exceptions of avrogen.yaml.
+// exceptions returns the exceptions of avrogen.yaml.
 func (c *config) exceptions() ([]check.Exception, error) {
 	all := make([]check.Exception, len(c.Except))
 	for i, e := range c.Except {

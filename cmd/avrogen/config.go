@@ -44,14 +44,14 @@ type config struct {
 	Docs     docsConfig     `yaml:"docs"`
 }
 
-// subject is the subject of a type's schema. It may be "" for a type without a
-// name.
+// subject returns the subject of a type's schema. It may be "" for a type
+// without a name.
 func (c *config) subject(fullName string) string {
 	return cmp.Or(c.Subjects[fullName], fullName)
 }
 
-// subjectOfFile is the subject of a file. It is "" if subjects does not name
-// the file.
+// subjectOfFile returns the subject of a file. The result is "" if subjects
+// does not name the file.
 func (c *config) subjectOfFile(file string) string {
 	name := filepath.ToSlash(filepath.Clean(file))
 	for of, subject := range c.Subjects {
@@ -70,7 +70,7 @@ func (c *config) path(p string) string {
 	return filepath.Join(c.dir, p)
 }
 
-// name is the path of the configuration file for the current folder.
+// name returns the path of the configuration file for the current folder.
 func (c *config) name() string { return filepath.ToSlash(c.file) }
 
 // exists returns an error if a PATH of the configuration does not exist.
@@ -105,7 +105,7 @@ func (a *app) loader(c *config) avscfile.Loader {
 	return l
 }
 
-// modules are the Go modules for files of modules.
+// modules returns the Go modules for files of modules.
 func (a *app) modules(c *config) *avscfile.Modules {
 	dir := "."
 	if c != nil && c.dir != "" {
@@ -114,9 +114,9 @@ func (a *app) modules(c *config) *avscfile.Modules {
 	return avscfile.NewModules(a.ctx, dir)
 }
 
-// paths are the arguments. Without arguments, paths returns the first list of
-// PATHs in the configuration that is not empty. The last of these lists is the
-// schemas of the configuration.
+// paths returns the arguments. Without arguments, paths returns the first list
+// of PATHs in the configuration that is not empty. The last of these lists is
+// the schemas of the configuration.
 func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil

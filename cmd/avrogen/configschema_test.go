@@ -62,7 +62,8 @@ type schemaGenerator struct {
 	missing []string
 }
 
-// special are the schemas that a type does not tell, by the path of the key.
+// special returns the schemas that a type does not tell, by the path of the
+// key.
 func special(key string) map[string]any {
 	texts := func(values ...string) map[string]any {
 		return map[string]any{"type": "string", "enum": values}
@@ -98,7 +99,7 @@ func special(key string) map[string]any {
 	return nil
 }
 
-// required are the keys that an object must have.
+// required returns the keys that an object must have.
 func required(key string) []string {
 	if key == "except[]" {
 		return []string{"path", "reason", "rule"}
@@ -158,7 +159,7 @@ func (g *schemaGenerator) object(t reflect.Type, key string) map[string]any {
 	return s
 }
 
-// fieldDocs are the comments of struct fields and of types in the command.
+// fieldDocs returns the comments of struct fields and of types in the command.
 func fieldDocs(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
@@ -201,8 +202,8 @@ func fieldDocs(t *testing.T) map[string]string {
 	return docs
 }
 
-// sentence is a comment as the description of a key. The name of the Go type at
-// the beginning is left out.
+// sentence returns a comment as the description of a key. The name of the Go
+// type at the beginning is left out.
 func sentence(comment string) string {
 	text := strings.Join(strings.Fields(comment), " ")
 	if m := regexp.MustCompile(`^(\w+) is (the part ".*)$`).FindStringSubmatch(text); m != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/avroline/avroline/internal/fieldtags"
 )
 
-// contract is the metadata and the rules of a schema. If avrogen.yaml has a
-// contract for the subject, contract returns this contract. Otherwise it reads
-// the file in the folder of the schema.
+// contract returns the metadata and the rules of a schema. If avrogen.yaml has
+// a contract for the subject, contract returns this contract. Otherwise it
+// reads the file in the folder of the schema.
 func (c *config) contract(subject, schemaFile string, read func(string) ([]byte, error)) (contractfile.Contract, error) {
 	if node, ok := c.Contracts[subject]; ok {
 		return contractfile.Parse(configName+": contracts: "+subject, c.name(), &node)
@@ -47,7 +47,7 @@ func (c *config) contractsIn(read func(string) ([]byte, error)) check.Contracts 
 	}
 }
 
-// tags are the tags that the contracts of a set's schemas give to fields.
+// tags returns the tags that the contracts of a set's schemas give to fields.
 func (c *config) tags(set *avsc.Set) (map[string][]string, error) {
 	tags, contracts := map[string][]string{}, c.contractsIn(os.ReadFile)
 	for _, f := range set.Files {

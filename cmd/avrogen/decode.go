@@ -177,7 +177,7 @@ func (d *decoder) open(name string) (closeAll func(), err error) {
 	return func() { closeKeys(); _ = client.Close() }, err
 }
 
-// input is a message with the topic of --topic.
+// input returns a message with the topic of --topic.
 func (d *decoder) input(data []byte) serde.Input {
 	in := serde.Input{Topic: d.topic, Data: data}
 	if d.key {

@@ -155,7 +155,7 @@ func (d *docs) run(ctx context.Context, cfg *config, paths []string) error {
 	return d.write(ctx, files, old)
 }
 
-// files are all files of the catalog, with the list of their names last.
+// files returns all files of the catalog, with the list of their names last.
 func (d *docs) files(c *catalog.Catalog) ([]catalog.File, error) {
 	var files []catalog.File
 	if d.form.form == "markdown" {
@@ -199,7 +199,7 @@ func (d *docs) sourceName(name string) string {
 	return filepath.ToSlash(rel)
 }
 
-// namedSubjects are the subjects that the configuration names, by schema.
+// namedSubjects returns the subjects that the configuration names, by schema.
 func (c *config) namedSubjects(set *avsc.Set) map[*avsc.Schema][]string {
 	of := map[*avsc.Schema][]string{}
 	for _, f := range set.Files {
@@ -221,8 +221,8 @@ func (c *config) namedSubjects(set *avsc.Set) map[*avsc.Schema][]string {
 	return of
 }
 
-// topics are the topics of the configuration. A topic with an unknown type is
-// an error.
+// topics returns the topics of the configuration. A topic with an unknown type
+// is an error.
 func (c *config) topics(set *avsc.Set) (map[string][]string, error) {
 	var known []string
 	for _, f := range set.Files {
@@ -301,8 +301,8 @@ const (
 	docsManifestHeader = "# Files of avrogen docs. Do not edit.\n"
 )
 
-// manifest are the files of the last run. A name that leads out of the folder,
-// or has another ending than the catalog's files, is ignored.
+// manifest returns the files of the last run. A name that leads out of the
+// folder, or has another ending than the catalog's files, is ignored.
 func (d *docs) manifest() (map[string]bool, error) {
 	old := map[string]bool{}
 	text, err := os.ReadFile(filepath.Join(d.output, docsManifest))
@@ -355,7 +355,7 @@ func (d *docs) write(ctx context.Context, files []catalog.File, old map[string]b
 	})
 }
 
-// staleDocs are the files of the last run that are no longer made.
+// staleDocs returns the files of the last run that are no longer made.
 func staleDocs(files []catalog.File, old map[string]bool) []string {
 	var stale []string
 	made := map[string]bool{}

@@ -202,7 +202,7 @@ func (e *encoder) framer(ctx context.Context, reg serde.Registry, rules serde.Op
 	}, nil
 }
 
-// registered is the registered schema for the message.
+// registered returns the registered schema for the message.
 func (e *encoder) registered(ctx context.Context, reg serde.Registry) (string, error) {
 	if e.id != noID {
 		v, err := reg.SchemaByID(ctx, "", e.id)

@@ -110,7 +110,7 @@ func (f format) append(out *bytes.Buffer, x finding) {
 	}
 }
 
-// text is the message, with the witness if there is a witness.
+// text returns the message, with the witness if there is a witness.
 func (f finding) text() string {
 	if f.Witness == "" {
 		return f.Message

@@ -136,7 +136,7 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// firstDifference is the number of the first different line.
+// firstDifference returns the number of the first different line.
 func firstDifference(a, b []byte) int {
 	x, y := strings.SplitAfter(string(a), "\n"), strings.SplitAfter(string(b), "\n")
 	for i := range min(len(x), len(y)) {

@@ -195,8 +195,8 @@ const (
 	sourcePrefix    = "// Source: "
 )
 
-// sourceOf is the source that a generated file names. The result ok reports
-// whether avrogen wrote the file.
+// sourceOf returns the source that a generated file names. The result ok
+// reports whether avrogen wrote the file.
 func sourceOf(content []byte) (source string, ok bool) {
 	rest, ok := bytes.CutPrefix(content, []byte(generatedHeader))
 	if !ok {
@@ -247,8 +247,8 @@ func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]str
 	return stale, nil
 }
 
-// folders are the output folder, the folders in the output folder, the folders
-// of files, and the folders of mapped namespaces.
+// folders returns the output folder, the folders in the output folder, the
+// folders of files, and the folders of mapped namespaces.
 func (g *generator) folders(files []codegen.File) []string {
 	folders := []string{"."}
 	entries, _ := os.ReadDir(g.output) // the folder may not exist yet
@@ -269,7 +269,7 @@ func (g *generator) folders(files []codegen.File) []string {
 	return slices.Compact(folders)
 }
 
-// file is the path of a generated file for the current folder.
+// file returns the path of a generated file for the current folder.
 func (g *generator) file(name string) string {
 	return filepath.Join(g.output, filepath.FromSlash(name))
 }
@@ -377,7 +377,7 @@ func goModule(dir string) (root, module, importPath string, err error) {
 	return root, module, path.Join(module, filepath.ToSlash(rel)), nil
 }
 
-// modulePath is the path in the module line of a go.mod.
+// modulePath returns the path in the module line of a go.mod.
 func modulePath(goMod string) string {
 	for line := range strings.Lines(goMod) {
 		line, _, _ = strings.Cut(line, "//")

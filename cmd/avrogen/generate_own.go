@@ -115,7 +115,7 @@ func (o *optionalsConfig) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// ownTypes are the own types of the configuration.
+// ownTypes returns the own types of the configuration.
 func (c *config) ownTypes() map[string]codegen.OwnType {
 	out := map[string]codegen.OwnType{}
 	for key, t := range c.Generate.Types {
@@ -187,8 +187,9 @@ func fail(out []codegen.Imported, err error) []codegen.Imported {
 	return out
 }
 
-// imported is a loaded package. Mistakes of types count as no error, because
-// code beside generated code does not compile before the first generation.
+// imported returns a loaded package. Mistakes of types count as no error,
+// because code beside generated code does not compile before the first
+// generation.
 func imported(p *packages.Package) codegen.Imported {
 	if p == nil {
 		return codegen.Imported{Err: errors.New("the Go command does not know it")}
@@ -235,7 +236,7 @@ func (g *generator) withoutGenerated() (map[string][]byte, error) {
 	return overlay, nil
 }
 
-// packageClause is a Go file with the package clause of content alone.
+// packageClause returns a Go file with the package clause of content alone.
 func packageClause(content []byte) []byte {
 	for line := range strings.Lines(string(content)) {
 		if strings.HasPrefix(line, "package ") {

@@ -138,7 +138,7 @@ var (
 	typeComment    = regexp.MustCompile(`(?m)^// (\S+) is the Avro (?:enum|fixed type)\s(?:// )?(\S+)\.$`)
 )
 
-// typesIn are the types of a generated file by their full Avro names.
+// typesIn returns the types of a generated file by their full Avro names.
 func typesIn(content []byte) map[string]codegen.ExternalType {
 	out := map[string]codegen.ExternalType{}
 	add := func(goName, avroName []byte) {

@@ -131,7 +131,7 @@ func messages(text []byte, lines bool) [][]byte {
 	return out
 }
 
-// schemaText is the self-contained text of the schema from oneSchema.
+// schemaText returns the self-contained text of the schema from oneSchema.
 func (a *app) schemaText(paths []string, typeName string) (string, error) {
 	return schemaText(a.loader(a.config), paths, typeName)
 }

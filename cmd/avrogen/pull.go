@@ -234,8 +234,8 @@ func sameText(sources []avsc.Source, name string, text []byte) bool {
 	return false
 }
 
-// fileName is the file name of a type. If the type has no name, the file name
-// comes from the subject. Every system accepts the file name.
+// fileName returns the file name of a type. If the type has no name, the file
+// name comes from the subject. Every system accepts the file name.
 func fileName(fullName, subject string) string {
 	if fullName == "" {
 		fullName = strings.TrimRight(strings.TrimLeft(subject, "."), ". ")

@@ -86,7 +86,7 @@ func put(t *testing.T, name, text string) {
 	}
 }
 
-// repository is the root of this repository.
+// repository returns the root of this repository.
 func repository(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")

@@ -194,8 +194,8 @@ func (r *registrar) load(paths []string) ([]*entry, error) {
 	return r.entries(set, named)
 }
 
-// entries are the schemas of a set with their subjects. If named is not nil,
-// entries keeps only the schemas of the named files and their references.
+// entries returns the schemas of a set with their subjects. If named is not
+// nil, entries keeps only the schemas of the named files and their references.
 func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	var entries []*entry
 	asked := func(f *avsc.File) bool { return named == nil || slices.Contains(named, f.Name) }
@@ -247,8 +247,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	return kept, distinct(kept)
 }
 
-// subjectOfFile is the subject of a file in --subject or avrogen.yaml. It is ""
-// if neither of them names the file.
+// subjectOfFile returns the subject of a file in --subject or avrogen.yaml. The
+// result is "" if neither of them names the file.
 func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	name := filepath.ToSlash(filepath.Clean(file))
 	if subject := r.subjects[name]; subject != "" {
@@ -258,8 +258,8 @@ func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	return r.config.subjectOfFile(file)
 }
 
-// reachable are the entries of the named files and their references. If named
-// is nil, reachable returns all entries.
+// reachable returns the entries of the named files and their references. If
+// named is nil, reachable returns all entries.
 func reachable(entries []*entry, named []string) []*entry {
 	if named == nil {
 		return entries
@@ -362,7 +362,7 @@ func defined(v *avsc.Value, namespace string, names map[string]bool) {
 	}
 }
 
-// foreign are the named types that a schema uses and its own text does not
+// foreign returns the named types that a schema uses and its own text does not
 // define. They are in order of use. The function does not visit the types that
 // a foreign type uses.
 func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
@@ -418,7 +418,7 @@ func inOrder(entries []*entry) ([]*entry, []finding) {
 	return order, findings
 }
 
-// registrable is the schema in the form for the registry. The result ok is
+// registrable returns the schema in the form for the registry. The result ok is
 // false while a referenced type is not registered.
 func (e *entry) registrable() (s registry.Schema, ok bool) {
 	s.Text, s.Metadata, s.RuleSet = e.text, e.Metadata, e.RuleSet
@@ -500,8 +500,8 @@ func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 	return refusals(e, found), err
 }
 
-// refusals are the reasons why the registry refuses a schema. If our own rules
-// found the same reason, refusals uses the words of check.
+// refusals returns the reasons why the registry refuses a schema. If our own
+// rules found the same reason, refusals uses the words of check.
 func refusals(e *entry, found []compat.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {

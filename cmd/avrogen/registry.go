@@ -75,7 +75,7 @@ func (r *registryConfig) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// registrySettings are the settings of avrogen.yaml by their Java names.
+// registrySettings returns the settings of avrogen.yaml by their Java names.
 func (c *config) registrySettings() map[string]string {
 	r := c.Registry
 	m := map[string]string{
@@ -105,7 +105,7 @@ func withoutEmpty(m map[string]string) map[string]string {
 	return m
 }
 
-// environSettings are the settings in the environment by their Java names.
+// environSettings returns the settings in the environment by their Java names.
 func (a *app) environSettings() map[string]string {
 	m := map[string]string{}
 	for _, key := range configfile.Names(configfile.Registry) {
@@ -125,7 +125,7 @@ func (a *app) addRegistryFlag(cmd *cobra.Command, url *string) {
 	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients with the registry's settings")
 }
 
-// settingsFile is the file of settings. It is "" without a file.
+// settingsFile returns the file of settings. The result is "" without a file.
 func (a *app) settingsFile(cfg *config) string {
 	if file := cmp.Or(a.registryFile, a.getenv(envSettings)); file != "" {
 		return file
@@ -136,7 +136,8 @@ func (a *app) settingsFile(cfg *config) string {
 	return ""
 }
 
-// registryURL is the URL of the registry. It is "" if no setting names a URL.
+// registryURL returns the URL of the registry. The result is "" if no setting
+// names a URL.
 func (a *app) registryURL(flag string, cfg *config) (string, error) {
 	const key = "schema.registry.url"
 	if url := cmp.Or(flag, a.getenv(envRegistry), a.getenv(envPrefix+configfile.Variable(key)), cfg.Registry.URL); url != "" {

@@ -32,7 +32,7 @@ func avrogen(t *testing.T, environ map[string]string, args ...string) (status in
 	return status, out.String(), errs.String()
 }
 
-// identity is a certificate authority, and a certificate of 127.0.0.1 for
+// identity returns a certificate authority, and a certificate of 127.0.0.1 for
 // servers and clients.
 func identity(t *testing.T) (certificate tls.Certificate, roots *x509.CertPool, caPEM, certPEM, keyPEM string) {
 	t.Helper()

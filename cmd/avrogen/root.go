@@ -36,8 +36,8 @@ type app struct {
 	config  *config // of loadConfig, which reads the file once
 }
 
-// commands are the subcommands in the order of the help. Each subcommand has
-// its own file.
+// commands returns the subcommands in the order of the help. Each subcommand
+// has its own file.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newGenerateCommand,
@@ -77,8 +77,8 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// usagef is an error of wrong usage. The status is 2, and the error text points
-// to --help.
+// usagef returns an error of wrong usage. The status is 2, and the error text
+// points to --help.
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }

@@ -84,7 +84,7 @@ func (p *schemaPrinter) run(ctx context.Context, paths []string) error {
 	return p.writeContent(text)
 }
 
-// text is the text of a schema that the flags ask for.
+// text returns the text of a schema that the flags ask for.
 func (p *schemaPrinter) text(s *avsc.Schema) ([]byte, error) {
 	switch {
 	case p.canonical:

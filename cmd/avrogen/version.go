@@ -19,7 +19,7 @@ func newVersionCommand(a *app) *cobra.Command {
 	}
 }
 
-// version is the version of the module in the build information. It is the
+// version returns the version of the module in the build information. It is the
 // version of a release, the revision of a checkout, or "(devel)".
 func version() string {
 	info, ok := debug.ReadBuildInfo()

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalWidth is the number of columns of w. It is 0 if w is no terminal.
+// terminalWidth returns the number of columns of w. It is 0 if w is no
+// terminal.
 func terminalWidth(w io.Writer) int {
 	file, ok := w.(*os.File)
 	if !ok {

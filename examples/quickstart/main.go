@@ -1,5 +1,5 @@
-// Quickstart publishes one typed event and then reads the event. The broker and
-// the registry run in this process, so there is nothing to install.
+// Quickstart publishes one typed event and reads it back. The broker and the
+// registry run in this process, so there is nothing to install.
 package main
 
 import (

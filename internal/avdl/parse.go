@@ -494,8 +494,8 @@ func (p *parser) message(doc string, props []property) {
 	p.messages = append(p.messages, member(name.s, name.pos, p.object(name.pos, m)))
 }
 
-// integer is the value of a whole number in the syntax of Java. The number is
-// decimal, or begins with 0x or 0. An L at the end is optional.
+// integer returns the value of a whole number in the syntax of Java. The number
+// is decimal, or begins with 0x or 0. An L at the end is optional.
 func integer(t token) (int64, error) {
 	if t.kind != number {
 		return 0, strconv.ErrSyntax

@@ -186,7 +186,7 @@ func (r rabin) then(next rabin) rabin {
 	return rabin{product(r.sum, next.shift) ^ next.sum, product(r.shift, next.shift)}
 }
 
-// fingerprint is the CRC-64-AVRO of the text.
+// fingerprint returns the CRC-64-AVRO of the text.
 func (r rabin) fingerprint() uint64 { return product(crc64Empty, r.shift) ^ r.sum }
 
 // product multiplies two polynomials.

@@ -149,8 +149,8 @@ func Nearest(want string, names []string) []string {
 	return out
 }
 
-// distance is the Levenshtein distance of a and b. The result is limit+1 if the
-// distance is above limit.
+// distance returns the Levenshtein distance of a and b. The result is limit+1
+// if the distance is above limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1

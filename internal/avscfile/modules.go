@@ -166,7 +166,7 @@ func atVersion(m Module) string {
 	return " " + m.Version
 }
 
-// Disk is the path on disk of a name.
+// Disk returns the path on disk of a name.
 func (m *Modules) Disk(name string) (string, error) {
 	found, file, err := m.Find(name)
 	if err != nil {

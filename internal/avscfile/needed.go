@@ -64,7 +64,7 @@ func (l Loader) needed(own []avsc.Source) []avsc.Source {
 	return sources
 }
 
-// namesIn are the full names of the types that a source defines, and of the
+// namesIn returns the full names of the types that a source defines, and of the
 // types that the source refers to. If the text has mistakes, namesIn returns
 // the names of the readable part.
 func namesIn(source avsc.Source) (defined, used []string) {

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// roots are the folders from which IDL may import. They are the folders of the
-// paths and the Roots of the Loader. The result has absolute names without
+// roots returns the folders from which IDL may import. They are the folders of
+// the paths and the Roots of the Loader. The result has absolute names without
 // links.
 func (l Loader) roots(paths []string) []string {
 	var roots []string
@@ -30,7 +30,7 @@ func (l Loader) roots(paths []string) []string {
 	return roots
 }
 
-// trimDeep is a PATH without "..." at the end.
+// trimDeep returns a PATH without "..." at the end.
 func trimDeep(p string) string { return orHere(strings.TrimSuffix(filepath.ToSlash(p), "...")) }
 
 // searched reports whether a file lies in the search path, or in a module.
@@ -65,7 +65,7 @@ func (r *reading) inside(name string) bool {
 	return false
 }
 
-// real is the absolute name of a file. On disk, real follows links.
+// real returns the absolute name of a file. On disk, real follows links.
 func (l Loader) real(name string) string {
 	if inModule(name) {
 		if file, err := l.Modules.Disk(name); err == nil {
@@ -152,8 +152,8 @@ func isTypeWord(s string) bool {
 	return false
 }
 
-// firstWord is the first word of a text after white space and comments. If the
-// text does not begin with a word, firstWord is the first character. A word
+// firstWord returns the first word of a text after white space and comments. If
+// the text does not begin with a word, firstWord is the first character. A word
 // with other characters than letters is "?".
 func firstWord(text []byte) string {
 	for {

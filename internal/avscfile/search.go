@@ -73,9 +73,9 @@ func (r *reading) definers() map[string]avsc.Source {
 	return out
 }
 
-// findImport is the name of the file that an import statement of IDL means. It
-// is a file of a module, or a file relative to the importing file, or a file in
-// a folder of the search path.
+// findImport returns the name of the file that an import statement of IDL
+// means. It is a file of a module, or a file relative to the importing file, or
+// a file in a folder of the search path.
 func (r *reading) findImport(name, target string) string {
 	if inModule(target) {
 		return target

@@ -194,7 +194,7 @@ func property(props []avsc.Member, key string) *avsc.Value {
 	return nil
 }
 
-// fieldJSON is the object that declares field i of s, or nil if s is not
+// fieldJSON returns the object that declares field i of s, or nil if s is not
 // written as JSON.
 func fieldJSON(s *avsc.Schema, i int) *avsc.Value {
 	if fields := s.JSON.Member("fields"); fields != nil {

@@ -36,7 +36,7 @@ func lint(t *testing.T, text string, except ...string) []string {
 	return out
 }
 
-// field is a record without findings, except for findings about the field.
+// field returns a record without findings, except for findings about the field.
 func field(members string) string {
 	return `{"type": "record", "name": "n.R", "doc": "x", "fields": [` + "\n" + `{"doc": "x", ` + members + `}]}`
 }

@@ -37,8 +37,8 @@ func (l *linter) meaning(f *avsc.Field, path string) {
 	}
 }
 
-// scalars are the primitive types of a field. They include the branches of a
-// union and the items of an array.
+// scalars returns the primitive types of a field. They include the branches of
+// a union and the items of an array.
 func scalars(s *avsc.Schema, out []*avsc.Schema) []*avsc.Schema {
 	switch {
 	case s.Kind.Primitive():

@@ -103,8 +103,8 @@ func (d *Differ) Removed(s *avsc.Schema) {
 	d.add(TypeRemoved, named(s), s.Pos, "gone", fine("get no more of it"), breaks("has no schema to be read with"))
 }
 
-// anotherMeaning is the effect of reading w's data by r's logical type. The
-// arguments of the format are the value written and the value read.
+// anotherMeaning returns the effect of reading w's data by r's logical type.
+// The arguments of the format are the value written and the value read.
 func anotherMeaning(format string, w, r *avsc.Schema) Effect {
 	_, written, read := example(w, r)
 	return breaks(format, written, read)

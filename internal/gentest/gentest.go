@@ -64,7 +64,7 @@ func withoutTools(goMod string) string {
 	return kept.String()
 }
 
-// repository is the root folder of the repository with the running test.
+// repository returns the root folder of the repository with the running test.
 func repository(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -128,9 +128,9 @@ func (m *Module) TryGo(args ...string) (output string, err error) {
 	return string(out), err
 }
 
-// BySchema is a file for a generated package. The file has a map NewBySchema
-// from the text of a schema to the type. For each type, the map gives the zero
-// value and the value of the constructor.
+// BySchema returns a file for a generated package. The file has a map
+// NewBySchema from the text of a schema to the type. For each type, the map
+// gives the zero value and the value of the constructor.
 func BySchema(pkg string, files []codegen.File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package %s\n\nimport \"github.com/avroline/avroline/serde/avrobin\"\n\n", pkg)

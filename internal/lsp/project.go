@@ -89,7 +89,7 @@ type mention struct {
 	field  *avsc.Field  // nil for a type
 }
 
-// mentions are the names of types and fields in the files of a set.
+// mentions returns the names of types and fields in the files of a set.
 func mentions(set *avsc.Set) map[string][]mention {
 	index := map[string][]mention{}
 	add := func(pos avsc.Pos, s *avsc.Schema, f *avsc.Field) {

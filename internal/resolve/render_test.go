@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// render is a plain reader of Avro binary, independent of the code under test.
-// It returns the value as text and sorts the keys of maps.
+// render reads Avro binary without the code under test, and returns the value
+// as text. The keys of maps are sorted.
 func render(s *avsc.Schema, data []byte) (string, error) {
 	d := renderer{data: data}
 	text := d.value(s)

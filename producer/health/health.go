@@ -47,8 +47,8 @@ type Part struct {
 // concurrent use.
 func Check(name string, f func() State) Part { return Part{name, f} }
 
-// Producer is a part for a [producer.Producer], a [producer.Transactional], a
-// processor, a source or a relay.
+// Producer returns a part for a [producer.Producer], a
+// [producer.Transactional], a processor, a source or a relay.
 //
 // A part that was fenced or met a fatal error is dead. A closed part is not
 // ready.
@@ -63,8 +63,8 @@ func Producer(name string, p interface{ Health() producer.Health }) Part {
 	}}
 }
 
-// Registry is a part for a registry client. A registry that is away makes the
-// part degraded, and not unready, because known schemas need no registry.
+// Registry returns a part for a registry client. A registry that is away makes
+// the part degraded, and not unready, because known schemas need no registry.
 func Registry(name string, c *registry.Client) Part {
 	return Part{name, func() State {
 		h := c.Health()

@@ -144,7 +144,7 @@ func (a *asker) level(level string) {
 	}
 }
 
-// failure is the text of an error: its status and the registry's code.
+// failure returns the text of an error: its status and the registry's code.
 func (r reply) failure() string {
 	switch {
 	case r.status == http.StatusNoContent:

@@ -27,7 +27,7 @@ type verdict struct {
 	Error     bool            `json:"error"`
 }
 
-// differences are the rules whose verdict differs on purpose.
+// differences returns the rules whose verdict differs on purpose.
 func differences() map[string]string {
 	const (
 		mixed     = "celpy does not compare values of different types"

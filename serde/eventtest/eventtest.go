@@ -189,7 +189,7 @@ func (c *config) versions(ctx context.Context, of string) (versions []Version, n
 	return versions, notes, nil
 }
 
-// editions are the versions of the one schema that the options select.
+// editions returns the versions of the one schema that the options select.
 func (c *config) editions(ctx context.Context, of string) ([]check.Edition, []string, error) {
 	if c.registry != nil {
 		if c.tags != "" || c.typeName != "" {
@@ -245,8 +245,8 @@ func severalVersions(h *check.History) bool {
 	return false
 }
 
-// schema is the type of WithType. Without WithType, it is the only schema that
-// no other schema refers to.
+// schema returns the type of WithType. Without WithType, it is the only schema
+// that no other schema refers to.
 func (c *config) schema(now *avsc.Set) (*avsc.Schema, error) {
 	if c.typeName != "" {
 		if s := now.Type(c.typeName); s != nil {
@@ -275,7 +275,7 @@ func (c *config) schema(now *avsc.Set) (*avsc.Schema, error) {
 	return nil, fmt.Errorf("there are several types: name one with WithType: %s", strings.Join(names, ", "))
 }
 
-// parts are the named types inside the schemas of other types.
+// parts returns the named types inside the schemas of other types.
 func parts(set *avsc.Set) map[*avsc.Schema]bool {
 	inside := map[*avsc.Schema]bool{}
 	for _, f := range set.Files {

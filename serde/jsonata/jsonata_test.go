@@ -42,7 +42,7 @@ func schemas() []string {
 	}
 }
 
-// rules are the migration rules of the second and the third version.
+// rules returns the migration rules of the second and the third version.
 func rules() []*contract.RuleSet {
 	rule := func(name, mode, expr string) contract.Rule {
 		return contract.Rule{Name: name, Kind: contract.Transform, Mode: mode, Type: "JSONATA", Expr: expr}
@@ -109,7 +109,7 @@ func read(tb testing.TB, reg *registry.Client, data []byte, opts ...serde.Deseri
 
 const beyondFloat = 9007199254740993 // 2^53 + 1
 
-// people is the same person in the three versions.
+// people returns the same person in the three versions.
 func people() []map[string]any {
 	id, nick := int64(beyondFloat), map[string]any{"string": "a"}
 	return []map[string]any{

@@ -152,7 +152,7 @@ func (s *Source) Token(ctx context.Context) (oauth.Token, error) {
 	return oauth.Token{Value: value, Expiry: expiry, Principal: c.AccessKeyID}, nil
 }
 
-// domain is the DNS suffix of a region's services.
+// domain returns the DNS suffix of a region's services.
 func domain(region string) string {
 	if len(region) > 3 && region[:3] == "cn-" {
 		return "amazonaws.com.cn"

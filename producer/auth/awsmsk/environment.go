@@ -149,7 +149,8 @@ func (e *environment) sharedFile() (c Credentials, ok bool, err error) {
 	return c, false, nil
 }
 
-// containerAddress is the endpoint for credentials of a container, or empty.
+// containerAddress returns the endpoint for credentials of a container, or
+// empty.
 func (e *environment) containerAddress() (string, error) {
 	if path := e.env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); path != "" {
 		if !strings.HasPrefix(path, "/") {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// jwt is a token without a signature.
+// jwt returns a token without a signature.
 func jwt(claims string) string {
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	return part(`{"alg":"none"}`) + "." + part(claims) + "."

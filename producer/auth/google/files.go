@@ -100,7 +100,8 @@ func (s *Source) federated(ctx context.Context, c *credentials) (access, error) 
 	return access{result.AccessToken, result.ExpireTime, impersonated(c.Impersonation)}, nil
 }
 
-// impersonated is the account in …/serviceAccounts/EMAIL:generateAccessToken.
+// impersonated returns the account in
+// …/serviceAccounts/EMAIL:generateAccessToken.
 func impersonated(address string) string {
 	_, rest, _ := strings.Cut(address, "/serviceAccounts/")
 	email, _, _ := strings.Cut(rest, ":")

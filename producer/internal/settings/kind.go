@@ -19,7 +19,7 @@ func text(at func(*Config) *string) kind {
 	}
 }
 
-// whole is an integer from least to most.
+// whole makes a kind for integers from least to most.
 func whole(at func(*Config) *int, least, most int) kind {
 	return kind{
 		set: func(c *Config, v string) error {
@@ -49,8 +49,8 @@ func parseWhole(v string) (int, error) {
 	return int(n), nil
 }
 
-// milliseconds is a duration from least to most. A file gives the duration in
-// milliseconds, with fractions.
+// milliseconds makes a kind for durations from least to most. In a file, the
+// value is a number of milliseconds, with fractions.
 func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) kind {
 	return kind{
 		set: func(c *Config, v string) error {
@@ -73,7 +73,7 @@ func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) ki
 	}
 }
 
-// boolean is true or false.
+// boolean makes a kind for true and false.
 func boolean(at func(*Config) *bool) kind {
 	return kind{
 		set: func(c *Config, v string) error {
@@ -89,7 +89,7 @@ func boolean(at func(*Config) *bool) kind {
 	}
 }
 
-// parsed is a value with its own parse function.
+// parsed makes a kind with a separate parse function.
 func parsed(set func(*Config, string) error, bounds string) kind {
 	return kind{set: set, bounds: bounds}
 }
@@ -125,7 +125,8 @@ func passedOneOf(to passedTo, values ...string) kind {
 	}}
 }
 
-// passedList is a list with commas. Each member may begin with a minus sign.
+// passedList makes a kind for lists with commas. Each member may begin with a
+// minus sign.
 func passedList(to passedTo, values ...string) kind {
 	return kind{passed: to, bounds: quoted(values), set: func(_ *Config, v string) error {
 		for part := range strings.SplitSeq(v, ",") {

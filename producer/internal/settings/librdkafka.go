@@ -79,8 +79,8 @@ const (
 	LogDebug   = 7
 )
 
-// LogLevel is the highest level of the client's log that is shown. The guard
-// needs every log line, so the client itself cannot apply the level.
+// LogLevel returns the highest level of the client's log that is shown. The
+// guard needs every log line, so the client itself cannot apply the level.
 func (c *Config) LogLevel() int {
 	if c.Passed["debug"] != "" {
 		return LogDebug

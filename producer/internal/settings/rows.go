@@ -21,7 +21,7 @@ const (
 	guardBuffer     = "the bound on the buffer is ours, so that a full one waits: use WithMaxInFlight"
 )
 
-// optionRows are the settings with a field in [Config].
+// optionRows returns the settings with a field in [Config].
 func optionRows() []Setting {
 	rows := []Setting{
 		{

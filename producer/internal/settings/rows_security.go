@@ -14,7 +14,7 @@ import (
 	"github.com/avroline/avroline/internal/configfile"
 )
 
-// securityRows are the settings of TLS and SASL.
+// securityRows returns the settings of TLS and SASL.
 func securityRows() []Setting {
 	return slices.Concat(tlsRows(), saslRows(), oauthRows())
 }
@@ -226,7 +226,7 @@ func described(bounds string, k kind) kind {
 	return k
 }
 
-// passedOAuth is a setting of the library's own OpenID client.
+// passedOAuth returns a setting of the library's own OpenID client.
 func passedOAuth(key string, show Visibility, k kind) Setting {
 	return Setting{Key: key, Show: show, Transports: Confluent, kind: k}
 }
@@ -245,7 +245,7 @@ func metadataAuthentication() kind {
 	return k
 }
 
-// oauthRows are the settings of SASL OAUTHBEARER with an OpenID provider.
+// oauthRows returns the settings of SASL OAUTHBEARER with an OpenID provider.
 func oauthRows() []Setting {
 	onlyOIDC := func(_ *Credentials, v string) error {
 		if !strings.EqualFold(v, "oidc") {

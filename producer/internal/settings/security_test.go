@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/internal/oauth"
 )
 
-// fromText is an option that reads a properties file.
+// fromText returns an option that reads a properties file.
 func fromText(t *testing.T, text string) Option {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.properties")

@@ -31,7 +31,7 @@ func (s Transports) String() string {
 	return fmt.Sprintf("Transports(%d)", uint8(s))
 }
 
-// transport is the setting that chooses the transport.
+// transport returns the setting that chooses the transport.
 func transport() kind {
 	return kind{
 		set: func(c *Config, v string) error {

@@ -165,7 +165,7 @@ func (c Caller) Call(ctx context.Context, req Call, in, out any) error {
 	return nil
 }
 
-// UnexpectedForm is the error for an answer whose members have values of
+// UnexpectedForm returns the error for an answer whose members have values of
 // another type than the API defines.
 func UnexpectedForm(err error) error {
 	return fmt.Errorf("the registry's answer has an unexpected form: %w", err)
@@ -357,7 +357,7 @@ func references(s contract.Schema) []srclient.Reference {
 	return refs
 }
 
-// schemaBody is the JSON form of s in a request.
+// schemaBody returns the JSON form of s in a request.
 func schemaBody(s contract.Schema) any {
 	return struct {
 		Schema     string               `json:"schema"`

@@ -168,8 +168,8 @@ func (t *Transport) jitter(round int) time.Duration {
 	return rand.N(ceiling)
 }
 
-// lagPause is the pause before the client asks a lagging node again. The pause
-// does not depend on the retries, because the entry exists. Only the time
+// lagPause returns the pause before the client asks a lagging node again. The
+// pause does not depend on the retries, because the entry exists. Only the time
 // until the node sees the entry is unknown.
 func lagPause(round int) time.Duration {
 	ceiling := min(lagBase<<min(round, 10), lagCap)

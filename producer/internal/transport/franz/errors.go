@@ -99,7 +99,7 @@ func appendsNothing(code int16) bool {
 	return false
 }
 
-// gaveUp is the error of a message that the client gave up and no broker
+// gaveUp returns the error of a message that the client gave up and no broker
 // refused.
 func gaveUp(text string) *transport.Error {
 	return &transport.Error{Code: transport.Purged, Text: text}

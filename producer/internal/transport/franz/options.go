@@ -80,8 +80,8 @@ func passedNumber(c *settings.Config, key string) (int, bool) {
 	return n, err == nil
 }
 
-// idleTimeout is the maximum idle time of a connection. A broker's own limit is
-// 10 minutes. kgo allows at most 15 minutes. 0 means no limit.
+// idleTimeout returns the maximum idle time of a connection. A broker's own
+// limit is 10 minutes. kgo allows at most 15 minutes. 0 means no limit.
 func idleTimeout(c *settings.Config) time.Duration {
 	const most = 15 * time.Minute
 	n, ok := passedNumber(c, "connections.max.idle.ms")

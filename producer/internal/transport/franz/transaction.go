@@ -263,10 +263,10 @@ func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group strin
 	return nil
 }
 
-// auxiliary is a client for requests that kgo's own transactions do not make.
-// The client uses the versions before part 2 of KIP-890. With later versions
-// the coordinator changes the producer's epoch, and kgo would not learn the new
-// epoch.
+// auxiliary returns a client for requests that kgo's own transactions do not
+// make. The client uses the versions before part 2 of KIP-890. With later
+// versions the coordinator changes the producer's epoch, and kgo would not
+// learn the new epoch.
 func (t *transaction) auxiliary() (*kgo.Client, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

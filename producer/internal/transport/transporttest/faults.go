@@ -313,7 +313,7 @@ func refuseAll(t *testing.T, b *producertest.Broker) {
 	})
 }
 
-// records is the number of records in the first batch of a request.
+// records returns the number of records in the first batch of a request.
 func records(req *kmsg.ProduceRequest) int32 {
 	var batch kmsg.RecordBatch
 	if err := batch.ReadFrom(req.Topics[0].Partitions[0].Records); err != nil {

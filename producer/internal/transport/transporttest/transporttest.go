@@ -200,7 +200,7 @@ func config(t *testing.T, addrs []string, transactionalID string, opts ...settin
 	return c
 }
 
-// set is an option that changes a field.
+// set returns an option that changes a field.
 func set(f func(c *settings.Config)) settings.Option { return settings.Set("test", f) }
 
 // recorder is a handler that keeps every report.

@@ -28,7 +28,7 @@ type builder struct {
 	lists    map[*goPackage]*textList // for packages whose separate constants would be too long
 
 	imported  map[string]Imported // loaded packages by import path
-	imports   map[string][]string // what packages outside of the output import, directly or not
+	imports   map[string][]string // the direct and indirect imports of packages outside of the output
 	owns      map[string]*ownDecl
 	usedTypes map[string]bool // the used keys of Options.Types
 }
@@ -47,8 +47,8 @@ type source struct {
 type namedType struct {
 	schema   *avsc.Schema
 	pkg      *goPackage
-	topLevel bool // whether the type is at the top level of some file
-	imported bool // whether no source of the set has the type
+	topLevel bool // the type is at the top level of a file
+	imported bool // no source of the set has the type
 	external *ExternalType
 
 	record *recordDecl
@@ -92,9 +92,9 @@ func (b *builder) mistake(pos avsc.Pos, fix, format string, args ...any) {
 	b.errs = append(b.errs, &avsc.Error{Pos: pos, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// collect finds every named type and gives each type to one source. This is a
-// source with the type at its top level. Without such a source, collect gives
-// the type to the source with the definition.
+// collect finds every named type and assigns each type to one source. The
+// source is a source with the type at its top level. If there is no such
+// source, it is the source with the definition.
 func (b *builder) collect(set *avsc.Set) {
 	bySource := map[string]*source{}
 	for _, f := range set.Files {
@@ -149,11 +149,11 @@ func (b *builder) collect(set *avsc.Set) {
 	slices.SortFunc(b.order, func(x, y *namedType) int { return cmp.Compare(x.schema.Name, y.schema.Name) })
 }
 
-// hasRoot reports whether the whole file f is a schema besides its types. The
-// whole of an IDL file is its main schema. The whole of a JSON array of types
-// is the union of the types. People also write such an array only to put
-// several types into a file. So if a type has the name of the file, there is no
-// type for the union.
+// hasRoot reports whether the whole file f is a schema, besides the types in
+// the file. In an IDL file, the whole is the main schema. In a JSON array of
+// types, the whole is the union of the types. But people also write such an
+// array only to put several types into a file. So if a type has the name of the
+// file, the union gets no type.
 func (b *builder) hasRoot(f *avsc.File) bool {
 	if f.Root == nil || slices.Contains(f.Schemas, f.Root) {
 		return false
@@ -243,9 +243,9 @@ func (b *builder) barePackage(s *avsc.Schema) *goPackage {
 // goNameProperty is the property of a type or field that gives its Go name.
 const goNameProperty = "go.name"
 
-// override returns the Go name that a schema asks for, or "". Any value except
-// an exported Go name is for another tool. Such a value has no effect, and lint
-// reports the value.
+// override returns the Go name in the property go.name, or "". If the value is
+// not an exported Go name, the property is for another tool. The property then
+// has no effect, and lint reports the value.
 func override(props []avsc.Member) string {
 	for _, p := range props {
 		if p.Key == goNameProperty && p.Value.Kind == avsc.JSONString &&
@@ -303,8 +303,8 @@ func (b *builder) nameTypes() {
 }
 
 // textProperty is a property of a string. With the value "any", the string may
-// hold bytes that are not UTF-8. Any other value has no effect, and lint
-// reports it.
+// contain bytes that are not UTF-8. Any other value has no effect, and lint
+// reports the value.
 const textProperty = "go.text"
 
 func anyText(props []avsc.Member) bool {
@@ -358,9 +358,9 @@ func (b *builder) scope(p *goPackage) scope {
 	return b.scopes[p]
 }
 
-// selfContaining finds the fields that would make a struct contain itself. The
-// type of such a field leads back to its own record through record fields
-// alone. These fields become pointers.
+// selfContaining finds the fields that would make a struct contain itself. From
+// the type of such a field, record fields lead back to the field's record.
+// These fields become pointers.
 func selfContaining(types []*namedType) map[*avsc.Field]bool {
 	component := components(types)
 	pointers := map[*avsc.Field]bool{}
@@ -375,8 +375,8 @@ func selfContaining(types []*namedType) map[*avsc.Field]bool {
 }
 
 // components numbers the strongly connected components of the records. An edge
-// is a field of a record type. The algorithm is Tarjan's. It keeps its own
-// stack, because schemas may be deep.
+// is a field of a record type. The algorithm is Tarjan's, with an explicit
+// stack because schemas may be deep.
 func components(types []*namedType) map[*avsc.Schema]int {
 	type frame struct {
 		s    *avsc.Schema

@@ -120,8 +120,8 @@ func (b *builder) typeOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	return b.ownType(b.baseOf(s, at), ref, at)
 }
 
-// baseOf returns the type of a schema node that is no union, without an own
-// type.
+// baseOf returns the type of a schema node without its own type. The node is
+// not a union.
 func (b *builder) baseOf(s *avsc.Schema, at unionPlace) *typeExpr {
 	t := &typeExpr{Avro: s, Precision: s.Logical.Precision, Scale: s.Logical.Scale}
 	switch s.Kind {
@@ -202,8 +202,8 @@ func fixedKind(logical string) kind {
 }
 
 // unionOf makes t an optional if t has two branches and one branch is null.
-// Otherwise unionOf makes t a union. The own type ref of a field is that of the
-// branch, or of the optional.
+// Otherwise unionOf makes t a union. ref is the own type of the field. In an
+// optional, ref is for the branch or for the whole optional.
 func (b *builder) unionOf(t *typeExpr, s *avsc.Schema, at unionPlace, ref *ownRef) {
 	null := slices.IndexFunc(s.Branches, func(x *avsc.Schema) bool { return x.Kind == avsc.Null })
 	if len(s.Branches) == 2 && null >= 0 {

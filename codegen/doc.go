@@ -3,9 +3,9 @@
 // serde/avrobin.
 //
 // The work has three steps: parse, model and emit. Package internal/avsc does
-// the parsing. The model takes every decision: the package, the file, the Go
-// name, the Go type and the default of each declaration. The model is in
-// model.go and the files that build it. The emitter prints the model and
-// decides nothing. The package does no I/O. The same input always gives the
-// same bytes.
+// the parsing. The model contains all decisions: the package, the file, the Go
+// name, the Go type and the default of each declaration. The files model.go,
+// build.go and others make the model. The emitter prints the model and makes no
+// decisions. The package does no I/O. The same input always gives the same
+// bytes.
 package codegen

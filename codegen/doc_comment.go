@@ -97,9 +97,8 @@ func docLines(doc string, width int) []string {
 	return lines
 }
 
-// inert makes sure that a comment line has no meaning for the Go tools. For
-// example, gofmt turns a line "+build" anywhere in a file into a build
-// constraint.
+// inert changes a comment line that has a meaning for Go tools. For example,
+// gofmt turns a line "+build" anywhere in a file into a build constraint.
 func inert(line string) string {
 	if strings.HasPrefix(line, "+build") {
 		return `\` + line

@@ -10,8 +10,9 @@ import (
 // avrobinPath is the path of the runtime package that generated code imports.
 const avrobinPath = "github.com/avroline/avroline/serde/avrobin"
 
-// emitter prints one file. A method with the name of a part of Go prints this
-// part. A method with a string result also records the imports of the string.
+// emitter prints one file. Each method prints the part of Go that its name
+// says. A method with a string result returns an expression or a type, and
+// records the imports that the string needs.
 type emitter struct {
 	printer
 	file    *goFile

@@ -12,7 +12,7 @@ type site struct {
 	name   string      // of the field; "" adds no name
 	in     []string    // the variables of the loops around, outermost first
 	fail   string      // the results before the error in a failing return: "dst", "src", "nil, src"
-	wrap   bool        // whether an error gets a path even if the path is empty
+	wrap   bool        // an error gets a path even if the path is empty
 	depth  string      // the remaining depth for values of recursive types, or ""
 	layout string      // the layout of the records inside, for reading, or "" for their own layout
 }
@@ -104,7 +104,7 @@ func (t *typeExpr) fallible() bool {
 	case kindRecord:
 		return t.minSize() > 0
 	case kindArray:
-		return t.Elem.minSize() > 0 && t.Elem.fallible() // generated code does not visit elements of no bytes
+		return t.Elem.minSize() > 0 && t.Elem.fallible() // generated code does not visit elements without bytes
 	case kindOptional:
 		return t.Elem.fallible()
 	default:

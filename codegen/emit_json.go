@@ -3,9 +3,9 @@ package codegen
 import "fmt"
 
 // encoding/json cannot read into an interface, and cannot write the branch of a
-// value. So each union has a carrier that writes {"branch": value}. Own types
-// that encoding/json would not read back have carriers too. A record shadows
-// fields of such types with carriers.
+// value. So each union has a carrier that writes {"branch": value}. An own type
+// also has a carrier if encoding/json would not read the JSON that the type
+// writes. In the JSON of a record, carriers replace the fields of such types.
 
 // jsonMethods prints MarshalJSON and UnmarshalJSON of a record that needs
 // carriers.
@@ -78,8 +78,8 @@ func (t *typeExpr) needsCarrier() bool {
 	}
 }
 
-// carrier returns the type that carries t. A type that needs no carrier is its
-// own carrier.
+// carrier returns the type that carries t in JSON. If t needs no carrier, the
+// result is t itself.
 func (e *emitter) carrier(t *typeExpr) string {
 	switch {
 	case !t.needsCarrier():

@@ -117,7 +117,8 @@ func (e *emitter) rewriteOwn(d *ownDecl) {
 	e.p("return v, rest, nil\n}\n")
 }
 
-// stepCall reads a value that the writer may have written as another type.
+// stepCall returns a call that reads a value. The writer may have written the
+// value as another type.
 func (e *emitter) stepCall(t *typeExpr) string {
 	switch t.Kind {
 	case kindFloat:
@@ -129,7 +130,7 @@ func (e *emitter) stepCall(t *typeExpr) string {
 	}
 }
 
-// newOwn gives the pointer v a target.
+// newOwn prints code that allocates a target for the pointer v.
 func (e *emitter) newOwn(d *ownDecl) {
 	if d.Pointer {
 		e.p("v = new(%s)", e.ownType(types.Unalias(d.Type).Underlying().(*types.Pointer).Elem(), d.Pkgs))
@@ -234,8 +235,9 @@ func (e *emitter) appendOwnBase(x string, base *typeExpr, at site) {
 	}
 }
 
-// readOwn prints the body of a function that reads v. The base value is read by
-// the given call, or as its type says if call is "".
+// readOwn prints the body of a function that reads v. If call is not "", the
+// call reads the base value. Otherwise the type of the base value determines
+// the code.
 func (e *emitter) readOwn(d *ownDecl, at site, call string) {
 	base := d.Base
 	switch d.Form {
@@ -305,7 +307,8 @@ func (e *emitter) readOwn(d *ownDecl, at site, call string) {
 	e.p("return v, rest, nil")
 }
 
-// valueCheck returns the check that an own type has written one value of t.
+// valueCheck returns the function that checks the output of an own type. The
+// output must be exactly one value of t.
 func (e *emitter) valueCheck(t *typeExpr) string {
 	switch t.Kind {
 	case kindBytes, kindString, kindDecimalBytes, kindUUIDString:

@@ -122,9 +122,9 @@ func (t *typeExpr) simple() bool {
 	}
 }
 
-// record reports whether t is a record, or an optional, array or map that holds
-// records at the innermost level. The result listed reports whether an array or
-// map holds the records. Elements without bytes are not read.
+// record reports whether t is a record, or an optional, array or map with
+// records at the innermost level. listed reports whether the records are in an
+// array or map. Elements without bytes are not read, so they do not count.
 func (t *typeExpr) record() (is, listed bool) {
 	for ; t.Elem != nil; t = t.Elem {
 		listed = listed || t.Kind != kindOptional
@@ -135,8 +135,8 @@ func (t *typeExpr) record() (is, listed bool) {
 	return t.Kind == kindRecord || t.Kind == kindOwn && t.Own.ReadAsFunc != "", listed
 }
 
-// least returns the fewest bytes of an element of t. By its own schema, an
-// element has at least size bytes.
+// least returns an expression for the smallest number of bytes of an element of
+// t. size is the number in t's own schema.
 func (p site) least(t *typeExpr, size int) string {
 	if p.layout != "" && (t.Kind == kindRecord || t.Kind == kindOwn && t.Own.ReadAsFunc != "") {
 		return fmt.Sprintf("%s.MinSize(%d)", p.layout, size)

@@ -55,8 +55,8 @@ func (e *emitter) fields(fields []*fieldDecl) {
 	e.columns(rows)
 }
 
-// wrappers prints the types that carry branches, and the methods that make each
-// type a branch.
+// wrappers prints the types that carry branches. It also prints the methods
+// that make each type a branch.
 func (e *emitter) wrappers(d *unionDecl) {
 	var methods []string
 	for _, x := range d.Branches {

@@ -88,8 +88,8 @@ func (e *emitter) equalMethod(d *recordDecl) {
 	e.p("return true\n}\n")
 }
 
-// longestCondition is the largest number of fields that one condition compares.
-// The compiler takes long over longer conditions.
+// longestCondition is the largest number of fields in one condition, because
+// the compiler is slow with longer conditions.
 const longestCondition = 100
 
 // terms prints a condition with one term on each line. All terms must hold.
@@ -247,8 +247,8 @@ func (e *emitter) cloneMethod(d *recordDecl) {
 	e.p("return &c\n}\n")
 }
 
-// own prints statements for x, a copy by assignment in record in. The
-// statements replace the memory that x shares with its original.
+// own prints statements for x. x is a copy by assignment, in record in. The
+// statements replace the memory that x shares with the original.
 func (e *emitter) own(x string, t *typeExpr, in *recordDecl, level int) {
 	switch t.Kind {
 	case kindBytes:

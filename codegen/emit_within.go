@@ -3,8 +3,8 @@ package codegen
 import "strings"
 
 // A Go value may contain itself, and then a walk through the value never ends.
-// Encoding counts the depth. The other methods of recursive records first check
-// that the value ends.
+// So encoding counts the depth, and the other methods of recursive records
+// first check the depth.
 
 // withinMethod prints the method within, which checks the depth of a value.
 func (e *emitter) withinMethod(d *recordDecl) {

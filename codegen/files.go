@@ -188,8 +188,8 @@ func (b *builder) checkImports(packages []*goPackage) {
 	b.checkCycles(packages, uses)
 }
 
-// noteExternal adds to uses the generated packages that external packages
-// import.
+// noteExternal adds uses for generated packages that packages outside of the
+// output import.
 func (b *builder) noteExternal(packages []*goPackage, uses map[*goPackage][]packageUse) {
 	external := map[string]*goPackage{}
 	for _, list := range uses {
@@ -236,8 +236,8 @@ func (b *builder) checkCycles(packages []*goPackage, uses map[*goPackage][]packa
 	}
 }
 
-// shortestWayBack returns the shortest chain of uses from p to p. It returns
-// nil if there is no chain.
+// shortestWayBack returns the shortest chain of uses from p to p, or nil if
+// there is no chain.
 func shortestWayBack(p *goPackage, uses map[*goPackage][]packageUse) []packageUse {
 	chains := [][]packageUse{nil}
 	seen := map[*goPackage]bool{}

@@ -39,24 +39,26 @@ type Options struct {
 
 	// Types gives Avro types the Go types of the user. A key is the full name
 	// of a type, the full name of a record with a dot and a field, or the name
-	// of a logical type. The property "go.type" in a schema comes first. Then
-	// come the keys: a field, a type, a logical type.
+	// of a logical type. The property "go.type" in a schema has priority over
+	// Types. Among the keys, a field has priority over a type, and a type over
+	// a logical type.
 	Types map[string]OwnType
 
 	// Import loads the packages of own types. The result has one entry for each
 	// path. Generate calls Import only if a schema or Types names an own type.
 	Import func(paths []string) []Imported
 
-	// Imports returns, by the import path of each package, the import paths of
-	// all packages that the package needs, directly or not. Packages that are
-	// not known have no entry. Generate asks for the packages outside of the
-	// output that the generated code imports. If Imports is nil, Generate does
-	// not find import cycles through such packages.
+	// Imports lists the direct and indirect imports of packages. The result
+	// maps the import path of a package to the import paths of all packages
+	// that the package needs. An unknown package has no entry. Generate calls
+	// Imports for packages outside of the output that generated code imports.
+	// If Imports is nil, Generate does not find import cycles through such
+	// packages.
 	Imports func(paths []string) map[string][]string
 
-	// External gives the Go package of imported sources, by the name of the
-	// source. Generated code imports the package. A namespace in Map comes
-	// first.
+	// External maps the name of an imported source to the Go package of the
+	// source. Generated code imports the package. A namespace in Map has
+	// priority.
 	External map[string]External
 
 	// Optionals is the Go form of a union of null and one other type.

@@ -25,11 +25,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
-// goldenCase is one testdata/*.txtar. The archive has schemas, and the Go files
-// that they generate. If the schemas have mistakes, a file err lists the
-// mistakes instead. In the archive's comment, "package NAME" asks for one
-// package, and "map NAMESPACE PATH" maps a namespace. Without these lines each
-// namespace has its own package.
+// goldenCase is one testdata/*.txtar. The archive contains schemas and the Go
+// files that avrogen generates from them. If the schemas have mistakes, the
+// archive contains a file err with the mistakes. In the archive's comment,
+// "package NAME" sets one package for all types, and "map NAMESPACE PATH" maps
+// a namespace. Without these lines each namespace has its own package.
 type goldenCase struct {
 	name    string
 	file    string
@@ -143,8 +143,8 @@ func textOf(files []txtar.File) []byte {
 	return txtar.Format(&txtar.Archive{Files: files})
 }
 
-// TestGoldenCompiles compiles and vets the golden files. Golden files alone
-// prove only that the output does not change.
+// TestGoldenCompiles compiles and vets the golden files, because a comparison
+// alone does not show that the output compiles.
 func TestGoldenCompiles(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// internal/avsc turns a default into its exact Avro binary, with union branches
-// chosen. The literal is made from this binary. So NewX and a plan for a writer
-// without the field use the same bytes.
+// internal/avsc converts a default into its exact Avro binary, including the
+// union branches. A literal is made from the binary. So the constructor and a
+// plan for a writer without the field use the same bytes.
 
 // fillDefaults gives every field its default literal.
 func (b *builder) fillDefaults() {
@@ -39,7 +39,7 @@ func (b *builder) fillDefaults() {
 	b.nestedDefaults()
 }
 
-// nestedDefaults handles fields of a record type without a default. Such a
+// nestedDefaults handles fields of a record type that have no default. Such a
 // field begins with the defaults of its record. nestedDefaults also marks the
 // records that have defaults. The recursion ends, because a struct does not
 // contain itself.
@@ -172,7 +172,8 @@ func (r *literalReader) readMap(l *literal) {
 	}
 }
 
-// orZero is nil for a literal that is the Go zero value of its type.
+// orZero returns nil if the literal is the Go zero value of its type, and
+// otherwise the literal.
 func (l *literal) orZero() *literal {
 	if l.isZero() {
 		return nil
@@ -210,7 +211,8 @@ func (l *literal) isZero() bool {
 	panic("codegen: unknown kind of type")
 }
 
-// unscaled returns the two's complement number of a decimal, big-endian.
+// unscaled returns the number of a decimal. b is the number in two's
+// complement, big-endian.
 func unscaled(b []byte) *big.Int {
 	n := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0] >= 0x80 {

@@ -67,7 +67,7 @@ type recordDecl struct {
 	SchemaText  *schemaText
 	Fingerprint uint64 // of the schema; a plan for this type has the same fingerprint
 	NewFunc     string // "NewOrderCreated"
-	HasDefaults bool   // whether NewFunc returns something other than the zero value
+	HasDefaults bool   // NewFunc does not return the zero value
 
 	// IsBranchOf are the sealed unions in the same package that have this
 	// record as a branch. *T has the method unionDecl.SealMethod of each union.

@@ -149,7 +149,7 @@ func lowerFirst(name string) string {
 	return string(unicode.ToLower(first)) + name[len(string(first)):]
 }
 
-// scope hands out distinct names. This is step 5.
+// scope is a set of used names. It makes distinct names, as in step 5.
 type scope map[string]bool
 
 func newScope(taken []string) scope {

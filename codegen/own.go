@@ -89,7 +89,7 @@ type ownDecl struct {
 type ownFunc struct {
 	Pkg   *goPackage
 	Name  string
-	Fails bool // whether it returns an error
+	Fails bool // the function returns an error
 }
 
 // ownForm is the way in which an own type converts.
@@ -141,8 +141,8 @@ func (b *builder) ownOf(s *avsc.Schema) *ownRef {
 	return b.ownOption(logical)
 }
 
-// ownOfField returns the own type of a field. A type's own request comes
-// second.
+// ownOfField returns the own type of a field. The field's setting has priority
+// over the type's setting.
 func (b *builder) ownOfField(record *avsc.Schema, f *avsc.Field) *ownRef {
 	if ref := b.ownProperty(f.Props); ref != nil {
 		return ref
@@ -267,8 +267,8 @@ func (b *builder) load(paths []string) {
 	}
 }
 
-// importsOf returns the imports of packages by Options.Imports, which is asked
-// once for each package.
+// importsOf returns the imports of packages from Options.Imports.
+// Options.Imports is called only once for each package.
 func (b *builder) importsOf(paths ...string) map[string][]string {
 	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
 		_, known := b.imports[path]
@@ -334,8 +334,8 @@ func eachUnnamed(s *avsc.Schema, visit func(*avsc.Schema)) {
 	}
 }
 
-// reserveOwn keeps the name of an own type or function free, if the name is one
-// of a generated package.
+// reserveOwn reserves the name of an own type or function in its package, if
+// the package is generated.
 func (b *builder) reserveOwn(path, name string, pkg *goPackage) {
 	if path == "" {
 		if types.Universe.Lookup(name) == nil {
@@ -462,7 +462,8 @@ func splitArgs(text string) []string {
 	return append(out, text[start:])
 }
 
-// ownPackage returns the package of an own type, to be imported.
+// ownPackage returns the package of an own type, so that generated code can
+// import the package.
 func (b *builder) ownPackage(p *types.Package) *goPackage {
 	for _, q := range b.place.packages {
 		if q.Path == p.Path() {
@@ -484,7 +485,8 @@ func (b *builder) packagesOf(t types.Type) []*goPackage {
 	return out
 }
 
-// ownType gives base the own type of ref. A mistake leaves base as it is.
+// ownType gives base the own type of ref. If ref has a mistake, base stays
+// unchanged.
 func (b *builder) ownType(base *typeExpr, ref *ownRef, at unionPlace) *typeExpr {
 	if ref == nil || at.record.Pkg.External {
 		return base
@@ -509,7 +511,7 @@ func (b *builder) ownType(base *typeExpr, ref *ownRef, at unionPlace) *typeExpr 
 	return base
 }
 
-// ownDecl finds out how the type t converts. Equal requests share a result.
+// ownDecl finds out how the type t converts. Equal settings share a result.
 func (b *builder) ownDecl(base *typeExpr, ref *ownRef, pkg *goPackage, t types.Type) (*ownDecl, error) {
 	key := fmt.Sprintf("%p|%s|%s|%s|%s", pkg, typeString(t), ref.Encode, ref.Decode, base.key())
 	if d := b.owns[key]; d != nil {
@@ -523,7 +525,7 @@ func (b *builder) ownDecl(base *typeExpr, ref *ownRef, pkg *goPackage, t types.T
 	return d, nil
 }
 
-// key tells apart types that need different conversions.
+// key returns a text that differs between types with different conversions.
 func (t *typeExpr) key() string {
 	name := ""
 	if t.Avro.Kind.Named() {
@@ -562,7 +564,7 @@ func (b *builder) declareOwn(base *typeExpr, ref *ownRef, pkg *goPackage, t type
 	return d, nil
 }
 
-// ownName returns the part of the names of the functions of an own type.
+// ownName returns the part of the function names that names the own type.
 func (b *builder) ownName(t types.Type, base *typeExpr) string {
 	var name strings.Builder
 	for part := range strings.FieldsFuncSeq(types.TypeString(t, func(*types.Package) string { return "" }), func(r rune) bool { return strings.ContainsRune("*[], .", r) }) {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// ownConversion sets the form of d, or says what the type lacks.
+// ownConversion sets the form of d, or returns an error about the methods that
+// the type lacks.
 func (b *builder) ownConversion(d *ownDecl) error {
 	if d.Ref.Encode != "" || d.Ref.Decode != "" {
 		return b.ownFunctions(d)
@@ -176,8 +177,7 @@ func pure(t types.Type) bool {
 	return false
 }
 
-// shares reports whether a copy by assignment may share memory. The value of a
-// type with the method Equal may be pure apart from this.
+// shares reports whether a copy by assignment may share memory.
 func (d *ownDecl) shares() bool { return d.Pointer || !pure(d.Type) }
 
 // hasMethod reports whether a variable of type t has a method with the
@@ -248,8 +248,8 @@ func (t *typeExpr) baseString() string {
 	}
 }
 
-// underlying returns the underlying type for which an own type needs no more
-// than a Go conversion. The result is "" if there is none.
+// underlying returns the underlying type of an own type that needs only a Go
+// conversion, or "" if there is no such type.
 func (t *typeExpr) underlying() string {
 	switch t.Kind {
 	case kindDate:
@@ -278,10 +278,10 @@ func (t *typeExpr) hasTextForm() bool {
 	}
 }
 
-// optionalForm gives the optional o the struct type of ref, if this is a struct
-// for optional values. Such a struct has a field Valid of type bool and one
-// more field. The other field has the type of the element, or a type that
-// converts by itself. The result reports whether o has the struct type now.
+// optionalForm checks whether ref is a struct for optional values. Such a
+// struct has a field Valid of type bool and one more field. The other field has
+// the type of the element, or a type that converts by itself. If ref is such a
+// struct, optionalForm sets the struct type of the optional o and returns true.
 func (b *builder) optionalForm(o *typeExpr, ref *ownRef, at unionPlace) bool {
 	if ref == nil || ref.Encode != "" || ref.Decode != "" || at.record.Pkg.External {
 		return false
@@ -306,7 +306,7 @@ func (b *builder) optionalForm(o *typeExpr, ref *ownRef, at unionPlace) bool {
 	if valid == nil || value == nil {
 		return false
 	}
-	named := o.Elem.Kind == kindEnum || o.Elem.Kind == kindFixed // baseString is no type of the field
+	named := o.Elem.Kind == kindEnum || o.Elem.Kind == kindFixed // the field cannot have the type in baseString
 	switch {
 	case o.Elem.Kind == kindRecord && len(o.Elem.Avro.Fields) == 0:
 		return false // ownType reports it

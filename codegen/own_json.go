@@ -5,17 +5,17 @@ import (
 	"reflect"
 )
 
-// jsonSupport says which of the methods for encoding/json a type has.
+// jsonSupport lists the methods for encoding/json that a type has.
 type jsonSupport uint8
 
 const (
 	jsonNone    jsonSupport = iota
-	jsonPartial             // methods that do not read what they write
+	jsonPartial             // methods that cannot read the JSON that they write
 	jsonBoth                // MarshalJSON with UnmarshalJSON, or the text methods
 )
 
 // jsonMethods looks up the methods that encoding/json uses for a value of type
-// t. The value is addressable or not when it is written.
+// t. addressable says whether the value is addressable when it is written.
 func jsonMethods(t types.Type, addressable bool) jsonSupport {
 	write := func(name string) bool { return methodOf(t, addressable, name, "func() ([]byte, error)") }
 	read := func(name string) bool { return methodOf(t, true, name, "func([]byte) error") }
@@ -34,15 +34,16 @@ func jsonMethods(t types.Type, addressable bool) jsonSupport {
 	return jsonBoth
 }
 
-// ownJSON reports whether encoding/json reads back what it writes for a value
-// of type t. If it does so only for a pointer to the value, target is true.
+// ownJSON reports whether encoding/json can read the JSON that it writes for a
+// value of type t. target is true if this works only for a pointer to the
+// value.
 func ownJSON(t types.Type) (direct, target bool) {
 	direct = plainJSON(t, map[types.Type]bool{})
 	return direct, !direct && jsonMethods(t, true) == jsonBoth
 }
 
-// plainJSON reports whether encoding/json reads back what it writes for a value
-// of type t that is not addressable. The types in seen are not looked at again.
+// plainJSON reports whether encoding/json can read the JSON that it writes for
+// a value of type t. The value is not addressable. Types in seen are ignored.
 func plainJSON(t types.Type, seen map[types.Type]bool) bool {
 	t = types.Unalias(t)
 	if seen[t] {

@@ -41,8 +41,8 @@ func importFrom(t testing.TB, m *gentest.Module) func(paths []string) []codegen.
 	}
 }
 
-// ownPackage has a type for each way to convert. Every type takes every value,
-// so that random values can go through it.
+// ownPackage has a type for each way to convert. Every type accepts every
+// value, so random values can be used.
 const ownPackage = `package own
 
 import (
@@ -229,8 +229,8 @@ var ownVersions = []string{
 }
 
 // TestOwnTypes generates the same schemas with and without own types. Both
-// packages read random values and write the same bytes. The copy, the JSON form
-// and the default value agree too.
+// packages read random values and must write the same bytes. The copy, the JSON
+// form and the default value must also be equal.
 func TestOwnTypes(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)
@@ -285,7 +285,8 @@ func TestOwnTypes(t *testing.T) {
 	m.Go("test", "./...")
 }
 
-// TestOwnMistakes refuses types whose values cannot be read, with the place.
+// TestOwnMistakes checks that types whose values cannot be read are refused,
+// and that the error has a place.
 func TestOwnMistakes(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)
@@ -393,7 +394,7 @@ var versions = []struct {
 	//VERSIONS
 }
 
-// own is what both variants with own types have.
+// own lists the methods of both variants with own types.
 type own[T any] interface {
 	*T
 	avrobin.Decoder

@@ -133,7 +133,7 @@ func namespacesOf(types []*avsc.Schema) []string {
 	return slices.Collect(maps.Keys(seen))
 }
 
-// fileNames hands out the names of the files of each package.
+// fileNames makes distinct names for the files of each package.
 type fileNames map[*goPackage]scope
 
 // take returns the file name of a source in p. The file name is the source's

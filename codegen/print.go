@@ -111,7 +111,7 @@ func (p *printer) doc(lines []string) {
 		return
 	}
 	text := strings.Join(lines, "\n") + "\n"
-	for range 3 { // odd texts need more than one pass to reach a stable layout
+	for range 3 { // some texts need several passes until the layout is stable
 		var parser comment.Parser
 		var out comment.Printer
 		laidOut := string(out.Comment(parser.Parse(text)))

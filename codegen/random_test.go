@@ -103,7 +103,8 @@ var cases = []struct {
 	//CASES
 }
 
-// version is another version of a schema and what was written with it.
+// version is another version of a schema, with values that were written with
+// it.
 type version struct {
 	schema string
 	values []string
@@ -124,7 +125,7 @@ func TestPlans(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for n := 0; n <= len(data); n++ { // cut short, with one byte changed, and whole
+				for n := 0; n <= len(data); n++ { // a prefix, a changed byte, and the whole data
 					for _, flip := range []byte{0, 1, 0x82} {
 						in := bytes.Clone(data)
 						if in = in[:n]; flip != 0 {
@@ -151,8 +152,8 @@ func TestPlans(t *testing.T) {
 								t.Fatalf("seed %d: %T %v", c.seed, err, err)
 							}
 						}
-						// What is wrong in two ways may be refused for either,
-						// whole values for one.
+						// Data with two faults may be refused for either fault.
+						// Whole data has at most one fault.
 						whole := n == len(data)
 						alike := (err == nil) == (wantErr == nil) && (!whole || kindOf(err) == kindOf(wantErr))
 						if !alike && !excused(wantErr) {
@@ -180,8 +181,8 @@ func TestPlans(t *testing.T) {
 	t.Logf("%d plans, %d values, %d refused", plans, values, refused)
 }
 
-// kindOf is what err says of the data: where several things are malformed, who
-// counts ahead meets another first.
+// kindOf returns the kind of fault that err names. Data may have several
+// faults, and two readers may find different faults first.
 func kindOf(err error) error {
 	for _, k := range []error{avrobin.ErrRange, avrobin.ErrUnreadable, avrobin.ErrDepth} {
 		if errors.Is(err, k) {
@@ -196,8 +197,9 @@ func kindOf(err error) error {
 	return err
 }
 
-// excused: a block that lies about its size is refused only where its bytes are
-// rewritten; straight reading looks at the elements.
+// excused reports whether only the rewriting reader can find the fault. A block
+// with a wrong size is such a fault, because the direct reader ignores the size
+// and reads the elements.
 func excused(err error) bool { return err != nil && strings.Contains(err.Error(), "that says it has") }
 
 func TestRoundTrip(t *testing.T) {
@@ -207,7 +209,7 @@ func TestRoundTrip(t *testing.T) {
 			continue
 		}
 		zero, filled := c.make()
-		_, _ = zero.AppendAvro(nil) // an error or not, but no panic
+		_, _ = zero.AppendAvro(nil) // may return an error, but must not panic
 		_, _ = filled.AppendAvro(nil)
 		for _, value := range c.values {
 			data, err := hex.DecodeString(value)

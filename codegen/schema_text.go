@@ -6,11 +6,10 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// schemaText describes how generated code holds the schema of a message. There
-// are two ways. The code may have a constant with the whole text. Otherwise the
-// runtime cuts the text out of other constants on first use. So the text of a
-// type appears only once in a package, although the schemas of all enclosing
-// types contain the text too.
+// schemaText describes how generated code stores the schema of a message.
+// Either a constant contains the whole text, or the runtime cuts the text out
+// of other constants on first use. So a package contains the text of a type
+// only once, even if the schemas of many enclosing types contain the text.
 type schemaText struct {
 	schema *avsc.Schema
 
@@ -113,7 +112,7 @@ func (b *builder) hold(t *namedType, holder map[*avsc.Schema]*schemaText) {
 	visit(t.schema)
 }
 
-// setTexts gives the types with constants their texts. It returns false if the
+// setTexts sets the texts of the types with constants. It returns false if the
 // texts would be too long.
 func (b *builder) setTexts(tops []*namedType, holder map[*avsc.Schema]*schemaText) bool {
 	most := mostTextExtra
@@ -188,7 +187,7 @@ func (t *namedType) setText(text *schemaText) {
 	}
 }
 
-// name names the constant or the variable of a schema.
+// name chooses the name of the constant or variable of a schema.
 func (text *schemaText) name(scope scope, goName string) {
 	if text.Text != "" {
 		text.Const = scope.take(goName + "Schema")

@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/internal/gentest"
 )
 
-// chain is n records, as an array of definitions. Each record holds the next
-// record.
+// chain returns n records as an array of definitions. Each record refers to the
+// next record.
 func chain(n int) codegen.Source {
 	defs := make([]string, n)
 	for i := range defs {
@@ -34,8 +34,9 @@ func size(t *testing.T, sources ...codegen.Source) (bytes int) {
 	return bytes
 }
 
-// TestOutputIsLinear checks that four times the input gives about four times
-// the output. Each schema in the test holds all schemas that follow.
+// TestOutputIsLinear checks that an input of four times the size gives about
+// four times the output. Each schema in the test contains all schemas that
+// follow.
 func TestOutputIsLinear(t *testing.T) {
 	t.Parallel()
 	small, large := size(t, chain(300)), size(t, chain(1200))

@@ -6,16 +6,17 @@ import (
 	"github.com/avroline/avroline/internal/scc"
 )
 
-// shape answers questions about whole types. The answers determine how the
-// types are encoded and decoded. The questions of all types together take time
-// in proportion to the schemas. A shape is immutable, so that the emitters of
-// several files share one.
+// shape contains facts about whole types, which determine how types are encoded
+// and decoded. Computing all facts takes time in proportion to the size of the
+// schemas. A shape is immutable, so the emitters of several files can share a
+// shape.
 type shape struct {
 	loops map[*recordDecl]int // record to the number of its loop, 0 without a loop
 	text  map[*recordDecl]bool
 }
 
-// newShape looks at the records of all files and at the records inside them.
+// newShape computes the facts about the records of all files, and about the
+// records inside them.
 func newShape(files []*goFile) *shape {
 	s := &shape{map[*recordDecl]int{}, map[*recordDecl]bool{}}
 	loops := 0

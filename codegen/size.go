@@ -6,10 +6,10 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// maxStructs is the largest number of structs that a struct may hold by value,
-// at all depths. A record with more structs holds them through pointers. The
-// compiler's time and the size of a value grow with the number of structs. Each
-// record type may double this number.
+// maxStructs is the largest number of structs that a struct may contain by
+// value, at all depths. A larger record contains them through pointers. The
+// compiler's time and the size of a value grow with the number of structs, and
+// each level of records may double the number.
 const maxStructs = 256
 
 // largeStructs adds fields to pointers if their struct would make the enclosing
@@ -44,7 +44,7 @@ func largeStructs(types []*namedType, pointers map[*avsc.Field]bool) {
 	}
 }
 
-// minSizes sets the least size of every record.
+// minSizes sets the minimum size of every record.
 func (b *builder) minSizes() {
 	done := map[*recordDecl]bool{}
 	var visit func(d *recordDecl)
@@ -53,7 +53,7 @@ func (b *builder) minSizes() {
 			return
 		}
 		done[d] = true
-		d.MinSize = 1 // a record that always holds itself has no value
+		d.MinSize = 1 // a record that always contains itself has no value
 		sum := 0
 		for _, f := range d.Fields {
 			if f.Type.Kind == kindRecord {
@@ -78,8 +78,8 @@ func (b *builder) minSizes() {
 	}
 }
 
-// minSize returns the fewest bytes of a value of t. If minSize is 0, there is
-// nothing to write and nothing to read.
+// minSize returns the smallest number of bytes of a value of t. If the result
+// is 0, no bytes are written or read.
 func (t *typeExpr) minSize() int {
 	switch t.Kind {
 	case kindNull:

@@ -21,14 +21,14 @@ const (
 	OptionalStructs
 )
 
-// Tag is a struct tag that every field gets.
+// Tag is a struct tag for every field.
 type Tag struct {
 	Key string // "yaml", "db"; "json" replaces the tag of JSON
 
 	// Style makes the value from the Avro name. The default is [TagAvro].
 	Style TagStyle
 
-	Options string // what follows the name: "omitempty"
+	Options string // the text after the name, such as "omitempty"
 }
 
 // TagStyle is a way to write names.
@@ -149,7 +149,7 @@ func (t *typeExpr) omitNull() string {
 	return "omitempty"
 }
 
-// sameTags reports fields that have the same name in JSON.
+// sameTags reports an error if two fields have the same name in JSON.
 func (b *builder) sameTags(s *avsc.Schema, fields []*fieldDecl) {
 	seen := map[string]string{}
 	for i, f := range fields {

@@ -44,7 +44,7 @@ func identifiersOf(t testing.TB, name string, content []byte) []string {
 }
 
 // words returns all words that may end a namespace and have another meaning in
-// generated code. They are the predeclared names and keywords of Go, and every
+// generated code. These are the predeclared names and keywords of Go, and every
 // lowercase identifier in the golden files, for example the local variables.
 func words(t testing.TB) []string {
 	t.Helper()
@@ -70,9 +70,9 @@ func words(t testing.TB) []string {
 	return slices.Compact(names)
 }
 
-// TestWordsOfGeneratedCode tries each word with a meaning in generated code. It
-// uses the word as the last segment of a namespace, as a type, a field, a
-// symbol and a union branch. Then it compiles the result.
+// TestWordsOfGeneratedCode uses each word with a meaning in generated code as
+// the last segment of a namespace, as a type, a field, a symbol and a union
+// branch. Then the test compiles the result.
 func TestWordsOfGeneratedCode(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)

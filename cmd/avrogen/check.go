@@ -170,12 +170,12 @@ func (c *checker) run(ctx context.Context, args []string) ([]contract.Finding, e
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close() //nolint:errcheck // what was asked for has been answered
+	defer client.Close() //nolint:errcheck // the answers are complete
 	return check.InRegistry(ctx, compat.Level(c.level), opts, client, cfg.subjectsOf(), args...)
 }
 
-// subjectsOf returns a function from schema to subject. It returns nil if
-// avrogen.yaml does not name subjects.
+// subjectsOf returns a function that maps a subject to its schema. The result
+// is nil if avrogen.yaml does not name subjects.
 func (c *config) subjectsOf() check.SubjectsOf {
 	if len(c.Subjects) == 0 {
 		return nil
@@ -211,7 +211,8 @@ func (c *config) against() (string, error) {
 	return where, nil
 }
 
-// versions compares files, or folders. They hold versions of the same schemas.
+// versions compares files, or folders. Each file or folder is a version of the
+// same schemas.
 func (c *checker) versions(opts check.Options, paths []string) ([]contract.Finding, error) {
 	var folders []string
 	for _, name := range paths {

@@ -105,7 +105,8 @@ func (a *app) loader(c *config) avscfile.Loader {
 	return l
 }
 
-// modules returns the Go modules for files of modules.
+// modules finds the files of Go modules, by the go.mod of the configuration's
+// folder.
 func (a *app) modules(c *config) *avscfile.Modules {
 	dir := "."
 	if c != nil && c.dir != "" {
@@ -115,8 +116,7 @@ func (a *app) modules(c *config) *avscfile.Modules {
 }
 
 // paths returns the arguments. Without arguments, paths returns the first list
-// of PATHs in the configuration that is not empty. The last of these lists is
-// the schemas of the configuration.
+// in lists that is not empty, and then the schemas of the configuration.
 func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil
@@ -179,9 +179,10 @@ func (a *app) loadConfig(paths []string) (*config, error) {
 	return a.config, nil
 }
 
-// findAbove returns the path of the file called name in dir or the nearest
-// folder above dir. The path is for the current folder. If there is no such
-// file, findAbove returns "". The last part of dir may be a file.
+// findAbove looks for a file called name in dir and in the folders above dir,
+// and returns the path of the nearest file. The path is relative to the current
+// folder. If there is no such file, the result is "". The last part of dir may
+// be a file.
 func findAbove(dir, name string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -261,8 +262,8 @@ func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
 	return errs
 }
 
-// adviceOnKey returns the intended key for an unknown key of the struct t. It
-// looks for the same key one level deeper first.
+// adviceOnKey returns the intended key for an unknown key of the struct t. If
+// the same key exists one level deeper, this key is the result.
 func adviceOnKey(key string, t reflect.Type) string {
 	for i := range t.NumField() {
 		f := t.Field(i)

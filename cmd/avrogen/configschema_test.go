@@ -23,8 +23,8 @@ import (
 // schemaFile is the JSON Schema of avrogen.yaml, for editors.
 const schemaFile = "avrogen.schema.json"
 
-// TestConfigSchema holds the JSON Schema against the struct of avrogen.yaml.
-// With -update, it writes the schema.
+// TestConfigSchema compares the JSON Schema with the struct of avrogen.yaml.
+// With -update, the test writes the schema.
 func TestConfigSchema(t *testing.T) {
 	t.Parallel()
 	g := schemaGenerator{docs: fieldDocs(t)}
@@ -62,8 +62,8 @@ type schemaGenerator struct {
 	missing []string
 }
 
-// special returns the schemas that a type does not tell, by the path of the
-// key.
+// special returns the part of the JSON Schema that does not follow from the Go
+// type, by the path of the key.
 func special(key string) map[string]any {
 	texts := func(values ...string) map[string]any {
 		return map[string]any{"type": "string", "enum": values}
@@ -202,8 +202,8 @@ func fieldDocs(t *testing.T) map[string]string {
 	return docs
 }
 
-// sentence returns a comment as the description of a key. The name of the Go
-// type at the beginning is left out.
+// sentence turns a comment into the description of a key. The Go name at the
+// beginning is removed.
 func sentence(comment string) string {
 	text := strings.Join(strings.Fields(comment), " ")
 	if m := regexp.MustCompile(`^(\w+) is (the part ".*)$`).FindStringSubmatch(text); m != nil {

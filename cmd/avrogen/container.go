@@ -36,7 +36,7 @@ func isContainer(src *bufio.Reader) bool {
 }
 
 // container prints every value of an object container file as a line of JSON.
-// It works block by block, so a large file needs little memory.
+// The file is read block by block, so a large file needs little memory.
 func (d *decoder) container(ctx context.Context, name string, src io.Reader) error {
 	if d.registry != "" || d.framed || d.lines {
 		return usagef("%s is an object container file, which holds its own schema: --registry, --framed and --lines are for messages", name)

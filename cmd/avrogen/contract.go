@@ -24,9 +24,9 @@ func (c *config) contract(subject, schemaFile string, read func(string) ([]byte,
 	return contractfile.Read(read, schemaFile)
 }
 
-// contractsIn finds the contracts of the schemas in a tree. If the tree has an
-// avrogen.yaml of its own, as at another commit, the contracts in that file
-// count.
+// contractsIn finds the contracts of the schemas in a tree of files. The tree
+// may be another commit. If the tree has an avrogen.yaml, the contracts in this
+// file are used.
 func (c *config) contractsIn(read func(string) ([]byte, error)) check.Contracts {
 	in := c
 	if text, err := read(c.name()); c.file != "" && err == nil {
@@ -47,7 +47,7 @@ func (c *config) contractsIn(read func(string) ([]byte, error)) check.Contracts 
 	}
 }
 
-// tags returns the tags that the contracts of a set's schemas give to fields.
+// tags returns the tags of fields, from the contracts of a set's schemas.
 func (c *config) tags(set *avsc.Set) (map[string][]string, error) {
 	tags, contracts := map[string][]string{}, c.contractsIn(os.ReadFile)
 	for _, f := range set.Files {

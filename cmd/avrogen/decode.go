@@ -131,8 +131,8 @@ func (d *decoder) run(ctx context.Context, args []string) error {
 	return d.writeContent(out)
 }
 
-// open finds the schemas and the registry of the flags, for the messages in the
-// input name.
+// open opens the schemas and the registry that the flags name, for the messages
+// in the input called name.
 func (d *decoder) open(name string) (closeAll func(), err error) {
 	cfg, err := d.loadConfig(nil)
 	if err != nil {

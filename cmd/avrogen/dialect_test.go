@@ -48,9 +48,9 @@ func shopProject(t *testing.T, cancelled string) string {
 	})
 }
 
-// TestRegisterInEachDialect runs register against each dialect of registrytest:
-// references, a topic of several types, a second run, an allowed change and a
-// refused change.
+// TestRegisterInEachDialect runs register against each dialect of registrytest.
+// The cases are references, a topic of several types, a second run, an allowed
+// change and a refused change.
 func TestRegisterInEachDialect(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range registrytest.Dialects() {
@@ -126,8 +126,8 @@ func sorted(lines string) string {
 	return strings.Join(all, "\n")
 }
 
-// laggingNode answers reads like a node that sees each write late: the first
-// lag reads of each path after a write are 404s.
+// laggingNode answers reads like a node that gets each write late. After a
+// write, the first lag reads of each path get the status 404.
 func laggingNode(t *testing.T, server *registrytest.Server, lag int) (address string, refused func() int) {
 	t.Helper()
 	target, err := url.Parse(server.URL)
@@ -166,9 +166,9 @@ func laggingNode(t *testing.T, server *registrytest.Server, lag int) (address st
 	return node.URL, func() int { mu.Lock(); defer mu.Unlock(); return n }
 }
 
-// TestRegisterWithALaggingNode checks that register believes what the registry
-// has just answered. A registry that returns the id alone is asked for the
-// schema of the id, and this answer lags.
+// TestRegisterWithALaggingNode checks that register trusts the registry's
+// answer to a write. If the answer contains only the id, register asks for the
+// schema of the id, and the lagging node does not know the id yet.
 func TestRegisterWithALaggingNode(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range []registrytest.Dialect{registrytest.Confluent8, registrytest.Confluent7, registrytest.Karapace, registrytest.Redpanda} {
@@ -207,7 +207,8 @@ func TestCheckAsksFewRequests(t *testing.T) {
 			}
 			dir := project(t, map[string]string{"cancelled.avsc": brokenSchema, "order.avsc": orderSchema, "line.avsc": lineSchema})
 			status, out, stderr := avrogen(t, nil, "check", "--against", "registry", "--registry", server.URL, dir)
-			// Without a list of schemas only the names of the subjects help.
+			// A registry without a list of schemas can be searched only by the
+			// names of subjects.
 			found, unknown := 3, 0
 			if dialect == registrytest.Redpanda || dialect == registrytest.Apicurio {
 				found, unknown = 2, 1

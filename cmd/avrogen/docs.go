@@ -294,15 +294,15 @@ func (d *docs) registryHistory(ctx context.Context, cfg *config, set *avsc.Set, 
 	return h, nil
 }
 
-// docsManifest lists the files of the last run, so that the next run can remove
-// those that are no longer needed.
+// docsManifest lists the files of the last run. The next run removes files that
+// are no longer needed.
 const (
 	docsManifest       = ".avrogen-docs"
 	docsManifestHeader = "# Files of avrogen docs. Do not edit.\n"
 )
 
-// manifest returns the files of the last run. A name that leads out of the
-// folder, or has another ending than the catalog's files, is ignored.
+// manifest returns the files of the last run. Names outside of the folder, and
+// names with an ending that the catalog does not use, are ignored.
 func (d *docs) manifest() (map[string]bool, error) {
 	old := map[string]bool{}
 	text, err := os.ReadFile(filepath.Join(d.output, docsManifest))
@@ -327,8 +327,8 @@ func (d *docs) manifest() (map[string]bool, error) {
 
 func (d *docs) file(name string) string { return filepath.Join(d.output, filepath.FromSlash(name)) }
 
-// write writes the changed files and removes the files of the last run that
-// this run did not make. If a file of another author is in the way, write
+// write writes the changed files. It removes files of the last run that are no
+// longer needed. If a file of another author has one of the names, write
 // changes nothing.
 func (d *docs) write(ctx context.Context, files []catalog.File, old map[string]bool) error {
 	var out []output

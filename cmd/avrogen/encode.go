@@ -119,7 +119,8 @@ func (e *encoder) run(ctx context.Context, args []string) error {
 	return err
 }
 
-// open finds the schema and the frame for messages of the schema.
+// open finds the schema, and returns a function that writes messages of the
+// schema.
 func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error), closeAll func(), err error) {
 	nothing := func() {}
 	if len(e.schemas) > 0 {

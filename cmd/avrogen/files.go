@@ -26,10 +26,10 @@ type staging struct {
 	names []string // the final names of temps
 }
 
-// write replaces each file as a whole and then calls finish, if finish is not
-// nil. write makes folders and keeps the permissions of existing files. A file
-// with the right content stays untouched. If write returns an error, or if ctx
-// ends before all files are written, no file was changed.
+// write writes each file as a whole and then calls finish, unless finish is
+// nil. write creates folders, and keeps the permissions of existing files. A
+// file with the right content stays unchanged. If write returns an error, or if
+// ctx ends before all files are written, no file was changed.
 func (s *staging) write(ctx context.Context, files []output, finish func() error) error {
 	for _, f := range files {
 		if err := s.stage(ctx, f); err != nil {
@@ -91,7 +91,7 @@ func (s *staging) stage(ctx context.Context, f output) error {
 // discard removes the files that are not renamed. The caller holds mu.
 func (s *staging) discard() {
 	for _, temp := range s.temps {
-		_ = os.Remove(temp) // there is no way to handle the error
+		_ = os.Remove(temp) // an error has no consequence
 	}
 	s.temps, s.names = nil, nil
 }

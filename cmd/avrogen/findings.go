@@ -94,7 +94,7 @@ func (f format) append(out *bytes.Buffer, x finding) {
 	case "json":
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
-		_ = enc.Encode(x) // strings and ints into a buffer cannot fail
+		_ = enc.Encode(x) // cannot fail: strings and ints into a buffer
 	case "github":
 		out.WriteString("::error file=" + githubProperty(x.File))
 		if x.Line > 0 {

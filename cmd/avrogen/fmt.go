@@ -94,7 +94,7 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 	}
 	var findings []finding
 	var diffs bytes.Buffer
-	var formatted []output // the output, after every file was read
+	var formatted []output // printed after every file was read
 	for _, name := range names {
 		if path.Ext(name) == ".avdl" {
 			continue
@@ -104,7 +104,7 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 			return err
 		}
 		out, err := avscfmt.Format(name, text)
-		switch mistakes, ok := err.(avsc.Errors); { //nolint:errorlint // Format promises the type itself
+		switch mistakes, ok := err.(avsc.Errors); { //nolint:errorlint // Format returns exactly this type
 		case ok:
 			findings = append(findings, mistakeFindings(mistakes)...)
 		case err != nil:

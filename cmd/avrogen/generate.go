@@ -173,8 +173,8 @@ func (g *generator) run(ctx context.Context, paths []string) error {
 	return g.write(ctx, files, stale)
 }
 
-// sourceName shows a source relative to the module, so that the generated file
-// does not depend on the current folder of avrogen.
+// sourceName returns the name of a source relative to the module, so that the
+// generated file does not depend on the current folder.
 func (g *generator) sourceName(name string) string {
 	if strings.HasPrefix(name, avscfile.ModulePrefix) {
 		return name
@@ -195,8 +195,8 @@ const (
 	sourcePrefix    = "// Source: "
 )
 
-// sourceOf returns the source that a generated file names. The result ok
-// reports whether avrogen wrote the file.
+// sourceOf returns the source that a generated file names. ok is true if
+// avrogen has generated the file.
 func sourceOf(content []byte) (source string, ok bool) {
 	rest, ok := bytes.CutPrefix(content, []byte(generatedHeader))
 	if !ok {
@@ -208,9 +208,10 @@ func sourceOf(content []byte) (source string, ok bool) {
 }
 
 // stale lists old files in the output folder and in its packages. An earlier
-// run wrote these files, and no schema makes them now. Either the source is
-// gone, or this run read the source and the source makes other files or no
-// files now. A file belongs to another run if this run did not read its source.
+// run wrote these files, and this run does not. There are two cases. Either the
+// source of the file does not exist any more, or this run read the source and
+// the source makes other files now. If this run did not read the source, the
+// file belongs to another run.
 func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]string, error) {
 	written, read := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
@@ -275,7 +276,7 @@ func (g *generator) file(name string) string {
 }
 
 // write writes the changed files and removes the stale files. If a file of
-// another author is in the way, write changes nothing.
+// another author has one of the names, write changes nothing.
 func (g *generator) write(ctx context.Context, files []codegen.File, stale []string) error {
 	var foreign []error
 	for _, f := range files {
@@ -388,9 +389,9 @@ func modulePath(goMod string) string {
 	return ""
 }
 
-// rootPackage names the package of the output folder. If the folder has Go
-// files that avrogen did not generate, they give the name. Otherwise the
-// folder's name gives the package name.
+// rootPackage returns the name of the package in the output folder. If the
+// folder has Go files that avrogen did not generate, their package name is the
+// result. Otherwise the name comes from the folder's name.
 func rootPackage(dir string) string {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {

@@ -124,9 +124,10 @@ func (c *config) ownTypes() map[string]codegen.OwnType {
 	return out
 }
 
-// importer loads packages for own types, with the Go command in the output
-// folder or the nearest folder above that exists. Generated files in the output
-// folder count as empty, because they are about to be replaced.
+// importer loads packages for own types with the Go command. The Go command
+// runs in the output folder, or in the nearest folder above that exists.
+// Generated files in the output folder count as empty, because this run
+// replaces them.
 func (g *generator) importer(ctx context.Context) func(paths []string) []codegen.Imported {
 	return func(paths []string) []codegen.Imported {
 		out := make([]codegen.Imported, len(paths))
@@ -155,8 +156,8 @@ func (g *generator) importer(ctx context.Context) func(paths []string) []codegen
 	}
 }
 
-// importsOf lists the packages that each of the packages needs, directly or
-// not. Packages that the Go command cannot list have no entry.
+// importsOf lists the direct and indirect imports of packages. A package that
+// the Go command cannot list has no entry.
 func (g *generator) importsOf(ctx context.Context) func(paths []string) map[string][]string {
 	return func(paths []string) map[string][]string {
 		overlay, err := g.withoutGenerated()
@@ -187,9 +188,8 @@ func fail(out []codegen.Imported, err error) []codegen.Imported {
 	return out
 }
 
-// imported returns a loaded package. Mistakes of types count as no error,
-// because code beside generated code does not compile before the first
-// generation.
+// imported returns a loaded package. Type errors do not count, because code
+// that uses generated code does not compile before the first generation.
 func imported(p *packages.Package) codegen.Imported {
 	if p == nil {
 		return codegen.Imported{Err: errors.New("the Go command does not know it")}
@@ -236,7 +236,8 @@ func (g *generator) withoutGenerated() (map[string][]byte, error) {
 	return overlay, nil
 }
 
-// packageClause returns a Go file with the package clause of content alone.
+// packageClause returns a Go file that contains only the package clause of
+// content.
 func packageClause(content []byte) []byte {
 	for line := range strings.Lines(string(content)) {
 		if strings.HasPrefix(line, "package ") {

@@ -28,8 +28,8 @@ func (i *importConfig) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode(&i.path)
 }
 
-// searchPath is where types and IDL files are searched: the flags, and then the
-// configuration.
+// searchPath returns the places to search for types and IDL files. The flags
+// come first, and then the configuration.
 func (a *app) searchPath(c *config) []avscfile.SearchPath {
 	var out []avscfile.SearchPath
 	for _, p := range a.imports {
@@ -48,8 +48,8 @@ func (a *app) searchPath(c *config) []avscfile.SearchPath {
 	return out
 }
 
-// external finds the Go packages of imported sources. A source without such a
-// package is generated here, like the others.
+// external finds the Go packages of imported sources. If a source has no such
+// package, this run generates the package.
 func (g *generator) external(loader avscfile.Loader, sources []codegen.Source) (map[string]codegen.External, error) {
 	out := map[string]codegen.External{}
 	scanned := map[string]map[string]codegen.External{}
@@ -132,7 +132,7 @@ func hasGoMod(dir string) bool {
 	return err == nil
 }
 
-// These are lines of generated code.
+// These expressions match lines of generated code.
 var (
 	avroNameMethod = regexp.MustCompile(`(?m)^func \(\*(\S+)\) AvroName\(\) string (?:\{ return "(\S+)" \}|\{\n\treturn "(\S+)")`)
 	typeComment    = regexp.MustCompile(`(?m)^// (\S+) is the Avro (?:enum|fixed type)\s(?:// )?(\S+)\.$`)

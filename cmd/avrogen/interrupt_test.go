@@ -26,7 +26,7 @@ func (r *blockedReader) Read([]byte) (int, error) {
 }
 
 // TestInterrupt checks that a command ends when its context ends, even if the
-// command waits.
+// command is waiting.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	for signal, want := range map[os.Signal]int{os.Interrupt: exitInterrupted, syscall.SIGTERM: exitTerminated} {

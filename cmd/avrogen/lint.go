@@ -86,7 +86,7 @@ RULE and the full name of the type, field or symbol. Lines and files may move.`,
 	return cmd
 }
 
-// checkRules returns an error for a name without a rule.
+// checkRules returns an error if a name is not the name of a rule.
 func checkRules(names []string) error {
 	known := ruleNames()
 	for _, name := range names {
@@ -151,8 +151,8 @@ func (l *lint) run(ctx context.Context, paths []string) error {
 	return l.report(findings)
 }
 
-// configured adds the name of the file that sets the baseline. If a flag sets
-// the baseline, configured returns err unchanged.
+// configured adds the name of the configuration file to err if the file sets
+// the baseline. If a flag sets the baseline, err stays unchanged.
 func (l *lint) configured(err error) error {
 	if !l.baselineInConfig {
 		return err
@@ -162,8 +162,9 @@ func (l *lint) configured(err error) error {
 
 const baselineHeader = "# Findings that avrogen lint does not report. See avrogen lint --help.\n"
 
-// baselineKey names a finding by its subject and not by its place. If a file
-// has no type names, the file name is used.
+// baselineKey returns the key of a finding in the baseline. The key names the
+// finding's subject and not its line, so that the key stays the same after an
+// edit. If the finding has no subject, the key contains the file name.
 func baselineKey(f contract.Finding) string {
 	return f.Type + " " + cmp.Or(f.Place, path.Base(f.Pos.File))
 }

@@ -32,7 +32,7 @@ and below it.`,
 				Version: version(), Settings: a.lspSettings, Log: a.stderr,
 			})
 			if errors.Is(err, lsp.ErrNoShutdown) {
-				return errReported // the protocol wants status 1, and nobody reads a text
+				return errReported // the protocol requires status 1, and no error text
 			}
 			return err
 		},

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestLanguageServer runs `avrogen lsp` as an editor does: a process with pipes
-// and an avrogen.yaml, which excepts a rule and has a baseline.
+// TestLanguageServer runs `avrogen lsp` like an editor, as a process with
+// pipes. The avrogen.yaml excepts a rule and has a baseline.
 func TestLanguageServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -97,7 +97,7 @@ func (p *puller) run(ctx context.Context, args []string) error {
 		}
 	}
 	if _, err := avsc.ParseSet(p.sources...); err != nil {
-		return err // the places are places in the files that pull would write
+		return err // the places refer to the files that pull would write
 	}
 	if err := p.differOnlyInCase(); err != nil {
 		return err
@@ -181,8 +181,8 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 	return p.add(v)
 }
 
-// known handles an error about a missing subject or version. It adds the list
-// of the existing subjects or versions to the error.
+// known adds the list of existing subjects or versions to an error about a
+// missing subject or version.
 func (p *puller) known(ctx context.Context, subject string, err error) error {
 	switch {
 	case errors.Is(err, registry.ErrSubjectNotFound):
@@ -197,7 +197,7 @@ func (p *puller) known(ctx context.Context, subject string, err error) error {
 	return err
 }
 
-// add puts a version into a file with the other versions.
+// add adds a version to its file.
 func (p *puller) add(v registry.Version) error {
 	root, err := avsc.Parse(v.Subject, []byte(v.Schema))
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// need ends the test if a program is missing. Without
-// AVROLINE_TEST_REQUIRE_REAL, it skips the test.
+// need checks that programs are installed. If a program is missing, need skips
+// the test. With AVROLINE_TEST_REQUIRE_REAL, need fails the test.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
@@ -59,7 +59,8 @@ func must(t *testing.T, dir string, env []string, program string, args ...string
 	return out
 }
 
-// installed returns a folder of the cache. The command has run once in it.
+// installed returns a folder of the cache. If the folder is new, installed runs
+// the command in it.
 func installed(t *testing.T, name string, program string, args ...string) string {
 	t.Helper()
 	dir, err := local.Cached(name, func(dir string) error {
@@ -96,8 +97,8 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// manySchemas copies the outside vectors that can be read together, up to 80
-// types or more, and returns their folder.
+// manySchemas copies external test vectors that can be read together, until
+// there are 80 types, and returns their folder.
 func manySchemas(t *testing.T) string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(repository(t), "..", "shared", "vectors", "avsc", "*.avsc"))
@@ -117,7 +118,7 @@ func manySchemas(t *testing.T) string {
 		file := filepath.Join(dir, filepath.Base(name))
 		put(t, file, string(text))
 		set, err := avscfile.Load(dir)
-		if err != nil { // the file needs others, or defines a type that is there
+		if err != nil { // the file needs other files, or defines an existing type
 			os.Remove(file)
 			continue
 		}
@@ -185,7 +186,7 @@ docs: {output: site, title: "on: off # <b>", topics: {all_events.v1: [shop.Order
 		t.Errorf("80 types: status %d\n%s", status, out)
 	}
 
-	// The judge can say no.
+	// Control: the parser must refuse a wrong document.
 	text, err := os.ReadFile(api)
 	if err != nil {
 		t.Fatal(err)
@@ -196,8 +197,8 @@ docs: {output: site, title: "on: off # <b>", topics: {all_events.v1: [shop.Order
 	}
 }
 
-// TestBrowser opens pages in Chromium. No text of a schema runs, the search
-// works from a folder, and no page is wider than the window.
+// TestBrowser opens pages in Chromium. No text of a schema may run as a script.
+// The search must work from a folder. No page may be wider than the window.
 func TestBrowser(t *testing.T) {
 	need(t, "chromium")
 	dir := t.TempDir()
@@ -233,7 +234,7 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"one/index.html", "one/types/shop.Order.html", "many/index.html", "many/diagram.html"} {
-		// A copy of the page tells its width, because only a script can.
+		// A script in a copy of the page reports the width of the page.
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -256,8 +257,8 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// pythonTools installs programs of PyPI and returns the environment that finds
-// them.
+// pythonTools installs programs from PyPI, and returns the environment
+// variables that the programs need.
 func pythonTools(t *testing.T) []string {
 	t.Helper()
 	need(t, "python3")
@@ -266,8 +267,9 @@ func pythonTools(t *testing.T) []string {
 	return []string{"PYTHONPATH=" + filepath.Join(dir, "libs")}
 }
 
-// TestConfigSchemaByValidator lets check-jsonschema judge settings by the JSON
-// Schema. What the program takes, the schema takes, and the reverse.
+// TestConfigSchemaByValidator lets check-jsonschema check settings with the
+// JSON Schema. The schema must accept exactly the settings that avrogen
+// accepts.
 func TestConfigSchemaByValidator(t *testing.T) {
 	env := pythonTools(t)
 	schema, err := filepath.Abs(schemaFile)
@@ -301,7 +303,7 @@ docs: {output: site, format: markdown, versions: "tags:v*", topics: {orders: [sh
 		if ok := status == 0; ok != test.ok {
 			t.Errorf("%s: status %d\n%s", name, status, out)
 		}
-		// The program checks the names of rules later, in lint.
+		// avrogen checks the names of rules later, in lint.
 		var c config
 		if err := c.parse(configName, []byte(test.text)); (err == nil) != test.ok && name != "unknown rule" {
 			t.Errorf("%s: the program says %v", name, err)
@@ -315,12 +317,12 @@ func git(t *testing.T, dir string, args ...string) {
 	must(t, dir, nil, "git", append([]string{"-c", "user.name=tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false"}, args...)...)
 }
 
-// TestPreCommit runs the hooks of this repository on a scratch repository.
+// TestPreCommit runs the pre-commit hooks of this repository in a new
+// repository.
 func TestPreCommit(t *testing.T) {
 	need(t, "git", "go")
 	env := pythonTools(t)
-	// The hooks come from a copy of this work tree, so that they are the hooks
-	// of now.
+	// Copy this work tree, so that the test uses the present hooks.
 	hooks := t.TempDir()
 	root := repository(t)
 	for name := range strings.SplitSeq(must(t, root, nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), "\x00") {
@@ -346,7 +348,8 @@ func TestPreCommit(t *testing.T) {
 	put(t, filepath.Join(dir, ".pre-commit-config.yaml"), fmt.Sprintf(
 		"repos:\n  - repo: %s\n    rev: %s\n    hooks: [{id: avrogen-fmt}, {id: avrogen-lint}, {id: avrogen-check}]\n", hooks, rev))
 	git(t, dir, "add", "-A")
-	// The flags of this machine count, so that the build finds its cache.
+	// Use the Go flags of this machine, so that the build can use the build
+	// cache.
 	flags := "-modcacherw " + strings.TrimSpace(must(t, dir, nil, "go", "env", "GOFLAGS"))
 	env = append(env, "PRE_COMMIT_HOME="+t.TempDir(), "GOFLAGS="+strings.TrimSpace(flags), "CGO_ENABLED=0",
 		"GOMODCACHE="+strings.TrimSpace(must(t, dir, nil, "go", "env", "GOMODCACHE")))
@@ -381,7 +384,7 @@ func TestPreCommit(t *testing.T) {
 	}
 }
 
-// TestAction runs the steps of action.yml as a runner does.
+// TestAction runs the steps of action.yml like a runner of GitHub.
 func TestAction(t *testing.T) {
 	need(t, "git", "go", "bash")
 	text, err := os.ReadFile(filepath.Join(repository(t), "action.yml"))
@@ -409,7 +412,7 @@ func TestAction(t *testing.T) {
 	git(t, origin, "add", "-A")
 	git(t, origin, "commit", "-q", "-m", "one")
 	git(t, origin, "branch", "change")
-	// A checkout of one branch, as actions/checkout makes it.
+	// Check out one branch, like actions/checkout.
 	git(t, filepath.Dir(dir), "clone", "-q", "--depth=1", "--single-branch", "-b", "change", "file://"+origin, dir)
 	run := func(inputs map[string]string) (string, int) {
 		var all bytes.Buffer

@@ -171,7 +171,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // load reads the schemas at paths. If a type is missing, load also reads the
-// other schemas in the folder of avrogen.yaml. The schemas that the schemas at
+// other schemas in the folder of avrogen.yaml. Schemas that the schemas at
 // paths refer to are registered too.
 func (r *registrar) load(paths []string) ([]*entry, error) {
 	set, err := r.loader(r.config).Load(paths...)
@@ -199,14 +199,14 @@ func (r *registrar) load(paths []string) ([]*entry, error) {
 func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	var entries []*entry
 	asked := func(f *avsc.File) bool { return named == nil || slices.Contains(named, f.Name) }
-	used := map[string]bool{} // of r.subjects
+	used := map[string]bool{} // the used keys of r.subjects
 	for _, f := range set.Files {
 		schemas, subject := f.Schemas, r.subjectOfFile(f.Name, used)
 		if subject == "" && asked(f) {
 			subject = r.subject
 		}
 		if subject != "" && f.Root != nil {
-			schemas = []*avsc.Schema{f.Root} // a list of types is a union with several types in one topic
+			schemas = []*avsc.Schema{f.Root} // a list of types is a union, for a topic with several types
 		}
 		for _, s := range schemas {
 			e := &entry{file: f.Name, schema: s, name: s.Name, subject: subject, text: s.Text()}
@@ -247,8 +247,8 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 	return kept, distinct(kept)
 }
 
-// subjectOfFile returns the subject of a file in --subject or avrogen.yaml. The
-// result is "" if neither of them names the file.
+// subjectOfFile returns the subject of a file in --subject or avrogen.yaml, or
+// "" if neither names the file.
 func (r *registrar) subjectOfFile(file string, used map[string]bool) string {
 	name := filepath.ToSlash(filepath.Clean(file))
 	if subject := r.subjects[name]; subject != "" {
@@ -305,7 +305,8 @@ func distinct(entries []*entry) error {
 	return nil
 }
 
-// refer finds the entries with types that a text names but does not define.
+// refer finds the references of each entry. A reference is an entry with a type
+// that the text names but does not define.
 func refer(entries []*entry) {
 	own := make([]map[string]bool, len(entries))
 	definer := map[*avsc.Schema]*entry{}
@@ -362,9 +363,9 @@ func defined(v *avsc.Value, namespace string, names map[string]bool) {
 	}
 }
 
-// foreign returns the named types that a schema uses and its own text does not
-// define. They are in order of use. The function does not visit the types that
-// a foreign type uses.
+// foreign returns the named types that a schema uses but does not define in its
+// text, in order of use. Types that only a foreign type uses are not in the
+// result.
 func foreign(root *avsc.Schema, own map[string]bool) []*avsc.Schema {
 	var found []*avsc.Schema
 	seen := map[*avsc.Schema]bool{}
@@ -418,8 +419,8 @@ func inOrder(entries []*entry) ([]*entry, []finding) {
 	return order, findings
 }
 
-// registrable returns the schema in the form for the registry. The result ok is
-// false while a referenced type is not registered.
+// registrable returns the schema in the form for the registry. ok is false if a
+// referenced type is not registered yet.
 func (e *entry) registrable() (s registry.Schema, ok bool) {
 	s.Text, s.Metadata, s.RuleSet = e.text, e.Metadata, e.RuleSet
 	for _, u := range e.uses {
@@ -431,11 +432,12 @@ func (e *entry) registrable() (s registry.Schema, ok bool) {
 	return s, true
 }
 
-// check finds out which schemas are registered, and why the registry would
-// refuse the other schemas. First check applies our own rules, which know the
-// places in the files. Then check asks the registry. check does not ask if
-// --level sets a level, because the registry does not have this level yet, and
-// not for a subject with compatibility groups.
+// check finds the schemas that are not registered, and the reasons why the
+// registry would refuse them. First, check applies avroline's own rules,
+// because the findings then have places in the files. Then check asks the
+// registry, with two exceptions. If --level sets a level, the registry does not
+// have the level yet. If a subject has compatibility groups, the registry's
+// answer does not consider the groups.
 func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, error) {
 	var missing []*entry
 	var subjects []check.Subject
@@ -473,7 +475,7 @@ func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, err
 }
 
 // find looks up a schema. Some registries answer 422 if they do not have the
-// schema and would refuse it.
+// schema and would also refuse the schema.
 func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 	s, ok := e.registrable()
 	if !ok {
@@ -500,8 +502,8 @@ func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 	return refusals(e, found), err
 }
 
-// refusals returns the reasons why the registry refuses a schema. If our own
-// rules found the same reason, refusals uses the words of check.
+// refusals returns the registry's reasons to refuse a schema. If avroline's own
+// rules found the same reason, refusals uses the text of check.
 func refusals(e *entry, found []compat.Finding) []finding {
 	findings := make([]finding, len(found))
 	for i, f := range found {
@@ -576,8 +578,8 @@ func (r *registrar) register(ctx context.Context, e *entry) error {
 	return r.print(o, o)
 }
 
-// write registers a schema. It looks up the version, because not every registry
-// returns the version.
+// write registers a schema. If the registry's answer has no version, write
+// looks up the version.
 func (r *registrar) write(ctx context.Context, e *entry) error {
 	s, _ := e.registrable()
 	v, err := r.client.Register(ctx, e.subject, s)

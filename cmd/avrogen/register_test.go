@@ -7,8 +7,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// TestRefusals checks that refusals of the registry have the same words as
-// findings of check.
+// TestRefusals checks that a refusal of the registry has the same text as the
+// finding of check.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	const was, is = `{"type":"record","name":"R","fields":[]}`, `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`

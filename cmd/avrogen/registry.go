@@ -15,9 +15,10 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// These environment variables name the registry. Secrets are in the environment
-// or in the settings file of an application. Flags are visible in the list of
-// processes, and avrogen.yaml is committed.
+// These environment variables name the registry and its credentials. A secret
+// may be only in the environment or in the settings file of an application,
+// because flags are visible in the list of processes, and avrogen.yaml is
+// committed.
 const (
 	envRegistry     = "AVROGEN_REGISTRY"
 	envSettings     = "AVROGEN_REGISTRY_CONFIG"
@@ -26,8 +27,8 @@ const (
 	envToken        = "AVROGEN_REGISTRY_TOKEN"
 	envClientSecret = "AVROGEN_REGISTRY_CLIENT_SECRET"
 	envKeyPassword  = "AVROGEN_REGISTRY_KEY_PASSWORD"
-	// envPrefix begins the variable of every setting of a registry client. The
-	// Java name of the setting follows, for example
+	// envPrefix is the prefix of the variable of every setting of a registry
+	// client. After the prefix comes the Java name of the setting, for example
 	// AVROGEN_SCHEMA_REGISTRY_SSL_CA_LOCATION.
 	envPrefix = "AVROGEN_"
 )
@@ -155,7 +156,7 @@ func (a *app) registryURL(flag string, cfg *config) (string, error) {
 	if err != nil {
 		return "", &usageError{err}
 	}
-	for _, e := range slices.Backward(entries) { // the last one counts, as for the client
+	for _, e := range slices.Backward(entries) { // the last entry counts, like in the client
 		if e.Key == key || e.Key == "schema.registry.urls" {
 			return e.Value, nil
 		}

@@ -23,7 +23,7 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// avrogen runs the command with its own environment.
+// avrogen runs the command with the given environment.
 func avrogen(t *testing.T, environ map[string]string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -62,10 +62,10 @@ func identity(t *testing.T) (certificate tls.Certificate, roots *x509.CertPool, 
 }
 
 // TestCommandReachesTheRegistry checks that the command reaches every registry
-// that the client reaches. The cases are a private CA, a client certificate,
+// that the client can reach. The cases are a private CA, a client certificate,
 // headers, OAuth and several URLs. The settings are in avrogen.yaml, the
-// environment and a settings file. The control of each case is the same call
-// without the tested part.
+// environment and a settings file. The control of each case is the same command
+// without the tested setting.
 func TestCommandReachesTheRegistry(t *testing.T) {
 	t.Parallel()
 	certificate, roots, caPEM, certPEM, keyPEM := identity(t)

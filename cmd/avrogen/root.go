@@ -30,7 +30,7 @@ type app struct {
 	registryFile string          // --registry-config
 	allowOutside bool            // IDL may import files from anywhere
 	imports      []string        // --import: where missing types are searched
-	ctx          context.Context //nolint:containedctx // of the run, for the Go command
+	ctx          context.Context //nolint:containedctx // the context of the run, for the Go command
 
 	staging staging // of the files that the command writes
 	config  *config // of loadConfig, which reads the file once
@@ -77,8 +77,8 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// usagef returns an error of wrong usage. The status is 2, and the error text
-// points to --help.
+// usagef returns an error about wrong usage. The command then ends with status
+// 2, and the error text refers to --help.
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
@@ -146,8 +146,8 @@ type interruptedError struct{ signal os.Signal }
 func (e *interruptedError) Error() string { return "interrupted: " + e.signal.String() }
 
 // run runs the command line and returns the exit status. If ctx ends, run
-// returns at once and leaves no file half written. The command may still be
-// running then, so the caller must end the process.
+// returns at once and leaves no file half written. The caller must then end the
+// process, because the command may still be running.
 func run(ctx context.Context, a *app, args []string) int {
 	done := make(chan int, 1)
 	go func() { done <- a.execute(ctx, args) }()

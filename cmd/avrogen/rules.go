@@ -27,8 +27,8 @@ func (r *rulesFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.ignore, "ignore-rules", false, "do not run the rules of the registry")
 }
 
-// options returns the executors for the rules, and a function that forgets the
-// keys.
+// options returns the executors for the rules. closeKeys removes the keys from
+// memory.
 func (r *rulesFlags) options(client *registry.Client) (opt serde.CommonOption, closeKeys func(), err error) {
 	if r.ignore {
 		return serde.IgnoreRules(), func() {}, nil

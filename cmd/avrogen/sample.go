@@ -60,7 +60,7 @@ func (s *sampler) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	r := rand.New(rand.NewPCG(s.seed, 0)) //nolint:gosec // the values are to be the same again
+	r := rand.New(rand.NewPCG(s.seed, 0)) //nolint:gosec // the same seed must give the same values
 	var out []byte
 	for range s.count {
 		if err := ctx.Err(); err != nil {

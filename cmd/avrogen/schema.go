@@ -146,7 +146,7 @@ func (f *fingerprint) Set(s string) error {
 func (f fingerprint) of(s *avsc.Schema) string {
 	switch f {
 	case "md5":
-		return fmt.Sprintf("%x", md5.Sum([]byte(s.Canonical()))) //nolint:gosec // as the specification has it
+		return fmt.Sprintf("%x", md5.Sum([]byte(s.Canonical()))) //nolint:gosec // the specification uses MD5
 	case "sha256":
 		return fmt.Sprintf("%x", sha256.Sum256([]byte(s.Canonical())))
 	}

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// visible replaces control characters and direction marks with escapes like
-// \u202e. So a name or a text from outside cannot control a terminal or look
+// visible replaces control characters and direction marks by escapes like
+// \u202e. So a text from outside cannot control a terminal, and cannot look
 // different from its content. Line ends and tabs stay. JSON keeps its meaning.
 func visible(text string) string {
 	if !strings.ContainsFunc(text, steers) {
@@ -27,7 +27,7 @@ func visible(text string) string {
 	return b.String()
 }
 
-// steers reports whether a terminal does not simply show r.
+// steers reports whether r may control a terminal instead of being shown.
 func steers(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029')
 }

@@ -19,10 +19,10 @@ import (
 )
 
 // TestWorkIsLinear checks that each command does about four times the work for
-// an input of four times the size. The test counts work and measures no time.
-// The command is built with coverage counters, and work is the number of
-// executed statements of this module. The counters do not see the standard
-// library. The bound of 5.5 allows n log n.
+// an input of four times the size. The test counts statements and measures no
+// time. The command is built with coverage counters, and the work is the number
+// of executed statements of this module. The counters do not count the standard
+// library. The limit of 5.5 allows n log n.
 func TestWorkIsLinear(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -200,7 +200,7 @@ func TestWorkIsLinear(t *testing.T) {
 			}
 		})
 	}
-	// The control does quadratic work, and the counters must see this work.
+	// The control does quadratic work, and the counters must show it.
 	control := build(t, "./testdata/quadratic", "./...")
 	small, large := control.work(t, nil, []string{"250"}, 0), control.work(t, nil, []string{"1000"}, 0)
 	if ratio := float64(large) / float64(small); ratio < 14 {

@@ -263,6 +263,21 @@ func TestRetriesOfFiles(t *testing.T) {
 	}
 }
 
+// TestWeakAcksOfFiles checks that avroline.weak.acks confirms the weak settings
+// of a file, whatever the order of the keys is.
+func TestWeakAcksOfFiles(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"acks=1\navroline.weak.acks=1", "avroline.weak.acks=1\nacks=1",
+		"enable.idempotence=false\navroline.weak.acks=1", "avroline.weak.acks=1\nenable.idempotence=false",
+	} {
+		c, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
+		if err != nil || !c.WeakAcks || c.Acks != AcksLeader {
+			t.Errorf("%q: %v, %v", text, c, err)
+		}
+	}
+}
+
 // Unknown keys are refused. With LogUnknownKeys, one log line names the unknown
 // keys. No error and no line shows a value.
 func TestUnknownKeysAreToldOnce(t *testing.T) {

@@ -90,8 +90,9 @@ type Config struct {
 	clearTextMeant           bool // set by AllowClearTextPassword
 	secrets                  *secrets
 
-	fileRetries *int            // retries, if a file limits them
-	sums        *logsum.Handler // nil if nothing is logged
+	fileRetries    *int            // retries, if a file limits them
+	idempotenceOff bool            // a file has enable.idempotence=false
+	sums           *logsum.Handler // nil if nothing is logged
 }
 
 // CreateTopics says whether the client creates missing topics, and with which
@@ -192,7 +193,7 @@ func (c *Config) logNotes() {
 		c.Logger.Warn("unknown_settings", "settings", keys)
 	}
 	if c.fileRetries != nil && c.Retries == -1 {
-		c.Logger.Info("setting_without_effect", "setting", c.Origin("retries"), "reason", "a message is retried until its context ends")
+		c.Logger.Info("setting_without_effect", "setting", c.Origin("retries"), "reason", "messages are retried without end")
 	}
 	c.logInsecure()
 }

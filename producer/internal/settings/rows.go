@@ -317,9 +317,14 @@ func acks() kind {
 	return kind{
 		set:   setAcks,
 		value: func(c *Config) any { return c.Acks },
+		// The check waits for all keys, because avroline.weak.acks may come
+		// after acks.
 		check: func(c *Config) string {
-			if c.Acks < AcksAll || c.Acks > AcksLeader {
+			switch {
+			case c.Acks < AcksAll || c.Acks > AcksLeader:
 				return "must be AcksNone, AcksLeader or AcksAll"
+			case c.Acks != AcksAll && !c.WeakAcks:
+				return "gives up idempotence, and so the guarantee: only WithWeakAcks (in a file: avroline.weak.acks) may say so"
 			}
 			return ""
 		},
@@ -330,11 +335,8 @@ func acks() kind {
 
 func setAcks(c *Config, v string) error {
 	a, ok := map[string]Acks{"all": AcksAll, "-1": AcksAll, "0": AcksNone, "1": AcksLeader}[strings.ToLower(v)]
-	switch {
-	case !ok:
+	if !ok {
 		return errors.New("must be one of all, 1, 0")
-	case a != AcksAll && !c.WeakAcks:
-		return errors.New("gives up idempotence, and so the guarantee: only WithWeakAcks (in a file: avroline.weak.acks) may say so")
 	}
 	c.Acks = a
 	return nil
@@ -343,10 +345,14 @@ func setAcks(c *Config, v string) error {
 func idempotence() kind {
 	return kind{
 		set: func(c *Config, v string) error {
-			if !strings.EqualFold(v, "true") && !c.WeakAcks {
-				return fmt.Errorf("%s (in a file: avroline.weak.acks)", guardIdempotent)
-			}
+			c.idempotenceOff = !strings.EqualFold(v, "true")
 			return nil
+		},
+		check: func(c *Config) string {
+			if c.idempotenceOff && !c.WeakAcks {
+				return guardIdempotent + " (in a file: avroline.weak.acks)"
+			}
+			return ""
 		},
 		client: func(c *Config) any { return !c.WeakAcks },
 		bounds: "`true`, `false`",

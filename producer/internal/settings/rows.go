@@ -68,16 +68,16 @@ func optionRows() []Setting {
 		{Key: "buffer.memory", Option: "WithMaxInFlight", Default: "67108864", About: "bytes of messages without an outcome", Show: Harmless, kind: bufferBytes(1)},
 		{Key: "queue.buffering.max.kbytes", About: "librdkafka's name of `buffer.memory`, in KiB", Show: Harmless, Guard: guardBuffer, kind: bufferBytes(1024)},
 		{
-			Key: "max.block.ms", Option: "WithMaxBlock", Default: "0", About: "0: only the call's context bounds the wait for room", Show: Harmless,
+			Key: "max.block.ms", Option: "WithMaxBlock", Default: "0", About: "with 0, only the context of the call bounds the wait for room", Show: Harmless,
 			kind: milliseconds(func(c *Config) *time.Duration { return &c.MaxBlock }, 0, math.MaxInt32*time.Millisecond),
 		},
 		{
-			Key: "avroline.max.waiting.callbacks", Option: "WithMaxWaitingCallbacks", Default: "-1", About: "-1: no bound", Show: Harmless,
+			Key: "avroline.max.waiting.callbacks", Option: "WithMaxWaitingCallbacks", Default: "-1", About: "-1 is no bound", Show: Harmless,
 			kind: whole(func(c *Config) *int { return &c.MaxWaitingCallbacks }, -1, 100_000_000),
 		},
 		{
 			Key: "max.in.flight.requests.per.connection", Aliases: []string{"max.in.flight"}, Option: "WithInFlightRequests", Default: "5",
-			About: "1 in a producer without transactions; above 5 only with weak acks; franz takes it only with weak acks, and else lets one request go until the leader has acknowledged, then up to 5", Show: Harmless, Guard: guardInFlight,
+			About: "1 in a producer without transactions; above 5 only with weak acks; `franz` uses this setting only with weak acks, and otherwise sends one request until the leader has acknowledged a request, and then up to 5", Show: Harmless, Guard: guardInFlight,
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.InFlightRequests }, 1, 1_000_000)),
 		},
 		{
@@ -98,7 +98,7 @@ func optionRows() []Setting {
 		},
 		{
 			Key: "delivery.timeout.ms", Aliases: []string{"message.timeout.ms"}, Option: "WithDeliveryTimeout", Default: "0",
-			About: "0: never; another value gives up the guarantee outside transactions", Show: Harmless, Guard: guardExpiry,
+			About: "0 means that messages never expire; another value gives up the guarantee outside transactions", Show: Harmless, Guard: guardExpiry,
 			kind: milliseconds(func(c *Config) *time.Duration { return &c.DeliveryTimeout }, 0, math.MaxInt32*time.Millisecond),
 		},
 		{
@@ -117,9 +117,9 @@ func optionRows() []Setting {
 			Key: "enable.idempotence", About: "`true`; `false` only with weak acks", Show: Harmless, Guard: guardIdempotent,
 			kind: sent(sentToProducers, idempotence()),
 		},
-		{Key: "partitioner", About: "`murmur2_random`, which holds anyway", Show: Harmless, Guard: guardPartition, kind: parsed(setPartitioner, "")},
+		{Key: "partitioner", About: "`murmur2_random`; another value is an error", Show: Harmless, Guard: guardPartition, kind: parsed(setPartitioner, "")},
 		{
-			Key: "avroline.weak.acks", Option: "WithWeakAcks", About: "off: `acks=all`, idempotent", Show: Harmless,
+			Key: "avroline.weak.acks", Option: "WithWeakAcks", About: "off, so acks are `all` and idempotence is on", Show: Harmless,
 			kind: parsed(func(c *Config, v string) error {
 				c.WeakAcks = true
 				return setAcks(c, v)

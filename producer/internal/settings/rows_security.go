@@ -90,7 +90,7 @@ func tlsRows() []Setting {
 	return []Setting{
 		{Key: "security.protocol", Option: "WithTLS, WithSASL", About: "`PLAINTEXT`", Show: Harmless, kind: parsed(setProtocol, "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`")},
 		{
-			Key: "ssl.ca.location", Option: "TLS.CA", About: "a PEM file; without one the system's roots", Show: Harmless,
+			Key: "ssl.ca.location", Option: "TLS.CA", About: "a PEM file; the default is the system's root certificates", Show: Harmless,
 			kind: setFile(configfile.ReadSmall, func(t *TLS, _ string, b []byte) { t.CA = b }),
 		},
 		{
@@ -102,7 +102,7 @@ func tlsRows() []Setting {
 			kind: setFile(readPEM, func(t *TLS, _ string, b []byte) { t.CA = b }),
 		},
 		{
-			Key: "ssl.certificate.location", Option: "TLS.Cert", About: "a PEM file: the client's certificate", Show: Harmless,
+			Key: "ssl.certificate.location", Option: "TLS.Cert", About: "a PEM file with the client's certificate", Show: Harmless,
 			kind: setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
 				t.Cert, t.certFrom = b, pemOrigin{"ssl.certificate.location", path}
 			}),
@@ -115,7 +115,7 @@ func tlsRows() []Setting {
 			}),
 		},
 		{
-			Key: "ssl.key.location", Option: "TLS.Key", About: "a PEM file: the key of the certificate", Show: Harmless,
+			Key: "ssl.key.location", Option: "TLS.Key", About: "a PEM file with the key of the certificate", Show: Harmless,
 			kind: setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
 				t.Key, t.keyFrom = b, pemOrigin{"ssl.key.location", path}
 			}),
@@ -128,11 +128,11 @@ func tlsRows() []Setting {
 			}),
 		},
 		{
-			Key: "ssl.key.password", Option: "TLS.KeyPassword", About: "of an encrypted key", Show: Secret,
+			Key: "ssl.key.password", Option: "TLS.KeyPassword", About: "the password of an encrypted key", Show: Secret,
 			kind: setTLS(func(t *TLS, v string) error { t.KeyPassword = v; return nil }),
 		},
 		{
-			Key: "ssl.keystore.location", Option: "TLS.Cert, TLS.Key", About: "Java's name: certificate and key in one PEM file", Show: Harmless,
+			Key: "ssl.keystore.location", Option: "TLS.Cert, TLS.Key", About: "Java's name for certificate and key in one PEM file", Show: Harmless,
 			kind: setFile(readPEM, func(t *TLS, path string, b []byte) {
 				t.Cert, t.Key = splitPEM(b)
 				t.certFrom = pemOrigin{"ssl.keystore.location", path}
@@ -141,10 +141,10 @@ func tlsRows() []Setting {
 		},
 		{Key: "ssl.truststore.type", Show: Harmless, kind: onlyPEM},
 		{Key: "ssl.keystore.type", Show: Harmless, kind: onlyPEM},
-		{Key: "ssl.truststore.password", About: "refused: PEM stores have none", Show: Secret, kind: noStorePassword},
-		{Key: "ssl.keystore.password", About: "refused: PEM stores have none", Show: Secret, kind: noStorePassword},
-		{Key: "ssl.protocol", About: "Java's; the client uses the highest version", Show: Harmless, kind: javaTLSVersions()},
-		{Key: "ssl.enabled.protocols", About: "Java's; the client always has both on", Show: Harmless, kind: javaTLSVersions()},
+		{Key: "ssl.truststore.password", About: "refused, because PEM stores have no password", Show: Secret, kind: noStorePassword},
+		{Key: "ssl.keystore.password", About: "refused, because PEM stores have no password", Show: Secret, kind: noStorePassword},
+		{Key: "ssl.protocol", About: "Java's name; the client uses the highest version", Show: Harmless, kind: javaTLSVersions()},
+		{Key: "ssl.enabled.protocols", About: "Java's name; the client always allows both versions", Show: Harmless, kind: javaTLSVersions()},
 		passed("ssl.ca.certificate.stores"),
 		passed("ssl.cipher.suites"),
 		passed("ssl.crl.location"),
@@ -159,7 +159,7 @@ func tlsRows() []Setting {
 			kind: parsed(setHostnameCheck, "`https`, `none`, empty"),
 		},
 		{
-			Key: "avroline.tls.insecure.skip.verify", Option: "TLS.InsecureSkipVerify", Default: "false", About: "`true` accepts every certificate: for tests", Show: Harmless,
+			Key: "avroline.tls.insecure.skip.verify", Option: "TLS.InsecureSkipVerify", Default: "false", About: "`true` accepts every certificate; for tests only", Show: Harmless,
 			kind: boolean(func(c *Config) *bool { return &c.skipVerify }),
 		},
 		{
@@ -217,7 +217,7 @@ func saslRows() []Setting {
 			Key: "avroline.allow.clear.text.password", Option: "AllowClearTextPassword", Default: "false", About: "`true` logs no warning about a password or a token without TLS", Show: Harmless,
 			kind: boolean(func(c *Config) *bool { return &c.clearTextMeant }),
 		},
-		{Key: "sasl.jaas.config", About: "Java's form: the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: setSASL((*Credentials).setJAAS)},
+		{Key: "sasl.jaas.config", About: "Java's form, with the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: setSASL((*Credentials).setJAAS)},
 	}
 }
 

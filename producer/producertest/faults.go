@@ -145,7 +145,7 @@ func (b *Broker) Cut() {
 
 // Stop takes the brokers off the network. Stop cuts the connections and refuses
 // new connections until the caller calls restart. The log stays unchanged. Stop
-// is no crash. For crashes of real Kafka, see docs/producer.md.
+// is no crash. For crashes of real Kafka, see docs/faults.md.
 func (b *Broker) Stop() (restart func()) {
 	for _, l := range b.allListeners() {
 		l.down()

@@ -11,6 +11,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
+const topic = "orders"
+
 // consumer reads the topic like a service of a certain release of the schema.
 // The deserializer needs only bytes and headers, so any client library works.
 type consumer struct {

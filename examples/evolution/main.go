@@ -28,8 +28,6 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-const topic = "orders"
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

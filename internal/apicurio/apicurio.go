@@ -22,9 +22,6 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
-// Version is the release of Apicurio Registry.
-const Version = "3.3.3"
-
 // Server is a running registry.
 type Server struct {
 	// URL is the base address of the Confluent API.

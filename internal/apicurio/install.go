@@ -12,6 +12,9 @@ import (
 	"github.com/avroline/avroline/internal/local"
 )
 
+// Version is the release of Apicurio Registry.
+const Version = "3.3.3"
+
 // install returns the folder of the unpacked application. The first call
 // downloads the application with Maven.
 func install(ctx context.Context) (string, error) {

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/avroline/avroline/internal/avsc"
 )
@@ -45,16 +44,6 @@ func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
 	return values, nil
 }
 
-// missing reports whether a branch or a symbol was never chosen.
-func (m *maker) missing() bool {
-	for _, counts := range m.used {
-		if slices.Contains(counts, 0) {
-			return true
-		}
-	}
-	return false
-}
-
 // At the depth deep, and after many parts of a value, lists are empty and
 // optional fields are null. So every value ends. A depth of deepest is an
 // error.
@@ -63,33 +52,6 @@ const (
 	many    = 2_000
 	deepest = 200
 )
-
-type maker struct {
-	*rand.Rand
-	parts int
-	err   error
-
-	// used counts the choices at each schema. If used is not nil, choose takes
-	// a choice with the lowest count.
-	used  map[*avsc.Schema][]int
-	fresh bool // a choice was made for the first time
-}
-
-// choose returns a number from 0 to n-1 for a choice at s.
-func (m *maker) choose(s *avsc.Schema, n int) int {
-	if m.used == nil {
-		return m.IntN(n)
-	}
-	counts := m.used[s]
-	if counts == nil {
-		counts = make([]int, n)
-		m.used[s] = counts
-	}
-	i := slices.Index(counts, slices.Min(counts))
-	m.fresh = m.fresh || counts[i] == 0
-	counts[i]++
-	return i
-}
 
 // value appends a value of s. The hint is the hint of the field that contains
 // the value.
@@ -200,13 +162,6 @@ func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	return m.value(dst, s.Branches[i], h, depth+1)
 }
 
-// epoch is the earliest time of the events in the samples.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
-
-func (m *maker) moment() time.Time {
-	return epoch.Add(time.Duration(m.Int64N(int64(300 * 24 * time.Hour))))
-}
-
 func (m *maker) whole(s *avsc.Schema, h hint) int64 {
 	words := h.words
 	t := m.moment()
@@ -284,14 +239,6 @@ func round(f float64, digits int) float64 {
 	return math.Round(f*p) / p
 }
 
-func (m *maker) bytes(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(m.Uint32())
-	}
-	return b
-}
-
 // decimal returns a number with at most six digits in two's complement.
 func (m *maker) decimal(precision int) []byte {
 	limit := int64(math.Pow10(min(precision, 6)))
@@ -320,17 +267,6 @@ func (m *maker) fixed(s *avsc.Schema) []byte {
 		version4(b)
 	}
 	return b
-}
-
-func version4(b []byte) {
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-}
-
-func (m *maker) uuid() string {
-	b := m.bytes(16)
-	version4(b)
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func appendText(dst []byte, s string) []byte {

@@ -4,49 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 )
-
-// split returns the words of a field's name in lower case.
-func split(name string) []string {
-	var words []string
-	start := 0
-	cut := func(end int) {
-		if end > start {
-			words = append(words, strings.ToLower(name[start:end]))
-		}
-	}
-	for i, r := range name {
-		switch {
-		case r == '_':
-			cut(i)
-			start = i + 1
-		case unicode.IsUpper(r) && i > start && !unicode.IsUpper(rune(name[i-1])):
-			cut(i)
-			start = i
-		}
-	}
-	cut(len(name))
-	return words
-}
-
-// singular replaces the last word by its singular.
-func singular(words []string) []string {
-	if len(words) == 0 {
-		return nil
-	}
-	words = slices.Clone(words)
-	last := &words[len(words)-1]
-	if strings.HasSuffix(*last, "s") && len(*last) > 3 {
-		*last = strings.TrimSuffix(*last, "s")
-	}
-	return words
-}
-
-// has reports whether the last word is one of the given words.
-func has(words []string, some ...string) bool {
-	return len(words) > 0 && slices.Contains(some, words[len(words)-1])
-}
 
 func (m *maker) pick(list ...string) string { return list[m.IntN(len(list))] }
 
@@ -83,6 +41,7 @@ func (m *maker) text(h hint) string {
 // in a doc. Other names do not, for example "name" and "time", because they are
 // ordinary words in a doc.
 var telling = []string{ //nolint:gochecknoglobals // a constant table
+
 	"uuid", "guid", "email", "phone", "telephone", "url", "uri", "currency", "country", "language", "locale",
 	"city", "town", "street", "zip", "postcode", "hostname", "surname", "filename",
 }

@@ -56,22 +56,6 @@ func Lint(set *avsc.Set, o Options) []contract.Finding {
 // Text returns the problem of a finding, a colon, and the fix.
 func Text(f contract.Finding) string { return f.What + ": " + f.Advice }
 
-type linter struct {
-	Options
-	tagging  bool // some fields have tags
-	seen     map[*avsc.Schema]bool
-	finite   map[*avsc.Schema]bool // the schemas that have a value
-	searches int                   // the calls of needsItself
-	findings []contract.Finding
-}
-
-func (l *linter) report(rule string, pos avsc.Pos, path, what, fix string) {
-	if slices.Contains(l.Except, rule) {
-		return
-	}
-	l.findings = append(l.findings, contract.Finding{Pos: contract.Position(pos), Type: rule, Place: path, What: what, Advice: fix})
-}
-
 // topLevel checks the schema of a file, and every schema that this schema
 // refers to.
 func (l *linter) topLevel(s *avsc.Schema) {
@@ -181,17 +165,6 @@ func isJSON(file string) bool {
 
 func before(a, b avsc.Pos) bool {
 	return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
-}
-
-func describe(s *avsc.Schema) string { return s.Kind.String() + " " + s.ShortName() }
-
-func property(props []avsc.Member, key string) *avsc.Value {
-	for _, m := range props {
-		if m.Key == key {
-			return m.Value
-		}
-	}
-	return nil
 }
 
 // fieldJSON returns the object that declares field i of s, or nil if s is not

@@ -26,34 +26,6 @@ type client struct {
 	closed map[string]producer.Traffic // of closed producers, by broker
 }
 
-// Producer returns an option for producers. Their metrics have the label
-// client="name". Several producers may share a name. Counters are then sums,
-// waits are the longest wait, and ready is 1 only if all producers are ready.
-// The option also switches on the statistics of the client library, at an
-// interval of 5 seconds unless statistics.interval.ms is set.
-//
-// Packages processor, source and outbox accept the option in their
-// WithProducer.
-func (m *Metrics) Producer(name string) producer.Option {
-	c := m.client(name)
-	return producer.JoinOptions("prom.Producer", producer.WithHooks(m.hooks(c)), producer.WithObserver(c.add))
-}
-
-// client returns the client with a name.
-func (m *Metrics) client(name string) *client {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range m.clients {
-		if c.name == name {
-			return c
-		}
-	}
-	c := &client{name: name, closed: map[string]producer.Traffic{}}
-	c.spent = sync.OnceValue(func() prometheus.Observer { return m.spent.WithLabelValues(name) })
-	m.clients = append(m.clients, c)
-	return c
-}
-
 func (c *client) add(o producer.Observed) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,8 +1,6 @@
 package prom
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -100,33 +98,4 @@ func (t *topic) collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	ch <- sample(catalog.MessageBytes, float64(t.bytes.Load()), t.name)
-}
-
-// hooks returns the hooks of a client.
-func (m *Metrics) hooks(c *client) producer.Hooks {
-	return producer.Hooks{
-		Start: func(_ context.Context, s *producer.Start) any { return m.topics.find(s.Topic, m) },
-		Refused: func(token any, err error) {
-			token.(*topic).refused[producer.ReasonOf(err)].Add(1)
-		},
-		Accepted: func(token any, bytes int) {
-			token.(*topic).bytes.Add(int64(bytes))
-		},
-		Outcome: func(token any, o producer.Outcome) {
-			t := token.(*topic)
-			switch {
-			case o.Err == nil:
-				t.outcomes[delivered].Add(1)
-				t.delivery.Observe(o.Waited.Seconds())
-				if o.OnWire > 0 {
-					t.onWire.Observe(o.OnWire.Seconds())
-				}
-			case errors.Is(o.Err, producer.ErrNotSent):
-				t.outcomes[notSent].Add(1)
-			default:
-				t.outcomes[unknown].Add(1)
-			}
-		},
-		Transaction: c.transaction,
-	}
 }

@@ -30,9 +30,6 @@ func (l Loader) roots(paths []string) []string {
 	return roots
 }
 
-// trimDeep returns a PATH without "..." at the end.
-func trimDeep(p string) string { return orHere(strings.TrimSuffix(filepath.ToSlash(p), "...")) }
-
 // searched reports whether a file lies in the search path, or in a module.
 func (r *reading) searched(name string) bool {
 	if inModule(name) {
@@ -47,13 +44,6 @@ func (r *reading) searched(name string) bool {
 	return false
 }
 
-func orHere(dir string) string {
-	if dir == "" {
-		return "."
-	}
-	return dir
-}
-
 // inside reports whether a file is in a root or below a root.
 func (r *reading) inside(name string) bool {
 	file := r.real(name)
@@ -63,30 +53,6 @@ func (r *reading) inside(name string) bool {
 		}
 	}
 	return false
-}
-
-// real returns the absolute name of a file. On disk, real follows links.
-func (l Loader) real(name string) string {
-	if inModule(name) {
-		if file, err := l.Modules.Disk(name); err == nil {
-			name = file
-		}
-	}
-	name = filepath.FromSlash(name)
-	if abs, err := filepath.Abs(name); err == nil {
-		name = abs
-	}
-	if l.ReadFile != nil {
-		return name
-	}
-	if resolved, err := filepath.EvalSymlinks(name); err == nil {
-		return resolved
-	}
-	// The file may be missing, but its folder may exist.
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
-		return filepath.Join(dir, filepath.Base(name))
-	}
-	return name
 }
 
 // notASchema returns the reason why a text is no schema, protocol or IDL. The

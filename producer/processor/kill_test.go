@@ -213,9 +213,12 @@ func TestKilled(t *testing.T) {
 func TestControlKilled(t *testing.T) {
 	for _, control := range [][2]string{{"at-least-once", "consumer"}, {"offsets-outside", "consumer"}, {"offsets-outside", "classic"}} {
 		t.Run(strings.Join(control[:], " "), func(t *testing.T) {
-			if found, _ := copyUnderKills(t, control[0], control[1], 8_000); found.Twice == 0 {
-				t.Error("the control passed clean: the kills are too weak to judge by")
+			for range 3 { // each kill bites with some chance only
+				if found, _ := copyUnderKills(t, control[0], control[1], 8_000); found.Twice > 0 {
+					return
+				}
 			}
+			t.Error("the control passed clean: the kills are too weak to judge by")
 		})
 	}
 }

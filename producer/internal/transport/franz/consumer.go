@@ -176,12 +176,15 @@ const pollRecords = 500
 
 // Poll implements [transport.Consumer].
 func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+	var cancel context.CancelFunc
 	for {
 		in.takeRebalances()
 		if r := in.next(); r != nil {
 			return consumed(r), nil
+		}
+		if cancel == nil { // most calls find a record and need no timer
+			ctx, cancel = context.WithTimeout(ctx, wait)
+			defer cancel()
 		}
 		fetches := make(chan kgo.Fetches, 1)
 		polling, stop := context.WithCancel(ctx)

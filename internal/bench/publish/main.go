@@ -7,6 +7,11 @@
 //	cd internal/bench && go run ./publish -n 500000 -rounds 5 -size 100     the ways side by side
 //	cd internal/bench && go run ./publish -sync -n 4000                     one at a time, linger 0
 //	cd internal/bench && go run ./publish -rss -n 10000000                  our memory over ten million messages
+//	cd internal/bench && go run ./publish -key -topics 100 -partitions 100  many partitions
+//	cd internal/bench && go run ./publish -first -rounds 21                 the first delivery of a new producer
+//	cd internal/bench && go run ./publish -idle -partitions 10000           memory of idle partitions
+//	cd internal/bench && go run ./publish -tx -n 200000                     transactions
+//	cd internal/bench && go run ./publish -process -n 100000                a processor
 //
 // The README.md beside this file explains the figures.
 package main
@@ -30,10 +35,10 @@ import (
 )
 
 const (
-	topicName  = "bench"
-	partitions = 4
-	maxFlying  = 100_000
-	warmUp     = 10_000
+	topicName = "bench"
+	inputName = "input" // of the processor
+	maxFlying = 100_000
+	warmUp    = 10_000
 )
 
 var (
@@ -47,15 +52,21 @@ var (
 	only        = flag.String("only", "", "ways to run, separated by commas; default all")
 	synchronous = flag.Bool("sync", false, "compare synchronous latencies instead")
 	rss         = flag.Bool("rss", false, "watch our memory instead")
+	first       = flag.Bool("first", false, "compare the first deliveries of new producers instead")
+	idle        = flag.Bool("idle", false, "compare the memory of idle partitions instead")
+	tx          = flag.Bool("tx", false, "compare transactions instead")
+	processing  = flag.Bool("process", false, "compare processors instead")
+	topics      = flag.Int("topics", 1, "topics, written in turn")
+	partitions  = flag.Int("partitions", 4, "partitions of a topic")
 	profile     = flag.String("cpuprofile", "", "file for a CPU profile of everything")
 )
 
 func main() {
+	flag.Parse()
 	if os.Getenv("BENCH_BROKER") != "" {
 		broker()
 		return
 	}
-	flag.Parse()
 	// The ballast has the size of a typical heap, so that the garbage collector
 	// runs equally often for all ways. The default channel of
 	// confluent-kafka-go alone takes 24 MB. Without the ballast, the garbage
@@ -83,14 +94,36 @@ func main() {
 		latencies(addrs)
 	case *rss:
 		memory(addrs)
+	case *first:
+		firstDelivery(addrs)
+	case *idle:
+		idleMemory(addrs)
+	case *tx:
+		transactions(addrs)
+	case *processing:
+		process(addrs)
 	default:
 		table(run(addrs))
 	}
 }
 
-// broker serves until its standard input ends.
+// topicNames are the names of the topics that the ways write in turn.
+func topicNames() []string {
+	names := []string{topicName}
+	for i := 1; i < *topics; i++ {
+		names = append(names, fmt.Sprint(topicName, i))
+	}
+	return names
+}
+
+// broker serves until its standard input ends. The process has the flags of its
+// parent.
 func broker() {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topicName), kfake.BlackholeProduce())
+	options := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(int32(*partitions), topicNames()...), kfake.SeedTopics(4, inputName)}
+	if !*processing { // a processor reads its input
+		options = append(options, kfake.BlackholeProduce())
+	}
+	c, err := kfake.NewCluster(options...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -105,7 +138,7 @@ func startBroker() (addrs []string, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(context.Background(), self)
+	cmd := exec.CommandContext(context.Background(), self, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), "BENCH_BROKER=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -160,7 +193,7 @@ func run(addrs []string) map[string][]figure {
 	for round := range *rounds {
 		for i := range ways {
 			w := ways[(i+round)%len(ways)] // the order changes, so that a way does not always follow the same other way
-			if *only != "" && !slices.Contains(strings.Split(*only, ","), w.name) {
+			if !chosen(w.name) {
 				continue
 			}
 			r := w.start(addrs)
@@ -174,6 +207,11 @@ func run(addrs []string) map[string][]figure {
 		}
 	}
 	return figures
+}
+
+// chosen reports whether the flag only has a way, or no way at all.
+func chosen(name string) bool {
+	return *only == "" || slices.Contains(strings.Split(*only, ","), name)
 }
 
 func median(fs []figure, of func(figure) float64) float64 {

@@ -22,6 +22,7 @@ import (
 	"github.com/avroline/avroline/producer/opentelemetry"
 	"github.com/avroline/avroline/producer/prom"
 	"github.com/avroline/avroline/serde"
+	"github.com/avroline/avroline/serde/avrobin"
 )
 
 // way is one way to publish.
@@ -66,6 +67,19 @@ func (e *Event) AppendAvro(dst []byte) ([]byte, error) {
 	return append(dst, e.Text...), nil
 }
 
+// UnmarshalAvro reads what AppendAvro has written.
+func (e *Event) UnmarshalAvro(data []byte) error {
+	n, at := binary.Varint(data)
+	if at <= 0 || n != int64(len(data)-at) {
+		return errNot
+	}
+	e.Text = string(data[at:])
+	return nil
+}
+
+// UnmarshalAvroPlan is UnmarshalAvro, because there is one schema.
+func (e *Event) UnmarshalAvroPlan(_ *avrobin.Plan, data []byte) error { return e.UnmarshalAvro(data) }
+
 // inputs returns 1,024 events. All ways send the same events.
 func inputs() (events []*Event, values, keys [][]byte) {
 	for i := range 1024 {
@@ -95,10 +109,14 @@ var confluentSchema = avro.MustParse(eventSchema)
 func (*confluentEvent) Schema() avro.Schema { return confluentSchema }
 
 func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
+
+func check(err error) {
 	if err != nil {
 		panic(err)
 	}
-	return v
 }
 
 func confluentConfig(addrs []string) *kafka.ConfigMap {
@@ -163,14 +181,14 @@ func startRaw(reports bool) func([]string) runner {
 				}
 			}
 		}()
-		name := topicName
-		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}}
+		names := topicNames()
+		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Partition: kafka.PartitionAny}}
 		wait := all.wait
 		if !reports {
 			wait = func(int) { p.Flush(60_000) }
 		}
 		return runner{func(i int) {
-			m.Key, m.Value = keys[i&1023], values[i&1023]
+			m.TopicPartition.Topic, m.Key, m.Value = &names[i%len(names)], keys[i&1023], values[i&1023]
 			produce(p, m, nil)
 		}, wait, p.Close}
 	}
@@ -223,17 +241,15 @@ func startOurs(callbacks bool, observe func() producer.Option) func([]string) ru
 		if *keyed {
 			key = producer.KeyBytes(func(_ *Event, dst []byte) []byte { return append(dst, keys[next]...) })
 		}
-		topic := producer.NewTopic(topicName, key)
+		var topics []*producer.Topic[*Event]
+		for _, name := range topicNames() {
+			topics = append(topics, producer.NewTopic(name, key))
+		}
 		ctx := context.Background()
 		all := newTally()
 		var callback producer.Callback
 		if callbacks {
 			callback = func(_ producer.Delivery, err error) { all.one(err) }
-		}
-		check := func(err error) {
-			if err != nil {
-				panic(err)
-			}
 		}
 		wait := all.wait
 		if !callbacks {
@@ -241,7 +257,7 @@ func startOurs(callbacks bool, observe func() producer.Option) func([]string) ru
 		}
 		return runner{func(i int) {
 			next = i & 1023
-			check(topic.PublishAsync(ctx, p, events[next], callback))
+			check(topics[i%len(topics)].PublishAsync(ctx, p, events[next], callback))
 		}, wait, func() { check(p.Close(ctx)) }}
 	}
 }
@@ -260,12 +276,12 @@ func startConfluent(addrs []string) runner {
 		for range p.Events() {
 		}
 	}()
-	name := topicName
+	names := topicNames()
 	return runner{func(i int) {
 		value := must(ser.Serialize(topicName, events[i&1023]))
 		ch := make(chan kafka.Event, 1)
 		produce(p, &kafka.Message{
-			TopicPartition: kafka.TopicPartition{Topic: &name, Partition: kafka.PartitionAny}, Key: keys[i&1023], Value: value,
+			TopicPartition: kafka.TopicPartition{Topic: &names[i%len(names)], Partition: kafka.PartitionAny}, Key: keys[i&1023], Value: value,
 		}, ch)
 		go func() { all.one((<-ch).(*kafka.Message).TopicPartition.Error) }()
 	}, all.wait, p.Close}
@@ -275,10 +291,11 @@ func startKgo(addrs []string) runner {
 	_, values, keys := inputs()
 	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
 	cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond),
-		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying), kgo.DefaultProduceTopic(topicName)))
+		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying)))
 	all := newTally()
 	ctx := context.Background()
+	names := topicNames()
 	return runner{func(i int) {
-		cl.Produce(ctx, &kgo.Record{Key: keys[i&1023], Value: values[i&1023]}, func(_ *kgo.Record, err error) { all.one(err) })
+		cl.Produce(ctx, &kgo.Record{Topic: names[i%len(names)], Key: keys[i&1023], Value: values[i&1023]}, func(_ *kgo.Record, err error) { all.one(err) })
 	}, all.wait, cl.Close}
 }

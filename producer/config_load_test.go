@@ -278,6 +278,24 @@ func TestWeakAcksOfFiles(t *testing.T) {
 	}
 }
 
+// TestPresetOfFiles checks that the other keys of a file or of the environment
+// win over a preset, whatever their order is.
+func TestPresetOfFiles(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]Option{
+		"preset last":  WithProperties(write(t, "a.properties", "linger.ms=20\navroline.preset=low-latency")),
+		"preset first": WithProperties(write(t, "a.properties", "avroline.preset=low-latency\nlinger.ms=20")),
+		"preset last, environ": settings.FromEnviron("", func() []string {
+			return []string{"AVROLINE_LINGER_MS=20", "AVROLINE_PRESET=low-latency"}
+		}),
+	} {
+		c, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{opt})
+		if err != nil || c.Linger != 20*time.Millisecond || c.MaxInFlightMessages != 10_000 {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
+	}
+}
+
 // Unknown keys are refused. With LogUnknownKeys, one log line names the unknown
 // keys. No error and no line shows a value.
 func TestUnknownKeysAreToldOnce(t *testing.T) {

@@ -94,6 +94,17 @@ func (c *Config) loadFile(f configfile.File) error {
 		if err != nil {
 			errs = append(errs, configError(err))
 		}
+		// A preset comes first, so that the other keys win in any order. The
+		// environment has no order that the user chooses.
+		slices.SortStableFunc(entries, func(a, b configfile.Entry) int {
+			switch {
+			case a.Key == presetKey && b.Key != presetKey:
+				return -1
+			case a.Key != presetKey && b.Key == presetKey:
+				return 1
+			}
+			return 0
+		})
 		common, special := map[string]string{}, map[string]string{}
 		for _, e := range entries {
 			seen := special

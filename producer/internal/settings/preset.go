@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// presetKey is the key of a preset in a file.
+const presetKey = "avroline.preset"
+
 // preset sets several settings at once, by their keys in files.
 func preset(name string, values ...[2]string) Option {
 	return Set(name, func(c *Config) {

@@ -134,7 +134,7 @@ func optionRows() []Setting {
 			kind: boolean(func(c *Config) *bool { return &c.StrictPrepare }),
 		},
 		{
-			Key: "avroline.preset", Option: "LowLatency, Balanced, HighThroughput", About: "`balanced`", Show: Harmless,
+			Key: presetKey, Option: "LowLatency, Balanced, HighThroughput", About: "`balanced`", Show: Harmless,
 			kind: parsed(setPreset, "`low-latency`, `balanced`, `high-throughput`"),
 		},
 		{Key: "group.commit", GoOnly: true, Option: "WithGroupCommit", In: InTransactional, Show: Harmless, kind: groupCommit()},

@@ -6,25 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/avroline/avroline/internal/contexttest"
 	"github.com/avroline/avroline/internal/sample/hostile"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 )
-
-// countdown is a context that ends after some looks at it.
-type countdown struct {
-	context.Context
-	left int
-}
-
-func (c *countdown) Done() <-chan struct{} { return make(chan struct{}) }
-
-func (c *countdown) Err() error {
-	if c.left--; c.left < 0 {
-		return context.Canceled
-	}
-	return nil
-}
 
 // The end of the context stops the reading of one message. The error is no
 // DecodeError, because the message may be good.
@@ -80,14 +66,14 @@ func TestReadingStops(t *testing.T) {
 			if err := c.read(t.Context(), message(c.items)); err != nil {
 				t.Errorf("control: %v", err)
 			}
-			err := c.read(&countdown{t.Context(), 5}, message(c.items))
+			err := c.read(contexttest.EndAfter(t.Context(), 5), message(c.items))
 			var bad *serde.DecodeError
 			if !errors.Is(err, context.Canceled) || errors.As(err, &bad) {
 				t.Errorf("got %v", err)
 			}
 			broken := message(c.items)
 			broken.Data = broken.Data[:len(broken.Data)-10]
-			if err := c.read(&countdown{t.Context(), 1 << 30}, broken); !errors.As(err, &bad) {
+			if err := c.read(contexttest.EndAfter(t.Context(), 1<<30), broken); !errors.As(err, &bad) {
 				t.Errorf("a broken message: %v", err)
 			}
 		})

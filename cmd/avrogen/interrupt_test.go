@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/avroline/avroline/internal/contexttest"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
 )
@@ -61,19 +62,6 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// endsAfter is a context that ends after n checks.
-type endsAfter struct {
-	context.Context
-	n int
-}
-
-func (c *endsAfter) Err() error {
-	if c.n--; c.n < 0 {
-		return context.Canceled
-	}
-	return nil
-}
-
 // TestNothingIsHalfWritten checks that all files or no files are written. The
 // context ends at each possible point.
 func TestNothingIsHalfWritten(t *testing.T) {
@@ -87,7 +75,7 @@ func TestNothingIsHalfWritten(t *testing.T) {
 		files := []output{{old.name, []byte("new")}, {filepath.Join(dir, "sub", "b"), []byte("b")}, {filepath.Join(dir, "c"), []byte("c")}}
 		finished := false
 		var s staging
-		err := s.write(&endsAfter{t.Context(), n}, files, func() error { finished = true; return nil })
+		err := s.write(contexttest.EndAfter(t.Context(), n), files, func() error { finished = true; return nil })
 		got := tree(t, dir)
 		switch {
 		case err == nil && n >= 4 && len(got) == 3 && got["a"] == "new" && finished:

@@ -7,24 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/avroline/avroline/internal/contexttest"
 	"github.com/avroline/avroline/internal/plan"
 	"github.com/avroline/avroline/internal/resolve"
 )
-
-// countdown is a context that ends after some looks at it.
-type countdown struct {
-	context.Context
-	left int
-}
-
-func (c *countdown) Done() <-chan struct{} { return make(chan struct{}) }
-
-func (c *countdown) Err() error {
-	if c.left--; c.left < 0 {
-		return context.Canceled
-	}
-	return nil
-}
 
 // Reading a long message by a plan stops soon after the end of the context. The
 // test counts bytes and looks, and no time.
@@ -55,7 +41,7 @@ func TestPlanStops(t *testing.T) {
 				t.Fatal(err)
 			}
 			const looks = 3
-			ctx := &countdown{t.Context(), looks}
+			ctx := contexttest.EndAfter(t.Context(), looks)
 			stopping := (*plan.Plan)(p).WithContext(ctx, 1<<20)
 			_, err = stopping.Append(nil, []byte(c.data))
 			var at *plan.Error
@@ -68,13 +54,13 @@ func TestPlanStops(t *testing.T) {
 			if _, err := (*plan.Plan)(p).Append(nil, []byte(c.data)); err != nil {
 				t.Errorf("control: without a context: %v", err)
 			}
-			all := &countdown{t.Context(), 1 << 30}
+			all := contexttest.EndAfter(t.Context(), 1<<30)
 			want, _ := (*plan.Plan)(p).Append(nil, []byte(c.data))
 			got, err := (*plan.Plan)(p).WithContext(all, 1<<20).Append(nil, []byte(c.data))
 			if err != nil || string(got) != string(want) {
 				t.Errorf("a context that does not end: %v", err)
 			}
-			if done := 1<<30 - all.left; done < n/256 {
+			if done := 1<<30 - all.Left; done < n/256 {
 				t.Errorf("%d looks at the context", done)
 			}
 		})
@@ -83,7 +69,7 @@ func TestPlanStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if small := (*plan.Plan)(p); small.WithContext(&countdown{t.Context(), 0}, 100) != small {
+	if small := (*plan.Plan)(p); small.WithContext(contexttest.EndAfter(t.Context(), 0), 100) != small {
 		t.Error("a short message makes a copy of the plan")
 	}
 }

@@ -5,6 +5,7 @@ package producer
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestClientTakesConfig(t *testing.T) {
 		"weak none":      {WithWeakAcks(AcksNone), WithRetries(3), WithInFlightRequests(20)},
 		"weak leader":    {WithWeakAcks(AcksLeader)},
 		"weak all":       {WithWeakAcks(AcksAll)},
-		"everything":     {WithLinger(1500 * time.Microsecond), WithBatchSize(1 << 16), WithBatchMessages(7), WithMaxMessageBytes(1 << 15), WithCompression(Gzip), WithMaxInFlight(5, 1<<20), WithMaxBlock(time.Second), WithInFlightRequests(1), WithRetryBackoff(time.Millisecond, 2*time.Millisecond), WithRequestTimeout(time.Second), WithDeliveryTimeout(time.Minute), WithClientID("a"), WithRack("b"), WithMetadataMaxAge(time.Second), WithCreateTopics(3, -1), WithTopicSettings(map[string]string{"a": "b"}), WithoutRecovery(), WithLogger(nil), WithHooks(Hooks{})},
+		"everything":     {WithLinger(1500 * time.Microsecond), WithBatchSize(1 << 16), WithBatchMessages(7), WithMaxMessageBytes(1 << 15), WithCompression(Gzip), WithMaxInFlight(5, 1<<20), WithMaxBlock(time.Second), WithInFlightRequests(1), WithRetryBackoff(time.Millisecond, 2*time.Millisecond), WithRequestTimeout(time.Second), WithDeliveryTimeout(time.Minute), WithClientID("a"), WithRack("b"), WithMetadataMaxAge(time.Second), WithCreateTopics(3, -1), WithTopicSettings(map[string]string{"a": "b"}), WithoutRecovery(), WithLogger(slog.New(slog.DiscardHandler)), WithHooks(Hooks{})},
 		"tls":            {WithTLS(TLS{})},
 		"scram over tls": {WithTLS(TLS{}), WithSASL(ScramSHA512("u", "p"))},
 		"plain":          {WithSASL(Plain("u", "p"))},
@@ -65,6 +66,10 @@ func TestConfigRefuses(t *testing.T) {
 		opts []Option
 		want []string // each text is in the error
 	}{
+		"nil logger":           {[]Option{WithLogger(nil)}, []string{"WithLogger", "nil"}},
+		"nil failure handler":  {[]Option{WithFailureHandler(nil)}, []string{"WithFailureHandler", "nil"}},
+		"nil observer":         {[]Option{WithObserver(nil)}, []string{"WithObserver", "nil"}},
+		"nil resolver":         {[]Option{WithResolver(nil)}, []string{"WithResolver", "nil"}},
 		"linger":               {[]Option{WithLinger(-1)}, []string{"WithLinger", "-1ns", "from 0s to 15m"}},
 		"codec":                {[]Option{WithCompression("lzma")}, []string{"WithCompression", "lzma", "zstd"}},
 		"level without levels": {[]Option{WithCompression(Snappy), WithCompressionLevel(3)}, []string{"WithCompressionLevel", "3", "WithCompression snappy"}},

@@ -27,9 +27,10 @@ type Delivery = engine.Delivery
 // in the order of the log. The message has left the buffer before the call.
 //
 // A callback may publish. While a callback blocks, no other callback runs. The
-// waiting outcomes need some hundred bytes of memory each. A callback must not
-// call Flush or Close, because the call would wait for the callback itself. A
-// panic is caught, given to [WithFailureHandler] and logged.
+// waiting outcomes need some hundred bytes of memory each, and
+// [WithMaxWaitingCallbacks] bounds them. A callback must not call Flush or
+// Close, because the call would wait for the callback itself. A panic is caught
+// and reported like a failure, see [WithFailureHandler].
 type Callback = engine.Callback
 
 // Stats are counts since New. Accepted = Delivered + NotSent + Unknown +

@@ -98,8 +98,11 @@ const (
 // f gets messages that were published without a callback and not delivered, and
 // panics in callbacks ([*PanicError]). f runs on the delivery goroutine and
 // must not block. Default: failures are logged. In both cases [Stats] and the
-// result of Close count the failures.
+// result of Close count the failures. A nil f is an error.
 func WithFailureHandler(f func(d Delivery, err error)) Option {
+	if f == nil {
+		return settings.Nil("WithFailureHandler")
+	}
 	return settings.Carry("WithFailureHandler", failureHandler(f))
 }
 

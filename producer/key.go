@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -9,28 +10,46 @@ import (
 // KeyFunc returns the key of a record. [KeyBy], [KeyBytes], [KeyRecord] and
 // [NoKey] make a KeyFunc. The function runs on the publishing goroutine and
 // must be safe for concurrent use. If the function panics, the message is
-// [ErrNotSent].
+// [ErrNotSent]. The zero KeyFunc is NoKey. A KeyFunc of a nil function is an
+// error of the topic.
 type KeyFunc[R avrobin.Record] struct {
 	text   func(R) string
 	bytes  func(R, []byte) []byte
 	record func(R) avrobin.Record
 	sample avrobin.Record // a nil key record, for its schema
+	err    error          // the function is nil
 }
 
 // KeyBy uses a string as the key. An empty string is a key too.
-func KeyBy[R avrobin.Record](f func(R) string) KeyFunc[R] { return KeyFunc[R]{text: f} }
+func KeyBy[R avrobin.Record](f func(R) string) KeyFunc[R] {
+	if f == nil {
+		return nilKeyFunc[R]("KeyBy")
+	}
+	return KeyFunc[R]{text: f}
+}
 
 // KeyBytes lets f append the key to dst, without an allocation. A nil result
 // means no key.
 func KeyBytes[R avrobin.Record](f func(r R, dst []byte) []byte) KeyFunc[R] {
+	if f == nil {
+		return nilKeyFunc[R]("KeyBytes")
+	}
 	return KeyFunc[R]{bytes: f}
 }
 
 // KeyRecord uses an Avro record as the key. The key has its own subject, for
 // example "orders-key". A nil key record is an error.
 func KeyRecord[R, K avrobin.Record](f func(R) K) KeyFunc[R] {
+	if f == nil {
+		return nilKeyFunc[R]("KeyRecord")
+	}
 	var none K
 	return KeyFunc[R]{record: func(r R) avrobin.Record { return f(r) }, sample: none}
+}
+
+// nilKeyFunc is the KeyFunc of a nil function.
+func nilKeyFunc[R avrobin.Record](name string) KeyFunc[R] {
+	return KeyFunc[R]{err: fmt.Errorf("%s: the function is nil: use NoKey for messages without a key", name)}
 }
 
 // NoKey means that messages have no key. The partitioner distributes the

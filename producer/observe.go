@@ -23,11 +23,15 @@ var (
 // option, before the constructor returns. Processors, sources and relays make
 // their producers themselves, and a source makes one for each shard. The
 // producer may be used only after its constructor has returned, but its state
-// may be read at once. If Err returns [ErrClosed], the producer is closed.
+// may be read at once. If Err returns [ErrClosed], the producer is closed. A
+// nil f is an error.
 //
 // The option also sets statistics.interval.ms to 5,000 if an earlier option did
 // not set it, because librdkafka counts the traffic of [Broker] only then.
 func WithObserver(f func(Observed)) Option {
+	if f == nil {
+		return settings.Nil("WithObserver")
+	}
 	return settings.Join("WithObserver",
 		settings.Carry("WithObserver", observer(f)),
 		settings.Set("WithObserver", func(c *settings.Config) {
@@ -44,9 +48,7 @@ type observer func(Observed)
 // observe tells the observers about a new producer.
 func observe(c *settings.Config, o Observed) {
 	for _, f := range settings.Carried[observer](c) {
-		if f != nil {
-			f(o)
-		}
+		f(o)
 	}
 }
 

@@ -249,10 +249,10 @@ func WithoutRecovery() Option {
 }
 
 // WithLogger sets the log for the lines of the client library and of this
-// package. No line has a payload or a secret. Default and nil: silent.
+// package. No line has a payload or a secret. Default: silent. Nil is an error.
 func WithLogger(l *slog.Logger) Option {
 	if l == nil {
-		l = slog.New(slog.DiscardHandler)
+		return settings.Nil("WithLogger")
 	}
 	return settings.Set("WithLogger", func(c *settings.Config) { c.Logger = l })
 }

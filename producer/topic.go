@@ -64,6 +64,9 @@ func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption
 			apply(&t.record)
 		}
 	}
+	if t.err == nil {
+		t.err = key.err
+	}
 	if t.options.partitioner == nil {
 		t.options.partitioner = Murmur2()
 	}

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/avroline/avroline/serde"
@@ -10,7 +11,9 @@ import (
 
 // TopicOption configures [NewTopic]. TopicOption has no type parameter, so a
 // call needs no type argument. Some options take a function of the record.
-// [NewTopic] checks their record type against the type of the topic.
+// [NewTopic] checks their record type against the type of the topic. The zero
+// TopicOption does nothing. An option whose function is nil is an error of the
+// topic, like any other wrong option.
 type TopicOption struct{ apply func(*topicOptions) error }
 
 type topicOptions struct {
@@ -34,6 +37,11 @@ func topicOption(apply func(*topicOptions)) TopicOption {
 	return TopicOption{func(o *topicOptions) error { apply(o); return nil }}
 }
 
+// nilOption is the option name with a nil function.
+func nilOption(name string) TopicOption {
+	return TopicOption{func(*topicOptions) error { return fmt.Errorf("%s: the function is nil", name) }}
+}
+
 func typedOption[R avrobin.Record](apply func(*recordOptions[R])) TopicOption {
 	return topicOption(func(o *topicOptions) { o.typed = append(o.typed, apply) })
 }
@@ -42,6 +50,9 @@ func typedOption[R avrobin.Record](apply func(*recordOptions[R])) TopicOption {
 // [Murmur2]. All producers that use the topic share the state of a partitioner
 // such as [RoundRobin].
 func WithPartitioner(p Partitioner) TopicOption {
+	if p == nil {
+		return nilOption("WithPartitioner")
+	}
 	return topicOption(func(o *topicOptions) { o.partitioner, o.partitions = p, true })
 }
 
@@ -53,6 +64,9 @@ func WithPartitioner(p Partitioner) TopicOption {
 // tombstone must name its partition with [ToPartition], or it is [ErrNotSent].
 // A tombstone in another partition than its record deletes nothing.
 func WithPartitionBy[R avrobin.Record](f func(key []byte, r R, n int32) int32) TopicOption {
+	if f == nil {
+		return nilOption("WithPartitionBy")
+	}
 	return typedOption(func(o *recordOptions[R]) { o.partition = f })
 }
 
@@ -78,6 +92,9 @@ func WithEventID() TopicOption {
 // WithHeadersBy lets f append headers that depend on the record. f is not
 // called for tombstones.
 func WithHeadersBy[R avrobin.Record](f func(r R, h []serde.Header) []serde.Header) TopicOption {
+	if f == nil {
+		return nilOption("WithHeadersBy")
+	}
 	return typedOption(func(o *recordOptions[R]) { o.headers = f })
 }
 
@@ -85,6 +102,9 @@ func WithHeadersBy[R avrobin.Record](f func(r R, h []serde.Header) []serde.Heade
 // the time of the event. The zero time means now. f is not called for
 // tombstones.
 func WithTimestampBy[R avrobin.Record](f func(r R) time.Time) TopicOption {
+	if f == nil {
+		return nilOption("WithTimestampBy")
+	}
 	return typedOption(func(o *recordOptions[R]) { o.timestamp = f })
 }
 
@@ -94,6 +114,9 @@ func WithTimestampBy[R avrobin.Record](f func(r R) time.Time) TopicOption {
 // usually nil. If WithBefore is given several times, all functions are called
 // in order. WithBefore costs one allocation per message.
 func WithBefore[R avrobin.Record](f func(ctx context.Context, m *Message[R]) error) TopicOption {
+	if f == nil {
+		return nilOption("WithBefore")
+	}
 	return typedOption(func(o *recordOptions[R]) { o.before = append(o.before, f) })
 }
 
@@ -102,5 +125,8 @@ func WithBefore[R avrobin.Record](f func(ctx context.Context, m *Message[R]) err
 // tombstones and for messages of a transaction. WithAfter costs one allocation
 // per message.
 func WithAfter[R avrobin.Record](f func(r R, d Delivery, err error)) TopicOption {
+	if f == nil {
+		return nilOption("WithAfter")
+	}
 	return typedOption(func(o *recordOptions[R]) { o.after = append(o.after, f) })
 }

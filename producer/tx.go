@@ -106,8 +106,11 @@ type Resolver interface {
 // WithResolver sets the [Resolver], which answers for a commit in doubt and is
 // called after each takeover of the transactional id. Default: none, so a
 // commit in doubt is [ErrOutcomeUnknown]. Only [NewTransactional] accepts
-// WithResolver.
+// WithResolver. A nil r is an error.
 func WithResolver(r Resolver) Option {
+	if r == nil {
+		return settings.Nil("WithResolver")
+	}
 	return settings.Carry("WithResolver", r, "resolver")
 }
 

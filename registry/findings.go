@@ -37,7 +37,8 @@ func (c *Client) explain(ctx context.Context, w *rest.Work, subject string, s Sc
 	return &IncompatibleError{Subject: subject, Findings: merge(said, ours), Err: answer}
 }
 
-// TestOption chooses the versions for [Client.TestCompatibility].
+// TestOption chooses the versions for [Client.TestCompatibility]. The zero
+// TestOption does nothing.
 type TestOption struct{ version int }
 
 // WithVersion compares the schema only with this version of the subject. By

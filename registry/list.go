@@ -10,7 +10,8 @@ import (
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
-// ListOption changes which entries a list has.
+// ListOption changes which entries a list has. The zero ListOption does
+// nothing.
 type ListOption struct{ key, value string }
 
 // IncludeDeleted adds the softly deleted entries to the list.

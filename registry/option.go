@@ -14,7 +14,7 @@ import (
 )
 
 // Option is an option of [New]. If an option is given twice, the last value
-// counts.
+// counts. The zero Option does nothing.
 type Option struct {
 	apply func(*config)
 	// source reads settings by name. It is set by WithConfig, WithConfigFile

@@ -80,9 +80,10 @@ func (c *Client) askByGUID(ctx context.Context, guid uuid.UUID) (Version, error)
 	return v, nil
 }
 
-// Version returns a version of a subject. Versions never change, so a second
-// call is answered from memory. If there is no such version, the error is
-// [ErrSubjectNotFound] or [ErrVersionNotFound].
+// Version returns a version of a subject. Versions count from 1, and another
+// number is an error. Versions never change, so a second call is answered from
+// memory. If there is no such version, the error is [ErrSubjectNotFound] or
+// [ErrVersionNotFound].
 func (c *Client) Version(ctx context.Context, subject string, version int) (Version, error) {
 	if !c.hooks.answers {
 		return c.askVersion(ctx, subject, version)

@@ -8,7 +8,7 @@ import (
 )
 
 // Need is something that a service will ask the registry for (see
-// [Client.Warm]).
+// [Client.Warm]). The zero Need asks for nothing.
 type Need struct {
 	ask func(context.Context, *Client) error
 }
@@ -70,6 +70,9 @@ func (c *Client) Warm(ctx context.Context, needs ...Need) error {
 				mu.Unlock()
 				if gone != nil {
 					errs[i] = fmt.Errorf("registry: need %d of %d was not asked for: %w", i+1, len(needs), ErrUnavailable)
+					continue
+				}
+				if needs[i].ask == nil {
 					continue
 				}
 				errs[i] = needs[i].ask(ctx, c)

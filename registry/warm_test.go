@@ -36,6 +36,9 @@ func suiteWarm(t *testing.T, s suite) {
 	}
 	short, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	if err := dead.Warm(short, registry.Need{}); err != nil {
+		t.Errorf("a zero Need: %v", err)
+	}
 	if err := dead.Warm(short, needs...); !errors.Is(err, registry.ErrUnavailable) || strings.Count(err.Error(), "\n") != 99 {
 		t.Errorf("without a registry: %v", err)
 	}

@@ -104,8 +104,9 @@ func (b *Binding) Registered(ctx context.Context, r avrobin.Record) (*Registered
 // For a nil r, and for a nil pointer in r, the error is [ErrTombstone]. The
 // caller then sends a nil payload, not an empty slice. After any error the
 // result is dst without changes. The errors are [ErrTombstone], [ErrRegistry],
-// [ErrUnknownSchema], [ErrRefused], [ErrSchemaChanged], [*RuleError], and an
-// error of the record's own AppendAvro.
+// [ErrUnknownSchema], [ErrRefused], [ErrSchemaChanged], [*RuleError], the error
+// of a wrong option or of the subject strategy, the cause of ctx, and an error
+// of the record's own AppendAvro.
 func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]byte, error) {
 	if isNil(r) {
 		return dst, ErrTombstone
@@ -152,7 +153,7 @@ func (s *boundSchema) finish(ctx context.Context, b *Binding, dst, out []byte) (
 
 // Header returns the header that carries the id of r's schema. ok is false if
 // the id is in the prefix. The caller must not change the header's value. r may
-// be a nil pointer of a generated type. For a nil interface, the error is
+// be a nil pointer of a generated type. With [IDInHeader], a nil interface is
 // [ErrTombstone].
 func (b *Binding) Header(ctx context.Context, r avrobin.Record) (h Header, ok bool, err error) {
 	if !b.hasHeader {

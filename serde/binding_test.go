@@ -306,6 +306,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		"no fallback":             {serde.WithAssociatedSubject("", nil)},
 		"no associations":         {serde.WithAssociatedSubject("", serde.TopicName)},
 		"no executor":             {serde.WithRules(nil)},
+		"nil pointer as executor": {serde.WithRules((*xor)(nil))},
 		"no metadata":             {serde.UseLatestWithMetadata(nil)},
 		"metadata, not supported": {serde.UseLatestWithMetadata(map[string]string{"a": "b"})},
 	} {

@@ -32,8 +32,8 @@ var (
 	ErrRefused = errors.New("serde: refused schema")
 	// ErrUnknownSchema says that the registry answered and has no such schema,
 	// version or subject. The error is a [*RegistryError]. A fingerprint that
-	// is not in [WithSchemas] is also ErrUnknownSchema, without a
-	// RegistryError.
+	// is not in [WithSchemas], and an id that no registry can give, are also
+	// ErrUnknownSchema, without a RegistryError.
 	ErrUnknownSchema = errors.New("serde: unknown schema")
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 
 	"github.com/avroline/avroline/registry/contract"
 )
@@ -117,7 +118,7 @@ func WithRules(executors ...RuleExecutor) CommonOption {
 			all = make(map[string]RuleExecutor)
 		}
 		for i, e := range executors {
-			if e == nil {
+			if v := reflect.ValueOf(e); e == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 				return fmt.Errorf("serde: WithRules: executor %d is nil", i+1)
 			}
 			all[e.Type()] = e

@@ -35,7 +35,8 @@ type HeadersFunc func(ctx context.Context, topic string, h []serde.Header) []ser
 
 // NewTopic makes a topic that writes into the table. The functions in headers
 // are called for each message, in order. opentelemetry.Telemetry.Headers is a
-// HeadersFunc that adds the trace context.
+// HeadersFunc that adds the trace context. A nil function does nothing. If
+// table, topic or s is nil, Enlist returns an error.
 func NewTopic[R avrobin.Record](table *Table, topic *producer.Topic[R], s *serde.Serializer, headers ...HeadersFunc) *Topic[R] {
 	return &Topic[R]{table, topic, s, headers}
 }
@@ -60,6 +61,9 @@ func (t *Topic[R]) Enlist(ctx context.Context, tx Execer, events ...R) error {
 // EnlistMessages is [Topic.Enlist] for messages with more than a record: a key,
 // headers, a timestamp, a partition, or a tombstone.
 func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...producer.Message[R]) error {
+	if t.table == nil || t.topic == nil {
+		return errors.New("outbox: NewTopic: the table or the topic is nil")
+	}
 	rows := make([]*Row, len(messages))
 	for i, m := range messages {
 		e, err := t.topic.Encode(ctx, t.serializer, m)

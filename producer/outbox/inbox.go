@@ -77,6 +77,7 @@ type inboxConfig struct {
 	wait     time.Duration
 	bad      func(ctx context.Context, tx *sql.Tx, m processor.Raw) error
 	producer []producer.Option
+	errs     []error // of options with a nil value
 }
 
 // WithInboxTable names the table of offsets. Default "inbox".
@@ -95,7 +96,12 @@ func WithInboxBatch(messages int, wait time.Duration) InboxOption {
 // transaction. If f returns nil, the inbox continues with the next message. By
 // default such a message ends Run.
 func WithBadMessages(f func(ctx context.Context, tx *sql.Tx, m processor.Raw) error) InboxOption {
-	return InboxOption{"WithBadMessages", func(c *inboxConfig) { c.bad = f }}
+	return InboxOption{"WithBadMessages", func(c *inboxConfig) {
+		if f == nil {
+			c.errs = append(c.errs, errors.New("outbox: WithBadMessages: the function is nil"))
+		}
+		c.bad = f
+	}}
 }
 
 // WithInboxProducer passes options to [producer.New], such as the connection to
@@ -132,7 +138,7 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 			o.apply(&c)
 		}
 	}
-	var errs []error
+	errs := c.errs
 	if group == "" || len(topics) == 0 || db == nil || d == nil || f == nil {
 		errs = append(errs, errors.New("outbox: NewInbox: group, topics, database, deserializer and function must be given"))
 	}
@@ -143,6 +149,9 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	}
 	if dialect < SQLite || dialect > MySQL {
 		errs = append(errs, fmt.Errorf("outbox: %v: must be SQLite, PostgreSQL or MySQL", dialect))
+	}
+	if c.table == "" {
+		errs = append(errs, errors.New("outbox: WithInboxTable: the name is empty"))
 	}
 	if c.messages < 1 || c.wait < 0 {
 		errs = append(errs, fmt.Errorf("outbox: WithInboxBatch: %d, %v: must be at least 1 message, and a wait that is not negative", c.messages, c.wait))

@@ -16,6 +16,7 @@ import (
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
 	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/producer/source"
 	"github.com/avroline/avroline/serde"
 )
@@ -517,7 +518,8 @@ func TestDebeziumColumns(t *testing.T) {
 	}, outbox.WithDebeziumColumns())
 }
 
-// TestMissingColumns checks that Check and the relay name the missing columns.
+// TestMissingColumns checks that Check, Prepare and the relay name the missing
+// columns.
 func TestMissingColumns(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *place) {
@@ -535,8 +537,12 @@ func TestMissingColumns(t *testing.T) {
 			}
 		}
 		r := p.relay()
-		stop := p.running(r)
 		var missing *outbox.SchemaError
+		if err := r.Prepare(copytest.Ctx(t)); !errors.As(err, &missing) {
+			t.Errorf("Prepare: %v", err)
+		}
+		missing = nil
+		stop := p.running(r)
 		p.until("the error", func() bool {
 			for _, h := range r.Shards(copytest.Ctx(t)) {
 				if errors.As(h.Err, &missing) {
@@ -547,6 +553,34 @@ func TestMissingColumns(t *testing.T) {
 		})
 		stop()
 	})
+}
+
+func TestWrongOptionsAreRefused(t *testing.T) {
+	t.Parallel()
+	addrs, reg := []string{"127.0.0.1:1"}, &workload.Registry{}
+	ser := copytest.Serializer(t, reg)
+	table, err := outbox.NewTable(outbox.SQLite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	des, err := serde.NewDeserializer[event](reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []outbox.RelayOption{outbox.WithWaker(nil), outbox.WithDeadLetters(""), outbox.WithDeadLetters("a/b"), outbox.WithRows(0)} {
+		if _, err := outbox.NewRelay(addrs, "shop", table, new(sql.DB), reg, ser, o); err == nil || !strings.Contains(err.Error(), o.String()) {
+			t.Errorf("%s: %v", o, err)
+		}
+	}
+	function := func(context.Context, *sql.Tx, processor.Consumed[event]) error { return nil }
+	for _, o := range []outbox.InboxOption{outbox.WithBadMessages(nil), outbox.WithInboxTable(""), outbox.WithInboxBatch(0, 0)} {
+		if _, err := outbox.NewInbox(addrs, "g", []string{"t"}, outbox.SQLite, new(sql.DB), des, function, o); err == nil || !strings.Contains(err.Error(), o.String()) {
+			t.Errorf("%s: %v", o, err)
+		}
+	}
+	if err := outbox.NewTopic[*event](table, nil, ser).Enlist(t.Context(), new(sql.Tx), &event{}); err == nil {
+		t.Error("a nil topic was accepted")
+	}
 }
 
 func TestTableRefused(t *testing.T) {

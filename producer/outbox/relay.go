@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/source"
 	"github.com/avroline/avroline/serde"
 )
@@ -22,6 +23,7 @@ import (
 type Relay struct {
 	source *source.Source[*Row]
 	table  *Table
+	db     *sql.DB
 	reg    serde.Registry
 	dead   string
 
@@ -46,6 +48,7 @@ type relayConfig struct {
 	waker  Waker
 	dead   string
 	source []source.Option
+	errs   []error // of options with a wrong value
 }
 
 // Waker wakes a relay when new rows may exist, so that the rows are published
@@ -77,9 +80,15 @@ func WithRows(n int) RelayOption {
 	return RelayOption{"WithRows", func(c *relayConfig) { c.rows = n }}
 }
 
-// WithWaker lets w wake the relay. By default the relay polls.
+// WithWaker lets w wake the relay. By default the relay only polls. A nil w is
+// an error.
 func WithWaker(w Waker) RelayOption {
-	return RelayOption{"WithWaker", func(c *relayConfig) { c.waker = w }}
+	return RelayOption{"WithWaker", func(c *relayConfig) {
+		if w == nil {
+			c.errs = append(c.errs, errors.New("outbox: WithWaker: the waker is nil"))
+		}
+		c.waker = w
+	}}
 }
 
 // WithDeadLetters writes rows that cannot be published to another topic, in
@@ -88,7 +97,12 @@ func WithWaker(w Waker) RelayOption {
 // Without WithDeadLetters, such a row stops its shard, and the error names the
 // row.
 func WithDeadLetters(topic string) RelayOption {
-	return RelayOption{"WithDeadLetters", func(c *relayConfig) { c.dead = topic }}
+	return RelayOption{"WithDeadLetters", func(c *relayConfig) {
+		if err := settings.CheckTopicName(topic); err != nil {
+			c.errs = append(c.errs, fmt.Errorf("outbox: WithDeadLetters: %w", err))
+		}
+		c.dead = topic
+	}}
 }
 
 // WithSource passes options to [source.New], for example WithProducer,
@@ -102,7 +116,7 @@ func WithSource(opts ...source.Option) RelayOption {
 
 // The relay adds these headers to a dead letter.
 const (
-	DeadLetterReason = "dead-letter.reason" // the error's text
+	DeadLetterReason = "dead-letter.reason" // the error's text, shortened to 1,000 bytes
 	DeadLetterTopic  = "dead-letter.topic"  // the topic of the event
 	DeadLetterRow    = "dead-letter.row"    // the row's seq, in decimal
 )
@@ -133,7 +147,7 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 	if c.waker != nil && !c.polls {
 		c.poll = time.Second
 	}
-	var errs []error
+	errs := c.errs
 	if table == nil || db == nil {
 		errs = append(errs, errors.New("outbox: NewRelay: the table and the database must not be nil"))
 	}
@@ -151,7 +165,7 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	r := &Relay{source: src, table: table, reg: reg, dead: c.dead, known: map[int]bool{}}
+	r := &Relay{source: src, table: table, db: db, reg: reg, dead: c.dead, known: map[int]bool{}}
 	if r.dead != "" {
 		src.HandleBad(r.bury)
 	}
@@ -162,7 +176,7 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 // producer.WithCreateTopics allows it, Prepare creates topics. Calling Prepare
 // is optional.
 func (r *Relay) Prepare(ctx context.Context, topics ...producer.Prepared) error {
-	return r.source.Prepare(ctx, topics...)
+	return errors.Join(r.table.Check(ctx, r.db), r.source.Prepare(ctx, topics...))
 }
 
 // Run publishes rows until ctx ends, and then returns nil. During outages of

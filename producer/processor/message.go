@@ -48,7 +48,7 @@ func Poison(err error) error {
 
 // [DeadLetter] adds these headers to the headers of the message.
 const (
-	DeadLetterReason    = "dead-letter.reason"    // the error's text
+	DeadLetterReason    = "dead-letter.reason"    // the error's text, shortened to 1,000 bytes
 	DeadLetterTopic     = "dead-letter.topic"     // the topic from which the message was read
 	DeadLetterPartition = "dead-letter.partition" // in decimal, like the offset and the timestamp
 	DeadLetterOffset    = "dead-letter.offset"

@@ -26,6 +26,7 @@ type config struct {
 	onBad    BadHandler
 	producer []producer.Option
 	hooks    []Hooks
+	errs     []error // of options with a nil value
 }
 
 // BadHandler is called for a message that cannot be processed, inside the
@@ -58,9 +59,14 @@ func WithBatch(messages, bytes int, wait time.Duration) Option {
 // returns an error made by [Poison], and messages whose results cannot be
 // published. A result cannot be published if it is too large, has an impossible
 // timestamp, or is refused by a broker for another reason. By default Run
-// returns the error of such a message.
+// returns the error of such a message. A nil f is an error.
 func WithBadHandler(f BadHandler) Option {
-	return Option{"WithBadHandler", func(c *config) { c.onBad = f }}
+	return Option{"WithBadHandler", func(c *config) {
+		if f == nil {
+			c.errs = append(c.errs, bad("WithBadHandler", "", "must not be nil"))
+		}
+		c.onBad = f
+	}}
 }
 
 // WithGroupProtocol sets the rebalance protocol of the group. The values are
@@ -77,7 +83,7 @@ func bad(option, value, reason string) error {
 }
 
 func (c *config) check() []error {
-	var errs []error
+	errs := c.errs
 	if c.messages < 1 || c.bytes < 1 || c.wait < 0 {
 		errs = append(errs, bad("WithBatch", fmt.Sprintf("%d, %d, %v", c.messages, c.bytes, c.wait),
 			"must be at least 1 message and 1 byte, and a wait that is not negative"))

@@ -16,7 +16,8 @@ import (
 )
 
 // Processor reads the topics of a group. One transaction commits the output of
-// the function and the offsets of the input.
+// the function and the offsets of the input. A Processor is safe for concurrent
+// use, but Run must be called only once.
 type Processor[In any] struct {
 	id       string
 	group    string
@@ -94,8 +95,8 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 			errs = append(errs, bad("topics", t, err.Error()))
 		}
 	}
-	if d == nil || f == nil {
-		errs = append(errs, bad("deserializer, function", "", "must not be nil"))
+	if d == nil || s == nil || f == nil {
+		errs = append(errs, bad("deserializer, serializer, function", "", "must not be nil"))
 	}
 	set, err := settings.Read(settings.ForProcessor, brokers, transactionalID, c.producer)
 	if err != nil {

@@ -348,6 +348,7 @@ func TestRefused(t *testing.T) {
 		"topics":              func(a *args) { a.topics = nil },
 		"allowed":             func(a *args) { a.topics = []string{"a/b"} },
 		"WithBatch":           func(a *args) { a.opts = []processor.Option{processor.WithBatch(0, 1, 0)} },
+		"WithBadHandler":      func(a *args) { a.opts = []processor.Option{processor.WithBadHandler(nil)} },
 		"WithGroupProtocol":   func(a *args) { a.opts = []processor.Option{processor.WithGroupProtocol("share")} },
 		"broker":              func(a *args) { a.brokers = nil },
 		"WithoutRecovery":     with(producer.WithoutRecovery()),

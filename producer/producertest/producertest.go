@@ -43,7 +43,7 @@ type Broker struct {
 	closed    bool
 }
 
-// Option configures a [Broker].
+// Option configures a [Broker]. The zero Option does nothing.
 type Option struct{ apply func(*settings) }
 
 type settings struct {

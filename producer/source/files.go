@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// FilesOption changes how [Files] reads.
+// FilesOption changes how [Files] reads. The zero FilesOption does nothing.
 type FilesOption struct {
 	name  string
 	apply func(*files)

@@ -23,7 +23,8 @@ type config struct {
 	items       int
 	bytes       int
 	time        time.Duration
-	shards      int // 0: one shard, without a group
+	shards      int  // 0: one shard, without a group
+	sharded     bool // WithShards was given
 	hooks       []Hooks
 	producer    []producer.Option
 }
@@ -47,15 +48,15 @@ func WithCheckpoints(topic string) Option {
 // The transaction is also committed if the input has no item at the moment.
 // Default 1,000 items, 1 MiB and 5 s. The time must be below the transaction
 // timeout.
-func WithTransaction(items, bytes int, lasting time.Duration) Option {
-	return Option{"WithTransaction", func(c *config) { c.items, c.bytes, c.time = items, bytes, lasting }}
+func WithTransaction(items, bytes int, duration time.Duration) Option {
+	return Option{"WithTransaction", func(c *config) { c.items, c.bytes, c.time = items, bytes, duration }}
 }
 
 // Restart ignores the positions of earlier runs. The source reads everything
 // from the beginning and publishes it again.
 func Restart() Option { return Option{"Restart", func(c *config) { c.restart = true }} }
 
-// WithShards divides the input into n shards. All running instances of the
+// WithShards divides the input into n shards, at most 10,000. All running instances of the
 // source share the shards. One instance at a time reads a shard, and each shard
 // has its own transactional id (NAME-0, NAME-1, …). If an instance dies or
 // leaves, its shards move to the other instances. The instances form the
@@ -68,7 +69,7 @@ func Restart() Option { return Option{"Restart", func(c *config) { c.restart = t
 // By default there is one shard without a group. A second instance then takes
 // the source over, and the first instance ends with [producer.ErrFenced].
 func WithShards(n int) Option {
-	return Option{"WithShards", func(c *config) { c.shards = n }}
+	return Option{"WithShards", func(c *config) { c.shards, c.sharded = n, true }}
 }
 
 // Hooks see the progress of a source. Each function may be nil. A function runs
@@ -126,7 +127,7 @@ func (c *config) check(transactionTimeout time.Duration) []error {
 		errs = append(errs, bad("WithTransaction", fmt.Sprintf("%d, %d, %v", c.items, c.bytes, c.time),
 			fmt.Sprintf("must be at least 1 item and 1 byte, and a time above 0 and below the transaction timeout, %v", transactionTimeout)))
 	}
-	if c.shards < 0 || c.shards > 10_000 {
+	if c.sharded && (c.shards < 1 || c.shards > 10_000) {
 		errs = append(errs, bad("WithShards", fmt.Sprint(c.shards), "must be from 1 to 10000"))
 	}
 	return errs

@@ -18,8 +18,8 @@ import (
 )
 
 // Source publishes an [Input] in transactions, each item exactly once. T is the
-// type of the items. A Source is safe for concurrent use, but Run must be
-// called only once.
+// type of the items. A Source is safe for concurrent use, but only one Run may
+// be active. With [WithShards], Run may be called only once.
 type Source[T any] struct {
 	name       string
 	input      Input[T]

@@ -164,6 +164,7 @@ func TestRefused(t *testing.T) {
 		"WithTransaction": {"n", files(), []source.Option{source.WithTransaction(0, 1, time.Second)}},
 		"timeout, 2s":     {"n", files(), []source.Option{source.WithProducer(producer.WithTransactionTimeout(2 * time.Second))}},
 		"WithShards":      {"n", files(), []source.Option{source.WithShards(-1)}},
+		"from 1 to 10000": {"n", files(), []source.Option{source.WithShards(0)}},
 		"WithGroupCommit": {"n", files(), []source.Option{source.WithProducer(producer.WithGroupCommit(1, time.Second))}},
 		"WithoutRecovery": {"n", files(), []source.Option{source.WithProducer(producer.WithoutRecovery())}},
 	} {

@@ -38,7 +38,7 @@ type Server struct {
 	served chan struct{}
 }
 
-// Option is an option of [NewServer] or [Start].
+// Option is an option of [NewServer] or [Start]. The zero Option does nothing.
 type Option struct{ apply func(*config) }
 
 type config struct {

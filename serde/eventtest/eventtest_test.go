@@ -69,10 +69,13 @@ func write(t *testing.T, name, text string) {
 
 func git(t *testing.T, dir string, args ...string) {
 	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not on PATH")
+	}
 	cmd := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=tester", "-c", "user.email=tester@example.com"}, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("git %v: %v\n%s", args, err, out)
+		t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 }
 

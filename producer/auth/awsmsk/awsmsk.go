@@ -86,25 +86,36 @@ type Source struct {
 }
 
 // Option configures [New]. The zero Option does nothing.
-type Option struct{ apply func(*options) }
+type Option struct{ apply func(*options) error }
 
 type options struct {
-	provider Provider
-	given    bool
+	provider Provider // nil: the default places
 	client   *http.Client
 }
 
 // WithCredentials takes the credentials from p. By default the credentials come
 // from the places in the package's documentation.
 func WithCredentials(p Provider) Option {
-	return Option{func(o *options) { o.provider, o.given = p, true }}
+	return Option{func(o *options) error {
+		if p == nil {
+			return errors.New("awsmsk: WithCredentials: must not be nil")
+		}
+		o.provider = p
+		return nil
+	}}
 }
 
 // WithHTTPClient makes the requests for credentials with client, for example
 // with a private CA. Default: [http.DefaultClient]. Redirects are never
 // followed.
 func WithHTTPClient(client *http.Client) Option {
-	return Option{func(o *options) { o.client = client }}
+	return Option{func(o *options) error {
+		if client == nil {
+			return errors.New("awsmsk: WithHTTPClient: must not be nil")
+		}
+		o.client = client
+		return nil
+	}}
 }
 
 // New makes a source for the MSK clusters of a region, for example
@@ -115,14 +126,14 @@ func New(region string, opts ...Option) (*Source, error) {
 	}
 	var o options
 	for _, opt := range opts {
-		if opt.apply != nil {
-			opt.apply(&o)
+		if opt.apply == nil {
+			continue
+		}
+		if err := opt.apply(&o); err != nil {
+			return nil, err
 		}
 	}
-	switch {
-	case o.given && o.provider == nil:
-		return nil, errors.New("awsmsk: WithCredentials: must not be nil")
-	case !o.given:
+	if o.provider == nil {
 		o.provider = &environment{region: region, client: o.client, env: os.Getenv, now: time.Now}
 	}
 	return &Source{region, o.provider, time.Now}, nil

@@ -71,8 +71,10 @@ func TestToken(t *testing.T) {
 			t.Errorf("region %q: accepted", region)
 		}
 	}
-	if _, err := New("eu-central-1", Option{}, WithCredentials(nil)); err == nil || !strings.Contains(err.Error(), "WithCredentials") {
-		t.Error(err)
+	for name, o := range map[string]Option{"WithCredentials": WithCredentials(nil), "WithHTTPClient": WithHTTPClient(nil)} {
+		if _, err := New("eu-central-1", Option{}, o); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -46,13 +46,19 @@ type Source struct {
 }
 
 // Option configures [New]. The zero Option does nothing.
-type Option struct{ apply func(*Source) }
+type Option struct{ apply func(*Source) error }
 
 // WithHTTPClient makes the requests for tokens with client, for example with a
 // private CA. The default is [http.DefaultClient]. Redirects are never
 // followed.
 func WithHTTPClient(client *http.Client) Option {
-	return Option{func(s *Source) { s.client = client }}
+	return Option{func(s *Source) error {
+		if client == nil {
+			return errors.New("azure: WithHTTPClient: must not be nil")
+		}
+		s.client = client
+		return nil
+	}}
 }
 
 // New makes a source for a scope. A scope is a resource with "/.default" at the
@@ -64,8 +70,11 @@ func New(scope string, opts ...Option) (*Source, error) {
 	}
 	s := &Source{scope: scope, env: os.Getenv, now: time.Now}
 	for _, opt := range opts {
-		if opt.apply != nil {
-			opt.apply(s)
+		if opt.apply == nil {
+			continue
+		}
+		if err := opt.apply(s); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil

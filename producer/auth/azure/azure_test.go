@@ -106,6 +106,9 @@ func TestToken(t *testing.T) {
 			}
 		})
 	}
+	if _, err := New("https://ns.servicebus.windows.net/.default", WithHTTPClient(nil)); err == nil || !strings.Contains(err.Error(), "WithHTTPClient") {
+		t.Errorf("nil client: %v", err)
+	}
 	for _, scope := range []string{"", "/.default", "https://ns.servicebus.windows.net", "a b/.default"} {
 		if _, err := New(scope); err == nil {
 			t.Errorf("scope %q: accepted", scope)

@@ -49,27 +49,36 @@ type Source struct {
 }
 
 // Option configures [New]. The zero Option does nothing.
-type Option struct{ apply func(*Source) }
+type Option struct{ apply func(*Source) error }
 
 // WithHTTPClient makes the requests for tokens with client, for example with a
 // private CA. The default is [http.DefaultClient]. Redirects are never
 // followed.
 func WithHTTPClient(client *http.Client) Option {
-	return Option{func(s *Source) { s.client = client }}
+	return Option{func(s *Source) error {
+		if client == nil {
+			return errors.New("google: WithHTTPClient: must not be nil")
+		}
+		s.client = client
+		return nil
+	}}
 }
 
 // WithPrincipal sets the account in the token, an e-mail address. The default
 // is the account in the credentials. The credentials of a user name no account.
 func WithPrincipal(email string) Option {
-	return Option{func(s *Source) { s.principal = email }}
+	return Option{func(s *Source) error { s.principal = email; return nil }}
 }
 
 // New makes a source, and makes no request.
 func New(opts ...Option) (*Source, error) {
 	s := &Source{env: os.Getenv, now: time.Now}
 	for _, opt := range opts {
-		if opt.apply != nil {
-			opt.apply(s)
+		if opt.apply == nil {
+			continue
+		}
+		if err := opt.apply(s); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil

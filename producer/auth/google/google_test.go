@@ -181,6 +181,9 @@ func TestMetadataService(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
+	if _, err := New(WithHTTPClient(nil)); err == nil || !strings.Contains(err.Error(), "WithHTTPClient") {
+		t.Errorf("nil client: %v", err)
+	}
 	s, err := New()
 	if err != nil {
 		t.Fatal(err)

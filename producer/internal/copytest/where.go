@@ -289,7 +289,7 @@ func During(ctx context.Context, d time.Duration) {
 // Logger returns an option that shows the log if AVROLINE_TEST_LOG is set.
 func Logger(t testing.TB) producer.Option {
 	if os.Getenv("AVROLINE_TEST_LOG") == "" {
-		return producer.WithLogger(nil)
+		return producer.Option{}
 	}
 	return producer.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", t.Name()))
 }

@@ -34,6 +34,12 @@ func As(p Purpose, opts []Option) []Option {
 	return append(append([]Option{begin}, opts...), end)
 }
 
+// Nil makes the option of a nil argument. The constructor refuses the option by
+// its name.
+func Nil(name string) Option {
+	return Option{name, func(*Config) error { return &ConfigError{Setting: name, Reason: "must not be nil"} }}
+}
+
 // Join makes one option of several. name is the option's name for the user.
 func Join(name string, opts ...Option) Option {
 	return Option{name, func(c *Config) error {

@@ -22,7 +22,8 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// Option changes the earlier schemas or the rules of the comparison.
+// Option changes the earlier schemas or the rules of the comparison. The zero
+// Option does nothing.
 type Option struct{ set func(*config) }
 
 type config struct {

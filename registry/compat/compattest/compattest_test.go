@@ -67,6 +67,9 @@ func write(t *testing.T, name, text string) {
 // repository makes a git repository, commits v1 and returns the schemas.
 func repository(t *testing.T) string {
 	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not on PATH")
+	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "order.avsc"), v1)
 	for _, args := range [][]string{
@@ -77,7 +80,7 @@ func repository(t *testing.T) string {
 		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Skipf("no git: %v\n%s", err, out)
+			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
 	}
 	return dir

@@ -86,9 +86,9 @@ func (t *Topic[R]) EnlistMessages(ctx context.Context, tx Execer, messages ...pr
 	return t.table.insert(ctx, tx, rows)
 }
 
-// Insert writes messages that are already encoded, in one statement. The
-// messages may have different topics. kind is information for people who look
-// at the table. kind may be empty.
+// Insert writes messages that are already encoded, in one statement for each
+// 1,000 messages. The messages may have different topics. kind is information
+// for people who look at the table. kind may be empty.
 func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...producer.Encoded) error {
 	rows := make([]*Row, len(messages))
 	for i, e := range messages {

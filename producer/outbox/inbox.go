@@ -25,7 +25,7 @@ import (
 // Instances with the same group share the partitions. Two instances may have
 // the same partition for a moment, but only one instance can commit. A commit
 // succeeds only if the stored offset has not changed since the instance read
-// it.
+// it. Run must be called only once.
 type Inbox[In any] struct {
 	group    string
 	topics   []string
@@ -58,8 +58,9 @@ type partition struct {
 // InboxFunction is called for each message, in the order of its partition, and
 // writes to tx. After a rollback, InboxFunction runs again for the same
 // message, so InboxFunction must have no other lasting effect. An error rolls
-// the transaction back and ends Run. An error made by source.Temporary does not
-// end Run. The inbox then reads the messages again after a pause.
+// the transaction back and ends Run. Run does not end if the error is made by
+// source.Temporary or wraps [serde.ErrRegistry], or if the database does not
+// answer. The inbox then reads the messages again after a pause.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.
@@ -94,7 +95,7 @@ func WithInboxBatch(messages int, wait time.Duration) InboxOption {
 
 // WithBadMessages lets f handle messages that do not decode, in the same
 // transaction. If f returns nil, the inbox continues with the next message. By
-// default such a message ends Run.
+// default such a message ends Run. A nil f is an error.
 func WithBadMessages(f func(ctx context.Context, tx *sql.Tx, m processor.Raw) error) InboxOption {
 	return InboxOption{"WithBadMessages", func(c *inboxConfig) {
 		if f == nil {

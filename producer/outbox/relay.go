@@ -19,7 +19,8 @@ import (
 
 // Relay publishes the rows of a table. Each row is published exactly once.
 // Several relays may run at the same time, in one process or in many, and share
-// the shards.
+// the shards. A Relay is safe for concurrent use, but Run must be called only
+// once.
 type Relay struct {
 	source *source.Source[*Row]
 	table  *Table

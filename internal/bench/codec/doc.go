@@ -18,7 +18,7 @@
 // is 80.
 //
 // To encode an order, sorting the keys of the map and checking decimals take
-// most of the time. The hand-written code does not sort.
+// most of the time. The hand-written code sorts too, so both write equal bytes.
 //
 // # Decoding
 //

@@ -19,10 +19,10 @@ import (
 )
 
 // The hand-written code is the limit. It supports only these types, and it is
-// written only for speed. Strings are written without a check of the text. Maps
-// are written in any order, and numbers without a check of the range. The
-// errors have no details. Generated code makes all these checks, sorts the keys
-// of maps, and explains errors.
+// written only for speed. It writes the same bytes, so it also sorts the keys of
+// maps. Strings are written without a check of the text, and numbers without a
+// check of the range. The errors have no details. Generated code makes all these
+// checks, and explains errors.
 
 var errBad = errors.New("bad data")
 
@@ -149,8 +149,14 @@ func handAppendOrder(b []byte, v *events.Order) []byte {
 	b = append(b, 0)
 	if len(v.Attributes) > 0 {
 		b = handLong(b, int64(len(v.Attributes)))
-		for k, x := range v.Attributes {
-			b = handString(handString(b, k), x)
+		var few [8]string
+		keys := few[:0]
+		for k := range v.Attributes {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			b = handString(handString(b, k), v.Attributes[k])
 		}
 	}
 	b = append(b, 0)

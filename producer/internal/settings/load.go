@@ -134,8 +134,8 @@ func (c *Config) load(key, value, origin string, seen map[string]string, strict 
 	if s.passed == toConsumer && !s.In.has(c.Purpose) {
 		return &ConfigError{Setting: origin, Reason: "is a consumer's setting: only processor.New takes it"}
 	}
-	if strict && s.Guard != "" {
-		return refuse(s.Guard)
+	if strict && s.Fixed != "" {
+		return refuse(s.Fixed)
 	}
 	if before, twice := seen[s.Key]; twice {
 		return refuse(fmt.Sprintf("says the same as %s: keep one", before))

@@ -12,13 +12,13 @@ import (
 // These are the reasons why WithConfig refuses a key. Files and the environment
 // may give the value that is already in force.
 const (
-	guardAcks       = "the guarantee rests on it: acks are all, unless WithWeakAcks gives it up"
-	guardIdempotent = "the guarantee rests on it: idempotence is on, unless WithWeakAcks gives it up"
-	guardRetries    = "the guarantee rests on retrying without end: WithRetries goes with WithWeakAcks only"
-	guardInFlight   = "order and idempotence rest on at most 5: use WithInFlightRequests"
-	guardExpiry     = "a message that expires inside the client may be in the log: use WithDeliveryTimeout"
-	guardPartition  = "the partition is chosen in Go, so that reports and keys keep their order: use WithPartitioner on the topic"
-	guardBuffer     = "the bound on the buffer is ours, so that a full one waits: use WithMaxInFlight"
+	fixedAcks       = "the guarantee rests on it: acks are all, unless WithWeakAcks gives it up"
+	fixedIdempotent = "the guarantee rests on it: idempotence is on, unless WithWeakAcks gives it up"
+	fixedRetries    = "the guarantee rests on retrying without end: WithRetries goes with WithWeakAcks only"
+	fixedInFlight   = "order and idempotence rest on at most 5: use WithInFlightRequests"
+	fixedExpiry     = "a message that expires inside the client may be in the log: use WithDeliveryTimeout"
+	fixedPartition  = "the partition is chosen in Go, so that reports and keys keep their order: use WithPartitioner on the topic"
+	fixedBuffer     = "the bound on the buffer is ours, so that a full one waits: use WithMaxInFlight"
 )
 
 // optionRows returns the settings with a field in [Config].
@@ -62,11 +62,11 @@ func optionRows() []Setting {
 		{Key: "compression.lz4.level", About: "Java's name of `compression.level` for lz4", Show: Harmless, kind: levelOf(LZ4)},
 		{Key: "compression.zstd.level", About: "Java's name of `compression.level` for zstd", Show: Harmless, kind: levelOf(Zstd)},
 		{
-			Key: "queue.buffering.max.messages", Option: "WithMaxInFlight", Default: "100000", About: "messages without an outcome", Show: Harmless, Guard: guardBuffer,
+			Key: "queue.buffering.max.messages", Option: "WithMaxInFlight", Default: "100000", About: "messages without an outcome", Show: Harmless, Fixed: fixedBuffer,
 			kind: whole(func(c *Config) *int { return &c.MaxInFlightMessages }, 1, 100_000_000),
 		},
 		{Key: "buffer.memory", Option: "WithMaxInFlight", Default: "67108864", About: "bytes of messages without an outcome", Show: Harmless, kind: bufferBytes(1)},
-		{Key: "queue.buffering.max.kbytes", About: "librdkafka's name of `buffer.memory`, in KiB", Show: Harmless, Guard: guardBuffer, kind: bufferBytes(1024)},
+		{Key: "queue.buffering.max.kbytes", About: "librdkafka's name of `buffer.memory`, in KiB", Show: Harmless, Fixed: fixedBuffer, kind: bufferBytes(1024)},
 		{
 			Key: "max.block.ms", Option: "WithMaxBlock", Default: "0", About: "with 0, only the context of the call bounds the wait for room", Show: Harmless,
 			kind: milliseconds(func(c *Config) *time.Duration { return &c.MaxBlock }, 0, math.MaxInt32*time.Millisecond),
@@ -77,12 +77,12 @@ func optionRows() []Setting {
 		},
 		{
 			Key: "max.in.flight.requests.per.connection", Aliases: []string{"max.in.flight"}, Option: "WithInFlightRequests", Default: "5",
-			About: "1 in a producer without transactions; above 5 only with weak acks; `franz` uses this setting only with weak acks, and otherwise sends one request until the leader has acknowledged a request, and then up to 5", Show: Harmless, Guard: guardInFlight,
+			About: "1 in a producer without transactions; above 5 only with weak acks; `franz` uses this setting only with weak acks, and otherwise sends one request until the leader has acknowledged a request, and then up to 5", Show: Harmless, Fixed: fixedInFlight,
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.InFlightRequests }, 1, 1_000_000)),
 		},
 		{
 			Key: "retries", Aliases: []string{"message.send.max.retries"}, Option: "WithRetries", Default: "2147483647",
-			About: "without end; a smaller number has an effect only with weak acks", Show: Harmless, Guard: guardRetries, kind: retries(),
+			About: "without end; a smaller number has an effect only with weak acks", Show: Harmless, Fixed: fixedRetries, kind: retries(),
 		},
 		{
 			Key: "retry.backoff.ms", Option: "WithRetryBackoff", Default: "100", Show: Harmless,
@@ -98,7 +98,7 @@ func optionRows() []Setting {
 		},
 		{
 			Key: "delivery.timeout.ms", Aliases: []string{"message.timeout.ms"}, Option: "WithDeliveryTimeout", Default: "0",
-			About: "0 means that messages never expire; another value gives up the guarantee outside transactions", Show: Harmless, Guard: guardExpiry,
+			About: "0 means that messages never expire; another value gives up the guarantee outside transactions", Show: Harmless, Fixed: fixedExpiry,
 			kind: milliseconds(func(c *Config) *time.Duration { return &c.DeliveryTimeout }, 0, math.MaxInt32*time.Millisecond),
 		},
 		{
@@ -110,14 +110,14 @@ func optionRows() []Setting {
 			kind: sent(sentToAll, milliseconds(func(c *Config) *time.Duration { return &c.MetadataMaxAge }, 10*time.Millisecond, time.Hour)),
 		},
 		{
-			Key: "acks", Aliases: []string{"request.required.acks"}, Default: "all", About: "`1` and `0` only with weak acks", Show: Harmless, Guard: guardAcks,
+			Key: "acks", Aliases: []string{"request.required.acks"}, Default: "all", About: "`1` and `0` only with weak acks", Show: Harmless, Fixed: fixedAcks,
 			kind: sent(sentToProducers, acks()),
 		},
 		{
-			Key: "enable.idempotence", About: "`true`; `false` only with weak acks", Show: Harmless, Guard: guardIdempotent,
+			Key: "enable.idempotence", About: "`true`; `false` only with weak acks", Show: Harmless, Fixed: fixedIdempotent,
 			kind: sent(sentToProducers, idempotence()),
 		},
-		{Key: "partitioner", About: "`murmur2_random`; another value is an error", Show: Harmless, Guard: guardPartition, kind: parsed(setPartitioner, "")},
+		{Key: "partitioner", About: "`murmur2_random`; another value is an error", Show: Harmless, Fixed: fixedPartition, kind: parsed(setPartitioner, "")},
 		{
 			Key: "avroline.weak.acks", Option: "WithWeakAcks", About: "off, so acks are `all` and idempotence is on", Show: Harmless,
 			kind: parsed(func(c *Config, v string) error {
@@ -350,7 +350,7 @@ func idempotence() kind {
 		},
 		check: func(c *Config) string {
 			if c.idempotenceOff && !c.WeakAcks {
-				return guardIdempotent + " (in a file: avroline.weak.acks)"
+				return fixedIdempotent + " (in a file: avroline.weak.acks)"
 			}
 			return ""
 		},
@@ -361,7 +361,7 @@ func idempotence() kind {
 
 func setPartitioner(_ *Config, v string) error {
 	if v != "murmur2_random" { // the engine's default
-		return errors.New(guardPartition)
+		return errors.New(fixedPartition)
 	}
 	return nil
 }

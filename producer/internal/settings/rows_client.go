@@ -116,10 +116,10 @@ func refusedRows() []Setting {
 	var rows []Setting
 	refuse := func(reason string, keys ...string) {
 		for _, key := range keys {
-			rows = append(rows, Setting{Key: key, Refused: reason, Guard: reason})
+			rows = append(rows, Setting{Key: key, Refused: reason, Fixed: reason})
 		}
 	}
-	refuse(guardPartition, "partitioner.class", "partitioner.ignore.keys", "partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms",
+	refuse(fixedPartition, "partitioner.class", "partitioner.ignore.keys", "partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms",
 		"partitioner_cb", "sticky.partitioning.linger.ms")
 	refuse("it would change the order of messages", "queuing.strategy", "msg_order_cmp")
 	refuse("every message has an outcome, which comes by these reports", "delivery.report.only.error", "produce.offset.report", "dr_cb", "dr_msg_cb")

@@ -29,10 +29,10 @@ type Setting struct {
 	Show Visibility
 	// Transports says which transports support the setting. 0 means all.
 	Transports Transports
-	// Guard is the reason why WithConfig refuses the key, with every value.
+	// Fixed is the reason why WithConfig refuses the key, with every value.
 	// Files and the environment may still give the value that is already in
 	// force.
-	Guard string
+	Fixed string
 	// Refused is the reason why every source refuses the key.
 	Refused string
 

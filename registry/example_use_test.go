@@ -142,3 +142,70 @@ func ExampleClient_Register_dialects() {
 	// Redpanda 1 <nil>
 	// Apicurio 1 <nil>
 }
+
+// With a disk cache a service starts while the registry is away.
+func ExampleWithDiskCache() {
+	ctx := context.Background()
+	server := exampleRegistry()
+	dir, err := os.MkdirTemp("", "registry")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	for _, away := range []bool{false, true} {
+		if away {
+			server.Close()
+		}
+		reg, err := registry.New([]string{server.URL}, registry.WithDiskCache(dir), registry.WithRetries(0, 0, 0))
+		if err != nil {
+			panic(err)
+		}
+		v, err := reg.Register(ctx, "names", registry.Schema{Text: `"string"`})
+		fmt.Println("away:", away, "id:", v.ID, "error:", err)
+		reg.Close()
+	}
+	// Output:
+	// away: false id: 1 error: <nil>
+	// away: true id: 1 error: <nil>
+}
+
+// Hooks see every look-up and the origin of the answer.
+func ExampleWithHooks() {
+	ctx := context.Background()
+	server := exampleRegistry()
+	defer server.Close()
+	reg, err := registry.New([]string{server.URL}, registry.WithHooks(registry.Hooks{
+		Answered: func(_ context.Context, a registry.Answered) { fmt.Println(a.Operation, a.Subject, a.Origin, a.Err) },
+	}))
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	for range 2 {
+		if _, err := reg.Register(ctx, "names", registry.Schema{Text: `"string"`}); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// register names registry <nil>
+	// register names memory <nil>
+}
+
+// FindVersion finds the version that means the same as a schema, even if its
+// text differs.
+func ExampleClient_FindVersion() {
+	ctx := context.Background()
+	server := exampleRegistry()
+	defer server.Close()
+	if err := server.Seed("names", `"string"`, `{"type":"record","name":"Name","doc":"A name.","fields":[{"name":"text","type":"string"}]}`); err != nil {
+		panic(err)
+	}
+	reg, err := registry.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer reg.Close()
+	v, err := reg.FindVersion(ctx, "names", `{"type":"record","name":"Name","fields":[{"name":"text","type":"string"}]}`)
+	fmt.Println(v.Version, err)
+	// Output: 2 <nil>
+}

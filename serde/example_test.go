@@ -301,3 +301,29 @@ func ExampleWithConfig() {
 	// Output:
 	// true
 }
+
+// Plain JSON has no names of union branches, and readable decimals and times.
+func ExampleGeneric_AppendPlainJSON() {
+	g := must(serde.NewGeneric(`{"type":"record","name":"Sale","fields":[
+		{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},
+		{"name":"at","type":["null",{"type":"long","logicalType":"timestamp-millis"}]}]}`))
+
+	data := must(g.AppendFromPlainJSON(nil, []byte(`{"price":"12.50","at":"2026-11-26T10:00:00Z"}`)))
+	fmt.Printf("%s\n", must(g.AppendJSON(nil, data)))
+	fmt.Printf("%s\n", must(g.AppendPlainJSON(nil, data)))
+	// Output:
+	// {"price":"\u0004\u00e2","at":{"long.timestamp-millis":1795687200000}}
+	// {"price":"12.50","at":"2026-11-26T10:00:00Z"}
+}
+
+// Without a registry, a reader can read Avro's single-object encoding of known
+// schemas.
+func ExampleWithSchemas() {
+	var e orders.OrderCancelled
+	des := must(serde.NewDeserializer[orders.OrderCancelled](nil, serde.WithSchemas(e.AvroSchema())))
+
+	_, err := des.Decode(context.Background(), serde.Input{Data: []byte{0xc3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8}})
+	fmt.Println("another schema:", errors.Is(err, serde.ErrUnknownSchema))
+	// Output:
+	// another schema: true
+}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
+	"os"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/producer"
@@ -49,4 +52,22 @@ func Example() {
 	// Output:
 	// <nil>
 	// publish orders
+}
+
+// LogHandler adds the ids of the trace to each log line, so that a log line
+// leads to its trace.
+func ExampleLogHandler() {
+	plain := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	logger := slog.New(opentelemetry.LogHandler(plain))
+
+	ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2},
+	}))
+	logger.InfoContext(ctx, "order_placed")
+	// Output: msg=order_placed trace_id=00000000000000000000000000000001 span_id=0000000000000002
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/producer/source"
 	"github.com/avroline/avroline/registry"
@@ -106,4 +107,50 @@ func ExampleSchema() {
 	// );
 	//
 	// INSERT INTO "shop"."outbox_state" (name, value) VALUES ('database', gen_random_uuid()::text) ON CONFLICT (name) DO NOTHING;
+}
+
+// An inbox consumes messages into a database. The offsets are in the same
+// database transaction, so each message has its effect once.
+func ExampleInbox() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 1)))
+	server := must(registrytest.NewServer())
+	reg := must(registry.New([]string{server.URL}))
+	p := must(producer.New(broker.Addrs(), must(serde.NewSerializer(reg))))
+	placed := producer.NewTopic("orders", producer.NoKey[*orders.OrderCreated]())
+	must(placed.Publish(ctx, p, &orders.OrderCreated{Customer: "ada", TotalCents: 4200, At: time.Now()}))
+	check(p.Close(ctx))
+
+	dir := must(os.MkdirTemp("", "inbox"))
+	defer func() { _ = os.RemoveAll(dir) }()
+	db := must(sql.Open("sqlite", "file:"+filepath.Join(dir, "shop.db")+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"))
+	defer func() { _ = db.Close() }()
+	for _, statement := range []string{outbox.InboxSchema(outbox.SQLite, ""), "CREATE TABLE revenue (customer TEXT, cents INTEGER)"} {
+		must(db.ExecContext(ctx, statement))
+	}
+	stored := make(chan struct{})
+	inbox := must(outbox.NewInbox(broker.Addrs(), "revenue", []string{"orders"}, outbox.SQLite, db,
+		must(serde.NewDeserializer[orders.OrderCreated](reg)),
+		func(ctx context.Context, tx *sql.Tx, m processor.Consumed[orders.OrderCreated]) error {
+			_, err := tx.ExecContext(ctx, "INSERT INTO revenue VALUES (?, ?)", m.Value.Customer, m.Value.TotalCents)
+			return err
+		}))
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error)
+	go func() { done <- inbox.Run(running) }()
+	go func() {
+		for n := 0; n == 0; time.Sleep(10 * time.Millisecond) {
+			check(db.QueryRowContext(ctx, "SELECT count(*) FROM revenue").Scan(&n))
+		}
+		close(stored)
+	}()
+	<-stored
+	stop()
+	check(<-done)
+	var customer string
+	var cents int
+	check(db.QueryRowContext(ctx, "SELECT customer, cents FROM revenue").Scan(&customer, &cents))
+	fmt.Println(customer, cents)
+	// Output: ada 4200
 }

@@ -66,3 +66,54 @@ func Example() {
 	}
 	// Output: ada -4200
 }
+
+// DeadLetter writes a message that cannot be decoded to another topic, in the
+// same transaction, and the processor goes on.
+func ExampleDeadLetter() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 1), producertest.WithTopic("orders.dead", 1)))
+	server := must(registrytest.NewServer())
+	reg := must(registry.New([]string{server.URL}))
+	if err := broker.Put("orders", nil, []byte("no schema id")); err != nil {
+		log.Fatal(err)
+	}
+
+	handled := make(chan struct{})
+	dead := processor.DeadLetter("orders.dead")
+	book := must(processor.New(broker.Addrs(), "booking-0", "booking", []string{"orders"},
+		must(serde.NewDeserializer[orders.OrderCreated](reg)), must(serde.NewSerializer(reg)),
+		func(context.Context, *producer.Tx, processor.Consumed[orders.OrderCreated]) error { return nil },
+		processor.WithBadHandler(func(ctx context.Context, tx *producer.Tx, m processor.Raw) error {
+			tx.OnEnd(func(err error) {
+				if err == nil {
+					close(handled)
+				}
+			})
+			return dead(ctx, tx, m)
+		})))
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error)
+	go func() { done <- book.Run(running) }()
+	<-handled
+	stop()
+	if err := <-done; err != nil {
+		log.Fatal(err)
+	}
+	for r, err := range producertest.ReadRaw(ctx, broker, "orders.dead") {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", *r.Value)
+		for _, h := range r.Headers {
+			if h.Key != processor.DeadLetterReason && h.Key != processor.DeadLetterTimestamp {
+				fmt.Printf("%s: %s\n", h.Key, h.Value)
+			}
+		}
+	}
+	// Output:
+	// no schema id
+	// dead-letter.topic: orders
+	// dead-letter.partition: 0
+	// dead-letter.offset: 0
+}

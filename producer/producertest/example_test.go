@@ -47,3 +47,21 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// A test of a consumer puts messages into the broker. A test of a producer
+// reads the records back.
+func ExampleNewBroker() {
+	ctx := context.Background()
+	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 1)))
+	defer broker.Close()
+	if err := broker.Put("orders", []byte("ada"), []byte("from another program")); err != nil {
+		log.Fatal(err)
+	}
+	for r, err := range producertest.ReadRaw(ctx, broker, "orders") {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s: %s\n", r.Key, *r.Value)
+	}
+	// Output: ada: from another program
+}

@@ -134,3 +134,41 @@ func ExampleInput() {
 	// 2
 	// 1
 }
+
+// A broker may refuse the event of an item. HandleBad then decides, inside the
+// transaction, and the source goes on.
+func ExampleSource_HandleBad() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	broker := must(producertest.NewBroker(producertest.WithTopicConfig("ledger", 1, map[string]string{"max.message.bytes": "1000"})))
+	server := must(registrytest.NewServer())
+	reg := must(registry.New([]string{server.URL}))
+	ser := must(serde.NewSerializer(reg))
+	entries := producer.NewTopic("ledger", producer.NoKey[*ledger.LedgerEntry]())
+	dir := must(os.MkdirTemp("", "lines"))
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "accounts")
+	if err := os.WriteFile(file, []byte("ada\n"+strings.Repeat("x", 2000)+"\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+
+	s := must(source.New(broker.Addrs(), "accounts", source.Files([]string{file}), reg, ser,
+		source.WithProducer(producer.WithCreateTopics(1, -1))))
+	s.HandleBad(func(ctx context.Context, tx *producer.Tx, l source.Line, _ error) error {
+		return entries.Add(ctx, tx, &ledger.LedgerEntry{Account: "unknown"})
+	})
+	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+		return entries.Add(ctx, tx, &ledger.LedgerEntry{Account: string(l.Text)})
+	}); err != nil {
+		log.Fatal(err)
+	}
+	if err := s.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for r, err := range producertest.Read(ctx, broker, "ledger", must(serde.NewDeserializer[ledger.LedgerEntry](reg))) {
+		fmt.Println(must(r.Value, err).Account)
+	}
+	// Output:
+	// ada
+	// unknown
+}

@@ -3,10 +3,10 @@
 //	var orders = producer.NewTopic("orders", producer.KeyBy(orderKey))
 //
 //	p, err := producer.New(brokers, serializer)
-//	d, err := orders.Publish(ctx, p, &event)                  // wait for the outcome
-//	err = orders.PublishAsync(ctx, p, &event, callback)       // or be told
-//	future, err := orders.PublishFuture(ctx, p, &event)       // or ask later
-//	err = p.Close(ctx)                                        // accounts for everything
+//	d, err := orders.Publish(ctx, p, &event)                  // waits for the outcome
+//	err = orders.PublishAsync(ctx, p, &event, callback)       // callback gets the outcome
+//	future, err := orders.PublishFuture(ctx, p, &event)       // Wait returns the outcome
+//	err = p.Close(ctx)                                        // waits for all outcomes
 //
 // # Outcomes
 //

@@ -194,9 +194,11 @@ func (tx *Tx) Err() error { return tx.engine.Err() }
 type GroupOffset = transport.GroupOffset
 
 // GroupMember identifies a member of a consumer group. With it the coordinator
-// refuses the offsets of a member that was replaced. Library takes the metadata
-// value of the client library, for example the *kafka.ConsumerGroupMetadata of
-// a confluent-kafka-go consumer.
+// refuses the offsets of a member that was replaced.
+//
+// With the transport Confluent, set Group, and set Library to the
+// *kafka.ConsumerGroupMetadata of the consumer. With the transport Franz, set
+// Group, MemberID and Generation, and InstanceID for a static member.
 type GroupMember = transport.GroupMember
 
 // SendOffsets puts offsets of a consumer group into the transaction (KIP-447).

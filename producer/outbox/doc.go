@@ -2,6 +2,13 @@
 // event is published exactly once. The pattern is called the transactional
 // outbox.
 //
+//	table, err := outbox.NewTable(outbox.PostgreSQL)
+//	placed := outbox.NewTopic(table, topic, serializer)
+//	err = placed.Enlist(ctx, tx, &event) // tx is the transaction of the service
+//
+//	relay, err := outbox.NewRelay(brokers, "shop", table, db, registry, serializer)
+//	err = relay.Run(ctx) // in any process
+//
 // A service writes an event into a table with [Topic.Enlist], in the same
 // database transaction as its own changes. A [Relay] reads the table and
 // publishes the rows. The relay commits its progress in the same Kafka

@@ -1,6 +1,10 @@
 // Package producertest runs a Kafka broker in process, for tests and for local
 // runs. The broker needs no installation and no cgo.
 //
+//	broker := producertest.Start(t, producertest.WithTopic("orders", 3)) // ends with the test
+//	p, err := producer.New(broker.Addrs(), serializer)
+//	for r, err := range producertest.Read(ctx, broker, "orders", deserializer) { … }
+//
 // The broker is franz-go's kfake. The broker supports idempotence, transactions
 // and read_committed like Apache Kafka. In a few places the broker is less
 // strict than real Kafka. For example, a transaction after its timeout gets

@@ -2,6 +2,12 @@
 // published exactly once. An input is the lines of files ([Files]), the rows of
 // a table (package outbox), or another [Input] with positions.
 //
+//	s, err := source.New(brokers, "access-log", source.Files(paths), registry, serializer)
+//	err = s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+//		return clicks.Add(ctx, tx, parse(l.Text))
+//	})
+//	err = s.Close(ctx)
+//
 // A position records how far the input was read. A position is an Avro record,
 // checkpoint.Position, in a compacted topic. One Kafka transaction writes the
 // messages of some items and the position behind the last item. KIP-618 does

@@ -1,6 +1,8 @@
 // Package compat decides whether versions of a schema are compatible. Package
 // compat decides as a schema registry does, without a call to a registry.
 //
+//	findings, err := compat.Check(compat.Backward, changed, old)
+//
 // [Check] returns findings with the registry's text. Each finding adds the
 // place in the new schema, an advice, the clients that break, and an example
 // value.

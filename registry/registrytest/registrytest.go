@@ -3,6 +3,10 @@
 // of schemas and of compatibility. A test can inject faults and read a log of
 // the requests.
 //
+//	server := registrytest.Start(t) // ends with the test
+//	err := server.Seed("orders-value", schemaV1, schemaV2)
+//	reg, err := registry.New([]string{server.URL})
+//
 // The registry answers as Confluent's documentation says. docs/registry.md
 // lists the differences of other registries. The registry stores everything in
 // memory.

@@ -1,6 +1,10 @@
 // Package eventtest gives tests the values of every older version of a schema.
-// A consumer's test reads them, so that the test meets all data that may still
-// lie in a topic.
+// The test of a consumer reads the values. So the consumer is tested with all
+// data that may still be in a topic.
+//
+//	for _, v := range eventtest.Versions(t, "../schemas/orders") {
+//		for _, message := range v.Messages() { … }
+//	}
 package eventtest
 
 import (

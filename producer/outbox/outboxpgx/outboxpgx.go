@@ -1,5 +1,10 @@
 // Package outboxpgx writes events into an outbox with pgx. A relay can also
 // listen for PostgreSQL's notifications.
+//
+//	err := placed.Enlist(ctx, outboxpgx.Tx(tx), &event) // tx is a pgx.Tx
+//
+//	listener, err := outboxpgx.Listen(url, "shop_events")
+//	relay, err := outbox.NewRelay(brokers, "shop", table, db, registry, serializer, outbox.WithWaker(listener))
 package outboxpgx
 
 import (

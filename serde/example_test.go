@@ -2,6 +2,7 @@ package serde_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log"
@@ -312,18 +313,19 @@ func ExampleGeneric_AppendPlainJSON() {
 	fmt.Printf("%s\n", must(g.AppendJSON(nil, data)))
 	fmt.Printf("%s\n", must(g.AppendPlainJSON(nil, data)))
 	// Output:
-	// {"price":"\u0004\u00e2","at":{"long.timestamp-millis":1795687200000}}
+	// {"price":"\u0004\u00e2","at":{"long":1795687200000}}
 	// {"price":"12.50","at":"2026-11-26T10:00:00Z"}
 }
 
-// Without a registry, a reader can read Avro's single-object encoding of known
-// schemas.
+// A reader of known schemas needs no registry, if the messages are in Avro's
+// single-object encoding: two bytes, the fingerprint of the schema, the record.
 func ExampleWithSchemas() {
-	var e orders.OrderCancelled
-	des := must(serde.NewDeserializer[orders.OrderCancelled](nil, serde.WithSchemas(e.AvroSchema())))
+	e := orders.OrderCancelled{Reason: "sold out"}
+	message := must(hex.DecodeString("c301" + "7569919ddc6c5abb"))
+	message = must(e.AppendAvro(message))
 
-	_, err := des.Decode(context.Background(), serde.Input{Data: []byte{0xc3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8}})
-	fmt.Println("another schema:", errors.Is(err, serde.ErrUnknownSchema))
+	des := must(serde.NewDeserializer[orders.OrderCancelled](nil, serde.WithSchemas(e.AvroSchema())))
+	fmt.Println(must(des.Decode(context.Background(), serde.Input{Data: message})).Reason)
 	// Output:
-	// another schema: true
+	// sold out
 }

@@ -135,40 +135,32 @@ func ExampleInput() {
 	// 1
 }
 
-// A broker may refuse the event of an item. HandleBad then decides, inside the
-// transaction, and the source goes on.
-func ExampleSource_HandleBad() {
+// Hooks follow the progress of a source.
+func ExampleWithHooks() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	broker := must(producertest.NewBroker(producertest.WithTopicConfig("ledger", 1, map[string]string{"max.message.bytes": "1000"})))
+	broker := must(producertest.NewBroker(producertest.WithTopic("ledger", 1)))
 	server := must(registrytest.NewServer())
 	reg := must(registry.New([]string{server.URL}))
-	ser := must(serde.NewSerializer(reg))
 	entries := producer.NewTopic("ledger", producer.NoKey[*ledger.LedgerEntry]())
-	dir := must(os.MkdirTemp("", "lines"))
-	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "accounts")
-	if err := os.WriteFile(file, []byte("ada\n"+strings.Repeat("x", 2000)+"\n"), 0o600); err != nil {
-		log.Fatal(err)
-	}
-
-	s := must(source.New(broker.Addrs(), "accounts", source.Files([]string{file}), reg, ser,
-		source.WithProducer(producer.WithCreateTopics(1, -1))))
-	s.HandleBad(func(ctx context.Context, tx *producer.Tx, l source.Line, _ error) error {
-		return entries.Add(ctx, tx, &ledger.LedgerEntry{Account: "unknown"})
-	})
-	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
-		return entries.Add(ctx, tx, &ledger.LedgerEntry{Account: string(l.Text)})
+	items := 0
+	s := must(source.New(broker.Addrs(), "countdown", countdown{3}, reg, must(serde.NewSerializer(reg)),
+		source.WithProducer(producer.WithCreateTopics(1, -1)),
+		source.WithHooks(source.Hooks{
+			Started:   func(_ context.Context, shard int) { fmt.Println("shard", shard, "started") },
+			Committed: func(_ context.Context, c source.Commit) { items += c.Items },
+			Stopped:   func(_ context.Context, shard int, err error) { fmt.Println("shard", shard, "stopped", err) },
+		})))
+	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, n int) error {
+		return entries.Add(ctx, tx, &ledger.LedgerEntry{Cents: int64(n)})
 	}); err != nil {
 		log.Fatal(err)
 	}
-	if err := s.Close(ctx); err != nil {
-		log.Fatal(err)
-	}
-	for r, err := range producertest.Read(ctx, broker, "ledger", must(serde.NewDeserializer[ledger.LedgerEntry](reg))) {
-		fmt.Println(must(r.Value, err).Account)
-	}
+	fmt.Println(items, "items")
+	fmt.Println(s.Close(ctx))
 	// Output:
-	// ada
-	// unknown
+	// shard 0 started
+	// shard 0 stopped <nil>
+	// 3 items
+	// <nil>
 }

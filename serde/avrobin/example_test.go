@@ -18,5 +18,5 @@ func ExampleOpt() {
 	}
 	// Output:
 	// no note {"note":null} <nil>
-	// at the door {"note":{"string":"at the door"}} <nil>
+	// at the door {"note":"at the door"} <nil>
 }

@@ -30,7 +30,7 @@ type checkConfig struct {
 
 // addRenamesFlag adds the flag --map to a command that compares schemas.
 func addRenamesFlag(cmd *cobra.Command, to *[]string) {
-	cmd.Flags().StringArrayVar(to, "map", nil, "a namespace or type that has another name now: `OLD=NEW`")
+	cmd.Flags().StringArrayVar(to, "map", nil, "a namespace or type that was renamed: `OLD=NEW`")
 }
 
 // renames returns the renames of avrogen.yaml and of --map. If both rename the
@@ -64,32 +64,38 @@ func newCheckCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [--against DIR|git:REF|registry] PATH...\n  avrogen check [--level LEVEL] [--map OLD=NEW]... OLD... NEW",
 		Short: "Find changes that would break a reader",
-		Long: `Find changes that would break a reader, before they are deployed: what a schema
-registry would refuse, in its words, with the place, who breaks, what to do, and
-a small value that shows it.
+		Long: `Find changes of schemas that would break a reader, before they are deployed. The
+findings are the reasons for which a schema registry would refuse the schemas.
+Each finding has the registry's text, the place in the file, the side that
+breaks, the remedy, and a small value that shows the problem.
 
-With --against the schemas at PATH are compared with their earlier selves, which
-are found by full name or by an alias: in a folder, at a git commit (through the
-git program; a file that was moved is found), or in the registry. Without it two
-files or more are versions of one schema, oldest first, and two folders or more
-are versions of their schemas; what a file refers to is looked for beside and
-below it. With one PATH or none "check" of avrogen.yaml says what to compare
-with. --map tells that a namespace or a type has another name now.
+With --against, avrogen compares the schemas at PATH with earlier schemas. The
+earlier schemas are in a folder, at a git commit, or in the registry. avrogen
+finds the earlier schema of a type by its full name or by an alias. At a git
+commit, avrogen also finds a file that was moved. avrogen runs the program git.
 
-The LEVEL is BACKWARD (the new schema reads old data), FORWARD (old readers read
-new data), FULL (both), each with _TRANSITIVE for every version instead of the
-latest, or NONE. The default is that of the subject in the registry, elsewhere
-BACKWARD. A schema that is gone is a finding where old data must be read, and a
-changed logical type, precision, scale or unit is one at every level but NONE:
-most readers do not convert.
+Without --against, two or more files are versions of one schema, oldest first.
+Two or more folders are versions of the same schemas. If a file refers to a type
+that it does not define, avrogen searches the folder of the file and the folders
+below. With fewer than two PATHs, "check" in avrogen.yaml sets the comparison.
+--map names a namespace or a type that was renamed.
 
-The rules of a schema, in order.rules.yaml beside order.avsc or in "contracts"
-of avrogen.yaml, are compared too. Findings are a rule that is gone or does
-less, a field that is no longer encrypted, and a new field that looks personal
-and has no tag.
+LEVEL is BACKWARD (the new schema reads old data), FORWARD (old readers read new
+data) or FULL (both). These levels compare with the latest version. Each level
+with the suffix _TRANSITIVE compares with every version. NONE allows everything.
+The default is the subject's level in the registry, and otherwise BACKWARD. A
+removed schema is a finding if old data must stay readable. A changed logical
+type, precision, scale or unit is a finding at every level except NONE, because
+most readers do not convert such values.
 
-An intended break is accepted by "except" of avrogen.yaml, a list of rule, path,
-reason and, if wished, until (the last day). What is accepted is said on stderr.
+The rules of a schema are compared too. They are in order.rules.yaml beside
+order.avsc, or in "contracts" in avrogen.yaml. Findings are a rule that was
+removed or weakened, a field that is no longer encrypted, and a new field that
+looks personal and has no tag.
+
+"except" in avrogen.yaml accepts intended breaks. Each entry has a rule, a path,
+a reason, and optionally until (the last day). Accepted findings are listed on
+stderr.
 
 ` + registryHelp,
 		Example: `  avrogen check                        with an avrogen.yaml
@@ -106,8 +112,8 @@ reason and, if wished, until (the last day). What is accepted is said on stderr.
 			return a.report(checkFindings(c.except(found)))
 		},
 	}
-	cmd.Flags().StringVar(&c.against, "against", "", "where the earlier schemas are: a folder, git:REF or registry")
-	cmd.Flags().Var(&c.level, "level", "the compatibility to ask for (default: the subject's, or BACKWARD)")
+	cmd.Flags().StringVar(&c.against, "against", "", "place of the earlier schemas: a folder, git:REF or registry")
+	cmd.Flags().Var(&c.level, "level", "compatibility level to check (default: the subject's level, or BACKWARD)")
 	addRenamesFlag(cmd, &c.mapFlags)
 	a.addRegistryFlag(cmd, &c.registry)
 	return cmd

@@ -42,25 +42,27 @@ func newDecodeCommand(a *app) *cobra.Command {
 		Use: "decode (--registry URL | --schema PATH | both) [FILE]\n" +
 			"  avrogen decode [--reader-schema PATH] FILE.avro",
 		Short: "Print an Avro message or a container file as JSON",
-		Long: `Print an Avro message as Avro's JSON encoding: unions tagged by their branch,
-bytes as characters up to U+00FF, logical types as their base type.
+		Long: `Print an Avro message in Avro's JSON encoding. Unions have the name of their
+branch. Bytes are characters up to U+00FF. Logical types are printed as their
+base type.
 
-The message is read from FILE or standard input: raw bytes, hex or base64. By
-default the form is guessed; what could be all of them is hex, then base64.
+FILE or standard input contains the message as raw bytes, hex or base64. By
+default avrogen guesses the form. If several forms are possible, hex comes
+first, then base64.
 
-With --registry the message is framed: it begins with a schema's id or GUID, and
-the registry knows the schema. With --schema it is the bare record, or with
---framed as well a framed one whose id is not looked at. With both, the registry
-has the schema that the message was written with, and the message is shown as a
-reader with the schema of --schema sees it.
+With --registry, the message is framed: it begins with the id or the GUID of a
+schema in the registry. With --schema, the message is a bare record. With
+--schema and --framed, the message begins with an id, and the id is ignored.
+With --registry and --schema, the registry has the writer's schema, and the
+message is printed as a reader with the schema of --schema sees it.
 
-With --json plain unions have no tags where the branch is clear without, dates
-and times are text, decimals are text, and bytes are base64. encode reads that
-back with the same flag.
+With --json plain, a union has no branch name if the branch is clear without it.
+Dates, times and decimals are text, and bytes are base64. encode reads this form
+with the same flag.
 
-An object container file holds its own schema and needs no flag. Each value is
-one line. With --reader-schema the values are shown as a reader with that schema
-sees them.
+An object container file contains its schema and needs no flag. Each value is
+printed on one line. With --reader-schema, values are printed as a reader with
+this schema sees them.
 
 ` + rulesHelp + `
 An encryption rule needs the subject: give --topic, and --key for a key.
@@ -76,17 +78,17 @@ An encryption rule needs the subject: give --topic, and --key for a key.
 	}
 	flags := cmd.Flags()
 	a.addRegistryFlag(cmd, &d.registry)
-	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; again for those that it refers to")
-	flags.StringVar(&d.typeName, "type", "", "full name of the type, where the schemas have several")
+	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; repeat the flag for files that it refers to")
+	flags.StringVar(&d.typeName, "type", "", "full name of the type, if the schemas have several types")
 	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema file of the reader")
 	d.rules.add(cmd)
-	flags.StringVar(&d.topic, "topic", "", "topic of the message, for the rules of its subject")
+	flags.StringVar(&d.topic, "topic", "", "topic of the message, which names the subject of the rules")
 	flags.BoolVar(&d.key, "key", false, "with --topic: the message is a key")
-	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is skipped")
+	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is ignored")
 	flags.Var(&d.form, "input", "form of the input: auto, raw, hex or base64")
 	flags.Var(&d.json, "json", jsonFlagHelp)
 	flags.BoolVar(&d.lines, "lines", false, "each line is a message")
-	flags.BoolVar(&d.indent, "indent", false, "print JSON over several lines")
+	flags.BoolVar(&d.indent, "indent", false, "print each value on several lines, indented")
 	return cmd
 }
 

@@ -12,18 +12,19 @@ func newDiffCommand(a *app) *cobra.Command {
 	var mapFlags []string
 	cmd := &cobra.Command{
 		Use:   "diff [--map OLD=NEW]... OLD NEW",
-		Short: "Tell what changes between two versions mean",
-		Long: `Tell what was changed between two versions of schemas, by meaning and not by
-text, each change with its effect on readers of the old version and on data that
-was written with it.
+		Short: "Show the changes between two versions and their effects",
+		Long: `Show the changes between two versions of schemas, and the effect of each change.
+avrogen compares the meaning of the schemas, not their text. An effect concerns
+readers of the old version, or data that was written with the old version.
 
-OLD and NEW are files, folders or folder/..., or one of them at a git commit:
-git:REF:PATH, or git:REF for the path of the other. Schemas are matched by full
-name or an alias; two files of one schema each are versions of it. What a file
-refers to is looked for beside and below it. --map tells that a namespace or a
-type has another name now.
+OLD and NEW are files, folders or folder/.... One of them may be at a git
+commit: git:REF:PATH, or git:REF for the path of the other side. Schemas with
+the same full name or alias are compared. Two files with one schema each are
+versions of one schema. If a file refers to a type that it does not define,
+avrogen searches the folder of the file and the folders below. --map names a
+namespace or a type that was renamed.
 
-The status is 1 when a change breaks old readers or old data, else 0.`,
+The exit status is 1 if a change breaks old readers or old data, otherwise 0.`,
 		Example: `  avrogen diff order-v1.avsc order-v2.avsc
   avrogen diff git:origin/main schemas/...
   avrogen diff --map acme.v1=acme.v2 schemas/v1 schemas/v2`,

@@ -46,14 +46,16 @@ func newDocsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "docs -o DIR [--format html|markdown] [--versions FROM] PATH...",
 		Short: "Make a catalog of the schemas: a site or Markdown pages",
-		Long: `Make a catalog of the schemas in a folder: a static site that needs no server
-and no network, or Markdown pages. Each type has a page with its fields, docs,
-defaults and logical types, a diagram of its references, its versions, what each
-version changed, and who breaks. The site has a search.
+		Long: `Make a catalog of the schemas in a folder. The catalog is a static site that
+needs no server and no network, or Markdown pages. Each type has a page with its
+fields, docs, defaults and logical types, a diagram of its references, and its
+versions. For each version, the page shows the changes and the sides that break.
+The site has a search.
 
-The catalog holds asyncapi.yaml too, an AsyncAPI document with the binding of
-Kafka. Its topics come from "subjects" of avrogen.yaml (orders-value, orders-key
-or orders-shop.Order is of topic orders) and from "topics" under "docs".
+The catalog also contains asyncapi.yaml, an AsyncAPI document with Kafka's
+binding. The topics come from "subjects" in avrogen.yaml and from "topics" under
+"docs". For example, the subjects orders-value, orders-key and orders-shop.Order
+belong to the topic orders.
 
 The versions come FROM
 
@@ -62,12 +64,12 @@ The versions come FROM
   registry      the versions of the subjects in the schema registry
   none          no versions
 
-The default is git, and none outside of a git repository. Pages that are
-committed themselves, and compared with --check, want tags:PATTERN or none,
-because with git each commit of a schema is one more version.
+The default is git, and none outside of a git repository. If the pages are
+committed and compared with --check, use tags:PATTERN or none. With git, each
+commit of a schema adds a version, so the pages would always change.
 
-Only files that change are written. Files of an earlier run that are no longer
-needed are removed; DIR/` + docsManifest + ` lists the files of the last run.
+Only changed files are written. Files of an earlier run that are no longer
+needed are removed. DIR/` + docsManifest + ` lists the files of the last run.
 
 ` + registryHelp,
 		Example: `  avrogen docs -o site schemas/...
@@ -91,9 +93,9 @@ needed are removed; DIR/` + docsManifest + ` lists the files of the last run.
 	flags := cmd.Flags()
 	flags.StringVarP(&d.output, "output", "o", "", "write to folder `DIR`")
 	flags.StringVar(&d.title, "title", "", "title of the catalog (default \"Schemas\")")
-	flags.Var(&d.form, "format", "html or markdown; of findings: text, json or github")
-	flags.StringVar(&d.versions, "versions", "", "where the versions come `FROM`: git, tags:PATTERN, registry or none")
-	flags.BoolVar(&d.check, "check", false, "write nothing, name the files that would change, status 1 if any")
+	flags.Var(&d.form, "format", "html or markdown; for findings: text, json or github")
+	flags.StringVar(&d.versions, "versions", "", "source of the versions, `FROM`: git, tags:PATTERN, registry or none")
+	flags.BoolVar(&d.check, "check", false, "write nothing, and list the files that would change; status 1 if there are any")
 	a.addRegistryFlag(cmd, &d.registry)
 	return cmd
 }

@@ -39,20 +39,22 @@ func newEncodeCommand(a *app) *cobra.Command {
 		Use: "encode --schema PATH [FILE]\n" +
 			"  avrogen encode --registry URL (--id N | --subject NAME) [FILE]\n" +
 			"  avrogen encode --container --schema PATH [FILE] > FILE.avro",
-		Short: "Turn JSON into an Avro message or a container file",
-		Long: `Turn Avro's JSON encoding, from FILE or standard input, into an Avro message:
-the way back of decode. A field that is not there gets the schema's default.
+		Short: "Convert JSON into an Avro message or a container file",
+		Long: `Convert Avro's JSON encoding, from FILE or standard input, into an Avro message.
+encode is the reverse of decode. A missing field gets the schema's default.
 
-With --schema alone the output is the bare record. With --registry it begins
-with the schema's id: the schema is that of --id, or the newest of --subject.
-With --schema as well the registry must have that very schema: under --id, or
-on --subject. Nothing is registered.
+With --schema alone, the output is the bare record. With --registry, the output
+begins with the schema's id. --id chooses the schema by id, and --subject
+chooses the latest schema of a subject. With --registry and --schema, the
+registry must have the same schema with this id or in this subject. encode
+registers nothing.
 
-With --json plain the input has the form that decode --json plain prints. A
-union's value that fits several branches is refused, with its path.
+With --json plain, the input has the form that decode --json plain prints. If a
+value fits several branches of a union, encode refuses the value and prints its
+path.
 
-With --container each line is a value, and the output is an object container
-file with the schema in it.
+With --container, each line is a value, and the output is an object container
+file, which contains the schema.
 
 ` + rulesHelp + `
 
@@ -66,15 +68,15 @@ file with the schema in it.
 	}
 	flags := cmd.Flags()
 	a.addRegistryFlag(cmd, &e.registry)
-	flags.StringArrayVar(&e.schemas, "schema", nil, "schema file; again for those that it refers to")
-	flags.StringVar(&e.typeName, "type", "", "full name of the type, where the schemas have several")
+	flags.StringArrayVar(&e.schemas, "schema", nil, "schema file; repeat the flag for files that it refers to")
+	flags.StringVar(&e.typeName, "type", "", "full name of the type, if the schemas have several types")
 	flags.IntVar(&e.id, "id", noID, "id of the schema in the registry")
 	flags.StringVar(&e.subject, "subject", "", "subject of the schema in the registry")
 	e.rules.add(cmd)
 	flags.BoolVar(&e.bare, "bare", false, "write the record without its schema's id")
 	flags.Var(&e.form, "output", "form of the output: hex, base64 or raw")
 	flags.Var(&e.json, "json", jsonFlagHelp)
-	flags.BoolVar(&e.toFile, "container", false, "write an object container file of one value a line")
+	flags.BoolVar(&e.toFile, "container", false, "write an object container file, with a value for each line")
 	flags.StringVar(&e.codec, "codec", string(ocf.Deflate), "with --container: null, deflate, snappy or zstandard")
 	flags.BoolVar(&e.lines, "lines", false, "each line is a message")
 	return cmd

@@ -30,15 +30,15 @@ func newFmtCommand(a *app) *cobra.Command {
 	f := &formatter{app: a}
 	cmd := &cobra.Command{
 		Use:   "fmt [-w | -d] PATH...",
-		Short: "Lay schema files out in one way",
-		Long: `Lay schema files (.avsc, .avpr) out in one way: keys in the order of convention,
-two spaces a level, what fits into 100 columns on one line. Comments stay where
-they belong. What a schema means is never changed, and a second run changes
-nothing more.
+		Short: "Format schema files",
+		Long: `Format schema files (.avsc, .avpr) in a single layout. Keys are in conventional
+order. Each level is indented by two spaces. An object or array that fits into
+100 columns stands on one line. Comments stay at their place. Formatting never
+changes the meaning of a schema, and a second run changes nothing.
 
-Without a flag it reports the files that are not formatted. -w rewrites them, -d
-prints what would change; PATH - formats standard input to standard output. IDL
-(.avdl) is left alone.`,
+Without a flag, fmt reports the files that are not formatted. -w rewrites these
+files. -d prints the changes. The PATH - formats standard input to standard
+output. fmt does not change IDL (.avdl).`,
 		Example: `  avrogen fmt -w schemas/...
   avrogen fmt schemas/...           in CI: status 1 when a file is not formatted`,
 		Args: cobra.ArbitraryArgs,
@@ -63,7 +63,7 @@ prints what would change; PATH - formats standard input to standard output. IDL
 		},
 	}
 	cmd.Flags().BoolVarP(&f.write, "write", "w", false, "rewrite the files")
-	cmd.Flags().BoolVarP(&f.diff, "diff", "d", false, "print a unified diff of what would change")
+	cmd.Flags().BoolVarP(&f.diff, "diff", "d", false, "print the changes as a unified diff")
 	return cmd
 }
 

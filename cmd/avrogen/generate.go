@@ -55,17 +55,19 @@ func newGenerateCommand(a *app) *cobra.Command {
 		Short: "Generate Go types from schemas",
 		Long: `Generate Go types from schemas: one file NAME.avro.go for each schema file.
 
-With --package everything goes into one package in the output folder. Without
-it each namespace has a package of its own in a folder below, named by the last
-segment of the namespace; types without a namespace are in the output folder
-itself. Packages import each other by the module path of the go.mod above.
+With --package, all types are in one package in the output folder. Without it,
+each namespace has a separate package. The package's folder is in the output
+folder and has the name of the last segment of the namespace. Types without a
+namespace are in the output folder. Packages import each other by the module
+path in the nearest go.mod.
 
---map says where a namespace lives. An import path below the output folder is
-generated there, so two namespaces with one path become one package; any other
-import path is taken as generated already, and imported.
+--map sets the import path of a namespace. If the path is in the output folder,
+the package is generated there. Two namespaces with the same path share one
+package. Any other path belongs to an existing package, which generated code
+imports.
 
-Only files that change are written. Files that avrogen wrote earlier are removed
-when their schema is gone, or when its types have moved to another file.
+Only changed files are written. A file of an earlier run is removed if its
+schema no longer exists, or if its types are now in another file.
 
 In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
 		Example: `  avrogen generate -o internal/events --package events schemas/...
@@ -88,9 +90,9 @@ In Go code:  //go:generate go tool avrogen generate -o . ../schemas/...`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&g.output, "output", "o", ".", "write to folder `DIR`")
-	flags.StringVar(&g.packageName, "package", "", "put everything into one package called `NAME`")
-	flags.StringArrayVar(&mapFlags, "map", nil, "where a namespace lives: `NAMESPACE=IMPORTPATH`")
-	flags.BoolVar(&g.check, "check", false, "write nothing, show changes, status 1 if any")
+	flags.StringVar(&g.packageName, "package", "", "put all types into one package called `NAME`")
+	flags.StringArrayVar(&mapFlags, "map", nil, "import path of a namespace: `NAMESPACE=IMPORTPATH`")
+	flags.BoolVar(&g.check, "check", false, "write nothing, and show the changes; status 1 if there are any")
 	return cmd
 }
 

@@ -40,14 +40,15 @@ func newLintCommand(a *app) *cobra.Command {
 	rules := false
 	cmd := &cobra.Command{
 		Use:   "lint [--except RULE,...] [--baseline FILE] PATH...",
-		Short: "Find what is valid in a schema and will hurt later",
-		Long: `Find what is valid in a schema and still a mistake, or will hurt when the schema
-evolves. --rules lists the rules, each with its reason; --except leaves some
-out.
+		Short: "Find valid parts of a schema that will cause trouble later",
+		Long: `Find parts of a schema that are valid, but are a mistake or will cause trouble
+when the schema evolves. --rules lists the rules with their reasons. --except
+switches rules off.
 
-For schemas that have grown, --baseline FILE holds old findings, which are not
-reported. --write-baseline writes the findings of now into it, one line each:
-RULE and the full name of the type, field or symbol. Lines and files may move.`,
+For existing schemas, --baseline FILE contains old findings, which lint does not
+report. --write-baseline writes the present findings into the file. Each line is
+a RULE and the full name of a type, field or symbol. So the baseline stays valid
+if lines or files move.`,
 		Example: `  avrogen lint schemas/...
   avrogen lint --except FIELD_WITHOUT_DOC,SYMBOL_STYLE schemas/...
   avrogen lint --baseline lint.baseline --write-baseline schemas/...`,
@@ -79,8 +80,8 @@ RULE and the full name of the type, field or symbol. Lines and files may move.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&l.except, "except", nil, "rules to leave out, separated by commas")
-	flags.StringVar(&l.baseline, "baseline", "", "file of findings that are not reported")
+	flags.StringSliceVar(&l.except, "except", nil, "rules to switch off, separated by commas")
+	flags.StringVar(&l.baseline, "baseline", "", "file with old findings, which are not reported")
 	flags.BoolVar(&l.writeBaseline, "write-baseline", false, "write the findings into the baseline instead of reporting them")
 	flags.BoolVar(&rules, "rules", false, "list the rules and their reasons")
 	return cmd

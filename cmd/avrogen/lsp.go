@@ -17,13 +17,13 @@ func newLSPCommand(a *app) *cobra.Command {
 		Use:   "lsp",
 		Short: "Run a language server for editors",
 		Long: `Run a language server (LSP 3.17) on standard input and output, for .avsc, .avpr
-and .avdl files. It shows mistakes and the findings of lint while you type,
-describes the type or field under the cursor, goes to its definition, and lays
-out .avsc and .avpr files as avrogen fmt does.
+and .avdl files. While you type, the server shows mistakes and lint findings. It
+describes the type or field under the cursor, goes to the definition, and
+formats .avsc and .avpr files like avrogen fmt.
 
-Files belong together as the nearest avrogen.yaml says; lint leaves out what it
-excepts. A file outside of its schemas is read with what it refers to, beside
-and below it.`,
+The nearest avrogen.yaml lists the schemas that belong together, and the lint
+rules that are switched off. If a file is not in this list, the server searches
+missing types in the file's folder and in the folders below.`,
 		Example: `  Neovim:  vim.lsp.start({ name = "avrogen", cmd = { "avrogen", "lsp" } })
   Helix:   language-server.avrogen = { command = "avrogen", args = ["lsp"] }`,
 		Args: usageArgs(cobra.NoArgs),

@@ -54,14 +54,15 @@ func newPullCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull [-o DIR] SUBJECT[@VERSION]...",
 		Short: "Write a registry's schemas to files",
-		Long: `Write the schemas of subjects, the latest versions or those given, and all that
-they refer to, to .avsc files in the output folder: one file for each, named by
-the full name of its type, else by its subject. avrogen generate takes the
-folder as it is. Metadata and rules go into a file beside it, NAME.rules.yaml,
-which avrogen register takes.
+		Long: `Write the schemas of subjects into .avsc files in the output folder, with all
+schemas that they refer to. Without @VERSION, pull takes the latest version.
+Each schema has a file. The file has the full name of the type, or the name of
+the subject if the type has no name. avrogen generate accepts the folder. The
+metadata and rules of a schema are in a second file, NAME.rules.yaml, which
+avrogen register reads.
 
-Nothing is written unless everything fits together. Files of earlier runs are
-replaced, others are left alone.
+If the schemas do not fit together, pull writes nothing. It replaces the files
+of earlier runs, and does not change other files.
 
 ` + registryHelp,
 		Example: `  avrogen pull -o schemas orders-value payments-value@3
@@ -81,7 +82,7 @@ replaced, others are left alone.
 		},
 	}
 	a.addRegistryFlag(cmd, &p.url)
-	cmd.Flags().StringVarP(&p.output, "output", "o", ".", "folder to write to")
+	cmd.Flags().StringVarP(&p.output, "output", "o", ".", "write to this folder")
 	return cmd
 }
 

@@ -42,27 +42,28 @@ func newRegisterCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "register [--dry-run] [--subject [FILE=]NAME] [--level LEVEL] PATH...",
 		Short: "Register schemas in a schema registry",
-		Long: `Register schemas in a schema registry. The subject of a schema is --subject,
-else what "subjects" of avrogen.yaml says for its full name or its file, else
-the full name.
+		Long: `Register schemas in a schema registry. --subject sets the subject of a schema.
+Otherwise the subject comes from "subjects" in avrogen.yaml, by the full name or
+the file of the schema. Otherwise the subject is the full name.
 
-A type that another file defines goes in as a reference to that file's subject,
-so files are registered in the order of their references. A file that is named
-alone finds what it refers to in the folder of avrogen.yaml. With --inline each
-schema is registered whole, as a serializer registers it that is not told
-otherwise.
+If another file defines a type, register writes a reference to the subject of
+that file. So the files are registered in the order of their references. If
+PATHs do not define a type, register searches the folder of avrogen.yaml. With
+--inline, each schema is registered with all its types and without references.
+Serializers register schemas in this form by default.
 
-Several types in one topic are a file with a list of their names, such as
-["shop.Ordered","shop.Cancelled"], and a subject for this file:
---subject events.avsc=events-value.
+For several types in one topic, write a file with a list of their names, such as
+["shop.Ordered","shop.Cancelled"], and set a subject for this file: --subject
+events.avsc=events-value.
 
-Metadata and rules come from "contracts" of avrogen.yaml, or from a file beside
-the schema: order.rules.yaml goes with order.avsc. Without either, the registry
-carries on those of the version before.
+Metadata and rules come from "contracts" in avrogen.yaml, or from a file beside
+the schema. The file of order.avsc is order.rules.yaml. Without both, the
+registry keeps the metadata and rules of the version before.
 
-All schemas are checked before the first is written: nothing is when one is
-incompatible at its subject's level, or at --level, which is then set. What is
-there already is left alone, so that a second run changes nothing.
+register checks all schemas before it writes the first schema. If a schema is
+incompatible at its subject's level, register writes nothing. With --level,
+register checks at this level, and then sets the level of the subjects. Schemas
+that are already registered stay unchanged, so a second run changes nothing.
 
 ` + registryHelp,
 		Example: `  avrogen register --dry-run schemas/...
@@ -90,9 +91,9 @@ there already is left alone, so that a second run changes nothing.
 	}
 	a.addRegistryFlag(cmd, &r.url)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&subjects, "subject", nil, "the subject of a single schema, or FILE=NAME, TYPE=NAME; repeatable")
-	flags.Var(&level, "level", "compatibility level to check at and to set: BACKWARD, FORWARD, FULL, each also _TRANSITIVE, or NONE")
-	flags.BoolVar(&r.dryRun, "dry-run", false, "check everything, show what would be done, and do nothing")
+	flags.StringArrayVar(&subjects, "subject", nil, "subject of a single schema, or FILE=NAME or TYPE=NAME; may be repeated")
+	flags.Var(&level, "level", "compatibility level to check and to set: BACKWARD, FORWARD, FULL, each also with _TRANSITIVE, or NONE")
+	flags.BoolVar(&r.dryRun, "dry-run", false, "check everything and show the result, but write nothing")
 	flags.BoolVar(&r.inline, "inline", false, "register whole schemas, without references")
 	return cmd
 }

@@ -33,14 +33,15 @@ const (
 	envPrefix = "AVROGEN_"
 )
 
-const registryHelp = `The registry is --registry, else ` + envRegistry + `, else that of avrogen.yaml;
-several URLs are separated by commas. Credentials come from the environment:
+const registryHelp = `The URL of the registry comes from --registry, otherwise from
+` + envRegistry + `, and otherwise from avrogen.yaml. Several URLs are
+separated by commas. Credentials come from the environment:
 ` + envUser + ` and ` + envPassword + `, or
 ` + envToken + `, or ` + envClientSecret + ` for
-OAuth; or from a settings file of Kafka's clients (*.properties, YAML), which
---registry-config or ` + envSettings + ` names. An own CA, a client
-certificate, headers and the OAuth endpoint stand under "registry" of
-avrogen.yaml.`
+OAuth. Credentials may also be in a settings file of Kafka's clients
+(*.properties or YAML). --registry-config or ` + envSettings + `
+names this file. A private CA, a client certificate, headers and the OAuth
+endpoint are under "registry" in avrogen.yaml.`
 
 // registryConfig is the part "registry" of avrogen.yaml. The part is a URL or a
 // mapping. It contains no secret.
@@ -123,7 +124,7 @@ func (a *app) environSettings() map[string]string {
 // addRegistryFlag gives a command --registry and --registry-config.
 func (a *app) addRegistryFlag(cmd *cobra.Command, url *string) {
 	cmd.Flags().StringVar(url, "registry", "", "URL of the schema registry")
-	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients with the registry's settings")
+	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients, with settings of the registry")
 }
 
 // settingsFile returns the file of settings. The result is "" without a file.

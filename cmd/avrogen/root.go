@@ -98,15 +98,15 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "avrogen",
 		Short: "Avro schemas: Go code, evolution, registry",
-		Long: `avrogen turns Avro schemas into Go code, and keeps their evolution safe.
+		Long: `avrogen turns Avro schemas into Go code, and checks the evolution of schemas.
 
-PATH is a file, a folder (its .avsc, .avpr and .avdl files) or folder/... (those
-below it too). An avrogen.yaml at the root of the schemas holds the same
-settings as the flags; flags win.
+PATH is a file, a folder (all .avsc, .avpr and .avdl files in it), or folder/...
+(also the folders below). An avrogen.yaml in the root folder of the schemas may
+contain the same settings as the flags. Flags override the file.
 
 Exit status: 0 done, nothing to report; 1 the schemas need attention; 2 wrong
-usage; 3 something else failed, such as an unreadable file; 130 interrupted by
-Ctrl-C, 143 by SIGTERM, with no file half written.`,
+usage; 3 another failure, such as an unreadable file; 130 interrupted by Ctrl-C;
+143 ended by SIGTERM. No file is left half written.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		Args:              cobra.ArbitraryArgs,
@@ -128,10 +128,10 @@ Ctrl-C, 143 by SIGTERM, with no file half written.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.Var(&a.format, "format", "form of findings")
+	flags.Var(&a.format, "format", "format of findings")
 	flags.StringVar(&a.configFile, "config", "", "settings file (default: nearest avrogen.yaml)")
 	flags.BoolVar(&a.allowOutside, "allow-outside", false, "let IDL import files outside of PATHs")
-	flags.StringArrayVar(&a.imports, "import", nil, "search missing types in `PATH` too, or in module:MODULE/PATH")
+	flags.StringArrayVar(&a.imports, "import", nil, "also search missing types in `PATH` or module:MODULE/PATH")
 	for _, newCommand := range commands() {
 		cmd := newCommand(a)
 		cmd.DisableFlagsInUseLine = true // the usage lines already name the flags

@@ -18,10 +18,10 @@ type rulesFlags struct {
 }
 
 // rulesHelp is the part of the help about rules.
-const rulesHelp = `With --registry the rules of the subject run: CEL, JSONata and encryption. The
-key of an encryption rule must be at hand: a key that the registry shares, or
-one of local-kms, whose secret is in LOCAL_SECRET. Without the key nothing is
-printed. --ignore-rules leaves the rules out.`
+const rulesHelp = `With --registry, the rules of the subject run: CEL, JSONata and encryption. An
+encryption rule needs its key. The key is a key that the registry shares, or a
+key of local-kms with the secret in LOCAL_SECRET. Without the key, nothing is
+printed. --ignore-rules switches the rules off.`
 
 func (r *rulesFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.ignore, "ignore-rules", false, "do not run the rules of the registry")

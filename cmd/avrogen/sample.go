@@ -23,12 +23,12 @@ func newSampleCommand(a *app) *cobra.Command {
 	s := &sampler{app: a, count: 1, form: "json"}
 	cmd := &cobra.Command{
 		Use:   "sample [-n COUNT] [--seed N] [--type NAME] [--output FORM] PATH...",
-		Short: "Make values of a schema that look like real ones",
-		Long: `Make values of a schema that look like real ones. They keep to logical types.
-Names of fields say what a text or a number may be: an email, a city, a count.
-Docs do too: "e.g. EUR", "between 1 and 5". Each value is a line, in Avro's JSON
-encoding or as a bare message in hex or base64. The same seed gives the same
-values.`,
+		Short: "Make values of a schema that look like real values",
+		Long: `Make values of a schema that look like real values. The values respect logical
+types. The name of a field determines the kind of text or number, for example an
+email address, a city or a count. Docs do the same, for example "e.g. EUR" or
+"between 1 and 5". Each value is printed on a line, in Avro's JSON encoding or
+as a bare message in hex or base64. The same seed gives the same values.`,
 		Example: `  avrogen sample order.avsc
   avrogen sample -n 100 --seed 7 --type shop.Order schemas/...
   avrogen sample -n 5 order.avsc | avrogen encode --lines --schema order.avsc`,
@@ -41,9 +41,9 @@ values.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&s.count, "count", "n", 1, "how many")
-	flags.Uint64Var(&s.seed, "seed", 1, "where the random numbers begin")
-	flags.StringVar(&s.typeName, "type", "", "full `NAME` of the type, where PATH has several")
+	flags.IntVarP(&s.count, "count", "n", 1, "number of values")
+	flags.Uint64Var(&s.seed, "seed", 1, "seed of the random numbers")
+	flags.StringVar(&s.typeName, "type", "", "full `NAME` of the type, if PATH has several types")
 	flags.Var(&s.form, "output", "json, hex or base64")
 	return cmd
 }

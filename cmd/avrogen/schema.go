@@ -27,17 +27,17 @@ func newSchemaCommand(a *app) *cobra.Command {
 	p := &schemaPrinter{app: a}
 	cmd := &cobra.Command{
 		Use:   "schema [--type NAME] [--compact | --canonical | --fingerprint] PATH...\n  avrogen schema -o DIR PATH...",
-		Short: "Print a schema that stands on its own",
-		Long: `Print one schema that stands on its own, with the definitions of all types that
-it refers to: of a schema file, a protocol or IDL. --type says which one where
-PATH has several.
+		Short: "Print a schema with all its types",
+		Long: `Print one schema from a schema file, a protocol or IDL. The output contains the
+definitions of all types that the schema refers to. If PATH has several types,
+--type chooses one.
 
---canonical prints the parsing canonical form. --fingerprint prints its
-CRC-64-AVRO as a hexadecimal number, --fingerprint=md5 and --fingerprint=sha256
-print those.
+--canonical prints the parsing canonical form. --fingerprint prints the
+CRC-64-AVRO of this form as a hexadecimal number. --fingerprint=md5 and
+--fingerprint=sha256 print other fingerprints.
 
-With -o each type that the files declare is written to a file of its own, named
-by its full name: so IDL and protocols become .avsc files.`,
+With -o, each declared type is written to a file with the full name of the type.
+So IDL and protocols become .avsc files.`,
 		Example: `  avrogen schema order.avsc
   avrogen schema --type shop.Order schemas/...
   avrogen schema --fingerprint order.avsc
@@ -51,7 +51,7 @@ by its full name: so IDL and protocols become .avsc files.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&p.typeName, "type", "", "full `NAME` of the type")
+	flags.StringVar(&p.typeName, "type", "", "full `NAME` of the type, if PATH has several types")
 	flags.StringVarP(&p.output, "output", "o", "", "write each type to a file in folder `DIR`")
 	flags.BoolVar(&p.compact, "compact", false, "print the schema on one line")
 	flags.BoolVar(&p.canonical, "canonical", false, "print the parsing canonical form")

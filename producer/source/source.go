@@ -68,8 +68,8 @@ type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reason error) error
 
 // HandleBad lets f handle the items whose messages a broker refuses. Call
-// HandleBad before Run. By default, and with a nil f, a refused item ends its shard,
-// and the error names the item.
+// HandleBad before Run. By default, and with a nil f, a refused item ends its
+// shard, and the error names the item.
 func (s *Source[T]) HandleBad(f BadFunction[T]) { s.bad = f }
 
 // New makes a source and does not wait for I/O. name must stay the same after a

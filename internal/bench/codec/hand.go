@@ -19,10 +19,10 @@ import (
 )
 
 // The hand-written code is the limit. It supports only these types, and it is
-// written only for speed. It writes the same bytes, so it also sorts the keys of
-// maps. Strings are written without a check of the text, and numbers without a
-// check of the range. The errors have no details. Generated code makes all these
-// checks, and explains errors.
+// written only for speed. It writes the same bytes, so it also sorts the keys
+// of maps. Strings are written without a check of the text, and numbers without
+// a check of the range. The errors have no details. Generated code makes all
+// these checks, and explains errors.
 
 var errBad = errors.New("bad data")
 

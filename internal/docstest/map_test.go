@@ -3,6 +3,7 @@ package docstest
 import (
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,8 +11,8 @@ import (
 )
 
 // TestMap checks that the map in CONTRIBUTING.md has every package, and that
-// every folder on the map exists. A path with "/…" stands for all folders
-// below.
+// every folder on the map and every file on the page exists. A path with "/…"
+// stands for all folders below.
 func TestMap(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
@@ -39,11 +40,19 @@ func TestMap(t *testing.T) {
 			}
 		}
 	}
+	for _, span := range codeBlock.FindAllString(string(page), -1) {
+		name := strings.Trim(span, "`")
+		if path.Ext(name) == ".go" && path.Base(name) != name {
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Errorf("CONTRIBUTING.md names %s: %v", name, err)
+			}
+		}
+	}
 	if len(onMap) < 40 {
 		t.Fatalf("only %d folders were found: this test sees too little", len(onMap))
 	}
 	for _, top := range tops {
-		err := filepath.WalkDir(filepath.Join(root, top), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(root, top), func(file string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
@@ -53,10 +62,10 @@ func TestMap(t *testing.T) {
 				}
 				return nil
 			}
-			if filepath.Ext(path) != ".go" {
+			if filepath.Ext(file) != ".go" {
 				return nil
 			}
-			dir, err := filepath.Rel(root, filepath.Dir(path))
+			dir, err := filepath.Rel(root, filepath.Dir(file))
 			if err != nil {
 				return err
 			}

@@ -54,8 +54,9 @@ func TestSelfContaining(t *testing.T) {
 	}
 }
 
-// TestNamesStay adds a field to a record. The names of the earlier fields stay.
-func TestNamesStay(t *testing.T) {
+// TestAddedFieldKeepsOtherNames adds a field to a record. The names of the
+// earlier fields stay.
+func TestAddedFieldKeepsOtherNames(t *testing.T) {
 	t.Parallel()
 	goNames := func(typ *schemagen.Type) []string {
 		var names []string

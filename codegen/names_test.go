@@ -56,7 +56,7 @@ func TestGoName(t *testing.T) {
 	}
 }
 
-func TestScope(t *testing.T) {
+func TestScopeMakesNamesUnique(t *testing.T) {
 	t.Parallel()
 	s := newScope([]string{"Equal"})
 	for _, step := range [][2]string{{"Type", "Type"}, {"Type", "Type_"}, {"Type", "Type__"}, {"Equal", "Equal_"}} {

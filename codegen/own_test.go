@@ -285,9 +285,9 @@ func TestOwnTypes(t *testing.T) {
 	m.Go("test", "./...")
 }
 
-// TestOwnMistakes checks that types whose values cannot be read are refused,
-// and that the error has a place.
-func TestOwnMistakes(t *testing.T) {
+// TestBadOwnTypesAreRefused checks that types whose values cannot be read are
+// refused, and that the error has a place.
+func TestBadOwnTypesAreRefused(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)
 	m.Write("own/own.go", `package own

@@ -70,9 +70,9 @@ func TestCloseAccounts(t *testing.T) {
 	}
 }
 
-// TestCloseAmidst calls Close while other goroutines publish or wait for room,
-// and while answers are lost.
-func TestCloseAmidst(t *testing.T) {
+// TestCloseDuringTraffic calls Close while other goroutines publish or wait for
+// room, and while answers are lost.
+func TestCloseDuringTraffic(t *testing.T) {
 	t.Parallel()
 	for name, within := range map[string]time.Duration{"in time": time.Minute, "cut short": 30 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestCloseAmidst(t *testing.T) {
 			defer f.Stop()
 			w := workload.Run{
 				Brokers: b.Addrs(), Topic: "items", Name: "close", Seed: s, Messages: 10_000, CloseAfter: 5_000, CloseWithin: within,
-				Options: []producer.Option{quick(), producer.WithMaxInFlight(500, 2_000_000)},
+				Options: []producer.Option{fastReconnect(), producer.WithMaxInFlight(500, 2_000_000)},
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()

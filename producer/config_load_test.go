@@ -230,7 +230,7 @@ func TestKeysRefused(t *testing.T) {
 
 // Several programs read the same file. So keys of the registry client, the
 // serializer, a consumer, Kafka Connect and Spring Boot are no errors.
-func TestFilesOfOthers(t *testing.T) {
+func TestFilesWithKeysOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"a.properties":       "bootstrap.servers=b:1,\nschema.registry.url=http://r\nbasic.auth.user.info=a:b\nuse.latest.version=true\nsession.timeout.ms=45000\ngroup.id=g\nisolation.level=read_committed\nlinger.ms=7",
@@ -298,7 +298,7 @@ func TestPresetOfFiles(t *testing.T) {
 
 // Unknown keys are refused. With LogUnknownKeys, one log line names the unknown
 // keys. No error and no line shows a value.
-func TestUnknownKeysAreToldOnce(t *testing.T) {
+func TestUnknownKeysAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	file := WithConfigFile(write(t, "a.properties", "bootstrap.servers=b:1\nmy.token=hunter2\nliger.ms=hunter2"))
 	_, err := settings.New(settings.ForProducer, nil, "", []Option{file})
@@ -313,7 +313,7 @@ func TestUnknownKeysAreToldOnce(t *testing.T) {
 }
 
 // The error of a wrong secret does not contain the text of the secret.
-func TestSecretsStayOut(t *testing.T) {
+func TestErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`sasl.jaas.config=x.PlainLoginModule required username="u" password="hunter2`,

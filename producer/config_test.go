@@ -16,7 +16,7 @@ import (
 )
 
 // The client library must accept every combination of options.
-func TestClientTakesConfig(t *testing.T) {
+func TestClientAcceptsEveryConfig(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]Option{
 		"defaults":       nil,

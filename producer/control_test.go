@@ -26,10 +26,10 @@ func TestControlNoIdempotence(t *testing.T) {
 	defer f.Stop()
 	w := workload.Run{
 		Brokers: b.Addrs(), Topic: "items", Name: "control", Seed: s, Messages: 30_000, Rate: 15_000,
-		Options: []producer.Option{quick(), producer.WithWeakAcks(producer.AcksAll), producer.WithLinger(time.Millisecond)},
+		Options: []producer.Option{fastReconnect(), producer.WithWeakAcks(producer.AcksAll), producer.WithLinger(time.Millisecond)},
 		Disturb: func(ctx context.Context) {
 			for f.Hits() < 5 && ctx.Err() == nil {
-				during(ctx, 10*time.Millisecond)
+				waitFor(ctx, 10*time.Millisecond)
 			}
 		},
 	}
@@ -61,11 +61,11 @@ func TestControlDeliveryTimeout(t *testing.T) {
 	b := producertest.Start(t, producertest.WithBrokers(3), producertest.WithTopic("items", 6))
 	w := workload.Run{
 		Brokers: b.Addrs(), Topic: "items", Name: "control", Seed: s, Messages: 10_000, Rate: 8_000,
-		Options: []producer.Option{quick(), producer.WithDeliveryTimeout(500 * time.Millisecond), producer.WithLinger(time.Millisecond)},
+		Options: []producer.Option{fastReconnect(), producer.WithDeliveryTimeout(500 * time.Millisecond), producer.WithLinger(time.Millisecond)},
 		Disturb: func(ctx context.Context) {
 			f := b.LoseAnswers(0.5, s)
 			defer f.Stop()
-			during(ctx, 4*time.Second)
+			waitFor(ctx, 4*time.Second)
 		},
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)

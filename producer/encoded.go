@@ -67,7 +67,7 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 			return e, err
 		}
 	}
-	s := takeScratch(t.encoder(serializer))
+	s := takeOutgoing(t.encoder(serializer))
 	defer s.free()
 	if err := t.encode(ctx, s, m.Value, m); err != nil {
 		return e, err
@@ -98,14 +98,14 @@ type encoder struct {
 // encoder returns the binding of the last Encode if the serializer is the same,
 // and otherwise makes a binding.
 func (t *Topic[R]) encoder(s *serde.Serializer) *binding {
-	last := t.encoded.Load()
+	last := t.lastEncoder.Load()
 	if last == nil || last.serializer != s {
 		last = &encoder{s, &binding{
 			options: &t.options,
 			value:   s.For(t.name, serde.Value, t.options.value...),
 			key:     s.For(t.name, serde.Key, t.options.key...),
 		}}
-		t.encoded.Store(last)
+		t.lastEncoder.Store(last)
 	}
 	return last.binding
 }
@@ -142,7 +142,7 @@ func (e Encoded) Send(ctx context.Context, p *Producer) (Delivery, error) {
 
 // publish gives the message to the client. future may be nil.
 func (e Encoded) publish(ctx context.Context, p *publisher, future *Future) error {
-	s := takeScratch(&binding{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
+	s := takeOutgoing(&binding{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
 	defer s.free()
 	s.explicit, s.partitioner = e.Partition, Murmur2()
 	s.message.Key, s.message.Value = e.Key, e.Value

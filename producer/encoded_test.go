@@ -14,9 +14,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// TestEncoded publishes a message twice in a transaction, first as a record and
-// then in encoded form. The two must be equal in the log.
-func TestEncoded(t *testing.T) {
+// TestEncodedEqualsRecord publishes a message twice in a transaction, first as
+// a record and then in encoded form. The two must be equal in the log.
+func TestEncodedEqualsRecord(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
 	name := w.topic("events", 3)
@@ -58,8 +58,8 @@ func TestEncoded(t *testing.T) {
 	if err := tp.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	w.decided(name)
-	log := w.log(name)
+	w.waitForMarkers(name)
+	log := w.readAll(name)
 	if len(log) != 2*len(messages) {
 		t.Fatalf("%d records, want %d", len(log), 2*len(messages))
 	}
@@ -97,7 +97,7 @@ func TestEncodeRefuses(t *testing.T) {
 		"a nil record":            {producer.NewTopic("t", producer.KeyBy(byKey)), ser, producer.Message[*event]{}, "nil"},
 		"PartitionBy":             {producer.NewTopic("t", producer.KeyBy(byKey), byPartition), ser, value, "partitioner of its own"},
 		"WithPartitioner":         {producer.NewTopic("t", producer.KeyBy(byKey), producer.WithPartitioner(producer.RoundRobin())), ser, value, "partitioner of its own"},
-		"a Before function":       {producer.NewTopic("t", producer.KeyBy(byKey), producer.WithBefore(func(context.Context, *producer.Message[*event]) error { return errAsked })), ser, value, errAsked.Error()},
+		"a Before function":       {producer.NewTopic("t", producer.KeyBy(byKey), producer.WithBefore(func(context.Context, *producer.Message[*event]) error { return errOnPurpose })), ser, value, errOnPurpose.Error()},
 		"a key that panics":       {producer.NewTopic("t", producer.KeyBy(func(*event) string { panic("boom") })), ser, value, "boom"},
 		"a field that is refused": {producer.NewTopic("t", producer.KeyBy(byKey)), ser, producer.Message[*event]{Value: &event{Pad: "bad"}}, errBadField.Error()},
 	} {

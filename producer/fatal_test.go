@@ -11,10 +11,10 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestFatal checks a fatal error of the client. Every accepted message has
-// exactly one true outcome, the producer reports its end at once, and no call
-// waits.
-func TestFatal(t *testing.T) {
+// TestFatalErrorOutcomes checks a fatal error of the client. Every accepted
+// message has exactly one true outcome, the producer reports its end at once,
+// and no call waits.
+func TestFatalErrorOutcomes(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 3))
 	p := newProducer(t, b.Addrs(), producer.WithMaxInFlight(50, 1_000_000), producer.WithoutRecovery())
@@ -72,13 +72,13 @@ func TestRecovery(t *testing.T) {
 	var p *producer.Producer
 	w := workload.Run{
 		Brokers: b.Addrs(), Topic: "items", Name: "recovery", Seed: s, Messages: 10_000, Rate: 8_000,
-		Options: []producer.Option{quick()},
+		Options: []producer.Option{fastReconnect()},
 		Started: func(started *producer.Producer) { p = started },
 		Disturb: func(ctx context.Context) {
 			f := b.FailApplied(0.2, s)
 			defer f.Stop()
 			for range 5 {
-				during(ctx, 200*time.Millisecond)
+				waitFor(ctx, 200*time.Millisecond)
 				p.FailForTest("a test's doing")
 			}
 		},

@@ -29,27 +29,27 @@ func seed(t testing.TB) uint64 {
 	return s
 }
 
-// during waits for d or for the end of the context.
-func during(ctx context.Context, d time.Duration) {
+// waitFor waits for d or for the end of the context.
+func waitFor(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }
 
-// every calls f at an interval until the total time is over.
-func every(ctx context.Context, d, total time.Duration, f func()) {
+// callEvery calls f at an interval until the total time is over.
+func callEvery(ctx context.Context, d, total time.Duration, f func()) {
 	for end := time.Now().Add(total); time.Now().Before(end) && ctx.Err() == nil; {
 		f()
-		during(ctx, d)
+		waitFor(ctx, d)
 	}
 }
 
 const faultTime = 1500 * time.Millisecond
 
-// quick makes the client reconnect soon after an outage, so that tests are
-// short.
-func quick() producer.Option {
+// fastReconnect makes the client reconnect soon after an outage, so that tests
+// are short.
+func fastReconnect() producer.Option {
 	return producer.WithConfig(quickReconnect)
 }
 
@@ -59,11 +59,11 @@ type faultCase struct {
 	change  func(*workload.Run)
 }
 
-func lasting(start func(b *producertest.Broker, seed uint64) *producertest.Fault) func(context.Context, *producertest.Broker, uint64) error {
+func forFaultTime(start func(b *producertest.Broker, seed uint64) *producertest.Fault) func(context.Context, *producertest.Broker, uint64) error {
 	return func(ctx context.Context, b *producertest.Broker, seed uint64) error {
 		f := start(b, seed)
-		during(ctx, faultTime)
-		reached(ctx, f, 1) // on a busy machine a rare fault takes longer
+		waitFor(ctx, faultTime)
+		waitForHits(ctx, f, 1) // on a busy machine a rare fault takes longer
 		f.Stop()
 		if f.Hits() == 0 {
 			return fmt.Errorf("the fault befell nothing")
@@ -85,47 +85,47 @@ const (
 func faultCases() map[string]faultCase {
 	return map[string]faultCase{
 		"none": {1, func(context.Context, *producertest.Broker, uint64) error { return nil }, nil},
-		"2 % of the answers dropped": {1, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"2 % of the answers dropped": {1, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.LoseAnswers(0.02, seed)
 		}), nil},
-		"half of the answers dropped": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"half of the answers dropped": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.LoseAnswers(0.5, seed)
 		}), nil},
-		"applied but answered with an error": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"applied but answered with an error": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.FailApplied(0.3, seed)
 		}), nil},
-		"applied but answered with a timeout": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"applied but answered with a timeout": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.Refuse(requestTimedOut, 0.3, seed)
 		}), nil},
-		"refused for want of replicas": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"refused for want of replicas": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.Refuse(notEnoughReplicas, 0.3, seed)
 		}), nil},
-		"disk errors": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"disk errors": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.Refuse(kafkaStorageError, 0.2, seed)
 		}), nil},
-		"answers 30 ms late": {3, lasting(func(b *producertest.Broker, _ uint64) *producertest.Fault {
+		"answers 30 ms late": {3, forFaultTime(func(b *producertest.Broker, _ uint64) *producertest.Fault {
 			return b.DelayAnswers(30 * time.Millisecond)
 		}), nil},
 		"every connection cut each 40 ms": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
-			every(ctx, 40*time.Millisecond, faultTime, b.Cut)
+			callEvery(ctx, 40*time.Millisecond, faultTime, b.Cut)
 			return nil
 		}, nil},
 		"leaders moved each 200 ms": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
-			every(ctx, 200*time.Millisecond, faultTime, b.MoveLeaders)
+			callEvery(ctx, 200*time.Millisecond, faultTime, b.MoveLeaders)
 			return nil
 		}, nil},
 		"a node removed": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
-			during(ctx, faultTime/3)
+			waitFor(ctx, faultTime/3)
 			if err := b.RemoveNode(1); err != nil {
 				return err
 			}
-			during(ctx, faultTime/3)
+			waitFor(ctx, faultTime/3)
 			return nil
 		}, nil},
 		"an outage longer than every timeout": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
-			during(ctx, faultTime/3)
+			waitFor(ctx, faultTime/3)
 			restart := b.Stop()
-			during(ctx, 2*faultTime)
+			waitFor(ctx, 2*faultTime)
 			restart()
 			return nil
 		}, func(w *workload.Run) {
@@ -134,30 +134,30 @@ func faultCases() map[string]faultCase {
 		}},
 		"brokers stopped and started": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
 			for range 4 {
-				during(ctx, 150*time.Millisecond)
+				waitFor(ctx, 150*time.Millisecond)
 				restart := b.Stop()
-				during(ctx, 200*time.Millisecond)
+				waitFor(ctx, 200*time.Millisecond)
 				restart()
 			}
 			return nil
 		}, nil},
-		"a full buffer, half of the answers dropped": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"a full buffer, half of the answers dropped": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.LoseAnswers(0.5, seed)
 		}), func(w *workload.Run) {
 			w.Rate, w.Messages = 0, 10_000
 			w.Options = append(w.Options, producer.WithMaxInFlight(100, 2_000_000))
 		}},
 		"contexts that end at random, connections cut": {3, func(ctx context.Context, b *producertest.Broker, _ uint64) error {
-			every(ctx, 100*time.Millisecond, faultTime, b.Cut)
+			callEvery(ctx, 100*time.Millisecond, faultTime, b.Cut)
 			return nil
 		}, func(w *workload.Run) { w.ShortContexts = true }},
-		"callbacks that panic and block, answers dropped": {3, lasting(func(b *producertest.Broker, seed uint64) *producertest.Fault {
+		"callbacks that panic and block, answers dropped": {3, forFaultTime(func(b *producertest.Broker, seed uint64) *producertest.Fault {
 			return b.LoseAnswers(0.1, seed)
 		}), func(w *workload.Run) { w.BadCallbacks = true; w.Rate = 5_000 }},
 		"everything at once": {3, func(ctx context.Context, b *producertest.Broker, seed uint64) error {
 			lost, failed := b.LoseAnswers(0.2, seed), b.FailApplied(0.2, seed+1)
 			n := 0
-			every(ctx, 50*time.Millisecond, 2*faultTime, func() {
+			callEvery(ctx, 50*time.Millisecond, 2*faultTime, func() {
 				switch n++; n % 4 {
 				case 0:
 					b.MoveLeaders()
@@ -185,7 +185,7 @@ func TestFaults(t *testing.T) {
 			b := producertest.Start(t, producertest.WithBrokers(c.nodes), producertest.WithTopic("items", 6))
 			w := workload.Run{
 				Brokers: b.Addrs(), Topic: "items", Name: "faults", Seed: s,
-				Messages: 5_000, Rate: 8_000, Options: []producer.Option{quick()},
+				Messages: 5_000, Rate: 8_000, Options: []producer.Option{fastReconnect()},
 			}
 			var disturbed error
 			w.Disturb = func(ctx context.Context) { disturbed = c.disturb(ctx, b, s) }
@@ -215,9 +215,9 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// reached waits until a fault has hit n requests.
-func reached(ctx context.Context, f *producertest.Fault, n int) {
+// waitForHits waits until a fault has hit n requests.
+func waitForHits(ctx context.Context, f *producertest.Fault, n int) {
 	for f.Hits() < n && ctx.Err() == nil {
-		during(ctx, 5*time.Millisecond)
+		waitFor(ctx, 5*time.Millisecond)
 	}
 }

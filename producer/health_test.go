@@ -128,7 +128,7 @@ func TestFewReplicas(t *testing.T) {
 	if h := p.Health(); !h.Ready || h.Degraded != nil {
 		t.Errorf("all replicas: %+v", h)
 	}
-	few := shrink(b)
+	few := shrinkReplicas(b)
 	few.Store(true)
 	if err := p.Prepare(ctx, events); err != nil {
 		t.Errorf("too few replicas pass: %v", err)
@@ -141,9 +141,9 @@ func TestFewReplicas(t *testing.T) {
 	waitForHealth(t, p, "enough replicas", func(h producer.Health) bool { return h.Ready && h.Degraded == nil })
 }
 
-// shrink lets the brokers say that only the leader of each partition of the
-// topic events is in sync, while the result is true.
-func shrink(b *producertest.Broker) *atomic.Bool {
+// shrinkReplicas lets the brokers say that only the leader of each partition of
+// the topic events is in sync, while the result is true.
+func shrinkReplicas(b *producertest.Broker) *atomic.Bool {
 	cluster := b.Cluster()
 	topic, infos, addrs := cluster.TopicInfo("events"), cluster.PartitionInfos("events"), b.Addrs()
 	var few atomic.Bool

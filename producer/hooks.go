@@ -125,7 +125,7 @@ func callbacks(c *settings.Config, h *hooks) engine.Callbacks {
 		all.Accepted, all.Outcome = h.accepted, h.outcome
 	}
 	if h.transaction {
-		all.Transaction = h.step
+		all.Transaction = h.transactionStep
 	}
 	for _, r := range settings.Carried[Resolver](c) {
 		all.Resume = r.Resume
@@ -171,12 +171,12 @@ func (h *hooks) startOne(ctx context.Context, start func(context.Context, *Start
 		return nil
 	}
 	token = noToken{}
-	defer h.caught("the hook Start")
+	defer h.recoverHook("the hook Start")
 	return start(ctx, s)
 }
 
-// caught reports the panic of a hook. Call caught with defer.
-func (h *hooks) caught(name string) {
+// recoverHook reports the panic of a hook. Call it with defer.
+func (h *hooks) recoverHook(name string) {
 	if v := recover(); v != nil {
 		h.panicked(&PanicError{In: name, Value: v, Stack: debug.Stack()})
 	}
@@ -200,7 +200,7 @@ func (h *hooks) eachOne(name string, one *Hooks, token any, f func(one *Hooks, t
 	if token == (noToken{}) {
 		return
 	}
-	defer h.caught(name)
+	defer h.recoverHook(name)
 	f(one, token)
 }
 
@@ -229,8 +229,8 @@ func (h *hooks) outcome(token any, d Delivery, err error, waited, onWire time.Du
 	})
 }
 
-// step reports a step of a transaction.
-func (h *hooks) step(ctx context.Context, e TransactionEvent) {
+// transactionStep reports a step of a transaction.
+func (h *hooks) transactionStep(ctx context.Context, e TransactionEvent) {
 	for i := range h.all {
 		h.eachOne("the hook Transaction", &h.all[i], nil, func(one *Hooks, _ any) {
 			if one.Transaction != nil {
@@ -263,7 +263,7 @@ func (h *hookedMessage) free() {
 }
 
 // begin calls Start, with the headers of the message.
-func (h *hookedMessage) begin(ctx context.Context, s *scratch) {
+func (h *hookedMessage) begin(ctx context.Context, s *outgoing) {
 	h.start.Key, h.start.Headers, h.begun = s.message.Key, &s.headers, true
 	h.token = s.binding.publisher.hooks.start(ctx, &h.start)
 	h.start.Headers, h.start.Key = nil, nil

@@ -22,7 +22,7 @@ func TestForeignSchemaIDHeaders(t *testing.T) {
 	}
 	byText := producer.KeyBy(func(e *event) string { return "k" })
 	byBytes := producer.KeyBytes(func(e *event, dst []byte) []byte { return append(dst, "framed"...) })
-	byRecord := producer.KeyRecord(func(e *event) *second { return &second{} })
+	byRecord := producer.KeyRecord(func(e *event) *secondRecord { return &secondRecord{} })
 	inHeader := producer.WithValue(serde.IDInHeader())
 	for name, c := range map[string]struct {
 		key  producer.KeyFunc[*event]
@@ -45,7 +45,7 @@ func TestForeignSchemaIDHeaders(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, h := range w.log(topic)[0].Headers {
+			for _, h := range w.readAll(topic)[0].Headers {
 				name := h.Key
 				if len(h.Value) == 17 {
 					name = "own " + name

@@ -85,8 +85,8 @@ func BytesKey(b []byte) Key { return Key{kind: keyBytes, bytes: b} }
 // RecordKey makes a key from an Avro record.
 func RecordKey(r avrobin.Record) Key { return Key{kind: keyRecord, record: r} }
 
-// appendKey appends the key of r to the scratch buffer.
-func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error) {
+// appendKey appends the key of r to the buffer.
+func (f *KeyFunc[R]) appendKey(ctx context.Context, s *outgoing, r R) (err error) {
 	s.step = "the key function"
 	if f.none() {
 		return nil
@@ -99,7 +99,7 @@ func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error)
 		s.buf, s.keyed, s.ids.key = append(s.buf, f.text(r)...), true, true
 	case f.bytes != nil:
 		if b := f.bytes(r, s.buf); b != nil {
-			s.buf, s.keyed = own(s.buf, b), true
+			s.buf, s.keyed = copyForeign(s.buf, b), true
 		}
 	case f.record != nil:
 		err = s.appendKeyRecord(ctx, f.record(r))
@@ -108,7 +108,7 @@ func (f *KeyFunc[R]) appendKey(ctx context.Context, s *scratch, r R) (err error)
 }
 
 // appendTo appends an overriding key.
-func (k *Key) appendTo(ctx context.Context, s *scratch) (err error) {
+func (k *Key) appendTo(ctx context.Context, s *outgoing) (err error) {
 	switch k.kind {
 	case keyUnset: // nothing overrides
 	case keyText:

@@ -13,23 +13,23 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// levels counts the lines of a log by level, and keeps their messages.
-type levels struct {
+// logLevels counts the lines of a log by level, and keeps their messages.
+type logLevels struct {
 	mu    sync.Mutex
 	lines []slog.Record
 }
 
 // logger returns a logger that writes to l.
-func (l *levels) logger() *slog.Logger {
-	return slog.New(eachRecord(func(r slog.Record) {
+func (l *logLevels) logger() *slog.Logger {
+	return slog.New(recordHandler(func(r slog.Record) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.lines = append(l.lines, r)
 	}))
 }
 
-// from returns the lines of a level and above.
-func (l *levels) from(level slog.Level) (lines []string) {
+// atOrAbove returns the lines of a level and above.
+func (l *logLevels) atOrAbove(level slog.Level) (lines []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.lines {
@@ -56,7 +56,7 @@ func TestLogLevels(t *testing.T) {
 		run   func(ctx context.Context, t *testing.T, b *producertest.Broker, log producer.Option)
 	}{
 		"a wrong transaction timeout": {slog.LevelWarn, func(ctx context.Context, t *testing.T, b *producertest.Broker, log producer.Option) {
-			tp := (&where{t: t, addrs: b.Addrs()}).transactional(newID(t), log)
+			tp := (&kafkaEnv{t: t, addrs: b.Addrs()}).transactional(newID(t), log)
 			for range 3 {
 				b.RefuseNext(1, invalidTransactionTimeout, producertest.InitProducerID)
 				if err := add(ctx, tp); err == nil || strings.Count(err.Error(), "INVALID_TRANSACTION_TIMEOUT") != 1 || !errors.Is(err, producer.ErrNotSent) {
@@ -65,7 +65,7 @@ func TestLogLevels(t *testing.T) {
 			}
 		}},
 		"fenced": {slog.LevelWarn, func(ctx context.Context, t *testing.T, b *producertest.Broker, log producer.Option) {
-			w, id := &where{t: t, addrs: b.Addrs()}, newID(t)
+			w, id := &kafkaEnv{t: t, addrs: b.Addrs()}, newID(t)
 			old := w.transactional(id, log)
 			if err := errors.Join(add(ctx, old), add(ctx, w.transactional(id))); err != nil {
 				t.Fatal(err)
@@ -112,9 +112,9 @@ func TestLogLevels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t, producertest.WithTopic("events", 3))
-			log := &levels{}
+			log := &logLevels{}
 			c.run(waitCtx(t), t, b, producer.WithLogger(log.logger()))
-			for _, line := range log.from(c.least) {
+			for _, line := range log.atOrAbove(c.least) {
 				t.Error(line)
 			}
 		})
@@ -122,13 +122,13 @@ func TestLogLevels(t *testing.T) {
 	t.Run("control: an end for good", func(t *testing.T) {
 		t.Parallel()
 		b := startBroker(t, producertest.WithTopic("events", 3))
-		log := &levels{}
+		log := &logLevels{}
 		p := newProducer(t, b.Addrs(), producer.WithLogger(log.logger()), producer.WithoutRecovery())
 		p.FailForTest("a test's doing")
 		if err := p.Close(waitCtx(t)); err != nil {
 			t.Error(err)
 		}
-		if lines := log.from(slog.LevelError); len(lines) != 1 || !strings.Contains(lines[0], "fatal_error") {
+		if lines := log.atOrAbove(slog.LevelError); len(lines) != 1 || !strings.Contains(lines[0], "fatal_error") {
 			t.Errorf("%q", lines)
 		}
 	})

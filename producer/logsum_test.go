@@ -17,7 +17,7 @@ func TestRepeatedLines(t *testing.T) {
 	w := brokers(t)
 	var mu sync.Mutex
 	var repeated []int64 // of each line message_failed
-	p := newProducer(t, w.addrs, producer.WithLogger(slog.New(eachRecord(func(r slog.Record) {
+	p := newProducer(t, w.addrs, producer.WithLogger(slog.New(recordHandler(func(r slog.Record) {
 		if r.Message != "message_failed" {
 			return
 		}
@@ -54,13 +54,13 @@ func TestRepeatedLines(t *testing.T) {
 	}
 }
 
-// eachRecord is a log handler that gives each record to a function.
-type eachRecord func(r slog.Record)
+// recordHandler is a log handler that gives each record to a function.
+type recordHandler func(r slog.Record)
 
-func (eachRecord) Enabled(context.Context, slog.Level) bool { return true }
+func (recordHandler) Enabled(context.Context, slog.Level) bool { return true }
 
-func (f eachRecord) Handle(_ context.Context, r slog.Record) error { f(r); return nil }
+func (f recordHandler) Handle(_ context.Context, r slog.Record) error { f(r); return nil }
 
-func (f eachRecord) WithAttrs([]slog.Attr) slog.Handler { return f }
+func (f recordHandler) WithAttrs([]slog.Attr) slog.Handler { return f }
 
-func (f eachRecord) WithGroup(string) slog.Handler { return f }
+func (f recordHandler) WithGroup(string) slog.Handler { return f }

@@ -59,7 +59,7 @@ func testLoweredLimit(t *testing.T, options []producer.Option) {
 		all.Go(func() {
 			for seq := range int64(each) {
 				if seq == 500 && g == 0 {
-					b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.MessageTooLarge, Count: 2, When: large})
+					b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.MessageTooLarge, Count: 2, When: hasSeveralMessages})
 				}
 				key := fmt.Sprintf("%d-%d", g, seq%5)
 				if err := topic.PublishAsync(ctx, p, &event{Key: key, Seq: seq}, func(d producer.Delivery, err error) {
@@ -99,9 +99,9 @@ func testLoweredLimit(t *testing.T, options []producer.Option) {
 	}
 }
 
-// large reports whether a produce request has more than one message. A message
-// that is refused alone is not sent again.
-func large(r kmsg.Request) bool {
+// hasSeveralMessages reports whether a produce request has more than one
+// message. A message that is refused alone is not sent again.
+func hasSeveralMessages(r kmsg.Request) bool {
 	for _, topic := range r.(*kmsg.ProduceRequest).Topics {
 		for _, p := range topic.Partitions {
 			if len(p.Records) < 200 {

@@ -39,8 +39,8 @@ type Partition struct{ plus1 int32 }
 // partitioner.
 func ToPartition(n int32) Partition { return Partition{n + 1} }
 
-// scratch holds the memory for encoding one message. A pool keeps scratches.
-type scratch struct {
+// outgoing is a message on its way to the engine. A pool keeps the memory.
+type outgoing struct {
 	binding   *binding
 	step      string // the running step, for a PanicError
 	buf       []byte // key, then value
@@ -60,15 +60,15 @@ type scratch struct {
 // Without the limit one huge message would hold memory for ever.
 const maxPooled = 1 << 16
 
-var scratchPool = sync.Pool{New: func() any { return new(scratch) }} //nolint:gochecknoglobals // a pool of buffers
+var outgoingPool = sync.Pool{New: func() any { return new(outgoing) }} //nolint:gochecknoglobals // a pool of buffers
 
-func takeScratch(b *binding) *scratch {
-	s := scratchPool.Get().(*scratch)
+func takeOutgoing(b *binding) *outgoing {
+	s := outgoingPool.Get().(*outgoing)
 	s.binding = b
 	return s
 }
 
-func (s *scratch) free() {
+func (s *outgoing) free() {
 	if cap(s.buf) > maxPooled {
 		s.buf = nil
 	}
@@ -83,7 +83,7 @@ func (s *scratch) free() {
 		s.headers = s.headers[:0]
 		s.resetHeaders()
 	}
-	scratchPool.Put(s)
+	outgoingPool.Put(s)
 }
 
 var (
@@ -95,7 +95,7 @@ var (
 		"set Message.Partition, or give the topic a WithPartitioner for tombstones")
 )
 
-func (s *scratch) appendKeyRecord(ctx context.Context, r avrobin.Record) (err error) {
+func (s *outgoing) appendKeyRecord(ctx context.Context, r avrobin.Record) (err error) {
 	s.step = "the encoding of the key"
 	b := s.binding.key
 	if s.buf, err = b.Append(ctx, s.buf, r); err != nil {
@@ -109,7 +109,7 @@ func (s *scratch) appendKeyRecord(ctx context.Context, r avrobin.Record) (err er
 	return err
 }
 
-func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error) {
+func (s *outgoing) appendValue(ctx context.Context, r avrobin.Record) (err error) {
 	s.step = "the encoding of the value"
 	b := s.binding.value
 	if s.buf, err = b.Append(ctx, s.buf, r); err != nil {
@@ -125,12 +125,12 @@ func (s *scratch) appendValue(ctx context.Context, r avrobin.Record) (err error)
 
 // wantsDelivery reports whether a callback, a future or a hook reads the
 // delivery.
-func (s *scratch) wantsDelivery() bool { return s.message.WantsDelivery() || s.hooked != nil }
+func (s *outgoing) wantsDelivery() bool { return s.message.WantsDelivery() || s.hooked != nil }
 
 // schema adds the id header of r's schema if the id is not in the prefix, and
 // returns the header's value. It returns the id itself if the message has a
 // receiver for its delivery.
-func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (id int, header []byte, err error) {
+func (s *outgoing) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (id int, header []byte, err error) {
 	h, ok, err := b.Header(ctx, r)
 	if ok {
 		s.headers = append(s.headers, h)
@@ -145,18 +145,18 @@ func (s *scratch) schema(ctx context.Context, b *serde.Binding, r avrobin.Record
 	return known.ID, h.Value, nil
 }
 
-// own takes the result of a user function that appends to mine. If the result
-// has other memory, the user may keep and reuse that memory. Then own copies
-// the result, because our slice goes back to the pool.
-func own[T any](mine, made []T) []T {
+// copyForeign takes the result of a user function that appends to mine. If the
+// result has other memory, the user may keep and reuse that memory. Then own
+// copies the result, because our slice goes back to the pool.
+func copyForeign[T any](mine, made []T) []T {
 	if unsafe.SliceData(mine) == unsafe.SliceData(made) {
 		return made
 	}
 	return append(mine[:0], made...)
 }
 
-// caught turns a panic of user code into an error. Call caught with defer.
-func (s *scratch) caught(err *error) {
+// recoverInto turns a panic of user code into an error. Call it with defer.
+func (s *outgoing) recoverInto(err *error) {
 	if v := recover(); v != nil {
 		*err = &PanicError{In: s.step, Value: v, Stack: debug.Stack()}
 	}
@@ -164,7 +164,7 @@ func (s *scratch) caught(err *error) {
 
 // resetHeaders empties the message's headers, and keeps their memory if it is
 // small.
-func (s *scratch) resetHeaders() {
+func (s *outgoing) resetHeaders() {
 	clear(s.message.Headers)
 	s.message.Headers = s.message.Headers[:0]
 	if cap(s.message.Headers) > maxPooledHeaders {

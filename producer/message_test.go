@@ -20,8 +20,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// log reads a topic to its end.
-func (w *where) log(topic string) []*kgo.Record {
+// readAll reads a topic to its end.
+func (w *kafkaEnv) readAll(topic string) []*kgo.Record {
 	w.t.Helper()
 	var all []*kgo.Record
 	for r, err := range logread.All(waitCtx(w.t), w.addrs, topic) {
@@ -49,7 +49,7 @@ func TestMessage(t *testing.T) {
 	}))
 	ctx := context.WithValue(waitCtx(t), hookKey{}, "-7")
 	at := time.Date(2024, 5, 6, 7, 8, 9, 123e6, time.UTC)
-	byRecord := producer.NewTopic(name, producer.KeyRecord(func(e *event) *second { return &second{} }),
+	byRecord := producer.NewTopic(name, producer.KeyRecord(func(e *event) *secondRecord { return &secondRecord{} }),
 		producer.WithEventID(),
 		producer.WithHeadersBy(func(e *event, h []serde.Header) []serde.Header {
 			return append(h, serde.Header{Key: "seq", Value: fmt.Append(nil, e.Seq)})
@@ -79,7 +79,7 @@ func TestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	log := w.log(name)
+	log := w.readAll(name)
 	if len(log) != 5 {
 		t.Fatalf("%d records", len(log))
 	}
@@ -172,7 +172,7 @@ func TestHooks(t *testing.T) {
 	if accepted.Load() != 3 || outcomes.Load() != 3 || bytes.Load() < 3*6 {
 		t.Errorf("accepted %d (%d bytes), outcomes %d", accepted.Load(), bytes.Load(), outcomes.Load())
 	}
-	for _, r := range w.log(name) {
+	for _, r := range w.readAll(name) {
 		if len(r.Headers) != 1 || r.Headers[0].Key != "before" {
 			t.Errorf("headers %v", r.Headers)
 		}
@@ -350,7 +350,7 @@ func TestForeignSlices(t *testing.T) {
 	if string(key) != "key" || string(key[:4]) != "key\x00" || len(headers) != 1 || headers[0].Key != "mine" || headers[:2][1].Key != "" {
 		t.Errorf("the user's slices were written to: %q %v", key[:20], headers[:2])
 	}
-	for _, r := range w.log(name) {
+	for _, r := range w.readAll(name) {
 		if string(r.Key) != "key" || len(r.Headers) != 2 || r.Headers[0].Key != "mine" {
 			t.Errorf("key %q, headers %v", r.Key, r.Headers)
 		}

@@ -55,7 +55,7 @@ func TestMurmur2(t *testing.T) {
 	}
 }
 
-func TestSpread(t *testing.T) {
+func TestPartitionersSpreadKeys(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]producer.Partitioner{
 		"round robin": producer.RoundRobin(), "sticky": producer.Sticky(), "murmur2 without a key": producer.Murmur2(),
@@ -143,7 +143,7 @@ func TestTombstones(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("events", 4))
 	p := newProducer(t, b.Addrs())
-	tx := (&where{t: t, addrs: b.Addrs()}).transactional(newID(t))
+	tx := (&kafkaEnv{t: t, addrs: b.Addrs()}).transactional(newID(t))
 	ctx := waitCtx(t)
 	options := []producer.TopicOption{
 		producer.WithPartitionBy(func(_ []byte, e *event, n int32) int32 { return int32(e.Seq) % n }),

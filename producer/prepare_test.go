@@ -14,12 +14,12 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// note is a record with a schema of no fields.
-type note struct{}
+// emptyRecord is a record with a schema of no fields.
+type emptyRecord struct{}
 
-func (*note) AvroName() string                      { return "test.Note" }
-func (*note) AvroSchema() string                    { return `{"type":"record","name":"test.Note","fields":[]}` }
-func (*note) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
+func (*emptyRecord) AvroName() string                      { return "test.Note" }
+func (*emptyRecord) AvroSchema() string                    { return `{"type":"record","name":"test.Note","fields":[]}` }
+func (*emptyRecord) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
 
 // registryStub registers every schema, or returns err.
 type registryStub struct{ err error }
@@ -44,7 +44,7 @@ func (r registryStub) SchemaByGUID(context.Context, uuid.UUID) (contract.Version
 	return contract.Version{}, r.err
 }
 
-func newNotes(t *testing.T, brokers []string, registry error, opts ...Option) *Producer {
+func newEmptyRecordProducer(t *testing.T, brokers []string, registry error, opts ...Option) *Producer {
 	t.Helper()
 	s, err := serde.NewSerializer(registryStub{registry})
 	if err != nil {
@@ -62,7 +62,7 @@ func newNotes(t *testing.T, brokers []string, registry error, opts ...Option) *P
 	return p
 }
 
-func noteTopic(name string) *Topic[*note] { return NewTopic(name, NoKey[*note]()) }
+func emptyRecordTopic(name string) *Topic[*emptyRecord] { return NewTopic(name, NoKey[*emptyRecord]()) }
 
 // Prepare and the first message report every connection problem within their
 // deadline.
@@ -71,17 +71,17 @@ func TestSecurity(t *testing.T) {
 	for name, s := range securityCases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newNotes(t, startSecurity(t, s), nil, s.client...)
+			p := newEmptyRecordProducer(t, startSecurity(t, s), nil, s.client...)
 			if name == "an HTTP server" && p.engine.Config().Transport == Franz {
 				t.Skip("franz-go waits 10 s for the answer of a port that does not answer")
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if s.kind == nil {
-				if err := p.Prepare(ctx, noteTopic("t")); err != nil {
+				if err := p.Prepare(ctx, emptyRecordTopic("t")); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := noteTopic("t").Publish(ctx, p, &note{}); err != nil {
+				if _, err := emptyRecordTopic("t").Publish(ctx, p, &emptyRecord{}); err != nil {
 					t.Fatal(err)
 				}
 				return
@@ -90,14 +90,14 @@ func TestSecurity(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 			}
-			err := p.Prepare(ctx, noteTopic("t"))
+			err := p.Prepare(ctx, emptyRecordTopic("t"))
 			checkConnectionError(t, err, s)
 			if !errors.Is(s.kind, ErrUnreachable) && ctx.Err() != nil {
 				t.Error("a refusal was not told at once")
 			}
 			short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			_, err = noteTopic("t").Publish(short, p, &note{})
+			_, err = emptyRecordTopic("t").Publish(short, p, &emptyRecord{})
 			checkConnectionError(t, err, s)
 			if !errors.Is(err, ErrNotSent) {
 				t.Errorf("not sent is not said: %v", err)
@@ -116,8 +116,8 @@ func TestPrepare(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 
-	p := newNotes(t, k.ListenAddrs(), nil)
-	if err := p.Prepare(ctx, noteTopic("there")); err != nil {
+	p := newEmptyRecordProducer(t, k.ListenAddrs(), nil)
+	if err := p.Prepare(ctx, emptyRecordTopic("there")); err != nil {
 		t.Errorf("all is well: %v", err)
 	}
 	if err := p.Prepare(ctx); err != nil {
@@ -125,8 +125,8 @@ func TestPrepare(t *testing.T) {
 	}
 
 	refused := errors.New("the registry says no")
-	p = newNotes(t, k.ListenAddrs(), refused)
-	err = p.Prepare(ctx, noteTopic("missing"), noteTopic("there"), noteTopic("no/such"))
+	p = newEmptyRecordProducer(t, k.ListenAddrs(), refused)
+	err = p.Prepare(ctx, emptyRecordTopic("missing"), emptyRecordTopic("there"), emptyRecordTopic("no/such"))
 	for _, want := range []string{"topic missing: schema of the value", "topic there: schema of the value", "no topic \"missing\"", "no/such"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
@@ -136,36 +136,36 @@ func TestPrepare(t *testing.T) {
 		t.Errorf("causes are lost: %v", err)
 	}
 
-	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(3, 1), WithTopicSettings(map[string]string{"max.message.bytes": "5000"}))
-	made := noteTopic("made")
+	p = newEmptyRecordProducer(t, k.ListenAddrs(), nil, WithCreateTopics(3, 1), WithTopicSettings(map[string]string{"max.message.bytes": "5000"}))
+	made := emptyRecordTopic("made")
 	for range 2 { // the second call finds the topic
-		if err := p.Prepare(ctx, made, noteTopic("there")); err != nil {
+		if err := p.Prepare(ctx, made, emptyRecordTopic("there")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	send := func(m Message[*note]) error {
+	send := func(m Message[*emptyRecord]) error {
 		_, err := made.Send(ctx, p, m)
 		return err
 	}
-	if err := send(Message[*note]{Value: &note{}, Partition: ToPartition(2)}); err != nil {
+	if err := send(Message[*emptyRecord]{Value: &emptyRecord{}, Partition: ToPartition(2)}); err != nil {
 		t.Errorf("the last of three partitions: %v", err)
 	}
-	if err := send(Message[*note]{Value: &note{}, Partition: ToPartition(3)}); err == nil {
+	if err := send(Message[*emptyRecord]{Value: &emptyRecord{}, Partition: ToPartition(3)}); err == nil {
 		t.Error("there is a fourth partition")
 	}
 	var large *TooLargeError
-	if err := send(Message[*note]{Value: &note{}, Key: BytesKey(make([]byte, 5001))}); !errors.As(err, &large) || large.Limit != 5000 {
+	if err := send(Message[*emptyRecord]{Value: &emptyRecord{}, Key: BytesKey(make([]byte, 5001))}); !errors.As(err, &large) || large.Limit != 5000 {
 		t.Errorf("a large key: %v", err)
 	}
 
-	p = newNotes(t, k.ListenAddrs(), nil, WithCreateTopics(1, 1), WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))
-	if err := p.Prepare(ctx, noteTopic("single")); err != nil { // brokers take the smaller number
+	p = newEmptyRecordProducer(t, k.ListenAddrs(), nil, WithCreateTopics(1, 1), WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))
+	if err := p.Prepare(ctx, emptyRecordTopic("single")); err != nil { // brokers take the smaller number
 		t.Errorf("one replica: %v", err)
 	}
 	if err := p.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := p.Prepare(ctx, noteTopic("there")); !errors.Is(err, ErrClosed) {
+	if err := p.Prepare(ctx, emptyRecordTopic("there")); !errors.Is(err, ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func TestPublish(t *testing.T) {
 	}
 
 	read := 0
-	for _, r := range w.log(name) {
+	for _, r := range w.readAll(name) {
 		if id, _ := decodeEvent(t, r.Value); id != 1 {
 			t.Errorf("schema id %d", id)
 		}

@@ -14,7 +14,7 @@ import (
 // If ctx ends before the message is accepted, the error is [ErrNotSent]. If ctx
 // ends later, the error is [ErrOutcomeUnknown].
 func (t *Topic[R]) Publish(ctx context.Context, p *Producer, r R) (Delivery, error) {
-	return t.wait(ctx, p, r, nil)
+	return t.publishAndWait(ctx, p, r, nil)
 }
 
 // PublishAsync returns when the record is accepted. Later the callback is
@@ -30,7 +30,7 @@ func (t *Topic[R]) PublishAsync(ctx context.Context, p *Producer, r R, cb Callba
 
 // PublishFuture is [Topic.PublishAsync] with a future instead of a callback.
 func (t *Topic[R]) PublishFuture(ctx context.Context, p *Producer, r R) (*Future, error) {
-	return t.future(ctx, p, r, nil)
+	return t.publishFuture(ctx, p, r, nil)
 }
 
 // TryPublishAsync is [Topic.PublishAsync] without waiting for room. If the
@@ -44,7 +44,7 @@ func (t *Topic[R]) TryPublishAsync(ctx context.Context, p *Producer, r R, cb Cal
 // Send is [Topic.Publish] for a [Message]. A Message may have headers, a
 // timestamp, a partition and a key, or be a tombstone.
 func (t *Topic[R]) Send(ctx context.Context, p *Producer, m Message[R]) (Delivery, error) {
-	return t.wait(ctx, p, m.Value, &m)
+	return t.publishAndWait(ctx, p, m.Value, &m)
 }
 
 // SendAsync is [Topic.PublishAsync] for a [Message].
@@ -54,7 +54,7 @@ func (t *Topic[R]) SendAsync(ctx context.Context, p *Producer, m Message[R], cb 
 
 // SendFuture is [Topic.PublishFuture] for a [Message].
 func (t *Topic[R]) SendFuture(ctx context.Context, p *Producer, m Message[R]) (*Future, error) {
-	return t.future(ctx, p, m.Value, &m)
+	return t.publishFuture(ctx, p, m.Value, &m)
 }
 
 // TrySendAsync is [Topic.TryPublishAsync] for a [Message].
@@ -62,15 +62,15 @@ func (t *Topic[R]) TrySendAsync(ctx context.Context, p *Producer, m Message[R], 
 	return t.publish(ctx, p.publisher, m.Value, &m, cb, nil, false)
 }
 
-func (t *Topic[R]) wait(ctx context.Context, p *Producer, r R, m *Message[R]) (Delivery, error) {
-	future, err := t.future(ctx, p, r, m)
+func (t *Topic[R]) publishAndWait(ctx context.Context, p *Producer, r R, m *Message[R]) (Delivery, error) {
+	future, err := t.publishFuture(ctx, p, r, m)
 	if err != nil {
 		return Delivery{}, err
 	}
 	return future.Wait(ctx)
 }
 
-func (t *Topic[R]) future(ctx context.Context, p *Producer, r R, m *Message[R]) (*Future, error) {
+func (t *Topic[R]) publishFuture(ctx context.Context, p *Producer, r R, m *Message[R]) (*Future, error) {
 	future := newFuture(p.engine, t.name)
 	if err := t.publish(ctx, p.publisher, r, m, nil, future, true); err != nil {
 		return nil, err

@@ -37,8 +37,8 @@ const (
 
 // reasonRule says which errors have a reason.
 type reasonRule struct {
-	reason Reason
-	is     func(err error) bool
+	reason  Reason
+	matches func(err error) bool
 }
 
 // reasonRules are in order. The first rule that fits counts, because an error
@@ -47,32 +47,32 @@ type reasonRule struct {
 //
 //nolint:gochecknoglobals // a table, never changed
 var reasonRules = [...]reasonRule{
-	{ReasonRegistry, is(serde.ErrRegistry)},
-	{ReasonSchema, is(serde.ErrRefused, serde.ErrSchemaChanged, serde.ErrUnknownSchema, serde.ErrUnknownType)},
+	{ReasonRegistry, isAny(serde.ErrRegistry)},
+	{ReasonSchema, isAny(serde.ErrRefused, serde.ErrSchemaChanged, serde.ErrUnknownSchema, serde.ErrUnknownType)},
 	{ReasonRule, func(err error) bool {
 		return errors.Is(err, serde.ErrNoExecutor) || errors.Is(err, serde.ErrCondition) || errors.As(err, new(*serde.RuleError))
 	}},
 	{ReasonTooLarge, func(err error) bool {
-		return errors.As(err, new(*TooLargeError)) || code(err, transport.MessageTooLarge, transport.RecordListTooLarge)
+		return errors.As(err, new(*TooLargeError)) || hasCode(err, transport.MessageTooLarge, transport.RecordListTooLarge)
 	}},
-	{ReasonClosed, is(ErrClosed)},
-	{ReasonFenced, is(ErrFenced)},
+	{ReasonClosed, isAny(ErrClosed)},
+	{ReasonFenced, isAny(ErrFenced)},
 	{ReasonPermission, func(err error) bool {
-		return code(err, transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed,
+		return hasCode(err, transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed,
 			transport.ClusterAuthorizationFailed, transport.TransactionalIDAuthorizationFailed)
 	}},
-	{ReasonUnknownTopic, is(ErrUnknownTopic)},
-	{ReasonConnection, is(ErrUnreachable, ErrTLS, ErrAuthentication)},
-	{ReasonFatal, is(ErrFatal)},
-	{ReasonBufferFull, is(ErrWouldBlock)},
-	{ReasonTransaction, is(ErrTxEnded, ErrTxTimedOut)},
-	{ReasonTimedOut, func(err error) bool { return code(err, transport.TimedOut) }},
+	{ReasonUnknownTopic, isAny(ErrUnknownTopic)},
+	{ReasonConnection, isAny(ErrUnreachable, ErrTLS, ErrAuthentication)},
+	{ReasonFatal, isAny(ErrFatal)},
+	{ReasonBufferFull, isAny(ErrWouldBlock)},
+	{ReasonTransaction, isAny(ErrTxEnded, ErrTxTimedOut)},
+	{ReasonTimedOut, func(err error) bool { return hasCode(err, transport.TimedOut) }},
 	{ReasonBroker, func(err error) bool {
 		var broker *KafkaError
 		return errors.As(err, &broker) && broker.Code > 0
 	}},
 	{ReasonPanic, func(err error) bool { return errors.As(err, new(*PanicError)) }},
-	{ReasonContext, is(context.Canceled, context.DeadlineExceeded)},
+	{ReasonContext, isAny(context.Canceled, context.DeadlineExceeded)},
 	{ReasonEncode, func(err error) bool { return errors.As(err, new(encodeError)) }},
 }
 
@@ -88,7 +88,7 @@ func ReasonOf(err error) Reason {
 		return ""
 	}
 	for i := range reasonRules {
-		if reasonRules[i].is(err) {
+		if reasonRules[i].matches(err) {
 			return reasonRules[i].reason
 		}
 	}
@@ -105,7 +105,7 @@ func Reasons() []Reason {
 	return append(all, ReasonOther)
 }
 
-func is(targets ...error) func(error) bool {
+func isAny(targets ...error) func(error) bool {
 	return func(err error) bool {
 		for _, target := range targets {
 			if errors.Is(err, target) {
@@ -116,8 +116,8 @@ func is(targets ...error) func(error) bool {
 	}
 }
 
-// code reports whether err has one of the codes.
-func code(err error, codes ...transport.Code) bool {
+// hasCode reports whether err has one of the codes.
+func hasCode(err error, codes ...transport.Code) bool {
 	var broker *transport.Error
 	if !errors.As(err, &broker) {
 		return false

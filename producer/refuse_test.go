@@ -55,7 +55,7 @@ func TestRefused(t *testing.T) {
 		"bad topic name":           {producer.NewTopic("a/b", key), nil, producer.Message[*event]{Value: ok}, "only letters", nil},
 		"empty topic name":         {producer.NewTopic("", key), nil, producer.Message[*event]{Value: ok}, "not allowed", nil},
 		"option for another type": {
-			producer.NewTopic(name, key, producer.WithTimestampBy(func(*other) time.Time { return time.Time{} })),
+			producer.NewTopic(name, key, producer.WithTimestampBy(func(*otherRecord) time.Time { return time.Time{} })),
 			nil,
 			producer.Message[*event]{Value: ok},
 			"another record type", nil,
@@ -93,8 +93,8 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// other is another record type.
-type other struct{ event }
+// otherRecord is another record type.
+type otherRecord struct{ event }
 
 // TestTooLargeSizes checks that the error has both sizes. A batch of many small
 // messages fits the topic's limit, although the limit is far below the client's
@@ -159,7 +159,7 @@ func TestTopicOfSeveralTypes(t *testing.T) {
 	type anyEvent interface{ avrobin.Record }
 	mixed := producer.NewTopic(w.topic("events", 1), producer.NoKey[anyEvent](), producer.WithValue(serde.WithSubject(serde.RecordName)))
 	ctx := waitCtx(t)
-	for _, r := range []anyEvent{&event{Key: "a"}, &second{}} {
+	for _, r := range []anyEvent{&event{Key: "a"}, &secondRecord{}} {
 		if _, err := mixed.Publish(ctx, p, r); err != nil {
 			t.Fatal(err)
 		}
@@ -171,12 +171,12 @@ func TestTopicOfSeveralTypes(t *testing.T) {
 	}
 }
 
-type second struct{}
+type secondRecord struct{}
 
-func (*second) AvroName() string   { return "test.Second" }
-func (*second) AvroSchema() string { return `{"type":"record","name":"test.Second","fields":[]}` }
+func (*secondRecord) AvroName() string   { return "test.Second" }
+func (*secondRecord) AvroSchema() string { return `{"type":"record","name":"test.Second","fields":[]}` }
 
-func (*second) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
+func (*secondRecord) AppendAvro(dst []byte) ([]byte, error) { return dst, nil }
 
 // TestRefusedDuringClose has a broker refuse a batch while Close waits. The
 // messages are certainly not in the log, so Close sends them again.

@@ -40,7 +40,7 @@ func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind
 	}{{1, "written"}, {0, "refused"}, {0, "behind"}} {
 		if m.value != "behind" || behind {
 			send(m.partition, m.value)
-			during(t.Context(), 300*time.Millisecond) // the value gets its own batch
+			waitFor(t.Context(), 300*time.Millisecond) // the value gets its own batch
 		}
 	}
 	slow.Stop()
@@ -59,13 +59,13 @@ func ambiguity(t *testing.T, b *producertest.Broker, refusal *kerr.Error, behind
 	return found
 }
 
-// skip runs ambiguity with a skipped sequence number.
-func skip(t *testing.T, b *producertest.Broker, send func(partition int32, value string), settled func()) map[string]int {
+// skipSequence runs ambiguity with a skipped sequence number.
+func skipSequence(t *testing.T, b *producertest.Broker, send func(partition int32, value string), settled func()) map[string]int {
 	t.Helper()
 	return ambiguity(t, b, kerr.NotLeaderForPartition, true, send, settled)
 }
 
-var skips = producer.NewTopic("skips", producer.NoKey[*event]())
+var skipsTopic = producer.NewTopic("skips", producer.NoKey[*event]())
 
 // batches returns the functions for ambiguity on a producer, and the outcome of
 // each value.
@@ -76,7 +76,7 @@ func batches(t *testing.T, p *producer.Producer) (send func(partition int32, val
 	send = func(partition int32, value string) {
 		under.Add(1)
 		m := producer.Message[*event]{Value: &event{Pad: value}, Partition: producer.ToPartition(partition)}
-		if err := skips.SendAsync(ctx, p, m, func(_ producer.Delivery, err error) {
+		if err := skipsTopic.SendAsync(ctx, p, m, func(_ producer.Delivery, err error) {
 			outcomes.Store(value, &err)
 			under.Done()
 		}); err != nil {
@@ -97,7 +97,7 @@ func TestSkippedSequence(t *testing.T) {
 	b := startBroker(t, producertest.WithTopic("skips", 2))
 	p := newProducer(t, b.Addrs(), producer.WithLinger(0), producer.WithInFlightRequests(5))
 	send, settled, outcome := batches(t, p)
-	found := skip(t, b, send, settled)
+	found := skipSequence(t, b, send, settled)
 	for value, n := range found {
 		if n > 1 {
 			t.Errorf("%q is in the log %d times", value, n)
@@ -120,7 +120,7 @@ func TestSkippedSequence(t *testing.T) {
 	if err := p.Err(); err != nil {
 		t.Errorf("the producer has ended: %v", err)
 	}
-	if _, err := skips.Publish(waitCtx(t), p, &event{}); err != nil {
+	if _, err := skipsTopic.Publish(waitCtx(t), p, &event{}); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 	if u := closeWithLosses(t, p); u != nil && (u.Unknown < 1 || u.NotSent != 0) {
@@ -134,7 +134,7 @@ func TestControlSkippedSequence(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, producertest.WithTopic("skips", 2))
 	send, settled := rawSender(t, b)
-	if found := skip(t, b, send, settled); found["written"] != 2 {
+	if found := skipSequence(t, b, send, settled); found["written"] != 2 {
 		t.Errorf("what was written is there %d times: the fault is gone", found["written"])
 	}
 }

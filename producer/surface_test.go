@@ -60,7 +60,7 @@ func TestTryPublishAsync(t *testing.T) {
 	if err := p.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	w := &where{t: t, addrs: b.Addrs(), fake: b}
+	w := &kafkaEnv{t: t, addrs: b.Addrs(), fake: b}
 	for _, e := range w.committed("events") {
 		if e.Key != "in" {
 			t.Error("what was refused is in the log")
@@ -124,13 +124,13 @@ func TestAddMessage(t *testing.T) {
 				Value: &event{Seq: 1}, Key: producer.StringKey("k"), Timestamp: at, Partition: producer.ToPartition(1),
 				Headers: []serde.Header{{Key: "h", Value: []byte("v")}},
 			}),
-			events.AddMessage(ctx, tx, producer.Message[*event]{Tombstone: true, Key: producer.RecordKey(&second{}), Partition: producer.ToPartition(0)}),
+			events.AddMessage(ctx, tx, producer.Message[*event]{Tombstone: true, Key: producer.RecordKey(&secondRecord{}), Partition: producer.ToPartition(0)}),
 		)
 	}); err != nil {
 		t.Fatal(err)
 	}
-	w.decided(name)
-	log := w.log(name)
+	w.waitForMarkers(name)
+	log := w.readAll(name)
 	if len(log) != 2 {
 		t.Fatalf("%d records", len(log))
 	}

@@ -27,10 +27,10 @@ type Topic[R avrobin.Record] struct {
 	record  recordOptions[R]
 	err     error // an error of the name or the options; the first use returns it
 
-	bound   atomic.Pointer[binding] // the binding of the last publish
-	encoded atomic.Pointer[encoder] // the serializer of the last Encode
-	mu      sync.Mutex
-	all     map[*publisher]*binding
+	lastBinding atomic.Pointer[binding] // the binding of the last publish
+	lastEncoder atomic.Pointer[encoder] // the serializer of the last Encode
+	mu          sync.Mutex
+	bindings    map[*publisher]*binding
 }
 
 // binding is a topic bound to a producer.
@@ -46,7 +46,7 @@ type binding struct {
 // returns no error. If the name or an option is wrong, Prepare and every
 // message return the error.
 func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption) *Topic[R] {
-	t := &Topic[R]{name: name, key: key, err: settings.CheckTopicName(name), all: map[*publisher]*binding{}}
+	t := &Topic[R]{name: name, key: key, err: settings.CheckTopicName(name), bindings: map[*publisher]*binding{}}
 	for _, o := range opts {
 		if o.apply == nil {
 			continue
@@ -78,16 +78,16 @@ func (t *Topic[R]) Name() string { return t.name }
 
 // bind returns the topic's binding to a producer.
 func (t *Topic[R]) bind(p *publisher) *binding {
-	if b := t.bound.Load(); b != nil && b.publisher == p {
+	if b := t.lastBinding.Load(); b != nil && b.publisher == p {
 		return b
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := t.all[p]
+	b := t.bindings[p]
 	if b == nil {
-		for other := range t.all { // a topic outlives its producers
+		for other := range t.bindings { // a topic outlives its producers
 			if other.engine.Ended() {
-				delete(t.all, other)
+				delete(t.bindings, other)
 			}
 		}
 		b = &binding{
@@ -95,9 +95,9 @@ func (t *Topic[R]) bind(p *publisher) *binding {
 			value: p.serializer.For(t.name, serde.Value, t.options.value...),
 			key:   p.serializer.For(t.name, serde.Key, t.options.key...),
 		}
-		t.all[p] = b
+		t.bindings[p] = b
 	}
-	t.bound.Store(b)
+	t.lastBinding.Store(b)
 	return b
 }
 
@@ -107,7 +107,7 @@ func (t *Topic[R]) publish(ctx context.Context, p *publisher, r R, m *Message[R]
 	if p.hooks.set {
 		return t.publishHooked(ctx, p, r, m, callback, future, block)
 	}
-	return t.publishTo(ctx, p, takeScratch(nil), r, m, callback, future, block)
+	return t.publishTo(ctx, p, takeOutgoing(nil), r, m, callback, future, block)
 }
 
 // publishHooked publishes and reports a refused message to the hooks.
@@ -119,7 +119,7 @@ func (t *Topic[R]) publishHooked(ctx context.Context, p *publisher, r R, m *Mess
 	} else if !isNil(r) {
 		h.start.RecordName = r.AvroName()
 	}
-	s := takeScratch(nil)
+	s := takeOutgoing(nil)
 	s.hooked = h
 	err := t.publishTo(ctx, p, s, r, m, callback, future, block)
 	if err != nil {
@@ -128,7 +128,7 @@ func (t *Topic[R]) publishHooked(ctx context.Context, p *publisher, r R, m *Mess
 	return err
 }
 
-func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *scratch, r R, m *Message[R], callback Callback, future *Future, block bool) error {
+func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *outgoing, r R, m *Message[R], callback Callback, future *Future, block bool) error {
 	defer s.free()
 	if t.err != nil {
 		return engine.NotSent(t.name, -1, t.err)
@@ -164,9 +164,9 @@ func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *scratch, r R,
 	return s.send(ctx, block)
 }
 
-// encode fills the scratch from the record and the message.
-func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (err error) {
-	defer s.caught(&err)
+// encode fills s from the record and the message.
+func (t *Topic[R]) encode(ctx context.Context, s *outgoing, r R, m *Message[R]) (err error) {
+	defer s.recoverInto(&err)
 	overriding := m != nil && m.Key.kind != keyUnset
 	tombstone := m != nil && m.Tombstone
 	switch {
@@ -197,7 +197,7 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 	s.step = "an option of the topic"
 	if !tombstone {
 		if t.record.headers != nil {
-			s.headers = own(s.headers, t.record.headers(r, s.headers))
+			s.headers = copyForeign(s.headers, t.record.headers(r, s.headers))
 		}
 		if t.record.timestamp != nil && s.timestamp.IsZero() {
 			s.timestamp = t.record.timestamp(r)
@@ -208,7 +208,7 @@ func (t *Topic[R]) encode(ctx context.Context, s *scratch, r R, m *Message[R]) (
 
 // send gives the encoded message to the engine. A nil error means that the
 // engine accepted the message.
-func (s *scratch) send(ctx context.Context, block bool) error {
+func (s *outgoing) send(ctx context.Context, block bool) error {
 	if err := s.finish(ctx); err != nil {
 		return engine.NotSent(s.binding.topic.Name(), -1, err)
 	}
@@ -220,7 +220,7 @@ const eventIDHeader = "event-id"
 
 // finish adds the parts that all records share: the event id, the headers of
 // the hooks and the timestamp. Without a timestamp, the client sets the time.
-func (s *scratch) finish(ctx context.Context) error {
+func (s *outgoing) finish(ctx context.Context) error {
 	if s.binding.options.eventID {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -243,8 +243,8 @@ func (s *scratch) finish(ctx context.Context) error {
 
 // Choose implements [engine.Chooser]. Choose returns the explicit partition, or
 // runs the partitioner.
-func (s *scratch) Choose(n int32) (p int32, err error) {
-	defer s.caught(&err)
+func (s *outgoing) Choose(n int32) (p int32, err error) {
+	defer s.recoverInto(&err)
 	if s.explicit.plus1 != 0 {
 		if p = s.explicit.plus1 - 1; p < 0 || p >= n {
 			return p, fmt.Errorf("ToPartition(%d): topic %s has partitions 0 to %d", p, s.binding.topic.Name(), n-1)

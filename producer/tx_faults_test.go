@@ -18,7 +18,7 @@ import (
 
 // txRun runs transactions under faults. A journal records every message.
 type txRun struct {
-	w       *where
+	w       *kafkaEnv
 	topic   string
 	name    string
 	journal *verify.Journal
@@ -85,7 +85,7 @@ func (r *txRun) do(ctx context.Context, n int, opts ...producer.Option) {
 				}
 			}
 			if bad {
-				return errAsked
+				return errOnPurpose
 			}
 			return nil
 		})
@@ -93,7 +93,7 @@ func (r *txRun) do(ctx context.Context, n int, opts ...producer.Option) {
 		switch {
 		case err == nil && bad, err != nil && errors.Is(err, producer.ErrNotSent) == errors.Is(err, producer.ErrOutcomeUnknown):
 			t.Errorf("transaction %d: %v", i, err)
-		case err != nil && !errors.Is(err, errAsked) && !r.short && ctx.Err() == nil:
+		case err != nil && !errors.Is(err, errOnPurpose) && !r.short && ctx.Err() == nil:
 			t.Errorf("transaction %d: %v", i, err)
 		}
 		if ctx.Err() != nil {

@@ -41,13 +41,13 @@ func TestGroupCommit(t *testing.T) {
 				case i == 77:
 					panic("boom")
 				case i%50 == 13:
-					return errAsked
+					return errOnPurpose
 				}
 				return nil
 			})
 			if i%50 == 13 {
 				failed.Add(1)
-				if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) {
+				if !errors.Is(err, errOnPurpose) || !errors.Is(err, producer.ErrNotSent) {
 					t.Errorf("call %d: %v", i, err)
 				}
 			} else if i == 78 {
@@ -95,7 +95,7 @@ func TestGroupCommitContextEnds(t *testing.T) {
 	go func() {
 		hurried <- tp.InTx(short, func(tx *producer.Tx) error { return events.Add(ctx, tx, &event{Key: "hurried"}) })
 	}()
-	if err := w.until(func() bool { return len(w.open(topic)) > 0 }); err != nil {
+	if err := w.until(func() bool { return len(w.openTransactions(topic)) > 0 }); err != nil {
 		t.Fatal(err)
 	}
 	cancel()

@@ -19,25 +19,25 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// where is the place of a test run: an embedded broker, or the cluster of
+// kafkaEnv is the place of a test run: an embedded broker, or the cluster of
 // AVROLINE_TEST_BROKERS.
-type where struct {
+type kafkaEnv struct {
 	t     testing.TB
 	addrs []string
 	fake  *producertest.Broker // nil on a real cluster
 }
 
-func brokers(t testing.TB) *where {
+func brokers(t testing.TB) *kafkaEnv {
 	t.Helper()
 	if real := os.Getenv("AVROLINE_TEST_BROKERS"); real != "" {
-		return &where{t: t, addrs: strings.Split(real, ",")}
+		return &kafkaEnv{t: t, addrs: strings.Split(real, ",")}
 	}
 	b := producertest.Start(t)
-	return &where{t: t, addrs: b.Addrs(), fake: b}
+	return &kafkaEnv{t: t, addrs: b.Addrs(), fake: b}
 }
 
 // embedded skips a test whose faults need the embedded broker.
-func embedded(t testing.TB) *where {
+func embedded(t testing.TB) *kafkaEnv {
 	t.Helper()
 	w := brokers(t)
 	if w.fake == nil {
@@ -47,7 +47,7 @@ func embedded(t testing.TB) *where {
 }
 
 // topic creates a topic with a unique name.
-func (w *where) topic(name string, partitions int32, configs ...string) string {
+func (w *kafkaEnv) topic(name string, partitions int32, configs ...string) string {
 	w.t.Helper()
 	name = fmt.Sprintf("%s-%d", name, rand.Int64())
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
@@ -66,9 +66,9 @@ func (w *where) topic(name string, partitions int32, configs ...string) string {
 }
 
 // committed reads a topic of events with read_committed.
-func (w *where) committed(topic string) []event {
+func (w *kafkaEnv) committed(topic string) []event {
 	w.t.Helper()
-	w.decided(topic)
+	w.waitForMarkers(topic)
 	var out []event
 	for r, err := range logread.All(waitCtx(w.t), w.addrs, topic) {
 		if err != nil {
@@ -80,10 +80,10 @@ func (w *where) committed(topic string) []event {
 	return out
 }
 
-// decided waits until the brokers have written the markers, because the
+// waitForMarkers waits until the brokers have written the markers, because the
 // coordinator answers a commit before the markers are in the log. If a test
 // leaves a transaction open, decided does not wait.
-func (w *where) decided(topic string) {
+func (w *kafkaEnv) waitForMarkers(topic string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
 	defer cancel()
@@ -107,7 +107,7 @@ func (w *where) decided(topic string) {
 	}
 }
 
-func (w *where) transactional(id string, opts ...producer.Option) *producer.Transactional {
+func (w *kafkaEnv) transactional(id string, opts ...producer.Option) *producer.Transactional {
 	w.t.Helper()
 	tp, err := producer.NewTransactional(w.addrs, id, newSerializer(w.t), opts...)
 	if err != nil {
@@ -125,7 +125,7 @@ func (w *where) transactional(id string, opts ...producer.Option) *producer.Tran
 
 func newID(t testing.TB) string { return fmt.Sprintf("%s-%d", t.Name(), rand.Int64()) }
 
-var errAsked = errors.New("asked for")
+var errOnPurpose = errors.New("asked for")
 
 // addAll adds n events to a transaction.
 func addAll(ctx context.Context, tx *producer.Tx, events *producer.Topic[*event], name string, n int) error {
@@ -151,9 +151,9 @@ func TestTransaction(t *testing.T) {
 	var kept *producer.Tx
 	err := tp.InTx(ctx, func(tx *producer.Tx) error {
 		kept = tx
-		return errors.Join(addAll(ctx, tx, events, "aborted", 5), errAsked)
+		return errors.Join(addAll(ctx, tx, events, "aborted", 5), errOnPurpose)
 	})
-	if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) {
+	if !errors.Is(err, errOnPurpose) || !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) {
 		t.Errorf("abort: %v", err)
 	}
 	if err := events.Add(ctx, kept, &event{}); !errors.Is(err, producer.ErrTxEnded) || !errors.Is(err, producer.ErrNotSent) {
@@ -225,8 +225,8 @@ func TestAbortRightAfterCommit(t *testing.T) {
 			t.Fatal(i, err)
 		}
 		if err := tp.InTx(ctx, func(tx *producer.Tx) error {
-			return errors.Join(addAll(ctx, tx, events, "no", 20), errAsked)
-		}); !errors.Is(err, errAsked) {
+			return errors.Join(addAll(ctx, tx, events, "no", 20), errOnPurpose)
+		}); !errors.Is(err, errOnPurpose) {
 			t.Fatal(i, err)
 		}
 	}
@@ -256,7 +256,7 @@ func TestFenced(t *testing.T) {
 		// The messages must be in the log. If a zombie still had messages to
 		// send, the embedded broker would give the zombie a new epoch. A real
 		// broker would not.
-		if err := w.until(func() bool { return len(w.open(topic)) > 0 }); err != nil {
+		if err := w.until(func() bool { return len(w.openTransactions(topic)) > 0 }); err != nil {
 			return err
 		}
 		return newer.InTx(ctx, func(tx *producer.Tx) error { return addAll(ctx, tx, events, "owner", 3) })
@@ -293,12 +293,12 @@ func TestFencedWhileFailing(t *testing.T) {
 	ctx := waitCtx(t)
 	add := func(tx *producer.Tx) error { return addAll(ctx, tx, events, "x", 3) }
 	err := older.InTx(ctx, func(tx *producer.Tx) error {
-		if err := errors.Join(add(tx), w.until(func() bool { return len(w.open(topic)) > 0 }), newer.InTx(ctx, add)); err != nil {
+		if err := errors.Join(add(tx), w.until(func() bool { return len(w.openTransactions(topic)) > 0 }), newer.InTx(ctx, add)); err != nil {
 			return err
 		}
-		return errAsked
+		return errOnPurpose
 	})
-	if !errors.Is(err, errAsked) || !errors.Is(err, producer.ErrNotSent) {
+	if !errors.Is(err, errOnPurpose) || !errors.Is(err, producer.ErrNotSent) {
 		t.Errorf("zombie: %v", err)
 	}
 	if err := older.InTx(ctx, add); !errors.Is(err, producer.ErrFenced) {
@@ -324,7 +324,7 @@ func TestTransactionTimesOut(t *testing.T) {
 		}
 		// Wait until the coordinator has opened and then aborted the
 		// transaction.
-		return errors.Join(w.until(func() bool { return len(w.open(topic)) > 0 }), w.until(func() bool { return len(w.open(topic)) == 0 }))
+		return errors.Join(w.until(func() bool { return len(w.openTransactions(topic)) > 0 }), w.until(func() bool { return len(w.openTransactions(topic)) == 0 }))
 	})
 	if !errors.Is(err, producer.ErrTxTimedOut) || errors.Is(err, producer.ErrFenced) || !errors.Is(err, producer.ErrNotSent) || runs != 1 {
 		t.Errorf("after %d runs: %v", runs, err)
@@ -338,7 +338,7 @@ func TestTransactionTimesOut(t *testing.T) {
 }
 
 // until waits until f returns true.
-func (w *where) until(f func() bool) error {
+func (w *kafkaEnv) until(f func() bool) error {
 	ctx := waitCtx(w.t)
 	for !f() {
 		select {
@@ -350,8 +350,8 @@ func (w *where) until(f func() bool) error {
 	return nil
 }
 
-// open returns the partitions of a topic with an open transaction.
-func (w *where) open(topic string) []int32 {
+// openTransactions returns the partitions of a topic with an open transaction.
+func (w *kafkaEnv) openTransactions(topic string) []int32 {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addrs...))
 	if err != nil {
 		w.t.Fatal(err)
@@ -442,10 +442,10 @@ func TestContextEndsBeforeCommit(t *testing.T) {
 			tp := w.transactional(newID(t), opts...)
 			ctx, cancel := context.WithCancelCause(waitCtx(t))
 			err := run(tp, ctx, func(tx *producer.Tx) error {
-				defer cancel(errAsked)
+				defer cancel(errOnPurpose)
 				return addAll(ctx, tx, events, "cut", 3)
 			})
-			if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, errAsked) {
+			if !errors.Is(err, producer.ErrNotSent) || errors.Is(err, producer.ErrOutcomeUnknown) || !errors.Is(err, errOnPurpose) {
 				t.Errorf("%s with %d options: %v", name, len(opts), err)
 			}
 			if err := tp.InTx(waitCtx(t), func(tx *producer.Tx) error { return addAll(t.Context(), tx, events, "after", 1) }); err != nil {

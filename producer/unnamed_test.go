@@ -59,7 +59,7 @@ func testUnnamedRecord(t *testing.T, code int16, mayBeUnknown bool, options []pr
 		resp.Topics = append(resp.Topics, topic)
 		return resp, nil, true
 	})
-	log := &levels{}
+	log := &logLevels{}
 	p, err := producer.New(b.Addrs(), newSerializer(t), slices.Concat(options,
 		[]producer.Option{producer.WithLinger(10 * time.Millisecond), producer.WithLogger(log.logger())})...)
 	if err != nil {
@@ -105,7 +105,7 @@ func testUnnamedRecord(t *testing.T, code int16, mayBeUnknown bool, options []pr
 		t.Errorf("%d delivered, sorted %t, %d unknown; refused %d", len(delivered), slices.IsSorted(delivered), len(unknown), refused)
 	}
 	clients := 0
-	for _, line := range log.from(slog.LevelInfo) {
+	for _, line := range log.atOrAbove(slog.LevelInfo) {
 		if strings.HasPrefix(line, "INFO messages_sent_again") {
 			clients++
 		}

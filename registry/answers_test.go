@@ -38,7 +38,7 @@ func TestAnswersOfAProxy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			first, second := seeded(t), seeded(t)
+			first, second := startSeeded(t), startSeeded(t)
 			lift := first.Inject(effect)
 			c := newClient(t, []string{first.URL, second.URL})
 			if v, err := c.SchemaByID(ctx, "", 1); err != nil || v.Schema != orderV1 {
@@ -59,7 +59,7 @@ func TestAnswersOfAProxy(t *testing.T) {
 		})
 	}
 	for _, status := range []int{403, 404} {
-		first, second := seeded(t), seeded(t)
+		first, second := startSeeded(t), startSeeded(t)
 		first.Inject(registrytest.Status(status))
 		_, err := newClient(t, []string{first.URL, second.URL}).SchemaByID(ctx, "", 1)
 		var answer *registry.Error
@@ -73,12 +73,12 @@ func TestAnswersOfAProxy(t *testing.T) {
 // from a registry, the error asks whether the path is correct.
 func TestErrorsSayWhere(t *testing.T) {
 	t.Parallel()
-	s := seeded(t)
+	s := startSeeded(t)
 	c := newClient(t, []string{s.URL + "/wrong/path"})
 	for what, err := range map[string]error{
-		"register": second(c.Register(t.Context(), "orders", registry.Schema{Text: orderV1})),
-		"look up":  second(c.Lookup(t.Context(), "orders", registry.Schema{Text: orderV1})),
-		"latest":   second(c.Latest(t.Context(), "orders")),
+		"register": secondResult(c.Register(t.Context(), "orders", registry.Schema{Text: orderV1})),
+		"look up":  secondResult(c.Lookup(t.Context(), "orders", registry.Schema{Text: orderV1})),
+		"latest":   secondResult(c.Latest(t.Context(), "orders")),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", what)
@@ -95,25 +95,25 @@ func TestErrorsSayWhere(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "/apis/ccompat/v7") {
 		t.Errorf("no hint at the path: %v", err)
 	}
-	_, err = newClient(t, []string{seeded(t).URL}).SchemaByID(t.Context(), "", 99)
+	_, err = newClient(t, []string{startSeeded(t).URL}).SchemaByID(t.Context(), "", 99)
 	if err == nil || strings.Contains(err.Error(), "/apis/ccompat/v7") {
 		t.Errorf("control: a hint where the registry itself answered: %v", err)
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
+func secondResult[T any](_ T, err error) error { return err }
 
 // The client does not keep retrying a failure that only a person can fix.
-func TestHopelessCallsAreNotRetriedInFull(t *testing.T) {
+func TestPermanentFailuresAreNotRetriedInFull(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	ca := newCA(t)
-	secure := seeded(t, registrytest.WithTLS(&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}}))
-	otherName := seeded(t, registrytest.WithTLS(&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "elsewhere")}}))
-	mutual := seeded(t, registrytest.WithTLS(&tls.Config{
+	secure := startSeeded(t, registrytest.WithTLS(&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}}))
+	otherName := startSeeded(t, registrytest.WithTLS(&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "elsewhere")}}))
+	mutual := startSeeded(t, registrytest.WithTLS(&tls.Config{
 		Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool,
 	}))
-	plain := seeded(t)
+	plain := startSeeded(t)
 	for name, test := range map[string]struct {
 		url   string
 		tls   *tls.Config
@@ -127,7 +127,7 @@ func TestHopelessCallsAreNotRetriedInFull(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rt := &counting{transport: &http.Transport{TLSClientConfig: test.tls}}
+			rt := &hostCounter{transport: &http.Transport{TLSClientConfig: test.tls}}
 			c := newClient(t, []string{test.url}, registry.WithTransport(rt), registry.WithRetries(7, 0, 0))
 			_, err := c.SchemaByID(ctx, "", 1)
 			if n := rt.count(test.url); !errors.Is(err, registry.ErrUnavailable) || n != int(test.tries) {
@@ -167,7 +167,7 @@ func (f fixedToken) Token(context.Context) (registry.Token, error) {
 // Apicurio answers 204 if no version has the metadata.
 func TestNoContentIsNotFound(t *testing.T) {
 	t.Parallel()
-	s := seeded(t)
+	s := startSeeded(t)
 	s.Inject(registrytest.Answer(204, "application/json", ""))
 	_, err := newClient(t, []string{s.URL}).LatestWithMetadata(t.Context(), "orders", map[string]string{"major": "1"})
 	if !errors.Is(err, registry.ErrSchemaNotFound) || s.Requests() != 1 {
@@ -219,7 +219,7 @@ func TestReferenceToTheLatestVersion(t *testing.T) {
 func TestDiskCacheThatOthersMayWrite(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s := seeded(t)
+	s := startSeeded(t)
 	for _, mode := range []fs.FileMode{0o777, 0o770, 0o722, 0o1777} {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, mode&0o777|fs.FileMode(mode&0o1000)<<11); err != nil {

@@ -26,7 +26,7 @@ func (c *Client) AssociatedSubjects(ctx context.Context, topic, clusterID, part 
 		Path:  "/associations/resources/" + url.PathEscape(clusterID) + "/" + url.PathEscape(topic),
 		Query: url.Values{"resourceType": {"topic"}, "associationType": {part}}.Encode(),
 	}
-	err := c.fromRegistry(ctx).Call(ctx, req, nil, &found)
+	err := c.freshCaller(ctx).Call(ctx, req, nil, &found)
 	if rest.IsStatus(err, http.StatusNotFound) {
 		return nil, nil
 	}

@@ -30,15 +30,15 @@ type Client struct {
 	latestTTL  time.Duration
 	writes     *writes
 
-	ids        *cache.Memo[idKey, Version]
-	guids      *cache.Memo[uuid.UUID, Version]
-	registered *cache.Memo[schemaKey, Version]
-	looked     *cache.Memo[schemaKey, Version]
-	found      *cache.Memo[findKey, Version]
-	parts      *cache.Memo[partKey, *rest.Answer] // versions that references name
-	latest     *latestVersions
-	noList     atomic.Bool // the registry has no list of the versions of a subject
-	hooks      hooks
+	ids             *cache.Memo[idKey, Version]
+	guids           *cache.Memo[uuid.UUID, Version]
+	registered      *cache.Memo[schemaKey, Version]
+	lookups         *cache.Memo[schemaKey, Version]
+	foundVersions   *cache.Memo[findKey, Version]
+	parts           *cache.Memo[partKey, *rest.Answer] // versions that references name
+	latest          *latestVersions
+	listUnsupported atomic.Bool // the registry has no list of the versions of a subject
+	hooks           hooks
 }
 
 // New makes a client for the registry at urls. The urls are nodes of the same
@@ -84,24 +84,24 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "registry_unknown_settings", slog.Any("settings", cfg.unknown))
 	}
 	c := &Client{
-		hooks:      hooks,
-		transport:  t,
-		background: b,
-		logger:     cfg.logger,
-		sums:       sums,
-		timeout:    cfg.timeout,
-		disk:       store,
-		latestTTL:  cfg.latestTTL,
-		writes:     newWrites(cfg.schemas),
-		guids:      cache.NewMemo[uuid.UUID, Version](b, cfg.schemas, absent[uuid.UUID]),
-		registered: cache.NewMemo[schemaKey, Version](b, cfg.schemas, refused),
-		looked:     cache.NewMemo[schemaKey, Version](b, cfg.schemas, absent[schemaKey]),
-		found:      cache.NewMemo[findKey, Version](b, cfg.schemas, absent[findKey]),
-		parts:      cache.NewMemo[partKey, *rest.Answer](b, cfg.schemas, nil),
-		latest:     newLatestVersions(cfg.schemas),
+		hooks:         hooks,
+		transport:     t,
+		background:    b,
+		logger:        cfg.logger,
+		sums:          sums,
+		timeout:       cfg.timeout,
+		disk:          store,
+		latestTTL:     cfg.latestTTL,
+		writes:        newWrites(cfg.schemas),
+		guids:         cache.NewMemo[uuid.UUID, Version](b, cfg.schemas, isAbsent[uuid.UUID]),
+		registered:    cache.NewMemo[schemaKey, Version](b, cfg.schemas, isRefused),
+		lookups:       cache.NewMemo[schemaKey, Version](b, cfg.schemas, isAbsent[schemaKey]),
+		foundVersions: cache.NewMemo[findKey, Version](b, cfg.schemas, isAbsent[findKey]),
+		parts:         cache.NewMemo[partKey, *rest.Answer](b, cfg.schemas, nil),
+		latest:        newLatestVersions(cfg.schemas),
 	}
 	c.ids = cache.NewMemo[idKey, Version](b, cfg.schemas, func(key idKey, err error) bool {
-		return absent(key, err) && !c.writes.gave(key)
+		return isAbsent(key, err) && !c.writes.hasID(key)
 	})
 	return c, nil
 }
@@ -131,23 +131,25 @@ func (c *Client) caller(w *rest.Work, known rest.Written) rest.Caller {
 	return rest.Caller{Transport: c.transport, Work: w, Written: known}
 }
 
-// changed forgets the answers that a write of this client may have outdated.
-func (c *Client) changed(subject string) {
-	c.writes.add()
+// forgetAnswers forgets the answers that a write of this client may have
+// outdated.
+func (c *Client) forgetAnswers(subject string) {
+	c.writes.countChange()
 	c.latest.forget(subject)
-	c.allow(subject)
+	c.forgetFailures(subject)
 }
 
-// allow forgets the failures of a subject. An empty subject means all subjects.
-func (c *Client) allow(subject string) {
+// forgetFailures forgets the failures of a subject. An empty subject means all
+// subjects.
+func (c *Client) forgetFailures(subject string) {
 	on := func(key schemaKey) bool { return subject == "" || key.subject == subject }
 	c.registered.Failures.Forget(on)
-	c.looked.Failures.Forget(on)
-	c.found.Failures.Forget(func(key findKey) bool { return subject == "" || key.subject == subject })
+	c.lookups.Failures.Forget(on)
+	c.foundVersions.Failures.Forget(func(key findKey) bool { return subject == "" || key.subject == subject })
 	c.latest.failures.Forget(func(name string) bool { return subject == "" || name == subject })
 }
 
-// fromRegistry returns a caller for a single call whose result is not cached.
-func (c *Client) fromRegistry(ctx context.Context) rest.Caller {
+// freshCaller returns a caller for a single call whose result is not cached.
+func (c *Client) freshCaller(ctx context.Context) rest.Caller {
 	return c.caller(rest.NewWork(ctx), rest.NothingWritten)
 }

@@ -70,7 +70,7 @@ func (c *Client) DeleteCompatibility(ctx context.Context, subject string) error 
 // GlobalCompatibility returns the level of subjects without a level of their
 // own.
 func (c *Client) GlobalCompatibility(ctx context.Context) (compat.Level, error) {
-	l, err := c.fromRegistry(ctx).Level(ctx, "")
+	l, err := c.freshCaller(ctx).Level(ctx, "")
 	if err != nil {
 		return 0, fmt.Errorf("registry: global compatibility: %w", err)
 	}
@@ -105,14 +105,14 @@ func configPath(subject string) string {
 
 func (c *Client) setLevel(ctx context.Context, subject string, l compat.Level) error {
 	body := map[string]compat.Level{"compatibility": l}
-	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: configPath(subject), Form: rest.FormLevel}, body, nil)
-	c.allow(subject)
+	err := c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: configPath(subject), Form: rest.FormLevel}, body, nil)
+	c.forgetFailures(subject)
 	return err
 }
 
 func (c *Client) deleteLevel(ctx context.Context, subject string) error {
-	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: configPath(subject)}, nil, nil)
-	c.allow(subject)
+	err := c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: configPath(subject)}, nil, nil)
+	c.forgetFailures(subject)
 	if rest.IsStatus(err, http.StatusNotFound) {
 		return nil
 	}

@@ -22,7 +22,7 @@ import (
 func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.KEK, error) {
 	var kek contract.KEK
 	req := rest.Call{Method: http.MethodGet, Path: kekPath(name), Query: deletedQuery(deleted, nil)}
-	if err := c.keys(ctx, req, nil, &kek); err != nil {
+	if err := c.callKeys(ctx, req, nil, &kek); err != nil {
 		return contract.KEK{}, fmt.Errorf("registry: key encryption key %q: %w", name, err)
 	}
 	return kek, nil
@@ -31,7 +31,7 @@ func (c *Client) KEK(ctx context.Context, name string, deleted bool) (contract.K
 // CreateKEK registers a key encryption key and returns the registry's entry.
 func (c *Client) CreateKEK(ctx context.Context, kek contract.KEK) (contract.KEK, error) {
 	var made contract.KEK
-	if err := c.keys(ctx, rest.Call{Method: http.MethodPost, Path: keksPath}, kek, &made); err != nil {
+	if err := c.callKeys(ctx, rest.Call{Method: http.MethodPost, Path: keksPath}, kek, &made); err != nil {
 		return contract.KEK{}, fmt.Errorf("registry: create the key encryption key %q: %w", kek.Name, err)
 	}
 	return made, nil
@@ -53,7 +53,7 @@ func (c *Client) DEK(ctx context.Context, kek, subject string, version int, algo
 	req := rest.Call{
 		Method: http.MethodGet, Path: dekPath(kek, subject) + "/versions/" + at, Query: deletedQuery(deleted, query),
 	}
-	if err := c.keys(ctx, req, nil, &dek); err != nil {
+	if err := c.callKeys(ctx, req, nil, &dek); err != nil {
 		return contract.DEK{}, fmt.Errorf("registry: data encryption key of %q under %q: %w", subject, kek, err)
 	}
 	return dek, nil
@@ -66,9 +66,9 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	kek := dek.KEKName
 	dek.KEKName, dek.KeyMaterial = "", ""
 	var made contract.DEK
-	err := c.keys(ctx, rest.Call{Method: http.MethodPost, Path: dekPath(kek, dek.Subject)}, dek, &made)
+	err := c.callKeys(ctx, rest.Call{Method: http.MethodPost, Path: dekPath(kek, dek.Subject)}, dek, &made)
 	if rest.IsStatus(err, http.StatusMethodNotAllowed) { // a registry before 8.0
-		err = c.keys(ctx, rest.Call{Method: http.MethodPost, Path: kekPath(kek) + "/deks"}, dek, &made)
+		err = c.callKeys(ctx, rest.Call{Method: http.MethodPost, Path: kekPath(kek) + "/deks"}, dek, &made)
 	}
 	if err != nil {
 		return contract.DEK{}, fmt.Errorf("registry: create a data encryption key of %q under %q: %w", dek.Subject, kek, err)
@@ -76,10 +76,10 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	return made, nil
 }
 
-// keys makes a call whose answer holds key material.
-func (c *Client) keys(ctx context.Context, req rest.Call, in, out any) error {
+// callKeys makes a call whose answer holds key material.
+func (c *Client) callKeys(ctx context.Context, req rest.Call, in, out any) error {
 	req.Form, req.Secret = rest.FormKey, true
-	return c.fromRegistry(ctx).Call(ctx, req, in, out)
+	return c.freshCaller(ctx).Call(ctx, req, in, out)
 }
 
 const keksPath = "/dek-registry/v1/keks"

@@ -57,8 +57,8 @@ func (c *Client) delete(ctx context.Context, subject, path string, how Deletion,
 		return err
 	}
 	req := rest.Call{Method: http.MethodDelete, Path: rest.SubjectPath(subject) + path, Query: query.Encode()}
-	err = c.fromRegistry(ctx).Call(ctx, req, nil, out)
-	c.changed(subject)
+	err = c.freshCaller(ctx).Call(ctx, req, nil, out)
+	c.forgetAnswers(subject)
 	c.writes.forget(subject)
 	c.forgetSubject(subject)
 	return err
@@ -66,7 +66,7 @@ func (c *Client) delete(ctx context.Context, subject, path string, how Deletion,
 
 // forgetSubject drops the cached schemas of a subject.
 func (c *Client) forgetSubject(subject string) {
-	for _, memo := range []*cache.Memo[schemaKey, Version]{c.registered, c.looked} {
+	for _, memo := range []*cache.Memo[schemaKey, Version]{c.registered, c.lookups} {
 		for _, key := range memo.Known.Keys() {
 			if key.subject == subject {
 				memo.Known.Remove(key)
@@ -74,9 +74,9 @@ func (c *Client) forgetSubject(subject string) {
 			}
 		}
 	}
-	for _, key := range c.found.Known.Keys() {
+	for _, key := range c.foundVersions.Known.Keys() {
 		if key.subject == subject {
-			c.found.Known.Remove(key)
+			c.foundVersions.Known.Remove(key)
 		}
 	}
 	for _, key := range c.parts.Known.Keys() {

@@ -38,7 +38,7 @@ func withoutRoot(t *testing.T, parent string, f func()) {
 func TestDiskCacheReadOnly(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s := seeded(t)
+	s := startSeeded(t)
 	dir := t.TempDir()
 	if _, err := newClient(t, []string{s.URL}, registry.WithDiskCache(dir)).SchemaByID(ctx, "", 1); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestDiskCacheReadOnly(t *testing.T) {
 		t.Errorf("%d requests, want 2, and one line:\n%s", s.Requests(), log.String())
 	}
 	// Another registry has no files there, and the client cannot write any.
-	other := seeded(t)
+	other := startSeeded(t)
 	if _, err := open(other.URL).SchemaByID(ctx, "", 1); err != nil {
 		t.Error(err)
 	}

@@ -126,7 +126,7 @@ func TestDiskCacheTornFiles(t *testing.T) {
 func TestDiskCacheMixedUpFiles(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s := seeded(t)
+	s := startSeeded(t)
 	dir := t.TempDir()
 	c := newClient(t, []string{s.URL}, registry.WithDiskCache(dir))
 	_, _ = c.SchemaByID(ctx, "", 1)
@@ -154,7 +154,7 @@ func TestDiskCacheMixedUpFiles(t *testing.T) {
 func TestDiskCacheShared(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s := seeded(t)
+	s := startSeeded(t)
 	dir := t.TempDir()
 	var wg sync.WaitGroup
 	for range 16 {

@@ -46,7 +46,7 @@ func chownOther(t *testing.T, name string) {
 // planting the schema of an id.
 func TestDiskCacheOfAnotherUser(t *testing.T) {
 	t.Parallel()
-	s := seeded(t)
+	s := startSeeded(t)
 	mode := func(mode fs.FileMode) func(t *testing.T, name string) {
 		return func(t *testing.T, name string) {
 			t.Helper()
@@ -122,7 +122,7 @@ func TestDiskCacheOfAnotherUser(t *testing.T) {
 	for _, c := range files {
 		t.Run("a file: "+c.name, func(t *testing.T) {
 			t.Parallel()
-			own := seeded(t)
+			own := startSeeded(t)
 			dir, _, file := cachedID(t, own.URL)
 			c.change(t, file)
 			var log syncBuffer

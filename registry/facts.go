@@ -10,9 +10,9 @@ import (
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
-// recorded answers from the disk. If the disk has no answer, recorded calls
-// load and stores the result on the disk.
-func recorded(c *Client, w *rest.Work, f cache.Fact, load func() (Version, error)) (Version, error) {
+// fromDiskOrLoad answers from the disk. If the disk has no answer, recorded
+// calls load and stores the result on the disk.
+func fromDiskOrLoad(c *Client, w *rest.Work, f cache.Fact, load func() (Version, error)) (Version, error) {
 	var v Version
 	if c.disk.Load(f, &v) {
 		w.FromDisk = true
@@ -26,20 +26,20 @@ func recorded(c *Client, w *rest.Work, f cache.Fact, load func() (Version, error
 	return v, nil
 }
 
-// patience is how long the client waits for the registry if the disk has the
+// askWait is how long the client waits for the registry if the disk has the
 // answer. If the registry did not answer the last time, the client does not
 // wait.
-const patience = time.Second
+const askWait = time.Second
 
-// recall asks the registry. If the registry does not answer in time, recall
-// answers from the disk. A refusal by the registry is final.
-func recall[V any](ctx context.Context, c *Client, f cache.Fact, ask func(context.Context) (V, error)) (V, error) {
+// askOrFromDisk asks the registry. If the registry does not answer in time,
+// recall answers from the disk. A refusal by the registry is final.
+func askOrFromDisk[V any](ctx context.Context, c *Client, f cache.Fact, ask func(context.Context) (V, error)) (V, error) {
 	var kept V
 	if !c.disk.Load(f, &kept) {
 		return ask(ctx)
 	}
-	limit := patience
-	if c.transport.IsAway() {
+	limit := askWait
+	if c.transport.IsUnreachable() {
 		limit = 0 // asked in the background, with no wait
 	}
 	short, cancel := context.WithTimeout(ctx, limit)
@@ -55,7 +55,7 @@ func recall[V any](ctx context.Context, c *Client, f cache.Fact, ask func(contex
 	case !errors.Is(err, ErrUnavailable) && short.Err() == nil:
 		return v, err
 	}
-	c.transport.NoAnswer()
+	c.transport.SetUnreachable()
 	rest.NoteDisk(ctx)
 	c.logger.LogAttrs(ctx, slog.LevelWarn, "registry_disk_cache_used", slog.String("kind", f.Kind), slog.Any("error", err))
 	return kept, nil

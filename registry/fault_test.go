@@ -17,15 +17,15 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// counting counts the requests per host.
-type counting struct {
+// hostCounter counts the requests per host.
+type hostCounter struct {
 	transport http.RoundTripper // nil means http.DefaultTransport
 
 	mu    sync.Mutex
 	hosts map[string]int
 }
 
-func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *hostCounter) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	if c.hosts == nil {
 		c.hosts = map[string]int{}
@@ -38,7 +38,7 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func (c *counting) count(url string) int {
+func (c *hostCounter) count(url string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hosts[strings.TrimPrefix(strings.TrimPrefix(url, "http://"), "https://")]
@@ -55,8 +55,8 @@ func deadURL(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// seeded starts a registry with three schemas, ids 1 to 3.
-func seeded(t *testing.T, opts ...registrytest.Option) *registrytest.Server {
+// startSeeded starts a registry with three schemas, ids 1 to 3.
+func startSeeded(t *testing.T, opts ...registrytest.Option) *registrytest.Server {
 	t.Helper()
 	s := registrytest.Start(t, opts...)
 	if err := s.Seed("orders", orderV1, orderV2, orderV3); err != nil {
@@ -83,7 +83,7 @@ func TestFaultOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := seeded(t)
+			s := startSeeded(t)
 			times := 2
 			if name == "redirect loop" {
 				times = 12 // an attempt has six hops
@@ -111,7 +111,7 @@ func TestFaultOnce(t *testing.T) {
 
 func TestHTMLControl(t *testing.T) {
 	t.Parallel()
-	s := seeded(t)
+	s := startSeeded(t)
 	s.Inject(registrytest.HTML(), registrytest.Times(1))
 	if _, err := srclient.NewSchemaRegistryClient(s.URL).GetSchema(1); err == nil {
 		t.Fatal("control: bare srclient took a page for a schema")
@@ -121,7 +121,7 @@ func TestHTMLControl(t *testing.T) {
 func TestWrongID(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s := seeded(t)
+	s := startSeeded(t)
 	for name, n := range map[string]int{"of another schema": 1, "of none": 100} {
 		lift := s.Inject(registrytest.WrongID(n), registrytest.OnMethod("POST"))
 		c := newClient(t, []string{s.URL})
@@ -152,14 +152,14 @@ func TestWrongID(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNone(t *testing.T) {
+func TestInvalidAnswers(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for name, body := range map[string]string{
 		"empty": "", "null": "null", "array": "[]", "no id": "{}", "negative": `{"id":-1}`, "text": `{"id":"seven"}`,
 		"too large": `{"id":4294967296}`, "fraction": `{"id":1.5}`,
 	} {
-		s := seeded(t)
+		s := startSeeded(t)
 		s.Inject(registrytest.Answer(200, "application/json", body))
 		c := newClient(t, []string{s.URL})
 		if v, err := c.Register(ctx, "orders", registry.Schema{Text: orderV1}); err == nil {
@@ -176,7 +176,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 
 func TestFirstURLDead(t *testing.T) {
 	t.Parallel()
-	dead, s, rt := deadURL(t), seeded(t), new(counting)
+	dead, s, rt := deadURL(t), startSeeded(t), new(hostCounter)
 	c := newClient(t, []string{dead, s.URL}, registry.WithTransport(rt))
 	for id := 1; id <= 3; id++ {
 		if _, err := c.SchemaByID(context.Background(), "", id); err != nil {
@@ -194,7 +194,7 @@ func TestFirstURLDead(t *testing.T) {
 
 func TestURLHangs(t *testing.T) {
 	t.Parallel()
-	slow, s, rt := seeded(t), seeded(t), new(counting)
+	slow, s, rt := startSeeded(t), startSeeded(t), new(hostCounter)
 	slow.Inject(registrytest.Hang())
 	timeout := registry.WithTimeout(100 * time.Millisecond)
 	c := newClient(t, []string{slow.URL, s.URL}, registry.WithTransport(rt), timeout)
@@ -216,7 +216,7 @@ func TestURLHangs(t *testing.T) {
 // hangs. The error names the URL that did not answer.
 func TestURLHangsUnderDeadline(t *testing.T) {
 	t.Parallel()
-	slow, s := seeded(t), seeded(t)
+	slow, s := startSeeded(t), startSeeded(t)
 	slow.Inject(registrytest.Hang())
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
 	defer cancel()
@@ -233,7 +233,7 @@ func TestURLHangsUnderDeadline(t *testing.T) {
 
 func TestURLDiesMidway(t *testing.T) {
 	t.Parallel()
-	first, second := seeded(t), seeded(t)
+	first, second := startSeeded(t), startSeeded(t)
 	both := newClient(t, []string{first.URL, second.URL})
 	alone := newClient(t, []string{first.URL})
 	for _, c := range []*registry.Client{both, alone} {
@@ -305,7 +305,7 @@ func TestHangDoesNotReachWarmSubjects(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	target, s := seeded(t), seeded(t)
+	target, s := startSeeded(t), startSeeded(t)
 	lift := s.Inject(registrytest.Redirect(target.URL))
 	c := newClient(t, []string{s.URL}, registry.WithBasicAuth("alice", "s3cr3t"), registry.WithHeader("X-Cluster", "lsrc-1"))
 	if v, err := c.Register(ctx, "new", registry.Schema{Text: orderV1}); err != nil || v.ID != 1 {
@@ -336,7 +336,7 @@ func TestBodyTooLong(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
 		resp := reply(r, 200, "")
-		resp.Body = io.NopCloser(endless{})
+		resp.Body = io.NopCloser(endlessReader{})
 		return resp, nil
 	})))
 	if _, err := c.SchemaByID(context.Background(), "", 1); err == nil || !strings.Contains(err.Error(), "longer than") {
@@ -344,9 +344,9 @@ func TestBodyTooLong(t *testing.T) {
 	}
 }
 
-type endless struct{}
+type endlessReader struct{}
 
-func (endless) Read(b []byte) (int, error) {
+func (endlessReader) Read(b []byte) (int, error) {
 	for i := range b {
 		b[i] = ' '
 	}

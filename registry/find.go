@@ -36,7 +36,7 @@ func (c *Client) askFind(ctx context.Context, subject, schema string) (Version, 
 	err := rest.CheckSubject(subject)
 	var v Version
 	if err == nil {
-		v, err = c.found.Get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *rest.Work) (Version, error) {
+		v, err = c.foundVersions.Get(ctx, nil, findKey{subject, schema}, func(ctx context.Context, w *rest.Work) (Version, error) {
 			return c.findVersion(ctx, w, subject, schema)
 		})
 	}
@@ -51,7 +51,7 @@ func (c *Client) findVersion(ctx context.Context, w *rest.Work, subject, schema 
 	if err != nil {
 		return Version{}, err
 	}
-	numbers, err := c.caller(w, c.writes.of(subject, 0)).Versions(ctx, subject, nil)
+	numbers, err := c.caller(w, c.writes.knownOfVersion(subject, 0)).Versions(ctx, subject, nil)
 	if err != nil {
 		return Version{}, err
 	}
@@ -91,7 +91,7 @@ const maxPages = 3
 // of versions. If the registry does not have the list, or does not let us read
 // the list, listVersions does nothing.
 func (c *Client) listVersions(ctx context.Context, subject string, count int) {
-	if c.noList.Load() {
+	if c.listUnsupported.Load() {
 		return
 	}
 	w := rest.NewWork(ctx)
@@ -106,7 +106,7 @@ func (c *Client) listVersions(ctx context.Context, subject string, count int) {
 		err := c.caller(w, rest.NothingWritten).Call(ctx, req, nil, &list)
 		var answer *Error
 		if errors.As(err, &answer) && answer.Status/100 == 4 {
-			c.noList.Store(true)
+			c.listUnsupported.Store(true)
 		}
 		if err != nil {
 			return
@@ -116,14 +116,14 @@ func (c *Client) listVersions(ctx context.Context, subject string, count int) {
 				continue
 			}
 			if !strings.HasPrefix(a.Subject, subject) { // Karapace returns all subjects, and Apicurio no subject
-				c.noList.Store(true)
+				c.listUnsupported.Store(true)
 			}
 			if a.Subject == subject && a.Version > 0 && a.CheckAvro() == nil {
 				c.parts.Known.Add(partKey{subject, a.Version}, a)
 				read++
 			}
 		}
-		if len(list) < pageSize || read >= count || c.noList.Load() {
+		if len(list) < pageSize || read >= count || c.listUnsupported.Load() {
 			return
 		}
 	}

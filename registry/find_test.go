@@ -69,7 +69,7 @@ func TestFindVersionAmongMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			n := now.Add(1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}

@@ -34,7 +34,7 @@ func (c *Client) explain(ctx context.Context, w *rest.Work, subject string, s Sc
 		}
 	}
 	ours, _ := c.compare(ctx, w, subject, whole) // after an error, the registry's findings are enough
-	return &IncompatibleError{Subject: subject, Findings: merge(said, ours), Err: answer}
+	return &IncompatibleError{Subject: subject, Findings: mergeFindings(said, ours), Err: answer}
 }
 
 // TestOption chooses the versions for [Client.TestCompatibility]. The zero
@@ -58,18 +58,18 @@ func (c *Client) TestCompatibility(ctx context.Context, subject string, s Schema
 	for _, o := range opts {
 		version = cmp.Or(o.version, version)
 	}
-	s, err := c.pinned(ctx, subject, s)
+	s, err := c.pinReferences(ctx, subject, s)
 	if err != nil {
-		return nil, wrap("test the compatibility of a schema with", subject, err)
+		return nil, wrapError("test the compatibility of a schema with", subject, err)
 	}
-	findings, err := c.tested(ctx, subject, s, version)
+	findings, err := c.testVersion(ctx, subject, s, version)
 	if err != nil {
-		return nil, wrap("test the compatibility of a schema with", subject, err)
+		return nil, wrapError("test the compatibility of a schema with", subject, err)
 	}
 	return findings, nil
 }
 
-func (c *Client) tested(ctx context.Context, subject string, s Schema, version int) ([]compat.Finding, error) {
+func (c *Client) testVersion(ctx context.Context, subject string, s Schema, version int) ([]compat.Finding, error) {
 	if err := rest.CheckSubject(subject); err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (c *Client) tested(ctx context.Context, subject string, s Schema, version i
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	if found := merge(findingsOf(v), ours); len(found) > 0 {
+	if found := mergeFindings(findingsOf(v), ours); len(found) > 0 {
 		return found, nil
 	}
 	refusal := compat.Finding{Message: "the registry says that it is incompatible and gives no reason"}
@@ -171,18 +171,18 @@ func findingsOf(v rest.Verdict) []compat.Finding {
 	return found
 }
 
-// reason matches a single finding in Confluent's messages.
-var reason = regexp.MustCompile(`errorType:'([A-Z_]+)'(?:, description:'(.*?)')?, additionalInfo:'(.*?)'}`)
+// findingPattern matches a single finding in Confluent's messages.
+var findingPattern = regexp.MustCompile(`errorType:'([A-Z_]+)'(?:, description:'(.*?)')?, additionalInfo:'(.*?)'}`)
 
-// place matches the path in a finding's description.
-var place = regexp.MustCompile(`at path '([^']*)'`)
+// pathPattern matches the path in a finding's description.
+var pathPattern = regexp.MustCompile(`at path '([^']*)'`)
 
 // readFindings reads the findings from the registry's text.
 func readFindings(words string) []compat.Finding {
 	var found []compat.Finding
-	for _, m := range reason.FindAllStringSubmatch(words, -1) {
+	for _, m := range findingPattern.FindAllStringSubmatch(words, -1) {
 		f := compat.Finding{Type: m[1], Message: rest.Quote(m[3], rest.MaxMessage)}
-		if p := place.FindStringSubmatch(m[2]); p != nil {
+		if p := pathPattern.FindStringSubmatch(m[2]); p != nil {
 			f.Path = p[1]
 		}
 		found = append(found, f)
@@ -190,10 +190,10 @@ func readFindings(words string) []compat.Finding {
 	return found
 }
 
-// merge returns the registry's findings. If our findings contain the same
-// finding, merge adds its details. If the registry gave no findings, merge
+// mergeFindings returns the registry's findings. If our findings contain the
+// same finding, merge adds its details. If the registry gave no findings, merge
 // returns ours.
-func merge(said, ours []compat.Finding) []compat.Finding {
+func mergeFindings(said, ours []compat.Finding) []compat.Finding {
 	if len(said) == 0 {
 		return ours
 	}

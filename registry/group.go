@@ -29,7 +29,7 @@ func (c *Client) CompatibilityGroup(ctx context.Context, subject string) (string
 			if subject != "" {
 				call.Query = "defaultToGlobal=true"
 			}
-			err = c.fromRegistry(ctx).Call(ctx, call, nil, &config)
+			err = c.freshCaller(ctx).Call(ctx, call, nil, &config)
 			return config, err
 		})
 	}
@@ -52,8 +52,8 @@ func (c *Client) SetCompatibilityGroup(ctx context.Context, subject, property st
 	}
 	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: configPath(subject), Form: rest.FormLevel}, body, nil)
-		c.allow(subject)
+		err = c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: configPath(subject), Form: rest.FormLevel}, body, nil)
+		c.forgetFailures(subject)
 	}
 	if err != nil {
 		return fmt.Errorf("registry: set the compatibility group of %q: %w", subject, err)

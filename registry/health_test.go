@@ -19,7 +19,7 @@ func TestHealth(t *testing.T) {
 		var up atomic.Bool
 		up.Store(true)
 		refused := errors.New("connection refused")
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			if up.Load() {
 				return stringSchema(r), nil
 			}

@@ -31,7 +31,7 @@ func (c *Client) between(ctx context.Context, subject string, writer Version, re
 		return nil, err
 	}
 	w := rest.NewWork(ctx)
-	numbers, err := c.caller(w, c.writes.of(subject, 0)).Versions(ctx, subject, listQuery([]ListOption{IncludeDeleted()}))
+	numbers, err := c.caller(w, c.writes.knownOfVersion(subject, 0)).Versions(ctx, subject, listQuery([]ListOption{IncludeDeleted()}))
 	if err != nil {
 		return nil, err
 	}

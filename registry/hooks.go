@@ -118,7 +118,7 @@ func (h *hooks) answer(ctx context.Context, a Answered, ask func(context.Context
 	for i := range h.all {
 		if f := h.all[i].Answered; f != nil {
 			func() {
-				defer hook.Caught(h.logger, "registry.Hooks.Answered")
+				defer hook.Recover(h.logger, "registry.Hooks.Answered")
 				f(ctx, a)
 			}()
 		}

@@ -58,15 +58,15 @@ func (s *seenByHooks) take() (answers, requests []string) {
 	return answers, requests
 }
 
-// carried is a round tripper that counts the requests whose context comes from
-// the hook.
-type carried struct {
+// hookContextCounter is a round tripper that counts the requests whose context
+// comes from the hook.
+type hookContextCounter struct {
 	http.RoundTripper
 	mu sync.Mutex
 	n  int
 }
 
-func (c *carried) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *hookContextCounter) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Value(fromHook{}) != nil {
 		c.mu.Lock()
 		c.n++
@@ -78,10 +78,10 @@ func (c *carried) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s := seeded(t)
+	s := startSeeded(t)
 	dir := t.TempDir()
 	var seen seenByHooks
-	attempts := &carried{RoundTripper: http.DefaultTransport}
+	attempts := &hookContextCounter{RoundTripper: http.DefaultTransport}
 	open := func(urls ...string) *registry.Client {
 		return newClient(t, urls, registry.WithHooks(seen.hooks()), registry.WithDiskCache(dir), registry.WithTransport(attempts), registry.WithRetries(2, 0, 0))
 	}
@@ -155,7 +155,7 @@ func TestHooks(t *testing.T) {
 // caller has an answer, and the request is told once.
 func TestHooksOfConcurrentCallers(t *testing.T) {
 	t.Parallel()
-	s := seeded(t)
+	s := startSeeded(t)
 	var seen seenByHooks
 	c := newClient(t, []string{s.URL}, registry.WithHooks(seen.hooks()), registry.WithHooks(registry.Hooks{}))
 	s.Inject(registrytest.Latency(20 * time.Millisecond))
@@ -174,7 +174,7 @@ func TestHooksOfConcurrentCallers(t *testing.T) {
 // ends no call.
 func TestHooksPanic(t *testing.T) {
 	t.Parallel()
-	s := seeded(t)
+	s := startSeeded(t)
 	var log bytes.Buffer
 	var seen seenByHooks
 	c := newClient(t, []string{s.URL}, registry.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
@@ -196,10 +196,10 @@ func TestHooksPanic(t *testing.T) {
 	}
 }
 
-// TestNoHooksNoCost checks that a warm look-up allocates nothing without hooks.
-// The control has a hook.
-func TestNoHooksNoCost(t *testing.T) {
-	s := seeded(t)
+// TestUnusedHooksCostNothing checks that a warm look-up allocates nothing
+// without hooks. The control has a hook.
+func TestUnusedHooksCostNothing(t *testing.T) {
+	s := startSeeded(t)
 	for name, test := range map[string]struct {
 		opts []registry.Option
 		free bool

@@ -20,15 +20,15 @@ type laggingNodes struct {
 	lag     time.Duration
 	answers string // content of the answer to a POST: "id" or "all"
 
-	mu      sync.Mutex
-	written time.Time
-	asked   []string
+	mu       sync.Mutex
+	written  time.Time
+	requests []string
 }
 
 func (n *laggingNodes) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.asked = append(n.asked, r.Method+" "+r.URL.Path)
+	n.requests = append(n.requests, r.Method+" "+r.URL.Path)
 	lags := n.written.IsZero() || time.Since(n.written) < n.lag
 	missing := func(code int) (*http.Response, error) {
 		return reply(r, 404, fmt.Sprintf(`{"error_code":%d,"message":"not found"}`, code)), nil
@@ -93,8 +93,8 @@ func TestNodeThatLags(t *testing.T) {
 						})
 					}
 					wg.Wait()
-					if answers == "all" && len(n.asked) != 1 {
-						t.Errorf("the POST said it all, but these calls were made: %v", n.asked)
+					if answers == "all" && len(n.requests) != 1 {
+						t.Errorf("the POST said it all, but these calls were made: %v", n.requests)
 					}
 					for what, ask := range map[string]func(context.Context) (registry.Version, error){
 						"SchemaByID": func(ctx context.Context) (registry.Version, error) { return c.SchemaByID(ctx, "", 1) },
@@ -149,7 +149,7 @@ func TestBrokenID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mended bool
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			if strings.HasSuffix(r.URL.Path, "/7") && !mended {
 				return reply(r, 500, `{"error_code":50001,"message":"broken"}`), nil
 			}
@@ -202,9 +202,9 @@ func TestAbsenceIsRemembered(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+				f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 					if strings.Contains(r.URL.Path, "ids") {
-						return unknown(r), nil
+						return unknownVersion(r), nil
 					}
 					return reply(r, 404, `{"error_code":40401,"message":"no subject"}`), nil
 				}}

@@ -32,7 +32,7 @@ func (c *Client) askNewest(ctx context.Context, subject string) (Version, error)
 	if err := rest.CheckSubject(subject); err != nil {
 		return Version{}, fmt.Errorf("registry: latest version: %w", err)
 	}
-	v, err := recall(ctx, c, latestFact(subject), func(ctx context.Context) (Version, error) {
+	v, err := askOrFromDisk(ctx, c, latestFact(subject), func(ctx context.Context) (Version, error) {
 		once, err := c.latest.failures.Find(subject)
 		if err != nil {
 			return Version{}, err
@@ -52,8 +52,9 @@ func (c *Client) askNewest(ctx context.Context, subject string) (Version, error)
 	return v, nil
 }
 
-// pinned replaces references to version 0 by references to the latest version.
-func (c *Client) pinned(ctx context.Context, subject string, s Schema) (Schema, error) {
+// pinReferences replaces references to version 0 by references to the latest
+// version.
+func (c *Client) pinReferences(ctx context.Context, subject string, s Schema) (Schema, error) {
 	for i, r := range s.References {
 		if r.Version != 0 {
 			continue
@@ -96,8 +97,8 @@ func (c *Client) askLatest(ctx context.Context, subject string, once bool) (*lat
 }
 
 func (c *Client) loadLatest(ctx context.Context, w *rest.Work, subject string) (*latest, error) {
-	before := c.writes.soFar()
-	a, err := c.caller(w, c.writes.of(subject, 0)).Version(ctx, subject, 0)
+	before := c.writes.changeCount()
+	a, err := c.caller(w, c.writes.knownOfVersion(subject, 0)).Version(ctx, subject, 0)
 	if errors.Is(err, ErrVersionNotFound) { // some registries' answer for an unknown subject
 		err = &subjectError{err}
 	}

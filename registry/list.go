@@ -33,7 +33,7 @@ func listQuery(opts []ListOption) url.Values {
 
 // Subjects lists the subjects. Each call asks the registry.
 func (c *Client) Subjects(ctx context.Context, opts ...ListOption) ([]string, error) {
-	names, err := c.fromRegistry(ctx).Subjects(ctx, listQuery(opts))
+	names, err := c.freshCaller(ctx).Subjects(ctx, listQuery(opts))
 	if err != nil {
 		return nil, fmt.Errorf("registry: subjects: %w", err)
 	}
@@ -61,7 +61,7 @@ func (c *Client) LatestVersions(ctx context.Context, opts ...ListOption) ([]Vers
 		query.Set("offset", strconv.Itoa(len(seen)))
 		var page []rest.Answer
 		req := rest.Call{Method: http.MethodGet, Path: "/schemas", Query: query.Encode(), Form: rest.FormList}
-		err := c.fromRegistry(ctx).Call(ctx, req, nil, &page)
+		err := c.freshCaller(ctx).Call(ctx, req, nil, &page)
 		switch {
 		case rest.NoSuchCall(err):
 			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
@@ -103,7 +103,7 @@ func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOptio
 	err := rest.CheckSubject(subject)
 	var versions []int
 	if err == nil {
-		versions, err = c.fromRegistry(ctx).Versions(ctx, subject, listQuery(opts))
+		versions, err = c.freshCaller(ctx).Versions(ctx, subject, listQuery(opts))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: versions of %q: %w", subject, err)
@@ -164,7 +164,7 @@ type SubjectVersion struct {
 func (c *Client) VersionsOf(ctx context.Context, id int) ([]SubjectVersion, error) {
 	var pairs []SubjectVersion
 	req := rest.Call{Method: http.MethodGet, Path: "/schemas/ids/" + strconv.Itoa(id) + "/versions", Form: rest.FormList}
-	err := c.fromRegistry(ctx).Call(ctx, req, nil, &pairs)
+	err := c.freshCaller(ctx).Call(ctx, req, nil, &pairs)
 	if err != nil {
 		return nil, fmt.Errorf("registry: versions of schema %d: %w", id, err)
 	}
@@ -177,7 +177,7 @@ func (c *Client) ReferencedBy(ctx context.Context, subject string, version int) 
 	var ids []int
 	if err == nil {
 		path := rest.SubjectPath(subject) + "/versions/" + strconv.Itoa(version) + "/referencedby"
-		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: path, Form: rest.FormList}, nil, &ids)
+		err = c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: path, Form: rest.FormList}, nil, &ids)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: references to version %d of %q: %w", version, subject, err)
@@ -189,7 +189,7 @@ func (c *Client) ReferencedBy(ctx context.Context, subject string, version int) 
 // Confluent's registry has contexts.
 func (c *Client) Contexts(ctx context.Context) ([]string, error) {
 	var names []string
-	if err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: "/contexts", Form: rest.FormList}, nil, &names); err != nil {
+	if err := c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: "/contexts", Form: rest.FormList}, nil, &names); err != nil {
 		return nil, fmt.Errorf("registry: contexts: %w", err)
 	}
 	return names, nil

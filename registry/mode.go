@@ -52,7 +52,7 @@ func (c *Client) SetMode(ctx context.Context, subject string, m Mode) error {
 func (c *Client) DeleteMode(ctx context.Context, subject string) error {
 	err := rest.CheckSubject(subject)
 	if err == nil {
-		err = c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: "/mode/" + url.PathEscape(subject)}, nil, nil)
+		err = c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodDelete, Path: "/mode/" + url.PathEscape(subject)}, nil, nil)
 	}
 	if err != nil && !rest.IsStatus(err, http.StatusNotFound) {
 		return fmt.Errorf("registry: delete the mode of %q: %w", subject, err)
@@ -81,10 +81,10 @@ func (c *Client) mode(ctx context.Context, path string) (Mode, error) {
 	var body struct {
 		Mode Mode `json:"mode"`
 	}
-	err := c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: path, Query: "defaultToGlobal=true", Form: rest.FormMode}, nil, &body)
+	err := c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodGet, Path: path, Query: "defaultToGlobal=true", Form: rest.FormMode}, nil, &body)
 	return body.Mode, err
 }
 
 func (c *Client) setMode(ctx context.Context, path string, m Mode) error {
-	return c.fromRegistry(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: path, Form: rest.FormMode}, map[string]Mode{"mode": m}, nil)
+	return c.freshCaller(ctx).Call(ctx, rest.Call{Method: http.MethodPut, Path: path, Form: rest.FormMode}, map[string]Mode{"mode": m}, nil)
 }

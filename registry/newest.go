@@ -18,7 +18,7 @@ type latestVersions struct {
 }
 
 func newLatestVersions(size int) *latestVersions {
-	return &latestVersions{known: cache.NewLRU[string, *latest](size), failures: cache.NewFailures(size, absent[string])}
+	return &latestVersions{known: cache.NewLRU[string, *latest](size), failures: cache.NewFailures(size, isAbsent[string])}
 }
 
 func (l *latestVersions) forget(subject string) { l.known.Remove(subject) }

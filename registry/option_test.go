@@ -94,7 +94,7 @@ func TestNoCredentialIsPrinted(t *testing.T) {
 		"loop":  registrytest.RedirectLoop(),
 		"away":  registrytest.Redirect("http://alice:" + secret + "@127.0.0.1:1"),
 	}
-	s := seeded(t)
+	s := startSeeded(t)
 	withUser := strings.Replace(s.URL, "http://", "http://alice:"+secret+"@", 1)
 	credentials := &registry.ClientCredentials{TokenURL: "http://alice:" + secret + "@127.0.0.1:1/" + "token?x=" + secret, ClientID: "me", ClientSecret: secret}
 	clients := map[string]func(l *slog.Logger) *registry.Client{
@@ -151,8 +151,8 @@ func TestNoCredentialIsPrinted(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	basic := seeded(t, registrytest.WithBasicAuth("alice", "päss:w/rd"))
-	bearer := seeded(t, registrytest.WithBearer(func(tok string) bool { return tok == "tok" }))
+	basic := startSeeded(t, registrytest.WithBasicAuth("alice", "päss:w/rd"))
+	bearer := startSeeded(t, registrytest.WithBearer(func(tok string) bool { return tok == "tok" }))
 	for name, test := range map[string]struct {
 		url  string
 		opts []registry.Option
@@ -178,7 +178,7 @@ func TestMutualTLS(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	ca := newCA(t)
-	s := seeded(t, registrytest.WithTLS(&tls.Config{
+	s := startSeeded(t, registrytest.WithTLS(&tls.Config{
 		Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool,
 	}))
 	both := &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "client")}}
@@ -200,7 +200,7 @@ func TestMutualTLS(t *testing.T) {
 // once per process. The registry has a host name, because net/http never uses a
 // proxy for loopback addresses.
 func TestProxyFromEnvironment(t *testing.T) {
-	proxy := seeded(t) // answers in place of the registry
+	proxy := startSeeded(t) // answers in place of the registry
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("NO_PROXY", "")
 	c := newClient(t, []string{"http://registry.invalid"}, registry.WithRetries(0, 0, 0))
@@ -212,7 +212,7 @@ func TestProxyFromEnvironment(t *testing.T) {
 func TestClosedClient(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s := seeded(t)
+	s := startSeeded(t)
 	c := newClient(t, []string{s.URL})
 	if _, err := c.SchemaByID(ctx, "", 1); err != nil {
 		t.Fatal(err)

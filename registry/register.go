@@ -45,10 +45,10 @@ func (c *Client) Register(ctx context.Context, subject string, s Schema) (Versio
 // error for a second.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema) (Version, error) {
 	if !c.hooks.answers {
-		return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
+		return c.identify(ctx, "look up", c.lookups, subject, s, c.lookup)
 	}
 	return c.hooks.answer(ctx, Answered{Operation: "lookup", Subject: subject}, func(ctx context.Context) (Version, error) {
-		return c.identify(ctx, "look up", c.looked, subject, s, c.lookup)
+		return c.identify(ctx, "look up", c.lookups, subject, s, c.lookup)
 	})
 }
 
@@ -60,7 +60,7 @@ func (c *Client) identify(ctx context.Context, verb string, memo *cache.Memo[sch
 	fail := func(err error) (Version, error) {
 		return Version{}, fmt.Errorf("registry: %s a schema of %q: %w", verb, subject, err)
 	}
-	s, err := c.pinned(ctx, subject, s)
+	s, err := c.pinReferences(ctx, subject, s)
 	if err != nil {
 		return fail(err)
 	}
@@ -68,13 +68,13 @@ func (c *Client) identify(ctx context.Context, verb string, memo *cache.Memo[sch
 	if known, ok := c.registered.Known.Get(key); ok && (known.Version != 0 || memo == c.registered) {
 		return known, nil
 	}
-	if known, ok := c.looked.Known.Get(key); ok {
+	if known, ok := c.lookups.Known.Get(key); ok {
 		return known, nil
 	}
 	if err := rest.CheckSubject(subject); err != nil {
 		return fail(err)
 	}
-	v, err := recall(ctx, c, key.fact(), func(ctx context.Context) (Version, error) {
+	v, err := askOrFromDisk(ctx, c, key.fact(), func(ctx context.Context) (Version, error) {
 		return memo.Get(ctx, nil, key, func(ctx context.Context, w *rest.Work) (Version, error) {
 			v, err := load(ctx, w, key, s)
 			if err == nil {
@@ -95,15 +95,15 @@ func (c *Client) register(ctx context.Context, w *rest.Work, key schemaKey, s Sc
 	if err != nil {
 		return Version{}, c.explain(ctx, w, key.subject, s, err)
 	}
-	c.changed(key.subject)
-	c.writes.wrote(key.subject, a.Version)
+	c.forgetAnswers(key.subject)
+	c.writes.noteVersion(key.subject, a.Version)
 	return c.confirm(ctx, w, key.subject, s, a)
 }
 
 func (c *Client) lookup(ctx context.Context, w *rest.Work, key schemaKey, s Schema) (Version, error) {
 	// A schema that this client registered exists. Register returned its id,
 	// and Lookup is to find its version.
-	known := c.writes.of(key.subject, 0)
+	known := c.writes.knownOfVersion(key.subject, 0)
 	if !c.registered.Known.Contains(key) {
 		known = min(known, rest.SubjectWritten)
 	}
@@ -112,7 +112,7 @@ func (c *Client) lookup(ctx context.Context, w *rest.Work, key schemaKey, s Sche
 		return Version{}, err
 	}
 	if known == rest.AllWritten && a.Version != 0 { // Register got no version number
-		c.writes.wrote(key.subject, a.Version)
+		c.writes.noteVersion(key.subject, a.Version)
 	}
 	return c.confirm(ctx, w, key.subject, s, a)
 }
@@ -127,7 +127,7 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 		return Version{}, err
 	}
 	key := idKey{rest.ContextOf(subject), id}
-	c.writes.give(key)
+	c.writes.noteID(key)
 	c.ids.Failures.Forget(func(k idKey) bool { return k == key })
 	var there Version
 	if a.Schema != "" {
@@ -145,7 +145,7 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 	if !writesAlike(whole, there.Schema) {
 		return Version{}, fmt.Errorf("the registry answered id %d, which is another schema: %s", id, rest.Quote(there.Schema, rest.MaxQuote))
 	}
-	if part := dropped(s, there); part != "" {
+	if part := droppedPart(s, there); part != "" {
 		return Version{}, fmt.Errorf("%w: the registry has the schema as id %d, but has dropped its %s", ErrUnsupported, id, part)
 	}
 	if a.Schema != "" { // the first read of the id needs no call
@@ -159,11 +159,11 @@ func (c *Client) confirm(ctx context.Context, w *rest.Work, subject string, s Sc
 	}, nil
 }
 
-// dropped names the part of a contract that the registry has dropped without an
-// error. It returns "" if the registry has kept the contract. Writers would
-// otherwise send fields in clear text that a rule was to encrypt. The loss of
-// properties is no error, because most properties are descriptions.
-func dropped(s Schema, there Version) string {
+// droppedPart names the part of a contract that the registry has dropped
+// without an error. It returns "" if the registry has kept the contract.
+// Writers would otherwise send fields in clear text that a rule was to encrypt.
+// The loss of properties is no error, because most properties are descriptions.
+func droppedPart(s Schema, there Version) string {
 	if !s.RuleSet.Empty() && there.RuleSet.Empty() {
 		return "rules"
 	}

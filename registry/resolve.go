@@ -46,7 +46,7 @@ func (c *Client) part(ctx context.Context, w *rest.Work, key partKey) (*rest.Ans
 		return nil, fmt.Errorf("%d is not a version: they count from 1", key.version)
 	}
 	return c.parts.Get(ctx, w, key, func(ctx context.Context, w *rest.Work) (*rest.Answer, error) {
-		return c.caller(w, c.writes.of(key.subject, key.version)).Version(ctx, key.subject, key.version)
+		return c.caller(w, c.writes.knownOfVersion(key.subject, key.version)).Version(ctx, key.subject, key.version)
 	})
 }
 

@@ -40,8 +40,8 @@ func (c *Client) schemaByID(ctx context.Context, outer *rest.Work, subject strin
 	}
 	key := idKey{rest.ContextOf(subject), id}
 	return c.ids.Get(ctx, outer, key, func(ctx context.Context, w *rest.Work) (Version, error) {
-		return recorded(c, w, key.fact(), func() (Version, error) {
-			a, err := c.caller(w, c.writes.ofID(key)).SchemaByID(ctx, subject, id)
+		return fromDiskOrLoad(c, w, key.fact(), func() (Version, error) {
+			a, err := c.caller(w, c.writes.knownOfID(key)).SchemaByID(ctx, subject, id)
 			if err != nil {
 				return Version{}, err
 			}
@@ -64,7 +64,7 @@ func (c *Client) SchemaByGUID(ctx context.Context, guid uuid.UUID) (Version, err
 
 func (c *Client) askByGUID(ctx context.Context, guid uuid.UUID) (Version, error) {
 	v, err := c.guids.Get(ctx, nil, guid, func(ctx context.Context, w *rest.Work) (Version, error) {
-		return recorded(c, w, cache.Fact{Kind: "guid", Name: guid.String()}, func() (Version, error) {
+		return fromDiskOrLoad(c, w, cache.Fact{Kind: "guid", Name: guid.String()}, func() (Version, error) {
 			a, err := c.caller(w, rest.NothingWritten).SchemaByGUID(ctx, guid)
 			if err != nil {
 				return Version{}, err

@@ -29,7 +29,7 @@ func (s *search) run(ctx context.Context) (Version, bool, error) {
 	for range min(searchedAtOnce, s.end) {
 		wg.Go(func() {
 			for {
-				i, ok := s.take()
+				i, ok := s.nextIndex()
 				if !ok {
 					return
 				}
@@ -42,8 +42,9 @@ func (s *search) run(ctx context.Context) (Version, bool, error) {
 	return s.v, s.hit, s.err
 }
 
-// take returns the next index, or false if the rest cannot change the result.
-func (s *search) take() (int, bool) {
+// nextIndex returns the next index, or false if the rest cannot change the
+// result.
+func (s *search) nextIndex() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next >= s.end {

@@ -87,16 +87,16 @@ func (s *settings) apply(c *config) (urls []string, err error) {
 // setters returns the settings that do not depend on other settings.
 func setters() map[string]func(*config, configfile.Entry) error {
 	return map[string]func(*config, configfile.Entry) error{
-		"http.connect.timeout.ms": whole(0, func(c *config, ms int) { c.timeout = max(c.timeout, millis(ms)) }),
-		"http.read.timeout.ms":    whole(1, func(c *config, ms int) { c.timeout = millis(ms) }),
-		"max.retries":             whole(0, func(c *config, n int) { c.retries = n }),
-		"retries.wait.ms": whole(0, func(c *config, ms int) {
-			c.base, c.cap = millis(ms), max(c.cap, millis(ms))
+		"http.connect.timeout.ms": wholeSetting(0, func(c *config, ms int) { c.timeout = max(c.timeout, millisSetting(ms)) }),
+		"http.read.timeout.ms":    wholeSetting(1, func(c *config, ms int) { c.timeout = millisSetting(ms) }),
+		"max.retries":             wholeSetting(0, func(c *config, n int) { c.retries = n }),
+		"retries.wait.ms": wholeSetting(0, func(c *config, ms int) {
+			c.base, c.cap = millisSetting(ms), max(c.cap, millisSetting(ms))
 		}),
-		"retries.max.wait.ms": whole(0, func(c *config, ms int) {
-			c.cap, c.base = millis(ms), min(c.base, millis(ms))
+		"retries.max.wait.ms": wholeSetting(0, func(c *config, ms int) {
+			c.cap, c.base = millisSetting(ms), min(c.base, millisSetting(ms))
 		}),
-		"latest.cache.ttl.sec": whole(-1, func(c *config, seconds int) {
+		"latest.cache.ttl.sec": wholeSetting(-1, func(c *config, seconds int) {
 			c.latestTTL = time.Duration(seconds) * time.Second
 			if seconds < 0 { // forever
 				c.latestTTL = math.MaxInt64 / 4
@@ -105,17 +105,17 @@ func setters() map[string]func(*config, configfile.Entry) error {
 				c.latestTTL = time.Nanosecond
 			}
 		}),
-		"bearer.auth.logical.cluster":  header("target-sr-cluster"),
-		"bearer.auth.identity.pool.id": header("Confluent-Identity-Pool-Id"),
+		"bearer.auth.logical.cluster":  headerSetting("target-sr-cluster"),
+		"bearer.auth.identity.pool.id": headerSetting("Confluent-Identity-Pool-Id"),
 	}
 }
 
-func millis(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
+func millisSetting(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
 
 // maxSetting limits a number, so that no duration overflows.
 const maxSetting = math.MaxInt32
 
-func whole(least int, set func(*config, int)) func(*config, configfile.Entry) error {
+func wholeSetting(least int, set func(*config, int)) func(*config, configfile.Entry) error {
 	return func(c *config, e configfile.Entry) error {
 		n, err := strconv.Atoi(e.Value)
 		if err != nil || n < least || n > maxSetting {
@@ -126,7 +126,7 @@ func whole(least int, set func(*config, int)) func(*config, configfile.Entry) er
 	}
 }
 
-func header(name string) func(*config, configfile.Entry) error {
+func headerSetting(name string) func(*config, configfile.Entry) error {
 	return func(c *config, e configfile.Entry) error {
 		WithHeader(name, e.Value).apply(c)
 		return nil

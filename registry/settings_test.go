@@ -29,8 +29,8 @@ func writeFile(t *testing.T, name, text string) string {
 // The producer's settings file also holds the registry's settings.
 func TestConfigFile(t *testing.T) {
 	t.Parallel()
-	basic := seeded(t, registrytest.WithBasicAuth("key", "se:cret"))
-	bearer := seeded(t, registrytest.WithBearer(func(token string) bool { return token == "tok" }))
+	basic := startSeeded(t, registrytest.WithBasicAuth("key", "se:cret"))
+	bearer := startSeeded(t, registrytest.WithBearer(func(token string) bool { return token == "tok" }))
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
 		if id != "me" || secret != "s3cr3t" || r.FormValue("scope") != "a b" {
@@ -78,7 +78,7 @@ func TestConfigFile(t *testing.T) {
 func TestConfigFileTLS(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	s := seeded(t, registrytest.WithTLS(&tls.Config{
+	s := startSeeded(t, registrytest.WithTLS(&tls.Config{
 		Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool,
 	}))
 	client := ca.issue(t, "client")
@@ -136,8 +136,8 @@ func TestConfigFileTLS(t *testing.T) {
 
 // The later source wins, and an option of the program wins over every source.
 func TestConfigPrecedence(t *testing.T) {
-	s := seeded(t, registrytest.WithBasicAuth("key", "right"))
-	other := seeded(t)
+	s := startSeeded(t, registrytest.WithBasicAuth("key", "right"))
+	other := startSeeded(t)
 	file := writeFile(t, "a.properties", "schema.registry.url="+other.URL+"\nbasic.auth.credentials.source=USER_INFO\nbasic.auth.user.info=key:wrong\n")
 	t.Setenv("REG_SCHEMA_REGISTRY_URL", s.URL)
 	t.Setenv("REG_BASIC_AUTH_USER_INFO_FILE", writeFile(t, "secret", "key:right\n"))

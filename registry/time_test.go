@@ -14,14 +14,14 @@ import (
 	"github.com/avroline/avroline/registry"
 )
 
-// fake is a registry without a network, for tests with a fake clock.
-type fake struct {
+// fakeRegistry is a registry without a network, for tests with a fake clock.
+type fakeRegistry struct {
 	mu     sync.Mutex
 	calls  []time.Time
 	answer func(n int, r *http.Request) (*http.Response, error) // n counts from 1
 }
 
-func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f *fakeRegistry) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	f.calls = append(f.calls, time.Now())
 	n := len(f.calls)
@@ -29,7 +29,7 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.answer(n, r)
 }
 
-func (f *fake) count() int {
+func (f *fakeRegistry) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.calls)
@@ -37,7 +37,7 @@ func (f *fake) count() int {
 
 // client makes a client of f inside a synctest bubble, with the default
 // retries.
-func (f *fake) client(t *testing.T, opts ...registry.Option) *registry.Client {
+func (f *fakeRegistry) client(t *testing.T, opts ...registry.Option) *registry.Client {
 	t.Helper()
 	c, err := registry.New([]string{"http://registry"}, append(opts, registry.WithTransport(f))...)
 	if err != nil {
@@ -53,7 +53,7 @@ func version(r *http.Request, n int) *http.Response {
 	return reply(r, 200, fmt.Sprintf(`{"subject":"s","version":%d,"id":%d,"schema":"\"string\""}`, n, n))
 }
 
-func unknown(r *http.Request) *http.Response {
+func unknownVersion(r *http.Request) *http.Response {
 	return reply(r, 404, `{"error_code":40403,"message":"Schema not found"}`)
 }
 
@@ -62,7 +62,7 @@ func TestOutageOfSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			if time.Since(start) < 3*time.Second {
 				return reply(r, 500, `{"error_code":50001,"message":"store"}`), nil
 			}
@@ -96,7 +96,7 @@ func TestRetryAfter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answer: func(n int, r *http.Request) (*http.Response, error) {
+				f := &fakeRegistry{answer: func(n int, r *http.Request) (*http.Response, error) {
 					if n == 1 {
 						return reply(r, 429, "", "Retry-After", header()), nil
 					}
@@ -114,7 +114,7 @@ func TestRetryAfter(t *testing.T) {
 	t.Run("longer than the deadline", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 				return reply(r, 503, "", "Retry-After", "3600"), nil
 			}}
 			start := time.Now()
@@ -130,7 +130,7 @@ func TestRetryAfter(t *testing.T) {
 func TestRetriesAreBoundedAndJittered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) { return reply(r, 500, ""), nil }}
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) { return reply(r, 500, ""), nil }}
 		c := f.client(t, registry.WithRetries(1000, 100*time.Millisecond, 200*time.Millisecond))
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -164,7 +164,7 @@ func TestRetriesAreBoundedAndJittered(t *testing.T) {
 func TestUnknownIDStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) { return unknown(r), nil }}
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) { return unknownVersion(r), nil }}
 		c := f.client(t)
 		for range 10 * 100 {
 			if _, err := c.SchemaByID(t.Context(), "", 666); !errors.Is(err, registry.ErrSchemaNotFound) {
@@ -196,7 +196,7 @@ func TestCancelledLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			select {
 			case <-gate:
 				return stringSchema(r), nil
@@ -235,7 +235,7 @@ func TestCancelledLeader(t *testing.T) {
 func TestAbandonedCallFillsTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return stringSchema(r), r.Context().Err()
 		}}
@@ -258,7 +258,7 @@ func TestLatestTTL(t *testing.T) {
 		var newest atomic.Int32
 		newest.Store(1)
 		var down atomic.Bool
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			if down.Load() {
 				return nil, errors.New("no route")
 			}
@@ -325,7 +325,7 @@ func TestDenialIsRemembered(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", name, status), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+					f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 						return reply(r, status, fmt.Sprintf(`{"error_code":%d,"message":"no"}`, status)), nil
 					}}
 					c := f.client(t)
@@ -350,7 +350,7 @@ func TestDenialIsRemembered(t *testing.T) {
 
 // After a failover the client returns to the first URL once the first URL
 // answers.
-func TestWayBack(t *testing.T) {
+func TestReturnToTheFirstURL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -408,7 +408,7 @@ func TestWayBack(t *testing.T) {
 func TestRefusalStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			return reply(r, 422, `{"error_code":42201,"message":"Invalid schema"}`), nil
 		}}
 		c := f.client(t)
@@ -430,7 +430,7 @@ func TestRefusalStorm(t *testing.T) {
 func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: func(n int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(n int, r *http.Request) (*http.Response, error) {
 			if r.URL.Path == "/schemas/ids/1" {
 				return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1}]}`), nil
 			}
@@ -460,7 +460,7 @@ func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
 func TestPartsAreSharedInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			if r.URL.Path == "/subjects/s/versions/1" {
 				return reply(r, 200, `{"version":1,"id":1,"schema":"{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}"}`), nil

@@ -19,8 +19,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// issuer is a token source with the tokens t1, t2, …
-type issuer struct {
+// tokenIssuer is a token source with the tokens t1, t2, …
+type tokenIssuer struct {
 	life    time.Duration // 0 means that tokens never expire
 	slow    time.Duration
 	down    atomic.Bool
@@ -29,7 +29,7 @@ type issuer struct {
 	clashes atomic.Int32
 }
 
-func (i *issuer) Token(context.Context) (registry.Token, error) {
+func (i *tokenIssuer) Token(context.Context) (registry.Token, error) {
 	if i.at.Add(1) > 1 {
 		i.clashes.Add(1)
 	}
@@ -48,10 +48,10 @@ func (i *issuer) Token(context.Context) (registry.Token, error) {
 func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		source := &issuer{life: 10 * time.Minute, slow: time.Second}
+		source := &tokenIssuer{life: 10 * time.Minute, slow: time.Second}
 		var mu sync.Mutex
 		var last string
-		f := &fake{answer: func(_ int, r *http.Request) (*http.Response, error) {
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			last = r.Header.Get("Authorization")
@@ -107,8 +107,8 @@ func TestTokenRefused(t *testing.T) {
 	t.Parallel()
 	var valid atomic.Value
 	valid.Store("t1")
-	s := seeded(t, registrytest.WithBearer(func(tok string) bool { return tok == valid.Load() }))
-	source := new(issuer)
+	s := startSeeded(t, registrytest.WithBearer(func(tok string) bool { return tok == valid.Load() }))
+	source := new(tokenIssuer)
 	c := newClient(t, []string{s.URL}, registry.WithTokenSource(source))
 	if _, err := c.SchemaByID(context.Background(), "", 1); err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestClientCredentials(t *testing.T) {
 	}
 	// If the token endpoint refuses the secret, the client does not try again.
 	status, answer = 401, `{"error":"invalid_client"}`
-	s := seeded(t)
+	s := startSeeded(t)
 	var tries atomic.Int32
 	cc.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		tries.Add(1)
@@ -204,7 +204,7 @@ func TestTokenEndpointFollowsNoRedirect(t *testing.T) {
 			if err == nil || elsewhere.Load() != 0 {
 				t.Errorf("%d, %s: token %v, error %v, %d requests elsewhere", status, name, token, err, elsewhere.Load())
 			}
-			s := seeded(t)
+			s := startSeeded(t)
 			_, err = newClient(t, []string{s.URL}, registry.WithTokenSource(source)).SchemaByID(t.Context(), "", 1)
 			if err == nil || errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "redirect") {
 				t.Errorf("%d, %s: a redirect is no outage: %v", status, name, err)

@@ -12,7 +12,7 @@ import (
 
 // writes remembers the ids and versions that the registry has given this
 // client. A node that lags behind answers 404 for such an id or version. The
-// client does not believe such a 404 for the time lagFor.
+// client does not believe such a 404 for the time lagTime.
 type writes struct {
 	ids      *lru.Cache[idKey, time.Time]
 	subjects *lru.Cache[string, lastWrite]
@@ -27,38 +27,38 @@ type lastWrite struct {
 	until   time.Time
 }
 
-// lagFor is how long a node may lag behind.
-const lagFor = 30 * time.Second
+// lagTime is how long a node may lag behind.
+const lagTime = 30 * time.Second
 
 func newWrites(size int) *writes {
 	return &writes{ids: cache.NewLRU[idKey, time.Time](size), subjects: cache.NewLRU[string, lastWrite](size)}
 }
 
-// give records an id from an answer of the registry.
-func (w *writes) give(key idKey) { w.ids.Add(key, time.Now().Add(lagFor)) }
+// noteID records an id from an answer of the registry.
+func (w *writes) noteID(key idKey) { w.ids.Add(key, time.Now().Add(lagTime)) }
 
-// gave reports whether the registry recently answered with this id.
-func (w *writes) gave(key idKey) bool {
+// hasID reports whether the registry recently answered with this id.
+func (w *writes) hasID(key idKey) bool {
 	until, ok := w.ids.Peek(key)
 	return ok && time.Now().Before(until)
 }
 
-// ofID returns how much this client knows about a schema id.
-func (w *writes) ofID(key idKey) rest.Written {
-	if w.gave(key) {
+// knownOfID returns how much this client knows about a schema id.
+func (w *writes) knownOfID(key idKey) rest.Written {
+	if w.hasID(key) {
 		return rest.AllWritten
 	}
 	return rest.NothingWritten
 }
 
-// wrote records a version that this client registered.
-func (w *writes) wrote(subject string, version int) {
-	w.subjects.Add(subject, lastWrite{version, time.Now().Add(lagFor)})
+// noteVersion records a version that this client registered.
+func (w *writes) noteVersion(subject string, version int) {
+	w.subjects.Add(subject, lastWrite{version, time.Now().Add(lagTime)})
 }
 
-// of returns how much this client knows about a version of a subject. Version 0
-// means any version.
-func (w *writes) of(subject string, version int) rest.Written {
+// knownOfVersion returns how much this client knows about a version of a
+// subject. Version 0 means any version.
+func (w *writes) knownOfVersion(subject string, version int) rest.Written {
 	last, ok := w.subjects.Peek(subject)
 	switch {
 	case !ok || !time.Now().Before(last.until):
@@ -73,8 +73,8 @@ func (w *writes) of(subject string, version int) rest.Written {
 // forget drops our knowledge of a subject after a deletion.
 func (w *writes) forget(subject string) { w.subjects.Remove(subject) }
 
-// add counts a change.
-func (w *writes) add() {
+// countChange counts a change.
+func (w *writes) countChange() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.count++
@@ -90,7 +90,7 @@ func (w *writes) unchangedSince(before uint64, f func()) {
 	}
 }
 
-func (w *writes) soFar() uint64 {
+func (w *writes) changeCount() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// recorder is an action that keeps its outcomes.
-type recorder struct {
+// actionRecorder is an action that keeps its outcomes.
+type actionRecorder struct {
 	name string
 	err  error
 
@@ -20,9 +20,9 @@ type recorder struct {
 	got []serde.RuleOutcome
 }
 
-func (r *recorder) Name() string { return r.name }
+func (r *actionRecorder) Name() string { return r.name }
 
-func (r *recorder) Run(_ context.Context, o serde.RuleOutcome) error {
+func (r *actionRecorder) Run(_ context.Context, o serde.RuleOutcome) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o.Data = append([]byte(nil), o.Data...)
@@ -61,7 +61,7 @@ func TestActions(t *testing.T) {
 	t.Run("failure", func(t *testing.T) {
 		t.Parallel()
 		for _, reading := range []bool{false, true} {
-			dlq := &recorder{name: "dlq"}
+			dlq := &actionRecorder{name: "dlq"}
 			reg := setup(failing(contract.ModeWriteRead, "", "ERROR,DLQ"))
 			action := serde.WithActions(dlq)
 			var err error
@@ -83,7 +83,7 @@ func TestActions(t *testing.T) {
 	})
 	t.Run("failure of the action", func(t *testing.T) {
 		t.Parallel()
-		dlq := &recorder{name: "DLQ", err: errors.New("no broker")}
+		dlq := &actionRecorder{name: "DLQ", err: errors.New("no broker")}
 		err := write(setup(failing(contract.ModeWrite, "", "DLQ")), bad, serde.WithActions(dlq))
 		var rule *serde.RuleError
 		if !errors.As(err, &rule) || rule.Handled || !errors.Is(err, dlq.err) || !strings.Contains(err.Error(), "bad record") {
@@ -100,7 +100,7 @@ func TestActions(t *testing.T) {
 	})
 	t.Run("success", func(t *testing.T) {
 		t.Parallel()
-		audit := &recorder{name: "AUDIT"}
+		audit := &actionRecorder{name: "AUDIT"}
 		reg := setup(failing(contract.ModeWrite, "AUDIT", ""))
 		if err := write(reg, serde.WithRules(xor{}), serde.WithActions(audit)); err != nil || len(audit.got) != 1 || audit.got[0].Err != nil {
 			t.Errorf("%v, %+v", err, audit.got)
@@ -117,7 +117,7 @@ func TestActions(t *testing.T) {
 		t.Parallel()
 		rules := failing(contract.ModeWrite, "", "DLQ")
 		rules.DomainRules = append(rules.DomainRules, encryptRule().DomainRules...)
-		dlq := &recorder{name: "DLQ"}
+		dlq := &actionRecorder{name: "DLQ"}
 		err := write(setup(rules), serde.WithRules(xor{err: errors.New("bad")}, xor{typ: "ENCRYPT"}), serde.WithActions(dlq))
 		if err == nil || len(dlq.got) != 1 || !dlq.got[0].Secret {
 			t.Errorf("%v, %+v", err, dlq.got)

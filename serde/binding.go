@@ -54,17 +54,17 @@ const (
 // Append spends most of its time fetching a boundSchema from memory. Therefore
 // the fields that Append reads come first and lie together.
 type boundSchema struct {
-	text   string       // the record's own AvroSchema()
-	prefix []byte       // written before the record: the id and a union's branch; lies in room
-	rework bool         // the result of AppendAvro is not the payload yet; see finish
-	next   *boundSchema // in Binding.first
-	room   [idPrefixLen + binary.MaxVarintLen64]byte
+	text        string       // the record's own AvroSchema()
+	prefix      []byte       // written before the record: the id and a union's branch; lies in room
+	needsFinish bool         // the result of AppendAvro is not the payload yet; see finish
+	next        *boundSchema // in Binding.first
+	room        [idPrefixLen + binary.MaxVarintLen64]byte
 
-	name   string     // the name of the schema's type, for errors
-	header []byte     // value of the id header; nil if the id is in the prefix
-	idLen  int        // length of the id in prefix; a union's branch may follow
-	bare   bool       // the schema is of type bytes: the record is written without its length
-	rules  *ruleChain // nil if no rule applies
+	name        string     // the name of the schema's type, for errors
+	header      []byte     // value of the id header; nil if the id is in the prefix
+	idLen       int        // length of the id in prefix; a union's branch may follow
+	bytesSchema bool       // the schema is of type bytes: the record is written without its length
+	rules       *ruleChain // nil if no rule applies
 	Registered
 }
 
@@ -119,7 +119,7 @@ func (b *Binding) Append(ctx context.Context, dst []byte, r avrobin.Record) ([]b
 	if err != nil {
 		return dst, fmt.Errorf("serde: encode %s: %w", s.name, err)
 	}
-	if s.rework {
+	if s.needsFinish {
 		return s.finish(ctx, b, dst, out)
 	}
 	return out, nil
@@ -135,16 +135,16 @@ func (s *boundSchema) finish(ctx context.Context, b *Binding, dst, out []byte) (
 	}
 	var err error
 	if s.rules != nil {
-		if body, err = run(ctx, s.rules.domain, body, r); err != nil {
+		if body, err = runRules(ctx, s.rules.domain, body, r); err != nil {
 			return dst, err
 		}
 	}
-	if s.bare {
+	if s.bytesSchema {
 		_, width := binary.Varint(body)
 		body = body[max(width, 0):]
 	}
 	if s.rules != nil {
-		if body, err = run(ctx, s.rules.encoding, body, r); err != nil {
+		if body, err = runRules(ctx, s.rules.encoding, body, r); err != nil {
 			return dst, err
 		}
 	}
@@ -199,7 +199,7 @@ func (b *Binding) findBeyondFirst(ctx context.Context, text string) (*boundSchem
 	if s, err := b.recall(text); s != nil || err != nil {
 		return s, err
 	}
-	s, err := b.askHooked(ctx, text)
+	s, err := b.findInRegistryHooked(ctx, text)
 	if err != nil {
 		b.rememberFailure(text, err)
 		return nil, err

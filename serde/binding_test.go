@@ -115,7 +115,7 @@ func TestNilRecords(t *testing.T) {
 	}
 }
 
-func TestAppendLeavesNothingBehindAnError(t *testing.T) {
+func TestAppendWritesNothingOnAnError(t *testing.T) {
 	t.Parallel()
 	b := mustSerializer(t, newFake()).For("orders", serde.Value)
 	got, err := b.Append(t.Context(), []byte("x"), &order{ID: "bad"})
@@ -297,7 +297,7 @@ func TestBytesAreFramedBare(t *testing.T) {
 	}
 }
 
-func TestOptionsThatCannotBe(t *testing.T) {
+func TestContradictoryOptions(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]serde.Option{
 		"two ways":                {serde.LookupOnly(), serde.UseLatest()},
@@ -331,7 +331,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestRegistryFailureIsToldAndNotRemembered(t *testing.T) {
+func TestRegistryFailureIsReturnedAndNotCached(t *testing.T) {
 	t.Parallel()
 	reg := newFake()
 	reg.fail = errors.New("connection refused")

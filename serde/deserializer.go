@@ -176,7 +176,7 @@ func (s *source) decodeError(ctx context.Context, err error, in *Input, id schem
 	if errors.As(err, &at) {
 		e.Path, e.Offset, e.Err = at.Path, at.Offset, at.Err
 	}
-	if why := s.misread(in, id); why != "" {
+	if why := s.otherFraming(in, id); why != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, why)
 	}
 	return e

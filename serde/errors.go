@@ -84,7 +84,7 @@ type SchemaChangedError struct {
 // Error names the subject and the differences.
 func (e *SchemaChangedError) Error() string {
 	return fmt.Sprintf("serde: schema %d%s is not the schema of %s: %s: generate the type from the registered schema, or register the type's own schema",
-		e.ID, ofSubject(e.Subject), e.Record, strings.Join(e.Differs, "; "))
+		e.ID, subjectSuffix(e.Subject), e.Record, strings.Join(e.Differs, "; "))
 }
 
 // Is reports whether target is [ErrSchemaChanged].

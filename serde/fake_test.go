@@ -33,12 +33,12 @@ type fakeRegistry struct {
 	fail    error         // the answer to every call
 }
 
-var errNotThere = notThere{}
+var errNotFound = notFoundError{}
 
-type notThere struct{}
+type notFoundError struct{}
 
-func (notThere) Error() string  { return "no such thing" }
-func (notThere) NotFound() bool { return true }
+func (notFoundError) Error() string  { return "no such thing" }
+func (notFoundError) NotFound() bool { return true }
 
 func newFake() *fakeRegistry {
 	return &fakeRegistry{
@@ -122,7 +122,7 @@ func (f *fakeRegistry) Lookup(ctx context.Context, subject string, s contract.Sc
 			return contract.Version{ID: f.id(text), GUID: guidOf(text)}, nil
 		}
 	}
-	return contract.Version{}, errNotThere
+	return contract.Version{}, errNotFound
 }
 
 func (f *fakeRegistry) id(schema string) int {
@@ -142,7 +142,7 @@ func (f *fakeRegistry) Latest(ctx context.Context, subject string) (contract.Ver
 	defer f.mu.Unlock()
 	v := f.subjects[subject]
 	if len(v) == 0 {
-		return contract.Version{}, errNotThere
+		return contract.Version{}, errNotFound
 	}
 	return f.version(subject, v[len(v)-1]), nil
 }
@@ -154,7 +154,7 @@ func (f *fakeRegistry) SchemaByID(ctx context.Context, _ string, id int) (contra
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if id < 0 || id >= len(f.schemas) {
-		return contract.Version{}, errNotThere
+		return contract.Version{}, errNotFound
 	}
 	return f.byText(f.schemas[id]), nil
 }
@@ -170,7 +170,7 @@ func (f *fakeRegistry) SchemaByGUID(ctx context.Context, guid uuid.UUID) (contra
 			return f.byText(s), nil
 		}
 	}
-	return contract.Version{}, errNotThere
+	return contract.Version{}, errNotFound
 }
 
 // byText returns the schema with the rules of a subject that has the schema.
@@ -201,7 +201,7 @@ func (f fullRegistry) FindVersion(ctx context.Context, subject, schema string) (
 			return f.version(subject, text), nil
 		}
 	}
-	return contract.Version{}, errNotThere
+	return contract.Version{}, errNotFound
 }
 
 func (f fullRegistry) LatestWithMetadata(ctx context.Context, subject string, want map[string]string) (contract.Version, error) {
@@ -219,7 +219,7 @@ next:
 		}
 		return f.version(subject, s), nil
 	}
-	return contract.Version{}, errNotThere
+	return contract.Version{}, errNotFound
 }
 
 func (f fullRegistry) AssociatedSubjects(ctx context.Context, topic, clusterID, part string) ([]string, error) {

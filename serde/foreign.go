@@ -68,10 +68,10 @@ func (s *source) foreignHeader(in *Input) string {
 	return ""
 }
 
-// misread names another framing that the message may have. It is called if the
-// registry does not know the id, or if the data does not fit the schema. It
+// otherFraming names another framing that the message may have. It is called if
+// the registry does not know the id, or if the data does not fit the schema. It
 // returns "" if nothing indicates another framing.
-func (s *source) misread(in *Input, id schemaID) string {
+func (s *source) otherFraming(in *Input, id schemaID) string {
 	if why := s.foreignHeader(in); why != "" {
 		return "the " + in.Part.String() + " " + why
 	}

@@ -63,7 +63,7 @@ func NewGeneric(schema string) (*Generic, error) {
 
 func newGeneric(s *avsc.Schema) (*Generic, error) {
 	g := &Generic{schema: s, text: s.Text(), alias: aliases(s)}
-	g.renameOdd()
+	g.renameInvalid()
 	normal := s.Canonical()
 	if g.alias != nil {
 		normal = string(g.appendSchema(nil, s, map[*avsc.Schema]bool{}))
@@ -119,7 +119,7 @@ func (r *genericRecord) AppendAvro(dst []byte) ([]byte, error) { return r.g.Appe
 // Append appends the Avro encoding of v to dst. After an error the result is
 // dst without changes. The entries of a map have no defined order.
 func (g *Generic) Append(dst []byte, v any) ([]byte, error) {
-	native, err := g.toNative(g.schema, v, 0)
+	native, err := g.toGoavro(g.schema, v, 0)
 	if err != nil {
 		return dst, err
 	}
@@ -141,11 +141,11 @@ func (g *Generic) DecodePlan(p *avrobin.Plan, data []byte) (any, error) {
 }
 
 func (g *Generic) decodePlan(ctx context.Context, p *avrobin.Plan, data []byte) (any, error) {
-	v, err := g.native(ctx, p, data)
+	v, err := g.goavroValue(ctx, p, data)
 	if err != nil || g.alias == nil {
 		return v, err
 	}
-	return g.fromNative(g.schema, v), nil
+	return g.fromGoavro(g.schema, v), nil
 }
 
 // AppendJSON reads the Avro encoding of one value and appends the value to dst
@@ -159,7 +159,7 @@ func (g *Generic) AppendJSON(dst, data []byte) ([]byte, error) {
 }
 
 func (g *Generic) appendJSONOf(ctx context.Context, dst, data []byte) ([]byte, error) {
-	v, err := g.native(ctx, g.check, data)
+	v, err := g.goavroValue(ctx, g.check, data)
 	if err != nil {
 		return dst, err
 	}
@@ -186,8 +186,9 @@ func (g *Generic) AppendFromJSON(dst, json []byte) ([]byte, error) {
 	return out, nil
 }
 
-// native returns goavro's value of data, after our own walk has accepted data.
-func (g *Generic) native(ctx context.Context, p *avrobin.Plan, data []byte) (any, error) {
+// goavroValue returns goavro's value of data, after our own walk has accepted
+// data.
+func (g *Generic) goavroValue(ctx context.Context, p *avrobin.Plan, data []byte) (any, error) {
 	// goavro returns bytes that share memory with the input, so goavro gets the
 	// copy that the walk makes.
 	stopping := (*avrobin.Plan)((*plan.Plan)(p).WithContext(ctx, len(data)))
@@ -232,7 +233,7 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 		for _, sym := range s.Symbols {
 			odd = odd || !avsc.ValidName(sym.Name)
 		}
-		odd = odd || slices.Contains(keywords, s.ShortName()) || empty(s) || !avsc.ValidFullName(s.Name)
+		odd = odd || slices.Contains(keywords, s.ShortName()) || isEmptyFixed(s) || !avsc.ValidFullName(s.Name)
 	})
 	if !odd && (!with || !without) {
 		return nil
@@ -244,9 +245,9 @@ func aliases(s *avsc.Schema) map[*avsc.Schema]string {
 	return names
 }
 
-// renameOdd gives valid names to fields and symbols with other names, for
+// renameInvalid gives valid names to fields and symbols with other names, for
 // example with letters outside of ASCII, which Java accepts.
-func (g *Generic) renameOdd() {
+func (g *Generic) renameInvalid() {
 	used := map[string]bool{}
 	var odd []string
 	note := func(name string) {
@@ -298,9 +299,9 @@ func (g *Generic) symbol(name string) string {
 	return name
 }
 
-// empty reports whether s is a fixed of size 0. goavro gets a record without
-// fields instead.
-func empty(s *avsc.Schema) bool { return s.Kind == avsc.Fixed && s.Size == 0 }
+// isEmptyFixed reports whether s is a fixed of size 0. goavro gets a record
+// without fields instead.
+func isEmptyFixed(s *avsc.Schema) bool { return s.Kind == avsc.Fixed && s.Size == 0 }
 
 // branch returns goavro's name for the branch s of a union.
 func (g *Generic) branch(s *avsc.Schema) string {
@@ -321,18 +322,18 @@ func (g *Generic) appendSchema(dst []byte, s *avsc.Schema, seen map[*avsc.Schema
 	case avsc.Record:
 		dst = fmt.Appendf(dst, `{"name":%q,"type":"record","fields":[`, name)
 		for i, f := range s.Fields {
-			dst = fmt.Appendf(comma(dst, i), `{"name":%q,"type":`, g.goavroName(f.Name))
+			dst = fmt.Appendf(appendComma(dst, i), `{"name":%q,"type":`, g.goavroName(f.Name))
 			dst = append(g.appendSchema(dst, f.Type, seen), '}')
 		}
 		return append(dst, "]}"...)
 	case avsc.Enum:
 		dst = fmt.Appendf(dst, `{"name":%q,"type":"enum","symbols":[`, name)
 		for i, sym := range s.Symbols {
-			dst = strconv.AppendQuote(comma(dst, i), g.goavroName(sym.Name))
+			dst = strconv.AppendQuote(appendComma(dst, i), g.goavroName(sym.Name))
 		}
 		return append(dst, "]}"...)
 	case avsc.Fixed:
-		if empty(s) {
+		if isEmptyFixed(s) {
 			return fmt.Appendf(dst, `{"name":%q,"type":"record","fields":[]}`, name)
 		}
 		return fmt.Appendf(dst, `{"name":%q,"type":"fixed","size":%d}`, name, s.Size)
@@ -343,13 +344,13 @@ func (g *Generic) appendSchema(dst []byte, s *avsc.Schema, seen map[*avsc.Schema
 	default: // a union
 		dst = append(dst, '[')
 		for i, b := range s.Branches {
-			dst = g.appendSchema(comma(dst, i), b, seen)
+			dst = g.appendSchema(appendComma(dst, i), b, seen)
 		}
 		return append(dst, ']')
 	}
 }
 
-func comma(dst []byte, i int) []byte {
+func appendComma(dst []byte, i int) []byte {
 	if i > 0 {
 		return append(dst, ',')
 	}

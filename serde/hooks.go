@@ -66,7 +66,7 @@ func WithHooks(h Hooks) CommonOption {
 
 type hooks []Hooks
 
-func (h hooks) start(ctx context.Context, l Lookup) context.Context {
+func (h hooks) startLookup(ctx context.Context, l Lookup) context.Context {
 	for i := range h {
 		if f := h[i].StartLookup; f != nil {
 			if child := f(ctx, l); child != nil {
@@ -77,7 +77,7 @@ func (h hooks) start(ctx context.Context, l Lookup) context.Context {
 	return ctx
 }
 
-func (h hooks) end(ctx context.Context, l Lookup, e LookupEnd) {
+func (h hooks) endLookup(ctx context.Context, l Lookup, e LookupEnd) {
 	for i := range h {
 		if f := h[i].EndLookup; f != nil {
 			f(ctx, l, e)
@@ -93,18 +93,18 @@ func (h hooks) planned(ctx context.Context, p Plan) {
 	}
 }
 
-// askHooked is ask with the hooks.
-func (b *Binding) askHooked(ctx context.Context, text string) (*boundSchema, error) {
+// findInRegistryHooked is findInRegistry with the hooks.
+func (b *Binding) findInRegistryHooked(ctx context.Context, text string) (*boundSchema, error) {
 	h := b.config.hooks
 	l := Lookup{Write: true, Topic: b.topic, Part: b.part}
-	ctx = h.start(ctx, l)
+	ctx = h.startLookup(ctx, l)
 	begun := time.Now()
-	s, err := b.ask(ctx, text)
+	s, err := b.findInRegistry(ctx, text)
 	e := LookupEnd{Took: time.Since(begun), Err: err}
 	if s != nil {
 		e.Record, e.Subject, e.ID = s.name, s.Subject, s.ID
 	}
-	h.end(ctx, l, e)
+	h.endLookup(ctx, l, e)
 	return s, err
 }
 
@@ -114,14 +114,14 @@ func (s *source) schemaHooked(ctx context.Context, in *Input, id schemaID) (writ
 	if id.kind == schemaGUID {
 		l.GUID = id.guid()
 	}
-	ctx = s.hooks.start(ctx, l)
+	ctx = s.hooks.startLookup(ctx, l)
 	begun := time.Now()
 	w, err := s.schema(ctx, id)
 	e := LookupEnd{ID: l.ID, Took: time.Since(begun), Err: err}
 	if w.Schema != nil {
 		e.Record = typeName(w.Schema)
 	}
-	s.hooks.end(ctx, l, e)
+	s.hooks.endLookup(ctx, l, e)
 	return w, err
 }
 

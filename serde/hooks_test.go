@@ -13,8 +13,8 @@ import (
 
 type hookKey struct{}
 
-// recorded returns hooks that append a line for each call.
-func recorded(lines *[]string) serde.Hooks {
+// recordingHooks returns hooks that append a line for each call.
+func recordingHooks(lines *[]string) serde.Hooks {
 	return serde.Hooks{
 		StartLookup: func(ctx context.Context, l serde.Lookup) context.Context {
 			*lines = append(*lines, fmt.Sprintf("start write=%v %s %s id=%d", l.Write, l.Topic, l.Part, l.ID))
@@ -37,7 +37,7 @@ func TestHooks(t *testing.T) {
 	reg := newFake()
 	var lines []string
 	take := func() []string { defer func() { lines = nil }(); return lines }
-	s, err := serde.NewSerializer(reg, serde.WithHooks(recorded(&lines)), serde.WithHooks(serde.Hooks{
+	s, err := serde.NewSerializer(reg, serde.WithHooks(recordingHooks(&lines)), serde.WithHooks(serde.Hooks{
 		StartLookup: func(context.Context, serde.Lookup) context.Context { return nil },
 	}))
 	if err != nil {
@@ -56,7 +56,7 @@ func TestHooks(t *testing.T) {
 		t.Errorf("serializer: %s", diff)
 	}
 
-	d, err := serde.NewDeserializer[order](reg, serde.WithHooks(recorded(&lines)))
+	d, err := serde.NewDeserializer[order](reg, serde.WithHooks(recordingHooks(&lines)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestWarmHooksCostNothing(t *testing.T) {
 		return write, read
 	}
 	write, read := count()
-	hookedWrite, hookedRead := count(serde.WithHooks(recorded(&lines)))
+	hookedWrite, hookedRead := count(serde.WithHooks(recordingHooks(&lines)))
 	if write != 0 || hookedWrite != 0 || read != hookedRead {
 		t.Errorf("writing %v and %v, reading %v and %v", write, hookedWrite, read, hookedRead)
 	}

@@ -173,7 +173,7 @@ func bytesFromJSON(s *avsc.Schema, v *avsc.Value) (any, error) {
 	if s.Kind == avsc.Fixed && len(out) != s.Size {
 		return nil, mistake(v, fmt.Sprintf("%d bytes for %s", len(out), s.Name), fmt.Sprintf("it has %d", s.Size))
 	}
-	if empty(s) {
+	if isEmptyFixed(s) {
 		return map[string]any{}, nil
 	}
 	return out, nil
@@ -287,7 +287,7 @@ func (g *Generic) appendJSON(dst []byte, s *avsc.Schema, v any) []byte {
 	case []any:
 		dst = append(dst, '[')
 		for i, e := range v {
-			dst = g.appendJSON(comma(dst, i), s.Elem, e)
+			dst = g.appendJSON(appendComma(dst, i), s.Elem, e)
 		}
 		return append(dst, ']')
 	}
@@ -299,16 +299,16 @@ func (g *Generic) appendJSON(dst []byte, s *avsc.Schema, v any) []byte {
 	switch s.Kind {
 	case avsc.Record:
 		for i, f := range s.Fields {
-			dst = append(appendString(comma(dst, i), f.Name), ':')
+			dst = append(appendString(appendComma(dst, i), f.Name), ':')
 			dst = g.appendJSON(dst, f.Type, m[g.goavroName(f.Name)])
 		}
 	case avsc.Map:
 		for i, key := range slices.Sorted(maps.Keys(m)) {
-			dst = append(appendString(comma(dst, i), key), ':')
+			dst = append(appendString(appendComma(dst, i), key), ':')
 			dst = g.appendJSON(dst, s.Elem, m[key])
 		}
 	default: // a union
-		b, value := g.taken(s, v)
+		b, value := g.branchOf(s, v)
 		dst = append(appendString(dst, typeName(b)), ':')
 		dst = g.appendJSON(dst, b, value)
 	}

@@ -190,7 +190,7 @@ func (m *migration) apply(ctx context.Context, data []byte, r record) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	if text, err = run(ctx, m.steps, text, r); err != nil {
+	if text, err = runRules(ctx, m.steps, text, r); err != nil {
 		return nil, err
 	}
 	if v, err = plainjson.Read(m.to.schema, text); err != nil {

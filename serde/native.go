@@ -11,26 +11,26 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// toNative returns v in goavro's form. Each field exists, there is no other
+// toGoavro returns v in goavro's form. Each field exists, there is no other
 // key, and each value of a union lies under its branch. goavro checks whether a
 // simple value fits its type.
-func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
+func (g *Generic) toGoavro(s *avsc.Schema, v any, depth int) (any, error) {
 	if depth > avrobin.MaxDepth {
 		return nil, avrobin.ErrorAt(avrobin.ErrDepth, "")
 	}
 	switch s.Kind {
 	case avsc.Record:
-		return g.recordToNative(s, v, depth)
+		return g.recordToGoavro(s, v, depth)
 	case avsc.Union:
-		return g.unionToNative(s, v, depth)
+		return g.unionToGoavro(s, v, depth)
 	case avsc.Array:
 		list := reflect.ValueOf(v)
 		if list.Kind() != reflect.Slice {
-			return nil, unfit(s, v)
+			return nil, mismatchError(s, v)
 		}
 		out := make([]any, list.Len())
 		for i := range out {
-			elem, err := g.toNative(s.Elem, list.Index(i).Interface(), depth+1)
+			elem, err := g.toGoavro(s.Elem, list.Index(i).Interface(), depth+1)
 			if err != nil {
 				return nil, avrobin.ErrorAt(err, "", i)
 			}
@@ -40,7 +40,7 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 	case avsc.Map:
 		m := reflect.ValueOf(v)
 		if m.Kind() != reflect.Map || m.Type().Key().Kind() != reflect.String {
-			return nil, unfit(s, v)
+			return nil, mismatchError(s, v)
 		}
 		out := make(map[string]any, m.Len())
 		for it := m.MapRange(); it.Next(); {
@@ -48,7 +48,7 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 			if !utf8.ValidString(key) {
 				return nil, avrobin.ErrorAt(avrobin.ErrText, "", key)
 			}
-			elem, err := g.toNative(s.Elem, it.Value().Interface(), depth+1)
+			elem, err := g.toGoavro(s.Elem, it.Value().Interface(), depth+1)
 			if err != nil {
 				return nil, avrobin.ErrorAt(err, "", key)
 			}
@@ -56,7 +56,7 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 		}
 		return out, nil
 	case avsc.Fixed:
-		if b, ok := v.([]byte); ok && len(b) == 0 && empty(s) {
+		if b, ok := v.([]byte); ok && len(b) == 0 && isEmptyFixed(s) {
 			return map[string]any{}, nil
 		}
 	case avsc.Enum:
@@ -72,10 +72,10 @@ func (g *Generic) toNative(s *avsc.Schema, v any, depth int) (any, error) {
 	return v, nil
 }
 
-func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) {
+func (g *Generic) recordToGoavro(s *avsc.Schema, v any, depth int) (any, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, unfit(s, v)
+		return nil, mismatchError(s, v)
 	}
 	out := make(map[string]any, len(s.Fields))
 	given := 0
@@ -85,7 +85,7 @@ func (g *Generic) recordToNative(s *avsc.Schema, v any, depth int) (any, error) 
 		switch {
 		case ok:
 			given++
-			value, err = g.toNative(f.Type, value, depth+1)
+			value, err = g.toGoavro(f.Type, value, depth+1)
 		case f.Default != nil:
 			value, err = g.fromJSON(f.Type, f.Default, untagged)
 		default:
@@ -115,7 +115,7 @@ func (g *Generic) isField(record map[string]any, name string) bool {
 	return found && !made
 }
 
-func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {
+func (g *Generic) unionToGoavro(s *avsc.Schema, v any, depth int) (any, error) {
 	var only *avsc.Schema // the only branch except null, if there is only one
 	others := 0
 	for _, b := range s.Branches {
@@ -131,18 +131,18 @@ func (g *Generic) unionToNative(s *avsc.Schema, v any, depth int) (any, error) {
 	if m, ok := v.(map[string]any); ok && len(m) == 1 {
 		for _, b := range s.Branches {
 			if value, ok := m[typeName(b)]; ok {
-				return g.branchToNative(b, value, depth)
+				return g.branchToGoavro(b, value, depth)
 			}
 		}
 	}
 	if others == 1 && v != nil {
-		return g.branchToNative(only, v, depth)
+		return g.branchToGoavro(only, v, depth)
 	}
 	return nil, avrobin.ErrorAt(fmt.Errorf("%w: give a map[string]any of one of %s, not %T", avrobin.ErrBranch, strings.Join(branchNames(s), ", "), v), "")
 }
 
-func (g *Generic) branchToNative(b *avsc.Schema, v any, depth int) (any, error) {
-	value, err := g.toNative(b, v, depth+1)
+func (g *Generic) branchToGoavro(b *avsc.Schema, v any, depth int) (any, error) {
+	value, err := g.toGoavro(b, v, depth+1)
 	if err != nil {
 		return nil, err
 	}
@@ -152,18 +152,18 @@ func (g *Generic) branchToNative(b *avsc.Schema, v any, depth int) (any, error) 
 	return map[string]any{g.branch(b): value}, nil
 }
 
-func unfit(s *avsc.Schema, v any) error {
+func mismatchError(s *avsc.Schema, v any) error {
 	return avrobin.ErrorAt(fmt.Errorf("%T is no value of %s", v, typeName(s)), "")
 }
 
-// fromNative restores the original branch names of unions.
-func (g *Generic) fromNative(s *avsc.Schema, v any) any {
+// fromGoavro restores the original branch names of unions.
+func (g *Generic) fromGoavro(s *avsc.Schema, v any) any {
 	switch s.Kind {
 	case avsc.Record:
 		m := v.(map[string]any)
 		for _, f := range s.Fields {
 			name := g.goavroName(f.Name)
-			value := g.fromNative(f.Type, m[name])
+			value := g.fromGoavro(f.Type, m[name])
 			if name != f.Name {
 				delete(m, name)
 			}
@@ -172,31 +172,31 @@ func (g *Generic) fromNative(s *avsc.Schema, v any) any {
 	case avsc.Array:
 		list := v.([]any)
 		for i := range list {
-			list[i] = g.fromNative(s.Elem, list[i])
+			list[i] = g.fromGoavro(s.Elem, list[i])
 		}
 	case avsc.Map:
 		m := v.(map[string]any)
 		for key := range m {
-			m[key] = g.fromNative(s.Elem, m[key])
+			m[key] = g.fromGoavro(s.Elem, m[key])
 		}
 	case avsc.Enum:
 		return g.symbol(v.(string))
 	case avsc.Fixed:
-		if empty(s) {
+		if isEmptyFixed(s) {
 			return []byte{}
 		}
 	case avsc.Union:
-		if b, value := g.taken(s, v); b != nil {
-			return map[string]any{typeName(b): g.fromNative(b, value)}
+		if b, value := g.branchOf(s, v); b != nil {
+			return map[string]any{typeName(b): g.fromGoavro(b, value)}
 		}
 	default:
 	}
 	return v
 }
 
-// taken returns the branch of a union that goavro's value has. It returns nil
-// for null.
-func (g *Generic) taken(s *avsc.Schema, v any) (*avsc.Schema, any) {
+// branchOf returns the branch of a union that goavro's value has. It returns
+// nil for null.
+func (g *Generic) branchOf(s *avsc.Schema, v any) (*avsc.Schema, any) {
 	m, _ := v.(map[string]any)
 	for _, b := range s.Branches {
 		if value, ok := m[g.branch(b)]; ok {

@@ -41,7 +41,7 @@ func (g *Generic) AppendPlainJSON(dst, data []byte) ([]byte, error) {
 }
 
 func (g *Generic) appendPlainJSONOf(ctx context.Context, dst, data []byte) ([]byte, error) {
-	v, err := g.native(ctx, g.check, data)
+	v, err := g.goavroValue(ctx, g.check, data)
 	if err != nil {
 		return dst, err
 	}
@@ -87,8 +87,8 @@ type plainTry struct {
 }
 
 type plainResult struct {
-	native any
-	err    error
+	value any
+	err   error
 }
 
 func (g *Generic) plainReader() *plainReader {
@@ -102,7 +102,7 @@ func (r *plainReader) read(s *avsc.Schema, v *avsc.Value) (any, error) {
 		if v.Kind != avsc.JSONArray {
 			break
 		}
-		return r.once(s, v, func() (any, error) {
+		return r.memoize(s, v, func() (any, error) {
 			out := make([]any, len(v.Elems))
 			for i, e := range v.Elems {
 				var err error
@@ -116,7 +116,7 @@ func (r *plainReader) read(s *avsc.Schema, v *avsc.Value) (any, error) {
 		if v.Kind != avsc.JSONObject {
 			break
 		}
-		return r.once(s, v, func() (any, error) {
+		return r.memoize(s, v, func() (any, error) {
 			out := make(map[string]any, len(v.Members))
 			for _, m := range v.Members {
 				var err error
@@ -130,9 +130,9 @@ func (r *plainReader) read(s *avsc.Schema, v *avsc.Value) (any, error) {
 		if v.Kind != avsc.JSONObject {
 			break
 		}
-		return r.once(s, v, func() (any, error) { return r.record(s, v) })
+		return r.memoize(s, v, func() (any, error) { return r.record(s, v) })
 	case avsc.Union:
-		return r.once(s, v, func() (any, error) { return r.union(s, v) })
+		return r.memoize(s, v, func() (any, error) { return r.union(s, v) })
 	case avsc.Bytes, avsc.Fixed:
 		return r.bytes(s, v)
 	default:
@@ -151,14 +151,14 @@ func (r *plainReader) read(s *avsc.Schema, v *avsc.Value) (any, error) {
 	return r.g.fromJSON(s, v, tagged)
 }
 
-func (r *plainReader) once(s *avsc.Schema, v *avsc.Value, read func() (any, error)) (any, error) {
+func (r *plainReader) memoize(s *avsc.Schema, v *avsc.Value, read func() (any, error)) (any, error) {
 	key := plainTry{s, v}
 	got, ok := r.done[key]
 	if !ok {
-		got.native, got.err = read()
+		got.value, got.err = read()
 		r.done[key] = got
 	}
-	return got.native, got.err
+	return got.value, got.err
 }
 
 func (r *plainReader) record(s *avsc.Schema, v *avsc.Value) (any, error) {
@@ -350,7 +350,7 @@ func (r *plainReader) bytes(s *avsc.Schema, v *avsc.Value) (any, error) {
 	if s.Kind == avsc.Fixed && len(out) != s.Size {
 		return nil, mistake(v, fmt.Sprintf("%d bytes for %s", len(out), s.Name), fmt.Sprintf("it has %d", s.Size))
 	}
-	if empty(s) {
+	if isEmptyFixed(s) {
 		return map[string]any{}, nil
 	}
 	return out, nil
@@ -438,7 +438,7 @@ func numberFromText(s *avsc.Schema, text string) (n int64, ok bool, err error) {
 	case "time-millis", "time-micros":
 		if t, err = time.Parse(plainTime, text); err == nil {
 			n := t.Sub(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC))
-			return int64(n / unit), true, exact(int64(n%unit), text, unit)
+			return int64(n / unit), true, requireExact(int64(n%unit), text, unit)
 		}
 		return 0, true, wrongTime(err, "time", text)
 	case "local-timestamp-millis", "local-timestamp-micros", "local-timestamp-nanos":
@@ -450,7 +450,7 @@ func numberFromText(s *avsc.Schema, text string) (n int64, ok bool, err error) {
 			return 0, true, wrongTime(err, "timestamp, such as 2006-01-02T15:04:05Z", text)
 		}
 	}
-	if err := exact(int64(t.Nanosecond())%int64(unit), text, unit); err != nil {
+	if err := requireExact(int64(t.Nanosecond())%int64(unit), text, unit); err != nil {
 		return 0, true, err
 	}
 	switch unit {
@@ -472,7 +472,7 @@ func wrongTime(err error, what, text string) error {
 	return fmt.Errorf("%q is no %s", text, what)
 }
 
-func exact(rest int64, text string, unit time.Duration) error {
+func requireExact(rest int64, text string, unit time.Duration) error {
 	if rest == 0 {
 		return nil
 	}
@@ -583,7 +583,7 @@ func (g *Generic) appendPlain(dst []byte, s *avsc.Schema, v any) ([]byte, error)
 		dst = append(dst, '[')
 		for i, e := range v {
 			var err error
-			if dst, err = g.appendPlain(comma(dst, i), s.Elem, e); err != nil {
+			if dst, err = g.appendPlain(appendComma(dst, i), s.Elem, e); err != nil {
 				return dst, inside(err, fmt.Sprintf("[%d]", i))
 			}
 		}
@@ -621,7 +621,7 @@ func (g *Generic) appendPlainObject(dst []byte, s *avsc.Schema, v map[string]any
 	case avsc.Record:
 		dst = append(dst, '{')
 		for i, f := range s.Fields {
-			dst = append(appendString(comma(dst, i), f.Name), ':')
+			dst = append(appendString(appendComma(dst, i), f.Name), ':')
 			if dst, err = g.appendPlain(dst, f.Type, v[g.goavroName(f.Name)]); err != nil {
 				return dst, inside(err, "."+f.Name)
 			}
@@ -629,7 +629,7 @@ func (g *Generic) appendPlainObject(dst []byte, s *avsc.Schema, v map[string]any
 	case avsc.Map:
 		dst = append(dst, '{')
 		for i, key := range slices.Sorted(maps.Keys(v)) {
-			dst = append(appendString(comma(dst, i), key), ':')
+			dst = append(appendString(appendComma(dst, i), key), ':')
 			if dst, err = g.appendPlain(dst, s.Elem, v[key]); err != nil {
 				return dst, inside(err, fmt.Sprintf("[%q]", key))
 			}
@@ -645,7 +645,7 @@ func (g *Generic) appendPlainObject(dst []byte, s *avsc.Schema, v map[string]any
 // appendPlainUnion appends a value of a union. The branch is named only if the
 // value fits another branch too.
 func (g *Generic) appendPlainUnion(dst []byte, s *avsc.Schema, v map[string]any) ([]byte, error) {
-	b, value := g.taken(s, v)
+	b, value := g.branchOf(s, v)
 	start := len(dst)
 	dst, err := g.appendPlain(dst, b, value)
 	if err != nil {
@@ -685,6 +685,6 @@ func (g *Generic) plainBranch(s *avsc.Schema, text []byte) *avsc.Schema {
 	if err != nil || !ok {
 		return nil
 	}
-	b, _ := g.taken(s, m)
+	b, _ := g.branchOf(s, m)
 	return b
 }

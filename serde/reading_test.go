@@ -458,7 +458,7 @@ func TestMuxRefuses(t *testing.T) {
 	}
 }
 
-func TestDeserializerOptionsThatCannotBe(t *testing.T) {
+func TestContradictoryDeserializerOptions(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]serde.DeserializerOption{
 		"no registry":    nil,

@@ -20,8 +20,8 @@ func encryptRule() *contract.RuleSet {
 	}}
 }
 
-// ways returns the ways to find an id.
-func ways(id int) map[string]serde.Option {
+// idModes returns the ways to find an id.
+func idModes(id int) map[string]serde.Option {
 	return map[string]serde.Option{
 		"AutoRegister": serde.AutoRegister(), "LookupOnly": serde.LookupOnly(), "UseLatest": serde.UseLatest(),
 		"UseLatestWithMetadata": serde.UseLatestWithMetadata(map[string]string{"a": "b"}), "UseID": serde.UseID(id),
@@ -32,7 +32,7 @@ func ways(id int) map[string]serde.Option {
 // The control is the same call with IgnoreRules.
 func TestRuleWithoutExecutor(t *testing.T) {
 	t.Parallel()
-	for name, opt := range ways(0) {
+	for name, opt := range idModes(0) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			reg := fullRegistry{newFake()}
@@ -158,12 +158,12 @@ func (x xor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) 
 	}, nil
 }
 
-// unxor reverses xor.
-type unxor struct{ typ string }
+// reverseXor reverses xor.
+type reverseXor struct{ typ string }
 
-func (x unxor) Type() string { return x.typ }
+func (x reverseXor) Type() string { return x.typ }
 
-func (x unxor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) {
+func (x reverseXor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, error) {
 	if !r.Reading {
 		return xor{}.Bind(context.Background(), r)
 	}
@@ -202,7 +202,7 @@ func TestRulesRun(t *testing.T) {
 			reg := newFake()
 			reg.put("orders-value", c.schema)
 			reg.rules["orders-value"] = rules
-			x := serde.WithRules(unxor{"XOR"})
+			x := serde.WithRules(reverseXor{"XOR"})
 			b := mustSerializer(t, reg, x).For("orders", serde.Value, c.opts...)
 			d := mustDeserializer[order](t, reg, x)
 			for range 3 {
@@ -236,7 +236,7 @@ func TestRulesRun(t *testing.T) {
 	// The result of a domain rule must be Avro data, but the result of xor is
 	// not. So only encoding rules are used here.
 	reg.rules["blobs-value"] = &contract.RuleSet{EncodingRules: rules.EncodingRules}
-	x := serde.WithRules(unxor{"XOR"})
+	x := serde.WithRules(reverseXor{"XOR"})
 	data, err := mustSerializer(t, reg, x).For("blobs", serde.Value).Append(t.Context(), nil, &blob{[]byte("hello")})
 	if err != nil {
 		t.Fatal(err)

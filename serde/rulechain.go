@@ -155,9 +155,9 @@ func (in *ruleScope) failed(rule contract.Rule, action string, err error) error 
 	return &RuleError{Subject: in.subject, Rule: rule.Name, Type: rule.Type, Action: action, Err: err}
 }
 
-// run runs steps on data. The result may share memory with data. r is the
+// runRules runs steps on data. The result may share memory with data. r is the
 // record before all rules.
-func run(ctx context.Context, steps []ruleStep, data []byte, r record) ([]byte, error) {
+func runRules(ctx context.Context, steps []ruleStep, data []byte, r record) ([]byte, error) {
 	for i := range steps {
 		s := &steps[i]
 		out, err := s.run(ctx, data)

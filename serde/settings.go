@@ -131,10 +131,10 @@ func (s settings) bool(key string, otherwise bool) (bool, error) {
 	case strings.EqualFold(e.Value, "false"):
 		return false, nil
 	}
-	return otherwise, wrong(e, "it must be true or false")
+	return otherwise, settingError(e, "it must be true or false")
 }
 
-func wrong(e configfile.Entry, reason string) error {
+func settingError(e configfile.Entry, reason string) error {
 	return &configfile.Error{Origin: e.Origin, Reason: reason}
 }
 
@@ -162,7 +162,7 @@ func (s settings) apply(c *config) error {
 		case "PrefixSchemaIdSerializer":
 			c.inHeader[part] = false
 		default:
-			return wrong(e, "it must be HeaderSchemaIdSerializer or PrefixSchemaIdSerializer")
+			return settingError(e, "it must be HeaderSchemaIdSerializer or PrefixSchemaIdSerializer")
 		}
 	}
 	return nil
@@ -237,7 +237,7 @@ func (s settings) schemaID() (int, error) {
 	}
 	id, err := strconv.ParseInt(e.Value, 10, 32)
 	if err != nil || id < -1 {
-		return -1, wrong(e, "it must be a schema id, or -1 for none")
+		return -1, settingError(e, "it must be a schema id, or -1 for none")
 	}
 	return int(id), nil
 }
@@ -251,7 +251,7 @@ func (s settings) metadata() (map[string]string, error) {
 	for pair := range strings.SplitSeq(e.Value, ",") {
 		name, value, ok := strings.Cut(pair, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, wrong(e, "it must be a list of properties: name=value,name=value")
+			return nil, settingError(e, "it must be a list of properties: name=value,name=value")
 		}
 		properties[name] = strings.TrimSpace(value)
 	}
@@ -262,7 +262,7 @@ func (s settings) metadata() (map[string]string, error) {
 func (s settings) applyCommon(c *common) error {
 	// A record that breaks an inline rule must not pass silently.
 	if e := s["validation.rules.execution"]; e.Value != "" && !strings.EqualFold(e.Value, "DISABLED") {
-		return wrong(e, "the rules inside a schema (confluent:rules) are not executed here: write DISABLED, and register a CEL rule instead")
+		return settingError(e, "the rules inside a schema (confluent:rules) are not executed here: write DISABLED, and register a CEL rule instead")
 	}
 	for part, key := range map[Part]string{Value: "value.subject.name.strategy", Key: "key.subject.name.strategy"} {
 		e, ok := s[key]
@@ -278,7 +278,7 @@ func (s settings) applyCommon(c *common) error {
 		} else if f := namedStrategy(name); f != nil {
 			c.subjects[part] = subjectStrategy{name: f}
 		} else {
-			return wrong(e, "it must be TopicNameStrategy, RecordNameStrategy, TopicRecordNameStrategy or AssociatedNameStrategy: give WithSubject for a strategy of your own")
+			return settingError(e, "it must be TopicNameStrategy, RecordNameStrategy, TopicRecordNameStrategy or AssociatedNameStrategy: give WithSubject for a strategy of your own")
 		}
 	}
 	return nil
@@ -295,7 +295,7 @@ func (s settings) fallback() (SubjectFunc, error) {
 	if f := namedStrategy(strategyName(e.Value)); f != nil {
 		return f, nil
 	}
-	return nil, wrong(e, "it must be TOPIC, RECORD, TOPIC_RECORD or NONE")
+	return nil, settingError(e, "it must be TOPIC, RECORD, TOPIC_RECORD or NONE")
 }
 
 // strategyName maps a Java class name, or a short name of Confluent's other

@@ -180,7 +180,7 @@ func (s *source) describe(in *Input, err error) error {
 // schemaError returns the error of a message whose schema was not found.
 func (s *source) schemaError(in *Input, id schemaID, err error) error {
 	if errors.Is(err, ErrUnknownSchema) {
-		if why := s.misread(in, id); why != "" {
+		if why := s.otherFraming(in, id); why != "" {
 			err = fmt.Errorf("%w: %s", err, why)
 		}
 	}

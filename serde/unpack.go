@@ -46,7 +46,7 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 	}
 	if rules != nil {
 		var err error
-		if data, err = run(ctx, rules.encoding, data, r); err != nil {
+		if data, err = runRules(ctx, rules.encoding, data, r); err != nil {
 			return nil, err
 		}
 	}
@@ -60,7 +60,7 @@ func (u *unpacker) unpack(ctx context.Context, in *Input, data []byte) ([]byte, 
 		}
 	}
 	if rules != nil {
-		return run(ctx, rules.domain, data, r)
+		return runRules(ctx, rules.domain, data, r)
 	}
 	return data, nil
 }

@@ -142,7 +142,7 @@ func (s *source) frame(in *Input) (id schemaID, data []byte, err error) {
 	case len(data) >= singlePrefixLen && data[0] == magicSingle0 && data[1] == magicSingle1 && s.known != nil:
 		return schemaID{kind: fingerprint, lo: binary.LittleEndian.Uint64(data[2:])}, data[singlePrefixLen:], nil
 	}
-	return id, nil, s.describe(in, fmt.Errorf("%w: the %s, %s, %s", ErrNotFramed, in.Part, glimpse(data), s.whyNotFramed(in)))
+	return id, nil, s.describe(in, fmt.Errorf("%w: the %s, %s, %s", ErrNotFramed, in.Part, describeStart(data), s.whyNotFramed(in)))
 }
 
 // headerID returns the schema id in a header. ok is false if there is no such
@@ -156,7 +156,7 @@ func (s *source) headerID(in *Input) (id schemaID, ok bool, err error) {
 		case len(v) == idPrefixLen && v[0] == magicID:
 			return readID(v[1:]), true, nil
 		}
-		return id, false, s.describe(in, fmt.Errorf("%w: header %s holds %s", ErrNotFramed, key, glimpse(v)))
+		return id, false, s.describe(in, fmt.Errorf("%w: header %s holds %s", ErrNotFramed, key, describeStart(v)))
 	}
 	if !s.apicurioHeaders {
 		return id, false, nil
@@ -164,7 +164,7 @@ func (s *source) headerID(in *Input) (id schemaID, ok bool, err error) {
 	for _, key := range apicurioHeaderKeys(in.Part) {
 		if v, there := in.Header(key); there && v != nil {
 			if len(v) != 8 {
-				return id, false, s.describe(in, fmt.Errorf("%w: header %s holds %s", ErrNotFramed, key, glimpse(v)))
+				return id, false, s.describe(in, fmt.Errorf("%w: header %s holds %s", ErrNotFramed, key, describeStart(v)))
 			}
 			return schemaID{kind: apicurioID, lo: binary.BigEndian.Uint64(v)}, true, nil
 		}
@@ -172,9 +172,9 @@ func (s *source) headerID(in *Input) (id schemaID, ok bool, err error) {
 	return id, false, nil
 }
 
-// glimpse describes the beginning of data for an error text. The text shows
-// enough to recognise the framing, and too little to read the message.
-func glimpse(data []byte) string {
+// describeStart describes the beginning of data for an error text. The text
+// shows enough to recognise the framing, and too little to read the message.
+func describeStart(data []byte) string {
 	const most = 6
 	if len(data) > most {
 		return fmt.Sprintf("%d bytes (%x…)", len(data), data[:most])

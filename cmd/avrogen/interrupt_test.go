@@ -185,7 +185,7 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-func TestVisible(t *testing.T) {
+func TestControlCharactersAreEscaped(t *testing.T) {
 	t.Parallel()
 	if got, want := visible("ok\n\t\x1b[2J\u202e\u0085é日"), "ok\n\t\\u001b[2J\\u202e\\u0085é日"; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -7,9 +7,9 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// TestRefusals checks that a refusal of the registry has the same text as the
-// finding of check.
-func TestRefusals(t *testing.T) {
+// TestRefusalsReadLikeFindings checks that a refusal of the registry has the
+// same text as the finding of check.
+func TestRefusalsReadLikeFindings(t *testing.T) {
 	t.Parallel()
 	const was, is = `{"type":"record","name":"R","fields":[]}`, `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`
 	ours, err := compat.CheckVersions(compat.Backward, is, map[int]string{1: is, 12: was})

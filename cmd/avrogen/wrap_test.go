@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// TestHelpFits asks every command for its help. Each line of the help must fit
-// into 80 columns.
-func TestHelpFits(t *testing.T) {
+// TestHelpFitsIn80Columns asks every command for its help. Each line of the
+// help must fit into 80 columns.
+func TestHelpFitsIn80Columns(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range append(newRoot(&app{}).Commands(), newRoot(&app{})) {
 		t.Run(cmd.Name(), func(t *testing.T) {

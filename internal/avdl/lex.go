@@ -66,8 +66,8 @@ func (l *lexer) mistake(pos avsc.Pos, what, fix string) {
 	l.errs = append(l.errs, &avsc.Error{Pos: pos, What: what, Fix: fix})
 }
 
-// all returns the tokens of the whole text. The last token is the end.
-func (l *lexer) all() []token {
+// tokens returns the tokens of the whole text. The last token is the end.
+func (l *lexer) tokens() []token {
 	var out []token
 	for {
 		l.space()
@@ -138,7 +138,7 @@ func (l *lexer) comment(text string) {
 func docText(s string) string {
 	lines := strings.Split(strings.ReplaceAll(strings.TrimSpace(s), "\r\n", "\n"), "\n")
 	for _, stars := range []string{"**", "*"} {
-		if every(lines, func(i int, line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), stars) }) {
+		if everyLine(lines, func(i int, line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), stars) }) {
 			for i, line := range lines {
 				line = strings.TrimPrefix(strings.TrimLeft(line, " \t"), stars)
 				lines[i] = strings.TrimPrefix(strings.TrimPrefix(line, " "), "\t")
@@ -148,7 +148,7 @@ func docText(s string) string {
 	}
 	// The first line stands after the opening mark, so it has no indent.
 	if tail := lines[1:]; len(tail) > 0 {
-		stars := every(tail, func(_ int, line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "*") })
+		stars := everyLine(tail, func(_ int, line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "*") })
 		indent := tail[0][:len(tail[0])-len(strings.TrimLeft(tail[0], " \t"))]
 		for i, line := range tail {
 			switch {
@@ -163,7 +163,7 @@ func docText(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-func every(lines []string, ok func(int, string) bool) bool {
+func everyLine(lines []string, ok func(int, string) bool) bool {
 	for i, line := range lines {
 		if !ok(i, line) {
 			return false
@@ -199,17 +199,17 @@ func (l *lexer) next() token {
 	case c == utf8.RuneError && size == 1:
 		l.mistake(t.pos, fmt.Sprintf("byte %#02x is not UTF-8", rest[0]), "save the file as UTF-8")
 		l.advance(1)
-		return l.afterJunk()
+		return l.skipInvalid()
 	default:
 		l.mistake(t.pos, "unexpected "+strconv.QuoteRune(c), "remove it")
 		l.advance(size)
-		return l.afterJunk()
+		return l.skipInvalid()
 	}
 	return t
 }
 
-// afterJunk skips the rest of a reported mistake and returns the next token.
-func (l *lexer) afterJunk() token {
+// skipInvalid skips the rest of a reported mistake and returns the next token.
+func (l *lexer) skipInvalid() token {
 	for l.off < len(l.src) && l.src[l.off] > ' ' && !strings.ContainsRune("(){}[]:;,@=?<>\"`", rune(l.src[l.off])) {
 		l.advance(1)
 	}

@@ -30,7 +30,7 @@ type Import struct {
 // all parts that could be read.
 func Parse(file string, text []byte) File {
 	l := &lexer{file: file, src: strings.TrimPrefix(string(text), "\xef\xbb\xbf"), line: 1}
-	p := &parser{tokens: l.all()}
+	p := &parser{tokens: l.tokens()}
 	p.errs = l.errs
 	root := p.file()
 	return File{

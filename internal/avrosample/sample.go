@@ -48,16 +48,16 @@ func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
 // optional fields are null. So every value ends. A depth of deepest is an
 // error.
 const (
-	deep    = 5
-	many    = 2_000
-	deepest = 200
+	maxListDepth = 5
+	maxParts     = 2_000
+	maxDepth     = 200
 )
 
 // value appends a value of s. The hint is the hint of the field that contains
 // the value.
 func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	m.parts++
-	if depth > deepest {
+	if depth > maxDepth {
 		m.err = fmt.Errorf("every value of %s contains another value of %[1]s, without end", s.Name)
 	}
 	if m.err != nil {
@@ -106,7 +106,7 @@ func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 
 func (m *maker) list(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	n := 0
-	if depth <= deep && m.parts < many {
+	if depth <= maxListDepth && m.parts < maxParts {
 		if n = 1 + m.IntN(3); m.used != nil && m.choose(s, 2) == 1 {
 			n = 0
 		}
@@ -136,7 +136,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 			null = i
 		}
 	}
-	ending := depth > deep || m.parts > many
+	ending := depth > maxListDepth || m.parts > maxParts
 	if m.used != nil && !ending {
 		i := m.choose(s, len(s.Branches))
 		return m.value(binary.AppendVarint(dst, int64(i)), s.Branches[i], h, depth+1)
@@ -150,7 +150,7 @@ func (m *maker) union(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 		if wantNull {
 			i = null
 		}
-	} else if depth > deep { // prefer a branch without parts, so that the value ends
+	} else if depth > maxListDepth { // prefer a branch without parts, so that the value ends
 		for j, b := range s.Branches {
 			if b.Kind.Primitive() || b.Kind == avsc.Enum {
 				i = j
@@ -184,31 +184,31 @@ func (m *maker) whole(s *avsc.Schema, h hint) int64 {
 	}
 	isLong := s.Kind == avsc.Long
 	switch {
-	case has(words, "at", "time", "timestamp", "ts", "date", "datetime") && isLong:
+	case endsWithOneOf(words, "at", "time", "timestamp", "ts", "date", "datetime") && isLong:
 		return t.UnixMilli()
-	case has(words, "year"):
+	case endsWithOneOf(words, "year"):
 		return int64(t.Year() - m.IntN(30))
-	case has(words, "month"):
+	case endsWithOneOf(words, "month"):
 		return 1 + m.Int64N(12)
-	case has(words, "day"):
+	case endsWithOneOf(words, "day"):
 		return 1 + m.Int64N(28)
-	case has(words, "hour"):
+	case endsWithOneOf(words, "hour"):
 		return m.Int64N(24)
-	case has(words, "minute", "second", "seconds", "minutes"):
+	case endsWithOneOf(words, "minute", "second", "seconds", "minutes"):
 		return m.Int64N(60)
-	case has(words, "age"):
+	case endsWithOneOf(words, "age"):
 		return 18 + m.Int64N(60)
-	case has(words, "count", "quantity", "qty", "number", "size", "total", "lines", "items"):
+	case endsWithOneOf(words, "count", "quantity", "qty", "number", "size", "total", "lines", "items"):
 		return 1 + m.Int64N(20)
-	case has(words, "percent", "percentage", "score"):
+	case endsWithOneOf(words, "percent", "percentage", "score"):
 		return m.Int64N(101)
-	case has(words, "port"):
+	case endsWithOneOf(words, "port"):
 		return 1024 + m.Int64N(60_000)
-	case has(words, "status", "code"):
+	case endsWithOneOf(words, "status", "code"):
 		return []int64{200, 201, 204, 301, 400, 404, 500}[m.IntN(7)]
-	case has(words, "price", "amount", "cents", "cost", "fee", "balance"):
+	case endsWithOneOf(words, "price", "amount", "cents", "cost", "fee", "balance"):
 		return 100 + m.Int64N(100_000)
-	case has(words, "id"):
+	case endsWithOneOf(words, "id"):
 		return 1_000 + m.Int64N(1_000_000)
 	case isLong && slices.Contains(h.docWords(), "epoch"):
 		return t.UnixMilli()
@@ -222,13 +222,13 @@ func (m *maker) fraction(h hint) float64 {
 	}
 	words := h.words
 	switch {
-	case has(words, "lat", "latitude"):
+	case endsWithOneOf(words, "lat", "latitude"):
 		return round(m.Float64()*180-90, 5)
-	case has(words, "lon", "lng", "long", "longitude"):
+	case endsWithOneOf(words, "lon", "lng", "long", "longitude"):
 		return round(m.Float64()*360-180, 5)
-	case has(words, "percent", "percentage"):
+	case endsWithOneOf(words, "percent", "percentage"):
 		return round(m.Float64()*100, 1)
-	case has(words, "ratio", "rate", "probability", "score", "share"):
+	case endsWithOneOf(words, "ratio", "rate", "probability", "score", "share"):
 		return round(m.Float64(), 3)
 	}
 	return round(m.Float64()*1000, 2)

@@ -26,7 +26,7 @@ func (m *maker) text(h hint) string {
 		return text
 	}
 	for _, word := range h.docWords() {
-		if slices.Contains(telling, word) {
+		if slices.Contains(describingNames, word) {
 			return m.byName([]string{word})
 		}
 	}
@@ -37,10 +37,10 @@ func (m *maker) text(h hint) string {
 	return fmt.Sprintf("%s %d", word, 1+m.IntN(99))
 }
 
-// telling lists the names that also determine the kind of text when they occur
-// in a doc. Other names do not, for example "name" and "time", because they are
-// ordinary words in a doc.
-var telling = []string{ //nolint:gochecknoglobals // a constant table
+// describingNames lists the names that also determine the kind of text when
+// they occur in a doc. Other names do not, for example "name" and "time",
+// because they are ordinary words in a doc.
+var describingNames = []string{ //nolint:gochecknoglobals // a constant table
 
 	"uuid", "guid", "email", "phone", "telephone", "url", "uri", "currency", "country", "language", "locale",
 	"city", "town", "street", "zip", "postcode", "hostname", "surname", "filename",
@@ -49,63 +49,63 @@ var telling = []string{ //nolint:gochecknoglobals // a constant table
 // byName returns a text that fits a name. The result is "" for an unknown name.
 func (m *maker) byName(words []string) string {
 	switch {
-	case has(words, "uuid", "guid"):
+	case endsWithOneOf(words, "uuid", "guid"):
 		return m.uuid()
-	case has(words, "email", "mail"):
+	case endsWithOneOf(words, "email", "mail"):
 		return fmt.Sprintf("%s.%s@example.com", strings.ToLower(m.first()), strings.ToLower(m.last()))
-	case has(words, "first", "firstname") || len(words) > 1 && words[len(words)-2] == "first":
+	case endsWithOneOf(words, "first", "firstname") || len(words) > 1 && words[len(words)-2] == "first":
 		return m.first()
-	case has(words, "surname", "lastname") || len(words) > 1 && words[len(words)-2] == "last" && has(words, "name"):
+	case endsWithOneOf(words, "surname", "lastname") || len(words) > 1 && words[len(words)-2] == "last" && endsWithOneOf(words, "name"):
 		return m.last()
-	case has(words, "name", "customer", "user", "author", "owner"):
+	case endsWithOneOf(words, "name", "customer", "user", "author", "owner"):
 		return m.first() + " " + m.last()
-	case has(words, "phone", "mobile", "telephone"):
+	case endsWithOneOf(words, "phone", "mobile", "telephone"):
 		return fmt.Sprintf("+1-555-%04d", m.IntN(10_000))
-	case has(words, "url", "uri", "link", "href", "referrer", "referer", "page"):
+	case endsWithOneOf(words, "url", "uri", "link", "href", "referrer", "referer", "page"):
 		return "https://example.com/" + m.pick("orders", "items", "about", "search", "help") + fmt.Sprintf("/%d", m.IntN(1_000))
-	case has(words, "path"):
+	case endsWithOneOf(words, "path"):
 		return "/" + m.pick("orders", "items", "about", "search") + fmt.Sprintf("/%d", m.IntN(1_000))
-	case has(words, "ip", "host", "address") && slices.Contains(words, "ip"):
+	case endsWithOneOf(words, "ip", "host", "address") && slices.Contains(words, "ip"):
 		return fmt.Sprintf("192.0.2.%d", 1+m.IntN(254))
-	case has(words, "host", "hostname", "domain"):
+	case endsWithOneOf(words, "host", "hostname", "domain"):
 		return m.pick("a", "b", "web", "db") + ".example.com"
-	case has(words, "currency"):
+	case endsWithOneOf(words, "currency"):
 		return m.pick("EUR", "USD", "GBP", "JPY", "CHF")
-	case has(words, "country"):
+	case endsWithOneOf(words, "country"):
 		return m.pick("DE", "FR", "BR", "NG", "JP", "US", "IN")
-	case has(words, "language", "locale", "lang"):
+	case endsWithOneOf(words, "language", "locale", "lang"):
 		return m.pick("en", "de", "fr", "pt-BR", "ja")
-	case has(words, "city", "town"):
+	case endsWithOneOf(words, "city", "town"):
 		return m.pick("Berlin", "Lagos", "Lisbon", "Osaka", "Oslo", "Quito", "Toronto")
-	case has(words, "street", "address"):
+	case endsWithOneOf(words, "street", "address"):
 		return fmt.Sprintf("%d %s", 1+m.IntN(200), m.pick("Mill Road", "High Street", "Station Road", "Park Avenue"))
-	case has(words, "zip", "postcode"):
+	case endsWithOneOf(words, "zip", "postcode"):
 		return fmt.Sprintf("%05d", m.IntN(100_000))
-	case has(words, "method"):
+	case endsWithOneOf(words, "method"):
 		return m.pick("GET", "POST", "PUT", "DELETE")
-	case has(words, "protocol"):
+	case endsWithOneOf(words, "protocol"):
 		return m.pick("HTTP/1.1", "HTTP/2.0")
-	case has(words, "file", "filename"):
+	case endsWithOneOf(words, "file", "filename"):
 		return m.pick("access", "orders", "events") + fmt.Sprintf("-%d.log", 1+m.IntN(99))
-	case has(words, "channel"):
+	case endsWithOneOf(words, "channel"):
 		return m.pick("web", "app", "store", "phone")
-	case has(words, "color", "colour"):
+	case endsWithOneOf(words, "color", "colour"):
 		return m.pick("red", "green", "blue", "black", "white")
-	case has(words, "agent"):
+	case endsWithOneOf(words, "agent"):
 		return m.pick("Mozilla/5.0 (X11; Linux x86_64)", "curl/8.9.1", "Mozilla/5.0 (iPhone)")
-	case has(words, "at", "time", "timestamp", "date", "datetime"):
+	case endsWithOneOf(words, "at", "time", "timestamp", "date", "datetime"):
 		return m.moment().Format("2006-01-02T15:04:05Z")
-	case has(words, "price", "amount", "total", "cost"):
+	case endsWithOneOf(words, "price", "amount", "total", "cost"):
 		return fmt.Sprintf("%d.%02d", m.IntN(500), m.IntN(100))
-	case has(words, "sku", "code", "reference", "ref", "number"):
+	case endsWithOneOf(words, "sku", "code", "reference", "ref", "number"):
 		return fmt.Sprintf("%s-%04d", m.pick("AB", "KX", "TR", "ZN"), m.IntN(10_000))
-	case has(words, "id", "key"):
+	case endsWithOneOf(words, "id", "key"):
 		prefix := "id"
 		if len(words) > 1 {
 			prefix = words[len(words)-2]
 		}
 		return fmt.Sprintf("%s-%d", prefix, 1_000+m.IntN(9_000))
-	case has(words, "note", "comment", "description", "message", "text", "reason", "title", "subject"):
+	case endsWithOneOf(words, "note", "comment", "description", "message", "text", "reason", "title", "subject"):
 		return m.pick("Please ring twice", "As agreed by phone", "Second attempt", "Gift wrapped", "No comment", "Ünïcode works: 日本")
 	}
 	return ""

@@ -42,7 +42,7 @@ func singular(words []string) []string {
 	return words
 }
 
-// has reports whether the last word is one of the given words.
-func has(words []string, some ...string) bool {
+// endsWithOneOf reports whether the last word is one of the given words.
+func endsWithOneOf(words []string, some ...string) bool {
 	return len(words) > 0 && slices.Contains(some, words[len(words)-1])
 }

@@ -313,7 +313,7 @@ func TestWalkVisitsEachNodeOnce(t *testing.T) {
 
 // The reader finds places forwards, and backwards for a mistake that is noticed
 // late.
-func TestPlacesOverLines(t *testing.T) {
+func TestPositionsOverLines(t *testing.T) {
 	t.Parallel()
 	_, err := avsc.Parse("t", []byte("[ \"int\" // c\n\n, // d\n]\n"))
 	if want := "t:3:1: a comma with nothing after it: remove it"; err == nil || err.Error() != want {
@@ -352,7 +352,7 @@ func TestReadJSON(t *testing.T) {
 }
 
 // A value made in memory reads back as the same value.
-func TestMadeValues(t *testing.T) {
+func TestValuesMadeInMemory(t *testing.T) {
 	t.Parallel()
 	s := "a\"b\\c\n\r\t\x01é😀"
 	made := avsc.ObjectValue(avsc.Pos{}, avsc.Member{Key: s, Value: avsc.ArrayValue(avsc.Pos{}, avsc.StringValue(avsc.Pos{}, s))})

@@ -116,11 +116,11 @@ func (b *builder) object(v *Value, ns string, slot **Schema) {
 	case t.Kind != JSONString:
 		b.mistake(t.Pos, "\"type\" is "+t.Kind.String(), "write the name of a type in quotes")
 	default:
-		b.typed(v, t, ns, slot)
+		b.typeObject(v, t, ns, slot)
 	}
 }
 
-func (b *builder) typed(v, t *Value, ns string, slot **Schema) {
+func (b *builder) typeObject(v, t *Value, ns string, slot **Schema) {
 	s := &Schema{Pos: v.Pos, JSON: v}
 	reserved := []string{"type"}
 	switch t.Str {

@@ -41,11 +41,11 @@ func newBudget(values int) *budget { return &budget{1<<20 + 64*values} }
 const maxDefault = 16 << 20 // maximum bytes of one encoded default
 
 type encoder struct {
-	dst    []byte
-	errs   Errors
-	budget *budget
-	depth  int
-	spent  bool
+	dst        []byte
+	errs       Errors
+	budget     *budget
+	depth      int
+	overBudget bool
 }
 
 func (e *encoder) mistake(pos Pos, what, fix string) {
@@ -96,12 +96,12 @@ func defaultShape(s *Schema) string {
 // value appends v as a value of s. A nil schema has a mistake that is already
 // reported.
 func (e *encoder) value(s *Schema, v *Value) {
-	if s == nil || v.bad || e.spent {
+	if s == nil || v.bad || e.overBudget {
 		return
 	}
 	e.budget.steps--
 	if e.budget.steps < 0 || e.depth > maxDepth || len(e.dst) > maxDefault {
-		e.spent = true
+		e.overBudget = true
 		e.mistake(v.Pos, "this default is too large or refers to itself without end", "make the defaults of the types inside shorter, or nullable")
 		return
 	}
@@ -300,8 +300,8 @@ func (e *encoder) union(s *Schema, v *Value) {
 			e.dst = try.dst
 			return
 		}
-		if try.spent {
-			e.errs, e.spent = append(e.errs, try.errs...), true
+		if try.overBudget {
+			e.errs, e.overBudget = append(e.errs, try.errs...), true
 			return
 		}
 		if fitsKind(b.Kind, v.Kind) {

@@ -71,9 +71,9 @@ func (es Errors) err() error {
 	return es
 }
 
-// most returns the first n mistakes. If there are more, most adds the number of
-// the rest.
-func (es Errors) most(n int) Errors {
+// firstErrors returns the first n mistakes. If there are more, most adds the
+// number of the rest.
+func (es Errors) firstErrors(n int) Errors {
 	if len(es) <= n {
 		return es
 	}

@@ -25,7 +25,7 @@ func (b *builder) finish() {
 		if broken[r.first.source] || broken[r.second.source] {
 			continue
 		}
-		if why := differ(r.first, r.second); why != "" {
+		if why := describeDifference(r.first, r.second); why != "" {
 			b.mistake(r.second.NamePos, fmt.Sprintf("%s is defined differently at %s: %s", r.first.Name, r.first.NamePos, why), "make both the same, or remove one")
 		}
 	}

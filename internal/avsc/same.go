@@ -5,11 +5,12 @@ import (
 	"strconv"
 )
 
-// differ describes the difference between two definitions of one name. White
-// space, the order of keys and the form of names do not count. The result is ""
-// if there is no difference. Differences in the data come first. Named types
-// inside are compared by name, because they have definitions of their own.
-func differ(a, b *Schema) string {
+// describeDifference describes the difference between two definitions of one
+// name. White space, the order of keys and the form of names do not count. The
+// result is "" if there is no difference. Differences in the data come first.
+// Named types inside are compared by name, because they have definitions of
+// their own.
+func describeDifference(a, b *Schema) string {
 	switch {
 	case a.Kind != b.Kind || a.IsError != b.IsError:
 		return fmt.Sprintf("%s there, %s here", kindWord(a), kindWord(b))

@@ -152,7 +152,7 @@ func ParseSet(sources ...Source) (*Set, error) {
 	}
 	if len(b.errs) > 0 {
 		b.errs.sort(b.rank)
-		return nil, b.errs.most(maxMistakes)
+		return nil, b.errs.firstErrors(maxMistakes)
 	}
 	return set, nil
 }

@@ -24,7 +24,7 @@ func Format(name string, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := planter{src: string(text), comments: comments}
+	p := commentAssigner{src: string(text), comments: comments}
 	file, footer := p.file(root)
 	orderFile(&file)
 	w := printer{}

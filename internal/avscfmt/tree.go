@@ -32,14 +32,15 @@ type comment struct {
 	blank bool
 }
 
-// planter assigns the comments to the items, in order.
-type planter struct {
+// commentAssigner assigns the comments to the items, in order.
+type commentAssigner struct {
 	src      string
 	comments []avsc.Comment
 }
 
-// take removes and returns the comments that begin before the offset off.
-func (p *planter) take(off int) []avsc.Comment {
+// commentsBefore removes and returns the comments that begin before the offset
+// off.
+func (p *commentAssigner) commentsBefore(off int) []avsc.Comment {
 	n := 0
 	for n < len(p.comments) && p.comments[n].Off < off {
 		n++
@@ -51,12 +52,12 @@ func (p *planter) take(off int) []avsc.Comment {
 
 // blankBefore reports whether an empty line comes directly before the offset
 // off.
-func (p *planter) blankBefore(off int) bool {
+func (p *commentAssigner) blankBefore(off int) bool {
 	space := p.src[len(strings.TrimRight(p.src[:off], " \t\r\n")):off]
 	return strings.Count(space, "\n") > 1
 }
 
-func (p *planter) made(cs []avsc.Comment) []comment {
+func (p *commentAssigner) withBlankLines(cs []avsc.Comment) []comment {
 	var out []comment
 	for _, c := range cs {
 		out = append(out, comment{text: c.Text, blank: p.blankBefore(c.Off)})
@@ -65,27 +66,27 @@ func (p *planter) made(cs []avsc.Comment) []comment {
 }
 
 // sameLine reports whether two offsets are on the same line.
-func (p *planter) sameLine(from, to int) bool {
+func (p *commentAssigner) sameLine(from, to int) bool {
 	return !strings.Contains(p.src[from:to], "\n")
 }
 
 // file makes the item of the whole file, and the comments after its last line.
-func (p *planter) file(root *avsc.Value) (it item, footer []comment) {
+func (p *commentAssigner) file(root *avsc.Value) (it item, footer []comment) {
 	it = item{value: root, start: root.Off, end: root.Off + len(root.Text)}
-	it.leading = p.made(p.take(it.start))
+	it.leading = p.withBlankLines(p.commentsBefore(it.start))
 	it.blank = p.blankBefore(it.start)
 	p.fill(&it)
-	rest := p.take(len(p.src))
+	rest := p.commentsBefore(len(p.src))
 	n := 0
 	for n < len(rest) && p.sameLine(it.end, rest[n].Off) {
 		n++
 	}
-	it.trailing = p.made(rest[:n])
-	return it, p.made(rest[n:])
+	it.trailing = p.withBlankLines(rest[:n])
+	return it, p.withBlankLines(rest[n:])
 }
 
 // fill makes the children of a container and assigns the comments inside.
-func (p *planter) fill(it *item) {
+func (p *commentAssigner) fill(it *item) {
 	v := it.value
 	for _, e := range v.Elems {
 		it.children = append(it.children, item{value: e, start: e.Off, end: e.Off + len(e.Text)})
@@ -95,31 +96,31 @@ func (p *planter) fill(it *item) {
 	}
 	for i := range it.children {
 		c := &it.children[i]
-		before := p.take(c.start)
+		before := p.commentsBefore(c.start)
 		if i > 0 {
-			before = p.trail(&it.children[i-1], before, c.start)
+			before = p.assignTrailing(&it.children[i-1], before, c.start)
 		}
-		c.leading = p.made(before)
+		c.leading = p.withBlankLines(before)
 		c.blank = p.blankBefore(c.start)
 		if c.hasKey { // between the key and its value
-			c.leading = append(c.leading, p.made(p.take(c.value.Off))...)
+			c.leading = append(c.leading, p.withBlankLines(p.commentsBefore(c.value.Off))...)
 		}
 		p.fill(c)
 	}
-	inside := p.take(it.value.Off + len(it.value.Text))
+	inside := p.commentsBefore(it.value.Off + len(it.value.Text))
 	if n := len(it.children); n > 0 {
-		inside = p.trail(&it.children[n-1], inside, -1)
+		inside = p.assignTrailing(&it.children[n-1], inside, -1)
 	}
-	it.dangling = p.made(inside)
+	it.dangling = p.withBlankLines(inside)
 	it.commented = len(it.dangling) > 0 || slices.ContainsFunc(it.children, func(c item) bool {
 		return c.commented || len(c.leading)+len(c.trailing) > 0
 	})
 }
 
-// trail assigns the comments at the end of prev's line to prev, and returns the
-// other comments. If a comment stands between a comma and the next item on the
-// same line, the comment belongs to the next item.
-func (p *planter) trail(prev *item, cs []avsc.Comment, next int) []avsc.Comment {
+// assignTrailing assigns the comments at the end of prev's line to prev, and
+// returns the other comments. If a comment stands between a comma and the next
+// item on the same line, the comment belongs to the next item.
+func (p *commentAssigner) assignTrailing(prev *item, cs []avsc.Comment, next int) []avsc.Comment {
 	n := 0
 	for n < len(cs) && p.sameLine(prev.end, cs[n].Off) {
 		n++
@@ -132,12 +133,12 @@ func (p *planter) trail(prev *item, cs []avsc.Comment, next int) []avsc.Comment 
 		}
 		n--
 	}
-	prev.trailing = append(prev.trailing, p.made(cs[:n])...)
+	prev.trailing = append(prev.trailing, p.withBlankLines(cs[:n])...)
 	return cs[n:]
 }
 
 // between returns the source between two offsets, without the comments.
-func (p *planter) between(from, to int, cs []avsc.Comment) string {
+func (p *commentAssigner) between(from, to int, cs []avsc.Comment) string {
 	var b strings.Builder
 	for _, c := range cs {
 		b.WriteString(p.src[from:c.Off])

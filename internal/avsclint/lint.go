@@ -23,7 +23,7 @@ type Options struct {
 // full name of the type, with the field or symbol, and stays the same if lines
 // move. What is the problem, and Advice is the fix.
 func Lint(set *avsc.Set, o Options) []contract.Finding {
-	l := &linter{Options: o, seen: map[*avsc.Schema]bool{}, finite: finite(set), tagging: len(o.Tags) > 0 || usesTags(set)}
+	l := &linter{Options: o, seen: map[*avsc.Schema]bool{}, finite: finiteTypes(set), tagging: len(o.Tags) > 0 || usesTags(set)}
 	for _, f := range set.Files {
 		for _, d := range f.Dropped {
 			l.report(annotationDropped, d.Pos, d.Key, "the annotation @"+d.Key+" before a union is dropped, because a union has no properties", "put it before one of the branches, or before the name of the field")
@@ -85,7 +85,7 @@ func (l *linter) named(s *avsc.Schema) {
 		}
 		l.enum(s)
 	case avsc.Record:
-		if l.endless(s) {
+		if l.isInfinite(s) {
 			l.report(noValue, s.NamePos, s.Name, "every value of "+describe(s)+" contains another value of the same type, without end", "make a field in the cycle optional, or an array")
 		}
 		l.fieldNames(s)
@@ -115,8 +115,8 @@ func (l *linter) field(s *avsc.Schema, f *avsc.Field, declared *avsc.Value) {
 	}
 	l.reference(f.Type, f.TypePos, path)
 	l.unnamed(f.Type, path)
-	l.meaning(f, path)
-	l.personal(f, path)
+	l.checkNameAgainstType(f, path)
+	l.checkPersonalData(f, path)
 	l.fieldDefault(f, path)
 }
 
@@ -152,7 +152,7 @@ func (l *linter) unnamed(s *avsc.Schema, path string) {
 
 // reference checks that a named type is not used before its definition.
 func (l *linter) reference(s *avsc.Schema, at avsc.Pos, path string) {
-	if s.Kind.Named() && at.File == s.Pos.File && isJSON(at.File) && before(at, s.Pos) {
+	if s.Kind.Named() && at.File == s.Pos.File && isJSON(at.File) && isBefore(at, s.Pos) {
 		l.report(usedBeforeDefined, at, path, s.Name+" is used before its definition", "define it here and refer to it by name below")
 	}
 }
@@ -163,7 +163,7 @@ func isJSON(file string) bool {
 	return len(file) < 5 || file[len(file)-5:] != ".avdl"
 }
 
-func before(a, b avsc.Pos) bool {
+func isBefore(a, b avsc.Pos) bool {
 	return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/internal/fieldtags"
 )
 
-// meaning compares the name of a field with its type.
-func (l *linter) meaning(f *avsc.Field, path string) {
+// checkNameAgainstType compares the name of a field with its type.
+func (l *linter) checkNameAgainstType(f *avsc.Field, path string) {
 	w := words(f.Name)
 	if len(w) == 0 {
 		return
@@ -23,9 +23,9 @@ func (l *linter) meaning(f *avsc.Field, path string) {
 			continue
 		}
 		switch {
-		case (s.Kind == avsc.Float || s.Kind == avsc.Double) && money(w):
+		case (s.Kind == avsc.Float || s.Kind == avsc.Double) && isMoneyWord(w):
 			l.report(floatForMoney, s.Pos, path, fmt.Sprintf("field %s is a %s and looks like money", f.Name, s.Kind), `use {"type": "bytes", "logicalType": "decimal", "precision": …, "scale": …}`)
-		case (s.Kind == avsc.Long || s.Kind == avsc.Int) && moment(w):
+		case (s.Kind == avsc.Long || s.Kind == avsc.Int) && isTimeWord(w):
 			logical := "timestamp-millis"
 			if s.Kind == avsc.Int {
 				logical = "date"
@@ -53,7 +53,7 @@ func scalars(s *avsc.Schema, out []*avsc.Schema) []*avsc.Schema {
 	return out
 }
 
-func money(w []string) bool {
+func isMoneyWord(w []string) bool {
 	switch w[len(w)-1] {
 	case "price", "prices", "amount", "amounts", "cost", "costs", "fee", "fees", "balance", "salary", "tax", "vat", "revenue", "subtotal", "money", "refund":
 		return true
@@ -61,8 +61,8 @@ func money(w []string) bool {
 	return false
 }
 
-// personal looks for fields without a tag among fields with tags.
-func (l *linter) personal(f *avsc.Field, path string) {
+// checkPersonalData looks for fields without a tag among fields with tags.
+func (l *linter) checkPersonalData(f *avsc.Field, path string) {
 	if l.tagging && len(l.Tags[path]) == 0 && len(fieldtags.Inline(f)) == 0 && LooksPersonal(f) {
 		l.report(piiWithoutTag, f.NamePos, path, "field "+f.Name+" looks personal and has no tag, so rules do not encrypt the field", `add "confluent:tags": ["PII"], or another tag if the value may be in clear text`)
 	}
@@ -113,7 +113,7 @@ func personalName(w []string) bool {
 	return false
 }
 
-func moment(w []string) bool {
+func isTimeWord(w []string) bool {
 	last := w[len(w)-1]
 	switch last {
 	case "at", "ts", "timestamp", "datetime", "date", "epoch":
@@ -266,9 +266,9 @@ func (l *linter) unknownMembers(s *avsc.Schema, v *avsc.Value, path string) {
 // schema. Only a schema that no program can use has so many endless records.
 const maxSearches = 100
 
-// endless reports whether every value of the record s contains another value of
-// s.
-func (l *linter) endless(s *avsc.Schema) bool {
+// isInfinite reports whether every value of the record s contains another value
+// of s.
+func (l *linter) isInfinite(s *avsc.Schema) bool {
 	if l.finite[s] || l.searches >= maxSearches {
 		return false
 	}
@@ -276,9 +276,10 @@ func (l *linter) endless(s *avsc.Schema) bool {
 	return needsItself(s)
 }
 
-// finite returns the schemas of a set that have a value. The search begins with
-// the parts of each schema and ends when a pass over all schemas finds no more.
-func finite(set *avsc.Set) map[*avsc.Schema]bool {
+// finiteTypes returns the schemas of a set that have a value. The search begins
+// with the parts of each schema and ends when a pass over all schemas finds no
+// more.
+func finiteTypes(set *avsc.Set) map[*avsc.Schema]bool {
 	seen, finite := map[*avsc.Schema]bool{}, map[*avsc.Schema]bool{}
 	var nodes []*avsc.Schema
 	for _, f := range set.Files {

@@ -164,24 +164,24 @@ func every(s string, ok func(c byte) bool) bool {
 	return s != ""
 }
 
-func upper(c byte) bool { return 'A' <= c && c <= 'Z' }
-func lower(c byte) bool { return 'a' <= c && c <= 'z' }
-func digit(c byte) bool { return '0' <= c && c <= '9' }
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
+func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func upperCamel(s string) bool {
-	return upper(s[0]) && every(s, func(c byte) bool { return c != '_' })
+	return isUpper(s[0]) && every(s, func(c byte) bool { return c != '_' })
 }
 
 func lowerCamel(s string) bool {
-	return lower(s[0]) && every(s, func(c byte) bool { return c != '_' })
+	return isLower(s[0]) && every(s, func(c byte) bool { return c != '_' })
 }
 
 func lowerSnake(s string) bool {
-	return lower(s[0]) && every(s, func(c byte) bool { return lower(c) || digit(c) || c == '_' })
+	return isLower(s[0]) && every(s, func(c byte) bool { return isLower(c) || isDigit(c) || c == '_' })
 }
 
 func upperSnake(s string) bool {
-	return upper(s[0]) && every(s, func(c byte) bool { return upper(c) || digit(c) || c == '_' })
+	return isUpper(s[0]) && every(s, func(c byte) bool { return isUpper(c) || isDigit(c) || c == '_' })
 }
 
 // words splits a name into lowercase words. The names unit_price, unitPrice and
@@ -190,7 +190,7 @@ func words(name string) []string {
 	var out []string
 	start := 0
 	for i := 1; i <= len(name); i++ {
-		if i == len(name) || name[i] == '_' || upper(name[i]) && !upper(name[i-1]) {
+		if i == len(name) || name[i] == '_' || isUpper(name[i]) && !isUpper(name[i-1]) {
 			if w := strings.Trim(name[start:i], "_"); w != "" {
 				out = append(out, strings.ToLower(w))
 			}

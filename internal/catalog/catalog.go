@@ -68,7 +68,7 @@ type Catalog struct {
 	Types  []*Type // in the order of their names
 	Topics []*Topic
 
-	of map[*avsc.Schema]*Type
+	byType map[*avsc.Schema]*Type
 }
 
 // Type is one named type, or a file with a schema without a name.
@@ -112,14 +112,14 @@ func (v *Version) Breaking() bool { return len(v.Breaks) > 0 }
 
 // New makes the catalog of the schemas in set.
 func New(set *avsc.Set, opts Options) *Catalog {
-	c := &Catalog{Title: cmp.Or(opts.Title, "Schemas"), of: map[*avsc.Schema]*Type{}}
+	c := &Catalog{Title: cmp.Or(opts.Title, "Schemas"), byType: map[*avsc.Schema]*Type{}}
 	if opts.SourceName == nil {
 		opts.SourceName = func(name string) string { return name }
 	}
 	for _, f := range set.Files {
 		for _, top := range f.Schemas {
 			top.Walk(func(s *avsc.Schema) {
-				if c.of[s] == nil && (s.Kind.Named() || s == top) {
+				if c.byType[s] == nil && (s.Kind.Named() || s == top) {
 					c.add(s, f, opts)
 				}
 			})
@@ -147,7 +147,7 @@ func (c *Catalog) add(s *avsc.Schema, f *avsc.File, opts Options) {
 	if s.Pos.Line > 0 {
 		t.Source = fmt.Sprintf("%s:%d", t.Source, s.Pos.Line)
 	}
-	c.of[s] = t
+	c.byType[s] = t
 	c.Types = append(c.Types, t)
 }
 
@@ -194,7 +194,7 @@ func (c *Catalog) references() {
 	for _, t := range c.Types {
 		uses := map[*Type]bool{}
 		direct(t.Schema, func(s *avsc.Schema) {
-			if u := c.of[s]; u != nil {
+			if u := c.byType[s]; u != nil {
 				uses[u] = true
 				if usedBy[u] == nil {
 					usedBy[u] = map[*Type]bool{}
@@ -268,8 +268,8 @@ func (c *Catalog) topics(opts Options) {
 				of.Keys = add(of.Keys, t)
 			case t.Schema.Kind == avsc.Union: // several types in one topic
 				for _, b := range t.Schema.Branches {
-					if c.of[b] != nil {
-						of.Values = add(of.Values, c.of[b])
+					if c.byType[b] != nil {
+						of.Values = add(of.Values, c.byType[b])
 					}
 				}
 			default:
@@ -332,7 +332,7 @@ func (t *Type) history(editions []check.Edition) {
 		e := editions[i]
 		v := Version{Edition: e, First: i == 0, ReadByNow: true, ReadsNow: true}
 		if e.Schema != now {
-			v.ReadByNow, v.ReadsNow = resolve.Every(e.Schema, now), resolve.Every(now, e.Schema)
+			v.ReadByNow, v.ReadsNow = resolve.ReadsEvery(e.Schema, now), resolve.ReadsEvery(now, e.Schema)
 		}
 		if i > 0 {
 			v.compare(editions[i-1])

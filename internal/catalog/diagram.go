@@ -73,10 +73,10 @@ func (d *diagram) link(from, to *node) {
 	}
 }
 
-// around returns the diagram of a type with its neighbours: the types that it
-// uses, and the types that use it. The function href returns the link of a
-// type.
-func (c *Catalog) around(t *Type, href func(*Type) string) *diagram {
+// neighbourDiagram returns the diagram of a type with its neighbours: the types
+// that it uses, and the types that use it. The function href returns the link
+// of a type.
+func (c *Catalog) neighbourDiagram(t *Type, href func(*Type) string) *diagram {
 	d := &diagram{}
 	shown := map[*Type]*node{}
 	box := func(u *Type) *node {
@@ -104,9 +104,9 @@ func (c *Catalog) around(t *Type, href func(*Type) string) *diagram {
 	return d
 }
 
-// all returns the diagram of all types that use another type. The result is nil
-// if there are no such types, or too many.
-func (c *Catalog) all(href func(*Type) string) *diagram {
+// wholeDiagram returns the diagram of all types that use another type. The
+// result is nil if there are no such types, or too many.
+func (c *Catalog) wholeDiagram(href func(*Type) string) *diagram {
 	d := &diagram{}
 	shown := map[*Type]*node{}
 	edges := 0
@@ -295,7 +295,7 @@ func (d *diagram) layOut(part []*node, top float64) (edges []edge, height, right
 	for _, pair := range backward {
 		edges = append(edges, edge{path: pair[:], back: true})
 	}
-	untangle(columns, deepest, near)
+	reduceCrossings(columns, deepest, near)
 	x := margin
 	heights := make([]float64, deepest+1)
 	for l := 0; l <= deepest; l++ {
@@ -343,7 +343,7 @@ func (d *diagram) layers(part []*node) (forward, backward [][2]*node) {
 		}
 	}
 	starts := slices.Clone(part)
-	slices.SortStableFunc(starts, func(a, b *node) int { return cmp.Compare(btoi(isTarget[a]), btoi(isTarget[b])) })
+	slices.SortStableFunc(starts, func(a, b *node) int { return cmp.Compare(boolToInt(isTarget[a]), boolToInt(isTarget[b])) })
 	for _, start := range starts {
 		if state[start] != 0 {
 			continue
@@ -383,16 +383,16 @@ func (d *diagram) layers(part []*node) (forward, backward [][2]*node) {
 	return forward, backward
 }
 
-func btoi(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// untangle orders the columns so that fewer edges cross. A node moves near the
-// mean row of its neighbours in the next column.
-func untangle(columns map[int][]*node, deepest int, near map[*node][]*node) {
+// reduceCrossings orders the columns so that fewer edges cross. A node moves
+// near the mean row of its neighbours in the next column.
+func reduceCrossings(columns map[int][]*node, deepest int, near map[*node][]*node) {
 	row := map[*node]float64{}
 	number := func(l int) {
 		for i, n := range columns[l] {

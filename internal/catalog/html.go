@@ -28,7 +28,7 @@ func (c *Catalog) HTML() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := c.all(func(t *Type) string { return "types/" + t.Stem + ".html" })
+	all := c.wholeDiagram(func(t *Type) string { return "types/" + t.Stem + ".html" })
 	s := site{Catalog: c, pages: pages, hasDiagram: all != nil}
 	s.page("index.html", "index", "", s.index())
 	if all != nil {
@@ -219,7 +219,7 @@ func (s *site) typePage(t *Type) typeView {
 	if !t.Schema.Kind.Named() {
 		v.PartLinks = s.tokens(t.Schema)
 	}
-	if d := s.around(t, href); d != nil {
+	if d := s.neighbourDiagram(t, href); d != nil {
 		v.Diagram = template.HTML(d.svg("References of "+t.Short(), false)) //nolint:gosec // svg escapes its texts
 	}
 	for _, u := range t.Uses {

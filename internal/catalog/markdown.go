@@ -11,7 +11,7 @@ func (c *Catalog) Markdown() []File {
 	files := []File{{"README.md", []byte(c.markdownIndex())}}
 	for _, t := range c.Types {
 		picture := ""
-		if d := c.around(t, func(*Type) string { return "" }); d != nil {
+		if d := c.neighbourDiagram(t, func(*Type) string { return "" }); d != nil {
 			picture = t.Stem + ".svg"
 			files = append(files, File{"types/" + picture, []byte(d.svg("References of "+t.Short(), true))})
 		}
@@ -22,11 +22,11 @@ func (c *Catalog) Markdown() []File {
 
 func (c *Catalog) markdownIndex() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n", md(c.Title))
+	fmt.Fprintf(&b, "# %s\n\n", markdownText(c.Title))
 	if len(c.Topics) > 0 {
 		b.WriteString("## Topics\n\n| topic | values | keys | subjects |\n|---|---|---|---|\n")
 		for _, t := range c.Topics {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", mdCode(t.Name), mdLinks(t.Values, "types/"), mdLinks(t.Keys, "types/"), mdCodes(t.Subjects))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", markdownCode(t.Name), markdownLinks(t.Values, "types/"), markdownLinks(t.Keys, "types/"), markdownCodes(t.Subjects))
 		}
 		b.WriteString("\n")
 	}
@@ -37,13 +37,13 @@ func (c *Catalog) markdownIndex() string {
 				b.WriteString("\n")
 			}
 			ns, first = t.Namespace(), false
-			name := md(ns)
+			name := markdownText(ns)
 			if ns == "" {
 				name = "Without a namespace"
 			}
 			fmt.Fprintf(&b, "## %s\n\n| type | kind | description |\n|---|---|---|\n", name)
 		}
-		fmt.Fprintf(&b, "| [%s](types/%s.md) | %s | %s |\n", md(t.Short()), t.Stem, t.kind(), md(t.Summary()))
+		fmt.Fprintf(&b, "| [%s](types/%s.md) | %s | %s |\n", markdownText(t.Short()), t.Stem, t.kind(), markdownText(t.Summary()))
 	}
 	return b.String()
 }
@@ -68,10 +68,10 @@ func (c *Catalog) byNamespace() []*Type {
 
 func (c *Catalog) markdownType(t *Type, picture string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[%s](../README.md)\n\n# %s\n\n", md(c.Title), md(t.Short()))
+	fmt.Fprintf(&b, "[%s](../README.md)\n\n# %s\n\n", markdownText(c.Title), markdownText(t.Short()))
 	for _, p := range strings.Split(t.Doc(), "\n\n") {
 		if p = strings.TrimSpace(p); p != "" {
-			b.WriteString(md(p) + "\n\n")
+			b.WriteString(markdownText(p) + "\n\n")
 		}
 	}
 	s := site{Catalog: c}
@@ -80,25 +80,25 @@ func (c *Catalog) markdownType(t *Type, picture string) string {
 		for _, l := range f.Links {
 			texts = append(texts, l.Text)
 		}
-		fmt.Fprintf(&b, "- %s: %s\n", f.Name, mdCodes(texts))
+		fmt.Fprintf(&b, "- %s: %s\n", f.Name, markdownCodes(texts))
 	}
 	b.WriteString("\n")
 	c.markdownParts(&b, t)
 	if picture != "" {
-		fmt.Fprintf(&b, "## References\n\n![References of %s](%s)\n\n", md(t.Short()), picture)
+		fmt.Fprintf(&b, "## References\n\n![References of %s](%s)\n\n", markdownText(t.Short()), picture)
 		if len(t.Uses) > 0 {
-			fmt.Fprintf(&b, "Uses: %s\n\n", mdLinks(t.Uses, ""))
+			fmt.Fprintf(&b, "Uses: %s\n\n", markdownLinks(t.Uses, ""))
 		}
 		if len(t.UsedBy) > 0 {
-			fmt.Fprintf(&b, "Used by: %s\n\n", mdLinks(t.UsedBy, ""))
+			fmt.Fprintf(&b, "Used by: %s\n\n", markdownLinks(t.UsedBy, ""))
 		}
 	}
 	t.markdownVersions(&b)
 	if e := t.example(); e != "" {
-		fmt.Fprintf(&b, "## Example\n\n%s\n", mdBlock("json", e))
+		fmt.Fprintf(&b, "## Example\n\n%s\n", markdownBlock("json", e))
 	}
 	if text := t.schemaText(); text != "" {
-		fmt.Fprintf(&b, "## Schema\n\n%s", mdBlock("json", text))
+		fmt.Fprintf(&b, "## Schema\n\n%s", markdownBlock("json", text))
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
@@ -116,16 +116,16 @@ func (c *Catalog) markdownParts(b *strings.Builder, t *Type) {
 		}
 		def := ""
 		if f.Default != nil {
-			def = mdCode(defaultText(f))
+			def = markdownCode(defaultText(f))
 		}
-		doc := md(shorten(clean(f.Doc), maxDoc))
+		doc := markdownText(shorten(clean(f.Doc), maxDoc))
 		for _, note := range append(c.logical(f.Type), fieldNotes(f)...) {
 			if doc != "" {
 				doc += "<br>"
 			}
-			doc += md(note)
+			doc += markdownText(note)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", mdCode(f.Name), c.mdType(f.Type, t), def, doc)
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", markdownCode(f.Name), c.markdownTypeLinks(f.Type, t), def, doc)
 	}
 	if len(t.Schema.Fields) > 0 {
 		b.WriteString("\n")
@@ -138,7 +138,7 @@ func (c *Catalog) markdownParts(b *strings.Builder, t *Type) {
 			fmt.Fprintf(b, "\n%d more symbols are not shown.\n", len(t.Schema.Symbols)-i)
 			break
 		}
-		fmt.Fprintf(b, "- %s", mdCode(s.Name))
+		fmt.Fprintf(b, "- %s", markdownCode(s.Name))
 		if s.Name == t.Schema.EnumDefault {
 			b.WriteString(" (default)")
 		}
@@ -148,7 +148,7 @@ func (c *Catalog) markdownParts(b *strings.Builder, t *Type) {
 		b.WriteString("\n")
 	}
 	if !t.Schema.Kind.Named() {
-		fmt.Fprintf(b, "Type: %s\n\n", c.mdType(t.Schema, t))
+		fmt.Fprintf(b, "Type: %s\n\n", c.markdownTypeLinks(t.Schema, t))
 	}
 }
 
@@ -159,31 +159,31 @@ func (t *Type) markdownVersions(b *strings.Builder) {
 	b.WriteString("## Versions\n\n")
 	for i := range t.Versions {
 		v := t.Versions[i].view(i == 0)
-		fmt.Fprintf(b, "### %s", md(v.Label))
+		fmt.Fprintf(b, "### %s", markdownText(v.Label))
 		if v.Date != "" {
 			fmt.Fprintf(b, " (%s)", v.Date)
 		}
 		b.WriteString("\n\n")
 		if v.Title != "" {
-			b.WriteString(md(v.Title) + "\n\n")
+			b.WriteString(markdownText(v.Title) + "\n\n")
 		}
 		if len(v.Breaks) > 0 {
 			b.WriteString("**Who breaks**\n\n")
 			for _, text := range v.Breaks {
-				fmt.Fprintf(b, "- %s\n", md(text))
+				fmt.Fprintf(b, "- %s\n", markdownText(text))
 			}
 			b.WriteString("\n")
 		}
 		for _, c := range v.Changes {
-			what := md(c.What)
+			what := markdownText(c.What)
 			if c.Path != "" {
-				what = mdCode(c.Path) + " " + what
+				what = markdownCode(c.Path) + " " + what
 			}
 			if c.Same {
-				fmt.Fprintf(b, "- %s. Old readers and old data: %s.\n", what, md(c.OldData.Text))
+				fmt.Fprintf(b, "- %s. Old readers and old data: %s.\n", what, markdownText(c.OldData.Text))
 				continue
 			}
-			fmt.Fprintf(b, "- %s. Old readers: %s. Old data: %s.\n", what, md(c.OldReaders.Text), md(c.OldData.Text))
+			fmt.Fprintf(b, "- %s. Old readers: %s. Old data: %s.\n", what, markdownText(c.OldReaders.Text), markdownText(c.OldData.Text))
 		}
 		if v.More > 0 {
 			fmt.Fprintf(b, "- %d more changes\n", v.More)
@@ -193,7 +193,7 @@ func (t *Type) markdownVersions(b *strings.Builder) {
 		}
 		b.WriteString("\n")
 		if !v.Newest {
-			fmt.Fprintf(b, "The newest version %s its data. It %s data of the newest version.\n\n", reads(v.ReadByNow), reads(v.ReadsNow))
+			fmt.Fprintf(b, "The newest version %s its data. It %s data of the newest version.\n\n", readsText(v.ReadByNow), readsText(v.ReadsNow))
 		}
 	}
 	if t.Older > 0 {
@@ -201,7 +201,7 @@ func (t *Type) markdownVersions(b *strings.Builder) {
 	}
 }
 
-func reads(ok bool) string {
+func readsText(ok bool) string {
 	if ok {
 		return "reads"
 	}

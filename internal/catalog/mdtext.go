@@ -6,15 +6,15 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// mdEscaper escapes the special characters of Markdown and HTML.
-var mdEscaper = strings.NewReplacer( //nolint:gochecknoglobals // a constant table
+// markdownEscaper escapes the special characters of Markdown and HTML.
+var markdownEscaper = strings.NewReplacer( //nolint:gochecknoglobals // a constant table
 	"\\", "\\\\", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "|", "\\|", "~", "\\~",
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", "$", "\\$",
 )
 
-// md writes a text as one line of plain text.
-func md(s string) string {
-	s = mdEscaper.Replace(strings.Join(strings.Fields(clean(s)), " "))
+// markdownText writes a text as one line of plain text.
+func markdownText(s string) string {
+	s = markdownEscaper.Replace(strings.Join(strings.Fields(clean(s)), " "))
 	if s != "" && strings.IndexByte("#+-=", s[0]) >= 0 {
 		return "\\" + s
 	}
@@ -25,56 +25,56 @@ func md(s string) string {
 	return s
 }
 
-// mdCode writes a text as code that may stand in a table. mdCode uses an HTML
-// element, because backticks cannot contain "|" or backticks.
-func mdCode(s string) string {
+// markdownCode writes a text as code that may stand in a table. markdownCode
+// uses an HTML element, because backticks cannot contain "|" or backticks.
+func markdownCode(s string) string {
 	s = strings.Join(strings.Fields(clean(s)), " ")
 	if s == "" {
 		return ""
 	}
 	if strings.ContainsAny(s, "`|\\") {
-		return "<code>" + mdEscaper.Replace(s) + "</code>"
+		return "<code>" + markdownEscaper.Replace(s) + "</code>"
 	}
 	return "`" + s + "`"
 }
 
-func mdCodes(list []string) string {
+func markdownCodes(list []string) string {
 	codes := make([]string, len(list))
 	for i, s := range list {
-		codes[i] = mdCode(s)
+		codes[i] = markdownCode(s)
 	}
 	return strings.Join(codes, ", ")
 }
 
-func mdLinks(types []*Type, dir string) string {
+func markdownLinks(types []*Type, dir string) string {
 	links := make([]string, len(types))
 	for i, t := range types {
-		links[i] = "[" + md(t.Name) + "](" + dir + t.Stem + ".md)"
+		links[i] = "[" + markdownText(t.Name) + "](" + dir + t.Stem + ".md)"
 	}
 	return strings.Join(links, ", ")
 }
 
-// mdType writes the text of a type. Names of types become links to the pages in
-// the folder of t's page.
-func (c *Catalog) mdType(s *avsc.Schema, t *Type) string {
+// markdownTypeLinks writes the text of a type. Names of types become links to
+// the pages in the folder of t's page.
+func (c *Catalog) markdownTypeLinks(s *avsc.Schema, t *Type) string {
 	var b strings.Builder
 	for _, tok := range c.typeText(s) {
 		switch {
 		case tok.Type == nil || tok.Type == t:
-			b.WriteString(mdPart(tok.Text))
+			b.WriteString(markdownInline(tok.Text))
 		default:
-			b.WriteString("[" + md(tok.Text) + "](" + tok.Type.Stem + ".md)")
+			b.WriteString("[" + markdownText(tok.Text) + "](" + tok.Type.Stem + ".md)")
 		}
 	}
 	return b.String()
 }
 
-// mdPart escapes a part of a line and keeps the part's spaces.
-func mdPart(s string) string { return mdEscaper.Replace(clean(s)) }
+// markdownInline escapes a part of a line and keeps the part's spaces.
+func markdownInline(s string) string { return markdownEscaper.Replace(clean(s)) }
 
-// mdBlock writes a block of code. The fence is longer than any fence in the
-// text.
-func mdBlock(language, text string) string {
+// markdownBlock writes a block of code. The fence is longer than any fence in
+// the text.
+func markdownBlock(language, text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {
 		fence += "`"

@@ -45,7 +45,7 @@ func (w *typeWriter) text(s string) {
 func (w *typeWriter) schema(s *avsc.Schema) {
 	switch {
 	case s.Kind.Named():
-		if t := w.c.of[s]; t != nil {
+		if t := w.c.byType[s]; t != nil {
 			w.tokens = append(w.tokens, token{t.Short(), t})
 			return
 		}

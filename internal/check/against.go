@@ -39,7 +39,7 @@ func (o Options) contracts() Contracts { return o.contractsIn(o.Loader.Read) }
 
 func (o Options) contractsIn(read func(string) ([]byte, error)) Contracts {
 	if o.Contracts == nil {
-		return beside(read)
+		return contractsBeside(read)
 	}
 	return o.Contracts(read)
 }
@@ -83,15 +83,15 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 	label := "git:" + ref
 	before, scope, err := commit.load(opts.Loader, paths)
 	if err != nil {
-		return nil, fmt.Errorf("the schemas at %s cannot be read: %w", label, plain(err))
+		return nil, fmt.Errorf("the schemas at %s cannot be read: %w", label, withoutType(err))
 	}
 	opts.Renames.apply(before)
 	if len(now.Files) == 0 && len(before.Files) == 0 {
 		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
 	}
 	subjects, err := Trees(level,
-		Tree{Set: now, contract: opts.contracts(), elsewhere: (&outside{list: commit.workFiles(ctx), read: os.ReadFile, in: now}).find},
-		Tree{Set: before, contract: opts.contractsIn(commit.readFile), scope: scope, elsewhere: (&outside{list: commit.schemaFiles, read: commit.readFile, in: before}).find},
+		Tree{Set: now, contract: opts.contracts(), elsewhere: (&otherFiles{list: commit.workFiles(ctx), read: os.ReadFile, in: now}).find},
+		Tree{Set: before, contract: opts.contractsIn(commit.readFile), scope: scope, elsewhere: (&otherFiles{list: commit.schemaFiles, read: commit.readFile, in: before}).find},
 		label)
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func Folders(level compat.Level, opts Options, dirs ...string) ([]contract.Findi
 func (o Options) trees(level compat.Level, now, before *avsc.Set, label string) ([]Subject, error) {
 	return Trees(level,
 		Tree{Set: now, contract: o.contracts()},
-		Tree{Set: before, contract: beside(o.Loader.Read)}, label)
+		Tree{Set: before, contract: contractsBeside(o.Loader.Read)}, label)
 }
 
 // earlierTree reads the schemas of a file, or of a folder and its subfolders.
@@ -169,15 +169,15 @@ func earlierTree(opts Options, dir string) (*avsc.Set, error) {
 	}
 	before, err := opts.Loader.Load(tree)
 	if err != nil {
-		return nil, fmt.Errorf("the schemas in %s cannot be read: %w", dir, plain(err))
+		return nil, fmt.Errorf("the schemas in %s cannot be read: %w", dir, withoutType(err))
 	}
 	opts.Renames.apply(before)
 	return before, nil
 }
 
-// plain removes the type from an error in the earlier schemas, because mistakes
-// in the earlier schemas are not findings.
-func plain(err error) error {
+// withoutType removes the type from an error in the earlier schemas, because
+// mistakes in the earlier schemas are not findings.
+func withoutType(err error) error {
 	var mistakes avsc.Errors
 	if errors.As(err, &mistakes) {
 		return errors.New(mistakes[0].Error())
@@ -257,9 +257,9 @@ func present(l avscfile.Loader, paths []string) ([]string, error) {
 	return there, nil
 }
 
-// outside looks for types in the schema files outside of paths. Such a type is
-// in a file that was moved.
-type outside struct {
+// otherFiles looks for types in the schema files outside of paths. Such a type
+// is in a file that was moved.
+type otherFiles struct {
 	list func() ([]string, error)
 	read func(name string) ([]byte, error)
 	in   *avsc.Set
@@ -267,7 +267,7 @@ type outside struct {
 	texts map[string][]byte
 }
 
-func (o *outside) find(name string) *avsc.Schema {
+func (o *otherFiles) find(name string) *avsc.Schema {
 	if o.texts == nil {
 		o.load()
 	}
@@ -290,7 +290,7 @@ func (o *outside) find(name string) *avsc.Schema {
 }
 
 // load reads the files and ignores unreadable files.
-func (o *outside) load() {
+func (o *otherFiles) load() {
 	o.texts = map[string][]byte{}
 	names, err := o.list()
 	if err != nil {

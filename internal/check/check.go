@@ -168,7 +168,7 @@ func Versions(level compat.Level, opts Options, files ...*avsc.Set) (Subject, er
 			s.Before = append(s.Before, evolve.Version{Label: f.Name, Schema: root})
 		}
 	}
-	return s, s.readContracts(opts.contracts(), beside(opts.Loader.Read))
+	return s, s.readContracts(opts.contracts(), contractsBeside(opts.Loader.Read))
 }
 
 // Tree is a set of schema files that belong together.

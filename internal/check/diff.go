@@ -35,7 +35,7 @@ func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avs
 	defer func() { err = errors.Join(err, commit.Close()) }()
 	set, err = commit.loaderAs(l).LoadWithNeeded(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", where, plain(err))
+		return nil, fmt.Errorf("%s: %w", where, withoutType(err))
 	}
 	return set, nil
 }
@@ -46,7 +46,7 @@ func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avs
 func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
 	renames.apply(before)
 	var d evolve.Differ
-	if b, n := single(before), single(now); b != nil && n != nil {
+	if b, n := onlySchema(before), onlySchema(now); b != nil && n != nil {
 		d.Schemas(b, n)
 		return d.Changes
 	}
@@ -90,8 +90,9 @@ func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
 	return d.Changes
 }
 
-// single returns the only schema of a set, or nil if there are several schemas.
-func single(set *avsc.Set) *avsc.Schema {
+// onlySchema returns the only schema of a set, or nil if there are several
+// schemas.
+func onlySchema(set *avsc.Set) *avsc.Schema {
 	if len(set.Files) != 1 || len(set.Files[0].Schemas) != 1 {
 		return nil
 	}

@@ -181,7 +181,7 @@ func (c *Commit) schemaFiles() ([]string, error) {
 			names = append(names, in)
 		}
 	}
-	return fromHere(c.top, names), nil
+	return relativePaths(c.top, names), nil
 }
 
 // workFiles lists the schema files of the work tree.
@@ -191,12 +191,12 @@ func (c *Commit) workFiles(ctx context.Context) func() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fromHere(c.top, strings.FieldsFunc(list, func(r rune) bool { return r == 0 })), nil
+		return relativePaths(c.top, strings.FieldsFunc(list, func(r rune) bool { return r == 0 })), nil
 	}
 }
 
-// fromHere rewrites names within top as paths from the current folder.
-func fromHere(top string, names []string) []string {
+// relativePaths rewrites names within top as paths from the current folder.
+func relativePaths(top string, names []string) []string {
 	here, err := os.Getwd()
 	for i, name := range names {
 		abs := filepath.Join(top, filepath.FromSlash(name))

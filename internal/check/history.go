@@ -67,7 +67,7 @@ func GitHistory(ctx context.Context, opts Options, tags string, now *avsc.Set, p
 		return nil, fmt.Errorf("git: %w", err)
 	}
 	f := newFollower(now)
-	f.see(point{}, Tree{Set: now})
+	f.addEditions(point{}, Tree{Set: now})
 	h := &f.History
 	if len(points) > maxCommits {
 		h.Skipped = append(h.Skipped, fmt.Sprintf("older commits were not read: there are more than %d", maxCommits))
@@ -78,7 +78,7 @@ func GitHistory(ctx context.Context, opts Options, tags string, now *avsc.Set, p
 			if ctx.Err() != nil {
 				return nil, err
 			}
-			h.Skipped = append(h.Skipped, fmt.Sprintf("%s: %v", p.label, plain(err)))
+			h.Skipped = append(h.Skipped, fmt.Sprintf("%s: %v", p.label, withoutType(err)))
 		}
 	}
 	return f.result(), nil
@@ -155,12 +155,12 @@ func (f *follower) commit(ctx context.Context, opts Options, p point, paths []st
 		return err
 	}
 	opts.Renames.apply(set)
-	f.see(p, Tree{Set: set, elsewhere: (&outside{list: commit.schemaFiles, read: commit.readFile, in: set}).find})
+	f.addEditions(p, Tree{Set: set, elsewhere: (&otherFiles{list: commit.schemaFiles, read: commit.readFile, in: set}).find})
 	return nil
 }
 
-// see adds the editions of a tree. The trees come newest first.
-func (f *follower) see(p point, t Tree) {
+// addEditions adds the editions of a tree. The trees come newest first.
+func (f *follower) addEditions(p point, t Tree) {
 	for _, s := range f.order {
 		list := f.Editions[s]
 		last := s
@@ -219,7 +219,7 @@ func FolderHistory(l avscfile.Loader, dir string) (now *avsc.Set, h *History, er
 	if len(names) == 0 {
 		return nil, nil, &avscfile.NoSchemasError{Path: dir}
 	}
-	slices.SortFunc(names, natural)
+	slices.SortFunc(names, compareNatural)
 	var f *follower
 	for i, p := range slices.Backward(names) {
 		set, err := l.LoadWithNeeded(p)
@@ -233,7 +233,7 @@ func FolderHistory(l avscfile.Loader, dir string) (now *avsc.Set, h *History, er
 		if strings.HasSuffix(names[i], "/...") {
 			label = strings.TrimSuffix(p, "/...")
 		}
-		f.see(point{commit: p, label: path.Base(label)}, Tree{Set: set})
+		f.addEditions(point{commit: p, label: path.Base(label)}, Tree{Set: set})
 	}
 	return now, f.result(), nil
 }
@@ -242,10 +242,10 @@ func isSchema(name string) bool {
 	return slices.Contains([]string{".avsc", ".avpr", ".avdl"}, path.Ext(name))
 }
 
-// natural compares names. A number inside a name counts by its value.
-func natural(a, b string) int {
+// compareNatural compares names. A number inside a name counts by its value.
+func compareNatural(a, b string) int {
 	for a != "" && b != "" {
-		x, y := digits(a), digits(b)
+		x, y := leadingDigits(a), leadingDigits(b)
 		if x > 0 && y > 0 {
 			m, n := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
 			if c := cmp.Or(cmp.Compare(len(m), len(n)), cmp.Compare(m, n)); c != 0 {
@@ -262,7 +262,7 @@ func natural(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-func digits(s string) int {
+func leadingDigits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
 		n++
@@ -287,7 +287,7 @@ func SubjectHistory(ctx context.Context, reg Registry, subject string) ([]Editio
 		}
 		s, err := avsc.ParseStored(label, []byte(v.Schema))
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
+			return nil, fmt.Errorf("%s is not a schema: %w", label, withoutType(err))
 		}
 		editions[i] = Edition{Label: label, ID: v.ID, Schema: s}
 	}
@@ -306,7 +306,7 @@ func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, n
 		schemas = subjectsOf(now)
 	} else {
 		var unknown string
-		if schemas, unknown, err = holding(ctx, reg, now); err != nil {
+		if schemas, unknown, err = subjectsOfTypes(ctx, reg, now); err != nil {
 			return nil, nil, err
 		}
 		if unknown != "" {
@@ -316,7 +316,7 @@ func RegistryHistory(ctx context.Context, reg Registry, subjectsOf SubjectsOf, n
 	names := slices.Sorted(maps.Keys(schemas))
 	found := make([][]Edition, len(names))
 	skipped := make([]string, len(names))
-	err = each(len(names), func(i int) error {
+	err = forEach(len(names), func(i int) error {
 		editions, err := SubjectHistory(ctx, reg, names[i])
 		var answer *registry.Error
 		switch {

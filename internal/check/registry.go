@@ -53,7 +53,7 @@ func InRegistry(ctx context.Context, level compat.Level, opts Options, reg Regis
 		schemas = subjectsOf(now)
 	} else {
 		var unknown string
-		if schemas, unknown, err = holding(ctx, reg, now); err != nil {
+		if schemas, unknown, err = subjectsOfTypes(ctx, reg, now); err != nil {
 			return nil, err
 		}
 		if unknown != "" {
@@ -64,8 +64,8 @@ func InRegistry(ctx context.Context, level compat.Level, opts Options, reg Regis
 	names := slices.Sorted(maps.Keys(schemas))
 	subjects := make([]*Subject, len(names))
 	refusals := make([]*registry.Error, len(names))
-	err = each(len(names), func(i int) error {
-		s, err := in.known(ctx, names[i], schemas[names[i]])
+	err = forEach(len(names), func(i int) error {
+		s, err := in.readSubject(ctx, names[i], schemas[names[i]])
 		if errors.As(err, &refusals[i]) && refusals[i].Status == http.StatusForbidden {
 			return nil
 		}
@@ -88,14 +88,14 @@ func InRegistry(ctx context.Context, level compat.Level, opts Options, reg Regis
 	return append(found, Compare(all)...), nil
 }
 
-// holding finds the subjects whose latest version has the name of a schema in
-// now. One request lists the latest versions of 1,000 subjects.
+// subjectsOfTypes finds the subjects whose latest version has the name of a
+// schema in now. One request lists the latest versions of 1,000 subjects.
 //
 // Some registries do not have this request. There holding takes the subjects
 // whose name contains the full name of a schema, as with the strategies
 // RecordName and TopicRecordName. The text unknown then says which schemas have
 // no such subject.
-func holding(ctx context.Context, reg Registry, now *avsc.Set) (subjects map[string]*avsc.Schema, unknown string, err error) {
+func subjectsOfTypes(ctx context.Context, reg Registry, now *avsc.Set) (subjects map[string]*avsc.Schema, unknown string, err error) {
 	named := byName(now)
 	subjects = map[string]*avsc.Schema{}
 	versions, err := reg.LatestVersions(ctx)
@@ -207,9 +207,9 @@ type inRegistry struct {
 	reg       Registry
 }
 
-// known reads a subject that holds a schema. The result is nil if the subject
-// has no version yet.
-func (r inRegistry) known(ctx context.Context, name string, now *avsc.Schema) (*Subject, error) {
+// readSubject reads a subject that holds a schema. The result is nil if the
+// subject has no version yet.
+func (r inRegistry) readSubject(ctx context.Context, name string, now *avsc.Schema) (*Subject, error) {
 	s := &Subject{Now: now}
 	var err error
 	if s.Contract, err = r.contracts(name, now); err != nil {
@@ -296,14 +296,14 @@ func readRuled(ctx context.Context, reg Registry, name string, number int) (*Rul
 	}
 	old, err := avsc.ParseStored(label, []byte(v.Schema))
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a schema: %w", label, plain(err))
+		return nil, fmt.Errorf("%s is not a schema: %w", label, withoutType(err))
 	}
 	return &Ruled{evolve.Version{Label: label, Schema: old}, contractfile.Contract{Metadata: v.Metadata, RuleSet: v.RuleSet}}, nil
 }
 
-// each calls f for 0 to n-1, eight calls at a time, and returns the first
+// forEach calls f for 0 to n-1, eight calls at a time, and returns the first
 // errors.
-func each(n int, f func(i int) error) error {
+func forEach(n int, f func(i int) error) error {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex

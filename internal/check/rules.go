@@ -27,8 +27,8 @@ const (
 // known.
 type Contracts func(subject string, s *avsc.Schema) (contractfile.Contract, error)
 
-// beside finds contracts in the files beside the schemas.
-func beside(read func(name string) ([]byte, error)) Contracts {
+// contractsBeside finds contracts in the files beside the schemas.
+func contractsBeside(read func(name string) ([]byte, error)) Contracts {
 	return func(_ string, s *avsc.Schema) (contractfile.Contract, error) {
 		return contractfile.Read(read, s.Pos.File)
 	}
@@ -142,9 +142,9 @@ func sideOf(c contractfile.Contract, s *avsc.Schema) ruleSide {
 	return ruleSide{set, fieldtags.Of(c.Metadata, s), set.ForClients()}
 }
 
-// find returns the rule with the name and the type of r. If there is none, find
-// returns a rule that is equal to r except for the name.
-func (v *ruleSide) find(r contract.Rule) *contract.Rule {
+// ruleLike returns the rule with the name and the type of r. If there is none,
+// find returns a rule that is equal to r except for the name.
+func (v *ruleSide) ruleLike(r contract.Rule) *contract.Rule {
 	rules := slices.Concat(v.set.DomainRules, v.set.EncodingRules)
 	for i := range rules {
 		if rules[i].Name == r.Name && rules[i].Type == r.Type {
@@ -162,7 +162,7 @@ func (v *ruleSide) find(r contract.Rule) *contract.Rule {
 // writes reports whether a rule applies to writing, and stops what it cannot
 // change.
 func (v *ruleSide) writes(r contract.Rule) bool {
-	return v.active && !r.Disabled && modeIncludes(r, contract.ModeWrite) && !lets(r, 0)
+	return v.active && !r.Disabled && modeIncludes(r, contract.ModeWrite) && !passesOnFailure(r, 0)
 }
 
 // encrypts returns the rules that encrypt a field.
@@ -246,7 +246,7 @@ func (c *ruleCheck) field(s *avsc.Schema, f *avsc.Field, old *avsc.Schema) {
 	var protected []contract.Rule
 	for _, r := range c.before.encrypts(old.Name + "." + before) {
 		protected = append(protected, r)
-		now := c.now.find(r)
+		now := c.now.ruleLike(r)
 		if now == nil || !c.now.writes(*now) || !slices.ContainsFunc(r.Tags, func(tag string) bool { return slices.Contains(now.Tags, tag) }) && len(r.Tags) > 0 {
 			c.lost[r.Name] = append(c.lost[r.Name], f.Name)
 			return
@@ -304,7 +304,7 @@ func (c *ruleCheck) rules() {
 		if r.Disabled {
 			continue
 		}
-		now := c.now.find(r)
+		now := c.now.ruleLike(r)
 		switch {
 		case now == nil && !c.replaced(r):
 			c.found = append(c.found, c.finding(RuleRemoved, c.subject.Contract.Pos(r.Name), c.place(r),
@@ -368,7 +368,7 @@ func (c *ruleCheck) weaker(before, now contract.Rule) string {
 		case !modeIncludes(before, mode):
 		case !modeIncludes(now, mode):
 			return fmt.Sprintf("no longer applies to %s (mode %s)", []string{"writing", "reading"}[i], now.Mode)
-		case !lets(before, i) && lets(now, i):
+		case !passesOnFailure(before, i) && passesOnFailure(now, i):
 			return fmt.Sprintf("lets records pass if it fails (onFailure %s)", now.OnFailure)
 		}
 	}
@@ -380,9 +380,9 @@ func modeIncludes(r contract.Rule, mode string) bool {
 	return strings.EqualFold(r.Mode, mode) || strings.EqualFold(r.Mode, contract.ModeWriteRead)
 }
 
-// lets reports whether records pass if a rule fails. Direction 0 is writing,
-// and direction 1 is reading.
-func lets(r contract.Rule, direction int) bool {
+// passesOnFailure reports whether records pass if a rule fails. Direction 0 is
+// writing, and direction 1 is reading.
+func passesOnFailure(r contract.Rule, direction int) bool {
 	actions := strings.Split(r.OnFailure, ",")
 	return strings.EqualFold(strings.TrimSpace(actions[min(direction, len(actions)-1)]), "NONE")
 }

@@ -67,7 +67,7 @@ type File struct {
 func (f File) For(owner Owner) ([]Entry, error) {
 	var common, special []Entry
 	for _, e := range f.entries {
-		if e.owner != owner || !owner.takes(e.client) {
+		if e.owner != owner || !owner.readsClient(e.client) {
 			continue
 		}
 		if name, ok := secretFile(e.Key); ok {
@@ -77,7 +77,7 @@ func (f File) For(owner Owner) ([]Entry, error) {
 			}
 			e.Key, e.Value = name, trimNewline(b)
 		}
-		if e.client == owner.own() {
+		if e.client == owner.ownClient() {
 			special = append(special, e)
 		} else {
 			common = append(common, e)
@@ -101,8 +101,8 @@ func (f File) Unknown() []Entry {
 	return unknown
 }
 
-// takes reports whether an owner reads the entries of a client.
-func (o Owner) takes(c client) bool {
+// readsClient reports whether an owner reads the entries of a client.
+func (o Owner) readsClient(c client) bool {
 	switch o {
 	case Consumer:
 		return c == anyClient || c == consumerClient
@@ -113,8 +113,8 @@ func (o Owner) takes(c client) bool {
 	}
 }
 
-// own returns the client whose entries win over the common entries.
-func (o Owner) own() client {
+// ownClient returns the client whose entries win over the common entries.
+func (o Owner) ownClient() client {
 	if o == Consumer {
 		return consumerClient
 	}

@@ -32,10 +32,10 @@ func OwnerOf(key string) Owner {
 	if name, ok := secretFile(key); ok {
 		key = name
 	}
-	return owners()[key].or(ownerByPrefix(key))
+	return owners()[key].orElse(ownerByPrefix(key))
 }
 
-func (o Owner) or(other Owner) Owner {
+func (o Owner) orElse(other Owner) Owner {
 	if o == Nobody {
 		return other
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// what describes the change, with the old part before the new part.
-func what(x incompatible, newIsReader bool, earlier string) string {
+// changeText describes the change, with the old part before the new part.
+func changeText(x incompatible, newIsReader bool, earlier string) string {
 	before, now := x.r, x.w
 	if newIsReader {
 		before, now = x.w, x.r

@@ -17,27 +17,28 @@ type causes struct {
 }
 
 func newCauses(of *checker) *causes {
-	a := &causes{c: checker{newIsReader: of.newIsReader, judged: true, memo: map[pair][]incompatible{}, judge: of.judge}}
+	a := &causes{c: checker{newIsReader: of.newIsReader, matched: true, memo: map[pair][]incompatible{}, matcher: of.matcher}}
 	if of.group != nil {
 		a.work = &of.group.work
 	}
 	return a
 }
 
-// of returns the changes that cause x, a missing union branch. The result is
+// find returns the changes that cause x, a missing union branch. The result is
 // empty if the union really has no branch for the value.
-func (a *causes) of(x incompatible) []incompatible {
+func (a *causes) find(x incompatible) []incompatible {
 	depth := math.MaxInt
 	if a.work != nil && *a.work <= 0 {
 		depth = maxCauseDepth
 	}
-	found, _ := a.inside(x, map[pair]bool{}, depth)
+	found, _ := a.findInside(x, map[pair]bool{}, depth)
 	return found
 }
 
-// inside also returns true for again if all causes were already reported. The
-// argument depth is the number of unions inside each other that inside enters.
-func (a *causes) inside(x incompatible, seen map[pair]bool, depth int) (found []incompatible, again bool) {
+// findInside also returns true for again if all causes were already reported.
+// The argument depth is the number of unions inside each other that inside
+// enters.
+func (a *causes) findInside(x incompatible, seen map[pair]bool, depth int) (found []incompatible, again bool) {
 	if x.kind != MissingUnionBranch || depth == 0 {
 		return nil, false
 	}
@@ -53,12 +54,12 @@ func (a *causes) inside(x incompatible, seen map[pair]bool, depth int) (found []
 	if a.work != nil {
 		*a.work--
 	}
-	branch := place{x.union.s.Branches[i], x.union.s.BranchPos[i]}
+	branch := schemaPos{x.union.s.Branches[i], x.union.s.BranchPos[i]}
 	for _, y := range a.c.root(x.from, branch) {
 		if len(found) >= maxCauses {
 			break
 		}
-		deeper, told := a.inside(y, seen, depth-1)
+		deeper, told := a.findInside(y, seen, depth-1)
 		if told {
 			again = true
 			continue
@@ -82,7 +83,7 @@ func (a *causes) inside(x incompatible, seen map[pair]bool, depth int) (found []
 // null. The writer's type must not be null. If the writer's type stands in a
 // union, that union must also have a single branch beside null.
 func (a *causes) nearestBranch(x incompatible) int {
-	if i := a.c.judge.Branch(x.w, x.union.s); i >= 0 {
+	if i := a.c.matcher.Branch(x.w, x.union.s); i >= 0 {
 		return i
 	}
 	if n := len(x.route); n > 0 && x.route[n-1].parent.Kind == avsc.Union && onlyBranch(x.route[n-1].parent) < 0 {

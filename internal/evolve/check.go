@@ -57,8 +57,8 @@ func Check(newest, earlier Version, newIsReader bool) []contract.Finding {
 // check of its own, the group does not check the pair again as part of another
 // pair. A Group is not safe for concurrent use.
 type Group struct {
-	own   map[pair]bool // pairs of new and earlier schema
-	judge *resolve.Judge
+	own     map[pair]bool // pairs of new and earlier schema
+	matcher *resolve.Matcher
 
 	nodes map[*avsc.Schema]bool // the named types of the new schemas
 	work  int                   // the number of nodes that may still be visited
@@ -76,7 +76,7 @@ const (
 
 // NewGroup returns an empty group.
 func NewGroup() *Group {
-	return &Group{own: map[pair]bool{}, judge: resolve.NewJudge(), nodes: map[*avsc.Schema]bool{}, work: groupWork}
+	return &Group{own: map[pair]bool{}, matcher: resolve.NewMatcher(), nodes: map[*avsc.Schema]bool{}, work: groupWork}
 }
 
 // Add notes that the pair has a check of its own.
@@ -90,8 +90,9 @@ func (g *Group) Check(newest, earlier Version, newIsReader bool) []contract.Find
 	return check(g, newest, earlier, newIsReader)
 }
 
-// elsewhere reports whether a pair below the root has a check of its own.
-func (c *checker) elsewhere(w, r *avsc.Schema) bool {
+// checkedSeparately reports whether a pair below the root has a check of its
+// own.
+func (c *checker) checkedSeparately(w, r *avsc.Schema) bool {
 	if c.group == nil || !w.Kind.Named() {
 		return false
 	}
@@ -101,11 +102,11 @@ func (c *checker) elsewhere(w, r *avsc.Schema) bool {
 	return c.group.own[pair{w, r}]
 }
 
-// fits reports whether the reader takes every value. The branches of unions
-// need only this answer, not the findings.
-func (c *checker) fits(w, r place) bool {
-	if c.judged {
-		return c.judge.Every(w.s, r.s)
+// readsEvery reports whether the reader takes every value. The branches of
+// unions need only this answer, not the findings.
+func (c *checker) readsEvery(w, r schemaPos) bool {
+	if c.matched {
+		return c.matcher.ReadsEvery(w.s, r.s)
 	}
 	return len(c.root(w, r)) == 0
 }
@@ -115,11 +116,11 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []contract.Findi
 	if newIsReader {
 		reader, writer = newest, earlier
 	}
-	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}, judge: resolve.NewJudge()}
+	c := checker{group: g, newIsReader: newIsReader, memo: map[pair][]incompatible{}, matcher: resolve.NewMatcher()}
 	if g != nil {
-		c.judge, c.judged = g.judge, true
+		c.matcher, c.matched = g.matcher, true
 	}
-	wp, rp := place{writer.Schema, writer.Schema.Pos}, place{reader.Schema, reader.Schema.Pos}
+	wp, rp := schemaPos{writer.Schema, writer.Schema.Pos}, schemaPos{reader.Schema, reader.Schema.Pos}
 	found := c.root(wp, rp)
 	found = append(found, c.logical(wp, rp, map[pair]bool{})...)
 	if len(found) == 0 {
@@ -138,11 +139,11 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []contract.Findi
 		} else {
 			f.Who = "consumers on " + earlier.Label + " reading what you will write"
 		}
-		f.What = what(x, newIsReader, earlier.Label)
+		f.What = changeText(x, newIsReader, earlier.Label)
 		f.Advice = advice(x, newIsReader, earlier.Label)
-		for _, y := range causes.of(x) {
+		for _, y := range causes.find(x) {
 			f.Causes = append(f.Causes, contract.Cause{
-				Type: y.kind, What: what(y, newIsReader, earlier.Label),
+				Type: y.kind, What: changeText(y, newIsReader, earlier.Label),
 				Advice: advice(y, newIsReader, earlier.Label), Pos: contract.Position(y.at),
 			})
 		}
@@ -150,7 +151,7 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []contract.Findi
 			f.Frame = f.What
 			f.Pos, f.What, f.Advice = f.Causes[0].Pos, f.Causes[0].What, f.Causes[0].Advice
 		}
-		f.Witness, f.NoWitness = w.of(x)
+		f.Witness, f.NoWitness = w.make(x)
 		out[i] = f
 	}
 	return out
@@ -199,9 +200,9 @@ func namePath(s *avsc.Schema, path []string) string {
 	return strings.TrimPrefix(out, ".")
 }
 
-// place is a schema and the position where the schema is written. For a named
-// type, this is the position of the reference, not of the definition.
-type place struct {
+// schemaPos is a schema and the position where the schema is written. For a
+// named type, this is the position of the reference, not of the definition.
+type schemaPos struct {
 	s  *avsc.Schema
 	at avsc.Pos
 }
@@ -215,8 +216,8 @@ type incompatible struct {
 	message string
 	at      avsc.Pos // position in the new schema
 	w, r    *avsc.Schema
-	from    place       // the writer's type
-	union   place       // the reader's union that has no branch for w
+	from    schemaPos   // the writer's type
+	union   schemaPos   // the reader's union that has no branch for w
 	field   *avsc.Field // the reader's field that has no default
 	route   []hop       // the way from the writer's root to w
 }
@@ -241,13 +242,13 @@ type checker struct {
 	group       *Group // may be nil
 	newIsReader bool
 	memo        map[pair][]incompatible
-	judge       *resolve.Judge
-	judged      bool // the judge answers for the branches of unions
+	matcher     *resolve.Matcher
+	matched     bool // the judge answers for the branches of unions
 	path        []string
 	route       []hop
 }
 
-func (c *checker) report(kind string, w, r place, message string, path ...string) incompatible {
+func (c *checker) report(kind string, w, r schemaPos, message string, path ...string) incompatible {
 	at := w.at
 	if c.newIsReader {
 		at = r.at
@@ -259,7 +260,7 @@ func (c *checker) report(kind string, w, r place, message string, path ...string
 }
 
 // root compares two schemas with new, empty paths.
-func (c *checker) root(w, r place) []incompatible {
+func (c *checker) root(w, r schemaPos) []incompatible {
 	path := c.path
 	c.path = nil
 	found := c.compare(w, r)
@@ -267,9 +268,9 @@ func (c *checker) root(w, r place) []incompatible {
 	return found
 }
 
-// down compares two schemas at a place below the current place.
-func (c *checker) down(h hop, w, r place, path ...string) []incompatible {
-	if c.elsewhere(w.s, r.s) {
+// compareBelow compares two schemas at a place below the current place.
+func (c *checker) compareBelow(h hop, w, r schemaPos, path ...string) []incompatible {
+	if c.checkedSeparately(w.s, r.s) {
 		return nil
 	}
 	c.path = append(c.path, path...)
@@ -280,7 +281,7 @@ func (c *checker) down(h hop, w, r place, path ...string) []incompatible {
 	return found
 }
 
-func (c *checker) compare(w, r place) []incompatible {
+func (c *checker) compare(w, r schemaPos) []incompatible {
 	if w.s.Kind.Primitive() || r.s.Kind.Primitive() {
 		return c.calculate(w, r)
 	}
@@ -294,7 +295,7 @@ func (c *checker) compare(w, r place) []incompatible {
 	return found
 }
 
-func (c *checker) calculate(w, r place) (found []incompatible) {
+func (c *checker) calculate(w, r schemaPos) (found []incompatible) {
 	if w.s.Kind == avsc.Union {
 		return c.writerUnion(w, r)
 	}
@@ -312,9 +313,9 @@ func (c *checker) calculate(w, r place) (found []incompatible) {
 	}
 	switch w.s.Kind {
 	case avsc.Array:
-		return c.down(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "items")
+		return c.compareBelow(hop{w.s, 0}, schemaPos{w.s.Elem, w.s.ElemPos}, schemaPos{r.s.Elem, r.s.ElemPos}, "items")
 	case avsc.Map:
-		return c.down(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "values")
+		return c.compareBelow(hop{w.s, 0}, schemaPos{w.s.Elem, w.s.ElemPos}, schemaPos{r.s.Elem, r.s.ElemPos}, "values")
 	case avsc.Fixed:
 		if w.s.Size != r.s.Size {
 			found = append(found, c.report(FixedSizeMismatch, w, r,
@@ -335,21 +336,21 @@ func (c *checker) calculate(w, r place) (found []incompatible) {
 	return found
 }
 
-func (c *checker) mismatch(w, r place) incompatible {
+func (c *checker) mismatch(w, r schemaPos) incompatible {
 	return c.report(TypeMismatch, w, r,
 		fmt.Sprintf("reader type: %s not compatible with writer type: %s", typeName(r.s), typeName(w.s)))
 }
 
 // writerUnion checks that the reader takes each branch.
-func (c *checker) writerUnion(w, r place) (found []incompatible) {
+func (c *checker) writerUnion(w, r schemaPos) (found []incompatible) {
 	for i, b := range w.s.Branches {
-		branch := place{b, w.s.BranchPos[i]}
+		branch := schemaPos{b, w.s.BranchPos[i]}
 		if r.s.Kind != avsc.Union {
-			found = append(found, c.down(hop{w.s, i}, branch, r, strconv.Itoa(i))...)
+			found = append(found, c.compareBelow(hop{w.s, i}, branch, r, strconv.Itoa(i))...)
 			continue
 		}
 		c.route = append(c.route, hop{w.s, i})
-		if !c.fits(branch, r) {
+		if !c.readsEvery(branch, r) {
 			found = append(found, c.report(MissingUnionBranch, branch, r,
 				"reader union lacking writer type: "+typeName(b), strconv.Itoa(i)))
 			found[len(found)-1].union = r
@@ -360,9 +361,9 @@ func (c *checker) writerUnion(w, r place) (found []incompatible) {
 }
 
 // readerUnion checks that one branch takes the writer's type.
-func (c *checker) readerUnion(w, r place) []incompatible {
-	for _, i := range c.judge.Branches(w.s, r.s) {
-		if c.fits(w, place{r.s.Branches[i], r.s.BranchPos[i]}) {
+func (c *checker) readerUnion(w, r schemaPos) []incompatible {
+	for _, i := range c.matcher.Branches(w.s, r.s) {
+		if c.readsEvery(w, schemaPos{r.s.Branches[i], r.s.BranchPos[i]}) {
 			return nil
 		}
 	}
@@ -371,21 +372,21 @@ func (c *checker) readerUnion(w, r place) []incompatible {
 	return []incompatible{x}
 }
 
-func (c *checker) record(w, r place) (found []incompatible) {
+func (c *checker) record(w, r schemaPos) (found []incompatible) {
 	for k, f := range r.s.Fields {
 		if len(found) > maxFindings {
 			break
 		}
 		here := []string{"fields", strconv.Itoa(k)}
-		field := place{f.Type, f.TypePos}
-		from := c.judge.Fields(w.s, f)
+		field := schemaPos{f.Type, f.TypePos}
+		from := c.matcher.Fields(w.s, f)
 		switch {
 		case len(from) == 1:
 			wf := w.s.Fields[from[0]]
-			found = append(found, c.down(hop{w.s, from[0]}, place{wf.Type, wf.TypePos}, field, append(here, "type")...)...)
+			found = append(found, c.compareBelow(hop{w.s, from[0]}, schemaPos{wf.Type, wf.TypePos}, field, append(here, "type")...)...)
 			continue
 		case len(from) > 1:
-			x := c.report(AmbiguousFieldAlias, w, place{r.s, f.NamePos},
+			x := c.report(AmbiguousFieldAlias, w, schemaPos{r.s, f.NamePos},
 				fmt.Sprintf("%s matches the writer's fields %s and %s", f.Name, w.s.Fields[from[0]].Name, w.s.Fields[from[1]].Name), here...)
 			x.field = f
 			found = append(found, x)
@@ -398,7 +399,7 @@ func (c *checker) record(w, r place) (found []incompatible) {
 			x.r, x.field = r.s, f
 			found = append(found, x)
 		default:
-			x := c.report(MissingDefault, w, place{r.s, f.NamePos}, f.Name, here...)
+			x := c.report(MissingDefault, w, schemaPos{r.s, f.NamePos}, f.Name, here...)
 			x.field = f
 			found = append(found, x)
 		}

@@ -66,12 +66,12 @@ type Effect struct {
 	Text   string
 }
 
-func fine(format string, args ...any) Effect { return Effect{Text: fmt.Sprintf(format, args...)} }
-func breaks(format string, args ...any) Effect {
+func effectNone(format string, args ...any) Effect { return Effect{Text: fmt.Sprintf(format, args...)} }
+func effectBreaks(format string, args ...any) Effect {
 	return Effect{Breaks: true, Text: fmt.Sprintf(format, args...)}
 }
 
-func nothing() Effect { return fine("nothing changes") }
+func nothing() Effect { return effectNone("nothing changes") }
 
 // Differ collects changes. A Differ compares a pair of named types only once,
 // at the first place where the pair appears.
@@ -81,16 +81,16 @@ type Differ struct {
 	// Renamed holds the types of both sides that were compared under two names.
 	Renamed map[*avsc.Schema]bool
 
-	seen  map[pair]bool
-	judge *resolve.Judge
+	seen    map[pair]bool
+	matcher *resolve.Matcher
 }
 
 // Schemas compares two versions of a schema.
 func (d *Differ) Schemas(before, now *avsc.Schema) {
 	if d.seen == nil {
-		d.seen, d.judge = map[pair]bool{}, resolve.NewJudge()
+		d.seen, d.matcher = map[pair]bool{}, resolve.NewMatcher()
 	}
-	d.schemas("", place{before, before.Pos}, place{now, now.Pos})
+	d.schemas("", schemaPos{before, before.Pos}, schemaPos{now, now.Pos})
 }
 
 // Added notes a new schema.
@@ -100,21 +100,21 @@ func (d *Differ) Added(s *avsc.Schema) {
 
 // Removed notes a removed schema.
 func (d *Differ) Removed(s *avsc.Schema) {
-	d.add(TypeRemoved, named(s), s.Pos, "gone", fine("get no more of it"), breaks("has no schema to be read with"))
+	d.add(TypeRemoved, named(s), s.Pos, "gone", effectNone("get no more of it"), effectBreaks("has no schema to be read with"))
 }
 
 // anotherMeaning returns the effect of reading w's data by r's logical type.
 // The arguments of the format are the value written and the value read.
 func anotherMeaning(format string, w, r *avsc.Schema) Effect {
 	_, written, read := example(w, r)
-	return breaks(format, written, read)
+	return effectBreaks(format, written, read)
 }
 
 func (d *Differ) add(kind, path string, at avsc.Pos, what string, oldReaders, oldData Effect) {
 	d.Changes = append(d.Changes, Change{Kind: kind, Path: path, What: what, Pos: at, OldReaders: oldReaders, OldData: oldData})
 }
 
-func (d *Differ) schemas(path string, before, now place) {
+func (d *Differ) schemas(path string, before, now schemaPos) {
 	b, n := before.s, now.s
 	if b.Kind != n.Kind {
 		d.typeChanged(path, before, now)
@@ -135,12 +135,12 @@ func (d *Differ) schemas(path string, before, now place) {
 	}
 	switch n.Kind {
 	case avsc.Array:
-		d.schemas(path+"[]", place{b.Elem, b.ElemPos}, place{n.Elem, n.ElemPos})
+		d.schemas(path+"[]", schemaPos{b.Elem, b.ElemPos}, schemaPos{n.Elem, n.ElemPos})
 	case avsc.Map:
-		d.schemas(path+"{}", place{b.Elem, b.ElemPos}, place{n.Elem, n.ElemPos})
+		d.schemas(path+"{}", schemaPos{b.Elem, b.ElemPos}, schemaPos{n.Elem, n.ElemPos})
 	case avsc.Fixed:
 		if b.Size != n.Size {
-			d.add(SizeChanged, path, now.at, fmt.Sprintf("%d bytes became %d", b.Size, n.Size), breaks("fail"), breaks("fails"))
+			d.add(SizeChanged, path, now.at, fmt.Sprintf("%d bytes became %d", b.Size, n.Size), effectBreaks("fail"), effectBreaks("fails"))
 		}
 	case avsc.Enum:
 		d.enums(path, b, n)
@@ -154,25 +154,25 @@ func (d *Differ) schemas(path string, before, now place) {
 }
 
 // typeChanged finds the effects by the rules of resolution.
-func (d *Differ) typeChanged(path string, before, now place) {
-	d.add(TypeChanged, path, now.at, fmt.Sprintf("%s became %s", short(before.s), short(now.s)),
+func (d *Differ) typeChanged(path string, before, now schemaPos) {
+	d.add(TypeChanged, path, now.at, fmt.Sprintf("%s became %s", shortType(before.s), shortType(now.s)),
 		d.reading(now.s, before.s, "read it", "fail"), d.reading(before.s, now.s, "is read", "fails"))
 }
 
 // reading returns the effect on a reader of a writer's data.
 func (d *Differ) reading(w, r *avsc.Schema, well, badly string) Effect {
-	if d.judge.Every(w, r) {
-		return fine("%s", well)
+	if d.matcher.ReadsEvery(w, r) {
+		return effectNone("%s", well)
 	}
 	if _, err := resolve.Resolve(w, r); err != nil {
-		return breaks("%s", badly)
+		return effectBreaks("%s", badly)
 	}
-	return breaks("%s for some values", badly)
+	return effectBreaks("%s for some values", badly)
 }
 
-// short describes a schema in a few words. A union is described by its
+// shortType describes a schema in a few words. A union is described by its
 // branches.
-func short(s *avsc.Schema) string {
+func shortType(s *avsc.Schema) string {
 	if s.Kind != avsc.Union {
 		return named(s)
 	}
@@ -206,9 +206,9 @@ func (d *Differ) names(path string, b, n *avsc.Schema) {
 
 func nameEffect(w, r *avsc.Schema, well, badly string) Effect {
 	if resolve.SameName(w, r) {
-		return fine("%s", well)
+		return effectNone("%s", well)
 	}
-	return breaks("%s", badly)
+	return effectBreaks("%s", badly)
 }
 
 func (d *Differ) doc(path string, at avsc.Pos, before, now string) {
@@ -229,7 +229,7 @@ func (d *Differ) aliases(path string, at avsc.Pos, before, now []avsc.Alias) {
 	for _, a := range before {
 		if !has[a.Name] {
 			changes = append(changes, "no more alias "+a.Name)
-			oldData = fine("is read; still older data under that name is not")
+			oldData = effectNone("is read; still older data under that name is not")
 		}
 	}
 	if len(changes) > 0 {

@@ -13,15 +13,15 @@ func (d *Differ) records(path string, b, n *avsc.Schema) {
 	var order []int
 	for _, f := range n.Fields {
 		at := path + "." + f.Name
-		from := d.judge.Fields(b, f)
+		from := d.matcher.Fields(b, f)
 		if len(from) == 0 {
-			oldData := breaks("fails: there is no default for it")
+			oldData := effectBreaks("fails: there is no default for it")
 			what := "new, without default"
 			if f.Default != nil {
-				what = "new, with default " + cut(f.Default.Text)
-				oldData = fine("is read as the default")
+				what = "new, with default " + shortenJSON(f.Default.Text)
+				oldData = effectNone("is read as the default")
 			}
-			d.add(FieldAdded, at, f.NamePos, what, fine("skip it"), oldData)
+			d.add(FieldAdded, at, f.NamePos, what, effectNone("skip it"), oldData)
 			continue
 		}
 		i := from[0]
@@ -37,34 +37,34 @@ func (d *Differ) records(path string, b, n *avsc.Schema) {
 	}
 	for _, f := range b.Fields {
 		if !kept[f] {
-			d.add(FieldRemoved, path+"."+f.Name, f.NamePos, "gone", withoutField(f), fine("is read without it"))
+			d.add(FieldRemoved, path+"."+f.Name, f.NamePos, "gone", withoutField(f), effectNone("is read without it"))
 		}
 	}
 	if !slices.IsSorted(order) {
-		d.add(FieldsReordered, path, n.Pos, "fields in another order", nothing(), fine("is read; sorts in another order"))
+		d.add(FieldsReordered, path, n.Pos, "fields in another order", nothing(), effectNone("is read; sorts in another order"))
 	}
 }
 
 // withoutField returns the effect on a reader with a field that is not written.
 func withoutField(f *avsc.Field) Effect {
 	if f.Default == nil {
-		return breaks("fail: they have no default for it")
+		return effectBreaks("fail: they have no default for it")
 	}
-	return fine("read their default %s", cut(f.Default.Text))
+	return effectNone("read their default %s", shortenJSON(f.Default.Text))
 }
 
 func (d *Differ) field(path string, before, now *avsc.Field) {
 	if before.Name != now.Name {
-		d.add(FieldRenamed, path, now.NamePos, "was "+before.Name, withoutField(before), fine("is read by the alias"))
+		d.add(FieldRenamed, path, now.NamePos, "was "+before.Name, withoutField(before), effectNone("is read by the alias"))
 	}
 	d.aliases(path, now.NamePos, before.Aliases, withoutAlias(now.Aliases, before.Name, now.Name))
 	d.doc(path, now.NamePos, before.Doc, now.Doc)
 	d.defaults(path, before, now)
 	if before.Order != now.Order {
-		d.add(OrderChanged, path, now.NamePos, fmt.Sprintf("order %s became %s", before.Order, now.Order), nothing(), fine("sorts in another order"))
+		d.add(OrderChanged, path, now.NamePos, fmt.Sprintf("order %s became %s", before.Order, now.Order), nothing(), effectNone("sorts in another order"))
 	}
 	d.props(path, now.NamePos, before.Props, now.Props)
-	d.schemas(path, place{before.Type, before.TypePos}, place{now.Type, now.TypePos})
+	d.schemas(path, schemaPos{before.Type, before.TypePos}, schemaPos{now.Type, now.TypePos})
 }
 
 // withoutAlias removes the alias that comes from a change of name.
@@ -80,13 +80,13 @@ func (d *Differ) defaults(path string, before, now *avsc.Field) {
 	switch {
 	case b == nil && n == nil, b != nil && n != nil && sameDefault(before, now):
 	case b == nil:
-		d.add(DefaultChanged, path, n.Pos, "new default "+cut(n.Text), nothing(), fine("is read where it lacks the field"))
+		d.add(DefaultChanged, path, n.Pos, "new default "+shortenJSON(n.Text), nothing(), effectNone("is read where it lacks the field"))
 	case n == nil:
-		d.add(DefaultChanged, path, now.NamePos, "no more default "+cut(b.Text), nothing(),
-			fine("is read; still older data that lacks the field is not"))
+		d.add(DefaultChanged, path, now.NamePos, "no more default "+shortenJSON(b.Text), nothing(),
+			effectNone("is read; still older data that lacks the field is not"))
 	default:
-		d.add(DefaultChanged, path, n.Pos, fmt.Sprintf("default %s became %s", cut(b.Text), cut(n.Text)),
-			nothing(), fine("is read as %s where it lacks the field", cut(n.Text)))
+		d.add(DefaultChanged, path, n.Pos, fmt.Sprintf("default %s became %s", shortenJSON(b.Text), shortenJSON(n.Text)),
+			nothing(), effectNone("is read as %s where it lacks the field", shortenJSON(n.Text)))
 	}
 }
 
@@ -104,8 +104,8 @@ func sameDefault(before, now *avsc.Field) bool {
 	return err == nil && string(b) == string(n)
 }
 
-// cut shortens a JSON text, so that the text fits into a sentence.
-func cut(text string) string {
+// shortenJSON shortens a JSON text, so that the text fits into a sentence.
+func shortenJSON(text string) string {
 	const most = 40
 	if r := []rune(text); len(r) > most {
 		return string(r[:most]) + "…"
@@ -129,7 +129,7 @@ func (d *Differ) enums(path string, b, n *avsc.Schema) {
 		}
 	}
 	if !slices.IsSorted(order) {
-		d.add(SymbolsReordered, path, n.Pos, "symbols in another order", nothing(), fine("is read; sorts in another order"))
+		d.add(SymbolsReordered, path, n.Pos, "symbols in another order", nothing(), effectNone("is read; sorts in another order"))
 	}
 	if b.EnumDefault != n.EnumDefault {
 		d.add(EnumDefaultChanged, path, n.Pos, fmt.Sprintf("default %s became %s", orNone(b.EnumDefault), orNone(n.EnumDefault)),
@@ -149,19 +149,19 @@ func symbolIndex(s *avsc.Schema) map[string]int {
 func enumDefaultEffect(b, n *avsc.Schema) Effect {
 	switch {
 	case n.EnumDefault == "":
-		return fine("fails where it holds a symbol that the enum has lost")
+		return effectNone("fails where it holds a symbol that the enum has lost")
 	case b.EnumDefault == "":
-		return fine("is read where it holds a symbol that the enum lacks")
+		return effectNone("is read where it holds a symbol that the enum lacks")
 	default:
-		return fine("is read as %s where it holds a symbol that the enum lacks", n.EnumDefault)
+		return effectNone("is read as %s where it holds a symbol that the enum lacks", n.EnumDefault)
 	}
 }
 
 func symbolEffect(reader *avsc.Schema, badly, well string) Effect {
 	if reader.EnumDefault == "" {
-		return breaks("%s", badly)
+		return effectBreaks("%s", badly)
 	}
-	return fine("%s the default %s", well, reader.EnumDefault)
+	return effectNone("%s the default %s", well, reader.EnumDefault)
 }
 
 func orNone(s string) string {
@@ -172,7 +172,7 @@ func orNone(s string) string {
 }
 
 // unions pairs branches by type and name.
-func (d *Differ) unions(path string, before, now place) {
+func (d *Differ) unions(path string, before, now schemaPos) {
 	b, n := before.s, now.s
 	olds := newBranches(b, n)
 	kept := make([]bool, len(b.Branches))
@@ -185,7 +185,7 @@ func (d *Differ) unions(path string, before, now place) {
 		}
 		kept[old] = true
 		order = append(order, old)
-		d.schemas(path, place{b.Branches[old], b.BranchPos[old]}, place{branch, n.BranchPos[i]})
+		d.schemas(path, schemaPos{b.Branches[old], b.BranchPos[old]}, schemaPos{branch, n.BranchPos[i]})
 	}
 	for i, branch := range b.Branches {
 		if !kept[i] {

@@ -21,7 +21,7 @@ const LogicalTypeChanged = "LOGICAL_TYPE_CHANGED"
 // type. The search follows the path of a value. Places where no value can be
 // read are left out, because such a place already has a finding. Each pair of
 // records is visited once.
-func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible) {
+func (c *checker) logical(w, r schemaPos, seen map[pair]bool) (found []incompatible) {
 	key := pair{w.s, r.s}
 	if w.s.Kind.Named() {
 		if seen[key] {
@@ -29,8 +29,8 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 		}
 		seen[key] = true
 	}
-	inside := func(h hop, w, r place, path ...string) {
-		if c.elsewhere(w.s, r.s) {
+	inside := func(h hop, w, r schemaPos, path ...string) {
+		if c.checkedSeparately(w.s, r.s) {
 			return
 		}
 		c.path = append(c.path, path...)
@@ -42,16 +42,16 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 	switch {
 	case w.s.Kind == avsc.Union:
 		for i, b := range w.s.Branches {
-			inside(hop{w.s, i}, place{b, w.s.BranchPos[i]}, r)
+			inside(hop{w.s, i}, schemaPos{b, w.s.BranchPos[i]}, r)
 		}
 		return found
 	case r.s.Kind == avsc.Union:
-		i := c.judge.Branch(w.s, r.s)
-		if i < 0 || c.elsewhere(w.s, r.s.Branches[i]) {
+		i := c.matcher.Branch(w.s, r.s)
+		if i < 0 || c.checkedSeparately(w.s, r.s.Branches[i]) {
 			return nil
 		}
 		c.path = append(c.path, strconv.Itoa(i))
-		found = c.logical(w, place{r.s.Branches[i], r.s.BranchPos[i]}, seen)
+		found = c.logical(w, schemaPos{r.s.Branches[i], r.s.BranchPos[i]}, seen)
 		c.path = c.path[:len(c.path)-1]
 		return found
 	case w.s.Kind != r.s.Kind && !resolve.Promotes(w.s.Kind, r.s.Kind):
@@ -65,17 +65,17 @@ func (c *checker) logical(w, r place, seen map[pair]bool) (found []incompatible)
 	}
 	switch w.s.Kind {
 	case avsc.Array:
-		inside(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "items")
+		inside(hop{w.s, 0}, schemaPos{w.s.Elem, w.s.ElemPos}, schemaPos{r.s.Elem, r.s.ElemPos}, "items")
 	case avsc.Map:
-		inside(hop{w.s, 0}, place{w.s.Elem, w.s.ElemPos}, place{r.s.Elem, r.s.ElemPos}, "values")
+		inside(hop{w.s, 0}, schemaPos{w.s.Elem, w.s.ElemPos}, schemaPos{r.s.Elem, r.s.ElemPos}, "values")
 	case avsc.Record:
 		for k, f := range r.s.Fields {
-			from := c.judge.Fields(w.s, f)
+			from := c.matcher.Fields(w.s, f)
 			if len(from) != 1 {
 				continue
 			}
 			wf := w.s.Fields[from[0]]
-			inside(hop{w.s, from[0]}, place{wf.Type, wf.TypePos}, place{f.Type, f.TypePos}, "fields", strconv.Itoa(k), "type")
+			inside(hop{w.s, from[0]}, schemaPos{wf.Type, wf.TypePos}, schemaPos{f.Type, f.TypePos}, "fields", strconv.Itoa(k), "type")
 		}
 	default: // has nothing inside
 	}

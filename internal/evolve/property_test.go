@@ -42,10 +42,10 @@ func TestCheckAndPlanAgree(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if schemagen.Endless(writer) {
+		if schemagen.Infinite(writer) {
 			continue // the schema has no random values
 		}
-		wrong, kind := agree(r, writer, reader)
+		wrong, kind := compareWithPlan(r, writer, reader)
 		if wrong != "" {
 			t.Fatalf("seed %d: %s\nwriter %s\nreader %s", seed, wrong, old.JSON(), newer.JSON())
 		}
@@ -64,7 +64,7 @@ func TestCheckAndPlanAgree(t *testing.T) {
 	}
 }
 
-func agree(r *rand.Rand, writer, reader *avsc.Schema) (wrong, kind string) {
+func compareWithPlan(r *rand.Rand, writer, reader *avsc.Schema) (wrong, kind string) {
 	found := evolve.Check(evolve.Version{Label: "new", Schema: reader}, evolve.Version{Label: "old", Schema: writer}, true)
 	if g := evolve.NewGroup().Check(evolve.Version{Label: "new", Schema: reader}, evolve.Version{Label: "old", Schema: writer}, true); (len(g) == 0) != (len(found) == 0) {
 		return fmt.Sprintf("in a group %v, alone %v", g, found), ""

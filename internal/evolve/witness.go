@@ -20,8 +20,8 @@ type witnesses struct {
 	sizes map[*avsc.Schema]int
 	small map[*avsc.Schema]value // the smallest records
 
-	judge *resolve.Judge
-	made  int // the text of the witnesses so far
+	matcher *resolve.Matcher
+	made    int // the text of the witnesses so far
 }
 
 // maxPasses limits the passes over a schema that find the smallest values. A
@@ -29,12 +29,12 @@ type witnesses struct {
 // value that needs more passes is no witness.
 const maxPasses = 8
 
-// endless is the size of values that never end, such as a record that holds
-// itself.
-const endless = math.MaxInt32
+// infiniteSize is the size of values that never end, such as a record that
+// holds itself.
+const infiniteSize = math.MaxInt32
 
 func newWitnesses(w, r *avsc.Schema, c *checker) *witnesses {
-	x := &witnesses{small: map[*avsc.Schema]value{}, judge: c.judge}
+	x := &witnesses{small: map[*avsc.Schema]value{}, matcher: c.matcher}
 	if c.group != nil && c.group.work <= 0 {
 		x.made = maxWitnesses + 1
 		return x
@@ -48,7 +48,7 @@ func newWitnesses(w, r *avsc.Schema, c *checker) *witnesses {
 		c.group.work -= len(nodes)
 	}
 	for _, s := range nodes {
-		x.sizes[s] = endless
+		x.sizes[s] = infiniteSize
 	}
 	changed := true
 	for pass := 0; changed && pass < maxPasses; pass++ {
@@ -75,18 +75,18 @@ func (x *witnesses) size(s *avsc.Schema) int {
 	case avsc.Record:
 		total := 0
 		for _, f := range s.Fields {
-			total = min(endless, total+x.sizes[f.Type])
+			total = min(infiniteSize, total+x.sizes[f.Type])
 		}
 		return total
 	case avsc.Union:
-		least := endless
+		least := infiniteSize
 		for _, b := range s.Branches {
 			least = min(least, x.sizes[b]+1)
 		}
 		return least
 	case avsc.Enum:
 		if len(s.Symbols) == 0 {
-			return endless
+			return infiniteSize
 		}
 		return 1
 	default:
@@ -106,13 +106,13 @@ const (
 // contain themselves reach the place.
 const noWitness = "no value that ends shows it"
 
-// enough is the reason why a late finding of many has no witness.
-const enough = "the findings before show witnesses"
+// noWitnessLimit is the reason why a late finding of many has no witness.
+const noWitnessLimit = "the findings before show witnesses"
 
-// of makes a witness for a finding and tries it.
-func (x *witnesses) of(f incompatible) (*contract.Witness, string) {
+// make makes a witness for a finding and tries it.
+func (x *witnesses) make(f incompatible) (*contract.Witness, string) {
 	if x.made > maxWitnesses {
-		return nil, enough
+		return nil, noWitnessLimit
 	}
 	w, why := x.try(f)
 	if w != nil {
@@ -127,7 +127,7 @@ func (x *witnesses) try(f incompatible) (*contract.Witness, string) {
 	}
 	v, ok := x.leaf(f)
 	for i := len(f.route) - 1; i >= 0 && ok; i-- {
-		v, ok = x.inside(f.route[i], v)
+		v, ok = x.enclose(f.route[i], v)
 	}
 	if !ok {
 		return nil, noWitness
@@ -148,7 +148,7 @@ func (x *witnesses) changedMeaning(f incompatible) (*contract.Witness, string) {
 	v, written, read := example(f.w, f.r)
 	ok := true
 	for i := len(f.route) - 1; i >= 0 && ok; i-- {
-		v, ok = x.inside(f.route[i], v)
+		v, ok = x.enclose(f.route[i], v)
 	}
 	if !ok {
 		return nil, noWitness
@@ -161,9 +161,9 @@ func (x *witnesses) changedMeaning(f incompatible) (*contract.Witness, string) {
 
 func (x *witnesses) leaf(f incompatible) (value, bool) {
 	if f.field != nil { // any record is a witness
-		return x.least(f.w)
+		return x.smallest(f.w)
 	}
-	return x.bad(f.w, f.r, map[pair]bool{})
+	return x.findUnreadable(f.w, f.r, map[pair]bool{})
 }
 
 // value is a value of the writer in both encodings.
@@ -172,8 +172,8 @@ type value struct {
 	json string
 }
 
-// inside puts a value into the smallest value of the parent.
-func (x *witnesses) inside(h hop, v value) (value, bool) {
+// enclose puts a value into the smallest value of the parent.
+func (x *witnesses) enclose(h hop, v value) (value, bool) {
 	switch h.parent.Kind {
 	case avsc.Union:
 		return wrap(h.parent, h.i, v), true
@@ -216,7 +216,7 @@ func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 		field := v
 		if k != i {
 			var ok bool
-			if field, ok = x.least(f.Type); !ok {
+			if field, ok = x.smallest(f.Type); !ok {
 				return value{}, false
 			}
 		}
@@ -230,9 +230,9 @@ func (x *witnesses) record(s *avsc.Schema, i int, v value) (value, bool) {
 	return out, true
 }
 
-// least returns the smallest value of s.
-func (x *witnesses) least(s *avsc.Schema) (value, bool) {
-	if x.sizes[s] >= endless {
+// smallest returns the smallest value of s.
+func (x *witnesses) smallest(s *avsc.Schema) (value, bool) {
+	if x.sizes[s] >= infiniteSize {
 		return value{}, false
 	}
 	switch s.Kind {
@@ -270,7 +270,7 @@ func (x *witnesses) least(s *avsc.Schema) (value, bool) {
 				best = i
 			}
 		}
-		v, ok := x.least(s.Branches[best])
+		v, ok := x.smallest(s.Branches[best])
 		return wrap(s, best, v), ok
 	}
 }
@@ -279,8 +279,9 @@ func symbol(s *avsc.Schema, i int) value {
 	return value{binary.AppendVarint(nil, int64(i)), strconv.Quote(s.Symbols[i].Name)}
 }
 
-// bad looks for a value of w that r cannot take. Each pair is visited once.
-func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
+// findUnreadable looks for a value of w that r cannot take. Each pair is
+// visited once.
+func (x *witnesses) findUnreadable(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 	key := pair{w, r}
 	if seen[key] {
 		return value{}, false
@@ -289,24 +290,24 @@ func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 	switch {
 	case w.Kind == avsc.Union:
 		for i, b := range w.Branches {
-			if v, ok := x.bad(b, r, seen); ok {
+			if v, ok := x.findUnreadable(b, r, seen); ok {
 				return wrap(w, i, v), true
 			}
 		}
 		return value{}, false
 	case r.Kind == avsc.Union:
-		i := x.judge.Branch(w, r)
+		i := x.matcher.Branch(w, r)
 		if i < 0 {
-			return x.least(w)
+			return x.smallest(w)
 		}
-		return x.bad(w, r.Branches[i], seen)
+		return x.findUnreadable(w, r.Branches[i], seen)
 	case w.Kind != r.Kind:
 		if resolve.Promotes(w.Kind, r.Kind) {
 			return value{}, false
 		}
-		return x.least(w)
+		return x.smallest(w)
 	case w.Kind.Named() && !resolve.SameName(w, r), w.Kind == avsc.Fixed && w.Size != r.Size:
-		return x.least(w)
+		return x.smallest(w)
 	}
 	switch w.Kind {
 	case avsc.Enum:
@@ -318,19 +319,19 @@ func (x *witnesses) bad(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 			}
 		}
 	case avsc.Array, avsc.Map:
-		if v, ok := x.bad(w.Elem, r.Elem, seen); ok {
-			return x.inside(hop{w, 0}, v)
+		if v, ok := x.findUnreadable(w.Elem, r.Elem, seen); ok {
+			return x.enclose(hop{w, 0}, v)
 		}
 	case avsc.Record:
 		for _, f := range r.Fields {
-			from := x.judge.Fields(w, f)
+			from := x.matcher.Fields(w, f)
 			if len(from) > 1 || len(from) == 0 && f.Default == nil {
-				return x.least(w)
+				return x.smallest(w)
 			}
 			if len(from) == 0 {
 				continue
 			}
-			if v, ok := x.bad(w.Fields[from[0]].Type, f.Type, seen); ok {
+			if v, ok := x.findUnreadable(w.Fields[from[0]].Type, f.Type, seen); ok {
 				return x.record(w, from[0], v)
 			}
 		}

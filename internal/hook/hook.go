@@ -7,9 +7,9 @@ import (
 	"runtime/debug"
 )
 
-// Caught logs the panic of a hook, and the program continues. Call Caught with
-// defer.
-func Caught(log *slog.Logger, name string) {
+// Recover logs the panic of a hook, and the program continues. Call Recover
+// with defer.
+func Recover(log *slog.Logger, name string) {
 	if v := recover(); v != nil {
 		log.Error("hook_panicked", "hook", name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}

@@ -711,7 +711,7 @@ func (ev *evaluation) binary(n *node, in any, s *scope) (any, error) {
 	case "<", "<=", ">", ">=":
 		return ordered(n.text, lhs, rhs)
 	case "..":
-		return ev.numbers(lhs, rhs)
+		return ev.numericOperands(lhs, rhs)
 	}
 	return arithmetic(n.text, lhs, rhs)
 }
@@ -742,7 +742,7 @@ func ordered(op string, lhs, rhs any) (any, error) {
 	return c >= 0, nil
 }
 
-func (ev *evaluation) numbers(lhs, rhs any) (any, error) {
+func (ev *evaluation) numericOperands(lhs, rhs any) (any, error) {
 	if isUndefined(lhs) || isUndefined(rhs) {
 		for _, v := range []any{lhs, rhs} {
 			if _, ok := number(v); !ok && !isUndefined(v) {

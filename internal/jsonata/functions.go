@@ -52,11 +52,11 @@ type param struct {
 	wrap     bool // another value becomes an array of one value
 }
 
-// sign makes the parameters from letters, in the notation of JSONata's
+// newSignature makes the parameters from letters, in the notation of JSONata's
 // documentation. For example, "s-nn?" is a string (by default the context), a
 // number, and an optional number. "x" is any type, and "a<s>" is an array of
 // strings.
-func sign(text string, run implementation) signature {
+func newSignature(text string, run implementation) signature {
 	var params []param
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
@@ -172,7 +172,7 @@ func (s *signature) fromContext(args []any) bool {
 
 func builtins() map[string]signature {
 	return map[string]signature{
-		"sum": sign("a<n>", aggregate(func(n []any) (any, error) {
+		"sum": newSignature("a<n>", aggregate(func(n []any) (any, error) {
 			var total any = int64(0)
 			for _, v := range n {
 				var err error
@@ -182,15 +182,15 @@ func builtins() map[string]signature {
 			}
 			return total, nil
 		})),
-		"count": sign("a", func(_ *evaluation, args []any) (any, error) {
+		"count": newSignature("a", func(_ *evaluation, args []any) (any, error) {
 			if isUndefined(args[0]) {
 				return int64(0), nil
 			}
 			return int64(len(args[0].(*array).items)), nil
 		}),
-		"max": sign("a<n>", aggregate(func(n []any) (any, error) { return extreme(n, 1), nil })),
-		"min": sign("a<n>", aggregate(func(n []any) (any, error) { return extreme(n, -1), nil })),
-		"average": sign("a<n>", aggregate(func(n []any) (any, error) {
+		"max": newSignature("a<n>", aggregate(func(n []any) (any, error) { return extreme(n, 1), nil })),
+		"min": newSignature("a<n>", aggregate(func(n []any) (any, error) { return extreme(n, -1), nil })),
+		"average": newSignature("a<n>", aggregate(func(n []any) (any, error) {
 			if len(n) == 0 {
 				return undefined{}, nil
 			}
@@ -201,66 +201,66 @@ func builtins() map[string]signature {
 			}
 			return total / float64(len(n)), nil
 		})),
-		"string":          sign("x-b?", stringOf),
-		"substring":       sign("s-nn?", substring),
-		"substringBefore": sign("s-s", cut(func(s string, i, _ int) string { return s[:i] })),
-		"substringAfter":  sign("s-s", cut(func(s string, i, n int) string { return s[i+n:] })),
-		"lowercase":       sign("s-", onString(func(s string) (any, error) { return strings.ToLower(s), nil })),
-		"uppercase":       sign("s-", onString(func(s string) (any, error) { return strings.ToUpper(s), nil })),
-		"length":          sign("s-", onString(func(s string) (any, error) { return int64(len([]rune(s))), nil })),
-		"trim":            sign("s-", onString(func(s string) (any, error) { return strings.Join(strings.Fields(s), " "), nil })),
-		"pad":             sign("s-ns?", pad),
-		"contains":        sign("s-(sf)", contains),
-		"match":           sign("s-fn?", match),
-		"replace":         sign("s-(sf)(sf)n?", replace),
-		"split":           sign("s-(sf)n?", split),
-		"join":            sign("a<s>s?", join),
-		"formatNumber":    sign("n-so?", formatNumber),
-		"formatBase":      sign("n-n?", formatBase),
-		"number":          sign("(nsb)-", toNumber),
-		"floor":           sign("n-", onNumber(math.Floor)),
-		"ceil":            sign("n-", onNumber(math.Ceil)),
-		"round":           sign("n-n?", round),
-		"abs":             sign("n-", absolute),
-		"sqrt":            sign("n-", onNumber(math.Sqrt)),
-		"power":           sign("n-n", power2),
-		"random":          sign("", func(*evaluation, []any) (any, error) { return rand.Float64(), nil }),
-		"boolean": sign("x-", func(_ *evaluation, a []any) (any, error) {
+		"string":          newSignature("x-b?", stringOf),
+		"substring":       newSignature("s-nn?", substring),
+		"substringBefore": newSignature("s-s", substringBy(func(s string, i, _ int) string { return s[:i] })),
+		"substringAfter":  newSignature("s-s", substringBy(func(s string, i, n int) string { return s[i+n:] })),
+		"lowercase":       newSignature("s-", onString(func(s string) (any, error) { return strings.ToLower(s), nil })),
+		"uppercase":       newSignature("s-", onString(func(s string) (any, error) { return strings.ToUpper(s), nil })),
+		"length":          newSignature("s-", onString(func(s string) (any, error) { return int64(len([]rune(s))), nil })),
+		"trim":            newSignature("s-", onString(func(s string) (any, error) { return strings.Join(strings.Fields(s), " "), nil })),
+		"pad":             newSignature("s-ns?", pad),
+		"contains":        newSignature("s-(sf)", contains),
+		"match":           newSignature("s-fn?", match),
+		"replace":         newSignature("s-(sf)(sf)n?", replace),
+		"split":           newSignature("s-(sf)n?", split),
+		"join":            newSignature("a<s>s?", join),
+		"formatNumber":    newSignature("n-so?", formatNumber),
+		"formatBase":      newSignature("n-n?", formatBase),
+		"number":          newSignature("(nsb)-", toNumber),
+		"floor":           newSignature("n-", onNumber(math.Floor)),
+		"ceil":            newSignature("n-", onNumber(math.Ceil)),
+		"round":           newSignature("n-n?", round),
+		"abs":             newSignature("n-", absolute),
+		"sqrt":            newSignature("n-", onNumber(math.Sqrt)),
+		"power":           newSignature("n-n", power2),
+		"random":          newSignature("", func(*evaluation, []any) (any, error) { return rand.Float64(), nil }),
+		"boolean": newSignature("x-", func(_ *evaluation, a []any) (any, error) {
 			return orUndefined(a[0], func() any { return boolean(a[0]) }), nil
 		}),
-		"not": sign("x-", func(_ *evaluation, a []any) (any, error) {
+		"not": newSignature("x-", func(_ *evaluation, a []any) (any, error) {
 			return orUndefined(a[0], func() any { return !boolean(a[0]) }), nil
 		}),
-		"exists":             sign("x", func(_ *evaluation, a []any) (any, error) { return !isUndefined(a[0]), nil }),
-		"type":               sign("x", typeOf),
-		"map":                sign("af", mapItems),
-		"filter":             sign("af", filterItems),
-		"single":             sign("af?", singleItem),
-		"reduce":             sign("afx?", reduce),
+		"exists":             newSignature("x", func(_ *evaluation, a []any) (any, error) { return !isUndefined(a[0]), nil }),
+		"type":               newSignature("x", typeOf),
+		"map":                newSignature("af", mapItems),
+		"filter":             newSignature("af", filterItems),
+		"single":             newSignature("af?", singleItem),
+		"reduce":             newSignature("afx?", reduce),
 		"zip":                {params: slices.Repeat([]param{{kinds: "snblaof", wrap: true, optional: true}}, 8), run: zip},
-		"each":               sign("o-f", each),
-		"sift":               sign("o-f?", sift),
-		"keys":               sign("x-", keys),
-		"lookup":             sign("x-s", func(_ *evaluation, a []any) (any, error) { return lookupName(a), nil }),
-		"append":             sign("xx", func(ev *evaluation, a []any) (any, error) { v := add(a[0], a[1]); return v, ev.spend(len(listOf(v))) }),
-		"spread":             sign("x-", func(_ *evaluation, a []any) (any, error) { return spread(a[0]), nil }),
-		"merge":              sign("a<o>", merge),
-		"reverse":            sign("a", reverse),
-		"shuffle":            sign("a", shuffle),
-		"distinct":           sign("x", distinct),
-		"sort":               sign("af?", sortItems),
-		"error":              sign("s?", raise),
-		"assert":             sign("bs?", assert),
-		"base64encode":       sign("s-", onString(base64Encode)),
-		"base64decode":       sign("s-", onString(base64Decode)),
-		"encodeUrl":          sign("s-", onString(func(s string) (any, error) { return encodeURL(s, ";/?:@&=+$,#"), nil })),
-		"encodeUrlComponent": sign("s-", onString(func(s string) (any, error) { return encodeURL(s, ""), nil })),
-		"decodeUrl":          sign("s-", onString(decodeURL)),
-		"decodeUrlComponent": sign("s-", onString(decodeURL)),
-		"now":                sign("", func(*evaluation, []any) (any, error) { return time.Now().UTC().Format(isoMillis), nil }),
-		"millis":             sign("", func(*evaluation, []any) (any, error) { return time.Now().UnixMilli(), nil }),
-		"fromMillis":         sign("n-", fromMillis),
-		"toMillis":           sign("s-", toMillis),
+		"each":               newSignature("o-f", each),
+		"sift":               newSignature("o-f?", sift),
+		"keys":               newSignature("x-", keys),
+		"lookup":             newSignature("x-s", func(_ *evaluation, a []any) (any, error) { return lookupName(a), nil }),
+		"append":             newSignature("xx", func(ev *evaluation, a []any) (any, error) { v := add(a[0], a[1]); return v, ev.spend(len(listOf(v))) }),
+		"spread":             newSignature("x-", func(_ *evaluation, a []any) (any, error) { return spread(a[0]), nil }),
+		"merge":              newSignature("a<o>", merge),
+		"reverse":            newSignature("a", reverse),
+		"shuffle":            newSignature("a", shuffle),
+		"distinct":           newSignature("x", distinct),
+		"sort":               newSignature("af?", sortItems),
+		"error":              newSignature("s?", raise),
+		"assert":             newSignature("bs?", assert),
+		"base64encode":       newSignature("s-", onString(base64Encode)),
+		"base64decode":       newSignature("s-", onString(base64Decode)),
+		"encodeUrl":          newSignature("s-", onString(func(s string) (any, error) { return encodeURL(s, ";/?:@&=+$,#"), nil })),
+		"encodeUrlComponent": newSignature("s-", onString(func(s string) (any, error) { return encodeURL(s, ""), nil })),
+		"decodeUrl":          newSignature("s-", onString(decodeURL)),
+		"decodeUrlComponent": newSignature("s-", onString(decodeURL)),
+		"now":                newSignature("", func(*evaluation, []any) (any, error) { return time.Now().UTC().Format(isoMillis), nil }),
+		"millis":             newSignature("", func(*evaluation, []any) (any, error) { return time.Now().UnixMilli(), nil }),
+		"fromMillis":         newSignature("n-", fromMillis),
+		"toMillis":           newSignature("s-", toMillis),
 	}
 }
 

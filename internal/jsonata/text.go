@@ -115,10 +115,10 @@ func substring(_ *evaluation, args []any) (any, error) {
 	return string(runes[int(from):int(math.Max(from, to))]), nil
 }
 
-// cut returns a function that returns a part of a string, before or after
-// another string. If the other string does not occur, the result is the whole
-// string.
-func cut(part func(s string, i, n int) string) implementation {
+// substringBy returns a function that returns a part of a string, before or
+// after another string. If the other string does not occur, the result is the
+// whole string.
+func substringBy(part func(s string, i, n int) string) implementation {
 	return func(_ *evaluation, args []any) (any, error) {
 		s, ok := args[0].(string)
 		if !ok {

@@ -20,9 +20,9 @@ import (
 type Cluster struct {
 	Certs *Certs
 
-	dir   string
-	own   bool // Close removes dir
-	nodes []*node
+	dir    string
+	ownDir bool // Close removes dir
+	nodes  []*node
 
 	mu    sync.Mutex
 	ports []ports
@@ -136,7 +136,7 @@ func New(ctx context.Context, opts ...Option) (_ *Cluster, err error) {
 		if c.dir, err = os.MkdirTemp("", "avroline-kafka-"); err != nil {
 			return nil, fmt.Errorf("kafkacluster: %w", err)
 		}
-		c.own = true
+		c.ownDir = true
 	}
 	defer func() {
 		if err != nil {
@@ -387,7 +387,7 @@ func (c *Cluster) Close() error {
 			}
 		}
 	}
-	if c.own {
+	if c.ownDir {
 		return os.RemoveAll(c.dir)
 	}
 	return nil

@@ -20,11 +20,11 @@ type ports struct {
 	plain, controller, sasl, mtls, proxied, proxy int
 }
 
-func at(name string, port int) string { return fmt.Sprintf("%s://127.0.0.1:%d", name, port) }
+func address(name string, port int) string { return fmt.Sprintf("%s://127.0.0.1:%d", name, port) }
 
 func (p ports) listeners() string {
 	return strings.Join([]string{
-		at("PLAINTEXT", p.plain), at("CONTROLLER", p.controller), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxied),
+		address("PLAINTEXT", p.plain), address("CONTROLLER", p.controller), address("SASL_SSL", p.sasl), address("SSL", p.mtls), address("PROXIED", p.proxied),
 	}, ",")
 }
 
@@ -32,7 +32,7 @@ func (p ports) listeners() string {
 // listener advertises the port of a proxy that a test runs.
 func (p ports) advertised() string {
 	return strings.Join([]string{
-		at("PLAINTEXT", p.plain), at("SASL_SSL", p.sasl), at("SSL", p.mtls), at("PROXIED", p.proxy),
+		address("PLAINTEXT", p.plain), address("SASL_SSL", p.sasl), address("SSL", p.mtls), address("PROXIED", p.proxy),
 	}, ",")
 }
 

@@ -29,17 +29,17 @@ func (p *Proxy) SetNetwork(n Network) {
 	defer p.mu.Unlock()
 	p.network = n
 	for c := range p.conns {
-		if c.swallows.Load() { // close, because the next answers are unreadable without the lost bytes
+		if c.dropsAnswers.Load() { // close, because the next answers are unreadable without the lost bytes
 			c.close()
 			continue
 		}
-		p.suffer(c)
+		p.chooseFault(c)
 	}
 }
 
-// suffer decides at random whether a connection is reset or loses its answers.
-// The caller holds p.mu.
-func (p *Proxy) suffer(c *connection) {
+// chooseFault decides at random whether a connection is reset or loses its
+// answers. The caller holds p.mu.
+func (p *Proxy) chooseFault(c *connection) {
 	if p.rnd.Float64() < p.network.Reset {
 		time.AfterFunc(p.network.ResetAfter, func() {
 			if tcp, ok := c.client.(*net.TCPConn); ok {
@@ -48,7 +48,7 @@ func (p *Proxy) suffer(c *connection) {
 			c.close()
 		})
 	}
-	c.swallows.Store(p.rnd.Float64() < p.network.Swallow)
+	c.dropsAnswers.Store(p.rnd.Float64() < p.network.Swallow)
 }
 
 // delay returns the time that the next n bytes of a connection take.

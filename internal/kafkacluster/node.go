@@ -17,9 +17,9 @@ type node struct {
 	dir string
 	cmd func() *exec.Cmd
 
-	mu    sync.Mutex
-	lives []string // the log files, one for each start
-	proc  *local.Process
+	mu   sync.Mutex
+	logs []string // the log files, one for each start
+	proc *local.Process
 }
 
 // start starts the process. Each start has its own log file, because ready
@@ -30,12 +30,12 @@ func (n *node) start() error {
 	if n.proc != nil && n.proc.Alive() {
 		return fmt.Errorf("kafkacluster: node %d runs already", n.id)
 	}
-	log := filepath.Join(n.dir, fmt.Sprintf("life-%d.log", len(n.lives)+1))
+	log := filepath.Join(n.dir, fmt.Sprintf("life-%d.log", len(n.logs)+1))
 	p, err := local.Run(n.cmd(), log)
 	if err != nil {
 		return fmt.Errorf("kafkacluster: node %d: %w", n.id, err)
 	}
-	n.lives, n.proc = append(n.lives, log), p
+	n.logs, n.proc = append(n.logs, log), p
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (n *node) saveLog(name string) error {
 		return err
 	}
 	defer f.Close()
-	for _, life := range n.lives {
+	for _, life := range n.logs {
 		log, err := os.ReadFile(life)
 		if err != nil {
 			return err

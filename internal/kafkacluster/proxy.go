@@ -28,7 +28,7 @@ type Proxy struct {
 // connection is one client's connection through the proxy.
 type connection struct {
 	client, broker net.Conn
-	swallows       atomic.Bool // answers vanish
+	dropsAnswers   atomic.Bool // answers vanish
 }
 
 func (c *connection) close() { _, _ = c.client.Close(), c.broker.Close() }
@@ -92,7 +92,7 @@ func (p *Proxy) accept(l net.Listener, target string) {
 		c := &connection{client: client, broker: broker}
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
-		p.suffer(c)
+		p.chooseFault(c)
 		if p.closed { // Close may have called Cut before this connection was added
 			c.close()
 		}
@@ -115,12 +115,12 @@ func (p *Proxy) pipe(c *connection, to, from net.Conn, answers bool) {
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			if answers && p.loses() {
+			if answers && p.dropsNext() {
 				p.drops.Add(1)
 				return
 			}
 			time.Sleep(p.delay(n, answers))
-			if !answers || !c.swallows.Load() {
+			if !answers || !c.dropsAnswers.Load() {
 				if _, err := to.Write(buf[:n]); err != nil {
 					return
 				}
@@ -132,7 +132,7 @@ func (p *Proxy) pipe(c *connection, to, from net.Conn, answers bool) {
 	}
 }
 
-func (p *Proxy) loses() bool {
+func (p *Proxy) dropsNext() bool {
 	share := p.drop.Load()
 	if share == 0 {
 		return false

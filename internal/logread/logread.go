@@ -30,7 +30,7 @@ func All(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) i
 func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yield func(*kgo.Record, error) bool) error {
 	base := append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...)
 	left, starts, err := bounds(ctx, base, topic)
-	for moving(err) && pause(ctx) {
+	for isLeaderChange(err) && waitForFetch(ctx) {
 		left, starts, err = bounds(ctx, base, topic)
 	}
 	if err != nil || len(left) == 0 {
@@ -101,14 +101,14 @@ func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]i
 	return ends, starts, nil
 }
 
-// moving reports whether the leader of a partition has just changed. A new
-// leader may not know the end of the partition yet.
-func moving(err error) bool {
+// isLeaderChange reports whether the leader of a partition has just changed. A
+// new leader may not know the end of the partition yet.
+func isLeaderChange(err error) bool {
 	return errors.Is(err, kerr.OffsetNotAvailable) || errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.LeaderNotAvailable)
 }
 
-// pause waits for fetchWait. It returns false if ctx ended first.
-func pause(ctx context.Context) bool {
+// waitForFetch waits for fetchWait. It returns false if ctx ended first.
+func waitForFetch(ctx context.Context) bool {
 	select {
 	case <-time.After(fetchWait):
 		return true

@@ -124,15 +124,15 @@ func (s *sums) repeats(h *Handler, r slog.Record) bool {
 	}
 	if !s.closed && len(s.kinds) < mostKinds {
 		k := &kind{next: h.next}
-		k.timer = time.AfterFunc(s.every, func() { s.pauseOver(name, k) })
+		k.timer = time.AfterFunc(s.every, func() { s.logCount(name, k) })
 		s.kinds[name] = k
 	}
 	return false
 }
 
-// pauseOver logs the sum of a kind after a pause. If the kind had no
-// repetition, pauseOver removes the kind.
-func (s *sums) pauseOver(name string, k *kind) {
+// logCount logs the sum of a kind after a pause. If the kind had no
+// repetition, logCount removes the kind.
+func (s *sums) logCount(name string, k *kind) {
 	s.mu.Lock()
 	if s.kinds[name] != k { // Close has already logged the sum
 		s.mu.Unlock()

@@ -28,8 +28,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
-// take returns the lines since the last call of take.
-func (l *lines) take() []string {
+// drain returns the lines since the last call of take.
+func (l *lines) drain() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer l.out.Reset()
@@ -48,8 +48,9 @@ func (l *lines) handler() slog.Handler {
 	}})
 }
 
-// TestSums logs a fault that repeats, stops, and occurs again.
-func TestSums(t *testing.T) {
+// TestRepeatedRecordsAreSummedUp logs a fault that repeats, stops, and occurs
+// again.
+func TestRepeatedRecordsAreSummedUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out lines
@@ -58,7 +59,7 @@ func TestSums(t *testing.T) {
 		check := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
-			if diff := cmp.Diff(want, out.take()); diff != "" {
+			if diff := cmp.Diff(want, out.drain()); diff != "" {
 				t.Errorf("%s: %s", when, diff)
 			}
 		}
@@ -84,7 +85,7 @@ func TestSums(t *testing.T) {
 			"level=DEBUG msg=consumer_log", "level=INFO msg=client_log line=x", "level=DEBUG msg=consumer_log", "level=INFO msg=client_log line=x")
 		time.Sleep(logsum.Every)
 		synctest.Wait()
-		sums := out.take()
+		sums := out.drain()
 		slices.Sort(sums)
 		if diff := cmp.Diff([]string{`level=WARN msg=client_error code=1 err="dial 4" repeated=4`, "level=WARN msg=kafka_client line=b repeated=1"}, sums); diff != "" {
 			t.Errorf("the sums have the last record: %s", diff)
@@ -109,8 +110,9 @@ func TestSums(t *testing.T) {
 	})
 }
 
-// TestBounded checks that records beyond the limit on kinds are logged at once.
-func TestBounded(t *testing.T) {
+// TestTooManyKindsPass checks that records beyond the limit on kinds are logged
+// at once.
+func TestTooManyKindsPass(t *testing.T) {
 	t.Parallel()
 	var out lines
 	h := logsum.New(out.handler())
@@ -121,14 +123,14 @@ func TestBounded(t *testing.T) {
 			log.Info("topic_changed", "topic", i)
 		}
 	}
-	if n := len(out.take()); n != 1100+100 {
+	if n := len(out.drain()); n != 1100+100 {
 		t.Errorf("%d lines", n)
 	}
 }
 
-// TestConcurrent logs on several goroutines. Every record must be logged or
-// counted.
-func TestConcurrent(t *testing.T) {
+// TestConcurrentRecordsAreCounted logs on several goroutines. Every record must
+// be logged or counted.
+func TestConcurrentRecordsAreCounted(t *testing.T) {
 	t.Parallel()
 	var out lines
 	h := logsum.New(out.handler())
@@ -143,7 +145,7 @@ func TestConcurrent(t *testing.T) {
 	}
 	all.Wait()
 	h.Close()
-	if diff := cmp.Diff([]string{"level=WARN msg=client_error", "level=WARN msg=client_error repeated=7999"}, out.take()); diff != "" {
+	if diff := cmp.Diff([]string{"level=WARN msg=client_error", "level=WARN msg=client_error repeated=7999"}, out.drain()); diff != "" {
 		t.Error(diff)
 	}
 }

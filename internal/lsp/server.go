@@ -41,8 +41,8 @@ const maxOpen = 256 << 20
 // maxProblems limits the problems of one file.
 const maxProblems = 500
 
-// pause is the time without a message before changed documents are read.
-const pause = 100 * time.Millisecond
+// quietTime is the time without a message before changed documents are read.
+const quietTime = 100 * time.Millisecond
 
 // server is the state of one connection. Only one goroutine uses it.
 type server struct {
@@ -52,13 +52,13 @@ type server struct {
 	initialized, shutdown bool
 	watches               bool // the client can watch files for the server
 
-	open     map[string]*document // by file
-	uris     map[string]string    // file to the URI that the client uses
-	size     int                  // of all open documents
-	projects map[string]*project
-	of       map[string]*project // by open file
-	dirty    map[string]bool     // files that changed since the last reading
-	writeErr error
+	open      map[string]*document // by file
+	uris      map[string]string    // file to the URI that the client uses
+	size      int                  // of all open documents
+	projects  map[string]*project
+	projectOf map[string]*project // by open file
+	dirty     map[string]bool     // files that changed since the last reading
+	writeErr  error
 }
 
 // ErrNoShutdown reports that the client ended the connection without the
@@ -70,7 +70,7 @@ var ErrNoShutdown = errors.New("lsp: the client ended the connection without a s
 func Serve(ctx context.Context, in io.Reader, out io.Writer, opts Options) error {
 	s := &server{
 		Options: opts, out: out, open: map[string]*document{}, uris: map[string]string{},
-		projects: map[string]*project{}, of: map[string]*project{}, dirty: map[string]bool{},
+		projects: map[string]*project{}, projectOf: map[string]*project{}, dirty: map[string]bool{},
 	}
 	type message struct {
 		content []byte
@@ -96,7 +96,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, opts Options) error
 	for {
 		var quiet <-chan time.Time
 		if len(s.dirty) > 0 {
-			quiet = time.After(pause)
+			quiet = time.After(quietTime)
 		}
 		select {
 		case <-ctx.Done():
@@ -108,11 +108,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, opts Options) error
 			case errors.Is(m.err, errSkipped):
 				s.reply(nil, nil, &rpcError{codeInvalidRequest, m.err.Error()})
 			case errors.Is(m.err, io.EOF):
-				return s.ended()
+				return s.exitError()
 			case m.err != nil:
 				return fmt.Errorf("lsp: %w", m.err)
 			case s.handle(m.content):
-				return s.ended()
+				return s.exitError()
 			}
 		}
 		if s.writeErr != nil {
@@ -121,7 +121,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, opts Options) error
 	}
 }
 
-func (s *server) ended() error {
+func (s *server) exitError() error {
 	if !s.shutdown {
 		return ErrNoShutdown
 	}
@@ -393,13 +393,13 @@ func (s *server) close(uri string) {
 		return
 	}
 	s.size -= len(d.text)
-	p := s.of[file]
+	p := s.projectOf[file]
 	delete(s.open, file)
-	delete(s.of, file)
+	delete(s.projectOf, file)
 	delete(s.dirty, file)
 	if p != nil {
 		s.release(p)
-		for other, of := range s.of {
+		for other, of := range s.projectOf {
 			if of == p {
 				s.dirty[other] = true // the file counts as on disk again
 			}
@@ -410,7 +410,7 @@ func (s *server) close(uri string) {
 
 // release forgets a project without an open file, and its problems.
 func (s *server) release(p *project) {
-	for _, of := range s.of {
+	for _, of := range s.projectOf {
 		if of == p {
 			return
 		}
@@ -450,8 +450,8 @@ func (s *server) project(file string) (*project, error) {
 		s.projects[key] = p
 	}
 	p.Settings = settings
-	before := s.of[file]
-	s.of[file] = p
+	before := s.projectOf[file]
+	s.projectOf[file] = p
 	if before != nil && before != p {
 		s.release(before)
 	}
@@ -558,7 +558,7 @@ func (s *server) find(p params) (m mention, r textRange, ok bool, err *rpcError)
 	if s.dirty[file] {
 		s.diagnose()
 	}
-	of := s.of[file]
+	of := s.projectOf[file]
 	if of == nil {
 		return m, r, false, nil
 	}
@@ -591,7 +591,7 @@ func (s *server) definition(p params) (any, *rpcError) {
 	}
 	target := pos.File
 	if strings.HasPrefix(target, avscfile.ModulePrefix) {
-		disk, err := s.of[fileOf(p.TextDocument.URI)].Loader.Modules.Disk(target)
+		disk, err := s.projectOf[fileOf(p.TextDocument.URI)].Loader.Modules.Disk(target)
 		if err != nil {
 			return nil, nil // the module is gone since the schemas were read
 		}

@@ -410,10 +410,10 @@ func TestModuleDefinition(t *testing.T) {
 	}
 }
 
-// TestAlone opens files without an avrogen.yaml. The server reads each file
-// with the files that it needs. Versions of one type in the same folder do no
-// harm.
-func TestAlone(t *testing.T) {
+// TestFileWithoutConfiguration opens files without an avrogen.yaml. The server
+// reads each file with the files that it needs. Versions of one type in the
+// same folder do no harm.
+func TestFileWithoutConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "address.avsc"), addressText)

@@ -73,13 +73,13 @@ func readAnswer(host string, status int, body []byte) (Token, error) {
 	case status/100 == 4 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
 		// RFC 6749, section 5.2, defines error as a word from a list. Nothing
 		// else of the body is quoted, because the body may repeat the request.
-		return Token{}, &RefusedError{fmt.Sprintf("token endpoint %s answered %d %s", host, status, word(answer.Error))}
+		return Token{}, &RefusedError{fmt.Sprintf("token endpoint %s answered %d %s", host, status, shortenWord(answer.Error))}
 	case status/100 != 2:
 		return Token{}, fmt.Errorf("token endpoint %s answered %d", host, status)
 	case err != nil || answer.AccessToken == "":
 		return Token{}, fmt.Errorf("token endpoint %s answered %d without an access_token", host, status)
 	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
-		return Token{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", host, word(answer.TokenType))
+		return Token{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", host, shortenWord(answer.TokenType))
 	}
 	token := Token{Value: answer.AccessToken}
 	if s, err := answer.ExpiresIn.Float64(); err == nil && s > 0 {
@@ -88,8 +88,8 @@ func readAnswer(host string, status int, body []byte) (Token, error) {
 	return token, nil
 }
 
-// word shortens a remote word and drops control characters.
-func word(s string) string {
+// shortenWord shortens a remote word and drops control characters.
+func shortenWord(s string) string {
 	const limit = 60
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

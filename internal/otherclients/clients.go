@@ -124,13 +124,13 @@ func install(ctx context.Context, lang string, manager ...string) (string, error
 	return dir, nil
 }
 
-// patience is the timeout of a command. If a client waits for ever, only its
-// own test fails, and not the whole run.
-const patience = time.Minute
+// commandTimeout is the timeout of a command. If a client waits for ever, only
+// its own test fails, and not the whole run.
+const commandTimeout = time.Minute
 
 // Run passes stdin to a command and returns the printed lines.
 func (c *Client) Run(ctx context.Context, stdin []string, args ...string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:len(c.command):len(c.command)], args...)...)
 	cmd.Dir = c.dir

@@ -46,7 +46,7 @@ func Append(dst []byte, s *avsc.Schema, v any) ([]byte, error) {
 		dst = append(dst, '[')
 		for i, e := range v {
 			var err error
-			if dst, err = Append(comma(dst, i), s.Elem, e); err != nil {
+			if dst, err = Append(appendComma(dst, i), s.Elem, e); err != nil {
 				return dst, err
 			}
 		}
@@ -68,7 +68,7 @@ func appendObject(dst []byte, s *avsc.Schema, m map[string]any) (_ []byte, err e
 	}
 	dst = append(dst, '{')
 	member := func(i int, name string, s *avsc.Schema) error {
-		if dst, err = appendString(comma(dst, i), name); err != nil {
+		if dst, err = appendString(appendComma(dst, i), name); err != nil {
 			return err
 		}
 		dst, err = Append(append(dst, ':'), s, m[name])
@@ -97,7 +97,7 @@ func branchName(s *avsc.Schema) string {
 	return s.Kind.String()
 }
 
-func comma(dst []byte, i int) []byte {
+func appendComma(dst []byte, i int) []byte {
 	if i > 0 {
 		return append(dst, ',')
 	}

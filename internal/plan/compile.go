@@ -162,12 +162,12 @@ func (c *compiler) program(root *Step) {
 
 func (c *compiler) emit(code opcode, a, b int) int {
 	c.p.ops = append(c.p.ops, op{code: code, a: int32(a), b: int32(b)})
-	c.p.where = append(c.p.where, c.path)
+	c.p.paths = append(c.p.paths, c.path)
 	return len(c.p.ops) - 1
 }
 
-// walk emits an operation that leaves its value unchanged.
-func (c *compiler) walk(code opcode, a, b int) {
+// emitWalk emits an operation that leaves its value unchanged.
+func (c *compiler) emitWalk(code opcode, a, b int) {
 	pc := c.emit(code, a, b)
 	c.pending = true
 	if code != opBytes && code != opLong {
@@ -191,20 +191,20 @@ func (c *compiler) step(s *Step) {
 	switch s.Kind {
 	case StepNull:
 	case StepBoolean:
-		c.walk(opBoolean, 0, 0)
+		c.emitWalk(opBoolean, 0, 0)
 	case StepInt, StepIntToLong:
-		c.walk(opInt, 0, 0)
+		c.emitWalk(opInt, 0, 0)
 	case StepLong:
-		c.walk(opLong, 0, 0)
+		c.emitWalk(opLong, 0, 0)
 	case StepFloat:
-		c.walk(opFixed, 4, 0)
+		c.emitWalk(opFixed, 4, 0)
 	case StepDouble:
-		c.walk(opFixed, 8, 0)
+		c.emitWalk(opFixed, 8, 0)
 	case StepBytes:
-		c.walk(opBytes, 0, 0)
+		c.emitWalk(opBytes, 0, 0)
 	case StepFixed:
 		if s.Size > 0 {
-			c.walk(opFixed, s.Size, 0)
+			c.emitWalk(opFixed, s.Size, 0)
 		}
 	case StepIntToFloat, StepIntToDouble, StepLongToFloat, StepLongToDouble, StepFloatToDouble:
 		c.emit(opIntToFloat+opcode(s.Kind-StepIntToFloat), 0, 0)
@@ -287,7 +287,7 @@ func (c *compiler) enum(s *Step) {
 		same = same && i == r
 	}
 	if same || c.skip {
-		c.walk(opEnum, len(s.Symbols), 0)
+		c.emitWalk(opEnum, len(s.Symbols), 0)
 		return
 	}
 	base := len(c.p.table)
@@ -323,7 +323,7 @@ func (c *compiler) blocks(s *Step) {
 	c.loops++
 	c.pending = true
 	if s.Kind == StepMap {
-		c.walk(opBytes, 0, 0)
+		c.emitWalk(opBytes, 0, 0)
 	}
 	c.step(s.Items)
 	c.loops--

@@ -112,7 +112,7 @@ func (c *compiler) skipField(f StepField) {
 	}
 	c.cut()
 	if last := len(c.p.ops) - 1; last >= 0 && c.p.ops[last].code == opDrop {
-		c.p.ops, c.p.where = c.p.ops[:last], c.p.where[:last] // one opDrop covers both fields
+		c.p.ops, c.p.paths = c.p.ops[:last], c.p.paths[:last] // one opDrop covers both fields
 	}
 	c.skip = true
 	c.field(f)

@@ -5,7 +5,7 @@ import "fmt"
 // explain sets t.err to the reason why op pc failed on the value at src[at:].
 func (t *transcoder) explain(pc, at int) {
 	o := t.p.ops[pc]
-	e := &Error{Path: t.p.where[pc], Offset: at}
+	e := &Error{Path: t.p.paths[pc], Offset: at}
 	t.err = e
 	if t.depth > MaxDepth {
 		e.Path = ""

@@ -112,7 +112,7 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 			return src[i+int(v):], nil
 		}
 	case layoutSkipLong:
-		if i := behindLong(src, 0); i >= 0 {
+		if i := skipLong(src, 0); i >= 0 {
 			return src[i:], nil
 		}
 	case layoutSkip:
@@ -130,7 +130,7 @@ func (l Layout) RunStep(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error)
 			if l.t.budget -= s.added; l.t.budget < 0 {
 				return src, &Error{Offset: -1, Err: errDefaults}
 			}
-			if l.t.ended(-1, 1) {
+			if l.t.contextEnded(-1, 1) {
 				return src, l.t.err
 			}
 		}
@@ -165,7 +165,7 @@ func (l Layout) skip(s *LayoutStep, src []byte) ([]byte, error) {
 		case opEnd:
 			return src[i:], nil
 		case opLong:
-			if next := behindLong(src, i); next >= 0 {
+			if next := skipLong(src, i); next >= 0 {
 				i = next
 				continue
 			}
@@ -225,7 +225,7 @@ func failedAt(src []byte, err *Error) ([]byte, error) {
 // rewrite rewrites a field by the plan.
 func (l Layout) rewrite(s *LayoutStep, src []byte, rest *[]byte) ([]byte, error) {
 	t := l.t
-	if t.ended(0, 1) {
+	if t.contextEnded(0, 1) {
 		return src, t.err
 	}
 	begin := len(t.dst)

@@ -27,7 +27,7 @@ type Plan struct {
 	reader      string
 	fingerprint uint64
 	ops         []op
-	where       []string // for each op, the path of the op's value within its body
+	paths       []string // for each op, the path of the op's value within its body
 	table       []int32  // jump targets, enum maps, permutations
 	consts      []byte   // bytes to emit: defaults, union branches
 	reasons     []refusal

@@ -29,8 +29,8 @@ type transcoder struct {
 	// After a failure, left is the number of iterations that the innermost
 	// failed body had left. The field iter is the position in src where the
 	// current iteration began.
-	err        *Error
-	left, iter int
+	err             *Error
+	allowance, iter int
 }
 
 // fail records why the value at src[i:] cannot be read and returns -1.
@@ -86,7 +86,7 @@ func (t *transcoder) exec(pc, i, n int) int {
 			}
 		case opLong:
 			for stop := pc + int(o.a); ; pc++ {
-				if i = behindLong(src, i); i < 0 {
+				if i = skipLong(src, i); i < 0 {
 					goto failed
 				}
 				if pc == stop {
@@ -275,9 +275,9 @@ failed:
 	if t.err == nil {
 		t.explain(pc-1, at)
 	} else {
-		t.err.Path = join(t.p.where[pc-1], t.err.Path)
+		t.err.Path = join(t.p.paths[pc-1], t.err.Path)
 	}
-	t.left, t.iter = n, begin
+	t.allowance, t.iter = n, begin
 	return -1
 }
 
@@ -380,8 +380,9 @@ func (t *transcoder) countError(n int, o op) error {
 // checkEvery is the number of elements between two looks at the context.
 const checkEvery = 256
 
-// ended reports whether the context has ended before the next n elements.
-func (t *transcoder) ended(i, n int) bool {
+// contextEnded reports whether the context has ended before the next n
+// elements.
+func (t *transcoder) contextEnded(i, n int) bool {
 	if t.ctx == nil {
 		return false
 	}
@@ -404,7 +405,7 @@ func (t *transcoder) elements(pc, i, n, done int) int {
 	}
 	for k := 0; n > 0; n, done = n-k, done+k {
 		k = min(n, checkEvery)
-		if t.ended(i, k) {
+		if t.contextEnded(i, k) {
 			return -1
 		}
 		if i = t.run(pc, i, k, done); i < 0 {
@@ -426,7 +427,7 @@ func (t *transcoder) run(pc, i, n, done int) int {
 		case opLong:
 			for k := range n {
 				at := i
-				if i = behindLong(t.src, i); i < 0 {
+				if i = skipLong(t.src, i); i < 0 {
 					return t.fail(at, "["+strconv.Itoa(done+k)+"]", longError(t.src, at))
 				}
 			}
@@ -436,7 +437,7 @@ func (t *transcoder) run(pc, i, n, done int) int {
 	}
 	next := t.exec(pc+1, i, n)
 	if next < 0 {
-		t.err.Path = join(t.element(pc, done+n-t.left), t.err.Path)
+		t.err.Path = join(t.element(pc, done+n-t.allowance), t.err.Path)
 	}
 	return next
 }

@@ -37,8 +37,8 @@ func longAtSlow(src []byte, i int) (int64, int) {
 	return 0, -1
 }
 
-// behindLong is longAt for callers that do not need the number.
-func behindLong(src []byte, i int) int {
+// skipLong is longAt for callers that do not need the number.
+func skipLong(src []byte, i int) int {
 	if uint(i)+8 <= uint(len(src)) {
 		const more = 0x8080808080808080
 		if last := ^binary.LittleEndian.Uint64(src[i:]) & more; last != 0 {

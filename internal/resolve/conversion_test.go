@@ -15,16 +15,17 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// number is a logical type of a whole number. The field nanos is the number of
-// nanoseconds in a value of 1, and the field of names the measured quantity.
-type number struct {
+// wholeNumberType is a logical type of a whole number. The field nanos is the
+// number of nanoseconds in a value of 1, and the field of names the measured
+// quantity.
+type wholeNumberType struct {
 	base, logical, of string
 	nanos             int64
 }
 
-func numbers() []number {
+func wholeNumberTypes() []wholeNumberType {
 	const milli, micro = 1_000_000, 1000
-	return []number{
+	return []wholeNumberType{
 		{"long", "timestamp-millis", "instant", milli},
 		{"long", "timestamp-micros", "instant", micro},
 		{"long", "timestamp-nanos", "instant", 1},
@@ -37,7 +38,7 @@ func numbers() []number {
 	}
 }
 
-func (n number) schema() string {
+func (n wholeNumberType) schema() string {
 	return fmt.Sprintf(`{"type":%q,"logicalType":%q}`, n.base, n.logical)
 }
 
@@ -46,8 +47,8 @@ func (n number) schema() string {
 func TestConversionsOfNumbers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 16))
-	for _, w := range numbers() {
-		for _, to := range numbers() {
+	for _, w := range wholeNumberTypes() {
+		for _, to := range wholeNumberTypes() {
 			t.Run(w.logical+" as "+to.logical, func(t *testing.T) {
 				p, err := resolveText(t, w.schema(), to.schema())
 				switch {
@@ -181,7 +182,7 @@ func decodeDecimal(data []byte, fixed bool) *big.Int {
 // A conversion without a right answer is refused when the plan is made, also
 // inside unions and records. If one side has no logical type, the value is the
 // plain value.
-func TestConversionsThatAreNone(t *testing.T) {
+func TestConversionsWithoutAnswerAreRefused(t *testing.T) {
 	t.Parallel()
 	millis := `{"type":"long","logicalType":"timestamp-millis"}`
 	micros := `{"type":"long","logicalType":"timestamp-micros"}`

@@ -6,27 +6,27 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// Every reports whether the reader can take every value of the writer.
-func Every(writer, reader *avsc.Schema) bool {
-	return NewJudge().Every(writer, reader)
+// ReadsEvery reports whether the reader can take every value of the writer.
+func ReadsEvery(writer, reader *avsc.Schema) bool {
+	return NewMatcher().ReadsEvery(writer, reader)
 }
 
-// Judge answers [Every] and remembers the results for pairs of records. A Judge
-// is not safe for concurrent use.
-type Judge struct{ x resolver }
+// Matcher answers [Every] and remembers the results for pairs of records. A
+// Matcher is not safe for concurrent use.
+type Matcher struct{ x resolver }
 
-// NewJudge returns a Judge without results.
-func NewJudge() *Judge {
-	return &Judge{newResolver()}
+// NewMatcher returns a Matcher without results.
+func NewMatcher() *Matcher {
+	return &Matcher{newResolver()}
 }
 
-// Every reports whether the reader can take every value of the writer.
-func (j *Judge) Every(writer, reader *avsc.Schema) bool { return j.x.every(writer, reader) }
+// ReadsEvery reports whether the reader can take every value of the writer.
+func (j *Matcher) ReadsEvery(writer, reader *avsc.Schema) bool { return j.x.readsEvery(writer, reader) }
 
-func (x *resolver) every(w, r *avsc.Schema) bool {
+func (x *resolver) readsEvery(w, r *avsc.Schema) bool {
 	if w.Kind == avsc.Union {
 		for _, b := range w.Branches {
-			if !x.every(b, r) {
+			if !x.readsEvery(b, r) {
 				return false
 			}
 		}
@@ -34,7 +34,7 @@ func (x *resolver) every(w, r *avsc.Schema) bool {
 	}
 	if r.Kind == avsc.Union {
 		for _, i := range x.branches.Of(w, r) {
-			if x.every(w, r.Branches[i]) {
+			if x.readsEvery(w, r.Branches[i]) {
 				return true
 			}
 		}
@@ -45,19 +45,19 @@ func (x *resolver) every(w, r *avsc.Schema) bool {
 	}
 	switch w.Kind {
 	case avsc.Record:
-		return SameName(w, r) && x.everyRecord(w, r)
+		return SameName(w, r) && x.readsEveryRecord(w, r)
 	case avsc.Enum:
 		return SameName(w, r) && (r.EnumDefault != "" || len(MissingSymbols(w, r)) == 0)
 	case avsc.Fixed:
 		return SameName(w, r) && w.Size == r.Size
 	case avsc.Array, avsc.Map:
-		return x.every(w.Elem, r.Elem)
+		return x.readsEvery(w.Elem, r.Elem)
 	default:
 		return true
 	}
 }
 
-func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
+func (x *resolver) readsEveryRecord(w, r *avsc.Schema) bool {
 	key := pair{w, r}
 	known, ok := x.whole[key]
 	if ok {
@@ -69,7 +69,7 @@ func (x *resolver) everyRecord(w, r *avsc.Schema) bool {
 	for _, f := range r.Fields {
 		found := x.index.Of(w, f)
 		if len(found) > 1 || len(found) == 0 && f.Default == nil ||
-			len(found) == 1 && !x.every(w.Fields[found[0]].Type, f.Type) {
+			len(found) == 1 && !x.readsEvery(w.Fields[found[0]].Type, f.Type) {
 			for _, k := range x.trusted[mark:] { // the results that relied on this pair
 				delete(x.whole, k)
 			}
@@ -100,12 +100,12 @@ func MissingSymbols(w, r *avsc.Schema) []string {
 
 // Branch returns the branch of the reader's union that reads a value of w, or
 // -1 if no branch does. The schema w is no union.
-func (j *Judge) Branch(w, union *avsc.Schema) int { return j.x.branch(w, union) }
+func (j *Matcher) Branch(w, union *avsc.Schema) int { return j.x.branch(w, union) }
 
 // Branches returns the branches of the reader's union that may read values of
 // w. See [BranchIndex.Of].
-func (j *Judge) Branches(w, union *avsc.Schema) []int { return j.x.branches.Of(w, union) }
+func (j *Matcher) Branches(w, union *avsc.Schema) []int { return j.x.branches.Of(w, union) }
 
 // Fields returns the fields of the writer's record w that the reader's field f
 // names. See [FieldIndex.Of].
-func (j *Judge) Fields(w *avsc.Schema, f *avsc.Field) []int { return j.x.index.Of(w, f) }
+func (j *Matcher) Fields(w *avsc.Schema, f *avsc.Field) []int { return j.x.index.Of(w, f) }

@@ -227,9 +227,9 @@ func TestValueErrors(t *testing.T) {
 	}
 }
 
-// TestRefused checks that a mismatch for all values is an error when the plan
-// is made.
-func TestRefused(t *testing.T) {
+// TestMismatchIsRefused checks that a mismatch for all values is an error when
+// the plan is made.
+func TestMismatchIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, writer, reader, want string }{
 		{"type", `"string"`, `"int"`, "string cannot be read as int"},

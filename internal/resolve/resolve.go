@@ -67,8 +67,9 @@ func fail(format string, args ...any) *plan.Step {
 	return &plan.Step{Kind: plan.StepFail, Reason: fmt.Sprintf(format, args...)}
 }
 
-// under returns a failing step with the place name put before the step's path.
-func under(name string, s *plan.Step) *plan.Step {
+// withPath returns a failing step with the place name put before the step's
+// path.
+func withPath(name string, s *plan.Step) *plan.Step {
 	path := name
 	if s.Path != "" {
 		if s.Path[0] != '[' {
@@ -197,7 +198,7 @@ func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 		}
 		found := x.index.Of(w, f)
 		if len(found) > 1 {
-			return under(f.Name, fail("both %s and %s of the writer go by this field's name or aliases",
+			return withPath(f.Name, fail("both %s and %s of the writer go by this field's name or aliases",
 				w.Fields[found[0]].Name, w.Fields[found[1]].Name))
 		}
 		if len(found) == 1 && (to[found[0]] < 0 || w.Fields[found[0]].Name != f.Name) {
@@ -214,7 +215,7 @@ func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 		rf := r.Fields[to[i]]
 		step := x.step(wf.Type, rf.Type)
 		if step.Kind == plan.StepFail {
-			return under(rf.Name, step)
+			return withPath(rf.Name, step)
 		}
 		s.Fields = append(s.Fields, plan.StepField{Name: rf.Name, Reader: to[i], Step: step})
 	}
@@ -223,11 +224,11 @@ func (x *resolver) fields(s *plan.Step, w, r *avsc.Schema) *plan.Step {
 			continue
 		}
 		if f.Default == nil {
-			return under(f.Name, fail("the writer has no such field and the reader has no default for it"))
+			return withPath(f.Name, fail("the writer has no such field and the reader has no default for it"))
 		}
 		data, err := f.Type.AppendDefault(nil, f.Default)
 		if err != nil {
-			return under(f.Name, fail("the reader's default: %v", err))
+			return withPath(f.Name, fail("the reader's default: %v", err))
 		}
 		s.Defaults = append(s.Defaults, plan.StepDefault{
 			Reader: k, Data: data, Mutable: hasBytes(f.Type, map[*avsc.Schema]bool{}),
@@ -348,7 +349,7 @@ func (x *resolver) branch(w, r *avsc.Schema) int {
 		}
 	}
 	for _, i := range named {
-		if x.every(w, r.Branches[i]) {
+		if x.readsEvery(w, r.Branches[i]) {
 			return i
 		}
 	}

@@ -74,9 +74,9 @@ func (m *maker) typ(union bool) *Type {
 	case n < 46:
 		return m.logical()
 	case n < 56:
-		return m.behind("array")
+		return m.collection("array")
 	case n < 63:
-		return m.behind("map")
+		return m.collection("map")
 	case n < 70:
 		return m.enum()
 	case n < 75:
@@ -117,8 +117,8 @@ func (m *maker) logical() *Type {
 	}
 }
 
-// behind makes an array or map. Its elements may be an enclosing record.
-func (m *maker) behind(kind string) *Type {
+// collection makes an array or map. Its elements may be an enclosing record.
+func (m *maker) collection(kind string) *Type {
 	if len(m.open) > 0 && m.IntN(4) == 0 {
 		return &Type{Kind: kind, Elem: &Type{Kind: "ref", Def: pick(m.Rand, m.open...)}}
 	}

@@ -31,12 +31,12 @@ type values struct {
 }
 
 const (
-	deep = 6
-	many = 5_000
+	maxListDepth = 6
+	maxParts     = 5_000
 )
 
-// enough reports whether a value must end as soon as possible.
-func (v *values) enough(depth int) bool { return depth > deep || v.parts > many }
+// mustEnd reports whether a value must end as soon as possible.
+func (v *values) mustEnd(depth int) bool { return depth > maxListDepth || v.parts > maxParts }
 
 func (v *values) append(dst []byte, s *avsc.Schema, depth int) []byte {
 	v.parts++
@@ -79,8 +79,8 @@ func (v *values) append(dst []byte, s *avsc.Schema, depth int) []byte {
 		return append(dst, 0)
 	case avsc.Union:
 		i := v.IntN(len(s.Branches))
-		if v.enough(depth) {
-			i = shallow(s)
+		if v.mustEnd(depth) {
+			i = shallowestBranch(s)
 		}
 		dst = binary.AppendVarint(dst, int64(i))
 		return v.append(dst, s.Branches[i], depth+1)
@@ -92,8 +92,8 @@ func (v *values) append(dst []byte, s *avsc.Schema, depth int) []byte {
 	return dst
 }
 
-// shallow returns the branch with the smallest depth.
-func shallow(u *avsc.Schema) int {
+// shallowestBranch returns the branch with the smallest depth.
+func shallowestBranch(u *avsc.Schema) int {
 	best, rank := 0, math.MaxInt
 	for i, b := range u.Branches {
 		r := 1
@@ -114,7 +114,7 @@ func shallow(u *avsc.Schema) int {
 }
 
 func (v *values) count(depth int) int {
-	if v.enough(depth) {
+	if v.mustEnd(depth) {
 		return 0
 	}
 	return v.IntN(4)
@@ -235,9 +235,9 @@ func (v *values) text() string {
 	return string(runes)
 }
 
-// Endless reports whether a type inside s has no finite value. Versions of a
+// Infinite reports whether a type inside s has no finite value. Versions of a
 // schema can have such a type.
-func Endless(s *avsc.Schema) bool {
+func Infinite(s *avsc.Schema) bool {
 	var named []*avsc.Schema
 	s.Walk(func(n *avsc.Schema) {
 		if n.Kind == avsc.Record {

@@ -45,8 +45,8 @@ func Mark(v any) []Field {
 
 type marker struct{ fields []Field }
 
-// mark returns the text for a field. No text is a part of another text.
-func (m *marker) mark(path, name string) string {
+// nextMark returns the text for a field. No text is a part of another text.
+func (m *marker) nextMark(path, name string) string {
 	text := fmt.Sprintf("hUnTeR%dsEcReT", 1000+len(m.fields))
 	m.fields = append(m.fields, Field{strings.TrimPrefix(path, "."), name, text})
 	return text
@@ -60,11 +60,11 @@ func (m *marker) fill(v reflect.Value, path, name string, depth int) {
 	switch {
 	case depth > maxDepth:
 	case t == reflect.TypeFor[url.URL]():
-		v.Set(reflect.ValueOf(url.URL{Scheme: "https", Host: "host", User: url.UserPassword("u", m.mark(path, name+".User"))}))
+		v.Set(reflect.ValueOf(url.URL{Scheme: "https", Host: "host", User: url.UserPassword("u", m.nextMark(path, name+".User"))}))
 	case t.Kind() == reflect.String:
-		v.SetString(m.mark(path, name))
+		v.SetString(m.nextMark(path, name))
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
-		v.SetBytes([]byte(m.mark(path, name)))
+		v.SetBytes([]byte(m.nextMark(path, name)))
 	case t.Kind() == reflect.Struct && ours(t):
 		of, _, _ := strings.Cut(t.String(), "[") // without type arguments
 		for i := range t.NumField() {

@@ -85,11 +85,11 @@ func (j *Journal) Check(ctx context.Context, brokers []string, topics []string, 
 	for _, t := range topics {
 		records = append(records, logread.All(ctx, brokers, t))
 	}
-	return j.Judge(decode, records...)
+	return j.Compare(decode, records...)
 }
 
-// place is the position of a record in a topic.
-type place struct {
+// logPosition is the position of a record in a topic.
+type logPosition struct {
 	partition int32
 	offset    int64
 }
@@ -108,9 +108,9 @@ func (c copyInLog) String() string {
 	return fmt.Sprintf("[%d]@%d (leader epoch %d, producer %d/%d)", c.partition, c.offset, c.leaderEpoch, c.producer, c.producerEpoch)
 }
 
-// Judge compares like Check, with the records of the caller. The records of a
+// Compare compares like Check, with the records of the caller. The records of a
 // partition must come in the order of the log.
-func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), topics ...iter.Seq2[*kgo.Record, error]) (*Report, error) {
+func (j *Journal) Compare(decode func(*kgo.Record) (id ID, ok bool, err error), topics ...iter.Seq2[*kgo.Record, error]) (*Report, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := &Report{Intents: len(j.intents)}
@@ -118,7 +118,7 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 		r.fault(new(int), "%s", e)
 	}
 	found := map[ID][]copyInLog{}
-	there := map[place]ID{}
+	there := map[logPosition]ID{}
 	type lane struct{ producer, key string }
 	newest := map[lane]int64{}
 	for _, records := range topics {
@@ -146,12 +146,12 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 				newest[l] = id.Seq
 			}
 			found[id] = append(found[id], at)
-			there[place{at.partition, at.offset}] = id
+			there[logPosition{at.partition, at.offset}] = id
 		}
 	}
 	perTx := map[string][2]int{} // intended, in the log
 	for id, in := range j.intents {
-		r.judge(j, in, found[id], there)
+		r.compareMessage(j, in, found[id], there)
 		if id.Tx != "" {
 			n := perTx[id.Tx]
 			n[0]++
@@ -177,8 +177,8 @@ func (j *Journal) Judge(decode func(*kgo.Record) (id ID, ok bool, err error), to
 	return r, nil
 }
 
-// judge compares one message with the log.
-func (r *Report) judge(j *Journal, in *Intent, copies []copyInLog, there map[place]ID) {
+// compareMessage compares one message with the log.
+func (r *Report) compareMessage(j *Journal, in *Intent, copies []copyInLog, there map[logPosition]ID) {
 	if len(copies) > 1 {
 		if in.outcome == Acked {
 			r.AckedTwice++
@@ -203,7 +203,7 @@ func (r *Report) judge(j *Journal, in *Intent, copies []copyInLog, there map[pla
 		r.Acked++
 		switch {
 		case len(copies) == 0:
-			at, holds := place{in.partition, in.offset}, "nothing"
+			at, holds := logPosition{in.partition, in.offset}, "nothing"
 			if other, ok := there[at]; ok {
 				holds = other.String()
 			}

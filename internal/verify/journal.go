@@ -101,7 +101,7 @@ func (j *Journal) Intend(id ID) *Intent {
 	return in
 }
 
-func (in *Intent) settle(o Outcome, partition int32, offset int64) {
+func (in *Intent) setOutcome(o Outcome, partition int32, offset int64) {
 	j := in.journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -112,13 +112,13 @@ func (in *Intent) settle(o Outcome, partition int32, offset int64) {
 }
 
 // Acked records a delivery. The offset is -1 if the producer named none.
-func (in *Intent) Acked(partition int32, offset int64) { in.settle(Acked, partition, offset) }
+func (in *Intent) Acked(partition int32, offset int64) { in.setOutcome(Acked, partition, offset) }
 
 // NotSent records the outcome "not sent". The message is in no log.
-func (in *Intent) NotSent() { in.settle(NotSent, 0, -1) }
+func (in *Intent) NotSent() { in.setOutcome(NotSent, 0, -1) }
 
 // Unknown records the outcome "unknown".
-func (in *Intent) Unknown() { in.settle(Unknown, 0, -1) }
+func (in *Intent) Unknown() { in.setOutcome(Unknown, 0, -1) }
 
 // EndTx records the end of a transaction. The messages of a transaction need no
 // outcome of their own.

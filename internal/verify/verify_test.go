@@ -33,9 +33,9 @@ func logOf(values ...string) iter.Seq2[*kgo.Record, error] {
 	}
 }
 
-// sound returns a run without a fault: p/k/0 to p/k/5 with every outcome, and
-// three transactions.
-func sound() (*Journal, []string) {
+// correctRun returns a run without a fault: p/k/0 to p/k/5 with every outcome,
+// and three transactions.
+func correctRun() (*Journal, []string) {
 	j := NewJournal()
 	for seq := range int64(3) {
 		j.Intend(ID{Producer: "p", Key: "k", Seq: seq}).Acked(0, seq)
@@ -54,10 +54,10 @@ func sound() (*Journal, []string) {
 	return j, []string{"p/k/0/", "p/k/1/", "p/k/2/", "p/k/5/", "q/k/0/committed", "q/k/1/committed", "other run/k/9/"}
 }
 
-func TestSound(t *testing.T) {
+func TestCorrectRunHasNoFault(t *testing.T) {
 	t.Parallel()
-	j, log := sound()
-	r, err := j.Judge(decodeTest, logOf(log...))
+	j, log := correctRun()
+	r, err := j.Compare(decodeTest, logOf(log...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +70,9 @@ func TestSound(t *testing.T) {
 	}
 }
 
-// TestForged forges one fault after another into a correct run. The comparison
-// must find each fault and count it under its name.
-func TestForged(t *testing.T) {
+// TestForgedFaultsAreFound forges one fault after another into a correct run.
+// The comparison must find each fault and count it under its name.
+func TestForgedFaultsAreFound(t *testing.T) {
 	t.Parallel()
 	without := func(log []string, v string) []string {
 		var out []string
@@ -166,8 +166,8 @@ func TestForged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j, log := sound()
-			r, err := j.Judge(decodeTest, logOf(c.forge(j, log)...))
+			j, log := correctRun()
+			r, err := j.Compare(decodeTest, logOf(c.forge(j, log)...))
 			if err != nil {
 				t.Fatal(err)
 			}

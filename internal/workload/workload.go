@@ -220,7 +220,7 @@ func (s *state) publisher(ctx context.Context, n int, disturbed <-chan struct{})
 		k := rng.IntN(s.Keys)
 		item := &Item{ID: verify.ID{Producer: name, Key: fmt.Sprintf("k%d", k), Seq: next[k]}, Pad: pad}
 		next[k]++
-		s.one(ctx, item, rng)
+		s.publishOne(ctx, item, rng)
 		if s.p.Err() != nil && s.CloseAfter == 0 {
 			return
 		}
@@ -241,8 +241,9 @@ func (s *state) pace(ctx context.Context, began time.Time, sent int) {
 	}
 }
 
-// one publishes one item in a randomly chosen way and records the outcome.
-func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
+// publishOne publishes one item in a randomly chosen way and records the
+// outcome.
+func (s *state) publishOne(ctx context.Context, item *Item, rng *rand.Rand) {
 	in := s.journal.Intend(item.ID)
 	note := func(d producer.Delivery, err error) {
 		switch {
@@ -279,7 +280,7 @@ func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
 	default:
 		callback := note
 		if s.BadCallbacks {
-			callback = s.bad(note, way)
+			callback = s.misbehavingCallback(note, way)
 		}
 		if err := s.topic.PublishAsync(ctx, s.p, item, callback); err != nil {
 			note(producer.Delivery{}, err)
@@ -287,8 +288,9 @@ func (s *state) one(ctx context.Context, item *Item, rng *rand.Rand) {
 	}
 }
 
-// bad returns a callback that records the outcome and then panics or blocks.
-func (s *state) bad(note producer.Callback, way int) producer.Callback {
+// misbehavingCallback returns a callback that records the outcome and then
+// panics or blocks.
+func (s *state) misbehavingCallback(note producer.Callback, way int) producer.Callback {
 	return func(d producer.Delivery, err error) {
 		note(d, err)
 		switch way {

@@ -75,9 +75,9 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestAway checks the reports while brokers and registry go away and come back.
-// Both transports must notice while the producer is idle.
-func TestAway(t *testing.T) {
+// TestBrokersAndRegistryAway checks the reports while brokers and registry go
+// away and come back. Both transports must notice while the producer is idle.
+func TestBrokersAndRegistryAway(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []producer.Transport{producer.Confluent, producer.Franz} {
 		t.Run(fmt.Sprint(transport), func(t *testing.T) {

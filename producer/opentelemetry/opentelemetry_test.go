@@ -111,7 +111,7 @@ func get(s *tracetest.SpanStub, key string) string {
 	return ""
 }
 
-func newProducer(t testing.TB, w *copytest.Where, opts ...producer.Option) *producer.Producer {
+func newProducer(t testing.TB, w *copytest.KafkaEnv, opts ...producer.Option) *producer.Producer {
 	t.Helper()
 	p, err := producer.New(w.Addrs, copytest.Serializer(t, &workload.Registry{}), opts...)
 	if err != nil {
@@ -344,7 +344,7 @@ func TestTraceThroughEverything(t *testing.T) {
 		func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error {
 			tenants = append(tenants, baggage.FromContext(ctx).Member("tenant").Value())
 			if m.Value.Key == "poison" {
-				return processor.Poison(copytest.ErrAsked)
+				return processor.Poison(copytest.ErrOnPurpose)
 			}
 			// A copy of the headers must not become a second context.
 			return copies.AddMessage(ctx, tx, producer.Message[*event]{Value: m.Value, Headers: m.Headers})
@@ -532,7 +532,7 @@ func TestStartProcess(t *testing.T) {
 	headers := b.Headers(trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
 	})), "orders", nil)
-	for _, want := range []error{nil, copytest.ErrAsked} {
+	for _, want := range []error{nil, copytest.ErrOnPurpose} {
 		ctx, end := b.StartProcess(t.Context(), processor.Record{Topic: "orders", Partition: 3, Offset: 7, Headers: headers, Group: "g"})
 		_, child := b.tracer.Start(ctx, "child")
 		child.End()

@@ -37,8 +37,8 @@ const txRows = 5000
 // second way stores no positions and deletes no rows.
 func BenchmarkBacklog(b *testing.B) {
 	n := benchRows(b)
-	fill := func(b *testing.B) *place {
-		p := newPlace(b, outbox.PostgreSQL)
+	fill := func(b *testing.B) *fixture {
+		p := newFixture(b, outbox.PostgreSQL)
 		e := event{Key: "k", Pad: "a value of about a hundred bytes, as events of services are: an id, an amount, a name, a time"}
 		for i := 0; i < n; i += 1000 {
 			p.inTx(func(tx *sql.Tx) error {
@@ -131,7 +131,7 @@ func BenchmarkBacklog(b *testing.B) {
 func BenchmarkLatency(b *testing.B) {
 	for name, notify := range map[string]string{"poll of 100 ms": "", "notification": "news"} {
 		b.Run(name, func(b *testing.B) {
-			p := newPlace(b, outbox.PostgreSQL, outbox.WithNotify(notify))
+			p := newFixture(b, outbox.PostgreSQL, outbox.WithNotify(notify))
 			committed := make(chan struct{}, 1)
 			opts := []outbox.RelayOption{
 				outbox.WithPoll(100 * time.Millisecond),

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// cleanMost bounds the number of rows that one transaction deletes.
-	cleanMost = 10_000
+	// maxCleanRows bounds the number of rows that one transaction deletes.
+	maxCleanRows = 10_000
 	// cleanQueue bounds the number of Kafka transactions whose rows wait for
 	// deletion.
 	cleanQueue = 1000
@@ -77,7 +77,7 @@ func (c *cleaner) run(ctx context.Context) {
 			return
 		}
 	more:
-		for len(batch.seqs) < cleanMost {
+		for len(batch.seqs) < maxCleanRows {
 			select {
 			case next := <-c.work:
 				batch.seqs = append(batch.seqs, next.seqs...)
@@ -129,7 +129,7 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	for seqs := batch.seqs; r.keep == 0 && len(seqs) > 0; {
-		n := min(len(seqs), deleteMost)
+		n := min(len(seqs), maxDeleteRows)
 		statement, args := r.deletion(seqs[:n])
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 			return fmt.Errorf("outbox: delete published rows: %w", err)
@@ -152,9 +152,9 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 func (r *reader) deletion(seqs []int64) (statement string, args []any) {
 	statement = "DELETE FROM " + r.table.quoted() + " WHERE seq "
 	if r.table.dialect == PostgreSQL {
-		return statement + "= ANY($1::bigint[])", []any{"{" + list(seqs) + "}"}
+		return statement + "= ANY($1::bigint[])", []any{"{" + joinNumbers(seqs) + "}"}
 	}
-	return statement + "IN (" + list(seqs) + ")", nil
+	return statement + "IN (" + joinNumbers(seqs) + ")", nil
 }
 
 // errTakenOver says that another relay has taken over the shard.
@@ -166,12 +166,12 @@ var errTakenOver = errors.New("outbox: another relay has taken over the shard")
 func (r *reader) note(ctx context.Context, tx *sql.Tx, value string) error {
 	query := r.table.dialect.query
 	if r.noted == "" {
-		if _, err := tx.ExecContext(ctx, query("INSERT INTO "+r.table.state()+" (name, value) VALUES (?, ?)"), r.progressName(), value); err != nil {
+		if _, err := tx.ExecContext(ctx, query("INSERT INTO "+r.table.quotedState()+" (name, value) VALUES (?, ?)"), r.progressName(), value); err != nil {
 			return fmt.Errorf("outbox: table %s_state: %w", r.table.name, err)
 		}
 		return nil
 	}
-	done, err := tx.ExecContext(ctx, query("UPDATE "+r.table.state()+" SET value = ? WHERE name = ? AND value = ?"), value, r.progressName(), r.noted)
+	done, err := tx.ExecContext(ctx, query("UPDATE "+r.table.quotedState()+" SET value = ? WHERE name = ? AND value = ?"), value, r.progressName(), r.noted)
 	if err != nil {
 		return fmt.Errorf("outbox: table %s_state: %w", r.table.name, err)
 	}

@@ -31,7 +31,7 @@ func TestConflicts(t *testing.T) {
 	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t, d)
+			p := newFixture(t, d)
 			const accounts, services, transfers = 4, 4, 20
 			for _, statement := range []string{"CREATE TABLE account (id int PRIMARY KEY, version int NOT NULL)", "INSERT INTO account VALUES (0, 0), (1, 0), (2, 0), (3, 0)"} {
 				if _, err := p.db.Exec(statement); err != nil {
@@ -79,7 +79,7 @@ func TestConflicts(t *testing.T) {
 
 // transfer raises the versions of two accounts and writes an event for each, in
 // one serializable transaction.
-func (p *place) transfer(ctx context.Context, a, b int) error {
+func (p *fixture) transfer(ctx context.Context, a, b int) error {
 	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return err
@@ -100,11 +100,11 @@ func (p *place) transfer(ctx context.Context, a, b int) error {
 	return tx.Commit()
 }
 
-// TestUnusual checks unusual names, keys, headers and sizes. Databases may
-// treat such values differently.
-func TestUnusual(t *testing.T) {
+// TestUnusualNamesAndSizes checks unusual names, keys, headers and sizes.
+// Databases may treat such values differently.
+func TestUnusualNamesAndSizes(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		if p.dialect == outbox.MySQL { // use a connection in another time zone, and a database without Unicode
 			if _, err := p.db.Exec("ALTER DATABASE test CHARACTER SET latin1"); err != nil {

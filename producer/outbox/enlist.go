@@ -100,17 +100,17 @@ func (t *Table) Insert(ctx context.Context, tx Execer, kind string, messages ...
 	return t.insert(ctx, tx, rows)
 }
 
-// mostRows limits the rows of one statement, because databases limit the number
-// of parameters.
-const mostRows = 1000
+// maxStatementRows limits the rows of one statement, because databases limit
+// the number of parameters.
+const maxStatementRows = 1000
 
 func (t *Table) insert(ctx context.Context, tx Execer, rows []*Row) error {
 	if tx == nil {
 		return errors.New("outbox: the transaction is nil")
 	}
 	for len(rows) > 0 {
-		n := min(len(rows), mostRows)
-		if err := t.insertSome(ctx, tx, rows[:n]); err != nil {
+		n := min(len(rows), maxStatementRows)
+		if err := t.insertStatement(ctx, tx, rows[:n]); err != nil {
 			return fmt.Errorf("outbox: insert into %s: %w", t.name, err)
 		}
 		rows = rows[n:]
@@ -118,7 +118,7 @@ func (t *Table) insert(ctx context.Context, tx Execer, rows []*Row) error {
 	return nil
 }
 
-func (t *Table) insertSome(ctx context.Context, tx Execer, rows []*Row) error {
+func (t *Table) insertStatement(ctx context.Context, tx Execer, rows []*Row) error {
 	columns := []string{t.columns.id, "shard", t.columns.topic, t.columns.kind, t.columns.key, t.columns.payload, "headers", "partition_number", "created_at", "checksum"}
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + t.quoted() + " (")

@@ -18,8 +18,9 @@ const (
 	// query, up to the limit of WithRows. So if the rows are large, the first
 	// queries stay small.
 	firstRows = 100
-	// numberMost limits the rows that one statement adds to a batch in MySQL.
-	numberMost = 10_000
+	// maxNumberRows limits the rows that one statement adds to a batch in
+	// MySQL.
+	maxNumberRows = 10_000
 	// slab is the number of rows that are allocated together.
 	slab = 64
 )
@@ -132,7 +133,7 @@ func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
 	// One statement takes the snapshot and reads the rows, so that the rows are
 	// exactly the window.
 	before := orEmptySnapshot(c.In)
-	got := f.query(ctx, c, selection{where: "shard = ? AND " + newer, order: "seq + 0", args: []any{f.shard, before, before}, opens: before})
+	got := f.query(ctx, c, selection{where: "shard = ? AND " + newerThanSnapshot, order: "seq + 0", args: []any{f.shard, before, before}, opens: before})
 	if got.err == nil && len(got.rows) > 0 {
 		got.err = f.noteWindow(ctx, got.next.In)
 	}
@@ -145,7 +146,7 @@ func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
 // transaction id that the snapshot sees. If a copy of the database lacks the
 // note, the copy is from before the window.
 func (f *fetcher) noteWindow(ctx context.Context, snapshot string) error {
-	state := f.table.state()
+	state := f.table.quotedState()
 	_, err := f.db.ExecContext(ctx, "INSERT INTO "+state+" AS s (name, value) SELECT $1::text, $2::text"+
 		" WHERE CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL"+
 		" ON CONFLICT (name) DO UPDATE SET value = excluded.value"+
@@ -157,18 +158,18 @@ func (f *fetcher) noteWindow(ctx context.Context, snapshot string) error {
 }
 
 // windowName returns the name of the last window in the relay's own table.
-func (in *input) windowName(shard int) string { return "window " + in.relay + " " + stream(shard) }
+func (in *input) windowName(shard int) string { return "window " + in.relay + " " + streamName(shard) }
 
 // errServer says that the answer came from another server than the server that
 // Open has checked.
 var errServer = errors.New("another database server answers: the relay checks its data before it continues")
 
-// newer is the condition for the rows that a snapshot does not see. The first
-// half lets PostgreSQL use the index on (shard, tx). So kept rows and the
-// remains of deleted rows cost no time. The query orders by seq + 0, because
-// otherwise PostgreSQL would walk the index on (shard, seq) from its beginning
-// to find the smallest seq.
-const newer = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
+// newerThanSnapshot is the condition for the rows that a snapshot does not see.
+// The first half lets PostgreSQL use the index on (shard, tx). So kept rows and
+// the remains of deleted rows cost no time. The query orders by seq + 0,
+// because otherwise PostgreSQL would walk the index on (shard, seq) from its
+// beginning to find the smallest seq.
+const newerThanSnapshot = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
 
 // orEmptySnapshot returns s. If s is empty, the result is a snapshot that sees
 // no transaction.
@@ -208,12 +209,12 @@ func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	name := "batch " + stream(f.shard)
-	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO "+f.table.state()+" (name, value) VALUES (?, '0')", name); err != nil {
+	name := "batch " + streamName(f.shard)
+	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO "+f.table.quotedState()+" (name, value) VALUES (?, '0')", name); err != nil {
 		return false, err
 	}
 	var text, server string
-	if err := tx.QueryRowContext(ctx, "SELECT value, "+f.table.dialect.server()+" FROM "+f.table.state()+" WHERE name = ? FOR UPDATE", name).Scan(&text, &server); err != nil {
+	if err := tx.QueryRowContext(ctx, "SELECT value, "+f.table.dialect.server()+" FROM "+f.table.quotedState()+" WHERE name = ? FOR UPDATE", name).Scan(&text, &server); err != nil {
 		return false, err
 	}
 	if server != f.server {
@@ -223,7 +224,7 @@ func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("table %s_state, row %q: %w", f.table.name, name, err)
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT seq FROM "+f.table.quoted()+" WHERE shard = ? AND batch IS NULL ORDER BY seq LIMIT "+strconv.Itoa(numberMost), f.shard)
+	rows, err := tx.QueryContext(ctx, "SELECT seq FROM "+f.table.quoted()+" WHERE shard = ? AND batch IS NULL ORDER BY seq LIMIT "+strconv.Itoa(maxNumberRows), f.shard)
 	if err != nil {
 		return false, err
 	}
@@ -240,10 +241,10 @@ func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 		return false, err
 	}
 	batch = max(batch, last) + 1
-	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quoted()+" SET batch = ? WHERE seq IN ("+list(seqs)+")", batch); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quoted()+" SET batch = ? WHERE seq IN ("+joinNumbers(seqs)+")", batch); err != nil {
 		return false, err
 	}
-	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.state()+" SET value = ? WHERE name = ?", strconv.FormatInt(batch, 10), name); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quotedState()+" SET value = ? WHERE name = ?", strconv.FormatInt(batch, 10), name); err != nil {
 		return false, err
 	}
 	return true, tx.Commit()

@@ -37,7 +37,7 @@ type Inbox[In any] struct {
 	settings *settings.Config
 
 	in   transport.Consumer
-	next map[partition]int64 // the stored offsets of our partitions; -1 if no offset is stored
+	next map[topicPartition]int64 // the stored offsets of our partitions; -1 if no offset is stored
 }
 
 // Format prints the group and the topics for every verb, because the settings
@@ -50,7 +50,7 @@ func (b *Inbox[In]) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "outbox.Inbox(%s, from %s)", b.group, strings.Join(b.topics, ", "))
 }
 
-type partition struct {
+type topicPartition struct {
 	topic  string
 	number int32
 }
@@ -164,7 +164,7 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[partition]int64{}}, nil
+	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[topicPartition]int64{}}, nil
 }
 
 // Run works until ctx ends, and then returns nil. During outages of the brokers
@@ -203,11 +203,11 @@ func (b *Inbox[In]) run(ctx context.Context) error {
 			pause = b.settings.RetryBackoff
 			continue
 		}
-		if !b.passes(ctx, err) {
+		if !b.isRetriable(ctx, err) {
 			return err
 		}
 		b.settings.LogAgain(ctx, pause, "inbox_again", "group", b.group, "err", err)
-		b.forget(ctx)
+		b.rewind(ctx)
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:
@@ -227,13 +227,13 @@ func (e databaseError) Unwrap() error { return e.error }
 // errConflict says that another instance has committed offsets of a partition.
 var errConflict = errors.New("another instance has committed offsets of the partition")
 
-// passes reports whether another attempt may succeed.
-func (b *Inbox[In]) passes(ctx context.Context, err error) bool {
+// isRetriable reports whether another attempt may succeed.
+func (b *Inbox[In]) isRetriable(ctx context.Context, err error) bool {
 	switch {
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
 		return true
 	case errors.As(err, new(databaseError)): // a missing table is permanent, and other errors may be temporary
-		_, missing := b.stored(ctx, partition{})
+		_, missing := b.stored(ctx, topicPartition{})
 		return missing == nil || b.db.PingContext(ctx) != nil
 	}
 	return b.db.PingContext(ctx) != nil // true if the database is down, even if the function has hidden the database error
@@ -242,12 +242,12 @@ func (b *Inbox[In]) passes(ctx context.Context, err error) bool {
 // revoked removes partitions that we have lost.
 func (b *Inbox[In]) revoked(partitions []transport.TopicPartition) {
 	for _, tp := range partitions {
-		delete(b.next, partition{tp.Topic, tp.Partition})
+		delete(b.next, topicPartition{tp.Topic, tp.Partition})
 	}
 }
 
-// forget moves all of our partitions back to the stored offsets.
-func (b *Inbox[In]) forget(ctx context.Context) {
+// rewind moves all of our partitions back to the stored offsets.
+func (b *Inbox[In]) rewind(ctx context.Context) {
 	var to []transport.TopicPartition
 	for p := range b.next {
 		if at, err := b.stored(ctx, p); err == nil && at >= 0 {
@@ -273,7 +273,7 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 		if m == nil {
 			break
 		}
-		p := partition{m.Topic, m.Partition}
+		p := topicPartition{m.Topic, m.Partition}
 		at, known := b.next[p]
 		if !known {
 			if at, err = b.stored(ctx, p); err != nil {
@@ -291,14 +291,14 @@ func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, 
 	}
 	// A rebalance inside Poll may have taken partitions away.
 	return slices.DeleteFunc(batch, func(m *transport.ConsumedMessage) bool {
-		_, ours := b.next[partition{m.Topic, m.Partition}]
+		_, ours := b.next[topicPartition{m.Topic, m.Partition}]
 		return !ours
 	}), nil
 }
 
 // stored returns the offset at which a partition continues, or -1 if no offset
 // is stored.
-func (b *Inbox[In]) stored(ctx context.Context, p partition) (int64, error) {
+func (b *Inbox[In]) stored(ctx context.Context, p topicPartition) (int64, error) {
 	var at int64
 	err := b.db.QueryRowContext(ctx, b.dialect.query("SELECT next_offset FROM "+b.dialect.quote(b.config.table)+
 		" WHERE group_id = ? AND topic = ? AND partition_number = ?"), b.group, p.topic, p.number).Scan(&at)
@@ -318,12 +318,12 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 		return databaseError{err}
 	}
 	defer func() { _ = tx.Rollback() }()
-	after := map[partition]int64{}
+	after := map[topicPartition]int64{}
 	for _, m := range batch {
-		if err := b.one(ctx, tx, m); err != nil {
+		if err := b.handleMessage(ctx, tx, m); err != nil {
 			return fmt.Errorf("%s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
 		}
-		after[partition{m.Topic, m.Partition}] = m.Offset + 1
+		after[topicPartition{m.Topic, m.Partition}] = m.Offset + 1
 	}
 	for p, at := range after {
 		if err := b.advance(ctx, tx, p, at); err != nil {
@@ -341,7 +341,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 
 // advance stores an offset, unless another instance has stored an offset
 // before.
-func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p partition, to int64) error {
+func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, to int64) error {
 	table, from := b.dialect.quote(b.config.table), b.next[p]
 	if from < 0 {
 		_, err := tx.ExecContext(ctx, b.dialect.query("INSERT INTO "+table+" (group_id, topic, partition_number, next_offset) VALUES (?, ?, ?, ?)"),
@@ -362,8 +362,8 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p partition, to int
 	return nil
 }
 
-// one handles a single message.
-func (b *Inbox[In]) one(ctx context.Context, tx *sql.Tx, m *transport.ConsumedMessage) error {
+// handleMessage handles a single message.
+func (b *Inbox[In]) handleMessage(ctx context.Context, tx *sql.Tx, m *transport.ConsumedMessage) error {
 	c := processor.Consumed[In]{Key: m.Key, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp}
 	for _, h := range m.Headers {
 		c.Headers = append(c.Headers, serde.Header{Key: h.Key, Value: h.Value})

@@ -17,7 +17,7 @@ import (
 )
 
 // billing makes an inbox that writes a bill for each event.
-func (p *place) billing(topic string, f outbox.InboxFunction[event]) *outbox.Inbox[event] {
+func (p *fixture) billing(topic string, f outbox.InboxFunction[event]) *outbox.Inbox[event] {
 	p.Helper()
 	des, err := serde.NewDeserializer[event](p.reg)
 	if err != nil {
@@ -31,7 +31,7 @@ func (p *place) billing(topic string, f outbox.InboxFunction[event]) *outbox.Inb
 	return in
 }
 
-func (p *place) createBilling() {
+func (p *fixture) createBilling() {
 	p.Helper()
 	for _, statement := range []string{outbox.InboxSchema(p.dialect, ""), "CREATE TABLE bills (seq bigint NOT NULL)"} {
 		if _, err := p.db.Exec(statement); err != nil {
@@ -40,7 +40,7 @@ func (p *place) createBilling() {
 	}
 }
 
-func (p *place) bill(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+func (p *fixture) bill(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
 	statement := "INSERT INTO bills (seq) VALUES (?)"
 	if p.dialect == outbox.PostgreSQL {
 		statement = "INSERT INTO bills (seq) VALUES ($1)"
@@ -50,7 +50,7 @@ func (p *place) bill(ctx context.Context, tx *sql.Tx, m processor.Consumed[event
 }
 
 // bills returns the number of bills, and the number of different bills.
-func (p *place) bills() (all, different int) {
+func (p *fixture) bills() (all, different int) {
 	p.Helper()
 	if err := p.db.QueryRow("SELECT COUNT(*), COUNT(DISTINCT seq) FROM bills").Scan(&all, &different); err != nil {
 		p.Fatal(err)
@@ -62,7 +62,7 @@ func (p *place) bills() (all, different int) {
 // functions sometimes fail. Each message must have its effect once.
 func TestInbox(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		p.createBilling()
 		in := p.Topic("in", 4)
 		const n = 600
@@ -73,7 +73,7 @@ func TestInbox(t *testing.T) {
 				return source.Temporary(err) // SQLite may be busy
 			}
 			if calls.Add(1)%97 == 0 {
-				return source.Temporary(copytest.ErrAsked)
+				return source.Temporary(copytest.ErrOnPurpose)
 			}
 			return nil
 		}
@@ -102,11 +102,11 @@ func TestInbox(t *testing.T) {
 	})
 }
 
-// TestInboxEnds checks that three errors end Run: an error of the function, a
-// message that does not decode, and a missing table.
-func TestInboxEnds(t *testing.T) {
+// TestInboxEndsOnError checks that three errors end Run: an error of the
+// function, a message that does not decode, and a missing table.
+func TestInboxEndsOnError(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t, outbox.SQLite)
+	p := newFixture(t, outbox.SQLite)
 	in := p.Topic("in", 1)
 	p.Seed(p.reg, in, 3, func(i int) []byte {
 		if i == 2 {
@@ -118,8 +118,8 @@ func TestInboxEnds(t *testing.T) {
 		t.Errorf("no table: %v", err)
 	}
 	p.createBilling()
-	refuse := func(context.Context, *sql.Tx, processor.Consumed[event]) error { return copytest.ErrAsked }
-	if err := p.billing(in, refuse).Run(copytest.Ctx(t)); !errors.Is(err, copytest.ErrAsked) {
+	refuse := func(context.Context, *sql.Tx, processor.Consumed[event]) error { return copytest.ErrOnPurpose }
+	if err := p.billing(in, refuse).Run(copytest.Ctx(t)); !errors.Is(err, copytest.ErrOnPurpose) {
 		t.Errorf("the function's error: %v", err)
 	}
 	if err := p.billing(in, p.bill).Run(copytest.Ctx(t)); err == nil || !strings.Contains(err.Error(), "@2") {

@@ -32,8 +32,8 @@ func TestWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{
-		Where: &copytest.Where{TB: t, Addrs: strings.Split(args[4], ",")}, dialect: outbox.Dialect(dialect), reg: sameIDs(t),
+	p := &fixture{
+		KafkaEnv: &copytest.KafkaEnv{TB: t, Addrs: strings.Split(args[4], ",")}, dialect: outbox.Dialect(dialect), reg: sameIDs(t),
 		topic: args[5], checkpoints: args[6], name: args[7],
 	}
 	if p.db, err = sql.Open(args[2], args[3]); err != nil {
@@ -69,13 +69,13 @@ func sameIDs(t *testing.T) *workload.Registry {
 // serve repeatedly writes a business row and its event in one transaction.
 // serve rolls back some transactions. The sequence numbers of a key rise, and
 // no other service writes the same key.
-func (p *place) serve(ctx context.Context, name string) {
+func (p *fixture) serve(ctx context.Context, name string) {
 	insert := map[bool]string{true: "INSERT INTO business (seq) VALUES ($1)", false: "INSERT INTO business (seq) VALUES (?)"}[p.dialect == outbox.PostgreSQL]
 	for i := 0; ctx.Err() == nil; i++ {
 		seq := time.Now().UnixNano()
 		tx, err := p.db.BeginTx(ctx, nil)
 		if err != nil {
-			copytest.During(ctx, 50*time.Millisecond) // the test is killing the database
+			copytest.WaitFor(ctx, 50*time.Millisecond) // the test is killing the database
 			continue
 		}
 		if _, err = tx.ExecContext(ctx, insert, seq); err == nil {
@@ -83,17 +83,17 @@ func (p *place) serve(ctx context.Context, name string) {
 		}
 		if err != nil || i%9 == 0 {
 			_ = tx.Rollback()
-			copytest.During(ctx, 10*time.Millisecond)
+			copytest.WaitFor(ctx, 10*time.Millisecond)
 			continue
 		}
 		_ = tx.Commit()
-		copytest.During(ctx, 2*time.Millisecond)
+		copytest.WaitFor(ctx, 2*time.Millisecond)
 	}
 }
 
 // atLeastOnce is a relay like in most programs. The relay publishes rows and
 // then deletes them.
-func (p *place) atLeastOnce(ctx context.Context) {
+func (p *fixture) atLeastOnce(ctx context.Context) {
 	events, err := producer.New(p.Addrs, copytest.Serializer(p, p.reg))
 	if err != nil {
 		p.Fatal(err)
@@ -102,7 +102,7 @@ func (p *place) atLeastOnce(ctx context.Context) {
 	for ctx.Err() == nil {
 		rows, err := p.db.QueryContext(ctx, "SELECT seq, payload FROM outbox ORDER BY seq LIMIT 50")
 		if err != nil {
-			copytest.During(ctx, 50*time.Millisecond)
+			copytest.WaitFor(ctx, 50*time.Millisecond)
 			continue
 		}
 		var seqs []string
@@ -125,7 +125,7 @@ func (p *place) atLeastOnce(ctx context.Context) {
 		if err := events.Flush(ctx); err != nil {
 			p.Fatal(err)
 		}
-		copytest.During(ctx, 200*time.Millisecond) // a pause, so that kills hit the program here
+		copytest.WaitFor(ctx, 200*time.Millisecond) // a pause, so that kills hit the program here
 		if len(seqs) > 0 {
 			_, _ = p.db.ExecContext(ctx, "DELETE FROM outbox WHERE seq IN ("+strings.Join(seqs, ",")+")")
 		}
@@ -133,11 +133,11 @@ func (p *place) atLeastOnce(ctx context.Context) {
 }
 
 // newKillable returns a place with a short session for the members of a group.
-func newKillable(t *testing.T, d outbox.Dialect) *place {
-	p := newPlace(t, d, outbox.WithShards(shards))
+func newKillable(t *testing.T, d outbox.Dialect) *fixture {
+	p := newFixture(t, d, outbox.WithShards(shards))
 	p.reg = sameIDs(t)
 	if os.Getenv("AVROLINE_TEST_BROKERS") == "" {
-		p.Where = copytest.Brokers(t, producertest.WithConfig("group.consumer.session.timeout.ms", "3000"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "500"))
+		p.KafkaEnv = copytest.Brokers(t, producertest.WithConfig("group.consumer.session.timeout.ms", "3000"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "500"))
 		p.topic = p.Topic("orders", 3)
 		p.checkpoints = p.Topic("checkpoints", shards, "cleanup.policy", "compact")
 	}
@@ -147,16 +147,16 @@ func newKillable(t *testing.T, d outbox.Dialect) *place {
 	return p
 }
 
-func (p *place) start(t *testing.T, kind, name string) *copytest.Worker {
+func (p *fixture) start(t *testing.T, kind, name string) *copytest.Worker {
 	return copytest.StartWorker(t, kind, fmt.Sprint(int(p.dialect)), p.server.Driver, p.server.URL, strings.Join(p.Addrs, ","), p.topic, p.checkpoints, p.name, name)
 }
 
-// compared is the result of comparing the business table with the topic.
-type compared struct{ Rows, Lost, Twice, Strange, OutOfOrder int }
+// comparison is the result of comparing the business table with the topic.
+type comparison struct{ Rows, Lost, Twice, Strange, OutOfOrder int }
 
 // compare compares the business table with the topic, after the relays have
 // emptied the outbox.
-func (p *place) compare(t *testing.T) (c compared) {
+func (p *fixture) compare(t *testing.T) (c comparison) {
 	t.Helper()
 	rows, err := p.db.Query("SELECT seq FROM business")
 	if err != nil {
@@ -197,7 +197,7 @@ func (p *place) compare(t *testing.T) (c compared) {
 // underKills runs two services and two relays. Meanwhile kill -9 ends a process
 // at random, repeatedly. If the database is a server, kill -9 also ends the
 // database.
-func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared {
+func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) comparison {
 	p := newKillable(t, d)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -211,7 +211,7 @@ func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared
 		workers[i] = p.start(t, k, fmt.Sprint(i))
 	}
 	for i := range kills {
-		copytest.During(t.Context(), time.Duration(400+rng.IntN(900))*time.Millisecond)
+		copytest.WaitFor(t.Context(), time.Duration(400+rng.IntN(900))*time.Millisecond)
 		victim := rng.IntN(len(kinds))
 		if kind == "at-least-once" { // only kills of this relay show the damage
 			victim = 0
@@ -231,14 +231,14 @@ func underKills(t *testing.T, d outbox.Dialect, kind string, kills int) compared
 	end := time.Now().Add(4 * time.Minute)
 	for p.count() > 0 && time.Now().Before(end) {
 		for i, k := range kinds {
-			if k != "service" && workers[i].Ended() {
+			if k != "service" && workers[i].Exited() {
 				workers[i] = p.start(t, k, fmt.Sprint(i))
 			}
 		}
-		copytest.During(t.Context(), 200*time.Millisecond)
+		copytest.WaitFor(t.Context(), 200*time.Millisecond)
 	}
 	if n := p.count(); n > 0 {
-		t.Errorf("%d rows are left; the relays said:\n%s", n, workers[0].Said())
+		t.Errorf("%d rows are left; the relays said:\n%s", n, workers[0].Output())
 	}
 	for _, w := range workers {
 		w.Kill()
@@ -274,21 +274,21 @@ func TestZombieRelay(t *testing.T) {
 	service := p.start(t, "service", "s")
 	zombie, other := p.start(t, "relay", "z"), p.start(t, "relay", "o")
 	for range 2 {
-		copytest.During(t.Context(), 3*time.Second)
+		copytest.WaitFor(t.Context(), 3*time.Second)
 		if err := zombie.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err, zombie.Said())
+			t.Fatal(err, zombie.Output())
 		}
-		copytest.During(t.Context(), 8*time.Second) // the session is 3 s, and the transaction timeout is 5 s
+		copytest.WaitFor(t.Context(), 8*time.Second) // the session is 3 s, and the transaction timeout is 5 s
 		if err := zombie.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
 	}
-	copytest.During(t.Context(), 2*time.Second)
+	copytest.WaitFor(t.Context(), 2*time.Second)
 	service.Kill()
 	p.until("the rest", func() bool { return p.count() == 0 })
 	for name, w := range map[string]*copytest.Worker{"the zombie": zombie, "the other": other} {
-		if w.Ended() {
-			t.Errorf("%s has ended: %s", name, w.Said())
+		if w.Exited() {
+			t.Errorf("%s has ended: %s", name, w.Output())
 		}
 	}
 	if c := p.compare(t); c.Lost+c.Twice+c.Strange+c.OutOfOrder > 0 || c.Rows == 0 {
@@ -306,7 +306,7 @@ func TestAnswersLost(t *testing.T) {
 	}
 	lost := p.Fake.LoseAnswers(0.05, 7, producertest.Produce, producertest.EndTxn)
 	service, relay := p.start(t, "service", "s"), p.start(t, "relay", "r")
-	copytest.During(t.Context(), 10*time.Second)
+	copytest.WaitFor(t.Context(), 10*time.Second)
 	service.Kill()
 	lost.Stop()
 	p.until("the rest", func() bool { return p.count() == 0 })

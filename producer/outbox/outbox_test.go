@@ -23,9 +23,9 @@ import (
 
 type event = copytest.Event
 
-// place is a database with a table, brokers and a topic.
-type place struct {
-	*copytest.Where
+// fixture is a database with a table, brokers and a topic.
+type fixture struct {
+	*copytest.KafkaEnv
 	dialect     outbox.Dialect
 	server      *databases.Server
 	db          *sql.DB
@@ -37,29 +37,29 @@ type place struct {
 	orders      *outbox.Topic[*event]
 }
 
-// each runs a test on every database that is installed.
-func each(t *testing.T, test func(t *testing.T, p *place), opts ...outbox.TableOption) {
+// eachDatabase runs a test on every database that is installed.
+func eachDatabase(t *testing.T, test func(t *testing.T, p *fixture), opts ...outbox.TableOption) {
 	t.Helper()
 	for name, d := range map[string]outbox.Dialect{"SQLite": outbox.SQLite, "PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newPlace(t, d, opts...))
+			test(t, newFixture(t, d, opts...))
 		})
 	}
 }
 
-func newPlace(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *place {
+func newFixture(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *fixture {
 	t.Helper()
 	start := map[outbox.Dialect]func(testing.TB) *databases.Server{
 		outbox.SQLite: databases.SQLite, outbox.PostgreSQL: databases.PostgreSQL, outbox.MySQL: databases.MariaDB,
 	}
-	return newPlaceOn(t, start[d](t), d, opts...)
+	return newFixtureOn(t, start[d](t), d, opts...)
 }
 
-// newPlaceOn is newPlace on a running server.
-func newPlaceOn(t testing.TB, server *databases.Server, d outbox.Dialect, opts ...outbox.TableOption) *place {
+// newFixtureOn is newFixture on a running server.
+func newFixtureOn(t testing.TB, server *databases.Server, d outbox.Dialect, opts ...outbox.TableOption) *fixture {
 	t.Helper()
-	p := &place{Where: copytest.Brokers(t), dialect: d, server: server, reg: &workload.Registry{}, name: copytest.NewID(t)}
+	p := &fixture{KafkaEnv: copytest.Brokers(t), dialect: d, server: server, reg: &workload.Registry{}, name: copytest.NewID(t)}
 	p.db = p.server.Open()
 	var err error
 	if p.table, err = outbox.NewTable(d, opts...); err != nil {
@@ -80,7 +80,7 @@ func newPlaceOn(t testing.TB, server *databases.Server, d outbox.Dialect, opts .
 	return p
 }
 
-func (p *place) relay(opts ...outbox.RelayOption) *outbox.Relay {
+func (p *fixture) relay(opts ...outbox.RelayOption) *outbox.Relay {
 	p.Helper()
 	opts = append([]outbox.RelayOption{
 		outbox.WithPoll(20 * time.Millisecond),
@@ -95,7 +95,7 @@ func (p *place) relay(opts ...outbox.RelayOption) *outbox.Relay {
 }
 
 // running runs a relay until the test calls stop.
-func (p *place) running(r *outbox.Relay) (stop func()) {
+func (p *fixture) running(r *outbox.Relay) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -116,20 +116,20 @@ func (p *place) running(r *outbox.Relay) (stop func()) {
 }
 
 // until waits until a condition is true.
-func (p *place) until(what string, f func() bool) {
+func (p *fixture) until(what string, f func() bool) {
 	p.Helper()
-	for ctx := copytest.Ctx(p); !f(); copytest.During(ctx, 50*time.Millisecond) {
+	for ctx := copytest.Ctx(p); !f(); copytest.WaitFor(ctx, 50*time.Millisecond) {
 		if ctx.Err() != nil {
 			p.Fatalf("in vain for %s", what)
 		}
 	}
 }
 
-func (p *place) published(n int) func() bool {
+func (p *fixture) published(n int) func() bool {
 	return func() bool { return len(p.Committed(p.topic)) >= n }
 }
 
-func (p *place) count() (n int) {
+func (p *fixture) count() (n int) {
 	p.Helper()
 	if err := p.db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&n); err != nil {
 		p.Fatal(err)
@@ -138,7 +138,7 @@ func (p *place) count() (n int) {
 }
 
 // inTx runs f in a database transaction and commits the transaction.
-func (p *place) inTx(f func(tx *sql.Tx) error) {
+func (p *fixture) inTx(f func(tx *sql.Tx) error) {
 	p.Helper()
 	tx, err := p.db.Begin()
 	if err == nil {
@@ -153,14 +153,14 @@ func (p *place) inTx(f func(tx *sql.Tx) error) {
 	}
 }
 
-func (p *place) event(n int) *event { return &event{Key: fmt.Sprint(n % 7), Seq: int64(n)} }
+func (p *fixture) event(n int) *event { return &event{Key: fmt.Sprint(n % 7), Seq: int64(n)} }
 
 // TestOutbox checks that a committed event is published once, with key,
 // headers, time and event id. An event that was rolled back is not published.
 // Published rows are deleted.
 func TestOutbox(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		const n = 500
 		add := func(from, to int, commit bool) {
@@ -237,7 +237,7 @@ func TestOutbox(t *testing.T) {
 			}
 			events = append(events, p.Decode(r.Value))
 		}
-		if f := copytest.JudgeEvents(events, n+1); f != (copytest.Found{}) {
+		if f := copytest.CompareEvents(events, n+1); f != (copytest.Differences{}) {
 			t.Errorf("%+v", f)
 		}
 	})
@@ -251,7 +251,7 @@ func TestLateCommit(t *testing.T) {
 	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} { // not SQLite, because SQLite allows only one writer
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t, d)
+			p := newFixture(t, d)
 			ctx := copytest.Ctx(t)
 			begin := func() *sql.Tx {
 				tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
@@ -284,7 +284,7 @@ func TestLateCommit(t *testing.T) {
 			must(slow.Commit())
 			p.until("the slow one", p.published(3))
 			must(unrelated.Rollback())
-			p.Exactly(p.topic, 3)
+			p.WantExactlyOnce(p.topic, 3)
 		})
 	}
 }
@@ -293,7 +293,7 @@ func TestLateCommit(t *testing.T) {
 // lose the row of a slow transaction.
 func TestControlLateCommit(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t, outbox.PostgreSQL)
+	p := newFixture(t, outbox.PostgreSQL)
 	ctx := copytest.Ctx(t)
 	slow, err := p.db.Begin()
 	if err != nil {
@@ -332,7 +332,7 @@ func TestControlLateCommit(t *testing.T) {
 // time, with several shards.
 func TestRelayStops(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		const n = 1200
 		written := make(chan struct{})
@@ -353,7 +353,7 @@ func TestRelayStops(t *testing.T) {
 		<-written
 		p.until("the events", p.published(n))
 		steady()
-		p.Exactly(p.topic, n)
+		p.WantExactlyOnce(p.topic, n)
 	}, outbox.WithShards(4))
 }
 
@@ -362,7 +362,7 @@ func TestRelayStops(t *testing.T) {
 // dead-letter topic and the other rows are published.
 func TestBadRows(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		small := p.Topic("small", 1, "max.message.bytes", "1500")
 		write := func() {
@@ -403,7 +403,7 @@ func TestBadRows(t *testing.T) {
 		p.until("the events", p.published(2))
 		p.until("the deletion", func() bool { return p.count() == 0 })
 		stop()
-		p.Exactly(p.topic, 2)
+		p.WantExactlyOnce(p.topic, 2)
 		var reasons []string
 		for _, r := range p.Records(dead) {
 			for _, h := range r.Headers {
@@ -425,7 +425,7 @@ func TestBadRows(t *testing.T) {
 // database, and a database copy from an earlier time.
 func TestWrongDatabase(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(0), p.event(1)) })
 		stop := p.running(p.relay())
@@ -472,11 +472,11 @@ func TestWrongDatabase(t *testing.T) {
 	})
 }
 
-// TestKeep keeps published rows for a time. The relay does not publish a kept
-// row again.
-func TestKeep(t *testing.T) {
+// TestKeptRowsAreNotPublishedAgain keeps published rows for a time. The relay
+// does not publish a kept row again.
+func TestKeptRowsAreNotPublishedAgain(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		for i := range 20 {
 			p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(ctx, tx, p.event(i)) })
@@ -494,7 +494,7 @@ func TestKeep(t *testing.T) {
 		stop = p.running(p.relay(outbox.WithKeep(time.Millisecond)))
 		p.until("the deletion", func() bool { return p.count() == 0 })
 		stop()
-		p.Exactly(p.topic, 21)
+		p.WantExactlyOnce(p.topic, 21)
 	})
 }
 
@@ -502,7 +502,7 @@ func TestKeep(t *testing.T) {
 // Debezium's event router expects, and that the relay publishes from the table.
 func TestDebeziumColumns(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		p.inTx(func(tx *sql.Tx) error { return p.orders.Enlist(copytest.Ctx(t), tx, p.event(0), p.event(1)) })
 		var topic, kind string
 		if err := p.db.QueryRow("SELECT aggregatetype, type FROM outbox WHERE id IS NOT NULL AND aggregateid IS NOT NULL AND payload IS NOT NULL").Scan(&topic, &kind); err != nil {
@@ -514,7 +514,7 @@ func TestDebeziumColumns(t *testing.T) {
 		stop := p.running(p.relay())
 		p.until("the events", p.published(2))
 		stop()
-		p.Exactly(p.topic, 2)
+		p.WantExactlyOnce(p.topic, 2)
 	}, outbox.WithDebeziumColumns())
 }
 
@@ -522,7 +522,7 @@ func TestDebeziumColumns(t *testing.T) {
 // columns.
 func TestMissingColumns(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		for _, change := range []struct{ do, want string }{
 			{"ALTER TABLE outbox DROP COLUMN checksum", "checksum"},
 			{"DROP TABLE outbox", "outbox"},

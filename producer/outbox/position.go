@@ -76,13 +76,13 @@ func snapshotEnd(snapshot string) uint64 {
 	return end
 }
 
-// stream returns the name of a shard's stream.
-func stream(shard int) string { return fmt.Sprintf("shard-%d", shard) }
+// streamName returns the name of a shard's stream.
+func streamName(shard int) string { return fmt.Sprintf("shard-%d", shard) }
 
 // positionOf finds the position of a shard among the committed positions.
 func positionOf(shard int, committed []source.Position) (p position, ok bool, err error) {
 	for _, c := range committed {
-		if c.Stream == stream(shard) {
+		if c.Stream == streamName(shard) {
 			p, err = parsePosition(c.Value)
 			return p, true, err
 		}

@@ -26,8 +26,8 @@ type input struct {
 	rows  int // the largest number of rows of one query
 }
 
-// deleteMost limits the number of rows that one statement deletes.
-const deleteMost = 5000
+// maxDeleteRows limits the number of rows that one statement deletes.
+const maxDeleteRows = 5000
 
 // reader reads one shard.
 type reader struct {
@@ -88,7 +88,7 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 }
 
 // progressName returns the name of the progress in the relay's own table.
-func (r *reader) progressName() string { return "relay " + r.relay + " " + stream(r.shard) }
+func (r *reader) progressName() string { return "relay " + r.relay + " " + streamName(r.shard) }
 
 // checkDatabase compares the position in Kafka with the progress in the
 // database. The progress may be older than the position. Then the rows between
@@ -102,7 +102,7 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 	switch {
 	case !known && ok:
 		return fmt.Errorf("%w: the database notes published rows up to %s, but the topic of positions has no position of %s: "+
-			"restore the topic, or delete the row %q of table %s_state to publish the remaining rows", ErrDatabase, stored, stream(r.shard), r.progressName(), r.table.name)
+			"restore the topic, or delete the row %q of table %s_state to publish the remaining rows", ErrDatabase, stored, streamName(r.shard), r.progressName(), r.table.name)
 	case !known:
 		return nil
 	case at.Database != r.database:
@@ -190,7 +190,7 @@ func (r *reader) Positions() []source.Position {
 	r.moved = false
 	r.finished = append(r.finished, r.published)
 	r.published = nil
-	return []source.Position{{Stream: stream(r.shard), Value: r.at.text()}}
+	return []source.Position{{Stream: streamName(r.shard), Value: r.at.text()}}
 }
 
 // Close implements [source.Reader].
@@ -217,7 +217,7 @@ func (r *reader) Committed(ctx context.Context, positions []source.Position) err
 	return r.cleaner.add(ctx, cleaning{seqs, positions})
 }
 
-func list(seqs []int64) string {
+func joinNumbers(seqs []int64) string {
 	var b strings.Builder
 	for i, n := range seqs {
 		if i > 0 {
@@ -228,8 +228,8 @@ func list(seqs []int64) string {
 	return b.String()
 }
 
-// behind returns the condition that selects the rows up to a position.
-func (r *reader) behind(at position) (condition string, args []any) {
+// conditionUpTo returns the condition that selects the rows up to a position.
+func (r *reader) conditionUpTo(at position) (condition string, args []any) {
 	switch r.table.dialect {
 	case PostgreSQL:
 		return "shard = ? AND (pg_visible_in_snapshot(tx, ?::pg_snapshot) OR pg_visible_in_snapshot(tx, ?::pg_snapshot) AND seq <= ?)",
@@ -244,7 +244,7 @@ func (r *reader) behind(at position) (condition string, args []any) {
 // deletePublished deletes the rows that an earlier run has published, and
 // stores the progress.
 func (r *reader) deletePublished(ctx context.Context, at position) error {
-	condition, args := r.behind(at)
+	condition, args := r.conditionUpTo(at)
 	tx, err := r.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("outbox: %w", err)
@@ -267,7 +267,7 @@ func (r *reader) sweep(ctx context.Context) error {
 	if r.keep == 0 || time.Since(r.swept) < max(r.keep/10, time.Second) || r.at.ID == uuid.Nil || r.moved {
 		return nil
 	}
-	condition, args := r.behind(r.at)
+	condition, args := r.conditionUpTo(r.at)
 	args = append(args, r.table.timeArg(time.Now().Add(-r.keep).UTC()))
 	if _, err := r.db.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition+" AND created_at < ?"), args...); err != nil {
 		return fmt.Errorf("outbox: delete rows older than WithKeep: %w", err)
@@ -276,12 +276,13 @@ func (r *reader) sweep(ctx context.Context) error {
 	return nil
 }
 
-// unpublished returns the condition that selects the rows behind a position.
-func (r *reader) unpublished(at position) (condition string, args []any) {
+// conditionBehind returns the condition that selects the rows behind a
+// position.
+func (r *reader) conditionBehind(at position) (condition string, args []any) {
 	switch r.table.dialect {
 	case PostgreSQL:
 		before := orEmptySnapshot(at.Before)
-		return "shard = ? AND " + newer + " AND (NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) OR seq > ?)",
+		return "shard = ? AND " + newerThanSnapshot + " AND (NOT pg_visible_in_snapshot(tx, ?::pg_snapshot) OR seq > ?)",
 			[]any{r.shard, before, before, orEmptySnapshot(at.In), at.Seq}
 	case MySQL:
 		return "shard = ? AND (batch IS NULL OR batch > ? OR batch = ? AND seq > ?)", []any{r.shard, at.Batch, at.Batch, at.Seq}
@@ -295,7 +296,7 @@ func (r *reader) unpublished(at position) (condition string, args []any) {
 func (r *reader) Lag(ctx context.Context) (source.Lag, error) {
 	var n int64
 	var oldest any
-	condition, args := r.unpublished(*r.committed.Load())
+	condition, args := r.conditionBehind(*r.committed.Load())
 	err := r.db.QueryRowContext(ctx, r.table.dialect.query("SELECT COUNT(*), "+r.table.dialect.timeText("MIN(created_at)")+" FROM "+r.table.quoted()+" WHERE "+condition), args...).Scan(&n, &oldest)
 	if err != nil {
 		return source.Lag{Items: -1}, fmt.Errorf("outbox: %w", err)

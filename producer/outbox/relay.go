@@ -22,14 +22,14 @@ import (
 // the shards. A Relay is safe for concurrent use, but Run must be called only
 // once.
 type Relay struct {
-	source *source.Source[*Row]
-	table  *Table
-	db     *sql.DB
-	reg    serde.Registry
-	dead   string
+	source      *source.Source[*Row]
+	table       *Table
+	db          *sql.DB
+	reg         serde.Registry
+	deadLetters string
 
-	mu    sync.Mutex
-	known map[int]bool // schema ids that the registry knows
+	mu           sync.Mutex
+	knownSchemas map[int]bool // schema ids that the registry knows
 }
 
 // RelayOption changes a [Relay]. The zero RelayOption does nothing.
@@ -42,14 +42,14 @@ type RelayOption struct {
 func (o RelayOption) String() string { return o.name }
 
 type relayConfig struct {
-	poll   time.Duration
-	polls  bool // WithPoll was given
-	keep   time.Duration
-	rows   int
-	waker  Waker
-	dead   string
-	source []source.Option
-	errs   []error // of options with a wrong value
+	poll        time.Duration
+	polls       bool // WithPoll was given
+	keep        time.Duration
+	rows        int
+	waker       Waker
+	deadLetters string
+	source      []source.Option
+	errs        []error // of options with a wrong value
 }
 
 // Waker wakes a relay when new rows may exist, so that the rows are published
@@ -102,7 +102,7 @@ func WithDeadLetters(topic string) RelayOption {
 		if err := settings.CheckTopicName(topic); err != nil {
 			c.errs = append(c.errs, fmt.Errorf("outbox: WithDeadLetters: %w", err))
 		}
-		c.dead = topic
+		c.deadLetters = topic
 	}}
 }
 
@@ -166,9 +166,9 @@ func NewRelay(brokers []string, name string, table *Table, db *sql.DB, reg serde
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	r := &Relay{source: src, table: table, db: db, reg: reg, dead: c.dead, known: map[int]bool{}}
-	if r.dead != "" {
-		src.HandleBad(r.bury)
+	r := &Relay{source: src, table: table, db: db, reg: reg, deadLetters: c.deadLetters, knownSchemas: map[int]bool{}}
+	if r.deadLetters != "" {
+		src.HandleBad(r.publishDeadLetter)
 	}
 	return r, nil
 }
@@ -221,10 +221,10 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 		}
 		tx.IgnoreRefused() // the row goes to the dead-letter topic instead
 	}
-	if r.dead == "" || errors.Is(err, serde.ErrRegistry) || ctx.Err() != nil {
+	if r.deadLetters == "" || errors.Is(err, serde.ErrRegistry) || ctx.Err() != nil {
 		return err
 	}
-	return r.bury(ctx, tx, row, err)
+	return r.publishDeadLetter(ctx, tx, row, err)
 }
 
 // check returns an error if a row cannot be published.
@@ -239,7 +239,7 @@ func (r *Relay) check(ctx context.Context, row *Row) error {
 	}
 	id := int(binary.BigEndian.Uint32(row.Payload[1:]))
 	r.mu.Lock()
-	known := r.known[id]
+	known := r.knownSchemas[id]
 	r.mu.Unlock()
 	if known {
 		return nil
@@ -248,13 +248,13 @@ func (r *Relay) check(ctx context.Context, row *Row) error {
 		return fmt.Errorf("schema id %d of the payload: %w", id, err)
 	}
 	r.mu.Lock()
-	r.known[id] = true
+	r.knownSchemas[id] = true
 	r.mu.Unlock()
 	return nil
 }
 
-// bury writes a row to the dead-letter topic.
-func (r *Relay) bury(ctx context.Context, tx *producer.Tx, row *Row, reason error) error {
+// publishDeadLetter writes a row to the dead-letter topic.
+func (r *Relay) publishDeadLetter(ctx context.Context, tx *producer.Tx, row *Row, reason error) error {
 	e := row.encoded()
 	text := reason.Error()
 	if len(text) > 1000 {
@@ -265,7 +265,7 @@ func (r *Relay) bury(ctx context.Context, tx *producer.Tx, row *Row, reason erro
 		serde.Header{Key: DeadLetterTopic, Value: []byte(row.Topic)},
 		serde.Header{Key: DeadLetterRow, Value: strconv.AppendInt(nil, row.Seq, 10)},
 	)
-	e.Topic, e.Partition = r.dead, producer.Partition{}
+	e.Topic, e.Partition = r.deadLetters, producer.Partition{}
 	if err := e.Add(ctx, tx); err != nil {
 		return fmt.Errorf("dead letter: %w", err)
 	}

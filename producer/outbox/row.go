@@ -62,7 +62,7 @@ func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
 	}
 	r.Time = r.Time.Truncate(time.Millisecond).UTC() // the precision of Kafka
 	r.headers = encodeHeaders(e.Headers)
-	r.checksum = r.sum()
+	r.checksum = r.checksumOf()
 	return r, nil
 }
 
@@ -85,9 +85,9 @@ func (t *Table) shardOf(topic string, key []byte, id uuid.UUID) int {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // a table, never changed
 
-// sum returns the checksum of the published fields. The checksum is a CRC-32C
-// of the fields, each after its length. nil has the length -1.
-func (r *Row) sum() int64 {
+// checksumOf returns the checksum of the published fields. The checksum is a
+// CRC-32C of the fields, each after its length. nil has the length -1.
+func (r *Row) checksumOf() int64 {
 	crc := uint32(0)
 	number := func(n int64) {
 		var b [8]byte
@@ -114,7 +114,7 @@ func (r *Row) sum() int64 {
 
 // verify checks a row that was read, and decodes its headers.
 func (r *Row) verify() (err error) {
-	if r.sum() != r.checksum {
+	if r.checksumOf() != r.checksum {
 		return ErrChecksum
 	}
 	r.Headers, err = decodeHeaders(r.headers)

@@ -18,7 +18,7 @@ import (
 )
 
 // write commits events with the numbers from (inclusive) to to (exclusive).
-func (p *place) write(from, to int) {
+func (p *fixture) write(from, to int) {
 	p.Helper()
 	p.inTx(func(tx *sql.Tx) error {
 		var events []*event
@@ -30,7 +30,7 @@ func (p *place) write(from, to int) {
 }
 
 // fails waits until the relay reports an error for which is returns true.
-func (p *place) fails(r *outbox.Relay, what string, is func(error) bool) {
+func (p *fixture) fails(r *outbox.Relay, what string, is func(error) bool) {
 	p.Helper()
 	var last error
 	defer func() {
@@ -59,7 +59,7 @@ func TestEarlierCopy(t *testing.T) {
 	for name, d := range map[string]outbox.Dialect{"PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t, d)
+			p := newFixture(t, d)
 			r := p.relay()
 			defer p.running(r)()
 			p.write(0, 10)
@@ -72,7 +72,7 @@ func TestEarlierCopy(t *testing.T) {
 			p.until("the database", func() bool { return p.db.Ping() == nil })
 			p.write(20, 30) // the events may get the numbers and transaction ids of published events
 			p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
-			p.Exactly(p.topic, 20)
+			p.WantExactlyOnce(p.topic, 20)
 		})
 	}
 }
@@ -81,7 +81,7 @@ func TestEarlierCopy(t *testing.T) {
 // no batch number. Such a copy exists if the replication is behind.
 func TestUnnumberedCopy(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t, outbox.MySQL)
+	p := newFixture(t, outbox.MySQL)
 	p.write(0, 10)
 	stop := p.running(p.relay(outbox.WithKeep(time.Hour)))
 	p.until("the events", p.published(10))
@@ -94,7 +94,7 @@ func TestUnnumberedCopy(t *testing.T) {
 	r := p.relay(outbox.WithKeep(time.Hour))
 	defer p.running(r)()
 	p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
-	p.Exactly(p.topic, 10)
+	p.WantExactlyOnce(p.topic, 10)
 }
 
 // TestLockTimeout holds the lock that the relay needs to number rows in MySQL.
@@ -102,7 +102,7 @@ func TestUnnumberedCopy(t *testing.T) {
 // relay continues.
 func TestLockTimeout(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t, outbox.MySQL)
+	p := newFixture(t, outbox.MySQL)
 	ctx := copytest.Ctx(t)
 	if _, err := p.db.Exec("SET GLOBAL innodb_lock_wait_timeout = 1"); err != nil {
 		t.Fatal(err)
@@ -119,13 +119,13 @@ func TestLockTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.until("the second event", p.published(2))
-	p.Exactly(p.topic, 2)
+	p.WantExactlyOnce(p.topic, 2)
 }
 
 // holding returns a transaction that holds the lock of a query. The relay also
 // locks the row. So the database may choose the transaction as the victim of a
 // deadlock. holding then repeats the query in a new transaction.
-func (p *place) holding(ctx context.Context, query string) *sql.Tx {
+func (p *fixture) holding(ctx context.Context, query string) *sql.Tx {
 	p.Helper()
 	for {
 		tx, err := p.db.BeginTx(ctx, nil)
@@ -145,13 +145,13 @@ func (p *place) holding(ctx context.Context, query string) *sql.Tx {
 	}
 }
 
-// TestClocks writes events from services whose clocks differ by hours. The
-// clocks must change neither the order nor the set of published events. A row
-// of a slow clock is kept for a shorter time, but is never deleted before the
-// relay publishes the row.
-func TestClocks(t *testing.T) {
+// TestClocksOfServicesDiffer writes events from services whose clocks differ by
+// hours. The clocks must change neither the order nor the set of published
+// events. A row of a slow clock is kept for a shorter time, but is never
+// deleted before the relay publishes the row.
+func TestClocksOfServicesDiffer(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, p *place) {
+	eachDatabase(t, func(t *testing.T, p *fixture) {
 		ctx := copytest.Ctx(t)
 		const n = 60
 		write := func(from, to int) {
@@ -170,7 +170,7 @@ func TestClocks(t *testing.T) {
 		r := p.relay(outbox.WithKeep(24 * time.Hour)) // looks for old rows at its start
 		defer p.running(r)()
 		p.until("the deletion of the rows of the slow clock", func() bool { return p.count() == n-n/3 })
-		p.Exactly(p.topic, n)
+		p.WantExactlyOnce(p.topic, n)
 		p.until("a lag of 0", func() bool { // the lag is -1 until the relay has counted the rows
 			shards := r.Shards(ctx)
 			for _, h := range shards {
@@ -193,7 +193,7 @@ func TestPgBouncer(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			name := "outbox_" + mode
-			p := newPlaceOn(t, server, outbox.PostgreSQL, outbox.WithName(name), outbox.WithShards(2))
+			p := newFixtureOn(t, server, outbox.PostgreSQL, outbox.WithName(name), outbox.WithShards(2))
 			var err error
 			if p.db, err = sql.Open("pgx", url+"&default_query_exec_mode="+mode); err != nil {
 				t.Fatal(err)
@@ -214,7 +214,7 @@ func TestPgBouncer(t *testing.T) {
 			})
 			stop()
 			second()
-			p.Exactly(p.topic, n)
+			p.WantExactlyOnce(p.topic, n)
 		})
 	}
 }

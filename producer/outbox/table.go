@@ -125,8 +125,8 @@ func (t *Table) Create(ctx context.Context, db *sql.DB) error {
 
 func firstLine(s string) string { line, _, _ := strings.Cut(s, "\n"); return line }
 
-// state returns the name of the relay's own table.
-func (t *Table) state() string { return t.dialect.quote(t.name + "_state") }
+// quotedState returns the name of the relay's own table.
+func (t *Table) quotedState() string { return t.dialect.quote(t.name + "_state") }
 
 func (t *Table) quoted() string { return t.dialect.quote(t.name) }
 
@@ -165,7 +165,7 @@ func (t *Table) schema() []string {
 	}
 	base := t.name[strings.LastIndex(t.name, ".")+1:]
 	table := "CREATE TABLE IF NOT EXISTS " + t.quoted() + " (\n" + strings.Join(cols, ",\n")
-	state := "CREATE TABLE IF NOT EXISTS " + t.state() + " (\n  name %s PRIMARY KEY,\n  value %s NOT NULL\n)"
+	state := "CREATE TABLE IF NOT EXISTS " + t.quotedState() + " (\n  name %s PRIMARY KEY,\n  value %s NOT NULL\n)"
 	switch t.dialect {
 	case PostgreSQL:
 		out := []string{
@@ -173,7 +173,7 @@ func (t *Table) schema() []string {
 			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
 			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_tx") + " ON " + t.quoted() + " (shard, tx)",
 			fmt.Sprintf(state, "text", "text"),
-			"INSERT INTO " + t.state() + " (name, value) VALUES ('database', gen_random_uuid()::text) ON CONFLICT (name) DO NOTHING",
+			"INSERT INTO " + t.quotedState() + " (name, value) VALUES ('database', gen_random_uuid()::text) ON CONFLICT (name) DO NOTHING",
 		}
 		if t.notify != "" {
 			function := q(t.name + "_notify")
@@ -188,14 +188,14 @@ func (t *Table) schema() []string {
 		return []string{
 			table + ",\n  KEY " + q(base+"_shard_batch") + " (shard, batch, seq)\n)" + tableOptions,
 			fmt.Sprintf(state, "varchar(255)", "longtext") + tableOptions,
-			"INSERT IGNORE INTO " + t.state() + " (name, value) VALUES ('database', UUID())",
+			"INSERT IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', UUID())",
 		}
 	default:
 		return []string{
 			table + "\n)",
 			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
 			fmt.Sprintf(state, "TEXT", "TEXT"),
-			"INSERT OR IGNORE INTO " + t.state() + " (name, value) VALUES ('database', lower(hex(randomblob(16))))",
+			"INSERT OR IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', lower(hex(randomblob(16))))",
 		}
 	}
 }
@@ -231,7 +231,7 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 	if err := checkColumns(ctx, db, t.name, t.quoted(), want); err != nil {
 		return err
 	}
-	if err := checkColumns(ctx, db, t.name+"_state", t.state(), []string{"name", "value"}); err != nil {
+	if err := checkColumns(ctx, db, t.name+"_state", t.quotedState(), []string{"name", "value"}); err != nil {
 		return err
 	}
 	_, err := t.identity(ctx, db)
@@ -289,7 +289,7 @@ type querier interface {
 
 // readState reads a value of the relay's table.
 func (t *Table) readState(ctx context.Context, db querier, name string) (value string, ok bool, err error) {
-	err = db.QueryRowContext(ctx, t.dialect.query("SELECT value FROM "+t.state()+" WHERE name = ?"), name).Scan(&value)
+	err = db.QueryRowContext(ctx, t.dialect.query("SELECT value FROM "+t.quotedState()+" WHERE name = ?"), name).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}
@@ -301,9 +301,9 @@ func (t *Table) readState(ctx context.Context, db querier, name string) (value s
 
 // writeState stores a value in the relay's table.
 func (t *Table) writeState(ctx context.Context, db querier, name, value string) error {
-	statement := "INSERT INTO " + t.state() + " (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+	statement := "INSERT INTO " + t.quotedState() + " (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 	if t.dialect == MySQL {
-		statement = "INSERT INTO " + t.state() + " (name, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = VALUES(value)"
+		statement = "INSERT INTO " + t.quotedState() + " (name, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = VALUES(value)"
 	}
 	if _, err := db.ExecContext(ctx, t.dialect.query(statement), name, value); err != nil {
 		return fmt.Errorf("outbox: table %s_state: %w", t.name, err)

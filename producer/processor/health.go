@@ -7,7 +7,7 @@ import "github.com/avroline/avroline/producer"
 // brokers as the producer, so Health lists only the brokers of the producer.
 func (p *Processor[In]) Health() producer.Health {
 	h := p.t.Health()
-	if err := p.ended.Load(); err != nil {
+	if err := p.runErr.Load(); err != nil {
 		h.Ready, h.Reason, h.Degraded = false, *err, nil
 	}
 	return h

@@ -118,11 +118,11 @@ func WithHooks(h Hooks) Option {
 	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
 }
 
-// each calls call for all hooks. name is for the log.
-func (o *observer) each(name string, call func(h *Hooks)) {
+// callHooks calls call for all hooks. name is for the log.
+func (o *observer) callHooks(name string, call func(h *Hooks)) {
 	for i := range o.hooks {
 		func() {
-			defer hook.Caught(o.settings.Logger, "processor.Hooks."+name)
+			defer hook.Recover(o.settings.Logger, "processor.Hooks."+name)
 			call(&o.hooks[i])
 		}()
 	}
@@ -135,15 +135,15 @@ type observer struct {
 	// Each field is true if there is a hook of the kind.
 	polls, batches, records, rebalances, lag bool
 
-	partition map[Partition]bool  // the last assignment
+	assigned  map[Partition]bool  // the last assignment
 	positions map[Partition]int64 // the next offset to commit
-	measured  time.Time           // the last measurement of the lag
+	lastLag   time.Time           // the last measurement of the lag
 }
 
 const (
-	lagEvery = 10 * time.Second
-	// lagWait limits a measurement, because no message is handled meanwhile.
-	lagWait = time.Second
+	lagInterval = 10 * time.Second
+	// lagTimeout limits a measurement, because no message is handled meanwhile.
+	lagTimeout = time.Second
 )
 
 func newObserver(in *input, all []Hooks) *observer {
@@ -169,8 +169,8 @@ func (o *observer) record(m *transport.ConsumedMessage) Record {
 	return r
 }
 
-// poll calls collect and reports the result to the hooks.
-func (o *observer) poll(ctx context.Context, collect func() ([]*transport.ConsumedMessage, error)) ([]*transport.ConsumedMessage, error) {
+// observePoll calls collect and reports the result to the hooks.
+func (o *observer) observePoll(ctx context.Context, collect func() ([]*transport.ConsumedMessage, error)) ([]*transport.ConsumedMessage, error) {
 	if !o.polls {
 		return collect()
 	}
@@ -180,7 +180,7 @@ func (o *observer) poll(ctx context.Context, collect func() ([]*transport.Consum
 	for _, m := range messages {
 		p.Bytes += len(m.Key) + len(m.Value)
 	}
-	o.each("Polled", func(h *Hooks) {
+	o.callHooks("Polled", func(h *Hooks) {
 		if h.Polled != nil {
 			h.Polled(ctx, p)
 		}
@@ -188,9 +188,9 @@ func (o *observer) poll(ctx context.Context, collect func() ([]*transport.Consum
 	return messages, err
 }
 
-// batch runs one attempt at a batch. The function again reports whether the
-// processor tries the batch again after an error.
-func (o *observer) batch(ctx context.Context, messages []*transport.ConsumedMessage, run func(context.Context) error, again func(error) bool) error {
+// observeBatch runs one attempt at a batch. The function again reports whether
+// the processor tries the batch again after an error.
+func (o *observer) observeBatch(ctx context.Context, messages []*transport.ConsumedMessage, run func(context.Context) error, again func(error) bool) error {
 	if !o.batches {
 		return run(ctx)
 	}
@@ -198,16 +198,16 @@ func (o *observer) batch(ctx context.Context, messages []*transport.ConsumedMess
 	for _, m := range messages {
 		b.Records = append(b.Records, o.record(m))
 	}
-	o.each("StartBatch", func(h *Hooks) {
+	o.callHooks("StartBatch", func(h *Hooks) {
 		if h.StartBatch != nil {
-			ctx = child(ctx, h.StartBatch(ctx, b))
+			ctx = hookContext(ctx, h.StartBatch(ctx, b))
 		}
 	})
 	e := BatchEnd{Err: errPanicked}
 	begun := time.Now()
 	defer func() {
 		e.Took = time.Since(begun)
-		o.each("EndBatch", func(h *Hooks) {
+		o.callHooks("EndBatch", func(h *Hooks) {
 			if h.EndBatch != nil {
 				h.EndBatch(ctx, b, e)
 			}
@@ -221,28 +221,28 @@ func (o *observer) batch(ctx context.Context, messages []*transport.ConsumedMess
 // errPanicked is the error of a batch or record whose function panicked.
 var errPanicked = errors.New("processor: the function panicked")
 
-// child returns the context of a hook, or ctx if the hook returned nil.
-func child(ctx, of context.Context) context.Context {
+// hookContext returns the context of a hook, or ctx if the hook returned nil.
+func hookContext(ctx, of context.Context) context.Context {
 	if of == nil {
 		return ctx
 	}
 	return of
 }
 
-// one handles one message between StartRecord and EndRecord. Call one only if
-// records is true.
-func (o *observer) one(ctx context.Context, m *transport.ConsumedMessage, run func(context.Context) (bad, err error)) error {
+// observeMessage handles one message between StartRecord and EndRecord. Call
+// one only if records is true.
+func (o *observer) observeMessage(ctx context.Context, m *transport.ConsumedMessage, run func(context.Context) (bad, err error)) error {
 	r := o.record(m)
-	o.each("StartRecord", func(h *Hooks) {
+	o.callHooks("StartRecord", func(h *Hooks) {
 		if h.StartRecord != nil {
-			ctx = child(ctx, h.StartRecord(ctx, r))
+			ctx = hookContext(ctx, h.StartRecord(ctx, r))
 		}
 	})
 	e := RecordEnd{Err: errPanicked}
 	begun := time.Now()
 	defer func() {
 		e.Took = time.Since(begun)
-		o.each("EndRecord", func(h *Hooks) {
+		o.callHooks("EndRecord", func(h *Hooks) {
 			if h.EndRecord != nil {
 				h.EndRecord(ctx, r, e)
 			}
@@ -261,15 +261,15 @@ func (o *observer) noteCommitted(messages []*transport.ConsumedMessage) {
 	for _, m := range messages {
 		p := Partition{m.Topic, m.Partition}
 		if _, known := o.positions[p]; !known {
-			o.measured = time.Time{} // the first position of the partition: measure at once
+			o.lastLag = time.Time{} // the first position of the partition: measure at once
 		}
 		o.positions[p] = m.Offset + 1
 	}
 }
 
-// look reports rebalances and, from time to time, the lag to the hooks. look is
-// called between two batches.
-func (o *observer) look(ctx context.Context) {
+// reportProgress reports rebalances and, from time to time, the lag to the
+// hooks. reportProgress is called between two batches.
+func (o *observer) reportProgress(ctx context.Context) {
 	if !o.rebalances && !o.lag {
 		return
 	}
@@ -281,26 +281,27 @@ func (o *observer) look(ctx context.Context) {
 	for _, tp := range assigned {
 		now[Partition{tp.Topic, tp.Partition}] = true
 	}
-	if !maps.Equal(now, o.partition) {
-		r := Rebalance{Group: o.group, NowPartitions: len(now), Assigned: missing(o.partition, now), Revoked: missing(now, o.partition)}
+	if !maps.Equal(now, o.assigned) {
+		r := Rebalance{Group: o.group, NowPartitions: len(now), Assigned: addedPartitions(o.assigned, now), Revoked: addedPartitions(now, o.assigned)}
 		for _, p := range r.Revoked {
 			delete(o.positions, p)
 		}
-		o.partition, o.measured = now, time.Time{}
-		o.each("Rebalanced", func(h *Hooks) {
+		o.assigned, o.lastLag = now, time.Time{}
+		o.callHooks("Rebalanced", func(h *Hooks) {
 			if h.Rebalanced != nil {
 				h.Rebalanced(ctx, r)
 			}
 		})
 	}
-	if o.lag && len(now) > 0 && time.Since(o.measured) >= lagEvery {
-		o.measured = time.Now()
-		o.measure(ctx)
+	if o.lag && len(now) > 0 && time.Since(o.lastLag) >= lagInterval {
+		o.lastLag = time.Now()
+		o.reportLag(ctx)
 	}
 }
 
-// missing returns the partitions that are in after but not in before, sorted.
-func missing(before, after map[Partition]bool) []Partition {
+// addedPartitions returns the partitions that are in after but not in before,
+// sorted.
+func addedPartitions(before, after map[Partition]bool) []Partition {
 	var out []Partition
 	for p := range after {
 		if !before[p] {
@@ -321,13 +322,13 @@ func comparePartitions(a, b Partition) int {
 	return int(a.Partition - b.Partition)
 }
 
-// measure reports the lag to the hooks. A partition without a committed offset
-// has no lag yet.
-func (o *observer) measure(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lagWait)
+// reportLag reports the lag to the hooks. A partition without a committed
+// offset has no lag yet.
+func (o *observer) reportLag(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
 	defer cancel()
 	var ask []transport.TopicPartition
-	for p := range o.partition {
+	for p := range o.assigned {
 		if _, known := o.positions[p]; !known {
 			ask = append(ask, transport.TopicPartition{Topic: p.Topic, Partition: p.Partition})
 		}
@@ -351,13 +352,13 @@ func (o *observer) measure(ctx context.Context) {
 		}
 		for partition, end := range ends {
 			p := Partition{topic, partition}
-			if at, known := o.positions[p]; known && o.partition[p] {
+			if at, known := o.positions[p]; known && o.assigned[p] {
 				out = append(out, Lag{p, max(0, end-at)})
 			}
 		}
 	}
 	slices.SortFunc(out, func(a, b Lag) int { return comparePartitions(a.Partition, b.Partition) })
-	o.each("Lag", func(h *Hooks) {
+	o.callHooks("Lag", func(h *Hooks) {
 		if h.Lag != nil {
 			h.Lag(ctx, o.group, out)
 		}

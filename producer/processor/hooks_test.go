@@ -27,7 +27,7 @@ type (
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
-	c := newCopying(w, 2)
+	c := newCopyJob(w, 2)
 	c.onBad = processor.DeadLetter(w.Topic("dead", 1))
 	// The hooks run on the goroutine of Run. The counts are read only after Run
 	// has returned.
@@ -147,14 +147,14 @@ func (l *contextLog) WithAttrs([]slog.Attr) slog.Handler { return l }
 // can then add the trace id.
 func TestLogContext(t *testing.T) {
 	t.Parallel()
-	c := newCopying(copytest.Brokers(t), 1)
+	c := newCopyJob(copytest.Brokers(t), 1)
 	lines := &contextLog{messages: map[string]int{}}
 	c.opts = []producer.Option{producer.WithLogger(slog.New(lines))}
 	failed := false
 	c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error {
 		if !failed {
 			failed = true
-			return &serde.RegistryError{Op: "test", Err: copytest.ErrAsked}
+			return &serde.RegistryError{Op: "test", Err: copytest.ErrOnPurpose}
 		}
 		return nil
 	}

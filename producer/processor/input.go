@@ -116,9 +116,9 @@ func (in *input) explain(err error) error {
 	return fmt.Errorf("group %s: %w", in.group, open.ExplainDenied(in.settings, err, "Read", name))
 }
 
-// next returns the offsets to commit for a batch. The offset of a partition is
-// the offset of its last message plus 1.
-func next(batch []*transport.ConsumedMessage) []producer.GroupOffset {
+// offsetsToCommit returns the offsets to commit for a batch. The offset of a
+// partition is the offset of its last message plus 1.
+func offsetsToCommit(batch []*transport.ConsumedMessage) []producer.GroupOffset {
 	var out []producer.GroupOffset
 	for _, m := range batch {
 		i := slices.IndexFunc(out, func(o producer.GroupOffset) bool { return o.Topic == m.Topic && o.Partition == m.Partition })
@@ -132,8 +132,8 @@ func next(batch []*transport.ConsumedMessage) []producer.GroupOffset {
 	return out
 }
 
-// first returns the first position of each partition in the batch.
-func first(batch []*transport.ConsumedMessage) []transport.TopicPartition {
+// firstOffsets returns the first position of each partition in the batch.
+func firstOffsets(batch []*transport.ConsumedMessage) []transport.TopicPartition {
 	var out []transport.TopicPartition
 	for _, m := range batch {
 		if !contains(out, m.Topic, m.Partition) {

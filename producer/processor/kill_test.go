@@ -24,12 +24,12 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is the time that a worker spends on one message, so that kills hit a
+// workTime is the time that a worker spends on one message, so that kills hit a
 // worker during its work.
-const workFor = 2 * time.Millisecond
+const workTime = 2 * time.Millisecond
 
-func slowly(context.Context, *producer.Tx, processor.Consumed[event]) error {
-	<-time.After(workFor)
+func workSlowly(context.Context, *producer.Tx, processor.Consumed[event]) error {
+	<-time.After(workTime)
 	return nil
 }
 
@@ -37,14 +37,14 @@ func slowly(context.Context, *producer.Tx, processor.Consumed[event]) error {
 func TestWorker(t *testing.T) {
 	args := copytest.WorkerArgs(t)
 	kind, id := args[0], args[2]
-	w := &copytest.Where{TB: t, Addrs: strings.Split(args[1], ",")}
+	w := &copytest.KafkaEnv{TB: t, Addrs: strings.Split(args[1], ",")}
 	reg := &workload.Registry{}
 	if _, err := reg.Register(t.Context(), "", contract.Schema{Text: copytest.Schema}); err != nil {
 		t.Fatal(err)
 	}
-	c := &copying{w: w, reg: reg, in: args[3], out: args[4], group: args[5], protocol: args[6], messages: 100, opts: soonGone(args[6]), each: slowly}
+	c := &copyJob{w: w, reg: reg, in: args[3], out: args[4], group: args[5], protocol: args[6], messages: 100, opts: shortSession(args[6]), each: workSlowly}
 	if kind != "processor" {
-		c.byHand(t.Context(), kind, id)
+		c.copyByHand(t.Context(), kind, id)
 		return
 	}
 	if err := c.processor(id).Run(t.Context()); err != nil {
@@ -52,20 +52,20 @@ func TestWorker(t *testing.T) {
 	}
 }
 
-// soonGone returns options with a short session, so that the group notices a
-// killed member after 3 s. For the protocol "consumer" the broker sets the
+// shortSession returns options with a short session, so that the group notices
+// a killed member after 3 s. For the protocol "consumer" the broker sets the
 // session timeout.
-func soonGone(protocol string) []producer.Option {
+func shortSession(protocol string) []producer.Option {
 	if protocol != "classic" {
 		return nil
 	}
 	return []producer.Option{producer.WithConfig(map[string]string{"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"})}
 }
 
-// byHand copies messages without a processor. The kind "at-least-once" uses no
-// transactions. The kind "offsets-outside" uses transactions, and commits the
-// offsets after each transaction.
-func (c *copying) byHand(ctx context.Context, kind, id string) {
+// copyByHand copies messages without a processor. The kind "at-least-once" uses
+// no transactions. The kind "offsets-outside" uses transactions, and commits
+// the offsets after each transaction.
+func (c *copyJob) copyByHand(ctx context.Context, kind, id string) {
 	w := c.w
 	must := func(err error) {
 		if err != nil {
@@ -119,7 +119,7 @@ func (c *copying) byHand(ctx context.Context, kind, id string) {
 				return add(func(e *event) error { return events.Add(w.Context(), tx, e) })
 			}))
 		}
-		copytest.During(ctx, 50*time.Millisecond)
+		copytest.WaitFor(ctx, 50*time.Millisecond)
 		if ctx.Err() != nil {
 			return
 		}
@@ -130,7 +130,7 @@ func (c *copying) byHand(ctx context.Context, kind, id string) {
 }
 
 // killable returns a cluster with a short session for the members of a group.
-func killable(t *testing.T, protocol string) *copytest.Where {
+func killable(t *testing.T, protocol string) *copytest.KafkaEnv {
 	if os.Getenv("AVROLINE_TEST_BROKERS") != "" {
 		w := copytest.Brokers(t)
 		w.NeedsProtocol(protocol)
@@ -144,7 +144,7 @@ func killable(t *testing.T, protocol string) *copytest.Where {
 
 // copyUnderKills lets two workers copy n messages. Meanwhile kill -9 ends one
 // of the workers at random, repeatedly.
-func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Found, kills int) {
+func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Differences, kills int) {
 	w := killable(t, protocol)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -156,9 +156,9 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Foun
 	}
 	workers := []*copytest.Worker{start(0), start(1)}
 	deadline := time.Now().Add(4 * time.Minute)
-	for w.Behind(in, group) != 0 {
+	for w.GroupLag(in, group) != 0 {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d left after %d kills; the workers said:\n%s\n---\n%s", w.Behind(in, group), kills, workers[0].Said(), workers[1].Said())
+			t.Fatalf("%d left after %d kills; the workers said:\n%s\n---\n%s", w.GroupLag(in, group), kills, workers[0].Output(), workers[1].Output())
 		}
 		<-time.After(time.Duration(700+rng.IntN(800)) * time.Millisecond)
 		i := rng.IntN(2)
@@ -167,7 +167,7 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Foun
 			kills++
 		}
 		for i := range workers {
-			if workers[i].Ended() {
+			if workers[i].Exited() {
 				workers[i] = start(i)
 			}
 		}
@@ -185,7 +185,7 @@ func copyUnderKills(t *testing.T, kind, protocol string, n int) (_ copytest.Foun
 		}
 		_ = tp.Close(copytest.Ctx(t))
 	}
-	found := w.Judge(out, n)
+	found := w.Compare(out, n)
 	t.Logf("%s, %s: %d messages, %d kills: %+v", kind, protocol, n, kills, found)
 	return found, kills
 }
@@ -197,7 +197,7 @@ func TestKilled(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			found, kills := copyUnderKills(t, "processor", protocol, 20_000)
-			if found != (copytest.Found{}) {
+			if found != (copytest.Differences{}) {
 				t.Errorf("%+v", found)
 			}
 			if kills < 10 {
@@ -240,35 +240,35 @@ func TestFrozen(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			for range 3 {
-				copytest.During(ctx, 2*time.Second)
+				copytest.WaitFor(ctx, 2*time.Second)
 				if err := sleeper.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-					t.Fatal(err, sleeper.Said())
+					t.Fatal(err, sleeper.Output())
 				}
-				copytest.During(ctx, 12*time.Second) // the transaction timeout is 10 s, the session 3 s
+				copytest.WaitFor(ctx, 12*time.Second) // the transaction timeout is 10 s, the session 3 s
 				if err := sleeper.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
-					t.Fatal(err, sleeper.Said())
+					t.Fatal(err, sleeper.Output())
 				}
 			}
-			for w.Behind(in, group) != 0 && ctx.Err() == nil {
-				copytest.During(ctx, 200*time.Millisecond)
+			for w.GroupLag(in, group) != 0 && ctx.Err() == nil {
+				copytest.WaitFor(ctx, 200*time.Millisecond)
 			}
-			copytest.During(ctx, time.Second)
+			copytest.WaitFor(ctx, time.Second)
 			for name, worker := range map[string]*copytest.Worker{"the one that slept": sleeper, "the other": other} {
-				if worker.Ended() {
-					t.Errorf("%s has ended: %s", name, worker.Said())
+				if worker.Exited() {
+					t.Errorf("%s has ended: %s", name, worker.Output())
 				}
 			}
-			w.Exactly(out, n)
+			w.WantExactlyOnce(out, n)
 		})
 	}
 }
 
 // copyThroughRebalances lets a worker copy n messages. Meanwhile a second
 // worker joins the group, works and leaves, twice.
-func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx context.Context, c *copying, id string) error) copytest.Found {
+func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx context.Context, c *copyJob, id string) error) copytest.Differences {
 	t.Helper()
 	w := killable(t, protocol)
-	c := copying{w: w, reg: &workload.Registry{}, in: w.Topic("in", 6), out: w.Topic("out", 6), group: copytest.NewID(t), protocol: protocol, messages: 100, opts: soonGone(protocol)}
+	c := copyJob{w: w, reg: &workload.Registry{}, in: w.Topic("in", 6), out: w.Topic("out", 6), group: copytest.NewID(t), protocol: protocol, messages: 100, opts: shortSession(protocol)}
 	w.Seed(c.reg, c.in, n, nil)
 	limit, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
@@ -277,7 +277,7 @@ func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx c
 		c, did := c, new(atomic.Int64)
 		c.each = func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error {
 			did.Add(1)
-			return slowly(ctx, tx, m)
+			return workSlowly(ctx, tx, m)
 		}
 		ctx, cancel := context.WithCancel(limit)
 		gone := make(chan struct{})
@@ -292,7 +292,7 @@ func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx c
 	until := func(what string, f func() bool) {
 		t.Helper()
 		for !f() {
-			copytest.During(limit, 20*time.Millisecond)
+			copytest.WaitFor(limit, 20*time.Millisecond)
 			if limit.Err() != nil {
 				t.Fatalf("in vain for %s", what)
 			}
@@ -306,10 +306,10 @@ func copyThroughRebalances(t *testing.T, protocol string, n int, work func(ctx c
 		t.Logf("the second worker leaves when the first has done %d and it %d", first.Load(), second.Load())
 		leave()
 	}
-	until("the rest", func() bool { return w.Behind(c.in, c.group) == 0 })
+	until("the rest", func() bool { return w.GroupLag(c.in, c.group) == 0 })
 	stay()
 	workers.Wait()
-	return w.Judge(c.out, n)
+	return w.Compare(c.out, n)
 }
 
 // TestRebalances checks that each message is copied once and in order, even if
@@ -318,8 +318,8 @@ func TestRebalances(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			found := copyThroughRebalances(t, protocol, 4_000, func(ctx context.Context, c *copying, id string) error { return c.processor(id).Run(ctx) })
-			if found != (copytest.Found{}) {
+			found := copyThroughRebalances(t, protocol, 4_000, func(ctx context.Context, c *copyJob, id string) error { return c.processor(id).Run(ctx) })
+			if found != (copytest.Differences{}) {
 				t.Errorf("%+v", found)
 			}
 		})
@@ -332,8 +332,8 @@ func TestControlRebalances(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			found := copyThroughRebalances(t, protocol, 4_000, func(ctx context.Context, c *copying, id string) error {
-				c.byHand(ctx, "offsets-outside", id)
+			found := copyThroughRebalances(t, protocol, 4_000, func(ctx context.Context, c *copyJob, id string) error {
+				c.copyByHand(ctx, "offsets-outside", id)
 				return nil
 			})
 			if t.Logf("%+v", found); found.Twice == 0 {

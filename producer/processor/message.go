@@ -62,7 +62,7 @@ const (
 func DeadLetter(topic string) BadHandler {
 	return func(ctx context.Context, tx *producer.Tx, m Raw) error {
 		dead := producer.Encoded{Topic: topic, Key: m.Key, Headers: append(slices.Clone(m.Headers),
-			serde.Header{Key: DeadLetterReason, Value: []byte(bounded(m.Err.Error(), 1000))},
+			serde.Header{Key: DeadLetterReason, Value: []byte(shorten(m.Err.Error(), 1000))},
 			serde.Header{Key: DeadLetterTopic, Value: []byte(m.Topic)},
 			serde.Header{Key: DeadLetterPartition, Value: strconv.AppendInt(nil, int64(m.Partition), 10)},
 			serde.Header{Key: DeadLetterOffset, Value: strconv.AppendInt(nil, m.Offset, 10)},
@@ -78,27 +78,31 @@ func DeadLetter(topic string) BadHandler {
 	}
 }
 
-// bounded shortens a text. The text may come from another program.
-func bounded(s string, most int) string {
+// shorten shortens a text. The text may come from another program.
+func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
 	return s[:most] + fmt.Sprintf("… (%d bytes)", len(s))
 }
 
-// place is the position of a message: topic, partition and offset.
-type place struct {
+// messageOffset is the position of a message: topic, partition and offset.
+type messageOffset struct {
 	topic     string
 	partition int32
 	offset    int64
 }
 
-func (p place) String() string { return fmt.Sprintf("%s[%d]@%d", p.topic, p.partition, p.offset) }
+func (p messageOffset) String() string {
+	return fmt.Sprintf("%s[%d]@%d", p.topic, p.partition, p.offset)
+}
 
-func placeOf(m *transport.ConsumedMessage) place { return place{m.Topic, m.Partition, m.Offset} }
+func offsetOf(m *transport.ConsumedMessage) messageOffset {
+	return messageOffset{m.Topic, m.Partition, m.Offset}
+}
 
-// describe returns the message without its value.
-func describe[T any](m *transport.ConsumedMessage) Consumed[T] {
+// consumedWithoutValue returns the message without its value.
+func consumedWithoutValue[T any](m *transport.ConsumedMessage) Consumed[T] {
 	c := Consumed[T]{Key: m.Key, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp}
 	for _, h := range m.Headers {
 		c.Headers = append(c.Headers, serde.Header{Key: h.Key, Value: h.Value})

@@ -63,7 +63,7 @@ func WithBatch(messages, bytes int, wait time.Duration) Option {
 func WithBadHandler(f BadHandler) Option {
 	return Option{"WithBadHandler", func(c *config) {
 		if f == nil {
-			c.errs = append(c.errs, bad("WithBadHandler", "", "must not be nil"))
+			c.errs = append(c.errs, optionError("WithBadHandler", "", "must not be nil"))
 		}
 		c.onBad = f
 	}}
@@ -78,20 +78,20 @@ func WithGroupProtocol(name string) Option {
 	return Option{"WithGroupProtocol", func(c *config) { c.protocol = name }}
 }
 
-func bad(option, value, reason string) error {
+func optionError(option, value, reason string) error {
 	return &producer.ConfigError{Setting: option, Value: value, Reason: reason}
 }
 
 func (c *config) check() []error {
 	errs := c.errs
 	if c.messages < 1 || c.bytes < 1 || c.wait < 0 {
-		errs = append(errs, bad("WithBatch", fmt.Sprintf("%d, %d, %v", c.messages, c.bytes, c.wait),
+		errs = append(errs, optionError("WithBatch", fmt.Sprintf("%d, %d, %v", c.messages, c.bytes, c.wait),
 			"must be at least 1 message and 1 byte, and a wait that is not negative"))
 	}
 	switch transport.Protocol(c.protocol) {
 	case "", transport.ConsumerProtocol, transport.ClassicProtocol:
 	default:
-		errs = append(errs, bad("WithGroupProtocol", c.protocol, `must be "consumer" or "classic"`))
+		errs = append(errs, optionError("WithGroupProtocol", c.protocol, `must be "consumer" or "classic"`))
 	}
 	return errs
 }

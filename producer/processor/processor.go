@@ -27,16 +27,16 @@ type Processor[In any] struct {
 	decode   *serde.Deserializer[In]
 	f        Function[In]
 	t        *producer.Transactional
-	ended    atomic.Pointer[error] // the error of Run, if Run has returned one
+	runErr   atomic.Pointer[error] // the error of Run, if Run has returned one
 
 	// Only the goroutine of Run uses the fields below.
-	in       *input
-	observer *observer
-	batch    []*transport.ConsumedMessage // the messages of the open transaction
-	back     []transport.TopicPartition   // the positions to continue at if the outcome of a commit stays unknown
-	poisoned map[place]error              // messages that go to the bad handler in the next attempt
-	messages int                          // the current limit on the messages of a batch
-	tooSlow  int                          // the number of consecutive attempts in which a single message took too long
+	in            *input
+	observer      *observer
+	batch         []*transport.ConsumedMessage // the messages of the open transaction
+	resumeOffsets []transport.TopicPartition   // the positions to continue at if the outcome of a commit stays unknown
+	poisoned      map[messageOffset]error      // messages that go to the bad handler in the next attempt
+	messages      int                          // the current limit on the messages of a batch
+	timeouts      int                          // the number of consecutive attempts in which a single message took too long
 }
 
 // Format prints the name and the topics for every verb, because the settings
@@ -61,11 +61,11 @@ func (p *Processor[In]) Format(s fmt.State, _ rune) {
 type Function[In any] func(ctx context.Context, tx *producer.Tx, m Consumed[In]) error
 
 const (
-	// closeWait limits the time to close after the context of Run has ended.
-	closeWait = 10 * time.Second
-	// slowMost is the number of tries for a message that takes longer than the
-	// transaction timeout.
-	slowMost = 3
+	// closeTimeout limits the time to close after the context of Run has ended.
+	closeTimeout = 10 * time.Second
+	// maxTimeouts is the number of tries for a message that takes longer than
+	// the transaction timeout.
+	maxTimeouts = 3
 )
 
 // New makes a processor and does not wait for I/O. Go infers In from f.
@@ -85,18 +85,18 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 	c.producer = append([]producer.Option{producer.WithTransactionTimeout(10 * time.Second)}, c.producer...)
 	errs := c.check()
 	if group == "" {
-		errs = append(errs, bad("group", "", "must not be empty"))
+		errs = append(errs, optionError("group", "", "must not be empty"))
 	}
 	if len(topics) == 0 {
-		errs = append(errs, bad("topics", "", "must name at least one topic"))
+		errs = append(errs, optionError("topics", "", "must name at least one topic"))
 	}
 	for _, t := range topics {
 		if err := settings.CheckTopicName(t); err != nil {
-			errs = append(errs, bad("topics", t, err.Error()))
+			errs = append(errs, optionError("topics", t, err.Error()))
 		}
 	}
 	if d == nil || s == nil || f == nil {
-		errs = append(errs, bad("deserializer, serializer, function", "", "must not be nil"))
+		errs = append(errs, optionError("deserializer, serializer, function", "", "must not be nil"))
 	}
 	set, err := settings.Read(settings.ForProcessor, brokers, transactionalID, c.producer)
 	if err != nil {
@@ -107,7 +107,7 @@ func New[In any](brokers []string, transactionalID, group string, topics []strin
 	}
 	p := &Processor[In]{
 		id: transactionalID, group: group, topics: topics, config: c, settings: set, decode: d, f: f,
-		poisoned: map[place]error{}, messages: c.messages,
+		poisoned: map[messageOffset]error{}, messages: c.messages,
 	}
 	p.t, err = producer.NewTransactional(brokers, transactionalID, s,
 		append(settings.As(settings.ForProcessor, c.producer), producer.WithResolver(p))...)
@@ -135,7 +135,7 @@ func (p *Processor[In]) Prepare(ctx context.Context, topics ...producer.Prepared
 // because Run closes the processor.
 func (p *Processor[In]) Run(ctx context.Context) (err error) {
 	defer func() {
-		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer done()
 		closed := p.t.Close(closing)
 		p.settings.CloseLog()
@@ -144,7 +144,7 @@ func (p *Processor[In]) Run(ctx context.Context) (err error) {
 			closed = nil
 		}
 		if err = errors.Join(err, closed); err != nil {
-			p.ended.Store(&err)
+			p.runErr.Store(&err)
 		}
 	}()
 	err = p.run(ctx)
@@ -168,7 +168,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 			return err
 		}
 	} else if err := open.CheckProtocol(ctx, p.settings, protocol); err != nil {
-		return bad("WithGroupProtocol", p.config.protocol, err.Error())
+		return optionError("WithGroupProtocol", p.config.protocol, err.Error())
 	}
 	p.settings.Logger.InfoContext(ctx, "group_protocol", "group", p.group, "protocol", string(protocol))
 	in, err := openInput(p.settings, p.group, p.topics, protocol)
@@ -182,11 +182,11 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	}
 	pause := p.settings.RetryBackoff
 	for ctx.Err() == nil {
-		p.batch, err = p.observer.poll(ctx, func() ([]*transport.ConsumedMessage, error) { return in.collect(ctx, &p.config, p.messages) })
+		p.batch, err = p.observer.observePoll(ctx, func() ([]*transport.ConsumedMessage, error) { return in.collect(ctx, &p.config, p.messages) })
 		if err != nil {
 			return err
 		}
-		p.observer.look(ctx)
+		p.observer.reportProgress(ctx)
 		if len(p.batch) == 0 {
 			continue
 		}
@@ -199,14 +199,14 @@ func (p *Processor[In]) run(ctx context.Context) error {
 			p.messages = min(2*p.messages, p.config.messages)
 			continue
 		}
-		if !p.passes(err) {
+		if !p.isRetriable(err) {
 			return err
 		}
 		p.settings.LogAgain(ctx, pause, "batch_again", "group", p.group, "messages", len(p.batch), "err", err)
-		if p.back != nil {
-			in.seek(p.back)
+		if p.resumeOffsets != nil {
+			in.seek(p.resumeOffsets)
 		} else {
-			in.seek(first(p.batch))
+			in.seek(firstOffsets(p.batch))
 		}
 		if err := in.pause(ctx, pause); err != nil {
 			return err
@@ -249,13 +249,13 @@ func (p *Processor[In]) Resume(ctx context.Context, inDoubt bool) (committed boo
 	if !inDoubt {
 		return false, nil
 	}
-	from := first(p.batch)
+	from := firstOffsets(p.batch)
 	back, err := p.in.committed(ctx, from)
 	if err != nil {
 		return false, err
 	}
 	if !p.in.owns(from) {
-		p.back = back
+		p.resumeOffsets = back
 		return false, fmt.Errorf("%w: another member of the group has the partitions now, and may have committed them", producer.ErrOutcomeUnknown)
 	}
 	return back[0].Offset > from[0].Offset, nil
@@ -263,8 +263,8 @@ func (p *Processor[In]) Resume(ctx context.Context, inDoubt bool) (committed boo
 
 // attempt calls process and the hooks.
 func (p *Processor[In]) attempt(ctx context.Context) error {
-	err := p.observer.batch(ctx, p.batch, p.process, func(err error) bool {
-		return ctx.Err() == nil && (p.isPoisoned(err) || p.passes(err))
+	err := p.observer.observeBatch(ctx, p.batch, p.process, func(err error) bool {
+		return ctx.Err() == nil && (p.isPoisoned(err) || p.isRetriable(err))
 	})
 	if err == nil {
 		p.observer.noteCommitted(p.batch)
@@ -274,11 +274,11 @@ func (p *Processor[In]) attempt(ctx context.Context) error {
 
 // process handles the batch in one transaction.
 func (p *Processor[In]) process(ctx context.Context) error {
-	p.back = nil
+	p.resumeOffsets = nil
 	var ofFunction error
 	err := p.t.InTxOnce(ctx, func(tx *producer.Tx) error {
 		for _, m := range p.batch {
-			if err := p.observed(ctx, tx, m); err != nil {
+			if err := p.handleObserved(ctx, tx, m); err != nil {
 				if tx.Err() == nil {
 					ofFunction = err
 				}
@@ -288,43 +288,43 @@ func (p *Processor[In]) process(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		return tx.SendOffsets(ctx, next(p.batch), p.in.member)
+		return tx.SendOffsets(ctx, offsetsToCommit(p.batch), p.in.member)
 	})
 	switch {
 	case err == nil:
-		p.tooSlow = 0
+		p.timeouts = 0
 		for _, m := range p.batch {
-			delete(p.poisoned, placeOf(m))
+			delete(p.poisoned, offsetOf(m))
 		}
 		return nil
 	case ofFunction != nil:
 		if errors.Is(ofFunction, serde.ErrRegistry) || p.isPoisoned(ofFunction) {
 			return err
 		}
-		return lastingError{err}
+		return permanentError{err}
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		return err
 	case open.IsRefusal(err):
 		return p.isolate(err)
 	case errors.Is(err, producer.ErrTxTimedOut):
-		return p.slow(err)
+		return p.handleTimeout(err)
 	}
 	return err
 }
 
-// lastingError is an error that would occur again with the same batch.
-type lastingError struct{ error }
+// permanentError is an error that would occur again with the same batch.
+type permanentError struct{ error }
 
-func (e lastingError) Unwrap() error { return e.error }
+func (e permanentError) Unwrap() error { return e.error }
 
-// passes reports whether a new attempt at the batch may succeed.
-func (p *Processor[In]) passes(err error) bool {
+// isRetriable reports whether a new attempt at the batch may succeed.
+func (p *Processor[In]) isRetriable(err error) bool {
 	var failed *producer.TxError
 	switch {
-	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.As(err, new(lastingError)):
+	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.As(err, new(permanentError)):
 		return false
 	case errors.Is(err, producer.ErrOutcomeUnknown):
-		return p.back != nil
+		return p.resumeOffsets != nil
 	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), open.IsRefusal(err), p.isPoisoned(err):
 		return true
 	}
@@ -339,51 +339,51 @@ func (p *Processor[In]) isolate(err error) error {
 		p.messages = max(1, len(p.batch)/2)
 		return err
 	}
-	at := placeOf(p.batch[0])
+	at := offsetOf(p.batch[0])
 	if p.config.onBad == nil || p.poisoned[at] != nil { // the broker also refused the output of the bad handler
-		return lastingError{fmt.Errorf("%v: %w", at, err)}
+		return permanentError{fmt.Errorf("%v: %w", at, err)}
 	}
 	p.poisoned[at] = err
 	return poisonError{err}
 }
 
-// slow halves the batch, because the transaction took longer than its timeout.
-// A single message gets several attempts, because a frozen process causes the
-// same timeout.
-func (p *Processor[In]) slow(err error) error {
+// handleTimeout halves the batch, because the transaction took longer than its
+// timeout. A single message gets several attempts, because a frozen process
+// causes the same timeout.
+func (p *Processor[In]) handleTimeout(err error) error {
 	if len(p.batch) > 1 {
 		p.messages = max(1, len(p.batch)/2)
 		return err
 	}
-	if p.tooSlow++; p.tooSlow < slowMost {
+	if p.timeouts++; p.timeouts < maxTimeouts {
 		return err
 	}
-	return lastingError{fmt.Errorf("%v took longer than the transaction timeout, %d times: make the function faster, or raise WithTransactionTimeout: %w", placeOf(p.batch[0]), p.tooSlow, err)}
+	return permanentError{fmt.Errorf("%v took longer than the transaction timeout, %d times: make the function faster, or raise WithTransactionTimeout: %w", offsetOf(p.batch[0]), p.timeouts, err)}
 }
 
 // isPoisoned reports whether the batch must be handled again at once, because a
 // message now goes to the bad handler.
 func (p *Processor[In]) isPoisoned(err error) bool {
-	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(lastingError))
+	return p.config.onBad != nil && errors.As(err, new(poisonError)) && !errors.As(err, new(permanentError))
 }
 
-// observed calls one and the hooks.
-func (p *Processor[In]) observed(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
+// handleObserved calls one and the hooks.
+func (p *Processor[In]) handleObserved(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) error {
 	if !p.observer.records { // without this test, each message would allocate the function below
-		_, err := p.one(ctx, tx, m)
+		_, err := p.handleMessage(ctx, tx, m)
 		return err
 	}
-	return p.observer.one(ctx, m, func(ctx context.Context) (bad, err error) { return p.one(ctx, tx, m) })
+	return p.observer.observeMessage(ctx, m, func(ctx context.Context) (bad, err error) { return p.handleMessage(ctx, tx, m) })
 }
 
-// one handles a single message. bad is the reason why the message went to the
-// bad handler.
-func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) (bad, err error) {
-	at := placeOf(m)
+// handleMessage handles a single message. bad is the reason why the message
+// went to the bad handler.
+func (p *Processor[In]) handleMessage(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage) (bad, err error) {
+	at := offsetOf(m)
 	if reason := p.poisoned[at]; reason != nil {
-		return reason, p.bad(ctx, tx, m, reason)
+		return reason, p.handleBad(ctx, tx, m, reason)
 	}
-	c := describe[In](m)
+	c := consumedWithoutValue[In](m)
 	value := new(In)
 	err = p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, value)
 	switch {
@@ -395,9 +395,9 @@ func (p *Processor[In]) one(ctx context.Context, tx *producer.Tx, m *transport.C
 	case errors.Is(err, serde.ErrNoExecutor):
 		// The program lacks the executor of a rule, so every message would
 		// fail.
-		return nil, fmt.Errorf("%v: %w", placeOf(m), err)
+		return nil, fmt.Errorf("%v: %w", offsetOf(m), err)
 	default:
-		return err, p.bad(ctx, tx, m, err)
+		return err, p.handleBad(ctx, tx, m, err)
 	}
 	err = p.f(ctx, tx, c)
 	if err == nil || tx.Err() != nil {
@@ -423,13 +423,13 @@ func isOwnRefusal(err error) bool {
 		!errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
 }
 
-// bad calls the bad handler with the message.
-func (p *Processor[In]) bad(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage, reason error) error {
-	at := placeOf(m)
+// handleBad calls the bad handler with the message.
+func (p *Processor[In]) handleBad(ctx context.Context, tx *producer.Tx, m *transport.ConsumedMessage, reason error) error {
+	at := offsetOf(m)
 	if p.config.onBad == nil {
 		return fmt.Errorf("%v: %w", at, reason)
 	}
-	r := Raw{Consumed: describe[[]byte](m), Err: reason}
+	r := Raw{Consumed: consumedWithoutValue[[]byte](m), Err: reason}
 	if m.Value != nil {
 		r.Value = &m.Value
 	}

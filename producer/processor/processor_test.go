@@ -24,9 +24,9 @@ import (
 
 type event = copytest.Event
 
-// copying copies events from one topic to another.
-type copying struct {
-	w        *copytest.Where
+// copyJob copies events from one topic to another.
+type copyJob struct {
+	w        *copytest.KafkaEnv
 	reg      *workload.Registry
 	reader   serde.Registry // for the deserializer; nil means reg
 	in, out  string
@@ -40,11 +40,11 @@ type copying struct {
 	hooks    []processor.Hooks
 }
 
-func newCopying(w *copytest.Where, partitions int32) *copying {
-	return &copying{w: w, reg: &workload.Registry{}, in: w.Topic("in", partitions), out: w.Topic("out", partitions), group: copytest.NewID(w), messages: 1000}
+func newCopyJob(w *copytest.KafkaEnv, partitions int32) *copyJob {
+	return &copyJob{w: w, reg: &workload.Registry{}, in: w.Topic("in", partitions), out: w.Topic("out", partitions), group: copytest.NewID(w), messages: 1000}
 }
 
-func (c *copying) processor(id string) *processor.Processor[event] {
+func (c *copyJob) processor(id string) *processor.Processor[event] {
 	c.w.Helper()
 	var reg serde.Registry = c.reg
 	if c.reader != nil {
@@ -107,25 +107,25 @@ func run(t *testing.T, p *processor.Processor[event], enough func() bool) error 
 }
 
 // copied returns a function that reports whether n events are in the output.
-func (c *copying) copied(n int) func() bool {
+func (c *copyJob) copied(n int) func() bool {
 	return func() bool { return len(c.w.Committed(c.out)) >= n }
 }
 
 func TestProcessor(t *testing.T) {
 	t.Parallel()
-	c := newCopying(copytest.Brokers(t), 3)
+	c := newCopyJob(copytest.Brokers(t), 3)
 	c.w.Seed(c.reg, c.in, 3000, nil)
 	if err := run(t, c.processor(copytest.NewID(t)), c.copied(3000)); err != nil {
 		t.Fatal(err)
 	}
-	c.w.Exactly(c.out, 3000)
+	c.w.WantExactlyOnce(c.out, 3000)
 
 	// The second run continues with smaller batches and repeats no message.
 	c.messages = 7
 	if err := run(t, c.processor(copytest.NewID(t)), func() bool { return true }); err != nil {
 		t.Fatal(err)
 	}
-	c.w.Exactly(c.out, 3000)
+	c.w.WantExactlyOnce(c.out, 3000)
 }
 
 // TestGroupProtocol checks that the default protocol depends on the brokers.
@@ -141,13 +141,13 @@ func TestGroupProtocol(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(cluster.Close)
-			w := &copytest.Where{TB: t, Addrs: cluster.ListenAddrs()}
-			c := newCopying(w, 1)
+			w := &copytest.KafkaEnv{TB: t, Addrs: cluster.ListenAddrs()}
+			c := newCopyJob(w, 1)
 			w.Seed(c.reg, c.in, 100, nil)
 			if err := run(t, c.processor(copytest.NewID(t)), c.copied(100)); err != nil {
 				t.Fatal(err)
 			}
-			w.Exactly(c.out, 100)
+			w.WantExactlyOnce(c.out, 100)
 
 			// Old brokers do not support "consumer". Run must return an error,
 			// because a member of such a group would receive nothing.
@@ -163,7 +163,7 @@ func TestGroupProtocol(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
-	c := newCopying(w, 2)
+	c := newCopyJob(w, 2)
 	dead := w.Topic("dead", 1)
 	c.onBad = processor.DeadLetter(dead)
 	c.messages = 100
@@ -223,7 +223,7 @@ func (r encrypted) SchemaByID(ctx context.Context, subject string, id int) (cont
 func TestRuleWithoutExecutor(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
-	c := newCopying(w, 1)
+	c := newCopyJob(w, 1)
 	dead := w.Topic("dead", 1)
 	c.onBad = processor.DeadLetter(dead)
 	c.reader = encrypted{c.reg}
@@ -244,7 +244,7 @@ func TestRuleWithoutExecutor(t *testing.T) {
 func TestRefusedResult(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
-	c := newCopying(w, 1)
+	c := newCopyJob(w, 1)
 	c.out = w.Topic("small", 1, "max.message.bytes", "2000")
 	dead := w.Topic("dead", 1)
 	c.onBad = processor.DeadLetter(dead)
@@ -277,35 +277,35 @@ func stringsOnly(t *testing.T) *workload.Registry {
 	return r
 }
 
-func TestEnds(t *testing.T) {
+func TestPermanentErrorsEndTheRun(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
 	for name, tc := range map[string]struct {
-		change func(c *copying)
+		change func(c *copyJob)
 		want   error
 	}{
-		"an error of the function": {func(c *copying) {
-			c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error { return copytest.ErrAsked }
-		}, copytest.ErrAsked},
-		"poison that nobody takes": {func(c *copying) {
+		"an error of the function": {func(c *copyJob) {
+			c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error { return copytest.ErrOnPurpose }
+		}, copytest.ErrOnPurpose},
+		"poison that nobody takes": {func(c *copyJob) {
 			c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error {
-				return processor.Poison(copytest.ErrAsked)
+				return processor.Poison(copytest.ErrOnPurpose)
 			}
-		}, copytest.ErrAsked},
-		"a message that does not decode": {func(c *copying) { c.reg = stringsOnly(t) }, avrobin.ErrUnreadable},
-		"the bad handler says no": {func(c *copying) {
+		}, copytest.ErrOnPurpose},
+		"a message that does not decode": {func(c *copyJob) { c.reg = stringsOnly(t) }, avrobin.ErrUnreadable},
+		"the bad handler says no": {func(c *copyJob) {
 			c.reg = stringsOnly(t)
-			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return copytest.ErrAsked }
-		}, copytest.ErrAsked},
-		"no such topic to read": {func(c *copying) { c.in = "no-such-topic" }, producer.ErrUnknownTopic},
-		"no such topic to write": {func(c *copying) {
+			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return copytest.ErrOnPurpose }
+		}, copytest.ErrOnPurpose},
+		"no such topic to read": {func(c *copyJob) { c.in = "no-such-topic" }, producer.ErrUnknownTopic},
+		"no such topic to write": {func(c *copyJob) {
 			c.out = "no-such-topic"
 			c.onBad = func(context.Context, *producer.Tx, processor.Raw) error { return nil } // must not be called, because the message is correct
 		}, producer.ErrUnknownTopic},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCopying(w, 1)
+			c := newCopyJob(w, 1)
 			w.Seed(c.reg, c.in, 10, nil)
 			out := c.out
 			tc.change(c)
@@ -379,7 +379,7 @@ func TestRefused(t *testing.T) {
 // context of Run has ended. The batch must not become visible.
 func TestNothingCommittedAfterTheContext(t *testing.T) {
 	t.Parallel()
-	c := newCopying(copytest.Brokers(t), 1)
+	c := newCopyJob(copytest.Brokers(t), 1)
 	c.w.Seed(c.reg, c.in, 10, nil)
 	ctx, cancel := context.WithCancel(copytest.Ctx(t))
 	defer cancel()
@@ -399,7 +399,7 @@ func TestNothingCommittedAfterTheContext(t *testing.T) {
 	if err := run(t, c.processor(copytest.NewID(t)), c.copied(10)); err != nil {
 		t.Error(err)
 	}
-	c.w.Exactly(c.out, 10)
+	c.w.WantExactlyOnce(c.out, 10)
 }
 
 // TestAnswersLost loses answers to all requests of a processor's transaction.
@@ -407,7 +407,7 @@ func TestNothingCommittedAfterTheContext(t *testing.T) {
 func TestAnswersLost(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
-	c := newCopying(w, 3)
+	c := newCopyJob(w, 3)
 	c.messages = 200
 	w.Seed(c.reg, c.in, 2000, nil)
 	lost := w.Fake.LoseAnswers(0.05, 7, producertest.Produce, producertest.EndTxn, producertest.TxnOffsetCommit, producertest.AddOffsetsToTxn)
@@ -415,7 +415,7 @@ func TestAnswersLost(t *testing.T) {
 	if err := run(t, c.processor(copytest.NewID(t)), c.copied(2000)); err != nil {
 		t.Fatal(err)
 	}
-	w.Exactly(c.out, 2000)
+	w.WantExactlyOnce(c.out, 2000)
 	if lost.Hits() == 0 {
 		t.Error("no answer was lost")
 	}
@@ -428,14 +428,14 @@ func TestAnswersLost(t *testing.T) {
 func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
-	c := newCopying(w, 3)
+	c := newCopyJob(w, 3)
 	c.messages = 50
 	const n = 2000
 	w.Seed(c.reg, c.in, n, nil)
 	over := copytest.InDoubt(copytest.Ctx(t), w.Fake)
-	var ends copytest.Endings
+	var ends copytest.TxCounts
 	c.each = func(_ context.Context, tx *producer.Tx, _ processor.Consumed[event]) error {
-		tx.OnEnd(ends.Note)
+		tx.OnEnd(ends.Count)
 		return nil
 	}
 	p := c.processor(copytest.NewID(t))
@@ -449,7 +449,7 @@ func TestInDoubt(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	w.Exactly(c.out, n)
+	w.WantExactlyOnce(c.out, n)
 	if s := p.Stats(); s.Delivered != n || s.Unknown != 0 || s.NotSent == 0 || s.InFlight != 0 {
 		t.Errorf("the doubts are over, and the counts are %+v", s)
 	}
@@ -463,7 +463,7 @@ func TestInDoubt(t *testing.T) {
 func TestStoppedInDoubt(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
-	c := newCopying(w, 3)
+	c := newCopyJob(w, 3)
 	c.messages = 50
 	const n = 1000
 	w.Seed(c.reg, c.in, n, nil)
@@ -478,28 +478,28 @@ func TestStoppedInDoubt(t *testing.T) {
 	if err := run(t, c.processor(id), c.copied(n)); err != nil {
 		t.Fatal(err)
 	}
-	w.Exactly(c.out, n)
+	w.WantExactlyOnce(c.out, n)
 }
 
 // TestSlowFunction checks that Run continues if a function holds a transaction
 // longer than the transaction timeout.
 func TestSlowFunction(t *testing.T) {
 	t.Parallel()
-	c := newCopying(copytest.Brokers(t), 1)
+	c := newCopyJob(copytest.Brokers(t), 1)
 	c.opts = []producer.Option{producer.WithTransactionTimeout(time.Second)}
 	c.w.Seed(c.reg, c.in, 200, nil)
 	slept := 0
 	c.each = func(ctx context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
 		if m.Value.Seq == 20 && slept < 2 {
 			slept++
-			copytest.During(ctx, 2500*time.Millisecond) // like a frozen process
+			copytest.WaitFor(ctx, 2500*time.Millisecond) // like a frozen process
 		}
 		return nil
 	}
 	if err := run(t, c.processor(copytest.NewID(t)), c.copied(200)); err != nil {
 		t.Fatal(err)
 	}
-	c.w.Exactly(c.out, 200)
+	c.w.WantExactlyOnce(c.out, 200)
 	if slept != 2 {
 		t.Errorf("slept %d times", slept)
 	}
@@ -511,7 +511,7 @@ func TestSlowFunction(t *testing.T) {
 func TestRefusedByBroker(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
-	c := newCopying(w, 1)
+	c := newCopyJob(w, 1)
 	dead := w.Topic("dead", 1)
 	c.onBad = processor.DeadLetter(dead)
 	c.out = w.Topic("out", 3)

@@ -84,7 +84,7 @@ func parseFilePosition(p Position) (*filePosition, error) {
 		return nil, fmt.Errorf("position of stream %s: %w", p.Stream, err)
 	}
 	sum, err := hex.DecodeString(at.HeadSHA256)
-	if err != nil || len(sum) != len(at.sum) || at.Offset < 0 || at.Lines < 0 || at.HeadSize < 0 || at.HeadSize > headMost {
+	if err != nil || len(sum) != len(at.sum) || at.Offset < 0 || at.Lines < 0 || at.HeadSize < 0 || at.HeadSize > maxHead {
 		return nil, fmt.Errorf("position of stream %s: impossible values: %s", p.Stream, p.Value)
 	}
 	copy(at.sum[:], sum)
@@ -128,7 +128,7 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		if h, ok := heads[path]; ok {
 			return h, nil
 		}
-		h, err := readHead(path, headMost)
+		h, err := readHead(path, maxHead)
 		if err == nil {
 			heads[path] = h
 		}

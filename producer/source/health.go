@@ -47,14 +47,14 @@ func (s *Source[T]) healthAt(now time.Time) producer.Health {
 		out.Brokers = addBrokers(out.Brokers, one.Brokers)
 		switch {
 		case !one.Ready:
-			failed = append(failed, h.named(s.name, one.Reason, s.config.shards > 0))
-			down = latest(down, one.Since)
+			failed = append(failed, h.withShard(s.name, one.Reason, s.config.shards > 0))
+			down = laterOf(down, one.Since)
 		default:
 			if ready.IsZero() || one.Since.Before(ready) {
 				ready = one.Since
 			}
 			if one.Degraded != nil {
-				degraded = append(degraded, h.named(s.name, one.Degraded, s.config.shards > 0))
+				degraded = append(degraded, h.withShard(s.name, one.Degraded, s.config.shards > 0))
 			}
 		}
 	}
@@ -65,12 +65,12 @@ func (s *Source[T]) healthAt(now time.Time) producer.Health {
 		out.Reason, out.Since = joinSome(failed), down
 	default:
 		out.Ready, out.Degraded = true, joinSome(append(failed, degraded...))
-		out.Since = latest(out.Since, ready)
+		out.Since = laterOf(out.Since, ready)
 	}
 	return out
 }
 
-func latest(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}
@@ -186,13 +186,13 @@ func (s *shardHealth) get() ShardHealth {
 	return s.now
 }
 
-func (s *shardHealth) open(reader any) {
+func (s *shardHealth) setReader(reader any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lagger, _ = reader.(Lagger)
 }
 
-func (s *shardHealth) use(t *producer.Transactional) {
+func (s *shardHealth) setProducer(t *producer.Transactional) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.t = t
@@ -206,7 +206,7 @@ func (s *shardHealth) state(at time.Time) producer.Health {
 	if s.t != nil {
 		h = s.t.Health()
 		if h.Ready {
-			h.Since = latest(h.Since, s.started)
+			h.Since = laterOf(h.Since, s.started)
 		}
 	}
 	err := s.now.Err
@@ -222,11 +222,11 @@ func (s *shardHealth) state(at time.Time) producer.Health {
 	return h
 }
 
-// named adds the source and the shard to an error. If shared is true, the
+// withShard adds the source and the shard to an error. If shared is true, the
 // source starts a shard again after every error. Then the result is not
 // [producer.ErrFenced] or [producer.ErrFatal], because these errors mean that
 // only a restart of the program helps.
-func (s *shardHealth) named(source string, err error, shared bool) error {
+func (s *shardHealth) withShard(source string, err error, shared bool) error {
 	if !shared {
 		return fmt.Errorf("source: %s: %w", source, err)
 	}

@@ -66,7 +66,7 @@ func TestHooks(t *testing.T) {
 		}
 		if e.Seq == 70 && !failed {
 			failed = true
-			return source.Temporary(copytest.ErrAsked)
+			return source.Temporary(copytest.ErrOnPurpose)
 		}
 		return out.Add(ctx, tx, e)
 	})

@@ -21,15 +21,15 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// workFor is the time that a worker spends on one line, so that kills hit a
+// workTime is the time that a worker spends on one line, so that kills hit a
 // worker during its work.
-const workFor = 2 * time.Millisecond
+const workTime = 2 * time.Millisecond
 
 // TestWorker is the body of a worker process.
 func TestWorker(t *testing.T) {
 	args := copytest.WorkerArgs(t)
 	addrs, id, file, out, checkpoints := args[0], args[1], args[2], args[3], args[4]
-	w := &copytest.Where{TB: t, Addrs: strings.Split(addrs, ",")}
+	w := &copytest.KafkaEnv{TB: t, Addrs: strings.Split(addrs, ",")}
 	reg := &workload.Registry{}
 	for _, schema := range []string{copytest.Schema, checkpoint.PositionSchema, checkpoint.PositionKeySchema} { // each process gets the same ids
 		if _, err := reg.Register(t.Context(), "", contract.Schema{Text: schema}); err != nil {
@@ -40,7 +40,7 @@ func TestWorker(t *testing.T) {
 		source.WithProducer(producer.WithTransactionTimeout(2*time.Second)))
 	events := producer.NewTopic(out, producer.KeyBy(copytest.ByKey))
 	err := s.Run(t.Context(), func(ctx context.Context, tx *producer.Tx, l source.Line) error {
-		<-time.After(workFor)
+		<-time.After(workTime)
 		e, err := parse(l)
 		if err != nil {
 			return err
@@ -75,14 +75,14 @@ func TestKilled(t *testing.T) {
 		}
 		select {
 		case <-worker.Done:
-			if !strings.Contains(worker.Said(), "all read") {
-				t.Fatalf("ended: %s", worker.Said())
+			if !strings.Contains(worker.Output(), "all read") {
+				t.Fatalf("ended: %s", worker.Output())
 			}
 			t.Logf("%d kills", kills)
 			if kills < 5 {
 				t.Errorf("only %d kills", kills)
 			}
-			w.Exactly(out, n)
+			w.WantExactlyOnce(out, n)
 			return
 		case <-time.After(wait):
 			worker.Kill()
@@ -105,15 +105,15 @@ func TestFrozenProcess(t *testing.T) {
 	ctx := copytest.Ctx(t)
 	first := start()
 	for len(w.Committed(out)) < n/10 && ctx.Err() == nil {
-		copytest.During(ctx, 100*time.Millisecond)
+		copytest.WaitFor(ctx, 100*time.Millisecond)
 	}
 	if err := first.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	copytest.During(ctx, 3*time.Second)
+	copytest.WaitFor(ctx, 3*time.Second)
 	second := start()
 	for before := len(w.Committed(out)); len(w.Committed(out)) < before+n/10 && ctx.Err() == nil; {
-		copytest.During(ctx, 100*time.Millisecond)
+		copytest.WaitFor(ctx, 100*time.Millisecond)
 	}
 	if err := first.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -125,16 +125,16 @@ func TestFrozenProcess(t *testing.T) {
 			t.Fatal("not done in time")
 		}
 	}
-	t.Logf("the first: %q, the second: %q", last(first.Said()), last(second.Said()))
-	if !strings.Contains(first.Said()+second.Said(), "all read") { // each process has fenced the other
+	t.Logf("the first: %q, the second: %q", lastLine(first.Output()), lastLine(second.Output()))
+	if !strings.Contains(first.Output()+second.Output(), "all read") { // each process has fenced the other
 		third := start()
 		<-third.Done
 	}
-	w.Exactly(out, n)
+	w.WantExactlyOnce(out, n)
 }
 
-// last returns the last line that a worker printed itself.
-func last(said string) string {
+// lastLine returns the last line that a worker printed itself.
+func lastLine(said string) string {
 	for _, line := range []string{"fenced", "all read"} {
 		if strings.Contains(said, line) {
 			return line

@@ -41,10 +41,10 @@ var (
 )
 
 const (
-	// headMost is the number of bytes at the beginning of a file that identify
+	// maxHead is the number of bytes at the beginning of a file that identify
 	// the file. The first lines of a log contain a time, so two logs differ
 	// within these bytes.
-	headMost = 4096
+	maxHead = 4096
 	// blockSize is the size of a memory block that lines share.
 	blockSize = 64 << 10
 )
@@ -54,7 +54,7 @@ type lineReader struct {
 	path   string
 	offset int64
 	lines  int64
-	head   []byte // the first bytes read, up to headMost
+	head   []byte // the first bytes read, up to maxHead
 	header []byte // the first line
 	last   byte   // the last byte read
 
@@ -144,7 +144,7 @@ func (r *lineReader) close() {
 
 // skip reads n bytes, and keeps the last byte and the bytes of the head.
 func (r *lineReader) skip(n int64) error {
-	if missing := headMost - len(r.head); missing > 0 && n > 0 {
+	if missing := maxHead - len(r.head); missing > 0 && n > 0 {
 		part := make([]byte, min(int64(missing), n))
 		k, err := io.ReadFull(r.reader, part)
 		r.head = append(r.head, part[:k]...)
@@ -246,7 +246,7 @@ func (r *lineReader) advance(part []byte) {
 	}
 	r.offset += int64(len(part))
 	r.last = part[len(part)-1]
-	if missing := headMost - len(r.head); missing > 0 {
+	if missing := maxHead - len(r.head); missing > 0 {
 		r.head = append(r.head, part[:min(missing, len(part))]...)
 	}
 }
@@ -270,7 +270,7 @@ func (r *lineReader) keep(line []byte) (text []byte, long bool, err error) {
 }
 
 // identity returns how many bytes of the file's beginning were read, and their
-// checksum. The checksum covers at most headMost bytes.
+// checksum. The checksum covers at most maxHead bytes.
 func (r *lineReader) identity() (size int, sum [sha256.Size]byte) {
 	if r.headSummed != len(r.head) || r.headSummed == 0 {
 		r.headSum, r.headSummed = sha256.Sum256(r.head), len(r.head)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func put(t *testing.T, dir, name, text string) string {
+func writeFile(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if strings.HasSuffix(name, ".gz") {
@@ -31,8 +31,8 @@ func put(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// rest reads a file from the offset of r to the end.
-func rest(t *testing.T, r *lineReader) []Line {
+// readRest reads a file from the offset of r to the end.
+func readRest(t *testing.T, r *lineReader) []Line {
 	t.Helper()
 	if err := r.open(); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func rest(t *testing.T, r *lineReader) []Line {
 	}
 }
 
-func texts(lines []Line) string {
+func lineTexts(lines []Line) string {
 	var out []string
 	for _, l := range lines {
 		s := string(l.Text)
@@ -93,15 +93,15 @@ func TestLines(t *testing.T) {
 		{"\xff\x00\n", "\xff\x00"},
 	} {
 		for _, ext := range []string{".log", ".gz"} {
-			path := put(t, dir, fmt.Sprint(i, ext), tc.text)
-			all := rest(t, &lineReader{path: path, maxLine: 8})
-			if got := texts(all); got != tc.want {
+			path := writeFile(t, dir, fmt.Sprint(i, ext), tc.text)
+			all := readRest(t, &lineReader{path: path, maxLine: 8})
+			if got := lineTexts(all); got != tc.want {
 				t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
 			}
 			for n := range all { // a reader that starts behind any line returns the same rest
 				offset, lines := stopAfter(t, path, 8, n)
-				again := rest(t, &lineReader{path: path, maxLine: 8, offset: offset, lines: lines})
-				if texts(again) != texts(all[n:]) || again[0].Number != all[n].Number || again[0].Offset != all[n].Offset ||
+				again := readRest(t, &lineReader{path: path, maxLine: 8, offset: offset, lines: lines})
+				if lineTexts(again) != lineTexts(all[n:]) || again[0].Number != all[n].Number || again[0].Offset != all[n].Offset ||
 					!bytes.Equal(again[0].Header, all[n].Header) {
 					t.Errorf("%q from line %d: %+v, want %+v", tc.text, n, again, all[n:])
 				}
@@ -123,7 +123,7 @@ func TestLongLines(t *testing.T) {
 		text.WriteString(strings.Repeat("x", n) + "\n")
 		want = append(want, n)
 	}
-	all := rest(t, &lineReader{path: put(t, t.TempDir(), "log", text.String()), maxLine: 1 << 20})
+	all := readRest(t, &lineReader{path: writeFile(t, t.TempDir(), "log", text.String()), maxLine: 1 << 20})
 	var got []int
 	for _, l := range all {
 		got = append(got, len(l.Text))
@@ -161,7 +161,7 @@ func openFiles(t *testing.T, f *files, known ...Position) Reader[Line] {
 	return r
 }
 
-func TestKnowsFiles(t *testing.T) {
+func TestRecognisesFiles(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a line of the log\n", 400) // longer than the head
 	// left reads the files and returns the unread lines of each file.
@@ -184,7 +184,7 @@ func TestKnowsFiles(t *testing.T) {
 		}
 		out := map[string]string{}
 		for name, lines := range all {
-			out[name] = texts(lines)
+			out[name] = lineTexts(lines)
 		}
 		return out
 	}
@@ -198,50 +198,50 @@ func TestKnowsFiles(t *testing.T) {
 		t.Parallel()
 		for _, first := range []string{"one\n", long} {
 			dir := t.TempDir()
-			path := put(t, dir, "log", first)
+			path := writeFile(t, dir, "log", first)
 			at := readAll(t, path)
-			put(t, dir, "log", first+"two\nthree\n")
+			writeFile(t, dir, "log", first+"two\nthree\n")
 			check(t, left(t, []Position{at}, path), map[string]string{"log": "two|three"})
 		}
 	})
 	t.Run("line without end, ended later", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		path := put(t, dir, "log", "one\ntwo")
+		path := writeFile(t, dir, "log", "one\ntwo")
 		at := readAll(t, path)
-		put(t, dir, "log", "one\ntwo\nthree\n")
+		writeFile(t, dir, "log", "one\ntwo\nthree\n")
 		check(t, left(t, []Position{at}, path), map[string]string{"log": "three"})
-		put(t, dir, "log", "one\ntwo and a half\n")
+		writeFile(t, dir, "log", "one\ntwo and a half\n")
 		check(t, left(t, []Position{at}, path), map[string]string{"log": " and a half"})
 	})
 	t.Run("rotated", func(t *testing.T) {
 		t.Parallel()
 		for _, rotated := range []string{"log.1", "log.1.gz"} {
 			dir := t.TempDir()
-			at := readAll(t, put(t, dir, "log", long+"x\n"))
-			other := put(t, dir, rotated, long+"x\ny\n")
-			path := put(t, dir, "log", "new\n")
+			at := readAll(t, writeFile(t, dir, "log", long+"x\n"))
+			other := writeFile(t, dir, rotated, long+"x\ny\n")
+			path := writeFile(t, dir, "log", "new\n")
 			check(t, left(t, []Position{at}, path, other), map[string]string{"log": "new", rotated: "y"})
 		}
 	})
 	t.Run("copied", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		path := put(t, dir, "log", "one\n")
+		path := writeFile(t, dir, "log", "one\n")
 		at := readAll(t, path)
-		check(t, left(t, []Position{at}, path, put(t, dir, "copy", "one\n")), map[string]string{"copy": "one"})
+		check(t, left(t, []Position{at}, path, writeFile(t, dir, "copy", "one\n")), map[string]string{"copy": "one"})
 	})
 	t.Run("replaced", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		at := readAll(t, put(t, dir, "log", "one\n"))
-		check(t, left(t, []Position{at}, put(t, dir, "log", "two\n")), map[string]string{"log": "two"})
+		at := readAll(t, writeFile(t, dir, "log", "one\n"))
+		check(t, left(t, []Position{at}, writeFile(t, dir, "log", "two\n")), map[string]string{"log": "two"})
 	})
 	t.Run("shrunk", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		at := readAll(t, put(t, dir, "log", long))
-		r := openFiles(t, &files{paths: []string{put(t, dir, "log", long[:headMost+100])}, maxLine: 100}, at)
+		at := readAll(t, writeFile(t, dir, "log", long))
+		r := openFiles(t, &files{paths: []string{writeFile(t, dir, "log", long[:maxHead+100])}, maxLine: 100}, at)
 		if _, err := r.Next(t.Context(), new(Item[Line])); !errors.Is(err, ErrFileShrank) {
 			t.Errorf("got %v", err)
 		}
@@ -273,7 +273,7 @@ func TestKnowsFiles(t *testing.T) {
 func TestPositionsOfSeveralFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := &files{paths: []string{put(t, dir, "a", "1\n2\n"), put(t, dir, "empty", ""), put(t, dir, "b", "3\n4\n")}, maxLine: 10}
+	f := &files{paths: []string{writeFile(t, dir, "a", "1\n2\n"), writeFile(t, dir, "empty", ""), writeFile(t, dir, "b", "3\n4\n")}, maxLine: 10}
 	r := openFiles(t, f)
 	defer func() { _ = r.Close() }()
 	for range 3 {
@@ -303,14 +303,14 @@ func FuzzLines(f *testing.F) {
 		if bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
 			t.Skip("compressed")
 		}
-		path := put(t, t.TempDir(), "log", string(text))
-		all := rest(t, &lineReader{path: path, maxLine: 1 << 20})
+		path := writeFile(t, t.TempDir(), "log", string(text))
+		all := readRest(t, &lineReader{path: path, maxLine: 1 << 20})
 		if len(all) == 0 {
 			return
 		}
 		n := int(uint(stop) % uint(len(all)))
 		offset, lines := stopAfter(t, path, 1<<20, n)
-		if got, want := texts(rest(t, &lineReader{path: path, maxLine: 1 << 20, offset: offset, lines: lines})), texts(all[n:]); got != want {
+		if got, want := lineTexts(readRest(t, &lineReader{path: path, maxLine: 1 << 20, offset: offset, lines: lines})), lineTexts(all[n:]); got != want {
 			t.Errorf("from line %d: %q, want %q", n, got, want)
 		}
 	})

@@ -117,19 +117,19 @@ func WithHooks(h Hooks) Option {
 	return Option{"WithHooks", func(c *config) { c.hooks = append(c.hooks, h) }}
 }
 
-// bad makes the error of an option.
-func bad(option, value, reason string) error {
+// optionError makes the error of an option.
+func optionError(option, value, reason string) error {
 	return &producer.ConfigError{Setting: option, Value: value, Reason: reason}
 }
 
 func (c *config) check(transactionTimeout time.Duration) []error {
 	var errs []error
 	if c.items < 1 || c.bytes < 1 || c.time <= 0 || c.time >= transactionTimeout {
-		errs = append(errs, bad("WithTransaction", fmt.Sprintf("%d, %d, %v", c.items, c.bytes, c.time),
+		errs = append(errs, optionError("WithTransaction", fmt.Sprintf("%d, %d, %v", c.items, c.bytes, c.time),
 			fmt.Sprintf("must be at least 1 item and 1 byte, and a time above 0 and below the transaction timeout, %v", transactionTimeout)))
 	}
 	if c.sharded && (c.shards < 1 || c.shards > 10_000) {
-		errs = append(errs, bad("WithShards", fmt.Sprint(c.shards), "must be from 1 to 10000"))
+		errs = append(errs, optionError("WithShards", fmt.Sprint(c.shards), "must be from 1 to 10000"))
 	}
 	return errs
 }

@@ -28,7 +28,7 @@ type positions struct {
 func newPositions(name, source string, reg serde.Registry) (positions, error) {
 	p := positions{name: name, source: source}
 	if err := settings.CheckTopicName(name); err != nil {
-		return p, bad("WithCheckpoints", name, err.Error())
+		return p, optionError("WithCheckpoints", name, err.Error())
 	}
 	p.topic = producer.NewTopic(name, producer.KeyRecord(func(p *checkpoint.Position) *checkpoint.PositionKey {
 		return &checkpoint.PositionKey{Source: p.Source, Stream: p.Stream}
@@ -38,19 +38,20 @@ func newPositions(name, source string, reg serde.Registry) (positions, error) {
 	return p, err
 }
 
-// place is a committed position, with the shard and the run that wrote it.
-type place struct {
+// committedPosition is a committed position, with the shard and the run that
+// wrote it.
+type committedPosition struct {
 	value  string
 	shard  int
 	writer uuid.UUID
 }
 
-// places are the committed positions, by stream.
-type places map[string]place
+// committedPositions are the committed positions, by stream.
+type committedPositions map[string]committedPosition
 
 // ofShard returns the positions that one shard wrote.
-func (p places) ofShard(shard int) places {
-	out := places{}
+func (p committedPositions) ofShard(shard int) committedPositions {
+	out := committedPositions{}
 	for stream, at := range p {
 		if at.shard == shard {
 			out[stream] = at
@@ -61,7 +62,7 @@ func (p places) ofShard(shard int) places {
 
 // list returns the positions in the form that an [Input] takes, sorted by
 // stream.
-func (p places) list() []Position {
+func (p committedPositions) list() []Position {
 	out := make([]Position, 0, len(p))
 	for stream, at := range p {
 		out = append(out, Position{Stream: stream, Value: at.value})
@@ -73,10 +74,10 @@ func (p places) list() []Position {
 // read returns the committed positions of the source. read also waits for the
 // open transactions of other sources, because our positions may lie behind
 // their messages in the log.
-func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (places, error) {
-	found := places{}
+func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (committedPositions, error) {
+	found := committedPositions{}
 	err := open.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
-		return p.keep(ctx, found, m, shards)
+		return p.add(ctx, found, m, shards)
 	})
 	var said *transport.Error
 	switch {
@@ -90,8 +91,8 @@ func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (p
 	return nil, fmt.Errorf("read the positions from topic %s: %w", p.name, err)
 }
 
-// keep adds a position to found if the position belongs to this source.
-func (p *positions) keep(ctx context.Context, found places, m *transport.ConsumedMessage, shards int) error {
+// add adds a position to found if the position belongs to this source.
+func (p *positions) add(ctx context.Context, found committedPositions, m *transport.ConsumedMessage, shards int) error {
 	var at checkpoint.Position
 	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, &at)
 	switch {
@@ -105,6 +106,6 @@ func (p *positions) keep(ctx context.Context, found places, m *transport.Consume
 		return fmt.Errorf("the source %s ran with %d shards before, and now has %d: let it publish everything with the old number, "+
 			"then delete its positions or give it another name", p.source, at.Shards, shards)
 	}
-	found[at.Stream] = place{value: at.Position, shard: int(at.Shard), writer: at.Writer}
+	found[at.Stream] = committedPosition{value: at.Position, shard: int(at.Shard), writer: at.Writer}
 	return nil
 }

@@ -26,21 +26,22 @@ type shard[T any] struct {
 	writer uuid.UUID // the id of this run, in position records
 
 	// Only the goroutine of run uses the fields below.
-	loaded    bool
-	committed places    // the committed positions of this shard, as far as we know
-	others    places    // the positions of the other shards, as last read
-	pending   places    // the positions of the open transaction
-	reader    Reader[T] // nil if closed
-	measured  time.Time // the last measurement of the lag
-	lag       int64     // the items of the last measurement
-	limit     int       // the current bound on the items of a transaction
-	refused   error     // why the next item goes to the bad function
+	loaded      bool
+	committed   committedPositions // the committed positions of this shard, as far as we know
+	otherShards committedPositions // the positions of the other shards, as last read
+	pending     committedPositions // the positions of the open transaction
+	reader      Reader[T]          // nil if closed
+	lastLag     time.Time          // the last measurement of the lag
+	lag         int64              // the items of the last measurement
+	limit       int                // the current bound on the items of a transaction
+	refused     error              // why the next item goes to the bad function
 
 	health *shardHealth // exists longer than the shard, so that the last error stays visible
 }
 
-// errMoved says that the log has positions that the reader did not get at Open.
-var errMoved = errors.New("other positions were committed: read from there")
+// errPositionsMoved says that the log has positions that the reader did not get
+// at Open.
+var errPositionsMoved = errors.New("other positions were committed: read from there")
 
 // Resume is called by the producer each time it has acquired the transactional
 // id, before it writes anything. Resume reads the positions from the log,
@@ -58,18 +59,18 @@ func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, er
 		committed = maps.Equal(found, after)
 	}
 	moved := !committed && h.loaded && !maps.Equal(found, h.committed)
-	h.others = all
+	h.otherShards = all
 	h.committed, h.loaded = found, true
 	if moved && !inDoubt && h.reader != nil {
-		return false, errMoved
+		return false, errPositionsMoved
 	}
 	return committed, nil
 }
 
-// tookOver reports whether another process has committed positions of the shard
-// since our last commit. tookOver reads the log without acquiring the
+// takenOver reports whether another process has committed positions of the
+// shard since our last commit. takenOver reads the log without acquiring the
 // transactional id, because acquiring the id would fence the other process.
-func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
+func (h *shard[T]) takenOver(ctx context.Context) (bool, error) {
 	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
 	if err != nil {
 		return false, err
@@ -85,7 +86,7 @@ func (h *shard[T]) tookOver(ctx context.Context) (bool, error) {
 // run reads until the end of the shard. An error of run is permanent.
 func (h *shard[T]) run(ctx context.Context) (err error) {
 	h.health.set(func(s *ShardHealth) { s.Running = true })
-	h.each("Started", func(k *Hooks) {
+	h.callHooks("Started", func(k *Hooks) {
 		if k.Started != nil {
 			k.Started(ctx, h.Number)
 		}
@@ -96,7 +97,7 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 			told = nil
 		}
 		h.health.set(func(s *ShardHealth) { s.Running, s.Err = false, told })
-		h.each("Stopped", func(k *Hooks) {
+		h.callHooks("Stopped", func(k *Hooks) {
 			if k.Stopped != nil {
 				k.Stopped(ctx, h.Number, told)
 			}
@@ -109,7 +110,7 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || !passes(err) {
+		if ctx.Err() != nil || !isRetriable(err) {
 			return err
 		}
 		if h.health.get().Transactions > before {
@@ -131,19 +132,19 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 		// A transaction also times out if another process has taken over. The
 		// positions in the log distinguish a takeover from a slow transaction
 		// of ours.
-		if took, failed := h.tookOver(ctx); failed == nil && took {
+		if took, failed := h.takenOver(ctx); failed == nil && took {
 			return fmt.Errorf("%w: another process has committed positions of this source: %w", producer.ErrFenced, err)
 		}
 	}
 }
 
-// passes reports whether a new session may succeed after an error.
-func passes(err error) bool {
+// isRetriable reports whether a new session may succeed after an error.
+func isRetriable(err error) bool {
 	var failed *producer.TxError
 	switch {
 	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.Is(err, producer.ErrOutcomeUnknown):
 		return false
-	case errors.As(err, new(temporaryError)), errors.As(err, new(refusedError)), errors.Is(err, errMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry):
+	case errors.As(err, new(temporaryError)), errors.As(err, new(refusedError)), errors.Is(err, errPositionsMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry):
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable
@@ -157,30 +158,30 @@ func (h *shard[T]) session(ctx context.Context) error {
 		}
 		return err
 	}
-	from := h.others
+	from := h.otherShards
 	if from == nil {
-		from = places{}
+		from = committedPositions{}
 	}
-	maps.DeleteFunc(from, func(_ string, at place) bool { return at.shard == h.Number })
+	maps.DeleteFunc(from, func(_ string, at committedPosition) bool { return at.shard == h.Number })
 	maps.Copy(from, h.committed)
 	if h.source.config.restart {
-		from, h.source.config.restart = places{}, false
+		from, h.source.config.restart = committedPositions{}, false
 	}
 	reader, err := h.source.input.Open(ctx, h.Shard, from.list())
 	if err != nil {
 		return err
 	}
 	h.reader = reader
-	h.health.open(reader)
+	h.health.setReader(reader)
 	defer func() {
 		h.reader = nil
-		h.health.open(nil)
+		h.health.setReader(nil)
 		if err := reader.Close(); err != nil {
 			h.source.settings.Logger.WarnContext(ctx, "source_close", "source", h.source.name, "shard", h.Number, "err", err)
 		}
 	}()
-	h.cleanUp(ctx, h.committed.list())
-	h.measure(ctx)
+	h.reportCommitted(ctx, h.committed.list())
+	h.reportLag(ctx)
 	for {
 		var item Item[T]
 		ok, err := reader.Next(ctx, &item)
@@ -190,8 +191,8 @@ func (h *shard[T]) session(ctx context.Context) error {
 		if !ok {
 			h.health.set(func(s *ShardHealth) { s.Err = nil }) // everything is published
 			if h.lag != 0 {
-				h.measured = time.Time{}
-				h.measure(ctx)
+				h.lastLag = time.Time{}
+				h.reportLag(ctx)
 			}
 			more, err := reader.More(ctx)
 			switch {
@@ -210,8 +211,8 @@ func (h *shard[T]) session(ctx context.Context) error {
 	}
 }
 
-// located is an item that knows its place in the input.
-type located interface{ Where() string }
+// itemWithOrigin is an item that knows its place in the input.
+type itemWithOrigin interface{ Where() string }
 
 // refusedError says that a broker refused an item of the transaction. isolate
 // has not found the item yet.
@@ -227,16 +228,16 @@ func (h *shard[T]) isolate(err error, items int, first T) error {
 	case items > 1:
 		h.limit = items / 2
 		return refusedError{err}
-	case h.source.bad == nil || h.refused != nil: // the broker also refused the message of the bad function
-		return named(first, err)
+	case h.source.badFunction == nil || h.refused != nil: // the broker also refused the message of the bad function
+		return withOrigin(first, err)
 	}
 	h.refused = err
 	return refusedError{err}
 }
 
-// named adds the item's place to an error, if the item knows the place.
-func named(item any, err error) error {
-	if at, ok := item.(located); ok {
+// withOrigin adds the item's place to an error, if the item knows the place.
+func withOrigin(item any, err error) error {
+	if at, ok := item.(itemWithOrigin); ok {
 		return fmt.Errorf("%s: %w", at.Where(), err)
 	}
 	return err
@@ -245,7 +246,7 @@ func named(item any, err error) error {
 // transaction publishes items. The caller has already read the first item.
 func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 	c := &h.source.config
-	h.each("StartTransaction", func(k *Hooks) {
+	h.callHooks("StartTransaction", func(k *Hooks) {
 		if k.StartTransaction != nil {
 			if child := k.StartTransaction(ctx, h.Number); child != nil {
 				ctx = child
@@ -261,7 +262,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 		if aborted == nil {
 			aborted = errPanicked
 		}
-		h.each("Aborted", func(k *Hooks) {
+		h.callHooks("Aborted", func(k *Hooks) {
 			if k.Aborted != nil {
 				k.Aborted(ctx, h.Number, aborted)
 			}
@@ -269,7 +270,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 	}()
 	begun := time.Now()
 	n, bytes := 0, 0
-	h.pending = places{}
+	h.pending = committedPositions{}
 	if h.limit == 0 {
 		h.limit = c.items
 	}
@@ -279,12 +280,12 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 			n++
 			var err error
 			if h.refused != nil {
-				err = h.source.bad(ctx, tx, item.Value, h.refused)
+				err = h.source.badFunction(ctx, tx, item.Value, h.refused)
 			} else {
 				err = h.source.function(ctx, tx, item.Value)
 			}
 			if err != nil {
-				return named(item.Value, err)
+				return withOrigin(item.Value, err)
 			}
 			bytes += item.Bytes
 			// Reading the clock costs as much as a small item. So the clock is
@@ -299,7 +300,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 			}
 		}
 		for _, p := range h.reader.Positions() {
-			h.pending[p.Stream] = place{value: p.Value, shard: h.Number, writer: h.writer}
+			h.pending[p.Stream] = committedPosition{value: p.Value, shard: h.Number, writer: h.writer}
 			if err := h.source.positions.topic.Add(ctx, tx, h.record(p)); err != nil {
 				return fmt.Errorf("position of %s: %w", p.Stream, err)
 			}
@@ -322,18 +323,18 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 		s.Items += int64(n)
 		s.LastCommit, s.Err = time.Now(), nil
 	})
-	h.each("Committed", func(k *Hooks) {
+	h.callHooks("Committed", func(k *Hooks) {
 		if k.Committed != nil {
 			k.Committed(ctx, commit)
 		}
 	})
-	h.measure(ctx)
-	h.cleanUp(ctx, h.pending.list())
+	h.reportLag(ctx)
+	h.reportCommitted(ctx, h.pending.list())
 	return nil
 }
 
-// cleanUp tells the reader which positions are committed.
-func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
+// reportCommitted tells the reader which positions are committed.
+func (h *shard[T]) reportCommitted(ctx context.Context, positions []Position) {
 	committer, ok := h.reader.(Committer)
 	if !ok || len(positions) == 0 {
 		return
@@ -343,11 +344,11 @@ func (h *shard[T]) cleanUp(ctx context.Context, positions []Position) {
 	}
 }
 
-// each calls f for all hooks. The parameter name is for the log.
-func (h *shard[T]) each(name string, f func(*Hooks)) {
+// callHooks calls f for all hooks. The parameter name is for the log.
+func (h *shard[T]) callHooks(name string, f func(*Hooks)) {
 	for i := range h.source.config.hooks {
 		func() {
-			defer hook.Caught(h.source.settings.Logger, "source.Hooks."+name)
+			defer hook.Recover(h.source.settings.Logger, "source.Hooks."+name)
 			f(&h.source.config.hooks[i])
 		}()
 	}
@@ -357,26 +358,26 @@ func (h *shard[T]) each(name string, f func(*Hooks)) {
 var errPanicked = errors.New("source: the function panicked")
 
 const (
-	lagEvery = 10 * time.Second
-	// lagWait bounds a measurement, because the shard waits for it.
-	lagWait = time.Second
+	lagInterval = 10 * time.Second
+	// lagTimeout bounds a measurement, because the shard waits for it.
+	lagTimeout = time.Second
 )
 
-// measure reports the lag to the hooks from time to time.
-func (h *shard[T]) measure(ctx context.Context) {
+// reportLag reports the lag to the hooks from time to time.
+func (h *shard[T]) reportLag(ctx context.Context) {
 	lagger, ok := h.reader.(Lagger)
-	if !ok || !slices.ContainsFunc(h.source.config.hooks, func(k Hooks) bool { return k.Lag != nil }) || time.Since(h.measured) < lagEvery {
+	if !ok || !slices.ContainsFunc(h.source.config.hooks, func(k Hooks) bool { return k.Lag != nil }) || time.Since(h.lastLag) < lagInterval {
 		return
 	}
-	h.measured = time.Now()
-	short, cancel := context.WithTimeout(ctx, lagWait)
+	h.lastLag = time.Now()
+	short, cancel := context.WithTimeout(ctx, lagTimeout)
 	defer cancel()
 	lag, err := lagger.Lag(short)
 	if err != nil {
 		return
 	}
 	h.lag = lag.Items
-	h.each("Lag", func(k *Hooks) {
+	h.callHooks("Lag", func(k *Hooks) {
 		if k.Lag != nil {
 			k.Lag(ctx, h.Number, lag)
 		}

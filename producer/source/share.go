@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// shareWait is the longest wait in one call that asks the group for our
+	// groupInterval is the longest wait in one call that asks the group for our
 	// shards.
-	shareWait = 200 * time.Millisecond
-	// stopWait bounds the closing of a shard that has moved.
-	stopWait = 10 * time.Second
+	groupInterval = 200 * time.Millisecond
+	// closeTimeout bounds the closing of a shard that has moved.
+	closeTimeout = 10 * time.Second
 	// The pause before a failed shard is tried again lies between these bounds.
 	firstPause = time.Second
-	mostPause  = time.Minute
+	maxPause   = time.Minute
 )
 
-// share reads the shards that the group assigns to this instance. The owner of
-// partition n of the topic of positions reads shard n.
-func (s *Source[T]) share(ctx context.Context) error {
+// runShards reads the shards that the group assigns to this instance. The owner
+// of partition n of the topic of positions reads shard n.
+func (s *Source[T]) runShards(ctx context.Context) error {
 	protocol, err := open.ChooseProtocol(ctx, s.settings)
 	if err != nil {
 		return fmt.Errorf("source: %s: %w", s.name, err)
@@ -50,7 +50,7 @@ func (s *Source[T]) share(ctx context.Context) error {
 		}
 	}()
 	for ctx.Err() == nil {
-		if _, err := in.Poll(ctx, shareWait); err != nil {
+		if _, err := in.Poll(ctx, groupInterval); err != nil {
 			return fmt.Errorf("source: %s: group: %w", s.name, open.ExplainDenied(s.settings, err, "Read", s.name))
 		}
 		assigned, err := in.Assignment()
@@ -63,14 +63,14 @@ func (s *Source[T]) share(ctx context.Context) error {
 			if number := int(tp.Partition); number < s.config.shards {
 				mine[number] = true
 				if reading[number] == nil {
-					reading[number] = s.start(ctx, number)
+					reading[number] = s.startReading(ctx, number)
 				}
 			}
 		}
 		for number, r := range reading {
 			if !mine[number] {
 				r.stop()
-				s.forget(number)
+				s.forgetShard(number)
 				delete(reading, number)
 			}
 		}
@@ -89,18 +89,18 @@ func (r *reading) stop() {
 	<-r.done
 }
 
-func (s *Source[T]) start(ctx context.Context, number int) *reading {
+func (s *Source[T]) startReading(ctx context.Context, number int) *reading {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reading{cancel, make(chan struct{})}
 	go func() {
 		defer close(r.done)
-		for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, mostPause) {
+		for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 			begun := time.Now()
-			err := s.readOnce(ctx, number)
+			err := s.readShard(ctx, number)
 			if ctx.Err() != nil {
 				return
 			}
-			if time.Since(begun) > mostPause {
+			if time.Since(begun) > maxPause {
 				pause = firstPause
 			}
 			if err != nil {
@@ -117,16 +117,16 @@ func (s *Source[T]) start(ctx context.Context, number int) *reading {
 	return r
 }
 
-// readOnce reads a shard with its own transactional producer. The producer may
+// readShard reads a shard with its own transactional producer. The producer may
 // fence another instance, but the group has already taken the shard from that
 // instance.
-func (s *Source[T]) readOnce(ctx context.Context, number int) error {
+func (s *Source[T]) readShard(ctx context.Context, number int) error {
 	h, err := s.open(Shard{Number: number, Count: s.config.shards})
 	if err != nil {
 		return err
 	}
 	err = h.run(ctx)
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	closed := s.retire(closing, h)
 	if u := new(producer.UndeliveredError); errors.As(closed, &u) && u.Err == nil {

@@ -21,15 +21,15 @@ import (
 // type of the items. A Source is safe for concurrent use, but only one Run may
 // be active. With [WithShards], Run may be called only once.
 type Source[T any] struct {
-	name       string
-	input      Input[T]
-	config     config
-	settings   *settings.Config
-	brokers    []string
-	serializer *serde.Serializer
-	positions  positions
-	function   Function[T]
-	bad        BadFunction[T]
+	name        string
+	input       Input[T]
+	config      config
+	settings    *settings.Config
+	brokers     []string
+	serializer  *serde.Serializer
+	positions   positions
+	function    Function[T]
+	badFunction BadFunction[T]
 
 	mu     sync.Mutex
 	shards map[int]*shard[T]    // shards that this instance reads
@@ -70,7 +70,7 @@ type BadFunction[T any] func(ctx context.Context, tx *producer.Tx, item T, reaso
 // HandleBad lets f handle the items whose messages a broker refuses. Call
 // HandleBad before Run. By default, and with a nil f, a refused item ends its
 // shard, and the error names the item.
-func (s *Source[T]) HandleBad(f BadFunction[T]) { s.bad = f }
+func (s *Source[T]) HandleBad(f BadFunction[T]) { s.badFunction = f }
 
 // New makes a source and does not wait for I/O. name must stay the same after a
 // restart, and another source must not use the same name. The positions are
@@ -86,14 +86,14 @@ func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, 
 	}
 	var errs []error
 	if name == "" {
-		errs = append(errs, bad("name", "", "must not be empty: positions are kept under it"))
+		errs = append(errs, optionError("name", "", "must not be empty: positions are kept under it"))
 	}
 	switch checked := any(in).(type) {
 	case nil:
-		errs = append(errs, bad("input", "", "must not be nil"))
+		errs = append(errs, optionError("input", "", "must not be nil"))
 	case interface{ check() error }:
 		if err := checked.check(); err != nil {
-			errs = append(errs, bad("input", "", err.Error()))
+			errs = append(errs, optionError("input", "", err.Error()))
 		}
 	}
 	set, err := settings.Read(settings.ForSource, brokers, orDefault(name, "unnamed"), c.producer)
@@ -107,7 +107,7 @@ func New[T any](brokers []string, name string, in Input[T], reg serde.Registry, 
 		errs = append(errs, err)
 	}
 	if s == nil {
-		errs = append(errs, bad("serializer", "", "must not be nil: make one with serde.NewSerializer"))
+		errs = append(errs, optionError("serializer", "", "must not be nil: make one with serde.NewSerializer"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -160,33 +160,33 @@ func (s *Source[T]) open(number Shard) (*shard[T], error) {
 		return nil, err
 	}
 	h.t = t
-	h.health.use(t)
+	h.health.setProducer(t)
 	s.shards[number.Number] = h
 	return h, nil
 }
 
 // retire closes a shard and keeps its counts.
 func (s *Source[T]) retire(ctx context.Context, h *shard[T]) error {
-	h.health.use(nil)
+	h.health.setProducer(nil)
 	err := h.t.Close(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.shards[h.Number] == h {
 		delete(s.shards, h.Number)
-		s.past = add(s.past, h.t.Stats())
+		s.past = addStats(s.past, h.t.Stats())
 	}
 	return err
 }
 
-// forget removes a shard from the health of this instance, because the shard
-// has moved.
-func (s *Source[T]) forget(number int) {
+// forgetShard removes a shard from the health of this instance, because the
+// shard has moved.
+func (s *Source[T]) forgetShard(number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.health, number)
 }
 
-func add(a, b producer.Stats) producer.Stats {
+func addStats(a, b producer.Stats) producer.Stats {
 	a.Accepted += b.Accepted
 	a.Delivered += b.Delivered
 	a.NotSent += b.NotSent
@@ -203,7 +203,7 @@ func (s *Source[T]) Stats() producer.Stats {
 	defer s.mu.Unlock()
 	sum := s.past
 	for _, h := range s.shards {
-		sum = add(sum, h.t.Stats())
+		sum = addStats(sum, h.t.Stats())
 	}
 	return sum
 }
@@ -291,7 +291,7 @@ func (s *Source[T]) run(ctx context.Context) error {
 		s.settings.Logger.WarnContext(ctx, "brokers_away", "source", s.name, "err", err)
 	}
 	if s.config.shards > 0 {
-		return s.share(ctx)
+		return s.runShards(ctx)
 	}
 	s.mu.Lock()
 	h := s.shards[0]

@@ -23,11 +23,11 @@ import (
 )
 
 // compacted creates a topic of positions.
-func compacted(w *copytest.Where, partitions int32) string {
+func compacted(w *copytest.KafkaEnv, partitions int32) string {
 	return w.Topic("checkpoints", partitions, "cleanup.policy", "compact")
 }
 
-func lines(w *copytest.Where, reg *workload.Registry, name, checkpoints string, files []string, opts ...source.Option) *source.Source[source.Line] {
+func lines(w *copytest.KafkaEnv, reg *workload.Registry, name, checkpoints string, files []string, opts ...source.Option) *source.Source[source.Line] {
 	w.Helper()
 	opts = append([]source.Option{
 		source.WithCheckpoints(checkpoints), source.WithTransaction(50, 1<<20, 5*time.Second),
@@ -97,7 +97,7 @@ func TestFiles(t *testing.T) {
 						if left%2 == 0 {
 							panic("crashed")
 						}
-						return copytest.ErrAsked
+						return copytest.ErrOnPurpose
 					}
 					tx.OnEnd(func(err error) {
 						if err == nil {
@@ -117,29 +117,29 @@ func TestFiles(t *testing.T) {
 			if err == nil {
 				return
 			}
-			if !errors.Is(err, copytest.ErrAsked) && err.Error() != "crashed" {
+			if !errors.Is(err, copytest.ErrOnPurpose) && err.Error() != "crashed" {
 				t.Fatal(err)
 			}
-			if errors.Is(err, copytest.ErrAsked) && !strings.Contains(err.Error(), "log:") && !strings.Contains(err.Error(), "log.1:") {
+			if errors.Is(err, copytest.ErrOnPurpose) && !strings.Contains(err.Error(), "log:") && !strings.Contains(err.Error(), "log.1:") {
 				t.Errorf("the error names no line: %v", err)
 			}
 		}
 	}
 	writeLines(t, log, 0, 1000)
 	run(log)
-	w.Exactly(topic, 1000)
+	w.WantExactlyOnce(topic, 1000)
 	run(log) // nothing new to read
-	w.Exactly(topic, 1000)
+	w.WantExactlyOnce(topic, 1000)
 	writeLines(t, log, 1000, 1500)
 	run(log)
-	w.Exactly(topic, 1500)
+	w.WantExactlyOnce(topic, 1500)
 	if err := os.Rename(log, rotated); err != nil {
 		t.Fatal(err)
 	}
 	writeLines(t, rotated, 1500, 1600)
 	writeLines(t, log, 1600, 2000)
 	run(rotated, log)
-	w.Exactly(topic, 2000)
+	w.WantExactlyOnce(topic, 2000)
 	if counted != 2000 {
 		t.Errorf("OnEnd told of %d lines committed, want 2000", counted)
 	}
@@ -208,9 +208,9 @@ func TestInDoubt(t *testing.T) {
 	s := lines(w, &workload.Registry{}, copytest.NewID(t), compacted(w, 1), []string{log})
 	ctx := copytest.Ctx(t)
 	over := copytest.InDoubt(ctx, w.Fake)
-	var ends copytest.Endings
+	var ends copytest.TxCounts
 	if err := s.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
-		tx.OnEnd(ends.Note)
+		tx.OnEnd(ends.Count)
 		e, err := parse(l)
 		if err != nil {
 			return err
@@ -233,12 +233,12 @@ func TestInDoubt(t *testing.T) {
 	if ends.Committed != n || ends.NotSent == 0 || ends.Unknown != 0 {
 		t.Errorf("OnEnd told %+v, want %d committed", ends, n)
 	}
-	w.Exactly(topic, n)
+	w.WantExactlyOnce(topic, n)
 }
 
-// TestDenied checks that a permanent refusal ends Run at once. The error
-// contains the broker's reason, and no commit is in doubt.
-func TestDenied(t *testing.T) {
+// TestPermanentRefusalEndsReading checks that a permanent refusal ends Run at
+// once. The error contains the broker's reason, and no commit is in doubt.
+func TestPermanentRefusalEndsReading(t *testing.T) {
 	t.Parallel()
 	w := copytest.Embedded(t)
 	const topicAuthorizationFailed = 29
@@ -261,9 +261,9 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestStops ends the context during a transaction. The transaction is not
-// committed, and the error wraps the reason.
-func TestStops(t *testing.T) {
+// TestContextEndsReading ends the context during a transaction. The transaction
+// is not committed, and the error wraps the reason.
+func TestContextEndsReading(t *testing.T) {
 	t.Parallel()
 	w := copytest.Brokers(t)
 	log := filepath.Join(t.TempDir(), "log")
@@ -277,14 +277,14 @@ func TestStops(t *testing.T) {
 			return err
 		}
 		if e.Seq == 75 {
-			cancel(copytest.ErrAsked)
+			cancel(copytest.ErrOnPurpose)
 		}
 		return out.Add(context.WithoutCancel(ctx), tx, e)
 	}
 	for i, want := range []int{50, 120} {
 		s := lines(w, reg, name, checkpoints, []string{log})
 		err := s.Run(ctx, copyLine)
-		if i == 0 && !errors.Is(err, copytest.ErrAsked) {
+		if i == 0 && !errors.Is(err, copytest.ErrOnPurpose) {
 			t.Errorf("got %v", err)
 		}
 		if i == 1 && err != nil {

@@ -16,10 +16,10 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// frozen runs two workers with the same id. The first worker freezes in the
+// copyFrozen runs two workers with the same id. The first worker freezes in the
 // middle of a transaction, for longer than its transaction timeout. The second
 // worker publishes everything. Then the first worker wakes up.
-func frozen(t *testing.T, work func(ctx context.Context, w *copytest.Where, id, file, topic string, freeze func(n int64)) error) (copytest.Found, error) {
+func copyFrozen(t *testing.T, work func(ctx context.Context, w *copytest.KafkaEnv, id, file, topic string, freeze func(n int64)) error) (copytest.Differences, error) {
 	t.Helper()
 	w := copytest.Brokers(t)
 	const n = 1000
@@ -38,13 +38,13 @@ func frozen(t *testing.T, work func(ctx context.Context, w *copytest.Where, id, 
 		})
 	}()
 	<-asleep
-	copytest.During(ctx, 1500*time.Millisecond) // the transaction timeout is 1 s
+	copytest.WaitFor(ctx, 1500*time.Millisecond) // the transaction timeout is 1 s
 	if err := work(ctx, w, id, file, topic, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	close(wake)
 	err := <-first
-	return w.Judge(topic, n), err
+	return w.Compare(topic, n), err
 }
 
 var quick = producer.WithTransactionTimeout(time.Second)
@@ -54,7 +54,7 @@ func TestWakesUp(t *testing.T) {
 	reg := &workload.Registry{}
 	checkpoints := ""
 	var once sync.Once
-	found, err := frozen(t, func(ctx context.Context, w *copytest.Where, id, file, topic string, freeze func(n int64)) error {
+	found, err := copyFrozen(t, func(ctx context.Context, w *copytest.KafkaEnv, id, file, topic string, freeze func(n int64)) error {
 		once.Do(func() { checkpoints = compacted(w, 1) })
 		out := producer.NewTopic(topic, producer.KeyBy(copytest.ByKey))
 		s := lines(w, reg, id, checkpoints, []string{file}, source.WithTransaction(50, 1<<20, 500*time.Millisecond), source.WithProducer(quick))
@@ -71,7 +71,7 @@ func TestWakesUp(t *testing.T) {
 	if err != nil && !errors.Is(err, producer.ErrFenced) {
 		t.Errorf("the worker that woke up: %v", err)
 	}
-	if found != (copytest.Found{}) {
+	if found != (copytest.Differences{}) {
 		t.Errorf("%+v", found)
 	}
 }
@@ -82,7 +82,7 @@ func TestControlWakesUp(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	published := 0 // the number of published lines: a restart would read the number from a position in the log
-	found, err := frozen(t, func(ctx context.Context, w *copytest.Where, id, file, topic string, freeze func(n int64)) error {
+	found, err := copyFrozen(t, func(ctx context.Context, w *copytest.KafkaEnv, id, file, topic string, freeze func(n int64)) error {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err

@@ -12,15 +12,15 @@ import (
 func (s *store) getConfig(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(r)
+	n := subjectParam(r)
 	l := s.global
 	if n != "" {
-		sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
+		sub := s.namespace(s.dialect.contextOf(n)).subjects[plainName(n)]
 		none := sub == nil || sub.level == nil && len(sub.versions) == 0
 		if none && !s.dialect.levelOfNone {
 			return nil, noSubject(n)
 		}
-		if (sub == nil || sub.level == nil) && !is(r, "defaultToGlobal") {
+		if (sub == nil || sub.level == nil) && !boolParam(r, "defaultToGlobal") {
 			return nil, &problem{http.StatusNotFound, 40408, fmt.Sprintf("Subject '%s' does not have subject-level compatibility configured", n)}
 		}
 		l = s.effectiveLevel(n)
@@ -41,22 +41,22 @@ func (s *store) putConfig(r *http.Request) (any, error) {
 	}
 	answer := map[string]any{}
 	if l != nil {
-		s.setLevel(name(r), l)
+		s.setLevel(subjectParam(r), l)
 		answer["compatibility"] = *l
 	}
 	if group != nil && s.dialect.contracts {
-		s.setGroup(name(r), *group)
+		s.setGroup(subjectParam(r), *group)
 		answer["compatibilityGroup"] = *group
 	}
 	return answer, nil
 }
 
 func (s *store) deleteConfig(r *http.Request) (any, error) {
-	n := name(r)
+	n := subjectParam(r)
 	s.mu.Lock()
 	old := s.global
 	if n != "" {
-		sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
+		sub := s.namespace(s.dialect.contextOf(n)).subjects[plainName(n)]
 		if sub == nil || sub.level == nil {
 			s.mu.Unlock()
 			return nil, noSubject(n)
@@ -72,11 +72,11 @@ func (s *store) deleteConfig(r *http.Request) (any, error) {
 func (s *store) getMode(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(r)
+	n := subjectParam(r)
 	mode := s.mode
 	if n != "" {
-		sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
-		if (sub == nil || sub.mode == "") && !is(r, "defaultToGlobal") {
+		sub := s.namespace(s.dialect.contextOf(n)).subjects[plainName(n)]
+		if (sub == nil || sub.mode == "") && !boolParam(r, "defaultToGlobal") {
 			return nil, &problem{http.StatusNotFound, 40409, fmt.Sprintf("Subject '%s' does not have subject-level mode configured", n)}
 		}
 		mode = s.effectiveMode(n)
@@ -94,8 +94,8 @@ func (s *store) putMode(r *http.Request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(r)
-	if body.Mode == modeImport && !is(r, "force") && s.subject(n) != nil {
+	n := subjectParam(r)
+	if body.Mode == modeImport && !boolParam(r, "force") && s.subject(n) != nil {
 		return nil, &problem{http.StatusUnprocessableEntity, 42205, "Cannot import since found existing subjects"}
 	}
 	if n == "" {
@@ -109,13 +109,13 @@ func (s *store) putMode(r *http.Request) (any, error) {
 func (s *store) deleteMode(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(r)
+	n := subjectParam(r)
 	if n == "" {
 		old := s.mode
 		s.mode = modeReadWrite
 		return map[string]string{"mode": old}, nil
 	}
-	sub := s.namespace(s.dialect.contextOf(n)).subjects[plain(n)]
+	sub := s.namespace(s.dialect.contextOf(n)).subjects[plainName(n)]
 	if sub == nil || sub.mode == "" {
 		return nil, noSubject(n)
 	}
@@ -129,13 +129,13 @@ func (s *store) deleteMode(r *http.Request) (any, error) {
 func (s *store) deleteSubject(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(r)
+	n := subjectParam(r)
 	sub := s.subject(n)
 	if sub == nil {
 		return nil, noSubject(n)
 	}
-	live := sub.live(false)
-	permanent := is(r, "permanent")
+	live := sub.versionsFor(false)
+	permanent := boolParam(r, "permanent")
 	switch {
 	case permanent && len(live) > 0:
 		return nil, &problem{http.StatusNotFound, 40405, fmt.Sprintf("Subject '%s' was not deleted first before being permanently deleted", n)}
@@ -156,7 +156,7 @@ func (s *store) deleteSubject(r *http.Request) (any, error) {
 	}
 	if permanent {
 		sub.versions = nil
-		s.sweep(s.dialect.contextOf(n))
+		s.dropUnused(s.dialect.contextOf(n))
 	}
 	sub.level, sub.mode, sub.group = nil, "", ""
 	return numbers, nil
@@ -164,13 +164,13 @@ func (s *store) deleteSubject(r *http.Request) (any, error) {
 
 // deleteVersion does the same as deleteSubject for a single version.
 func (s *store) deleteVersion(r *http.Request) (any, error) {
-	number, err := number(r)
+	number, err := versionParam(r)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(r)
+	n := subjectParam(r)
 	sub := s.subject(n)
 	if sub == nil {
 		return nil, noSubject(n)
@@ -179,7 +179,7 @@ func (s *store) deleteVersion(r *http.Request) (any, error) {
 	if p != nil {
 		return nil, p
 	}
-	permanent := is(r, "permanent")
+	permanent := boolParam(r, "permanent")
 	switch {
 	case permanent && !v.deleted:
 		return nil, &problem{http.StatusNotFound, 40407, fmt.Sprintf("Subject '%s' Version %d was not deleted first before being permanently deleted", n, v.number)}
@@ -192,7 +192,7 @@ func (s *store) deleteVersion(r *http.Request) (any, error) {
 	v.deleted = true
 	if permanent {
 		sub.versions = slices.DeleteFunc(sub.versions, func(w *version) bool { return w == v })
-		s.sweep(s.dialect.contextOf(n))
+		s.dropUnused(s.dialect.contextOf(n))
 	}
 	return v.number, nil
 }
@@ -201,13 +201,13 @@ func (s *store) deleteVersion(r *http.Request) (any, error) {
 func (s *store) referencing(name string, v *version, f func(*schema)) {
 	for context, n := range s.contexts {
 		for _, sub := range n.subjects {
-			for _, user := range sub.live(false) {
+			for _, user := range sub.versionsFor(false) {
 				for _, ref := range user.schema.refs {
 					of := ref.Subject
 					if s.dialect.contextOf(of) == "" {
-						of = context + plain(of)
+						of = context + plainName(of)
 					}
-					if plain(of) == plain(name) && ref.Version == v.number {
+					if plainName(of) == plainName(name) && ref.Version == v.number {
 						f(user.schema)
 					}
 				}
@@ -224,18 +224,18 @@ func (s *store) referenced(name string, v *version) (p *problem) {
 }
 
 func (s *store) getReferencedBy(r *http.Request) (any, error) {
-	number, err := number(r)
+	number, err := versionParam(r)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, p := s.version(name(r), number, false)
+	v, p := s.version(subjectParam(r), number, false)
 	if p != nil {
 		return nil, p
 	}
 	ids := []int{}
-	s.referencing(name(r), v, func(sc *schema) {
+	s.referencing(subjectParam(r), v, func(sc *schema) {
 		if !slices.Contains(ids, sc.id) {
 			ids = append(ids, sc.id)
 		}
@@ -244,8 +244,8 @@ func (s *store) getReferencedBy(r *http.Request) (any, error) {
 	return ids, nil
 }
 
-// sweep drops the schemas of a context that no version uses any more.
-func (s *store) sweep(context string) {
+// dropUnused drops the schemas of a context that no version uses any more.
+func (s *store) dropUnused(context string) {
 	if s.dialect.keepsIDs {
 		return
 	}

@@ -74,7 +74,7 @@ func (k *keyStore) routes(route func(pattern string, f func(*http.Request) (any,
 
 func (k *keyStore) kek(r *http.Request) (*contract.KEK, error) {
 	name := r.PathValue("kek")
-	if kek := k.keks[name]; kek != nil && (!kek.Deleted || is(r, "deleted") || r.Method == http.MethodDelete) {
+	if kek := k.keks[name]; kek != nil && (!kek.Deleted || boolParam(r, "deleted") || r.Method == http.MethodDelete) {
 		return kek, nil
 	}
 	return nil, noKEK(name)
@@ -83,7 +83,7 @@ func (k *keyStore) kek(r *http.Request) (*contract.KEK, error) {
 func (k *keyStore) listKEKs(r *http.Request) (any, error) {
 	names := []string{}
 	for name, kek := range k.keks {
-		if !kek.Deleted || is(r, "deleted") {
+		if !kek.Deleted || boolParam(r, "deleted") {
 			names = append(names, name)
 		}
 	}
@@ -121,7 +121,7 @@ func (k *keyStore) deleteKEK(r *http.Request) (any, error) {
 		return nil, err
 	}
 	kek.Deleted = true
-	if is(r, "permanent") {
+	if boolParam(r, "permanent") {
 		delete(k.keks, kek.Name)
 	}
 	return map[string]any{}, nil
@@ -135,7 +135,7 @@ func (k *keyStore) versions(r *http.Request) []*dek {
 	}
 	var found []*dek
 	for _, d := range k.deks[dekKey{r.PathValue("kek"), r.PathValue("subject"), algorithm}] {
-		if !d.Deleted || is(r, "deleted") {
+		if !d.Deleted || boolParam(r, "deleted") {
 			found = append(found, d)
 		}
 	}

@@ -32,9 +32,9 @@ var (
 func Dialects() []Dialect { return []Dialect{Confluent8, Confluent7, Karapace, Redpanda, Apicurio} }
 
 // String returns the dialect's name, such as "Confluent 7".
-func (d Dialect) String() string { return d.of().name }
+func (d Dialect) String() string { return d.traitsOrDefault().name }
 
-func (d Dialect) of() *traits {
+func (d Dialect) traitsOrDefault() *traits {
 	if d.traits == nil {
 		return &confluent8
 	}
@@ -47,15 +47,15 @@ type traits struct {
 	base  string       // path of the API
 	level compat.Level // initial global level
 
-	tellsAll     bool // POST returns the whole version, and not only the id
-	guids        bool
-	contexts     bool
-	contracts    bool // the registry stores metadata and rules
-	modes        modes
-	incompatible int  // error code for an incompatible schema
-	findings     bool // refusals and verbose checks list the findings
-	prefixes     bool // subjects can be listed by prefix
-	lists        lists
+	returnsVersion bool // POST returns the whole version, and not only the id
+	guids          bool
+	contexts       bool
+	contracts      bool // the registry stores metadata and rules
+	modes          modes
+	incompatible   int  // error code for an incompatible schema
+	findings       bool // refusals and verbose checks list the findings
+	prefixes       bool // subjects can be listed by prefix
+	lists          lists
 
 	// checksAll says that the check without a version exists. checksByLevel
 	// says that the check against a version uses every version if the level is
@@ -104,7 +104,7 @@ var (
 	confluent8 = traits{
 		name: "Confluent 8", level: compat.Backward,
 		keys: true, associations: true,
-		lists: listsPages, tellsAll: true, guids: true, contexts: true, contracts: true, incompatible: 40901, findings: true, prefixes: true,
+		lists: listsPages, returnsVersion: true, guids: true, contexts: true, contracts: true, incompatible: 40901, findings: true, prefixes: true,
 		checksAll: true, checksReferences: true, levelOfNone: true, docsCount: true, comparesInline: true, noMetadata: http.StatusNotFound,
 	}
 	confluent7 = traits{

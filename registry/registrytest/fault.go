@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// place is the part of a server that an effect needs.
-type place struct {
+// serverHandle is the part of a server that an effect needs.
+type serverHandle struct {
 	url    string
 	closed <-chan struct{}
 }
 
 // Effect is the change that a fault makes to a request.
 type Effect struct {
-	before func(p place, w http.ResponseWriter, r *http.Request) (done bool)
+	before func(p serverHandle, w http.ResponseWriter, r *http.Request) (done bool)
 	after  func(body []byte) []byte // changes the answer's body
 	cut    bool
 }
 
 // Latency answers after d.
 func Latency(d time.Duration) Effect {
-	return Effect{before: func(p place, _ http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(p serverHandle, _ http.ResponseWriter, r *http.Request) bool {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -42,7 +42,7 @@ func Latency(d time.Duration) Effect {
 // headers is a list of alternating names and values, such as "Retry-After",
 // "1".
 func Status(status int, headers ...string) Effect {
-	return Effect{before: func(_ place, w http.ResponseWriter, _ *http.Request) bool {
+	return Effect{before: func(_ serverHandle, w http.ResponseWriter, _ *http.Request) bool {
 		for i := 0; i+1 < len(headers); i += 2 {
 			w.Header().Set(headers[i], headers[i+1])
 		}
@@ -54,7 +54,7 @@ func Status(status int, headers ...string) Effect {
 // Answer answers with the given status, content type and body, for example an
 // empty error, a proxy's page, or the answer of another service.
 func Answer(status int, contentType, body string) Effect {
-	return Effect{before: func(_ place, w http.ResponseWriter, _ *http.Request) bool {
+	return Effect{before: func(_ serverHandle, w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
@@ -69,7 +69,7 @@ func HTML() Effect {
 
 // Hang accepts the request and never answers.
 func Hang() Effect {
-	return Effect{before: func(p place, _ http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(p serverHandle, _ http.ResponseWriter, r *http.Request) bool {
 		select {
 		case <-p.closed:
 		case <-r.Context().Done():
@@ -80,7 +80,7 @@ func Hang() Effect {
 
 // Reset breaks the connection before an answer.
 func Reset() Effect {
-	return Effect{before: func(_ place, w http.ResponseWriter, _ *http.Request) bool {
+	return Effect{before: func(_ serverHandle, w http.ResponseWriter, _ *http.Request) bool {
 		if h, ok := w.(http.Hijacker); ok {
 			if conn, _, err := h.Hijack(); err == nil {
 				if tcp, ok := conn.(*net.TCPConn); ok {
@@ -122,7 +122,7 @@ func WrongID(n int) Effect {
 
 // Redirect answers 307 to url, with the request's path.
 func Redirect(url string) Effect {
-	return Effect{before: func(_ place, w http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(_ serverHandle, w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Location", url+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return true
@@ -131,7 +131,7 @@ func Redirect(url string) Effect {
 
 // RedirectLoop always answers 307 to the same URL.
 func RedirectLoop() Effect {
-	return Effect{before: func(p place, w http.ResponseWriter, r *http.Request) bool {
+	return Effect{before: func(p serverHandle, w http.ResponseWriter, r *http.Request) bool {
 		return Redirect(p.url).before(p, w, r)
 	}}
 }

@@ -20,7 +20,7 @@ type api struct {
 	check  func(*http.Request) bool // checks credentials; nil accepts every request
 
 	traffic *traffic
-	place   place
+	handle  serverHandle
 }
 
 // handler logs the request, checks the credentials, applies faults and answers.
@@ -54,7 +54,7 @@ func (a *api) handler() http.Handler {
 			Subject: subjectOf(path, context), ID: idOf(path),
 		}
 		effect, faulty := a.traffic.add(req)
-		if faulty && effect.before != nil && effect.before(a.place, w, r) {
+		if faulty && effect.before != nil && effect.before(a.handle, w, r) {
 			return
 		}
 		if a.check != nil && !a.check(r) {

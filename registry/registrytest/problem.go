@@ -27,7 +27,7 @@ func noVersion(n int) *problem {
 
 func noSchema() *problem { return &problem{http.StatusNotFound, 40403, "Schema not found"} }
 
-func invalid(format string, args ...any) *problem {
+func invalidRequest(format string, args ...any) *problem {
 	return &problem{http.StatusUnprocessableEntity, 42201, "Invalid schema: " + fmt.Sprintf(format, args...)}
 }
 

@@ -89,11 +89,13 @@ func WithBearer(valid func(token string) bool) Option {
 
 // WithDialect makes the server answer as another vendor's registry. The default
 // is [Confluent8].
-func WithDialect(d Dialect) Option { return Option{func(c *config) { c.dialect = d.of() }} }
+func WithDialect(d Dialect) Option {
+	return Option{func(c *config) { c.dialect = d.traitsOrDefault() }}
+}
 
 // NewServer starts an empty registry. The caller must close the server.
 func NewServer(opts ...Option) (*Server, error) {
-	cfg := config{addr: "127.0.0.1:0", dialect: Dialect{}.of()}
+	cfg := config{addr: "127.0.0.1:0", dialect: Dialect{}.traitsOrDefault()}
 	for _, o := range opts {
 		if o.apply != nil {
 			o.apply(&cfg)
@@ -116,7 +118,7 @@ func NewServer(opts ...Option) (*Server, error) {
 	s := &Server{URL: url, closed: make(chan struct{}), served: make(chan struct{})}
 	s.api = &api{
 		store: newStore(level, cfg.dialect), keys: newKeyStore(), topics: new(topics), check: cfg.check,
-		traffic: new(traffic), place: place{url, s.closed},
+		traffic: new(traffic), handle: serverHandle{url, s.closed},
 	}
 	discard := log.New(io.Discard, "", 0) // for messages about broken connections
 	s.http = &http.Server{Handler: s.api.handler(), ReadHeaderTimeout: 30 * time.Second, ErrorLog: discard}

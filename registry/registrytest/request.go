@@ -57,8 +57,8 @@ func idOf(path string) int {
 	return -1
 }
 
-// name returns the subject of a request, including its context.
-func name(r *http.Request) string {
+// subjectParam returns the subject of a request, including its context.
+func subjectParam(r *http.Request) string {
 	n := r.PathValue("subject")
 	if contextOf(n) == "" && n != "" {
 		return r.Header.Get(contextHeader) + n
@@ -66,8 +66,8 @@ func name(r *http.Request) string {
 	return n
 }
 
-// is reads a boolean parameter.
-func is(r *http.Request, param string) bool { return r.URL.Query().Get(param) == "true" }
+// boolParam reads a boolean parameter.
+func boolParam(r *http.Request, param string) bool { return r.URL.Query().Get(param) == "true" }
 
 func readPosted(r *http.Request) (posted, error) {
 	var p posted
@@ -77,9 +77,9 @@ func readPosted(r *http.Request) (posted, error) {
 	return p, nil
 }
 
-// number reads the version in a path. -1 means the latest version, and 0 means
-// no version.
-func number(r *http.Request) (int, error) {
+// versionParam reads the version in a path. -1 means the latest version, and 0
+// means no version.
+func versionParam(r *http.Request) (int, error) {
 	v := r.PathValue("version")
 	if v == "" {
 		return 0, nil

@@ -109,8 +109,8 @@ func contextOf(name string) string {
 	return name[:end+2]
 }
 
-// plain removes the name of the default context.
-func plain(name string) string { return strings.TrimPrefix(name, ":.:") }
+// plainName removes the name of the default context.
+func plainName(name string) string { return strings.TrimPrefix(name, ":.:") }
 
 func (s *store) namespace(context string) *namespace {
 	n := s.contexts[context]
@@ -123,7 +123,7 @@ func (s *store) namespace(context string) *namespace {
 
 // subject returns a subject that has versions, or nil if there is none.
 func (s *store) subject(name string) *subject {
-	sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]
+	sub := s.namespace(s.dialect.contextOf(name)).subjects[plainName(name)]
 	if sub == nil || len(sub.versions) == 0 {
 		return nil
 	}
@@ -132,17 +132,17 @@ func (s *store) subject(name string) *subject {
 
 func (s *store) makeSubject(name string) *subject {
 	n := s.namespace(s.dialect.contextOf(name))
-	sub := n.subjects[plain(name)]
+	sub := n.subjects[plainName(name)]
 	if sub == nil {
 		sub = new(subject)
-		n.subjects[plain(name)] = sub
+		n.subjects[plainName(name)] = sub
 	}
 	return sub
 }
 
-// live returns the versions that are not deleted. If deleted is true, live
-// returns all versions.
-func (sub *subject) live(deleted bool) []*version {
+// versionsFor returns the versions that are not deleted. If deleted is true,
+// live returns all versions.
+func (sub *subject) versionsFor(deleted bool) []*version {
 	if sub == nil {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (sub *subject) live(deleted bool) []*version {
 
 // version finds a version. Version -1 is the latest.
 func (s *store) version(name string, number int, deleted bool) (*version, *problem) {
-	vs := s.subject(name).live(deleted)
+	vs := s.subject(name).versionsFor(deleted)
 	if len(vs) == 0 {
 		return nil, noSubject(name)
 	}
@@ -178,10 +178,10 @@ func (s *store) parse(name string, p posted) (*schema, error) {
 		p.Metadata, p.RuleSet = nil, nil // dropped silently
 	}
 	if p.SchemaType != "" && p.SchemaType != "AVRO" {
-		return nil, invalid("no provider for the schema type %s", p.SchemaType)
+		return nil, invalidRequest("no provider for the schema type %s", p.SchemaType)
 	}
 	if p.Schema == "" {
-		return nil, invalid("empty schema")
+		return nil, invalidRequest("empty schema")
 	}
 	sources, err := s.sources(s.dialect.contextOf(name), p.References, nil, map[*schema]bool{})
 	if err != nil {
@@ -189,11 +189,11 @@ func (s *store) parse(name string, p posted) (*schema, error) {
 	}
 	set, err := avsc.ParseSet(append(sources, avsc.Source{Name: "schema", Text: []byte(p.Schema)})...)
 	if err != nil {
-		return nil, invalid("%v", err)
+		return nil, invalidRequest("%v", err)
 	}
 	root := set.Files[len(set.Files)-1].Root
 	if root == nil {
-		return nil, invalid("this is a protocol, not a schema")
+		return nil, invalidRequest("this is a protocol, not a schema")
 	}
 	sc := &schema{
 		text:      string(root.JSON.AppendCompact(nil)),
@@ -228,10 +228,10 @@ func (s *store) sources(context string, refs []reference, above []*schema, seen 
 		}
 		v, p := s.version(name, r.Version, false)
 		if p != nil {
-			return nil, invalid("no reference %s in version %d of subject %s", r.Name, r.Version, name)
+			return nil, invalidRequest("no reference %s in version %d of subject %s", r.Name, r.Version, name)
 		}
 		if slices.Contains(above, v.schema) {
-			return nil, invalid("references go in a circle")
+			return nil, invalidRequest("references go in a circle")
 		}
 		if seen[v.schema] {
 			continue
@@ -246,12 +246,12 @@ func (s *store) sources(context string, refs []reference, above []*schema, seen 
 	return sources, nil
 }
 
-// same reports whether the registry treats two schemas as the same schema.
-// White space, key order and the form of names do not matter. References, docs,
-// aliases, defaults and properties do matter. In some dialects the posted text
-// may include the types of its references. In some dialects docs and aliases do
-// not matter.
-func (t *traits) same(stored, given *schema) bool {
+// sameSchema reports whether the registry treats two schemas as the same
+// schema. White space, key order and the form of names do not matter.
+// References, docs, aliases, defaults and properties do matter. In some
+// dialects the posted text may include the types of its references. In some
+// dialects docs and aliases do not matter.
+func (t *traits) sameSchema(stored, given *schema) bool {
 	a, b := stored, given
 	inline := t.comparesInline && len(b.refs) == 0
 	if a.canonical != b.canonical || !inline && !slices.Equal(a.refs, b.refs) ||
@@ -272,7 +272,7 @@ func (t *traits) same(stored, given *schema) bool {
 func (s *store) register(name string, p posted, check bool) (*version, *schema, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if plain(name) == "" {
+	if plainName(name) == "" {
 		return nil, nil, &problem{http.StatusUnprocessableEntity, 42208, "The specified subject is not a valid subject."}
 	}
 	mode := s.effectiveMode(name)
@@ -289,14 +289,14 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 	if err != nil {
 		return nil, nil, err
 	}
-	live := s.subject(name).live(false)
+	live := s.subject(name).versionsFor(false)
 	if s.dialect.contracts && len(live) > 0 && p.Metadata == nil && p.RuleSet == nil {
-		if sc, err = s.carryOn(name, p, live[len(live)-1].schema, sc); err != nil {
+		if sc, err = s.inheritContract(name, p, live[len(live)-1].schema, sc); err != nil {
 			return nil, nil, err
 		}
 	}
 	for _, v := range live {
-		if s.dialect.same(v.schema, sc) {
+		if s.dialect.sameSchema(v.schema, sc) {
 			return v, v.schema, nil
 		}
 	}
@@ -328,10 +328,10 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 	return v, sc, nil
 }
 
-// carryOn handles a schema that comes without metadata and rules. The schema
-// then gets the metadata and the rules of the previous version, as in
+// inheritContract handles a schema that comes without metadata and rules. The
+// schema then gets the metadata and the rules of the previous version, as in
 // Confluent's registry.
-func (s *store) carryOn(name string, p posted, before, plain *schema) (*schema, error) {
+func (s *store) inheritContract(name string, p posted, before, plain *schema) (*schema, error) {
 	if before.metadata == nil && before.rules == nil {
 		return plain, nil
 	}
@@ -343,7 +343,7 @@ func (s *store) carryOn(name string, p posted, before, plain *schema) (*schema, 
 func (n *namespace) identify(t *traits, sc *schema, want int) (*schema, error) {
 	if want > 0 {
 		if known := n.schemas[want]; known != nil {
-			if t.same(known, sc) {
+			if t.sameSchema(known, sc) {
 				return known, nil
 			}
 			return nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Overwrite new schema with id %d is not permitted.", want)}
@@ -351,7 +351,7 @@ func (n *namespace) identify(t *traits, sc *schema, want int) (*schema, error) {
 		sc.id = want
 	} else {
 		for _, known := range n.schemas {
-			if t.same(known, sc) {
+			if t.sameSchema(known, sc) {
 				return known, nil
 			}
 		}
@@ -374,7 +374,7 @@ func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) (
 	}
 	findings, err := compat.Check(level, sc.whole, previous...)
 	if err != nil {
-		return nil, invalid("%v", err)
+		return nil, invalidRequest("%v", err)
 	}
 	// A registry looks only at the structure.
 	findings = slices.DeleteFunc(findings, func(f compat.Finding) bool { return f.Type == compat.LogicalTypeChanged })
@@ -399,7 +399,7 @@ func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) (
 func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	vs := s.subject(name).live(deleted)
+	vs := s.subject(name).versionsFor(deleted)
 	if len(vs) == 0 {
 		if s.dialect.lookupDeleted != nil && s.subject(name) != nil {
 			return nil, s.dialect.lookupDeleted
@@ -416,11 +416,11 @@ func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
 	for _, v := range slices.Backward(vs) {
 		given := sc
 		if s.dialect.contracts && p.Metadata == nil && p.RuleSet == nil {
-			if given, err = s.carryOn(name, p, v.schema, sc); err != nil {
+			if given, err = s.inheritContract(name, p, v.schema, sc); err != nil {
 				return nil, err
 			}
 		}
-		if s.dialect.same(v.schema, given) {
+		if s.dialect.sameSchema(v.schema, given) {
 			return v, nil
 		}
 	}
@@ -433,7 +433,7 @@ func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
 func (s *store) compatible(name string, number int, p posted) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	vs := s.subject(name).live(false)
+	vs := s.subject(name).versionsFor(false)
 	level := s.effectiveLevel(name)
 	if len(vs) == 0 && s.dialect.newSubject != nil && (number == -1 || s.dialect.checksByLevel) {
 		return nil, s.dialect.newSubject
@@ -448,7 +448,7 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 		vs = vs[len(vs)-1:]
 	}
 	if !s.dialect.checksReferences && (len(p.References) > 0 || slices.ContainsFunc(vs, func(v *version) bool { return len(v.schema.refs) > 0 })) {
-		return nil, invalid("references are not resolved here")
+		return nil, invalidRequest("references are not resolved here")
 	}
 	sc, err := s.parse(name, p)
 	if err != nil {
@@ -465,7 +465,7 @@ func (s *store) compatible(name string, number int, p posted) ([]string, error) 
 
 // group returns the metadata property of a subject's compatibility groups.
 func (s *store) group(name string) string {
-	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]; sub != nil && sub.group != "" {
+	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plainName(name)]; sub != nil && sub.group != "" {
 		return sub.group
 	}
 	return s.groups
@@ -502,7 +502,7 @@ func (s *store) sameGroup(name string, sc *schema, versions []*version) []*versi
 }
 
 func (s *store) effectiveLevel(name string) compat.Level {
-	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]; sub != nil && sub.level != nil {
+	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plainName(name)]; sub != nil && sub.level != nil {
 		return *sub.level
 	}
 	return s.global
@@ -512,7 +512,7 @@ func (s *store) effectiveMode(name string) string {
 	if s.mode == modeOverride {
 		return s.mode
 	}
-	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plain(name)]; sub != nil && sub.mode != "" {
+	if sub := s.namespace(s.dialect.contextOf(name)).subjects[plainName(name)]; sub != nil && sub.mode != "" {
 		return sub.mode
 	}
 	return s.mode

@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 			}
 			t.Run(name+"/"+d.String(), func(t *testing.T) {
 				t.Parallel()
-				if got := ask(&asker{t, Start(t, WithDialect(d)).URL}); got != row[i+1] {
+				if got := ask(&client{t, Start(t, WithDialect(d)).URL}); got != row[i+1] {
 					t.Errorf("the dialect says %q, the table %q", got, row[i+1])
 				}
 			})
@@ -72,8 +72,8 @@ func tableOf(t *testing.T, file, heading string) (header []string, rows [][]stri
 	return header, rows
 }
 
-// asker makes requests to one server.
-type asker struct {
+// client makes requests to one server.
+type client struct {
 	t   *testing.T
 	url string
 }
@@ -99,7 +99,7 @@ type reply struct {
 	RuleSet    any      `json:"ruleSet"`
 }
 
-func (a *asker) ask(method, path, body string) reply {
+func (a *client) request(method, path, body string) reply {
 	a.t.Helper()
 	r, err := http.NewRequestWithContext(a.t.Context(), method, a.url+path, strings.NewReader(body))
 	if err != nil {
@@ -119,33 +119,33 @@ func (a *asker) ask(method, path, body string) reply {
 	return out
 }
 
-func (a *asker) get(path string) reply { return a.ask(http.MethodGet, path, "") }
+func (a *client) get(path string) reply { return a.request(http.MethodGet, path, "") }
 
 // schema is the body of a request. more are members beside the schema.
 func schemaBody(text string, more ...string) string {
 	return `{"schema":` + strconv.Quote(text) + strings.Join(more, "") + `}`
 }
 
-func (a *asker) register(subject, text string, more ...string) reply {
+func (a *client) register(subject, text string, more ...string) reply {
 	a.t.Helper()
-	return a.ask(http.MethodPost, "/subjects/"+subject+"/versions", schemaBody(text, more...))
+	return a.request(http.MethodPost, "/subjects/"+subject+"/versions", schemaBody(text, more...))
 }
 
 // check checks a schema against "/latest", or against "" for all versions.
-func (a *asker) check(subject, against, text string, more ...string) reply {
+func (a *client) check(subject, against, text string, more ...string) reply {
 	a.t.Helper()
-	return a.ask(http.MethodPost, "/compatibility/subjects/"+subject+"/versions"+against+"?verbose=true", schemaBody(text, more...))
+	return a.request(http.MethodPost, "/compatibility/subjects/"+subject+"/versions"+against+"?verbose=true", schemaBody(text, more...))
 }
 
-func (a *asker) level(level string) {
+func (a *client) level(level string) {
 	a.t.Helper()
-	if r := a.ask(http.MethodPut, "/config", `{"compatibility":"`+level+`"}`); r.status != http.StatusOK {
+	if r := a.request(http.MethodPut, "/config", `{"compatibility":"`+level+`"}`); r.status != http.StatusOK {
 		a.t.Fatal(r)
 	}
 }
 
-// failure returns the text of an error: its status and the registry's code.
-func (r reply) failure() string {
+// errorText returns the text of an error: its status and the registry's code.
+func (r reply) errorText() string {
 	switch {
 	case r.status == http.StatusNoContent:
 		return "204"
@@ -157,15 +157,15 @@ func (r reply) failure() string {
 	return fmt.Sprintf("%d, %d", r.status, r.Code)
 }
 
-// or returns yes after a success, and the failure otherwise.
-func (r reply) or(yes string) string {
+// orFailure returns yes after a success, and the failure otherwise.
+func (r reply) orFailure(yes string) string {
 	if r.status == http.StatusOK {
 		return yes
 	}
-	return r.failure()
+	return r.errorText()
 }
 
-func pick(condition bool, yes, no string) string {
+func choose(condition bool, yes, no string) string {
 	if condition {
 		return yes
 	}
@@ -185,132 +185,132 @@ const (
 )
 
 // probes has the probe of each row.
-var probes = map[string]func(*asker) string{
-	"base URL": func(a *asker) string {
+var probes = map[string]func(*client) string{
+	"base URL": func(a *client) string {
 		_, path, ok := strings.Cut(strings.TrimPrefix(a.url, "http://"), "/")
-		return pick(ok, "…/"+path, "the host")
+		return choose(ok, "…/"+path, "the host")
 	},
-	"default level": func(a *asker) string { return a.get("/config").Level },
-	"registering answers": func(a *asker) string {
-		return pick(a.register("r", empty).Schema != "", "everything", "the id")
+	"default level": func(a *client) string { return a.get("/config").Level },
+	"registering answers": func(a *client) string {
+		return choose(a.register("r", empty).Schema != "", "everything", "the id")
 	},
-	"incompatible": func(a *asker) string {
+	"incompatible": func(a *client) string {
 		a.level("BACKWARD")
 		a.register("r", empty)
-		return a.register("r", required).failure()
+		return a.register("r", required).errorText()
 	},
-	"findings": func(a *asker) string {
+	"findings": func(a *client) string {
 		a.level("BACKWARD")
 		a.register("r", empty)
 		refused, checked := a.register("r", required), a.check("r", "/latest", required)
 		if strings.Contains(refused.Message, "READER_FIELD_MISSING") && len(checked.Messages) > 0 {
 			return "in the refusal and with `verbose=true`"
 		}
-		return pick(!strings.Contains(refused.Message, "READER_FIELD_MISSING") && len(checked.Messages) == 0, none, "somewhere")
+		return choose(!strings.Contains(refused.Message, "READER_FIELD_MISSING") && len(checked.Messages) == 0, none, "somewhere")
 	},
-	"check of a subject without versions": func(a *asker) string {
-		return a.check("new", "/latest", empty).or("compatible")
+	"check of a subject without versions": func(a *client) string {
+		return a.check("new", "/latest", empty).orFailure("compatible")
 	},
-	"check against all versions at once": func(a *asker) string {
+	"check against all versions at once": func(a *client) string {
 		a.register("r", empty)
-		return a.check("r", "", empty).or("yes")
+		return a.check("r", "", empty).orFailure("yes")
 	},
-	"check against the latest version": func(a *asker) string {
+	"check against the latest version": func(a *client) string {
 		a.level("BACKWARD")
 		a.register("r", empty)
 		a.register("r", optional)
 		a.level("BACKWARD_TRANSITIVE")
 		// The field lacks a default. Only the first version lacks the field.
-		return pick(a.check("r", "/latest", required).Compatible, "looks at this version", "looks at all at a transitive level")
+		return choose(a.check("r", "/latest", required).Compatible, "looks at this version", "looks at all at a transitive level")
 	},
-	"check with references": func(a *asker) string {
+	"check with references": func(a *client) string {
 		a.register("r", empty)
 		a.register("o", inParts, toR)
-		return strings.TrimSuffix(a.check("o", "/latest", inParts, toR).or("yes"), ", 42201")
+		return strings.TrimSuffix(a.check("o", "/latest", inParts, toR).orFailure("yes"), ", 42201")
 	},
-	"level of a subject that is not there": func(a *asker) string {
-		return a.get("/config/new?defaultToGlobal=true").or("the global one")
+	"level of a subject that is not there": func(a *client) string {
+		return a.get("/config/new?defaultToGlobal=true").orFailure("the global one")
 	},
-	"look-up of an invalid schema": func(a *asker) string {
+	"look-up of an invalid schema": func(a *client) string {
 		a.register("r", empty)
-		return a.ask(http.MethodPost, "/subjects/r", schemaBody(`{"type":"nonsense"}`)).failure()
+		return a.request(http.MethodPost, "/subjects/r", schemaBody(`{"type":"nonsense"}`)).errorText()
 	},
-	"look-up on a deleted subject": func(a *asker) string {
+	"look-up on a deleted subject": func(a *client) string {
 		a.register("r", empty)
-		a.ask(http.MethodDelete, "/subjects/r", "")
-		return a.ask(http.MethodPost, "/subjects/r", schemaBody(empty)).failure()
+		a.request(http.MethodDelete, "/subjects/r", "")
+		return a.request(http.MethodPost, "/subjects/r", schemaBody(empty)).errorText()
 	},
-	"whole text on a subject registered with references": func(a *asker) string {
+	"whole text on a subject registered with references": func(a *client) string {
 		a.register("r", empty)
 		parts := a.register("o", inParts, toR)
 		again := a.register("o", whole)
-		return pick(again.ID == parts.ID, "the same id", "another version")
+		return choose(again.ID == parts.ID, "the same id", "another version")
 	},
-	"only doc, aliases or an enum's default changed": func(a *asker) string {
+	"only doc, aliases or an enum's default changed": func(a *client) string {
 		first := a.register("r", empty)
-		return pick(a.register("r", withDoc).ID == first.ID, "the old id, no new version", "a new version")
+		return choose(a.register("r", withDoc).ID == first.ID, "the old id, no new version", "a new version")
 	},
-	"ids after a permanent deletion": func(a *asker) string {
+	"ids after a permanent deletion": func(a *client) string {
 		id := a.register("r", empty).ID
-		a.ask(http.MethodDelete, "/subjects/r", "")
-		a.ask(http.MethodDelete, "/subjects/r?permanent=true", "")
-		return a.get("/schemas/ids/" + strconv.Itoa(id)).or("still readable")
+		a.request(http.MethodDelete, "/subjects/r", "")
+		a.request(http.MethodDelete, "/subjects/r?permanent=true", "")
+		return a.get("/schemas/ids/" + strconv.Itoa(id)).orFailure("still readable")
 	},
-	"GUIDs": func(a *asker) string {
+	"GUIDs": func(a *client) string {
 		a.register("r", empty)
 		guid := a.get("/subjects/r/versions/1").GUID
-		return pick(guid != "" && a.get("/schemas/guids/"+guid).status == http.StatusOK, "yes", none)
+		return choose(guid != "" && a.get("/schemas/guids/"+guid).status == http.StatusOK, "yes", none)
 	},
-	"contexts": func(a *asker) string {
+	"contexts": func(a *client) string {
 		a.register("r", required)
 		a.register(":.c:r", empty)
-		return pick(a.get("/contexts").status == http.StatusOK && a.get("/contexts/.c/subjects/r/versions/1").Schema != "", "yes", none)
+		return choose(a.get("/contexts").status == http.StatusOK && a.get("/contexts/.c/subjects/r/versions/1").Schema != "", "yes", none)
 	},
-	"metadata, rules": func(a *asker) string {
+	"metadata, rules": func(a *client) string {
 		a.register("r", empty, owned)
 		first := a.get("/subjects/r/versions/1")
 		a.register("r", optional)
 		second := a.get("/subjects/r/versions/2")
 		kept := func(r reply) bool { return r.Metadata != nil && r.RuleSet != nil }
-		return pick(kept(first) && kept(second), "kept, and carried to the next version", pick(kept(first), "kept", "dropped silently"))
+		return choose(kept(first) && kept(second), "kept, and carried to the next version", choose(kept(first), "kept", "dropped silently"))
 	},
-	"no version with the metadata": func(a *asker) string {
+	"no version with the metadata": func(a *client) string {
 		a.register("r", empty)
-		return a.get("/subjects/r/metadata?key=owner&value=me").or("a version")
+		return a.get("/subjects/r/metadata?key=owner&value=me").orFailure("a version")
 	},
-	"modes": func(a *asker) string {
-		if a.ask(http.MethodPut, "/mode", `{"mode":"READONLY"}`).status != http.StatusOK {
+	"modes": func(a *client) string {
+		if a.request(http.MethodPut, "/mode", `{"mode":"READONLY"}`).status != http.StatusOK {
 			return a.get("/mode").Mode + ", cannot be set"
 		}
-		return pick(a.register("r", empty).status == http.StatusOK, "stored only", "enforced")
+		return choose(a.register("r", empty).status == http.StatusOK, "stored only", "enforced")
 	},
-	"subject prefix in lists": func(a *asker) string {
+	"subject prefix in lists": func(a *client) string {
 		a.register("r", empty)
-		return pick(a.get("/subjects?subjectPrefix=x").text == "[]", "yes", "ignored")
+		return choose(a.get("/subjects?subjectPrefix=x").text == "[]", "yes", "ignored")
 	},
-	"list of all latest versions": func(a *asker) string {
+	"list of all latest versions": func(a *client) string {
 		a.register("r", empty)
 		a.register("s", empty)
 		list := a.get("/schemas?latestOnly=true&limit=1")
 		switch {
 		case list.status != http.StatusOK:
-			return pick(list.Code == 0 || list.Code == list.status, "none", list.failure())
+			return choose(list.Code == 0 || list.Code == list.status, "none", list.errorText())
 		case !strings.Contains(list.text, `"subject"`):
 			return "does not name the subjects"
 		}
-		return pick(strings.Count(list.text, `"subject"`) == 1, "in pages of at most 1,000", "as a whole")
+		return choose(strings.Count(list.text, `"subject"`) == 1, "in pages of at most 1,000", "as a whole")
 	},
-	"reference to version 0": func(a *asker) string {
+	"reference to version 0": func(a *client) string {
 		a.register("r", empty)
 		return strconv.Itoa(a.register("o", inParts, strings.Replace(toR, `1}`, `0}`, 1)).status)
 	},
-	"DEK registry": func(a *asker) string {
-		return pick(a.get("/dek-registry/v1/keks").status == http.StatusOK, "yes", none)
+	"DEK registry": func(a *client) string {
+		return choose(a.get("/dek-registry/v1/keks").status == http.StatusOK, "yes", none)
 	},
-	"associations": func(a *asker) string {
-		return pick(a.get("/associations/resources/-/t?resourceType=topic&associationType=value").status == http.StatusOK, "yes", none)
+	"associations": func(a *client) string {
+		return choose(a.get("/associations/resources/-/t?resourceType=topic&associationType=value").status == http.StatusOK, "yes", none)
 	},
-	"plain 404 of an unknown path": func(a *asker) string {
-		return pick(a.get("/nowhere").json, "JSON", "text")
+	"plain 404 of an unknown path": func(a *client) string {
+		return choose(a.get("/nowhere").json, "JSON", "text")
 	},
 }

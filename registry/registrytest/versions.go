@@ -16,11 +16,11 @@ func (s *store) postVersion(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, sc, err := s.register(name(r), p, true)
+	v, sc, err := s.register(subjectParam(r), p, true)
 	if err != nil {
 		return nil, err
 	}
-	if !s.dialect.tellsAll {
+	if !s.dialect.returnsVersion {
 		return map[string]int{"id": sc.id}, nil
 	}
 	return described{Version: v.number, ID: sc.id, GUID: sc.guid.String(), Schema: sc.text, References: sc.refs, Metadata: sc.metadata, RuleSet: sc.rules}, nil
@@ -31,11 +31,11 @@ func (s *store) postLookup(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.lookup(name(r), p, is(r, "deleted"))
+	v, err := s.lookup(subjectParam(r), p, boolParam(r, "deleted"))
 	if err != nil {
 		return nil, err
 	}
-	return describe(plain(name(r)), v), nil
+	return describe(plainName(subjectParam(r)), v), nil
 }
 
 func (s *store) postCompatibility(r *http.Request) (any, error) {
@@ -43,16 +43,16 @@ func (s *store) postCompatibility(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := number(r)
+	n, err := versionParam(r)
 	if err != nil {
 		return nil, err
 	}
-	msgs, err := s.compatible(name(r), n, p)
+	msgs, err := s.compatible(subjectParam(r), n, p)
 	if err != nil {
 		return nil, err
 	}
 	answer := map[string]any{"is_compatible": len(msgs) == 0}
-	if is(r, "verbose") && s.dialect.findings {
+	if boolParam(r, "verbose") && s.dialect.findings {
 		answer["messages"] = append([]string{}, msgs...)
 	}
 	return answer, nil
@@ -88,7 +88,7 @@ func (s *store) usesOf(r *http.Request) ([]described, error) {
 	n := s.namespace(s.idContext(r))
 	var uses []described
 	for _, name := range slices.Sorted(maps.Keys(n.subjects)) {
-		for _, v := range n.subjects[name].live(false) {
+		for _, v := range n.subjects[name].versionsFor(false) {
 			if v.schema == sc {
 				uses = append(uses, describe(name, v))
 			}
@@ -166,12 +166,12 @@ func (s *store) getSchemas(r *http.Request) (any, error) {
 	defer s.mu.Unlock()
 	all := []described{}
 	for _, name := range s.subjectNames(r) {
-		versions := s.subject(name).live(is(r, "deleted") || is(r, "deletedOnly"))
-		if is(r, "latestOnly") && len(versions) > 1 && s.dialect.lists != listsNameless {
+		versions := s.subject(name).versionsFor(boolParam(r, "deleted") || boolParam(r, "deletedOnly"))
+		if boolParam(r, "latestOnly") && len(versions) > 1 && s.dialect.lists != listsNameless {
 			versions = versions[len(versions)-1:]
 		}
 		for _, v := range versions {
-			if is(r, "deletedOnly") && !v.deleted {
+			if boolParam(r, "deletedOnly") && !v.deleted {
 				continue
 			}
 			d := describe(name, v)
@@ -209,8 +209,8 @@ func (s *store) subjectNames(r *http.Request) []string {
 			continue
 		}
 		for name, sub := range n.subjects {
-			gone := len(sub.live(false)) == 0
-			if len(sub.versions) == 0 || gone && !is(r, "deleted") && !is(r, "deletedOnly") || !gone && is(r, "deletedOnly") {
+			gone := len(sub.versionsFor(false)) == 0
+			if len(sub.versions) == 0 || gone && !boolParam(r, "deleted") && !boolParam(r, "deletedOnly") || !gone && boolParam(r, "deletedOnly") {
 				continue
 			}
 			if strings.HasPrefix(name, prefix) || every && strings.HasPrefix(strings.TrimPrefix(name, context), prefix) {
@@ -239,29 +239,29 @@ func (s *store) getVersions(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	numbers := []int{}
-	for _, v := range s.subject(name(r)).live(is(r, "deleted") || is(r, "deletedOnly")) {
-		if v.deleted || !is(r, "deletedOnly") {
+	for _, v := range s.subject(subjectParam(r)).versionsFor(boolParam(r, "deleted") || boolParam(r, "deletedOnly")) {
+		if v.deleted || !boolParam(r, "deletedOnly") {
 			numbers = append(numbers, v.number)
 		}
 	}
 	if len(numbers) == 0 {
-		return nil, noSubject(name(r))
+		return nil, noSubject(subjectParam(r))
 	}
 	return numbers, nil
 }
 
 func (s *store) getVersion(r *http.Request) (any, error) {
-	n, err := number(r)
+	n, err := versionParam(r)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, p := s.version(name(r), n, is(r, "deleted"))
+	v, p := s.version(subjectParam(r), n, boolParam(r, "deleted"))
 	if p != nil {
 		return nil, p
 	}
-	return describe(plain(name(r)), v), nil
+	return describe(plainName(subjectParam(r)), v), nil
 }
 
 func (s *store) getVersionText(r *http.Request) (any, error) {
@@ -276,9 +276,9 @@ func (s *store) getVersionText(r *http.Request) (any, error) {
 func (s *store) getByMetadata(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	vs := s.subject(name(r)).live(is(r, "deleted"))
+	vs := s.subject(subjectParam(r)).versionsFor(boolParam(r, "deleted"))
 	if len(vs) == 0 {
-		return nil, noSubject(name(r))
+		return nil, noSubject(subjectParam(r))
 	}
 	query := r.URL.Query()
 	for _, v := range slices.Backward(vs) {
@@ -291,7 +291,7 @@ func (s *store) getByMetadata(r *http.Request) (any, error) {
 			match = match && i < len(query["value"]) && m.Properties[key] == query["value"][i]
 		}
 		if match && s.dialect.contracts {
-			return describe(plain(name(r)), v), nil
+			return describe(plainName(subjectParam(r)), v), nil
 		}
 	}
 	if s.dialect.noMetadata == http.StatusNoContent {

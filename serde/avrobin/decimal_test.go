@@ -11,8 +11,9 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// twos returns v in two's complement after pad bytes that repeat the sign.
-func twos(v *big.Int, pad int) []byte {
+// twosComplement returns v in two's complement after pad bytes that repeat the
+// sign.
+func twosComplement(v *big.Int, pad int) []byte {
 	size := v.BitLen()/8 + 1 + pad
 	u := new(big.Int).Set(v)
 	if v.Sign() < 0 {
@@ -33,7 +34,7 @@ func TestReadDecimalPrecision(t *testing.T) {
 			fits bool
 		}{{largest, true}, {new(big.Int).Neg(largest), true}, {limit, false}, {new(big.Int).Neg(limit), false}, {new(big.Int).Mul(limit, limit), false}} {
 			for _, pad := range []int{0, 1, 9} {
-				text := twos(c.v, pad)
+				text := twosComplement(c.v, pad)
 				d, rest, err := avrobin.ReadDecimal(avrobin.AppendBytes(nil, text), precision, 0, decimal.New, decimal.NewFromBigInt)
 				if c.fits && (err != nil || len(rest) != 0 || d.BigInt().Cmp(c.v) != 0) || !c.fits && !errors.Is(err, avrobin.ErrRange) {
 					t.Errorf("precision %d, %s, %d bytes more: %s, %v", precision, c.v, pad, d, err)

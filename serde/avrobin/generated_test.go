@@ -17,7 +17,7 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-func everything() *sample.Everything {
+func everyKind() *sample.Everything {
 	v := sample.NewEverything()
 	v.Text, v.Hash, v.Suit, v.Date = "text", sample.Hash{1, 2, 3, 4}, sample.SuitHearts, -1
 	v.TimeMillis, v.TimeMicros = time.Hour, time.Minute
@@ -40,9 +40,9 @@ func everything() *sample.Everything {
 	return &v
 }
 
-// TestPaths checks that each mistake is refused, that dst is unchanged, and
-// that the error has the path.
-func TestPaths(t *testing.T) {
+// TestMistakesAreRefusedWithPath checks that each mistake is refused, that dst
+// is unchanged, and that the error has the path.
+func TestMistakesAreRefusedWithPath(t *testing.T) {
 	t.Parallel()
 	deep := &sample.Tree{}
 	deep.Next = deep // contains itself
@@ -67,7 +67,7 @@ func TestPaths(t *testing.T) {
 		"tree.children[0].next":     {func(v *sample.Everything) { v.Tree.Children[0].Next = (*sample.Tree)(nil) }, avrobin.ErrNil},
 		`tree.by_name["x"].next...`: {func(v *sample.Everything) { v.Tree.ByName["x"] = *deep }, avrobin.ErrDepth},
 	} {
-		v := everything()
+		v := everyKind()
 		if _, err := v.AppendAvro(nil); err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestPaths(t *testing.T) {
 
 func TestEverything(t *testing.T) {
 	t.Parallel()
-	v := everything()
+	v := everyKind()
 	data, err := v.AppendAvro(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestEverything(t *testing.T) {
 // UTF-8.
 func TestAnyText(t *testing.T) {
 	t.Parallel()
-	v := everything()
+	v := everyKind()
 	v.RawText = "\xff any bytes"
 	data, err := v.AppendAvro(nil)
 	var got sample.Everything
@@ -151,7 +151,7 @@ func TestAnyText(t *testing.T) {
 // TestCloneSharesNothing changes every part of a copy that could share memory.
 func TestCloneSharesNothing(t *testing.T) {
 	t.Parallel()
-	v := everything()
+	v := everyKind()
 	c := v.Clone()
 	c.Data[0], c.MaybeTags[0], c.Matrix[0][0], c.Labels["k"] = 1, "z", 2, "z"
 	*c.Maybe, *c.AtNanos, c.MaybeHash[0] = "z", time.Time{}, 1
@@ -160,7 +160,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	c.Mixed[1].(*sample.Line).Name = "z"
 	c.Tree.Children[0].Name = "z"
 	delete(c.Tree.ByName, "x")
-	if !v.Equal(everything()) {
+	if !v.Equal(everyKind()) {
 		t.Errorf("%+v has changed with its copy", v)
 	}
 	if v.Equal(c) {
@@ -168,9 +168,9 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 }
 
-// TestSelfContained checks that every method ends on a value that contains
-// itself in any way, and on a value that is too deep for writing.
-func TestSelfContained(t *testing.T) {
+// TestSelfContainedValuesEnd checks that every method ends on a value that
+// contains itself in any way, and on a value that is too deep for writing.
+func TestSelfContainedValuesEnd(t *testing.T) {
 	t.Parallel()
 	chain := func(n int) *sample.Tree { // n trees, each inside another
 		v := &sample.Tree{}
@@ -218,8 +218,9 @@ func TestSelfContained(t *testing.T) {
 	}
 }
 
-// TestHostile checks that data with large claims is refused in little memory.
-func TestHostile(t *testing.T) {
+// TestHostileData checks that data with large claims is refused in little
+// memory.
+func TestHostileData(t *testing.T) {
 	tree := func(n int, body string) []byte { return []byte(strings.Repeat(body, n)) }
 	for name, data := range map[string][]byte{
 		"children in children": tree(200_000, "\x00\x02"),
@@ -257,7 +258,7 @@ func TestHostile(t *testing.T) {
 // Reading never panics. A value that was read is written and read again as the
 // same value.
 func FuzzUnmarshal(f *testing.F) {
-	data, err := everything().AppendAvro(nil)
+	data, err := everyKind().AppendAvro(nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -17,10 +17,10 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// older returns another version of a schema. Fields change their order,
+// olderVersion returns another version of a schema. Fields change their order,
 // disappear or are added. Numbers become narrower. Symbols and branches become
 // fewer and change their order.
-func older(r *rand.Rand, schema string) string {
+func olderVersion(r *rand.Rand, schema string) string {
 	var s any
 	if err := json.Unmarshal([]byte(schema), &s); err != nil {
 		panic(err)
@@ -98,27 +98,27 @@ type decoder interface {
 
 // FuzzUnmarshalPlan reads any bytes of another version of a schema in a single
 // pass and through rewriting. The values must be equal, and both ways must
-// refuse the same data. readsAlike allows two exceptions.
+// refuse the same data. readsSame allows two exceptions.
 func FuzzUnmarshalPlan(f *testing.F) {
-	everything, err := everything().AppendAvro(nil)
+	everything, err := everyKind().AppendAvro(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		if data, _ := writtenBy(r, older(r, sample.EverythingSchema)); data != nil {
+		if data, _ := writtenBy(r, olderVersion(r, sample.EverythingSchema)); data != nil {
 			f.Add(seed, data)
 		}
 	}
 	f.Add(uint64(1), everything)
 	f.Fuzz(func(t *testing.T, seed uint64, data []byte) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		p, err := serde.Resolve(older(r, sample.EverythingSchema), sample.EverythingSchema)
+		p, err := serde.Resolve(olderVersion(r, sample.EverythingSchema), sample.EverythingSchema)
 		if err == nil {
-			readsAlike(t, p, data, func() decoder { return new(sample.Everything) })
+			readsSame(t, p, data, func() decoder { return new(sample.Everything) })
 		}
-		if p, err = serde.Resolve(older(r, (*sample.Tree)(nil).AvroSchema()), (*sample.Tree)(nil).AvroSchema()); err == nil {
-			readsAlike(t, p, data, func() decoder { return new(sample.Tree) })
+		if p, err = serde.Resolve(olderVersion(r, (*sample.Tree)(nil).AvroSchema()), (*sample.Tree)(nil).AvroSchema()); err == nil {
+			readsSame(t, p, data, func() decoder { return new(sample.Tree) })
 		}
 	})
 }
@@ -127,14 +127,14 @@ func FuzzUnmarshalPlan(f *testing.F) {
 // endless values.
 func writtenBy(r *rand.Rand, schema string) ([]byte, error) {
 	s, err := avsc.Parse("older", []byte(schema))
-	if err != nil || schemagen.Endless(s) {
+	if err != nil || schemagen.Infinite(s) {
 		return nil, err
 	}
 	return schemagen.AppendValue(nil, r, s), nil
 }
 
-// readsAlike reads data through p in one pass and in two.
-func readsAlike(t *testing.T, p *avrobin.Plan, data []byte, make func() decoder) (read bool) {
+// readsSame reads data through p in one pass and in two.
+func readsSame(t *testing.T, p *avrobin.Plan, data []byte, make func() decoder) (read bool) {
 	t.Helper()
 	want, got := make(), make()
 	today, wantErr := p.Append(nil, data)
@@ -166,14 +166,14 @@ func readsAlike(t *testing.T, p *avrobin.Plan, data []byte, make func() decoder)
 	return true
 }
 
-// TestOnePassAsTwo reads data of older versions of a schema: whole, cut short,
-// and with a changed byte.
-func TestOnePassAsTwo(t *testing.T) {
+// TestSinglePassReadsLikeRewriting reads data of older versions of a schema:
+// whole, cut short, and with a changed byte.
+func TestSinglePassReadsLikeRewriting(t *testing.T) {
 	t.Parallel()
 	var read, refused int
 	for seed := range uint64(600) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		old := older(r, sample.EverythingSchema)
+		old := olderVersion(r, sample.EverythingSchema)
 		p, err := serde.Resolve(old, sample.EverythingSchema)
 		if err != nil {
 			continue
@@ -193,7 +193,7 @@ func TestOnePassAsTwo(t *testing.T) {
 			if k > 30 {
 				in = in[:r.IntN(len(in))]
 			}
-			if readsAlike(t, p, in, func() decoder { return new(sample.Everything) }) {
+			if readsSame(t, p, in, func() decoder { return new(sample.Everything) }) {
 				read++
 			} else {
 				refused++
@@ -226,7 +226,7 @@ func everythingWith(t *testing.T, change func(fields []any) []any) string {
 func TestPromotedRange(t *testing.T) {
 	t.Parallel()
 	const flagAndSmall, large, single, double = 2, 1, 4, 8 // sizes
-	v := everything()
+	v := everyKind()
 	v.Large = 0
 	now, err := v.AppendAvro(nil)
 	if err != nil {
@@ -275,9 +275,9 @@ func TestPromotedRange(t *testing.T) {
 	}
 }
 
-// TestBlockOfOlder checks that the size of the writer's elements bounds the
-// number of elements in a block.
-func TestBlockOfOlder(t *testing.T) {
+// TestBlockOfOlderVersion checks that the size of the writer's elements bounds
+// the number of elements in a block.
+func TestBlockOfOlderVersion(t *testing.T) {
 	t.Parallel()
 	const gone = 100 // bytes of a field that every child has
 	p, err := serde.Resolve(`{"type":"record","name":"Tree","namespace":"sample","fields":[
@@ -299,9 +299,9 @@ func TestBlockOfOlder(t *testing.T) {
 	}
 }
 
-// TestOnlyTheReaders checks that a writer cannot use a symbol or a branch that
-// only the reader has.
-func TestOnlyTheReaders(t *testing.T) {
+// TestReaderOnlySymbolsAreRefused checks that a writer cannot use a symbol or a
+// branch that only the reader has.
+func TestReaderOnlySymbolsAreRefused(t *testing.T) {
 	t.Parallel()
 	old := everythingWith(t, func(fields []any) []any {
 		for _, f := range fields {
@@ -319,7 +319,7 @@ func TestOnlyTheReaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"", "suit", "must"} {
-		v := everything()
+		v := everyKind()
 		v.Suit, v.Must = sample.SuitClubs, sample.EverythingMustInt{Value: 1}
 		switch path {
 		case "suit":
@@ -345,8 +345,9 @@ func TestOnlyTheReaders(t *testing.T) {
 	}
 }
 
-// TestOwnDefaults checks that each value gets its own copy of default bytes.
-func TestOwnDefaults(t *testing.T) {
+// TestDefaultsAreNotShared checks that each value gets its own copy of default
+// bytes.
+func TestDefaultsAreNotShared(t *testing.T) {
 	t.Parallel()
 	old := everythingWith(t, func(fields []any) []any {
 		return slices.DeleteFunc(fields, func(f any) bool { return f.(map[string]any)["name"] == "data" })
@@ -355,7 +356,7 @@ func TestOwnDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, err := everything().AppendAvro(nil)
+	now, err := everyKind().AppendAvro(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,9 +377,9 @@ func TestOwnDefaults(t *testing.T) {
 	}
 }
 
-// TestHostileOlder checks that data of an older version with large claims is
-// refused in little memory.
-func TestHostileOlder(t *testing.T) {
+// TestHostileOlderData checks that data of an older version with large claims
+// is refused in little memory.
+func TestHostileOlderData(t *testing.T) {
 	const old = `{"type":"record","name":"Tree","namespace":"sample","fields":[
 			{"name":"next","type":["null","Tree","string"]},{"name":"name","type":"bytes"},{"name":"gone","type":"long"},
 			{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"by_name","type":{"type":"map","values":"Tree"}}]}`
@@ -387,7 +388,7 @@ func TestHostileOlder(t *testing.T) {
 		t.Fatal(err)
 	}
 	sound := []byte("\x00\x02x\x00\x00\x00")
-	if !readsAlike(t, p, sound, func() decoder { return new(sample.Tree) }) {
+	if !readsSame(t, p, sound, func() decoder { return new(sample.Tree) }) {
 		t.Error("a sound tree is refused")
 	}
 	for name, data := range map[string][]byte{

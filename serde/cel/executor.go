@@ -134,11 +134,11 @@ func (r *rule) runMessage(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, applies, err := r.eval(ctx, map[string]any{"message": plain(r.schema, v)})
+	out, applies, err := r.eval(ctx, map[string]any{"message": toCEL(r.schema, v)})
 	if err != nil || !applies || r.condition {
 		return data, err
 	}
-	changed, err := native(r.schema, out.Value())
+	changed, err := toGoavro(r.schema, out.Value())
 	if err != nil {
 		return nil, err
 	}
@@ -167,22 +167,22 @@ type fieldWalk struct {
 	rule *rule
 }
 
-// place is the field that contains a value.
-type place struct {
+// enclosingField is the field that contains a value.
+type enclosingField struct {
 	record *avsc.Schema
 	name   string
 	within map[string]any // the record in goavro's form
 }
 
-func (p *place) fullName() string { return p.record.Name + "." + p.name }
+func (p *enclosingField) fullName() string { return p.record.Name + "." + p.name }
 
 // value returns the result of the rule for v. in is nil outside of records.
-func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
+func (w *fieldWalk) value(s *avsc.Schema, v any, in *enclosingField) (_ any, err error) {
 	switch s.Kind {
 	case avsc.Record:
 		m := v.(map[string]any)
 		for _, f := range s.Fields {
-			if m[f.Name], err = w.value(f.Type, m[f.Name], &place{s, f.Name, m}); err != nil {
+			if m[f.Name], err = w.value(f.Type, m[f.Name], &enclosingField{s, f.Name, m}); err != nil {
 				return nil, err
 			}
 		}
@@ -208,14 +208,14 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
 	case avsc.Enum, avsc.Fixed:
 		return v, nil
 	}
-	if in == nil || !w.tagged(in) {
+	if in == nil || !w.hasTag(in) {
 		return v, nil
 	}
 	out, applies, err := w.eval(s, v, in)
 	if err != nil || !applies || w.rule.condition {
 		return v, err
 	}
-	if v, err = native(s, out.Value()); err != nil {
+	if v, err = toGoavro(s, out.Value()); err != nil {
 		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
 	return v, nil
@@ -223,8 +223,8 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *place) (_ any, err error) {
 
 // union returns the result of the rule for the branch that v has. The result of
 // a transformation may be of another branch.
-func (w *fieldWalk) union(s *avsc.Schema, v any, in *place) (any, error) {
-	branch, name, value := taken(s, v)
+func (w *fieldWalk) union(s *avsc.Schema, v any, in *enclosingField) (any, error) {
+	branch, name, value := branchOf(s, v)
 	if branch == nil {
 		branch = &avsc.Schema{Kind: avsc.Null}
 	}
@@ -233,7 +233,7 @@ func (w *fieldWalk) union(s *avsc.Schema, v any, in *place) (any, error) {
 		value, err := w.value(branch, value, in)
 		return map[string]any{name: value}, err
 	}
-	if in == nil || !w.tagged(in) {
+	if in == nil || !w.hasTag(in) {
 		return v, nil
 	}
 	out, applies, err := w.eval(branch, value, in)
@@ -241,25 +241,25 @@ func (w *fieldWalk) union(s *avsc.Schema, v any, in *place) (any, error) {
 		return v, err
 	}
 	if branch.Kind != avsc.Null { // prefer the same branch
-		if value, err := native(branch, out.Value()); err == nil {
+		if value, err := toGoavro(branch, out.Value()); err == nil {
 			return map[string]any{name: value}, nil
 		}
 	}
-	if v, err = native(s, out.Value()); err != nil {
+	if v, err = toGoavro(s, out.Value()); err != nil {
 		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
 	return v, nil
 }
 
 // eval evaluates the rule for a value of a primitive type.
-func (w *fieldWalk) eval(s *avsc.Schema, v any, in *place) (ref.Val, bool, error) {
+func (w *fieldWalk) eval(s *avsc.Schema, v any, in *enclosingField) (ref.Val, bool, error) {
 	tags := w.rule.bound.Tags[in.fullName()]
 	if tags == nil {
 		tags = []string{}
 	}
 	out, applies, err := w.rule.eval(w.ctx, map[string]any{
-		"value": plain(s, v), "fullName": in.fullName(), "name": in.name,
-		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": plain(in.record, in.within),
+		"value": toCEL(s, v), "fullName": in.fullName(), "name": in.name,
+		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": toCEL(in.record, in.within),
 	})
 	if err != nil {
 		return nil, true, fmt.Errorf("%s: %w", in.fullName(), err)
@@ -267,7 +267,7 @@ func (w *fieldWalk) eval(s *avsc.Schema, v any, in *place) (ref.Val, bool, error
 	return out, applies, nil
 }
 
-func (w *fieldWalk) tagged(in *place) bool {
+func (w *fieldWalk) hasTag(in *enclosingField) bool {
 	tags := w.rule.bound.Rule.Tags
 	return len(tags) == 0 || slices.ContainsFunc(w.rule.bound.Tags[in.fullName()], func(tag string) bool { return slices.Contains(tags, tag) })
 }

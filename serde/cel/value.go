@@ -11,9 +11,9 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 )
 
-// plain converts goavro's value v of the schema s for CEL. A union becomes the
+// toCEL converts goavro's value v of the schema s for CEL. A union becomes the
 // value of its branch, and numbers have 64 bits.
-func plain(s *avsc.Schema, v any) any {
+func toCEL(s *avsc.Schema, v any) any {
 	switch v := v.(type) {
 	case int32:
 		return int64(v)
@@ -22,36 +22,36 @@ func plain(s *avsc.Schema, v any) any {
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = plain(s.Elem, v[i])
+			out[i] = toCEL(s.Elem, v[i])
 		}
 		return out
 	case map[string]any:
 		switch s.Kind {
 		case avsc.Union:
-			branch, _, value := taken(s, v)
+			branch, _, value := branchOf(s, v)
 			if branch == nil {
 				return nil
 			}
-			return plain(branch, value)
+			return toCEL(branch, value)
 		case avsc.Map:
 			out := make(map[string]any, len(v))
 			for key := range v {
-				out[key] = plain(s.Elem, v[key])
+				out[key] = toCEL(s.Elem, v[key])
 			}
 			return out
 		}
 		out := make(map[string]any, len(v))
 		for _, f := range s.Fields {
-			out[f.Name] = plain(f.Type, v[f.Name])
+			out[f.Name] = toCEL(f.Type, v[f.Name])
 		}
 		return out
 	}
 	return v
 }
 
-// taken returns the branch of a union that goavro's value has, with its name.
-// It returns nil for null.
-func taken(s *avsc.Schema, v any) (branch *avsc.Schema, name string, value any) {
+// branchOf returns the branch of a union that goavro's value has, with its
+// name. It returns nil for null.
+func branchOf(s *avsc.Schema, v any) (branch *avsc.Schema, name string, value any) {
 	m, _ := v.(map[string]any)
 	for _, b := range s.Branches {
 		name := branchName(b)
@@ -69,9 +69,9 @@ func branchName(s *avsc.Schema) string {
 	return s.Kind.String()
 }
 
-// native converts a result of CEL to goavro's value of the schema s. An error
+// toGoavro converts a result of CEL to goavro's value of the schema s. An error
 // names the type, but not the value.
-func native(s *avsc.Schema, v any) (any, error) {
+func toGoavro(s *avsc.Schema, v any) (any, error) {
 	if r, ok := v.(ref.Val); ok {
 		v = r.Value()
 	}
@@ -123,14 +123,14 @@ func native(s *avsc.Schema, v any) (any, error) {
 			if b.Kind == avsc.Null {
 				continue
 			}
-			if value, err := native(b, v); err == nil {
+			if value, err := toGoavro(b, v); err == nil {
 				return map[string]any{branchName(b): value}, nil
 			}
 		}
 	case avsc.Array:
-		return nativeArray(s, v, unfit)
+		return arrayToGoavro(s, v, unfit)
 	case avsc.Map, avsc.Record:
-		return nativeMap(s, v, unfit)
+		return mapToGoavro(s, v, unfit)
 	}
 	return nil, unfit
 }
@@ -149,14 +149,14 @@ func whole(v any) (int64, bool) {
 // isNull reports whether v is nil or CEL's null.
 func isNull(v any) bool { return v == nil || fmt.Sprintf("%T", v) == "structpb.NullValue" }
 
-func nativeArray(s *avsc.Schema, v any, unfit error) (any, error) {
+func arrayToGoavro(s *avsc.Schema, v any, unfit error) (any, error) {
 	list := reflect.ValueOf(v)
 	if list.Kind() != reflect.Slice {
 		return nil, unfit
 	}
 	out := make([]any, list.Len())
 	for i := range out {
-		elem, err := native(s.Elem, list.Index(i).Interface())
+		elem, err := toGoavro(s.Elem, list.Index(i).Interface())
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +165,7 @@ func nativeArray(s *avsc.Schema, v any, unfit error) (any, error) {
 	return out, nil
 }
 
-func nativeMap(s *avsc.Schema, v any, unfit error) (any, error) {
+func mapToGoavro(s *avsc.Schema, v any, unfit error) (any, error) {
 	m := reflect.ValueOf(v)
 	if m.Kind() != reflect.Map {
 		return nil, unfit
@@ -192,7 +192,7 @@ func nativeMap(s *avsc.Schema, v any, unfit error) (any, error) {
 				continue // Confluent's clients leave such a member out, too
 			}
 		}
-		value, err := native(elem, it.Value().Interface())
+		value, err := toGoavro(elem, it.Value().Interface())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

@@ -31,7 +31,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			reg := newFake(nil)
 			if c.typ != "" {
-				reg = newFake(set(c.typ, nil))
+				reg = newFake(ruleSetOf(c.typ, nil))
 			}
 			s, err := serde.NewSerializer(reg, c.opt(newKeys(b, reg)))
 			if err != nil {

@@ -39,11 +39,11 @@ type fakeRegistry struct {
 	late int
 }
 
-type status string
+type statusError string
 
-func (s status) Error() string  { return string(s) }
-func (s status) NotFound() bool { return s == "not found" }
-func (s status) Conflict() bool { return s == "conflict" }
+func (s statusError) Error() string  { return string(s) }
+func (s statusError) NotFound() bool { return s == "not found" }
+func (s statusError) Conflict() bool { return s == "conflict" }
 
 func (f *fakeRegistry) enter(call string) error {
 	f.mu.Lock()
@@ -86,7 +86,7 @@ func (f *fakeRegistry) KEK(_ context.Context, name string, deleted bool) (contra
 	defer f.mu.Unlock()
 	k, ok := f.keks[name]
 	if !ok || k.Deleted && !deleted || f.lags() {
-		return contract.KEK{}, status("not found")
+		return contract.KEK{}, statusError("not found")
 	}
 	return k, nil
 }
@@ -101,7 +101,7 @@ func (f *fakeRegistry) CreateKEK(_ context.Context, k contract.KEK) (contract.KE
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.keks[k.Name]; ok {
-		return k, status("conflict")
+		return k, statusError("conflict")
 	}
 	f.keks[k.Name] = k
 	return k, nil
@@ -119,7 +119,7 @@ func (f *fakeRegistry) DEK(_ context.Context, kek, subject string, version int, 
 			return d, nil
 		}
 	}
-	return contract.DEK{}, status("not found")
+	return contract.DEK{}, statusError("not found")
 }
 
 func (f *fakeRegistry) CreateDEK(_ context.Context, d contract.DEK) (contract.DEK, error) {
@@ -136,7 +136,7 @@ func (f *fakeRegistry) CreateDEK(_ context.Context, d contract.DEK) (contract.DE
 	defer f.mu.Unlock()
 	for _, other := range f.deks {
 		if other.Subject == d.Subject && other.Version == d.Version && other.Algorithm == d.Algorithm {
-			return d, status("conflict")
+			return d, statusError("conflict")
 		}
 	}
 	if f.keks[d.KEKName].Shared {
@@ -174,8 +174,8 @@ func person() map[string]any {
 	}
 }
 
-// set returns a rule set with one rule.
-func set(typ string, params map[string]string) *contract.RuleSet {
+// ruleSetOf returns a rule set with one rule.
+func ruleSetOf(typ string, params map[string]string) *contract.RuleSet {
 	r := []contract.Rule{{Name: "protect", Kind: contract.Transform, Mode: contract.ModeWriteRead, Type: typ, Params: params}}
 	if typ == "ENCRYPT_PAYLOAD" {
 		return &contract.RuleSet{EncodingRules: r}
@@ -249,7 +249,7 @@ func TestRoundTrip(t *testing.T) {
 					if form == "expiry" {
 						params["encrypt.dek.expiry.days"] = "1"
 					}
-					reg := newFake(set(typ, params))
+					reg := newFake(ruleSetOf(typ, params))
 					if form == "shared" {
 						reg.keks["kek1"] = contract.KEK{Name: "kek1", KMSType: "local-kms", KMSKeyID: "key1", Shared: true}
 					}
@@ -284,7 +284,7 @@ func TestRoundTrip(t *testing.T) {
 func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		reg := newFake(set("ENCRYPT", nil))
+		reg := newFake(ruleSetOf("ENCRYPT", nil))
 		k := newKeys(t, reg, WithLifetime(time.Minute))
 		var wg sync.WaitGroup
 		for range 50 {
@@ -315,7 +315,7 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+		reg := newFake(ruleSetOf("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
 		k := newKeys(t, reg)
 		old, err := write(t.Context(), reg, k)
 		if err != nil {
@@ -341,7 +341,7 @@ func TestRotation(t *testing.T) {
 // A writer that loses the race for a key uses the key of the faster writer.
 func TestLostRace(t *testing.T) {
 	t.Parallel()
-	reg := newFake(set("ENCRYPT", nil))
+	reg := newFake(ruleSetOf("ENCRYPT", nil))
 	var winner []byte
 	reg.race = func() {
 		reg.race = nil
@@ -373,7 +373,7 @@ func TestLostRaceWithLag(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", what, c.late), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					reg := newFake(set("ENCRYPT", nil))
+					reg := newFake(ruleSetOf("ENCRYPT", nil))
 					kek := contract.KEK{Name: "kek1", KMSType: "local-kms", KMSKeyID: "key1"}
 					if what == "DEK" {
 						reg.keks["kek1"] = kek
@@ -412,7 +412,7 @@ func TestLostRaceWithLag(t *testing.T) {
 func TestRotationRace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+		reg := newFake(ruleSetOf("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
 		first, second := newKeys(t, reg), newKeys(t, reg)
 		if _, err := write(t.Context(), reg, first); err != nil {
 			t.Fatal(err)
@@ -442,7 +442,7 @@ func TestRotationRace(t *testing.T) {
 func TestRotationWithoutTheRight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+		reg := newFake(ruleSetOf("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
 		if _, err := write(t.Context(), reg, newKeys(t, reg)); err != nil {
 			t.Fatal(err)
 		}
@@ -490,7 +490,7 @@ func TestStoreIsBounded(t *testing.T) {
 func TestFailuresAndRevocation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		reg := newFake(set("ENCRYPT", nil))
+		reg := newFake(ruleSetOf("ENCRYPT", nil))
 		k := newKeys(t, reg, WithLifetime(time.Minute))
 		reg.fail = errors.New("connection refused")
 		for range 10 {
@@ -518,12 +518,12 @@ func TestFailuresAndRevocation(t *testing.T) {
 	})
 }
 
-// keeper is an action that keeps the records of failed rules.
-type keeper struct{ outcomes []serde.RuleOutcome }
+// recordKeeper is an action that keeps the records of failed rules.
+type recordKeeper struct{ outcomes []serde.RuleOutcome }
 
-func (*keeper) Name() string { return "DLQ" }
+func (*recordKeeper) Name() string { return "DLQ" }
 
-func (k *keeper) Run(_ context.Context, r serde.RuleOutcome) error {
+func (k *recordKeeper) Run(_ context.Context, r serde.RuleOutcome) error {
 	r.Data = bytes.Clone(r.Data)
 	k.outcomes = append(k.outcomes, r)
 	return nil
@@ -533,7 +533,7 @@ func (k *keeper) Run(_ context.Context, r serde.RuleOutcome) error {
 // without the key marks its record as secret.
 func TestActionsWithoutTheKey(t *testing.T) {
 	t.Parallel()
-	reg := newFake(set("ENCRYPT", nil))
+	reg := newFake(ruleSetOf("ENCRYPT", nil))
 	data, err := write(t.Context(), reg, newKeys(t, reg))
 	if err != nil {
 		t.Fatal(err)
@@ -547,7 +547,7 @@ func TestActionsWithoutTheKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := &keeper{}
+	kept := &recordKeeper{}
 	d, err := serde.NewGenericDeserializer(reg, rules(k), serde.WithActions(kept))
 	if err != nil {
 		t.Fatal(err)
@@ -605,7 +605,7 @@ func TestErrorsHideSecrets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.algorithm": "AES128_GCM"}))
+			reg := newFake(ruleSetOf("ENCRYPT", map[string]string{"encrypt.dek.algorithm": "AES128_GCM"}))
 			kms, err := LocalKMS(marker)
 			if err != nil {
 				t.Fatal(err)
@@ -663,7 +663,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			reg := newFake(set("ENCRYPT", nil))
+			reg := newFake(ruleSetOf("ENCRYPT", nil))
 			c.change(reg)
 			data, err := write(t.Context(), reg, newKeys(t, reg))
 			var rule *serde.RuleError
@@ -691,7 +691,7 @@ func TestSameTags(t *testing.T) {
 	t.Parallel()
 	second := contract.Rule{Name: "second", Kind: contract.Transform, Mode: contract.ModeWriteRead, Type: "ENCRYPT", Tags: []string{"PII"}, Params: map[string]string{"encrypt.kek.name": "kek2"}}
 	for _, disabled := range []bool{false, true} {
-		rs := set("ENCRYPT", nil)
+		rs := ruleSetOf("ENCRYPT", nil)
 		rs.DomainRules[0].Disabled = disabled
 		rs.DomainRules = append(rs.DomainRules, second)
 		reg := newFake(rs)
@@ -713,7 +713,7 @@ func TestSameTags(t *testing.T) {
 // record with a tag whose fields all have the tag.
 func TestTagAsText(t *testing.T) {
 	t.Parallel()
-	reg := newFake(set("ENCRYPT", nil))
+	reg := newFake(ruleSetOf("ENCRYPT", nil))
 	reg.version.Schema = `{"type":"record","name":"shop.Person","fields":[
 		{"name":"email","type":"string","confluent:tags":"PII"},
 		{"name":"home","confluent:tags":["PII"],"type":{"type":"record","name":"shop.Home","fields":[{"name":"street","type":"string","confluent:tags":["PII"]}]}}]}`
@@ -741,7 +741,7 @@ func TestTagAsText(t *testing.T) {
 func TestReaderWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	for action, passes := range map[string]bool{"": false, "ERROR": false, "DLQ": false, "ERROR,NONE": true, "NONE": true} {
-		reg := newFake(set("ENCRYPT", nil))
+		reg := newFake(ruleSetOf("ENCRYPT", nil))
 		data, err := write(t.Context(), reg, newKeys(t, reg))
 		if err != nil {
 			t.Fatal(err)
@@ -773,7 +773,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg := newFake(set("ENCRYPT", nil))
+	reg := newFake(ruleSetOf("ENCRYPT", nil))
 	k, err := NewKeys(reg, WithKMS(kms))
 	if err != nil {
 		t.Fatal(err)
@@ -805,7 +805,7 @@ func TestSecretsAreHidden(t *testing.T) {
 // FuzzDecrypt checks that the walk never panics, always ends, and changes no
 // other byte.
 func FuzzDecrypt(f *testing.F) {
-	reg := newFake(set("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
+	reg := newFake(ruleSetOf("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": "1"}))
 	k := newKeys(f, reg)
 	data, err := write(context.Background(), reg, k)
 	if err != nil {
@@ -826,7 +826,7 @@ func FuzzDecrypt(f *testing.F) {
 func TestValuesWithoutBytes(t *testing.T) {
 	t.Parallel()
 	deep := `{"type":"record","name":"Z","fields":[{"name":"s","type":"string","confluent:tags":["PII"]},{"name":"a","type":{"type":"array","items":"null"}}]}`
-	reg := newFake(set("ENCRYPT", nil))
+	reg := newFake(ruleSetOf("ENCRYPT", nil))
 	k := newKeys(t, reg)
 	run, err := executor{k, "ENCRYPT"}.Bind(t.Context(), serde.BoundRule{
 		Rule: reg.version.RuleSet.DomainRules[0], Version: reg.version, Schema: deep, Tags: map[string][]string{"Z.s": {"PII"}}, Subject: "z",

@@ -39,7 +39,7 @@ func (c Codec) decompress(block []byte, limit int64) ([]byte, error) {
 	case Null:
 		return block, nil
 	case Snappy:
-		return unsnap(block, limit)
+		return decompressSnappy(block, limit)
 	case Deflate:
 		return readLimited(flate.NewReader(bytes.NewReader(block)), limit)
 	case Bzip2:
@@ -61,10 +61,10 @@ func (c Codec) decompress(block []byte, limit int64) ([]byte, error) {
 		defer r.Close()
 		return readLimited(r, limit)
 	}
-	return nil, c.unknown()
+	return nil, c.unknownError()
 }
 
-func (c Codec) unknown() error {
+func (c Codec) unknownError() error {
 	return fmt.Errorf("unknown codec %.40q: the specification has null, deflate, snappy, bzip2, xz and zstandard", string(c))
 }
 
@@ -82,8 +82,9 @@ func readLimited(r io.Reader, limit int64) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// unsnap reads a snappy block, which ends with the CRC-32 of its data.
-func unsnap(block []byte, limit int64) ([]byte, error) {
+// decompressSnappy reads a snappy block, which ends with the CRC-32 of its
+// data.
+func decompressSnappy(block []byte, limit int64) ([]byte, error) {
 	if len(block) < crc32.Size {
 		return nil, io.ErrUnexpectedEOF
 	}
@@ -130,7 +131,7 @@ func newCompressor(c Codec) (*compressor, error) {
 	case Bzip2, XZ:
 		err = fmt.Errorf("%s can be read but not written: use zstandard or deflate", c)
 	default:
-		err = c.unknown()
+		err = c.unknownError()
 	}
 	return k, err
 }

@@ -113,7 +113,7 @@ func (b *blocks) readHeader() error {
 	case Null, Deflate, Snappy, Bzip2, XZ, Zstandard:
 		return nil
 	}
-	return b.codec.unknown()
+	return b.codec.unknownError()
 }
 
 // readMetadata reads the metadata, a map with bytes as values.

@@ -21,7 +21,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(container(`"long"`, "bzip2", 3, []byte{2}, 1))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		const limit = 1 << 20
-		n, err := drain(file, ocf.WithMaxBlock(limit))
+		n, err := readAll(file, ocf.WithMaxBlock(limit))
 		if err == nil && n > 0 && len(file) < 20 {
 			t.Errorf("%d values from %d bytes", n, len(file))
 		}

@@ -145,8 +145,8 @@ func TestGoavroAgrees(t *testing.T) {
 	}
 }
 
-// TestEvolved reads a file of an older version of the schema.
-func TestEvolved(t *testing.T) {
+// TestFileOfOlderSchema reads a file of an older version of the schema.
+func TestFileOfOlderSchema(t *testing.T) {
 	t.Parallel()
 	const older = `{"type":"record","name":"ClickEvent","namespace":"web.clicks","fields":[` +
 		`{"name":"path","type":"string"},{"name":"status","type":"int"},{"name":"visitor","type":"string"},` +
@@ -269,8 +269,8 @@ func TestRealFiles(t *testing.T) {
 	}
 }
 
-// drain reads a whole file and returns its error.
-func drain(file []byte, opts ...ocf.ReaderOption) (int, error) {
+// readAll reads a whole file and returns its error.
+func readAll(file []byte, opts ...ocf.ReaderOption) (int, error) {
 	r, err := ocf.NewGenericReader(bytes.NewReader(file), opts...)
 	if err != nil {
 		return 0, err
@@ -321,7 +321,7 @@ func TestTruncated(t *testing.T) {
 		file := write(t, 20, ocf.WithCodec(codec), ocf.WithBlockSize(400))
 		good := 0
 		for cut := range file {
-			n, err := drain(file[:cut])
+			n, err := readAll(file[:cut])
 			if err == nil {
 				good++
 			} else if n > 20 {
@@ -350,9 +350,9 @@ func container(schema, codec string, count int64, block []byte, size int64) []by
 	return append(b, sync...)
 }
 
-// TestHostile reads files that claim larger sizes than the files have. The
+// TestHostileFiles reads files that claim larger sizes than the files have. The
 // reader must not allocate much memory.
-func TestHostile(t *testing.T) { // not parallel, because it measures memory
+func TestHostileFiles(t *testing.T) { // not parallel, because it measures memory
 	xzBomb := []byte{
 		0xfd, '7', 'z', 'X', 'Z', 0, 0, 1, 0x69, 0x22, 0xde, 0x36, // stream header with CRC-32
 		0x02, 0x00, 0x21, 0x01, 40, 0, 0, 0, // LZMA2 with a dictionary of 4 GiB
@@ -384,7 +384,7 @@ func TestHostile(t *testing.T) { // not parallel, because it measures memory
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var err error
-			bytes := allocated(func() { _, err = drain(test.file) })
+			bytes := allocated(func() { _, err = readAll(test.file) })
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
@@ -395,9 +395,9 @@ func TestHostile(t *testing.T) { // not parallel, because it measures memory
 	}
 }
 
-// TestBomb checks the limit with a block that is small before decompression and
-// large after decompression.
-func TestBomb(t *testing.T) {
+// TestDecompressionBomb checks the limit with a block that is small before
+// decompression and large after decompression.
+func TestDecompressionBomb(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []ocf.Codec{ocf.Deflate, ocf.Snappy, ocf.Zstandard} {
 		var out bytes.Buffer
@@ -411,10 +411,10 @@ func TestBomb(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := drain(out.Bytes()); n != 1 || err != nil {
+		if n, err := readAll(out.Bytes()); n != 1 || err != nil {
 			t.Errorf("%s: %d values, %v", codec, n, err)
 		}
-		if n, err := drain(out.Bytes(), ocf.WithMaxBlock(2<<20)); err == nil || n > 0 {
+		if n, err := readAll(out.Bytes(), ocf.WithMaxBlock(2<<20)); err == nil || n > 0 {
 			t.Errorf("%s: read %d values beyond the limit: %v", codec, n, err)
 		}
 	}
@@ -431,20 +431,20 @@ func TestOptionalCodecs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := drain(container(`"long"`, string(codec), 3, data, int64(len(data)))); n != 3 || err != nil {
+		if n, err := readAll(container(`"long"`, string(codec), 3, data, int64(len(data)))); n != 3 || err != nil {
 			t.Errorf("%s: %d values, %v", codec, n, err)
 		}
 		data[len(data)/2] ^= 0x10
-		if _, err := drain(container(`"long"`, string(codec), 3, data, int64(len(data)))); err == nil {
+		if _, err := readAll(container(`"long"`, string(codec), 3, data, int64(len(data)))); err == nil {
 			t.Errorf("%s: a damaged block was read", codec)
 		}
 	}
 }
 
-// failing is a destination that fails after some bytes.
-type failing struct{ left int }
+// fullWriter is a destination that fails after some bytes.
+type fullWriter struct{ left int }
 
-func (f *failing) Write(p []byte) (int, error) {
+func (f *fullWriter) Write(p []byte) (int, error) {
 	if f.left -= len(p); f.left < 0 {
 		return 0, errors.New("no space left")
 	}
@@ -455,7 +455,7 @@ func (f *failing) Write(p []byte) (int, error) {
 // that the writer continues after a bad value.
 func TestWriterErrors(t *testing.T) {
 	t.Parallel()
-	w, err := ocf.NewWriter[clicks.ClickEvent](&failing{2500}, ocf.WithBlockSize(300))
+	w, err := ocf.NewWriter[clicks.ClickEvent](&fullWriter{2500}, ocf.WithBlockSize(300))
 	if err != nil {
 		t.Fatal(err)
 	}

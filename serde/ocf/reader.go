@@ -43,8 +43,8 @@ func (v *values) advance() error {
 	return v.err
 }
 
-// took records that a value was read. rest is the data after the value.
-func (v *values) took(rest []byte) error {
+// advanceTo records that a value was read. rest is the data after the value.
+func (v *values) advanceTo(rest []byte) error {
 	if len(rest) == len(v.data) { // only the count limits values without bytes
 		if v.empty--; v.empty < 0 {
 			return v.fail(fmt.Errorf("%w: more than %d values without bytes", ErrCorrupt, avrobin.MaxEmpty))
@@ -127,7 +127,7 @@ func (r *Reader[T]) Next(v *T) error {
 		if err != nil {
 			return r.values.fail(err)
 		}
-		return r.values.took(rest)
+		return r.values.advanceTo(rest)
 	}
 	var rest []byte
 	var err error
@@ -137,7 +137,7 @@ func (r *Reader[T]) Next(v *T) error {
 	if _, err := r.reading(v).ReadAvro(avrobin.Copy(r.buffer)); err != nil {
 		return r.values.fail(err)
 	}
-	return r.values.took(rest)
+	return r.values.advanceTo(rest)
 }
 
 // All yields all values that were not read yet. An error is the last pair.
@@ -215,7 +215,7 @@ func (r *GenericReader) Append(dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, r.values.fail(err)
 	}
-	if err := r.values.took(rest); err != nil {
+	if err := r.values.advanceTo(rest); err != nil {
 		return dst, err
 	}
 	return out, nil

@@ -50,8 +50,8 @@ func createFile(dst io.Writer, schema string, opts []WriterOption) (*file, error
 	return f, nil
 }
 
-// added counts a value that was appended to data, and writes a full block.
-func (f *file) added(data []byte) error {
+// countValue counts a value that was appended to data, and writes a full block.
+func (f *file) countValue(data []byte) error {
 	f.data = data
 	f.count++
 	// The count limits values without bytes, because readers limit them too.
@@ -128,7 +128,7 @@ func (w *Writer[T]) Append(v *T) error {
 	if err != nil {
 		return fmt.Errorf("ocf: encode: %w", err)
 	}
-	return w.file.added(data)
+	return w.file.countValue(data)
 }
 
 // Flush writes the collected values as a separate block.
@@ -170,7 +170,7 @@ func (w *GenericWriter) Append(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("ocf: the bytes do not fit the schema: %w", err)
 	}
-	return w.file.added(out)
+	return w.file.countValue(out)
 }
 
 // Flush writes the collected values as a separate block.

@@ -62,8 +62,8 @@ func (w *Worker) Kill() {
 	<-w.Done
 }
 
-// Ended reports whether the worker has ended.
-func (w *Worker) Ended() bool {
+// Exited reports whether the worker has ended.
+func (w *Worker) Exited() bool {
 	select {
 	case <-w.Done:
 		return true
@@ -72,8 +72,8 @@ func (w *Worker) Ended() bool {
 	}
 }
 
-// Said returns the worker's output.
-func (w *Worker) Said() string {
+// Output returns the worker's output.
+func (w *Worker) Output() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return strings.Join(w.out, "\n")

@@ -37,7 +37,7 @@ type client struct {
 	// tx, if set, counts the outcomes instead of the engine's counters, because
 	// a message of a transaction is not delivered before the commit. Set before
 	// the first message.
-	tx *txTally
+	tx *txCounts
 }
 
 // clientTopic holds the queues of a topic, by partition. The list of queues
@@ -52,16 +52,16 @@ type clientTopic struct {
 	err    error           // why there is no handle
 }
 
-// txTally counts the outcomes of a transactional client since the last take.
+// txCounts counts the outcomes of a transactional client since the last take.
 // The messages count as in flight until [Transactional.settle] counts their
 // outcome.
-type txTally struct {
+type txCounts struct {
 	mu                sync.Mutex
 	delivered, failed int64
 	err               error // of the first failed message
 }
 
-func (t *txTally) add(delivered, failed int64, err error) {
+func (t *txCounts) add(delivered, failed int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.delivered += delivered
@@ -71,8 +71,8 @@ func (t *txTally) add(delivered, failed int64, err error) {
 	}
 }
 
-// take returns the counts since the last call.
-func (t *txTally) take() (delivered, failed int64, err error) {
+// takeAll returns the counts since the last call.
+func (t *txCounts) takeAll() (delivered, failed int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delivered, failed, err = t.delivered, t.failed, t.err
@@ -88,7 +88,7 @@ func newClient(c *Engine, batch int) (*client, error) {
 	k.queues.Store(new([]*queue))
 	k.events.calls = c.deliverer.batch()
 	if c.config.TransactionalID != "" {
-		k.tx = new(txTally)
+		k.tx = new(txCounts)
 	}
 	var err error
 	if k.transport, err = open.Client(c.config, batch, k); err != nil {
@@ -202,13 +202,13 @@ func (k *client) Fatal(err *transport.Error) { k.fail(err) }
 // fail records a fatal error. The client takes no new message. The transport
 // still reports the outcomes of messages in flight.
 func (k *client) fail(cause *transport.Error) {
-	err := because(ErrFatal, diagnose.ExplainDenied(k.engine.config, cause, "", ""))
+	err := withCause(ErrFatal, diagnose.ExplainDenied(k.engine.config, cause, "", ""))
 	if !k.fatal.CompareAndSwap(nil, &err) {
 		k.refuse(*k.fatal.Load()) // the first caller may be about to do so
 		return
 	}
 	k.refuse(err)
-	k.engine.failed(k, cause, err)
+	k.engine.clientFailed(k, cause, err)
 }
 
 // wait calls done when the outcomes of all earlier messages are counted.

@@ -8,10 +8,11 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// TestFailsTwice lets a second goroutine report a fatal error, while the first
-// has noted its error and the client does not refuse messages yet. The second
-// must see the refusal when fail returns, because produce reads it.
-func TestFailsTwice(t *testing.T) {
+// TestFatalErrorReportedTwice lets a second goroutine report a fatal error,
+// while the first has noted its error and the client does not refuse messages
+// yet. The second must see the refusal when fail returns, because produce reads
+// it.
+func TestFatalErrorReportedTwice(t *testing.T) {
 	t.Parallel()
 	k := &client{engine: &Engine{config: new(settings.Config)}}
 	first := errors.New("first")

@@ -15,11 +15,11 @@ const callbackGrace = 5 * time.Second
 // Flush waits until all earlier messages have their outcome and their callbacks
 // have returned.
 func (e *Engine) Flush(ctx context.Context) error {
-	if err := e.settled(ctx); err != nil {
+	if err := e.waitForOutcomes(ctx); err != nil {
 		return err
 	}
 	called := make(chan struct{})
-	e.deliverer.mark(func() { close(called) })
+	e.deliverer.callAfterEarlier(func() { close(called) })
 	select {
 	case <-called:
 		return nil
@@ -30,10 +30,10 @@ func (e *Engine) Flush(ctx context.Context) error {
 	}
 }
 
-// settled waits until all earlier messages have their outcome. A message that
-// is sent again is in no client for a short time, so settled also waits for the
-// replacement of a client.
-func (e *Engine) settled(ctx context.Context) error {
+// waitForOutcomes waits until all earlier messages have their outcome. A
+// message that is sent again is in no client for a short time, so settled also
+// waits for the replacement of a client.
+func (e *Engine) waitForOutcomes(ctx context.Context) error {
 	for {
 		e.mu.Lock()
 		clients := slices.Clone(e.clients)
@@ -96,7 +96,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	for _, k := range clients {
 		k.refuse(ErrClosed)
 	}
-	why := e.settled(ctx)
+	why := e.waitForOutcomes(ctx)
 	e.mu.Lock()
 	e.stop()
 	clients = slices.Clone(e.clients) // no client is replaced from now on

@@ -84,19 +84,19 @@ type deliverer struct {
 	ended  chan struct{}
 	called atomic.Int64 // handled outcomes; Close sees a stuck callback
 
-	most    int64 // WithMaxWaitingCallbacks; -1 means no limit
-	waiting atomic.Int64
+	maxWaiting int64 // WithMaxWaitingCallbacks; -1 means no limit
+	waiting    atomic.Int64
 
 	// These fields belong to the delivery goroutine. A callback may end the
 	// goroutine with runtime.Goexit, as FailNow of a test does. Then a new
 	// goroutine continues from the fields.
-	work []*outcomes
-	next int // the next outcome in work[0]
-	over bool
+	work     []*outcomes
+	next     int // the next outcome in work[0]
+	finished bool
 }
 
 func newDeliverer(c *Engine) *deliverer {
-	d := &deliverer{engine: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), most: int64(c.config.MaxWaitingCallbacks)}
+	d := &deliverer{engine: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), maxWaiting: int64(c.config.MaxWaitingCallbacks)}
 	d.pool.New = func() any { return new(outcomes) }
 	go d.run()
 	return d
@@ -121,7 +121,7 @@ func (d *deliverer) deliver(b *outcomes) {
 // many outcomes wait. Then the outcome keeps the room of its message until its
 // call has returned.
 func (d *deliverer) hold(o *outcome, e *entry) bool {
-	if d.most < 0 || d.waiting.Add(1) <= d.most || e.lent {
+	if d.maxWaiting < 0 || d.waiting.Add(1) <= d.maxWaiting || e.lent {
 		return false
 	}
 	o.held = e.bytes
@@ -130,9 +130,9 @@ func (d *deliverer) hold(o *outcome, e *entry) bool {
 	return true
 }
 
-// letGo is the counterpart of hold after the call.
-func (d *deliverer) letGo(o *outcome) {
-	if d.most < 0 {
+// releaseHeld is the counterpart of hold after the call.
+func (d *deliverer) releaseHeld(o *outcome) {
+	if d.maxWaiting < 0 {
 		return
 	}
 	d.waiting.Add(-1)
@@ -152,14 +152,14 @@ func (e *Engine) explainHeld(err error) error {
 	return err
 }
 
-// mark calls f after all earlier outcomes have been handled.
-func (d *deliverer) mark(f func()) {
+// callAfterEarlier calls f after all earlier outcomes have been handled.
+func (d *deliverer) callAfterEarlier(f func()) {
 	d.deliver(&outcomes{marker: f})
 }
 
 func (d *deliverer) run() {
 	defer func() {
-		if d.over {
+		if d.finished {
 			close(d.ended)
 		} else {
 			go d.run()
@@ -169,11 +169,11 @@ func (d *deliverer) run() {
 		for len(d.work) > 0 {
 			b := d.work[0]
 			if b == nil {
-				d.over = true
+				d.finished = true
 				return
 			}
 			for d.next < len(b.list) {
-				d.tellRest(b)
+				d.callRest(b)
 			}
 			if marker := b.marker; marker != nil {
 				b.marker = nil
@@ -213,9 +213,9 @@ func (e *Engine) callOutcome(o *outcome, d Delivery) {
 	hookedPool.Put(h)
 }
 
-// tellRest handles the outcomes of b from d.next on. After a panic of a
-// callback, tellRest reports the panic and returns early.
-func (d *deliverer) tellRest(b *outcomes) {
+// callRest handles the outcomes of b from d.next on. After a panic of a
+// callback, callRest reports the panic and returns early.
+func (d *deliverer) callRest(b *outcomes) {
 	var telling *outcome
 	defer func() {
 		if telling == nil {
@@ -224,19 +224,19 @@ func (d *deliverer) tellRest(b *outcomes) {
 		if v := recover(); v != nil { // nil: runtime.Goexit
 			d.engine.ReportFailure(telling.delivery(), &PanicError{"the callback of topic " + telling.queue.topic.name, v, debug.Stack()})
 		}
-		d.letGo(telling)
+		d.releaseHeld(telling)
 	}()
 	for d.next < len(b.list) {
 		telling = &b.list[d.next]
 		d.next++
 		d.called.Add(1)
-		d.tell(telling)
-		d.letGo(telling)
+		d.callBack(telling)
+		d.releaseHeld(telling)
 		telling = nil
 	}
 }
 
-func (d *deliverer) tell(o *outcome) {
+func (d *deliverer) callBack(o *outcome) {
 	delivery := o.delivery()
 	if d.engine.hooked && o.future == nil { // settle has called the hooks of a future
 		d.engine.callOutcome(o, delivery)

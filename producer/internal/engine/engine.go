@@ -193,8 +193,9 @@ func (e *Engine) main() *client {
 	return e.clients[0]
 }
 
-// failed handles a fatal error of a client. Any goroutine may call failed.
-func (e *Engine) failed(k *client, cause *transport.Error, err error) {
+// clientFailed handles a fatal error of a client. Any goroutine may call
+// failed.
+func (e *Engine) clientFailed(k *client, cause *transport.Error, err error) {
 	switch {
 	case k.tx != nil: // Transactional replaces the client
 		e.config.Logger.Info("client_failed", "err", err)
@@ -206,7 +207,7 @@ func (e *Engine) failed(k *client, cause *transport.Error, err error) {
 		e.config.Logger.Error("fatal_error", "err", err)
 		e.fatal.CompareAndSwap(nil, &err)
 		e.limit.close(err)
-		e.spawn(func() { e.end(k, err) })
+		e.spawn(func() { e.endClient(k, err) })
 	}
 }
 
@@ -220,15 +221,16 @@ func (e *Engine) recovers(cause *transport.Error) bool {
 	return e.config.Recovery
 }
 
-// end gives every message of a client its outcome. The client is not replaced.
-func (e *Engine) end(k *client, why error) {
-	e.empty(k, why)
+// endClient gives every message of a client its outcome. The client is not
+// replaced.
+func (e *Engine) endClient(k *client, why error) {
+	e.emptyClient(k, why)
 	k.giveUp(k.takeLost(), why)
 }
 
-// empty waits for the answers to sent requests. A message without an answer
-// becomes unknown.
-func (e *Engine) empty(k *client, why error) {
+// emptyClient waits for the answers to sent requests. A message without an
+// answer becomes unknown.
+func (e *Engine) emptyClient(k *client, why error) {
 	ctx, cancel := context.WithTimeout(e.replacing, answerGrace)
 	defer cancel()
 	if k.drain(ctx) != nil && e.replacing.Err() == nil {
@@ -281,7 +283,7 @@ func (e *Engine) renewLocked(old *client) *renewal {
 // takeTurns starts new clients until a client takes messages.
 func (e *Engine) takeTurns(old *client) error {
 	why := *old.refusal.Load()
-	e.empty(old, why)
+	e.emptyClient(old, why)
 	lost := inOrder(old.takeLost(), nil)
 	batch, lost := e.lowerBatch(old, old.batch, lost)
 	old.close() // requests in flight must not arrive after later ones
@@ -293,13 +295,13 @@ func (e *Engine) takeTurns(old *client) error {
 		k, err := newClient(e, batch)
 		if err != nil {
 			old.giveUp(lost, err)
-			return because(ErrFatal, err)
+			return withCause(ErrFatal, err)
 		}
 		if lost = e.sendAgain(k, lost); lost == nil {
 			return e.install(old, k)
 		}
 		// The new client ended too.
-		e.empty(k, *k.refusal.Load())
+		e.emptyClient(k, *k.refusal.Load())
 		lost = inOrder(k.takeLost(), lost)
 		batch, lost = e.lowerBatch(k, batch, lost)
 		k.close()
@@ -469,15 +471,15 @@ func (e *Engine) install(old, k *client) error {
 		e.clients = append(e.clients, k) // Close ends the client
 		return ErrClosed
 	}
-	e.succeed(old, k)
+	e.putInPlace(old, k)
 	if k.refusal.Load() != nil && e.fatal.Load() == nil { // k ended after sendAgain
 		e.renewLocked(k)
 	}
 	return nil
 }
 
-// succeed puts k in the place of old. Under mu.
-func (e *Engine) succeed(old, k *client) {
+// putInPlace puts k in the place of old. Under mu.
+func (e *Engine) putInPlace(old, k *client) {
 	e.clients[slices.Index(e.clients, old)] = k
 	delete(e.renewals, old)
 	e.forgetRoutes()
@@ -504,9 +506,9 @@ func (e *Engine) replace(old *client, batch int) (*client, error) {
 	}
 	k, err := newClient(e, batch)
 	if err != nil {
-		return nil, because(ErrFatal, err)
+		return nil, withCause(ErrFatal, err)
 	}
-	e.succeed(old, k)
+	e.putInPlace(old, k)
 	old.refuse(errReplaced)
 	e.background.Go(old.close)
 	return k, nil

@@ -33,34 +33,34 @@ func (e *MessageError) Error() string {
 	if e.Partition >= 0 {
 		where = fmt.Sprintf("%s[%d]", e.Topic, e.Partition)
 	}
-	return fmt.Sprintf("%s: topic %s: %s", e.Outcome, where, trim(e.Cause))
+	return fmt.Sprintf("%s: topic %s: %s", e.Outcome, where, trimPrefix(e.Cause))
 }
 
 // Unwrap returns the outcome and the cause.
-func (e *MessageError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
+func (e *MessageError) Unwrap() []error { return []error{e.Outcome, hiddenCause{e.Cause}} }
 
-// beneath keeps the outcome of its cause out of errors.Is. The cause may have
-// the outcome of another message or of another producer, and an error has
+// hiddenCause keeps the outcome of its cause out of errors.Is. The cause may
+// have the outcome of another message or of another producer, and an error has
 // exactly one outcome.
-type beneath struct{ error }
+type hiddenCause struct{ error }
 
-func (b beneath) Is(target error) bool {
+func (b hiddenCause) Is(target error) bool {
 	return target != ErrNotSent && target != ErrOutcomeUnknown && errors.Is(b.error, target)
 }
 
-func (b beneath) As(target any) bool { return errors.As(b.error, target) }
+func (b hiddenCause) As(target any) bool { return errors.As(b.error, target) }
 
-// trim removes the package's prefix from a cause, because another error of this
-// package wraps the cause.
-func trim(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }
+// trimPrefix removes the package's prefix from a cause, because another error
+// of this package wraps the cause.
+func trimPrefix(err error) string { return strings.TrimPrefix(err.Error(), "producer: ") }
 
-// because makes an error of a failure and its cause. errors.Is finds both. The
-// prefix of the package is in the text only once.
-func because(failure, cause error) error { return &causedError{failure, cause} }
+// withCause makes an error of a failure and its cause. errors.Is finds both.
+// The prefix of the package is in the text only once.
+func withCause(failure, cause error) error { return &causedError{failure, cause} }
 
 type causedError struct{ failure, cause error }
 
-func (e *causedError) Error() string   { return e.failure.Error() + ": " + trim(e.cause) }
+func (e *causedError) Error() string   { return e.failure.Error() + ": " + trimPrefix(e.cause) }
 func (e *causedError) Unwrap() []error { return []error{e.failure, e.cause} }
 
 // NotSent makes the error of a message that is not sent.
@@ -113,7 +113,7 @@ type UndeliveredError struct {
 func (e *UndeliveredError) Error() string {
 	s := fmt.Sprintf("producer: closed with %d messages of unknown outcome and %d not sent", e.Unknown, e.NotSent)
 	if e.Err != nil {
-		s += ": " + trim(e.Err)
+		s += ": " + trimPrefix(e.Err)
 	}
 	return s
 }
@@ -126,7 +126,7 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 func ContextError(ctx context.Context) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
-		return because(err, cause)
+		return withCause(err, cause)
 	}
 	return err
 }

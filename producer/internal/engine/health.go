@@ -54,9 +54,9 @@ type progress struct {
 	seen  map[*queue]progressMark
 	ready bool
 	since time.Time
-	// lacking has the topics with too few replicas in sync, as Prepare or a
-	// later check has seen them.
-	lacking map[string]error
+	// underReplicated has the topics with too few replicas in sync, as Prepare
+	// or a later check has seen them.
+	underReplicated map[string]error
 }
 
 type progressMark struct {
@@ -72,11 +72,11 @@ const watchEvery = time.Second
 func (e *Engine) watchProgress() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	var topics, brokers, replicas busy
+	var topics, brokers, replicas singleRun
 	for n := 1; ; n++ {
 		select {
 		case now := <-tick.C:
-			e.progress.look(e.allQueues(), now)
+			e.progress.observe(e.allQueues(), now)
 			e.lend(now)
 			topics.start(e, func() { e.checkTopics(now) })
 			if e.trouble.cause() != nil && e.Stats().InFlight == 0 {
@@ -85,7 +85,7 @@ func (e *Engine) watchProgress() {
 			e.healthNow(e.Err()) // notes the time of a change
 			if n%2 == 0 {
 				brokers.start(e, e.probeLostBrokers)
-				replicas.start(e, e.checkLacking)
+				replicas.start(e, e.checkUnderReplicated)
 			}
 		case <-e.alive.Done():
 			return
@@ -93,10 +93,10 @@ func (e *Engine) watchProgress() {
 	}
 }
 
-// busy runs a function in the background, once at a time.
-type busy struct{ atomic.Bool }
+// singleRun runs a function in the background, once at a time.
+type singleRun struct{ atomic.Bool }
 
-func (b *busy) start(e *Engine, f func()) {
+func (b *singleRun) start(e *Engine, f func()) {
 	if !b.CompareAndSwap(false, true) {
 		return
 	}
@@ -134,37 +134,37 @@ func (e *Engine) probeLostBrokers() {
 	probes.Wait()
 }
 
-// lack notes that a topic has too few replicas in sync, or enough if err is
-// nil.
-func (p *progress) lack(topic string, err error) {
+// noteReplicas notes that a topic has too few replicas in sync, or enough if
+// err is nil.
+func (p *progress) noteReplicas(topic string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		delete(p.lacking, topic)
+		delete(p.underReplicated, topic)
 		return
 	}
-	if p.lacking == nil {
-		p.lacking = map[string]error{}
+	if p.underReplicated == nil {
+		p.underReplicated = map[string]error{}
 	}
-	p.lacking[topic] = err
+	p.underReplicated[topic] = err
 }
 
-// lacks returns the topics with too few replicas in sync, and their errors in
-// the order of the topics.
-func (p *progress) lacks() (topics []string, err error) {
+// underReplicatedTopics returns the topics with too few replicas in sync, and
+// their errors in the order of the topics.
+func (p *progress) underReplicatedTopics() (topics []string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	topics = slices.Sorted(maps.Keys(p.lacking))
+	topics = slices.Sorted(maps.Keys(p.underReplicated))
 	errs := make([]error, len(topics))
 	for i, name := range topics {
-		errs[i] = p.lacking[name]
+		errs[i] = p.underReplicated[name]
 	}
 	return topics, errors.Join(errs...)
 }
 
-// checkLacking looks whether topics have enough replicas in sync again.
-func (e *Engine) checkLacking() {
-	topics, _ := e.progress.lacks()
+// checkUnderReplicated looks whether topics have enough replicas in sync again.
+func (e *Engine) checkUnderReplicated() {
+	topics, _ := e.progress.underReplicatedTopics()
 	if len(topics) == 0 {
 		return
 	}
@@ -174,7 +174,7 @@ func (e *Engine) checkLacking() {
 	}
 	for _, name := range topics {
 		if lacking, known := e.missingReplicas(e.alive, k, name); known {
-			e.progress.lack(name, lacking)
+			e.progress.noteReplicas(name, lacking)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (e *Engine) lookForBrokers() {
 	ctx, cancel := context.WithTimeout(e.alive, watchEvery)
 	defer cancel()
 	if k.transport.Reach(ctx) == nil {
-		e.trouble.over()
+		e.trouble.clear()
 	}
 }
 
@@ -203,8 +203,8 @@ func (e *Engine) allQueues() []*queue {
 	return all
 }
 
-// look records when each partition with messages in flight moved last.
-func (p *progress) look(queues []*queue, now time.Time) {
+// observe records when each partition with messages in flight moved last.
+func (p *progress) observe(queues []*queue, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seen := map[*queue]progressMark{}
@@ -272,7 +272,7 @@ func (e *Engine) healthNow(ended error) Health {
 
 // degraded returns what is wrong with an engine that is ready.
 func (e *Engine) degraded(h *Health, cause error) error {
-	_, lacking := e.progress.lacks()
+	_, lacking := e.progress.underReplicatedTopics()
 	errs := []error{lacking}
 	if len(h.Stuck) > 0 {
 		errs = append(errs, e.stuckError(h.Stuck, stuckAfter))
@@ -285,7 +285,7 @@ func (e *Engine) degraded(h *Health, cause error) error {
 		if errors.As(b.Reason, new(*diagnose.ConnectionError)) {
 			err = b.Reason
 		} else if b.Reason != nil {
-			err = because(err, b.Reason)
+			err = withCause(err, b.Reason)
 		}
 		errs, cause = append(errs, err), nil
 	}

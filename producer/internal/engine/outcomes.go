@@ -87,11 +87,11 @@ func (k *client) take(o *transport.Outcome) {
 		err := k.explain(q, o.Err)
 		switch codeOf(o.Err) {
 		case transport.UnknownTopicOrPartition:
-			err = because(k.engine.unknownTopic(q.topic.name), err)
+			err = withCause(k.engine.unknownTopic(q.topic.name), err)
 			fallthrough
 		case transport.TopicAuthorizationFailed:
 			if k.tx == nil {
-				k.engine.Topic(q.topic.name).bar(err)
+				k.engine.Topic(q.topic.name).setMissing(err)
 			}
 		}
 		k.outcome(q, &e, o, NotSent(q.topic.name, q.partition, err))
@@ -115,7 +115,7 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 		transport.Invalid:
 		return false
 	default:
-		if !blames(code) {
+		if !isAboutRecord(code) {
 			return true
 		}
 		// The broker refused the batch because of a record. If the message was
@@ -135,9 +135,9 @@ func tooLarge(code transport.Code) bool {
 	return code == transport.MessageTooLarge || code == transport.RecordListTooLarge
 }
 
-// blames reports whether a broker's code is about a record. Other codes are
-// about the topic or the producer.
-func blames(code transport.Code) bool {
+// isAboutRecord reports whether a broker's code is about a record. Other codes
+// are about the topic or the producer.
+func isAboutRecord(code transport.Code) bool {
 	switch code {
 	case transport.CorruptMessage, transport.InvalidTimestamp, transport.UnsupportedForMessageFormat, transport.PolicyViolation,
 		transport.UnsupportedCompressionType, transport.InvalidRecord, transport.MessageTooLarge, transport.RecordListTooLarge:
@@ -152,7 +152,7 @@ func (k *client) explain(q *queue, err error) error {
 		if codeOf(err) == transport.Purged { // the fatal error says more
 			return *fatal
 		}
-		return because(*fatal, err)
+		return withCause(*fatal, err)
 	}
 	if why := k.engine.gaveUp.Load(); why != nil && codeOf(err) == transport.Purged {
 		return *why
@@ -228,7 +228,7 @@ func (k *client) settle() {
 		c.limit.release(t.slots, t.bytes)
 	}
 	if t.delivered > 0 {
-		c.trouble.over()
+		c.trouble.clear()
 		c.replacements.Store(0)
 	}
 	for i := range t.waits {
@@ -268,7 +268,7 @@ func (k *client) settle() {
 // recover starts the replacement of the client. Lost messages must be sent
 // again before newer messages of the same partition.
 func (k *client) recover(why error) {
-	err := because(errRecovering, why)
+	err := withCause(errRecovering, why)
 	k.refuse(err)
 	go k.engine.renew(k)
 }

@@ -36,9 +36,9 @@ type prepareError struct {
 
 func (e *prepareError) Error() string {
 	if e.topic == "" {
-		return "producer: prepare: " + trim(e.err)
+		return "producer: prepare: " + trimPrefix(e.err)
 	}
-	return "producer: prepare topic " + e.topic + ": " + trim(e.err)
+	return "producer: prepare topic " + e.topic + ": " + trimPrefix(e.err)
 }
 
 func (e *prepareError) Unwrap() error { return e.err }
@@ -120,7 +120,7 @@ func (e *Engine) reach(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		e.trouble.look()
+		e.trouble.probe()
 		if refusal := e.trouble.refusal(); refusal != nil {
 			return refusal
 		}
@@ -204,7 +204,7 @@ func (e *Engine) checkReplicas(ctx context.Context, k *client, name string) erro
 	if lacking != nil {
 		e.config.Logger.Warn("replicas_missing", "topic", name, "err", lacking)
 	}
-	e.progress.lack(name, lacking)
+	e.progress.noteReplicas(name, lacking)
 	return lacking
 }
 
@@ -263,5 +263,5 @@ func (e *Engine) denied(ctx context.Context, k *client, err error) error {
 	if grants == nil {
 		return err
 	}
-	return because(errors.Join(grants...), err)
+	return withCause(errors.Join(grants...), err)
 }

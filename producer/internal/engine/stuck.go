@@ -100,7 +100,7 @@ func (q *queue) each(f func(e *entry)) {
 func (e *Engine) waitForPartition(ctx context.Context, q *queue, block bool) error {
 	stuck := fmt.Errorf("%w: %s[%d] had no delivery for %v and takes no more messages until it moves", errStuck, q.topic.name, q.partition, lendAfter)
 	if !block {
-		return because(ErrWouldBlock, stuck)
+		return withCause(ErrWouldBlock, stuck)
 	}
 	var expired <-chan time.Time
 	if e.config.MaxBlock > 0 {
@@ -114,9 +114,9 @@ func (e *Engine) waitForPartition(ctx context.Context, q *queue, block bool) err
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return because(ContextError(ctx), stuck)
+			return withCause(ContextError(ctx), stuck)
 		case <-expired:
-			return because(ErrWouldBlock, stuck)
+			return withCause(ErrWouldBlock, stuck)
 		case <-e.alive.Done():
 			return ErrClosed
 		}

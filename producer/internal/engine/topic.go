@@ -39,23 +39,23 @@ type missingTopic struct {
 // missingFor is how long the error is remembered.
 const missingFor = 2 * time.Second
 
-// bar makes the topic unusable for a short time.
-func (t *Topic) bar(err error) {
+// setMissing makes the topic unusable for a short time.
+func (t *Topic) setMissing(err error) {
 	t.missing.Store(&missingTopic{err, time.Now().Add(missingFor)})
 	t.route.Store(nil)
 }
 
-// gone returns the last known error about the topic, or nil. A look-up that
-// finds the topic clears the error.
-func (t *Topic) gone() error {
+// missingError returns the last known error about the topic, or nil. A look-up
+// that finds the topic clears the error.
+func (t *Topic) missingError() error {
 	if m := t.missing.Load(); m != nil {
 		return m.err
 	}
 	return nil
 }
 
-// barred returns why the topic cannot be used now, or nil.
-func (t *Topic) barred() error {
+// whyUnusable returns why the topic cannot be used now, or nil.
+func (t *Topic) whyUnusable() error {
 	if m := t.missing.Load(); m != nil && time.Now().Before(m.until) {
 		return m.err
 	}
@@ -104,7 +104,7 @@ func (t *Topic) find(ctx context.Context) (*route, error) {
 	if r := t.route.Load(); r != nil {
 		return r, nil
 	}
-	if err := t.barred(); err != nil {
+	if err := t.whyUnusable(); err != nil {
 		return nil, err
 	}
 	if ctx.Done() == nil {
@@ -150,7 +150,7 @@ func (t *Topic) run(l *topicLookup) {
 		t.missing.Store(nil)
 		t.route.Store(r)
 	case errors.Is(l.err, ErrUnknownTopic):
-		t.bar(l.err)
+		t.setMissing(l.err)
 	}
 	t.mu.Unlock()
 	close(l.done)
@@ -230,7 +230,7 @@ func (e *Engine) checkTopics(now time.Time) {
 		case err == nil:
 			s.missing.Store(nil)
 		case codeOf(err) == transport.UnknownTopicOrPartition:
-			s.bar(e.unknownTopic(s.name))
+			s.setMissing(e.unknownTopic(s.name))
 		}
 	}
 }

@@ -37,7 +37,7 @@ type trouble struct {
 
 func (t *trouble) note(err *transport.Error) {
 	if err.Code == transport.AllBrokersDown {
-		t.look() // an earlier error may have said the reason
+		t.probe() // an earlier error may have said the reason
 		if t.last.Load() != nil {
 			return
 		}
@@ -50,14 +50,14 @@ func (t *trouble) note(err *transport.Error) {
 	var said error = err
 	if c := diagnose.ExplainConnection(t.engine.config, err); c != nil {
 		said = c
-		t.look()
+		t.probe()
 	}
 	t.last.Store(&said)
 	t.engine.config.Logger.Warn("client_error", "code", int(err.Code), "err", said)
 }
 
-// look probes the brokers, unless the last probe was a short time ago.
-func (t *trouble) look() {
+// probe probes the brokers, unless the last probe was a short time ago.
+func (t *trouble) probe() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.probed.IsZero() && time.Since(t.probed) < probeAgain {
@@ -73,7 +73,7 @@ func (t *trouble) look() {
 	})
 }
 
-func (t *trouble) over() {
+func (t *trouble) clear() {
 	if t.last.Load() != nil || t.found.Load() != nil {
 		t.last.Store(nil)
 		t.found.Store(nil)
@@ -101,8 +101,8 @@ func (t *trouble) refusal() error {
 // ExplainWait adds the known reason to the error of an ended wait for a message
 // of a topic.
 func (e *Engine) ExplainWait(topic string, err error) error {
-	if gone := e.Topic(topic).gone(); gone != nil {
-		return because(err, gone)
+	if gone := e.Topic(topic).missingError(); gone != nil {
+		return withCause(err, gone)
 	}
 	if e.held.Load() > 0 {
 		return e.explainHeld(err)
@@ -113,10 +113,10 @@ func (e *Engine) ExplainWait(topic string, err error) error {
 // explain adds the known reason to the error of an ended wait.
 func (t *trouble) explain(err error) error {
 	if names, _ := t.engine.progress.stuck(time.Now(), lendAfter); len(names) > 0 && t.cause() == nil {
-		return because(err, t.engine.stuckError(names, lendAfter))
+		return withCause(err, t.engine.stuckError(names, lendAfter))
 	}
 	if cause := t.cause(); cause != nil {
-		return because(err, cause)
+		return withCause(err, cause)
 	}
 	return fmt.Errorf("%w (brokers %s, set by %s)", err, strings.Join(t.engine.config.Brokers, ","), t.engine.config.Origin("bootstrap.servers"))
 }

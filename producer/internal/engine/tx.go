@@ -52,11 +52,11 @@ type TxError struct {
 }
 
 func (e *TxError) Error() string {
-	return fmt.Sprintf("%s: transaction of %s: %s", e.Outcome, e.TransactionalID, trim(e.Cause))
+	return fmt.Sprintf("%s: transaction of %s: %s", e.Outcome, e.TransactionalID, trimPrefix(e.Cause))
 }
 
 // Unwrap returns the outcome and the cause.
-func (e *TxError) Unwrap() []error { return []error{e.Outcome, beneath{e.Cause}} }
+func (e *TxError) Unwrap() []error { return []error{e.Outcome, hiddenCause{e.Cause}} }
 
 // Transactional runs transactions on an engine, one at a time. Transactional is
 // safe for concurrent use.
@@ -125,7 +125,7 @@ func (t *Transactional) InTxOnce(ctx context.Context, f func(tx *Tx) error) erro
 
 // attempt calls once and sets TxError.Retriable.
 func (t *Transactional) attempt(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
-	again, err = t.once(ctx, f)
+	again, err = t.runOnce(ctx, f)
 	if failed := new(TxError); errors.As(err, &failed) {
 		failed.Retriable = again
 	}
@@ -163,18 +163,18 @@ func (t *Transactional) enter(ctx context.Context) error {
 	select {
 	case <-t.turn:
 	case <-ctx.Done():
-		return t.failed(ErrNotSent, fmt.Errorf("another transaction is open: %w", ContextError(ctx)))
+		return t.txError(ErrNotSent, fmt.Errorf("another transaction is open: %w", ContextError(ctx)))
 	case <-t.engine.alive.Done():
-		return t.failed(ErrNotSent, ErrClosed)
+		return t.txError(ErrNotSent, ErrClosed)
 	}
 	var err error
 	switch {
 	case ctx.Err() != nil:
-		err = t.failed(ErrNotSent, ContextError(ctx))
+		err = t.txError(ErrNotSent, ContextError(ctx))
 	case t.fenced != nil:
-		err = t.failed(ErrNotSent, t.fenced)
+		err = t.txError(ErrNotSent, t.fenced)
 	case !t.engine.hold():
-		err = t.failed(ErrNotSent, ErrClosed)
+		err = t.txError(ErrNotSent, ErrClosed)
 	}
 	if err != nil {
 		t.turn <- struct{}{}
@@ -199,7 +199,7 @@ func (e *Engine) hold() bool {
 	return true
 }
 
-func (t *Transactional) failed(outcome, cause error) error {
+func (t *Transactional) txError(outcome, cause error) error {
 	return &TxError{Outcome: outcome, TransactionalID: t.engine.config.TransactionalID, Cause: cause}
 }
 
@@ -272,7 +272,7 @@ func (tx *Tx) Add(topic string, send func() error) error {
 	switch {
 	case err == nil:
 		tx.added.Add(1)
-	case tx.breaks(err):
+	case tx.endsTransaction(err):
 		tx.broken.CompareAndSwap(nil, &err)
 	default:
 		tx.refused.CompareAndSwap(nil, &err)
@@ -284,10 +284,10 @@ func (tx *Tx) Add(topic string, send func() error) error {
 // refused so far.
 func (tx *Tx) IgnoreRefused() { tx.refused.Store(nil) }
 
-// overlooked reports whether a message was refused and the function returned
-// nil. It then sets the function's error. overlooked resets the refusal for the
-// next function of a group commit.
-func (tx *Tx) overlooked(err *error) bool {
+// refusedUnnoticed reports whether a message was refused and the function
+// returned nil. It then sets the function's error. refusedUnnoticed resets the
+// refusal for the next function of a group commit.
+func (tx *Tx) refusedUnnoticed(err *error) bool {
 	refused := tx.refused.Swap(nil)
 	if *err != nil || refused == nil {
 		return false
@@ -330,9 +330,9 @@ func (tx *Tx) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, 
 	return err
 }
 
-// breaks reports whether err ends the transaction. false means that err is
-// about one message.
-func (tx *Tx) breaks(err error) bool {
+// endsTransaction reports whether err ends the transaction. false means that
+// err is about one message.
+func (tx *Tx) endsTransaction(err error) bool {
 	var small *batchTooLargeError
 	var failed *transport.Error
 	return errors.As(err, &small) || tx.client.refusal.Load() != nil ||

@@ -33,14 +33,14 @@ type member struct {
 	ended      bool       // ctx ended during the commit, so do not run again. Under group.mu
 }
 
-// guiltyError is the error of one call's function. The error aborts the
+// memberError is the error of one call's function. The error aborts the
 // transaction for all calls.
-type guiltyError struct {
+type memberError struct {
 	member *member
 	error
 }
 
-func (e *guiltyError) Unwrap() error { return e.error }
+func (e *memberError) Unwrap() error { return e.error }
 
 func newGroup(t *Transactional) *group { return &group{t: t, arrived: make(chan struct{}, 1)} }
 
@@ -48,7 +48,7 @@ func newGroup(t *Transactional) *group { return &group{t: t, arrived: make(chan 
 func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 	m := &member{ctx: ctx, f: f, turn: make(chan *Tx), ran: make(chan error), done: make(chan error, 1)}
 	if !g.enqueue(m) {
-		return g.t.failed(ErrNotSent, ErrClosed)
+		return g.t.txError(ErrNotSent, ErrClosed)
 	}
 	waiting := ctx.Done()
 	for {
@@ -61,9 +61,9 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 			waiting = nil
 			switch {
 			case g.withdraw(m):
-				return g.t.failed(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ContextError(ctx)))
+				return g.t.txError(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ContextError(ctx)))
 			case g.leaves(m):
-				return g.t.failed(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ContextError(ctx)))
+				return g.t.txError(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ContextError(ctx)))
 			}
 			g.wake() // the leader aborts and removes the call
 		}
@@ -119,8 +119,8 @@ func (g *group) withdraw(m *member) bool {
 	return true
 }
 
-// take returns the next call in the queue, or nil.
-func (g *group) take() *member {
+// dequeue returns the next call in the queue, or nil.
+func (g *group) dequeue() *member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.queue) == 0 {
@@ -171,10 +171,10 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 		}
 		return g.close(in)
 	})
-	var guilty *guiltyError
+	var guilty *memberError
 	switch {
 	case errors.As(err, &guilty):
-		guilty.member.done <- g.t.failed(ErrNotSent, guilty.error)
+		guilty.member.done <- g.t.txError(ErrNotSent, guilty.error)
 		return slices.DeleteFunc(in, func(m *member) bool { return m == guilty.member })
 	case err != nil && len(in) > 1 && errors.Is(err, ErrNotSent) && !errors.Is(err, ErrFenced) && g.t.engine.alive.Err() == nil:
 		// The error stays, and one call may be the reason. So each call now
@@ -195,7 +195,7 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 func (g *group) close(in []*member) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := guiltyOf(in); err != nil {
+	if err := memberOf(in); err != nil {
 		return err
 	}
 	for _, m := range in {
@@ -204,11 +204,11 @@ func (g *group) close(in []*member) error {
 	return nil
 }
 
-// guiltyOf returns an error if the context of a call has ended.
-func guiltyOf(in []*member) error {
+// memberOf returns an error if the context of a call has ended.
+func memberOf(in []*member) error {
 	for _, m := range in {
 		if m.ctx.Err() != nil {
-			return &guiltyError{m, fmt.Errorf("the context ended before the commit: %w", ContextError(m.ctx))}
+			return &memberError{m, fmt.Errorf("the context ended before the commit: %w", ContextError(m.ctx))}
 		}
 	}
 	return nil
@@ -216,7 +216,7 @@ func guiltyOf(in []*member) error {
 
 // give runs one call's function in the transaction.
 func (m *member) give(tx *Tx) error {
-	if err := guiltyOf([]*member{m}); err != nil {
+	if err := memberOf([]*member{m}); err != nil {
 		return err
 	}
 	m.turn <- tx
@@ -224,8 +224,8 @@ func (m *member) give(tx *Tx) error {
 	if broken := tx.broken.Load(); broken != nil {
 		return *broken
 	}
-	if tx.overlooked(&err) || err != nil {
-		return &guiltyError{m, err}
+	if tx.refusedUnnoticed(&err) || err != nil {
+		return &memberError{m, err}
 	}
 	return nil
 }
@@ -236,14 +236,14 @@ func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
 	over := time.NewTimer(g.t.engine.config.GroupCommitWait)
 	defer over.Stop()
 	for tx.added.Load() < int64(messages) {
-		if m := g.take(); m != nil {
+		if m := g.dequeue(); m != nil {
 			*in = append(*in, m)
 			if err := m.give(tx); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := guiltyOf(*in); err != nil {
+		if err := memberOf(*in); err != nil {
 			return err
 		}
 		select {

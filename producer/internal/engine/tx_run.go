@@ -17,16 +17,16 @@ const abortGrace = 5 * time.Second
 
 var errPanicked = errors.New("the function panicked")
 
-// once runs one transaction. again is true if the transaction is aborted for a
-// temporary reason.
-func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
-	k, err := t.ready(ctx)
+// runOnce runs one transaction. again is true if the transaction is aborted for
+// a temporary reason.
+func (t *Transactional) runOnce(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
+	k, err := t.readyClient(ctx)
 	if err != nil {
 		return false, err
 	}
 	if err := k.transport.BeginTransaction(); err != nil {
-		t.drop(k, err)
-		return t.judge(ctx, &Tx{engine: t.engine, client: k}, 0, err)
+		t.replaceClient(k, err)
+		return t.afterAbort(ctx, &Tx{engine: t.engine, client: k}, 0, err)
 	}
 	tx := &Tx{engine: t.engine, client: k}
 	t.report(ctx, tx, TransactionBegun, nil)
@@ -35,7 +35,7 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 		if !returned { // f panicked or called runtime.Goexit
 			tx.end()
 			t.abort(ctx, k, tx)
-			err = t.failed(ErrNotSent, errPanicked)
+			err = t.txError(ErrNotSent, errPanicked)
 		}
 		switch {
 		case err == nil:
@@ -57,26 +57,26 @@ func (t *Transactional) once(ctx context.Context, f func(tx *Tx) error) (again b
 	switch {
 	case broken != nil && (ferr == nil || errors.Is(ferr, *broken)):
 		t.abort(ctx, k, tx)
-		return t.judge(ctx, tx, took, *broken)
-	case tx.overlooked(&ferr), ferr != nil:
+		return t.afterAbort(ctx, tx, took, *broken)
+	case tx.refusedUnnoticed(&ferr), ferr != nil:
 		t.abort(ctx, k, tx)
-		return false, t.failed(ErrNotSent, ferr)
+		return false, t.txError(ErrNotSent, ferr)
 	case ctx.Err() != nil:
 		t.abort(ctx, k, tx)
-		return false, t.failed(ErrNotSent, fmt.Errorf("the context ended before the commit: %w", ContextError(ctx)))
+		return false, t.txError(ErrNotSent, fmt.Errorf("the context ended before the commit: %w", ContextError(ctx)))
 	}
 	return t.commit(ctx, k, tx, took)
 }
 
-// ready returns a client that can begin a transaction.
-func (t *Transactional) ready(ctx context.Context) (*client, error) {
+// readyClient returns a client that can begin a transaction.
+func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 	k, err := t.engine.mainOrErr()
 	if err != nil {
-		return nil, t.failed(ErrNotSent, err)
+		return nil, t.txError(ErrNotSent, err)
 	}
 	if k.refusal.Load() != nil || k.batch > t.engine.smallestBatch() {
-		if k = t.drop(k, errReplaced); k == nil {
-			return nil, t.failed(ErrNotSent, ErrClosed)
+		if k = t.replaceClient(k, errReplaced); k == nil {
+			return nil, t.txError(ErrNotSent, ErrClosed)
 		}
 	}
 	if k == t.client {
@@ -100,10 +100,10 @@ func (t *Transactional) ready(ctx context.Context) (*client, error) {
 			err = fmt.Errorf("%s, %v, is above the broker's transaction.max.timeout.ms: %w",
 				t.engine.config.Origin("transaction.timeout.ms"), t.engine.config.TransactionTimeout, err)
 		}
-		t.drop(k, err)
+		t.replaceClient(k, err)
 		err = diagnose.ExplainDenied(t.engine.config, err, "", "")
 	}
-	return nil, t.failed(ErrNotSent, err)
+	return nil, t.txError(ErrNotSent, err)
 }
 
 // takeOver takes over the transactional id. When takeOver returns nil, every
@@ -113,7 +113,7 @@ func (t *Transactional) takeOver(ctx context.Context) error {
 		return err
 	}
 	defer t.leave()
-	_, err := t.ready(ctx)
+	_, err := t.readyClient(ctx)
 	return err
 }
 
@@ -131,8 +131,8 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	err = k.transport.CommitTransaction(ctx)
 	reported := !k.inFlight()
 	if err == nil {
-		t.settle(k, &t.engine.count.delivered)
-		t.engine.trouble.over()
+		t.countMessages(k, &t.engine.count.delivered)
+		t.engine.trouble.clear()
 		return false, nil
 	}
 	// The client asks the coordinator only after all messages are reported as
@@ -145,16 +145,16 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		late := t.engine.config.TransactionTimeout
 		switch {
 		case refused: // the abort succeeded, so there was no commit
-			return t.judge(ctx, tx, took, err)
-		case errors.Is(t.ended(kerr, tx), ErrTxTimedOut) && asked >= late: // timed out before the commit request
-			t.drop(k, err)
-			return t.judge(ctx, tx, took, err)
+			return t.afterAbort(ctx, tx, took, err)
+		case errors.Is(t.classifyFence(kerr, tx), ErrTxTimedOut) && asked >= late: // timed out before the commit request
+			t.replaceClient(k, err)
+			return t.afterAbort(ctx, tx, took, err)
 		}
 		messages, _, _ := k.tx.peek()
-		t.dropAs(k, err, &t.engine.count.unknown)
+		t.replaceClientAs(k, err, &t.engine.count.unknown)
 		cause := err
-		if end := t.ended(kerr, tx); end != nil {
-			cause = because(end, err)
+		if end := t.classifyFence(kerr, tx); end != nil {
+			cause = withCause(end, err)
 			if errors.Is(end, ErrFenced) {
 				cause = &fencedError{err}
 				t.fenced = cause
@@ -165,21 +165,21 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		}
 		t.doubt = doubt{open: true, messages: messages}
 		if t.engine.callbacks.Resume == nil || t.fenced != nil || ctx.Err() != nil {
-			return false, t.failed(ErrOutcomeUnknown, cause)
+			return false, t.txError(ErrOutcomeUnknown, cause)
 		}
-		return t.findOut(ctx, tx, took, cause, err)
+		return t.resolveDoubt(ctx, tx, took, cause, err)
 	}
 	_, _, report := k.tx.peek()
 	if errors.As(err, &kerr) && kerr.AbortRequired { // the client gave up the other messages
 		err = t.engine.denied(ctx, k, err)
 		t.abort(ctx, k, tx)
 	} else {
-		t.drop(k, err)
+		t.replaceClient(k, err)
 		if failed := new(MessageError); errors.As(report, &failed) && codeOf(failed.Cause) != codeOf(err) {
-			err = because(err, failed)
+			err = withCause(err, failed)
 		}
 	}
-	return t.judge(ctx, tx, took, err)
+	return t.afterAbort(ctx, tx, took, err)
 }
 
 // abort ends a transaction without a commit request, and counts its messages as
@@ -197,7 +197,7 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	err := k.drain(ctx)
 	if err == nil && k.refusal.Load() == nil {
 		if err = k.transport.AbortTransaction(ctx); err == nil {
-			t.settle(k, &t.engine.count.notSent)
+			t.countMessages(k, &t.engine.count.notSent)
 			return true
 		}
 	}
@@ -207,22 +207,23 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	// If fencing goes unnoticed here, the next InitTransactions fences the new
 	// owner.
 	var kerr *transport.Error
-	if errors.As(err, &kerr) && errors.Is(t.ended(kerr, tx), ErrFenced) {
+	if errors.As(err, &kerr) && errors.Is(t.classifyFence(kerr, tx), ErrFenced) {
 		t.fenced = &fencedError{err}
 	}
-	t.drop(k, err)
+	t.replaceClient(k, err)
 	return false
 }
 
-// drop replaces a client and counts the messages of its transaction as not
-// sent. drop returns the new client, or nil if the producer is closed.
-func (t *Transactional) drop(k *client, why error) *client {
-	return t.dropAs(k, why, &t.engine.count.notSent)
+// replaceClient replaces a client and counts the messages of its transaction as
+// not sent. replaceClient returns the new client, or nil if the producer is
+// closed.
+func (t *Transactional) replaceClient(k *client, why error) *client {
+	return t.replaceClientAs(k, why, &t.engine.count.notSent)
 }
 
-func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *client {
+func (t *Transactional) replaceClientAs(k *client, why error, outcome *atomic.Int64) *client {
 	k.abandon(why)
-	t.settle(k, outcome)
+	t.countMessages(k, outcome)
 	t.client = nil
 	fresh, err := t.engine.replace(k, t.engine.smallestBatch())
 	if err != nil {
@@ -232,9 +233,10 @@ func (t *Transactional) dropAs(k *client, why error, outcome *atomic.Int64) *cli
 	return fresh
 }
 
-// settle adds the messages of a transaction to the counter of their outcome.
-func (t *Transactional) settle(k *client, outcome *atomic.Int64) {
-	delivered, failed, _ := k.tx.take()
+// countMessages adds the messages of a transaction to the counter of their
+// outcome.
+func (t *Transactional) countMessages(k *client, outcome *atomic.Int64) {
+	delivered, failed, _ := k.tx.takeAll()
 	outcome.Add(delivered + failed)
 }
 
@@ -247,29 +249,29 @@ type doubt struct {
 	lost      error // why the resolver can never answer
 }
 
-// findOut takes over the transactional id and asks the resolver about the
+// resolveDoubt takes over the transactional id and asks the resolver about the
 // commit in doubt. cause is the reason of the doubt. err is the client's own
 // error in cause.
-func (t *Transactional) findOut(ctx context.Context, tx *Tx, took time.Duration, cause, err error) (again bool, _ error) {
+func (t *Transactional) resolveDoubt(ctx context.Context, tx *Tx, took time.Duration, cause, err error) (again bool, _ error) {
 	t.engine.config.Logger.InfoContext(ctx, "commit_in_doubt", "transactional_id", t.engine.config.TransactionalID, "err", cause)
 	for {
-		_, unready := t.ready(ctx)
+		_, unready := t.readyClient(ctx)
 		switch failed := new(TxError); {
 		case unready == nil && t.doubt.lost != nil:
-			return false, t.failed(ErrOutcomeUnknown, because(cause, t.doubt.lost))
+			return false, t.txError(ErrOutcomeUnknown, withCause(cause, t.doubt.lost))
 		case unready == nil && t.doubt.committed:
 			t.report(ctx, tx, TransactionResolved, nil)
 			return false, nil
 		case unready == nil:
-			again, err := t.judge(ctx, tx, took, err)
+			again, err := t.afterAbort(ctx, tx, took, err)
 			t.report(ctx, tx, TransactionResolved, err)
 			return again, err
 		case t.fenced != nil, ctx.Err() != nil, t.engine.alive.Err() != nil, !errors.As(unready, &failed):
-			return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, unready))
+			return false, t.txError(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, unready))
 		default:
 			var kerr *transport.Error
 			if !errors.As(failed.Cause, &kerr) || permanent(kerr.Code) {
-				return false, t.failed(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, failed.Cause))
+				return false, t.txError(ErrOutcomeUnknown, fmt.Errorf("%w; finding out: %w", cause, failed.Cause))
 			}
 		}
 		pause := time.NewTimer(t.engine.config.RetryBackoff)
@@ -295,18 +297,18 @@ func (t *Transactional) resume(ctx context.Context) error {
 		case err != nil && t.doubt.open && errors.Is(err, ErrOutcomeUnknown): // the outcome stays unknown
 			t.doubt.lost = err
 		case err != nil:
-			return t.failed(ErrNotSent, err)
+			return t.txError(ErrNotSent, err)
 		case t.doubt.open:
-			t.settleDoubt(committed)
+			t.closeDoubt(committed)
 		}
 	}
 	t.resumed, t.doubt.open = true, false
 	return nil
 }
 
-// settleDoubt moves the messages of a commit in doubt from unknown to their
+// closeDoubt moves the messages of a commit in doubt from unknown to their
 // outcome.
-func (t *Transactional) settleDoubt(committed bool) {
+func (t *Transactional) closeDoubt(committed bool) {
 	outcome := &t.engine.count.delivered
 	if !committed {
 		outcome = &t.engine.count.notSent
@@ -316,13 +318,14 @@ func (t *Transactional) settleDoubt(committed bool) {
 	t.doubt = doubt{committed: committed}
 }
 
-// judge decides whether a transaction that is certainly not committed may run
-// again. took is how long the transaction was open when the function returned.
-func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, cause error) (again bool, err error) {
+// afterAbort decides whether a transaction that is certainly not committed may
+// run again. took is how long the transaction was open when the function
+// returned.
+func (t *Transactional) afterAbort(ctx context.Context, tx *Tx, took time.Duration, cause error) (again bool, err error) {
 	var kerr *transport.Error
 	var small *batchTooLargeError
 	known := errors.As(cause, &kerr)
-	switch end := t.ended(kerr, tx); {
+	switch end := t.classifyFence(kerr, tx); {
 	case errors.As(cause, &small): // the next client has a smaller batch size
 		again = true
 	case errors.Is(cause, ErrClosed):
@@ -339,17 +342,17 @@ func (t *Transactional) judge(ctx context.Context, tx *Tx, took time.Duration, c
 	if ctx.Err() != nil {
 		again = false
 		if !errors.Is(cause, ctx.Err()) {
-			cause = because(ContextError(ctx), cause)
+			cause = withCause(ContextError(ctx), cause)
 		}
 		cause = t.engine.trouble.explain(cause)
 	}
-	return again, t.failed(ErrNotSent, cause)
+	return again, t.txError(ErrNotSent, cause)
 }
 
-// ended interprets the client's "fenced" error. The coordinator answers in the
-// same way for a transaction that timed out. A timeout is possible only if the
-// transaction timeout has passed since the first message.
-func (t *Transactional) ended(err *transport.Error, tx *Tx) error {
+// classifyFence interprets the client's "fenced" error. The coordinator answers
+// in the same way for a transaction that timed out. A timeout is possible only
+// if the transaction timeout has passed since the first message.
+func (t *Transactional) classifyFence(err *transport.Error, tx *Tx) error {
 	late := tx.open() >= t.engine.config.TransactionTimeout
 	switch {
 	case isFence(err) && !late:
@@ -381,7 +384,7 @@ func isGone(err *transport.Error) bool {
 
 // permanent reports whether another run of the transaction gets the same error.
 func permanent(code transport.Code) bool {
-	return blames(code) || slices.Contains([]transport.Code{
+	return isAboutRecord(code) || slices.Contains([]transport.Code{
 		transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed, transport.ClusterAuthorizationFailed,
 		transport.TransactionalIDAuthorizationFailed, invalidTransactionTimeout, unsupportedVersion, transport.UnknownTopicOrPartition, transport.Invalid,
 	}, code)
@@ -390,13 +393,13 @@ func permanent(code transport.Code) bool {
 const unsupportedVersion transport.Code = 35
 
 // peek returns the counts and does not reset them.
-func (t *txTally) peek() (delivered, failed int64, err error) {
+func (t *txCounts) peek() (delivered, failed int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.delivered, t.failed, t.err
 }
 
-func (t *txTally) clean() bool {
+func (t *txCounts) clean() bool {
 	_, failed, _ := t.peek()
 	return failed == 0
 }

@@ -77,9 +77,9 @@ func TestInsecureTLSNeedsItsName(t *testing.T) {
 	}
 }
 
-// TestClearTextPasswordIsTold checks that a password or a token without TLS
+// TestClearTextPasswordIsLogged checks that a password or a token without TLS
 // causes a warning in the log, unless the program allows clear text.
-func TestClearTextPasswordIsTold(t *testing.T) {
+func TestClearTextPasswordIsLogged(t *testing.T) {
 	t.Parallel()
 	plain := WithSASL(NewSASL(Credentials{Mechanism: "PLAIN", User: "u", Password: "hunter2"}))
 	for name, tc := range map[string]struct {

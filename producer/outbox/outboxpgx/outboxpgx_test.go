@@ -17,10 +17,10 @@ import (
 	"github.com/avroline/avroline/producer/source"
 )
 
-// TestPgx writes events with pgx. A notification wakes the relay long before
-// the relay's next poll. The listener connects again after it has lost its
-// connection.
-func TestPgx(t *testing.T) {
+// TestNotificationWakesRelay writes events with pgx. A notification wakes the
+// relay long before the relay's next poll. The listener connects again after it
+// has lost its connection.
+func TestNotificationWakesRelay(t *testing.T) {
 	t.Parallel()
 	server := databases.PostgreSQL(t)
 	w := copytest.Brokers(t)
@@ -77,7 +77,7 @@ func TestPgx(t *testing.T) {
 	until := func(n int) {
 		t.Helper()
 		for len(w.Committed(topic)) < n {
-			if copytest.During(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			if copytest.WaitFor(ctx, 50*time.Millisecond); ctx.Err() != nil {
 				t.Fatalf("in vain for %d events", n)
 			}
 		}
@@ -90,7 +90,7 @@ func TestPgx(t *testing.T) {
 	server.Kill()
 	server.Start()
 	for pool.Ping(ctx) != nil {
-		copytest.During(ctx, 100*time.Millisecond)
+		copytest.WaitFor(ctx, 100*time.Millisecond)
 	}
 	write(2, true)
 	until(3)
@@ -98,7 +98,7 @@ func TestPgx(t *testing.T) {
 	if err := errors.Join(<-done, relay.Close(ctx)); err != nil {
 		t.Error(err)
 	}
-	w.Exactly(topic, 3)
+	w.WantExactlyOnce(topic, 3)
 }
 
 func TestListenRefused(t *testing.T) {

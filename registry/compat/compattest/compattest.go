@@ -122,7 +122,7 @@ func NoBreak(t testing.TB, path string, opts ...Option) {
 			t.Fatalf("compattest: %v", err)
 		}
 	}
-	found, err := c.run(t, path)
+	found, err := c.check(t, path)
 	if err != nil {
 		t.Fatalf("compattest: %v", err)
 	}
@@ -145,7 +145,7 @@ func NoBreak(t testing.TB, path string, opts ...Option) {
 	}
 }
 
-func (c config) run(t testing.TB, path string) ([]contract.Finding, error) {
+func (c config) check(t testing.TB, path string) ([]contract.Finding, error) {
 	if c.registry != nil && c.against != "" {
 		return nil, errors.New("both WithAgainst and WithRegistry are given: use one")
 	}

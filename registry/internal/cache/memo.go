@@ -109,9 +109,9 @@ func (f *Failures[K]) Note(key K, err error) {
 	switch {
 	case err == nil:
 		f.recent.Remove(key)
-	case broken(err):
+	case isBroken(err):
 		f.recent.Add(key, failure{err, time.Now().Add(failedFor), true})
-	case denied(err) || f.believe != nil && f.believe(key, err):
+	case isDenied(err) || f.believe != nil && f.believe(key, err):
 		f.recent.Add(key, failure{err, time.Now().Add(failedFor), false})
 	}
 }
@@ -125,10 +125,10 @@ func (f *Failures[K]) Forget(match func(K) bool) {
 	}
 }
 
-// denied reports whether the registry refused the caller or the call, and not
+// isDenied reports whether the registry refused the caller or the call, and not
 // the key. Many events without the right to a subject then cause only a single
 // call per second.
-func denied(err error) bool {
+func isDenied(err error) bool {
 	var answer *rest.Error
 	if !errors.As(err, &answer) || answer.NotFound() || answer.Conflict() {
 		return false
@@ -136,9 +136,9 @@ func denied(err error) bool {
 	return answer.Status >= 400 && answer.Status < 500
 }
 
-// broken reports whether every URL answered 5xx until the attempts were used
+// isBroken reports whether every URL answered 5xx until the attempts were used
 // up.
-func broken(err error) bool {
+func isBroken(err error) bool {
 	var away *rest.UnavailableError
 	if !errors.As(err, &away) || away.Err != nil || len(away.Attempts) == 0 {
 		return false

@@ -123,9 +123,9 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// through makes one call through srclient and returns the body of the answer.
-// The body holds more than the result of f.
-func (c Caller) through(ctx context.Context, form form, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
+// callSrclient makes one call through srclient and returns the body of the
+// answer. The body holds more than the result of f.
+func (c Caller) callSrclient(ctx context.Context, form form, query url.Values, f func(*srclient.SchemaRegistryClient) error) ([]byte, error) {
 	x := &exchange{Caller: c, query: query, form: form}
 	client := srclient.NewSchemaRegistryClient("http://registry",
 		srclient.WithClient(&http.Client{Transport: x}),
@@ -190,7 +190,7 @@ func (c Caller) SchemaByID(ctx context.Context, subject string, id int) (*Answer
 	if ContextOf(subject) != "" {
 		query = url.Values{"subject": {subject}}
 	}
-	a, err := asAnswer(c.through(ctx, FormSchema, query, func(c *srclient.SchemaRegistryClient) error {
+	a, err := asAnswer(c.callSrclient(ctx, FormSchema, query, func(c *srclient.SchemaRegistryClient) error {
 		_, err := c.GetSchema(id)
 		return err
 	}))
@@ -215,7 +215,7 @@ func (c Caller) SchemaByGUID(ctx context.Context, guid uuid.UUID) (*Answer, erro
 
 // Version asks for one version. Version 0 is the latest.
 func (c Caller) Version(ctx context.Context, subject string, version int) (*Answer, error) {
-	a, err := asAnswer(c.through(ctx, FormSchema, nil, func(c *srclient.SchemaRegistryClient) error {
+	a, err := asAnswer(c.callSrclient(ctx, FormSchema, nil, func(c *srclient.SchemaRegistryClient) error {
 		if version == 0 {
 			_, err := c.GetLatestSchema(subject)
 			return err
@@ -231,7 +231,7 @@ func (c Caller) Version(ctx context.Context, subject string, version int) (*Answ
 
 // Versions lists the versions of a subject.
 func (c Caller) Versions(ctx context.Context, subject string, query url.Values) (versions []int, err error) {
-	_, err = c.through(ctx, FormList, query, func(c *srclient.SchemaRegistryClient) (err error) {
+	_, err = c.callSrclient(ctx, FormList, query, func(c *srclient.SchemaRegistryClient) (err error) {
 		versions, err = c.GetSchemaVersions(subject)
 		return err
 	})
@@ -240,7 +240,7 @@ func (c Caller) Versions(ctx context.Context, subject string, query url.Values) 
 
 // Subjects lists the subjects.
 func (c Caller) Subjects(ctx context.Context, query url.Values) (names []string, err error) {
-	_, err = c.through(ctx, FormList, query, func(c *srclient.SchemaRegistryClient) (err error) {
+	_, err = c.callSrclient(ctx, FormList, query, func(c *srclient.SchemaRegistryClient) (err error) {
 		names, err = c.GetSubjects()
 		return err
 	})
@@ -249,7 +249,7 @@ func (c Caller) Subjects(ctx context.Context, query url.Values) (names []string,
 
 // Register stores a schema under a subject.
 func (c Caller) Register(ctx context.Context, subject string, s contract.Schema) (*Answer, error) {
-	return c.send(ctx, SubjectPath(subject)+"/versions", s, func(c *srclient.SchemaRegistryClient) error {
+	return c.postSchema(ctx, SubjectPath(subject)+"/versions", s, func(c *srclient.SchemaRegistryClient) error {
 		_, err := c.CreateSchema(subject, s.Text, srclient.Avro, references(s)...)
 		return err
 	})
@@ -257,17 +257,17 @@ func (c Caller) Register(ctx context.Context, subject string, s contract.Schema)
 
 // Lookup finds a schema under a subject.
 func (c Caller) Lookup(ctx context.Context, subject string, s contract.Schema) (*Answer, error) {
-	return c.send(ctx, SubjectPath(subject), s, func(c *srclient.SchemaRegistryClient) error {
+	return c.postSchema(ctx, SubjectPath(subject), s, func(c *srclient.SchemaRegistryClient) error {
 		_, err := c.LookupSchema(subject, s.Text, srclient.Avro, references(s)...)
 		return err
 	})
 }
 
-// send posts a schema. If srclient can send the whole schema, send calls post,
-// which uses srclient. Otherwise send makes a request of our own.
-func (c Caller) send(ctx context.Context, path string, s contract.Schema, post func(*srclient.SchemaRegistryClient) error) (*Answer, error) {
-	if plain(s) {
-		return asAnswer(c.through(ctx, formID, schemaQuery(s), post))
+// postSchema posts a schema. If srclient can send the whole schema, send calls
+// post, which uses srclient. Otherwise send makes a request of our own.
+func (c Caller) postSchema(ctx context.Context, path string, s contract.Schema, post func(*srclient.SchemaRegistryClient) error) (*Answer, error) {
+	if fitsSrclient(s) {
+		return asAnswer(c.callSrclient(ctx, formID, schemaQuery(s), post))
 	}
 	a := new(Answer)
 	req := Call{Method: http.MethodPost, Path: path, Query: schemaQuery(s).Encode(), Form: formID}
@@ -281,7 +281,7 @@ func (c Caller) send(ctx context.Context, path string, s contract.Schema, post f
 // level.
 func (c Caller) Level(ctx context.Context, subject string) (compat.Level, error) {
 	var l *srclient.CompatibilityLevel
-	_, err := c.through(ctx, FormLevel, nil, func(c *srclient.SchemaRegistryClient) (err error) {
+	_, err := c.callSrclient(ctx, FormLevel, nil, func(c *srclient.SchemaRegistryClient) (err error) {
 		if subject == "" {
 			l, err = c.GetGlobalCompatibilityLevel()
 		} else {
@@ -336,9 +336,9 @@ func (c Caller) Verdict(ctx context.Context, subject, against, schema string) (V
 // SubjectPath returns the path of a subject.
 func SubjectPath(subject string) string { return "/subjects/" + url.PathEscape(subject) }
 
-// plain reports whether srclient can send s. srclient does not send metadata
-// and rules, and srclient turns line breaks into spaces.
-func plain(s contract.Schema) bool {
+// fitsSrclient reports whether srclient can send s. srclient does not send
+// metadata and rules, and srclient turns line breaks into spaces.
+func fitsSrclient(s contract.Schema) bool {
 	return s.Metadata == nil && s.RuleSet == nil && !strings.ContainsAny(s.Text, "\n")
 }
 

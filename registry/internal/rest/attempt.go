@@ -57,7 +57,7 @@ func (s *sender) attempt(caller context.Context, ep *endpoint, req Call, timeout
 	body, sent, err := s.send(ctx, ep, req)
 	var answer *Error
 	if s.tokens != nil && errors.As(err, &answer) && answer.Status == http.StatusUnauthorized {
-		s.tokens.drop(strings.TrimPrefix(sent, "Bearer "))
+		s.tokens.forget(strings.TrimPrefix(sent, "Bearer "))
 		body, _, err = s.send(ctx, ep, req)
 	}
 	switch {

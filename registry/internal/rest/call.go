@@ -17,5 +17,5 @@ type Call struct {
 	Secret bool
 	// NoContent is the error for a 204. Nil means that a 204 is a success.
 	NoContent error
-	tally     *tally // counts the attempts for the hooks; nil without hooks
+	attempts  *attemptCount // counts the attempts for the hooks; nil without hooks
 }

@@ -36,8 +36,9 @@ type contact struct {
 // probeEvery is the minimum time between two probes of a registry that is away.
 const probeEvery = 2 * time.Second
 
-// now returns the health without the URL. probe says that it is time to probe.
-func (k *contact) now(now time.Time) (h Health, probe bool) {
+// state returns the health without the URL. probe says that it is time to
+// probe.
+func (k *contact) state(now time.Time) (h Health, probe bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.reason != nil && !k.probing && now.Sub(k.asked) >= probeEvery {
@@ -46,8 +47,8 @@ func (k *contact) now(now time.Time) (h Health, probe bool) {
 	return Health{Ready: k.reason == nil, Since: k.since, Reason: k.reason}, probe
 }
 
-// answered notes that a registry has answered.
-func (k *contact) answered() {
+// noteAnswer notes that a registry has answered.
+func (k *contact) noteAnswer() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.reason != nil {
@@ -55,8 +56,8 @@ func (k *contact) answered() {
 	}
 }
 
-// lost notes that no registry has answered.
-func (k *contact) lost(err error) {
+// noteFailure notes that no registry has answered.
+func (k *contact) noteFailure(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.reason == nil {
@@ -65,8 +66,8 @@ func (k *contact) lost(err error) {
 	k.reason = err
 }
 
-// probed notes the end of a probe.
-func (k *contact) probed() {
+// noteProbe notes the end of a probe.
+func (k *contact) noteProbe() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.probing = false

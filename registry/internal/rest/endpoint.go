@@ -87,8 +87,8 @@ func (e *endpoints) order() []*endpoint {
 	return append(append(order, e.list[i:]...), e.list[:i]...)
 }
 
-// answered makes ep the current endpoint.
-func (e *endpoints) answered(ep *endpoint) {
+// setCurrent makes ep the current endpoint.
+func (e *endpoints) setCurrent(ep *endpoint) {
 	if cur := e.current.Load(); e.list[cur] != ep {
 		for i, other := range e.list {
 			if other == ep {
@@ -99,10 +99,10 @@ func (e *endpoints) answered(ep *endpoint) {
 	}
 }
 
-// goBack probes the endpoints before the current endpoint, in the background
+// failBack probes the endpoints before the current endpoint, in the background
 // and at most once per wayBack. The first endpoint that answers becomes
 // current. No call waits for the probe.
-func (e *endpoints) goBack(b *Background, probe func(context.Context, *endpoint) error) {
+func (e *endpoints) failBack(b *Background, probe func(context.Context, *endpoint) error) {
 	cur := e.current.Load()
 	if cur == 0 {
 		return

@@ -70,13 +70,13 @@ type Error struct {
 // Error returns the URL, the status, the code and the registry's text.
 func (e *Error) Error() string {
 	if e.URL == "" {
-		return "the registry " + e.answered()
+		return "the registry " + e.textWithoutURL()
 	}
-	return "the registry at " + e.URL + " " + e.answered()
+	return "the registry at " + e.URL + " " + e.textWithoutURL()
 }
 
-// answered returns the text of the error without the URL.
-func (e *Error) answered() string {
+// textWithoutURL returns the text of the error without the URL.
+func (e *Error) textWithoutURL() string {
 	s := fmt.Sprintf("answered %d", e.Status)
 	if e.Code != 0 && e.Code != e.Status {
 		s += fmt.Sprintf(" (code %d)", e.Code)
@@ -198,7 +198,7 @@ type Attempt struct {
 func (a Attempt) text() string {
 	var answer *Error
 	if errors.As(a.Err, &answer) {
-		return answer.answered()
+		return answer.textWithoutURL()
 	}
 	return a.Err.Error()
 }

@@ -36,14 +36,14 @@ type Observer struct {
 	End   func(ctx context.Context, r Request, e Response)
 }
 
-// tally counts the attempts of a request. A nil tally counts nothing.
-type tally struct {
+// attemptCount counts the attempts of a request. A nil tally counts nothing.
+type attemptCount struct {
 	attempts int
 	urls     []string
 	status   int
 }
 
-func (t *tally) note(url string, err error) {
+func (t *attemptCount) note(url string, err error) {
 	if t == nil {
 		return
 	}
@@ -66,7 +66,7 @@ func (t *tally) note(url string, err error) {
 	}
 }
 
-func (t *tally) response(err error) Response {
+func (t *attemptCount) response(err error) Response {
 	e := Response{Status: t.status, Attempts: t.attempts, URLs: len(t.urls), Err: err}
 	if len(t.urls) > 0 {
 		e.URL = t.urls[len(t.urls)-1]

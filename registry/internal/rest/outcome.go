@@ -36,8 +36,8 @@ func (e *timeoutError) Error() string {
 func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return true }
 
-// errNoAnswer stands for an attempt that is still in flight.
-var errNoAnswer = errors.New("no answer yet")
+// errAttemptInFlight stands for an attempt that is still in flight.
+var errAttemptInFlight = errors.New("no answer yet")
 
 // lagError is the answer of a node that has not seen our write yet.
 type lagError struct{ answer *Error }
@@ -45,17 +45,17 @@ type lagError struct{ answer *Error }
 func (e *lagError) Error() string { return e.answer.Error() }
 func (e *lagError) Unwrap() error { return e.answer }
 
-// answered reports whether a registry answered. Another attempt would then give
+// isAnswer reports whether a registry answered. Another attempt would then give
 // the same answer.
-func answered(err error) bool {
+func isAnswer(err error) bool {
 	var conn *connError
 	var busy *busyError
 	var lag *lagError
 	return !errors.As(err, &conn) && !errors.As(err, &busy) && !errors.As(err, &lag)
 }
 
-// arrived reports whether the registry may have executed the call.
-func arrived(err error) bool {
+// mayHaveArrived reports whether the registry may have executed the call.
+func mayHaveArrived(err error) bool {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return false

@@ -46,10 +46,10 @@ type token struct {
 	renew, expires time.Time // zero means never
 }
 
-// early returns how long before its expiry a token is renewed. The time is a
-// fifth of the token's life, and at most a minute. The old token is still valid
-// in this time.
-func early(life time.Duration) time.Duration { return min(life/5, time.Minute) }
+// renewMargin returns how long before its expiry a token is renewed. The time
+// is a fifth of the token's life, and at most a minute. The old token is still
+// valid in this time.
+func renewMargin(life time.Duration) time.Duration { return min(life/5, time.Minute) }
 
 func (t *tokens) authorize(ctx context.Context, r *http.Request) error {
 	tok, err := t.get(ctx)
@@ -93,7 +93,7 @@ func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
 	}
 	tok := token{text: given.Value, expires: given.Expiry}
 	if !tok.expires.IsZero() {
-		tok.renew = tok.expires.Add(-early(time.Until(tok.expires)))
+		tok.renew = tok.expires.Add(-renewMargin(time.Until(tok.expires)))
 	}
 	t.mu.Lock()
 	t.current = tok
@@ -101,8 +101,8 @@ func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
 	return tok, nil
 }
 
-// drop forgets a token that the registry refused.
-func (t *tokens) drop(text string) {
+// forget forgets a token that the registry refused.
+func (t *tokens) forget(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current.text == text {

@@ -21,15 +21,15 @@ import (
 type Transport struct {
 	sender
 
-	background *Background
-	endpoints  *endpoints
-	timeout    time.Duration // of an attempt
-	retries    int
-	base, cap  time.Duration // of the pause before a retry
-	logger     *slog.Logger
-	observers  []Observer
-	away       atomic.Bool // no registry answered the last call in time
-	contact    contact
+	background  *Background
+	endpoints   *endpoints
+	timeout     time.Duration // of an attempt
+	retries     int
+	base, cap   time.Duration // of the pause before a retry
+	logger      *slog.Logger
+	observers   []Observer
+	unreachable atomic.Bool // no registry answered the last call in time
+	contact     contact
 }
 
 // Config has the settings of a [Transport]. Every field but Auth, Source and
@@ -90,11 +90,11 @@ func NewTransport(cfg Config) (*Transport, error) {
 // BaseURLs returns the base URLs, without credentials.
 func (t *Transport) BaseURLs() []string { return t.endpoints.urls() }
 
-// IsAway reports whether no registry answered the last call in time.
-func (t *Transport) IsAway() bool { return t.away.Load() }
+// IsUnreachable reports whether no registry answered the last call in time.
+func (t *Transport) IsUnreachable() bool { return t.unreachable.Load() }
 
-// NoAnswer notes that no registry answered a call in time.
-func (t *Transport) NoAnswer() { t.away.Store(true) }
+// SetUnreachable notes that no registry answered a call in time.
+func (t *Transport) SetUnreachable() { t.unreachable.Store(true) }
 
 // Close closes idle connections.
 func (t *Transport) Close() { t.client.CloseIdleConnections() }
@@ -113,21 +113,21 @@ const (
 func (t *Transport) do(ctx context.Context, w *Work, req Call) ([]byte, error) {
 	NoteAsked(ctx)
 	if len(t.observers) == 0 {
-		return t.exchange(ctx, w, req)
+		return t.runRounds(ctx, w, req)
 	}
 	return t.observed(ctx, w, req)
 }
 
-func (t *Transport) exchange(ctx context.Context, w *Work, req Call) ([]byte, error) {
+func (t *Transport) runRounds(ctx context.Context, w *Work, req Call) ([]byte, error) {
 	for round := 0; ; round++ {
 		body, next, err := t.round(ctx, w, req, round)
-		if err == nil || next.rounds == 0 && answered(err) {
+		if err == nil || next.rounds == 0 && isAnswer(err) {
 			return body, err
 		}
 		if ctx.Err() != nil {
 			return nil, w.failure(context.Cause(ctx))
 		}
-		if round >= next.rounds || next.pause > maxRetryAfter || w.Once || !w.wanted() || req.Method == http.MethodDelete && arrived(err) {
+		if round >= next.rounds || next.pause > maxRetryAfter || w.Once || !w.hasWaiter() || req.Method == http.MethodDelete && mayHaveArrived(err) {
 			return nil, giveUp(w, err)
 		}
 		pause := next.pause
@@ -186,30 +186,31 @@ const (
 	hostRounds = 2
 )
 
-// again says how a call goes on after a round. rounds is how many rounds may
-// follow the first round. pause is the requested pause before the next round.
-type again struct {
+// retryPlan says how a call goes on after a round. rounds is how many rounds
+// may follow the first round. pause is the requested pause before the next
+// round.
+type retryPlan struct {
 	rounds int
 	pause  time.Duration
 }
 
 // round tries each endpoint once. The error is the last endpoint's error.
-func (t *Transport) round(ctx context.Context, w *Work, req Call, number int) (body []byte, next again, err error) {
-	t.endpoints.goBack(t.background, t.probe)
+func (t *Transport) round(ctx context.Context, w *Work, req Call, number int) (body []byte, next retryPlan, err error) {
+	t.endpoints.failBack(t.background, t.probe)
 	order := t.endpoints.order()
 	for i, ep := range order {
-		w.note(ep.String(), errNoAnswer)
+		w.note(ep.String(), errAttemptInFlight)
 		body, err = t.attempt(ctx, ep, req, t.share(ctx, w, len(order)-i))
-		req.tally.note(ep.String(), err)
-		if err == nil || answered(err) {
-			t.away.Store(false)
-			t.contact.answered()
-			t.endpoints.answered(ep)
-			return body, again{}, err
+		req.attempts.note(ep.String(), err)
+		if err == nil || isAnswer(err) {
+			t.unreachable.Store(false)
+			t.contact.noteAnswer()
+			t.endpoints.setCurrent(ep)
+			return body, retryPlan{}, err
 		}
 		w.note(ep.String(), err)
-		if ctx.Err() != nil || req.Method == http.MethodDelete && arrived(err) {
-			return nil, again{}, err
+		if ctx.Err() != nil || req.Method == http.MethodDelete && mayHaveArrived(err) {
+			return nil, retryPlan{}, err
 		}
 		level := slog.LevelWarn
 		if number > 0 || w.Once {
@@ -231,7 +232,7 @@ func (t *Transport) round(ctx context.Context, w *Work, req Call, number int) (b
 	}
 	var lag *lagError
 	if !errors.As(err, &lag) {
-		t.contact.lost(w.failure(nil))
+		t.contact.noteFailure(w.failure(nil))
 	}
 	return nil, next, err
 }
@@ -276,7 +277,7 @@ func (t *Transport) share(ctx context.Context, w *Work, left int) time.Duration 
 func (t *Transport) probe(ctx context.Context, ep *endpoint) error {
 	_, err := t.attempt(ctx, ep, Call{Method: http.MethodGet, Path: "/config"}, t.timeout)
 	var answer *Error
-	if errors.As(err, &answer) && answered(err) {
+	if errors.As(err, &answer) && isAnswer(err) {
 		return nil
 	}
 	return err
@@ -288,10 +289,10 @@ func (t *Transport) observed(ctx context.Context, w *Work, req Call) ([]byte, er
 	for _, o := range t.observers {
 		ctx = t.startOf(ctx, r, o)
 	}
-	req.tally = new(tally)
+	req.attempts = new(attemptCount)
 	begun := time.Now()
-	body, err := t.exchange(ctx, w, req)
-	e := req.tally.response(err)
+	body, err := t.runRounds(ctx, w, req)
+	e := req.attempts.response(err)
 	e.Took = time.Since(begun)
 	for _, o := range t.observers {
 		t.endOf(ctx, r, e, o)
@@ -305,7 +306,7 @@ func (t *Transport) startOf(ctx context.Context, r Request, o Observer) (out con
 	if o.Start == nil {
 		return out
 	}
-	defer hook.Caught(t.logger, "registry.Hooks.StartRequest")
+	defer hook.Recover(t.logger, "registry.Hooks.StartRequest")
 	if child := o.Start(ctx, r); child != nil {
 		out = child
 	}
@@ -316,13 +317,13 @@ func (t *Transport) endOf(ctx context.Context, r Request, e Response, o Observer
 	if o.End == nil {
 		return
 	}
-	defer hook.Caught(t.logger, "registry.Hooks.EndRequest")
+	defer hook.Recover(t.logger, "registry.Hooks.EndRequest")
 	o.End(ctx, r, e)
 }
 
 // Health returns the health and starts a probe if it is time for a probe.
 func (t *Transport) Health() Health {
-	h, probe := t.contact.now(time.Now())
+	h, probe := t.contact.state(time.Now())
 	h.URL = t.endpoints.order()[0].String()
 	if probe {
 		t.background.Start(t.probeAll)
@@ -332,12 +333,12 @@ func (t *Transport) Health() Health {
 
 // probeAll asks the endpoints in their order until one answers.
 func (t *Transport) probeAll(ctx context.Context) {
-	defer t.contact.probed()
+	defer t.contact.noteProbe()
 	for _, ep := range t.endpoints.order() {
 		if t.probe(ctx, ep) == nil {
-			t.away.Store(false)
-			t.endpoints.answered(ep)
-			t.contact.answered()
+			t.unreachable.Store(false)
+			t.endpoints.setCurrent(ep)
+			t.contact.noteAnswer()
 			return
 		}
 	}

@@ -28,9 +28,9 @@ func NewWork(ctx context.Context) *Work {
 	return &Work{deadline: d, gone: ctx.Done(), waiters: 1}
 }
 
-// wanted reports whether a caller still waits. Without a waiter there is no
+// hasWaiter reports whether a caller still waits. Without a waiter there is no
 // retry.
-func (w *Work) wanted() bool {
+func (w *Work) hasWaiter() bool {
 	select {
 	case <-w.gone:
 		return false
@@ -39,7 +39,7 @@ func (w *Work) wanted() bool {
 	w.mu.Lock()
 	waited, outer := w.waiters > 0, w.outer
 	w.mu.Unlock()
-	return waited || slices.ContainsFunc(outer, (*Work).wanted)
+	return waited || slices.ContainsFunc(outer, (*Work).hasWaiter)
 }
 
 // join adds a waiter. The waiter is a caller, or an outer work that needs this

@@ -12,13 +12,13 @@ import (
 
 func TestTransport(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, transporttest.Library{Open: Open, NamesGuilty: true, Ends: true})
+	transporttest.Run(t, transporttest.Library{Open: Open, NamesGuilty: true, RefusalIsFatal: true})
 }
 
 func TestTransportWithoutPlugin(t *testing.T) {
 	t.Parallel()
 	transporttest.Run(t, transporttest.Library{
-		Ends: true, Blind: true, NoEpoch: true,
+		RefusalIsFatal: true, NoFailureDetails: true, NoTimestampZero: true,
 		Open: func(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
 			k, err := open(c, batchBytes, h, false)
 			if err != nil {

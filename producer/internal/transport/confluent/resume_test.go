@@ -19,20 +19,20 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// shortest is a little less than the timeout of a call that resumes an earlier
-// call, because a test machine may be slow.
-const shortest = leastResume - 50*time.Millisecond
+// almostLeastResume is a little less than the timeout of a call that resumes an
+// earlier call, because a test machine may be slow.
+const almostLeastResume = leastResume - 50*time.Millisecond
 
-// silent is a handler that ignores every report.
-type silent struct{}
+// ignoringHandler is a handler that ignores every report.
+type ignoringHandler struct{}
 
-func (silent) Outcomes([]transport.Outcome) {}
-func (silent) Trouble(*transport.Error)     {}
-func (silent) Fatal(*transport.Error)       {}
+func (ignoringHandler) Outcomes([]transport.Outcome) {}
+func (ignoringHandler) Trouble(*transport.Error)     {}
+func (ignoringHandler) Fatal(*transport.Error)       {}
 
-// TestCallTakenUp checks that a blocking call that resumes an earlier call has
-// enough time, no matter when the context ends.
-func TestCallTakenUp(t *testing.T) {
+// TestResumedCallHasEnoughTime checks that a blocking call that resumes an
+// earlier call has enough time, no matter when the context ends.
+func TestResumedCallHasEnoughTime(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t)
 	never := b.DelayAnswers(time.Hour, producertest.InitProducerID)
@@ -41,7 +41,7 @@ func TestCallTakenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := open(c, c.BatchBytes, silent{}, true)
+	client, err := open(c, c.BatchBytes, ignoringHandler{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestCallTakenUp(t *testing.T) {
 			t.Errorf("%v beyond a second: %v", beyond, err)
 		}
 		for i, slice := range slices {
-			if i > 0 && slice < shortest {
+			if i > 0 && slice < almostLeastResume {
 				t.Errorf("%v beyond a second: call %d got %v", beyond, i, slice)
 			}
 		}
@@ -74,10 +74,10 @@ func TestCallTakenUp(t *testing.T) {
 
 const resumeEnv = "AVROLINE_TEST_RESUME"
 
-// TestControlShortResume shows the fault that [TestCallTakenUp] prevents. If a
-// call resumes a commit with a timeout of zero, the commit's answer ends the
-// process. If this test fails, librdkafka has fixed the fault, and leastResume
-// is unnecessary.
+// TestControlShortResume shows the fault that [TestResumedCallHasEnoughTime]
+// prevents. If a call resumes a commit with a timeout of zero, the commit's
+// answer ends the process. If this test fails, librdkafka has fixed the fault,
+// and leastResume is unnecessary.
 func TestControlShortResume(t *testing.T) {
 	if os.Getenv(resumeEnv) != "" {
 		shortResume(t)

@@ -12,13 +12,13 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// ends counts the fatal errors of a client.
-type ends struct {
-	silent
+// fatalCounter counts the fatal errors of a client.
+type fatalCounter struct {
+	ignoringHandler
 	fatal chan *transport.Error
 }
 
-func (e *ends) Fatal(err *transport.Error) { e.fatal <- err }
+func (e *fatalCounter) Fatal(err *transport.Error) { e.fatal <- err }
 
 // TestStalled tells a client that a partition sends its requests again. The
 // client ends only if the node of the requests is not the leader, and if the
@@ -48,7 +48,7 @@ func TestStalled(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				h := &ends{fatal: make(chan *transport.Error, 1)}
+				h := &fatalCounter{fatal: make(chan *transport.Error, 1)}
 				k, err := open(config, config.BatchBytes, h, plugin)
 				if err != nil {
 					t.Fatal(err)
@@ -97,8 +97,8 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// TestNotDrained gives the client lines that it must ignore.
-func TestNotDrained(t *testing.T) {
+// TestUnrelatedLogLinesAreIgnored gives the client lines that it must ignore.
+func TestUnrelatedLogLinesAreIgnored(t *testing.T) {
 	t.Parallel()
 	c := &client{}
 	for _, line := range []string{

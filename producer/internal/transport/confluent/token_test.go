@@ -20,15 +20,15 @@ type tokenFunc func(context.Context) (oauth.Token, error)
 
 func (f tokenFunc) Token(ctx context.Context) (oauth.Token, error) { return f(ctx) }
 
-// taker counts the calls of a client.
-type taker struct{ calls int }
+// tokenRecorder counts the calls of a client.
+type tokenRecorder struct{ calls int }
 
-func (t *taker) SetOAuthBearerToken(kafka.OAuthBearerToken) error {
+func (t *tokenRecorder) SetOAuthBearerToken(kafka.OAuthBearerToken) error {
 	t.calls++
 	return kafka.NewError(kafka.ErrInvalidArg, "not a token", false)
 }
 
-func (t *taker) SetOAuthBearerTokenFailure(string) error {
+func (t *tokenRecorder) SetOAuthBearerTokenFailure(string) error {
 	t.calls++
 	return nil
 }
@@ -53,8 +53,8 @@ func TestTokenAfterTheClient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var to taker
-			refreshToken(t.Context(), c, &to, &in, silent{})
+			var to tokenRecorder
+			refreshToken(t.Context(), c, &to, &in, ignoringHandler{})
 			if to.calls != want {
 				t.Errorf("the client was called %d times, want %d", to.calls, want)
 			}
@@ -62,13 +62,13 @@ func TestTokenAfterTheClient(t *testing.T) {
 	}
 }
 
-// telling is a handler that keeps the trouble.
-type telling struct {
-	silent
+// troubleHandler is a handler that keeps the trouble.
+type troubleHandler struct {
+	ignoringHandler
 	trouble string
 }
 
-func (t *telling) Trouble(err *transport.Error) { t.trouble = err.Error() }
+func (t *troubleHandler) Trouble(err *transport.Error) { t.trouble = err.Error() }
 
 // TestRefusedTokenIsNotShown refuses a token. The library quotes the token in
 // its error, but the reported error must not contain the token.
@@ -84,7 +84,7 @@ func TestRefusedTokenIsNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := open(c, c.BatchBytes, silent{}, true)
+	k, err := open(c, c.BatchBytes, ignoringHandler{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestRefusedTokenIsNotShown(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "hunter2") {
 		t.Fatalf("control: the library's error does not have the token: %v", err)
 	}
-	var told telling
+	var told troubleHandler
 	refreshToken(t.Context(), c, k.kafka, &k.uses, &told)
 	if !strings.Contains(told.trouble, "[redacted]") || strings.Contains(told.trouble, "hunter2") {
 		t.Errorf("the error: %s", told.trouble)

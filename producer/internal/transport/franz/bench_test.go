@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// tally counts outcomes and limits the number of messages in flight.
-type tally struct {
+// outcomeCounter counts outcomes and limits the number of messages in flight.
+type outcomeCounter struct {
 	mu     sync.Mutex
 	room   sync.Cond
 	flying int
@@ -23,13 +23,13 @@ type tally struct {
 
 const maxFlying = 100_000
 
-func newTally() *tally {
-	y := &tally{}
+func newOutcomeCounter() *outcomeCounter {
+	y := &outcomeCounter{}
 	y.room.L = &y.mu
 	return y
 }
 
-func (y *tally) take() {
+func (y *outcomeCounter) acquire() {
 	y.mu.Lock()
 	for y.flying >= maxFlying {
 		y.room.Wait()
@@ -38,7 +38,7 @@ func (y *tally) take() {
 	y.mu.Unlock()
 }
 
-func (y *tally) give(n, failed int) {
+func (y *outcomeCounter) release(n, failed int) {
 	y.mu.Lock()
 	if y.flying -= n; y.flying+n >= maxFlying || y.flying == 0 {
 		y.room.Broadcast()
@@ -47,7 +47,7 @@ func (y *tally) give(n, failed int) {
 	y.mu.Unlock()
 }
 
-func (y *tally) empty() {
+func (y *outcomeCounter) waitUntilEmpty() {
 	y.mu.Lock()
 	for y.flying > 0 {
 		y.room.Wait()
@@ -55,17 +55,17 @@ func (y *tally) empty() {
 	y.mu.Unlock()
 }
 
-func (y *tally) Outcomes(outcomes []transport.Outcome) {
+func (y *outcomeCounter) Outcomes(outcomes []transport.Outcome) {
 	failed := 0
 	for i := range outcomes {
 		if outcomes[i].Err != nil {
 			failed++
 		}
 	}
-	y.give(len(outcomes), failed)
+	y.release(len(outcomes), failed)
 }
-func (*tally) Trouble(*transport.Error) {}
-func (*tally) Fatal(*transport.Error)   {}
+func (*outcomeCounter) Trouble(*transport.Error) {}
+func (*outcomeCounter) Fatal(*transport.Error)   {}
 
 // BenchmarkProduce sends encoded bytes to a broker that stores nothing. The
 // benchmark compares the transport with kgo alone.
@@ -97,7 +97,7 @@ func benchBroker(b *testing.B, topics, partitions int) []string {
 
 func benchFranz(b *testing.B, size int, keyed bool, topics, partitions int) {
 	config := testConfig(b, benchBroker(b, topics, partitions), "")
-	y := newTally()
+	y := newOutcomeCounter()
 	c, err := Open(config, 1_000_000, y)
 	if err != nil {
 		b.Fatal(err)
@@ -117,13 +117,13 @@ func benchFranz(b *testing.B, size int, keyed bool, topics, partitions int) {
 	b.SetBytes(int64(size))
 	i, cpu := 0, cpuTime()
 	for b.Loop() {
-		y.take()
+		y.acquire()
 		if err := handles[i%topics].Produce(int32(i/topics)%int32(partitions), m, transport.Token(i)); err != nil {
 			b.Fatal(err)
 		}
 		i++
 	}
-	y.empty()
+	y.waitUntilEmpty()
 	b.ReportMetric(float64(cpuTime()-cpu)/float64(i), "cpu-ns/op")
 	if y.failed > 0 {
 		b.Fatalf("%d failed", y.failed)
@@ -138,13 +138,13 @@ func benchKgo(b *testing.B, size int, keyed bool, topics, partitions int) {
 		b.Fatal(err)
 	}
 	b.Cleanup(cl.Close)
-	y := newTally()
+	y := newOutcomeCounter()
 	promise := func(_ *kgo.Record, err error) {
 		failed := 0
 		if err != nil {
 			failed++
 		}
-		y.give(1, failed)
+		y.release(1, failed)
 	}
 	names := make([]string, topics)
 	for i := range names {
@@ -160,11 +160,11 @@ func benchKgo(b *testing.B, size int, keyed bool, topics, partitions int) {
 	i, cpu := 0, cpuTime()
 	ctx := context.Background()
 	for b.Loop() {
-		y.take()
+		y.acquire()
 		cl.Produce(ctx, &kgo.Record{Topic: names[i%topics], Partition: int32(i/topics) % int32(partitions), Key: key, Value: value}, promise)
 		i++
 	}
-	y.empty()
+	y.waitUntilEmpty()
 	b.ReportMetric(float64(cpuTime()-cpu)/float64(i), "cpu-ns/op")
 	if y.failed > 0 {
 		b.Fatalf("%d failed", y.failed)

@@ -143,16 +143,16 @@ func TestConsumer(t *testing.T) {
 	}
 }
 
-// nobody is a handler that ignores every report.
-type nobody struct{}
+// ignoringHandler is a handler that ignores every report.
+type ignoringHandler struct{}
 
-func (nobody) Outcomes([]transport.Outcome) {}
-func (nobody) Trouble(*transport.Error)     {}
-func (nobody) Fatal(*transport.Error)       {}
+func (ignoringHandler) Outcomes([]transport.Outcome) {}
+func (ignoringHandler) Trouble(*transport.Error)     {}
+func (ignoringHandler) Fatal(*transport.Error)       {}
 
 func openTransaction(t *testing.T, addrs []string) transport.Client {
 	t.Helper()
-	tx, err := Open(testConfig(t, addrs, "id"), 1<<20, nobody{})
+	tx, err := Open(testConfig(t, addrs, "id"), 1<<20, ignoringHandler{})
 	if err != nil {
 		t.Fatal(err)
 	}

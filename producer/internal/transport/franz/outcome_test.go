@@ -9,11 +9,11 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// TestBehindRefused answers a batch behind a refused batch before and after kgo
-// has reported the messages of the refused batch. The messages behind it are
-// certainly not in the log in both cases, unless their batch may have been
-// appended.
-func TestBehindRefused(t *testing.T) {
+// TestBatchBehindRefusedBatch answers a batch behind a refused batch before and
+// after kgo has reported the messages of the refused batch. The messages behind
+// it are certainly not in the log in both cases, unless their batch may have
+// been appended.
+func TestBatchBehindRefusedBatch(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		reported bool // the refused batch, before the answer to the next batch

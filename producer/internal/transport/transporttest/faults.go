@@ -84,7 +84,7 @@ func testFaults(t *testing.T, lib Library) {
 			s.spread(t, s.topic(t, name), 3, n)
 			end()
 			s.until(t, "every outcome", func() bool { return len(s.outcomes)+len(s.kept) == n })
-			s.exactly(t, b.read(t, name))
+			s.compareWithLog(t, b.read(t, name))
 			if !s.ended() {
 				s.allPersisted(t, n)
 				return
@@ -92,12 +92,12 @@ func testFaults(t *testing.T, lib Library) {
 			// The guard of package confluent ends a client whose sequence
 			// numbers have a gap, as can happen while leaders move. The engine
 			// then goes on with another client.
-			if !lib.Ends || fault.name != leadersMove {
+			if !lib.RefusalIsFatal || fault.name != leadersMove {
 				t.Fatalf("the client ended: %v", s.fatal)
 			}
 			s.reopen(t, lib, c)
 			s.resend(t, s.topic(t, name), 3)
-			s.exactly(t, b.read(t, name))
+			s.compareWithLog(t, b.read(t, name))
 			if _, not, _ := s.count(); not > 0 || len(s.outcomes) != n {
 				t.Errorf("%d outcomes of %d, %d not persisted after the second client", len(s.outcomes), n, not)
 			}
@@ -164,7 +164,7 @@ func testRefused(t *testing.T, lib Library) {
 		if o := s.outcomes[11]; o.Err == nil || o.Persistence != transport.PossiblyPersisted {
 			t.Errorf("persistence %d, error %v, want possibly persisted", o.Persistence, o.Err)
 		}
-		s.exactly(t, b.read(t, name))
+		s.compareWithLog(t, b.read(t, name))
 	})
 }
 
@@ -183,7 +183,7 @@ func testRefusedEarly(t *testing.T, lib Library) {
 	guilty := refuseOne(t, b.inside, 0)
 	s.send(t, s.topic(t, name), 1, n)
 	s.until(t, "every outcome", func() bool { return len(s.outcomes)+len(s.kept) == n })
-	s.exactly(t, b.read(t, name))
+	s.compareWithLog(t, b.read(t, name))
 	refused, later := transport.Token(0), 0
 	for token := range transport.Token(n) {
 		o, ok := s.outcomes[token+1]
@@ -210,26 +210,26 @@ func testRefusedOne(t *testing.T, lib Library, index int32) {
 	guilty := refuseOne(t, b.inside, index)
 	s.send(t, h, 1, 500)
 	s.until(t, "500 outcomes", func() bool { return len(s.outcomes)+len(s.kept) == 600 })
-	s.exactly(t, b.read(t, name))
+	s.compareWithLog(t, b.read(t, name))
 	persisted, not, maybe := s.count()
-	if lib.Blind {
+	if lib.NoFailureDetails {
 		not, maybe = maybe, not
 	}
 	if !guilty.refused() || not == 0 || maybe != 0 {
 		t.Errorf("persisted %d, not persisted %d, possibly %d (a batch was refused: %t)", persisted, not, maybe, guilty.refused())
 	}
-	if lib.Ends {
+	if lib.RefusalIsFatal {
 		s.reopen(t, lib, config(t, b.addrs, "", small()))
 		h = s.topic(t, name)
 	}
-	if !lib.Blind {
+	if !lib.NoFailureDetails {
 		s.resend(t, h, 1)
 	}
 	if lib.NamesGuilty {
 		if persisted, _, _ := s.count(); persisted != 599 {
 			t.Errorf("%d of 599 persisted", persisted)
 		}
-		s.exactly(t, b.read(t, name))
+		s.compareWithLog(t, b.read(t, name))
 	}
 	if lib.NamesGuilty {
 		named := 0
@@ -283,16 +283,16 @@ func (s *session) resend(t *testing.T, h transport.Topic, partitions int32) {
 	s.all(t, total)
 }
 
-// guilt holds an element after the broker has refused a batch.
-type guilt chan struct{}
+// recordRefusal holds an element after the broker has refused a batch.
+type recordRefusal chan struct{}
 
-func (g guilt) refused() bool { return len(g) > 0 }
+func (g recordRefusal) refused() bool { return len(g) > 0 }
 
 // refuseOne refuses the next batch that has a record after index. The refusal
 // names the record at index.
-func refuseOne(t *testing.T, b *producertest.Broker, index int32) guilt {
+func refuseOne(t *testing.T, b *producertest.Broker, index int32) recordRefusal {
 	t.Helper()
-	g := make(guilt, 1)
+	g := make(recordRefusal, 1)
 	b.Cluster().ControlKey(0, func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.Cluster().KeepControl()
 		req := r.(*kmsg.ProduceRequest)

@@ -17,23 +17,23 @@ import (
 func testOutcomes(t *testing.T, lib Library) {
 	t.Run("each message has one outcome", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) {
+		onAllBrokers(t, func(t *testing.T, b brokers) {
 			name := b.create(t, "outcomes", 3, nil)
 			s := open(t, lib, config(t, b.addrs, ""))
 			const n = 5000
 			s.send(t, s.topic(t, name), 3, n)
 			s.all(t, n)
-			s.exactly(t, b.read(t, name))
+			s.compareWithLog(t, b.read(t, name))
 			s.allPersisted(t, n)
 		})
 	})
 	t.Run("a message arrives as it was", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) { testMessage(t, lib, b) })
+		onAllBrokers(t, func(t *testing.T, b brokers) { testMessage(t, lib, b) })
 	})
 	t.Run("the caller's memory is not kept", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) {
+		onAllBrokers(t, func(t *testing.T, b brokers) {
 			name := b.create(t, "memory", 1, nil)
 			s := open(t, lib, config(t, b.addrs, ""))
 			h := s.topic(t, name)
@@ -61,7 +61,7 @@ func testOutcomes(t *testing.T, lib Library) {
 	})
 	t.Run("the broker's time is reported", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) {
+		onAllBrokers(t, func(t *testing.T, b brokers) {
 			name := b.create(t, "stamped", 1, map[string]string{"message.timestamp.type": "LogAppendTime"})
 			s := open(t, lib, config(t, b.addrs, ""))
 			s.send(t, s.topic(t, name), 1, 10)
@@ -80,7 +80,7 @@ func testOutcomes(t *testing.T, lib Library) {
 	})
 	t.Run("the time on the wire is reported", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) { testOnWire(t, lib, b) })
+		onAllBrokers(t, func(t *testing.T, b brokers) { testOnWire(t, lib, b) })
 	})
 	t.Run("a message too large is refused", func(t *testing.T) {
 		t.Parallel()
@@ -114,9 +114,9 @@ func testOnWire(t *testing.T, lib Library, b brokers) {
 	most := time.Since(begin)
 	quick, delayed := s.outcomes[first].OnWire, s.outcomes[second].OnWire
 	switch {
-	case lib.Blind && (quick != 0 || delayed != 0):
+	case lib.NoFailureDetails && (quick != 0 || delayed != 0):
 		t.Errorf("%v and %v on the wire, but the library does not know", quick, delayed)
-	case !lib.Blind && (quick <= 0 || delayed < least || delayed > most):
+	case !lib.NoFailureDetails && (quick <= 0 || delayed < least || delayed > most):
 		t.Errorf("%v and %v on the wire, want more than 0, and %v to %v", quick, delayed, least, most)
 	}
 }
@@ -139,7 +139,7 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 		}},
 		{Key: large, Value: large, Headers: []transport.Header{{Key: "large", Value: large}}},
 	}
-	if lib.NoEpoch {
+	if lib.NoTimestampZero {
 		messages[3].Timestamp = 1
 	}
 	before := time.Now().Truncate(time.Millisecond)
@@ -172,7 +172,7 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 
 // testPartitions checks that a client serves very many partitions at once.
 func testPartitions(t *testing.T, lib Library) {
-	everywhere(t, func(t *testing.T, b brokers) {
+	onAllBrokers(t, func(t *testing.T, b brokers) {
 		topics, partitions, rounds := 50, int32(40), 3
 		if b.inside == nil {
 			topics = 5

@@ -12,7 +12,7 @@ import (
 func testTopics(t *testing.T, lib Library) {
 	t.Run("metadata", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) {
+		onAllBrokers(t, func(t *testing.T, b brokers) {
 			ctx := deadline(t)
 			s := open(t, lib, config(t, b.addrs, ""))
 			_, err := s.client.Metadata(ctx, b.topic("missing"))
@@ -43,7 +43,7 @@ func testTopics(t *testing.T, lib Library) {
 	})
 	t.Run("a topic that was deleted and made again", func(t *testing.T) {
 		t.Parallel()
-		everywhere(t, func(t *testing.T, b brokers) {
+		onAllBrokers(t, func(t *testing.T, b brokers) {
 			ctx := deadline(t)
 			name, other := b.create(t, "again", 1, nil), b.create(t, "other", 1, nil)
 			s := open(t, lib, config(t, b.addrs, ""))
@@ -69,7 +69,7 @@ func testTopics(t *testing.T, lib Library) {
 					if s.outcomes[token].Err == nil {
 						break
 					}
-					if lib.Ends && s.outcomes[token].Persistence == transport.PossiblyPersisted {
+					if lib.RefusalIsFatal && s.outcomes[token].Persistence == transport.PossiblyPersisted {
 						s.until(t, "the end of the client", func() bool { return len(s.fatal) > 0 })
 						s.fatal = nil
 						s.reopen(t, lib, config(t, b.addrs, ""))

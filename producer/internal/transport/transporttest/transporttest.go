@@ -32,14 +32,14 @@ type Library struct {
 	// NamesGuilty says that the library reports the record that the broker
 	// refused.
 	NamesGuilty bool
-	// Ends says that a refused batch ends the client (Fatal). The next client
-	// then sends the messages that are certainly not written.
-	Ends bool
-	// Blind says that the library reports nothing about a failed message. Every
-	// failure is then possibly persisted.
-	Blind bool
-	// NoEpoch says that the library refuses the timestamp 0.
-	NoEpoch bool
+	// RefusalIsFatal says that a refused batch ends the client (Fatal). The
+	// next client then sends the messages that are certainly not written.
+	RefusalIsFatal bool
+	// NoFailureDetails says that the library reports nothing about a failed
+	// message. Every failure is then possibly persisted.
+	NoFailureDetails bool
+	// NoTimestampZero says that the library refuses the timestamp 0.
+	NoTimestampZero bool
 }
 
 // Run runs the whole suite.
@@ -98,12 +98,12 @@ func (b brokers) create(t *testing.T, name string, partitions int32, config map[
 	if _, err := adm.CreateTopic(deadline(t), partitions, -1, settings, name); err != nil {
 		t.Fatal(err)
 	}
-	b.found(t, name)
+	b.waitForTopic(t, name)
 	return name
 }
 
-// found waits until every broker knows the topic and its leaders.
-func (b brokers) found(t *testing.T, topic string) {
+// waitForTopic waits until every broker knows the topic and its leaders.
+func (b brokers) waitForTopic(t *testing.T, topic string) {
 	t.Helper()
 	ctx := deadline(t)
 	for _, addr := range b.addrs {
@@ -166,8 +166,8 @@ func (b brokers) read(t *testing.T, topic string) []*kgo.Record {
 	return all
 }
 
-// everywhere runs a test on the broker in process and on the real brokers.
-func everywhere(t *testing.T, f func(t *testing.T, b brokers)) {
+// onAllBrokers runs a test on the broker in process and on the real brokers.
+func onAllBrokers(t *testing.T, f func(t *testing.T, b brokers)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		f(t, embedded(t))
@@ -393,7 +393,7 @@ func (s *session) send(t *testing.T, h transport.Topic, partitions int32, n int)
 
 func value(token transport.Token) []byte { return fmt.Appendf(nil, "message %d", token) }
 
-// exactly compares the outcomes with the log:
+// compareWithLog compares the outcomes with the log:
 //
 //   - a persisted message is in the log once, at its offset and with its
 //     timestamp,
@@ -401,7 +401,7 @@ func value(token transport.Token) []byte { return fmt.Appendf(nil, "message %d",
 //   - every other message is in the log at most once.
 //
 // The messages of a partition have the order of their tokens.
-func (s *session) exactly(t *testing.T, log []*kgo.Record) {
+func (s *session) compareWithLog(t *testing.T, log []*kgo.Record) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 
 const docs = "../../../../docs"
 
-// TestFresh checks that the dashboard, the rules and the tables are generated
-// from the present list of metrics.
-func TestFresh(t *testing.T) {
+// TestGeneratedFilesAreCurrent checks that the dashboard, the rules and the
+// tables are generated from the present list of metrics.
+func TestGeneratedFilesAreCurrent(t *testing.T) {
 	t.Parallel()
 	files, err := generate(docs)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 )
 
-// ask finds the schema of a record in the registry, in the mode of the Binding.
-// It also finds the rules for the record.
-func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
+// findInRegistry finds the schema of a record in the registry, in the mode of
+// the Binding. It also finds the rules for the record.
+func (b *Binding) findInRegistry(ctx context.Context, text string) (*boundSchema, error) {
 	own, err := avsc.Parse("schema", []byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("serde: the schema of the record's type: %w", err)
@@ -28,24 +28,24 @@ func (b *Binding) ask(ctx context.Context, text string) (*boundSchema, error) {
 	if subject == "" && b.config.mode != useID {
 		return nil, fmt.Errorf("serde: the subject function returned no name for %s of topic %s", name, b.topic)
 	}
-	q := question{Binding: b, subject: subject, name: name, own: own, text: text}
+	q := schemaLookup{Binding: b, subject: subject, name: name, own: own, text: text}
 	v, branch, err := q.version(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &boundSchema{
-		text: text, name: name, bare: own.Kind == avsc.Bytes && branch < 0,
+		text: text, name: name, bytesSchema: own.Kind == avsc.Bytes && branch < 0,
 		Registered: Registered{Subject: subject, ID: v.ID, GUID: v.GUID},
 	}
 	if s.rules, err = q.rules(ctx, v, branch); err != nil {
 		return nil, err
 	}
-	s.rework = s.bare || s.rules != nil
+	s.needsFinish = s.bytesSchema || s.rules != nil
 	return s, b.frame(s, branch)
 }
 
-// question is what a Binding asks the registry about one schema.
-type question struct {
+// schemaLookup is what a Binding asks the registry about one schema.
+type schemaLookup struct {
 	*Binding
 	subject string
 	name    string // the name of the type, for errors
@@ -59,7 +59,7 @@ const noBranch = -1
 // version returns the registered version under which the record is written. If
 // the version is a union, branch is the record's branch. The version has the
 // same meaning as the record's own schema.
-func (q *question) version(ctx context.Context) (v contract.Version, branch int, err error) {
+func (q *schemaLookup) version(ctx context.Context) (v contract.Version, branch int, err error) {
 	var op string
 	ours := contract.Schema{Text: q.text, Normalize: q.config.normalize}
 	switch q.config.mode {
@@ -76,7 +76,7 @@ func (q *question) version(ctx context.Context) (v contract.Version, branch int,
 		op = fmt.Sprintf("latest version of subject %s with metadata %v", q.subject, q.config.metadata)
 		v, err = q.reg.(MetadataFinder).LatestWithMetadata(ctx, q.subject, q.config.metadata)
 	default:
-		op = fmt.Sprintf("schema %d%s", q.config.id, ofSubject(q.subject))
+		op = fmt.Sprintf("schema %d%s", q.config.id, subjectSuffix(q.subject))
 		v, err = q.byID(ctx)
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (q *question) version(ctx context.Context) (v contract.Version, branch int,
 	return v, noBranch, &SchemaChangedError{Record: q.name, Subject: q.subject, ID: v.ID, Differs: differences(q.own, registered)}
 }
 
-func (q *question) lookUp(ctx context.Context, ours contract.Schema) (contract.Version, error) {
+func (q *schemaLookup) lookUp(ctx context.Context, ours contract.Schema) (contract.Version, error) {
 	v, err := q.reg.Lookup(ctx, q.subject, ours)
 	if !isNotFound(err) {
 		return v, err
@@ -122,7 +122,7 @@ func (q *question) lookUp(ctx context.Context, ours contract.Schema) (contract.V
 // changedSince compares the record's schema with the latest version of the
 // subject, for the error of a look-up that found nothing. The result is nil if
 // there is no version to compare with.
-func (q *question) changedSince(ctx context.Context) error {
+func (q *schemaLookup) changedSince(ctx context.Context) error {
 	v, err := q.reg.Latest(ctx, q.subject)
 	if err != nil {
 		return nil //nolint:nilerr // the caller has an error already
@@ -134,7 +134,7 @@ func (q *question) changedSince(ctx context.Context) error {
 	return &notInSubjectError{SchemaChangedError{Record: q.name, Subject: q.subject, ID: v.ID, Differs: differences(q.own, latest)}}
 }
 
-func (q *question) byID(ctx context.Context) (contract.Version, error) {
+func (q *schemaLookup) byID(ctx context.Context) (contract.Version, error) {
 	id := q.config.id
 	v, err := q.reg.SchemaByID(ctx, q.subject, id)
 	if err != nil {
@@ -156,7 +156,7 @@ func (q *question) byID(ctx context.Context) (contract.Version, error) {
 }
 
 // rules returns the rules for writing the record under v.
-func (q *question) rules(ctx context.Context, v contract.Version, branch int) (*ruleChain, error) {
+func (q *schemaLookup) rules(ctx context.Context, v contract.Version, branch int) (*ruleChain, error) {
 	if q.config.ignoreRules {
 		return nil, nil
 	}
@@ -182,7 +182,7 @@ func (q *question) rules(ctx context.Context, v contract.Version, branch int) (*
 	return q.config.bind(ctx, in)
 }
 
-func ofSubject(subject string) string {
+func subjectSuffix(subject string) string {
 	if subject == "" {
 		return ""
 	}
@@ -195,7 +195,7 @@ func (b *Binding) frame(s *boundSchema, branch int) error {
 	if b.config.inHeader[b.part] {
 		if s.GUID == (uuid.UUID{}) {
 			return &RegistryError{
-				fmt.Sprintf("GUID of schema %d%s", s.ID, ofSubject(s.Subject)),
+				fmt.Sprintf("GUID of schema %d%s", s.ID, subjectSuffix(s.Subject)),
 				errors.New("this registry gives no GUID, and IDInHeader needs one: keep the id in the prefix"),
 			}
 		}

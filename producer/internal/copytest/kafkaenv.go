@@ -24,12 +24,12 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// ErrAsked is an error that a test causes on purpose.
-var ErrAsked = errors.New("asked for")
+// ErrOnPurpose is an error that a test causes on purpose.
+var ErrOnPurpose = errors.New("asked for")
 
-// Where is the place of a test. The place is an embedded broker, or the cluster
-// of AVROLINE_TEST_BROKERS.
-type Where struct {
+// KafkaEnv is the place of a test. The place is an embedded broker, or the
+// cluster of AVROLINE_TEST_BROKERS.
+type KafkaEnv struct {
 	testing.TB
 	Addrs []string
 	Fake  *producertest.Broker // nil on a real cluster
@@ -37,18 +37,18 @@ type Where struct {
 
 // Brokers returns the real cluster if there is one. Otherwise Brokers returns
 // an embedded broker.
-func Brokers(t testing.TB, opts ...producertest.Option) *Where {
+func Brokers(t testing.TB, opts ...producertest.Option) *KafkaEnv {
 	t.Helper()
 	if real := os.Getenv("AVROLINE_TEST_BROKERS"); real != "" {
-		return &Where{TB: t, Addrs: strings.Split(real, ",")}
+		return &KafkaEnv{TB: t, Addrs: strings.Split(real, ",")}
 	}
 	b := producertest.Start(t, opts...)
-	return &Where{TB: t, Addrs: b.Addrs(), Fake: b}
+	return &KafkaEnv{TB: t, Addrs: b.Addrs(), Fake: b}
 }
 
 // Embedded returns an embedded broker. Embedded skips the test on a real
 // cluster, because only the embedded broker injects faults.
-func Embedded(t testing.TB, opts ...producertest.Option) *Where {
+func Embedded(t testing.TB, opts ...producertest.Option) *KafkaEnv {
 	t.Helper()
 	w := Brokers(t, opts...)
 	if w.Fake == nil {
@@ -59,7 +59,7 @@ func Embedded(t testing.TB, opts ...producertest.Option) *Where {
 
 // Topic creates a topic with a unique name. configs are alternating names and
 // values.
-func (w *Where) Topic(name string, partitions int32, configs ...string) string {
+func (w *KafkaEnv) Topic(name string, partitions int32, configs ...string) string {
 	w.Helper()
 	name = fmt.Sprintf("%s-%d", name, rand.Int64())
 	cl := w.client()
@@ -74,7 +74,7 @@ func (w *Where) Topic(name string, partitions int32, configs ...string) string {
 	return name
 }
 
-func (w *Where) client(opts ...kgo.Opt) *kgo.Client {
+func (w *KafkaEnv) client(opts ...kgo.Opt) *kgo.Client {
 	w.Helper()
 	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.Addrs...))...)
 	if err != nil {
@@ -85,7 +85,7 @@ func (w *Where) client(opts ...kgo.Opt) *kgo.Client {
 
 // NeedsProtocol skips the test if the cluster does not support the group
 // protocol. Brokers before 4.0 do not have the feature group.version.
-func (w *Where) NeedsProtocol(protocol string) {
+func (w *KafkaEnv) NeedsProtocol(protocol string) {
 	w.Helper()
 	if protocol != "consumer" {
 		return
@@ -108,9 +108,9 @@ func (w *Where) NeedsProtocol(protocol string) {
 }
 
 // Records returns the records that a read_committed consumer sees in a topic.
-func (w *Where) Records(topic string) []*kgo.Record {
+func (w *KafkaEnv) Records(topic string) []*kgo.Record {
 	w.Helper()
-	w.Decided(topic)
+	w.WaitForMarkers(topic)
 	var out []*kgo.Record
 	for r, err := range logread.All(Ctx(w), w.Addrs, topic) {
 		if err != nil {
@@ -122,7 +122,7 @@ func (w *Where) Records(topic string) []*kgo.Record {
 }
 
 // Committed returns the events that a read_committed consumer sees in a topic.
-func (w *Where) Committed(topic string) []Event {
+func (w *KafkaEnv) Committed(topic string) []Event {
 	w.Helper()
 	var out []Event
 	for _, r := range w.Records(topic) {
@@ -132,7 +132,7 @@ func (w *Where) Committed(topic string) []Event {
 }
 
 // Decode decodes a framed Event.
-func (w *Where) Decode(value []byte) Event {
+func (w *KafkaEnv) Decode(value []byte) Event {
 	w.Helper()
 	var e Event
 	if len(value) < 5 || value[0] != 0 {
@@ -144,10 +144,10 @@ func (w *Where) Decode(value []byte) Event {
 	return e
 }
 
-// Decided waits a few seconds for the markers of transactions, because the
-// coordinator answers a commit before the markers are in the log. If a test
+// WaitForMarkers waits a few seconds for the markers of transactions, because
+// the coordinator answers a commit before the markers are in the log. If a test
 // leaves a transaction open, the marker never comes.
-func (w *Where) Decided(topic string) {
+func (w *KafkaEnv) WaitForMarkers(topic string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 	defer cancel()
@@ -170,7 +170,7 @@ func (w *Where) Decided(topic string) {
 
 // Seed writes n events with keys into a topic, with another client. bad(i)
 // returns the value of message i, or nil for an event.
-func (w *Where) Seed(reg *workload.Registry, topic string, n int, bad func(i int) []byte) {
+func (w *KafkaEnv) Seed(reg *workload.Registry, topic string, n int, bad func(i int) []byte) {
 	w.Helper()
 	v, err := reg.Register(context.Background(), "", contract.Schema{Text: Schema})
 	if err != nil {
@@ -193,17 +193,18 @@ func (w *Where) Seed(reg *workload.Registry, topic string, n int, bad func(i int
 	}
 }
 
-// Found is the result of Judge.
-type Found struct{ Lost, Twice, OutOfOrder, Strange int }
+// Differences is the result of Compare.
+type Differences struct{ Lost, Twice, OutOfOrder, Strange int }
 
-// Judge searches a topic for each of n events and checks the order of each key.
-func (w *Where) Judge(topic string, n int) Found {
+// Compare searches a topic for each of n events and checks the order of each
+// key.
+func (w *KafkaEnv) Compare(topic string, n int) Differences {
 	w.Helper()
-	return JudgeEvents(w.Committed(topic), n)
+	return CompareEvents(w.Committed(topic), n)
 }
 
-// JudgeEvents searches for each of n events and checks the order of each key.
-func JudgeEvents(events []Event, n int) (f Found) {
+// CompareEvents searches for each of n events and checks the order of each key.
+func CompareEvents(events []Event, n int) (f Differences) {
 	seen, last := map[int64]int{}, map[string]int64{}
 	for _, e := range events {
 		seen[e.Seq]++
@@ -224,18 +225,18 @@ func JudgeEvents(events []Event, n int) (f Found) {
 	return f
 }
 
-// Exactly checks that a topic holds each of n events once, and that the events
-// of each key are in order.
-func (w *Where) Exactly(topic string, n int) {
+// WantExactlyOnce checks that a topic holds each of n events once, and that the
+// events of each key are in order.
+func (w *KafkaEnv) WantExactlyOnce(topic string, n int) {
 	w.Helper()
-	if f := w.Judge(topic, n); f != (Found{}) {
+	if f := w.Compare(topic, n); f != (Differences{}) {
 		w.Errorf("%+v", f)
 	}
 }
 
-// Behind returns the number of messages of a topic that a group has not
+// GroupLag returns the number of messages of a topic that a group has not
 // committed, or -1.
-func (w *Where) Behind(topic, group string) int64 {
+func (w *KafkaEnv) GroupLag(topic, group string) int64 {
 	cl := w.client()
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
@@ -278,8 +279,8 @@ func Ctx(t testing.TB) context.Context {
 	return ctx
 }
 
-// During waits for d, or until ctx ends.
-func During(ctx context.Context, d time.Duration) {
+// WaitFor waits for d, or until ctx ends.
+func WaitFor(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
@@ -302,7 +303,7 @@ func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 	over := make(chan struct{})
 	reached := func(f *producertest.Fault, n int) {
 		for f.Hits() < n && ctx.Err() == nil {
-			During(ctx, 5*time.Millisecond)
+			WaitFor(ctx, 5*time.Millisecond)
 		}
 	}
 	go func() {
@@ -322,11 +323,11 @@ func InDoubt(ctx context.Context, b *producertest.Broker) <-chan struct{} {
 	return over
 }
 
-// Endings counts the results that Tx.OnEnd reported.
-type Endings struct{ Committed, NotSent, Unknown int64 }
+// TxCounts counts the results that Tx.OnEnd reported.
+type TxCounts struct{ Committed, NotSent, Unknown int64 }
 
-// Note is a callback for Tx.OnEnd. Only one goroutine may call Note.
-func (e *Endings) Note(err error) {
+// Count is a callback for Tx.OnEnd. only one goroutine may call Count.
+func (e *TxCounts) Count(err error) {
 	switch {
 	case err == nil:
 		e.Committed++

@@ -221,14 +221,14 @@ var probes = map[string]func(*client) string{
 		a.register("r", optional)
 		a.level("BACKWARD_TRANSITIVE")
 		// The field lacks a default. Only the first version lacks the field.
-		return choose(a.check("r", "/latest", required).Compatible, "looks at this version", "looks at all at a transitive level")
+		return choose(a.check("r", "/latest", required).Compatible, "looks at the latest version", "looks at all versions at a transitive level")
 	},
 	"check with references": func(a *client) string {
 		a.register("r", empty)
 		a.register("o", inParts, toR)
 		return strings.TrimSuffix(a.check("o", "/latest", inParts, toR).orFailure("yes"), ", 42201")
 	},
-	"level of a subject that is not there": func(a *client) string {
+	"level of an unknown subject": func(a *client) string {
 		return a.get("/config/new?defaultToGlobal=true").orFailure("the global one")
 	},
 	"look-up of an invalid schema": func(a *client) string {

@@ -59,7 +59,7 @@ func TestResolveSecondOpinion(t *testing.T) {
 				continue
 			}
 			ours, err := plan.Append(nil, data)
-			if errors.Is(err, avrobin.ErrUnreadable) && !resolve.Every(writer, to) {
+			if errors.Is(err, avrobin.ErrUnreadable) && !resolve.ReadsEvery(writer, to) {
 				continue // twmb takes an alias without its namespace for a name (section "Aliases")
 			}
 			if err != nil {

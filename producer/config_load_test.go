@@ -53,7 +53,7 @@ func selfSigned(t *testing.T) (cert, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk}))
 }
 
-// A file of a Java team.
+// TestJavaProperties loads a file with the setting names of Java's clients.
 func TestJavaProperties(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
@@ -228,8 +228,9 @@ func TestKeysRefused(t *testing.T) {
 	}
 }
 
-// Several programs read the same file. So keys of the registry client, the
-// serializer, a consumer, Kafka Connect and Spring Boot are no errors.
+// TestFilesWithKeysOfOtherPrograms loads files that several programs read. Keys
+// of the registry client, the serializer, a consumer, Kafka Connect and Spring
+// Boot must not be errors.
 func TestFilesWithKeysOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -252,7 +253,8 @@ func TestFilesWithKeysOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// A bound on retries in a file has an effect only with weak acks.
+// TestRetriesOfFiles checks that a bound on retries in a file has an effect
+// only with weak acks.
 func TestRetriesOfFiles(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{"retries=3": -1, "retries=2147483647": -1, "retries=3\navroline.weak.acks=all": 3, "avroline.weak.acks=1\nretries=0": 0} {
@@ -296,8 +298,9 @@ func TestPresetOfFiles(t *testing.T) {
 	}
 }
 
-// Unknown keys are refused. With LogUnknownKeys, one log line names the unknown
-// keys. No error and no line shows a value.
+// TestUnknownKeysAreLoggedOnce checks that unknown keys are refused. With
+// LogUnknownKeys, one log line names the unknown keys. No error and no line
+// shows a value.
 func TestUnknownKeysAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	file := WithConfigFile(write(t, "a.properties", "bootstrap.servers=b:1\nmy.token=hunter2\nliger.ms=hunter2"))
@@ -312,7 +315,8 @@ func TestUnknownKeysAreLoggedOnce(t *testing.T) {
 	}
 }
 
-// The error of a wrong secret does not contain the text of the secret.
+// TestErrorsHideSecrets checks that the error of a wrong secret does not
+// contain the text of the secret.
 func TestErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{

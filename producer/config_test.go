@@ -15,7 +15,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// The client library must accept every combination of options.
+// TestClientAcceptsEveryConfig checks that the client library accepts every
+// combination of options.
 func TestClientAcceptsEveryConfig(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]Option{

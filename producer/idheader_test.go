@@ -9,9 +9,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The producer removes a schema id header that was copied from a consumed
-// message. The controls are the message's own header, and a header for a key
-// that the caller framed.
+// TestForeignSchemaIDHeaders checks that the producer removes a schema id
+// header that was copied from a consumed message. The controls are the
+// message's own header, and a header for a key that the caller framed.
 func TestForeignSchemaIDHeaders(t *testing.T) {
 	t.Parallel()
 	foreign := []serde.Header{

@@ -127,9 +127,9 @@ func (s *outgoing) appendValue(ctx context.Context, r avrobin.Record) (err error
 // delivery.
 func (s *outgoing) wantsDelivery() bool { return s.message.WantsDelivery() || s.hooked != nil }
 
-// schema adds the id header of r's schema if the id is not in the prefix, and
-// returns the header's value. It returns the id itself if the message has a
-// receiver for its delivery.
+// schema adds the id header of r's schema, unless the id is in the prefix. The
+// result header is the value of the header. The result id is 0 if nobody reads
+// the message's delivery.
 func (s *outgoing) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (id int, header []byte, err error) {
 	h, ok, err := b.Header(ctx, r)
 	if ok {

@@ -64,8 +64,8 @@ func newEmptyRecordProducer(t *testing.T, brokers []string, registry error, opts
 
 func emptyRecordTopic(name string) *Topic[*emptyRecord] { return NewTopic(name, NoKey[*emptyRecord]()) }
 
-// Prepare and the first message report every connection problem within their
-// deadline.
+// TestSecurity checks that Prepare and the first message report every
+// connection problem within their deadline.
 func TestSecurity(t *testing.T) {
 	t.Parallel()
 	for name, s := range securityCases(t) {

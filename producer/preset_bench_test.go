@@ -8,8 +8,8 @@ import (
 	"github.com/avroline/avroline/producer"
 )
 
-// The benchmark compares the presets, for a stream of messages of 100 bytes and
-// for single messages.
+// BenchmarkPreset compares the presets, for a stream of messages of 100 bytes
+// and for single messages.
 func BenchmarkPreset(b *testing.B) {
 	w := brokers(b)
 	for _, preset := range []struct {

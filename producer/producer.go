@@ -12,8 +12,8 @@ import (
 // concurrent use.
 type Producer struct{ *publisher }
 
-// publisher is the common part of [Producer] and [Transactional]: what a topic
-// needs to publish.
+// publisher is the common part of [Producer] and [Transactional]. A topic needs
+// only a publisher to publish.
 type publisher struct {
 	engine     *engine.Engine
 	serializer *serde.Serializer

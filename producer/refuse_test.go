@@ -96,9 +96,9 @@ func TestRefused(t *testing.T) {
 // otherRecord is another record type.
 type otherRecord struct{ event }
 
-// TestTooLargeSizes checks that the error has both sizes. A batch of many small
-// messages fits the topic's limit, although the limit is far below the client's
-// batch size.
+// TestTopicLimit checks that the error contains both sizes. A batch of many
+// small messages fits the topic's limit, although the limit is far below the
+// client's batch size.
 func TestTopicLimit(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)

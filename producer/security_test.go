@@ -190,9 +190,10 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// The producer checks the client certificate before the first connection. The
-// producer checks it again if a broker refuses the certificate, because the
-// certificate may have expired since then.
+// TestClientCertificate checks that the producer checks the client certificate
+// before the first connection. If a broker refuses the certificate, the
+// producer checks it again, because the certificate may have expired since
+// then.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "ca")

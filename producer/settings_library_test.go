@@ -14,9 +14,9 @@ import (
 	"github.com/avroline/avroline/producer/internal/settings"
 )
 
-// Every setting and alias of the linked librdkafka has a row in the table of
-// settings. After an update of the library, the test fails until somebody
-// decides about the new settings.
+// TestTableHasTheLibrarysSettings checks that every setting and alias of the
+// linked librdkafka has a row in the table of settings. After an update of the
+// library, the test fails until somebody decides about the new settings.
 func TestTableHasTheLibrarysSettings(t *testing.T) {
 	t.Parallel()
 	names := map[string]settings.Setting{}
@@ -45,8 +45,8 @@ func TestTableHasTheLibrarysSettings(t *testing.T) {
 	}
 }
 
-// Some values go to the library unchanged. The table must accept and refuse the
-// same values as the library.
+// TestPassedValuesAreTheLibrarys checks values that go to the library
+// unchanged. The table must accept and refuse the same values as the library.
 func TestPassedValuesAreTheLibrarys(t *testing.T) {
 	t.Parallel()
 	ranges := map[string]string{}

@@ -15,9 +15,9 @@ import (
 
 const txSize = 1000
 
-// The benchmark runs transactions of 1,000 messages of 100 bytes. It compares
-// typed records with the raw client and prepared bytes. In both cases the
-// broker runs in this process, so only the ratio counts.
+// BenchmarkTransaction runs transactions of 1,000 messages of 100 bytes. It
+// compares typed records with the raw client and prepared bytes. In both cases
+// the broker runs in this process, so only the ratio matters.
 func BenchmarkTransaction(b *testing.B) {
 	w := brokers(b)
 	pad := strings.Repeat("x", 88)

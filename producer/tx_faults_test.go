@@ -196,8 +196,8 @@ func TestTransactionFaults(t *testing.T) {
 	}
 }
 
-// A positive control. A program that handles an unknown outcome as "not sent"
-// and publishes again must be caught.
+// TestControlRedoneAfterUnknown is a positive control. A program that handles
+// an unknown outcome as "not sent" and publishes again must be caught.
 func TestControlRedoneAfterUnknown(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)

@@ -81,8 +81,8 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// A call whose context ends before the commit is in no committed transaction.
-// The call does not delay the others.
+// TestGroupCommitContextEnds checks that a call whose context ends before the
+// commit is in no committed transaction. The call does not delay the others.
 func TestGroupCommitContextEnds(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)

@@ -211,8 +211,9 @@ func TestTransaction(t *testing.T) {
 	}
 }
 
-// On a real broker, an abort with messages in flight soon after a commit is
-// fatal. So the producer must wait for all reports first.
+// TestAbortRightAfterCommit aborts a transaction with messages in flight soon
+// after a commit. On a real broker, such an abort is fatal, so the producer
+// must wait for all reports first.
 func TestAbortRightAfterCommit(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -281,8 +282,9 @@ func TestFenced(t *testing.T) {
 	}
 }
 
-// A zombie whose own function fails must notice the fencing too. Otherwise its
-// next transaction would fence the owner.
+// TestFencedWhileFailing checks that a zombie notices the fencing even if its
+// function fails. Otherwise the zombie's next transaction would fence the
+// owner.
 func TestFencedWhileFailing(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -427,8 +429,8 @@ func TestContextEndsInTransaction(t *testing.T) {
 	}
 }
 
-// Nothing is committed after the context has ended, even if the function
-// returns nil.
+// TestContextEndsBeforeCommit checks that nothing is committed after the
+// context has ended, even if the function returns nil.
 func TestContextEndsBeforeCommit(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)
@@ -464,7 +466,8 @@ func TestContextEndsBeforeCommit(t *testing.T) {
 	}
 }
 
-// A topic with a limit below the client's batch size.
+// TestTransactionSmallTopic uses a topic whose size limit is below the client's
+// batch size.
 func TestTransactionSmallTopic(t *testing.T) {
 	t.Parallel()
 	w := brokers(t)

@@ -17,9 +17,10 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// The client retries and fails over an answer that no registry wrote, like a
-// 503, whatever its status is. The control is the same status with a registry's
-// text.
+// TestAnswersOfAProxy checks answers that no registry wrote, for example the
+// answers of a proxy. For every status, the client retries such an answer and
+// fails over, like after a 503. The control is the same status with a
+// registry's text.
 func TestAnswersOfAProxy(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -69,8 +70,9 @@ func TestAnswersOfAProxy(t *testing.T) {
 	}
 }
 
-// An error names the action, the subject and the URL. If a 404 does not come
-// from a registry, the error asks whether the path is correct.
+// TestErrorsSayWhere checks that an error names the action, the subject and the
+// URL. If a 404 does not come from a registry, the error asks whether the path
+// is correct.
 func TestErrorsSayWhere(t *testing.T) {
 	t.Parallel()
 	s := startSeeded(t)
@@ -103,7 +105,8 @@ func TestErrorsSayWhere(t *testing.T) {
 
 func secondResult[T any](_ T, err error) error { return err }
 
-// The client does not keep retrying a failure that only a person can fix.
+// TestPermanentFailuresAreNotRetriedInFull checks that the client does not
+// repeat all retries after a failure that only a person can fix.
 func TestPermanentFailuresAreNotRetriedInFull(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -164,7 +167,8 @@ func (f fixedToken) Token(context.Context) (registry.Token, error) {
 	return registry.Token{Value: string(f)}, nil
 }
 
-// Apicurio answers 204 if no version has the metadata.
+// TestNoContentIsNotFound checks the status 204, Apicurio's answer if no
+// version has the metadata.
 func TestNoContentIsNotFound(t *testing.T) {
 	t.Parallel()
 	s := startSeeded(t)
@@ -175,8 +179,8 @@ func TestNoContentIsNotFound(t *testing.T) {
 	}
 }
 
-// The client resolves a reference to version 0 to the latest version, and sends
-// the number of the latest version.
+// TestReferenceToTheLatestVersion checks that the client replaces version 0 in
+// a reference by the number of the latest version.
 func TestReferenceToTheLatestVersion(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -214,8 +218,9 @@ func TestReferenceToTheLatestVersion(t *testing.T) {
 	}
 }
 
-// Only this user may write the cache's folder, because the files decide the
-// meaning of bytes.
+// TestDiskCacheThatOthersMayWrite checks that the client refuses a cache folder
+// that other users may write. The files in the folder decide the meaning of
+// bytes.
 func TestDiskCacheThatOthersMayWrite(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -34,7 +34,8 @@ func withoutRoot(t *testing.T, parent string, f func()) {
 	f()
 }
 
-// The client reads a folder that it cannot write, and logs a single line.
+// TestDiskCacheReadOnly checks that the client reads a folder that it cannot
+// write, and logs a single line.
 func TestDiskCacheReadOnly(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

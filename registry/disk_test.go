@@ -30,7 +30,8 @@ func serviceRun(ctx context.Context, c *registry.Client, guid *uuid.UUID) error 
 	return errors.Join(err, err2, err3, err4, err5)
 }
 
-// A service that ran before can run again without a registry.
+// TestDiskCacheOutlivesTheRegistry checks that a service with a disk cache can
+// restart without a registry.
 func TestDiskCacheOutlivesTheRegistry(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*registrytest.Server){
@@ -61,8 +62,8 @@ func TestDiskCacheOutlivesTheRegistry(t *testing.T) {
 	}
 }
 
-// The client detects a file that is torn at any place, ignores the file and
-// writes the file again.
+// TestDiskCacheTornFiles checks that the client detects a file that is torn at
+// any place, ignores the file and writes the file again.
 func TestDiskCacheTornFiles(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -122,7 +123,8 @@ func TestDiskCacheTornFiles(t *testing.T) {
 	}
 }
 
-// The client ignores the file of a fact under the name of another fact.
+// TestDiskCacheMixedUpFiles checks that the client ignores the file of a fact
+// under the name of another fact.
 func TestDiskCacheMixedUpFiles(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -150,7 +152,8 @@ func TestDiskCacheMixedUpFiles(t *testing.T) {
 	}
 }
 
-// Several clients write and read the same folder at once.
+// TestDiskCacheShared checks that several clients write and read the same
+// folder at once.
 func TestDiskCacheShared(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -183,7 +186,8 @@ func TestDiskCacheShared(t *testing.T) {
 	}
 }
 
-// Registries do not see each other's facts, and a refusal is not an outage.
+// TestDiskCacheOfAnotherRegistry checks that two registries do not share cached
+// facts. A refusal does not count as an outage.
 func TestDiskCacheOfAnotherRegistry(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

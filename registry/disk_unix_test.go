@@ -42,8 +42,9 @@ func chownOther(t *testing.T, name string) {
 	}
 }
 
-// A checksum has no key. So the permissions must keep other local users from
-// planting the schema of an id.
+// TestDiskCacheOfAnotherUser checks the permissions of the cache. A checksum
+// has no key, so only the permissions prevent another local user from writing a
+// false schema for an id.
 func TestDiskCacheOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	s := startSeeded(t)

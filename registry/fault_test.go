@@ -65,8 +65,9 @@ func startSeeded(t *testing.T, opts ...registrytest.Option) *registrytest.Server
 	return s
 }
 
-// The client survives a single fault of each kind because it asks again. The
-// control is a client without retries, which gets the error.
+// TestFaultOnce checks that the client survives a single fault of each kind
+// because it asks again. The control is a client without retries, which gets
+// the error.
 func TestFaultOnce(t *testing.T) {
 	t.Parallel()
 	for name, effect := range map[string]registrytest.Effect{
@@ -212,8 +213,9 @@ func TestURLHangs(t *testing.T) {
 	}
 }
 
-// The URLs share the deadline, so the second URL has time if the first URL
-// hangs. The error names the URL that did not answer.
+// TestURLHangsUnderDeadline checks that the URLs share the deadline, so the
+// second URL has time if the first URL hangs. The error names the URL that did
+// not answer.
 func TestURLHangsUnderDeadline(t *testing.T) {
 	t.Parallel()
 	slow, s := startSeeded(t), startSeeded(t)
@@ -258,7 +260,8 @@ func TestURLDiesMidway(t *testing.T) {
 	}
 }
 
-// A hanging registry delays no call whose answer is in the cache.
+// TestHangDoesNotReachWarmSubjects checks that a hanging registry delays no
+// call whose answer is in the cache.
 func TestHangDoesNotReachWarmSubjects(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

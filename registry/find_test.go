@@ -64,7 +64,8 @@ func TestFindVersion(t *testing.T) {
 	}
 }
 
-// A subject with 300 versions is searched in parallel, and only once.
+// TestFindVersionAmongMany checks that a subject with 300 versions is searched
+// in parallel, and only once.
 func TestFindVersionAmongMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,8 +111,9 @@ func TestFindVersionAmongMany(t *testing.T) {
 	})
 }
 
-// Where the registry lists the versions of a subject, a few requests are
-// enough. Other subjects with the same prefix do not disturb.
+// TestFindVersionByList checks that a few requests are enough if the registry
+// lists the versions of a subject. Other subjects with the same prefix must
+// have no effect.
 func TestFindVersionByList(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range registrytest.Dialects() {

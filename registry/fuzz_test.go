@@ -11,8 +11,8 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// For any answer of a server, no call panics. No call returns a schema that the
-// answer does not hold.
+// FuzzAnswer checks that for any answer of a server, no call panics. No call
+// returns a schema that the answer does not hold.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		"", "null", "{}", "[]", "0", `""`, `{"schema":null}`, `{"id":1,"schema":"\"string\"","version":1}`, `{"id":1,"schema":"nonsense"}`,
@@ -72,7 +72,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// New accepts any text as a URL without a panic.
+// FuzzNew checks that New accepts any text as a URL without a panic.
 func FuzzNew(f *testing.F) {
 	for _, u := range []string{"http://a", "", "a", "http://u:p@h:1/x/", "http://%zz", "://", "https://[::1]:8081", "http://a?b", "http://a#b", "http:///x", "HTTP://A"} {
 		f.Add(u)

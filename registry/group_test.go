@@ -9,7 +9,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// A version is checked against the versions of its group only.
+// TestCompatibilityGroup checks that a version is checked against the versions
+// of its group only.
 func TestCompatibilityGroup(t *testing.T) {
 	t.Parallel()
 	server := registrytest.Start(t)

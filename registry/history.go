@@ -36,7 +36,7 @@ func (c *Client) between(ctx context.Context, subject string, writer Version, re
 		return nil, err
 	}
 	slices.Sort(numbers)
-	var newest []Version // from the newest version down to the one of writer
+	var newest []Version // from the newest version down to the writer's version
 	end := max(0, len(numbers)-maxSearched)
 	for i := len(numbers) - 1; i >= end; i-- {
 		v, err := c.anyVersion(ctx, w, subject, numbers[i])

@@ -72,8 +72,8 @@ func (n *laggingNodes) client(t *testing.T, opts ...registry.Option) *registry.C
 	return c
 }
 
-// The client believes the registry's last answer, even if a lagging node
-// contradicts the answer.
+// TestNodeThatLags checks that the client believes the registry's last answer,
+// even if a lagging node contradicts the answer.
 func TestNodeThatLags(t *testing.T) {
 	t.Parallel()
 	for _, answers := range []string{"id", "all"} {
@@ -122,8 +122,8 @@ func TestNodeThatLags(t *testing.T) {
 	}
 }
 
-// If the lag does not end, the call ends with the context. The next call asks
-// for the id again.
+// TestLagEndsWithTheContext checks that if the lag does not end, the call ends
+// with the context. The next call asks for the id again.
 func TestLagEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -143,8 +143,9 @@ func TestLagEndsWithTheContext(t *testing.T) {
 	})
 }
 
-// An id for which the registry always answers 500 costs its retries once. Later
-// the id costs a call per second. Other ids cost nothing more.
+// TestBrokenID checks that an id for which the registry always answers 500
+// costs its retries once. Later the id costs a call per second. Other ids cost
+// nothing more.
 func TestBrokenID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,8 +184,8 @@ func TestBrokenID(t *testing.T) {
 	})
 }
 
-// A missing schema, version or subject costs a call per second, and not a call
-// per event.
+// TestAbsenceIsRemembered checks that a missing schema, version or subject
+// costs a call per second, and not a call per event.
 func TestAbsenceIsRemembered(t *testing.T) {
 	t.Parallel()
 	for what, ask := range map[string]func(context.Context, *registry.Client) error{

@@ -12,7 +12,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// A page holds at most 1,000 versions, and some dialects know no pages.
+// TestLatestVersions lists more versions than a page holds (1,000). Some
+// dialects have no pages.
 func TestLatestVersions(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range registrytest.Dialects() {

@@ -79,7 +79,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// For every kind of failure, no credential shows in an error, a log or a print.
+// TestNoCredentialIsPrinted checks that for every kind of failure, no
+// credential shows in an error, a log or a print.
 func TestNoCredentialIsPrinted(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -196,9 +197,9 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
-// This test is not parallel, because net/http reads the proxy variables only
-// once per process. The registry has a host name, because net/http never uses a
-// proxy for loopback addresses.
+// TestProxyFromEnvironment is not parallel, because net/http reads the proxy
+// variables only once per process. The registry has a host name, because
+// net/http never uses a proxy for loopback addresses.
 func TestProxyFromEnvironment(t *testing.T) {
 	proxy := startSeeded(t) // answers in place of the registry
 	t.Setenv("HTTP_PROXY", proxy.URL)

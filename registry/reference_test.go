@@ -83,7 +83,8 @@ func breadth(n, width int) []int {
 	return refs
 }
 
-// Two parts that define the same name differently cannot form a schema.
+// TestReferencesClash checks that two parts that define the same name
+// differently cannot form a schema.
 func TestReferencesClash(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {

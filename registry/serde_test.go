@@ -20,8 +20,8 @@ var (
 	_ serde.MetadataFinder = (*registry.Client)(nil)
 )
 
-// A hanging registry does not delay 10,000 events of a warm topic, while cold
-// topics wait for the registry.
+// TestWarmTopicWhileTheRegistryHangs checks that a hanging registry does not
+// delay 10,000 events of a warm topic, while cold topics wait for the registry.
 func TestWarmTopicWhileTheRegistryHangs(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -62,8 +62,8 @@ func TestWarmTopicWhileTheRegistryHangs(t *testing.T) {
 	wg.Wait()
 }
 
-// A service that has run before writes and reads every event, even if its
-// registry is away for the whole run.
+// TestServiceWithoutARegistry checks that a service with a disk cache writes
+// and reads every event, even if the registry is down for the whole run.
 func TestServiceWithoutARegistry(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)

@@ -26,7 +26,8 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
-// The producer's settings file also holds the registry's settings.
+// TestConfigFile checks that the producer's settings file may also contain the
+// registry's settings.
 func TestConfigFile(t *testing.T) {
 	t.Parallel()
 	basic := startSeeded(t, registrytest.WithBasicAuth("key", "se:cret"))
@@ -134,7 +135,8 @@ func TestConfigFileTLS(t *testing.T) {
 	}
 }
 
-// The later source wins, and an option of the program wins over every source.
+// TestConfigPrecedence checks that a later source overrides an earlier source,
+// and that an option of the program overrides every source.
 func TestConfigPrecedence(t *testing.T) {
 	s := startSeeded(t, registrytest.WithBasicAuth("key", "right"))
 	other := startSeeded(t)

@@ -154,8 +154,8 @@ func suiteRegisterLookupRead(t *testing.T, s suite) {
 	}
 }
 
-// The registry stores the text as written, with docs, defaults, aliases and
-// logical types.
+// TestSuiteTextAsWritten checks that the registry stores the text as written,
+// with docs, defaults, aliases and logical types.
 func TestSuiteTextAsWritten(t *testing.T) { eachRegistry(t, suiteTextAsWritten) }
 
 func suiteTextAsWritten(t *testing.T, s suite) {

@@ -57,7 +57,8 @@ func unknownVersion(r *http.Request) *http.Response {
 	return reply(r, 404, `{"error_code":40403,"message":"Schema not found"}`)
 }
 
-// The client waits until an outage of three seconds ends.
+// TestOutageOfSeconds checks that the client waits until an outage of three
+// seconds ends.
 func TestOutageOfSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +127,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// Retries end with the context of the last waiter, and their pauses are random.
+// TestRetriesAreBoundedAndJittered checks that retries end with the context of
+// the last waiter, and their pauses are random.
 func TestRetriesAreBoundedAndJittered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -160,7 +162,8 @@ func TestRetriesAreBoundedAndJittered(t *testing.T) {
 	})
 }
 
-// Many messages with an unknown id cause a single call per second.
+// TestUnknownIDStorm checks that many messages with an unknown id cause a
+// single call per second.
 func TestUnknownIDStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -190,8 +193,8 @@ func TestUnknownIDStorm(t *testing.T) {
 	})
 }
 
-// The caller that started a call leaves, and the other callers get the answer.
-// A second call joins the first call.
+// TestCancelledLeader cancels the caller that started a call. The other callers
+// must get the answer, and a second call must join the first call.
 func TestCancelledLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -231,7 +234,8 @@ func TestCancelledLeader(t *testing.T) {
 	})
 }
 
-// When all callers have left, the call in flight still fills the cache.
+// TestAbandonedCallFillsTheCache checks that when all callers have left, the
+// call in flight still fills the cache.
 func TestAbandonedCallFillsTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -305,8 +309,8 @@ func TestLatestTTL(t *testing.T) {
 	})
 }
 
-// A client without the right to a subject, or with a wrong URL, asks once per
-// second and not once per event.
+// TestDenialIsRemembered checks that a client without the right to a subject,
+// or with a wrong URL, asks once per second and not once per event.
 func TestDenialIsRemembered(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{400, 401, 403, 404, 405} {
@@ -348,8 +352,8 @@ func TestDenialIsRemembered(t *testing.T) {
 	}
 }
 
-// After a failover the client returns to the first URL once the first URL
-// answers.
+// TestReturnToTheFirstURL checks that after a failover the client returns to
+// the first URL once the first URL answers.
 func TestReturnToTheFirstURL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -425,8 +429,9 @@ func TestRefusalStorm(t *testing.T) {
 	})
 }
 
-// When all callers of the whole schema have left, the retries of a part end.
-// The callers' errors name the attempts for the part.
+// TestRetriesOfAPartEndWithTheWhole checks that when all callers of the whole
+// schema have left, the retries of a part end. The callers' errors name the
+// attempts for the part.
 func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -456,7 +461,8 @@ func TestRetriesOfAPartEndWithTheWhole(t *testing.T) {
 	})
 }
 
-// Callers of different schemas share the call for a part.
+// TestPartsAreSharedInFlight checks that callers of different schemas share the
+// call for a part.
 func TestPartsAreSharedInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -102,7 +102,8 @@ func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 	})
 }
 
-// If the registry refuses a token, the client renews the token once.
+// TestTokenRefused checks that if the registry refuses a token, the client
+// renews the token once.
 func TestTokenRefused(t *testing.T) {
 	t.Parallel()
 	var valid atomic.Value
@@ -184,9 +185,9 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
-// The client does not follow redirects of the token endpoint, because the next
-// host would get the client secret. The control is Go's own client, which
-// follows the redirects.
+// TestTokenEndpointFollowsNoRedirect checks that the client does not follow
+// redirects of the token endpoint, because the next host would get the client
+// secret. The control is Go's own client, which follows the redirects.
 func TestTokenEndpointFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {

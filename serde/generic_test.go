@@ -204,7 +204,7 @@ func TestGenericFloats(t *testing.T) {
 	}
 }
 
-// goavro misreads or refuses these schemas.
+// TestGenericNames reads schemas that goavro misreads or refuses.
 func TestGenericNames(t *testing.T) {
 	t.Parallel()
 	for name, schema := range map[string]string{
@@ -261,7 +261,8 @@ func TestGenericBadSchema(t *testing.T) {
 	}
 }
 
-// A record without a generated type takes the same way as generated records.
+// TestGenericThroughTheRegistry checks that a record without a generated type
+// is written and read like a generated record.
 func TestGenericThroughTheRegistry(t *testing.T) {
 	t.Parallel()
 	reg := newFake()
@@ -330,8 +331,9 @@ func TestGenericDeserializer(t *testing.T) {
 	}
 }
 
-// A schema of records without bytes can describe more values than any machine
-// can hold. Reading such data must return an error and must not run forever.
+// TestGenericRecordsWithoutBytes checks that a schema of records without bytes
+// can describe more values than any machine can hold. Reading such data must
+// return an error and must not run forever.
 func TestGenericRecordsWithoutBytes(t *testing.T) {
 	t.Parallel()
 	const depth = 64

@@ -13,8 +13,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// No mode may write a record under a schema that gives the bytes another
-// meaning.
+// TestLogicalTypesAreTheSchemasMeaning checks that no mode may write a record
+// under a schema that gives the bytes another meaning.
 func TestLogicalTypesAreTheSchemasMeaning(t *testing.T) {
 	t.Parallel()
 	const record = `{"type":"record","name":"shop.Sum","fields":[{"name":"lines","type":{"type":"array","items":{"type":"record","name":"shop.Line","fields":[{"name":"v","type":["null",%s]}]}}}]}`
@@ -133,7 +133,8 @@ func TestWithAssociatedSubject(t *testing.T) {
 	}
 }
 
-// The error names the framing of another serializer.
+// TestForeignFramingsAreNamed checks that the error names the framing of
+// another serializer.
 func TestForeignFramingsAreNamed(t *testing.T) {
 	t.Parallel()
 	reg := newFake()

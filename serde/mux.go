@@ -76,8 +76,8 @@ type route struct {
 	reader
 }
 
-// NewMux returns a Mux without types that asks reg. The conditions are the same
-// as for [NewDeserializer]. NewMux does no I/O.
+// NewMux returns a Mux without types. The Mux looks up schemas in reg. The
+// conditions are the same as for [NewDeserializer]. NewMux does no I/O.
 func NewMux(reg Registry, opts ...DeserializerOption) (*Mux, error) {
 	src, err := newSource(reg, opts)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// A writer schema may have names that the specification refuses.
+// TestWriterOfOtherNames checks that a writer schema may have names that the
+// specification refuses.
 func TestWriterOfOtherNames(t *testing.T) {
 	t.Parallel()
 	const writer = `{"type": "record", "name": "Order", "namespace": "my-company.orders", "fields": [
@@ -36,8 +37,8 @@ func TestWriterOfOtherNames(t *testing.T) {
 	}
 }
 
-// goavro refuses the names of fields and symbols here. Java wrote names with
-// letters outside of ASCII.
+// TestGenericOfOtherNames reads schemas with names that goavro refuses. Java
+// once wrote names with letters outside of ASCII.
 func TestGenericOfOtherNames(t *testing.T) {
 	t.Parallel()
 	g, err := serde.NewGeneric(`{"type": "record", "name": "Größe", "fields": [{"name": "größe", "type": "int"}, {"name": "_gr__e", "type": "int"},
@@ -76,7 +77,9 @@ func TestGenericOfOtherNames(t *testing.T) {
 	}
 }
 
-// The schemas for the single-object encoding are writer schemas, too.
+// TestKnownSchemaOfOtherNames checks that schemas for the single-object
+// encoding may have names that the specification refuses, like other writer
+// schemas.
 func TestKnownSchemaOfOtherNames(t *testing.T) {
 	t.Parallel()
 	_, err := serde.NewGenericDeserializer(nil, serde.WithSchemas(`{"type": "record", "name": "Order", "namespace": "my-company.orders", "name": "Order", "fields": []}`))

@@ -79,7 +79,7 @@ func eachRegistry(t *testing.T, test func(*testing.T, suite)) {
 	}
 }
 
-// suiteAllWays writes and reads a record with every way to find an id.
+// TestSuiteAllWays writes and reads a record with every way to find an id.
 func TestSuiteAllWays(t *testing.T) { eachRegistry(t, suiteAllWays) }
 
 func suiteAllWays(t *testing.T, client suite) {
@@ -160,8 +160,8 @@ func suiteAllWays(t *testing.T, client suite) {
 	}
 }
 
-// LookupOnly finds a schema that was registered in parts. A reader gets the
-// whole schema for the id.
+// TestSuiteReferences checks that LookupOnly finds a schema that was registered
+// in parts. A reader gets the whole schema for the id.
 func TestSuiteReferences(t *testing.T) { eachRegistry(t, suiteReferences) }
 
 func suiteReferences(t *testing.T, client suite) {
@@ -232,7 +232,7 @@ func (s suite) register(t *testing.T, name, schema string) registry.Reference {
 	return registry.Reference{Name: name, Subject: subject, Version: 1}
 }
 
-// Each context has its own ids.
+// TestContexts checks that each context has its own ids.
 func TestContexts(t *testing.T) {
 	t.Parallel()
 	server, client := startRegistry(t)
@@ -274,8 +274,9 @@ func suiteIncompatible(t *testing.T, client suite) {
 	}
 }
 
-// A repeated poison pill must not cause many requests. A registry that is down
-// gives another error than a registry without the schema.
+// TestUnknownIDStorm checks that a message with an unknown id does not cause a
+// request each time it is read. If the registry is down, the error differs from
+// the error of a missing schema.
 func TestUnknownIDStorm(t *testing.T) {
 	t.Parallel()
 	server, client := startRegistry(t)
@@ -302,7 +303,8 @@ func TestUnknownIDStorm(t *testing.T) {
 	}
 }
 
-// The serde of franz-go reads our framing, and we read its framing.
+// TestSuiteFramingByAnotherSerde checks that the serde of franz-go reads our
+// framing, and we read its framing.
 func TestSuiteFramingByAnotherSerde(t *testing.T) { eachRegistry(t, suiteFramingByAnotherSerde) }
 
 func suiteFramingByAnotherSerde(t *testing.T, client suite) {

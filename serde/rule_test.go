@@ -28,8 +28,9 @@ func idModes(id int) map[string]serde.Option {
 	}
 }
 
-// Without an executor, no byte is written or read, in every way to find an id.
-// The control is the same call with IgnoreRules.
+// TestRuleWithoutExecutor checks that without an executor no byte is written or
+// read, for every way to find an id. The control is the same call with
+// IgnoreRules.
 func TestRuleWithoutExecutor(t *testing.T) {
 	t.Parallel()
 	for name, opt := range idModes(0) {
@@ -99,7 +100,7 @@ func TestRuleWithoutExecutor(t *testing.T) {
 	}
 }
 
-// Rules that do not apply stop no record.
+// TestRulesThatDoNotApply checks that rules that do not apply stop no record.
 func TestRulesThatDoNotApply(t *testing.T) {
 	t.Parallel()
 	off := encryptRule()
@@ -180,7 +181,8 @@ func (x reverseXor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, 
 	}, nil
 }
 
-// Readers reverse the rules of writers in reverse order, with every framing.
+// TestRulesRun checks that readers reverse the rules of writers in reverse
+// order, with every framing.
 func TestRulesRun(t *testing.T) {
 	t.Parallel()
 	rule := func(name string) contract.Rule {
@@ -282,8 +284,8 @@ func TestRuleActions(t *testing.T) {
 	}
 }
 
-// Tags come from the record's schema, from the registered schema and from the
-// paths of the metadata.
+// TestRuleTags checks that tags come from the record's schema, from the
+// registered schema and from the paths of the metadata.
 func TestRuleTags(t *testing.T) {
 	t.Parallel()
 	const (

@@ -29,9 +29,10 @@ type destination struct {
 // that writes to more topics should keep its own bindings.
 const maxBindings = 1 << 16
 
-// NewSerializer returns a Serializer that asks reg. NewSerializer does no I/O.
-// It returns an error in four cases: reg is nil, options exclude each other, an
-// option needs a method that reg does not have, or an option is [UseID].
+// NewSerializer returns a Serializer that looks up schemas in reg.
+// NewSerializer does no I/O. It returns an error in four cases: reg is nil,
+// options exclude each other, an option needs a method that reg does not have,
+// or an option is [UseID].
 func NewSerializer(reg Registry, opts ...Option) (*Serializer, error) {
 	if isNilRegistry(reg) {
 		return nil, errors.New("serde: NewSerializer: the registry is nil")

@@ -9,7 +9,8 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The settings of Java's serializers have the same meaning here as in Java.
+// TestWithConfig checks that the settings of Java's serializers have the same
+// meaning here as in Java.
 func TestWithConfig(t *testing.T) {
 	t.Parallel()
 	const java = "io.confluent.kafka.serializers.subject."

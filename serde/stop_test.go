@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
-// The end of the context stops the reading of one message. The error is no
-// DecodeError, because the message may be good.
+// TestReadingStops checks that the end of the context stops the reading of a
+// message. The error is not a DecodeError, because the message may be correct.
 func TestReadingStops(t *testing.T) {
 	t.Parallel()
 	const narrow = `{"type":"record","name":"hostile.Items","fields":[{"name":"items","type":

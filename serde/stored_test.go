@@ -6,9 +6,9 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// Reading ignores the defaults of the writer schema. Registries contain schemas
-// whose defaults do not fit, and such a default is no reason to refuse the
-// data.
+// TestResolveTakesAWriterWithABadDefault checks that reading ignores the
+// defaults of the writer schema. Registries contain schemas whose defaults do
+// not fit, and their data must stay readable.
 func TestResolveTakesAWriterWithABadDefault(t *testing.T) {
 	t.Parallel()
 	const (

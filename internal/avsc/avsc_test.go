@@ -21,8 +21,8 @@ func parse(t *testing.T, text string) *avsc.Schema {
 	return s
 }
 
-// Section "Names" says how references and definitions resolve. The test checks
-// the canonical form, because all names there are full names.
+// TestNames checks how references and definitions resolve (section "Names").
+// The canonical form shows the result, because all names in it are full names.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	fixed := func(members string) string { return `{"type": "fixed", "size": 1, ` + members + `}` }
@@ -258,7 +258,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// Defaults that double at every step stay within bounds, also in time.
+// TestDefaultBomb checks that defaults that double at every step stay within
+// bounds, also in time.
 func TestDefaultBomb(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -311,8 +312,8 @@ func TestWalkVisitsEachNodeOnce(t *testing.T) {
 	}
 }
 
-// The reader finds places forwards, and backwards for a mistake that is noticed
-// late.
+// TestPositionsOverLines checks the places of mistakes. The reader finds a
+// place forwards, or backwards if it notices the mistake later.
 func TestPositionsOverLines(t *testing.T) {
 	t.Parallel()
 	_, err := avsc.Parse("t", []byte("[ \"int\" // c\n\n, // d\n]\n"))
@@ -351,7 +352,8 @@ func TestReadJSON(t *testing.T) {
 	}
 }
 
-// A value made in memory reads back as the same value.
+// TestValuesMadeInMemory checks that a value made in memory reads back as the
+// same value.
 func TestValuesMadeInMemory(t *testing.T) {
 	t.Parallel()
 	s := "a\"b\\c\n\r\t\x01é😀"

@@ -43,8 +43,9 @@ func longEnum() string {
 	return `{"type":"enum","name":"E","symbols":[` + strings.Join(symbols, ",") + `]}`
 }
 
-// A Fingerprinter gives the types of random sets the same fingerprints as
-// MeaningFingerprint. The sets have chains, loops and common types.
+// TestFingerprinter checks that a Fingerprinter gives types the same
+// fingerprints as MeaningFingerprint. The random sets have chains, loops and
+// common types.
 func TestFingerprinter(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {

@@ -78,8 +78,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A type in many places is compared once. The work is in proportion to the
-// text, not to the values.
+// TestCompareOfALattice checks that a type in many places is compared once. The
+// work is in proportion to the text, not to the values.
 func TestCompareOfALattice(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

@@ -25,8 +25,8 @@ var manyKeys = func() string {
 	return b.String()
 }()
 
-// Each want must be part of one of the messages. A want may begin with the
-// place.
+// TestRejected checks the mistakes of invalid schemas. Each want must be part
+// of a message, and may begin with the place.
 func TestRejected(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, text, want string }{
@@ -178,7 +178,8 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// All mistakes of a file are reported in one run, and each mistake once.
+// TestAllMistakesAtOnce checks that all mistakes of a file are reported in one
+// run, and each mistake once.
 func TestAllMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	text := `{

@@ -27,9 +27,9 @@ func parseSet(t *testing.T, srcs ...avsc.Source) *avsc.Set {
 	return set
 }
 
-// A definition that moves into another namespace keeps its name. The place of a
-// type's definition depends on the order of the sources. The meaning of the
-// type does not.
+// TestSetInAnyOrder reads sources in any order. A definition that moves into
+// another namespace keeps its name. The place of a definition depends on the
+// order of the sources, but the meaning of the type does not.
 func TestSetInAnyOrder(t *testing.T) {
 	t.Parallel()
 	srcs := sources(
@@ -81,8 +81,9 @@ func TestMutualRecursionOverFiles(t *testing.T) {
 	}
 }
 
-// A type that several files define equally is a single type. The form of names,
-// the order of keys and the form of inner types may differ.
+// TestRepeatedType checks that a type that several files define equally is a
+// single type. The form of names, the order of keys and the form of inner types
+// may differ.
 func TestRepeatedType(t *testing.T) {
 	t.Parallel()
 	set := parseSet(t, sources(
@@ -144,8 +145,9 @@ func TestWhatAFileHolds(t *testing.T) {
 	}
 }
 
-// Data may exist for a schema with a default that does not fit. The data can
-// still be read, but the schema cannot be registered again.
+// TestStoredSchemaWithABadDefault reads a stored schema with a default that
+// does not fit. Data with such a schema may exist, so the data must be
+// readable. The schema cannot be registered again.
 func TestStoredSchemaWithABadDefault(t *testing.T) {
 	t.Parallel()
 	text := []byte(`{"type": "record", "name": "R", "fields": [
@@ -165,8 +167,9 @@ func TestStoredSchemaWithABadDefault(t *testing.T) {
 	}
 }
 
-// Every possible difference between two definitions is reported. A different
-// form of equal definitions is not reported.
+// TestHowDefinitionsDiffer checks that every possible difference between two
+// definitions is reported. A different form of equal definitions is not
+// reported.
 func TestHowDefinitionsDiffer(t *testing.T) {
 	t.Parallel()
 	rec := func(fields string) string {
@@ -213,8 +216,9 @@ func TestHowDefinitionsDiffer(t *testing.T) {
 	}
 }
 
-// Data exists with schemas that have forbidden names or keys. The parser
-// refuses such names and keys in a file, and accepts them in a stored schema.
+// TestStoredSchemaOfOtherTimes reads schemas with forbidden names or keys. The
+// parser refuses them in a file. In a stored schema it accepts them, because
+// data with such schemas exists.
 func TestStoredSchemaOfOtherTimes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

@@ -177,7 +177,7 @@ func TestWhyADecimalIsIgnored(t *testing.T) {
 	}
 }
 
-// A tag from a contract file counts.
+// TestTagsOfContracts checks that lint reads the tags in a contract file.
 func TestTagsOfContracts(t *testing.T) {
 	t.Parallel()
 	set, err := avsc.ParseSet(avsc.Source{Name: "t.avsc", Text: []byte(`{"type": "record", "name": "n.R", "doc": "x", "fields": [

@@ -43,7 +43,7 @@ func unknown(f File) []string {
 	return keys
 }
 
-// The files of these forms load without a change. Each reader gets its own
+// TestFilesLoadAsTheyAre loads files of each form. Each reader gets its own
 // keys, and no key is left over.
 func TestFilesLoadAsTheyAre(t *testing.T) {
 	t.Parallel()
@@ -300,8 +300,8 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
-// A file that cannot be read is an error with the file and the line. No error
-// shows a value.
+// TestFilesRefused checks that a file that cannot be read is an error with the
+// file and the line. No error shows a value.
 func TestFilesRefused(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"

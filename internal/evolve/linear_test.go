@@ -87,8 +87,9 @@ func BenchmarkLarge(b *testing.B) {
 	}
 }
 
-// Records whose number doubles with each level are compared once each. The
-// value that would show a finding may be too large to print.
+// TestDoublingSchemas compares schemas in which the number of records doubles
+// with each level. Each record is compared once. The value that would show a
+// finding may be too large to print.
 func TestDoublingSchemas(t *testing.T) {
 	t.Parallel()
 	doubling := func(open, shut, leaf string) *avsc.Schema {
@@ -122,7 +123,8 @@ func TestDoublingSchemas(t *testing.T) {
 	}
 }
 
-// Scales and precisions in schemas are not used as memory sizes.
+// TestLargeScales checks that scales and precisions in schemas are not used as
+// memory sizes.
 func TestLargeScales(t *testing.T) {
 	t.Parallel()
 	decimal := func(scale int) string {

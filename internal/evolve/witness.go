@@ -279,7 +279,7 @@ func symbol(s *avsc.Schema, i int) value {
 	return value{binary.AppendVarint(nil, int64(i)), strconv.Quote(s.Symbols[i].Name)}
 }
 
-// findUnreadable looks for a value of w that r cannot take. Each pair is
+// findUnreadable looks for a value of w that r cannot read. Each pair is
 // visited once.
 func (x *witnesses) findUnreadable(w, r *avsc.Schema, seen map[pair]bool) (value, bool) {
 	key := pair{w, r}

@@ -16,8 +16,9 @@ import (
 	"github.com/avroline/avroline/internal/oauth"
 )
 
-// No text form of a token shows its value. The principal must show, because an
-// empty text would also hide the value.
+// TestTokenHidesItsValue checks that no text form of a token shows its value.
+// The principal must be visible, because an empty text would also hide the
+// value.
 func TestTokenHidesItsValue(t *testing.T) {
 	t.Parallel()
 	const secret, principal = "s3cr3tXYZ", "alice"

@@ -80,7 +80,7 @@ type compiler struct {
 	path    string // path of the current value within the body
 	skip    bool
 	loops   int
-	pending bool // there may be bytes walked over that are not copied yet
+	pending bool // some bytes were read, but neither copied nor dropped yet
 }
 
 type procKey struct {

@@ -23,7 +23,7 @@ func (c *compiler) rootLayout(root *Step) {
 		}
 	}
 	c.p.layout = c.layout(root)
-	c.p.layout.wide = c.p.layout.wide && c.uses[root] > 1 // otherwise there is only one root record
+	c.p.layout.wide = c.p.layout.wide && c.uses[root] > 1 // a record with one use is only the root record
 	for _, l := range c.layouts {
 		c.p.wide = c.p.wide || l.wide
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/internal/resolve"
 )
 
-// Reading a long message by a plan stops soon after the end of the context. The
-// test counts bytes and looks, and no time.
+// TestPlanStops checks that reading a long message by a plan stops soon after
+// the end of the context. The test counts bytes and looks, and no time.
 func TestPlanStops(t *testing.T) {
 	t.Parallel()
 	const n = 1 << 16

@@ -33,10 +33,10 @@ func record(fields string) string {
 	return `{"type":"record","name":"hostile.Lattice","fields":[` + fields + `]}`
 }
 
-// A record without bytes may hold more records than any data has bytes. A
-// reader that skips such a record, reads the record or fills in a default does
-// no work per inner record. Otherwise the reader refuses the record after a
-// bounded amount of work.
+// TestRecordsOfNoBytes reads records without bytes. Such a record may contain
+// more inner records than any data has bytes. Skipping the record, reading it
+// and filling in a default must need no work for each inner record. Otherwise
+// the reader must refuse the record after a bounded amount of work.
 func TestRecordsOfNoBytes(t *testing.T) {
 	t.Parallel()
 	z := `{"name":"z","type":` + lattice(`[]`) + `}`
@@ -74,8 +74,8 @@ func TestRecordsOfNoBytes(t *testing.T) {
 	}
 }
 
-// A generated type does no work for values without bytes. The test covers every
-// way of reading and writing.
+// TestGeneratedRecordsOfNoBytes checks that a generated type does no work for
+// values without bytes. The test covers every way of reading and writing.
 func TestGeneratedRecordsOfNoBytes(t *testing.T) {
 	t.Parallel()
 	own := parse(t, hostile.LatticeSchema)
@@ -104,10 +104,10 @@ func TestGeneratedRecordsOfNoBytes(t *testing.T) {
 	}
 }
 
-// The reader's records have 300 fields that the writer does not have. Each of
-// the writer's records takes one byte. Memory stays within the limit, because
-// the limit is charged before the allocation. The test is not parallel, because
-// it measures the whole process.
+// TestWideReaders reads data with a record type of 300 fields that the writer
+// does not have. Each record takes one byte in the data. Memory stays within
+// the limit, because the limit is checked before each allocation. The test is
+// not parallel, because it measures the whole process.
 func TestWideReaders(t *testing.T) {
 	writer := parse(t, `{"type":"record","name":"hostile.Items","fields":[{"name":"items","type":
 		{"type":"array","items":{"type":"record","name":"Item","fields":[{"name":"b","type":"int"}]}}}]}`)

@@ -42,8 +42,9 @@ func (n wholeNumberType) schema() string {
 	return fmt.Sprintf(`{"type":%q,"logicalType":%q}`, n.base, n.logical)
 }
 
-// For all pairs of whole numbers, the value read equals the value written, or
-// there is an error. The test compares the values as exact fractions.
+// TestConversionsOfNumbers checks that for all pairs of whole numbers, the
+// value read equals the value written, or there is an error. The test compares
+// the values as exact fractions.
 func TestConversionsOfNumbers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 16))
@@ -179,9 +180,9 @@ func decodeDecimal(data []byte, fixed bool) *big.Int {
 	return v
 }
 
-// A conversion without a right answer is refused when the plan is made, also
-// inside unions and records. If one side has no logical type, the value is the
-// plain value.
+// TestConversionsWithoutAnswerAreRefused checks that a conversion without a
+// correct result is refused when the plan is made, also inside unions and
+// records. If one side has no logical type, the value is the plain value.
 func TestConversionsWithoutAnswerAreRefused(t *testing.T) {
 	t.Parallel()
 	millis := `{"type":"long","logicalType":"timestamp-millis"}`
@@ -224,7 +225,8 @@ func TestConversionsWithoutAnswerAreRefused(t *testing.T) {
 	}
 }
 
-// A value that loses digits is an error with its path.
+// TestConversionPath checks that a value that loses digits is an error with its
+// path.
 func TestConversionPath(t *testing.T) {
 	t.Parallel()
 	schema := func(scale int) string {

@@ -53,8 +53,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// In random graphs, two nodes are in one component exactly if each node leads
-// to the other.
+// TestRandomGraphs checks that in random graphs, two nodes are in one component
+// exactly if each node leads to the other.
 func TestRandomGraphs(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {

@@ -131,7 +131,8 @@ func handled(t *testing.T, err error) {
 	}
 }
 
-// The dead letters of a writer and of a reader are the record before all rules.
+// TestDeadLetters checks that the dead letters of a writer and of a reader are
+// the record before all rules.
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{contract.ModeWrite, contract.ModeRead} {
@@ -167,7 +168,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// A record with a value that was not encrypted does not leave in clear text.
+// TestSecrets checks that a record with a value that was not encrypted is never
+// sent in clear text.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, rule("ENCRYPT", contract.Transform, contract.ModeWrite, "", "PII"))
@@ -184,7 +186,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// The id of the schema may be in a header. The rule may name the topic.
+// TestHeaderAndTopic checks that the id of the schema may be in a header. The
+// rule may name the topic.
 func TestHeaderAndTopic(t *testing.T) {
 	t.Parallel()
 	failing := rule("CEL", contract.Condition, contract.ModeWrite, "message.cents > 0")

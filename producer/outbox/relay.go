@@ -49,7 +49,7 @@ type relayConfig struct {
 	waker       Waker
 	deadLetters string
 	source      []source.Option
-	errs        []error // of options with a wrong value
+	errs        []error // the errors of options with a wrong value
 }
 
 // Waker wakes a relay when new rows may exist, so that the rows are published

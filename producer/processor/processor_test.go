@@ -179,7 +179,7 @@ func TestDeadLetters(t *testing.T) {
 		case i == 500:
 			return []byte("not framed")
 		case i == 501:
-			return []byte{0, 0, 0, 0, 1, 0xff} // short
+			return []byte{0, 0, 0, 0, 1, 0xff} // too short for an event
 		}
 		return nil
 	})

@@ -133,7 +133,7 @@ func TestFrozenProcess(t *testing.T) {
 	w.WantExactlyOnce(out, n)
 }
 
-// lastLine returns the last line that a worker printed itself.
+// lastLine returns the result that a worker printed, "fenced" or "all read".
 func lastLine(said string) string {
 	for _, line := range []string{"fenced", "all read"} {
 		if strings.Contains(said, line) {

@@ -57,9 +57,9 @@ func WithTransaction(items, bytes int, duration time.Duration) Option {
 func Restart() Option { return Option{"Restart", func(c *config) { c.restart = true }} }
 
 // WithShards divides the input into n shards, at most 10,000. All running
-// instances of the source share the shards. One instance at a time reads a
-// shard, and each shard has its own transactional id (NAME-0, NAME-1, …). If an
-// instance dies or leaves, its shards move to the other instances. The
+// instances of the source share the shards. Only one instance at a time reads a
+// shard, and each shard has a separate transactional id (NAME-0, NAME-1, …). If
+// an instance dies or leaves, its shards move to the other instances. The
 // instances form the consumer group NAME on the topic of positions. The topic
 // needs at least n partitions. With n = 1, one instance works and the others
 // stand by.

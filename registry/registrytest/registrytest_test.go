@@ -43,7 +43,8 @@ func send(t *testing.T, method, url, body string) (int, string) {
 	return resp.StatusCode, strings.TrimSpace(string(b))
 }
 
-// The answers match Confluent's documentation and source.
+// TestContract compares the server's answers with Confluent's documentation and
+// source.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)
@@ -173,7 +174,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// Another client of the same API works with the server.
+// TestOtherClient uses the server with another client of the same API.
 func TestOtherClient(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -246,8 +247,8 @@ func TestSeedAndLevels(t *testing.T) {
 	}
 }
 
-// A fault affects only the matching requests, for the given number of times,
-// and the log shows the requests.
+// TestFaults checks that a fault affects only the matching requests, for the
+// given number of times, and the log shows the requests.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)
@@ -293,7 +294,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Close ends requests that hang.
+// TestCloseEndsHangingRequests checks that Close ends requests that hang.
 func TestCloseEndsHangingRequests(t *testing.T) {
 	t.Parallel()
 	s, err := registrytest.NewServer()
@@ -317,8 +318,8 @@ func TestCloseEndsHangingRequests(t *testing.T) {
 	}
 }
 
-// Forty concurrent registrations of the same schema get the same id and
-// version.
+// TestRegisterRace checks that forty concurrent registrations of the same
+// schema get the same id and version.
 func TestRegisterRace(t *testing.T) {
 	t.Parallel()
 	s := registrytest.Start(t)

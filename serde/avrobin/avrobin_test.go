@@ -352,8 +352,9 @@ func TestErrorPath(t *testing.T) {
 	}
 }
 
-// An empty string may fill a buffer to its last byte. The pointer checks of the
-// race detector look at the memory after the buffer.
+// TestAppendEmptyStringAtTheEnd appends an empty string that fills a buffer to
+// its last byte. The pointer checks of the race detector look at the memory
+// after the buffer.
 func TestAppendEmptyStringAtTheEnd(t *testing.T) {
 	out, err := avrobin.AppendString(make([]byte, 15, 16), "")
 	if err != nil || len(out) != 16 || out[15] != 0 {

@@ -6,9 +6,9 @@ import (
 	"github.com/avroline/avroline/internal/sample/hostile"
 )
 
-// Reading takes an allocation per 16 optional fields that are present, and not
-// an allocation per field. The test is not parallel, because it counts
-// allocations.
+// TestOptionalsShareBlocks checks that reading takes an allocation per 16
+// optional fields that are present, and not an allocation per field. The test
+// is not parallel, because it counts allocations.
 func TestOptionalsShareBlocks(t *testing.T) {
 	text := "text"
 	item := hostile.Item{F0: &text, F3: &text, F15: &text, F16: &text}

@@ -22,8 +22,9 @@ func twosComplement(v *big.Int, pad int) []byte {
 	return u.FillBytes(make([]byte, size))
 }
 
-// Reading refuses a decimal with more digits than its precision, also if the
-// value is only 1 too large. Bytes that repeat the sign do not count.
+// TestReadDecimalPrecision checks that reading refuses a decimal with more
+// digits than its precision, also if the value is only 1 too large. Bytes that
+// repeat the sign do not count.
 func TestReadDecimalPrecision(t *testing.T) {
 	t.Parallel()
 	for precision := 1; precision <= 60; precision++ {

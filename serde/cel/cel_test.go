@@ -167,8 +167,8 @@ func TestTransforms(t *testing.T) {
 	}
 }
 
-// An error contains no value, the work is bounded, and evaluation stops when
-// the context has ended.
+// TestBounds checks that an error contains no value, the work is bounded, and
+// evaluation stops when the context has ended.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: "message.id / 2 == 1"}, nil)

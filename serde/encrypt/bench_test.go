@@ -6,7 +6,7 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// The first rows show the cost of a rule. "no rule" is the same record of a
+// BenchmarkAppend measures the cost of rules. "no rule" is the same record of a
 // subject without rules, and "ignored" is the same record with IgnoreRules.
 // Both must cost the same as "plain", which has no executors.
 func BenchmarkAppend(b *testing.B) {

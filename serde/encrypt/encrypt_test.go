@@ -311,7 +311,8 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	})
 }
 
-// An expired key is replaced, and records of the old key stay readable.
+// TestRotation checks that an expired key is replaced, and records of the old
+// key stay readable.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -338,7 +339,8 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// A writer that loses the race for a key uses the key of the faster writer.
+// TestLostRace checks that a writer that loses the race for a key uses the key
+// of the faster writer.
 func TestLostRace(t *testing.T) {
 	t.Parallel()
 	reg := newFake(ruleSetOf("ENCRYPT", nil))
@@ -361,8 +363,9 @@ func TestLostRace(t *testing.T) {
 	}
 }
 
-// A node of the registry refuses the second key, and finds the first one only
-// later. If it never finds the key, the writer gets an error.
+// TestLostRaceWithLag uses a node of the registry that refuses the second key,
+// but finds the first key only later. If the node never finds the key, the
+// writer gets an error.
 func TestLostRaceWithLag(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -408,7 +411,8 @@ func TestLostRaceWithLag(t *testing.T) {
 	}
 }
 
-// Two writers make a new key at the same time. Both go on with one key.
+// TestRotationRace lets two writers make a new key at the same time. Both must
+// continue with the same key.
 func TestRotationRace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -438,7 +442,8 @@ func TestRotationRace(t *testing.T) {
 	})
 }
 
-// A writer that may not create a new key goes on with the expired key.
+// TestRotationWithoutTheRight checks that a writer that may not create a new
+// key goes on with the expired key.
 func TestRotationWithoutTheRight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -458,7 +463,8 @@ func TestRotationWithoutTheRight(t *testing.T) {
 	})
 }
 
-// The number of stored keys is bounded. A key that was dropped is loaded again.
+// TestStoreIsBounded checks that the number of stored keys is bounded. A key
+// that was dropped is loaded again.
 func TestStoreIsBounded(t *testing.T) {
 	t.Parallel()
 	reg := newFake(nil)
@@ -485,8 +491,9 @@ func TestStoreIsBounded(t *testing.T) {
 	}
 }
 
-// A failure is repeated for a second without a request. A revoked right takes
-// effect after the lifetime.
+// TestFailuresAndRevocation checks that a failure is repeated for a second
+// without a request, and that a revoked right takes effect after the lifetime
+// of a key in the cache.
 func TestFailuresAndRevocation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -529,8 +536,8 @@ func (k *recordKeeper) Run(_ context.Context, r serde.RuleOutcome) error {
 	return nil
 }
 
-// A reader without the key hands the ciphertext to the action, and a writer
-// without the key marks its record as secret.
+// TestActionsWithoutTheKey checks the actions of a rule without the key. The
+// reader's action gets the ciphertext. The writer marks its record as secret.
 func TestActionsWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	reg := newFake(ruleSetOf("ENCRYPT", nil))
@@ -578,8 +585,8 @@ func TestActionsWithoutTheKey(t *testing.T) {
 	}
 }
 
-// No error contains a value, a key or the secret of the KMS, whatever the
-// registry answers.
+// TestErrorsHideSecrets checks that no error contains a value, a key or the
+// secret of the KMS, whatever the registry answers.
 func TestErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	const marker = "MARKERMARKERMARKERMARKER"
@@ -736,8 +743,8 @@ func TestTagAsText(t *testing.T) {
 	}
 }
 
-// A reader without the key gets an error. If the rule allows it, the reader
-// gets the ciphertext instead.
+// TestReaderWithoutTheKey checks that a reader without the key gets an error.
+// If the rule allows it, the reader gets the ciphertext instead.
 func TestReaderWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	for action, passes := range map[string]bool{"": false, "ERROR": false, "DLQ": false, "ERROR,NONE": true, "NONE": true} {
@@ -766,7 +773,7 @@ func TestReaderWithoutTheKey(t *testing.T) {
 	}
 }
 
-// No text contains a secret.
+// TestSecretsAreHidden checks that no text contains a secret.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	kms, err := LocalKMS("MARKER-SECRET")
@@ -822,7 +829,8 @@ func FuzzDecrypt(f *testing.F) {
 	})
 }
 
-// The walk over values without bytes must end.
+// TestValuesWithoutBytes checks that the walk over values without bytes must
+// end.
 func TestValuesWithoutBytes(t *testing.T) {
 	t.Parallel()
 	deep := `{"type":"record","name":"Z","fields":[{"name":"s","type":"string","confluent:tags":["PII"]},{"name":"a","type":{"type":"array","items":"null"}}]}`

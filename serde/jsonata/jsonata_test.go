@@ -119,7 +119,8 @@ func people() []map[string]any {
 	}
 }
 
-// A reader of each version reads messages of each version.
+// TestMigrations checks that a reader of each version reads messages of each
+// version.
 func TestMigrations(t *testing.T) {
 	t.Parallel()
 	reg := newRegistry(t)
@@ -147,7 +148,8 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
-// A pinned reader fails closed: without an executor, nothing is read.
+// TestMigrationWithoutExecutor checks that a reader of a fixed version reads
+// nothing if there is no executor for the migration rules.
 func TestMigrationWithoutExecutor(t *testing.T) {
 	t.Parallel()
 	reg := newRegistry(t)
@@ -205,7 +207,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Compatible versions need no rule: the message is resolved as Avro does.
+// TestPinnedWithoutRules checks that compatible versions need no migration
+// rule, because Avro's schema resolution is enough.
 func TestPinnedWithoutRules(t *testing.T) {
 	t.Parallel()
 	reg := newRegistry(t)
@@ -239,7 +242,7 @@ func TestPinnedWithoutRules(t *testing.T) {
 	}
 }
 
-// A JSONATA rule can be a domain rule.
+// TestDomainRules checks that a JSONATA rule can be a domain rule.
 func TestDomainRules(t *testing.T) {
 	t.Parallel()
 	schema := `{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","bytes"]}]}`

@@ -142,8 +142,8 @@ func build(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	// The module lacks replacements by a folder of Vault's repository. Remove
-	// them.
+	// Remove replacements by folders of Vault's repository, because the Go
+	// module does not contain these folders.
 	goMod = regexp.MustCompile(`(?m)^replace .*=> \./.*$`).ReplaceAll(goMod, nil)
 	goMod = bytes.Replace(goMod, []byte("module github.com/hashicorp/vault\n"), []byte("module server\n"), 1)
 	goMod = fmt.Appendf(goMod, "\nrequire github.com/hashicorp/vault %s\n\nreplace github.com/hashicorp/vault => ./source\n", version)

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// The same inputs, signed by aws-sdk-go-v2 (signer/v4, PresignHTTP).
+// TestSignatureIsAmazons compares signatures with aws-sdk-go-v2 (signer/v4,
+// PresignHTTP) for the same inputs.
 func TestSignatureIsAmazons(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 26, 21, 0, 0, 0, time.UTC)
@@ -170,8 +171,9 @@ func TestCredentialsFromTheEnvironment(t *testing.T) {
 	}
 }
 
-// The certificate of the service is checked: without the private CA there is no
-// token. The control is the same request with the CA.
+// TestUnknownCA checks that the certificate of the service is verified. Without
+// the private CA there is no token. The control is the same request with the
+// CA.
 func TestUnknownCA(t *testing.T) {
 	t.Parallel()
 	server := services(t)
@@ -184,8 +186,9 @@ func TestUnknownCA(t *testing.T) {
 	}
 }
 
-// Temporary credentials are kept until shortly before their end, and in an
-// outage until one minute before it.
+// TestTemporaryCredentialsAreKept checks that temporary credentials are kept
+// until shortly before their end. In an outage, they are kept until one minute
+// before their end.
 func TestTemporaryCredentialsAreKept(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 26, 21, 0, 0, 0, time.UTC)

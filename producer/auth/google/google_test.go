@@ -166,7 +166,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// The metadata service of a machine speaks HTTP on a link-local address.
+// TestMetadataService uses the metadata service of a machine, which speaks HTTP
+// on a link-local address.
 func TestMetadataService(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -40,8 +40,8 @@ type Broker struct {
 	Traffic Traffic
 }
 
-// Traffic counts what a client exchanged with a broker. All counts begin with
-// the client.
+// Traffic counts the exchange between a client and a broker. All counts start
+// at 0 when the client is made.
 type Traffic struct {
 	Known                    bool // false: the library has reported nothing yet
 	Requests, Responses      int64

@@ -143,8 +143,8 @@ func TestAgainstRegistry(t *testing.T) {
 	}
 }
 
-// Redpanda has no list of schemas, and the name of the subject does not contain
-// the name of the schema.
+// TestSubjectsByName uses Redpanda, which has no list of schemas. The name of
+// the subject does not contain the name of the schema.
 func TestSubjectsByName(t *testing.T) {
 	t.Parallel()
 	server := registrytest.Start(t, registrytest.WithDialect(registrytest.Redpanda))

@@ -91,8 +91,9 @@ func NewFailures[K comparable](size int, believe func(K, error) bool) *Failures[
 	return &Failures[K]{believe: believe, recent: NewLRU[K, failure](size)}
 }
 
-// Find returns the cached failure. once means that the key was broken the last
-// time, so the key gets a single attempt.
+// Find returns the cached failure if it is less than a second old. once is true
+// if every URL answered 5xx the last time. The caller should then make a single
+// attempt.
 func (f *Failures[K]) Find(key K) (once bool, err error) {
 	last, ok := f.recent.Get(key)
 	if !ok {

@@ -82,8 +82,8 @@ type Caller struct {
 }
 
 // exchange is the round tripper of a single srclient call. exchange passes the
-// call to the transport and keeps the body of the answer, because srclient
-// drops the status and the newer members.
+// call to the transport and keeps the body of the answer. srclient does not
+// return the status, nor members that it does not know.
 type exchange struct {
 	Caller
 	query url.Values // added to the query of srclient

@@ -119,7 +119,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The settings of a service account are used for the requests.
+// TestServiceAccount checks that the settings of a service account are used for
+// the requests.
 func TestServiceAccount(t *testing.T) {
 	t.Parallel()
 	settings := serviceAccount(t)

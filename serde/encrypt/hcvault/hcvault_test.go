@@ -151,7 +151,7 @@ func TestAppRole(t *testing.T) {
 	}
 }
 
-// The token is sent to the address of New only.
+// TestRefusals checks that the token is sent only to the address of New.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	f, other := newFakeVault(t), newFakeVault(t)
@@ -183,8 +183,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The environment gives what the settings leave out, and VAULT_ADDR does not
-// move the requests.
+// TestEnvironment checks that environment variables replace missing settings,
+// and that VAULT_ADDR does not change the address of the requests.
 func TestEnvironment(t *testing.T) {
 	f := newFakeVault(t)
 	ca := filepath.Join(t.TempDir(), "ca.pem")

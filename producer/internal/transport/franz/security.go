@@ -122,7 +122,7 @@ func newOIDC(c *settings.OIDCConfig) (*oidc, error) {
 	return &oidc{c, &http.Client{Transport: t}}, nil
 }
 
-// unknownLife is the lifetime of a token whose answer does not say the
+// unknownLife is the lifetime of a token if the answer does not contain a
 // lifetime.
 const unknownLife = time.Minute
 

@@ -21,8 +21,8 @@ import (
 // customer keep their order.
 var placed = producer.NewTopic("orders", producer.KeyBy(func(e *orders.OrderCreated) string { return e.Customer }))
 
-// shop is what a service has: brokers and a serializer. Here both run in this
-// process.
+// shop starts a broker and returns a serializer, like in a service. Both run in
+// this process.
 func shop() (brokers []string, serializer *serde.Serializer, end func()) {
 	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 1)))
 	server := must(registrytest.NewServer())

@@ -94,7 +94,7 @@ func newProducer(t testing.TB, brokers []string, opts ...producer.Option) *produ
 	return p
 }
 
-// losses are the producers whose tests have checked their losses.
+// losses lists the producers whose tests have checked the lost messages.
 var losses sync.Map
 
 // closeWithLosses closes a producer that could not deliver everything. It

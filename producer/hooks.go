@@ -118,7 +118,7 @@ func lastFailureHandler(c *settings.Config) failureHandler {
 	return all[len(all)-1]
 }
 
-// callbacks returns what the engine calls in this package.
+// callbacks returns the functions of this package that the engine calls.
 func callbacks(c *settings.Config, h *hooks) engine.Callbacks {
 	all := engine.Callbacks{Failed: lastFailureHandler(c)}
 	if h.set {

@@ -52,16 +52,16 @@ func observe(c *settings.Config, o Observed) {
 	}
 }
 
-// JoinOptions returns one option that applies opts in their order. name is what
-// the option's String returns. Packages that configure several things with one
-// option use JoinOptions.
+// JoinOptions returns one option that applies opts in their order. The method
+// String of the result returns name. Use JoinOptions if one option configures
+// several things.
 func JoinOptions(name string, opts ...Option) Option { return settings.Join(name, opts...) }
 
 // Broker is a broker as the client behind a producer knows it. The client
 // connects only to the brokers that it needs.
 type Broker = transport.Broker
 
-// BrokerState says what a client knows about its way to a broker.
+// BrokerState is the state of a client's connection to a broker.
 type BrokerState = transport.BrokerState
 
 // The values of [BrokerState].
@@ -72,9 +72,9 @@ const (
 	BrokerUnreachable = transport.BrokerUnreachable
 )
 
-// Traffic counts what the client exchanged with a broker. With the transport
-// [Franz] the counts are always known. With [Confluent] they come from
-// librdkafka's statistics, at the interval statistics.interval.ms.
+// Traffic counts the exchange between the client and a broker. With the
+// transport [Franz] the counts are always known. With [Confluent] they come
+// from librdkafka's statistics, at the interval statistics.interval.ms.
 type Traffic = transport.Traffic
 
 // Timing sums up durations.

@@ -179,7 +179,7 @@ func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets the environmen
 // TestAllocations checks that publishing a typed event with a key costs at most
 // six allocations after warm-up. The count includes the five allocations of the
 // client, the event goroutine and the broker in this process.
-func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts those of the whole process
+func TestAllocations(t *testing.T) { //nolint:paralleltest // it counts the allocations of the whole process
 	if testing.Short() {
 		t.Skip("the race detector allocates")
 	}

@@ -76,7 +76,7 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	return made, nil
 }
 
-// callKeys makes a call whose answer holds key material.
+// callKeys makes a call whose answer contains key material.
 func (c *Client) callKeys(ctx context.Context, req rest.Call, in, out any) error {
 	req.Form, req.Secret = rest.FormKey, true
 	return c.freshCaller(ctx).Call(ctx, req, in, out)

@@ -2,12 +2,11 @@ package registry
 
 import "github.com/avroline/avroline/registry/internal/rest"
 
-// Health is what a client knows about its registry at one moment. Ready says
+// Health is the state of a client's connection to its registry. Ready says
 // whether a registry answered the last request, and is true before the first
 // request. Since is the time of the last change of Ready, and at first the time
 // of [New]. Reason is an [*UnavailableError] with the last error of each URL,
-// or nil if Ready is true. URL is the URL that the client tries first, without
-// credentials.
+// or nil if Ready is true.
 type Health = rest.Health
 
 // Health reports whether the registry can be reached. Health does no I/O and

@@ -16,7 +16,7 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
-// seenByHooks collects what hooks see.
+// seenByHooks records the arguments of the hooks.
 type seenByHooks struct {
 	mu       sync.Mutex
 	answers  []string

@@ -44,8 +44,8 @@ type Generic struct {
 	// alias has the type names for goavro. alias is nil if goavro gets the
 	// schema's own names.
 	alias map[*avsc.Schema]string
-	// renamed has goavro's names of the fields and symbols whose names goavro
-	// refuses. original is the way back.
+	// renamed maps the names of fields and symbols that goavro refuses to names
+	// that goavro accepts. original maps back.
 	renamed, original map[string]string
 }
 

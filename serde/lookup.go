@@ -44,7 +44,7 @@ func (b *Binding) findInRegistry(ctx context.Context, text string) (*boundSchema
 	return s, b.frame(s, branch)
 }
 
-// schemaLookup is what a Binding asks the registry about one schema.
+// schemaLookup is a schemaLookup of a Binding to the registry about one schema.
 type schemaLookup struct {
 	*Binding
 	subject string

@@ -72,8 +72,8 @@ func (u *unpacker) chain(ctx context.Context, in *Input) (*ruleChain, error) {
 		return c.(*ruleChain), nil
 	}
 	subject, err := u.source.subjects[in.Part].of(ctx, u.source.reg, in.Topic, in.Part, u.writer.Name)
-	// The encoding rules are those of the writer's version, and the domain
-	// rules are those of the reader's version.
+	// Encoding rules come from the writer's version, and domain rules from the
+	// reader's version.
 	encoding, failed := u.bind(ctx, in, subject, u.writer, func(s *contract.RuleSet) { s.DomainRules = nil })
 	if failed != nil {
 		return nil, failed

@@ -18,9 +18,10 @@ import (
 // "module:github.com/acme/schemas/common/money.avsc".
 const ModulePrefix = "module:"
 
-// Modules finds the files of Go modules with the Go command. The versions are
-// those of go.mod, go.work or the vendor folder. The Go command runs once, when
-// the first file is looked up. Modules is safe for concurrent use.
+// Modules finds the files of Go modules with the Go command. The versions of
+// the modules come from go.mod, go.work or the vendor folder. The Go command
+// runs once, at the first look-up of a file. Modules is safe for concurrent
+// use.
 type Modules struct {
 	ctx context.Context //nolint:containedctx // a command lives as long as its context
 	dir string

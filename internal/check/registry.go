@@ -180,8 +180,8 @@ func byName(set *avsc.Set) map[string]*avsc.Schema {
 	return named
 }
 
-// The rules for a subject that the registry does not let us read, and for
-// schemas whose subject is unknown.
+// The types of findings about a subject that the registry does not let us read,
+// and about schemas whose subject is unknown.
 const (
 	Unreadable     = "SUBJECT_UNREADABLE"
 	SubjectUnknown = "SUBJECT_UNKNOWN"

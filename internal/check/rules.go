@@ -49,9 +49,9 @@ func (s *Subject) readContracts(now, before Contracts) (err error) {
 	return err
 }
 
-// lostRules returns the findings about the rules of the latest version. The
-// level does not matter, because a lost rule changes what producers write and
-// not what consumers can read.
+// lostRules returns the findings about rules of the latest version that the new
+// version lacks. The level does not matter, because a lost rule concerns the
+// data that producers write, not the ability of consumers to read.
 func (s *Subject) lostRules() []contract.Finding {
 	if s.Now == nil || s.Latest == nil || s.Latest.Contract.RuleSet.Empty() && s.Contract.RuleSet.Empty() {
 		return nil
@@ -159,8 +159,8 @@ func (v *ruleSide) ruleLike(r contract.Rule) *contract.Rule {
 	return nil
 }
 
-// writes reports whether a rule applies to writing, and stops what it cannot
-// change.
+// writes reports whether a rule applies to writing, and refuses records that it
+// cannot change.
 func (v *ruleSide) writes(r contract.Rule) bool {
 	return v.active && !r.Disabled && modeIncludes(r, contract.ModeWrite) && !passesOnFailure(r, 0)
 }
@@ -320,7 +320,7 @@ func (c *ruleCheck) rules() {
 	}
 }
 
-// replaced reports whether other rules encrypt what a rule encrypted.
+// replaced reports whether other rules encrypt the same fields.
 func (c *ruleCheck) replaced(r contract.Rule) bool {
 	switch r.Type {
 	case "ENCRYPT":

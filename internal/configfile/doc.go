@@ -113,7 +113,7 @@ func (o Owner) readsClient(c client) bool {
 	}
 }
 
-// ownClient returns the client whose entries win over the common entries.
+// ownClient returns the client whose entries override the common entries.
 func (o Owner) ownClient() client {
 	if o == Consumer {
 		return consumerClient

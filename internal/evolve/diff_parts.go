@@ -202,7 +202,7 @@ type branches struct {
 	old     *avsc.Schema
 	full    map[string]int   // by the full name; an unnamed branch by its kind
 	short   map[string][]int // by the name without namespace
-	gone    []int            // the named branches whose name the new union lacks
+	gone    []int            // named branches that the new union lacks
 	renamed *Renames         // of gone
 }
 

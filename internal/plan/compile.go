@@ -75,7 +75,7 @@ type compiler struct {
 	records   []*Step        // all records, inner records first
 	changed   map[*Step]bool // changed records
 	todo      []procKey
-	calls     []int // ops whose a is a body's number until all bodies are placed
+	calls     []int // ops with the number of a body in a, until all bodies are placed
 
 	path    string // path of the current value within the body
 	skip    bool

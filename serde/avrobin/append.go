@@ -120,8 +120,8 @@ func AppendEnum[E ~int32](dst []byte, v E, symbols int) ([]byte, error) {
 	return AppendLong(dst, int64(v)), nil
 }
 
-// NoBranch returns the error for a union whose value u has the type of no
-// branch.
+// NoBranch returns the error for a union with the value u, if no branch has the
+// type of u.
 func NoBranch(u any) error {
 	if u == nil {
 		return fmt.Errorf("%w: it is nil, and null is none", ErrBranch)

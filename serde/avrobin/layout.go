@@ -20,7 +20,7 @@ type LayoutReader interface {
 // for the step.
 type LayoutStep plan.LayoutStep
 
-// IsOwn reports whether the layout is that of the reader's own schema.
+// IsOwn reports whether the layout is the layout of the reader's own schema.
 func (l Layout) IsOwn() bool { return plan.Layout(l).IsOwn() }
 
 // FirstStep returns the first step, or nil if there is none. The steps are in

@@ -49,7 +49,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// encoded is a record whose encoding costs nothing.
+// encoded is a record that is already encoded, so encoding costs nothing.
 type encoded struct{ data []byte }
 
 func (*encoded) AvroName() string                        { return "shop.Person" }

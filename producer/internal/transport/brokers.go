@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// BrokerState says what a client knows about its way to a broker.
+// BrokerState is the state of a client's connection to a broker.
 type BrokerState uint8
 
 const (

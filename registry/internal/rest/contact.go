@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Health is what a client knows about its registry at one moment.
+// Health is the state of a client's connection to its registry.
 type Health struct {
 	// Ready says whether a registry answered the last request. Ready is true
 	// before the first request.

@@ -125,8 +125,8 @@ func errorCode(answer []byte) string {
 }
 
 // CheckSecret returns an error if a secret would go to the address in clear
-// text.
-// Loopback and link-local addresses are those of the machine itself.
+// text. Loopback and link-local addresses are allowed, because they belong to
+// the machine.
 func CheckSecret(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

@@ -15,8 +15,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// hooks report failed connections to the engine, and note what kgo exchanges
-// with each broker. A failed connection does not fail a message.
+// hooks report failed connections to the engine, and count kgo's traffic with
+// each broker. A failed connection does not fail a message.
 type hooks struct {
 	config  *settings.Config
 	handler transport.Handler

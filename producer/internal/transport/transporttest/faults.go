@@ -89,9 +89,9 @@ func testFaults(t *testing.T, lib Library) {
 				s.allPersisted(t, n)
 				return
 			}
-			// The guard of package confluent ends a client whose sequence
-			// numbers have a gap, as can happen while leaders move. The engine
-			// then goes on with another client.
+			// The guard of package confluent ends a client if its sequence
+			// numbers have a gap. This can happen while leaders move. The
+			// engine then continues with another client.
 			if !lib.RefusalIsFatal || fault.name != leadersMove {
 				t.Fatalf("the client ended: %v", s.fatal)
 			}

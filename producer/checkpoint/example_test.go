@@ -55,9 +55,10 @@ func Example() {
 		log.Fatal(err)
 	}
 
+	var newest checkpoint.Position
 	for r, err := range producertest.Read(ctx, broker, "avroline-checkpoints", must(serde.NewDeserializer[checkpoint.Position](reg))) {
-		p := must(r.Value, err)
-		fmt.Println(p.Source, "shard", p.Shard, "of", p.Shards, "- two lines read:", strings.Contains(p.Position, `"lines":2`))
+		newest = *must(r.Value, err)
 	}
+	fmt.Println(newest.Source, "shard", newest.Shard, "of", newest.Shards, "- two lines read:", strings.Contains(newest.Position, `"lines":2`))
 	// Output: accounts shard 0 of 1 - two lines read: true
 }
